@@ -1,0 +1,1 @@
+"""Celery settings, each with its reason."""

@@ -1,0 +1,1 @@
+"""The workers of ratings-sync: engine, ledger, connectors and the command line."""

@@ -1,0 +1,1 @@
+"""Connector manifests that ship with ratings-sync."""

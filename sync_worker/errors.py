@@ -1,0 +1,116 @@
+"""What can go wrong, by what to do next.
+
+SyncError
+├── Transient               try again later (``retry_after`` seconds, or our own backoff)
+│   ├── RateLimited         the budget or the remote asks to wait; not a failed attempt
+│   ├── UnknownOutcome      a write was sent and its answer lost: settle by looking, never repeat blindly
+│   └── LeaseLost           another worker has the link; nothing was written
+├── Permanent               the remote refuses and will refuse again: held at once
+├── Held                    a person has to decide or something has to arrive first
+├── Misconfigured           settings, manifest or mapping are wrong: says what and where
+└── Outcome                 answers of a remote that the engine plans with
+    ├── Conflict            the record has another revision than the one named
+    ├── Gone                the record does not exist (any more)
+    └── Duplicate           a record for this person and entity exists already
+
+Every instance carries facts for logs (remote, operation, status, code, request id), never a payload or a secret.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Where an error came from; every part is safe to log."""
+
+    remote: str = ""
+    operation: str = ""
+    status: int | None = None
+    code: str = ""
+    request_id: str = ""
+
+    def __str__(self) -> str:
+        parts = {
+            "remote": self.remote,
+            "operation": self.operation,
+            "status": self.status,
+            "code": self.code,
+            "request_id": self.request_id,
+        }
+        return " ".join(f"{name}={value}" for name, value in parts.items() if value not in ("", None))
+
+
+NO_FACTS = Facts()
+
+
+class SyncError(Exception):
+    """Something went wrong in ratings-sync."""
+
+    def __init__(self, message: str = "", *, facts: Facts = NO_FACTS) -> None:
+        self.message = message or (type(self).__doc__ or "").strip().splitlines()[0]
+        self.facts = facts
+        super().__init__(self.message)
+
+    def __str__(self) -> str:
+        return f"{self.message} [{self.facts}]" if str(self.facts) else self.message
+
+
+class Transient(SyncError):
+    """It did not work now and may work later."""
+
+    def __init__(self, message: str = "", *, retry_after: float | None = None, facts: Facts = NO_FACTS) -> None:
+        super().__init__(message, facts=facts)
+        self.retry_after = retry_after
+
+
+class RateLimited(Transient):
+    """The request budget is used up for now."""
+
+
+class UnknownOutcome(Transient):
+    """A write was sent and its answer was lost."""
+
+
+class LeaseLost(Transient):
+    """Another worker holds the lease of this link."""
+
+
+class Permanent(SyncError):
+    """The remote refuses this and will refuse it again."""
+
+    def __init__(self, message: str = "", *, reason: str = "refused", facts: Facts = NO_FACTS) -> None:
+        super().__init__(message, facts=facts)
+        self.reason = reason
+
+
+class Held(SyncError):
+    """This waits for a person or for something to arrive."""
+
+    def __init__(self, reason: str, message: str = "", *, hold_key: str | None = None) -> None:
+        super().__init__(message or f"held: {reason}")
+        self.reason = reason
+        self.hold_key = hold_key
+
+
+class Misconfigured(SyncError):
+    """A setting, manifest or mapping is wrong."""
+
+
+class Outcome(SyncError):
+    """An answer of a remote that the engine plans with."""
+
+
+class Conflict(Outcome):
+    """The record has changed since the revision that was named."""
+
+
+class Gone(Outcome):
+    """The record does not exist."""
+
+
+class Duplicate(Outcome):
+    """A record for this person and entity exists already."""
+
+    def __init__(self, message: str = "", *, remote_id: str | None = None, facts: Facts = NO_FACTS) -> None:
+        super().__init__(message, facts=facts)
+        self.remote_id = remote_id

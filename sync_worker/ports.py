@@ -1,0 +1,278 @@
+"""What the engine needs from outside, as protocols; adapters and in-memory twins implement them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from sync_worker.model import (
+    Base,
+    Buried,
+    Contact,
+    Delivery,
+    Draft,
+    Entity,
+    EntityRef,
+    HistoryEntry,
+    InboxState,
+    Intent,
+    IntentState,
+    Known,
+    Lease,
+    Link,
+    LinkState,
+    NewDelivery,
+    Person,
+    RatingKey,
+    Record,
+    Side,
+    Site,
+    Slot,
+)
+
+
+class Clock(Protocol):
+    """Elapsed time of this process, in seconds; never compared with another clock."""
+
+    def monotonic(self) -> float: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a remote can do; the engine chooses its strategy by these."""
+
+    has_revision: bool = True  # records carry a revision that grows by one with each change
+    update_precondition: bool = True  # an update can name the revision it expects
+    delete_precondition: bool = False  # a delete can name the revision it expects
+    is_unique: bool = True  # one record for each person and entity (and attribute) is enforced
+    trusts_payload: bool = True  # a verified event carries the whole record
+    delete_is_final: bool = False  # a delete event for the id on file needs no look
+    many_fields: bool = False  # one record holds the main value and sub-ratings
+
+
+class Remote(Protocol):
+    """One side. Every call ends within the call deadline (8 s) with its retries.
+
+    Errors of all calls: Transient, RateLimited, Permanent, Misconfigured.
+    """
+
+    @property
+    def side(self) -> Side: ...
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    def prepay(self) -> None:
+        """Take the next call's token from the budget now. Raises RateLimited."""
+
+    def record_in(self, payload: Mapping[str, Any]) -> Record | None:
+        """The whole record that a verified event carries, or ``None``. Pure. Raises Permanent if malformed."""
+
+    def get(self, remote_id: str) -> Record | None:
+        """The record now, ``None`` if it does not exist (any more)."""
+
+    def find(self, entity: EntityRef, person: Person) -> Sequence[Record]:
+        """All records of this person for this entity, oldest first; may lag behind recent writes."""
+
+    def create(self, draft: Draft, idempotency_key: str) -> Record:
+        """Create a record. Raises Duplicate, UnknownOutcome."""
+
+    def update(self, remote_id: str, draft: Draft, revision: int | None) -> Record:
+        """Update under ``revision`` as the precondition. Raises Conflict, Gone, UnknownOutcome."""
+
+    def delete(self, remote_id: str, revision: int | None) -> None:
+        """Delete; a record that is already gone is a success. Raises Conflict, UnknownOutcome."""
+
+
+class People(Protocol):
+    """The contacts and members of the Wix site. Errors as for Remote."""
+
+    def by_email(self, email: str) -> Contact | None:
+        """The contact for an address: primary match first, then the oldest, then the smallest id."""
+
+    def by_id(self, contact_id: str) -> Contact | None:
+        """The contact (after a merge: the one it was merged into), ``None`` if unknown."""
+
+    def by_member(self, member_id: str) -> Contact | None:
+        """The contact of a site member, ``None`` if unknown."""
+
+    def create(self, email: str, name: str | None) -> Contact:
+        """Create a contact, or adopt the one that has the address already."""
+
+
+class Guard(Protocol):
+    """The Redis loop guard: repeats what SQL knows (rules R0 to R6). Never raises; a failure is a miss."""
+
+    def remember(self, site_id: int, side: Side, remote_id: str, revision: int, intent_id: str) -> None:
+        """Keep the revision that our own write returned; called after the SQL commit."""
+
+    def recall(self, site_id: int, side: Side, remote_id: str, revision: int) -> str | None:
+        """The intent whose write returned exactly this revision, or ``None``."""
+
+
+class Bell(Protocol):
+    """The doorbell: asks for a delivery to be processed. Never raises; the sweeper rings again."""
+
+    def ring(self, inbox_ids: Sequence[int]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Outcome of storing a delivery; ``inbox_id`` is the earlier row's when it is a duplicate."""
+
+    inbox_id: int
+    is_duplicate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """What the ledger knows about a remote id."""
+
+    link_id: int | None = None
+    key: RatingKey | None = None
+    buried: Buried | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """All that a holder of a lease needs, read in one transaction with taking it.
+
+    ``deliveries`` are those taken for this run, oldest first: rows of the link in state new or taken that are
+    due, and rows held with a reason in ``ENGINE_RECHECKS``. ``now`` is the database's time (epoch seconds).
+    """
+
+    lease: Lease
+    site: Site
+    link: Link
+    entity: Entity
+    contact: Contact
+    intent: Intent | None
+    deliveries: tuple[Delivery, ...]
+    now: float
+
+
+# Held rows that every run of their link looks at again: what they wait for arrives as a delivery of the link.
+ENGINE_RECHECKS = frozenset({"main_value_missing"})
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """How a delivery ends."""
+
+    state: InboxState
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What one step of a run changes, applied in one transaction under the fence.
+
+    ``records``: new memory by slot, ``None`` forgets the slot. ``bases``: new base by attribute. ``buried``:
+    remote ids gone for good; ``revived``: ids that are no longer. ``intent_state`` closes the open intent.
+    ``counts_write``: adds the database's time to the link's recent writes. ``closings``: by inbox id.
+    ``release``: end the lease in the same transaction.
+    """
+
+    records: Mapping[Slot, Known | None] = field(default_factory=dict)
+    bases: Mapping[str, Base] = field(default_factory=dict)
+    link_state: LinkState | None = None
+    new_generation: bool = False
+    buried: Sequence[Buried] = ()
+    revived: Sequence[tuple[Side, str]] = ()
+    intent_state: IntentState | None = None
+    counts_write: bool = False
+    history: Sequence[HistoryEntry] = ()
+    closings: Mapping[int, Closing] = field(default_factory=dict)
+    release: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """``buried``: of the remote ids in ``Commit.records``, those that a delivery buried in the meantime."""
+
+    buried: frozenset[str] = frozenset()
+
+
+class Ledger(Protocol):
+    """The truth, in SQL. Each method is one transaction; all times are the database's.
+
+    The ledger alone decides who holds a lease: the engine never compares clocks.
+    """
+
+    # -- inbox: from the door to its end
+
+    def store(self, delivery: NewDelivery) -> Stored:
+        """Commit a delivery. With a dedupe id: absorbed by any row of the same (side, source, dedupe id).
+        Without: absorbed by a row in state ``new`` with the same (side, source, remote id, change). A duplicate
+        of a row not yet closed leaves it as it is."""
+
+    def open_delivery(self, inbox_id: int) -> tuple[Delivery, Site | None] | None:
+        """A delivery in state new or taken, with its site (by ``source``; ``None`` if unknown), else ``None``."""
+
+    def close(self, inbox_id: int, closing: Closing, *, hold_key: str | None = None) -> None:
+        """End a delivery that no lease covers (done, suppressed, held). Rows closed already stay as they are."""
+
+    def hold(self, inbox_ids: Sequence[int], reason: str, *, hold_key: str | None = None) -> None:
+        """Hold open deliveries."""
+
+    def defer(self, inbox_ids: Sequence[int], delay_seconds: float | None, reason: str, *, is_failure: bool) -> None:
+        """Try open deliveries again after ``delay_seconds``.
+
+        ``None``: by their attempts, 5 s doubling, jittered, at most 1 h. A failure counts as an attempt; a row that is older than 48 h is held (``attempts_exhausted``) instead."""
+
+    def due(self, limit: int) -> list[int]:
+        """Ids of open deliveries whose next attempt is due, oldest first; their next attempt moves 10 s ahead."""
+
+    def release_held(
+        self, site_id: int | None, *, hold_key: str | None = None, inbox_ids: Sequence[int] | None = None
+    ) -> list[int]:
+        """Put held (or, by id, closed) deliveries back to ``new`` with ``must_read``; returns their ids.
+
+        A held link that they belong to is live again."""
+
+    def evidence(self, site_id: int, side: Side, remote_id: str, revision: int) -> Delivery | None:
+        """A stored delivery, in any state, for exactly this revision of a remote record."""
+
+    # -- from a delivery to its key
+
+    def locate(self, site_id: int, side: Side, remote_id: str) -> Located: ...
+
+    def entity(self, site_id: int, side: Side, ref: EntityRef) -> Entity | None: ...
+
+    def add_entity(self, site_id: int, wix: EntityRef, external: EntityRef) -> Entity:
+        """Map an entity; an existing map of the same pair is returned."""
+
+    def contact(self, site_id: int, *, contact_id: str | None = None, email: str | None = None) -> Contact | None: ...
+
+    def save_contact(self, site_id: int, contact: Contact) -> Contact:
+        """Remember a contact by its e-mail; the first mapping of an address wins and is returned."""
+
+    def bury(self, site_id: int, buried: Buried) -> None:
+        """Note that a remote id that no link knows is gone for good."""
+
+    # -- a run
+
+    def attach(self, inbox_id: int, key: RatingKey) -> int:
+        """Commit that a delivery belongs to a key's link (made if need be). Returns the link id."""
+
+    def lease(self, link_id: int) -> Run | None:
+        """Take the lease for 15 s, take the link's due deliveries, and read all; ``None`` if another has it."""
+
+    def renew(self, lease: Lease) -> None:
+        """15 s more. Raises LeaseLost if the lease ended or another fence took it."""
+
+    def open_intent(self, lease: Lease, intent: Intent) -> None:
+        """Store the intent and renew the lease, in one transaction. Raises LeaseLost."""
+
+    def commit(self, lease: Lease, change: Commit) -> Committed:
+        """Apply a step. Raises LeaseLost, and then nothing was applied."""
+
+    def release(self, lease: Lease) -> None:
+        """End the lease if it is still ours; never raises LeaseLost."""
+
+    def fresh(self, link_id: int) -> list[int]:
+        """Ids of new and due deliveries of a link: for the look after the release."""
+
+    def deletes_exceeded(self, site_id: int, side: Side) -> bool:
+        """Whether the deletes to this side within the last hour have reached max(20, 5 % of live links)."""

@@ -1,0 +1,1 @@
+"""The door: verified webhooks in, stored deliveries out."""
