@@ -101,6 +101,14 @@ class People(Protocol):
         """Create a contact, or adopt the one that has the address already."""
 
 
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """The live remotes of one site."""
+
+    remotes: Mapping[Side, Remote]
+    people: People
+
+
 class Guard(Protocol):
     """The Redis loop guard: repeats what SQL knows (rules R0 to R6). Never raises; a failure is a miss."""
 
@@ -219,7 +227,9 @@ class Ledger(Protocol):
     def defer(self, inbox_ids: Sequence[int], delay_seconds: float | None, reason: str, *, is_failure: bool) -> None:
         """Try open deliveries again after ``delay_seconds``.
 
-        ``None``: by their attempts, 5 s doubling, jittered, at most 1 h. A failure counts as an attempt; a row that is older than 48 h is held (``attempts_exhausted``) instead."""
+        ``None``: by their attempts, 5 s doubling, jittered, at most 1 h. A failure counts as an attempt; a row
+        that is older than 48 h is held (``attempts_exhausted``) instead.
+        """
 
     def due(self, limit: int) -> list[int]:
         """Ids of open deliveries whose next attempt is due, oldest first; their next attempt moves 10 s ahead."""
