@@ -95,6 +95,8 @@ class Held(SyncError):
 class Misconfigured(SyncError):
     """A setting, manifest or mapping is wrong."""
 
+    reason = "misconfigured"
+
 
 class Outcome(SyncError):
     """An answer of a remote that the engine plans with."""

@@ -170,6 +170,8 @@ class Policy:
     edit_or_delete: str = "edit"  # edit | delete
     direction: str = "both"  # both | to_wix | to_external
     deletes: str = "propagate"  # propagate | ignore
+    same_id_namespace: str = "reviews"  # where `same_id` looks for an external entity on Wix
+    same_id_group: str = "stores"
 
     CHOICES = MappingProxyType(
         {
@@ -278,6 +280,7 @@ class Intent:
 
     ``targets``: wanted value by attribute on ``slot.side`` (``None``: absent), in its units.
     ``sources``: value by attribute that the other side showed, in its units.
+    ``befores``: what the write overwrites, ``reasons``: why, both by attribute, for the history.
     ``base_revision``: revision of the record before the write. ``source_ids``: remote ids of the other side.
     """
 
@@ -286,6 +289,9 @@ class Intent:
     operation: Operation
     targets: Mapping[str, Decimal | None]
     sources: Mapping[str, Decimal | None]
+    befores: Mapping[str, Decimal | None] = field(default_factory=dict, hash=False)
+    reasons: Mapping[str, str] = field(default_factory=dict, hash=False)
+    is_privacy: bool = False
     remote_id: str | None = None
     base_revision: int | None = None
     source_ids: tuple[str, ...] = ()

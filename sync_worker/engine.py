@@ -1,0 +1,459 @@
+"""Brings one rating key in step: lease → settle an open intent → see both sides → plan → intent → write → commit.
+
+A webhook is a hint that something changed; the same run serves webhooks, retries, replay and crash recovery.
+The engine takes its ports and its clock as arguments: no thread, no sleep, no wall clock inside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from sync_worker.errors import (
+    Conflict,
+    Duplicate,
+    Gone,
+    Held,
+    LeaseLost,
+    Misconfigured,
+    Permanent,
+    RateLimited,
+    Transient,
+    UnknownOutcome,
+)
+from sync_worker.lease_keeper import LeaseKeeper
+from sync_worker.model import (
+    Base,
+    Draft,
+    HistoryEntry,
+    InboxState,
+    Intent,
+    IntentState,
+    Known,
+    LinkState,
+    Operation,
+    Record,
+    Side,
+    Site,
+    Slot,
+)
+from sync_worker.plan import Action, Agree, Hold, Ignore, Write, plan
+from sync_worker.ports import Bell, Clock, Closing, Commit, Connection, Guard, Ledger, Run
+from sync_worker.scale import OffScale
+from sync_worker.settlement import Settlement
+from sync_worker.sight import seen, to_fields
+from sync_worker.slot_write import MAIN_FIELD, SlotWrite, slot_write
+from sync_worker.view import View
+
+WRITES_PER_HOUR = 12
+ROUNDS = 24  # far above what any policy needs; a run that has not settled by then starts anew later
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """Runs links. ``connect`` gives the live remotes of a site; ``new_id`` makes intent ids."""
+
+    ledger: Ledger
+    guard: Guard
+    bell: Bell
+    clock: Clock
+    connect: Callable[[Site], Connection]
+    new_id: Callable[[], str]
+
+    def sync_link(self, link_id: int) -> str:
+        """Bring one link in step, if no other worker is at it. Returns an outcome word for the log."""
+        run = self.ledger.lease(link_id)
+        if run is None:
+            return "busy"  # the holder looks for new deliveries after its release
+        outcome = self._attempt(run)
+        if fresh := self.ledger.fresh(link_id):
+            self.bell.ring(fresh)
+        return outcome
+
+    def _attempt(self, run: Run) -> str:
+        ids = [delivery.id for delivery in run.deliveries]
+        try:
+            return LinkRun(self, run).work()
+        except LeaseLost:
+            return "lease_lost"
+        except RateLimited as wait:
+            self.ledger.defer(ids, wait.retry_after, "rate_limited", is_failure=False)
+            outcome = "rate_limited"
+        except Transient as failure:
+            self.ledger.defer(ids, failure.retry_after, failure.message, is_failure=True)
+            outcome = "retry"
+        except (Held, Permanent, Misconfigured) as refusal:
+            self.ledger.hold(ids, refusal.reason)
+            outcome = f"held {refusal.reason}"
+        self.ledger.release(run.lease)
+        return outcome
+
+
+@dataclass(slots=True)
+class LinkRun:
+    """One run over one link, under its lease."""
+
+    engine: Engine
+    run: Run
+    keeper: LeaseKeeper = field(init=False)
+    view: View = field(init=False)
+    bases: dict[str, Base] = field(init=False)
+    history: list[HistoryEntry] = field(default_factory=list)
+    held: str = ""
+    writes: int = 0
+
+    def __post_init__(self) -> None:
+        engine, run = self.engine, self.run
+        self.keeper = LeaseKeeper(engine.ledger, run.lease, engine.clock)
+        self.view = View(run, engine.connect(run.site), engine.ledger, self.keeper)
+        self.bases = {name: run.link.bases.get(name, Base()) for name in self.view.fields}
+
+    def work(self) -> str:
+        self._refuse_if_stopped()
+        if self.run.intent is not None:
+            self.settle(self.run.intent)
+        for delivery in self.run.deliveries:
+            self.view.hear(delivery)
+        for _ in range(ROUNDS):
+            actions = self.plan()
+            write = self.next_write(actions)
+            if write is None:
+                return self.finish(actions)
+            self.perform(write)
+        raise Transient("the link did not settle in one run")
+
+    def _refuse_if_stopped(self) -> None:
+        if self.run.site.state != "active":
+            raise Held(f"site_{self.run.site.state}")
+        if self.run.link.state is LinkState.HELD:
+            raise Held("link_held")
+
+    # -- planning
+
+    def plan(self) -> dict[str, Action]:
+        """One action for each mapped attribute."""
+        return {
+            name: plan(
+                field,
+                self.bases[name],
+                self.view.sights[Slot(Side.WIX, name)].snapshot(name),
+                self.view.sights[Slot(Side.EXTERNAL)].snapshot(name),
+                self.run.site.policy,
+            )
+            for name, field in self.view.fields.items()
+        }
+
+    def next_write(self, actions: dict[str, Action]) -> SlotWrite | None:
+        """The first remote write that the actions ask for; actions that no record can carry turn into holds."""
+        for slot, sight in self.view.sights.items():
+            write = slot_write(slot, sight, actions, slot.attribute or self.main_attribute)
+            if isinstance(write, SlotWrite):
+                return write
+            if isinstance(write, Hold):
+                for name, action in actions.items():
+                    if getattr(action, "side", None) is slot.side and slot.attribute in ("", name):
+                        actions[name] = write
+        return None
+
+    @property
+    def main_attribute(self) -> str | None:
+        fields = self.view.fields.items()
+        return next((name for name, field in fields if field.external_field == MAIN_FIELD), None)
+
+    # -- writing
+
+    def perform(self, write: SlotWrite) -> None:
+        """Write, or first look where the remote offers no precondition; the next round plans with what we saw."""
+        if self.must_look_first(write):
+            self.look(write)
+            return
+        self._refuse_if_too_many(write)
+        intent = self.intent_for(write)
+        remote = self.view.remote(write.slot.side)
+        remote.prepay()  # before the intent: a refusal must not leave a write of unknown outcome
+        self.keeper.open_intent(intent)
+        try:
+            record = self.call(write, intent)
+        except UnknownOutcome:
+            raise  # the intent stays open: the next run settles it by looking
+        except (Conflict, Gone):
+            self.abandon()
+            self.view.read_all()
+        except Duplicate as duplicate:
+            self.abandon()
+            self.adopt(write.slot, duplicate)
+        except (Transient, Permanent):
+            self.abandon()
+            raise
+        else:
+            self.confirm(write, intent, record)
+
+    def must_look_first(self, write: SlotWrite) -> bool:
+        can = self.view.remote(write.slot.side).capabilities
+        match write.operation:
+            case Operation.CREATE:
+                return not can.is_unique and write.slot.side not in self.view.looked_up
+            case Operation.UPDATE:
+                return not can.update_precondition and self.view.sights[write.slot].source != "read"
+            case Operation.DELETE:
+                return not can.delete_precondition and self.view.sights[write.slot].source != "read"
+
+    def look(self, write: SlotWrite) -> None:
+        if write.operation is Operation.CREATE:
+            self.view.look_up(write.slot.side)
+        else:
+            self.view.read(write.slot)
+
+    def _refuse_if_too_many(self, write: SlotWrite) -> None:
+        recent = [at for at in self.run.link.writes if at > self.run.now - 3600]
+        if len(recent) + self.writes >= WRITES_PER_HOUR:
+            self.keeper.commit(Commit(link_state=LinkState.HELD, history=[self._fight(write)]))
+            raise Held("fight")
+        is_braked = write.operation is Operation.DELETE and not write.is_privacy
+        if is_braked and self.engine.ledger.deletes_exceeded(self.run.site.id, write.slot.side):
+            raise Held("delete_brake")
+
+    def _fight(self, write: SlotWrite) -> HistoryEntry:
+        name, wanted = next(iter(write.targets.items()))
+        now = self.view.sights[write.slot].values.get(name)
+        return HistoryEntry("hold", write.slot.side, name, before=now, after=wanted, reason="fight")
+
+    def intent_for(self, write: SlotWrite) -> Intent:
+        sight = self.view.sights[write.slot]
+        return Intent(
+            id=self.engine.new_id(),
+            slot=write.slot,
+            operation=write.operation,
+            targets=write.targets,
+            sources={name: self.value_on(write.slot.side.other, name) for name in write.targets},
+            befores={name: sight.values.get(name) for name in write.targets},
+            reasons={name: action.reason for name, action in write.actions.items()},
+            is_privacy=write.is_privacy,
+            remote_id=sight.remote_id,
+            base_revision=sight.revision,
+            source_ids=tuple(self.source_ids(write)),
+        )
+
+    def source_ids(self, write: SlotWrite) -> list[str]:
+        other = write.slot.side.other
+        slots = {self.view.slot_of(name, other) for name in write.targets}
+        return sorted(sight.remote_id for slot in slots if (sight := self.view.sights[slot]).remote_id is not None)
+
+    def value_on(self, side: Side, attribute: str) -> Decimal | None:
+        return self.view.sights[self.view.slot_of(attribute, side)].values.get(attribute)
+
+    def call(self, write: SlotWrite, intent: Intent) -> Record | None:
+        remote = self.view.remote(write.slot.side)
+        match write.operation:
+            case Operation.CREATE:
+                return remote.create(self.draft(write, intent), intent.id)
+            case Operation.UPDATE:
+                assert intent.remote_id is not None  # noqa: S101 - an update has a record on file by construction
+                return remote.update(intent.remote_id, self.draft(write, intent), intent.base_revision)
+            case Operation.DELETE:
+                assert intent.remote_id is not None  # noqa: S101 - so has a delete
+                remote.delete(intent.remote_id, intent.base_revision)
+                return None
+
+    def draft(self, write: SlotWrite, intent: Intent) -> Draft:
+        side = write.slot.side
+        values = write.values if side is Side.EXTERNAL else {write.slot.attribute: write.values[write.slot.attribute]}
+        return Draft(
+            values=to_fields(values, self.view.fields.values(), side),
+            entity=self.run.entity.on(side),
+            person=self.view.person,
+            last=self.view.sights[write.slot].raw,
+            source_id=next(iter(intent.source_ids), ""),
+        )
+
+    def adopt(self, slot: Slot, duplicate: Duplicate) -> None:
+        """A record that we did not know stands where we wanted to create one."""
+        if duplicate.remote_id is not None:
+            self.view.meet(slot, duplicate.remote_id)
+        else:
+            self.view.look_up(slot.side)
+        if self.view.sights[slot].remote_id is None:
+            raise Transient("the remote says duplicate but does not show the record yet")
+
+    # -- remembering
+
+    def abandon(self) -> None:
+        self.keeper.commit(Commit(intent_state=IntentState.ABANDONED))
+
+    def settle(self, intent: Intent) -> None:
+        """Find out what became of a write whose answer is unknown."""
+        settled = Settlement(self.view, self.engine.ledger, intent).settle()
+        if settled is None:
+            self.abandon()
+            return
+        self.remember_write(intent, settled.landed, settled.values)
+        if settled.is_gone:
+            self.view.lose(intent.slot)
+
+    def confirm(self, write: SlotWrite, intent: Intent, record: Record | None) -> None:
+        """The write succeeded: the record as returned is the truth now."""
+        slot, before = write.slot, self.view.sights[write.slot]
+        if record is None:
+            self.view.lose(slot)
+        else:
+            self.view.sights[slot] = seen(slot, record, self.view.fields.values(), "read", before.heard)
+        values = {name: self.view.sights[slot].values.get(name) for name in write.targets}
+        known = self.view.sights[slot].known()
+        self.remember_write(intent, known, values)
+        self.check_returned(write, values)
+
+    def remember_write(self, intent: Intent, known: Known | None, values: Mapping[str, Decimal | None]) -> None:
+        """Commit the outcome of a write, then tell the guard. ``values``: what the target shows now."""
+        slot = intent.slot
+        self.history += self.entries(intent, known, values)
+        for name in intent.targets:
+            self.bases[name] = _base(slot.side, values.get(name), intent.sources.get(name))
+        committed = self.keeper.commit(
+            Commit(
+                records={slot: known},
+                bases={name: self.bases[name] for name in intent.targets},
+                link_state=LinkState.LIVE,
+                new_generation=self._begins_generation(),
+                buried=[grave for grave in self.view.buried.values() if grave.remote_id == intent.remote_id],
+                revived=[] if known is None else [key for key in self.view.revived if key[1] == known.remote_id],
+                intent_state=IntentState.CONFIRMED,
+                counts_write=True,
+                history=self.take_history(),
+            )
+        )
+        self.writes += 1
+        self._learn(slot, known)
+        if known is not None and known.revision is not None:
+            self.engine.guard.remember(self.run.site.id, slot.side, known.remote_id, known.revision, intent.id)
+        if known is not None and known.remote_id in committed.buried:
+            # Somebody deleted the new record before we knew its id.
+            self.view.lose(slot)
+
+    def _learn(self, slot: Slot, known: Known | None) -> None:
+        if known is None:
+            self.view.memory.pop(slot, None)
+        else:
+            self.view.memory[slot] = known
+
+    def _begins_generation(self) -> bool:
+        return self.run.link.state is LinkState.BURIED and self.writes == 0
+
+    def check_returned(self, write: SlotWrite, values: Mapping[str, Decimal | None]) -> None:
+        """A remote that turns our value into one of another class is not written to again."""
+        for name, action in write.actions.items():
+            returned = values.get(name)
+            if not isinstance(action, Write) or returned is None:
+                continue  # deleted, or created but not published yet
+            if not self._is_same(name, write.slot.side, action.value, returned):
+                self.held = "normalised_by_remote"
+
+    def _is_same(self, attribute: str, side: Side, wanted: Decimal, returned: Decimal) -> bool:
+        field = self.view.fields[attribute]
+        class_of = field.wix_class if side is Side.WIX else field.external_class
+        try:
+            return class_of(wanted) == class_of(returned)
+        except OffScale:
+            return False
+
+    def entries(self, intent: Intent, known: Known | None, after: Mapping[str, Decimal | None]) -> list[HistoryEntry]:
+        """A line for each attribute written: what was there, what is there now, who lost and why."""
+        side = intent.slot.side
+        entries = []
+        for name in intent.targets:
+            before = intent.befores.get(name)
+            is_edit = before is not None and before != self.bases[name].on(side)
+            entries.append(
+                HistoryEntry(
+                    what="privacy_delete" if intent.is_privacy else str(intent.operation),
+                    side=side,
+                    attribute=name,
+                    before=before,
+                    after=after.get(name),
+                    loser=before if is_edit else None,
+                    loser_side=side if is_edit else None,
+                    reason=intent.reasons.get(name, ""),
+                    remote_id=intent.remote_id or (known.remote_id if known else ""),
+                    intent_id=intent.id,
+                    inbox_id=max((delivery.id for delivery in self.run.deliveries), default=None),
+                )
+            )
+        return entries + _gap(intent, known)
+
+    def take_history(self) -> list[HistoryEntry]:
+        history, self.history = self.history, []
+        return history
+
+    # -- the end of a run
+
+    def finish(self, actions: Mapping[str, Action]) -> str:
+        """Commit what was seen, close the deliveries and end the lease, in one transaction."""
+        holds = {name: action.reason for name, action in actions.items() if isinstance(action, Hold)}
+        reason = self.held or next(iter(holds.values()), "")
+        bases = {name: self.current(name) for name, action in actions.items() if isinstance(action, Agree | Ignore)}
+        self.history += self.notes(actions)
+        exists = any(sight.remote_id is not None for sight in self.view.sights.values())
+        self.keeper.commit(
+            Commit(
+                records=self.new_records(set(holds)),
+                bases=bases,
+                link_state=LinkState.LIVE if exists or holds else LinkState.BURIED,
+                new_generation=exists and self._begins_generation(),
+                buried=list(self.view.buried.values()),
+                revived=list(self.view.revived),
+                history=self.take_history(),
+                closings=self.closings(reason),
+                release=True,
+            )
+        )
+        return f"held {reason}" if reason else ("synced" if self.writes else "in_step")
+
+    def current(self, name: str) -> Base:
+        return Base(self.value_on(Side.WIX, name), self.value_on(Side.EXTERNAL, name))
+
+    def new_records(self, held: set[str]) -> dict[Slot, Known | None]:
+        """What to remember of the slots that this run saw; a held attribute keeps its slot's seen revision."""
+        return {
+            slot: sight.known()
+            for slot, sight in self.view.sights.items()
+            if sight.known() != self.view.memory.get(slot) and not (held & self.attributes_of(slot))
+        }
+
+    def attributes_of(self, slot: Slot) -> set[str]:
+        return {slot.attribute} if slot.attribute else set(self.view.fields)
+
+    def closings(self, hold_reason: str) -> dict[int, Closing]:
+        last = (
+            Closing(InboxState.HELD, hold_reason)
+            if hold_reason
+            else Closing(InboxState.DONE, "synced" if self.writes else "in_step")
+        )
+        return {delivery.id: self.view.closings.get(delivery.id, last) for delivery in self.run.deliveries}
+
+    def notes(self, actions: Mapping[str, Action]) -> list[HistoryEntry]:
+        return [
+            HistoryEntry(
+                "hold" if isinstance(action, Hold) else "ignore",
+                None,
+                name,
+                before=self.value_on(Side.WIX, name),
+                after=self.value_on(Side.EXTERNAL, name),
+                reason=action.reason,
+            )
+            for name, action in actions.items()
+            if isinstance(action, Hold | Ignore)
+        ]
+
+
+def _base(target: Side, shown: Decimal | None, source: Decimal | None) -> Base:
+    return Base(shown, source) if target is Side.WIX else Base(source, shown)
+
+
+def _gap(intent: Intent, known: Known | None) -> list[HistoryEntry]:
+    """Without a precondition our update may have covered an edit that nobody saw: the revision tells."""
+    if intent.operation is not Operation.UPDATE or known is None:
+        return []
+    if known.revision is None or intent.base_revision is None or known.revision == intent.base_revision + 1:
+        return []
+    reason = f"revisions {intent.base_revision + 1} to {known.revision - 1} were never seen"
+    return [HistoryEntry("gap", intent.slot.side, "", reason=reason, remote_id=known.remote_id)]

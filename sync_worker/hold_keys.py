@@ -1,0 +1,28 @@
+"""Names of what a held delivery waits for, so that its arrival can release it. Addresses appear hashed only."""
+
+from __future__ import annotations
+
+import hashlib
+
+from sync_worker.model import EntityRef, Side
+
+
+def normalise_email(email: str) -> str:
+    """Trimmed and case-folded: the one form in which addresses are stored and compared."""
+    return email.strip().casefold()
+
+
+def entity_hold_key(side: Side, ref: EntityRef) -> str:
+    """Waits until this entity is mapped."""
+    parts = (ref.namespace, ref.group, ref.entity_id) if side is Side.WIX else (ref.group, ref.entity_id)
+    return ":".join(("entity", str(side), *parts))
+
+
+def email_hold_key(email: str) -> str:
+    """Waits until a contact with this address is known."""
+    return f"contact:email:{hashlib.sha256(normalise_email(email).encode()).hexdigest()}"
+
+
+def contact_hold_key(contact_id: str) -> str:
+    """Waits until this contact has an address."""
+    return f"contact:wix:{contact_id}"

@@ -1,0 +1,89 @@
+"""One delivery from the inbox to its end: guard, key, link, run. Expected failures end as rows, not as errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sync_worker.engine import Engine
+from sync_worker.errors import Held, Misconfigured, Permanent, RateLimited, Transient
+from sync_worker.hold_keys import contact_hold_key, email_hold_key
+from sync_worker.model import Delivery, InboxState, RatingKey, Site
+from sync_worker.ports import Bell, Clock, Closing, Connection, Guard, Ledger
+from sync_worker.resolve import Resolver
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """Processes deliveries. ``connect`` gives the live remotes of a site; ``new_id`` makes intent ids."""
+
+    ledger: Ledger
+    guard: Guard
+    bell: Bell
+    connect: Callable[[Site], Connection]
+    clock: Clock
+    new_id: Callable[[], str]
+
+    def process(self, inbox_id: int) -> str:
+        """Process one delivery; a doubled doorbell is harmless. Returns outcome words for the log."""
+        opened = self.ledger.open_delivery(inbox_id)
+        if opened is None:
+            return "closed_already"
+        delivery, site = opened
+        if site is None:
+            self.ledger.close(inbox_id, Closing(InboxState.HELD, "unknown_site"))
+            return "held unknown_site"
+        try:
+            return self._process(delivery, site)
+        except RateLimited as wait:
+            self.ledger.defer([inbox_id], wait.retry_after, "rate_limited", is_failure=False)
+            return "rate_limited"
+        except Transient as failure:
+            self.ledger.defer([inbox_id], failure.retry_after, failure.message, is_failure=True)
+            return "retry"
+        except (Held, Permanent, Misconfigured) as refusal:
+            hold_key = refusal.hold_key if isinstance(refusal, Held) else None
+            self.ledger.hold([inbox_id], refusal.reason, hold_key=hold_key)
+            return f"held {refusal.reason}"
+
+    def _process(self, delivery: Delivery, site: Site) -> str:
+        if delivery.link_id is not None:
+            return self.engine.sync_link(delivery.link_id)
+        if site.state != "active":
+            raise Held(f"site_{site.state}")
+        if delivery.new.change == "contact_created":
+            return self._release_for_contact(delivery, site)
+        if self._is_own_write(delivery, site):
+            return "suppressed"
+        key = Resolver(self.ledger, self.connect(site), site).key_of(delivery)
+        if isinstance(key, RatingKey):
+            return self.engine.sync_link(self.ledger.attach(delivery.id, key))
+        self.ledger.close(delivery.id, key)
+        return f"{key.state} {key.reason}"
+
+    @property
+    def engine(self) -> Engine:
+        return Engine(self.ledger, self.guard, self.bell, self.clock, self.connect, self.new_id)
+
+    def _is_own_write(self, delivery: Delivery, site: Site) -> bool:
+        """The guard's short cut: exactly the revision that a write of ours returned (rule R3)."""
+        new = delivery.new
+        if new.revision is None or new.change == "delete" or delivery.must_read:
+            return False
+        intent_id = self.guard.recall(site.id, new.side, new.remote_id, new.revision)
+        if intent_id is None:
+            return False
+        self.ledger.close(delivery.id, Closing(InboxState.SUPPRESSED, f"intent {intent_id}"))
+        return True
+
+    def _release_for_contact(self, delivery: Delivery, site: Site) -> str:
+        """A new contact lets the deliveries go on that were held for it."""
+        contact = self.connect(site).people.by_id(delivery.new.remote_id)
+        keys = [contact_hold_key(delivery.new.remote_id)]
+        if contact is not None and contact.email is not None:
+            self.ledger.save_contact(site.id, contact)
+            keys.append(email_hold_key(contact.email))
+        released = [inbox_id for key in keys for inbox_id in self.ledger.release_held(site.id, hold_key=key)]
+        self.ledger.close(delivery.id, Closing(InboxState.DONE, f"released {len(released)}"))
+        self.bell.ring(released)
+        return "done contact"

@@ -1,0 +1,143 @@
+"""From a delivery to its rating key: which entity, and which person. Holds no lease.
+
+In this order: a link by remote id; the whole record in the event; a look at the remote, only to learn the key.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sync_worker.errors import Held
+from sync_worker.hold_keys import contact_hold_key, email_hold_key, entity_hold_key, normalise_email
+from sync_worker.model import (
+    Buried,
+    Contact,
+    Delivery,
+    Entity,
+    EntityRef,
+    InboxState,
+    Person,
+    RatingKey,
+    Record,
+    Side,
+    Site,
+)
+from sync_worker.ports import Closing, Connection, Ledger
+from sync_worker.view import may_be_restored
+
+
+@dataclass(frozen=True, slots=True)
+class Resolver:
+    """Finds keys for the deliveries of one site."""
+
+    ledger: Ledger
+    connection: Connection
+    site: Site
+
+    def key_of(self, delivery: Delivery) -> RatingKey | Closing:
+        """The key, or how the delivery ends without one. Raises Held, Transient, Permanent."""
+        new = delivery.new
+        located = self.ledger.locate(self.site.id, new.side, new.remote_id)
+        if located.key is not None:
+            return located.key
+        if new.change == "delete":
+            self.ledger.bury(self.site.id, Buried(new.side, new.remote_id, new.revision, new.sequence))
+            return Closing(InboxState.DONE, "not_linked")
+        record = self._record(delivery)
+        if record is None:
+            if located.buried is not None and not may_be_restored(delivery, located.buried):
+                return Closing(InboxState.DONE, "buried")
+            record = self._look(new.side, new.remote_id)
+        if record is None:
+            return Closing(InboxState.DONE, "buried")
+        return self._key_from(record, new.side)
+
+    def _record(self, delivery: Delivery) -> Record | None:
+        remote = self.connection.remotes[delivery.new.side]
+        return remote.record_in(delivery.new.payload)
+
+    def _look(self, side: Side, remote_id: str) -> Record | None:
+        record = self.connection.remotes[side].get(remote_id)
+        if record is None:
+            self.ledger.bury(self.site.id, Buried(side, remote_id))
+        return record
+
+    def _key_from(self, record: Record, side: Side) -> RatingKey | Closing:
+        if not record.is_visible:
+            return Closing(InboxState.DONE, "not_published")
+        entity = self._entity(record.entity, side)
+        if isinstance(entity, Closing):
+            return entity
+        contact = self._rater(record.person, side)
+        if isinstance(contact, Closing):
+            return contact
+        return RatingKey(self.site.id, entity.id, contact.contact_id)
+
+    # -- what is rated
+
+    def _entity(self, ref: EntityRef | None, side: Side) -> Entity | Closing:
+        if ref is None:
+            raise Held("no_entity", "the record does not say what it rates")
+        entity = self.ledger.entity(self.site.id, side, ref)
+        if entity is not None:
+            return entity
+        match self.site.policy.unknown_entity:
+            case "skip":
+                return Closing(InboxState.DONE, "entity_skipped")
+            case "same_id":
+                return self.ledger.add_entity(self.site.id, *self._same_id(ref, side))
+            case _:
+                raise Held("unknown_entity", hold_key=entity_hold_key(side, ref))
+
+    def _same_id(self, ref: EntityRef, side: Side) -> tuple[EntityRef, EntityRef]:
+        policy = self.site.policy
+        if side is Side.WIX:
+            return ref, EntityRef(ref.entity_id)
+        return EntityRef(ref.entity_id, policy.same_id_group, policy.same_id_namespace), ref
+
+    # -- who rated
+
+    def _rater(self, person: Person, side: Side) -> Contact | Closing:
+        return self._wix_rater(person) if side is Side.WIX else self._external_rater(person)
+
+    def _wix_rater(self, person: Person) -> Contact | Closing:
+        """A contact with an address: without one nobody can be found on the other side."""
+        contact = self._wix_contact(person)
+        if contact is not None and contact.email is not None:
+            return contact
+        if self.site.policy.wix_anonymous == "skip":
+            return Closing(InboxState.DONE, "anonymous_skipped")
+        if contact is None:
+            raise Held("anonymous_visitor")
+        raise Held("no_email", hold_key=contact_hold_key(contact.contact_id))
+
+    def _wix_contact(self, person: Person) -> Contact | None:
+        people = self.connection.people
+        if person.contact_id is not None:
+            known = self.ledger.contact(self.site.id, contact_id=person.contact_id)
+            return known or self._remember(people.by_id(person.contact_id) or Contact(person.contact_id))
+        if person.member_id is not None:
+            return self._remember(people.by_member(person.member_id))
+        return None
+
+    def _remember(self, contact: Contact | None) -> Contact | None:
+        if contact is None or contact.email is None:
+            return contact
+        return self.ledger.save_contact(self.site.id, contact)
+
+    def _external_rater(self, person: Person) -> Contact | Closing:
+        if person.email is None:
+            raise Held("no_email")
+        email = normalise_email(person.email)
+        contact = self.ledger.contact(self.site.id, email=email)
+        if contact is None:
+            contact = self.connection.people.by_email(email)
+        if contact is None and self.site.policy.unknown_contact == "create":
+            contact = self.connection.people.create(email, person.name)
+        if contact is not None:
+            return self.ledger.save_contact(
+                self.site.id, Contact(contact.contact_id, email, contact.name or person.name)
+            )
+        if self.site.policy.unknown_contact == "skip":
+            return Closing(InboxState.DONE, "contact_skipped")
+        raise Held("unknown_contact", hold_key=email_hold_key(email))

@@ -1,0 +1,139 @@
+"""What became of a write whose answer is unknown: found out by looking, never by repeating it.
+
+The echo of a write is its acknowledgement: a delivery for the revision after the intent's base, with the intent's
+values, proves that the write landed, even if somebody has edited or deleted the record since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from sync_worker.model import Intent, Known, Operation, Record, Side
+from sync_worker.ports import Ledger
+from sync_worker.scale import OffScale
+from sync_worker.sight import seen
+from sync_worker.view import View
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The write landed: the record as it was right after it (``None``: a delete) and its values by attribute.
+
+    ``is_gone``: somebody deleted the record after that.
+    """
+
+    landed: Known | None
+    values: Mapping[str, Decimal | None]
+    is_gone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """Settles one intent. Leaves what it read in the view."""
+
+    view: View
+    ledger: Ledger
+    intent: Intent
+
+    def settle(self) -> Settled | None:
+        """How the write landed; ``None`` if it did not, or if nothing tells that it did."""
+        if self.intent.slot not in self.view.sights:
+            return None  # its attribute is not mapped any more
+        match self.intent.operation:
+            case Operation.DELETE:
+                return self._settle_delete()
+            case Operation.UPDATE:
+                return self._settle_update()
+            case Operation.CREATE:
+                return self._settle_create()
+
+    def _settle_delete(self) -> Settled | None:
+        if self.view.read(self.intent.slot).remote_id is not None:
+            return None
+        return Settled(None, dict.fromkeys(self.intent.targets))
+
+    def _settle_update(self) -> Settled | None:
+        record = self._get(self.intent.remote_id or "")
+        if record is None:
+            self.view.lose(self.intent.slot)
+            return None
+        self.view.take(self.intent.slot, record)
+        return self._landed(record)
+
+    def _settle_create(self) -> Settled | None:
+        for remote_id in self._candidates():
+            record = self._get(remote_id)
+            if record is not None and self.view.slot_for(self.intent.slot.side, record) == self.intent.slot:
+                self.view.place(self.intent.slot, record)
+                return self._landed(record)
+            if record is None and (echo := self._echo(remote_id)) is not None:
+                return Settled(self._known(echo), self._values(echo), is_gone=True)
+        return None
+
+    def _get(self, remote_id: str) -> Record | None:
+        return self.view.get(self.intent.slot.side, remote_id)
+
+    def _candidates(self) -> Iterator[str]:
+        """Ids that our create may have made: found by search, or told by a delivery in hand."""
+        side = self.intent.slot.side
+        found = [remote_id for slot, remote_id in self.view.find(side) if slot == self.intent.slot]
+        told = [
+            delivery.new.remote_id
+            for delivery in self.view.run.deliveries
+            if delivery.new.side is side
+            and delivery.new.change != "delete"
+            and self.view.slot_on_file(side, delivery.new.remote_id) is None
+        ]
+        return iter(dict.fromkeys(found + told))
+
+    # -- did it land?
+
+    def _landed(self, record: Record) -> Settled | None:
+        if record.revision is None:
+            return self._as_shown(record) if self._has_targets(record) else None
+        first = self._first_revision
+        if record.revision < first:
+            return None
+        if record.revision == first and self._has_targets(record):
+            return self._as_shown(record)
+        echo = self._echo(record.remote_id)
+        return self._as_shown(echo) if echo is not None else None
+
+    @property
+    def _first_revision(self) -> int:
+        """The revision that our write made, if it landed."""
+        return (self.intent.base_revision or 0) + 1
+
+    def _echo(self, remote_id: str) -> Record | None:
+        """The delivery that our own write caused, as a record."""
+        side = self.intent.slot.side
+        delivery = self.ledger.evidence(self.view.run.site.id, side, remote_id, self._first_revision)
+        record = self.view.remote(side).record_in(delivery.new.payload) if delivery else None
+        return record if record is not None and self._has_targets(record) else None
+
+    def _as_shown(self, record: Record) -> Settled:
+        return Settled(self._known(record), self._values(record))
+
+    def _known(self, record: Record) -> Known:
+        return Known(record.remote_id, record.revision, record.sequence, record.state, record.raw)
+
+    def _values(self, record: Record) -> dict[str, Decimal | None]:
+        values = seen(self.intent.slot, record, self.view.fields.values(), "read").values
+        return {name: values.get(name) for name in self.intent.targets}
+
+    def _has_targets(self, record: Record) -> bool:
+        values = self._values(record)
+        return all(self._is_same(name, wanted, values[name]) for name, wanted in self.intent.targets.items())
+
+    def _is_same(self, attribute: str, wanted: Decimal | None, shown: Decimal | None) -> bool:
+        """In one class: a remote may return another value of the class that we wrote."""
+        if wanted is None or shown is None:
+            return wanted is shown
+        field = self.view.fields[attribute]
+        class_of = field.wix_class if self.intent.slot.side is Side.WIX else field.external_class
+        try:
+            return class_of(wanted) == class_of(shown)
+        except OffScale:
+            return wanted == shown

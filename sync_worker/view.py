@@ -1,0 +1,241 @@
+"""What a run sees of both sides: what the ledger remembers, what deliveries say, what it reads from the remotes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from sync_worker.errors import Held
+from sync_worker.lease_keeper import LeaseKeeper
+from sync_worker.model import Base, Buried, Delivery, InboxState, Known, Person, Record, Side, Slot
+from sync_worker.ports import Closing, Connection, Ledger, Remote, Run
+from sync_worker.scale import FieldMap
+from sync_worker.sight import Sight, absent, remembered, seen
+from sync_worker.slot_write import slots_of
+
+STALE = Closing(InboxState.DONE, "stale")
+BURIED = Closing(InboxState.DONE, "buried")
+NOT_MAPPED = Closing(InboxState.DONE, "attribute_not_mapped")
+SUPERSEDED = Closing(InboxState.SUPERSEDED)
+
+
+@dataclass(slots=True)
+class View:
+    """Both sides of one link during one run.
+
+    ``memory``: the records with their seen revisions, as committed. ``sights``: the records as they are now, as
+    far as this run knows. ``closings``: deliveries that told nothing new.
+    """
+
+    run: Run
+    connection: Connection
+    ledger: Ledger
+    keeper: LeaseKeeper
+    memory: dict[Slot, Known] = field(init=False)
+    sights: dict[Slot, Sight] = field(init=False)
+    buried: dict[tuple[Side, str], Buried] = field(default_factory=dict)
+    revived: set[tuple[Side, str]] = field(default_factory=set)
+    looked_up: set[Side] = field(default_factory=set)
+    closings: dict[int, Closing] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.memory = dict(self.run.link.records)
+        bases = {name: self.run.link.bases.get(name, Base()) for name in self.fields}
+        self.sights = {slot: remembered(slot, self.memory.get(slot), bases) for slot in slots_of(tuple(self.fields))}
+
+    # -- who and what
+
+    @property
+    def fields(self) -> Mapping[str, FieldMap]:
+        return {field.attribute: field for field in self.run.site.fields}
+
+    @property
+    def person(self) -> Person:
+        contact = self.run.contact
+        return Person(contact_id=contact.contact_id, email=contact.email, name=contact.name)
+
+    def remote(self, side: Side) -> Remote:
+        return self.connection.remotes[side]
+
+    def slot_of(self, attribute: str, side: Side) -> Slot:
+        return Slot(side, attribute) if side is Side.WIX else Slot(side)
+
+    def slot_for(self, side: Side, record: Record) -> Slot | None:
+        """The slot a record belongs to; ``None`` when its attribute is not mapped."""
+        slots = (slot for slot in self.sights if slot.side is side)
+        return next((slot for slot in slots if not slot.attribute or slot.attribute in record.values), None)
+
+    def slot_on_file(self, side: Side, remote_id: str) -> Slot | None:
+        return next(
+            (slot for slot, sight in self.sights.items() if (slot.side, sight.remote_id) == (side, remote_id)), None
+        )
+
+    # -- deliveries in hand
+
+    def hear(self, delivery: Delivery) -> None:
+        """Take in one delivery: as the view of its side, as a reason to read, or as nothing new."""
+        side, remote_id = delivery.new.side, delivery.new.remote_id
+        slot = self.slot_on_file(side, remote_id)
+        if delivery.new.change == "delete":
+            self._hear_delete(delivery, slot)
+        elif slot is not None:
+            self._hear_known(delivery, slot)
+        else:
+            self._hear_unknown(delivery)
+
+    def _hear_delete(self, delivery: Delivery, slot: Slot | None) -> None:
+        if slot is None:
+            key = (delivery.new.side, delivery.new.remote_id)
+            self.buried[key] = Buried(*key, delivery.new.revision, delivery.new.sequence)
+            self.closings[delivery.id] = BURIED
+        elif _is_older(delivery.new.sequence, self.sights[slot].sequence):
+            self.closings[delivery.id] = STALE  # the record was restored since
+        elif self.remote(slot.side).capabilities.delete_is_final and not delivery.must_read:
+            self.lose(slot, sequence=delivery.new.sequence)
+            self.sights[slot] = absent("heard", delivery.id, privacy=delivery.new.privacy)
+        else:
+            self._follow(delivery, slot)
+
+    def _hear_known(self, delivery: Delivery, slot: Slot) -> None:
+        record = self._whole_record(delivery)
+        sight = self.sights[slot]
+        if not self.is_news(delivery, slot) and not delivery.must_read:
+            self.closings[delivery.id] = STALE
+        elif record is None or record.revision is None or sight.revision is None:
+            self._follow(delivery, slot)
+        elif sight.source == "ledger" or record.revision > sight.revision:
+            self.sights[slot] = seen(slot, record, self.fields.values(), "heard", delivery.id)
+        else:
+            self.sights[slot] = sight.heard_by(delivery.id)
+            self.closings[delivery.id] = SUPERSEDED
+
+    def _hear_unknown(self, delivery: Delivery) -> None:
+        """A record with an id that is not on file."""
+        side, remote_id = delivery.new.side, delivery.new.remote_id
+        record = self._whole_record(delivery)
+        if (grave := self._grave(side, remote_id)) is not None and not may_be_restored(delivery, grave):
+            self.closings[delivery.id] = BURIED
+            return
+        if record is None or grave is not None:
+            record = self.get(side, remote_id)
+            if record is None:
+                self.buried[side, remote_id] = Buried(side, remote_id, delivery.new.revision, delivery.new.sequence)
+                self.closings[delivery.id] = BURIED
+                return
+        slot = self.slot_for(side, record)
+        if slot is None:
+            self.closings[delivery.id] = NOT_MAPPED
+        elif self.sights[slot].remote_id is None and grave is None:
+            self.sights[slot] = seen(slot, record, self.fields.values(), "heard", delivery.id)
+        else:
+            self.meet(slot, remote_id)
+            self.sights[slot] = self.sights[slot].heard_by(delivery.id)
+
+    def _follow(self, delivery: Delivery, slot: Slot) -> None:
+        """Read what the delivery only hints at; one read serves all deliveries in hand."""
+        if self.sights[slot].source != "read":
+            self.read(slot)
+        if self.is_news(delivery, slot):
+            self.sights[slot] = self.sights[slot].heard_by(delivery.id)
+
+    def _whole_record(self, delivery: Delivery) -> Record | None:
+        remote = self.remote(delivery.new.side)
+        if delivery.must_read or not remote.capabilities.trusts_payload:
+            return None
+        return remote.record_in(delivery.new.payload)
+
+    def is_news(self, delivery: Delivery, slot: Slot) -> bool:
+        """Above the seen revision; without revisions every delivery may be news."""
+        known = self.memory.get(slot)
+        if known is None or known.remote_id != delivery.new.remote_id:
+            return True
+        return not _is_older(delivery.new.revision, known.revision)
+
+    # -- reading
+
+    def get(self, side: Side, remote_id: str) -> Record | None:
+        self.keeper.renew()
+        return self.remote(side).get(remote_id)
+
+    def read(self, slot: Slot) -> Sight:
+        """Read the record on file; a slot without one stays as it is."""
+        remote_id = self.sights[slot].remote_id
+        if remote_id is not None:
+            record = self.get(slot.side, remote_id)
+            if record is None:
+                self.lose(slot)
+            else:
+                self.take(slot, record)
+        return self.sights[slot]
+
+    def read_all(self) -> None:
+        """Read every record on file anew, and look for those that are not."""
+        for slot in self.sights:
+            self.read(slot)
+
+    def meet(self, slot: Slot, remote_id: str) -> Sight:
+        """Read a record with an id that is not on file, and give it its place. Raises Held."""
+        record = self.get(slot.side, remote_id)
+        if record is None:
+            self.buried[slot.side, remote_id] = Buried(slot.side, remote_id)
+            return self.sights[slot]
+        return self.place(slot, record)
+
+    def place(self, slot: Slot, record: Record) -> Sight:
+        """A record just read becomes the slot's, in the place of one that is gone. Raises Held if both are alive."""
+        if self.sights[slot].remote_id not in (None, record.remote_id) and self.read(slot).remote_id is not None:
+            raise Held("several_records")
+        return self.take(slot, record)
+
+    def take(self, slot: Slot, record: Record) -> Sight:
+        """The record is the slot's, as just read."""
+        key = (slot.side, record.remote_id)
+        if self.buried.pop(key, None) is not None or self._grave(*key) is not None:
+            self.revived.add(key)
+        self.sights[slot] = seen(slot, record, self.fields.values(), "read", self.sights[slot].heard)
+        return self.sights[slot]
+
+    def lose(self, slot: Slot, *, sequence: int | None = None) -> None:
+        """The record on file is gone."""
+        sight = self.sights[slot]
+        if sight.remote_id is not None:
+            grave = Buried(slot.side, sight.remote_id, sight.revision, sequence or sight.sequence)
+            self.buried[slot.side, sight.remote_id] = grave
+        self.sights[slot] = absent("read", sight.heard)
+
+    def find(self, side: Side) -> Iterator[tuple[Slot, str]]:
+        """Slots and ids of this person's records that may be alive. A search may lag: read a hit before acting."""
+        self.looked_up.add(side)
+        self.keeper.renew()
+        for hit in self.remote(side).find(self.run.entity.on(side), self.person):
+            slot = self.slot_for(side, hit)
+            if slot is not None and self._grave(side, hit.remote_id) is None:
+                yield slot, hit.remote_id
+
+    def look_up(self, side: Side) -> None:
+        """Find records that are not on file and let them be the slots'."""
+        for slot, remote_id in list(self.find(side)):
+            if self.sights[slot].remote_id != remote_id:
+                self.meet(slot, remote_id)
+
+    def _grave(self, side: Side, remote_id: str) -> Buried | None:
+        if (side, remote_id) in self.revived:
+            return None
+        return self.buried.get((side, remote_id)) or self.ledger.locate(self.run.site.id, side, remote_id).buried
+
+
+def may_be_restored(delivery: Delivery, grave: Buried) -> bool:
+    """Whether a delivery for a buried id may be news of a restore; only a look at the remote tells for sure."""
+    if delivery.must_read:
+        return True
+    new = delivery.new
+    if new.sequence is not None and grave.sequence is not None:
+        return new.sequence > grave.sequence
+    if new.revision is not None and grave.revision is not None:
+        return new.revision > grave.revision
+    return True
+
+
+def _is_older(number: int | None, than: int | None) -> bool:
+    """At or below; unknown numbers are never older."""
+    return number is not None and than is not None and number <= than
