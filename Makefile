@@ -1,0 +1,33 @@
+# Thin on purpose: each target makes its own environment, then calls one command that you can also call yourself.
+PYTHON ?= python3
+BIN = .venv/bin
+
+.PHONY: demo test test-long lint clean
+
+demo: .venv/.for-demo
+	$(BIN)/ratings-sync demo $(ARGS)
+
+test: .venv/.for-tests
+	$(BIN)/pytest -n auto -m "not long and not faults"
+	$(BIN)/pytest -m "faults and not long"
+
+test-long: .venv/.for-tests
+	$(BIN)/pytest -m long --timeout 7200
+
+lint: .venv/.for-tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf .venv .ratings-sync build *.egg-info
+
+.venv/.for-demo: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[local]'
+	touch $@
+
+.venv/.for-tests: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	touch $@

@@ -1,0 +1,168 @@
+"""What must hold when the world has come to rest. Each check names the invariant that it stands for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from decimal import Decimal
+
+from sync_worker.model import EntityRef, HistoryEntry, Person, Record, Side
+from sync_worker.scale import FieldMap, OffScale
+from tests.simulation.world import World
+from tests.twins.memory_remote import JournalEntry, MemoryRemote
+
+
+def broken_invariants(world: World) -> list[str]:
+    """Every broken invariant, in words; empty when all hold."""
+    return [
+        *not_converged(world),
+        *lost_silently(world),
+        *too_many_writes(world),
+        *idle_rewrites(world),
+        *twins(world),
+        *left_open(world),
+        *resurrected(world),
+    ]
+
+
+def not_converged(world: World) -> Iterator[str]:
+    """I1: each attribute exists on both sides in one class, or on neither, unless something of its key is held."""
+    for wix_ref, external_ref in world.entities:
+        for person in world.persons:
+            if world.is_held(wix_ref, person):
+                continue
+            for field in world.options.fields:
+                wix = shown(world.wix, wix_ref, person, field.attribute)
+                external = shown(world.external, external_ref, person, field.external_field)
+                if not agree(field, wix, external):
+                    yield f"I1 {wix_ref.entity_id} {person.contact_id} {field.attribute}: {wix} against {external}"
+
+
+def shown(remote: MemoryRemote, entity: EntityRef, person: Person, name: str) -> Decimal | None:
+    values = (record.values.get(name) for record in remote.of(entity, person) if record.is_visible)
+    return next((value for value in values if value is not None), None)
+
+
+def agree(field: FieldMap, wix: Decimal | None, external: Decimal | None) -> bool:
+    if wix is None or external is None:
+        return wix is external
+    try:
+        return field.agree(wix, external)
+    except OffScale:
+        return False
+
+
+def lost_silently(world: World) -> Iterator[str]:
+    """I2: every value that one of our writes covered is in the history (or a gap is)."""
+    history: list[HistoryEntry] = world.ledger.history_entries()
+    told: Counter[tuple[str, Decimal | None]] = Counter()
+    gaps = {entry.remote_id for entry in history if entry.what == "gap"}
+    for entry in history:
+        told[entry.remote_id, entry.before] += 1
+    for write in our_writes(world):
+        for name, value in (write.before or {}).items():
+            after = (write.after or {}).get(name)
+            if value == after or name not in mapped_names(world) or write.remote_id in gaps:
+                continue
+            if not told[write.remote_id, value]:
+                yield f"I2 {write.operation} of {write.remote_id} covered {name}={value} without a trace"
+
+
+def mapped_names(world: World) -> set[str]:
+    return {name for field in world.options.fields for name in (field.attribute, field.external_field)}
+
+
+def our_writes(world: World) -> list[JournalEntry]:
+    return [entry for remote in world.remotes.values() for entry in remote.journal if entry.by_us]
+
+
+def too_many_writes(world: World) -> Iterator[str]:
+    """I3, I4: no more effective writes of ours than changes that people made, key by key."""
+    people: Counter[tuple[str, str]] = Counter()
+    ours: Counter[tuple[str, str]] = Counter()
+    for side, remote in world.remotes.items():
+        for entry in remote.journal:
+            (ours if entry.by_us else people)[key_of(world, side, entry)] += (
+                changes(entry) if entry.by_us else weight(entry)
+            )
+    for key, count in ours.items():
+        if count > people[key]:
+            yield f"I3 {key}: {count} writes of ours for {people[key]} changes by people"
+
+
+def weight(entry: JournalEntry) -> int:
+    """How many attributes a person's act may change: a record with several counts for each."""
+    return max(len(entry.before or {}), len(entry.after or {}), 1)
+
+
+def changes(entry: JournalEntry) -> int:
+    return 0 if entry.before == entry.after else 1
+
+
+def key_of(world: World, side: Side, entry: JournalEntry) -> tuple[str, str]:
+    assert entry.entity is not None
+    number = next(i for i, pair in enumerate(world.entities) if entry.entity in pair)
+    person = next(
+        one
+        for one in world.persons
+        if (one.contact_id == entry.person.contact_id if side is Side.WIX else one.email == entry.person.email)
+    )
+    return str(number), str(person.contact_id)
+
+
+def idle_rewrites(world: World) -> Iterator[str]:
+    """I16: an existing value is never rewritten inside its class, unless a lost answer made us repeat ourselves."""
+    for side, remote in world.remotes.items():
+        for entry in remote.journal:
+            if not entry.by_us or entry.operation != "update":
+                continue
+            assert entry.before is not None
+            assert entry.after is not None
+            for field in world.options.fields:
+                name = field.attribute if side is Side.WIX else field.external_field
+                before, after = entry.before.get(name), entry.after.get(name)
+                if before is None or after is None or before == after:
+                    continue
+                if class_of(field, side, before) == class_of(field, side, after):
+                    yield f"I16 {entry.remote_id}: {name} rewritten from {before} to {after} in one class"
+
+
+def class_of(field: FieldMap, side: Side, value: Decimal) -> int:
+    return field.wix_class(value) if side is Side.WIX else field.external_class(value)
+
+
+def twins(world: World) -> Iterator[str]:
+    """I14: at most one live record for each key (and, on Wix, attribute) on each side."""
+    for wix_ref, external_ref in world.entities:
+        for person in world.persons:
+            if world.is_held(wix_ref, person):
+                continue
+            for field in world.options.fields:
+                mine = [one for one in world.wix.of(wix_ref, person) if field.attribute in one.values]
+                if len(mine) > 1:
+                    yield f"I14 {[one.remote_id for one in mine]} on wix"
+            theirs = world.external.of(external_ref, person)
+            if len(theirs) > 1:
+                yield f"I14 {[one.remote_id for one in theirs]} on the external side"
+
+
+def left_open(world: World) -> Iterator[str]:
+    """I7: every accepted delivery has come to an end, and no write is of unknown outcome."""
+    if count := world.ledger.open_count():
+        yield f"I7 {count} deliveries are open"
+    if count := world.ledger.open_intents():
+        yield f"I12 {count} intents are open"
+
+
+def resurrected(world: World) -> Iterator[str]:
+    """I9: what a person deleted while both sides were in step stays deleted until somebody rates anew."""
+    for side, remote_ids in world.deleted_in_step.items():
+        for remote_id, (key, act) in remote_ids.items():
+            if world.last_act.get(key) == act and any(live_records(world, key)):
+                yield f"I9 {key} lives although {remote_id} was deleted on {side} while both sides were in step"
+
+
+def live_records(world: World, key: tuple[int, str]) -> list[Record]:
+    wix_ref, external_ref = world.entities[key[0]]
+    person = next(one for one in world.persons if one.contact_id == key[1])
+    return world.wix.of(wix_ref, person) + world.external.of(external_ref, person)

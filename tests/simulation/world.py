@@ -1,0 +1,417 @@
+"""A small world on a virtual clock: two remotes, people, webhooks on their way, and workers that run the real engine.
+
+Workers are greenlets; every call through a port is a point where the world may switch to somebody else, crash the
+worker, pause it beyond its lease, or lose a message. All choices come from one seed.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Any
+
+from greenlet import getcurrent, greenlet
+
+from sync_worker.errors import Duplicate, Gone
+from sync_worker.intake import Intake
+from sync_worker.model import (
+    Contact,
+    EntityRef,
+    NewDelivery,
+    Person,
+    Policy,
+    Record,
+    RecordState,
+    Side,
+    Site,
+)
+from sync_worker.ports import Capabilities, Connection, Ledger
+from sync_worker.scale import FieldMap, Scale
+from tests.twins.memory_guard import MemoryGuard
+from tests.twins.memory_remote import MemoryPeople, MemoryRemote, RemoteEvent
+
+PERCENT = Scale(Decimal(0), Decimal(100), Decimal(1))
+STARS = Scale(Decimal(1), Decimal(5), Decimal(1))
+TENTHS = Scale(Decimal(0), Decimal(10), Decimal(1))
+OVERALL = FieldMap("overall", "value", PERCENT, STARS)
+QUALITY = FieldMap("quality", "quality", PERCENT, TENTHS, "span")
+
+
+class Crash(BaseException):
+    """The worker process dies here."""
+
+
+@dataclass(frozen=True)
+class Faults:
+    """Chances of each fault, by occasion; all zero is a calm world."""
+
+    duplicate: float = 0.0
+    drop: float = 0.0
+    request_lost: float = 0.0
+    response_lost: float = 0.0
+    refused_connection: float = 0.0
+    limited: float = 0.0
+    crash: float = 0.0
+    pause: float = 0.0
+    flush: float = 0.0
+    broker_loss: float = 0.0
+    find_lag: float = 0.0
+    clock_jump: float = 0.0
+
+
+CALM = Faults()
+STORM = Faults(
+    duplicate=0.15,
+    drop=0.05,
+    request_lost=0.04,
+    response_lost=0.06,
+    refused_connection=0.04,
+    limited=0.03,
+    crash=0.012,
+    pause=0.008,
+    flush=0.01,
+    broker_loss=0.01,
+    find_lag=0.2,
+    clock_jump=0.004,
+)
+
+
+class _Stepping:
+    """A port whose every call is a place for the world to step in."""
+
+    def __init__(self, target: Any, step: Callable[[str], None], name: str) -> None:
+        self._target, self._step, self._name = target, step, name
+
+    def __getattr__(self, attribute: str) -> Any:
+        value = getattr(self._target, attribute)
+        if not callable(value):
+            return value
+
+        def stepped(*args: Any, **kwargs: Any) -> Any:
+            self._step(f"before {self._name}.{attribute}")
+            result = value(*args, **kwargs)
+            self._step(f"after {self._name}.{attribute}")
+            return result
+
+        return stepped
+
+
+@dataclass
+class Options:
+    """What a world is made of."""
+
+    faults: Faults = CALM
+    policy: Policy = field(default_factory=Policy)
+    fields: tuple[FieldMap, ...] = (OVERALL,)
+    external: Capabilities = field(default_factory=lambda: Capabilities(many_fields=True))
+    people: int = 2
+    entities: int = 1
+    acts: int = 6
+    fine_edits: bool = True
+    moderation: bool = False
+    normalises: bool = False
+    workers: int = 3
+
+
+LedgerMaker = Callable[[Callable[[], float]], Any]
+
+
+class World:
+    """Everything of one run. ``make_ledger(now)`` gives a ledger twin or a SqlLedger on the virtual clock."""
+
+    def __init__(self, seed: int, options: Options, make_ledger: LedgerMaker) -> None:
+        self.random = random.Random(seed)
+        self.options = options
+        self.faults = options.faults
+        self.now = 1_000_000.0
+        self.webhooks: list[NewDelivery] = []
+        self.sent: list[NewDelivery] = []
+        self.queue: list[int] = []
+        self.workers: list[greenlet] = []
+        self.crashes: list[str] = []
+        self.steps = 0
+        self.crash_at: int | None = None
+        self.on_step: Callable[[str], None] = lambda place: None
+        self.next_event = 0
+        self.next_intent = 0
+        self.acts = 0
+        self.last_act: dict[tuple[int, str], int] = {}
+        self.deleted_in_step: dict[Side, dict[str, tuple[tuple[int, str], int]]] = {side: {} for side in Side}
+        self.ledger: Any = make_ledger(lambda: self.now)
+        self.site: Site = self.ledger.add_site("instance-1", "own-service", options.policy, options.fields)
+        self.people = MemoryPeople()
+        self.guard = MemoryGuard()
+        self.wix = self._remote(Side.WIX, Capabilities(delete_is_final=True))
+        self.external = self._remote(Side.EXTERNAL, options.external)
+        self.remotes = {Side.WIX: self.wix, Side.EXTERNAL: self.external}
+        self.entities = [self._entity(number) for number in range(options.entities)]
+        self.persons = [self._person(number) for number in range(options.people)]
+        self.intake = self.make_intake()
+
+    # -- making it
+
+    def _remote(self, side: Side, capabilities: Capabilities) -> MemoryRemote:
+        remote = MemoryRemote(side, capabilities, on_event=self.tell, fault=self._fault)
+        remote.find_lags = lambda: self._chance(self.faults.find_lag)
+        if side is Side.EXTERNAL and self.options.normalises:
+            remote.normalise = lambda name, value: value.quantize(Decimal(1))
+        return remote
+
+    def _entity(self, number: int) -> tuple[EntityRef, EntityRef]:
+        wix, external = EntityRef(f"product-{number}", "stores", "reviews"), EntityRef(f"sku-{number}")
+        self.ledger.add_entity(self.site.id, wix, external)
+        return wix, external
+
+    def _person(self, number: int) -> Person:
+        email = f"person{number}@example.com"
+        self.people.add(f"contact-{number}", email)
+        self.ledger.save_contact(self.site.id, Contact(f"contact-{number}", email))
+        return Person(contact_id=f"contact-{number}", email=email, name="P")
+
+    def make_intake(self) -> Intake:
+        step = self._step
+        remotes = {side: _Stepping(remote, step, str(side)) for side, remote in self.remotes.items()}
+        connection = Connection(remotes, self.people)  # type: ignore[arg-type]  # the proxy has the port's methods
+        ledger: Ledger = _Stepping(self.ledger, step, "ledger")  # type: ignore[assignment]  # so has this one
+        return Intake(ledger, self.guard, self, lambda site: connection, self, self._intent_id)
+
+    def _intent_id(self) -> str:
+        self.next_intent += 1
+        return f"intent-{self.next_intent}"
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def ring(self, inbox_ids: Sequence[int]) -> None:
+        self.queue += inbox_ids
+
+    # -- chance
+
+    def _chance(self, probability: float) -> bool:
+        return probability > 0 and self.random.random() < probability
+
+    def _fault(self, operation: str) -> str | None:
+        f = self.faults
+        for name in ("limited", "refused_connection", "request_lost", "response_lost"):
+            if self._chance(getattr(f, name)):
+                return name
+        return None
+
+    def _step(self, place: str) -> None:
+        """Called by a worker at each port call: hands over to the world, which may crash or pause it."""
+        self.steps += 1
+        self.on_step(place)
+        hub = getcurrent().parent
+        if hub is None:
+            return
+        if self.crash_at == self.steps or self._chance(self.faults.crash):
+            self.crashes.append(place)
+            raise Crash(place)
+        if self._chance(self.faults.pause):
+            self.now += 20.0
+        hub.switch()
+
+    # -- webhooks
+
+    def tell(self, event: RemoteEvent) -> None:
+        """A remote sends a webhook."""
+        if not event.by_us:
+            self._note_act(event)
+        if self._chance(self.faults.drop):
+            return
+        self.next_event += 1
+        delivery = self.as_delivery(event, f"event-{self.next_event}")
+        self.webhooks.append(delivery)
+        while self._chance(self.faults.duplicate):
+            self.webhooks.append(delivery)
+
+    def _note_act(self, event: RemoteEvent) -> None:
+        """Remember the last act for each key, and deletes that met both sides in step."""
+        record = event.record
+        number = next(i for i, pair in enumerate(self.entities) if record.entity in pair)
+        person = next(
+            one
+            for one in self.persons
+            if (one.contact_id, one.email)[event.side is Side.EXTERNAL]
+            == (record.person.contact_id, record.person.email)[event.side is Side.EXTERNAL]
+        )
+        key = (number, str(person.contact_id))
+        self.acts += 1
+        self.last_act[key] = self.acts
+        other = self.remotes[event.side.other].of(self.entities[number][event.side is Side.WIX], person)
+        field_map = self.options.fields[0]
+        if event.change == "delete" and len(self.options.fields) == 1 and len(other) == 1:
+            ours, theirs = record.values, other[0].values
+            wix, external = (ours, theirs) if event.side is Side.WIX else (theirs, ours)
+            if field_map.agree(wix[field_map.attribute], external[field_map.external_field]):
+                self.deleted_in_step[event.side][record.remote_id] = (key, self.acts)
+
+    def is_held(self, entity: EntityRef, person: Person) -> bool:
+        return bool(self.ledger.is_held(self.site.id, entity, person))
+
+    def as_delivery(self, event: RemoteEvent, event_id: str) -> NewDelivery:
+        trusted = self.remotes[event.side].capabilities.trusts_payload
+        is_delete = event.change == "delete"
+        return NewDelivery(
+            side=event.side,
+            source="instance-1" if event.side is Side.WIX else "own-service",
+            dedupe_id=event_id,
+            change=event.change,
+            remote_id=event.record.remote_id,
+            payload={} if is_delete or not trusted else {"record": self._sequenced(event)},
+            revision=None if is_delete else event.record.revision,
+            sequence=event.sequence if event.side is Side.WIX else None,
+            is_restore=event.is_created and event.side is Side.WIX,
+            is_ours=event.by_us and event.side is Side.WIX,
+            privacy=event.privacy,
+        )
+
+    def _sequenced(self, event: RemoteEvent) -> Record:
+        return replace(event.record, sequence=event.sequence if event.side is Side.WIX else None)
+
+    def deliver(self, index: int) -> None:
+        delivery = self.webhooks.pop(index)
+        self.sent.append(delivery)
+        stored = self.ledger.store(delivery)
+        if not stored.is_duplicate and not self._chance(self.faults.broker_loss):
+            self.queue.append(stored.inbox_id)
+
+    # -- people act
+
+    def act(self) -> None:
+        """One person does one thing on one side."""
+        side = self.random.choice(list(Side))
+        entity = self.random.choice(self.entities)[0 if side is Side.WIX else 1]
+        person = self.random.choice(self.persons)
+        remote = self.remotes[side]
+        mine = remote.of(entity, person)
+        field_map = self.random.choice(self.options.fields)
+        name = field_map.attribute if side is Side.WIX else field_map.external_field
+        record = next((one for one in mine if remote.capabilities.many_fields or name in one.values), None)
+        value = self._some_value(field_map.wix if side is Side.WIX else field_map.external)
+        try:
+            self._act_on(remote, record, entity, person, name, value)
+        except (Duplicate, Gone):
+            return
+
+    def _act_on(
+        self, remote: MemoryRemote, record: Record | None, entity: EntityRef, person: Person, name: str, value: Decimal
+    ) -> None:
+        if record is None:
+            values = {name: value}
+            if remote.capabilities.many_fields:
+                values.setdefault("value", self._some_value(STARS))
+            remote.visitor_rates(entity, person, values)
+        elif self._chance(0.25):
+            remote.visitor_deletes(record.remote_id, privacy=remote is self.wix and self._chance(0.1))
+        elif self.options.moderation and remote is self.external and self._chance(0.3):
+            state = RecordState.PENDING if record.is_visible else RecordState.PUBLISHED
+            remote.moderator_sets(record.remote_id, state)
+        else:
+            remote.visitor_changes(record.remote_id, {name: value})
+
+    def _some_value(self, scale: Scale) -> Decimal:
+        if scale == PERCENT and not self.options.fine_edits:
+            return Decimal(self.random.randrange(20, 101, 20))
+        return scale.level(self.random.randrange(scale.levels))
+
+    # -- time goes by
+
+    def start_worker(self, inbox_id: int) -> None:
+        self.workers.append(greenlet(lambda: self._work(inbox_id)))
+
+    def _work(self, inbox_id: int) -> None:
+        try:
+            self.intake.process(inbox_id)
+        except Crash:
+            return
+
+    def step_worker(self, index: int) -> None:
+        worker = self.workers[index]
+        worker.switch()
+        if worker.dead:
+            self.workers.remove(worker)
+
+    def tick(self) -> None:
+        """One thing happens."""
+        choices: list[Callable[[], None]] = []
+        if self.webhooks:
+            choices += [lambda: self.deliver(self.random.randrange(len(self.webhooks)))] * 2
+        if self.queue and len(self.workers) < self.options.workers:
+            choices += [lambda: self.start_worker(self.queue.pop(self.random.randrange(len(self.queue))))] * 3
+        if self.workers:
+            choices += [lambda: self.step_worker(self.random.randrange(len(self.workers)))] * 8
+        choices.append(self._let_time_pass)
+        self.random.choice(choices)()
+
+    def _let_time_pass(self) -> None:
+        self.now += self.random.choice((0.01, 0.5, 3.0))
+        if self._chance(self.faults.clock_jump):
+            self.now += 3600.0
+        if self._chance(self.faults.flush * 5):
+            self.guard.flush()
+        if self._chance(self.faults.broker_loss * 5):
+            self.queue.clear()
+        if self._chance(0.2):
+            self.queue += self.ledger.due(20)
+
+    def run(self) -> None:
+        """Acts and chaos, then calm until nothing moves."""
+        acts = self.options.acts
+        while acts:
+            if self._chance(0.08):
+                self.act()
+                acts -= 1
+            self.tick()
+        self.settle()
+
+    # -- the end
+
+    def drain(self) -> None:
+        """Deliver and process everything there is."""
+        for _ in range(2_000):
+            while self.webhooks:
+                self.deliver(self.random.randrange(len(self.webhooks)))
+            while self.workers or self.queue:
+                if self.queue and len(self.workers) < self.options.workers:
+                    self.start_worker(self.queue.pop(0))
+                self.step_worker(self.random.randrange(len(self.workers)))
+            if not self.webhooks and not self.ledger.open_count():
+                return
+            self.now += 30.0
+            self.queue += self.ledger.due(100)
+        raise AssertionError("the world did not come to rest")
+
+    def settle(self) -> None:
+        """Faults off, everything delivered, every record looked at once more (as a sweep would)."""
+        self.faults = CALM
+        self.drain()
+        for _ in range(2):
+            self.sweep()
+            self.drain()
+
+    def sweep(self) -> None:
+        """Every record of both sides as a hint, and every record on file that its side no longer lists."""
+        hints = [(side, "upsert", record.remote_id) for side in Side for record in self.remotes[side].records.values()]
+        hints += [
+            (side, "delete", remote_id)
+            for side, remote_id in self.ledger.records_on_file()
+            if remote_id not in self.remotes[side].records
+        ]
+        for side, change, remote_id in hints:
+            self.hint(side, change, remote_id)
+
+    def hint(self, side: Side, change: str, remote_id: str) -> None:
+        self.next_event += 1
+        source = "instance-1" if side is Side.WIX else "own-service"
+        stored = self.ledger.store(NewDelivery(side, source, f"sweep-{self.next_event}", change, remote_id, {}))
+        self.queue += self.ledger.release_held(None, inbox_ids=[stored.inbox_id])
+
+    def replay(self, deliveries: Iterable[NewDelivery]) -> None:
+        """Deliver again, under new delivery ids, what was delivered before."""
+        for delivery in deliveries:
+            self.next_event += 1
+            self.webhooks.append(replace(delivery, dedupe_id=f"again-{self.next_event}"))
+        self.drain()

@@ -1,0 +1,283 @@
+"""A remote in memory: keeps records, counts calls, journals every write, and fails on demand."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Any
+
+from sync_worker.errors import Conflict, Duplicate, Gone, RateLimited, Transient, UnknownOutcome
+from sync_worker.model import Contact, Draft, EntityRef, Person, Record, RecordState, Side
+from sync_worker.ports import Capabilities
+
+WIX_CAPABILITIES = Capabilities(delete_is_final=True)
+OWN_SERVICE_CAPABILITIES = Capabilities(many_fields=True)
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """One effective change of a record, with what it overwrote."""
+
+    by_us: bool
+    operation: str
+    remote_id: str
+    before: Mapping[str, Decimal] | None
+    after: Mapping[str, Decimal] | None
+    entity: EntityRef | None
+    person: Person
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteEvent:
+    """What the remote would tell by webhook."""
+
+    side: Side
+    change: str  # upsert | delete
+    record: Record
+    by_us: bool
+    sequence: int
+    is_created: bool = False
+    privacy: bool = False
+
+
+@dataclass(slots=True)
+class MemoryRemote:
+    """Implements ports.Remote. ``fault(operation)`` names what goes wrong with a call, or ``None``."""
+
+    side: Side
+    capabilities: Capabilities = field(default_factory=lambda: OWN_SERVICE_CAPABILITIES)
+    on_event: Callable[[RemoteEvent], None] = lambda event: None
+    fault: Callable[[str], str | None] = lambda operation: None
+    normalise: Callable[[str, Decimal], Decimal] = lambda name, value: value
+    new_state: RecordState = RecordState.PUBLISHED
+    find_lags: Callable[[], bool] = lambda: False
+    records: dict[str, Record] = field(default_factory=dict)
+    sequences: Counter[str] = field(default_factory=Counter)
+    gone: dict[str, Record] = field(default_factory=dict)
+    journal: list[JournalEntry] = field(default_factory=list)
+    calls: Counter[str] = field(default_factory=Counter)
+    idempotency: dict[str, str] = field(default_factory=dict)
+    next_id: int = 0
+    stale_index: list[Record] = field(default_factory=list)
+
+    # -- ports.Remote
+
+    def prepay(self) -> None:
+        if self.fault("prepay") == "limited":
+            raise RateLimited(retry_after=1.0)
+
+    def record_in(self, payload: Mapping[str, Any]) -> Record | None:
+        return payload.get("record") if payload else None
+
+    def get(self, remote_id: str) -> Record | None:
+        self.calls["get"] += 1
+        self._fail_reading("get")
+        return self.records.get(remote_id)
+
+    def find(self, entity: EntityRef, person: Person) -> Sequence[Record]:
+        self.calls["find"] += 1
+        self._fail_reading("find")
+        rows = self.stale_index if self.find_lags() else list(self.records.values())
+        found = [record for record in rows if record.entity == entity and self._is_by(record, person)]
+        if not self.find_lags():
+            self.stale_index = list(self.records.values())
+        return found
+
+    def create(self, draft: Draft, idempotency_key: str) -> Record:
+        self.calls["create"] += 1
+        fault = self._fail_before_write("create")
+        if idempotency_key in self.idempotency:
+            return self.records[self.idempotency[idempotency_key]]
+        record = self._create(draft.entity, draft.person, draft.values, self.new_state, by_us=True)
+        self.idempotency[idempotency_key] = record.remote_id
+        self._fail_after_write(fault)
+        return record
+
+    def update(self, remote_id: str, draft: Draft, revision: int | None) -> Record:
+        self.calls["update"] += 1
+        fault = self._fail_before_write("update")
+        record = self._existing(remote_id)
+        if self.capabilities.update_precondition and revision != record.revision:
+            raise Conflict(f"{remote_id} is at {record.revision}, not at {revision}")
+        changed = self._change(record, dict(draft.values), by_us=True)
+        self._fail_after_write(fault)
+        return changed
+
+    def delete(self, remote_id: str, revision: int | None) -> None:
+        self.calls["delete"] += 1
+        fault = self._fail_before_write("delete")
+        record = self.records.get(remote_id)
+        if record is not None:
+            if self.capabilities.delete_precondition and revision != record.revision:
+                raise Conflict(f"{remote_id} is at {record.revision}")
+            self._delete(record, by_us=True)
+        self._fail_after_write(fault)
+
+    # -- what visitors and moderators do
+
+    def visitor_rates(self, entity: EntityRef, person: Person, values: Mapping[str, Decimal]) -> Record:
+        return self._create(entity, person, values, RecordState.PUBLISHED, by_us=False)
+
+    def visitor_changes(self, remote_id: str, values: Mapping[str, Decimal]) -> Record:
+        record = self._existing(remote_id)
+        return self._change(record, {**record.values, **values}, by_us=False)
+
+    def visitor_deletes(self, remote_id: str, *, privacy: bool = False) -> None:
+        self._delete(self._existing(remote_id), by_us=False, privacy=privacy)
+
+    def moderator_sets(self, remote_id: str, state: RecordState) -> Record:
+        record = self._existing(remote_id)
+        return self._store(replace(record, state=state, revision=self._next_revision(record)), "upsert", by_us=False)
+
+    def restores(self, remote_id: str) -> Record:
+        record = self.gone.pop(remote_id)
+        record = replace(record, revision=self._next_revision(record))
+        self._note(False, "create", None, record)
+        return self._store(record, "upsert", by_us=False, is_created=True)
+
+    def of(self, entity: EntityRef, person: Person) -> list[Record]:
+        """All live records of a person for an entity."""
+        return [record for record in self.records.values() if record.entity == entity and self._is_by(record, person)]
+
+    # -- inside
+
+    def _is_by(self, record: Record, person: Person) -> bool:
+        if self.side is Side.WIX:
+            return record.person.contact_id == person.contact_id
+        return record.person.email == person.email
+
+    def _existing(self, remote_id: str) -> Record:
+        if remote_id not in self.records:
+            raise Gone(remote_id)
+        return self.records[remote_id]
+
+    def _create(
+        self, entity: EntityRef, person: Person, values: Mapping[str, Decimal], state: RecordState, *, by_us: bool
+    ) -> Record:
+        if self.capabilities.is_unique and (twin := self._twin(entity, person, values)) is not None:
+            raise Duplicate(twin.remote_id)
+        self.next_id += 1
+        record = Record(
+            remote_id=f"{self.side[0]}{self.next_id}",
+            values=self._normalised(values),
+            revision=1 if self.capabilities.has_revision else None,
+            state=state,
+            entity=entity,
+            person=self._owner(person),
+        )
+        self._note(by_us, "create", None, record)
+        return self._store(record, "upsert", by_us=by_us, is_created=True)
+
+    def _owner(self, person: Person) -> Person:
+        if self.side is Side.WIX:
+            return Person(contact_id=person.contact_id)
+        return Person(email=person.email, name=person.name)
+
+    def _twin(self, entity: EntityRef, person: Person, values: Mapping[str, Decimal]) -> Record | None:
+        for record in self.of(entity, person):
+            if self.capabilities.many_fields or set(record.values) & set(values):
+                return record
+        return None
+
+    def _normalised(self, values: Mapping[str, Decimal]) -> dict[str, Decimal]:
+        return {name: self.normalise(name, value) for name, value in values.items()}
+
+    def _change(self, record: Record, values: Mapping[str, Decimal], *, by_us: bool) -> Record:
+        # Our writes ask for `published`; a visitor's edit leaves moderation as it is.
+        state = RecordState.PUBLISHED if by_us else record.state
+        changed = replace(record, values=self._normalised(values), revision=self._next_revision(record), state=state)
+        self._note(by_us, "update", record, changed)
+        return self._store(changed, "upsert", by_us=by_us)
+
+    def _next_revision(self, record: Record) -> int | None:
+        return None if record.revision is None else record.revision + 1
+
+    def _delete(self, record: Record, *, by_us: bool, privacy: bool = False) -> None:
+        del self.records[record.remote_id]
+        self.gone[record.remote_id] = record
+        self._note(by_us, "delete", record, None)
+        self.sequences[record.remote_id] += 1
+        self.on_event(
+            RemoteEvent(self.side, "delete", record, by_us, self.sequences[record.remote_id], privacy=privacy)
+        )
+
+    def _store(self, record: Record, change: str, *, by_us: bool, is_created: bool = False) -> Record:
+        self.records[record.remote_id] = record
+        self.sequences[record.remote_id] += 1
+        self.on_event(RemoteEvent(self.side, change, record, by_us, self.sequences[record.remote_id], is_created))
+        return record
+
+    def _note(self, by_us: bool, operation: str, before: Record | None, after: Record | None) -> None:
+        record = after or before
+        assert record is not None
+        self.journal.append(
+            JournalEntry(
+                by_us,
+                operation,
+                record.remote_id,
+                before.values if before else None,
+                after.values if after else None,
+                record.entity,
+                record.person,
+                len(self.journal),
+            )
+        )
+
+    # -- faults
+
+    def _fail_reading(self, operation: str) -> None:
+        match self.fault(operation):
+            case None:
+                return
+            case "limited":
+                raise RateLimited(retry_after=1.0)
+            case _:
+                raise Transient(f"{operation} failed")
+
+    def _fail_before_write(self, operation: str) -> str | None:
+        fault = self.fault(operation)
+        match fault:
+            case "limited":
+                raise RateLimited(retry_after=1.0)
+            case "refused_connection":
+                raise Transient("could not connect")
+            case "request_lost":
+                raise UnknownOutcome("no answer")
+        return fault
+
+    def _fail_after_write(self, fault: str | None) -> None:
+        if fault == "response_lost":
+            raise UnknownOutcome("no answer")
+
+
+@dataclass(slots=True)
+class MemoryPeople:
+    """Implements ports.People."""
+
+    contacts: dict[str, Contact] = field(default_factory=dict)
+    members: dict[str, str] = field(default_factory=dict)
+    calls: Counter[str] = field(default_factory=Counter)
+
+    def add(self, contact_id: str, email: str | None, name: str | None = None) -> Contact:
+        contact = Contact(contact_id, email, name)
+        self.contacts[contact_id] = contact
+        return contact
+
+    def by_email(self, email: str) -> Contact | None:
+        self.calls["by_email"] += 1
+        return next((contact for contact in self.contacts.values() if contact.email == email), None)
+
+    def by_id(self, contact_id: str) -> Contact | None:
+        self.calls["by_id"] += 1
+        return self.contacts.get(contact_id)
+
+    def by_member(self, member_id: str) -> Contact | None:
+        self.calls["by_member"] += 1
+        return self.contacts.get(self.members.get(member_id, ""))
+
+    def create(self, email: str, name: str | None) -> Contact:
+        self.calls["create"] += 1
+        return self.add(f"contact-{len(self.contacts) + 1}", email, name)
