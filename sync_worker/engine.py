@@ -391,7 +391,7 @@ class LinkRun:
         holds = {name: action.reason for name, action in actions.items() if isinstance(action, Hold)}
         reason = self.held or next(iter(holds.values()), "")
         bases = {name: self.current(name) for name, action in actions.items() if isinstance(action, Agree | Ignore)}
-        self.history += self.notes(actions)
+        self.history += self.view.history + self.notes(actions)
         exists = any(sight.remote_id is not None for sight in self.view.sights.values())
         self.keeper.commit(
             Commit(

@@ -146,8 +146,9 @@ class Located:
 class Run:
     """All that a holder of a lease needs, read in one transaction with taking it.
 
-    ``deliveries`` are those taken for this run, oldest first: rows of the link in state new or taken that are
-    due, and rows held with a reason in ``ENGINE_RECHECKS``. ``now`` is the database's time (epoch seconds).
+    ``deliveries`` are those taken for this run, oldest first: all open rows of the link (also those that wait for
+    a later attempt: looking costs nothing more now), and rows held with a reason in ``ENGINE_RECHECKS``.
+    ``now`` is the database's time (epoch seconds).
     """
 
     lease: Lease
@@ -267,7 +268,7 @@ class Ledger(Protocol):
         """Commit that a delivery belongs to a key's link (made if need be). Returns the link id."""
 
     def lease(self, link_id: int) -> Run | None:
-        """Take the lease for 15 s, take the link's due deliveries, and read all; ``None`` if another has it."""
+        """Take the lease for 15 s, take the link's deliveries, and read all; ``None`` if another has it."""
 
     def renew(self, lease: Lease) -> None:
         """15 s more. Raises LeaseLost if the lease ended or another fence took it."""
@@ -282,7 +283,7 @@ class Ledger(Protocol):
         """End the lease if it is still ours; never raises LeaseLost."""
 
     def fresh(self, link_id: int) -> list[int]:
-        """Ids of new and due deliveries of a link: for the look after the release."""
+        """Ids of new deliveries of a link, but for those that wait for a later attempt: the look after the release."""
 
     def deletes_exceeded(self, site_id: int, side: Side) -> bool:
         """Whether the deletes to this side within the last hour have reached max(20, 5 % of live links)."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from sync_worker.errors import Held
 from sync_worker.lease_keeper import LeaseKeeper
-from sync_worker.model import Base, Buried, Delivery, InboxState, Known, Person, Record, Side, Slot
+from sync_worker.model import Base, Buried, Delivery, HistoryEntry, InboxState, Known, Person, Record, Side, Slot
 from sync_worker.ports import Closing, Connection, Ledger, Remote, Run
 from sync_worker.scale import FieldMap
 from sync_worker.sight import Sight, absent, remembered, seen
@@ -24,7 +24,7 @@ class View:
     """Both sides of one link during one run.
 
     ``memory``: the records with their seen revisions, as committed. ``sights``: the records as they are now, as
-    far as this run knows. ``closings``: deliveries that told nothing new.
+    far as this run knows. ``closings``: deliveries that told nothing new. ``history``: edits found to be lost.
     """
 
     run: Run
@@ -36,6 +36,7 @@ class View:
     buried: dict[tuple[Side, str], Buried] = field(default_factory=dict)
     revived: set[tuple[Side, str]] = field(default_factory=set)
     looked_up: set[Side] = field(default_factory=set)
+    history: list[HistoryEntry] = field(default_factory=list)
     closings: dict[int, Closing] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -112,16 +113,14 @@ class View:
     def _hear_unknown(self, delivery: Delivery) -> None:
         """A record with an id that is not on file."""
         side, remote_id = delivery.new.side, delivery.new.remote_id
-        record = self._whole_record(delivery)
-        if (grave := self._grave(side, remote_id)) is not None and not may_be_restored(delivery, grave):
-            self.closings[delivery.id] = BURIED
+        told, grave = self._whole_record(delivery), self._grave(side, remote_id)
+        record = told
+        if told is None or grave is not None:
+            may_live = grave is None or may_be_restored(delivery, grave)
+            record = self.get(side, remote_id) if may_live else None
+        if record is None:
+            self._close_buried(delivery, told, grave or Buried(side, remote_id))
             return
-        if record is None or grave is not None:
-            record = self.get(side, remote_id)
-            if record is None:
-                self.buried[side, remote_id] = Buried(side, remote_id, delivery.new.revision, delivery.new.sequence)
-                self.closings[delivery.id] = BURIED
-                return
         slot = self.slot_for(side, record)
         if slot is None:
             self.closings[delivery.id] = NOT_MAPPED
@@ -130,6 +129,28 @@ class View:
         else:
             self.meet(slot, remote_id)
             self.sights[slot] = self.sights[slot].heard_by(delivery.id)
+
+    def _close_buried(self, delivery: Delivery, told: Record | None, grave: Buried) -> None:
+        """The record is gone; an edit that came after what we last saw of it lost against its deletion."""
+        self.buried[grave.side, grave.remote_id] = grave
+        self.closings[delivery.id] = BURIED
+        if told is None or told.revision is None or grave.revision is None or told.revision <= grave.revision:
+            return
+        slot = self.slot_for(grave.side, told)
+        for name, value in seen(slot, told, self.fields.values(), "heard").values.items() if slot else ():
+            self.history.append(
+                HistoryEntry(
+                    "gap",
+                    grave.side,
+                    name,
+                    before=value,
+                    loser=value,
+                    loser_side=grave.side,
+                    reason="edited just before the record was deleted",
+                    remote_id=grave.remote_id,
+                    inbox_id=delivery.id,
+                )
+            )
 
     def _follow(self, delivery: Delivery, slot: Slot) -> None:
         """Read what the delivery only hints at; one read serves all deliveries in hand."""

@@ -137,6 +137,7 @@ class World:
         self.next_event = 0
         self.next_intent = 0
         self.acts = 0
+        self.dropped: set[tuple[str, int | None]] = set()
         self.last_act: dict[tuple[int, str], int] = {}
         self.deleted_in_step: dict[Side, dict[str, tuple[tuple[int, str], int]]] = {side: {} for side in Side}
         self.ledger: Any = make_ledger(lambda: self.now)
@@ -220,6 +221,7 @@ class World:
         if not event.by_us:
             self._note_act(event)
         if self._chance(self.faults.drop):
+            self.dropped.add((event.record.remote_id, event.record.revision))
             return
         self.next_event += 1
         delivery = self.as_delivery(event, f"event-{self.next_event}")
@@ -240,13 +242,15 @@ class World:
         key = (number, str(person.contact_id))
         self.acts += 1
         self.last_act[key] = self.acts
-        other = self.remotes[event.side.other].of(self.entities[number][event.side is Side.WIX], person)
-        field_map = self.options.fields[0]
-        if event.change == "delete" and len(self.options.fields) == 1 and len(other) == 1:
-            ours, theirs = record.values, other[0].values
-            wix, external = (ours, theirs) if event.side is Side.WIX else (theirs, ours)
-            if field_map.agree(wix[field_map.attribute], external[field_map.external_field]):
-                self.deleted_in_step[event.side][record.remote_id] = (key, self.acts)
+        if event.change == "delete" and self.ledger.was_in_step(self.site.id, event.side, record, self._partner(event)):
+            self.deleted_in_step[event.side][record.remote_id] = (key, self.acts)
+
+    def _partner(self, event: RemoteEvent) -> list[Record]:
+        """The live records of the same person and entity on the other side."""
+        number = next(i for i, pair in enumerate(self.entities) if event.record.entity in pair)
+        by = event.record.person
+        person = next(one for one in self.persons if by.email == one.email or by.contact_id == one.contact_id)
+        return self.remotes[event.side.other].of(self.entities[number][event.side is Side.WIX], person)
 
     def is_held(self, entity: EntityRef, person: Person) -> bool:
         return bool(self.ledger.is_held(self.site.id, entity, person))

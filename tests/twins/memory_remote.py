@@ -28,6 +28,7 @@ class JournalEntry:
     entity: EntityRef | None
     person: Person
     at: int
+    revision: int | None = None  # of the record that was covered
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,7 @@ class MemoryRemote:
 
     def moderator_sets(self, remote_id: str, state: RecordState) -> Record:
         record = self._existing(remote_id)
+        self._note(False, "moderate", record, record)
         return self._store(replace(record, state=state, revision=self._next_revision(record)), "upsert", by_us=False)
 
     def restores(self, remote_id: str) -> Record:
@@ -223,6 +225,7 @@ class MemoryRemote:
                 record.entity,
                 record.person,
                 len(self.journal),
+                before.revision if before else None,
             )
         )
 

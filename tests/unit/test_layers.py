@@ -102,7 +102,7 @@ def test_only_wiring_and_entry_points_know_every_adapter() -> None:
     knowing = {
         name
         for name, imported in SOURCES.items()
-        if {"sync_worker.adapters.wix", "sync_worker.adapters.external"} <= {part for part in imported}
+        if {"sync_worker.adapters.wix", "sync_worker.adapters.external"} <= imported
     }
     assert knowing <= entry_points
 

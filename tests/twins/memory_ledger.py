@@ -1,0 +1,397 @@
+"""The ledger in memory: the same contract as SqlLedger, on plain dicts, for the simulator's many runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from sync_worker.errors import LeaseLost, Permanent
+from sync_worker.model import (
+    Base,
+    Buried,
+    Contact,
+    Delivery,
+    Entity,
+    EntityRef,
+    HistoryEntry,
+    InboxState,
+    Intent,
+    IntentState,
+    Known,
+    Lease,
+    Link,
+    LinkState,
+    NewDelivery,
+    Person,
+    Policy,
+    RatingKey,
+    Record,
+    Side,
+    Site,
+    Slot,
+)
+from sync_worker.ports import ENGINE_RECHECKS, Closing, Commit, Committed, Located, Run, Stored
+from sync_worker.scale import FieldMap
+
+OPEN = (InboxState.NEW, InboxState.TAKEN)
+LEASE_SECONDS = 15.0
+
+
+@dataclass(slots=True)
+class _Row:
+    """A row of the inbox."""
+
+    delivery: Delivery
+    received_at: float
+    next_attempt_at: float
+    hold_key: str | None = None
+
+
+@dataclass(slots=True)
+class _LinkRow:
+    link: Link
+    fence: int = 0
+    lease_until: float = 0.0
+    intent: Intent | None = None
+
+
+@dataclass(slots=True)
+class MemoryLedger:
+    """Implements ports.Ledger; ``now`` is its clock (seconds)."""
+
+    now: Callable[[], float]
+    sites: dict[int, Site] = field(default_factory=dict)
+    entities: list[tuple[int, Entity]] = field(default_factory=list)
+    contacts: list[tuple[int, Contact]] = field(default_factory=list)
+    inbox: dict[int, _Row] = field(default_factory=dict)
+    dedupe: dict[tuple[Side, str, str], int] = field(default_factory=dict)
+    links: dict[int, _LinkRow] = field(default_factory=dict)
+    by_key: dict[RatingKey, int] = field(default_factory=dict)
+    by_remote: dict[tuple[int, Side, str], int] = field(default_factory=dict)
+    graves: dict[tuple[int, Side, str], Buried] = field(default_factory=dict)
+    intents: dict[str, Intent] = field(default_factory=dict)
+    history: list[tuple[int, float, HistoryEntry]] = field(default_factory=list)
+
+    # -- set-up
+
+    def add_site(
+        self, instance_id: str, connector: str, policy: Policy | None = None, fields: tuple[FieldMap, ...] = ()
+    ) -> Site:
+        site = Site(len(self.sites) + 1, instance_id, connector, policy or Policy(), fields)
+        self.sites[site.id] = site
+        return site
+
+    def add_entity(self, site_id: int, wix: EntityRef, external: EntityRef) -> Entity:
+        for owner, entity in self.entities:
+            if owner == site_id and (entity.wix, entity.external) == (wix, external):
+                return entity
+        entity = Entity(len(self.entities) + 1, wix, external)
+        self.entities.append((site_id, entity))
+        return entity
+
+    # -- inbox
+
+    def store(self, delivery: NewDelivery) -> Stored:
+        if (twin := self._absorbs(delivery)) is not None:
+            return Stored(twin, is_duplicate=True)
+        inbox_id = len(self.inbox) + 1
+        self.inbox[inbox_id] = _Row(Delivery(inbox_id, delivery), self.now(), self.now() + 5.0)
+        if delivery.dedupe_id is not None:
+            self.dedupe[delivery.side, delivery.source, delivery.dedupe_id] = inbox_id
+        return Stored(inbox_id, is_duplicate=False)
+
+    def _absorbs(self, new: NewDelivery) -> int | None:
+        if new.dedupe_id is not None:
+            return self.dedupe.get((new.side, new.source, new.dedupe_id))
+        for inbox_id, row in self.inbox.items():
+            twin = row.delivery.new
+            if (
+                row.delivery.state is InboxState.NEW
+                and twin.dedupe_id is None
+                and (twin.side, twin.source, twin.remote_id, twin.change)
+                == (new.side, new.source, new.remote_id, new.change)
+            ):
+                return inbox_id
+        return None
+
+    def open_delivery(self, inbox_id: int) -> tuple[Delivery, Site | None] | None:
+        row = self.inbox.get(inbox_id)
+        if row is None or row.delivery.state not in OPEN:
+            return None
+        return row.delivery, self._site_of(row.delivery.new)
+
+    def _site_of(self, new: NewDelivery) -> Site | None:
+        for site in self.sites.values():
+            if new.source == (site.instance_id if new.side is Side.WIX else site.connector):
+                return site
+        return None
+
+    def close(self, inbox_id: int, closing: Closing, *, hold_key: str | None = None) -> None:
+        row = self.inbox[inbox_id]
+        if row.delivery.state in OPEN:
+            row.delivery = replace(row.delivery, state=closing.state, reason=closing.reason)
+            row.hold_key = hold_key
+
+    def hold(self, inbox_ids: Sequence[int], reason: str, *, hold_key: str | None = None) -> None:
+        for inbox_id in inbox_ids:
+            self.close(inbox_id, Closing(InboxState.HELD, reason), hold_key=hold_key)
+
+    def defer(self, inbox_ids: Sequence[int], delay_seconds: float | None, reason: str, *, is_failure: bool) -> None:
+        for inbox_id in inbox_ids:
+            row = self.inbox[inbox_id]
+            if row.delivery.state not in OPEN:
+                continue
+            attempts = row.delivery.attempts + is_failure
+            if is_failure and self.now() - row.received_at > 48 * 3600:
+                self.hold([inbox_id], "attempts_exhausted")
+                continue
+            delay = delay_seconds if delay_seconds is not None else min(5.0 * 2 ** max(attempts - 1, 0), 3600.0)
+            row.delivery = replace(row.delivery, state=InboxState.NEW, attempts=attempts, reason=reason)
+            row.next_attempt_at = self.now() + delay
+
+    def due(self, limit: int) -> list[int]:
+        now = self.now()
+        ids = [
+            inbox_id
+            for inbox_id, row in self.inbox.items()
+            if row.delivery.state in OPEN and row.next_attempt_at <= now
+        ]
+        for inbox_id in ids[:limit]:
+            self.inbox[inbox_id].next_attempt_at = now + 10.0
+        return ids[:limit]
+
+    def release_held(
+        self, site_id: int | None, *, hold_key: str | None = None, inbox_ids: Sequence[int] | None = None
+    ) -> list[int]:
+        released = []
+        for inbox_id, row in self.inbox.items():
+            by_key = inbox_ids is None and row.delivery.state is InboxState.HELD and row.hold_key == hold_key
+            if not by_key and not (inbox_ids is not None and inbox_id in inbox_ids):
+                continue
+            row.delivery = replace(row.delivery, state=InboxState.NEW, must_read=True, attempts=0, reason="")
+            row.next_attempt_at = self.now()
+            row.hold_key = None
+            released.append(inbox_id)
+            link = self.links.get(row.delivery.link_id or 0)
+            if link is not None and link.link.state is LinkState.HELD:
+                link.link = replace(link.link, state=LinkState.LIVE, writes=())
+        return released
+
+    def evidence(self, site_id: int, side: Side, remote_id: str, revision: int) -> Delivery | None:
+        for row in self.inbox.values():
+            new = row.delivery.new
+            if (new.side, new.remote_id, new.revision) == (side, remote_id, revision):
+                site = self._site_of(new)
+                if site is not None and site.id == site_id:
+                    return row.delivery
+        return None
+
+    # -- from a delivery to its key
+
+    def locate(self, site_id: int, side: Side, remote_id: str) -> Located:
+        grave = self.graves.get((site_id, side, remote_id))
+        link_id = self.by_remote.get((site_id, side, remote_id))
+        if link_id is None:
+            return Located(buried=grave)
+        return Located(link_id, self.links[link_id].link.key, grave)
+
+    def entity(self, site_id: int, side: Side, ref: EntityRef) -> Entity | None:
+        return next((one for owner, one in self.entities if owner == site_id and one.on(side) == ref), None)
+
+    def contact(self, site_id: int, *, contact_id: str | None = None, email: str | None = None) -> Contact | None:
+        for owner, contact in self.contacts:
+            if owner == site_id and (contact.email == email if email is not None else contact.contact_id == contact_id):
+                return contact
+        return None
+
+    def save_contact(self, site_id: int, contact: Contact) -> Contact:
+        known = self.contact(site_id, email=contact.email) if contact.email is not None else None
+        if known is not None:
+            return known
+        self.contacts.append((site_id, contact))
+        return contact
+
+    def bury(self, site_id: int, buried: Buried) -> None:
+        key = (site_id, buried.side, buried.remote_id)
+        old = self.graves.get(key, buried)
+        self.graves[key] = replace(
+            buried,
+            revision=max((one for one in (old.revision, buried.revision) if one is not None), default=None),
+            sequence=max((one for one in (old.sequence, buried.sequence) if one is not None), default=None),
+        )
+
+    # -- a run
+
+    def attach(self, inbox_id: int, key: RatingKey) -> int:
+        if key not in self.by_key:
+            link_id = len(self.links) + 1
+            self.links[link_id] = _LinkRow(Link(link_id, key, 0, LinkState.LIVE, {}, {}))
+            self.by_key[key] = link_id
+        row = self.inbox[inbox_id]
+        row.delivery = replace(row.delivery, link_id=self.by_key[key], site_id=key.site_id)
+        return self.by_key[key]
+
+    def lease(self, link_id: int) -> Run | None:
+        row = self.links[link_id]
+        if row.lease_until > self.now():
+            return None
+        row.fence += 1
+        row.lease_until = self.now() + LEASE_SECONDS
+        key = row.link.key
+        taken = [self._take(one) for one in self._of_link(link_id) if self._is_ready(one)]
+        return Run(
+            Lease(link_id, row.fence),
+            self.sites[key.site_id],
+            row.link,
+            next(one for _, one in self.entities if one.id == key.entity_id),
+            self.contact(key.site_id, contact_id=key.contact_id) or Contact(key.contact_id),
+            row.intent,
+            tuple(taken),
+            self.now(),
+        )
+
+    def _of_link(self, link_id: int) -> list[_Row]:
+        return [row for row in self.inbox.values() if row.delivery.link_id == link_id]
+
+    def _is_ready(self, row: _Row) -> bool:
+        delivery = row.delivery
+        return delivery.state in OPEN or (delivery.state is InboxState.HELD and delivery.reason in ENGINE_RECHECKS)
+
+    def _take(self, row: _Row) -> Delivery:
+        row.delivery = replace(row.delivery, state=InboxState.TAKEN)
+        row.next_attempt_at = self.now() + 20.0
+        return row.delivery
+
+    def _leased(self, lease: Lease) -> _LinkRow:
+        row = self.links[lease.link_id]
+        if row.fence != lease.fence or row.lease_until <= self.now():
+            raise LeaseLost
+        return row
+
+    def renew(self, lease: Lease) -> None:
+        self._leased(lease).lease_until = self.now() + LEASE_SECONDS
+
+    def open_intent(self, lease: Lease, intent: Intent) -> None:
+        row = self._leased(lease)
+        assert row.intent is None, "one open intent for each link"
+        row.intent = intent
+        self.intents[intent.id] = intent
+        row.lease_until = self.now() + LEASE_SECONDS
+
+    def commit(self, lease: Lease, change: Commit) -> Committed:
+        row = self._leased(lease)
+        site_id = row.link.key.site_id
+        self._refuse_foreign_ids(row, change)
+        self._apply_records(row, change)
+        for grave in change.buried:
+            self.bury(site_id, grave)
+        for side, remote_id in change.revived:
+            self.graves.pop((site_id, side, remote_id), None)
+        if change.intent_state is not None and row.intent is not None:
+            self.intents[row.intent.id] = replace(row.intent, state=change.intent_state)
+            row.intent = None
+        self.history += [(lease.link_id, self.now(), entry) for entry in change.history]
+        for inbox_id, closing in change.closings.items():
+            self.inbox[inbox_id].delivery = replace(
+                self.inbox[inbox_id].delivery, state=closing.state, reason=closing.reason
+            )
+        if change.release:
+            row.lease_until = 0.0
+        kept = [known for known in change.records.values() if known is not None]
+        slots = {known.remote_id: slot for slot, known in change.records.items() if known is not None}
+        return Committed(
+            frozenset(
+                known.remote_id
+                for known in kept
+                if (site_id, slots[known.remote_id].side, known.remote_id) in self.graves
+            )
+        )
+
+    def _refuse_foreign_ids(self, row: _LinkRow, change: Commit) -> None:
+        for slot, known in change.records.items():
+            if known is None:
+                continue
+            owner = self.by_remote.get((row.link.key.site_id, slot.side, known.remote_id))
+            if owner not in (None, row.link.id):
+                raise Permanent("another link has this record", reason="id_linked_elsewhere")
+
+    def _apply_records(self, row: _LinkRow, change: Commit) -> None:
+        link, site_id = row.link, row.link.key.site_id
+        records: dict[Slot, Known] = dict(link.records)
+        for slot, known in change.records.items():
+            old = records.pop(slot, None)
+            if old is not None:
+                self.by_remote.pop((site_id, slot.side, old.remote_id), None)
+            if known is not None:
+                records[slot] = known
+                self.by_remote[site_id, slot.side, known.remote_id] = link.id
+        bases: dict[str, Base] = {**link.bases, **change.bases}
+        writes = tuple(at for at in link.writes if at > self.now() - 3600)
+        row.link = replace(
+            link,
+            records=records,
+            bases=bases,
+            state=change.link_state or link.state,
+            generation=link.generation + change.new_generation,
+            writes=(*writes, self.now()) if change.counts_write else writes,
+        )
+
+    def release(self, lease: Lease) -> None:
+        row = self.links[lease.link_id]
+        if row.fence == lease.fence:
+            row.lease_until = 0.0
+
+    def fresh(self, link_id: int) -> list[int]:
+        return [
+            row.delivery.id
+            for row in self._of_link(link_id)
+            if row.delivery.state is InboxState.NEW and (not row.delivery.reason or row.next_attempt_at <= self.now())
+        ]
+
+    def deletes_exceeded(self, site_id: int, side: Side) -> bool:
+        recent = sum(
+            1
+            for link_id, at, entry in self.history
+            if entry.what == "delete"
+            and entry.side is side
+            and at > self.now() - 3600
+            and self.links[link_id].link.key.site_id == site_id
+        )
+        if recent < 20:
+            return False
+        live = sum(
+            1 for row in self.links.values() if row.link.state is LinkState.LIVE and row.link.key.site_id == site_id
+        )
+        return recent >= max(20, live * 0.05)
+
+    # -- for the simulator
+
+    def open_count(self) -> int:
+        return sum(row.delivery.state in OPEN for row in self.inbox.values())
+
+    def open_intents(self) -> int:
+        return sum(intent.state is IntentState.OPEN for intent in self.intents.values())
+
+    def history_entries(self) -> list[HistoryEntry]:
+        return [entry for _, _, entry in self.history]
+
+    def records_on_file(self) -> list[tuple[Side, str]]:
+        return [(slot.side, known.remote_id) for row in self.links.values() for slot, known in row.link.records.items()]
+
+    def is_held(self, site_id: int, wix: EntityRef, person: Person) -> bool:
+        entity = self.entity(site_id, Side.WIX, wix)
+        assert entity is not None
+        link_id = self.by_key.get(RatingKey(site_id, entity.id, str(person.contact_id)))
+        return link_id is not None and any(row.delivery.state is InboxState.HELD for row in self._of_link(link_id))
+
+    def was_in_step(self, site_id: int, side: Side, record: Record, partners: Sequence[Record]) -> bool:
+        """Whether the ledger knows both records as they are, with all that they show agreed."""
+        link_id = self.by_remote.get((site_id, side, record.remote_id))
+        if link_id is None or len(partners) != 1:
+            return False
+        row, partner = self.links[link_id], partners[0]
+        known = {known.remote_id: known.revision for known in row.link.records.values()}
+        return row.intent is None and known == {
+            record.remote_id: record.revision,
+            partner.remote_id: partner.revision,
+        }
