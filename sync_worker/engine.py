@@ -232,13 +232,14 @@ class LinkRun:
             is_privacy=write.is_privacy,
             remote_id=sight.remote_id,
             base_revision=sight.revision,
-            source_ids=tuple(self.source_ids(write)),
+            source_ids=self.source_ids(write),
         )
 
-    def source_ids(self, write: SlotWrite) -> list[str]:
+    def source_ids(self, write: SlotWrite) -> dict[str, str]:
         other = write.slot.side.other
         slots = {self.view.slot_of(name, other) for name in write.targets}
-        return sorted(sight.remote_id for slot in slots if (sight := self.view.sights[slot]).remote_id is not None)
+        sights = {slot.attribute: self.view.sights[slot] for slot in slots}
+        return {name: sight.remote_id for name, sight in sorted(sights.items()) if sight.remote_id is not None}
 
     def value_on(self, side: Side, attribute: str) -> Decimal | None:
         return self.view.sights[self.view.slot_of(attribute, side)].values.get(attribute)
@@ -264,7 +265,7 @@ class LinkRun:
             entity=self.run.entity.on(side),
             person=self.view.person,
             last=self.view.sights[write.slot].raw,
-            source_id=next(iter(intent.source_ids), ""),
+            source_id=next(iter(intent.source_ids.values()), ""),
         )
 
     def adopt(self, slot: Slot, duplicate: Duplicate) -> None:
@@ -309,9 +310,10 @@ class LinkRun:
         self.history += self.entries(intent, known, values)
         for name in intent.targets:
             self.bases[name] = _base(slot.side, values.get(name), intent.sources.get(name))
+        sources = self.source_records(intent)
         committed = self.keeper.commit(
             Commit(
-                records={slot: known},
+                records={slot: known, **sources},
                 bases={name: self.bases[name] for name in intent.targets},
                 link_state=LinkState.LIVE,
                 new_generation=self._begins_generation(),
@@ -323,18 +325,26 @@ class LinkRun:
             )
         )
         self.writes += 1
-        self._learn(slot, known)
+        self.view.learn({slot: known, **sources}, self.bases)
         if known is not None and known.revision is not None:
             self.engine.guard.remember(self.run.site.id, slot.side, known.remote_id, known.revision, intent.id)
         if known is not None and known.remote_id in committed.buried:
             # Somebody deleted the new record before we knew its id.
             self.view.lose(slot)
 
-    def _learn(self, slot: Slot, known: Known | None) -> None:
-        if known is None:
-            self.view.memory.pop(slot, None)
-        else:
-            self.view.memory[slot] = known
+    def source_records(self, intent: Intent) -> dict[Slot, Known | None]:
+        """Put the records that were carried over on file, so that their absence later means a delete.
+
+        Their seen revision does not move before the end of the run: they may have more to tell.
+        """
+        records: dict[Slot, Known | None] = {}
+        for attribute, remote_id in intent.source_ids.items():
+            slot = Slot(intent.slot.side.other, attribute)
+            on_file = self.view.memory.get(slot)
+            if slot in self.view.sights and (on_file is None or on_file.remote_id != remote_id):
+                has_revision = self.view.remote(slot.side).capabilities.has_revision
+                records[slot] = Known(remote_id, 0 if has_revision else None)
+        return records
 
     def _begins_generation(self) -> bool:
         return self.run.link.state is LinkState.BURIED and self.writes == 0

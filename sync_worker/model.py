@@ -281,7 +281,8 @@ class Intent:
     ``targets``: wanted value by attribute on ``slot.side`` (``None``: absent), in its units.
     ``sources``: value by attribute that the other side showed, in its units.
     ``befores``: what the write overwrites, ``reasons``: why, both by attribute, for the history.
-    ``base_revision``: revision of the record before the write. ``source_ids``: remote ids of the other side.
+    ``base_revision``: revision of the record before the write. ``source_ids``: ids of the records on the other side
+    that it carries over, by the attribute of their slot.
     """
 
     id: str
@@ -294,7 +295,7 @@ class Intent:
     is_privacy: bool = False
     remote_id: str | None = None
     base_revision: int | None = None
-    source_ids: tuple[str, ...] = ()
+    source_ids: Mapping[str, str] = field(default_factory=dict, hash=False)
     state: IntentState = IntentState.OPEN
 
 

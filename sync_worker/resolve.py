@@ -23,7 +23,7 @@ from sync_worker.model import (
     Site,
 )
 from sync_worker.ports import Closing, Connection, Ledger
-from sync_worker.view import may_be_restored
+from sync_worker.view import BURIED, UNSEEN, may_be_restored, was_unseen
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +43,14 @@ class Resolver:
         if new.change == "delete":
             self.ledger.bury(self.site.id, Buried(new.side, new.remote_id, new.revision, new.sequence))
             return Closing(InboxState.DONE, "not_linked")
-        record = self._record(delivery)
+        record = self.connection.remotes[new.side].record_in(new.payload)
         if record is None:
-            if located.buried is not None and not may_be_restored(delivery, located.buried):
-                return Closing(InboxState.DONE, "buried")
-            record = self._look(new.side, new.remote_id)
-        if record is None:
-            return Closing(InboxState.DONE, "buried")
+            grave = located.buried
+            may_live = grave is None or may_be_restored(delivery, grave)
+            record = self._look(new.side, new.remote_id) if may_live else None
+            if record is None:
+                return UNSEEN if grave is not None and was_unseen(delivery, grave) else BURIED
         return self._key_from(record, new.side)
-
-    def _record(self, delivery: Delivery) -> Record | None:
-        remote = self.connection.remotes[delivery.new.side]
-        return remote.record_in(delivery.new.payload)
 
     def _look(self, side: Side, remote_id: str) -> Record | None:
         record = self.connection.remotes[side].get(remote_id)

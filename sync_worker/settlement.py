@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from sync_worker.model import Intent, Known, Operation, Record, Side
+from sync_worker.model import HistoryEntry, Intent, Known, Operation, Record, Side
 from sync_worker.ports import Ledger
 from sync_worker.scale import OffScale
 from sync_worker.sight import seen
@@ -55,12 +55,15 @@ class Settlement:
         return Settled(None, dict.fromkeys(self.intent.targets))
 
     def _settle_update(self) -> Settled | None:
-        record = self._get(self.intent.remote_id or "")
-        if record is None:
-            self.view.lose(self.intent.slot)
-            return None
-        self.view.take(self.intent.slot, record)
-        return self._landed(record)
+        remote_id = self.intent.remote_id or ""
+        record = self._get(remote_id)
+        if record is not None:
+            self.view.take(self.intent.slot, record)
+            return self._landed(record)
+        self.view.lose(self.intent.slot)
+        if (settled := self._landed_and_gone(remote_id)) is None:
+            self._note_unknown()
+        return settled
 
     def _settle_create(self) -> Settled | None:
         for remote_id in self._candidates():
@@ -68,9 +71,28 @@ class Settlement:
             if record is not None and self.view.slot_for(self.intent.slot.side, record) == self.intent.slot:
                 self.view.place(self.intent.slot, record)
                 return self._landed(record)
-            if record is None and (echo := self._echo(remote_id)) is not None:
-                return Settled(self._known(echo), self._values(echo), is_gone=True)
+            if record is None and (settled := self._landed_and_gone(remote_id)) is not None:
+                return settled
         return None
+
+    def _landed_and_gone(self, remote_id: str) -> Settled | None:
+        echo = self._echo(remote_id)
+        return Settled(self._known(echo), self._values(echo), is_gone=True) if echo is not None else None
+
+    def _note_unknown(self) -> None:
+        """Nothing tells whether the write landed: what it may have covered goes into the history."""
+        self.view.history += [
+            HistoryEntry(
+                "unknown",
+                self.intent.slot.side,
+                name,
+                before=before,
+                reason="the answer was lost and nothing tells the outcome",
+                remote_id=self.intent.remote_id or "",
+                intent_id=self.intent.id,
+            )
+            for name, before in self.intent.befores.items()
+        ]
 
     def _get(self, remote_id: str) -> Record | None:
         return self.view.get(self.intent.slot.side, remote_id)
@@ -99,7 +121,10 @@ class Settlement:
         if record.revision == first and self._has_targets(record):
             return self._as_shown(record)
         echo = self._echo(record.remote_id)
-        return self._as_shown(echo) if echo is not None else None
+        if echo is None:
+            self._note_unknown()
+            return None
+        return self._as_shown(echo)
 
     @property
     def _first_revision(self) -> int:

@@ -15,6 +15,7 @@ from sync_worker.slot_write import slots_of
 
 STALE = Closing(InboxState.DONE, "stale")
 BURIED = Closing(InboxState.DONE, "buried")
+UNSEEN = Closing(InboxState.DONE, "buried_with_unseen_edit")
 NOT_MAPPED = Closing(InboxState.DONE, "attribute_not_mapped")
 SUPERSEDED = Closing(InboxState.SUPERSEDED)
 
@@ -70,6 +71,17 @@ class View:
         return next(
             (slot for slot, sight in self.sights.items() if (slot.side, sight.remote_id) == (side, remote_id)), None
         )
+
+    def learn(self, records: Mapping[Slot, Known | None], bases: Mapping[str, Base]) -> None:
+        """The ledger remembers more now; what this run knows only from the ledger follows."""
+        for slot, known in records.items():
+            if known is None:
+                self.memory.pop(slot, None)
+            else:
+                self.memory[slot] = known
+        for slot, sight in self.sights.items():
+            if sight.source == "ledger":
+                self.sights[slot] = remembered(slot, self.memory.get(slot), bases)
 
     # -- deliveries in hand
 
@@ -133,8 +145,8 @@ class View:
     def _close_buried(self, delivery: Delivery, told: Record | None, grave: Buried) -> None:
         """The record is gone; an edit that came after what we last saw of it lost against its deletion."""
         self.buried[grave.side, grave.remote_id] = grave
-        self.closings[delivery.id] = BURIED
-        if told is None or told.revision is None or grave.revision is None or told.revision <= grave.revision:
+        self.closings[delivery.id] = UNSEEN if was_unseen(delivery, grave) else BURIED
+        if told is None or not was_unseen(delivery, grave):
             return
         slot = self.slot_for(grave.side, told)
         for name, value in seen(slot, told, self.fields.values(), "heard").values.items() if slot else ():
@@ -255,6 +267,12 @@ def may_be_restored(delivery: Delivery, grave: Buried) -> bool:
     if new.revision is not None and grave.revision is not None:
         return new.revision > grave.revision
     return True
+
+
+def was_unseen(delivery: Delivery, grave: Buried) -> bool:
+    """Whether a delivery for a record that is gone tells of an edit after what we last saw of it."""
+    revision = delivery.new.revision
+    return revision is not None and grave.revision is not None and revision > grave.revision
 
 
 def _is_older(number: int | None, than: int | None) -> bool:

@@ -59,13 +59,14 @@ def lost_silently(world: World) -> Iterator[str]:
     gaps = {entry.remote_id for entry in history if entry.what == "gap"}
     for entry in history:
         told[entry.remote_id, entry.before] += 1
+    unseen = set(world.ledger.closed_with("buried_with_unseen_edit"))
     for write in our_writes(world):
         for name, value in (write.before or {}).items():
             after = (write.after or {}).get(name)
             if value == after or name not in mapped_names(world) or write.remote_id in gaps:
                 continue
-            if write.operation == "delete" and (write.remote_id, write.revision) in world.dropped:
-                continue  # Wix deletes know no precondition: an edit in that window shows only by its webhook
+            if write.operation == "delete" and (write.remote_id, write.revision) in world.dropped | unseen:
+                continue  # deletes know no precondition: an edit in that window shows only by its webhook
             if not told[write.remote_id, value]:
                 yield f"I2 {write.operation} of {write.remote_id} covered {name}={value} without a trace"
 

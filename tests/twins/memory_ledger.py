@@ -375,6 +375,10 @@ class MemoryLedger:
     def history_entries(self) -> list[HistoryEntry]:
         return [entry for _, _, entry in self.history]
 
+    def closed_with(self, reason: str) -> list[tuple[str, int | None]]:
+        rows = (row.delivery for row in self.inbox.values())
+        return [(row.new.remote_id, row.new.revision) for row in rows if row.reason == reason]
+
     def records_on_file(self) -> list[tuple[Side, str]]:
         return [(slot.side, known.remote_id) for row in self.links.values() for slot, known in row.link.records.items()]
 
