@@ -40,7 +40,7 @@ from sync_worker.model import (
 )
 from sync_worker.plan import Action, Agree, Hold, Ignore, Write, plan
 from sync_worker.ports import Bell, Clock, Closing, Commit, Connection, Guard, Ledger, Run
-from sync_worker.scale import OffScale
+from sync_worker.scale import FieldMap, OffScale
 from sync_worker.settlement import Settlement
 from sync_worker.sight import seen, to_fields
 from sync_worker.slot_write import MAIN_FIELD, SlotWrite, slot_write
@@ -100,6 +100,7 @@ class LinkRun:
     view: View = field(init=False)
     bases: dict[str, Base] = field(init=False)
     history: list[HistoryEntry] = field(default_factory=list)
+    stuck: set[Slot] = field(default_factory=set)
     held: str = ""
     writes: int = 0
 
@@ -133,16 +134,14 @@ class LinkRun:
 
     def plan(self) -> dict[str, Action]:
         """One action for each mapped attribute."""
-        return {
-            name: plan(
-                field,
-                self.bases[name],
-                self.view.sights[Slot(Side.WIX, name)].snapshot(name),
-                self.view.sights[Slot(Side.EXTERNAL)].snapshot(name),
-                self.run.site.policy,
-            )
-            for name, field in self.view.fields.items()
-        }
+        actions = {name: self._plan(name, field) for name, field in self.view.fields.items()}
+        undecided = [name for name, action in actions.items() if isinstance(action, Hold)]
+        self.stuck = {self.view.slot_of(name, side) for name in undecided for side in Side}
+        return actions
+
+    def _plan(self, name: str, field: FieldMap) -> Action:
+        wix, external = (self.view.sights[self.view.slot_of(name, side)].snapshot(name) for side in Side)
+        return plan(field, self.bases[name], wix, external, self.run.site.policy)
 
     def next_write(self, actions: dict[str, Action]) -> SlotWrite | None:
         """The first remote write that the actions ask for; actions that no record can carry turn into holds."""
@@ -151,10 +150,15 @@ class LinkRun:
             if isinstance(write, SlotWrite):
                 return write
             if isinstance(write, Hold):
-                for name, action in actions.items():
-                    if getattr(action, "side", None) is slot.side and slot.attribute in ("", name):
-                        actions[name] = write
+                self.keep_back(slot, actions, write)
         return None
+
+    def keep_back(self, target: Slot, actions: dict[str, Action], hold: Hold) -> None:
+        """What the target cannot carry stays with its source, to be seen again."""
+        for name, action in actions.items():
+            if getattr(action, "side", None) is target.side and target.attribute in ("", name):
+                actions[name] = hold
+                self.stuck.add(self.view.slot_of(name, target.side.other))
 
     @property
     def main_attribute(self) -> str | None:
@@ -398,16 +402,15 @@ class LinkRun:
 
     def finish(self, actions: Mapping[str, Action]) -> str:
         """Commit what was seen, close the deliveries and end the lease, in one transaction."""
-        holds = {name: action.reason for name, action in actions.items() if isinstance(action, Hold)}
-        reason = self.held or next(iter(holds.values()), "")
+        reason = self.held or next((action.reason for action in actions.values() if isinstance(action, Hold)), "")
         bases = {name: self.current(name) for name, action in actions.items() if isinstance(action, Agree | Ignore)}
         self.history += self.view.history + self.notes(actions)
         exists = any(sight.remote_id is not None for sight in self.view.sights.values())
         self.keeper.commit(
             Commit(
-                records=self.new_records(set(holds)),
+                records=self.new_records(),
                 bases=bases,
-                link_state=LinkState.LIVE if exists or holds else LinkState.BURIED,
+                link_state=LinkState.LIVE if exists or reason else LinkState.BURIED,
                 new_generation=exists and self._begins_generation(),
                 buried=list(self.view.buried.values()),
                 revived=list(self.view.revived),
@@ -421,24 +424,24 @@ class LinkRun:
     def current(self, name: str) -> Base:
         return Base(self.value_on(Side.WIX, name), self.value_on(Side.EXTERNAL, name))
 
-    def new_records(self, held: set[str]) -> dict[Slot, Known | None]:
-        """What to remember of the slots that this run saw; a held attribute keeps its slot's seen revision."""
+    def new_records(self) -> dict[Slot, Known | None]:
+        """What to remember of the slots that this run saw.
+
+        A slot with a change that is kept back keeps its seen revision: a later write under it will be refused by
+        the remote, and so cannot cover that change. A record that is gone is forgotten in any case.
+        """
         return {
-            slot: sight.known()
+            slot: known
             for slot, sight in self.view.sights.items()
-            if sight.known() != self.view.memory.get(slot) and not (held & self.attributes_of(slot))
+            if (known := sight.known()) != self.view.memory.get(slot) and (known is None or slot not in self.stuck)
         }
 
-    def attributes_of(self, slot: Slot) -> set[str]:
-        return {slot.attribute} if slot.attribute else set(self.view.fields)
-
     def closings(self, hold_reason: str) -> dict[int, Closing]:
-        last = (
-            Closing(InboxState.HELD, hold_reason)
-            if hold_reason
-            else Closing(InboxState.DONE, "synced" if self.writes else "in_step")
-        )
-        return {delivery.id: self.view.closings.get(delivery.id, last) for delivery in self.run.deliveries}
+        done = Closing(InboxState.DONE, "synced" if self.writes else "in_step")
+        open_ids = {delivery.id for delivery in self.run.deliveries} - self.view.closings.keys()
+        held_ids = {one for one in open_ids if self.view.told.get(one) in self.stuck} or open_ids
+        closings = dict(self.view.closings) | dict.fromkeys(open_ids, done)
+        return closings | dict.fromkeys(held_ids if hold_reason else (), Closing(InboxState.HELD, hold_reason))
 
     def notes(self, actions: Mapping[str, Action]) -> list[HistoryEntry]:
         return [

@@ -26,6 +26,7 @@ class View:
 
     ``memory``: the records with their seen revisions, as committed. ``sights``: the records as they are now, as
     far as this run knows. ``closings``: deliveries that told nothing new. ``history``: edits found to be lost.
+    ``told``: the slot that each delivery spoke of.
     """
 
     run: Run
@@ -39,6 +40,7 @@ class View:
     looked_up: set[Side] = field(default_factory=set)
     history: list[HistoryEntry] = field(default_factory=list)
     closings: dict[int, Closing] = field(default_factory=dict)
+    told: dict[int, Slot] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.memory = dict(self.run.link.records)
@@ -89,6 +91,8 @@ class View:
         """Take in one delivery: as the view of its side, as a reason to read, or as nothing new."""
         side, remote_id = delivery.new.side, delivery.new.remote_id
         slot = self.slot_on_file(side, remote_id)
+        if slot is not None:
+            self.told[delivery.id] = slot
         if delivery.new.change == "delete":
             self._hear_delete(delivery, slot)
         elif slot is not None:
@@ -136,7 +140,9 @@ class View:
         slot = self.slot_for(side, record)
         if slot is None:
             self.closings[delivery.id] = NOT_MAPPED
-        elif self.sights[slot].remote_id is None and grave is None:
+            return
+        self.told[delivery.id] = slot
+        if self.sights[slot].remote_id is None and grave is None:
             self.sights[slot] = seen(slot, record, self.fields.values(), "heard", delivery.id)
         else:
             self.meet(slot, remote_id)
