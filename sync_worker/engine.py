@@ -38,7 +38,7 @@ from sync_worker.model import (
     Site,
     Slot,
 )
-from sync_worker.plan import Action, Agree, Hold, Ignore, Write, plan
+from sync_worker.plan import Action, Agree, Hold, Ignore, Write, erase, plan
 from sync_worker.ports import Bell, Clock, Closing, Commit, Connection, Guard, Ledger, Run
 from sync_worker.scale import FieldMap, OffScale
 from sync_worker.settlement import Settlement
@@ -141,6 +141,8 @@ class LinkRun:
 
     def _plan(self, name: str, field: FieldMap) -> Action:
         wix, external = (self.view.sights[self.view.slot_of(name, side)].snapshot(name) for side in Side)
+        if self.view.erases:
+            return erase(wix, external)
         return plan(field, self.bases[name], wix, external, self.run.site.policy)
 
     def next_write(self, actions: dict[str, Action]) -> SlotWrite | None:

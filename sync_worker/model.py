@@ -339,12 +339,13 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Buried:
-    """A remote id that is gone for good, with what we last knew of it."""
+    """A remote id that is gone for good, with what we last knew of it; ``privacy``: erased on request."""
 
     side: Side
     remote_id: str
     revision: int | None = None
     sequence: int | None = None
+    privacy: bool = False
 
 
 @dataclass(frozen=True, slots=True)

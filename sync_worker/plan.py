@@ -72,6 +72,14 @@ def plan(field: FieldMap, base: Base, wix: Snapshot, external: Snapshot, policy:
         return Hold("off_scale")
 
 
+def erase(wix: Snapshot, external: Snapshot) -> Action:
+    """What to do when a privacy request has removed this opinion: remove it wherever it still shows."""
+    for side, snapshot in ((Side.WIX, wix), (Side.EXTERNAL, external)):
+        if snapshot.value is not None:
+            return Delete(side, "privacy", privacy=True)
+    return Agree()
+
+
 @dataclass(frozen=True, slots=True)
 class _Case:
     field: FieldMap

@@ -135,11 +135,11 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """What the ledger knows about a remote id."""
+    """What the ledger knows about a remote id: the key of its link, on file or from before its burial."""
 
-    link_id: int | None = None
     key: RatingKey | None = None
     buried: Buried | None = None
+    is_on_file: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +178,8 @@ class Commit:
     """What one step of a run changes, applied in one transaction under the fence.
 
     ``records``: new memory by slot, ``None`` forgets the slot. ``bases``: new base by attribute. ``buried``:
-    remote ids gone for good; ``revived``: ids that are no longer. ``intent_state`` closes the open intent.
+    remote ids gone for good (their tombstones keep the link, the highest numbers and ``privacy``);
+    ``revived``: ids that are no longer. ``intent_state`` closes the open intent.
     ``counts_write``: adds the database's time to the link's recent writes. ``closings``: by inbox id.
     ``release``: end the lease in the same transaction.
     """

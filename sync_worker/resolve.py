@@ -1,6 +1,7 @@
 """From a delivery to its rating key: which entity, and which person. Holds no lease.
 
-In this order: a link by remote id; the whole record in the event; a look at the remote, only to learn the key.
+In this order: a link by remote id, also from before its burial; the whole record in the event; a look at the remote,
+only to learn the key.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from sync_worker.model import (
     Site,
 )
 from sync_worker.ports import Closing, Connection, Ledger
-from sync_worker.view import BURIED, UNSEEN, may_be_restored, was_unseen
+from sync_worker.view import BURIED, tells_of_the_dead
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +39,18 @@ class Resolver:
         """The key, or how the delivery ends without one. Raises Held, Transient, Permanent."""
         new = delivery.new
         located = self.ledger.locate(self.site.id, new.side, new.remote_id)
+        if located.is_on_file and located.key is not None:
+            return located.key
+        if located.buried is not None and not tells_of_the_dead(delivery, located.buried):
+            return BURIED
         if located.key is not None:
             return located.key
         if new.change == "delete":
-            self.ledger.bury(self.site.id, Buried(new.side, new.remote_id, new.revision, new.sequence))
+            grave = Buried(new.side, new.remote_id, new.revision, new.sequence, new.privacy)
+            self.ledger.bury(self.site.id, grave)
             return Closing(InboxState.DONE, "not_linked")
-        record = self.connection.remotes[new.side].record_in(new.payload)
-        if record is None:
-            grave = located.buried
-            may_live = grave is None or may_be_restored(delivery, grave)
-            record = self._look(new.side, new.remote_id) if may_live else None
-            if record is None:
-                return UNSEEN if grave is not None and was_unseen(delivery, grave) else BURIED
-        return self._key_from(record, new.side)
+        record = self.connection.remotes[new.side].record_in(new.payload) or self._look(new.side, new.remote_id)
+        return BURIED if record is None else self._key_from(record, new.side)
 
     def _look(self, side: Side, remote_id: str) -> Record | None:
         record = self.connection.remotes[side].get(remote_id)

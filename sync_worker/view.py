@@ -26,7 +26,7 @@ class View:
 
     ``memory``: the records with their seen revisions, as committed. ``sights``: the records as they are now, as
     far as this run knows. ``closings``: deliveries that told nothing new. ``history``: edits found to be lost.
-    ``told``: the slot that each delivery spoke of.
+    ``told``: the slot that each delivery spoke of. ``erases``: a privacy request removes this opinion everywhere.
     """
 
     run: Run
@@ -41,6 +41,7 @@ class View:
     history: list[HistoryEntry] = field(default_factory=list)
     closings: dict[int, Closing] = field(default_factory=dict)
     told: dict[int, Slot] = field(default_factory=dict)
+    erases: bool = False
 
     def __post_init__(self) -> None:
         self.memory = dict(self.run.link.records)
@@ -102,16 +103,26 @@ class View:
 
     def _hear_delete(self, delivery: Delivery, slot: Slot | None) -> None:
         if slot is None:
-            key = (delivery.new.side, delivery.new.remote_id)
-            self.buried[key] = Buried(*key, delivery.new.revision, delivery.new.sequence)
-            self.closings[delivery.id] = BURIED
+            self._hear_late_delete(delivery)
         elif _is_older(delivery.new.sequence, self.sights[slot].sequence):
             self.closings[delivery.id] = STALE  # the record was restored since
         elif self.remote(slot.side).capabilities.delete_is_final and not delivery.must_read:
-            self.lose(slot, sequence=delivery.new.sequence)
+            self.lose(slot, sequence=delivery.new.sequence, privacy=delivery.new.privacy)
             self.sights[slot] = absent("heard", delivery.id, privacy=delivery.new.privacy)
         else:
             self._follow(delivery, slot)
+
+    def _hear_late_delete(self, delivery: Delivery) -> None:
+        """Of a record that is not on file (any more): no news, unless only now we hear that privacy was the reason."""
+        new = delivery.new
+        grave = self._grave(new.side, new.remote_id)
+        self.buried[new.side, new.remote_id] = Buried(
+            new.side, new.remote_id, new.revision, new.sequence, privacy=new.privacy
+        )
+        if new.privacy and not (grave is not None and grave.privacy):
+            self.erases = True
+        else:
+            self.closings[delivery.id] = BURIED
 
     def _hear_known(self, delivery: Delivery, slot: Slot) -> None:
         record = self._whole_record(delivery)
@@ -234,11 +245,11 @@ class View:
         self.sights[slot] = seen(slot, record, self.fields.values(), "read", self.sights[slot].heard)
         return self.sights[slot]
 
-    def lose(self, slot: Slot, *, sequence: int | None = None) -> None:
+    def lose(self, slot: Slot, *, sequence: int | None = None, privacy: bool = False) -> None:
         """The record on file is gone."""
         sight = self.sights[slot]
         if sight.remote_id is not None:
-            grave = Buried(slot.side, sight.remote_id, sight.revision, sequence or sight.sequence)
+            grave = Buried(slot.side, sight.remote_id, sight.revision, sequence or sight.sequence, privacy)
             self.buried[slot.side, sight.remote_id] = grave
         self.sights[slot] = absent("read", sight.heard)
 
@@ -261,6 +272,13 @@ class View:
         if (side, remote_id) in self.revived:
             return None
         return self.buried.get((side, remote_id)) or self.ledger.locate(self.run.site.id, side, remote_id).buried
+
+
+def tells_of_the_dead(delivery: Delivery, grave: Buried) -> bool:
+    """Whether a delivery for a buried id may still matter: a restore, an edit nobody saw, a privacy request."""
+    if delivery.new.change == "delete":
+        return delivery.new.privacy and not grave.privacy
+    return may_be_restored(delivery, grave) or was_unseen(delivery, grave)
 
 
 def may_be_restored(delivery: Delivery, grave: Buried) -> bool:

@@ -142,8 +142,10 @@ tombstone = Table(
     _site(),
     Column("side", String(16), nullable=False),
     Column("remote_id", String(512), nullable=False),
+    Column("link_id", RowId, ForeignKey("link.id")),  # the link it was on file with, if it ever was
     Column("revision", BigInteger),
     Column("sequence", BigInteger),
+    Column("privacy", Boolean, nullable=False, default=False),
     Column("created_at", Float, nullable=False),
     UniqueConstraint("site_id", "side", "remote_id"),
 )

@@ -36,6 +36,14 @@ SCENES: dict[str, Options] = {
     "pauses beyond the lease only": Options(Faults(pause=0.05)),
     "dropped webhooks only": Options(Faults(drop=0.3)),
     "redis flushed all the time": Options(replace(STORM, flush=0.2, broker_loss=0.1)),
+    "storm, no revisions outside": Options(
+        STORM,
+        external=Capabilities(many_fields=True, has_revision=False, update_precondition=False, trusts_payload=False),
+    ),
+    "storm, deletes ignored": Options(STORM, policy=Policy(deletes="ignore")),
+    "storm, to wix only": Options(STORM, policy=Policy(direction="to_wix")),
+    "storm, differences held": Options(STORM, policy=Policy(first_difference="hold")),
+    "storm, delete wins": Options(STORM, policy=Policy(edit_or_delete="delete"), fields=(OVERALL, QUALITY)),
     "many people": Options(STORM, people=4, entities=3, acts=20),
 }
 

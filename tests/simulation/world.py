@@ -132,7 +132,7 @@ class World:
         self.workers: list[greenlet] = []
         self.crashes: list[str] = []
         self.steps = 0
-        self.crash_at: int | None = None
+        self.crash_steps: set[int] = set()
         self.on_step: Callable[[str], None] = lambda place: None
         self.next_event = 0
         self.next_intent = 0
@@ -207,7 +207,7 @@ class World:
         hub = getcurrent().parent
         if hub is None:
             return
-        if self.crash_at == self.steps or self._chance(self.faults.crash):
+        if self.steps in self.crash_steps or self._chance(self.faults.crash):
             self.crashes.append(place)
             raise Crash(place)
         if self._chance(self.faults.pause):

@@ -69,6 +69,7 @@ class MemoryLedger:
     by_key: dict[RatingKey, int] = field(default_factory=dict)
     by_remote: dict[tuple[int, Side, str], int] = field(default_factory=dict)
     graves: dict[tuple[int, Side, str], Buried] = field(default_factory=dict)
+    grave_links: dict[tuple[int, Side, str], int] = field(default_factory=dict)
     intents: dict[str, Intent] = field(default_factory=dict)
     history: list[tuple[int, float, HistoryEntry]] = field(default_factory=list)
 
@@ -191,9 +192,10 @@ class MemoryLedger:
     def locate(self, site_id: int, side: Side, remote_id: str) -> Located:
         grave = self.graves.get((site_id, side, remote_id))
         link_id = self.by_remote.get((site_id, side, remote_id))
-        if link_id is None:
-            return Located(buried=grave)
-        return Located(link_id, self.links[link_id].link.key, grave)
+        if link_id is not None:
+            return Located(self.links[link_id].link.key, grave, is_on_file=True)
+        link_id = self.grave_links.get((site_id, side, remote_id))
+        return Located(self.links[link_id].link.key if link_id is not None else None, grave)
 
     def entity(self, site_id: int, side: Side, ref: EntityRef) -> Entity | None:
         return next((one for owner, one in self.entities if owner == site_id and one.on(side) == ref), None)
@@ -218,6 +220,7 @@ class MemoryLedger:
             buried,
             revision=max((one for one in (old.revision, buried.revision) if one is not None), default=None),
             sequence=max((one for one in (old.sequence, buried.sequence) if one is not None), default=None),
+            privacy=old.privacy or buried.privacy,
         )
 
     # -- a run
@@ -285,6 +288,7 @@ class MemoryLedger:
         self._apply_records(row, change)
         for grave in change.buried:
             self.bury(site_id, grave)
+            self.grave_links[site_id, grave.side, grave.remote_id] = lease.link_id
         for side, remote_id in change.revived:
             self.graves.pop((site_id, side, remote_id), None)
         if change.intent_state is not None and row.intent is not None:

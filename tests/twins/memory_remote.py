@@ -29,6 +29,7 @@ class JournalEntry:
     person: Person
     at: int
     revision: int | None = None  # of the record that was covered
+    privacy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +201,7 @@ class MemoryRemote:
     def _delete(self, record: Record, *, by_us: bool, privacy: bool = False) -> None:
         del self.records[record.remote_id]
         self.gone[record.remote_id] = record
-        self._note(by_us, "delete", record, None)
+        self._note(by_us, "delete", record, None, privacy=privacy)
         self.sequences[record.remote_id] += 1
         self.on_event(
             RemoteEvent(self.side, "delete", record, by_us, self.sequences[record.remote_id], privacy=privacy)
@@ -212,7 +213,9 @@ class MemoryRemote:
         self.on_event(RemoteEvent(self.side, change, record, by_us, self.sequences[record.remote_id], is_created))
         return record
 
-    def _note(self, by_us: bool, operation: str, before: Record | None, after: Record | None) -> None:
+    def _note(
+        self, by_us: bool, operation: str, before: Record | None, after: Record | None, *, privacy: bool = False
+    ) -> None:
         record = after or before
         assert record is not None
         self.journal.append(
@@ -226,6 +229,7 @@ class MemoryRemote:
                 record.person,
                 len(self.journal),
                 before.revision if before else None,
+                privacy,
             )
         )
 
