@@ -195,7 +195,7 @@ Index("ix_inbox_due", inbox.c.next_attempt_at, sqlite_where=_open, postgresql_wh
 _held = text("state = 'held'")
 Index("ix_inbox_held", inbox.c.reason, inbox.c.hold_key, sqlite_where=_held, postgresql_where=_held)
 Index("ix_inbox_link", inbox.c.link_id, inbox.c.state)
-Index("ix_inbox_remote", inbox.c.site_id, inbox.c.side, inbox.c.remote_id, inbox.c.revision)
+Index("ix_inbox_remote", inbox.c.side, inbox.c.source, inbox.c.remote_id, inbox.c.revision)
 
 intent = Table(
     "intent",

@@ -12,11 +12,13 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 
+from sync_worker.adapters.sql_engine import open_engine
 from sync_worker.model import Policy
 from sync_worker.ports import Capabilities
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.world import CALM, OVERALL, QUALITY, STORM, Faults, LedgerMaker, Options, World
 from tests.twins.memory_ledger import MemoryLedger
+from tests.twins.observed_ledger import ObservedLedger
 
 SCENES: dict[str, Options] = {
     "calm": Options(CALM),
@@ -52,18 +54,28 @@ def memory_ledger(now: Callable[[], float]) -> MemoryLedger:
     return MemoryLedger(now)
 
 
+def sql_ledger(now: Callable[[], float]) -> ObservedLedger:
+    """The real SQL ledger, on SQLite in memory, with the world's clock as the database's."""
+    return ObservedLedger(open_engine("sqlite://", clock=now))
+
+
+LEDGERS: dict[str, LedgerMaker] = {"memory": memory_ledger, "sql": sql_ledger}
+
+
 def run_seed(scene: str, seed: int, make_ledger: LedgerMaker = memory_ledger) -> list[str]:
     """One run. Returns the broken invariants, in words; a run that crashes is one too."""
     world = World(seed, SCENES[scene], make_ledger)
     try:
         world.run()
+        return broken_invariants(world)
     except Exception as error:  # the seed must be reported whatever went wrong
         return [f"{type(error).__name__}: {error}"]
-    return broken_invariants(world)
+    finally:
+        world.end()
 
 
-def _run_many(scene: str, seeds: range) -> list[tuple[str, int, list[str]]]:
-    return [(scene, seed, broken) for seed in seeds if (broken := run_seed(scene, seed))]
+def _run_many(scene: str, seeds: range, ledger: str) -> list[tuple[str, int, list[str]]]:
+    return [(scene, seed, broken) for seed in seeds if (broken := run_seed(scene, seed, LEDGERS[ledger]))]
 
 
 def main() -> int:
@@ -71,6 +83,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=10_000, help="how many in all, shared by the scenes")
     parser.add_argument("--first", type=int, default=0, help="first seed")
     parser.add_argument("--scene", choices=sorted(SCENES))
+    parser.add_argument("--ledger", choices=sorted(LEDGERS), default="memory")
     arguments = parser.parse_args()
     scenes = [arguments.scene] if arguments.scene else list(SCENES)
     each = -(-arguments.seeds // len(scenes))
@@ -78,7 +91,7 @@ def main() -> int:
     bad = 0
     with ProcessPoolExecutor() as pool:
         jobs = [
-            pool.submit(_run_many, scene, range(first, min(first + 250, arguments.first + each)))
+            pool.submit(_run_many, scene, range(first, min(first + 250, arguments.first + each)), arguments.ledger)
             for scene in scenes
             for first in range(arguments.first, arguments.first + each, 250)
         ]

@@ -30,7 +30,7 @@ from sync_worker.model import (
 from sync_worker.ports import Capabilities, Connection, Ledger
 from sync_worker.scale import FieldMap, Scale
 from tests.twins.memory_guard import MemoryGuard
-from tests.twins.memory_remote import MemoryPeople, MemoryRemote, RemoteEvent
+from tests.twins.memory_remote import MemoryPeople, MemoryRemote, RemoteEvent, record_payload
 
 PERCENT = Scale(Decimal(0), Decimal(100), Decimal(1))
 STARS = Scale(Decimal(1), Decimal(5), Decimal(1))
@@ -174,8 +174,8 @@ class World:
     def make_intake(self) -> Intake:
         step = self._step
         remotes = {side: _Stepping(remote, step, str(side)) for side, remote in self.remotes.items()}
-        connection = Connection(remotes, self.people)  # type: ignore[arg-type]  # the proxy has the port's methods
-        ledger: Ledger = _Stepping(self.ledger, step, "ledger")  # type: ignore[assignment]  # so has this one
+        connection = Connection(remotes, self.people)
+        ledger: Ledger = _Stepping(self.ledger, step, "ledger")
         return Intake(ledger, self.guard, self, lambda site: connection, self, self._intent_id)
 
     def _intent_id(self) -> str:
@@ -264,7 +264,7 @@ class World:
             dedupe_id=event_id,
             change=event.change,
             remote_id=event.record.remote_id,
-            payload={} if is_delete or not trusted else {"record": self._sequenced(event)},
+            payload={} if is_delete or not trusted else {"record": record_payload(self._sequenced(event))},
             revision=None if is_delete else event.record.revision,
             sequence=event.sequence if event.side is Side.WIX else None,
             is_restore=event.is_created and event.side is Side.WIX,
@@ -372,6 +372,11 @@ class World:
         self.settle()
 
     # -- the end
+
+    def end(self) -> None:
+        """Let go of the ledger."""
+        if (engine := getattr(self.ledger, "engine", None)) is not None:
+            engine.dispose()
 
     def drain(self) -> None:
         """Deliver and process everything there is."""

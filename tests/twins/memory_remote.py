@@ -72,7 +72,7 @@ class MemoryRemote:
             raise RateLimited(retry_after=1.0)
 
     def record_in(self, payload: Mapping[str, Any]) -> Record | None:
-        return payload.get("record") if payload else None
+        return record_from(payload["record"]) if "record" in payload else None
 
     def get(self, remote_id: str) -> Record | None:
         self.calls["get"] += 1
@@ -253,11 +253,39 @@ class MemoryRemote:
                 raise Transient("could not connect")
             case "request_lost":
                 raise UnknownOutcome("no answer")
-        return fault
+            case _:
+                return fault
 
     def _fail_after_write(self, fault: str | None) -> None:
         if fault == "response_lost":
             raise UnknownOutcome("no answer")
+
+
+def record_payload(record: Record) -> dict[str, Any]:
+    """A record as JSON, as a webhook carries it."""
+    assert record.entity is not None
+    return {
+        "remote_id": record.remote_id,
+        "values": dict(record.values),
+        "revision": record.revision,
+        "sequence": record.sequence,
+        "state": str(record.state),
+        "entity": [record.entity.entity_id, record.entity.group, record.entity.namespace],
+        "contact_id": record.person.contact_id,
+        "email": record.person.email,
+    }
+
+
+def record_from(payload: Mapping[str, Any]) -> Record:
+    return Record(
+        remote_id=payload["remote_id"],
+        values={name: Decimal(value) for name, value in payload["values"].items()},
+        revision=payload["revision"],
+        sequence=payload["sequence"],
+        state=RecordState(payload["state"]),
+        entity=EntityRef(*payload["entity"]),
+        person=Person(contact_id=payload["contact_id"], email=payload["email"]),
+    )
 
 
 @dataclass(slots=True)

@@ -1,0 +1,61 @@
+"""What every part of the SQL ledger shares: transactions, the clock, and the sites."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Table, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from sync_worker.adapters.ledger_rows import to_site
+from sync_worker.adapters.sql_engine import Transactions, database_now
+from sync_worker.adapters.tables import field_map, site
+from sync_worker.model import Side, Site
+
+LEASE_SECONDS = 15.0
+SITE_CACHE_SECONDS = 1.0
+
+
+class LedgerBase:
+    """Shared by the parts of SqlLedger. Sites are remembered for a second: they are read with every delivery."""
+
+    def __init__(
+        self, engine: Engine, *, lease_seconds: float = LEASE_SECONDS, site_cache_seconds: float = SITE_CACHE_SECONDS
+    ) -> None:
+        self._transactions = Transactions(engine)
+        self._is_sqlite = engine.dialect.name == "sqlite"
+        self._now = database_now(engine)
+        self._lease_seconds = lease_seconds
+        self._site_cache_seconds = site_cache_seconds
+        self._sites: dict[object, tuple[float, Site | None]] = {}
+
+    def _in(self, seconds: float) -> Any:
+        return self._now + seconds
+
+    def _insert(self, table: Table) -> Any:
+        """An insert that knows ON CONFLICT, in the dialect of the database."""
+        return sqlite.insert(table) if self._is_sqlite else postgresql.insert(table)
+
+    def _site_by_id(self, connection: Connection, site_id: int) -> Site:
+        found = self._cached_site(connection, site_id, site.c.id == site_id)
+        if found is None:
+            raise LookupError(f"there is no site {site_id}")
+        return found
+
+    def _site_by_source(self, connection: Connection, side: Side, source: str) -> Site | None:
+        column = site.c.instance_id if side is Side.WIX else site.c.connector
+        return self._cached_site(connection, (side, source), column == source)
+
+    def _cached_site(self, connection: Connection, key: object, where: Any) -> Site | None:
+        cached = self._sites.get(key)
+        now = time.monotonic()
+        if cached is not None and cached[0] > now:
+            return cached[1]
+        row = connection.execute(select(site).where(where)).first()
+        found = None
+        if row is not None:
+            ours = select(field_map).where(field_map.c.site_id == row.id).order_by(field_map.c.id)
+            found = to_site(row, connection.execute(ours).all())
+        self._sites[key] = (now + self._site_cache_seconds, found)
+        return found

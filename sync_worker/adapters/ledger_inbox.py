@@ -1,0 +1,188 @@
+"""The inbox of the SQL ledger: deliveries from the door to their end."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Update, case, func, literal, or_, select, update
+
+from sync_worker.adapters.ledger_base import LedgerBase
+from sync_worker.adapters.ledger_rows import from_delivery, to_delivery
+from sync_worker.adapters.tables import inbox, link
+from sync_worker.model import Delivery, InboxState, LinkState, NewDelivery, Side, Site
+from sync_worker.ports import Closing, Stored
+
+OPEN = (str(InboxState.NEW), str(InboxState.TAKEN))
+DOORBELL_SECONDS = 5.0  # a stored delivery is the doorbell's; after that the sweeper rings
+SWEPT_SECONDS = 10.0  # a delivery that the sweeper rang for is left alone this long
+BACKOFF_FIRST_SECONDS = 5.0
+BACKOFF_MOST_SECONDS = 3600.0
+GIVE_UP_SECONDS = 48 * 3600.0
+
+
+class InboxLedger(LedgerBase):
+    """Implements the inbox part of ports.Ledger."""
+
+    def store(self, delivery: NewDelivery) -> Stored:
+        while True:
+            with self._transactions.write() as connection:
+                row = {
+                    **from_delivery(delivery),
+                    "received_at": self._now,
+                    "next_attempt_at": self._in(DOORBELL_SECONDS),
+                }
+                statement = self._insert(inbox).values(row).on_conflict_do_nothing().returning(inbox.c.id)
+                inbox_id = connection.execute(statement).scalar()
+                if inbox_id is not None:
+                    return Stored(inbox_id, is_duplicate=False)
+                twin = connection.execute(self._twin_of(delivery)).scalar()
+            if twin is not None:
+                return Stored(twin, is_duplicate=True)
+            # A run took the twin of a thin delivery between our two statements: now it is news.
+
+    def _twin_of(self, new: NewDelivery) -> Any:
+        same = select(inbox.c.id).where(inbox.c.side == str(new.side), inbox.c.source == new.source)
+        if new.dedupe_id is not None:
+            return same.where(inbox.c.dedupe_id == new.dedupe_id)
+        return same.where(
+            inbox.c.dedupe_id.is_(None),
+            inbox.c.state == str(InboxState.NEW),
+            inbox.c.remote_id == new.remote_id,
+            inbox.c.change == new.change,
+        )
+
+    def open_delivery(self, inbox_id: int) -> tuple[Delivery, Site | None] | None:
+        with self._transactions.read() as connection:
+            row = connection.execute(select(inbox).where(inbox.c.id == inbox_id, inbox.c.state.in_(OPEN))).first()
+            if row is None:
+                return None
+            delivery = to_delivery(row)
+            return delivery, self._site_by_source(connection, delivery.new.side, delivery.new.source)
+
+    def close(self, inbox_id: int, closing: Closing, *, hold_key: str | None = None) -> None:
+        with self._transactions.write() as connection:
+            connection.execute(self._closing([inbox_id], closing, hold_key))
+
+    def hold(self, inbox_ids: Sequence[int], reason: str, *, hold_key: str | None = None) -> None:
+        if inbox_ids:
+            with self._transactions.write() as connection:
+                connection.execute(self._closing(inbox_ids, Closing(InboxState.HELD, reason), hold_key))
+
+    def _closing(
+        self, inbox_ids: Sequence[int], closing: Closing, hold_key: str | None = None, states: Sequence[str] = OPEN
+    ) -> Update:
+        return (
+            update(inbox)
+            .where(inbox.c.id.in_(inbox_ids), inbox.c.state.in_(states))
+            .values(state=str(closing.state), reason=closing.reason[:128], hold_key=hold_key, closed_at=self._now)
+        )
+
+    def defer(self, inbox_ids: Sequence[int], delay_seconds: float | None, reason: str, *, is_failure: bool) -> None:
+        if not inbox_ids:
+            return
+        with self._transactions.write() as connection:
+            rows = connection.execute(
+                select(inbox.c.id, inbox.c.attempts, (self._now - inbox.c.received_at).label("age")).where(
+                    inbox.c.id.in_(inbox_ids), inbox.c.state.in_(OPEN)
+                )
+            ).all()
+            for row in rows:
+                if is_failure and row.age > GIVE_UP_SECONDS:
+                    connection.execute(self._closing([row.id], Closing(InboxState.HELD, "attempts_exhausted")))
+                    continue
+                attempts = row.attempts + is_failure
+                delay = delay_seconds if delay_seconds is not None else backoff_seconds(attempts)
+                connection.execute(
+                    update(inbox)
+                    .where(inbox.c.id == row.id)
+                    .values(
+                        state=str(InboxState.NEW),
+                        attempts=attempts,
+                        reason=reason[:128],
+                        next_attempt_at=self._in(delay),
+                    )
+                )
+
+    def due(self, limit: int) -> list[int]:
+        ripe = (
+            select(inbox.c.id)
+            .where(inbox.c.state.in_(OPEN), inbox.c.next_attempt_at <= self._now)
+            .order_by(inbox.c.next_attempt_at)
+            .limit(limit)
+        )
+        if not self._is_sqlite:
+            ripe = ripe.with_for_update(skip_locked=True)
+        with self._transactions.write() as connection:
+            statement = update(inbox).where(inbox.c.id.in_(ripe)).values(next_attempt_at=self._in(SWEPT_SECONDS))
+            return sorted(connection.execute(statement.returning(inbox.c.id)).scalars())
+
+    def release_held(
+        self, site_id: int | None, *, hold_key: str | None = None, inbox_ids: Sequence[int] | None = None
+    ) -> list[int]:
+        if inbox_ids is not None:
+            which = inbox.c.id.in_(inbox_ids) & inbox.c.state.not_in(OPEN)
+        else:
+            which = (inbox.c.state == str(InboxState.HELD)) & (inbox.c.hold_key == hold_key)
+        with self._transactions.write() as connection:
+            if site_id is not None:
+                which &= or_(inbox.c.site_id == site_id, self._source_matches(connection, site_id))
+            rows = connection.execute(
+                update(inbox).where(which).values(**self._released()).returning(inbox.c.id, inbox.c.link_id)
+            ).all()
+            links = {row.link_id for row in rows if row.link_id is not None}
+            if links:
+                is_held = link.c.id.in_(links) & (link.c.state == str(LinkState.HELD))
+                connection.execute(update(link).where(is_held).values(state=str(LinkState.LIVE), writes=[]))
+        return sorted(row.id for row in rows)
+
+    def _released(self) -> dict[str, Any]:
+        return {
+            # A thin row cannot become `new` beside its twin: the open one will serve for both.
+            "state": case(
+                (inbox.c.dedupe_id.is_not(None), literal(str(InboxState.NEW))), else_=literal(str(InboxState.TAKEN))
+            ),
+            "must_read": True,
+            "attempts": 0,
+            "reason": "",
+            "hold_key": None,
+            "closed_at": None,
+            "received_at": self._now,
+            "next_attempt_at": self._now,
+        }
+
+    def _source_matches(self, connection: Any, site_id: int) -> Any:
+        site = self._site_by_id(connection, site_id)
+        wix = (inbox.c.side == str(Side.WIX)) & (inbox.c.source == site.instance_id)
+        return wix | ((inbox.c.side == str(Side.EXTERNAL)) & (inbox.c.source == site.connector))
+
+    def evidence(self, site_id: int, side: Side, remote_id: str, revision: int) -> Delivery | None:
+        with self._transactions.read() as connection:
+            site = self._site_by_id(connection, site_id)
+            source = site.instance_id if side is Side.WIX else site.connector
+            row = connection.execute(
+                select(inbox)
+                .where(
+                    inbox.c.side == str(side),
+                    inbox.c.source == source,
+                    inbox.c.remote_id == remote_id,
+                    inbox.c.revision == revision,
+                )
+                .order_by(inbox.c.id)
+                .limit(1)
+            ).first()
+        return None if row is None else to_delivery(row)
+
+    def count_open(self) -> int:
+        """How many deliveries are not at their end."""
+        with self._transactions.read() as connection:
+            return connection.execute(
+                select(func.count()).select_from(inbox).where(inbox.c.state.in_(OPEN))
+            ).scalar_one()
+
+
+def backoff_seconds(attempts: int) -> float:
+    """5 s doubling with each failed attempt, at most an hour, less up to half by chance."""
+    ceiling = min(BACKOFF_FIRST_SECONDS * 2.0 ** max(attempts - 1, 0), BACKOFF_MOST_SECONDS)
+    return ceiling * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load; nothing to guess

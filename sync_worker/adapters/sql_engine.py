@@ -1,0 +1,127 @@
+"""Opens the ledger's database: SQLite for one machine, PostgreSQL for a fleet. Its clock is the ledger's clock."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, func, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.pool import StaticPool
+from sqlalchemy.sql.elements import ColumnElement
+
+from sync_worker.errors import Facts, Transient
+
+BUSY_SECONDS = 5.0
+REST_SECONDS = 0.0005  # the worker's writer lock rests between transactions, so that the door gets its turn
+
+
+def open_engine(
+    database_url: str,
+    *,
+    busy_seconds: float = BUSY_SECONDS,
+    pool_size: int = 8,
+    clock: Callable[[], float] | None = None,
+) -> Engine:
+    """An engine for the ledger.
+
+    ``busy_seconds``: how long a statement may wait for a lock (SQLite) or run (PostgreSQL) before it fails.
+    ``clock`` replaces SQLite's clock, for the simulator.
+    """
+    url = _normalised(make_url(database_url))
+    if url.get_backend_name() == "sqlite":
+        return _open_sqlite(url, busy_seconds, clock or time.time)
+    return _open_postgresql(url, busy_seconds, pool_size)
+
+
+def _normalised(url: URL) -> URL:
+    if url.drivername in ("postgres", "postgresql"):
+        return url.set(drivername="postgresql+psycopg")
+    return url
+
+
+def _open_postgresql(url: URL, busy_seconds: float, pool_size: int) -> Engine:
+    milliseconds = int(busy_seconds * 1000)
+    return create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_timeout=busy_seconds,
+        pool_pre_ping=True,
+        connect_args={
+            "connect_timeout": max(2, int(busy_seconds)),  # libpq takes whole seconds, 2 at least
+            "options": f"-c statement_timeout={milliseconds} -c lock_timeout={milliseconds} -c timezone=UTC",
+        },
+    )
+
+
+def _open_sqlite(url: URL, busy_seconds: float, clock: Callable[[], float]) -> Engine:
+    is_memory = url.database in (None, "", ":memory:")
+    pool: dict[str, Any] = {"poolclass": StaticPool} if is_memory else {}
+    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": busy_seconds}, **pool)
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, record: Any) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves
+        connection.create_function("ledger_now", 0, clock)
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        reads = connection.get_execution_options().get("ledger_reads", False)
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def database_now(engine: Engine) -> ColumnElement[float]:
+    """The one expression for the time, in seconds since 1970: the database's clock, also inside a transaction."""
+    if engine.dialect.name == "sqlite":
+        return func.ledger_now()
+    return text("(extract(epoch from clock_timestamp())::double precision)")  # type: ignore[return-value]
+
+
+class Transactions:
+    """Short transactions; database errors come out as Transient.
+
+    SQLite has one writer: the threads of a process queue for it here, in order, instead of spinning on its lock.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._reader = engine.execution_options(ledger_reads=True)
+        self._is_sqlite = engine.dialect.name == "sqlite"
+        self._turn = threading.Lock()
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that commits at the end. IntegrityError passes through: callers know what it means."""
+        if not self._is_sqlite:
+            with _translated(), self._engine.begin() as connection:
+                yield connection
+            return
+        with self._turn:
+            with _translated(), self._engine.begin() as connection:
+                yield connection
+            time.sleep(REST_SECONDS)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        with _translated(), self._reader.connect() as connection:
+            yield connection
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except IntegrityError:
+        raise
+    except SQLAlchemyError as error:
+        code = type(error.__cause__ or error).__name__
+        raise Transient("the ledger's database did not answer", facts=Facts("ledger", code=code)) from error

@@ -1,0 +1,107 @@
+"""The SQL ledger with windows to look through: what the simulator and the conformance suite need to see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Engine, func, select
+
+from sync_worker.adapters.ledger import SqlLedger
+from sync_worker.adapters.ledger_rows import to_history
+from sync_worker.adapters.tables import entity_map, field_map, history, inbox, intent, link, link_value, metadata, site
+from sync_worker.model import EntityRef, HistoryEntry, Person, Policy, Record, Side, Site
+from sync_worker.scale import FieldMap
+
+
+class ObservedLedger(SqlLedger):
+    """SqlLedger, plus the set-up and the questions that MemoryLedger offers."""
+
+    def __init__(self, engine: Engine, *, makes_tables: bool = True) -> None:
+        super().__init__(engine, site_cache_seconds=60.0)
+        self.engine = engine
+        if makes_tables:
+            metadata.create_all(engine)
+
+    def add_site(
+        self, instance_id: str, connector: str, policy: Policy | None = None, fields: tuple[FieldMap, ...] = ()
+    ) -> Site:
+        policy = policy or Policy()
+        changed = {name: getattr(policy, name) for name in Policy.CHOICES}
+        row = {"instance_id": instance_id, "connector": connector, "policy": changed, "created_at": self._now}
+        with self._transactions.write() as connection:
+            site_id = connection.execute(site.insert().values(row).returning(site.c.id)).scalar_one()
+            for one in fields:
+                connection.execute(field_map.insert().values(site_id=site_id, **_field_row(one)))
+        self._sites.clear()
+        with self._transactions.read() as connection:
+            return self._site_by_id(connection, site_id)
+
+    def open_count(self) -> int:
+        return self.count_open()
+
+    def open_intents(self) -> int:
+        with self._transactions.read() as connection:
+            is_open = intent.c.state == "open"
+            return connection.execute(select(func.count()).select_from(intent).where(is_open)).scalar_one()
+
+    def history_entries(self) -> list[HistoryEntry]:
+        with self._transactions.read() as connection:
+            return [to_history(row) for row in connection.execute(select(history).order_by(history.c.id))]
+
+    def closed_with(self, reason: str) -> list[tuple[str, int | None]]:
+        with self._transactions.read() as connection:
+            rows = connection.execute(select(inbox.c.remote_id, inbox.c.revision).where(inbox.c.reason == reason))
+            return [(row.remote_id, row.revision) for row in rows]
+
+    def records_on_file(self) -> list[tuple[Side, str]]:
+        with self._transactions.read() as connection:
+            wix = connection.execute(select(link_value.c.wix_id).where(link_value.c.wix_id.is_not(None))).scalars()
+            external = connection.execute(select(link.c.external_id).where(link.c.external_id.is_not(None))).scalars()
+            return [(Side.WIX, one) for one in wix] + [(Side.EXTERNAL, one) for one in external]
+
+    def is_held(self, site_id: int, wix: EntityRef, person: Person) -> bool:
+        held = (
+            select(inbox.c.id)
+            .join(link, link.c.id == inbox.c.link_id)
+            .join(entity_map, entity_map.c.id == link.c.entity_id)
+            .where(
+                inbox.c.state == "held",
+                entity_map.c.site_id == site_id,
+                entity_map.c.wix_entity_id == wix.entity_id,
+                link.c.contact_id == person.contact_id,
+            )
+        )
+        with self._transactions.read() as connection:
+            return connection.execute(held).first() is not None
+
+    def was_in_step(self, site_id: int, side: Side, record: Record, partners: Sequence[Record]) -> bool:
+        located = self.locate(site_id, side, record.remote_id)
+        if not located.is_on_file or located.key is None or len(partners) != 1:
+            return False
+        key = located.key
+        with self._transactions.read() as connection:
+            row = connection.execute(
+                select(link).where(link.c.entity_id == key.entity_id, link.c.contact_id == key.contact_id)
+            ).one()
+            values = connection.execute(select(link_value).where(link_value.c.link_id == row.id)).all()
+            is_open = (intent.c.link_id == row.id) & (intent.c.state == "open")
+            if connection.execute(select(intent.c.id).where(is_open)).first() is not None:
+                return False
+        known = {value.wix_id: value.wix_revision for value in values if value.wix_id is not None}
+        if row.external_id is not None:
+            known[row.external_id] = row.external_revision
+        partner = partners[0]
+        return known == {record.remote_id: record.revision, partner.remote_id: partner.revision}
+
+
+def _field_row(one: FieldMap) -> dict[str, object]:
+    scales = {"wix": one.wix, "external": one.external}
+    row: dict[str, object] = {
+        "wix_attribute": one.attribute,
+        "external_field": one.external_field,
+        "mapping": one.mapping,
+        "version": one.version,
+    }
+    for side, scale in scales.items():
+        row |= {f"{side}_min": str(scale.minimum), f"{side}_max": str(scale.maximum), f"{side}_step": str(scale.step)}
+    return row
