@@ -271,6 +271,7 @@ class LinkRun:
             entity=self.run.entity.on(side),
             person=self.view.person,
             last=self.view.sights[write.slot].raw,
+            mapped=frozenset(field.external_field for field in self.view.fields.values()),
             source_id=next(iter(intent.source_ids.values()), ""),
         )
 

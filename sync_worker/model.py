@@ -117,6 +117,7 @@ class Draft:
     """What we want a record to be: all of its mapped values, in the remote's own units.
 
     ``last`` is the record as last returned, for systems that want the whole record back.
+    ``mapped``: names of all fields that are mapped; what ``last`` holds besides them is not ours to remove.
     ``source_id`` is the id on the other side, for provenance.
     """
 
@@ -124,6 +125,7 @@ class Draft:
     entity: EntityRef
     person: Person
     last: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    mapped: frozenset[str] = frozenset()
     source_id: str = ""
 
 

@@ -1,0 +1,150 @@
+"""Manifests from files: YAML, references to settings, inheritance, and errors that say where and what next."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, SecretStr, ValidationError
+
+from sync_worker.connector.manifest import Manifest
+from sync_worker.connector.writing import check_tree
+from sync_worker.errors import Misconfigured
+
+SHIPPED = Path(__file__).parent.parent / "connectors"
+SECRET_KEYS = frozenset({"token", "secret", "previous_secret", "password", "username"})
+OPTIONAL_KEYS = frozenset({"previous_secret"})
+
+
+def load_manifests(paths: Iterable[Path], environ: Mapping[str, str]) -> dict[str, Manifest]:
+    """Manifests by id, from files and folders. Raises Misconfigured."""
+    files = [file for path in paths for file in (sorted(path.glob("*.y*ml")) if path.is_dir() else [path])]
+    manifests: dict[str, Manifest] = {}
+    for file in files:
+        manifest = load_manifest(file, environ)
+        if manifest.id in manifests:
+            raise Misconfigured(f"{file}: connector id {manifest.id!r} is taken by another manifest; choose another id")
+        manifests[manifest.id] = manifest
+    return manifests
+
+
+def load_manifest(file: Path, environ: Mapping[str, str]) -> Manifest:
+    """One manifest. ``environ`` resolves ``{env: NAME}`` (also as NAME_FILE). Raises Misconfigured."""
+    return parse_manifest(_read(file), environ, file)
+
+
+def shipped_manifest(name: str) -> Path:
+    """The file of a manifest that ships with ratings-sync. Raises Misconfigured."""
+    file = SHIPPED / f"{name}.yaml"
+    if not file.is_file():
+        known = ", ".join(sorted(one.stem for one in SHIPPED.glob("*.yaml")))
+        raise Misconfigured(f"there is no connector {name!r}; shipped are: {known}")
+    return file
+
+
+def parse_manifest(document: Mapping[str, Any], environ: Mapping[str, str], file: Path) -> Manifest:
+    document = _inherited(document, file)
+    try:
+        manifest = Manifest.model_validate(_resolved(document, environ, file, ()))
+    except ValidationError as error:
+        raise Misconfigured(f"{file}: {_in_words(error)}") from None
+    for name, operation in dict(manifest.operations).items():
+        for part in ("path", "query", "headers", "body"):
+            problem = check_tree(getattr(operation, part, None), is_path=part == "path")
+            if problem:
+                raise Misconfigured(f"{file}: operations.{name}.{part}: {problem}")
+    return manifest
+
+
+def _read(file: Path) -> Mapping[str, Any]:
+    try:
+        document = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise Misconfigured(f"{file}: cannot be read ({error.strerror})") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise Misconfigured(f"{file}: is no YAML: {str(error).splitlines()[0]}") from None
+    if not isinstance(document, dict):
+        raise Misconfigured(f"{file}: a manifest is a mapping of sections; see docs/connectors.md")
+    return document
+
+
+def _inherited(document: Mapping[str, Any], file: Path) -> Mapping[str, Any]:
+    """A manifest that ``extends`` another states only what differs."""
+    parent = document.get("extends")
+    if parent is None:
+        return document
+    beside = file.parent / f"{parent}.yaml"
+    base = _read(beside if beside.is_file() else shipped_manifest(str(parent)))
+    own = {key: value for key, value in document.items() if key != "extends"}
+    return _merged(_inherited(base, file), own)
+
+
+def _merged(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in own.items():
+        both = isinstance(merged.get(key), Mapping) and isinstance(value, Mapping) and not _is_reference(value)
+        merged[key] = _merged(merged[key], value) if both else value
+    return merged
+
+
+def _is_reference(value: Any) -> bool:
+    return isinstance(value, Mapping) and len(value) == 1 and next(iter(value)) in ("env", "file")
+
+
+def _resolved(value: Any, environ: Mapping[str, str], file: Path, place: tuple[str, ...]) -> Any:
+    """References replaced by what they name: a SecretStr, or the plain text for ``base_url``."""
+    if _is_reference(value):
+        text = _looked_up(value, environ, file, place)
+        if text is None:
+            return None
+        return text if place[-1] == "base_url" else SecretStr(text)
+    if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, str):
+                raise Misconfigured(f"{file}: {'.'.join(place)}: the key {key!r} is not a text; put it in quotes")
+        return {key: _resolved(one, environ, file, (*place, key)) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_resolved(one, environ, file, (*place, str(number))) for number, one in enumerate(value)]
+    return value
+
+
+def _looked_up(
+    reference: Mapping[str, Any], environ: Mapping[str, str], file: Path, place: tuple[str, ...]
+) -> str | None:
+    ((kind, name),) = reference.items()
+    path = name if kind == "file" else environ.get(f"{name}_FILE")
+    if kind == "env" and environ.get(name):
+        return environ[name]
+    if path:
+        try:
+            return Path(path).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise Misconfigured(f"{file}: {'.'.join(place)}: cannot read {path} ({error.strerror})") from None
+    if place[-1] in OPTIONAL_KEYS:
+        return None
+    raise Misconfigured(f"{file}: {'.'.join(place)}: {name} is not set; set {name} or {name}_FILE in the environment")
+
+
+def _in_words(error: ValidationError) -> str:
+    """The first problem, with the place, and for an unknown key the nearest known one."""
+    problem = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        return f"unknown key {place!r}{_nearest(str(problem['loc'][-1]))}"
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{place}: {message}" if place else message
+
+
+def _nearest(key: str) -> str:
+    close = difflib.get_close_matches(key, sorted(_known_keys(Manifest)), n=1)
+    return f"; did you mean {close[0]!r}?" if close else "; see docs/connectors.md for the keys"
+
+
+def _known_keys(model: type[BaseModel]) -> set[str]:
+    """Every key of the schema, at any depth."""
+    schema = model.model_json_schema()
+    parts = [schema, *schema.get("$defs", {}).values()]
+    return {key for part in parts for key in part.get("properties", {})}

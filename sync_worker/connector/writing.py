@@ -1,0 +1,142 @@
+"""Typed trees: how a manifest says what a call carries. No templates: values keep their types, texts their bytes.
+
+A leaf ``{from: PATH, as: KIND, default: VALUE, max_length: N}`` is filled from the context; everything else is
+literal. In URL paths ``{PATH}`` is filled and percent-encoded, and may not be empty: ``DELETE /ratings/`` must not
+be possible.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from functools import lru_cache
+from typing import Any
+from urllib.parse import quote
+
+from jmespath.exceptions import JMESPathError
+
+from sync_worker.connector.manifest import CompiledPath
+from sync_worker.errors import Permanent
+
+ROOTS = frozenset({"rating", "entity", "contact", "key", "sync", "page"})
+LEAF_KEYS = frozenset({"from", "as", "default", "max_length"})
+KINDS = frozenset({"str", "int", "decimal", "bool"})
+VARIABLE = re.compile(r"\{([^{}]*)\}")
+
+
+@lru_cache(maxsize=1024)
+def _path(text: str) -> CompiledPath:
+    return CompiledPath(text)
+
+
+def is_leaf(node: Any) -> bool:
+    return isinstance(node, Mapping) and "from" in node
+
+
+def check_tree(node: Any, *, is_path: bool = False) -> str:
+    """What is wrong with a tree or a URL path, in words; empty if nothing is."""
+    if is_path:
+        return next((wrong for name in VARIABLE.findall(node or "") if (wrong := _check_source(name))), "")
+    if is_leaf(node):
+        unknown = set(node) - LEAF_KEYS
+        if unknown:
+            return f"a leaf knows {sorted(LEAF_KEYS)}, not {sorted(unknown)}"
+        if node.get("as", "str") not in KINDS:
+            return f"as: {node['as']!r} is none of {sorted(KINDS)}"
+        return _check_source(node["from"])
+    children = node.values() if isinstance(node, Mapping) else node if isinstance(node, list | tuple) else ()
+    return next((wrong for child in children if (wrong := check_tree(child))), "")
+
+
+def _check_source(source: Any) -> str:
+    root = re.split(r"[.\[| ]", str(source), maxsplit=1)[0]
+    if root not in ROOTS:
+        return f"{source!r} starts with none of {sorted(ROOTS)}"
+    try:
+        _path(str(source))
+    except JMESPathError as error:
+        return f"{source!r} is no JMESPath: {str(error).splitlines()[0]}"
+    return ""
+
+
+def filled(node: Any, context: Mapping[str, Any]) -> Any:
+    """A tree with its leaves filled; leaves without a value are left out of mappings. Raises Permanent."""
+    if is_leaf(node):
+        return _leaf(node, context)
+    if isinstance(node, Mapping):
+        children = {key: filled(child, context) for key, child in node.items()}
+        return {key: value for key, value in children.items() if value is not None}
+    if isinstance(node, list | tuple):
+        return [filled(child, context) for child in node]
+    return node
+
+
+def _leaf(node: Mapping[str, Any], context: Mapping[str, Any]) -> Any:
+    value = _found(node["from"], context)
+    if value is None:
+        value = node.get("default")
+    if value is None:
+        return None
+    value = _converted(value, node.get("as"))
+    limit = node.get("max_length")
+    return value[:limit] if limit is not None and isinstance(value, str) else value
+
+
+def _found(source: str, context: Mapping[str, Any]) -> Any:
+    try:
+        return _path(source).search(context)
+    except JMESPathError as error:
+        raise Permanent(f"{source!r} cannot be read: {type(error).__name__}", reason="cannot_write") from None
+
+
+def _converted(value: Any, kind: str | None) -> Any:
+    try:
+        match kind:
+            case "str":
+                return str(value)
+            case "int":
+                number = Decimal(str(value))
+                if number != number.to_integral_value():
+                    raise ValueError
+                return int(number)
+            case "decimal":
+                number = Decimal(str(value))
+                return int(number) if number == number.to_integral_value() else number
+            case "bool":
+                return bool(value)
+            case _:
+                return value
+    except (InvalidOperation, ValueError):
+        raise Permanent(f"a value is no {kind}", reason="cannot_write") from None
+
+
+def url_path(template: str, context: Mapping[str, Any]) -> str:
+    """A URL path with its variables percent-encoded. Raises Permanent if one is empty or only dots."""
+
+    def fill(variable: re.Match[str]) -> str:
+        value = _found(variable.group(1), context)
+        text = "" if value is None else str(value)
+        if not text.strip(". "):
+            raise Permanent(f"{variable.group(1)} is empty in the address {template}", reason="cannot_write")
+        return quote(text, safe="")
+
+    return VARIABLE.sub(fill, template)
+
+
+def query_of(tree: Mapping[str, Any], context: Mapping[str, Any]) -> dict[str, str]:
+    """Query parameters as text; those without a value are left out."""
+    return {name: _as_text(value) for name, value in filled(tree, context).items()}
+
+
+def _as_text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def merged_over(record: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str, Any]:
+    """A full update: the record as last returned, with our fields over it. What we do not send stays as it was."""
+    merged = dict(record)
+    for key, value in body.items():
+        old = merged.get(key)
+        merged[key] = merged_over(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return merged

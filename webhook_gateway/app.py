@@ -1,0 +1,159 @@
+"""The door: verify, commit to the inbox, ring, answer. No business code, no reads of mappings.
+
+    bytes ── size limit ── signature ── inbox row committed ── doorbell (bounded) ── 200
+              413, 400       401          503 + Retry-After       may fail: the sweeper rings
+
+Wix gives a webhook 1,250 ms and takes anything but 200 for a failure.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from flask import Flask, Response, jsonify, request
+from werkzeug.exceptions import HTTPException
+
+from sync_worker.connector.manifest import Manifest
+from sync_worker.errors import Transient
+from sync_worker.model import NewDelivery
+from sync_worker.ports import Bell, Stored
+from webhook_gateway import external, wix
+from webhook_gateway.wix import Ignored, Rejected
+
+MAX_BODY_BYTES = 256 * 1024
+ANSWER_SECONDS = 1.0
+RETRY_AFTER_SECONDS = 30
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayConfig:
+    """All that the door needs. ``store`` raises Transient when SQL is away; ``is_broker_up`` is only reported."""
+
+    wix_keys: Sequence[RSAPublicKey]
+    wix_app_id: str
+    manifests: Mapping[str, Manifest]
+    store: Callable[[NewDelivery], Stored]
+    bell: Bell
+    is_ledger_up: Callable[[], bool]
+    is_broker_up: Callable[[], bool] = lambda: True
+    max_body_bytes: int = MAX_BODY_BYTES
+    answer_seconds: float = ANSWER_SECONDS
+    threads: int = 16
+    clock: Callable[[], float] = field(default=time.time)
+
+
+def create_app(config: GatewayConfig | None = None) -> Flask:
+    """The Flask application; without a config it is made from the environment."""
+    if config is None:
+        from sync_worker.wiring import gateway_config
+
+        config = gateway_config()
+    app = Flask("webhook_gateway")
+    door = Door(config)
+
+    @app.post("/webhooks/wix")
+    def receive_wix() -> Response:
+        body = door.body()
+        if isinstance(body, Response):
+            return body
+        return door.answer("wix", wix.read_delivery(body, config.wix_keys, config.wix_app_id), 200)
+
+    @app.post("/webhooks/external/<connector>")
+    def receive_external(connector: str) -> Response:
+        manifest = config.manifests.get(connector)
+        if manifest is None:
+            return _answer(404, error="there is no connector of this name")
+        body = door.body()
+        if isinstance(body, Response):
+            return body
+        delivery = external.read_delivery(manifest, body, dict(request.headers), config.clock())
+        return door.answer(connector, delivery, manifest.webhook.ack_status)
+
+    @app.get("/healthz")
+    def healthz() -> Response:
+        return _answer(200, status="up")
+
+    @app.get("/readyz")
+    def readyz() -> Response:
+        ledger, broker = config.is_ledger_up(), config.is_broker_up()
+        return _answer(200 if ledger else 503, ledger=_state(ledger), redis=_state(broker))
+
+    @app.errorhandler(Exception)
+    def last_net(error: Exception) -> Response:
+        if isinstance(error, HTTPException):
+            return _answer(error.code or 400, error=error.name)
+        log.error("gateway_error", error=type(error).__name__, exc_info=error)
+        return _unavailable()
+
+    return app
+
+
+class Door:
+    """Reads bodies within the limit, stores deliveries within the time, and answers."""
+
+    def __init__(self, config: GatewayConfig) -> None:
+        self._config = config
+        self._store_threads = ThreadPoolExecutor(config.threads, thread_name_prefix="store")
+
+    def body(self) -> bytes | Response:
+        """The request's body; the limit holds on the stream, whatever Content-Length says."""
+        limit = self._config.max_body_bytes
+        if request.content_length is not None and request.content_length > limit:
+            return _answer(413, error="the body is too large")
+        request.max_content_length = None
+        try:
+            body = request.stream.read(limit + 1)
+        except (OSError, HTTPException, ValueError):
+            return _answer(400, error="the body could not be read")
+        if len(body) > limit:
+            return _answer(413, error="the body is too large")
+        return body or _answer(400, error="the body is empty")
+
+    def answer(self, source: str, delivery: NewDelivery | Ignored | Rejected, ack_status: int) -> Response:
+        match delivery:
+            case Rejected(reason):
+                log.info("delivery_rejected", source=source, reason=reason)
+                return _answer(401, error="not verified")
+            case Ignored(reason):
+                log.info("delivery_ignored", source=source, reason=reason)
+                return _answer(ack_status, result="ignored")
+            case NewDelivery():
+                return self._store(source, delivery, ack_status)
+
+    def _store(self, source: str, delivery: NewDelivery, ack_status: int) -> Response:
+        """Commit, then ring. A store that hangs is left behind; if it commits after all, the retry is a duplicate."""
+        try:
+            stored = self._store_threads.submit(self._config.store, delivery).result(self._config.answer_seconds * 0.7)
+        except (Transient, FutureTimeout) as error:
+            log.warning("ledger_unavailable", source=source, error=type(error).__name__)
+            return _unavailable()
+        if not stored.is_duplicate:
+            self._config.bell.ring([stored.inbox_id])
+        result = "duplicate" if stored.is_duplicate else "stored"
+        log.info("delivery_" + result, source=source, side=str(delivery.side), inbox_id=stored.inbox_id)
+        return _answer(ack_status, result=result)
+
+
+def _answer(status: int, **body: Any) -> Response:
+    response = jsonify(body)
+    response.status_code = status
+    return response
+
+
+def _unavailable() -> Response:
+    response = _answer(503, error="try again later")
+    response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return response
+
+
+def _state(is_up: bool) -> str:
+    return "up" if is_up else "down"

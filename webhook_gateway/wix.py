@@ -1,0 +1,218 @@
+"""A Wix webhook as a delivery: bytes and keys in, a value out. No I/O, and no bytes that make it raise.
+
+The body is a bare RS256 JWT whose ``data`` is a JSON text with another JSON text inside.
+Sources: https://dev.wix.com/docs/rest/articles/getting-started/webhook-structure and the behaviour of Wix's own SDK.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+from sync_worker import exact_json
+from sync_worker.errors import Misconfigured
+from sync_worker.model import NewDelivery, Side
+
+LEEWAY_SECONDS = 60
+MAX_ID_LENGTH = 200
+RATING = "wix.ratings.v1.rating"
+CONTACT = "wix.contacts.v4.contact"
+PEM = re.compile(r"-----BEGIN PUBLIC KEY-----.+?-----END PUBLIC KEY-----", re.DOTALL)
+CHANGES = {
+    (RATING, "created"): "upsert",
+    (RATING, "updated"): "upsert",
+    (RATING, "deleted"): "delete",
+    (RATING, "delete"): "delete",  # one of Wix's samples spells the slug so
+    (CONTACT, "created"): "contact_created",
+}
+# Wix's own client accepts a future `iat` and any `aud` and `iss`; PyJWT's defaults would lose such events.
+JWT_OPTIONS = {"verify_iat": False, "verify_aud": False, "verify_iss": False, "verify_sub": False, "verify_jti": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """Verified, but nothing for us."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Not verified or not in the form of a delivery. ``reason`` is for our logs only."""
+
+    reason: str
+
+
+class _Malformed(Exception):
+    """The token is good, its content is not a Wix event."""
+
+
+def load_public_keys(text: str) -> tuple[RSAPublicKey, ...]:
+    """Keys from a setting: PEM, base64 of a PEM, or PEM with ``\\n`` escapes; several at once for a rotation.
+
+    Raises Misconfigured.
+    """
+    keys = [_load(pem) for pem in _pems(text)]
+    if not keys:
+        raise Misconfigured(
+            "WIX_PUBLIC_KEY holds no public key; copy it from your app's dashboard (Webhooks, Public Key), whole, "
+            "with its BEGIN PUBLIC KEY and END PUBLIC KEY lines, or as base64 of all that"
+        )
+    return tuple(keys)
+
+
+def _pems(text: str) -> list[str]:
+    plain = text.replace("\\n", "\n")
+    if "-----BEGIN" in plain:
+        return PEM.findall(plain)
+    pems: list[str] = []
+    for part in re.split(r"[\s,]+", plain.strip()):
+        try:
+            pems += PEM.findall(base64.b64decode(part, validate=True).decode())
+        except (binascii.Error, ValueError):
+            continue
+    return pems
+
+
+def _load(pem: str) -> RSAPublicKey:
+    try:
+        key = load_pem_public_key(pem.encode())
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise Misconfigured(f"WIX_PUBLIC_KEY cannot be read: {str(error).splitlines()[0][:120]}") from None
+    if not isinstance(key, RSAPublicKey):
+        raise Misconfigured("WIX_PUBLIC_KEY is not an RSA key; Wix signs with RS256")
+    return key
+
+
+def read_delivery(body: bytes, keys: Sequence[RSAPublicKey], app_id: str) -> NewDelivery | Ignored | Rejected:
+    """What a request body says, if one of the keys signed it."""
+    claims = _verified(body.strip(), keys)
+    if isinstance(claims, Rejected):
+        return claims
+    try:
+        return _delivery(claims, app_id)
+    except _Malformed as error:
+        return Rejected(str(error))
+
+
+def _verified(token: bytes, keys: Sequence[RSAPublicKey]) -> Mapping[str, Any] | Rejected:
+    reason = "no_key"
+    for key in keys:
+        try:
+            return jwt.decode(token, key, algorithms=["RS256"], leeway=LEEWAY_SECONDS, options=JWT_OPTIONS)  # type: ignore[arg-type]  # options is a TypedDict of every name
+        except jwt.ExpiredSignatureError:
+            return Rejected("expired")
+        except jwt.InvalidTokenError as error:
+            reason = type(error).__name__
+        except (ValueError, TypeError, OverflowError, RecursionError) as error:  # claims of absurd types
+            reason = type(error).__name__
+    return Rejected(reason)
+
+
+def _delivery(claims: Mapping[str, Any], app_id: str) -> NewDelivery | Ignored:
+    envelope = _object(claims.get("data"), "data")
+    instance_id = envelope.get("instanceId")
+    if not isinstance(instance_id, str) or not instance_id:
+        return Ignored("no_instance")  # the dashboard's test events
+    inner = envelope.get("data")
+    if not isinstance(inner, str | Mapping):
+        return Ignored("no_event")
+    event = _object(inner, "event")
+    change = _change(event, envelope.get("eventType"))
+    if change is None:
+        return Ignored("unknown_event_type")
+    identity = _identity(envelope.get("identity"))
+    is_ours = identity.get("identityType") == "APP" and identity.get("appId") == app_id
+    return NewDelivery(
+        side=Side.WIX,
+        source=_id(instance_id),
+        dedupe_id=_id(event["id"]) if event.get("id") else _digest(inner),
+        change=change,
+        remote_id=_id(event.get("entityId")),
+        payload=event,
+        revision=_number(_entity(event).get("revision")),
+        sequence=_number(event.get("entityEventSequence")),
+        is_restore=event.get("slug") == "created",
+        is_ours=is_ours,
+        privacy=event.get("triggeredByAnonymizeRequest") is True,
+        event_time=_time(event.get("eventTime")),
+    )
+
+
+def _object(value: Any, what: str) -> Mapping[str, Any]:
+    """A JSON text, or what older senders put there: the object itself."""
+    if isinstance(value, str):
+        try:
+            value = exact_json.loads(value)
+        except ValueError:
+            raise _Malformed(f"{what}_is_no_json") from None
+    if not isinstance(value, Mapping):
+        raise _Malformed(f"{what}_is_no_object")
+    return value
+
+
+def _change(event: Mapping[str, Any], event_type: Any) -> str | None:
+    fqdn, slug = event.get("entityFqdn"), event.get("slug")
+    if isinstance(fqdn, str) and isinstance(slug, str):
+        return CHANGES.get((fqdn, slug))
+    fqdn, _, slug = event_type.rpartition("_") if isinstance(event_type, str) else ("", "", "")
+    return CHANGES.get((fqdn, slug))
+
+
+def _identity(value: Any) -> Mapping[str, Any]:
+    try:
+        return _object(value, "identity")
+    except _Malformed:
+        return {}  # optional, and only counted
+
+
+def _entity(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    for part, names in (
+        ("createdEvent", ("entity", "entityAsJson")),
+        ("updatedEvent", ("currentEntity", "currentEntityAsJson")),
+    ):
+        body = event.get(part)
+        for name in names if isinstance(body, Mapping) else ():
+            if isinstance(body, Mapping) and isinstance(body.get(name), str | Mapping):
+                return _object(body[name], name)
+    return {}
+
+
+def _id(value: Any) -> str:
+    if not isinstance(value, str) or not value or len(value) > MAX_ID_LENGTH or not value.isprintable():
+        raise _Malformed("an_id_is_malformed")
+    return value
+
+
+def _digest(inner: Any) -> str:
+    text = inner if isinstance(inner, str) else exact_json.dumps(inner)
+    return "sha256:" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _number(value: Any) -> int | None:
+    """64-bit numbers come as texts."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 18:
+        return int(value)
+    is_whole = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
+    return value if is_whole else None
+
+
+def _time(value: Any) -> datetime | None:
+    """ISO 8601 with 3 to 9 digits of a second."""
+    if not isinstance(value, str) or len(value) > 40:
+        return None
+    try:
+        return datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", value))
+    except ValueError:
+        return None
