@@ -80,7 +80,7 @@ def create_app(config: GatewayConfig | None = None) -> Flask:
 
     @app.get("/healthz")
     def healthz() -> Response:
-        return _answer(200, status="up")
+        return _answer(200, gateway="up")
 
     @app.get("/readyz")
     def readyz() -> Response:

@@ -1,0 +1,161 @@
+"""Serves both stand-ins on loopback addresses."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import sys
+import threading
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+from flask import Flask
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from sandbox.control import reviews_app, wix_app
+from sandbox.reviews import ReviewsState
+from sandbox.wix import WixState
+from sync_worker import exact_json
+
+
+@dataclass(frozen=True)
+class SandboxOptions:
+    """Ports (0: any free one), where webhooks go, and how the stand-ins behave."""
+
+    wix_port: int = 0
+    reviews_port: int = 0
+    wix_webhook_url: str | None = None
+    reviews_webhook_url: str | None = None
+    rate_per_minute: int | None = 200
+    retry_scale: float = 1.0
+    seed: int = 0
+    signature: Literal["pairs", "standard"] = "pairs"
+    token_seconds: int = 14_400
+    sender_threads: int = 4
+    public_key_file: Path | None = None
+
+
+class _Handler(WSGIRequestHandler):
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1  # one segment for an answer: without this the client's delayed ACK costs 40 ms a call
+    disable_nagle_algorithm = True
+
+    def log_request(self, *args: Any) -> None:
+        return
+
+    def finish(self) -> None:
+        with suppress(OSError):  # the other side has hung up, or a fault made us
+            super().finish()
+
+
+class Served:
+    """One app on one port."""
+
+    def __init__(self, app: Flask, port: int) -> None:
+        self._server = make_server("127.0.0.1", port, app, threaded=True, request_handler=_Handler)
+        self._server.daemon_threads = True  # type: ignore[attr-defined]  # of socketserver.ThreadingMixIn
+        self._server.block_on_close = False  # type: ignore[attr-defined]  # so is this
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._thread.join(timeout=5)
+        self._server.server_close()
+
+
+@dataclass
+class Sandbox:
+    """Both stand-ins, running: ``with Sandbox() as box: box.wix_url, box.wix, box.reviews_url, box.reviews``."""
+
+    options: SandboxOptions = field(default_factory=SandboxOptions)
+
+    def __post_init__(self) -> None:
+        options = self.options
+        shared: dict[str, Any] = {
+            "seed": options.seed,
+            "retry_scale": options.retry_scale,
+            "sender_threads": options.sender_threads,
+        }
+        self.wix = WixState(
+            webhook_url=options.wix_webhook_url,
+            rate_per_minute=options.rate_per_minute,
+            token_seconds=options.token_seconds,
+            **shared,
+        )
+        self.reviews = ReviewsState(webhook_url=options.reviews_webhook_url, signature=options.signature, **shared)
+        self._wix_server = Served(wix_app(self.wix), options.wix_port)
+        self._reviews_server = Served(reviews_app(self.reviews), options.reviews_port)
+        if options.public_key_file is not None:
+            options.public_key_file.write_text(self.wix.public_key)
+
+    @property
+    def wix_url(self) -> str:
+        return self._wix_server.url
+
+    @property
+    def reviews_url(self) -> str:
+        return self._reviews_server.url
+
+    def settings(self) -> dict[str, str]:
+        """The environment that makes ratings-sync talk to these stand-ins."""
+        return {
+            "WIX_APP_ID": self.wix.app_id,
+            "WIX_APP_SECRET": self.wix.app_secret,
+            "WIX_PUBLIC_KEY": self.wix.public_key.replace("\n", "\\n"),
+            "WIX_API_BASE_URL": self.wix_url,
+            "CONNECTORS": "own-service",
+            "OWN_SERVICE_URL": self.reviews_url,
+            "OWN_SERVICE_TOKEN": self.reviews.token,
+            "OWN_SERVICE_WEBHOOK_SECRET": self.reviews.webhook_secret,
+        }
+
+    def send_webhooks_to(self, gateway_url: str) -> None:
+        """Point both senders at a gateway."""
+        self.wix.webhooks.url = f"{gateway_url}/webhooks/wix"
+        self.reviews.webhooks.url = f"{gateway_url}/webhooks/external/own-service"
+
+    def flush(self, timeout_seconds: float = 30.0) -> bool:
+        """Wait until no webhook is on its way."""
+        return self.wix.webhooks.flush(timeout_seconds) and self.reviews.webhooks.flush(timeout_seconds)
+
+    def stop(self) -> None:
+        for part in (self.wix.webhooks, self.reviews.webhooks, self._wix_server, self._reviews_server):
+            part.stop()
+
+    def __enter__(self) -> Sandbox:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def run_sandbox(options: SandboxOptions) -> None:
+    """Serve until SIGTERM or SIGINT; the first line printed is a JSON object with addresses and settings."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    stopped = threading.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: stopped.set())
+    with Sandbox(options) as box:
+        ready = {"wix_url": box.wix_url, "reviews_url": box.reviews_url, "settings": box.settings()}
+        sys.stdout.write(exact_json.dumps(ready) + "\n")
+        sys.stdout.flush()
+        stopped.wait()
+
+
+def free_port() -> int:
+    """A port of the loopback address that is free now."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
