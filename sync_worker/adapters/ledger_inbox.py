@@ -174,6 +174,11 @@ class InboxLedger(LedgerBase):
             ).first()
         return None if row is None else to_delivery(row)
 
+    def touch(self) -> None:
+        """Whether a write transaction can begin. Raises Transient."""
+        with self._transactions.write() as connection:
+            connection.execute(select(literal(1)))
+
     def count_open(self) -> int:
         """How many deliveries are not at their end."""
         with self._transactions.read() as connection:

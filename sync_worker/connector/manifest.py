@@ -190,7 +190,7 @@ class Pagination(Strict):
 
 
 class OperationSpec(Strict):
-    """One call; ``query``, ``headers`` and ``body`` are typed trees: leaves ``{from: PATH, as:, default:}`` are filled."""
+    """One call; ``query``, ``headers`` and ``body`` are typed trees with leaves ``{from: PATH, as:, default:}``."""
 
     method: Method
     path: str

@@ -1,0 +1,126 @@
+"""The Celery application and its tasks: each a few lines around the intake.
+
+``celery -A sync_worker.tasks worker``, ``… beat`` and ``… flower`` run alone, from the environment.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from celery import Celery
+from celery.signals import celeryd_init, setup_logging, task_postrun, task_prerun, worker_ready, worker_shutting_down
+from kombu.exceptions import OperationalError
+
+from sync_worker.errors import SyncError
+from sync_worker.intake import Intake
+from sync_worker.logs import set_up_logs
+from sync_worker.wiring import wiring
+
+SWEEP_BATCH = 500
+
+log = structlog.get_logger(__name__)
+app = Celery("sync_worker")
+app.config_from_object("celeryconfig")
+
+
+class WorkerBell:
+    """Implements ports.Bell. A ring that fails is the sweeper's to repeat."""
+
+    def ring(self, inbox_ids: Sequence[int]) -> None:
+        try:
+            for inbox_id in inbox_ids:
+                sync_delivery.apply_async(args=[inbox_id])
+        except OperationalError as error:
+            log.warning("doorbell_failed", error=type(error).__name__)
+
+
+def intake() -> Intake:
+    return wiring().intake(WorkerBell())
+
+
+@app.task(name="sync_worker.tasks.sync_delivery")
+def sync_delivery(inbox_id: int) -> None:
+    """Process one delivery. Whatever happens, the inbox row knows what comes next."""
+    try:
+        outcome = intake().process(inbox_id)
+    except SyncError as error:
+        # The ledger itself did not answer: the row is as it was, and the sweeper rings again.
+        log.warning("delivery_postponed", inbox_id=inbox_id, error=type(error).__name__, **_facts(error))
+    else:
+        log.info("delivery_processed", inbox_id=inbox_id, outcome=outcome)
+
+
+@app.task(name="sync_worker.tasks.sweep")
+def sweep() -> None:
+    """Ring for every delivery that is due: new ones whose doorbell was lost, retries, a dead worker's."""
+    try:
+        due = wiring().ledger.due(SWEEP_BATCH)
+    except SyncError as error:
+        log.warning("sweep_postponed", error=type(error).__name__, **_facts(error))
+        return
+    if due:
+        log.info("swept", count=len(due))
+        WorkerBell().ring(due)
+
+
+def _facts(error: SyncError) -> dict[str, Any]:
+    return {"facts": str(error.facts)} if str(error.facts) else {}
+
+
+class SweepTimer:
+    """Sweeps from inside each worker too, so that beat is no single point of failure."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._stopped.wait(self._seconds):
+            sweep()
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+
+_timers: list[SweepTimer] = []
+
+
+@setup_logging.connect
+def _set_up_logging(**_: Any) -> None:
+    set_up_logs(wiring().settings)
+
+
+@celeryd_init.connect
+def _prepare(**_: Any) -> None:
+    """Open the ledger (and bring it to the newest schema) before the first task comes."""
+    intake()
+
+
+@worker_ready.connect
+def _start_sweeping(**_: Any) -> None:
+    timer = SweepTimer(wiring().settings.sweep_seconds)
+    _timers.append(timer)
+    timer.start()
+
+
+@worker_shutting_down.connect
+def _stop_sweeping(**_: Any) -> None:
+    for timer in _timers:
+        timer.stop()
+
+
+@task_prerun.connect
+def _bind_log(task_id: str, **_: Any) -> None:
+    structlog.contextvars.bind_contextvars(task_id=task_id)
+
+
+@task_postrun.connect
+def _unbind_log(**_: Any) -> None:
+    structlog.contextvars.clear_contextvars()

@@ -1,0 +1,248 @@
+"""Puts the parts together; the only module that knows every adapter."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import uuid
+from collections.abc import Mapping
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from sync_worker.adapters.external import ExternalRemote
+from sync_worker.adapters.http import Authorization, Budget, FixedHeaders, NoBudget, RemoteHttp
+from sync_worker.adapters.ledger import SqlLedger
+from sync_worker.adapters.redis import Breaker, RedisBudget, RedisGuard, RedisTokens
+from sync_worker.adapters.sql_engine import open_engine
+from sync_worker.adapters.wix import ENDPOINTS, WixApi, WixPeople, WixRatings, error_code
+from sync_worker.adapters.wix_auth import WixAuthorization
+from sync_worker.config import Settings, environment, load_settings
+from sync_worker.connector.loading import load_manifests, shipped_manifest
+from sync_worker.connector.manifest import BasicAuth, BearerAuth, HeaderAuth, Manifest
+from sync_worker.errors import Misconfigured
+from sync_worker.intake import Intake
+from sync_worker.migrations.upgrade import upgrade
+from sync_worker.model import Side, Site
+from sync_worker.ports import Bell, Connection, Remote
+
+if TYPE_CHECKING:
+    from webhook_gateway.app import GatewayConfig
+
+REDIS_SECONDS = 0.5
+WORKER_SQL_SECONDS = 5.0
+GATEWAY_SQL_SECONDS = 0.6
+
+
+class Monotonic:
+    """The clock of this process; implements ports.Clock."""
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+class Wiring:
+    """All parts of one process, made when first needed. Not to be shared across a fork."""
+
+    def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
+        self.settings, self.environ = settings, environ
+        self._connections: dict[int, Connection] = {}
+        self._turn = threading.Lock()
+        if settings.is_sqlite:
+            settings.ratings_sync_home.mkdir(parents=True, exist_ok=True)
+
+    # -- ledger
+
+    def open_ledger(self, busy_seconds: float, threads: int) -> SqlLedger:
+        """A ledger with the newest schema. ``busy_seconds``: how long a statement may wait."""
+        engine = open_engine(self.settings.database, busy_seconds=busy_seconds, pool_size=threads)
+        upgrade(engine)
+        return SqlLedger(engine)
+
+    @cached_property
+    def ledger(self) -> SqlLedger:
+        return self.open_ledger(WORKER_SQL_SECONDS, self.settings.slots + 2)
+
+    # -- redis
+
+    @cached_property
+    def cache(self) -> Redis:
+        return Redis.from_url(
+            self.settings.cache,
+            socket_timeout=REDIS_SECONDS,
+            socket_connect_timeout=REDIS_SECONDS,
+            health_check_interval=15,
+        )
+
+    @cached_property
+    def breaker(self) -> Breaker:
+        """One for all uses of the cache: what fails for one fails for all."""
+        return Breaker()
+
+    @cached_property
+    def guard(self) -> RedisGuard:
+        return RedisGuard(self.cache, breaker=self.breaker)
+
+    def _budget(self, name: str, capacity: float, per_minute: float) -> Budget:
+        processes = self.settings.budget_processes
+        return RedisBudget(
+            self.cache,
+            f"budget:{name}",
+            capacity=capacity,
+            per_minute=per_minute,
+            processes=processes,
+            breaker=self.breaker,
+        )
+
+    # -- remotes
+
+    @cached_property
+    def manifests(self) -> dict[str, Manifest]:
+        return manifests_of(self.settings, self.environ)
+
+    def connect(self, site: Site) -> Connection:
+        """The live remotes of a site, made once. Raises Misconfigured."""
+        with self._turn:
+            if site.id not in self._connections:
+                self._connections[site.id] = self._connection(site)
+            return self._connections[site.id]
+
+    def _connection(self, site: Site) -> Connection:
+        api = self.wix_api(site.instance_id)
+        remotes: dict[Side, Remote] = {Side.WIX: WixRatings(api), Side.EXTERNAL: self.external(site.connector)}
+        return Connection(remotes, WixPeople(api))
+
+    def wix_api(self, instance_id: str) -> WixApi:
+        settings = self.settings
+        url = settings.wix_api_base_url
+        is_local = url.startswith("http://")
+        token_http = RemoteHttp(
+            url, remote="wix", authorization=FixedHeaders({}), budget=NoBudget(), allow_private_hosts=is_local
+        )
+        authorization = WixAuthorization(
+            token_http,
+            RedisTokens(self.cache, self.breaker),
+            app_id=settings.wix_app_id,
+            app_secret=settings.wix_app_secret.get_secret_value(),
+            instance_id=instance_id,
+            token_path=ENDPOINTS["create_token"][1],
+        )
+        budget = self._budget(f"wix:{instance_id}", settings.wix_budget_capacity, settings.wix_budget_per_minute)
+        http = RemoteHttp(
+            url,
+            remote="wix",
+            authorization=authorization,
+            budget=budget,
+            allow_private_hosts=is_local,
+            code_of=error_code,
+            pool_size=settings.slots,
+        )
+        return WixApi(http)
+
+    def external(self, connector: str) -> ExternalRemote:
+        manifest = self.manifests.get(connector)
+        if manifest is None:
+            raise Misconfigured(f"there is no connector {connector!r}; name its manifest in CONNECTORS")
+        budget = manifest.http.budget
+        http = RemoteHttp(
+            manifest.base_url,
+            remote=manifest.id,
+            authorization=authorization_of(manifest),
+            budget=self._budget(f"external:{manifest.id}", float(budget.requests), budget.per_minute),
+            allowed_hosts=frozenset(manifest.allowed_hosts),
+            allow_private_hosts=manifest.allow_private_hosts,
+            headers=manifest.http.headers,
+            max_body_bytes=manifest.http.max_body_bytes,
+            pool_size=max(manifest.http.budget.concurrency, self.settings.slots),
+        )
+        return ExternalRemote(manifest, http)
+
+    # -- the whole
+
+    def intake(self, bell: Bell) -> Intake:
+        return Intake(self.ledger, self.guard, bell, self.connect, Monotonic(), lambda: str(uuid.uuid4()))
+
+
+def authorization_of(manifest: Manifest) -> Authorization:
+    """The headers that a manifest's ``auth`` asks for."""
+    match manifest.auth:
+        case BearerAuth(token=token):
+            return FixedHeaders({"Authorization": f"Bearer {token.get_secret_value()}"})
+        case BasicAuth(username=username, password=password):
+            import base64
+
+            pair = f"{username.get_secret_value()}:{password.get_secret_value()}"
+            return FixedHeaders({"Authorization": "Basic " + base64.b64encode(pair.encode()).decode()})
+        case HeaderAuth(headers=headers):
+            return FixedHeaders({name: value.get_secret_value() for name, value in headers.items()})
+        case _:
+            return FixedHeaders({})
+
+
+def manifests_of(settings: Settings, environ: Mapping[str, str]) -> dict[str, Manifest]:
+    """The manifests that CONNECTORS names: shipped ones by name, others as files or folders. Raises Misconfigured."""
+    names = [name.strip() for name in settings.connectors.split(",") if name.strip()]
+    paths = [
+        Path(name) if "/" in name or name.endswith((".yaml", ".yml")) else shipped_manifest(name) for name in names
+    ]
+    missing = [str(path) for path in paths if not path.exists()]
+    if missing:
+        raise Misconfigured(f"CONNECTORS names {', '.join(missing)}, which does not exist")
+    return load_manifests(paths, environ)
+
+
+@lru_cache(maxsize=1)
+def _wiring_of(pid: int) -> Wiring:
+    environ = environment()
+    return Wiring(load_settings(environ), environ)
+
+
+def wiring() -> Wiring:
+    """The wiring of this process, from its environment."""
+    return _wiring_of(os.getpid())
+
+
+def gateway_config() -> GatewayConfig:
+    """What the gateway needs, from the environment. Raises Misconfigured."""
+    from sync_worker.logs import set_up_logs
+    from webhook_gateway.app import GatewayConfig
+    from webhook_gateway.doorbell import CeleryBell
+    from webhook_gateway.wix import load_public_keys
+
+    parts = wiring()
+    settings = parts.settings
+    set_up_logs(settings)
+    ledger = parts.open_ledger(GATEWAY_SQL_SECONDS, 16)
+    transport: dict[str, object] = {"global_keyprefix": settings.redis_key_prefix}
+    return GatewayConfig(
+        wix_keys=load_public_keys(settings.wix_public_key),
+        wix_app_id=settings.wix_app_id,
+        manifests=parts.manifests,
+        store=ledger.store,
+        bell=CeleryBell(settings.broker, transport=transport),
+        is_ledger_up=lambda: is_ledger_up(ledger),
+        is_broker_up=lambda: is_redis_up(settings.broker),
+        max_body_bytes=settings.gateway_max_body_bytes,
+        answer_seconds=settings.gateway_answer_seconds,
+    )
+
+
+def is_ledger_up(ledger: SqlLedger) -> bool:
+    """Whether the ledger can be written."""
+    try:
+        ledger.touch()
+    except Exception:  # whatever is wrong, the answer is no
+        return False
+    return True
+
+
+def is_redis_up(url: str) -> bool:
+    try:
+        with Redis.from_url(url, socket_timeout=0.25, socket_connect_timeout=0.25) as redis:
+            return bool(redis.ping())
+    except RedisError:
+        return False
