@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import signal
-import socket
 import sys
 import threading
 from contextlib import suppress
@@ -151,11 +150,3 @@ def run_sandbox(options: SandboxOptions) -> None:
         sys.stdout.write(exact_json.dumps(ready) + "\n")
         sys.stdout.flush()
         stopped.wait()
-
-
-def free_port() -> int:
-    """A port of the loopback address that is free now."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port

@@ -79,7 +79,7 @@ class Settings(BaseSettings):
         """The cache's URL: another database than the broker's."""
         if self.redis_cache_url is not None:
             return self.redis_cache_url.get_secret_value()
-        number = int(parse_url(self.broker).get("db", 0)) + 1
+        number = int(parse_url(self.broker).get("db", 0)) + 1  # type: ignore[no-untyped-call]  # redis ships no type for it
         base = self.broker.split("?")[0].rstrip("/")
         head, _, tail = base.rpartition("/")
         return f"{head}/{number}" if tail.isdigit() else f"{base}/{number}"

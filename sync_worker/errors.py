@@ -16,6 +16,7 @@ SyncError
 Every instance carries facts for logs (remote, operation, status, code, request id), never a payload or a secret.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -84,12 +85,24 @@ class Permanent(SyncError):
 
 
 class Held(SyncError):
-    """This waits for a person or for something to arrive."""
+    """This waits for a person or for something to arrive.
 
-    def __init__(self, reason: str, message: str = "", *, hold_key: str | None = None) -> None:
+    ``hold_key`` names what it waits for; ``has_arrived`` asks once more, after the hold is on file: what came in
+    between released nothing yet.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        message: str = "",
+        *,
+        hold_key: str | None = None,
+        has_arrived: Callable[[], bool] = lambda: False,
+    ) -> None:
         super().__init__(message or f"held: {reason}")
         self.reason = reason
         self.hold_key = hold_key
+        self.has_arrived = has_arrived
 
 
 class Misconfigured(SyncError):

@@ -12,6 +12,11 @@ def normalise_email(email: str) -> str:
     return email.strip().casefold()
 
 
+def source_hold_key(side: Side, source: str) -> str:
+    """Waits until a site is added for this source."""
+    return f"source:{side}:{source}"
+
+
 def entity_hold_key(side: Side, ref: EntityRef) -> str:
     """Waits until this entity is mapped."""
     parts = (ref.namespace, ref.group, ref.entity_id) if side is Side.WIX else (ref.group, ref.entity_id)

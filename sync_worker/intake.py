@@ -31,7 +31,8 @@ class Intake:
             return "closed_already"
         delivery, site = opened
         if site is None:
-            self.ledger.close(inbox_id, Closing(InboxState.HELD, "unknown_site"))
+            if self.ledger.hold_for_site(inbox_id, delivery.new):
+                self.bell.ring(self.ledger.release_held(None, inbox_ids=[inbox_id]))
             return "held unknown_site"
         try:
             return self._process(delivery, site)
@@ -41,17 +42,26 @@ class Intake:
         except Transient as failure:
             self.ledger.defer([inbox_id], failure.retry_after, failure.message, is_failure=True)
             return "retry"
-        except (Held, Permanent, Misconfigured) as refusal:
-            hold_key = refusal.hold_key if isinstance(refusal, Held) else None
-            self.ledger.hold([inbox_id], refusal.reason, hold_key=hold_key)
+        except Held as wait:
+            return self._hold(inbox_id, site, wait)
+        except (Permanent, Misconfigured) as refusal:
+            self.ledger.hold([inbox_id], refusal.reason)
             return f"held {refusal.reason}"
+
+    def _hold(self, inbox_id: int, site: Site, wait: Held) -> str:
+        """Hold, then look again: whoever brings what it waits for commits that first, and releases after."""
+        self.ledger.hold([inbox_id], wait.reason, hold_key=wait.hold_key)
+        if not wait.has_arrived():
+            return f"held {wait.reason}"
+        self.bell.ring(self.ledger.release_held(site.id, inbox_ids=[inbox_id]))
+        return f"released {wait.reason}"
 
     def _process(self, delivery: Delivery, site: Site) -> str:
         if delivery.link_id is not None:
             return self.engine.sync_link(delivery.link_id)
         if site.state != "active":
             raise Held(f"site_{site.state}")
-        if delivery.new.change == "contact_created":
+        if delivery.new.change == "contact_changed":
             return self._release_for_contact(delivery, site)
         if self._is_own_write(delivery, site):
             return "suppressed"
@@ -77,12 +87,9 @@ class Intake:
         return True
 
     def _release_for_contact(self, delivery: Delivery, site: Site) -> str:
-        """A new contact lets the deliveries go on that were held for it."""
-        contact = self.connect(site).people.by_id(delivery.new.remote_id)
+        """A contact is there, or has an address now: what was held for it goes on. Asks nobody; few wait for anyone."""
         keys = [contact_hold_key(delivery.new.remote_id)]
-        if contact is not None and contact.email is not None:
-            self.ledger.save_contact(site.id, contact)
-            keys.append(email_hold_key(contact.email))
+        keys += map(email_hold_key, self.connect(site).people.addresses_in(delivery.new.payload))
         released = [inbox_id for key in keys for inbox_id in self.ledger.release_held(site.id, hold_key=key)]
         self.ledger.close(delivery.id, Closing(InboxState.DONE, f"released {len(released)}"))
         self.bell.ring(released)

@@ -307,7 +307,7 @@ class NewDelivery:
 
     ``source``: Wix instance id or connector id. ``dedupe_id``: the sender's id for this delivery, or ``None``
     for thin senders (then it is absorbed only by an equal row that no run has taken yet). ``change``: ``upsert``,
-    ``delete``, or a word of its own for what is not a rating (``contact_created``).
+    ``delete``, or a word of its own for what is not a rating (``contact_changed``).
     """
 
     side: Side

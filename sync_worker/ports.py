@@ -88,6 +88,9 @@ class Remote(Protocol):
 class People(Protocol):
     """The contacts and members of the Wix site. Errors as for Remote."""
 
+    def addresses_in(self, payload: Mapping[str, Any]) -> Sequence[str]:
+        """The e-mail addresses that a verified contact event carries. Pure."""
+
     def by_email(self, email: str) -> Contact | None:
         """The contact for an address: primary match first, then the oldest, then the smallest id."""
 
@@ -242,6 +245,9 @@ class Ledger(Protocol):
         """Put held (or, by id, closed) deliveries back to ``new`` with ``must_read``; returns their ids.
 
         A held link that they belong to is live again."""
+
+    def hold_for_site(self, inbox_id: int, delivery: NewDelivery) -> bool:
+        """Hold an open delivery until its site is added (the newest 10,000 of a source); whether it is there by now."""
 
     def evidence(self, site_id: int, side: Side, remote_id: str, revision: int) -> Delivery | None:
         """A stored delivery, in any state, for exactly this revision of a remote record."""

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 
 STOP_SECONDS = 30.0
@@ -26,9 +27,10 @@ class Child:
 
 @dataclass(slots=True)
 class Processes:
-    """A group of children. ``say(name, line)`` gets each line that they print."""
+    """A group of children. ``say(name, line)`` gets each line that they print; ``folder`` is where they run."""
 
     say: Callable[[str, str], None]
+    folder: Path | None = None
     children: list[Child] = field(default_factory=list)
 
     def start(self, name: str, command: Sequence[str], environ: Mapping[str, str]) -> Child:
@@ -36,6 +38,7 @@ class Processes:
         process = subprocess.Popen(  # noqa: S603 - our own commands
             [sys.executable, *command] if command[0] == "-m" else list(command),
             env=dict(environ),
+            cwd=self.folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

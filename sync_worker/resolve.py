@@ -83,7 +83,11 @@ class Resolver:
             case "same_id":
                 return self.ledger.add_entity(self.site.id, *self._same_id(ref, side))
             case _:
-                raise Held("unknown_entity", hold_key=entity_hold_key(side, ref))
+                raise Held(
+                    "unknown_entity",
+                    hold_key=entity_hold_key(side, ref),
+                    has_arrived=lambda: self.ledger.entity(self.site.id, side, ref) is not None,
+                )
 
     def _same_id(self, ref: EntityRef, side: Side) -> tuple[EntityRef, EntityRef]:
         policy = self.site.policy
@@ -105,7 +109,11 @@ class Resolver:
             return Closing(InboxState.DONE, "anonymous_skipped")
         if contact is None:
             raise Held("anonymous_visitor")
-        raise Held("no_email", hold_key=contact_hold_key(contact.contact_id))
+        raise Held(
+            "no_email",
+            hold_key=contact_hold_key(contact.contact_id),
+            has_arrived=lambda: self.ledger.contact(self.site.id, contact_id=contact.contact_id) is not None,
+        )
 
     def _wix_contact(self, person: Person) -> Contact | None:
         people = self.connection.people
@@ -127,7 +135,7 @@ class Resolver:
         email = normalise_email(person.email)
         contact = self.ledger.contact(self.site.id, email=email)
         if contact is None:
-            contact = self.connection.people.by_email(email)
+            contact = self.connection.people.by_email(person.email.strip())
         if contact is None and self.site.policy.unknown_contact == "create":
             contact = self.connection.people.create(email, person.name)
         if contact is not None:
@@ -136,4 +144,8 @@ class Resolver:
             )
         if self.site.policy.unknown_contact == "skip":
             return Closing(InboxState.DONE, "contact_skipped")
-        raise Held("unknown_contact", hold_key=email_hold_key(email))
+        raise Held(
+            "unknown_contact",
+            hold_key=email_hold_key(email),
+            has_arrived=lambda: self.ledger.contact(self.site.id, email=email) is not None,
+        )

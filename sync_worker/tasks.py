@@ -20,6 +20,7 @@ from sync_worker.logs import set_up_logs
 from sync_worker.wiring import wiring
 
 SWEEP_BATCH = 500
+SOON_SECONDS = 0.5
 
 log = structlog.get_logger(__name__)
 app = Celery("sync_worker")
@@ -51,6 +52,9 @@ def sync_delivery(inbox_id: int) -> None:
         log.warning("delivery_postponed", inbox_id=inbox_id, error=type(error).__name__, **_facts(error))
     else:
         log.info("delivery_processed", inbox_id=inbox_id, outcome=outcome)
+        if outcome == "rate_limited":
+            for timer in _timers:
+                timer.sweep_soon()
 
 
 @app.task(name="sync_worker.tasks.sweep")
@@ -75,18 +79,27 @@ class SweepTimer:
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._stopped = threading.Event()
+        self._stopped, self._hurried = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
     def _run(self) -> None:
-        while not self._stopped.wait(self._seconds):
-            sweep()
+        while not self._stopped.is_set():
+            self._hurried.wait(max(0.0, self._seconds - SOON_SECONDS))
+            self._stopped.wait(SOON_SECONDS)
+            self._hurried.clear()
+            if not self._stopped.is_set():
+                sweep()
+
+    def sweep_soon(self) -> None:
+        """The budget refused something for a moment: do not let it wait for the next round."""
+        self._hurried.set()
 
     def stop(self) -> None:
         self._stopped.set()
+        self._hurried.set()
 
 
 _timers: list[SweepTimer] = []

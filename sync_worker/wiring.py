@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 
 from redis import Redis
 from redis.exceptions import RedisError
+from sqlalchemy import Engine
 
 from sync_worker.adapters.external import ExternalRemote
 from sync_worker.adapters.http import Authorization, Budget, FixedHeaders, NoBudget, RemoteHttp
 from sync_worker.adapters.ledger import SqlLedger
+from sync_worker.adapters.ledger_admin import LedgerAdmin
 from sync_worker.adapters.redis import Breaker, RedisBudget, RedisGuard, RedisTokens
 from sync_worker.adapters.sql_engine import open_engine
 from sync_worker.adapters.wix import ENDPOINTS, WixApi, WixPeople, WixRatings, error_code
@@ -57,15 +59,19 @@ class Wiring:
 
     # -- ledger
 
-    def open_ledger(self, busy_seconds: float, threads: int) -> SqlLedger:
-        """A ledger with the newest schema. ``busy_seconds``: how long a statement may wait."""
+    def open_database(self, busy_seconds: float, threads: int) -> Engine:
+        """The ledger's database with the newest schema. ``busy_seconds``: how long a statement may wait."""
         engine = open_engine(self.settings.database, busy_seconds=busy_seconds, pool_size=threads)
         upgrade(engine)
-        return SqlLedger(engine)
+        return engine
 
     @cached_property
     def ledger(self) -> SqlLedger:
-        return self.open_ledger(WORKER_SQL_SECONDS, self.settings.slots + 2)
+        return SqlLedger(self.open_database(WORKER_SQL_SECONDS, self.settings.slots + 2))
+
+    @cached_property
+    def admin(self) -> LedgerAdmin:
+        return LedgerAdmin(self.open_database(WORKER_SQL_SECONDS, 2))
 
     # -- redis
 
@@ -216,7 +222,7 @@ def gateway_config() -> GatewayConfig:
     parts = wiring()
     settings = parts.settings
     set_up_logs(settings)
-    ledger = parts.open_ledger(GATEWAY_SQL_SECONDS, 16)
+    ledger = SqlLedger(parts.open_database(GATEWAY_SQL_SECONDS, 16))
     transport: dict[str, object] = {"global_keyprefix": settings.redis_key_prefix}
     return GatewayConfig(
         wix_keys=load_public_keys(settings.wix_public_key),

@@ -34,7 +34,8 @@ CHANGES = {
     (RATING, "updated"): "upsert",
     (RATING, "deleted"): "delete",
     (RATING, "delete"): "delete",  # one of Wix's samples spells the slug so
-    (CONTACT, "created"): "contact_created",
+    (CONTACT, "created"): "contact_changed",
+    (CONTACT, "updated"): "contact_changed",
 }
 # Wix's own client accepts a future `iat` and any `aud` and `iss`; PyJWT's defaults would lose such events.
 JWT_OPTIONS = {"verify_iat": False, "verify_aud": False, "verify_iss": False, "verify_sub": False, "verify_jti": False}

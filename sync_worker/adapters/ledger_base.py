@@ -28,7 +28,7 @@ class LedgerBase:
         self._now = database_now(engine)
         self._lease_seconds = lease_seconds
         self._site_cache_seconds = site_cache_seconds
-        self._sites: dict[object, tuple[float, Site | None]] = {}
+        self._sites: dict[object, tuple[float, Site]] = {}
 
     def _in(self, seconds: float) -> Any:
         return self._now + seconds
@@ -52,10 +52,14 @@ class LedgerBase:
         now = time.monotonic()
         if cached is not None and cached[0] > now:
             return cached[1]
-        row = connection.execute(select(site).where(where)).first()
-        found = None
-        if row is not None:
-            ours = select(field_map).where(field_map.c.site_id == row.id).order_by(field_map.c.id)
-            found = to_site(row, connection.execute(ours).all())
-        self._sites[key] = (now + self._site_cache_seconds, found)
+        found = self._read_site(connection, where)
+        if found is not None:
+            self._sites[key] = (now + self._site_cache_seconds, found)
         return found
+
+    def _read_site(self, connection: Connection, where: Any) -> Site | None:
+        row = connection.execute(select(site).where(where)).first()
+        if row is None:
+            return None
+        fields = select(field_map).where(field_map.c.site_id == row.id).order_by(field_map.c.id)
+        return to_site(row, connection.execute(fields).all())

@@ -11,6 +11,7 @@ from sqlalchemy import Update, case, func, literal, or_, select, update
 from sync_worker.adapters.ledger_base import LedgerBase
 from sync_worker.adapters.ledger_rows import from_delivery, to_delivery
 from sync_worker.adapters.tables import inbox, link
+from sync_worker.hold_keys import source_hold_key
 from sync_worker.model import Delivery, InboxState, LinkState, NewDelivery, Side, Site
 from sync_worker.ports import Closing, Stored
 
@@ -20,6 +21,9 @@ SWEPT_SECONDS = 10.0  # a delivery that the sweeper rang for is left alone this 
 BACKOFF_FIRST_SECONDS = 5.0
 BACKOFF_MOST_SECONDS = 3600.0
 GIVE_UP_SECONDS = 48 * 3600.0
+KEPT_SECONDS = 30 * 24 * 3600.0  # a delivery id is known that long
+UNKNOWN_SITE_MOST = 10_000  # for each source; anybody may install the app
+ENDED = (str(InboxState.DONE), str(InboxState.SUPPRESSED), str(InboxState.SUPERSEDED))
 
 
 class InboxLedger(LedgerBase):
@@ -128,14 +132,15 @@ class InboxLedger(LedgerBase):
         with self._transactions.write() as connection:
             if site_id is not None:
                 which &= or_(inbox.c.site_id == site_id, self._source_matches(connection, site_id))
-            rows = connection.execute(
-                update(inbox).where(which).values(**self._released()).returning(inbox.c.id, inbox.c.link_id)
-            ).all()
-            links = {row.link_id for row in rows if row.link_id is not None}
-            if links:
-                is_held = link.c.id.in_(links) & (link.c.state == str(LinkState.HELD))
-                connection.execute(update(link).where(is_held).values(state=str(LinkState.LIVE), writes=[]))
-        return sorted(row.id for row in rows)
+            return self._release_rows(connection, which)
+
+    def _release_rows(self, connection: Any, which: Any) -> list[int]:
+        """Back to work, to be looked at afresh; a held link that they belong to is live again."""
+        links = select(inbox.c.link_id).where(which, inbox.c.link_id.is_not(None))
+        is_held = link.c.id.in_(links) & (link.c.state == str(LinkState.HELD))
+        connection.execute(update(link).where(is_held).values(state=str(LinkState.LIVE), writes=[]))
+        released = update(inbox).where(which).values(**self._released()).returning(inbox.c.id)
+        return sorted(connection.execute(released).scalars())
 
     def _released(self) -> dict[str, Any]:
         return {
@@ -156,6 +161,27 @@ class InboxLedger(LedgerBase):
         site = self._site_by_id(connection, site_id)
         wix = (inbox.c.side == str(Side.WIX)) & (inbox.c.source == site.instance_id)
         return wix | ((inbox.c.side == str(Side.EXTERNAL)) & (inbox.c.source == site.connector))
+
+    def hold_for_site(self, inbox_id: int, delivery: NewDelivery) -> bool:
+        key = source_hold_key(delivery.side, delivery.source)
+        is_same = (inbox.c.state == str(InboxState.HELD)) & (inbox.c.hold_key == key)
+        surplus = select(inbox.c.id).where(is_same).order_by(inbox.c.id.desc()).offset(UNKNOWN_SITE_MOST)
+        with self._transactions.write() as connection:
+            held = Closing(InboxState.HELD, "unknown_site")
+            connection.execute(self._closing([inbox_id], held, key))
+            too_many = connection.execute(surplus).scalars().all()
+            dropped = Closing(InboxState.DONE, "unknown_site_dropped")
+            connection.execute(self._closing(too_many, dropped, states=[str(InboxState.HELD)]))
+        with self._transactions.read() as connection:
+            return self._site_by_source(connection, delivery.side, delivery.source) is not None
+
+    def prune(self, limit: int) -> int:
+        """Forget deliveries that ended over 30 days ago, and those whose site nobody added in that time."""
+        is_old = func.coalesce(inbox.c.closed_at, self._now) < self._in(-KEPT_SECONDS)
+        is_over = inbox.c.state.in_(ENDED) | (inbox.c.reason == "unknown_site")
+        old = select(inbox.c.id).where(is_old, is_over, inbox.c.state.not_in(OPEN)).limit(limit)
+        with self._transactions.write() as connection:
+            return int(connection.execute(inbox.delete().where(inbox.c.id.in_(old))).rowcount)
 
     def evidence(self, site_id: int, side: Side, remote_id: str, revision: int) -> Delivery | None:
         with self._transactions.read() as connection:

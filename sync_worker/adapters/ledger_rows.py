@@ -44,6 +44,18 @@ def to_field(row: Row) -> FieldMap:
     return FieldMap(row.wix_attribute, row.external_field, wix, external, row.mapping, row.version)
 
 
+def from_field(field: FieldMap) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "wix_attribute": field.attribute,
+        "external_field": field.external_field,
+        "mapping": field.mapping,
+        "version": field.version,
+    }
+    for side, scale in (("wix", field.wix), ("external", field.external)):
+        row |= {f"{side}_min": str(scale.minimum), f"{side}_max": str(scale.maximum), f"{side}_step": str(scale.step)}
+    return row
+
+
 def to_entity(row: Row) -> Entity:
     wix = EntityRef(row.wix_entity_id, row.wix_group, row.wix_namespace)
     return Entity(row.id, wix, EntityRef(row.external_entity_id, row.external_group))

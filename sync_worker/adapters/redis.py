@@ -32,7 +32,7 @@ tokens = math.min(capacity, tokens + math.max(0, now - at) * rate)
 local wait = math.max(paused_until - now, (1 - tokens) / rate)
 if wait <= 0 then tokens = tokens - 1 end
 redis.call('HSET', KEYS[1], 'tokens', tostring(tokens), 'at', tostring(now))
-redis.call('EXPIRE', KEYS[1], 3600)
+redis.call('EXPIRE', KEYS[1], 604800)
 if wait <= 0 then return 0 end
 return math.ceil(wait * 1000)
 """

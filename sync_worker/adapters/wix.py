@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from sync_worker.adapters.http import Answer, Call, RemoteHttp
-from sync_worker.adapters.wix_events import rating_of, record_of_event
+from sync_worker.adapters.wix_events import entity_in_event, rating_of, record_of_event
 from sync_worker.errors import Conflict, Duplicate, Gone, Permanent, SyncError
 from sync_worker.model import Contact, Draft, EntityRef, Person, Record, Side
 from sync_worker.ports import Capabilities
@@ -210,6 +210,9 @@ class WixPeople:
 
     def __init__(self, api: WixApi) -> None:
         self._api = api
+
+    def addresses_in(self, payload: Mapping[str, Any]) -> Sequence[str]:
+        return _emails_of(entity_in_event(payload) or {})
 
     def by_email(self, email: str) -> Contact | None:
         """Asked in both spellings, since matching may be case-sensitive; compared case-folded here."""

@@ -17,11 +17,11 @@ from sync_worker.model import EntityRef, Person, Record
 
 def record_of_event(event: Mapping[str, Any]) -> Record | None:
     """The whole rating that a domain event carries; ``None`` for deletes, which carry none."""
-    rating = rating_in_event(event)
+    rating = entity_in_event(event)
     return rating_of(rating, sequence=whole_number(event.get("entityEventSequence"))) if rating else None
 
 
-def rating_in_event(event: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def entity_in_event(event: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The entity of a created or updated event, in its current or an older form."""
     for part, names in (
         ("createdEvent", ("entity", "entityAsJson")),

@@ -137,6 +137,10 @@ class MemoryLedger:
         for inbox_id in inbox_ids:
             self.close(inbox_id, Closing(InboxState.HELD, reason), hold_key=hold_key)
 
+    def hold_for_site(self, inbox_id: int, delivery: NewDelivery) -> bool:
+        self.close(inbox_id, Closing(InboxState.HELD, "unknown_site"))
+        return self._site_of(delivery) is not None
+
     def defer(self, inbox_ids: Sequence[int], delay_seconds: float | None, reason: str, *, is_failure: bool) -> None:
         for inbox_id in inbox_ids:
             row = self.inbox[inbox_id]

@@ -301,9 +301,13 @@ class MemoryPeople:
         self.contacts[contact_id] = contact
         return contact
 
+    def addresses_in(self, payload: Mapping[str, Any]) -> Sequence[str]:
+        return [payload["email"]] if "email" in payload else []
+
     def by_email(self, email: str) -> Contact | None:
         self.calls["by_email"] += 1
-        return next((contact for contact in self.contacts.values() if contact.email == email), None)
+        wanted = email.casefold()
+        return next((contact for contact in self.contacts.values() if contact.email == wanted), None)
 
     def by_id(self, contact_id: str) -> Contact | None:
         self.calls["by_id"] += 1

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from sqlalchemy import Engine, func, select
 
 from sync_worker.adapters.ledger import SqlLedger
+from sync_worker.adapters.ledger_admin import LedgerAdmin
 from sync_worker.adapters.ledger_rows import to_history
-from sync_worker.adapters.tables import entity_map, field_map, history, inbox, intent, link, link_value, metadata, site
+from sync_worker.adapters.tables import entity_map, history, inbox, intent, link, link_value, metadata
 from sync_worker.model import EntityRef, HistoryEntry, Person, Policy, Record, Side, Site
 from sync_worker.scale import FieldMap
 
@@ -27,14 +28,8 @@ class ObservedLedger(SqlLedger):
     ) -> Site:
         policy = policy or Policy()
         changed = {name: getattr(policy, name) for name in Policy.CHOICES}
-        row = {"instance_id": instance_id, "connector": connector, "policy": changed, "created_at": self._now}
-        with self._transactions.write() as connection:
-            site_id = connection.execute(site.insert().values(row).returning(site.c.id)).scalar_one()
-            for one in fields:
-                connection.execute(field_map.insert().values(site_id=site_id, **_field_row(one)))
-        self._sites.clear()
-        with self._transactions.read() as connection:
-            return self._site_by_id(connection, site_id)
+        added, _ = LedgerAdmin(self.engine).add_site(instance_id, connector, fields, changed)
+        return added
 
     def open_count(self) -> int:
         return self.count_open()
@@ -92,16 +87,3 @@ class ObservedLedger(SqlLedger):
             known[row.external_id] = row.external_revision
         partner = partners[0]
         return known == {record.remote_id: record.revision, partner.remote_id: partner.revision}
-
-
-def _field_row(one: FieldMap) -> dict[str, object]:
-    scales = {"wix": one.wix, "external": one.external}
-    row: dict[str, object] = {
-        "wix_attribute": one.attribute,
-        "external_field": one.external_field,
-        "mapping": one.mapping,
-        "version": one.version,
-    }
-    for side, scale in scales.items():
-        row |= {f"{side}_min": str(scale.minimum), f"{side}_max": str(scale.maximum), f"{side}_step": str(scale.step)}
-    return row
