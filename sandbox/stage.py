@@ -98,6 +98,11 @@ class Stage:
     ) -> None:
         self.stop()
 
+    @property
+    def redis_url(self) -> str:
+        """The broker's address, password included."""
+        return str(self.parts.settings.broker)
+
     # -- acting, as visitors do
 
     def add_person(self, email: str, name: str) -> str:
@@ -127,13 +132,12 @@ class Stage:
         self.box.reviews.change(rating_id, {"score": stars}, by="visitor")
 
     def wix_id(self, email: str, product: str) -> str:
-        """Id of the rating on Wix. Raises StopIteration if there is none."""
-        contacts = self.emails_by_contact()
-        return next(
-            one["id"]
-            for one in list(self.box.wix.ratings.values())
-            if one["entityId"] == product and contacts[one["owner"]["contactId"]] == email
-        )
+        """Id of the rating on Wix. Raises LookupError if there is none."""
+        contact_id = next(one for one, address in self.emails_by_contact().items() if address == email)
+        found = self.box.wix.rating_id(contact_id, product)
+        if found is None:
+            raise LookupError(f"{email} has not rated {product} on Wix")
+        return found
 
     def external_id(self, email: str, product: str) -> str:
         return str(self.box.reviews.find(self.products[product], email)[0]["id"])

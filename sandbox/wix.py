@@ -206,6 +206,13 @@ class WixState:
             self._note("delete", rating, rating["value"], None, by)
             self._tell("deleted", rating, by, privacy=privacy)
 
+    def rating_id(self, contact_id: str, entity_id: str, attribute: str = "overall") -> str | None:
+        """Of the rating that a contact gave, in the usual namespace and group."""
+        owner = {"contactId": contact_id}
+        key = {"namespace": "reviews", "group": "stores", "entityId": entity_id, "attributeName": attribute}
+        with self.lock:
+            return self._by_owner.get(_owner_key(key | {"owner": owner}))
+
     def _put(self, rating: dict[str, Any]) -> None:
         self.ratings[rating["id"]] = rating
         self._by_owner[_owner_key(rating)] = rating["id"]

@@ -96,5 +96,5 @@ def demo(once: bool, file: Path | None, limit: int, seed: int) -> None:
 
     once = once or not sys.stdout.isatty()
     base = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "TMPDIR", "TERM")}
-    good = replay_file(base, file, limit=limit, seed=seed, once=once) if file else play(base, once=once)
+    good = replay_file(base, file, limit=limit, seed=seed) if file else play(base, once=once)
     sys.exit(0 if good else 1)
