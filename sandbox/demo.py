@@ -131,7 +131,7 @@ def replay_file(environ: Mapping[str, str], file: Path, *, limit: int, seed: int
     console, folder, lines = Console(), _folder(), deque[str](maxlen=40)
     ratings = read_ratings(file, limit)
     changes = len(ratings) // 25
-    options = SandboxOptions(rate_per_minute=None, seed=seed, sender_threads=8)
+    options = SandboxOptions(rate_per_minute=None, seed=seed, sender_threads=8, retry_scale=0.02)
     settings = {"WIX_BUDGET_PER_MINUTE": str(BUDGET), "WIX_BUDGET_CAPACITY": "1000"}
     try:
         stage = Stage(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, func, text
+from sqlalchemy import Connection, Engine, Float, create_engine, event, func, literal_column
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
@@ -68,7 +69,8 @@ def _open_sqlite(url: URL, busy_seconds: float, clock: Callable[[], float]) -> E
     def _prepare(connection: Any, record: Any) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves
         connection.create_function("ledger_now", 0, clock)
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        _go_to_wal(connection, busy_seconds)
+        for pragma in ("synchronous=FULL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}").close()
 
     @event.listens_for(engine, "begin")
@@ -79,11 +81,25 @@ def _open_sqlite(url: URL, busy_seconds: float, clock: Callable[[], float]) -> E
     return engine
 
 
+def _go_to_wal(connection: Any, busy_seconds: float) -> None:
+    """SQLite's busy timeout does not hold for this switch, and two processes may start on a new file at once."""
+    until = time.monotonic() + busy_seconds
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL").close()
+        except sqlite3.OperationalError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+
+
 def database_now(engine: Engine) -> ColumnElement[float]:
     """The one expression for the time, in seconds since 1970: the database's clock, also inside a transaction."""
     if engine.dialect.name == "sqlite":
         return func.ledger_now()
-    return text("(extract(epoch from clock_timestamp())::double precision)")  # type: ignore[return-value]
+    return literal_column("(extract(epoch from clock_timestamp())::double precision)", Float)
 
 
 class Transactions:

