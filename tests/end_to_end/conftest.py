@@ -1,0 +1,48 @@
+"""Everything as it runs in production, on this machine: real processes, real servers, real HTTP."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.server import SandboxOptions
+from sandbox.stage import Stage
+
+VOLUME_BUDGET = {"WIX_BUDGET_PER_MINUTE": "60000", "WIX_BUDGET_CAPACITY": "1000"}  # raised at both ends
+StageMaker = Callable[..., Stage]
+
+
+@pytest.fixture
+def environ() -> dict[str, str]:
+    """The least environment of a process: nothing of the developer's own settings."""
+    return {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+
+
+@pytest.fixture
+def make_stage(tmp_path: Path, environ: dict[str, str]) -> Iterator[StageMaker]:
+    """Starts stages, and stops them at the end; what their processes said last is printed if the test fails."""
+    lines: deque[str] = deque(maxlen=200)
+    with ExitStack() as stack:
+
+        def make(products: dict[str, str], *, settings: dict[str, str] | None = None, **more: Any) -> Stage:
+            stage = Stage(
+                tmp_path / "home",
+                environ,
+                products,
+                settings={**VOLUME_BUDGET, **(settings or {})},
+                options=more.pop("options", SandboxOptions(rate_per_minute=None, sender_threads=8, retry_scale=0.02)),
+                say=lambda name, line: lines.append(f"{name} | {line}"),
+                **more,
+            )
+            (tmp_path / "home").mkdir(exist_ok=True)
+            return stack.enter_context(stage)
+
+        yield make
+    for line in lines:
+        print(line)  # noqa: T201 - pytest shows it only where a test failed
