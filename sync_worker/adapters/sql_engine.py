@@ -11,13 +11,14 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Float, create_engine, event, func, literal_column
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 from sqlalchemy.sql.elements import ColumnElement
 
 from sync_worker.errors import Facts, Transient
 
 BUSY_SECONDS = 5.0
+ASK_SECONDS = 0.001
 REST_SECONDS = 0.0005  # the worker's writer lock rests between transactions, so that the door gets its turn
 
 
@@ -75,10 +76,28 @@ def _open_sqlite(url: URL, busy_seconds: float, clock: Callable[[], float]) -> E
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        reads = connection.get_execution_options().get("ledger_reads", False)
-        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+        if connection.get_execution_options().get("ledger_reads", False):
+            connection.exec_driver_sql("BEGIN")
+        else:
+            _begin_to_write(connection, busy_seconds)
 
     return engine
+
+
+def _begin_to_write(connection: Connection, busy_seconds: float) -> None:
+    """Ask every millisecond: SQLite's own handler waits up to 100 ms between two tries and loses to a busy worker."""
+    until = time.monotonic() + busy_seconds
+    connection.exec_driver_sql("PRAGMA busy_timeout=0").close()
+    while True:
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        except OperationalError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(ASK_SECONDS)
+        else:
+            connection.exec_driver_sql(f"PRAGMA busy_timeout={int(busy_seconds * 1000)}").close()
+            return
 
 
 def _go_to_wal(connection: Any, busy_seconds: float) -> None:

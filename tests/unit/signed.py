@@ -44,12 +44,12 @@ def a_rating(**changes: Any) -> dict[str, Any]:
 
 def an_event(slug: str = "updated", **changes: Any) -> dict[str, Any]:
     """A domain event of a rating."""
-    bodies = {
+    bodies: dict[str, dict[str, Any]] = {
         "created": {"createdEvent": {"entity": a_rating()}},
         "updated": {"updatedEvent": {"currentEntity": a_rating()}},
         "deleted": {"deletedEvent": {}},
     }
-    event = {
+    event: dict[str, Any] = {
         "id": "event-1",
         "entityFqdn": "wix.ratings.v1.rating",
         "slug": slug,

@@ -1,0 +1,218 @@
+"""What the door answers, and what it has stored by then."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+from flask.testing import FlaskClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sync_worker.adapters.ledger import SqlLedger
+from sync_worker.adapters.sql_engine import open_engine
+from sync_worker.connector.loading import load_manifest, shipped_manifest
+from sync_worker.errors import Transient
+from sync_worker.migrations.upgrade import upgrade
+from sync_worker.model import NewDelivery
+from sync_worker.ports import Stored
+from tests.unit import test_external_webhook, test_wix_webhook
+from tests.unit.signed import (
+    APP_ID,
+    OWN_SERVICE,
+    a_token,
+    a_wix_webhook,
+    acme_headers,
+    an_envelope,
+    an_event,
+    an_external_body,
+    claims,
+    pem,
+)
+from webhook_gateway.app import GatewayConfig, create_app
+from webhook_gateway.wix import load_public_keys
+
+WIX, OWN = "/webhooks/wix", "/webhooks/external/own-service"
+LIMIT = 4096
+
+
+@dataclass
+class Rings:
+    """A doorbell that remembers."""
+
+    rung: list[int] = field(default_factory=list)
+
+    def ring(self, inbox_ids: Sequence[int]) -> None:
+        self.rung += inbox_ids
+
+
+@dataclass
+class Gateway:
+    client: FlaskClient
+    ledger: SqlLedger
+    bell: Rings
+
+    def wix(self, body: bytes | None = None) -> tuple[int, str]:
+        answer = self.client.post(WIX, data=a_token() if body is None else body)
+        return answer.status_code, answer.get_json().get("result", "")
+
+
+def make_gateway(store: Callable[[NewDelivery], Stored], bell: Rings, **changes: object) -> FlaskClient:
+    config = GatewayConfig(
+        wix_keys=load_public_keys(pem()),
+        wix_app_id=APP_ID,
+        manifests={"own-service": load_manifest(shipped_manifest("own-service"), OWN_SERVICE)},
+        store=store,
+        bell=bell,
+        is_ledger_up=lambda: True,
+        max_body_bytes=LIMIT,
+        **changes,  # type: ignore[arg-type]
+    )
+    return create_app(config).test_client()
+
+
+@pytest.fixture(params=["sqlite_url", "postgres_url"])
+def gateway(request: pytest.FixtureRequest) -> Iterator[Gateway]:
+    engine = open_engine(request.getfixturevalue(request.param))
+    upgrade(engine)
+    ledger, bell = SqlLedger(engine), Rings()
+    yield Gateway(make_gateway(ledger.store, bell), ledger, bell)
+    engine.dispose()
+
+
+def test_delivery_is_committed_before_the_answer_and_then_the_doorbell_rings(gateway: Gateway) -> None:
+    assert gateway.wix() == (200, "stored")
+    (inbox_id,) = gateway.bell.rung
+    opened = gateway.ledger.open_delivery(inbox_id)
+    assert opened is not None
+    assert opened[0].new.remote_id == "rating-1"
+
+
+def test_duplicate_is_answered_200_and_rings_no_more(gateway: Gateway) -> None:
+    token = a_token()
+    assert [gateway.wix(token), gateway.wix(token)] == [(200, "stored"), (200, "duplicate")]
+    assert len(gateway.bell.rung) == 1
+
+
+def test_event_of_an_unknown_instance_is_stored(gateway: Gateway) -> None:
+    assert gateway.wix(a_wix_webhook(an_event(), instanceId="instance-9")) == (200, "stored")
+
+
+def test_event_of_an_unknown_type_and_the_dashboards_test_event_are_answered_200(gateway: Gateway) -> None:
+    assert gateway.wix(a_wix_webhook(an_event(entityFqdn="wix.forms.v4.submission"))) == (200, "ignored")
+    assert gateway.wix(a_token(claims({"eventType": "x", "data": "{}"}))) == (200, "ignored")
+    assert gateway.ledger.count_open() == 0
+
+
+def test_external_delivery_is_stored(gateway: Gateway) -> None:
+    body = an_external_body()
+    answers = [gateway.client.post(OWN, data=body, headers=acme_headers(body)).get_json() for _ in range(2)]
+    assert [answer["result"] for answer in answers] == ["stored", "duplicate"]
+
+
+def test_unknown_connector_is_404(gateway: Gateway) -> None:
+    assert gateway.client.post("/webhooks/external/nobody", data=b"x").status_code == 404
+
+
+@pytest.mark.parametrize("variant", sorted(set(test_wix_webhook.FORGED) - {"empty"}))
+def test_forged_wix_request_is_answered_401_and_nothing_is_stored(variant: str) -> None:
+    stored: list[NewDelivery] = []
+    client = make_gateway(lambda new: stored.append(new) or Stored(1, False), Rings())  # type: ignore[func-returns-value]
+    body = test_wix_webhook.FORGED[variant]()
+    answer = client.post(WIX, data=body)
+    assert answer.status_code == (413 if len(body) > LIMIT else 401)
+    assert stored == []
+
+
+@pytest.mark.parametrize("variant", sorted(test_external_webhook.FORGED))
+def test_forged_external_request_is_answered_401_and_nothing_is_stored(variant: str) -> None:
+    stored: list[NewDelivery] = []
+    client = make_gateway(lambda new: stored.append(new) or Stored(1, False), Rings())  # type: ignore[func-returns-value]
+    body, headers = test_external_webhook.FORGED[variant]()
+    latin = {name: value.encode().decode("latin-1") for name, value in headers.items()}
+    assert client.post(OWN, data=body, headers=latin).status_code == 401
+    assert stored == []
+
+
+def test_empty_body_is_400_and_a_large_one_413(gateway: Gateway) -> None:
+    assert gateway.client.post(WIX, data=b"").status_code == 400
+    assert gateway.client.post(WIX, data=b"x" * (LIMIT + 1)).status_code == 413
+
+
+def test_limit_holds_on_the_stream_when_no_length_is_named(gateway: Gateway) -> None:
+    import io
+
+    stream = io.BytesIO(b"x" * (LIMIT * 3))
+    environ = {"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"}
+    answer = gateway.client.post(WIX, input_stream=stream, environ_overrides=environ)
+    assert answer.status_code == 413
+    assert stream.tell() <= LIMIT + 1
+
+
+def test_wrong_method_and_path_are_answered_without_a_trace(gateway: Gateway) -> None:
+    assert gateway.client.get(WIX).status_code == 405
+    assert gateway.client.get("/").status_code == 404
+
+
+# -- what hangs or is away
+
+
+def test_ledger_that_is_away_is_503_with_retry_after() -> None:
+    def away(new: NewDelivery) -> Stored:
+        raise Transient("the ledger's database did not answer")
+
+    answer = make_gateway(away, Rings()).post(WIX, data=a_token())
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "30")
+
+
+def test_ledger_that_hangs_is_503_within_the_time_that_wix_gives() -> None:
+    is_over = threading.Event()
+
+    def hang(new: NewDelivery) -> Stored:
+        is_over.wait(5)
+        return Stored(1, False)
+
+    started = time.monotonic()
+    answer = make_gateway(hang, Rings()).post(WIX, data=a_token())
+    seconds = time.monotonic() - started
+    is_over.set()
+    assert answer.status_code == 503
+    assert seconds < 1.25
+
+
+def test_error_that_nobody_foresaw_is_503_so_that_the_sender_tries_again() -> None:
+    def broken(new: NewDelivery) -> Stored:
+        raise ZeroDivisionError
+
+    assert make_gateway(broken, Rings()).post(WIX, data=a_token()).status_code == 503
+
+
+# -- never a 500
+
+HEADERS = st.dictionaries(
+    st.sampled_from(["X-Acme-Signature", "webhook-id", "webhook-timestamp", "webhook-signature", "Content-Type"]),
+    st.text(st.characters(codec="latin-1", exclude_characters="\r\n"), max_size=80),
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(path=st.sampled_from([WIX, OWN]), body=st.binary(max_size=LIMIT + 10), headers=HEADERS)
+def test_no_bytes_and_headers_cause_a_500(path: str, body: bytes, headers: dict[str, str]) -> None:
+    answer = CLIENT.post(path, data=body, headers=headers)
+    assert answer.status_code in (400, 401, 413)
+
+
+TEXTS = st.none() | st.booleans() | st.integers() | st.text(max_size=40) | st.lists(st.integers(), max_size=2)
+
+
+@settings(deadline=None)
+@given(event=st.dictionaries(st.sampled_from(sorted(an_event())), TEXTS), instance=st.text(max_size=10))
+def test_no_signed_event_causes_a_500(event: dict[str, object], instance: str) -> None:
+    body = a_token(claims(an_envelope(an_event() | event, instanceId=instance)))
+    assert CLIENT.post(WIX, data=body).status_code in (200, 401)
+
+
+CLIENT = make_gateway(lambda new: Stored(1, False), Rings())
