@@ -119,9 +119,10 @@ class LinkRun:
         for _ in range(ROUNDS):
             actions = self.plan()
             write = self.next_write(actions)
-            if write is None:
-                return self.finish(actions)
-            self.perform(write)
+            if write is not None:
+                self.perform(write)
+            elif (outcome := self.finish(actions)) is not None:
+                return outcome
         raise Transient("the link did not settle in one run")
 
     def _refuse_if_stopped(self) -> None:
@@ -335,9 +336,8 @@ class LinkRun:
         self.view.learn({slot: known, **sources}, self.bases)
         if known is not None and known.revision is not None:
             self.engine.guard.remember(self.run.site.id, slot.side, known.remote_id, known.revision, intent.id)
-        if known is not None and known.remote_id in committed.buried:
-            # Somebody deleted the new record before we knew its id.
-            self.view.lose(slot)
+        # Somebody deleted a record before we knew its link.
+        self.lose_buried(committed.buried)
 
     def source_records(self, intent: Intent) -> dict[Slot, Known | None]:
         """Put the records that were carried over on file, so that their absence later means a delete.
@@ -403,15 +403,19 @@ class LinkRun:
 
     # -- the end of a run
 
-    def finish(self, actions: Mapping[str, Action]) -> str:
-        """Commit what was seen, close the deliveries and end the lease, in one transaction."""
+    def finish(self, actions: Mapping[str, Action]) -> str | None:
+        """Commit what was seen, close the deliveries and end the lease, in one transaction.
+
+        ``None``, and the lease goes on, if a record that is new on file was deleted before anybody knew its link.
+        """
         reason = self.held or next((action.reason for action in actions.values() if isinstance(action, Hold)), "")
         bases = {name: self.current(name) for name, action in actions.items() if isinstance(action, Agree | Ignore)}
         self.history += self.view.history + self.notes(actions)
         exists = any(sight.remote_id is not None for sight in self.view.sights.values())
-        self.keeper.commit(
+        records = self.new_records()
+        committed = self.keeper.commit(
             Commit(
-                records=self.new_records(),
+                records=records,
                 bases=bases,
                 link_state=LinkState.LIVE if exists or reason else LinkState.BURIED,
                 new_generation=exists and self._begins_generation(),
@@ -422,7 +426,16 @@ class LinkRun:
                 release=True,
             )
         )
+        if committed.buried:
+            self.view.learn(records, self.bases)
+            self.lose_buried(committed.buried)
+            return None
         return f"held {reason}" if reason else ("synced" if self.writes else "in_step")
+
+    def lose_buried(self, buried: frozenset[str]) -> None:
+        for slot, sight in self.view.sights.items():
+            if sight.remote_id in buried:
+                self.view.lose(slot)
 
     def current(self, name: str) -> Base:
         return Base(self.value_on(Side.WIX, name), self.value_on(Side.EXTERNAL, name))

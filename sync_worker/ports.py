@@ -202,7 +202,10 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """``buried``: of the remote ids in ``Commit.records``, those that a delivery buried in the meantime."""
+    """``buried``: of the remote ids in ``Commit.records``, those that a delivery buried in the meantime.
+
+    With one of them the lease goes on, also if the commit asked to release it.
+    """
 
     buried: frozenset[str] = frozenset()
 

@@ -47,16 +47,18 @@ class Resolver:
             return located.key
         if new.change == "delete":
             grave = Buried(new.side, new.remote_id, new.revision, new.sequence, new.privacy)
-            self.ledger.bury(self.site.id, grave)
-            return Closing(InboxState.DONE, "not_linked")
-        record = self.connection.remotes[new.side].record_in(new.payload) or self._look(new.side, new.remote_id)
-        return BURIED if record is None else self._key_from(record, new.side)
-
-    def _look(self, side: Side, remote_id: str) -> Record | None:
-        record = self.connection.remotes[side].get(remote_id)
+            return self._bury(grave) or Closing(InboxState.DONE, "not_linked")
+        remote = self.connection.remotes[new.side]
+        record = remote.record_in(new.payload) or remote.get(new.remote_id)
         if record is None:
-            self.ledger.bury(self.site.id, Buried(side, remote_id))
-        return record
+            return self._bury(Buried(new.side, new.remote_id)) or BURIED
+        return self._key_from(record, new.side)
+
+    def _bury(self, grave: Buried) -> RatingKey | None:
+        """Bury, then look again: a run that put the record on file before that has not seen the grave."""
+        self.ledger.bury(self.site.id, grave)
+        located = self.ledger.locate(self.site.id, grave.side, grave.remote_id)
+        return located.key if located.is_on_file else None
 
     def _key_from(self, record: Record, side: Side) -> RatingKey | Closing:
         if not record.is_visible:

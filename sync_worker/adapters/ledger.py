@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, and_, case, func, or_, select, update
@@ -135,6 +135,7 @@ class SqlLedger(InboxLedger):
 
     def bury(self, site_id: int, buried: Buried) -> None:
         with self._transactions.write() as connection:
+            self._lock_ids(connection, site_id, buried.side, [buried.remote_id])
             self._bury(connection, site_id, buried, None)
 
     def _bury(self, connection: Connection, site_id: int, buried: Buried, link_id: int | None) -> None:
@@ -241,31 +242,32 @@ class SqlLedger(InboxLedger):
     def commit(self, lease: Lease, change: Commit) -> Committed:
         try:
             with self._transactions.write() as connection:
-                site_id = self._commit_link(connection, lease, change)
+                site_id = connection.execute(select(link.c.site_id).where(link.c.id == lease.link_id)).scalar_one()
+                buried = self._buried_meanwhile(connection, site_id, change)
+                self._commit_link(connection, lease, change, is_released=change.release and not buried)
                 self._commit_values(connection, lease.link_id, site_id, change)
                 self._commit_graves(connection, lease.link_id, site_id, change)
                 self._commit_story(connection, lease.link_id, site_id, change)
-                return Committed(self._buried_meanwhile(connection, site_id, change))
+                return Committed(buried)
         except IntegrityError as error:
             raise Permanent("another link has this record on file", reason="id_linked_elsewhere") from error
 
-    def _commit_link(self, connection: Connection, lease: Lease, change: Commit) -> int:
-        row = connection.execute(
-            select(link.c.site_id, link.c.writes, self._labelled_now()).where(link.c.id == lease.link_id)
-        ).one()
+    def _commit_link(self, connection: Connection, lease: Lease, change: Commit, *, is_released: bool) -> None:
         values: dict[str, Any] = {"generation": link.c.generation + int(change.new_generation)}
         for slot, known in change.records.items():
             if slot.side is Side.EXTERNAL:
                 values |= from_external(known)
         if change.link_state is not None:
             values["state"] = str(change.link_state)
+        if is_released:
+            values["lease_until"] = 0.0
         if change.counts_write:
+            row = connection.execute(
+                select(link.c.writes, self._labelled_now()).where(link.c.id == lease.link_id)
+            ).one()
             recent = [float(at) for at in row.writes if float(at) > row.now - HOUR_SECONDS]
             values["writes"] = [*recent, row.now]
-        if change.release:
-            values["lease_until"] = 0.0
         self._touch(connection, lease, values)
-        return int(row.site_id)
 
     def _commit_values(self, connection: Connection, link_id: int, site_id: int, change: Commit) -> None:
         rows: dict[str, dict[str, Any]] = {name: from_base(base) for name, base in change.bases.items()}
@@ -307,13 +309,25 @@ class SqlLedger(InboxLedger):
             connection.execute(self._closing(inbox_ids, closing, states=CLOSABLE))
 
     def _buried_meanwhile(self, connection: Connection, site_id: int, change: Commit) -> frozenset[str]:
+        """Of the ids that come on file, those with a grave that this step does not open."""
         found: set[str] = set()
         for side in Side:
-            ids = [known.remote_id for slot, known in change.records.items() if known and slot.side is side]
+            ids = sorted(known.remote_id for slot, known in change.records.items() if known and slot.side is side)
             if ids:
+                self._lock_ids(connection, site_id, side, ids)
                 graves = select(tombstone.c.remote_id).where(self._is_grave(site_id, side, ids))
                 found |= set(connection.execute(graves).scalars())
-        return frozenset(found)
+        return frozenset(found - {remote_id for _, remote_id in change.revived})
+
+    def _lock_ids(self, connection: Connection, site_id: int, side: Side, remote_ids: Sequence[str]) -> None:
+        """Who buries an id and who puts it on file take turns, so that one of them sees the other's work.
+
+        SQLite has one writer at a time in any case.
+        """
+        if not self._is_sqlite:
+            for remote_id in remote_ids:
+                name = func.hashtextextended(f"{site_id}:{side}:{remote_id}", 0)
+                connection.execute(select(func.pg_advisory_xact_lock(name)))
 
     def release(self, lease: Lease) -> None:
         with self._transactions.write() as connection:

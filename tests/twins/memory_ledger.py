@@ -303,17 +303,14 @@ class MemoryLedger:
             self.inbox[inbox_id].delivery = replace(
                 self.inbox[inbox_id].delivery, state=closing.state, reason=closing.reason
             )
-        if change.release:
-            row.lease_until = 0.0
         kept = [known for known in change.records.values() if known is not None]
         slots = {known.remote_id: slot for slot, known in change.records.items() if known is not None}
-        return Committed(
-            frozenset(
-                known.remote_id
-                for known in kept
-                if (site_id, slots[known.remote_id].side, known.remote_id) in self.graves
-            )
+        buried = frozenset(
+            known.remote_id for known in kept if (site_id, slots[known.remote_id].side, known.remote_id) in self.graves
         )
+        if change.release and not buried:
+            row.lease_until = 0.0
+        return Committed(buried)
 
     def _refuse_foreign_ids(self, row: _LinkRow, change: Commit) -> None:
         for slot, known in change.records.items():

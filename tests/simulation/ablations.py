@@ -1,0 +1,146 @@
+"""Off switches for the mechanisms of the engine, on the test's side only: production code has none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import Any
+
+from sync_worker import engine as engine_module
+from sync_worker.engine import LinkRun
+from sync_worker.errors import Transient
+from sync_worker.lease_keeper import LeaseKeeper
+from sync_worker.model import Base, Intent, Lease, NewDelivery, Side
+from sync_worker.ports import Commit, Committed, Located, Run, Stored
+from sync_worker.settlement import Settlement
+from sync_worker.slot_write import SlotWrite
+from sync_worker.view import View
+from tests.simulation.world import World
+from tests.twins.memory_guard import MemoryGuard
+from tests.twins.memory_ledger import MemoryLedger
+from tests.twins.memory_remote import MemoryRemote
+
+Switch = tuple[Any, str, Callable[..., Any]]
+
+
+@contextmanager
+def without(*mechanisms: str) -> Iterator[None]:
+    """These mechanisms are off inside the block."""
+    with ExitStack() as stack:
+        for mechanism in mechanisms:
+            for owner, name, replacement in MECHANISMS[mechanism]:
+                original = getattr(owner, name)
+                setattr(owner, name, replacement)
+                stack.callback(setattr, owner, name, original)
+        yield
+
+
+_lease, _locate, _release_held = MemoryLedger.lease, MemoryLedger.locate, MemoryLedger.release_held
+_commit, _store, _update = MemoryLedger.commit, MemoryLedger.store, MemoryRemote.update
+
+
+def _lease_for_all(self: MemoryLedger, link_id: int) -> Run | None:
+    self.links[link_id].lease_until = 0.0
+    return _lease(self, link_id)
+
+
+def _any_holder(self: MemoryLedger, lease: Lease) -> Any:
+    return self.links[lease.link_id]
+
+
+def _intent_forgotten(self: MemoryLedger, lease: Lease, intent: Intent) -> None:
+    self._leased(lease)
+
+
+def _one_base_for_both(self: MemoryLedger, link_id: int) -> Run | None:
+    run = _lease(self, link_id)
+    if run is None:
+        return None
+    fields = {field.attribute: field for field in run.site.fields}
+    bases = {
+        name: Base(None if base.external is None else fields[name].to_wix(base.external), base.external)
+        for name, base in run.link.bases.items()
+    }
+    return replace(run, link=replace(run.link, bases=bases))
+
+
+def _store_all(self: MemoryLedger, delivery: NewDelivery) -> Stored:
+    return _store(self, replace(delivery, dedupe_id=f"{delivery.dedupe_id}-{len(self.inbox)}"))
+
+
+def _locate_without_graves(self: MemoryLedger, site_id: int, side: Side, remote_id: str) -> Located:
+    located = _locate(self, site_id, side, remote_id)
+    return located if located.is_on_file else Located()
+
+
+def _commit_blindly(self: MemoryLedger, lease: Lease, change: Commit) -> Committed:
+    _commit(self, lease, change)
+    return Committed()
+
+
+def _commit_without_sources(self: LinkRun, intent: Intent) -> Mapping[Any, Any]:
+    return {}
+
+
+def _released_as_told(self: MemoryLedger, *arguments: Any, **named: Any) -> list[int]:
+    released = _release_held(self, *arguments, **named)
+    for inbox_id in released:
+        row = self.inbox[inbox_id]
+        row.delivery = replace(row.delivery, must_read=False)
+    return released
+
+
+def _update_regardless(self: MemoryRemote, remote_id: str, draft: Any, revision: int | None) -> Any:
+    known, self.capabilities = self.capabilities, replace(self.capabilities, update_precondition=False)
+    try:
+        return _update(self, remote_id, draft, revision)
+    finally:
+        self.capabilities = known
+
+
+def _never_look_first(self: LinkRun, write: SlotWrite) -> bool:
+    return False
+
+
+def _refuse_to_adopt(self: LinkRun, slot: Any, duplicate: Any) -> None:
+    raise Transient("there is a record already")
+
+
+def _nothing(*arguments: Any, **named: Any) -> None:
+    return None
+
+
+def _nobody(*arguments: Any, **named: Any) -> list[int]:
+    return []
+
+
+def _always(*arguments: Any, **named: Any) -> bool:
+    return True
+
+
+MECHANISMS: dict[str, tuple[Switch, ...]] = {
+    "lease": ((MemoryLedger, "lease", _lease_for_all), (MemoryLedger, "_leased", _any_holder)),
+    "fence": ((MemoryLedger, "_leased", _any_holder),),
+    "pause check": ((LeaseKeeper, "_refuse_if_late", _nothing),),
+    "intent": ((MemoryLedger, "open_intent", _intent_forgotten),),
+    "settling by looking": ((Settlement, "settle", _nothing),),
+    "echo as acknowledgement": ((MemoryLedger, "evidence", _nothing),),
+    "seen revision": ((View, "is_news", _always),),
+    "loop guard": ((MemoryGuard, "recall", _nothing),),
+    "dedupe at the door": ((MemoryLedger, "store", _store_all),),
+    "tombstones": ((MemoryLedger, "locate", _locate_without_graves),),
+    "look at what was buried meanwhile": ((MemoryLedger, "commit", _commit_blindly),),
+    "source records on file": ((LinkRun, "source_records", _commit_without_sources),),
+    "base for each side": ((MemoryLedger, "lease", _one_base_for_both),),
+    "sweeper": ((MemoryLedger, "due", _nobody),),
+    "look after the release": ((MemoryLedger, "fresh", _nobody),),
+    "reading what was released": ((MemoryLedger, "release_held", _released_as_told),),
+    "precondition": ((MemoryRemote, "update", _update_regardless),),
+    "look before a write without precondition": ((LinkRun, "must_look_first", _never_look_first),),
+    "adopting a duplicate": ((LinkRun, "adopt", _refuse_to_adopt),),
+    "loop breaker": ((LinkRun, "_refuse_if_too_many", _nothing),),
+    "gap record": ((Settlement, "_note_unknown", _nothing), (engine_module, "_gap", _nobody)),
+    "sweep at the end": ((World, "sweep", _nothing),),
+    "check of what was returned": ((LinkRun, "check_returned", _nothing),),
+}
