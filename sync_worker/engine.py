@@ -427,6 +427,7 @@ class LinkRun:
             )
         )
         if committed.buried:
+            self.bases |= bases
             self.view.learn(records, self.bases)
             self.lose_buried(committed.buried)
             return None

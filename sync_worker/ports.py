@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from sync_worker.model import (
@@ -199,12 +199,19 @@ class Commit:
     closings: Mapping[int, Closing] = field(default_factory=dict)
     release: bool = False
 
+    def without(self, buried: Set[str]) -> Commit:
+        """The same step, but for records that turned out to be gone."""
+        if not buried:
+            return self
+        records = {slot: None if known and known.remote_id in buried else known for slot, known in self.records.items()}
+        return replace(self, records=records, release=False)
+
 
 @dataclass(frozen=True, slots=True)
 class Committed:
     """``buried``: of the remote ids in ``Commit.records``, those that a delivery buried in the meantime.
 
-    With one of them the lease goes on, also if the commit asked to release it.
+    They do not come on file, and with one of them the lease goes on, also if the commit asked to release it.
     """
 
     buried: frozenset[str] = frozenset()

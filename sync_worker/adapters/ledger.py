@@ -244,7 +244,8 @@ class SqlLedger(InboxLedger):
             with self._transactions.write() as connection:
                 site_id = connection.execute(select(link.c.site_id).where(link.c.id == lease.link_id)).scalar_one()
                 buried = self._buried_meanwhile(connection, site_id, change)
-                self._commit_link(connection, lease, change, is_released=change.release and not buried)
+                change = change.without(buried)
+                self._commit_link(connection, lease, change)
                 self._commit_values(connection, lease.link_id, site_id, change)
                 self._commit_graves(connection, lease.link_id, site_id, change)
                 self._commit_story(connection, lease.link_id, site_id, change)
@@ -252,14 +253,14 @@ class SqlLedger(InboxLedger):
         except IntegrityError as error:
             raise Permanent("another link has this record on file", reason="id_linked_elsewhere") from error
 
-    def _commit_link(self, connection: Connection, lease: Lease, change: Commit, *, is_released: bool) -> None:
+    def _commit_link(self, connection: Connection, lease: Lease, change: Commit) -> None:
         values: dict[str, Any] = {"generation": link.c.generation + int(change.new_generation)}
         for slot, known in change.records.items():
             if slot.side is Side.EXTERNAL:
                 values |= from_external(known)
         if change.link_state is not None:
             values["state"] = str(change.link_state)
-        if is_released:
+        if change.release:
             values["lease_until"] = 0.0
         if change.counts_write:
             row = connection.execute(

@@ -334,10 +334,13 @@ def test_burial_keeps_the_key_and_a_revival_takes_it_back(ground: Ground) -> Non
     )
     located = ground.ledger.locate(ground.site_id, Side.WIX, "rating-1")
     assert (located.key, located.is_on_file) == (ground.key, False)
-    committed = ground.ledger.commit(run.lease, Commit(records={slot: Known("rating-1", 2)}))
+    committed = ground.ledger.commit(run.lease, Commit(records={slot: Known("rating-1", 2)}, release=True))
     assert committed.buried == {"rating-1"}
-    ground.ledger.commit(run.lease, Commit(revived=[(Side.WIX, "rating-1")]))
-    assert ground.ledger.locate(ground.site_id, Side.WIX, "rating-1").buried is None
+    assert not ground.ledger.locate(ground.site_id, Side.WIX, "rating-1").is_on_file
+    ground.ledger.renew(run.lease)  # it was not released: the holder has to plan once more
+    revived = Commit(records={slot: Known("rating-1", 3)}, revived=[(Side.WIX, "rating-1")])
+    assert ground.ledger.commit(run.lease, revived).buried == frozenset()
+    assert ground.ledger.locate(ground.site_id, Side.WIX, "rating-1").is_on_file
 
 
 def test_delete_brake_counts_the_deletes_of_the_last_hour(ground: Ground) -> None:

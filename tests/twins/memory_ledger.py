@@ -288,6 +288,8 @@ class MemoryLedger:
     def commit(self, lease: Lease, change: Commit) -> Committed:
         row = self._leased(lease)
         site_id = row.link.key.site_id
+        buried = self._buried_meanwhile(site_id, change)
+        change = change.without(buried)
         self._refuse_foreign_ids(row, change)
         self._apply_records(row, change)
         for grave in change.buried:
@@ -303,14 +305,18 @@ class MemoryLedger:
             self.inbox[inbox_id].delivery = replace(
                 self.inbox[inbox_id].delivery, state=closing.state, reason=closing.reason
             )
-        kept = [known for known in change.records.values() if known is not None]
-        slots = {known.remote_id: slot for slot, known in change.records.items() if known is not None}
-        buried = frozenset(
-            known.remote_id for known in kept if (site_id, slots[known.remote_id].side, known.remote_id) in self.graves
-        )
-        if change.release and not buried:
+        if change.release:
             row.lease_until = 0.0
         return Committed(buried)
+
+    def _buried_meanwhile(self, site_id: int, change: Commit) -> frozenset[str]:
+        return frozenset(
+            known.remote_id
+            for slot, known in change.records.items()
+            if known is not None
+            and (site_id, slot.side, known.remote_id) in self.graves
+            and (slot.side, known.remote_id) not in change.revived
+        )
 
     def _refuse_foreign_ids(self, row: _LinkRow, change: Commit) -> None:
         for slot, known in change.records.items():
