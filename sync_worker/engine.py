@@ -7,7 +7,7 @@ The engine takes its ports and its clock as arguments: no thread, no sleep, no w
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from sync_worker.errors import (
@@ -281,7 +281,8 @@ class LinkRun:
         if duplicate.remote_id is not None:
             self.view.meet(slot, duplicate.remote_id)
         else:
-            self.view.look_up(slot.side)
+            # It exists, says the remote: also one that moderation had withdrawn, and that we took for gone.
+            self.view.look_up(slot.side, also_buried=True)
         if self.view.sights[slot].remote_id is None:
             raise Transient("the remote says duplicate but does not show the record yet")
 
@@ -318,22 +319,23 @@ class LinkRun:
         self.history += self.entries(intent, known, values)
         for name in intent.targets:
             self.bases[name] = _base(slot.side, values.get(name), intent.sources.get(name))
-        sources = self.source_records(intent)
+        records = {slot: known, **self.source_records(intent)}
+        on_file = {(at.side, one.remote_id) for at, one in records.items() if one is not None}
         committed = self.keeper.commit(
             Commit(
-                records={slot: known, **sources},
+                records=records,
                 bases={name: self.bases[name] for name in intent.targets},
                 link_state=LinkState.LIVE,
                 new_generation=self._begins_generation(),
                 buried=[grave for grave in self.view.buried.values() if grave.remote_id == intent.remote_id],
-                revived=[] if known is None else [key for key in self.view.revived if key[1] == known.remote_id],
+                revived=sorted(self.view.revived & on_file),
                 intent_state=IntentState.CONFIRMED,
                 counts_write=True,
                 history=self.take_history(),
             )
         )
         self.writes += 1
-        self.view.learn({slot: known, **sources}, self.bases)
+        self.view.learn(records, self.bases)
         if known is not None and known.revision is not None:
             self.engine.guard.remember(self.run.site.id, slot.side, known.remote_id, known.revision, intent.id)
         # Somebody deleted a record before we knew its link.
@@ -434,9 +436,12 @@ class LinkRun:
         return f"held {reason}" if reason else ("synced" if self.writes else "in_step")
 
     def lose_buried(self, buried: frozenset[str]) -> None:
+        """These are gone; what we saw of the others is older than that, so it does not stand for a fresh look."""
         for slot, sight in self.view.sights.items():
             if sight.remote_id in buried:
                 self.view.lose(slot)
+            elif buried and sight.source == "read":
+                self.view.sights[slot] = replace(sight, source="heard")
 
     def current(self, name: str) -> Base:
         return Base(self.value_on(Side.WIX, name), self.value_on(Side.EXTERNAL, name))
@@ -456,7 +461,9 @@ class LinkRun:
     def closings(self, hold_reason: str) -> dict[int, Closing]:
         done = Closing(InboxState.DONE, "synced" if self.writes else "in_step")
         open_ids = {delivery.id for delivery in self.run.deliveries} - self.view.closings.keys()
-        held_ids = {one for one in open_ids if self.view.told.get(one) in self.stuck} or open_ids
+        # A hold must be visible: if no delivery in hand is open for it, the newest one carries it.
+        newest = {max(delivery.id for delivery in self.run.deliveries)} if self.run.deliveries else set()
+        held_ids = {one for one in open_ids if self.view.told.get(one) in self.stuck} or open_ids or newest
         closings = dict(self.view.closings) | dict.fromkeys(open_ids, done)
         return closings | dict.fromkeys(held_ids if hold_reason else (), Closing(InboxState.HELD, hold_reason))
 

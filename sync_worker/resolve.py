@@ -62,7 +62,9 @@ class Resolver:
 
     def _key_from(self, record: Record, side: Side) -> RatingKey | Closing:
         if not record.is_visible:
-            return Closing(InboxState.DONE, "not_published")
+            # As good as gone until a later revision: a run that has an earlier one in hand must not bring it across.
+            grave = Buried(side, record.remote_id, record.revision, record.sequence)
+            return self._bury(grave) or Closing(InboxState.DONE, "not_published")
         entity = self._entity(record.entity, side)
         if isinstance(entity, Closing):
             return entity

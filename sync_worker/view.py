@@ -253,18 +253,18 @@ class View:
             self.buried[slot.side, sight.remote_id] = grave
         self.sights[slot] = absent("read", sight.heard)
 
-    def find(self, side: Side) -> Iterator[tuple[Slot, str]]:
+    def find(self, side: Side, *, also_buried: bool = False) -> Iterator[tuple[Slot, str]]:
         """Slots and ids of this person's records that may be alive. A search may lag: read a hit before acting."""
         self.looked_up.add(side)
         self.keeper.renew()
         for hit in self.remote(side).find(self.run.entity.on(side), self.person):
             slot = self.slot_for(side, hit)
-            if slot is not None and self._grave(side, hit.remote_id) is None:
+            if slot is not None and (also_buried or self._grave(side, hit.remote_id) is None):
                 yield slot, hit.remote_id
 
-    def look_up(self, side: Side) -> None:
+    def look_up(self, side: Side, *, also_buried: bool = False) -> None:
         """Find records that are not on file and let them be the slots'."""
-        for slot, remote_id in list(self.find(side)):
+        for slot, remote_id in list(self.find(side, also_buried=also_buried)):
             if self.sights[slot].remote_id != remote_id:
                 self.meet(slot, remote_id)
 

@@ -68,8 +68,8 @@ def lost_silently(world: World) -> Iterator[str]:
                 continue
             if write.operation == "delete" and (write.remote_id, write.revision) in world.dropped | unseen:
                 continue  # deletes know no precondition: an edit in that window shows only by its webhook
-            if write.operation == "update" and write.revision is None:
-                continue  # nor do systems without revisions for updates: named in docs/promises.md
+            if write.revision is None:
+                continue  # without revisions there is a window between look and write: named in docs/promises.md
             if not told[write.remote_id, value]:
                 yield f"I2 {write.operation} of {write.remote_id} covered {name}={value} without a trace"
 
@@ -167,6 +167,9 @@ def resurrected(world: World) -> Iterator[str]:
     """I9: what a person deleted while both sides were in step stays deleted until somebody rates anew."""
     for side, remote_ids in world.deleted_in_step.items():
         for remote_id, (key, act) in remote_ids.items():
+            entity, person = world.entities[key[0]][0], next(one for one in world.persons if one.contact_id == key[1])
+            if world.is_held(entity, person):
+                continue
             if world.last_act.get(key) == act and any(live_records(world, key)):
                 yield f"I9 {key} lives although {remote_id} was deleted on {side} while both sides were in step"
 

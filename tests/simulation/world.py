@@ -242,7 +242,12 @@ class World:
         key = (number, str(person.contact_id))
         self.acts += 1
         self.last_act[key] = self.acts
-        if event.change == "delete" and self.ledger.was_in_step(self.site.id, event.side, record, self._partner(event)):
+        has_revisions = self.external.capabilities.has_revision  # without them nobody can tell who is in step
+        if (
+            event.change == "delete"
+            and has_revisions
+            and self.ledger.was_in_step(self.site.id, event.side, record, self._partner(event))
+        ):
             self.deleted_in_step[event.side][record.remote_id] = (key, self.acts)
 
     def _partner(self, event: RemoteEvent) -> list[Record]:
