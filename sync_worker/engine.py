@@ -328,7 +328,8 @@ class LinkRun:
                 link_state=LinkState.LIVE,
                 new_generation=self._begins_generation(),
                 buried=[grave for grave in self.view.buried.values() if grave.remote_id == intent.remote_id],
-                revived=sorted(self.view.revived & on_file),
+                revived=[grave for key, grave in self.view.revived.items() if key in on_file],
+                seen=self.seen_revisions(),
                 intent_state=IntentState.CONFIRMED,
                 counts_write=True,
                 history=self.take_history(),
@@ -422,7 +423,8 @@ class LinkRun:
                 link_state=LinkState.LIVE if exists or reason else LinkState.BURIED,
                 new_generation=exists and self._begins_generation(),
                 buried=list(self.view.buried.values()),
-                revived=list(self.view.revived),
+                revived=list(self.view.revived.values()),
+                seen=self.seen_revisions(),
                 history=self.take_history(),
                 closings=self.closings(reason),
                 release=True,
@@ -434,6 +436,10 @@ class LinkRun:
             self.lose_buried(committed.buried)
             return None
         return f"held {reason}" if reason else ("synced" if self.writes else "in_step")
+
+    def seen_revisions(self) -> dict[str, int]:
+        sights = self.view.sights.values()
+        return {one.remote_id: one.revision for one in sights if one.remote_id and one.revision is not None}
 
     def lose_buried(self, buried: frozenset[str]) -> None:
         """These are gone; what we saw of the others is older than that, so it does not stand for a fresh look."""

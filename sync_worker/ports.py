@@ -181,10 +181,11 @@ class Commit:
     """What one step of a run changes, applied in one transaction under the fence.
 
     ``records``: new memory by slot, ``None`` forgets the slot. ``bases``: new base by attribute. ``buried``:
-    remote ids gone for good (their tombstones keep the link, the highest numbers and ``privacy``);
-    ``revived``: ids that are no longer. ``intent_state`` closes the open intent.
-    ``counts_write``: adds the database's time to the link's recent writes. ``closings``: by inbox id.
-    ``release``: end the lease in the same transaction.
+    remote ids gone for good (their tombstones keep the link, the highest numbers and ``privacy``).
+    ``revived``: graves that a look refuted, as they were before it: a newer grave stays. ``seen``: the revision at
+    which the run saw a record, by remote id: a grave of an earlier revision says nothing about it.
+    ``intent_state`` closes the open intent. ``counts_write``: adds the database's time to the link's recent writes.
+    ``closings``: by inbox id. ``release``: end the lease in the same transaction.
     """
 
     records: Mapping[Slot, Known | None] = field(default_factory=dict)
@@ -192,12 +193,20 @@ class Commit:
     link_state: LinkState | None = None
     new_generation: bool = False
     buried: Sequence[Buried] = ()
-    revived: Sequence[tuple[Side, str]] = ()
+    revived: Sequence[Buried] = ()
+    seen: Mapping[str, int] = field(default_factory=dict)
     intent_state: IntentState | None = None
     counts_write: bool = False
     history: Sequence[HistoryEntry] = ()
     closings: Mapping[int, Closing] = field(default_factory=dict)
     release: bool = False
+
+    def is_dead(self, grave: Buried) -> bool:
+        """Whether a grave of one of the records holds for it."""
+        if grave in self.revived:
+            return False
+        seen = self.seen.get(grave.remote_id)
+        return seen is None or grave.revision is None or grave.revision >= seen
 
     def without(self, buried: Set[str]) -> Commit:
         """The same step, but for records that turned out to be gone."""

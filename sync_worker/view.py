@@ -24,9 +24,10 @@ SUPERSEDED = Closing(InboxState.SUPERSEDED)
 class View:
     """Both sides of one link during one run.
 
-    ``memory``: the records with their seen revisions, as committed. ``sights``: the records as they are now, as
-    far as this run knows. ``closings``: deliveries that told nothing new. ``history``: edits found to be lost.
-    ``told``: the slot that each delivery spoke of. ``erases``: a privacy request removes this opinion everywhere.
+    ``memory``: the records with their seen revisions, as committed. ``sights``: the records as they are now, as far
+    as this run knows. ``graves``: tombstones as they were just before a look; ``revived``: those that the look
+    refuted. ``closings``: deliveries that told nothing new. ``history``: edits found to be lost. ``told``: the slot
+    that each delivery spoke of. ``erases``: a privacy request removes this opinion everywhere.
     """
 
     run: Run
@@ -36,7 +37,8 @@ class View:
     memory: dict[Slot, Known] = field(init=False)
     sights: dict[Slot, Sight] = field(init=False)
     buried: dict[tuple[Side, str], Buried] = field(default_factory=dict)
-    revived: set[tuple[Side, str]] = field(default_factory=set)
+    graves: dict[tuple[Side, str], Buried] = field(default_factory=dict)
+    revived: dict[tuple[Side, str], Buried] = field(default_factory=dict)
     looked_up: set[Side] = field(default_factory=set)
     history: list[HistoryEntry] = field(default_factory=list)
     closings: dict[int, Closing] = field(default_factory=dict)
@@ -204,6 +206,11 @@ class View:
     # -- reading
 
     def get(self, side: Side, remote_id: str) -> Record | None:
+        """Read a record. Only a grave that was there before the look can be refuted by it."""
+        if self.slot_on_file(side, remote_id) is None:
+            grave = self.ledger.locate(self.run.site.id, side, remote_id).buried
+            if grave is not None:
+                self.graves[side, remote_id] = grave
         self.keeper.renew()
         return self.remote(side).get(remote_id)
 
@@ -240,8 +247,9 @@ class View:
     def take(self, slot: Slot, record: Record) -> Sight:
         """The record is the slot's, as just read."""
         key = (slot.side, record.remote_id)
-        if self.buried.pop(key, None) is not None or self._grave(*key) is not None:
-            self.revived.add(key)
+        self.buried.pop(key, None)
+        if (grave := self.graves.pop(key, None)) is not None:
+            self.revived[key] = grave
         self.sights[slot] = seen(slot, record, self.fields.values(), "read", self.sights[slot].heard)
         return self.sights[slot]
 

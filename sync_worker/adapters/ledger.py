@@ -15,6 +15,7 @@ from sync_worker.adapters.ledger_rows import (
     from_history,
     from_intent,
     from_wix,
+    to_buried,
     to_contact,
     to_delivery,
     to_entity,
@@ -76,7 +77,7 @@ class SqlLedger(InboxLedger):
         if grave is None:
             return Located()
         key = RatingKey(site_id, grave.entity_id, grave.contact_id) if grave.entity_id is not None else None
-        return Located(key, Buried(side, remote_id, grave.revision, grave.sequence, grave.privacy))
+        return Located(key, to_buried(side, grave))
 
     def _on_file(self, site_id: int, side: Side, remote_id: str) -> Any:
         found = select(link.c.entity_id, link.c.contact_id)
@@ -286,8 +287,11 @@ class SqlLedger(InboxLedger):
     def _commit_graves(self, connection: Connection, link_id: int, site_id: int, change: Commit) -> None:
         for grave in change.buried:
             self._bury(connection, site_id, grave, link_id)
-        for side, remote_id in change.revived:
-            connection.execute(tombstone.delete().where(self._is_grave(site_id, side, [remote_id])))
+        for grave in change.revived:
+            is_same = self._is_grave(site_id, grave.side, [grave.remote_id])
+            for name in ("revision", "sequence", "privacy"):
+                is_same &= tombstone.c[name].is_not_distinct_from(getattr(grave, name))
+            connection.execute(tombstone.delete().where(is_same))
 
     def _is_grave(self, site_id: int, side: Side, remote_ids: list[str]) -> Any:
         is_there = (tombstone.c.site_id == site_id) & (tombstone.c.side == str(side))
@@ -316,9 +320,9 @@ class SqlLedger(InboxLedger):
             ids = sorted(known.remote_id for slot, known in change.records.items() if known and slot.side is side)
             if ids:
                 self._lock_ids(connection, site_id, side, ids)
-                graves = select(tombstone.c.remote_id).where(self._is_grave(site_id, side, ids))
-                found |= set(connection.execute(graves).scalars())
-        return frozenset(found - {remote_id for _, remote_id in change.revived})
+                rows = connection.execute(select(tombstone).where(self._is_grave(site_id, side, ids)))
+                found |= {row.remote_id for row in rows if change.is_dead(to_buried(side, row))}
+        return frozenset(found)
 
     def _lock_ids(self, connection: Connection, site_id: int, side: Side, remote_ids: Sequence[str]) -> None:
         """Who buries an id and who puts it on file take turns, so that one of them sees the other's work.

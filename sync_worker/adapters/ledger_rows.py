@@ -9,6 +9,7 @@ from typing import Any
 
 from sync_worker.model import (
     Base,
+    Buried,
     Contact,
     Delivery,
     Entity,
@@ -147,6 +148,10 @@ def from_wix(known: Known | None) -> dict[str, Any]:
 
 def from_base(base: Base) -> dict[str, Any]:
     return {"base_wix": _text(base.wix), "base_external": _text(base.external)}
+
+
+def to_buried(side: Side, row: Row) -> Buried:
+    return Buried(side, row.remote_id, row.revision, row.sequence, row.privacy)
 
 
 def to_intent(row: Row) -> Intent:

@@ -338,7 +338,8 @@ def test_burial_keeps_the_key_and_a_revival_takes_it_back(ground: Ground) -> Non
     assert committed.buried == {"rating-1"}
     assert not ground.ledger.locate(ground.site_id, Side.WIX, "rating-1").is_on_file
     ground.ledger.renew(run.lease)  # it was not released: the holder has to plan once more
-    revived = Commit(records={slot: Known("rating-1", 3)}, revived=[(Side.WIX, "rating-1")])
+    grave = ground.ledger.locate(ground.site_id, Side.WIX, "rating-1").buried
+    revived = Commit(records={slot: Known("rating-1", 3)}, revived=[grave])
     assert ground.ledger.commit(run.lease, revived).buried == frozenset()
     assert ground.ledger.locate(ground.site_id, Side.WIX, "rating-1").is_on_file
 

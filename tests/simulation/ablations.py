@@ -16,7 +16,6 @@ from sync_worker.ports import Commit, Committed, Located, Run, Stored
 from sync_worker.settlement import Settlement
 from sync_worker.slot_write import SlotWrite
 from sync_worker.view import View
-from tests.simulation.world import World
 from tests.twins.memory_guard import MemoryGuard
 from tests.twins.memory_ledger import MemoryLedger
 from tests.twins.memory_remote import MemoryRemote
@@ -141,6 +140,5 @@ MECHANISMS: dict[str, tuple[Switch, ...]] = {
     "adopting a duplicate": ((LinkRun, "adopt", _refuse_to_adopt),),
     "loop breaker": ((LinkRun, "_refuse_if_too_many", _nothing),),
     "gap record": ((Settlement, "_note_unknown", _nothing), (engine_module, "_gap", _nobody)),
-    "sweep at the end": ((World, "sweep", _nothing),),
     "check of what was returned": ((LinkRun, "check_returned", _nothing),),
 }

@@ -48,6 +48,12 @@ SCENES: dict[str, Options] = {
     "storm, delete wins": Options(STORM, policy=Policy(edit_or_delete="delete"), fields=(OVERALL, QUALITY)),
     "many people": Options(STORM, people=4, entities=3, acts=20),
 }
+# Where no webhook is lost for good, the engine needs nobody to sweep behind it.
+SCENES |= {
+    f"{name}, nothing dropped, no sweep": replace(options, faults=replace(options.faults, drop=0.0), sweeps=False)
+    for name, options in SCENES.items()
+    if name != "dropped webhooks only"
+}
 
 
 def memory_ledger(now: Callable[[], float]) -> MemoryLedger:

@@ -295,8 +295,9 @@ class MemoryLedger:
         for grave in change.buried:
             self.bury(site_id, grave)
             self.grave_links[site_id, grave.side, grave.remote_id] = lease.link_id
-        for side, remote_id in change.revived:
-            self.graves.pop((site_id, side, remote_id), None)
+        for grave in change.revived:
+            if self.graves.get((site_id, grave.side, grave.remote_id)) == grave:
+                del self.graves[site_id, grave.side, grave.remote_id]
         if change.intent_state is not None and row.intent is not None:
             self.intents[row.intent.id] = replace(row.intent, state=change.intent_state)
             row.intent = None
@@ -314,8 +315,8 @@ class MemoryLedger:
             known.remote_id
             for slot, known in change.records.items()
             if known is not None
-            and (site_id, slot.side, known.remote_id) in self.graves
-            and (slot.side, known.remote_id) not in change.revived
+            and (grave := self.graves.get((site_id, slot.side, known.remote_id))) is not None
+            and change.is_dead(grave)
         )
 
     def _refuse_foreign_ids(self, row: _LinkRow, change: Commit) -> None:
