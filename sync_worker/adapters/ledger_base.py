@@ -23,11 +23,12 @@ class LedgerBase:
     def __init__(
         self, engine: Engine, *, lease_seconds: float = LEASE_SECONDS, site_cache_seconds: float = SITE_CACHE_SECONDS
     ) -> None:
+        self.engine = engine
         self._transactions = Transactions(engine)
         self._is_sqlite = engine.dialect.name == "sqlite"
         self._now = database_now(engine)
         self._lease_seconds = lease_seconds
-        self._site_cache_seconds = site_cache_seconds
+        self.site_cache_seconds = site_cache_seconds
         self._sites: dict[object, tuple[float, Site]] = {}
 
     def _in(self, seconds: float) -> Any:
@@ -54,7 +55,7 @@ class LedgerBase:
             return cached[1]
         found = self._read_site(connection, where)
         if found is not None:
-            self._sites[key] = (now + self._site_cache_seconds, found)
+            self._sites[key] = (now + self.site_cache_seconds, found)
         return found
 
     def _read_site(self, connection: Connection, where: Any) -> Site | None:

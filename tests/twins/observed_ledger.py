@@ -19,7 +19,6 @@ class ObservedLedger(SqlLedger):
 
     def __init__(self, engine: Engine, *, makes_tables: bool = True) -> None:
         super().__init__(engine, site_cache_seconds=60.0)
-        self.engine = engine
         if makes_tables:
             metadata.create_all(engine)
 

@@ -1,0 +1,238 @@
+"""What one event costs: remote calls (asserted as the design states them), SQL statements and Redis commands.
+
+``pytest tests/integration/test_counts.py -s`` prints the table that docs/costs.md keeps.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis import Redis
+from sqlalchemy import event
+
+from sandbox.server import Sandbox, SandboxOptions, Served
+from sync_worker.adapters.ledger_admin import LedgerAdmin
+from sync_worker.adapters.tables import metadata
+from sync_worker.cli_setup import default_field
+from sync_worker.config import load_settings
+from sync_worker.embedded_redis import EmbeddedRedis
+from sync_worker.intake import Intake
+from sync_worker.model import Contact, EntityRef, Site
+from sync_worker.wiring import Wiring
+from webhook_gateway.app import GatewayConfig, create_app
+from webhook_gateway.wix import load_public_keys
+
+WIX_GET, WIX_POST = "GET /ratings/v1/ratings/{id}", "POST /ratings/v1/ratings"
+WIX_PATCH, WIX_DELETE = "PATCH /ratings/v1/ratings/{id}", "DELETE /ratings/v1/ratings/{id}"
+EXT_GET, EXT_POST = "GET /v1/ratings/{id}", "POST /v1/ratings"
+EXT_PUT, EXT_DELETE = "PUT /v1/ratings/{id}", "DELETE /v1/ratings/{id}"
+FIND_PERSON = "POST /contacts/v4/contacts/query"
+VISITOR = {"identityType": "MEMBER", "memberId": "visitor"}
+
+
+@dataclass
+class Rings:
+    rung: list[int] = field(default_factory=list)
+
+    def ring(self, inbox_ids: Sequence[int]) -> None:
+        self.rung += inbox_ids
+
+
+@dataclass
+class Cost:
+    """Of the events in between; ``calls`` without the token, which serves four hours."""
+
+    calls: Counter[str] = field(default_factory=Counter)
+    statements: int = 0
+    redis: int = 0
+
+
+@dataclass
+class Bench:
+    """Both stand-ins, the gateway and the intake in this process, so that everything can be counted."""
+
+    box: Sandbox
+    wiring: Wiring
+    intake: Intake
+    bell: Rings
+    redis: Redis
+    site: Site
+    ada: str
+    statements: int = 0
+
+    def drain(self) -> list[str]:
+        """Deliver and process everything that is on its way; the outcomes."""
+        outcomes: list[str] = []
+        while True:
+            assert self.box.flush(10)
+            if not self.bell.rung:
+                return outcomes
+            outcomes.append(self.intake.process(self.bell.rung.pop(0)))
+
+    @contextmanager
+    def counted(self) -> Iterator[Cost]:
+        cost = Cost()
+        calls, statements, commands = self._calls(), self.statements, self._commands()
+        yield cost
+        cost.calls = self._calls() - calls
+        cost.statements = self.statements - statements
+        cost.redis = self._commands() - commands
+
+    def _calls(self) -> Counter[str]:
+        both = Counter(self.box.wix.calls) + Counter(self.box.reviews.calls)
+        del both["POST /oauth2/token"]
+        return both
+
+    def _commands(self) -> int:
+        """EVALSHA counts as one: what it does inside costs no round trip."""
+        stats: dict[str, dict[str, int]] = self.redis.info("commandstats")
+        names = ("cmdstat_get", "cmdstat_set", "cmdstat_evalsha", "cmdstat_eval", "cmdstat_del")
+        return sum(stats.get(name, {}).get("calls", 0) for name in names)
+
+    def rate_on_wix(self, value: int) -> str:
+        rating = {"namespace": "reviews", "group": "stores", "entityId": "beans", "attributeName": "overall"}
+        return str(
+            self.box.wix.create_rating(rating | {"value": value, "owner": {"contactId": self.ada}}, VISITOR)["id"]
+        )
+
+    def rate_outside(self, stars: int, email: str = "ada@example.com") -> str:
+        draft = {"subject": {"id": "SKU-1"}, "author": {"email": email, "display_name": "A"}, "score": Decimal(stars)}
+        return str(self.box.reviews.create(draft, by="visitor")["id"])
+
+
+@pytest.fixture
+def bench(tmp_path: Path, redis: Redis, redis_server: EmbeddedRedis) -> Iterator[Bench]:
+    with Sandbox(SandboxOptions(rate_per_minute=None)) as box:
+        settings = box.settings() | {
+            "RATINGS_SYNC_HOME": str(tmp_path),
+            "REDIS_URL": redis_server.url,
+            "WIX_BUDGET_PER_MINUTE": "60000",
+        }
+        wiring, bell = Wiring(load_settings(settings), settings), Rings()
+        site, contact = _set_up(wiring.admin, wiring, box)
+        gateway = Served(create_app(_config(wiring, bell, box)), 0)
+        box.send_webhooks_to(gateway.url)
+        made = Bench(box, wiring, wiring.intake(bell), bell, redis, site, contact)
+        wiring.ledger.site_cache_seconds = 3600.0  # sites are read again each second: not for each event
+        _count_statements(made)
+        time.sleep(0.2)  # the budget starts empty
+        made.wiring.wix_api(site.instance_id)
+        _warm_up(made)
+        yield made
+        gateway.stop()
+        wiring.close()
+
+
+def _set_up(admin: LedgerAdmin, wiring: Wiring, box: Sandbox) -> tuple[Site, str]:
+    manifest = wiring.manifests["own-service"]
+    site, _ = admin.add_site(box.wix.instance_id, manifest.id, [default_field(manifest)])
+    admin.import_entities(site, [(EntityRef("beans", "stores", "reviews"), EntityRef("SKU-1"))])
+    contact_id = str(box.wix.add_contact("ada@example.com", "Ada")["id"])
+    admin.import_contacts(site, [Contact(contact_id, "ada@example.com")])
+    return site, contact_id
+
+
+def _config(wiring: Wiring, bell: Rings, box: Sandbox) -> GatewayConfig:
+    return GatewayConfig(
+        wix_keys=load_public_keys(box.wix.public_key),
+        wix_app_id=box.wix.app_id,
+        manifests=wiring.manifests,
+        store=wiring.ledger.store,
+        bell=bell,
+        is_ledger_up=lambda: True,
+    )
+
+
+def _count_statements(bench: Bench) -> None:
+    """Every statement of the worker and the gateway, but for BEGIN and PRAGMA."""
+
+    def count(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
+        if not statement.startswith(("BEGIN", "PRAGMA")):
+            bench.statements += 1
+
+    event.listen(bench.wiring.ledger.engine, "before_cursor_execute", count)
+
+
+def _warm_up(bench: Bench) -> None:
+    """Token fetched, scripts known to Redis, site in the cache: as after the first minute of a day."""
+    rating = bench.rate_on_wix(80)
+    bench.drain()
+    bench.box.wix.delete_rating(rating, VISITOR)
+    bench.drain()
+    assert bench.box.wix.ratings == {}
+
+
+Act = Callable[[Bench], None]
+
+
+def _in_step(bench: Bench) -> tuple[str, str]:
+    wix = bench.rate_on_wix(80)
+    bench.drain()
+    return wix, str(bench.box.reviews.find("SKU-1", "ada@example.com")[0]["id"])
+
+
+def test_costs_of_one_event(bench: Bench) -> None:
+    """Everything known: people, entities, the token. Each line is one genuine change with its echo."""
+    box, lines = bench.box, []
+
+    def expect(what: str, act: Callable[[], object], *calls: str) -> None:
+        with bench.counted() as cost:
+            act()
+            bench.drain()
+        assert cost.calls == Counter(calls), what
+        lines.append(f"| {what} | {len(calls)} | {cost.statements} | {cost.redis} |")
+
+    expect("created on Wix", lambda: bench.rate_on_wix(80), EXT_POST)
+    wix = next(iter(box.wix.ratings))
+    outside = str(box.reviews.find("SKU-1", "ada@example.com")[0]["id"])
+    expect("changed on Wix", lambda: box.wix.update_rating(wix, 20, VISITOR), EXT_PUT)
+    expect("changed outside", lambda: box.reviews.change(outside, {"score": 5}, by="visitor"), WIX_PATCH)
+    expect("changed inside its class on Wix", lambda: box.wix.update_rating(wix, 99, VISITOR))
+    expect("late duplicates of all of it", lambda: (box.wix.webhooks.again(wix), box.reviews.webhooks.again(outside)))
+    expect("deleted on Wix", lambda: box.wix.delete_rating(wix, VISITOR), EXT_GET, EXT_DELETE)
+    expect("created outside", lambda: bench.rate_outside(4), WIX_POST)
+    outside = str(box.reviews.find("SKU-1", "ada@example.com")[0]["id"])
+    # The event is confirmed by a look (Wix's own delete events are not).
+    expect("deleted outside", lambda: box.reviews.remove(outside, by="visitor"), EXT_GET, WIX_GET, WIX_DELETE)
+    box.wix.add_contact("ben@example.com", "Ben")
+    bench.drain()
+    expect("created outside by somebody new", lambda: bench.rate_outside(4, "ben@example.com"), FIND_PERSON, WIX_POST)
+    print("\n| event, with its echo | remote calls | SQL statements | Redis commands |\n| --- | --- | --- | --- |")  # noqa: T201
+    print("\n".join(lines))  # noqa: T201 - the table for docs/costs.md
+    kept = (Path(__file__).parents[2] / "docs" / "costs.md").read_text()
+    assert [line for line in lines if line not in kept] == [], "docs/costs.md keeps other numbers: update it"
+
+
+def test_duplicate_echo_and_stale_event_cost_no_remote_call(bench: Bench) -> None:
+    wix, outside = _in_step(bench)
+    bench.box.wix.update_rating(wix, 20, VISITOR)
+    bench.drain()
+    bench.redis.flushdb()  # the loop guard forgets: the ledger knows
+    with bench.counted() as cost:
+        bench.box.wix.webhooks.again(wix)
+        bench.box.reviews.webhooks.again(outside)
+        bench.drain()
+    assert cost.calls == Counter()
+
+
+def test_duplicate_at_create_costs_the_find_and_adopts(bench: Bench) -> None:
+    """Both rated before either was told: uniqueness is enforced, so the create is refused and the record adopted."""
+    bench.rate_outside(4)
+    bench.rate_on_wix(80)
+    with bench.counted() as cost:
+        bench.drain()
+    assert sum(cost.calls.values()) <= 3
+    assert len(bench.box.wix.ratings) == len(bench.box.reviews.find("SKU-1", "ada@example.com")) == 1
+
+
+def test_every_table_of_the_design_is_there() -> None:
+    names = {"site", "entity_map", "contact_map", "field_map", "link", "link_value", "tombstone", "inbox", "intent"}
+    assert names | {"history", "run"} == set(metadata.tables)
