@@ -112,12 +112,20 @@ def _contact(cells: _Cells) -> Contact:
     return Contact(cells.required("wix_contact_id"), normalise_email(email), author_id=author)
 
 
+def _wix_number(cells: _Cells, column: str) -> Decimal:
+    """https://dev.wix.com/docs: a rating's value is a whole number from 0 to 100."""
+    number = cells.number(column)
+    if not 0 <= number <= 100 or number != number.to_integral_value():
+        raise _BadCell(column, f"Wix takes 0 to 100 in whole numbers, not {number}")
+    return number
+
+
 def _field(cells: _Cells) -> FieldMap:
     kind = cells.required("mapping")
     if kind not in ("proportional", "span"):
         raise _BadCell("mapping", f"{kind!r} is neither 'proportional' nor 'span'")
     try:
-        wix = Scale(cells.number("wix_min"), cells.number("wix_max"), cells.number("wix_step"))
+        wix = Scale(*(_wix_number(cells, column) for column in ("wix_min", "wix_max", "wix_step")))
         external = Scale(cells.number("external_min"), cells.number("external_max"), cells.number("external_step"))
         field = FieldMap(
             cells.required("wix_attribute"), cells.required("external_field"), wix, external, cast(MappingKind, kind)

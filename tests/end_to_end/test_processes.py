@@ -1,0 +1,139 @@
+"""Each process alone, by environment only, with the plain commands of the ecosystem."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from sandbox.stage import Stage
+from sync_worker.embedded_redis import EmbeddedRedis, free_port
+from sync_worker.processes import Processes
+from tests.end_to_end.conftest import StageMaker
+from tests.unit.signed import APP_ID, OWN_SERVICE, a_token, an_envelope, an_event, claims, pem
+
+PRODUCTS = {"beans": "SKU-1"}
+
+
+def wait_for(condition: Any, seconds: float = 20) -> Any:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        try:
+            if found := condition():
+                return found
+        except requests.RequestException:
+            pass
+        time.sleep(0.1)
+    raise AssertionError("it did not happen in time")
+
+
+def test_plain_commands_serve_by_environment_only(
+    tmp_path: Path, environ: dict[str, str], redis_server: EmbeddedRedis
+) -> None:
+    """gunicorn, celery worker and celery beat; one delivery goes from the door to its end (held: no site is there)."""
+    bind = f"127.0.0.1:{free_port()}"
+    lines: list[str] = []
+    settings = {
+        **environ,
+        **OWN_SERVICE,
+        "RATINGS_SYNC_HOME": str(tmp_path / "home"),
+        "REDIS_URL": redis_server.url,
+        "WIX_APP_ID": APP_ID,
+        "WIX_PUBLIC_KEY": pem().replace("\n", "\\n"),
+        "GUNICORN_CMD_ARGS": f"--bind {bind} --worker-class gthread --threads 8",
+    }
+    commands = {
+        "gateway": ["-m", "gunicorn", "webhook_gateway.app:create_app()"],
+        "worker": ["-m", "celery", "-A", "sync_worker.tasks", "worker"],
+        "beat": ["-m", "celery", "-A", "sync_worker.tasks", "beat"],
+    }
+    with Processes(lambda name, line: lines.append(f"{name} {line}"), tmp_path) as processes:
+        for name, command in commands.items():
+            processes.start(name, command, settings)
+        wait_for(lambda: requests.get(f"http://{bind}/readyz", timeout=2).ok)
+        body = a_token(claims(an_envelope(an_event())))
+        assert requests.post(f"http://{bind}/webhooks/wix", data=body, timeout=5).json() == {"result": "stored"}
+        wait_for(lambda: [line for line in lines if "held unknown_site" in line])
+        assert processes.dead() is None
+    assert [line for line in lines if "Traceback" in line] == []
+
+
+def test_flower_shows_workers_and_tasks(make_stage: StageMaker) -> None:
+    port = free_port()
+    stage = make_stage(PRODUCTS, flower_port=port)
+    flower = f"http://127.0.0.1:{port}"
+    wait_for(lambda: requests.get(flower, timeout=2).ok)
+    time.sleep(1)  # it must listen before there is something to hear
+    stage.rate_on_wix(stage.add_person("ada@example.com", "Ada"), "beans", 80)
+    assert stage.wait_until(lambda: not stage.differences() and len(stage.rated()) == 1, 20)
+    page = wait_for(lambda: _tasks(flower))
+    assert {task["name"] for task in page} >= {"sync_worker.tasks.sync_delivery"}
+    assert all(task["args"].strip("()[], ").isdigit() for task in page if task["name"].endswith("sync_delivery"))
+    assert "worker1@" in requests.get(f"{flower}/workers", timeout=5).text
+
+
+def _tasks(flower: str) -> list[dict[str, Any]]:
+    columns = {f"columns[{i}][data]": name for i, name in enumerate(("name", "uuid", "state", "args"))}
+    query = {"draw": 1, "start": 0, "length": 50, "search[value]": "", "order[0][column]": 0, "order[0][dir]": "asc"}
+    answer = requests.post(f"{flower}/tasks/datatable", data={**columns, **query}, timeout=5)
+    rows: list[dict[str, Any]] = answer.json()["data"] if answer.ok else []
+    return rows
+
+
+def test_dead_gateway_and_worker_are_started_again(make_stage: StageMaker) -> None:
+    import threading
+
+    stage = make_stage(PRODUCTS)
+    ada = stage.add_person("ada@example.com", "Ada")
+    is_over = threading.Event()
+    watcher = threading.Thread(target=stage.parts.watch, args=(is_over.is_set, 0.1))
+    watcher.start()
+    try:
+        for name in ("gateway", "worker 1"):
+            stage.parts.kill(name)
+        stage.rate_on_wix(ada, "beans", 40)
+        assert stage.wait_until(lambda: not stage.differences() and len(stage.rated()) == 1, 40)
+    finally:
+        is_over.set()
+        watcher.join()
+
+
+def test_redis_wiped_in_between_costs_nothing(make_stage: StageMaker) -> None:
+    """The broker forgets the queue, the guard, the token: the sweeper rings again, the ledger knows the rest."""
+    from redis import Redis
+
+    stage: Stage = make_stage(PRODUCTS)
+    ada = stage.add_person("ada@example.com", "Ada")
+    with Redis.from_url(stage.redis_url) as redis:
+        stage.rate_on_wix(ada, "beans", 80)
+        redis.flushall()
+        assert stage.wait_until(lambda: not stage.differences() and len(stage.rated()) == 1, 30)
+        redis.flushall()
+        stage.box.wix.webhooks.again(stage.wix_id("ada@example.com", "beans"))
+        stage.box.reviews.webhooks.again(stage.external_id("ada@example.com", "beans"))
+        assert stage.wait_until(stage.is_quiet, 20)
+    assert stage.writes() == {"visitor": 1, "app": 1}
+
+
+@pytest.mark.parametrize("missing", ["REDIS_URL", "WIX_PUBLIC_KEY"])
+def test_process_without_a_needed_setting_says_which(tmp_path: Path, environ: dict[str, str], missing: str) -> None:
+    import sys
+
+    settings = {
+        **environ,
+        **OWN_SERVICE,
+        "RATINGS_SYNC_HOME": str(tmp_path / "home"),
+        "REDIS_URL": "redis://127.0.0.1:1/0",
+        "WIX_PUBLIC_KEY": pem().replace("\n", "\\n"),
+    }
+    del settings[missing]
+    script = "from webhook_gateway.app import create_app; create_app()"
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=settings, cwd=tmp_path, capture_output=True, text=True, timeout=30
+    )
+    assert done.returncode != 0
+    assert missing in done.stderr.splitlines()[-1]
