@@ -1,0 +1,164 @@
+"""What the owner decides, and what keeps a mistake from becoming a disaster."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from sync_worker.model import EntityRef, NewDelivery, Person, Policy, Side
+from tests.simulation.chaos import memory_ledger, sql_ledger
+from tests.simulation.scenarios import ending_of, rates
+from tests.simulation.world import CALM, LedgerMaker, Options, World
+
+W, E = Side.WIX, Side.EXTERNAL
+LEDGERS: list[LedgerMaker] = [memory_ledger, sql_ledger]
+
+
+def a_world(make_ledger: LedgerMaker = memory_ledger, **options: object) -> World:
+    return World(0, Options(CALM, people=1, sweeps=False, **options), make_ledger)  # type: ignore[arg-type]
+
+
+@pytest.fixture(params=LEDGERS, ids=["memory", "sql"])
+def make_ledger(request: pytest.FixtureRequest) -> LedgerMaker:
+    made: LedgerMaker = request.param
+    return made
+
+
+def held_reasons(world: World) -> set[str]:
+    if hasattr(world.ledger, "engine"):
+        from sync_worker.adapters.ledger_admin import LedgerAdmin
+
+        return {one.reason for one in LedgerAdmin(world.ledger.engine).held()}
+    return {row.delivery.reason for row in world.ledger.inbox.values() if str(row.delivery.state) == "held"}
+
+
+# -- the delete brake
+
+
+def many_ratings(world: World) -> list[str]:
+    for wix, _ in world.entities:
+        world.wix.visitor_rates(wix, world.persons[0], {"overall": Decimal(80)})
+    world.drain()
+    assert len(world.external.records) == len(world.entities)
+    return list(world.wix.records)
+
+
+def test_delete_brake_stops_after_twenty_deletes_in_an_hour_and_holds_the_rest(make_ledger: LedgerMaker) -> None:
+    world = a_world(make_ledger, entities=30)
+    for remote_id in many_ratings(world):
+        world.wix.visitor_deletes(remote_id)
+    world.drain()
+    assert len(world.external.records) == 10
+    assert held_reasons(world) == {"delete_brake"}
+
+
+def test_privacy_deletes_are_exempt_from_the_brake(make_ledger: LedgerMaker) -> None:
+    world = a_world(make_ledger, entities=30)
+    for remote_id in many_ratings(world):
+        world.wix.visitor_deletes(remote_id, privacy=True)
+    world.drain()
+    assert world.external.records == {}
+
+
+# -- people and things that are unknown
+
+
+def stranger(world: World) -> None:
+    person = Person(contact_id=None, email="dora@example.com", name="Dora")
+    world.external.on_event = lambda event: None
+    record = world.external.visitor_rates(world.entities[0][1], person, {"value": Decimal(4)})
+    assert record is not None
+    world.hint(E, "upsert", record.remote_id)
+    world.drain()
+
+
+def test_stranger_is_held_and_released_by_the_contact_that_appears() -> None:
+    world = a_world()
+    stranger(world)
+    assert held_reasons(world) == {"unknown_contact"}
+    world.people.add("contact-dora", "dora@example.com")
+    event = NewDelivery(
+        W, "instance-1", "contact-event", "contact_changed", "contact-dora", {"email": "Dora@example.com"}
+    )
+    world.queue.append(world.ledger.store(event).inbox_id)
+    world.drain()
+    assert held_reasons(world) == set()
+    assert [str(one.values["overall"]) for one in world.wix.records.values()] == ["80"]
+
+
+def test_stranger_is_created_where_the_owner_wants_that() -> None:
+    world = a_world(policy=Policy(unknown_contact="create"))
+    stranger(world)
+    assert len(world.wix.records) == 1
+
+
+def test_stranger_is_skipped_where_the_owner_wants_that() -> None:
+    world = a_world(policy=Policy(unknown_contact="skip"))
+    stranger(world)
+    assert (len(world.wix.records), held_reasons(world)) == (0, set())
+
+
+def test_unknown_entity_is_held_and_released_when_it_is_mapped() -> None:
+    world = a_world()
+    new = EntityRef("product-new", "stores", "reviews")
+    world.wix.on_event = lambda event: None
+    record = world.wix.visitor_rates(new, world.persons[0], {"overall": Decimal(80)})
+    world.hint(W, "upsert", record.remote_id)
+    world.drain()
+    assert held_reasons(world) == {"unknown_entity"}
+    world.ledger.add_entity(world.site.id, new, EntityRef("sku-new"))
+    world.queue += world.ledger.release_held(world.site.id, hold_key="entity:wix:reviews:stores:product-new")
+    world.drain()
+    assert [one.entity for one in world.external.records.values()] == [EntityRef("sku-new")]
+
+
+def test_entity_that_is_mapped_while_it_is_being_held_is_not_forgotten() -> None:
+    """The mapping is committed and released just before the hold: the worker looks once more."""
+    world = a_world()
+    new = EntityRef("product-new", "stores", "reviews")
+    world.wix.on_event = lambda event: None
+    record = world.wix.visitor_rates(new, world.persons[0], {"overall": Decimal(80)})
+
+    def map_it(place: str) -> None:
+        if place == "before ledger.hold":
+            world.on_step = lambda place: None
+            world.ledger.add_entity(world.site.id, new, EntityRef("sku-new"))
+            assert world.ledger.release_held(world.site.id, hold_key="entity:wix:reviews:stores:product-new") == []
+
+    world.on_step = map_it
+    world.hint(W, "upsert", record.remote_id)
+    world.drain()
+    assert held_reasons(world) == set()
+    assert len(world.external.records) == 1
+
+
+# -- where ratings may go
+
+
+@pytest.mark.parametrize(
+    ("direction", "side", "ending"),
+    [
+        ("to_external", W, ("80", "4")),
+        ("to_external", E, (None, "4")),
+        ("to_wix", E, ("80", "4")),
+        ("to_wix", W, ("80", None)),
+    ],
+)
+def test_direction_is_kept(direction: str, side: Side, ending: tuple[str | None, str | None]) -> None:
+    world = a_world(policy=Policy(direction=direction))
+    rates(side, **({"overall": 80} if side is W else {"value": 4}))(world)
+    world.drain()
+    assert ending_of(world) == ending
+
+
+def test_two_sites_never_mix(make_ledger: LedgerMaker) -> None:
+    """The same contact, entity and record ids on two sites are two ratings (I23)."""
+    world = a_world(make_ledger)
+    other = world.ledger.add_site("instance-2", "other-service", Policy(), world.options.fields)
+    rates(W, overall=80)(world)
+    world.drain()
+    assert world.ledger.locate(world.site.id, W, "w1").is_on_file
+    assert not world.ledger.locate(other.id, W, "w1").is_on_file
+    assert world.ledger.entity(other.id, W, world.entities[0][0]) is None
+    assert world.ledger.contact(other.id, contact_id="contact-0") is None
