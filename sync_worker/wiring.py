@@ -12,7 +12,6 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from redis import Redis
 from redis.exceptions import RedisError
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -21,7 +20,7 @@ from sync_worker.adapters.external import ExternalRemote
 from sync_worker.adapters.http import Authorization, Budget, FixedHeaders, NoBudget, RemoteHttp
 from sync_worker.adapters.ledger import SqlLedger
 from sync_worker.adapters.ledger_admin import LedgerAdmin
-from sync_worker.adapters.redis import Breaker, RedisBudget, RedisGuard, RedisTokens
+from sync_worker.adapters.redis import Asking, RedisBudget, RedisGuard, RedisTokens, open_redis
 from sync_worker.adapters.sql_engine import open_engine
 from sync_worker.adapters.wix import ENDPOINTS, WixApi, WixPeople, WixRatings, error_code
 from sync_worker.adapters.wix_auth import WixAuthorization
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from webhook_gateway.app import GatewayConfig
 
 REDIS_SECONDS = 0.5
+READY_SECONDS = 0.25
 WORKER_SQL_SECONDS = 5.0
 GATEWAY_SQL_SECONDS = 0.6
 
@@ -84,33 +84,17 @@ class Wiring:
     # -- redis
 
     @cached_property
-    def cache(self) -> Redis:
-        return Redis.from_url(
-            self.settings.cache,
-            socket_timeout=REDIS_SECONDS,
-            socket_connect_timeout=REDIS_SECONDS,
-            health_check_interval=15,
-        )
-
-    @cached_property
-    def breaker(self) -> Breaker:
-        """One for all uses of the cache: what fails for one fails for all."""
-        return Breaker()
+    def cache(self) -> Asking:
+        """One for all uses of Redis here: what fails for one fails for all."""
+        return Asking(open_redis(self.settings.cache, REDIS_SECONDS))
 
     @cached_property
     def guard(self) -> RedisGuard:
-        return RedisGuard(self.cache, breaker=self.breaker)
+        return RedisGuard(self.cache)
 
     def _budget(self, name: str, capacity: float, per_minute: float) -> Budget:
         processes = self.settings.budget_processes
-        return RedisBudget(
-            self.cache,
-            f"budget:{name}",
-            capacity=capacity,
-            per_minute=per_minute,
-            processes=processes,
-            breaker=self.breaker,
-        )
+        return RedisBudget(self.cache, f"budget:{name}", capacity=capacity, per_minute=per_minute, processes=processes)
 
     # -- remotes
 
@@ -139,7 +123,7 @@ class Wiring:
         )
         authorization = WixAuthorization(
             token_http,
-            RedisTokens(self.cache, self.breaker),
+            RedisTokens(self.cache),
             app_id=settings.wix_app_id,
             app_secret=settings.wix_app_secret.get_secret_value(),
             instance_id=instance_id,
@@ -260,7 +244,7 @@ def is_ledger_up(ledger: SqlLedger) -> bool:
 
 def is_redis_up(url: str) -> bool:
     try:
-        with Redis.from_url(url, socket_timeout=0.25, socket_connect_timeout=0.25) as redis:
+        with open_redis(url, READY_SECONDS) as redis:
             return bool(redis.ping())
     except RedisError:
         return False

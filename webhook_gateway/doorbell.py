@@ -6,17 +6,16 @@ bound it to a fraction of a second; the breaker bounds how often even that is pa
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import structlog
 from celery import Celery
 from kombu.exceptions import OperationalError
 
+from sync_worker.breaker import Breaker
+
 TASK = "sync_worker.tasks.sync_delivery"
 QUEUE = "sync"
-OPEN_SECONDS = 5.0
 BOUNDED_TRANSPORT = {
     "socket_timeout": 0.25,
     "socket_connect_timeout": 0.25,
@@ -25,32 +24,6 @@ BOUNDED_TRANSPORT = {
 }
 
 log = structlog.get_logger(__name__)
-
-
-class Breaker:
-    """Closed: calls pass. Open: none for some seconds after a failure. Then one may try (half open).
-
-    ``clock`` gives monotonic seconds.
-    """
-
-    def __init__(self, open_seconds: float = OPEN_SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
-        self._open_seconds, self._clock = open_seconds, clock
-        self._closed_from: float | None = None  # None: closed
-        self._turn = threading.Lock()
-
-    def admits(self) -> bool:
-        """Whether this call may pass; when half open, the first caller alone."""
-        with self._turn:
-            if self._closed_from is None:
-                return True
-            if self._clock() < self._closed_from:
-                return False
-            self._closed_from = self._clock() + self._open_seconds
-            return True
-
-    def report(self, *, success: bool) -> None:
-        with self._turn:
-            self._closed_from = None if success else self._clock() + self._open_seconds
 
 
 class CeleryBell:

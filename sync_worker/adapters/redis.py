@@ -5,17 +5,20 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import structlog
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 
+from sync_worker.breaker import Breaker
 from sync_worker.errors import RateLimited
 from sync_worker.model import Side
 
 GUARD_SECONDS = 72 * 3600  # Wix redelivers for 47 h: celery-and-ingest, section 0
-BREAKER_SECONDS = 5.0  # after a failure Redis is left alone this long: a dead one must not cost every event a time-out
 
 log = structlog.get_logger(__name__)
 
@@ -44,44 +47,59 @@ return 0
 """
 
 
-class Breaker:
-    """Open for a few seconds after a failure. ``clock`` gives monotonic seconds."""
+def open_redis(url: str, seconds: float) -> Redis:
+    """A client that waits ``seconds`` for an answer and never tries twice: the breaker decides about the next try."""
+    return Redis.from_url(
+        url,
+        socket_timeout=seconds,
+        socket_connect_timeout=seconds,
+        health_check_interval=15,
+        retry=Retry(NoBackoff(), 0),  # the client's own default: three more tries, which are seconds
+    )
 
-    def __init__(self, seconds: float = BREAKER_SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
-        self._seconds, self._clock, self._closed_from = seconds, clock, 0.0
 
-    @property
-    def is_open(self) -> bool:
-        return self._clock() < self._closed_from
+class RedisAway(Exception):
+    """Redis did not answer, or did not a moment ago."""
 
-    def trip(self) -> None:
-        self._closed_from = self._clock() + self._seconds
+
+class Asking:
+    """Questions to a Redis that may be away, through a breaker that all its users share."""
+
+    def __init__(self, redis: Redis, breaker: Breaker | None = None) -> None:
+        self.redis, self._breaker = redis, breaker or Breaker()
+
+    def __call__(self, question: Callable[[], Any]) -> Any:
+        """The answer. Raises RedisAway."""
+        if not self._breaker.admits():
+            raise RedisAway
+        try:
+            answer = question()
+        except RedisError as error:
+            self._breaker.report(success=False)
+            log.warning("redis_away", error=type(error).__name__)
+            raise RedisAway from error
+        self._breaker.report(success=True)
+        return answer
 
 
 class RedisGuard:
     """Implements ports.Guard. Any failure of Redis is a miss: SQL knows all that the guard knows (rule R0)."""
 
-    def __init__(self, redis: Redis, *, ttl_seconds: int = GUARD_SECONDS, breaker: Breaker | None = None) -> None:
-        self._redis, self._ttl_seconds, self._breaker = redis, ttl_seconds, breaker or Breaker()
+    def __init__(self, ask: Asking, *, ttl_seconds: int = GUARD_SECONDS) -> None:
+        self._ask, self._redis, self._ttl_seconds = ask, ask.redis, ttl_seconds
 
     def remember(self, site_id: int, side: Side, remote_id: str, revision: int, intent_id: str) -> None:
-        value = f"{revision} {intent_id}"
-        self._ask(lambda: self._redis.set(_guard_key(site_id, side, remote_id), value, ex=self._ttl_seconds))
+        key, value = _guard_key(site_id, side, remote_id), f"{revision} {intent_id}"
+        with suppress(RedisAway):
+            self._ask(lambda: self._redis.set(key, value, ex=self._ttl_seconds))
 
     def recall(self, site_id: int, side: Side, remote_id: str, revision: int) -> str | None:
-        value = self._ask(lambda: self._redis.get(_guard_key(site_id, side, remote_id)))
+        try:
+            value = self._ask(lambda: self._redis.get(_guard_key(site_id, side, remote_id)))
+        except RedisAway:
+            return None
         kept_revision, _, intent_id = _text(value).partition(" ")
         return intent_id if kept_revision == str(revision) else None
-
-    def _ask(self, question: Callable[[], Any]) -> Any:
-        if self._breaker.is_open:
-            return None
-        try:
-            return question()
-        except RedisError as error:
-            self._breaker.trip()
-            log.warning("guard_unavailable", error=type(error).__name__)
-            return None
 
 
 def _guard_key(site_id: int, side: Side, remote_id: str) -> str:
@@ -123,69 +141,56 @@ class RedisBudget:
 
     def __init__(
         self,
-        redis: Redis,
+        ask: Asking,
         key: str,
         *,
         capacity: float,
         per_minute: float,
         processes: int = 1,
-        breaker: Breaker | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._key, self._capacity, self._rate = key, capacity, per_minute / 60.0
-        self._take, self._pause = redis.register_script(TAKE), redis.register_script(PAUSE)
-        self._breaker = breaker or Breaker()
+        self._ask, self._key = ask, key
+        self._capacity, self._rate = capacity, per_minute / 60.0
+        self._take, self._pause = ask.redis.register_script(TAKE), ask.redis.register_script(PAUSE)
         self._local = LocalBudget(max(1.0, capacity / processes), per_minute / processes, clock)
 
     def take(self) -> None:
-        if self._breaker.is_open:
-            self._local.take()
-            return
         try:
-            wait_milliseconds = int(self._take(keys=[self._key], args=[self._capacity, self._rate]))
-        except RedisError as error:
-            self._breaker.trip()
-            log.warning("budget_unavailable", error=type(error).__name__)
+            wait = self._ask(lambda: self._take(keys=[self._key], args=[self._capacity, self._rate]))
+        except RedisAway:
             self._local.take()
             return
-        if wait_milliseconds > 0:
-            raise RateLimited(retry_after=wait_milliseconds / 1000.0)
+        if int(wait) > 0:
+            raise RateLimited(retry_after=int(wait) / 1000.0)
 
     def penalise(self, seconds: float) -> None:
         self._local.penalise(seconds)
-        if not self._breaker.is_open:
-            try:
-                self._pause(keys=[self._key], args=[seconds])
-            except RedisError:
-                self._breaker.trip()
+        with suppress(RedisAway):
+            self._ask(lambda: self._pause(keys=[self._key], args=[seconds]))
 
 
 class RedisTokens:
     """Implements adapters.wix_auth.Tokens: one refresher at a time; without Redis each process keeps its own."""
 
-    def __init__(self, redis: Redis, breaker: Breaker | None = None) -> None:
-        self._redis, self._breaker = redis, breaker or Breaker()
+    def __init__(self, ask: Asking) -> None:
+        self._ask, self._redis = ask, ask.redis
 
     def get(self, name: str) -> str | None:
-        value = self._ask(lambda: self._redis.get(f"token:{name}"))
-        return _text(value) or None
+        try:
+            return _text(self._ask(lambda: self._redis.get(f"token:{name}"))) or None
+        except RedisAway:
+            return None
 
     def put(self, name: str, token: str, seconds: int) -> None:
-        self._ask(lambda: self._redis.set(f"token:{name}", token, ex=max(1, seconds)))
+        with suppress(RedisAway):
+            self._ask(lambda: self._redis.set(f"token:{name}", token, ex=max(1, seconds)))
 
     def drop(self, name: str) -> None:
-        self._ask(lambda: self._redis.delete(f"token:{name}"))
+        with suppress(RedisAway):
+            self._ask(lambda: self._redis.delete(f"token:{name}"))
 
     def claim(self, name: str, seconds: int) -> bool:
-        if self._breaker.is_open:
-            return True
-        return self._ask(lambda: self._redis.set(f"token-refresh:{name}", "1", nx=True, ex=seconds)) is not None
-
-    def _ask(self, question: Callable[[], Any]) -> Any:
-        if self._breaker.is_open:
-            return None
         try:
-            return question()
-        except RedisError:
-            self._breaker.trip()
-            return None
+            return bool(self._ask(lambda: self._redis.set(f"token-refresh:{name}", "1", nx=True, ex=seconds)))
+        except RedisAway:
+            return True

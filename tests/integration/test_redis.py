@@ -9,16 +9,22 @@ import fakeredis
 import pytest
 from redis import Redis
 
-from sync_worker.adapters.redis import Breaker, LocalBudget, RedisBudget, RedisGuard, RedisTokens
+from sync_worker.adapters.redis import Asking, LocalBudget, RedisAway, RedisBudget, RedisGuard, RedisTokens, open_redis
+from sync_worker.breaker import Breaker
 from sync_worker.embedded_redis import free_port
 from sync_worker.errors import RateLimited
 from sync_worker.model import Side
 
 
 @pytest.fixture
-def dead() -> Redis:
-    """A client of a Redis that is not there."""
-    return Redis(host="127.0.0.1", port=free_port(), socket_connect_timeout=0.2)
+def ask(redis: Redis) -> Asking:
+    return Asking(redis)
+
+
+@pytest.fixture
+def ask_dead() -> Asking:
+    """Asks a Redis that is not there, once."""
+    return Asking(open_redis(f"redis://127.0.0.1:{free_port()}/0", 0.2), Breaker(open_seconds=9e9))
 
 
 def taken(budget: RedisBudget | LocalBudget, tries: int) -> int:
@@ -35,8 +41,8 @@ def taken(budget: RedisBudget | LocalBudget, tries: int) -> int:
 # -- loop guard
 
 
-def test_guard_knows_exactly_the_revision_that_our_write_returned(redis: Redis) -> None:
-    guard = RedisGuard(redis)
+def test_guard_knows_exactly_the_revision_that_our_write_returned(ask: Asking) -> None:
+    guard = RedisGuard(ask)
     guard.remember(1, Side.WIX, "rating-1", 4, "intent-1")
     assert guard.recall(1, Side.WIX, "rating-1", 4) == "intent-1"
     assert guard.recall(1, Side.WIX, "rating-1", 5) is None
@@ -45,21 +51,34 @@ def test_guard_knows_exactly_the_revision_that_our_write_returned(redis: Redis) 
 
 
 def test_guard_remembers_longer_than_wix_redelivers(redis: Redis) -> None:
-    RedisGuard(redis).remember(1, Side.WIX, "rating-1", 4, "intent-1")
+    RedisGuard(Asking(redis)).remember(1, Side.WIX, "rating-1", 4, "intent-1")
     (key,) = redis.keys()
     assert redis.ttl(key) > 48 * 3600
 
 
-def test_guard_without_redis_is_a_miss_and_costs_one_time_out(dead: Redis) -> None:
-    guard = RedisGuard(dead)
+def test_guard_without_redis_is_a_miss(ask_dead: Asking) -> None:
+    guard = RedisGuard(ask_dead)
     guard.remember(1, Side.WIX, "rating-1", 4, "intent-1")
-    started = time.monotonic()
-    assert [guard.recall(1, Side.WIX, "rating-1", 4) for _ in range(100)] == [None] * 100
-    assert time.monotonic() - started < 1
+    assert guard.recall(1, Side.WIX, "rating-1", 4) is None
+
+
+def test_dead_redis_is_asked_once_and_then_left_alone_until_its_time(ask_dead: Asking) -> None:
+    asked, now = [], [0.0]
+
+    def question() -> None:
+        asked.append(now[0])
+        ask_dead.redis.ping()
+
+    ask = Asking(ask_dead.redis, Breaker(open_seconds=5, clock=lambda: now[0]))
+    for seconds in (0.0, 0.1, 4.9, 5.0, 5.1, 9.9, 10.0):
+        now[0] = seconds
+        with pytest.raises(RedisAway):
+            ask(question)
+    assert asked == [0.0, 5.0, 10.0]
 
 
 def test_guard_is_as_good_on_fakeredis() -> None:
-    guard = RedisGuard(fakeredis.FakeRedis())
+    guard = RedisGuard(Asking(fakeredis.FakeRedis()))
     guard.remember(1, Side.WIX, "rating-1", 4, "intent-1")
     assert guard.recall(1, Side.WIX, "rating-1", 4) == "intent-1"
 
@@ -67,15 +86,15 @@ def test_guard_is_as_good_on_fakeredis() -> None:
 # -- request budget
 
 
-def test_budget_starts_empty_so_that_a_wiped_redis_never_doubles_the_rate(redis: Redis) -> None:
-    budget = RedisBudget(redis, "budget", capacity=8, per_minute=192)
+def test_budget_starts_empty_so_that_a_wiped_redis_never_doubles_the_rate(ask: Asking) -> None:
+    budget = RedisBudget(ask, "budget", capacity=8, per_minute=192)
     with pytest.raises(RateLimited) as limited:
         budget.take()
     assert 0 < (limited.value.retry_after or 0) <= 60 / 192 + 0.01
 
 
-def test_budget_fills_up_to_its_capacity_and_no_further(redis: Redis) -> None:
-    budget = RedisBudget(redis, "budget", capacity=8, per_minute=60_000)
+def test_budget_fills_up_to_its_capacity_and_no_further(ask: Asking) -> None:
+    budget = RedisBudget(ask, "budget", capacity=8, per_minute=60_000)
     taken(budget, 1)
     time.sleep(0.1)
     assert taken(budget, 9) >= 8  # a thousand a second: the bucket is full again
@@ -83,7 +102,7 @@ def test_budget_fills_up_to_its_capacity_and_no_further(redis: Redis) -> None:
 
 def test_fleet_shares_one_budget(redis: Redis) -> None:
     """Eight workers ask for three seconds' worth at once: together they get no more than one bucket holds."""
-    budgets = [RedisBudget(redis, "budget", capacity=8, per_minute=192) for _ in range(8)]
+    budgets = [RedisBudget(Asking(redis), "budget", capacity=8, per_minute=192) for _ in range(8)]
     taken(budgets[0], 1)
     started = time.monotonic()
     time.sleep(1.0)
@@ -93,7 +112,7 @@ def test_fleet_shares_one_budget(redis: Redis) -> None:
 
 
 def test_pause_that_a_remote_asked_for_holds_for_the_fleet(redis: Redis) -> None:
-    one, other = (RedisBudget(redis, "budget", capacity=8, per_minute=60_000) for _ in range(2))
+    one, other = (RedisBudget(Asking(redis), "budget", capacity=8, per_minute=60_000) for _ in range(2))
     taken(one, 1)
     time.sleep(0.05)
     assert taken(other, 1) == 1
@@ -103,11 +122,9 @@ def test_pause_that_a_remote_asked_for_holds_for_the_fleet(redis: Redis) -> None
     assert 28 < (limited.value.retry_after or 0) <= 30
 
 
-def test_without_redis_each_process_takes_its_share(dead: Redis) -> None:
+def test_without_redis_each_process_takes_its_share(ask_dead: Asking) -> None:
     now = [0.0]
-    budget = RedisBudget(
-        dead, "budget", capacity=8, per_minute=240, processes=4, breaker=Breaker(seconds=9e9), clock=lambda: now[0]
-    )
+    budget = RedisBudget(ask_dead, "budget", capacity=8, per_minute=240, processes=4, clock=lambda: now[0])
     assert taken(budget, 5) == 0
     now[0] += 10
     assert taken(budget, 50) == 2  # its share of the capacity
@@ -119,16 +136,16 @@ def test_without_redis_each_process_takes_its_share(dead: Redis) -> None:
 
 
 def test_token_is_kept_until_it_ends_and_one_worker_refreshes_it(redis: Redis) -> None:
-    tokens = RedisTokens(redis)
+    tokens = RedisTokens(Asking(redis))
     tokens.put("site", "secret", 100)
-    assert RedisTokens(redis).get("site") == "secret"
+    assert RedisTokens(Asking(redis)).get("site") == "secret"
     assert [tokens.claim("site", 10), tokens.claim("site", 10)] == [True, False]
     tokens.drop("site")
     assert tokens.get("site") is None
 
 
-def test_without_redis_everybody_refreshes_for_himself(dead: Redis) -> None:
-    tokens = RedisTokens(dead)
+def test_without_redis_everybody_refreshes_for_himself(ask_dead: Asking) -> None:
+    tokens = RedisTokens(ask_dead)
     tokens.put("site", "secret", 100)
     assert tokens.get("site") is None
     assert tokens.claim("site", 10)

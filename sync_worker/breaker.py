@@ -1,0 +1,37 @@
+"""A circuit breaker: what failed a moment ago is left alone, so that a dead server costs one time-out and not many."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+OPEN_SECONDS = 5.0
+
+
+class Breaker:
+    """Closed: calls pass. Open: none for some seconds after a failure. Then one may try (half open).
+
+    Shared by threads. ``clock`` gives monotonic seconds. Every admitted call reports how it went; one that never does
+    (its thread was killed) lets the next try pass after the same seconds.
+    """
+
+    def __init__(self, open_seconds: float = OPEN_SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
+        self._open_seconds, self._clock = open_seconds, clock
+        self._closed_from: float | None = None  # None: closed
+        self._turn = threading.Lock()
+
+    def admits(self) -> bool:
+        """Whether this call may pass; when half open, the first caller alone."""
+        with self._turn:
+            if self._closed_from is None:
+                return True
+            if self._clock() < self._closed_from:
+                return False
+            self._closed_from = self._clock() + self._open_seconds
+            return True
+
+    def report(self, *, success: bool) -> None:
+        """How an admitted call went."""
+        with self._turn:
+            self._closed_from = None if success else self._clock() + self._open_seconds
