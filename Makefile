@@ -8,8 +8,8 @@ demo: .venv/.for-demo
 	$(BIN)/ratings-sync demo $(ARGS)
 
 test: .venv/.for-tests
-	$(BIN)/pytest -n auto -m "not long and not faults"
-	$(BIN)/pytest -m "faults and not long"
+	$(BIN)/pytest -n auto -m "not long and not alone"
+	$(BIN)/pytest -m "alone and not long"
 
 test-long: .venv/.for-tests
 	$(BIN)/pytest -m long --timeout 7200

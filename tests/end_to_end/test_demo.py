@@ -76,6 +76,7 @@ def test_bad_replay_file_is_refused_with_file_and_line(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(300)
 def test_2000_ratings_from_both_sides_end_equal_and_a_busy_worker_starves_no_webhook(make_stage: StageMaker) -> None:
     ratings = generated_ratings(2000, seed=5)

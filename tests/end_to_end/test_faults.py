@@ -17,7 +17,7 @@ from sandbox.replay import Replay, generated_ratings, products_of
 from sandbox.stage import Stage
 from tests.end_to_end.conftest import StageMaker
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(400)]
 
 PRODUCTS = {"beans": "SKU-1", "tea": "SKU-2", "cups": "SKU-3"}
 

@@ -19,6 +19,8 @@ from sync_worker.embedded_redis import EmbeddedRedis, embedded_redis, free_port
 from sync_worker.processes import Processes, gateway_command
 from tests.unit.signed import APP_ID, OWN_SERVICE, a_token, an_envelope, an_event, claims, pem
 
+pytestmark = pytest.mark.alone
+
 ANSWER_SECONDS = 1.25  # Wix gives up then
 
 
