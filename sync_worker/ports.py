@@ -51,6 +51,14 @@ class Capabilities:
     many_fields: bool = False  # one record holds the main value and sub-ratings
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Part of a listing. ``cursor``: where the next page begins, in any process; ``None``: this is the last one."""
+
+    records: Sequence[Record]
+    cursor: str | None = None
+
+
 class Remote(Protocol):
     """One side. Every call ends within the call deadline (8 s) with its retries.
 
@@ -75,6 +83,9 @@ class Remote(Protocol):
     def find(self, entity: EntityRef, person: Person) -> Sequence[Record]:
         """All records of this person for this entity, oldest first; may lag behind recent writes."""
 
+    def list_page(self, cursor: str | None = None) -> Page:
+        """A page of all records, whatever their state; ``None`` begins. Raises Permanent for a cursor that repeats."""
+
     def create(self, draft: Draft, idempotency_key: str) -> Record:
         """Create a record. Raises Duplicate, UnknownOutcome."""
 
@@ -93,6 +104,12 @@ class People(Protocol):
 
     def by_email(self, email: str) -> Contact | None:
         """The contact for an address: primary match first, then the oldest, then the smallest id."""
+
+    def matches(self, emails: Sequence[str]) -> Mapping[str, Sequence[Contact]]:
+        """Contacts by normalised address, in the order of ``by_email``; one call for up to 100 addresses.
+
+        An address without a contact is missing; one with several contacts is for a person to look at.
+        """
 
     def by_id(self, contact_id: str) -> Contact | None:
         """The contact (after a merge: the one it was merged into), ``None`` if unknown."""

@@ -13,13 +13,14 @@ from sync_worker.errors import (
     Conflict,
     Duplicate,
     Gone,
+    Misconfigured,
     Permanent,
     RateLimited,
     SyncError,
     Transient,
 )
 from sync_worker.model import Draft, EntityRef, Person, Record, RecordState, Side
-from sync_worker.ports import Capabilities
+from sync_worker.ports import Capabilities, Page
 
 
 class ExternalRemote:
@@ -69,9 +70,10 @@ class ExternalRemote:
             and record.state is not RecordState.DELETED
         ]
 
-    def list_records(self) -> Iterator[Record]:
-        """Every record of the account, page by page."""
-        return self._pages("list", {})
+    def list_page(self, cursor: str | None = None) -> Page:
+        if self._manifest.operations.list is None:
+            raise Misconfigured(f"connector {self._manifest.id} declares no operation `list`: nothing can be listed")
+        return self._page("list", {}, cursor)
 
     def create(self, draft: Draft, idempotency_key: str) -> Record:
         spec = self._spec("create")
@@ -157,23 +159,27 @@ class ExternalRemote:
         return read_record(self._manifest, resource)
 
     def _pages(self, name: str, context: Mapping[str, Any]) -> Iterator[Record]:
+        cursor: str | None = None
+        for _ in range(self._spec(name).pagination.max_pages):
+            page = self._page(name, context, cursor)
+            yield from page.records
+            cursor = page.cursor
+            if cursor is None:
+                return
+        raise Permanent(f"{name} has more pages than allowed", reason="paging_too_long")
+
+    def _page(self, name: str, context: Mapping[str, Any], cursor: str | None) -> Page:
         spec = self._spec(name)
         paging = spec.pagination
         query = {paging.size_param: str(paging.size)} if paging.size_param else {}
-        seen: set[str] = set()
-        for _ in range(paging.max_pages):
-            answer = self._call(name, context, query=query)
-            items = spec.items_path.search(answer.body) if spec.items_path else answer.body
-            for item in items if isinstance(items, list) else ():
-                yield read_record(self._manifest, item)
-            cursor = paging.next_path.search(answer.body) if paging.kind == "cursor" and paging.next_path else None
-            if cursor in (None, ""):
-                return
-            if str(cursor) in seen:
-                raise Permanent(f"{name} repeats a cursor", reason="paging_repeats")
-            seen.add(str(cursor))
-            query[paging.param] = str(cursor)
-        raise Permanent(f"{name} has more pages than allowed", reason="paging_too_long")
+        answer = self._call(name, context, query=query if cursor is None else query | {paging.param: cursor})
+        items = spec.items_path.search(answer.body) if spec.items_path else answer.body
+        records = [read_record(self._manifest, item) for item in items] if isinstance(items, list) else []
+        found = paging.next_path.search(answer.body) if paging.kind == "cursor" and paging.next_path else None
+        next_cursor = None if found in (None, "") else str(found)
+        if cursor is not None and next_cursor == cursor:
+            raise Permanent(f"{name} repeats a cursor", reason="paging_repeats")
+        return Page(records, next_cursor)
 
     # -- what writes are filled from
 

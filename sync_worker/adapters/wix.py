@@ -15,8 +15,9 @@ from urllib.parse import quote
 from sync_worker.adapters.http import Answer, Call, RemoteHttp
 from sync_worker.adapters.wix_events import entity_in_event, rating_of, record_of_event
 from sync_worker.errors import Conflict, Duplicate, Gone, Permanent, SyncError
+from sync_worker.hold_keys import normalise_email
 from sync_worker.model import Contact, Draft, EntityRef, Person, Record, Side
-from sync_worker.ports import Capabilities
+from sync_worker.ports import Capabilities, Page
 
 ENDPOINTS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -34,6 +35,9 @@ ENDPOINTS: Mapping[str, tuple[str, str]] = MappingProxyType(
     }
 )
 PAGE_SIZE = 100
+CONTACTS_PAGE_SIZE = 1000
+ADDRESSES_AT_ONCE = 100  # the size of `$in` is not documented
+OLDEST_FIRST = [{"fieldName": "createdDate", "order": "ASC"}]
 MAX_PAGES = 1_000
 DUPLICATE_CODES = ("ALREADY_EXIST", "DUPLICATE", "ALREADY_RATED")  # the exact code is not documented
 
@@ -98,26 +102,34 @@ class WixRatings:
                 "entityId": entity.entity_id,
                 "owner.contactId": {"$in": [person.contact_id]},
             },
-            "sort": [{"fieldName": "createdDate", "order": "ASC"}],
+            "sort": OLDEST_FIRST,
         }
         return [record for record in self.query(query) if record.entity == entity]
 
     def query(self, query: Mapping[str, Any]) -> Iterator[Record]:
-        """Query Ratings, page by page; with a cursor only the cursor is sent."""
-        paging: dict[str, Any] = {"limit": PAGE_SIZE}
-        seen_cursors: set[str] = set()
-        request: dict[str, Any] = {**query, "cursorPaging": paging}
+        """Query Ratings, page by page."""
+        cursor: str | None = None
         for _ in range(MAX_PAGES):
-            body = self._api.call("query_ratings", json={"query": request}).body
-            for rating in _list_in(body, "ratings"):
-                yield rating_of(rating)
-            cursor = _next_cursor(body)
+            page = self.query_page(query, cursor)
+            yield from page.records
+            cursor = page.cursor
             if cursor is None:
                 return
-            if cursor in seen_cursors:
-                raise Permanent("Query Ratings repeats a cursor", reason="paging_repeats")
-            seen_cursors.add(cursor)
-            request = {"cursorPaging": {"limit": PAGE_SIZE, "cursor": cursor}}
+        raise Permanent("Query Ratings has more pages than allowed", reason="paging_too_long")
+
+    def query_page(self, query: Mapping[str, Any], cursor: str | None = None) -> Page:
+        """One page; with a cursor only the cursor is sent. Raises Permanent for a cursor that repeats."""
+        paging: dict[str, Any] = {"limit": PAGE_SIZE}
+        request = {**query, "cursorPaging": paging} if cursor is None else {"cursorPaging": paging | {"cursor": cursor}}
+        body = self._api.call("query_ratings", json={"query": request}).body
+        next_cursor = _next_cursor(body)
+        if cursor is not None and next_cursor == cursor:
+            raise Permanent("Query Ratings repeats a cursor", reason="paging_repeats")
+        return Page([rating_of(rating) for rating in _list_in(body, "ratings")], next_cursor)
+
+    def list_page(self, cursor: str | None = None) -> Page:
+        """In the order of creation: what is created meanwhile comes last. ``updatedDate`` cannot be filtered by."""
+        return self.query_page({"sort": OLDEST_FIRST}, cursor)
 
     def create(self, draft: Draft, idempotency_key: str) -> Record:
         ((attribute, value),) = draft.values.items()
@@ -215,30 +227,47 @@ class WixPeople:
         return _emails_of(entity_in_event(payload) or {})
 
     def by_email(self, email: str) -> Contact | None:
+        return next(iter(self.matches([email]).get(normalise_email(email), ())), None)
+
+    def matches(self, emails: Sequence[str]) -> Mapping[str, Sequence[Contact]]:
         """Asked in both spellings, since matching may be case-sensitive; compared case-folded here."""
-        spellings = sorted({email, email.casefold()})
-        contacts = self._query("info.emails.email", spellings)
-        matches = [(rank, contact) for contact in contacts if (rank := _rank(contact, email)) is not None]
-        if not matches:
-            return None
-        best = min(matches, key=lambda match: match[0])[1]
-        return Contact(best["id"], email.strip().casefold(), _name_of(best))
+        spellings = list(dict.fromkeys(one for email in emails for one in (email.strip(), normalise_email(email))))
+        contacts = {
+            contact["id"]: contact
+            for start in range(0, len(spellings), ADDRESSES_AT_ONCE)
+            for contact in self._query("info.emails.email", spellings[start : start + ADDRESSES_AT_ONCE])
+        }
+        found: dict[str, list[tuple[tuple[int, str, str], Contact]]] = {}
+        wanted = set(map(normalise_email, emails))
+        for contact in contacts.values():
+            for address in wanted & set(map(normalise_email, _emails_of(contact))):
+                match = Contact(contact["id"], address, _name_of(contact))
+                found.setdefault(address, []).append((_rank(contact, address), match))
+        return {
+            address: [match for _, match in sorted(ranked, key=lambda one: one[0])] for address, ranked in found.items()
+        }
 
     def _query(self, field: str, values: Sequence[str]) -> list[dict[str, Any]]:
-        query = {
-            "filter": {field: {"$in": list(values)}},
-            "sort": [{"fieldName": "createdDate", "order": "ASC"}],
-            "paging": {"limit": PAGE_SIZE, "offset": 0},
-            "fieldsets": ["BASIC", "COMMUNICATION_DETAILS"],
-        }
+        """All contacts with one of these addresses, by pages (the offset kind)."""
+        found: list[dict[str, Any]] = []
         try:
-            body = self._api.call("query_contacts", json={"query": query}).body
+            while True:
+                query = {
+                    "filter": {field: {"$in": list(values)}},
+                    "sort": OLDEST_FIRST,
+                    "paging": {"limit": CONTACTS_PAGE_SIZE, "offset": len(found)},
+                    "fieldsets": ["BASIC", "COMMUNICATION_DETAILS"],
+                }
+                page = _list_in(self._api.call("query_contacts", json={"query": query}).body, "contacts")
+                found += page
+                if len(page) < CONTACTS_PAGE_SIZE:
+                    break
         except Permanent as refusal:
             # The current SDK types list only the primary address as a filter.
             if field != "primaryInfo.email" and refusal.facts.code.startswith("UNSUPPORTED_FILTER"):
                 return self._query("primaryInfo.email", values)
             raise
-        return [one for one in _list_in(body, "contacts") if isinstance(one, dict) and isinstance(one.get("id"), str)]
+        return [one for one in found if isinstance(one, dict) and isinstance(one.get("id"), str)]
 
     def by_id(self, contact_id: str) -> Contact | None:
         """Get Contact is the only call that understands ids that were merged away."""
@@ -287,14 +316,11 @@ def _contact_outcome(answer: Answer) -> SyncError | None:
     return Duplicate(remote_id=known if isinstance(known, str) else None)
 
 
-def _rank(contact: Mapping[str, Any], email: str) -> tuple[int, str, str] | None:
-    """Primary match before secondary, then the oldest, then the smallest id; ``None`` if no address matches."""
-    wanted = email.strip().casefold()
-    addresses = {address.casefold() for address in _emails_of(contact)}
+def _rank(contact: Mapping[str, Any], email: str) -> tuple[int, str, str]:
+    """Primary match before secondary, then the oldest, then the smallest id."""
     primary = _primary_of(contact)
-    if primary is not None and primary.casefold() == wanted:
-        return 0, str(contact.get("createdDate", "")), contact["id"]
-    return (1, str(contact.get("createdDate", "")), contact["id"]) if wanted in addresses else None
+    is_primary = primary is not None and normalise_email(primary) == email
+    return (0 if is_primary else 1), str(contact.get("createdDate", "")), contact["id"]
 
 
 def _emails_of(contact: Mapping[str, Any]) -> list[str]:

@@ -113,6 +113,21 @@ def test_created_record_is_read_found_changed_and_deleted(ground: Ground) -> Non
     assert list(remote.find(BEANS[remote.side], ground.person)) == []
 
 
+def test_listing_shows_every_record_once_and_goes_on_at_a_cursor(ground: Ground) -> None:
+    entities = [replace(BEANS[ground.remote.side], entity_id=f"listed-{number}") for number in range(5)]
+    created = [ground.remote.create(ground.draft(entity=one), f"key-{one}").remote_id for one in entities]
+    assert list_all(ground.remote) == created
+
+
+def list_all(remote: Remote) -> list[str]:
+    page = remote.list_page()
+    listed = [record.remote_id for record in page.records]
+    while page.cursor is not None:
+        page = remote.list_page(page.cursor)
+        listed += [record.remote_id for record in page.records]
+    return listed
+
+
 def test_second_record_of_one_person_is_a_duplicate(ground: Ground) -> None:
     ground.remote.create(ground.draft(), "key-1")
     with pytest.raises(Duplicate):
@@ -252,6 +267,36 @@ def test_contact_is_found_in_any_spelling_and_created_once(wix: Ground) -> None:
     new = wix.people.create("ben@example.com", "Ben")
     assert wix.people.create("ben@example.com", "Ben").contact_id == new.contact_id
     assert wix.people.by_email("nobody@example.com") is None
+
+
+def test_150_addresses_are_matched_with_two_calls(wix: Ground) -> None:
+    assert wix.box is not None
+    assert wix.people is not None
+    addresses = [f"person{number}@example.com" for number in range(150)]
+    ids = {one: wix.box.wix.add_contact(one, "P")["id"] for one in addresses[:140]}
+    found = wix.people.matches(addresses)
+    assert {address: [one.contact_id for one in contacts] for address, contacts in found.items()} == {
+        address: [contact_id] for address, contact_id in ids.items()
+    }
+    assert wix.box.wix.calls["POST /contacts/v4/contacts/query"] == 2
+
+
+def test_several_contacts_of_one_address_come_oldest_first(wix: Ground) -> None:
+    assert wix.box is not None
+    assert wix.people is not None
+    ids = [wix.box.wix.add_contact("eve@example.com", "Eve", allow_duplicates=True)["id"] for _ in range(3)]
+    assert [one.contact_id for one in wix.people.matches(["Eve@Example.com"])["eve@example.com"]] == ids
+    assert wix.people.by_email("EVE@example.com") == wix.people.matches(["eve@example.com"])["eve@example.com"][0]
+
+
+def test_listing_of_wix_costs_one_call_for_each_100(wix: Ground) -> None:
+    assert wix.box is not None
+    for number in range(250):
+        rating = {"namespace": "reviews", "group": "stores", "entityId": f"p-{number}", "attributeName": "overall"}
+        owner = {"owner": {"contactId": wix.person.contact_id}, "value": 80}
+        wix.box.wix.create_rating(rating | owner, {"identityType": "MEMBER"})
+    assert sorted(list_all(wix.remote)) == sorted(wix.box.wix.ratings)
+    assert wix.box.wix.calls["POST /ratings/v1/ratings/query"] == 3
 
 
 def test_member_is_resolved_to_the_contact(wix: Ground) -> None:

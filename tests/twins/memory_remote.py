@@ -9,8 +9,9 @@ from decimal import Decimal
 from typing import Any
 
 from sync_worker.errors import Conflict, Duplicate, Gone, RateLimited, Transient, UnknownOutcome
+from sync_worker.hold_keys import normalise_email
 from sync_worker.model import Contact, Draft, EntityRef, Person, Record, RecordState, Side
-from sync_worker.ports import Capabilities
+from sync_worker.ports import Capabilities, Page
 
 WIX_CAPABILITIES = Capabilities(delete_is_final=True)
 OWN_SERVICE_CAPABILITIES = Capabilities(many_fields=True)
@@ -63,6 +64,7 @@ class MemoryRemote:
     calls: Counter[str] = field(default_factory=Counter)
     idempotency: dict[str, str] = field(default_factory=dict)
     next_id: int = 0
+    page_size: int = 2
     stale_index: list[Record] = field(default_factory=list)
 
     # -- ports.Remote
@@ -87,6 +89,15 @@ class MemoryRemote:
         if not self.find_lags():
             self.stale_index = list(self.records.values())
         return found
+
+    def list_page(self, cursor: str | None = None) -> Page:
+        self.calls["list"] += 1
+        self._fail_reading("list")
+        ids = sorted(self.records, key=lambda one: int(one[1:]))
+        start = next((place for place, one in enumerate(ids) if int(one[1:]) > int(cursor or 0)), len(ids))
+        page = ids[start : start + self.page_size]
+        has_more = start + self.page_size < len(ids)
+        return Page([self.records[one] for one in page], page[-1][1:] if has_more else None)
 
     def create(self, draft: Draft, idempotency_key: str) -> Record:
         self.calls["create"] += 1
@@ -308,6 +319,15 @@ class MemoryPeople:
         self.calls["by_email"] += 1
         wanted = email.casefold()
         return next((contact for contact in self.contacts.values() if contact.email == wanted), None)
+
+    def matches(self, emails: Sequence[str]) -> Mapping[str, Sequence[Contact]]:
+        self.calls["matches"] += 1
+        wanted = set(map(normalise_email, emails))
+        found: dict[str, list[Contact]] = {}
+        for contact in self.contacts.values():
+            if contact.email in wanted:
+                found.setdefault(contact.email, []).append(contact)
+        return found
 
     def by_id(self, contact_id: str) -> Contact | None:
         self.calls["by_id"] += 1
