@@ -12,15 +12,16 @@ from typing import Any
 import structlog
 from celery import Celery
 from celery.signals import celeryd_init, setup_logging, task_postrun, task_prerun, worker_ready, worker_shutting_down
-from kombu.exceptions import OperationalError
+from kombu.exceptions import ConnectionLimitExceeded, OperationalError
 
 from sync_worker.errors import SyncError
 from sync_worker.intake import Intake
 from sync_worker.logs import set_up_logs
 from sync_worker.wiring import wiring
 
-SWEEP_BATCH = 500
+QUEUE_MOST = 200  # the sweeper rings up to here: a longer queue has lost nothing, and more rings would only lengthen it
 SOON_SECONDS = 0.5
+QUEUE = "sync"
 
 log = structlog.get_logger(__name__)
 app = Celery("sync_worker")
@@ -29,6 +30,11 @@ app.config_from_object("celeryconfig")
 
 class WorkerBell:
     """Implements ports.Bell. A ring that fails is the sweeper's to repeat."""
+
+    def waiting(self) -> int:
+        """Messages in the queue. Raises OperationalError without a broker."""
+        with app.pool.acquire(block=True, timeout=1.0) as connection:
+            return int(connection.default_channel.queue_declare(QUEUE).message_count)
 
     def ring(self, inbox_ids: Sequence[int]) -> None:
         try:
@@ -59,15 +65,19 @@ def sync_delivery(inbox_id: int) -> None:
 
 @app.task(name="sync_worker.tasks.sweep")
 def sweep() -> None:
-    """Ring for every delivery that is due: new ones whose doorbell was lost, retries, a dead worker's."""
+    """Ring for deliveries that are due: new ones whose doorbell was lost, retries, a dead worker's."""
+    bell = WorkerBell()
     try:
-        due = wiring().ledger.due(SWEEP_BATCH)
+        room = QUEUE_MOST - bell.waiting()
+        due = wiring().ledger.due(room) if room > 0 else []
     except SyncError as error:
         log.warning("sweep_postponed", error=type(error).__name__, **_facts(error))
-        return
-    if due:
-        log.info("swept", count=len(due))
-        WorkerBell().ring(due)
+    except (OperationalError, ConnectionLimitExceeded) as error:
+        log.warning("sweep_postponed", error=type(error).__name__)
+    else:
+        if due:
+            log.info("swept", count=len(due))
+            bell.ring(due)
 
 
 def _facts(error: SyncError) -> dict[str, Any]:
@@ -91,7 +101,13 @@ class SweepTimer:
             self._stopped.wait(SOON_SECONDS)
             self._hurried.clear()
             if not self._stopped.is_set():
-                sweep()
+                self._sweep()
+
+    def _sweep(self) -> None:
+        try:
+            sweep()
+        except Exception as error:  # whatever it is: without this thread, lost rings would wait for beat alone
+            log.error("sweep_failed", error=type(error).__name__, exc_info=error)
 
     def sweep_soon(self) -> None:
         """The budget refused something for a moment: do not let it wait for the next round."""
