@@ -19,7 +19,8 @@ from sync_worker.errors import Facts, Transient
 
 BUSY_SECONDS = 5.0
 ASK_SECONDS = 0.001
-REST_SECONDS = 0.0005  # the worker's writer lock rests between transactions, so that the door gets its turn
+WORK_SECONDS = 0.01  # after so much of writing a process rests, so that another one, the door, gets its turn
+REST_SECONDS = 0.002  # longer than anybody who waits for the lock pauses between two tries
 
 
 def open_engine(
@@ -64,7 +65,8 @@ def _open_postgresql(url: URL, busy_seconds: float, pool_size: int) -> Engine:
 def _open_sqlite(url: URL, busy_seconds: float, clock: Callable[[], float]) -> Engine:
     is_memory = url.database in (None, "", ":memory:")
     pool: dict[str, Any] = {"poolclass": StaticPool} if is_memory else {}
-    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": busy_seconds}, **pool)
+    # With a write-ahead log only `BEGIN IMMEDIATE` waits for anybody, and it waits here (`_begin_to_write`).
+    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": ASK_SECONDS}, **pool)
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, record: Any) -> None:
@@ -76,27 +78,26 @@ def _open_sqlite(url: URL, busy_seconds: float, clock: Callable[[], float]) -> E
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
+        driver: Any = connection.connection.driver_connection
         if connection.get_execution_options().get("ledger_reads", False):
-            connection.exec_driver_sql("BEGIN")
+            driver.execute("BEGIN")
         else:
-            _begin_to_write(connection, busy_seconds)
+            _begin_to_write(driver, busy_seconds)
 
     return engine
 
 
-def _begin_to_write(connection: Connection, busy_seconds: float) -> None:
-    """Ask every millisecond: SQLite's own handler waits up to 100 ms between two tries and loses to a busy worker."""
+def _begin_to_write(driver: Any, busy_seconds: float) -> None:
+    """Ask every millisecond: SQLite's own pauses grow up to 100 ms, so it loses to a busy worker."""
     until = time.monotonic() + busy_seconds
-    connection.exec_driver_sql("PRAGMA busy_timeout=0").close()
     while True:
         try:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-        except OperationalError:
+            driver.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
             if time.monotonic() > until:
-                raise
+                raise OperationalError("BEGIN IMMEDIATE", None, error) from error
             time.sleep(ASK_SECONDS)
         else:
-            connection.exec_driver_sql(f"PRAGMA busy_timeout={int(busy_seconds * 1000)}").close()
             return
 
 
@@ -132,6 +133,7 @@ class Transactions:
         self._reader = engine.execution_options(ledger_reads=True)
         self._is_sqlite = engine.dialect.name == "sqlite"
         self._turn = threading.Lock()
+        self._worked_seconds = 0.0  # since the last rest; guarded by the turn
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -141,9 +143,17 @@ class Transactions:
                 yield connection
             return
         with self._turn:
+            started = time.monotonic()
             with _translated(), self._engine.begin() as connection:
                 yield connection
+            self._rest(started)
+
+    def _rest(self, started: float) -> None:
+        """The lock is nobody's now: whoever waits for it in another process takes it."""
+        self._worked_seconds += time.monotonic() - started
+        if self._worked_seconds > WORK_SECONDS:
             time.sleep(REST_SECONDS)
+            self._worked_seconds = 0.0
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
