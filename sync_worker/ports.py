@@ -49,14 +49,24 @@ class Capabilities:
     trusts_payload: bool = True  # a verified event carries the whole record
     delete_is_final: bool = False  # a delete event for the id on file needs no look
     many_fields: bool = False  # one record holds the main value and sub-ratings
+    create_is_async: bool = False  # a create has no record in its answer: it shows itself later, or never
+    can_create: bool = True
+    can_update: bool = True
+    can_delete: bool = True
+    ignored_operations: frozenset[str] = frozenset()  # cannot be done and need no person: "create", "update", "delete"
+    skips_without_email: bool = False  # records of people without an address end instead of being held
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Part of a listing. ``cursor``: where the next page begins, in any process; ``None``: this is the last one."""
+    """Part of a listing. ``cursor``: where the next page begins, in any process; ``None``: this is the last one.
+
+    ``unreadable``: rows that are no records of the system's own form; only a look by id tells more of them.
+    """
 
     records: Sequence[Record]
     cursor: str | None = None
+    unreadable: int = 0
 
 
 class Remote(Protocol):

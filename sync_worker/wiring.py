@@ -16,8 +16,10 @@ from redis.exceptions import RedisError
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from sync_worker.adapters.external import ExternalRemote
-from sync_worker.adapters.http import Authorization, Budget, FixedHeaders, NoBudget, RemoteHttp
+from sync_worker.adapters.external_auth import proof_of
+from sync_worker.adapters.external_plugins import remote_of
+from sync_worker.adapters.http import Budget, FixedHeaders, NoBudget, RemoteHttp
+from sync_worker.adapters.http_waits import Waits
 from sync_worker.adapters.ledger import SqlLedger
 from sync_worker.adapters.ledger_admin import LedgerAdmin
 from sync_worker.adapters.redis import Asking, RedisBudget, RedisGuard, RedisTokens, open_redis
@@ -26,7 +28,7 @@ from sync_worker.adapters.wix import ENDPOINTS, WixApi, WixPeople, WixRatings, e
 from sync_worker.adapters.wix_auth import WixAuthorization
 from sync_worker.config import Settings, environment, load_settings
 from sync_worker.connector.loading import load_manifests, shipped_manifest
-from sync_worker.connector.manifest import BasicAuth, BearerAuth, HeaderAuth, Manifest
+from sync_worker.connector.manifest import Manifest
 from sync_worker.errors import Misconfigured
 from sync_worker.intake import Intake
 from sync_worker.migrations.upgrade import upgrade
@@ -141,23 +143,37 @@ class Wiring:
         )
         return WixApi(http)
 
-    def external(self, connector: str) -> ExternalRemote:
+    def external(self, connector: str) -> Remote:
         manifest = self.manifests.get(connector)
         if manifest is None:
             raise Misconfigured(f"there is no connector {connector!r}; name its manifest in CONNECTORS")
-        budget = manifest.http.budget
-        http = RemoteHttp(
+        return remote_of(manifest, self.external_http(manifest))
+
+    def external_http(self, manifest: Manifest) -> RemoteHttp:
+        """The client for one connector's calls, with its pace, patience and credentials."""
+        http, proof = manifest.http, proof_of(manifest, RedisTokens(self.cache))
+        budget = http.budget
+        return RemoteHttp(
             manifest.base_url,
             remote=manifest.id,
-            authorization=authorization_of(manifest),
+            authorization=proof.authorization,
+            sign=proof.sign,
             budget=self._budget(f"external:{manifest.id}", float(budget.requests), budget.per_minute),
             allowed_hosts=frozenset(manifest.allowed_hosts),
             allow_private_hosts=manifest.allow_private_hosts,
-            headers=manifest.http.headers,
-            max_body_bytes=manifest.http.max_body_bytes,
-            pool_size=max(manifest.http.budget.concurrency, self.settings.slots),
+            headers=http.headers,
+            deadline_seconds=http.timeout_s,
+            max_body_bytes=http.max_body_bytes,
+            pool_size=budget.concurrency,
+            concurrency=budget.concurrency,
+            waits=Waits(
+                frozenset(http.backoff.statuses),
+                http.backoff.after_header,
+                http.backoff.after_unit,
+                http.backoff.max_wait_s,
+                http.backoff.attempts,
+            ),
         )
-        return ExternalRemote(manifest, http)
 
     def close(self) -> None:
         """Let go of the database; what was made here is of no use afterwards."""
@@ -167,22 +183,6 @@ class Wiring:
 
     def intake(self, bell: Bell) -> Intake:
         return Intake(self.ledger, self.guard, bell, self.connect, Monotonic(), lambda: str(uuid.uuid4()))
-
-
-def authorization_of(manifest: Manifest) -> Authorization:
-    """The headers that a manifest's ``auth`` asks for."""
-    match manifest.auth:
-        case BearerAuth(token=token):
-            return FixedHeaders({"Authorization": f"Bearer {token.get_secret_value()}"})
-        case BasicAuth(username=username, password=password):
-            import base64
-
-            pair = f"{username.get_secret_value()}:{password.get_secret_value()}"
-            return FixedHeaders({"Authorization": "Basic " + base64.b64encode(pair.encode()).decode()})
-        case HeaderAuth(headers=headers):
-            return FixedHeaders({name: value.get_secret_value() for name, value in headers.items()})
-        case _:
-            return FixedHeaders({})
 
 
 def manifests_of(settings: Settings, environ: Mapping[str, str]) -> dict[str, Manifest]:

@@ -21,10 +21,12 @@ from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from sync_worker.connector.manifest import Manifest
+from sync_worker.connector.schema_webhook import Webhook
 from sync_worker.errors import Transient
 from sync_worker.model import NewDelivery
 from sync_worker.ports import Bell, Stored
 from webhook_gateway import external, wix
+from webhook_gateway.external import Greeted, Reading
 from webhook_gateway.wix import Ignored, Rejected
 
 MAX_BODY_BYTES = 256 * 1024
@@ -65,18 +67,19 @@ def create_app(config: GatewayConfig | None = None) -> Flask:
         body = door.body()
         if isinstance(body, Response):
             return body
-        return door.answer("wix", wix.read_delivery(body, config.wix_keys, config.wix_app_id), 200)
+        return door.answer("wix", wix.read_delivery(body, config.wix_keys, config.wix_app_id))
 
     @app.post("/webhooks/external/<connector>")
     def receive_external(connector: str) -> Response:
         manifest = config.manifests.get(connector)
-        if manifest is None:
+        if manifest is None or manifest.webhook is None:
             return _answer(404, error="there is no connector of this name")
-        body = door.body()
+        body = door.body(may_be_empty=external.greets_empty(manifest))
         if isinstance(body, Response):
             return body
-        delivery = external.read_delivery(manifest, body, dict(request.headers), config.clock())
-        return door.answer(connector, delivery, manifest.webhook.ack_status)
+        headers, query = dict(request.headers), request.args.to_dict()
+        reading = external.read_deliveries(manifest, body, headers, query, config.clock())
+        return door.answer(connector, reading, manifest.webhook)
 
     @app.get("/healthz")
     def healthz() -> Response:
@@ -104,7 +107,7 @@ class Door:
         self._config = config
         self._store_threads = ThreadPoolExecutor(config.threads, thread_name_prefix="store")
 
-    def body(self) -> bytes | Response:
+    def body(self, *, may_be_empty: bool = False) -> bytes | Response:
         """The request's body; the limit holds on the stream, whatever Content-Length says."""
         limit = self._config.max_body_bytes
         if request.content_length is not None and request.content_length > limit:
@@ -116,31 +119,46 @@ class Door:
             return _answer(400, error="the body could not be read")
         if len(body) > limit:
             return _answer(413, error="the body is too large")
-        return body or _answer(400, error="the body is empty")
+        return body if body or may_be_empty else _answer(400, error="the body is empty")
 
-    def answer(self, source: str, delivery: NewDelivery | Ignored | Rejected, ack_status: int) -> Response:
-        match delivery:
+    def answer(self, source: str, reading: NewDelivery | Reading, webhook: Webhook | None = None) -> Response:
+        """``webhook``: how the sender wants to be answered."""
+        match reading:
             case Rejected(reason):
                 log.info("delivery_rejected", source=source, reason=reason)
                 return _answer(401, error="not verified")
             case Ignored(reason):
                 log.info("delivery_ignored", source=source, reason=reason)
-                return _answer(ack_status, result="ignored")
+                return _acknowledged(webhook, "ignored")
+            case Greeted():
+                log.info("delivery_handshake", source=source)
+                return _acknowledged(webhook, "handshake")
             case NewDelivery():
-                return self._store(source, delivery, ack_status)
+                return self._store(source, [reading], webhook)
+            case _:
+                return self._store(source, reading, webhook)
 
-    def _store(self, source: str, delivery: NewDelivery, ack_status: int) -> Response:
+    def _store(self, source: str, deliveries: Sequence[NewDelivery], webhook: Webhook | None) -> Response:
         """Commit, then ring. A store that hangs is left behind; if it commits after all, the retry is a duplicate."""
         try:
-            stored = self._store_threads.submit(self._config.store, delivery).result(self._config.answer_seconds * 0.7)
+            job = self._store_threads.submit(lambda: [self._config.store(one) for one in deliveries])
+            stored = job.result(self._config.answer_seconds * 0.7)
         except (Transient, FutureTimeout) as error:
             log.warning("ledger_unavailable", source=source, error=type(error).__name__)
             return _unavailable()
-        if not stored.is_duplicate:
-            self._config.bell.ring([stored.inbox_id])
-        result = "duplicate" if stored.is_duplicate else "stored"
-        log.info("delivery_" + result, source=source, side=str(delivery.side), inbox_id=stored.inbox_id)
-        return _answer(ack_status, result=result)
+        new = [one.inbox_id for one in stored if not one.is_duplicate]
+        if new:
+            self._config.bell.ring(new)
+        for delivery, one in zip(deliveries, stored, strict=True):
+            word = "duplicate" if one.is_duplicate else "stored"
+            log.info("delivery_" + word, source=source, side=str(delivery.side), inbox_id=one.inbox_id)
+        return _acknowledged(webhook, "stored" if new else "duplicate")
+
+
+def _acknowledged(webhook: Webhook | None, result: str) -> Response:
+    if webhook is None:
+        return _answer(200, result=result)
+    return _answer(webhook.ack_status, **(webhook.ack_body or {"result": result}))
 
 
 def _answer(status: int, **body: Any) -> Response:

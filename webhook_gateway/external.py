@@ -1,8 +1,11 @@
-"""A webhook of an external system as a delivery: bytes, headers and a manifest in, a value out. No I/O."""
+"""A webhook of an external system as deliveries: bytes, headers, query and a manifest in, values out. No I/O."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from jmespath.exceptions import JMESPathError
@@ -10,75 +13,155 @@ from jmespath.exceptions import JMESPathError
 from sync_worker import exact_json
 from sync_worker.connector.manifest import Manifest
 from sync_worker.connector.reading import remote_id_of
-from sync_worker.connector.signatures import is_signed
+from sync_worker.connector.schema_webhook import EventRule, Handshake, Webhook
+from sync_worker.connector.signatures import Received, Verified, verified
 from sync_worker.errors import Permanent
 from sync_worker.model import NewDelivery, Side
 from webhook_gateway.wix import Ignored, Rejected
 
 MAX_DEDUPE_LENGTH = 500
+MAX_HANDSHAKE_BYTES = 4096
+MAX_ITEMS = 500
 
 
-def read_delivery(
-    manifest: Manifest, body: bytes, headers: Mapping[str, str], now: float
-) -> NewDelivery | Ignored | Rejected:
-    """What a request says, if the manifest's signature holds. ``now``: seconds since 1970."""
-    lower = {name.lower(): value for name, value in headers.items()}
-    if not any(is_signed(scheme, body, lower, now) for scheme in manifest.webhook.verify):
-        return Rejected("bad_signature")
+@dataclass(frozen=True, slots=True)
+class Greeted:
+    """A handshake: the sender only wants to know whether we answer."""
+
+
+Reading = Sequence[NewDelivery] | Greeted | Ignored | Rejected
+
+
+def read_deliveries(
+    manifest: Manifest, body: bytes, headers: Mapping[str, str], query: Mapping[str, str], now: float
+) -> Reading:
+    """What a request says, if one of the manifest's signatures holds. ``now``: seconds since 1970."""
+    webhook = manifest.webhook
+    if webhook is None:
+        return Rejected("no_webhook")
+    request = Received(body, {name.lower(): value for name, value in headers.items()}, query, now)
+    proof = next((proof for scheme in webhook.verify if (proof := verified(scheme, request)) is not None), None)
+    if proof is None:
+        is_greeting = any(_greets(one, request) for one in webhook.handshake)
+        return Greeted() if is_greeting else Rejected("bad_signature")
+    if not body and any(one.empty_body for one in webhook.handshake):
+        return Greeted()
     try:
         payload = exact_json.loads(body)
     except ValueError:
         return Rejected("no_json")
-    if not isinstance(payload, Mapping):
-        return Rejected("no_object")
     try:
-        return _delivery(manifest, payload, lower)
+        return _deliveries(_Reader(manifest, webhook, request, proof), payload)
     except (Permanent, JMESPathError, UnicodeError):
         return Rejected("malformed")
 
 
-def _delivery(manifest: Manifest, payload: Mapping[str, Any], headers: Mapping[str, str]) -> NewDelivery | Ignored:
-    webhook = manifest.webhook
-    change = _change(manifest, payload, headers)
-    if change is None or change == "ignore":
-        return Ignored("unknown_event_type" if change is None else "ignored_event_type")
-    sequence = _number(webhook.sequence.search(payload)) if webhook.sequence is not None else None
+def greets_empty(manifest: Manifest) -> bool:
+    """Whether an empty body may be this system's handshake."""
+    return manifest.webhook is not None and any(one.empty_body for one in manifest.webhook.handshake)
+
+
+def _greets(handshake: Handshake, request: Received) -> bool:
+    if handshake.empty_body:
+        return not request.body
+    if handshake.content_type is not None:
+        given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if given != handshake.content_type.lower():
+            return False
+    if len(request.body) > MAX_HANDSHAKE_BYTES or not request.body.isascii():
+        return False
+    return re.fullmatch(handshake.body_regex or "", request.body.decode("ascii")) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """One verified request."""
+
+    manifest: Manifest
+    webhook: Webhook
+    request: Received
+    proof: Verified
+
+
+def _deliveries(reader: _Reader, payload: Any) -> Sequence[NewDelivery] | Ignored:
+    path = reader.webhook.items_path
+    items = [payload] if path is None else path.search(payload)
+    if not isinstance(items, list) or len(items) > MAX_ITEMS or not all(isinstance(one, Mapping) for one in items):
+        raise Permanent("the payload is no object, or no list of them", reason="malformed_delivery")
+    found = [_delivery(reader, item, number if path is not None else None) for number, item in enumerate(items)]
+    deliveries = [one for one in found if isinstance(one, NewDelivery)]
+    ignored = [one for one in found if isinstance(one, Ignored)]
+    return deliveries or (ignored[0] if ignored else Ignored("empty_batch"))
+
+
+def _delivery(reader: _Reader, item: Mapping[str, Any], number: int | None) -> NewDelivery | Ignored:
+    webhook = reader.webhook
+    rule = _rule(reader, item)
+    if isinstance(rule, Ignored):
+        return rule
+    exact_json.dumps(item).encode()  # lone surrogates have no place in a database
+    sequence = _number(webhook.sequence.search(item)) if webhook.sequence is not None else None
     return NewDelivery(
         side=Side.EXTERNAL,
-        source=manifest.id,
-        dedupe_id=_dedupe_id(manifest, payload, headers),
-        change=change,
-        remote_id=remote_id_of(manifest, webhook.key, payload),
-        payload=payload,
-        revision=sequence if manifest.fields.revision is not None else None,
+        source=reader.manifest.id,
+        dedupe_id=_dedupe_id(reader, item, number),
+        change=rule.change,
+        remote_id=_remote_id(reader, rule, item),
+        payload=item,
+        revision=sequence if reader.manifest.fields.revision is not None else None,
         sequence=sequence,
     )
 
 
-def _change(manifest: Manifest, payload: Mapping[str, Any], headers: Mapping[str, str]) -> str | None:
-    event = manifest.webhook.event
-    name: Any = event.const
+def _rule(reader: _Reader, item: Mapping[str, Any]) -> EventRule | Ignored:
+    name = _event_name(reader, item)
+    rules = [rule for rule in reader.webhook.events if rule.match == name]
+    if not rules:
+        return Ignored("unknown_event_type")
+    fitting = [rule for rule in rules if rule.when is None or rule.when.search(item)]
+    if not fitting or fitting[0].change == "ignore":
+        return Ignored("ignored_event_type")
+    return fitting[0]
+
+
+def _event_name(reader: _Reader, item: Mapping[str, Any]) -> Any:
+    event, request = reader.webhook.event, reader.request
     if event.header is not None:
-        name = headers.get(event.header.lower())
-    elif event.path is not None:
-        name = event.path.search(payload)
-    return next((rule.change for rule in manifest.webhook.events if rule.match == name), None)
+        return request.headers.get(event.header.lower())
+    if event.query is not None:
+        return request.query.get(event.query)
+    if event.claim is not None:
+        return reader.proof.claims.get(event.claim)
+    return event.path.search(item) if event.path is not None else event.const
 
 
-def _dedupe_id(manifest: Manifest, payload: Mapping[str, Any], headers: Mapping[str, str]) -> str | None:
+def _remote_id(reader: _Reader, rule: EventRule, item: Mapping[str, Any]) -> str:
+    """The record's id; for ``parent_changed`` the parent's. A failed create may have none: then the body's digest."""
+    parts = {name: path.search(item) for name, path in (rule.key or reader.webhook.key).items()}
+    if rule.change == "create_failed" and None in parts.values():
+        return f"failed:{hashlib.sha256(reader.request.body).hexdigest()[:32]}"
+    return remote_id_of(parts)
+
+
+def _dedupe_id(reader: _Reader, item: Mapping[str, Any], number: int | None) -> str | None:
     """The sender's id of this delivery; its parts are joined so that none can run into the next."""
-    if manifest.webhook.dedup == "coalesce":
+    if not reader.webhook.drops_repeats:
         return None
     parts = []
-    for part in manifest.webhook.delivery_id:
-        found = headers.get(part.header.lower()) if part.header else part.path.search(payload) if part.path else None
+    for part in reader.webhook.delivery_id:
+        found = part.path.search(item) if part.path else None
+        if part.header is not None:
+            found = reader.request.headers.get(part.header.lower())
+        elif part.body_sha256:
+            found = hashlib.sha256(reader.request.body).hexdigest()
         if isinstance(found, bool) or not isinstance(found, str | int) or found == "":
             raise Permanent("the delivery has no id", reason="malformed_delivery")
         parts.append(str(found))
+    if number is not None and not any(part.path for part in reader.webhook.delivery_id):
+        parts.append(str(number))  # the id is the request's: its items are told apart by their place
     dedupe_id = parts[0] if len(parts) == 1 else exact_json.dumps(parts)
     if len(dedupe_id) > MAX_DEDUPE_LENGTH or "\x00" in dedupe_id:
         raise Permanent("the delivery id is too long or has a NUL in it", reason="malformed_delivery")
-    dedupe_id.encode()  # lone surrogates have no place in a database
     return dedupe_id
 
 

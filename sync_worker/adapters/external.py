@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
-from sync_worker.adapters.http import Answer, Call, RemoteHttp
-from sync_worker.connector.manifest import ErrorRule, Manifest, OperationSpec
-from sync_worker.connector.reading import MAIN_FIELD, key_of, read_record
-from sync_worker.connector.writing import filled, merged_over, query_of, url_path
-from sync_worker.errors import (
-    Conflict,
-    Duplicate,
-    Gone,
-    Misconfigured,
-    Permanent,
-    RateLimited,
-    SyncError,
-    Transient,
-)
+import structlog
+
+from sync_worker.adapters.external_calls import ExternalCalls, Handler, Options
+from sync_worker.adapters.http import RemoteHttp
+from sync_worker.connector.drafts import write_context
+from sync_worker.connector.manifest import Manifest
+from sync_worker.connector.pages import ParentPlace, Place, parent_place_of, place_of, place_text
+from sync_worker.connector.reading import context_of, created_at, read_record, search
+from sync_worker.connector.schema_calls import OperationSpec
+from sync_worker.connector.writing import filled, merged_over
+from sync_worker.errors import Conflict, Gone, Misconfigured, Permanent, UnknownOutcome
 from sync_worker.model import Draft, EntityRef, Person, Record, RecordState, Side
 from sync_worker.ports import Capabilities, Page
+
+LAST = datetime.max.replace(tzinfo=UTC)
+
+log = structlog.get_logger(__name__)
 
 
 class ExternalRemote:
@@ -28,8 +31,15 @@ class ExternalRemote:
 
     side = Side.EXTERNAL
 
-    def __init__(self, manifest: Manifest, http: RemoteHttp) -> None:
-        self._manifest, self._http = manifest, http
+    def __init__(
+        self,
+        manifest: Manifest,
+        http: RemoteHttp,
+        handlers: Mapping[str, Handler] | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._manifest, self._now = manifest, now
+        self._calls = ExternalCalls(manifest, http, handlers)
         self._capabilities = manifest.capabilities
 
     @property
@@ -37,73 +47,160 @@ class ExternalRemote:
         return self._capabilities
 
     def prepay(self) -> None:
-        self._http.prepay()
+        self._calls.prepay()
 
     def record_in(self, payload: Mapping[str, Any]) -> Record | None:
         webhook = self._manifest.webhook
-        if not webhook.trusts_payload or webhook.record_path is None:
+        if webhook is None or not webhook.trusts_payload or webhook.record_path is None:
             return None
-        resource = webhook.record_path.search(payload)
+        resource = search(webhook.record_path, payload)
         return read_record(self._manifest, resource) if resource is not None else None
 
-    def probe(self) -> None:
-        """One harmless call, to see whether address and credentials work."""
-        if self._manifest.operations.probe is not None:
-            self._call("probe", {})
+    def probe(self) -> bool:
+        """One harmless call, to see whether address and credentials work; false if none is declared."""
+        for name in ("probe", "list"):
+            spec = getattr(self._manifest.operations, name)
+            if spec is None or (name == "list" and self._manifest.lists_by_parent):
+                continue
+            self._calls.resource(name, self._with_conn({})) if name == "probe" else self.list_page()
+            return True
+        return False
+
+    # -- reading
 
     def get(self, remote_id: str) -> Record | None:
+        context = self._with_conn(context_of(self._manifest, remote_id))
+        if self._manifest.operations.get is None:
+            return self._listed(remote_id, context)
         try:
-            answer = self._call("get", {"key": key_of(self._manifest, remote_id)})
+            resource = self._calls.resource("get", context)
         except Gone:
             return None
-        record = self._record(self._spec("get"), answer)
-        return None if record.state is RecordState.DELETED else record
+        if resource is None and not isinstance(self._manifest.operations.get, OperationSpec):
+            return None  # a named hook found nothing
+        return _alive(read_record(self._manifest, resource, context))
+
+    def _listed(self, remote_id: str, context: Mapping[str, Any]) -> Record | None:
+        """A record of a system that gives none by id. If deletes are never told, a missing one may be hidden."""
+        found = next((one for one in self._records("list", context) if one.remote_id == remote_id), None)
+        webhook = self._manifest.webhook
+        tells_deletes = webhook is not None and any(rule.change == "delete" for rule in webhook.events)
+        if found is None and not tells_deletes:
+            raise Permanent("the listing does not show this record", reason="not_listed")
+        return _alive(found)
 
     def find(self, entity: EntityRef, person: Person) -> Sequence[Record]:
         """Filters that a system does not know would return everything: every row is compared again."""
-        context = {"entity": _entity_context(entity), "contact": _contact_context(person)}
-        return [
+        name = "find" if self._manifest.operations.find is not None else "list"
+        if name == "list" and not self._manifest.lists_by_parent:
+            self._calls.spec("find")  # it is not there: this raises
+        context = self._with_conn({"entity": _entity_context(entity), "contact": _contact_context(person)})
+        found = [
             record
-            for record in self._pages("find", context)
+            for record in self._records(name, context)
             if record.entity is not None
             and (record.entity.entity_id, record.person.email) == (entity.entity_id, person.email)
             and record.state is not RecordState.DELETED
         ]
+        return sorted(found, key=lambda record: created_at(self._manifest, record.raw) or LAST)
+
+    def children(self, parent_id: str) -> Iterator[Record]:
+        """Every record of one parent (a product), whatever its state. Raises Misconfigured where records have none."""
+        if not self._manifest.lists_by_parent:
+            raise Misconfigured(f"connector {self._manifest.id} lists no records by parent")
+        return self._records("list", self._with_conn({"entity": {"external_id": parent_id, "group": ""}}), lenient=True)
+
+    def _records(self, name: str, context: Mapping[str, Any], *, lenient: bool = False) -> Iterator[Record]:
+        place: Place | None = Place()
+        while place is not None:
+            records, _, place = self._read_page(name, context, place, lenient=lenient)
+            yield from records
+
+    def _read_page(
+        self, name: str, context: Mapping[str, Any], place: Place, *, lenient: bool
+    ) -> tuple[list[Record], int, Place | None]:
+        """Records of a page, how many rows were unreadable, and where it goes on. A parent that is gone has none."""
+        try:
+            page = self._calls.page(name, context, place)
+        except Gone:
+            return [], 0, None
+        records, unreadable = [], 0
+        for item in page.items:
+            try:
+                records.append(read_record(self._manifest, item, context))
+            except Permanent as error:
+                if not lenient:
+                    raise
+                unreadable += 1
+                log.warning("record_unreadable", remote=self._manifest.id, reason=error.message)
+        return records, unreadable, page.place
 
     def list_page(self, cursor: str | None = None) -> Page:
+        """One call for each page. A row that cannot be read is left out and counted: a look by id tells more."""
         if self._manifest.operations.list is None:
             raise Misconfigured(f"connector {self._manifest.id} declares no operation `list`: nothing can be listed")
-        return self._page("list", {}, cursor)
+        if self._manifest.lists_by_parent:
+            return self._parent_page(
+                ParentPlace() if cursor is None else parent_place_of(cursor), is_first=cursor is None
+            )
+        place = Place() if cursor is None else place_of(cursor)
+        records, unreadable, following = self._read_page("list", self._with_conn({}), place, lenient=True)
+        return Page(records, place_text(following) if following else None, unreadable)
+
+    def _parent_page(self, place: ParentPlace, *, is_first: bool) -> Page:
+        """The next page of the first parent left; with none left, the next page of parents."""
+        if not place.left:
+            place = self._next_parents(Place() if is_first else place.parents)
+            return Page((), place_text(place) if place.left or place.parents else None)
+        context = self._with_conn({"entity": {"external_id": place.left[0], "group": ""}})
+        records, unreadable, child = self._read_page("list", context, place.child or Place(), lenient=True)
+        place = replace(place, child=child, left=place.left if child else place.left[1:])
+        return Page(records, place_text(place) if place.left or place.parents else None, unreadable)
+
+    def _next_parents(self, place: Place | None) -> ParentPlace:
+        spec = self._manifest.operations.parents
+        if spec is None:
+            raise Misconfigured(
+                f"connector {self._manifest.id} lists records of one product only; declare operations.parents"
+            )
+        if place is None:
+            return ParentPlace()
+        page = self._calls.page("parents", self._with_conn({}), place)
+        chosen = [item for item in page.items if spec.when is None or search(spec.when, item)]
+        ids = [search(spec.id_path, item) for item in chosen]
+        return ParentPlace(tuple(str(one) for one in ids if one is not None), None, page.place)
+
+    # -- writing
 
     def create(self, draft: Draft, idempotency_key: str) -> Record:
-        spec = self._spec("create")
-        headers = {spec.idempotency_header: idempotency_key} if spec.idempotency_header else {}
-        context = self._context(draft, idempotency_key=idempotency_key)
-        body = filled(spec.body, context)
-        answer = self._call(
-            "create",
-            context,
-            json=body,
-            headers=headers,
-            is_write=True,
-            is_idempotent=spec.idempotency_header is not None,
+        spec = self._calls.spec("create")
+        header = spec.idempotency_header if isinstance(spec, OperationSpec) else None
+        context = self._write_context(draft, idempotency_key=idempotency_key)
+        options = Options(
+            headers={header: idempotency_key} if header else {}, is_write=True, is_idempotent=header is not None
         )
-        return self._record(spec, answer)
+        resource = self._calls.resource("create", context, options)
+        if self._capabilities.create_is_async:
+            raise UnknownOutcome("the system took the rating in; it shows itself later")
+        return self._written(resource, context)
 
     def update(self, remote_id: str, draft: Draft, revision: int | None) -> Record:
-        spec = self._spec("update")
-        context = self._context(draft, key=key_of(self._manifest, remote_id), revision=revision)
-        body = filled(spec.body, context)
-        if self._manifest.operations.update_mode == "full":
-            body = merged_over(draft.last, body)
-        tries: list[int] = []
+        spec = self._calls.spec("update")
+        known = context_of(self._manifest, remote_id)
+        context = self._write_context(draft, known=known, revision=revision)
+        options = Options(is_write=True, is_idempotent=self._capabilities.update_precondition)
+        if isinstance(spec, OperationSpec) and self._manifest.operations.update_mode == "full":
+            kept = {key: value for key, value in draft.last.items() if key not in self._manifest.operations.read_only}
+            options.body = merged_over(kept, filled(spec.body, context))
         try:
-            answer = self._call("update", context, json=body, is_write=True, tries=tries)
+            resource = self._calls.resource("update", context, options)
         except Conflict:
-            if max(tries, default=1) > 1 and (ours := self._landed(remote_id, draft, revision)) is not None:
+            if options.tries > 1 and (ours := self._landed(remote_id, draft, revision)) is not None:
                 return ours
             raise
-        return self._record(spec, answer)
+        if resource is None:  # some systems answer an update with nothing
+            return self._seen_again(remote_id)
+        return self._written(resource, context)
 
     def _landed(self, remote_id: str, draft: Draft, revision: int | None) -> Record | None:
         """After our own retry, a conflict with exactly our change is our first try's success."""
@@ -112,115 +209,51 @@ class ExternalRemote:
             return None
         return record if all(record.values.get(name) == value for name, value in draft.values.items()) else None
 
-    def delete(self, remote_id: str, revision: int | None) -> None:
-        context = {"key": key_of(self._manifest, remote_id), "rating": {"revision": revision}}
+    def _seen_again(self, remote_id: str) -> Record:
+        record = self.get(remote_id)
+        if record is None:
+            raise Gone
+        return record
+
+    def _written(self, resource: Any, context: Mapping[str, Any]) -> Record:
+        """The record that a write returned. The write has happened, so an answer that cannot be read is no refusal."""
         try:
-            self._call("delete", context, is_write=True)
+            return read_record(self._manifest, resource, context)
+        except Permanent as error:
+            raise UnknownOutcome(f"the write was accepted, but its answer is no record: {error.message}") from None
+
+    def delete(self, remote_id: str, revision: int | None) -> None:
+        context = self._with_conn({**context_of(self._manifest, remote_id), "rating": {"revision": revision}})
+        try:
+            self._calls.resource("delete", context, Options(is_write=True))
         except Gone:
             return  # already gone is the outcome we wanted
 
-    # -- calls
+    # -- what calls are filled from
 
-    def _spec(self, name: str) -> OperationSpec:
-        spec: OperationSpec = getattr(self._manifest.operations, name)
-        return spec
+    def _with_conn(self, context: Mapping[str, Any]) -> dict[str, Any]:
+        return {"conn": self._manifest.conn, **context}
 
-    def _call(
-        self,
-        name: str,
-        context: Mapping[str, Any],
-        *,
-        json: Any = None,
-        headers: Mapping[str, str] | None = None,
-        query: Mapping[str, str] | None = None,
-        is_write: bool = False,
-        is_idempotent: bool = True,
-        tries: list[int] | None = None,
-    ) -> Answer:
-        spec = self._spec(name)
-        own_headers = {key: str(value) for key, value in filled(spec.headers, context).items()}
-        options: dict[str, Any] = {} if json is None else {"json": json}
-        return self._http.call(
-            Call(
-                spec.method,
-                url_path(spec.path, context),
-                name,
-                query={**query_of(spec.query, context), **(query or {})},
-                headers={**own_headers, **(headers or {})},
-                is_write=is_write,
-                is_idempotent=is_idempotent,
-                outcomes=_outcomes(spec.errors, tries if tries is not None else []),
-                **options,
-            )
-        )
-
-    def _record(self, spec: OperationSpec, answer: Answer) -> Record:
-        resource = spec.result_path.search(answer.body) if spec.result_path else answer.body
-        return read_record(self._manifest, resource)
-
-    def _pages(self, name: str, context: Mapping[str, Any]) -> Iterator[Record]:
-        cursor: str | None = None
-        for _ in range(self._spec(name).pagination.max_pages):
-            page = self._page(name, context, cursor)
-            yield from page.records
-            cursor = page.cursor
-            if cursor is None:
-                return
-        raise Permanent(f"{name} has more pages than allowed", reason="paging_too_long")
-
-    def _page(self, name: str, context: Mapping[str, Any], cursor: str | None) -> Page:
-        spec = self._spec(name)
-        paging = spec.pagination
-        query = {paging.size_param: str(paging.size)} if paging.size_param else {}
-        answer = self._call(name, context, query=query if cursor is None else query | {paging.param: cursor})
-        items = spec.items_path.search(answer.body) if spec.items_path else answer.body
-        records = [read_record(self._manifest, item) for item in items] if isinstance(items, list) else []
-        found = paging.next_path.search(answer.body) if paging.kind == "cursor" and paging.next_path else None
-        next_cursor = None if found in (None, "") else str(found)
-        if cursor is not None and next_cursor == cursor:
-            raise Permanent(f"{name} repeats a cursor", reason="paging_repeats")
-        return Page(records, next_cursor)
-
-    # -- what writes are filled from
-
-    def _context(
+    def _write_context(
         self,
         draft: Draft,
         *,
-        key: Mapping[str, str] | None = None,
+        known: Mapping[str, Any] | None = None,
         revision: int | None = None,
         idempotency_key: str = "",
     ) -> dict[str, Any]:
-        """A field that Wix does not own comes from the record as last returned, so that it is never lost."""
-        fields, last = self._manifest.fields, draft.last
-        write = self._manifest.states.write
-        kept = {
-            name: path.path.search(last) if path and last else None
-            for name, path in (("title", fields.title), ("body", fields.body), ("author", fields.author))
-        }
-        rating = {
-            "value": draft.values.get(MAIN_FIELD),
-            "attributes": self._attributes(draft),
-            "state": write.get(RecordState.PUBLISHED, "published"),
-            "revision": revision,
-            "title": kept["title"],
-            "body": kept["body"],
-        }
-        contact = _contact_context(draft.person)
-        return {
-            "rating": rating,
-            "entity": _entity_context(draft.entity),
-            "contact": contact | {"name": kept["author"] or contact["name"]},
-            "key": key or {},
-            "sync": {"wix_id": draft.source_id, "idempotency_key": idempotency_key},
-        }
+        return self._with_conn(
+            {
+                **write_context(self._manifest, draft, revision=revision, now=self._now()),
+                "entity": _entity_context(draft.entity),
+                "key": (known or {}).get("key", {}),
+                "sync": {"wix_id": draft.source_id, "idempotency_key": idempotency_key},
+            }
+        )
 
-    def _attributes(self, draft: Draft) -> list[dict[str, Any]]:
-        """Our sub-ratings, and those of the last record that are not mapped."""
-        ours = [{"name": name, "value": value} for name, value in draft.values.items() if name != MAIN_FIELD]
-        before = read_record(self._manifest, draft.last).values if draft.last else {}
-        theirs = {name: value for name, value in before.items() if name not in draft.mapped | {MAIN_FIELD}}
-        return ours + [{"name": name, "value": value} for name, value in theirs.items()]
+
+def _alive(record: Record | None) -> Record | None:
+    return None if record is None or record.state is RecordState.DELETED else record
 
 
 def _entity_context(entity: EntityRef) -> dict[str, Any]:
@@ -228,42 +261,4 @@ def _entity_context(entity: EntityRef) -> dict[str, Any]:
 
 
 def _contact_context(person: Person) -> dict[str, Any]:
-    return {"email": person.email, "name": person.name}
-
-
-def _outcomes(rules: Sequence[ErrorRule], tries: list[int]) -> Callable[[Answer], SyncError | None]:
-    def outcome(answer: Answer) -> SyncError | None:
-        tries.append(answer.attempts)
-        return next((_error_for(rule, answer) for rule in rules if _applies(rule, answer)), None)
-
-    return outcome
-
-
-def _applies(rule: ErrorRule, answer: Answer) -> bool:
-    if answer.status not in rule.status:
-        return False
-    return rule.path is None or rule.path.search(answer.body) == rule.equals
-
-
-def _error_for(rule: ErrorRule, answer: Answer) -> SyncError | None:
-    match rule.outcome:
-        case "gone":
-            return Gone()
-        case "conflict":
-            return Conflict()
-        case "duplicate":
-            return Duplicate(remote_id=_existing_id(answer.body))
-        case "rate_limited":
-            return RateLimited()
-        case "retry":
-            return Transient("the system asks to try again")
-        case "auth":
-            return Permanent("the system does not accept our credentials", reason="unauthorized")
-        case "reject" | "ok":
-            return Permanent("the system refuses this rating", reason="refused")
-
-
-def _existing_id(body: Any) -> str | None:
-    """A duplicate answer may name the record that is there (the published contract: ``existing_id``)."""
-    found = body.get("existing_id") if isinstance(body, Mapping) else None
-    return str(found) if isinstance(found, str | int) else None
+    return {"email": person.email, "name": person.name, "wix_id": person.contact_id}

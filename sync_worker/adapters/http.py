@@ -11,11 +11,9 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from threading import local
+from threading import BoundedSemaphore, local
 from typing import Any, Protocol
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 
 import requests
 import structlog
@@ -23,6 +21,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_at
 
 from sync_worker import exact_json
 from sync_worker.adapters.http_connection import DeadlineAdapter, Flight, flight_of
+from sync_worker.adapters.http_waits import Waits
 from sync_worker.errors import (
     Facts,
     Misconfigured,
@@ -35,9 +34,10 @@ from sync_worker.errors import (
 
 DEADLINE_SECONDS = 8.0
 MAX_BODY_BYTES = 2 * 1024 * 1024
-TRIES = 3
 WAIT_INSIDE_SECONDS = 2.0  # a longer Retry-After goes to the inbox row's next attempt
 UNSET: Any = object()
+Signer = Callable[[requests.PreparedRequest], None]
+PORTS = {"http": 80, "https": 443}
 
 log = structlog.get_logger(__name__)
 
@@ -100,7 +100,11 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request. ``outcomes`` may claim an unsuccessful answer by returning the error for it."""
+    """One request. ``path`` under the base URL, or the whole address of a next page.
+
+    ``outcomes`` may claim any answer: by the error for it, or by ``True`` for a success. ``successes``: the only
+    statuses that are one (empty: every 2xx).
+    """
 
     method: str
     path: str
@@ -108,9 +112,14 @@ class Call:
     query: Mapping[str, str] | None = None
     headers: Mapping[str, str] | None = None
     json: Any = UNSET
+    form: Mapping[str, str] | None = None
     is_write: bool = False
     is_idempotent: bool = True
-    outcomes: Callable[[Answer], SyncError | None] = lambda answer: None
+    successes: frozenset[int] = frozenset()
+    outcomes: Callable[[Answer], SyncError | bool | None] = lambda answer: None
+
+    def succeeded(self, answer: Answer) -> bool:
+        return answer.status in self.successes if self.successes else answer.is_success
 
 
 class _TryAgain(Exception):
@@ -126,7 +135,8 @@ class _TryAgain(Exception):
 class RemoteHttp:
     """Calls one remote. Thread-safe; ``close`` ends its connections.
 
-    ``code_of`` reads the remote's own error code out of a body, for logs and decisions.
+    ``code_of`` reads the remote's own error code out of a body, for logs and decisions. ``sign`` finishes a request
+    that is ready. ``concurrency``: calls of this process under way at the same time.
     """
 
     def __init__(
@@ -143,10 +153,14 @@ class RemoteHttp:
         deadline_seconds: float = DEADLINE_SECONDS,
         max_body_bytes: int = MAX_BODY_BYTES,
         pool_size: int = 32,
+        concurrency: int | None = None,
+        waits: Waits = Waits(),  # noqa: B008 - frozen
+        sign: Signer | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._base_url = base_url.rstrip("/") + "/"
-        self._hosts = allowed_hosts or frozenset({urlsplit(base_url).hostname or ""})
+        self._base = urlsplit(base_url)
+        self._hosts = allowed_hosts | {self._base.hostname or ""}
         self._remote = remote
         self._authorization = authorization
         self._budget = budget
@@ -154,7 +168,8 @@ class RemoteHttp:
         self._code_of = code_of
         self._deadline_seconds = deadline_seconds
         self._max_body_bytes = max_body_bytes
-        self._sleep = sleep
+        self._waits, self._sign, self._sleep = waits, sign, sleep
+        self._lanes = BoundedSemaphore(concurrency or pool_size)
         self._prepaid = local()
         self._session = requests.Session()
         self._session.trust_env = False  # no proxies, no .netrc: what we call is what is configured
@@ -180,7 +195,7 @@ class RemoteHttp:
                 answer = self._with_retries(call, flight)
             except _TryAgain as failure:
                 self._log(call, started, type(failure.error).__name__)
-                raise failure.error from failure
+                raise failure.error from None
             except SyncError as error:
                 self._log(call, started, type(error).__name__)
                 raise
@@ -193,7 +208,7 @@ class RemoteHttp:
 
     def _with_retries(self, call: Call, flight: Flight) -> Answer:
         retrying = Retrying(
-            stop=stop_after_attempt(TRIES),
+            stop=stop_after_attempt(self._waits.tries),
             retry=retry_if_exception(lambda error: isinstance(error, _TryAgain) and error.is_repeatable),
             wait=lambda state: _wait_seconds(state, flight),
             sleep=self._sleep,
@@ -210,6 +225,8 @@ class RemoteHttp:
                         raise self._unknown(call, limit.retry_after) from limit
                     raise
                 except _TryAgain as failure:
+                    if has_landed_maybe and isinstance(failure.error, RateLimited):
+                        failure.error = self._unknown(call, failure.wait_seconds)
                     has_landed_maybe |= isinstance(failure.error, UnknownOutcome)
                     raise
         raise AssertionError("tenacity ends with an answer or an error")
@@ -220,12 +237,16 @@ class RemoteHttp:
         if answer.status == 401 and self._authorization.refresh():
             self._budget.take()
             answer = self._send(call, flight, number)
-        if answer.is_success:
-            return answer
         claimed = call.outcomes(answer)
-        if claimed is not None:
+        if isinstance(claimed, RateLimited):
+            raise self._too_fast(call, answer)
+        if isinstance(claimed, Transient):
+            claimed.retry_after = self._waits.seconds(answer.headers)
+        if isinstance(claimed, SyncError):
             claimed.facts = self._facts(call, answer)
             raise claimed
+        if claimed or call.succeeded(answer):
+            return answer
         raise self._error(call, answer)
 
     def _pay(self) -> None:
@@ -237,6 +258,8 @@ class RemoteHttp:
     def _send(self, call: Call, flight: Flight, number: int) -> Answer:
         flight.has_sent = False
         request = self._prepare(call)
+        if not self._lanes.acquire(timeout=max(0.0, flight.ends_at - time.monotonic() - 1.0)):
+            raise RateLimited("other calls are under way", retry_after=1.0, facts=self._facts(call))
         try:
             flight.remaining()
             with self._session.send(request, stream=True, allow_redirects=False, timeout=None) as response:
@@ -244,20 +267,41 @@ class RemoteHttp:
         except Misconfigured:
             raise
         except (requests.RequestException, OSError) as error:
-            raise self._transport_failure(call, flight, error) from error
+            # Not chained: what requests says holds the whole address, and the address may hold a secret.
+            raise self._transport_failure(call, flight, error) from None
+        finally:
+            self._lanes.release()
         return Answer(response.status_code, response.headers, _parsed(body), number)
 
     def _prepare(self, call: Call) -> requests.PreparedRequest:
-        url = urljoin(self._base_url, call.path.lstrip("/")) if "://" not in call.path else call.path
-        if urlsplit(url).hostname not in self._hosts:
+        url = call.path if "://" in call.path else urljoin(self._base_url, call.path.lstrip("/"))
+        if not self._is_admitted(url):
             raise Permanent("the address is not on an allowed host", reason="host_not_allowed", facts=self._facts(call))
         headers = {**self._authorization.headers(), **(call.headers or {})}
         body = None
         if call.json is not UNSET:
             body = exact_json.dumps(call.json).encode()
             headers.setdefault("Content-Type", "application/json")
-        request = requests.Request(call.method, url, params=call.query, headers=headers, data=body)
-        return self._session.prepare_request(request)
+        elif call.form is not None:
+            body = urlencode(call.form).encode()
+            headers.setdefault("Content-Type", "application/x-www-form-urlencoded")
+        request = self._session.prepare_request(
+            requests.Request(call.method, url, params=call.query, headers=headers, data=body)
+        )
+        if self._sign is not None:
+            self._sign(request)
+        return request
+
+    def _is_admitted(self, url: str) -> bool:
+        """Our own scheme and port, an allowed host, no credentials: an address from an answer is somebody's wish."""
+        try:
+            parts = urlsplit(url)
+            port = parts.port or PORTS.get(parts.scheme)
+            own_port = self._base.port or PORTS.get(self._base.scheme)
+        except ValueError:
+            return False
+        is_ours = (parts.scheme, port) == (self._base.scheme, own_port) and parts.hostname in self._hosts
+        return is_ours and "@" not in parts.netloc and "\\" not in url
 
     def _read(self, response: requests.Response) -> bytes:
         body = bytearray()
@@ -287,13 +331,19 @@ class RemoteHttp:
         lost = Transient(f"no whole answer: {type(error).__name__}", facts=self._facts(call))
         return _TryAgain(lost, is_repeatable=True)
 
+    def _too_fast(self, call: Call, answer: Answer) -> _TryAgain:
+        wait = self._waits.seconds(answer.headers)
+        self._budget.penalise(wait if wait is not None else 5.0)
+        limited = RateLimited(retry_after=wait, facts=self._facts(call, answer))
+        return _TryAgain(limited, is_repeatable=wait is not None and wait <= WAIT_INSIDE_SECONDS, wait_seconds=wait)
+
     def _error(self, call: Call, answer: Answer) -> Exception:
         facts = self._facts(call, answer)
-        wait = retry_after_seconds(answer.headers)
-        if answer.status == 429:
-            self._budget.penalise(wait if wait is not None else 5.0)
-            limited = RateLimited(retry_after=wait, facts=facts)
-            return _TryAgain(limited, is_repeatable=wait is not None and wait <= WAIT_INSIDE_SECONDS, wait_seconds=wait)
+        wait = self._waits.seconds(answer.headers)
+        if answer.status in self._waits.statuses:
+            return self._too_fast(call, answer)
+        if answer.is_success:  # but not the success that the manifest names
+            return self._unknown(call) if call.is_write else Permanent("an unexpected answer", facts=facts)
         if answer.status == 501:
             return Misconfigured("this remote does not offer the operation", facts=facts)
         if answer.status >= 500:
@@ -316,21 +366,6 @@ def _wait_seconds(state: RetryCallState, flight: Flight) -> float:
     with suppress(TimeoutError):
         return min(pause, flight.remaining())
     return 0.0
-
-
-def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
-    """Retry-After as seconds, from either of its forms (RFC 9110, section 10.2.3)."""
-    value = headers.get("Retry-After")
-    if value is None:
-        return None
-    if value.strip().isdigit():
-        return float(min(int(value), 86_400))
-    try:
-        at = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return max(0.0, min((at - datetime.now(UTC)).total_seconds(), 86_400.0))
 
 
 def _parsed(body: bytes) -> Any:

@@ -80,10 +80,17 @@ class _TlsSocket(ssl.SSLSocket):
         return super().recv_into(buffer, nbytes, flags)
 
 
+NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+
+
 def _is_public(address: str) -> bool:
+    """Whether an address leads outside, also where IPv6 wraps an IPv4 address."""
     ip = ipaddress.ip_address(address.partition("%")[0])
-    mapped = getattr(ip, "ipv4_mapped", None)
-    ip = mapped or ip
+    if isinstance(ip, ipaddress.IPv6Address):
+        wrapped = (
+            ip.ipv4_mapped or ip.sixtofour or (ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF) if ip in NAT64 else None)
+        )
+        ip = wrapped or ip
     return ip.is_global and not ip.is_multicast
 
 

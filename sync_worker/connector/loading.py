@@ -11,12 +11,13 @@ import yaml
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from sync_worker.connector.manifest import Manifest
-from sync_worker.connector.writing import check_tree
+from sync_worker.connector.writing import HOOK_ROOTS, ROOTS, check_tree
 from sync_worker.errors import Misconfigured
 
 SHIPPED = Path(__file__).parent.parent / "connectors"
-SECRET_KEYS = frozenset({"token", "secret", "previous_secret", "password", "username"})
-OPTIONAL_KEYS = frozenset({"previous_secret"})
+OPTIONAL_KEYS = frozenset({"previous_secret", "previous_key"})
+UNION_PARTS = frozenset({"OperationSpec", "Hook"})  # pydantic names the branches of a union
+PLAIN_PLACES = frozenset({"base_url", "conn", "token_url"})  # what a reference there names is no secret
 
 
 def load_manifests(paths: Iterable[Path], environ: Mapping[str, str]) -> dict[str, Manifest]:
@@ -46,16 +47,18 @@ def shipped_manifest(name: str) -> Path:
 
 
 def parse_manifest(document: Mapping[str, Any], environ: Mapping[str, str], file: Path) -> Manifest:
+    """A manifest from a document. Raises Misconfigured, with the file and the place."""
     document = _inherited(document, file)
     try:
         manifest = Manifest.model_validate(_resolved(document, environ, file, ()))
     except ValidationError as error:
         raise Misconfigured(f"{file}: {_in_words(error)}") from None
-    for name, operation in dict(manifest.operations).items():
+    for place, operation in manifest.specs:
+        roots = HOOK_ROOTS if place.startswith("webhook.") else ROOTS
         for part in ("path", "query", "headers", "body"):
-            problem = check_tree(getattr(operation, part, None), is_path=part == "path")
+            problem = check_tree(getattr(operation, part), is_path=part == "path", roots=roots)
             if problem:
-                raise Misconfigured(f"{file}: operations.{name}.{part}: {problem}")
+                raise Misconfigured(f"{file}: {place}.{part}: {problem}")
     return manifest
 
 
@@ -100,7 +103,7 @@ def _resolved(value: Any, environ: Mapping[str, str], file: Path, place: tuple[s
         text = _looked_up(value, environ, file, place)
         if text is None:
             return None
-        return text if place[-1] == "base_url" else SecretStr(text)
+        return text if PLAIN_PLACES & {place[0], place[-1]} else SecretStr(text)
     if isinstance(value, Mapping):
         for key in value:
             if not isinstance(key, str):
@@ -131,9 +134,10 @@ def _looked_up(
 def _in_words(error: ValidationError) -> str:
     """The first problem, with the place, and for an unknown key the nearest known one."""
     problem = error.errors(include_url=False, include_input=False)[0]
-    place = ".".join(str(part) for part in problem["loc"])
+    parts = [str(part) for part in problem["loc"]]
+    place = ".".join(part for part in parts if "[" not in part and part not in UNION_PARTS)
     if problem["type"] == "extra_forbidden":
-        return f"unknown key {place!r}{_nearest(str(problem['loc'][-1]))}"
+        return f"unknown key {place!r}{_nearest(parts[-1])}"
     message = problem["msg"].removeprefix("Value error, ")
     return f"{place}: {message}" if place else message
 

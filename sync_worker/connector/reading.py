@@ -3,118 +3,243 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from types import MappingProxyType
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from jmespath.exceptions import JMESPathError
 
 from sync_worker import exact_json
-from sync_worker.connector.manifest import CompiledPath, FieldPath, Manifest, ScaleSection
+from sync_worker.connector.manifest import Manifest
+from sync_worker.connector.schema import CompiledPath
+from sync_worker.connector.schema_record import FieldPath, KeyPart, ScaleSection
+from sync_worker.connector.texts import plain_text
 from sync_worker.errors import Permanent
 from sync_worker.hold_keys import normalise_email
 from sync_worker.model import EntityRef, Person, Record, RecordState
 
 MAIN_FIELD = "value"
 MAX_ID_LENGTH = 500
+Context = Mapping[str, Any]
+NO_CONTEXT: Context = MappingProxyType({})
 
 
-def read_record(manifest: Manifest, resource: Any) -> Record:
-    """The record that a resource of the system is. Raises Permanent (``malformed_record``)."""
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """What a person wrote; a placeholder of ours counts as nothing."""
+
+    title: str | None = None
+    body: str | None = None
+
+
+def read_record(manifest: Manifest, resource: Any, context: Context = NO_CONTEXT) -> Record:
+    """The record that a resource of the system is. ``context``: what the request for it knew.
+
+    Raises Permanent (``malformed_record``).
+    """
     if not isinstance(resource, Mapping):
-        raise Permanent("the system sent no record", reason="malformed_record")
-    fields = manifest.fields
-    email = _text(resource, fields.email)
+        raise malformed("the system sent no record")
+    reader = _Reader(manifest, resource, context)
     return Record(
-        remote_id=remote_id_of(manifest, {name: part.path for name, part in manifest.key.items()}, resource),
-        values=_values(manifest, resource),
-        revision=_integer(resource, fields.revision),
-        state=_state(manifest, resource),
-        entity=_entity(manifest, resource),
-        person=Person(email=normalise_email(email) if email else None, name=_text(resource, fields.author)),
+        remote_id=remote_id_of({name: reader.key_part(part) for name, part in manifest.key.items()}),
+        values=reader.values(),
+        revision=reader.revision(),
+        state=reader.state(),
+        entity=reader.entity(),
+        person=Person(email=reader.email(), name=reader.text("author")),
         raw=resource,
     )
 
 
-def _search(path: CompiledPath, document: Any) -> Any:
+def read_values(manifest: Manifest, resource: Mapping[str, Any]) -> dict[str, Decimal]:
+    """The values of a record by field name. Raises Permanent."""
+    return _Reader(manifest, resource, NO_CONTEXT).values()
+
+
+def read_texts(manifest: Manifest, resource: Mapping[str, Any]) -> Texts:
+    """Title and body of a record, as people wrote them. Raises Permanent."""
+    reader = _Reader(manifest, resource, NO_CONTEXT)
+    placeholders = {"title": manifest.text.placeholder_title, "body": manifest.text.placeholder_body}
+    found = {name: reader.text(name) for name in placeholders}
+    return Texts(**{name: text if text and text != placeholders[name] else None for name, text in found.items()})
+
+
+def created_at(manifest: Manifest, resource: Mapping[str, Any]) -> datetime | None:
+    """When a record was made, if the manifest says where that is. Raises Permanent."""
+    field = manifest.fields.created_at
+    value = _converted(field, _source(field, resource, NO_CONTEXT)) if field else None
+    return value if isinstance(value, datetime) else None
+
+
+def malformed(message: str) -> Permanent:
+    return Permanent(message, reason="malformed_record")
+
+
+def search(path: CompiledPath, document: Any) -> Any:
+    """What is at a path. Raises Permanent where a function of the path meets what it cannot take."""
     try:
         return path.search(document)
     except JMESPathError as error:
-        raise Permanent(f"{path}: {type(error).__name__}", reason="malformed_record") from None
+        raise malformed(f"{path}: {type(error).__name__}") from None
 
 
-def remote_id_of(manifest: Manifest, paths: Mapping[str, CompiledPath], document: Any) -> str:
+# -- keys
+
+
+def remote_id_of(parts: Mapping[str, Any]) -> str:
     """The id by which we keep a record: the one key part, or all of them as JSON. Raises Permanent."""
-    parts = {name: _search(path, document) for name, path in paths.items()}
     for name, value in parts.items():
         if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
-            raise Permanent(f"the key part {name!r} is missing", reason="malformed_record")
+            raise malformed(f"the key part {name!r} is missing")
     texts = {name: str(value) for name, value in parts.items()}
     remote_id = next(iter(texts.values())) if len(texts) == 1 else exact_json.dumps(dict(sorted(texts.items())))
-    if len(remote_id) > MAX_ID_LENGTH or "\x00" in remote_id:
-        raise Permanent("the id is longer than 500 characters or has a NUL in it", reason="malformed_record")
+    if len(remote_id) > MAX_ID_LENGTH or not remote_id.isprintable():
+        raise malformed("the id is longer than 500 characters or has a character that cannot be printed")
     return remote_id
 
 
 def key_of(manifest: Manifest, remote_id: str) -> dict[str, str]:
-    """The key parts of an id that ``remote_id_of`` made."""
+    """The key parts of an id that ``remote_id_of`` made. Raises Permanent for any other."""
     if len(manifest.key) == 1:
         return {next(iter(manifest.key)): remote_id}
-    key: dict[str, str] = exact_json.loads(remote_id)
+    try:
+        key = exact_json.loads(remote_id)
+    except ValueError:
+        key = None
+    if not isinstance(key, dict) or set(key) != set(manifest.key):
+        raise Permanent(f"the id has not the parts {sorted(manifest.key)}", reason="malformed_record")
     return key
 
 
-def _text(resource: Any, field: FieldPath | None) -> str | None:
-    value = _search(field.path, resource) if field else None
-    return str(value) if isinstance(value, str | int | Decimal) and not isinstance(value, bool) else None
+def context_of(manifest: Manifest, remote_id: str) -> dict[str, Any]:
+    """What the request for one record knows: its key, and what of the key came from a request."""
+    key = key_of(manifest, remote_id)
+    context: dict[str, Any] = {"key": key}
+    for name, part in manifest.key.items():
+        if part.context is not None:
+            root, _, leaf = str(part.context).rpartition(".")
+            context.setdefault(root, {})[leaf] = key[name]
+    return context
 
 
-def _integer(resource: Any, field: FieldPath | None) -> int | None:
-    text = _text(resource, field)
-    if text is None:
-        return None
+# -- values
+
+
+class _Reader:
+    """One resource."""
+
+    def __init__(self, manifest: Manifest, resource: Mapping[str, Any], context: Context) -> None:
+        self._manifest, self._resource, self._context = manifest, resource, context
+
+    def key_part(self, part: KeyPart) -> Any:
+        value = _source(part, self._resource, self._context)
+        if part.as_ == "int" and not str(value).lstrip("-").isdigit():
+            raise malformed(f"the key part {str(value)[:40]!r} is no whole number")
+        return value
+
+    def text(self, name: str) -> str | None:
+        """A field as text. Raises Permanent if it is required and missing."""
+        field: FieldPath | None = getattr(self._manifest.fields, name)
+        if field is None:
+            return None
+        value = _converted(field, _source(field, self._resource, self._context))
+        if value in (None, "") and field.required:
+            raise malformed(f"the record has no {name}")
+        if isinstance(value, bool):
+            return str(value).lower()
+        return None if value is None else str(value)
+
+    def email(self) -> str | None:
+        text = (self.text("email") or "").strip()
+        return normalise_email(text) if "@" in text else None
+
+    def revision(self) -> int | None:
+        text = self.text("revision")
+        if text is None:
+            return None
+        try:
+            number = int(text)
+        except ValueError:
+            raise malformed(f"{text[:40]!r} is no revision") from None
+        if abs(number) >= 2**63:
+            raise malformed("the revision is larger than 64 bits")
+        return number
+
+    def entity(self) -> EntityRef | None:
+        entity = self.text("entity")
+        return EntityRef(entity, self.text("entity_group") or "") if entity else None
+
+    def state(self) -> RecordState:
+        """Unknown states wait: only what is surely published may cross."""
+        if self._manifest.fields.state is None:
+            return RecordState.PUBLISHED
+        return self._manifest.states.of(self.text("state"))
+
+    def values(self) -> dict[str, Decimal]:
+        main = self._main_value()
+        scale = self._manifest.attribute_scale or self._manifest.scale
+        found = {name: _number(value, scale) for name, value in self._attributes().items()}
+        found = {MAIN_FIELD: main} | found
+        return {name: number for name, number in found.items() if number is not None}
+
+    def _main_value(self) -> Decimal | None:
+        field = self._manifest.fields.value
+        value = _named(field, _source(field, self._resource, self._context))
+        if value is None and field.required:
+            raise malformed("the record has no value")
+        return _number(value, self._manifest.scale)
+
+    def _attributes(self) -> dict[str, Any]:
+        found = {name: search(path, self._resource) for name, path in self._manifest.attributes.items()}
+        listed = self._manifest.attributes_list
+        items = search(listed.items, self._resource) if listed else None
+        for item in items if listed and isinstance(items, list) else ():
+            name = search(listed.name, item) if listed else None
+            if isinstance(name, str):
+                found[name] = search(listed.value, item) if listed else None
+        return found
+
+
+def _source(field: FieldPath | KeyPart, resource: Any, context: Context) -> Any:
+    if field.path is not None:
+        return search(field.path, resource)
+    if field.context is not None:
+        return search(field.context, context)
+    return field.const if isinstance(field, FieldPath) else None
+
+
+def _named(field: FieldPath, value: Any) -> Any:
+    """The manifest's name for a value, the value itself if it has none."""
+    return field.values.get(str(value), value) if field.values else value
+
+
+def _converted(field: FieldPath, value: Any) -> Any:
+    value = _named(field, value)
+    match field.as_:
+        case _ if value is None:
+            return None
+        case "datetime":
+            return _moment(field, value)
+        case "html_text":
+            return plain_text(value) if isinstance(value, str) else None
+        case "bool":
+            return value if isinstance(value, bool) else str(value).lower() in ("1", "true", "yes")
+        case _:
+            return value if isinstance(value, str | int | Decimal) else None
+
+
+def _moment(field: FieldPath, value: Any) -> datetime:
+    """A time with its zone. Raises Permanent."""
     try:
-        number = int(text)
-    except ValueError:
-        raise Permanent(f"{text[:40]!r} is no revision", reason="malformed_record") from None
-    if abs(number) >= 2**63:
-        raise Permanent("the revision is larger than 64 bits", reason="malformed_record")
-    return number
-
-
-def _entity(manifest: Manifest, resource: Any) -> EntityRef | None:
-    entity = _text(resource, manifest.fields.entity)
-    return EntityRef(entity, _text(resource, manifest.fields.entity_group) or "") if entity else None
-
-
-def _state(manifest: Manifest, resource: Any) -> RecordState:
-    """Unknown states wait: only what is surely published may cross."""
-    if manifest.fields.state is None:
-        return RecordState.PUBLISHED
-    return manifest.states.read.get(_text(resource, manifest.fields.state) or "", RecordState.PENDING)
-
-
-def _values(manifest: Manifest, resource: Any) -> dict[str, Decimal]:
-    values = {}
-    main = _number(_search(manifest.fields.value.path, resource), manifest.scale)
-    if main is not None:
-        values[MAIN_FIELD] = main
-    scale = manifest.attribute_scale or manifest.scale
-    for name, value in _attributes(manifest, resource).items():
-        number = _number(value, scale)
-        if number is not None:
-            values[name] = number
-    return values
-
-
-def _attributes(manifest: Manifest, resource: Any) -> dict[str, Any]:
-    found = {name: _search(path, resource) for name, path in manifest.attributes.items()}
-    listed = manifest.attributes_list
-    items = _search(listed.items, resource) if listed else None
-    for item in items if listed and isinstance(items, list) else ():
-        name = _search(listed.name, item) if listed else None
-        if isinstance(name, str):
-            found[name] = _search(listed.value, item) if listed else None
-    return found
+        if field.unit != "iso8601":
+            return datetime.fromtimestamp(int(value) / (1000 if field.unit == "epoch_ms" else 1), UTC)
+        moment = datetime.fromisoformat(str(value))
+    except (ValueError, TypeError, OverflowError, OSError):
+        raise malformed(f"{str(value)[:40]!r} is no time ({field.unit})") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(field.tz))
 
 
 def _number(value: Any, scale: ScaleSection) -> Decimal | None:
@@ -124,7 +249,9 @@ def _number(value: Any, scale: ScaleSection) -> Decimal | None:
     try:
         number = Decimal(str(value))
     except InvalidOperation:
-        raise Permanent(f"{str(value)[:40]!r} is no number", reason="malformed_record") from None
+        raise malformed(f"{str(value)[:40]!r} is no number") from None
     if not number.is_finite() or len(str(number)) > 32:
-        raise Permanent("a value is no reasonable number", reason="malformed_record")
-    return None if number in scale.unrated else number
+        raise malformed("a value is no reasonable number")
+    if number in scale.unrated:
+        return None
+    return max(scale.min, min(scale.max, number)) if scale.out_of_range == "clamp" else number

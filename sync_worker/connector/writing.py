@@ -1,14 +1,16 @@
 """Typed trees: how a manifest says what a call carries. No templates: values keep their types, texts their bytes.
 
-A leaf ``{from: PATH, as: KIND, default: VALUE, max_length: N}`` is filled from the context; everything else is
-literal. In URL paths ``{PATH}`` is filled and percent-encoded, and may not be empty: ``DELETE /ratings/`` must not
-be possible.
+A leaf ``{from: PATH, as: KIND, default: VALUE, max_length: N, values: MAP, required: true}`` is filled from the
+context; everything else is literal. In URL paths ``{PATH}`` is filled and percent-encoded, and may not be empty:
+``DELETE /ratings/`` must not be possible.
 """
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any
@@ -16,12 +18,13 @@ from urllib.parse import quote
 
 from jmespath.exceptions import JMESPathError
 
-from sync_worker.connector.manifest import CompiledPath
+from sync_worker.connector.schema import CompiledPath
 from sync_worker.errors import Permanent
 
-ROOTS = frozenset({"rating", "entity", "contact", "key", "sync", "page"})
-LEAF_KEYS = frozenset({"from", "as", "default", "max_length"})
-KINDS = frozenset({"str", "int", "decimal", "bool"})
+ROOTS = frozenset({"rating", "entity", "contact", "key", "sync", "page", "conn"})
+HOOK_ROOTS = frozenset({"hook", "conn", "page"})
+LEAF_KEYS = frozenset({"from", "as", "default", "max_length", "values", "required"})
+KINDS = frozenset({"str", "int", "decimal", "bool", "iso8601", "epoch_s", "epoch_ms"})
 VARIABLE = re.compile(r"\{([^{}]*)\}")
 
 
@@ -34,25 +37,33 @@ def is_leaf(node: Any) -> bool:
     return isinstance(node, Mapping) and "from" in node
 
 
-def check_tree(node: Any, *, is_path: bool = False) -> str:
+def check_tree(node: Any, *, is_path: bool = False, roots: Set[str] = ROOTS) -> str:
     """What is wrong with a tree or a URL path, in words; empty if nothing is."""
     if is_path:
-        return next((wrong for name in VARIABLE.findall(node or "") if (wrong := _check_source(name))), "")
+        return next((wrong for name in VARIABLE.findall(node or "") if (wrong := _check_source(name, roots))), "")
     if is_leaf(node):
-        unknown = set(node) - LEAF_KEYS
-        if unknown:
-            return f"a leaf knows {sorted(LEAF_KEYS)}, not {sorted(unknown)}"
-        if node.get("as", "str") not in KINDS:
-            return f"as: {node['as']!r} is none of {sorted(KINDS)}"
-        return _check_source(node["from"])
+        return _check_leaf(node) or _check_source(node["from"], roots)
     children = node.values() if isinstance(node, Mapping) else node if isinstance(node, list | tuple) else ()
-    return next((wrong for child in children if (wrong := check_tree(child))), "")
+    return next((wrong for child in children if (wrong := check_tree(child, roots=roots))), "")
 
 
-def _check_source(source: Any) -> str:
+def _check_leaf(node: Mapping[str, Any]) -> str:
+    unknown = sorted(set(node) - LEAF_KEYS)
+    if unknown:
+        close = difflib.get_close_matches(str(unknown[0]), sorted(LEAF_KEYS), n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        return f"a leaf knows {sorted(LEAF_KEYS)}, not {unknown}{hint}"
+    if node.get("as", "str") not in KINDS:
+        return f"as: {node['as']!r} is none of {sorted(KINDS)}"
+    if not isinstance(node.get("values", {}), Mapping):
+        return "values: is a mapping of ours to the system's"
+    return ""
+
+
+def _check_source(source: Any, roots: Set[str]) -> str:
     root = re.split(r"[.\[| ]", str(source), maxsplit=1)[0]
-    if root not in ROOTS:
-        return f"{source!r} starts with none of {sorted(ROOTS)}"
+    if root not in roots:
+        return f"{source!r} starts with none of {sorted(roots)}"
     try:
         _path(str(source))
     except JMESPathError as error:
@@ -76,9 +87,11 @@ def _leaf(node: Mapping[str, Any], context: Mapping[str, Any]) -> Any:
     value = _found(node["from"], context)
     if value is None:
         value = node.get("default")
+    if value in (None, "") and node.get("required"):
+        raise Permanent(f"{node['from']} is not known, and the system wants it", reason="cannot_write")
     if value is None:
         return None
-    value = _converted(value, node.get("as"))
+    value = _converted(node.get("values", {}).get(str(value), value), node.get("as"))
     limit = node.get("max_length")
     return value[:limit] if limit is not None and isinstance(value, str) else value
 
@@ -105,10 +118,20 @@ def _converted(value: Any, kind: str | None) -> Any:
                 return int(number) if number == number.to_integral_value() else number
             case "bool":
                 return bool(value)
+            case "iso8601":
+                return _moment(value).astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+            case "epoch_s" | "epoch_ms":
+                return int(_moment(value).timestamp() * (1000 if kind == "epoch_ms" else 1))
             case _:
                 return value
     except (InvalidOperation, ValueError):
         raise Permanent(f"a value is no {kind}", reason="cannot_write") from None
+
+
+def _moment(value: Any) -> datetime:
+    """Raises ValueError."""
+    moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def url_path(template: str, context: Mapping[str, Any]) -> str:

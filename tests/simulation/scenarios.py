@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 from sync_worker.model import Policy, RecordState, Side
 from sync_worker.ports import Capabilities
@@ -96,7 +97,7 @@ def _options(**policy: str) -> Options:
     return Options(CALM, people=1, policy=Policy(**policy))
 
 
-def _outside(**capabilities: bool) -> Options:
+def _outside(**capabilities: Any) -> Options:
     return Options(CALM, people=1, external=Capabilities(many_fields=True, **capabilities))
 
 

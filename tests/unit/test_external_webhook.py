@@ -18,20 +18,22 @@ from standardwebhooks.webhooks import Webhook
 from sync_worker.connector.loading import load_manifest, shipped_manifest
 from sync_worker.model import NewDelivery, Side
 from tests.unit.signed import OLD_SECRET, OWN_SERVICE, SECRET, acme_headers, an_external_body
-from webhook_gateway.external import read_delivery
+from webhook_gateway.external import Reading, read_deliveries
 from webhook_gateway.wix import Ignored, Rejected
 
 OWN = load_manifest(shipped_manifest("own-service"), OWN_SERVICE)
 BODY = an_external_body()
 
 
-def read(body: bytes, headers: dict[str, str], now: float | None = None) -> NewDelivery | Ignored | Rejected:
-    return read_delivery(OWN, body, headers, time.time() if now is None else now)
+def read(body: bytes, headers: dict[str, str], now: float | None = None) -> Reading:
+    return read_deliveries(OWN, body, headers, {}, time.time() if now is None else now)
 
 
 def accepted(body: bytes, headers: dict[str, str]) -> NewDelivery:
-    delivery = read(body, headers)
-    assert isinstance(delivery, NewDelivery), delivery
+    deliveries = read(body, headers)
+    assert isinstance(deliveries, list), deliveries
+    (delivery,) = deliveries
+    assert isinstance(delivery, NewDelivery)
     return delivery
 
 

@@ -1,0 +1,68 @@
+"""What every section of a manifest is made of: strict models, compiled paths, secrets by reference."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import jmespath
+from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretStr, WithJsonSchema
+
+
+class Strict(BaseModel):
+    """Refuses keys that it does not know."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, populate_by_name=True, use_attribute_docstrings=True, hide_input_in_errors=True
+    )
+
+
+class CompiledPath(str):
+    """A JMESPath expression (https://jmespath.org), compiled once."""
+
+    _compiled: Any
+
+    def __new__(cls, text: str) -> CompiledPath:
+        path = super().__new__(cls, text)
+        path._compiled = jmespath.compile(text)
+        return path
+
+    def search(self, document: Any) -> Any:
+        return self._compiled.search(document)
+
+
+def _compiled(value: Any) -> CompiledPath:
+    if not isinstance(value, str):
+        raise ValueError("a path is a text")
+    try:
+        return CompiledPath(value)
+    except jmespath.exceptions.JMESPathError as error:
+        raise ValueError(f"{value!r} is no JMESPath: {str(error).splitlines()[0]}") from None
+
+
+Path = Annotated[
+    Any, BeforeValidator(_compiled), WithJsonSchema({"type": "string", "description": "A JMESPath expression"})
+]
+
+
+def _secret(value: Any) -> SecretStr:
+    if isinstance(value, SecretStr):
+        return value
+    raise ValueError("a secret comes by reference: {env: NAME} or {file: PATH}, never written out")
+
+
+REFERENCE_SCHEMA = {
+    "type": "object",
+    "description": "Where the value is kept: {env: NAME} (also NAME_FILE) or {file: PATH}; never the value itself",
+    "properties": {"env": {"type": "string"}, "file": {"type": "string"}},
+    "minProperties": 1,
+    "maxProperties": 1,
+    "additionalProperties": False,
+}
+Secret = Annotated[SecretStr, BeforeValidator(_secret), WithJsonSchema(REFERENCE_SCHEMA)]
+
+
+def one_of(model: Strict, *names: str) -> None:
+    """Exactly one of these keys says where a value comes from. Raises ValueError."""
+    given = [name for name in names if getattr(model, name) is not None]
+    if len(given) != 1:
+        raise ValueError(f"needs exactly one of {', '.join(names)}" + (f", not {', '.join(given)}" if given else ""))
