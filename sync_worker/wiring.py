@@ -16,10 +16,9 @@ from redis.exceptions import RedisError
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from sync_worker.adapters.external_auth import proof_of
+from sync_worker.adapters.external_http import http_of
 from sync_worker.adapters.external_plugins import remote_of
 from sync_worker.adapters.http import Budget, FixedHeaders, NoBudget, RemoteHttp
-from sync_worker.adapters.http_waits import Waits
 from sync_worker.adapters.ledger import SqlLedger
 from sync_worker.adapters.ledger_admin import LedgerAdmin
 from sync_worker.adapters.redis import Asking, RedisBudget, RedisGuard, RedisTokens, open_redis
@@ -147,33 +146,9 @@ class Wiring:
         manifest = self.manifests.get(connector)
         if manifest is None:
             raise Misconfigured(f"there is no connector {connector!r}; name its manifest in CONNECTORS")
-        return remote_of(manifest, self.external_http(manifest))
-
-    def external_http(self, manifest: Manifest) -> RemoteHttp:
-        """The client for one connector's calls, with its pace, patience and credentials."""
-        http, proof = manifest.http, proof_of(manifest, RedisTokens(self.cache))
-        budget = http.budget
-        return RemoteHttp(
-            manifest.base_url,
-            remote=manifest.id,
-            authorization=proof.authorization,
-            sign=proof.sign,
-            budget=self._budget(f"external:{manifest.id}", float(budget.requests), budget.per_minute),
-            allowed_hosts=frozenset(manifest.allowed_hosts),
-            allow_private_hosts=manifest.allow_private_hosts,
-            headers=http.headers,
-            deadline_seconds=http.timeout_s,
-            max_body_bytes=http.max_body_bytes,
-            pool_size=budget.concurrency,
-            concurrency=budget.concurrency,
-            waits=Waits(
-                frozenset(http.backoff.statuses),
-                http.backoff.after_header,
-                http.backoff.after_unit,
-                http.backoff.max_wait_s,
-                http.backoff.attempts,
-            ),
-        )
+        budget = manifest.http.budget
+        shared = self._budget(f"external:{manifest.id}", float(budget.requests), budget.per_minute)
+        return remote_of(manifest, http_of(manifest, shared, RedisTokens(self.cache)))
 
     def close(self) -> None:
         """Let go of the database; what was made here is of no use afterwards."""
@@ -187,6 +162,11 @@ class Wiring:
 
 def manifests_of(settings: Settings, environ: Mapping[str, str]) -> dict[str, Manifest]:
     """The manifests that CONNECTORS names: shipped ones by name, others as files or folders. Raises Misconfigured."""
+    return load_manifests(manifest_paths(settings), environ)
+
+
+def manifest_paths(settings: Settings) -> list[Path]:
+    """The files and folders that CONNECTORS names. Raises Misconfigured if one does not exist."""
     names = [name.strip() for name in settings.connectors.split(",") if name.strip()]
     paths = [
         Path(name) if "/" in name or name.endswith((".yaml", ".yml")) else shipped_manifest(name) for name in names
@@ -194,7 +174,7 @@ def manifests_of(settings: Settings, environ: Mapping[str, str]) -> dict[str, Ma
     missing = [str(path) for path in paths if not path.exists()]
     if missing:
         raise Misconfigured(f"CONNECTORS names {', '.join(missing)}, which does not exist")
-    return load_manifests(paths, environ)
+    return paths
 
 
 @lru_cache(maxsize=1)

@@ -73,6 +73,10 @@ class ExternalCalls:
         spec = self.spec(name)
         if isinstance(spec, Hook):
             return RawPage(_rows(self._hooked(spec, context)), None)
+        return self.page_of(spec, name, context, place)
+
+    def page_of(self, spec: OperationSpec, name: str, context: Context, place: Place) -> RawPage:
+        """One page of a listing that is declared elsewhere than under operations."""
         paging = spec.pagination
         is_link = paging.kind == "next_link" and place.at != ""
         answer = self.send(

@@ -25,6 +25,25 @@ class Tokens(Protocol):
     def claim(self, name: str, seconds: int) -> bool: ...
 
 
+class OwnTokens:
+    """Implements Tokens for one process that shares with nobody: a command, a test."""
+
+    def __init__(self) -> None:
+        self._tokens: dict[str, str] = {}
+
+    def get(self, name: str) -> str | None:
+        return self._tokens.get(name)
+
+    def put(self, name: str, token: str, seconds: int) -> None:
+        self._tokens[name] = token
+
+    def drop(self, name: str) -> None:
+        self._tokens.pop(name, None)
+
+    def claim(self, name: str, seconds: int) -> bool:
+        return True
+
+
 class TokenAuthorization:
     """Implements adapters.http.Authorization. ``fetch`` asks the token endpoint and returns its answer.
 

@@ -37,6 +37,27 @@ def load_manifest(file: Path, environ: Mapping[str, str]) -> Manifest:
     return parse_manifest(_read(file), environ, file)
 
 
+class Placeholders(dict[str, str]):
+    """An environment that has an answer for every name, so that a manifest can be read before it is set up.
+
+    ``missing``: the names that it made up.
+    """
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        super().__init__(environ)
+        self.missing: list[str] = []
+
+    def get(self, name: str, default: Any = None) -> Any:
+        if self.keys() & {name, f"{name}_FILE"} or name.endswith("_FILE"):
+            return super().get(name, default)
+        if name not in self.missing:
+            self.missing.append(name)
+        return f"https://{name.lower().replace('_', '-')}.not-set.example"
+
+    def __getitem__(self, name: str) -> str:
+        return str(self.get(name))
+
+
 def shipped_manifest(name: str) -> Path:
     """The file of a manifest that ships with ratings-sync. Raises Misconfigured."""
     file = SHIPPED / f"{name}.yaml"
@@ -118,6 +139,8 @@ def _looked_up(
     reference: Mapping[str, Any], environ: Mapping[str, str], file: Path, place: tuple[str, ...]
 ) -> str | None:
     ((kind, name),) = reference.items()
+    if place[-1] in OPTIONAL_KEYS and kind == "env" and not {name, f"{name}_FILE"} & set(environ):
+        return None
     path = name if kind == "file" else environ.get(f"{name}_FILE")
     if kind == "env" and environ.get(name):
         return environ[name]

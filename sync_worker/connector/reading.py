@@ -59,9 +59,9 @@ def read_values(manifest: Manifest, resource: Mapping[str, Any]) -> dict[str, De
     return _Reader(manifest, resource, NO_CONTEXT).values()
 
 
-def read_texts(manifest: Manifest, resource: Mapping[str, Any]) -> Texts:
+def read_texts(manifest: Manifest, resource: Mapping[str, Any], context: Context = NO_CONTEXT) -> Texts:
     """Title and body of a record, as people wrote them. Raises Permanent."""
-    reader = _Reader(manifest, resource, NO_CONTEXT)
+    reader = _Reader(manifest, resource, context)
     placeholders = {"title": manifest.text.placeholder_title, "body": manifest.text.placeholder_body}
     found = {name: reader.text(name) for name in placeholders}
     return Texts(**{name: text if text and text != placeholders[name] else None for name, text in found.items()})

@@ -1,0 +1,32 @@
+"""The HTTP client of one connector, by its manifest: pace, patience, credentials, allowed hosts."""
+
+from __future__ import annotations
+
+from sync_worker.adapters.external_auth import proof_of
+from sync_worker.adapters.http import Budget, RemoteHttp
+from sync_worker.adapters.http_tokens import Tokens
+from sync_worker.adapters.http_waits import Waits
+from sync_worker.connector.manifest import Manifest
+
+
+def http_of(manifest: Manifest, budget: Budget, tokens: Tokens) -> RemoteHttp:
+    """``budget`` and ``tokens``: the fleet's."""
+    http, proof = manifest.http, proof_of(manifest, tokens)
+    backoff = http.backoff
+    return RemoteHttp(
+        manifest.base_url,
+        remote=manifest.id,
+        authorization=proof.authorization,
+        sign=proof.sign,
+        budget=budget,
+        allowed_hosts=frozenset(manifest.allowed_hosts),
+        allow_private_hosts=manifest.allow_private_hosts,
+        headers=http.headers,
+        deadline_seconds=http.timeout_s,
+        max_body_bytes=http.max_body_bytes,
+        pool_size=http.budget.concurrency,
+        concurrency=http.budget.concurrency,
+        waits=Waits(
+            frozenset(backoff.statuses), backoff.after_header, backoff.after_unit, backoff.max_wait_s, backoff.attempts
+        ),
+    )
