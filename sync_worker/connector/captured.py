@@ -111,7 +111,8 @@ def _hmac_fits(request: Received, secrets: Mapping[str, str]) -> Iterator[str]:
     ):
         algorithm = ALGORITHMS[len(digest)]
         if hmac.compare_digest(hmac.new(key, text, algorithm).digest(), digest):
-            yield f"HMAC: header {header}, algorithm {algorithm}, encoding {encoding}, signed {signed}, with {place}{form}"
+            way = f"header {header}, algorithm {algorithm}, encoding {encoding}, signed {signed}"
+            yield f"HMAC: {way}, with {place}{form}"
 
 
 def _digests(request: Received) -> Iterator[tuple[str, str, bytes]]:
@@ -119,10 +120,8 @@ def _digests(request: Received) -> Iterator[tuple[str, str, bytes]]:
     for name, value in request.headers.items():
         if len(value) > MAX_HEADER:
             continue
-        tokens = {value, *re.split(r"[\s,;]+|(?<=[a-z0-9])=(?=[^=])", value)}
-        for token, (encoding, decoded) in ((token, one) for token in tokens for one in _decoded(token)):
-            if token and len(decoded) in ALGORITHMS:
-                yield name, encoding, decoded
+        for token in {value, *re.split(r"[\s,;]+|(?<=[a-z0-9])=(?=[^=])", value)} - {""}:
+            yield from ((name, encoding, digest) for encoding, digest in _decoded(token) if len(digest) in ALGORITHMS)
 
 
 def _decoded(token: str) -> Iterator[tuple[str, bytes]]:

@@ -94,7 +94,7 @@ def _limits(manifest: Manifest) -> Iterator[str]:
     if manifest.fields.email is None:
         yield "Records carry no e-mail address: who rated is not known, and their ratings are held (reason `no_email`)."
     if operations.get is None and operations.list is not None:
-        yield "There is no call for one record: it is looked for in the listing, which costs as many calls as it has pages."
+        yield "One record has no call of its own: it is looked for in the listing, which costs a call for each page."
     if operations.list is None:
         yield "Nothing can be listed: what a webhook missed stays missed."
     listing = operations.list
