@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -213,8 +214,6 @@ def new(name: str, out: Path | None) -> None:
 
 
 def _checked_name(name: str) -> None:
-    import re
-
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", name):
         raise Misconfigured(f"{name!r} is no connector id: small letters, digits and dashes, at most 63")
 

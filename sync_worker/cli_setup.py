@@ -24,7 +24,7 @@ from sync_worker.mapping_files import (
     read_entities,
     read_fields,
 )
-from sync_worker.model import Site
+from sync_worker.model import Side, Site
 from sync_worker.scale import FieldMap, Scale
 from sync_worker.wiring import wiring
 
@@ -62,10 +62,15 @@ def add_site(instance_id: str, connector: str, policies: Sequence[str]) -> None:
     if manifest is None:
         known = ", ".join(sorted(wiring().manifests))
         raise Misconfigured(f"there is no connector {connector!r}; CONNECTORS names: {known}")
-    added, released = wiring().admin.add_site(instance_id, connector, [default_field(manifest)], _policies(policies))
+    chosen = manifest.first_policies | _policies(policies)
+    added, released = wiring().admin.add_site(instance_id, connector, [default_field(manifest)], chosen)
     click.echo(f"site {added.id}: Wix instance {instance_id} ↔ {connector}")
     for field in added.fields:
         click.echo(f"  {field.attribute} ({field.wix}) ↔ {field.external_field} ({field.external}), {field.mapping}")
+    if manifest.first_policies and not added.policy.may_write(Side.EXTERNAL):
+        click.echo(
+            "  nothing is written to the external system yet; `ratings-sync site policy direction=both` changes it"
+        )
     if released:
         click.echo(f"  {len(released)} deliveries had waited for this site and are on their way")
 

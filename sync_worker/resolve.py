@@ -135,6 +135,8 @@ class Resolver:
 
     def _external_rater(self, person: Person) -> Contact | Closing:
         if person.email is None:
+            if self.connection.remotes[Side.EXTERNAL].capabilities.skips_without_email:
+                return Closing(InboxState.DONE, "no_email_skipped")
             raise Held("no_email")
         email = normalise_email(person.email)
         contact = self.ledger.contact(self.site.id, email=email)

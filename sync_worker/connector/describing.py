@@ -91,12 +91,13 @@ def _limits(manifest: Manifest) -> Iterator[str]:
     if operations.create_async is not None:
         yield "The system may drop a new rating silently; a person is told when it has not shown itself in time."
     yield from _limits_of_webhooks(manifest)
+    yield from manifest.limits
     if manifest.fields.email is None:
         yield "Records carry no e-mail address: who rated is not known, and their ratings are held (reason `no_email`)."
     if operations.get is None and operations.list is not None:
         yield "One record has no call of its own: it is looked for in the listing, which costs a call for each page."
-    if operations.list is None:
-        yield "Nothing can be listed: what a webhook missed stays missed."
+    if operations.list is None or (manifest.lists_by_parent and operations.parents is None):
+        yield "There is no listing of all records: what a webhook missed stays missed."
     listing = operations.list
     if isinstance(listing, OperationSpec) and listing.pagination.max_pages < 1000:
         rows = listing.pagination.max_pages * listing.pagination.size

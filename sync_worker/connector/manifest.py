@@ -39,6 +39,8 @@ class Manifest(Strict):
     """What tells one account from another, such as a store hash: literal, or ``{env: NAME}``."""
     outbound: bool = True
     """``off``: a site of this connector starts with the direction ``to_wix``; a person switches writing on."""
+    limits: tuple[str, ...] = ()
+    """What people should know besides what follows from the rest; shown by ``connector show``."""
     plugin: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9_.-]*$")
     """Registered name of a Python plugin that makes the calls, for what cannot be declared."""
     auth: Auth = NoAuth()
@@ -78,6 +80,11 @@ class Manifest(Strict):
             ),
             skips_without_email=self.identity.when_missing == "skip",
         )
+
+    @property
+    def first_policies(self) -> dict[str, str]:
+        """Policies that a new site of this connector starts with, where they are not the usual ones."""
+        return {} if self.outbound else {"direction": "to_wix"}
 
     @property
     def lists_by_parent(self) -> bool:

@@ -221,7 +221,10 @@ def test_pausing_holds_and_resuming_releases(site: Shell) -> None:
 
 SETTINGS: dict[str, tuple[dict[str, str], str]] = {
     "no number": ({"WIX_BUDGET_PER_MINUTE": "many"}, "WIX_BUDGET_PER_MINUTE: "),
-    "unknown connector": ({"CONNECTORS": "nobody"}, "there is no connector 'nobody'; shipped are: own-service"),
+    "unknown connector": (
+        {"CONNECTORS": "nobody"},
+        "there is no connector 'nobody'; shipped are: bigcommerce, ecwid, fera",
+    ),
     "missing file": ({"CONNECTORS": "./nothing.yaml"}, "CONNECTORS names nothing.yaml, which does not exist"),
     "secret not set": ({"OWN_SERVICE_TOKEN": ""}, "OWN_SERVICE_TOKEN is not set; set OWN_SERVICE_TOKEN or"),
     "secret file gone": (
