@@ -239,7 +239,7 @@ def webhooks() -> None:
 @JSON
 def list_webhooks(name: str, as_json: bool) -> None:
     """Our webhooks with their state. Exit code 1 if one is disabled or there is none."""
-    _tell(_with_hooks(name, lambda hooks: hooks.list()), as_json)
+    _tell(_with_hooks(name, lambda hooks: hooks.ours()), as_json)
 
 
 @example(
@@ -264,7 +264,7 @@ def enable_webhooks(name: str, as_json: bool) -> None:
     def enable(hooks: ExternalHooks) -> list[HookState]:
         brought_back = hooks.enable()
         click.echo(f"{len(brought_back)} brought back", err=True)
-        return hooks.list()
+        return hooks.ours()
 
     _tell(_with_hooks(name, enable), as_json)
 

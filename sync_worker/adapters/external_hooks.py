@@ -39,7 +39,7 @@ class ExternalHooks:
         self._manage: Manage = manifest.webhook.manage
         self._calls = ExternalCalls(manifest, http)
 
-    def list(self) -> list[HookState]:
+    def ours(self) -> list[HookState]:
         """Hooks that lead to this connector's address, at whatever host."""
         return [hook for hook in self._all() if urlsplit(hook.url).path.rstrip("/").endswith(self._path)]
 
@@ -49,16 +49,16 @@ class ExternalHooks:
             raise Misconfigured(
                 f"{url} does not end with {self._path}, where the gateway takes this connector's webhooks"
             )
-        there = {hook.topic for hook in self.list() if hook.url.rstrip("/") == url.rstrip("/")}
+        there = {hook.topic for hook in self.ours() if hook.url.rstrip("/") == url.rstrip("/")}
         for topic in self._manage.topics:
             if topic not in there:
                 hook = {"url": self._with_token(url), "topic": topic, "secret": self._secret}
                 self._send("register", hook)
-        return self.list()
+        return self.ours()
 
     def enable(self) -> list[HookState]:
         """Brings back those that the system has disabled; returns which these were."""
-        disabled = [hook for hook in self.list() if not hook.is_enabled]
+        disabled = [hook for hook in self.ours() if not hook.is_enabled]
         if disabled and self._manage.enable is None:
             raise Misconfigured(f"connector {self._manifest.id} does not say how hooks are enabled; use the dashboard")
         for hook in disabled:

@@ -1,0 +1,269 @@
+"""Every manifest that ships or is printed: it loads, its samples hold, its limits are said; wrong ones are refused."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from sync_worker.cli_setup import WIX_SCALE
+from sync_worker.connector.checking import check_manifest, signed_by
+from sync_worker.connector.describing import describe, ways
+from sync_worker.connector.loading import SHIPPED, Placeholders, load_manifest, parse_manifest, shipped_manifest
+from sync_worker.connector.manifest import Manifest
+from sync_worker.connector.schema_file import editor_schema
+from sync_worker.errors import Misconfigured
+from webhook_gateway.external import read_deliveries
+
+ROOT = Path(__file__).parents[2]
+PRINTED = ROOT / "tests" / "manifests"
+ALL = [
+    *sorted(SHIPPED.glob("*.yaml")),
+    *sorted(PRINTED.glob("*.yaml")),
+    ROOT / "examples" / "plugin" / "acme-graphql.yaml",
+]
+
+
+def loaded(file: Path) -> Manifest:
+    return load_manifest(file, Placeholders({}))
+
+
+def shipped(name: str) -> Manifest:
+    return loaded(shipped_manifest(name))
+
+
+@pytest.mark.parametrize("file", ALL, ids=lambda file: f"{file.parent.name}-{file.stem}")
+def test_manifest_loads_and_every_sample_in_it_comes_to_what_it_says(file: Path) -> None:
+    findings = check_manifest(loaded(file), read_deliveries, WIX_SCALE, time.time())
+    assert [finding for finding in findings if not finding.is_good] == []
+
+
+@pytest.mark.parametrize("name", [file.stem for file in sorted(SHIPPED.glob("*.yaml")) if file.stem != "own-service"])
+def test_shipped_manifest_brings_samples_of_both_kinds(name: str) -> None:
+    examples = shipped(name).examples
+    assert examples.deliveries
+    assert examples.records
+
+
+def test_sample_that_does_not_hold_is_noticed() -> None:
+    document = yaml.safe_load(shipped_manifest("woocommerce").read_text())
+    document["examples"]["records"][0]["expect"]["value"] = 3
+    document["examples"]["deliveries"][0]["expect"] = "ignored"
+    document["examples"]["deliveries"][1]["expect"] = [{"change": "upsert", "remote_id": "4712"}]
+    manifest = parse_manifest(document, Placeholders({}), Path("woo.yaml"))
+    findings = check_manifest(manifest, read_deliveries, WIX_SCALE, time.time())
+    assert [finding.wrong for finding in findings if not finding.is_good] == [
+        "expected ignored, is deliveries",
+        "expected 1 deliveries, is rejected (bad_signature)",
+        "value: expected 3, is 4",
+    ]
+
+
+# -- what follows from them
+
+WAYS = {
+    "own-service": "two-way",
+    "woocommerce": "two-way",
+    "fera": "two-way",
+    "bigcommerce": "two-way",
+    "judgeme": "to Wix; create, delete outwards",
+    "reviewsio": "to Wix; create outwards",
+    "okendo": "to Wix only",
+    "trustpilot": "to Wix only",
+    "ecwid": "to Wix; delete outwards",
+}
+
+
+@pytest.mark.parametrize("name", sorted(WAYS))
+def test_ways_of_a_connector_are_derived(name: str) -> None:
+    assert ways(shipped(name)) == WAYS[name]
+
+
+def test_every_shipped_connector_is_in_the_table_above() -> None:
+    assert {file.stem for file in SHIPPED.glob("*.yaml")} == set(WAYS)
+
+
+def test_two_way_platforms_have_no_revisions_and_are_searched_before_each_create() -> None:
+    for name in ("woocommerce", "fera", "bigcommerce"):
+        can = shipped(name).capabilities
+        assert (can.has_revision, can.is_unique, can.trusts_payload) == (False, False, False)
+        assert can.can_create
+        assert can.can_update
+        assert can.can_delete
+
+
+def test_what_a_system_does_not_offer_is_a_capability_it_lacks() -> None:
+    judgeme, okendo, ecwid = (shipped(name).capabilities for name in ("judgeme", "okendo", "ecwid"))
+    assert (judgeme.can_create, judgeme.create_is_async, judgeme.can_update) == (True, True, False)
+    assert (okendo.can_create, okendo.can_update, okendo.can_delete, okendo.trusts_payload) == (
+        False,
+        False,
+        False,
+        True,
+    )
+    assert okendo.ignored_operations == {"create", "update", "delete"}
+    assert ecwid.ignored_operations == frozenset()
+
+
+@pytest.mark.parametrize("name", ["fera", "judgeme", "reviewsio", "okendo", "trustpilot"])
+def test_hosted_review_platform_starts_with_writing_off(name: str) -> None:
+    assert shipped(name).first_policies == {"direction": "to_wix"}
+
+
+@pytest.mark.parametrize(
+    ("name", "limit"),
+    [
+        ("judgeme", "A changed Wix rating cannot be carried over: it is held and shown (reason `unsupported`)."),
+        ("judgeme", "A full scan sees at most 10000 records; beyond that it stops with an error and deletes nothing."),
+        ("trustpilot", "Records carry no e-mail address"),
+        ("bigcommerce", "Events tell of the product only"),
+        ("fera", "does not cover its body"),
+        ("reviewsio", "The product's list holds no e-mail address"),
+        ("okendo", "A new Wix rating cannot be carried over: it is noted in the history and ends there."),
+    ],
+)
+def test_limit_is_said_in_words(name: str, limit: str) -> None:
+    assert any(limit in one for one in describe(shipped(name)).limits)
+
+
+# -- wrong manifests
+
+
+def _inline_secret(document: Any) -> None:
+    document["auth"]["password"] = "hunter2"
+
+
+def _typo(document: Any) -> None:
+    document["webhok"] = document.pop("webhook")
+
+
+def _traversal(document: Any) -> None:
+    document["operations"]["get"]["path"] = "/wp-json/../{key.id}"
+
+
+def _unknown_root(document: Any) -> None:
+    document["operations"]["create"]["body"]["rating"] = {"from": "environment.WOO_CONSUMER_SECRET"}
+
+
+def _bad_path(document: Any) -> None:
+    document["fields"]["value"]["path"] = "rating[["
+
+
+def _trust(document: Any) -> None:
+    document["webhook"] |= {"payload": "full", "refetch": "full_payload_ok", "record_path": "@"}
+    document["webhook"]["verify"] = [{"type": "url_token", "secret": {"env": "WOO_WEBHOOK_SECRET"}}]
+
+
+def _no_way_in(document: Any) -> None:
+    del document["webhook"], document["operations"]["list"]
+
+
+WRONG: dict[str, tuple[Callable[[Any], None], str]] = {
+    "typo": (_typo, "unknown key 'webhok'; did you mean 'webhook'?"),
+    "secret written out": (_inline_secret, "auth.basic.password: a secret comes by reference: {env: NAME}"),
+    "traversal": (_traversal, "has an empty segment, '.' or '..' in it"),
+    "unknown root": (_unknown_root, "operations.create.body: 'environment.WOO_CONSUMER_SECRET' starts with none of"),
+    "bad path": (_bad_path, "fields.value.path: 'rating[[' is no JMESPath"),
+    "trusted payload that nobody signed": (_trust, "a signature does not cover the body; sign the body"),
+    "no way in": (_no_way_in, "there is no way in: declare webhook, or operations.list"),
+}
+
+
+@pytest.mark.parametrize("case", sorted(WRONG))
+def test_wrong_manifest_is_refused_in_words_that_name_the_place(case: str) -> None:
+    change, complaint = WRONG[case]
+    document = yaml.safe_load((PRINTED / "woocommerce.yaml").read_text())
+    change(document)
+    with pytest.raises(Misconfigured) as refusal:
+        parse_manifest(document, Placeholders({}), Path("my-shop.yaml"))
+    assert str(refusal.value).startswith("my-shop.yaml: ")
+    assert complaint in str(refusal.value)
+    assert "hunter2" not in str(refusal.value)
+
+
+MORE_WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "two sources of one field": ({"fields": {"value": {"const": 4}}}, "needs exactly one of path, context, const"),
+    "create without a search": ({"operations": {"find": None}}, "operations.create needs operations.find"),
+    "placeholder that is missing": ({"text": {"placeholder_body": None}}, "required_body needs placeholder_body"),
+    "unknown time zone": ({"fields": {"created_at": {"tz": "Mars/Base"}}}, "'Mars/Base' is no time zone"),
+    "plain http": ({"base_url": "http://shop.example.com"}, "base_url is not https"),
+    "parameters in a path": ({"operations": {"get": {"path": "/x?a={key.id}"}}}, "parameters belong under query"),
+    "handshake that fits everything": ({"webhook": {"handshake": [{}]}}, "needs exactly one of empty_body, body_regex"),
+    "typo in a leaf": (
+        {"operations": {"create": {"body": {"rating": {"frm": "x", "from": "rating.value"}}}}},
+        "did you mean 'from'?",
+    ),
+    "credentials in a tree": (
+        {"operations": {"get": {"query": {"a": {"from": "hook.secret"}}}}},
+        "starts with none of",
+    ),
+    "mixed JWT algorithms": (
+        {
+            "webhook": {
+                "verify": [
+                    {
+                        "type": "jwt",
+                        "source": "query",
+                        "name": "t",
+                        "algorithms": ["HS256", "RS256"],
+                        "key": {"env": "K"},
+                    }
+                ]
+            }
+        },
+        "never mixed",
+    ),
+    "redirects": ({"http": {"redirects": True}}, "http.redirects"),
+    "secret of the wrong place": ({"conn": {"a": {"value": "x"}}}, "conn.a"),
+}
+
+
+@pytest.mark.parametrize("case", sorted(MORE_WRONG))
+def test_mistake_in_an_extending_manifest_is_refused(case: str, tmp_path: Path) -> None:
+    change, complaint = MORE_WRONG[case]
+    file = tmp_path / "second-shop.yaml"
+    file.write_text(yaml.safe_dump({"extends": "woocommerce", "id": "second-shop", **change}))
+    with pytest.raises(Misconfigured) as refusal:
+        load_manifest(file, Placeholders({}))
+    assert complaint in str(refusal.value)
+
+
+def test_own_secrets_of_a_second_shop_are_its_own(tmp_path: Path) -> None:
+    file = tmp_path / "second-shop.yaml"
+    file.write_text(
+        "extends: woocommerce\nid: second-shop\nwebhook: {verify: [{type: hmac, header: X-WC-Webhook-Signature, "
+        "encoding: base64, secret: {env: SECOND_SECRET}}]}\n"
+    )
+    manifest = load_manifest(file, Placeholders({"SECOND_SECRET": "second-secret"}))
+    assert manifest.webhook is not None
+    assert list(manifest.webhook.verify[0].secrets) == ["second-secret"]
+    assert "second-secret" not in repr(manifest)
+
+
+# -- for people who write one
+
+
+def test_every_key_of_the_schema_is_explained_in_the_documentation() -> None:
+    page = (ROOT / "docs" / "connectors.md").read_text()
+    schema = editor_schema()
+    parts = [schema, *schema["$defs"].values()]
+    keys = {key for part in parts for key in part.get("properties", {})}
+    assert sorted(key for key in keys if not re.search(rf"`[^`\n]*\b{re.escape(key)}\b[^`\n]*`", page)) == []
+
+
+def test_schema_for_editors_knows_references_and_every_section() -> None:
+    schema = editor_schema()
+    assert {"version", "key", "fields", "scale", "operations", "webhook", "extends"} <= set(schema["properties"])
+    assert schema["$defs"]["BearerAuth"]["properties"]["token"]["properties"].keys() == {"env", "file"}
+    assert schema["additionalProperties"] is False
+
+
+def test_sample_secret_replaces_every_secret_of_the_webhook() -> None:
+    manifest = signed_by(shipped("judgeme"), "sample")
+    assert manifest.webhook is not None
+    assert [list(scheme.secrets) for scheme in manifest.webhook.verify] == [["sample"], ["sample"]]
