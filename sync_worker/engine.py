@@ -20,6 +20,7 @@ from sync_worker.errors import (
     Permanent,
     RateLimited,
     Transient,
+    Unconfirmed,
     UnknownOutcome,
 )
 from sync_worker.lease_keeper import LeaseKeeper
@@ -47,6 +48,11 @@ from sync_worker.slot_write import MAIN_FIELD, SlotWrite, slot_write
 from sync_worker.view import View
 
 WRITES_PER_HOUR = 12
+CONFIRM_WITHIN_SECONDS = 900.0  # an accepted create that does not show by then is a person's to look at
+CONFIRM_EVERY_SECONDS = 30.0
+ACCEPTED = "create_accepted"
+AWAITING = "awaiting_confirmation"
+UNSUPPORTED = "unsupported"
 ROUNDS = 24  # far above what any policy needs; a run that has not settled by then starts anew later
 
 
@@ -80,6 +86,9 @@ class Engine:
         except RateLimited as wait:
             self.ledger.defer(ids, wait.retry_after, "rate_limited", is_failure=False)
             outcome = "rate_limited"
+        except Unconfirmed:
+            self.ledger.defer(ids, CONFIRM_EVERY_SECONDS, ACCEPTED, is_failure=False)
+            outcome = ACCEPTED
         except Transient as failure:
             self.ledger.defer(ids, failure.retry_after, failure.message, is_failure=True)
             outcome = "retry"
@@ -128,7 +137,8 @@ class LinkRun:
     def _refuse_if_stopped(self) -> None:
         if self.run.site.state != "active":
             raise Held(f"site_{self.run.site.state}")
-        if self.run.link.state is LinkState.HELD:
+        # A held link whose write may yet show is looked at again.
+        if self.run.link.state is LinkState.HELD and self.run.intent is None:
             raise Held("link_held")
 
     # -- planning
@@ -150,11 +160,28 @@ class LinkRun:
         """The first remote write that the actions ask for; actions that no record can carry turn into holds."""
         for slot, sight in self.view.sights.items():
             write = slot_write(slot, sight, actions, slot.attribute or self.main_attribute)
-            if isinstance(write, SlotWrite):
+            refusal = self.refusal_of(write) if isinstance(write, SlotWrite) else write
+            if isinstance(write, SlotWrite) and refusal is None:
                 return write
-            if isinstance(write, Hold):
-                self.keep_back(slot, actions, write)
+            if isinstance(refusal, Hold):
+                self.keep_back(slot, actions, refusal)
+            elif isinstance(refusal, Ignore):
+                self.let_be(slot, actions, refusal)
         return None
+
+    def refusal_of(self, write: SlotWrite) -> Hold | Ignore | None:
+        """What becomes of a write that the remote does not offer; a privacy request is never just noted."""
+        can = self.view.remote(write.slot.side).capabilities
+        if can.can(write.operation):
+            return None
+        is_ignored = write.operation in can.ignored_operations and not write.is_privacy
+        return Ignore(UNSUPPORTED) if is_ignored else Hold(UNSUPPORTED)
+
+    def let_be(self, target: Slot, actions: dict[str, Action], ignore: Ignore) -> None:
+        """The change stays on its side, on record."""
+        for name, action in actions.items():
+            if getattr(action, "side", None) is target.side and target.attribute in ("", name):
+                actions[name] = ignore
 
     def keep_back(self, target: Slot, actions: dict[str, Action], hold: Hold) -> None:
         """What the target cannot carry stays with its source, to be seen again."""
@@ -182,7 +209,7 @@ class LinkRun:
         self.keeper.open_intent(intent)
         try:
             record = self.call(write, intent)
-        except UnknownOutcome:
+        except (UnknownOutcome, Unconfirmed):
             raise  # the intent stays open: the next run settles it by looking
         except (Conflict, Gone):
             self.abandon()
@@ -295,11 +322,28 @@ class LinkRun:
         """Find out what became of a write whose answer is unknown."""
         settled = Settlement(self.view, self.engine.ledger, intent).settle()
         if settled is None:
+            self.wait_for(intent)
             self.abandon()
             return
         self.remember_write(intent, settled.landed, settled.values)
         if settled.is_gone:
             self.view.lose(intent.slot)
+
+    def wait_for(self, intent: Intent) -> None:
+        """An accepted create shows late or never. Raises Unconfirmed while it may show, then Held once.
+
+        Nothing is sent again before a person has released it.
+        """
+        shows_late = self.view.remote(intent.slot.side).capabilities.create_is_async
+        if intent.operation is Operation.CREATE and shows_late and self.view.sights[intent.slot].remote_id is None:
+            if self.run.now - intent.opened_at < CONFIRM_WITHIN_SECONDS:
+                raise Unconfirmed
+            if any(delivery.reason == ACCEPTED for delivery in self.run.deliveries):
+                note = HistoryEntry("hold", intent.slot.side, "", reason=AWAITING, intent_id=intent.id)
+                self.keeper.commit(Commit(link_state=LinkState.HELD, history=[note]))
+                raise Held(AWAITING)
+        if self.run.link.state is LinkState.HELD:
+            raise Held(AWAITING)
 
     def confirm(self, write: SlotWrite, intent: Intent, record: Record | None) -> None:
         """The write succeeded: the record as returned is the truth now."""
@@ -329,6 +373,7 @@ class LinkRun:
                 new_generation=self._begins_generation(),
                 buried=[grave for grave in self.view.buried.values() if grave.remote_id == intent.remote_id],
                 revived=[grave for key, grave in self.view.revived.items() if key in on_file],
+                shadowed=self.view.shadowed,
                 seen=self.seen_revisions(),
                 intent_state=IntentState.CONFIRMED,
                 counts_write=True,
@@ -424,6 +469,7 @@ class LinkRun:
                 new_generation=exists and self._begins_generation(),
                 buried=list(self.view.buried.values()),
                 revived=list(self.view.revived.values()),
+                shadowed=self.view.shadowed,
                 seen=self.seen_revisions(),
                 history=self.take_history(),
                 closings=self.closings(reason),

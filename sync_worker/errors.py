@@ -4,6 +4,7 @@ SyncError
 ├── Transient               try again later (``retry_after`` seconds, or our own backoff)
 │   ├── RateLimited         the budget or the remote asks to wait; not a failed attempt
 │   ├── UnknownOutcome      a write was sent and its answer lost: settle by looking, never repeat blindly
+│   ├── Unconfirmed         a create was accepted and its record shows later: look again, never repeat it
 │   └── LeaseLost           another worker has the link; nothing was written
 ├── Permanent               the remote refuses and will refuse again: held at once
 ├── Held                    a person has to decide or something has to arrive first
@@ -70,6 +71,10 @@ class RateLimited(Transient):
 
 class UnknownOutcome(Transient):
     """A write was sent and its answer was lost."""
+
+
+class Unconfirmed(Transient):
+    """A create was accepted; its record does not show yet."""
 
 
 class LeaseLost(Transient):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sync_worker.children import Children
 from sync_worker.engine import Engine
 from sync_worker.errors import Held, Misconfigured, Permanent, RateLimited, Transient
 from sync_worker.hold_keys import contact_hold_key, email_hold_key
@@ -63,6 +64,8 @@ class Intake:
             raise Held(f"site_{site.state}")
         if delivery.new.change == "contact_changed":
             return self._release_for_contact(delivery, site)
+        if delivery.new.change == "parent_changed":
+            return self._follow_parent(delivery, site)
         if self._is_own_write(delivery, site):
             return "suppressed"
         key = Resolver(self.ledger, self.connect(site), site).key_of(delivery)
@@ -85,6 +88,16 @@ class Intake:
             return False
         self.ledger.close(delivery.id, Closing(InboxState.SUPPRESSED, f"intent {intent_id}"))
         return True
+
+    def _follow_parent(self, delivery: Delivery, site: Site) -> str:
+        """Something about the ratings of one thing: a hint for each that differs from what is on file."""
+        hints = Children(self.ledger, self.connect(site), site).hints_of(delivery)
+        if isinstance(hints, Closing):
+            self.ledger.close(delivery.id, hints)
+            return f"{hints.state} {hints.reason}"
+        self.ledger.close(delivery.id, Closing(InboxState.DONE, f"hints {len(hints)}"))
+        self.bell.ring(hints)
+        return "done parent"
 
     def _release_for_contact(self, delivery: Delivery, site: Site) -> str:
         """A contact is there, or has an address now: what was held for it goes on. Asks nobody; few wait for anyone."""

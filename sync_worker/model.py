@@ -257,7 +257,10 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A rating key on both sides. ``writes`` are the database times (epoch seconds) of our recent writes."""
+    """A rating key on both sides. ``writes`` are the database times (epoch seconds) of our recent writes.
+
+    ``shadowed``: ids of older external records of the same person for the same thing, where the system allows several.
+    """
 
     id: int
     key: RatingKey
@@ -266,6 +269,7 @@ class Link:
     records: Mapping[Slot, Known]
     bases: Mapping[str, Base]
     writes: tuple[float, ...] = ()
+    shadowed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +288,7 @@ class Intent:
     ``sources``: value by attribute that the other side showed, in its units.
     ``befores``: what the write overwrites, ``reasons``: why, both by attribute, for the history.
     ``base_revision``: revision of the record before the write. ``source_ids``: ids of the records on the other side
-    that it carries over, by the attribute of their slot.
+    that it carries over, by the attribute of their slot. ``opened_at``: the database's time (epoch seconds).
     """
 
     id: str
@@ -299,6 +303,7 @@ class Intent:
     base_revision: int | None = None
     source_ids: Mapping[str, str] = field(default_factory=dict, hash=False)
     state: IntentState = IntentState.OPEN
+    opened_at: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,7 +312,8 @@ class NewDelivery:
 
     ``source``: Wix instance id or connector id. ``dedupe_id``: the sender's id for this delivery, or ``None``
     for thin senders (then it is absorbed only by an equal row that no run has taken yet). ``change``: ``upsert``,
-    ``delete``, or a word of its own for what is not a rating (``contact_changed``).
+    ``delete``, or a word of its own for what is not a rating (``contact_changed``; ``parent_changed``: something
+    about the ratings of the thing ``remote_id``).
     """
 
     side: Side
@@ -354,7 +360,7 @@ class Buried:
 class HistoryEntry:
     """One line of what was written or decided: the winner, the loser and why."""
 
-    what: str  # create | update | delete | adopt | agree | bury | conflict | gap | hold | ignore
+    what: str  # create | update | delete | adopt | agree | bury | conflict | gap | hold | ignore | shadow
     side: Side | None
     attribute: str
     before: Decimal | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -23,6 +23,7 @@ from sync_worker.model import (
     Link,
     LinkState,
     NewDelivery,
+    Operation,
     Person,
     RatingKey,
     Record,
@@ -55,6 +56,14 @@ class Capabilities:
     can_delete: bool = True
     ignored_operations: frozenset[str] = frozenset()  # cannot be done and need no person: "create", "update", "delete"
     skips_without_email: bool = False  # records of people without an address end instead of being held
+
+    def can(self, operation: Operation) -> bool:
+        """Whether the remote offers a write at all."""
+        return {
+            Operation.CREATE: self.can_create,
+            Operation.UPDATE: self.can_update,
+            Operation.DELETE: self.can_delete,
+        }[operation]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +106,7 @@ class Remote(Protocol):
         """A page of all records, whatever their state; ``None`` begins. Raises Permanent for a cursor that repeats."""
 
     def create(self, draft: Draft, idempotency_key: str) -> Record:
-        """Create a record. Raises Duplicate, UnknownOutcome."""
+        """Create a record. Raises Duplicate, UnknownOutcome, and Unconfirmed where ``create_is_async``."""
 
     def update(self, remote_id: str, draft: Draft, revision: int | None) -> Record:
         """Update under ``revision`` as the precondition. Raises Conflict, Gone, UnknownOutcome."""
@@ -133,10 +142,15 @@ class People(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """The live remotes of one site."""
+    """The live remotes of one site.
+
+    ``children``: every external record of a rated thing by its id, for systems whose events name only that; complete
+    when it ends. Errors as for Remote.
+    """
 
     remotes: Mapping[Side, Remote]
     people: People
+    children: Callable[[str], Iterator[Record]] | None = None
 
 
 class Guard(Protocol):
@@ -173,6 +187,14 @@ class Located:
 
 
 @dataclass(frozen=True, slots=True)
+class Family:
+    """The external records of one rated thing: those on file, by id, and the ids of shadowed ones."""
+
+    on_file: Mapping[str, Known]
+    shadowed: Set[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """All that a holder of a lease needs, read in one transaction with taking it.
 
@@ -192,7 +214,7 @@ class Run:
 
 
 # Held rows that every run of their link looks at again: what they wait for arrives as a delivery of the link.
-ENGINE_RECHECKS = frozenset({"main_value_missing"})
+ENGINE_RECHECKS = frozenset({"main_value_missing", "awaiting_confirmation"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +234,8 @@ class Commit:
     ``revived``: graves that a look refuted, as they were before it: a newer grave stays. ``seen``: the revision at
     which the run saw a record, by remote id: a grave of an earlier revision says nothing about it.
     ``intent_state`` closes the open intent. ``counts_write``: adds the database's time to the link's recent writes.
-    ``closings``: by inbox id. ``release``: end the lease in the same transaction.
+    ``shadowed``: ids of external records that stand behind the synced one. ``closings``: by inbox id. ``release``: end
+    the lease in the same transaction.
     """
 
     records: Mapping[Slot, Known | None] = field(default_factory=dict)
@@ -225,6 +248,7 @@ class Commit:
     intent_state: IntentState | None = None
     counts_write: bool = False
     history: Sequence[HistoryEntry] = ()
+    shadowed: Set[str] = frozenset()
     closings: Mapping[int, Closing] = field(default_factory=dict)
     release: bool = False
 
@@ -314,6 +338,12 @@ class Ledger(Protocol):
 
     def bury(self, site_id: int, buried: Buried) -> None:
         """Note that a remote id that no link knows is gone for good."""
+
+    def family(self, site_id: int, ref: EntityRef) -> Family:
+        """What is known of the external records of one rated thing."""
+
+    def held_among(self, site_id: int, side: Side, remote_ids: Sequence[str]) -> Set[str]:
+        """Those of the ids that a held delivery speaks of: its release will look at them."""
 
     # -- a run
 

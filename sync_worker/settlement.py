@@ -102,7 +102,8 @@ class Settlement:
     def _candidates(self) -> Iterator[str]:
         """Ids that our create may have made: found by search, or told by a delivery in hand."""
         side = self.intent.slot.side
-        found = [remote_id for slot, remote_id in self.view.find(side) if slot == self.intent.slot]
+        hits = self.view.find(side, also_buried=self._may_show_hidden)
+        found = [remote_id for slot, remote_id in hits if slot == self.intent.slot]
         told = [
             delivery.new.remote_id
             for delivery in self.view.run.deliveries
@@ -112,11 +113,18 @@ class Settlement:
         ]
         return iter(dict.fromkeys(found + told))
 
+    @property
+    def _may_show_hidden(self) -> bool:
+        """A create that shows late may show first while it is not published, and be taken for gone then."""
+        is_create = self.intent.operation is Operation.CREATE
+        return is_create and self.view.remote(self.intent.slot.side).capabilities.create_is_async
+
     # -- did it land?
 
     def _landed(self, record: Record) -> Settled | None:
         if record.revision is None:
-            return self._as_shown(record) if self._has_targets(record) else None
+            waits = self._may_show_hidden and not record.is_visible  # until a moderator publishes it
+            return self._as_shown(record) if waits or self._has_targets(record) else None
         first = self._first_revision
         if record.revision < first:
             return None

@@ -18,6 +18,7 @@ BURIED = Closing(InboxState.DONE, "buried")
 UNSEEN = Closing(InboxState.DONE, "buried_with_unseen_edit")
 NOT_MAPPED = Closing(InboxState.DONE, "attribute_not_mapped")
 SUPERSEDED = Closing(InboxState.SUPERSEDED)
+SHADOWED = Closing(InboxState.DONE, "shadowed")
 
 
 @dataclass(slots=True)
@@ -27,7 +28,8 @@ class View:
     ``memory``: the records with their seen revisions, as committed. ``sights``: the records as they are now, as far
     as this run knows. ``graves``: tombstones as they were just before a look; ``revived``: those that the look
     refuted. ``closings``: deliveries that told nothing new. ``history``: edits found to be lost. ``told``: the slot
-    that each delivery spoke of. ``erases``: a privacy request removes this opinion everywhere.
+    that each delivery spoke of. ``shadowed``: records found to stand behind the synced one. ``erases``: a privacy
+    request removes this opinion everywhere.
     """
 
     run: Run
@@ -43,6 +45,7 @@ class View:
     history: list[HistoryEntry] = field(default_factory=list)
     closings: dict[int, Closing] = field(default_factory=dict)
     told: dict[int, Slot] = field(default_factory=dict)
+    shadowed: set[str] = field(default_factory=set)
     erases: bool = False
 
     def __post_init__(self) -> None:
@@ -142,6 +145,9 @@ class View:
     def _hear_unknown(self, delivery: Delivery) -> None:
         """A record with an id that is not on file."""
         side, remote_id = delivery.new.side, delivery.new.remote_id
+        if self.is_shadowed(side, remote_id):
+            self.closings[delivery.id] = SHADOWED
+            return
         told, grave = self._whole_record(delivery), self._grave(side, remote_id)
         record = told
         if told is None or grave is not None:
@@ -157,8 +163,11 @@ class View:
         self.told[delivery.id] = slot
         if self.sights[slot].remote_id is None and grave is None:
             self.sights[slot] = seen(slot, record, self.fields.values(), "heard", delivery.id)
+            return
+        self.meet(slot, remote_id)
+        if self.is_shadowed(side, remote_id):
+            self.closings[delivery.id] = SHADOWED
         else:
-            self.meet(slot, remote_id)
             self.sights[slot] = self.sights[slot].heard_by(delivery.id)
 
     def _close_buried(self, delivery: Delivery, told: Record | None, grave: Buried) -> None:
@@ -239,10 +248,36 @@ class View:
         return self.place(slot, record)
 
     def place(self, slot: Slot, record: Record) -> Sight:
-        """A record just read becomes the slot's, in the place of one that is gone. Raises Held if both are alive."""
-        if self.sights[slot].remote_id not in (None, record.remote_id) and self.read(slot).remote_id is not None:
+        """A record just read becomes the slot's, in the place of one that is gone.
+
+        If both are alive, the newer one stands for the person where the system allows several; else it raises Held.
+        """
+        on_file = self.sights[slot].remote_id
+        if on_file in (None, record.remote_id) or self.read(slot).remote_id is None:
+            return self.take(slot, record)
+        if self.remote(slot.side).capabilities.is_unique:
             raise Held("several_records")
-        return self.take(slot, record)
+        if self._is_newer(slot.side, record.remote_id, than=on_file):
+            self._shadow(slot.side, on_file)
+            return self.take(slot, record)
+        self._shadow(slot.side, record.remote_id)
+        return self.sights[slot]
+
+    def _is_newer(self, side: Side, remote_id: str, *, than: str) -> bool:
+        """By the order in which the remote lists them; a record that its search does not show yet is the newest."""
+        self.keeper.renew()
+        order = [hit.remote_id for hit in self.remote(side).find(self.run.entity.on(side), self.person)]
+        return remote_id not in order or (than in order and order.index(than) < order.index(remote_id))
+
+    def _shadow(self, side: Side, remote_id: str) -> None:
+        """This record stands behind a newer one of the same person: not synced, never deleted, on record."""
+        self.shadowed.add(remote_id)
+        reason = "a newer record of the same person stands for it"
+        self.history.append(HistoryEntry("shadow", side, "", reason=reason, remote_id=remote_id))
+
+    def is_shadowed(self, side: Side, remote_id: str) -> bool:
+        is_known = remote_id in self.shadowed or remote_id in self.run.link.shadowed
+        return is_known and side is Side.EXTERNAL and self.slot_on_file(side, remote_id) is None
 
     def take(self, slot: Slot, record: Record) -> Sight:
         """The record is the slot's, as just read."""
@@ -262,12 +297,16 @@ class View:
         self.sights[slot] = absent("read", sight.heard)
 
     def find(self, side: Side, *, also_buried: bool = False) -> Iterator[tuple[Slot, str]]:
-        """Slots and ids of this person's records that may be alive. A search may lag: read a hit before acting."""
+        """Slots and ids of this person's records that may be alive. A search may lag: read a hit before acting.
+
+        ``also_buried``: those too that we took for gone or shadowed.
+        """
         self.looked_up.add(side)
         self.keeper.renew()
         for hit in self.remote(side).find(self.run.entity.on(side), self.person):
             slot = self.slot_for(side, hit)
-            if slot is not None and (also_buried or self._grave(side, hit.remote_id) is None):
+            is_out = self._grave(side, hit.remote_id) is not None or self.is_shadowed(side, hit.remote_id)
+            if slot is not None and (also_buried or not is_out):
                 yield slot, hit.remote_id
 
     def look_up(self, side: Side, *, also_buried: bool = False) -> None:

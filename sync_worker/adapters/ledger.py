@@ -195,6 +195,9 @@ class SqlLedger(KeyLedger):
             values["state"] = str(change.link_state)
         if change.release:
             values["lease_until"] = 0.0
+        if change.shadowed:
+            before = connection.execute(select(link.c.shadowed).where(link.c.id == lease.link_id)).scalar_one()
+            values["shadowed"] = sorted({*before, *change.shadowed})
         if change.counts_write:
             row = connection.execute(self._writes_of_link, {"the_link": lease.link_id}).one()
             recent = [float(at) for at in row.writes if float(at) > row.now - HOUR_SECONDS]

@@ -24,6 +24,7 @@ BACKOFF_MOST_SECONDS = 3600.0
 GIVE_UP_SECONDS = 48 * 3600.0
 KEPT_SECONDS = 30 * 24 * 3600.0  # a delivery id is known that long
 UNKNOWN_SITE_MOST = 10_000  # for each source; anybody may install the app
+IDS_AT_ONCE = 500  # in one statement; SQLite allows 999 parameters at the least
 ENDED = (str(InboxState.DONE), str(InboxState.SUPPRESSED), str(InboxState.SUPERSEDED))
 
 
@@ -214,6 +215,18 @@ class InboxLedger(LedgerBase):
                 .limit(1)
             ).first()
         return None if row is None else to_delivery(row)
+
+    def held_among(self, site_id: int, side: Side, remote_ids: Sequence[str]) -> frozenset[str]:
+        found: set[str] = set()
+        with self._transactions.read() as connection:
+            site = self._site_by_id(connection, site_id)
+            source = site.instance_id if side is Side.WIX else site.connector
+            is_held = (inbox.c.side == str(side)) & (inbox.c.source == source)
+            is_held &= inbox.c.state == str(InboxState.HELD)
+            for start in range(0, len(remote_ids), IDS_AT_ONCE):
+                some = inbox.c.remote_id.in_(remote_ids[start : start + IDS_AT_ONCE])
+                found.update(connection.execute(select(inbox.c.remote_id).where(is_held, some)).scalars())
+        return frozenset(found)
 
     def touch(self) -> None:
         """Whether a write transaction can begin. Raises Transient."""

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, func, or_, select
+from sqlalchemy import Connection, and_, bindparam, case, func, or_, select
 
 from sync_worker.adapters.ledger_inbox import InboxLedger
-from sync_worker.adapters.ledger_rows import to_buried, to_contact, to_entity
+from sync_worker.adapters.ledger_rows import to_buried, to_contact, to_entity, to_external
 from sync_worker.adapters.tables import contact_map, entity_map, link, link_value, tombstone
 from sync_worker.errors import Permanent
 from sync_worker.model import Buried, Contact, Entity, EntityRef, RatingKey, Side
-from sync_worker.ports import Located
+from sync_worker.ports import Family, Located
 
 
 class KeyLedger(InboxLedger):
@@ -116,6 +116,14 @@ class KeyLedger(InboxLedger):
         with self._transactions.write() as connection:
             self._lock_ids(connection, site_id, buried.side, [buried.remote_id])
             self._bury(connection, site_id, buried, None)
+
+    def family(self, site_id: int, ref: EntityRef) -> Family:
+        named = and_(entity_map.c.external_group == ref.group, entity_map.c.external_entity_id == ref.entity_id)
+        of_entity = select(link).join(entity_map, entity_map.c.id == link.c.entity_id)
+        with self._transactions.read() as connection:
+            rows = connection.execute(of_entity.where(link.c.site_id == site_id, named)).all()
+        on_file = {row.external_id: to_external(row) for row in rows if row.external_id is not None}
+        return Family(on_file, frozenset(one for row in rows for one in row.shadowed))
 
     def _bury(self, connection: Connection, site_id: int, buried: Buried, link_id: int | None) -> None:
         insert = self._insert(tombstone).values(

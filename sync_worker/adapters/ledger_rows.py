@@ -115,16 +115,20 @@ def to_link(row: Row, values: Iterable[Row]) -> Link:
     records: dict[Slot, Known] = {}
     bases: dict[str, Base] = {}
     if row.external_id is not None:
-        state = RecordState(row.external_state)
-        raw = row.external_record or {}
-        records[Slot(Side.EXTERNAL)] = Known(row.external_id, row.external_revision, row.external_sequence, state, raw)
+        records[Slot(Side.EXTERNAL)] = to_external(row)
     for value in values:
         bases[value.attribute] = Base(_decimal(value.base_wix), _decimal(value.base_external))
         if value.wix_id is not None:
             known = Known(value.wix_id, value.wix_revision, value.wix_sequence, RecordState(value.wix_state))
             records[Slot(Side.WIX, value.attribute)] = known
     key = RatingKey(row.site_id, row.entity_id, row.contact_id)
-    return Link(row.id, key, row.generation, LinkState(row.state), records, bases, tuple(map(float, row.writes)))
+    writes, shadowed = tuple(map(float, row.writes)), frozenset(row.shadowed)
+    return Link(row.id, key, row.generation, LinkState(row.state), records, bases, writes, shadowed)
+
+
+def to_external(row: Row) -> Known:
+    state, raw = RecordState(row.external_state), row.external_record or {}
+    return Known(row.external_id, row.external_revision, row.external_sequence, state, raw)
 
 
 def from_external(known: Known | None) -> dict[str, Any]:
@@ -168,6 +172,7 @@ def to_intent(row: Row) -> Intent:
         base_revision=row.base_revision,
         source_ids=row.source_ids,
         state=IntentState(row.state),
+        opened_at=row.created_at,
     )
 
 

@@ -117,6 +117,7 @@ link = Table(
     Column("external_state", String(16)),
     Column("external_record", ExactJSON),
     Column("writes", ExactJSON, nullable=False, default=list),  # times of our writes in the last hour
+    Column("shadowed", ExactJSON, nullable=False, default=list, server_default="[]"),  # ids behind the synced record
     UniqueConstraint("site_id", "entity_id", "contact_id"),
     UniqueConstraint("site_id", "external_id"),
 )

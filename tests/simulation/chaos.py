@@ -24,6 +24,15 @@ from tests.simulation.world import CALM, OVERALL, QUALITY, STORM, Faults, Ledger
 from tests.twins.memory_ledger import MemoryLedger
 from tests.twins.observed_ledger import ObservedLedger
 
+# What the connectors that ship declare (docs/platforms.md).
+NO_REVISION = Capabilities(has_revision=False, update_precondition=False, trusts_payload=False, is_unique=False)
+LATE_CREATE = replace(NO_REVISION, create_is_async=True, can_update=False, can_delete=False)
+PLATFORMS: dict[str, Options] = {
+    "woocommerce": Options(STORM, external=NO_REVISION),
+    "fera": Options(STORM, external=NO_REVISION, moderation=True),
+    "bigcommerce": Options(STORM, external=NO_REVISION, parent_events=True),
+    "late creates, no updates, no deletes": Options(replace(STORM, vanish=0.1), external=LATE_CREATE),
+}
 SCENES: dict[str, Options] = {
     "calm": Options(CALM),
     "storm": Options(STORM),
@@ -52,11 +61,12 @@ SCENES: dict[str, Options] = {
     "storm, delete wins": Options(STORM, policy=Policy(edit_or_delete="delete"), fields=(OVERALL, QUALITY)),
     "many people": Options(STORM, people=4, entities=3, acts=20),
 }
+SCENES |= PLATFORMS
 # Where no webhook is lost for good, the engine needs nobody to sweep behind it.
 SCENES |= {
     f"{name}, nothing dropped, no sweep": replace(options, faults=replace(options.faults, drop=0.0), sweeps=False)
     for name, options in SCENES.items()
-    if name != "dropped webhooks only"
+    if name != "dropped webhooks only" and not options.parent_events
 }
 
 

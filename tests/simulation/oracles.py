@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from decimal import Decimal
 
 from sync_worker.model import EntityRef, HistoryEntry, Person, Record, Side
@@ -29,18 +29,30 @@ def diverges_by_policy(world: World) -> bool:
 def not_converged(world: World) -> Iterator[str]:
     """I1: each attribute exists on both sides in one class, or on neither, unless something of its key is held."""
     for wix_ref, external_ref in world.entities:
+        behind = shadowed(world, external_ref)
         for person in world.persons:
             if world.is_held(wix_ref, person):
                 continue
             for field in world.options.fields:
                 wix = shown(world.wix, wix_ref, person, field.attribute)
-                external = shown(world.external, external_ref, person, field.external_field)
+                external = shown(world.external, external_ref, person, field.external_field, behind)
                 if not agree(field, wix, external):
                     yield f"I1 {wix_ref.entity_id} {person.contact_id} {field.attribute}: {wix} against {external}"
 
 
-def shown(remote: MemoryRemote, entity: EntityRef, person: Person, name: str) -> Decimal | None:
-    values = (record.values.get(name) for record in remote.of(entity, person) if record.is_visible)
+def shadowed(world: World, external_ref: EntityRef) -> Set[str]:
+    """Records that stand behind a newer one of the same person: only where a system allows several."""
+    if world.external.capabilities.is_unique:
+        return frozenset()
+    family = world.ledger.family(world.site.id, external_ref)
+    return frozenset(family.shadowed - family.on_file.keys())
+
+
+def shown(
+    remote: MemoryRemote, entity: EntityRef, person: Person, name: str, without: Set[str] = frozenset()
+) -> Decimal | None:
+    records = (record for record in remote.of(entity, person) if record.is_visible and record.remote_id not in without)
+    values = (record.values.get(name) for record in records)
     return next((value for value in values if value is not None), None)
 
 
@@ -156,7 +168,10 @@ def twins(world: World) -> Iterator[str]:
                 mine = [one for one in world.wix.of(wix_ref, person) if field.attribute in one.values]
                 if len(mine) > 1:
                     yield f"I14 {[one.remote_id for one in mine]} on wix"
-            theirs = world.external.of(external_ref, person)
+            behind = shadowed(world, external_ref)
+            theirs = [one for one in world.external.of(external_ref, person) if one.remote_id not in behind]
+            if not world.external.capabilities.is_unique:  # there, a withdrawn one does not keep others away
+                theirs = [one for one in theirs if one.is_visible]
             if len(theirs) > 1:
                 yield f"I14 {[one.remote_id for one in theirs]} on the external side"
 
@@ -165,7 +180,8 @@ def left_open(world: World) -> Iterator[str]:
     """I7: every accepted delivery has come to an end, and no write is of unknown outcome."""
     if count := world.ledger.open_count():
         yield f"I7 {count} deliveries are open"
-    if count := world.ledger.open_intents():
+    awaiting = sum(entry.reason == "awaiting_confirmation" for entry in world.ledger.history_entries())
+    if (count := world.ledger.open_intents()) > awaiting:  # held, and shown as such: nobody can tell the outcome
         yield f"I12 {count} intents are open"
 
 

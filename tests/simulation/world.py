@@ -7,7 +7,7 @@ worker, pause it beyond its lease, or lose a message. All choices come from one 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
@@ -58,6 +58,7 @@ class Faults:
     flush: float = 0.0
     broker_loss: float = 0.0
     find_lag: float = 0.0
+    vanish: float = 0.0  # an accepted create never shows
     clock_jump: float = 0.0
 
 
@@ -114,6 +115,7 @@ class Options:
     normalises: bool = False
     workers: int = 3
     sweeps: bool = True  # whether the world ends with a sweep, as a reconciling job would do
+    parent_events: bool = False  # events outside name the rated thing, and only when the number of its records changes
 
 
 LedgerMaker = Callable[[Callable[[], float]], Any]
@@ -139,6 +141,7 @@ class World:
         self.next_intent = 0
         self.acts = 0
         self.dropped: set[tuple[str, int | None]] = set()
+        self.showing: list[tuple[float, Callable[[], None]]] = []
         self.last_act: dict[tuple[int, str], int] = {}
         self.deleted_in_step: dict[Side, dict[str, tuple[tuple[int, str], int]]] = {side: {} for side in Side}
         self.ledger: Any = make_ledger(lambda: self.now)
@@ -157,9 +160,22 @@ class World:
     def _remote(self, side: Side, capabilities: Capabilities) -> MemoryRemote:
         remote = MemoryRemote(side, capabilities, on_event=self.tell, fault=self._fault)
         remote.find_lags = lambda: self._chance(self.faults.find_lag)
+        remote.later = self._show_later
+        remote.vanishes = lambda: self._chance(self.faults.vanish)
         if side is Side.EXTERNAL and self.options.normalises:
             remote.normalise = lambda name, value: value.quantize(Decimal(1))
         return remote
+
+    def _show_later(self, show: Callable[[], None]) -> None:
+        """An accepted create becomes a record after up to five minutes."""
+        self.showing.append((self.now + self.random.uniform(0.0, 300.0), show))
+
+    def show(self) -> None:
+        """What is due by now shows."""
+        due = [show for at, show in self.showing if at <= self.now]
+        self.showing = [(at, show) for at, show in self.showing if at > self.now]
+        for show in due:
+            show()
 
     def _entity(self, number: int) -> tuple[EntityRef, EntityRef]:
         wix, external = EntityRef(f"product-{number}", "stores", "reviews"), EntityRef(f"sku-{number}")
@@ -175,9 +191,14 @@ class World:
     def make_intake(self) -> Intake:
         step = self._step
         remotes = {side: _Stepping(remote, step, str(side)) for side, remote in self.remotes.items()}
-        connection = Connection(remotes, self.people)
+        connection = Connection(remotes, self.people, self._children)
         ledger: Ledger = _Stepping(self.ledger, step, "ledger")
         return Intake(ledger, self.guard, self, lambda site: connection, self, self._intent_id)
+
+    def _children(self, parent_id: str) -> Iterator[Record]:
+        self._step("before external.children")
+        yield from self.external.children(parent_id)
+        self._step("after external.children")
 
     def _intent_id(self) -> str:
         self.next_intent += 1
@@ -224,11 +245,16 @@ class World:
         if self._chance(self.faults.drop):
             self.dropped.add((event.record.remote_id, event.record.revision))
             return
+        if self.options.parent_events and event.side is Side.EXTERNAL and not self._changes_the_count(event):
+            return
         self.next_event += 1
         delivery = self.as_delivery(event, f"event-{self.next_event}")
         self.webhooks.append(delivery)
         while self._chance(self.faults.duplicate):
             self.webhooks.append(delivery)
+
+    def _changes_the_count(self, event: RemoteEvent) -> bool:
+        return event.is_created or event.change == "delete"
 
     def _note_act(self, event: RemoteEvent) -> None:
         """Remember the last act for each key, and deletes that met both sides in step."""
@@ -264,6 +290,10 @@ class World:
     def as_delivery(self, event: RemoteEvent, event_id: str) -> NewDelivery:
         trusted = self.remotes[event.side].capabilities.trusts_payload
         is_delete = event.change == "delete"
+        if self.options.parent_events and event.side is Side.EXTERNAL:
+            assert event.record.entity is not None
+            parent = event.record.entity.entity_id
+            return NewDelivery(Side.EXTERNAL, "own-service", event_id, "parent_changed", parent, {})
         return NewDelivery(
             side=event.side,
             source="instance-1" if event.side is Side.WIX else "own-service",
@@ -299,7 +329,8 @@ class World:
         mine = remote.of(entity, person)
         field_map = self.random.choice(self.options.fields)
         name = field_map.attribute if side is Side.WIX else field_map.external_field
-        record = next((one for one in mine if remote.capabilities.many_fields or name in one.values), None)
+        mine = [one for one in mine if remote.capabilities.many_fields or name in one.values]
+        record = self.random.choice(mine) if len(mine) > 1 else next(iter(mine), None)
         value = self._some_value(field_map.wix if side is Side.WIX else field_map.external)
         try:
             self._act_on(remote, record, entity, person, name, value)
@@ -309,7 +340,8 @@ class World:
     def _act_on(
         self, remote: MemoryRemote, record: Record | None, entity: EntityRef, person: Person, name: str, value: Decimal
     ) -> None:
-        if record is None:
+        rates_again = record is not None and not remote.capabilities.is_unique and self._chance(0.2)
+        if record is None or rates_again:
             values = {name: value}
             if remote.capabilities.many_fields:
                 values.setdefault("value", self._some_value(STARS))
@@ -358,6 +390,7 @@ class World:
 
     def _let_time_pass(self) -> None:
         self.now += self.random.choice((0.01, 0.5, 3.0))
+        self.show()
         if self._chance(self.faults.clock_jump):
             self.now += 3600.0
         if self._chance(self.faults.flush * 5):
@@ -388,9 +421,10 @@ class World:
                 if self.queue and len(self.workers) < self.options.workers:
                     self.start_worker(self.queue.pop(0))
                 self.step_worker(self.random.randrange(len(self.workers)))
-            if not self.webhooks and not self.ledger.open_count():
+            if not self.webhooks and not self.ledger.open_count() and not self.showing:
                 return
             self.now += 30.0
+            self.show()
             self.queue += self.ledger.due(100)
         raise AssertionError("the world did not come to rest")
 

@@ -30,7 +30,7 @@ from sync_worker.model import (
     Site,
     Slot,
 )
-from sync_worker.ports import ENGINE_RECHECKS, Closing, Commit, Committed, Located, Run, Stored
+from sync_worker.ports import ENGINE_RECHECKS, Closing, Commit, Committed, Family, Located, Run, Stored
 from sync_worker.scale import FieldMap
 
 OPEN = (InboxState.NEW, InboxState.TAKEN)
@@ -191,6 +191,17 @@ class MemoryLedger:
                     return row.delivery
         return None
 
+    def held_among(self, site_id: int, side: Side, remote_ids: Sequence[str]) -> frozenset[str]:
+        held = {
+            row.delivery.new.remote_id
+            for row in self.inbox.values()
+            if row.delivery.state is InboxState.HELD
+            and row.delivery.new.side is side
+            and (site := self._site_of(row.delivery.new)) is not None
+            and site.id == site_id
+        }
+        return frozenset(held & set(remote_ids))
+
     # -- from a delivery to its key
 
     def locate(self, site_id: int, side: Side, remote_id: str) -> Located:
@@ -226,6 +237,16 @@ class MemoryLedger:
             sequence=max((one for one in (old.sequence, buried.sequence) if one is not None), default=None),
             privacy=old.privacy or buried.privacy,
         )
+
+    def family(self, site_id: int, ref: EntityRef) -> Family:
+        links = [
+            row.link
+            for row in self.links.values()
+            if row.link.key.site_id == site_id
+            and any(one.id == row.link.key.entity_id and one.external == ref for _, one in self.entities)
+        ]
+        known = [link.records[Slot(Side.EXTERNAL)] for link in links if Slot(Side.EXTERNAL) in link.records]
+        return Family({one.remote_id: one for one in known}, frozenset(one for link in links for one in link.shadowed))
 
     # -- a run
 
@@ -281,7 +302,7 @@ class MemoryLedger:
     def open_intent(self, lease: Lease, intent: Intent) -> None:
         row = self._leased(lease)
         assert row.intent is None, "one open intent for each link"
-        row.intent = intent
+        row.intent = intent = replace(intent, opened_at=self.now())
         self.intents[intent.id] = intent
         row.lease_until = self.now() + LEASE_SECONDS
 
@@ -346,6 +367,7 @@ class MemoryLedger:
             state=change.link_state or link.state,
             generation=link.generation + change.new_generation,
             writes=(*writes, self.now()) if change.counts_write else writes,
+            shadowed=link.shadowed | change.shadowed,
         )
 
     def release(self, lease: Lease) -> None:

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
-from sync_worker.errors import Conflict, Duplicate, Gone, RateLimited, Transient, UnknownOutcome
+from sync_worker.errors import (
+    Conflict,
+    Duplicate,
+    Gone,
+    Permanent,
+    RateLimited,
+    Transient,
+    Unconfirmed,
+    UnknownOutcome,
+)
 from sync_worker.hold_keys import normalise_email
-from sync_worker.model import Contact, Draft, EntityRef, Person, Record, RecordState, Side
+from sync_worker.model import Contact, Draft, EntityRef, Operation, Person, Record, RecordState, Side
 from sync_worker.ports import Capabilities, Page
 
 WIX_CAPABILITIES = Capabilities(delete_is_final=True)
@@ -57,6 +67,8 @@ class MemoryRemote:
     normalise: Callable[[str, Decimal], Decimal] = lambda name, value: value
     new_state: RecordState = RecordState.PUBLISHED
     find_lags: Callable[[], bool] = lambda: False
+    later: Callable[[Callable[[], None]], None] = lambda show: show()
+    vanishes: Callable[[], bool] = lambda: False
     records: dict[str, Record] = field(default_factory=dict)
     sequences: Counter[str] = field(default_factory=Counter)
     gone: dict[str, Record] = field(default_factory=dict)
@@ -99,9 +111,17 @@ class MemoryRemote:
         has_more = start + self.page_size < len(ids)
         return Page([self.records[one] for one in page], page[-1][1:] if has_more else None)
 
+    def children(self, parent_id: str) -> Iterator[Record]:
+        self.calls["children"] += 1
+        self._fail_reading("children")
+        yield from [record for record in self.records.values() if record.entity == EntityRef(parent_id)]
+
     def create(self, draft: Draft, idempotency_key: str) -> Record:
         self.calls["create"] += 1
         fault = self._fail_before_write("create")
+        if self.capabilities.create_is_async:
+            self._accept(draft)
+            raise Unconfirmed
         if idempotency_key in self.idempotency:
             return self.records[self.idempotency[idempotency_key]]
         record = self._create(draft.entity, draft.person, draft.values, self.new_state, by_us=True)
@@ -109,7 +129,23 @@ class MemoryRemote:
         self._fail_after_write(fault)
         return record
 
+    def _refuse_if_unsupported(self, operation: Operation) -> None:
+        if not self.capabilities.can(operation):
+            raise Permanent(f"there is no {operation}", reason="refused")
+
+    def _accept(self, draft: Draft) -> None:
+        """Create it some time later; what somebody else has rated in the meantime may refuse it."""
+        if self.vanishes():
+            return
+
+        def show() -> None:
+            with suppress(Duplicate):
+                self._create(draft.entity, draft.person, draft.values, self.new_state, by_us=True)
+
+        self.later(show)
+
     def update(self, remote_id: str, draft: Draft, revision: int | None) -> Record:
+        self._refuse_if_unsupported(Operation.UPDATE)
         self.calls["update"] += 1
         fault = self._fail_before_write("update")
         record = self._existing(remote_id)
@@ -120,6 +156,7 @@ class MemoryRemote:
         return changed
 
     def delete(self, remote_id: str, revision: int | None) -> None:
+        self._refuse_if_unsupported(Operation.DELETE)
         self.calls["delete"] += 1
         fault = self._fail_before_write("delete")
         record = self.records.get(remote_id)

@@ -26,6 +26,7 @@ CORE = PURE | {
     "sync_worker.settlement",
     "sync_worker.engine",
     "sync_worker.resolve",
+    "sync_worker.children",
     "sync_worker.intake",
 }
 IO_MODULES = {
