@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from flask import Blueprint, Flask, Response, redirect, render_template, request
@@ -9,6 +10,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from sandbox import reviews as reviews_module
 from sandbox import wix as wix_module
+from sandbox.platform import Platform, Review
 from sandbox.reviews import ReviewsState
 from sandbox.wix import WixState
 from sync_worker import exact_json
@@ -33,7 +35,7 @@ def _done(result: Any) -> BaseResponse:
     return redirect("/") if request.form else _answer(result)
 
 
-def add_shared(app: Blueprint, state: WixState | ReviewsState) -> None:
+def add_shared(app: Blueprint, state: WixState | ReviewsState | Platform) -> None:
     """What both sides offer: counters, journal, faults, webhooks."""
 
     @app.get("/sandbox/counters")
@@ -214,10 +216,70 @@ def reviews_control(reviews: ReviewsState) -> Blueprint:
     return app
 
 
+def platform_control(platform: Platform) -> Blueprint:
+    """What a visitor, a moderator and a test can do on the stand-in of a review platform."""
+    app = Blueprint("control", __name__)
+    add_shared(app, platform)
+
+    def row(review: Review) -> dict[str, Any]:
+        return {
+            "id": review.id,
+            "entity": review.product,
+            "person": review.email,
+            "what": review.state,
+            "value": review.stars,
+            "note": review.text,
+        }
+
+    @app.get("/")
+    def page() -> str:
+        rows = [row(one) for one in list(platform.reviews.values())[-200:]]
+        title = f"Stand-in {platform.name}"
+        return render_template(
+            "page.html", title=title, rows=rows, people=[], state=platform, best=platform.most_stars, side="external"
+        )
+
+    @app.get("/sandbox/state")
+    def state() -> Response:
+        return _answer({"reviews": [row(one) for one in list(platform.reviews.values())]})
+
+    @app.post("/sandbox/ratings")
+    def rate() -> BaseResponse:
+        body = _body()
+        who = str(body.get("person")), str(body.get("name", "Visitor"))
+        texts = {"title": str(body.get("title", "A visit")), "text": str(body.get("text", "Nice"))}
+        stars = int(Decimal(str(body.get("value", 0))))
+        return _done(row(platform.create(str(body.get("entity")), *who, stars, by=VISITOR, **texts)))
+
+    @app.patch("/sandbox/ratings/<int:review_id>")
+    @app.post("/sandbox/ratings/<int:review_id>")
+    def change(review_id: int) -> BaseResponse:
+        body = _body()
+        changes: dict[str, Any] = {name: str(body[name]) for name in ("title", "text", "state") if name in body}
+        if "value" in body:
+            changes["stars"] = int(Decimal(str(body["value"])))
+        return _done(row(platform.change(review_id, by=VISITOR, **changes)))
+
+    @app.delete("/sandbox/ratings/<int:review_id>")
+    @app.post("/sandbox/ratings/<int:review_id>/delete")
+    def delete(review_id: int) -> BaseResponse:
+        platform.remove(review_id, by=VISITOR)
+        return redirect("/") if request.method == "POST" else _answer({})
+
+    return app
+
+
 def wix_app(wix: WixState) -> Flask:
     """The stand-in Wix with its controls."""
     app = wix_module.create_wix_app(wix)
     app.register_blueprint(wix_control(wix))
+    return app
+
+
+def platform_app(platform: Platform) -> Flask:
+    """The stand-in of a review platform with its controls."""
+    app = platform.app()
+    app.register_blueprint(platform_control(platform))
     return app
 
 

@@ -15,10 +15,17 @@ from typing import Any, Literal
 from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from sandbox.control import reviews_app, wix_app
+from sandbox.bigcommerce import BigCommerce
+from sandbox.control import platform_app, reviews_app, wix_app
+from sandbox.fera import Fera
+from sandbox.platform import Platform
 from sandbox.reviews import ReviewsState
+from sandbox.webhooks import WebhookSender
 from sandbox.wix import WixState
+from sandbox.woocommerce import WooCommerce
 from sync_worker import exact_json
+
+PLATFORMS: dict[str, type[Platform]] = {one.name: one for one in (WooCommerce, Fera, BigCommerce)}
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,7 @@ class SandboxOptions:
     token_seconds: int = 14_400
     sender_threads: int = 4
     public_key_file: Path | None = None
+    platform: str | None = None  # a review platform in the place of the review service
 
 
 class _Handler(WSGIRequestHandler):
@@ -92,7 +100,11 @@ class Sandbox:
         )
         self.reviews = ReviewsState(webhook_url=options.reviews_webhook_url, signature=options.signature, **shared)
         self._wix_server = Served(wix_app(self.wix), options.wix_port)
-        self._reviews_server = Served(reviews_app(self.reviews), options.reviews_port)
+        self.platform: Platform | None = None
+        if options.platform is not None:
+            self.platform = PLATFORMS[options.platform](**shared)
+        app = platform_app(self.platform) if self.platform else reviews_app(self.reviews)
+        self._reviews_server = Served(app, options.reviews_port)
         if options.public_key_file is not None:
             options.public_key_file.write_text(self.wix.public_key)
 
@@ -106,29 +118,58 @@ class Sandbox:
 
     def settings(self) -> dict[str, str]:
         """The environment that makes ratings-sync talk to these stand-ins."""
-        return {
+        wix = {
             "WIX_APP_ID": self.wix.app_id,
             "WIX_APP_SECRET": self.wix.app_secret,
             "WIX_PUBLIC_KEY": self.wix.public_key.replace("\n", "\\n"),
             "WIX_API_BASE_URL": self.wix_url,
+        }
+        if self.platform is not None:
+            return {**wix, "CONNECTORS": f"{self.platform.name}-sandbox.yaml", **self.platform.settings()}
+        return {
+            **wix,
             "CONNECTORS": "own-service",
             "OWN_SERVICE_URL": self.reviews_url,
             "OWN_SERVICE_TOKEN": self.reviews.token,
             "OWN_SERVICE_WEBHOOK_SECRET": self.reviews.webhook_secret,
         }
 
+    @property
+    def connector(self) -> str:
+        """Id of the connector that talks to the external stand-in."""
+        return "own-service" if self.platform is None else f"{self.platform.name}-sandbox"
+
+    def manifest(self) -> str:
+        """The shipped manifest of the platform, pointed at its stand-in: plain http, on this machine, at any pace."""
+        if self.platform is None:
+            raise LookupError("the review service needs no manifest of its own")
+        return (
+            f"version: 1\nextends: {self.platform.name}\nid: {self.connector}\nbase_url: {self.reviews_url}\n"
+            "allow_private_hosts: true\noutbound: on\nhttp: {budget: {requests: 200, per_s: 1, concurrency: 8}}\n"
+        )
+
+    @property
+    def external_webhooks(self) -> WebhookSender:
+        return self.platform.webhooks if self.platform else self.reviews.webhooks
+
     def send_webhooks_to(self, gateway_url: str) -> None:
         """Point both senders at a gateway."""
         self.wix.webhooks.url = f"{gateway_url}/webhooks/wix"
-        self.reviews.webhooks.url = f"{gateway_url}/webhooks/external/own-service"
+        external = f"{gateway_url}/webhooks/external/{self.connector}"
+        if self.platform is not None:
+            self.platform.connect(external)
+        else:
+            self.reviews.webhooks.url = external
 
     def flush(self, timeout_seconds: float = 30.0) -> bool:
         """Wait until no webhook is on its way."""
-        return self.wix.webhooks.flush(timeout_seconds) and self.reviews.webhooks.flush(timeout_seconds)
+        return self.wix.webhooks.flush(timeout_seconds) and self.external_webhooks.flush(timeout_seconds)
 
     def stop(self) -> None:
-        for part in (self.wix.webhooks, self.reviews.webhooks, self._wix_server, self._reviews_server):
-            part.stop()
+        for sender in {self.wix.webhooks, self.reviews.webhooks, self.external_webhooks}:
+            sender.stop()
+        for server in (self._wix_server, self._reviews_server):
+            server.stop()
 
     def __enter__(self) -> Sandbox:
         return self

@@ -21,7 +21,10 @@ HISTORY = 200_000
 
 @dataclass(slots=True)
 class Sending:
-    """One webhook on its way. ``sign`` makes body and headers anew for each attempt, as real senders do."""
+    """One webhook on its way. ``sign`` makes body and headers anew for each attempt, as real senders do.
+
+    ``address``: where to, given the sender's address; ``heard``: told of each answer's status (0: none).
+    """
 
     event_id: str
     remote_id: str
@@ -30,6 +33,8 @@ class Sending:
     statuses: list[int] = field(default_factory=list)
     is_delivered: bool = False
     is_given_up: bool = False
+    address: Callable[[str], str] = lambda url: url
+    heard: Callable[[int], None] = lambda status: None
 
 
 class WebhookSender:
@@ -118,7 +123,11 @@ class WebhookSender:
             body = body[:-8] + b"AAAAAAAA"
         try:
             answer = session.post(
-                url, data=body, headers=dict(headers), timeout=self._timeout_seconds, allow_redirects=False
+                sending.address(url),
+                data=body,
+                headers=dict(headers),
+                timeout=self._timeout_seconds,
+                allow_redirects=False,
             )
             status = answer.status_code
         except requests.RequestException:
@@ -131,6 +140,7 @@ class WebhookSender:
             self._schedule(sending, self._retry_seconds[sending.attempts - 1])
         else:
             sending.is_given_up = True
+        sending.heard(status)
 
     def pending(self) -> int:
         """Webhooks that wait or are under way."""

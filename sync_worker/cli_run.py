@@ -58,12 +58,27 @@ def migrate() -> None:
 @click.option("--rate", type=int, default=200, show_default=True, help="Wix calls a minute; 0: no limit.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of all chances.")
 @click.option("--signature", type=click.Choice(["pairs", "standard"]), default="pairs", show_default=True)
+@click.option("--platform", help="woocommerce, fera or bigcommerce in the place of the review service.")
 @click.option("--env-file", type=click.Path(path_type=Path), help="Write the settings for ratings-sync here.")
 def sandbox(
-    wix_port: int, reviews_port: int, gateway: str, rate: int, seed: int, signature: str, env_file: Path | None
+    wix_port: int,
+    reviews_port: int,
+    gateway: str,
+    rate: int,
+    seed: int,
+    signature: str,
+    platform: str | None,
+    env_file: Path | None,
 ) -> None:
-    """A stand-in Wix and a stand-in review service: pages to act on, fault switches, counters. Ctrl-C stops them."""
-    from sandbox.server import Sandbox, SandboxOptions
+    """A stand-in Wix and a stand-in review service: pages to act on, fault switches, counters. Ctrl-C stops them.
+
+    With --platform NAME the second one is a shop or review platform with its quirks; --env-file then also writes the
+    manifest NAME-sandbox.yaml beside the settings.
+    """
+    from sandbox.server import PLATFORMS, Sandbox, SandboxOptions
+
+    if platform is not None and platform not in PLATFORMS:
+        raise click.BadParameter(f"{platform!r} is none of {', '.join(PLATFORMS)}", param_hint="--platform")
 
     stopped = stop_event()
     options = SandboxOptions(
@@ -72,13 +87,16 @@ def sandbox(
         rate_per_minute=rate or None,
         seed=seed,
         signature="standard" if signature == "standard" else "pairs",
+        platform=platform,
     )
     with Sandbox(options) as box:
         box.send_webhooks_to(gateway)
         click.echo(f"stand-in Wix:            {box.wix_url}")
-        click.echo(f"stand-in review service: {box.reviews_url}")
+        click.echo(f"stand-in {(platform or 'review service') + ':':<16}{box.reviews_url}")
         if env_file is not None:
             env_file.write_text("".join(f"{name}={value}\n" for name, value in box.settings().items()))
+            if platform is not None:
+                (env_file.parent / f"{box.connector}.yaml").write_text(box.manifest())
             click.echo(f"settings for ratings-sync are in {env_file}; Wix instance: {box.wix.instance_id}")
         click.echo("Ctrl-C stops both.")
         sys.stdout.flush()
