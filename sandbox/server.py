@@ -116,8 +116,8 @@ class Sandbox:
     def reviews_url(self) -> str:
         return self._reviews_server.url
 
-    def settings(self) -> dict[str, str]:
-        """The environment that makes ratings-sync talk to these stand-ins."""
+    def settings(self, folder: Path | None = None) -> dict[str, str]:
+        """The environment that makes ratings-sync talk to these stand-ins. ``folder``: where ``manifest()`` is kept."""
         wix = {
             "WIX_APP_ID": self.wix.app_id,
             "WIX_APP_SECRET": self.wix.app_secret,
@@ -125,7 +125,8 @@ class Sandbox:
             "WIX_API_BASE_URL": self.wix_url,
         }
         if self.platform is not None:
-            return {**wix, "CONNECTORS": f"{self.platform.name}-sandbox.yaml", **self.platform.settings()}
+            file = (folder or Path()) / f"{self.connector}.yaml"
+            return {**wix, "CONNECTORS": str(file), **self.platform.settings()}
         return {
             **wix,
             "CONNECTORS": "own-service",

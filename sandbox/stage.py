@@ -53,7 +53,9 @@ class Stage:
     def start(self) -> None:
         self.box = Sandbox(self.options)
         try:
-            self.everything = self.box.settings() | {
+            if self.box.platform is not None:
+                (self.folder / f"{self.box.connector}.yaml").write_text(self.box.manifest())
+            self.everything = self.box.settings(self.folder) | {
                 "RATINGS_SYNC_HOME": str(self.folder),
                 "GATEWAY_BIND": f"127.0.0.1:{free_port()}",
                 "LOG_LEVEL": "WARNING",

@@ -113,7 +113,9 @@ class Wiring:
     def _connection(self, site: Site) -> Connection:
         api = self.wix_api(site.instance_id)
         remotes: dict[Side, Remote] = {Side.WIX: WixRatings(api), Side.EXTERNAL: self.external(site.connector)}
-        return Connection(remotes, WixPeople(api))
+        # A plugin has it or has not: only parent_changed events ask for it.
+        children = getattr(remotes[Side.EXTERNAL], "children", None)
+        return Connection(remotes, WixPeople(api), children)
 
     def wix_api(self, instance_id: str) -> WixApi:
         settings = self.settings

@@ -17,7 +17,7 @@ from sync_worker.connector.pages import ParentPlace, Place, parent_place_of, pla
 from sync_worker.connector.reading import context_of, created_at, read_record, search
 from sync_worker.connector.schema_calls import OperationSpec
 from sync_worker.connector.writing import filled, merged_over
-from sync_worker.errors import Conflict, Gone, Misconfigured, Permanent, UnknownOutcome
+from sync_worker.errors import Conflict, Gone, Misconfigured, Permanent, Unconfirmed, UnknownOutcome
 from sync_worker.model import Draft, EntityRef, Person, Record, RecordState, Side
 from sync_worker.ports import Capabilities, Page
 
@@ -181,7 +181,7 @@ class ExternalRemote:
         )
         resource = self._calls.resource("create", context, options)
         if self._capabilities.create_is_async:
-            raise UnknownOutcome("the system took the rating in; it shows itself later")
+            raise Unconfirmed
         return self._written(resource, context)
 
     def update(self, remote_id: str, draft: Draft, revision: int | None) -> Record:

@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 
+from sandbox.platform_stage import PlatformStage
 from sandbox.server import SandboxOptions
 from sandbox.stage import Stage
 
 VOLUME_BUDGET = {"WIX_BUDGET_PER_MINUTE": "60000", "WIX_BUDGET_CAPACITY": "1000"}  # raised at both ends
-StageMaker = Callable[..., Stage]
+QUICK: dict[str, Any] = {"rate_per_minute": None, "sender_threads": 8, "retry_scale": 0.02}
+StageMaker = Callable[..., Any]  # a Stage, or a PlatformStage where `platform` is named
 
 
 @pytest.fixture
@@ -31,17 +33,21 @@ def make_stage(tmp_path: Path, environ: dict[str, str]) -> Iterator[StageMaker]:
     with ExitStack() as stack:
 
         def make(products: dict[str, str], *, settings: dict[str, str] | None = None, **more: Any) -> Stage:
-            stage = Stage(
+            kind = PlatformStage if more.get("platform") else Stage
+            if platform := more.pop("platform", None):
+                more["options"] = SandboxOptions(**QUICK, platform=platform)
+            stage = kind(
                 tmp_path / "home",
                 environ,
                 products,
                 settings={**VOLUME_BUDGET, **(settings or {})},
-                options=more.pop("options", SandboxOptions(rate_per_minute=None, sender_threads=8, retry_scale=0.02)),
+                options=more.pop("options", SandboxOptions(**QUICK)),
                 say=lambda name, line: lines.append(f"{name} | {line}"),
                 **more,
             )
             (tmp_path / "home").mkdir(exist_ok=True)
-            return stack.enter_context(stage)
+            stack.enter_context(stage)
+            return stage
 
         yield make
     for line in lines:

@@ -1,0 +1,69 @@
+"""A whole installation between the stand-in Wix and the stand-in of a review platform."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from sandbox.platform import Platform, Review
+from sandbox.stage import GROUP, NAMESPACE, Rated, Stage
+from sync_worker.cli_setup import default_field
+from sync_worker.model import EntityRef
+
+
+@dataclass
+class PlatformStage(Stage):
+    """As Stage, with ``options.platform``; what visitors do there is done on ``platform`` itself."""
+
+    @property
+    def platform(self) -> Platform:
+        found = self.box.platform
+        if found is None:
+            raise LookupError("options.platform names no platform")
+        return found
+
+    def _set_up(self) -> None:
+        connector = self.wiring.manifests[self.box.connector]
+        self.site, _ = self.admin.add_site(self.box.wix.instance_id, connector.id, [default_field(connector)])
+        pairs = [(EntityRef(wix, GROUP, NAMESPACE), EntityRef(external)) for wix, external in self.products.items()]
+        self.admin.import_entities(self.site, pairs)
+
+    def rate_on_platform(self, email: str, product: str, stars: int, text: str = "Nice") -> Review:
+        name = email.partition("@")[0].title()
+        return self.platform.create(self.products[product], email, name, stars, by="visitor", title="Seen", text=text)
+
+    def review(self, email: str, product: str) -> Review:
+        """The one review of a person. Raises LookupError."""
+        found = self.platform.of(self.products[product], email)
+        if len(found) != 1:
+            raise LookupError(f"{email} has {len(found)} reviews of {product}")
+        return found[0]
+
+    def rated(self) -> list[Rated]:
+        contacts = self.emails_by_contact()
+        with self.box.wix.lock:
+            wix = {
+                (one["entityId"], contacts.get(one["owner"].get("contactId", ""), "?")): Decimal(one["value"])
+                for one in self.box.wix.ratings.values()
+            }
+        names = {external: wix_name for wix_name, external in self.products.items()}
+        external = {(names[one.product], one.email): Decimal(one.stars) for one in self.platform.live()}
+        keys = dict.fromkeys([*wix, *external])
+        return [Rated(*key, wix.get(key), external.get(key)) for key in keys]
+
+    def shown(self) -> set[tuple[str, str, int | None, int | None]]:
+        """Product, person, value on Wix, stars on the platform."""
+        return {(one.product, one.email, _whole(one.wix), _whole(one.external)) for one in self.rated()}
+
+    def writes(self) -> Counter[str]:
+        journals: Sequence[list[dict[str, object]]] = (self.box.wix.journal, self.platform.journal)
+        return Counter(str(entry["by"]) for journal in journals for entry in list(journal))
+
+    def is_quiet(self) -> bool:
+        return not self.platform.webhooks.pending() and super().is_quiet()
+
+
+def _whole(value: Decimal | None) -> int | None:
+    return None if value is None else int(value)
