@@ -35,7 +35,7 @@ from sync_worker.model import (
     Side,
     Slot,
 )
-from sync_worker.ports import Closing, Commit
+from sync_worker.ports import Closing, Commit, Family
 from tests.simulation.world import OVERALL
 from tests.twins.memory_ledger import MemoryLedger
 from tests.twins.observed_ledger import ObservedLedger
@@ -352,6 +352,27 @@ def test_delete_brake_counts_the_deletes_of_the_last_hour(ground: Ground) -> Non
     ground.ledger.commit(run.lease, Commit(history=[deleted]))
     assert ground.ledger.deletes_exceeded(ground.site_id, Side.EXTERNAL)
     assert not ground.ledger.deletes_exceeded(ground.site_id, Side.WIX)
+
+
+def test_family_of_a_thing_is_its_records_on_file_and_its_shadowed_ones(ground: Ground) -> None:
+    run = ground.leased()
+    known = Known("r1", None, None, RecordState.PENDING, {"id": "r1", "score": Decimal("4.5")})
+    ground.ledger.commit(run.lease, Commit(records={Slot(Side.EXTERNAL): known}, shadowed={"r0"}))
+    ground.ledger.commit(run.lease, Commit(shadowed={"r0", "r-1"}, release=True))
+    family = ground.ledger.family(ground.site_id, EXTERNAL)
+    assert (family.on_file, family.shadowed) == ({"r1": known}, {"r0", "r-1"})
+    assert ground.ledger.family(ground.site_id, EntityRef("sku-2")) == Family({})
+    again = ground.ledger.lease(run.lease.link_id)
+    assert again.link.shadowed == {"r0", "r-1"}
+
+
+def test_held_among_many_ids_are_those_that_a_held_delivery_speaks_of(ground: Ground) -> None:
+    inbox_id = ground.ledger.store(NewDelivery(Side.EXTERNAL, "own-service", None, "upsert", "r7", {})).inbox_id
+    ids = [f"r{number}" for number in range(1200)]
+    assert ground.ledger.held_among(ground.site_id, Side.EXTERNAL, ids) == frozenset()
+    ground.ledger.hold([inbox_id], "unknown_contact")
+    assert ground.ledger.held_among(ground.site_id, Side.EXTERNAL, ids) == {"r7"}
+    assert ground.ledger.held_among(ground.site_id, Side.WIX, ids) == frozenset()
 
 
 # -- many at once, on the real databases

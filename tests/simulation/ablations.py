@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from sync_worker import engine as engine_module
+from sync_worker.children import Children
 from sync_worker.engine import LinkRun
 from sync_worker.errors import Transient
 from sync_worker.lease_keeper import LeaseKeeper
@@ -140,5 +141,9 @@ MECHANISMS: dict[str, tuple[Switch, ...]] = {
     "adopting a duplicate": ((LinkRun, "adopt", _refuse_to_adopt),),
     "loop breaker": ((LinkRun, "_refuse_if_too_many", _nothing),),
     "gap record": ((Settlement, "_note_unknown", _nothing), (engine_module, "_gap", _nobody)),
+    "waiting for an accepted create": ((LinkRun, "wait_for", _nothing),),
+    "shadowing": ((View, "_shadow", _nothing),),
+    "hints for children": ((Children, "hints_of", _nobody),),
+    "refusing what is not offered": ((LinkRun, "refusal_of", _nothing),),
     "check of what was returned": ((LinkRun, "check_returned", _nothing),),
 }

@@ -38,6 +38,7 @@ ALONE = {
 BY_CHANCE = {
     "fence": ("pauses beyond the lease only", 200),
     "adopting a duplicate": ("storm", 50),
+    "shadowing": ("woocommerce", 50),
     "look at what was buried meanwhile": ("calm, nothing dropped, no sweep", 300),
 }
 # Mechanism: (what covers it, the scene, how many seeds to look through with both off).
@@ -50,7 +51,15 @@ COVERED = {
     "echo as acknowledgement": ("gap record", "storm, no preconditions outside, nothing dropped, no sweep", 200),
     "gap record": ("echo as acknowledgement", "storm, no preconditions outside, nothing dropped, no sweep", 200),
 }
-GUARDED = {"loop breaker", "check of what was returned", "source records on file"}
+GUARDED = {
+    "loop breaker",
+    "check of what was returned",
+    "source records on file",
+    # tests/simulation/test_platforms.py
+    "waiting for an accepted create",
+    "hints for children",
+    "refusing what is not offered",
+}
 
 
 def test_every_mechanism_is_accounted_for() -> None:

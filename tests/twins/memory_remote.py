@@ -256,6 +256,7 @@ class MemoryRemote:
         )
 
     def _store(self, record: Record, change: str, *, by_us: bool, is_created: bool = False) -> Record:
+        record = replace(record, raw=record_payload(record))
         self.records[record.remote_id] = record
         self.sequences[record.remote_id] += 1
         self.on_event(RemoteEvent(self.side, change, record, by_us, self.sequences[record.remote_id], is_created))

@@ -1,0 +1,302 @@
+"""What platforms cannot do, story by story: late creates, missing operations, several records, events of the parent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from sync_worker.model import EntityRef, NewDelivery, Policy, RecordState, Side
+from tests.simulation.ablations import without
+from tests.simulation.chaos import LATE_CREATE, NO_REVISION, memory_ledger, sql_ledger
+from tests.simulation.oracles import broken_invariants
+from tests.simulation.scenarios import changes, deletes, ending_of, moderates, rates
+from tests.simulation.test_policies import held_reasons
+from tests.simulation.world import CALM, LedgerMaker, Options, World
+
+W, E = Side.WIX, Side.EXTERNAL
+LATE = replace(LATE_CREATE, can_update=True, can_delete=True)
+
+
+@pytest.fixture(params=[memory_ledger, sql_ledger], ids=["memory", "sql"])
+def make_ledger(request: pytest.FixtureRequest) -> LedgerMaker:
+    made: LedgerMaker = request.param
+    return made
+
+
+def a_world(make_ledger: LedgerMaker = memory_ledger, **options: object) -> World:
+    return World(0, Options(CALM, people=1, sweeps=False, **options), make_ledger)  # type: ignore[arg-type]
+
+
+def creates(world: World) -> int:
+    return world.external.calls["create"]
+
+
+# -- creates that show later
+
+
+def test_accepted_create_is_waited_for_and_never_sent_again(make_ledger: LedgerMaker) -> None:
+    world = a_world(make_ledger, external=LATE)
+    rates(W, overall=80)(world)
+    changes(W, overall=20)(world)
+    world.drain()
+    assert (ending_of(world), creates(world), len(world.external.records)) == (("20", "1"), 1, 1)
+    assert broken_invariants(world) == []
+
+
+def test_create_that_never_shows_is_held_after_fifteen_minutes(make_ledger: LedgerMaker) -> None:
+    world = a_world(make_ledger, external=LATE)
+    world.external.vanishes = lambda: True
+    began = world.now
+    rates(W, overall=80)(world)
+    world.drain()
+    assert (creates(world), held_reasons(world)) == (1, {"awaiting_confirmation"})
+    assert world.now - began >= 900
+
+
+def test_record_that_shows_after_the_deadline_is_adopted_and_the_hold_ends_by_itself(make_ledger: LedgerMaker) -> None:
+    world = a_world(make_ledger, external=LATE)
+    shows: list[Callable[[], None]] = []
+    world.external.later = shows.append
+    rates(W, overall=80)(world)
+    world.drain()
+    assert held_reasons(world) == {"awaiting_confirmation"}
+    shows[0]()
+    world.drain()
+    assert (ending_of(world), held_reasons(world), creates(world)) == (("80", "4"), set(), 1)
+    assert world.ledger.open_intents() == 0
+
+
+def test_held_create_is_sent_again_only_when_a_person_releases_it() -> None:
+    world = a_world(external=LATE)
+    world.external.vanishes = lambda: True
+    rates(W, overall=80)(world)
+    world.drain()
+    world.sweep()
+    world.drain()
+    assert creates(world) == 1, "a sweep sent it again"
+    world.external.vanishes = lambda: False
+    held = [inbox_id for inbox_id, row in world.ledger.inbox.items() if str(row.delivery.state) == "held"]
+    world.queue += world.ledger.release_held(world.site.id, inbox_ids=held[:1])
+    world.drain()
+    assert (ending_of(world), creates(world), len(world.external.records)) == (("80", "4"), 2, 1)
+    assert held_reasons(world) == set()
+
+
+def test_late_create_that_a_moderator_has_to_publish_agrees_when_it_is_published() -> None:
+    world = a_world(external=LATE)
+    world.external.new_state = RecordState.PENDING
+    rates(W, overall=80)(world)
+    world.drain()
+    assert (ending_of(world), held_reasons(world), creates(world)) == (("80", None), set(), 1)
+    moderates(RecordState.PUBLISHED)(world)
+    world.drain()
+    assert (ending_of(world), creates(world)) == (("80", "4"), 1)
+
+
+def test_lost_answer_of_a_late_create_is_sent_twice_without_the_wait() -> None:
+    def twice() -> int:
+        world = a_world(external=LATE)
+        world.external.later = lambda show: world.showing.append((world.now + 200, show))
+        rates(W, overall=80)(world)
+        world.drain()
+        return creates(world)
+
+    assert twice() == 1
+    with without("waiting for an accepted create"):
+        assert twice() > 1
+
+
+# -- operations that are not there
+
+
+def test_change_that_the_platform_cannot_take_is_held_and_the_other_way_goes_on(make_ledger: LedgerMaker) -> None:
+    world = a_world(make_ledger, external=replace(NO_REVISION, can_update=False))
+    rates(W, overall=80)(world)
+    world.drain()
+    changes(W, overall=20)(world)
+    world.drain()
+    assert (ending_of(world), held_reasons(world)) == (("20", "4"), {"unsupported"})
+    assert world.external.calls["update"] == 0
+
+
+def test_change_that_the_platform_cannot_take_may_be_noted_only() -> None:
+    cannot = replace(
+        NO_REVISION, can_update=False, can_delete=False, ignored_operations=frozenset({"update", "delete"})
+    )
+    world = a_world(external=cannot)
+    rates(W, overall=80)(world)
+    world.drain()
+    changes(W, overall=20)(world)
+    world.drain()
+    assert (ending_of(world), held_reasons(world)) == (("20", "4"), set())
+    assert [entry.reason for entry in world.ledger.history_entries() if entry.what == "ignore"] == ["unsupported"]
+    changes(E, value=5)(world)
+    world.drain()
+    assert ending_of(world) == ("100", "5")
+
+
+def test_missing_operation_is_found_out_by_failing_without_the_refusal() -> None:
+    with without("refusing what is not offered"):
+        world = a_world(external=replace(NO_REVISION, can_update=False))
+        rates(W, overall=80)(world)
+        world.drain()
+        changes(W, overall=20)(world)
+        world.drain()
+    assert held_reasons(world) == {"refused"}
+
+
+def test_privacy_delete_that_the_platform_cannot_do_is_held_even_where_deletes_are_only_noted() -> None:
+    cannot = replace(NO_REVISION, can_delete=False, ignored_operations=frozenset({"delete"}))
+    world = a_world(external=cannot)
+    rates(W, overall=80)(world)
+    world.drain()
+    deletes(W, privacy=True)(world)
+    world.drain()
+    assert held_reasons(world) == {"unsupported"}
+
+
+def test_create_on_a_read_only_platform_is_held() -> None:
+    world = a_world(external=replace(NO_REVISION, can_create=False))
+    rates(W, overall=80)(world)
+    world.drain()
+    assert (ending_of(world), held_reasons(world), creates(world)) == (("80", None), {"unsupported"}, 0)
+
+
+# -- several records of one person
+
+
+def test_newest_of_several_records_is_synced_and_the_older_is_shadowed_not_deleted(make_ledger: LedgerMaker) -> None:
+    world = a_world(make_ledger, external=NO_REVISION)
+    rates(E, value=2)(world)
+    world.drain()
+    rates(E, value=5)(world)
+    world.drain()
+    assert [str(one.values["overall"]) for one in world.wix.records.values()] == ["100"]
+    assert set(world.external.records) == {"e1", "e2"}
+    assert world.ledger.family(world.site.id, world.entities[0][1]).shadowed == {"e1"}
+    assert [entry.remote_id for entry in world.ledger.history_entries() if entry.what == "shadow"] == ["e1"]
+
+
+def test_edit_of_a_shadowed_record_changes_nothing() -> None:
+    world = a_world(external=NO_REVISION)
+    rates(E, value=2)(world)
+    rates(E, value=5)(world)
+    world.drain()
+    world.external.visitor_changes("e1", {"value": Decimal(1)})
+    world.drain()
+    assert [str(one.values["overall"]) for one in world.wix.records.values()] == ["100"]
+
+
+def test_shadowed_record_does_not_come_to_wix_when_the_rating_is_deleted_there() -> None:
+    world = a_world(external=NO_REVISION)
+    rates(E, value=2)(world)
+    rates(E, value=5)(world)
+    world.drain()
+    deletes(W)(world)
+    world.drain()
+    world.sweep()
+    world.drain()
+    assert (world.wix.records, set(world.external.records)) == ({}, {"e1"})
+    rates(W, overall=60)(world)
+    world.drain()
+    assert sorted(str(one.values["value"]) for one in world.external.records.values()) == ["2", "3"]
+
+
+def test_several_records_are_held_where_they_should_not_exist() -> None:
+    world = a_world(external=replace(NO_REVISION, is_unique=True))
+    world.external.capabilities = NO_REVISION
+    rates(E, value=2)(world)
+    world.drain()
+    rates(E, value=5)(world)
+    world.external.capabilities = replace(NO_REVISION, is_unique=True)
+    world.drain()
+    assert held_reasons(world) == {"several_records"}
+
+
+# -- events of the rated thing
+
+
+def test_event_of_the_product_brings_new_changed_and_vanished_records(make_ledger: LedgerMaker) -> None:
+    world = a_world(make_ledger, external=NO_REVISION, parent_events=True)
+    rates(E, value=2)(world)
+    world.drain()
+    assert ending_of(world) == ("40", "2")
+    world.external.visitor_changes("e1", {"value": Decimal(4)})  # tells nothing
+    world.drain()
+    assert ending_of(world) == ("40", "4")
+    tell_of_the_product(world)
+    assert ending_of(world) == ("80", "4")
+    deletes(E)(world)
+    world.drain()
+    assert ending_of(world) == (None, None)
+
+
+def test_event_of_the_product_brings_nothing_without_the_hints() -> None:
+    with without("hints for children"):
+        world = a_world(external=NO_REVISION, parent_events=True)
+        rates(E, value=2)(world)
+        world.drain()
+    assert ending_of(world) == (None, "2")
+
+
+def tell_of_the_product(world: World, remote_id: str = "sku-0") -> None:
+    world.next_event += 1
+    event = NewDelivery(E, "own-service", f"event-{world.next_event}", "parent_changed", remote_id, {})
+    world.queue.append(world.ledger.store(event).inbox_id)
+    world.drain()
+
+
+def test_product_event_without_a_difference_looks_at_no_record() -> None:
+    world = a_world(external=NO_REVISION, parent_events=True)
+    rates(E, value=2)(world)
+    world.drain()
+    before = dict(world.external.calls)
+    tell_of_the_product(world)
+    assert {name: count - before[name] for name, count in world.external.calls.items() if count != before[name]} == {
+        "children": 1
+    }
+
+
+def test_product_that_is_not_mapped_is_held_once_and_followed_when_it_is(make_ledger: LedgerMaker) -> None:
+    world = a_world(make_ledger, external=NO_REVISION)
+    world.external.on_event = lambda event: None
+    for number in range(3):
+        person = replace(world.persons[0], email=f"somebody{number}@example.com")
+        world.external.visitor_rates(EntityRef("sku-new"), person, {"value": Decimal(4)})
+    tell_of_the_product(world, "sku-new")
+    assert world.external.calls["get"] == 0
+    assert held_reasons(world) == {"unknown_entity"}
+    world.ledger.add_entity(world.site.id, EntityRef("product-new", "stores", "reviews"), EntityRef("sku-new"))
+    world.queue += world.ledger.release_held(world.site.id, hold_key="entity:external::sku-new")
+    world.drain()
+    assert held_reasons(world) == {"unknown_contact"}
+    tell_of_the_product(world, "sku-new")
+    assert world.external.calls["get"] == 3, "records that are held already were looked at again"
+
+
+def test_product_that_is_not_mapped_is_skipped_where_the_owner_wants_that() -> None:
+    world = a_world(external=NO_REVISION, policy=Policy(unknown_entity="skip"))
+    world.external.on_event = lambda event: None
+    world.external.visitor_rates(EntityRef("sku-new"), world.persons[0], {"value": Decimal(4)})
+    tell_of_the_product(world, "sku-new")
+    assert (held_reasons(world), world.external.calls["get"]) == (set(), 0)
+
+
+def test_listing_that_fails_half_way_deletes_nothing() -> None:
+    world = a_world(external=NO_REVISION, parent_events=True)
+    rates(E, value=2)(world)
+    world.drain()
+    world.external.fault = lambda operation: "unavailable" if operation == "children" else None
+    world.next_event += 1
+    event = NewDelivery(E, "own-service", f"event-{world.next_event}", "parent_changed", "sku-0", {})
+    stored = world.ledger.store(event).inbox_id
+    world.queue.append(stored)
+    while world.workers or world.queue:
+        if world.queue:
+            world.start_worker(world.queue.pop(0))
+        world.step_worker(0)
+    assert ending_of(world) == ("40", "2")
+    assert [row.delivery.id for row in world.ledger.inbox.values() if str(row.delivery.state) == "new"] == [stored]
