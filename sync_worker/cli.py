@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from sync_worker.cli_conformance import conformance
 from sync_worker.cli_connector import connector
 from sync_worker.cli_questions import held, history, replay, status
 from sync_worker.cli_run import demo, migrate, sandbox, up
@@ -22,6 +23,7 @@ def cli() -> None:
     """
 
 
+connector.add_command(conformance)
 for command in (site, map_group, connector, status, held, replay, history, up, migrate, sandbox, demo):
     cli.add_command(command)
 

@@ -286,6 +286,27 @@ class LedgerAdmin(InboxLedger):
 
     # -- questions
 
+    def heard(self, source: str, remote_ids: Sequence[str], since: float) -> list[str]:
+        """The changes that external deliveries told of these ids (with none: of any), since a time of the database."""
+        which = (inbox.c.side == str(Side.EXTERNAL)) & (inbox.c.source == source) & (inbox.c.received_at >= since)
+        if remote_ids:
+            which &= inbox.c.remote_id.in_(remote_ids)
+        with self._transactions.read() as connection:
+            return list(connection.execute(select(inbox.c.change).where(which).order_by(inbox.c.id)).scalars())
+
+    def now(self) -> float:
+        """The database's time, in seconds since 1970."""
+        with self._transactions.read() as connection:
+            return float(connection.execute(select(self._now)).scalar_one())
+
+    def close_held(self, source: str, remote_ids: Sequence[str], since: float, reason: str) -> int:
+        """End held external deliveries of these ids that came since a time: what they speak of is over."""
+        which = (inbox.c.side == str(Side.EXTERNAL)) & (inbox.c.source == source) & (inbox.c.received_at >= since)
+        which &= inbox.c.remote_id.in_(remote_ids) & (inbox.c.state == str(InboxState.HELD))
+        with self._transactions.write() as connection:
+            ended = update(inbox).where(which).values(state=str(InboxState.DONE), reason=reason, closed_at=self._now)
+            return int(connection.execute(ended).rowcount)
+
     def status(self) -> LedgerStatus:
         with self._transactions.read() as connection:
             age = self._now - func.min(inbox.c.received_at)

@@ -1,0 +1,154 @@
+"""The conformance suite against the stand-ins: what each connector that ships declares is what is measured."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.server import PLATFORMS, Sandbox, SandboxOptions, Served
+from sync_worker.adapters.external_http import http_of
+from sync_worker.adapters.external_plugins import remote_of
+from sync_worker.adapters.http import NoBudget
+from sync_worker.adapters.http_tokens import OwnTokens
+from sync_worker.cli_conformance import events_of
+from sync_worker.connector.conformance import Conformance, Measured
+from sync_worker.connector.loading import load_manifest, shipped_manifest
+from sync_worker.connector.manifest import Manifest
+from sync_worker.model import EntityRef, NewDelivery
+from sync_worker.ports import Stored
+from webhook_gateway.app import GatewayConfig, create_app
+
+TWO_WAY = ("own-service", *PLATFORMS)
+
+
+class Ground:
+    """A stand-in, the gateway that hears it, and the suite between them."""
+
+    def __init__(self, stack: ExitStack, folder: Path, name: str) -> None:
+        platform = name if name in PLATFORMS else None
+        self.box = stack.enter_context(Sandbox(SandboxOptions(platform=platform, retry_scale=0.01)))
+        self.heard: list[NewDelivery] = []
+        self.manifest = self._manifest(folder)
+        config = GatewayConfig([], "app", {self.manifest.id: self.manifest}, self._store, self, lambda: True)
+        gateway = Served(create_app(config), 0)
+        stack.callback(gateway.stop)
+        self.box.send_webhooks_to(gateway.url)
+        http = http_of(self.manifest, NoBudget(), OwnTokens())
+        stack.callback(http.close)
+        self.remote = remote_of(self.manifest, http)
+
+    def _manifest(self, folder: Path) -> Manifest:
+        environ = self.box.settings(folder)
+        if self.box.platform is None:
+            return load_manifest(shipped_manifest("own-service"), environ)
+        file = folder / f"{self.box.connector}.yaml"
+        file.write_text(self.box.manifest())
+        return load_manifest(file, environ)
+
+    def _store(self, delivery: NewDelivery) -> Stored:
+        self.heard.append(delivery)
+        return Stored(len(self.heard), is_duplicate=False)
+
+    def ring(self, inbox_ids: Sequence[int]) -> None:
+        """Implements ports.Bell: nobody works here."""
+
+    def changes(self, remote_ids: Sequence[str]) -> list[str]:
+        return [one.change for one in list(self.heard) if not remote_ids or one.remote_id in remote_ids]
+
+    def suite(self, **options: Any) -> Conformance:
+        events, product = events_of(self.manifest), EntityRef("22")
+        scale = self.manifest.scale.scale
+        return Conformance(
+            self.remote,
+            scale,
+            product,
+            events,
+            self.changes,
+            time.sleep,
+            time.monotonic,
+            **{"wait_seconds": 2.0} | options,
+        )
+
+    def external(self) -> list[Any]:
+        """What is there besides, on the stand-in."""
+        if self.box.platform is not None:
+            return list(self.box.platform.reviews.values())
+        return [one for one in self.box.reviews.ratings.values() if one["visibility"] != "removed"]
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as parts:
+        yield parts
+
+
+def by_name(measured: Sequence[Measured]) -> dict[str, str]:
+    return {one.what: one.seen for one in measured}
+
+
+@pytest.mark.parametrize("name", TWO_WAY)
+def test_connector_does_what_its_manifest_declares_and_nothing_is_left(
+    stack: ExitStack, tmp_path: Path, name: str
+) -> None:
+    ground = Ground(stack, tmp_path, name)
+    suite = ground.suite()
+    measured = [*suite.read(), *suite.write()]
+    assert [one for one in measured if one.differs] == []
+    assert (suite.made, ground.external()) == ([], [])
+    seen = by_name(measured)
+    assert seen["a second record of one person is refused"] == ("yes" if name == "own-service" else "no")
+    assert seen["every mark is kept as written"] == "yes"
+    assert seen["a delete comes as an event"] == "yes"
+    assert seen["an edit comes as an event"] == ("no" if name == "bigcommerce" else "yes")
+
+
+def test_reading_only_writes_nothing(stack: ExitStack, tmp_path: Path) -> None:
+    ground = Ground(stack, tmp_path, "woocommerce")
+    platform = ground.box.platform
+    assert platform is not None
+    platform.create("22", "ada@example.com", "Ada", 4, by="visitor", text="Nice")
+    assert by_name(list(ground.suite().read()))["get shows what the listing shows"] == "yes"
+    assert {call.split()[0] for call in platform.calls} == {"GET"}
+
+
+def test_search_that_lags_is_measured(stack: ExitStack, tmp_path: Path) -> None:
+    ground = Ground(stack, tmp_path, "fera")
+    assert ground.box.platform is not None
+    ground.box.platform.faults.set("find_lags", chance=1.0)
+    lag = by_name(list(ground.suite(wait_seconds=6.0).write()))["the search shows a new record"]
+    assert float(lag.split()[1]) >= 1.5, lag
+
+
+def test_system_that_rounds_differs_from_what_is_declared(stack: ExitStack, tmp_path: Path) -> None:
+    ground = Ground(stack, tmp_path, "own-service")
+    ground.box.reviews.faults.set("rounds", chance=1.0)
+    suite = ground.suite()
+    measured = list(suite.write())
+    assert {one.what for one in measured if one.differs} == {"every mark is kept as written"}
+    assert (suite.made, ground.external()) == ([], [])
+
+
+def test_wrong_declaration_is_found(stack: ExitStack, tmp_path: Path) -> None:
+    """A manifest that claims uniqueness for a system that has none."""
+    ground = Ground(stack, tmp_path, "woocommerce")
+    operations = ground.manifest.operations.model_copy(update={"unique": True})
+    ground.remote = remote_of(
+        ground.manifest.model_copy(update={"operations": operations}), http_of(ground.manifest, NoBudget(), OwnTokens())
+    )
+    measured = list(ground.suite(wait_seconds=0.5).write())
+    assert "a second record of one person is refused" in {one.what for one in measured if one.differs}
+
+
+def test_what_was_made_is_deleted_when_the_system_fails_half_way(stack: ExitStack, tmp_path: Path) -> None:
+    ground = Ground(stack, tmp_path, "fera")
+    suite = ground.suite()
+    run = suite.write()
+    next(run)
+    assert len(ground.external()) == 1
+    run.close()
+    assert (suite.made, ground.external()) == ([], [])
