@@ -18,6 +18,8 @@ from sync_worker.ports import Remote
 from sync_worker.scale import Scale
 
 POLL_SECONDS = 0.5
+QUIET_SECONDS = 1.5  # no event for so long: those of the last write have come
+PERSON = Person(email="conformance@ratings-sync.invalid", name="Conformance Test")
 T = TypeVar("T")
 
 
@@ -42,7 +44,8 @@ class Measured:
 class Conformance:
     """Measures one system. ``heard(ids)``: changes that arrived by webhook about these ids since the start.
 
-    ``made``: test records that are still there; ``ever_made``: all of them. ``sleep`` and ``monotonic`` are the caller's clock, in seconds. ``events``: the changes that the manifest can hear
+    ``made``: test records that are still there; ``ever_made``: all of them.
+    ``sleep`` and ``monotonic`` are the caller's clock, in seconds. ``events``: the changes that the manifest can hear
     (``upsert``, ``delete``, ``parent_changed``). Raises Transient, Permanent, Misconfigured where the system does not
     even do the common things.
     """
@@ -55,7 +58,7 @@ class Conformance:
     sleep: Callable[[float], None]
     monotonic: Callable[[], float]
     wait_seconds: float = 30.0
-    person: Person = Person(email="conformance@ratings-sync.invalid", name="Conformance Test")
+    person: Person = PERSON
     made: list[str] = field(default_factory=list)
     ever_made: list[str] = field(default_factory=list)
 
@@ -163,6 +166,7 @@ class Conformance:
 
     def _uniqueness(self, value: Decimal) -> Iterator[Measured]:
         declared = _yes(self.remote.capabilities.is_unique)
+        person, self.person = self.person, replace(self.person, name=f"{self.person.name} again")
         try:
             second, _ = self._created(value)
         except Duplicate as duplicate:
@@ -173,6 +177,8 @@ class Conformance:
         except (SyncError, ValueError) as refusal:
             yield Measured("a second record of one person is refused", declared, f"{refusal}", is_known=False)
             return
+        finally:
+            self.person = person
         yield Measured("a second record of one person is refused", declared, "no")
         if second is not None:
             self.remote.delete(second.remote_id, second.revision)
@@ -180,7 +186,7 @@ class Conformance:
 
     def _updates(self, record: Record, low: Decimal, high: Decimal) -> Iterator[Measured]:
         current = self.remote.get(record.remote_id) or record
-        before = len(self._heard(current))
+        before = self._heard_when_quiet(current)
         changed = self.remote.update(current.remote_id, self._draft(high, current), current.revision)
         yield Measured("an update returns what was written", "yes", _yes(changed.values.get("value") == high))
         if current.revision is not None and changed.revision is not None:
@@ -223,22 +229,31 @@ class Conformance:
         current = self.remote.get(record.remote_id)
         if current is None:
             return
+        before = self._heard_when_quiet(current)
         self.remote.delete(current.remote_id, current.revision)
         shows = self.remote.get(current.remote_id)
-        is_gone = shows is None or not shows.is_visible
-        yield Measured("a deleted record is gone", "yes", _yes(is_gone))
+        yield Measured("a deleted record is gone", "yes", _yes(shows is None or not shows.is_visible))
         if shows is None:
             self.made.remove(current.remote_id)
+        yield self._delete_event(current, before)
         with suppress(Gone):
             self.remote.delete(current.remote_id, current.revision)
         yield Measured("deleting it again is harmless", "yes", "yes")
-        yield self._delete_event(current)
 
-    def _delete_event(self, record: Record) -> Measured:
+    def _delete_event(self, record: Record, before: int) -> Measured:
         declared = bool(self.events & {"delete", "parent_changed"})
-        heard = self._wait(lambda: "delete" in self._heard(record) or self._heard(record).count("parent_changed") > 1)
+        heard = self._wait(lambda: set(self._heard(record)[before:]) & {"delete", "parent_changed"})
         is_known = heard is not None or bool(self.heard([])) or not declared
         return Measured("a delete comes as an event", _yes(declared), _yes(heard is not None), is_known=is_known)
+
+    def _heard_when_quiet(self, record: Record) -> int:
+        """How many changes have come, once those of our last write are in."""
+        until, quiet_since, count = self.monotonic() + self.wait_seconds, self.monotonic(), len(self._heard(record))
+        while self.monotonic() < min(until, quiet_since + QUIET_SECONDS):
+            self.sleep(POLL_SECONDS / 2)
+            if (now := len(self._heard(record))) != count:
+                count, quiet_since = now, self.monotonic()
+        return count
 
     # -- around it
 

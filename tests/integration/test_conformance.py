@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -150,5 +150,6 @@ def test_what_was_made_is_deleted_when_the_system_fails_half_way(stack: ExitStac
     run = suite.write()
     next(run)
     assert len(ground.external()) == 1
+    assert isinstance(run, Generator)
     run.close()
     assert (suite.made, ground.external()) == ([], [])
