@@ -26,7 +26,9 @@ class PlatformStage(Stage):
 
     def _set_up(self) -> None:
         connector = self.wiring.manifests[self.box.connector]
-        self.site, _ = self.admin.add_site(self.box.wix.instance_id, connector.id, [default_field(connector)])
+        self.site, _ = self.admin.add_site(
+            self.box.wix.instance_id, connector.id, self.fields or [default_field(connector)]
+        )
         pairs = [(EntityRef(wix, GROUP, NAMESPACE), EntityRef(external)) for wix, external in self.products.items()]
         self.admin.import_entities(self.site, pairs)
 

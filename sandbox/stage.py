@@ -18,6 +18,7 @@ from sync_worker.config import load_settings
 from sync_worker.embedded_redis import free_port
 from sync_worker.installation import Installation
 from sync_worker.model import EntityRef, Site
+from sync_worker.scale import FieldMap
 from sync_worker.wiring import Wiring
 
 NAMESPACE, GROUP = "reviews", "stores"
@@ -38,7 +39,7 @@ class Stage:
     """``with Stage(folder, environ, products) as stage``: everything is up, the site is set up.
 
     ``environ``: the least environment of the processes; ``settings``: what differs from the sandbox's settings.
-    ``products``: Wix entity id to external id.
+    ``products``: Wix entity id to external id. ``fields``: what is mapped; by default `overall` to the main value.
     """
 
     folder: Path
@@ -46,6 +47,7 @@ class Stage:
     products: Mapping[str, str]
     settings: Mapping[str, str] = field(default_factory=dict)
     options: SandboxOptions = field(default_factory=SandboxOptions)
+    fields: Sequence[FieldMap] = ()
     workers: int = 1
     flower_port: int | None = None
     say: Callable[[str, str], None] = lambda name, line: None
@@ -75,7 +77,9 @@ class Stage:
         """What a person does once: add the site, map the products."""
         connector = self.wiring.manifests["own-service"]
         self.site: Site
-        self.site, _ = self.admin.add_site(self.box.wix.instance_id, connector.id, [default_field(connector)])
+        self.site, _ = self.admin.add_site(
+            self.box.wix.instance_id, connector.id, self.fields or [default_field(connector)]
+        )
         pairs = [(EntityRef(wix, GROUP, NAMESPACE), EntityRef(external)) for wix, external in self.products.items()]
         self.admin.import_entities(self.site, pairs)
 

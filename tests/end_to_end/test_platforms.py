@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from typing import Any
+
 import pytest
 
 from sandbox.platform_stage import PlatformStage
+from sandbox.stage import Stage
+from sandbox.woocommerce import WooCommerce
 from sync_worker.model import NewDelivery, Side
+from sync_worker.scale import FieldMap, Scale
 from tests.end_to_end.conftest import StageMaker
 
 PRODUCTS = {"beans": "22", "tea": "23", "cups": "24"}
@@ -67,6 +73,92 @@ def test_ratings_cross_both_ways_with_echo_duplicate_and_missed_webhook(stage: P
     settles(stage, ("cups", BEN, 60, 3))
     assert stage.writes() == {"visitor": 7, "app": 7}
     assert not stage.status().held
+
+
+def rating_of(stage: Stage, attribute: str, email: str, product: str) -> dict[str, Any]:
+    """The one rating on Wix of a person for one attribute of a product."""
+    contacts = stage.emails_by_contact()
+    found = [
+        one
+        for one in list(stage.box.wix.ratings.values())
+        if (one["attributeName"], one["entityId"], contacts[one["owner"]["contactId"]]) == (attribute, product, email)
+    ]
+    assert len(found) == 1, (attribute, email, product, found)
+    return dict(found[0])
+
+
+def test_six_records_with_three_sub_ratings_are_eighteen_ratings_and_single_edits_leave_the_rest_alone(
+    make_stage: StageMaker,
+) -> None:
+    aspects = ("quality", "value", "service")
+    percent, tenths = Scale(Decimal(0), Decimal(100), Decimal(1)), Scale(Decimal(0), Decimal(10), Decimal(1))
+    fields = [FieldMap(f"{name}_mark", f"aspect_{name}", percent, tenths, "span") for name in aspects]
+    stage: Stage = make_stage({"beans": "SKU-1", "tea": "SKU-2"}, fields=fields)
+    people = [f"person{number}@example.com" for number in range(3)]
+    for email in people:
+        stage.add_person(email, email.partition("@")[0])
+    ids = {}
+    for number, (email, product) in enumerate((one, two) for one in people for two in stage.products):
+        marks = [{"code": f"aspect_{name}", "score": number + place} for place, name in enumerate(aspects)]
+        author = {"email": email, "display_name": "P"}
+        draft = {
+            "subject": {"id": stage.products[product]},
+            "author": author,
+            "score": 4,
+            "aspects": marks,
+            "text": "Mine",
+        }
+        ids[email, product] = stage.box.reviews.create(draft, by="visitor")["id"]
+
+    def shown() -> dict[tuple[str, str, str], int]:
+        contacts = stage.emails_by_contact()
+        return {
+            (contacts[one["owner"]["contactId"]], one["entityId"], one["attributeName"]): int(one["value"])
+            for one in list(stage.box.wix.ratings.values())
+        }
+
+    expected = {
+        (email, product, f"{name}_mark"): 10 * (number + place)
+        for number, (email, product) in enumerate(ids)
+        for place, name in enumerate(aspects)
+    }
+    assert len(expected) == 18
+    assert stage.wait_until(lambda: stage.is_quiet() and shown() == expected, 40), (shown(), stage.status())
+    assert stage.writes()["app"] == 18
+
+    # One attribute on Wix: one write outside, and the other marks and the text stay.
+    chosen = people[1], "tea"
+    before = dict(stage.box.reviews.ratings[ids[chosen]])
+    stage.change_on_wix(rating_of(stage, "value_mark", *chosen)["id"], 100)
+
+    def marks() -> dict[str, int]:
+        return {one["code"]: int(one["score"]) for one in stage.box.reviews.ratings[ids[chosen]]["aspects"]}
+
+    old = {one["code"]: int(one["score"]) for one in before["aspects"]}
+    assert stage.wait_until(lambda: stage.is_quiet() and marks() == old | {"aspect_value": 10}, 20), marks()
+    after = stage.box.reviews.ratings[ids[chosen]]
+    assert (after["text"], after["score"]) == (before["text"], before["score"])
+
+    # One attribute outside: one write on Wix, and the other seventeen stay.
+    changed = [{"code": code, "score": 0 if code == "aspect_service" else score} for code, score in marks().items()]
+    stage.box.reviews.change(ids[chosen], {"aspects": changed}, by="visitor")
+    expected |= {(*chosen, "value_mark"): 100, (*chosen, "service_mark"): 0}
+    assert stage.wait_until(lambda: stage.is_quiet() and shown() == expected, 20), (shown(), stage.status())
+    assert stage.writes()["app"] == 20
+    assert not stage.status().held
+
+
+def test_disabled_hook_of_a_shop_is_brought_back_by_the_worker(make_stage: StageMaker) -> None:
+    """More than five failures in a row, as in an outage of the gateway, disable a hook of WooCommerce for good."""
+    stage: PlatformStage = make_stage(PRODUCTS, platform="woocommerce", settings={"HOOK_CHECK_SECONDS": "1"})
+    shop = stage.platform
+    assert isinstance(shop, WooCommerce)
+    for hook in shop.hooks.values():
+        hook.status = "disabled"
+    assert stage.wait_until(lambda: {hook.status for hook in shop.hooks.values()} == {"active"}, 20)
+    stage.add_person(BEN, "Ben")
+    stage.rate_on_platform(BEN, "tea", 5)
+    settles(stage, ("tea", BEN, 100, 5))
 
 
 def hint(stage: PlatformStage, change: str, remote_id: str) -> None:
