@@ -17,6 +17,7 @@ from kombu.exceptions import ConnectionLimitExceeded, OperationalError
 from sync_worker.errors import SyncError
 from sync_worker.intake import Intake
 from sync_worker.logs import set_up_logs
+from sync_worker.ports import RATE_LIMITED
 from sync_worker.wiring import wiring
 
 QUEUE_MOST = 200  # the sweeper rings up to here: a longer queue has lost nothing, and more rings would only lengthen it
@@ -58,7 +59,7 @@ def sync_delivery(inbox_id: int) -> None:
         log.warning("delivery_postponed", inbox_id=inbox_id, error=type(error).__name__, **_facts(error))
     else:
         log.info("delivery_processed", inbox_id=inbox_id, outcome=outcome)
-        if outcome == "rate_limited":
+        if outcome == RATE_LIMITED:
             for timer in _timers:
                 timer.sweep_soon()
 
