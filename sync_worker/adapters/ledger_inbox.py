@@ -22,7 +22,6 @@ SWEPT_SECONDS = 10.0  # a delivery that the sweeper rang for is left alone this 
 BACKOFF_FIRST_SECONDS = 5.0
 BACKOFF_MOST_SECONDS = 3600.0
 GIVE_UP_SECONDS = 48 * 3600.0
-KEPT_SECONDS = 30 * 24 * 3600.0  # a delivery id is known that long
 UNKNOWN_SITE_MOST = 10_000  # for each source; anybody may install the app
 ENDED = (str(InboxState.DONE), str(InboxState.SUPPRESSED), str(InboxState.SUPERSEDED))
 
@@ -206,14 +205,6 @@ class InboxLedger(LedgerBase):
             self._close_rows(connection, too_many, dropped, states=[str(InboxState.HELD)])
         with self._transactions.read() as connection:
             return self._site_by_source(connection, delivery.side, delivery.source) is not None
-
-    def prune(self, limit: int) -> int:
-        """Forget deliveries that ended over 30 days ago, and those whose site nobody added in that time."""
-        is_old = func.coalesce(inbox.c.closed_at, self._now) < self._in(-KEPT_SECONDS)
-        is_over = inbox.c.state.in_(ENDED) | (inbox.c.reason == "unknown_site")
-        old = select(inbox.c.id).where(is_old, is_over, inbox.c.state.not_in(OPEN)).limit(limit)
-        with self._transactions.write() as connection:
-            return int(connection.execute(inbox.delete().where(inbox.c.id.in_(old))).rowcount)
 
     def evidence(self, site_id: int, side: Side, remote_id: str, revision: int) -> Delivery | None:
         with self._transactions.read() as connection:
