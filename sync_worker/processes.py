@@ -105,20 +105,9 @@ def _signal(child: Child, number: signal.Signals, *, whole_group: bool = True) -
         return  # it has ended already
 
 
-def gateway_command(bind: str, *, workers: int = 2, threads: int = 8) -> list[str]:
-    """The gateway behind gunicorn; limits on request lines and headers are gunicorn's."""
-    options = ["--worker-class", "gthread", "--workers", str(workers), "--threads", str(threads), "--bind", bind]
-    limits = [
-        "--timeout",
-        "15",
-        "--graceful-timeout",
-        "20",
-        "--max-requests",
-        "100000",
-        "--max-requests-jitter",
-        "10000",
-    ]
-    return ["-m", "gunicorn", "webhook_gateway.app:create_app()", *options, *limits, "--log-level", "warning"]
+def gateway_command() -> list[str]:
+    """The gateway behind gunicorn; its settings, limits included, are ``webhook_gateway.serving``'s."""
+    return ["-m", "gunicorn", "-c", "python:webhook_gateway.serving", "webhook_gateway.app:create_app()"]
 
 
 def worker_command(name: str = "worker@%h") -> list[str]:

@@ -126,7 +126,8 @@ class _TryAgain(Exception):
 class RemoteHttp:
     """Calls one remote. Thread-safe; ``close`` ends its connections.
 
-    ``code_of`` reads the remote's own error code out of a body, for logs and decisions.
+    ``code_of`` reads the remote's own error code out of a body, for logs and decisions. ``observe`` is told each call:
+    remote, operation, status or error, seconds.
     """
 
     def __init__(
@@ -144,6 +145,7 @@ class RemoteHttp:
         max_body_bytes: int = MAX_BODY_BYTES,
         pool_size: int = 32,
         sleep: Callable[[float], None] = time.sleep,
+        observe: Callable[[str, str, int | str, float], None] = lambda *_: None,
     ) -> None:
         self._base_url = base_url.rstrip("/") + "/"
         self._hosts = allowed_hosts or frozenset({urlsplit(base_url).hostname or ""})
@@ -154,7 +156,7 @@ class RemoteHttp:
         self._code_of = code_of
         self._deadline_seconds = deadline_seconds
         self._max_body_bytes = max_body_bytes
-        self._sleep = sleep
+        self._sleep, self._observe = sleep, observe
         self._prepaid = local()
         self._session = requests.Session()
         self._session.trust_env = False  # no proxies, no .netrc: what we call is what is configured
@@ -188,8 +190,10 @@ class RemoteHttp:
         return answer
 
     def _log(self, call: Call, started: float, outcome: int | str) -> None:
-        milliseconds = round((time.monotonic() - started) * 1000)
-        log.debug("remote_call", remote=self._remote, operation=call.operation, outcome=outcome, ms=milliseconds)
+        seconds = time.monotonic() - started
+        self._observe(self._remote, call.operation, outcome, seconds)
+        ms = round(seconds * 1000)
+        log.debug("remote_call", remote=self._remote, operation=call.operation, outcome=outcome, ms=ms)
 
     def _with_retries(self, call: Call, flight: Flight) -> Answer:
         retrying = Retrying(

@@ -5,11 +5,12 @@ Never forgotten: what is open or held, links and their bases, mappings, tombston
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import and_, func, literal_column, select, update
+from sqlalchemy.sql.elements import ColumnElement
 
 from sync_worker.adapters.ledger_base import LedgerBase
 from sync_worker.adapters.ledger_inbox import ENDED, OPEN
@@ -19,7 +20,7 @@ from sync_worker.model import IntentState
 BATCH = 500
 DAY_SECONDS = 86_400.0
 LEAST_DAYS = 3  # Wix delivers again for 47 h; a delivery id must be known longer than that
-NO_PAYLOAD = literal_column("'{}'")  # as text: the column's own type would make JSON of it
+NO_PAYLOAD: ColumnElement[str] = literal_column("'{}'")  # as text: the column's own type would make JSON of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class LedgerRetention(LedgerBase):
 
     def prune(self, keep: Retention, *, batch: int = BATCH) -> Iterator[tuple[str, int]]:
         """One batch at each step: (what was forgotten, how many rows). Ends when nothing is left to forget."""
-        steps = {
+        steps: dict[str, Callable[[], int]] = {
             "payloads": lambda: self._empty_payloads(keep.payload_days, batch),
             "deliveries": lambda: self._delete(inbox, self._old_deliveries(keep.inbox_days), batch),
             "intents": lambda: self._delete(intent, self._old_intents(keep.inbox_days), batch),
