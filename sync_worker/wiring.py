@@ -38,6 +38,7 @@ from sync_worker.metrics import count_call
 from sync_worker.migrations.upgrade import downgrade, upgrade
 from sync_worker.model import Side, Site
 from sync_worker.ports import Bell, Connection, Remote
+from sync_worker.seal import Seal
 
 if TYPE_CHECKING:
     from webhook_gateway.app import GatewayConfig
@@ -172,7 +173,7 @@ class Wiring:
         )
         authorization = WixAuthorization(
             token_http,
-            RedisTokens(self.cache),
+            RedisTokens(self.cache, Seal(settings.wix_app_secret.get_secret_value())),
             app_id=settings.wix_app_id,
             app_secret=settings.wix_app_secret.get_secret_value(),
             instance_id=instance_id,
