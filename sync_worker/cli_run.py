@@ -1,4 +1,4 @@
-"""Commands that run things: ``up``, ``migrate``, ``prune``, ``sandbox``, ``demo``."""
+"""Commands that run things: ``up``, ``migrate``, ``prune``, ``flower``, ``sandbox``, ``demo``."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ import signal
 import sys
 import threading
 from collections import Counter
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
 from sync_worker.config import environment
+from sync_worker.errors import Misconfigured
 from sync_worker.installation import Installation
+from sync_worker.processes import flower_command
 from sync_worker.wiring import wiring
 
 
@@ -56,6 +59,14 @@ def migrate(revision: str | None) -> None:
         return
     parts.step_back(revision)
     click.echo(f"the ledger has the schema {revision}")
+
+
+@click.command()
+def flower() -> None:
+    """The dashboard of the tasks, read-only, at FLOWER_BIND; needs the [flower] extra."""
+    if find_spec("flower") is None:
+        raise Misconfigured("Flower is not installed; `pip install 'ratings-sync[flower]'` brings it")
+    os.execv(sys.executable, [sys.executable, *flower_command()])  # noqa: S606 - our own command
 
 
 @click.command()

@@ -95,7 +95,7 @@ class Installation:
             commands[f"worker {number}"] = worker_command(f"worker{number}@%h")
         commands["scheduler"] = beat_command(str(settings.ratings_sync_home / "beat-schedule"))
         if self.flower_port is not None:
-            commands["flower"] = flower_command(self.flower_port)
+            commands["flower"] = flower_command(f"127.0.0.1:{self.flower_port}")
         return commands
 
     def _run(self, name: str, command: Sequence[str]) -> Child:

@@ -130,10 +130,13 @@ def beat_command(schedule: str) -> list[str]:
     ]
 
 
-def flower_command(port: int) -> list[str]:
-    """The dashboard, read-only and on the loopback address."""
-    limits = ["--max-tasks=10000", "--read-only"]
-    return ["-m", "celery", "-A", "sync_worker.tasks", "flower", "--address=127.0.0.1", f"--port={port}", *limits]
+def flower_command(bind: str | None = None) -> list[str]:
+    """The dashboard; its settings are ``sync_worker.flower_config``'s, ``bind`` (host:port) wins over FLOWER_BIND."""
+    options = [f"--conf={Path(__file__).with_name('flower_config.py')}"]
+    if bind is not None:
+        host, _, port = bind.rpartition(":")
+        options += [f"--address={host}", f"--port={port}"]
+    return ["-m", "celery", "-A", "sync_worker.tasks", "flower", *options]
 
 
 QUIET = ["--without-gossip", "--without-mingle", "--loglevel", "warning"]
