@@ -181,10 +181,10 @@ class RemoteHttp:
             try:
                 answer = self._with_retries(call, flight)
             except _TryAgain as failure:
-                self._log(call, started, type(failure.error).__name__)
+                self._log(call, started, _outcome(failure.error))
                 raise failure.error from failure
             except SyncError as error:
-                self._log(call, started, type(error).__name__)
+                self._log(call, started, _outcome(error))
                 raise
         self._log(call, started, answer.status)
         return answer
@@ -310,6 +310,11 @@ class RemoteHttp:
         if 300 <= answer.status < 400:
             return Permanent("the remote answered with a redirect", reason="redirected", facts=facts)
         return Permanent("the remote refused the request", reason="refused", facts=facts)
+
+
+def _outcome(error: SyncError) -> int | str:
+    """The status, or the error's name where no answer came."""
+    return error.facts.status if error.facts.status is not None else type(error).__name__
 
 
 def _wait_seconds(state: RetryCallState, flight: Flight) -> float:
