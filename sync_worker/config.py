@@ -10,8 +10,7 @@ from typing import Literal
 from urllib.parse import quote, urlsplit
 
 from dotenv import dotenv_values
-from pydantic import Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from redis.connection import parse_url
 
 from sync_worker.errors import Misconfigured
@@ -30,10 +29,10 @@ SECRETS = (
 TOKEN_LEAST = 16  # characters; what can be guessed closes nothing
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """What the environment says. Names without surprises; defaults serve one machine."""
 
-    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
     ratings_sync_home: Path = Path(".ratings-sync")
     database_url: SecretStr | None = None

@@ -37,6 +37,14 @@ def test_page_lists_every_setting_with_the_same_default() -> None:
     assert all(text for *_, text in rows)
 
 
+def test_empty_value_means_the_default_also_in_the_environment_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in EXAMPLE:
+        monkeypatch.setenv(name, "")
+    assert load_settings() == load_settings({})
+    monkeypatch.setenv("SWEEP_SECONDS", "9")
+    assert load_settings({}).sweep_seconds == 5.0, "a given environment is the only one"
+
+
 def test_secret_may_come_from_a_file_and_is_never_printed(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("secrets")
     environ = {}
