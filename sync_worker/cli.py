@@ -8,7 +8,7 @@ import click
 
 from sync_worker.cli_connector import connector
 from sync_worker.cli_questions import held, history, replay, status
-from sync_worker.cli_run import demo, migrate, sandbox, up
+from sync_worker.cli_run import demo, flower, migrate, prune, sandbox, up
 from sync_worker.cli_setup import map_group, site
 from sync_worker.errors import SyncError
 
@@ -22,7 +22,7 @@ def cli() -> None:
     """
 
 
-for command in (site, map_group, connector, status, held, replay, history, up, migrate, sandbox, demo):
+for command in (site, map_group, connector, status, held, replay, history, up, migrate, prune, flower, sandbox, demo):
     cli.add_command(command)
 
 

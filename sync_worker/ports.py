@@ -195,6 +195,10 @@ class Run:
 ENGINE_RECHECKS = frozenset({"main_value_missing"})
 
 
+RATE_LIMITED = "rate_limited"  # why a delivery waits for a budget
+RATE_LIMITED_AT_ONCE = 8  # a full bucket of the default budget
+
+
 @dataclass(frozen=True, slots=True)
 class Closing:
     """How a delivery ends."""
@@ -283,7 +287,8 @@ class Ledger(Protocol):
         """
 
     def due(self, limit: int) -> list[int]:
-        """Ids of open deliveries whose next attempt is due, oldest first; their next attempt moves 10 s ahead."""
+        """Ids of open deliveries whose next attempt is due; it moves 10 s ahead. Those that wait for a budget
+        (``RATE_LIMITED``) come last, the oldest ``RATE_LIMITED_AT_ONCE`` of each source: more would only be refused."""
 
     def release_held(
         self, site_id: int | None, *, hold_key: str | None = None, inbox_ids: Sequence[int] | None = None

@@ -63,7 +63,7 @@ def a_shop(server: RemoteServer) -> str:
 def test_list_shows_what_ships_and_what_connectors_names(server: RemoteServer) -> None:
     rows = said("list", CONNECTORS=f"own-service,{a_shop(server)}")
     ids = [row["id"] for row in rows]
-    assert ids == sorted(ids[:-1]) + ["shop"]
+    assert ids == [*sorted(ids[:-1]), "shop"]
     assert {"woocommerce", "fera", "bigcommerce", "judgeme"} <= set(ids)
     assert "woocommerce" in run("list").output
 
@@ -208,9 +208,8 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (metadata / "entry_points.txt").write_text("\n".join(lines))
     (folder / "acme_graphql.py").write_text((EXAMPLE / "acme_graphql.py").read_text())
     monkeypatch.syspath_prepend(str(folder))
-    yield_path = folder
     sys.modules.pop("acme_graphql", None)
-    return yield_path
+    return folder
 
 
 def graphql(ratings: dict[str, dict[str, Any]]) -> Any:

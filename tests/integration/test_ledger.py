@@ -35,7 +35,7 @@ from sync_worker.model import (
     Side,
     Slot,
 )
-from sync_worker.ports import Closing, Commit
+from sync_worker.ports import RATE_LIMITED, RATE_LIMITED_AT_ONCE, Closing, Commit
 from tests.simulation.world import OVERALL
 from tests.twins.memory_ledger import MemoryLedger
 from tests.twins.observed_ledger import ObservedLedger
@@ -189,6 +189,15 @@ def test_waiting_for_the_budget_is_no_failed_attempt(ground: Ground) -> None:
     ground.ledger.defer([inbox_id], 0.0, "rate_limited", is_failure=False)
     assert ground.ledger.open_delivery(inbox_id)[0].attempts == 0
     assert ground.ledger.due(10) == [inbox_id]
+
+
+def test_sweep_rings_for_few_of_those_that_wait_for_a_budget_and_for_all_others(ground: Ground) -> None:
+    waiting = [ground.stored(number) for number in range(20)]
+    ground.ledger.defer(waiting, 0.0, RATE_LIMITED, is_failure=False)
+    others = [ground.stored(number) for number in range(20, 23)]
+    ground.ledger.defer(others, 0.0, "", is_failure=False)
+    assert ground.ledger.due(100) == [*waiting[:RATE_LIMITED_AT_ONCE], *others]
+    assert ground.ledger.due(100) == waiting[RATE_LIMITED_AT_ONCE : 2 * RATE_LIMITED_AT_ONCE]
 
 
 def test_what_is_held_for_a_thing_is_released_by_its_name(ground: Ground) -> None:
