@@ -165,7 +165,7 @@ def _no_way_in(document: Any) -> None:
 
 WRONG: dict[str, tuple[Callable[[Any], None], str]] = {
     "typo": (_typo, "unknown key 'webhok'; did you mean 'webhook'?"),
-    "secret written out": (_inline_secret, "auth.basic.password: a secret comes by reference: {env: NAME}"),
+    "secret written out": (_inline_secret, "auth.password: a secret comes by reference: {env: NAME}"),
     "traversal": (_traversal, "has an empty segment, '.' or '..' in it"),
     "unknown root": (_unknown_root, "operations.create.body: 'environment.WOO_CONSUMER_SECRET' starts with none of"),
     "bad path": (_bad_path, "fields.value.path: 'rating[[' is no JMESPath"),
