@@ -240,18 +240,22 @@ class Commit:
         return seen is None or grave.revision is None or grave.revision >= seen
 
     def without(self, buried: Set[str]) -> Commit:
-        """The same step, but for records that turned out to be gone."""
+        """The same step, but for records that turned out to be gone: the run is not over, so it ends no delivery.
+
+        Whoever buried them leaves the rest to this run; if it dies now, its open deliveries are what is taken up.
+        """
         if not buried:
             return self
         records = {slot: None if known and known.remote_id in buried else known for slot, known in self.records.items()}
-        return replace(self, records=records, release=False)
+        return replace(self, records=records, closings={}, release=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Committed:
     """``buried``: of the remote ids in ``Commit.records``, those that a delivery buried in the meantime.
 
-    They do not come on file, and with one of them the lease goes on, also if the commit asked to release it.
+    They do not come on file, and with one of them the lease goes on and the deliveries stay open, also if the commit
+    asked to end both.
     """
 
     buried: frozenset[str] = frozenset()

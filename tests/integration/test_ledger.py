@@ -353,6 +353,22 @@ def test_burial_keeps_the_key_and_a_revival_takes_it_back(ground: Ground) -> Non
     assert ground.ledger.locate(ground.site_id, Side.WIX, "rating-1").is_on_file
 
 
+def test_run_whose_record_was_buried_meanwhile_ends_no_delivery_before_it_is_over(ground: Ground) -> None:
+    """Whoever buried the record leaves the rest to the run: if it dies, an open delivery must bring the next one."""
+    run = ground.leased()
+    (delivery,) = run.deliveries
+    ground.ledger.bury(ground.site_id, Buried(Side.EXTERNAL, "r1"))
+    end = Commit(
+        records={Slot(Side.EXTERNAL): Known("r1", 1)},
+        closings={delivery.id: Closing(InboxState.DONE, "synced")},
+        release=True,
+    )
+    assert ground.ledger.commit(run.lease, end).buried == {"r1"}
+    assert ground.ledger.open_delivery(delivery.id) is not None
+    ground.ledger.commit(run.lease, replace(end, records={}))
+    assert ground.ledger.open_delivery(delivery.id) is None
+
+
 def test_delete_brake_counts_the_deletes_of_the_last_hour(ground: Ground) -> None:
     run = ground.leased()
     deleted = HistoryEntry("delete", Side.EXTERNAL, "overall", intent_id="i")
