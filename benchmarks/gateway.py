@@ -19,6 +19,7 @@ from benchmarks.ground import Ground, ground
 from benchmarks.load import Load, post_all
 from sandbox.wix import WixState
 from sync_worker import exact_json
+from sync_worker.config import load_settings
 from sync_worker.embedded_redis import free_port
 from sync_worker.processes import Processes, gateway_command
 
@@ -88,8 +89,9 @@ def _round(
     clients: int,
 ) -> Round:
     port = free_port()
-    processes, threads = (1, 16) if at.database_url.startswith("sqlite") else (2, 8)
-    command = gateway_command(f"127.0.0.1:{port}", workers=processes, threads=threads)
+    environ = {**environ, "GATEWAY_BIND": f"127.0.0.1:{port}"}
+    processes, _ = load_settings(environ).gateway_pool
+    command = gateway_command()
     command[command.index(OURS)] = app
     lines: list[str] = []
     with Processes(lambda who, line: lines.append(line), at.folder) as all_:

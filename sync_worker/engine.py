@@ -40,7 +40,7 @@ from sync_worker.model import (
     Slot,
 )
 from sync_worker.plan import Action, Agree, Hold, Ignore, Write, erase, plan
-from sync_worker.ports import Bell, Clock, Closing, Commit, Connection, Guard, Ledger, Run
+from sync_worker.ports import RATE_LIMITED, Bell, Clock, Closing, Commit, Connection, Guard, Ledger, Run
 from sync_worker.scale import FieldMap, OffScale
 from sync_worker.settlement import Settlement
 from sync_worker.sight import seen, to_fields
@@ -84,8 +84,8 @@ class Engine:
         except LeaseLost:
             return "lease_lost"
         except RateLimited as wait:
-            self.ledger.defer(ids, wait.retry_after, "rate_limited", is_failure=False)
-            outcome = "rate_limited"
+            self.ledger.defer(ids, wait.retry_after, RATE_LIMITED, is_failure=False)
+            outcome = RATE_LIMITED
         except Unconfirmed:
             self.ledger.defer(ids, CONFIRM_EVERY_SECONDS, ACCEPTED, is_failure=False)
             outcome = ACCEPTED

@@ -16,6 +16,7 @@ from sync_worker.connector.schema_calls import ErrorRule, Hook, OperationSpec
 from sync_worker.connector.writing import filled, query_of, url_path
 from sync_worker.errors import Conflict, Duplicate, Gone, Misconfigured, Permanent, RateLimited, SyncError, Transient
 
+NO_CONTENT = 204
 Context = Mapping[str, Any]
 Handler = Callable[[RemoteHttp, Manifest, Context], Any]  # a named hook: the context in, what the call returns out
 
@@ -72,7 +73,7 @@ class ExternalCalls:
         """One page of a listing."""
         spec = self.spec(name)
         if isinstance(spec, Hook):
-            return RawPage(_rows(self._hooked(spec, context)), None)
+            return RawPage(_rows(self._hooked(spec, context) or []), None)
         return self.page_of(spec, name, context, place)
 
     def page_of(self, spec: OperationSpec, name: str, context: Context, place: Place) -> RawPage:
@@ -87,7 +88,8 @@ class ExternalCalls:
                 query=page_query(paging, place), address=self._address(spec, context, place.at) if is_link else None
             ),
         )
-        items = _rows(search(spec.items_path, answer.body) if spec.items_path else answer.body)
+        found = search(spec.items_path, answer.body) if spec.items_path else answer.body
+        items = [] if answer.status == NO_CONTENT else _rows(found)
         following = next_place(paging, place, items, answer.body, answer.headers)
         if following is not None and paging.kind == "next_link":
             following = replace(following, at=without_credentials(self._manifest, following.at))
@@ -135,9 +137,7 @@ class ExternalCalls:
 
 
 def _rows(found: Any) -> Sequence[Any]:
-    """An answer without a list has no rows: some systems say 204 for an empty one."""
-    if found is None:
-        return []
+    """A page in maintenance must not look like an empty listing: only a list, or the status for "nothing", is one."""
     if not isinstance(found, list):
         raise Permanent("the listing holds no list where items_path says", reason="malformed_listing")
     return found

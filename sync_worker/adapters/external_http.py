@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sync_worker.adapters.external_auth import proof_of
 from sync_worker.adapters.http import Budget, RemoteHttp
 from sync_worker.adapters.http_tokens import Tokens
@@ -9,8 +11,13 @@ from sync_worker.adapters.http_waits import Waits
 from sync_worker.connector.manifest import Manifest
 
 
-def http_of(manifest: Manifest, budget: Budget, tokens: Tokens) -> RemoteHttp:
-    """``budget`` and ``tokens``: the fleet's."""
+def http_of(
+    manifest: Manifest,
+    budget: Budget,
+    tokens: Tokens,
+    observe: Callable[[str, str, int | str, float], None] = lambda *_: None,
+) -> RemoteHttp:
+    """``budget`` and ``tokens``: the fleet's. ``observe``: as RemoteHttp's."""
     http, proof = manifest.http, proof_of(manifest, tokens)
     backoff = http.backoff
     return RemoteHttp(
@@ -29,4 +36,5 @@ def http_of(manifest: Manifest, budget: Budget, tokens: Tokens) -> RemoteHttp:
         waits=Waits(
             frozenset(backoff.statuses), backoff.after_header, backoff.after_unit, backoff.max_wait_s, backoff.attempts
         ),
+        observe=observe,
     )

@@ -14,7 +14,7 @@ from sync_worker.adapters.ledger_rows import from_delivery, to_delivery
 from sync_worker.adapters.tables import inbox, link
 from sync_worker.hold_keys import source_hold_key
 from sync_worker.model import Delivery, InboxState, LinkState, NewDelivery, Side, Site
-from sync_worker.ports import Closing, Stored
+from sync_worker.ports import RATE_LIMITED, RATE_LIMITED_AT_ONCE, Closing, Stored
 
 OPEN = (str(InboxState.NEW), str(InboxState.TAKEN))
 DOORBELL_SECONDS = 5.0  # a stored delivery is the doorbell's; after that the sweeper rings
@@ -22,7 +22,6 @@ SWEPT_SECONDS = 10.0  # a delivery that the sweeper rang for is left alone this 
 BACKOFF_FIRST_SECONDS = 5.0
 BACKOFF_MOST_SECONDS = 3600.0
 GIVE_UP_SECONDS = 48 * 3600.0
-KEPT_SECONDS = 30 * 24 * 3600.0  # a delivery id is known that long
 UNKNOWN_SITE_MOST = 10_000  # for each source; anybody may install the app
 IDS_AT_ONCE = 500  # in one statement; SQLite allows 999 parameters at the least
 ENDED = (str(InboxState.DONE), str(InboxState.SUPPRESSED), str(InboxState.SUPERSEDED))
@@ -126,17 +125,34 @@ class InboxLedger(LedgerBase):
                 )
 
     def due(self, limit: int) -> list[int]:
-        ripe = (
+        with self._transactions.write() as connection:
+            found = list(connection.execute(self._ring(self._ripe(limit))).scalars())
+            if len(found) < limit:
+                found += connection.execute(self._ring(self._waiting(limit - len(found)))).scalars()
+        return sorted(found)
+
+    def _ripe(self, limit: int) -> Any:
+        """Due, and not for want of a budget; oldest first."""
+        return (
             select(inbox.c.id)
-            .where(inbox.c.state.in_(OPEN), inbox.c.next_attempt_at <= self._now)
+            .where(inbox.c.state.in_(OPEN), inbox.c.next_attempt_at <= self._now, inbox.c.reason != RATE_LIMITED)
             .order_by(inbox.c.next_attempt_at)
             .limit(limit)
         )
+
+    def _waiting(self, limit: int) -> Any:
+        """Of those that wait for a budget, the oldest few of each source."""
+        place = func.row_number().over(partition_by=(inbox.c.side, inbox.c.source), order_by=inbox.c.id)
+        waits = (inbox.c.reason == RATE_LIMITED) & inbox.c.state.in_(OPEN) & (inbox.c.next_attempt_at <= self._now)
+        placed = select(inbox.c.id, place.label("place")).where(waits).subquery()
+        first = select(placed.c.id).where(placed.c.place <= RATE_LIMITED_AT_ONCE)
+        return select(inbox.c.id).where(inbox.c.id.in_(first)).limit(limit)
+
+    def _ring(self, which: Any) -> Any:
         if not self._is_sqlite:
-            ripe = ripe.with_for_update(skip_locked=True)
-        with self._transactions.write() as connection:
-            statement = update(inbox).where(inbox.c.id.in_(ripe)).values(next_attempt_at=self._in(SWEPT_SECONDS))
-            return sorted(connection.execute(statement.returning(inbox.c.id)).scalars())
+            which = which.with_for_update(skip_locked=True)
+        rung = update(inbox).where(inbox.c.id.in_(which)).values(next_attempt_at=self._in(SWEPT_SECONDS))
+        return rung.returning(inbox.c.id)
 
     def release_held(
         self, site_id: int | None, *, hold_key: str | None = None, inbox_ids: Sequence[int] | None = None
@@ -190,14 +206,6 @@ class InboxLedger(LedgerBase):
             self._close_rows(connection, too_many, dropped, states=[str(InboxState.HELD)])
         with self._transactions.read() as connection:
             return self._site_by_source(connection, delivery.side, delivery.source) is not None
-
-    def prune(self, limit: int) -> int:
-        """Forget deliveries that ended over 30 days ago, and those whose site nobody added in that time."""
-        is_old = func.coalesce(inbox.c.closed_at, self._now) < self._in(-KEPT_SECONDS)
-        is_over = inbox.c.state.in_(ENDED) | (inbox.c.reason == "unknown_site")
-        old = select(inbox.c.id).where(is_old, is_over, inbox.c.state.not_in(OPEN)).limit(limit)
-        with self._transactions.write() as connection:
-            return int(connection.execute(inbox.delete().where(inbox.c.id.in_(old))).rowcount)
 
     def evidence(self, site_id: int, side: Side, remote_id: str, revision: int) -> Delivery | None:
         with self._transactions.read() as connection:

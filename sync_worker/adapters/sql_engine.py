@@ -18,6 +18,8 @@ from sqlalchemy.sql.elements import ColumnElement
 from sync_worker.errors import Facts, Transient
 
 BUSY_SECONDS = 5.0
+IDLE_SECONDS = 15
+RECYCLE_SECONDS = 1800
 ASK_SECONDS = 0.001
 WORK_SECONDS = 0.01  # after so much of writing a process rests, so that another one, the door, gets its turn
 REST_SECONDS = 0.002  # longer than anybody who waits for the lock pauses between two tries
@@ -49,15 +51,28 @@ def _normalised(url: URL) -> URL:
 
 def _open_postgresql(url: URL, busy_seconds: float, pool_size: int) -> Engine:
     milliseconds = int(busy_seconds * 1000)
+    server = {
+        "statement_timeout": milliseconds,
+        "lock_timeout": milliseconds,
+        "idle_in_transaction_session_timeout": IDLE_SECONDS * 1000,  # a frozen process must not keep its locks
+        "timezone": "UTC",
+    }
     return create_engine(
         url,
         pool_size=pool_size,
-        max_overflow=pool_size,
+        max_overflow=2,  # the server has few connections for the whole fleet: docs/scaling.md counts them
         pool_timeout=busy_seconds,
-        pool_pre_ping=True,
+        pool_pre_ping=True,  # after a failover the first statement finds the new server
+        pool_recycle=RECYCLE_SECONDS,
         connect_args={
             "connect_timeout": max(2, int(busy_seconds)),  # libpq takes whole seconds, 2 at least
-            "options": f"-c statement_timeout={milliseconds} -c lock_timeout={milliseconds} -c timezone=UTC",
+            "application_name": "ratings-sync",
+            # A server that has vanished without a word is noticed after about a minute, sooner while we send.
+            "keepalives_idle": 30,
+            "keepalives_interval": 10,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 10_000,
+            "options": " ".join(f"-c {name}={value}" for name, value in server.items()),
         },
     )
 

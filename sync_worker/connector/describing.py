@@ -32,29 +32,38 @@ def ways(manifest: Manifest) -> str:
 
 
 def _abilities(manifest: Manifest) -> Iterator[tuple[str, str]]:
-    operations, webhook, can = manifest.operations, manifest.webhook, manifest.capabilities
-    for name in ("create", "update", "delete"):
-        yield name, "yes" if getattr(operations, name) is not None else "no"
-    if operations.create_async is not None:
-        yield (
-            "create",
-            f"yes, asynchronously: the record shows itself within {operations.create_async.wait_s} s or never",
-        )
-    if operations.delete is not None and operations.delete_means != "hard":
-        yield "delete", {"trash": "moves to the trash", "hide": "hides the record"}.get(operations.delete_means, "no")
-    yield "full scan", _scan(manifest)
-    yield "webhooks", "none" if webhook is None else _webhooks(manifest)
-    yield "revisions", "yes" if can.has_revision else "no: every event is a hint and the record is read again"
-    yield "update precondition", "yes" if can.update_precondition else "no: the record is read before it is written"
-    yield (
-        "one record for each person and entity",
-        "enforced" if can.is_unique else "not enforced: we look before we create",
-    )
-    yield "sub-ratings", "yes" if can.many_fields else "no"
+    if manifest.plugin is not None:
+        yield "calls", f"made by the plugin {manifest.plugin}, which says itself what it can do"
+    else:
+        yield from _writes(manifest)
+        yield "full scan", _scan(manifest)
+        yield from _strategy(manifest)
+    yield "webhooks", _webhooks(manifest)
+    yield "sub-ratings", "yes" if manifest.capabilities.many_fields else "no"
     yield "scale", f"{manifest.scale.scale} ({manifest.scale.mapping})"
     budget = manifest.http.budget
     yield "pace", f"{budget.requests} calls in {budget.per_s} s, {budget.concurrency} at a time"
-    yield "writing at first", "on" if manifest.outbound else "off: switch it on with the policy direction=both"
+    if not manifest.outbound:
+        yield "writing at first", "off: a person switches it on with the policy direction=both"
+
+
+def _writes(manifest: Manifest) -> Iterator[tuple[str, str]]:
+    operations = manifest.operations
+    for name in ("create", "update", "delete"):
+        yield name, "yes" if getattr(operations, name) is not None else "no"
+    if operations.create_async is not None:
+        wait = operations.create_async.wait_s
+        yield "create", f"yes, asynchronously: the record shows itself within {wait} s or never"
+    if operations.delete is not None and operations.delete_means in ("trash", "hide"):
+        yield "delete", "moves to the trash" if operations.delete_means == "trash" else "hides the record"
+
+
+def _strategy(manifest: Manifest) -> Iterator[tuple[str, str]]:
+    can = manifest.capabilities
+    yield "revisions", "yes" if can.has_revision else "no: every event is a hint and the record is read again"
+    yield "update precondition", "yes" if can.update_precondition else "no: the record is read before it is written"
+    unique = "enforced" if can.is_unique else "not enforced: we look before we create"
+    yield "one record for each person and entity", unique
 
 
 def _scan(manifest: Manifest) -> str:
@@ -76,6 +85,10 @@ def _webhooks(manifest: Manifest) -> str:
 
 
 def _limits(manifest: Manifest) -> Iterator[str]:
+    if manifest.plugin is not None:
+        yield from _limits_of_webhooks(manifest)
+        yield from manifest.limits
+        return
     operations = manifest.operations
     parked = {name: operations.on_unsupported.get(name, "park") for name in ("create", "update", "delete")}
     consequence = {
@@ -84,7 +97,7 @@ def _limits(manifest: Manifest) -> Iterator[str]:
     }
     words = {"create": "A new Wix rating", "update": "A changed Wix rating", "delete": "A deleted Wix rating"}
     for name, answer in parked.items():
-        if getattr(operations, name) is None and manifest.plugin is None:
+        if getattr(operations, name) is None:
             yield f"{words[name]} cannot be carried over: it {consequence[answer]}."
     if operations.delete_means == "hide":
         yield "Deleting hides the record only: it stays in the system and can be shown again there."

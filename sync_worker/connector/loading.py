@@ -16,7 +16,11 @@ from sync_worker.errors import Misconfigured
 
 SHIPPED = Path(__file__).parent.parent / "connectors"
 OPTIONAL_KEYS = frozenset({"previous_secret", "previous_key"})
-UNION_PARTS = frozenset({"OperationSpec", "Hook"})  # pydantic names the branches of a union
+UNION_PARTS = frozenset({"OperationSpec", "Hook", "tuple", "DeliveryResult", "RecordResult"})
+TYPES = frozenset(
+    {"none", "basic", "bearer", "headers", "query", "oauth2_client_credentials", "hmac_request"}
+    | {"hmac", "standard_webhooks", "jwt", "static_header", "url_token"}
+)
 PLAIN_PLACES = frozenset({"base_url", "conn", "token_url"})  # what a reference there names is no secret
 
 
@@ -120,7 +124,7 @@ def _is_reference(value: Any) -> bool:
 
 def _resolved(value: Any, environ: Mapping[str, str], file: Path, place: tuple[str, ...]) -> Any:
     """References replaced by what they name: a SecretStr, or the plain text for ``base_url``."""
-    if _is_reference(value):
+    if _is_reference(value) and place[:1] != ("examples",):
         text = _looked_up(value, environ, file, place)
         if text is None:
             return None
@@ -158,11 +162,17 @@ def _in_words(error: ValidationError) -> str:
     """The first problem, with the place, and for an unknown key the nearest known one."""
     problem = error.errors(include_url=False, include_input=False)[0]
     parts = [str(part) for part in problem["loc"]]
-    place = ".".join(part for part in parts if "[" not in part and part not in UNION_PARTS)
+    place = ".".join(part for before, part in zip(["", *parts], parts, strict=False) if _is_written(part, before))
     if problem["type"] == "extra_forbidden":
         return f"unknown key {place!r}{_nearest(parts[-1])}"
     message = problem["msg"].removeprefix("Value error, ")
     return f"{place}: {message}" if place else message
+
+
+def _is_written(part: str, before: str) -> bool:
+    """Whether a part of a place is in the manifest: pydantic also names the branch of a union that it tried."""
+    is_type = (before == "auth" or before.isdigit()) and part in TYPES
+    return not is_type and "[" not in part and part not in UNION_PARTS
 
 
 def _nearest(key: str) -> str:

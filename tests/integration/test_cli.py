@@ -83,6 +83,15 @@ def test_site_is_added_with_the_default_field(shell: Shell) -> None:
     assert "unknown_contact=create" in shell.good("site", "list")
 
 
+def test_site_of_a_hosted_platform_writes_nothing_until_a_person_says_so(shell: Shell) -> None:
+    shell.environ |= {"CONNECTORS": "fera", "FERA_SECRET_KEY": "k"}
+    added = shell.good("site", "add", "instance-1", "--connector", "fera")
+    assert "nothing is written to the external system yet" in added
+    assert "direction=to_wix" in shell.good("site", "list")
+    shell.good("site", "policy", "direction=both")
+    assert "direction=" not in shell.good("site", "list")
+
+
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [

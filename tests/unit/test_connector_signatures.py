@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+from collections.abc import Callable
 from typing import Any
 
 import jwt
@@ -40,7 +41,7 @@ def mac(text: bytes = BODY, secret: str = SECRET, algorithm: str = "sha256") -> 
     return hmac.new(secret.encode(), text, algorithm).digest()
 
 
-ENCODED = {
+ENCODED: dict[str, Callable[[bytes], str]] = {
     "hex": bytes.hex,
     "base64": lambda raw: base64.b64encode(raw).decode(),
     "base64url": lambda raw: base64.urlsafe_b64encode(raw).decode().rstrip("="),
@@ -162,7 +163,7 @@ def unsigned() -> str:
     return ".".join([*parts, ""])
 
 
-FORGED = {
+FORGED: dict[str, Callable[[], str]] = {
     "other secret": lambda: token("another-secret-of-thirty-two-lettrs"),
     "expired": lambda: token(exp=NOW - 61),
     "not yet valid": lambda: token(nbf=NOW + 61),

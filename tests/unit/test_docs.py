@@ -15,7 +15,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 TEST_NAME = re.compile(r"`(test_[a-z0-9_]+)`")
 LINK = re.compile(r"\]\((?!https?://|mailto:)([^)#]+)(?:#[^)]*)?\)")
-COMMAND = re.compile(r"(?<![\w./-])ratings-sync((?: [a-z][a-z-]*)+)")
+COMMAND = re.compile(r"(?:^\$? ?|`|/bin/)ratings-sync((?: [a-z][a-z-]*)+)", re.MULTILINE)
 
 
 @pytest.fixture(scope="module")

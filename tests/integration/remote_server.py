@@ -1,0 +1,94 @@
+"""A small external system over real HTTP: tests say what it answers and look at what it was asked."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request as it arrived."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass(frozen=True)
+class Reply:
+    status: int = 200
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class RemoteServer:
+    """``answer`` decides; everything asked is in ``asked``. ``most_at_once``: requests under way together."""
+
+    url: str = ""
+    answer: Callable[[Asked], Reply] = lambda asked: Reply(404)
+    asked: list[Asked] = field(default_factory=list)
+    most_at_once: int = 0
+    now: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def under_way(self, change: int) -> None:
+        with self.lock:
+            self.now += change
+            self.most_at_once = max(self.most_at_once, self.now)
+
+
+@contextmanager
+def remote_server() -> Iterator[RemoteServer]:
+    remote = RemoteServer()
+
+    class Answering(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def handle_any(self) -> None:
+            parts = urlsplit(self.path)
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            asked = Asked(self.command, parts.path, dict(parse_qsl(parts.query)), headers, body)
+            remote.asked.append(asked)
+            remote.under_way(1)
+            try:
+                reply = remote.answer(asked)
+            finally:
+                remote.under_way(-1)
+            content = b"" if reply.body is None else json.dumps(reply.body).encode()
+            self.send_response(reply.status)
+            for name, value in {"Content-Length": str(len(content)), **reply.headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any  # noqa: N815 - the names that http.server calls
+
+        def log_message(self, *_: Any) -> None:
+            """Silent."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    remote.url = f"http://127.0.0.1:{server.server_port}"
+    try:
+        yield remote
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

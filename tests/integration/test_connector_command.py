@@ -1,0 +1,278 @@
+"""``ratings-sync connector`` as a person uses it; and a plugin, installed and found by its registered name."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tomllib
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click import Command, Group
+from click.testing import CliRunner, Result
+
+from sync_worker.adapters.external_http import http_of
+from sync_worker.adapters.external_plugins import remote_of
+from sync_worker.adapters.http import NoBudget
+from sync_worker.adapters.http_tokens import OwnTokens
+from sync_worker.cli_connector import connector
+from sync_worker.connector.loading import load_manifest
+from sync_worker.errors import Duplicate, Gone, Misconfigured, Permanent
+from sync_worker.model import Draft, EntityRef, Person
+from tests.integration.remote_server import Asked, RemoteServer, Reply, remote_server
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "plugin"
+WOO = {"WOO_CONSUMER_KEY": "k", "WOO_CONSUMER_SECRET": "s", "WOO_WEBHOOK_SECRET": "woo-secret-0123456789abcdef"}
+
+
+@pytest.fixture
+def server() -> Iterator[RemoteServer]:
+    with remote_server() as remote:
+        yield remote
+
+
+@pytest.fixture(autouse=True)
+def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty folder without settings."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("CONNECTORS", *WOO):
+        monkeypatch.delenv(name, raising=False)
+
+
+def run(*words: str, **environ: str) -> Result:
+    return CliRunner().invoke(connector, words, env=environ, catch_exceptions=True)
+
+
+def said(*words: str, **environ: str) -> Any:
+    result = run(*words, "--json", **environ)
+    return json.loads(result.stdout)
+
+
+def a_shop(server: RemoteServer) -> str:
+    """A manifest of WooCommerce that leads to the stand-in."""
+    Path("shop.yaml").write_text(
+        yaml.safe_dump({"extends": "woocommerce", "id": "shop", "base_url": server.url, "allow_private_hosts": True})
+    )
+    return "./shop.yaml"
+
+
+def test_list_shows_what_ships_and_what_connectors_names(server: RemoteServer) -> None:
+    rows = said("list", CONNECTORS=f"own-service,{a_shop(server)}")
+    ids = [row["id"] for row in rows]
+    assert ids == [*sorted(ids[:-1]), "shop"]
+    assert {"woocommerce", "fera", "bigcommerce", "judgeme"} <= set(ids)
+    assert "woocommerce" in run("list").output
+
+
+def test_show_derives_abilities_and_says_limits_and_missing_settings() -> None:
+    shown = said("show", "judgeme")
+    assert shown["can"]["update"] == "no"
+    assert any("held and shown" in limit for limit in shown["limits"])
+    assert "JUDGEME_PRIVATE_TOKEN" in shown["settings_missing"]
+    output = run("show", "judgeme").output
+    assert "! Deleting hides the record only" in output
+    assert "not set yet: JUDGEME_SHOP_DOMAIN" in output
+
+
+def test_check_is_good_for_what_ships_and_for_a_new_skeleton() -> None:
+    assert run("check", "bigcommerce").exit_code == 0
+    assert run("new", "our-reviews", "--out", "our-reviews.yaml").exit_code == 0
+    checked = run("check", "./our-reviews.yaml")
+    assert (checked.exit_code, "✗" in checked.output) == (0, False)
+    assert Path("our-reviews.yaml").read_text() != run("new", "another").output
+
+
+def test_new_never_overwrites_and_refuses_a_name_that_is_none() -> None:
+    Path("x.yaml").write_text("mine")
+    assert isinstance(run("new", "x", "--out", "x.yaml").exception, Misconfigured)
+    assert Path("x.yaml").read_text() == "mine"
+    assert isinstance(run("new", "Our Reviews").exception, Misconfigured)
+
+
+def test_check_of_a_wrong_sample_ends_with_1_and_names_it() -> None:
+    text = run("new", "our-reviews").output.replace('entity: "22"', 'entity: "23"')
+    Path("our-reviews.yaml").write_text(text)
+    checked = run("check", "./our-reviews.yaml")
+    assert checked.exit_code == 1
+    assert "✗ record: a review: entity: expected 23, is 22" in checked.output
+
+
+def test_check_of_a_captured_delivery_tells_what_fits(tmp_path: Path) -> None:
+    body = '{"action":"woocommerce_rating_sync_updated","arg":4711}'
+    headers = {
+        "X-WC-Webhook-Topic": "action.woocommerce_rating_sync_updated",
+        "X-WC-Webhook-Signature": "5fLsDiDPZtbgCf7o4dMmUzsbn9DyrmSsxXO55fyjwDc=",
+    }
+    Path("seen.json").write_text(json.dumps({"headers": headers, "body": body}))
+    environ = WOO | {"WOO_BASE_URL": "https://shop.example.com"}
+    good = run("check", "woocommerce", "--delivery", "seen.json", **environ)
+    assert (good.exit_code, "verified, upsert 4711" in good.output) == (0, True)
+    swapped = environ | {"WOO_WEBHOOK_SECRET": "another", "WOO_CONSUMER_SECRET": WOO["WOO_WEBHOOK_SECRET"]}
+    bad = run("check", "woocommerce", "--delivery", "seen.json", **swapped)
+    assert bad.exit_code == 1
+    assert "signed the raw body, with auth.password" in bad.output
+    assert WOO["WOO_WEBHOOK_SECRET"] not in bad.output
+
+
+def test_live_check_asks_the_system_and_tells_why_it_fails(server: RemoteServer) -> None:
+    server.answer = lambda asked: Reply(body=[])
+    assert run("check", a_shop(server), "--live", **WOO).exit_code == 0
+    assert server.asked[0].query == {"per_page": "1"}
+    server.answer = lambda asked: Reply(401, {"code": "woocommerce_rest_cannot_view"})
+    refused = run("check", a_shop(server), "--live", **WOO)
+    assert refused.exit_code == 1
+    assert "does not accept our credentials" in refused.output
+    assert isinstance(run("check", a_shop(server), "--live").exception, Misconfigured)
+
+
+def test_schema_is_json() -> None:
+    assert "operations" in json.loads(run("schema").output)["properties"]
+
+
+def hooks_of(server: RemoteServer) -> list[dict[str, Any]]:
+    """A shop that keeps hooks; one of another app is there already."""
+    hooks = [{"id": 1, "topic": "order.created", "delivery_url": "https://other.example/x", "status": "active"}]
+
+    def answer(asked: Asked) -> Reply:
+        if asked.method == "POST":
+            hook = {"id": len(hooks) + 1, "status": "active", **asked.json}
+            hooks.append(hook)
+            return Reply(201, hook)
+        if asked.method == "PUT":
+            hook = next(one for one in hooks if str(one["id"]) == asked.path.rpartition("/")[2])
+            hook.update(asked.json)
+            return Reply(body=hook)
+        return Reply(body=hooks, headers={"X-WP-TotalPages": "1"})
+
+    server.answer = answer
+    return hooks
+
+
+def test_webhooks_are_made_once_listed_and_brought_back(server: RemoteServer) -> None:
+    hooks, shop = hooks_of(server), a_shop(server)
+    url = "https://gw.example.com/webhooks/external/shop"
+    assert run("webhooks", "list", shop, **WOO).exit_code == 1
+    for _ in range(2):
+        assert run("webhooks", "register", shop, "--url", url, **WOO).exit_code == 0
+    ours = [hook for hook in hooks if hook.get("secret")]
+    assert [hook["topic"].rpartition("_")[2] for hook in ours] == ["created", "updated", "deleted"]
+    assert {hook["secret"] for hook in ours} == {WOO["WOO_WEBHOOK_SECRET"]}
+    ours[1]["status"] = "disabled"
+    listed = run("webhooks", "list", shop, **WOO)
+    assert (listed.exit_code, listed.output.count("DISABLED")) == (1, 1)
+    assert WOO["WOO_WEBHOOK_SECRET"] not in listed.output
+    assert run("webhooks", "enable", shop, **WOO).exit_code == 0
+    assert [hook["status"] for hook in hooks] == ["active"] * 4
+
+
+def test_webhook_at_a_wrong_address_is_refused(server: RemoteServer) -> None:
+    hooks_of(server)
+    wrong = run("webhooks", "register", a_shop(server), "--url", "https://gw.example.com/", **WOO)
+    assert isinstance(wrong.exception, Misconfigured)
+    assert isinstance(run("webhooks", "list", "okendo").exception, Misconfigured)
+
+
+def every_command(command: Command, *names: str) -> Iterator[tuple[str, ...]]:
+    yield names
+    if isinstance(command, Group):
+        for name, child in command.commands.items():
+            yield from every_command(child, *names, name)
+
+
+@pytest.mark.parametrize("words", list(every_command(connector)), ids=" ".join)
+def test_every_command_explains_itself_with_an_example(words: tuple[str, ...]) -> None:
+    result = run(*words, "--help")
+    assert result.exit_code == 0
+    assert "Example: ratings-sync connector" in " ".join(result.output.split())
+
+
+# -- a plugin
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The example as `pip install` would leave it: its module and its registered names."""
+    groups = tomllib.loads((EXAMPLE / "pyproject.toml").read_text())["project"]["entry-points"]
+    lines = [
+        f"[{group}]\n" + "".join(f"{name} = {value}\n" for name, value in names.items())
+        for group, names in groups.items()
+    ]
+    folder = tmp_path / "site-packages"
+    metadata = folder / "acme_ratings_plugin-1.0.0.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-ratings-plugin\nVersion: 1.0.0\n")
+    (metadata / "entry_points.txt").write_text("\n".join(lines))
+    (folder / "acme_graphql.py").write_text((EXAMPLE / "acme_graphql.py").read_text())
+    monkeypatch.syspath_prepend(str(folder))
+    sys.modules.pop("acme_graphql", None)
+    return folder
+
+
+def graphql(ratings: dict[str, dict[str, Any]]) -> Any:
+    def answer(asked: Asked) -> Reply:
+        query, variables = asked.json["query"], asked.json["variables"]
+        if "create(" in query:
+            if any(one["email"] == variables["email"] for one in ratings.values()):
+                return Reply(body={"errors": [{"code": "EXISTS"}]})
+            ratings["g1"] = {"id": "g1", **variables}
+            return Reply(body={"data": {"create": ratings["g1"]}})
+        if "page(" in query:
+            return Reply(body={"data": {"page": {"nodes": list(ratings.values()), "end": None}}})
+        if "ratings(" in query:
+            return Reply(body={"data": {"ratings": list(ratings.values())}})
+        if "rating(" in query:
+            return Reply(body={"data": {"rating": ratings.get(variables["id"])}})
+        if variables["id"] not in ratings:
+            return Reply(body={"errors": [{"code": "NOT_FOUND"}]})
+        if "delete(" in query:
+            del ratings[variables["id"]]
+            return Reply(body={"data": {"delete": True}})
+        ratings[variables["id"]].update(variables)
+        return Reply(body={"data": {"update": ratings[variables["id"]]}})
+
+    return answer
+
+
+def test_plugin_that_is_installed_makes_the_calls(installed: Path, server: RemoteServer) -> None:
+    ratings: dict[str, dict[str, Any]] = {}
+    server.answer = graphql(ratings)
+    environ = {"ACME_URL": server.url, "ACME_TOKEN": "t", "ACME_WEBHOOK_SECRET": "w"}
+    manifest = load_manifest(EXAMPLE / "acme-graphql.yaml", environ)
+    remote = remote_of(manifest, http_of(manifest, NoBudget(), OwnTokens()))
+    draft = Draft({"value": Decimal(4)}, EntityRef("22"), Person(email="ada@example.com"))
+    created = remote.create(draft, "k")
+    assert (created.remote_id, created.values, created.entity) == ("g1", {"value": Decimal(4)}, EntityRef("22"))
+    assert server.asked[0].headers["authorization"] == "Bearer t"
+    with pytest.raises(Duplicate):
+        remote.create(draft, "k2")
+    assert [one.remote_id for one in remote.find(EntityRef("22"), draft.person)] == ["g1"]
+    assert [one.remote_id for one in remote.list_page().records] == ["g1"]
+    changed = remote.update("g1", Draft({"value": Decimal(2)}, EntityRef("22"), draft.person), None)
+    assert changed.values == {"value": Decimal(2)}
+    remote.delete("g1", None)
+    remote.delete("g1", None)
+    assert remote.get("g1") is None
+    with pytest.raises(Gone):
+        remote.update("g1", draft, None)
+
+
+def test_single_operation_may_be_a_registered_hook(installed: Path, server: RemoteServer) -> None:
+    server.answer = lambda asked: Reply(body=[{"id": asked.query["id"], "product": 22, "stars": 3}])
+    document = yaml.safe_load((EXAMPLE / "acme-graphql.yaml").read_text())
+    del document["plugin"]
+    Path("hooked.yaml").write_text(yaml.safe_dump({**document, "operations": {"get": {"handler": "acme.get"}}}))
+    manifest = load_manifest(
+        Path("hooked.yaml"), {"ACME_URL": server.url, "ACME_TOKEN": "t", "ACME_WEBHOOK_SECRET": "w"}
+    )
+    remote = remote_of(manifest, http_of(manifest, NoBudget(), OwnTokens()))
+    record = remote.get("7")
+    assert record is not None
+    assert (record.remote_id, record.values) == ("7", {"value": Decimal(3)})
+    server.answer = lambda asked: Reply(body=[])
+    assert remote.get("8") is None
+    with pytest.raises(Permanent):
+        remote.delete("7", None)

@@ -1,0 +1,252 @@
+"""The webhooks of every connector at the door: what is stored, what is greeted, and that no bytes do worse than 401."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import jwt
+import pytest
+from flask.testing import FlaskClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sync_worker.adapters.ledger import SqlLedger
+from sync_worker.adapters.sql_engine import open_engine
+from sync_worker.connector.checking import signed_by
+from sync_worker.connector.loading import SHIPPED, Placeholders, load_manifest
+from sync_worker.connector.manifest import Manifest
+from sync_worker.migrations.upgrade import upgrade
+from sync_worker.model import NewDelivery, Side
+from sync_worker.ports import Stored
+from tests.integration.test_gateway import Rings
+from tests.unit.signed import APP_ID, pem
+from webhook_gateway.app import GatewayConfig, create_app
+from webhook_gateway.wix import load_public_keys
+
+SECRET = "one-secret-for-all-of-these-tests-0123456789"
+MANIFESTS = {
+    file.stem: signed_by(load_manifest(file, Placeholders({})), SECRET) for file in sorted(SHIPPED.glob("*.yaml"))
+}
+NOW = 1_800_000_000
+
+
+def a_client(store: Any, bell: Rings, manifests: dict[str, Manifest] | None = None) -> FlaskClient:
+    config = GatewayConfig(
+        wix_keys=load_public_keys(pem()),
+        wix_app_id=APP_ID,
+        manifests=manifests or MANIFESTS,
+        store=store,
+        bell=bell,
+        is_ledger_up=lambda: True,
+        clock=lambda: float(NOW),
+        bad_signatures_per_minute=1_000_000,  # its limit has tests of its own
+    )
+    return create_app(config).test_client()
+
+
+class Door:
+    """The gateway over a real ledger."""
+
+    def __init__(self, ledger: SqlLedger, manifests: dict[str, Manifest] | None = None) -> None:
+        self.ledger, self.bell = ledger, Rings()
+        self.client = a_client(ledger.store, self.bell, manifests)
+
+    def post(self, connector: str, body: bytes, query: str = "", **headers: str) -> tuple[int, Any]:
+        names = {name.replace("_", "-"): value for name, value in headers.items()}
+        answer = self.client.post(f"/webhooks/external/{connector}{query}", data=body, headers=names)
+        return answer.status_code, answer.get_json()
+
+    def stored(self) -> list[NewDelivery]:
+        opened = [self.ledger.open_delivery(inbox_id) for inbox_id in self.bell.rung]
+        return [one[0].new for one in opened if one is not None]
+
+
+@pytest.fixture
+def ledger(sqlite_url: str) -> Iterator[SqlLedger]:
+    engine = open_engine(sqlite_url)
+    upgrade(engine)
+    yield SqlLedger(engine)
+    engine.dispose()
+
+
+@pytest.fixture
+def door(ledger: SqlLedger) -> Door:
+    return Door(ledger)
+
+
+def mac(text: bytes) -> str:
+    return base64.b64encode(hmac.new(SECRET.encode(), text, hashlib.sha256).digest()).decode()
+
+
+def woo(arg: int, topic: str = "updated") -> tuple[bytes, dict[str, str]]:
+    body = json.dumps({"action": f"woocommerce_rating_sync_{topic}", "arg": arg}).encode()
+    return body, {
+        "X-WC-Webhook-Signature": mac(body),
+        "X-WC-Webhook-Topic": f"action.woocommerce_rating_sync_{topic}",
+        "X-WC-Webhook-Delivery-ID": "same-second",
+    }
+
+
+def test_two_reviews_in_one_second_are_two_deliveries_although_their_id_is_one(door: Door) -> None:
+    for number in (1, 2, 1):
+        body, headers = woo(number)
+        door.client.post("/webhooks/external/woocommerce", data=body, headers=headers)
+    assert [(one.remote_id, one.change, one.dedupe_id) for one in door.stored()] == [
+        ("1", "upsert", None),
+        ("2", "upsert", None),
+    ]  # the third waits together with the first: thin events of one record are absorbed until a run takes them
+
+
+def test_handshakes_are_answered_200_and_store_nothing(door: Door) -> None:
+    ping = door.post("woocommerce", b"webhook_id=3", Content_Type="application/x-www-form-urlencoded; charset=UTF-8")
+    empty = door.post("fera", b"")
+    assert [ping, empty] == [(200, {"result": "handshake"})] * 2
+    assert door.stored() == []
+
+
+@pytest.mark.parametrize("body", [b"webhook_id=3&x=1", b"webhook_id=x", b"webhook_id=3\n", b"x" * 5000])
+def test_what_only_looks_like_a_handshake_is_refused(door: Door, body: bytes) -> None:
+    assert door.post("woocommerce", body, Content_Type="application/x-www-form-urlencoded")[0] == 401
+    assert door.post("woocommerce", b"webhook_id=3", Content_Type="application/json")[0] == 401
+
+
+def test_token_in_the_address_reaches_the_verifier(door: Door) -> None:
+    token = jwt.encode({"exp": NOW + 60, "event_name": "review_delete"}, SECRET, "HS256")
+    body = b'{"id": "frev_1", "rating": 1}'
+    assert door.post("fera", body, f"?jwt={token}")[0] == 200
+    assert door.post("fera", body)[0] == 401
+    assert [(one.remote_id, one.change) for one in door.stored()] == [("frev_1", "delete")]
+
+
+def test_batch_is_stored_item_by_item(door: Door) -> None:
+    events = [
+        {"eventName": f"service-review-{what}", "eventData": {"id": name}}
+        for what, name in (("created", "a"), ("updated", "b"), ("deleted", "c"), ("liked", "d"))
+    ]
+    assert door.post("trustpilot", json.dumps({"events": events}).encode(), f"?token={SECRET}")[0] == 200
+    assert [(one.remote_id, one.change, one.payload["eventData"]["id"]) for one in door.stored()] == [
+        ("a", "upsert", "a"),
+        ("b", "upsert", "b"),
+        ("c", "delete", "c"),
+    ]
+
+
+def test_product_event_becomes_parent_changed_only_if_its_reviews_may_have_changed(door: Door) -> None:
+    for properties in (None, ["price"], ["name", "reviews_count"]):
+        data = {"type": "product", "id": 200 + len(properties or [])} | (
+            {"properties": properties} if properties else {}
+        )
+        body = json.dumps({"scope": "store/product/updated", "data": data}).encode()
+        headers = {
+            "webhook_id": "m",
+            "webhook_timestamp": str(NOW),
+            "webhook_signature": "v1," + mac(f"m.{NOW}.".encode() + body),
+        }
+        assert door.post("bigcommerce", body, "", **headers)[0] == 200
+    assert [(one.change, one.remote_id, one.side) for one in door.stored()] == [
+        ("parent_changed", "200", Side.EXTERNAL),
+        ("parent_changed", "202", Side.EXTERNAL),
+    ]
+
+
+def test_sender_that_wants_other_words_gets_them(ledger: SqlLedger) -> None:
+    manifest = MANIFESTS["woocommerce"]
+    assert manifest.webhook is not None
+    told = manifest.webhook.model_copy(update={"ack_status": 202, "ack_body": {"status": 0, "message": "success"}})
+    door = Door(ledger, {"woocommerce": manifest.model_copy(update={"webhook": told})})
+    body, headers = woo(1)
+    answer = door.client.post("/webhooks/external/woocommerce", data=body, headers=headers)
+    assert (answer.status_code, answer.get_json()) == (202, {"status": 0, "message": "success"})
+
+
+# -- whatever comes
+
+NAMES = sorted(
+    {
+        "Content-Type",
+        "Authorization",
+        "webhook-id",
+        "webhook-timestamp",
+        "webhook-signature",
+        "svix-id",
+        "svix-signature",
+        "svix-timestamp",
+        "X-WC-Webhook-Signature",
+        "X-WC-Webhook-Topic",
+        "JUDGEME-HMAC-SHA256",
+        "X-Ecwid-Webhook-Signature",
+        "X-Acme-Signature",
+    }
+)
+CLIENT = a_client(lambda new: Stored(1, is_duplicate=False), Rings())
+LATIN = st.text(st.characters(max_codepoint=255, exclude_characters="\r\n\x00"), max_size=40)
+QUIET = settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=150)
+ALLOWED = (200, 400, 401, 413, 422)
+
+
+@QUIET
+@given(
+    st.sampled_from(sorted(MANIFESTS)),
+    st.binary(max_size=300),
+    st.dictionaries(st.sampled_from(NAMES), LATIN, max_size=4),
+    st.dictionaries(st.sampled_from(["jwt", "token"]), st.text(max_size=20), max_size=2),
+)
+def test_any_bytes_headers_and_query_are_answered_as_the_contract_says(
+    connector: str, body: bytes, headers: dict[str, str], query: dict[str, str]
+) -> None:
+    answer = CLIENT.post(f"/webhooks/external/{connector}", data=body, headers=headers, query_string=query)
+    assert answer.status_code in ALLOWED
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=6,
+)
+KEYS = [
+    "arg",
+    "id",
+    "data",
+    "scope",
+    "review",
+    "events",
+    "eventName",
+    "eventData",
+    "review_type",
+    "product",
+    "resource",
+]
+
+
+@QUIET
+@given(
+    st.sampled_from(["woocommerce", "fera", "judgeme", "trustpilot", "reviewsio", "bigcommerce"]),
+    st.dictionaries(st.sampled_from(KEYS), JSON, max_size=4),
+)
+def test_any_content_that_is_properly_signed_is_answered_as_the_contract_says(
+    connector: str, document: dict[str, Any]
+) -> None:
+    if connector == "trustpilot":
+        document = {"events": [{"eventName": "service-review-created", "eventData": document}]}
+    elif connector == "bigcommerce":
+        document["scope"] = "store/product/updated"
+    elif connector == "reviewsio":
+        document["review_type"] = "product"
+    body = json.dumps(document).encode()
+    token = jwt.encode({"exp": NOW + 60, "event_name": "review_update"}, SECRET, "HS256")
+    headers = {
+        "X-WC-Webhook-Signature": mac(body),
+        "X-WC-Webhook-Topic": "action.woocommerce_rating_sync_updated",
+        "JUDGEME-HMAC-SHA256": hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest(),
+        "webhook-id": "m",
+        "webhook-timestamp": str(NOW),
+        "webhook-signature": "v1," + mac(f"m.{NOW}.".encode() + body),
+    }
+    query = {"jwt": token, "token": SECRET}
+    answer = CLIENT.post(f"/webhooks/external/{connector}", data=body, headers=headers, query_string=query)
+    assert answer.status_code in (200, 401)

@@ -1,0 +1,515 @@
+"""The declared connector over real HTTP: credentials, pages, errors, and addresses it must never call."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import io
+import json
+import traceback
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import pytest
+import structlog
+import yaml
+
+from sync_worker.adapters.external import ExternalRemote
+from sync_worker.adapters.external_http import http_of
+from sync_worker.adapters.external_plugins import remote_of
+from sync_worker.adapters.http import NoBudget
+from sync_worker.adapters.http_tokens import OwnTokens
+from sync_worker.connector.loading import parse_manifest, shipped_manifest
+from sync_worker.connector.manifest import Manifest
+from sync_worker.errors import Gone, Misconfigured, Permanent, RateLimited, SyncError, Transient, UnknownOutcome
+from sync_worker.model import Draft, EntityRef, Person
+from tests.integration.remote_server import Asked, RemoteServer, Reply, remote_server
+
+ADA = Person(contact_id="c-1", email="ada@example.com", name="Ada")
+MUG = EntityRef("22")
+
+
+@pytest.fixture
+def server() -> Iterator[RemoteServer]:
+    with remote_server() as remote:
+        yield remote
+
+
+BASE = """
+version: 1
+id: small
+base_url: {env: URL}
+allow_private_hosts: true
+key: {id: {path: id}}
+fields:
+  entity: {path: product, required: true}
+  email: {path: email, as: email}
+  value: {path: stars, as: decimal}
+  created_at: {path: made, as: datetime}
+scale: {min: 1, max: 5}
+operations:
+  get: {method: GET, path: "/r/{key.id}", errors: [{status: [404], outcome: gone}]}
+  list: {method: GET, path: /r, items_path: rows}
+  find: {method: GET, path: /r, query: {email: {from: contact.email}}, items_path: rows}
+  create: {method: POST, path: /r, body: {stars: {from: rating.value, as: int}}}
+  update: {method: PUT, path: "/r/{key.id}", body: {stars: {from: rating.value, as: int}}}
+  delete: {method: DELETE, path: "/r/{key.id}", errors: [{status: [404], outcome: gone}]}
+"""
+
+
+def a_manifest(server: RemoteServer, environ: dict[str, str] | None = None, **changes: Any) -> Manifest:
+    document = yaml.safe_load(BASE)
+    for place, value in changes.items():
+        *path, last = place.split("__")
+        part = document
+        for name in path:
+            part = part.setdefault(name, {})
+        part[last] = value
+    return parse_manifest(document, {"URL": server.url, **(environ or {})}, Path("small.yaml"))
+
+
+def a_remote(manifest: Manifest) -> ExternalRemote:
+    return ExternalRemote(manifest, http_of(manifest, NoBudget(), OwnTokens()))
+
+
+def shipped(name: str, server: RemoteServer, **environ: str) -> ExternalRemote:
+    document = yaml.safe_load(shipped_manifest(name).read_text())
+    document |= {"base_url": server.url, "allow_private_hosts": True}
+    return a_remote(parse_manifest(document, environ, Path(f"{name}.yaml")))
+
+
+def a_row(number: int = 1, **changes: Any) -> dict[str, Any]:
+    return {"id": number, "product": "22", "email": "ada@example.com", "stars": 4} | changes
+
+
+def a_draft(**changes: Any) -> Draft:
+    return Draft({"value": Decimal(4)}, MUG, ADA, mapped=frozenset({"value"}), **changes)
+
+
+# -- credentials
+
+
+def test_query_credentials_are_added_to_every_call(server: RemoteServer) -> None:
+    server.answer = lambda asked: Reply(body={"rows": []})
+    manifest = a_manifest(server, {"T": "s3cret&x"}, auth={"type": "query", "params": {"api_token": {"env": "T"}}})
+    a_remote(manifest).find(MUG, ADA)
+    assert server.asked[0].query == {"email": "ada@example.com", "api_token": "s3cret&x"}
+
+
+def test_each_request_is_signed_over_its_parts(server: RemoteServer) -> None:
+    auth = {
+        "type": "hmac_request",
+        "header": "X-Sign",
+        "secret": {"env": "S"},
+        "encoding": "base64",
+        "prefix": "v1 ",
+        "signed": ["method", "newline", "path", "newline", "timestamp", "body"],
+        "timestamp_header": "X-Time",
+        "key_id_header": "X-Key",
+        "key_id": {"env": "K"},
+    }
+    server.answer = lambda asked: Reply(201, a_row())
+    a_remote(a_manifest(server, {"S": "sign-me", "K": "key-1"}, auth=auth)).create(a_draft(), "k")
+    asked = server.asked[0]
+    text = f"POST\n/r\n{asked.headers['x-time']}".encode() + asked.body
+    digest = hmac.new(b"sign-me", text, hashlib.sha256).digest()
+    assert asked.headers["x-sign"] == "v1 " + base64.b64encode(digest).decode()
+    assert asked.headers["x-key"] == "key-1"
+
+
+@pytest.mark.parametrize("client_auth", ["body", "basic"])
+def test_client_credentials_fetch_one_token_and_a_new_one_when_it_is_refused(
+    server: RemoteServer, client_auth: str
+) -> None:
+    good = ["t-1"]
+
+    def answer(asked: Asked) -> Reply:
+        if asked.path == "/token":
+            return Reply(body={"access_token": good[0], "expires_in": 3600})
+        is_good = asked.headers["authorization"] == f"Bearer {good[0]}"
+        return Reply(body=a_row()) if is_good else Reply(401)
+
+    server.answer = answer
+    auth = {
+        "type": "oauth2_client_credentials",
+        "token_url": f"{server.url}/token",
+        "client_id": {"env": "I"},
+        "client_secret": {"env": "S"},
+        "scope": "reviews:write",
+        "client_auth": client_auth,
+    }
+    remote = a_remote(a_manifest(server, {"I": "id", "S": "secret"}, auth=auth))
+    assert remote.get("1")
+    assert remote.get("1")
+    good[0] = "t-2"
+    assert remote.get("1")
+    fetched = [asked for asked in server.asked if asked.path == "/token"]
+    assert len(fetched) == 2
+    assert fetched[0].headers["content-type"] == "application/x-www-form-urlencoded"
+    assert b"grant_type=client_credentials&scope=reviews%3Awrite" in fetched[0].body
+    assert (b"client_secret=secret" in fetched[0].body) == (client_auth == "body")
+
+
+# -- pages
+
+
+def listed(remote: ExternalRemote) -> list[str]:
+    ids, cursor = [], None
+    while True:
+        page = remote.list_page(cursor)
+        ids += [record.remote_id for record in page.records]
+        cursor = page.cursor
+        if cursor is None:
+            return ids
+
+
+def test_listing_follows_next_links_of_its_own_host(server: RemoteServer) -> None:
+    def answer(asked: Asked) -> Reply:
+        number = int(asked.query.get("page", "1"))
+        link = {"Link": f'</r?page={number + 1}&api_token=T>; rel="next"'} if number < 3 else {}
+        return Reply(body={"rows": [a_row(number)]}, headers=link)
+
+    server.answer = answer
+    auth = {"type": "query", "params": {"api_token": {"env": "T"}}}
+    remote = a_remote(a_manifest(server, {"T": "T"}, auth=auth, operations__list__pagination={"kind": "next_link"}))
+    assert listed(remote) == ["1", "2", "3"]
+    assert "api_token" not in str(remote.list_page().cursor)
+    assert all(asked.query["api_token"] == "T" for asked in server.asked)
+
+
+def test_row_that_cannot_be_read_is_counted_and_does_not_stop_the_listing(server: RemoteServer) -> None:
+    server.answer = lambda asked: Reply(body={"rows": [a_row(1), a_row(2, stars="x"), a_row(3)]})
+    page = a_remote(a_manifest(server)).list_page()
+    assert ([record.remote_id for record in page.records], page.unreadable) == (["1", "3"], 1)
+
+
+@pytest.mark.parametrize("body", [{"rows": {}}, {"message": "maintenance"}, "maintenance", None])
+def test_answer_without_the_list_is_an_error_not_an_empty_listing(server: RemoteServer, body: Any) -> None:
+    server.answer = lambda asked: Reply(body=body)
+    with pytest.raises(Permanent, match="holds no list"):
+        a_remote(a_manifest(server)).list_page()
+
+
+def test_found_records_are_compared_again_and_come_oldest_first(server: RemoteServer) -> None:
+    rows = [
+        a_row(1, made="2026-02-01T00:00:00Z"),
+        a_row(2, made="2026-01-01T00:00:00Z"),
+        a_row(3, product="23"),
+        a_row(4, email="eve@example.com"),
+    ]
+    server.answer = lambda asked: Reply(body={"rows": rows})
+    assert [one.remote_id for one in a_remote(a_manifest(server)).find(MUG, ADA)] == ["2", "1"]
+
+
+# -- products with reviews under them
+
+
+PAGES = {"pagination": {"total_pages": 1}}
+
+
+def bigcommerce(server: RemoteServer) -> ExternalRemote:
+    products = [{"id": 1, "reviews_count": 2}, {"id": 2, "reviews_count": 0}, {"id": 3, "reviews_count": 1}]
+    reviews = {"1": [a_review(11), a_review(12)], "3": [a_review(31)]}
+
+    def answer(asked: Asked) -> Reply:
+        parts = asked.path.split("/")
+        if asked.path.endswith("/products"):
+            return Reply(body={"data": products, "meta": PAGES})
+        if asked.method == "PUT":
+            return Reply(body={"data": a_review(int(parts[-1]), **asked.json)})
+        if asked.path.endswith("/reviews"):
+            rows = reviews.get(parts[-2])
+            return Reply(204) if rows is None else Reply(body={"data": rows, "meta": PAGES})
+        found = [one for one in reviews.get(parts[-3], []) if str(one["id"]) == parts[-1]]
+        return Reply(body={"data": found[0]}) if found else Reply(404)
+
+    server.answer = answer
+    return shipped("bigcommerce", server, BC_STORE_HASH="h", BC_ACCESS_TOKEN="t", BC_CLIENT_SECRET="c")
+
+
+def a_review(number: int, **changes: Any) -> dict[str, Any]:
+    review = {
+        "id": number,
+        "title": "Rating",
+        "text": "",
+        "status": "approved",
+        "rating": 4,
+        "email": "ada@example.com",
+        "name": "Ada",
+        "date_reviewed": "2026-11-20T09:15:00+00:00",
+        "date_created": "2026-11-20T09:15:00+00:00",
+    }
+    return review | changes
+
+
+def key(product: int, review: int) -> str:
+    return json.dumps({"id": str(review), "product_id": str(product)}, separators=(",", ":"))
+
+
+def test_listing_goes_product_by_product_with_one_call_for_each_page(server: RemoteServer) -> None:
+    remote = bigcommerce(server)
+    assert listed(remote) == [key(1, 11), key(1, 12), key(3, 31)]
+    assert [asked.path.rpartition("catalog")[2] for asked in server.asked] == [
+        "/products",
+        "/products/1/reviews",
+        "/products/3/reviews",
+    ]
+
+
+def test_children_of_one_product_carry_its_id_in_their_key(server: RemoteServer) -> None:
+    remote = bigcommerce(server)
+    assert [record.remote_id for record in remote.children("3")] == [key(3, 31)]
+    assert list(remote.children("2")) == []
+    record = remote.get(key(1, 12))
+    assert record is not None
+    assert (record.remote_id, record.entity) == (key(1, 12), EntityRef("1"))
+    assert remote.get(key(1, 99)) is None
+
+
+def test_full_update_sends_title_and_date_and_nothing_that_is_read_only(server: RemoteServer) -> None:
+    remote = bigcommerce(server)
+    record = remote.get(key(1, 11))
+    assert record is not None
+    draft = Draft({"value": Decimal(2)}, EntityRef("1"), ADA, last=record.raw, mapped=frozenset({"value"}))
+    changed = remote.update(record.remote_id, draft, None)
+    assert (changed.remote_id, changed.values) == (record.remote_id, {"value": Decimal(2)})
+    body = server.asked[-1].json
+    assert (body["rating"], body["title"], body["date_reviewed"]) == (2, "Rating", "2026-11-20T09:15:00Z")
+    assert not set(body) & {"id", "date_created"}
+
+
+# -- what answers mean
+
+
+def test_write_whose_answer_is_no_record_is_of_unknown_outcome(server: RemoteServer) -> None:
+    server.answer = lambda asked: Reply(201, {"status": "queued"})
+    with pytest.raises(UnknownOutcome):
+        a_remote(a_manifest(server)).create(a_draft(), "k")
+    assert len(server.asked) == 1
+
+
+def test_success_that_the_manifest_does_not_name_is_of_unknown_outcome(server: RemoteServer) -> None:
+    server.answer = lambda asked: Reply(202, a_row())
+    with pytest.raises(UnknownOutcome):
+        a_remote(a_manifest(server, operations__create__success=[201])).create(a_draft(), "k")
+
+
+def test_update_that_is_answered_with_nothing_is_read_again(server: RemoteServer) -> None:
+    server.answer = lambda asked: Reply(204) if asked.method == "PUT" else Reply(body=a_row(stars=5))
+    record = a_remote(a_manifest(server)).update("1", a_draft(), None)
+    assert record.values == {"value": Decimal(5)}
+
+
+def test_error_inside_a_success_is_an_error(server: RemoteServer) -> None:
+    server.answer = lambda asked: Reply(body={"error": "no_such_review"})
+    rules = [{"status": [200], "path": "error", "equals": "no_such_review", "outcome": "gone"}]
+    remote = a_remote(a_manifest(server, operations__get__errors=rules, operations__update__errors=rules))
+    assert remote.get("1") is None
+    with pytest.raises(Gone):
+        remote.update("1", a_draft(), None)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "error"),
+    [
+        ("retry", Transient),
+        ("rate_limited", RateLimited),
+        ("reject", Permanent),
+        ("auth", Permanent),
+        ("skip", Permanent),
+    ],
+)
+def test_outcome_of_a_rule_says_what_to_do_next(server: RemoteServer, outcome: str, error: type[SyncError]) -> None:
+    server.answer = lambda asked: Reply(400, {"code": "x"}, {"Retry-After": "30"})
+    rules = [{"status": [400], "path": "code", "equals": "x", "outcome": outcome}]
+    with pytest.raises(error) as refusal:
+        a_remote(a_manifest(server, operations__get__errors=rules)).get("1")
+    if isinstance(refusal.value, Transient):
+        assert refusal.value.retry_after == 30
+    assert len(server.asked) == 1
+
+
+def test_wait_is_read_from_the_header_and_in_the_unit_that_the_manifest_names(server: RemoteServer) -> None:
+    server.answer = lambda asked: Reply(429, None, {"X-Rate-Limit-Time-Reset-Ms": "15000"})
+    remote = shipped("bigcommerce", server, BC_STORE_HASH="h", BC_ACCESS_TOKEN="t", BC_CLIENT_SECRET="c")
+    with pytest.raises(RateLimited) as limited:
+        remote.get(key(1, 1))
+    assert limited.value.retry_after == 15
+
+
+def test_update_without_a_precondition_is_never_repeated(server: RemoteServer) -> None:
+    server.answer = lambda asked: Reply(503)
+    with pytest.raises(UnknownOutcome):
+        a_remote(a_manifest(server)).update("1", a_draft(), None)
+    assert len(server.asked) == 1
+
+
+def test_no_more_calls_are_under_way_than_the_budget_allows(server: RemoteServer) -> None:
+    pause = Event()
+
+    def answer(asked: Asked) -> Reply:
+        pause.wait(0.05)
+        return Reply(body=a_row())
+
+    server.answer = answer
+    remote = a_remote(a_manifest(server, http__budget={"requests": 100, "concurrency": 2}))
+    with ThreadPoolExecutor(8) as threads:
+        assert all(threads.map(lambda _: remote.get("1"), range(12)))
+    assert server.most_at_once == 2
+
+
+def test_operation_that_is_not_declared_is_unsupported(server: RemoteServer) -> None:
+    remote = shipped("okendo", server, OKENDO_USER_ID="u", OKENDO_API_KEY="k", OKENDO_WEBHOOK_SECRET="c2VjcmV0")
+    for attempt in (
+        lambda: remote.create(a_draft(), "k"),
+        lambda: remote.update("1", a_draft(), None),
+        lambda: remote.delete("1", None),
+        lambda: remote.find(MUG, ADA),
+    ):
+        with pytest.raises(Permanent) as refusal:
+            attempt()
+        assert refusal.value.reason == "unsupported"
+    assert server.asked == []
+
+
+def test_asynchronous_create_is_of_unknown_outcome_until_the_record_shows_itself(server: RemoteServer) -> None:
+    server.answer = lambda asked: Reply(201, {"message": "Review is being created"})
+    remote = shipped("judgeme", server, JUDGEME_SHOP_DOMAIN="s", JUDGEME_PRIVATE_TOKEN="t", JUDGEME_WEBHOOK_SECRET="w")
+    with pytest.raises(UnknownOutcome):
+        remote.create(a_draft(), "k")
+    assert server.asked[0].json["body"] == "(rated without a comment)"
+    assert server.asked[0].json["shop_domain"] == "s"
+
+
+def test_text_of_a_person_goes_back_as_it_came_and_a_missing_one_is_the_placeholder(server: RemoteServer) -> None:
+    review = {"id": 7, "product_id": 22, "reviewer_email": "ada@example.com", "rating": 4, "status": "approved"}
+    server.answer = lambda asked: Reply(200, review | {"review": "<p>Good &amp; solid</p>"})
+    remote = shipped(
+        "woocommerce", server, WOO_CONSUMER_KEY="k", WOO_CONSUMER_SECRET="s", WOO_WEBHOOK_SECRET="w", WOO_BASE_URL="x"
+    )
+    created = remote.create(a_draft(), "k")
+    remote.update(created.remote_id, a_draft(last=created.raw), None)
+    assert server.asked[0].json["review"] == "(rated without a comment)"
+    assert server.asked[1].json["review"] == "<p>Good &amp; solid</p>"
+
+
+# -- addresses it must never call
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "http://169.254.169.254/latest/meta-data/",
+        "http://other.example/r",
+        "https://127.0.0.1/r",
+        "http://127.0.0.1:9/r",
+        "//other.example/r",
+        "http://user:pass@127.0.0.1:{port}/r",
+        "http://127.0.0.1:{port}\\@other.example/r",
+        "file:///etc/passwd",
+        "gopher://127.0.0.1:{port}/r",
+        "http://[::1/r",
+    ],
+)
+def test_next_link_to_elsewhere_is_refused(server: RemoteServer, link: str) -> None:
+    link = link.replace("{port}", server.url.rpartition(":")[2])
+    server.answer = lambda asked: Reply(body={"rows": [a_row()], "next": link})
+    paging = {"kind": "next_link", "source": "body", "path": "next"}
+    remote = a_remote(a_manifest(server, operations__list__pagination=paging))
+    cursor = remote.list_page().cursor
+    with pytest.raises(Permanent) as refusal:
+        remote.list_page(cursor)
+    assert refusal.value.reason == "host_not_allowed"
+    assert len(server.asked) == 1
+
+
+def test_redirect_is_refused_and_not_followed(server: RemoteServer) -> None:
+    server.answer = lambda asked: Reply(302, None, {"Location": f"{server.url}/elsewhere"})
+    with pytest.raises(Permanent) as refusal:
+        a_remote(a_manifest(server)).get("1")
+    assert refusal.value.reason == "redirected"
+    assert [asked.path for asked in server.asked] == ["/r/1"]
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["localhost", "127.0.0.1", "2130706433", "0x7f.1", "[::1]", "[::ffff:127.0.0.1]", "[64:ff9b::7f00:1]", "0.0.0.0"],  # noqa: S104 - called, not bound
+)
+def test_host_that_leads_into_the_private_network_is_refused(server: RemoteServer, host: str) -> None:
+    """Whatever the name or the spelling: the resolved address counts, and it is the one that is called."""
+    document = yaml.safe_load(BASE) | {"base_url": f"https://{host}:{server.url.rpartition(':')[2]}"}
+    document["allow_private_hosts"] = False
+    remote = a_remote(parse_manifest(document, {}, Path("small.yaml")))
+    with pytest.raises(Misconfigured, match="has a private address"):
+        remote.get("1")
+    assert server.asked == []
+
+
+def test_answer_larger_than_allowed_is_cut_off(server: RemoteServer) -> None:
+    server.answer = lambda asked: Reply(body={"rows": ["x" * 3_000]})
+    remote = a_remote(a_manifest(server, http__max_body_bytes=2000, http__backoff={"attempts": 1}))
+    with pytest.raises(Transient):
+        remote.list_page()
+
+
+# -- secrets
+
+
+def test_no_secret_is_in_logs_errors_or_their_causes(server: RemoteServer, capsys: pytest.CaptureFixture[str]) -> None:
+    canary = "CANARY-7f3a9c"
+    kinds: list[dict[str, Any]] = [
+        {"type": "query", "params": {"api_token": {"env": "C"}}},
+        {"type": "bearer", "token": {"env": "C"}},
+        {"type": "basic", "username": {"env": "C"}, "password": {"env": "C"}},
+        {"type": "headers", "headers": {"X-Key": {"env": "C"}}},
+        {"type": "hmac_request", "header": "X-Sign", "secret": {"env": "C"}},
+        {
+            "type": "oauth2_client_credentials",
+            "token_url": f"{server.url}/token",
+            "client_id": {"env": "C"},
+            "client_secret": {"env": "C"},
+        },
+    ]
+    lines = io.StringIO()
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(lines), wrapper_class=structlog.BoundLogger)
+    try:
+        for answer in (Reply(500), Reply(401), Reply(302), Reply(200, "x"), Reply(429)):
+            server.answer = lambda asked, answer=answer: answer  # type: ignore[misc]
+            for auth in kinds:
+                lines.write(told(a_manifest(server, {"C": canary}, auth=auth, http__backoff={"attempts": 1})))
+        dead = a_manifest(server, {"C": canary, "URL": "http://127.0.0.1:9"}, auth=kinds[0])
+        lines.write(told(dead))
+    finally:
+        structlog.reset_defaults()
+    captured = capsys.readouterr()
+    said = lines.getvalue() + captured.out + captured.err
+    assert "small" in said
+    assert "remote_call" in said
+    assert canary not in said
+
+
+def told(manifest: Manifest) -> str:
+    """Everything that an error shows when it is logged with its causes."""
+    remote = a_remote(manifest)
+    try:
+        remote.list_page()
+    except SyncError as error:
+        return "".join(traceback.format_exception(error)) + repr(error) + repr(manifest)
+    raise AssertionError("the call should have failed")
+
+
+# -- plugins
+
+
+def test_plugin_that_is_not_installed_is_named_with_what_to_do(server: RemoteServer) -> None:
+    manifest = a_manifest(server, plugin="nobody")
+    with pytest.raises(Misconfigured, match=r"'nobody' of ratings_sync.connectors, which is not installed"):
+        remote_of(manifest, http_of(manifest, NoBudget(), OwnTokens()))
+    hooked = a_manifest(server, operations__get={"handler": "nobody.get"})
+    with pytest.raises(Misconfigured, match=r"'nobody.get' of ratings_sync.hooks"):
+        remote_of(hooked, http_of(hooked, NoBudget(), OwnTokens()))
