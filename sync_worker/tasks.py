@@ -120,6 +120,19 @@ def prune() -> None:
         log.info("pruned", **forgotten)
 
 
+@app.task(name="sync_worker.tasks.check_hooks")
+def check_hooks() -> None:
+    """Bring back webhooks that an external system has disabled: without them only scans would see what happens there."""
+    for connector, hooks in wiring().hooks.items():
+        try:
+            enabled = hooks.enable()
+        except SyncError as error:
+            log.warning("hook_check_failed", connector=connector, error=type(error).__name__, **_facts(error))
+        else:
+            for hook in enabled:
+                log.warning("hook_enabled_again", connector=connector, topic=hook.topic)
+
+
 def _facts(error: SyncError) -> dict[str, Any]:
     return {"facts": str(error.facts)} if str(error.facts) else {}
 

@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from sync_worker.adapters.external_hooks import ExternalHooks
 from sync_worker.adapters.external_http import http_of
 from sync_worker.adapters.external_plugins import remote_of
 from sync_worker.adapters.http import Budget, FixedHeaders, NoBudget, RemoteHttp
@@ -195,13 +196,22 @@ class Wiring:
         )
         return WixApi(http)
 
+    @cached_property
+    def hooks(self) -> dict[str, ExternalHooks]:
+        """Our webhooks at external systems that let us manage them, by connector."""
+        managed = [one for one in self.manifests.values() if one.webhook is not None and one.webhook.manage is not None]
+        return {one.id: ExternalHooks(one, self._external_http(one)) for one in managed}
+
+    def _external_http(self, manifest: Manifest) -> RemoteHttp:
+        budget = manifest.http.budget
+        shared = self._budget(f"external:{manifest.id}", float(budget.requests), budget.per_minute)
+        return http_of(manifest, shared, self._tokens, observe=count_call)
+
     def external(self, connector: str) -> Remote:
         manifest = self.manifests.get(connector)
         if manifest is None:
             raise Misconfigured(f"there is no connector {connector!r}; name its manifest in CONNECTORS")
-        budget = manifest.http.budget
-        shared = self._budget(f"external:{manifest.id}", float(budget.requests), budget.per_minute)
-        return remote_of(manifest, http_of(manifest, shared, self._tokens, observe=count_call))
+        return remote_of(manifest, self._external_http(manifest))
 
     @property
     def _tokens(self) -> RedisTokens:

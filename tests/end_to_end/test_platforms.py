@@ -131,16 +131,16 @@ def test_six_records_with_three_sub_ratings_are_eighteen_ratings_and_single_edit
     before = dict(stage.box.reviews.ratings[ids[chosen]])
     stage.change_on_wix(rating_of(stage, "value_mark", *chosen)["id"], 100)
 
-    def marks() -> dict[str, int]:
+    def outside() -> dict[str, int]:
         return {one["code"]: int(one["score"]) for one in stage.box.reviews.ratings[ids[chosen]]["aspects"]}
 
     old = {one["code"]: int(one["score"]) for one in before["aspects"]}
-    assert stage.wait_until(lambda: stage.is_quiet() and marks() == old | {"aspect_value": 10}, 20), marks()
+    assert stage.wait_until(lambda: stage.is_quiet() and outside() == old | {"aspect_value": 10}, 20), outside()
     after = stage.box.reviews.ratings[ids[chosen]]
     assert (after["text"], after["score"]) == (before["text"], before["score"])
 
     # One attribute outside: one write on Wix, and the other seventeen stay.
-    changed = [{"code": code, "score": 0 if code == "aspect_service" else score} for code, score in marks().items()]
+    changed = [{"code": code, "score": 0 if code == "aspect_service" else score} for code, score in outside().items()]
     stage.box.reviews.change(ids[chosen], {"aspects": changed}, by="visitor")
     expected |= {(*chosen, "value_mark"): 100, (*chosen, "service_mark"): 0}
     assert stage.wait_until(lambda: stage.is_quiet() and shown() == expected, 20), (shown(), stage.status())
