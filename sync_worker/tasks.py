@@ -122,7 +122,7 @@ def prune() -> None:
 
 @app.task(name="sync_worker.tasks.check_hooks")
 def check_hooks() -> None:
-    """Bring back webhooks that an external system has disabled: without them only scans would see what happens there."""
+    """Bring back webhooks that an external system has disabled: without them only scans see what happens."""
     for connector, hooks in wiring().hooks.items():
         try:
             enabled = hooks.enable()
