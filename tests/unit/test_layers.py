@@ -107,6 +107,11 @@ def test_only_wiring_and_entry_points_know_every_adapter() -> None:
     assert knowing <= entry_points
 
 
+def test_metrics_are_counted_at_the_edges_only() -> None:
+    edges = {"sync_worker.tasks", "sync_worker.wiring", "webhook_gateway.app", "webhook_gateway.doorbell"}
+    assert {name for name, imported in SOURCES.items() if "sync_worker.metrics" in imported} <= edges
+
+
 def test_product_never_imports_its_sandbox_except_to_start_it() -> None:
     for name, imported in SOURCES.items():
         if not name.startswith(("sandbox", "sync_worker.cli")):
