@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, and_, case, func, or_, select, update
+from sqlalchemy import Connection, and_, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from sync_worker.adapters.ledger_inbox import OPEN, InboxLedger
+from sync_worker.adapters.ledger_inbox import OPEN
+from sync_worker.adapters.ledger_people import PeopleLedger
 from sync_worker.adapters.ledger_rows import (
     from_base,
     from_external,
@@ -16,14 +16,12 @@ from sync_worker.adapters.ledger_rows import (
     from_intent,
     from_wix,
     to_buried,
-    to_contact,
     to_delivery,
     to_entity,
     to_intent,
     to_link,
 )
 from sync_worker.adapters.tables import (
-    contact_map,
     entity_map,
     history,
     inbox,
@@ -32,9 +30,8 @@ from sync_worker.adapters.tables import (
     link_value,
     tombstone,
 )
-from sync_worker.errors import LeaseLost, Permanent
+from sync_worker.errors import Permanent
 from sync_worker.model import (
-    Buried,
     Contact,
     Entity,
     EntityRef,
@@ -46,7 +43,7 @@ from sync_worker.model import (
     RatingKey,
     Side,
 )
-from sync_worker.ports import ENGINE_RECHECKS, Closing, Commit, Committed, Located, Run
+from sync_worker.ports import ENGINE_RECHECKS, ERASED, Closing, Commit, Committed, Located, Run
 
 TAKEN_SECONDS = 20.0  # after that the sweeper takes a dead worker's deliveries up: well within 30 s
 HOUR_SECONDS = 3600.0
@@ -55,7 +52,7 @@ BRAKE_SHARE = 0.05
 CLOSABLE = (*OPEN, str(InboxState.HELD))
 
 
-class SqlLedger(InboxLedger):
+class SqlLedger(PeopleLedger):
     """Implements ports.Ledger over the tables of ``adapters.tables``."""
 
     # -- from a delivery to its key
@@ -68,16 +65,12 @@ class SqlLedger(InboxLedger):
             grave = connection.execute(
                 select(tombstone, link.c.entity_id, link.c.contact_id)
                 .outerjoin(link, link.c.id == tombstone.c.link_id)
-                .where(
-                    tombstone.c.site_id == site_id,
-                    tombstone.c.side == str(side),
-                    tombstone.c.remote_id == remote_id,
-                )
+                .where(self._is_grave(site_id, side, [remote_id]))
             ).first()
         if grave is None:
             return Located()
         key = RatingKey(site_id, grave.entity_id, grave.contact_id) if grave.entity_id is not None else None
-        return Located(key, to_buried(side, grave))
+        return Located(key, to_buried(side, remote_id, grave))
 
     def _on_file(self, site_id: int, side: Side, remote_id: str) -> Any:
         found = select(link.c.entity_id, link.c.contact_id)
@@ -114,57 +107,6 @@ class SqlLedger(InboxLedger):
         if found is None or found.external != external:
             raise Permanent("one of the two entities is mapped to another already", reason="entity_mapped_elsewhere")
         return found
-
-    def contact(self, site_id: int, *, contact_id: str | None = None, email: str | None = None) -> Contact | None:
-        by = contact_map.c.email == email if email is not None else contact_map.c.wix_contact_id == contact_id
-        with self._transactions.read() as connection:
-            found = select(contact_map).where(contact_map.c.site_id == site_id, by).order_by(contact_map.c.id).limit(1)
-            row = connection.execute(found).first()
-        return None if row is None else to_contact(row)
-
-    def save_contact(self, site_id: int, contact: Contact) -> Contact:
-        row = {
-            "site_id": site_id,
-            "wix_contact_id": contact.contact_id,
-            "email": contact.email,
-            "name": contact.name,
-            "external_author_id": contact.author_id,
-        }
-        with self._transactions.write() as connection:
-            connection.execute(self._insert(contact_map).values(row).on_conflict_do_nothing())
-        return self.contact(site_id, email=contact.email) or contact
-
-    def bury(self, site_id: int, buried: Buried) -> None:
-        with self._transactions.write() as connection:
-            self._lock_ids(connection, site_id, buried.side, [buried.remote_id])
-            self._bury(connection, site_id, buried, None)
-
-    def _bury(self, connection: Connection, site_id: int, buried: Buried, link_id: int | None) -> None:
-        insert = self._insert(tombstone).values(
-            site_id=site_id,
-            side=str(buried.side),
-            remote_id=buried.remote_id,
-            link_id=link_id,
-            revision=buried.revision,
-            sequence=buried.sequence,
-            privacy=buried.privacy,
-            created_at=self._now,
-        )
-        new = insert.excluded
-        highest = {
-            name: case((new[name] > func.coalesce(tombstone.c[name], -1), new[name]), else_=tombstone.c[name])
-            for name in ("revision", "sequence")
-        }
-        connection.execute(
-            insert.on_conflict_do_update(
-                index_elements=["site_id", "side", "remote_id"],
-                set_={
-                    **highest,
-                    "link_id": func.coalesce(new.link_id, tombstone.c.link_id),
-                    "privacy": or_(tombstone.c.privacy, new.privacy),
-                },
-            )
-        )
 
     # -- a run
 
@@ -203,8 +145,6 @@ class SqlLedger(InboxLedger):
         is_open = (intent.c.link_id == row.id) & (intent.c.state == str(IntentState.OPEN))
         opened = connection.execute(select(intent).where(is_open)).first()
         entity = connection.execute(select(entity_map).where(entity_map.c.id == row.entity_id)).one()
-        by = (contact_map.c.site_id == row.site_id) & (contact_map.c.wix_contact_id == row.contact_id)
-        contact = connection.execute(select(contact_map).where(by).order_by(contact_map.c.id).limit(1)).first()
         rechecked = (inbox.c.state == str(InboxState.HELD)) & inbox.c.reason.in_(ENGINE_RECHECKS)
         taken = connection.execute(
             update(inbox)
@@ -217,21 +157,16 @@ class SqlLedger(InboxLedger):
             site=self._site_by_id(connection, row.site_id),
             link=to_link(row, values),
             entity=to_entity(entity),
-            contact=to_contact(contact) if contact is not None else Contact(row.contact_id),
+            contact=self._known_as(connection, row.site_id, row.contact_id) or Contact(row.contact_id),
             intent=to_intent(opened) if opened is not None else None,
             deliveries=tuple(sorted(map(to_delivery, taken), key=lambda delivery: delivery.id)),
             now=float(row.now),
+            merged_into=self._merged_into(connection, row.site_id, row.contact_id),
         )
 
     def renew(self, lease: Lease) -> None:
         with self._transactions.write() as connection:
             self._touch(connection, lease, {"lease_until": self._in(self._lease_seconds)})
-
-    def _touch(self, connection: Connection, lease: Lease, values: Mapping[str, Any]) -> None:
-        """Change the link under the fence. Raises LeaseLost, and the transaction with it."""
-        is_ours = (link.c.id == lease.link_id) & (link.c.fence == lease.fence) & (link.c.lease_until > self._now)
-        if connection.execute(update(link).where(is_ours).values(**values)).rowcount != 1:
-            raise LeaseLost
 
     def open_intent(self, lease: Lease, intent_: Intent) -> None:
         with self._transactions.write() as connection:
@@ -250,6 +185,8 @@ class SqlLedger(InboxLedger):
                 self._commit_values(connection, lease.link_id, site_id, change)
                 self._commit_graves(connection, lease.link_id, site_id, change)
                 self._commit_story(connection, lease.link_id, site_id, change)
+                if change.erases:
+                    self._erase_link(connection, site_id, lease.link_id, change)
                 return Committed(buried)
         except IntegrityError as error:
             raise Permanent("another link has this record on file", reason="id_linked_elsewhere") from error
@@ -293,10 +230,6 @@ class SqlLedger(InboxLedger):
                 is_same &= tombstone.c[name].is_not_distinct_from(getattr(grave, name))
             connection.execute(tombstone.delete().where(is_same))
 
-    def _is_grave(self, site_id: int, side: Side, remote_ids: list[str]) -> Any:
-        is_there = (tombstone.c.site_id == site_id) & (tombstone.c.side == str(side))
-        return is_there & tombstone.c.remote_id.in_(remote_ids)
-
     def _commit_story(self, connection: Connection, link_id: int, site_id: int, change: Commit) -> None:
         """The intent's end, the history, and how the deliveries ended."""
         if change.intent_state is not None:
@@ -312,6 +245,8 @@ class SqlLedger(InboxLedger):
             by_closing.setdefault(closing, []).append(inbox_id)
         for closing, inbox_ids in by_closing.items():
             connection.execute(self._closing(inbox_ids, closing, states=CLOSABLE))
+            if closing == ERASED:
+                self._erase_rows(connection, site_id, inbox.c.id.in_(inbox_ids))
 
     def _buried_meanwhile(self, connection: Connection, site_id: int, change: Commit) -> frozenset[str]:
         """Of the ids that come on file, those with a grave that this step does not open."""
@@ -320,19 +255,9 @@ class SqlLedger(InboxLedger):
             ids = sorted(known.remote_id for slot, known in change.records.items() if known and slot.side is side)
             if ids:
                 self._lock_ids(connection, site_id, side, ids)
-                rows = connection.execute(select(tombstone).where(self._is_grave(site_id, side, ids)))
-                found |= {row.remote_id for row in rows if change.is_dead(to_buried(side, row))}
+                graves = self._graves(connection, site_id, side, ids)
+                found |= {grave.remote_id for grave in graves if change.is_dead(grave)}
         return frozenset(found)
-
-    def _lock_ids(self, connection: Connection, site_id: int, side: Side, remote_ids: Sequence[str]) -> None:
-        """Who buries an id and who puts it on file take turns, so that one of them sees the other's work.
-
-        SQLite has one writer at a time in any case.
-        """
-        if not self._is_sqlite:
-            for remote_id in remote_ids:
-                name = func.hashtextextended(f"{site_id}:{side}:{remote_id}", 0)
-                connection.execute(select(func.pg_advisory_xact_lock(name)))
 
     def release(self, lease: Lease) -> None:
         with self._transactions.write() as connection:

@@ -61,7 +61,10 @@ def lost_silently(world: World) -> Iterator[str]:
     for entry in history:
         told[entry.remote_id, entry.before] += 1
     unseen = set(world.ledger.closed_with("buried_with_unseen_edit"))
-    for write in our_writes(world):
+    erased = erased_keys(world)
+    for side, write in our_writes(world):
+        if key_of(world, side, write) in erased:
+            continue  # a privacy request leaves no trace: I20
         for name, value in (write.before or {}).items():
             after = (write.after or {}).get(name)
             if value == after or name not in mapped_names(world) or write.remote_id in gaps:
@@ -78,8 +81,14 @@ def mapped_names(world: World) -> set[str]:
     return {name for field in world.options.fields for name in (field.attribute, field.external_field)}
 
 
-def our_writes(world: World) -> list[JournalEntry]:
-    return [entry for remote in world.remotes.values() for entry in remote.journal if entry.by_us]
+def our_writes(world: World) -> list[tuple[Side, JournalEntry]]:
+    return [(side, entry) for side, remote in world.remotes.items() for entry in remote.journal if entry.by_us]
+
+
+def erased_keys(world: World) -> set[tuple[str, str]]:
+    """Ratings that a privacy request has removed."""
+    entries = ((side, entry) for side, remote in world.remotes.items() for entry in remote.journal if entry.privacy)
+    return {key_of(world, side, entry) for side, entry in entries}
 
 
 def too_many_writes(world: World) -> Iterator[str]:
