@@ -36,6 +36,7 @@ from sync_worker.model import (
     LinkState,
     Merge,
     Operation,
+    RatingKey,
     Record,
     Side,
     Site,
@@ -69,25 +70,39 @@ class Engine:
         run = self.ledger.lease(link_id)
         if run is None:
             return "busy"  # the holder looks for new deliveries after its release
-        if run.merged_into is not None and run.intent is None:
-            return self._join(run, run.merged_into)
+        if run.merged_into is not None or run.kin:
+            return self._join(run)
         outcome = self._attempt(run)
-        if run.merged_into is not None and outcome in ("synced", "in_step"):
-            return self.sync_link(link_id)  # its write of unknown outcome is settled: now it can join
         if fresh := self.ledger.fresh(link_id):
             self.bell.ring(fresh)
         return outcome
 
-    def _join(self, run: Run, contact_id: str) -> str:
-        """The link's contact was merged away: join the one that lives on, then bring that link in step."""
+    def _join(self, run: Run) -> str:
+        """After a merge of contacts: one link for one person and entity, then bring that one in step."""
         self.ledger.release(run.lease)
+        link_id, key = run.lease.link_id, run.link.key
         try:
-            link_id = join_links(self.ledger, run.lease.link_id, replace(run.link.key, contact_id=contact_id))
+            if run.merged_into is not None:
+                link_id = self._join_into(link_id, replace(key, contact_id=run.merged_into))
+            else:
+                for one in run.kin:
+                    self._join_into(one, key)
         except Transient as failure:
             ids = [delivery.id for delivery in run.deliveries]
             self.ledger.defer(ids, failure.retry_after, failure.message, is_failure=False)
             return "busy"
         return self.sync_link(link_id)
+
+    def _join_into(self, link_id: int, key: RatingKey) -> int:
+        """Raises Transient: somebody is at one of the two links, or one has a write that cannot be settled now."""
+        target_id = self.ledger.link_id(key)
+        for one in (link_id, target_id):
+            run = self.ledger.lease(one) if one is not None else None
+            if run is not None and run.intent is not None:
+                self._attempt(run)
+            elif run is not None:
+                self.ledger.release(run.lease)
+        return join_links(self.ledger, link_id, key)
 
     def _attempt(self, run: Run) -> str:
         ids = [delivery.id for delivery in run.deliveries]
@@ -262,14 +277,14 @@ class LinkRun:
             self.view.read(write.slot)
 
     def remove_loser(self, slot: Slot, record: Record) -> None:
-        """Of two ratings that one person gave as two contacts, remove one: by intent, and with a line in the history."""
-        values = seen(slot, record, self.view.fields.values(), "read").values
+        """Of two ratings that one person gave as two contacts, remove one: by intent, with a line in the history."""
+        shown = seen(slot, record, self.view.fields.values(), "read").values
         names = [slot.attribute] if slot.attribute else list(self.view.fields)
         write = SlotWrite(slot, Operation.DELETE, {name: Delete(slot.side, "merged") for name in names}, {})
         self._refuse_if_too_many(write)
         intent = replace(
             self.intent_for(write),
-            befores={name: values.get(name) for name in names},
+            befores={name: shown.get(name) for name in names},
             remote_id=record.remote_id,
             base_revision=record.revision,
         )

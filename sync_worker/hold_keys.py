@@ -44,3 +44,8 @@ def erased_id(site_id: int, side: Side, remote_id: str) -> str:
 def contact_grave(contact_id: str) -> str:
     """Under this name an erased contact lies among the buried ids of the Wix side."""
     return f"contact:{contact_id}"
+
+
+def address_grave(email: str) -> str:
+    """Under this name the address of an erased contact lies among the buried ids of the external side."""
+    return f"address:{normalise_email(email)}"

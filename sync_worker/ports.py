@@ -187,7 +187,8 @@ class Run:
     ``deliveries`` are those taken for this run, oldest first: all open rows of the link (also those that wait for
     a later attempt: looking costs nothing more now), and rows held with a reason in ``ENGINE_RECHECKS``.
     ``now`` is the database's time (epoch seconds). ``merged_into``: the contact that lives on, if the link's own was
-    merged away since; such a link joins that contact's before anything else.
+    merged away since; such a link joins that contact's before anything else. ``kin``: links for the same entity that
+    have to join this one.
     """
 
     lease: Lease
@@ -199,6 +200,7 @@ class Run:
     deliveries: tuple[Delivery, ...]
     now: float
     merged_into: str | None = None
+    kin: tuple[int, ...] = ()
 
 
 # Held rows that every run of their link looks at again: what they wait for arrives as a delivery of the link.

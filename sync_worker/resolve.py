@@ -9,7 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sync_worker.errors import Held
-from sync_worker.hold_keys import contact_grave, contact_hold_key, email_hold_key, entity_hold_key, normalise_email
+from sync_worker.hold_keys import (
+    address_grave,
+    contact_grave,
+    contact_hold_key,
+    email_hold_key,
+    entity_hold_key,
+    normalise_email,
+)
 from sync_worker.model import (
     Buried,
     Contact,
@@ -150,6 +157,8 @@ class Resolver:
         contact = self.ledger.contact(self.site.id, email=email)
         if contact is None:
             contact = self.connection.people.by_email(person.email.strip())
+        if contact is None and self._is_erased_address(email):
+            return ERASED
         if contact is None and self.site.policy.unknown_contact == "create":
             contact = self.connection.people.create(email, person.name)
         if contact is not None:
@@ -163,6 +172,10 @@ class Resolver:
             hold_key=email_hold_key(email),
             has_arrived=lambda: self.ledger.contact(self.site.id, email=email) is not None,
         )
+
+    def _is_erased_address(self, email: str) -> bool:
+        """What still comes under the address of an erased person is neither kept nor made into a new contact."""
+        return self.ledger.locate(self.site.id, Side.EXTERNAL, address_grave(email)).buried is not None
 
 
 def is_erased(ledger: Ledger, site: Site, contact_id: str) -> bool:

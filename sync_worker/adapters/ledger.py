@@ -162,6 +162,7 @@ class SqlLedger(PeopleLedger):
             deliveries=tuple(sorted(map(to_delivery, taken), key=lambda delivery: delivery.id)),
             now=float(row.now),
             merged_into=self._merged_into(connection, row.site_id, row.contact_id),
+            kin=self._kin(connection, row),
         )
 
     def renew(self, lease: Lease) -> None:

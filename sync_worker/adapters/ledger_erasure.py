@@ -21,7 +21,7 @@ from sync_worker.adapters.tables import (
     site,
     tombstone,
 )
-from sync_worker.hold_keys import contact_grave, contact_hold_key, email_hold_key, erased_id
+from sync_worker.hold_keys import address_grave, contact_grave, contact_hold_key, email_hold_key, erased_id
 from sync_worker.model import Buried, InboxState, IntentState, Link, LinkState, NewDelivery, Side
 from sync_worker.ports import ERASED, Closing, Commit
 
@@ -175,6 +175,8 @@ class ErasureLedger(GraveLedger):
         with self._transactions.write() as connection:
             for one in family:
                 self._bury(connection, site_id, Buried(Side.WIX, contact_grave(one), privacy=True), None)
+            for email in emails:
+                self._bury(connection, site_id, Buried(Side.EXTERNAL, address_grave(email), privacy=True), None)
             for start in range(0, len(rows), ROWS_AT_ONCE):
                 self._erase_mentions(connection, site_id, rows[start : start + ROWS_AT_ONCE])
             connection.execute(contact_map.delete().where(theirs))
@@ -198,9 +200,12 @@ class ErasureLedger(GraveLedger):
         loose = select(inbox.c.side, inbox.c.remote_id).where(
             inbox.c.id.in_(inbox_ids), inbox.c.link_id.is_(None), inbox.c.change.in_(("upsert", "delete"))
         )
+        which = inbox.c.id.in_(inbox_ids)
         for row in connection.execute(loose.distinct()).all():
-            self._bury(connection, site_id, Buried(Side(row.side), row.remote_id, privacy=True), None)
-        self._erase_rows(connection, site_id, inbox.c.id.in_(inbox_ids))
+            side = Side(row.side)
+            self._bury(connection, site_id, Buried(side, row.remote_id, privacy=True), None)
+            self._erase_rows(connection, site_id, self._is_about(connection, site_id, side, row.remote_id))
+        self._erase_rows(connection, site_id, which & (inbox.c.payload != {}))
 
     # -- the life of a site
 

@@ -100,6 +100,15 @@ class PeopleLedger(ErasureLedger):
             found = select(link.c.id).where(is_it, link.c.contact_id == key.contact_id)
             return connection.execute(found).scalar()
 
+    def _kin(self, connection: Connection, row: Any) -> tuple[int, ...]:
+        """Links of the contacts that were merged into a link's own, for the same entity, unless they joined it."""
+        family = self._family(connection, row.site_id, row.contact_id)[1:]
+        if not family:
+            return ()
+        is_kin = (link.c.site_id == row.site_id) & (link.c.entity_id == row.entity_id) & link.c.contact_id.in_(family)
+        found = select(link.c.id).where(is_kin, link.c.state != str(LinkState.BURIED)).order_by(link.c.id)
+        return tuple(connection.execute(found).scalars())
+
     def join(self, lease: Lease, into: Lease | None, contact_id: str) -> None:
         leases = sorted((one for one in (lease, into) if one is not None), key=lambda one: one.link_id)
         try:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from sync_worker.errors import LeaseLost, Permanent, Transient
-from sync_worker.hold_keys import contact_grave, contact_hold_key, email_hold_key, erased_id
+from sync_worker.hold_keys import address_grave, contact_grave, contact_hold_key, email_hold_key, erased_id
 from sync_worker.model import (
     Base,
     Buried,
@@ -24,6 +24,7 @@ from sync_worker.model import (
     LinkState,
     Merge,
     NewDelivery,
+    Operation,
     Person,
     Policy,
     RatingKey,
@@ -75,6 +76,7 @@ class MemoryLedger:
     grave_links: dict[tuple[int, Side, str], int] = field(default_factory=dict)
     intents: dict[str, Intent] = field(default_factory=dict)
     history: list[tuple[int, float, HistoryEntry]] = field(default_factory=list)
+    intent_links: dict[str, int] = field(default_factory=dict)
     redirects: dict[tuple[int, str], str] = field(default_factory=dict)
     lifecycle_at: dict[int, float] = field(default_factory=dict)
 
@@ -279,6 +281,11 @@ class MemoryLedger:
         lives_as = self._path(site_id, contact_id)[-1]
         return None if lives_as == contact_id else lives_as
 
+    def _kin(self, key: RatingKey) -> tuple[int, ...]:
+        keys = [replace(key, contact_id=one) for one in self._family(key.site_id, key.contact_id)[1:]]
+        found = [self.by_key[one] for one in keys if one in self.by_key]
+        return tuple(sorted(one for one in found if self.links[one].link.state is not LinkState.BURIED))
+
     def redirect(self, site_id: int, merge: Merge) -> None:
         for source in merge.sources:
             if source != self._path(site_id, merge.target)[-1]:
@@ -396,6 +403,11 @@ class MemoryLedger:
             )
             for link_id, at, entry in self.history
         ]
+        for intent_id, link_id in self.intent_links.items():
+            if link_id == link.id and self.intents[intent_id].state is not IntentState.OPEN:
+                self.intents[intent_id] = Intent(
+                    intent_id, Slot(Side.WIX), Operation.DELETE, {}, {}, state=IntentState.CONFIRMED
+                )
         self._forget_rater(row)
 
     def _forget_rater(self, row: _LinkRow) -> None:
@@ -424,6 +436,9 @@ class MemoryLedger:
         keys = [*map(contact_hold_key, family), *map(email_hold_key, emails)]
         for one in family:
             self.bury(site_id, Buried(Side.WIX, contact_grave(one), privacy=True))
+        for email in emails:
+            self.bury(site_id, Buried(Side.EXTERNAL, address_grave(email), privacy=True))
+        loose: set[tuple[Side, str, str]] = set()
         for number, row in self.inbox.items():
             new = row.delivery.new
             if (site := self._site_of(new)) is None or site.id != site_id:
@@ -433,6 +448,10 @@ class MemoryLedger:
             if names or new.remote_id in family or row.hold_key in keys or number == inbox_id:
                 if row.delivery.link_id is None and new.change in ("upsert", "delete"):
                     self.bury(site_id, Buried(new.side, new.remote_id, privacy=True))
+                    loose.add((new.side, new.source, new.remote_id))
+                self._erase_row(row)
+        for row in self.inbox.values():
+            if (row.delivery.new.side, row.delivery.new.source, row.delivery.new.remote_id) in loose:
                 self._erase_row(row)
         self.contacts = [pair for pair in self.contacts if pair[0] != site_id or pair[1].contact_id not in family]
         for one in family:
@@ -485,6 +504,7 @@ class MemoryLedger:
             tuple(taken),
             self.now(),
             self._merged_into(key.site_id, key.contact_id),
+            self._kin(key),
         )
 
     def _of_link(self, link_id: int) -> list[_Row]:
@@ -513,6 +533,7 @@ class MemoryLedger:
         assert row.intent is None, "one open intent for each link"
         row.intent = intent
         self.intents[intent.id] = intent
+        self.intent_links[intent.id] = lease.link_id
         row.lease_until = self.now() + LEASE_SECONDS
 
     def commit(self, lease: Lease, change: Commit) -> Committed:
@@ -618,6 +639,11 @@ class MemoryLedger:
         return recent >= max(20, live * 0.05)
 
     # -- for the simulator
+
+    def everything(self) -> str:
+        """All that is on file, as text: to look for what must not be there."""
+        parts = (self.inbox, self.contacts, self.redirects, self.links, self.graves, self.history, self.intents)
+        return str([*parts, [key.contact_id for key in self.by_key], list(self.by_remote)])
 
     def open_count(self) -> int:
         return sum(row.delivery.state in OPEN for row in self.inbox.values())

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
-from sync_worker.errors import Conflict, Duplicate, Gone, RateLimited, Transient, UnknownOutcome
+from sync_worker.errors import Conflict, Duplicate, Gone, Permanent, RateLimited, Transient, UnknownOutcome
 from sync_worker.hold_keys import normalise_email
 from sync_worker.model import Contact, Draft, EntityRef, Merge, Person, Record, RecordState, Side
 from sync_worker.ports import Capabilities, Page
@@ -57,6 +57,7 @@ class MemoryRemote:
     normalise: Callable[[str, Decimal], Decimal] = lambda name, value: value
     new_state: RecordState = RecordState.PUBLISHED
     find_lags: Callable[[], bool] = lambda: False
+    is_unknown: Callable[[Person], bool] = lambda person: False
     records: dict[str, Record] = field(default_factory=dict)
     sequences: Counter[str] = field(default_factory=Counter)
     gone: dict[str, Record] = field(default_factory=dict)
@@ -104,6 +105,8 @@ class MemoryRemote:
         fault = self._fail_before_write("create")
         if idempotency_key in self.idempotency:
             return self.records[self.idempotency[idempotency_key]]
+        if self.is_unknown(draft.person):
+            raise Permanent("there is no such contact", reason="contact_unknown")
         record = self._create(draft.entity, draft.person, draft.values, self.new_state, by_us=True)
         self.idempotency[idempotency_key] = record.remote_id
         self._fail_after_write(fault)
