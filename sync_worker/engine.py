@@ -578,6 +578,7 @@ class LinkRun:
     def forget_guarded(self) -> None:
         """Before the commit: forgotten too early the guard only costs a look, forgotten never it tells of a person."""
         graves = {(one.side, one.remote_id) for one in self.view.buried.values()}
+        graves.update(self.engine.ledger.buried_with(self.run.link.id))
         told = {(one.new.side, one.new.remote_id) for one in self.run.deliveries}
         on_file = {(slot.side, known.remote_id) for slot, known in self.run.link.records.items()}
         for side, remote_id in sorted(graves | told | on_file):

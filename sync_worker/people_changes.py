@@ -38,13 +38,13 @@ class PeopleChanges:
 
     def hear(self, delivery: Delivery) -> str:
         """Process a contact event. Returns outcome words. Raises Transient, Permanent: not done yet, or refused."""
-        if self._is_about_the_erased(delivery):
-            return self._close(delivery, ERASED)
         match delivery.new.change:
+            case "contact_deleted" if delivery.new.privacy and not _is_from_merge(delivery):
+                return self._erase(delivery, [delivery.new.remote_id])
             case "contact_merged":
                 return self._merged(delivery)
-            case "contact_deleted" if delivery.new.privacy and not _is_from_merge(delivery):
-                return self._erase(delivery)
+            case _ if self._is_erased(delivery.new.remote_id):
+                return self._close(delivery, ERASED)
             case "contact_deleted":
                 return self._deleted(delivery)
             case _ if delivery.new.privacy:
@@ -54,10 +54,8 @@ class PeopleChanges:
             case _:
                 return self._release(delivery, delivery.new.remote_id, "contact")
 
-    def _is_about_the_erased(self, delivery: Delivery) -> bool:
-        merge = self.people.merge_in(delivery.new.payload)
-        ids = {delivery.new.remote_id} | ({*merge.sources, merge.target} if merge else set())
-        return any(is_erased(self.ledger, self.site, one) for one in ids)
+    def _is_erased(self, contact_id: str) -> bool:
+        return is_erased(self.ledger, self.site, contact_id)
 
     def _close(self, delivery: Delivery, closing: Closing) -> str:
         self.ledger.close(delivery.id, closing)
@@ -78,6 +76,10 @@ class PeopleChanges:
         merge = self.people.merge_in(delivery.new.payload)
         if merge is None:
             raise Permanent("the merge event does not name both contacts", reason="malformed_event")
+        if self._is_erased(merge.target):
+            return self._erase(delivery, merge.sources)  # who was merged into the person that asked was that person
+        if any(map(self._is_erased, merge.sources)):
+            return self._close(delivery, ERASED)
         self._follow(merge)
         for source in merge.sources:
             self.bell.ring(self.ledger.release_held(self.site.id, hold_key=contact_hold_key(source)))
@@ -114,12 +116,12 @@ class PeopleChanges:
         self.ledger.forget_contact(self.site.id, contact_id)
         return self._close(delivery, Closing(InboxState.DONE, "contact_forgotten"))
 
-    def _erase(self, delivery: Delivery) -> str:
-        contact_id = delivery.new.remote_id
-        self._run(self.ledger.hint_erasure(self.site.id, contact_id, delivery.id))
-        if left := self.ledger.links_of(self.site.id, contact_id):
-            raise Transient(f"{len(left)} ratings of this contact are not erased yet", retry_after=AGAIN_SECONDS)
-        self.ledger.erase_contact(self.site.id, contact_id, delivery.id)
+    def _erase(self, delivery: Delivery, contact_ids: Sequence[str]) -> str:
+        for one in contact_ids:
+            self._run(self.ledger.hint_erasure(self.site.id, one, delivery.id))
+            if left := self.ledger.links_of(self.site.id, one):
+                raise Transient(f"{len(left)} ratings of this contact are not erased yet", retry_after=AGAIN_SECONDS)
+            self.ledger.erase_contact(self.site.id, one, delivery.id)
         return f"{ERASED.state} {ERASED.reason}"
 
 

@@ -329,7 +329,7 @@ class Ledger(Protocol):
         """The contact with an address; after a merge the one that lives on, also under the ids merged away."""
 
     def save_contact(self, site_id: int, contact: Contact) -> Contact:
-        """Remember a contact by its e-mail; the first mapping of an address wins and is returned."""
+        """Remember a contact by its e-mail, unless it is erased; the first mapping of an address wins."""
 
     def bury(self, site_id: int, buried: Buried) -> None:
         """Note that a remote id that no link knows is gone for good."""
@@ -359,8 +359,14 @@ class Ledger(Protocol):
     def forget_contact(self, site_id: int, contact_id: str) -> bool:
         """Forget the addresses of a contact that is gone; whether there were any. Its links stay."""
 
+    def buried_with(self, link_id: int) -> list[tuple[Side, str]]:
+        """Remote ids (in clear) that were on file with a link and are gone."""
+
     def hint_erasure(self, site_id: int, contact_id: str, inbox_id: int) -> list[int]:
-        """Commit for each of ``links_of`` a delivery that asks to erase it. Returns the link ids."""
+        """Nothing is made for this contact any more; for each of ``links_of`` commit a delivery that asks to erase it.
+
+        Returns the link ids.
+        """
 
     def erase_contact(self, site_id: int, contact_id: str, inbox_id: int) -> None:
         """After its links: forget the person in mappings and inbox, and close the delivery that asked for it."""
@@ -374,7 +380,10 @@ class Ledger(Protocol):
     # -- a run
 
     def attach(self, inbox_id: int, key: RatingKey) -> int:
-        """Commit that a delivery belongs to a key's link (made if need be). Returns the link id."""
+        """Commit that a delivery belongs to a key's link (made if need be). Returns the link id.
+
+        Raises Transient, instead of making a link, if a privacy request has erased the contact meanwhile.
+        """
 
     def lease(self, link_id: int) -> Run | None:
         """Take the lease for 15 s, take the link's deliveries, and read all; ``None`` if another has it."""

@@ -46,6 +46,8 @@ class Resolver:
     def key_of(self, delivery: Delivery) -> RatingKey | Closing:
         """The key, or how the delivery ends without one. Raises Held, Transient, Permanent."""
         new = delivery.new
+        if new.change == "erase":
+            return ERASED  # its link was erased before its turn came
         located = self.ledger.locate(self.site.id, new.side, new.remote_id)
         if located.is_on_file and located.key is not None:
             return located.key

@@ -30,7 +30,7 @@ from sync_worker.adapters.tables import (
     link_value,
     tombstone,
 )
-from sync_worker.errors import Permanent
+from sync_worker.errors import Permanent, Transient
 from sync_worker.model import (
     Contact,
     Entity,
@@ -118,6 +118,8 @@ class SqlLedger(PeopleLedger):
         with self._transactions.write() as connection:
             link_id = connection.execute(mine).scalar()
             if link_id is None:
+                if self._is_erased(connection, key.site_id, key.contact_id):
+                    raise Transient("the contact was erased just now", retry_after=0.0)
                 connection.execute(self._insert(link).values(row).on_conflict_do_nothing())
                 link_id = connection.execute(mine).scalar_one()
             attached = update(inbox).where(inbox.c.id == inbox_id).values(link_id=link_id, site_id=key.site_id)

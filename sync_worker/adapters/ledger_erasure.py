@@ -70,6 +70,17 @@ class ErasureLedger(GraveLedger):
         is_theirs = (link.c.site_id == site_id) & link.c.contact_id.in_(family)
         return list(connection.execute(select(link.c.id).where(is_theirs).order_by(link.c.id)).scalars())
 
+    def _is_erased(self, connection: Connection, site_id: int, contact_id: str) -> bool:
+        """Asked before anything is made for a contact: who erases it and who asks take turns."""
+        grave = contact_grave(contact_id)
+        self._lock_ids(connection, site_id, Side.WIX, [grave])
+        return bool(self._graves(connection, site_id, Side.WIX, [grave]))
+
+    def buried_with(self, link_id: int) -> list[tuple[Side, str]]:
+        with self._transactions.read() as connection:
+            found = select(tombstone).where(tombstone.c.link_id == link_id, ~tombstone.c.privacy)
+            return [(Side(row.side), row.remote_id) for row in connection.execute(found)]
+
     # -- one rating
 
     def _erase_link(self, connection: Connection, site_id: int, link_id: int, change: Commit) -> None:
@@ -105,8 +116,14 @@ class ErasureLedger(GraveLedger):
         connection.execute(update(link).where(link.c.id == link_id).values(nobody))
         lives = (link.c.id.in_(others)) & (link.c.state != str(LinkState.BURIED))
         if connection.execute(select(link.c.id).where(lives).limit(1)).first() is None:
-            theirs = (contact_map.c.site_id == site_id) & contact_map.c.wix_contact_id.in_(family)
-            connection.execute(contact_map.delete().where(theirs))
+            self._forget_addresses(connection, site_id, family)
+
+    def _forget_addresses(self, connection: Connection, site_id: int, family: Sequence[str]) -> None:
+        """Only their hashes stay, so that what still comes under one of them is not kept."""
+        theirs = (contact_map.c.site_id == site_id) & contact_map.c.wix_contact_id.in_(family)
+        for email in connection.execute(select(contact_map.c.email).where(theirs)).scalars().all():
+            self._bury(connection, site_id, Buried(Side.EXTERNAL, address_grave(email), privacy=True), None)
+        connection.execute(contact_map.delete().where(theirs))
 
     def _is_about(self, connection: Connection, site_id: int, side: Side, remote_id: str) -> Any:
         owner = self._site_by_id(connection, site_id)
@@ -140,6 +157,9 @@ class ErasureLedger(GraveLedger):
     def hint_erasure(self, site_id: int, contact_id: str, inbox_id: int) -> list[int]:
         with self._transactions.write() as connection:
             owner = self._site_by_id(connection, site_id)
+            for one in sorted(self._family(connection, site_id, self._lives_as(connection, site_id, contact_id))):
+                self._lock_ids(connection, site_id, Side.WIX, [contact_grave(one)])
+                self._bury(connection, site_id, Buried(Side.WIX, contact_grave(one), privacy=True), None)
             ids = self._links_of(connection, site_id, contact_id)
             for link_id in ids:
                 name = f"erase:{inbox_id}:{link_id}"
@@ -151,9 +171,10 @@ class ErasureLedger(GraveLedger):
         self._hint_link(connection, hint, target.key.site_id, target.id)
 
     def _hint_link(self, connection: Connection, hint: NewDelivery, site_id: int, link_id: int) -> None:
-        """A delivery of our own; one that is held is tried again."""
+        """A delivery of our own; one that has come to an end begins anew."""
         row = {
             **from_delivery(hint),
+            "state": str(InboxState.NEW),
             "site_id": site_id,
             "link_id": link_id,
             "must_read": True,
@@ -161,10 +182,13 @@ class ErasureLedger(GraveLedger):
             "next_attempt_at": self._in(DOORBELL_SECONDS),
         }
         insert = self._insert(inbox).values(row)
-        again = {"state": str(InboxState.NEW), "reason": "", "closed_at": None, "next_attempt_at": self._now}
-        is_held = inbox.c.state == str(InboxState.HELD)
+        again = {name: row[name] for name in ("state", "link_id", "next_attempt_at")} | {
+            "reason": "",
+            "closed_at": None,
+        }
+        is_over = inbox.c.state.not_in(OPEN)
         names = ["side", "source", "dedupe_id"]
-        connection.execute(insert.on_conflict_do_update(index_elements=names, set_=again, where=is_held))
+        connection.execute(insert.on_conflict_do_update(index_elements=names, set_=again, where=is_over))
 
     def erase_contact(self, site_id: int, contact_id: str, inbox_id: int) -> None:
         with self._transactions.read() as connection:
@@ -173,13 +197,9 @@ class ErasureLedger(GraveLedger):
             emails = list(connection.execute(select(contact_map.c.email).where(theirs)).scalars())
             rows = self._rows_naming(connection, site_id, family, emails, inbox_id)
         with self._transactions.write() as connection:
-            for one in family:
-                self._bury(connection, site_id, Buried(Side.WIX, contact_grave(one), privacy=True), None)
-            for email in emails:
-                self._bury(connection, site_id, Buried(Side.EXTERNAL, address_grave(email), privacy=True), None)
+            self._forget_addresses(connection, site_id, family)
             for start in range(0, len(rows), ROWS_AT_ONCE):
                 self._erase_mentions(connection, site_id, rows[start : start + ROWS_AT_ONCE])
-            connection.execute(contact_map.delete().where(theirs))
             merged = (contact_redirect.c.site_id == site_id) & contact_redirect.c.contact_id.in_(family)
             connection.execute(contact_redirect.delete().where(merged))
 

@@ -65,7 +65,8 @@ class PeopleLedger(ErasureLedger):
             "external_author_id": contact.author_id,
         }
         with self._transactions.write() as connection:
-            connection.execute(self._insert(contact_map).values(row).on_conflict_do_nothing())
+            if not self._is_erased(connection, site_id, contact.contact_id):
+                connection.execute(self._insert(contact_map).values(row).on_conflict_do_nothing())
         return self.contact(site_id, email=contact.email) or contact
 
     def forget_contact(self, site_id: int, contact_id: str) -> bool:

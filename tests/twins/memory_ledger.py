@@ -233,7 +233,8 @@ class MemoryLedger:
         known = self.contact(site_id, email=contact.email) if contact.email is not None else None
         if known is not None:
             return known
-        self.contacts.append((site_id, contact))
+        if self._grave(site_id, Side.WIX, contact_grave(contact.contact_id)) is None:
+            self.contacts.append((site_id, contact))
         return replace(contact, contact_id=self._path(site_id, contact.contact_id)[-1])
 
     def bury(self, site_id: int, buried: Buried) -> None:
@@ -365,12 +366,18 @@ class MemoryLedger:
     def _hint(self, link: Link, hint: NewDelivery) -> None:
         stored = self.store(hint)
         row = self.inbox[stored.inbox_id]
-        if not stored.is_duplicate or row.delivery.state is InboxState.HELD:
+        if not stored.is_duplicate or row.delivery.state not in OPEN:
             row.delivery = replace(
                 row.delivery, state=InboxState.NEW, must_read=True, link_id=link.id, site_id=link.key.site_id, reason=""
             )
 
+    def buried_with(self, link_id: int) -> list[tuple[Side, str]]:
+        ids = [key for key, owner in self.grave_links.items() if owner == link_id and not self.graves[key].privacy]
+        return [(side, remote_id) for _, side, remote_id in ids]
+
     def hint_erasure(self, site_id: int, contact_id: str, inbox_id: int) -> list[int]:
+        for one in self._family(site_id, self._path(site_id, contact_id)[-1]):
+            self.bury(site_id, Buried(Side.WIX, contact_grave(one), privacy=True))
         ids = self.links_of(site_id, contact_id)
         for link_id in ids:
             source, name = self._source(site_id, Side.WIX), f"erase:{inbox_id}:{link_id}"
@@ -417,7 +424,13 @@ class MemoryLedger:
         self._rekey(row, replace(link.key, contact_id=f"erased-{link.id}"))
         row.link = replace(row.link, records={}, bases={}, state=LinkState.BURIED, writes=())
         if all(one.state is LinkState.BURIED for one in others):
-            self.contacts = [pair for pair in self.contacts if pair[0] != site_id or pair[1].contact_id not in family]
+            self._forget_addresses(site_id, family)
+
+    def _forget_addresses(self, site_id: int, family: Sequence[str]) -> None:
+        theirs = [pair for pair in self.contacts if pair[0] == site_id and pair[1].contact_id in family]
+        self.contacts = [pair for pair in self.contacts if pair not in theirs]
+        for _, contact in theirs:
+            self.bury(site_id, Buried(Side.EXTERNAL, address_grave(str(contact.email)), privacy=True))
 
     def _erase_row(self, row: _Row) -> None:
         delivery, new = row.delivery, row.delivery.new
@@ -434,10 +447,6 @@ class MemoryLedger:
             one.email for owner, one in self.contacts if owner == site_id and one.contact_id in family and one.email
         ]
         keys = [*map(contact_hold_key, family), *map(email_hold_key, emails)]
-        for one in family:
-            self.bury(site_id, Buried(Side.WIX, contact_grave(one), privacy=True))
-        for email in emails:
-            self.bury(site_id, Buried(Side.EXTERNAL, address_grave(email), privacy=True))
         loose: set[tuple[Side, str, str]] = set()
         for number, row in self.inbox.items():
             new = row.delivery.new
@@ -453,7 +462,7 @@ class MemoryLedger:
         for row in self.inbox.values():
             if (row.delivery.new.side, row.delivery.new.source, row.delivery.new.remote_id) in loose:
                 self._erase_row(row)
-        self.contacts = [pair for pair in self.contacts if pair[0] != site_id or pair[1].contact_id not in family]
+        self._forget_addresses(site_id, family)
         for one in family:
             self.redirects.pop((site_id, one), None)
 
@@ -479,6 +488,8 @@ class MemoryLedger:
 
     def attach(self, inbox_id: int, key: RatingKey) -> int:
         if key not in self.by_key:
+            if self._grave(key.site_id, Side.WIX, contact_grave(key.contact_id)) is not None:
+                raise Transient("the contact was erased just now", retry_after=0.0)
             link_id = len(self.links) + 1
             self.links[link_id] = _LinkRow(Link(link_id, key, 0, LinkState.LIVE, {}, {}))
             self.by_key[key] = link_id
