@@ -213,7 +213,10 @@ class ErasureLedger(GraveLedger):
         names = [content.contains(one.lower(), autoescape=True) for one in (*family, *emails)]
         keys = [*map(contact_hold_key, family), *map(email_hold_key, emails)]
         about = or_(inbox.c.remote_id.in_(family), inbox.c.hold_key.in_(keys), inbox.c.id == inbox_id, *names)
-        return list(connection.execute(select(inbox.c.id).where(is_ours, about).order_by(inbox.c.id)).scalars())
+        # A merge that waits tells of more people who have to go; it forgets its content when its turn has come.
+        waits = (inbox.c.change == "contact_merged") & inbox.c.state.in_(UNENDED) & (inbox.c.id != inbox_id)
+        found = select(inbox.c.id).where(is_ours, about, ~waits).order_by(inbox.c.id)
+        return list(connection.execute(found).scalars())
 
     def _erase_mentions(self, connection: Connection, site_id: int, inbox_ids: Sequence[int]) -> None:
         """What never came to a link is buried: told again, it is known as erased."""

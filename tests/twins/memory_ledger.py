@@ -453,6 +453,9 @@ class MemoryLedger:
             if (site := self._site_of(new)) is None or site.id != site_id:
                 continue
             content = str(new.payload).lower()
+            is_open = row.delivery.state in (*OPEN, InboxState.HELD)
+            if new.change == "contact_merged" and is_open and number != inbox_id:
+                continue
             names = any(one.lower() in content for one in (*family, *emails))
             if names or new.remote_id in family or row.hold_key in keys or number == inbox_id:
                 if row.delivery.link_id is None and new.change in ("upsert", "delete"):
