@@ -81,6 +81,8 @@ class PeopleChanges:
         if any(map(self._is_erased, merge.sources)):
             return self._close(delivery, ERASED)
         self._follow(merge)
+        if self._is_erased(merge.target):  # while we were at it
+            return self._erase(delivery, merge.sources)
         for source in merge.sources:
             self.bell.ring(self.ledger.release_held(self.site.id, hold_key=contact_hold_key(source)))
         return self._release(delivery, merge.target, "merged")

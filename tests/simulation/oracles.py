@@ -196,7 +196,10 @@ def left_open(world: World) -> Iterator[str]:
 
 
 def remembered_after_erasure(world: World) -> Iterator[str]:
-    """I20: no address and no contact id of an erased person is on file anywhere, nor what they rated."""
+    """I20: no address, contact id or erased rating of a person who asked for it is on file anywhere.
+
+    The bare id of a rating that they had removed before, and that no link ever knew, tells of nobody.
+    """
     if not world.erased:
         return
     ledger, guarded = world.ledger.everything(), str(world.guard.kept)
@@ -205,7 +208,7 @@ def remembered_after_erasure(world: World) -> Iterator[str]:
             if name in ledger:
                 yield f"I20 {name} is still on file"
         for entry in world.wix.journal:
-            if entry.person.contact_id == person.contact_id:
+            if entry.person.contact_id == person.contact_id and entry.privacy:
                 if f"'{entry.remote_id}'" in ledger or f"'{entry.remote_id}'" in guarded:
                     yield f"I20 rating {entry.remote_id} of {person.contact_id} is still on file"
                 if entry.remote_id in world.wix.records:
