@@ -135,7 +135,7 @@ class Engine:
             return False  # held for the first reason; a replay asks again
         if contact is None or contact.contact_id == contact_id:
             return False
-        self.ledger.redirect(run.site.id, Merge((contact_id,), contact.contact_id))
+        self.ledger.redirect(run.site.id, Merge((contact_id,), contact.contact_id), is_told=False)
         return True
 
 

@@ -87,9 +87,9 @@ class PeopleChanges:
             self.bell.ring(self.ledger.release_held(self.site.id, hold_key=contact_hold_key(source)))
         return self._release(delivery, merge.target, "merged")
 
-    def _follow(self, merge: Merge) -> None:
+    def _follow(self, merge: Merge, *, is_told: bool = True) -> None:
         """Remember the merge, then let every link of the people in it find the contact that lives on."""
-        self.ledger.redirect(self.site.id, merge)
+        self.ledger.redirect(self.site.id, merge, is_told=is_told)
         self._run(self.ledger.links_of(self.site.id, merge.target))
 
     def _run(self, link_ids: Sequence[int]) -> None:
@@ -111,7 +111,7 @@ class PeopleChanges:
             return self._close(delivery, Closing(InboxState.DONE, "merged"))
         found = self.people.by_id(contact_id)
         if found is not None and found.contact_id != contact_id:  # the merge event is late, or was lost
-            self._follow(Merge((contact_id,), found.contact_id))
+            self._follow(Merge((contact_id,), found.contact_id), is_told=False)
             return self._close(delivery, Closing(InboxState.DONE, "merged"))
         if found is not None or _is_from_merge(delivery):
             return self._close(delivery, Closing(InboxState.DONE, "contact_stays"))

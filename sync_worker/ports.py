@@ -336,8 +336,12 @@ class Ledger(Protocol):
 
     # -- people and sites that change
 
-    def redirect(self, site_id: int, merge: Merge) -> None:
-        """Remember a merge. The first one that tells of a contact holds, and none may lead in a circle."""
+    def redirect(self, site_id: int, merge: Merge, *, is_told: bool = True) -> None:
+        """Remember a merge; none may lead in a circle.
+
+        One that an event told of replaces one that was only found: asked for an id that was merged away, Wix shows the
+        end of the chain and not the next contact in it.
+        """
 
     def standing(self, site_id: int, person: Person) -> Standing | None:
         """Of the contact that a record names (by its id, else by its address); ``None`` if nobody knows."""

@@ -144,7 +144,7 @@ class Resolver:
         """Asked for an id that was merged away, Wix shows the contact that lives on."""
         found = self.connection.people.by_id(contact_id)
         if found is not None and found.contact_id != contact_id:
-            self.ledger.redirect(self.site.id, Merge((contact_id,), found.contact_id))
+            self.ledger.redirect(self.site.id, Merge((contact_id,), found.contact_id), is_told=False)
         return self._remember(found or Contact(contact_id))
 
     def _remember(self, contact: Contact | None) -> Contact | None:

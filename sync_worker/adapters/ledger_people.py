@@ -76,13 +76,17 @@ class PeopleLedger(ErasureLedger):
 
     # -- merges
 
-    def redirect(self, site_id: int, merge: Merge) -> None:
+    def redirect(self, site_id: int, merge: Merge, *, is_told: bool = True) -> None:
         with self._transactions.write() as connection:
             for source in merge.sources:
-                if source == self._lives_as(connection, site_id, merge.target):
+                if source in self._path(connection, site_id, merge.target):
                     continue  # it would lead in a circle
                 row = {"site_id": site_id, "contact_id": source, "target_id": merge.target}
-                connection.execute(self._insert(contact_redirect).values(row).on_conflict_do_nothing())
+                insert = self._insert(contact_redirect).values(row)
+                told = insert.on_conflict_do_update(
+                    index_elements=["site_id", "contact_id"], set_={"target_id": merge.target}
+                )
+                connection.execute(told if is_told else insert.on_conflict_do_nothing())
 
     def standing(self, site_id: int, person: Person) -> Standing | None:
         with self._transactions.read() as connection:

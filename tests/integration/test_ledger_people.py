@@ -87,6 +87,13 @@ def test_repeated_merge_changes_nothing_and_none_leads_in_a_circle(ground: Groun
     assert ground.ledger.standing(ground.site_id, Person(contact_id="b")).lives_as == "b"
 
 
+def test_told_merge_replaces_a_found_one_and_not_the_other_way_round(ground: Ground) -> None:
+    ground.ledger.redirect(ground.site_id, Merge(("a",), "c"), is_told=False)
+    for is_told in (True, False):
+        ground.ledger.redirect(ground.site_id, Merge(("a",), "b" if is_told else "c"), is_told=is_told)
+    assert ground.ledger.standing(ground.site_id, Person(contact_id="a")).lives_as == "b"
+
+
 def test_standing_is_known_by_the_address_too_and_unknown_for_a_stranger(ground: Ground) -> None:
     ground.ledger.save_contact(ground.site_id, BOB)
     merge(ground, BOB, ADA)

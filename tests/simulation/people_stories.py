@@ -73,6 +73,16 @@ def leaves(person: int) -> Act:
     return lambda world: world.erase(world.persons[person])
 
 
+def leaves_quietly(person: int) -> Act:
+    """Of the request only the contact's deletion is heard, and not that of each rating."""
+
+    def act(world: World) -> None:
+        leaves(person)(world)
+        world.webhooks = [one for one in world.webhooks if one.change != "delete"]
+
+    return act
+
+
 STORIES: dict[str, PeopleStory] = {
     "merge of two who rated the same thing": PeopleStory(
         (merges(0, 1),), ([20], [1]), (rates(W, 0, 80), rates(W, 1, 20))
@@ -102,6 +112,9 @@ STORIES: dict[str, PeopleStory] = {
         (rates(E, 0, 4),), ([20], [1]), (rates(W, 1, 20), merges(0, 1))
     ),
     "person who rated asks to be forgotten": PeopleStory((leaves(0),), ([20], [1]), (rates(W, 0, 80), rates(W, 1, 20))),
+    "person asks to be forgotten, told by the contact's deletion alone": PeopleStory(
+        (leaves_quietly(0),), ([20], [1]), (rates(W, 0, 80), rates(W, 1, 20))
+    ),
     "person asks to be forgotten before the rating has crossed": PeopleStory((rates(W, 0, 80), leaves(0)), ([], [])),
     "person of two contacts asks to be forgotten": PeopleStory((leaves(1),), ([], []), (rates(W, 0, 80), merges(0, 1))),
     "merge and request at once": PeopleStory((merges(0, 1), leaves(1)), ([], []), (rates(W, 0, 80), rates(W, 1, 20))),

@@ -287,10 +287,11 @@ class MemoryLedger:
         found = [self.by_key[one] for one in keys if one in self.by_key]
         return tuple(sorted(one for one in found if self.links[one].link.state is not LinkState.BURIED))
 
-    def redirect(self, site_id: int, merge: Merge) -> None:
+    def redirect(self, site_id: int, merge: Merge, *, is_told: bool = True) -> None:
         for source in merge.sources:
-            if source != self._path(site_id, merge.target)[-1]:
-                self.redirects.setdefault((site_id, source), merge.target)
+            is_known = (site_id, source) in self.redirects
+            if source not in self._path(site_id, merge.target) and (is_told or not is_known):
+                self.redirects[site_id, source] = merge.target
 
     def standing(self, site_id: int, person: Person) -> Standing | None:
         contact_id = person.contact_id
