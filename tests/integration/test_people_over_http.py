@@ -49,7 +49,7 @@ class Bench:
 
     def settle(self) -> list[str]:
         """Until no webhook is on its way and nothing is rung for. Returns the outcomes."""
-        outcomes = []
+        outcomes: list[str] = []
         for _ in range(100):
             assert self.box.flush()
             if not self.rung:
@@ -164,7 +164,7 @@ def test_person_who_asks_is_forgotten_on_both_sides_and_a_late_event_brings_noth
     assert (bench.wix_values(), bench.external_scores()) == ([80], [Decimal(4)])
     traces = (bob, rating_id, external_id, "bob@example.com", "Bob")
     assert [trace for trace in traces if trace in bench.on_file()] == []
-    assert [key for key in redis.keys("*") if any(trace in key.decode() for trace in traces)] == []
+    assert [key for key in redis.keys("*") if any(trace in str(key) for trace in traces)] == []
     assert "ada@example.com" in bench.on_file()
 
 
