@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: demo test test-long lint clean
+.PHONY: demo test test-long lint audit clean
 
 demo: .venv/.for-demo
 	$(BIN)/ratings-sync demo $(ARGS)
@@ -19,8 +19,16 @@ lint: .venv/.for-tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Needs the network: asks the advisory database of PyPI. In an environment of its own, so that it audits only what we need.
+audit:
+	$(PYTHON) -m venv .venv-audit
+	.venv-audit/bin/pip install --quiet --disable-pip-version-check pip-audit
+	$(PYTHON) -m venv .venv-audited
+	.venv-audited/bin/pip install --quiet --disable-pip-version-check '.[postgres,flower]'
+	.venv-audit/bin/pip-audit --path $$(.venv-audited/bin/python -c 'import site; print(site.getsitepackages()[0])')
+
 clean:
-	rm -rf .venv .ratings-sync build *.egg-info
+	rm -rf .venv .venv-audit .venv-audited .ratings-sync build *.egg-info
 
 .venv/.for-demo: pyproject.toml
 	$(PYTHON) -m venv .venv

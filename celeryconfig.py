@@ -37,7 +37,7 @@ task_queues = {
     "maint": {"exchange": "maint", "exchange_type": "direct", "routing_key": "maint"},
 }
 task_create_missing_queues = False  # a typo would make a queue that nobody reads
-task_routes = {"sync_worker.tasks.sweep": {"queue": "maint", "routing_key": "maint"}}
+task_routes = {f"sync_worker.tasks.{name}": {"queue": "maint", "routing_key": "maint"} for name in ("sweep", "prune")}
 task_publish_retry = False  # the sweeper is the retry
 task_acks_late = True  # a message is kept until its work is done; work is safe to do twice
 task_reject_on_worker_lost = False  # it would start a poisonous task over and over
@@ -59,7 +59,12 @@ beat_schedule = {
         "task": "sync_worker.tasks.sweep",
         "schedule": _settings.sweep_seconds,
         "options": {"queue": "maint", "expires": _settings.sweep_seconds},  # an old tick is worth nothing
-    }
+    },
+    "prune": {
+        "task": "sync_worker.tasks.prune",
+        "schedule": 3600.0,
+        "options": {"queue": "maint", "expires": 1800.0},
+    },
 }
 beat_schedule_filename = str(_settings.ratings_sync_home / "beat-schedule")
 beat_max_loop_interval = 5

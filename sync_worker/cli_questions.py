@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import click
+from redis.exceptions import RedisError
 from rich.console import Console
 from rich.table import Table
 
+from sync_worker.adapters.redis_figures import BrokerFigures
 from sync_worker.errors import Misconfigured
 from sync_worker.model import HistoryEntry
 from sync_worker.wiring import wiring
@@ -22,10 +24,11 @@ STAMP = "%Y-%m-%d %H:%M:%S"
 @click.command()
 @JSON
 def status(as_json: bool) -> None:
-    """What is on its way, what is held and why, and how many ratings are linked."""
-    now = wiring().admin.status()
+    """What is on its way, what is held and why, how many ratings are linked, and how the broker stands."""
+    now, figures, broker = wiring().admin.status(), wiring().ledger_figures(), _broker()
     if as_json:
-        click.echo(json.dumps(dataclasses.asdict(now)))
+        parts = {"figures": dataclasses.asdict(figures), "broker": broker and dataclasses.asdict(broker)}
+        click.echo(json.dumps(dataclasses.asdict(now) | parts))
         return
     table = Table(show_header=False, box=None)
     table.add_row("deliveries", _words(now.deliveries) or "none yet")
@@ -36,7 +39,27 @@ def status(as_json: bool) -> None:
     table.add_row("open intents", str(now.open_intents))
     table.add_row("writes in the last hour", str(now.writes_last_hour))
     table.add_row("near misses", str(now.near_misses))
+    ages = ", ".join(f"{age:.1f} s ({quantile:.0%})" for quantile, age in figures.delivery_age_seconds.items())
+    table.add_row("door to end, last 5 min", ages or "nothing ended")
+    for run in figures.runs:
+        table.add_row(f"last {run.kind}", f"{run.state} {run.ended_seconds_ago:.0f} s ago: {_words(run.counts) or '–'}")
+    table.add_row("broker", _broker_words(broker))
     Console().print(table)
+
+
+def _broker() -> BrokerFigures | None:
+    """``None``: it does not answer, or there is none outside of ``ratings-sync up``."""
+    try:
+        return wiring().broker_figures()
+    except (Misconfigured, RedisError):
+        return None
+
+
+def _broker_words(broker: BrokerFigures | None) -> str:
+    if broker is None:
+        return "not reached (REDIS_URL)"
+    queues = f"{_words(broker.queues)} waiting, {broker.unacked} in hand"
+    return f"{queues}, {broker.used_memory_bytes / 2**20:.1f} MiB, {broker.evicted_keys} evicted"
 
 
 def _words(counts: Any) -> str:

@@ -1,4 +1,4 @@
-"""Commands that run things: ``up``, ``migrate``, ``sandbox``, ``demo``."""
+"""Commands that run things: ``up``, ``migrate``, ``prune``, ``flower``, ``sandbox``, ``demo``."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ import os
 import signal
 import sys
 import threading
+from collections import Counter
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
 from sync_worker.config import environment
+from sync_worker.errors import Misconfigured
 from sync_worker.installation import Installation
+from sync_worker.processes import flower_command
 from sync_worker.wiring import wiring
 
 
@@ -45,10 +49,39 @@ def up(flower_port: int | None, workers: int) -> None:
 
 
 @click.command()
-def migrate() -> None:
+@click.option("--to", "revision", metavar="REVISION", help="Back to an earlier schema; stop all processes first.")
+def migrate(revision: str | None) -> None:
     """Bring the ledger's database to the newest schema (every process does so at its start)."""
-    _ = wiring().admin
-    click.echo("the ledger has the newest schema")
+    parts = wiring()
+    if revision is None:
+        _ = parts.admin
+        click.echo("the ledger has the newest schema")
+        return
+    parts.step_back(revision)
+    click.echo(f"the ledger has the schema {revision}")
+
+
+@click.command()
+def flower() -> None:
+    """The dashboard of the tasks, read-only, at FLOWER_BIND; needs the [flower] extra."""
+    if find_spec("flower") is None:
+        raise Misconfigured("Flower is not installed; `pip install 'ratings-sync[flower]'` brings it")
+    os.execv(sys.executable, [sys.executable, *flower_command()])  # noqa: S606 - our own command
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Only say how many rows would go.")
+def prune(dry_run: bool) -> None:
+    """Forget what is older than the RETENTION_ settings say (the scheduler does so every hour)."""
+    retention, kept = wiring().retention, wiring().kept
+    if dry_run:
+        counts = {kind: count for kind, count in retention.waiting(kept).items() if count}
+    else:
+        counts = Counter[str]()
+        for kind, count in retention.prune(kept):
+            counts[kind] += count
+    verb = "would be forgotten" if dry_run else "forgotten"
+    click.echo(f"{verb}: " + (", ".join(f"{count} {kind}" for kind, count in counts.items()) or "nothing"))
 
 
 @click.command()

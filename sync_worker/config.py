@@ -7,26 +7,39 @@ from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
+from urllib.parse import quote, urlsplit
 
 from dotenv import dotenv_values
-from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from redis.connection import parse_url
 
 from sync_worker.errors import Misconfigured
 
-SECRETS = ("WIX_APP_SECRET", "WIX_PUBLIC_KEY", "DATABASE_URL", "REDIS_URL", "REDIS_CACHE_URL")
+SECRETS = (
+    "WIX_APP_SECRET",
+    "WIX_PUBLIC_KEY",
+    "DATABASE_URL",
+    "DATABASE_PASSWORD",
+    "REDIS_URL",
+    "REDIS_CACHE_URL",
+    "REDIS_PASSWORD",
+    "METRICS_TOKEN",
+    "FLOWER_BASIC_AUTH",
+)
+TOKEN_LEAST = 16  # characters; what can be guessed closes nothing
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """What the environment says. Names without surprises; defaults serve one machine."""
 
-    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
     ratings_sync_home: Path = Path(".ratings-sync")
     database_url: SecretStr | None = None
+    database_password: SecretStr | None = None  # for a URL without one: so the URL itself is no secret
     redis_url: SecretStr | None = None
     redis_cache_url: SecretStr | None = None
+    redis_password: SecretStr | None = None
     redis_key_prefix: str = "ratings-sync:"
 
     wix_app_id: str = ""
@@ -42,22 +55,48 @@ class Settings(BaseSettings):
     gateway_bind: str = "127.0.0.1:8700"
     gateway_max_body_bytes: int = Field(default=262_144, gt=0)
     gateway_answer_seconds: float = Field(default=1.0, gt=0)
+    gateway_read_seconds: float = Field(default=5.0, gt=0)
+    gateway_processes: int = Field(default=0, ge=0)  # 0: 1 on SQLite, 2 on PostgreSQL
+    gateway_threads: int = Field(default=0, ge=0)  # of each process; 0: 16 on SQLite, 8 on PostgreSQL
+    bad_signatures_per_minute: int = Field(default=30, ge=1)
     worker_concurrency: int = Field(default=0, ge=0)  # 0: 8 on SQLite, 16 on PostgreSQL
     sweep_seconds: float = Field(default=5.0, gt=0)
 
+    retention_payload_days: float = Field(default=7.0, ge=3)  # Wix delivers again for 47 h
+    retention_inbox_days: float = Field(default=30.0, ge=3)
+    retention_history_days: float = Field(default=365.0, ge=3)
+    retention_run_days: float = Field(default=90.0, ge=3)
+
+    metrics_bind: str = ""  # of a worker, host:port; empty: none
+    metrics_token: SecretStr | None = Field(default=None, min_length=TOKEN_LEAST)
+    flower_basic_auth: SecretStr | None = None  # user:password
+    flower_bind: str = "127.0.0.1:5555"
+
     log_format: Literal["json", "console"] = "console"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @model_validator(mode="after")
+    def _closed_by_default(self) -> Settings:
+        if self.metrics_bind and self.metrics_token is None:
+            raise ValueError("METRICS_BIND needs METRICS_TOKEN: metrics are never open")
+        return self
 
     @cached_property
     def database(self) -> str:
         """The ledger's URL; without a setting a SQLite file in the state folder."""
         if self.database_url is not None:
-            return self.database_url.get_secret_value()
+            return _with_password(self.database_url, self.database_password)
         return f"sqlite:///{(self.ratings_sync_home / 'ledger.db').absolute()}"
 
     @property
     def is_sqlite(self) -> bool:
         return self.database.startswith("sqlite")
+
+    @property
+    def gateway_pool(self) -> tuple[int, int]:
+        """Processes of the gateway and threads of each; SQLite serves one process."""
+        processes, threads = (1, 16) if self.is_sqlite else (2, 8)
+        return self.gateway_processes or processes, self.gateway_threads or threads
 
     @property
     def slots(self) -> int:
@@ -72,17 +111,28 @@ class Settings(BaseSettings):
                 "REDIS_URL is not set; set it (redis://[:password@]host:6379/0), or start all with `ratings-sync up`, "
                 "which brings its own Redis"
             )
-        return self.redis_url.get_secret_value()
+        return _with_password(self.redis_url, self.redis_password)
 
     @cached_property
     def cache(self) -> str:
         """The cache's URL: another database than the broker's."""
         if self.redis_cache_url is not None:
-            return self.redis_cache_url.get_secret_value()
+            return _with_password(self.redis_cache_url, self.redis_password)
         number = int(parse_url(self.broker).get("db", 0)) + 1  # type: ignore[no-untyped-call]  # redis ships no type for it
         base = self.broker.split("?")[0].rstrip("/")
         head, _, tail = base.rpartition("/")
         return f"{head}/{number}" if tail.isdigit() else f"{base}/{number}"
+
+
+def _with_password(url: SecretStr, password: SecretStr | None) -> str:
+    """The URL, with the password in it unless it has one of its own."""
+    text = url.get_secret_value()
+    parts = urlsplit(text)
+    if password is None or not parts.netloc or parts.password:
+        return text
+    user, at, host = parts.netloc.rpartition("@")
+    user = user.removesuffix(":") if at else ""
+    return parts._replace(netloc=f"{user}:{quote(password.get_secret_value(), safe='')}@{host}").geturl()
 
 
 def environment(folder: Path | None = None) -> dict[str, str]:
@@ -103,8 +153,9 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         return Settings.model_validate(values)
     except ValidationError as error:
         problem = error.errors(include_url=False, include_input=False)[0]
-        name = str(problem["loc"][0]).upper()
-        raise Misconfigured(f"{name}: {problem['msg']}; correct it in the environment or in .env") from None
+        name = f"{str(problem['loc'][0]).upper()}: " if problem["loc"] else ""
+        message = problem["msg"].removeprefix("Value error, ")
+        raise Misconfigured(f"{name}{message}; correct it in the environment or in .env") from None
 
 
 def _from_file(name: str, path: str) -> str:

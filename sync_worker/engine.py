@@ -43,7 +43,7 @@ from sync_worker.model import (
     Slot,
 )
 from sync_worker.plan import Action, Agree, Delete, Hold, Ignore, Write, erase, plan
-from sync_worker.ports import Bell, Clock, Closing, Commit, Connection, Guard, Ledger, Run
+from sync_worker.ports import RATE_LIMITED, Bell, Clock, Closing, Commit, Connection, Guard, Ledger, Run
 from sync_worker.scale import FieldMap, OffScale
 from sync_worker.settlement import Settlement
 from sync_worker.sight import seen, to_fields
@@ -111,8 +111,8 @@ class Engine:
         except LeaseLost:
             return "lease_lost"
         except RateLimited as wait:
-            self.ledger.defer(ids, wait.retry_after, "rate_limited", is_failure=False)
-            outcome = "rate_limited"
+            self.ledger.defer(ids, wait.retry_after, RATE_LIMITED, is_failure=False)
+            outcome = RATE_LIMITED
         except Transient as failure:
             self.ledger.defer(ids, failure.retry_after, failure.message, is_failure=True)
             outcome = "retry"

@@ -90,13 +90,12 @@ class Installation:
 
     def _commands(self) -> dict[str, list[str]]:
         settings = self.settings
-        processes, threads = (1, 16) if settings.is_sqlite else (2, 8)
-        commands = {"gateway": gateway_command(settings.gateway_bind, workers=processes, threads=threads)}
+        commands = {"gateway": gateway_command()}
         for number in range(1, self.workers + 1):
             commands[f"worker {number}"] = worker_command(f"worker{number}@%h")
         commands["scheduler"] = beat_command(str(settings.ratings_sync_home / "beat-schedule"))
         if self.flower_port is not None:
-            commands["flower"] = flower_command(self.flower_port)
+            commands["flower"] = flower_command(f"127.0.0.1:{self.flower_port}")
         return commands
 
     def _run(self, name: str, command: Sequence[str]) -> Child:

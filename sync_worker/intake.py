@@ -9,7 +9,7 @@ from sync_worker.engine import Engine
 from sync_worker.errors import Held, Misconfigured, Permanent, RateLimited, Transient
 from sync_worker.model import Delivery, InboxState, RatingKey, Site
 from sync_worker.people_changes import PeopleChanges
-from sync_worker.ports import Bell, Clock, Closing, Connection, Guard, Ledger, Sites
+from sync_worker.ports import RATE_LIMITED, Bell, Clock, Closing, Connection, Guard, Ledger, Sites
 from sync_worker.resolve import Resolver
 from sync_worker.site_changes import SiteChanges
 
@@ -46,8 +46,8 @@ class Intake:
         try:
             return self._process(delivery, site)
         except RateLimited as wait:
-            self.ledger.defer([inbox_id], wait.retry_after, "rate_limited", is_failure=False)
-            return "rate_limited"
+            self.ledger.defer([inbox_id], wait.retry_after, RATE_LIMITED, is_failure=False)
+            return RATE_LIMITED
         except Transient as failure:
             self.ledger.defer([inbox_id], failure.retry_after, failure.message, is_failure=True)
             return "retry"

@@ -1,4 +1,8 @@
-"""Structured logs: one line for each outcome, fixed words and ids, never a payload, an address or a secret."""
+"""Structured logs: one line for each outcome, fixed words and ids, never a payload, an address or a secret.
+
+Lines of a piece of work carry its ids by themselves (``structlog.contextvars``): ``request_id`` at the door,
+``inbox_id`` and ``task_id`` in a worker, down to each remote call.
+"""
 
 from __future__ import annotations
 
@@ -9,26 +13,44 @@ import structlog
 
 from sync_worker.config import Settings
 
+NOISY = ("alembic", "celery", "kombu", "amqp", "redis", "urllib3", "werkzeug")
+
 
 def set_up_logs(settings: Settings) -> None:
-    """Send structlog and the standard library's logs to stderr, in the chosen form."""
+    """Send structlog and the standard library's logs to stderr, both in the chosen form."""
     level = logging.getLevelNamesMapping()[settings.log_level]
-    is_json = settings.log_format == "json"
-    renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer() if is_json else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-    )
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    renderer = _renderer(settings)
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
+        processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(level=level, format="%(levelname)s %(name)s %(message)s", stream=sys.stderr, force=True)
-    for noisy in ("celery", "kombu", "amqp", "urllib3", "werkzeug"):
-        logging.getLogger(noisy).setLevel(max(level, logging.WARNING))
+    _set_up_standard_logs(level, shared, renderer)
+
+
+def _renderer(settings: Settings) -> structlog.typing.Processor:
+    if settings.log_format == "json":
+        return structlog.processors.JSONRenderer()
+    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+
+
+def _set_up_standard_logs(
+    level: int, shared: list[structlog.typing.Processor], renderer: structlog.typing.Processor
+) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    for name in NOISY:
+        logging.getLogger(name).setLevel(max(level, logging.WARNING))

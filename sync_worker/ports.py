@@ -207,6 +207,10 @@ class Run:
 ENGINE_RECHECKS = frozenset({"main_value_missing"})
 
 
+RATE_LIMITED = "rate_limited"  # why a delivery waits for a budget
+RATE_LIMITED_AT_ONCE = 8  # a full bucket of the default budget
+
+
 @dataclass(frozen=True, slots=True)
 class Closing:
     """How a delivery ends."""
@@ -254,18 +258,22 @@ class Commit:
         return seen is None or grave.revision is None or grave.revision >= seen
 
     def without(self, buried: Set[str]) -> Commit:
-        """The same step, but for records that turned out to be gone."""
+        """The same step, but for records that turned out to be gone: the run is not over, so it ends no delivery.
+
+        Whoever buried them leaves the rest to this run; if it dies now, its open deliveries are what is taken up.
+        """
         if not buried:
             return self
         records = {slot: None if known and known.remote_id in buried else known for slot, known in self.records.items()}
-        return replace(self, records=records, release=False, erases=False)
+        return replace(self, records=records, closings={}, release=False, erases=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Committed:
     """``buried``: of the remote ids in ``Commit.records``, those that a delivery buried in the meantime.
 
-    They do not come on file, and with one of them the lease goes on, also if the commit asked to release it.
+    They do not come on file, and with one of them the lease goes on and the deliveries stay open, also if the commit
+    asked to end both.
     """
 
     buried: frozenset[str] = frozenset()
@@ -301,7 +309,8 @@ class Ledger(Protocol):
         """
 
     def due(self, limit: int) -> list[int]:
-        """Ids of open deliveries whose next attempt is due, oldest first; their next attempt moves 10 s ahead."""
+        """Ids of open deliveries whose next attempt is due; it moves 10 s ahead. Those that wait for a budget
+        (``RATE_LIMITED``) come last, the oldest ``RATE_LIMITED_AT_ONCE`` of each source: more would only be refused."""
 
     def release_held(
         self, site_id: int | None, *, hold_key: str | None = None, inbox_ids: Sequence[int] | None = None

@@ -105,20 +105,9 @@ def _signal(child: Child, number: signal.Signals, *, whole_group: bool = True) -
         return  # it has ended already
 
 
-def gateway_command(bind: str, *, workers: int = 2, threads: int = 8) -> list[str]:
-    """The gateway behind gunicorn; limits on request lines and headers are gunicorn's."""
-    options = ["--worker-class", "gthread", "--workers", str(workers), "--threads", str(threads), "--bind", bind]
-    limits = [
-        "--timeout",
-        "15",
-        "--graceful-timeout",
-        "20",
-        "--max-requests",
-        "100000",
-        "--max-requests-jitter",
-        "10000",
-    ]
-    return ["-m", "gunicorn", "webhook_gateway.app:create_app()", *options, *limits, "--log-level", "warning"]
+def gateway_command() -> list[str]:
+    """The gateway behind gunicorn; its settings, limits included, are ``webhook_gateway.serving``'s."""
+    return ["-m", "gunicorn", "-c", "python:webhook_gateway.serving", "webhook_gateway.app:create_app()"]
 
 
 def worker_command(name: str = "worker@%h") -> list[str]:
@@ -141,10 +130,13 @@ def beat_command(schedule: str) -> list[str]:
     ]
 
 
-def flower_command(port: int) -> list[str]:
-    """The dashboard, read-only and on the loopback address."""
-    limits = ["--max-tasks=10000", "--read-only"]
-    return ["-m", "celery", "-A", "sync_worker.tasks", "flower", "--address=127.0.0.1", f"--port={port}", *limits]
+def flower_command(bind: str | None = None) -> list[str]:
+    """The dashboard; its settings are ``sync_worker.flower_config``'s, ``bind`` (host:port) wins over FLOWER_BIND."""
+    options = [f"--conf={Path(__file__).with_name('flower_config.py')}"]
+    if bind is not None:
+        host, _, port = bind.rpartition(":")
+        options += [f"--address={host}", f"--port={port}"]
+    return ["-m", "celery", "-A", "sync_worker.tasks", "flower", *options]
 
 
 QUIET = ["--without-gossip", "--without-mingle", "--loglevel", "warning"]

@@ -7,14 +7,16 @@ values, proves that the write landed, even if somebody has edited or deleted the
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from sync_worker.model import HistoryEntry, Intent, Known, Operation, Record, Side
+from sync_worker.model import Delivery, HistoryEntry, Intent, Known, Operation, Record, Side
 from sync_worker.ports import Ledger
 from sync_worker.scale import OffScale
 from sync_worker.sight import seen
 from sync_worker.view import View
+
+GAPS_NOTED = 20  # the newest ones; a robot may have made thousands
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +133,33 @@ class Settlement:
         echo = self._echo(record.remote_id)
         if echo is None:
             self._note_unknown()
+            self._note_covered(record.remote_id, range(first, record.revision))
             return None
         return self._as_shown(echo)
+
+    def _note_covered(self, remote_id: str, revisions: range) -> None:
+        """Edits that our write may have covered, where it named no revision: with their values, if a delivery told."""
+        if self.view.remote(self.intent.slot.side).capabilities.update_precondition:
+            return
+        for revision in revisions[-GAPS_NOTED:]:
+            delivery, told = self._told(remote_id, revision)
+            if told is None:
+                self.view.history.append(self._gap(remote_id, "", reason=f"revision {revision} was never seen"))
+                continue
+            for name, value in self._values(told).items():
+                self.view.history.append(
+                    replace(
+                        self._gap(remote_id, name, reason="edited while a write of unknown outcome was on its way"),
+                        before=value,
+                        loser=value,
+                        loser_side=self.intent.slot.side,
+                        inbox_id=delivery.id if delivery else None,
+                    )
+                )
+
+    def _gap(self, remote_id: str, attribute: str, *, reason: str) -> HistoryEntry:
+        side, intent_id = self.intent.slot.side, self.intent.id
+        return HistoryEntry("gap", side, attribute, reason=reason, remote_id=remote_id, intent_id=intent_id)
 
     @property
     def _first_revision(self) -> int:
@@ -141,10 +168,14 @@ class Settlement:
 
     def _echo(self, remote_id: str) -> Record | None:
         """The delivery that our own write caused, as a record."""
-        side = self.intent.slot.side
-        delivery = self.ledger.evidence(self.view.run.site.id, side, remote_id, self._first_revision)
-        record = self.view.remote(side).record_in(delivery.new.payload) if delivery else None
+        _, record = self._told(remote_id, self._first_revision)
         return record if record is not None and self._has_targets(record) else None
+
+    def _told(self, remote_id: str, revision: int) -> tuple[Delivery | None, Record | None]:
+        """The stored delivery for exactly this revision, and the record that it carries."""
+        side = self.intent.slot.side
+        delivery = self.ledger.evidence(self.view.run.site.id, side, remote_id, revision)
+        return delivery, self.view.remote(side).record_in(delivery.new.payload) if delivery else None
 
     def _as_shown(self, record: Record) -> Settled:
         return Settled(self._known(record), self._values(record))

@@ -6,21 +6,40 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
 from celery import Celery
-from celery.signals import celeryd_init, setup_logging, task_postrun, task_prerun, worker_ready, worker_shutting_down
-from kombu.exceptions import OperationalError
+from celery.signals import (
+    after_task_publish,
+    beat_init,
+    celeryd_init,
+    heartbeat_sent,
+    setup_logging,
+    task_postrun,
+    task_prerun,
+    worker_ready,
+    worker_shutting_down,
+)
+from kombu.exceptions import ConnectionLimitExceeded, OperationalError
+from prometheus_client import REGISTRY
 
+from sync_worker import metrics
+from sync_worker.alive import show_sign
 from sync_worker.errors import SyncError
+from sync_worker.figures import FiguresCollector
 from sync_worker.intake import Intake
 from sync_worker.logs import set_up_logs
+from sync_worker.ports import RATE_LIMITED
 from sync_worker.wiring import wiring
 
-SWEEP_BATCH = 500
+QUEUE_MOST = 200  # the sweeper rings up to here: a longer queue has lost nothing, and more rings would only lengthen it
 SOON_SECONDS = 0.5
+QUEUE = "sync"
+PRUNE_SECONDS = 45.0  # of each hour; well below the broker's visibility time-out
 
 log = structlog.get_logger(__name__)
 app = Celery("sync_worker")
@@ -29,6 +48,11 @@ app.config_from_object("celeryconfig")
 
 class WorkerBell:
     """Implements ports.Bell. A ring that fails is the sweeper's to repeat."""
+
+    def waiting(self) -> int:
+        """Messages in the queue. Raises OperationalError without a broker."""
+        with app.pool.acquire(block=True, timeout=1.0) as connection:
+            return int(connection.default_channel.queue_declare(QUEUE).message_count)
 
     def ring(self, inbox_ids: Sequence[int]) -> None:
         try:
@@ -45,29 +69,55 @@ def intake() -> Intake:
 @app.task(name="sync_worker.tasks.sync_delivery")
 def sync_delivery(inbox_id: int) -> None:
     """Process one delivery. Whatever happens, the inbox row knows what comes next."""
+    structlog.contextvars.bind_contextvars(inbox_id=inbox_id)
+    started = time.monotonic()
     try:
         outcome = intake().process(inbox_id)
     except SyncError as error:
         # The ledger itself did not answer: the row is as it was, and the sweeper rings again.
-        log.warning("delivery_postponed", inbox_id=inbox_id, error=type(error).__name__, **_facts(error))
+        log.warning("delivery_postponed", error=type(error).__name__, **_facts(error))
+        metrics.count_outcome("postponed", time.monotonic() - started)
     else:
-        log.info("delivery_processed", inbox_id=inbox_id, outcome=outcome)
-        if outcome == "rate_limited":
+        log.info("delivery_processed", outcome=outcome)
+        metrics.count_outcome(outcome, time.monotonic() - started)
+        if outcome == RATE_LIMITED:
             for timer in _timers:
                 timer.sweep_soon()
 
 
 @app.task(name="sync_worker.tasks.sweep")
-def sweep() -> None:
-    """Ring for every delivery that is due: new ones whose doorbell was lost, retries, a dead worker's."""
+def sweep(asked_by: str = "beat") -> None:
+    """Ring for deliveries that are due: new ones whose doorbell was lost, retries, a dead worker's."""
+    metrics.sweeps.labels(asked_by).inc()
+    bell = WorkerBell()
     try:
-        due = wiring().ledger.due(SWEEP_BATCH)
+        room = QUEUE_MOST - bell.waiting()
+        due = wiring().ledger.due(room) if room > 0 else []
     except SyncError as error:
         log.warning("sweep_postponed", error=type(error).__name__, **_facts(error))
-        return
-    if due:
-        log.info("swept", count=len(due))
-        WorkerBell().ring(due)
+    except (OperationalError, ConnectionLimitExceeded) as error:
+        log.warning("sweep_postponed", error=type(error).__name__)
+    else:
+        if due:
+            log.info("swept", count=len(due))
+            metrics.swept.inc(len(due))
+            bell.ring(due)
+
+
+@app.task(name="sync_worker.tasks.prune")
+def prune() -> None:
+    """Forget what is older than the settings say, in small batches; what is left waits for the next hour."""
+    until, forgotten = time.monotonic() + PRUNE_SECONDS, Counter[str]()
+    try:
+        for kind, count in wiring().retention.prune(wiring().kept):
+            forgotten[kind] += count
+            metrics.pruned.labels(kind).inc(count)
+            if time.monotonic() > until:
+                break
+    except SyncError as error:
+        log.warning("prune_postponed", error=type(error).__name__, **_facts(error))
+    if forgotten:
+        log.info("pruned", **forgotten)
 
 
 def _facts(error: SyncError) -> dict[str, Any]:
@@ -91,7 +141,13 @@ class SweepTimer:
             self._stopped.wait(SOON_SECONDS)
             self._hurried.clear()
             if not self._stopped.is_set():
-                sweep()
+                self._sweep()
+
+    def _sweep(self) -> None:
+        try:
+            sweep("timer")
+        except Exception as error:  # whatever it is: without this thread, lost rings would wait for beat alone
+            log.error("sweep_failed", error=type(error).__name__, exc_info=error)
 
     def sweep_soon(self) -> None:
         """The budget refused something for a moment: do not let it wait for the next round."""
@@ -103,6 +159,7 @@ class SweepTimer:
 
 
 _timers: list[SweepTimer] = []
+_closings: list[Callable[[], None]] = []
 
 
 @setup_logging.connect
@@ -123,10 +180,40 @@ def _start_sweeping(**_: Any) -> None:
     timer.start()
 
 
+@worker_ready.connect
+def _start_metrics(**_: Any) -> None:
+    settings = wiring().settings
+    if not settings.metrics_bind:
+        return
+    assert settings.metrics_token is not None  # noqa: S101 - the settings refuse one without the other
+    REGISTRY.register(FiguresCollector(wiring().ledger_figures, wiring().broker_figures))
+    try:
+        stop = metrics.serve_metrics(settings.metrics_bind, settings.metrics_token.get_secret_value())
+    except OSError as error:
+        log.error("metrics_not_served", bind=settings.metrics_bind, error=error.strerror)  # the work goes on
+    else:
+        _closings.append(stop)
+
+
 @worker_shutting_down.connect
-def _stop_sweeping(**_: Any) -> None:
+def _stop_aside(**_: Any) -> None:
     for timer in _timers:
         timer.stop()
+    while _closings:
+        _closings.pop()()
+
+
+@heartbeat_sent.connect
+def _show_that_the_worker_lives(**_: Any) -> None:
+    """The consumer's own loop sends heartbeats: one that has stopped to consume sends none."""
+    show_sign(wiring().settings.ratings_sync_home, "worker")
+
+
+@beat_init.connect
+def _show_that_the_scheduler_lives(**_: Any) -> None:
+    @after_task_publish.connect(weak=False)
+    def _published(**_: Any) -> None:
+        show_sign(wiring().settings.ratings_sync_home, "scheduler")
 
 
 @task_prerun.connect

@@ -12,6 +12,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from alembic.util import CommandError
 from redis.exceptions import RedisError
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -20,7 +21,10 @@ from sync_worker.adapters.external import ExternalRemote
 from sync_worker.adapters.http import Authorization, Budget, FixedHeaders, NoBudget, RemoteHttp
 from sync_worker.adapters.ledger import SqlLedger
 from sync_worker.adapters.ledger_admin import LedgerAdmin
+from sync_worker.adapters.ledger_figures import FigureLedger, LedgerFigures
+from sync_worker.adapters.ledger_retention import LedgerRetention, Retention
 from sync_worker.adapters.redis import Asking, RedisBudget, RedisGuard, RedisTokens, open_redis
+from sync_worker.adapters.redis_figures import BrokerFigures, broker_figures
 from sync_worker.adapters.sql_engine import open_engine
 from sync_worker.adapters.wix import ENDPOINTS, WixApi, WixPeople, WixRatings, error_code
 from sync_worker.adapters.wix_auth import WixAuthorization
@@ -29,10 +33,13 @@ from sync_worker.connector.fields import default_field
 from sync_worker.connector.loading import load_manifests, shipped_manifest
 from sync_worker.connector.manifest import BasicAuth, BearerAuth, HeaderAuth, Manifest
 from sync_worker.errors import Misconfigured
+from sync_worker.figures import QUEUES
 from sync_worker.intake import Intake
-from sync_worker.migrations.upgrade import upgrade
+from sync_worker.metrics import count_call
+from sync_worker.migrations.upgrade import downgrade, upgrade
 from sync_worker.model import Side, Site
 from sync_worker.ports import Bell, Connection, Remote
+from sync_worker.seal import Seal
 
 if TYPE_CHECKING:
     from webhook_gateway.app import GatewayConfig
@@ -74,13 +81,46 @@ class Wiring:
         self._closing.callback(engine.dispose)
         return engine
 
+    def step_back(self, revision: str) -> None:
+        """Bring the schema back to an earlier one. Raises Misconfigured."""
+        engine = open_engine(self.settings.database, busy_seconds=WORKER_SQL_SECONDS)
+        try:
+            downgrade(engine, revision)
+        except (SQLAlchemyError, CommandError) as error:
+            raise Misconfigured(f"cannot go back to {revision!r}: {str(error).splitlines()[0]}") from error
+        finally:
+            engine.dispose()
+
     @cached_property
     def ledger(self) -> SqlLedger:
         return SqlLedger(self.open_database(WORKER_SQL_SECONDS, self.settings.slots + 2))
 
     @cached_property
+    def _aside(self) -> Engine:
+        """For what is not a delivery: it must not take a connection from those that are."""
+        return self.open_database(WORKER_SQL_SECONDS, 2)
+
+    @cached_property
     def admin(self) -> LedgerAdmin:
-        return LedgerAdmin(self.open_database(WORKER_SQL_SECONDS, 2))
+        return LedgerAdmin(self._aside)
+
+    @cached_property
+    def retention(self) -> LedgerRetention:
+        return LedgerRetention(self._aside)
+
+    @property
+    def kept(self) -> Retention:
+        settings = self.settings
+        return Retention(
+            settings.retention_payload_days,
+            settings.retention_inbox_days,
+            settings.retention_history_days,
+            settings.retention_run_days,
+        )
+
+    def ledger_figures(self) -> LedgerFigures:
+        """Raises Transient."""
+        return FigureLedger(self._aside).figures()
 
     # -- redis
 
@@ -88,6 +128,11 @@ class Wiring:
     def cache(self) -> Asking:
         """One for all uses of Redis here: what fails for one fails for all."""
         return Asking(open_redis(self.settings.cache, REDIS_SECONDS))
+
+    def broker_figures(self) -> BrokerFigures:
+        """Raises RedisError."""
+        with open_redis(self.settings.broker, REDIS_SECONDS) as redis:
+            return broker_figures(redis, QUEUES, self.settings.redis_key_prefix)
 
     @cached_property
     def guard(self) -> RedisGuard:
@@ -120,11 +165,16 @@ class Wiring:
         url = settings.wix_api_base_url
         is_local = url.startswith("http://")
         token_http = RemoteHttp(
-            url, remote="wix", authorization=FixedHeaders({}), budget=NoBudget(), allow_private_hosts=is_local
+            url,
+            remote="wix",
+            authorization=FixedHeaders({}),
+            budget=NoBudget(),
+            allow_private_hosts=is_local,
+            observe=count_call,
         )
         authorization = WixAuthorization(
             token_http,
-            RedisTokens(self.cache),
+            RedisTokens(self.cache, Seal(settings.wix_app_secret.get_secret_value())),
             app_id=settings.wix_app_id,
             app_secret=settings.wix_app_secret.get_secret_value(),
             instance_id=instance_id,
@@ -139,6 +189,7 @@ class Wiring:
             allow_private_hosts=is_local,
             code_of=error_code,
             pool_size=settings.slots,
+            observe=count_call,
         )
         return WixApi(http)
 
@@ -157,6 +208,7 @@ class Wiring:
             headers=manifest.http.headers,
             max_body_bytes=manifest.http.max_body_bytes,
             pool_size=max(manifest.http.budget.concurrency, self.settings.slots),
+            observe=count_call,
         )
         return ExternalRemote(manifest, http)
 
@@ -242,6 +294,9 @@ def gateway_config() -> GatewayConfig:
         is_broker_up=lambda: is_redis_up(settings.broker),
         max_body_bytes=settings.gateway_max_body_bytes,
         answer_seconds=settings.gateway_answer_seconds,
+        threads=settings.gateway_pool[1],
+        metrics_token=settings.metrics_token.get_secret_value() if settings.metrics_token else None,
+        bad_signatures_per_minute=settings.bad_signatures_per_minute,
     )
 
 

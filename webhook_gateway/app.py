@@ -9,6 +9,7 @@ Wix gives a webhook 1,250 ms and takes anything but 200 for a failure.
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
@@ -17,14 +18,17 @@ from typing import Any
 
 import structlog
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from flask import Flask, Response, jsonify, request
+from flask import Flask, Response, g, jsonify, request
+from prometheus_client import CONTENT_TYPE_LATEST
 from werkzeug.exceptions import HTTPException
 
+from sync_worker import metrics
 from sync_worker.connector.manifest import Manifest
 from sync_worker.errors import Transient
 from sync_worker.model import NewDelivery
 from sync_worker.ports import Bell, Stored
 from webhook_gateway import external, wix
+from webhook_gateway.forgery_limit import MINUTE_SECONDS, ForgeryLimit
 from webhook_gateway.wix import Ignored, Rejected
 
 MAX_BODY_BYTES = 256 * 1024
@@ -48,6 +52,8 @@ class GatewayConfig:
     max_body_bytes: int = MAX_BODY_BYTES
     answer_seconds: float = ANSWER_SECONDS
     threads: int = 16
+    metrics_token: str | None = None  # None: /metrics is closed
+    bad_signatures_per_minute: int = 30
     clock: Callable[[], float] = field(default=time.time)
 
 
@@ -60,9 +66,22 @@ def create_app(config: GatewayConfig | None = None) -> Flask:
     app = Flask("webhook_gateway")
     door = Door(config)
 
+    @app.before_request
+    def begin() -> None:
+        g.started, g.source, g.request_id = time.monotonic(), None, uuid.uuid4().hex
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=g.request_id)
+
+    @app.after_request
+    def end(response: Response) -> Response:
+        response.headers["X-Request-Id"] = g.request_id
+        if g.source is not None:
+            metrics.gateway_answer_seconds.labels(g.source).observe(time.monotonic() - g.started)
+        return response
+
     @app.post("/webhooks/wix")
     def receive_wix() -> Response:
-        body = door.body()
+        body = door.body("wix")
         if isinstance(body, Response):
             return body
         return door.answer("wix", wix.read_delivery(body, config.wix_keys, config.wix_app_id), 200)
@@ -72,7 +91,7 @@ def create_app(config: GatewayConfig | None = None) -> Flask:
         manifest = config.manifests.get(connector)
         if manifest is None:
             return _answer(404, error="there is no connector of this name")
-        body = door.body()
+        body = door.body(connector)
         if isinstance(body, Response):
             return body
         delivery = external.read_delivery(manifest, body, dict(request.headers), config.clock())
@@ -86,6 +105,13 @@ def create_app(config: GatewayConfig | None = None) -> Flask:
     def readyz() -> Response:
         ledger, broker = config.is_ledger_up(), config.is_broker_up()
         return _answer(200 if ledger else 503, ledger=_state(ledger), redis=_state(broker))
+
+    @app.get("/metrics")
+    def expose() -> Response:
+        token = config.metrics_token
+        if token is None or not metrics.may_read(request.headers.get("Authorization"), token):
+            return _answer(404, error="Not Found")
+        return Response(metrics.exposition(), content_type=CONTENT_TYPE_LATEST)
 
     @app.errorhandler(Exception)
     def last_net(error: Exception) -> Response:
@@ -103,31 +129,46 @@ class Door:
     def __init__(self, config: GatewayConfig) -> None:
         self._config = config
         self._store_threads = ThreadPoolExecutor(config.threads, thread_name_prefix="store")
+        self._forgeries = ForgeryLimit(config.bad_signatures_per_minute)
 
-    def body(self) -> bytes | Response:
+    def body(self, source: str) -> bytes | Response:
         """The request's body; the limit holds on the stream, whatever Content-Length says."""
+        g.source = source
         limit = self._config.max_body_bytes
         if request.content_length is not None and request.content_length > limit:
-            return _answer(413, error="the body is too large")
+            return _end(source, "too_large", 413, error="the body is too large")
         request.max_content_length = None
         try:
             body = request.stream.read(limit + 1)
-        except (OSError, HTTPException, ValueError):
-            return _answer(400, error="the body could not be read")
+        except Exception:  # each server has its own errors for what a client sends wrongly
+            return _end(source, "malformed", 400, error="the body could not be read")
         if len(body) > limit:
-            return _answer(413, error="the body is too large")
-        return body or _answer(400, error="the body is empty")
+            return _end(source, "too_large", 413, error="the body is too large")
+        if len(body) < (request.content_length or 0):
+            return _end(source, "malformed", 400, error="the body is not whole")
+        return body or _end(source, "malformed", 400, error="the body is empty")
 
     def answer(self, source: str, delivery: NewDelivery | Ignored | Rejected, ack_status: int) -> Response:
         match delivery:
             case Rejected(reason):
-                log.info("delivery_rejected", source=source, reason=reason)
-                return _answer(401, error="not verified")
+                return self._reject(source, reason)
             case Ignored(reason):
                 log.info("delivery_ignored", source=source, reason=reason)
-                return _answer(ack_status, result="ignored")
+                return _end(source, "ignored", ack_status, result="ignored")
             case NewDelivery():
                 return self._store(source, delivery, ack_status)
+
+    def _reject(self, source: str, reason: str) -> Response:
+        metrics.gateway_rejections.labels(source, reason).inc()
+        beyond = self._forgeries.count(request.remote_addr) - self._forgeries.per_minute
+        if beyond <= 0:
+            log.info("delivery_rejected", source=source, reason=reason)
+            return _end(source, "rejected", 401, error="not verified")
+        if beyond == 1:
+            log.warning("rejections_limited", source=source, sender=request.remote_addr)
+        response = _end(source, "rate_limited", 429, error="not verified, and too often")
+        response.headers["Retry-After"] = str(int(MINUTE_SECONDS))
+        return response
 
     def _store(self, source: str, delivery: NewDelivery, ack_status: int) -> Response:
         """Commit, then ring. A store that hangs is left behind; if it commits after all, the retry is a duplicate."""
@@ -135,12 +176,20 @@ class Door:
             stored = self._store_threads.submit(self._config.store, delivery).result(self._config.answer_seconds * 0.7)
         except (Transient, FutureTimeout) as error:
             log.warning("ledger_unavailable", source=source, error=type(error).__name__)
+            metrics.gateway_requests.labels(source, "ledger_down").inc()
             return _unavailable()
         if not stored.is_duplicate:
             self._config.bell.ring([stored.inbox_id])
         result = "duplicate" if stored.is_duplicate else "stored"
         log.info("delivery_" + result, source=source, side=str(delivery.side), inbox_id=stored.inbox_id)
-        return _answer(ack_status, result=result)
+        metrics.gateway_body_bytes.labels(source).inc(request.content_length or 0)
+        return _end(source, result, ack_status, result=result)
+
+
+def _end(source: str, how: str, status: int, **body: Any) -> Response:
+    """The answer, counted."""
+    metrics.gateway_requests.labels(source, how).inc()
+    return _answer(status, **body)
 
 
 def _answer(status: int, **body: Any) -> Response:

@@ -12,6 +12,7 @@ import structlog
 from celery import Celery
 from kombu.exceptions import OperationalError
 
+from sync_worker import metrics
 from sync_worker.breaker import Breaker
 
 TASK = "sync_worker.tasks.sync_delivery"
@@ -49,14 +50,17 @@ class CeleryBell:
     def ring(self, inbox_ids: Sequence[int]) -> None:
         for inbox_id in inbox_ids:
             if not self._breaker.admits():
+                metrics.doorbell_rings.labels("skipped").inc()
                 return
             try:
                 self._app.send_task(TASK, args=[inbox_id], queue=QUEUE)
             except (OperationalError, OSError) as error:
                 self._breaker.report(success=False)
+                metrics.doorbell_rings.labels("failed").inc()
                 log.warning("doorbell_failed", error=type(error).__name__, inbox_id=inbox_id)
                 return
             self._breaker.report(success=True)
+            metrics.doorbell_rings.labels("rung").inc()
 
     def close(self) -> None:
         self._app.close()

@@ -126,7 +126,8 @@ class _TryAgain(Exception):
 class RemoteHttp:
     """Calls one remote. Thread-safe; ``close`` ends its connections.
 
-    ``code_of`` reads the remote's own error code out of a body, for logs and decisions.
+    ``code_of`` reads the remote's own error code out of a body, for logs and decisions. ``observe`` is told each call:
+    remote, operation, status or error, seconds.
     """
 
     def __init__(
@@ -144,6 +145,7 @@ class RemoteHttp:
         max_body_bytes: int = MAX_BODY_BYTES,
         pool_size: int = 32,
         sleep: Callable[[float], None] = time.sleep,
+        observe: Callable[[str, str, int | str, float], None] = lambda *_: None,
     ) -> None:
         self._base_url = base_url.rstrip("/") + "/"
         self._hosts = allowed_hosts or frozenset({urlsplit(base_url).hostname or ""})
@@ -154,7 +156,7 @@ class RemoteHttp:
         self._code_of = code_of
         self._deadline_seconds = deadline_seconds
         self._max_body_bytes = max_body_bytes
-        self._sleep = sleep
+        self._sleep, self._observe = sleep, observe
         self._prepaid = local()
         self._session = requests.Session()
         self._session.trust_env = False  # no proxies, no .netrc: what we call is what is configured
@@ -179,17 +181,19 @@ class RemoteHttp:
             try:
                 answer = self._with_retries(call, flight)
             except _TryAgain as failure:
-                self._log(call, started, type(failure.error).__name__)
+                self._log(call, started, _outcome(failure.error))
                 raise failure.error from failure
             except SyncError as error:
-                self._log(call, started, type(error).__name__)
+                self._log(call, started, _outcome(error))
                 raise
         self._log(call, started, answer.status)
         return answer
 
     def _log(self, call: Call, started: float, outcome: int | str) -> None:
-        milliseconds = round((time.monotonic() - started) * 1000)
-        log.debug("remote_call", remote=self._remote, operation=call.operation, outcome=outcome, ms=milliseconds)
+        seconds = time.monotonic() - started
+        self._observe(self._remote, call.operation, outcome, seconds)
+        ms = round(seconds * 1000)
+        log.debug("remote_call", remote=self._remote, operation=call.operation, outcome=outcome, ms=ms)
 
     def _with_retries(self, call: Call, flight: Flight) -> Answer:
         retrying = Retrying(
@@ -306,6 +310,11 @@ class RemoteHttp:
         if 300 <= answer.status < 400:
             return Permanent("the remote answered with a redirect", reason="redirected", facts=facts)
         return Permanent("the remote refused the request", reason="refused", facts=facts)
+
+
+def _outcome(error: SyncError) -> int | str:
+    """The status, or the error's name where no answer came."""
+    return error.facts.status if error.facts.status is not None else type(error).__name__
 
 
 def _wait_seconds(state: RetryCallState, flight: Flight) -> float:

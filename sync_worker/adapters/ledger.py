@@ -1,10 +1,11 @@
-"""The ledger in SQL: the truth that everything else may lose."""
+"""The ledger in SQL, the truth that everything else may lose: the part that a run of the engine writes."""
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, or_, select, update
+from sqlalchemy import Connection, bindparam, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from sync_worker.adapters.ledger_inbox import OPEN
@@ -15,7 +16,6 @@ from sync_worker.adapters.ledger_rows import (
     from_history,
     from_intent,
     from_wix,
-    to_buried,
     to_delivery,
     to_entity,
     to_intent,
@@ -30,11 +30,9 @@ from sync_worker.adapters.tables import (
     link_value,
     tombstone,
 )
-from sync_worker.errors import Permanent, Transient
+from sync_worker.errors import LeaseLost, Permanent, Transient
 from sync_worker.model import (
     Contact,
-    Entity,
-    EntityRef,
     InboxState,
     Intent,
     IntentState,
@@ -43,7 +41,7 @@ from sync_worker.model import (
     RatingKey,
     Side,
 )
-from sync_worker.ports import ENGINE_RECHECKS, ERASED, Closing, Commit, Committed, Located, Run
+from sync_worker.ports import ENGINE_RECHECKS, ERASED, Closing, Commit, Committed, Run
 
 TAKEN_SECONDS = 20.0  # after that the sweeper takes a dead worker's deliveries up: well within 30 s
 HOUR_SECONDS = 3600.0
@@ -55,105 +53,56 @@ CLOSABLE = (*OPEN, str(InboxState.HELD))
 class SqlLedger(PeopleLedger):
     """Implements ports.Ledger over the tables of ``adapters.tables``."""
 
-    # -- from a delivery to its key
-
-    def locate(self, site_id: int, side: Side, remote_id: str) -> Located:
-        with self._transactions.read() as connection:
-            row = connection.execute(self._on_file(site_id, side, remote_id)).first()
-            if row is not None:
-                return Located(RatingKey(site_id, row.entity_id, row.contact_id), is_on_file=True)
-            grave = connection.execute(
-                select(tombstone, link.c.entity_id, link.c.contact_id)
-                .outerjoin(link, link.c.id == tombstone.c.link_id)
-                .where(self._is_grave(site_id, side, [remote_id]))
-            ).first()
-        if grave is None:
-            return Located()
-        key = RatingKey(site_id, grave.entity_id, grave.contact_id) if grave.entity_id is not None else None
-        return Located(key, to_buried(side, remote_id, grave))
-
-    def _on_file(self, site_id: int, side: Side, remote_id: str) -> Any:
-        found = select(link.c.entity_id, link.c.contact_id)
-        if side is Side.EXTERNAL:
-            return found.where(link.c.site_id == site_id, link.c.external_id == remote_id)
-        by_wix_id = (link_value.c.site_id == site_id) & (link_value.c.wix_id == remote_id)
-        return found.join(link_value, link_value.c.link_id == link.c.id).where(by_wix_id)
-
-    def entity(self, site_id: int, side: Side, ref: EntityRef) -> Entity | None:
-        if side is Side.WIX:
-            named = and_(
-                entity_map.c.wix_namespace == ref.namespace,
-                entity_map.c.wix_group == ref.group,
-                entity_map.c.wix_entity_id == ref.entity_id,
-            )
-        else:
-            named = and_(entity_map.c.external_group == ref.group, entity_map.c.external_entity_id == ref.entity_id)
-        with self._transactions.read() as connection:
-            row = connection.execute(select(entity_map).where(entity_map.c.site_id == site_id, named)).first()
-        return None if row is None else to_entity(row)
-
-    def add_entity(self, site_id: int, wix: EntityRef, external: EntityRef) -> Entity:
-        row = {
-            "site_id": site_id,
-            "wix_namespace": wix.namespace,
-            "wix_group": wix.group,
-            "wix_entity_id": wix.entity_id,
-            "external_group": external.group,
-            "external_entity_id": external.entity_id,
-        }
-        with self._transactions.write() as connection:
-            connection.execute(self._insert(entity_map).values(row).on_conflict_do_nothing())
-        found = self.entity(site_id, Side.WIX, wix)
-        if found is None or found.external != external:
-            raise Permanent("one of the two entities is mapped to another already", reason="entity_mapped_elsewhere")
-        return found
-
     # -- a run
 
     def attach(self, inbox_id: int, key: RatingKey) -> int:
-        row = {"site_id": key.site_id, "entity_id": key.entity_id, "contact_id": key.contact_id, "writes": []}
-        mine = select(link.c.id).where(
-            link.c.site_id == key.site_id, link.c.entity_id == key.entity_id, link.c.contact_id == key.contact_id
-        )
+        which = {"the_site": key.site_id, "the_entity": key.entity_id, "the_contact": key.contact_id}
         with self._transactions.write() as connection:
-            link_id = connection.execute(mine).scalar()
+            link_id = connection.execute(self._link_of_key, which).scalar()
             if link_id is None:
                 if self._is_erased(connection, key.site_id, key.contact_id):
                     raise Transient("the contact was erased just now", retry_after=0.0)
+                row = {"site_id": key.site_id, "entity_id": key.entity_id, "contact_id": key.contact_id, "writes": []}
                 connection.execute(self._insert(link).values(row).on_conflict_do_nothing())
-                link_id = connection.execute(mine).scalar_one()
-            attached = update(inbox).where(inbox.c.id == inbox_id).values(link_id=link_id, site_id=key.site_id)
-            connection.execute(attached)
+                link_id = connection.execute(self._link_of_key, which).scalar_one()
+            connection.execute(self._attach, {"the_id": inbox_id, "link_id": link_id, "site_id": key.site_id})
         return int(link_id)
+
+    @cached_property
+    def _link_of_key(self) -> Any:
+        return select(link.c.id).where(
+            link.c.site_id == bindparam("the_site"),
+            link.c.entity_id == bindparam("the_entity"),
+            link.c.contact_id == bindparam("the_contact"),
+        )
+
+    @cached_property
+    def _attach(self) -> Any:
+        return update(inbox).where(inbox.c.id == bindparam("the_id"))
 
     def lease(self, link_id: int) -> Run | None:
         with self._transactions.write() as connection:
-            free = (link.c.id == link_id) & (link.c.lease_until <= self._now)
-            row = connection.execute(
-                update(link)
-                .where(free)
-                .values(fence=link.c.fence + 1, lease_until=self._in(self._lease_seconds))
-                .returning(link, self._now.label("now") if self._is_sqlite else self._labelled_now())
-            ).first()
+            row = connection.execute(self._lease, {"the_link": link_id}).first()
             if row is None:
                 return None
             return self._run(connection, row)
+
+    @cached_property
+    def _lease(self) -> Any:
+        is_free = (link.c.id == bindparam("the_link")) & (link.c.lease_until <= self._now)
+        taken = update(link).where(is_free)
+        taken = taken.values(fence=link.c.fence + 1, lease_until=self._in(self._lease_seconds))
+        return taken.returning(link, self._now.label("now") if self._is_sqlite else self._labelled_now())
 
     def _labelled_now(self) -> Any:
         return (link.c.lease_until * 0 + self._now).label("now")
 
     def _run(self, connection: Connection, row: Any) -> Run:
-        values = connection.execute(select(link_value).where(link_value.c.link_id == row.id)).all()
-        is_open = (intent.c.link_id == row.id) & (intent.c.state == str(IntentState.OPEN))
-        opened = connection.execute(select(intent).where(is_open)).first()
-        entity = connection.execute(select(entity_map).where(entity_map.c.id == row.entity_id)).one()
-        rechecked = (inbox.c.state == str(InboxState.HELD)) & inbox.c.reason.in_(ENGINE_RECHECKS)
-        taken = connection.execute(
-            update(inbox)
-            .where(inbox.c.link_id == row.id, or_(inbox.c.state.in_(OPEN), rechecked))
-            .values(state=str(InboxState.TAKEN), next_attempt_at=self._in(TAKEN_SECONDS))
-            .returning(inbox)
-        ).all()
+        the_link = {"the_link": row.id}
+        values = connection.execute(self._values_of_link, the_link).all()
+        opened = connection.execute(self._intent_of_link, the_link).first()
+        entity = connection.execute(self._entity_by_id, {"the_id": row.entity_id}).one()
+        taken = connection.execute(self._take, the_link).all()
         return Run(
             lease=Lease(row.id, row.fence),
             site=self._site_by_id(connection, row.site_id),
@@ -167,21 +116,62 @@ class SqlLedger(PeopleLedger):
             kin=self._kin(connection, row),
         )
 
+    @cached_property
+    def _values_of_link(self) -> Any:
+        return select(link_value).where(link_value.c.link_id == bindparam("the_link"))
+
+    @cached_property
+    def _intent_of_link(self) -> Any:
+        return select(intent).where(intent.c.link_id == bindparam("the_link"), intent.c.state == str(IntentState.OPEN))
+
+    @cached_property
+    def _entity_by_id(self) -> Any:
+        return select(entity_map).where(entity_map.c.id == bindparam("the_id"))
+
+    @cached_property
+    def _take(self) -> Any:
+        is_rechecked = (inbox.c.state == str(InboxState.HELD)) & inbox.c.reason.in_(ENGINE_RECHECKS)
+        is_to_take = (inbox.c.link_id == bindparam("the_link")) & or_(inbox.c.state.in_(OPEN), is_rechecked)
+        taken = {"state": str(InboxState.TAKEN), "next_attempt_at": self._in(TAKEN_SECONDS)}
+        return update(inbox).where(is_to_take).values(**taken).returning(inbox)
+
     def renew(self, lease: Lease) -> None:
         with self._transactions.write() as connection:
-            self._touch(connection, lease, {"lease_until": self._in(self._lease_seconds)})
+            self._renew(connection, lease)
+
+    def _renew(self, connection: Connection, lease: Lease) -> None:
+        self._under_fence(connection, self._renewal, lease)
+
+    @cached_property
+    def _renewal(self) -> Any:
+        return self._own_link.values(lease_until=self._in(self._lease_seconds))
+
+    @cached_property
+    def _own_link(self) -> Any:
+        """An update of the link that only the holder of its lease can do."""
+        is_ours = (link.c.id == bindparam("the_link")) & (link.c.fence == bindparam("the_fence"))
+        return update(link).where(is_ours & (link.c.lease_until > self._now))
+
+    def _under_fence(self, connection: Connection, statement: Any, lease: Lease, **values: Any) -> None:
+        """Raises LeaseLost, and the transaction with it."""
+        fenced = {"the_link": lease.link_id, "the_fence": lease.fence, **values}
+        if connection.execute(statement, fenced).rowcount != 1:
+            raise LeaseLost
 
     def open_intent(self, lease: Lease, intent_: Intent) -> None:
         with self._transactions.write() as connection:
-            self._touch(connection, lease, {"lease_until": self._in(self._lease_seconds)})
-            site_id = select(link.c.site_id).where(link.c.id == lease.link_id).scalar_subquery()
-            row = {**from_intent(intent_), "link_id": lease.link_id, "site_id": site_id, "created_at": self._now}
-            connection.execute(intent.insert().values(row))
+            self._renew(connection, lease)
+            connection.execute(self._new_intent, {**from_intent(intent_), "link_id": lease.link_id})
+
+    @cached_property
+    def _new_intent(self) -> Any:
+        site_id = select(link.c.site_id).where(link.c.id == bindparam("link_id")).scalar_subquery()
+        return intent.insert().values(link_id=bindparam("link_id"), site_id=site_id, created_at=self._now)
 
     def commit(self, lease: Lease, change: Commit) -> Committed:
         try:
             with self._transactions.write() as connection:
-                site_id = connection.execute(select(link.c.site_id).where(link.c.id == lease.link_id)).scalar_one()
+                site_id = connection.execute(self._site_of_link, {"the_link": lease.link_id}).scalar_one()
                 buried = self._buried_meanwhile(connection, site_id, change)
                 change = change.without(buried)
                 self._commit_link(connection, lease, change)
@@ -194,8 +184,12 @@ class SqlLedger(PeopleLedger):
         except IntegrityError as error:
             raise Permanent("another link has this record on file", reason="id_linked_elsewhere") from error
 
+    @cached_property
+    def _site_of_link(self) -> Any:
+        return select(link.c.site_id).where(link.c.id == bindparam("the_link"))
+
     def _commit_link(self, connection: Connection, lease: Lease, change: Commit) -> None:
-        values: dict[str, Any] = {"generation": link.c.generation + int(change.new_generation)}
+        values: dict[str, Any] = {"more_generations": int(change.new_generation)}
         for slot, known in change.records.items():
             if slot.side is Side.EXTERNAL:
                 values |= from_external(known)
@@ -204,12 +198,18 @@ class SqlLedger(PeopleLedger):
         if change.release:
             values["lease_until"] = 0.0
         if change.counts_write:
-            row = connection.execute(
-                select(link.c.writes, self._labelled_now()).where(link.c.id == lease.link_id)
-            ).one()
+            row = connection.execute(self._writes_of_link, {"the_link": lease.link_id}).one()
             recent = [float(at) for at in row.writes if float(at) > row.now - HOUR_SECONDS]
             values["writes"] = [*recent, row.now]
-        self._touch(connection, lease, values)
+        self._under_fence(connection, self._link_change, lease, **values)
+
+    @cached_property
+    def _link_change(self) -> Any:
+        return self._own_link.values(generation=link.c.generation + bindparam("more_generations"))
+
+    @cached_property
+    def _writes_of_link(self) -> Any:
+        return select(link.c.writes, self._labelled_now()).where(link.c.id == bindparam("the_link"))
 
     def _commit_values(self, connection: Connection, link_id: int, site_id: int, change: Commit) -> None:
         rows: dict[str, dict[str, Any]] = {name: from_base(base) for name, base in change.bases.items()}
@@ -217,12 +217,22 @@ class SqlLedger(PeopleLedger):
             if slot.side is Side.WIX:
                 rows.setdefault(slot.attribute, {}).update(from_wix(known))
         for attribute, values in rows.items():
-            key = {"link_id": link_id, "attribute": attribute, "site_id": site_id}
-            connection.execute(
-                self._insert(link_value)
-                .values(key | values)
-                .on_conflict_do_update(index_elements=["link_id", "attribute"], set_=values)
+            row = {"link_id": link_id, "attribute": attribute, "site_id": site_id, **values}
+            connection.execute(self._value_change(tuple(values)), row)
+
+    def _value_change(self, names: tuple[str, ...]) -> Any:
+        if names not in self._value_changes:
+            insert = self._insert(link_value)
+            changed = {name: insert.excluded[name] for name in names}
+            self._value_changes[names] = insert.on_conflict_do_update(
+                index_elements=["link_id", "attribute"], set_=changed
             )
+        return self._value_changes[names]
+
+    @cached_property
+    def _value_changes(self) -> dict[tuple[str, ...], Any]:
+        """By the columns that they change."""
+        return {}
 
     def _commit_graves(self, connection: Connection, link_id: int, site_id: int, change: Commit) -> None:
         for grave in change.buried:
@@ -236,20 +246,26 @@ class SqlLedger(PeopleLedger):
     def _commit_story(self, connection: Connection, link_id: int, site_id: int, change: Commit) -> None:
         """The intent's end, the history, and how the deliveries ended."""
         if change.intent_state is not None:
-            is_open = (intent.c.link_id == link_id) & (intent.c.state == str(IntentState.OPEN))
-            closed = {"state": str(change.intent_state), "closed_at": self._now}
-            connection.execute(update(intent).where(is_open).values(**closed))
+            connection.execute(self._intent_end, {"the_link": link_id, "state": str(change.intent_state)})
         if change.history:
-            fixed = {"site_id": site_id, "link_id": link_id, "at": self._now}
-            rows = [fixed | from_history(entry) for entry in change.history]
-            connection.execute(history.insert().values(rows))
+            fixed = {"site_id": site_id, "link_id": link_id}
+            connection.execute(self._new_history, [fixed | from_history(entry) for entry in change.history])
         by_closing: dict[Closing, list[int]] = {}
         for inbox_id, closing in change.closings.items():
             by_closing.setdefault(closing, []).append(inbox_id)
         for closing, inbox_ids in by_closing.items():
-            connection.execute(self._closing(inbox_ids, closing, states=CLOSABLE))
+            self._close_rows(connection, inbox_ids, closing, states=CLOSABLE)
             if closing == ERASED:
                 self._erase_rows(connection, site_id, inbox.c.id.in_(inbox_ids))
+
+    @cached_property
+    def _intent_end(self) -> Any:
+        is_open = (intent.c.link_id == bindparam("the_link")) & (intent.c.state == str(IntentState.OPEN))
+        return update(intent).where(is_open).values(closed_at=self._now)
+
+    @cached_property
+    def _new_history(self) -> Any:
+        return history.insert().values(at=self._now)
 
     def _buried_meanwhile(self, connection: Connection, site_id: int, change: Commit) -> frozenset[str]:
         """Of the ids that come on file, those with a grave that this step does not open."""
@@ -268,10 +284,14 @@ class SqlLedger(PeopleLedger):
             connection.execute(update(link).where(is_ours).values(lease_until=0.0))
 
     def fresh(self, link_id: int) -> list[int]:
-        waits = (inbox.c.reason != "") & (inbox.c.next_attempt_at > self._now)
-        is_new = (inbox.c.link_id == link_id) & (inbox.c.state == str(InboxState.NEW))
         with self._transactions.read() as connection:
-            return list(connection.execute(select(inbox.c.id).where(is_new, ~waits).order_by(inbox.c.id)).scalars())
+            return list(connection.execute(self._fresh, {"the_link": link_id}).scalars())
+
+    @cached_property
+    def _fresh(self) -> Any:
+        waits = (inbox.c.reason != "") & (inbox.c.next_attempt_at > self._now)
+        is_new = (inbox.c.link_id == bindparam("the_link")) & (inbox.c.state == str(InboxState.NEW))
+        return select(inbox.c.id).where(is_new, ~waits).order_by(inbox.c.id)
 
     def deletes_exceeded(self, site_id: int, side: Side) -> bool:
         recent = (history.c.site_id == site_id) & (history.c.side == str(side)) & (history.c.what == "delete")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Connection, Text, func, or_, select, type_coerce, update
+from sqlalchemy import Connection, Text, bindparam, func, or_, select, type_coerce, update
 
-from sync_worker.adapters.ledger_graves import GraveLedger
 from sync_worker.adapters.ledger_inbox import DOORBELL_SECONDS, OPEN
+from sync_worker.adapters.ledger_keys import KeyLedger
 from sync_worker.adapters.ledger_rows import from_delivery
 from sync_worker.adapters.tables import (
     contact_map,
@@ -29,7 +30,7 @@ ROWS_AT_ONCE = 400
 UNENDED = (*OPEN, str(InboxState.HELD))
 
 
-class ErasureLedger(GraveLedger):
+class ErasureLedger(KeyLedger):
     """Implements the part of ports.Ledger about privacy, and the life of a site."""
 
     # -- whose id stands for whom
@@ -38,11 +39,21 @@ class ErasureLedger(GraveLedger):
         """The contact, the one it was merged into, and so on, to the one that lives on."""
         path = [contact_id]
         while True:
-            is_it = (contact_redirect.c.site_id == site_id) & (contact_redirect.c.contact_id == path[-1])
-            target = connection.execute(select(contact_redirect.c.target_id).where(is_it)).scalar()
+            target = connection.execute(self._target_of, {"the_site": site_id, "the_contact": path[-1]}).scalar()
             if target is None or target in path:
                 return path
             path.append(target)
+
+    @cached_property
+    def _target_of(self) -> Any:
+        is_it = contact_redirect.c.contact_id == bindparam("the_contact")
+        return select(contact_redirect.c.target_id).where(contact_redirect.c.site_id == bindparam("the_site"), is_it)
+
+    @cached_property
+    def _sources_of(self) -> Any:
+        is_source = contact_redirect.c.target_id == bindparam("the_contact")
+        found = select(contact_redirect.c.contact_id).where(contact_redirect.c.site_id == bindparam("the_site"))
+        return found.where(is_source).order_by(contact_redirect.c.contact_id)
 
     def _lives_as(self, connection: Connection, site_id: int, contact_id: str) -> str:
         return self._path(connection, site_id, contact_id)[-1]
@@ -55,9 +66,8 @@ class ErasureLedger(GraveLedger):
         """The contact first, then all that were merged into it."""
         family, place = [contact_id], 0
         while place < len(family):
-            is_source = (contact_redirect.c.site_id == site_id) & (contact_redirect.c.target_id == family[place])
-            found = select(contact_redirect.c.contact_id).where(is_source).order_by(contact_redirect.c.contact_id)
-            family += [one for one in connection.execute(found).scalars() if one not in family]
+            found = connection.execute(self._sources_of, {"the_site": site_id, "the_contact": family[place]}).scalars()
+            family += [one for one in found if one not in family]
             place += 1
         return family
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Connection, case, func, select
+from sqlalchemy import Connection, bindparam, case, func, select
 
 from sync_worker.adapters.ledger_inbox import InboxLedger
 from sync_worker.adapters.ledger_rows import to_buried
@@ -64,8 +65,14 @@ class GraveLedger(InboxLedger):
     def _graves(self, connection: Connection, site_id: int, side: Side, remote_ids: Sequence[str]) -> list[Buried]:
         """What is buried of these ids."""
         names = {erased_id(site_id, side, one): one for one in remote_ids}
-        rows = connection.execute(select(tombstone).where(self._is_grave(site_id, side, remote_ids)))
+        which = {"the_site": site_id, "the_side": str(side), "the_names": [*remote_ids, *names]}
+        rows = connection.execute(self._named, which)
         return [to_buried(side, names.get(row.remote_id, row.remote_id), row) for row in rows]
+
+    @cached_property
+    def _named(self) -> Any:
+        is_there = (tombstone.c.site_id == bindparam("the_site")) & (tombstone.c.side == bindparam("the_side"))
+        return select(tombstone).where(is_there & tombstone.c.remote_id.in_(bindparam("the_names", expanding=True)))
 
     def _lock_ids(self, connection: Connection, site_id: int, side: Side, remote_ids: Sequence[str]) -> None:
         """Who buries an id and who puts it on file take turns, so that one of them sees the other's work.

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Update, case, func, literal, or_, select, update
+from sqlalchemy import Connection, bindparam, case, func, literal, or_, select, update
 
 from sync_worker.adapters.ledger_base import LedgerBase
 from sync_worker.adapters.ledger_rows import from_delivery, to_delivery
 from sync_worker.adapters.tables import inbox, link
 from sync_worker.hold_keys import source_hold_key
 from sync_worker.model import Delivery, InboxState, LinkState, NewDelivery, Side, Site
-from sync_worker.ports import Closing, Stored
+from sync_worker.ports import RATE_LIMITED, RATE_LIMITED_AT_ONCE, Closing, Stored
 
 OPEN = (str(InboxState.NEW), str(InboxState.TAKEN))
 DOORBELL_SECONDS = 5.0  # a stored delivery is the doorbell's; after that the sweeper rings
@@ -21,7 +22,6 @@ SWEPT_SECONDS = 10.0  # a delivery that the sweeper rang for is left alone this 
 BACKOFF_FIRST_SECONDS = 5.0
 BACKOFF_MOST_SECONDS = 3600.0
 GIVE_UP_SECONDS = 48 * 3600.0
-KEPT_SECONDS = 30 * 24 * 3600.0  # a delivery id is known that long
 UNKNOWN_SITE_MOST = 10_000  # for each source; anybody may install the app
 ENDED = (str(InboxState.DONE), str(InboxState.SUPPRESSED), str(InboxState.SUPERSEDED))
 
@@ -30,21 +30,21 @@ class InboxLedger(LedgerBase):
     """Implements the inbox part of ports.Ledger."""
 
     def store(self, delivery: NewDelivery) -> Stored:
+        row = from_delivery(delivery)
         while True:
             with self._transactions.write() as connection:
-                row = {
-                    **from_delivery(delivery),
-                    "received_at": self._now,
-                    "next_attempt_at": self._in(DOORBELL_SECONDS),
-                }
-                statement = self._insert(inbox).values(row).on_conflict_do_nothing().returning(inbox.c.id)
-                inbox_id = connection.execute(statement).scalar()
+                inbox_id = connection.execute(self._store, row).scalar()
                 if inbox_id is not None:
                     return Stored(inbox_id, is_duplicate=False)
                 twin = connection.execute(self._twin_of(delivery)).scalar()
             if twin is not None:
                 return Stored(twin, is_duplicate=True)
             # A run took the twin of a thin delivery between our two statements: now it is news.
+
+    @cached_property
+    def _store(self) -> Any:
+        times = {"received_at": self._now, "next_attempt_at": self._in(DOORBELL_SECONDS)}
+        return self._insert(inbox).values(times).on_conflict_do_nothing().returning(inbox.c.id)
 
     def _twin_of(self, new: NewDelivery) -> Any:
         same = select(inbox.c.id).where(inbox.c.side == str(new.side), inbox.c.source == new.source)
@@ -59,29 +59,43 @@ class InboxLedger(LedgerBase):
 
     def open_delivery(self, inbox_id: int) -> tuple[Delivery, Site | None] | None:
         with self._transactions.read() as connection:
-            row = connection.execute(select(inbox).where(inbox.c.id == inbox_id, inbox.c.state.in_(OPEN))).first()
+            row = connection.execute(self._open_row, {"the_id": inbox_id}).first()
             if row is None:
                 return None
             delivery = to_delivery(row)
             return delivery, self._site_by_source(connection, delivery.new.side, delivery.new.source)
 
+    @cached_property
+    def _open_row(self) -> Any:
+        return select(inbox).where(inbox.c.id == bindparam("the_id"), inbox.c.state.in_(OPEN))
+
     def close(self, inbox_id: int, closing: Closing, *, hold_key: str | None = None) -> None:
         with self._transactions.write() as connection:
-            connection.execute(self._closing([inbox_id], closing, hold_key))
+            self._close_rows(connection, [inbox_id], closing, hold_key)
 
     def hold(self, inbox_ids: Sequence[int], reason: str, *, hold_key: str | None = None) -> None:
         if inbox_ids:
             with self._transactions.write() as connection:
-                connection.execute(self._closing(inbox_ids, Closing(InboxState.HELD, reason), hold_key))
+                self._close_rows(connection, inbox_ids, Closing(InboxState.HELD, reason), hold_key)
 
-    def _closing(
-        self, inbox_ids: Sequence[int], closing: Closing, hold_key: str | None = None, states: Sequence[str] = OPEN
-    ) -> Update:
-        return (
-            update(inbox)
-            .where(inbox.c.id.in_(inbox_ids), inbox.c.state.in_(states))
-            .values(state=str(closing.state), reason=closing.reason[:128], hold_key=hold_key, closed_at=self._now)
+    def _close_rows(
+        self,
+        connection: Connection,
+        inbox_ids: Sequence[int],
+        closing: Closing,
+        hold_key: str | None = None,
+        states: Sequence[str] = OPEN,
+    ) -> None:
+        ending = {"state": str(closing.state), "reason": closing.reason[:128], "hold_key": hold_key}
+        connection.execute(self._closing, {"the_ids": list(inbox_ids), "the_states": list(states), **ending})
+
+    @cached_property
+    def _closing(self) -> Any:
+        closed = update(inbox).where(
+            inbox.c.id.in_(bindparam("the_ids", expanding=True)),
+            inbox.c.state.in_(bindparam("the_states", expanding=True)),
         )
+        return closed.values(closed_at=self._now)
 
     def defer(self, inbox_ids: Sequence[int], delay_seconds: float | None, reason: str, *, is_failure: bool) -> None:
         if not inbox_ids:
@@ -94,7 +108,7 @@ class InboxLedger(LedgerBase):
             ).all()
             for row in rows:
                 if is_failure and row.age > GIVE_UP_SECONDS:
-                    connection.execute(self._closing([row.id], Closing(InboxState.HELD, "attempts_exhausted")))
+                    self._close_rows(connection, [row.id], Closing(InboxState.HELD, "attempts_exhausted"))
                     continue
                 attempts = row.attempts + is_failure
                 delay = delay_seconds if delay_seconds is not None else backoff_seconds(attempts)
@@ -110,17 +124,34 @@ class InboxLedger(LedgerBase):
                 )
 
     def due(self, limit: int) -> list[int]:
-        ripe = (
+        with self._transactions.write() as connection:
+            found = list(connection.execute(self._ring(self._ripe(limit))).scalars())
+            if len(found) < limit:
+                found += connection.execute(self._ring(self._waiting(limit - len(found)))).scalars()
+        return sorted(found)
+
+    def _ripe(self, limit: int) -> Any:
+        """Due, and not for want of a budget; oldest first."""
+        return (
             select(inbox.c.id)
-            .where(inbox.c.state.in_(OPEN), inbox.c.next_attempt_at <= self._now)
+            .where(inbox.c.state.in_(OPEN), inbox.c.next_attempt_at <= self._now, inbox.c.reason != RATE_LIMITED)
             .order_by(inbox.c.next_attempt_at)
             .limit(limit)
         )
+
+    def _waiting(self, limit: int) -> Any:
+        """Of those that wait for a budget, the oldest few of each source."""
+        place = func.row_number().over(partition_by=(inbox.c.side, inbox.c.source), order_by=inbox.c.id)
+        waits = (inbox.c.reason == RATE_LIMITED) & inbox.c.state.in_(OPEN) & (inbox.c.next_attempt_at <= self._now)
+        placed = select(inbox.c.id, place.label("place")).where(waits).subquery()
+        first = select(placed.c.id).where(placed.c.place <= RATE_LIMITED_AT_ONCE)
+        return select(inbox.c.id).where(inbox.c.id.in_(first)).limit(limit)
+
+    def _ring(self, which: Any) -> Any:
         if not self._is_sqlite:
-            ripe = ripe.with_for_update(skip_locked=True)
-        with self._transactions.write() as connection:
-            statement = update(inbox).where(inbox.c.id.in_(ripe)).values(next_attempt_at=self._in(SWEPT_SECONDS))
-            return sorted(connection.execute(statement.returning(inbox.c.id)).scalars())
+            which = which.with_for_update(skip_locked=True)
+        rung = update(inbox).where(inbox.c.id.in_(which)).values(next_attempt_at=self._in(SWEPT_SECONDS))
+        return rung.returning(inbox.c.id)
 
     def release_held(
         self, site_id: int | None, *, hold_key: str | None = None, inbox_ids: Sequence[int] | None = None
@@ -168,20 +199,12 @@ class InboxLedger(LedgerBase):
         surplus = select(inbox.c.id).where(is_same).order_by(inbox.c.id.desc()).offset(UNKNOWN_SITE_MOST)
         with self._transactions.write() as connection:
             held = Closing(InboxState.HELD, "unknown_site")
-            connection.execute(self._closing([inbox_id], held, key))
+            self._close_rows(connection, [inbox_id], held, key)
             too_many = connection.execute(surplus).scalars().all()
             dropped = Closing(InboxState.DONE, "unknown_site_dropped")
-            connection.execute(self._closing(too_many, dropped, states=[str(InboxState.HELD)]))
+            self._close_rows(connection, too_many, dropped, states=[str(InboxState.HELD)])
         with self._transactions.read() as connection:
             return self._site_by_source(connection, delivery.side, delivery.source) is not None
-
-    def prune(self, limit: int) -> int:
-        """Forget deliveries that ended over 30 days ago, and those whose site nobody added in that time."""
-        is_old = func.coalesce(inbox.c.closed_at, self._now) < self._in(-KEPT_SECONDS)
-        is_over = inbox.c.state.in_(ENDED) | (inbox.c.reason == "unknown_site")
-        old = select(inbox.c.id).where(is_old, is_over, inbox.c.state.not_in(OPEN)).limit(limit)
-        with self._transactions.write() as connection:
-            return int(connection.execute(inbox.delete().where(inbox.c.id.in_(old))).rowcount)
 
     def evidence(self, site_id: int, side: Side, remote_id: str, revision: int) -> Delivery | None:
         with self._transactions.read() as connection:

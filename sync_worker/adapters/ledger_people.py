@@ -45,7 +45,8 @@ class PeopleLedger(ErasureLedger):
 
     def _known_as(self, connection: Connection, site_id: int, contact_id: str) -> Contact | None:
         """With an address of its own, else with one of a contact that was merged into it."""
-        row = self._address(connection, site_id, contact_map.c.wix_contact_id == contact_id)
+        by = {"the_site": site_id, "the_value": contact_id}
+        row = connection.execute(self._contact_by["wix_contact_id"], by).first()
         if row is not None:
             return to_contact(row)
         family = self._family(connection, site_id, contact_id)

@@ -17,6 +17,7 @@ from redis.retry import Retry
 from sync_worker.breaker import Breaker
 from sync_worker.errors import RateLimited
 from sync_worker.model import Side
+from sync_worker.seal import Seal
 
 GUARD_SECONDS = 72 * 3600  # Wix redelivers for 47 h: celery-and-ingest, section 0
 
@@ -174,20 +175,25 @@ class RedisBudget:
 
 
 class RedisTokens:
-    """Implements adapters.wix_auth.Tokens: one refresher at a time; without Redis each process keeps its own."""
+    """Implements adapters.wix_auth.Tokens: one refresher at a time; without Redis each process keeps its own.
 
-    def __init__(self, ask: Asking) -> None:
-        self._ask, self._redis = ask, ask.redis
+    Tokens lie in Redis sealed: who reads Redis, or its file, cannot use them.
+    """
+
+    def __init__(self, ask: Asking, seal: Seal) -> None:
+        self._ask, self._redis, self._seal = ask, ask.redis, seal
 
     def get(self, name: str) -> str | None:
         try:
-            return _text(self._ask(lambda: self._redis.get(f"token:{name}"))) or None
+            sealed = _text(self._ask(lambda: self._redis.get(f"token:{name}")))
         except RedisAway:
             return None
+        return self._seal.open(name, sealed) if sealed else None
 
     def put(self, name: str, token: str, seconds: int) -> None:
+        sealed = self._seal.close(name, token)
         with suppress(RedisAway):
-            self._ask(lambda: self._redis.set(f"token:{name}", token, ex=max(1, seconds)))
+            self._ask(lambda: self._redis.set(f"token:{name}", sealed, ex=max(1, seconds)))
 
     def drop(self, name: str) -> None:
         with suppress(RedisAway):

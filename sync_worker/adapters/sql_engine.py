@@ -18,8 +18,11 @@ from sqlalchemy.sql.elements import ColumnElement
 from sync_worker.errors import Facts, Transient
 
 BUSY_SECONDS = 5.0
+IDLE_SECONDS = 15
+RECYCLE_SECONDS = 1800
 ASK_SECONDS = 0.001
-REST_SECONDS = 0.0005  # the worker's writer lock rests between transactions, so that the door gets its turn
+WORK_SECONDS = 0.01  # after so much of writing a process rests, so that another one, the door, gets its turn
+REST_SECONDS = 0.002  # longer than anybody who waits for the lock pauses between two tries
 
 
 def open_engine(
@@ -48,15 +51,28 @@ def _normalised(url: URL) -> URL:
 
 def _open_postgresql(url: URL, busy_seconds: float, pool_size: int) -> Engine:
     milliseconds = int(busy_seconds * 1000)
+    server = {
+        "statement_timeout": milliseconds,
+        "lock_timeout": milliseconds,
+        "idle_in_transaction_session_timeout": IDLE_SECONDS * 1000,  # a frozen process must not keep its locks
+        "timezone": "UTC",
+    }
     return create_engine(
         url,
         pool_size=pool_size,
-        max_overflow=pool_size,
+        max_overflow=2,  # the server has few connections for the whole fleet: docs/scaling.md counts them
         pool_timeout=busy_seconds,
-        pool_pre_ping=True,
+        pool_pre_ping=True,  # after a failover the first statement finds the new server
+        pool_recycle=RECYCLE_SECONDS,
         connect_args={
             "connect_timeout": max(2, int(busy_seconds)),  # libpq takes whole seconds, 2 at least
-            "options": f"-c statement_timeout={milliseconds} -c lock_timeout={milliseconds} -c timezone=UTC",
+            "application_name": "ratings-sync",
+            # A server that has vanished without a word is noticed after about a minute, sooner while we send.
+            "keepalives_idle": 30,
+            "keepalives_interval": 10,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 10_000,
+            "options": " ".join(f"-c {name}={value}" for name, value in server.items()),
         },
     )
 
@@ -64,7 +80,8 @@ def _open_postgresql(url: URL, busy_seconds: float, pool_size: int) -> Engine:
 def _open_sqlite(url: URL, busy_seconds: float, clock: Callable[[], float]) -> Engine:
     is_memory = url.database in (None, "", ":memory:")
     pool: dict[str, Any] = {"poolclass": StaticPool} if is_memory else {}
-    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": busy_seconds}, **pool)
+    # With a write-ahead log only `BEGIN IMMEDIATE` waits for anybody, and it waits here (`_begin_to_write`).
+    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": ASK_SECONDS}, **pool)
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, record: Any) -> None:
@@ -76,27 +93,26 @@ def _open_sqlite(url: URL, busy_seconds: float, clock: Callable[[], float]) -> E
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
+        driver: Any = connection.connection.driver_connection
         if connection.get_execution_options().get("ledger_reads", False):
-            connection.exec_driver_sql("BEGIN")
+            driver.execute("BEGIN")
         else:
-            _begin_to_write(connection, busy_seconds)
+            _begin_to_write(driver, busy_seconds)
 
     return engine
 
 
-def _begin_to_write(connection: Connection, busy_seconds: float) -> None:
-    """Ask every millisecond: SQLite's own handler waits up to 100 ms between two tries and loses to a busy worker."""
+def _begin_to_write(driver: Any, busy_seconds: float) -> None:
+    """Ask every millisecond: SQLite's own pauses grow up to 100 ms, so it loses to a busy worker."""
     until = time.monotonic() + busy_seconds
-    connection.exec_driver_sql("PRAGMA busy_timeout=0").close()
     while True:
         try:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-        except OperationalError:
+            driver.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
             if time.monotonic() > until:
-                raise
+                raise OperationalError("BEGIN IMMEDIATE", None, error) from error
             time.sleep(ASK_SECONDS)
         else:
-            connection.exec_driver_sql(f"PRAGMA busy_timeout={int(busy_seconds * 1000)}").close()
             return
 
 
@@ -132,6 +148,7 @@ class Transactions:
         self._reader = engine.execution_options(ledger_reads=True)
         self._is_sqlite = engine.dialect.name == "sqlite"
         self._turn = threading.Lock()
+        self._worked_seconds = 0.0  # since the last rest; guarded by the turn
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -141,9 +158,17 @@ class Transactions:
                 yield connection
             return
         with self._turn:
+            started = time.monotonic()
             with _translated(), self._engine.begin() as connection:
                 yield connection
+            self._rest(started)
+
+    def _rest(self, started: float) -> None:
+        """The lock is nobody's now: whoever waits for it in another process takes it."""
+        self._worked_seconds += time.monotonic() - started
+        if self._worked_seconds > WORK_SECONDS:
             time.sleep(REST_SECONDS)
+            self._worked_seconds = 0.0
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

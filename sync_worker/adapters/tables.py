@@ -205,6 +205,11 @@ _open = text("state IN ('new', 'taken')")
 Index("ix_inbox_due", inbox.c.next_attempt_at, sqlite_where=_open, postgresql_where=_open)
 _held = text("state = 'held'")
 Index("ix_inbox_held", inbox.c.reason, inbox.c.hold_key, sqlite_where=_held, postgresql_where=_held)
+# For the retention, oldest first; an emptied payload leaves its index.
+_closed = text("closed_at IS NOT NULL")
+Index("ix_inbox_closed", inbox.c.closed_at, sqlite_where=_closed, postgresql_where=_closed)
+_full = text("closed_at IS NOT NULL AND payload <> '{}'")
+Index("ix_inbox_payload", inbox.c.closed_at, sqlite_where=_full, postgresql_where=_full)
 Index("ix_inbox_link", inbox.c.link_id, inbox.c.state)
 Index("ix_inbox_remote", inbox.c.side, inbox.c.source, inbox.c.remote_id, inbox.c.revision)
 

@@ -61,11 +61,12 @@ def door(tmp_path: Path, environ: dict[str, str]) -> Iterator[Door]:
             **environ,
             **OWN_SERVICE,
             "RATINGS_SYNC_HOME": str(tmp_path),
+            "GATEWAY_BIND": bind,
             "REDIS_URL": redis.url,
             "WIX_APP_ID": APP_ID,
             "WIX_PUBLIC_KEY": pem().replace("\n", "\\n"),
         }
-        processes.start("gateway", gateway_command(bind, workers=1, threads=16), settings)
+        processes.start("gateway", gateway_command(), settings)
         door = Door(f"http://{bind}", tmp_path / "ledger.db", redis)
         _wait_until_ready(door)
         yield door

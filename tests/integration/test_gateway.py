@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sync_worker import metrics
 from sync_worker.adapters.ledger import SqlLedger
 from sync_worker.adapters.sql_engine import open_engine
 from sync_worker.connector.loading import load_manifest, shipped_manifest
@@ -215,4 +216,60 @@ def test_no_signed_event_causes_a_500(event: dict[str, object], instance: str) -
     assert CLIENT.post(WIX, data=body).status_code in (200, 401)
 
 
-CLIENT = make_gateway(lambda new: Stored(1, False), Rings())
+CLIENT = make_gateway(lambda new: Stored(1, False), Rings(), bad_signatures_per_minute=10**9)
+
+
+# -- too many forgeries
+
+
+def test_sender_of_many_forgeries_is_told_to_wait_and_what_verifies_is_never_refused(gateway: Gateway) -> None:
+    client = make_gateway(gateway.ledger.store, gateway.bell, bad_signatures_per_minute=3)
+    answers = [client.post(WIX, data=b"forged") for _ in range(5)]
+    assert [answer.status_code for answer in answers] == [401, 401, 401, 429, 429]
+    assert answers[-1].headers["Retry-After"] == "60"
+    assert client.post(WIX, data=a_token()).get_json() == {"result": "stored"}
+
+
+# -- metrics
+
+
+def test_metrics_are_closed_without_a_token_and_open_to_it_alone(gateway: Gateway) -> None:
+    assert gateway.client.get("/metrics").status_code == 404
+    client = make_gateway(gateway.ledger.store, gateway.bell, metrics_token="a-long-token-of-metrics")
+    for header in (
+        None,
+        "Bearer ",
+        "Bearer wrong",
+        "a-long-token-of-metrics",
+        "Bearer a-long-token-of-metricsx",
+        "Bearer ä",
+    ):
+        headers = {} if header is None else {"Authorization": header}
+        assert client.get("/metrics", headers=headers).status_code == 404
+    answer = client.get("/metrics", headers={"Authorization": "Bearer a-long-token-of-metrics"})
+    assert answer.status_code == 200
+    assert b"ratings_sync_gateway_requests_total" in answer.data
+
+
+def test_every_end_of_a_webhook_is_counted_once(gateway: Gateway) -> None:
+    def counted() -> dict[str, float]:
+        samples = next(iter(metrics.gateway_requests.collect())).samples
+        return {
+            one.labels["result"]: one.value
+            for one in samples
+            if one.name.endswith("_total") and one.labels["source"] == "wix"
+        }
+
+    before = counted()
+    token = a_token()
+    for body in (token, token, b"", b"x" * (LIMIT + 1), b"forged"):
+        gateway.client.post(WIX, data=body)
+    after = counted()
+    grown = {name: after[name] - before.get(name, 0) for name in after if after[name] != before.get(name, 0)}
+    assert grown == {"stored": 1, "duplicate": 1, "malformed": 1, "too_large": 1, "rejected": 1}
+
+
+def test_answer_names_its_request_so_that_it_can_be_found_in_the_log(gateway: Gateway) -> None:
+    names = [gateway.client.post(WIX, data=b"x").headers["X-Request-Id"] for _ in range(2)]
+    assert names[0] != names[1]
+    assert all(len(name) == 32 for name in names)

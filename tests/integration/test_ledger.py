@@ -35,7 +35,7 @@ from sync_worker.model import (
     Side,
     Slot,
 )
-from sync_worker.ports import Closing, Commit
+from sync_worker.ports import RATE_LIMITED, RATE_LIMITED_AT_ONCE, Closing, Commit
 from tests.simulation.world import OVERALL
 from tests.twins.memory_ledger import MemoryLedger
 from tests.twins.observed_ledger import ObservedLedger
@@ -191,6 +191,15 @@ def test_waiting_for_the_budget_is_no_failed_attempt(ground: Ground) -> None:
     assert ground.ledger.due(10) == [inbox_id]
 
 
+def test_sweep_rings_for_few_of_those_that_wait_for_a_budget_and_for_all_others(ground: Ground) -> None:
+    waiting = [ground.stored(number) for number in range(20)]
+    ground.ledger.defer(waiting, 0.0, RATE_LIMITED, is_failure=False)
+    others = [ground.stored(number) for number in range(20, 23)]
+    ground.ledger.defer(others, 0.0, "", is_failure=False)
+    assert ground.ledger.due(100) == [*waiting[:RATE_LIMITED_AT_ONCE], *others]
+    assert ground.ledger.due(100) == waiting[RATE_LIMITED_AT_ONCE : 2 * RATE_LIMITED_AT_ONCE]
+
+
 def test_what_is_held_for_a_thing_is_released_by_its_name(ground: Ground) -> None:
     inbox_id, other = ground.stored(1), ground.stored(2)
     ground.ledger.hold([inbox_id], "unknown_entity", hold_key="entity:wix:a")
@@ -342,6 +351,22 @@ def test_burial_keeps_the_key_and_a_revival_takes_it_back(ground: Ground) -> Non
     revived = Commit(records={slot: Known("rating-1", 3)}, revived=[grave])
     assert ground.ledger.commit(run.lease, revived).buried == frozenset()
     assert ground.ledger.locate(ground.site_id, Side.WIX, "rating-1").is_on_file
+
+
+def test_run_whose_record_was_buried_meanwhile_ends_no_delivery_before_it_is_over(ground: Ground) -> None:
+    """Whoever buried the record leaves the rest to the run: if it dies, an open delivery must bring the next one."""
+    run = ground.leased()
+    (delivery,) = run.deliveries
+    ground.ledger.bury(ground.site_id, Buried(Side.EXTERNAL, "r1"))
+    end = Commit(
+        records={Slot(Side.EXTERNAL): Known("r1", 1)},
+        closings={delivery.id: Closing(InboxState.DONE, "synced")},
+        release=True,
+    )
+    assert ground.ledger.commit(run.lease, end).buried == {"r1"}
+    assert ground.ledger.open_delivery(delivery.id) is not None
+    ground.ledger.commit(run.lease, replace(end, records={}))
+    assert ground.ledger.open_delivery(delivery.id) is None
 
 
 def test_delete_brake_counts_the_deletes_of_the_last_hour(ground: Ground) -> None:

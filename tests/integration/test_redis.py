@@ -14,6 +14,9 @@ from sync_worker.breaker import Breaker
 from sync_worker.embedded_redis import free_port
 from sync_worker.errors import RateLimited
 from sync_worker.model import Side
+from sync_worker.seal import Seal
+
+SEAL = Seal("app-secret")
 
 
 @pytest.fixture
@@ -136,16 +139,34 @@ def test_without_redis_each_process_takes_its_share(ask_dead: Asking) -> None:
 
 
 def test_token_is_kept_until_it_ends_and_one_worker_refreshes_it(redis: Redis) -> None:
-    tokens = RedisTokens(Asking(redis))
+    tokens = RedisTokens(Asking(redis), SEAL)
     tokens.put("site", "secret", 100)
-    assert RedisTokens(Asking(redis)).get("site") == "secret"
+    assert RedisTokens(Asking(redis), SEAL).get("site") == "secret"
     assert [tokens.claim("site", 10), tokens.claim("site", 10)] == [True, False]
     tokens.drop("site")
     assert tokens.get("site") is None
 
 
+def test_token_in_redis_is_readable_only_with_the_app_secret_and_under_its_own_name(redis: Redis) -> None:
+    RedisTokens(Asking(redis), SEAL).put("site", "canary-token", 100)
+    (sealed,) = [redis.get(key) for key in redis.scan_iter()]
+    assert b"canary" not in sealed  # type: ignore[operator]  # redis types sync and async answers as one
+    assert RedisTokens(Asking(redis), Seal("new-app-secret")).get("site") is None
+    redis.set("token:other", sealed)  # type: ignore[arg-type]  # as above
+    assert RedisTokens(Asking(redis), SEAL).get("other") is None
+    redis.set("token:site", "planted")
+    assert RedisTokens(Asking(redis), SEAL).get("site") is None
+
+
+def test_without_a_secret_a_token_is_its_own_process_s(redis: Redis) -> None:
+    tokens = RedisTokens(Asking(redis), Seal(""))
+    tokens.put("site", "token", 100)
+    assert tokens.get("site") == "token"
+    assert RedisTokens(Asking(redis), Seal("")).get("site") is None
+
+
 def test_without_redis_everybody_refreshes_for_himself(ask_dead: Asking) -> None:
-    tokens = RedisTokens(ask_dead)
+    tokens = RedisTokens(ask_dead, SEAL)
     tokens.put("site", "secret", 100)
     assert tokens.get("site") is None
     assert tokens.claim("site", 10)

@@ -11,8 +11,12 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from functools import cached_property
+
+from sqlalchemy import Engine
 
 from sync_worker.adapters.sql_engine import open_engine
+from sync_worker.adapters.tables import metadata
 from sync_worker.model import Policy
 from sync_worker.ports import Capabilities
 from tests.simulation.oracles import broken_invariants
@@ -75,8 +79,32 @@ def memory_ledger(now: Callable[[], float]) -> MemoryLedger:
 
 
 def sql_ledger(now: Callable[[], float]) -> ObservedLedger:
-    """The real SQL ledger, on SQLite in memory, with the world's clock as the database's."""
-    return ObservedLedger(open_engine("sqlite://", clock=now))
+    """The real SQL ledger, on SQLite in memory, with the world's clock as the database's.
+
+    One database serves all worlds of a process, one after the other: half of a run would go into compiling statements.
+    """
+    return _SHARED.ledger(now)
+
+
+class _SharedDatabase:
+    def __init__(self) -> None:
+        self._now: Callable[[], float] = lambda: 0.0
+
+    @cached_property
+    def _engine(self) -> Engine:
+        engine = open_engine("sqlite://", clock=lambda: self._now())
+        metadata.create_all(engine)
+        return engine
+
+    def ledger(self, now: Callable[[], float]) -> ObservedLedger:
+        self._now = now
+        with self._engine.begin() as connection:
+            for table in reversed(metadata.sorted_tables):
+                connection.execute(table.delete())
+        return ObservedLedger(self._engine, makes_tables=False)
+
+
+_SHARED = _SharedDatabase()
 
 
 LEDGERS: dict[str, LedgerMaker] = {"memory": memory_ledger, "sql": sql_ledger}
@@ -90,8 +118,6 @@ def run_seed(scene: str, seed: int, make_ledger: LedgerMaker = memory_ledger) ->
         return broken_invariants(world)
     except Exception as error:  # the seed must be reported whatever went wrong
         return [f"{type(error).__name__}: {error}"]
-    finally:
-        world.end()
 
 
 def _run_many(scene: str, seeds: range, ledger: str) -> list[tuple[str, int, list[str]]]:

@@ -48,15 +48,12 @@ def test_story_ends_the_same_after_a_crash_at_any_step(name: str) -> None:
 def test_story_ends_the_same_on_the_sql_ledger_and_when_all_is_delivered_again(name: str) -> None:
     story = STORIES[name]
     world = story.begin(sql_ledger)
-    try:
-        world.settle()
-        assert story.complaints(world) == []
-        writes = [len(remote.journal) for remote in world.remotes.values()]
-        world.replay(list(world.sent))
-        assert story.complaints(world) == []
-        assert [len(remote.journal) for remote in world.remotes.values()] == writes
-    finally:
-        world.end()
+    world.settle()
+    assert story.complaints(world) == []
+    writes = [len(remote.journal) for remote in world.remotes.values()]
+    world.replay(list(world.sent))
+    assert story.complaints(world) == []
+    assert [len(remote.journal) for remote in world.remotes.values()] == writes
 
 
 def test_loser_of_a_merge_is_in_the_history_of_both_sides() -> None:

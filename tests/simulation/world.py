@@ -440,11 +440,6 @@ class World:
 
     # -- the end
 
-    def end(self) -> None:
-        """Let go of the ledger."""
-        if (engine := getattr(self.ledger, "engine", None)) is not None:
-            engine.dispose()
-
     def drain(self) -> None:
         """Deliver and process everything there is."""
         for _ in range(2_000):

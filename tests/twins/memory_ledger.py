@@ -34,7 +34,18 @@ from sync_worker.model import (
     Slot,
     Standing,
 )
-from sync_worker.ports import ENGINE_RECHECKS, ERASED, Closing, Commit, Committed, Located, Run, Stored
+from sync_worker.ports import (
+    ENGINE_RECHECKS,
+    ERASED,
+    RATE_LIMITED,
+    RATE_LIMITED_AT_ONCE,
+    Closing,
+    Commit,
+    Committed,
+    Located,
+    Run,
+    Stored,
+)
 from sync_worker.scale import FieldMap
 
 OPEN = (InboxState.NEW, InboxState.TAKEN)
@@ -165,14 +176,20 @@ class MemoryLedger:
 
     def due(self, limit: int) -> list[int]:
         now = self.now()
-        ids = [
-            inbox_id
+        due = {
+            inbox_id: row
             for inbox_id, row in self.inbox.items()
             if row.delivery.state in OPEN and row.next_attempt_at <= now
-        ]
-        for inbox_id in ids[:limit]:
+        }
+        waiting: dict[tuple[Side, str], list[int]] = {}
+        for inbox_id, row in due.items():
+            if row.delivery.reason == RATE_LIMITED:
+                waiting.setdefault((row.delivery.new.side, row.delivery.new.source), []).append(inbox_id)
+        last = [inbox_id for ids in waiting.values() for inbox_id in ids[:RATE_LIMITED_AT_ONCE]]
+        rung = [inbox_id for inbox_id, row in due.items() if row.delivery.reason != RATE_LIMITED] + last
+        for inbox_id in rung[:limit]:
             self.inbox[inbox_id].next_attempt_at = now + 10.0
-        return ids[:limit]
+        return sorted(rung[:limit])
 
     def release_held(
         self, site_id: int | None, *, hold_key: str | None = None, inbox_ids: Sequence[int] | None = None

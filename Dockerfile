@@ -1,0 +1,24 @@
+# syntax=docker/dockerfile:1
+# One image for every part of the fleet; docker-compose.yml says which command runs where.
+ARG PYTHON=3.12
+
+FROM python:${PYTHON}-slim AS build
+WORKDIR /src
+COPY pyproject.toml README.md LICENSE celeryconfig.py ./
+COPY sync_worker sync_worker
+COPY webhook_gateway webhook_gateway
+COPY sandbox sandbox
+RUN python -m venv /opt/ratings-sync \
+ && /opt/ratings-sync/bin/pip install --no-cache-dir --disable-pip-version-check '.[postgres,flower]'
+
+FROM python:${PYTHON}-slim
+RUN useradd --system --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin app
+COPY --from=build /opt/ratings-sync /opt/ratings-sync
+ENV PATH=/opt/ratings-sync/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    RATINGS_SYNC_HOME=/tmp/ratings-sync \
+    LOG_FORMAT=json
+WORKDIR /tmp
+USER 10001:10001
+CMD ["ratings-sync", "--help"]

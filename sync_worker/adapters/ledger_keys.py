@@ -1,0 +1,97 @@
+"""The ledger in SQL: the part that leads from a delivery to its key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import bindparam, select
+
+from sync_worker.adapters.ledger_graves import GraveLedger
+from sync_worker.adapters.ledger_rows import to_buried, to_entity
+from sync_worker.adapters.tables import contact_map, entity_map, link, link_value, tombstone
+from sync_worker.errors import Permanent
+from sync_worker.hold_keys import erased_id
+from sync_worker.model import Entity, EntityRef, RatingKey, Side
+from sync_worker.ports import Located
+
+
+class KeyLedger(GraveLedger):
+    """Implements the part of ports.Ledger that finds keys."""
+
+    def locate(self, site_id: int, side: Side, remote_id: str) -> Located:
+        which: dict[str, Any] = {"the_site": site_id, "the_side": str(side), "the_remote_id": remote_id}
+        which["the_erased_id"] = erased_id(site_id, side, remote_id)
+        with self._transactions.read() as connection:
+            row = connection.execute(self._on_file[side], which).first()
+            if row is not None:
+                return Located(RatingKey(site_id, row.entity_id, row.contact_id), is_on_file=True)
+            grave = connection.execute(self._grave_with_link, which).first()
+        if grave is None:
+            return Located()
+        key = RatingKey(site_id, grave.entity_id, grave.contact_id) if grave.entity_id is not None else None
+        return Located(key, to_buried(side, remote_id, grave))
+
+    @cached_property
+    def _on_file(self) -> Mapping[Side, Any]:
+        found = select(link.c.entity_id, link.c.contact_id)
+        external = (link.c.site_id == bindparam("the_site")) & (link.c.external_id == bindparam("the_remote_id"))
+        wix = (link_value.c.site_id == bindparam("the_site")) & (link_value.c.wix_id == bindparam("the_remote_id"))
+        joined = found.join(link_value, link_value.c.link_id == link.c.id)
+        return {Side.EXTERNAL: found.where(external), Side.WIX: joined.where(wix)}
+
+    @cached_property
+    def _grave_with_link(self) -> Any:
+        is_same = (
+            (tombstone.c.site_id == bindparam("the_site"))
+            & (tombstone.c.side == bindparam("the_side"))
+            & tombstone.c.remote_id.in_([bindparam("the_remote_id"), bindparam("the_erased_id")])
+        )
+        joined = select(tombstone, link.c.entity_id, link.c.contact_id).outerjoin(
+            link, link.c.id == tombstone.c.link_id
+        )
+        return joined.where(is_same)
+
+    def entity(self, site_id: int, side: Side, ref: EntityRef) -> Entity | None:
+        named = {"the_site": site_id, "the_namespace": ref.namespace, "the_group": ref.group, "the_id": ref.entity_id}
+        with self._transactions.read() as connection:
+            row = connection.execute(self._entity_named[side], named).first()
+        return None if row is None else to_entity(row)
+
+    @cached_property
+    def _entity_named(self) -> Mapping[Side, Any]:
+        found = select(entity_map).where(entity_map.c.site_id == bindparam("the_site"))
+        group: Any = bindparam("the_group")
+        entity_id: Any = bindparam("the_id")
+        wix = found.where(
+            entity_map.c.wix_namespace == bindparam("the_namespace"),
+            entity_map.c.wix_group == group,
+            entity_map.c.wix_entity_id == entity_id,
+        )
+        external = found.where(entity_map.c.external_group == group, entity_map.c.external_entity_id == entity_id)
+        return {Side.WIX: wix, Side.EXTERNAL: external}
+
+    def add_entity(self, site_id: int, wix: EntityRef, external: EntityRef) -> Entity:
+        row = {
+            "site_id": site_id,
+            "wix_namespace": wix.namespace,
+            "wix_group": wix.group,
+            "wix_entity_id": wix.entity_id,
+            "external_group": external.group,
+            "external_entity_id": external.entity_id,
+        }
+        with self._transactions.write() as connection:
+            connection.execute(self._insert(entity_map).values(row).on_conflict_do_nothing())
+        found = self.entity(site_id, Side.WIX, wix)
+        if found is None or found.external != external:
+            raise Permanent("one of the two entities is mapped to another already", reason="entity_mapped_elsewhere")
+        return found
+
+    @cached_property
+    def _contact_by(self) -> Mapping[str, Any]:
+        found = select(contact_map).where(contact_map.c.site_id == bindparam("the_site"))
+        oldest = found.order_by(contact_map.c.id).limit(1)
+        return {
+            name: oldest.where(contact_map.c[name] == bindparam("the_value")) for name in ("email", "wix_contact_id")
+        }

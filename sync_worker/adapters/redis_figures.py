@@ -1,0 +1,43 @@
+"""How the broker stands: what waits in its queues, and whether it keeps what it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from redis import Redis
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerFigures:
+    """``unacked``: messages in a worker's hands. ``is_saved``: the append-only file could be written lately."""
+
+    queues: Mapping[str, int]
+    unacked: int
+    used_memory_bytes: int
+    max_memory_bytes: int
+    evicted_keys: int
+    is_saved: bool
+    uptime_seconds: int
+    clients: int
+
+
+def broker_figures(redis: Redis, queues: Sequence[str], key_prefix: str) -> BrokerFigures:
+    """Two round trips. Raises RedisError."""
+    with redis.pipeline(transaction=False) as asked:
+        for queue in queues:
+            asked.llen(key_prefix + queue)
+        asked.hlen(key_prefix + "unacked")
+        *lengths, unacked = asked.execute()
+    told: dict[str, Any] = redis.info()
+    return BrokerFigures(
+        queues=dict(zip(queues, map(int, lengths), strict=True)),
+        unacked=int(unacked),
+        used_memory_bytes=int(told["used_memory"]),
+        max_memory_bytes=int(told.get("maxmemory", 0)),
+        evicted_keys=int(told["evicted_keys"]),
+        is_saved=told.get("aof_last_write_status", "ok") == "ok",
+        uptime_seconds=int(told["uptime_in_seconds"]),
+        clients=int(told["connected_clients"]),
+    )

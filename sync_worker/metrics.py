@@ -1,0 +1,130 @@
+"""What Prometheus is told, by the edges only: the door, the tasks, the HTTP client. Labels are fixed words and names.
+
+Counters are this process's; what SQL and Redis know is read when somebody asks (``sync_worker.figures``). Names and
+labels stand in docs/operations.md, the dashboard and the alerts; a test compares them.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+import threading
+from collections.abc import Callable, Iterable
+from socketserver import TCPServer, ThreadingMixIn
+from typing import TYPE_CHECKING, Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+ANSWER_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 1.25)  # Wix gives up after the last
+WORK_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 8.0, 15.0, 60.0)
+
+gateway_requests = Counter(
+    "ratings_sync_gateway_requests",
+    "Webhooks by their end: stored, duplicate, ignored, rejected, rate_limited, too_large, malformed, ledger_down",
+    ["source", "result"],
+)
+gateway_rejections = Counter(
+    "ratings_sync_gateway_rejections", "Webhooks that were not verified, and why", ["source", "reason"]
+)
+gateway_answer_seconds = Histogram(
+    "ratings_sync_gateway_answer_seconds", "From the first byte to the answer", ["source"], buckets=ANSWER_BUCKETS
+)
+gateway_body_bytes = Counter("ratings_sync_gateway_body_bytes", "Bytes of accepted bodies", ["source"])
+doorbell_rings = Counter(
+    "ratings_sync_doorbell_rings",
+    "Rings: rung, failed, or skipped while the breaker is open",
+    ["result"],
+)
+deliveries_processed = Counter(
+    "ratings_sync_deliveries_processed", "Deliveries that a worker looked at, by outcome", ["outcome"]
+)
+deliveries_held = Counter("ratings_sync_deliveries_held", "Deliveries that were held, by reason", ["reason"])
+delivery_seconds = Histogram(
+    "ratings_sync_delivery_seconds", "A worker's time for one delivery, remote calls included", buckets=WORK_BUCKETS
+)
+remote_calls = Counter(
+    "ratings_sync_remote_calls", "Calls by their status or error", ["remote", "operation", "outcome"]
+)
+remote_call_seconds = Histogram(
+    "ratings_sync_remote_call_seconds", "One call with its retries", ["remote", "operation"], buckets=WORK_BUCKETS
+)
+sweeps = Counter("ratings_sync_sweeps", "Rounds of the sweeper, by who asked: beat or timer", ["asked_by"])
+swept = Counter("ratings_sync_swept_deliveries", "Deliveries that the sweeper rang for again")
+pruned = Counter("ratings_sync_pruned_rows", "Rows that the retention forgot", ["kind"])
+
+
+def count_outcome(outcome: str, seconds: float) -> None:
+    """One processed delivery. ``outcome``: the words of ``Intake.process``."""
+    word, _, rest = outcome.partition(" ")
+    deliveries_processed.labels(word).inc()
+    delivery_seconds.observe(seconds)
+    if word == "held":
+        deliveries_held.labels(rest or "unknown").inc()
+
+
+def count_call(remote: str, operation: str, outcome: int | str, seconds: float) -> None:
+    """One remote call. ``outcome``: its status, or the name of the error."""
+    remote_calls.labels(remote, operation, str(outcome)).inc()
+    remote_call_seconds.labels(remote, operation).observe(seconds)
+
+
+# -- who may read them
+
+
+def exposition() -> bytes:
+    """All metrics as text; behind gunicorn those of all its processes together."""
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return generate_latest(REGISTRY)
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # prometheus_client ships no type for it
+    return generate_latest(registry)
+
+
+def may_read(authorization: str | None, token: str) -> bool:
+    """Whether a request's Authorization header carries the token; compared in constant time."""
+    given = (authorization or "").encode("utf-8", "surrogateescape")
+    return hmac.compare_digest(given, f"Bearer {token}".encode())
+
+
+class _QuietRequest(WSGIRequestHandler):
+    timeout = 5  # one who says nothing does not stay
+
+    def log_message(self, format: str, *args: Any) -> None:
+        return
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+    request_queue_size = 16
+
+    def server_bind(self) -> None:
+        """Without the standard library's look-up of our own name, which may take long where no DNS answers."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
+        self.setup_environ()
+
+
+def serve_metrics(bind: str, token: str) -> Callable[[], None]:
+    """Serve ``GET /metrics`` of this process to those who have the token. Returns what stops it. Raises OSError."""
+
+    def answer(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        if environ["PATH_INFO"] != "/metrics" or not may_read(environ.get("HTTP_AUTHORIZATION"), token):
+            start("404 Not Found", [("Content-Type", "text/plain")])
+            return [b"not found\n"]
+        start("200 OK", [("Content-Type", CONTENT_TYPE_LATEST)])
+        return [exposition()]
+
+    host, _, port = bind.rpartition(":")
+    server = make_server(host, int(port), answer, _Server, _QuietRequest)
+    threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
+
+    def stop() -> None:
+        server.shutdown()
+        server.server_close()
+
+    return stop

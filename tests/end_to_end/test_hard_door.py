@@ -1,0 +1,180 @@
+"""The gateway's socket as a stranger meets it: slow clients, smuggled requests, huge headers, closed doors."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import pytest
+import requests
+
+from sync_worker.embedded_redis import EmbeddedRedis, free_port
+from sync_worker.processes import Processes, gateway_command
+from tests.unit.signed import APP_ID, OWN_SERVICE, a_token, an_envelope, an_event, claims, pem
+
+pytestmark = pytest.mark.alone
+
+THREADS, READ_SECONDS = 4, 1.5
+TOKEN = "metrics-token-of-the-test"
+
+
+class Door:
+    """A gateway of two processes with few threads, and raw connections to it."""
+
+    def __init__(self, port: int) -> None:
+        self.port, self.url, self.sent = port, f"http://127.0.0.1:{port}", 0
+
+    def deliver(self) -> tuple[int, float]:
+        """A valid delivery: status and seconds."""
+        self.sent += 1
+        body = a_token(claims(an_envelope(an_event(id=f"event-{self.sent}", entityId=f"rating-{self.sent}"))))
+        started = time.monotonic()
+        status = requests.post(f"{self.url}/webhooks/wix", data=body, timeout=15).status_code
+        return status, time.monotonic() - started
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=15)
+
+    def say(self, text: bytes) -> bytes:
+        """All that the gateway answers to these bytes, until it hangs up or says no more."""
+        with closing(self.connect()) as sock:
+            sock.sendall(text)
+            sock.settimeout(READ_SECONDS * 3)
+            answer = b""
+            while True:
+                try:
+                    part = sock.recv(65_536)
+                except (TimeoutError, ConnectionResetError):
+                    return answer
+                if not part:
+                    return answer
+                answer += part
+
+
+@pytest.fixture(scope="module")
+def door(tmp_path_factory: pytest.TempPathFactory, redis_server: EmbeddedRedis) -> Iterator[Door]:
+    import os
+
+    folder, port = tmp_path_factory.mktemp("door"), free_port()
+    settings = {
+        **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
+        **OWN_SERVICE,
+        "RATINGS_SYNC_HOME": str(folder),
+        "REDIS_URL": redis_server.url,
+        "WIX_APP_ID": APP_ID,
+        "WIX_PUBLIC_KEY": pem().replace("\n", "\\n"),
+        "GATEWAY_BIND": f"127.0.0.1:{port}",
+        "GATEWAY_PROCESSES": "2",
+        "GATEWAY_THREADS": str(THREADS),
+        "GATEWAY_READ_SECONDS": str(READ_SECONDS),
+        "METRICS_TOKEN": TOKEN,
+    }
+    lines: list[str] = []
+    with Processes(lambda name, line: lines.append(line), folder) as processes:
+        processes.start("gateway", gateway_command(), settings)
+        door = Door(port)
+        until = time.monotonic() + 30
+        while time.monotonic() < until:
+            try:
+                if requests.get(f"{door.url}/readyz", timeout=2).ok:
+                    break
+            except requests.RequestException:
+                time.sleep(0.05)
+        yield door
+    assert [line for line in lines if "Traceback" in line] == [], "\n".join(lines)
+    assert Path(folder / "ledger.db").exists()
+
+
+def test_silent_connections_cost_no_thread(door: Door) -> None:
+    with ExitStack() as stack:
+        for _ in range(20 * THREADS):
+            stack.enter_context(closing(door.connect()))
+        for _ in range(5):
+            status, seconds = door.deliver()
+            assert status == 200
+            assert seconds < 1.25
+
+
+def test_client_that_drips_its_request_is_cut_off_at_the_deadline_and_the_door_is_open_again(door: Door) -> None:
+    """More drippers than there are threads: nobody waits longer than their one deadline."""
+    head = b"POST /webhooks/wix HTTP/1.1\r\nHost: x\r\n"
+    with ExitStack() as stack:
+        drippers = [stack.enter_context(closing(door.connect())) for _ in range(4 * THREADS)]
+        started = time.monotonic()
+        for sock in drippers:
+            sock.sendall(head)
+        status, _ = door.deliver()
+        assert status == 200
+        assert time.monotonic() - started < 4 * READ_SECONDS + 1.25  # if one process got them all: four turns
+        while time.monotonic() - started < READ_SECONDS * 3:
+            for sock in drippers:
+                try:
+                    sock.sendall(b"X: y\r\n")
+                except OSError:
+                    continue
+            time.sleep(0.2)
+        for sock in drippers:
+            sock.settimeout(5)
+            try:
+                left = sock.recv(1000)
+            except ConnectionResetError:
+                left = b""
+            assert not left.startswith(b"HTTP/1.1 200")
+        assert door.deliver()[0] == 200
+
+
+def test_body_that_never_comes_is_400_or_cut_off_and_nothing_is_stored(door: Door) -> None:
+    answer = door.say(b"POST /webhooks/wix HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nhalf")
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 400")
+
+
+SMUGGLED = b"POST /webhooks/wix HTTP/1.1\r\nHost: x\r\n"
+HIDDEN = b"0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+AMBIGUOUS = {
+    "two ways to tell the length": b"Content-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n" + HIDDEN,
+    "two lengths": b"Content-Length: 3\r\nContent-Length: 30\r\n\r\nabcGET /healthz HTTP/1.1\r\n\r\n",
+    "length that is no number": b"Content-Length: +3\r\n\r\nabc",
+    "unknown coding": b"Transfer-Encoding: xchunked\r\n\r\n" + HIDDEN,
+    "space before the colon": b"Content-Length : 3\r\n\r\nabc",
+    "bare line feed in a header": b"X: a\nTransfer-Encoding: chunked\r\n\r\n" + HIDDEN,
+    "chunk size with a sign": b"Transfer-Encoding: chunked\r\n\r\n+3\r\nabc\r\n0\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("case", sorted(AMBIGUOUS))
+def test_request_of_ambiguous_length_is_refused_and_nothing_behind_it_is_answered(door: Door, case: str) -> None:
+    answer = door.say(SMUGGLED + AMBIGUOUS[case])
+    assert answer.count(b"HTTP/1.1") <= 1
+    assert not answer.startswith(b"HTTP/1.1 2")
+    assert b'"gateway"' not in answer
+
+
+@pytest.mark.parametrize(
+    ("name", "request_"),
+    [
+        ("long line", b"GET /" + b"a" * 5000 + b" HTTP/1.1\r\nHost: x\r\n\r\n"),
+        ("large header", b"GET /healthz HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 20_000 + b"\r\n\r\n"),
+        ("many headers", b"GET /healthz HTTP/1.1\r\nHost: x\r\n" + b"X: y\r\n" * 200 + b"\r\n"),
+        ("no http", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" * 20 + b"\r\n\r\n"),
+    ],
+)
+def test_head_beyond_the_limits_is_refused(door: Door, name: str, request_: bytes) -> None:
+    answer = door.say(request_)
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 4")
+    assert door.deliver()[0] == 200
+
+
+def test_metrics_tell_of_all_processes_together_and_only_to_the_token(door: Door) -> None:
+    def stored() -> float:
+        text = requests.get(f"{door.url}/metrics", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=5).text
+        lines = [line for line in text.splitlines() if line.startswith("ratings_sync_gateway_requests_total{")]
+        return sum(float(line.split()[-1]) for line in lines if 'result="stored"' in line)
+
+    before = stored()
+    for _ in range(20):
+        assert door.deliver()[0] == 200
+    assert [stored() - before for _ in range(8)] == [20.0] * 8, "each process tells the same"
+    assert requests.get(f"{door.url}/metrics", timeout=5).status_code == 404

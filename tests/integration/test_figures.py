@@ -1,0 +1,117 @@
+"""The figures, read from real databases and a real Redis."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis import Redis
+from sqlalchemy import Engine, event, text, update
+
+from sync_worker.adapters.ledger import SqlLedger
+from sync_worker.adapters.ledger_figures import FigureLedger
+from sync_worker.adapters.redis_figures import broker_figures
+from sync_worker.adapters.sql_engine import open_engine
+from sync_worker.adapters.tables import inbox
+from sync_worker.embedded_redis import EmbeddedRedis
+from sync_worker.migrations.upgrade import upgrade
+from sync_worker.model import InboxState, NewDelivery, Side
+from sync_worker.ports import Closing
+from tests.unit.signed import OWN_SERVICE
+
+COMMAND = str(Path(sys.executable).parent / "ratings-sync")
+
+
+@pytest.fixture(params=["sqlite_url", "postgres_url"])
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    engine = open_engine(request.getfixturevalue(request.param))
+    upgrade(engine)
+    yield engine
+    engine.dispose()
+
+
+def deliver(engine: Engine, name: str, state: InboxState | None = None, reason: str = "", *, ours: bool = False) -> int:
+    ledger = SqlLedger(engine)
+    inbox_id = ledger.store(NewDelivery(Side.WIX, "instance-1", name, "upsert", name, {}, is_ours=ours)).inbox_id
+    if state is not None:
+        ledger.close(inbox_id, Closing(state, reason))
+    return inbox_id
+
+
+def test_ledger_figures_count_what_is_open_and_held_and_how_long_the_ended_took(engine: Engine) -> None:
+    empty = FigureLedger(engine).figures()
+    assert (empty.open, empty.held, empty.oldest_open_seconds) == ({"new": 0, "taken": 0}, {}, 0.0)
+    assert empty.delivery_age_seconds == {}
+    old = deliver(engine, "old")
+    deliver(engine, "new")
+    deliver(engine, "held", InboxState.HELD, "unknown_contact")
+    done = deliver(engine, "done", InboxState.DONE, "in_step", ours=True)
+    with engine.begin() as connection:
+        connection.execute(update(inbox).where(inbox.c.id == old).values(received_at=inbox.c.received_at - 100))
+        connection.execute(update(inbox).where(inbox.c.id == done).values(received_at=inbox.c.received_at - 7))
+    now = FigureLedger(engine).figures()
+    assert now.open == {"new": 2, "taken": 0}
+    assert now.held == {"unknown_contact": 1}
+    assert 100 <= now.oldest_open_seconds < 130
+    assert now.near_misses_last_hour == 1
+    assert 7 <= now.delivery_age_seconds[0.5] == now.delivery_age_seconds[0.99] < 37
+
+
+def test_figures_go_over_indexes_and_never_read_the_whole_inbox(postgres_url: str) -> None:
+    """With sequential scans made dear, PostgreSQL shows whether an index could serve."""
+    engine = open_engine(postgres_url)
+    upgrade(engine)
+    statements: list[tuple[str, Any]] = []
+    event.listen(
+        engine, "before_cursor_execute", lambda c, cur, text_, values, ctx, many: statements.append((text_, values))
+    )
+    FigureLedger(engine).figures()
+    asked = [one for one in statements if "FROM inbox" in one[0]]
+    assert len(asked) == 5
+    with engine.begin() as connection:
+        connection.execute(text("SET LOCAL enable_seqscan = off"))
+        for statement, values in asked:
+            plan = connection.exec_driver_sql("EXPLAIN " + statement, values).scalars().all()
+            assert not [line for line in plan if "Seq Scan on inbox" in line], plan
+            assert [line for line in plan if "ix_inbox_" in line], plan
+    engine.dispose()
+
+
+def test_broker_figures_tell_queues_and_memory(redis: Redis) -> None:
+    redis.lpush("p:sync", "a", "b")
+    redis.hset("p:unacked", "tag", "x")
+    now = broker_figures(redis, ("sync", "maint"), "p:")
+    assert (now.queues, now.unacked) == ({"sync": 2, "maint": 0}, 1)
+    assert now.used_memory_bytes > 0
+    assert (now.evicted_keys, now.is_saved) == (0, True)
+
+
+@pytest.mark.parametrize("url", ["sqlite_url", "postgres_url"])
+def test_status_shows_the_same_figures(
+    url: str, request: pytest.FixtureRequest, redis_server: EmbeddedRedis, tmp_path: Path
+) -> None:
+    database = request.getfixturevalue(url)
+    environ = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ} | OWN_SERVICE
+    environ |= {"DATABASE_URL": database, "REDIS_URL": redis_server.url, "RATINGS_SYNC_HOME": str(tmp_path)}
+    engine = open_engine(database)
+    upgrade(engine)
+    deliver(engine, "held", InboxState.HELD, "unknown_contact")
+    engine.dispose()
+
+    def status(*words: str, **changes: str) -> str:
+        command = [COMMAND, "status", *words]
+        done = subprocess.run(command, env=environ | changes, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    told = json.loads(status("--json"))
+    assert told["figures"]["held"] == told["held"] == {"unknown_contact": 1}
+    assert set(told["broker"]["queues"]) == {"sync", "maint"}
+    assert "0 sync, 0 maint waiting" in status()
+    assert "not reached" in status(REDIS_URL="")

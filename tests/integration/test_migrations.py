@@ -1,0 +1,138 @@
+"""The schema on both databases: up, down, up again, beside running traffic, and beside a newer version."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, inspect, text
+
+from sync_worker.adapters.ledger import SqlLedger
+from sync_worker.adapters.sql_engine import open_engine
+from sync_worker.adapters.tables import metadata
+from sync_worker.errors import Transient
+from sync_worker.migrations.upgrade import alembic_config, downgrade, upgrade
+from sync_worker.model import NewDelivery, Side
+
+REVISIONS = [one.revision for one in ScriptDirectory.from_config(alembic_config()).walk_revisions()][::-1]
+
+
+@pytest.fixture(params=["sqlite_url", "postgres_url"])
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    engine = open_engine(request.getfixturevalue(request.param))
+    yield engine
+    engine.dispose()
+
+
+def a_delivery(number: int) -> NewDelivery:
+    return NewDelivery(Side.WIX, "instance-1", f"event-{number}", "upsert", f"rating-{number}", {"n": number})
+
+
+def step_up(engine: Engine, revision: str) -> None:
+    config = alembic_config()
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+
+
+def tables(engine: Engine) -> set[str]:
+    return set(inspect(engine).get_table_names()) - {"alembic_version"}
+
+
+def test_newest_schema_is_exactly_what_the_code_expects(engine: Engine) -> None:
+    upgrade(engine)
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    assert tables(engine) == set(metadata.tables)
+
+
+def test_every_step_goes_up_and_down_and_up_again(engine: Engine) -> None:
+    for revision in REVISIONS:
+        step_up(engine, revision)
+    for revision in [*REVISIONS[-2::-1], "base"]:
+        downgrade(engine, revision)
+    assert tables(engine) == set()
+    upgrade(engine)
+    assert tables(engine) == set(metadata.tables)
+
+
+def test_rows_survive_the_way_down_to_the_first_schema_and_up_again(engine: Engine) -> None:
+    upgrade(engine)
+    stored = [SqlLedger(engine).store(a_delivery(number)) for number in range(5)]
+    downgrade(engine, REVISIONS[0])
+    upgrade(engine)
+    again = [SqlLedger(engine).store(a_delivery(number)) for number in range(5)]
+    assert [one.inbox_id for one in again] == [one.inbox_id for one in stored]
+    assert all(one.is_duplicate for one in again)
+
+
+def test_many_processes_may_upgrade_at_once(engine: Engine) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: upgrade(engine), range(8)))
+    assert tables(engine) == set(metadata.tables)
+
+
+def test_upgrade_under_running_traffic_loses_no_delivery_that_was_accepted(engine: Engine) -> None:
+    """Gateways of the old version store while the newer version migrates, again and again."""
+    step_up(engine, REVISIONS[0])
+    accepted: list[int] = []
+    is_over, turn = threading.Event(), threading.Lock()
+
+    def deliver(first: int) -> None:
+        ledger = SqlLedger(engine)
+        number = first
+        while not is_over.is_set():
+            try:
+                ledger.store(a_delivery(number))
+            except Transient:
+                continue  # 503: the sender tries again
+            with turn:
+                accepted.append(number)
+            number += 4
+
+    with ThreadPoolExecutor(4) as pool:
+        for first in range(4):
+            pool.submit(deliver, first)
+        try:
+            for _ in range(3):
+                upgrade(engine)
+                downgrade(engine, REVISIONS[0])
+            upgrade(engine)
+            wanted = len(accepted) + 20
+            while len(accepted) < wanted:  # it still flows
+                threading.Event().wait(0.01)
+        finally:
+            is_over.set()
+    with engine.connect() as connection:
+        kept = set(connection.execute(text("SELECT remote_id FROM inbox")).scalars())
+    assert {f"rating-{number}" for number in accepted} <= kept
+
+
+def test_process_of_an_older_version_goes_on_beside_a_newer_schema(engine: Engine) -> None:
+    upgrade(engine)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    upgrade(engine)
+    assert not SqlLedger(engine).store(a_delivery(1)).is_duplicate
+
+
+def test_migration_waits_for_its_turn_longer_than_a_statement_may_run(postgres_url: str) -> None:
+    """A gateway lets no statement run for long; its migration must wait for another process's all the same."""
+    holder, waiter = open_engine(postgres_url), open_engine(postgres_url, busy_seconds=0.2)
+    with holder.connect() as connection:
+        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": 0x7261_7469})
+        with ThreadPoolExecutor(1) as pool:
+            migration = pool.submit(upgrade, waiter)
+            threading.Event().wait(0.8)
+            assert not migration.done()
+            connection.execute(text("SELECT pg_advisory_unlock_all()"))
+            migration.result(20)
+    assert tables(waiter) == set(metadata.tables)
+    holder.dispose()
+    waiter.dispose()

@@ -1,0 +1,175 @@
+"""What is forgotten and what never is, on both databases."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, select, update
+
+from sync_worker.adapters.ledger import SqlLedger
+from sync_worker.adapters.ledger_admin import LedgerAdmin
+from sync_worker.adapters.ledger_retention import LedgerRetention, Retention
+from sync_worker.adapters.sql_engine import open_engine
+from sync_worker.adapters.tables import entity_map, history, inbox, intent, link, run
+from sync_worker.migrations.upgrade import upgrade
+from sync_worker.model import InboxState, NewDelivery, Side
+from sync_worker.ports import Closing
+
+DAY = 86_400.0
+KEEP = Retention(payload_days=7, inbox_days=30, history_days=365, run_days=90)
+
+
+@dataclass
+class Ground:
+    engine: Engine
+    ledger: SqlLedger
+    retention: LedgerRetention
+    site_id: int
+
+    def deliver(self, dedupe_id: str, state: InboxState | None = None, days: float = 0, reason: str = "") -> int:
+        """A delivery, ended (or held) some days ago; without a state it is open."""
+        new = NewDelivery(Side.WIX, "instance-1", dedupe_id, "upsert", dedupe_id, {"name": "Ada"})
+        inbox_id = self.ledger.store(new).inbox_id
+        if state is not None:
+            self.ledger.close(inbox_id, Closing(state, reason))
+        self.change(inbox, inbox_id, received_at=inbox.c.received_at - days * DAY)
+        if state is not None:
+            self.change(inbox, inbox_id, closed_at=inbox.c.closed_at - days * DAY)
+        return inbox_id
+
+    def change(self, table: Any, row_id: Any, **values: Any) -> None:
+        with self.engine.begin() as connection:
+            connection.execute(update(table).where(table.c.id == row_id).values(**values))
+
+    def add(self, table: Any, **values: Any) -> Any:
+        with self.engine.begin() as connection:
+            return connection.execute(table.insert().values(**values).returning(table.c.id)).scalar_one()
+
+    def ids(self, table: Any) -> list[Any]:
+        with self.engine.connect() as connection:
+            return list(connection.execute(select(table.c.id).order_by(table.c.id)).scalars())
+
+    def payload(self, inbox_id: int) -> Any:
+        with self.engine.connect() as connection:
+            return connection.execute(select(inbox.c.payload).where(inbox.c.id == inbox_id)).scalar_one()
+
+    def now(self) -> float:
+        with self.engine.begin() as connection:
+            return float(connection.execute(select(self.ledger._now)).scalar_one())
+
+    def prune(self, batch: int = 500) -> Counter[str]:
+        forgotten: Counter[str] = Counter()
+        for what, count in self.retention.prune(KEEP, batch=batch):
+            assert 0 < count <= batch
+            forgotten[what] += count
+        return forgotten
+
+
+@pytest.fixture(params=["sqlite_url", "postgres_url"])
+def ground(request: pytest.FixtureRequest) -> Iterator[Ground]:
+    engine = open_engine(request.getfixturevalue(request.param))
+    upgrade(engine)
+    site, _ = LedgerAdmin(engine).add_site("instance-1", "own-service", [])
+    yield Ground(engine, SqlLedger(engine), LedgerRetention(engine), site.id)
+    engine.dispose()
+
+
+def test_payload_goes_before_its_delivery_and_the_delivery_is_still_known_as_a_duplicate(ground: Ground) -> None:
+    old = ground.deliver("old", InboxState.DONE, days=8)
+    young = ground.deliver("young", InboxState.SUPPRESSED, days=6)
+    assert ground.prune() == {"payloads": 1}
+    assert (ground.payload(old), ground.payload(young)) == ({}, {"name": "Ada"})
+    assert ground.ledger.store(NewDelivery(Side.WIX, "instance-1", "old", "upsert", "old", {})).is_duplicate
+
+
+def test_ended_delivery_is_known_for_30_days_and_no_longer(ground: Ground) -> None:
+    ground.deliver("gone", InboxState.SUPERSEDED, days=31)
+    kept = ground.deliver("kept", InboxState.DONE, days=29)
+    assert ground.prune()["deliveries"] == 1
+    assert ground.ids(inbox) == [kept]
+
+
+def test_open_and_held_deliveries_are_never_forgotten_however_old(ground: Ground) -> None:
+    still_open = ground.deliver("open", days=4000)
+    held = ground.deliver("held", InboxState.HELD, days=4000, reason="unknown_contact")
+    assert ground.prune() == {}
+    assert ground.payload(held) == ground.payload(still_open) == {"name": "Ada"}
+
+
+def test_delivery_held_for_a_site_that_nobody_added_is_forgotten_after_30_days(ground: Ground) -> None:
+    ground.deliver("nobody's", InboxState.HELD, days=31, reason="unknown_site")
+    kept = ground.deliver("new", InboxState.HELD, days=29, reason="unknown_site")
+    assert ground.prune() == {"deliveries": 1}
+    assert ground.ids(inbox) == [kept]
+
+
+def test_replayed_delivery_whose_payload_is_gone_is_read_from_its_side(ground: Ground) -> None:
+    old = ground.deliver("old", InboxState.DONE, days=8)
+    ground.prune()
+    assert ground.ledger.release_held(None, inbox_ids=[old]) == [old]
+    opened = ground.ledger.open_delivery(old)
+    assert opened is not None
+    assert opened[0].must_read
+    assert opened[0].new.remote_id == "old"
+    assert ground.prune() == {}
+
+
+def test_closed_intents_old_history_and_ended_runs_go_and_the_younger_and_open_ones_stay(ground: Ground) -> None:
+    now = ground.now()
+    entity_id = ground.add(
+        entity_map,
+        site_id=ground.site_id,
+        wix_namespace="n",
+        wix_group="g",
+        wix_entity_id="e",
+        external_group="",
+        external_entity_id="x",
+    )
+    links = [
+        ground.add(link, site_id=ground.site_id, entity_id=entity_id, contact_id=str(one), writes=[])
+        for one in range(3)
+    ]
+    fixed = {"site_id": ground.site_id, "side": "wix", "operation": "update"}
+    fixed |= {name: {} for name in ("targets", "sources", "befores", "reasons", "source_ids")}
+    for number, (state, days) in enumerate([("done", 31.0), ("done", 29.0), ("open", 400.0)]):
+        closed_at = None if state == "open" else now - days * DAY
+        ground.add(
+            intent,
+            id=f"i{number}",
+            link_id=links[number],
+            state=state,
+            created_at=now - days * DAY,
+            closed_at=closed_at,
+            **fixed,
+        )
+    lines = [
+        ground.add(history, site_id=ground.site_id, at=now - days * DAY, what="update") for days in (400, 366, 364, 1)
+    ]
+    runs = [
+        ground.add(run, site_id=ground.site_id, kind="sweep", state="done", counts={}, started_at=0.0, ended_at=ended)
+        for ended in (now - 91 * DAY, now - 89 * DAY, None)
+    ]
+    assert ground.retention.waiting(KEEP) == {"payloads": 0, "deliveries": 0, "intents": 1, "history": 2, "runs": 1}
+    assert ground.prune() == {"intents": 1, "history": 2, "runs": 1}
+    assert ground.ids(intent) == ["i1", "i2"]
+    assert ground.ids(history) == lines[2:]
+    assert ground.ids(run) == runs[1:]
+    assert sum(ground.retention.waiting(KEEP).values()) == 0
+
+
+def test_many_rows_go_in_small_batches_and_whoever_stops_in_between_has_lost_nothing(ground: Ground) -> None:
+    for number in range(25):
+        ground.deliver(f"event-{number}", InboxState.DONE, days=40)
+    steps = ground.retention.prune(KEEP, batch=10)
+    assert [next(steps) for _ in range(4)] == [
+        ("payloads", 10),
+        ("payloads", 10),
+        ("payloads", 5),
+        ("deliveries", 10),
+    ]
+    assert len(ground.ids(inbox)) == 15
+    assert ground.prune(batch=10) == {"deliveries": 15}

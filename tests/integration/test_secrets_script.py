@@ -1,0 +1,58 @@
+"""deploy/secrets.sh: from a filled .env to one file for each secret."""
+
+from __future__ import annotations
+
+import shutil
+import stat
+import subprocess
+from pathlib import Path
+
+from tests.fleet_file import ROOT, read_fleet
+
+
+def run(folder: Path) -> subprocess.CompletedProcess[str]:
+    (folder / "deploy").mkdir(exist_ok=True)
+    shutil.copy(ROOT / "deploy" / "secrets.sh", folder / "deploy")
+    return subprocess.run(["sh", str(folder / "deploy" / "secrets.sh")], capture_output=True, text=True, timeout=20)
+
+
+def secret(folder: Path, name: str) -> str:
+    return (folder / "secrets" / name).read_text()
+
+
+def test_filled_env_file_becomes_every_secret_that_the_fleet_needs(tmp_path: Path) -> None:
+    lines = [
+        "WIX_APP_SECRET=canary=1",
+        'WIX_PUBLIC_KEY="-----BEGIN\\nAA=="',
+        "POSTGRES_PASSWORD=",
+        "OWN_SERVICE_TOKEN=t",
+    ]
+    (tmp_path / ".env").write_text("\n".join([*lines, "OWN_SERVICE_WEBHOOK_SECRET='whsec'"]) + "\n")
+    shutil.copy(ROOT / "deploy" / "connector.env.example", tmp_path / "connector.env")
+    done = run(tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert secret(tmp_path, "wix_app_secret") == "canary=1"
+    assert secret(tmp_path, "wix_public_key") == "-----BEGIN\\nAA=="
+    assert secret(tmp_path, "connector/own_service_webhook_secret") == "whsec"
+    needed = {name: tmp_path / one["file"] for name, one in read_fleet({"WIX_APP_ID": "x"})["secrets"].items()}
+    assert [name for name, file in needed.items() if not file.read_text()] == []
+    assert len(secret(tmp_path, "postgres_password")) == 48
+    assert secret(tmp_path, "flower_basic_auth").startswith("flower:")
+    assert stat.S_IMODE((tmp_path / "secrets").stat().st_mode) == 0o700
+    assert "canary" not in done.stdout + done.stderr
+
+
+def test_second_run_changes_nothing(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("WIX_APP_SECRET=a\nWIX_PUBLIC_KEY=b\n")
+    assert run(tmp_path).returncode == 0
+    before = secret(tmp_path, "redis_password")
+    (tmp_path / ".env").write_text("WIX_APP_SECRET=new\nWIX_PUBLIC_KEY=b\n")
+    assert run(tmp_path).returncode == 0
+    assert (secret(tmp_path, "redis_password"), secret(tmp_path, "wix_app_secret")) == (before, "a")
+
+
+def test_missing_secret_is_named(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("WIX_APP_SECRET=a\n")
+    done = run(tmp_path)
+    assert done.returncode == 1
+    assert done.stderr == "still missing: WIX_PUBLIC_KEY; fill them in .env and run this again\n"

@@ -1,0 +1,77 @@
+"""The sweeper over a real Redis: it rings for what is due, and only as long as the queue is short.
+
+The tasks read their settings from the environment when they are imported, so each test runs them in a process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from sync_worker.adapters.ledger import SqlLedger
+from sync_worker.adapters.sql_engine import open_engine
+from sync_worker.embedded_redis import EmbeddedRedis
+from sync_worker.migrations.upgrade import upgrade
+from sync_worker.model import NewDelivery, Side
+
+PREFIX = "ratings-sync:"
+SWEEP = """
+import json
+from sync_worker import tasks
+tasks.sweep()
+print(json.dumps({"waiting": tasks.WorkerBell().waiting()}))
+"""
+
+
+@pytest.fixture
+def ledger(tmp_path: Path, sqlite_url: str) -> SqlLedger:
+    """A ledger with 300 deliveries that have been due for years."""
+    engine = open_engine(sqlite_url, clock=lambda: 1_000_000.0)
+    upgrade(engine)
+    long_ago = SqlLedger(engine)
+    for number in range(300):
+        long_ago.store(NewDelivery(Side.WIX, "instance", f"event-{number}", "upsert", f"rating-{number}", {}))
+    engine.dispose()
+    return SqlLedger(open_engine(sqlite_url))
+
+
+def sweep(folder: Path, server: EmbeddedRedis) -> int:
+    """Sweep once in a process of its own; returns how many messages the queue holds afterwards."""
+    environ = {
+        "PATH": os.environ["PATH"],
+        "RATINGS_SYNC_HOME": str(folder),
+        "REDIS_URL": server.url,
+        "CONNECTORS": "",
+        "LOG_LEVEL": "ERROR",
+    }
+    command = [sys.executable, "-c", SWEEP]
+    done = subprocess.run(command, env=environ, cwd=folder, capture_output=True, text=True, timeout=60, check=True)
+    waiting = json.loads(done.stdout.splitlines()[-1])["waiting"]
+    assert isinstance(waiting, int)
+    return waiting
+
+
+def test_sweep_rings_for_what_is_due_until_the_queue_is_long_enough(
+    tmp_path: Path, ledger: SqlLedger, redis: Redis, redis_server: EmbeddedRedis
+) -> None:
+    assert sweep(tmp_path, redis_server) == 200
+    assert sweep(tmp_path, redis_server) == 200, "the queue had lost nothing"
+    redis.flushall()
+    assert sweep(tmp_path, redis_server) >= 100, "the rest is due; those already rung for wait for ten seconds"
+
+
+def test_sweep_without_a_broker_leaves_everything_due(
+    tmp_path: Path, ledger: SqlLedger, redis_server: EmbeddedRedis
+) -> None:
+    away = EmbeddedRedis(tmp_path / "away")
+    away.start()
+    away.stop()
+    with pytest.raises(subprocess.CalledProcessError):
+        sweep(tmp_path, away)
+    assert len(ledger.due(500)) == 300

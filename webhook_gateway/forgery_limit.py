@@ -1,0 +1,51 @@
+"""Counts webhooks that could not be verified, by sender, in bounded memory.
+
+A sender beyond the limit is told so (429) and no longer logged line by line. What verifies is never refused: behind a
+proxy all senders share one address, and a forger must not be able to shut the others out.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+MINUTE_SECONDS = 60.0
+SENDERS_MOST = 10_000  # about 2 MB; beyond it the sender that was quiet longest is forgotten
+
+
+class ForgeryLimit:
+    """How many forgeries each sender has sent within the minute of its first. Shared by threads."""
+
+    def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self.per_minute, self._clock = per_minute, clock
+        self._senders: OrderedDict[str, tuple[float, int]] = OrderedDict()
+        self._turn = threading.Lock()
+
+    def count(self, address: str | None) -> int:
+        """Note one forgery; its number in the current minute, from 1."""
+        sender, now = sender_of(address), self._clock()
+        with self._turn:
+            since, number = self._senders.pop(sender, (now, 0))
+            if now - since >= MINUTE_SECONDS:
+                since, number = now, 0
+            self._senders[sender] = (since, number + 1)
+            while len(self._senders) > SENDERS_MOST:
+                self._senders.popitem(last=False)
+            return number + 1
+
+    def __len__(self) -> int:
+        return len(self._senders)
+
+
+def sender_of(address: str | None) -> str:
+    """The address; of IPv6 its network of 64 bits, which is what one customer of a provider gets."""
+    try:
+        ip = ipaddress.ip_address(address or "")
+    except ValueError:
+        return "unknown"
+    if ip.version == 4:
+        return str(ip)
+    return str(ipaddress.ip_network((ip, 64), strict=False))

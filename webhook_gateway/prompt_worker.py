@@ -1,0 +1,77 @@
+"""gunicorn's threads, safe from slow clients: silence costs no thread, and a request has one deadline as a whole.
+
+gunicorn's own worker lends a thread to each new connection for up to 5 s of silence, and for ever to a client that
+sends a byte now and then: as many such clients as there are threads would close the door.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+from gunicorn.workers import gthread
+
+from sync_worker.config import load_settings
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+
+class DeadlineSocket(socket.socket):
+    """A client's connection. A request that is not there in time ends as if the client had hung up."""
+
+    seconds = 5.0
+    ends_at: float | None = None
+
+    def start(self, seconds: float) -> None:
+        """A new request begins; its time runs from the first look for a byte."""
+        self.seconds, self.ends_at = seconds, None
+
+    def _has_time(self) -> bool:
+        now = time.monotonic()
+        if self.ends_at is None:
+            self.ends_at = now + self.seconds
+        if self.ends_at <= now:
+            return False
+        self.settimeout(self.ends_at - now)
+        return True
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        try:
+            return super().recv(size, flags) if self._has_time() else b""
+        except TimeoutError:
+            return b""
+
+    def sendall(self, data: Buffer, flags: int = 0) -> None:
+        self.settimeout(self.seconds)  # nor does one who does not read his answer hold a thread
+        super().sendall(data, flags)
+
+
+class PromptWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
+    """Threads for requests that have begun to arrive; all other connections wait in the poller."""
+
+    def __init__(self, *words: Any, **names: Any) -> None:
+        super().__init__(*words, **names)
+        self._read_seconds = load_settings().gateway_read_seconds
+
+    def enqueue_req(self, conn: Any) -> None:
+        if not isinstance(conn.sock, DeadlineSocket):
+            plain = conn.sock
+            conn.sock = DeadlineSocket(plain.family, plain.type, plain.proto, fileno=plain.detach())
+        if conn.initialized or conn.data_ready or not self.alive:
+            super().enqueue_req(conn)
+        else:
+            self.finish_request(conn, _deferred())
+
+    def handle(self, conn: Any) -> Any:
+        conn.sock.start(self._read_seconds)
+        return super().handle(conn)
+
+
+def _deferred() -> Future[object]:
+    """What gunicorn's own threads answer after 5 s of silence, at once."""
+    future: Future[object] = Future()
+    future.set_result(gthread._DEFER)
+    return future
