@@ -24,8 +24,11 @@ CORE = PURE | {
     "sync_worker.lease_keeper",
     "sync_worker.view",
     "sync_worker.settlement",
+    "sync_worker.joining",
     "sync_worker.engine",
     "sync_worker.resolve",
+    "sync_worker.people_changes",
+    "sync_worker.site_changes",
     "sync_worker.intake",
 }
 IO_MODULES = {
