@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from sandbox.platform import Platform, Review
 from sandbox.stage import GROUP, NAMESPACE, Rated, Stage
-from sync_worker.cli_setup import default_field
+from sync_worker.connector.fields import default_field
 from sync_worker.model import EntityRef
 
 
