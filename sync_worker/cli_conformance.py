@@ -18,6 +18,7 @@ from sync_worker.cli_connector import JSON, NAME, example
 from sync_worker.connector.conformance import Conformance, Measured
 from sync_worker.connector.manifest import Manifest
 from sync_worker.errors import Misconfigured
+from sync_worker.logs import set_up_logs
 from sync_worker.model import EntityRef
 from sync_worker.wiring import wiring
 
@@ -39,6 +40,7 @@ def conformance(name: str, allow_writes: bool, product: str | None, wait: float,
     """
     if allow_writes != (product is not None):
         raise click.UsageError("--allow-writes and --product go together: name the product that may be rated")
+    set_up_logs(wiring().settings)
     manifest = wiring().manifests.get(name)
     if manifest is None:
         known = ", ".join(sorted(wiring().manifests))
