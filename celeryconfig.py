@@ -37,7 +37,10 @@ task_queues = {
     "maint": {"exchange": "maint", "exchange_type": "direct", "routing_key": "maint"},
 }
 task_create_missing_queues = False  # a typo would make a queue that nobody reads
-task_routes = {f"sync_worker.tasks.{name}": {"queue": "maint", "routing_key": "maint"} for name in ("sweep", "prune")}
+task_routes = {
+    f"sync_worker.tasks.{name}": {"queue": "maint", "routing_key": "maint"}
+    for name in ("sweep", "prune", "reconcile_due")
+}
 task_publish_retry = False  # the sweeper is the retry
 task_acks_late = True  # a message is kept until its work is done; work is safe to do twice
 task_reject_on_worker_lost = False  # it would start a poisonous task over and over
@@ -64,6 +67,11 @@ beat_schedule = {
         "task": "sync_worker.tasks.prune",
         "schedule": 3600.0,
         "options": {"queue": "maint", "expires": 1800.0},
+    },
+    "reconcile_due": {  # asks the ledger whether a site's nightly sweep is due, or one is to go on
+        "task": "sync_worker.tasks.reconcile_due",
+        "schedule": 60.0,
+        "options": {"queue": "maint", "expires": 60.0},
     },
 }
 beat_schedule_filename = str(_settings.ratings_sync_home / "beat-schedule")

@@ -7,6 +7,7 @@ import sys
 import click
 
 from sync_worker.cli_questions import held, history, replay, status
+from sync_worker.cli_reconcile import reconcile
 from sync_worker.cli_run import demo, flower, migrate, prune, sandbox, up
 from sync_worker.cli_setup import map_group, site
 from sync_worker.errors import SyncError
@@ -21,7 +22,7 @@ def cli() -> None:
     """
 
 
-for command in (site, map_group, status, held, replay, history, up, migrate, prune, flower, sandbox, demo):
+for command in (site, map_group, reconcile, status, held, replay, history, up, migrate, prune, flower, sandbox, demo):
     cli.add_command(command)
 
 
