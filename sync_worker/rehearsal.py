@@ -22,6 +22,7 @@ from sync_worker.model import (
     InboxState,
     Intent,
     Lease,
+    Merge,
     NewDelivery,
     Operation,
     Person,
@@ -223,6 +224,12 @@ class RehearsingLedger:
 
     def contact(self, site_id: int, *, contact_id: str | None = None, email: str | None = None) -> Contact | None:
         return self.ledger.contact(site_id, contact_id=contact_id, email=email)
+
+    def redirect(self, site_id: int, merge: Merge, *, is_told: bool = True) -> None:
+        return
+
+    def buried_with(self, link_id: int) -> list[tuple[Side, str]]:
+        return self.ledger.buried_with(link_id)
 
     def standing(self, site_id: int, person: Person) -> Standing | None:
         return self.ledger.standing(site_id, person)
