@@ -50,7 +50,7 @@ from sync_worker.runs import (
     Sweep,
 )
 
-QUEUED_SECONDS = 60.0  # a finding handed over is its run's; after that the sweeper takes a dead run's
+QUEUED_SECONDS = 30.0  # a finding handed over is its run's; after that the sweeper takes a dead run's
 
 
 class SqlRuns(SweepRuns):
