@@ -39,7 +39,7 @@ task_queues = {
 task_create_missing_queues = False  # a typo would make a queue that nobody reads
 task_routes = {
     f"sync_worker.tasks.{name}": {"queue": "maint", "routing_key": "maint"}
-    for name in ("sweep", "prune", "check_hooks")
+    for name in ("sweep", "prune", "check_hooks", "reconcile_due")
 }
 task_publish_retry = False  # the sweeper is the retry
 task_acks_late = True  # a message is kept until its work is done; work is safe to do twice
@@ -72,6 +72,11 @@ beat_schedule = {
         "task": "sync_worker.tasks.check_hooks",
         "schedule": _settings.hook_check_seconds,
         "options": {"queue": "maint", "expires": _settings.hook_check_seconds},
+    },
+    "reconcile_due": {  # asks the ledger whether a site's nightly sweep is due, or one is to go on
+        "task": "sync_worker.tasks.reconcile_due",
+        "schedule": 60.0,
+        "options": {"queue": "maint", "expires": 60.0},
     },
 }
 beat_schedule_filename = str(_settings.ratings_sync_home / "beat-schedule")

@@ -9,6 +9,7 @@ import click
 from sync_worker.cli_conformance import conformance
 from sync_worker.cli_connector import connector
 from sync_worker.cli_questions import held, history, replay, status
+from sync_worker.cli_reconcile import reconcile
 from sync_worker.cli_run import demo, flower, migrate, prune, sandbox, up
 from sync_worker.cli_setup import map_group, site
 from sync_worker.errors import SyncError
@@ -24,7 +25,22 @@ def cli() -> None:
 
 
 connector.add_command(conformance)
-for command in (site, map_group, connector, status, held, replay, history, up, migrate, prune, flower, sandbox, demo):
+for command in (
+    site,
+    map_group,
+    connector,
+    reconcile,
+    status,
+    held,
+    replay,
+    history,
+    up,
+    migrate,
+    prune,
+    flower,
+    sandbox,
+    demo,
+):
     cli.add_command(command)
 
 

@@ -78,7 +78,7 @@ class Engine:
             return "busy"  # the holder looks for new deliveries after its release
         if run.merged_into is not None or run.kin:
             return self._join(run)
-        outcome = self._attempt(run)
+        outcome = self.work_on(run)
         if fresh := self.ledger.fresh(link_id):
             self.bell.ring(fresh)
         return outcome
@@ -105,12 +105,13 @@ class Engine:
         for one in (link_id, target_id):
             run = self.ledger.lease(one) if one is not None else None
             if run is not None and run.intent is not None:
-                self._attempt(run)
+                self.work_on(run)
             elif run is not None:
                 self.ledger.release(run.lease)
         return join_links(self.ledger, link_id, key)
 
-    def _attempt(self, run: Run) -> str:
+    def work_on(self, run: Run) -> str:
+        """Bring the link of a lease in step; every way in which that may fail is on file afterwards."""
         ids = [delivery.id for delivery in run.deliveries]
         try:
             return LinkRun(self, run).work()

@@ -456,5 +456,8 @@ class Ledger(Protocol):
     def fresh(self, link_id: int) -> list[int]:
         """Ids of new deliveries of a link, but for those that wait for a later attempt: the look after the release."""
 
-    def deletes_exceeded(self, site_id: int, side: Side) -> bool:
-        """Whether the deletes to this side within the last hour have reached max(20, 5 % of live links)."""
+    def deletes_exceeded(self, site_id: int, side: Side, more: int = 0) -> bool:
+        """Whether the deletes to this side within the last hour, and ``more``, have reached max(20, 5 % of live links).
+
+        A person may have allowed more for a while.
+        """

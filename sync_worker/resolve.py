@@ -17,6 +17,7 @@ from sync_worker.hold_keys import (
     entity_hold_key,
     normalise_email,
 )
+from sync_worker.listing import record_listed
 from sync_worker.model import (
     Buried,
     Contact,
@@ -59,7 +60,7 @@ class Resolver:
             grave = Buried(new.side, new.remote_id, new.revision, new.sequence, new.privacy)
             return self._bury(grave) or (ERASED if new.privacy else Closing(InboxState.DONE, "not_linked"))
         remote = self.connection.remotes[new.side]
-        record = remote.record_in(new.payload) or remote.get(new.remote_id)
+        record = record_listed(new.payload) or remote.record_in(new.payload) or remote.get(new.remote_id)
         if record is None:
             return self._bury(Buried(new.side, new.remote_id)) or BURIED
         return self._key_from(record, new.side)
@@ -75,6 +76,10 @@ class Resolver:
             # As good as gone until a later revision: a run that has an earlier one in hand must not bring it across.
             grave = Buried(side, record.remote_id, record.revision, record.sequence)
             return self._bury(grave) or Closing(InboxState.DONE, "not_published")
+        return self.key_of_record(record, side)
+
+    def key_of_record(self, record: Record, side: Side) -> RatingKey | Closing:
+        """The key of a record, whatever is known of its id. Raises as ``key_of``."""
         entity = self._entity(record.entity, side)
         if isinstance(entity, Closing):
             return entity
@@ -158,9 +163,10 @@ class Resolver:
                 return Closing(InboxState.DONE, "no_email_skipped")
             raise Held("no_email")
         email = normalise_email(person.email)
-        contact = self.ledger.contact(self.site.id, email=email)
-        if contact is None:
-            contact = self.connection.people.by_email(person.email.strip())
+        known = self.ledger.contact(self.site.id, email=email)
+        if known is not None:
+            return known
+        contact = self.connection.people.by_email(person.email.strip())
         if contact is None and self._is_erased_address(email):
             return ERASED
         if contact is None and self.site.policy.unknown_contact == "create":

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from sync_worker.listing import record_listed
 from sync_worker.model import Delivery, HistoryEntry, Intent, Known, Operation, Record, Side
 from sync_worker.ports import Ledger
 from sync_worker.scale import OffScale
@@ -183,7 +184,10 @@ class Settlement:
         """The stored delivery for exactly this revision, and the record that it carries."""
         side = self.intent.slot.side
         delivery = self.ledger.evidence(self.view.run.site.id, side, remote_id, revision)
-        return delivery, self.view.remote(side).record_in(delivery.new.payload) if delivery else None
+        if delivery is None:
+            return None, None
+        payload = delivery.new.payload
+        return delivery, record_listed(payload) or self.view.remote(side).record_in(payload)
 
     def _as_shown(self, record: Record) -> Settled:
         return Settled(self._known(record), self._values(record))

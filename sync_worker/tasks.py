@@ -33,6 +33,7 @@ from sync_worker.errors import SyncError
 from sync_worker.figures import FiguresCollector
 from sync_worker.intake import Intake
 from sync_worker.logs import set_up_logs
+from sync_worker.nightly import NightlySweeps
 from sync_worker.ports import RATE_LIMITED
 from sync_worker.wiring import wiring
 
@@ -131,6 +132,26 @@ def check_hooks() -> None:
         else:
             for hook in enabled:
                 log.warning("hook_enabled_again", connector=connector, topic=hook.topic)
+
+
+@app.task(name="sync_worker.tasks.reconcile_due")
+def reconcile_due() -> None:
+    """Sweep the sites whose time has come, for less than a minute; what is left goes on with the next tick or ring."""
+    try:
+        is_left = NightlySweeps(wiring()).work()
+    except SyncError as error:
+        log.warning("sweep_of_sites_postponed", error=type(error).__name__, **_facts(error))
+    else:
+        if is_left:
+            _go_on()
+
+
+def _go_on() -> None:
+    """Ring for the next slice now; beat's tick is the repeat."""
+    try:
+        reconcile_due.apply_async(expires=60.0)
+    except OperationalError as error:
+        log.warning("doorbell_failed", error=type(error).__name__)
 
 
 def _facts(error: SyncError) -> dict[str, Any]:

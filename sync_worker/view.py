@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from sync_worker.errors import Held
 from sync_worker.lease_keeper import LeaseKeeper
+from sync_worker.listing import record_listed
 from sync_worker.model import Base, Buried, Delivery, HistoryEntry, InboxState, Known, Person, Record, Side, Slot
 from sync_worker.ports import ERASED, Closing, Connection, Ledger, Remote, Run
 from sync_worker.scale import FieldMap
@@ -210,9 +211,11 @@ class View:
 
     def _whole_record(self, delivery: Delivery) -> Record | None:
         remote = self.remote(delivery.new.side)
-        if delivery.must_read or not remote.capabilities.trusts_payload:
+        if delivery.must_read:
             return None
-        return remote.record_in(delivery.new.payload)
+        if (listed := record_listed(delivery.new.payload)) is not None:
+            return listed
+        return remote.record_in(delivery.new.payload) if remote.capabilities.trusts_payload else None
 
     def is_news(self, delivery: Delivery, slot: Slot) -> bool:
         """Above the seen revision; without revisions every delivery may be news."""

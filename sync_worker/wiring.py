@@ -6,7 +6,7 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -24,6 +24,7 @@ from sync_worker.adapters.http import Budget, FixedHeaders, NoBudget, RemoteHttp
 from sync_worker.adapters.ledger import SqlLedger
 from sync_worker.adapters.ledger_admin import LedgerAdmin
 from sync_worker.adapters.ledger_figures import FigureLedger, LedgerFigures
+from sync_worker.adapters.ledger_findings import SqlRuns
 from sync_worker.adapters.ledger_retention import LedgerRetention, Retention
 from sync_worker.adapters.redis import Asking, RedisBudget, RedisGuard, RedisTokens, open_redis
 from sync_worker.adapters.redis_figures import BrokerFigures, broker_figures
@@ -41,6 +42,9 @@ from sync_worker.metrics import count_call
 from sync_worker.migrations.upgrade import downgrade, upgrade
 from sync_worker.model import Side, Site
 from sync_worker.ports import Bell, Connection, Remote
+from sync_worker.reconcile import Pace, Reconcile
+from sync_worker.rehearsal import Deed
+from sync_worker.runs import Sweep
 from sync_worker.seal import Seal
 
 if TYPE_CHECKING:
@@ -50,6 +54,7 @@ REDIS_SECONDS = 0.5
 READY_SECONDS = 0.25
 WORKER_SQL_SECONDS = 5.0
 GATEWAY_SQL_SECONDS = 0.6
+SWEEP_THREADS = 4  # jobs of a sweep at a time: enough for any remote's budget, and webhooks keep their slots
 
 
 class Monotonic:
@@ -59,12 +64,19 @@ class Monotonic:
         return time.monotonic()
 
 
+class NoBell:
+    """Implements ports.Bell where the sweeper of the workers is soon enough."""
+
+    def ring(self, inbox_ids: Sequence[int]) -> None:
+        return
+
+
 class Wiring:
     """All parts of one process, made when first needed. Not to be shared across a fork."""
 
     def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
         self.settings, self.environ = settings, environ
-        self._connections: dict[int, Connection] = {}
+        self._connections: dict[tuple[int, bool], Connection] = {}
         self._turn = threading.Lock()
         self._closing = ExitStack()
         if settings.is_sqlite:
@@ -140,9 +152,16 @@ class Wiring:
     def guard(self) -> RedisGuard:
         return RedisGuard(self.cache)
 
-    def _budget(self, name: str, capacity: float, per_minute: float) -> Budget:
-        processes = self.settings.budget_processes
-        return RedisBudget(self.cache, f"budget:{name}", capacity=capacity, per_minute=per_minute, processes=processes)
+    def _budget(self, name: str, capacity: float, per_minute: float, *, is_patient: bool) -> Budget:
+        """``is_patient``: for sweeps, which leave a quarter of the bucket to webhooks."""
+        return RedisBudget(
+            self.cache,
+            f"budget:{name}",
+            capacity=capacity,
+            per_minute=per_minute,
+            processes=self.settings.budget_processes,
+            reserve=capacity / 4 if is_patient else 0.0,
+        )
 
     # -- remotes
 
@@ -152,19 +171,27 @@ class Wiring:
 
     def connect(self, site: Site) -> Connection:
         """The live remotes of a site, made once. Raises Misconfigured."""
-        with self._turn:
-            if site.id not in self._connections:
-                self._connections[site.id] = self._connection(site)
-            return self._connections[site.id]
+        return self._connect(site, is_patient=False)
 
-    def _connection(self, site: Site) -> Connection:
-        api = self.wix_api(site.instance_id)
-        remotes: dict[Side, Remote] = {Side.WIX: WixRatings(api), Side.EXTERNAL: self.external(site.connector)}
+    def connect_patiently(self, site: Site) -> Connection:
+        """The same for sweeps: webhooks go first. Raises Misconfigured."""
+        return self._connect(site, is_patient=True)
+
+    def _connect(self, site: Site, *, is_patient: bool) -> Connection:
+        with self._turn:
+            if (site.id, is_patient) not in self._connections:
+                self._connections[site.id, is_patient] = self._connection(site, is_patient=is_patient)
+            return self._connections[site.id, is_patient]
+
+    def _connection(self, site: Site, *, is_patient: bool) -> Connection:
+        api = self.wix_api(site.instance_id, is_patient=is_patient)
+        external = self.external(site.connector, is_patient=is_patient)
+        remotes: dict[Side, Remote] = {Side.WIX: WixRatings(api), Side.EXTERNAL: external}
         # A plugin has it or has not: only parent_changed events ask for it.
         children = getattr(remotes[Side.EXTERNAL], "children", None)
         return Connection(remotes, WixPeople(api), children)
 
-    def wix_api(self, instance_id: str) -> WixApi:
+    def wix_api(self, instance_id: str, *, is_patient: bool = False) -> WixApi:
         settings = self.settings
         url = settings.wix_api_base_url
         is_local = url.startswith("http://")
@@ -184,7 +211,12 @@ class Wiring:
             instance_id=instance_id,
             token_path=ENDPOINTS["create_token"][1],
         )
-        budget = self._budget(f"wix:{instance_id}", settings.wix_budget_capacity, settings.wix_budget_per_minute)
+        budget = self._budget(
+            f"wix:{instance_id}",
+            settings.wix_budget_capacity,
+            settings.wix_budget_per_minute,
+            is_patient=is_patient,
+        )
         http = RemoteHttp(
             url,
             remote="wix",
@@ -203,16 +235,17 @@ class Wiring:
         managed = [one for one in self.manifests.values() if one.webhook is not None and one.webhook.manage is not None]
         return {one.id: ExternalHooks(one, self._external_http(one)) for one in managed}
 
-    def _external_http(self, manifest: Manifest) -> RemoteHttp:
+    def _external_http(self, manifest: Manifest, *, is_patient: bool = False) -> RemoteHttp:
         budget = manifest.http.budget
-        shared = self._budget(f"external:{manifest.id}", float(budget.requests), budget.per_minute)
+        name, capacity = f"external:{manifest.id}", float(budget.requests)
+        shared = self._budget(name, capacity, budget.per_minute, is_patient=is_patient)
         return http_of(manifest, shared, self._tokens, observe=count_call)
 
-    def external(self, connector: str) -> Remote:
+    def external(self, connector: str, *, is_patient: bool = False) -> Remote:
         manifest = self.manifests.get(connector)
         if manifest is None:
             raise Misconfigured(f"there is no connector {connector!r}; name its manifest in CONNECTORS")
-        return remote_of(manifest, self._external_http(manifest))
+        return remote_of(manifest, self._external_http(manifest, is_patient=is_patient))
 
     @property
     def _tokens(self) -> RedisTokens:
@@ -223,6 +256,17 @@ class Wiring:
         self._closing.close()
 
     # -- the whole
+
+    @cached_property
+    def runs(self) -> SqlRuns:
+        """For sweeps; the whole ledger too."""
+        return SqlRuns(self.open_database(WORKER_SQL_SECONDS, SWEEP_THREADS + 2))
+
+    def reconcile(self, site: Site, sweep: Sweep, pace: Pace, note: Callable[[Deed], None]) -> Reconcile:
+        """A run over a site; what it rings for is left to the workers' sweeper. Raises Misconfigured."""
+        self.connect_patiently(site)
+        parts = (self.runs, self.guard, NoBell(), self.connect_patiently, Monotonic(), lambda: str(uuid.uuid4()))
+        return Reconcile(sweep, site, self.runs, Intake(*parts), pace, note)
 
     def intake(self, bell: Bell) -> Intake:
         return Intake(self.ledger, self.guard, bell, self.connect, Monotonic(), lambda: str(uuid.uuid4()), self)

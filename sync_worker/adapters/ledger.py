@@ -28,6 +28,7 @@ from sync_worker.adapters.tables import (
     intent,
     link,
     link_value,
+    site,
     tombstone,
 )
 from sync_worker.errors import LeaseLost, Permanent, Transient
@@ -296,13 +297,18 @@ class SqlLedger(PeopleLedger):
         is_new = (inbox.c.link_id == bindparam("the_link")) & (inbox.c.state == str(InboxState.NEW))
         return select(inbox.c.id).where(is_new, ~waits).order_by(inbox.c.id)
 
-    def deletes_exceeded(self, site_id: int, side: Side) -> bool:
+    def deletes_exceeded(self, site_id: int, side: Side, more: int = 0) -> bool:
         recent = (history.c.site_id == site_id) & (history.c.side == str(side)) & (history.c.what == "delete")
         with self._transactions.read() as connection:
             count = select(func.count()).select_from(history)
             deletes = connection.execute(count.where(recent, history.c.at > self._in(-HOUR_SECONDS))).scalar_one()
-            if deletes < BRAKE_LEAST:
+            if deletes + more < BRAKE_LEAST:
                 return False
-            is_live = (link.c.site_id == site_id) & (link.c.state == str(LinkState.LIVE))
-            live = connection.execute(select(func.count()).select_from(link).where(is_live)).scalar_one()
-        return bool(deletes >= max(BRAKE_LEAST, live * BRAKE_SHARE))
+            return bool(deletes + more >= self._deletes_most(connection, site_id))
+
+    def _deletes_most(self, connection: Connection, site_id: int) -> float:
+        """Where the brake grips: max(20, 5 % of the live links), or above what a person has allowed."""
+        is_live = (link.c.site_id == site_id) & (link.c.state == str(LinkState.LIVE))
+        live = connection.execute(select(func.count()).select_from(link).where(is_live)).scalar_one()
+        allowed = select(site.c.deletes_allowed).where(site.c.id == site_id, site.c.deletes_allowed_until > self._now)
+        return max(BRAKE_LEAST, live * BRAKE_SHARE, connection.execute(allowed).scalar() or 0)

@@ -21,19 +21,21 @@ from sync_worker.seal import Seal
 
 GUARD_SECONDS = 72 * 3600  # Wix redelivers for 47 h: celery-and-ingest, section 0
 
+AWAY_SECONDS = 5.0
+
 log = structlog.get_logger(__name__)
 
-# Keys: the bucket. Arguments: capacity, tokens each second. A missing key starts empty: a wiped Redis must not double
-# the rate. Returns 0, or the milliseconds until a token is there.
+# Keys: the bucket. Arguments: capacity, tokens each second, tokens that stay for others. A missing key starts empty: a
+# wiped Redis must not double the rate. Returns 0, or the milliseconds until a token is there.
 TAKE = """
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
 local bucket = redis.call('HMGET', KEYS[1], 'tokens', 'at', 'paused_until')
-local capacity, rate = tonumber(ARGV[1]), tonumber(ARGV[2])
+local capacity, rate, reserve = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local tokens, at = tonumber(bucket[1]) or 0, tonumber(bucket[2]) or now
 local paused_until = tonumber(bucket[3]) or 0
 tokens = math.min(capacity, tokens + math.max(0, now - at) * rate)
-local wait = math.max(paused_until - now, (1 - tokens) / rate)
+local wait = math.max(paused_until - now, (1 + reserve - tokens) / rate)
 if wait <= 0 then tokens = tokens - 1 end
 redis.call('HSET', KEYS[1], 'tokens', tostring(tokens), 'at', tostring(now))
 redis.call('EXPIRE', KEYS[1], 604800)
@@ -141,7 +143,8 @@ class LocalBudget:
 class RedisBudget:
     """The request budget of one remote account, shared by the fleet; implements adapters.http.Budget.
 
-    ``processes``: while Redis is away each process takes this share of the rate for itself.
+    ``processes``: while Redis is away each process takes this share of the rate for itself. ``reserve``: so many
+    tokens stay in the bucket for those who have none to leave; who leaves some to others rests while Redis is away.
     """
 
     def __init__(
@@ -152,17 +155,20 @@ class RedisBudget:
         capacity: float,
         per_minute: float,
         processes: int = 1,
+        reserve: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._ask, self._key = ask, key
+        self._ask, self._key, self._reserve = ask, key, reserve
         self._capacity, self._rate = capacity, per_minute / 60.0
         self._take, self._pause = ask.redis.register_script(TAKE), ask.redis.register_script(PAUSE)
         self._local = LocalBudget(max(1.0, capacity / processes), per_minute / processes, clock)
 
     def take(self) -> None:
         try:
-            wait = self._ask(lambda: self._take(keys=[self._key], args=[self._capacity, self._rate]))
+            wait = self._ask(lambda: self._take(keys=[self._key], args=[self._capacity, self._rate, self._reserve]))
         except RedisAway:
+            if self._reserve:
+                raise RateLimited("sweeps rest while Redis is away", retry_after=AWAY_SECONDS) from None
             self._local.take()
             return
         if int(wait) > 0:

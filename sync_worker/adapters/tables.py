@@ -52,6 +52,8 @@ site = Table(
     Column("state", String(16), nullable=False, default="active"),
     Column("created_at", Float, nullable=False),
     Column("lifecycle_at", Float),  # Wix's time of the newest installation or removal that we heard of
+    Column("deletes_allowed", Integer, nullable=False, default=0, server_default="0"),  # within an hour, to a side
+    Column("deletes_allowed_until", Float, nullable=False, default=0, server_default="0"),
 )
 
 entity_map = Table(
@@ -271,4 +273,36 @@ run = Table(
     Column("counts", ExactJSON, nullable=False, default=dict),
     Column("started_at", Float, nullable=False),
     Column("ended_at", Float),
+    Column("fence", BigInteger, nullable=False, default=0, server_default="0"),
+    Column("lease_until", Float, nullable=False, default=0, server_default="0"),
+)
+_open_sweep = text("state = 'running' AND kind IN ('baseline', 'sweep', 'dry_run')")
+Index("uq_run_open_sweep", run.c.site_id, unique=True, sqlite_where=_open_sweep, postgresql_where=_open_sweep)
+
+# What a running sweep saw in its listings; forgotten when it ends.
+listed = Table(
+    "listed",
+    metadata,
+    Column("run_id", RowId, ForeignKey("run.id"), primary_key=True, autoincrement=False),
+    Column("side", String(16), primary_key=True),
+    Column("remote_id", String(512), primary_key=True),
+    Column("mark", String(16), nullable=False),
+    Column("change", String(16), nullable=False, default="upsert"),
+    Column("entity_id", RowId, nullable=False, default=0),  # 0, with an empty contact: the key is not known (yet)
+    Column("contact_id", String(64), nullable=False, default=""),
+    Column("record", ExactJSON),
+    Column("must_read", Boolean, nullable=False, default=False),
+    Column("hold", String(32), nullable=False, default=""),
+    Index("ix_listed_findings", "run_id", "mark", "entity_id", "contact_id"),
+)
+
+# Records on file that the last complete listing of their side did not show, and the run that missed them first.
+missing = Table(
+    "missing",
+    metadata,
+    _site(),
+    Column("side", String(16), nullable=False),
+    Column("remote_id", String(512), nullable=False),
+    Column("run_id", RowId, nullable=False),
+    UniqueConstraint("site_id", "side", "remote_id"),
 )

@@ -15,13 +15,16 @@ from sync_worker.errors import Transient
 from sync_worker.lease_keeper import LeaseKeeper
 from sync_worker.model import Base, Intent, Lease, NewDelivery, Side
 from sync_worker.ports import Commit, Committed, Located, Run, Stored
+from sync_worker.reconcile import Reconcile
 from sync_worker.resolve import Resolver
+from sync_worker.runs import Absences, Sweep
 from sync_worker.settlement import Settlement
 from sync_worker.slot_write import SlotWrite
 from sync_worker.view import View
 from tests.twins.memory_guard import MemoryGuard
 from tests.twins.memory_ledger import MemoryLedger
 from tests.twins.memory_remote import MemoryRemote
+from tests.twins.memory_runs import MemoryRuns
 
 Switch = tuple[Any, str, Callable[..., Any]]
 
@@ -129,6 +132,30 @@ def _always(*arguments: Any, **named: Any) -> bool:
     return True
 
 
+_note_absences, _put, _list_page = MemoryRuns.note_absences, MemoryRuns._put, Reconcile._list_page
+
+
+def _due_at_once(self: MemoryRuns, sweep: Sweep, side: Side) -> Absences:
+    for at, remote_id in self.ledger.records_on_file():
+        self.missing.setdefault((sweep.site_id, at, remote_id), 0)
+    return _note_absences(self, sweep, side)
+
+
+def _put_as_told(self: MemoryRuns, key: Any, row: Any, new: NewDelivery) -> Any:
+    return _put(self, key, replace(row, must_read=False), new)
+
+
+def _failed_page_ends_the_listing(self: Reconcile, side: Side) -> None:
+    try:
+        _list_page(self, side)
+    except Transient:
+        self._end_listing(side, [], {})
+
+
+def _no_more(*arguments: Any, **named: Any) -> int:
+    return 0
+
+
 MECHANISMS: dict[str, tuple[Switch, ...]] = {
     "lease": ((MemoryLedger, "lease", _lease_for_all), (MemoryLedger, "_leased", _any_holder)),
     "fence": ((MemoryLedger, "_leased", _any_holder),),
@@ -156,6 +183,12 @@ MECHANISMS: dict[str, tuple[Switch, ...]] = {
     "hints for children": ((Children, "hints_of", _nobody),),
     "refusing what is not offered": ((LinkRun, "refusal_of", _nothing),),
     "check of what was returned": ((LinkRun, "check_returned", _nothing),),
+    "two sweeps": ((MemoryRuns, "note_absences", _due_at_once),),
+    "by-id confirmation": ((Reconcile, "_is_gone", _always), (MemoryRuns, "_put", _put_as_told)),
+    "complete listing": ((Reconcile, "_list_page", _failed_page_ends_the_listing),),
+    "half of the listing": ((MemoryRuns, "_is_too_little", _never),),
+    "brake of a sweep": ((MemoryRuns, "brake", _no_more),),
+    "brake of an hour": ((MemoryLedger, "deletes_exceeded", _never),),
 }
 # These need people who merge or leave: tests/simulation/test_people.py.
 PEOPLE_MECHANISMS: dict[str, tuple[Switch, ...]] = {

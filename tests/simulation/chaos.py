@@ -74,6 +74,15 @@ SCENES: dict[str, Options] = {
         external=Capabilities(many_fields=True, has_revision=False, update_precondition=False, trusts_payload=False),
     ),
     "many people": Options(STORM, people=4, entities=3, acts=20),
+    "storm, sweeps all the time": Options(STORM, people=3, entities=2, acts=12, sweeps_meanwhile=True),
+    "storm, sweeps all the time, no revisions outside": Options(
+        STORM,
+        sweeps_meanwhile=True,
+        external=Capabilities(many_fields=True, has_revision=False, update_precondition=False, trusts_payload=False),
+    ),
+    "half of the webhooks dropped, sweeps all the time": Options(
+        Faults(drop=0.5, crash=0.01, list_skip=0.2, list_cut=0.1), people=3, acts=12, sweeps_meanwhile=True
+    ),
 }
 SCENES |= PLATFORMS
 # Where no webhook is lost for good, the engine needs nobody to sweep behind it.

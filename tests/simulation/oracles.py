@@ -36,6 +36,8 @@ def not_converged(world: World) -> Iterator[str]:
             for field in world.options.fields:
                 wix = shown(world, Side.WIX, wix_ref, person, field.attribute)
                 external = shown(world, Side.EXTERNAL, external_ref, person, field.external_field, behind)
+                if is_absence_disbelieved(world, wix, external):
+                    continue
                 if not agree(field, wix, external):
                     yield f"I1 {wix_ref.entity_id} {person.contact_id} {field.attribute}: {wix} against {external}"
 
@@ -55,6 +57,12 @@ def living(world: World) -> list[Person]:
 
 def is_held(world: World, entity: EntityRef, person: Person) -> bool:
     return any(world.is_held(entity, one) for one in world.aliases(person))
+
+
+def is_absence_disbelieved(world: World, wix: Decimal | None, external: Decimal | None) -> bool:
+    """I18: nothing counts as deleted on a side whose listing shows under half of what is on file."""
+    absent = {side for side, value in ((Side.WIX, wix), (Side.EXTERNAL, external)) if value is None}
+    return bool(absent & world.disbelieved)
 
 
 def shown(
@@ -241,7 +249,7 @@ def resurrected(world: World) -> Iterator[str]:
             # After a merge somebody else's rating may have taken the place; an erased person's may be left outside.
             if world.is_held(entity, person) or len(world.aliases(person)) > 1 or person in world.erased:
                 continue
-            if world.last_act.get(key) == act and any(live_records(world, key)):
+            if world.last_act.get(key) == act and any(live_records(world, key)) and side not in world.disbelieved:
                 yield f"I9 {key} lives although {remote_id} was deleted on {side} while both sides were in step"
 
 

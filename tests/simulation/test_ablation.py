@@ -17,6 +17,7 @@ from tests.simulation.ablations import MECHANISMS, without
 from tests.simulation.chaos import memory_ledger, run_seed
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.scenarios import SCENARIOS, changes, deletes, ending_of, rates
+from tests.simulation.test_sweeps import OF_SWEEPS
 from tests.simulation.world import CALM, PERCENT, Options, World
 from tests.twins.memory_remote import RemoteEvent
 
@@ -63,7 +64,7 @@ GUARDED = {
 
 
 def test_every_mechanism_is_accounted_for() -> None:
-    assert set(MECHANISMS) == {*ALONE, *BY_CHANCE, *COVERED, *GUARDED}
+    assert set(MECHANISMS) == {*ALONE, *BY_CHANCE, *COVERED, *GUARDED, *OF_SWEEPS}
 
 
 def breaks(name: str, crash: int = 0) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 
 from greenlet import getcurrent, greenlet
 
-from sync_worker.errors import Duplicate, Gone
+from sync_worker.errors import Duplicate, Gone, SyncError
 from sync_worker.intake import Intake
 from sync_worker.model import (
     Contact,
@@ -28,9 +28,13 @@ from sync_worker.model import (
     Site,
 )
 from sync_worker.ports import Capabilities, Connection, Ledger
+from sync_worker.reconcile import Pace, Reconcile
+from sync_worker.rehearsal import Deed
+from sync_worker.runs import RunKind, Sweep
 from sync_worker.scale import FieldMap, Scale
 from tests.twins.memory_guard import MemoryGuard
 from tests.twins.memory_remote import MemoryPeople, MemoryRemote, RemoteEvent, record_payload
+from tests.twins.memory_runs import MemoryRuns
 
 PERCENT = Scale(Decimal(0), Decimal(100), Decimal(1))
 STARS = Scale(Decimal(1), Decimal(5), Decimal(1))
@@ -60,6 +64,8 @@ class Faults:
     find_lag: float = 0.0
     vanish: float = 0.0  # an accepted create never shows
     clock_jump: float = 0.0
+    list_skip: float = 0.0
+    list_cut: float = 0.0
 
 
 CALM = Faults()
@@ -76,6 +82,8 @@ STORM = Faults(
     broker_loss=0.01,
     find_lag=0.2,
     clock_jump=0.004,
+    list_skip=0.1,
+    list_cut=0.05,
 )
 
 
@@ -116,10 +124,12 @@ class Options:
     workers: int = 3
     merges: float = 0.0  # chance that an act is a merge of two contacts
     erasures: float = 0.0  # chance that an act is the privacy request of a person
-    sweeps: bool = True  # whether the world ends with a sweep, as a reconciling job would do
+    sweeps: bool = True  # whether the world ends with sweeps
+    sweeps_meanwhile: bool = False  # and whether some begin while everything happens
     parent_events: bool = False  # events outside name the rated thing, and only when the number of its records changes
 
 
+SWEEPS = 3
 LedgerMaker = Callable[[Callable[[], float]], Any]
 
 
@@ -159,6 +169,9 @@ class World:
         self.entities = [self._entity(number) for number in range(options.entities)]
         self.persons = [self._person(number) for number in range(options.people)]
         self.intake = self.make_intake()
+        self.runs: Any = self.ledger if hasattr(self.ledger, "begin") else MemoryRuns(self.ledger)
+        self.deeds: list[Deed] = []
+        self.disbelieved: set[Side] = set()  # sides whose last listing showed too little to be believed
 
     # -- making it
 
@@ -167,6 +180,8 @@ class World:
         remote.find_lags = lambda: self._chance(self.faults.find_lag)
         remote.later = self._show_later
         remote.vanishes = lambda: self._chance(self.faults.vanish)
+        remote.list_skips = lambda: self._chance(self.faults.list_skip)
+        remote.list_is_cut = lambda: self._chance(self.faults.list_cut)
         if side is Side.EXTERNAL and self.options.normalises:
             remote.normalise = lambda name, value: value.quantize(Decimal(1))
         return remote
@@ -447,6 +462,8 @@ class World:
         if self.workers:
             choices += [lambda: self.step_worker(self.random.randrange(len(self.workers)))] * 8
         choices.append(self._let_time_pass)
+        if self.options.sweeps_meanwhile and self._chance(0.1):
+            choices.append(self.start_sweep)
         self.random.choice(choices)()
 
     def _let_time_pass(self) -> None:
@@ -490,29 +507,53 @@ class World:
         raise AssertionError("the world did not come to rest")
 
     def settle(self) -> None:
-        """Faults off, everything delivered, every record looked at once more (as a sweep would)."""
+        """Faults off, everything delivered, then sweeps: a deletion that was not told shows in the second one."""
         self.faults = CALM
         self.drain()
-        for _ in range(2 if self.options.sweeps else 0):
+        for _ in range(SWEEPS if self.options.sweeps else 0):
             self.sweep()
             self.drain()
 
+    # -- sweeps
+
     def sweep(self) -> None:
-        """Every record of both sides as a hint, and every record on file that its side no longer lists."""
-        hints = [(side, "upsert", record.remote_id) for side in Side for record in self.remotes[side].records.values()]
-        hints += [
-            (side, "delete", remote_id)
-            for side, remote_id in self.ledger.records_on_file()
-            if remote_id not in self.remotes[side].records
-        ]
-        for side, change, remote_id in hints:
-            self.hint(side, change, remote_id)
+        """The real one, from its beginning or from where one was interrupted, to its end."""
+        self.now += 30.0  # the lease of a dead run ends
+        self.start_sweep()
+        while self.workers:
+            self.step_worker(len(self.workers) - 1)
+
+    def start_sweep(self) -> None:
+        self.workers.append(greenlet(self._sweep))
+
+    def _sweep(self) -> None:
+        runs: Any = _Stepping(self.runs, self._step, "runs")
+        try:
+            sweep = runs.begin(self.site.id, RunKind.SWEEP)
+            if sweep is None:
+                return
+            run = self.reconcile(sweep, runs)
+            try:
+                run.work()
+            except SyncError:
+                runs.release_run(sweep)
+            self.disbelieved = {side for side in Side if run.sweep.counts.get(f"refused_{side}")}
+        except Crash:
+            return
 
     def hint(self, side: Side, change: str, remote_id: str) -> None:
+        """Have one record looked at again."""
         self.next_event += 1
         source = "instance-1" if side is Side.WIX else "own-service"
-        stored = self.ledger.store(NewDelivery(side, source, f"sweep-{self.next_event}", change, remote_id, {}))
+        stored = self.ledger.store(NewDelivery(side, source, f"hint-{self.next_event}", change, remote_id, {}))
         self.queue += self.ledger.release_held(None, inbox_ids=[stored.inbox_id])
+
+    def reconcile(self, sweep: Sweep, runs: Any) -> Reconcile:
+        return Reconcile(sweep, self.site, runs, self.intake, Pace(self._wait), self.deeds.append)
+
+    def _wait(self, seconds: float) -> None:
+        self.now += seconds
+        self._step("wait")
 
     def replay(self, deliveries: Iterable[NewDelivery]) -> None:
         """Deliver again, under new delivery ids, what was delivered before."""

@@ -91,6 +91,7 @@ class MemoryLedger:
     intent_links: dict[str, int] = field(default_factory=dict)
     redirects: dict[tuple[int, str], str] = field(default_factory=dict)
     lifecycle_at: dict[int, float] = field(default_factory=dict)
+    allowed: dict[int, tuple[int, float]] = field(default_factory=dict)  # deletes within an hour, and until when
 
     # -- set-up
 
@@ -553,13 +554,16 @@ class MemoryLedger:
             self.sites[key.site_id],
             row.link,
             next(one for _, one in self.entities if one.id == key.entity_id),
-            self._known_as(key.site_id, key.contact_id) or Contact(key.contact_id),
+            self.contact_of(key),
             row.intent,
             tuple(taken),
             self.now(),
             self._merged_into(key.site_id, key.contact_id),
             self._kin(key),
         )
+
+    def contact_of(self, key: RatingKey) -> Contact:
+        return self._known_as(key.site_id, key.contact_id) or Contact(key.contact_id)
 
     def _of_link(self, link_id: int) -> list[_Row]:
         return [row for row in self.inbox.values() if row.delivery.link_id == link_id]
@@ -677,7 +681,7 @@ class MemoryLedger:
             if row.delivery.state is InboxState.NEW and (not row.delivery.reason or row.next_attempt_at <= self.now())
         ]
 
-    def deletes_exceeded(self, site_id: int, side: Side) -> bool:
+    def deletes_exceeded(self, site_id: int, side: Side, more: int = 0) -> bool:
         recent = sum(
             1
             for link_id, at, entry in self.history
@@ -686,12 +690,14 @@ class MemoryLedger:
             and at > self.now() - 3600
             and self.links[link_id].link.key.site_id == site_id
         )
-        if recent < 20:
-            return False
+        return recent + more >= self.deletes_most(site_id)
+
+    def deletes_most(self, site_id: int) -> float:
         live = sum(
             1 for row in self.links.values() if row.link.state is LinkState.LIVE and row.link.key.site_id == site_id
         )
-        return recent >= max(20, live * 0.05)
+        allowed, until = self.allowed.get(site_id, (0, 0.0))
+        return max(20, live * 0.05, allowed if until > self.now() else 0)
 
     # -- for the simulator
 

@@ -70,6 +70,8 @@ class MemoryRemote:
     later: Callable[[Callable[[], None]], None] = lambda show: show()
     vanishes: Callable[[], bool] = lambda: False
     is_unknown: Callable[[Person], bool] = lambda person: False
+    list_skips: Callable[[], bool] = lambda: False  # a listing leaves a record out
+    list_is_cut: Callable[[], bool] = lambda: False  # a listing ends with an empty page
     records: dict[str, Record] = field(default_factory=dict)
     sequences: Counter[str] = field(default_factory=Counter)
     gone: dict[str, Record] = field(default_factory=dict)
@@ -106,11 +108,14 @@ class MemoryRemote:
     def list_page(self, cursor: str | None = None) -> Page:
         self.calls["list"] += 1
         self._fail_reading("list")
+        if self.list_is_cut():
+            return Page([])
         ids = sorted(self.records, key=lambda one: int(one[1:]))
         start = next((place for place, one in enumerate(ids) if int(one[1:]) > int(cursor or 0)), len(ids))
         page = ids[start : start + self.page_size]
         has_more = start + self.page_size < len(ids)
-        return Page([self.records[one] for one in page], page[-1][1:] if has_more else None)
+        shown = [self.records[one] for one in page if not self.list_skips()]
+        return Page(shown, page[-1][1:] if has_more else None)
 
     def children(self, parent_id: str) -> Iterator[Record]:
         self.calls["children"] += 1

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 from sqlalchemy import Engine, func, select
 
-from sync_worker.adapters.ledger import SqlLedger
 from sync_worker.adapters.ledger_admin import LedgerAdmin
+from sync_worker.adapters.ledger_findings import SqlRuns
 from sync_worker.adapters.ledger_rows import to_history
 from sync_worker.adapters.tables import entity_map, history, inbox, intent, link, link_value, metadata
 from sync_worker.model import EntityRef, HistoryEntry, Person, Policy, Record, Side, Site
 from sync_worker.scale import FieldMap
 
 
-class ObservedLedger(SqlLedger):
+class ObservedLedger(SqlRuns):
     """SqlLedger, plus the set-up and the questions that MemoryLedger offers."""
 
     def __init__(self, engine: Engine, *, makes_tables: bool = True) -> None:

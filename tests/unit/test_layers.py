@@ -17,6 +17,7 @@ PURE = {
     "sync_worker.plan",
     "sync_worker.sight",
     "sync_worker.slot_write",
+    "sync_worker.listing",
 }
 CORE = PURE | {
     "sync_worker.ports",
@@ -31,6 +32,10 @@ CORE = PURE | {
     "sync_worker.people_changes",
     "sync_worker.site_changes",
     "sync_worker.intake",
+    "sync_worker.runs",
+    "sync_worker.bulk_people",
+    "sync_worker.rehearsal",
+    "sync_worker.reconcile",
 }
 IO_MODULES = {
     "socket",

@@ -1,0 +1,260 @@
+"""Baseline and sweeps over real HTTP against both stand-ins, in one process."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from sandbox.server import Sandbox, SandboxOptions
+from sandbox.volume import GROUP, NAMESPACE, OWNER, Volume, load, silently
+from sync_worker.adapters.tables import run
+from sync_worker.config import load_settings
+from sync_worker.connector.fields import default_field
+from sync_worker.embedded_redis import EmbeddedRedis
+from sync_worker.model import EntityRef, Site
+from sync_worker.nightly import NightlySweeps, seconds_since
+from sync_worker.reconcile import Job, Pace, Reconcile
+from sync_worker.rehearsal import Deed, Forecast
+from sync_worker.runs import RunKind
+from sync_worker.wiring import Wiring
+
+SMALL = Volume(each_side=60, conflicting=3, strangers=10)
+
+
+@dataclass
+class Ground:
+    """Both stand-ins, full, and the parts that reconcile them."""
+
+    box: Sandbox
+    wiring: Wiring
+    site: Site
+    volume: Volume
+    deeds: list[Deed] = field(default_factory=list)
+    forecasts: list[Forecast] = field(default_factory=list)
+
+    def run(self, kind: RunKind = RunKind.SWEEP, pace: Pace | None = None) -> Reconcile:
+        """One run to its end (a dry one: to its plan)."""
+        self.deeds, self.forecasts = [], []
+        sweep = self.wiring.runs.begin(self.site.id, kind)
+        assert sweep is not None
+        run = self.wiring.reconcile(self.site, sweep, pace or Pace(lambda seconds: None), self.deeds.append)
+        assert run.list_both()
+        assert run.confirm_absences()
+        if kind is RunKind.DRY_RUN:
+            self.forecasts = [forecast for _, forecast in run.forecasts()]
+            self.wiring.runs.end(run.sweep)
+        else:
+            assert run.apply()
+        return run
+
+    def sides(self) -> tuple[dict[tuple[str, str], Decimal], dict[tuple[str, str], Decimal]]:
+        """What each side shows, by product number and address, in stars."""
+        emails = {one["id"]: one["primaryInfo"]["email"] for one in self.box.wix.contacts.values()}
+        wix = {
+            (one["entityId"].removeprefix("product-"), emails[one["owner"]["contactId"]]): Decimal(one["value"]) / 20
+            for one in self.box.wix.ratings.values()
+        }
+        external = {
+            (one["subject"]["id"].removeprefix("SKU-"), one["author"]["email"]): Decimal(one["score"])
+            for one in self.box.reviews.ratings.values()
+            if one["visibility"] != "removed"
+        }
+        return wix, external
+
+    def held(self) -> Counter[str]:
+        return Counter(one.reason for one in self.wiring.admin.held())
+
+
+RAISED = {"WIX_BUDGET_PER_MINUTE": "60000", "WIX_BUDGET_CAPACITY": "1000"}  # at both ends: the stand-in has no limit
+
+
+def make_ground(
+    folder: Path,
+    redis: EmbeddedRedis,
+    volume: Volume,
+    budget: Mapping[str, str] = RAISED,
+    rate_per_minute: int | None = None,
+) -> Iterator[Ground]:
+    box = Sandbox(SandboxOptions(rate_per_minute=rate_per_minute))
+    environ = {
+        **box.settings(),
+        "RATINGS_SYNC_HOME": str(folder),
+        "REDIS_URL": redis.url,
+        "REDIS_KEY_PREFIX": str(folder),
+    }
+    environ |= budget
+    wiring = Wiring(load_settings(environ), environ)
+    manifest = wiring.manifests["own-service"]
+    site, _ = wiring.admin.add_site(box.wix.instance_id, manifest.id, [default_field(manifest)])
+    pairs = [(EntityRef(wix, GROUP, NAMESPACE), EntityRef(sku)) for wix, sku in volume.products.items()]
+    wiring.admin.import_entities(site, pairs)
+    load(box, volume)
+    yield Ground(box, wiring, site, volume)
+    wiring.close()
+    box.stop()
+
+
+@pytest.fixture
+def ground(tmp_path: Path, redis_server: EmbeddedRedis, redis: Any) -> Iterator[Ground]:
+    yield from make_ground(tmp_path, redis_server, SMALL)
+
+
+def test_baseline_ends_with_both_sides_equal_but_for_strangers_who_are_held(ground: Ground) -> None:
+    ground.run()
+    wix, external = ground.sides()
+    strangers = {key for key in external if key[1].startswith("stranger")}
+    assert {key: value for key, value in external.items() if key not in strangers} == wix
+    assert len(wix) == 80
+    assert ground.held() == {"unknown_contact": 10}
+
+
+def test_wix_wins_the_first_difference_and_the_loser_is_in_the_history(ground: Ground) -> None:
+    before, _ = ground.sides()
+    ground.run()
+    after, _ = ground.sides()
+    assert {key: after[key] for key in before} == before
+    lines = ground.wiring.admin.history(limit=500)
+    assert sum(line.entry.reason == "first_difference_wix" and line.entry.loser is not None for line in lines) == 3
+
+
+def test_baseline_costs_at_most_a_call_for_each_rating_written_and_one_for_each_hundred_listed(ground: Ground) -> None:
+    ground.run()
+    calls = Counter(ground.box.wix.calls)
+    del calls["POST /oauth2/token"]
+    writes = len(ground.deeds)
+    assert writes == 20 + 30 + 3
+    assert calls.total() <= 1.02 * writes + 60 / 100 + 1
+
+
+def test_second_reconcile_writes_nothing_and_costs_two_listings_and_one_question_for_strangers(ground: Ground) -> None:
+    ground.run()
+    before = ground.sides()
+    ground.box.wix.calls.clear()
+    ground.box.reviews.calls.clear()
+    ground.run()
+    assert ground.deeds == []
+    assert ground.sides() == before
+    assert ground.box.wix.calls == {"POST /ratings/v1/ratings/query": 1, "POST /contacts/v4/contacts/query": 1}
+    assert ground.box.reviews.calls == {"GET /v1/ratings": 1}
+    assert ground.held() == {"unknown_contact": 10}
+
+
+def as_set(deeds: Sequence[Deed]) -> Counter[str]:
+    return Counter(
+        repr((one.operation, one.side, one.entity, one.person, dict(one.values), one.remote_id)) for one in deeds
+    )
+
+
+def test_dry_run_writes_nothing_and_lists_exactly_what_the_real_run_then_does(ground: Ground) -> None:
+    before = ground.sides()
+    ground.run(RunKind.DRY_RUN)
+    planned = as_set([deed for forecast in ground.forecasts for deed in forecast.deeds])
+    outcomes = Counter(forecast.outcome for forecast in ground.forecasts)
+    assert ground.sides() == before
+    assert outcomes == {
+        "link": 27,
+        "update on external": 3,
+        "create on external": 30,
+        "create on wix": 20,
+        "held unknown_contact": 10,
+    }
+    ground.run()
+    assert as_set(ground.deeds) == planned
+
+
+# -- every night
+
+
+def nightly(ground: Ground, seconds: float = 60.0) -> bool:
+    return NightlySweeps(ground.wiring, seconds).work()
+
+
+def test_no_sweep_begins_by_itself_before_a_person_has_confirmed_the_baseline(ground: Ground) -> None:
+    before = ground.sides()
+    assert not nightly(ground)
+    assert ground.sides() == before
+
+
+def test_nightly_sweep_repairs_and_then_rests_for_the_day(ground: Ground) -> None:
+    ground.run()
+    rating = next(iter(ground.box.wix.ratings.values()))
+    long_ago(ground)
+    with silently(ground.box):
+        ground.box.wix.update_rating(rating["id"], 100 if rating["value"] != 100 else 20, OWNER)
+    assert not nightly(ground)
+    wix, external = ground.sides()
+    assert {key: value for key, value in external.items() if not key[1].startswith("stranger")} == wix
+    ground.box.wix.calls.clear()
+    assert not nightly(ground)
+    assert ground.box.wix.calls.total() == 0
+
+
+def test_nightly_sweep_whose_time_is_over_goes_on_in_the_next_slice(ground: Ground) -> None:
+    ground.run()
+    long_ago(ground)
+    assert nightly(ground, 0.0)
+    assert not nightly(ground)
+
+
+def long_ago(ground: Ground) -> None:
+    """The last run began two days ago."""
+    with ground.wiring.runs._transactions.write() as connection:
+        connection.execute(update(run).values(started_at=run.c.started_at - 48 * 3600))
+
+
+def test_seconds_since_a_daily_time_reach_back_over_midnight() -> None:
+    at = datetime(2026, 5, 1, 2, 30, tzinfo=UTC)
+    assert (seconds_since("02:00", at), seconds_since("03:00", at)) == (1800.0, 23.5 * 3600)
+
+
+# -- the budget
+
+
+@pytest.mark.long
+@pytest.mark.alone
+@pytest.mark.timeout(600)
+def test_three_minutes_at_the_real_rate_use_the_budget_to_95_percent_and_never_exceed_it(
+    tmp_path: Path, redis_server: EmbeddedRedis, redis: Any
+) -> None:
+    grounds = make_ground(tmp_path, redis_server, Volume(1_400, 0, 0), budget={}, rate_per_minute=200)
+    ground = next(grounds)
+    ground.wiring.connect_patiently(ground.site)
+    until = [0.0]
+    with ThreadPoolExecutor(4) as pool:
+
+        def together(jobs: Sequence[Job]) -> list[str]:
+            return list(pool.map(lambda job: job() if time.monotonic() < until[0] else "later", jobs))
+
+        sweep = ground.wiring.runs.begin(ground.site.id, RunKind.SWEEP)
+        assert sweep is not None
+        pace = Pace(time.sleep, together, lambda: until[0] > 0 and time.monotonic() > until[0])
+        only_creates_on_wix = ground.wiring.reconcile(ground.site, sweep, pace, ground.deeds.append)
+        assert only_creates_on_wix.list_both()
+        assert only_creates_on_wix.confirm_absences()
+        leave_all_but_creates_on_wix(only_creates_on_wix)
+        ground.box.wix.calls.clear()
+        until[0] = time.monotonic() + 180
+        only_creates_on_wix.apply()
+    calls = Counter(ground.box.wix.calls)
+    del calls["POST /oauth2/token"]
+    print(f"{calls.total()} Wix calls in three minutes at 192 a minute, {calls['limited']} refused")  # noqa: T201
+    assert calls["limited"] == 0
+    assert 0.95 * 192 * 3 <= calls.total() <= 192 * 3 + 8
+    with pytest.raises(StopIteration):
+        next(grounds)
+
+
+def leave_all_but_creates_on_wix(run: Reconcile) -> None:
+    for finding, forecast in list(run.forecasts()):
+        if forecast.outcome != "create on wix":
+            run.runs.leave(run.sweep, [finding])
