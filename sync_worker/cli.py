@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 
 import click
+import structlog
 
-from sync_worker.cli_questions import held, history, replay, status
+from sync_worker.cli_held import held, replay
+from sync_worker.cli_questions import history, status
 from sync_worker.cli_run import demo, flower, migrate, prune, sandbox, up
 from sync_worker.cli_setup import map_group, site
 from sync_worker.errors import SyncError
@@ -17,6 +20,9 @@ from sync_worker.errors import SyncError
 def cli() -> None:
     """Keep the ratings of a Wix site and of an external review system in step.
 
+    \b
+    Example: ratings-sync setup
+
     Settings come from the environment and from .env; .env.example lists them all.
     """
 
@@ -26,7 +32,11 @@ for command in (site, map_group, status, held, replay, history, up, migrate, pru
 
 
 def main() -> None:
-    """The entry point."""
+    """The entry point. What a command prints is its answer: logs of errors go to stderr, others nowhere."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
     try:
         cli()
     except SyncError as error:

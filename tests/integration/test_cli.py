@@ -57,7 +57,9 @@ class Shell:
         ledger = SqlLedger(engine)
         hold_key = changes.pop("hold_key", None)
         reason = changes.pop("reason", "unknown_entity")
-        new = NewDelivery(Side.WIX, "instance-1", changes.pop("dedupe_id", "event-1"), "upsert", "rating-1", {})
+        side = changes.pop("side", Side.WIX)
+        source = "instance-1" if side is Side.WIX else "own-service"
+        new = NewDelivery(side, source, changes.pop("dedupe_id", "event-1"), "upsert", "rating-1", {})
         inbox_id = ledger.store(new).inbox_id
         ledger.hold([inbox_id], reason, hold_key=hold_key)
         engine.dispose()
