@@ -12,6 +12,7 @@ from sync_worker.cli_held import held, replay
 from sync_worker.cli_questions import history, status
 from sync_worker.cli_run import demo, flower, migrate, prune, sandbox, up
 from sync_worker.cli_setup import map_group, site
+from sync_worker.cli_transfer import export, import_ratings
 from sync_worker.errors import SyncError
 
 
@@ -27,7 +28,7 @@ def cli() -> None:
     """
 
 
-for command in (site, map_group, status, held, replay, history, up, migrate, prune, flower, sandbox, demo):
+for command in (site, map_group, status, held, replay, history, export, import_ratings, up, migrate, prune, flower, sandbox, demo):
     cli.add_command(command)
 
 

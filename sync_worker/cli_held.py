@@ -14,7 +14,7 @@ from rich.table import Table
 from sync_worker.adapters.ledger_held import DeliveryStory, HeldDelivery, HeldFilter, HistoryLine
 from sync_worker.cli_common import JSON, SITE, STAMP, Moment, print_json, the_site
 from sync_worker.errors import SyncError
-from sync_worker.model import Link, Record, Side
+from sync_worker.model import Link, Person, Record, Side
 from sync_worker.wiring import wiring
 
 REASON = click.option("--reason", metavar="REASON", help="Only those held for this reason.")
@@ -143,14 +143,16 @@ def _side_now(story: DeliveryStory, side: Side) -> dict[str, Any]:
     if story.site is None:
         return {"record": "cannot be asked: no site is added for this source"}
     ids = _ids_on(story, side)
-    if not ids:
-        return {"record": "none on file"}
     try:
         remote = wiring().connect(story.site).remotes[side]
-        shown = {remote_id: _record_words(remote.get(remote_id)) for remote_id in ids}
+        found: dict[str, Record | None] = {remote_id: remote.get(remote_id) for remote_id in ids}
+        if not ids and story.entity is not None and story.contact is not None:
+            person = Person(story.contact.contact_id, email=story.contact.email)
+            found = {one.remote_id: one for one in remote.find(story.entity.on(side), person)}
+        shown = {remote_id: _record_words(record) for remote_id, record in found.items()}
     except SyncError as error:
         return {"record": f"cannot be read now: {error}"}
-    return {f"record {remote_id}": words for remote_id, words in shown.items()}
+    return {f"record {remote_id}": words for remote_id, words in shown.items()} or {"record": "none"}
 
 
 def _ids_on(story: DeliveryStory, side: Side) -> list[str]:

@@ -300,6 +300,12 @@ class Intent:
     source_ids: Mapping[str, str] = field(default_factory=dict, hash=False)
     state: IntentState = IntentState.OPEN
 
+    @property
+    def is_imported(self) -> bool:
+        """Writes a value that neither side showed: one from a file."""
+        targets = self.targets.items()
+        return any(target is not None and self.sources.get(name) is None for name, target in targets)
+
 
 @dataclass(frozen=True, slots=True)
 class NewDelivery:

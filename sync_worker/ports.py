@@ -319,6 +319,9 @@ class Ledger(Protocol):
     def attach(self, inbox_id: int, key: RatingKey) -> int:
         """Commit that a delivery belongs to a key's link (made if need be). Returns the link id."""
 
+    def link_of(self, key: RatingKey) -> int:
+        """The id of a key's link, made if need be: for what comes from no delivery."""
+
     def lease(self, link_id: int) -> Run | None:
         """Take the lease for 15 s, take the link's deliveries, and read all; ``None`` if another has it."""
 

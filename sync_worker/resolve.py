@@ -65,7 +65,7 @@ class Resolver:
             # As good as gone until a later revision: a run that has an earlier one in hand must not bring it across.
             grave = Buried(side, record.remote_id, record.revision, record.sequence)
             return self._bury(grave) or Closing(InboxState.DONE, "not_published")
-        entity = self._entity(record.entity, side)
+        entity = self.entity_of(record.entity, side)
         if isinstance(entity, Closing):
             return entity
         contact = self._rater(record.person, side)
@@ -75,7 +75,8 @@ class Resolver:
 
     # -- what is rated
 
-    def _entity(self, ref: EntityRef | None, side: Side) -> Entity | Closing:
+    def entity_of(self, ref: EntityRef | None, side: Side) -> Entity | Closing:
+        """The mapped entity, or how a delivery for it ends. Raises Held, Permanent."""
         if ref is None:
             raise Held("no_entity", "the record does not say what it rates")
         entity = self.ledger.entity(self.site.id, side, ref)

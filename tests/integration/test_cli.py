@@ -28,11 +28,18 @@ FIELDS = "wix_attribute,external_field,wix_min,wix_max,wix_step,external_min,ext
 class Shell:
     folder: Path
     environ: dict[str, str]
+    timeout: float = 60
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         command = [COMMAND, *words]
         done = subprocess.run(
-            command, cwd=self.folder, env=self.environ, capture_output=True, text=True, timeout=60, check=False
+            command,
+            cwd=self.folder,
+            env=self.environ,
+            capture_output=True,
+            text=True,
+            timeout=self.timeout,
+            check=False,
         )
         assert "Traceback" not in done.stderr, done.stderr
         return done

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -122,7 +123,7 @@ def test_show_of_an_unreachable_side_still_tells_the_rest(live: tuple[Shell, San
     wiring.ledger.hold([inbox_id], "refused")
     shell.environ["OWN_SERVICE_URL"] = "http://127.0.0.1:9"
     assert "cannot be read now" in shell.good("held", "show", str(inbox_id))
-    assert "none on file" in shell.good("held", "show", str(inbox_id))
+    assert "record  none" in shell.good("held", "show", str(inbox_id))
 
 
 def test_show_of_an_unknown_delivery_says_so(site: Shell) -> None:

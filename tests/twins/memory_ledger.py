@@ -246,12 +246,15 @@ class MemoryLedger:
     # -- a run
 
     def attach(self, inbox_id: int, key: RatingKey) -> int:
+        row = self.inbox[inbox_id]
+        row.delivery = replace(row.delivery, link_id=self.link_of(key), site_id=key.site_id)
+        return self.by_key[key]
+
+    def link_of(self, key: RatingKey) -> int:
         if key not in self.by_key:
             link_id = len(self.links) + 1
             self.links[link_id] = _LinkRow(Link(link_id, key, 0, LinkState.LIVE, {}, {}))
             self.by_key[key] = link_id
-        row = self.inbox[inbox_id]
-        row.delivery = replace(row.delivery, link_id=self.by_key[key], site_id=key.site_id)
         return self.by_key[key]
 
     def lease(self, link_id: int) -> Run | None:
