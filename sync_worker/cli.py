@@ -8,10 +8,13 @@ import sys
 import click
 import structlog
 
+from sync_worker.cli_doctor import doctor
+from sync_worker.cli_guide import setup  # brings the proposals, which join the map commands
 from sync_worker.cli_held import held, replay
+from sync_worker.cli_mappings import map_group
 from sync_worker.cli_questions import history, status
 from sync_worker.cli_run import demo, flower, migrate, prune, sandbox, up
-from sync_worker.cli_setup import map_group, site
+from sync_worker.cli_setup import site
 from sync_worker.cli_transfer import export, import_ratings
 from sync_worker.errors import SyncError
 
@@ -28,7 +31,22 @@ def cli() -> None:
     """
 
 
-for command in (site, map_group, status, held, replay, history, export, import_ratings, up, migrate, prune, flower, sandbox, demo):
+for command in (
+    setup,
+    doctor,
+    site,
+    map_group,
+    status,
+    held,
+    replay,
+    history,
+    export,
+    import_ratings,
+    up,
+    migrate,
+    sandbox,
+    demo,
+):
     cli.add_command(command)
 
 

@@ -327,7 +327,8 @@ class LinkRun:
         self.history += self.entries(intent, known, values)
         if not intent.is_imported:
             for name in intent.targets:
-                self.bases[name] = _base(slot.side, values.get(name), intent.sources.get(name))
+                base = _base(slot.side, values.get(name), intent.sources.get(name))
+                self.bases[name] = replace(base, version=self.version_of(name))
         elif known is not None and known.revision is not None:
             # The sides have not agreed on it yet: until this run has brought it across, its echo is news.
             known = replace(known, revision=0)
@@ -462,7 +463,11 @@ class LinkRun:
                 self.view.sights[slot] = replace(sight, source="heard")
 
     def current(self, name: str) -> Base:
-        return Base(self.value_on(Side.WIX, name), self.value_on(Side.EXTERNAL, name))
+        return Base(self.value_on(Side.WIX, name), self.value_on(Side.EXTERNAL, name), self.version_of(name))
+
+    def version_of(self, name: str) -> int:
+        field = self.view.fields.get(name)
+        return field.version if field is not None else 1
 
     def new_records(self) -> dict[Slot, Known | None]:
         """What to remember of the slots that this run saw.

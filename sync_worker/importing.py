@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Literal
 
 from sync_worker.engine import Engine, LinkRun
-from sync_worker.errors import Held, Permanent, SyncError, Transient
+from sync_worker.errors import Held, LeaseLost, Permanent, SyncError
 from sync_worker.model import Base, Contact, EntityRef, InboxState, LinkState, Operation, RatingKey, Side, Site, Slot
 from sync_worker.plan import Write
 from sync_worker.ports import Closing, Connection
@@ -153,7 +153,7 @@ class Importer:
         """Create it on Wix unless it is known. Raises Refused; Transient, and then it may be brought again."""
         run = self.engine.ledger.lease(self.engine.ledger.link_of(key))
         if run is None:
-            raise Transient("another worker has this rating in hand", retry_after=BUSY_SECONDS)
+            raise LeaseLost("another worker has this rating in hand", retry_after=BUSY_SECONDS)
         work = OpinionRun(self.engine, run, opinion=values)
         try:
             work.work()

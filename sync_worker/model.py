@@ -207,10 +207,14 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """What each side showed for one attribute when both last agreed; ``None`` is absent."""
+    """What each side showed for one attribute when both last agreed; ``None`` is absent.
+
+    ``version``: of the field's mapping by which they agreed.
+    """
 
     wix: Decimal | None = None
     external: Decimal | None = None
+    version: int = field(default=1, compare=False)
 
     def on(self, side: Side) -> Decimal | None:
         return self.wix if side is Side.WIX else self.external

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from sync_worker.errors import RateLimited, Transient
+from sync_worker.errors import LeaseLost, RateLimited, Transient
 
 T = TypeVar("T")
 
@@ -17,14 +17,14 @@ LEAST_SECONDS = 0.02
 def patiently(call: Callable[[], T], sleep: Callable[[float], None]) -> T:
     """The call's answer.
 
-    The budget is waited for as long as it takes; any other failure that may pass, six times, 0.5 s doubling or as long
-    as the remote asks. Raises the last Transient.
+    The budget and another worker's lease are waited for as long as it takes (a lease ends by itself); any other failure
+    that may pass, six times, 0.5 s doubling or as long as the remote asks. Raises the last Transient.
     """
     failures = 0
     while True:
         try:
             return call()
-        except RateLimited as wait:
+        except (RateLimited, LeaseLost) as wait:
             sleep(max(LEAST_SECONDS, wait.retry_after if wait.retry_after is not None else FIRST_SECONDS))
         except Transient as failure:
             failures += 1

@@ -8,7 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, and_, func, or_, select, update
 
-from sync_worker.adapters.ledger_held import HeldLedger, HistoryLine, to_line
+from sync_worker.adapters.ledger_fields import FieldLedger, Imported, ImportRefused
+from sync_worker.adapters.ledger_held import HistoryLine, to_line
 from sync_worker.adapters.ledger_inbox import OPEN
 from sync_worker.adapters.ledger_rows import from_field, to_contact, to_entity
 from sync_worker.adapters.tables import (
@@ -19,7 +20,6 @@ from sync_worker.adapters.tables import (
     inbox,
     intent,
     link,
-    link_value,
     site,
 )
 from sync_worker.errors import Misconfigured
@@ -28,24 +28,6 @@ from sync_worker.model import Contact, Entity, EntityRef, InboxState, IntentStat
 from sync_worker.scale import FieldMap
 
 STATES = ("active", "paused", "removed")
-
-
-class ImportRefused(Exception):
-    """Rows cannot be mapped; nothing was changed. ``problems``: why, by position of the row."""
-
-    def __init__(self, problems: Mapping[int, str]) -> None:
-        super().__init__(f"{len(problems)} rows refused")
-        self.problems = dict(problems)
-
-
-@dataclass(frozen=True, slots=True)
-class Imported:
-    """Outcome of an import; ``released``: inbox ids of deliveries that had waited for these rows."""
-
-    added: int = 0
-    changed: int = 0
-    unchanged: int = 0
-    released: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +43,7 @@ class LedgerStatus:
     near_misses: int = 0  # processed events that carry our identity, but that neither ledger nor intent knew
 
 
-class LedgerAdmin(HeldLedger):
+class LedgerAdmin(FieldLedger):
     """Set-up and questions. Every import is one transaction: all rows or none."""
 
     # -- sites
@@ -167,20 +149,6 @@ class LedgerAdmin(HeldLedger):
         keys = [email_hold_key(one.email) for one in contacts if one.email is not None]
         keys += [contact_hold_key(one.contact_id) for one in contacts]
         return self._with_released(counts, keys, site_)
-
-    def import_fields(self, site_: Site, fields: Sequence[FieldMap]) -> Imported:
-        """Map attributes; one with linked values keeps its scales. Raises ImportRefused."""
-        rows = [{"site_id": site_.id, **from_field(one)} for one in fields]
-        counts = self._import(
-            field_map,
-            rows,
-            same=lambda row: or_(_equals(field_map, row, "wix_attribute"), _equals(field_map, row, "external_field")),
-            is_used=lambda found: and_(
-                link_value.c.site_id == found.site_id, link_value.c.attribute == found.wix_attribute
-            ),
-        )
-        self._sites.clear()
-        return self._with_released(counts, [], site_)
 
     def _import(
         self,
