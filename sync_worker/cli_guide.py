@@ -68,7 +68,7 @@ def steps() -> list[Step]:
             f"{entities} mapped" + (", others by equal id" if by_id else ""),
             "ratings-sync map entities propose --wix A.csv --external B.csv --out FILE; map entities import FILE",
         ),
-        Step("contacts", bool(people), f"{people} mapped; others are looked up", "ratings-sync map contacts match"),
+        Step("contacts", bool(sites), f"{people} mapped; others are looked up", "ratings-sync map contacts match"),
         Step(
             "fields",
             bool(sites) and not broken,

@@ -32,9 +32,9 @@ class ExportLedger(LedgerBase):
         return [dict(row) for row in rows], (ids[-1] if len(ids) == PAGE else None)
 
     def _lines(self, ids: list[int]) -> Any:
-        is_first = select(func.min(contact_map.c.id)).where(
-            contact_map.c.site_id == link.c.site_id, contact_map.c.wix_contact_id == link.c.contact_id
-        )
+        one = contact_map.alias("one")
+        is_same = (one.c.site_id == link.c.site_id) & (one.c.wix_contact_id == link.c.contact_id)
+        first = select(func.min(one.c.id)).where(is_same).correlate(link).scalar_subquery()
         return (
             select(
                 link.c.id.label("link"),
@@ -53,7 +53,7 @@ class ExportLedger(LedgerBase):
                 link_value.c.base_external.label("external_value"),
             )
             .join(entity_map, entity_map.c.id == link.c.entity_id)
-            .outerjoin(contact_map, contact_map.c.id == is_first.scalar_subquery())
+            .outerjoin(contact_map, contact_map.c.id == first)
             .outerjoin(link_value, link_value.c.link_id == link.c.id)
             .where(link.c.id.in_(ids))
             .order_by(link.c.id, link_value.c.attribute)
