@@ -42,10 +42,6 @@ def _is_text(node: ast.expr) -> bool:
 
 def all_reasons() -> set[str]:
     written = {reason for path in (ROOT / "sync_worker").rglob("*.py") for reason in reasons_in(path)}
-    by_policy = {name for name, choices in Policy.CHOICES.items() if "hold" in choices} & {
-        "first_difference",
-        "conflict",
-    }
     by_state = {f"site_{state}" for state in STATES if state != "active"}
     return written | by_state | {"misconfigured"}
 
