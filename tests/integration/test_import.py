@@ -67,7 +67,7 @@ def shop(shell: Shell, redis: Redis, redis_server: EmbeddedRedis) -> Iterator[Sh
     with Sandbox(SandboxOptions(rate_per_minute=None)) as box:
         budget = {"REDIS_URL": redis_server.url, "WIX_BUDGET_PER_MINUTE": "600000", "WIX_BUDGET_CAPACITY": "1000"}
         manifest = "extends: own-service\nid: own-service\nhttp: {budget: {requests: 5000, concurrency: 16}}\n"
-        shell.environ |= box.settings() | budget | {"CONNECTORS": f"./{shell.file('fast.yaml', manifest)}"}
+        shell.environ |= box.settings() | budget | {"CONNECTORS": str(shell.folder / shell.file("fast.yaml", manifest))}
         shell.good("site", "add", box.wix.instance_id, "--connector", "own-service")
         products = "".join(f"reviews,stores,wix-{number},,P{number}\n" for number in range(1, 10))
         shell.good("map", "entities", "import", shell.file("e.csv", ENTITIES + products))
@@ -126,7 +126,7 @@ def test_import_never_brings_back_what_was_deleted_since(shop: Shop) -> None:
 
     wiring = Wiring(load_settings(shop.shell.environ), shop.shell.environ)
     new = NewDelivery(Side.WIX, shop.box.wix.instance_id, "event", "delete", rating_id, {})
-    wiring.intake(_NoBell()).process(wiring.ledger.store(new).inbox_id)
+    assert wiring.intake(_NoBell()).process(wiring.ledger.store(new).inbox_id) == "in_step"
     wiring.close()
     assert shop.import_file(name, "--preset", "judgeme")["deleted_since"] == 1
     assert shop.values_on_wix() == []

@@ -22,7 +22,8 @@ from sync_worker.scale import FieldMap, Scale
 from sync_worker.wiring import Wiring
 
 STARS = Scale(Decimal("0.5"), Decimal(5), Decimal("0.5"))
-AS_STARS = FieldMap("overall", "value", Scale(Decimal(0), Decimal(5), Decimal(1)), STARS)
+SPAN = FieldMap("overall", "value", WIX_SCALE, STARS, "span")
+HALF = FieldMap("overall", "value", Scale(Decimal(0), Decimal(50), Decimal(1)), STARS)
 
 
 class NoBell:
@@ -91,21 +92,21 @@ def shop(request: pytest.FixtureRequest, tmp_path: Path, redis: Redis, redis_ser
 
 
 def test_linked_ratings_that_change_class_are_shown_and_then_written(shop: Shop) -> None:
-    """Wix counts in stars after all: 4 there had become half a star outside."""
-    shop.rate("a@example.com", 4)
-    shop.rate("b@example.com", 0)
-    assert shop.stars() == [Decimal("0.5"), Decimal("0.5")]
-    (effect,) = shop.wiring.admin.field_effects(shop.site, [AS_STARS])
+    """40 of 100 was 2 of 5 stars; from minimum to minimum it is 2.5. 100 stays 5."""
+    shop.rate("a@example.com", 40)
+    shop.rate("b@example.com", 100)
+    assert shop.stars() == [Decimal(2), Decimal(5)]
+    (effect,) = shop.wiring.admin.field_effects(shop.site, [SPAN])
     assert (effect.linked, effect.changing) == (2, 1)
-    assert effect.examples == ("wix 4, external 0.5: external becomes 4",)
+    assert effect.examples == ("wix 40, external 2: external becomes 2.5",)
     with pytest.raises(ImportRefused):
-        shop.wiring.admin.import_fields(shop.site, [AS_STARS])
+        shop.wiring.admin.import_fields(shop.site, [SPAN])
     shop.work()
-    assert shop.stars() == [Decimal("0.5"), Decimal("0.5")], "nothing happens before somebody says yes"
-    shop.wiring.admin.import_fields(shop.site, [AS_STARS], may_rescale=True)
+    assert shop.stars() == [Decimal(2), Decimal(5)], "nothing happens before somebody says yes"
+    shop.wiring.admin.import_fields(shop.site, [SPAN], may_rescale=True)
     assert shop.site.fields[0].version == 2
     shop.work()
-    assert (shop.on_wix(), shop.stars()) == ([0, 4], [Decimal("0.5"), Decimal(4)])
+    assert (shop.on_wix(), shop.stars()) == ([40, 100], [Decimal("2.5"), Decimal(5)])
     calls, writes = sum(shop.box.wix.calls.values()), len(shop.box.reviews.journal)
     shop.wiring.admin.plan_anew(shop.site.id)
     shop.work()
@@ -113,29 +114,29 @@ def test_linked_ratings_that_change_class_are_shown_and_then_written(shop: Shop)
 
 
 def test_policy_says_which_side_is_right_after_a_change_of_scales(shop: Shop) -> None:
-    shop.rate("a@example.com", 4)
+    shop.rate("a@example.com", 40)
     shop.wiring.admin.set_policy(shop.site.id, {"first_difference": "external"})
-    shop.wiring.admin.import_fields(shop.site, [AS_STARS], may_rescale=True)
+    shop.wiring.admin.import_fields(shop.site, [SPAN], may_rescale=True)
     shop.work()
-    assert shop.stars() == [Decimal("0.5")]
-    assert AS_STARS.agree(Decimal(shop.on_wix()[0]), Decimal("0.5"))
-    assert shop.on_wix() != [4]
+    assert shop.stars() == [Decimal(2)]
+    assert shop.on_wix() != [40]
+    assert SPAN.agree(Decimal(shop.on_wix()[0]), Decimal(2))
 
 
 def test_change_of_scales_is_held_where_a_person_decides(shop: Shop) -> None:
-    shop.rate("a@example.com", 4)
+    shop.rate("a@example.com", 40)
     shop.wiring.admin.set_policy(shop.site.id, {"first_difference": "hold"})
-    shop.wiring.admin.import_fields(shop.site, [AS_STARS], may_rescale=True)
+    shop.wiring.admin.import_fields(shop.site, [SPAN], may_rescale=True)
     shop.work()
     assert [one.reason for one in shop.wiring.admin.held()] == ["scale_changed"]
-    assert (shop.on_wix(), shop.stars()) == ([4], [Decimal("0.5")])
+    assert (shop.on_wix(), shop.stars()) == ([40], [Decimal(2)])
 
 
 def test_value_off_the_new_scale_is_counted_and_held(shop: Shop) -> None:
     shop.rate("a@example.com", 80)
-    (effect,) = shop.wiring.admin.field_effects(shop.site, [AS_STARS])
+    (effect,) = shop.wiring.admin.field_effects(shop.site, [HALF])
     assert (effect.changing, effect.off_scale) == (0, 1)
-    shop.wiring.admin.import_fields(shop.site, [AS_STARS], may_rescale=True)
+    shop.wiring.admin.import_fields(shop.site, [HALF], may_rescale=True)
     shop.work()
     assert [one.reason for one in shop.wiring.admin.held()] == ["off_scale"]
     assert shop.on_wix() == [80]
@@ -143,6 +144,6 @@ def test_value_off_the_new_scale_is_counted_and_held(shop: Shop) -> None:
 
 def test_another_pairing_of_a_linked_attribute_stays_refused(shop: Shop) -> None:
     shop.rate("a@example.com", 80)
-    other = replace(AS_STARS, external_field="taste", wix=WIX_SCALE)
+    other = replace(SPAN, external_field="taste")
     with pytest.raises(ImportRefused):
         shop.wiring.admin.import_fields(shop.site, [other], may_rescale=True)

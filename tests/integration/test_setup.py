@@ -93,8 +93,8 @@ def test_contacts_are_matched_in_batches_and_doubtful_ones_listed(live: tuple[Sh
     )
     assert box.wix.calls["POST /contacts/v4/contacts/query"] - before <= 3
     assert (report["certain"], report["added"], report["doubtful"]) == (119, 119, 3)
-    with open(shell.folder / report["doubtful_file"], newline="", encoding="utf-8") as file:
-        doubtful = list(csv.DictReader(file))
+    with open(shell.folder / report["doubtful_file"], newline="", encoding="utf-8") as listed:
+        doubtful = list(csv.DictReader(listed))
     assert {one["email"] for one in doubtful} == {"person7@example.com", "nobody@example.com"}
     chosen = f"wix_contact_id,email,external_author_id,note\n{twin['id']},person7@example.com,,the right one\n"
     assert "1 added" in shell.good("map", "contacts", "import", shell.file("chosen.csv", chosen))
