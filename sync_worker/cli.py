@@ -31,22 +31,10 @@ def cli() -> None:
     """
 
 
-for command in (
-    setup,
-    doctor,
-    site,
-    map_group,
-    status,
-    held,
-    replay,
-    history,
-    export,
-    import_ratings,
-    up,
-    migrate,
-    sandbox,
-    demo,
-):
+SET_UP = (setup, doctor, site, map_group, export, import_ratings)
+ASK = (status, held, replay, history)
+RUN = (up, migrate, prune, flower, sandbox, demo)
+for command in (*SET_UP, *ASK, *RUN):
     cli.add_command(command)
 
 

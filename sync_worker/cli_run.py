@@ -53,10 +53,13 @@ def up(flower_port: int | None, workers: int) -> None:
 
 
 @click.command()
-<<<<<<< HEAD
 @click.option("--to", "revision", metavar="REVISION", help="Back to an earlier schema; stop all processes first.")
 def migrate(revision: str | None) -> None:
-    """Bring the ledger's database to the newest schema (every process does so at its start)."""
+    """Bring the ledger's database to the newest schema (every process does so at its start).
+
+    \b
+    Example: ratings-sync migrate
+    """
     parts = wiring()
     if revision is None:
         _ = parts.admin
@@ -68,7 +71,11 @@ def migrate(revision: str | None) -> None:
 
 @click.command()
 def flower() -> None:
-    """The dashboard of the tasks, read-only, at FLOWER_BIND; needs the [flower] extra."""
+    """The dashboard of the tasks, read-only, at FLOWER_BIND; needs the [flower] extra.
+
+    \b
+    Example: ratings-sync flower
+    """
     if find_spec("flower") is None:
         raise Misconfigured("Flower is not installed; `pip install 'ratings-sync[flower]'` brings it")
     os.execv(sys.executable, [sys.executable, *flower_command()])  # noqa: S606 - our own command
@@ -77,7 +84,11 @@ def flower() -> None:
 @click.command()
 @click.option("--dry-run", is_flag=True, help="Only say how many rows would go.")
 def prune(dry_run: bool) -> None:
-    """Forget what is older than the RETENTION_ settings say (the scheduler does so every hour)."""
+    """Forget what is older than the RETENTION_ settings say (the scheduler does so every hour).
+
+    \b
+    Example: ratings-sync prune --dry-run
+    """
     retention, kept = wiring().retention, wiring().kept
     if dry_run:
         counts = {kind: count for kind, count in retention.waiting(kept).items() if count}
@@ -87,16 +98,6 @@ def prune(dry_run: bool) -> None:
             counts[kind] += count
     verb = "would be forgotten" if dry_run else "forgotten"
     click.echo(f"{verb}: " + (", ".join(f"{count} {kind}" for kind, count in counts.items()) or "nothing"))
-=======
-def migrate() -> None:
-    """Bring the ledger's database to the newest schema (every process does so at its start).
-
-    \b
-    Example: ratings-sync migrate
-    """
-    _ = wiring().admin
-    click.echo("the ledger has the newest schema")
->>>>>>> 1cdaaf5 (Test the doctor, the proposals, the scales and the whole command line)
 
 
 @click.command()
