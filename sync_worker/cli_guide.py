@@ -23,7 +23,7 @@ from sync_worker.cli_proposals import (
     save_doubtful,
     save_entity_proposal,
 )
-from sync_worker.cli_setup import default_field
+from sync_worker.connector.fields import default_field
 from sync_worker.doctor import Doctor
 from sync_worker.errors import Misconfigured, SyncError
 from sync_worker.mapping_files import BadFile, read_entities, read_fields

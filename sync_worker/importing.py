@@ -71,7 +71,7 @@ class OpinionRun(LinkRun):
 
     def bring_in(self) -> None:
         """Create on Wix what nobody knows. The external side is asked first: what it shows now is newer than a file."""
-        if self.run.link.state is not LinkState.LIVE:
+        if self.run.link.state is not LinkState.LIVE or self.view.erases:
             return
         untouched = [name for name in self.opinion if self.is_untouched(name)]
         if untouched:

@@ -332,11 +332,12 @@ def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
     value = headers.get("Retry-After")
     if value is None:
         return None
-    if value.strip().isdigit():
-        return float(min(int(value), 86_400))
+    digits = value.strip()
+    if digits.isascii() and digits.isdigit():
+        return float(min(int(digits[:9]), 86_400))
     try:
         at = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
     return max(0.0, min((at - datetime.now(UTC)).total_seconds(), 86_400.0))

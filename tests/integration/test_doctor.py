@@ -10,8 +10,8 @@ import pytest
 from redis import Redis
 
 from sandbox.server import Sandbox, SandboxOptions
-from sync_worker.cli_setup import default_field
 from sync_worker.config import load_settings
+from sync_worker.connector.fields import default_field
 from sync_worker.doctor import Check, Doctor
 from sync_worker.embedded_redis import EmbeddedRedis
 from sync_worker.wiring import Wiring

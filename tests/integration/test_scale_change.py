@@ -14,8 +14,8 @@ from redis import Redis
 
 from sandbox.server import Sandbox, SandboxOptions
 from sync_worker.adapters.ledger_fields import ImportRefused
-from sync_worker.cli_setup import WIX_SCALE, default_field
 from sync_worker.config import load_settings
+from sync_worker.connector.fields import WIX_SCALE, default_field
 from sync_worker.embedded_redis import EmbeddedRedis
 from sync_worker.model import EntityRef, NewDelivery, Side, Site
 from sync_worker.scale import FieldMap, Scale
