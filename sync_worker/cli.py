@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 
 import click
+import structlog
 
 from sync_worker.cli_conformance import conformance
 from sync_worker.cli_connector import connector
-from sync_worker.cli_questions import held, history, replay, status
+from sync_worker.cli_doctor import doctor
+from sync_worker.cli_guide import setup  # brings the proposals, which join the map commands
+from sync_worker.cli_held import held, replay
+from sync_worker.cli_mappings import map_group
+from sync_worker.cli_questions import history, status
 from sync_worker.cli_reconcile import reconcile
 from sync_worker.cli_run import demo, flower, migrate, prune, sandbox, up
-from sync_worker.cli_setup import map_group, site
+from sync_worker.cli_setup import site
+from sync_worker.cli_transfer import export, import_ratings
 from sync_worker.errors import SyncError
 
 
@@ -20,32 +27,27 @@ from sync_worker.errors import SyncError
 def cli() -> None:
     """Keep the ratings of a Wix site and of an external review system in step.
 
+    \b
+    Example: ratings-sync setup
+
     Settings come from the environment and from .env; .env.example lists them all.
     """
 
 
 connector.add_command(conformance)
-for command in (
-    site,
-    map_group,
-    connector,
-    reconcile,
-    status,
-    held,
-    replay,
-    history,
-    up,
-    migrate,
-    prune,
-    flower,
-    sandbox,
-    demo,
-):
+SET_UP = (setup, doctor, site, map_group, connector, reconcile, export, import_ratings)
+ASK = (status, held, replay, history)
+RUN = (up, migrate, prune, flower, sandbox, demo)
+for command in (*SET_UP, *ASK, *RUN):
     cli.add_command(command)
 
 
 def main() -> None:
-    """The entry point."""
+    """The entry point. What a command prints is its answer: logs of errors go to stderr, others nowhere."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
     try:
         cli()
     except SyncError as error:

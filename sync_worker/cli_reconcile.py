@@ -27,8 +27,8 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from sync_worker.cli_questions import JSON
-from sync_worker.cli_setup import SITE
+from sync_worker.adapters.ledger_held import HeldFilter
+from sync_worker.cli_common import JSON, SITE
 from sync_worker.errors import LeaseLost, Misconfigured, SyncError
 from sync_worker.logs import set_up_logs
 from sync_worker.model import Side, Site
@@ -114,8 +114,8 @@ def reconcile(
     after it, sweeps run by themselves every night.
 
     \b
-    Example:  ratings-sync reconcile --dry-run
-              ratings-sync reconcile --yes --json
+    Example: ratings-sync reconcile --dry-run
+             ratings-sync reconcile --yes --json
     """
     parts = wiring()
     set_up_logs(parts.settings)
@@ -126,7 +126,7 @@ def reconcile(
         raise Misconfigured("nobody can be asked here: add --yes, or look first with --dry-run")
     if allow_deletes is not None and not dry_run:
         parts.runs.allow_deletes(site.id, allow_deletes)
-        parts.admin.release_reason("delete_brake")
+        parts.admin.release(HeldFilter(reason="delete_brake", site=site))
     sweep = _begin(parts.runs, site, RunKind.DRY_RUN if dry_run else RunKind.SWEEP)
     show = _Show(Console(stderr=True), as_json=as_json, actions=actions)
     with show.progress, _stoppable(show):

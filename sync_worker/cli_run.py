@@ -31,7 +31,11 @@ def stop_event() -> threading.Event:
 @click.option("--flower", "flower_port", type=int, metavar="PORT", help="Also the Flower dashboard, on loopback.")
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="More than one: PostgreSQL only.")
 def up(flower_port: int | None, workers: int) -> None:
-    """Gateway, worker, scheduler and (unless REDIS_URL is set) Redis on this machine; Ctrl-C stops them together."""
+    """Gateway, worker, scheduler and (unless REDIS_URL is set) Redis on this machine; Ctrl-C stops them together.
+
+    \b
+    Example: ratings-sync up --flower 5555
+    """
     stopped = stop_event()
 
     def say(name: str, line: str) -> None:
@@ -51,7 +55,11 @@ def up(flower_port: int | None, workers: int) -> None:
 @click.command()
 @click.option("--to", "revision", metavar="REVISION", help="Back to an earlier schema; stop all processes first.")
 def migrate(revision: str | None) -> None:
-    """Bring the ledger's database to the newest schema (every process does so at its start)."""
+    """Bring the ledger's database to the newest schema (every process does so at its start).
+
+    \b
+    Example: ratings-sync migrate
+    """
     parts = wiring()
     if revision is None:
         _ = parts.admin
@@ -63,7 +71,11 @@ def migrate(revision: str | None) -> None:
 
 @click.command()
 def flower() -> None:
-    """The dashboard of the tasks, read-only, at FLOWER_BIND; needs the [flower] extra."""
+    """The dashboard of the tasks, read-only, at FLOWER_BIND; needs the [flower] extra.
+
+    \b
+    Example: ratings-sync flower
+    """
     if find_spec("flower") is None:
         raise Misconfigured("Flower is not installed; `pip install 'ratings-sync[flower]'` brings it")
     settings = wiring().settings
@@ -74,7 +86,11 @@ def flower() -> None:
 @click.command()
 @click.option("--dry-run", is_flag=True, help="Only say how many rows would go.")
 def prune(dry_run: bool) -> None:
-    """Forget what is older than the RETENTION_ settings say (the scheduler does so every hour)."""
+    """Forget what is older than the RETENTION_ settings say (the scheduler does so every hour).
+
+    \b
+    Example: ratings-sync prune --dry-run
+    """
     retention, kept = wiring().retention, wiring().kept
     if dry_run:
         counts = {kind: count for kind, count in retention.waiting(kept).items() if count}
@@ -109,6 +125,9 @@ def sandbox(
 
     With --platform NAME the second one is a shop or review platform with its quirks; --env-file then also writes the
     manifest NAME-sandbox.yaml beside the settings.
+
+    \b
+    Example: ratings-sync sandbox --env-file .env
     """
     from sandbox.server import PLATFORMS, Sandbox, SandboxOptions
 
@@ -144,7 +163,11 @@ def sandbox(
 @click.option("--limit", type=click.IntRange(1), default=1000, show_default=True, help="Only the last so many of FILE.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of all chances of a replay.")
 def demo(once: bool, file: Path | None, limit: int, seed: int) -> None:
-    """A two-way story, or a replay of real ratings (userId,movieId,rating,timestamp), all on this machine."""
+    """A two-way story, or a replay of real ratings (userId,movieId,rating,timestamp), all on this machine.
+
+    \b
+    Example: ratings-sync demo --once
+    """
     from sandbox.demo import play, replay_file
 
     once = once or not sys.stdout.isatty()

@@ -130,10 +130,15 @@ class Settings(BaseModel):
         """The cache's URL: another database than the broker's."""
         if self.redis_cache_url is not None:
             return _with_password(self.redis_cache_url, self.redis_password)
-        number = int(parse_url(self.broker).get("db", 0)) + 1  # type: ignore[no-untyped-call]  # redis ships no type for it
-        base = self.broker.split("?")[0].rstrip("/")
-        head, _, tail = base.rpartition("/")
-        return f"{head}/{number}" if tail.isdigit() else f"{base}/{number}"
+        return cache_url(self.broker)
+
+
+def cache_url(broker: str) -> str:
+    """The database after the broker's, on the same server."""
+    number = int(parse_url(broker).get("db", 0)) + 1  # type: ignore[no-untyped-call]  # redis ships no type for it
+    base = broker.split("?")[0].rstrip("/")
+    head, _, tail = base.rpartition("/")
+    return f"{head}/{number}" if tail.isdigit() else f"{base}/{number}"
 
 
 def _with_password(url: SecretStr, password: SecretStr | None) -> str:

@@ -24,6 +24,7 @@ from sync_worker.errors import Misconfigured
 
 START_SECONDS = 10.0
 STOP_SECONDS = 5.0
+URL_FILE = "url"
 
 
 def find_server() -> str:
@@ -91,6 +92,13 @@ class EmbeddedRedis:
         self._process.stdin.write(lines.encode())
         self._process.stdin.close()
         self._wait_until_up()
+        self._publish()
+
+    def _publish(self) -> None:
+        """Where it listens, for the commands of this folder; only its owner may read the password."""
+        file = self.folder / URL_FILE
+        file.touch(mode=0o600)
+        file.write_text(self.url)
 
     def _wait_until_up(self) -> None:
         until = time.monotonic() + START_SECONDS
@@ -114,6 +122,7 @@ class EmbeddedRedis:
     def stop(self) -> None:
         if self._process is None:
             return
+        (self.folder / URL_FILE).unlink(missing_ok=True)
         self._process.terminate()
         try:
             self._process.wait(STOP_SECONDS)
@@ -121,6 +130,14 @@ class EmbeddedRedis:
             self._process.kill()
             self._process.wait()
         self._process = None
+
+
+def running_url(folder: Path) -> str | None:
+    """Where the embedded Redis of this folder listens, if one was started and not stopped."""
+    try:
+        return (folder / URL_FILE).read_text(encoding="utf-8").strip() or None
+    except OSError:
+        return None
 
 
 @contextmanager

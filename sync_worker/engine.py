@@ -170,6 +170,11 @@ class LinkRun:
         self.bases = {name: run.link.bases.get(name, Base()) for name in self.view.fields}
 
     def work(self) -> str:
+        self.begin()
+        return self.come_to_rest()
+
+    def begin(self) -> None:
+        """Settle what is open and take in the deliveries in hand."""
         self._refuse_if_stopped()
         if self.run.intent is not None:
             self.settle(self.run.intent)
@@ -177,6 +182,9 @@ class LinkRun:
             self.view.hear(delivery)
         for slot, record in self.view.losers.values():
             self.remove_loser(slot, record)
+
+    def come_to_rest(self) -> str:
+        """Plan and write until nothing is left to do."""
         for _ in range(ROUNDS):
             actions = self.plan()
             write = self.next_write(actions)
@@ -500,8 +508,13 @@ class LinkRun:
         """Commit the outcome of a write, then tell the guard. ``values``: what the target shows now."""
         slot = intent.slot
         self.history += self.entries(intent, known, values)
-        for name in intent.targets:
-            self.bases[name] = _base(slot.side, values.get(name), intent.sources.get(name))
+        if not intent.is_imported:
+            for name in intent.targets:
+                base = _base(slot.side, values.get(name), intent.sources.get(name))
+                self.bases[name] = replace(base, version=self.version_of(name))
+        elif known is not None and known.revision is not None:
+            # The sides have not agreed on it yet: until this run has brought it across, its echo is news.
+            known = replace(known, revision=0)
         records = {slot: known, **self.source_records(intent)}
         on_file = {(at.side, one.remote_id) for at, one in records.items() if one is not None}
         committed = self.keeper.commit(
@@ -521,7 +534,7 @@ class LinkRun:
         )
         self.writes += 1
         self.view.learn(records, self.bases)
-        if known is not None and known.revision is not None:
+        if known is not None and known.revision:
             self.engine.guard.remember(self.run.site.id, slot.side, known.remote_id, known.revision, intent.id)
         # Somebody deleted a record before we knew its link.
         self.lose_buried(committed.buried)
@@ -647,7 +660,11 @@ class LinkRun:
                 self.view.sights[slot] = replace(sight, source="heard")
 
     def current(self, name: str) -> Base:
-        return Base(self.value_on(Side.WIX, name), self.value_on(Side.EXTERNAL, name))
+        return Base(self.value_on(Side.WIX, name), self.value_on(Side.EXTERNAL, name), self.version_of(name))
+
+    def version_of(self, name: str) -> int:
+        field = self.view.fields.get(name)
+        return field.version if field is not None else 1
 
     def new_records(self) -> dict[Slot, Known | None]:
         """What to remember of the slots that this run saw.

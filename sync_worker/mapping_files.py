@@ -18,6 +18,7 @@ T = TypeVar("T")
 ENTITY_COLUMNS = ("wix_namespace", "wix_group", "wix_entity_id", "external_group", "external_entity_id")
 CONTACT_COLUMNS = ("wix_contact_id", "email", "external_author_id")
 SCALE_COLUMNS = ("wix_min", "wix_max", "wix_step", "external_min", "external_max", "external_step")
+NOTE = "note"  # a last column of any mapping file, for people; proposals write it
 FIELD_COLUMNS = ("wix_attribute", "external_field", *SCALE_COLUMNS, "mapping")
 
 
@@ -120,21 +121,35 @@ def _wix_number(cells: _Cells, column: str) -> Decimal:
     return number
 
 
+def check_fields(path: Path) -> list[str]:
+    """Every breach of the mapping law (I17) in a file, on every level of both scales, as lines. Raises BadFile."""
+    found = _read(path, FIELD_COLUMNS, _unchecked_field, lambda one: [("wix_attribute", one.attribute)])
+    return [
+        found.problem(position, f"{field.attribute}: {violation}")
+        for position, field in enumerate(found.rows)
+        for violation in field.violations()
+    ]
+
+
 def _field(cells: _Cells) -> FieldMap:
+    field = _unchecked_field(cells)
+    if violations := field.violations():
+        more = f" (and {len(violations) - 1} more; see `map fields check`)" if len(violations) > 1 else ""
+        raise _BadCell("mapping", f"the two scales do not convert both ways: {violations[0]}{more}")
+    return field
+
+
+def _unchecked_field(cells: _Cells) -> FieldMap:
     kind = cells.required("mapping")
     if kind not in ("proportional", "span"):
         raise _BadCell("mapping", f"{kind!r} is neither 'proportional' nor 'span'")
     try:
         wix = Scale(*(_wix_number(cells, column) for column in ("wix_min", "wix_max", "wix_step")))
         external = Scale(cells.number("external_min"), cells.number("external_max"), cells.number("external_step"))
-        field = FieldMap(
-            cells.required("wix_attribute"), cells.required("external_field"), wix, external, cast(MappingKind, kind)
-        )
+        names = cells.required("wix_attribute"), cells.required("external_field")
+        return FieldMap(*names, wix, external, cast(MappingKind, kind))
     except ValueError as error:
         raise _BadCell("mapping", str(error)) from None
-    if violations := field.violations():
-        raise _BadCell("mapping", f"the two scales do not convert both ways: {violations[0]}")
-    return field
 
 
 def _read(
@@ -168,14 +183,14 @@ def _lines(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, 
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.reader(file, strict=True)
-            _check_header(path, next(reader, []), columns)
+            width = _check_header(path, next(reader, []), columns)
             for cells in reader:
                 if not any(cell.strip() for cell in cells):
                     continue
-                if len(cells) != len(columns):
-                    why = f"{len(cells)} cells, but the header has {len(columns)}"
+                if len(cells) != width:
+                    why = f"{len(cells)} cells, but the header has {width}"
                     raise BadFile([f"{path}:{reader.line_num}: {why}"])
-                yield reader.line_num, dict(zip(columns, cells, strict=True))
+                yield reader.line_num, dict(zip(columns, cells, strict=False))
     except OSError as error:
         raise BadFile([f"{path}: cannot be read ({error.strerror})"]) from None
     except UnicodeDecodeError:
@@ -184,6 +199,9 @@ def _lines(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, 
         raise BadFile([f"{path}:{reader.line_num}: is no CSV ({error})"]) from None
 
 
-def _check_header(path: Path, header: Sequence[str], columns: Sequence[str]) -> None:
-    if [cell.strip() for cell in header] != list(columns):
+def _check_header(path: Path, header: Sequence[str], columns: Sequence[str]) -> int:
+    """The number of columns; a last one ``note`` is for people."""
+    names = [cell.strip() for cell in header]
+    if names not in (list(columns), [*columns, NOTE]):
         raise BadFile([f"{path}:1: the header must be {','.join(columns)}"])
+    return len(names)

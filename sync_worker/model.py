@@ -228,10 +228,14 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """What each side showed for one attribute when both last agreed; ``None`` is absent."""
+    """What each side showed for one attribute when both last agreed; ``None`` is absent.
+
+    ``version``: of the field's mapping by which they agreed.
+    """
 
     wix: Decimal | None = None
     external: Decimal | None = None
+    version: int = field(default=1, compare=False)
 
     def on(self, side: Side) -> Decimal | None:
         return self.wix if side is Side.WIX else self.external
@@ -325,6 +329,12 @@ class Intent:
     source_ids: Mapping[str, str] = field(default_factory=dict, hash=False)
     state: IntentState = IntentState.OPEN
     opened_at: float = field(default=0.0, compare=False)
+
+    @property
+    def is_imported(self) -> bool:
+        """Writes a value that neither side showed: one from a file."""
+        targets = self.targets.items()
+        return any(target is not None and self.sources.get(name) is None for name, target in targets)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ Each side is compared only with its own base, in its own units; across the sides
     changed                  write that side       in one class: agree,          edit or delete, by policy
                                                    else conflict, by policy
     deleted                  delete that side      edit or delete, by policy     both gone
+
+A base that was made by an earlier version of the field's mapping is looked at again by the present one.
 """
 
 from __future__ import annotations
@@ -90,12 +92,18 @@ class _Case:
     def decide(self) -> Action:
         changed = [side for side in Side if self.value(side) != self.base.on(side)]
         if not changed:
-            return InStep()
+            return InStep() if self.base.version == self.field.version else self.rescale()
         if self.agrees():
             return Agree()
         if len(changed) == 1:
             return self.carry(changed[0], reason="changed")
         return self.resolve()
+
+    def rescale(self) -> Action:
+        """Neither side changed, but the scales did: what does not agree by the new ones is a first difference."""
+        if any(self.value(side) is None for side in Side) or self.agrees():
+            return Agree()
+        return self.by_rule(self.policy.first_difference, "scale_changed")
 
     def value(self, side: Side) -> Decimal | None:
         return self.now[side].value

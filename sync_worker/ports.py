@@ -438,6 +438,9 @@ class Ledger(Protocol):
         Raises Transient, instead of making a link, if a privacy request has erased the contact meanwhile.
         """
 
+    def link_of(self, key: RatingKey) -> int:
+        """The id of a key's link, made if need be: for what comes from no delivery."""
+
     def lease(self, link_id: int) -> Run | None:
         """Take the lease for 15 s, take the link's deliveries, and read all; ``None`` if another has it."""
 

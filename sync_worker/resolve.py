@@ -80,7 +80,7 @@ class Resolver:
 
     def key_of_record(self, record: Record, side: Side) -> RatingKey | Closing:
         """The key of a record, whatever is known of its id. Raises as ``key_of``."""
-        entity = self._entity(record.entity, side)
+        entity = self.entity_of(record.entity, side)
         if isinstance(entity, Closing):
             return entity
         contact = self._rater(record.person, side)
@@ -90,7 +90,8 @@ class Resolver:
 
     # -- what is rated
 
-    def _entity(self, ref: EntityRef | None, side: Side) -> Entity | Closing:
+    def entity_of(self, ref: EntityRef | None, side: Side) -> Entity | Closing:
+        """The mapped entity, or how a delivery for it ends. Raises Held, Permanent."""
         if ref is None:
             raise Held("no_entity", "the record does not say what it rates")
         entity = self.ledger.entity(self.site.id, side, ref)

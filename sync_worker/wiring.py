@@ -31,10 +31,11 @@ from sync_worker.adapters.redis_figures import BrokerFigures, broker_figures
 from sync_worker.adapters.sql_engine import open_engine
 from sync_worker.adapters.wix import ENDPOINTS, WixApi, WixPeople, WixRatings, error_code
 from sync_worker.adapters.wix_auth import WixAuthorization
-from sync_worker.config import Settings, environment, load_settings
+from sync_worker.config import Settings, cache_url, environment, load_settings
 from sync_worker.connector.fields import default_field
 from sync_worker.connector.loading import load_manifests, shipped_manifest
 from sync_worker.connector.manifest import Manifest
+from sync_worker.embedded_redis import running_url
 from sync_worker.errors import Misconfigured
 from sync_worker.figures import QUEUES
 from sync_worker.intake import Intake
@@ -141,7 +142,19 @@ class Wiring:
     @cached_property
     def cache(self) -> Asking:
         """One for all uses of Redis here: what fails for one fails for all."""
-        return Asking(open_redis(self.settings.cache, REDIS_SECONDS))
+        return Asking(open_redis(self._cache_url, REDIS_SECONDS))
+
+    @property
+    def _cache_url(self) -> str:
+        """REDIS_URL's; without it that of `ratings-sync up` in this folder, else an address where nobody answers.
+
+        A command that runs beside neither works without Redis: with a budget of its own, and without the guard.
+        """
+        if self.settings.redis_url is not None:
+            return self.settings.cache
+        folder = self.settings.ratings_sync_home / "redis"
+        url = running_url(folder)
+        return cache_url(url) if url is not None else f"unix://{(folder / 'nobody').absolute()}"
 
     def broker_figures(self) -> BrokerFigures:
         """Raises RedisError."""

@@ -57,16 +57,24 @@ class SqlLedger(PeopleLedger):
     # -- a run
 
     def attach(self, inbox_id: int, key: RatingKey) -> int:
-        which = {"the_site": key.site_id, "the_entity": key.entity_id, "the_contact": key.contact_id}
         with self._transactions.write() as connection:
-            link_id = connection.execute(self._link_of_key, which).scalar()
-            if link_id is None:
-                if self._is_erased(connection, key.site_id, key.contact_id):
-                    raise Transient("the contact was erased just now", retry_after=0.0)
-                row = {"site_id": key.site_id, "entity_id": key.entity_id, "contact_id": key.contact_id, "writes": []}
-                connection.execute(self._insert(link).values(row).on_conflict_do_nothing())
-                link_id = connection.execute(self._link_of_key, which).scalar_one()
+            link_id = self._link_of(connection, key)
             connection.execute(self._attach, {"the_id": inbox_id, "link_id": link_id, "site_id": key.site_id})
+        return link_id
+
+    def link_of(self, key: RatingKey) -> int:
+        with self._transactions.write() as connection:
+            return self._link_of(connection, key)
+
+    def _link_of(self, connection: Connection, key: RatingKey) -> int:
+        which = {"the_site": key.site_id, "the_entity": key.entity_id, "the_contact": key.contact_id}
+        link_id = connection.execute(self._link_of_key, which).scalar()
+        if link_id is None:
+            if self._is_erased(connection, key.site_id, key.contact_id):
+                raise Transient("the contact was erased just now", retry_after=0.0)
+            row = {"site_id": key.site_id, "entity_id": key.entity_id, "contact_id": key.contact_id, "writes": []}
+            connection.execute(self._insert(link).values(row).on_conflict_do_nothing())
+            link_id = connection.execute(self._link_of_key, which).scalar_one()
         return int(link_id)
 
     @cached_property

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Table, and_, func, or_, select, update
 
-from sync_worker.adapters.ledger_inbox import OPEN, InboxLedger
-from sync_worker.adapters.ledger_rows import from_field, to_contact, to_entity, to_history
+from sync_worker.adapters.ledger_fields import FieldLedger, Imported, ImportRefused
+from sync_worker.adapters.ledger_held import HistoryLine, to_line
+from sync_worker.adapters.ledger_inbox import OPEN
+from sync_worker.adapters.ledger_rows import from_field, to_contact, to_entity
 from sync_worker.adapters.tables import (
     contact_map,
     entity_map,
@@ -19,56 +20,14 @@ from sync_worker.adapters.tables import (
     inbox,
     intent,
     link,
-    link_value,
     site,
 )
 from sync_worker.errors import Misconfigured
 from sync_worker.hold_keys import contact_hold_key, email_hold_key, entity_hold_key, source_hold_key
-from sync_worker.model import Contact, Entity, EntityRef, HistoryEntry, InboxState, IntentState, Policy, Side, Site
+from sync_worker.model import Contact, Entity, EntityRef, InboxState, IntentState, Policy, Side, Site
 from sync_worker.scale import FieldMap
 
-KEYS_AT_ONCE = 400  # SQLite takes no more than some hundred parameters in one statement
 STATES = ("active", "paused", "removed")
-
-
-class ImportRefused(Exception):
-    """Rows cannot be mapped; nothing was changed. ``problems``: why, by position of the row."""
-
-    def __init__(self, problems: Mapping[int, str]) -> None:
-        super().__init__(f"{len(problems)} rows refused")
-        self.problems = dict(problems)
-
-
-@dataclass(frozen=True, slots=True)
-class Imported:
-    """Outcome of an import; ``released``: inbox ids of deliveries that had waited for these rows."""
-
-    added: int = 0
-    changed: int = 0
-    unchanged: int = 0
-    released: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class HeldDelivery:
-    """A delivery that waits for a person or for something to arrive."""
-
-    inbox_id: int
-    side: Side
-    source: str
-    change: str
-    remote_id: str
-    reason: str
-    received_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryLine:
-    """A line of the history with its time and link."""
-
-    at: datetime
-    link_id: int | None
-    entry: HistoryEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +43,7 @@ class LedgerStatus:
     near_misses: int = 0  # processed events that carry our identity, but that neither ledger nor intent knew
 
 
-class LedgerAdmin(InboxLedger):
+class LedgerAdmin(FieldLedger):
     """Set-up and questions. Every import is one transaction: all rows or none."""
 
     # -- sites
@@ -111,7 +70,7 @@ class LedgerAdmin(InboxLedger):
             added = self._read_site(connection, site.c.id == site_id)
         assert added is not None  # noqa: S101 - it was inserted above
         keys = [source_hold_key(Side.WIX, instance_id), source_hold_key(Side.EXTERNAL, connector)]
-        return added, self._release(keys)
+        return added, self._release_keys(keys)
 
     def sites(self) -> list[Site]:
         with self._transactions.read() as connection:
@@ -150,7 +109,7 @@ class LedgerAdmin(InboxLedger):
             connection.execute(update(site).where(site.c.id == site_id).values(state=state))
         if state != "active":
             return []
-        return self._release_where(inbox.c.reason.in_([f"site_{one}" for one in STATES]), self.find_site(str(site_id)))
+        return self._release_reasons([f"site_{one}" for one in STATES], self.find_site(str(site_id)))
 
     # -- mappings
 
@@ -190,20 +149,6 @@ class LedgerAdmin(InboxLedger):
         keys = [email_hold_key(one.email) for one in contacts if one.email is not None]
         keys += [contact_hold_key(one.contact_id) for one in contacts]
         return self._with_released(counts, keys, site_)
-
-    def import_fields(self, site_: Site, fields: Sequence[FieldMap]) -> Imported:
-        """Map attributes; one with linked values keeps its scales. Raises ImportRefused."""
-        rows = [{"site_id": site_.id, **from_field(one)} for one in fields]
-        counts = self._import(
-            field_map,
-            rows,
-            same=lambda row: or_(_equals(field_map, row, "wix_attribute"), _equals(field_map, row, "external_field")),
-            is_used=lambda found: and_(
-                link_value.c.site_id == found.site_id, link_value.c.attribute == found.wix_attribute
-            ),
-        )
-        self._sites.clear()
-        return self._with_released(counts, [], site_)
 
     def _import(
         self,
@@ -248,41 +193,7 @@ class LedgerAdmin(InboxLedger):
 
     def _with_released(self, counts: Imported, keys: Sequence[str], site_: Site) -> Imported:
         """After the mappings' own transaction: a worker that holds now looks once more, and finds them."""
-        return Imported(counts.added, counts.changed, counts.unchanged, tuple(self._release(keys, site_)))
-
-    def _release(self, keys: Sequence[str], site_: Site | None = None) -> list[int]:
-        released: list[int] = []
-        for start in range(0, len(keys), KEYS_AT_ONCE):
-            released += self._release_where(inbox.c.hold_key.in_(keys[start : start + KEYS_AT_ONCE]), site_)
-        return sorted(released)
-
-    def _release_where(self, which: Any, site_: Site | None) -> list[int]:
-        is_held = (inbox.c.state == str(InboxState.HELD)) & which
-        if site_ is not None:
-            is_held &= or_(
-                and_(inbox.c.side == str(Side.WIX), inbox.c.source == site_.instance_id),
-                and_(inbox.c.side == str(Side.EXTERNAL), inbox.c.source == site_.connector),
-            )
-        with self._transactions.write() as connection:
-            return self._release_rows(connection, is_held)
-
-    def release_reason(self, reason: str) -> list[int]:
-        """Put everything that is held for one reason back to work."""
-        return self._release_where(inbox.c.reason == reason, None)
-
-    def held(self, reason: str | None = None, limit: int | None = None) -> list[HeldDelivery]:
-        """What is held, oldest first."""
-        which = inbox.c.state == str(InboxState.HELD)
-        if reason is not None:
-            which &= inbox.c.reason == reason
-        with self._transactions.read() as connection:
-            rows = connection.execute(select(inbox).where(which).order_by(inbox.c.id).limit(limit)).all()
-        return [
-            HeldDelivery(
-                row.id, Side(row.side), row.source, row.change, row.remote_id, row.reason, _time(row.received_at)
-            )
-            for row in rows
-        ]
+        return Imported(counts.added, counts.changed, counts.unchanged, tuple(self._release_keys(keys, site_)))
 
     # -- questions
 
@@ -336,7 +247,7 @@ class LedgerAdmin(InboxLedger):
             which &= or_(history.c.remote_id == remote_id, history.c.link_id.in_(linked))
         with self._transactions.read() as connection:
             rows = connection.execute(select(history).where(which).order_by(history.c.id.desc()).limit(limit)).all()
-        return [HistoryLine(_time(row.at), row.link_id, to_history(row)) for row in reversed(rows)]
+        return [to_line(row) for row in reversed(rows)]
 
 
 def _checked_policy(changes: Mapping[str, str]) -> dict[str, str]:
@@ -380,7 +291,3 @@ def _counts(connection: Connection, column: Any, which: Any = None) -> dict[str,
     counted = select(column, func.count()).group_by(column).order_by(column)
     rows: Iterable[Any] = connection.execute(counted if which is None else counted.where(which))
     return {str(name): int(number) for name, number in rows}
-
-
-def _time(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)

@@ -117,7 +117,8 @@ def to_link(row: Row, values: Iterable[Row]) -> Link:
     if row.external_id is not None:
         records[Slot(Side.EXTERNAL)] = to_external(row)
     for value in values:
-        bases[value.attribute] = Base(_decimal(value.base_wix), _decimal(value.base_external))
+        version = value.base_version or 1
+        bases[value.attribute] = Base(_decimal(value.base_wix), _decimal(value.base_external), version)
         if value.wix_id is not None:
             known = Known(value.wix_id, value.wix_revision, value.wix_sequence, RecordState(value.wix_state))
             records[Slot(Side.WIX, value.attribute)] = known
@@ -151,7 +152,7 @@ def from_wix(known: Known | None) -> dict[str, Any]:
 
 
 def from_base(base: Base) -> dict[str, Any]:
-    return {"base_wix": _text(base.wix), "base_external": _text(base.external)}
+    return {"base_wix": _text(base.wix), "base_external": _text(base.external), "base_version": base.version}
 
 
 def to_buried(side: Side, remote_id: str, row: Row) -> Buried:

@@ -147,6 +147,7 @@ link_value = Table(
     Column("wix_state", String(16)),
     Column("base_wix", String(32)),
     Column("base_external", String(32)),
+    Column("base_version", Integer),  # of the field's mapping by which they agreed; NULL is 1
     UniqueConstraint("site_id", "wix_id"),
 )
 

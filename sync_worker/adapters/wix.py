@@ -119,13 +119,18 @@ class WixRatings:
 
     def query_page(self, query: Mapping[str, Any], cursor: str | None = None) -> Page:
         """One page; with a cursor only the cursor is sent. Raises Permanent for a cursor that repeats."""
+        ratings, next_cursor = self.export_page(query, cursor)
+        return Page([rating_of(rating) for rating in ratings], next_cursor)
+
+    def export_page(self, query: Mapping[str, Any], cursor: str | None = None) -> tuple[list[Any], str | None]:
+        """The same page as Wix sent it, and the cursor of the next one."""
         paging: dict[str, Any] = {"limit": PAGE_SIZE}
         request = {**query, "cursorPaging": paging} if cursor is None else {"cursorPaging": paging | {"cursor": cursor}}
         body = self._api.call("query_ratings", json={"query": request}).body
         next_cursor = _next_cursor(body)
         if cursor is not None and next_cursor == cursor:
             raise Permanent("Query Ratings repeats a cursor", reason="paging_repeats")
-        return Page([rating_of(rating) for rating in _list_in(body, "ratings")], next_cursor)
+        return _list_in(body, "ratings"), next_cursor
 
     def list_page(self, cursor: str | None = None) -> Page:
         """In the order of creation: what is created meanwhile comes last. ``updatedDate`` cannot be filtered by."""

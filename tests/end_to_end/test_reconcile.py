@@ -56,7 +56,7 @@ def differing(stage: Stage) -> list[Rated]:
 
 
 def full_stage(make_stage: StageMaker, volume: Volume, **options: Any) -> Stage:
-    stage = make_stage(volume.products, **options)
+    stage: Stage = make_stage(volume.products, **options)
     load(stage.box, volume)
     return stage
 

@@ -28,11 +28,18 @@ FIELDS = "wix_attribute,external_field,wix_min,wix_max,wix_step,external_min,ext
 class Shell:
     folder: Path
     environ: dict[str, str]
+    timeout: float = 60
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         command = [COMMAND, *words]
         done = subprocess.run(
-            command, cwd=self.folder, env=self.environ, capture_output=True, text=True, timeout=60, check=False
+            command,
+            cwd=self.folder,
+            env=self.environ,
+            capture_output=True,
+            text=True,
+            timeout=self.timeout,
+            check=False,
         )
         assert "Traceback" not in done.stderr, done.stderr
         return done
@@ -57,7 +64,9 @@ class Shell:
         ledger = SqlLedger(engine)
         hold_key = changes.pop("hold_key", None)
         reason = changes.pop("reason", "unknown_entity")
-        new = NewDelivery(Side.WIX, "instance-1", changes.pop("dedupe_id", "event-1"), "upsert", "rating-1", {})
+        side = changes.pop("side", Side.WIX)
+        source = "instance-1" if side is Side.WIX else "own-service"
+        new = NewDelivery(side, source, changes.pop("dedupe_id", "event-1"), "upsert", "rating-1", {})
         inbox_id = ledger.store(new).inbox_id
         ledger.hold([inbox_id], reason, hold_key=hold_key)
         engine.dispose()

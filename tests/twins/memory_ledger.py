@@ -531,14 +531,17 @@ class MemoryLedger:
     # -- a run
 
     def attach(self, inbox_id: int, key: RatingKey) -> int:
+        row = self.inbox[inbox_id]
+        row.delivery = replace(row.delivery, link_id=self.link_of(key), site_id=key.site_id)
+        return self.by_key[key]
+
+    def link_of(self, key: RatingKey) -> int:
         if key not in self.by_key:
             if self._grave(key.site_id, Side.WIX, contact_grave(key.contact_id)) is not None:
                 raise Transient("the contact was erased just now", retry_after=0.0)
             link_id = len(self.links) + 1
             self.links[link_id] = _LinkRow(Link(link_id, key, 0, LinkState.LIVE, {}, {}))
             self.by_key[key] = link_id
-        row = self.inbox[inbox_id]
-        row.delivery = replace(row.delivery, link_id=self.by_key[key], site_id=key.site_id)
         return self.by_key[key]
 
     def lease(self, link_id: int) -> Run | None:

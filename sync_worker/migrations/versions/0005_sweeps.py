@@ -1,7 +1,7 @@
 """Sweeps: a lease and fence for runs, what a listing showed, what was missing in it, and mass deletes allowed.
 
-Revision ID: 0002
-Revises: 0003
+Revision ID: 0005
+Revises: 0004
 """
 
 import sqlalchemy as sa
@@ -9,8 +9,8 @@ from alembic import op
 
 from sync_worker.adapters.sql_types import ExactJSON
 
-revision = "0002"
-down_revision = "0007"
+revision = "0005"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 

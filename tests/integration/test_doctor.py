@@ -1,0 +1,111 @@
+"""Each thing that the doctor looks at, broken: it says what is wrong and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from sandbox.server import Sandbox, SandboxOptions
+from sync_worker.config import load_settings
+from sync_worker.connector.fields import default_field
+from sync_worker.doctor import Check, Doctor
+from sync_worker.embedded_redis import EmbeddedRedis
+from sync_worker.wiring import Wiring
+
+Ask = Callable[..., dict[str, Check]]
+
+
+@pytest.fixture
+def box() -> Iterator[Sandbox]:
+    with Sandbox(SandboxOptions(rate_per_minute=None)) as box:
+        yield box
+
+
+@pytest.fixture
+def ask(tmp_path: Path, box: Sandbox, redis: Redis, redis_server: EmbeddedRedis) -> Iterator[Ask]:
+    """Checks by name, of a good installation with some settings changed."""
+    opened: list[Wiring] = []
+
+    def checks(*, with_site: bool = True, **changes: str) -> dict[str, Check]:
+        gateway = {"GATEWAY_BIND": "127.0.0.1:9", "WIX_BUDGET_PER_MINUTE": "60000"}
+        environ = (
+            box.settings() | {"RATINGS_SYNC_HOME": str(tmp_path), "REDIS_URL": redis_server.url} | gateway | changes
+        )
+        wiring = Wiring(load_settings(environ), environ)
+        opened.append(wiring)
+        if with_site and not wiring.admin.sites():
+            manifest = wiring.manifests["own-service"]
+            wiring.admin.add_site(box.wix.instance_id, "own-service", [default_field(manifest)])
+        return {check.name: check for check in Doctor(wiring).checks()}
+
+    yield checks
+    for wiring in opened:
+        wiring.close()
+
+
+def test_good_installation_has_nothing_wrong(ask: Ask) -> None:
+    found = ask()
+    assert [check for check in found.values() if check.verdict == "bad"] == []
+    names = (
+        "wix 11111111 token",
+        "wix 11111111 ratings",
+        "clock of Wix",
+        "connector own-service probe",
+        "redis eviction",
+    )
+    assert all(found[name].verdict == "ok" for name in names)
+    assert found["gateway"].verdict == "skipped"
+
+
+def test_without_a_site_it_says_how_to_get_one(ask: Ask) -> None:
+    assert "ratings-sync setup" in ask(with_site=False)["wix"].next_step
+
+
+@pytest.mark.parametrize(
+    ("changes", "name", "what", "next_step"),
+    [
+        ({"WIX_APP_SECRET": ""}, "settings", "WIX_APP_SECRET not set", "dev.wix.com"),
+        ({"WIX_APP_SECRET": "wrong"}, "wix 11111111 token", "no access", "check WIX_APP_ID, WIX_APP_SECRET"),
+        ({"WIX_PUBLIC_KEY": "nothing"}, "webhook keys", "holds no public key", "correct the setting"),
+        ({"OWN_SERVICE_TOKEN": "wrong"}, "connector own-service probe", "credentials", "check its token"),
+        ({"OWN_SERVICE_URL": "http://127.0.0.1:9"}, "connector own-service probe", "could not connect", "its address"),
+        ({"REDIS_URL": "redis://127.0.0.1:9/0"}, "redis broker", "does not answer", "check REDIS_URL"),
+        ({"BUDGET_PROCESSES": "4"}, "sql workers", "SQLite serves one worker process", "PostgreSQL"),
+    ],
+)
+def test_what_is_wrong_is_said_with_the_next_step(
+    ask: Ask, changes: dict[str, str], name: str, what: str, next_step: str
+) -> None:
+    check = ask(**changes)[name]
+    assert check.verdict == "bad"
+    assert what in check.what
+    assert next_step in check.next_step
+
+
+def test_broker_and_cache_in_one_database_are_told(ask: Ask, redis_server: EmbeddedRedis) -> None:
+    assert ask(REDIS_CACHE_URL=redis_server.url)["redis databases"].verdict == "bad"
+
+
+def test_redis_that_would_evict_the_queue_is_told(ask: Ask, redis: Redis) -> None:
+    redis.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        check = ask()["redis eviction"]
+    finally:
+        redis.config_set("maxmemory-policy", "noeviction")
+    assert (check.verdict, check.next_step) == ("bad", "set maxmemory-policy noeviction")
+
+
+def test_typing_error_in_a_setting_is_noted(ask: Ask) -> None:
+    found: Any = ask(WIX_BUDGET_PER_MINUT="5")
+    assert found["settings"].next_step == "did you mean WIX_BUDGET_PER_MINUTE?"
+
+
+def test_wix_that_is_down_is_told_in_words(ask: Ask, box: Sandbox) -> None:
+    box.wix.faults.set("unavailable", chance=1.0)
+    check = ask()["wix 11111111 token"]
+    assert check.verdict == "bad"
+    assert "WIX_API_BASE_URL" in check.next_step

@@ -1,0 +1,130 @@
+"""Held deliveries from the command line: found, looked at, released and dropped, with both sides as they are now."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from sandbox.server import Sandbox, SandboxOptions
+from sync_worker.config import load_settings
+from sync_worker.embedded_redis import EmbeddedRedis
+from sync_worker.model import NewDelivery, Side
+from sync_worker.wiring import Wiring
+from tests.integration.test_cli import ENTITIES, Shell, shell, site
+
+__all__ = ["shell", "site"]  # fixtures of the commands' tests
+
+
+def hold(shell: Shell, reason: str, number: int, side: Side = Side.WIX) -> int:
+    return shell.store(reason=reason, dedupe_id=f"event-{number}", side=side)
+
+
+def held(shell: Shell, *words: str) -> list[int]:
+    return [row["inbox_id"] for row in json.loads(shell.good("held", *words, "--json"))]
+
+
+def test_held_deliveries_are_filtered_by_reason_side_site_and_time(site: Shell) -> None:
+    first, second = hold(site, "refused", 1), hold(site, "no_email", 2)
+    third = hold(site, "refused", 3, Side.EXTERNAL)
+    assert held(site) == [first, second, third]
+    assert held(site, "--reason", "refused") == [first, third]
+    assert held(site, "--reason", "refused", "--side", "external") == [third]
+    assert held(site, "--site", "own-service") == [first, second, third]
+    assert held(site, "--since", "1h") == [first, second, third]
+    assert held(site, "--since", "2999-01-01") == []
+    assert site.run("held", "--since", "yesterday").returncode == 2
+
+
+def test_release_by_reason_leaves_the_others_held(site: Shell) -> None:
+    first, second = hold(site, "refused", 1), hold(site, "no_email", 2)
+    assert json.loads(site.good("held", "release", "--reason", "refused", "--json"))["released"] == [first]
+    assert held(site) == [second]
+
+
+def test_release_of_what_is_not_held_is_told_and_ends_with_status_1(site: Shell) -> None:
+    first = hold(site, "refused", 1)
+    done = site.run("held", "release", str(first), "77")
+    assert (done.returncode, held(site)) == (1, [])
+    assert "not released, as unknown or on their way already: 77" in done.stderr
+
+
+@pytest.mark.parametrize("words", [("release",), ("drop", "--why", "because"), ("drop", "--reason", "refused")])
+def test_bulk_command_without_its_terms_is_refused_as_usage(site: Shell, words: tuple[str, ...]) -> None:
+    hold(site, "refused", 1)
+    assert site.run("held", *words).returncode == 2
+    assert len(held(site)) == 1
+
+
+def test_dropped_delivery_is_over_and_its_reason_is_in_the_history(site: Shell) -> None:
+    first, second = hold(site, "anonymous_visitor", 1), hold(site, "no_email", 2)
+    site.good("held", "drop", "--reason", "anonymous_visitor", "--why", "visitors stay on Wix")
+    assert held(site) == [second]
+    assert json.loads(site.good("status", "--json"))["deliveries"] == {"done": 1, "held": 1}
+    (line,) = json.loads(site.good("history", "rating-1", "--json"))
+    assert (line["what"], line["reason"]) == ("drop", "anonymous_visitor: visitors stay on Wix")
+    assert line["inbox_id"] == first
+    assert json.loads(site.good("replay", str(first), "--json"))["replayed"] == [first], "a dropped one can be replayed"
+
+
+@pytest.fixture
+def live(shell: Shell, redis: Redis, redis_server: EmbeddedRedis) -> Iterator[tuple[Shell, Sandbox, Wiring]]:
+    """A shell whose settings point at the stand-ins, with a site and a product."""
+    with Sandbox(SandboxOptions(rate_per_minute=None)) as box:
+        shell.environ |= box.settings() | {"REDIS_URL": redis_server.url, "WIX_BUDGET_PER_MINUTE": "60000"}
+        shell.good("site", "add", box.wix.instance_id, "--connector", "own-service")
+        shell.good("map", "entities", "import", shell.file("e.csv", ENTITIES + "reviews,stores,beans,,SKU-1\n"))
+        wiring = Wiring(load_settings(shell.environ), shell.environ)
+        yield shell, box, wiring
+        wiring.close()
+
+
+class SilentBell:
+    def ring(self, inbox_ids: Any) -> None:
+        return
+
+
+def process(wiring: Wiring, side: Side, source: str, remote_id: str) -> int:
+    """A webhook's way through the worker, waiting for the budget where it must."""
+    inbox_id = wiring.ledger.store(NewDelivery(side, source, remote_id, "upsert", remote_id, {})).inbox_id
+    while wiring.intake(SilentBell()).process(inbox_id) == "rate_limited":
+        time.sleep(0.01)
+    return inbox_id
+
+
+def test_show_tells_both_sides_as_they_are_now_and_the_history(live: tuple[Shell, Sandbox, Wiring]) -> None:
+    shell, box, wiring = live
+    contact = box.wix.add_contact("ada@example.com", "Ada")
+    draft = {"subject": {"id": "SKU-1"}, "author": {"email": "ada@example.com", "display_name": "Ada"}}
+    there = box.reviews.create(draft | {"score": Decimal("4.5")}, by="visitor")
+    rating = {"namespace": "reviews", "group": "stores", "entityId": "beans", "attributeName": "overall", "value": 20}
+    here = box.wix.create_rating(rating | {"owner": {"contactId": contact["id"]}}, {"identityType": "MEMBER"})
+    shell.good("site", "policy", "first_difference=hold")
+    number = process(wiring, Side.EXTERNAL, "own-service", str(there["id"]))
+    assert held(shell, "--reason", "first_difference") == [number]
+    box.wix.update_rating(str(here["id"]), 60, {"identityType": "MEMBER"})
+    shown = json.loads(shell.good("held", "show", str(number), "--json"))
+    assert "overall 60" in str(shown["now"]["wix"])
+    assert "value 4.5" in str(shown["now"]["external"])
+    assert shown["link"]["entity on external"] == "SKU-1"
+    assert shown["history"]
+    assert "overall 60" in shell.good("held", "show", str(number))
+
+
+def test_show_of_an_unreachable_side_still_tells_the_rest(live: tuple[Shell, Sandbox, Wiring]) -> None:
+    shell, _, wiring = live
+    new = NewDelivery(Side.EXTERNAL, "own-service", "event-1", "upsert", "r-1", {})
+    inbox_id = wiring.ledger.store(new).inbox_id
+    wiring.ledger.hold([inbox_id], "refused")
+    shell.environ["OWN_SERVICE_URL"] = "http://127.0.0.1:9"
+    assert "cannot be read now" in shell.good("held", "show", str(inbox_id))
+    assert "record  none" in shell.good("held", "show", str(inbox_id))
+
+
+def test_show_of_an_unknown_delivery_says_so(site: Shell) -> None:
+    assert "there is no delivery 99" in site.bad("held", "show", "99")

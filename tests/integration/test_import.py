@@ -1,0 +1,278 @@
+"""Files of ratings into Wix: each once, the bad rows explained, and nothing written the second time."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from sandbox.server import Sandbox, SandboxOptions
+from sync_worker.embedded_redis import EmbeddedRedis
+from tests.integration.test_cli import COMMAND, ENTITIES, Shell, shell
+
+__all__ = ["shell"]  # a fixture of the commands' tests
+
+JUDGEME = "title,body,rating,review_date,source,curated,reviewer_name,reviewer_email,product_id,product_handle\n"
+WOOCOMMERCE = "comment_ID,comment_post_ID,comment_author,comment_author_email,comment_approved,comment_parent,rating\n"
+MEMBER = {"identityType": "MEMBER"}
+
+
+@dataclass
+class Shop:
+    """A site with stand-ins on both sides, products P1 to P9, and contacts."""
+
+    shell: Shell
+    box: Sandbox
+
+    def add_people(self, count: int) -> None:
+        for number in range(count):
+            self.box.wix.add_contact(f"person{number}@example.com", f"Person {number}")
+
+    def judgeme(self, name: str, rows: list[str]) -> str:
+        return self.shell.file(name, JUDGEME + "\n".join(rows) + "\n")
+
+    def import_file(self, *words: str, status: int = 0) -> dict[str, Any]:
+        done = self.shell.run("import", *words, "--json")
+        assert done.returncode == status, done.stderr
+        report: dict[str, Any] = json.loads(done.stdout)
+        return report
+
+    def wix_writes(self) -> int:
+        return len(self.box.wix.journal)
+
+    def external_writes(self) -> int:
+        return len(self.box.reviews.journal)
+
+    def values_on_wix(self) -> list[int]:
+        return sorted(int(one["value"]) for one in self.box.wix.ratings.values())
+
+    def rejected(self, report: dict[str, Any]) -> list[dict[str, str]]:
+        with open(self.shell.folder / report["rejected_file"], newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def shop(shell: Shell, redis: Redis, redis_server: EmbeddedRedis) -> Iterator[Shop]:
+    with Sandbox(SandboxOptions(rate_per_minute=None)) as box:
+        budget = {"REDIS_URL": redis_server.url, "WIX_BUDGET_PER_MINUTE": "600000", "WIX_BUDGET_CAPACITY": "1000"}
+        manifest = "extends: own-service\nid: own-service\nhttp: {budget: {requests: 5000, concurrency: 16}}\n"
+        shell.environ |= box.settings() | budget | {"CONNECTORS": str(shell.folder / shell.file("fast.yaml", manifest))}
+        shell.good("site", "add", box.wix.instance_id, "--connector", "own-service")
+        products = "".join(f"reviews,stores,wix-{number},,P{number}\n" for number in range(1, 10))
+        shell.good("map", "entities", "import", shell.file("e.csv", ENTITIES + products))
+        yield Shop(shell, box)
+
+
+def row(number: int, *, rating: object = 4, product: str = "P1", email: str | None = None, curated: str = "ok") -> str:
+    address = f"person{number}@example.com" if email is None else email
+    return f'T,"two\nlines",{rating},2025-01-01,web,{curated},Person {number},{address},{product},handle'
+
+
+def test_judgeme_file_goes_into_wix_and_on_to_the_external_system(shop: Shop) -> None:
+    shop.add_people(3)
+    report = shop.import_file(
+        shop.judgeme("r.csv", [row(0), row(1, rating=2), row(2, curated="spam")]), "--preset", "judgeme"
+    )
+    assert (report["created"], report["skipped"], report["rejected"]) == (2, 1, 0)
+    assert shop.values_on_wix() == [40, 80]
+    assert sorted(Decimal(one["score"]) for one in shop.box.reviews.ratings.values()) == [2, 4]
+
+
+def test_second_import_writes_nothing_and_asks_wix_nothing(shop: Shop) -> None:
+    shop.add_people(2)
+    name = shop.judgeme("r.csv", [row(0), row(1)])
+    shop.import_file(name, "--preset", "judgeme")
+    before, calls = (shop.wix_writes(), shop.external_writes()), sum(shop.box.wix.calls.values())
+    report = shop.import_file(name, "--preset", "judgeme")
+    assert (report["created"], report["there"], report["differs"]) == (0, 2, 0)
+    assert (shop.wix_writes(), shop.external_writes()) == before
+    assert sum(shop.box.wix.calls.values()) == calls
+
+
+def test_a_rating_of_wix_or_of_the_external_system_is_newer_than_the_file(shop: Shop) -> None:
+    shop.add_people(2)
+    contacts = {one["primaryInfo"]["email"]: one["id"] for one in shop.box.wix.contacts.values()}
+    rating = {"namespace": "reviews", "group": "stores", "entityId": "wix-1", "attributeName": "overall", "value": 20}
+    shop.box.wix.create_rating(rating | {"owner": {"contactId": contacts["person0@example.com"]}}, MEMBER)
+    draft = {"subject": {"id": "P1"}, "author": {"email": "person1@example.com", "display_name": "P"}}
+    shop.box.reviews.create(draft | {"score": Decimal(3)}, by="visitor")
+    report = shop.import_file(shop.judgeme("r.csv", [row(0, rating=5), row(1, rating=5)]), "--preset", "judgeme")
+    assert (report["created"], report["there"], report["differs"]) == (0, 2, 2)
+    assert shop.values_on_wix() == [20, 60]
+    assert sorted(Decimal(one["score"]) for one in shop.box.reviews.ratings.values()) == [1, 3]
+
+
+def test_import_never_brings_back_what_was_deleted_since(shop: Shop) -> None:
+    shop.add_people(1)
+    name = shop.judgeme("r.csv", [row(0)])
+    shop.shell.good("site", "policy", "direction=to_wix")
+    shop.import_file(name, "--preset", "judgeme")
+    (rating_id,) = shop.box.wix.ratings
+    shop.box.wix.delete_rating(rating_id, MEMBER)
+    from sync_worker.config import load_settings
+    from sync_worker.model import NewDelivery, Side
+    from sync_worker.wiring import Wiring
+
+    wiring = Wiring(load_settings(shop.shell.environ), shop.shell.environ)
+    new = NewDelivery(Side.WIX, shop.box.wix.instance_id, "event", "delete", rating_id, {})
+    assert wiring.intake(_NoBell()).process(wiring.ledger.store(new).inbox_id) == "in_step"
+    wiring.close()
+    assert shop.import_file(name, "--preset", "judgeme")["deleted_since"] == 1
+    assert shop.values_on_wix() == []
+
+
+class _NoBell:
+    def ring(self, inbox_ids: Any) -> None:
+        return
+
+
+BAD = {
+    "no number": (row(0, rating="five"), "rating", "'five' is not a number"),
+    "off the scale": (row(0, rating=6), "rating", "6 is not on the scale 1..5 step 1"),
+    "no value": (row(0, rating=""), "rating", "is empty"),
+    "no address": (row(0, email="ada"), "reviewer_email", "'ada' is not an e-mail address"),
+    "unknown person": (row(0, email="stranger@example.com"), "reviewer_email", "unknown_contact: no contact"),
+    "unknown thing": (row(0, product="P99"), "product_id", "unknown_entity: P99 is not mapped"),
+    "too few cells": ("only,three,cells", "", "3 cells, but the header has 10"),
+}
+
+
+@pytest.mark.parametrize("case", sorted(BAD))
+def test_bad_row_is_rejected_with_line_column_and_reason(shop: Shop, case: str) -> None:
+    shop.add_people(2)
+    bad, column, reason = BAD[case]
+    report = shop.import_file(shop.judgeme("r.csv", [row(1), bad]), "--preset", "judgeme", status=1)
+    assert (report["created"], report["rejected"]) == (1, 1)
+    (rejected,) = shop.rejected(report)
+    assert (rejected["rejected_line"], rejected["rejected_column"]) == ("4", column)
+    assert reason in rejected["rejected_reason"]
+
+
+def test_rejected_file_is_put_right_and_imported(shop: Shop) -> None:
+    shop.add_people(3)
+    report = shop.import_file(
+        shop.judgeme("r.csv", [row(0), row(1, rating=9), row(2)]), "--preset", "judgeme", status=1
+    )
+    name = report["rejected_file"]
+    path = shop.shell.folder / name
+    path.write_text(path.read_text().replace(",9,2025", ",5,2025"))
+    assert shop.import_file(name, "--preset", "judgeme")["created"] == 1
+    assert shop.values_on_wix() == [80, 80, 100]
+
+
+def test_rejected_file_that_somebody_edits_is_not_overwritten(shop: Shop) -> None:
+    name = shop.judgeme("r.csv", [row(0)])
+    first = shop.import_file(name, "--preset", "judgeme", status=1)["rejected_file"]
+    second = shop.import_file(name, "--preset", "judgeme", status=1)["rejected_file"]
+    assert first != second
+
+
+def test_second_rating_of_one_person_for_one_thing_is_rejected_with_the_line_of_the_first(shop: Shop) -> None:
+    shop.add_people(1)
+    report = shop.import_file(shop.judgeme("r.csv", [row(0), row(0, rating=2)]), "--preset", "judgeme", status=1)
+    assert "rated the same thing on line 2" in shop.rejected(report)[0]["rejected_reason"]
+    assert shop.values_on_wix() == [80]
+
+
+def test_unknown_person_becomes_a_contact_only_if_the_site_says_so(shop: Shop) -> None:
+    name = shop.judgeme("r.csv", [row(0, email="New@Example.com"), row(1, product="P2", email="new@example.com")])
+    assert shop.import_file(name, "--preset", "judgeme", status=1)["rejected"] == 2
+    shop.shell.good("site", "policy", "unknown_contact=skip")
+    assert shop.import_file(name, "--preset", "judgeme")["skipped"] == 2
+    shop.shell.good("site", "policy", "unknown_contact=create")
+    assert shop.import_file(name, "--preset", "judgeme")["created"] == 2
+    assert [one["primaryInfo"]["email"] for one in shop.box.wix.contacts.values()] == ["new@example.com"]
+
+
+def test_woocommerce_file_is_read_without_its_replies(shop: Shop) -> None:
+    shop.add_people(2)
+    rows = "1,P1,P,person0@example.com,1,0,5\n2,P1,Shop,shop@example.com,1,1,\n3,P2,P,person1@example.com,0,0,1\n"
+    report = shop.import_file(shop.shell.file("w.csv", WOOCOMMERCE + rows), "--preset", "woocommerce")
+    assert (report["created"], report["skipped"]) == (1, 2)
+    assert report["skipped_why"] == {"no rating": 1, "not published (0)": 1}
+
+
+def test_jsonl_with_columns_by_options_and_a_bad_line(shop: Shop) -> None:
+    shop.add_people(2)
+    good = {"product": {"id": "wix-3"}, "who": "person0@example.com", "stars": 4.5}
+    lines = json.dumps(good) + "\nnot json\n"
+    columns = ["--column", "entity=product.id", "--column", "email=who", "--column", "overall=stars"]
+    options = [*columns, "--scale", "0:5:0.5", "--entity-of", "wix"]
+    report = shop.import_file(shop.shell.file("r.jsonl", lines), *options, status=1)
+    assert (report["created"], report["rejected"], shop.values_on_wix()) == (1, 1, [90])
+    rejected = json.loads((shop.shell.folder / report["rejected_file"]).read_text())
+    assert (rejected["rejected_line"], rejected["rejected_text"]) == ("2", "not json")
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "complaint"),
+    [
+        (("--preset", "nobody"), 1, "there is no preset 'nobody'; shipped are: judgeme, woocommerce"),
+        ((), 1, "choose a --preset, or name them: --column"),
+        (("--preset", "woocommerce"), 1, "there is no column 'comment_post_ID'; the columns are: title"),
+        (("--preset", "judgeme", "--column", "taste=rating"), 1, "the attribute 'taste' is not mapped"),
+        (("--preset", "judgeme", "--column", "email"), 2, "is not PART=COLUMN"),
+        (("--preset", "judgeme", "--scale", "1-5"), 2, "--scale takes MIN:MAX:STEP"),
+    ],
+)
+def test_wrong_option_is_told_in_words(shop: Shop, words: tuple[str, ...], status: int, complaint: str) -> None:
+    done = shop.shell.run("import", shop.judgeme("r.csv", [row(0)]), *words)
+    assert done.returncode == status
+    assert complaint in " ".join(done.stderr.split())
+
+
+def test_lost_answer_of_a_create_makes_no_second_rating(shop: Shop) -> None:
+    shop.add_people(6)
+    shop.box.wix.faults.set("gateway_timeout", chance=0.5)
+    report = shop.import_file(shop.judgeme("r.csv", [row(number) for number in range(6)]), "--preset", "judgeme")
+    assert report["created"] + report["there"] == 6
+    assert [one["operation"] for one in shop.box.wix.journal] == ["create"] * 6
+
+
+@pytest.mark.alone
+def test_import_that_is_killed_again_and_again_brings_each_rating_once(shop: Shop) -> None:
+    count = 150
+    shop.add_people(count)
+    name = shop.judgeme("r.csv", [row(number, product=f"P{number % 9 + 1}") for number in range(count)])
+    chance = random.Random(3)
+    for _ in range(4):
+        command = [COMMAND, "import", name, "--preset", "judgeme"]
+        process = subprocess.Popen(command, cwd=shop.shell.folder, env=shop.shell.environ, stdout=subprocess.DEVNULL)
+        begun = shop.wix_writes()
+        until = time.monotonic() + 20
+        while process.poll() is None and shop.wix_writes() < begun + chance.randint(5, 30) and time.monotonic() < until:
+            time.sleep(0.005)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    report = shop.import_file(name, "--preset", "judgeme")
+    assert report["created"] + report["there"] == count
+    assert [one["operation"] for one in shop.box.wix.journal] == ["create"] * count
+    assert len(shop.box.reviews.ratings) == count
+
+
+@pytest.mark.long
+def test_ten_thousand_rows_with_fifty_bad_ones(shop: Shop) -> None:
+    shop.add_people(1_200)
+    rows = [row(number % 1_200, product=f"P{number // 1_200 + 1}") for number in range(10_000)]
+    for number in range(50):
+        rows[number * 199] = row(0, rating="bad")
+    name = shop.judgeme("r.csv", rows)
+    shop.shell.timeout = 3_000
+    report = shop.import_file(name, "--preset", "judgeme", status=1)
+    assert (report["created"], report["rejected"]) == (9_950, 50)
+    assert len(shop.rejected(report)) == 50
+    writes = (shop.wix_writes(), shop.external_writes())
+    again = shop.import_file(name, "--preset", "judgeme", status=1)
+    assert (again["created"], again["there"], again["rejected"]) == (0, 9_950, 50)
+    assert (shop.wix_writes(), shop.external_writes()) == writes

@@ -1,0 +1,66 @@
+"""docs/held.md explains every reason for which a delivery can be held."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sync_worker.adapters.ledger_admin import STATES
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "held.md").read_text(encoding="utf-8")
+SAID_BY = {"Held", "Hold"}  # the first argument is the reason
+
+
+def reasons_in(path: Path) -> Iterator[str]:
+    """Reasons written out: Held("…"), Hold("…"), Permanent(…, reason="…"), Closing(HELD, "…"), x.held = "…"."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "attr", "") == "held" and _is_text(node.value):
+            yield str(ast.literal_eval(node.value))
+        if not isinstance(node, ast.Call):
+            continue
+        name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+        first = node.args[0] if node.args else None
+        if name in SAID_BY and first is not None and _is_text(first):
+            yield str(ast.literal_eval(first))
+        if name == "by_rule" and ast.unparse(node.args[0]).endswith("first_difference"):  # a policy that may hold
+            yield str(ast.literal_eval(node.args[1]))
+        if name == "Permanent":
+            reasons = [one.value for one in node.keywords if one.arg == "reason" and _is_text(one.value)]
+            yield str(ast.literal_eval(reasons[0])) if reasons else "refused"
+        if name == "Closing" and first is not None and ast.unparse(first) == "InboxState.HELD" and len(node.args) > 1:
+            yield from [str(ast.literal_eval(one)) for one in node.args[1:] if _is_text(one)]
+
+
+def _is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
+def all_reasons() -> set[str]:
+    written = {reason for path in (ROOT / "sync_worker").rglob("*.py") for reason in reasons_in(path)}
+    by_state = {f"site_{state}" for state in STATES if state != "active"}
+    return written | by_state | {"misconfigured"}
+
+
+REASONS = sorted(all_reasons())
+
+
+def test_the_code_gives_the_reasons_that_this_test_knows_of() -> None:
+    known = {"unknown_contact", "fight", "off_scale", "attempts_exhausted", "normalised_by_remote", "malformed_record"}
+    assert known <= set(REASONS)
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_reason_is_explained_with_what_to_do(reason: str) -> None:
+    row = re.search(rf"^\| `{reason}` \|([^|]+)\|([^|]+)\|$", PAGE, re.MULTILINE)
+    assert row is not None, f"docs/held.md has no row for {reason}"
+    assert all(len(cell.strip()) > 10 for cell in row.groups())
+
+
+def test_the_page_explains_no_reason_that_the_code_does_not_give() -> None:
+    explained = re.findall(r"^\| `([a-z_]+)` \|", PAGE, re.MULTILINE)
+    assert sorted(explained) == REASONS
