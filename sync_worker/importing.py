@@ -73,6 +73,8 @@ class OpinionRun(LinkRun):
         """Create on Wix what nobody knows. The external side is asked first: what it shows now is newer than a file."""
         if self.run.link.state is not LinkState.LIVE or self.view.erases:
             return
+        for name in self.opinion:
+            self.take_up(name)
         untouched = [name for name in self.opinion if self.is_untouched(name)]
         if untouched:
             self.see_external()
@@ -83,6 +85,13 @@ class OpinionRun(LinkRun):
                 self.perform(SlotWrite(slot, Operation.CREATE, {name: action}, {name: value}))
                 if self.writes > before:  # else Wix had one after all, and it was adopted
                     self.created.add(name)
+
+    def take_up(self, name: str) -> None:
+        """An import that was killed between Wix and the external side left a record of which nothing was seen yet."""
+        slot = Slot(Side.WIX, name)
+        known = self.view.memory.get(slot)
+        if known is not None and known.revision == 0 and self.view.sights[slot].source == "ledger":
+            self.view.read(slot)
 
     def is_untouched(self, name: str) -> bool:
         return name in self.view.fields and self.is_unknown(name) and self.bases[name] == Base()
