@@ -66,6 +66,9 @@ class InstantRemote:
 class Nobody:
     """Implements ports.People where everybody is mapped already."""
 
+    def merge_in(self, payload: Mapping[str, Any]) -> None:
+        return None
+
     def addresses_in(self, payload: Mapping[str, Any]) -> Sequence[str]:
         return ()
 

@@ -37,6 +37,9 @@ class Silent:
     def recall(self, site_id: int, side: Side, remote_id: str, revision: int) -> str | None:
         return None
 
+    def forget(self, site_id: int, side: Side, remote_id: str) -> None:
+        return
+
     def ring(self, inbox_ids: Sequence[int]) -> None:
         return
 

@@ -141,6 +141,28 @@ def wix_control(wix: WixState) -> Blueprint:
         wix.merge_contacts(body["source"], body["target"])
         return _done({})
 
+    @app.patch("/sandbox/contacts/<contact_id>")
+    @app.post("/sandbox/contacts/<contact_id>")
+    def change_contact(contact_id: str) -> BaseResponse:
+        return _done(wix.change_email(contact_id, str(_body().get("email"))))
+
+    @app.delete("/sandbox/contacts/<contact_id>")
+    @app.post("/sandbox/contacts/<contact_id>/delete")
+    def delete_contact(contact_id: str) -> BaseResponse:
+        wix.delete_contact(contact_id, privacy=request.args.get("privacy") == "true")
+        return redirect("/") if request.method == "POST" else _answer({})
+
+    @app.post("/sandbox/app/install")
+    def install() -> BaseResponse:
+        body = _body()
+        wix.install(body.get("instance"), body.get("origin"))
+        return _done({})
+
+    @app.post("/sandbox/app/remove")
+    def remove() -> BaseResponse:
+        wix.remove(_body().get("instance"))
+        return _done({})
+
     @app.post("/sandbox/members")
     def add_member() -> BaseResponse:
         return _done({"memberId": wix.add_member(_body()["contactId"])})

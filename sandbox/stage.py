@@ -13,8 +13,8 @@ from types import TracebackType
 
 from sandbox.server import Sandbox, SandboxOptions
 from sync_worker.adapters.ledger_admin import LedgerAdmin, LedgerStatus
-from sync_worker.cli_setup import default_field
 from sync_worker.config import load_settings
+from sync_worker.connector.fields import default_field
 from sync_worker.embedded_redis import free_port
 from sync_worker.installation import Installation
 from sync_worker.model import EntityRef, Site

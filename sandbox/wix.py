@@ -275,11 +275,69 @@ class WixState:
         with self.lock:
             source, target = self.contacts.pop(source_id), self.contacts[target_id]
             self.merged[source_id] = target_id
+            self._hand_over_addresses(source, target)
             by = {"identityType": "WIX_USER", "wixUserId": "owner"}
             body = {"targetContactId": target_id, "sourceContactIds": [source_id], "targetContact": target}
             self._emit("wix.contacts.v4.contact", "merged", target_id, {"actionEvent": {"body": body}}, by)
             self._tell_contact("updated", target, by, origin="merge")
             self._tell_contact("deleted", source, by, origin="merge")
+
+    def _hand_over_addresses(self, source: dict[str, Any], target: dict[str, Any]) -> None:
+        """The contact that lives on has every address of the one that was merged into it."""
+        for item in source["info"]["emails"]["items"]:
+            target["info"]["emails"]["items"].append(item | {"primary": False})
+            ids = self._by_email.setdefault(item["email"].casefold(), [])
+            ids[:] = [one for one in ids if one != source["id"]] + [target["id"]]
+        target["revision"] += 1
+
+    def change_email(self, contact_id: str, email: str) -> dict[str, Any]:
+        """The contact has another address (or its first one) from now on."""
+        with self.lock:
+            contact = self._contact(contact_id)
+            for ids in self._by_email.values():
+                ids[:] = [one for one in ids if one != contact_id]
+            item = {"id": str(uuid.uuid4()), "tag": "MAIN", "email": email, "primary": True}
+            contact |= {"primaryInfo": {"email": email}, "revision": contact["revision"] + 1, "updatedDate": _now()}
+            contact["info"] = contact["info"] | {"emails": {"items": [item]}}
+            self.contacts[contact_id] = contact
+            self._by_email.setdefault(email.casefold(), []).append(contact_id)
+            self._tell_contact("updated", contact, {"identityType": "WIX_USER", "wixUserId": "owner"})
+            return contact
+
+    def delete_contact(self, contact_id: str, *, privacy: bool = False) -> None:
+        """An owner deletes a contact; with ``privacy`` the person asked for it, and their ratings go too."""
+        with self.lock:
+            contact = self._contact(contact_id)
+            by = {"identityType": "WIX_USER", "wixUserId": "owner"}
+            theirs = [one["id"] for one in self.ratings.values() if one["owner"].get("contactId") == contact_id]
+            for rating_id in theirs if privacy else ():
+                self.delete_rating(rating_id, by, privacy=True)
+            del self.contacts[contact_id]
+            for ids in self._by_email.values():
+                ids[:] = [one for one in ids if one != contact_id]
+            self._tell_contact("deleted", contact, by, privacy=privacy)
+
+    def _contact(self, contact_id: str) -> dict[str, Any]:
+        if contact_id not in self.contacts:
+            raise Refusal(404, "CONTACT_NOT_FOUND")
+        return dict(self.contacts[contact_id])
+
+    def install(self, instance_id: str | None = None, origin_instance_id: str | None = None) -> None:
+        """The app is installed, on this site or another one; a duplicated site names the one it was copied from."""
+        event = {"appId": self.app_id} | ({"originInstanceId": origin_instance_id} if origin_instance_id else {})
+        self._emit_app("AppInstalled", instance_id or self.instance_id, event)
+
+    def remove(self, instance_id: str | None = None) -> None:
+        """The app is removed: from now on its tokens are refused, as Wix's are."""
+        if instance_id in (None, self.instance_id):
+            self.revoke_tokens()
+        self._emit_app("AppRemoved", instance_id or self.instance_id, {"appId": self.app_id})
+
+    def _emit_app(self, event_type: str, instance_id: str, event: Mapping[str, Any]) -> None:
+        """A plain object, not a domain event; what tells two of them apart is when the token was made."""
+        envelope = {"eventType": event_type, "instanceId": instance_id, "data": exact_json.dumps(dict(event))}
+        body = self.signed(envelope)
+        self.webhooks.send(Sending(str(uuid.uuid4()), instance_id, lambda: (body, {"Content-Type": "text/plain"})))
 
     def find_contacts(self, where: Mapping[str, Any]) -> list[dict[str, Any]]:
         wanted = where.get("info.emails.email") or where.get("primaryInfo.email")
@@ -324,13 +382,15 @@ class WixState:
         spelled = "delete" if slug == "deleted" and self.faults.strikes("slug_delete") else slug
         self._emit("wix.ratings.v1.rating", spelled, rating["id"], parts[slug], by, privacy=privacy)
 
-    def _tell_contact(self, slug: str, contact: dict[str, Any], by: Mapping[str, str], *, origin: str = "") -> None:
+    def _tell_contact(
+        self, slug: str, contact: dict[str, Any], by: Mapping[str, str], *, origin: str = "", privacy: bool = False
+    ) -> None:
         parts = {
             "created": {"createdEvent": {"entity": contact}},
             "updated": {"updatedEvent": {"currentEntity": contact}},
         }
         body = parts.get(slug, {"deletedEvent": {}})
-        self._emit("wix.contacts.v4.contact", slug, contact["id"], body, by, origin=origin)
+        self._emit("wix.contacts.v4.contact", slug, contact["id"], body, by, origin=origin, privacy=privacy)
 
     def _emit(
         self,

@@ -18,11 +18,11 @@ from sync_worker.adapters.external_http import http_of
 from sync_worker.adapters.external_plugins import remote_of
 from sync_worker.adapters.http import NoBudget
 from sync_worker.adapters.http_tokens import OwnTokens
-from sync_worker.cli_setup import WIX_SCALE
 from sync_worker.config import environment, load_settings
 from sync_worker.connector.captured import at_its_time, captured, diagnose, is_verified
 from sync_worker.connector.checking import Finding, check_manifest, failures
 from sync_worker.connector.describing import describe, ways
+from sync_worker.connector.fields import WIX_SCALE
 from sync_worker.connector.loading import SHIPPED, Placeholders, load_manifest, shipped_manifest
 from sync_worker.connector.manifest import Manifest
 from sync_worker.connector.schema_file import editor_schema

@@ -66,6 +66,8 @@ def flower() -> None:
     """The dashboard of the tasks, read-only, at FLOWER_BIND; needs the [flower] extra."""
     if find_spec("flower") is None:
         raise Misconfigured("Flower is not installed; `pip install 'ratings-sync[flower]'` brings it")
+    settings = wiring().settings
+    _ = settings.broker, settings.flower_address  # what is wrong shows here, in words
     os.execv(sys.executable, [sys.executable, *flower_command()])  # noqa: S606 - our own command
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import click
 
 from sync_worker.adapters.ledger_admin import Imported, ImportRefused
-from sync_worker.connector.manifest import Manifest
+from sync_worker.connector.fields import default_field
 from sync_worker.errors import Misconfigured
 from sync_worker.mapping_files import (
     CONTACT_COLUMNS,
@@ -25,23 +24,11 @@ from sync_worker.mapping_files import (
     read_fields,
 )
 from sync_worker.model import Side, Site
-from sync_worker.scale import FieldMap, Scale
 from sync_worker.wiring import wiring
 
-WIX_SCALE = Scale(
-    Decimal(0), Decimal(100), Decimal(1)
-)  # https://dev.wix.com/docs: Ratings takes whole numbers 0 to 100
 PROBLEMS_SHOWN = 50
 SITE = click.option("--site", "site_name", metavar="SITE", help="Number, instance id or connector; needed if several.")
 FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-
-
-def default_field(manifest: Manifest) -> FieldMap:
-    """Wix ``overall`` ↔ the connector's main value. Raises Misconfigured if the scales do not convert both ways."""
-    field = FieldMap("overall", "value", WIX_SCALE, manifest.scale.scale, manifest.scale.mapping)
-    if violations := field.violations():
-        raise Misconfigured(f"connector {manifest.id}: its scale does not convert both ways: {violations[0]}")
-    return field
 
 
 # -- sites
@@ -102,8 +89,25 @@ def pause(site_name: str | None) -> None:
 @site.command("resume")
 @SITE
 def resume(site_name: str | None) -> None:
-    """Go on with a paused site; what was held for it is on its way."""
+    """Go on with a paused or removed site; what was held for it is on its way."""
     _set_state(site_name, "active")
+
+
+@site.command("remove")
+@SITE
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def remove(site_name: str | None, yes: bool) -> None:
+    """Stop the work of a site for good, as when its owner removes the app; nothing of it is deleted.
+
+    Its mappings, links and history stay. `ratings-sync site resume --site SITE` brings it back, and so does a new
+    installation of the app; what came in meanwhile is held (`site_removed`) and then goes on.
+
+    Example: ratings-sync site remove --site 2 --yes
+    """
+    found = wiring().admin.find_site(site_name)
+    if not yes:
+        click.confirm(f"Stop site {found.id} ({found.instance_id} ↔ {found.connector})?", abort=True)
+    _set_state(str(found.id), "removed")
 
 
 def _set_state(site_name: str | None, state: str) -> None:

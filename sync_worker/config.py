@@ -93,6 +93,16 @@ class Settings(BaseModel):
         return self.database.startswith("sqlite")
 
     @property
+    def flower_address(self) -> tuple[str, int]:
+        """Host and port. Raises Misconfigured if the dashboard would be open to others than this machine."""
+        host, _, port = self.flower_bind.rpartition(":")
+        if not port.isdecimal():
+            raise Misconfigured(f"FLOWER_BIND: {self.flower_bind!r} is not host:port")
+        if self.flower_basic_auth is None and host not in ("127.0.0.1", "localhost", "::1"):
+            raise Misconfigured("FLOWER_BIND is not the loopback address: set FLOWER_BASIC_AUTH (user:password)")
+        return host, int(port)
+
+    @property
     def gateway_pool(self) -> tuple[int, int]:
         """Processes of the gateway and threads of each; SQLite serves one process."""
         processes, threads = (1, 16) if self.is_sqlite else (2, 8)

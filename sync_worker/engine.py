@@ -22,9 +22,11 @@ from sync_worker.errors import (
     Transient,
     UnknownOutcome,
 )
+from sync_worker.joining import join_links
 from sync_worker.lease_keeper import LeaseKeeper
 from sync_worker.model import (
     Base,
+    Buried,
     Draft,
     HistoryEntry,
     InboxState,
@@ -32,13 +34,15 @@ from sync_worker.model import (
     IntentState,
     Known,
     LinkState,
+    Merge,
     Operation,
+    RatingKey,
     Record,
     Side,
     Site,
     Slot,
 )
-from sync_worker.plan import Action, Agree, Hold, Ignore, Write, erase, plan
+from sync_worker.plan import Action, Agree, Delete, Hold, Ignore, Write, erase, plan
 from sync_worker.ports import RATE_LIMITED, Bell, Clock, Closing, Commit, Connection, Guard, Ledger, Run
 from sync_worker.scale import FieldMap, OffScale
 from sync_worker.settlement import Settlement
@@ -66,10 +70,39 @@ class Engine:
         run = self.ledger.lease(link_id)
         if run is None:
             return "busy"  # the holder looks for new deliveries after its release
+        if run.merged_into is not None or run.kin:
+            return self._join(run)
         outcome = self._attempt(run)
         if fresh := self.ledger.fresh(link_id):
             self.bell.ring(fresh)
         return outcome
+
+    def _join(self, run: Run) -> str:
+        """After a merge of contacts: one link for one person and entity, then bring that one in step."""
+        self.ledger.release(run.lease)
+        link_id, key = run.lease.link_id, run.link.key
+        try:
+            if run.merged_into is not None:
+                link_id = self._join_into(link_id, replace(key, contact_id=run.merged_into))
+            else:
+                for one in run.kin:
+                    self._join_into(one, key)
+        except Transient as failure:
+            ids = [delivery.id for delivery in run.deliveries]
+            self.ledger.defer(ids, failure.retry_after, failure.message, is_failure=False)
+            return "busy"
+        return self.sync_link(link_id)
+
+    def _join_into(self, link_id: int, key: RatingKey) -> int:
+        """Raises Transient: somebody is at one of the two links, or one has a write that cannot be settled now."""
+        target_id = self.ledger.link_id(key)
+        for one in (link_id, target_id):
+            run = self.ledger.lease(one) if one is not None else None
+            if run is not None and run.intent is not None:
+                self._attempt(run)
+            elif run is not None:
+                self.ledger.release(run.lease)
+        return join_links(self.ledger, link_id, key)
 
     def _attempt(self, run: Run) -> str:
         ids = [delivery.id for delivery in run.deliveries]
@@ -84,10 +117,26 @@ class Engine:
             self.ledger.defer(ids, failure.retry_after, failure.message, is_failure=True)
             outcome = "retry"
         except (Held, Permanent, Misconfigured) as refusal:
-            self.ledger.hold(ids, refusal.reason)
-            outcome = f"held {refusal.reason}"
+            if refusal.reason == "contact_unknown" and self._follow_merge(run):
+                self.ledger.defer(ids, 0.0, "contact_merged", is_failure=False)
+                outcome = "retry"
+            else:
+                self.ledger.hold(ids, refusal.reason)
+                outcome = f"held {refusal.reason}"
         self.ledger.release(run.lease)
         return outcome
+
+    def _follow_merge(self, run: Run) -> bool:
+        """Wix refuses this contact: was it merged away, and the event has not reached us (yet)?"""
+        contact_id = run.link.key.contact_id
+        try:
+            contact = self.connect(run.site).people.by_id(contact_id)
+        except (Transient, Permanent):
+            return False  # held for the first reason; a replay asks again
+        if contact is None or contact.contact_id == contact_id:
+            return False
+        self.ledger.redirect(run.site.id, Merge((contact_id,), contact.contact_id), is_told=False)
+        return True
 
 
 @dataclass(slots=True)
@@ -116,6 +165,8 @@ class LinkRun:
             self.settle(self.run.intent)
         for delivery in self.run.deliveries:
             self.view.hear(delivery)
+        for slot, record in self.view.losers.values():
+            self.remove_loser(slot, record)
         for _ in range(ROUNDS):
             actions = self.plan()
             write = self.next_write(actions)
@@ -128,7 +179,8 @@ class LinkRun:
     def _refuse_if_stopped(self) -> None:
         if self.run.site.state != "active":
             raise Held(f"site_{self.run.site.state}")
-        if self.run.link.state is LinkState.HELD:
+        asks_to_erase = any(delivery.new.privacy for delivery in self.run.deliveries)
+        if self.run.link.state is LinkState.HELD and not asks_to_erase:
             raise Held("link_held")
 
     # -- planning
@@ -148,12 +200,23 @@ class LinkRun:
 
     def next_write(self, actions: dict[str, Action]) -> SlotWrite | None:
         """The first remote write that the actions ask for; actions that no record can carry turn into holds."""
+        if self.view.erases:
+            return self.next_erasure()
         for slot, sight in self.view.sights.items():
             write = slot_write(slot, sight, actions, slot.attribute or self.main_attribute)
             if isinstance(write, SlotWrite):
                 return write
             if isinstance(write, Hold):
                 self.keep_back(slot, actions, write)
+        return None
+
+    def next_erasure(self) -> SlotWrite | None:
+        """Every record that is left has to go, also one that moderation keeps out of sight."""
+        for slot, sight in self.view.sights.items():
+            if sight.remote_id is not None:
+                names = [slot.attribute] if slot.attribute else list(self.view.fields)
+                gone = {name: Delete(slot.side, "privacy", privacy=True) for name in names}
+                return SlotWrite(slot, Operation.DELETE, gone, {})
         return None
 
     def keep_back(self, target: Slot, actions: dict[str, Action], hold: Hold) -> None:
@@ -176,6 +239,7 @@ class LinkRun:
             self.look(write)
             return
         self._refuse_if_too_many(write)
+        self._refuse_without_address(write)
         intent = self.intent_for(write)
         remote = self.view.remote(write.slot.side)
         remote.prepay()  # before the intent: a refusal must not leave a write of unknown outcome
@@ -212,13 +276,81 @@ class LinkRun:
         else:
             self.view.read(write.slot)
 
+    def remove_loser(self, slot: Slot, record: Record) -> None:
+        """Of two ratings that one person gave as two contacts, remove one: by intent, with a line in the history."""
+        shown = seen(slot, record, self.view.fields.values(), "read").values
+        names = [slot.attribute] if slot.attribute else list(self.view.fields)
+        write = SlotWrite(slot, Operation.DELETE, {name: Delete(slot.side, "merged") for name in names}, {})
+        self._refuse_if_too_many(write)
+        intent = replace(
+            self.intent_for(write),
+            befores={name: shown.get(name) for name in names},
+            remote_id=record.remote_id,
+            base_revision=record.revision,
+        )
+        remote = self.view.remote(slot.side)
+        remote.prepay()
+        self.keeper.open_intent(intent)
+        try:
+            remote.delete(record.remote_id, record.revision)
+        except UnknownOutcome:
+            raise
+        except Conflict as conflict:
+            self.abandon()
+            raise Transient("the record changed just now", retry_after=1.0) from conflict
+        except (Transient, Permanent):
+            self.abandon()
+            raise
+        self.remember_loser(intent)
+
+    def remember_loser(self, intent: Intent) -> None:
+        """The loser is gone. Another record has its place; if it was the one on file, that place is free now."""
+        slot, grave = intent.slot, Buried(intent.slot.side, intent.remote_id or "", intent.base_revision)
+        on_file = self.view.memory.get(slot)
+        was_on_file = on_file is not None and on_file.remote_id == grave.remote_id
+        shown = {name: before for name, before in intent.befores.items() if before is not None}
+        self.keeper.commit(
+            Commit(
+                records={slot: None} if was_on_file else {},
+                buried=[grave],
+                intent_state=IntentState.CONFIRMED,
+                counts_write=True,
+                history=[self._loser_entry(intent, *one) for one in shown.items() or [("", None)]],
+            )
+        )
+        self.writes += 1
+        if was_on_file:
+            self.view.memory.pop(slot)
+
+    def _loser_entry(self, intent: Intent, name: str, before: Decimal | None) -> HistoryEntry:
+        side = intent.slot.side
+        return HistoryEntry(
+            str(Operation.DELETE),
+            side,
+            name,
+            before=before,
+            loser=before,
+            loser_side=side,
+            reason="merged",
+            remote_id=intent.remote_id or "",
+            intent_id=intent.id,
+        )
+
+    def _refuse_without_address(self, write: SlotWrite) -> None:
+        """A contact that is gone has left no address: the other side would not know whose rating it is."""
+        if write.operation is Operation.CREATE and write.slot.side is Side.EXTERNAL and self.view.person.email is None:
+            raise Held("no_email")
+
     def _refuse_if_too_many(self, write: SlotWrite) -> None:
+        if write.is_privacy:
+            return
         recent = [at for at in self.run.link.writes if at > self.run.now - 3600]
         if len(recent) + self.writes >= WRITES_PER_HOUR:
             self.keeper.commit(Commit(link_state=LinkState.HELD, history=[self._fight(write)]))
             raise Held("fight")
-        is_braked = write.operation is Operation.DELETE and not write.is_privacy
-        if is_braked and self.engine.ledger.deletes_exceeded(self.run.site.id, write.slot.side):
+        if write.operation is Operation.DELETE and self.engine.ledger.deletes_exceeded(
+            self.run.site.id, write.slot.side
+        ):
             raise Held("delete_brake")
 
     def _fight(self, write: SlotWrite) -> HistoryEntry:
@@ -296,6 +428,9 @@ class LinkRun:
         settled = Settlement(self.view, self.engine.ledger, intent).settle()
         if settled is None:
             self.abandon()
+            return
+        if _is_merge_loser(intent):
+            self.remember_loser(intent)
             return
         self.remember_write(intent, settled.landed, settled.values)
         if settled.is_gone:
@@ -416,6 +551,8 @@ class LinkRun:
         self.history += self.view.history + self.notes(actions)
         exists = any(sight.remote_id is not None for sight in self.view.sights.values())
         records = self.new_records()
+        if self.view.erases:
+            self.forget_guarded()
         committed = self.keeper.commit(
             Commit(
                 records=records,
@@ -428,6 +565,7 @@ class LinkRun:
                 history=self.take_history(),
                 closings=self.closings(reason),
                 release=True,
+                erases=self.view.erases,
             )
         )
         if committed.buried:
@@ -436,6 +574,15 @@ class LinkRun:
             self.lose_buried(committed.buried)
             return None
         return f"held {reason}" if reason else ("synced" if self.writes else "in_step")
+
+    def forget_guarded(self) -> None:
+        """Before the commit: forgotten too early the guard only costs a look, forgotten never it tells of a person."""
+        graves = {(one.side, one.remote_id) for one in self.view.buried.values()}
+        graves.update(self.engine.ledger.buried_with(self.run.link.id))
+        told = {(one.new.side, one.new.remote_id) for one in self.run.deliveries}
+        on_file = {(slot.side, known.remote_id) for slot, known in self.run.link.records.items()}
+        for side, remote_id in sorted(graves | told | on_file):
+            self.engine.guard.forget(self.run.site.id, side, remote_id)
 
     def seen_revisions(self) -> dict[str, int]:
         sights = self.view.sights.values()
@@ -486,6 +633,10 @@ class LinkRun:
             for name, action in actions.items()
             if isinstance(action, Hold | Ignore)
         ]
+
+
+def _is_merge_loser(intent: Intent) -> bool:
+    return intent.operation is Operation.DELETE and set(intent.reasons.values()) == {"merged"}
 
 
 def _base(target: Side, shown: Decimal | None, source: Decimal | None) -> Base:

@@ -1,4 +1,7 @@
-"""Names of what a held delivery waits for, so that its arrival can release it. Addresses appear hashed only."""
+"""Names of what a held delivery waits for, so that its arrival can release it. Addresses appear hashed only.
+
+And the names under which what a privacy request has erased is still known to be gone.
+"""
 
 from __future__ import annotations
 
@@ -31,3 +34,18 @@ def email_hold_key(email: str) -> str:
 def contact_hold_key(contact_id: str) -> str:
     """Waits until this contact has an address."""
     return f"contact:wix:{contact_id}"
+
+
+def erased_id(site_id: int, side: Side, remote_id: str) -> str:
+    """What remains of the id of an erased thing: enough to know it again, not enough to tell what it was."""
+    return hashlib.sha256(f"{site_id}:{side}:{remote_id}".encode()).hexdigest()
+
+
+def contact_grave(contact_id: str) -> str:
+    """Under this name an erased contact lies among the buried ids of the Wix side."""
+    return f"contact:{contact_id}"
+
+
+def address_grave(email: str) -> str:
+    """Under this name the address of an erased contact lies among the buried ids of the external side."""
+    return f"address:{normalise_email(email)}"

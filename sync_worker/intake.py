@@ -7,15 +7,19 @@ from dataclasses import dataclass
 
 from sync_worker.engine import Engine
 from sync_worker.errors import Held, Misconfigured, Permanent, RateLimited, Transient
-from sync_worker.hold_keys import contact_hold_key, email_hold_key
 from sync_worker.model import Delivery, InboxState, RatingKey, Site
-from sync_worker.ports import RATE_LIMITED, Bell, Clock, Closing, Connection, Guard, Ledger
+from sync_worker.people_changes import PeopleChanges
+from sync_worker.ports import RATE_LIMITED, Bell, Clock, Closing, Connection, Guard, Ledger, Sites
 from sync_worker.resolve import Resolver
+from sync_worker.site_changes import SiteChanges
 
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """Processes deliveries. ``connect`` gives the live remotes of a site; ``new_id`` makes intent ids."""
+    """Processes deliveries. ``connect`` gives the live remotes of a site; ``new_id`` makes intent ids.
+
+    ``sites`` opens a site when the app is installed on one; without it such a site waits for ``site add``.
+    """
 
     ledger: Ledger
     guard: Guard
@@ -23,6 +27,7 @@ class Intake:
     connect: Callable[[Site], Connection]
     clock: Clock
     new_id: Callable[[], str]
+    sites: Sites | None = None
 
     def process(self, inbox_id: int) -> str:
         """Process one delivery; a doubled doorbell is harmless. Returns outcome words for the log."""
@@ -30,6 +35,10 @@ class Intake:
         if opened is None:
             return "closed_already"
         delivery, site = opened
+        if delivery.new.change in SiteChanges.CHANGES:
+            site, outcome = SiteChanges(self.ledger, self.bell, self.sites).hear(delivery, site)
+            if outcome is not None:
+                return outcome
         if site is None:
             if self.ledger.hold_for_site(inbox_id, delivery.new):
                 self.bell.ring(self.ledger.release_held(None, inbox_ids=[inbox_id]))
@@ -61,8 +70,8 @@ class Intake:
             return self.engine.sync_link(delivery.link_id)
         if site.state != "active":
             raise Held(f"site_{site.state}")
-        if delivery.new.change == "contact_changed":
-            return self._release_for_contact(delivery, site)
+        if delivery.new.change in PeopleChanges.CHANGES:
+            return PeopleChanges(self.ledger, self.bell, self.engine, self.connect(site).people, site).hear(delivery)
         if self._is_own_write(delivery, site):
             return "suppressed"
         key = Resolver(self.ledger, self.connect(site), site).key_of(delivery)
@@ -85,12 +94,3 @@ class Intake:
             return False
         self.ledger.close(delivery.id, Closing(InboxState.SUPPRESSED, f"intent {intent_id}"))
         return True
-
-    def _release_for_contact(self, delivery: Delivery, site: Site) -> str:
-        """A contact is there, or has an address now: what was held for it goes on. Asks nobody; few wait for anyone."""
-        keys = [contact_hold_key(delivery.new.remote_id)]
-        keys += map(email_hold_key, self.connect(site).people.addresses_in(delivery.new.payload))
-        released = [inbox_id for key in keys for inbox_id in self.ledger.release_held(site.id, hold_key=key)]
-        self.ledger.close(delivery.id, Closing(InboxState.DONE, f"released {len(released)}"))
-        self.bell.ring(released)
-        return "done contact"

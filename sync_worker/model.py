@@ -140,6 +140,27 @@ class Contact:
 
 
 @dataclass(frozen=True, slots=True)
+class Merge:
+    """Contacts that were merged away, and the one that lives on."""
+
+    sources: tuple[str, ...]
+    target: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Standing:
+    """How near a contact is to the one that it was merged into: of two ratings of one person the nearest one's stays.
+
+    ``merges``: how many lie between (0: it is the one that lives on). Among equals the smaller id comes first, so that
+    merges end the same in whatever order they arrive. ``lives_as``: the one that lives on; only of one can be compared.
+    """
+
+    merges: int
+    contact_id: str
+    lives_as: str = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Entity:
     """A mapped rated thing under both of its names."""
 
@@ -307,7 +328,8 @@ class NewDelivery:
 
     ``source``: Wix instance id or connector id. ``dedupe_id``: the sender's id for this delivery, or ``None``
     for thin senders (then it is absorbed only by an equal row that no run has taken yet). ``change``: ``upsert``,
-    ``delete``, or a word of its own for what is not a rating (``contact_changed``).
+    ``delete``, ``erase`` (our own hint after a privacy request), or a word of its own for what is not a rating:
+    ``contact_changed``, ``contact_merged``, ``contact_deleted``, ``app_installed``, ``app_removed``.
     """
 
     side: Side
@@ -354,7 +376,7 @@ class Buried:
 class HistoryEntry:
     """One line of what was written or decided: the winner, the loser and why."""
 
-    what: str  # create | update | delete | adopt | agree | bury | conflict | gap | hold | ignore
+    what: str  # create | update | delete | privacy_delete | merge | gap | unknown | hold | ignore
     side: Side | None
     attribute: str
     before: Decimal | None = None

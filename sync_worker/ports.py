@@ -22,6 +22,7 @@ from sync_worker.model import (
     Lease,
     Link,
     LinkState,
+    Merge,
     NewDelivery,
     Person,
     RatingKey,
@@ -29,6 +30,7 @@ from sync_worker.model import (
     Side,
     Site,
     Slot,
+    Standing,
 )
 
 
@@ -112,6 +114,9 @@ class People(Protocol):
     def addresses_in(self, payload: Mapping[str, Any]) -> Sequence[str]:
         """The e-mail addresses that a verified contact event carries. Pure."""
 
+    def merge_in(self, payload: Mapping[str, Any]) -> Merge | None:
+        """What a verified merge event says, ``None`` if it does not name both contacts. Pure."""
+
     def by_email(self, email: str) -> Contact | None:
         """The contact for an address: primary match first, then the oldest, then the smallest id."""
 
@@ -148,6 +153,19 @@ class Guard(Protocol):
     def recall(self, site_id: int, side: Side, remote_id: str, revision: int) -> str | None:
         """The intent whose write returned exactly this revision, or ``None``."""
 
+    def forget(self, site_id: int, side: Side, remote_id: str) -> None:
+        """A privacy request has erased this record."""
+
+
+class Sites(Protocol):
+    """Opens sites that install the app by themselves."""
+
+    def open(self, instance_id: str) -> tuple[Site, Sequence[int]] | None:
+        """A new site on the one connector that no site uses, and the deliveries that had waited for it.
+
+        ``None``: there is not exactly one such connector; a person has to choose (``site add``).
+        """
+
 
 class Bell(Protocol):
     """The doorbell: asks for a delivery to be processed. Never raises; the sweeper rings again."""
@@ -178,7 +196,9 @@ class Run:
 
     ``deliveries`` are those taken for this run, oldest first: all open rows of the link (also those that wait for
     a later attempt: looking costs nothing more now), and rows held with a reason in ``ENGINE_RECHECKS``.
-    ``now`` is the database's time (epoch seconds).
+    ``now`` is the database's time (epoch seconds). ``merged_into``: the contact that lives on, if the link's own was
+    merged away since; such a link joins that contact's before anything else. ``kin``: links for the same entity that
+    have to join this one.
     """
 
     lease: Lease
@@ -189,6 +209,8 @@ class Run:
     intent: Intent | None
     deliveries: tuple[Delivery, ...]
     now: float
+    merged_into: str | None = None
+    kin: tuple[int, ...] = ()
 
 
 # Held rows that every run of their link looks at again: what they wait for arrives as a delivery of the link.
@@ -207,6 +229,10 @@ class Closing:
     reason: str = ""
 
 
+# What came too late for somebody whose data a privacy request has erased: the ledger forgets its content at once.
+ERASED = Closing(InboxState.DONE, "erased")
+
+
 @dataclass(frozen=True, slots=True)
 class Commit:
     """What one step of a run changes, applied in one transaction under the fence.
@@ -216,7 +242,8 @@ class Commit:
     ``revived``: graves that a look refuted, as they were before it: a newer grave stays. ``seen``: the revision at
     which the run saw a record, by remote id: a grave of an earlier revision says nothing about it.
     ``intent_state`` closes the open intent. ``counts_write``: adds the database's time to the link's recent writes.
-    ``closings``: by inbox id. ``release``: end the lease in the same transaction.
+    ``closings``: by inbox id. ``release``: end the lease in the same transaction. ``erases``: a privacy request has
+    removed the rating from both sides; forget all that is personal of it, and leave hashed graves.
     """
 
     records: Mapping[Slot, Known | None] = field(default_factory=dict)
@@ -231,6 +258,7 @@ class Commit:
     history: Sequence[HistoryEntry] = ()
     closings: Mapping[int, Closing] = field(default_factory=dict)
     release: bool = False
+    erases: bool = False
 
     def is_dead(self, grave: Buried) -> bool:
         """Whether a grave of one of the records holds for it."""
@@ -247,7 +275,7 @@ class Commit:
         if not buried:
             return self
         records = {slot: None if known and known.remote_id in buried else known for slot, known in self.records.items()}
-        return replace(self, records=records, closings={}, release=False)
+        return replace(self, records=records, closings={}, release=False, erases=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,18 +344,69 @@ class Ledger(Protocol):
     def add_entity(self, site_id: int, wix: EntityRef, external: EntityRef) -> Entity:
         """Map an entity; an existing map of the same pair is returned."""
 
-    def contact(self, site_id: int, *, contact_id: str | None = None, email: str | None = None) -> Contact | None: ...
+    def contact(self, site_id: int, *, contact_id: str | None = None, email: str | None = None) -> Contact | None:
+        """The contact with an address; after a merge the one that lives on, also under the ids merged away."""
 
     def save_contact(self, site_id: int, contact: Contact) -> Contact:
-        """Remember a contact by its e-mail; the first mapping of an address wins and is returned."""
+        """Remember a contact by its e-mail, unless it is erased; the first mapping of an address wins."""
 
     def bury(self, site_id: int, buried: Buried) -> None:
         """Note that a remote id that no link knows is gone for good."""
 
+    # -- people and sites that change
+
+    def redirect(self, site_id: int, merge: Merge, *, is_told: bool = True) -> None:
+        """Remember a merge; none may lead in a circle.
+
+        One that an event told of replaces one that was only found: asked for an id that was merged away, Wix shows the
+        end of the chain and not the next contact in it.
+        """
+
+    def standing(self, site_id: int, person: Person) -> Standing | None:
+        """Of the contact that a record names (by its id, else by its address); ``None`` if nobody knows."""
+
+    def links_of(self, site_id: int, contact_id: str) -> list[int]:
+        """Links of a contact, of all that were merged into it, and of the one that it was merged into."""
+
+    def link_id(self, key: RatingKey) -> int | None:
+        """The link of a key, if there is one."""
+
+    def join(self, lease: Lease, into: Lease | None, contact_id: str) -> None:
+        """Bring a link to the contact that lives on, under the fences of both links.
+
+        Without ``into`` (it has no link for that entity) the link gets the contact's key. Else all moves to that link:
+        to the place of nothing, or, where it has records already, as deliveries that tell of one record each (their
+        payload says ``merged_from``), for the engine to see which one stays. Raises LeaseLost, and nothing has moved.
+        """
+
+    def forget_contact(self, site_id: int, contact_id: str) -> bool:
+        """Forget the addresses of a contact that is gone; whether there were any. Its links stay."""
+
+    def buried_with(self, link_id: int) -> list[tuple[Side, str]]:
+        """Remote ids (in clear) that were on file with a link and are gone."""
+
+    def hint_erasure(self, site_id: int, contact_id: str, inbox_id: int) -> list[int]:
+        """Nothing is made for this contact any more; for each of ``links_of`` commit a delivery that asks to erase it.
+
+        Returns the link ids.
+        """
+
+    def erase_contact(self, site_id: int, contact_id: str, inbox_id: int) -> None:
+        """After its links: forget the person in mappings and inbox, and close the delivery that asked for it."""
+
+    def note_lifecycle(self, site_id: int, state: str, at: float | None) -> list[int]:
+        """Installed (``active``) or ``removed`` at Wix's time ``at``, unless something newer is known.
+
+        A paused site stays paused. Returns the deliveries that were held because the site was removed.
+        """
+
     # -- a run
 
     def attach(self, inbox_id: int, key: RatingKey) -> int:
-        """Commit that a delivery belongs to a key's link (made if need be). Returns the link id."""
+        """Commit that a delivery belongs to a key's link (made if need be). Returns the link id.
+
+        Raises Transient, instead of making a link, if a privacy request has erased the contact meanwhile.
+        """
 
     def lease(self, link_id: int) -> Run | None:
         """Take the lease for 15 s, take the link's deliveries, and read all; ``None`` if another has it."""

@@ -9,7 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sync_worker.errors import Held
-from sync_worker.hold_keys import contact_hold_key, email_hold_key, entity_hold_key, normalise_email
+from sync_worker.hold_keys import (
+    address_grave,
+    contact_grave,
+    contact_hold_key,
+    email_hold_key,
+    entity_hold_key,
+    normalise_email,
+)
 from sync_worker.model import (
     Buried,
     Contact,
@@ -17,13 +24,14 @@ from sync_worker.model import (
     Entity,
     EntityRef,
     InboxState,
+    Merge,
     Person,
     RatingKey,
     Record,
     Side,
     Site,
 )
-from sync_worker.ports import Closing, Connection, Ledger
+from sync_worker.ports import ERASED, Closing, Connection, Ledger
 from sync_worker.view import BURIED, tells_of_the_dead
 
 
@@ -38,16 +46,18 @@ class Resolver:
     def key_of(self, delivery: Delivery) -> RatingKey | Closing:
         """The key, or how the delivery ends without one. Raises Held, Transient, Permanent."""
         new = delivery.new
+        if new.change == "erase":
+            return ERASED  # its link was erased before its turn came
         located = self.ledger.locate(self.site.id, new.side, new.remote_id)
         if located.is_on_file and located.key is not None:
             return located.key
         if located.buried is not None and not tells_of_the_dead(delivery, located.buried):
-            return BURIED
+            return ERASED if located.buried.privacy else BURIED
         if located.key is not None:
             return located.key
         if new.change == "delete":
             grave = Buried(new.side, new.remote_id, new.revision, new.sequence, new.privacy)
-            return self._bury(grave) or Closing(InboxState.DONE, "not_linked")
+            return self._bury(grave) or (ERASED if new.privacy else Closing(InboxState.DONE, "not_linked"))
         remote = self.connection.remotes[new.side]
         record = remote.record_in(new.payload) or remote.get(new.remote_id)
         if record is None:
@@ -109,6 +119,8 @@ class Resolver:
         contact = self._wix_contact(person)
         if contact is not None and contact.email is not None:
             return contact
+        if contact is not None and is_erased(self.ledger, self.site, contact.contact_id):
+            return ERASED
         if self.site.policy.wix_anonymous == "skip":
             return Closing(InboxState.DONE, "anonymous_skipped")
         if contact is None:
@@ -123,10 +135,17 @@ class Resolver:
         people = self.connection.people
         if person.contact_id is not None:
             known = self.ledger.contact(self.site.id, contact_id=person.contact_id)
-            return known or self._remember(people.by_id(person.contact_id) or Contact(person.contact_id))
+            return known or self._look_up(person.contact_id)
         if person.member_id is not None:
             return self._remember(people.by_member(person.member_id))
         return None
+
+    def _look_up(self, contact_id: str) -> Contact | None:
+        """Asked for an id that was merged away, Wix shows the contact that lives on."""
+        found = self.connection.people.by_id(contact_id)
+        if found is not None and found.contact_id != contact_id:
+            self.ledger.redirect(self.site.id, Merge((contact_id,), found.contact_id), is_told=False)
+        return self._remember(found or Contact(contact_id))
 
     def _remember(self, contact: Contact | None) -> Contact | None:
         if contact is None or contact.email is None:
@@ -142,6 +161,8 @@ class Resolver:
         contact = self.ledger.contact(self.site.id, email=email)
         if contact is None:
             contact = self.connection.people.by_email(person.email.strip())
+        if contact is None and self._is_erased_address(email):
+            return ERASED
         if contact is None and self.site.policy.unknown_contact == "create":
             contact = self.connection.people.create(email, person.name)
         if contact is not None:
@@ -155,3 +176,12 @@ class Resolver:
             hold_key=email_hold_key(email),
             has_arrived=lambda: self.ledger.contact(self.site.id, email=email) is not None,
         )
+
+    def _is_erased_address(self, email: str) -> bool:
+        """What still comes under the address of an erased person is neither kept nor made into a new contact."""
+        return self.ledger.locate(self.site.id, Side.EXTERNAL, address_grave(email)).buried is not None
+
+
+def is_erased(ledger: Ledger, site: Site, contact_id: str) -> bool:
+    """Whether a privacy request has erased this contact."""
+    return ledger.locate(site.id, Side.WIX, contact_grave(contact_id)).buried is not None

@@ -52,8 +52,16 @@ class Settlement:
                 return self._settle_create()
 
     def _settle_delete(self) -> Settled | None:
-        if self.view.read(self.intent.slot).remote_id is not None:
+        """The record that the intent names: after a merge of contacts it need not be the one on file."""
+        slot, remote_id = self.intent.slot, self.intent.remote_id or ""
+        is_on_file = self.view.sights[slot].remote_id == remote_id
+        record = self._get(remote_id)
+        if record is not None:
+            if is_on_file:
+                self.view.take(slot, record)
             return None
+        if is_on_file:
+            self.view.lose(slot)
         return Settled(None, dict.fromkeys(self.intent.targets))
 
     def _settle_update(self) -> Settled | None:

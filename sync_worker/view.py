@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from sync_worker.errors import Held
 from sync_worker.lease_keeper import LeaseKeeper
 from sync_worker.model import Base, Buried, Delivery, HistoryEntry, InboxState, Known, Person, Record, Side, Slot
-from sync_worker.ports import Closing, Connection, Ledger, Remote, Run
+from sync_worker.ports import ERASED, Closing, Connection, Ledger, Remote, Run
 from sync_worker.scale import FieldMap
 from sync_worker.sight import Sight, absent, remembered, seen
 from sync_worker.slot_write import slots_of
@@ -27,7 +27,8 @@ class View:
     ``memory``: the records with their seen revisions, as committed. ``sights``: the records as they are now, as far
     as this run knows. ``graves``: tombstones as they were just before a look; ``revived``: those that the look
     refuted. ``closings``: deliveries that told nothing new. ``history``: edits found to be lost. ``told``: the slot
-    that each delivery spoke of. ``erases``: a privacy request removes this opinion everywhere.
+    that each delivery spoke of. ``erases``: a privacy request removes this opinion everywhere. ``losers``: living
+    records that have to go, because after a merge of contacts another one is the person's.
     """
 
     run: Run
@@ -44,6 +45,7 @@ class View:
     closings: dict[int, Closing] = field(default_factory=dict)
     told: dict[int, Slot] = field(default_factory=dict)
     erases: bool = False
+    losers: dict[tuple[Side, str], tuple[Slot, Record]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.memory = dict(self.run.link.records)
@@ -96,7 +98,9 @@ class View:
         slot = self.slot_on_file(side, remote_id)
         if slot is not None:
             self.told[delivery.id] = slot
-        if delivery.new.change == "delete":
+        if delivery.new.change == "erase":
+            self.erases = True
+        elif delivery.new.change == "delete":
             self._hear_delete(delivery, slot)
         elif slot is not None:
             self._hear_known(delivery, slot)
@@ -113,6 +117,8 @@ class View:
             self.sights[slot] = absent("heard", delivery.id, privacy=delivery.new.privacy)
         else:
             self._follow(delivery, slot)
+        if delivery.new.privacy and slot is not None and self.sights[slot].remote_id is None:
+            self.erases = True
 
     def _hear_late_delete(self, delivery: Delivery) -> None:
         """Of a record that is not on file (any more): no news, unless only now we hear that privacy was the reason."""
@@ -144,6 +150,9 @@ class View:
         side, remote_id = delivery.new.side, delivery.new.remote_id
         told, grave = self._whole_record(delivery), self._grave(side, remote_id)
         record = told
+        if grave is not None and grave.privacy:
+            self.closings[delivery.id] = ERASED
+            return
         if told is None or grave is not None:
             may_live = grave is None or may_be_restored(delivery, grave)
             record = self.get(side, remote_id) if may_live else None
@@ -158,8 +167,9 @@ class View:
         if self.sights[slot].remote_id is None and grave is None:
             self.sights[slot] = seen(slot, record, self.fields.values(), "heard", delivery.id)
         else:
-            self.meet(slot, remote_id)
-            self.sights[slot] = self.sights[slot].heard_by(delivery.id)
+            sight = self.meet(slot, remote_id, merged_from=delivery.new.payload.get("merged_from"))
+            if sight.remote_id == remote_id:
+                self.sights[slot] = sight.heard_by(delivery.id)
 
     def _close_buried(self, delivery: Delivery, told: Record | None, grave: Buried) -> None:
         """The record is gone; an edit that came after what we last saw of it lost against its deletion."""
@@ -230,19 +240,47 @@ class View:
         for slot in self.sights:
             self.read(slot)
 
-    def meet(self, slot: Slot, remote_id: str) -> Sight:
-        """Read a record with an id that is not on file, and give it its place. Raises Held."""
+    def meet(self, slot: Slot, remote_id: str, *, merged_from: str | None = None) -> Sight:
+        """Read a record with an id that is not on file, and give it its place. Raises Held.
+
+        ``merged_from``: it was on file for a contact that has been merged away.
+        """
         record = self.get(slot.side, remote_id)
         if record is None:
             self.buried[slot.side, remote_id] = Buried(slot.side, remote_id)
             return self.sights[slot]
-        return self.place(slot, record)
+        return self.place(slot, record, merged_from=merged_from)
 
-    def place(self, slot: Slot, record: Record) -> Sight:
-        """A record just read becomes the slot's, in the place of one that is gone. Raises Held if both are alive."""
-        if self.sights[slot].remote_id not in (None, record.remote_id) and self.read(slot).remote_id is not None:
-            raise Held("several_records")
+    def place(self, slot: Slot, record: Record, *, merged_from: str | None = None) -> Sight:
+        """A record just read becomes the slot's, in the place of one that is gone. Raises Held if both are alive.
+
+        After a merge of contacts both may be alive, each given under one of them: then one loses.
+        """
+        on_file = self.sights[slot].remote_id
+        if on_file in (None, record.remote_id):
+            return self.take(slot, record)
+        rival = self.get(slot.side, on_file)
+        if rival is None:
+            self.lose(slot)
+            return self.take(slot, record)
+        self.take(slot, rival)
+        if not self._is_nearer(record, rival, merged_from):
+            self.losers[slot.side, record.remote_id] = (slot, record)
+            return self.sights[slot]
+        self.losers[slot.side, rival.remote_id] = (slot, rival)
         return self.take(slot, record)
+
+    def _is_nearer(self, record: Record, rival: Record, merged_from: str | None) -> bool:
+        """Whether a record stands nearer to the contact that lives on than the one on file. Raises Held if unknown."""
+        site = self.run.site
+        given_by = Person(contact_id=merged_from) if merged_from is not None else record.person
+        mine, theirs = (self.ledger.standing(site.id, one) for one in (given_by, rival.person))
+        is_known = mine is not None and theirs is not None and mine.lives_as == theirs.lives_as and mine != theirs
+        policy = site.policy
+        may_remove = policy.may_write(Side.WIX) and policy.may_write(Side.EXTERNAL) and policy.deletes == "propagate"
+        if not may_remove or not (is_known or merged_from is not None):
+            raise Held("several_records")
+        return mine is not None and theirs is not None and is_known and mine < theirs
 
     def take(self, slot: Slot, record: Record) -> Sight:
         """The record is the slot's, as just read."""
@@ -284,8 +322,10 @@ class View:
 
 def tells_of_the_dead(delivery: Delivery, grave: Buried) -> bool:
     """Whether a delivery for a buried id may still matter: a restore, an edit nobody saw, a privacy request."""
+    if grave.privacy:
+        return False
     if delivery.new.change == "delete":
-        return delivery.new.privacy and not grave.privacy
+        return delivery.new.privacy
     return may_be_restored(delivery, grave) or was_unseen(delivery, grave)
 
 

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -30,6 +30,7 @@ from sync_worker.adapters.sql_engine import open_engine
 from sync_worker.adapters.wix import ENDPOINTS, WixApi, WixPeople, WixRatings, error_code
 from sync_worker.adapters.wix_auth import WixAuthorization
 from sync_worker.config import Settings, environment, load_settings
+from sync_worker.connector.fields import default_field
 from sync_worker.connector.loading import load_manifests, shipped_manifest
 from sync_worker.connector.manifest import Manifest
 from sync_worker.errors import Misconfigured
@@ -212,7 +213,19 @@ class Wiring:
     # -- the whole
 
     def intake(self, bell: Bell) -> Intake:
-        return Intake(self.ledger, self.guard, bell, self.connect, Monotonic(), lambda: str(uuid.uuid4()))
+        return Intake(self.ledger, self.guard, bell, self.connect, Monotonic(), lambda: str(uuid.uuid4()), self)
+
+    def open(self, instance_id: str) -> tuple[Site, Sequence[int]] | None:
+        """Implements ports.Sites."""
+        taken = {one.connector for one in self.admin.sites()}
+        free = [manifest for name, manifest in self.manifests.items() if name not in taken]
+        if len(free) != 1:
+            return None
+        try:
+            fields, policies = [default_field(free[0])], free[0].first_policies
+            return self.admin.add_site(instance_id, free[0].id, fields, policies)
+        except Misconfigured:
+            return None  # somebody else was quicker, or its scale needs a person: `site add` says so
 
 
 def manifests_of(settings: Settings, environ: Mapping[str, str]) -> dict[str, Manifest]:

@@ -12,7 +12,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import jwt
@@ -28,6 +28,7 @@ LEEWAY_SECONDS = 60
 MAX_ID_LENGTH = 200
 RATING = "wix.ratings.v1.rating"
 CONTACT = "wix.contacts.v4.contact"
+INSTALLATION = "wix.app.installations.v1.app_installation"
 PEM = re.compile(r"-----BEGIN PUBLIC KEY-----.+?-----END PUBLIC KEY-----", re.DOTALL)
 CHANGES = {
     (RATING, "created"): "upsert",
@@ -36,7 +37,16 @@ CHANGES = {
     (RATING, "delete"): "delete",  # one of Wix's samples spells the slug so
     (CONTACT, "created"): "contact_changed",
     (CONTACT, "updated"): "contact_changed",
+    (CONTACT, "deleted"): "contact_deleted",
+    (CONTACT, "merged"): "contact_merged",
+    (CONTACT, "merge"): "contact_merged",  # one guide spells the slug so
+    (INSTALLATION, "created"): "app_installed",
+    (INSTALLATION, "updated"): "app_installed",  # unless its status says uninstalled: see _change
+    (INSTALLATION, "deleted"): "app_removed",
 }
+# Plain objects instead of domain events: no id, no slug, no time of their own.
+# https://dev.wix.com/docs/rest/app-management/app-instance (App Instance Installed, App Instance Removed)
+APP_EVENTS = {"AppInstalled": "app_installed", "AppRemoved": "app_removed"}
 # Wix's own client accepts a future `iat` and any `aud` and `iss`; PyJWT's defaults would lose such events.
 JWT_OPTIONS = {"verify_iat": False, "verify_aud": False, "verify_iss": False, "verify_sub": False, "verify_jti": False}
 
@@ -130,6 +140,8 @@ def _delivery(claims: Mapping[str, Any], app_id: str) -> NewDelivery | Ignored:
     if not isinstance(inner, str | Mapping):
         return Ignored("no_event")
     event = _object(inner, "event")
+    if (app_change := _app_change(envelope.get("eventType"))) is not None:
+        return _app_delivery(app_change, _id(instance_id), event, claims.get("iat"), app_id)
     change = _change(event, envelope.get("eventType"))
     if change is None:
         return Ignored("unknown_event_type")
@@ -140,7 +152,7 @@ def _delivery(claims: Mapping[str, Any], app_id: str) -> NewDelivery | Ignored:
         source=_id(instance_id),
         dedupe_id=_id(event["id"]) if event.get("id") else _digest(inner),
         change=change,
-        remote_id=_id(event.get("entityId")),
+        remote_id=_id(instance_id if change.startswith("app_") else event.get("entityId")),
         payload=event,
         revision=_number(_entity(event).get("revision")),
         sequence=_number(event.get("entityEventSequence")),
@@ -148,6 +160,27 @@ def _delivery(claims: Mapping[str, Any], app_id: str) -> NewDelivery | Ignored:
         is_ours=is_ours,
         privacy=event.get("triggeredByAnonymizeRequest") is True,
         event_time=_time(event.get("eventTime")),
+    )
+
+
+def _app_change(event_type: Any) -> str | None:
+    return APP_EVENTS.get(event_type) if isinstance(event_type, str) else None
+
+
+def _app_delivery(
+    change: str, instance_id: str, event: Mapping[str, Any], issued_at: Any, app_id: str
+) -> NewDelivery | Ignored:
+    """Installed or removed. The token's own time tells a second installation from a repeated first one."""
+    if event.get("appId", app_id) != app_id:
+        return Ignored("another_app")
+    return NewDelivery(
+        side=Side.WIX,
+        source=instance_id,
+        dedupe_id=_digest([change, instance_id, dict(event), str(issued_at)]),
+        change=change,
+        remote_id=instance_id,
+        payload=event,
+        event_time=_epoch(issued_at),
     )
 
 
@@ -165,9 +198,10 @@ def _object(value: Any, what: str) -> Mapping[str, Any]:
 
 def _change(event: Mapping[str, Any], event_type: Any) -> str | None:
     fqdn, slug = event.get("entityFqdn"), event.get("slug")
-    if isinstance(fqdn, str) and isinstance(slug, str):
-        return CHANGES.get((fqdn, slug))
-    fqdn, _, slug = event_type.rpartition("_") if isinstance(event_type, str) else ("", "", "")
+    if not isinstance(fqdn, str) or not isinstance(slug, str):
+        fqdn, _, slug = event_type.rpartition("_") if isinstance(event_type, str) else ("", "", "")
+    if fqdn == INSTALLATION and _entity(event).get("status") == "UNINSTALLED":
+        return "app_removed"
     return CHANGES.get((fqdn, slug))
 
 
@@ -207,6 +241,12 @@ def _number(value: Any) -> int | None:
         return int(value)
     is_whole = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
     return value if is_whole else None
+
+
+def _epoch(value: Any) -> datetime | None:
+    """The ``iat`` of a token."""
+    is_plausible = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 2**33
+    return datetime.fromtimestamp(value, UTC) if is_plausible else None
 
 
 def _time(value: Any) -> datetime | None:

@@ -9,15 +9,13 @@ from sqlalchemy import Connection, bindparam, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from sync_worker.adapters.ledger_inbox import OPEN
-from sync_worker.adapters.ledger_keys import KeyLedger
+from sync_worker.adapters.ledger_people import PeopleLedger
 from sync_worker.adapters.ledger_rows import (
     from_base,
     from_external,
     from_history,
     from_intent,
     from_wix,
-    to_buried,
-    to_contact,
     to_delivery,
     to_entity,
     to_intent,
@@ -32,7 +30,7 @@ from sync_worker.adapters.tables import (
     link_value,
     tombstone,
 )
-from sync_worker.errors import LeaseLost, Permanent
+from sync_worker.errors import LeaseLost, Permanent, Transient
 from sync_worker.model import (
     Contact,
     InboxState,
@@ -43,7 +41,7 @@ from sync_worker.model import (
     RatingKey,
     Side,
 )
-from sync_worker.ports import ENGINE_RECHECKS, Closing, Commit, Committed, Run
+from sync_worker.ports import ENGINE_RECHECKS, ERASED, Closing, Commit, Committed, Run
 
 TAKEN_SECONDS = 20.0  # after that the sweeper takes a dead worker's deliveries up: well within 30 s
 HOUR_SECONDS = 3600.0
@@ -52,7 +50,7 @@ BRAKE_SHARE = 0.05
 CLOSABLE = (*OPEN, str(InboxState.HELD))
 
 
-class SqlLedger(KeyLedger):
+class SqlLedger(PeopleLedger):
     """Implements ports.Ledger over the tables of ``adapters.tables``."""
 
     # -- a run
@@ -62,6 +60,8 @@ class SqlLedger(KeyLedger):
         with self._transactions.write() as connection:
             link_id = connection.execute(self._link_of_key, which).scalar()
             if link_id is None:
+                if self._is_erased(connection, key.site_id, key.contact_id):
+                    raise Transient("the contact was erased just now", retry_after=0.0)
                 row = {"site_id": key.site_id, "entity_id": key.entity_id, "contact_id": key.contact_id, "writes": []}
                 connection.execute(self._insert(link).values(row).on_conflict_do_nothing())
                 link_id = connection.execute(self._link_of_key, which).scalar_one()
@@ -102,18 +102,18 @@ class SqlLedger(KeyLedger):
         values = connection.execute(self._values_of_link, the_link).all()
         opened = connection.execute(self._intent_of_link, the_link).first()
         entity = connection.execute(self._entity_by_id, {"the_id": row.entity_id}).one()
-        by = {"the_site": row.site_id, "the_value": row.contact_id}
-        contact = connection.execute(self._contact_by["wix_contact_id"], by).first()
         taken = connection.execute(self._take, the_link).all()
         return Run(
             lease=Lease(row.id, row.fence),
             site=self._site_by_id(connection, row.site_id),
             link=to_link(row, values),
             entity=to_entity(entity),
-            contact=to_contact(contact) if contact is not None else Contact(row.contact_id),
+            contact=self._known_as(connection, row.site_id, row.contact_id) or Contact(row.contact_id),
             intent=to_intent(opened) if opened is not None else None,
             deliveries=tuple(sorted(map(to_delivery, taken), key=lambda delivery: delivery.id)),
             now=float(row.now),
+            merged_into=self._merged_into(connection, row.site_id, row.contact_id),
+            kin=self._kin(connection, row),
         )
 
     @cached_property
@@ -178,6 +178,8 @@ class SqlLedger(KeyLedger):
                 self._commit_values(connection, lease.link_id, site_id, change)
                 self._commit_graves(connection, lease.link_id, site_id, change)
                 self._commit_story(connection, lease.link_id, site_id, change)
+                if change.erases:
+                    self._erase_link(connection, site_id, lease.link_id, change)
                 return Committed(buried)
         except IntegrityError as error:
             raise Permanent("another link has this record on file", reason="id_linked_elsewhere") from error
@@ -236,8 +238,7 @@ class SqlLedger(KeyLedger):
         for grave in change.buried:
             self._bury(connection, site_id, grave, link_id)
         for grave in change.revived:
-            is_same = (tombstone.c.site_id == site_id) & (tombstone.c.side == str(grave.side))
-            is_same &= tombstone.c.remote_id == grave.remote_id
+            is_same = self._is_grave(site_id, grave.side, [grave.remote_id])
             for name in ("revision", "sequence", "privacy"):
                 is_same &= tombstone.c[name].is_not_distinct_from(getattr(grave, name))
             connection.execute(tombstone.delete().where(is_same))
@@ -254,6 +255,8 @@ class SqlLedger(KeyLedger):
             by_closing.setdefault(closing, []).append(inbox_id)
         for closing, inbox_ids in by_closing.items():
             self._close_rows(connection, inbox_ids, closing, states=CLOSABLE)
+            if closing == ERASED:
+                self._erase_rows(connection, site_id, inbox.c.id.in_(inbox_ids))
 
     @cached_property
     def _intent_end(self) -> Any:
@@ -271,17 +274,9 @@ class SqlLedger(KeyLedger):
             ids = sorted(known.remote_id for slot, known in change.records.items() if known and slot.side is side)
             if ids:
                 self._lock_ids(connection, site_id, side, ids)
-                which = {"the_site": site_id, "the_side": str(side), "the_remote_ids": ids}
-                rows = connection.execute(self._graves, which)
-                found |= {row.remote_id for row in rows if change.is_dead(to_buried(side, row))}
+                graves = self._graves(connection, site_id, side, ids)
+                found |= {grave.remote_id for grave in graves if change.is_dead(grave)}
         return frozenset(found)
-
-    @cached_property
-    def _graves(self) -> Any:
-        is_there = (tombstone.c.site_id == bindparam("the_site")) & (tombstone.c.side == bindparam("the_side"))
-        return select(tombstone).where(
-            is_there & tombstone.c.remote_id.in_(bindparam("the_remote_ids", expanding=True))
-        )
 
     def release(self, lease: Lease) -> None:
         with self._transactions.write() as connection:

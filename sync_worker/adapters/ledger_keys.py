@@ -1,26 +1,28 @@
-"""The ledger in SQL: the part that leads from a delivery to its key, and what is gone for good."""
+"""The ledger in SQL: the part that leads from a delivery to its key."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, func, or_, select
+from sqlalchemy import bindparam, select
 
-from sync_worker.adapters.ledger_inbox import InboxLedger
-from sync_worker.adapters.ledger_rows import to_buried, to_contact, to_entity
+from sync_worker.adapters.ledger_graves import GraveLedger
+from sync_worker.adapters.ledger_rows import to_buried, to_entity
 from sync_worker.adapters.tables import contact_map, entity_map, link, link_value, tombstone
 from sync_worker.errors import Permanent
-from sync_worker.model import Buried, Contact, Entity, EntityRef, RatingKey, Side
+from sync_worker.hold_keys import erased_id
+from sync_worker.model import Entity, EntityRef, RatingKey, Side
 from sync_worker.ports import Located
 
 
-class KeyLedger(InboxLedger):
+class KeyLedger(GraveLedger):
     """Implements the part of ports.Ledger that finds keys."""
 
     def locate(self, site_id: int, side: Side, remote_id: str) -> Located:
-        which = {"the_site": site_id, "the_side": str(side), "the_remote_id": remote_id}
+        which: dict[str, Any] = {"the_site": site_id, "the_side": str(side), "the_remote_id": remote_id}
+        which["the_erased_id"] = erased_id(site_id, side, remote_id)
         with self._transactions.read() as connection:
             row = connection.execute(self._on_file[side], which).first()
             if row is not None:
@@ -29,7 +31,7 @@ class KeyLedger(InboxLedger):
         if grave is None:
             return Located()
         key = RatingKey(site_id, grave.entity_id, grave.contact_id) if grave.entity_id is not None else None
-        return Located(key, to_buried(side, grave))
+        return Located(key, to_buried(side, remote_id, grave))
 
     @cached_property
     def _on_file(self) -> Mapping[Side, Any]:
@@ -44,7 +46,7 @@ class KeyLedger(InboxLedger):
         is_same = (
             (tombstone.c.site_id == bindparam("the_site"))
             & (tombstone.c.side == bindparam("the_side"))
-            & (tombstone.c.remote_id == bindparam("the_remote_id"))
+            & tombstone.c.remote_id.in_([bindparam("the_remote_id"), bindparam("the_erased_id")])
         )
         joined = select(tombstone, link.c.entity_id, link.c.contact_id).outerjoin(
             link, link.c.id == tombstone.c.link_id
@@ -86,12 +88,6 @@ class KeyLedger(InboxLedger):
             raise Permanent("one of the two entities is mapped to another already", reason="entity_mapped_elsewhere")
         return found
 
-    def contact(self, site_id: int, *, contact_id: str | None = None, email: str | None = None) -> Contact | None:
-        name, value = ("email", email) if email is not None else ("wix_contact_id", contact_id)
-        with self._transactions.read() as connection:
-            row = connection.execute(self._contact_by[name], {"the_site": site_id, "the_value": value}).first()
-        return None if row is None else to_contact(row)
-
     @cached_property
     def _contact_by(self) -> Mapping[str, Any]:
         found = select(contact_map).where(contact_map.c.site_id == bindparam("the_site"))
@@ -99,57 +95,3 @@ class KeyLedger(InboxLedger):
         return {
             name: oldest.where(contact_map.c[name] == bindparam("the_value")) for name in ("email", "wix_contact_id")
         }
-
-    def save_contact(self, site_id: int, contact: Contact) -> Contact:
-        row = {
-            "site_id": site_id,
-            "wix_contact_id": contact.contact_id,
-            "email": contact.email,
-            "name": contact.name,
-            "external_author_id": contact.author_id,
-        }
-        with self._transactions.write() as connection:
-            connection.execute(self._insert(contact_map).values(row).on_conflict_do_nothing())
-        return self.contact(site_id, email=contact.email) or contact
-
-    def bury(self, site_id: int, buried: Buried) -> None:
-        with self._transactions.write() as connection:
-            self._lock_ids(connection, site_id, buried.side, [buried.remote_id])
-            self._bury(connection, site_id, buried, None)
-
-    def _bury(self, connection: Connection, site_id: int, buried: Buried, link_id: int | None) -> None:
-        insert = self._insert(tombstone).values(
-            site_id=site_id,
-            side=str(buried.side),
-            remote_id=buried.remote_id,
-            link_id=link_id,
-            revision=buried.revision,
-            sequence=buried.sequence,
-            privacy=buried.privacy,
-            created_at=self._now,
-        )
-        new = insert.excluded
-        highest = {
-            name: case((new[name] > func.coalesce(tombstone.c[name], -1), new[name]), else_=tombstone.c[name])
-            for name in ("revision", "sequence")
-        }
-        connection.execute(
-            insert.on_conflict_do_update(
-                index_elements=["site_id", "side", "remote_id"],
-                set_={
-                    **highest,
-                    "link_id": func.coalesce(new.link_id, tombstone.c.link_id),
-                    "privacy": or_(tombstone.c.privacy, new.privacy),
-                },
-            )
-        )
-
-    def _lock_ids(self, connection: Connection, site_id: int, side: Side, remote_ids: Sequence[str]) -> None:
-        """Who buries an id and who puts it on file take turns, so that one of them sees the other's work.
-
-        SQLite has one writer at a time in any case.
-        """
-        if not self._is_sqlite:
-            for remote_id in remote_ids:
-                name = func.hashtextextended(f"{site_id}:{side}:{remote_id}", 0)
-                connection.execute(select(func.pg_advisory_xact_lock(name)))

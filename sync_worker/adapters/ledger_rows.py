@@ -150,8 +150,9 @@ def from_base(base: Base) -> dict[str, Any]:
     return {"base_wix": _text(base.wix), "base_external": _text(base.external)}
 
 
-def to_buried(side: Side, row: Row) -> Buried:
-    return Buried(side, row.remote_id, row.revision, row.sequence, row.privacy)
+def to_buried(side: Side, remote_id: str, row: Row) -> Buried:
+    """``remote_id`` is the id that was asked for: the row may have it hashed only."""
+    return Buried(side, remote_id, row.revision, row.sequence, row.privacy)
 
 
 def to_intent(row: Row) -> Intent:

@@ -102,6 +102,10 @@ class RedisGuard:
         kept_revision, _, intent_id = _text(value).partition(" ")
         return intent_id if kept_revision == str(revision) else None
 
+    def forget(self, site_id: int, side: Side, remote_id: str) -> None:
+        with suppress(RedisAway):
+            self._ask(lambda: self._redis.delete(_guard_key(site_id, side, remote_id)))
+
 
 def _guard_key(site_id: int, side: Side, remote_id: str) -> str:
     return f"guard:{site_id}:{side}:{remote_id}"

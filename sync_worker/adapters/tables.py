@@ -51,6 +51,7 @@ site = Table(
     Column("policy", ExactJSON, nullable=False, default=dict),  # only what differs from the defaults
     Column("state", String(16), nullable=False, default="active"),
     Column("created_at", Float, nullable=False),
+    Column("lifecycle_at", Float),  # Wix's time of the newest installation or removal that we heard of
 )
 
 entity_map = Table(
@@ -76,9 +77,18 @@ contact_map = Table(
     Column("email", String(320), nullable=False),  # trimmed and case-folded
     Column("name", String(256)),
     Column("external_author_id", String(256)),
-    Column("redirect_to", String(64)),  # after a merge: the contact that lives on
     UniqueConstraint("site_id", "email"),
     Index(None, "site_id", "wix_contact_id"),
+)
+
+# A contact that was merged away, and the one that it was merged into (which may have been merged away since).
+contact_redirect = Table(
+    "contact_redirect",
+    metadata,
+    Column("site_id", RowId, ForeignKey("site.id"), primary_key=True, autoincrement=False),
+    Column("contact_id", String(64), primary_key=True),
+    Column("target_id", String(64), nullable=False),
+    Index(None, "site_id", "target_id"),
 )
 
 field_map = Table(
@@ -119,6 +129,7 @@ link = Table(
     Column("writes", ExactJSON, nullable=False, default=list),  # times of our writes in the last hour
     UniqueConstraint("site_id", "entity_id", "contact_id"),
     UniqueConstraint("site_id", "external_id"),
+    Index(None, "site_id", "contact_id"),
 )
 
 link_value = Table(

@@ -13,10 +13,10 @@ from typing import Any
 from urllib.parse import quote
 
 from sync_worker.adapters.http import Answer, Call, RemoteHttp
-from sync_worker.adapters.wix_events import entity_in_event, rating_of, record_of_event
+from sync_worker.adapters.wix_events import entity_in_event, merge_of_event, rating_of, record_of_event, target_in_merge
 from sync_worker.errors import Conflict, Duplicate, Gone, Permanent, SyncError
 from sync_worker.hold_keys import normalise_email
-from sync_worker.model import Contact, Draft, EntityRef, Person, Record, Side
+from sync_worker.model import Contact, Draft, EntityRef, Merge, Person, Record, Side
 from sync_worker.ports import Capabilities, Page
 
 ENDPOINTS: Mapping[str, tuple[str, str]] = MappingProxyType(
@@ -224,7 +224,10 @@ class WixPeople:
         self._api = api
 
     def addresses_in(self, payload: Mapping[str, Any]) -> Sequence[str]:
-        return _emails_of(entity_in_event(payload) or {})
+        return _emails_of(entity_in_event(payload) or target_in_merge(payload) or {})
+
+    def merge_in(self, payload: Mapping[str, Any]) -> Merge | None:
+        return merge_of_event(payload)
 
     def by_email(self, email: str) -> Contact | None:
         return next(iter(self.matches([email]).get(normalise_email(email), ())), None)

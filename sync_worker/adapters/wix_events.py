@@ -12,7 +12,7 @@ from typing import Any
 
 from sync_worker import exact_json
 from sync_worker.errors import Permanent
-from sync_worker.model import EntityRef, Person, Record
+from sync_worker.model import EntityRef, Merge, Person, Record
 
 
 def record_of_event(event: Mapping[str, Any]) -> Record | None:
@@ -34,6 +34,25 @@ def entity_in_event(event: Mapping[str, Any]) -> Mapping[str, Any] | None:
             if (entity := _object(body.get(name))) is not None:
                 return entity
     return None
+
+
+def merge_of_event(event: Mapping[str, Any]) -> Merge | None:
+    """Who was merged into whom; the body in its current or its older form (``bodyAsJson``)."""
+    action = event.get("actionEvent")
+    bodies = [action.get(name) for name in ("body", "bodyAsJson")] if isinstance(action, Mapping) else []
+    body = next((found for one in bodies if (found := _object(one)) is not None), {})
+    target, sources = body.get("targetContactId") or event.get("entityId"), body.get("sourceContactIds")
+    if not isinstance(target, str) or not isinstance(sources, list):
+        return None
+    named = tuple(one for one in sources if isinstance(one, str) and one and one != target)
+    return Merge(named, target) if named else None
+
+
+def target_in_merge(event: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The contact that lives on, as the merge event carries it."""
+    action = event.get("actionEvent")
+    bodies = [_object(action.get(name)) for name in ("body", "bodyAsJson")] if isinstance(action, Mapping) else []
+    return next((found for one in bodies if one and (found := _object(one.get("targetContact"))) is not None), None)
 
 
 def _object(value: Any) -> Mapping[str, Any] | None:

@@ -150,12 +150,11 @@ def test_log_of_a_delivery_carries_its_id_from_the_door_to_the_remote_call(
         found = [json.loads(line) for line in list(lines) if line.startswith("{")]
         return [one for one in found if one["event"] == name and fields.items() <= one.items()]
 
-    (stored,) = wait_for(lambda: events("delivery_stored", source="wix", side="wix"))[-1:]
     (call,) = wait_for(lambda: events("remote_call", remote="own-service", operation="create"))
-    done = wait_for(lambda: events("delivery_processed", outcome="synced"))
+    (done,) = wait_for(lambda: events("delivery_processed", outcome="synced"))
+    (stored,) = [one for one in events("delivery_stored", source="wix") if one["inbox_id"] == call["inbox_id"]]
     assert stored["request_id"]
-    assert stored["inbox_id"] == call["inbox_id"] == done[0]["inbox_id"]
-    assert call["task_id"] == done[0]["task_id"]
+    assert (done["inbox_id"], done["task_id"]) == (call["inbox_id"], call["task_id"])
 
 
 def test_every_line_of_the_log_is_json_also_those_of_libraries() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -24,8 +26,18 @@ TOKEN = "metrics-token-of-the-test"
 class Door:
     """A gateway of two processes with few threads, and raw connections to it."""
 
-    def __init__(self, port: int) -> None:
-        self.port, self.url, self.sent = port, f"http://127.0.0.1:{port}", 0
+    def __init__(self, port: int, pid: int) -> None:
+        self.port, self.pid, self.url, self.sent = port, pid, f"http://127.0.0.1:{port}", 0
+
+    def stored(self) -> float:
+        """What the metrics of all processes say."""
+        text = requests.get(f"{self.url}/metrics", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=5).text
+        lines = [line for line in text.splitlines() if line.startswith("ratings_sync_gateway_requests_total{")]
+        return sum(float(line.split()[-1]) for line in lines if 'result="stored"' in line)
+
+    def workers(self) -> set[int]:
+        """The processes of gunicorn that serve."""
+        return {int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()}
 
     def deliver(self) -> tuple[int, float]:
         """A valid delivery: status and seconds."""
@@ -56,8 +68,6 @@ class Door:
 
 @pytest.fixture(scope="module")
 def door(tmp_path_factory: pytest.TempPathFactory, redis_server: EmbeddedRedis) -> Iterator[Door]:
-    import os
-
     folder, port = tmp_path_factory.mktemp("door"), free_port()
     settings = {
         **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
@@ -74,8 +84,8 @@ def door(tmp_path_factory: pytest.TempPathFactory, redis_server: EmbeddedRedis) 
     }
     lines: list[str] = []
     with Processes(lambda name, line: lines.append(line), folder) as processes:
-        processes.start("gateway", gateway_command(), settings)
-        door = Door(port)
+        child = processes.start("gateway", gateway_command(), settings)
+        door = Door(port, child.process.pid)
         until = time.monotonic() + 30
         while time.monotonic() < until:
             try:
@@ -168,13 +178,21 @@ def test_head_beyond_the_limits_is_refused(door: Door, name: str, request_: byte
 
 
 def test_metrics_tell_of_all_processes_together_and_only_to_the_token(door: Door) -> None:
-    def stored() -> float:
-        text = requests.get(f"{door.url}/metrics", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=5).text
-        lines = [line for line in text.splitlines() if line.startswith("ratings_sync_gateway_requests_total{")]
-        return sum(float(line.split()[-1]) for line in lines if 'result="stored"' in line)
-
-    before = stored()
+    before = door.stored()
     for _ in range(20):
         assert door.deliver()[0] == 200
-    assert [stored() - before for _ in range(8)] == [20.0] * 8, "each process tells the same"
+    assert [door.stored() - before for _ in range(8)] == [20.0] * 8, "each process tells the same"
     assert requests.get(f"{door.url}/metrics", timeout=5).status_code == 404
+
+
+def test_processes_that_are_replaced_count_on_where_the_old_ones_ended(door: Door) -> None:
+    before, old = door.stored(), door.workers()
+    assert door.deliver()[0] == 200
+    for pid in old:
+        os.kill(pid, signal.SIGKILL)
+    until = time.monotonic() + 30
+    while time.monotonic() < until and (len(door.workers() - old) < 2 or door.workers() & old):
+        time.sleep(0.1)
+    for _ in range(10):
+        assert door.deliver()[0] == 200
+    assert door.stored() - before == 11

@@ -21,8 +21,8 @@ from sqlalchemy import event
 from sandbox.server import Sandbox, SandboxOptions, Served
 from sync_worker.adapters.ledger_admin import LedgerAdmin
 from sync_worker.adapters.tables import metadata
-from sync_worker.cli_setup import default_field
 from sync_worker.config import load_settings
+from sync_worker.connector.fields import default_field
 from sync_worker.embedded_redis import EmbeddedRedis
 from sync_worker.intake import Intake
 from sync_worker.model import Contact, EntityRef, Site

@@ -8,11 +8,13 @@ from dataclasses import replace
 from typing import Any
 
 from sync_worker import engine as engine_module
+from sync_worker import people_changes as people_changes_module
 from sync_worker.engine import LinkRun
 from sync_worker.errors import Transient
 from sync_worker.lease_keeper import LeaseKeeper
 from sync_worker.model import Base, Intent, Lease, NewDelivery, Side
 from sync_worker.ports import Commit, Committed, Located, Run, Stored
+from sync_worker.resolve import Resolver
 from sync_worker.settlement import Settlement
 from sync_worker.slot_write import SlotWrite
 from sync_worker.view import View
@@ -28,7 +30,7 @@ def without(*mechanisms: str) -> Iterator[None]:
     """These mechanisms are off inside the block."""
     with ExitStack() as stack:
         for mechanism in mechanisms:
-            for owner, name, replacement in MECHANISMS[mechanism]:
+            for owner, name, replacement in (MECHANISMS | PEOPLE_MECHANISMS)[mechanism]:
                 original = getattr(owner, name)
                 setattr(owner, name, replacement)
                 stack.callback(setattr, owner, name, original)
@@ -114,6 +116,14 @@ def _nobody(*arguments: Any, **named: Any) -> list[int]:
     return []
 
 
+def _none_at_all(*arguments: Any, **named: Any) -> tuple[()]:
+    return ()
+
+
+def _never(*arguments: Any, **named: Any) -> bool:
+    return False
+
+
 def _always(*arguments: Any, **named: Any) -> bool:
     return True
 
@@ -141,4 +151,14 @@ MECHANISMS: dict[str, tuple[Switch, ...]] = {
     "loop breaker": ((LinkRun, "_refuse_if_too_many", _nothing),),
     "gap record": ((Settlement, "_note_unknown", _nothing), (engine_module, "_gap", _nobody)),
     "check of what was returned": ((LinkRun, "check_returned", _nothing),),
+}
+# These need people who merge or leave: tests/simulation/test_people.py.
+PEOPLE_MECHANISMS: dict[str, tuple[Switch, ...]] = {
+    "memory of merges": ((MemoryLedger, "redirect", _nothing),),
+    "joining of links": ((MemoryLedger, "_merged_into", _nothing), (MemoryLedger, "_kin", _none_at_all)),
+    "nearest contact": ((View, "_is_nearer", _always),),
+    "erasure of every link": ((MemoryLedger, "hint_erasure", _nobody), (MemoryLedger, "links_of", _nobody)),
+    "erasure with the last commit": ((MemoryLedger, "_erase_link", _nothing),),
+    "grave of a contact": ((people_changes_module, "is_erased", _never),),
+    "grave of an address": ((Resolver, "_is_erased_address", _never),),
 }

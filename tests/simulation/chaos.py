@@ -50,6 +50,20 @@ SCENES: dict[str, Options] = {
     "storm, to wix only": Options(STORM, policy=Policy(direction="to_wix")),
     "storm, differences held": Options(STORM, policy=Policy(first_difference="hold")),
     "storm, delete wins": Options(STORM, policy=Policy(edit_or_delete="delete"), fields=(OVERALL, QUALITY)),
+    "calm, contacts merge": Options(CALM, people=3, acts=10, merges=0.15),
+    "storm, contacts merge": Options(STORM, people=4, acts=12, merges=0.15),
+    "storm, contacts merge, two attributes": Options(STORM, people=3, acts=12, merges=0.15, fields=(OVERALL, QUALITY)),
+    "storm, people ask to be forgotten": Options(STORM, people=3, acts=12, erasures=0.12),
+    "storm, contacts merge and people ask to be forgotten": Options(
+        STORM, people=4, entities=2, acts=16, merges=0.12, erasures=0.08
+    ),
+    "storm, contacts merge, no revisions outside": Options(
+        STORM,
+        people=3,
+        acts=10,
+        merges=0.15,
+        external=Capabilities(many_fields=True, has_revision=False, update_precondition=False, trusts_payload=False),
+    ),
     "many people": Options(STORM, people=4, entities=3, acts=20),
 }
 # Where no webhook is lost for good, the engine needs nobody to sweep behind it.

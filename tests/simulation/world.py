@@ -113,6 +113,8 @@ class Options:
     moderation: bool = False
     normalises: bool = False
     workers: int = 3
+    merges: float = 0.0  # chance that an act is a merge of two contacts
+    erasures: float = 0.0  # chance that an act is the privacy request of a person
     sweeps: bool = True  # whether the world ends with a sweep, as a reconciling job would do
 
 
@@ -140,6 +142,8 @@ class World:
         self.acts = 0
         self.dropped: set[tuple[str, int | None]] = set()
         self.last_act: dict[tuple[int, str], int] = {}
+        self.merged: list[tuple[Person, Person]] = []
+        self.erased: list[Person] = []
         self.deleted_in_step: dict[Side, dict[str, tuple[tuple[int, str], int]]] = {side: {} for side in Side}
         self.ledger: Any = make_ledger(lambda: self.now)
         self.site: Site = self.ledger.add_site("instance-1", "own-service", options.policy, options.fields)
@@ -148,6 +152,7 @@ class World:
         self.wix = self._remote(Side.WIX, Capabilities(delete_is_final=True))
         self.external = self._remote(Side.EXTERNAL, options.external)
         self.remotes = {Side.WIX: self.wix, Side.EXTERNAL: self.external}
+        self.wix.is_unknown = lambda person: person.contact_id not in self.people.contacts
         self.entities = [self._entity(number) for number in range(options.entities)]
         self.persons = [self._person(number) for number in range(options.people)]
         self.intake = self.make_intake()
@@ -256,7 +261,53 @@ class World:
         number = next(i for i, pair in enumerate(self.entities) if event.record.entity in pair)
         by = event.record.person
         person = next(one for one in self.persons if by.email == one.email or by.contact_id == one.contact_id)
-        return self.remotes[event.side.other].of(self.entities[number][event.side is Side.WIX], person)
+        return self.ratings_of(event.side.other, self.entities[number][event.side is Side.WIX], person)
+
+    # -- people who are one, and people who left
+
+    def lives_as(self, person: Person) -> Person:
+        """After merges: the one who lives on."""
+        targets = {str(source.contact_id): target for source, target in self.merged}
+        while str(person.contact_id) in targets:
+            person = targets[str(person.contact_id)]
+        return person
+
+    def aliases(self, person: Person) -> list[Person]:
+        """Everybody who is the same person by now."""
+        return [one for one in self.persons if self.lives_as(one) == self.lives_as(person)]
+
+    def ratings_of(self, side: Side, entity: EntityRef, person: Person) -> list[Record]:
+        return [record for one in self.aliases(person) for record in self.remotes[side].of(entity, one)]
+
+    def merge(self, source: Person, target: Person) -> None:
+        """The owner merges two contacts: Wix tells of the merge and of the deletion that it caused."""
+        self.people.merges(str(source.contact_id), str(target.contact_id))
+        self.merged.append((source, target))
+        told = {"sources": [source.contact_id], "target": target.contact_id}
+        self.tell_of_contact("contact_merged", target, told)
+        self.tell_of_contact("contact_deleted", source, {"originatedFrom": "merge"})
+
+    def erase(self, person: Person) -> None:
+        """A person asks to be forgotten: Wix deletes the ratings and the contact, and tells of both."""
+        self.erased += self.aliases(person)
+        for wix, _ in self.entities:
+            for record in self.ratings_of(Side.WIX, wix, person):
+                self.wix.visitor_deletes(record.remote_id, privacy=True)
+        del self.people.contacts[str(person.contact_id)]
+        self.tell_of_contact("contact_deleted", person, {}, privacy=True)
+
+    def tell_of_contact(
+        self, change: str, person: Person, told: dict[str, Any], *, privacy: bool = False
+    ) -> NewDelivery:
+        """Never dropped: nothing but the event tells of a privacy request."""
+        self.next_event += 1
+        delivery = NewDelivery(
+            Side.WIX, "instance-1", f"event-{self.next_event}", change, str(person.contact_id), told, privacy=privacy
+        )
+        self.webhooks.append(delivery)
+        while self._chance(self.faults.duplicate):
+            self.webhooks.append(delivery)
+        return delivery
 
     def is_held(self, entity: EntityRef, person: Person) -> bool:
         return bool(self.ledger.is_held(self.site.id, entity, person))
@@ -291,12 +342,22 @@ class World:
     # -- people act
 
     def act(self) -> None:
-        """One person does one thing on one side."""
+        """One person does one thing on one side, or two turn out to be one, or somebody leaves."""
+        there = [one for one in self.persons if one not in self.erased]
+        living = [one for one in there if self.lives_as(one) == one]
+        if len(living) > 1 and self._chance(self.options.merges):
+            self.merge(*self.random.sample(living, 2))
+            return
+        if len(living) > 1 and self._chance(self.options.erasures):
+            self.erase(self.random.choice(living))
+            return
         side = self.random.choice(list(Side))
         entity = self.random.choice(self.entities)[0 if side is Side.WIX else 1]
-        person = self.random.choice(self.persons)
+        person = self.random.choice(there)
+        if side is Side.WIX:
+            person = self.lives_as(person)
         remote = self.remotes[side]
-        mine = remote.of(entity, person)
+        mine = self.ratings_of(side, entity, person) if side is Side.WIX else remote.of(entity, person)
         field_map = self.random.choice(self.options.fields)
         name = field_map.attribute if side is Side.WIX else field_map.external_field
         record = next((one for one in mine if remote.capabilities.many_fields or name in one.values), None)

@@ -24,5 +24,8 @@ class MemoryGuard:
         self.hits += 1
         return kept[1]
 
+    def forget(self, site_id: int, side: Side, remote_id: str) -> None:
+        self.kept.pop((site_id, side, remote_id), None)
+
     def flush(self) -> None:
         self.kept.clear()

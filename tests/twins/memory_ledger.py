@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from sync_worker.errors import LeaseLost, Permanent
+from sync_worker.errors import LeaseLost, Permanent, Transient
+from sync_worker.hold_keys import address_grave, contact_grave, contact_hold_key, email_hold_key, erased_id
 from sync_worker.model import (
     Base,
     Buried,
@@ -21,7 +22,9 @@ from sync_worker.model import (
     Lease,
     Link,
     LinkState,
+    Merge,
     NewDelivery,
+    Operation,
     Person,
     Policy,
     RatingKey,
@@ -29,9 +32,11 @@ from sync_worker.model import (
     Side,
     Site,
     Slot,
+    Standing,
 )
 from sync_worker.ports import (
     ENGINE_RECHECKS,
+    ERASED,
     RATE_LIMITED,
     RATE_LIMITED_AT_ONCE,
     Closing,
@@ -82,6 +87,9 @@ class MemoryLedger:
     grave_links: dict[tuple[int, Side, str], int] = field(default_factory=dict)
     intents: dict[str, Intent] = field(default_factory=dict)
     history: list[tuple[int, float, HistoryEntry]] = field(default_factory=list)
+    intent_links: dict[str, int] = field(default_factory=dict)
+    redirects: dict[tuple[int, str], str] = field(default_factory=dict)
+    lifecycle_at: dict[int, float] = field(default_factory=dict)
 
     # -- set-up
 
@@ -142,6 +150,8 @@ class MemoryLedger:
         if row.delivery.state in OPEN:
             row.delivery = replace(row.delivery, state=closing.state, reason=closing.reason)
             row.hold_key = hold_key
+            if closing == ERASED:
+                self._erase_row(row)
 
     def hold(self, inbox_ids: Sequence[int], reason: str, *, hold_key: str | None = None) -> None:
         for inbox_id in inbox_ids:
@@ -210,43 +220,297 @@ class MemoryLedger:
     # -- from a delivery to its key
 
     def locate(self, site_id: int, side: Side, remote_id: str) -> Located:
-        grave = self.graves.get((site_id, side, remote_id))
+        grave = self._grave(site_id, side, remote_id)
         link_id = self.by_remote.get((site_id, side, remote_id))
         if link_id is not None:
             return Located(self.links[link_id].link.key, grave, is_on_file=True)
-        link_id = self.grave_links.get((site_id, side, remote_id))
+        names = (remote_id, erased_id(site_id, side, remote_id))
+        link_id = next((found for one in names if (found := self.grave_links.get((site_id, side, one)))), None)
         return Located(self.links[link_id].link.key if link_id is not None else None, grave)
 
     def entity(self, site_id: int, side: Side, ref: EntityRef) -> Entity | None:
         return next((one for owner, one in self.entities if owner == site_id and one.on(side) == ref), None)
 
     def contact(self, site_id: int, *, contact_id: str | None = None, email: str | None = None) -> Contact | None:
+        if email is None:
+            return self._known_as(site_id, self._path(site_id, str(contact_id))[-1])
         for owner, contact in self.contacts:
-            if owner == site_id and (contact.email == email if email is not None else contact.contact_id == contact_id):
-                return contact
+            if owner == site_id and contact.email == email:
+                return replace(contact, contact_id=self._path(site_id, contact.contact_id)[-1])
+        return None
+
+    def _known_as(self, site_id: int, contact_id: str) -> Contact | None:
+        for one in self._family(site_id, contact_id):
+            for owner, contact in self.contacts:
+                if owner == site_id and contact.contact_id == one:
+                    return replace(contact, contact_id=contact_id)
         return None
 
     def save_contact(self, site_id: int, contact: Contact) -> Contact:
         known = self.contact(site_id, email=contact.email) if contact.email is not None else None
         if known is not None:
             return known
-        self.contacts.append((site_id, contact))
-        return contact
+        if self._grave(site_id, Side.WIX, contact_grave(contact.contact_id)) is None:
+            self.contacts.append((site_id, contact))
+        return replace(contact, contact_id=self._path(site_id, contact.contact_id)[-1])
 
     def bury(self, site_id: int, buried: Buried) -> None:
         key = (site_id, buried.side, buried.remote_id)
-        old = self.graves.get(key, buried)
-        self.graves[key] = replace(
+        old = self._grave(site_id, buried.side, buried.remote_id) or buried
+        deeper = replace(
             buried,
             revision=max((one for one in (old.revision, buried.revision) if one is not None), default=None),
             sequence=max((one for one in (old.sequence, buried.sequence) if one is not None), default=None),
             privacy=old.privacy or buried.privacy,
         )
+        if deeper.privacy:  # known by its hash only
+            self.graves.pop(key, None)
+            link_id = self.grave_links.pop(key, None)
+            key = (site_id, buried.side, erased_id(*key))
+            deeper = replace(deeper, remote_id=key[2])
+            if link_id is not None:
+                self.grave_links[key] = link_id
+        self.graves[key] = deeper
+
+    def _grave(self, site_id: int, side: Side, remote_id: str) -> Buried | None:
+        for name in (remote_id, erased_id(site_id, side, remote_id)):
+            if (grave := self.graves.get((site_id, side, name))) is not None:
+                return replace(grave, remote_id=remote_id)
+        return None
+
+    # -- people and sites that change
+
+    def _path(self, site_id: int, contact_id: str) -> list[str]:
+        path = [contact_id]
+        while (target := self.redirects.get((site_id, path[-1]))) is not None and target not in path:
+            path.append(target)
+        return path
+
+    def _family(self, site_id: int, contact_id: str) -> list[str]:
+        family = [contact_id]
+        for one in family:
+            found = sorted(
+                source for (owner, source), target in self.redirects.items() if (owner, target) == (site_id, one)
+            )
+            family += [source for source in found if source not in family]
+        return family
+
+    def _merged_into(self, site_id: int, contact_id: str) -> str | None:
+        lives_as = self._path(site_id, contact_id)[-1]
+        return None if lives_as == contact_id else lives_as
+
+    def _kin(self, key: RatingKey) -> tuple[int, ...]:
+        keys = [replace(key, contact_id=one) for one in self._family(key.site_id, key.contact_id)[1:]]
+        found = [self.by_key[one] for one in keys if one in self.by_key]
+        return tuple(sorted(one for one in found if self.links[one].link.state is not LinkState.BURIED))
+
+    def redirect(self, site_id: int, merge: Merge, *, is_told: bool = True) -> None:
+        for source in merge.sources:
+            is_known = (site_id, source) in self.redirects
+            if source not in self._path(site_id, merge.target) and (is_told or not is_known):
+                self.redirects[site_id, source] = merge.target
+
+    def standing(self, site_id: int, person: Person) -> Standing | None:
+        contact_id = person.contact_id
+        if contact_id is None:
+            email = (person.email or "").strip().casefold()
+            rows = (one.contact_id for owner, one in self.contacts if owner == site_id and one.email == email)
+            contact_id = next(rows, None)
+        if contact_id is None:
+            return None
+        path = self._path(site_id, contact_id)
+        return Standing(len(path) - 1, contact_id, path[-1])
+
+    def links_of(self, site_id: int, contact_id: str) -> list[int]:
+        family = self._family(site_id, self._path(site_id, contact_id)[-1])
+        keys = ((link_id, row.link.key) for link_id, row in self.links.items())
+        return [link_id for link_id, key in keys if key.site_id == site_id and key.contact_id in family]
+
+    def link_id(self, key: RatingKey) -> int | None:
+        return self.by_key.get(key)
+
+    def forget_contact(self, site_id: int, contact_id: str) -> bool:
+        kept = [pair for pair in self.contacts if (pair[0], pair[1].contact_id) != (site_id, contact_id)]
+        had = len(kept) < len(self.contacts)
+        self.contacts = kept
+        return had
+
+    def join(self, lease: Lease, into: Lease | None, contact_id: str) -> None:
+        row, key = self._leased(lease), self.links[lease.link_id].link.key
+        entry = HistoryEntry("merge", None, "", reason=f"link {lease.link_id}: its contact was merged into this one's")
+        if into is None:
+            new_key = replace(key, contact_id=contact_id)
+            if new_key in self.by_key:
+                raise Transient("the contact that lives on has a link for this entity by now", retry_after=1.0)
+            self._rekey(row, new_key)
+            self.history.append((lease.link_id, self.now(), entry))
+            return
+        target = self._leased(into)
+        self._move(row, target, lease)
+        self.history.append((into.link_id, self.now(), entry))
+
+    def _rekey(self, row: _LinkRow, key: RatingKey) -> None:
+        del self.by_key[row.link.key]
+        self.by_key[key] = row.link.id
+        row.link = replace(row.link, key=key)
+
+    def _move(self, row: _LinkRow, target: _LinkRow, lease: Lease) -> None:
+        source, site_id = row.link, row.link.key.site_id
+        if target.link.records:
+            for slot, known in source.records.items():
+                name, told = f"join:{source.id}:{lease.fence}:{slot}", {"merged_from": source.key.contact_id}
+                self._hint(
+                    target.link,
+                    NewDelivery(slot.side, self._source(site_id, slot.side), name, "upsert", known.remote_id, told),
+                )
+                del self.by_remote[site_id, slot.side, known.remote_id]
+        else:
+            target.link = replace(
+                target.link, records=source.records, bases=source.bases, state=source.state, writes=source.writes
+            )
+            for slot, known in source.records.items():
+                self.by_remote[site_id, slot.side, known.remote_id] = target.link.id
+        row.link = replace(source, records={}, bases={}, state=LinkState.BURIED, writes=())
+        for key, link_id in self.grave_links.items():
+            if link_id == source.id:
+                self.grave_links[key] = target.link.id
+        for one in self._of_link(source.id):
+            one.delivery = replace(one.delivery, link_id=target.link.id)
+
+    def _source(self, site_id: int, side: Side) -> str:
+        site = self.sites[site_id]
+        return site.instance_id if side is Side.WIX else site.connector
+
+    def _hint(self, link: Link, hint: NewDelivery) -> None:
+        stored = self.store(hint)
+        row = self.inbox[stored.inbox_id]
+        if not stored.is_duplicate or row.delivery.state not in OPEN:
+            row.delivery = replace(
+                row.delivery, state=InboxState.NEW, must_read=True, link_id=link.id, site_id=link.key.site_id, reason=""
+            )
+
+    def buried_with(self, link_id: int) -> list[tuple[Side, str]]:
+        ids = [key for key, owner in self.grave_links.items() if owner == link_id and not self.graves[key].privacy]
+        return [(side, remote_id) for _, side, remote_id in ids]
+
+    def hint_erasure(self, site_id: int, contact_id: str, inbox_id: int) -> list[int]:
+        for one in self._family(site_id, self._path(site_id, contact_id)[-1]):
+            self.bury(site_id, Buried(Side.WIX, contact_grave(one), privacy=True))
+        ids = self.links_of(site_id, contact_id)
+        for link_id in ids:
+            source, name = self._source(site_id, Side.WIX), f"erase:{inbox_id}:{link_id}"
+            hint = NewDelivery(Side.WIX, source, name, "erase", f"link:{link_id}", {}, privacy=True)
+            self._hint(self.links[link_id].link, hint)
+        return ids
+
+    def _erase_link(self, row: _LinkRow, change: Commit) -> None:
+        link, site_id = row.link, row.link.key.site_id
+        plain = {(side, one) for (owner, side, one), link_id in self.grave_links.items() if link_id == link.id}
+        plain = {(side, one) for side, one in plain if not self.graves[site_id, side, one].privacy}
+        ids = plain | {(one.side, one.remote_id) for one in change.buried}
+        for side, remote_id in sorted(ids):
+            self.bury(site_id, Buried(side, remote_id, privacy=True))
+            self._link_grave(site_id, Buried(side, remote_id), link.id)
+        for one in self.inbox.values():
+            new = one.delivery.new
+            is_open = one.delivery.state in OPEN
+            is_about = (new.side, new.remote_id) in ids and new.source == self._source(site_id, new.side)
+            if is_about or (one.delivery.link_id == link.id and not is_open):
+                self._erase_row(one)
+            elif one.delivery.link_id == link.id:
+                one.delivery = replace(one.delivery, link_id=None)
+                one.next_attempt_at = self.now()
+        self.history = [
+            (
+                link_id,
+                at,
+                replace(entry, before=None, after=None, loser=None, remote_id="") if link_id == link.id else entry,
+            )
+            for link_id, at, entry in self.history
+        ]
+        for intent_id, link_id in self.intent_links.items():
+            if link_id == link.id and self.intents[intent_id].state is not IntentState.OPEN:
+                self.intents[intent_id] = Intent(
+                    intent_id, Slot(Side.WIX), Operation.DELETE, {}, {}, state=IntentState.CONFIRMED
+                )
+        self._forget_rater(row)
+
+    def _forget_rater(self, row: _LinkRow) -> None:
+        link, site_id = row.link, row.link.key.site_id
+        family = self._family(site_id, self._path(site_id, link.key.contact_id)[-1])
+        others = [self.links[one].link for one in self.links_of(site_id, link.key.contact_id) if one != link.id]
+        self._rekey(row, replace(link.key, contact_id=f"erased-{link.id}"))
+        row.link = replace(row.link, records={}, bases={}, state=LinkState.BURIED, writes=())
+        if all(one.state is LinkState.BURIED for one in others):
+            self._forget_addresses(site_id, family)
+
+    def _forget_addresses(self, site_id: int, family: Sequence[str]) -> None:
+        theirs = [pair for pair in self.contacts if pair[0] == site_id and pair[1].contact_id in family]
+        self.contacts = [pair for pair in self.contacts if pair not in theirs]
+        for _, contact in theirs:
+            self.bury(site_id, Buried(Side.EXTERNAL, address_grave(str(contact.email)), privacy=True))
+
+    def _erase_row(self, row: _Row) -> None:
+        delivery, new = row.delivery, row.delivery.new
+        site = self._site_of(new)
+        erased = replace(new, payload={}, remote_id=erased_id(site.id if site else 0, new.side, new.remote_id))
+        row.delivery = replace(delivery, new=erased)
+        row.hold_key = None
+        if delivery.state in (*OPEN, InboxState.HELD):
+            row.delivery = replace(row.delivery, state=ERASED.state, reason=ERASED.reason)
+
+    def erase_contact(self, site_id: int, contact_id: str, inbox_id: int) -> None:
+        family = self._family(site_id, self._path(site_id, contact_id)[-1])
+        emails = [
+            one.email for owner, one in self.contacts if owner == site_id and one.contact_id in family and one.email
+        ]
+        keys = [*map(contact_hold_key, family), *map(email_hold_key, emails)]
+        loose: set[tuple[Side, str, str]] = set()
+        for number, row in self.inbox.items():
+            new = row.delivery.new
+            if (site := self._site_of(new)) is None or site.id != site_id:
+                continue
+            content = str(new.payload).lower()
+            is_open = row.delivery.state in (*OPEN, InboxState.HELD)
+            if new.change == "contact_merged" and is_open and number != inbox_id:
+                continue
+            names = any(one.lower() in content for one in (*family, *emails))
+            if names or new.remote_id in family or row.hold_key in keys or number == inbox_id:
+                if row.delivery.link_id is None and new.change in ("upsert", "delete"):
+                    self.bury(site_id, Buried(new.side, new.remote_id, privacy=True))
+                    loose.add((new.side, new.source, new.remote_id))
+                self._erase_row(row)
+        for row in self.inbox.values():
+            if (row.delivery.new.side, row.delivery.new.source, row.delivery.new.remote_id) in loose:
+                self._erase_row(row)
+        self._forget_addresses(site_id, family)
+        for one in family:
+            self.redirects.pop((site_id, one), None)
+
+    def note_lifecycle(self, site_id: int, state: str, at: float | None) -> list[int]:
+        site = self.sites[site_id]
+        if at is not None:
+            if self.lifecycle_at.get(site_id, 0.0) > at:
+                return []
+            self.lifecycle_at[site_id] = at
+        if not (state == "active" and site.state == "paused"):
+            self.sites[site_id] = replace(site, state=state)
+        held = [
+            number
+            for number, row in self.inbox.items()
+            if row.delivery.state is InboxState.HELD
+            and row.delivery.reason == "site_removed"
+            and (one := self._site_of(row.delivery.new)) is not None
+            and one.id == site_id
+        ]
+        return self.release_held(site_id, inbox_ids=held) if state == "active" else []
 
     # -- a run
 
     def attach(self, inbox_id: int, key: RatingKey) -> int:
         if key not in self.by_key:
+            if self._grave(key.site_id, Side.WIX, contact_grave(key.contact_id)) is not None:
+                raise Transient("the contact was erased just now", retry_after=0.0)
             link_id = len(self.links) + 1
             self.links[link_id] = _LinkRow(Link(link_id, key, 0, LinkState.LIVE, {}, {}))
             self.by_key[key] = link_id
@@ -267,10 +531,12 @@ class MemoryLedger:
             self.sites[key.site_id],
             row.link,
             next(one for _, one in self.entities if one.id == key.entity_id),
-            self.contact(key.site_id, contact_id=key.contact_id) or Contact(key.contact_id),
+            self._known_as(key.site_id, key.contact_id) or Contact(key.contact_id),
             row.intent,
             tuple(taken),
             self.now(),
+            self._merged_into(key.site_id, key.contact_id),
+            self._kin(key),
         )
 
     def _of_link(self, link_id: int) -> list[_Row]:
@@ -299,6 +565,7 @@ class MemoryLedger:
         assert row.intent is None, "one open intent for each link"
         row.intent = intent
         self.intents[intent.id] = intent
+        self.intent_links[intent.id] = lease.link_id
         row.lease_until = self.now() + LEASE_SECONDS
 
     def commit(self, lease: Lease, change: Commit) -> Committed:
@@ -310,9 +577,9 @@ class MemoryLedger:
         self._apply_records(row, change)
         for grave in change.buried:
             self.bury(site_id, grave)
-            self.grave_links[site_id, grave.side, grave.remote_id] = lease.link_id
+            self._link_grave(site_id, grave, lease.link_id)
         for grave in change.revived:
-            if self.graves.get((site_id, grave.side, grave.remote_id)) == grave:
+            if self._grave(site_id, grave.side, grave.remote_id) == grave:
                 del self.graves[site_id, grave.side, grave.remote_id]
         if change.intent_state is not None and row.intent is not None:
             self.intents[row.intent.id] = replace(row.intent, state=change.intent_state)
@@ -322,16 +589,27 @@ class MemoryLedger:
             self.inbox[inbox_id].delivery = replace(
                 self.inbox[inbox_id].delivery, state=closing.state, reason=closing.reason
             )
+        for inbox_id, closing in change.closings.items():
+            if closing == ERASED:
+                self._erase_row(self.inbox[inbox_id])
         if change.release:
             row.lease_until = 0.0
+        if change.erases:
+            self._erase_link(row, change)
         return Committed(buried)
+
+    def _link_grave(self, site_id: int, grave: Buried, link_id: int) -> None:
+        name = grave.remote_id
+        if (site_id, grave.side, name) not in self.graves:
+            name = erased_id(site_id, grave.side, name)
+        self.grave_links[site_id, grave.side, name] = link_id
 
     def _buried_meanwhile(self, site_id: int, change: Commit) -> frozenset[str]:
         return frozenset(
             known.remote_id
             for slot, known in change.records.items()
             if known is not None
-            and (grave := self.graves.get((site_id, slot.side, known.remote_id))) is not None
+            and (grave := self._grave(site_id, slot.side, known.remote_id)) is not None
             and change.is_dead(grave)
         )
 
@@ -393,6 +671,11 @@ class MemoryLedger:
         return recent >= max(20, live * 0.05)
 
     # -- for the simulator
+
+    def everything(self) -> str:
+        """All that is on file, as text: to look for what must not be there."""
+        parts = (self.inbox, self.contacts, self.redirects, self.links, self.graves, self.history, self.intents)
+        return str([*parts, [key.contact_id for key in self.by_key], list(self.by_remote)])
 
     def open_count(self) -> int:
         return sum(row.delivery.state in OPEN for row in self.inbox.values())

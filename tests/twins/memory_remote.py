@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
-from sync_worker.errors import Conflict, Duplicate, Gone, RateLimited, Transient, UnknownOutcome
+from sync_worker.errors import Conflict, Duplicate, Gone, Permanent, RateLimited, Transient, UnknownOutcome
 from sync_worker.hold_keys import normalise_email
-from sync_worker.model import Contact, Draft, EntityRef, Person, Record, RecordState, Side
+from sync_worker.model import Contact, Draft, EntityRef, Merge, Person, Record, RecordState, Side
 from sync_worker.ports import Capabilities, Page
 
 WIX_CAPABILITIES = Capabilities(delete_is_final=True)
@@ -57,6 +57,7 @@ class MemoryRemote:
     normalise: Callable[[str, Decimal], Decimal] = lambda name, value: value
     new_state: RecordState = RecordState.PUBLISHED
     find_lags: Callable[[], bool] = lambda: False
+    is_unknown: Callable[[Person], bool] = lambda person: False
     records: dict[str, Record] = field(default_factory=dict)
     sequences: Counter[str] = field(default_factory=Counter)
     gone: dict[str, Record] = field(default_factory=dict)
@@ -104,6 +105,8 @@ class MemoryRemote:
         fault = self._fail_before_write("create")
         if idempotency_key in self.idempotency:
             return self.records[self.idempotency[idempotency_key]]
+        if self.is_unknown(draft.person):
+            raise Permanent("there is no such contact", reason="contact_unknown")
         record = self._create(draft.entity, draft.person, draft.values, self.new_state, by_us=True)
         self.idempotency[idempotency_key] = record.remote_id
         self._fail_after_write(fault)
@@ -305,7 +308,17 @@ class MemoryPeople:
 
     contacts: dict[str, Contact] = field(default_factory=dict)
     members: dict[str, str] = field(default_factory=dict)
+    aliases: dict[str, list[str]] = field(default_factory=dict)
+    merged: dict[str, str] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
+
+    def merges(self, source: str, target: str) -> None:
+        """The addresses of the source are the target's from now on."""
+        self.merged[source] = target
+        self.aliases[target] = [*self.aliases.get(target, []), *self.aliases.pop(source, [])]
+        gone = self.contacts.pop(source)
+        if gone.email is not None:
+            self.aliases[target].append(gone.email)
 
     def add(self, contact_id: str, email: str | None, name: str | None = None) -> Contact:
         contact = Contact(contact_id, email, name)
@@ -315,10 +328,16 @@ class MemoryPeople:
     def addresses_in(self, payload: Mapping[str, Any]) -> Sequence[str]:
         return [payload["email"]] if "email" in payload else []
 
+    def merge_in(self, payload: Mapping[str, Any]) -> Merge | None:
+        return Merge(tuple(payload["sources"]), payload["target"]) if "sources" in payload else None
+
     def by_email(self, email: str) -> Contact | None:
         self.calls["by_email"] += 1
         wanted = email.casefold()
-        return next((contact for contact in self.contacts.values() if contact.email == wanted), None)
+        for contact in self.contacts.values():
+            if wanted in (contact.email, *self.aliases.get(contact.contact_id, ())):
+                return replace(contact, email=wanted)
+        return None
 
     def matches(self, emails: Sequence[str]) -> Mapping[str, Sequence[Contact]]:
         self.calls["matches"] += 1
@@ -331,6 +350,8 @@ class MemoryPeople:
 
     def by_id(self, contact_id: str) -> Contact | None:
         self.calls["by_id"] += 1
+        while contact_id in self.merged:
+            contact_id = self.merged[contact_id]
         return self.contacts.get(contact_id)
 
     def by_member(self, member_id: str) -> Contact | None:

@@ -30,6 +30,11 @@ class ObservedLedger(SqlLedger):
         added, _ = LedgerAdmin(self.engine).add_site(instance_id, connector, fields, changed)
         return added
 
+    def everything(self) -> str:
+        """All that is on file, as text: to look for what must not be there."""
+        with self._transactions.read() as connection:
+            return str([connection.execute(select(table)).all() for table in metadata.sorted_tables])
+
     def open_count(self) -> int:
         return self.count_open()
 

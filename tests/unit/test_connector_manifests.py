@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
-from sync_worker.cli_setup import WIX_SCALE
 from sync_worker.connector.checking import check_manifest, signed_by
 from sync_worker.connector.describing import describe, ways
+from sync_worker.connector.fields import WIX_SCALE
 from sync_worker.connector.loading import SHIPPED, Placeholders, load_manifest, parse_manifest, shipped_manifest
 from sync_worker.connector.manifest import Manifest
 from sync_worker.connector.schema_file import editor_schema

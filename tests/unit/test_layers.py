@@ -24,8 +24,11 @@ CORE = PURE | {
     "sync_worker.lease_keeper",
     "sync_worker.view",
     "sync_worker.settlement",
+    "sync_worker.joining",
     "sync_worker.engine",
     "sync_worker.resolve",
+    "sync_worker.people_changes",
+    "sync_worker.site_changes",
     "sync_worker.intake",
 }
 IO_MODULES = {
@@ -108,6 +111,11 @@ def test_only_wiring_and_entry_points_know_every_adapter() -> None:
         if {"sync_worker.adapters.wix", "sync_worker.adapters.external"} <= imported
     }
     assert knowing <= entry_points
+
+
+def test_metrics_are_counted_at_the_edges_only() -> None:
+    edges = {"sync_worker.tasks", "sync_worker.wiring", "webhook_gateway.app", "webhook_gateway.doorbell"}
+    assert {name for name, imported in SOURCES.items() if "sync_worker.metrics" in imported} <= edges
 
 
 def test_product_never_imports_its_sandbox_except_to_start_it() -> None:

@@ -45,6 +45,14 @@ def test_empty_value_means_the_default_also_in_the_environment_of_the_process(mo
     assert load_settings({}).sweep_seconds == 5.0, "a given environment is the only one"
 
 
+@pytest.mark.parametrize("bind", ["0.0.0.0:5555", ":5555", "10.0.0.1:5555"])
+def test_dashboard_without_a_password_is_refused_off_the_loopback_address(bind: str) -> None:
+    with pytest.raises(Misconfigured, match="set FLOWER_BASIC_AUTH"):
+        _ = load_settings({"FLOWER_BIND": bind}).flower_address
+    assert load_settings({"FLOWER_BIND": bind, "FLOWER_BASIC_AUTH": "a:b"}).flower_address[1] == 5555
+    assert load_settings({}).flower_address == ("127.0.0.1", 5555)
+
+
 def test_secret_may_come_from_a_file_and_is_never_printed(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("secrets")
     environ = {}

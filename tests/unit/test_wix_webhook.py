@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sync_worker.adapters.wix_events import merge_of_event
 from sync_worker.errors import Misconfigured
-from sync_worker.model import NewDelivery, Side
+from sync_worker.model import Merge, NewDelivery, Side
 from tests.unit.signed import APP_ID, KEY, OTHER_KEY, a_rating, a_token, an_envelope, an_event, claims, pem
 from webhook_gateway.wix import Ignored, Rejected, load_public_keys, read_delivery
 
@@ -244,3 +245,83 @@ def test_two_keys_serve_at_once_while_one_replaces_the_other() -> None:
 def test_key_that_is_none_is_refused_with_words(text: str) -> None:
     with pytest.raises(Misconfigured, match="WIX_PUBLIC_KEY"):
         load_public_keys(text)
+
+
+# -- people and sites that change
+
+
+def a_contact_event(slug: str, **parts: Any) -> bytes:
+    event = {"id": "e-1", "entityFqdn": "wix.contacts.v4.contact", "slug": slug, "entityId": "contact-1", **parts}
+    return a_token(claims(an_envelope(event)))
+
+
+MERGED = {"targetContactId": "contact-1", "sourceContactIds": ["contact-2"], "targetContact": {"id": "contact-1"}}
+CONTACT_EVENTS: dict[str, tuple[str, dict[str, Any], str]] = {
+    "created": ("created", {"createdEvent": {"entity": {"id": "contact-1"}}}, "contact_changed"),
+    "updated": ("updated", {"updatedEvent": {"currentEntity": {"id": "contact-1"}}}, "contact_changed"),
+    "deleted": ("deleted", {"deletedEvent": {}}, "contact_deleted"),
+    "deleted, without a body": ("deleted", {}, "contact_deleted"),
+    "merged": ("merged", {"actionEvent": {"body": MERGED}}, "contact_merged"),
+    "merged, older form": ("merged", {"actionEvent": {"bodyAsJson": json.dumps(MERGED)}}, "contact_merged"),
+    "merge, as one guide spells it": ("merge", {"actionEvent": {"body": MERGED}}, "contact_merged"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(CONTACT_EVENTS))
+def test_contact_event_becomes_a_delivery(name: str) -> None:
+    slug, parts, change = CONTACT_EVENTS[name]
+    delivery = accepted(a_contact_event(slug, **parts))
+    assert (delivery.change, delivery.remote_id, delivery.privacy) == (change, "contact-1", False)
+    if change == "contact_merged":
+        assert merge_of_event(delivery.payload) == Merge(("contact-2",), "contact-1")
+
+
+def test_contact_deletion_after_a_privacy_request_is_marked() -> None:
+    assert accepted(a_contact_event("deleted", triggeredByAnonymizeRequest=True)).privacy
+
+
+def test_merge_that_names_no_source_is_none() -> None:
+    assert merge_of_event({"actionEvent": {"body": {"targetContactId": "a", "sourceContactIds": ["a", 5]}}}) is None
+    assert merge_of_event({"actionEvent": {"bodyAsJson": "{"}}) is None
+
+
+def an_app_event(event_type: str, inner: Any = None, **changes: Any) -> bytes:
+    inner = {"appId": APP_ID} if inner is None else inner
+    envelope = {"eventType": event_type, "instanceId": "instance-1", "data": json.dumps(inner)}
+    return a_token(claims(envelope, **changes))
+
+
+@pytest.mark.parametrize(("event_type", "change"), [("AppInstalled", "app_installed"), ("AppRemoved", "app_removed")])
+def test_app_event_becomes_a_delivery_of_its_instance(event_type: str, change: str) -> None:
+    delivery = accepted(an_app_event(event_type, iat=1_767_323_045))
+    assert (delivery.change, delivery.source, delivery.remote_id) == (change, "instance-1", "instance-1")
+    assert delivery.event_time is not None
+    assert delivery.event_time.timestamp() == 1_767_323_045
+
+
+def test_second_installation_is_another_event_and_a_redelivery_is_not() -> None:
+    first, again = accepted(an_app_event("AppInstalled", iat=5)), accepted(an_app_event("AppInstalled", iat=5))
+    second = accepted(an_app_event("AppInstalled", iat=6))
+    assert first.dedupe_id == again.dedupe_id != second.dedupe_id
+
+
+def test_event_of_another_app_is_ignored() -> None:
+    assert isinstance(read(an_app_event("AppRemoved", {"appId": "somebody-else"})), Ignored)
+
+
+@pytest.mark.parametrize(
+    ("slug", "status", "change"),
+    [
+        ("created", "INSTALLED", "app_installed"),
+        ("updated", "INSTALLED", "app_installed"),
+        ("updated", "UNINSTALLED", "app_removed"),
+        ("deleted", None, "app_removed"),
+    ],
+)
+def test_newer_installation_event_says_the_same(slug: str, status: str | None, change: str) -> None:
+    part = {"created": "createdEvent", "updated": "updatedEvent"}.get(slug, "deletedEvent")
+    body = {"entity" if slug == "created" else "currentEntity": {"status": status}} if status else {}
+    fqdn = "wix.app.installations.v1.app_installation"
+    event = {"id": "e-1", "entityFqdn": fqdn, "slug": slug, "entityId": "installation-1", part: body}
+    delivery = accepted(a_token(claims(an_envelope(event))))
+    assert (delivery.change, delivery.remote_id) == (change, "instance-1")

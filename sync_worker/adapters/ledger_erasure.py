@@ -1,0 +1,261 @@
+"""What the SQL ledger forgets on a privacy request, and what it keeps: hashes, to know an erased thing again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import Connection, Text, bindparam, func, or_, select, type_coerce, update
+
+from sync_worker.adapters.ledger_inbox import DOORBELL_SECONDS, OPEN
+from sync_worker.adapters.ledger_keys import KeyLedger
+from sync_worker.adapters.ledger_rows import from_delivery
+from sync_worker.adapters.tables import (
+    contact_map,
+    contact_redirect,
+    history,
+    inbox,
+    intent,
+    link,
+    link_value,
+    site,
+    tombstone,
+)
+from sync_worker.hold_keys import address_grave, contact_grave, contact_hold_key, email_hold_key, erased_id
+from sync_worker.model import Buried, InboxState, IntentState, Link, LinkState, NewDelivery, Side
+from sync_worker.ports import ERASED, Closing, Commit
+
+ROWS_AT_ONCE = 400
+UNENDED = (*OPEN, str(InboxState.HELD))
+
+
+class ErasureLedger(KeyLedger):
+    """Implements the part of ports.Ledger about privacy, and the life of a site."""
+
+    # -- whose id stands for whom
+
+    def _path(self, connection: Connection, site_id: int, contact_id: str) -> list[str]:
+        """The contact, the one it was merged into, and so on, to the one that lives on."""
+        path = [contact_id]
+        while True:
+            target = connection.execute(self._target_of, {"the_site": site_id, "the_contact": path[-1]}).scalar()
+            if target is None or target in path:
+                return path
+            path.append(target)
+
+    @cached_property
+    def _target_of(self) -> Any:
+        is_it = contact_redirect.c.contact_id == bindparam("the_contact")
+        return select(contact_redirect.c.target_id).where(contact_redirect.c.site_id == bindparam("the_site"), is_it)
+
+    @cached_property
+    def _sources_of(self) -> Any:
+        is_source = contact_redirect.c.target_id == bindparam("the_contact")
+        found = select(contact_redirect.c.contact_id).where(contact_redirect.c.site_id == bindparam("the_site"))
+        return found.where(is_source).order_by(contact_redirect.c.contact_id)
+
+    def _lives_as(self, connection: Connection, site_id: int, contact_id: str) -> str:
+        return self._path(connection, site_id, contact_id)[-1]
+
+    def _merged_into(self, connection: Connection, site_id: int, contact_id: str) -> str | None:
+        lives_as = self._lives_as(connection, site_id, contact_id)
+        return None if lives_as == contact_id else lives_as
+
+    def _family(self, connection: Connection, site_id: int, contact_id: str) -> list[str]:
+        """The contact first, then all that were merged into it."""
+        family, place = [contact_id], 0
+        while place < len(family):
+            found = connection.execute(self._sources_of, {"the_site": site_id, "the_contact": family[place]}).scalars()
+            family += [one for one in found if one not in family]
+            place += 1
+        return family
+
+    def links_of(self, site_id: int, contact_id: str) -> list[int]:
+        with self._transactions.read() as connection:
+            return self._links_of(connection, site_id, contact_id)
+
+    def _links_of(self, connection: Connection, site_id: int, contact_id: str) -> list[int]:
+        family = self._family(connection, site_id, self._lives_as(connection, site_id, contact_id))
+        is_theirs = (link.c.site_id == site_id) & link.c.contact_id.in_(family)
+        return list(connection.execute(select(link.c.id).where(is_theirs).order_by(link.c.id)).scalars())
+
+    def _is_erased(self, connection: Connection, site_id: int, contact_id: str) -> bool:
+        """Asked before anything is made for a contact: who erases it and who asks take turns."""
+        grave = contact_grave(contact_id)
+        self._lock_ids(connection, site_id, Side.WIX, [grave])
+        return bool(self._graves(connection, site_id, Side.WIX, [grave]))
+
+    def buried_with(self, link_id: int) -> list[tuple[Side, str]]:
+        with self._transactions.read() as connection:
+            found = select(tombstone).where(tombstone.c.link_id == link_id, ~tombstone.c.privacy)
+            return [(Side(row.side), row.remote_id) for row in connection.execute(found)]
+
+    # -- one rating
+
+    def _erase_link(self, connection: Connection, site_id: int, link_id: int, change: Commit) -> None:
+        """Forget all that is personal of a link that is gone on both sides."""
+        buried = connection.execute(select(tombstone).where(tombstone.c.link_id == link_id, ~tombstone.c.privacy)).all()
+        ids = {(Side(row.side), row.remote_id) for row in buried} | {(one.side, one.remote_id) for one in change.buried}
+        for side, remote_id in sorted(ids):
+            self._bury(connection, site_id, Buried(side, remote_id, privacy=True), link_id)
+        is_over = (inbox.c.link_id == link_id) & inbox.c.state.not_in(OPEN)
+        of_these = [self._is_about(connection, site_id, side, remote_id) for side, remote_id in sorted(ids)]
+        self._erase_rows(connection, site_id, or_(is_over, *of_these))
+        # What came in meanwhile tells of another record: it finds its way anew.
+        is_new = (inbox.c.link_id == link_id) & inbox.c.state.in_(OPEN)
+        connection.execute(update(inbox).where(is_new).values(link_id=None, next_attempt_at=self._now))
+        told = {"before": None, "after": None, "loser": None, "remote_id": ""}
+        connection.execute(update(history).where(history.c.link_id == link_id).values(told))
+        is_closed = (intent.c.link_id == link_id) & (intent.c.state != str(IntentState.OPEN))
+        connection.execute(intent.delete().where(is_closed))
+        connection.execute(link_value.delete().where(link_value.c.link_id == link_id))
+        self._forget_rater(connection, site_id, link_id)
+
+    def _forget_rater(self, connection: Connection, site_id: int, link_id: int) -> None:
+        """The link is nobody's now; with the last rating of a person the addresses go too."""
+        contact_id = connection.execute(select(link.c.contact_id).where(link.c.id == link_id)).scalar_one()
+        others = [one for one in self._links_of(connection, site_id, contact_id) if one != link_id]
+        family = self._family(connection, site_id, self._lives_as(connection, site_id, contact_id))
+        nobody: dict[str, Any] = {
+            "contact_id": f"erased-{link_id}",
+            "state": str(LinkState.BURIED),
+            "external_record": None,
+            "writes": [],
+        }
+        connection.execute(update(link).where(link.c.id == link_id).values(nobody))
+        lives = (link.c.id.in_(others)) & (link.c.state != str(LinkState.BURIED))
+        if connection.execute(select(link.c.id).where(lives).limit(1)).first() is None:
+            self._forget_addresses(connection, site_id, family)
+
+    def _forget_addresses(self, connection: Connection, site_id: int, family: Sequence[str]) -> None:
+        """Only their hashes stay, so that what still comes under one of them is not kept."""
+        theirs = (contact_map.c.site_id == site_id) & contact_map.c.wix_contact_id.in_(family)
+        for email in connection.execute(select(contact_map.c.email).where(theirs)).scalars().all():
+            self._bury(connection, site_id, Buried(Side.EXTERNAL, address_grave(email), privacy=True), None)
+        connection.execute(contact_map.delete().where(theirs))
+
+    def _is_about(self, connection: Connection, site_id: int, side: Side, remote_id: str) -> Any:
+        owner = self._site_by_id(connection, site_id)
+        source = owner.instance_id if side is Side.WIX else owner.connector
+        return (inbox.c.side == str(side)) & (inbox.c.source == source) & (inbox.c.remote_id == remote_id)
+
+    def _erase_rows(self, connection: Connection, site_id: int, which: Any) -> None:
+        """Deliveries without content; those that were not at their end are now."""
+        rows = connection.execute(select(inbox.c.id, inbox.c.side, inbox.c.remote_id, inbox.c.state).where(which)).all()
+        for row in rows:
+            emptied: dict[str, Any] = {
+                "payload": {},
+                "remote_id": erased_id(site_id, Side(row.side), row.remote_id),
+                "hold_key": None,
+            }
+            if row.state in UNENDED:
+                emptied |= {"state": str(ERASED.state), "reason": ERASED.reason, "closed_at": self._now}
+            connection.execute(update(inbox).where(inbox.c.id == row.id).values(emptied))
+
+    def close(self, inbox_id: int, closing: Closing, *, hold_key: str | None = None) -> None:
+        if closing != ERASED:
+            super().close(inbox_id, closing, hold_key=hold_key)
+            return
+        with self._transactions.write() as connection:
+            row = connection.execute(select(inbox.c.side, inbox.c.source).where(inbox.c.id == inbox_id)).one()
+            owner = self._site_by_source(connection, Side(row.side), row.source)
+            self._erase_rows(connection, owner.id if owner else 0, inbox.c.id == inbox_id)
+
+    # -- a whole person
+
+    def hint_erasure(self, site_id: int, contact_id: str, inbox_id: int) -> list[int]:
+        with self._transactions.write() as connection:
+            owner = self._site_by_id(connection, site_id)
+            for one in sorted(self._family(connection, site_id, self._lives_as(connection, site_id, contact_id))):
+                self._lock_ids(connection, site_id, Side.WIX, [contact_grave(one)])
+                self._bury(connection, site_id, Buried(Side.WIX, contact_grave(one), privacy=True), None)
+            ids = self._links_of(connection, site_id, contact_id)
+            for link_id in ids:
+                name = f"erase:{inbox_id}:{link_id}"
+                hint = NewDelivery(Side.WIX, owner.instance_id, name, "erase", f"link:{link_id}", {}, privacy=True)
+                self._hint_link(connection, hint, site_id, link_id)
+        return ids
+
+    def _hint(self, connection: Connection, hint: NewDelivery, target: Link) -> None:
+        self._hint_link(connection, hint, target.key.site_id, target.id)
+
+    def _hint_link(self, connection: Connection, hint: NewDelivery, site_id: int, link_id: int) -> None:
+        """A delivery of our own; one that has come to an end begins anew."""
+        row = {
+            **from_delivery(hint),
+            "state": str(InboxState.NEW),
+            "site_id": site_id,
+            "link_id": link_id,
+            "must_read": True,
+            "received_at": self._now,
+            "next_attempt_at": self._in(DOORBELL_SECONDS),
+        }
+        insert = self._insert(inbox).values(row)
+        again = {name: row[name] for name in ("state", "link_id", "next_attempt_at")} | {
+            "reason": "",
+            "closed_at": None,
+        }
+        is_over = inbox.c.state.not_in(OPEN)
+        names = ["side", "source", "dedupe_id"]
+        connection.execute(insert.on_conflict_do_update(index_elements=names, set_=again, where=is_over))
+
+    def erase_contact(self, site_id: int, contact_id: str, inbox_id: int) -> None:
+        with self._transactions.read() as connection:
+            family = self._family(connection, site_id, self._lives_as(connection, site_id, contact_id))
+            theirs = (contact_map.c.site_id == site_id) & contact_map.c.wix_contact_id.in_(family)
+            emails = list(connection.execute(select(contact_map.c.email).where(theirs)).scalars())
+            rows = self._rows_naming(connection, site_id, family, emails, inbox_id)
+        with self._transactions.write() as connection:
+            self._forget_addresses(connection, site_id, family)
+            for start in range(0, len(rows), ROWS_AT_ONCE):
+                self._erase_mentions(connection, site_id, rows[start : start + ROWS_AT_ONCE])
+            merged = (contact_redirect.c.site_id == site_id) & contact_redirect.c.contact_id.in_(family)
+            connection.execute(contact_redirect.delete().where(merged))
+
+    def _rows_naming(
+        self, connection: Connection, site_id: int, family: Sequence[str], emails: Iterable[str], inbox_id: int
+    ) -> list[int]:
+        """Deliveries of this site that name one of the person's contacts or addresses anywhere."""
+        owner = connection.execute(select(site).where(site.c.id == site_id)).one()
+        is_ours = inbox.c.source.in_([owner.instance_id, owner.connector])
+        content = func.lower(type_coerce(inbox.c.payload, Text))
+        names = [content.contains(one.lower(), autoescape=True) for one in (*family, *emails)]
+        keys = [*map(contact_hold_key, family), *map(email_hold_key, emails)]
+        about = or_(inbox.c.remote_id.in_(family), inbox.c.hold_key.in_(keys), inbox.c.id == inbox_id, *names)
+        # A merge that waits tells of more people who have to go; it forgets its content when its turn has come.
+        waits = (inbox.c.change == "contact_merged") & inbox.c.state.in_(UNENDED) & (inbox.c.id != inbox_id)
+        found = select(inbox.c.id).where(is_ours, about, ~waits).order_by(inbox.c.id)
+        return list(connection.execute(found).scalars())
+
+    def _erase_mentions(self, connection: Connection, site_id: int, inbox_ids: Sequence[int]) -> None:
+        """What never came to a link is buried: told again, it is known as erased."""
+        loose = select(inbox.c.side, inbox.c.remote_id).where(
+            inbox.c.id.in_(inbox_ids), inbox.c.link_id.is_(None), inbox.c.change.in_(("upsert", "delete"))
+        )
+        which = inbox.c.id.in_(inbox_ids)
+        for row in connection.execute(loose.distinct()).all():
+            side = Side(row.side)
+            self._bury(connection, site_id, Buried(side, row.remote_id, privacy=True), None)
+            self._erase_rows(connection, site_id, self._is_about(connection, site_id, side, row.remote_id))
+        self._erase_rows(connection, site_id, which & (inbox.c.payload != {}))
+
+    # -- the life of a site
+
+    def note_lifecycle(self, site_id: int, state: str, at: float | None) -> list[int]:
+        is_news = site.c.id == site_id
+        if at is not None:
+            is_news &= func.coalesce(site.c.lifecycle_at, 0.0) <= at
+        with self._transactions.write() as connection:
+            row = connection.execute(select(site.c.state).where(is_news)).first()
+            if row is None:
+                return []
+            # Whoever paused a site resumes it; installing the app anew only brings a removed one back.
+            stays = state == "active" and row.state == "paused"
+            values = {"state": row.state if stays else state} | ({} if at is None else {"lifecycle_at": at})
+            connection.execute(update(site).where(site.c.id == site_id).values(values))
+            self._sites.clear()
+            if state != "active":
+                return []
+            which = (inbox.c.state == str(InboxState.HELD)) & (inbox.c.reason == "site_removed")
+            return self._release_rows(connection, which & self._source_matches(connection, site_id))

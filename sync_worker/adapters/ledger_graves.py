@@ -1,0 +1,95 @@
+"""The tombstones of the SQL ledger: remote ids that are gone for good, in clear or, after a privacy request, hashed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, case, func, select
+
+from sync_worker.adapters.ledger_inbox import InboxLedger
+from sync_worker.adapters.ledger_rows import to_buried
+from sync_worker.adapters.tables import tombstone
+from sync_worker.hold_keys import erased_id
+from sync_worker.model import Buried, Side
+
+
+class GraveLedger(InboxLedger):
+    """Implements the part of ports.Ledger about what is gone."""
+
+    def bury(self, site_id: int, buried: Buried) -> None:
+        with self._transactions.write() as connection:
+            self._lock_ids(connection, site_id, buried.side, [buried.remote_id])
+            self._bury(connection, site_id, buried, None)
+
+    def _bury(self, connection: Connection, site_id: int, buried: Buried, link_id: int | None) -> None:
+        known = connection.execute(select(tombstone).where(self._is_grave(site_id, buried.side, [buried.remote_id])))
+        for row in known.all():
+            buried = _deeper(buried, to_buried(buried.side, buried.remote_id, row))
+            link_id = link_id or row.link_id
+            if buried.privacy and not row.privacy:  # from now on it is known by its hash only
+                connection.execute(tombstone.delete().where(self._is_named(site_id, buried.side, [row.remote_id])))
+        name = erased_id(site_id, buried.side, buried.remote_id) if buried.privacy else buried.remote_id
+        insert = self._insert(tombstone).values(
+            site_id=site_id,
+            side=str(buried.side),
+            remote_id=name,
+            link_id=link_id,
+            revision=buried.revision,
+            sequence=buried.sequence,
+            privacy=buried.privacy,
+            created_at=self._now,
+        )
+        new = insert.excluded
+        highest = {
+            column: case((new[column] > func.coalesce(tombstone.c[column], -1), new[column]), else_=tombstone.c[column])
+            for column in ("revision", "sequence")
+        }
+        connection.execute(
+            insert.on_conflict_do_update(
+                index_elements=["site_id", "side", "remote_id"],
+                set_={**highest, "link_id": func.coalesce(new.link_id, tombstone.c.link_id)},
+            )
+        )
+
+    def _is_grave(self, site_id: int, side: Side, remote_ids: Sequence[str]) -> Any:
+        """In clear or hashed."""
+        return self._is_named(site_id, side, [*remote_ids, *(erased_id(site_id, side, one) for one in remote_ids)])
+
+    def _is_named(self, site_id: int, side: Side, names: Sequence[str]) -> Any:
+        is_there = (tombstone.c.site_id == site_id) & (tombstone.c.side == str(side))
+        return is_there & tombstone.c.remote_id.in_(names)
+
+    def _graves(self, connection: Connection, site_id: int, side: Side, remote_ids: Sequence[str]) -> list[Buried]:
+        """What is buried of these ids."""
+        names = {erased_id(site_id, side, one): one for one in remote_ids}
+        which = {"the_site": site_id, "the_side": str(side), "the_names": [*remote_ids, *names]}
+        rows = connection.execute(self._named, which)
+        return [to_buried(side, names.get(row.remote_id, row.remote_id), row) for row in rows]
+
+    @cached_property
+    def _named(self) -> Any:
+        is_there = (tombstone.c.site_id == bindparam("the_site")) & (tombstone.c.side == bindparam("the_side"))
+        return select(tombstone).where(is_there & tombstone.c.remote_id.in_(bindparam("the_names", expanding=True)))
+
+    def _lock_ids(self, connection: Connection, site_id: int, side: Side, remote_ids: Sequence[str]) -> None:
+        """Who buries an id and who puts it on file take turns, so that one of them sees the other's work.
+
+        SQLite has one writer at a time in any case.
+        """
+        if not self._is_sqlite:
+            for remote_id in remote_ids:
+                name = func.hashtextextended(f"{site_id}:{side}:{remote_id}", 0)
+                connection.execute(select(func.pg_advisory_xact_lock(name)))
+
+
+def _deeper(new: Buried, known: Buried) -> Buried:
+    """Both graves in one: the highest numbers, and privacy for ever."""
+    return replace(
+        new,
+        revision=max((one for one in (new.revision, known.revision) if one is not None), default=None),
+        sequence=max((one for one in (new.sequence, known.sequence) if one is not None), default=None),
+        privacy=new.privacy or known.privacy,
+    )

@@ -1,0 +1,39 @@
+"""Joins the links of a contact that was merged away with those of the contact that lives on (invariant I21).
+
+Under the leases of both links, taken in the order of their ids. What stays and what goes is not decided here: the run
+that follows sees both records alive and plans.
+"""
+
+from __future__ import annotations
+
+from sync_worker.errors import Transient
+from sync_worker.model import RatingKey
+from sync_worker.ports import Ledger, Run
+
+BUSY_SECONDS = 1.0
+
+
+def join_links(ledger: Ledger, link_id: int, key: RatingKey) -> int:
+    """Bring a link to ``key``; returns the link that has it now.
+
+    Raises Transient: somebody is at one of the links, or a write of the other one has to be settled first.
+    """
+    target_id = ledger.link_id(key)
+    runs: dict[int, Run] = {}
+    try:
+        for one in sorted({link_id} if target_id is None else {link_id, target_id}):
+            runs[one] = _leased(ledger, one)
+        if any(run.intent is not None for run in runs.values()):
+            raise Transient("a write of unknown outcome comes first", retry_after=BUSY_SECONDS)
+        ledger.join(runs[link_id].lease, None if target_id is None else runs[target_id].lease, key.contact_id)
+    finally:
+        for run in runs.values():
+            ledger.release(run.lease)
+    return link_id if target_id is None else target_id
+
+
+def _leased(ledger: Ledger, link_id: int) -> Run:
+    run = ledger.lease(link_id)
+    if run is None:
+        raise Transient("another worker is at a link of this contact", retry_after=BUSY_SECONDS)
+    return run

@@ -1,0 +1,230 @@
+"""Merge, privacy, installation and removal, from the stand-in Wix through the real gateway and worker to both sides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis import Redis
+from sqlalchemy import select
+
+from sandbox.server import Sandbox, SandboxOptions, Served
+from sync_worker.adapters.ledger import SqlLedger
+from sync_worker.adapters.tables import metadata
+from sync_worker.config import load_settings
+from sync_worker.connector.fields import default_field
+from sync_worker.embedded_redis import EmbeddedRedis
+from sync_worker.model import EntityRef, Site
+from sync_worker.wiring import Wiring
+from webhook_gateway.app import GatewayConfig, create_app
+from webhook_gateway.wix import load_public_keys
+
+VISITOR = {"identityType": "MEMBER", "memberId": "visitor"}
+
+
+@dataclass
+class Bench:
+    """Both stand-ins, a gateway on its port, and the intake, which works through its bell when asked."""
+
+    box: Sandbox
+    wiring: Wiring
+    rung: list[int] = field(default_factory=list)
+
+    def ring(self, inbox_ids: Any) -> None:
+        self.rung += inbox_ids
+
+    def add_site(self) -> Site:
+        manifest = self.wiring.manifests["own-service"]
+        site, _ = self.wiring.admin.add_site(self.box.wix.instance_id, manifest.id, [default_field(manifest)])
+        self.map_products(site)
+        return site
+
+    def map_products(self, site: Site) -> None:
+        pairs = [(EntityRef(name, "stores", "reviews"), EntityRef(name.upper())) for name in ("beans", "mug")]
+        self.ring(self.wiring.admin.import_entities(site, pairs).released)
+
+    def settle(self) -> list[str]:
+        """Until no webhook is on its way and nothing is rung for. Returns the outcomes."""
+        outcomes: list[str] = []
+        for _ in range(100):
+            assert self.box.flush()
+            if not self.rung:
+                return outcomes
+            outcomes.append(self.wiring.intake(self).process(self.rung.pop(0)))
+            self.rung += self.wiring.ledger.due(50)
+        raise AssertionError("it did not come to rest")
+
+    def person(self, email: str) -> str:
+        return str(self.box.wix.add_contact(email, email.partition("@")[0].title())["id"])
+
+    def rate(self, contact_id: str, value: int, product: str = "beans") -> None:
+        rating = {"namespace": "reviews", "group": "stores", "entityId": product, "attributeName": "overall"}
+        self.box.wix.create_rating({**rating, "value": value, "owner": {"contactId": contact_id}}, VISITOR)
+
+    def wix_values(self) -> list[int]:
+        return sorted(one["value"] for one in self.box.wix.ratings.values())
+
+    def external_scores(self) -> list[Decimal]:
+        living = (one for one in self.box.reviews.ratings.values() if one["visibility"] != "removed")
+        return sorted(Decimal(one["score"]) for one in living)
+
+    def on_file(self) -> str:
+        with self.wiring.ledger.engine.connect() as connection:
+            return str([connection.execute(select(table)).all() for table in metadata.sorted_tables])
+
+    def state(self) -> str:
+        return self.wiring.admin.sites()[0].state
+
+
+@pytest.fixture
+def bench(tmp_path: Path, redis: Redis, redis_server: EmbeddedRedis) -> Iterator[Bench]:
+    with Sandbox(SandboxOptions(rate_per_minute=None, retry_scale=0.01)) as box:
+        settings = box.settings() | {
+            "RATINGS_SYNC_HOME": str(tmp_path),
+            "REDIS_URL": redis_server.url,
+            "WIX_BUDGET_PER_MINUTE": "60000",
+            "WIX_BUDGET_CAPACITY": "1000",
+        }
+        wiring = Wiring(load_settings(settings), settings)
+        bench = Bench(box, wiring)
+        ledger = SqlLedger(wiring.ledger.engine)
+        gateway = create_app(
+            GatewayConfig(
+                wix_keys=load_public_keys(box.wix.public_key),
+                wix_app_id=box.wix.app_id,
+                manifests=wiring.manifests,
+                store=ledger.store,
+                bell=bench,
+                is_ledger_up=lambda: True,
+            )
+        )
+        served = Served(gateway, 0)
+        box.send_webhooks_to(served.url)
+        yield bench
+        served.stop()
+        wiring.close()
+
+
+def test_two_contacts_that_rated_alike_things_become_one_with_one_rating_on_each_side(bench: Bench) -> None:
+    site = bench.add_site()
+    ada, bob = bench.person("ada@example.com"), bench.person("bob@example.com")
+    bench.rate(ada, 80)
+    bench.rate(bob, 20)
+    bench.rate(bob, 40, "mug")
+    bench.settle()
+    assert (bench.wix_values(), bench.external_scores()) == ([20, 40, 80], [Decimal(1), Decimal(2), Decimal(4)])
+    bench.box.wix.merge_contacts(bob, ada)
+    bench.settle()
+    assert (bench.wix_values(), bench.external_scores()) == ([40, 80], [Decimal(2), Decimal(4)])
+    lost = [line.entry for line in bench.wiring.admin.history(limit=100) if line.entry.reason == "merged"]
+    assert {(str(one.side), one.loser) for one in lost} == {("wix", Decimal(20)), ("external", Decimal(1))}
+    contact = bench.wiring.ledger.contact(site.id, email="bob@example.com")
+    assert contact is not None
+    assert contact.contact_id == ada
+    bench.box.wix.webhooks.again(bob)
+    bench.box.wix.webhooks.again(ada)
+    bench.settle()
+    assert (bench.wix_values(), bench.external_scores()) == ([40, 80], [Decimal(2), Decimal(4)])
+
+
+def test_merge_whose_event_was_lost_is_found_by_the_deletion_that_it_caused(bench: Bench) -> None:
+    site = bench.add_site()
+    ada, bob = bench.person("ada@example.com"), bench.person("bob@example.com")
+    bench.rate(bob, 40)
+    bench.settle()
+    bench.box.wix.faults.set("webhook_dropped", next=1)
+    bench.box.wix.merge_contacts(bob, ada)
+    bench.settle()
+    contact = bench.wiring.ledger.contact(site.id, contact_id=bob)
+    assert contact is not None
+    assert contact.contact_id == ada
+    assert (bench.wix_values(), bench.external_scores()) == ([40], [Decimal(2)])
+
+
+def test_person_who_asks_is_forgotten_on_both_sides_and_a_late_event_brings_nothing_back(
+    bench: Bench, redis: Redis
+) -> None:
+    bench.add_site()
+    ada, bob = bench.person("ada@example.com"), bench.person("bob@example.com")
+    for contact_id, value in ((ada, 80), (bob, 20)):
+        bench.rate(contact_id, value)
+    bench.settle()
+    (rating_id,) = [one["id"] for one in bench.box.wix.ratings.values() if one["owner"]["contactId"] == bob]
+    (external_id,) = [one for one, row in bench.box.reviews.ratings.items() if "bob" in str(row)]
+    bench.box.wix.delete_contact(bob, privacy=True)
+    bench.settle()
+    for name in (bob, rating_id):
+        bench.box.wix.webhooks.again(name)
+    bench.box.reviews.webhooks.again(external_id)
+    bench.settle()
+    assert (bench.wix_values(), bench.external_scores()) == ([80], [Decimal(4)])
+    traces = (bob, rating_id, external_id, "bob@example.com", "Bob")
+    assert [trace for trace in traces if trace in bench.on_file()] == []
+    assert [key for key in redis.keys("*") if any(trace in str(key) for trace in traces)] == []
+    assert "ada@example.com" in bench.on_file()
+
+
+def test_contact_that_an_owner_deletes_takes_no_rating_along(bench: Bench) -> None:
+    site = bench.add_site()
+    bob = bench.person("bob@example.com")
+    bench.rate(bob, 20)
+    bench.settle()
+    bench.box.wix.delete_contact(bob)
+    bench.settle()
+    assert (bench.wix_values(), bench.external_scores()) == ([20], [Decimal(1)])
+    assert bench.wiring.ledger.contact(site.id, email="bob@example.com") is None
+
+
+def test_address_that_a_contact_gets_releases_what_waited_for_it(bench: Bench) -> None:
+    bench.add_site()
+    bob = str(bench.box.wix.add_contact(None, "Bob")["id"])
+    bench.rate(bob, 20)
+    assert "held no_email" in bench.settle()
+    bench.box.wix.change_email(bob, "bob@example.com")
+    bench.settle()
+    assert bench.external_scores() == [Decimal(1)]
+
+
+def test_site_opens_by_itself_when_the_app_is_installed_and_one_connector_is_free(bench: Bench) -> None:
+    bob = bench.person("bob@example.com")
+    bench.rate(bob, 20)
+    assert set(bench.settle()) == {"held unknown_site"}
+    bench.box.wix.install()
+    bench.settle()
+    (site,) = bench.wiring.admin.sites()
+    assert (site.instance_id, site.connector, site.state) == (bench.box.wix.instance_id, "own-service", "active")
+    assert bench.external_scores() == []  # nothing crosses before its products are mapped
+    bench.map_products(site)
+    bench.settle()
+    assert bench.external_scores() == [Decimal(1)]
+
+
+def test_duplicated_site_waits_for_a_connector_of_its_own_and_has_no_mapping(bench: Bench) -> None:
+    origin = bench.add_site()
+    copy = "22222222-0000-4000-8000-000000000002"
+    bench.box.wix.install(copy, origin.instance_id)
+    assert bench.settle() == ["held unknown_site"]
+    assert [one.instance_id for one in bench.wiring.admin.sites()] == [origin.instance_id]
+
+
+def test_removed_site_rests_keeps_its_rows_and_goes_on_after_a_new_installation(bench: Bench) -> None:
+    bench.add_site()
+    bob = bench.person("bob@example.com")
+    bench.rate(bob, 20)
+    bench.settle()
+    bench.box.wix.remove()
+    bench.settle()
+    assert bench.state() == "removed"
+    bench.wiring.ledger.site_cache_seconds = 0.0
+    (rating_id,) = bench.box.wix.ratings
+    bench.box.wix.update_rating(rating_id, 100, VISITOR)
+    assert "held site_removed" in bench.settle()
+    assert bench.external_scores() == [Decimal(1)]
+    bench.box.wix.install()
+    bench.settle()
+    assert bench.state() == "active"
+    assert (bench.wix_values(), bench.external_scores()) == ([100], [Decimal(5)])

@@ -1,0 +1,162 @@
+"""PostgreSQL as the fleet's store: the pool when server, lock or process go wrong; and the commands."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from sqlalchemy import Engine, create_engine, text
+
+from sync_worker.adapters.ledger import SqlLedger
+from sync_worker.adapters.sql_engine import open_engine
+from sync_worker.embedded_redis import EmbeddedRedis
+from sync_worker.errors import Transient
+from sync_worker.migrations.upgrade import upgrade
+from sync_worker.model import InboxState, NewDelivery, Side
+from sync_worker.ports import Closing
+from tests.unit.signed import OWN_SERVICE
+
+COMMAND = str(Path(sys.executable).parent / "ratings-sync")
+OURS = "FROM pg_stat_activity WHERE application_name = 'ratings-sync' AND datname = current_database()"
+ENTITIES = "wix_namespace,wix_group,wix_entity_id,external_group,external_entity_id\nreviews,stores,beans,,SKU-1\n"
+CONTACTS = "wix_contact_id,email,external_author_id\nc-1,ada@example.com,\n"
+
+
+@pytest.fixture
+def engine(postgres_url: str) -> Iterator[Engine]:
+    engine = open_engine(postgres_url, busy_seconds=1.0, pool_size=4)
+    upgrade(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def other(postgres_url: str) -> Iterator[Engine]:
+    """Somebody else on the same database."""
+    engine = create_engine(postgres_url)
+    yield engine
+    engine.dispose()
+
+
+def a_delivery(name: str) -> NewDelivery:
+    return NewDelivery(Side.WIX, "instance-1", name, "upsert", name, {"n": 1})
+
+
+def test_connections_that_the_server_has_closed_are_replaced_unnoticed(engine: Engine, other: Engine) -> None:
+    ledger = SqlLedger(engine)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda n: ledger.store(a_delivery(f"before-{n}")), range(8)))
+    with other.connect() as connection:
+        assert connection.execute(text(f"SELECT count(pg_terminate_backend(pid)) {OURS}")).scalar_one() >= 1
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda n: ledger.store(a_delivery(f"after-{n}")), range(8)))
+    assert ledger.count_open() == 16
+
+
+def test_statement_behind_a_lock_ends_as_transient_within_its_time_and_works_afterwards(
+    engine: Engine, other: Engine
+) -> None:
+    ledger = SqlLedger(engine)
+    with other.begin() as connection:
+        connection.execute(text("LOCK TABLE inbox IN ACCESS EXCLUSIVE MODE"))
+        started = time.monotonic()
+        with pytest.raises(Transient):
+            ledger.store(a_delivery("behind"))
+        assert time.monotonic() - started < 8
+    assert not ledger.store(a_delivery("behind")).is_duplicate
+
+
+def test_pool_that_is_used_up_ends_as_transient_and_never_takes_more_connections_than_its_share(
+    engine: Engine, other: Engine
+) -> None:
+    """4 and 2 more: docs/scaling.md counts on it."""
+    ledger, is_over = SqlLedger(engine), threading.Event()
+    failures: list[Transient] = []
+
+    def hold() -> None:
+        try:
+            with ledger._transactions.write() as connection:
+                connection.execute(text("SELECT 1"))
+                is_over.wait(8)
+        except Transient as error:
+            failures.append(error)
+
+    with ThreadPoolExecutor(9) as pool:
+        for _ in range(9):
+            pool.submit(hold)
+        until = time.monotonic() + 6
+        while len(failures) < 3 and time.monotonic() < until:
+            time.sleep(0.05)
+        with other.connect() as connection:
+            connections = connection.execute(text(f"SELECT count(*) {OURS}")).scalar_one()
+        is_over.set()
+    assert (connections, len(failures)) == (6, 3)
+
+
+def test_server_ends_the_transaction_of_a_process_that_has_frozen(engine: Engine) -> None:
+    with engine.connect() as connection:
+        asked = "SELECT current_setting('idle_in_transaction_session_timeout'), current_setting('statement_timeout')"
+        assert tuple(connection.execute(text(asked)).one()) == ("15s", "1s")
+
+
+# -- the commands, and the task that prunes
+
+
+@pytest.fixture
+def environ(tmp_path: Path, postgres_url: str, redis_server: EmbeddedRedis) -> dict[str, str]:
+    least = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    more = {"DATABASE_URL": postgres_url, "REDIS_URL": redis_server.url, "RATINGS_SYNC_HOME": str(tmp_path / "home")}
+    return {**least, **OWN_SERVICE, **more, "COLUMNS": "200"}
+
+
+def test_commands_of_a_whole_life_on_postgresql(
+    tmp_path: Path, environ: dict[str, str], postgres_url: str, redis: Redis
+) -> None:
+    def run(*words: str, fails: bool = False) -> str:
+        done = subprocess.run([COMMAND, *words], env=environ, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        assert "Traceback" not in done.stderr
+        assert (done.returncode != 0) is fails, done.stderr
+        return done.stderr if fails else done.stdout
+
+    assert "newest schema" in run("migrate")
+    assert "site 1" in run("site", "add", "instance-1", "--connector", "own-service")
+    (tmp_path / "e.csv").write_text(ENTITIES)
+    (tmp_path / "c.csv").write_text(CONTACTS)
+    assert "1 added" in run("map", "entities", "import", "e.csv")
+    assert "1 added" in run("map", "contacts", "import", "c.csv")
+    assert run("map", "entities", "list") == ENTITIES
+
+    engine = open_engine(postgres_url)
+    ledger = SqlLedger(engine)
+    held = ledger.store(a_delivery("held")).inbox_id
+    ledger.hold([held], "refused")
+    old = ledger.store(a_delivery("old")).inbox_id
+    ledger.close(old, Closing(InboxState.DONE, "synced"))
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE inbox SET closed_at = closed_at - 40 * 86400 WHERE id = :id"), {"id": old})
+
+    assert json.loads(run("held", "--json"))[0]["inbox_id"] == held
+    assert "1 deliveries are on their way" in run("replay", str(held))
+    assert "would be forgotten: 1 payloads, 1 deliveries" in run("prune", "--dry-run")
+    task = "from sync_worker import tasks; tasks.prune()"
+    done = subprocess.run(
+        [sys.executable, "-c", task], env=environ, cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert run("prune") == "forgotten: nothing\n"
+    assert json.loads(run("status", "--json"))["deliveries"] == {"new": 1}
+
+    assert "cannot go back to '4711'" in run("migrate", "--to", "4711", fails=True)
+    assert "has the schema 0001" in run("migrate", "--to", "0001")
+    assert "newest schema" in run("migrate")
+    assert json.loads(run("status", "--json"))["deliveries"] == {"new": 1}
+    engine.dispose()

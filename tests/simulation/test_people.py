@@ -1,0 +1,89 @@
+"""People who merge and people who leave: the same end in every order of deliveries, and after a crash at any step."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import pytest
+
+from sync_worker.model import Side
+from tests.simulation.ablations import PEOPLE_MECHANISMS, without
+from tests.simulation.chaos import memory_ledger, sql_ledger
+from tests.simulation.people_stories import STORIES, PeopleStory, merges, rates
+from tests.simulation.world import CALM, Options, World
+
+NAMES = sorted(STORIES)
+MISSED = {
+    "memory of merges": "merge of two who rated the same thing",
+    "joining of links": "merge of two who rated the same thing",
+    "nearest contact": "chain of merges, all three rated",
+    "erasure of every link": "person asks to be forgotten, told by the contact's deletion alone",
+    "erasure with the last commit": "person who rated asks to be forgotten",
+    "grave of a contact": "merge and request at once",
+    "grave of an address": "what still comes under the address of a forgotten person is not kept",
+}
+
+
+def orders(story: PeopleStory, limit: int = 24) -> Iterator[tuple[int, ...]]:
+    yield from itertools.islice(itertools.permutations(range(len(story.begin().webhooks))), limit)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_story_ends_the_same_in_every_order_of_its_deliveries(name: str) -> None:
+    story = STORIES[name]
+    for order in orders(story):
+        assert (order, story.complaints(story.play(order))) == (order, [])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_story_ends_the_same_after_a_crash_at_any_step(name: str) -> None:
+    story = STORIES[name]
+    calm = story.play()
+    for step in range(1, calm.steps - story.begin().steps + 1):
+        assert (step, story.complaints(story.play(crashes=[step]))) == (step, [])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_story_ends_the_same_on_the_sql_ledger_and_when_all_is_delivered_again(name: str) -> None:
+    story = STORIES[name]
+    world = story.begin(sql_ledger)
+    world.settle()
+    assert story.complaints(world) == []
+    writes = [len(remote.journal) for remote in world.remotes.values()]
+    world.replay(list(world.sent))
+    assert story.complaints(world) == []
+    assert [len(remote.journal) for remote in world.remotes.values()] == writes
+
+
+def test_loser_of_a_merge_is_in_the_history_of_both_sides() -> None:
+    world = STORIES["merge of two who rated the same thing"].play()
+    lost = {(entry.side, entry.loser) for entry in world.ledger.history_entries() if entry.reason == "merged"}
+    assert {(side, int(value)) for side, value in lost if value is not None} == {(Side.WIX, 80), (Side.EXTERNAL, 4)}
+
+
+def test_merge_whose_event_never_comes_is_found_when_wix_refuses_the_contact() -> None:
+    world = World(0, Options(CALM, people=2), memory_ledger)
+    rates(Side.EXTERNAL, 0, 4)(world)
+    merges(0, 1)(world)
+    world.webhooks = world.webhooks[:1]
+    world.settle()
+    assert [record.person.contact_id for record in world.wix.records.values()] == ["contact-1"]
+
+
+def test_every_mechanism_is_accounted_for() -> None:
+    assert set(PEOPLE_MECHANISMS) == set(MISSED)
+
+
+@pytest.mark.parametrize("mechanism", sorted(MISSED))
+def test_story_misses_the_mechanism(mechanism: str) -> None:
+    story = STORIES[MISSED[mechanism]]
+    with without(mechanism):
+        assert any(complains(story, order) for order in orders(story))
+
+
+def complains(story: PeopleStory, order: tuple[int, ...]) -> bool:
+    try:
+        return bool(story.complaints(story.play(order)))
+    except AssertionError:
+        return True
