@@ -14,7 +14,7 @@ from sync_worker.engine import LinkRun
 from sync_worker.errors import Transient
 from sync_worker.lease_keeper import LeaseKeeper
 from sync_worker.model import Base, Intent, Lease, NewDelivery, Side
-from sync_worker.ports import Commit, Committed, Located, Run, Stored
+from sync_worker.ports import Commit, Located, Run, Stored
 from sync_worker.reconcile import Reconcile
 from sync_worker.resolve import Resolver
 from sync_worker.runs import Absences, Sweep
@@ -42,7 +42,7 @@ def without(*mechanisms: str) -> Iterator[None]:
 
 
 _lease, _locate, _release_held = MemoryLedger.lease, MemoryLedger.locate, MemoryLedger.release_held
-_commit, _store, _update = MemoryLedger.commit, MemoryLedger.store, MemoryRemote.update
+_store, _update = MemoryLedger.store, MemoryRemote.update
 
 
 def _lease_for_all(self: MemoryLedger, link_id: int) -> Run | None:
@@ -77,11 +77,6 @@ def _store_all(self: MemoryLedger, delivery: NewDelivery) -> Stored:
 def _locate_without_graves(self: MemoryLedger, site_id: int, side: Side, remote_id: str) -> Located:
     located = _locate(self, site_id, side, remote_id)
     return located if located.is_on_file else Located()
-
-
-def _commit_blindly(self: MemoryLedger, lease: Lease, change: Commit) -> Committed:
-    _commit(self, lease, change)
-    return Committed()
 
 
 def _commit_without_sources(self: LinkRun, intent: Intent) -> Mapping[Any, Any]:
@@ -167,7 +162,7 @@ MECHANISMS: dict[str, tuple[Switch, ...]] = {
     "loop guard": ((MemoryGuard, "recall", _nothing),),
     "dedupe at the door": ((MemoryLedger, "store", _store_all),),
     "tombstones": ((MemoryLedger, "locate", _locate_without_graves),),
-    "look at what was buried meanwhile": ((MemoryLedger, "commit", _commit_blindly),),
+    "look at what was buried meanwhile": ((Commit, "is_dead", _never),),
     "source records on file": ((LinkRun, "source_records", _commit_without_sources),),
     "base for each side": ((MemoryLedger, "lease", _one_base_for_both),),
     "sweeper": ((MemoryLedger, "due", _nobody),),
@@ -177,7 +172,11 @@ MECHANISMS: dict[str, tuple[Switch, ...]] = {
     "look before a write without precondition": ((LinkRun, "must_look_first", _never_look_first),),
     "adopting a duplicate": ((LinkRun, "adopt", _refuse_to_adopt),),
     "loop breaker": ((LinkRun, "_refuse_if_too_many", _nothing),),
-    "gap record": ((Settlement, "_note_unknown", _nothing), (engine_module, "_gap", _nobody)),
+    "gap record": (
+        (Settlement, "_note_unknown", _nothing),
+        (Settlement, "_note_covered", _nothing),
+        (engine_module, "_gap", _nobody),
+    ),
     "waiting for an accepted create": ((LinkRun, "wait_for", _nothing),),
     "shadowing": ((View, "_shadow", _nothing),),
     "hints for children": ((Children, "hints_of", _nobody),),
