@@ -235,4 +235,5 @@ def test_duplicate_at_create_costs_the_find_and_adopts(bench: Bench) -> None:
 
 def test_every_table_of_the_design_is_there() -> None:
     names = {"site", "entity_map", "contact_map", "field_map", "link", "link_value", "tombstone", "inbox", "intent"}
-    assert names | {"history", "run"} == set(metadata.tables)
+    beside = {"history", "run", "contact_redirect", "listed", "missing"}  # the last two: what a sweep found
+    assert names | beside == set(metadata.tables)
