@@ -49,8 +49,8 @@ COVERED = {
     "reading what was released": ("seen revision", "calm", 20),
     "look after the release": ("sweeper", "storm", 50),
     "pause check": ("fence", "storm", 400),
-    "echo as acknowledgement": ("gap record", "storm, no preconditions outside, nothing dropped, no sweep", 200),
-    "gap record": ("echo as acknowledgement", "storm, no preconditions outside, nothing dropped, no sweep", 200),
+    "echo as acknowledgement": ("gap record", "storm, no preconditions outside, nothing dropped, no sweep", 400),
+    "gap record": ("echo as acknowledgement", "storm, no preconditions outside, nothing dropped, no sweep", 400),
 }
 GUARDED = {
     "loop breaker",
