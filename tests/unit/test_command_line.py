@@ -11,7 +11,17 @@ from click.testing import CliRunner
 from sync_worker.cli import cli
 
 # These run until they are stopped, print a file, or ask a person: their answer is no document.
-NO_DOCUMENT = {"up", "migrate", "sandbox", "demo", "flower", "export wix", "export ledger"}
+NO_DOCUMENT = {
+    "connector new",
+    "connector schema",
+    "up",
+    "migrate",
+    "sandbox",
+    "demo",
+    "flower",
+    "export wix",
+    "export ledger",
+}
 # These say one line about what they changed, and their status says whether they could.
 ONE_LINE = {"prune", "site add", "site policy", "site pause", "site resume", "site remove"}
 

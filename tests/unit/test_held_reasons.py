@@ -18,7 +18,15 @@ SAID_BY = {"Held", "Hold"}  # the first argument is the reason
 
 def reasons_in(path: Path) -> Iterator[str]:
     """Reasons written out: Held("…"), Hold("…"), Permanent(…, reason="…"), Closing(HELD, "…"), x.held = "…"."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    constants = {
+        target.id: str(ast.literal_eval(node.value))
+        for node in tree.body
+        if isinstance(node, ast.Assign) and _is_text(node.value)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    for node in ast.walk(tree):
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "attr", "") == "held" and _is_text(node.value):
             yield str(ast.literal_eval(node.value))
         if not isinstance(node, ast.Call):
@@ -27,6 +35,8 @@ def reasons_in(path: Path) -> Iterator[str]:
         first = node.args[0] if node.args else None
         if name in SAID_BY and first is not None and _is_text(first):
             yield str(ast.literal_eval(first))
+        if name in SAID_BY and isinstance(first, ast.Name) and first.id in constants:
+            yield constants[first.id]
         if name == "by_rule" and ast.unparse(node.args[0]).endswith("first_difference"):  # a policy that may hold
             yield str(ast.literal_eval(node.args[1]))
         if name == "Permanent":
