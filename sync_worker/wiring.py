@@ -291,7 +291,8 @@ class Wiring:
         if len(free) != 1:
             return None
         try:
-            return self.admin.add_site(instance_id, free[0].id, [default_field(free[0])])
+            fields, policies = [default_field(free[0])], free[0].first_policies
+            return self.admin.add_site(instance_id, free[0].id, fields, policies)
         except Misconfigured:
             return None  # somebody else was quicker, or its scale needs a person: `site add` says so
 

@@ -58,7 +58,7 @@ def _seconds(value: str, unit: str) -> float | None:
 def _until(value: str) -> float | None:
     try:
         at = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
     return (at - datetime.now(UTC)).total_seconds()

@@ -122,6 +122,7 @@ class ErasureLedger(KeyLedger):
             "state": str(LinkState.BURIED),
             "external_record": None,
             "writes": [],
+            "shadowed": [],
         }
         connection.execute(update(link).where(link.c.id == link_id).values(nobody))
         lives = (link.c.id.in_(others)) & (link.c.state != str(LinkState.BURIED))
@@ -238,7 +239,9 @@ class ErasureLedger(KeyLedger):
             side = Side(row.side)
             self._bury(connection, site_id, Buried(side, row.remote_id, privacy=True), None)
             self._erase_rows(connection, site_id, self._is_about(connection, site_id, side, row.remote_id))
-        self._erase_rows(connection, site_id, which & (inbox.c.payload != {}))
+        # Rows without content are erased already, but for those not at their end, as the request itself may be.
+        has_more = or_(inbox.c.payload != {}, inbox.c.state.in_(UNENDED))
+        self._erase_rows(connection, site_id, which & has_more)
 
     # -- the life of a site
 
