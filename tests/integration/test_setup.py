@@ -143,7 +143,8 @@ def test_killed_export_goes_on_at_its_cursor_and_repeats_no_line(tmp_path: Any) 
     out, writer = tmp_path / "o.csv", Writer("csv", ["n"])
     with pytest.raises(Killed):
         list(export_to_file(out, writer, page_of, what="this"))
-    (tmp_path / "o.csv.part").open("a").write("half a li")
+    with (tmp_path / "o.csv.part").open("a") as part:
+        part.write("half a li")
     with pytest.raises(Misconfigured, match="is the begun export of this"):
         list(export_to_file(out, writer, page_of, what="another"))
     assert list(export_to_file(out, writer, page_of, what="this")) == [3, 1]

@@ -28,6 +28,8 @@ def reasons_in(path: Path) -> Iterator[str]:
         first = node.args[0] if node.args else None
         if name in SAID_BY and first is not None and _is_text(first):
             yield str(ast.literal_eval(first))
+        if name in SAID_BY and isinstance(first, ast.Name) and first.id in constants:
+            yield constants[first.id]
         if name == "by_rule" and ast.unparse(node.args[0]).endswith("first_difference"):  # a policy that may hold
             yield str(ast.literal_eval(node.args[1]))
         if name == "Permanent":
