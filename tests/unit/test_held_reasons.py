@@ -18,7 +18,14 @@ SAID_BY = {"Held", "Hold"}  # the first argument is the reason
 
 def reasons_in(path: Path) -> Iterator[str]:
     """Reasons written out: Held("…"), Hold("…"), Permanent(…, reason="…"), Closing(HELD, "…"), x.held = "…"."""
-    tree = _with_constants(ast.parse(path.read_text(encoding="utf-8")))
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    constants = {
+        target.id: str(ast.literal_eval(node.value))
+        for node in tree.body
+        if isinstance(node, ast.Assign) and _is_text(node.value)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "attr", "") == "held" and _is_text(node.value):
             yield str(ast.literal_eval(node.value))
@@ -37,22 +44,6 @@ def reasons_in(path: Path) -> Iterator[str]:
             yield str(ast.literal_eval(reasons[0])) if reasons else "refused"
         if name == "Closing" and first is not None and ast.unparse(first) == "InboxState.HELD" and len(node.args) > 1:
             yield from [str(ast.literal_eval(one)) for one in node.args[1:] if _is_text(one)]
-
-
-def _with_constants(tree: ast.Module) -> ast.Module:
-    """The module with the texts that it names once written out where they are used."""
-    texts = {
-        node.targets[0].id: node.value
-        for node in tree.body
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and _is_text(node.value)
-    }
-
-    class WriteOut(ast.NodeTransformer):
-        def visit_Name(self, node: ast.Name) -> ast.expr:
-            return texts.get(node.id, node) if isinstance(node.ctx, ast.Load) else node
-
-    written_out: ast.Module = WriteOut().visit(tree)
-    return written_out
 
 
 def _is_text(node: ast.expr) -> bool:
