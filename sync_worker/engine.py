@@ -517,21 +517,26 @@ class LinkRun:
             known = replace(known, revision=0)
         records = {slot: known, **self.source_records(intent)}
         on_file = {(at.side, one.remote_id) for at, one in records.items() if one is not None}
-        committed = self.keeper.commit(
-            Commit(
-                records=records,
-                bases={name: self.bases[name] for name in intent.targets},
-                link_state=LinkState.LIVE,
-                new_generation=self._begins_generation(),
-                buried=[grave for grave in self.view.buried.values() if grave.remote_id == intent.remote_id],
-                revived=[grave for key, grave in self.view.revived.items() if key in on_file],
-                shadowed=self.view.shadowed,
-                seen=self.seen_revisions(),
-                intent_state=IntentState.CONFIRMED,
-                counts_write=True,
-                history=self.take_history(),
-            )
+        history = self.take_history()
+        change = Commit(
+            records=records,
+            bases={name: self.bases[name] for name in intent.targets},
+            link_state=LinkState.LIVE,
+            new_generation=self._begins_generation(),
+            buried=[grave for grave in self.view.buried.values() if grave.remote_id == intent.remote_id],
+            revived=[grave for key, grave in self.view.revived.items() if key in on_file],
+            shadowed=self.view.shadowed,
+            seen=self.seen_revisions(),
+            intent_state=IntentState.CONFIRMED,
+            counts_write=True,
+            history=history,
         )
+        try:
+            committed = self.keeper.commit(change)
+        except Permanent:
+            # Another link has the record on file: its runs see what this write did, and nothing is left to settle here.
+            self.keeper.commit(Commit(intent_state=IntentState.ABANDONED, history=history))
+            raise
         self.writes += 1
         self.view.learn(records, self.bases)
         if known is not None and known.revision:
