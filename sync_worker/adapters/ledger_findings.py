@@ -123,7 +123,10 @@ class SqlRuns(SweepRuns):
     def _queue(
         self, connection: Connection, site_id: int, finding: Finding, deliveries: Sequence[NewDelivery]
     ) -> Queued:
-        link_id = self._link_of(connection, finding.key) if finding.key is not None else None
+        key = finding.key
+        if key is not None and self._is_erased(connection, site_id, key.contact_id):
+            key = None  # since the listing: the deliveries find that out as any others do
+        link_id = self._link_of(connection, key) if key is not None else None
         ids: list[int] = []
         held = ""
         for row, new in zip(finding.rows, deliveries, strict=True):
@@ -161,17 +164,6 @@ class SqlRuns(SweepRuns):
         waits = (inbox.c.state == str(InboxState.HELD)) & inbox.c.link_id.is_(None)
         keyed = self._released() | {"link_id": link_id, "site_id": site_id}
         connection.execute(update(inbox).where(is_same, inbox.c.remote_id == new.remote_id, waits).values(**keyed))
-
-    def _link_of(self, connection: Connection, key: RatingKey) -> int:
-        mine = select(link.c.id).where(
-            link.c.site_id == key.site_id, link.c.entity_id == key.entity_id, link.c.contact_id == key.contact_id
-        )
-        link_id = connection.execute(mine).scalar()
-        if link_id is None:
-            row = {"site_id": key.site_id, "entity_id": key.entity_id, "contact_id": key.contact_id, "writes": []}
-            connection.execute(self._insert(link).values(row).on_conflict_do_nothing())
-            link_id = connection.execute(mine).scalar_one()
-        return int(link_id)
 
     # -- looking ahead
 

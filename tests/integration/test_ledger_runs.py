@@ -299,6 +299,16 @@ def test_queued_finding_is_a_delivery_of_its_link_and_is_not_found_again(field: 
     assert field.ledger.due(10) == []
 
 
+def test_finding_of_a_contact_that_was_erased_since_makes_no_link(field: Field) -> None:
+    """The delivery finds that out as any other does; a link would keep the contact's id for ever."""
+    sweep, row = field.begin(), an_open_row(field, W)
+    field.runs.save(sweep, [row])
+    field.ledger.hint_erasure(field.site.id, field.ground.key.contact_id, 99)
+    (queued,) = field.runs.queue(sweep, [(Finding(field.ground.key, (row,)), [as_delivery(row)])])
+    assert (queued.link_id, len(queued.inbox_ids)) == (None, 1)
+    assert field.ledger.links_of(field.site.id, field.ground.key.contact_id) == []
+
+
 def test_same_news_is_queued_once_and_opened_again_if_it_had_ended(field: Field) -> None:
     sweep, row = field.begin(), an_open_row(field, W)
     finding = (Finding(field.ground.key, (row,)), [as_delivery(row)])

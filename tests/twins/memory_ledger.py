@@ -537,12 +537,15 @@ class MemoryLedger:
 
     def link_of(self, key: RatingKey) -> int:
         if key not in self.by_key:
-            if self._grave(key.site_id, Side.WIX, contact_grave(key.contact_id)) is not None:
+            if self.is_erased(key):
                 raise Transient("the contact was erased just now", retry_after=0.0)
             link_id = len(self.links) + 1
             self.links[link_id] = _LinkRow(Link(link_id, key, 0, LinkState.LIVE, {}, {}))
             self.by_key[key] = link_id
         return self.by_key[key]
+
+    def is_erased(self, key: RatingKey) -> bool:
+        return self._grave(key.site_id, Side.WIX, contact_grave(key.contact_id)) is not None
 
     def lease(self, link_id: int) -> Run | None:
         row = self.links[link_id]

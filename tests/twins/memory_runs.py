@@ -226,7 +226,7 @@ class MemoryRuns:
     def _put(self, key: RatingKey | None, row: Listed, new: NewDelivery) -> tuple[int, str]:
         stored = self.ledger.store(new)
         kept = self.ledger.inbox[stored.inbox_id]
-        if key is not None:
+        if key is not None and not self.ledger.is_erased(key):
             self._give_key(key, new, stored.inbox_id)
         if not stored.is_duplicate:
             kept.delivery = replace(kept.delivery, must_read=row.must_read)
