@@ -17,10 +17,14 @@ from sync_worker.adapters.ledger import SqlLedger
 from sync_worker.adapters.sql_engine import open_engine
 from sync_worker.adapters.tables import metadata
 from sync_worker.errors import Transient
-from sync_worker.migrations.upgrade import alembic_config, downgrade, upgrade
+from sync_worker.migrations.upgrade import alembic_config, downgrade, revisions, upgrade
 from sync_worker.model import NewDelivery, Side
 
 REVISIONS = [one.revision for one in ScriptDirectory.from_config(alembic_config()).walk_revisions()][::-1]
+
+
+def test_scripts_are_named_by_their_revisions_in_order() -> None:
+    assert revisions() == REVISIONS
 
 
 @pytest.fixture(params=["sqlite_url", "postgres_url"])
