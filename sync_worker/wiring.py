@@ -12,7 +12,6 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from alembic.util import CommandError
 from redis.exceptions import RedisError
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -101,7 +100,7 @@ class Wiring:
         engine = open_engine(self.settings.database, busy_seconds=WORKER_SQL_SECONDS)
         try:
             downgrade(engine, revision)
-        except (SQLAlchemyError, CommandError) as error:
+        except (SQLAlchemyError, LookupError) as error:
             raise Misconfigured(f"cannot go back to {revision!r}: {str(error).splitlines()[0]}") from error
         finally:
             engine.dispose()
