@@ -26,7 +26,16 @@ from sync_worker.adapters.http import NoBudget
 from sync_worker.adapters.http_tokens import OwnTokens
 from sync_worker.connector.loading import parse_manifest, shipped_manifest
 from sync_worker.connector.manifest import Manifest
-from sync_worker.errors import Gone, Misconfigured, Permanent, RateLimited, SyncError, Transient, UnknownOutcome
+from sync_worker.errors import (
+    Gone,
+    Misconfigured,
+    Permanent,
+    RateLimited,
+    SyncError,
+    Transient,
+    Unconfirmed,
+    UnknownOutcome,
+)
 from sync_worker.model import Draft, EntityRef, Person
 from tests.integration.remote_server import Asked, RemoteServer, Reply, remote_server
 
@@ -377,10 +386,10 @@ def test_operation_that_is_not_declared_is_unsupported(server: RemoteServer) -> 
     assert server.asked == []
 
 
-def test_asynchronous_create_is_of_unknown_outcome_until_the_record_shows_itself(server: RemoteServer) -> None:
+def test_asynchronous_create_is_unconfirmed_until_the_record_shows_itself(server: RemoteServer) -> None:
     server.answer = lambda asked: Reply(201, {"message": "Review is being created"})
     remote = shipped("judgeme", server, JUDGEME_SHOP_DOMAIN="s", JUDGEME_PRIVATE_TOKEN="t", JUDGEME_WEBHOOK_SECRET="w")
-    with pytest.raises(UnknownOutcome):
+    with pytest.raises(Unconfirmed):
         remote.create(a_draft(), "k")
     assert server.asked[0].json["body"] == "(rated without a comment)"
     assert server.asked[0].json["shop_domain"] == "s"
