@@ -16,6 +16,7 @@ from sync_worker.adapters.ledger import SqlLedger
 from sync_worker.adapters.sql_engine import open_engine
 from sync_worker.hold_keys import email_hold_key, entity_hold_key
 from sync_worker.model import EntityRef, NewDelivery, Side
+from tests.commands import run_command
 from tests.unit.signed import OWN_SERVICE
 
 COMMAND = str(Path(sys.executable).parent / "ratings-sync")
@@ -31,16 +32,7 @@ class Shell:
     timeout: float = 60
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        command = [COMMAND, *words]
-        done = subprocess.run(
-            command,
-            cwd=self.folder,
-            env=self.environ,
-            capture_output=True,
-            text=True,
-            timeout=self.timeout,
-            check=False,
-        )
+        done = run_command(words, self.folder, self.environ, self.timeout)
         assert "Traceback" not in done.stderr, done.stderr
         return done
 

@@ -1,0 +1,49 @@
+"""``ratings-sync`` as a process of its own for each call, forked from one that has imported it already.
+
+Starting Python anew takes ten times as long as most commands. What is to be seen from the very first byte (an
+installed command, a signal, an answer to a prompt) is started as a program instead.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+_FORKED = multiprocessing.get_context("forkserver")
+_FORKED.set_forkserver_preload(["sync_worker.cli", "pytest"])
+
+
+def run_command(
+    words: Sequence[str], folder: Path, environ: Mapping[str, str], timeout: float = 60
+) -> subprocess.CompletedProcess[str]:
+    """What the command printed and its status; ``environ`` is its whole environment. Raises TimeoutExpired."""
+    with tempfile.TemporaryDirectory(prefix="command-") as outputs:
+        out, err = Path(outputs) / "out", Path(outputs) / "err"
+        process = _FORKED.Process(target=_run, args=(list(words), folder, dict(environ), out, err))
+        process.start()
+        process.join(timeout)
+        if process.exitcode is None:
+            process.kill()
+            process.join()
+            raise subprocess.TimeoutExpired(list(words), timeout)
+        status = process.exitcode
+        process.close()
+        return subprocess.CompletedProcess(list(words), status, out.read_text(), err.read_text())
+
+
+def _run(words: Sequence[str], folder: Path, environ: Mapping[str, str], out: Path, err: Path) -> None:
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environ)
+    sys.stdout, sys.stderr = (path.open("w", encoding="utf-8") for path in (out, err))
+    for number, stream in ((1, sys.stdout), (2, sys.stderr)):
+        os.dup2(stream.fileno(), number)
+    sys.argv = ["ratings-sync", *words]
+    from sync_worker.cli import main
+
+    main()
