@@ -25,7 +25,7 @@ from sandbox.volume import Volume, load
 from tests.end_to_end.conftest import StageMaker
 
 COMMAND = str(Path(sys.executable).with_name("ratings-sync"))
-SMALL = Volume(each_side=600, conflicting=6, strangers=12)
+SMALL = Volume(each_side=300, conflicting=6, strangers=12)
 LARGE = Volume(each_side=20_000, conflicting=200, strangers=300)
 
 

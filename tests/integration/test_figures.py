@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,9 +21,8 @@ from sync_worker.embedded_redis import EmbeddedRedis
 from sync_worker.migrations.upgrade import upgrade
 from sync_worker.model import InboxState, NewDelivery, Side
 from sync_worker.ports import Closing
+from tests.commands import run_command
 from tests.unit.signed import OWN_SERVICE
-
-COMMAND = str(Path(sys.executable).parent / "ratings-sync")
 
 
 @pytest.fixture(params=["sqlite_url", "postgres_url"])
@@ -105,8 +102,7 @@ def test_status_shows_the_same_figures(
     engine.dispose()
 
     def status(*words: str, **changes: str) -> str:
-        command = [COMMAND, "status", *words]
-        done = subprocess.run(command, env=environ | changes, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        done = run_command(["status", *words], tmp_path, environ | changes)
         assert done.returncode == 0, done.stderr
         return done.stdout
 

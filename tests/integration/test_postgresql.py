@@ -23,9 +23,9 @@ from sync_worker.errors import Transient
 from sync_worker.migrations.upgrade import upgrade
 from sync_worker.model import InboxState, NewDelivery, Side
 from sync_worker.ports import Closing
+from tests.commands import run_command
 from tests.unit.signed import OWN_SERVICE
 
-COMMAND = str(Path(sys.executable).parent / "ratings-sync")
 OURS = "FROM pg_stat_activity WHERE application_name = 'ratings-sync' AND datname = current_database()"
 ENTITIES = "wix_namespace,wix_group,wix_entity_id,external_group,external_entity_id\nreviews,stores,beans,,SKU-1\n"
 CONTACTS = "wix_contact_id,email,external_author_id\nc-1,ada@example.com,\n"
@@ -122,7 +122,7 @@ def test_commands_of_a_whole_life_on_postgresql(
     tmp_path: Path, environ: dict[str, str], postgres_url: str, redis: Redis
 ) -> None:
     def run(*words: str, fails: bool = False) -> str:
-        done = subprocess.run([COMMAND, *words], env=environ, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        done = run_command(words, tmp_path, environ)
         assert "Traceback" not in done.stderr
         assert (done.returncode != 0) is fails, done.stderr
         return done.stderr if fails else done.stdout
