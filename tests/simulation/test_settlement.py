@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from sync_worker.model import Side
-from sync_worker.ports import Capabilities
+from sync_worker.model import Known, RatingKey, Side, Slot
+from sync_worker.ports import Capabilities, Commit
 from tests.simulation.chaos import memory_ledger
-from tests.simulation.scenarios import changes, rates
+from tests.simulation.scenarios import changes, ending_of, rates
 from tests.simulation.world import CALM, Options, World
 
 
@@ -39,3 +39,31 @@ def test_edit_that_a_write_of_unknown_outcome_covered_is_in_the_history_with_its
     assert [(entry.loser, entry.loser_side, entry.remote_id) for entry in covered] == [
         (Decimal(5), Side.EXTERNAL, record.remote_id)
     ]
+
+
+def test_write_whose_record_another_link_has_on_file_is_abandoned_and_holds_up_no_merge() -> None:
+    """The answer to a create is lost; until we look, the record has come on file under another name of the person."""
+    world = World(0, Options(CALM, people=2), memory_ledger)
+    alias, person = world.persons
+    on_file: list[str] = []
+
+    def lose_the_answer(operation: str) -> str | None:
+        return "response_lost" if operation == "create" and not world.external.records else None
+
+    def take_it_first(place: str) -> None:
+        if place == "before external.find" and world.external.records and not on_file:
+            on_file.extend(world.external.records)
+            entity = world.ledger.entity(world.site.id, Side.WIX, world.entities[0][0])
+            other = world.ledger.lease(world.ledger.link_of(RatingKey(world.site.id, entity.id, person.contact_id)))
+            known = Known(on_file[0], 1)
+            world.ledger.commit(other.lease, Commit(records={Slot(Side.EXTERNAL): known}, release=True))
+
+    world.external.fault, world.on_step = lose_the_answer, take_it_first
+    rates(Side.WIX, overall=80)(world)
+    world.drain()
+    assert on_file
+    assert world.ledger.open_intents() == 0
+    world.merge(alias, person)
+    world.settle()
+    assert ending_of(world) == ("80", "4")
+    assert len(world.external.records) == 1
