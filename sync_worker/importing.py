@@ -12,13 +12,15 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
 
-from sync_worker.engine import Engine, LinkRun
+from sync_worker.engine import Engine
 from sync_worker.errors import Held, LeaseLost, Permanent, SyncError
+from sync_worker.link_run import LinkRun
 from sync_worker.model import Base, Contact, EntityRef, InboxState, LinkState, Operation, RatingKey, Side, Site, Slot
 from sync_worker.plan import Write
-from sync_worker.ports import Closing, Connection
+from sync_worker.ports import Closing, Connection, Run
 from sync_worker.resolve import Resolver
 from sync_worker.slot_write import SlotWrite
+from sync_worker.view import View
 
 BUSY_SECONDS = 0.3
 CONCERNS_ALL = ("unauthorized", "redirected", "host_not_allowed", "site_paused", "site_removed")
@@ -55,23 +57,24 @@ class Refused(Exception):
 
 
 @dataclass(slots=True)
-class OpinionRun(LinkRun):
+class OpinionRun:
     """A run that also has an opinion in hand, which neither side shows."""
 
-    opinion: Mapping[str, Decimal] = field(default_factory=dict)
+    work: LinkRun
+    opinion: Mapping[str, Decimal]
     created: set[str] = field(default_factory=set)
     differs: bool = False
 
-    def work(self) -> str:
-        self.begin()
+    def bring_in_step(self) -> None:
+        """Raises SyncError; ``created`` tells what is on Wix also then."""
+        self.work.begin()
         self.bring_in()
-        outcome = self.come_to_rest()
+        self.work.come_to_rest()
         self.differs = any(self.is_other(name) for name in self.opinion)
-        return outcome
 
     def bring_in(self) -> None:
         """Create on Wix what nobody knows. The external side is asked first: what it shows now is newer than a file."""
-        if self.run.link.state is not LinkState.LIVE or self.view.erases:
+        if self.work.run.link.state is not LinkState.LIVE or self.view.erases:
             return
         for name in self.opinion:
             self.take_up(name)
@@ -79,12 +82,16 @@ class OpinionRun(LinkRun):
         if untouched:
             self.see_external()
         for name in untouched:
-            slot, value = Slot(Side.WIX, name), self.opinion[name]
             if self.is_unknown(name):
-                action, before = Write(Side.WIX, value, "import"), self.writes
-                self.perform(SlotWrite(slot, Operation.CREATE, {name: action}, {name: value}))
-                if self.writes > before:  # else Wix had one after all, and it was adopted
-                    self.created.add(name)
+                self.create(Slot(Side.WIX, name), self.opinion[name])
+
+    def create(self, slot: Slot, value: Decimal) -> None:
+        name, writing = slot.attribute, self.work.writing
+        before = writing.count
+        writing.perform(SlotWrite(slot, Operation.CREATE, {name: Write(Side.WIX, value, "import")}, {name: value}))
+        if writing.count > before:  # else Wix had one after all, and it was adopted
+            self.created.add(name)
+        writing.save()
 
     def take_up(self, name: str) -> None:
         """An import that was killed between Wix and the external side left a record of which nothing was seen yet."""
@@ -93,11 +100,16 @@ class OpinionRun(LinkRun):
         if known is not None and known.revision == 0 and self.view.sights[slot].source == "ledger":
             self.view.read(slot)
 
+    @property
+    def view(self) -> View:
+        return self.work.view
+
     def is_untouched(self, name: str) -> bool:
-        return name in self.view.fields and self.is_unknown(name) and self.bases[name] == Base()
+        return name in self.view.fields and self.is_unknown(name) and self.work.writing.bases[name] == Base()
 
     def is_unknown(self, name: str) -> bool:
-        return self.view.sights[Slot(Side.WIX, name)].remote_id is None and self.value_on(Side.EXTERNAL, name) is None
+        is_on_wix = self.view.sights[Slot(Side.WIX, name)].remote_id is not None
+        return not is_on_wix and self.view.value_on(Side.EXTERNAL, name) is None
 
     def see_external(self) -> None:
         slot = Slot(Side.EXTERNAL)
@@ -107,8 +119,8 @@ class OpinionRun(LinkRun):
             self.view.read(slot)
 
     def is_other(self, name: str) -> bool:
-        shown = self.value_on(Side.WIX, name)
-        return name in self.view.fields and shown is not None and shown != self.opinion[name]
+        shown = self.view.value_on(Side.WIX, name) if name in self.view.fields else None
+        return shown is not None and shown != self.opinion[name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,23 +175,22 @@ class Importer:
         run = self.engine.ledger.lease(self.engine.ledger.link_of(key))
         if run is None:
             raise LeaseLost("another worker has this rating in hand", retry_after=BUSY_SECONDS)
-        work = OpinionRun(self.engine, run, opinion=values)
+        work = OpinionRun(self.engine.run_of(run), values)
         try:
-            work.work()
+            work.bring_in_step()
         except SyncError as error:
-            self._give_back(work)
+            self._give_back(run)
             if not work.created:
                 raise _as_refused(error) from error
             return Brought("created", note=str(error))  # it is on Wix; its echo brings it across
         if work.created:
             return Brought("created")
-        return Brought("there" if work.run.link.state is LinkState.LIVE else "deleted_since", work.differs)
+        return Brought("there" if run.link.state is LinkState.LIVE else "deleted_since", work.differs)
 
-    def _give_back(self, work: OpinionRun) -> None:
+    def _give_back(self, run: Run) -> None:
         """What the run had in hand is for the workers."""
-        ids = [delivery.id for delivery in work.run.deliveries]
-        self.engine.ledger.defer(ids, 0.0, "import", is_failure=False)
-        self.engine.ledger.release(work.run.lease)
+        self.engine.ledger.defer([delivery.id for delivery in run.deliveries], 0.0, "import", is_failure=False)
+        self.engine.ledger.release(run.lease)
 
 
 def _as_refused(error: SyncError) -> Exception:

@@ -79,7 +79,7 @@ class Intake:
             return "suppressed"
         key = Resolver(self.ledger, self.connect(site), site).key_of(delivery)
         if isinstance(key, RatingKey):
-            return self.engine.sync_link(self.ledger.attach(delivery.id, key))
+            return self.engine.sync_delivery(delivery.id, key)
         self.ledger.close(delivery.id, key)
         return f"{key.state} {key.reason}"
 

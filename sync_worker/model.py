@@ -303,6 +303,7 @@ class Lease:
 
     link_id: int
     fence: int
+    site_id: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,9 +66,10 @@ class PeopleChanges:
         keys = [contact_hold_key(contact_id)]
         keys += map(email_hold_key, self.people.addresses_in(delivery.new.payload))
         released = [inbox_id for key in keys for inbox_id in self.ledger.release_held(self.site.id, hold_key=key)]
-        self.ledger.close(delivery.id, Closing(InboxState.DONE, f"{reason}, released {len(released)}"))
+        done = Closing(InboxState.DONE, f"{reason}, released {len(released)}")
+        ended = self.ledger.close(delivery.id, done, names=contact_id)
         self.bell.ring(released)
-        return f"{InboxState.DONE} {reason}"
+        return f"{ended.state} {reason if ended == done else ended.reason}"
 
     # -- merges
 

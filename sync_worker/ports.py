@@ -284,6 +284,26 @@ class Commit:
     release: bool = False
     erases: bool = False
 
+    def then(self, later: Commit | None) -> Commit:
+        """Both steps as one; the later one has the last word."""
+        if later is None:
+            return self
+        return replace(
+            later,
+            records={**self.records, **later.records},
+            bases={**self.bases, **later.bases},
+            link_state=later.link_state or self.link_state,
+            new_generation=self.new_generation or later.new_generation,
+            buried=tuple(dict.fromkeys((*self.buried, *later.buried))),
+            revived=tuple(dict.fromkeys((*self.revived, *later.revived))),
+            seen={**self.seen, **later.seen},
+            intent_state=later.intent_state or self.intent_state,
+            counts_write=self.counts_write or later.counts_write,
+            history=(*self.history, *later.history),
+            shadowed=self.shadowed | later.shadowed,
+            closings={**self.closings, **later.closings},
+        )
+
     def is_dead(self, grave: Buried) -> bool:
         """Whether a grave of one of the records holds for it."""
         if grave in self.revived:
@@ -307,10 +327,20 @@ class Committed:
     """``buried``: of the remote ids in ``Commit.records``, those that a delivery buried in the meantime.
 
     They do not come on file, and with one of them the lease goes on and the deliveries stay open, also if the commit
-    asked to end both.
+    asked to end both. ``fresh``: if the lease ended with it, the new deliveries of the link, but for those that wait
+    for a later attempt. Who attaches one after that gets the lease, so none is overlooked.
     """
 
     buried: frozenset[str] = frozenset()
+    fresh: Sequence[int] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """``run`` is ``None`` if another has the lease: it looks for new deliveries as it ends it."""
+
+    link_id: int
+    run: Run | None
 
 
 class Ledger(Protocol):
@@ -329,8 +359,14 @@ class Ledger(Protocol):
     def open_delivery(self, inbox_id: int) -> tuple[Delivery, Site | None] | None:
         """A delivery in state new or taken, with its site (by ``source``; ``None`` if unknown), else ``None``."""
 
-    def close(self, inbox_id: int, closing: Closing, *, hold_key: str | None = None) -> None:
-        """End a delivery that no lease covers (done, suppressed, held). Rows closed already stay as they are."""
+    def close(
+        self, inbox_id: int, closing: Closing, *, hold_key: str | None = None, names: str | None = None
+    ) -> Closing:
+        """End a delivery that no lease covers (done, suppressed, held). Rows closed already stay as they are.
+
+        ``names``: a contact in its payload; if a privacy request has erased that one meanwhile, it ends as ERASED.
+        Returns how it ended.
+        """
 
     def hold(self, inbox_ids: Sequence[int], reason: str, *, hold_key: str | None = None) -> None:
         """Hold open deliveries."""
@@ -374,8 +410,8 @@ class Ledger(Protocol):
     def save_contact(self, site_id: int, contact: Contact) -> Contact:
         """Remember a contact by its e-mail, unless it is erased; the first mapping of an address wins."""
 
-    def bury(self, site_id: int, buried: Buried) -> None:
-        """Note that a remote id that no link knows is gone for good."""
+    def bury(self, site_id: int, buried: Buried) -> bool:
+        """Note that a remote id that no link knows is gone for good. False if a link has it on file by now."""
 
     def family(self, site_id: int, ref: EntityRef) -> Family:
         """What is known of the external records of one rated thing."""
@@ -432,8 +468,8 @@ class Ledger(Protocol):
 
     # -- a run
 
-    def attach(self, inbox_id: int, key: RatingKey) -> int:
-        """Commit that a delivery belongs to a key's link (made if need be). Returns the link id.
+    def attach(self, inbox_id: int, key: RatingKey) -> Attached:
+        """Commit that a delivery belongs to a key's link (made if need be), and take the lease as ``lease`` does.
 
         Raises Transient, instead of making a link, if a privacy request has erased the contact meanwhile.
         """
@@ -453,11 +489,8 @@ class Ledger(Protocol):
     def commit(self, lease: Lease, change: Commit) -> Committed:
         """Apply a step. Raises LeaseLost, and then nothing was applied."""
 
-    def release(self, lease: Lease) -> None:
-        """End the lease if it is still ours; never raises LeaseLost."""
-
-    def fresh(self, link_id: int) -> list[int]:
-        """Ids of new deliveries of a link, but for those that wait for a later attempt: the look after the release."""
+    def release(self, lease: Lease) -> Sequence[int]:
+        """End the lease if it is still ours; never raises LeaseLost. Returns as ``Committed.fresh``."""
 
     def deletes_exceeded(self, site_id: int, side: Side, more: int = 0) -> bool:
         """Whether the deletes to this side within the last hour, and ``more``, have reached max(20, 5 % of live links).

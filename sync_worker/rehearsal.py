@@ -194,8 +194,8 @@ class RehearsingLedger:
         self.is_linked_anew |= any(known is not None for known in change.records.values())
         return Committed()
 
-    def release(self, lease: Lease) -> None:
-        return
+    def release(self, lease: Lease) -> Sequence[int]:
+        return ()
 
     def defer(self, inbox_ids: Sequence[int], delay_seconds: float | None, reason: str, *, is_failure: bool) -> None:
         return
@@ -203,8 +203,8 @@ class RehearsingLedger:
     def hold(self, inbox_ids: Sequence[int], reason: str, *, hold_key: str | None = None) -> None:
         return
 
-    def bury(self, site_id: int, buried: Buried) -> None:
-        return
+    def bury(self, site_id: int, buried: Buried) -> bool:
+        return True
 
     def save_contact(self, site_id: int, contact: Contact) -> Contact:
         self.contacts[contact.contact_id] = contact

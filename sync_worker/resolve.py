@@ -66,10 +66,10 @@ class Resolver:
         return self._key_from(record, new.side)
 
     def _bury(self, grave: Buried) -> RatingKey | None:
-        """Bury, then look again: a run that put the record on file before that has not seen the grave."""
-        self.ledger.bury(self.site.id, grave)
-        located = self.ledger.locate(self.site.id, grave.side, grave.remote_id)
-        return located.key if located.is_on_file else None
+        """The key if a run has put the record on file just now: it is that link's to say whether the record is gone."""
+        if self.ledger.bury(self.site.id, grave):
+            return None
+        return self.ledger.locate(self.site.id, grave.side, grave.remote_id).key
 
     def _key_from(self, record: Record, side: Side) -> RatingKey | Closing:
         if not record.is_visible:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
 
 from sync_worker.errors import Held
 from sync_worker.lease_keeper import LeaseKeeper
@@ -72,6 +73,25 @@ class View:
 
     def slot_of(self, attribute: str, side: Side) -> Slot:
         return Slot(side, attribute) if side is Side.WIX else Slot(side)
+
+    def value_on(self, side: Side, attribute: str) -> Decimal | None:
+        """What a side shows of an attribute, in its units."""
+        return self.sights[self.slot_of(attribute, side)].values.get(attribute)
+
+    def take_history(self) -> list[HistoryEntry]:
+        """The edits found to be lost, for the commit at hand."""
+        history, self.history = self.history, []
+        return history
+
+    def version_of(self, attribute: str) -> int:
+        """Of the mapping that this run goes by."""
+        field = self.fields.get(attribute)
+        return field.version if field is not None else 1
+
+    def seen_revisions(self) -> dict[str, int]:
+        """By remote id."""
+        sights = self.sights.values()
+        return {one.remote_id: one.revision for one in sights if one.remote_id and one.revision is not None}
 
     def slot_for(self, side: Side, record: Record) -> Slot | None:
         """The slot a record belongs to; ``None`` when its attribute is not mapped."""
@@ -333,7 +353,16 @@ class View:
         if sight.remote_id is not None:
             grave = Buried(slot.side, sight.remote_id, sight.revision, sequence or sight.sequence, privacy)
             self.buried[slot.side, sight.remote_id] = grave
+            self.revived.pop((slot.side, sight.remote_id), None)
         self.sights[slot] = absent("read", sight.heard)
+
+    def lose_buried(self, buried: Set[str]) -> None:
+        """These are gone; what we saw of the others is older than that, so it does not stand for a fresh look."""
+        for slot, sight in self.sights.items():
+            if sight.remote_id in buried:
+                self.lose(slot)
+            elif buried and sight.source == "read":
+                self.sights[slot] = replace(sight, source="heard")
 
     def find(self, side: Side, *, also_buried: bool = False) -> Iterator[tuple[Slot, str]]:
         """Slots and ids of this person's records that may be alive. A search may lag: read a hit before acting.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -42,7 +43,7 @@ from sync_worker.model import (
     RatingKey,
     Side,
 )
-from sync_worker.ports import ENGINE_RECHECKS, ERASED, Closing, Commit, Committed, Run
+from sync_worker.ports import ENGINE_RECHECKS, ERASED, Attached, Closing, Commit, Committed, Run
 
 TAKEN_SECONDS = 20.0  # after that the sweeper takes a dead worker's deliveries up: well within 30 s
 HOUR_SECONDS = 3600.0
@@ -56,11 +57,11 @@ class SqlLedger(PeopleLedger):
 
     # -- a run
 
-    def attach(self, inbox_id: int, key: RatingKey) -> int:
+    def attach(self, inbox_id: int, key: RatingKey) -> Attached:
         with self._transactions.write() as connection:
             link_id = self._link_of(connection, key)
             connection.execute(self._attach, {"the_id": inbox_id, "link_id": link_id, "site_id": key.site_id})
-        return link_id
+            return Attached(link_id, self._take_lease(connection, link_id))
 
     def link_of(self, key: RatingKey) -> int:
         with self._transactions.write() as connection:
@@ -91,10 +92,11 @@ class SqlLedger(PeopleLedger):
 
     def lease(self, link_id: int) -> Run | None:
         with self._transactions.write() as connection:
-            row = connection.execute(self._lease, {"the_link": link_id}).first()
-            if row is None:
-                return None
-            return self._run(connection, row)
+            return self._take_lease(connection, link_id)
+
+    def _take_lease(self, connection: Connection, link_id: int) -> Run | None:
+        row = connection.execute(self._lease, {"the_link": link_id}).first()
+        return None if row is None else self._run(connection, row)
 
     @cached_property
     def _lease(self) -> Any:
@@ -113,7 +115,7 @@ class SqlLedger(PeopleLedger):
         entity = connection.execute(self._entity_by_id, {"the_id": row.entity_id}).one()
         taken = connection.execute(self._take, the_link).all()
         return Run(
-            lease=Lease(row.id, row.fence),
+            lease=Lease(row.id, row.fence, row.site_id),
             site=self._site_by_id(connection, row.site_id),
             link=to_link(row, values),
             entity=to_entity(entity),
@@ -170,17 +172,18 @@ class SqlLedger(PeopleLedger):
     def open_intent(self, lease: Lease, intent_: Intent) -> None:
         with self._transactions.write() as connection:
             self._renew(connection, lease)
-            connection.execute(self._new_intent, {**from_intent(intent_), "link_id": lease.link_id})
+            connection.execute(
+                self._new_intent, {**from_intent(intent_), "link_id": lease.link_id, "site_id": lease.site_id}
+            )
 
     @cached_property
     def _new_intent(self) -> Any:
-        site_id = select(link.c.site_id).where(link.c.id == bindparam("link_id")).scalar_subquery()
-        return intent.insert().values(link_id=bindparam("link_id"), site_id=site_id, created_at=self._now)
+        return intent.insert().values(created_at=self._now)
 
     def commit(self, lease: Lease, change: Commit) -> Committed:
         try:
             with self._transactions.write() as connection:
-                site_id = connection.execute(self._site_of_link, {"the_link": lease.link_id}).scalar_one()
+                site_id = lease.site_id
                 buried = self._buried_meanwhile(connection, site_id, change)
                 change = change.without(buried)
                 self._commit_link(connection, lease, change)
@@ -189,13 +192,9 @@ class SqlLedger(PeopleLedger):
                 self._commit_story(connection, lease.link_id, site_id, change)
                 if change.erases:
                     self._erase_link(connection, site_id, lease.link_id, change)
-                return Committed(buried)
+                return Committed(buried, self._fresh_of(connection, lease) if change.release else ())
         except IntegrityError as error:
             raise Permanent("another link has this record on file", reason="id_linked_elsewhere") from error
-
-    @cached_property
-    def _site_of_link(self) -> Any:
-        return select(link.c.site_id).where(link.c.id == bindparam("the_link"))
 
     def _commit_link(self, connection: Connection, lease: Lease, change: Commit) -> None:
         values: dict[str, Any] = {"more_generations": int(change.new_generation)}
@@ -290,14 +289,19 @@ class SqlLedger(PeopleLedger):
                 found |= {grave.remote_id for grave in graves if change.is_dead(grave)}
         return frozenset(found)
 
-    def release(self, lease: Lease) -> None:
+    def release(self, lease: Lease) -> Sequence[int]:
         with self._transactions.write() as connection:
-            is_ours = (link.c.id == lease.link_id) & (link.c.fence == lease.fence)
-            connection.execute(update(link).where(is_ours).values(lease_until=0.0))
+            connection.execute(self._release, {"the_link": lease.link_id, "the_fence": lease.fence})
+            return self._fresh_of(connection, lease)
 
-    def fresh(self, link_id: int) -> list[int]:
-        with self._transactions.read() as connection:
-            return list(connection.execute(self._fresh, {"the_link": link_id}).scalars())
+    @cached_property
+    def _release(self) -> Any:
+        is_ours = (link.c.id == bindparam("the_link")) & (link.c.fence == bindparam("the_fence"))
+        return update(link).where(is_ours).values(lease_until=0.0)
+
+    def _fresh_of(self, connection: Connection, lease: Lease) -> Sequence[int]:
+        """Asked after the lease has ended in this transaction: an older delivery shows, a newer one gets the lease."""
+        return connection.execute(self._fresh, {"the_link": lease.link_id}).scalars().all()
 
     @cached_property
     def _fresh(self) -> Any:

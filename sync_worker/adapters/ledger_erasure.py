@@ -23,7 +23,7 @@ from sync_worker.adapters.tables import (
     tombstone,
 )
 from sync_worker.hold_keys import address_grave, contact_grave, contact_hold_key, email_hold_key, erased_id
-from sync_worker.model import Buried, InboxState, IntentState, Link, LinkState, NewDelivery, Side
+from sync_worker.model import Buried, InboxState, IntentState, Link, LinkState, NewDelivery, Side, Site
 from sync_worker.ports import ERASED, Closing, Commit
 
 ROWS_AT_ONCE = 400
@@ -154,14 +154,23 @@ class ErasureLedger(KeyLedger):
                 emptied |= {"state": str(ERASED.state), "reason": ERASED.reason, "closed_at": self._now}
             connection.execute(update(inbox).where(inbox.c.id == row.id).values(emptied))
 
-    def close(self, inbox_id: int, closing: Closing, *, hold_key: str | None = None) -> None:
-        if closing != ERASED:
-            super().close(inbox_id, closing, hold_key=hold_key)
-            return
+    def close(
+        self, inbox_id: int, closing: Closing, *, hold_key: str | None = None, names: str | None = None
+    ) -> Closing:
         with self._transactions.write() as connection:
-            row = connection.execute(select(inbox.c.side, inbox.c.source).where(inbox.c.id == inbox_id)).one()
-            owner = self._site_by_source(connection, Side(row.side), row.source)
-            self._erase_rows(connection, owner.id if owner else 0, inbox.c.id == inbox_id)
+            if closing == ERASED or names is not None:
+                owner = self._owner(connection, inbox_id)
+                if names is not None and owner is not None and self._is_erased(connection, owner.id, names):
+                    closing = ERASED
+                if closing == ERASED:
+                    self._erase_rows(connection, owner.id if owner else 0, inbox.c.id == inbox_id)
+                    return closing
+            self._close_rows(connection, [inbox_id], closing, hold_key)
+            return closing
+
+    def _owner(self, connection: Connection, inbox_id: int) -> Site | None:
+        row = connection.execute(select(inbox.c.side, inbox.c.source).where(inbox.c.id == inbox_id)).one()
+        return self._site_by_source(connection, Side(row.side), row.source)
 
     # -- a whole person
 

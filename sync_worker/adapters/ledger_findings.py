@@ -189,7 +189,7 @@ class SqlRuns(SweepRuns):
                 waiting = select(inbox).where(and_(inbox.c.link_id == row.id, is_ready)).order_by(inbox.c.id)
                 deliveries = tuple(map(to_delivery, connection.execute(waiting)))
             return Run(
-                lease=Lease(found.id, 0),
+                lease=Lease(found.id, 0, key.site_id),
                 site=self._site_by_id(connection, key.site_id),
                 link=found,
                 entity=to_entity(entity),

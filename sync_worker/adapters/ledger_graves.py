@@ -19,11 +19,6 @@ from sync_worker.model import Buried, Side
 class GraveLedger(InboxLedger):
     """Implements the part of ports.Ledger about what is gone."""
 
-    def bury(self, site_id: int, buried: Buried) -> None:
-        with self._transactions.write() as connection:
-            self._lock_ids(connection, site_id, buried.side, [buried.remote_id])
-            self._bury(connection, site_id, buried, None)
-
     def _bury(self, connection: Connection, site_id: int, buried: Buried, link_id: int | None) -> None:
         known = connection.execute(select(tombstone).where(self._is_grave(site_id, buried.side, [buried.remote_id])))
         for row in known.all():

@@ -70,10 +70,6 @@ class InboxLedger(LedgerBase):
     def _open_row(self) -> Any:
         return select(inbox).where(inbox.c.id == bindparam("the_id"), inbox.c.state.in_(OPEN))
 
-    def close(self, inbox_id: int, closing: Closing, *, hold_key: str | None = None) -> None:
-        with self._transactions.write() as connection:
-            self._close_rows(connection, [inbox_id], closing, hold_key)
-
     def hold(self, inbox_ids: Sequence[int], reason: str, *, hold_key: str | None = None) -> None:
         if inbox_ids:
             with self._transactions.write() as connection:

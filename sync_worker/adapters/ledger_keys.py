@@ -13,7 +13,7 @@ from sync_worker.adapters.ledger_rows import to_buried, to_entity, to_external
 from sync_worker.adapters.tables import contact_map, entity_map, link, link_value, tombstone
 from sync_worker.errors import Permanent
 from sync_worker.hold_keys import erased_id
-from sync_worker.model import Entity, EntityRef, RatingKey, Side
+from sync_worker.model import Buried, Entity, EntityRef, RatingKey, Side
 from sync_worker.ports import Family, Located
 
 
@@ -52,6 +52,15 @@ class KeyLedger(GraveLedger):
             link, link.c.id == tombstone.c.link_id
         )
         return joined.where(is_same)
+
+    def bury(self, site_id: int, buried: Buried) -> bool:
+        on_file = {"the_site": site_id, "the_remote_id": buried.remote_id}
+        with self._transactions.write() as connection:
+            self._lock_ids(connection, site_id, buried.side, [buried.remote_id])
+            if connection.execute(self._on_file[buried.side], on_file).first() is not None:
+                return False
+            self._bury(connection, site_id, buried, None)
+            return True
 
     def entity(self, site_id: int, side: Side, ref: EntityRef) -> Entity | None:
         named = {"the_site": site_id, "the_namespace": ref.namespace, "the_group": ref.group, "the_id": ref.entity_id}

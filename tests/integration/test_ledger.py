@@ -65,7 +65,7 @@ class Ground:
         return int(self.ledger.store(a_delivery(number, **changes)).inbox_id)
 
     def leased(self, number: int = 1) -> Any:
-        return self.ledger.lease(self.ledger.attach(self.stored(number), self.key))
+        return self.ledger.attach(self.stored(number), self.key).run
 
 
 def a_delivery(number: int = 1, **changes: Any) -> NewDelivery:
@@ -135,7 +135,7 @@ def test_thin_delivery_is_absorbed_only_until_a_run_takes_its_twin(ground: Groun
     thin = a_delivery(dedupe_id=None)
     first = ground.ledger.store(thin)
     assert ground.ledger.store(thin).is_duplicate
-    ground.ledger.lease(ground.ledger.attach(first.inbox_id, ground.key))
+    ground.ledger.attach(first.inbox_id, ground.key)
     assert not ground.ledger.store(thin).is_duplicate
 
 
@@ -279,13 +279,24 @@ def test_late_release_does_not_end_the_next_holders_lease(ground: Ground) -> Non
 
 
 def test_run_takes_every_open_delivery_of_its_link(ground: Ground) -> None:
-    for number in (1, 2, 3):
+    run = ground.leased(1)
+    for number in (2, 3, 4):
         ground.ledger.attach(ground.stored(number), ground.key)
-    run = ground.leased(4)
+    ground.ledger.release(run.lease)
+    run = ground.ledger.lease(run.lease.link_id)
     assert [delivery.new.dedupe_id for delivery in run.deliveries] == ["event-1", "event-2", "event-3", "event-4"]
-    assert ground.ledger.fresh(run.lease.link_id) == []
-    ground.ledger.attach(ground.stored(5), ground.key)
-    assert len(ground.ledger.fresh(run.lease.link_id)) == 1
+
+
+def test_end_of_a_lease_tells_what_came_in_meanwhile(ground: Ground) -> None:
+    run = ground.leased(1)
+    assert ground.ledger.commit(run.lease, Commit()).fresh == ()
+    second = ground.stored(2)
+    assert ground.ledger.attach(second, ground.key).run is None
+    assert list(ground.ledger.commit(run.lease, Commit(release=True)).fresh) == [second]
+    again = ground.ledger.lease(run.lease.link_id)
+    third = ground.stored(3)
+    ground.ledger.attach(third, ground.key)
+    assert list(ground.ledger.release(again.lease)) == [third]
 
 
 # -- steps of a run
@@ -329,9 +340,21 @@ def test_link_takes_no_record_that_another_link_has_on_file(ground: Ground) -> N
     run = ground.leased()
     ground.ledger.commit(run.lease, Commit(records={Slot(Side.EXTERNAL): Known("r1")}))
     entity = ground.ledger.add_entity(ground.site_id, EntityRef("product-2", "stores", "reviews"), EntityRef("sku-2"))
-    other = ground.ledger.lease(ground.ledger.attach(ground.stored(2), replace(ground.key, entity_id=entity.id)))
+    other = ground.ledger.attach(ground.stored(2), replace(ground.key, entity_id=entity.id)).run
     with pytest.raises(Permanent):
         ground.ledger.commit(other.lease, Commit(records={Slot(Side.EXTERNAL): Known("r1")}))
+
+
+def test_record_that_a_link_has_on_file_is_buried_by_its_run_alone(ground: Ground) -> None:
+    run = ground.leased()
+    slots = {Side.EXTERNAL: Slot(Side.EXTERNAL), Side.WIX: Slot(Side.WIX, "overall")}
+    ground.ledger.commit(run.lease, Commit(records={slot: Known(f"r-{side}") for side, slot in slots.items()}))
+    for side in Side:
+        assert not ground.ledger.bury(ground.site_id, Buried(side, f"r-{side}"))
+        assert ground.ledger.locate(ground.site_id, side, f"r-{side}").is_on_file
+        assert ground.ledger.bury(ground.site_id, Buried(side, "another"))
+    ground.ledger.commit(run.lease, Commit(records={slots[Side.EXTERNAL]: None}))
+    assert ground.ledger.locate(ground.site_id, Side.EXTERNAL, f"r-{Side.EXTERNAL}").buried is None
 
 
 def test_burial_keeps_the_key_and_a_revival_takes_it_back(ground: Ground) -> None:
@@ -437,9 +460,11 @@ def test_one_delivery_from_many_doors_at_once_is_one_row(ledgers: list[ObservedL
 
 def test_one_lease_for_many_workers_at_once(ledgers: list[ObservedLedger]) -> None:
     ground = Ground(ledgers[0], None).set_up()
-    link_ids = all_at_once(8, lambda number: ledgers[number % 2].attach(ground.stored(number), ground.key))
-    assert len(set(link_ids)) == 1
-    runs = all_at_once(16, lambda number: ledgers[number % 2].lease(link_ids[0]))
+    attached = all_at_once(8, lambda number: ledgers[number % 2].attach(ground.stored(number), ground.key))
+    (link_id,) = {one.link_id for one in attached}
+    (first,) = (one.run for one in attached if one.run is not None)
+    ledgers[0].release(first.lease)
+    runs = all_at_once(16, lambda number: ledgers[number % 2].lease(link_id))
     winners = [run for run in runs if run is not None]
     assert len(winners) == 1
     assert len(winners[0].deliveries) == 8
@@ -458,7 +483,7 @@ def test_lease_ends_by_the_databases_own_clock(database_url: str) -> None:
     upgrade(engine)
     ground = Ground(ObservedLedger(engine, makes_tables=False), None).set_up()
     quick = SqlLedger(engine, lease_seconds=0.2)
-    link_id = ground.ledger.attach(ground.stored(), ground.key)
+    link_id = ground.ledger.link_of(ground.key)
     first = quick.lease(link_id)
     assert first is not None
     assert quick.lease(link_id) is None

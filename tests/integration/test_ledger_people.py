@@ -37,8 +37,7 @@ WIX_SLOT, EXTERNAL_SLOT = Slot(Side.WIX, "overall"), Slot(Side.EXTERNAL)
 def a_link(ground: Ground, contact: Contact, number: int, *, records: bool = True) -> Run:
     """A leased link of a contact, with a record on each side."""
     ground.ledger.save_contact(ground.site_id, contact)
-    link_id = ground.ledger.attach(ground.stored(number), replace(ground.key, contact_id=contact.contact_id))
-    run: Run = ground.ledger.lease(link_id)
+    run: Run = ground.ledger.attach(ground.stored(number), replace(ground.key, contact_id=contact.contact_id)).run
     if records:
         on_file = {WIX_SLOT: Known(f"w{number}", 1), EXTERNAL_SLOT: Known(f"e{number}", 1, raw={"by": contact.email})}
         base = {"overall": Base(Decimal(80), Decimal(4))}
@@ -214,7 +213,7 @@ def test_address_stays_while_another_rating_of_the_person_lives(ground: Ground) 
         ground.site_id, replace(WIX, entity_id="product-2"), replace(EXTERNAL, entity_id="sku-2")
     )
     key = replace(key_of(ground, BOB), entity_id=other.id)
-    ground.ledger.lease(ground.ledger.attach(ground.stored(5), key))
+    ground.ledger.attach(ground.stored(5), key)
     erase(ground, run)
     assert ground.ledger.contact(ground.site_id, contact_id=BOB.contact_id) == BOB
 

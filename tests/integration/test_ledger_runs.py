@@ -46,7 +46,7 @@ class Field:
         self.ledger.save_contact(self.site.id, contact)
         key = replace(self.ground.key, contact_id=contact.contact_id)
         inbox_id = self.ground.stored(number, remote_id=f"w{number}")
-        run = self.ledger.lease(self.ledger.attach(inbox_id, key))
+        run = self.ledger.attach(inbox_id, key).run
         records = {Slot(W, "overall"): Known(f"w{number}", 2), Slot(E): Known(f"e{number}", 2, raw={"score": "4"})}
         bases = {"overall": Base(Decimal(80), Decimal(4))}
         closings = {inbox_id: Closing(InboxState.DONE)}

@@ -7,12 +7,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
 
-from sync_worker import engine as engine_module
 from sync_worker import people_changes as people_changes_module
+from sync_worker import story as story_module
 from sync_worker.children import Children
-from sync_worker.engine import LinkRun
 from sync_worker.errors import Transient
 from sync_worker.lease_keeper import LeaseKeeper
+from sync_worker.link_run import LinkRun
 from sync_worker.model import Base, Intent, Lease, NewDelivery, Side
 from sync_worker.ports import Commit, Located, Run, Stored
 from sync_worker.reconcile import Reconcile
@@ -21,6 +21,7 @@ from sync_worker.runs import Absences, Sweep
 from sync_worker.settlement import Settlement
 from sync_worker.slot_write import SlotWrite
 from sync_worker.view import View
+from sync_worker.writing import Writing
 from tests.twins.memory_guard import MemoryGuard
 from tests.twins.memory_ledger import MemoryLedger
 from tests.twins.memory_remote import MemoryRemote
@@ -79,7 +80,7 @@ def _locate_without_graves(self: MemoryLedger, site_id: int, side: Side, remote_
     return located if located.is_on_file else Located()
 
 
-def _commit_without_sources(self: LinkRun, intent: Intent) -> Mapping[Any, Any]:
+def _commit_without_sources(self: Writing, intent: Intent) -> Mapping[Any, Any]:
     return {}
 
 
@@ -99,11 +100,11 @@ def _update_regardless(self: MemoryRemote, remote_id: str, draft: Any, revision:
         self.capabilities = known
 
 
-def _never_look_first(self: LinkRun, write: SlotWrite) -> bool:
+def _never_look_first(self: Writing, write: SlotWrite) -> bool:
     return False
 
 
-def _refuse_to_adopt(self: LinkRun, slot: Any, duplicate: Any) -> None:
+def _refuse_to_adopt(self: Writing, slot: Any, duplicate: Any) -> None:
     raise Transient("there is a record already")
 
 
@@ -163,25 +164,25 @@ MECHANISMS: dict[str, tuple[Switch, ...]] = {
     "dedupe at the door": ((MemoryLedger, "store", _store_all),),
     "tombstones": ((MemoryLedger, "locate", _locate_without_graves),),
     "look at what was buried meanwhile": ((Commit, "is_dead", _never),),
-    "source records on file": ((LinkRun, "source_records", _commit_without_sources),),
+    "source records on file": ((Writing, "_source_records", _commit_without_sources),),
     "base for each side": ((MemoryLedger, "lease", _one_base_for_both),),
     "sweeper": ((MemoryLedger, "due", _nobody),),
-    "look after the release": ((MemoryLedger, "fresh", _nobody),),
+    "look after the release": ((MemoryLedger, "_fresh", _nobody),),
     "reading what was released": ((MemoryLedger, "release_held", _released_as_told),),
     "precondition": ((MemoryRemote, "update", _update_regardless),),
-    "look before a write without precondition": ((LinkRun, "must_look_first", _never_look_first),),
-    "adopting a duplicate": ((LinkRun, "adopt", _refuse_to_adopt),),
-    "loop breaker": ((LinkRun, "_refuse_if_too_many", _nothing),),
+    "look before a write without precondition": ((Writing, "_must_look_first", _never_look_first),),
+    "adopting a duplicate": ((Writing, "_adopt", _refuse_to_adopt),),
+    "loop breaker": ((Writing, "_refuse_if_too_many", _nothing),),
     "gap record": (
         (Settlement, "_note_unknown", _nothing),
         (Settlement, "_note_covered", _nothing),
-        (engine_module, "_gap", _nobody),
+        (story_module, "_gap", _nobody),
     ),
-    "waiting for an accepted create": ((LinkRun, "wait_for", _nothing),),
+    "waiting for an accepted create": ((Writing, "_wait_for", _nothing),),
     "shadowing": ((View, "_shadow", _nothing),),
     "hints for children": ((Children, "hints_of", _nobody),),
-    "refusing what is not offered": ((LinkRun, "refusal_of", _nothing),),
-    "check of what was returned": ((LinkRun, "check_returned", _nothing),),
+    "refusing what is not offered": ((LinkRun, "_refusal_of", _nothing),),
+    "check of what was returned": ((Writing, "_check_returned", _nothing),),
     "two sweeps": ((MemoryRuns, "note_absences", _due_at_once),),
     "by-id confirmation": ((Reconcile, "_is_gone", _always), (MemoryRuns, "_put", _put_as_told)),
     "complete listing": ((Reconcile, "_list_page", _failed_page_ends_the_listing),),

@@ -54,7 +54,9 @@ def test_write_whose_record_another_link_has_on_file_is_abandoned_and_holds_up_n
         if place == "before external.find" and world.external.records and not on_file:
             on_file.extend(world.external.records)
             entity = world.ledger.entity(world.site.id, Side.WIX, world.entities[0][0])
-            other = world.ledger.lease(world.ledger.link_of(RatingKey(world.site.id, entity.id, person.contact_id)))
+            other = world.ledger.lease(
+                world.ledger.link_of(RatingKey(world.site.id, entity.id, str(person.contact_id)))
+            )
             known = Known(on_file[0], 1)
             world.ledger.commit(other.lease, Commit(records={Slot(Side.EXTERNAL): known}, release=True))
 

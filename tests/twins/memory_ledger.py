@@ -39,6 +39,7 @@ from sync_worker.ports import (
     ERASED,
     RATE_LIMITED,
     RATE_LIMITED_AT_ONCE,
+    Attached,
     Closing,
     Commit,
     Committed,
@@ -147,13 +148,19 @@ class MemoryLedger:
                 return site
         return None
 
-    def close(self, inbox_id: int, closing: Closing, *, hold_key: str | None = None) -> None:
+    def close(
+        self, inbox_id: int, closing: Closing, *, hold_key: str | None = None, names: str | None = None
+    ) -> Closing:
         row = self.inbox[inbox_id]
+        site = self._site_of(row.delivery.new)
+        if names is not None and site is not None and self._grave(site.id, Side.WIX, contact_grave(names)) is not None:
+            closing = ERASED
         if row.delivery.state in OPEN:
             row.delivery = replace(row.delivery, state=closing.state, reason=closing.reason)
             row.hold_key = hold_key
             if closing == ERASED:
                 self._erase_row(row)
+        return closing
 
     def hold(self, inbox_ids: Sequence[int], reason: str, *, hold_key: str | None = None) -> None:
         for inbox_id in inbox_ids:
@@ -267,7 +274,13 @@ class MemoryLedger:
             self.contacts.append((site_id, contact))
         return replace(contact, contact_id=self._path(site_id, contact.contact_id)[-1])
 
-    def bury(self, site_id: int, buried: Buried) -> None:
+    def bury(self, site_id: int, buried: Buried) -> bool:
+        if (site_id, buried.side, buried.remote_id) in self.by_remote:
+            return False
+        self._bury(site_id, buried)
+        return True
+
+    def _bury(self, site_id: int, buried: Buried) -> None:
         key = (site_id, buried.side, buried.remote_id)
         old = self._grave(site_id, buried.side, buried.remote_id) or buried
         deeper = replace(
@@ -408,7 +421,7 @@ class MemoryLedger:
 
     def hint_erasure(self, site_id: int, contact_id: str, inbox_id: int) -> list[int]:
         for one in self._family(site_id, self._path(site_id, contact_id)[-1]):
-            self.bury(site_id, Buried(Side.WIX, contact_grave(one), privacy=True))
+            self._bury(site_id, Buried(Side.WIX, contact_grave(one), privacy=True))
         ids = self.links_of(site_id, contact_id)
         for link_id in ids:
             source, name = self._source(site_id, Side.WIX), f"erase:{inbox_id}:{link_id}"
@@ -422,7 +435,7 @@ class MemoryLedger:
         plain = {(side, one) for side, one in plain if not self.graves[site_id, side, one].privacy}
         ids = plain | {(one.side, one.remote_id) for one in change.buried}
         for side, remote_id in sorted(ids):
-            self.bury(site_id, Buried(side, remote_id, privacy=True))
+            self._bury(site_id, Buried(side, remote_id, privacy=True))
             self._link_grave(site_id, Buried(side, remote_id), link.id)
         for one in self.inbox.values():
             new = one.delivery.new
@@ -461,7 +474,7 @@ class MemoryLedger:
         theirs = [pair for pair in self.contacts if pair[0] == site_id and pair[1].contact_id in family]
         self.contacts = [pair for pair in self.contacts if pair not in theirs]
         for _, contact in theirs:
-            self.bury(site_id, Buried(Side.EXTERNAL, address_grave(str(contact.email)), privacy=True))
+            self._bury(site_id, Buried(Side.EXTERNAL, address_grave(str(contact.email)), privacy=True))
 
     def _erase_row(self, row: _Row) -> None:
         delivery, new = row.delivery, row.delivery.new
@@ -490,7 +503,7 @@ class MemoryLedger:
             names = any(one.lower() in content for one in (*family, *emails))
             if names or new.remote_id in family or row.hold_key in keys or number == inbox_id:
                 if row.delivery.link_id is None and new.change in ("upsert", "delete"):
-                    self.bury(site_id, Buried(new.side, new.remote_id, privacy=True))
+                    self._bury(site_id, Buried(new.side, new.remote_id, privacy=True))
                     loose.add((new.side, new.source, new.remote_id))
                 self._erase_row(row)
         for row in self.inbox.values():
@@ -530,10 +543,14 @@ class MemoryLedger:
 
     # -- a run
 
-    def attach(self, inbox_id: int, key: RatingKey) -> int:
+    def attach(self, inbox_id: int, key: RatingKey) -> Attached:
+        self.put(inbox_id, key)
+        return Attached(self.by_key[key], self.lease(self.by_key[key]))
+
+    def put(self, inbox_id: int, key: RatingKey) -> None:
+        """Without the lease."""
         row = self.inbox[inbox_id]
         row.delivery = replace(row.delivery, link_id=self.link_of(key), site_id=key.site_id)
-        return self.by_key[key]
 
     def link_of(self, key: RatingKey) -> int:
         if key not in self.by_key:
@@ -556,7 +573,7 @@ class MemoryLedger:
         key = row.link.key
         taken = [self._take(one) for one in self._of_link(link_id) if self._is_ready(one)]
         return Run(
-            Lease(link_id, row.fence),
+            Lease(link_id, row.fence, key.site_id),
             self.sites[key.site_id],
             row.link,
             next(one for _, one in self.entities if one.id == key.entity_id),
@@ -608,7 +625,7 @@ class MemoryLedger:
         self._refuse_foreign_ids(row, change)
         self._apply_records(row, change)
         for grave in change.buried:
-            self.bury(site_id, grave)
+            self._bury(site_id, grave)
             self._link_grave(site_id, grave, lease.link_id)
         for grave in change.revived:
             if self._grave(site_id, grave.side, grave.remote_id) == grave:
@@ -628,7 +645,7 @@ class MemoryLedger:
             row.lease_until = 0.0
         if change.erases:
             self._erase_link(row, change)
-        return Committed(buried)
+        return Committed(buried, self._fresh(lease.link_id) if change.release else ())
 
     def _link_grave(self, site_id: int, grave: Buried, link_id: int) -> None:
         name = grave.remote_id
@@ -675,12 +692,13 @@ class MemoryLedger:
             shadowed=link.shadowed | change.shadowed,
         )
 
-    def release(self, lease: Lease) -> None:
+    def release(self, lease: Lease) -> Sequence[int]:
         row = self.links[lease.link_id]
         if row.fence == lease.fence:
             row.lease_until = 0.0
+        return self._fresh(lease.link_id)
 
-    def fresh(self, link_id: int) -> list[int]:
+    def _fresh(self, link_id: int) -> list[int]:
         return [
             row.delivery.id
             for row in self._of_link(link_id)

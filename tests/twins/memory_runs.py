@@ -248,8 +248,8 @@ class MemoryRuns:
             waits = row.delivery.state is InboxState.HELD and row.delivery.link_id is None
             if is_same and waits:
                 self.ledger.release_held(None, inbox_ids=[other])
-                self.ledger.attach(other, key)
-        self.ledger.attach(inbox_id, key)
+                self.ledger.put(other, key)
+        self.ledger.put(inbox_id, key)
 
     # -- looking ahead
 
@@ -258,7 +258,7 @@ class MemoryRuns:
         row = self.ledger.links.get(link_id or 0)
         rows = self.ledger._of_link(link_id) if link_id is not None else []
         return Run(
-            Lease(link_id or 0, 0),
+            Lease(link_id or 0, 0, key.site_id),
             self.ledger.sites[key.site_id],
             row.link if row is not None else Link(0, key, 0, LinkState.LIVE, {}, {}),
             next(one for _, one in self.ledger.entities if one.id == key.entity_id),
