@@ -270,6 +270,15 @@ def test_delivery_that_came_too_late_is_emptied_as_it_is_closed(ground: Ground) 
     assert str(BOB.email) not in ground.ledger.everything()
 
 
+def test_delivery_that_names_somebody_erased_meanwhile_ends_without_content(ground: Ground) -> None:
+    told = [ground.stored(n, change="contact_merged", payload={"sources": [BOB.contact_id]}) for n in (1, 2)]
+    done = Closing(InboxState.DONE, "merged")
+    assert ground.ledger.close(told[0], done, names=ADA.contact_id) == done
+    ground.ledger.hint_erasure(ground.site_id, BOB.contact_id, 99)
+    assert ground.ledger.close(told[1], done, names=BOB.contact_id) == ERASED
+    assert ground.ledger.everything().count(f"'{BOB.contact_id}'") == 1, "only the first one names them"
+
+
 def test_forgotten_contact_is_matched_anew(ground: Ground) -> None:
     assert ground.ledger.forget_contact(ground.site_id, ADA.contact_id)
     assert not ground.ledger.forget_contact(ground.site_id, ADA.contact_id)

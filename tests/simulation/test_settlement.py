@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from sync_worker.model import Known, RatingKey, Side, Slot
+from sync_worker.model import Buried, Known, RatingKey, Side, Slot
 from sync_worker.ports import Capabilities, Commit
+from tests.simulation.ablations import without
 from tests.simulation.chaos import memory_ledger
+from tests.simulation.oracles import broken_invariants
 from tests.simulation.scenarios import changes, ending_of, rates
 from tests.simulation.world import CALM, Options, World
 
 
-def test_edit_that_a_write_of_unknown_outcome_covered_is_in_the_history_with_its_value() -> None:
-    """Outside no write names a revision: a visitor edits between our look and our write, and the answer is lost."""
+def edited_in_the_window() -> tuple[World, str]:
+    """Outside no write names a revision: a visitor edits between our look and our write, and the answer is lost.
+
+    The world at rest, and the id of the record.
+    """
     outside = Capabilities(many_fields=True, update_precondition=False)
     world = World(0, Options(CALM, people=1, external=outside), memory_ledger)
     rates(Side.WIX, overall=80)(world)
@@ -35,10 +40,21 @@ def test_edit_that_a_write_of_unknown_outcome_covered_is_in_the_history_with_its
     changes(Side.WIX, overall=20)(world)
     world.settle()
     assert struck == ["edit", "answer"]
+    return world, record.remote_id
+
+
+def test_edit_that_a_write_of_unknown_outcome_covered_is_in_the_history_with_its_value() -> None:
+    world, remote_id = edited_in_the_window()
     covered = [entry for entry in world.ledger.history_entries() if entry.what == "gap" and entry.attribute]
     assert [(entry.loser, entry.loser_side, entry.remote_id) for entry in covered] == [
-        (Decimal(5), Side.EXTERNAL, record.remote_id)
+        (Decimal(5), Side.EXTERNAL, remote_id)
     ]
+
+
+def test_covered_edit_leaves_no_trace_without_the_gap_record() -> None:
+    with without("gap record"):
+        world, remote_id = edited_in_the_window()
+        assert broken_invariants(world) == [f"I2 update of {remote_id} covered value=5 without a trace"]
 
 
 def test_write_whose_record_another_link_has_on_file_is_abandoned_and_holds_up_no_merge() -> None:
@@ -69,3 +85,22 @@ def test_write_whose_record_another_link_has_on_file_is_abandoned_and_holds_up_n
     world.settle()
     assert ending_of(world) == ("80", "4")
     assert len(world.external.records) == 1
+
+
+def test_guard_is_not_told_of_a_record_that_was_deleted_before_anybody_knew_its_link() -> None:
+    """Its visitor deletes what we have just created, and the deletion is processed before we commit the create."""
+    world = World(0, Options(CALM, people=1), memory_ledger)
+    struck: list[str] = []
+
+    def delete_it_first(place: str) -> None:
+        if place == "after external.create" and not struck:
+            struck.extend(world.external.records)
+            world.external.visitor_deletes(struck[0])
+            world.ledger.bury(world.site.id, Buried(Side.EXTERNAL, struck[0]))
+
+    world.on_step = delete_it_first
+    rates(Side.WIX, overall=80)(world)
+    world.settle()
+    assert struck
+    assert not any(struck[0] in str(one) for one in world.guard.kept)
+    assert ending_of(world) == (None, None)
