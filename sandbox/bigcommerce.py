@@ -71,6 +71,13 @@ class BigCommerce(Platform):
         self.webhooks.url = self.webhooks.url or url
         return hook
 
+    def disable_hooks(self) -> None:
+        for hook in self.hooks:
+            hook["is_active"] = False
+
+    def has_all_hooks(self) -> bool:
+        return all(hook["is_active"] for hook in self.hooks)
+
     def tell(self, change: Change) -> None:
         if change.what != "updated":  # the count is the same: no event
             self.tell_product(change.review.product)

@@ -61,6 +61,13 @@ class Fera(Platform):
         )
         return hook
 
+    def disable_hooks(self) -> None:
+        for hook in self.hooks.values():
+            hook["is_enabled"] = False
+
+    def has_all_hooks(self) -> bool:
+        return all(hook["is_enabled"] for hook in self.hooks.values())
+
     def tell(self, change: Change) -> None:
         event = {"created": "review_create", "updated": "review_update", "deleted": "review_delete"}[change.what]
         if change.before is not None and change.before.state != change.review.state:

@@ -100,6 +100,14 @@ class Platform(ABC):
         """Register the platform's webhooks there."""
 
     @abstractmethod
+    def disable_hooks(self) -> None:
+        """What the platform does by itself after too many failed deliveries."""
+
+    @abstractmethod
+    def has_all_hooks(self) -> bool:
+        """Whether every registered webhook is enabled."""
+
+    @abstractmethod
     def tell(self, change: Change) -> None:
         """Send the webhooks that the platform sends for this."""
 

@@ -97,6 +97,13 @@ class WooCommerce(Platform):
         self.webhooks.send(Sending(f"ping-{hook.id}", f"ping-{hook.id}", lambda: (ping, form), address=lambda _: url))
         return hook
 
+    def disable_hooks(self) -> None:
+        for hook in self.hooks.values():
+            hook.status = "disabled"
+
+    def has_all_hooks(self) -> bool:
+        return all(hook.status == "active" for hook in self.hooks.values())
+
     def tell(self, change: Change) -> None:
         action = f"woocommerce_rating_sync_{EVENT[change.what]}"
         for hook in list(self.hooks.values()):
