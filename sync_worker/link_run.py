@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sync_worker.errors import Held, LeaseLost, SyncError, Transient
-from sync_worker.model import Base, InboxState, Known, LinkState, Operation, Side, Slot
+from sync_worker.model import Base, Buried, InboxState, Known, LinkState, Operation, Side, Slot
 from sync_worker.plan import Action, Agree, Delete, Hold, Ignore, erase, plan
 from sync_worker.ports import Closing, Commit, Run
 from sync_worker.scale import FieldMap
 from sync_worker.slot_write import MAIN_FIELD, SlotWrite, slot_write
 from sync_worker.story import lines_of_rest
 from sync_worker.view import View
-from sync_worker.writing import Writing
+from sync_worker.writing import MERGED, SHADOWED, Writing
 
 UNSUPPORTED = "unsupported"
 ROUNDS = 48  # far above what any policy needs; a run that has not settled by then starts anew later
@@ -45,7 +45,7 @@ class LinkRun:
         for delivery in self.run.deliveries:
             self.view.hear(delivery)
         for slot, record in self.view.losers.values():
-            self.writing.remove_loser(slot, record)
+            self.writing.remove_beside(slot, record, Delete(slot.side, MERGED))
 
     def come_to_rest(self) -> str:
         """Plan and write until nothing is left to do."""
@@ -61,10 +61,13 @@ class LinkRun:
         for _ in range(ROUNDS):
             actions = self.plan()
             write = self.next_write(actions)
-            if write is not None and self.writing.written is not None:
+            behind = self.view.shadowed_left() if self.view.erases and write is None else []
+            if (write is not None or behind) and self.writing.written is not None:
                 self.writing.save()  # before the next call; what that tells may change the plan
             elif write is not None:
                 self.writing.perform(write)
+            elif behind:
+                self._remove_shadowed(behind)
             elif (outcome := self.finish(actions)) is not None:
                 return outcome
         raise Transient("the link did not settle in one run")
@@ -132,6 +135,17 @@ class LinkRun:
                 gone = {name: Delete(slot.side, "privacy", privacy=True) for name in names}
                 return SlotWrite(slot, Operation.DELETE, gone, {})
         return None
+
+    def _remove_shadowed(self, remote_ids: Sequence[str]) -> None:
+        """A privacy request asks for all that the person said of this thing, also behind the synced record."""
+        slot = Slot(Side.EXTERNAL)
+        for remote_id in remote_ids:
+            record = self.view.get(slot.side, remote_id)
+            if record is not None and not self.view.remote(slot.side).capabilities.can_delete:
+                raise Held(UNSUPPORTED)
+            if record is not None:
+                self.writing.remove_beside(slot, record, Delete(slot.side, SHADOWED, privacy=True))
+            self.view.buried[slot.side, remote_id] = Buried(slot.side, remote_id)
 
     def _keep_back(self, target: Slot, actions: dict[str, Action], hold: Hold) -> None:
         """What the target cannot carry stays with its source, to be seen again."""

@@ -55,19 +55,19 @@ def _gap(intent: Intent, known: Known | None) -> list[HistoryEntry]:
     return [HistoryEntry("gap", intent.slot.side, "", reason=reason, remote_id=known.remote_id)]
 
 
-def lines_of_loser(intent: Intent) -> list[HistoryEntry]:
-    """Of a rating that had to go because another one is the person's."""
+def lines_of_removal(intent: Intent) -> list[HistoryEntry]:
+    """Of a record that had to go although another one is the person's."""
     shown = {name: before for name, before in intent.befores.items() if before is not None}
     side = intent.slot.side
     return [
         HistoryEntry(
-            str(Operation.DELETE),
+            "privacy_delete" if intent.is_privacy else str(Operation.DELETE),
             side,
             name,
             before=before,
             loser=before,
             loser_side=side,
-            reason="merged",
+            reason=next(iter(intent.reasons.values())),
             remote_id=intent.remote_id or "",
             intent_id=intent.id,
         )

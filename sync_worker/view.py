@@ -326,6 +326,13 @@ class View:
         is_known = remote_id in self.shadowed or remote_id in self.run.link.shadowed
         return is_known and side is Side.EXTERNAL and self.slot_on_file(side, remote_id) is None
 
+    def shadowed_left(self) -> list[str]:
+        """Ids of the records behind the synced one that may still be there."""
+        known = sorted(self.shadowed | self.run.link.shadowed)
+        return [
+            one for one in known if (Side.EXTERNAL, one) not in self.buried and self.is_shadowed(Side.EXTERNAL, one)
+        ]
+
     def _is_nearer(self, record: Record, rival: Record, merged_from: str | None) -> bool:
         """Whether a record stands nearer to the contact that lives on than the one on file. Raises Held if unknown."""
         site = self.run.site

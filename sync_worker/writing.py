@@ -41,13 +41,14 @@ from sync_worker.scale import OffScale
 from sync_worker.settlement import Settlement
 from sync_worker.sight import seen, to_fields
 from sync_worker.slot_write import SlotWrite
-from sync_worker.story import line_of_fight, lines_of_loser, lines_of_write
+from sync_worker.story import line_of_fight, lines_of_removal, lines_of_write
 from sync_worker.view import View
 
 WRITES_PER_HOUR = 12
 CONFIRM_WITHIN_SECONDS = 900.0  # an accepted create that does not show by then is a person's to look at
 ACCEPTED = "create_accepted"
 AWAITING = "awaiting_confirmation"
+MERGED, SHADOWED = "merged", "shadowed"  # why a record beside the one on file is removed
 
 
 @dataclass(slots=True)
@@ -196,13 +197,13 @@ class Writing:
     def _abandon(self) -> None:
         self.keeper.commit(Commit(intent_state=IntentState.ABANDONED))
 
-    # -- a rating that has to go for another one of the same person
+    # -- a record for which another one of the same person stands
 
-    def remove_loser(self, slot: Slot, record: Record) -> None:
-        """Of two ratings that one person gave as two contacts, remove one: by intent, with a line in the history."""
+    def remove_beside(self, slot: Slot, record: Record, action: Delete) -> None:
+        """Remove it: by intent, with a line in the history. Nothing else may be written and not yet saved."""
         shown = seen(slot, record, self.view.fields.values(), "read").values
         names = [slot.attribute] if slot.attribute else list(self.view.fields)
-        write = SlotWrite(slot, Operation.DELETE, {name: Delete(slot.side, "merged") for name in names}, {})
+        write = SlotWrite(slot, Operation.DELETE, dict.fromkeys(names, action), {})
         self._refuse_if_too_many(write)
         intent = replace(
             self._intent_for(write),
@@ -223,10 +224,10 @@ class Writing:
         except (Transient, Permanent):
             self._abandon()
             raise
-        self._remember_loser(intent)
+        self._remember_beside(intent)
 
-    def _remember_loser(self, intent: Intent) -> None:
-        """The loser is gone. Another record has its place; if it was the one on file, that place is free now."""
+    def _remember_beside(self, intent: Intent) -> None:
+        """It is gone. Another record has its place; if it was the one on file, that place is free now."""
         slot, grave = intent.slot, Buried(intent.slot.side, intent.remote_id or "", intent.base_revision)
         on_file = self.view.memory.get(slot)
         was_on_file = on_file is not None and on_file.remote_id == grave.remote_id
@@ -236,7 +237,7 @@ class Writing:
                 buried=[grave],
                 intent_state=IntentState.CONFIRMED,
                 counts_write=True,
-                history=lines_of_loser(intent),
+                history=lines_of_removal(intent),
             )
         )
         self.count += 1
@@ -252,8 +253,8 @@ class Writing:
             self._wait_for(intent)
             self._abandon()
             return
-        if _is_merge_loser(intent):
-            self._remember_loser(intent)
+        if _is_beside(intent):
+            self._remember_beside(intent)
             return
         self._remember(intent, settled.landed, settled.values)
         self.save()
@@ -396,8 +397,8 @@ class Writing:
             return False
 
 
-def _is_merge_loser(intent: Intent) -> bool:
-    return intent.operation is Operation.DELETE and set(intent.reasons.values()) == {"merged"}
+def _is_beside(intent: Intent) -> bool:
+    return intent.operation is Operation.DELETE and set(intent.reasons.values()) <= {MERGED, SHADOWED}
 
 
 def _base(target: Side, shown: Decimal | None, source: Decimal | None) -> Base:

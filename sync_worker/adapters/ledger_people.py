@@ -161,10 +161,12 @@ class PeopleLedger(ErasureLedger):
         """Let go of the external record, and hand it and the state on where ``target`` has nothing."""
         names = [*from_external(None), "state", "writes"]
         row = connection.execute(select(*(link.c[name] for name in names)).where(link.c.id == source.id)).one()
-        emptied: dict[str, Any] = {**from_external(None), "state": str(LinkState.BURIED), "writes": []}
+        emptied: dict[str, Any] = {**from_external(None), "state": str(LinkState.BURIED), "writes": [], "shadowed": []}
         connection.execute(update(link).where(link.c.id == source.id).values(emptied))
+        moved: dict[str, Any] = {"shadowed": sorted(target.shadowed | source.shadowed)}
         if not target.records:
-            connection.execute(update(link).where(link.c.id == target.id).values(dict(row._mapping)))
+            moved |= dict(row._mapping)
+        connection.execute(update(link).where(link.c.id == target.id).values(moved))
 
     def _note_merge(self, connection: Connection, link_id: int, source_id: int) -> None:
         entry = HistoryEntry("merge", None, "", reason=f"link {source_id}: its contact was merged into this one's")

@@ -122,7 +122,7 @@ def test_link_of_a_merged_contact_is_rekeyed_where_the_other_has_none(ground: Gr
 
 def test_link_moves_whole_to_the_place_of_nothing(ground: Ground) -> None:
     bob, ada = a_link(ground, BOB, 1), a_link(ground, ADA, 2, records=False)
-    ground.ledger.commit(bob.lease, Commit(buried=[Buried(Side.WIX, "w0", 3)]))
+    ground.ledger.commit(bob.lease, Commit(buried=[Buried(Side.WIX, "w0", 3)], shadowed={"e0"}))
     ground.ledger.join(bob.lease, ada.lease, ADA.contact_id)
     for run in (bob, ada):
         ground.ledger.release(run.lease)
@@ -134,16 +134,21 @@ def test_link_moves_whole_to_the_place_of_nothing(ground: Ground) -> None:
     assert moved.link.bases == {"overall": Base(Decimal(80), Decimal(4))}
     assert [delivery.new.dedupe_id for delivery in moved.deliveries] == ["event-1", "event-2"]
     assert ground.ledger.locate(ground.site_id, Side.WIX, "w0").key == key_of(ground, ADA)
-    assert ground.ledger.lease(bob.link.id).link.records == {}
+    assert moved.link.shadowed == {"e0"}
+    left = ground.ledger.lease(bob.link.id).link
+    assert (left.records, left.shadowed) == ({}, frozenset())
 
 
 def test_records_of_two_living_links_become_deliveries_of_the_one_that_stays(ground: Ground) -> None:
     bob, ada = a_link(ground, BOB, 1), a_link(ground, ADA, 2)
+    for run in (bob, ada):
+        ground.ledger.commit(run.lease, Commit(shadowed={f"behind {run.link.id}"}))
     ground.ledger.join(bob.lease, ada.lease, ADA.contact_id)
     for run in (bob, ada):
         ground.ledger.release(run.lease)
     stays = ground.ledger.lease(ada.link.id)
     assert {known.remote_id for known in stays.link.records.values()} == {"w2", "e2"}
+    assert stays.link.shadowed == {f"behind {run.link.id}" for run in (bob, ada)}
     hints = [one for one in stays.deliveries if one.new.payload == {"merged_from": BOB.contact_id}]
     assert {(one.new.remote_id, one.must_read) for one in hints} == {("w1", True), ("e1", True)}
     assert not ground.ledger.locate(ground.site_id, Side.WIX, "w1").is_on_file

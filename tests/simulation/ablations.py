@@ -197,6 +197,7 @@ PEOPLE_MECHANISMS: dict[str, tuple[Switch, ...]] = {
     "nearest contact": ((View, "_is_nearer", _always),),
     "erasure of every link": ((MemoryLedger, "hint_erasure", _nobody), (MemoryLedger, "links_of", _nobody)),
     "erasure with the last commit": ((MemoryLedger, "_erase_link", _nothing),),
+    "erasure of shadowed records": ((View, "shadowed_left", _nobody),),
     "grave of a contact": ((people_changes_module, "is_erased", _never),),
     "grave of an address": ((Resolver, "_is_erased_address", _never),),
 }

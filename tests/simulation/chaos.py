@@ -63,6 +63,9 @@ SCENES: dict[str, Options] = {
     "storm, contacts merge": Options(STORM, people=4, acts=12, merges=0.15),
     "storm, contacts merge, two attributes": Options(STORM, people=3, acts=12, merges=0.15, fields=(OVERALL, QUALITY)),
     "storm, people ask to be forgotten": Options(STORM, people=3, acts=12, erasures=0.12),
+    "storm, people ask to be forgotten, several records outside": Options(
+        STORM, people=2, acts=16, erasures=0.06, several=0.6, external=NO_REVISION
+    ),
     "storm, contacts merge and people ask to be forgotten": Options(
         STORM, people=4, entities=2, acts=16, merges=0.12, erasures=0.08
     ),

@@ -249,6 +249,10 @@ def remembered_after_erasure(world: World) -> Iterator[str]:
                     yield f"I20 rating {entry.remote_id} of {person.contact_id} is still on file"
                 if entry.remote_id in world.wix.records:
                     yield f"I20 rating {entry.remote_id} of {person.contact_id} lives on Wix"
+        for _, external_ref in world.entities:
+            for record in world.external.of(external_ref, person):
+                if record.remote_id in world.shadowed:
+                    yield f"I20 {record.remote_id} of {person.contact_id}, shadowed before, lives outside"
 
 
 def resurrected(world: World) -> Iterator[str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from sync_worker.model import Side
-from tests.simulation.chaos import memory_ledger
+from tests.simulation.chaos import NO_REVISION, memory_ledger
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.world import CALM, LedgerMaker, Options, World
 
@@ -82,6 +82,14 @@ def leaves(person: int) -> Act:
     return lambda world: world.erase(world.persons[person])
 
 
+def deletes_on_wix(person: int) -> Act:
+    def act(world: World) -> None:
+        mine = world.wix.of(world.entities[0][0], world.persons[person])
+        world.wix.visitor_deletes(mine[0].remote_id)
+
+    return act
+
+
 def leaves_quietly(person: int) -> Act:
     """Of the request only the contact's deletion is heard, and not that of each rating."""
 
@@ -92,6 +100,7 @@ def leaves_quietly(person: int) -> Act:
     return act
 
 
+SEVERAL_OUTSIDE = Options(CALM, people=3, external=NO_REVISION)
 STORIES: dict[str, PeopleStory] = {
     "merge of two who rated the same thing": PeopleStory(
         (merges(0, 1),), ([20], [1]), (rates(W, 0, 80), rates(W, 1, 20))
@@ -130,6 +139,18 @@ STORIES: dict[str, PeopleStory] = {
     "person asks to be forgotten before the rating has crossed": PeopleStory((rates(W, 0, 80), leaves(0)), ([], [])),
     "person of two contacts asks to be forgotten": PeopleStory((leaves(1),), ([], []), (rates(W, 0, 80), merges(0, 1))),
     "merge and request at once": PeopleStory((merges(0, 1), leaves(1)), ([], []), (rates(W, 0, 80), rates(W, 1, 20))),
+    "person who rated twice outside asks to be forgotten": PeopleStory(
+        (leaves(0),), ([20], [1]), (rates(E, 0, 2), rates(E, 0, 5), rates(W, 1, 20)), options=SEVERAL_OUTSIDE
+    ),
+    "person who rated twice outside and deleted one on Wix asks to be forgotten": PeopleStory(
+        (leaves(0),),
+        ([20], [1]),
+        (rates(E, 0, 2), rates(E, 0, 5), deletes_on_wix(0), rates(W, 1, 20)),
+        options=SEVERAL_OUTSIDE,
+    ),
+    "person of two contacts, one of whom rated twice outside, asks to be forgotten": PeopleStory(
+        (leaves(1),), ([], []), (rates(E, 0, 2), rates(E, 0, 5), rates(W, 1, 60), merges(0, 1)), options=SEVERAL_OUTSIDE
+    ),
     "what still comes under the address of a forgotten person is not kept": PeopleStory(
         (rates(E, 0, 4),), ([20], [1, 4]), (rates(W, 0, 80), rates(W, 1, 20), leaves(0))
     ),

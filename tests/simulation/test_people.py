@@ -20,6 +20,7 @@ MISSED = {
     "nearest contact": "chain of merges, all three rated",
     "erasure of every link": "person asks to be forgotten, told by the contact's deletion alone",
     "erasure with the last commit": "person who rated asks to be forgotten",
+    "erasure of shadowed records": "person who rated twice outside asks to be forgotten",
     "grave of a contact": "merge and request at once",
     "grave of an address": "what still comes under the address of a forgotten person is not kept",
 }

@@ -88,10 +88,16 @@ STORM = Faults(
 
 
 class _Stepping:
-    """A port whose every call is a place for the world to step in."""
+    """A port whose every call is a place for the world to step in. ``note``: told of each call that has worked."""
 
-    def __init__(self, target: Any, step: Callable[[str], None], name: str) -> None:
-        self._target, self._step, self._name = target, step, name
+    def __init__(
+        self,
+        target: Any,
+        step: Callable[[str], None],
+        name: str,
+        note: Callable[[str, tuple[Any, ...]], None] = lambda attribute, args: None,
+    ) -> None:
+        self._target, self._step, self._name, self._note = target, step, name, note
 
     def __getattr__(self, attribute: str) -> Any:
         value = getattr(self._target, attribute)
@@ -101,6 +107,7 @@ class _Stepping:
         def stepped(*args: Any, **kwargs: Any) -> Any:
             self._step(f"before {self._name}.{attribute}")
             result = value(*args, **kwargs)
+            self._note(attribute, args)
             self._step(f"after {self._name}.{attribute}")
             return result
 
@@ -124,6 +131,7 @@ class Options:
     workers: int = 3
     merges: float = 0.0  # chance that an act is a merge of two contacts
     erasures: float = 0.0  # chance that an act is the privacy request of a person
+    several: float = 0.2  # chance that somebody who has rated outside rates there again, where that may be
     sweeps: bool = True  # whether the world ends with sweeps
     sweeps_meanwhile: bool = False  # and whether some begin while everything happens
     parent_events: bool = False  # events outside name the rated thing, and only when the number of its records changes
@@ -157,6 +165,7 @@ class World:
         self.last_act: dict[tuple[int, str], int] = {}
         self.merged: list[tuple[Person, Person]] = []
         self.erased: list[Person] = []
+        self.shadowed: set[str] = set()  # every record that a run ever found to stand behind another one
         self.deleted_in_step: dict[Side, dict[str, tuple[tuple[int, str], int]]] = {side: {} for side in Side}
         self.ledger: Any = make_ledger(lambda: self.now)
         self.site: Site = self.ledger.add_site("instance-1", "own-service", options.policy, options.fields)
@@ -212,8 +221,12 @@ class World:
         step = self._step
         remotes = {side: _Stepping(remote, step, str(side)) for side, remote in self.remotes.items()}
         connection = Connection(remotes, self.people, self._children)
-        ledger: Ledger = _Stepping(self.ledger, step, "ledger")
+        ledger: Ledger = _Stepping(self.ledger, step, "ledger", self._note_shadowed)
         return Intake(ledger, self.guard, self, lambda site: connection, self, self._intent_id)
+
+    def _note_shadowed(self, attribute: str, args: tuple[Any, ...]) -> None:
+        if attribute == "commit":
+            self.shadowed |= args[1].shadowed
 
     def _children(self, parent_id: str) -> Iterator[Record]:
         self._step("before external.children")
@@ -416,7 +429,7 @@ class World:
     def _act_on(
         self, remote: MemoryRemote, record: Record | None, entity: EntityRef, person: Person, name: str, value: Decimal
     ) -> None:
-        rates_again = record is not None and not remote.capabilities.is_unique and self._chance(0.2)
+        rates_again = record is not None and not remote.capabilities.is_unique and self._chance(self.options.several)
         if record is None or rates_again:
             values = {name: value}
             if remote.capabilities.many_fields:

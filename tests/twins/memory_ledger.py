@@ -396,7 +396,8 @@ class MemoryLedger:
             )
             for slot, known in source.records.items():
                 self.by_remote[site_id, slot.side, known.remote_id] = target.link.id
-        row.link = replace(source, records={}, bases={}, state=LinkState.BURIED, writes=())
+        target.link = replace(target.link, shadowed=target.link.shadowed | source.shadowed)
+        row.link = replace(source, records={}, bases={}, state=LinkState.BURIED, writes=(), shadowed=frozenset())
         for key, link_id in self.grave_links.items():
             if link_id == source.id:
                 self.grave_links[key] = target.link.id
@@ -466,7 +467,7 @@ class MemoryLedger:
         family = self._family(site_id, self._path(site_id, link.key.contact_id)[-1])
         others = [self.links[one].link for one in self.links_of(site_id, link.key.contact_id) if one != link.id]
         self._rekey(row, replace(link.key, contact_id=f"erased-{link.id}"))
-        row.link = replace(row.link, records={}, bases={}, state=LinkState.BURIED, writes=())
+        row.link = replace(row.link, records={}, bases={}, state=LinkState.BURIED, writes=(), shadowed=frozenset())
         if all(one.state is LinkState.BURIED for one in others):
             self._forget_addresses(site_id, family)
 
