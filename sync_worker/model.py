@@ -94,7 +94,8 @@ class Record:
 
     ``values`` are in the remote's own units, by field: on Wix the one attribute (``{"overall": 80}``), on the
     external side the main value under ``"value"`` and each sub-rating under its name. ``revision`` is ``None``
-    where the remote has none. ``raw`` is the record as JSON, kept to send full updates.
+    where the remote has none. ``raw`` is the record as JSON, kept to send full updates. ``has_words``: a person wrote
+    a text in it; told only where accepted creates are known by that.
     """
 
     remote_id: str
@@ -105,6 +106,7 @@ class Record:
     entity: EntityRef | None = None
     person: Person = Person()
     raw: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    has_words: bool = False
 
     @property
     def is_visible(self) -> bool:
@@ -346,7 +348,8 @@ class NewDelivery:
     for thin senders (then it is absorbed only by an equal row that no run has taken yet). ``change``: ``upsert``,
     ``delete``, ``erase`` (our own hint after a privacy request), or a word of its own for what is not a rating:
     ``contact_changed``, ``contact_merged``, ``contact_deleted``, ``app_installed``, ``app_removed``,
-    ``parent_changed`` (something about the ratings of the thing ``remote_id``).
+    ``parent_changed`` (something about the ratings of the thing ``remote_id``), ``create_failed`` (an accepted create
+    was not carried out; the payload's ``entity`` and ``email`` tell which).
     """
 
     side: Side

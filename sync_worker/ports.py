@@ -53,6 +53,9 @@ class Capabilities:
     delete_is_final: bool = False  # a delete event for the id on file needs no look
     many_fields: bool = False  # one record holds the main value and sub-ratings
     create_is_async: bool = False  # a create has no record in its answer: it shows itself later, or never
+    confirm_seconds: float = 900.0  # how long an accepted create may take to show; then a person looks
+    correlates_value: bool = True  # a record with another value is not taken for an accepted create
+    correlates_text: bool = False  # nor one with a person's own words: ours have none
     can_create: bool = True
     can_update: bool = True
     can_delete: bool = True

@@ -6,7 +6,9 @@ only to learn the key.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sync_worker.errors import Held
 from sync_worker.hold_keys import (
@@ -35,6 +37,8 @@ from sync_worker.model import (
 from sync_worker.ports import ERASED, Closing, Connection, Ledger
 from sync_worker.view import BURIED, tells_of_the_dead
 
+NOT_AWAITED = Closing(InboxState.DONE, "create_failed, not awaited")
+
 
 @dataclass(frozen=True, slots=True)
 class Resolver:
@@ -49,6 +53,8 @@ class Resolver:
         new = delivery.new
         if new.change == "erase":
             return ERASED  # its link was erased before its turn came
+        if new.change == "create_failed":
+            return self._key_of_failed(new.payload)
         located = self.ledger.locate(self.site.id, new.side, new.remote_id)
         if located.is_on_file and located.key is not None:
             return located.key
@@ -64,6 +70,17 @@ class Resolver:
         if record is None:
             return self._bury(Buried(new.side, new.remote_id)) or BURIED
         return self._key_from(record, new.side)
+
+    def _key_of_failed(self, payload: Mapping[str, Any]) -> RatingKey | Closing:
+        """Whose create was not carried out, as far as the event tells. Only what we know can wait for it."""
+        entity_id, group = payload.get("entity") or (None, "")
+        entity = self.ledger.entity(self.site.id, Side.EXTERNAL, EntityRef(entity_id, group)) if entity_id else None
+        email = payload.get("email")
+        contact = self.ledger.contact(self.site.id, email=email) if email else None
+        if entity is None or contact is None:
+            return NOT_AWAITED
+        key = RatingKey(self.site.id, entity.id, contact.contact_id)
+        return key if self.ledger.link_id(key) is not None else NOT_AWAITED
 
     def _bury(self, grave: Buried) -> RatingKey | None:
         """The key if a run has put the record on file just now: it is that link's to say whether the record is gone."""

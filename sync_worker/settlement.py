@@ -132,8 +132,7 @@ class Settlement:
 
     def _landed(self, record: Record) -> Settled | None:
         if record.revision is None:
-            waits = self._may_show_hidden and not record.is_visible  # until a moderator publishes it
-            return self._as_shown(record) if waits or self._has_targets(record) else None
+            return self._landed_unnumbered(record)
         first = self._first_revision
         if record.revision < first:
             return None
@@ -145,6 +144,22 @@ class Settlement:
             self._note_covered(record.remote_id, range(first, record.revision))
             return None
         return self._as_shown(echo)
+
+    def _landed_unnumbered(self, record: Record) -> Settled | None:
+        """Without a revision: by what the record shows."""
+        if self._may_show_hidden and self._is_somebodys_own(record):
+            return None
+        waits = self._may_show_hidden and not record.is_visible  # until a moderator publishes it
+        if waits or self._has_targets(record):
+            return self._as_shown(record)
+        can = self.view.remote(self.intent.slot.side).capabilities
+        if self._may_show_hidden and not can.correlates_value:
+            return Settled(self._known(record), dict(self.intent.targets))  # ours, and changed since
+        return None
+
+    def _is_somebodys_own(self, record: Record) -> bool:
+        """Given in the meantime: ours has no words."""
+        return self.view.remote(self.intent.slot.side).capabilities.correlates_text and record.has_words
 
     def _note_covered(self, remote_id: str, revisions: range) -> None:
         """Edits that our write may have covered, where it named no revision: with their values, if a delivery told."""

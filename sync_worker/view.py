@@ -20,6 +20,7 @@ BURIED = Closing(InboxState.DONE, "buried")
 UNSEEN = Closing(InboxState.DONE, "buried_with_unseen_edit")
 NOT_MAPPED = Closing(InboxState.DONE, "attribute_not_mapped")
 SUPERSEDED = Closing(InboxState.SUPERSEDED)
+CREATE_FAILED = Closing(InboxState.DONE, "create_failed")
 SHADOWED = Closing(InboxState.DONE, "shadowed")
 
 
@@ -126,6 +127,8 @@ class View:
             self.erases = True
         elif delivery.new.change == "delete":
             self._hear_delete(delivery, slot)
+        elif delivery.new.change == "create_failed":
+            self.closings[delivery.id] = CREATE_FAILED  # nothing waits for that create (any more)
         elif slot is not None:
             self._hear_known(delivery, slot)
         else:

@@ -6,7 +6,7 @@ its intent is open, and a crash leaves it to be settled by looking.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
@@ -24,8 +24,10 @@ from sync_worker.lease_keeper import LeaseKeeper
 from sync_worker.model import (
     Base,
     Buried,
+    Delivery,
     Draft,
     HistoryEntry,
+    InboxState,
     Intent,
     IntentState,
     Known,
@@ -36,7 +38,7 @@ from sync_worker.model import (
     Slot,
 )
 from sync_worker.plan import Delete, Write
-from sync_worker.ports import Commit, Guard, Ledger, Run
+from sync_worker.ports import Closing, Commit, Guard, Ledger, Run
 from sync_worker.scale import OffScale
 from sync_worker.settlement import Settlement
 from sync_worker.sight import seen, to_fields
@@ -45,9 +47,9 @@ from sync_worker.story import line_of_fight, lines_of_removal, lines_of_write
 from sync_worker.view import View
 
 WRITES_PER_HOUR = 12
-CONFIRM_WITHIN_SECONDS = 900.0  # an accepted create that does not show by then is a person's to look at
 ACCEPTED = "create_accepted"
 AWAITING = "awaiting_confirmation"
+CREATE_FAILED = "create_failed"
 MERGED, SHADOWED = "merged", "shadowed"  # why a record beside the one on file is removed
 
 
@@ -266,16 +268,33 @@ class Writing:
 
         Nothing is sent again before a person has released it.
         """
-        shows_late = self.view.remote(intent.slot.side).capabilities.create_is_async
-        if intent.operation is Operation.CREATE and shows_late and self.view.sights[intent.slot].remote_id is None:
-            if self.run.now - intent.opened_at < CONFIRM_WITHIN_SECONDS:
+        can = self.view.remote(intent.slot.side).capabilities
+        is_missing = self.view.sights[intent.slot].remote_id is None
+        if intent.operation is Operation.CREATE and can.create_is_async and is_missing:
+            if failures := self._failures_of(intent):
+                self._stand_still(intent, CREATE_FAILED, intent_state=IntentState.ABANDONED, told=failures)
+                raise Held(CREATE_FAILED)
+            if self.run.now - intent.opened_at < can.confirm_seconds:
                 raise Unconfirmed
             if any(delivery.reason == ACCEPTED for delivery in self.run.deliveries):
-                note = HistoryEntry("hold", intent.slot.side, "", reason=AWAITING, intent_id=intent.id)
-                self.keeper.commit(Commit(link_state=LinkState.HELD, history=[note]))
+                self._stand_still(intent, AWAITING)
                 raise Held(AWAITING)
         if self.run.link.state is LinkState.HELD:
             raise Held(AWAITING)
+
+    def _failures_of(self, intent: Intent) -> list[Delivery]:
+        """Deliveries that tell that the create was not carried out. An older one tells of an older try."""
+        told = [one for one in self.run.deliveries if one.new.change == "create_failed"]
+        return [one for one in told if one.received_at and one.received_at.timestamp() >= intent.opened_at]
+
+    def _stand_still(
+        self, intent: Intent, reason: str, *, intent_state: IntentState | None = None, told: Sequence[Delivery] = ()
+    ) -> None:
+        """The link rests until a person decides. ``told``: deliveries that end here, if another one waits."""
+        note = HistoryEntry("hold", intent.slot.side, "", reason=reason, intent_id=intent.id)
+        waits = len(told) < len(self.run.deliveries)
+        ends = {one.id: Closing(InboxState.DONE, reason) for one in told} if waits else {}
+        self.keeper.commit(Commit(link_state=LinkState.HELD, intent_state=intent_state, history=[note], closings=ends))
 
     # -- remembering
 

@@ -12,7 +12,7 @@ from jmespath.exceptions import JMESPathError
 
 from sync_worker import exact_json
 from sync_worker.connector.manifest import Manifest
-from sync_worker.connector.reading import remote_id_of
+from sync_worker.connector.reading import read_subject, remote_id_of
 from sync_worker.connector.schema_webhook import EventRule, Handshake, Webhook
 from sync_worker.connector.signatures import Received, Verified, verified
 from sync_worker.errors import Permanent
@@ -107,7 +107,7 @@ def _delivery(reader: _Reader, item: Mapping[str, Any], number: int | None) -> N
         dedupe_id=_dedupe_id(reader, item, number),
         change=rule.change,
         remote_id=_remote_id(reader, rule, item),
-        payload=item,
+        payload=_of_failed(reader, item) if rule.change == "create_failed" else item,
         revision=sequence if reader.manifest.fields.revision is not None else None,
         sequence=sequence,
     )
@@ -115,7 +115,7 @@ def _delivery(reader: _Reader, item: Mapping[str, Any], number: int | None) -> N
 
 def _rule(reader: _Reader, item: Mapping[str, Any]) -> EventRule | Ignored:
     name = _event_name(reader, item)
-    rules = [rule for rule in reader.webhook.events if rule.match == name]
+    rules = [rule for rule in reader.manifest.event_rules if rule.match == name]
     if not rules:
         return Ignored("unknown_event_type")
     fitting = [rule for rule in rules if rule.when is None or rule.when.search(item)]
@@ -124,7 +124,19 @@ def _rule(reader: _Reader, item: Mapping[str, Any]) -> EventRule | Ignored:
     return fitting[0]
 
 
+def _of_failed(reader: _Reader, item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What was told of a create that was not carried out, and whose it was."""
+    path = reader.webhook.record_path
+    entity, email = read_subject(reader.manifest, path.search(item) if path is not None else item)
+    return {"told": item, "entity": [entity.entity_id, entity.group] if entity else None, "email": email}
+
+
 def _event_name(reader: _Reader, item: Mapping[str, Any]) -> Any:
+    name = _given_name(reader, item)
+    return reader.webhook.event.default if name in (None, "") else name
+
+
+def _given_name(reader: _Reader, item: Mapping[str, Any]) -> Any:
     event, request = reader.webhook.event, reader.request
     if event.header is not None:
         return request.headers.get(event.header.lower())

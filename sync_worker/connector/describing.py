@@ -52,8 +52,8 @@ def _writes(manifest: Manifest) -> Iterator[tuple[str, str]]:
     for name in ("create", "update", "delete"):
         yield name, "yes" if getattr(operations, name) is not None else "no"
     if operations.create_async is not None:
-        wait = operations.create_async.wait_s
-        yield "create", f"yes, asynchronously: the record shows itself within {wait} s or never"
+        wait, marks = operations.create_async.wait_s, ", ".join(operations.create_async.correlate_on)
+        yield "create", f"yes, asynchronously: the record shows itself within {wait} s or never (known by {marks})"
     if operations.delete is not None and operations.delete_means in ("trash", "hide"):
         yield "delete", "moves to the trash" if operations.delete_means == "trash" else "hides the record"
 

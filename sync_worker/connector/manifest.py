@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 from pydantic import Field, model_validator
 
 from sync_worker.connector.schema import Path, Strict
-from sync_worker.connector.schema_calls import Operations, OperationSpec
+from sync_worker.connector.schema_calls import CreateAsync, Operations, OperationSpec
 from sync_worker.connector.schema_examples import Examples
 from sync_worker.connector.schema_http import Auth, Http, NoAuth
 from sync_worker.connector.schema_record import AttributesList, Fields, Identity, KeyPart, ScaleSection, States, Text
-from sync_worker.connector.schema_webhook import Webhook
+from sync_worker.connector.schema_webhook import EventRule, Webhook
 from sync_worker.ports import Capabilities
 
 PARENT = "entity.external_id"
@@ -72,6 +72,7 @@ class Manifest(Strict):
             trusts_payload=self.webhook is not None and self.webhook.trusts_payload,
             many_fields=bool(self.attributes or self.attributes_list),
             create_is_async=operations.create_async is not None,
+            **_confirmation(operations.create_async),
             can_create=operations.create is not None,
             can_update=operations.update is not None,
             can_delete=operations.delete is not None,
@@ -80,6 +81,20 @@ class Manifest(Strict):
             ),
             skips_without_email=self.identity.when_missing == "skip",
         )
+
+    @property
+    def correlates_text(self) -> bool:
+        """Whether accepted creates are known by having no person's words."""
+        waits = self.operations.create_async
+        return waits is not None and "text_hash" in waits.correlate_on
+
+    @property
+    def event_rules(self) -> tuple[EventRule, ...]:
+        """What each event means; ``create_async.fail_event`` is one of them."""
+        waits = self.operations.create_async
+        rules = self.webhook.events if self.webhook is not None else ()
+        failed = waits.fail_event if waits is not None else None
+        return (*rules, EventRule(match=failed, change="create_failed")) if failed is not None else rules
 
     @property
     def first_policies(self) -> dict[str, str]:
@@ -129,6 +144,20 @@ class Manifest(Strict):
         return self
 
     @model_validator(mode="after")
+    def _failures_can_be_heard(self) -> Manifest:
+        waits, webhook = self.operations.create_async, self.webhook
+        failed = waits.fail_event if waits is not None else None
+        if waits is None and webhook is not None and any(rule.change == "create_failed" for rule in webhook.events):
+            raise ValueError("webhook.events: create_failed needs operations.create_async: other creates fail at once")
+        if failed is None:
+            return self
+        if webhook is None or webhook.event.const not in (None, failed):
+            raise ValueError(f"operations.create_async.fail_event: no webhook can ever name the event {failed!r}")
+        if any(rule.match == failed for rule in webhook.events):
+            raise ValueError(f"operations.create_async.fail_event: {failed!r} is in webhook.events, too; name it once")
+        return self
+
+    @model_validator(mode="after")
     def _addresses_fit(self) -> Manifest:
         if self.webhook is not None:
             for rule in self.webhook.events:
@@ -150,6 +179,17 @@ class Manifest(Strict):
     @property
     def host(self) -> str:
         return urlsplit(self.base_url).hostname or ""
+
+
+def _confirmation(waits: CreateAsync | None) -> dict[str, Any]:
+    """How an accepted create is waited for."""
+    if waits is None:
+        return {}
+    return {
+        "confirm_seconds": float(waits.wait_s),
+        "correlates_value": "value" in waits.correlate_on,
+        "correlates_text": "text_hash" in waits.correlate_on,
+    }
 
 
 def _names_revision(operation: object) -> bool:

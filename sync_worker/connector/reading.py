@@ -35,6 +35,9 @@ class Texts:
     body: str | None = None
 
 
+NO_TEXTS = Texts()
+
+
 def read_record(manifest: Manifest, resource: Any, context: Context = NO_CONTEXT) -> Record:
     """The record that a resource of the system is. ``context``: what the request for it knew.
 
@@ -51,7 +54,22 @@ def read_record(manifest: Manifest, resource: Any, context: Context = NO_CONTEXT
         entity=reader.entity(),
         person=Person(email=reader.email(), name=reader.text("author")),
         raw=resource,
+        has_words=manifest.correlates_text and read_texts(manifest, resource, context) != NO_TEXTS,
     )
+
+
+def read_subject(manifest: Manifest, resource: Any) -> tuple[EntityRef | None, str | None]:
+    """What is rated and by which address, as far as a resource tells that is no whole record."""
+    if not isinstance(resource, Mapping):
+        return None, None
+    reader = _Reader(manifest, resource, NO_CONTEXT)
+    found: list[Any] = []
+    for read in (reader.entity, reader.email):
+        try:
+            found.append(read())
+        except Permanent:
+            found.append(None)
+    return found[0], found[1]
 
 
 def read_values(manifest: Manifest, resource: Mapping[str, Any]) -> dict[str, Decimal]:

@@ -142,7 +142,10 @@ class CreateAsync(Strict):
     """The create is accepted now and carried out later, or never: the record is known once it shows itself."""
 
     correlate_on: tuple[Literal["entity", "email", "value", "text_hash"], ...] = ("entity", "email")
+    """By what the record is known again. Without ``value`` it may show another one, which counts as an edit since;
+    with ``text_hash`` a record with a person's own words is never taken for ours."""
     fail_event: str | None = None
+    """Name of the event that tells that a create was not carried out: a person is told at once."""
     wait_s: int = Field(default=900, gt=0)
     """How long until a person is told."""
 

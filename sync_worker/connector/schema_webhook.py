@@ -213,6 +213,8 @@ class EventName(Strict):
     claim: str | None = None
     """A claim of the JWT that verified the delivery."""
     const: str | None = None
+    default: str | None = None
+    """The name of an event that has none there."""
 
     @model_validator(mode="after")
     def _is_one_place(self) -> EventName:

@@ -179,6 +179,8 @@ MECHANISMS: dict[str, tuple[Switch, ...]] = {
         (story_module, "_gap", _nobody),
     ),
     "waiting for an accepted create": ((Writing, "_wait_for", _nothing),),
+    "hearing of a failed create": ((Writing, "_failures_of", _nobody),),
+    "text of an accepted create": ((Settlement, "_is_somebodys_own", _never),),
     "shadowing": ((View, "_shadow", _nothing),),
     "hints for children": ((Children, "hints_of", _nobody),),
     "refusing what is not offered": ((LinkRun, "_refusal_of", _nothing),),

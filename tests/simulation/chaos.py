@@ -31,7 +31,7 @@ PLATFORMS: dict[str, Options] = {
     "woocommerce": Options(STORM, external=NO_REVISION),
     "fera": Options(STORM, external=NO_REVISION, moderation=True),
     "bigcommerce": Options(STORM, external=NO_REVISION, parent_events=True),
-    "late creates, no updates, no deletes": Options(replace(STORM, vanish=0.1), external=LATE_CREATE),
+    "late creates, no updates, no deletes": Options(replace(STORM, vanish=0.1, fail=0.1), external=LATE_CREATE),
 }
 SCENES: dict[str, Options] = {
     "calm": Options(CALM),

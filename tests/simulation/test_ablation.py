@@ -63,6 +63,8 @@ GUARDED = {
     "gap record",  # tests/simulation/test_settlement.py
     # tests/simulation/test_platforms.py
     "waiting for an accepted create",
+    "hearing of a failed create",
+    "text of an accepted create",
     "hints for children",
     "refusing what is not offered",
 }

@@ -8,7 +8,8 @@ from decimal import Decimal
 
 import pytest
 
-from sync_worker.model import EntityRef, NewDelivery, Policy, RecordState, Side
+from sync_worker.adapters.ledger_admin import LedgerAdmin
+from sync_worker.model import Draft, EntityRef, NewDelivery, Policy, RecordState, Side
 from tests.simulation.ablations import without
 from tests.simulation.chaos import LATE_CREATE, NO_REVISION, memory_ledger, sql_ledger
 from tests.simulation.oracles import broken_invariants
@@ -107,6 +108,124 @@ def test_lost_answer_of_a_late_create_is_sent_twice_without_the_wait() -> None:
     assert twice() == 1
     with without("waiting for an accepted create"):
         assert twice() > 1
+
+
+def fails_late(world: World) -> list[Callable[[], None]]:
+    """Accepted creates fail; when, is the test's to say."""
+    world.external.fails = lambda: True
+    told: list[Callable[[], None]] = []
+    world.external.later = told.append
+    return told
+
+
+def test_create_that_is_told_to_have_failed_is_held_at_once_and_sent_again_only_on_release(
+    make_ledger: LedgerMaker,
+) -> None:
+    world = a_world(make_ledger, external=LATE)
+    told, began = fails_late(world), world.now
+    rates(W, overall=80)(world)
+    deliver_all(world)
+    told[0]()
+    world.drain()
+    assert (held_reasons(world), creates(world), world.ledger.open_intents()) == ({"create_failed"}, 1, 0)
+    assert world.now - began < 120, "it waited although it had been told"
+    world.sweep()
+    world.drain()
+    assert creates(world) == 1, "a sweep sent it again"
+    world.external.fails, world.external.later = lambda: False, lambda show: show()
+    release_all(world)
+    assert (ending_of(world), creates(world), held_reasons(world)) == (("80", "4"), 2, set())
+
+
+def test_failed_create_is_waited_for_in_vain_without_hearing_of_it() -> None:
+    with without("hearing of a failed create"):
+        world = a_world(external=LATE)
+        told = fails_late(world)
+        rates(W, overall=80)(world)
+        deliver_all(world)
+        told[0]()
+        world.drain()
+    assert held_reasons(world) == {"awaiting_confirmation"}
+
+
+def test_failure_of_an_older_try_does_not_end_the_wait_for_a_newer_one(make_ledger: LedgerMaker) -> None:
+    world = a_world(make_ledger, external=LATE)
+    told = fails_late(world)
+    rates(W, overall=80)(world)
+    deliver_all(world)
+    told[0]()
+    late = world.webhooks[-1]
+    world.drain()
+    world.external.fails = lambda: False
+    release_all(world, until_quiet=False)
+    world.external.later = lambda show: show()
+    world.webhooks.append(replace(late, dedupe_id="again"))
+    told[1]()
+    world.drain()
+    assert (ending_of(world), creates(world), held_reasons(world)) == (("80", "4"), 2, set())
+
+
+def test_failure_that_nobody_waits_for_ends_quietly() -> None:
+    world = a_world(external=LATE)
+    for email in (world.persons[0].email, "nobody@example.com", None):
+        world.external.on_failure(Draft({}, world.entities[0][1], replace(world.persons[0], email=email)))
+    world.drain()
+    assert (held_reasons(world), world.ledger.open_count(), creates(world)) == (set(), 0, 0)
+
+
+def test_late_create_that_shows_another_value_was_edited_since_where_its_value_does_not_mark_it(
+    make_ledger: LedgerMaker,
+) -> None:
+    world = a_world(make_ledger, external=replace(LATE, correlates_value=False))
+    world.external.normalise = lambda name, value: Decimal(2)
+    rates(W, overall=80)(world)
+    world.drain()
+    assert (ending_of(world), creates(world), held_reasons(world)) == (("40", "2"), 1, set())
+
+
+def rated_with_words_while_a_create_waits() -> World:
+    world = a_world(external=replace(LATE, correlates_value=False, correlates_text=True))
+    world.external.later = lambda show: world.showing.append((world.now + 200, show))
+    rates(W, overall=80)(world)
+    deliver_all(world)
+    world.external.visitor_rates(world.entities[0][1], world.persons[0], {"value": Decimal(2)}, words=True)
+    world.drain()
+    return world
+
+
+def test_review_with_a_persons_words_is_not_taken_for_an_accepted_create() -> None:
+    world = rated_with_words_while_a_create_waits()
+    assert [str(one.values["overall"]) for one in world.wix.records.values()] == ["80"]
+    assert not any(entry.by_us for entry in world.wix.journal), "it overwrote the rating on Wix, as an edit of ours"
+    assert (len(world.external.records), creates(world), held_reasons(world)) == (2, 1, set())
+
+
+def test_review_with_a_persons_words_is_taken_for_ours_without_the_look_at_its_text() -> None:
+    with without("text of an accepted create"):
+        world = rated_with_words_while_a_create_waits()
+    assert any(entry.by_us for entry in world.wix.journal)
+
+
+def deliver_all(world: World) -> None:
+    """Work until only time is left to pass."""
+    while world.webhooks or world.queue or world.workers:
+        if world.webhooks:
+            world.deliver(0)
+        if world.queue:
+            world.start_worker(world.queue.pop(0))
+        if world.workers:
+            world.step_worker(0)
+
+
+def held_ids(world: World) -> list[int]:
+    if hasattr(world.ledger, "engine"):
+        return [one.inbox_id for one in LedgerAdmin(world.ledger.engine).held()]
+    return [inbox_id for inbox_id, row in world.ledger.inbox.items() if str(row.delivery.state) == "held"]
+
+
+def release_all(world: World, *, until_quiet: bool = True) -> None:
+    world.queue += world.ledger.release_held(world.site.id, inbox_ids=held_ids(world))
+    world.drain() if until_quiet else deliver_all(world)
 
 
 # -- operations that are not there

@@ -18,6 +18,7 @@ from sync_worker.errors import Duplicate, Gone, SyncError
 from sync_worker.intake import Intake
 from sync_worker.model import (
     Contact,
+    Draft,
     EntityRef,
     NewDelivery,
     Person,
@@ -63,6 +64,7 @@ class Faults:
     broker_loss: float = 0.0
     find_lag: float = 0.0
     vanish: float = 0.0  # an accepted create never shows
+    fail: float = 0.0  # nor this one, and an event says so
     clock_jump: float = 0.0
     list_skip: float = 0.0
     list_cut: float = 0.0
@@ -189,6 +191,8 @@ class World:
         remote.find_lags = lambda: self._chance(self.faults.find_lag)
         remote.later = self._show_later
         remote.vanishes = lambda: self._chance(self.faults.vanish)
+        remote.fails = lambda: self._chance(self.faults.fail)
+        remote.on_failure = self.tell_of_failure
         remote.list_skips = lambda: self._chance(self.faults.list_skip)
         remote.list_is_cut = lambda: self._chance(self.faults.list_cut)
         if side is Side.EXTERNAL and self.options.normalises:
@@ -285,6 +289,15 @@ class World:
         self.webhooks.append(delivery)
         while self._chance(self.faults.duplicate):
             self.webhooks.append(delivery)
+
+    def tell_of_failure(self, draft: Draft) -> None:
+        """An accepted create was not carried out."""
+        self.next_event += 1
+        told = {"entity": [draft.entity.entity_id, draft.entity.group], "email": draft.person.email}
+        number = f"event-{self.next_event}"
+        self.webhooks.append(
+            NewDelivery(Side.EXTERNAL, "own-service", number, "create_failed", f"failed:{number}", told)
+        )
 
     def _changes_the_count(self, event: RemoteEvent) -> bool:
         return event.is_created or event.change == "delete"

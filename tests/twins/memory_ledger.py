@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 from sync_worker.errors import LeaseLost, Permanent, Transient
 from sync_worker.hold_keys import address_grave, contact_grave, contact_hold_key, email_hold_key, erased_id
@@ -117,7 +118,8 @@ class MemoryLedger:
         if (twin := self._absorbs(delivery)) is not None:
             return Stored(twin, is_duplicate=True)
         inbox_id = len(self.inbox) + 1
-        self.inbox[inbox_id] = _Row(Delivery(inbox_id, delivery), self.now(), self.now() + 5.0)
+        stored = Delivery(inbox_id, delivery, received_at=datetime.fromtimestamp(self.now(), UTC))
+        self.inbox[inbox_id] = _Row(stored, self.now(), self.now() + 5.0)
         if delivery.dedupe_id is not None:
             self.dedupe[delivery.side, delivery.source, delivery.dedupe_id] = inbox_id
         return Stored(inbox_id, is_duplicate=False)

@@ -69,6 +69,8 @@ class MemoryRemote:
     find_lags: Callable[[], bool] = lambda: False
     later: Callable[[Callable[[], None]], None] = lambda show: show()
     vanishes: Callable[[], bool] = lambda: False
+    fails: Callable[[], bool] = lambda: False  # an accepted create is not carried out, and that is told
+    on_failure: Callable[[Draft], None] = lambda draft: None
     is_unknown: Callable[[Person], bool] = lambda person: False
     list_skips: Callable[[], bool] = lambda: False  # a listing leaves a record out
     list_is_cut: Callable[[], bool] = lambda: False  # a listing ends with an empty page
@@ -145,8 +147,12 @@ class MemoryRemote:
         """Create it some time later; what somebody else has rated in the meantime may refuse it."""
         if self.vanishes():
             return
+        fails = self.fails()
 
         def show() -> None:
+            if fails:
+                self.on_failure(draft)
+                return
             with suppress(Duplicate):
                 self._create(draft.entity, draft.person, draft.values, self.new_state, by_us=True)
 
@@ -176,8 +182,10 @@ class MemoryRemote:
 
     # -- what visitors and moderators do
 
-    def visitor_rates(self, entity: EntityRef, person: Person, values: Mapping[str, Decimal]) -> Record:
-        return self._create(entity, person, values, RecordState.PUBLISHED, by_us=False)
+    def visitor_rates(
+        self, entity: EntityRef, person: Person, values: Mapping[str, Decimal], *, words: bool = False
+    ) -> Record:
+        return self._create(entity, person, values, RecordState.PUBLISHED, by_us=False, words=words)
 
     def visitor_changes(self, remote_id: str, values: Mapping[str, Decimal]) -> Record:
         record = self._existing(remote_id)
@@ -214,7 +222,14 @@ class MemoryRemote:
         return self.records[remote_id]
 
     def _create(
-        self, entity: EntityRef, person: Person, values: Mapping[str, Decimal], state: RecordState, *, by_us: bool
+        self,
+        entity: EntityRef,
+        person: Person,
+        values: Mapping[str, Decimal],
+        state: RecordState,
+        *,
+        by_us: bool,
+        words: bool = False,
     ) -> Record:
         if self.capabilities.is_unique and (twin := self._twin(entity, person, values)) is not None:
             raise Duplicate(twin.remote_id)
@@ -226,6 +241,7 @@ class MemoryRemote:
             state=state,
             entity=entity,
             person=self._owner(person),
+            has_words=words,
         )
         self._note(by_us, "create", None, record)
         return self._store(record, "upsert", by_us=by_us, is_created=True)
