@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from sync_worker.connector.manifest import Manifest
-from sync_worker.connector.reading import read_record, read_texts
+from sync_worker.connector.reading import read_details, read_record, read_texts
 from sync_worker.connector.schema_examples import DeliveryExample, RecordExample
 from sync_worker.connector.schema_record import STATES
 from sync_worker.connector.schema_webhook import BasicVerify, JwtVerify, Verify
@@ -103,6 +103,7 @@ def _record_wrong(manifest: Manifest, example: RecordExample) -> str:
     try:
         record = read_record(manifest, example.resource, context)
         texts = read_texts(manifest, example.resource, context)
+        details = read_details(manifest, example.resource, context)
     except Permanent as error:
         return "" if example.expect == "malformed" else error.message
     if isinstance(example.expect, str):
@@ -119,6 +120,7 @@ def _record_wrong(manifest: Manifest, example: RecordExample) -> str:
         "revision": record.revision,
         "title": texts.title,
         "body": texts.body,
+        **details,
     }
     for name in sorted(example.expect.model_fields_set):
         wanted = getattr(example.expect, name)

@@ -85,6 +85,15 @@ def read_texts(manifest: Manifest, resource: Mapping[str, Any], context: Context
     return Texts(**{name: text if text and text != placeholders[name] else None for name, text in found.items()})
 
 
+def read_details(manifest: Manifest, resource: Mapping[str, Any], context: Context = NO_CONTEXT) -> dict[str, Any]:
+    """What a record says beyond our use of it, by field. Raises Permanent."""
+    fields = {name: getattr(manifest.fields, name) for name in ("created_at", "updated_at", "language", "verified")}
+    return {
+        name: _converted(field, _source(field, resource, context)) if field is not None else None
+        for name, field in fields.items()
+    }
+
+
 def created_at(manifest: Manifest, resource: Mapping[str, Any]) -> datetime | None:
     """When a record was made, if the manifest says where that is. Raises Permanent."""
     field = manifest.fields.created_at

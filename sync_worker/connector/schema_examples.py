@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -46,6 +47,10 @@ class RecordResult(Strict):
     revision: int | None = None
     title: str | None = None
     body: str | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    language: str | None = None
+    verified: bool | None = None
 
     @model_validator(mode="after")
     def _says_something(self) -> RecordResult:

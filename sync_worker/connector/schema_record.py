@@ -83,6 +83,7 @@ class Fields(Strict):
     """A whole number that grows by one with each change; not a time."""
     language: FieldPath | None = None
     verified: FieldPath | None = None
+    """``updated_at``, ``language`` and ``verified`` are for your samples: nothing is decided by them."""
 
 
 class AttributesList(Strict):
