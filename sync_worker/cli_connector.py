@@ -151,7 +151,7 @@ def _set_up(file: Path) -> Manifest:
 
 
 def _delivery(manifest: Manifest, file: Path) -> Finding:
-    from webhook_gateway.external import read_deliveries
+    from webhook_gateway.external import Unreadable, read_deliveries
     from webhook_gateway.wix import Ignored, Rejected
 
     request = at_its_time(captured(file.read_bytes()), time.time())
@@ -163,7 +163,7 @@ def _delivery(manifest: Manifest, file: Path) -> Finding:
         return Finding(what, "; ".join(["it is not verified", *diagnose(manifest, request)]))
     reading = read_deliveries(manifest, request.body, request.headers, request.query, request.now)
     match reading:
-        case Rejected(reason):
+        case Unreadable(reason):
             return Finding(what, f"it is verified, but not in the form of the manifest ({reason})")
         case Ignored(reason):
             return Finding(f"{what}: verified, and ignored ({reason})")

@@ -29,7 +29,7 @@ gateway_requests = Counter(
     ["source", "result"],
 )
 gateway_rejections = Counter(
-    "ratings_sync_gateway_rejections", "Webhooks that were not verified, and why", ["source", "reason"]
+    "ratings_sync_gateway_rejections", "Webhooks that were refused, and why", ["source", "reason"]
 )
 gateway_answer_seconds = Histogram(
     "ratings_sync_gateway_answer_seconds", "From the first byte to the answer", ["source"], buckets=ANSWER_BUCKETS

@@ -1,7 +1,7 @@
 """The door: verify, commit to the inbox, ring, answer. No business code, no reads of mappings.
 
     bytes ── size limit ── signature ── inbox row committed ── doorbell (bounded) ── 200
-              413, 400       401          503 + Retry-After       may fail: the sweeper rings
+              413, 400    401, 422       503 + Retry-After       may fail: the sweeper rings
 
 Wix gives a webhook 1,250 ms and takes anything but 200 for a failure.
 """
@@ -29,13 +29,15 @@ from sync_worker.errors import Transient
 from sync_worker.model import NewDelivery
 from sync_worker.ports import Bell, Stored
 from webhook_gateway import external, wix
-from webhook_gateway.external import Greeted, Reading
-from webhook_gateway.forgery_limit import MINUTE_SECONDS, ForgeryLimit
+from webhook_gateway.external import Greeted, Reading, Unreadable
+from webhook_gateway.forgery_limit import ForgeryLimit
 from webhook_gateway.wix import Ignored, Rejected
 
 MAX_BODY_BYTES = 256 * 1024
 ANSWER_SECONDS = 1.0
 RETRY_AFTER_SECONDS = 30
+OK = 200
+UNREADABLE = "verified, but not in the form that the connector's manifest describes"
 
 log = structlog.get_logger(__name__)
 
@@ -159,6 +161,8 @@ class Door:
             case Ignored(reason):
                 log.info("delivery_ignored", source=source, reason=reason)
                 return _acknowledged(source, webhook, "ignored")
+            case Unreadable(reason, readable):
+                return self._refuse(source, reason, readable)
             case Greeted():
                 log.info("delivery_handshake", source=source)
                 return _acknowledged(source, webhook, "handshake")
@@ -169,15 +173,25 @@ class Door:
 
     def _reject(self, source: str, reason: str) -> Response:
         metrics.gateway_rejections.labels(source, reason).inc()
-        beyond = self._forgeries.count(request.remote_addr) - self._forgeries.per_minute
-        if beyond <= 0:
+        if self._is_worth_a_line(source):
             log.info("delivery_rejected", source=source, reason=reason)
-            return _end(source, "rejected", 401, error="not verified")
+        return _end(source, "rejected", 401, error="not verified")
+
+    def _refuse(self, source: str, reason: str, readable: Sequence[NewDelivery]) -> Response:
+        """The sender is who he should be, and says what the manifest does not know. What could be read is stored."""
+        metrics.gateway_rejections.labels(source, reason).inc()
+        if self._is_worth_a_line(source):
+            log.warning("delivery_unreadable", source=source, reason=reason, stored=len(readable))
+        if readable and (stored := self._store(source, readable, None)).status_code != OK:
+            return stored
+        return _end(source, "unreadable", 422, error=UNREADABLE, reason=reason, stored=len(readable))
+
+    def _is_worth_a_line(self, source: str) -> bool:
+        """Not for a sender who comes too often with what is refused: the log would be his to write."""
+        beyond = self._forgeries.count(request.remote_addr) - self._forgeries.per_minute
         if beyond == 1:
             log.warning("rejections_limited", source=source, sender=request.remote_addr)
-        response = _end(source, "rate_limited", 429, error="not verified, and too often")
-        response.headers["Retry-After"] = str(int(MINUTE_SECONDS))
-        return response
+        return beyond <= 0
 
     def _store(self, source: str, deliveries: Sequence[NewDelivery], webhook: Webhook | None) -> Response:
         """Commit, then ring. A store that hangs is left behind; if it commits after all, the retry is a duplicate."""

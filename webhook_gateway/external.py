@@ -29,7 +29,15 @@ class Greeted:
     """A handshake: the sender only wants to know whether we answer."""
 
 
-Reading = Sequence[NewDelivery] | Greeted | Ignored | Rejected
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Verified, but not what the manifest says. ``deliveries``: of a batch, what could be read."""
+
+    reason: str
+    deliveries: Sequence[NewDelivery] = ()
+
+
+Reading = Sequence[NewDelivery] | Greeted | Ignored | Rejected | Unreadable
 
 
 def read_deliveries(
@@ -49,11 +57,8 @@ def read_deliveries(
     try:
         payload = exact_json.loads(body)
     except ValueError:
-        return Rejected("no_json")
-    try:
-        return _deliveries(_Reader(manifest, webhook, request, proof), payload)
-    except (Permanent, JMESPathError, UnicodeError):
-        return Rejected("malformed")
+        return Unreadable("no_json")
+    return _deliveries(_Reader(manifest, webhook, request, proof), payload)
 
 
 def greets_empty(manifest: Manifest) -> bool:
@@ -83,15 +88,36 @@ class _Reader:
     proof: Verified
 
 
-def _deliveries(reader: _Reader, payload: Any) -> Sequence[NewDelivery] | Ignored:
-    path = reader.webhook.items_path
-    items = [payload] if path is None else path.search(payload)
-    if not isinstance(items, list) or len(items) > MAX_ITEMS or not all(isinstance(one, Mapping) for one in items):
-        raise Permanent("the payload is no object, or no list of them", reason="malformed_delivery")
-    found = [_delivery(reader, item, number if path is not None else None) for number, item in enumerate(items)]
+def _deliveries(reader: _Reader, payload: Any) -> Sequence[NewDelivery] | Ignored | Unreadable:
+    """What can be read of a batch is not lost with what cannot."""
+    items = _items(reader.webhook, payload)
+    if items is None:
+        return Unreadable("malformed")
+    is_batch = reader.webhook.items_path is not None
+    found = [_read(reader, item, number if is_batch else None) for number, item in enumerate(items)]
     deliveries = [one for one in found if isinstance(one, NewDelivery)]
+    if any(isinstance(one, Unreadable) for one in found):
+        return Unreadable("malformed", deliveries)
     ignored = [one for one in found if isinstance(one, Ignored)]
     return deliveries or (ignored[0] if ignored else Ignored("empty_batch"))
+
+
+def _items(webhook: Webhook, payload: Any) -> list[Any] | None:
+    """The events in a request; ``None`` if it is no list of them, or too long a one."""
+    try:
+        items = [payload] if webhook.items_path is None else webhook.items_path.search(payload)
+    except JMESPathError:
+        return None
+    return items if isinstance(items, list) and len(items) <= MAX_ITEMS else None
+
+
+def _read(reader: _Reader, item: Any, number: int | None) -> NewDelivery | Ignored | Unreadable:
+    if not isinstance(item, Mapping):
+        return Unreadable("malformed")
+    try:
+        return _delivery(reader, item, number)
+    except (Permanent, JMESPathError, UnicodeError):
+        return Unreadable("malformed")
 
 
 def _delivery(reader: _Reader, item: Mapping[str, Any], number: int | None) -> NewDelivery | Ignored:

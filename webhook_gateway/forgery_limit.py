@@ -1,7 +1,7 @@
-"""Counts webhooks that could not be verified, by sender, in bounded memory.
+"""Counts webhooks that were refused, by sender, in bounded memory.
 
-A sender beyond the limit is told so (429) and no longer logged line by line. What verifies is never refused: behind a
-proxy all senders share one address, and a forger must not be able to shut the others out.
+A sender beyond the limit is no longer logged line by line; the answer stays the same. What verifies is never refused:
+behind a proxy all senders share one address, and a forger must not be able to shut the others out.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SENDERS_MOST = 10_000  # about 2 MB; beyond it the sender that was quiet longest
 
 
 class ForgeryLimit:
-    """How many forgeries each sender has sent within the minute of its first. Shared by threads."""
+    """How many refused webhooks each sender has sent within the minute of its first. Shared by threads."""
 
     def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
         self.per_minute, self._clock = per_minute, clock

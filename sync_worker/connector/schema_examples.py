@@ -31,7 +31,9 @@ class DeliveryExample(Strict):
     at: int | None = None
     """The time of its arrival, seconds since 1970; for signatures with a time."""
     example_secret: str = "example-secret-0123456789abcdefgh"  # noqa: S105 - signs samples only
-    expect: Literal["ignored", "handshake", "rejected"] | tuple[DeliveryResult, ...] = Field(union_mode="left_to_right")
+    expect: Literal["ignored", "handshake", "rejected", "unreadable"] | tuple[DeliveryResult, ...] = Field(
+        union_mode="left_to_right"
+    )
 
 
 class RecordResult(Strict):

@@ -18,7 +18,7 @@ from standardwebhooks.webhooks import Webhook
 from sync_worker.connector.loading import load_manifest, shipped_manifest
 from sync_worker.model import NewDelivery, Side
 from tests.unit.signed import OLD_SECRET, OWN_SERVICE, SECRET, acme_headers, an_external_body
-from webhook_gateway.external import Reading, read_deliveries
+from webhook_gateway.external import Reading, Unreadable, read_deliveries
 from webhook_gateway.wix import Ignored, Rejected
 
 OWN = load_manifest(shipped_manifest("own-service"), OWN_SERVICE)
@@ -115,17 +115,15 @@ FORGED: dict[str, Callable[[], tuple[bytes, dict[str, str]]]] = {
     "standard: no id": lambda: (BODY, {**standard_headers(BODY), "webhook-id": ""}),
     "standard: too old": lambda: (BODY, {**standard_headers(BODY), "webhook-timestamp": "1700000000"}),
     "standard: only an asymmetric signature": lambda: (BODY, {**standard_headers(BODY), "webhook-signature": "v1a,AA"}),
-    "signed, but no JSON": lambda: signed(b"\xff\xfe"),
-    "signed, but a list": lambda: signed([1]),
-    "signed, but without a delivery id": lambda: signed({"type": "rating.updated", "data": {"id": "r1"}}),
-    "signed, but the delivery id is an object": lambda: signed(
-        {"event_id": {}, "type": "rating.updated", "data": {"id": "r1"}}
-    ),
-    "signed, but without a record id": lambda: signed({"event_id": "e", "type": "rating.updated", "data": {}}),
-    "signed, but the record id has a NUL": lambda: signed(
-        {"event_id": "e", "type": "rating.updated", "data": {"id": "a\x00"}}
-    ),
-    "signed, but the delivery id is a lone surrogate": lambda: signed(
+}
+UNREADABLE: dict[str, Callable[[], tuple[bytes, dict[str, str]]]] = {
+    "no JSON": lambda: signed(b"\xff\xfe"),
+    "a list": lambda: signed([1]),
+    "without a delivery id": lambda: signed({"type": "rating.updated", "data": {"id": "r1"}}),
+    "the delivery id is an object": lambda: signed({"event_id": {}, "type": "rating.updated", "data": {"id": "r1"}}),
+    "without a record id": lambda: signed({"event_id": "e", "type": "rating.updated", "data": {}}),
+    "the record id has a NUL": lambda: signed({"event_id": "e", "type": "rating.updated", "data": {"id": "a\x00"}}),
+    "the delivery id is a lone surrogate": lambda: signed(
         b'{"event_id": "\\ud800", "type": "rating.updated", "data": {"id": "r1"}}'
     ),
 }
@@ -134,6 +132,11 @@ FORGED: dict[str, Callable[[], tuple[bytes, dict[str, str]]]] = {
 @pytest.mark.parametrize("variant", sorted(FORGED))
 def test_forged_or_broken_request_is_rejected(variant: str) -> None:
     assert isinstance(read(*FORGED[variant]()), Rejected)
+
+
+@pytest.mark.parametrize("variant", sorted(UNREADABLE))
+def test_signed_request_that_the_manifest_cannot_read_is_no_forgery(variant: str) -> None:
+    assert isinstance(read(*UNREADABLE[variant]()), Unreadable)
 
 
 @given(st.binary(max_size=200), st.dictionaries(st.sampled_from(["X-Acme-Signature", "webhook-signature"]), st.text()))

@@ -65,6 +65,8 @@ def words_of(node: ast.AST) -> set[str]:
                 found.add(name)
             case ast.MatchClass(kwd_attrs=names):
                 found.update(names)
+            case _:
+                pass
     return found
 
 
