@@ -419,3 +419,27 @@ def test_listing_that_fails_half_way_deletes_nothing() -> None:
         world.step_worker(0)
     assert ending_of(world) == ("40", "2")
     assert [row.delivery.id for row in world.ledger.inbox.values() if str(row.delivery.state) == "new"] == [stored]
+
+
+# -- records of nobody
+
+
+def rated_without_an_address(world: World) -> None:
+    world.external.on_event = lambda event: None
+    nobody = replace(world.persons[0], email=None)
+    record = world.external.visitor_rates(world.entities[0][1], nobody, {"value": Decimal(4)})
+    world.hint(E, "upsert", record.remote_id)
+    world.drain()
+
+
+def test_record_without_an_address_is_held() -> None:
+    world = a_world(external=NO_REVISION)
+    rated_without_an_address(world)
+    assert (held_reasons(world), world.wix.records) == ({"no_email"}, {})
+
+
+def test_record_without_an_address_ends_where_the_manifest_says_skip(make_ledger: LedgerMaker) -> None:
+    world = a_world(make_ledger, external=replace(NO_REVISION, skips_without_email=True))
+    rated_without_an_address(world)
+    assert (held_reasons(world), world.wix.records) == (set(), {})
+    assert [remote_id for remote_id, _ in world.ledger.closed_with("no_email_skipped")] == ["e1"]

@@ -1,0 +1,83 @@
+"""The companion file for WooCommerce shops, run by a real PHP with as much of WordPress as it uses.
+
+Skipped where there is no ``php`` (Debian: ``apt-get install php-cli``).
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sync_worker.connector.loading import Placeholders, load_manifest, shipped_manifest
+
+ROOT = Path(__file__).parents[2]
+PLUGIN = ROOT / "docs" / "woocommerce" / "ratings-sync-webhooks.php"
+STAGE = ROOT / "tests" / "php" / "companion.php"
+PHP = shutil.which("php")
+
+pytestmark = pytest.mark.skipif(PHP is None, reason="there is no php here: apt-get install php-cli")
+
+
+def php(*words: str) -> str:
+    done = subprocess.run([str(PHP), *words], capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def told() -> dict[str, Any]:
+    """What each act of the stage told ratings-sync."""
+    report: dict[str, Any] = json.loads(php(str(STAGE), str(PLUGIN)))
+    return report
+
+
+def test_companion_file_is_php() -> None:
+    assert "No syntax errors" in php("-l", str(PLUGIN))
+
+
+def test_companion_file_does_nothing_when_somebody_opens_it_in_a_browser() -> None:
+    assert php(str(PLUGIN)) == ""
+
+
+@pytest.mark.parametrize(
+    ("act", "event"),
+    [
+        ("a review is inserted", "created"),
+        ("its stars are stored", "updated"),
+        ("its stars are changed", "updated"),
+        ("its text is edited", "updated"),
+        ("it is held back", "updated"),
+        ("it is put into the trash", "updated"),
+        ("it is deleted for good", "deleted"),
+    ],
+)
+def test_what_happens_to_a_review_is_told_once_with_its_number(told: dict[str, Any], act: str, event: str) -> None:
+    assert told[act] == [[f"woocommerce_rating_sync_{event}", 7]]
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        "something else is stored",
+        "a comment on a post is inserted",
+        "that comment is edited",
+        "that comment is deleted",
+        "an order note is inserted",
+        "an unknown comment is edited",
+    ],
+)
+def test_what_is_no_review_s_is_not_told(told: dict[str, Any], act: str) -> None:
+    assert told[act] == []
+
+
+def test_every_topic_that_the_manifest_registers_is_an_action_of_the_companion_file(told: dict[str, Any]) -> None:
+    webhook = load_manifest(shipped_manifest("woocommerce"), Placeholders({})).webhook
+    assert webhook is not None
+    assert webhook.manage is not None
+    actions = {f"action.{one[0]}" for events in told.values() for one in events}
+    assert set(webhook.manage.topics) == actions
