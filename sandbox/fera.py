@@ -230,7 +230,7 @@ def create_app(account: Fera) -> Flask:
         if hook is None:
             raise refusal(404, "Webhook not found")
         hook["is_enabled"] = bool(_data().get("is_enabled", hook["is_enabled"]))
-        return _answer(hook)
+        return _answer(hook, 202)
 
     return app
 

@@ -61,9 +61,9 @@ def list_connectors(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows))
         return
-    width = max(len(row["id"]) for row in rows)
+    wide, ways_wide = (max(len(row[name]) for row in rows) for name in ("id", "ways"))
     for row in rows:
-        click.echo(f"{row['id']:<{width}}  {row['ways']:<28}  {row['title']}")
+        click.echo(f"{row['id']:<{wide}}  {row['ways']:<{ways_wide}}  {row['title']}")
 
 
 def _files() -> list[Path]:

@@ -19,7 +19,7 @@ import jwt
 from pydantic import BaseModel, SecretStr
 
 from sync_worker.connector.manifest import Manifest
-from sync_worker.connector.schema_webhook import JwtVerify
+from sync_worker.connector.schema_webhook import JwtVerify, StandardWebhooksVerify, Verify
 from sync_worker.connector.signatures import MAX_HEADER, Received, verified
 from sync_worker.errors import Misconfigured
 
@@ -220,18 +220,22 @@ def _unverified(token: str) -> dict[str, Any]:
     return claims
 
 
-def _missing(manifest: Manifest, request: Received) -> Iterator[str]:
-    """Headers and parameters that the manifest waits for and that the delivery has not."""
-    for scheme in manifest.webhook.verify if manifest.webhook else ():
-        if isinstance(scheme, JwtVerify):
-            place = request.query if scheme.source == "query" else request.headers
-            if scheme.name not in place and scheme.name.lower() not in place:
-                yield f"the delivery has no {scheme.source} {scheme.name}, where the manifest looks for a JWT"
-            continue
-        names = [getattr(scheme, "header", None)]
-        if scheme.type == "standard_webhooks":
-            names = [scheme.header_prefix + part for part in ("id", "timestamp", "signature")]
-        for name in names:
-            if name is not None and name.lower() not in request.headers:
-                seen = ", ".join(sorted(request.headers))
-                yield f"the delivery has no header {name}, which the manifest names; it has: {seen}"
+def _missing(manifest: Manifest, request: Received) -> list[str]:
+    """Headers and parameters that the manifest waits for and that the delivery has not, unless one way in is whole."""
+    ways = [list(_missing_of(scheme, request)) for scheme in (manifest.webhook.verify if manifest.webhook else ())]
+    return [] if [] in ways else [missing for way in ways for missing in way]
+
+
+def _missing_of(scheme: Verify, request: Received) -> Iterator[str]:
+    if isinstance(scheme, JwtVerify):
+        place = request.query if scheme.source == "query" else request.headers
+        if scheme.name not in place and scheme.name.lower() not in place:
+            yield f"the delivery has no {scheme.source} {scheme.name}, where the manifest looks for a JWT"
+        return
+    names = [getattr(scheme, "header", None)]
+    if isinstance(scheme, StandardWebhooksVerify):
+        names = [scheme.header_prefix + part for part in ("id", "timestamp", "signature")]
+    for name in names:
+        if name is not None and name.lower() not in request.headers:
+            seen = ", ".join(sorted(request.headers))
+            yield f"the delivery has no header {name}, which the manifest names; it has: {seen}"

@@ -159,8 +159,14 @@ def _looked_up(
 
 
 def _in_words(error: ValidationError) -> str:
-    """The first problem, with the place, and for an unknown key the nearest known one."""
-    problem = error.errors(include_url=False, include_input=False)[0]
+    """The problem that explains most, with the place, and for an unknown key the nearest known one."""
+    problems = error.errors(include_url=False, include_input=False)
+    problem = problems[0]
+    if problem["type"] == "missing":  # perhaps only misspelt: then the unknown key beside it says more
+        beside = (
+            one for one in problems if one["type"] == "extra_forbidden" and one["loc"][:-1] == problem["loc"][:-1]
+        )
+        problem = next(beside, problem)
     parts = [str(part) for part in problem["loc"]]
     place = ".".join(part for before, part in zip(["", *parts], parts, strict=False) if _is_written(part, before))
     if problem["type"] == "extra_forbidden":

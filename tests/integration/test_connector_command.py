@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from sync_worker.cli_connector import connector
 from sync_worker.connector.loading import load_manifest
 from sync_worker.errors import Duplicate, Gone, Misconfigured, Permanent
 from sync_worker.model import Draft, EntityRef, Person
+from tests.commands import run_command
 from tests.integration.remote_server import Asked, RemoteServer, Reply, remote_server
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "plugin"
@@ -127,6 +129,17 @@ def test_live_check_asks_the_system_and_tells_why_it_fails(server: RemoteServer)
     assert refused.exit_code == 1
     assert "does not accept our credentials" in refused.output
     assert isinstance(run("check", a_shop(server), "--live").exception, Misconfigured)
+
+
+def test_live_check_for_programs_prints_one_document_and_no_log(server: RemoteServer, tmp_path: Path) -> None:
+    environ = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ} | WOO
+    for reply in (Reply(body=[]), Reply(500), Reply(429, None, {"Retry-After": "1"}), Reply(200, "no list")):
+        server.answer = lambda asked, reply=reply: reply  # type: ignore[misc]  # it is called within the turn
+        words = ["connector", "check", a_shop(server), "--live", "--json"]
+        done = run_command(words, tmp_path, environ | {"LOG_LEVEL": "DEBUG"})
+        findings = json.loads(done.stdout)["findings"]
+        assert findings[-1]["what"].startswith("live:")
+        assert done.returncode == (0 if findings[-1]["is_good"] else 1), done.stderr
 
 
 def test_schema_is_json() -> None:

@@ -55,7 +55,12 @@ def test_capabilities_are_derived_from_what_is_declared() -> None:
     assert (without.has_revision, without.update_precondition) == (True, False)
 
 
+def misspelt_id(document: Any) -> None:
+    document["idd"] = document.pop("id")
+
+
 WRONG: dict[str, tuple[Callable[[Any], None], str]] = {
+    "misspelt key that is needed": (misspelt_id, "unknown key 'idd'; did you mean 'id'?"),
     "unknown key": (put("titel", "x"), "unknown key 'titel'; did you mean 'title'?"),
     "unknown key inside": (
         put("fields.reviion", {"path": "v"}),

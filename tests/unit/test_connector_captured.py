@@ -82,6 +82,12 @@ def test_delivery_that_nothing_fits_is_told_what_is_missing() -> None:
     assert "no known way of signing fits" in told[-1]
 
 
+def test_delivery_with_one_of_several_ways_in_is_not_told_of_the_others() -> None:
+    told = diagnose(judgeme(), sent(x_judgeme_hmac_sha256="00"))
+    assert len(told) == 1, told
+    assert "no known way of signing fits" in told[0]
+
+
 def test_bigcommerce_secret_that_was_encoded_is_found() -> None:
     environ = {"BC_STORE_HASH": "s", "BC_ACCESS_TOKEN": "t", "BC_CLIENT_SECRET": "client-secret"}
     manifest = load_manifest(shipped_manifest("bigcommerce"), environ)

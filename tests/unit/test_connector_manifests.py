@@ -187,6 +187,21 @@ def test_wrong_manifest_is_refused_in_words_that_name_the_place(case: str) -> No
 
 
 MORE_WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "a failed create that nobody waits for": (
+        {"webhook": {"events": [{"match": "x", "change": "create_failed"}]}},
+        "create_failed needs operations.create_async",
+    ),
+    "a failure that is told twice": (
+        {"operations": {"create_async": {"fail_event": "action.woocommerce_rating_sync_created"}}},
+        "is in webhook.events, too; name it once",
+    ),
+    "a failure that no event can tell": (
+        {
+            "operations": {"create_async": {"fail_event": "failed"}},
+            "webhook": {"event": {"header": None, "const": "x"}},
+        },
+        "no webhook can ever name the event 'failed'",
+    ),
     "two sources of one field": ({"fields": {"value": {"const": 4}}}, "needs exactly one of path, context, const"),
     "create without a search": ({"operations": {"find": None}}, "operations.create needs operations.find"),
     "placeholder that is missing": ({"text": {"placeholder_body": None}}, "required_body needs placeholder_body"),
