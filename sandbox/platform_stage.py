@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from sandbox.platform import Platform, Review
-from sandbox.stage import GROUP, NAMESPACE, Rated, Stage
-from sync_worker.connector.fields import default_field
-from sync_worker.model import EntityRef
+from sandbox.stage import Stage
 
 
 @dataclass
@@ -24,14 +22,6 @@ class PlatformStage(Stage):
             raise LookupError("options.platform names no platform")
         return found
 
-    def _set_up(self) -> None:
-        connector = self.wiring.manifests[self.box.connector]
-        self.site, _ = self.admin.add_site(
-            self.box.wix.instance_id, connector.id, self.fields or [default_field(connector)]
-        )
-        pairs = [(EntityRef(wix, GROUP, NAMESPACE), EntityRef(external)) for wix, external in self.products.items()]
-        self.admin.import_entities(self.site, pairs)
-
     def rate_on_platform(self, email: str, product: str, stars: int, text: str = "Nice") -> Review:
         name = email.partition("@")[0].title()
         return self.platform.create(self.products[product], email, name, stars, by="visitor", title="Seen", text=text)
@@ -43,17 +33,9 @@ class PlatformStage(Stage):
             raise LookupError(f"{email} has {len(found)} reviews of {product}")
         return found[0]
 
-    def rated(self) -> list[Rated]:
-        contacts = self.emails_by_contact()
-        with self.box.wix.lock:
-            wix = {
-                (one["entityId"], contacts.get(one["owner"].get("contactId", ""), "?")): Decimal(one["value"])
-                for one in self.box.wix.ratings.values()
-            }
+    def rated_outside(self) -> dict[tuple[str, str], Decimal]:
         names = {external: wix_name for wix_name, external in self.products.items()}
-        external = {(names[one.product], one.email): Decimal(one.stars) for one in self.platform.live()}
-        keys = dict.fromkeys([*wix, *external])
-        return [Rated(*key, wix.get(key), external.get(key)) for key in keys]
+        return {(names[one.product], one.email): Decimal(one.stars) for one in self.platform.live()}
 
     def shown(self) -> set[tuple[str, str, int | None, int | None]]:
         """Product, person, value on Wix, stars on the platform."""

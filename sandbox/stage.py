@@ -75,7 +75,7 @@ class Stage:
 
     def _set_up(self) -> None:
         """What a person does once: add the site, map the products."""
-        connector = self.wiring.manifests["own-service"]
+        connector = self.wiring.manifests[self.box.connector]
         self.site: Site
         self.site, _ = self.admin.add_site(
             self.box.wix.instance_id, connector.id, self.fields or [default_field(connector)]
@@ -156,23 +156,28 @@ class Stage:
 
     def rated(self) -> list[Rated]:
         """Both sides, side by side, as they are now."""
+        wix, external = self.rated_on_wix(), self.rated_outside()
+        keys = dict.fromkeys([*wix, *external])
+        return [Rated(*key, wix.get(key), external.get(key)) for key in keys]
+
+    def rated_on_wix(self) -> dict[tuple[str, str], Decimal]:
+        """Product and person → value."""
         contacts = self.emails_by_contact()
         with self.box.wix.lock:
-            wix = {
+            return {
                 (one["entityId"], contacts.get(one["owner"].get("contactId", ""), "?")): Decimal(one["value"])
                 for one in self.box.wix.ratings.values()
             }
+
+    def rated_outside(self) -> dict[tuple[str, str], Decimal]:
+        """The same of the external stand-in."""
         names = {external: wix_name for wix_name, external in self.products.items()}
         with self.box.reviews.lock:
-            external = {
+            return {
                 (names[one["subject"]["id"]], one["author"]["email"].casefold()): Decimal(one["score"])
                 for one in self.box.reviews.ratings.values()
                 if one["visibility"] != "removed"
             }
-        keys = dict.fromkeys([*wix, *external])
-        return [
-            Rated(product, email, wix.get((product, email)), external.get((product, email))) for product, email in keys
-        ]
 
     def is_in_step(self, rated: Rated) -> bool:
         if rated.wix is None or rated.external is None:
