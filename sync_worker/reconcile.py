@@ -1,8 +1,9 @@
-"""Baseline and sweep: pages in, keys to the engine out, a saved cursor.
+"""Baseline, sweep and poll: pages in, keys to the engine out, a saved cursor.
 
 Both sides are listed whole, each page is compared with the ledger in one SELECT, and only what differs goes on: as
 deliveries of the inbox, through the same engine as webhooks. Absence is not deletion: what a complete listing does not
-show is looked at by id, and only if an earlier complete listing did not show it either.
+show is looked at by id, and only if an earlier complete listing did not show it either. A poll lists what changed on
+the external side, and says nothing about the rest.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from sync_worker.runs import (
     OnFile,
     Phase,
     Queued,
+    RunKind,
     RunLedger,
     Sweep,
     delivery_source,
@@ -81,7 +83,7 @@ class Reconcile:
     # -- listing
 
     def list_both(self) -> bool:
-        """Both sides, page by page; then what they did not show."""
+        """Both sides, page by page; then what they did not show. A poll: what changed on the external side."""
         while self.sweep.phase in LISTING:
             if self.pace.is_over():
                 return False
@@ -91,7 +93,7 @@ class Reconcile:
 
     def _list_page(self, side: Side) -> None:
         try:
-            page = self.patiently(lambda: self.connection.remotes[side].list_page(self.sweep.page))
+            page = self.patiently(lambda: self._page_of(side))
         except Permanent:
             if self.sweep.page is None:
                 raise
@@ -99,6 +101,7 @@ class Reconcile:
             self._move(self.sweep.phase, None, {f"listed_{side}": -self.sweep.counts.get(f"listed_{side}", 0)})
             self.runs.restart_listing(self.sweep, side)
             return
+        self._note_time(page)
         rows = self._compare(side, page)
         counts = {f"listed_{side}": len(page.records)}
         if page.cursor is not None:
@@ -107,13 +110,27 @@ class Reconcile:
             return
         self._end_listing(side, rows, counts)
 
+    def _page_of(self, side: Side) -> Page:
+        if self.sweep.kind is RunKind.POLL and self.connection.changed is not None:
+            return self.connection.changed(self.sweep.since, self.sweep.page)
+        return self.connection.remotes[side].list_page(self.sweep.page)
+
+    def _note_time(self, page: Page) -> None:
+        times = [time for time in (self.sweep.newest, page.newest) if time is not None]
+        self.sweep = replace(self.sweep, newest=max(times, default=None))
+
     def _end_listing(self, side: Side, rows: Sequence[Listed], counts: Mapping[str, int]) -> None:
         """The listing is complete: only now can something be missing in it.
 
         Saved before it is looked at, with its last page still to be listed again if we die in between.
         """
+        if self.sweep.kind is RunKind.POLL:
+            self._move(Phase.APPLY, None, counts)
+            self.runs.save(self.sweep, rows)
+            return
         self.runs.save(self.sweep, rows)
-        absences = self.runs.note_absences(self.sweep, side)
+        counts_as_gone = self.connection.remotes[side].capabilities.absence_counts
+        absences = self.runs.note_absences(self.sweep, side) if counts_as_gone else Absences(0, 0)
         self._move(Phase.WIX if side is Side.EXTERNAL else Phase.CONFIRM, None, {**counts, **_counted(side, absences)})
         self.runs.save(self.sweep)
 

@@ -199,9 +199,9 @@ class Wiring:
         api = self.wix_api(site.instance_id, is_patient=is_patient)
         external = self.external(site.connector, is_patient=is_patient)
         remotes: dict[Side, Remote] = {Side.WIX: WixRatings(api), Side.EXTERNAL: external}
-        # A plugin has it or has not: only parent_changed events ask for it.
-        children = getattr(remotes[Side.EXTERNAL], "children", None)
-        return Connection(remotes, WixPeople(api), children)
+        # A plugin has them or has not: only parent_changed events ask for children, and polls can list the whole.
+        children, changed = (getattr(external, name, None) for name in ("children", "changed_page"))
+        return Connection(remotes, WixPeople(api), children, changed)
 
     def wix_api(self, instance_id: str, *, is_patient: bool = False) -> WixApi:
         settings = self.settings

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -49,6 +50,7 @@ from sync_worker.runs import (
     RunKind,
     Sweep,
     delivery_source,
+    next_since,
 )
 
 SWEEP_KINDS = [str(kind) for kind in RunKind]
@@ -66,29 +68,42 @@ class SweepRuns(SqlLedger):
     def begin(self, site_id: int, kind: RunKind) -> Sweep | None:
         is_mine = (run.c.site_id == site_id) & run.c.kind.in_(SWEEP_KINDS)
         is_open = is_mine & (run.c.state == "running")
+        is_poll = run.c.kind == str(RunKind.POLL)
         with self._transactions.write() as connection:
-            is_stale = is_open & (run.c.started_at < self._in(-STALE_SECONDS)) & (run.c.lease_until <= self._now)
-            for run_id in connection.execute(select(run.c.id).where(is_stale)).scalars().all():
+            is_over = (run.c.started_at < self._in(-STALE_SECONDS)) & (run.c.lease_until <= self._now)
+            if kind is not RunKind.POLL:
+                is_over |= is_poll
+            for run_id in connection.execute(select(run.c.id).where(is_open, is_over)).scalars().all():
                 self._end(connection, run_id, "abandoned")
             lease = {"fence": run.c.fence + 1, "lease_until": self._in(RUN_LEASE_SECONDS)}
-            taken = update(run).where(is_open, run.c.lease_until <= self._now).values(lease).returning(run)
-            row = connection.execute(taken).first()
+            is_free = is_open & (run.c.lease_until <= self._now) & (is_poll if kind is RunKind.POLL else ~is_poll)
+            row = connection.execute(update(run).where(is_free).values(lease).returning(run)).first()
             if row is not None:
                 return _to_sweep(row, is_resumed=True)
-            if kind is RunKind.SWEEP:
-                had_one = is_mine & (run.c.state == "done") & (run.c.kind != str(RunKind.DRY_RUN))
-                if connection.execute(select(run.c.id).where(had_one).limit(1)).first() is None:
-                    kind = RunKind.BASELINE
-            row_values = {"site_id": site_id, "kind": str(kind), "state": "running", "counts": {}, "fence": 1}
-            times = {"started_at": self._now, "lease_until": self._in(RUN_LEASE_SECONDS)}
-            insert = self._insert(run).values(row_values | times).on_conflict_do_nothing().returning(run)
-            row = connection.execute(insert).first()
+            return self._begin_anew(connection, site_id, kind, is_mine)
+
+    def _begin_anew(self, connection: Connection, site_id: int, kind: RunKind, is_mine: Any) -> Sweep | None:
+        is_done = is_mine & (run.c.state == "done")
+        new = Sweep(0, site_id, kind, 1)
+        if kind is RunKind.SWEEP:
+            had_one = is_done & run.c.kind.in_([str(RunKind.BASELINE), str(RunKind.SWEEP)])
+            if not self._is_any(connection, had_one):
+                new = replace(new, kind=RunKind.BASELINE)
+        elif kind is RunKind.POLL:
+            polls = select(run).where(is_done, run.c.kind == str(kind)).order_by(run.c.id.desc()).limit(1)
+            last = connection.execute(polls).first()
+            if last is not None:
+                new = replace(new, since=next_since(_to_sweep(last), datetime.fromtimestamp(last.started_at, UTC)))
+        values = {"site_id": site_id, "kind": str(new.kind), "state": "running", "fence": new.fence}
+        values |= {"cursor": _cursor_of(new), "counts": {}}
+        times = {"started_at": self._now, "lease_until": self._in(RUN_LEASE_SECONDS)}
+        insert = self._insert(run).values(values | times).on_conflict_do_nothing().returning(run)
+        row = connection.execute(insert).first()
         return None if row is None else _to_sweep(row)
 
     def save(self, sweep: Sweep, listed_rows: Sequence[Listed] = ()) -> None:
-        cursor = {"phase": str(sweep.phase), "page": sweep.page}
         with self._transactions.write() as connection:
-            values = {"cursor": cursor, "counts": dict(sweep.counts)}
+            values = {"cursor": _cursor_of(sweep), "counts": dict(sweep.counts)}
             self._hold_run(connection, sweep, values)
             if listed_rows:
                 rows = [_from_listed(sweep, row) for row in listed_rows]
@@ -108,7 +123,7 @@ class SweepRuns(SqlLedger):
 
     def restart_listing(self, sweep: Sweep, side: Side) -> None:
         with self._transactions.write() as connection:
-            cursor = {"phase": str(sweep.phase), "page": None}
+            cursor = _cursor_of(replace(sweep, page=None))
             self._hold_run(connection, sweep, {"cursor": cursor, "counts": dict(sweep.counts)})
             connection.execute(listed.delete().where(listed.c.run_id == sweep.id, listed.c.side == str(side)))
 
@@ -127,19 +142,23 @@ class SweepRuns(SqlLedger):
         connection.execute(update(run).where(run.c.id == run_id).values(**ended))
         connection.execute(listed.delete().where(listed.c.run_id == run_id))
 
-    def is_due(self, site_id: int, every_seconds: float) -> bool:
-        """Whether a sweep of the site is open and free, or none has begun for so long.
+    def is_due(self, site_id: int, kind: RunKind, every_seconds: float) -> bool:
+        """Whether a sweep or poll of the site is open and free, or none has begun for so long.
 
-        Never before its first baseline: that is begun, and confirmed, by a person.
+        A sweep shows all that a poll would. Never before the first baseline: that is begun, and confirmed, by a person.
         """
-        ours = (run.c.site_id == site_id) & run.c.kind.in_([str(RunKind.BASELINE), str(RunKind.SWEEP)])
-        is_running = ours & (run.c.state == "running")
-        is_free = (run.c.kind == str(RunKind.SWEEP)) & (run.c.lease_until <= self._now)
-        is_recent = ours & (run.c.state == "done") & (run.c.started_at > self._in(-every_seconds))
+        whole = (run.c.site_id == site_id) & run.c.kind.in_([str(RunKind.BASELINE), str(RunKind.SWEEP)])
+        polls = (run.c.site_id == site_id) & (run.c.kind == str(RunKind.POLL))
+        is_running = (whole if kind is RunKind.SWEEP else whole | polls) & (run.c.state == "running")
+        is_free = (run.c.kind == str(kind)) & (run.c.lease_until <= self._now)
+        is_done = whole & (run.c.state == "done")
+        is_recent = (is_done if kind is RunKind.SWEEP else is_done | polls) & (
+            run.c.started_at > self._in(-every_seconds)
+        )
         with self._transactions.read() as connection:
             if self._is_any(connection, is_running):
                 return self._is_any(connection, is_running & is_free)
-            return self._is_any(connection, ours & (run.c.state == "done")) and not self._is_any(connection, is_recent)
+            return self._is_any(connection, is_done) and not self._is_any(connection, is_recent)
 
     def _is_any(self, connection: Connection, which: Any) -> bool:
         return connection.execute(select(run.c.id).where(which).limit(1)).first() is not None
@@ -306,8 +325,15 @@ class SweepRuns(SqlLedger):
 _LINKED, _BURIED, _HELD = 0, 1, 2
 
 
+def _cursor_of(sweep: Sweep) -> dict[str, Any]:
+    times = {"since": sweep.since, "newest": sweep.newest}
+    texts = {name: time.isoformat() for name, time in times.items() if time is not None}
+    return {"phase": str(sweep.phase), "page": sweep.page, **texts}
+
+
 def _to_sweep(row: Any, *, is_resumed: bool = False) -> Sweep:
     cursor = row.cursor or {}
+    times = {name: datetime.fromisoformat(cursor[name]) for name in ("since", "newest") if name in cursor}
     return Sweep(
         row.id,
         row.site_id,
@@ -317,6 +343,7 @@ def _to_sweep(row: Any, *, is_resumed: bool = False) -> Sweep:
         cursor.get("page"),
         row.counts,
         is_resumed,
+        **times,
     )
 
 

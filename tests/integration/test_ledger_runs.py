@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -150,6 +151,61 @@ def test_interrupted_run_of_yesterday_is_given_up(field: Field) -> None:
     wait, old = jumping(field), field.begin()
     wait(25 * 3600.0)
     assert field.begin().id != old.id
+
+
+# -- polls
+
+NEWEST = datetime(1970, 1, 5, tzinfo=UTC)
+
+
+def a_done_poll(field: Field, newest: datetime | None) -> Sweep:
+    poll = replace(field.begin(RunKind.POLL), newest=newest)
+    field.runs.save(poll)
+    field.runs.end(poll)
+    return poll
+
+
+def test_poll_begins_at_the_newest_time_that_the_last_one_saw(field: Field) -> None:
+    assert a_done_poll(field, NEWEST).since is None
+    assert a_done_poll(field, None).since == NEWEST
+    assert field.begin(RunKind.POLL).since == NEWEST
+
+
+def test_poll_that_was_not_done_leaves_the_next_one_where_it_began(field: Field) -> None:
+    a_done_poll(field, NEWEST)
+    poll = replace(field.begin(RunKind.POLL), newest=NEWEST + timedelta(days=1))
+    field.runs.save(poll)
+    field.runs.end(poll, "abandoned")
+    assert field.begin(RunKind.POLL).since == NEWEST
+
+
+def test_released_poll_goes_on_with_its_times(field: Field) -> None:
+    a_done_poll(field, NEWEST)
+    poll = replace(field.begin(RunKind.POLL), page="page-2", newest=NEWEST + timedelta(hours=1))
+    field.runs.save(poll)
+    field.runs.release_run(poll)
+    again = field.begin(RunKind.POLL)
+    assert (again.id, again.page, again.since, again.newest) == (poll.id, "page-2", NEWEST, poll.newest)
+
+
+def test_no_poll_begins_beside_another_run(field: Field) -> None:
+    sweep = field.begin()
+    assert field.runs.begin(field.site.id, RunKind.POLL) is None
+    field.runs.release_run(sweep)
+    assert field.runs.begin(field.site.id, RunKind.POLL) is None
+
+
+@pytest.mark.parametrize("kind", [RunKind.SWEEP, RunKind.DRY_RUN])
+def test_poll_under_way_gives_way_to_any_other_run(field: Field, kind: RunKind) -> None:
+    poll = field.begin(RunKind.POLL)
+    assert field.begin(kind).id != poll.id
+    with pytest.raises(LeaseLost):
+        field.runs.save(poll)
+
+
+def test_poll_is_no_baseline(field: Field) -> None:
+    field.runs.end(field.begin(RunKind.POLL))
+    assert field.begin().kind is RunKind.BASELINE
 
 
 # -- a page against the ledger
