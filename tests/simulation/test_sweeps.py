@@ -11,6 +11,7 @@ from decimal import Decimal
 import pytest
 
 from sync_worker.model import Person, Policy, Side
+from sync_worker.ports import Capabilities
 from sync_worker.runs import RunKind
 from tests.simulation.ablations import without
 from tests.simulation.chaos import memory_ledger
@@ -82,6 +83,21 @@ def test_deletion_whose_webhook_was_lost_crosses_with_the_second_sweep() -> None
     sweep(world)
     assert live(world) == (2, 3)
     sweep(world)
+    assert live(world) == (2, 2)
+
+
+def test_absence_means_nothing_where_the_manifest_says_so_and_crosses_from_the_other_side_as_ever() -> None:
+    external = Capabilities(many_fields=True, absence_counts=False)
+    world = World(0, Options(CALM, people=4, external=external), memory_ledger)
+    for person in world.persons:
+        world.wix.visitor_rates(world.entities[0][0], person, {"overall": Decimal(80)})
+    world.drain()
+    world.faults = Faults(drop=1.0)
+    deletes(E)(world)
+    sweep(world, 3)
+    assert live(world) == (4, 3)
+    delete_on_wix(world, 2)
+    sweep(world, 3)
     assert live(world) == (2, 2)
 
 
