@@ -42,6 +42,10 @@ TAKE_OVER_SECONDS = 25.0  # a killed run's lease ends by then
 BEAT_SECONDS = 5.0
 
 
+class Stopped(Exception):
+    """A person has stopped the run while it waited."""
+
+
 @dataclass(slots=True)
 class Summary:
     """What findings lead to: how many by outcome, with a few examples. ``deeds``: the remote writes, by kind."""
@@ -133,6 +137,8 @@ def reconcile(
         run = parts.reconcile(site, sweep, show.pace(), show.done.note)
         try:
             _run(run, show, dry=dry_run, direction=direction, yes=yes)
+        except Stopped:
+            parts.runs.release_run(run.sweep)
         except LeaseLost:
             raise Misconfigured("another process went on with this run; look again with --dry-run") from None
         except SyncError:
@@ -233,7 +239,7 @@ def _stoppable(show: _Show) -> Iterator[None]:
     def stop(number: int, frame: object) -> None:
         if show.is_stopped:
             raise KeyboardInterrupt
-        show.is_stopped = True
+        show.stop()
 
     before = {name: signal.signal(name, stop) for name in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -249,7 +255,7 @@ class _Show:
     def __init__(self, console: Console, *, as_json: bool, actions: bool) -> None:
         self.console, self.as_json, self.actions = console, as_json, actions
         self.plan, self.done = Summary(), Summary(listing=[] if actions else None)
-        self.is_stopped = self.is_finished = self.is_declined = self.is_plan_shown = False
+        self.is_finished = self.is_declined = self.is_plan_shown = False
         self.progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
@@ -260,12 +266,18 @@ class _Show:
             console=console,
             disable=as_json or not console.is_terminal,
         )
+        self._stop = threading.Event()
         self._pool = ThreadPoolExecutor(SWEEP_THREADS)
         self._task: TaskID | None = None
         self._lists: dict[Side, TaskID] = {}
 
     def pace(self) -> Pace:
-        return Pace(time.sleep, self._together, lambda: self.is_stopped, self._report)
+        return Pace(self._wait, self._together, lambda: self.is_stopped, self._report)
+
+    def _wait(self, seconds: float) -> None:
+        """A pause ends when a person stops the run, however long the budget would make it wait."""
+        if self._stop.wait(seconds):
+            raise Stopped
 
     def _together(self, jobs: Sequence[Job]) -> list[str]:
         def work(job: Job) -> str:
@@ -281,6 +293,13 @@ class _Show:
                 if side not in self._lists:
                     self._lists[side] = self.progress.add_task(f"listing {side}", total=None, pace="")
                 self.progress.update(self._lists[side], completed=count)
+
+    @property
+    def is_stopped(self) -> bool:
+        return self._stop.is_set()
+
+    def stop(self) -> None:
+        self._stop.set()
 
     def begin_planning(self) -> None:
         self._task = self.progress.add_task("planning", total=None, pace="")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import click
 from rich.progress import Progress
 
 from sync_worker.adapters.ledger_export import ExportLedger
+from sync_worker.adapters.ledger_imports import ImportLedger
 from sync_worker.adapters.wix import WixRatings
 from sync_worker.cli_common import FILE, JSON, SITE, advance, print_json, progress, the_site
 from sync_worker.errors import Misconfigured, Permanent, SyncError
@@ -96,7 +98,7 @@ def export_wix(
     Example: ratings-sync export wix --group stores --format jsonl --out ratings.jsonl
     """
     site = the_site(site_name)
-    ratings = WixRatings(wiring().wix_api(site.instance_id))
+    ratings = WixRatings(wiring().wix_api(site.instance_id, is_patient=True))
     query = query_for(group, entity)
 
     def page_of(cursor: str | None) -> tuple[Sequence[Mapping[str, Any]], str | None]:
@@ -199,7 +201,10 @@ class FileImport:
     tally: Tally = field(default_factory=Tally)
     seen: dict[tuple[int, str, str], int] = field(default_factory=dict)
 
-    def run(self, rows: Iterator[Row], bar: Progress, threads: int) -> None:
+    def run(
+        self, rows: Iterator[Row], bar: Progress, threads: int, report: Callable[[Mapping[str, int]], None]
+    ) -> None:
+        """``report``: told the counts after each chunk."""
         with ThreadPoolExecutor(threads, thread_name_prefix="import") as pool:
             while chunk := list(islice(rows, CHUNK)):
                 ready = self._keyed(chunk)
@@ -213,6 +218,11 @@ class FileImport:
                         _stopped.set()
                         raise Misconfigured(f"stopped at line {row.line}: {error}; {RESUME}") from error
                 advance(bar, len(chunk))
+                report(self.counts)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return {name: count for name, count in {**self.tally.counts, "rejected": self.rejected.count}.items() if count}
 
     def _keyed(self, chunk: Sequence[Row]) -> list[tuple[Row, RatingKey, Opinion]]:
         opinions = [(row, opinion) for row in chunk if (opinion := self._opinion(row)) is not None]
@@ -310,16 +320,30 @@ def import_ratings(
     with RatingFile(file) as source:
         source.check(chosen)
         rejected = RejectedFile(source)
-        importer = Importer(wiring().intake(NoBell()).engine, wiring().connect(site), site)
+        engine = replace(wiring().intake(NoBell()), connect=wiring().connect_patiently).engine
+        importer = Importer(engine, wiring().connect_patiently(site), site)
         work = FileImport(site, importer, reading_of(chosen, source.header, site), rejected)
         try:
-            with progress("imported", source.count()) as bar:
-                work.run(source.rows(), bar, threads)
+            with _noted(site, work) as report, progress("imported", source.count()) as bar:
+                work.run(source.rows(), bar, threads, report)
         finally:
             rejected.close()
             _report(work.tally, rejected, as_json)
     if rejected.count:
         raise SystemExit(1)
+
+
+@contextmanager
+def _noted(site: Site, work: FileImport) -> Iterator[Callable[[Mapping[str, int]], None]]:
+    """The import as a run of the ledger, for ``status``."""
+    runs = ImportLedger(wiring().admin.engine)
+    run_id = runs.begin(site.id)
+    is_whole = False
+    try:
+        yield lambda counts: runs.save(run_id, counts)
+        is_whole = True
+    finally:
+        runs.end(run_id, work.counts, is_whole=is_whole)
 
 
 def _report(tally: Tally, rejected: RejectedFile, as_json: bool) -> None:

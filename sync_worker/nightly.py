@@ -14,13 +14,14 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from sync_worker.connector.schema_calls import Poll
-from sync_worker.errors import LeaseLost, Misconfigured, Permanent, SyncError
+from sync_worker.errors import LeaseLost, Misconfigured, Permanent, SyncError, Transient
 from sync_worker.model import Site
 from sync_worker.reconcile import Job, Pace
 from sync_worker.runs import RunKind, Sweep
 from sync_worker.wiring import SWEEP_THREADS, Wiring
 
-SLICE_SECONDS = 45.0  # below the broker's visibility timeout, so that no slice is started twice
+SLICE_SECONDS = 45.0
+GRACE_SECONDS = 60.0  # for what is in hand; with the slice below the broker's visibility timeout: none starts twice
 
 log = structlog.get_logger(__name__)
 
@@ -68,6 +69,12 @@ class NightlySweeps:
     def _is_over(self) -> bool:
         return time.monotonic() > self._until
 
+    def _wait(self, seconds: float) -> None:
+        """Raises Transient where the budget would make a slice wait for ever."""
+        if time.monotonic() > self._until + GRACE_SECONDS:
+            raise Transient("the slice is over")
+        time.sleep(seconds)
+
     def _run(self, site: Site, kind: RunKind) -> bool:
         """Work on a site; whether that needs no further slice (a failure waits for the next tick)."""
         runs = self._parts.runs
@@ -79,7 +86,7 @@ class NightlySweeps:
             def together(jobs: Sequence[Job]) -> list[str]:
                 return list(pool.map(lambda job: job(), jobs))
 
-            run = self._parts.reconcile(site, sweep, Pace(time.sleep, together, self._is_over), lambda deed: None)
+            run = self._parts.reconcile(site, sweep, Pace(self._wait, together, self._is_over), lambda deed: None)
             try:
                 is_finished = run.work()
             except SyncError as error:
