@@ -32,7 +32,7 @@ from sync_worker.cli_common import JSON, SITE
 from sync_worker.errors import LeaseLost, Misconfigured, SyncError
 from sync_worker.logs import set_up_logs
 from sync_worker.model import Side, Site
-from sync_worker.reconcile import Job, Pace, Reconcile
+from sync_worker.reconcile import LISTING, Job, Pace, Reconcile
 from sync_worker.rehearsal import Deed, Forecast
 from sync_worker.runs import Finding, Mark, RunKind, RunLedger, Sweep
 from sync_worker.wiring import SWEEP_THREADS, wiring
@@ -176,6 +176,9 @@ def _run(run: Reconcile, show: _Show, *, dry: bool, direction: str, yes: bool) -
         show.is_finished = True
         return
     if not (yes or _is_confirmed(run, show)):
+        if show.is_stopped:
+            run.runs.release_run(run.sweep)
+            return
         run.runs.end(run.sweep, "abandoned")
         show.is_declined = True
         return
@@ -190,12 +193,12 @@ def _plan(run: Reconcile, show: _Show, direction: str, *, dry: bool) -> Summary:
     plan = Summary(listing=[] if show.actions else None)
     marks = run.runs.count_marks(run.sweep)
     plan.outcomes["in_step"] = marks.get(Mark.IN_STEP, 0)
-    show.begin_planning()
+    show.begin_planning(marks.get(Mark.OPEN, 0))
     left: list[Finding] = []
     for finding, forecast in run.forecasts():
         if show.is_stopped:
             break
-        show.step()
+        show.step(sum(row.mark is Mark.OPEN for row in finding.rows))
         if direction != "both" and any(f"to_{deed.side}" != direction for deed in forecast.deeds):
             left.append(finding)
             forecast = replace(forecast, outcome="left (other direction)", deeds=())
@@ -210,8 +213,9 @@ def _is_confirmed(run: Reconcile, show: _Show) -> bool:
         return True
     show.progress.stop()
     show.print_plan()
-    with _kept(run):
+    with _kept(run), show.asking():
         return click.confirm("Go on?", err=True)
+    return False  # Ctrl-C: neither yes nor no
 
 
 @contextmanager
@@ -237,7 +241,7 @@ def _stoppable(show: _Show) -> Iterator[None]:
     """The first Ctrl-C (or SIGTERM) ends after what is in hand; the second one at once."""
 
     def stop(number: int, frame: object) -> None:
-        if show.is_stopped:
+        if show.is_stopped or show.is_asking:
             raise KeyboardInterrupt
         show.stop()
 
@@ -255,7 +259,7 @@ class _Show:
     def __init__(self, console: Console, *, as_json: bool, actions: bool) -> None:
         self.console, self.as_json, self.actions = console, as_json, actions
         self.plan, self.done = Summary(), Summary(listing=[] if actions else None)
-        self.is_finished = self.is_declined = self.is_plan_shown = False
+        self.is_finished = self.is_declined = self.is_plan_shown = self.is_asking = False
         self.progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
@@ -292,7 +296,9 @@ class _Show:
             if count := sweep.counts.get(f"listed_{side}", 0):
                 if side not in self._lists:
                     self._lists[side] = self.progress.add_task(f"listing {side}", total=None, pace="")
-                self.progress.update(self._lists[side], completed=count)
+                is_over = LISTING.get(sweep.phase) is not side and not (side is Side.WIX and sweep.phase in LISTING)
+                self.progress.update(self._lists[side], completed=count, total=count if is_over else None)
+                self._show_pace(self._lists[side])
 
     @property
     def is_stopped(self) -> bool:
@@ -301,22 +307,37 @@ class _Show:
     def stop(self) -> None:
         self._stop.set()
 
-    def begin_planning(self) -> None:
-        self._task = self.progress.add_task("planning", total=None, pace="")
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """While a question is open, Ctrl-C is an answer to it: stop."""
+        self.is_asking = True
+        try:
+            yield
+        except click.Abort:
+            self.stop()
+        finally:
+            self.is_asking = False
+
+    def begin_planning(self, total: int) -> None:
+        self._task = self.progress.add_task("planning", total=total, pace="")
 
     def begin_writing(self) -> None:
         if not self.as_json:
             self.print_plan()
         total = self.plan.outcomes.total() - self.plan.outcomes["in_step"]
-        self.progress.start()
-        self._task = self.progress.add_task("bringing in step", total=total, pace="")
+        if total:
+            self.progress.start()
+            self._task = self.progress.add_task("bringing in step", total=total, pace="")
 
-    def step(self) -> None:
+    def step(self, steps: int = 1) -> None:
         if self._task is None or self.progress.disable:
             return
-        self.progress.advance(self._task)
-        speed = self.progress.tasks[self._task].speed
-        self.progress.update(self._task, pace=f"{speed * 60:.0f} a minute" if speed else "")
+        self.progress.advance(self._task, steps)
+        self._show_pace(self._task)
+
+    def _show_pace(self, task: TaskID) -> None:
+        speed = self.progress.tasks[task].speed
+        self.progress.update(task, pace=f"{speed * 60:.0f} a minute" if speed else "")
 
     def print_plan(self) -> None:
         if self.is_plan_shown:
@@ -340,6 +361,8 @@ class _Show:
         elif self.done.deeds or sweep.counts.get("applied"):
             words = ", ".join(f"{count} × {what}" for what, count in sorted(self.done.deeds.items())) or "nothing"
             click.echo(f"written: {words}")
+        elif not sweep.is_dry and not self.plan.deeds:
+            click.echo("nothing to write on either side")
         for warning in _warnings(sweep):
             click.secho(warning, fg="yellow", err=True)
 
