@@ -17,7 +17,7 @@ from sync_worker.bulk_people import BulkPeople
 from sync_worker.errors import Held, Permanent, RateLimited
 from sync_worker.hold_keys import normalise_email
 from sync_worker.intake import Intake
-from sync_worker.listing import fingerprint, listed_payload, mapped_values
+from sync_worker.listing import dedupe_id_of, listed_payload, mapped_values
 from sync_worker.model import NewDelivery, RatingKey, Record, RecordState, Side, Site
 from sync_worker.ports import Closing, Connection, Page, Remote
 from sync_worker.rehearsal import Deed, Forecast, NotingRemote, Rehearsal
@@ -316,12 +316,12 @@ def is_above(record: Record, known: OnFile) -> bool:
 
 
 def deliveries_of(site: Site, finding: Finding) -> list[NewDelivery]:
-    """What a finding tells, as deliveries: the same state of a record is told once, however often it is listed."""
+    """What a finding tells, as deliveries."""
     return [
         NewDelivery(
             side=row.side,
             source=delivery_source(site, row.side),
-            dedupe_id=f"listed:{row.remote_id}:{fingerprint(row.record) if row.record is not None else 'missing'}",
+            dedupe_id=dedupe_id_of(row.remote_id, row.record),
             change=row.change,
             remote_id=row.remote_id,
             payload=listed_payload(row.record) if row.record is not None else {},

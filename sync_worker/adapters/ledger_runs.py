@@ -301,7 +301,8 @@ class SweepRuns(SqlLedger):
             ids = [row.remote_id for row in rows if row.side is side]
             if ids:
                 is_row = (listed.c.run_id == sweep.id) & (listed.c.side == str(side)) & listed.c.remote_id.in_(ids)
-                connection.execute(update(listed).where(is_row).values(mark=str(mark)))
+                forgotten = {"record": None} if mark is Mark.DONE else {}  # from here on the inbox keeps it
+                connection.execute(update(listed).where(is_row).values(mark=str(mark), **forgotten))
 
     def brake(self, sweep: Sweep, side: Side) -> int:
         is_delete = (listed.c.run_id == sweep.id) & (listed.c.change == "delete") & (listed.c.mark == str(Mark.OPEN))

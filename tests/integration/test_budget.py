@@ -44,7 +44,7 @@ class RedisInVirtualTime(Redis):
 
 @pytest.fixture
 def clock(redis: Redis, redis_server: EmbeddedRedis) -> RedisInVirtualTime:
-    return RedisInVirtualTime.from_url(redis_server.url)
+    return RedisInVirtualTime.from_url(redis_server.url)  # type: ignore[return-value]  # typed as its base
 
 
 def a_budget(clock: RedisInVirtualTime, reserve: float = 0.0) -> RedisBudget:

@@ -13,7 +13,20 @@ import pytest
 from sync_worker.adapters.sql_engine import open_engine
 from sync_worker.errors import LeaseLost
 from sync_worker.migrations.upgrade import upgrade
-from sync_worker.model import Base, Buried, InboxState, Known, NewDelivery, RatingKey, Record, Side, Site, Slot
+from sync_worker.model import (
+    Base,
+    Buried,
+    Contact,
+    InboxState,
+    Known,
+    NewDelivery,
+    Person,
+    RatingKey,
+    Record,
+    Side,
+    Site,
+    Slot,
+)
 from sync_worker.ports import Closing, Commit
 from sync_worker.runs import Finding, Listed, Mark, OnFile, Phase, RunKind, Sweep
 from tests.integration.test_ledger import ADA, EXTERNAL, WIX, Ground
@@ -363,6 +376,55 @@ def test_finding_of_a_contact_that_was_erased_since_makes_no_link(field: Field) 
     (queued,) = field.runs.queue(sweep, [(Finding(field.ground.key, (row,)), [as_delivery(row)])])
     assert (queued.link_id, len(queued.inbox_ids)) == (None, 1)
     assert field.ledger.links_of(field.site.id, field.ground.key.contact_id) == []
+
+
+def erase_link(field: Field, key: RatingKey, number: int) -> None:
+    """A privacy request has removed the rating from both sides."""
+    run = field.ledger.lease(field.ledger.link_of(key))
+    graves = [Buried(W, f"w{number}", 3), Buried(E, f"e{number}", 3)]
+    closings = {one.id: Closing(InboxState.DONE, "synced") for one in run.deliveries}
+    records = dict.fromkeys((Slot(W, "overall"), Slot(E)))
+    change = Commit(records=records, buried=graves, closings=closings, release=True, erases=True)
+    field.ledger.commit(run.lease, change)
+
+
+def test_erased_rating_is_forgotten_by_the_sweep_that_has_listed_it(field: Field) -> None:
+    key, other = field.link(1), field.link(2)
+    sweep = field.begin()
+    mine, nobody = an_open_row(field, W, 1, key=key), an_open_row(field, E, 1, key=None)
+    rows = [mine, nobody, an_open_row(field, W, 2, key=other)]
+    field.runs.save(sweep, rows)
+    told = replace(as_delivery(mine), payload={"listed": {"person": "somebody"}})
+    (queued,) = field.runs.queue(sweep, [(Finding(key, (mine,)), [told])])
+    erase_link(field, key, 1)
+    assert [row.remote_id for one in field.runs.next_findings(sweep, 10) for row in one.rows] == ["w2"]
+    assert not field.runs.is_shown(sweep, W, "w1")
+    left = field.ledger.everything()
+    assert "somebody" not in left
+    assert queued.inbox_ids
+    field.runs.end(sweep)
+
+
+def test_erased_person_is_in_no_listing_of_a_sweep_under_way(field: Field) -> None:
+    sweep = field.begin()
+    theirs = replace(
+        a_record(E, 1), person=Person(email="Gone@Example.com", name="G"), raw={"mail": "gone@example.com"}
+    )
+    ours = replace(a_record(E, 2), person=Person(email=ADA.email))
+    field.runs.save(sweep, [an_open_row(field, E, 1, key=None, record=theirs), an_open_row(field, E, 2, record=ours)])
+    field.ledger.save_contact(field.site.id, Contact("contact-gone", "gone@example.com"))
+    field.ledger.erase_contact(field.site.id, "contact-gone", field.ground.stored(9, remote_id="contact-gone"))
+    assert [row.remote_id for one in field.runs.next_findings(sweep, 10) for row in one.rows] == ["e2"]
+
+
+def test_record_is_kept_once_when_it_has_been_handed_over(field: Field) -> None:
+    """In the inbox, where a privacy request finds it; the listing only knows that it is done."""
+    sweep, row = field.begin(), an_open_row(field, W)
+    field.runs.save(sweep, [row])
+    field.runs.queue(sweep, [(Finding(field.ground.key, (row,)), [as_delivery(row)])])
+    assert field.runs.count_marks(sweep) == {Mark.DONE: 1}
+    field.runs.settle_missing(sweep, [row], [])
+    assert [one.rows[0].record for one in field.runs.next_findings(sweep, 10)] == [None]
 
 
 def test_same_news_is_queued_once_and_opened_again_if_it_had_ended(field: Field) -> None:

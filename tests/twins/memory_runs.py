@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -46,7 +46,13 @@ class MemoryRuns:
     allowed: dict[int, tuple[int, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.ledger.allowed = self.allowed
+        self.ledger.allowed, self.ledger.forget_listed = self.allowed, self._forget_listed
+
+    def _forget_listed(self, site_id: int, which: Callable[[Listed], bool]) -> None:
+        for row in [one for one in self.runs if one.sweep.site_id == site_id]:
+            for place in [place for place, one in row.listed.items() if which(one)]:
+                del row.listed[place]
+                self.missing.pop((site_id, *place), None)
 
     # -- the run
 
@@ -175,7 +181,9 @@ class MemoryRuns:
     def _mark(self, sweep: Sweep, rows: Sequence[Listed], mark: Mark) -> None:
         row = self._row(sweep)
         for one in rows:
-            row.listed[one.side, one.remote_id] = replace(row.listed[one.side, one.remote_id], mark=mark)
+            if (listed := row.listed.get((one.side, one.remote_id))) is not None:
+                kept = None if mark is Mark.DONE else listed.record
+                row.listed[one.side, one.remote_id] = replace(listed, mark=mark, record=kept)
 
     def brake(self, sweep: Sweep, side: Side) -> int:
         row = self._row(sweep)
