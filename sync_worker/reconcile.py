@@ -296,8 +296,8 @@ class Reconcile:
 def mark_of(record: Record, side: Side, known: OnFile, site: Site) -> Mark:
     """Whether the ledger knows the record as it is; a revision counts only if it is above the seen one."""
     values = mapped_values(record, side, site.fields)
-    if not values and not known.is_linked:
-        return Mark.IN_STEP  # no attribute of it is mapped
+    if not known.is_linked and (not values or known.is_shadowed):
+        return Mark.IN_STEP  # no attribute of it is mapped, or a newer record of the same person stands for it
     if record.state is RecordState.DELETED and not known.is_linked:
         return Mark.IN_STEP  # some listings show what was deleted
     if known.is_linked and record.revision is not None and known.revision is not None:

@@ -12,14 +12,18 @@ from sqlalchemy import (
     BigInteger,
     Connection,
     String,
+    Text,
     cast,
     func,
     literal,
     null,
     select,
+    true,
+    type_coerce,
     union_all,
     update,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
 from sync_worker.adapters.ledger import SqlLedger
 from sync_worker.adapters.tables import (
@@ -175,6 +179,8 @@ class SweepRuns(SqlLedger):
             known = found.get(row.remote_id, OnFile())
             if row.kind == _HELD:
                 known = replace(known, is_held=True)
+            elif row.kind == _SHADOWED:
+                known = replace(known, is_shadowed=True)
             elif row.kind == _BURIED:
                 known = replace(known, is_buried=True, revision=row.revision)
             else:
@@ -201,6 +207,7 @@ class SweepRuns(SqlLedger):
             inbox.c.remote_id.in_(remote_ids),
             inbox.c.state == str(InboxState.HELD),
         )
+        others = [graves, held]
         if side is Side.WIX:
             columns = (link_value.c.wix_id, link_value.c.wix_revision, link_value.c.wix_state)
             base = select(literal(_LINKED).label("kind"), *columns, link_value.c.attribute, link_value.c.base_wix)
@@ -210,11 +217,20 @@ class SweepRuns(SqlLedger):
             base = select(literal(_LINKED).label("kind"), *columns, link_value.c.attribute, link_value.c.base_external)
             joined = base.outerjoin_from(link, link_value, link_value.c.link_id == link.c.id)
             linked = joined.where(link.c.site_id == site_.id, link.c.external_id.in_(remote_ids))
+            others.append(self._shadowed_among(site_.id, remote_ids))
         # SQLite and PostgreSQL name the columns of a union after its first part.
         first = linked.subquery("on_file")
         names = ("kind", "remote_id", "revision", "state", "attribute", "base")
         renamed = select(*(column.label(name) for column, name in zip(first.c, names, strict=True)))
-        return union_all(renamed, graves, held)
+        return union_all(renamed, *others)
+
+    def _shadowed_among(self, site_id: int, remote_ids: Sequence[str]) -> Any:
+        shadowed, text = type_coerce(link.c.shadowed, Text), cast(null(), String)
+        each = func.json_each(shadowed) if self._is_sqlite else func.jsonb_array_elements_text(cast(shadowed, JSONB))
+        ids = each.table_valued("value")
+        columns = (literal(_SHADOWED), ids.c.value, cast(null(), BigInteger), text, text, text)
+        found = select(*columns).select_from(link).join(ids, true())
+        return found.where(link.c.site_id == site_id, shadowed != "[]", ids.c.value.in_(remote_ids))
 
     # -- absence
 
@@ -323,7 +339,7 @@ class SweepRuns(SqlLedger):
             connection.execute(update(site).where(site.c.id == site_id).values(**allowed))
 
 
-_LINKED, _BURIED, _HELD = 0, 1, 2
+_LINKED, _BURIED, _HELD, _SHADOWED = 0, 1, 2, 3
 
 
 def _cursor_of(sweep: Sweep) -> dict[str, Any]:

@@ -242,6 +242,15 @@ def test_record_that_a_held_delivery_speaks_of_is_known_as_held(field: Field) ->
     assert field.runs.on_file(field.site, W, ["w9"]) == {"w9": OnFile(is_held=True)}
 
 
+def test_records_behind_the_synced_one_are_known(field: Field) -> None:
+    key = field.link(1)
+    run = field.ledger.lease(field.ledger.link_of(key))
+    field.ledger.commit(run.lease, Commit(shadowed={"e8", "e9"}, release=True))
+    known = field.runs.on_file(field.site, E, ["e8", "e9", "e7"])
+    assert known == {"e8": OnFile(is_shadowed=True), "e9": OnFile(is_shadowed=True)}
+    assert field.runs.on_file(field.site, W, ["e8"]) == {}
+
+
 def test_run_knows_which_records_its_listing_showed(field: Field) -> None:
     sweep = field.begin()
     field.show(sweep, W, 1)

@@ -132,6 +132,24 @@ def test_second_sweep_writes_nothing() -> None:
     assert (calls, world.wix.calls["create"], world.external.calls["update"]) == (4, 4, 0)
 
 
+def test_older_ratings_of_one_person_for_one_thing_are_found_once() -> None:
+    """Where a system takes several, the newest is synced; the others are known from then on."""
+    several = Capabilities(has_revision=False, update_precondition=False, is_unique=False)
+    world = World(0, Options(Faults(drop=1.0), people=1, external=several), memory_ledger)
+    for value in (1, 2, 5):
+        rates(E, value=value)(world)
+    sweep(world)
+    assert [record.values for record in world.wix.records.values()] == [{"overall": Decimal(100)}]
+    world.external.calls.clear()
+    deliveries = len(world.ledger.inbox)
+    sweep(world)
+    assert dict(world.external.calls) == {"list": 2}
+    assert len(world.ledger.inbox) == deliveries
+    world.external.visitor_deletes("e3")
+    sweep(world, 2)
+    assert [record.values for record in world.wix.records.values()] == [{"overall": Decimal(40)}]
+
+
 def test_stranger_is_held_once_however_often_it_is_listed_and_crosses_when_a_contact_is_there() -> None:
     world = World(0, DEAF, memory_ledger)
     stranger = Person(email="stranger@example.com", name="S")

@@ -131,7 +131,11 @@ class MemoryRuns:
                 and (row.delivery.new.side, row.delivery.new.source, row.delivery.new.remote_id)
                 == (side, source, remote_id)
                 for row in self.ledger.inbox.values()
-            )
+            ),
+            is_shadowed=side is Side.EXTERNAL
+            and any(
+                remote_id in row.link.shadowed for row in self.ledger.links.values() if row.link.key.site_id == site.id
+            ),
         )
         link_id = self.ledger.by_remote.get((site.id, side, remote_id))
         grave = self.ledger.graves.get((site.id, side, remote_id))
