@@ -145,9 +145,6 @@ def test_older_ratings_of_one_person_for_one_thing_are_found_once() -> None:
     sweep(world)
     assert dict(world.external.calls) == {"list": 2}
     assert len(world.ledger.inbox) == deliveries
-    world.external.visitor_deletes("e3")
-    sweep(world, 2)
-    assert [record.values for record in world.wix.records.values()] == [{"overall": Decimal(40)}]
 
 
 def test_stranger_is_held_once_however_often_it_is_listed_and_crosses_when_a_contact_is_there() -> None:
