@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import wraps
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,34 @@ def _sleep(seconds: float) -> None:
 # -- export
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """Which ratings go where, as the options of an export say."""
+
+    site_name: str | None
+    namespace: str | None
+    group: str | None
+    entity: str | None
+    form: Format
+    out: Path | None
+
+    @property
+    def words(self) -> str:
+        return f"{self.namespace} {self.group} {self.entity} {self.form}"
+
+
+def which_ratings(command: Callable[[Wanted], None]) -> Callable[..., None]:
+    """The options that all exports have."""
+
+    @wraps(command)
+    def packed(**given: Any) -> None:
+        command(Wanted(**given))
+
+    for option in (OUT, FORMAT, ENTITY, GROUP, NAMESPACE, SITE):
+        packed = option(packed)
+    return packed
+
+
 @click.group()
 def export() -> None:
     """Ratings into a CSV or JSONL file, streaming. An export to a file that was killed goes on where it stopped.
@@ -78,65 +107,42 @@ def export() -> None:
 
 
 @export.command("wix")
-@SITE
-@NAMESPACE
-@GROUP
-@ENTITY
-@FORMAT
-@OUT
-def export_wix(
-    site_name: str | None,
-    namespace: str | None,
-    group: str | None,
-    entity: str | None,
-    form: Format,
-    out: Path | None,
-) -> None:
+@which_ratings
+def export_wix(wanted: Wanted) -> None:
     """The ratings that Wix has now (Query Ratings, page by page).
 
     \b
     Example: ratings-sync export wix --group stores --format jsonl --out ratings.jsonl
     """
-    site = the_site(site_name)
+    site = the_site(wanted.site_name)
     ratings = WixRatings(wiring().wix_api(site.instance_id, is_patient=True))
-    query = query_for(group, entity)
+    query = query_for(wanted.group, wanted.entity)
 
     def page_of(cursor: str | None) -> tuple[Sequence[Mapping[str, Any]], str | None]:
         found, following = patiently(lambda: ratings.export_page(query, cursor), _sleep)
         lines = [wix_line(one) for one in found]
-        return [line for line in lines if namespace in (None, line["namespace"])], following
+        return [line for line in lines if wanted.namespace in (None, line["namespace"])], following
 
-    _export(page_of, Writer(form, WIX_COLUMNS), out, f"wix {site.instance_id} {namespace} {group} {entity} {form}")
+    _export(page_of, Writer(wanted.form, WIX_COLUMNS), wanted.out, f"wix {site.instance_id} {wanted.words}")
 
 
 @export.command("ledger")
-@SITE
-@NAMESPACE
-@GROUP
-@ENTITY
-@FORMAT
-@OUT
-def export_ledger(
-    site_name: str | None,
-    namespace: str | None,
-    group: str | None,
-    entity: str | None,
-    form: Format,
-    out: Path | None,
-) -> None:
+@which_ratings
+def export_ledger(wanted: Wanted) -> None:
     """What the ledger knows: who and what is linked, and the values when both sides last agreed.
 
     \b
     Example: ratings-sync export ledger --entity beans
     """
-    site = the_site(site_name)
+    site = the_site(wanted.site_name)
     ledger = ExportLedger(wiring().admin.engine)
+    which = {"namespace": wanted.namespace, "group": wanted.group, "entity": wanted.entity}
 
     def page_of(cursor: str | None) -> tuple[Sequence[Mapping[str, Any]], str | None]:
-        lines, last = ledger.links_page(site.id, int(cursor or 0), namespace=namespace, group=group, entity=entity)
+        lines, last = ledger.links_page(site.id, int(cursor or 0), **which)
         return lines, None if last is None else str(last)
 
-    _export(page_of, Writer(form, LEDGER_COLUMNS), out, f"ledger {site.id} {namespace} {group} {entity} {form}")
+    _export(page_of, Writer(wanted.form, LEDGER_COLUMNS), wanted.out, f"ledger {site.id} {wanted.words}")
 
 
 def _export(page_of: PageOf, writer: Writer, out: Path | None, what: str) -> None:

@@ -166,8 +166,9 @@ class Wiring:
         return self.settings.redis_url is None and self._own_redis is None
 
     def broker_figures(self) -> BrokerFigures:
-        """Raises RedisError."""
-        with open_redis(self.settings.broker, REDIS_SECONDS) as redis:
+        """Of REDIS_URL's broker, without it of `ratings-sync up` in this folder. Raises RedisError, Misconfigured."""
+        url = self._own_redis if self.settings.redis_url is None else None
+        with open_redis(url or self.settings.broker, REDIS_SECONDS) as redis:
             return broker_figures(redis, QUEUES, self.settings.redis_key_prefix)
 
     @cached_property
