@@ -73,10 +73,10 @@ beat_schedule = {
         "schedule": _settings.hook_check_seconds,
         "options": {"queue": "maint", "expires": _settings.hook_check_seconds},
     },
-    "reconcile_due": {  # asks the ledger whether a site's nightly sweep is due, or one is to go on
+    "reconcile_due": {  # asks the ledger whether a site's sweep or poll is due, or one is to go on
         "task": "sync_worker.tasks.reconcile_due",
-        "schedule": 60.0,
-        "options": {"queue": "maint", "expires": 60.0},
+        "schedule": _settings.reconcile_check_seconds,
+        "options": {"queue": "maint", "expires": _settings.reconcile_check_seconds},
     },
 }
 beat_schedule_filename = str(_settings.ratings_sync_home / "beat-schedule")

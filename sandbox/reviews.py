@@ -138,7 +138,8 @@ class ReviewsState:
         with self.lock:
             everything = sorted(self.ratings.values(), key=lambda one: int(one["id"][1:]))
         if since is not None:
-            chosen = [one for one in everything if one["modified"] > since]
+            start = _moment(since)
+            chosen = [one for one in everything if _moment(one["modified"]) > start]
         else:
             chosen = [one for one in everything if one["visibility"] != "removed"]
         page = [one for one in chosen if int(one["id"][1:]) > cursor][:limit]
@@ -212,6 +213,14 @@ def _aspect(aspect: Any) -> dict[str, Any]:
     if isinstance(score, bool) or not isinstance(score, int) or not 0 <= score <= 10:
         raise Refusal(422, "an aspect needs a code and a score from 0 to 10")
     return {"code": aspect["code"], "score": score}
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise Refusal(422, "updated_since is a time such as 2026-05-01T10:00:00Z") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _now() -> str:

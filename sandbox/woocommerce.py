@@ -16,7 +16,7 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from flask import Flask, Response, request
@@ -207,6 +207,9 @@ def create_app(shop: WooCommerce) -> Flask:
             chosen = [one for one in chosen if one.email.casefold() == email.casefold()]
         if product or email:
             chosen = shop.searched(chosen)
+        if after := asked.get("after"):  # compares the shop's own time; of a zone in the question it knows nothing
+            since = datetime.fromisoformat(after).replace(tzinfo=UTC)
+            chosen = [one for one in chosen if one.created + SHOP_OFFSET > since]
         chosen.sort(key=lambda one: one.id, reverse=asked.get("order", "desc") == "desc")
         return _paged([as_json(one, asked.get("context", "view")) for one in chosen])
 

@@ -214,7 +214,7 @@ def _contacts(site: Site) -> None:
     if count or not click.confirm("Look up everybody in the external listing now?", default=True):
         return
     try:
-        proposal = match_contacts(site, external_addresses(site))
+        proposal, _ = match_contacts(site, external_addresses(site))
     except SyncError as error:
         click.secho(f"not now: {error}; later: ratings-sync map contacts match", err=True, fg="red")
         return

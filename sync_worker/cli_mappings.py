@@ -161,6 +161,8 @@ def import_fields(file: Path, site_name: str | None, dry_run: bool, yes: bool, a
 
 
 def _print_effects(effects: Sequence[FieldEffect]) -> None:
+    if not effects:
+        click.echo("no linked rating has another scale by these fields")
     for effect in effects:
         click.echo(
             f"{effect.attribute}: of {effect.linked} linked ratings {effect.changing} change class, "

@@ -152,14 +152,15 @@ def match(site_name: str | None, emails: Path | None, column: str, out: Path, dr
     except BadFile as bad:
         print_problems(bad.problems)
         raise SystemExit(1) from None
-    proposal = match_contacts(site, addresses)
+    proposal, known = match_contacts(site, addresses)
     done = Imported() if dry_run else wiring().admin.import_contacts(site, proposal.certain)
     save_doubtful(proposal, out)
     if as_json:
-        facts = {"certain": len(proposal.certain), "doubtful": len(proposal.doubtful), "added": done.added}
+        facts = {"known": known, "certain": len(proposal.certain), "doubtful": len(proposal.doubtful)}
+        facts |= {"added": done.added}
         print_json({**facts, "released": len(done.released), "doubtful_file": str(out) if proposal.doubtful else None})
         return
-    click.echo(f"{len(proposal.certain)} people have one contact; {done.added} added")
+    click.echo(f"{len(proposal.certain)} people have one contact; {done.added} added, {known} were mapped already")
     if done.released:
         click.echo(f"{len(done.released)} held deliveries had waited for them and are on their way")
     if proposal.doubtful:
@@ -185,8 +186,8 @@ def _page(remote: Remote, cursor: str | None) -> Page:
     return patiently(lambda: remote.list_page(cursor), time.sleep)
 
 
-def match_contacts(site: Site, addresses: Sequence[str]) -> ContactProposal:
-    """Asks Wix in batches for those whom the ledger has not mapped. Addresses are compared without case."""
+def match_contacts(site: Site, addresses: Sequence[str]) -> tuple[ContactProposal, int]:
+    """Asks Wix in batches for those whom the ledger has not mapped, and counts the others. Case does not matter."""
     people = wiring().connect(site).people
     mapped = {one.email for one in wiring().admin.contacts(site.id)}
     spelled = {normalise_email(one): one for one in addresses}
@@ -197,7 +198,7 @@ def match_contacts(site: Site, addresses: Sequence[str]) -> ContactProposal:
             part = [spelled[one] for one in wanted[start : start + ADDRESSES_AT_ONCE]]
             found |= _matches(people, part)
             advance(bar, len(part))
-    return propose_contacts(wanted, found)
+    return propose_contacts(wanted, found), len(spelled) - len(wanted)
 
 
 def _matches(people: People, emails: Sequence[str]) -> Mapping[str, Sequence[Contact]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -41,7 +42,9 @@ def status(as_json: bool) -> None:
     ages = ", ".join(f"{age:.1f} s ({quantile:.0%})" for quantile, age in figures.delivery_age_seconds.items())
     table.add_row("door to end, last 5 min", ages or "nothing ended")
     for run in figures.runs:
-        table.add_row(f"last {run.kind}", f"{run.state} {run.ended_seconds_ago:.0f} s ago: {_words(run.counts) or '–'}")
+        table.add_row(
+            f"last {run.kind}", f"{run.state} {run.ended_seconds_ago:.0f} s ago: {_counted(run.counts) or '–'}"
+        )
     table.add_row("broker", _broker_words(broker))
     Console().print(table)
 
@@ -59,6 +62,10 @@ def _broker_words(broker: BrokerFigures | None) -> str:
         return "not reached (REDIS_URL)"
     queues = f"{_words(broker.queues)} waiting, {broker.unacked} in hand"
     return f"{queues}, {broker.used_memory_bytes / 2**20:.1f} MiB, {broker.evicted_keys} evicted"
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return _words({name.replace("_", " "): number for name, number in counts.items() if number})
 
 
 def _words(counts: Any) -> str:

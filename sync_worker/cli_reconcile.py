@@ -2,87 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 import threading
 import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
 
 import click
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.table import Table
 
 from sync_worker.adapters.ledger_held import HeldFilter
 from sync_worker.cli_common import JSON, SITE
+from sync_worker.cli_reconcile_show import Show, Stopped, Summary
 from sync_worker.errors import LeaseLost, Misconfigured, SyncError
 from sync_worker.logs import set_up_logs
-from sync_worker.model import Side, Site
-from sync_worker.reconcile import Job, Pace, Reconcile
-from sync_worker.rehearsal import Deed, Forecast
+from sync_worker.model import Site
+from sync_worker.reconcile import Reconcile
 from sync_worker.runs import Finding, Mark, RunKind, RunLedger, Sweep
-from sync_worker.wiring import SWEEP_THREADS, wiring
+from sync_worker.wiring import wiring
 
-EXAMPLES = 3
 TAKE_OVER_SECONDS = 25.0  # a killed run's lease ends by then
 BEAT_SECONDS = 5.0
-
-
-@dataclass(slots=True)
-class Summary:
-    """What findings lead to: how many by outcome, with a few examples. ``deeds``: the remote writes, by kind."""
-
-    outcomes: Counter[str] = field(default_factory=Counter)
-    examples: dict[str, list[str]] = field(default_factory=dict)
-    deeds: Counter[str] = field(default_factory=Counter)
-    listing: list[dict[str, Any]] | None = None
-
-    def add(self, finding: Finding, forecast: Forecast) -> None:
-        self.outcomes[forecast.outcome] += 1
-        shown = self.examples.setdefault(forecast.outcome, [])
-        if len(shown) < EXAMPLES:
-            shown.append(_in_words(finding, forecast))
-        for deed in forecast.deeds:
-            self.note(deed)
-
-    def note(self, deed: Deed) -> None:
-        self.deeds[deed.what] += 1
-        if self.listing is not None:
-            self.listing.append(deed_as_json(deed))
-
-
-def deed_as_json(deed: Deed) -> dict[str, Any]:
-    """One remote write for programs; who rated is named by address, as on the external side."""
-    return {
-        "operation": str(deed.operation),
-        "side": str(deed.side),
-        "entity": deed.entity,
-        "person": deed.person,
-        "values": {name: str(value) for name, value in sorted(deed.values.items())},
-        "remote_id": deed.remote_id,
-    }
-
-
-def _in_words(finding: Finding, forecast: Forecast) -> str:
-    if forecast.deeds:
-        deed = forecast.deeds[0]
-        values = ", ".join(f"{name} {value.normalize():f}" for name, value in deed.values.items())
-        return f"{deed.remote_id or deed.entity} {values}".strip()
-    return ", ".join(f"{row.side} {row.remote_id}" for row in finding.rows)
 
 
 @click.command()
@@ -128,11 +70,13 @@ def reconcile(
         parts.runs.allow_deletes(site.id, allow_deletes)
         parts.admin.release(HeldFilter(reason="delete_brake", site=site))
     sweep = _begin(parts.runs, site, RunKind.DRY_RUN if dry_run else RunKind.SWEEP)
-    show = _Show(Console(stderr=True), as_json=as_json, actions=actions)
+    show = Show(Console(stderr=True), as_json=as_json, actions=actions)
     with show.progress, _stoppable(show):
         run = parts.reconcile(site, sweep, show.pace(), show.done.note)
         try:
             _run(run, show, dry=dry_run, direction=direction, yes=yes)
+        except Stopped:
+            parts.runs.release_run(run.sweep)
         except LeaseLost:
             raise Misconfigured("another process went on with this run; look again with --dry-run") from None
         except SyncError:
@@ -153,7 +97,7 @@ def _begin(runs: RunLedger, site: Site, kind: RunKind) -> Sweep:
     return sweep
 
 
-def _run(run: Reconcile, show: _Show, *, dry: bool, direction: str, yes: bool) -> None:
+def _run(run: Reconcile, show: Show, *, dry: bool, direction: str, yes: bool) -> None:
     if not (run.list_both() and run.confirm_absences()):
         run.runs.release_run(run.sweep)
         return
@@ -170,6 +114,9 @@ def _run(run: Reconcile, show: _Show, *, dry: bool, direction: str, yes: bool) -
         show.is_finished = True
         return
     if not (yes or _is_confirmed(run, show)):
+        if show.is_stopped:
+            run.runs.release_run(run.sweep)
+            return
         run.runs.end(run.sweep, "abandoned")
         show.is_declined = True
         return
@@ -179,17 +126,17 @@ def _run(run: Reconcile, show: _Show, *, dry: bool, direction: str, yes: bool) -
         run.runs.release_run(run.sweep)
 
 
-def _plan(run: Reconcile, show: _Show, direction: str, *, dry: bool) -> Summary:
+def _plan(run: Reconcile, show: Show, direction: str, *, dry: bool) -> Summary:
     """Every finding rehearsed; those that would write to a side not asked for are left for another run."""
     plan = Summary(listing=[] if show.actions else None)
     marks = run.runs.count_marks(run.sweep)
     plan.outcomes["in_step"] = marks.get(Mark.IN_STEP, 0)
-    show.begin_planning()
+    show.begin_planning(marks.get(Mark.OPEN, 0))
     left: list[Finding] = []
     for finding, forecast in run.forecasts():
         if show.is_stopped:
             break
-        show.step()
+        show.step(sum(row.mark is Mark.OPEN for row in finding.rows))
         if direction != "both" and any(f"to_{deed.side}" != direction for deed in forecast.deeds):
             left.append(finding)
             forecast = replace(forecast, outcome="left (other direction)", deeds=())
@@ -199,13 +146,14 @@ def _plan(run: Reconcile, show: _Show, direction: str, *, dry: bool) -> Summary:
     return plan
 
 
-def _is_confirmed(run: Reconcile, show: _Show) -> bool:
+def _is_confirmed(run: Reconcile, show: Show) -> bool:
     if not show.plan.deeds and not show.plan.outcomes.total() > show.plan.outcomes["in_step"]:
         return True
     show.progress.stop()
     show.print_plan()
-    with _kept(run):
+    with _kept(run), show.asking():
         return click.confirm("Go on?", err=True)
+    return False  # Ctrl-C: neither yes nor no
 
 
 @contextmanager
@@ -227,13 +175,13 @@ def _kept(run: Reconcile) -> Iterator[None]:
 
 
 @contextmanager
-def _stoppable(show: _Show) -> Iterator[None]:
+def _stoppable(show: Show) -> Iterator[None]:
     """The first Ctrl-C (or SIGTERM) ends after what is in hand; the second one at once."""
 
     def stop(number: int, frame: object) -> None:
-        if show.is_stopped:
+        if show.is_stopped or show.is_asking:
             raise KeyboardInterrupt
-        show.is_stopped = True
+        show.stop()
 
     before = {name: signal.signal(name, stop) for name in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -241,117 +189,3 @@ def _stoppable(show: _Show) -> Iterator[None]:
     finally:
         for name, was in before.items():
             signal.signal(name, was)
-
-
-class _Show:
-    """What a person sees: bars on stderr while it works; the plan and the outcome, or one JSON document, at the end."""
-
-    def __init__(self, console: Console, *, as_json: bool, actions: bool) -> None:
-        self.console, self.as_json, self.actions = console, as_json, actions
-        self.plan, self.done = Summary(), Summary(listing=[] if actions else None)
-        self.is_stopped = self.is_finished = self.is_declined = self.is_plan_shown = False
-        self.progress = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[pace]}"),
-            TimeRemainingColumn(),
-            console=console,
-            disable=as_json or not console.is_terminal,
-        )
-        self._pool = ThreadPoolExecutor(SWEEP_THREADS)
-        self._task: TaskID | None = None
-        self._lists: dict[Side, TaskID] = {}
-
-    def pace(self) -> Pace:
-        return Pace(time.sleep, self._together, lambda: self.is_stopped, self._report)
-
-    def _together(self, jobs: Sequence[Job]) -> list[str]:
-        def work(job: Job) -> str:
-            outcome = job()
-            self.step()
-            return outcome
-
-        return list(self._pool.map(work, jobs))
-
-    def _report(self, sweep: Sweep) -> None:
-        for side in (Side.EXTERNAL, Side.WIX):
-            if count := sweep.counts.get(f"listed_{side}", 0):
-                if side not in self._lists:
-                    self._lists[side] = self.progress.add_task(f"listing {side}", total=None, pace="")
-                self.progress.update(self._lists[side], completed=count)
-
-    def begin_planning(self) -> None:
-        self._task = self.progress.add_task("planning", total=None, pace="")
-
-    def begin_writing(self) -> None:
-        if not self.as_json:
-            self.print_plan()
-        total = self.plan.outcomes.total() - self.plan.outcomes["in_step"]
-        self.progress.start()
-        self._task = self.progress.add_task("bringing in step", total=total, pace="")
-
-    def step(self) -> None:
-        if self._task is None or self.progress.disable:
-            return
-        self.progress.advance(self._task)
-        speed = self.progress.tasks[self._task].speed
-        self.progress.update(self._task, pace=f"{speed * 60:.0f} a minute" if speed else "")
-
-    def print_plan(self) -> None:
-        if self.is_plan_shown:
-            return
-        self.is_plan_shown = True
-        table = Table("plan", "ratings", "for example", title_justify="left", box=None)
-        for outcome, count in sorted(self.plan.outcomes.items(), key=lambda one: (one[0] != "in_step", one[0])):
-            table.add_row(outcome.replace("_", " "), str(count), "; ".join(self.plan.examples.get(outcome, [])))
-        (Console() if not self.as_json else self.console).print(table)
-
-    def close(self, sweep: Sweep) -> None:
-        self._pool.shutdown()
-        if self.as_json:
-            click.echo(json.dumps(self._document(sweep)))
-            return
-        self.print_plan()
-        if self.is_declined:
-            click.echo("nothing was written")
-        elif self.is_stopped or not self.is_finished:
-            click.echo("stopped; the same command goes on from here")
-        elif self.done.deeds or sweep.counts.get("applied"):
-            words = ", ".join(f"{count} × {what}" for what, count in sorted(self.done.deeds.items())) or "nothing"
-            click.echo(f"written: {words}")
-        for warning in _warnings(sweep):
-            click.secho(warning, fg="yellow", err=True)
-
-    def _document(self, sweep: Sweep) -> dict[str, Any]:
-        document: dict[str, Any] = {
-            "run": sweep.id,
-            "kind": str(sweep.kind),
-            "is_resumed": sweep.is_resumed,
-            "is_finished": self.is_finished,
-            "counts": dict(sweep.counts),
-            "plan": {"outcomes": dict(self.plan.outcomes), "writes": dict(self.plan.deeds)},
-            "examples": self.plan.examples,
-            "written": dict(self.done.deeds),
-            "warnings": _warnings(sweep),
-        }
-        if self.actions:
-            document["plan"]["actions"] = self.plan.listing
-            document["actions"] = self.done.listing
-        return document
-
-
-def _warnings(sweep: Sweep) -> list[str]:
-    found = []
-    for side in Side:
-        if sweep.counts.get(f"refused_{side}"):
-            found.append(
-                f"the listing of {side} showed less than half of what is linked: nothing counts as deleted there"
-            )
-        if count := sweep.counts.get(f"braked_{side}"):
-            found.append(
-                f"{count} ratings are gone from {side}, more than max(20, 5 %): their deletes are held (delete_brake); "
-                f"if that is right: ratings-sync reconcile --allow-deletes {count}"
-            )
-    return found

@@ -63,6 +63,8 @@ def list_sites(as_json: bool) -> None:
     if as_json:
         print_json(sites)
         return
+    if not sites:
+        click.echo("no site yet; add one: ratings-sync site add INSTANCE_ID --connector NAME", err=True)
     for one in sites:
         click.echo(f"{one.id}\t{one.state}\t{one.instance_id}\t{one.connector}\t{_differing(one)}")
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import wraps
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ import click
 from rich.progress import Progress
 
 from sync_worker.adapters.ledger_export import ExportLedger
+from sync_worker.adapters.ledger_imports import ImportLedger
 from sync_worker.adapters.wix import WixRatings
 from sync_worker.cli_common import FILE, JSON, SITE, advance, print_json, progress, the_site
 from sync_worker.errors import Misconfigured, Permanent, SyncError
@@ -66,6 +69,34 @@ def _sleep(seconds: float) -> None:
 # -- export
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """Which ratings go where, as the options of an export say."""
+
+    site_name: str | None
+    namespace: str | None
+    group: str | None
+    entity: str | None
+    form: Format
+    out: Path | None
+
+    @property
+    def words(self) -> str:
+        return f"{self.namespace} {self.group} {self.entity} {self.form}"
+
+
+def which_ratings(command: Callable[[Wanted], None]) -> Callable[..., None]:
+    """The options that all exports have."""
+
+    @wraps(command)
+    def packed(**given: Any) -> None:
+        command(Wanted(**given))
+
+    for option in (OUT, FORMAT, ENTITY, GROUP, NAMESPACE, SITE):
+        packed = option(packed)
+    return packed
+
+
 @click.group()
 def export() -> None:
     """Ratings into a CSV or JSONL file, streaming. An export to a file that was killed goes on where it stopped.
@@ -76,65 +107,42 @@ def export() -> None:
 
 
 @export.command("wix")
-@SITE
-@NAMESPACE
-@GROUP
-@ENTITY
-@FORMAT
-@OUT
-def export_wix(
-    site_name: str | None,
-    namespace: str | None,
-    group: str | None,
-    entity: str | None,
-    form: Format,
-    out: Path | None,
-) -> None:
+@which_ratings
+def export_wix(wanted: Wanted) -> None:
     """The ratings that Wix has now (Query Ratings, page by page).
 
     \b
     Example: ratings-sync export wix --group stores --format jsonl --out ratings.jsonl
     """
-    site = the_site(site_name)
-    ratings = WixRatings(wiring().wix_api(site.instance_id))
-    query = query_for(group, entity)
+    site = the_site(wanted.site_name)
+    ratings = WixRatings(wiring().wix_api(site.instance_id, is_patient=True))
+    query = query_for(wanted.group, wanted.entity)
 
     def page_of(cursor: str | None) -> tuple[Sequence[Mapping[str, Any]], str | None]:
         found, following = patiently(lambda: ratings.export_page(query, cursor), _sleep)
         lines = [wix_line(one) for one in found]
-        return [line for line in lines if namespace in (None, line["namespace"])], following
+        return [line for line in lines if wanted.namespace in (None, line["namespace"])], following
 
-    _export(page_of, Writer(form, WIX_COLUMNS), out, f"wix {site.instance_id} {namespace} {group} {entity} {form}")
+    _export(page_of, Writer(wanted.form, WIX_COLUMNS), wanted.out, f"wix {site.instance_id} {wanted.words}")
 
 
 @export.command("ledger")
-@SITE
-@NAMESPACE
-@GROUP
-@ENTITY
-@FORMAT
-@OUT
-def export_ledger(
-    site_name: str | None,
-    namespace: str | None,
-    group: str | None,
-    entity: str | None,
-    form: Format,
-    out: Path | None,
-) -> None:
+@which_ratings
+def export_ledger(wanted: Wanted) -> None:
     """What the ledger knows: who and what is linked, and the values when both sides last agreed.
 
     \b
     Example: ratings-sync export ledger --entity beans
     """
-    site = the_site(site_name)
+    site = the_site(wanted.site_name)
     ledger = ExportLedger(wiring().admin.engine)
+    which = {"namespace": wanted.namespace, "group": wanted.group, "entity": wanted.entity}
 
     def page_of(cursor: str | None) -> tuple[Sequence[Mapping[str, Any]], str | None]:
-        lines, last = ledger.links_page(site.id, int(cursor or 0), namespace=namespace, group=group, entity=entity)
+        lines, last = ledger.links_page(site.id, int(cursor or 0), **which)
         return lines, None if last is None else str(last)
 
-    _export(page_of, Writer(form, LEDGER_COLUMNS), out, f"ledger {site.id} {namespace} {group} {entity} {form}")
+    _export(page_of, Writer(wanted.form, LEDGER_COLUMNS), wanted.out, f"ledger {site.id} {wanted.words}")
 
 
 def _export(page_of: PageOf, writer: Writer, out: Path | None, what: str) -> None:
@@ -199,7 +207,10 @@ class FileImport:
     tally: Tally = field(default_factory=Tally)
     seen: dict[tuple[int, str, str], int] = field(default_factory=dict)
 
-    def run(self, rows: Iterator[Row], bar: Progress, threads: int) -> None:
+    def run(
+        self, rows: Iterator[Row], bar: Progress, threads: int, report: Callable[[Mapping[str, int]], None]
+    ) -> None:
+        """``report``: told the counts after each chunk."""
         with ThreadPoolExecutor(threads, thread_name_prefix="import") as pool:
             while chunk := list(islice(rows, CHUNK)):
                 ready = self._keyed(chunk)
@@ -213,6 +224,11 @@ class FileImport:
                         _stopped.set()
                         raise Misconfigured(f"stopped at line {row.line}: {error}; {RESUME}") from error
                 advance(bar, len(chunk))
+                report(self.counts)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return {name: count for name, count in {**self.tally.counts, "rejected": self.rejected.count}.items() if count}
 
     def _keyed(self, chunk: Sequence[Row]) -> list[tuple[Row, RatingKey, Opinion]]:
         opinions = [(row, opinion) for row in chunk if (opinion := self._opinion(row)) is not None]
@@ -310,16 +326,30 @@ def import_ratings(
     with RatingFile(file) as source:
         source.check(chosen)
         rejected = RejectedFile(source)
-        importer = Importer(wiring().intake(NoBell()).engine, wiring().connect(site), site)
+        engine = replace(wiring().intake(NoBell()), connect=wiring().connect_patiently).engine
+        importer = Importer(engine, wiring().connect_patiently(site), site)
         work = FileImport(site, importer, reading_of(chosen, source.header, site), rejected)
         try:
-            with progress("imported", source.count()) as bar:
-                work.run(source.rows(), bar, threads)
+            with _noted(site, work) as report, progress("imported", source.count()) as bar:
+                work.run(source.rows(), bar, threads, report)
         finally:
             rejected.close()
             _report(work.tally, rejected, as_json)
     if rejected.count:
         raise SystemExit(1)
+
+
+@contextmanager
+def _noted(site: Site, work: FileImport) -> Iterator[Callable[[Mapping[str, int]], None]]:
+    """The import as a run of the ledger, for ``status``."""
+    runs = ImportLedger(wiring().admin.engine)
+    run_id = runs.begin(site.id)
+    is_whole = False
+    try:
+        yield lambda counts: runs.save(run_id, counts)
+        is_whole = True
+    finally:
+        runs.end(run_id, work.counts, is_whole=is_whole)
 
 
 def _report(tally: Tally, rejected: RejectedFile, as_json: bool) -> None:

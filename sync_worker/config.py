@@ -62,6 +62,7 @@ class Settings(BaseModel):
     worker_concurrency: int = Field(default=0, ge=0)  # 0: 8 on SQLite, 16 on PostgreSQL
     sweep_seconds: float = Field(default=5.0, gt=0)
     hook_check_seconds: float = Field(default=900.0, gt=0)
+    reconcile_check_seconds: float = Field(default=60.0, gt=0)
     reconcile_at: str = Field(default="03:00", pattern=r"^(|([01]\d|2[0-3]):[0-5]\d)$")  # UTC; empty: never by itself
 
     retention_payload_days: float = Field(default=7.0, ge=3)  # Wix delivers again for 47 h

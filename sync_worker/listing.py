@@ -54,6 +54,15 @@ def record_from_json(kept: Mapping[str, Any]) -> Record:
     )
 
 
+def dedupe_id_of(remote_id: str, record: Record | None) -> str:
+    """The same state of a record is told once, however often it is listed.
+
+    Hashed: the id of somebody who is erased later must not stand in clear where nobody looks for it.
+    """
+    told = fingerprint(record) if record is not None else "missing"
+    return "listed:" + hashlib.sha256(f"{remote_id} {told}".encode()).hexdigest()[:32]
+
+
 def fingerprint(record: Record) -> str:
     """Names a state of a record: its revision, else its content."""
     if record.revision is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Protocol
 
 from sync_worker.model import (
@@ -61,6 +62,7 @@ class Capabilities:
     can_delete: bool = True
     ignored_operations: frozenset[str] = frozenset()  # cannot be done and need no person: "create", "update", "delete"
     skips_without_email: bool = False  # records of people without an address end instead of being held
+    absence_counts: bool = True  # what complete listings do not show, and no look by id finds, counts as deleted
 
     def can(self, operation: Operation) -> bool:
         """Whether the remote offers a write at all."""
@@ -76,11 +78,13 @@ class Page:
     """Part of a listing. ``cursor``: where the next page begins, in any process; ``None``: this is the last one.
 
     ``unreadable``: rows that are no records of the system's own form; only a look by id tells more of them.
+    ``newest``: of a listing of changes, the latest time that a record shows, in the remote's own clock.
     """
 
     records: Sequence[Record]
     cursor: str | None = None
     unreadable: int = 0
+    newest: datetime | None = None
 
 
 class Remote(Protocol):
@@ -153,12 +157,14 @@ class Connection:
     """The live remotes of one site.
 
     ``children``: every external record of a rated thing by its id, for systems whose events name only that; complete
-    when it ends. Errors as for Remote.
+    when it ends. ``changed``: a page of the external records that changed since a time (``None``: of all), deleted ones
+    too where the system shows them; ``None`` where nothing but the whole can be listed. Errors as for Remote.
     """
 
     remotes: Mapping[Side, Remote]
     people: People
     children: Callable[[str], Iterator[Record]] | None = None
+    changed: Callable[[datetime | None, str | None], Page] | None = None
 
 
 class Guard(Protocol):

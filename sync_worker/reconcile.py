@@ -1,8 +1,9 @@
-"""Baseline and sweep: pages in, keys to the engine out, a saved cursor.
+"""Baseline, sweep and poll: pages in, keys to the engine out, a saved cursor.
 
 Both sides are listed whole, each page is compared with the ledger in one SELECT, and only what differs goes on: as
 deliveries of the inbox, through the same engine as webhooks. Absence is not deletion: what a complete listing does not
-show is looked at by id, and only if an earlier complete listing did not show it either.
+show is looked at by id, and only if an earlier complete listing did not show it either. A poll lists what changed on
+the external side, and says nothing about the rest.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from sync_worker.bulk_people import BulkPeople
 from sync_worker.errors import Held, Permanent, RateLimited
 from sync_worker.hold_keys import normalise_email
 from sync_worker.intake import Intake
-from sync_worker.listing import fingerprint, listed_payload, mapped_values
+from sync_worker.listing import dedupe_id_of, listed_payload, mapped_values
 from sync_worker.model import NewDelivery, RatingKey, Record, RecordState, Side, Site
 from sync_worker.ports import Closing, Connection, Page, Remote
 from sync_worker.rehearsal import Deed, Forecast, NotingRemote, Rehearsal
@@ -29,6 +30,7 @@ from sync_worker.runs import (
     OnFile,
     Phase,
     Queued,
+    RunKind,
     RunLedger,
     Sweep,
     delivery_source,
@@ -81,7 +83,7 @@ class Reconcile:
     # -- listing
 
     def list_both(self) -> bool:
-        """Both sides, page by page; then what they did not show."""
+        """Both sides, page by page; then what they did not show. A poll: what changed on the external side."""
         while self.sweep.phase in LISTING:
             if self.pace.is_over():
                 return False
@@ -91,7 +93,7 @@ class Reconcile:
 
     def _list_page(self, side: Side) -> None:
         try:
-            page = self.patiently(lambda: self.connection.remotes[side].list_page(self.sweep.page))
+            page = self.patiently(lambda: self._page_of(side))
         except Permanent:
             if self.sweep.page is None:
                 raise
@@ -99,6 +101,7 @@ class Reconcile:
             self._move(self.sweep.phase, None, {f"listed_{side}": -self.sweep.counts.get(f"listed_{side}", 0)})
             self.runs.restart_listing(self.sweep, side)
             return
+        self._note_time(page)
         rows = self._compare(side, page)
         counts = {f"listed_{side}": len(page.records)}
         if page.cursor is not None:
@@ -107,13 +110,27 @@ class Reconcile:
             return
         self._end_listing(side, rows, counts)
 
+    def _page_of(self, side: Side) -> Page:
+        if self.sweep.kind is RunKind.POLL and self.connection.changed is not None:
+            return self.connection.changed(self.sweep.since, self.sweep.page)
+        return self.connection.remotes[side].list_page(self.sweep.page)
+
+    def _note_time(self, page: Page) -> None:
+        times = [time for time in (self.sweep.newest, page.newest) if time is not None]
+        self.sweep = replace(self.sweep, newest=max(times, default=None))
+
     def _end_listing(self, side: Side, rows: Sequence[Listed], counts: Mapping[str, int]) -> None:
         """The listing is complete: only now can something be missing in it.
 
         Saved before it is looked at, with its last page still to be listed again if we die in between.
         """
+        if self.sweep.kind is RunKind.POLL:
+            self._move(Phase.APPLY, None, counts)
+            self.runs.save(self.sweep, rows)
+            return
         self.runs.save(self.sweep, rows)
-        absences = self.runs.note_absences(self.sweep, side)
+        counts_as_gone = self.connection.remotes[side].capabilities.absence_counts
+        absences = self.runs.note_absences(self.sweep, side) if counts_as_gone else Absences(0, 0)
         self._move(Phase.WIX if side is Side.EXTERNAL else Phase.CONFIRM, None, {**counts, **_counted(side, absences)})
         self.runs.save(self.sweep)
 
@@ -279,8 +296,8 @@ class Reconcile:
 def mark_of(record: Record, side: Side, known: OnFile, site: Site) -> Mark:
     """Whether the ledger knows the record as it is; a revision counts only if it is above the seen one."""
     values = mapped_values(record, side, site.fields)
-    if not values and not known.is_linked:
-        return Mark.IN_STEP  # no attribute of it is mapped
+    if not known.is_linked and (not values or known.is_shadowed):
+        return Mark.IN_STEP  # no attribute of it is mapped, or a newer record of the same person stands for it
     if record.state is RecordState.DELETED and not known.is_linked:
         return Mark.IN_STEP  # some listings show what was deleted
     if known.is_linked and record.revision is not None and known.revision is not None:
@@ -299,12 +316,12 @@ def is_above(record: Record, known: OnFile) -> bool:
 
 
 def deliveries_of(site: Site, finding: Finding) -> list[NewDelivery]:
-    """What a finding tells, as deliveries: the same state of a record is told once, however often it is listed."""
+    """What a finding tells, as deliveries."""
     return [
         NewDelivery(
             side=row.side,
             source=delivery_source(site, row.side),
-            dedupe_id=f"listed:{row.remote_id}:{fingerprint(row.record) if row.record is not None else 'missing'}",
+            dedupe_id=dedupe_id_of(row.remote_id, row.record),
             change=row.change,
             remote_id=row.remote_id,
             payload=listed_payload(row.record) if row.record is not None else {},

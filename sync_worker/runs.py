@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
@@ -17,11 +18,15 @@ from sync_worker.ports import Run
 
 
 class RunKind(StrEnum):
-    """``BASELINE``: the first complete one of a site; ``DRY_RUN``: stops after the plan."""
+    """``BASELINE``: the first complete one of a site; ``DRY_RUN``: stops after the plan.
+
+    ``POLL``: only what changed on the external side since the poll before; whatever it does not show means nothing.
+    """
 
     BASELINE = "baseline"
     SWEEP = "sweep"
     DRY_RUN = "dry_run"
+    POLL = "poll"
 
 
 class Phase(StrEnum):
@@ -35,7 +40,10 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """A run over one site, held under ``fence``. ``page``: the cursor in the listing that ``phase`` is at."""
+    """A run over one site, held under ``fence``. ``page``: the cursor in the listing that ``phase`` is at.
+
+    ``since``: where a poll begins, ``None``: with everything; ``newest``: the latest time that its records showed.
+    """
 
     id: int
     site_id: int
@@ -45,6 +53,8 @@ class Sweep:
     page: str | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
     is_resumed: bool = False
+    since: datetime | None = None
+    newest: datetime | None = None
 
     @property
     def is_dry(self) -> bool:
@@ -109,12 +119,13 @@ class OnFile:
     """What the ledger knows of a remote id. ``values``: by attribute, when both sides last agreed.
 
     ``is_linked``: on file with a link; ``is_buried``: it has a tombstone (then ``revision`` is the buried one's);
-    ``is_held``: a held delivery speaks of it.
+    ``is_held``: a held delivery speaks of it; ``is_shadowed``: it stands behind the synced record of its person.
     """
 
     is_linked: bool = False
     is_buried: bool = False
     is_held: bool = False
+    is_shadowed: bool = False
     revision: int | None = None
     state: RecordState = RecordState.PUBLISHED
     values: Mapping[str, Decimal] = field(default_factory=dict)
@@ -141,7 +152,9 @@ class RunLedger(Protocol):
     def begin(self, site_id: int, kind: RunKind) -> Sweep | None:
         """The site's open run, or a new one, leased for 20 s; ``None`` if another holder is at it.
 
-        A run that began over a day ago is given up. A first run that is no dry run is the baseline.
+        A run that began over a day ago is given up, and a poll where any other run begins: that lists all it would
+        have. A poll never begins beside another run; it begins where the last one that was done ended. A first run
+        that is no dry run is the baseline.
         """
 
     def save(self, sweep: Sweep, listed: Sequence[Listed] = ()) -> None:
@@ -202,6 +215,15 @@ class RunLedger(Protocol):
 
     def allow_deletes(self, site_id: int, count: int) -> None:
         """A person says that so many deletes to a side within an hour are right; holds for a day."""
+
+
+def next_since(poll: Sweep, began_at: datetime) -> datetime | None:
+    """Where the poll after this one begins: at the newest time it saw, never later than it began itself.
+
+    A record with a time in the future must not hide all that comes before that time.
+    """
+    seen = [time for time in (poll.since, min(poll.newest, began_at) if poll.newest else None) if time is not None]
+    return max(seen, default=None)
 
 
 def place_of(finding: Finding) -> tuple[int, str, str]:

@@ -25,7 +25,7 @@ from sync_worker.adapters.ledger_admin import LedgerAdmin
 from sync_worker.adapters.ledger_figures import FigureLedger, LedgerFigures
 from sync_worker.adapters.ledger_findings import SqlRuns
 from sync_worker.adapters.ledger_retention import LedgerRetention, Retention
-from sync_worker.adapters.redis import Asking, RedisBudget, RedisGuard, RedisTokens, open_redis
+from sync_worker.adapters.redis import Asking, Nobody, RedisBudget, RedisGuard, RedisTokens, open_redis
 from sync_worker.adapters.redis_figures import BrokerFigures, broker_figures
 from sync_worker.adapters.sql_engine import open_engine
 from sync_worker.adapters.wix import ENDPOINTS, WixApi, WixPeople, WixRatings, error_code
@@ -141,7 +141,7 @@ class Wiring:
     @cached_property
     def cache(self) -> Asking:
         """One for all uses of Redis here: what fails for one fails for all."""
-        return Asking(open_redis(self._cache_url, REDIS_SECONDS))
+        return Asking(open_redis(self._cache_url, REDIS_SECONDS), Nobody() if self._is_alone else None)
 
     @property
     def _cache_url(self) -> str:
@@ -151,13 +151,24 @@ class Wiring:
         """
         if self.settings.redis_url is not None:
             return self.settings.cache
-        folder = self.settings.ratings_sync_home / "redis"
-        url = running_url(folder)
-        return cache_url(url) if url is not None else f"unix://{(folder / 'nobody').absolute()}"
+        url = self._own_redis
+        nobody = (self.settings.ratings_sync_home / "redis" / "nobody").absolute()
+        return cache_url(url) if url is not None else f"unix://{nobody}"
+
+    @cached_property
+    def _own_redis(self) -> str | None:
+        """That of `ratings-sync up` in this folder, if it runs."""
+        return running_url(self.settings.ratings_sync_home / "redis")
+
+    @property
+    def _is_alone(self) -> bool:
+        """No Redis is meant to be there, so no webhook is being worked on either."""
+        return self.settings.redis_url is None and self._own_redis is None
 
     def broker_figures(self) -> BrokerFigures:
-        """Raises RedisError."""
-        with open_redis(self.settings.broker, REDIS_SECONDS) as redis:
+        """Of REDIS_URL's broker, without it of `ratings-sync up` in this folder. Raises RedisError, Misconfigured."""
+        url = self._own_redis if self.settings.redis_url is None else None
+        with open_redis(url or self.settings.broker, REDIS_SECONDS) as redis:
             return broker_figures(redis, QUEUES, self.settings.redis_key_prefix)
 
     @cached_property
@@ -165,14 +176,14 @@ class Wiring:
         return RedisGuard(self.cache)
 
     def _budget(self, name: str, capacity: float, per_minute: float, *, is_patient: bool) -> Budget:
-        """``is_patient``: for sweeps, which leave a quarter of the bucket to webhooks."""
+        """``is_patient``: for sweeps and files, which leave a quarter of the bucket to webhooks if there are any."""
         return RedisBudget(
             self.cache,
             f"budget:{name}",
             capacity=capacity,
             per_minute=per_minute,
             processes=self.settings.budget_processes,
-            reserve=capacity / 4 if is_patient else 0.0,
+            reserve=capacity / 4 if is_patient and not self._is_alone else 0.0,
         )
 
     # -- remotes
@@ -186,7 +197,7 @@ class Wiring:
         return self._connect(site, is_patient=False)
 
     def connect_patiently(self, site: Site) -> Connection:
-        """The same for sweeps: webhooks go first. Raises Misconfigured."""
+        """The same for sweeps and files: webhooks go first. Raises Misconfigured."""
         return self._connect(site, is_patient=True)
 
     def _connect(self, site: Site, *, is_patient: bool) -> Connection:
@@ -199,9 +210,9 @@ class Wiring:
         api = self.wix_api(site.instance_id, is_patient=is_patient)
         external = self.external(site.connector, is_patient=is_patient)
         remotes: dict[Side, Remote] = {Side.WIX: WixRatings(api), Side.EXTERNAL: external}
-        # A plugin has it or has not: only parent_changed events ask for it.
-        children = getattr(remotes[Side.EXTERNAL], "children", None)
-        return Connection(remotes, WixPeople(api), children)
+        # A plugin has them or has not: only parent_changed events ask for children, and polls can list the whole.
+        children, changed = (getattr(external, name, None) for name in ("children", "changed_page"))
+        return Connection(remotes, WixPeople(api), children, changed)
 
     def wix_api(self, instance_id: str, *, is_patient: bool = False) -> WixApi:
         settings = self.settings

@@ -11,6 +11,7 @@ import structlog
 
 from sync_worker.adapters.external_calls import ExternalCalls, Handler, Options
 from sync_worker.adapters.http import RemoteHttp
+from sync_worker.connector.changes import newest_of, since_query
 from sync_worker.connector.drafts import write_context
 from sync_worker.connector.manifest import Manifest
 from sync_worker.connector.pages import ParentPlace, Place, parent_place_of, place_of, place_text
@@ -117,11 +118,17 @@ class ExternalRemote:
             yield from records
 
     def _read_page(
-        self, name: str, context: Mapping[str, Any], place: Place, *, lenient: bool
+        self,
+        name: str,
+        context: Mapping[str, Any],
+        place: Place,
+        more: Mapping[str, str] | None = None,
+        *,
+        lenient: bool,
     ) -> tuple[list[Record], int, Place | None]:
         """Records of a page, how many rows were unreadable, and where it goes on. A parent that is gone has none."""
         try:
-            page = self._calls.page(name, context, place)
+            page = self._calls.page(name, context, place, more)
         except Gone:
             return [], 0, None
         records, unreadable = [], 0
@@ -137,23 +144,36 @@ class ExternalRemote:
 
     def list_page(self, cursor: str | None = None) -> Page:
         """One call for each page. A row that cannot be read is left out and counted: a look by id tells more."""
+        return self._page(cursor, {})
+
+    def changed_page(self, since: datetime | None, cursor: str | None = None) -> Page:
+        """The same of what changed since a time, for Connection.changed; of everything where that cannot be asked."""
+        poll = self._manifest.operations.poll
+        incremental = poll.incremental if poll is not None else None
+        if incremental is None:
+            return self._page(cursor, {})
+        page = self._page(cursor, {} if since is None else since_query(incremental, since))
+        return replace(page, newest=newest_of(self._manifest, incremental, page.records))
+
+    def _page(self, cursor: str | None, more: Mapping[str, str]) -> Page:
         if self._manifest.operations.list is None:
             raise Misconfigured(f"connector {self._manifest.id} declares no operation `list`: nothing can be listed")
         if self._manifest.lists_by_parent:
-            return self._parent_page(
-                ParentPlace() if cursor is None else parent_place_of(cursor), is_first=cursor is None
-            )
-        place = Place() if cursor is None else place_of(cursor)
-        records, unreadable, following = self._read_page("list", self._with_conn({}), place, lenient=True)
+            place = ParentPlace() if cursor is None else parent_place_of(cursor)
+            return self._parent_page(place, more, is_first=cursor is None)
+        return self._own_page(Place() if cursor is None else place_of(cursor), more)
+
+    def _own_page(self, place: Place, more: Mapping[str, str]) -> Page:
+        records, unreadable, following = self._read_page("list", self._with_conn({}), place, more, lenient=True)
         return Page(records, place_text(following) if following else None, unreadable)
 
-    def _parent_page(self, place: ParentPlace, *, is_first: bool) -> Page:
+    def _parent_page(self, place: ParentPlace, more: Mapping[str, str], *, is_first: bool) -> Page:
         """The next page of the first parent left; with none left, the next page of parents."""
         if not place.left:
             place = self._next_parents(Place() if is_first else place.parents)
             return Page((), place_text(place) if place.left or place.parents else None)
         context = self._with_conn({"entity": {"external_id": place.left[0], "group": ""}})
-        records, unreadable, child = self._read_page("list", context, place.child or Place(), lenient=True)
+        records, unreadable, child = self._read_page("list", context, place.child or Place(), more, lenient=True)
         place = replace(place, child=child, left=place.left if child else place.left[1:])
         return Page(records, place_text(place) if place.left or place.parents else None, unreadable)
 

@@ -69,14 +69,16 @@ class ExternalCalls:
         answer = self.send(spec, name, context, options or Options())
         return search(spec.result_path, answer.body) if spec.result_path else answer.body
 
-    def page(self, name: str, context: Context, place: Place) -> RawPage:
-        """One page of a listing."""
+    def page(self, name: str, context: Context, place: Place, more: Mapping[str, str] | None = None) -> RawPage:
+        """One page of a listing. ``more``: query parameters besides the declared ones."""
         spec = self.spec(name)
         if isinstance(spec, Hook):
             return RawPage(_rows(self._hooked(spec, context) or []), None)
-        return self.page_of(spec, name, context, place)
+        return self.page_of(spec, name, context, place, more)
 
-    def page_of(self, spec: OperationSpec, name: str, context: Context, place: Place) -> RawPage:
+    def page_of(
+        self, spec: OperationSpec, name: str, context: Context, place: Place, more: Mapping[str, str] | None = None
+    ) -> RawPage:
         """One page of a listing that is declared elsewhere than under operations."""
         paging = spec.pagination
         is_link = paging.kind == "next_link" and place.at != ""
@@ -84,9 +86,9 @@ class ExternalCalls:
             spec,
             name,
             {**context, "page": page_context(paging, place)},
-            Options(
-                query=page_query(paging, place), address=self._address(spec, context, place.at) if is_link else None
-            ),
+            Options(query={}, address=self._address(spec, context, place.at))  # a link has all that it needs
+            if is_link
+            else Options(query={**page_query(paging, place), **(more or {})}),
         )
         found = search(spec.items_path, answer.body) if spec.items_path else answer.body
         items = [] if answer.status == NO_CONTENT else _rows(found)

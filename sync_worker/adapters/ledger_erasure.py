@@ -19,6 +19,9 @@ from sync_worker.adapters.tables import (
     intent,
     link,
     link_value,
+    listed,
+    missing,
+    run,
     site,
     tombstone,
 )
@@ -102,6 +105,7 @@ class ErasureLedger(KeyLedger):
         is_over = (inbox.c.link_id == link_id) & inbox.c.state.not_in(OPEN)
         of_these = [self._is_about(connection, site_id, side, remote_id) for side, remote_id in sorted(ids)]
         self._erase_rows(connection, site_id, or_(is_over, *of_these))
+        self._erase_listing(connection, site_id, link_id, sorted(ids))
         # What came in meanwhile tells of another record: it finds its way anew.
         is_new = (inbox.c.link_id == link_id) & inbox.c.state.in_(OPEN)
         connection.execute(update(inbox).where(is_new).values(link_id=None, next_attempt_at=self._now))
@@ -111,6 +115,22 @@ class ErasureLedger(KeyLedger):
         connection.execute(intent.delete().where(is_closed))
         connection.execute(link_value.delete().where(link_value.c.link_id == link_id))
         self._forget_rater(connection, site_id, link_id)
+
+    def _erase_listing(
+        self, connection: Connection, site_id: int, link_id: int, ids: Sequence[tuple[Side, str]]
+    ) -> None:
+        """What a sweep under way has listed of the rating, and what it has missed."""
+        key = connection.execute(select(link.c.entity_id, link.c.contact_id).where(link.c.id == link_id)).one()
+        is_key = (listed.c.entity_id == key.entity_id) & (listed.c.contact_id == key.contact_id)
+        them = [(listed.c.side == str(side)) & (listed.c.remote_id == remote_id) for side, remote_id in ids]
+        self._forget_listed(connection, site_id, or_(is_key, *them))
+        for side, remote_id in ids:
+            is_it = (missing.c.side == str(side)) & (missing.c.remote_id == remote_id)
+            connection.execute(missing.delete().where(missing.c.site_id == site_id, is_it))
+
+    def _forget_listed(self, connection: Connection, site_id: int, which: Any) -> None:
+        runs = select(run.c.id).where(run.c.site_id == site_id)
+        connection.execute(listed.delete().where(listed.c.run_id.in_(runs), which))
 
     def _forget_rater(self, connection: Connection, site_id: int, link_id: int) -> None:
         """The link is nobody's now; with the last rating of a person the addresses go too."""
@@ -218,6 +238,9 @@ class ErasureLedger(KeyLedger):
             rows = self._rows_naming(connection, site_id, family, emails, inbox_id)
         with self._transactions.write() as connection:
             self._forget_addresses(connection, site_id, family)
+            content = func.lower(type_coerce(listed.c.record, Text))
+            names = [content.contains(one.lower(), autoescape=True) for one in (*family, *emails)]
+            self._forget_listed(connection, site_id, or_(listed.c.contact_id.in_(family), *names))
             for start in range(0, len(rows), ROWS_AT_ONCE):
                 self._erase_mentions(connection, site_id, rows[start : start + ROWS_AT_ONCE])
             merged = (contact_redirect.c.site_id == site_id) & contact_redirect.c.contact_id.in_(family)

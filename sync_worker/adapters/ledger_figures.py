@@ -26,7 +26,7 @@ class RunFigures:
     kind: str
     state: str
     ended_seconds_ago: float
-    counts: Mapping[str, float] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +90,10 @@ class FigureLedger(LedgerBase):
         ]
 
 
-def _numbers(counts: Any) -> dict[str, float]:
+def _numbers(counts: Any) -> dict[str, int]:
     if not isinstance(counts, Mapping):
         return {}
-    return {name: float(one) for name, one in counts.items() if isinstance(one, int) and not isinstance(one, bool)}
+    return {name: one for name, one in counts.items() if isinstance(one, int) and not isinstance(one, bool)}
 
 
 def _count(connection: Connection, which: Any, table: Any) -> int:

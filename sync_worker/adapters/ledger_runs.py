@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -11,14 +12,18 @@ from sqlalchemy import (
     BigInteger,
     Connection,
     String,
+    Text,
     cast,
     func,
     literal,
     null,
     select,
+    true,
+    type_coerce,
     union_all,
     update,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
 from sync_worker.adapters.ledger import SqlLedger
 from sync_worker.adapters.tables import (
@@ -49,6 +54,7 @@ from sync_worker.runs import (
     RunKind,
     Sweep,
     delivery_source,
+    next_since,
 )
 
 SWEEP_KINDS = [str(kind) for kind in RunKind]
@@ -66,29 +72,42 @@ class SweepRuns(SqlLedger):
     def begin(self, site_id: int, kind: RunKind) -> Sweep | None:
         is_mine = (run.c.site_id == site_id) & run.c.kind.in_(SWEEP_KINDS)
         is_open = is_mine & (run.c.state == "running")
+        is_poll = run.c.kind == str(RunKind.POLL)
         with self._transactions.write() as connection:
-            is_stale = is_open & (run.c.started_at < self._in(-STALE_SECONDS)) & (run.c.lease_until <= self._now)
-            for run_id in connection.execute(select(run.c.id).where(is_stale)).scalars().all():
+            is_over = (run.c.started_at < self._in(-STALE_SECONDS)) & (run.c.lease_until <= self._now)
+            if kind is not RunKind.POLL:
+                is_over |= is_poll
+            for run_id in connection.execute(select(run.c.id).where(is_open, is_over)).scalars().all():
                 self._end(connection, run_id, "abandoned")
             lease = {"fence": run.c.fence + 1, "lease_until": self._in(RUN_LEASE_SECONDS)}
-            taken = update(run).where(is_open, run.c.lease_until <= self._now).values(lease).returning(run)
-            row = connection.execute(taken).first()
+            is_free = is_open & (run.c.lease_until <= self._now) & (is_poll if kind is RunKind.POLL else ~is_poll)
+            row = connection.execute(update(run).where(is_free).values(lease).returning(run)).first()
             if row is not None:
                 return _to_sweep(row, is_resumed=True)
-            if kind is RunKind.SWEEP:
-                had_one = is_mine & (run.c.state == "done") & (run.c.kind != str(RunKind.DRY_RUN))
-                if connection.execute(select(run.c.id).where(had_one).limit(1)).first() is None:
-                    kind = RunKind.BASELINE
-            row_values = {"site_id": site_id, "kind": str(kind), "state": "running", "counts": {}, "fence": 1}
-            times = {"started_at": self._now, "lease_until": self._in(RUN_LEASE_SECONDS)}
-            insert = self._insert(run).values(row_values | times).on_conflict_do_nothing().returning(run)
-            row = connection.execute(insert).first()
+            return self._begin_anew(connection, site_id, kind, is_mine)
+
+    def _begin_anew(self, connection: Connection, site_id: int, kind: RunKind, is_mine: Any) -> Sweep | None:
+        is_done = is_mine & (run.c.state == "done")
+        new = Sweep(0, site_id, kind, 1)
+        if kind is RunKind.SWEEP:
+            had_one = is_done & run.c.kind.in_([str(RunKind.BASELINE), str(RunKind.SWEEP)])
+            if not self._is_any(connection, had_one):
+                new = replace(new, kind=RunKind.BASELINE)
+        elif kind is RunKind.POLL:
+            polls = select(run).where(is_done, run.c.kind == str(kind)).order_by(run.c.id.desc()).limit(1)
+            last = connection.execute(polls).first()
+            if last is not None:
+                new = replace(new, since=next_since(_to_sweep(last), datetime.fromtimestamp(last.started_at, UTC)))
+        values = {"site_id": site_id, "kind": str(new.kind), "state": "running", "fence": new.fence}
+        values |= {"cursor": _cursor_of(new), "counts": {}}
+        times = {"started_at": self._now, "lease_until": self._in(RUN_LEASE_SECONDS)}
+        insert = self._insert(run).values(values | times).on_conflict_do_nothing().returning(run)
+        row = connection.execute(insert).first()
         return None if row is None else _to_sweep(row)
 
     def save(self, sweep: Sweep, listed_rows: Sequence[Listed] = ()) -> None:
-        cursor = {"phase": str(sweep.phase), "page": sweep.page}
         with self._transactions.write() as connection:
-            values = {"cursor": cursor, "counts": dict(sweep.counts)}
+            values = {"cursor": _cursor_of(sweep), "counts": dict(sweep.counts)}
             self._hold_run(connection, sweep, values)
             if listed_rows:
                 rows = [_from_listed(sweep, row) for row in listed_rows]
@@ -108,7 +127,7 @@ class SweepRuns(SqlLedger):
 
     def restart_listing(self, sweep: Sweep, side: Side) -> None:
         with self._transactions.write() as connection:
-            cursor = {"phase": str(sweep.phase), "page": None}
+            cursor = _cursor_of(replace(sweep, page=None))
             self._hold_run(connection, sweep, {"cursor": cursor, "counts": dict(sweep.counts)})
             connection.execute(listed.delete().where(listed.c.run_id == sweep.id, listed.c.side == str(side)))
 
@@ -127,19 +146,23 @@ class SweepRuns(SqlLedger):
         connection.execute(update(run).where(run.c.id == run_id).values(**ended))
         connection.execute(listed.delete().where(listed.c.run_id == run_id))
 
-    def is_due(self, site_id: int, every_seconds: float) -> bool:
-        """Whether a sweep of the site is open and free, or none has begun for so long.
+    def is_due(self, site_id: int, kind: RunKind, every_seconds: float) -> bool:
+        """Whether a sweep or poll of the site is open and free, or none has begun for so long.
 
-        Never before its first baseline: that is begun, and confirmed, by a person.
+        A sweep shows all that a poll would. Never before the first baseline: that is begun, and confirmed, by a person.
         """
-        ours = (run.c.site_id == site_id) & run.c.kind.in_([str(RunKind.BASELINE), str(RunKind.SWEEP)])
-        is_running = ours & (run.c.state == "running")
-        is_free = (run.c.kind == str(RunKind.SWEEP)) & (run.c.lease_until <= self._now)
-        is_recent = ours & (run.c.state == "done") & (run.c.started_at > self._in(-every_seconds))
+        whole = (run.c.site_id == site_id) & run.c.kind.in_([str(RunKind.BASELINE), str(RunKind.SWEEP)])
+        polls = (run.c.site_id == site_id) & (run.c.kind == str(RunKind.POLL))
+        is_running = (whole if kind is RunKind.SWEEP else whole | polls) & (run.c.state == "running")
+        is_free = (run.c.kind == str(kind)) & (run.c.lease_until <= self._now)
+        is_done = whole & (run.c.state == "done")
+        is_recent = (is_done if kind is RunKind.SWEEP else is_done | polls) & (
+            run.c.started_at > self._in(-every_seconds)
+        )
         with self._transactions.read() as connection:
             if self._is_any(connection, is_running):
                 return self._is_any(connection, is_running & is_free)
-            return self._is_any(connection, ours & (run.c.state == "done")) and not self._is_any(connection, is_recent)
+            return self._is_any(connection, is_done) and not self._is_any(connection, is_recent)
 
     def _is_any(self, connection: Connection, which: Any) -> bool:
         return connection.execute(select(run.c.id).where(which).limit(1)).first() is not None
@@ -156,6 +179,8 @@ class SweepRuns(SqlLedger):
             known = found.get(row.remote_id, OnFile())
             if row.kind == _HELD:
                 known = replace(known, is_held=True)
+            elif row.kind == _SHADOWED:
+                known = replace(known, is_shadowed=True)
             elif row.kind == _BURIED:
                 known = replace(known, is_buried=True, revision=row.revision)
             else:
@@ -182,6 +207,7 @@ class SweepRuns(SqlLedger):
             inbox.c.remote_id.in_(remote_ids),
             inbox.c.state == str(InboxState.HELD),
         )
+        others = [graves, held]
         if side is Side.WIX:
             columns = (link_value.c.wix_id, link_value.c.wix_revision, link_value.c.wix_state)
             base = select(literal(_LINKED).label("kind"), *columns, link_value.c.attribute, link_value.c.base_wix)
@@ -191,11 +217,20 @@ class SweepRuns(SqlLedger):
             base = select(literal(_LINKED).label("kind"), *columns, link_value.c.attribute, link_value.c.base_external)
             joined = base.outerjoin_from(link, link_value, link_value.c.link_id == link.c.id)
             linked = joined.where(link.c.site_id == site_.id, link.c.external_id.in_(remote_ids))
+            others.append(self._shadowed_among(site_.id, remote_ids))
         # SQLite and PostgreSQL name the columns of a union after its first part.
         first = linked.subquery("on_file")
         names = ("kind", "remote_id", "revision", "state", "attribute", "base")
         renamed = select(*(column.label(name) for column, name in zip(first.c, names, strict=True)))
-        return union_all(renamed, graves, held)
+        return union_all(renamed, *others)
+
+    def _shadowed_among(self, site_id: int, remote_ids: Sequence[str]) -> Any:
+        shadowed, text = type_coerce(link.c.shadowed, Text), cast(null(), String)
+        each = func.json_each(shadowed) if self._is_sqlite else func.jsonb_array_elements_text(cast(shadowed, JSONB))
+        ids = each.table_valued("value")
+        columns = (literal(_SHADOWED), ids.c.value, cast(null(), BigInteger), text, text, text)
+        found = select(*columns).select_from(link).join(ids, true())
+        return found.where(link.c.site_id == site_id, shadowed != "[]", ids.c.value.in_(remote_ids))
 
     # -- absence
 
@@ -282,7 +317,8 @@ class SweepRuns(SqlLedger):
             ids = [row.remote_id for row in rows if row.side is side]
             if ids:
                 is_row = (listed.c.run_id == sweep.id) & (listed.c.side == str(side)) & listed.c.remote_id.in_(ids)
-                connection.execute(update(listed).where(is_row).values(mark=str(mark)))
+                forgotten = {"record": None} if mark is Mark.DONE else {}  # from here on the inbox keeps it
+                connection.execute(update(listed).where(is_row).values(mark=str(mark), **forgotten))
 
     def brake(self, sweep: Sweep, side: Side) -> int:
         is_delete = (listed.c.run_id == sweep.id) & (listed.c.change == "delete") & (listed.c.mark == str(Mark.OPEN))
@@ -303,11 +339,18 @@ class SweepRuns(SqlLedger):
             connection.execute(update(site).where(site.c.id == site_id).values(**allowed))
 
 
-_LINKED, _BURIED, _HELD = 0, 1, 2
+_LINKED, _BURIED, _HELD, _SHADOWED = 0, 1, 2, 3
+
+
+def _cursor_of(sweep: Sweep) -> dict[str, Any]:
+    times = {"since": sweep.since, "newest": sweep.newest}
+    texts = {name: time.isoformat() for name, time in times.items() if time is not None}
+    return {"phase": str(sweep.phase), "page": sweep.page, **texts}
 
 
 def _to_sweep(row: Any, *, is_resumed: bool = False) -> Sweep:
     cursor = row.cursor or {}
+    times = {name: datetime.fromisoformat(cursor[name]) for name in ("since", "newest") if name in cursor}
     return Sweep(
         row.id,
         row.site_id,
@@ -317,6 +360,7 @@ def _to_sweep(row: Any, *, is_resumed: bool = False) -> Sweep:
         cursor.get("page"),
         row.counts,
         is_resumed,
+        **times,
     )
 
 

@@ -85,6 +85,13 @@ class Asking:
         return answer
 
 
+class Nobody(Breaker):
+    """For where no Redis is meant to be: nobody is asked."""
+
+    def admits(self) -> bool:
+        return False
+
+
 class RedisGuard:
     """Implements ports.Guard. Any failure of Redis is a miss: SQL knows all that the guard knows (rule R0)."""
 

@@ -268,7 +268,7 @@ run = Table(
     metadata,
     _id(),
     _site(),
-    Column("kind", String(16), nullable=False),  # baseline | import | export | sweep
+    Column("kind", String(16), nullable=False),  # baseline | sweep | dry_run | poll | import
     Column("state", String(16), nullable=False),
     Column("cursor", ExactJSON),
     Column("counts", ExactJSON, nullable=False, default=dict),
@@ -277,7 +277,7 @@ run = Table(
     Column("fence", BigInteger, nullable=False, default=0, server_default="0"),
     Column("lease_until", Float, nullable=False, default=0, server_default="0"),
 )
-_open_sweep = text("state = 'running' AND kind IN ('baseline', 'sweep', 'dry_run')")
+_open_sweep = text("state = 'running' AND kind IN ('baseline', 'sweep', 'dry_run', 'poll')")
 Index("uq_run_open_sweep", run.c.site_id, unique=True, sqlite_where=_open_sweep, postgresql_where=_open_sweep)
 
 # What a running sweep saw in its listings; forgotten when it ends.

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sync_worker.connector.manifest import Manifest
-from sync_worker.connector.schema_calls import OperationSpec
+from sync_worker.connector.schema_calls import OperationSpec, Poll
 from sync_worker.connector.schema_webhook import JwtVerify, UrlTokenVerify
 
 
@@ -37,6 +37,7 @@ def _abilities(manifest: Manifest) -> Iterator[tuple[str, str]]:
     else:
         yield from _writes(manifest)
         yield "full scan", _scan(manifest)
+        yield "looks", _looks(manifest.operations.poll)
         yield from _strategy(manifest)
     yield "webhooks", _webhooks(manifest)
     yield "sub-ratings", "yes" if manifest.capabilities.many_fields else "no"
@@ -73,6 +74,15 @@ def _scan(manifest: Manifest) -> str:
     if manifest.lists_by_parent and operations.parents is None:
         return "one product at a time only"
     return "yes, product by product" if manifest.lists_by_parent else "yes"
+
+
+def _looks(poll: Poll | None) -> str:
+    if poll is None:
+        return "by nightly sweeps only"
+    whole = f"; whole every {poll.full_scan_every_s} s" if poll.full_scan_every_s is not None else ""
+    what = {"updated": "what changed", "created": "what is new"}
+    seen = what[poll.incremental.semantics] if poll.incremental is not None else "the whole listing"
+    return f"at {seen} every {poll.every_s} s{whole}"
 
 
 def _webhooks(manifest: Manifest) -> str:

@@ -80,6 +80,7 @@ class Manifest(Strict):
                 name for name, answer in operations.on_unsupported.items() if answer == "ignore"
             ),
             skips_without_email=self.identity.when_missing == "skip",
+            absence_counts=operations.poll is None or operations.poll.delete_when_missing,
         )
 
     @property
@@ -155,6 +156,21 @@ class Manifest(Strict):
             raise ValueError(f"operations.create_async.fail_event: no webhook can ever name the event {failed!r}")
         if any(rule.match == failed for rule in webhook.events):
             raise ValueError(f"operations.create_async.fail_event: {failed!r} is in webhook.events, too; name it once")
+        return self
+
+    @model_validator(mode="after")
+    def _can_poll(self) -> Manifest:
+        poll, listing = self.operations.poll, self.operations.list
+        if poll is None or self.plugin is not None:
+            return self
+        if listing is None:
+            raise ValueError("operations.poll needs operations.list: there is nothing to look at")
+        if poll.incremental is not None:
+            if not isinstance(listing, OperationSpec):
+                raise ValueError("poll.incremental adds its param to a declared operations.list, not to a handler")
+            name = f"{poll.incremental.semantics}_at"
+            if getattr(self.fields, name) is None:
+                raise ValueError(f"poll.incremental needs fields.{name}: the next look begins at the newest one seen")
         return self
 
     @model_validator(mode="after")

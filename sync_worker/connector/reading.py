@@ -96,7 +96,15 @@ def read_details(manifest: Manifest, resource: Mapping[str, Any], context: Conte
 
 def created_at(manifest: Manifest, resource: Mapping[str, Any]) -> datetime | None:
     """When a record was made, if the manifest says where that is. Raises Permanent."""
-    field = manifest.fields.created_at
+    return _time_in(manifest.fields.created_at, resource)
+
+
+def updated_at(manifest: Manifest, resource: Mapping[str, Any]) -> datetime | None:
+    """When a record was last changed, if the manifest says where that is. Raises Permanent."""
+    return _time_in(manifest.fields.updated_at, resource)
+
+
+def _time_in(field: FieldPath | None, resource: Mapping[str, Any]) -> datetime | None:
     value = _converted(field, _source(field, resource, NO_CONTEXT)) if field else None
     return value if isinstance(value, datetime) else None
 

@@ -120,20 +120,26 @@ class ParentsSpec(OperationSpec):
 
 
 class Incremental(Strict):
-    """A listing of what changed since a time."""
+    """A listing of what changed since a time: the newest one that records have shown, in the system's own clock."""
 
     param: str
+    """Query parameter of ``operations.list``."""
     semantics: Literal["updated", "created"]
-    """``created``: edits and deletes are seen by full scans only."""
+    """The time that it compares, by ``fields.updated_at`` or ``fields.created_at``. ``created``: edits and deletes are
+    seen by full scans only."""
     format: Literal["iso8601", "epoch_s", "epoch_ms"] = "iso8601"
+    overlap_s: int = Field(default=300, ge=0)
+    """How long before the newest time each look begins: what became visible late is listed again."""
 
 
 class Poll(Strict):
-    """How often the sweep looks, with webhooks or without."""
+    """How often we look for what webhooks missed."""
 
     every_s: int = Field(gt=0)
+    """Looks at what changed since the last look, without ``incremental`` at the whole listing; checked each minute."""
     incremental: Incremental | None = None
     full_scan_every_s: int | None = Field(default=None, gt=0)
+    """Compares both sides whole, as every night."""
     delete_when_missing: bool = True
     """Whether a record that two complete scans did not show, and that a look by id confirms gone, is deleted."""
 

@@ -152,6 +152,31 @@ def test_one_sweep_finds_and_repairs_what_dropped_webhooks_left(make_stage: Stag
     assert differing(stage) == []
 
 
+@pytest.mark.timeout(120)
+def test_scheduler_and_workers_sweep_and_poll_by_themselves_once_a_person_has_run_the_baseline(
+    make_stage: StageMaker, tmp_path: Path
+) -> None:
+    """The real beat and worker. Webhooks are lost; Wix is seen by sweeps only, the external side by polls too."""
+    often = tmp_path / "often.yaml"
+    poll = "{every_s: 1, full_scan_every_s: 4}"
+    often.write_text(f"extends: own-service\nid: own-service\noperations: {{poll: {poll}}}\n")
+    settings = {"CONNECTORS": str(often), "RECONCILE_CHECK_SECONDS": "1"}
+    stage = full_stage(make_stage, Volume(each_side=10, conflicting=0, strangers=0), settings=settings)
+    assert differing(stage), "nothing begins by itself before the baseline"
+    reconcile(stage, "--yes")
+    for side in (stage.box.wix, stage.box.reviews):
+        side.faults.set("webhook_dropped", chance=1.0)
+    stage.change_on_wix(next(iter(stage.box.wix.ratings)), 100)
+    stage.change_on_external(list(stage.box.reviews.ratings)[-1], Decimal("0.5"))
+    assert differing(stage)
+    assert stage.wait_until(lambda: not differing(stage) and {"sweep", "poll"} <= kinds_done(stage), 60)
+    assert stage.wait_until(stage.is_quiet, 30)
+
+
+def kinds_done(stage: Stage) -> set[str]:
+    return {run.kind for run in stage.wiring.ledger_figures().runs if run.state == "done"}
+
+
 def ending_of_a_volume(make_stage: StageMaker, volume: Volume, kills: int) -> str:
     """Reconciles two full sides, killed so often on the way; what it cost, in words."""
     stage = full_stage(make_stage, volume)

@@ -267,3 +267,49 @@ def test_settings_may_come_from_the_env_file(shell: Shell) -> None:
     lines = [f"{name}={shell.environ.pop(name)}" for name in OWN_SERVICE]
     shell.file(".env", "\n".join(lines) + "\n")
     shell.good("site", "add", "instance-1", "--connector", "own-service")
+
+
+# -- every command
+
+WALK = """
+import json
+import click
+from click.testing import CliRunner
+from sync_worker.cli import cli
+
+RUNS_ON = {"up", "sandbox", "demo", "flower"}
+
+def commands(group, path=()):
+    for name, command in group.commands.items():
+        if not isinstance(command, click.Group) or command.invoke_without_command:
+            yield [*path, name], command
+        if isinstance(command, click.Group):
+            yield from commands(command, [*path, name])
+
+ended = {}
+for path, command in commands(cli):
+    if path[0] not in RUNS_ON:
+        words = ["1" for one in command.params if isinstance(one, click.Argument) and one.required]
+        done = CliRunner().invoke(cli, path + words)
+        error = done.exception
+        kinds = [kind.__name__ for kind in type(error).__mro__] if error is not None else []
+        ended[" ".join(path)] = {"status": done.exit_code, "kinds": kinds, "said": done.output + str(error or "")}
+print(json.dumps(ended))
+"""
+
+
+def test_every_command_in_an_empty_folder_ends_with_words_and_a_sensible_status(shell: Shell) -> None:
+    """0: it has an answer; 1: a problem in words; 2: wrong usage. Nothing else is raised."""
+    kept = {"PATH", "HOME", "RATINGS_SYNC_HOME"}
+    environ = {name: value for name, value in shell.environ.items() if name in kept}
+    command = [sys.executable, "-c", WALK]
+    done = subprocess.run(
+        command, env=environ, cwd=shell.folder, capture_output=True, text=True, timeout=60, check=True
+    )
+    ended = json.loads(done.stdout.splitlines()[-1])
+    assert len(ended) > 30
+    for path, how in ended.items():
+        assert how["status"] in (0, 1, 2), path
+        assert not how["kinds"] or {"SystemExit", "SyncError"} & set(how["kinds"]), (path, how)
+        assert len(how["said"].strip()) > 3, f"{path} says nothing"
+    assert {path for path, how in ended.items() if how["status"] == 0} >= {"status", "history", "held", "site list"}

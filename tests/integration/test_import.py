@@ -89,6 +89,14 @@ def test_judgeme_file_goes_into_wix_and_on_to_the_external_system(shop: Shop) ->
     assert sorted(Decimal(one["score"]) for one in shop.box.reviews.ratings.values()) == [2, 4]
 
 
+def test_import_is_a_run_that_status_shows_with_its_counts(shop: Shop) -> None:
+    shop.add_people(2)
+    name = shop.judgeme("r.csv", [row(0), row(1, rating="bad"), row(2, curated="spam")])
+    shop.import_file(name, "--preset", "judgeme", status=1)
+    (run,) = json.loads(shop.shell.good("status", "--json"))["figures"]["runs"]
+    assert (run["kind"], run["state"], run["counts"]) == ("import", "done", {"created": 1, "skipped": 1, "rejected": 1})
+
+
 def test_second_import_writes_nothing_and_asks_wix_nothing(shop: Shop) -> None:
     shop.add_people(2)
     name = shop.judgeme("r.csv", [row(0), row(1)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +13,20 @@ import pytest
 from sync_worker.adapters.sql_engine import open_engine
 from sync_worker.errors import LeaseLost
 from sync_worker.migrations.upgrade import upgrade
-from sync_worker.model import Base, Buried, InboxState, Known, NewDelivery, RatingKey, Record, Side, Site, Slot
+from sync_worker.model import (
+    Base,
+    Buried,
+    Contact,
+    InboxState,
+    Known,
+    NewDelivery,
+    Person,
+    RatingKey,
+    Record,
+    Side,
+    Site,
+    Slot,
+)
 from sync_worker.ports import Closing, Commit
 from sync_worker.runs import Finding, Listed, Mark, OnFile, Phase, RunKind, Sweep
 from tests.integration.test_ledger import ADA, EXTERNAL, WIX, Ground
@@ -152,6 +166,61 @@ def test_interrupted_run_of_yesterday_is_given_up(field: Field) -> None:
     assert field.begin().id != old.id
 
 
+# -- polls
+
+NEWEST = datetime(1970, 1, 5, tzinfo=UTC)
+
+
+def a_done_poll(field: Field, newest: datetime | None) -> Sweep:
+    poll = replace(field.begin(RunKind.POLL), newest=newest)
+    field.runs.save(poll)
+    field.runs.end(poll)
+    return poll
+
+
+def test_poll_begins_at_the_newest_time_that_the_last_one_saw(field: Field) -> None:
+    assert a_done_poll(field, NEWEST).since is None
+    assert a_done_poll(field, None).since == NEWEST
+    assert field.begin(RunKind.POLL).since == NEWEST
+
+
+def test_poll_that_was_not_done_leaves_the_next_one_where_it_began(field: Field) -> None:
+    a_done_poll(field, NEWEST)
+    poll = replace(field.begin(RunKind.POLL), newest=NEWEST + timedelta(days=1))
+    field.runs.save(poll)
+    field.runs.end(poll, "abandoned")
+    assert field.begin(RunKind.POLL).since == NEWEST
+
+
+def test_released_poll_goes_on_with_its_times(field: Field) -> None:
+    a_done_poll(field, NEWEST)
+    poll = replace(field.begin(RunKind.POLL), page="page-2", newest=NEWEST + timedelta(hours=1))
+    field.runs.save(poll)
+    field.runs.release_run(poll)
+    again = field.begin(RunKind.POLL)
+    assert (again.id, again.page, again.since, again.newest) == (poll.id, "page-2", NEWEST, poll.newest)
+
+
+def test_no_poll_begins_beside_another_run(field: Field) -> None:
+    sweep = field.begin()
+    assert field.runs.begin(field.site.id, RunKind.POLL) is None
+    field.runs.release_run(sweep)
+    assert field.runs.begin(field.site.id, RunKind.POLL) is None
+
+
+@pytest.mark.parametrize("kind", [RunKind.SWEEP, RunKind.DRY_RUN])
+def test_poll_under_way_gives_way_to_any_other_run(field: Field, kind: RunKind) -> None:
+    poll = field.begin(RunKind.POLL)
+    assert field.begin(kind).id != poll.id
+    with pytest.raises(LeaseLost):
+        field.runs.save(poll)
+
+
+def test_poll_is_no_baseline(field: Field) -> None:
+    field.runs.end(field.begin(RunKind.POLL))
+    assert field.begin().kind is RunKind.BASELINE
+
+
 # -- a page against the ledger
 
 
@@ -171,6 +240,15 @@ def test_buried_record_is_known_with_its_revision(field: Field) -> None:
 def test_record_that_a_held_delivery_speaks_of_is_known_as_held(field: Field) -> None:
     field.ledger.hold([field.ground.stored(1, remote_id="w9")], "no_email")
     assert field.runs.on_file(field.site, W, ["w9"]) == {"w9": OnFile(is_held=True)}
+
+
+def test_records_behind_the_synced_one_are_known(field: Field) -> None:
+    key = field.link(1)
+    run = field.ledger.lease(field.ledger.link_of(key))
+    field.ledger.commit(run.lease, Commit(shadowed={"e8", "e9"}, release=True))
+    known = field.runs.on_file(field.site, E, ["e8", "e9", "e7"])
+    assert known == {"e8": OnFile(is_shadowed=True), "e9": OnFile(is_shadowed=True)}
+    assert field.runs.on_file(field.site, W, ["e8"]) == {}
 
 
 def test_run_knows_which_records_its_listing_showed(field: Field) -> None:
@@ -307,6 +385,55 @@ def test_finding_of_a_contact_that_was_erased_since_makes_no_link(field: Field) 
     (queued,) = field.runs.queue(sweep, [(Finding(field.ground.key, (row,)), [as_delivery(row)])])
     assert (queued.link_id, len(queued.inbox_ids)) == (None, 1)
     assert field.ledger.links_of(field.site.id, field.ground.key.contact_id) == []
+
+
+def erase_link(field: Field, key: RatingKey, number: int) -> None:
+    """A privacy request has removed the rating from both sides."""
+    run = field.ledger.lease(field.ledger.link_of(key))
+    graves = [Buried(W, f"w{number}", 3), Buried(E, f"e{number}", 3)]
+    closings = {one.id: Closing(InboxState.DONE, "synced") for one in run.deliveries}
+    records = dict.fromkeys((Slot(W, "overall"), Slot(E)))
+    change = Commit(records=records, buried=graves, closings=closings, release=True, erases=True)
+    field.ledger.commit(run.lease, change)
+
+
+def test_erased_rating_is_forgotten_by_the_sweep_that_has_listed_it(field: Field) -> None:
+    key, other = field.link(1), field.link(2)
+    sweep = field.begin()
+    mine, nobody = an_open_row(field, W, 1, key=key), an_open_row(field, E, 1, key=None)
+    rows = [mine, nobody, an_open_row(field, W, 2, key=other)]
+    field.runs.save(sweep, rows)
+    told = replace(as_delivery(mine), payload={"listed": {"person": "somebody"}})
+    (queued,) = field.runs.queue(sweep, [(Finding(key, (mine,)), [told])])
+    erase_link(field, key, 1)
+    assert [row.remote_id for one in field.runs.next_findings(sweep, 10) for row in one.rows] == ["w2"]
+    assert not field.runs.is_shown(sweep, W, "w1")
+    left = field.ledger.everything()
+    assert "somebody" not in left
+    assert queued.inbox_ids
+    field.runs.end(sweep)
+
+
+def test_erased_person_is_in_no_listing_of_a_sweep_under_way(field: Field) -> None:
+    sweep = field.begin()
+    theirs = replace(
+        a_record(E, 1), person=Person(email="Gone@Example.com", name="G"), raw={"mail": "gone@example.com"}
+    )
+    ours = replace(a_record(E, 2), person=Person(email=ADA.email))
+    field.runs.save(sweep, [an_open_row(field, E, 1, key=None, record=theirs), an_open_row(field, E, 2, record=ours)])
+    field.ledger.save_contact(field.site.id, Contact("contact-gone", "gone@example.com"))
+    field.ledger.erase_contact(field.site.id, "contact-gone", field.ground.stored(9, remote_id="contact-gone"))
+    assert [row.remote_id for one in field.runs.next_findings(sweep, 10) for row in one.rows] == ["e2"]
+
+
+def test_record_is_kept_once_when_it_has_been_handed_over(field: Field) -> None:
+    """In the inbox, where a privacy request finds it; the listing only knows that it is done."""
+    sweep, row = field.begin(), an_open_row(field, W)
+    field.runs.save(sweep, [row])
+    field.runs.queue(sweep, [(Finding(field.ground.key, (row,)), [as_delivery(row)])])
+    assert field.runs.count_marks(sweep) == {Mark.DONE: 1}
+    field.runs.settle_missing(sweep, [row], [])
+    assert [one.rows[0].record for one in field.runs.next_findings(sweep, 10)] == [None]
 
 
 def test_same_news_is_queued_once_and_opened_again_if_it_had_ended(field: Field) -> None:

@@ -11,6 +11,7 @@ from decimal import Decimal
 import pytest
 
 from sync_worker.model import Person, Policy, Side
+from sync_worker.ports import Capabilities
 from sync_worker.runs import RunKind
 from tests.simulation.ablations import without
 from tests.simulation.chaos import memory_ledger
@@ -85,6 +86,21 @@ def test_deletion_whose_webhook_was_lost_crosses_with_the_second_sweep() -> None
     assert live(world) == (2, 2)
 
 
+def test_absence_means_nothing_where_the_manifest_says_so_and_crosses_from_the_other_side_as_ever() -> None:
+    external = Capabilities(many_fields=True, absence_counts=False)
+    world = World(0, Options(CALM, people=4, external=external), memory_ledger)
+    for person in world.persons:
+        world.wix.visitor_rates(world.entities[0][0], person, {"overall": Decimal(80)})
+    world.drain()
+    world.faults = Faults(drop=1.0)
+    deletes(E)(world)
+    sweep(world, 3)
+    assert live(world) == (4, 3)
+    delete_on_wix(world, 2)
+    sweep(world, 3)
+    assert live(world) == (2, 2)
+
+
 def test_twins_that_never_met_are_linked_without_a_write() -> None:
     world = World(0, DEAF, memory_ledger)
     rates(W, overall=80)(world)
@@ -114,6 +130,21 @@ def test_second_sweep_writes_nothing() -> None:
     calls = world.wix.calls["create"]
     sweep(world)
     assert (calls, world.wix.calls["create"], world.external.calls["update"]) == (4, 4, 0)
+
+
+def test_older_ratings_of_one_person_for_one_thing_are_found_once() -> None:
+    """Where a system takes several, the newest is synced; the others are known from then on."""
+    several = Capabilities(has_revision=False, update_precondition=False, is_unique=False)
+    world = World(0, Options(Faults(drop=1.0), people=1, external=several), memory_ledger)
+    for value in (1, 2, 5):
+        rates(E, value=value)(world)
+    sweep(world)
+    assert [record.values for record in world.wix.records.values()] == [{"overall": Decimal(100)}]
+    world.external.calls.clear()
+    deliveries = len(world.ledger.inbox)
+    sweep(world)
+    assert dict(world.external.calls) == {"list": 2}
+    assert len(world.ledger.inbox) == deliveries
 
 
 def test_stranger_is_held_once_however_often_it_is_listed_and_crosses_when_a_contact_is_there() -> None:

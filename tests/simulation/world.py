@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -28,7 +29,7 @@ from sync_worker.model import (
     Side,
     Site,
 )
-from sync_worker.ports import Capabilities, Connection, Ledger
+from sync_worker.ports import Capabilities, Connection, Ledger, Page
 from sync_worker.reconcile import Pace, Reconcile
 from sync_worker.rehearsal import Deed
 from sync_worker.runs import RunKind, Sweep
@@ -188,6 +189,7 @@ class World:
 
     def _remote(self, side: Side, capabilities: Capabilities) -> MemoryRemote:
         remote = MemoryRemote(side, capabilities, on_event=self.tell, fault=self._fault)
+        remote.clock = lambda: self.now
         remote.find_lags = lambda: self._chance(self.faults.find_lag)
         remote.later = self._show_later
         remote.vanishes = lambda: self._chance(self.faults.vanish)
@@ -224,7 +226,7 @@ class World:
     def make_intake(self) -> Intake:
         step = self._step
         remotes = {side: _Stepping(remote, step, str(side)) for side, remote in self.remotes.items()}
-        connection = Connection(remotes, self.people, self._children)
+        connection = Connection(remotes, self.people, self._children, self._changed)
         ledger: Ledger = _Stepping(self.ledger, step, "ledger", self._note_shadowed)
         return Intake(ledger, self.guard, self, lambda site: connection, self, self._intent_id)
 
@@ -236,6 +238,12 @@ class World:
         self._step("before external.children")
         yield from self.external.children(parent_id)
         self._step("after external.children")
+
+    def _changed(self, since: datetime | None, cursor: str | None) -> Page:
+        self._step("before external.changed")
+        page = self.external.changed_page(since, cursor)
+        self._step("after external.changed")
+        return page
 
     def _intent_id(self) -> str:
         self.next_intent += 1
@@ -544,18 +552,25 @@ class World:
 
     def sweep(self) -> None:
         """The real one, from its beginning or from where one was interrupted, to its end."""
+        self._run_alone(RunKind.SWEEP)
+
+    def poll(self) -> None:
+        """What changed on the external side, to the end of the look."""
+        self._run_alone(RunKind.POLL)
+
+    def _run_alone(self, kind: RunKind) -> None:
         self.now += 30.0  # the lease of a dead run ends
-        self.start_sweep()
+        self.start_sweep(kind)
         while self.workers:
             self.step_worker(len(self.workers) - 1)
 
-    def start_sweep(self) -> None:
-        self.workers.append(greenlet(self._sweep))
+    def start_sweep(self, kind: RunKind = RunKind.SWEEP) -> None:
+        self.workers.append(greenlet(lambda: self._sweep(kind)))
 
-    def _sweep(self) -> None:
+    def _sweep(self, kind: RunKind) -> None:
         runs: Any = _Stepping(self.runs, self._step, "runs")
         try:
-            sweep = runs.begin(self.site.id, RunKind.SWEEP)
+            sweep = runs.begin(self.site.id, kind)
             if sweep is None:
                 return
             run = self.reconcile(sweep, runs)
@@ -563,7 +578,8 @@ class World:
                 run.work()
             except SyncError:
                 runs.release_run(sweep)
-            self.disbelieved = {side for side in Side if run.sweep.counts.get(f"refused_{side}")}
+            if kind is RunKind.SWEEP:
+                self.disbelieved = {side for side in Side if run.sweep.counts.get(f"refused_{side}")}
         except Crash:
             return
 

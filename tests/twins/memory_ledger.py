@@ -49,6 +49,7 @@ from sync_worker.ports import (
     Run,
     Stored,
 )
+from sync_worker.runs import Listed
 from sync_worker.scale import FieldMap
 
 OPEN = (InboxState.NEW, InboxState.TAKEN)
@@ -94,6 +95,7 @@ class MemoryLedger:
     redirects: dict[tuple[int, str], str] = field(default_factory=dict)
     lifecycle_at: dict[int, float] = field(default_factory=dict)
     allowed: dict[int, tuple[int, float]] = field(default_factory=dict)  # deletes within an hour, and until when
+    forget_listed: Callable[[int, Callable[[Listed], bool]], None] = lambda site_id, which: None
 
     # -- set-up
 
@@ -462,6 +464,7 @@ class MemoryLedger:
                 self.intents[intent_id] = Intent(
                     intent_id, Slot(Side.WIX), Operation.DELETE, {}, {}, state=IntentState.CONFIRMED
                 )
+        self.forget_listed(site_id, lambda one: one.key == link.key or (one.side, one.remote_id) in ids)
         self._forget_rater(row)
 
     def _forget_rater(self, row: _LinkRow) -> None:
@@ -513,6 +516,13 @@ class MemoryLedger:
             if (row.delivery.new.side, row.delivery.new.source, row.delivery.new.remote_id) in loose:
                 self._erase_row(row)
         self._forget_addresses(site_id, family)
+        self.forget_listed(
+            site_id,
+            lambda one: (
+                (one.key is not None and one.key.contact_id in family)
+                or any(name.lower() in str(one.record).lower() for name in (*family, *emails))
+            ),
+        )
         for one in family:
             self.redirects.pop((site_id, one), None)
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -83,6 +84,9 @@ class MemoryRemote:
     next_id: int = 0
     page_size: int = 2
     stale_index: list[Record] = field(default_factory=list)
+    clock: Callable[[], float] = lambda: 0.0  # the remote's own, for listings of changes
+    changed_at: dict[str, float] = field(default_factory=dict)
+    overlap_seconds: float = 60.0
 
     # -- ports.Remote
 
@@ -118,6 +122,24 @@ class MemoryRemote:
         has_more = start + self.page_size < len(ids)
         shown = [self.records[one] for one in page if not self.list_skips()]
         return Page(shown, page[-1][1:] if has_more else None)
+
+    def changed_page(self, since: datetime | None, cursor: str | None = None) -> Page:
+        """For Connection.changed; what is gone is shown as deleted."""
+        self.calls["changed"] += 1
+        self._fail_reading("list")
+        start = since.timestamp() - self.overlap_seconds if since is not None else None
+        shown = {**self.records, **({one: _as_deleted(record) for one, record in self.gone.items()} if since else {})}
+        ids = sorted(
+            (one for one in shown if start is None or self.changed_at[one] > start), key=lambda one: int(one[1:])
+        )
+        left = [one for one in ids if int(one[1:]) > int(cursor or 0)]
+        page = left[: self.page_size]
+        newest = max((self.changed_at[one] for one in page), default=None)
+        return Page(
+            [shown[one] for one in page],
+            page[-1][1:] if len(left) > len(page) else None,
+            newest=datetime.fromtimestamp(newest, UTC) if newest is not None else None,
+        )
 
     def children(self, parent_id: str) -> Iterator[Record]:
         self.calls["children"] += 1
@@ -272,6 +294,7 @@ class MemoryRemote:
 
     def _delete(self, record: Record, *, by_us: bool, privacy: bool = False) -> None:
         del self.records[record.remote_id]
+        self.changed_at[record.remote_id] = self.clock()
         self.gone[record.remote_id] = record
         self._note(by_us, "delete", record, None, privacy=privacy)
         self.sequences[record.remote_id] += 1
@@ -282,6 +305,7 @@ class MemoryRemote:
     def _store(self, record: Record, change: str, *, by_us: bool, is_created: bool = False) -> Record:
         record = replace(record, raw=record_payload(record))
         self.records[record.remote_id] = record
+        self.changed_at[record.remote_id] = self.clock()
         self.sequences[record.remote_id] += 1
         self.on_event(RemoteEvent(self.side, change, record, by_us, self.sequences[record.remote_id], is_created))
         return record
@@ -332,6 +356,11 @@ class MemoryRemote:
     def _fail_after_write(self, fault: str | None) -> None:
         if fault == "response_lost":
             raise UnknownOutcome("no answer")
+
+
+def _as_deleted(record: Record) -> Record:
+    revision = None if record.revision is None else record.revision + 1
+    return replace(record, state=RecordState.DELETED, revision=revision)
 
 
 def record_payload(record: Record) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 from sync_worker.errors import LeaseLost
 from sync_worker.model import InboxState, Lease, Link, LinkState, NewDelivery, RatingKey, Side, Site
@@ -18,6 +19,7 @@ from sync_worker.runs import (
     RunKind,
     Sweep,
     delivery_source,
+    next_since,
     place_of,
 )
 from tests.twins.memory_ledger import OPEN, MemoryLedger
@@ -44,27 +46,39 @@ class MemoryRuns:
     allowed: dict[int, tuple[int, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.ledger.allowed = self.allowed
+        self.ledger.allowed, self.ledger.forget_listed = self.allowed, self._forget_listed
+
+    def _forget_listed(self, site_id: int, which: Callable[[Listed], bool]) -> None:
+        for row in [one for one in self.runs if one.sweep.site_id == site_id]:
+            for place in [place for place, one in row.listed.items() if which(one)]:
+                del row.listed[place]
+                self.missing.pop((site_id, *place), None)
 
     # -- the run
 
     def begin(self, site_id: int, kind: RunKind) -> Sweep | None:
-        now = self.ledger.now()
+        now, is_poll = self.ledger.now(), kind is RunKind.POLL
         mine = [row for row in self.runs if row.sweep.site_id == site_id]
         for row in mine:
-            if row.state == "running" and row.lease_until <= now and row.started_at < now - 24 * 3600:
+            is_stale = row.lease_until <= now and row.started_at < now - 24 * 3600
+            is_in_the_way = row.sweep.kind is RunKind.POLL and not is_poll
+            if row.state == "running" and (is_stale or is_in_the_way):
                 row.state = "abandoned"
         for row in mine:
             if row.state != "running":
                 continue
-            if row.lease_until > now:
+            if row.lease_until > now or (row.sweep.kind is not RunKind.POLL and is_poll):
                 return None
             row.sweep = replace(row.sweep, fence=row.sweep.fence + 1)
             row.lease_until = now + RUN_LEASE_SECONDS
             return replace(row.sweep, is_resumed=True)
-        had_one = any(row.state == "done" and not row.sweep.is_dry for row in mine)
-        kind = RunKind.BASELINE if kind is RunKind.SWEEP and not had_one else kind
-        sweep = Sweep(len(self.runs) + 1, site_id, kind, 1)
+        done = [row for row in mine if row.state == "done"]
+        last = next((row for row in reversed(done) if row.sweep.kind is RunKind.POLL), None)
+        had_one = any(row.sweep.kind in (RunKind.BASELINE, RunKind.SWEEP) for row in done)
+        first = RunKind.BASELINE if kind is RunKind.SWEEP and not had_one else kind
+        sweep = Sweep(len(self.runs) + 1, site_id, first, 1)
+        if is_poll and last is not None:
+            sweep = replace(sweep, since=next_since(last.sweep, datetime.fromtimestamp(last.started_at, UTC)))
         self.runs.append(_RunRow(sweep, now + RUN_LEASE_SECONDS, now))
         return sweep
 
@@ -117,7 +131,11 @@ class MemoryRuns:
                 and (row.delivery.new.side, row.delivery.new.source, row.delivery.new.remote_id)
                 == (side, source, remote_id)
                 for row in self.ledger.inbox.values()
-            )
+            ),
+            is_shadowed=side is Side.EXTERNAL
+            and any(
+                remote_id in row.link.shadowed for row in self.ledger.links.values() if row.link.key.site_id == site.id
+            ),
         )
         link_id = self.ledger.by_remote.get((site.id, side, remote_id))
         grave = self.ledger.graves.get((site.id, side, remote_id))
@@ -167,7 +185,9 @@ class MemoryRuns:
     def _mark(self, sweep: Sweep, rows: Sequence[Listed], mark: Mark) -> None:
         row = self._row(sweep)
         for one in rows:
-            row.listed[one.side, one.remote_id] = replace(row.listed[one.side, one.remote_id], mark=mark)
+            if (listed := row.listed.get((one.side, one.remote_id))) is not None:
+                kept = None if mark is Mark.DONE else listed.record
+                row.listed[one.side, one.remote_id] = replace(listed, mark=mark, record=kept)
 
     def brake(self, sweep: Sweep, side: Side) -> int:
         row = self._row(sweep)

@@ -29,7 +29,7 @@ LEDGER = LedgerFigures(
     open_intents=1,
     near_misses_last_hour=0,
     delivery_age_seconds={0.5: 0.1, 0.95: 0.4, 0.99: 1.5},
-    runs=[RunFigures("sweep", "done", 60.0, {"repaired": 4.0})],
+    runs=[RunFigures("sweep", "done", 60.0, {"repaired": 4})],
 )
 BROKER = BrokerFigures({"sync": 7, "maint": 0}, 2, 1_000_000, 256_000_000, 0, True, 3600, 9)
 
