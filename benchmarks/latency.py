@@ -1,67 +1,116 @@
-"""How long a rating takes from one side to the other while nothing else happens: real processes, both stand-ins."""
+"""How long a rating takes from one side to the other while nothing else happens: real processes, both stand-ins.
+
+Measured beyond the remotes' own time: a rating that crosses costs one remote call, whose latency is subtracted.
+"""
 
 from __future__ import annotations
 
-import os
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
 
+from benchmarks.charts import Lines
+from benchmarks.ground import a_database, a_folder, least_environ, raised_budgets
+from benchmarks.report import Section, Table, at_most
 from sandbox.server import SandboxOptions
 from sandbox.stage import Stage
 
-PRODUCTS = {f"product-{number}": f"SKU-{number}" for number in range(200)}
-PAUSE_SECONDS = 0.15
+PAUSE_SECONDS = 0.1
 END_SECONDS = 20.0
+WARM_UP = 3  # token, scripts, connections
+CALLS = 1  # of a new rating by a mapped person: the other side's create
+WAYS = ("Wix to external", "external to Wix")
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    databases: tuple[str, ...] = ("postgresql", "sqlite")
+    latencies_ms: tuple[int, ...] = (0, 80)
+    count: int = 50  # ratings each way
+
+
+QUICK = Size(("sqlite",), (20,), 3)
 
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Milliseconds from a visitor's act on one side until the record stands on the other, sorted."""
+    """Milliseconds from a visitor's act on one side until the record stands on the other, less the remote's; sorted."""
 
+    database: str
     way: str
+    remote_ms: int
     milliseconds: list[float]
 
     def at(self, share: float) -> float:
         return self.milliseconds[int((len(self.milliseconds) - 1) * share)]
 
 
-def measure(count: int) -> list[Latency]:
-    """``count`` new ratings each way, one after the other, each seen through before the next."""
-    environ = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    with tempfile.TemporaryDirectory(prefix="ratings-sync-bench-") as folder:
-        settings = {"WIX_BUDGET_PER_MINUTE": "60000", "WIX_BUDGET_CAPACITY": "1000"}
-        stage = Stage(Path(folder), environ, PRODUCTS, settings, SandboxOptions(rate_per_minute=None))
-        with stage:
+def measure(database: str, size: Size) -> list[Latency]:
+    """New ratings, one after the other, each seen through before the next. Raises RuntimeError if one does not cross."""
+    each = size.count + WARM_UP
+    names = [f"product-{number}" for number in range(each * len(WAYS) * len(size.latencies_ms))]
+    with a_folder() as folder, a_database(database, folder) as url:
+        settings = {"DATABASE_URL": url, **raised_budgets(folder)}
+        products = {name: f"SKU-{name}" for name in names}
+        with Stage(folder, least_environ(), products, settings, SandboxOptions(rate_per_minute=None)) as stage:
             ada = stage.add_person("ada@example.com", "Ada")
-            wix, reviews = stage.box.wix.ratings, stage.box.reviews.ratings
-            names = list(PRODUCTS)
-            half = len(names) // 2
+            fresh = iter(names)
 
-            def on_wix(number: int) -> None:
-                stage.rate_on_wix(ada, names[number], 80)
+            def on_wix() -> None:
+                stage.rate_on_wix(ada, next(fresh), 80)
 
-            def outside(number: int) -> None:
-                stage.rate_on_external("ada@example.com", "Ada", names[half + number], Decimal(4))
+            def outside() -> None:
+                stage.rate_on_external("ada@example.com", "Ada", next(fresh), Decimal(4))
 
-            return [
-                Latency("Wix to external", _times(min(count, half), on_wix, lambda: len(reviews))),
-                Latency("external to Wix", _times(min(count, half), outside, lambda: len(wix))),
-            ]
+            found = []
+            for remote_ms in size.latencies_ms:
+                stage.box.wix.faults.latency_ms = stage.box.reviews.faults.latency_ms = remote_ms
+                acts = [(on_wix, stage.box.reviews.ratings), (outside, stage.box.wix.ratings)]
+                for way, (act, other_side) in zip(WAYS, acts, strict=True):
+                    times = _times(each, act, other_side.__len__)[WARM_UP:]
+                    found.append(Latency(database, way, remote_ms, sorted(ms - CALLS * remote_ms for ms in times)))
+            return found
 
 
-def _times(count: int, act: Callable[[int], None], there: Callable[[], int]) -> list[float]:
+def _times(count: int, act: Callable[[], None], there: Callable[[], int]) -> list[float]:
     times = []
-    for number in range(count + 3):  # the first three warm up: token, scripts, connections
+    for _ in range(count):
         before, started = there(), time.monotonic()
-        act(number)
+        act()
         while there() == before:
             if time.monotonic() - started > END_SECONDS:
                 raise RuntimeError("a rating did not cross")
-            time.sleep(0.001)
+            time.sleep(0.0005)
         times.append((time.monotonic() - started) * 1000)
-        time.sleep(PAUSE_SECONDS)
-    return sorted(times[3:])
+        time.sleep(PAUSE_SECONDS)  # the echo comes, is recognised and ends
+    return times
+
+
+def run(size: Size) -> Section:
+    found = [one for database in size.databases for one in measure(database, size)]
+    head = ("database", "way", "remotes' latency", "median beyond it", "9 of 10", "longest")
+    rows = [
+        (one.database, one.way, f"{one.remote_ms} ms", *(f"{one.at(share):.0f} ms" for share in (0.5, 0.9, 1.0)))
+        for one in found
+    ]
+    curves = {
+        f"{one.database}, {one.way}, {one.remote_ms} ms": [
+            (value, 100 * (place + 1) / len(one.milliseconds)) for place, value in enumerate(one.milliseconds)
+        ]
+        for one in found
+    }
+    return Section(
+        "latency",
+        "From one side to the other, idle",
+        f"From a visitor's act on one side until the record stands on the other, less the latency of the one remote "
+        f"call in between; {size.count} new ratings each way, one at a time, each with its echo seen through. The "
+        "time includes what the stand-ins need to sign and to answer.",
+        [
+            at_most(f"{one.database}, {one.way}, remotes of {one.remote_ms} ms: median beyond", 50, one.at(0.5), "ms")
+            for one in found
+        ],
+        [Table(head, rows)],
+        [Lines("latency", "Ratings that have crossed", "ms beyond the remote's latency", "%", curves, {}, {})],
+        [{"database": one.database, "way": one.way, "remote_ms": one.remote_ms, "ms": one.milliseconds} for one in found],
+    )

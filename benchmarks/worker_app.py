@@ -1,11 +1,10 @@
-"""``celery -A benchmarks.worker_app worker``: the real intake and settings over instant remotes, and a task of nothing.
+"""``celery -A benchmarks.worker_app worker``: the real intake and settings over remotes in memory, and a task of nothing.
 
-``BENCH_LATENCY`` (seconds): how long each remote call takes.
+A site whose connector is called ``memory-80`` has remotes whose calls take 80 ms.
 """
 
 from __future__ import annotations
 
-import os
 import uuid
 from functools import lru_cache
 
@@ -24,18 +23,22 @@ app.config_from_object("celeryconfig")
 
 @lru_cache(maxsize=1)
 def intake() -> Intake:
-    latency = float(os.environ.get("BENCH_LATENCY", "0"))
+    parts = wiring()
+    return Intake(parts.ledger, parts.guard, WorkerBell(), connect, Monotonic(), lambda: str(uuid.uuid4()))
+
+
+def connect(site: Site) -> Connection:
+    return _connection(site.connector)
+
+
+@lru_cache
+def _connection(connector: str) -> Connection:
+    latency = int(connector.partition("-")[2]) / 1000
     remotes = {
         Side.WIX: InstantRemote(Side.WIX, Capabilities(delete_is_final=True), latency),
         Side.EXTERNAL: InstantRemote(Side.EXTERNAL, Capabilities(many_fields=True), latency),
     }
-    connection = Connection(remotes, Nobody())
-
-    def connect(site: Site) -> Connection:
-        return connection
-
-    parts = wiring()
-    return Intake(parts.ledger, parts.guard, WorkerBell(), connect, Monotonic(), lambda: str(uuid.uuid4()))
+    return Connection(remotes, Nobody())
 
 
 @app.task(name="benchmarks.sync")
