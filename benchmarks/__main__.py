@@ -1,98 +1,211 @@
-"""``python -m benchmarks``: measures, and prints tables with ratios."""
+"""``python -m benchmarks``: all of them, or one by its name; a report in a folder, and its tables in the terminal."""
 
 from __future__ import annotations
 
+import logging
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
 import click
+import structlog
 from rich.console import Console
-from rich.table import Table
+from rich.table import Table as RichTable
 
-from benchmarks import gateway as gateway_bench
-from benchmarks import latency as latency_bench
-from benchmarks import links as links_bench
-from benchmarks import workers as workers_bench
-from benchmarks.ground import machine
+from benchmarks import calls, gateway, gateway_report, latency, links, memory, replay, workers, workers_report
+from benchmarks.machine import load, machine, sync_ms
+from benchmarks.quick import quick_parts
+from benchmarks.report import Part, Report, Run, Section, Table
 
-CONSOLE = Console(width=120)
-DATABASES = click.Choice(["sqlite", "postgresql"])
+S = TypeVar("S", gateway.Size, workers.Size, latency.Size, links.Size, memory.Size, replay.Size)
+CONSOLE = Console(width=150)
+FOLDER = Path("benchmark-report")
 
-
-@click.group()
-def main() -> None:
-    """Benchmarks of ratings-sync. Each command is one run; compare only what stands in one table."""
-    CONSOLE.print(machine())
-
-
-@main.command()
-@click.option("--database", type=DATABASES, multiple=True, default=["sqlite"])
-@click.option("--slots", type=int, multiple=True, default=[8], show_default=True)
-@click.option(
-    "--latency", "latencies", type=int, multiple=True, default=[0, 80], show_default=True, help="ms of a call."
+out_option = click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), default=FOLDER, show_default=True, help="The report."
 )
-@click.option("--count", type=int, default=1500, show_default=True, help="Ratings in each round.")
-def workers(database: tuple[str, ...], slots: tuple[int, ...], latencies: tuple[int, ...], count: int) -> None:
-    """Ratings a second of one worker process, against Celery tasks that do nothing."""
-    table = Table("database", "slots", "remote", "ratings/s", "÷ tasks of nothing", "÷ slots/latency", "memory")
-    for name in database:
-        for number in slots:
-            for rate in workers_bench.measure(name, number, latencies, count):
-                table.add_row(
-                    name,
-                    str(number),
-                    f"{rate.latency_ms} ms",
-                    f"{rate.each_second:.0f}",
-                    f"{rate.each_second / rate.nothing_each_second:.2f} of {rate.nothing_each_second:.0f}/s",
-                    "–" if rate.bound is None else f"{rate.each_second / rate.bound:.2f}",
-                    f"{rate.memory_mb:.0f} MB",
-                )
-    CONSOLE.print(table)
+quick_option = click.option("--quick", is_flag=True, help="Hardly any work: shows that all runs, measures nothing.")
+database_option = click.option("--database", type=click.Choice(["sqlite", "postgresql"]), help="By default both.")
+ratings_option = click.option(
+    "--ratings",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A CSV file of userId,movieId,rating,timestamp (MovieLens); without it ratings are drawn by chance.",
+)
+limit_option = click.option("--limit", type=click.IntRange(1), help="Only the last so many of them.")
 
 
-@main.command()
-@click.option("--database", type=DATABASES, default="sqlite", show_default=True)
-@click.option("--count", type=int, default=2000, show_default=True, help="Webhooks in each round.")
-@click.option("--clients", type=int, default=8, show_default=True)
-def gateway(database: str, count: int, clients: int) -> None:
+@click.group(invoke_without_command=True)
+@click.pass_context
+def main(context: click.Context) -> None:
+    """Benchmarks of ratings-sync. Compare only what stands in one table of one report."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    if context.invoked_subcommand is None:
+        context.invoke(everything)
+
+
+@main.command("all")
+@ratings_option
+@limit_option
+@quick_option
+@out_option
+def everything(ratings: Path | None, limit: int | None, quick: bool, out: Path) -> None:
+    """Every benchmark, the longest last (an hour or two; with --quick under a minute)."""
+    if quick:
+        with quick_parts() as quick_ones:
+            is_complete = make_report(quick_ones, quick, out)
+        sys.exit(0 if is_complete else 1)
+    parts: list[Part] = [
+        ("gateway", lambda: gateway_report.run(gateway.Size())),
+        ("calls", lambda: calls.run(calls.Size())),
+        ("latency", lambda: latency.run(latency.Size())),
+        ("workers", lambda: workers_report.run(workers.Size())),
+        ("memory", lambda: memory.run(memory.Size())),
+        ("links", lambda: links.run(links.FULL)),
+        ("replay", lambda: replay.run(_replayed(ratings, limit, quick))),
+    ]
+    end_with(parts, quick, out)
+
+
+@main.command("gateway")
+@database_option
+@click.option("--webhooks", type=click.IntRange(10), help="In each turn and under each fault.")
+@quick_option
+@out_option
+def one_gateway(database: str | None, webhooks: int | None, quick: bool, out: Path) -> None:
     """The door against a bare route and against the plain gateway that stores nothing; Redis well, frozen, dead."""
-    rounds = gateway_bench.measure(database, count, clients)
-    best = {one.name: max(two.load.each_second for two in rounds if two.name == one.name) for one in rounds}
-    plain = best["Flask + PyJWT + send_task, stores nothing"]
-    table = Table("server", "Redis", "answered 200", "a second", "÷ plain", "p50", "p99", "max", "memory")
-    for one in rounds:
-        load = one.load
-        table.add_row(
-            one.name,
-            one.redis,
-            f"{load.answered:.1%}",
-            f"{load.each_second:.0f}",
-            f"{load.each_second / plain:.2f}",
-            *(f"{load.percentile(share):.0f} ms" for share in (0.5, 0.99, 1.0)),
-            f"{one.memory_mb:.0f} MB",
-        )
-    CONSOLE.print(table)
+    size = _with(gateway.QUICK if quick else gateway.Size(), databases=database and (database,), webhooks=webhooks)
+    end_with([("gateway", lambda: gateway_report.run(size))], quick, out)
 
 
-@main.command()
-@click.option("--database", type=DATABASES, default="postgresql", show_default=True)
-@click.option("--size", "sizes", type=int, multiple=True, default=[1_000, 100_000, 1_000_000], help="Links.")
-@click.option("--events", type=int, default=400, show_default=True)
-def links(database: str, sizes: tuple[int, ...], events: int) -> None:
+@main.command("workers")
+@database_option
+@click.option("--slots", type=click.IntRange(1), multiple=True)
+@click.option("--count", type=click.IntRange(10), help="Ratings in a round.")
+@quick_option
+@out_option
+def one_workers(database: str | None, slots: tuple[int, ...], count: int | None, quick: bool, out: Path) -> None:
+    """Ratings a second of one worker process, against tasks that do nothing and against slots ÷ latency."""
+    size = _with(
+        workers.QUICK if quick else workers.Size(),
+        databases=database and (database,),
+        slots=slots,
+        http_slots=slots,
+        count=count,
+    )
+    end_with([("workers", lambda: workers_report.run(size))], quick, out)
+
+
+@main.command("latency")
+@database_option
+@click.option("--count", type=click.IntRange(1), help="Ratings each way.")
+@quick_option
+@out_option
+def one_latency(database: str | None, count: int | None, quick: bool, out: Path) -> None:
+    """Milliseconds from one side to the other, beyond the remotes' own, while nothing else happens."""
+    size = _with(latency.QUICK if quick else latency.Size(), databases=database and (database,), count=count)
+    end_with([("latency", lambda: latency.run(size))], quick, out)
+
+
+@main.command("calls")
+@quick_option
+@out_option
+def one_calls(quick: bool, out: Path) -> None:
+    """Remote calls for each change, against the flow of the Wix guide."""
+    end_with([("calls", lambda: calls.run(calls.QUICK if quick else calls.Size()))], quick, out)
+
+
+@main.command("links")
+@database_option
+@click.option("--events", type=click.IntRange(10), help="In each ledger.")
+@quick_option
+@out_option
+def one_links(database: str | None, events: int | None, quick: bool, out: Path) -> None:
     """What an event costs as the ledger grows."""
-    costs = links_bench.measure(database, sorted(sizes), events)
-    table = Table("links", "ms an event", f"÷ at {costs[0].links}")
-    for cost in costs:
-        row = (f"{cost.milliseconds:.1f}", f"{cost.milliseconds / costs[0].milliseconds:.2f}")
-        table.add_row(f"{cost.links:,}", *row)
-    CONSOLE.print(table)
+    size = links.QUICK if quick else links.FULL
+    size = _with(size, links=database and {database: size.links[database]}, events=events)
+    end_with([("links", lambda: links.run(size))], quick, out)
 
 
-@main.command()
-@click.option("--count", type=click.IntRange(10, 90), default=50, show_default=True, help="Ratings each way.")
-def latency(count: int) -> None:
-    """Milliseconds from one side to the other while nothing else happens; the stand-ins answer at once."""
-    table = Table("way", "p50", "p90", "max")
-    for one in latency_bench.measure(count):
-        table.add_row(one.way, *(f"{one.at(share):.0f} ms" for share in (0.5, 0.9, 1.0)))
-    CONSOLE.print(table)
+@main.command("memory")
+@click.option("--count", type=click.IntRange(1), help="Ratings that cross first.")
+@out_option
+def one_memory(count: int | None, out: Path) -> None:
+    """Memory of every process."""
+    size = _with(memory.Size(), ratings=count)
+    end_with([("memory", lambda: memory.run(size))], False, out)
+
+
+@main.command("replay")
+@ratings_option
+@limit_option
+@database_option
+@click.option("--calm", is_flag=True, help="No process is killed, and Redis is not wiped.")
+@quick_option
+@out_option
+def one_replay(
+    ratings: Path | None, limit: int | None, database: str | None, calm: bool, quick: bool, out: Path
+) -> None:
+    """Ratings through both doors, a kill every 10 s and a FLUSHALL every minute: lost, doubled, echoed?"""
+    size = _replayed(ratings, limit, quick)
+    if database is not None:
+        size = replace(size, database=database, workers=1 if database == "sqlite" else size.workers)
+    if calm:
+        size = replace(size, chaos=None)
+    end_with([("replay", lambda: replay.run(size))], quick, out)
+
+
+def _replayed(ratings: Path | None, limit: int | None, quick: bool) -> replay.Size:
+    return _with(replay.QUICK if quick else replay.Size(), file=ratings, limit=limit)
+
+
+def _with(size: S, **asked: Any) -> S:
+    """The size with what was asked for; what was not keeps its value."""
+    return replace(size, **{name: value for name, value in asked.items() if value})
+
+
+def end_with(parts: Sequence[Part], is_quick: bool, folder: Path) -> None:
+    """Exits with 1 if a part broke; a bound that is not met is a figure, not a failure."""
+    sys.exit(0 if make_report(parts, is_quick, folder) else 1)
+
+
+def make_report(parts: Sequence[Part], is_quick: bool, folder: Path) -> bool:
+    """Run one part after the other; each is in the report as soon as it has ended. Whether all got through."""
+    report = Report(folder, machine(), is_quick)
+    for name, run in parts:
+        CONSOLE.print(f"[bold]{name}[/bold] …")
+        report.add(_measured(name, run))
+        _print(report.runs[-1])
+    CONSOLE.print(f"report: {folder / 'report.md'}")
+    return report.is_complete
+
+
+def _measured(name: str, run: Callable[[], Section]) -> Run:
+    before, sync, started = load(), sync_ms(), time.monotonic()
+    try:
+        return Run(run(), time.monotonic() - started, before, sync)
+    except Exception as error:  # whatever broke one part: the others are worth their time all the same
+        CONSOLE.print_exception()
+        words = (str(error) or type(error).__name__).splitlines()[0]
+        return Run(Section(name, name.capitalize(), ""), time.monotonic() - started, before, sync, words)
+
+
+def _print(run: Run) -> None:
+    bounds = Table(
+        ("", "promised", "measured", ""),
+        [(one.what, one.promised, one.measured, one.word) for one in run.section.bounds],
+    )
+    for table in (bounds, *run.section.tables):
+        if not table.rows:
+            continue
+        printed = RichTable(*table.head)
+        for row in table.rows:
+            printed.add_row(*row)
+        CONSOLE.print(printed)
+        if table.note:
+            CONSOLE.print(table.note, style="dim")
 
 
 if __name__ == "__main__":

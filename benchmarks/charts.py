@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,8 +41,8 @@ class Lines:
     x_unit: str
     y_unit: str
     lines: Mapping[str, Sequence[tuple[float, float]]]
-    dashed: Mapping[str, Sequence[tuple[float, float]]]
-    marks: Mapping[str, Sequence[float]]
+    dashed: Mapping[str, Sequence[tuple[float, float]]] = field(default_factory=dict)
+    marks: Mapping[str, Sequence[float]] = field(default_factory=dict)
     is_logarithmic: bool = False
 
     def draw_on(self, axes: Axes) -> None:

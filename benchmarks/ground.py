@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 import warnings
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from sandbox.server import SandboxOptions
+from sandbox.stage import Stage
 from sync_worker.embedded_redis import EmbeddedRedis, embedded_redis
 
 PUBLIC = ("PATH", "HOME", "LANG", "TMPDIR")
@@ -74,6 +79,27 @@ def a_database(database: str, folder: Path) -> Iterator[str]:
         yield str(server.get_uri()).replace("postgresql://", "postgresql+psycopg://")
     finally:
         server.cleanup()
+
+
+@contextmanager
+def a_stage(database: str, products: Mapping[str, str], **more: Any) -> Iterator[Stage]:
+    """A whole installation between both stand-ins, budgets raised. ``more``: fields of Stage.
+
+    If it breaks, what its processes said last is printed on standard error.
+    """
+    lines: deque[str] = deque(maxlen=40)
+    with a_folder() as folder, a_database(database, folder) as url:
+        settings = {"DATABASE_URL": url, **raised_budgets(folder)}
+        # Wix's schedule of retries, 300 times as fast: a gateway that was killed is back within a few of them.
+        options = SandboxOptions(rate_per_minute=None, sender_threads=8, retry_scale=0.003)
+        stage = Stage(folder, least_environ(), products, settings, options, **more)
+        stage.say = lambda name, line: lines.append(f"{name} | {line}")
+        try:
+            with stage:
+                yield stage
+        except BaseException:
+            sys.stderr.write("\n".join([*lines, ""]))
+            raise
 
 
 def raised_budgets(folder: Path) -> dict[str, str]:

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 
 from benchmarks.charts import Lines
-from benchmarks.ground import a_database, a_folder, least_environ, raised_budgets
+from benchmarks.ground import a_stage
 from benchmarks.report import Section, Table, at_most
-from sandbox.server import SandboxOptions
 from sandbox.stage import Stage
 
 PAUSE_SECONDS = 0.1
@@ -47,30 +46,35 @@ class Latency:
 
 
 def measure(database: str, size: Size) -> list[Latency]:
-    """New ratings, one after the other, each seen through before the next. Raises RuntimeError if one does not cross."""
-    each = size.count + WARM_UP
-    names = [f"product-{number}" for number in range(each * len(WAYS) * len(size.latencies_ms))]
-    with a_folder() as folder, a_database(database, folder) as url:
-        settings = {"DATABASE_URL": url, **raised_budgets(folder)}
-        products = {name: f"SKU-{name}" for name in names}
-        with Stage(folder, least_environ(), products, settings, SandboxOptions(rate_per_minute=None)) as stage:
-            ada = stage.add_person("ada@example.com", "Ada")
-            fresh = iter(names)
+    with a_stage(database, products(size)) as stage:
+        return measure_on(stage, database, size)
 
-            def on_wix() -> None:
-                stage.rate_on_wix(ada, next(fresh), 80)
 
-            def outside() -> None:
-                stage.rate_on_external("ada@example.com", "Ada", next(fresh), Decimal(4))
+def products(size: Size) -> dict[str, str]:
+    """What is rated: each once."""
+    count = (size.count + WARM_UP) * len(WAYS) * len(size.latencies_ms)
+    return {f"idle-{number}": f"IDLE-{number}" for number in range(count)}
 
-            found = []
-            for remote_ms in size.latencies_ms:
-                stage.box.wix.faults.latency_ms = stage.box.reviews.faults.latency_ms = remote_ms
-                acts = [(on_wix, stage.box.reviews.ratings), (outside, stage.box.wix.ratings)]
-                for way, (act, other_side) in zip(WAYS, acts, strict=True):
-                    times = _times(each, act, other_side.__len__)[WARM_UP:]
-                    found.append(Latency(database, way, remote_ms, sorted(ms - CALLS * remote_ms for ms in times)))
-            return found
+
+def measure_on(stage: Stage, database: str, size: Size) -> list[Latency]:
+    """New ratings, each seen through before the next. Raises RuntimeError if one does not cross."""
+    ada = stage.add_person("ada@example.com", "Ada")
+    fresh = iter(products(size))
+
+    def on_wix() -> None:
+        stage.rate_on_wix(ada, next(fresh), 80)
+
+    def outside() -> None:
+        stage.rate_on_external("ada@example.com", "Ada", next(fresh), Decimal(4))
+
+    found = []
+    for remote_ms in size.latencies_ms:
+        stage.box.wix.faults.latency_ms = stage.box.reviews.faults.latency_ms = remote_ms
+        acts = [(on_wix, stage.box.reviews.ratings), (outside, stage.box.wix.ratings)]
+        for way, (act, other_side) in zip(WAYS, acts, strict=True):
+            times = _times(size.count + WARM_UP, act, other_side.__len__)[WARM_UP:]
+            found.append(Latency(database, way, remote_ms, sorted(ms - CALLS * remote_ms for ms in times)))
+    return found
 
 
 def _times(count: int, act: Callable[[], None], there: Callable[[], int]) -> list[float]:
@@ -88,7 +92,10 @@ def _times(count: int, act: Callable[[], None], there: Callable[[], int]) -> lis
 
 
 def run(size: Size) -> Section:
-    found = [one for database in size.databases for one in measure(database, size)]
+    return section(size, [one for database in size.databases for one in measure(database, size)])
+
+
+def section(size: Size, found: list[Latency]) -> Section:
     head = ("database", "way", "remotes' latency", "median beyond it", "9 of 10", "longest")
     rows = [
         (one.database, one.way, f"{one.remote_ms} ms", *(f"{one.at(share):.0f} ms" for share in (0.5, 0.9, 1.0)))
@@ -111,6 +118,6 @@ def run(size: Size) -> Section:
             for one in found
         ],
         [Table(head, rows)],
-        [Lines("latency", "Ratings that have crossed", "ms beyond the remote's latency", "%", curves, {}, {})],
-        [{"database": one.database, "way": one.way, "remote_ms": one.remote_ms, "ms": one.milliseconds} for one in found],
+        [Lines("latency", "Ratings that have crossed", "ms beyond the remote's latency", "%", curves)],
+        [asdict(one) for one in found],
     )

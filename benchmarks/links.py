@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import time
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Engine, text
+from sqlalchemy import create_engine, text
 
-from benchmarks.ground import ground
+from benchmarks.charts import Lines
+from benchmarks.ground import Ground, ground
 from benchmarks.instant import InstantRemote, Nobody
-from benchmarks.workers import STARS
+from benchmarks.links_fill import change_of, fill
+from benchmarks.queue import STARS
+from benchmarks.report import Section, Table, at_most
 from sync_worker.adapters.ledger import SqlLedger
 from sync_worker.adapters.ledger_admin import LedgerAdmin
 from sync_worker.adapters.sql_engine import open_engine
-from sync_worker.adapters.tables import contact_map, entity_map, inbox, link, link_value
 from sync_worker.intake import Intake
 from sync_worker.migrations.upgrade import upgrade
-from sync_worker.model import NewDelivery, Record, Side, Site
+from sync_worker.model import Record, Side
 from sync_worker.ports import Capabilities, Connection
 from sync_worker.wiring import Monotonic
 
-PEOPLE_FOR_EACH_THING = 1000
-BATCH = 5000
+BLOCK = 10  # events; of their times the median counts
 
 
 class Silent:
@@ -53,134 +55,126 @@ class ChangingRemote(InstantRemote):
 
 @dataclass(frozen=True, slots=True)
 class Cost:
+    """Of an event. ``events``: how many were measured."""
+
+    database: str
     links: int
     milliseconds: float
+    events: int
 
 
-def measure(database: str, sizes: Sequence[int], events: int) -> list[Cost]:
-    """Milliseconds for each event (stored, processed, echo not counted), the median of blocks of ten."""
+@dataclass(frozen=True, slots=True)
+class Size:
+    """``links``: of each ledger, by database, fewest first; ``events``: changes in each ledger."""
+
+    links: Mapping[str, Sequence[int]]
+    events: int = 500
+
+
+FULL = Size({"postgresql": (1_000, 100_000, 1_000_000), "sqlite": (1_000, 100_000)})
+QUICK = Size({"postgresql": (100, 300), "sqlite": (100, 300)}, 20)
+
+
+def measure(database: str, size: Size) -> list[Cost]:
+    """All ledgers are filled first; then a block of events goes to each in turn, so that all see the same machine."""
     with ground(database) as at:
-        engine = open_engine(at.database_url)
-        upgrade(engine)
-        site, _ = LedgerAdmin(engine).add_site("instance", "connector", [STARS])
-        costs: list[Cost] = []
-        have, changed = 0, set[int]()
-        for size in sizes:
-            _fill(engine, site, have, size)
-            have = size
-            chosen = _some_links(have, changed, events)
-            changed |= set(chosen)
-            costs.append(Cost(size, _cost(SqlLedger(engine), chosen)))
-        engine.dispose()
+        ledgers = [_Filled(_url(at, links), links, size.events) for links in size.links[database]]
+        for _ in range(size.events // BLOCK):
+            for ledger in ledgers:
+                ledger.change_some(BLOCK)
+        costs = [Cost(database, one.links, one.milliseconds, len(one.blocks) * BLOCK) for one in ledgers]
+        for ledger in ledgers:
+            ledger.close()
         return costs
 
 
-def _fill(engine: Engine, site: Site, first: int, last: int) -> None:
-    """Links with both records on file, and an ended delivery for each."""
-    with engine.begin() as connection:
-        if first == 0:
-            people = [
-                {"site_id": site.id, "wix_contact_id": f"c{one}", "email": f"p{one}@example.com"}
-                for one in range(PEOPLE_FOR_EACH_THING)
-            ]
-            connection.execute(contact_map.insert(), people)
-    for start in range(first, last, BATCH):
-        numbers = range(start, min(start + BATCH, last))
-        things = sorted({one // PEOPLE_FOR_EACH_THING for one in numbers})
-        with engine.begin() as connection:
-            known = connection.execute(text("SELECT count(*) FROM entity_map")).scalar_one()
-            rows = [_thing(site, one) for one in things if one >= known]
-            if rows:
-                connection.execute(entity_map.insert(), rows)
-            connection.execute(link.insert(), [_link(site, one) for one in numbers])
-            connection.execute(link_value.insert(), [_value(site, one) for one in numbers])
-            connection.execute(inbox.insert(), [_ended(one) for one in numbers])
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("ANALYZE"))
+def _url(at: Ground, links: int) -> str:
+    """Of an empty database of its own, on the same server."""
+    if at.database_url.startswith("sqlite"):
+        return f"sqlite:///{at.folder / f'links-{links}.db'}"
+    engine = create_engine(at.database_url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE links_{links}"))
+    engine.dispose()
+    return at.database_url.replace("/postgres?", f"/links_{links}?")
 
 
-def _thing(site: Site, number: int) -> dict[str, Any]:
-    wix = {"wix_namespace": "n", "wix_group": "g", "wix_entity_id": f"w{number}"}
-    return {
-        "id": number + 1,
-        "site_id": site.id,
-        **wix,
-        "external_group": "",
-        "external_entity_id": f"e{number}",
-    }
+class _Filled:
+    """A ledger with so many links, and the real intake over remotes in memory. ``blocks``: seconds of each."""
 
+    def __init__(self, url: str, links: int, events: int) -> None:
+        self.links, self.blocks = links, list[float]()
+        self._engine = open_engine(url)
+        upgrade(self._engine)
+        site, _ = LedgerAdmin(self._engine).add_site("instance", "connector", [STARS])
+        fill(self._engine, site, links)
+        chosen = random.Random(links).sample(range(links), min(events, links))
+        self._ledger, self._chosen = SqlLedger(self._engine), iter(chosen)
+        remotes = {
+            Side.WIX: ChangingRemote(Side.WIX, Capabilities(delete_is_final=True), 0),
+            Side.EXTERNAL: ChangingRemote(Side.EXTERNAL, Capabilities(many_fields=True), 0),
+        }
+        connection, silent = Connection(remotes, Nobody()), Silent()
+        new_id = lambda: str(uuid.uuid4())  # noqa: E731 - as short as it is
+        self._intake = Intake(self._ledger, silent, silent, lambda site: connection, Monotonic(), new_id)
 
-def _link(site: Site, number: int) -> dict[str, Any]:
-    return {
-        "id": number + 1,
-        "site_id": site.id,
-        "entity_id": number // PEOPLE_FOR_EACH_THING + 1,
-        "contact_id": f"c{number % PEOPLE_FOR_EACH_THING}",
-        "external_id": f"e-{number}",
-        "external_revision": 1,
-        "external_state": "published",
-        "external_record": {},
-        "writes": [],
-    }
-
-
-def _value(site: Site, number: int) -> dict[str, Any]:
-    wix = {"wix_id": f"w-{number}", "wix_revision": 1, "wix_state": "published"}
-    return {
-        "link_id": number + 1,
-        "attribute": "overall",
-        "site_id": site.id,
-        **wix,
-        "base_wix": "80",
-        "base_external": "4",
-    }
-
-
-def _ended(number: int) -> dict[str, Any]:
-    return {
-        "side": "wix",
-        "source": "instance",
-        "dedupe_id": f"old-{number}",
-        "change": "upsert",
-        "remote_id": f"w-{number}",
-        "revision": 1,
-        "payload": {},
-        "state": "done",
-        "received_at": time.time(),
-        "next_attempt_at": time.time(),
-        "closed_at": time.time(),
-        "link_id": number + 1,
-    }
-
-
-def _some_links(links: int, changed: set[int], events: int) -> list[int]:
-    """From all over the ledger, each changed once."""
-    fresh = [one for one in random.Random(links).sample(range(links), min(2 * events, links)) if one not in changed]
-    return fresh[:events]
-
-
-def _cost(ledger: SqlLedger, chosen: Sequence[int]) -> float:
-    remotes = {
-        Side.WIX: ChangingRemote(Side.WIX, Capabilities(delete_is_final=True), 0),
-        Side.EXTERNAL: ChangingRemote(Side.EXTERNAL, Capabilities(many_fields=True), 0),
-    }
-    connection, silent = Connection(remotes, Nobody()), Silent()
-    intake = Intake(ledger, silent, silent, lambda site: connection, Monotonic(), lambda: str(uuid.uuid4()))
-    times = []
-    for number in chosen:
-        new = _change(number)
+    def change_some(self, count: int) -> None:
+        """Raises RuntimeError if a change does not go its whole way."""
         started = time.perf_counter()
-        outcome = intake.process(ledger.store(new).inbox_id)
-        times.append(time.perf_counter() - started)
-        if outcome != "synced":
-            raise RuntimeError(f"the change of link {number} ended as {outcome!r}")
-    blocks = sorted(sum(times[start : start + 10]) / 10 for start in range(10, len(times) - 10, 10))
-    return blocks[len(blocks) // 2] * 1000
+        for number in itertools.islice(self._chosen, count):
+            outcome = self._intake.process(self._ledger.store(change_of(number)).inbox_id)
+            if outcome != "synced":
+                raise RuntimeError(f"the change of link {number} ended as {outcome!r}")
+        self.blocks.append(time.perf_counter() - started)
+
+    @property
+    def milliseconds(self) -> float:
+        """Of an event in the block in the middle."""
+        return sorted(self.blocks)[len(self.blocks) // 2] / BLOCK * 1000
+
+    def close(self) -> None:
+        self._engine.dispose()
 
 
-def _change(number: int) -> NewDelivery:
-    thing, person = divmod(number, PEOPLE_FOR_EACH_THING)
-    rating = {"id": f"w-{number}", "attributeName": "overall", "value": 20, "revision": "2"}
-    rating |= {"entityId": f"w{thing}", "group": "g", "namespace": "n", "owner": {"contactId": f"c{person}"}}
-    payload = {"updatedEvent": {"currentEntity": rating}, "entityEventSequence": "2"}
-    return NewDelivery(Side.WIX, "instance", str(uuid.uuid4()), "upsert", f"w-{number}", payload, 2)
+def run(size: Size) -> Section:
+    costs = [cost for database in size.links for cost in measure(database, size)]
+    first = {database: next(one for one in costs if one.database == database) for database in size.links}
+    last = {one.database: one for one in costs}
+    rows = [
+        (
+            one.database,
+            f"{one.links:,}",
+            f"{one.milliseconds / first[one.database].milliseconds:.2f}",
+            f"{one.milliseconds:.2f} ms",
+        )
+        for one in costs
+    ]
+    return Section(
+        "links",
+        "An event as the ledger grows",
+        f"The same change of a rating by one thread, {size.events} times in each ledger, each of another link from all "
+        "over it: stored, processed, written to a remote in memory; the echo is not counted. Every link has both "
+        f"records on file and an ended delivery in the inbox. {BLOCK} events go to each ledger in turn, so that all "
+        "see the same machine; the block in the middle counts.",
+        [
+            at_most(
+                f"{database}: an event at {last[database].links:,} links",
+                1.2,
+                last[database].milliseconds / first[database].milliseconds,
+                f"× one at {first[database].links:,}",
+            )
+            for database in size.links
+        ],
+        [Table(("database", "links", "÷ at the fewest", "an event"), rows)],
+        [
+            Lines(
+                "links",
+                "What an event costs",
+                "links",
+                "ms",
+                {name: [(one.links, one.milliseconds) for one in costs if one.database == name] for name in size.links},
+                is_logarithmic=True,
+            )
+        ],
+        [asdict(one) for one in costs],
+    )

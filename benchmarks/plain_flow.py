@@ -1,4 +1,4 @@
-"""The flow that the guide to Wix's Ratings describes, written as plainly as it reads: what the remote calls are counted against.
+"""The flow that the guide to Wix's Ratings describes, as plainly as it reads: what our remote calls are compared with.
 
 Towards the external system: translate by the mappings, send, ignore the echo. Towards Wix: find the contact, check
 whether this contact has rated already, create; ignore the echo (guide "Sample use cases and flows" of the Ratings API;
@@ -8,6 +8,7 @@ it names only Create, the rest follows from the schema). Nothing is stored durab
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,6 +32,7 @@ class PlainFlow:
     written: set[tuple[str, int]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
+        self._turn = threading.Lock()  # an echo that comes before the answer waits until the write is known
         self._wix, self._reviews = requests.Session(), requests.Session()
         self._wix.headers["Authorization"] = self.box.wix.new_token()
         self._reviews.headers["Authorization"] = f"Bearer {self.box.reviews.token}"
@@ -42,15 +44,17 @@ class PlainFlow:
         def hear_wix() -> Response:
             claims = jwt.decode(request.get_data(), self.box.wix.public_key, algorithms=["RS256"])
             envelope = json.loads(claims["data"])
-            if json.loads(envelope.get("identity", "{}")).get("appId") != self.box.wix.app_id:
-                self.to_external(json.loads(envelope["data"]))
+            with self._turn:
+                if json.loads(envelope.get("identity", "{}")).get("appId") != self.box.wix.app_id:
+                    self.to_external(json.loads(envelope["data"]))
             return jsonify(result="ok")
 
         @app.post("/webhooks/external/own-service")
         def hear_external() -> Response:
             event = request.get_json()
-            if (event["data"]["id"], event["data"]["version"]) not in self.written:
-                self.to_wix(event["type"], event["data"])
+            with self._turn:
+                if (event["data"]["id"], event["data"]["version"]) not in self.written:
+                    self.to_wix(event["type"], event["data"])
             return jsonify(result="ok")
 
         return app

@@ -101,7 +101,7 @@ class Queue:
     def _wait_until_it_listens(self, redis: Redis) -> None:
         """A worker that waits for messages is blocked in a BRPOP."""
         until = time.monotonic() + 60
-        while "cmd=brpop" not in str(redis.execute_command("CLIENT", "LIST")):
+        while not any(one["cmd"] == "brpop" for one in redis.client_list()):
             self._give_up_after(until)
             time.sleep(0.02)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One benchmark: how it was measured, what was promised, the figures. ``figures`` goes into report.json as it is."""
+    """One benchmark: how it was measured, what was promised, and ``figures``, which go into report.json as they are."""
 
     name: str
     title: str
@@ -61,6 +61,9 @@ class Section:
     tables: Sequence[Table] = ()
     charts: Sequence[Chart] = ()
     figures: Any = None
+
+
+Part = tuple[str, Callable[[], Section]]  # a benchmark's name, and what measures it
 
 
 @dataclass(frozen=True, slots=True)

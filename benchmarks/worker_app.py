@@ -1,4 +1,4 @@
-"""``celery -A benchmarks.worker_app worker``: the real intake and settings over remotes in memory, and a task of nothing.
+"""``celery -A benchmarks.worker_app worker``: the real intake over remotes in memory, and a task that does nothing.
 
 A site whose connector is called ``memory-80`` has remotes whose calls take 80 ms.
 """

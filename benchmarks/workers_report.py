@@ -71,4 +71,4 @@ def _chart(database: str, rounds: Sequence[Round]) -> Chart:
             lines.setdefault(f"{one.remotes}, {rate.latency_ms} ms", []).append((one.slots, rate.each_second))
             if rate.bound is not None and rate.latency_ms >= 80:
                 limits.setdefault(f"slots ÷ {rate.latency_ms} ms", []).append((one.slots, rate.bound))
-    return Lines(f"workers-{database}", f"One worker on {database}", "slots", "ratings a second", lines, limits, {})
+    return Lines(f"workers-{database}", f"One worker on {database}", "slots", "ratings a second", lines, limits)
