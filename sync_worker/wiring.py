@@ -340,24 +340,24 @@ def gateway_config() -> GatewayConfig:
     from sync_worker.logs import set_up_logs
     from webhook_gateway.app import GatewayConfig
     from webhook_gateway.doorbell import CeleryBell
+    from webhook_gateway.group_commit import COMMITTERS
     from webhook_gateway.wix import load_public_keys
 
     parts = wiring()
     settings = parts.settings
     set_up_logs(settings)
-    ledger = SqlLedger(parts.open_database(GATEWAY_SQL_SECONDS, 16))
+    ledger = SqlLedger(parts.open_database(GATEWAY_SQL_SECONDS, COMMITTERS + 1))
     transport: dict[str, object] = {"global_keyprefix": settings.redis_key_prefix}
     return GatewayConfig(
         wix_keys=load_public_keys(settings.wix_public_key),
         wix_app_id=settings.wix_app_id,
         manifests=parts.manifests,
-        store=ledger.store,
+        store=ledger.store_all,
         bell=CeleryBell(settings.broker, transport=transport),
         is_ledger_up=lambda: is_ledger_up(ledger),
         is_broker_up=lambda: is_redis_up(settings.broker),
         max_body_bytes=settings.gateway_max_body_bytes,
         answer_seconds=settings.gateway_answer_seconds,
-        threads=settings.gateway_pool[1],
         metrics_token=settings.metrics_token.get_secret_value() if settings.metrics_token else None,
         bad_signatures_per_minute=settings.bad_signatures_per_minute,
     )

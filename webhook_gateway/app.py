@@ -11,8 +11,6 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,10 +25,11 @@ from sync_worker.connector.manifest import Manifest
 from sync_worker.connector.schema_webhook import Webhook
 from sync_worker.errors import Transient
 from sync_worker.model import NewDelivery
-from sync_worker.ports import Bell, Stored
+from sync_worker.ports import Bell
 from webhook_gateway import external, wix
 from webhook_gateway.external import Greeted, Reading, Unreadable
 from webhook_gateway.forgery_limit import ForgeryLimit
+from webhook_gateway.group_commit import GroupCommit, Store
 from webhook_gateway.wix import Ignored, Rejected
 
 MAX_BODY_BYTES = 256 * 1024
@@ -44,18 +43,19 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class GatewayConfig:
-    """All that the door needs. ``store`` raises Transient when SQL is away; ``is_broker_up`` is only reported."""
+    """All that the door needs. ``store`` commits all that it is given, or raises Transient when SQL is away;
+    ``is_broker_up`` is only reported.
+    """
 
     wix_keys: Sequence[RSAPublicKey]
     wix_app_id: str
     manifests: Mapping[str, Manifest]
-    store: Callable[[NewDelivery], Stored]
+    store: Store
     bell: Bell
     is_ledger_up: Callable[[], bool]
     is_broker_up: Callable[[], bool] = lambda: True
     max_body_bytes: int = MAX_BODY_BYTES
     answer_seconds: float = ANSWER_SECONDS
-    threads: int = 16
     metrics_token: str | None = None  # None: /metrics is closed
     bad_signatures_per_minute: int = 30
     clock: Callable[[], float] = field(default=time.time)
@@ -133,7 +133,7 @@ class Door:
 
     def __init__(self, config: GatewayConfig) -> None:
         self._config = config
-        self._store_threads = ThreadPoolExecutor(config.threads, thread_name_prefix="store")
+        self._group = GroupCommit(config.store)
         self._forgeries = ForgeryLimit(config.bad_signatures_per_minute)
 
     def body(self, source: str, *, may_be_empty: bool = False) -> bytes | Response:
@@ -196,9 +196,8 @@ class Door:
     def _store(self, source: str, deliveries: Sequence[NewDelivery], webhook: Webhook | None) -> Response:
         """Commit, then ring. A store that hangs is left behind; if it commits after all, the retry is a duplicate."""
         try:
-            job = self._store_threads.submit(lambda: [self._config.store(one) for one in deliveries])
-            stored = job.result(self._config.answer_seconds * 0.7)
-        except (Transient, FutureTimeout) as error:
+            stored = self._group.commit(deliveries, self._config.answer_seconds * 0.7)
+        except (Transient, TimeoutError) as error:
             log.warning("ledger_unavailable", source=source, error=type(error).__name__)
             metrics.gateway_requests.labels(source, "ledger_down").inc()
             return _unavailable()

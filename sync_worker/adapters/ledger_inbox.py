@@ -31,13 +31,25 @@ class InboxLedger(LedgerBase):
     """Implements the inbox part of ports.Ledger."""
 
     def store(self, delivery: NewDelivery) -> Stored:
+        return self.store_all([delivery])[0]
+
+    def store_all(self, deliveries: Sequence[NewDelivery]) -> list[Stored]:
+        """Commit deliveries in one transaction, all or none. Raises Transient."""
+        stored: dict[int, Stored] = {}
+        with self._transactions.write() as connection:
+            # In one order everywhere: two transactions that wait for each other's rows would never end. What is about
+            # one record keeps the order in which it came.
+            for place in sorted(range(len(deliveries)), key=lambda place: _about(deliveries[place])):
+                stored[place] = self._store_one(connection, deliveries[place])
+        return [stored[place] for place in range(len(deliveries))]
+
+    def _store_one(self, connection: Connection, delivery: NewDelivery) -> Stored:
         row = from_delivery(delivery)
         while True:
-            with self._transactions.write() as connection:
-                inbox_id = connection.execute(self._store, row).scalar()
-                if inbox_id is not None:
-                    return Stored(inbox_id, is_duplicate=False)
-                twin = connection.execute(self._twin_of(delivery)).scalar()
+            inbox_id = connection.execute(self._store, row).scalar()
+            if inbox_id is not None:
+                return Stored(inbox_id, is_duplicate=False)
+            twin = connection.execute(self._twin_of(delivery)).scalar()
             if twin is not None:
                 return Stored(twin, is_duplicate=True)
             # A run took the twin of a thin delivery between our two statements: now it is news.
@@ -243,6 +255,10 @@ class InboxLedger(LedgerBase):
             return connection.execute(
                 select(func.count()).select_from(inbox).where(inbox.c.state.in_(OPEN))
             ).scalar_one()
+
+
+def _about(new: NewDelivery) -> tuple[str, str, str]:
+    return (str(new.side), new.source, new.remote_id)
 
 
 def backoff_seconds(attempts: int) -> float:

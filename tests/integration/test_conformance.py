@@ -50,9 +50,9 @@ class Ground:
         file.write_text(self.box.manifest())
         return load_manifest(file, environ)
 
-    def _store(self, delivery: NewDelivery) -> Stored:
-        self.heard.append(delivery)
-        return Stored(len(self.heard), is_duplicate=False)
+    def _store(self, deliveries: Sequence[NewDelivery]) -> list[Stored]:
+        self.heard += deliveries
+        return [Stored(1, is_duplicate=False) for _ in deliveries]
 
     def ring(self, inbox_ids: Sequence[int]) -> None:
         """Implements ports.Bell: nobody works here."""

@@ -64,7 +64,7 @@ class Door:
 
     def __init__(self, ledger: SqlLedger, manifests: dict[str, Manifest] | None = None) -> None:
         self.ledger, self.bell = ledger, Rings()
-        self.client = a_client(ledger.store, self.bell, manifests)
+        self.client = a_client(ledger.store_all, self.bell, manifests)
 
     def post(self, connector: str, body: bytes, query: str = "", **headers: str) -> tuple[int, Any]:
         names = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -193,7 +193,7 @@ NAMES = sorted(
         "X-Acme-Signature",
     }
 )
-CLIENT = a_client(lambda new: Stored(1, is_duplicate=False), Rings())
+CLIENT = a_client(lambda new: [Stored(1, is_duplicate=False) for _ in new], Rings())
 LATIN = st.text(st.characters(max_codepoint=255, exclude_characters="\r\n\x00"), max_size=40)
 QUIET = settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=150)
 ALLOWED = (200, 400, 401, 413, 422)

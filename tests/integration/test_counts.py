@@ -145,7 +145,7 @@ def _config(wiring: Wiring, bell: Rings, box: Sandbox) -> GatewayConfig:
         wix_keys=load_public_keys(box.wix.public_key),
         wix_app_id=box.wix.app_id,
         manifests=wiring.manifests,
-        store=wiring.ledger.store,
+        store=wiring.ledger.store_all,
         bell=bell,
         is_ledger_up=lambda: True,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,6 +38,7 @@ from tests.unit.signed import (
     pem,
 )
 from webhook_gateway.app import GatewayConfig, create_app
+from webhook_gateway.group_commit import Store
 from webhook_gateway.wix import load_public_keys
 
 WIX, OWN = "/webhooks/wix", "/webhooks/external/own-service"
@@ -54,6 +55,16 @@ class Rings:
         self.rung += inbox_ids
 
 
+def into(stored: list[NewDelivery]) -> Store:
+    """A ledger that takes everything."""
+
+    def store(new: Sequence[NewDelivery]) -> Sequence[Stored]:
+        stored.extend(new)
+        return [Stored(1, False) for _ in new]
+
+    return store
+
+
 @dataclass
 class Gateway:
     client: FlaskClient
@@ -65,7 +76,7 @@ class Gateway:
         return answer.status_code, answer.get_json().get("result", "")
 
 
-def make_gateway(store: Callable[[NewDelivery], Stored], bell: Rings, **changes: object) -> FlaskClient:
+def make_gateway(store: Store, bell: Rings, **changes: object) -> FlaskClient:
     config = GatewayConfig(
         wix_keys=load_public_keys(pem()),
         wix_app_id=APP_ID,
@@ -84,7 +95,7 @@ def gateway(request: pytest.FixtureRequest) -> Iterator[Gateway]:
     engine = open_engine(request.getfixturevalue(request.param))
     upgrade(engine)
     ledger, bell = SqlLedger(engine), Rings()
-    yield Gateway(make_gateway(ledger.store, bell), ledger, bell)
+    yield Gateway(make_gateway(ledger.store_all, bell), ledger, bell)
     engine.dispose()
 
 
@@ -125,7 +136,7 @@ def test_unknown_connector_is_404(gateway: Gateway) -> None:
 @pytest.mark.parametrize("variant", sorted(set(test_wix_webhook.FORGED) - {"empty"}))
 def test_forged_wix_request_is_answered_401_and_nothing_is_stored(variant: str) -> None:
     stored: list[NewDelivery] = []
-    client = make_gateway(lambda new: stored.append(new) or Stored(1, False), Rings())  # type: ignore[func-returns-value]
+    client = make_gateway(into(stored), Rings())
     body = test_wix_webhook.FORGED[variant]()
     answer = client.post(WIX, data=body)
     assert answer.status_code == (413 if len(body) > LIMIT else 401)
@@ -144,7 +155,7 @@ def test_signed_request_that_the_manifest_cannot_read_is_answered_422_with_the_r
 @pytest.mark.parametrize("variant", sorted(test_external_webhook.FORGED))
 def test_forged_external_request_is_answered_401_and_nothing_is_stored(variant: str) -> None:
     stored: list[NewDelivery] = []
-    client = make_gateway(lambda new: stored.append(new) or Stored(1, False), Rings())  # type: ignore[func-returns-value]
+    client = make_gateway(into(stored), Rings())
     body, headers = test_external_webhook.FORGED[variant]()
     latin = {name: value.encode().decode("latin-1") for name, value in headers.items()}
     assert client.post(OWN, data=body, headers=latin).status_code == 401
@@ -175,7 +186,7 @@ def test_wrong_method_and_path_are_answered_without_a_trace(gateway: Gateway) ->
 
 
 def test_ledger_that_is_away_is_503_with_retry_after() -> None:
-    def away(new: NewDelivery) -> Stored:
+    def away(new: Sequence[NewDelivery]) -> Sequence[Stored]:
         raise Transient("the ledger's database did not answer")
 
     answer = make_gateway(away, Rings()).post(WIX, data=a_token())
@@ -185,9 +196,9 @@ def test_ledger_that_is_away_is_503_with_retry_after() -> None:
 def test_ledger_that_hangs_is_503_within_the_time_that_wix_gives() -> None:
     is_over = threading.Event()
 
-    def hang(new: NewDelivery) -> Stored:
+    def hang(new: Sequence[NewDelivery]) -> Sequence[Stored]:
         is_over.wait(5)
-        return Stored(1, False)
+        return [Stored(1, False)]
 
     started = time.monotonic()
     answer = make_gateway(hang, Rings()).post(WIX, data=a_token())
@@ -198,7 +209,7 @@ def test_ledger_that_hangs_is_503_within_the_time_that_wix_gives() -> None:
 
 
 def test_error_that_nobody_foresaw_is_503_so_that_the_sender_tries_again() -> None:
-    def broken(new: NewDelivery) -> Stored:
+    def broken(new: Sequence[NewDelivery]) -> Sequence[Stored]:
         raise ZeroDivisionError
 
     assert make_gateway(broken, Rings()).post(WIX, data=a_token()).status_code == 503
@@ -229,7 +240,7 @@ def test_no_signed_event_causes_a_500(event: dict[str, object], instance: str) -
     assert CLIENT.post(WIX, data=body).status_code in (200, 401)
 
 
-CLIENT = make_gateway(lambda new: Stored(1, False), Rings(), bad_signatures_per_minute=10**9)
+CLIENT = make_gateway(into([]), Rings(), bad_signatures_per_minute=10**9)
 
 
 # -- too many forgeries
@@ -248,7 +259,7 @@ def heard() -> Iterator[list[Any]]:
 
 
 def test_sender_of_many_forgeries_fills_no_log_and_what_verifies_is_never_refused(gateway: Gateway) -> None:
-    client = make_gateway(gateway.ledger.store, gateway.bell, bad_signatures_per_minute=3)
+    client = make_gateway(gateway.ledger.store_all, gateway.bell, bad_signatures_per_minute=3)
     with heard() as lines:
         answers = [client.post(WIX, data=b"forged") for _ in range(20)]
     assert {answer.status_code for answer in answers} == {401}
@@ -262,7 +273,7 @@ def test_sender_of_many_forgeries_fills_no_log_and_what_verifies_is_never_refuse
 
 def test_metrics_are_closed_without_a_token_and_open_to_it_alone(gateway: Gateway) -> None:
     assert gateway.client.get("/metrics").status_code == 404
-    client = make_gateway(gateway.ledger.store, gateway.bell, metrics_token="a-long-token-of-metrics")
+    client = make_gateway(gateway.ledger.store_all, gateway.bell, metrics_token="a-long-token-of-metrics")
     for header in (
         None,
         "Bearer ",

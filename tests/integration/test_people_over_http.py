@@ -101,7 +101,7 @@ def bench(tmp_path: Path, redis: Redis, redis_server: EmbeddedRedis) -> Iterator
                 wix_keys=load_public_keys(box.wix.public_key),
                 wix_app_id=box.wix.app_id,
                 manifests=wiring.manifests,
-                store=ledger.store,
+                store=ledger.store_all,
                 bell=bench,
                 is_ledger_up=lambda: True,
             )

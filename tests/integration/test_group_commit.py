@@ -1,0 +1,169 @@
+"""Deliveries that come together are committed and rung for together; none of them pays for another one's trouble."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from celery import Celery
+from redis import Redis
+
+from sync_worker.adapters.ledger import SqlLedger
+from sync_worker.adapters.sql_engine import open_engine
+from sync_worker.embedded_redis import EmbeddedRedis, embedded_redis
+from sync_worker.errors import Transient
+from sync_worker.migrations.upgrade import upgrade
+from sync_worker.model import NewDelivery, Side
+from sync_worker.ports import Stored
+from webhook_gateway.doorbell import QUEUE, TASK, CeleryBell
+from webhook_gateway.group_commit import COMMITTERS, GroupCommit
+
+
+def a_delivery(name: str, dedupe_id: str | None = None) -> NewDelivery:
+    return NewDelivery(Side.WIX, "instance", dedupe_id, "upsert", name, {})
+
+
+class Held:
+    """A store that waits until it is let go, then notes its groups; ``poison`` is the remote id it cannot store."""
+
+    def __init__(self, poison: str = "") -> None:
+        self.groups: list[list[str]] = []
+        self.is_open = threading.Event()
+        self._poison = poison
+
+    def __call__(self, deliveries: Sequence[NewDelivery]) -> Sequence[Stored]:
+        names = [one.remote_id for one in deliveries]
+        self.groups.append(names)
+        assert self.is_open.wait(10)
+        if self._poison in names:
+            raise Transient("cannot be stored")
+        return [Stored(int(name), is_duplicate=False) for name in names]
+
+
+def commit_all(group: GroupCommit, names: Sequence[str], store: Held) -> dict[str, object]:
+    """What each request got that came while the store was busy with those before it."""
+
+    def ask(name: str) -> object:
+        try:
+            return [one.inbox_id for one in group.commit([a_delivery(name)], 10)]
+        except Transient as error:
+            return error.message
+
+    with ThreadPoolExecutor(len(names)) as pool:
+        asked = {name: pool.submit(ask, name) for name in names}
+        time.sleep(0.2)  # all are there; as many groups as there are committers are in the store
+        store.is_open.set()
+        return {name: one.result(10) for name, one in asked.items()}
+
+
+def test_requests_that_come_during_a_commit_share_the_next_one_and_each_gets_its_own_answer() -> None:
+    store, names = Held(), [str(number) for number in range(20)]
+    answers = commit_all(GroupCommit(store), names, store)
+    assert answers == {name: [int(name)] for name in names}
+    assert sorted(name for group in store.groups for name in group) == sorted(names)
+    assert len(store.groups) <= 2 * COMMITTERS
+
+
+def test_delivery_that_cannot_be_stored_takes_no_other_along() -> None:
+    store, names = Held(poison="19"), [str(number) for number in range(20)]
+    answers = commit_all(GroupCommit(store), names, store)
+    assert answers == {name: [int(name)] for name in names[:-1]} | {"19": "cannot be stored"}
+
+
+def test_request_that_was_answered_in_the_meantime_is_not_stored_late() -> None:
+    store = Held()
+    group = GroupCommit(store)
+
+    def ask(name: str) -> object:
+        with pytest.raises(TimeoutError):
+            group.commit([a_delivery(name)], 0.2)
+        return None
+
+    with ThreadPoolExecutor(COMMITTERS + 5) as pool:
+        list(pool.map(ask, [str(number) for number in range(COMMITTERS + 5)]))
+    store.is_open.set()
+    assert [one.inbox_id for one in group.commit([a_delivery("99")], 10)] == [99]
+    stored = [name for names in store.groups for name in names]
+    assert len(stored) < COMMITTERS + 5, "what nobody waits for any more was stored all the same"
+
+
+@pytest.fixture(params=["sqlite_url", "postgres_url"])
+def ledger(request: pytest.FixtureRequest) -> Iterator[SqlLedger]:
+    engine = open_engine(request.getfixturevalue(request.param))
+    upgrade(engine)
+    yield SqlLedger(engine)
+    engine.dispose()
+
+
+def test_group_finds_duplicates_among_earlier_rows_and_in_itself(ledger: SqlLedger) -> None:
+    earlier = ledger.store(a_delivery("b", "event-b"))
+    group = [a_delivery("b", "event-b"), a_delivery("a", "event-a"), a_delivery("a", "event-a"), a_delivery("c")]
+    stored = ledger.store_all([*group, a_delivery("c")])
+    assert [one.is_duplicate for one in stored] == [True, False, True, False, True]
+    assert stored[0].inbox_id == earlier.inbox_id
+    assert stored[1].inbox_id == stored[2].inbox_id != stored[3].inbox_id == stored[4].inbox_id
+    assert ledger.count_open() == 3
+
+
+def test_groups_with_the_same_deliveries_in_opposite_orders_do_not_wait_for_each_other_for_ever(
+    ledger: SqlLedger,
+) -> None:
+    events = [a_delivery(f"r{number}", f"event-{number}") for number in range(30)]
+    with ThreadPoolExecutor(4) as pool:
+        orders = [events, events[::-1]] * 6
+        stored = [one.result(30) for one in [pool.submit(ledger.store_all, order) for order in orders]]
+    assert ledger.count_open() == len(events)
+    assert sum(not one.is_duplicate for group in stored for one in group) == len(events)
+
+
+# -- the doorbell
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[EmbeddedRedis]:
+    with embedded_redis(tmp_path / "redis") as server:
+        yield server
+
+
+def messages(redis: Redis) -> list[dict[str, object]]:
+    """What waits in the queue, oldest first."""
+    return [json.loads(one) for one in reversed(redis.lrange(QUEUE, 0, -1))]
+
+
+def bare(message: dict[str, object]) -> dict[str, object]:
+    """Without what differs from message to message, and without the address for answers: nobody answers."""
+    without = {"id", "root_id", "origin", "correlation_id", "delivery_tag", "reply_to"}
+
+    def clean(value: object) -> object:
+        if isinstance(value, dict):
+            return {name: clean(one) for name, one in value.items() if name not in without}
+        return value
+
+    return {name: clean(one) for name, one in message.items()}
+
+
+def test_ring_puts_the_very_message_into_the_queue_that_send_task_would_put_there(broker: EmbeddedRedis) -> None:
+    with Redis.from_url(broker.url) as redis:
+        bell = CeleryBell(broker.url)
+        bell.ring([7])
+        bell.close()
+        with Celery("reference", broker=broker.url, set_as_current=False) as app:
+            app.conf.update(task_ignore_result=True, task_serializer="json", task_default_exchange_type="direct")
+            app.send_task(TASK, args=[7], queue=QUEUE, ignore_result=True)
+        ours, theirs = messages(redis)
+    assert bare(ours) == bare(theirs)
+
+
+def test_rings_of_many_threads_are_all_heard_once(broker: EmbeddedRedis) -> None:
+    bell = CeleryBell(broker.url)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: bell.ring([2 * number, 2 * number + 1]), range(50)))
+    bell.close()
+    with Redis.from_url(broker.url) as redis:
+        heard = [str(message["headers"]["argsrepr"]) for message in messages(redis)]  # type: ignore[index]
+    assert sorted(heard) == sorted(f"[{number}]" for number in range(100))
