@@ -146,7 +146,7 @@ def test_forged_wix_request_is_answered_401_and_nothing_is_stored(variant: str) 
 @pytest.mark.parametrize("variant", sorted(test_external_webhook.UNREADABLE))
 def test_signed_request_that_the_manifest_cannot_read_is_answered_422_with_the_reason(variant: str) -> None:
     stored: list[NewDelivery] = []
-    client = make_gateway(lambda new: stored.append(new) or Stored(1, False), Rings())  # type: ignore[func-returns-value]
+    client = make_gateway(into(stored), Rings())
     body, headers = test_external_webhook.UNREADABLE[variant]()
     answer = client.post(OWN, data=body, headers=headers)
     assert (answer.status_code, answer.get_json()["reason"] in ("no_json", "malformed"), stored) == (422, True, [])
