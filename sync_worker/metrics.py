@@ -55,6 +55,9 @@ remote_call_seconds = Histogram(
 )
 sweeps = Counter("ratings_sync_sweeps", "Rounds of the sweeper, by who asked: beat or timer", ["asked_by"])
 swept = Counter("ratings_sync_swept_deliveries", "Deliveries that the sweeper rang for again")
+broker_messages_dropped = Counter(
+    "ratings_sync_broker_messages_dropped", "Messages that no worker of ours can read: no_json, no_task", ["why"]
+)
 pruned = Counter("ratings_sync_pruned_rows", "Rows that the retention forgot", ["kind"])
 
 

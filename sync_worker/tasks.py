@@ -29,6 +29,7 @@ from prometheus_client import REGISTRY
 
 from sync_worker import metrics
 from sync_worker.alive import show_sign
+from sync_worker.careful_broker import be_careful
 from sync_worker.errors import SyncError
 from sync_worker.figures import FiguresCollector
 from sync_worker.intake import Intake
@@ -43,6 +44,7 @@ QUEUE = "sync"
 PRUNE_SECONDS = 45.0  # of each hour; well below the broker's visibility time-out
 
 log = structlog.get_logger(__name__)
+be_careful()
 app = Celery("sync_worker")
 app.config_from_object("celeryconfig")
 
@@ -73,7 +75,7 @@ def sync_delivery(inbox_id: int) -> None:
     structlog.contextvars.bind_contextvars(inbox_id=inbox_id)
     started = time.monotonic()
     try:
-        outcome = intake().process(inbox_id)
+        outcome = _process(inbox_id)
     except SyncError as error:
         # The ledger itself did not answer: the row is as it was, and the sweeper rings again.
         log.warning("delivery_postponed", error=type(error).__name__, **_facts(error))
@@ -84,6 +86,18 @@ def sync_delivery(inbox_id: int) -> None:
         if outcome == RATE_LIMITED:
             for timer in _timers:
                 timer.sweep_soon()
+
+
+def _process(inbox_id: int) -> str:
+    """What nobody foresaw is tried again as any failure: ever later, and held in the end. Raises SyncError."""
+    try:
+        return intake().process(inbox_id)
+    except SyncError:
+        raise
+    except Exception as error:
+        log.error("delivery_failed", error=type(error).__name__, exc_info=error)
+        wiring().ledger.defer([inbox_id], None, f"unforeseen: {type(error).__name__}", is_failure=True)
+        return "failed"
 
 
 @app.task(name="sync_worker.tasks.sweep")

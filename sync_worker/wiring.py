@@ -6,6 +6,7 @@ import os
 import threading
 import time
 import uuid
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cached_property, lru_cache
@@ -20,6 +21,7 @@ from sync_worker.adapters.external_hooks import ExternalHooks
 from sync_worker.adapters.external_http import http_of
 from sync_worker.adapters.external_plugins import remote_of
 from sync_worker.adapters.http import Budget, FixedHeaders, NoBudget, RemoteHttp
+from sync_worker.adapters.http_outage import Outage
 from sync_worker.adapters.ledger import SqlLedger
 from sync_worker.adapters.ledger_admin import LedgerAdmin
 from sync_worker.adapters.ledger_figures import FigureLedger, LedgerFigures
@@ -77,6 +79,8 @@ class Wiring:
     def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
         self.settings, self.environ = settings, environ
         self._connections: dict[tuple[int, bool], Connection] = {}
+        # One for each remote, not for each site: it leaves a quarter of the slots to the others.
+        self._outages: defaultdict[str, Outage] = defaultdict(lambda: Outage(settings.slots * 3 // 4))
         self._turn = threading.Lock()
         self._closing = ExitStack()
         if settings.is_sqlite:
@@ -225,6 +229,7 @@ class Wiring:
             budget=NoBudget(),
             allow_private_hosts=is_local,
             observe=count_call,
+            outage=self._outages["wix"],
         )
         authorization = WixAuthorization(
             token_http,
@@ -249,6 +254,7 @@ class Wiring:
             code_of=error_code,
             pool_size=settings.slots,
             observe=count_call,
+            outage=self._outages["wix"],
         )
         return WixApi(http)
 
@@ -262,7 +268,8 @@ class Wiring:
         budget = manifest.http.budget
         name, capacity = f"external:{manifest.id}", float(budget.requests)
         shared = self._budget(name, capacity, budget.per_minute, is_patient=is_patient)
-        return http_of(manifest, shared, self._tokens, observe=count_call)
+        outage = self._outages[f"external:{manifest.id}"]
+        return http_of(manifest, shared, self._tokens, observe=count_call, outage=outage)
 
     def external(self, connector: str, *, is_patient: bool = False) -> Remote:
         manifest = self.manifests.get(connector)
