@@ -22,17 +22,17 @@ FAULTS = ("request_lost", "response_lost", "gateway_timeout", "unavailable", "li
 WRITES = ("POST /v1/ratings", "PATCH /ratings/v1", "DELETE /ratings/v1", "POST /ratings/v1", "PATCH /v1/ratings")
 
 
-@pytest.mark.parametrize("count", [40, pytest.param(400, marks=pytest.mark.long)])
+@pytest.mark.parametrize("count", [24, pytest.param(400, marks=pytest.mark.long)])
 @on(short="sqlite")
 def test_remotes_that_fail_in_every_way_lose_and_double_no_rating(
     make_stage: StageMaker, database: dict[str, str], measured: Measured, count: int
 ) -> None:
-    """A tenth of the calls meets each of seven faults, on both sides."""
+    """Each fourth call meets one of seven faults, on both sides."""
     stage: Stage = make_stage(PRODUCTS, settings=database)
     load = Load(stage, per_second=20)
     for side in (stage.box.wix, stage.box.reviews):
         for fault in FAULTS:
-            side.faults.set(fault, chance=0.1 if fault != "drip" else 0.02)
+            side.faults.set(fault, chance=0.04)
     for _ in range(count):
         load.rate()
     written = stage.wait_until(lambda: stage.writes()["app"] >= count, 60 + count)
@@ -41,23 +41,23 @@ def test_remotes_that_fail_in_every_way_lose_and_double_no_rating(
         side.faults.clear()
     load.assert_all_followed(90)
     struck = stage.box.wix.faults.struck + stage.box.reviews.faults.struck
-    assert all(struck[fault] for fault in FAULTS if fault != "drip"), struck
+    assert len([fault for fault in FAULTS if struck[fault]]) >= (3 if count < 100 else len(FAULTS)), struck
     measured("ratings", count)
     measured("faults", sum(struck[fault] for fault in FAULTS))
 
 
-@pytest.mark.parametrize("count", [30, pytest.param(200, marks=pytest.mark.long)])
+@pytest.mark.parametrize("count", [16, pytest.param(200, marks=pytest.mark.long)])
 @on(short="sqlite")
 def test_one_change_is_one_write_although_redis_is_wiped_between_each_write_and_its_echo(
     make_stage: StageMaker, database: dict[str, str], measured: Measured, count: int
 ) -> None:
     stage: Stage = make_stage(PRODUCTS, settings=database)
-    wiped: Counter[str] = Counter()
+    wiped: list[str] = []
 
     def watch(moment: str, call: str) -> Response | None:
         """The write is done and its webhook under way; its writer does not know yet."""
         if moment == "done" and call.startswith(WRITES):
-            wiped[call.split()[0]] += wipe(stage.redis_url)
+            wiped.extend([call] * wipe(stage.redis_url))
         return None
 
     stage.box.wix.faults.watch = stage.box.reviews.faults.watch = watch
@@ -65,68 +65,56 @@ def test_one_change_is_one_write_although_redis_is_wiped_between_each_write_and_
     for _ in range(count):
         load.rate()
     load.assert_all_followed(60 + count)
-    assert sum(wiped.values()) >= count
+    assert len(wiped) >= count
     measured("changes", count)
     measured("writes", stage.writes()["app"])
 
 
-@pytest.mark.parametrize("seconds", [12, pytest.param(60, marks=pytest.mark.long)])
+@pytest.mark.parametrize("seconds", [10, pytest.param(60, marks=pytest.mark.long)])
 @on(short="sqlite")
 def test_side_that_hangs_leaves_the_workers_to_the_other_side(
     make_stage: StageMaker, database: dict[str, str], measured: Measured, seconds: int
 ) -> None:
-    """Wix takes calls and answers none, with more waiting for it than there are slots."""
-    stage: Stage = make_stage(PRODUCTS, settings=database)
-    load = Load(stage, per_second=1, people=40)
-    email, ada = "ada@example.com", stage.add_person("ada@example.com", "Ada")
-    stage.rate_on_wix(ada, "product-19", 40)  # a token is there
-    assert stage.wait_until(lambda: not stage.differences() and stage.is_quiet(), 20)
+    """Wix takes calls and answers none, while five times as much waits for it as there are slots."""
+    stage: Stage = make_stage({f"product-{n}": f"SKU-{n}" for n in range(300)}, settings=database)
+    emails = [f"person{number}@example.com" for number in range(40)]
+    for email in emails:
+        stage.add_person(email, "Person")
+    ada = stage.add_person("ada@example.com", "Ada")
+    stage.rate_on_wix(ada, "product-0", 40)  # she is known now
+    assert stage.wait_until(lambda: len(stage.rated()) == 1 and not stage.differences() and stage.is_quiet(), 20)
     stage.box.wix.faults.set("hang", chance=1.0)
-    calls_before = stage.box.wix.faults.struck["hang"]
-    for number in range(40):
-        stage.rate_on_external(f"person{number}@example.com", "Person", f"product-{number % 10}", Decimal(4))
-    waits = [follow_on_external(stage, ada, f"product-{number}") for number in range(10, 14)]
+    for email in emails:
+        stage.rate_on_external(email, "Person", "product-0", Decimal(4))
+    waits: list[float] = []
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        waits.append(follow_on_external(stage, ada, "product-14"))
-    hung = stage.box.wix.faults.struck["hang"] - calls_before
-    assert stage.box.wix.journal[-1]["by"] == "visitor", "Wix has answered"
-    # Eight slots found out; after that, one call in five seconds of each process asks whether it is back.
-    assert hung <= 8 + 4 + (seconds + 20) // 5
+        waits.append(follow_on_external(stage, ada, f"product-{len(waits) + 1}"))
+        time.sleep(0.25)
+    hung = stage.box.wix.faults.struck["hang"]
+    # All eight slots may find out; after that one call in five seconds asks whether it is back.
+    assert 0 < hung <= 8 + 2 + seconds // 5
     stage.box.wix.faults.clear()
     back_at = time.monotonic()
     assert stage.wait_until(lambda: not stage.differences() and stage.is_quiet(), 90), stage.status()
-    assert stage.rated()
-    assert len([one for one in stage.rated() if one.email != email]) == 40
-    assert load.count == 0
-    waits.sort()
+    assert len(stage.rated()) == len(emails) + len(waits) + 1
+    assert stage.writes()["app"] == stage.writes()["visitor"] == len(stage.rated())
     measured("calls into the hanging side", hung)
-    measured("other side, longest in s", waits[-1])
-    measured("other side, median in s", waits[len(waits) // 2])
+    measured("other side, longest in s", max(waits))
+    measured("other side, median in s", sorted(waits)[len(waits) // 2])
     measured("caught up after s", time.monotonic() - back_at)
 
 
 def follow_on_external(stage: Stage, contact: str, product: str) -> float:
-    """A change on the site; the seconds until the external side shows it."""
+    """A new rating on the site; the seconds until the external side shows it."""
     started = time.monotonic()
-    found = stage.box.wix.rating_id(contact, product)
-    value = 80
-    if found is None:
-        stage.rate_on_wix(contact, product, value)
-    else:
-        value = 40 if stage.box.wix.ratings[found]["value"] == 80 else 80
-        stage.change_on_wix(found, value)
-    wanted = Decimal(value) / 20
-
-    def has_followed() -> bool:
-        shown = stage.box.reviews.find(stage.products[product], "ada@example.com")
-        return bool(shown) and Decimal(shown[0]["score"]) == wanted
-
-    assert stage.wait_until(has_followed, 25), "the side that is well has to wait for the one that hangs"
+    stage.rate_on_wix(contact, product, 80)
+    found = stage.wait_until(lambda: bool(stage.box.reviews.find(stage.products[product], "ada@example.com")), 15)
+    assert found, "the side that is well has to wait for the one that hangs"
     return time.monotonic() - started
 
 
-@pytest.mark.parametrize("count", [120, pytest.param(10_000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("count", [80, pytest.param(10_000, marks=pytest.mark.long)])
 @on(short="sqlite", long=("postgres",))
 def test_burst_is_accepted_at_once_and_drained_within_the_budget(
     make_stage: StageMaker, database: dict[str, str], measured: Measured, count: int

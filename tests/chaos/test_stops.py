@@ -29,7 +29,7 @@ def stop(stage: Stage, name: str) -> float:
     return time.monotonic() - started
 
 
-@pytest.mark.parametrize("times", [4, pytest.param(20, marks=pytest.mark.long)])
+@pytest.mark.parametrize("times", [2, pytest.param(20, marks=pytest.mark.long)])
 @on(short="sqlite")
 def test_worker_that_is_stopped_again_and_again_under_load_ends_in_time_and_loses_nothing(
     make_stage: StageMaker, database: dict[str, str], measured: Measured, times: int
