@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import requests
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from redis import Redis
 from sqlalchemy import create_engine, text
 
 from sync_worker.embedded_redis import EmbeddedRedis, free_port
 from sync_worker.processes import Processes, gateway_command
-from tests.unit.signed import APP_ID, OWN_SERVICE, a_token, an_envelope, an_event, claims, pem
+from tests.unit.signed import APP_ID, KEY, OWN_SERVICE, a_token, an_envelope, an_event, claims, pem
 
 ANSWER_SECONDS = 1.25  # Wix gives up then
 QUEUE = "ratings-sync:sync"
@@ -40,20 +41,20 @@ class Door:
     sent: int = 0
     bodies: list[bytes] = field(default_factory=list)
 
-    def deliver(self, count: int, at_once: int = 8) -> list[Answer]:
-        """New deliveries, eight at a time."""
-        self.bodies = [self._body() for _ in range(count)]
+    def deliver(self, count: int, at_once: int = 8, key: RSAPrivateKey = KEY) -> list[Answer]:
+        """New deliveries, eight at a time, signed with this key."""
+        self.bodies = [self._body(key) for _ in range(count)]
         return self.post(self.bodies, at_once)
 
     def again(self, at_once: int = 8) -> list[Answer]:
         """The last ones once more, as their sender does after a failure."""
         return self.post(self.bodies, at_once)
 
-    def _body(self) -> bytes:
+    def _body(self, key: RSAPrivateKey) -> bytes:
         self.sent += 1
         name = f"{self.pid}-{self.sent}"  # several doors may share a ledger
         event = an_event(id=f"event-{name}", entityId=f"rating-{name}")
-        return a_token(claims(an_envelope(event)))
+        return a_token(claims(an_envelope(event)), key=key)
 
     def post(self, bodies: list[bytes], at_once: int = 8) -> list[Answer]:
         with ThreadPoolExecutor(at_once) as pool:
@@ -96,7 +97,9 @@ class Door:
 
 
 @contextmanager
-def open_door(folder: Path, environ: Mapping[str, str], redis: EmbeddedRedis, database_url: str) -> Iterator[Door]:
+def open_door(
+    folder: Path, environ: Mapping[str, str], redis: EmbeddedRedis, database_url: str, keys: str = pem()
+) -> Iterator[Door]:
     """A gateway that is ready as far as its ledger goes."""
     folder.mkdir(exist_ok=True)
     bind = f"127.0.0.1:{free_port()}"
@@ -108,7 +111,7 @@ def open_door(folder: Path, environ: Mapping[str, str], redis: EmbeddedRedis, da
         "GATEWAY_BIND": bind,
         "REDIS_URL": redis.url,
         "WIX_APP_ID": APP_ID,
-        "WIX_PUBLIC_KEY": pem().replace("\n", "\\n"),
+        "WIX_PUBLIC_KEY": keys.replace("\n", "\\n"),
     }
     lines: list[str] = []
     with Processes(lambda name, line: lines.append(line), folder) as processes:

@@ -16,6 +16,7 @@ from sync_worker.embedded_redis import EmbeddedRedis, embedded_redis
 from tests.chaos.conftest import Measured, on
 from tests.chaos.door import ANSWER_SECONDS, Answer, Door, open_door
 from tests.chaos.strikes import STRIKES, OwnPostgres, full_disk, locked, own_postgres
+from tests.unit.signed import KEY, OTHER_KEY, pem
 
 pytestmark = [pytest.mark.chaos, pytest.mark.alone, pytest.mark.timeout(180)]
 
@@ -170,6 +171,21 @@ def test_fifty_senders_of_one_event_are_answered_200_and_store_it_once(door: Doo
     answers = door.post(door.bodies * 50, at_once=50)
     assert_all_answered(answers)
     assert door.stored() == 1
+
+
+@on(short="sqlite", long=("sqlite",))
+def test_key_that_is_replaced_while_events_come_costs_none_and_the_retired_one_opens_nothing(
+    own_redis: EmbeddedRedis, tmp_path: Path, environ: dict[str, str], database: dict[str, str]
+) -> None:
+    url, both = database["DATABASE_URL"], pem(OTHER_KEY) + "\n" + pem()
+    with open_door(tmp_path / "both", environ, own_redis, url, both) as door:
+        for key in (KEY, OTHER_KEY, KEY, OTHER_KEY):
+            assert_all_answered(door.deliver(10, key=key))
+        assert door.stored() == 40
+    with open_door(tmp_path / "new", environ, own_redis, url, pem(OTHER_KEY)) as door:
+        assert_all_answered(door.deliver(10, key=OTHER_KEY))
+        assert {one.status for one in door.deliver(10, key=KEY)} == {401}
+        assert door.stored() == 50
 
 
 @on(short="sqlite", long=("sqlite",))

@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 from redis import Redis
+from sqlalchemy import text
 
 from sandbox.stage import Stage
+from sync_worker.adapters.sql_engine import open_engine
+from sync_worker.model import NewDelivery, Side
 from tests.chaos.conftest import Measured, on
 from tests.end_to_end.conftest import StageMaker
 
@@ -89,3 +92,41 @@ def test_broken_messages_in_the_queue_stop_no_worker_and_delay_nobody(
         assert stage.wait_until(lambda: redis.llen(QUEUE) == 0, 10)
     assert stage.writes() == {"visitor": len(POISON), "app": len(POISON)}
     measured("broken messages", 2 * len(POISON))
+
+
+@on(short="sqlite")
+def test_delivery_that_nobody_foresaw_is_tried_ever_later_and_held_in_the_end(
+    make_stage: StageMaker, database: dict[str, str]
+) -> None:
+    """Something in its row that no code expects; what comes beside it is not delayed."""
+    stage: Stage = make_stage(PRODUCTS, settings=database)
+    poison = stage.wiring.ledger.store(
+        NewDelivery(Side.WIX, stage.box.wix.instance_id, "poison", "upsert", "rating-of-poison", {})
+    ).inbox_id
+    change(stage, "UPDATE inbox SET payload = '[1]', next_attempt_at = 0 WHERE id = :id", poison)
+    stage.rate_on_wix(stage.add_person("ada@example.com", "Ada"), "product-1", 80)
+    assert stage.wait_until(lambda: not stage.differences() and len(stage.rated()) == 1, 15)
+
+    assert stage.wait_until(lambda: row(stage, poison).attempts == 1, 20), row(stage, poison)
+    tried = row(stage, poison)
+    assert (tried.state, tried.reason.partition(":")[0]) == ("new", "unforeseen")
+    change(stage, "UPDATE inbox SET next_attempt_at = 0, received_at = received_at - 172801 WHERE id = :id", poison)
+    assert stage.wait_until(lambda: row(stage, poison).state == "held", 20), row(stage, poison)
+    assert row(stage, poison).reason == "attempts_exhausted"
+    assert stage.parts.processes.dead() is None
+
+
+def change(stage: Stage, statement: str, inbox_id: int) -> None:
+    engine = open_engine(stage.wiring.settings.database)
+    with engine.begin() as connection:
+        connection.execute(text(statement), {"id": inbox_id})
+    engine.dispose()
+
+
+def row(stage: Stage, inbox_id: int) -> Any:
+    engine = open_engine(stage.wiring.settings.database)
+    with engine.connect() as connection:
+        asked = text("SELECT state, reason, attempts FROM inbox WHERE id = :id")
+        found = connection.execute(asked, {"id": inbox_id}).one()
+    engine.dispose()
+    return found
