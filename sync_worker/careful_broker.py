@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
 from queue import Empty
 from typing import Any
 
@@ -18,6 +17,7 @@ from kombu.transport import TRANSPORT_ALIASES
 from kombu.transport.redis import Channel, Transport
 
 from sync_worker import metrics
+from sync_worker.figures import QUEUES
 
 log = structlog.get_logger(__name__)
 
@@ -70,9 +70,7 @@ class CarefulTransport(Transport):  # type: ignore[misc]  # so here
     Channel = CarefulChannel
 
     def _deliver(self, message: Any, queue: str) -> None:
-        callback: Callable[[Any], None] | None = self._callbacks.get(queue)
-        is_task = callback is not None and not queue.endswith(".pidbox")  # remote control has a form of its own
-        if is_task and not is_readable(message):
+        if queue in QUEUES and not is_readable(message):  # events and remote control have forms of their own
             _drop("no_task", queue=queue)
             return
         super()._deliver(message, queue)

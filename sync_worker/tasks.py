@@ -234,6 +234,7 @@ def _start_metrics(**_: Any) -> None:
     if not settings.metrics_bind:
         return
     assert settings.metrics_token is not None  # noqa: S101 - the settings refuse one without the other
+    metrics.slots.set(settings.slots)
     REGISTRY.register(FiguresCollector(wiring().ledger_figures, wiring().broker_figures))
     try:
         stop = metrics.serve_metrics(settings.metrics_bind, settings.metrics_token.get_secret_value())
@@ -266,9 +267,11 @@ def _show_that_the_scheduler_lives(**_: Any) -> None:
 
 @task_prerun.connect
 def _bind_log(task_id: str, **_: Any) -> None:
+    metrics.slots_busy.inc()
     structlog.contextvars.bind_contextvars(task_id=task_id)
 
 
 @task_postrun.connect
 def _unbind_log(**_: Any) -> None:
+    metrics.slots_busy.dec()
     structlog.contextvars.clear_contextvars()

@@ -223,6 +223,7 @@ class Door:
             return _unavailable()
         new = [one.inbox_id for one in stored if not one.is_duplicate]
         if new:
+            metrics.gateway_last_delivery.labels(source).set_to_current_time()
             self._config.bell.ring(new)
         for delivery, one in zip(deliveries, stored, strict=True):
             word = "duplicate" if one.is_duplicate else "stored"

@@ -54,6 +54,7 @@ class Load:
     def assert_all_followed(self, timeout_seconds: float = 60.0) -> float:
         """Everything on both sides, each written once, nothing open or held; seconds until then."""
         stage, started = self.stage, time.monotonic()
+        assert stage.box.flush(timeout_seconds), "a webhook finds no open door"  # senders rest for minutes otherwise
         followed = stage.wait_until(lambda: stage.is_quiet() and len(stage.rated()) == self.count, timeout_seconds)
         assert followed, (stage.status(), stage.writes(), self.count)
         assert stage.differences() == []

@@ -18,7 +18,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from sync_worker.embedded_redis import EmbeddedRedis
 
-PAUSED_MS = 5000
+PAUSED_MS = 3000
 Strike = Callable[[EmbeddedRedis], AbstractContextManager[None]]
 
 
@@ -165,7 +165,8 @@ class OwnPostgres:
             yield
         finally:
             for pid in family:
-                os.kill(pid, signal.SIGCONT)
+                with suppress(ProcessLookupError):  # a backend that was asked to end does so now
+                    os.kill(pid, signal.SIGCONT)
 
     def close(self) -> None:
         self._server.cleanup()

@@ -22,7 +22,7 @@ FAULTS = ("request_lost", "response_lost", "gateway_timeout", "unavailable", "li
 WRITES = ("POST /v1/ratings", "PATCH /ratings/v1", "DELETE /ratings/v1", "POST /ratings/v1", "PATCH /v1/ratings")
 
 
-@pytest.mark.parametrize("count", [24, pytest.param(400, marks=pytest.mark.long)])
+@pytest.mark.parametrize("count", [16, pytest.param(400, marks=pytest.mark.long)])
 @on(short="sqlite")
 def test_remotes_that_fail_in_every_way_lose_and_double_no_rating(
     make_stage: StageMaker, database: dict[str, str], measured: Measured, count: int
@@ -46,7 +46,7 @@ def test_remotes_that_fail_in_every_way_lose_and_double_no_rating(
     measured("faults", sum(struck[fault] for fault in FAULTS))
 
 
-@pytest.mark.parametrize("count", [16, pytest.param(200, marks=pytest.mark.long)])
+@pytest.mark.parametrize("count", [10, pytest.param(200, marks=pytest.mark.long)])
 @on(short="sqlite")
 def test_one_change_is_one_write_although_redis_is_wiped_between_each_write_and_its_echo(
     make_stage: StageMaker, database: dict[str, str], measured: Measured, count: int
