@@ -53,18 +53,18 @@ def _holds_arguments(body: str) -> bool:
             return False
 
 
-class CarefulChannel(Channel):  # type: ignore[misc]  # kombu ships no types
+class CarefulChannel(Channel):
     """Drops what is no JSON."""
 
     def _brpop_read(self, **options: Any) -> bool:
         try:
-            return bool(super()._brpop_read(**options))
+            return bool(super()._brpop_read(**options))  # type: ignore[no-untyped-call]  # kombu ships no types
         except (ValueError, RecursionError) as error:
             _drop("no_json", error=type(error).__name__)
             raise Empty from error
 
 
-class CarefulTransport(Transport):  # type: ignore[misc]  # so here
+class CarefulTransport(Transport):
     """Drops what is JSON, but no task of ours."""
 
     Channel = CarefulChannel
@@ -73,7 +73,7 @@ class CarefulTransport(Transport):  # type: ignore[misc]  # so here
         if queue in QUEUES and not is_readable(message):  # events and remote control have forms of their own
             _drop("no_task", queue=queue)
             return
-        super()._deliver(message, queue)
+        super()._deliver(message, queue)  # type: ignore[no-untyped-call]  # nor here
 
 
 def _drop(why: str, **facts: str) -> None:

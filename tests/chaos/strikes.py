@@ -45,11 +45,11 @@ def dead(redis: EmbeddedRedis) -> Iterator[None]:
 def read_only(redis: EmbeddedRedis) -> Iterator[None]:
     """A failover made it the replica of somebody."""
     with Redis.from_url(redis.url) as client:
-        client.execute_command("REPLICAOF", "127.0.0.1", "1")  # type: ignore[no-untyped-call]  # redis ships no type
+        client.execute_command("REPLICAOF", "127.0.0.1", "1")
         try:
             yield
         finally:
-            client.execute_command("REPLICAOF", "NO", "ONE")  # type: ignore[no-untyped-call]
+            client.execute_command("REPLICAOF", "NO", "ONE")
 
 
 @contextmanager
