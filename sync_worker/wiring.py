@@ -91,13 +91,21 @@ class Wiring:
     def open_database(self, busy_seconds: float, threads: int) -> Engine:
         """The ledger's database with the newest schema. ``busy_seconds``: how long a statement may wait."""
         try:
+            self._upgrade(max(busy_seconds, WORKER_SQL_SECONDS))
             engine = open_engine(self.settings.database, busy_seconds=busy_seconds, pool_size=threads)
-            upgrade(engine)
         except (SQLAlchemyError, ImportError) as error:
             reason = str(error).splitlines()[0]
             raise Misconfigured(f"DATABASE_URL: the ledger's database cannot be opened: {reason}") from error
         self._closing.callback(engine.dispose)
         return engine
+
+    def _upgrade(self, busy_seconds: float) -> None:
+        """Who starts while another process makes the tables waits for it longer than a delivery could."""
+        engine = open_engine(self.settings.database, busy_seconds=busy_seconds)
+        try:
+            upgrade(engine)
+        finally:
+            engine.dispose()
 
     def step_back(self, revision: str) -> None:
         """Bring the schema back to an earlier one. Raises Misconfigured."""

@@ -147,7 +147,11 @@ def _last(found: Sequence[Result], day: str) -> str:
     on = " and ".join(one for one in DATABASES if any(result.database == one for result in found))
     word = "kept" if is_kept(found) else "**broken**"
     said = [f"{name}: {_range(values)}" for name, values in _gathered(found).items()]
-    return "; ".join([f"{word}, {day}, {len(found)} runs" + (f" on {on}" if on else ""), *said])
+    return "; ".join([f"{word}, {day}, {_runs(len(found))}" + (f" on {on}" if on else ""), *said])
+
+
+def _runs(count: int) -> str:
+    return "1 run" if count == 1 else f"{count} runs"
 
 
 def _gathered(found: Sequence[Result]) -> dict[str, list[float]]:
