@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: demo test test-long lint audit clean
+.PHONY: demo test test-long chaos lint audit clean
 
 demo: .venv/.for-demo
 	$(BIN)/ratings-sync demo $(ARGS)
@@ -13,6 +13,10 @@ test: .venv/.for-tests
 
 test-long: .venv/.for-tests
 	$(BIN)/pytest -m long --timeout 7200
+
+# P1 to P20 in the long form, on both databases; report and charts in chaos-report/.
+chaos: .venv/.for-tests
+	$(BIN)/python -m tests.chaos --report chaos-report $(ARGS)
 
 lint: .venv/.for-tests
 	$(BIN)/ruff check .
@@ -28,7 +32,7 @@ audit:
 	.venv-audit/bin/pip-audit --path $$(.venv-audited/bin/python -c 'import site; print(site.getsitepackages()[0])')
 
 clean:
-	rm -rf .venv .venv-audit .venv-audited .ratings-sync build *.egg-info
+	rm -rf .venv .venv-audit .venv-audited .ratings-sync build chaos-report *.egg-info
 
 .venv/.for-demo: pyproject.toml
 	$(PYTHON) -m venv .venv

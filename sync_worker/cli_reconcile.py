@@ -62,7 +62,9 @@ def reconcile(
     parts = wiring()
     set_up_logs(parts.settings)
     site = parts.admin.find_site(site_name)
-    if site.state != "active":
+    if site.state == "recovery" and not dry_run:
+        raise Misconfigured(f"site {site.id} is in recovery: look with --dry-run, then `ratings-sync site resume`")
+    if not site.is_at_work:
         raise Misconfigured(f"site {site.id} is {site.state}; `ratings-sync site resume` first")
     if not (dry_run or yes or sys.stdin.isatty()):
         raise Misconfigured("nobody can be asked here: add --yes, or look first with --dry-run")

@@ -94,10 +94,24 @@ def pause(site_name: str | None) -> None:
     _set_state(site_name, "paused")
 
 
+@site.command("recover")
+@SITE
+def recover(site_name: str | None) -> None:
+    """Work carefully after an older backup of the ledger was restored: nothing is deleted on either side.
+
+    The ledger is behind both sides then, and what it misses looks like a deletion. Deliveries are processed, deletes
+    are held (`site_recovery`), and a sweep may only look (`reconcile --dry-run`), until `ratings-sync site resume`.
+
+    \b
+    Example: ratings-sync site recover
+    """
+    _set_state(site_name, "recovery")
+
+
 @site.command("resume")
 @SITE
 def resume(site_name: str | None) -> None:
-    """Go on with a paused or removed site; what was held for it is on its way.
+    """Go on with a site that was paused, removed or recovered; what was held for it is on its way.
 
     \b
     Example: ratings-sync site resume

@@ -3,6 +3,7 @@
 SyncError
 ├── Transient               try again later (``retry_after`` seconds, or our own backoff)
 │   ├── RateLimited         the budget or the remote asks to wait; not a failed attempt
+│   ├── Away                the remote has not answered lately and is left alone; nothing was sent
 │   ├── UnknownOutcome      a write was sent and its answer lost: settle by looking, never repeat blindly
 │   ├── Unconfirmed         a create was accepted and its record shows later: look again, never repeat it
 │   └── LeaseLost           another worker has the link; nothing was written
@@ -67,6 +68,10 @@ class Transient(SyncError):
 
 class RateLimited(Transient):
     """The request budget is used up for now."""
+
+
+class Away(Transient):
+    """The remote has not answered lately, and is left alone for a moment."""
 
 
 class UnknownOutcome(Transient):

@@ -68,6 +68,8 @@ def gauges_of_ledger(now: LedgerFigures) -> Iterator[GaugeMetricFamily]:
     yield _family("inbox_open_deliveries", "Deliveries on their way", "state", now.open)
     yield _family("inbox_held_deliveries", "Deliveries that wait for a person or a thing", "reason", now.held)
     yield _gauge("inbox_oldest_open_seconds", "Age of the oldest delivery on its way", now.oldest_open_seconds)
+    yield _gauge("inbox_most_attempts", "Failed attempts of the delivery that failed most", now.most_attempts)
+    yield _gauge("inbox_most_for_one_link", "Deliveries on their way for one link, at most", now.most_for_one_link)
     yield _gauge("open_intents", "Remote writes under way or of unknown outcome", now.open_intents)
     yield _gauge(
         "near_misses_last_hour", "Events with our identity that the ledger did not know", now.near_misses_last_hour
@@ -86,6 +88,7 @@ def gauges_of_ledger(now: LedgerFigures) -> Iterator[GaugeMetricFamily]:
 def gauges_of_broker(now: BrokerFigures) -> Iterator[GaugeMetricFamily]:
     yield _family("broker_queue_length", "Messages that wait in a queue", "queue", now.queues)
     yield _gauge("broker_unacked_messages", "Messages in a worker's hands", now.unacked)
+    yield _gauge("broker_unacked_oldest_seconds", "Age of the oldest of those", now.unacked_oldest_seconds)
     yield _gauge("broker_used_memory_bytes", "Memory of Redis", now.used_memory_bytes)
     yield _gauge("broker_max_memory_bytes", "Limit of that memory; 0: none", now.max_memory_bytes)
     yield _gauge("broker_evicted_keys", "Keys that Redis threw away since its start", now.evicted_keys)

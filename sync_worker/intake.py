@@ -69,7 +69,7 @@ class Intake:
     def _process(self, delivery: Delivery, site: Site) -> str:
         if delivery.link_id is not None:
             return self.engine.sync_link(delivery.link_id)
-        if site.state != "active":
+        if not site.is_at_work:
             raise Held(f"site_{site.state}")
         if delivery.new.change == "parent_changed":
             return self._follow_parent(delivery, site)

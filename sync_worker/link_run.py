@@ -73,7 +73,7 @@ class LinkRun:
         raise Transient("the link did not settle in one run")
 
     def _refuse_if_stopped(self) -> None:
-        if self.run.site.state != "active":
+        if not self.run.site.is_at_work:
             raise Held(f"site_{self.run.site.state}")
         # A held link whose write may yet show is looked at again.
         asks_to_erase = any(delivery.new.privacy for delivery in self.run.deliveries)

@@ -14,7 +14,15 @@ from socketserver import TCPServer, ThreadingMixIn
 from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
 from prometheus_client.multiprocess import MultiProcessCollector
 
 if TYPE_CHECKING:
@@ -35,6 +43,12 @@ gateway_answer_seconds = Histogram(
     "ratings_sync_gateway_answer_seconds", "From the first byte to the answer", ["source"], buckets=ANSWER_BUCKETS
 )
 gateway_body_bytes = Counter("ratings_sync_gateway_body_bytes", "Bytes of accepted bodies", ["source"])
+gateway_last_delivery = Gauge(
+    "ratings_sync_gateway_last_delivery_timestamp_seconds",
+    "When a source last sent something new; silence is a lost subscription, or a quiet site",
+    ["source"],
+    multiprocess_mode="max",
+)
 doorbell_rings = Counter(
     "ratings_sync_doorbell_rings",
     "Rings: rung, failed, or skipped while the breaker is open",
@@ -47,6 +61,8 @@ deliveries_held = Counter("ratings_sync_deliveries_held", "Deliveries that were 
 delivery_seconds = Histogram(
     "ratings_sync_delivery_seconds", "A worker's time for one delivery, remote calls included", buckets=WORK_BUCKETS
 )
+slots_busy = Gauge("ratings_sync_slots_busy", "Tasks under way in this worker", multiprocess_mode="livesum")
+slots = Gauge("ratings_sync_slots", "Tasks that this worker can have under way", multiprocess_mode="livesum")
 remote_calls = Counter(
     "ratings_sync_remote_calls", "Calls by their status or error", ["remote", "operation", "outcome"]
 )
@@ -55,6 +71,9 @@ remote_call_seconds = Histogram(
 )
 sweeps = Counter("ratings_sync_sweeps", "Rounds of the sweeper, by who asked: beat or timer", ["asked_by"])
 swept = Counter("ratings_sync_swept_deliveries", "Deliveries that the sweeper rang for again")
+broker_messages_dropped = Counter(
+    "ratings_sync_broker_messages_dropped", "Messages that no worker of ours can read: no_json, no_task", ["why"]
+)
 pruned = Counter("ratings_sync_pruned_rows", "Rows that the retention forgot", ["kind"])
 
 

@@ -225,7 +225,12 @@ class Site:
     connector: str
     policy: Policy
     fields: tuple[FieldMap, ...]
-    state: str = "active"  # active | paused | removed
+    state: str = "active"  # active | recovery | paused | removed
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether deliveries are processed; in recovery nothing is deleted (rule R11)."""
+        return self.state in ("active", "recovery")
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from prometheus_client import REGISTRY
 
 from sync_worker import metrics
 from sync_worker.alive import show_sign
+from sync_worker.careful_broker import be_careful
 from sync_worker.errors import SyncError
 from sync_worker.figures import FiguresCollector
 from sync_worker.intake import Intake
@@ -43,6 +44,7 @@ QUEUE = "sync"
 PRUNE_SECONDS = 45.0  # of each hour; well below the broker's visibility time-out
 
 log = structlog.get_logger(__name__)
+be_careful()
 app = Celery("sync_worker")
 app.config_from_object("celeryconfig")
 
@@ -73,7 +75,7 @@ def sync_delivery(inbox_id: int) -> None:
     structlog.contextvars.bind_contextvars(inbox_id=inbox_id)
     started = time.monotonic()
     try:
-        outcome = intake().process(inbox_id)
+        outcome = _process(inbox_id)
     except SyncError as error:
         # The ledger itself did not answer: the row is as it was, and the sweeper rings again.
         log.warning("delivery_postponed", error=type(error).__name__, **_facts(error))
@@ -84,6 +86,18 @@ def sync_delivery(inbox_id: int) -> None:
         if outcome == RATE_LIMITED:
             for timer in _timers:
                 timer.sweep_soon()
+
+
+def _process(inbox_id: int) -> str:
+    """What nobody foresaw is tried again as any failure: ever later, and held in the end. Raises SyncError."""
+    try:
+        return intake().process(inbox_id)
+    except SyncError:
+        raise
+    except Exception as error:
+        log.error("delivery_failed", error=type(error).__name__, exc_info=error)
+        wiring().ledger.defer([inbox_id], None, f"unforeseen: {type(error).__name__}", is_failure=True)
+        return "failed"
 
 
 @app.task(name="sync_worker.tasks.sweep")
@@ -220,6 +234,7 @@ def _start_metrics(**_: Any) -> None:
     if not settings.metrics_bind:
         return
     assert settings.metrics_token is not None  # noqa: S101 - the settings refuse one without the other
+    metrics.slots.set(settings.slots)
     REGISTRY.register(FiguresCollector(wiring().ledger_figures, wiring().broker_figures))
     try:
         stop = metrics.serve_metrics(settings.metrics_bind, settings.metrics_token.get_secret_value())
@@ -252,9 +267,11 @@ def _show_that_the_scheduler_lives(**_: Any) -> None:
 
 @task_prerun.connect
 def _bind_log(task_id: str, **_: Any) -> None:
+    metrics.slots_busy.inc()
     structlog.contextvars.bind_contextvars(task_id=task_id)
 
 
 @task_postrun.connect
 def _unbind_log(**_: Any) -> None:
+    metrics.slots_busy.dec()
     structlog.contextvars.clear_contextvars()

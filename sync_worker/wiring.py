@@ -6,6 +6,7 @@ import os
 import threading
 import time
 import uuid
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cached_property, lru_cache
@@ -20,6 +21,7 @@ from sync_worker.adapters.external_hooks import ExternalHooks
 from sync_worker.adapters.external_http import http_of
 from sync_worker.adapters.external_plugins import remote_of
 from sync_worker.adapters.http import Budget, FixedHeaders, NoBudget, RemoteHttp
+from sync_worker.adapters.http_outage import Outage
 from sync_worker.adapters.ledger import SqlLedger
 from sync_worker.adapters.ledger_admin import LedgerAdmin
 from sync_worker.adapters.ledger_figures import FigureLedger, LedgerFigures
@@ -77,6 +79,8 @@ class Wiring:
     def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
         self.settings, self.environ = settings, environ
         self._connections: dict[tuple[int, bool], Connection] = {}
+        # One for each remote, not for each site: it leaves a quarter of the slots to the others.
+        self._outages: defaultdict[str, Outage] = defaultdict(lambda: Outage(settings.slots * 3 // 4))
         self._turn = threading.Lock()
         self._closing = ExitStack()
         if settings.is_sqlite:
@@ -87,13 +91,21 @@ class Wiring:
     def open_database(self, busy_seconds: float, threads: int) -> Engine:
         """The ledger's database with the newest schema. ``busy_seconds``: how long a statement may wait."""
         try:
+            self._upgrade(max(busy_seconds, WORKER_SQL_SECONDS))
             engine = open_engine(self.settings.database, busy_seconds=busy_seconds, pool_size=threads)
-            upgrade(engine)
         except (SQLAlchemyError, ImportError) as error:
             reason = str(error).splitlines()[0]
             raise Misconfigured(f"DATABASE_URL: the ledger's database cannot be opened: {reason}") from error
         self._closing.callback(engine.dispose)
         return engine
+
+    def _upgrade(self, busy_seconds: float) -> None:
+        """Who starts while another process makes the tables waits for it longer than a delivery could."""
+        engine = open_engine(self.settings.database, busy_seconds=busy_seconds)
+        try:
+            upgrade(engine)
+        finally:
+            engine.dispose()
 
     def step_back(self, revision: str) -> None:
         """Bring the schema back to an earlier one. Raises Misconfigured."""
@@ -225,6 +237,7 @@ class Wiring:
             budget=NoBudget(),
             allow_private_hosts=is_local,
             observe=count_call,
+            outage=self._outages["wix"],
         )
         authorization = WixAuthorization(
             token_http,
@@ -249,6 +262,7 @@ class Wiring:
             code_of=error_code,
             pool_size=settings.slots,
             observe=count_call,
+            outage=self._outages["wix"],
         )
         return WixApi(http)
 
@@ -262,7 +276,8 @@ class Wiring:
         budget = manifest.http.budget
         name, capacity = f"external:{manifest.id}", float(budget.requests)
         shared = self._budget(name, capacity, budget.per_minute, is_patient=is_patient)
-        return http_of(manifest, shared, self._tokens, observe=count_call)
+        outage = self._outages[f"external:{manifest.id}"]
+        return http_of(manifest, shared, self._tokens, observe=count_call, outage=outage)
 
     def external(self, connector: str, *, is_patient: bool = False) -> Remote:
         manifest = self.manifests.get(connector)

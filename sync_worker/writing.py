@@ -136,6 +136,8 @@ class Writing:
             self.keeper.commit(Commit(link_state=LinkState.HELD, history=[line_of_fight(write, now)]))
             raise Held("fight")
         is_delete = write.operation is Operation.DELETE
+        if is_delete and self.run.site.state == "recovery":  # the ledger may be behind both sides
+            raise Held("site_recovery")
         if is_delete and self.ledger.deletes_exceeded(self.run.site.id, write.slot.side):
             raise Held("delete_brake")
 

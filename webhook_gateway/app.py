@@ -8,9 +8,11 @@ Wix gives a webhook 1,250 ms and takes anything but 200 for a failure.
 
 from __future__ import annotations
 
+import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -108,7 +110,7 @@ def create_app(config: GatewayConfig | None = None) -> Flask:
 
     @app.get("/readyz")
     def readyz() -> Response:
-        ledger, broker = config.is_ledger_up(), config.is_broker_up()
+        ledger, broker = door.is_ledger_up(), config.is_broker_up()
         return _answer(200 if ledger else 503, ledger=_state(ledger), redis=_state(broker))
 
     @app.get("/metrics")
@@ -135,6 +137,23 @@ class Door:
         self._config = config
         self._group = GroupCommit(config.store)
         self._forgeries = ForgeryLimit(config.bad_signatures_per_minute)
+        self._probe_thread, self._probe_turn = ThreadPoolExecutor(1, thread_name_prefix="probe"), threading.Lock()
+        self._probe: Future[bool] | None = None
+
+    def is_ledger_up(self) -> bool:
+        """Within the time that a delivery gets. All who ask meanwhile share one probe, so that none pile up."""
+        with self._probe_turn:
+            if self._probe is None or self._probe.done():
+                self._probe = self._probe_thread.submit(self._config.is_ledger_up)
+            probe = self._probe
+        try:
+            return probe.result(self._store_seconds)
+        except TimeoutError:
+            return False
+
+    @property
+    def _store_seconds(self) -> float:
+        return self._config.answer_seconds * 0.7
 
     def body(self, source: str, *, may_be_empty: bool = False) -> bytes | Response:
         """The request's body; the limit holds on the stream, whatever Content-Length says."""
@@ -196,13 +215,14 @@ class Door:
     def _store(self, source: str, deliveries: Sequence[NewDelivery], webhook: Webhook | None) -> Response:
         """Commit, then ring. A store that hangs is left behind; if it commits after all, the retry is a duplicate."""
         try:
-            stored = self._group.commit(deliveries, self._config.answer_seconds * 0.7)
+            stored = self._group.commit(deliveries, self._store_seconds)
         except (Transient, TimeoutError) as error:
             log.warning("ledger_unavailable", source=source, error=type(error).__name__)
             metrics.gateway_requests.labels(source, "ledger_down").inc()
             return _unavailable()
         new = [one.inbox_id for one in stored if not one.is_duplicate]
         if new:
+            metrics.gateway_last_delivery.labels(source).set_to_current_time()
             self._config.bell.ring(new)
         for delivery, one in zip(deliveries, stored, strict=True):
             word = "duplicate" if one.is_duplicate else "stored"

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from sync_worker.adapters.external_auth import proof_of
 from sync_worker.adapters.http import Budget, RemoteHttp
+from sync_worker.adapters.http_outage import Outage
 from sync_worker.adapters.http_tokens import Tokens
 from sync_worker.adapters.http_waits import Waits
 from sync_worker.connector.manifest import Manifest
@@ -16,8 +17,9 @@ def http_of(
     budget: Budget,
     tokens: Tokens,
     observe: Callable[[str, str, int | str, float], None] = lambda *_: None,
+    outage: Outage | None = None,
 ) -> RemoteHttp:
-    """``budget`` and ``tokens``: the fleet's. ``observe``: as RemoteHttp's."""
+    """``budget`` and ``tokens``: the fleet's. ``observe``, ``outage``: as RemoteHttp's."""
     http, proof = manifest.http, proof_of(manifest, tokens)
     backoff = http.backoff
     return RemoteHttp(
@@ -37,4 +39,5 @@ def http_of(
             frozenset(backoff.statuses), backoff.after_header, backoff.after_unit, backoff.max_wait_s, backoff.attempts
         ),
         observe=observe,
+        outage=outage,
     )

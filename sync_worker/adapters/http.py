@@ -21,8 +21,10 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_at
 
 from sync_worker import exact_json
 from sync_worker.adapters.http_connection import DeadlineAdapter, Flight, flight_of
+from sync_worker.adapters.http_outage import Outage
 from sync_worker.adapters.http_waits import Waits
 from sync_worker.errors import (
+    Away,
     Facts,
     Misconfigured,
     Permanent,
@@ -34,6 +36,7 @@ from sync_worker.errors import (
 
 DEADLINE_SECONDS = 8.0
 MAX_BODY_BYTES = 2 * 1024 * 1024
+LANE_SECONDS = 2.0  # who finds no lane free for so long comes again later, and leaves the slot to others
 WAIT_INSIDE_SECONDS = 2.0  # a longer Retry-After goes to the inbox row's next attempt
 UNSET: Any = object()
 Signer = Callable[[requests.PreparedRequest], None]
@@ -137,7 +140,7 @@ class RemoteHttp:
 
     ``code_of`` reads the remote's own error code out of a body, for logs and decisions. ``sign`` finishes a request
     that is ready. ``concurrency``: calls of this process under way at the same time. ``observe`` is told each call:
-    remote, operation, status or error, seconds.
+    remote, operation, status or error, seconds. ``outage``: what the calls of all clients of this remote share.
     """
 
     def __init__(
@@ -159,6 +162,7 @@ class RemoteHttp:
         sign: Signer | None = None,
         sleep: Callable[[float], None] = time.sleep,
         observe: Callable[[str, str, int | str, float], None] = lambda *_: None,
+        outage: Outage | None = None,
     ) -> None:
         self._base_url = base_url.rstrip("/") + "/"
         self._base = urlsplit(base_url)
@@ -172,6 +176,7 @@ class RemoteHttp:
         self._max_body_bytes = max_body_bytes
         self._waits, self._sign, self._sleep, self._observe = waits, sign, sleep, observe
         self._lanes = BoundedSemaphore(concurrency or pool_size)
+        self._outage = outage or Outage((concurrency or pool_size) * 3 // 4)
         self._prepaid = local()
         self._session = requests.Session()
         self._session.trust_env = False  # no proxies, no .netrc: what we call is what is configured
@@ -185,7 +190,8 @@ class RemoteHttp:
         self._session.close()
 
     def prepay(self) -> None:
-        """Take the next call's token now; it belongs to this thread. Raises RateLimited."""
+        """Take the next call's token now; it belongs to this thread. Raises RateLimited, Away."""
+        self._outage.check()
         self._budget.take()
         self._prepaid.has_token = True
 
@@ -224,9 +230,9 @@ class RemoteHttp:
                 number = attempt.retry_state.attempt_number
                 try:
                     return self._try(call, flight, number)
-                except RateLimited as limit:
+                except (RateLimited, Away) as refusal:
                     if has_landed_maybe:  # an earlier try may have been carried out: that must be found out first
-                        raise self._unknown(call, limit.retry_after) from limit
+                        raise self._unknown(call, refusal.retry_after) from refusal
                     raise
                 except _TryAgain as failure:
                     if has_landed_maybe and isinstance(failure.error, RateLimited):
@@ -262,19 +268,29 @@ class RemoteHttp:
     def _send(self, call: Call, flight: Flight, number: int) -> Answer:
         flight.has_sent = False
         request = self._prepare(call)
-        if not self._lanes.acquire(timeout=max(0.0, flight.ends_at - time.monotonic() - 1.0)):
+        wait = min(LANE_SECONDS, flight.ends_at - time.monotonic() - 1.0)
+        self._outage.check()
+        if not self._lanes.acquire(timeout=max(0.0, wait)):
             raise RateLimited("other calls are under way", retry_after=1.0, facts=self._facts(call))
+        try:
+            return self._exchange(call, request, flight, number)
+        finally:
+            self._lanes.release()
+
+    def _exchange(self, call: Call, request: requests.PreparedRequest, flight: Flight, number: int) -> Answer:
+        ticket, is_answered = self._outage.begin(), False
         try:
             flight.remaining()
             with self._session.send(request, stream=True, allow_redirects=False, timeout=None) as response:
                 body = self._read(response)
+            is_answered = True
         except Misconfigured:
             raise
         except (requests.RequestException, OSError) as error:
             # Not chained: what requests says holds the whole address, and the address may hold a secret.
             raise self._transport_failure(call, flight, error) from None
         finally:
-            self._lanes.release()
+            self._outage.end(ticket, answered=is_answered)
         return Answer(response.status_code, response.headers, _parsed(body), number)
 
     def _prepare(self, call: Call) -> requests.PreparedRequest:

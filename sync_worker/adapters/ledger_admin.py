@@ -27,7 +27,7 @@ from sync_worker.hold_keys import contact_hold_key, email_hold_key, entity_hold_
 from sync_worker.model import Contact, Entity, EntityRef, InboxState, IntentState, Policy, Side, Site
 from sync_worker.scale import FieldMap
 
-STATES = ("active", "paused", "removed")
+STATES = ("active", "recovery", "paused", "removed")
 
 
 @dataclass(frozen=True, slots=True)

@@ -285,8 +285,8 @@ class ErasureLedger(KeyLedger):
             row = connection.execute(select(site.c.state).where(is_news)).first()
             if row is None:
                 return []
-            # Whoever paused a site resumes it; installing the app anew only brings a removed one back.
-            stays = state == "active" and row.state == "paused"
+            # Whoever paused or recovers a site resumes it; installing the app anew only brings a removed one back.
+            stays = state == "active" and row.state in ("paused", "recovery")
             values = {"state": row.state if stays else state} | ({} if at is None else {"lifecycle_at": at})
             connection.execute(update(site).where(site.c.id == site_id).values(values))
             self._sites.clear()

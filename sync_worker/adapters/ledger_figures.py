@@ -31,7 +31,11 @@ class RunFigures:
 
 @dataclass(frozen=True, slots=True)
 class LedgerFigures:
-    """``delivery_age_seconds``: by quantile, from the door to the end, of what ended in the last five minutes."""
+    """``delivery_age_seconds``: by quantile, from the door to the end, of what ended in the last five minutes.
+
+    ``most_attempts``: failed attempts of the delivery that failed most; ``most_for_one_link``: deliveries on their way
+    for the link that has most of them.
+    """
 
     open: Mapping[str, int]
     held: Mapping[str, int]
@@ -40,6 +44,8 @@ class LedgerFigures:
     near_misses_last_hour: int
     delivery_age_seconds: Mapping[float, float]
     runs: Sequence[RunFigures] = ()
+    most_attempts: int = 0
+    most_for_one_link: int = 0
 
 
 class FigureLedger(LedgerBase):
@@ -48,22 +54,32 @@ class FigureLedger(LedgerBase):
     def figures(self) -> LedgerFigures:
         """Raises Transient."""
         with self._transactions.read() as connection:
+            oldest_open_seconds, most_attempts = self._oldest_and_toughest(connection)
             return LedgerFigures(
                 open=self._open(connection),
                 held=_counts(connection, inbox.c.reason, inbox.c.state == str(InboxState.HELD)),
-                oldest_open_seconds=self._oldest_open_seconds(connection),
+                oldest_open_seconds=oldest_open_seconds,
                 open_intents=_count(connection, intent.c.state == str(IntentState.OPEN), intent),
                 near_misses_last_hour=self._near_misses(connection),
                 delivery_age_seconds=self._ages(connection),
                 runs=self._runs(connection),
+                most_attempts=most_attempts,
+                most_for_one_link=self._most_for_one_link(connection),
             )
 
     def _open(self, connection: Connection) -> dict[str, int]:
         return dict.fromkeys(OPEN, 0) | _counts(connection, inbox.c.state, inbox.c.state.in_(OPEN))
 
-    def _oldest_open_seconds(self, connection: Connection) -> float:
-        age = select(self._now - func.min(inbox.c.received_at)).where(inbox.c.state.in_(OPEN))
-        return max(0.0, float(connection.execute(age).scalar() or 0.0))
+    def _oldest_and_toughest(self, connection: Connection) -> tuple[float, int]:
+        """Age of the oldest open delivery in seconds, and the most failed attempts of any."""
+        asked = select(self._now - func.min(inbox.c.received_at), func.max(inbox.c.attempts))
+        age, attempts = connection.execute(asked.where(inbox.c.state.in_(OPEN))).one()
+        return max(0.0, float(age or 0.0)), int(attempts or 0)
+
+    def _most_for_one_link(self, connection: Connection) -> int:
+        counts = select(func.count().label("count")).where(inbox.c.state.in_(OPEN), inbox.c.link_id.is_not(None))
+        by_link = counts.group_by(inbox.c.link_id).subquery()
+        return int(connection.execute(select(func.max(by_link.c.count))).scalar() or 0)
 
     def _near_misses(self, connection: Connection) -> int:
         """Processed events that carry our identity, but that neither ledger nor intent knew."""

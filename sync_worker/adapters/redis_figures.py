@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,10 @@ from redis import Redis
 
 @dataclass(frozen=True, slots=True)
 class BrokerFigures:
-    """``unacked``: messages in a worker's hands. ``is_saved``: the append-only file could be written lately."""
+    """``unacked``: messages in a worker's hands, the oldest ``unacked_oldest_seconds`` ago by that worker's clock.
+
+    ``is_saved``: the append-only file could be written lately.
+    """
 
     queues: Mapping[str, int]
     unacked: int
@@ -21,6 +25,7 @@ class BrokerFigures:
     is_saved: bool
     uptime_seconds: int
     clients: int
+    unacked_oldest_seconds: float = 0.0
 
 
 def broker_figures(redis: Redis, queues: Sequence[str], key_prefix: str) -> BrokerFigures:
@@ -29,7 +34,8 @@ def broker_figures(redis: Redis, queues: Sequence[str], key_prefix: str) -> Brok
         for queue in queues:
             asked.llen(key_prefix + queue)
         asked.hlen(key_prefix + "unacked")
-        *lengths, unacked = asked.execute()
+        asked.zrange(key_prefix + "unacked_index", 0, 0, withscores=True)
+        *lengths, unacked, oldest = asked.execute()
     told: dict[str, Any] = redis.info()
     return BrokerFigures(
         queues=dict(zip(queues, map(int, lengths), strict=True)),
@@ -40,4 +46,5 @@ def broker_figures(redis: Redis, queues: Sequence[str], key_prefix: str) -> Brok
         is_saved=told.get("aof_last_write_status", "ok") == "ok",
         uptime_seconds=int(told["uptime_in_seconds"]),
         clients=int(told["connected_clients"]),
+        unacked_oldest_seconds=max(0.0, time.time() - float(oldest[0][1])) if oldest else 0.0,
     )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +15,17 @@ from redis import Redis
 from sqlalchemy import Engine, event, text, update
 
 from sync_worker.adapters.ledger import SqlLedger
+from sync_worker.adapters.ledger_admin import LedgerAdmin
 from sync_worker.adapters.ledger_figures import FigureLedger
 from sync_worker.adapters.redis_figures import broker_figures
 from sync_worker.adapters.sql_engine import open_engine
 from sync_worker.adapters.tables import inbox
+from sync_worker.connector.fields import WIX_SCALE
 from sync_worker.embedded_redis import EmbeddedRedis
 from sync_worker.migrations.upgrade import upgrade
-from sync_worker.model import InboxState, NewDelivery, Side
+from sync_worker.model import EntityRef, InboxState, NewDelivery, RatingKey, Side
 from sync_worker.ports import Closing
+from sync_worker.scale import FieldMap, Scale
 from tests.commands import run_command
 from tests.unit.signed import OWN_SERVICE
 
@@ -44,6 +49,7 @@ def deliver(engine: Engine, name: str, state: InboxState | None = None, reason: 
 def test_ledger_figures_count_what_is_open_and_held_and_how_long_the_ended_took(engine: Engine) -> None:
     empty = FigureLedger(engine).figures()
     assert (empty.open, empty.held, empty.oldest_open_seconds) == ({"new": 0, "taken": 0}, {}, 0.0)
+    assert (empty.most_attempts, empty.most_for_one_link) == (0, 0)
     assert empty.delivery_age_seconds == {}
     old = deliver(engine, "old")
     deliver(engine, "new")
@@ -60,6 +66,23 @@ def test_ledger_figures_count_what_is_open_and_held_and_how_long_the_ended_took(
     assert 7 <= now.delivery_age_seconds[0.5] == now.delivery_age_seconds[0.99] < 37
 
 
+def test_ledger_figures_tell_what_is_stuck(engine: Engine) -> None:
+    ledger = SqlLedger(engine)
+    stars = Scale(Decimal(1), Decimal(5), Decimal(1))
+    site, _ = LedgerAdmin(engine).add_site(
+        "instance-1", "own-service", [FieldMap("overall", "value", WIX_SCALE, stars)]
+    )
+    LedgerAdmin(engine).import_entities(site, [(EntityRef("beans"), EntityRef("SKU-1"))])
+    entity = ledger.entity(site.id, Side.WIX, EntityRef("beans"))
+    assert entity is not None
+    for name, contact in (("a", "ada"), ("b", "ada"), ("c", "ada"), ("d", "ben")):
+        ledger.attach(deliver(engine, name), RatingKey(site.id, entity.id, contact))
+    ledger.defer([1], 100.0, "the remote is down", is_failure=True)
+    ledger.defer([1], 100.0, "the remote is down", is_failure=True)
+    now = FigureLedger(engine).figures()
+    assert (now.most_attempts, now.most_for_one_link) == (2, 3)
+
+
 def test_figures_go_over_indexes_and_never_read_the_whole_inbox(postgres_url: str) -> None:
     """With sequential scans made dear, PostgreSQL shows whether an index could serve."""
     engine = open_engine(postgres_url)
@@ -70,7 +93,7 @@ def test_figures_go_over_indexes_and_never_read_the_whole_inbox(postgres_url: st
     )
     FigureLedger(engine).figures()
     asked = [one for one in statements if "FROM inbox" in one[0]]
-    assert len(asked) == 5
+    assert len(asked) == 6
     with engine.begin() as connection:
         connection.execute(text("SET LOCAL enable_seqscan = off"))
         for statement, values in asked:
@@ -83,8 +106,10 @@ def test_figures_go_over_indexes_and_never_read_the_whole_inbox(postgres_url: st
 def test_broker_figures_tell_queues_and_memory(redis: Redis) -> None:
     redis.lpush("p:sync", "a", "b")
     redis.hset("p:unacked", "tag", "x")
+    redis.zadd("p:unacked_index", {"tag": time.time() - 50, "younger": time.time()})
     now = broker_figures(redis, ("sync", "maint"), "p:")
     assert (now.queues, now.unacked) == ({"sync": 2, "maint": 0}, 1)
+    assert 50 <= now.unacked_oldest_seconds < 80
     assert now.used_memory_bytes > 0
     assert (now.evicted_keys, now.is_saved) == (0, True)
 

@@ -38,7 +38,7 @@ from tests.unit.signed import (
     pem,
 )
 from webhook_gateway.app import GatewayConfig, create_app
-from webhook_gateway.group_commit import Store
+from webhook_gateway.group_commit import COMMITTERS, Store
 from webhook_gateway.wix import load_public_keys
 
 WIX, OWN = "/webhooks/wix", "/webhooks/external/own-service"
@@ -83,9 +83,8 @@ def make_gateway(store: Store, bell: Rings, **changes: object) -> FlaskClient:
         manifests={"own-service": load_manifest(shipped_manifest("own-service"), OWN_SERVICE)},
         store=store,
         bell=bell,
-        is_ledger_up=lambda: True,
         max_body_bytes=LIMIT,
-        **changes,  # type: ignore[arg-type]
+        **({"is_ledger_up": lambda: True} | changes),  # type: ignore[arg-type]
     )
     return create_app(config).test_client()
 
@@ -206,6 +205,39 @@ def test_ledger_that_hangs_is_503_within_the_time_that_wix_gives() -> None:
     is_over.set()
     assert answer.status_code == 503
     assert seconds < 1.25
+
+
+def test_probe_of_a_ledger_that_hangs_is_answered_in_time_and_probes_do_not_pile_up() -> None:
+    is_over, asked = threading.Event(), []
+
+    def hang() -> bool:
+        asked.append(time.monotonic())
+        return is_over.wait(5)
+
+    client = make_gateway(lambda new: [Stored(1, False)], Rings(), is_ledger_up=hang)
+    for _ in range(2):
+        started = time.monotonic()
+        assert client.get("/readyz").status_code == 503
+        assert time.monotonic() - started < 1.25
+    assert len(asked) == 1
+    is_over.set()
+
+
+def test_deliveries_behind_a_ledger_that_hangs_do_not_pile_up() -> None:
+    """What was answered 503 before its turn came is not stored later: its sender sends it again."""
+    is_over, tried = threading.Event(), []
+
+    def hang(new: Sequence[NewDelivery]) -> Sequence[Stored]:
+        tried.extend(new)
+        is_over.wait(5)
+        return [Stored(1, False) for _ in new]
+
+    client = make_gateway(hang, Rings(), answer_seconds=0.2)
+    for _ in range(COMMITTERS + 3):
+        assert client.post(WIX, data=a_token()).status_code == 503
+    is_over.set()
+    assert client.post(WIX, data=a_token()).status_code == 200
+    assert len(tried) == COMMITTERS + 1
 
 
 def test_error_that_nobody_foresaw_is_503_so_that_the_sender_tries_again() -> None:

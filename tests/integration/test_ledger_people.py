@@ -314,7 +314,8 @@ def test_late_removal_does_not_undo_a_newer_installation(ground: Ground) -> None
     assert site_state(ground) == "active"
 
 
-def test_installing_does_not_resume_a_paused_site(ground: Ground) -> None:
-    ground.ledger.note_lifecycle(ground.site_id, "paused", None)
+@pytest.mark.parametrize("state", ["paused", "recovery"])
+def test_installing_does_not_resume_a_site_that_a_person_holds_back(ground: Ground, state: str) -> None:
+    ground.ledger.note_lifecycle(ground.site_id, state, None)
     ground.ledger.note_lifecycle(ground.site_id, "active", 200.0)
-    assert site_state(ground) == "paused"
+    assert site_state(ground) == state

@@ -61,6 +61,22 @@ def test_privacy_deletes_are_exempt_from_the_brake(make_ledger: LedgerMaker) -> 
     assert world.external.records == {}
 
 
+# -- recovery (rule R11)
+
+
+def test_in_recovery_changes_cross_and_deletes_are_held_but_for_privacy(make_ledger: LedgerMaker) -> None:
+    world = a_world(make_ledger, entities=3)
+    changed, deleted, erased = many_ratings(world)
+    world.ledger.note_lifecycle(world.site.id, "recovery", None)
+    world.wix.visitor_changes(changed, {"overall": Decimal(40)})
+    world.wix.visitor_deletes(deleted)
+    world.wix.visitor_deletes(erased, privacy=True)
+    world.drain()
+    assert len(world.external.records) == 2
+    assert held_reasons(world) == {"site_recovery"}
+    assert Decimal(2) in [record.values["value"] for record in world.external.records.values()]
+
+
 # -- people and things that are unknown
 
 

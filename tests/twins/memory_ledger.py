@@ -532,7 +532,7 @@ class MemoryLedger:
             if self.lifecycle_at.get(site_id, 0.0) > at:
                 return []
             self.lifecycle_at[site_id] = at
-        if not (state == "active" and site.state == "paused"):
+        if not (state == "active" and site.state in ("paused", "recovery")):
             self.sites[site_id] = replace(site, state=state)
         held = [
             number

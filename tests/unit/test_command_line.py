@@ -14,7 +14,7 @@ from sync_worker.cli import cli
 NO_DOCUMENT = {"up", "migrate", "sandbox", "demo", "flower", "export wix", "export ledger"}
 NO_DOCUMENT |= {"connector new", "connector schema"}  # what they print is a document
 # These say one line about what they changed, and their status says whether they could.
-ONE_LINE = {"prune", "site add", "site policy", "site pause", "site resume", "site remove"}
+ONE_LINE = {"prune", "site add", "site policy", "site pause", "site recover", "site resume", "site remove"}
 
 
 def commands(group: click.Group, path: str = "") -> Iterator[tuple[str, click.Command]]:

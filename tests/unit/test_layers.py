@@ -123,7 +123,13 @@ def test_only_wiring_and_entry_points_know_every_adapter() -> None:
 
 
 def test_metrics_are_counted_at_the_edges_only() -> None:
-    edges = {"sync_worker.tasks", "sync_worker.wiring", "webhook_gateway.app", "webhook_gateway.doorbell"}
+    edges = {
+        "sync_worker.careful_broker",
+        "sync_worker.tasks",
+        "sync_worker.wiring",
+        "webhook_gateway.app",
+        "webhook_gateway.doorbell",
+    }
     assert {name for name, imported in SOURCES.items() if "sync_worker.metrics" in imported} <= edges
 
 

@@ -54,7 +54,8 @@ def exposed() -> set[str]:
     names = {family.name for family in collector().collect()}
     for family in REGISTRY.collect():
         if family.name.startswith("ratings_sync_"):
-            suffixes = ("_bucket", "_count", "_sum") if family.type == "histogram" else ("_total",)
+            kinds = {"histogram": ("_bucket", "_count", "_sum"), "gauge": ("",)}
+            suffixes = kinds.get(family.type, ("_total",))
             names |= {family.name + suffix for suffix in suffixes}
     return names
 

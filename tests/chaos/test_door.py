@@ -1,0 +1,201 @@
+"""P3, P4, P5: the gateway answers every valid delivery in time, whatever hangs or dies behind it."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+import requests
+from sqlalchemy import make_url
+
+from sync_worker.embedded_redis import EmbeddedRedis, embedded_redis
+from tests.chaos.conftest import Measured, on
+from tests.chaos.door import ANSWER_SECONDS, Answer, Door, open_door
+from tests.chaos.strikes import STRIKES, OwnPostgres, full_disk, locked, own_postgres
+from tests.unit.signed import KEY, OTHER_KEY, pem
+
+pytestmark = [pytest.mark.chaos, pytest.mark.alone, pytest.mark.timeout(180)]
+
+LOAD = 40
+
+
+@pytest.fixture(scope="module")
+def own_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedRedis]:
+    """One that may be struck."""
+    with embedded_redis(tmp_path_factory.mktemp("redis")) as redis:
+        yield redis
+
+
+@pytest.fixture
+def door(tmp_path: Path, environ: dict[str, str], own_redis: EmbeddedRedis, database: dict[str, str]) -> Iterator[Door]:
+    with open_door(tmp_path / "gateway", environ, own_redis, database["DATABASE_URL"]) as door:
+        yield door
+
+
+def assert_all_answered(answers: list[Answer]) -> float:
+    """The longest, in seconds."""
+    assert {one.status for one in answers} == {200}
+    longest = max(one.seconds for one in answers)
+    assert longest < ANSWER_SECONDS
+    return longest
+
+
+def assert_all_sent_back(answers: list[Answer]) -> float:
+    assert {(one.status, one.retry_after) for one in answers} == {(503, "30")}
+    longest = max(one.seconds for one in answers)
+    assert longest < ANSWER_SECONDS
+    return longest
+
+
+@on(short="sqlite")
+def test_every_delivery_is_answered_in_time_while_redis_is_well(door: Door) -> None:
+    before = door.rung()
+    assert_all_answered(door.deliver(60))
+    assert door.rung() - before == 60
+    assert door.stored() == 60
+
+
+@on(short="sqlite")
+def test_every_delivery_is_answered_in_time_whatever_redis_does(
+    own_redis: EmbeddedRedis,
+    measured: Measured,
+    tmp_path: Path,
+    environ: dict[str, str],
+    database: dict[str, str],
+) -> None:
+    """Six ways to be away, under eight connections; the doorbell rings again when Redis is back.
+
+    Three gateways take turns: while one is struck, the others find out that Redis is back.
+    """
+    longest, url = 0.0, database["DATABASE_URL"]
+    with ExitStack() as stack:
+        doors = [stack.enter_context(open_door(tmp_path / f"{n}", environ, own_redis, url)) for n in range(3)]
+        for door, strike in zip(doors * 2, STRIKES.values(), strict=True):
+            door.ring_until_heard()
+            with strike(own_redis):
+                longest = max(longest, assert_all_answered(door.deliver(LOAD)))
+        for door in doors:
+            door.ring_until_heard()
+        assert doors[0].stored() == sum(door.sent for door in doors)
+    measured("answered", LOAD * len(STRIKES))
+    measured("longest answer in ms", 1000 * longest)
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(one, marks=() if one == "frozen" else pytest.mark.long) for one in STRIKES]
+)
+@on(short="sqlite")
+def test_gateway_that_starts_while_redis_is_away_answers_in_time(
+    name: str,
+    own_redis: EmbeddedRedis,
+    measured: Measured,
+    tmp_path: Path,
+    environ: dict[str, str],
+    database: dict[str, str],
+) -> None:
+    """Its very first publish meets the trouble: no connection is open yet."""
+    with STRIKES[name](own_redis), open_door(tmp_path / "cold", environ, own_redis, database["DATABASE_URL"]) as door:
+        longest = assert_all_answered(door.deliver(LOAD))
+        assert door.stored() == LOAD
+    measured("answered", LOAD)
+    measured("longest answer in ms", 1000 * longest)
+
+
+@on(short="sqlite", long=("sqlite",))
+def test_ledger_that_another_process_locks_or_whose_disk_is_full_is_503_and_nothing_is_lost(
+    door: Door, database: dict[str, str], measured: Measured
+) -> None:
+    """Sent again, everything is stored once, by the same processes."""
+    file, pids = Path(str(make_url(database["DATABASE_URL"]).database)), door.pids()
+    assert_all_answered(door.deliver(8))
+    longest = 0.0
+    is_locked = locked(file)
+    for strike in (is_locked, full_disk(pids)):
+        before = door.stored()
+        with strike:
+            longest = max(longest, assert_all_sent_back(door.deliver(LOAD)))
+            if strike is is_locked:  # a full disk shows with the first byte only
+                assert door.ready().status_code == 503
+            assert requests.get(f"{door.url}/healthz", timeout=5).status_code == 200
+        assert door.stored() == before
+        assert_all_answered(door.again())
+        assert door.stored() == before + LOAD
+    assert door.pids() == pids
+    with sqlite3.connect(file) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    connection.close()
+    measured("sent back", 2 * LOAD)
+    measured("longest answer in ms", 1000 * longest)
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[OwnPostgres]:
+    with own_postgres() as server:
+        yield server
+
+
+def test_postgresql_that_is_stopped_or_frozen_is_503_and_nothing_is_lost(
+    postgres: OwnPostgres, own_redis: EmbeddedRedis, measured: Measured, tmp_path: Path, environ: dict[str, str]
+) -> None:
+    """The gateway finds the new server without a restart."""
+    with open_door(tmp_path / "gateway", environ, own_redis, postgres.url) as door:
+        pids, longest = door.pids(), 0.0
+        assert_all_answered(door.deliver(8))
+        for strike in (postgres.stopped, postgres.frozen):
+            before = door.stored()
+            with strike():
+                longest = max(longest, assert_all_sent_back(door.deliver(LOAD)))
+                assert door.ready().status_code == 503
+            assert_all_stored_in_the_end(door, before)
+        assert door.pids() == pids
+        measured("sent back", 2 * LOAD)
+        measured("longest answer in ms", 1000 * longest)
+
+
+def assert_all_stored_in_the_end(door: Door, before: int) -> None:
+    """What a frozen server took up before may be committed after all: then its repetition is a duplicate."""
+    until = time.monotonic() + 30
+    while any(one.status != 200 for one in door.again()):
+        assert time.monotonic() < until, "the gateway does not recover"
+        time.sleep(0.2)
+    assert door.stored() == before + LOAD
+
+
+@on(short="sqlite")
+def test_fifty_senders_of_one_event_are_answered_200_and_store_it_once(door: Door) -> None:
+    door.deliver(1)
+    answers = door.post(door.bodies * 50, at_once=50)
+    assert_all_answered(answers)
+    assert door.stored() == 1
+
+
+@on(short="sqlite", long=("sqlite",))
+def test_key_that_is_replaced_while_events_come_costs_none_and_the_retired_one_opens_nothing(
+    own_redis: EmbeddedRedis, tmp_path: Path, environ: dict[str, str], database: dict[str, str]
+) -> None:
+    url, both = database["DATABASE_URL"], pem(OTHER_KEY) + "\n" + pem()
+    with open_door(tmp_path / "both", environ, own_redis, url, both) as door:
+        for key in (KEY, OTHER_KEY, KEY, OTHER_KEY):
+            assert_all_answered(door.deliver(10, key=key))
+        assert door.stored() == 40
+    with open_door(tmp_path / "new", environ, own_redis, url, pem(OTHER_KEY)) as door:
+        assert_all_answered(door.deliver(10, key=OTHER_KEY))
+        assert {one.status for one in door.deliver(10, key=KEY)} == {401}
+        assert door.stored() == 50
+
+
+@on(short="sqlite", long=("sqlite",))
+def test_body_without_an_end_is_cut_off_at_the_limit(door: Door) -> None:
+    def endless() -> Iterator[bytes]:
+        for _ in range(64):
+            yield b"x" * 65_536
+
+    try:
+        status = requests.post(f"{door.url}/webhooks/wix", data=endless(), timeout=10).status_code
+    except requests.ConnectionError:  # answered and closed while we were still sending
+        status = 413
+    assert status == 413

@@ -1,0 +1,132 @@
+"""P12: what no worker can read or finish blocks nothing and ends no worker."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from redis import Redis
+from sqlalchemy import text
+
+from sandbox.stage import Stage
+from sync_worker.adapters.sql_engine import open_engine
+from sync_worker.model import NewDelivery, Side
+from tests.chaos.conftest import Measured, on
+from tests.end_to_end.conftest import StageMaker
+
+pytestmark = [pytest.mark.chaos, pytest.mark.alone, pytest.mark.timeout(180)]
+
+PRODUCTS = {f"product-{number}": f"SKU-{number}" for number in range(30)}
+QUEUE = "ratings-sync:sync"
+
+
+def frame(body: Any = None, **changes: Any) -> dict[str, Any]:
+    """A message as our gateway's Celery writes it; ``changes`` replace parts of it."""
+    text = json.dumps([[1], {}, {"callbacks": None, "errbacks": None, "chain": None, "chord": None}])
+    properties = {
+        "correlation_id": "c-1",
+        "delivery_mode": 2,
+        "delivery_info": {"exchange": "sync", "routing_key": "sync"},
+        "priority": 0,
+        "body_encoding": "base64",
+        "delivery_tag": "tag-1",
+    }
+    whole = {
+        "body": base64.b64encode(text.encode()).decode() if body is None else body,
+        "content-encoding": "utf-8",
+        "content-type": "application/json",
+        "headers": {"lang": "py", "task": "sync_worker.tasks.sync_delivery", "id": "c-1", "retries": 0},
+        "properties": properties,
+    }
+    return {**whole, **changes}
+
+
+def encoded(content: object) -> str:
+    return base64.b64encode(json.dumps(content).encode()).decode()
+
+
+POISON: dict[str, Any] = {
+    "no json": b"\xff\xfe not json",
+    "empty": b"",
+    "too deep": b"[" * 100_000,
+    "a list": json.dumps([1, 2]),
+    "a number": json.dumps(7),
+    "null": json.dumps(None),
+    "no parts": json.dumps({}),
+    "no base64": json.dumps(frame("%%%")),
+    "null body": json.dumps(frame(encoded(None))),
+    "a body that is text": json.dumps(frame(encoded("text"))),
+    "a body of another form": json.dumps(frame(encoded([1, 2, 3]))),
+    "a body that is no string": json.dumps(frame(17)),
+    "another content type": json.dumps(frame(**{"content-type": "application/x-python-serialize"})),
+    "no properties": json.dumps(frame(properties={})),
+    "no address": json.dumps(frame(properties={**frame()["properties"], "delivery_info": {}})),
+    "no headers": json.dumps(frame(headers=None)),
+    "unknown task": json.dumps(frame(headers={"task": "sync_worker.tasks.of_tomorrow", "id": "c-2"})),
+    "a time that is none": json.dumps(frame(headers={**frame()["headers"], "eta": "tomorrow", "expires": "never"})),
+    "limits that are none": json.dumps(frame(headers={**frame()["headers"], "timelimit": "x", "retries": "many"})),
+    "argument of another kind": json.dumps(frame(encoded([["abc"], {}, {}]))),
+    "too many arguments": json.dumps(frame(encoded([[1, 2, 3], {}, {}]))),
+    "an id beyond any": json.dumps(frame(encoded([[10**30], {}, {}]))),
+}
+
+
+@on(short="sqlite")
+def test_broken_messages_in_the_queue_stop_no_worker_and_delay_nobody(
+    make_stage: StageMaker, database: dict[str, str], measured: Measured
+) -> None:
+    """Each before and after a real doorbell; nobody restarts the worker."""
+    stage: Stage = make_stage(PRODUCTS, settings=database)
+    ada = stage.add_person("ada@example.com", "Ada")
+    worker = stage.parts.parts["worker 1"].child
+    with Redis.from_url(stage.redis_url) as redis:
+        for product, poison in zip(PRODUCTS, POISON.values(), strict=False):
+            redis.lpush(QUEUE, poison)
+            stage.rate_on_wix(ada, product, 80)
+            redis.rpush(QUEUE, poison)
+        followed = stage.wait_until(lambda: len(stage.rated()) == len(POISON) and not stage.differences(), 30)
+        assert worker.process.poll() is None, "the worker has ended"
+        assert followed, (stage.status(), redis.llen(QUEUE))
+        assert stage.wait_until(lambda: redis.llen(QUEUE) == 0, 10)
+    assert stage.writes() == {"visitor": len(POISON), "app": len(POISON)}
+    measured("broken messages", 2 * len(POISON))
+
+
+@on(short="sqlite")
+def test_delivery_that_nobody_foresaw_is_tried_ever_later_and_held_in_the_end(
+    make_stage: StageMaker, database: dict[str, str]
+) -> None:
+    """Something in its row that no code expects; what comes beside it is not delayed."""
+    stage: Stage = make_stage(PRODUCTS, settings=database)
+    poison = stage.wiring.ledger.store(
+        NewDelivery(Side.WIX, stage.box.wix.instance_id, "poison", "upsert", "rating-of-poison", {})
+    ).inbox_id
+    change(stage, "UPDATE inbox SET payload = '[1]', next_attempt_at = 0 WHERE id = :id", poison)
+    stage.rate_on_wix(stage.add_person("ada@example.com", "Ada"), "product-1", 80)
+    assert stage.wait_until(lambda: not stage.differences() and len(stage.rated()) == 1, 15)
+
+    assert stage.wait_until(lambda: row(stage, poison).attempts == 1, 20), row(stage, poison)
+    tried = row(stage, poison)
+    assert (tried.state, tried.reason.partition(":")[0]) == ("new", "unforeseen")
+    change(stage, "UPDATE inbox SET next_attempt_at = 0, received_at = received_at - 172801 WHERE id = :id", poison)
+    assert stage.wait_until(lambda: row(stage, poison).state == "held", 20), row(stage, poison)
+    assert row(stage, poison).reason == "attempts_exhausted"
+    assert stage.parts.processes.dead() is None
+
+
+def change(stage: Stage, statement: str, inbox_id: int) -> None:
+    engine = open_engine(stage.wiring.settings.database)
+    with engine.begin() as connection:
+        connection.execute(text(statement), {"id": inbox_id})
+    engine.dispose()
+
+
+def row(stage: Stage, inbox_id: int) -> Any:
+    engine = open_engine(stage.wiring.settings.database)
+    with engine.connect() as connection:
+        asked = text("SELECT state, reason, attempts FROM inbox WHERE id = :id")
+        found = connection.execute(asked, {"id": inbox_id}).one()
+    engine.dispose()
+    return found
