@@ -21,8 +21,8 @@ def run(size: Size) -> Section:
         "The workers",
         "Ratings that one worker process brings across in a second, each new, with one remote call. Remotes in memory "
         "answer after their latency: the engine and its ledger. Over HTTP the whole worker runs as in production, "
-        f"against the stand-in review service, which shares the machine. {BUDGETS} A task of nothing is a Celery task "
-        "that returns, on the same pool with the same settings, before and after the ratings.",
+        f"against the stand-in review service, which shares the machine and ends each connection. {BUDGETS} A task of "
+        "nothing is a Celery task that returns, on the same pool with the same settings, before and after the ratings.",
         [bound for one in rounds for bound in _bounds(one)],
         [_table(database, rounds) for database in size.databases],
         [_chart(database, rounds) for database in size.databases],
