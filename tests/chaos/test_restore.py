@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sqlite3
 import subprocess
 from decimal import Decimal
@@ -37,8 +39,9 @@ def test_restored_ledger_deletes_nothing_before_somebody_has_looked(make_stage: 
     assert stage.wait_until(lambda: len(stage.rated()) == 3 and not stage.differences() and stage.is_quiet(), 20)
 
     for name in ("worker 1", "scheduler", "gateway"):
-        stage.parts.kill(name)
-        stage.parts.parts[name].child.process.wait()
+        process = stage.parts.parts[name].child.process
+        os.killpg(process.pid, signal.SIGKILL)  # the whole group: an orphan would store into what is restored
+        process.wait()
     stage.box.reviews.remove(stage.external_id(EMAIL, "tea"), by="visitor")
     stage.wiring.close()
     back_up(file.with_name("backup.db"), file)
