@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+import requests
 from sqlalchemy import make_url
 
 from sandbox.stage import Stage
@@ -42,13 +43,14 @@ def test_restored_ledger_deletes_nothing_before_somebody_has_looked(make_stage: 
         process = stage.parts.parts[name].child.process
         os.killpg(process.pid, signal.SIGKILL)  # the whole group: an orphan would store into what is restored
         process.wait()
-    stage.box.reviews.remove(stage.external_id(EMAIL, "tea"), by="visitor")
     stage.wiring.close()
     back_up(file.with_name("backup.db"), file)
     wipe(stage.redis_url)
     assert "recovery" in ratings_sync(stage, "site", "recover").stdout
     for name in ("worker 1", "scheduler", "gateway"):
         stage.parts.restart(name)
+    assert stage.wait_until(lambda: is_open(stage), 30)  # senders give up in a moment here
+    stage.box.reviews.remove(stage.external_id(EMAIL, "tea"), by="visitor")
     stage.change_on_wix(beans, 40)
     stage.box.wix.webhooks.again(stage.wix_id(EMAIL, "cups"))
     assert stage.box.flush(40)  # what found the door closed comes again at once
@@ -72,6 +74,13 @@ def back_up(source: Path, target: Path) -> None:
         here.backup(there)
     here.close()
     there.close()
+
+
+def is_open(stage: Stage) -> bool:
+    try:
+        return requests.get(f"{stage.parts.gateway_url}/readyz", timeout=2).ok
+    except requests.RequestException:
+        return False
 
 
 def unlike(stage: Stage) -> list[tuple[str, Decimal | None]]:
