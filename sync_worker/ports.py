@@ -502,7 +502,7 @@ class Ledger(Protocol):
         """End the lease if it is still ours; never raises LeaseLost. Returns as ``Committed.fresh``."""
 
     def deletes_exceeded(self, site_id: int, side: Side, more: int = 0) -> bool:
-        """Whether the deletes to this side within the last hour, and ``more``, have reached max(20, 5 % of live links).
+        """Whether deletes to this side within the last hour or under way, and ``more``, reach max(20, 5 % of links).
 
         A person may have allowed more for a while.
         """

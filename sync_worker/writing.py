@@ -87,9 +87,7 @@ class Writing:
         self._refuse_if_too_many(write)
         self._refuse_without_address(write)
         intent = self._intent_for(write)
-        remote = self.view.remote(write.slot.side)
-        remote.prepay()  # before the intent: a refusal must not leave a write of unknown outcome
-        self.keeper.open_intent(intent)
+        self._announce(intent)
         try:
             record = self._call(write, intent)
         except (UnknownOutcome, Unconfirmed):
@@ -139,6 +137,16 @@ class Writing:
         if is_delete and self.run.site.state == "recovery":  # the ledger may be behind both sides
             raise Held("site_recovery")
         if is_delete and self.ledger.deletes_exceeded(self.run.site.id, write.slot.side):
+            raise Held("delete_brake")
+
+    def _announce(self, intent: Intent) -> None:
+        """Put the intent on file. The budget comes first: its refusal must not leave a write of unknown outcome."""
+        side = intent.slot.side
+        self.view.remote(side).prepay()
+        self.keeper.open_intent(intent)
+        is_braked = intent.operation is Operation.DELETE and not intent.is_privacy
+        if is_braked and self.ledger.deletes_exceeded(self.run.site.id, side, more=-1):  # without our own
+            self._abandon()
             raise Held("delete_brake")
 
     def _intent_for(self, write: SlotWrite) -> Intent:
@@ -215,11 +223,9 @@ class Writing:
             remote_id=record.remote_id,
             base_revision=record.revision,
         )
-        remote = self.view.remote(slot.side)
-        remote.prepay()
-        self.keeper.open_intent(intent)
+        self._announce(intent)
         try:
-            remote.delete(record.remote_id, record.revision)
+            self.view.remote(slot.side).delete(record.remote_id, record.revision)
         except UnknownOutcome:
             raise
         except Conflict as conflict:

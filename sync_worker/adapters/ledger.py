@@ -40,6 +40,7 @@ from sync_worker.model import (
     IntentState,
     Lease,
     LinkState,
+    Operation,
     RatingKey,
     Side,
 )
@@ -311,9 +312,17 @@ class SqlLedger(PeopleLedger):
 
     def deletes_exceeded(self, site_id: int, side: Side, more: int = 0) -> bool:
         recent = (history.c.site_id == site_id) & (history.c.side == str(side)) & (history.c.what == "delete")
+        under_way = (
+            (intent.c.state == str(IntentState.OPEN))
+            & (intent.c.site_id == site_id)
+            & (intent.c.side == str(side))
+            & (intent.c.operation == str(Operation.DELETE))
+            & ~intent.c.is_privacy
+        )
         with self._transactions.read() as connection:
             count = select(func.count()).select_from(history)
             deletes = connection.execute(count.where(recent, history.c.at > self._in(-HOUR_SECONDS))).scalar_one()
+            deletes += connection.execute(select(func.count()).select_from(intent).where(under_way)).scalar_one()
             if deletes + more < BRAKE_LEAST:
                 return False
             return bool(deletes + more >= self._deletes_most(connection, site_id))

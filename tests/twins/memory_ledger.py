@@ -727,7 +727,13 @@ class MemoryLedger:
             and at > self.now() - 3600
             and self.links[link_id].link.key.site_id == site_id
         )
-        return recent + more >= self.deletes_most(site_id)
+        under_way = sum(
+            intent.state is IntentState.OPEN
+            and (intent.operation, intent.slot.side, intent.is_privacy) == (Operation.DELETE, side, False)
+            and self.links[self.intent_links[intent.id]].link.key.site_id == site_id
+            for intent in self.intents.values()
+        )
+        return recent + under_way + more >= self.deletes_most(site_id)
 
     def deletes_most(self, site_id: int) -> float:
         live = sum(
