@@ -148,11 +148,11 @@ class LinkRun:
             self.view.buried[slot.side, remote_id] = Buried(slot.side, remote_id)
 
     def _keep_back(self, target: Slot, actions: dict[str, Action], hold: Hold) -> None:
-        """What the target cannot carry stays with its source, to be seen again."""
+        """What the target cannot carry stays with its source, to be seen again; so does what it would have covered."""
         for name, action in actions.items():
             if getattr(action, "side", None) is target.side and target.attribute in ("", name):
                 actions[name] = hold
-                self.stuck.add(self.view.slot_of(name, target.side.other))
+                self.stuck.update(self.view.slot_of(name, side) for side in Side)
 
     @property
     def _main_attribute(self) -> str | None:
