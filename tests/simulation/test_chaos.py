@@ -28,7 +28,7 @@ def test_no_seed_breaks_an_invariant_on_the_sql_ledger(scene: str) -> None:
     assert [(seed, broken) for seed in range(SQL_SEEDS) if (broken := run_seed(scene, seed, sql_ledger))] == []
 
 
-# Each showed a fault once: what a held write would have covered was taken for seen; the guard, and a merge in the works,
+# Each showed a fault once: what a held write would have covered was taken for seen; the guard, and a merge in work,
 # remembered somebody who had asked to be forgotten; two links of one person wrote and deleted at once.
 FOUND = [
     ("storm, two attributes", 9000432),
