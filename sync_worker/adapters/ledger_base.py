@@ -22,7 +22,11 @@ SITE_CACHE_SECONDS = 1.0
 
 
 class LedgerBase:
-    """Shared by the parts of SqlLedger. Sites are remembered for a second: they are read with every delivery."""
+    """Shared by the parts of SqlLedger.
+
+    Active sites are remembered for a second: they are read with every delivery. One that rests is read each time, so
+    that nothing is held for it that came after its return.
+    """
 
     def __init__(
         self, engine: Engine, *, lease_seconds: float = LEASE_SECONDS, site_cache_seconds: float = SITE_CACHE_SECONDS
@@ -55,7 +59,7 @@ class LedgerBase:
     def _cached_site(self, connection: Connection, key: object, where: Any) -> Site | None:
         cached = self._sites.get(key)
         now = time.monotonic()
-        if cached is not None and cached[0] > now:
+        if cached is not None and cached[0] > now and cached[1].state == "active":
             return cached[1]
         found = self._read_site(connection, where)
         if found is not None:

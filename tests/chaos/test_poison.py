@@ -16,7 +16,7 @@ from sync_worker.model import NewDelivery, Side
 from tests.chaos.conftest import Measured, on
 from tests.end_to_end.conftest import StageMaker
 
-pytestmark = [pytest.mark.chaos, pytest.mark.alone, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(180)]
 
 PRODUCTS = {f"product-{number}": f"SKU-{number}" for number in range(30)}
 QUEUE = "ratings-sync:sync"

@@ -16,7 +16,7 @@ from tests.chaos.load import PRODUCTS, Load
 from tests.chaos.strikes import wipe
 from tests.end_to_end.conftest import QUICK, StageMaker
 
-pytestmark = [pytest.mark.chaos, pytest.mark.alone, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
 
 FAULTS = ("request_lost", "response_lost", "gateway_timeout", "unavailable", "limited", "limited_silently", "drip")
 WRITES = ("POST /v1/ratings", "PATCH /ratings/v1", "DELETE /ratings/v1", "POST /ratings/v1", "PATCH /v1/ratings")

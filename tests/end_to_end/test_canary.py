@@ -21,7 +21,7 @@ from sync_worker.embedded_redis import free_port
 from tests.end_to_end.conftest import StageMaker
 from tests.end_to_end.test_processes import _tasks, wait_for
 
-pytestmark = [pytest.mark.alone, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.timeout(240)
 
 PRODUCTS = {"beans": "SKU-1", "tea": "SKU-2"}
 PEOPLE = ("canary.ada@example.com", "canary.bob@example.com", "canary.nobody@example.com")

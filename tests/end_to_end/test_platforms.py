@@ -20,7 +20,7 @@ ADA, BEN = "ada@example.com", "ben@example.com"
 STEP_SECONDS = 20
 OFTEN = {"HOOK_CHECK_SECONDS": "1", "SWEEP_SECONDS": "1"}  # what production does each quarter of an hour and each 5 s
 
-pytestmark = [pytest.mark.alone, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.timeout(240)
 
 
 @pytest.fixture(params=NAMES)

@@ -25,7 +25,7 @@ from sandbox.volume import Volume, load
 from tests.end_to_end.conftest import StageMaker
 
 COMMAND = str(Path(sys.executable).with_name("ratings-sync"))
-SMALL = Volume(each_side=300, conflicting=6, strangers=12)
+SMALL = Volume(each_side=200, conflicting=4, strangers=8)
 LARGE = Volume(each_side=20_000, conflicting=200, strangers=300)
 
 
@@ -117,7 +117,7 @@ def reconcile_for(stage: Stage, seconds: float | None, kill: int = signal.SIGKIL
 
 @pytest.mark.timeout(300)
 def test_interrupted_reconcile_goes_on_where_it_was(make_stage: StageMaker) -> None:
-    stage = full_stage(make_stage, Volume(each_side=200, conflicting=2, strangers=4))
+    stage = full_stage(make_stage, Volume(each_side=120, conflicting=2, strangers=4))
     stopped = reconcile_for(stage, 4.0, signal.SIGINT)
     killed = reconcile_for(stage, 3.0)
     last = reconcile_for(stage, None)

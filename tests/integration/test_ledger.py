@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import text
 
 from sync_worker.adapters.ledger import SqlLedger
+from sync_worker.adapters.ledger_admin import LedgerAdmin
 from sync_worker.adapters.sql_engine import open_engine
 from sync_worker.errors import LeaseLost, Permanent
 from sync_worker.migrations.upgrade import upgrade
@@ -468,6 +469,26 @@ def test_one_lease_for_many_workers_at_once(ledgers: list[ObservedLedger]) -> No
     winners = [run for run in runs if run is not None]
     assert len(winners) == 1
     assert len(winners[0].deliveries) == 8
+
+
+def test_site_that_returns_is_active_at_once_for_every_process(ledgers: list[ObservedLedger]) -> None:
+    ground = Ground(ledgers[0], None).set_up()
+    ledgers[1].site_cache_seconds = 3600.0
+
+    def seen_by_the_other(inbox_id: int) -> str:
+        opened = ledgers[1].open_delivery(inbox_id)
+        assert opened is not None
+        assert opened[1] is not None
+        return opened[1].state
+
+    for state in ("paused", "recovery"):
+        ground.ledger.note_lifecycle(ground.site_id, "removed", None)
+        ground.ledger.note_lifecycle(ground.site_id, state, None)
+        inbox_id = ground.stored(len(state))
+        assert seen_by_the_other(inbox_id) == state
+        LedgerAdmin(ledgers[0].engine).set_state(ground.site_id, "active")
+        assert seen_by_the_other(inbox_id) == "active"
+        ledgers[1]._sites.clear()
 
 
 def test_two_sweepers_never_ring_for_the_same_delivery(ledgers: list[ObservedLedger]) -> None:
