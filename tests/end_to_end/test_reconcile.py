@@ -71,9 +71,9 @@ def test_first_reconcile_of_two_full_sides_ends_equal_but_for_the_held_ones_and_
     first = reconcile(stage, "--yes", "--actions")
     assert first["kind"] == "baseline"
     assert differing(stage) == []
-    assert stage.status().held == {"unknown_contact": 12}
+    assert stage.status().held == {"unknown_contact": SMALL.strangers}
     assert sort_of(first["actions"]) == sort_of(planned["plan"]["actions"])
-    assert wix_calls(stage).total() <= 1.02 * sum(first["written"].values()) + 2 * 1200 / 100
+    assert wix_calls(stage).total() <= 1.02 * sum(first["written"].values()) + 2 * (2 * SMALL.each_side) / 100
     assert stage.wait_until(stage.is_quiet, 60)
     second = reconcile(stage, "--yes")
     assert (second["kind"], second["written"]) == ("sweep", {})
@@ -117,14 +117,16 @@ def reconcile_for(stage: Stage, seconds: float | None, kill: int = signal.SIGKIL
 
 @pytest.mark.timeout(300)
 def test_interrupted_reconcile_goes_on_where_it_was(make_stage: StageMaker) -> None:
-    stage = full_stage(make_stage, Volume(each_side=120, conflicting=2, strangers=4))
+    volume = Volume(each_side=120, conflicting=2, strangers=4)
+    stage = full_stage(make_stage, volume)
     stopped = reconcile_for(stage, 4.0, signal.SIGINT)
     killed = reconcile_for(stage, 3.0)
     last = reconcile_for(stage, None)
     assert (stopped.status, killed.status, last.status) in {(130, -9, 0), (130, 0, 0), (0, 0, 0)}
     assert stage.wait_until(lambda: stage.is_quiet() and not differing(stage), 90)
-    assert stage.status().held == {"unknown_contact": 4}
-    assert len({(one["entityId"], one["owner"]["contactId"]) for one in stage.box.wix.ratings.values()}) == 296
+    assert stage.status().held == {"unknown_contact": volume.strangers}
+    rated = {(one["entityId"], one["owner"]["contactId"]) for one in stage.box.wix.ratings.values()}
+    assert len(rated) == 2 * volume.each_side - volume.twins - volume.strangers
 
 
 @pytest.mark.timeout(300)
