@@ -355,10 +355,12 @@ class Writing:
         was deleted before anybody knew its link. Raises Permanent if another link has a record on file.
         """
         written, self.written = self.written, None
-        if written is None and end is None:
+        if written is not None:
+            change = written[1].then(end)
+        elif end is not None:
+            change = end
+        else:
             return []
-        change = end if written is None else written[1].then(end)
-        assert change is not None  # noqa: S101 - one of the two is there
         try:
             committed = self.keeper.commit(change)
         except Permanent:
