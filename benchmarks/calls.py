@@ -23,7 +23,7 @@ from webhook_gateway.wix import load_public_keys
 
 EMAIL = "ada@example.com"
 VISITOR = {"identityType": "MEMBER", "memberId": "visitor"}
-TOKEN = "POST /oauth2/token"  # noqa: S105 - the name of a call; it serves four hours
+SIGN_IN = "POST /oauth2/token"  # what it answers serves four hours
 OURS, PLAIN = "ratings-sync", "flow of the guide"
 UPSERTS = ("created on Wix", "changed on Wix", "created outside", "changed outside")
 Drain = Callable[[], None]
@@ -110,7 +110,7 @@ def _rate_outside(box: Sandbox, sku: str) -> str:
 
 def _calls(box: Sandbox) -> Counter[str]:
     both = Counter(box.wix.calls) + Counter(box.reviews.calls)
-    del both[TOKEN]
+    del both[SIGN_IN]
     return both
 
 

@@ -115,8 +115,9 @@ class _Filled:
             Side.EXTERNAL: ChangingRemote(Side.EXTERNAL, Capabilities(many_fields=True), 0),
         }
         connection, silent = Connection(remotes, Nobody()), Silent()
-        new_id = lambda: str(uuid.uuid4())  # noqa: E731 - as short as it is
-        self._intake = Intake(self._ledger, silent, silent, lambda site: connection, Monotonic(), new_id)
+        self._intake = Intake(
+            self._ledger, silent, silent, lambda site: connection, Monotonic(), lambda: str(uuid.uuid4())
+        )
 
     def change_some(self, count: int) -> None:
         """Raises RuntimeError if a change does not go its whole way."""
