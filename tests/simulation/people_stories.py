@@ -23,8 +23,8 @@ NAMES = {W: "overall", E: "value"}
 class PeopleStory:
     """``ending``: every value that is left on Wix and outside, whoever's it is.
 
-    ``or_else``: as good an ending if all happens at once: somebody asks Wix in the middle of a chain of merges then, and
-    is shown its end (docs/people.md).
+    ``or_else``: as good an ending if all happens at once: then somebody asks Wix in the middle of a chain of merges
+    and is shown its end (docs/people.md).
     """
 
     acts: tuple[Act, ...]
