@@ -12,14 +12,13 @@ from benchmarks.charts import Bars
 from benchmarks.ground import ground, raised_budgets
 from benchmarks.plain_flow import PlainFlow
 from benchmarks.report import Section, Table, at_least, at_most
+from sandbox.door import serve_door
 from sandbox.server import Sandbox, SandboxOptions, Served
 from sandbox.stage import GROUP, NAMESPACE
 from sync_worker.config import load_settings
 from sync_worker.connector.fields import default_field
 from sync_worker.model import Contact, EntityRef
 from sync_worker.wiring import Wiring
-from webhook_gateway.app import GatewayConfig, create_app
-from webhook_gateway.wix import load_public_keys
 
 EMAIL = "ada@example.com"
 VISITOR = {"identityType": "MEMBER", "memberId": "visitor"}
@@ -142,7 +141,7 @@ def _ours(box: Sandbox, products: Mapping[str, str], ada: str) -> Iterator[Drain
         wiring.admin.import_contacts(site, [Contact(ada, EMAIL)])
         pairs = [(EntityRef(wix, GROUP, NAMESPACE), EntityRef(external)) for wix, external in products.items()]
         wiring.admin.import_entities(site, pairs)
-        gateway = Served(create_app(_config(wiring, bell, box)), 0)
+        gateway = serve_door(wiring, bell, box)
         box.send_webhooks_to(gateway.url)
         intake = wiring.intake(bell)
 
@@ -157,17 +156,6 @@ def _ours(box: Sandbox, products: Mapping[str, str], ada: str) -> Iterator[Drain
         yield drain
         gateway.stop()
         wiring.close()
-
-
-def _config(wiring: Wiring, bell: Rings, box: Sandbox) -> GatewayConfig:
-    return GatewayConfig(
-        wix_keys=load_public_keys(box.wix.public_key),
-        wix_app_id=box.wix.app_id,
-        manifests=wiring.manifests,
-        store=wiring.ledger.store_all,
-        bell=bell,
-        is_ledger_up=lambda: True,
-    )
 
 
 def run(size: Size) -> Section:

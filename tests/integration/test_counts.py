@@ -18,7 +18,8 @@ import pytest
 from redis import Redis
 from sqlalchemy import event
 
-from sandbox.server import Sandbox, SandboxOptions, Served
+from sandbox.door import serve_door
+from sandbox.server import Sandbox, SandboxOptions
 from sync_worker.adapters.ledger_admin import LedgerAdmin
 from sync_worker.adapters.tables import metadata
 from sync_worker.config import load_settings
@@ -27,8 +28,6 @@ from sync_worker.embedded_redis import EmbeddedRedis
 from sync_worker.intake import Intake
 from sync_worker.model import Contact, EntityRef, Site
 from sync_worker.wiring import Wiring
-from webhook_gateway.app import GatewayConfig, create_app
-from webhook_gateway.wix import load_public_keys
 
 WIX_GET, WIX_POST = "GET /ratings/v1/ratings/{id}", "POST /ratings/v1/ratings"
 WIX_PATCH, WIX_DELETE = "PATCH /ratings/v1/ratings/{id}", "DELETE /ratings/v1/ratings/{id}"
@@ -118,7 +117,7 @@ def bench(tmp_path: Path, redis: Redis, redis_server: EmbeddedRedis) -> Iterator
         }
         wiring, bell = Wiring(load_settings(settings), settings), Rings()
         site, contact = _set_up(wiring.admin, wiring, box)
-        gateway = Served(create_app(_config(wiring, bell, box)), 0)
+        gateway = serve_door(wiring, bell, box)
         box.send_webhooks_to(gateway.url)
         made = Bench(box, wiring, wiring.intake(bell), bell, redis, site, contact)
         wiring.ledger.site_cache_seconds = 3600.0  # sites are read again each second: not for each event
@@ -138,17 +137,6 @@ def _set_up(admin: LedgerAdmin, wiring: Wiring, box: Sandbox) -> tuple[Site, str
     contact_id = str(box.wix.add_contact("ada@example.com", "Ada")["id"])
     admin.import_contacts(site, [Contact(contact_id, "ada@example.com")])
     return site, contact_id
-
-
-def _config(wiring: Wiring, bell: Rings, box: Sandbox) -> GatewayConfig:
-    return GatewayConfig(
-        wix_keys=load_public_keys(box.wix.public_key),
-        wix_app_id=box.wix.app_id,
-        manifests=wiring.manifests,
-        store=wiring.ledger.store_all,
-        bell=bell,
-        is_ledger_up=lambda: True,
-    )
 
 
 def _count_statements(bench: Bench) -> None:

@@ -14,7 +14,8 @@ import pytest
 import requests
 from redis import Redis
 
-from sandbox.server import Sandbox, SandboxOptions, Served
+from sandbox.door import serve_door
+from sandbox.server import Sandbox, SandboxOptions
 from sync_worker.adapters.ledger_held import HeldFilter
 from sync_worker.config import load_settings
 from sync_worker.connector.fields import default_field
@@ -22,8 +23,6 @@ from sync_worker.embedded_redis import EmbeddedRedis
 from sync_worker.model import EntityRef
 from sync_worker.wiring import Wiring
 from tests.integration.remote_server import Asked, RemoteServer, Reply, remote_server
-from webhook_gateway.app import GatewayConfig, create_app
-from webhook_gateway.wix import load_public_keys
 
 SECRET = "judgeme-secret-0123456789"  # a stand-in's own
 ADA = "ada@example.com"
@@ -138,17 +137,7 @@ def bench(tmp_path: Path, redis: Redis, redis_server: EmbeddedRedis, system: Rem
         wiring = Wiring(load_settings(settings), settings)
         bench = Bench(box, JudgeMe(), wiring)
         system.answer = bench.judgeme.answer
-        gateway = create_app(
-            GatewayConfig(
-                wix_keys=load_public_keys(box.wix.public_key),
-                wix_app_id=box.wix.app_id,
-                manifests=wiring.manifests,
-                store=wiring.ledger.store_all,
-                bell=bench,
-                is_ledger_up=lambda: True,
-            )
-        )
-        served = Served(gateway, 0)
+        served = serve_door(wiring, bench, box)
         box.wix.webhooks.url = f"{served.url}/webhooks/wix"
         bench.judgeme.webhook_url = f"{served.url}/webhooks/external/reviews"
         manifest = wiring.manifests["reviews"]

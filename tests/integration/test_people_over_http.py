@@ -13,7 +13,8 @@ import pytest
 from redis import Redis
 from sqlalchemy import select
 
-from sandbox.server import Sandbox, SandboxOptions, Served
+from sandbox.door import serve_door
+from sandbox.server import Sandbox, SandboxOptions
 from sync_worker.adapters.ledger import SqlLedger
 from sync_worker.adapters.tables import metadata
 from sync_worker.config import load_settings
@@ -21,8 +22,6 @@ from sync_worker.connector.fields import default_field
 from sync_worker.embedded_redis import EmbeddedRedis
 from sync_worker.model import EntityRef, Site
 from sync_worker.wiring import Wiring
-from webhook_gateway.app import GatewayConfig, create_app
-from webhook_gateway.wix import load_public_keys
 
 VISITOR = {"identityType": "MEMBER", "memberId": "visitor"}
 
@@ -96,17 +95,7 @@ def bench(tmp_path: Path, redis: Redis, redis_server: EmbeddedRedis) -> Iterator
         wiring = Wiring(load_settings(settings), settings)
         bench = Bench(box, wiring)
         ledger = SqlLedger(wiring.ledger.engine)
-        gateway = create_app(
-            GatewayConfig(
-                wix_keys=load_public_keys(box.wix.public_key),
-                wix_app_id=box.wix.app_id,
-                manifests=wiring.manifests,
-                store=ledger.store_all,
-                bell=bench,
-                is_ledger_up=lambda: True,
-            )
-        )
-        served = Served(gateway, 0)
+        served = serve_door(wiring, bench, box, ledger.store_all)
         box.send_webhooks_to(served.url)
         yield bench
         served.stop()
