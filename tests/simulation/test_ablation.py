@@ -188,13 +188,7 @@ def created_then_crashed_then_deleted() -> World:
 def work_until(world: World, is_done: Callable[[], bool]) -> None:
     """Then the workers die."""
     while not is_done():
-        if world.webhooks:
-            world.deliver(0)
-        if world.queue:
-            world.start_worker(world.queue.pop(0))
-        if world.workers:
-            world.step_worker(0)
-        else:
+        if not world.step_in_order():
             world.now += 30.0
             world.queue += world.ledger.due(10)
     world.workers.clear()

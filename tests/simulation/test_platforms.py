@@ -208,13 +208,8 @@ def test_review_with_a_persons_words_is_taken_for_ours_without_the_look_at_its_t
 
 def deliver_all(world: World) -> None:
     """Work until only time is left to pass."""
-    while world.webhooks or world.queue or world.workers:
-        if world.webhooks:
-            world.deliver(0)
-        if world.queue:
-            world.start_worker(world.queue.pop(0))
-        if world.workers:
-            world.step_worker(0)
+    while world.step_in_order():
+        pass
 
 
 def held_ids(world: World) -> list[int]:

@@ -500,6 +500,18 @@ class World:
             choices.append(self.start_sweep)
         self.random.choice(choices)()
 
+    def step_in_order(self) -> bool:
+        """The next thing happens, without chance. False if only time is left to pass."""
+        if not (self.webhooks or self.queue or self.workers):
+            return False
+        if self.webhooks:
+            self.deliver(0)
+        if self.queue:
+            self.start_worker(self.queue.pop(0))
+        if self.workers:
+            self.step_worker(0)
+        return True
+
     def _let_time_pass(self) -> None:
         self.now += self.random.choice((0.01, 0.5, 3.0))
         self.show()
