@@ -84,7 +84,7 @@ def make_gateway(store: Store, bell: Rings, **changes: object) -> FlaskClient:
         store=store,
         bell=bell,
         max_body_bytes=LIMIT,
-        **({"is_ledger_up": lambda: True} | changes),  # type: ignore[arg-type]
+        **({"is_ledger_up": lambda: True} | changes),  # type: ignore[arg-type]  # as one dict
     )
     return create_app(config).test_client()
 

@@ -160,5 +160,5 @@ def test_rings_of_many_threads_are_all_heard_once(broker: EmbeddedRedis) -> None
         list(pool.map(lambda number: bell.ring([2 * number, 2 * number + 1]), range(50)))
     bell.close()
     with Redis.from_url(broker.url) as redis:
-        heard = [str(message["headers"]["argsrepr"]) for message in messages(redis)]  # type: ignore[index]
+        heard = [str(message["headers"]["argsrepr"]) for message in messages(redis)]  # type: ignore[index]  # JSON
     assert sorted(heard) == sorted(f"[{number}]" for number in range(100))
