@@ -12,7 +12,7 @@ from sync_worker.ports import Closing, Commit, Run
 from sync_worker.scale import FieldMap
 from sync_worker.slot_write import MAIN_FIELD, SlotWrite, slot_write
 from sync_worker.story import lines_of_rest
-from sync_worker.view import View
+from sync_worker.view import SUPERSEDED, View
 from sync_worker.writing import MERGED, SHADOWED, Writing
 
 UNSUPPORTED = "unsupported"
@@ -221,8 +221,10 @@ class LinkRun:
     def _closings(self, hold_reason: str) -> dict[int, Closing]:
         done = Closing(InboxState.DONE, "synced" if self.writing.count else "in_step")
         open_ids = {delivery.id for delivery in self.run.deliveries} - self.view.closings.keys()
+        # What a read had shown already is kept back with the delivery that tells it, or nothing would look again.
+        tells = open_ids | {one for one, closing in self.view.closings.items() if closing == SUPERSEDED}
         # A hold must be visible: if no delivery in hand is open for it, the newest one carries it.
         newest = {max(delivery.id for delivery in self.run.deliveries)} if self.run.deliveries else set()
-        held_ids = {one for one in open_ids if self.view.told.get(one) in self.stuck} or open_ids or newest
+        held_ids = {one for one in tells if self.view.told.get(one) in self.stuck} or open_ids or newest
         closings = dict(self.view.closings) | dict.fromkeys(open_ids, done)
         return closings | dict.fromkeys(held_ids if hold_reason else (), Closing(InboxState.HELD, hold_reason))

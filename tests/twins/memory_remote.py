@@ -421,19 +421,20 @@ class MemoryPeople:
 
     def by_email(self, email: str) -> Contact | None:
         self.calls["by_email"] += 1
-        wanted = email.casefold()
-        for contact in self.contacts.values():
-            if wanted in (contact.email, *self.aliases.get(contact.contact_id, ())):
-                return replace(contact, email=wanted)
-        return None
+        wanted = normalise_email(email)
+        return next(iter(self._by_address([wanted]).get(wanted, ())), None)
 
     def matches(self, emails: Sequence[str]) -> Mapping[str, Sequence[Contact]]:
         self.calls["matches"] += 1
-        wanted = set(map(normalise_email, emails))
+        return self._by_address([normalise_email(email) for email in emails])
+
+    def _by_address(self, wanted: Sequence[str]) -> dict[str, list[Contact]]:
+        """Also by the addresses of those who were merged into a contact: it has them all."""
         found: dict[str, list[Contact]] = {}
         for contact in self.contacts.values():
-            if contact.email in wanted:
-                found.setdefault(contact.email, []).append(contact)
+            for email in (contact.email, *self.aliases.get(contact.contact_id, ())):
+                if email is not None and email in wanted:
+                    found.setdefault(email, []).append(replace(contact, email=email))
         return found
 
     def by_id(self, contact_id: str) -> Contact | None:
