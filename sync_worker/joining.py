@@ -16,13 +16,16 @@ BUSY_SECONDS = 1.0
 def join_links(ledger: Ledger, link_id: int, key: RatingKey) -> int:
     """Bring a link to ``key``; returns the link that has it now.
 
-    Raises Transient: somebody is at one of the links, or a write of the other one has to be settled first.
+    Raises Transient: somebody is at one of the links, a write of the other one has to be settled first, or the link
+    is not one of this person's any more.
     """
     target_id = ledger.link_id(key)
     runs: dict[int, Run] = {}
     try:
         for one in sorted({link_id} if target_id is None else {link_id, target_id}):
             runs[one] = _leased(ledger, one)
+        if key.contact_id not in (runs[link_id].merged_into, runs[link_id].link.key.contact_id):
+            raise Transient("the link was erased, or its contact merged again, just now", retry_after=BUSY_SECONDS)
         if any(run.intent is not None for run in runs.values()):
             raise Transient("a write of unknown outcome comes first", retry_after=BUSY_SECONDS)
         ledger.join(runs[link_id].lease, None if target_id is None else runs[target_id].lease, key.contact_id)

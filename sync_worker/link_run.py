@@ -44,8 +44,6 @@ class LinkRun:
             self.writing.settle(self.run.intent)
         for delivery in self.run.deliveries:
             self.view.hear(delivery)
-        for slot, record in self.view.losers.values():
-            self.writing.remove_beside(slot, record, Delete(slot.side, MERGED))
 
     def come_to_rest(self) -> str:
         """Plan and write until nothing is left to do."""
@@ -59,6 +57,7 @@ class LinkRun:
 
     def _come_to_rest(self) -> str:
         for _ in range(ROUNDS):
+            self._remove_losers()
             actions = self.plan()
             write = self.next_write(actions)
             behind = self.view.shadowed_left() if self.view.erases and write is None else []
@@ -71,6 +70,14 @@ class LinkRun:
             elif (outcome := self.finish(actions)) is not None:
                 return outcome
         raise Transient("the link did not settle in one run")
+
+    def _remove_losers(self) -> None:
+        """Whatever showed them: a delivery, or a write that the remote refused for their sake."""
+        if self.view.losers:
+            self.writing.save()
+        while self.view.losers:
+            _, (slot, record) = self.view.losers.popitem()
+            self.writing.remove_beside(slot, record, Delete(slot.side, MERGED))
 
     def _refuse_if_stopped(self) -> None:
         if not self.run.site.is_at_work:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from sync_worker.listing import record_listed
-from sync_worker.model import Delivery, HistoryEntry, Intent, Known, Operation, Record, Side
+from sync_worker.model import Base, Delivery, HistoryEntry, Intent, Known, Operation, Record, Side
 from sync_worker.ports import Ledger
 from sync_worker.scale import OffScale
 from sync_worker.sight import seen
@@ -205,7 +205,17 @@ class Settlement:
         return delivery, record_listed(payload) or self.view.remote(side).record_in(payload)
 
     def _as_shown(self, record: Record) -> Settled:
-        return Settled(self._known(record), self._values(record))
+        known = self._known(record)
+        if known.revision is not None and self._tells_more(record):
+            known = replace(known, revision=0)  # what tells of this revision is still news
+        return Settled(known, self._values(record))
+
+    def _tells_more(self, record: Record) -> bool:
+        """It shows values that we neither wrote nor knew: somebody made the very record that we wanted to make."""
+        slot, bases = self.intent.slot, self.view.run.link.bases
+        shown = seen(slot, record, self.view.fields.values(), "read").values
+        others = ((name, value) for name, value in shown.items() if name not in self.intent.targets)
+        return any(value != bases.get(name, Base()).on(slot.side) for name, value in others)
 
     def _known(self, record: Record) -> Known:
         return Known(record.remote_id, record.revision, record.sequence, record.state, record.raw)

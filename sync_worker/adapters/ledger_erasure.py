@@ -133,7 +133,10 @@ class ErasureLedger(KeyLedger):
         connection.execute(listed.delete().where(listed.c.run_id.in_(runs), which))
 
     def _forget_rater(self, connection: Connection, site_id: int, link_id: int) -> None:
-        """The link is nobody's now; with the last rating of a person the addresses go too."""
+        """The link is nobody's now; with the last rating of a person the addresses go too.
+
+        Not while the whole person is erased: by the addresses ``erase_contact`` finds the deliveries that name them.
+        """
         contact_id = connection.execute(select(link.c.contact_id).where(link.c.id == link_id)).scalar_one()
         others = [one for one in self._links_of(connection, site_id, contact_id) if one != link_id]
         family = self._family(connection, site_id, self._lives_as(connection, site_id, contact_id))
@@ -145,6 +148,8 @@ class ErasureLedger(KeyLedger):
             "shadowed": [],
         }
         connection.execute(update(link).where(link.c.id == link_id).values(nobody))
+        if self._is_erased(connection, site_id, contact_id):
+            return
         lives = (link.c.id.in_(others)) & (link.c.state != str(LinkState.BURIED))
         if connection.execute(select(link.c.id).where(lives).limit(1)).first() is None:
             self._forget_addresses(connection, site_id, family)

@@ -473,7 +473,8 @@ class MemoryLedger:
         others = [self.links[one].link for one in self.links_of(site_id, link.key.contact_id) if one != link.id]
         self._rekey(row, replace(link.key, contact_id=f"erased-{link.id}"))
         row.link = replace(row.link, records={}, bases={}, state=LinkState.BURIED, writes=(), shadowed=frozenset())
-        if all(one.state is LinkState.BURIED for one in others):
+        is_whole = self.is_erased(link.key)
+        if not is_whole and all(one.state is LinkState.BURIED for one in others):
             self._forget_addresses(site_id, family)
 
     def _forget_addresses(self, site_id: int, family: Sequence[str]) -> None:
