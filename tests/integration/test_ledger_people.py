@@ -10,6 +10,7 @@ import pytest
 
 from sync_worker.errors import LeaseLost, Transient
 from sync_worker.hold_keys import address_grave, contact_grave, email_hold_key
+from sync_worker.joining import join_links
 from sync_worker.model import (
     Base,
     Buried,
@@ -171,6 +172,17 @@ def test_link_is_not_rekeyed_over_one_that_came_meanwhile(ground: Ground) -> Non
         ground.ledger.join(bob.lease, None, ADA.contact_id)
 
 
+def test_link_that_was_erased_before_its_turn_is_not_joined(ground: Ground) -> None:
+    run = a_link(ground, BOB, 1)
+    ground.ledger.save_contact(ground.site_id, ADA)
+    merge(ground, BOB, ADA)
+    erase(ground, run)
+    with pytest.raises(Transient):
+        join_links(ground.ledger, run.link.id, key_of(ground, ADA))
+    assert ground.ledger.link_id(key_of(ground, ADA)) is None
+    assert ground.ledger.links_of(ground.site_id, ADA.contact_id) == []
+
+
 # -- privacy
 
 
@@ -221,6 +233,18 @@ def test_address_stays_while_another_rating_of_the_person_lives(ground: Ground) 
     ground.ledger.attach(ground.stored(5), key)
     erase(ground, run)
     assert ground.ledger.contact(ground.site_id, contact_id=BOB.contact_id) == BOB
+
+
+def test_echo_that_no_link_knows_goes_with_the_person_whose_address_it_names(ground: Ground) -> None:
+    run = a_link(ground, BOB, 1)
+    echo = ground.stored(5, remote_id="e5", side=Side.EXTERNAL, source="own-service", payload={"who": BOB.email})
+    ground.ledger.close(echo, Closing(InboxState.SUPPRESSED, "intent"))
+    asked = ground.stored(4, change="contact_deleted", remote_id=BOB.contact_id, privacy=True)
+    assert ground.ledger.hint_erasure(ground.site_id, BOB.contact_id, asked) == [run.link.id]
+    erase(ground, run)
+    ground.ledger.erase_contact(ground.site_id, BOB.contact_id, asked)
+    left = ground.ledger.everything()
+    assert [word for word in (BOB.email, BOB.contact_id, "'e5'") if str(word) in left] == []
 
 
 def test_erased_person_is_in_no_mapping_and_no_delivery(ground: Ground) -> None:
