@@ -24,6 +24,11 @@ structlog.configure(
 )  # tests read states, not logs
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """For ``-n auto``: one more than there are processors, since many tests wait for processes."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """URL of a real PostgreSQL server, with its database ``postgres``."""

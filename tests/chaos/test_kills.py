@@ -19,7 +19,7 @@ from tests.chaos.conftest import Measured, on
 from tests.chaos.strikes import wipe
 from tests.end_to_end.conftest import StageMaker
 
-pytestmark = [pytest.mark.chaos, pytest.mark.alone, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(400)]
 
 RATINGS = 1250  # each is an event and its echo
 FAULTS = 16
@@ -137,6 +137,7 @@ class Trap:
         self._let_go.set()
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(2, 10))])
 @on(short="sqlite")
 def test_worker_killed_before_or_after_its_remote_write_leaves_exactly_one_write(
