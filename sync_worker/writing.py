@@ -206,8 +206,8 @@ class Writing:
         if self.view.sights[slot].remote_id is None:
             raise Transient("the remote says duplicate but does not show the record yet")
 
-    def _abandon(self) -> None:
-        self.keeper.commit(Commit(intent_state=IntentState.ABANDONED))
+    def _abandon(self, history: Sequence[HistoryEntry] = ()) -> None:
+        self.keeper.commit(Commit(intent_state=IntentState.ABANDONED, history=history))
 
     # -- a record for which another one of the same person stands
 
@@ -261,7 +261,7 @@ class Writing:
         settled = Settlement(self.view, self.ledger, intent).settle()
         if settled is None:
             self._wait_for(intent)
-            self._abandon()
+            self._abandon(self.view.take_history())  # what it may have covered: nothing looks again
             return
         if _is_beside(intent):
             self._remember_beside(intent)
