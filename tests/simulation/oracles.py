@@ -258,12 +258,13 @@ def remembered_after_erasure(world: World) -> Iterator[str]:
 def resurrected(world: World) -> Iterator[str]:
     """I9: what a person deleted while both sides were in step stays deleted until somebody rates anew."""
     for side, remote_ids in world.deleted_in_step.items():
-        for remote_id, (key, act) in remote_ids.items():
+        for remote_id, (key, act, attributes) in remote_ids.items():
             entity, person = world.entities[key[0]][0], next(one for one in world.persons if one.contact_id == key[1])
             # After a merge somebody else's rating may have taken the place; an erased person's may be left outside.
             if world.is_held(entity, person) or len(world.aliases(person)) > 1 or person in world.erased:
                 continue
-            if world.last_act.get(key) == act and any(live_records(world, key)) and side not in world.disbelieved:
+            lives = any(attributes & world.attributes_of(record) for record in live_records(world, key))
+            if lives and world.last_act.get(key) == act and side not in world.disbelieved:
                 yield f"I9 {key} lives although {remote_id} was deleted on {side} while both sides were in step"
 
 

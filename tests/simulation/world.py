@@ -7,7 +7,7 @@ worker, pause it beyond its lease, or lose a message. All choices come from one 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -169,7 +169,8 @@ class World:
         self.merged: list[tuple[Person, Person]] = []
         self.erased: list[Person] = []
         self.shadowed: set[str] = set()  # every record that a run ever found to stand behind another one
-        self.deleted_in_step: dict[Side, dict[str, tuple[tuple[int, str], int]]] = {side: {} for side in Side}
+        # By remote id: the key, the number of the act, and the attributes that went.
+        self.deleted_in_step: dict[Side, dict[str, tuple[tuple[int, str], int, Set[str]]]] = {side: {} for side in Side}
         self.ledger: Any = make_ledger(lambda: self.now)
         self.site: Site = self.ledger.add_site("instance-1", "own-service", options.policy, options.fields)
         self.people = MemoryPeople()
@@ -329,7 +330,12 @@ class World:
             and has_revisions
             and self.ledger.was_in_step(self.site.id, event.side, record, self._partner(event))
         ):
-            self.deleted_in_step[event.side][record.remote_id] = (key, self.acts)
+            self.deleted_in_step[event.side][record.remote_id] = (key, self.acts, self.attributes_of(record))
+
+    def attributes_of(self, record: Record) -> Set[str]:
+        """The mapped ones that a record of either side carries."""
+        fields = self.options.fields
+        return {one.attribute for one in fields if record.values.keys() & {one.attribute, one.external_field}}
 
     def _partner(self, event: RemoteEvent) -> list[Record]:
         """The live records of the same person and entity on the other side."""
