@@ -60,6 +60,7 @@ class Settlement:
         if record is not None:
             if is_on_file:
                 self.view.take(slot, record)
+            self._note_unknown(self._values(record))  # a worker that stood still may send it yet
             return None
         if is_on_file:
             self.view.lose(slot)
@@ -73,7 +74,7 @@ class Settlement:
             return self._landed(record)
         self.view.lose(self.intent.slot)
         if (settled := self._landed_and_gone(remote_id)) is None:
-            self._note_unknown()
+            self._note_unknown(self.intent.befores)
         return settled
 
     def _settle_create(self) -> Settled | None:
@@ -90,8 +91,8 @@ class Settlement:
         echo = self._echo(remote_id)
         return Settled(self._known(echo), self._values(echo), is_gone=True) if echo is not None else None
 
-    def _note_unknown(self) -> None:
-        """Nothing tells whether the write landed: what it may have covered goes into the history."""
+    def _note_unknown(self, befores: Mapping[str, Decimal | None]) -> None:
+        """Nothing tells whether the write landed, or will: what it may cover goes into the history."""
         self.view.history += [
             HistoryEntry(
                 "unknown",
@@ -102,7 +103,7 @@ class Settlement:
                 remote_id=self.intent.remote_id or "",
                 intent_id=self.intent.id,
             )
-            for name, before in self.intent.befores.items()
+            for name, before in befores.items()
         ]
 
     def _get(self, remote_id: str) -> Record | None:
@@ -140,7 +141,7 @@ class Settlement:
             return self._as_shown(record)
         echo = self._echo(record.remote_id)
         if echo is None:
-            self._note_unknown()
+            self._note_unknown(self.intent.befores)
             self._note_covered(record.remote_id, range(first, record.revision))
             return None
         return self._as_shown(echo)
