@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import getpass
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -32,6 +34,14 @@ FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_
 def the_site(name: str | None) -> Site:
     """The site that --site names. Raises Misconfigured."""
     return wiring().admin.find_site(name)
+
+
+def user_name() -> str:
+    """Whoever gives the command, for the history; behind sudo the one who asked for it."""
+    try:
+        return os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        return f"user {os.getuid()}"
 
 
 def print_json(value: Any) -> None:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sync_worker.adapters.ledger_held import DeliveryStory, HeldDelivery, HeldFilter, HistoryLine
-from sync_worker.cli_common import JSON, SITE, STAMP, Moment, print_json, the_site
+from sync_worker.cli_common import JSON, SITE, STAMP, Moment, print_json, the_site, user_name
 from sync_worker.errors import SyncError
 from sync_worker.model import Link, Person, Record, Side
 from sync_worker.wiring import wiring
@@ -199,7 +199,7 @@ def release(
     """
     which = _filter(reason, side, site_name, since, deliveries)
     _refuse_all(which)
-    _tell("released", deliveries, wiring().admin.release(which), as_json)
+    _tell("released", deliveries, wiring().admin.release(which, user_name()), as_json)
 
 
 @held.command()
@@ -228,7 +228,7 @@ def drop(
     _refuse_all(which)
     if not why.strip():
         raise click.UsageError("--why is empty; say it for whoever reads the history")
-    _tell("dropped", deliveries, wiring().admin.drop(which, why.strip()), as_json)
+    _tell("dropped", deliveries, wiring().admin.drop(which, why.strip(), user_name()), as_json)
 
 
 @click.command()
@@ -244,7 +244,7 @@ def replay(deliveries: Sequence[int], reason: str | None, as_json: bool) -> None
     if bool(deliveries) == bool(reason):
         raise click.UsageError("say which: numbers of deliveries, or --reason REASON")
     admin = wiring().admin
-    released = admin.release(HeldFilter(reason)) if reason else admin.release_held(None, inbox_ids=deliveries)
+    released = admin.release(HeldFilter(reason), user_name()) if reason else admin.replay(deliveries, user_name())
     _tell("replayed", deliveries, released, as_json)
 
 

@@ -14,7 +14,7 @@ import click
 from rich.console import Console
 
 from sync_worker.adapters.ledger_held import HeldFilter
-from sync_worker.cli_common import JSON, SITE
+from sync_worker.cli_common import JSON, SITE, user_name
 from sync_worker.cli_reconcile_show import Show, Stopped, Summary
 from sync_worker.errors import LeaseLost, Misconfigured, SyncError
 from sync_worker.logs import set_up_logs
@@ -70,7 +70,7 @@ def reconcile(
         raise Misconfigured("nobody can be asked here: add --yes, or look first with --dry-run")
     if allow_deletes is not None and not dry_run:
         parts.runs.allow_deletes(site.id, allow_deletes)
-        parts.admin.release(HeldFilter(reason="delete_brake", site=site))
+        parts.admin.release(HeldFilter(reason="delete_brake", site=site), user_name())
     sweep = _begin(parts.runs, site, RunKind.DRY_RUN if dry_run else RunKind.SWEEP)
     show = Show(Console(stderr=True), as_json=as_json, actions=actions)
     with show.progress, _stoppable(show):

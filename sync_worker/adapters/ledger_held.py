@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, and_, or_, select, update
 
-from sync_worker.adapters.ledger_inbox import InboxLedger
+from sync_worker.adapters.ledger_inbox import OPEN, InboxLedger
 from sync_worker.adapters.ledger_rows import to_contact, to_delivery, to_entity, to_history, to_link
 from sync_worker.adapters.tables import contact_map, entity_map, history, inbox, link, link_value
 from sync_worker.model import Contact, Delivery, Entity, HistoryEntry, InboxState, Link, Side, Site
@@ -76,12 +76,27 @@ class HeldLedger(InboxLedger):
         with self._transactions.read() as connection:
             return [_held(row) for row in connection.execute(found)]
 
-    def release(self, which: HeldFilter) -> list[int]:
-        """Put what is held back to work, to be compared with both sides as they are now."""
-        with self._transactions.write() as connection:
-            return self._release_rows(connection, self._is_held(which))
+    def release(self, which: HeldFilter, by: str = "") -> list[int]:
+        """Put what is held back to work, to be compared with both sides as they are now.
 
-    def drop(self, which: HeldFilter, why: str) -> list[int]:
+        ``by``: the person who asks, for the history.
+        """
+        with self._transactions.write() as connection:
+            return self._put_back(connection, self._is_held(which), by)
+
+    def replay(self, inbox_ids: Sequence[int], by: str = "") -> list[int]:
+        """The same for deliveries by number, held or ended; those on their way stay as they are."""
+        with self._transactions.write() as connection:
+            return self._put_back(connection, inbox.c.id.in_(inbox_ids) & inbox.c.state.not_in(OPEN), by)
+
+    def _put_back(self, connection: Connection, which: Any, by: str) -> list[int]:
+        rows: Sequence[Any] = connection.execute(select(inbox).where(which).order_by(inbox.c.id)).all()
+        released = self._release_rows(connection, which)
+        rows = [row for row in rows if row.id in released]  # another person may have been quicker with some
+        self._note(connection, rows, "replay", lambda row: f"{row.reason or row.state}, by {by or 'somebody'}")
+        return released
+
+    def drop(self, which: HeldFilter, why: str, by: str = "") -> list[int]:
         """End what is held, for good, with a person's reason in the history. A later change plans anew."""
         with self._transactions.write() as connection:
             rows = connection.execute(select(inbox).where(self._is_held(which)).order_by(inbox.c.id)).all()
@@ -89,26 +104,28 @@ class HeldLedger(InboxLedger):
             for start in range(0, len(rows), KEYS_AT_ONCE):
                 part = [row.id for row in rows[start : start + KEYS_AT_ONCE]]
                 connection.execute(update(inbox).where(inbox.c.id.in_(part)).values(**ended))
-            notes = [note for row in rows if (note := self._drop_note(connection, row, why)) is not None]
-            if notes:
-                connection.execute(history.insert(), notes)
+            self._note(connection, rows, "drop", lambda row: f"{row.reason}: {why}, by {by or 'somebody'}")
         return [row.id for row in rows]
 
-    def _drop_note(self, connection: Connection, row: Any, why: str) -> dict[str, Any] | None:
-        """A line for the history; a delivery whose site nobody added has none."""
-        site = self._site_by_source(connection, Side(row.side), row.source)
-        if site is None:
-            return None
-        return {
-            "site_id": site.id,
-            "link_id": row.link_id,
-            "at": connection.execute(select(self._now)).scalar_one(),
-            "what": "drop",
-            "side": row.side,
-            "reason": f"{row.reason}: {why}",
-            "remote_id": row.remote_id,
-            "inbox_id": row.id,
-        }
+    def _note(self, connection: Connection, rows: Sequence[Any], what: str, words: Callable[[Any], str]) -> None:
+        """A line of the history for each; a delivery whose site nobody added has none."""
+        now = connection.execute(select(self._now)).scalar_one()
+        notes = [
+            {
+                "site_id": site.id,
+                "link_id": row.link_id,
+                "at": now,
+                "what": what,
+                "side": row.side,
+                "reason": words(row),
+                "remote_id": row.remote_id,
+                "inbox_id": row.id,
+            }
+            for row in rows
+            if (site := self._site_by_source(connection, Side(row.side), row.source)) is not None
+        ]
+        if notes:
+            connection.execute(history.insert(), notes)
 
     def _is_held(self, which: HeldFilter) -> Any:
         parts: list[Any] = [inbox.c.state == str(InboxState.HELD)]

@@ -141,8 +141,11 @@ PROMISES = (
     ),
     Promise(
         16,
-        "Everything held can be seen and replayed, and pressing twice is safe.",
-        (CHAOS + "replay.py::test_twenty_held_deliveries_replayed_twice_at_once_and_once_more_have_one_effect_each",),
+        "Everything held can be seen and replayed, pressing twice is safe, and the history says who did it and when.",
+        (
+            CHAOS + "replay.py::test_twenty_held_deliveries_replayed_twice_at_once_and_once_more_have_one_effect_each",
+            "tests/integration/test_held.py::test_who_replayed_what_and_when_is_in_the_history_once",
+        ),
     ),
     Promise(
         17,

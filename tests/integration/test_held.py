@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from redis import Redis
 
 from sandbox.server import Sandbox, SandboxOptions
+from sync_worker.cli_common import user_name
 from sync_worker.config import load_settings
 from sync_worker.embedded_redis import EmbeddedRedis
 from sync_worker.model import NewDelivery, Side
@@ -67,9 +69,19 @@ def test_dropped_delivery_is_over_and_its_reason_is_in_the_history(site: Shell) 
     assert held(site) == [second]
     assert json.loads(site.good("status", "--json"))["deliveries"] == {"done": 1, "held": 1}
     (line,) = json.loads(site.good("history", "rating-1", "--json"))
-    assert (line["what"], line["reason"]) == ("drop", "anonymous_visitor: visitors stay on Wix")
+    assert (line["what"], line["reason"]) == ("drop", f"anonymous_visitor: visitors stay on Wix, by {user_name()}")
     assert line["inbox_id"] == first
     assert json.loads(site.good("replay", str(first), "--json"))["replayed"] == [first], "a dropped one can be replayed"
+
+
+def test_who_replayed_what_and_when_is_in_the_history_once(site: Shell) -> None:
+    site.environ["SUDO_USER"] = "grace"
+    first = hold(site, "refused", 1)
+    for _ in range(2):
+        site.run("replay", str(first))
+    (line,) = json.loads(site.good("history", "rating-1", "--json"))
+    assert (line["what"], line["reason"], line["inbox_id"]) == ("replay", "refused, by grace", first)
+    assert time.time() - 60 < datetime.fromisoformat(line["at"]).timestamp() <= time.time()
 
 
 @pytest.fixture
