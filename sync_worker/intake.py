@@ -10,7 +10,7 @@ from sync_worker.engine import Engine
 from sync_worker.errors import Held, Misconfigured, Permanent, RateLimited, Transient
 from sync_worker.model import Delivery, InboxState, RatingKey, Site
 from sync_worker.people_changes import PeopleChanges
-from sync_worker.ports import RATE_LIMITED, Bell, Clock, Closing, Connection, Guard, Ledger, Sites
+from sync_worker.ports import ERASED, RATE_LIMITED, Bell, Clock, Closing, Connection, Guard, Ledger, Sites
 from sync_worker.resolve import Resolver
 from sync_worker.site_changes import SiteChanges
 
@@ -80,6 +80,8 @@ class Intake:
         key = Resolver(self.ledger, self.connect(site), site).key_of(delivery)
         if isinstance(key, RatingKey):
             return self.engine.sync_delivery(delivery.id, key)
+        if key == ERASED:
+            self.guard.forget(site.id, delivery.new.side, delivery.new.remote_id)
         self.ledger.close(delivery.id, key)
         return f"{key.state} {key.reason}"
 

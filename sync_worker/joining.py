@@ -20,12 +20,15 @@ def join_links(ledger: Ledger, link_id: int, key: RatingKey) -> int:
     is not one of this person's any more.
     """
     target_id = ledger.link_id(key)
+    if target_id == link_id:
+        return link_id  # another worker has brought it there
     runs: dict[int, Run] = {}
     try:
         for one in sorted({link_id} if target_id is None else {link_id, target_id}):
             runs[one] = _leased(ledger, one)
-        if key.contact_id not in (runs[link_id].merged_into, runs[link_id].link.key.contact_id):
-            raise Transient("the link was erased, or its contact merged again, just now", retry_after=BUSY_SECONDS)
+        target = runs[target_id].link.key if target_id is not None else key
+        if runs[link_id].merged_into != key.contact_id or target != key:
+            raise Transient("a link was erased, or its contact merged again, just now", retry_after=BUSY_SECONDS)
         if any(run.intent is not None for run in runs.values()):
             raise Transient("a write of unknown outcome comes first", retry_after=BUSY_SECONDS)
         ledger.join(runs[link_id].lease, None if target_id is None else runs[target_id].lease, key.contact_id)

@@ -183,6 +183,15 @@ def test_link_that_was_erased_before_its_turn_is_not_joined(ground: Ground) -> N
     assert ground.ledger.links_of(ground.site_id, ADA.contact_id) == []
 
 
+def test_link_that_another_worker_has_joined_already_stays_whole(ground: Ground) -> None:
+    run = a_link(ground, BOB, 1)
+    merge(ground, BOB, ADA)
+    ground.ledger.join(run.lease, None, ADA.contact_id)
+    ground.ledger.release(run.lease)
+    assert join_links(ground.ledger, run.link.id, key_of(ground, ADA)) == run.link.id
+    assert set(ground.ledger.lease(run.link.id).link.records) == {WIX_SLOT, EXTERNAL_SLOT}
+
+
 # -- privacy
 
 
