@@ -183,10 +183,11 @@ def _entities(site: Site) -> None:
 
 def _propose(site: Site) -> None:
     try:
-        wix = read_catalogue(Path(click.prompt("Catalogue of the Wix site (CSV)")))
-        external = read_catalogue(Path(click.prompt("Catalogue of the external system (CSV)")))
+        wix = read_catalogue(click.prompt("Catalogue of the Wix site (CSV)", type=A_FILE))
+        external = read_catalogue(click.prompt("Catalogue of the external system (CSV)", type=A_FILE))
     except BadFile as bad:
         print_problems(bad.problems)
+        click.echo("nothing is mapped yet; mend the file, then: ratings-sync setup")
         return
     proposal = propose_entities(wix, external)
     save_entity_proposal(proposal, site.policy.same_id_namespace, site.policy.same_id_group, PROPOSED)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Connection, Text, bindparam, func, or_, select, type_coerce, update
+from sqlalchemy import Connection, Text, bindparam, false, func, or_, select, type_coerce, update
 
 from sync_worker.adapters.ledger_inbox import DOORBELL_SECONDS, OPEN
 from sync_worker.adapters.ledger_keys import KeyLedger
@@ -102,11 +102,13 @@ class ErasureLedger(KeyLedger):
         ids = {(Side(row.side), row.remote_id) for row in buried} | {(one.side, one.remote_id) for one in change.buried}
         for side, remote_id in sorted(ids):
             self._bury(connection, site_id, Buried(side, remote_id, privacy=True), link_id)
+        of_these = or_(false(), *(self._is_about(connection, site_id, side, remote_id) for side, remote_id in ids))
+        # What came in meanwhile, or is held, and tells of another record finds its way anew.
+        is_held = (inbox.c.link_id == link_id) & (inbox.c.state == str(InboxState.HELD))
+        self._release_rows(connection, is_held & ~of_these)
         is_over = (inbox.c.link_id == link_id) & inbox.c.state.not_in(OPEN)
-        of_these = [self._is_about(connection, site_id, side, remote_id) for side, remote_id in sorted(ids)]
-        self._erase_rows(connection, site_id, or_(is_over, *of_these))
+        self._erase_rows(connection, site_id, or_(is_over, of_these))
         self._erase_listing(connection, site_id, link_id, sorted(ids))
-        # What came in meanwhile tells of another record: it finds its way anew.
         is_new = (inbox.c.link_id == link_id) & inbox.c.state.in_(OPEN)
         connection.execute(update(inbox).where(is_new).values(link_id=None, next_attempt_at=self._now))
         told = {"before": None, "after": None, "loser": None, "remote_id": ""}

@@ -233,6 +233,16 @@ def test_rating_that_came_in_meanwhile_finds_its_way_anew(ground: Ground) -> Non
     assert (delivery.link_id, delivery.new.remote_id) == (None, "w9")
 
 
+def test_held_delivery_of_another_record_finds_its_way_anew(ground: Ground) -> None:
+    run = a_link(ground, BOB, 1)
+    held = ground.stored(9, remote_id="w9")
+    ground.ledger.attach(held, key_of(ground, BOB))
+    ground.ledger.hold([held], "several_records")
+    erase(ground, run)
+    delivery, _ = ground.ledger.open_delivery(held)
+    assert (delivery.link_id, delivery.new.remote_id, delivery.must_read) == (None, "w9", True)
+
+
 def test_address_stays_while_another_rating_of_the_person_lives(ground: Ground) -> None:
     run = a_link(ground, BOB, 1)
     other = ground.ledger.add_entity(

@@ -444,8 +444,10 @@ class MemoryLedger:
             self._link_grave(site_id, Buried(side, remote_id), link.id)
         for one in self.inbox.values():
             new = one.delivery.new
-            is_open = one.delivery.state in OPEN
             is_about = (new.side, new.remote_id) in ids and new.source == self._source(site_id, new.side)
+            if one.delivery.link_id == link.id and one.delivery.state is InboxState.HELD and not is_about:
+                self.release_held(None, inbox_ids=[one.delivery.id])
+            is_open = one.delivery.state in OPEN
             if is_about or (one.delivery.link_id == link.id and not is_open):
                 self._erase_row(one)
             elif one.delivery.link_id == link.id:
