@@ -15,7 +15,7 @@ from rich.console import Console
 
 from sync_worker.adapters.ledger_held import HeldFilter
 from sync_worker.cli_common import JSON, SITE, user_name
-from sync_worker.cli_reconcile_show import Show, Stopped, Summary
+from sync_worker.cli_reconcile_show import HELD_ALREADY, Show, Stopped, Summary
 from sync_worker.errors import LeaseLost, Misconfigured, SyncError
 from sync_worker.logs import set_up_logs
 from sync_worker.model import Site
@@ -133,6 +133,8 @@ def _plan(run: Reconcile, show: Show, direction: str, *, dry: bool) -> Summary:
     plan = Summary(listing=[] if show.actions else None)
     marks = run.runs.count_marks(run.sweep)
     plan.outcomes["in_step"] = marks.get(Mark.IN_STEP, 0)
+    if held := marks.get(Mark.HELD, 0):
+        plan.outcomes[HELD_ALREADY], plan.examples[HELD_ALREADY] = held, ["`ratings-sync held` says why"]
     show.begin_planning(marks.get(Mark.OPEN, 0))
     left: list[Finding] = []
     for finding, forecast in run.forecasts():
@@ -149,7 +151,7 @@ def _plan(run: Reconcile, show: Show, direction: str, *, dry: bool) -> Summary:
 
 
 def _is_confirmed(run: Reconcile, show: Show) -> bool:
-    if not show.plan.deeds and not show.plan.outcomes.total() > show.plan.outcomes["in_step"]:
+    if not show.plan.deeds and not show.plan.to_do:
         return True
     show.progress.stop()
     show.print_plan()

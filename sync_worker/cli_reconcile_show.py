@@ -31,6 +31,7 @@ from sync_worker.runs import Finding, Sweep
 from sync_worker.wiring import SWEEP_THREADS
 
 EXAMPLES = 3
+HELD_ALREADY = "held already"  # an outcome of the plan that needs no work
 
 
 class Stopped(Exception):
@@ -45,6 +46,11 @@ class Summary:
     examples: dict[str, list[str]] = field(default_factory=dict)
     deeds: Counter[str] = field(default_factory=Counter)
     listing: list[dict[str, Any]] | None = None
+
+    @property
+    def to_do(self) -> int:
+        """Findings that the engine has to see."""
+        return self.outcomes.total() - self.outcomes["in_step"] - self.outcomes[HELD_ALREADY]
 
     def add(self, finding: Finding, forecast: Forecast) -> None:
         self.outcomes[forecast.outcome] += 1
@@ -151,10 +157,9 @@ class Show:
     def begin_writing(self) -> None:
         if not self.as_json:
             self.print_plan()
-        total = self.plan.outcomes.total() - self.plan.outcomes["in_step"]
-        if total:
+        if self.plan.to_do:
             self.progress.start()
-            self._task = self.progress.add_task("bringing in step", total=total, pace="")
+            self._task = self.progress.add_task("bringing in step", total=self.plan.to_do, pace="")
 
     def step(self, steps: int = 1) -> None:
         if self._task is None or self.progress.disable:

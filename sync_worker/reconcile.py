@@ -168,8 +168,10 @@ class Reconcile:
         if mark is Mark.IN_STEP:
             return Listed(side, record.remote_id, mark)
         key = self._key_of(record, side, known, resolver)
-        if isinstance(key, Closing) or (key is None and (mark is Mark.HIDDEN or known.is_held)):
-            return Listed(side, record.remote_id, Mark.IN_STEP)  # not to cross by policy, or it waits already
+        if key is None and known.is_held:
+            return Listed(side, record.remote_id, Mark.HELD)
+        if isinstance(key, Closing) or (key is None and mark is Mark.HIDDEN):
+            return Listed(side, record.remote_id, Mark.IN_STEP)  # not to cross
         must_read = known.is_buried or not listed_payload(record)
         return Listed(side, record.remote_id, mark, key, record=record, must_read=must_read)
 

@@ -64,12 +64,14 @@ class Sweep:
 class Mark(StrEnum):
     """What became of a listed record.
 
-    ``IN_STEP``: the ledger knows it as it is; ``OPEN``: the engine has to see it; ``HIDDEN``: unpublished and never
-    linked, of interest only beside an open record of its key; ``MISSING``: on file, but twice not listed, and still to
-    be looked for by id; ``LEFT``: outside of the direction asked for; ``DONE``: handed over.
+    ``IN_STEP``: the ledger knows it as it is; ``HELD``: it is held already; ``OPEN``: the engine has to see it;
+    ``HIDDEN``: unpublished and never linked, of interest only beside an open record of its key; ``MISSING``: on file,
+    but twice not listed, and still to be looked for by id; ``LEFT``: outside of the direction asked for; ``DONE``:
+    handed over.
     """
 
     IN_STEP = "in_step"
+    HELD = "held"
     OPEN = "open"
     HIDDEN = "hidden"
     MISSING = "missing"

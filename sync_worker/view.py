@@ -151,8 +151,10 @@ class View:
         """Of a record that is not on file (any more): no news, unless only now we hear that privacy was the reason."""
         new = delivery.new
         grave = self._grave(new.side, new.remote_id)
+        # A delete need not name a revision; what we last saw tells whether an edit came in between.
+        revision = grave.revision if new.revision is None and grave is not None else new.revision
         self.buried[new.side, new.remote_id] = Buried(
-            new.side, new.remote_id, new.revision, new.sequence, privacy=new.privacy
+            new.side, new.remote_id, revision, new.sequence, privacy=new.privacy
         )
         if new.privacy and not (grave is not None and grave.privacy):
             self.erases = True

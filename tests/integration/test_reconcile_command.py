@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -136,6 +137,7 @@ def test_confirmed_plan_is_carried_out_with_bars_that_show_rate_and_time_left(si
     assert "written: 6 × create on external, 5 × create on wix" in seen.text
     again = sides.at_terminal({})
     assert "nothing to write on either side" in again.text
+    assert re.search(r"held already +1 ", again.text)
     assert "Go on?" not in again.text
 
 
