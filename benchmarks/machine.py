@@ -111,6 +111,12 @@ def memory_of(pid: int, name: str) -> Memory:
     return Memory(name, kilobytes["Rss"] / 1024, kilobytes["Pss"] / 1024)
 
 
+def processor_seconds_of(pid: int) -> float:
+    """What all threads of a process have worked since it began. Raises OSError for one that has ended."""
+    after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def children_of(pid: int) -> list[int]:
     """Of a process that has one thread, as gunicorn's master and PostgreSQL's postmaster have."""
     return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

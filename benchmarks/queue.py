@@ -5,17 +5,21 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from celery import Celery
 from redis import Redis
+from sqlalchemy import Engine, select
 
 from benchmarks.ground import Ground
+from benchmarks.machine import processor_seconds_of
 from sync_worker.adapters.ledger import SqlLedger
 from sync_worker.adapters.ledger_admin import LedgerAdmin
 from sync_worker.adapters.sql_engine import open_engine
+from sync_worker.adapters.tables import inbox, link
 from sync_worker.migrations.upgrade import upgrade
 from sync_worker.model import Contact, EntityRef, NewDelivery, Side
 from sync_worker.processes import Child
@@ -28,6 +32,7 @@ STARS = FieldMap(
 PREFIX = "ratings-sync:"
 COUNTED_SHARE = 0.9  # of the messages: while the first tenth goes, slots fill and connections open
 END_SECONDS = 600.0
+LATE_SECONDS = 10.0  # the sweeper's time for the few that found the budget's bucket empty
 
 
 def store(at: Ground, connector: str, count: int) -> list[int]:
@@ -60,6 +65,41 @@ def _rating(instance: str, number: int) -> NewDelivery:
     return NewDelivery(Side.WIX, instance, f"event-{number}", "upsert", str(rating["id"]), payload, 1)
 
 
+def check_that_all_crossed(at: Ground, ids: Sequence[int], seconds: float = LATE_SECONDS) -> None:
+    """A rate of ratings that failed would be no rate. Raises RuntimeError unless all are across within this time.
+
+    A rating is across when its delivery is done and its link has the external record on file.
+    """
+    until = time.monotonic() + seconds
+    engine = open_engine(at.database_url)
+    try:
+        while missed := _not_across(engine, ids):
+            if time.monotonic() > until:
+                words = ", ".join(f"{count} {how}" for how, count in missed.most_common(5))
+                raise RuntimeError(f"{missed.total()} of {len(ids)} ratings have not crossed: {words}")
+            time.sleep(0.1)
+    finally:
+        engine.dispose()
+
+
+def _not_across(engine: Engine, ids: Sequence[int]) -> Counter[str]:
+    """How the deliveries ended that brought nothing across."""
+    found = select(inbox.c.id, inbox.c.state, inbox.c.reason, link.c.external_id)
+    found = found.outerjoin(link, link.c.id == inbox.c.link_id).where(inbox.c.id.between(min(ids), max(ids)))
+    with engine.connect() as connection:
+        rows = {row.id: row for row in connection.execute(found)}
+    are_across = {row.id for row in rows.values() if row.state == "done" and row.external_id is not None}
+    return Counter(f"{rows[one].state} {rows[one].reason}".strip() for one in ids if one not in are_across)
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """``cpu_ms``: processor time of the worker process for each message."""
+
+    each_second: float
+    cpu_ms: float
+
+
 @dataclass(frozen=True)
 class Queue:
     """The queue of a worker that runs. Every round is drained to its end."""
@@ -68,8 +108,8 @@ class Queue:
     worker: Child
     lines: Sequence[str]
 
-    def drain(self, task: str, ids: Sequence[int]) -> float:
-        """Messages a second, from the first tenth to the last. The worker is frozen while the queue fills.
+    def drain(self, task: str, ids: Sequence[int]) -> Drained:
+        """From the first tenth to the last. The worker is frozen while the queue fills.
 
         Raises RuntimeError with the worker's last lines if it does not get through.
         """
@@ -82,9 +122,12 @@ class Queue:
                 os.kill(self.worker.process.pid, signal.SIGCONT)
             counted = int(len(ids) * COUNTED_SHARE)
             self._wait_for(redis, counted)
-            started, left = time.monotonic(), self._left(redis)
+            started, worked, left = time.monotonic(), self._worked(), self._left(redis)
             self._wait_for(redis, 0)
-            return left / (time.monotonic() - started)
+            return Drained(left / (time.monotonic() - started), (self._worked() - worked) / left * 1000)
+
+    def _worked(self) -> float:
+        return processor_seconds_of(self.worker.process.pid)
 
     def _send(self, task: str, ids: Sequence[int]) -> None:
         producer = Celery("benchmarks", broker=self.at.redis.url, set_as_current=False)

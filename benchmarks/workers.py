@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from benchmarks.ground import Ground, ground, raised_budgets
 from benchmarks.machine import memory_of
-from benchmarks.queue import Queue, store
+from benchmarks.queue import Queue, check_that_all_crossed, store
 from sandbox.server import Sandbox, SandboxOptions
 from sync_worker.processes import QUIET, Processes
 
@@ -36,12 +36,17 @@ QUICK = Size(("sqlite",), (4,), (0, 20), (4,), (20,), 40)
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Ratings a second at one latency of the remotes. ``bound``: slots ÷ latency; ``None`` without a latency."""
+    """Ratings a second at one latency of the remotes. ``bound``: slots ÷ latency; ``None`` without a latency.
+
+    ``cpu_ms``: processor time of the worker for each rating. Python runs one thread at a time, so no more than
+    1,000 ÷ ``cpu_ms`` can cross in a second, whatever the slots.
+    """
 
     latency_ms: int
     count: int
     each_second: float
     bound: float | None
+    cpu_ms: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,7 @@ class Round:
 
 
 def measure(size: Size) -> list[Round]:
-    """Raises RuntimeError if a worker does not get through."""
+    """Raises RuntimeError if a worker does not get through, or a rating has not crossed."""
     rounds = []
     for database in size.databases:
         with ground(database) as at:
@@ -70,13 +75,13 @@ def measure(size: Size) -> list[Round]:
 
 def _in_memory(at: Ground, database: str, slots: int, size: Size) -> Round:
     with _worker(at, "benchmarks.worker_app", slots, CONNECTORS="own-service") as queue:
-        nothing = [queue.drain("benchmarks.nothing", list(range(size.count)))]
+        nothing = [queue.drain("benchmarks.nothing", list(range(size.count))).each_second]
         rates = []
         for latency in size.latencies_ms:
             bound, count = _bound(slots, latency), _count(slots, latency, size)
             ids = store(at, f"memory-{latency}-{slots}", count)
-            rates.append(Rate(latency, count, queue.drain("benchmarks.sync", ids), bound))
-        nothing.append(queue.drain("benchmarks.nothing", list(range(size.count))))
+            rates.append(_rate(queue, "benchmarks.sync", ids, latency, bound))
+        nothing.append(queue.drain("benchmarks.nothing", list(range(size.count))).each_second)
         memory = memory_of(queue.worker.process.pid, "worker").resident
         return Round(database, "memory", slots, rates, memory, sum(nothing) / len(nothing))
 
@@ -92,12 +97,18 @@ def _over_http(at: Ground, database: str, slots: int, size: Size) -> Round:
             for latency, count in zip(size.http_latencies_ms, counts, strict=True):
                 box.reviews.faults.latency_ms = latency
                 some, ids = ids[:count], ids[count:]
-                each_second = queue.drain("sync_worker.tasks.sync_delivery", some)
-                rates.append(Rate(latency, count, each_second, _bound(slots, latency)))
+                bound = _bound(slots, latency)
+                rates.append(_rate(queue, "sync_worker.tasks.sync_delivery", some, latency, bound))
             if len(box.reviews.ratings) != sum(counts):
                 raise RuntimeError(f"{len(box.reviews.ratings)} of {sum(counts)} ratings crossed")
             memory = memory_of(queue.worker.process.pid, "worker").resident
         return Round(database, "HTTP", slots, rates, memory)
+
+
+def _rate(queue: Queue, task: str, ids: Sequence[int], latency: int, bound: float | None) -> Rate:
+    drained = queue.drain(task, ids)
+    check_that_all_crossed(queue.at, ids)
+    return Rate(latency, len(ids), drained.each_second, bound, drained.cpu_ms)
 
 
 def _bound(slots: int, latency_ms: int) -> float | None:

@@ -10,7 +10,9 @@ from benchmarks.ground import BUDGETS
 from benchmarks.report import Bound, Section, Table, at_least, at_most
 from benchmarks.workers import Rate, Round, Size, measure
 
-HEAD = ("remotes", "slots", "latency", "÷ tasks of nothing", "÷ (slots ÷ latency)", "ratings a second", "memory")
+RATIOS = ("÷ tasks of nothing", "÷ (slots ÷ latency)")
+HEAD = ("remotes", "slots", "latency", *RATIOS, "ratings a second", "processor", "memory")
+NOTE = "Processor: the worker's own time for a rating. Memory: what it holds after its rounds."
 
 
 def run(size: Size) -> Section:
@@ -21,7 +23,7 @@ def run(size: Size) -> Section:
         "The workers",
         "Ratings that one worker process brings across in a second, each new, with one remote call. Remotes in memory "
         "answer after their latency: the engine and its ledger. Over HTTP the whole worker runs as in production, "
-        f"against the stand-in review service, which shares the machine and ends each connection. {BUDGETS} A task of "
+        f"against the stand-in review service, which shares the machine. {BUDGETS} A task of "
         "nothing is a Celery task that returns, on the same pool with the same settings, before and after the ratings.",
         [bound for one in rounds for bound in _bounds(one)],
         [_table(database, rounds) for database in size.databases],
@@ -46,7 +48,7 @@ def _bounds(one: Round) -> Iterator[Bound]:
 
 def _table(database: str, rounds: Sequence[Round]) -> Table:
     rows = [_row(one, rate) for one in rounds if one.database == database for rate in one.rates]
-    return Table(HEAD, rows, f"On {database}. Memory: what the process holds after its rounds.")
+    return Table(HEAD, rows, f"On {database}. {NOTE}")
 
 
 def _row(one: Round, rate: Rate) -> Sequence[str]:
@@ -58,6 +60,7 @@ def _row(one: Round, rate: Rate) -> Sequence[str]:
         "–" if nothing is None else f"{rate.each_second / nothing:.2f} of {nothing:,.0f}",
         "–" if rate.bound is None else f"{rate.each_second / rate.bound:.2f} of {rate.bound:,.0f}",
         f"{rate.each_second:,.0f}",
+        f"{rate.cpu_ms:.1f} ms",
         f"{one.memory_mb:.0f} MB",
     )
 

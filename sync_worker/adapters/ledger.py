@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, or_, select, update
+from sqlalchemy import Connection, bindparam, exists, func, literal_column, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from sync_worker.adapters.ledger_inbox import OPEN
@@ -17,12 +17,16 @@ from sync_worker.adapters.ledger_rows import (
     from_history,
     from_intent,
     from_wix,
+    parts_of,
+    to_contact,
     to_delivery,
     to_entity,
     to_intent,
     to_link,
 )
 from sync_worker.adapters.tables import (
+    contact_map,
+    contact_redirect,
     entity_map,
     history,
     inbox,
@@ -59,9 +63,18 @@ class SqlLedger(PeopleLedger):
     # -- a run
 
     def attach(self, inbox_id: int, key: RatingKey) -> Attached:
+        which = {"the_id": inbox_id, "site_id": key.site_id}
         with self._transactions.write() as connection:
-            link_id = self._link_of(connection, key)
-            connection.execute(self._attach, {"the_id": inbox_id, "link_id": link_id, "site_id": key.site_id})
+            link_id = self._known_link(connection, key)
+            row = self._make_link(connection, key, self._new_leased_link) if link_id is None else None
+            if row is not None:
+                mine = {**which, "link_id": row.id}
+                taken = connection.execute(self._attach_and_take, mine).all()
+                if not taken:  # another run has ended it meanwhile
+                    connection.execute(self._attach, mine)
+                return Attached(row.id, self._run(connection, row, taken))
+            link_id = link_id or self._link_of(connection, key)
+            connection.execute(self._attach, {**which, "link_id": link_id})
             return Attached(link_id, self._take_lease(connection, link_id))
 
     def link_of(self, key: RatingKey) -> int:
@@ -69,15 +82,35 @@ class SqlLedger(PeopleLedger):
             return self._link_of(connection, key)
 
     def _link_of(self, connection: Connection, key: RatingKey) -> int:
+        link_id = self._known_link(connection, key)
+        if link_id is not None:
+            return link_id
+        made = self._make_link(connection, key, self._new_link)
+        return self._link_of(connection, key) if made is None else int(made.id)
+
+    def _known_link(self, connection: Connection, key: RatingKey) -> int | None:
         which = {"the_site": key.site_id, "the_entity": key.entity_id, "the_contact": key.contact_id}
-        link_id = connection.execute(self._link_of_key, which).scalar()
-        if link_id is None:
-            if self._is_erased(connection, key.site_id, key.contact_id):
-                raise Transient("the contact was erased just now", retry_after=0.0)
-            row = {"site_id": key.site_id, "entity_id": key.entity_id, "contact_id": key.contact_id, "writes": []}
-            connection.execute(self._insert(link).values(row).on_conflict_do_nothing())
-            link_id = connection.execute(self._link_of_key, which).scalar_one()
-        return int(link_id)
+        link_id: int | None = connection.execute(self._link_of_key, which).scalar()
+        return link_id
+
+    def _make_link(self, connection: Connection, key: RatingKey, insert: Any) -> Any:
+        """Its row; ``None`` if somebody else has made it just now. Raises Transient."""
+        if self._is_erased(connection, key.site_id, key.contact_id):
+            raise Transient("the contact was erased just now", retry_after=0.0)
+        row = {"site_id": key.site_id, "entity_id": key.entity_id, "contact_id": key.contact_id}
+        return connection.execute(insert, row).first()
+
+    @cached_property
+    def _new_link(self) -> Any:
+        named = _bound("site_id", "entity_id", "contact_id")
+        return self._insert(link).values(**named, writes=[]).on_conflict_do_nothing().returning(link.c.id)
+
+    @cached_property
+    def _new_leased_link(self) -> Any:
+        """Nobody else can have the lease of a link that was not there."""
+        leased = {"fence": 1, "lease_until": self._in(self._lease_seconds), "writes": []}
+        made = self._insert(link).values(**_bound("site_id", "entity_id", "contact_id"), **leased)
+        return made.on_conflict_do_nothing().returning(*self._leased)
 
     @cached_property
     def _link_of_key(self) -> Any:
@@ -97,55 +130,82 @@ class SqlLedger(PeopleLedger):
 
     def _take_lease(self, connection: Connection, link_id: int) -> Run | None:
         row = connection.execute(self._lease, {"the_link": link_id}).first()
-        return None if row is None else self._run(connection, row)
+        if row is None:
+            return None
+        return self._run(connection, row, connection.execute(self._take, {"the_link": link_id}).all())
 
     @cached_property
     def _lease(self) -> Any:
         is_free = (link.c.id == bindparam("the_link")) & (link.c.lease_until <= self._now)
         taken = update(link).where(is_free)
         taken = taken.values(fence=link.c.fence + 1, lease_until=self._in(self._lease_seconds))
-        return taken.returning(link, self._now.label("now") if self._is_sqlite else self._labelled_now())
+        return taken.returning(*self._leased)
+
+    @cached_property
+    def _leased(self) -> Any:
+        """What is told of a link whose lease was just taken."""
+        return (*link.c, self._now.label("now") if self._is_sqlite else self._labelled_now())
 
     def _labelled_now(self) -> Any:
         return (link.c.lease_until * 0 + self._now).label("now")
 
-    def _run(self, connection: Connection, row: Any) -> Run:
-        the_link = {"the_link": row.id}
-        values = connection.execute(self._values_of_link, the_link).all()
-        opened = connection.execute(self._intent_of_link, the_link).first()
-        entity = connection.execute(self._entity_by_id, {"the_id": row.entity_id}).one()
-        taken = connection.execute(self._take, the_link).all()
+    def _run(self, connection: Connection, row: Any, taken: Sequence[Any]) -> Run:
+        rows = connection.execute(self._around_link, {"the_link": row.id}).all()
+        parts = [parts_of(one, entity_map, link_value, intent, contact_map) for one in rows]
+        entity, _, opened, contact = parts[0]
+        known = to_contact(contact) if contact is not None else None
+        merged_into: str | None = None
+        kin: tuple[int, ...] = ()
+        if rows[0].is_in_merge:
+            known = known or self._known_as(connection, row.site_id, row.contact_id)
+            merged_into = self._merged_into(connection, row.site_id, row.contact_id)
+            kin = self._kin(connection, row)
         return Run(
             lease=Lease(row.id, row.fence, row.site_id),
             site=self._site_by_id(connection, row.site_id),
-            link=to_link(row, values),
+            link=to_link(row, [value for _, value, _, _ in parts if value is not None]),
             entity=to_entity(entity),
-            contact=self._known_as(connection, row.site_id, row.contact_id) or Contact(row.contact_id),
+            contact=known or Contact(row.contact_id),
             intent=to_intent(opened) if opened is not None else None,
             deliveries=tuple(sorted(map(to_delivery, taken), key=lambda delivery: delivery.id)),
             now=float(row.now),
-            merged_into=self._merged_into(connection, row.site_id, row.contact_id),
-            kin=self._kin(connection, row),
+            merged_into=merged_into,
+            kin=kin,
         )
 
     @cached_property
-    def _values_of_link(self) -> Any:
-        return select(link_value).where(link_value.c.link_id == bindparam("the_link"))
-
-    @cached_property
-    def _intent_of_link(self) -> Any:
-        return select(intent).where(intent.c.link_id == bindparam("the_link"), intent.c.state == str(IntentState.OPEN))
-
-    @cached_property
-    def _entity_by_id(self) -> Any:
-        return select(entity_map).where(entity_map.c.id == bindparam("the_id"))
+    def _around_link(self) -> Any:
+        """A row for each value of a link (one if it has none), and beside it what else a run needs to know."""
+        of_contact = contact_map.alias()
+        is_theirs = (of_contact.c.site_id == link.c.site_id) & (of_contact.c.wix_contact_id == link.c.contact_id)
+        oldest = select(func.min(of_contact.c.id)).where(is_theirs).scalar_subquery()
+        is_open = (intent.c.link_id == link.c.id) & (intent.c.state == literal_column(f"'{IntentState.OPEN}'"))
+        is_on_site = contact_redirect.c.site_id == link.c.site_id
+        is_in_merge = exists().where(is_on_site, contact_redirect.c.contact_id == link.c.contact_id) | exists().where(
+            is_on_site, contact_redirect.c.target_id == link.c.contact_id
+        )
+        around = (
+            link.join(entity_map, entity_map.c.id == link.c.entity_id)
+            .outerjoin(link_value, link_value.c.link_id == link.c.id)
+            .outerjoin(intent, is_open)
+            .outerjoin(contact_map, contact_map.c.id == oldest)
+        )
+        columns = (*entity_map.c, *link_value.c, *intent.c, *contact_map.c, is_in_merge.label("is_in_merge"))
+        return select(*columns).select_from(around).where(link.c.id == bindparam("the_link"))
 
     @cached_property
     def _take(self) -> Any:
+        return self._taking.where(inbox.c.link_id == bindparam("the_link"))
+
+    @cached_property
+    def _attach_and_take(self) -> Any:
+        return self._taking.where(inbox.c.id == bindparam("the_id")).values(**_bound("site_id", "link_id"))
+
+    @cached_property
+    def _taking(self) -> Any:
         is_rechecked = (inbox.c.state == str(InboxState.HELD)) & inbox.c.reason.in_(ENGINE_RECHECKS)
-        is_to_take = (inbox.c.link_id == bindparam("the_link")) & or_(inbox.c.state.in_(OPEN), is_rechecked)
         taken = {"state": str(InboxState.TAKEN), "next_attempt_at": self._in(TAKEN_SECONDS)}
-        return update(inbox).where(is_to_take).values(**taken).returning(inbox)
+        return update(inbox).where(or_(inbox.c.state.in_(OPEN), is_rechecked)).values(**taken).returning(inbox)
 
     def renew(self, lease: Lease) -> None:
         with self._transactions.write() as connection:
@@ -281,14 +341,13 @@ class SqlLedger(PeopleLedger):
 
     def _buried_meanwhile(self, connection: Connection, site_id: int, change: Commit) -> frozenset[str]:
         """Of the ids that come on file, those with a grave that this step does not open."""
-        found: set[str] = set()
-        for side in Side:
-            ids = sorted(known.remote_id for slot, known in change.records.items() if known and slot.side is side)
-            if ids:
-                self._lock_ids(connection, site_id, side, ids)
-                graves = self._graves(connection, site_id, side, ids)
-                found |= {grave.remote_id for grave in graves if change.is_dead(grave)}
-        return frozenset(found)
+        records = [(slot.side, known.remote_id) for slot, known in change.records.items() if known]
+        ids = {side: sorted(one for of, one in records if of is side) for side in Side}
+        if not records:
+            return frozenset()
+        self._lock_ids(connection, site_id, ids)
+        graves = self._graves(connection, site_id, ids)
+        return frozenset(grave.remote_id for grave in graves if change.is_dead(grave))
 
     def release(self, lease: Lease) -> Sequence[int]:
         with self._transactions.write() as connection:
@@ -333,3 +392,8 @@ class SqlLedger(PeopleLedger):
         live = connection.execute(select(func.count()).select_from(link).where(is_live)).scalar_one()
         allowed = select(site.c.deletes_allowed).where(site.c.id == site_id, site.c.deletes_allowed_until > self._now)
         return max(BRAKE_LEAST, live * BRAKE_SHARE, connection.execute(allowed).scalar() or 0)
+
+
+def _bound(*names: str) -> dict[str, Any]:
+    """Columns whose values come as parameters of the same names."""
+    return {name: bindparam(name) for name in names}

@@ -85,9 +85,9 @@ class ErasureLedger(KeyLedger):
 
     def _is_erased(self, connection: Connection, site_id: int, contact_id: str) -> bool:
         """Asked before anything is made for a contact: who erases it and who asks take turns."""
-        grave = contact_grave(contact_id)
-        self._lock_ids(connection, site_id, Side.WIX, [grave])
-        return bool(self._graves(connection, site_id, Side.WIX, [grave]))
+        grave = {Side.WIX: [contact_grave(contact_id)]}
+        self._lock_ids(connection, site_id, grave)
+        return bool(self._graves(connection, site_id, grave))
 
     def buried_with(self, link_id: int) -> list[tuple[Side, str]]:
         with self._transactions.read() as connection:
@@ -205,7 +205,7 @@ class ErasureLedger(KeyLedger):
         with self._transactions.write() as connection:
             owner = self._site_by_id(connection, site_id)
             for one in sorted(self._family(connection, site_id, self._lives_as(connection, site_id, contact_id))):
-                self._lock_ids(connection, site_id, Side.WIX, [contact_grave(one)])
+                self._lock_ids(connection, site_id, {Side.WIX: [contact_grave(one)]})
                 self._bury(connection, site_id, Buried(Side.WIX, contact_grave(one), privacy=True), None)
             ids = self._links_of(connection, site_id, contact_id)
             for link_id in ids:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, func, select
+from sqlalchemy import Connection, bindparam, case, func, select, text
 
 from sync_worker.adapters.ledger_inbox import InboxLedger
 from sync_worker.adapters.ledger_rows import to_buried
 from sync_worker.adapters.tables import tombstone
 from sync_worker.hold_keys import erased_id
 from sync_worker.model import Buried, Side
+
+# In one order everywhere, or two would wait for each other for ever.
+TURNS = text("SELECT pg_advisory_xact_lock(hashtextextended(name, 0)) FROM unnest(CAST(:names AS text[])) AS name")
 
 
 class GraveLedger(InboxLedger):
@@ -57,27 +60,31 @@ class GraveLedger(InboxLedger):
         is_there = (tombstone.c.site_id == site_id) & (tombstone.c.side == str(side))
         return is_there & tombstone.c.remote_id.in_(names)
 
-    def _graves(self, connection: Connection, site_id: int, side: Side, remote_ids: Sequence[str]) -> list[Buried]:
+    def _graves(self, connection: Connection, site_id: int, ids: Mapping[Side, Sequence[str]]) -> list[Buried]:
         """What is buried of these ids."""
-        names = {erased_id(site_id, side, one): one for one in remote_ids}
-        which = {"the_site": site_id, "the_side": str(side), "the_names": [*remote_ids, *names]}
-        rows = connection.execute(self._named, which)
-        return [to_buried(side, names.get(row.remote_id, row.remote_id), row) for row in rows]
+        named = {(side, one): one for side, some in ids.items() for one in some}
+        named |= {(side, erased_id(site_id, side, one)): one for side, one in named}
+        names = sorted({name for _, name in named})
+        rows = connection.execute(self._named, {"the_site": site_id, "the_names": names})
+        # A name may be an id of both sides: the other side's grave is nothing to this one.
+        found = ((Side(row.side), row) for row in rows)
+        return [
+            to_buried(side, named[side, row.remote_id], row) for side, row in found if (side, row.remote_id) in named
+        ]
 
     @cached_property
     def _named(self) -> Any:
-        is_there = (tombstone.c.site_id == bindparam("the_site")) & (tombstone.c.side == bindparam("the_side"))
+        is_there = (tombstone.c.site_id == bindparam("the_site")) & tombstone.c.side.in_([str(side) for side in Side])
         return select(tombstone).where(is_there & tombstone.c.remote_id.in_(bindparam("the_names", expanding=True)))
 
-    def _lock_ids(self, connection: Connection, site_id: int, side: Side, remote_ids: Sequence[str]) -> None:
+    def _lock_ids(self, connection: Connection, site_id: int, ids: Mapping[Side, Sequence[str]]) -> None:
         """Who buries an id and who puts it on file take turns, so that one of them sees the other's work.
 
         SQLite has one writer at a time in any case.
         """
-        if not self._is_sqlite:
-            for remote_id in remote_ids:
-                name = func.hashtextextended(f"{site_id}:{side}:{remote_id}", 0)
-                connection.execute(select(func.pg_advisory_xact_lock(name)))
+        names = [f"{site_id}:{side}:{one}" for side, some in ids.items() for one in some]
+        if names and not self._is_sqlite:
+            connection.execute(TURNS, {"names": names})
 
 
 def _deeper(new: Buried, known: Buried) -> Buried:

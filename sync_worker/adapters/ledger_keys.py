@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import and_, bindparam, select
+from sqlalchemy import and_, bindparam, desc, literal, null, select, type_coerce, union_all
 
 from sync_worker.adapters.ledger_graves import GraveLedger
 from sync_worker.adapters.ledger_rows import to_buried, to_entity, to_external
@@ -24,14 +24,31 @@ class KeyLedger(GraveLedger):
         which: dict[str, Any] = {"the_site": site_id, "the_side": str(side), "the_remote_id": remote_id}
         which["the_erased_id"] = erased_id(site_id, side, remote_id)
         with self._transactions.read() as connection:
-            row = connection.execute(self._on_file[side], which).first()
-            if row is not None:
-                return Located(RatingKey(site_id, row.entity_id, row.contact_id), is_on_file=True)
-            grave = connection.execute(self._grave_with_link, which).first()
-        if grave is None:
+            row = connection.execute(self._located[side], which).first()
+        if row is None:
             return Located()
-        key = RatingKey(site_id, grave.entity_id, grave.contact_id) if grave.entity_id is not None else None
-        return Located(key, to_buried(side, remote_id, grave))
+        key = RatingKey(site_id, row.entity_id, row.contact_id) if row.entity_id is not None else None
+        return Located(key, is_on_file=True) if row.is_on_file else Located(key, to_buried(side, remote_id, row))
+
+    @cached_property
+    def _located(self) -> Mapping[Side, Any]:
+        """The link that has an id on file, else its grave."""
+        is_same = (
+            (tombstone.c.site_id == bindparam("the_site"))
+            & (tombstone.c.side == bindparam("the_side"))
+            & tombstone.c.remote_id.in_([bindparam("the_remote_id"), bindparam("the_erased_id")])
+        )
+        numbers = tombstone.c.revision, tombstone.c.sequence, tombstone.c.privacy
+        known = [type_coerce(null(), number.type).label(number.name) for number in numbers]
+        grave = select(link.c.entity_id, link.c.contact_id, *numbers, literal(0).label("is_on_file")).select_from(
+            tombstone.outerjoin(link, link.c.id == tombstone.c.link_id)
+        )
+        return {
+            side: union_all(on_file.add_columns(*known, literal(1).label("is_on_file")), grave.where(is_same))
+            .order_by(desc("is_on_file"))
+            .limit(1)
+            for side, on_file in self._on_file.items()
+        }
 
     @cached_property
     def _on_file(self) -> Mapping[Side, Any]:
@@ -41,22 +58,10 @@ class KeyLedger(GraveLedger):
         joined = found.join(link_value, link_value.c.link_id == link.c.id)
         return {Side.EXTERNAL: found.where(external), Side.WIX: joined.where(wix)}
 
-    @cached_property
-    def _grave_with_link(self) -> Any:
-        is_same = (
-            (tombstone.c.site_id == bindparam("the_site"))
-            & (tombstone.c.side == bindparam("the_side"))
-            & tombstone.c.remote_id.in_([bindparam("the_remote_id"), bindparam("the_erased_id")])
-        )
-        joined = select(tombstone, link.c.entity_id, link.c.contact_id).outerjoin(
-            link, link.c.id == tombstone.c.link_id
-        )
-        return joined.where(is_same)
-
     def bury(self, site_id: int, buried: Buried) -> bool:
         on_file = {"the_site": site_id, "the_remote_id": buried.remote_id}
         with self._transactions.write() as connection:
-            self._lock_ids(connection, site_id, buried.side, [buried.remote_id])
+            self._lock_ids(connection, site_id, {buried.side: [buried.remote_id]})
             if connection.execute(self._on_file[buried.side], on_file).first() is not None:
                 return False
             self._bury(connection, site_id, buried, None)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections import namedtuple
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import cache
 from typing import Any
+
+from sqlalchemy import Table
 
 from sync_worker.model import (
     Base,
@@ -33,6 +37,21 @@ from sync_worker.model import (
 from sync_worker.scale import FieldMap, Scale
 
 Row = Any  # SQLAlchemy rows are typed by their select only
+
+
+def parts_of(row: Row, *tables: Table) -> list[Row | None]:
+    """A row of the columns of several tables, one after the other; ``None`` for one that an outer join left out."""
+    parts, start = [], 0
+    for table in tables:
+        values = row[start : start + len(table.c)]
+        parts.append(None if values[0] is None else _row_of(table)._make(values))
+        start += len(table.c)
+    return parts
+
+
+@cache
+def _row_of(table: Table) -> Any:
+    return namedtuple(table.name, table.c.keys())
 
 
 def to_site(row: Row, fields: Iterable[Row]) -> Site:

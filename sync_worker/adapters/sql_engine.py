@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import sqlite3
 import threading
 import time
@@ -11,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Float, create_engine, event, func, literal_column
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DisconnectionError, IntegrityError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -20,6 +21,7 @@ from sync_worker.errors import Facts, Transient
 BUSY_SECONDS = 5.0
 IDLE_SECONDS = 15
 RECYCLE_SECONDS = 1800
+PING_SECONDS = 1.0  # a connection that has rested longer is asked whether it lives before it is used
 ASK_SECONDS = 0.001
 WORK_SECONDS = 0.01  # after so much of writing a process rests, so that another one, the door, gets its turn
 REST_SECONDS = 0.002  # longer than anybody who waits for the lock pauses between two tries
@@ -57,12 +59,11 @@ def _open_postgresql(url: URL, busy_seconds: float, pool_size: int) -> Engine:
         "idle_in_transaction_session_timeout": IDLE_SECONDS * 1000,  # a frozen process must not keep its locks
         "timezone": "UTC",
     }
-    return create_engine(
+    engine = create_engine(
         url,
         pool_size=pool_size,
         max_overflow=2,  # the server has few connections for the whole fleet: docs/scaling.md counts them
         pool_timeout=busy_seconds,
-        pool_pre_ping=True,  # after a failover the first statement finds the new server
         pool_recycle=RECYCLE_SECONDS,
         connect_args={
             "connect_timeout": max(2, int(busy_seconds)),  # libpq takes whole seconds, 2 at least
@@ -75,6 +76,38 @@ def _open_postgresql(url: URL, busy_seconds: float, pool_size: int) -> Engine:
             "options": " ".join(f"-c {name}={value}" for name, value in server.items()),
         },
     )
+    _replace_dead_connections(engine)
+    return engine
+
+
+def _replace_dead_connections(engine: Engine) -> None:
+    """After a failover the first statement finds the new server.
+
+    ``pool_pre_ping`` would ask at every use, which is a round trip for each transaction. A server that goes tells its
+    connections: they are readable then. Only one that has rested may have been lost without a word.
+    """
+
+    error: type[Exception] = engine.dialect.loaded_dbapi.Error
+
+    @event.listens_for(engine, "checkin")
+    def _rest(driver: Any, record: Any) -> None:
+        record.info["rests_since"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def _check(driver: Any, record: Any, fairy: Any) -> None:
+        now = time.monotonic()
+        try:
+            if now - record.info.get("rests_since", now) > PING_SECONDS or _was_told(driver):
+                engine.dialect.do_ping(driver)
+        except error as failure:
+            raise DisconnectionError from failure  # the pool opens another one
+
+
+def _was_told(driver: Any) -> bool:
+    """Whether the server has said something that nobody asked for, or is gone."""
+    poll = select.poll()
+    poll.register(driver.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _open_sqlite(url: URL, busy_seconds: float, clock: Callable[[], float]) -> Engine:
@@ -145,8 +178,11 @@ class Transactions:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._reader = engine.execution_options(ledger_reads=True)
         self._is_sqlite = engine.dialect.name == "sqlite"
+        # PostgreSQL shows each statement of a reader what was committed before it, in a transaction or without one,
+        # and one has its price: two more round trips.
+        reading = {"ledger_reads": True} if self._is_sqlite else {"isolation_level": "AUTOCOMMIT"}
+        self._reader = engine.execution_options(**reading)
         self._turn = threading.Lock()
         self._worked_seconds = 0.0  # since the last rest; guarded by the turn
 

@@ -56,7 +56,7 @@ def test_connections_that_the_server_has_closed_are_replaced_unnoticed(engine: E
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda n: ledger.store(a_delivery(f"before-{n}")), range(8)))
     with other.connect() as connection:
-        assert connection.execute(text(f"SELECT count(pg_terminate_backend(pid)) {OURS}")).scalar_one() >= 1
+        assert connection.execute(text(f"SELECT count(pg_terminate_backend(pid, 5000)) {OURS}")).scalar_one() >= 1
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda n: ledger.store(a_delivery(f"after-{n}")), range(8)))
     assert ledger.count_open() == 16
