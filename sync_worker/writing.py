@@ -270,6 +270,11 @@ class Writing:
         self.save()
         if settled.is_gone:
             self.view.lose(intent.slot)
+        # The run that wrote had seen more of the sources than it could put on file: older news must not pass for new.
+        sources = dict.fromkeys(self.view.slot_of(name, intent.slot.side.other) for name in intent.targets)
+        for slot in sources:
+            if slot in self.view.sights:
+                self.view.read(slot)
 
     def _wait_for(self, intent: Intent) -> None:
         """An accepted create shows late or never. Raises Unconfirmed while it may show, then Held once.
