@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from decimal import Decimal
 from itertools import product
 
@@ -70,14 +69,8 @@ POLICIES = [
 HEARD = (None, 1, 2)
 
 
-Case = tuple[Base, Snapshot, Snapshot, Policy]
-
-
-def every_case() -> Iterator[Case]:
-    snapshots = [Snapshot(d(value), heard) for value, heard in product(VALUES, HEARD)]
-    snapshots.append(Snapshot(None, 1, privacy=True))
-    bases = [Base(d(wix), d(external)) for wix, external in product(VALUES, VALUES)]
-    return product(bases, snapshots, snapshots, POLICIES)
+SNAPSHOTS = [Snapshot(d(value), heard) for value, heard in product(VALUES, HEARD)] + [Snapshot(None, 1, privacy=True)]
+BASES = [Base(d(wix), d(external)) for wix, external in product(VALUES, VALUES)]
 
 
 def mirrored(action: Action) -> Action:
@@ -108,16 +101,20 @@ def mirrored_policy(policy: Policy) -> Policy:
 
 
 def test_plan_is_total_lawful_and_symmetric_over_every_case() -> None:
-    mirror = {policy: mirrored_policy(policy) for policy in POLICIES}
-    actions = {case: plan(SAME_SCALES, *case) for case in every_case()}
-    for case, action in actions.items():
-        check_laws(action, *case)
-        base, wix, external, policy = case
+    mirror_of_base = [BASES.index(Base(base.external, base.wix)) for base in BASES]
+    mirror_of_policy = [POLICIES.index(mirrored_policy(policy)) for policy in POLICIES]
+    places = list(product(range(len(BASES)), range(len(SNAPSHOTS)), range(len(SNAPSHOTS)), range(len(POLICIES))))
+    actions = {
+        (b, w, e, p): plan(SAME_SCALES, BASES[b], SNAPSHOTS[w], SNAPSHOTS[e], POLICIES[p]) for b, w, e, p in places
+    }
+    for (b, w, e, p), action in actions.items():
+        base, wix, external, policy = BASES[b], SNAPSHOTS[w], SNAPSHOTS[e], POLICIES[p]
+        check_laws(action, base, wix, external, policy)
         is_tie = policy.conflict == "latest" and (wix.heard is external.heard or wix.heard == external.heard)
         both_privacy = wix.privacy and external.privacy
         if not is_tie and not both_privacy:
-            swapped = actions[Base(base.external, base.wix), external, wix, mirror[policy]]
-            assert swapped == mirrored(action), case
+            swapped = actions[mirror_of_base[b], e, w, mirror_of_policy[p]]
+            assert swapped == mirrored(action), (base, wix, external, policy)
 
 
 def check_laws(action: Action, base: Base, wix: Snapshot, external: Snapshot, policy: Policy) -> None:
