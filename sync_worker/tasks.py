@@ -36,6 +36,7 @@ from sync_worker.intake import Intake
 from sync_worker.logs import set_up_logs
 from sync_worker.nightly import NightlySweeps
 from sync_worker.ports import RATE_LIMITED
+from sync_worker.task_events import GatheredEvents
 from sync_worker.wiring import wiring
 
 QUEUE_MOST = 200  # the sweeper rings up to here: a longer queue has lost nothing, and more rings would only lengthen it
@@ -47,6 +48,7 @@ log = structlog.get_logger(__name__)
 be_careful()
 app = Celery("sync_worker")
 app.config_from_object("celeryconfig")
+app.steps["consumer"].add(GatheredEvents)
 
 
 class WorkerBell:
