@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from sandbox.stage import GROUP, NAMESPACE
 from sync_worker.config import load_settings
 from sync_worker.connector.fields import default_field
 from sync_worker.model import Contact, EntityRef
+from sync_worker.ports import RATE_LIMITED
 from sync_worker.wiring import Wiring
 
 EMAIL = "ada@example.com"
@@ -148,7 +150,9 @@ def _ours(box: Sandbox, products: Mapping[str, str], ada: str) -> Iterator[Drain
         def drain() -> None:
             _flush(box)
             while bell.rung:
-                intake.process(bell.rung.pop(0))
+                inbox_id = bell.rung.pop(0)
+                while intake.process(inbox_id) == RATE_LIMITED:  # the bucket starts empty
+                    time.sleep(0.01)
                 _flush(box)
             if left := wiring.ledger.count_open():
                 raise RuntimeError(f"{left} deliveries are still open")
