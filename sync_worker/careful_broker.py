@@ -65,7 +65,7 @@ class CarefulChannel(Channel):
         if asynchronous:
             return super()._create_client(asynchronous=True)  # type: ignore[no-untyped-call]  # kombu ships no types
         if self._kept_client is None or self._kept_client.connection_pool is not self.pool:  # a new pool after a loss
-            self._kept_client = super()._create_client()  # type: ignore[no-untyped-call]
+            self._kept_client = super()._create_client()  # type: ignore[no-untyped-call]  # nor here
         return self._kept_client
 
     def _brpop_read(self, **options: Any) -> bool:

@@ -366,7 +366,7 @@ class NewDelivery:
     revision: int | None = None
     sequence: int | None = None
     is_restore: bool = False  # may revive a buried id: Wix `created`
-    is_ours: bool = False  # Wix identity names our app; counted, never suppresses
+    is_ours: bool = False  # Wix identity names our app; counted, looked at before it is believed, never suppressed
     privacy: bool = False
     event_time: datetime | None = None
 
@@ -401,7 +401,8 @@ class Buried:
 class HistoryEntry:
     """One line of what was written or decided: the winner, the loser and why."""
 
-    what: str  # create | update | delete | privacy_delete | merge | gap | unknown | hold | ignore | shadow
+    # create | update | delete | privacy_delete | merge | gap | unknown | hold | ignore | shadow | drop | replay
+    what: str
     side: Side | None
     attribute: str
     before: Decimal | None = None

@@ -185,7 +185,7 @@ class View:
         if grave is not None and grave.privacy:
             self.closings[delivery.id] = ERASED
             return
-        if told is None or grave is not None:
+        if told is None or grave is not None or delivery.new.is_ours:  # a lost create of ours may be gone by now
             may_live = grave is None or may_be_restored(delivery, grave)
             record = self.get(side, remote_id) if may_live else None
         if record is None:

@@ -76,7 +76,7 @@ class HeldLedger(InboxLedger):
         with self._transactions.read() as connection:
             return [_held(row) for row in connection.execute(found)]
 
-    def release(self, which: HeldFilter, by: str = "") -> list[int]:
+    def release(self, which: HeldFilter, by: str) -> list[int]:
         """Put what is held back to work, to be compared with both sides as they are now.
 
         ``by``: the person who asks, for the history.
@@ -84,7 +84,7 @@ class HeldLedger(InboxLedger):
         with self._transactions.write() as connection:
             return self._put_back(connection, self._is_held(which), by)
 
-    def replay(self, inbox_ids: Sequence[int], by: str = "") -> list[int]:
+    def replay(self, inbox_ids: Sequence[int], by: str) -> list[int]:
         """The same for deliveries by number, held or ended; those on their way stay as they are."""
         with self._transactions.write() as connection:
             return self._put_back(connection, inbox.c.id.in_(inbox_ids) & inbox.c.state.not_in(OPEN), by)
@@ -93,10 +93,10 @@ class HeldLedger(InboxLedger):
         rows: Sequence[Any] = connection.execute(select(inbox).where(which).order_by(inbox.c.id)).all()
         released = self._release_rows(connection, which)
         rows = [row for row in rows if row.id in released]  # another person may have been quicker with some
-        self._note(connection, rows, "replay", lambda row: f"{row.reason or row.state}, by {by or 'somebody'}")
+        self._note(connection, rows, "replay", lambda row: f"{row.reason or row.state}, by {by}")
         return released
 
-    def drop(self, which: HeldFilter, why: str, by: str = "") -> list[int]:
+    def drop(self, which: HeldFilter, why: str, by: str) -> list[int]:
         """End what is held, for good, with a person's reason in the history. A later change plans anew."""
         with self._transactions.write() as connection:
             rows = connection.execute(select(inbox).where(self._is_held(which)).order_by(inbox.c.id)).all()
@@ -104,7 +104,7 @@ class HeldLedger(InboxLedger):
             for start in range(0, len(rows), KEYS_AT_ONCE):
                 part = [row.id for row in rows[start : start + KEYS_AT_ONCE]]
                 connection.execute(update(inbox).where(inbox.c.id.in_(part)).values(**ended))
-            self._note(connection, rows, "drop", lambda row: f"{row.reason}: {why}, by {by or 'somebody'}")
+            self._note(connection, rows, "drop", lambda row: f"{row.reason}: {why}, by {by}")
         return [row.id for row in rows]
 
     def _note(self, connection: Connection, rows: Sequence[Any], what: str, words: Callable[[Any], str]) -> None:

@@ -105,7 +105,7 @@ class Bench:
         return [one.reason for one in self.wiring.admin.held(HeldFilter())]
 
     def release(self) -> None:
-        self.ring(self.wiring.admin.release(HeldFilter()))
+        self.ring(self.wiring.admin.release(HeldFilter(), by="the test"))
 
     def wix_values(self) -> list[int]:
         return [one["value"] for one in self.box.wix.ratings.values()]

@@ -138,8 +138,7 @@ def erased_keys(world: World) -> set[tuple[str, str]]:
 def too_many_writes(world: World) -> Iterator[str]:
     """I3, I4: no more effective writes of ours than changes that people made, key by key.
 
-    A create whose answer was lost and that no look could find again counts as a person's, since nobody can tell it
-    apart; and what it should have brought across is written once more.
+    A create whose answer was lost and that no look could find again counts as a person's: nobody can tell it apart.
     """
     people: Counter[tuple[str, str]] = Counter()
     created = {entry.remote_id for entry in world.ledger.history_entries() if entry.what == "create"}
@@ -150,7 +149,7 @@ def too_many_writes(world: World) -> Iterator[str]:
                 changes(entry) if entry.by_us else weight(entry)
             )
             if entry.by_us and entry.operation == "create" and entry.remote_id not in created:
-                people[key_of(world, side, entry)] += 2
+                people[key_of(world, side, entry)] += 1
     for source, _ in world.merged:  # the loser goes on both sides, and may have crossed before
         for number in range(len(world.entities)):
             people[str(number), str(world.lives_as(source).contact_id)] += 4 * len(world.options.fields)
