@@ -87,7 +87,7 @@ def one_gateway(database: str | None, webhooks: int | None, quick: bool, out: Pa
 @quick_option
 @out_option
 def one_workers(database: str | None, slots: tuple[int, ...], count: int | None, quick: bool, out: Path) -> None:
-    """Ratings a second of one worker process, against tasks that do nothing and against slots ÷ latency."""
+    """Ratings a second of the workers, against tasks that do nothing and against slots ÷ latency."""
     size = _with(
         workers.QUICK if quick else workers.Size(),
         databases=database and (database,),

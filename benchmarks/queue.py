@@ -94,7 +94,7 @@ def _not_across(engine: Engine, ids: Sequence[int]) -> Counter[str]:
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """``cpu_ms``: processor time of the worker process for each message."""
+    """``cpu_ms``: processor time of the worker processes for each message."""
 
     each_second: float
     cpu_ms: float
@@ -102,24 +102,24 @@ class Drained:
 
 @dataclass(frozen=True)
 class Queue:
-    """The queue of a worker that runs. Every round is drained to its end."""
+    """The queue of worker processes that run. Every round is drained to its end."""
 
     at: Ground
-    worker: Child
+    workers: Sequence[Child]
     lines: Sequence[str]
 
     def drain(self, task: str, ids: Sequence[int]) -> Drained:
-        """From the first tenth to the last. The worker is frozen while the queue fills.
+        """From the first tenth to the last. The workers are frozen while the queue fills.
 
-        Raises RuntimeError with the worker's last lines if it does not get through.
+        Raises RuntimeError with the workers' last lines if they do not get through.
         """
         with Redis.from_url(self.at.redis.url) as redis:
             self._wait_until_it_listens(redis)
-            os.kill(self.worker.process.pid, signal.SIGSTOP)
+            self._signal(signal.SIGSTOP)
             try:
                 self._send(task, ids)
             finally:
-                os.kill(self.worker.process.pid, signal.SIGCONT)
+                self._signal(signal.SIGCONT)
             counted = int(len(ids) * COUNTED_SHARE)
             self._wait_for(redis, counted)
             started, worked, left = time.monotonic(), self._worked(), self._left(redis)
@@ -127,7 +127,11 @@ class Queue:
             return Drained(left / (time.monotonic() - started), (self._worked() - worked) / left * 1000)
 
     def _worked(self) -> float:
-        return processor_seconds_of(self.worker.process.pid)
+        return sum(processor_seconds_of(one.process.pid) for one in self.workers)
+
+    def _signal(self, which: signal.Signals) -> None:
+        for one in self.workers:
+            os.kill(one.process.pid, which)
 
     def _send(self, task: str, ids: Sequence[int]) -> None:
         producer = Celery("benchmarks", broker=self.at.redis.url, set_as_current=False)
@@ -144,7 +148,7 @@ class Queue:
     def _wait_until_it_listens(self, redis: Redis) -> None:
         """A worker that waits for messages is blocked in a BRPOP."""
         until = time.monotonic() + 60
-        while not any(one["cmd"] == "brpop" for one in redis.client_list()):
+        while sum(one["cmd"] == "brpop" for one in redis.client_list()) < len(self.workers):
             self._give_up_after(until)
             time.sleep(0.02)
 
@@ -155,8 +159,9 @@ class Queue:
             time.sleep(0.005)
 
     def _give_up_after(self, until: float) -> None:
-        if self.worker.process.poll() is not None or time.monotonic() > until:
-            raise RuntimeError("the worker did not get through:\n" + "\n".join(self.lines[-20:]))
+        is_gone = any(one.process.poll() is not None for one in self.workers)
+        if is_gone or time.monotonic() > until:
+            raise RuntimeError("the workers did not get through:\n" + "\n".join(self.lines[-20:]))
 
     def _left(self, redis: Redis) -> int:
         """Messages in the queue or in hand."""

@@ -1,7 +1,7 @@
 """How many ratings a worker process brings across in a second, against Celery tasks that do nothing on the same pool.
 
-Every rating is new: contact and entity are mapped, the external record is created. One worker process goes through
-all rounds: tasks of nothing, then ratings at each latency of the remotes, then tasks of nothing again.
+Every rating is new: contact and entity are mapped, the external record is created. One fleet goes through all rounds:
+tasks of nothing, then ratings at each latency of the remotes, then tasks of nothing again.
 """
 
 from __future__ import annotations
@@ -21,25 +21,29 @@ SECONDS_MOST = 15.0  # of a round whose rate a latency bounds
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """``count``: ratings in a round; fewer where the remotes are slow. ``http``: slots and latencies over real HTTP."""
+    """``count``: ratings in a round; fewer where the remotes are slow. ``http``: slots and latencies over real HTTP.
+
+    ``shared``: of ``http_slots``, those also shared out over two processes, where the database serves more than one.
+    """
 
     databases: tuple[str, ...] = ("postgresql", "sqlite")
     slots: tuple[int, ...] = (8, 16, 32)
     latencies_ms: tuple[int, ...] = (0, 20, 80, 200)
     http_slots: tuple[int, ...] = (8, 16, 32)
     http_latencies_ms: tuple[int, ...] = (0, 80)
+    shared: tuple[int, ...] = (8, 16)
     count: int = 2000
 
 
-QUICK = Size(("sqlite",), (4,), (0, 20), (4,), (20,), 40)
+QUICK = Size(("sqlite",), (4,), (0, 20), (4,), (20,), (), 40)
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
     """Ratings a second at one latency of the remotes. ``bound``: slots ÷ latency; ``None`` without a latency.
 
-    ``cpu_ms``: processor time of the worker for each rating. Python runs one thread at a time, so no more than
-    1,000 ÷ ``cpu_ms`` can cross in a second, whatever the slots.
+    ``cpu_ms``: processor time of the workers for each rating. Python runs one thread at a time, so no more than
+    1,000 ÷ ``cpu_ms`` can cross a process in a second, whatever its slots.
     """
 
     latency_ms: int
@@ -51,13 +55,17 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One worker process. ``remotes``: ``memory`` or ``HTTP``; ``nothing_each_second``: tasks that do nothing."""
+    """One fleet. ``slots``: of all its processes; ``remotes``: ``memory`` or ``HTTP``; ``memory_mb``: of one process.
+
+    ``nothing_each_second``: tasks that do nothing.
+    """
 
     database: str
     remotes: str
     slots: int
     rates: Sequence[Rate]
     memory_mb: float
+    processes: int = 1
     nothing_each_second: float | None = None
 
 
@@ -67,14 +75,22 @@ def measure(size: Size) -> list[Round]:
     for database in size.databases:
         with ground(database) as at:
             rounds += [_in_memory(at, database, slots, size) for slots in size.slots]
-        for slots in size.http_slots:
+        for slots, processes in _fleets(database, size):
             with ground(database) as at:
-                rounds.append(_over_http(at, database, slots, size))
+                rounds.append(_over_http(at, database, slots, processes, size))
     return rounds
 
 
+def _fleets(database: str, size: Size) -> list[tuple[int, int]]:
+    """Slots and processes. SQLite serves one worker process."""
+    fleets = [(slots, 1) for slots in size.http_slots]
+    if database != "sqlite":
+        fleets += [(slots, 2) for slots in size.http_slots if slots in size.shared]
+    return sorted(fleets)
+
+
 def _in_memory(at: Ground, database: str, slots: int, size: Size) -> Round:
-    with _worker(at, "benchmarks.worker_app", slots, CONNECTORS="own-service") as queue:
+    with _workers(at, "benchmarks.worker_app", slots, CONNECTORS="own-service") as queue:
         nothing = [queue.drain("benchmarks.nothing", list(range(size.count))).each_second]
         rates = []
         for latency in size.latencies_ms:
@@ -82,17 +98,17 @@ def _in_memory(at: Ground, database: str, slots: int, size: Size) -> Round:
             ids = store(at, f"memory-{latency}-{slots}", count)
             rates.append(_rate(queue, "benchmarks.sync", ids, latency, bound))
         nothing.append(queue.drain("benchmarks.nothing", list(range(size.count))).each_second)
-        memory = memory_of(queue.worker.process.pid, "worker").resident
-        return Round(database, "memory", slots, rates, memory, sum(nothing) / len(nothing))
+        memory = memory_of(queue.workers[0].process.pid, "worker").resident
+        return Round(database, "memory", slots, rates, memory, nothing_each_second=sum(nothing) / len(nothing))
 
 
-def _over_http(at: Ground, database: str, slots: int, size: Size) -> Round:
-    """The worker as it runs in production, against the stand-in review service."""
+def _over_http(at: Ground, database: str, slots: int, processes: int, size: Size) -> Round:
+    """The workers as they run in production, against the stand-in review service."""
     with Sandbox(SandboxOptions(rate_per_minute=None)) as box:
         settings = box.settings() | raised_budgets(at.folder)
         counts = [_count(slots, latency, size) for latency in size.http_latencies_ms]
         ids = store(at, "own-service", sum(counts))
-        with _worker(at, "sync_worker.tasks", slots, **settings) as queue:
+        with _workers(at, "sync_worker.tasks", slots, processes, **settings) as queue:
             rates = []
             for latency, count in zip(size.http_latencies_ms, counts, strict=True):
                 box.reviews.faults.latency_ms = latency
@@ -101,8 +117,8 @@ def _over_http(at: Ground, database: str, slots: int, size: Size) -> Round:
                 rates.append(_rate(queue, "sync_worker.tasks.sync_delivery", some, latency, bound))
             if len(box.reviews.ratings) != sum(counts):
                 raise RuntimeError(f"{len(box.reviews.ratings)} of {sum(counts)} ratings crossed")
-            memory = memory_of(queue.worker.process.pid, "worker").resident
-        return Round(database, "HTTP", slots, rates, memory)
+            memory = memory_of(queue.workers[0].process.pid, "worker").resident
+        return Round(database, "HTTP", slots, rates, memory, processes)
 
 
 def _rate(queue: Queue, task: str, ids: Sequence[int], latency: int, bound: float | None) -> Rate:
@@ -121,10 +137,11 @@ def _count(slots: int, latency_ms: int, size: Size) -> int:
 
 
 @contextmanager
-def _worker(at: Ground, app: str, slots: int, **settings: str) -> Iterator[Queue]:
-    """A worker process with its own sweeper at rest: every message is one that we sent."""
-    environ = at.environ(WORKER_CONCURRENCY=str(slots), SWEEP_SECONDS="3600", **settings)
-    command = ["-m", "celery", "-A", app, "worker", "-Q", "sync,maint", *QUIET]
+def _workers(at: Ground, app: str, slots: int, processes: int = 1, **settings: str) -> Iterator[Queue]:
+    """Workers whose own sweepers rest: every message is one that we sent."""
+    environ = at.environ(WORKER_CONCURRENCY=str(slots // processes), SWEEP_SECONDS="3600", **settings)
     lines: list[str] = []
-    with Processes(lambda name, line: lines.append(line), at.folder) as processes:
-        yield Queue(at, processes.start("worker", command, environ), lines)
+    with Processes(lambda name, line: lines.append(line), at.folder) as running:
+        command = ["-m", "celery", "-A", app, "worker", "-Q", "sync,maint", *QUIET]
+        names = [f"worker {one + 1}" for one in range(processes)]
+        yield Queue(at, [running.start(name, [*command, "-n", f"{name[-1]}@%h"], environ) for name in names], lines)

@@ -11,8 +11,8 @@ from benchmarks.report import Bound, Section, Table, at_least, at_most
 from benchmarks.workers import Rate, Round, Size, measure
 
 RATIOS = ("÷ tasks of nothing", "÷ (slots ÷ latency)")
-HEAD = ("remotes", "slots", "latency", *RATIOS, "ratings a second", "processor", "memory")
-NOTE = "Processor: the worker's own time for a rating. Memory: what it holds after its rounds."
+HEAD = ("remotes", "slots", "processes", "latency", *RATIOS, "ratings a second", "processor", "memory")
+NOTE = "Processor: the workers' own time for a rating. Memory: what one of them holds after its rounds."
 
 
 def run(size: Size) -> Section:
@@ -21,9 +21,10 @@ def run(size: Size) -> Section:
     return Section(
         "workers",
         "The workers",
-        "Ratings that one worker process brings across in a second, each new, with one remote call. Remotes in memory "
+        "Ratings that workers bring across in a second, each new, with one remote call. Remotes in memory "
         "answer after their latency: the engine and its ledger. Over HTTP the whole worker runs as in production, "
-        f"against the stand-in review service, which shares the machine. {BUDGETS} A task of "
+        "against the stand-in review service, which shares the machine; there the slots of one process are also shared "
+        f"out over two, as a fleet does. {BUDGETS} A task of "
         "nothing is a Celery task that returns, on the same pool with the same settings, before and after the ratings.",
         [bound for one in rounds for bound in _bounds(one)],
         [_table(database, rounds) for database in size.databases],
@@ -33,7 +34,8 @@ def run(size: Size) -> Section:
 
 
 def _bounds(one: Round) -> Iterator[Bound]:
-    on = f"worker on {one.database}, {one.slots} slots, remotes in {one.remotes}"
+    shared = "" if one.processes == 1 else f" in {one.processes} processes"
+    on = f"worker on {one.database}, {one.slots} slots{shared}, remotes in {one.remotes}"
     for rate in one.rates:
         if rate.latency_ms == 0 and one.nothing_each_second is not None:
             ratio = rate.each_second / one.nothing_each_second
@@ -42,7 +44,7 @@ def _bounds(one: Round) -> Iterator[Bound]:
         if rate.latency_ms == 80 and rate.bound is not None:
             ratio = rate.each_second / rate.bound
             yield at_least(f"{on} of 80 ms", 0.9, ratio, "× slots ÷ latency", is_hard=one.slots == 8)
-    if one.slots == 32:
+    if one.slots == 32 and one.processes == 1:
         yield at_most(f"{on}: memory", 150, one.memory_mb, "MB")
 
 
@@ -56,6 +58,7 @@ def _row(one: Round, rate: Rate) -> Sequence[str]:
     return (
         one.remotes,
         str(one.slots),
+        str(one.processes),
         f"{rate.latency_ms} ms",
         "–" if nothing is None else f"{rate.each_second / nothing:.2f} of {nothing:,.0f}",
         "–" if rate.bound is None else f"{rate.each_second / rate.bound:.2f} of {rate.bound:,.0f}",
@@ -71,7 +74,8 @@ def _chart(database: str, rounds: Sequence[Round]) -> Chart:
     limits: dict[str, list[tuple[float, float]]] = {}
     for one in rounds:
         for rate in one.rates if one.database == database else ():
-            lines.setdefault(f"{one.remotes}, {rate.latency_ms} ms", []).append((one.slots, rate.each_second))
+            fleet = one.remotes if one.processes == 1 else f"{one.remotes}, {one.processes} processes"
+            lines.setdefault(f"{fleet}, {rate.latency_ms} ms", []).append((one.slots, rate.each_second))
             if rate.bound is not None and rate.latency_ms >= 80:
                 limits.setdefault(f"slots ÷ {rate.latency_ms} ms", []).append((one.slots, rate.bound))
-    return Lines(f"workers-{database}", f"One worker on {database}", "slots", "ratings a second", lines, limits)
+    return Lines(f"workers-{database}", f"Workers on {database}", "slots", "ratings a second", lines, limits)
