@@ -272,7 +272,7 @@ class Commit:
     remote ids gone for good (their tombstones keep the link, the highest numbers and ``privacy``).
     ``revived``: graves that a look refuted, as they were before it: a newer grave stays. ``seen``: the revision at
     which the run saw a record, by remote id: a grave of an earlier revision says nothing about it.
-    ``intent_state`` closes the open intent. ``counts_write``: adds the database's time to the link's recent writes.
+    ``intent_state`` closes the open intent. ``writes``: the times of the link's recent writes, if there is a new one.
     ``shadowed``: ids of external records that stand behind the synced one. ``closings``: by inbox id. ``release``: end
     the lease in the same transaction. ``erases``: a privacy request has removed the rating from both sides; forget all
     that is personal of it, and leave hashed graves.
@@ -286,7 +286,7 @@ class Commit:
     revived: Sequence[Buried] = ()
     seen: Mapping[str, int] = field(default_factory=dict)
     intent_state: IntentState | None = None
-    counts_write: bool = False
+    writes: Sequence[float] = ()
     history: Sequence[HistoryEntry] = ()
     shadowed: Set[str] = frozenset()
     closings: Mapping[int, Closing] = field(default_factory=dict)
@@ -307,7 +307,7 @@ class Commit:
             revived=tuple(dict.fromkeys((*self.revived, *later.revived))),
             seen={**self.seen, **later.seen},
             intent_state=later.intent_state or self.intent_state,
-            counts_write=self.counts_write or later.counts_write,
+            writes=later.writes or self.writes,
             history=(*self.history, *later.history),
             shadowed=self.shadowed | later.shadowed,
             closings={**self.closings, **later.closings},

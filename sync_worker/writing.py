@@ -47,6 +47,7 @@ from sync_worker.story import line_of_fight, lines_of_removal, lines_of_write
 from sync_worker.view import View
 
 WRITES_PER_HOUR = 12
+HOUR_SECONDS = 3600.0
 ACCEPTED = "create_accepted"
 AWAITING = "awaiting_confirmation"
 CREATE_FAILED = "create_failed"
@@ -128,8 +129,7 @@ class Writing:
     def _refuse_if_too_many(self, write: SlotWrite) -> None:
         if write.is_privacy:
             return
-        recent = [at for at in self.run.link.writes if at > self.run.now - 3600]
-        if len(recent) + self.count >= WRITES_PER_HOUR:
+        if len(self._recent_writes()) >= WRITES_PER_HOUR:
             now = self.view.sights[write.slot].values.get(next(iter(write.targets)))
             self.keeper.commit(Commit(link_state=LinkState.HELD, history=[line_of_fight(write, now)]))
             raise Held("fight")
@@ -246,13 +246,18 @@ class Writing:
                 records={slot: None} if was_on_file else {},
                 buried=[grave],
                 intent_state=IntentState.CONFIRMED,
-                counts_write=True,
+                writes=self._recent_writes(1),
                 history=lines_of_removal(intent),
             )
         )
         self.count += 1
         if was_on_file:
             self.view.memory.pop(slot)
+
+    def _recent_writes(self, more: int = 0) -> Sequence[float]:
+        """When this link was written in the last hour, this run's own writes and so many ``more`` at its end."""
+        recent = [at for at in self.run.link.writes if at > self.run.now - HOUR_SECONDS]
+        return (*recent, *[self.run.now] * (self.count + more))
 
     # -- a write whose answer is unknown
 
@@ -346,7 +351,7 @@ class Writing:
             shadowed=self.view.shadowed,
             seen=self.view.seen_revisions(),
             intent_state=IntentState.CONFIRMED,
-            counts_write=True,
+            writes=self._recent_writes(1),
             history=self.take_history(),
         )
         self.written = (intent, change)

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, exists, func, literal_column, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
+from sync_worker.adapters.ledger_base import fixed
 from sync_worker.adapters.ledger_inbox import OPEN
 from sync_worker.adapters.ledger_people import PeopleLedger
 from sync_worker.adapters.ledger_rows import (
@@ -63,19 +64,23 @@ class SqlLedger(PeopleLedger):
     # -- a run
 
     def attach(self, inbox_id: int, key: RatingKey) -> Attached:
-        which = {"the_id": inbox_id, "site_id": key.site_id}
         with self._transactions.write() as connection:
-            link_id = self._known_link(connection, key)
-            row = self._make_link(connection, key, self._new_leased_link) if link_id is None else None
+            link_id, row = self._lease_of_key(connection, key)
+            mine = {"the_id": inbox_id, "site_id": key.site_id, "link_id": link_id}
+            taken = [] if row is None else connection.execute(self._attach_and_take, mine).all()
+            if all(one.id != inbox_id for one in taken):  # the lease is another run's, or the delivery has ended
+                connection.execute(self._attach, mine)
+            return Attached(link_id, None if row is None else self._run(connection, row, taken))
+
+    def _lease_of_key(self, connection: Connection, key: RatingKey) -> tuple[int, Any]:
+        """The link of a key, made if need be, and its row if the lease was free."""
+        link_id = self._known_link(connection, key)
+        if link_id is None:
+            row = self._make_link(connection, key, self._new_leased_link)
             if row is not None:
-                mine = {**which, "link_id": row.id}
-                taken = connection.execute(self._attach_and_take, mine).all()
-                if not taken:  # another run has ended it meanwhile
-                    connection.execute(self._attach, mine)
-                return Attached(row.id, self._run(connection, row, taken))
-            link_id = link_id or self._link_of(connection, key)
-            connection.execute(self._attach, {**which, "link_id": link_id})
-            return Attached(link_id, self._take_lease(connection, link_id))
+                return int(row.id), row
+            link_id = self._link_of(connection, key)
+        return link_id, connection.execute(self._lease, {"the_link": link_id}).first()
 
     def link_of(self, key: RatingKey) -> int:
         with self._transactions.write() as connection:
@@ -199,13 +204,15 @@ class SqlLedger(PeopleLedger):
 
     @cached_property
     def _attach_and_take(self) -> Any:
-        return self._taking.where(inbox.c.id == bindparam("the_id")).values(**_bound("site_id", "link_id"))
+        """One delivery, and those of its link."""
+        which = or_(inbox.c.id == bindparam("the_id"), inbox.c.link_id == bindparam("link_id"))
+        return self._taking.where(which).values(**_bound("site_id", "link_id"))
 
     @cached_property
     def _taking(self) -> Any:
-        is_rechecked = (inbox.c.state == str(InboxState.HELD)) & inbox.c.reason.in_(ENGINE_RECHECKS)
+        is_rechecked = (inbox.c.state == str(InboxState.HELD)) & inbox.c.reason.in_(fixed(ENGINE_RECHECKS))
         taken = {"state": str(InboxState.TAKEN), "next_attempt_at": self._in(TAKEN_SECONDS)}
-        return update(inbox).where(or_(inbox.c.state.in_(OPEN), is_rechecked)).values(**taken).returning(inbox)
+        return update(inbox).where(or_(inbox.c.state.in_(fixed(OPEN)), is_rechecked)).values(**taken).returning(inbox)
 
     def renew(self, lease: Lease) -> None:
         with self._transactions.write() as connection:
@@ -269,19 +276,13 @@ class SqlLedger(PeopleLedger):
         if change.shadowed:
             before = connection.execute(select(link.c.shadowed).where(link.c.id == lease.link_id)).scalar_one()
             values["shadowed"] = sorted({*before, *change.shadowed})
-        if change.counts_write:
-            row = connection.execute(self._writes_of_link, {"the_link": lease.link_id}).one()
-            recent = [float(at) for at in row.writes if float(at) > row.now - HOUR_SECONDS]
-            values["writes"] = [*recent, row.now]
+        if change.writes:
+            values["writes"] = list(change.writes)
         self._under_fence(connection, self._link_change, lease, **values)
 
     @cached_property
     def _link_change(self) -> Any:
         return self._own_link.values(generation=link.c.generation + bindparam("more_generations"))
-
-    @cached_property
-    def _writes_of_link(self) -> Any:
-        return select(link.c.writes, self._labelled_now()).where(link.c.id == bindparam("the_link"))
 
     def _commit_values(self, connection: Connection, link_id: int, site_id: int, change: Commit) -> None:
         rows: dict[str, dict[str, Any]] = {name: from_base(base) for name, base in change.bases.items()}

@@ -7,9 +7,10 @@ running it.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, select
+from sqlalchemy import Connection, Engine, String, Table, literal_column, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from sync_worker.adapters.ledger_rows import to_site
@@ -19,6 +20,11 @@ from sync_worker.model import Side, Site
 
 LEASE_SECONDS = 15.0
 SITE_CACHE_SECONDS = 1.0
+
+
+def fixed(words: Iterable[str]) -> list[Any]:
+    """Constants for ``in_`` that stand in the statement: plain values are written into it again at every execution."""
+    return [literal_column(f"'{word}'", String) for word in words]
 
 
 class LedgerBase:

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, case, func, select, text
 
+from sync_worker.adapters.ledger_base import fixed
 from sync_worker.adapters.ledger_inbox import InboxLedger
 from sync_worker.adapters.ledger_rows import to_buried
 from sync_worker.adapters.tables import tombstone
@@ -74,7 +75,7 @@ class GraveLedger(InboxLedger):
 
     @cached_property
     def _named(self) -> Any:
-        is_there = (tombstone.c.site_id == bindparam("the_site")) & tombstone.c.side.in_([str(side) for side in Side])
+        is_there = (tombstone.c.site_id == bindparam("the_site")) & tombstone.c.side.in_(fixed(Side))
         return select(tombstone).where(is_there & tombstone.c.remote_id.in_(bindparam("the_names", expanding=True)))
 
     def _lock_ids(self, connection: Connection, site_id: int, ids: Mapping[Side, Sequence[str]]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, case, func, literal, or_, select, update
 
-from sync_worker.adapters.ledger_base import LedgerBase
+from sync_worker.adapters.ledger_base import LedgerBase, fixed
 from sync_worker.adapters.ledger_rows import from_delivery, to_delivery
 from sync_worker.adapters.tables import inbox, link
 from sync_worker.hold_keys import source_hold_key
@@ -80,7 +80,7 @@ class InboxLedger(LedgerBase):
 
     @cached_property
     def _open_row(self) -> Any:
-        return select(inbox).where(inbox.c.id == bindparam("the_id"), inbox.c.state.in_(OPEN))
+        return select(inbox).where(inbox.c.id == bindparam("the_id"), inbox.c.state.in_(fixed(OPEN)))
 
     def hold(self, inbox_ids: Sequence[int], reason: str, *, hold_key: str | None = None) -> None:
         if inbox_ids:
@@ -93,18 +93,20 @@ class InboxLedger(LedgerBase):
         inbox_ids: Sequence[int],
         closing: Closing,
         hold_key: str | None = None,
-        states: Sequence[str] = OPEN,
+        states: tuple[str, ...] = OPEN,
     ) -> None:
         ending = {"state": str(closing.state), "reason": closing.reason[:128], "hold_key": hold_key}
-        connection.execute(self._closing, {"the_ids": list(inbox_ids), "the_states": list(states), **ending})
+        if states not in self._closing:
+            closed = update(inbox).where(
+                inbox.c.id.in_(bindparam("the_ids", expanding=True)), inbox.c.state.in_(fixed(states))
+            )
+            self._closing[states] = closed.values(closed_at=self._now)
+        connection.execute(self._closing[states], {"the_ids": list(inbox_ids), **ending})
 
     @cached_property
-    def _closing(self) -> Any:
-        closed = update(inbox).where(
-            inbox.c.id.in_(bindparam("the_ids", expanding=True)),
-            inbox.c.state.in_(bindparam("the_states", expanding=True)),
-        )
-        return closed.values(closed_at=self._now)
+    def _closing(self) -> dict[tuple[str, ...], Any]:
+        """By the states that are closed."""
+        return {}
 
     def defer(self, inbox_ids: Sequence[int], delay_seconds: float | None, reason: str, *, is_failure: bool) -> None:
         if not inbox_ids:
@@ -211,7 +213,7 @@ class InboxLedger(LedgerBase):
             self._close_rows(connection, [inbox_id], held, key)
             too_many = connection.execute(surplus).scalars().all()
             dropped = Closing(InboxState.DONE, "unknown_site_dropped")
-            self._close_rows(connection, too_many, dropped, states=[str(InboxState.HELD)])
+            self._close_rows(connection, too_many, dropped, states=(str(InboxState.HELD),))
         with self._transactions.read() as connection:
             return self._site_by_source(connection, delivery.side, delivery.source) is not None
 

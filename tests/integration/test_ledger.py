@@ -320,7 +320,7 @@ def test_step_is_read_back_as_it_was_committed(ground: Ground) -> None:
             bases={"overall": Base(Decimal(90), Decimal("4.5"))},
             link_state=LinkState.LIVE,
             intent_state=IntentState.CONFIRMED,
-            counts_write=True,
+            writes=[again.now],
             history=[HistoryEntry("create", Side.EXTERNAL, "overall", after=Decimal("4.5"), intent_id="intent-1")],
             closings={delivery.id: Closing(InboxState.DONE, "synced") for delivery in again.deliveries},
             release=True,
@@ -332,7 +332,7 @@ def test_step_is_read_back_as_it_was_committed(ground: Ground) -> None:
     assert last.link.records == {Slot(Side.WIX, "overall"): wix, Slot(Side.EXTERNAL): external}
     assert last.link.records[Slot(Side.EXTERNAL)].raw == {"score": Decimal("4.5")}
     assert last.link.bases == {"overall": Base(Decimal(90), Decimal("4.5"))}
-    assert len(last.link.writes) == 1
+    assert last.link.writes == (again.now,)
     assert [entry.what for entry in crashed.history_entries()] == ["create"]
     assert crashed.locate(ground.site_id, Side.EXTERNAL, "r1").key == ground.key
 

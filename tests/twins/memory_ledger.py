@@ -697,14 +697,13 @@ class MemoryLedger:
                 records[slot] = known
                 self.by_remote[site_id, slot.side, known.remote_id] = link.id
         bases: dict[str, Base] = {**link.bases, **change.bases}
-        writes = tuple(at for at in link.writes if at > self.now() - 3600)
         row.link = replace(
             link,
             records=records,
             bases=bases,
             state=change.link_state or link.state,
             generation=link.generation + change.new_generation,
-            writes=(*writes, self.now()) if change.counts_write else writes,
+            writes=tuple(change.writes) or link.writes,
             shadowed=link.shadowed | change.shadowed,
         )
 
