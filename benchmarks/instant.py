@@ -78,6 +78,9 @@ class Nobody:
     def matches(self, emails: Sequence[str]) -> Mapping[str, Sequence[Contact]]:
         return {}
 
+    def by_ids(self, contact_ids: Sequence[str]) -> Mapping[str, Contact]:
+        return {}
+
     def by_id(self, contact_id: str) -> Contact | None:
         return None
 

@@ -340,12 +340,15 @@ class WixState:
         self.webhooks.send(Sending(str(uuid.uuid4()), instance_id, lambda: (body, {"Content-Type": "text/plain"})))
 
     def find_contacts(self, where: Mapping[str, Any]) -> list[dict[str, Any]]:
-        wanted = where.get("info.emails.email") or where.get("primaryInfo.email")
-        if wanted is None or len(where) != 1:
+        field, wanted = next(iter(where.items()), ("", ""))
+        if field not in ("id", "info.emails.email", "primaryInfo.email") or len(where) != 1:
             raise Refusal(400, "UNSUPPORTED_FILTER_FIELD_UNKNOWN")
-        emails = wanted if isinstance(wanted, str) else wanted.get("$in") or [wanted.get("$eq")]
+        values = [wanted] if isinstance(wanted, str) else wanted.get("$in") or [wanted.get("$eq")]
         with self.lock:
-            ids = {one for email in emails or [] for one in self._by_email.get(str(email).casefold(), [])}
+            if field == "id":
+                ids = set(map(str, values))
+            else:
+                ids = {one for email in values for one in self._by_email.get(str(email).casefold(), [])}
             return sorted(
                 (self.contacts[one] for one in ids if one in self.contacts), key=lambda one: one["createdDate"]
             )

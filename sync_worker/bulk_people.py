@@ -1,4 +1,4 @@
-"""People asked for in bulk: one call for a hundred addresses, however many ratings name them."""
+"""People asked for in bulk: one call for a hundred of them, however many ratings name them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sync_worker.hold_keys import normalise_email
 from sync_worker.model import Contact, Merge
 from sync_worker.ports import People
 
-ADDRESSES_AT_ONCE = 100
+AT_ONCE = 100
 
 
 @dataclass(slots=True)
@@ -20,11 +20,18 @@ class BulkPeople:
     people: People
     patiently: Callable[[Callable[[], Any]], Any]
     asked: dict[str, Contact | None] = field(default_factory=dict)
+    shown: dict[str, Contact] = field(default_factory=dict)
+
+    def ask_ids(self, contact_ids: Sequence[str]) -> None:
+        """Look these contacts up now; ``by_id`` then answers without a call for those that are there."""
+        for start in range(0, len(contact_ids), AT_ONCE):
+            batch = contact_ids[start : start + AT_ONCE]
+            self.shown |= self.by_ids(batch)
 
     def ask(self, emails: Sequence[str]) -> None:
         """Look these addresses up now; ``by_email`` then answers without a call."""
-        for start in range(0, len(emails), ADDRESSES_AT_ONCE):
-            batch = emails[start : start + ADDRESSES_AT_ONCE]
+        for start in range(0, len(emails), AT_ONCE):
+            batch = emails[start : start + AT_ONCE]
             found = self.matches(batch)
             for email in map(normalise_email, batch):
                 self.asked[email] = next(iter(found.get(email, ())), None)
@@ -45,7 +52,13 @@ class BulkPeople:
         found: Mapping[str, Sequence[Contact]] = self.patiently(lambda: self.people.matches(emails))
         return found
 
+    def by_ids(self, contact_ids: Sequence[str]) -> Mapping[str, Contact]:
+        found: Mapping[str, Contact] = self.patiently(lambda: self.people.by_ids(contact_ids))
+        return found
+
     def by_id(self, contact_id: str) -> Contact | None:
+        if contact_id in self.shown:
+            return self.shown[contact_id]
         found: Contact | None = self.patiently(lambda: self.people.by_id(contact_id))
         return found
 

@@ -145,6 +145,9 @@ class People(Protocol):
     def by_id(self, contact_id: str) -> Contact | None:
         """The contact (after a merge: the one it was merged into), ``None`` if unknown."""
 
+    def by_ids(self, contact_ids: Sequence[str]) -> Mapping[str, Contact]:
+        """Contacts by id; one call for up to 100. One that is missing was merged away or is gone: ``by_id`` tells."""
+
     def by_member(self, member_id: str) -> Contact | None:
         """The contact of a site member, ``None`` if unknown."""
 

@@ -158,11 +158,14 @@ class Reconcile:
         ]
 
     def _meet_people(self, records: Sequence[Record], side: Side, people: BulkPeople) -> None:
-        """Ask for all unknown addresses of a page at once."""
+        """Ask for all unknown people of a page at once."""
+        contact = self.intake.ledger.contact
         if side is Side.EXTERNAL:
             emails = {one.person.email.strip() for one in records if one.person.email is not None}
-            is_known = self.intake.ledger.contact
-            people.ask([one for one in sorted(emails) if is_known(self.site.id, email=normalise_email(one)) is None])
+            people.ask([one for one in sorted(emails) if contact(self.site.id, email=normalise_email(one)) is None])
+        else:
+            ids = {one.person.contact_id for one in records if one.person.contact_id is not None}
+            people.ask_ids([one for one in sorted(ids) if contact(self.site.id, contact_id=one) is None])
 
     def _row(self, side: Side, record: Record, mark: Mark, known: OnFile, resolver: Resolver) -> Listed:
         if mark is Mark.IN_STEP:

@@ -281,6 +281,17 @@ def test_150_addresses_are_matched_with_two_calls(wix: Ground) -> None:
     assert wix.box.wix.calls["POST /contacts/v4/contacts/query"] == 2
 
 
+def test_150_contacts_are_shown_by_their_ids_with_two_calls_but_not_those_merged_away(wix: Ground) -> None:
+    assert wix.box is not None
+    assert wix.people is not None
+    ids = [wix.box.wix.add_contact(f"person{number}@example.com", "P")["id"] for number in range(150)]
+    wix.box.wix.merge_contacts(ids[3], ids[4])
+    found = wix.people.by_ids([*ids, "nobody"])
+    assert list(found) == [one for one in ids if one != ids[3]]
+    assert {one.email for one in found.values()} >= {"person0@example.com", "person149@example.com"}
+    assert wix.box.wix.calls["POST /contacts/v4/contacts/query"] == 2
+
+
 def test_several_contacts_of_one_address_come_oldest_first(wix: Ground) -> None:
     assert wix.box is not None
     assert wix.people is not None

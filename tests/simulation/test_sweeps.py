@@ -172,6 +172,20 @@ def test_addresses_are_asked_for_in_bulk() -> None:
     assert (world.people.calls["matches"], world.people.calls["by_email"]) == (1, 0)
 
 
+def test_contacts_are_asked_for_in_bulk_and_one_that_was_merged_away_by_its_id() -> None:
+    world = World(0, Options(Faults(drop=1.0), people=9), memory_ledger)
+    world.wix.page_size = 100
+    world.ledger.contacts.clear()
+    for person in world.persons:
+        world.wix.visitor_rates(world.entities[0][0], person, {"overall": Decimal(60)})
+    gone, stays = world.persons[0], world.persons[1]
+    world.people.merged[gone.contact_id] = stays.contact_id
+    del world.people.contacts[gone.contact_id]
+    sweep(world)
+    assert len(world.external.records) == 8
+    assert (world.people.calls["by_ids"], world.people.calls["by_id"]) == (1, 1)
+
+
 def a_busy_world() -> World:
     """Two people on each side and one on both, a loss on each, all told to nobody."""
     world = World(0, Options(Faults(drop=1.0), people=5), memory_ledger)

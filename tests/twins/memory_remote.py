@@ -437,6 +437,10 @@ class MemoryPeople:
                     found.setdefault(email, []).append(replace(contact, email=email))
         return found
 
+    def by_ids(self, contact_ids: Sequence[str]) -> Mapping[str, Contact]:
+        self.calls["by_ids"] += 1
+        return {one: self.contacts[one] for one in contact_ids if one in self.contacts and one not in self.merged}
+
     def by_id(self, contact_id: str) -> Contact | None:
         self.calls["by_id"] += 1
         while contact_id in self.merged:
