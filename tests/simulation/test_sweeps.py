@@ -178,9 +178,9 @@ def test_contacts_are_asked_for_in_bulk_and_one_that_was_merged_away_by_its_id()
     world.ledger.contacts.clear()
     for person in world.persons:
         world.wix.visitor_rates(world.entities[0][0], person, {"overall": Decimal(60)})
-    gone, stays = world.persons[0], world.persons[1]
-    world.people.merged[gone.contact_id] = stays.contact_id
-    del world.people.contacts[gone.contact_id]
+    gone, stays = (str(person.contact_id) for person in world.persons[:2])
+    world.people.merged[gone] = stays
+    del world.people.contacts[gone]
     sweep(world)
     assert len(world.external.records) == 8
     assert (world.people.calls["by_ids"], world.people.calls["by_id"]) == (1, 1)
