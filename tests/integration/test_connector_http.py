@@ -447,7 +447,22 @@ def test_redirect_is_refused_and_not_followed(server: RemoteServer) -> None:
 
 @pytest.mark.parametrize(
     "host",
-    ["localhost", "127.0.0.1", "2130706433", "0x7f.1", "[::1]", "[::ffff:127.0.0.1]", "[64:ff9b::7f00:1]", "0.0.0.0"],  # noqa: S104 - called, not bound
+    [
+        "localhost",
+        "127.0.0.1",
+        "2130706433",
+        "0x7f.1",
+        "0177.0.0.1",
+        "127.1",
+        "0.0.0.0",  # noqa: S104 - called, not bound
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "[64:ff9b::7f00:1]",
+        "[64:ff9b:1::7f00:1]",
+        "[::127.0.0.1]",
+        "[::ffff:0:127.0.0.1]",
+        "[fec0::1]",
+    ],
 )
 def test_host_that_leads_into_the_private_network_is_refused(server: RemoteServer, host: str) -> None:
     """Whatever the name or the spelling: the resolved address counts, and it is the one that is called."""
