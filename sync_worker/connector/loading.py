@@ -99,15 +99,22 @@ def _read(file: Path) -> Mapping[str, Any]:
     return document
 
 
-def _inherited(document: Mapping[str, Any], file: Path) -> Mapping[str, Any]:
-    """A manifest that ``extends`` another states only what differs."""
+def _inherited(document: Mapping[str, Any], file: Path, *chain: Path) -> Mapping[str, Any]:
+    """A manifest that ``extends`` another states only what differs. ``chain``: the files from ``file`` to here."""
     parent = document.get("extends")
     if parent is None:
         return document
+    if not isinstance(parent, str):
+        raise Misconfigured(f"{file}: extends: is the name of one connector, not {parent!r}")
+    here = (file, *chain)[-1]
     beside = file.parent / f"{parent}.yaml"
-    base = _read(beside if beside.is_file() else shipped_manifest(str(parent)))
+    # A file that has the name of a shipped connector may extend that one.
+    base = beside if beside.is_file() and beside != here else shipped_manifest(parent)
+    if base in (file, *chain):
+        names = " extends ".join(one.stem for one in (file, *chain, base))
+        raise Misconfigured(f"{file}: extends: {names}; one of them must stand alone")
     own = {key: value for key, value in document.items() if key != "extends"}
-    return _merged(_inherited(base, file), own)
+    return _merged(_inherited(_read(base), file, *chain, base), own)
 
 
 def _merged(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
@@ -143,6 +150,8 @@ def _looked_up(
     reference: Mapping[str, Any], environ: Mapping[str, str], file: Path, place: tuple[str, ...]
 ) -> str | None:
     ((kind, name),) = reference.items()
+    if not isinstance(name, str) or not name:
+        raise Misconfigured(f"{file}: {'.'.join(place)}: {kind} names a setting or a file as text, not {name!r}")
     if place[-1] in OPTIONAL_KEYS and kind == "env" and not {name, f"{name}_FILE"} & set(environ):
         return None
     path = name if kind == "file" else environ.get(f"{name}_FILE")

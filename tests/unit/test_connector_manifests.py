@@ -233,6 +233,20 @@ MORE_WRONG: dict[str, tuple[dict[str, Any], str]] = {
         },
         "never mixed",
     ),
+    "handshake that is no expression": (
+        {"webhook": {"handshake": [{"body_regex": "webhook_id=(["}]}},
+        "webhook.handshake.0: body_regex: 'webhook_id=([' is no regular expression",
+    ),
+    "setting without a name": ({"auth": {"password": {"env": 5}}}, "auth.password: env names a setting or a file"),
+    "kind of a leaf that is a list": (
+        {"operations": {"create": {"body": {"rating": {"from": "rating.value", "as": ["int"]}}}}},
+        "as: ['int'] is none of",
+    ),
+    "limit of a leaf that is a word": (
+        {"operations": {"create": {"body": {"review": {"from": "rating.body", "max_length": "many"}}}}},
+        "max_length: 'many' is no number of characters",
+    ),
+    "several parents": ({"extends": ["woocommerce", "fera"]}, "extends: is the name of one connector"),
     "redirects": ({"http": {"redirects": True}}, "http.redirects"),
     "secret of the wrong place": ({"conn": {"a": {"value": "x"}}}, "conn.a"),
 }
@@ -246,6 +260,22 @@ def test_mistake_in_an_extending_manifest_is_refused(case: str, tmp_path: Path) 
     with pytest.raises(Misconfigured) as refusal:
         load_manifest(file, Placeholders({}))
     assert complaint in str(refusal.value)
+
+
+def test_manifests_that_extend_each_other_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("extends: b\nid: a\n")
+    (tmp_path / "b.yaml").write_text("extends: a\nid: b\n")
+    with pytest.raises(Misconfigured, match="extends: a extends b extends a; one of them must stand alone"):
+        load_manifest(tmp_path / "a.yaml", Placeholders({}))
+
+
+def test_manifest_named_as_a_shipped_one_may_extend_it(tmp_path: Path) -> None:
+    file = tmp_path / "woocommerce.yaml"
+    file.write_text("extends: woocommerce\nid: woocommerce\ntitle: Our shop\n")
+    second = tmp_path / "second-shop.yaml"
+    second.write_text("extends: woocommerce\nid: second-shop\n")
+    assert load_manifest(file, Placeholders({})).title == "Our shop"
+    assert load_manifest(second, Placeholders({})).title == "Our shop"
 
 
 def test_own_secrets_of_a_second_shop_are_its_own(tmp_path: Path) -> None:
