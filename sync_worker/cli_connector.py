@@ -228,9 +228,21 @@ def schema() -> None:
 # -- webhooks
 
 
-@connector.group("webhooks", epilog="Example: ratings-sync connector webhooks list woocommerce")
+class EitherOrder(click.Group):
+    """Takes ``list NAME`` and ``NAME list``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if len(args) > 1 and args[0] not in self.commands and args[1] in self.commands:
+            args[:2] = args[1], args[0]
+        return super().parse_args(ctx, args)
+
+
+@connector.group("webhooks", cls=EitherOrder, epilog="Example: ratings-sync connector webhooks list woocommerce")
 def webhooks() -> None:
-    """Our webhooks at the external system: make them, see their state, bring them back."""
+    """Our webhooks at the external system: make them, see their state, bring them back.
+
+    The connector's NAME may also come first: `connector webhooks woocommerce list`.
+    """
 
 
 @example("ratings-sync connector webhooks list woocommerce")

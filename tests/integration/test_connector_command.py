@@ -182,6 +182,15 @@ def test_webhooks_are_made_once_listed_and_brought_back(server: RemoteServer) ->
     assert [hook["status"] for hook in hooks] == ["active"] * 4
 
 
+def test_name_of_the_connector_may_come_before_what_is_done_with_its_webhooks(server: RemoteServer) -> None:
+    hooks, shop = hooks_of(server), a_shop(server)
+    url = "https://gw.example.com/webhooks/external/shop"
+    assert run("webhooks", shop, "register", "--url", url, **WOO).exit_code == 0
+    assert len(hooks) == 4
+    assert run("webhooks", shop, "list", **WOO).output == run("webhooks", "list", shop, **WOO).output
+    assert "No such command" in run("webhooks", shop, "lst", **WOO).output
+
+
 def test_webhook_at_a_wrong_address_is_refused(server: RemoteServer) -> None:
     hooks_of(server)
     wrong = run("webhooks", "register", a_shop(server), "--url", "https://gw.example.com/", **WOO)
