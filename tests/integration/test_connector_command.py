@@ -191,6 +191,20 @@ def test_name_of_the_connector_may_come_before_what_is_done_with_its_webhooks(se
     assert "No such command" in run("webhooks", shop, "lst", **WOO).output
 
 
+def test_secret_that_signs_is_never_the_token_in_an_address(server: RemoteServer) -> None:
+    """The token has a secret of its own; the other one would be read in access logs."""
+    hooks, shop = hooks_of(server), a_shop(server)
+    document = yaml.safe_load(Path(shop).read_text())
+    signed = {"type": "hmac", "header": "X-WC-Webhook-Signature", "secret": {"env": "WOO_WEBHOOK_SECRET"}}
+    token = {"type": "url_token", "secret": {"env": "URL_TOKEN"}}
+    document["webhook"] = {"verify": [signed, token]}
+    Path(shop).write_text(yaml.safe_dump(document))
+    url = "https://gw.example.com/webhooks/external/shop"
+    assert run("webhooks", "register", shop, "--url", url, **WOO, URL_TOKEN="for-the-address").exit_code == 0
+    assert {hook["delivery_url"] for hook in hooks[1:]} == {f"{url}?token=for-the-address"}
+    assert {hook["secret"] for hook in hooks[1:]} == {WOO["WOO_WEBHOOK_SECRET"]}
+
+
 def test_webhook_at_a_wrong_address_is_refused(server: RemoteServer) -> None:
     hooks_of(server)
     wrong = run("webhooks", "register", a_shop(server), "--url", "https://gw.example.com/", **WOO)
