@@ -197,6 +197,31 @@ def test_row_that_cannot_be_read_is_counted_and_does_not_stop_the_listing(server
     assert ([record.remote_id for record in page.records], page.unreadable) == (["1", "3"], 1)
 
 
+def test_row_of_somebody_else_that_cannot_be_read_does_not_stop_the_search(server: RemoteServer) -> None:
+    bad = a_row(1, email="bob@example.com", stars="many")
+    server.answer = lambda asked: Reply(body={"rows": [bad, a_row(2)]})
+    assert [record.remote_id for record in a_remote(a_manifest(server)).find(MUG, ADA)] == ["2"]
+
+
+def test_row_that_may_be_theirs_and_cannot_be_read_stops_the_search(server: RemoteServer) -> None:
+    """A create after it could be their second record."""
+    server.answer = lambda asked: Reply(body={"rows": [a_row(1, stars="many")]})
+    with pytest.raises(Permanent) as refusal:
+        a_remote(a_manifest(server)).find(MUG, ADA)
+    assert refusal.value.reason == "malformed_record"
+
+
+def test_record_is_found_in_a_listing_behind_one_that_cannot_be_read(server: RemoteServer) -> None:
+    server.answer = lambda asked: Reply(body={"rows": [a_row(1, stars="many"), a_row(2)]})
+    remote = a_remote(a_manifest(server, operations__get=None))
+    found = remote.get("2")
+    assert found is not None
+    assert found.remote_id == "2"
+    with pytest.raises(Permanent) as refusal:  # it is there: nobody may take it for deleted
+        remote.get("1")
+    assert refusal.value.reason == "malformed_record"
+
+
 @pytest.mark.parametrize("body", [{"rows": {}}, {"message": "maintenance"}, "maintenance", None])
 def test_answer_without_the_list_is_an_error_not_an_empty_listing(server: RemoteServer, body: Any) -> None:
     server.answer = lambda asked: Reply(body=body)
