@@ -21,6 +21,7 @@ TYPES = frozenset(
     {"none", "basic", "bearer", "headers", "query", "oauth2_client_credentials", "hmac_request"}
     | {"hmac", "standard_webhooks", "jwt", "static_header", "url_token"}
 )
+CALLS = frozenset({"probe", "get", "find", "list", "create", "update", "delete"})
 PLAIN_PLACES = frozenset({"base_url", "conn", "token_url"})  # what a reference there names is no secret
 
 
@@ -120,9 +121,23 @@ def _inherited(document: Mapping[str, Any], file: Path, *chain: Path) -> Mapping
 def _merged(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in own.items():
-        both = isinstance(merged.get(key), Mapping) and isinstance(value, Mapping) and not _is_reference(value)
-        merged[key] = _merged(merged[key], value) if both else value
+        old = merged.get(key)
+        if isinstance(old, Mapping) and isinstance(value, Mapping) and _goes_into(key, old, value):
+            merged[key] = _merged(old, value)
+        else:
+            merged[key] = value
     return merged
+
+
+def _goes_into(key: str, old: Mapping[str, Any], own: Mapping[str, Any]) -> bool:
+    """Whether both say one thing. Of other credentials, other pages, a hook for a call nothing is taken over."""
+    if _is_reference(own):
+        return False
+    choice = {"auth": "type", "pagination": "kind"}.get(key)
+    if choice is not None:
+        is_same: bool = own.get(choice, old.get(choice)) == old.get(choice)
+        return is_same
+    return key not in CALLS or not ("handler" in own or ("handler" in old and "method" in own))
 
 
 def _is_reference(value: Any) -> bool:
@@ -191,7 +206,10 @@ def _is_written(part: str, before: str) -> bool:
 
 
 def _nearest(key: str) -> str:
-    close = difflib.get_close_matches(key, sorted(_known_keys(Manifest)), n=1)
+    known = _known_keys(Manifest)
+    if key in known:
+        return "; it belongs to another section, see docs/connectors.md"
+    close = difflib.get_close_matches(key, sorted(known), n=1)
     return f"; did you mean {close[0]!r}?" if close else "; see docs/connectors.md for the keys"
 
 

@@ -16,6 +16,7 @@ from sync_worker.connector.describing import describe, ways
 from sync_worker.connector.fields import WIX_SCALE
 from sync_worker.connector.loading import SHIPPED, Placeholders, load_manifest, parse_manifest, shipped_manifest
 from sync_worker.connector.manifest import Manifest
+from sync_worker.connector.schema_calls import Hook, OperationSpec
 from sync_worker.connector.schema_file import editor_schema
 from sync_worker.errors import Misconfigured
 from webhook_gateway.external import read_deliveries
@@ -246,6 +247,7 @@ MORE_WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"operations": {"create": {"body": {"review": {"from": "rating.body", "max_length": "many"}}}}},
         "max_length: 'many' is no number of characters",
     ),
+    "key of another section": ({"text": {"handler": "x"}}, "unknown key 'text.handler'; it belongs to another section"),
     "several parents": ({"extends": ["woocommerce", "fera"]}, "extends: is the name of one connector"),
     "redirects": ({"http": {"redirects": True}}, "http.redirects"),
     "secret of the wrong place": ({"conn": {"a": {"value": "x"}}}, "conn.a"),
@@ -276,6 +278,30 @@ def test_manifest_named_as_a_shipped_one_may_extend_it(tmp_path: Path) -> None:
     second.write_text("extends: woocommerce\nid: second-shop\n")
     assert load_manifest(file, Placeholders({})).title == "Our shop"
     assert load_manifest(second, Placeholders({})).title == "Our shop"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"auth": {"type": "bearer", "token": {"env": "T"}}},
+        {"operations": {"get": {"handler": "ours.get"}}},
+        {"operations": {"list": {"pagination": {"kind": "next_link"}}}},
+    ],
+    ids=["credentials", "hook", "pages"],
+)
+def test_second_shop_may_do_a_thing_in_another_way(change: dict[str, Any], tmp_path: Path) -> None:
+    """Nothing of the first way is taken over: its keys mean nothing there."""
+    file = tmp_path / "second-shop.yaml"
+    file.write_text(yaml.safe_dump({"extends": "woocommerce", "id": "second-shop", **change}))
+    manifest = load_manifest(file, Placeholders({}))
+    listing = manifest.operations.list
+    assert isinstance(listing, OperationSpec)
+    is_changed = {
+        "auth": manifest.auth.type == "bearer",
+        "get": isinstance(manifest.operations.get, Hook),
+        "list": listing.pagination.total_pages_header is None and listing.path.endswith("/reviews"),
+    }
+    assert sum(is_changed.values()) == 1
 
 
 def test_own_secrets_of_a_second_shop_are_its_own(tmp_path: Path) -> None:
