@@ -15,7 +15,7 @@ import click
 
 from sync_worker.adapters.external_hooks import ExternalHooks, HookState
 from sync_worker.adapters.external_http import http_of
-from sync_worker.adapters.external_plugins import remote_of
+from sync_worker.adapters.external_plugins import is_installed, remote_of
 from sync_worker.adapters.http import NoBudget
 from sync_worker.adapters.http_tokens import OwnTokens
 from sync_worker.config import environment, load_settings
@@ -142,7 +142,16 @@ def check(name: str, live: bool, delivery: Path | None, as_json: bool) -> None:
 def _checked(manifest: Manifest) -> list[Finding]:
     from webhook_gateway.external import read_deliveries
 
-    return check_manifest(manifest, read_deliveries, WIX_SCALE, time.time())
+    return [*check_manifest(manifest, read_deliveries, WIX_SCALE, time.time()), *_named(manifest)]
+
+
+def _named(manifest: Manifest) -> list[Finding]:
+    """The plugin and the hooks that a manifest names: a misspelt one would fail in the workers only."""
+    what = "plugin and hooks are installed"
+    try:
+        return [Finding(what)] if is_installed(manifest) else []
+    except Misconfigured as error:
+        return [Finding(what, str(error))]
 
 
 def _set_up(file: Path) -> Manifest:

@@ -296,6 +296,24 @@ def test_plugin_that_is_installed_makes_the_calls(installed: Path, server: Remot
         remote.update("g1", draft, None)
 
 
+def test_check_knows_whether_the_plugin_is_installed(installed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    finding = said("check", str(EXAMPLE / "acme-graphql.yaml"))["findings"][-1]
+    assert (finding["what"], finding["wrong"]) == ("plugin and hooks are installed", "")
+    monkeypatch.setattr(sys, "path", [one for one in sys.path if one != str(installed)])
+    refused = run("check", str(EXAMPLE / "acme-graphql.yaml"))
+    assert refused.exit_code == 1
+    assert "names 'acme-graphql' of ratings_sync.connectors, which is not installed" in refused.output
+    assert "hooks are installed" not in run("check", "woocommerce").output
+
+
+def test_check_knows_whether_a_hook_is_installed(installed: Path, server: RemoteServer) -> None:
+    document = yaml.safe_load(Path(a_shop(server)).read_text())
+    for name, code in {"acme.get": 0, "acme.gte": 1}.items():
+        hooked = document | {"id": "hooked", "operations": {"probe": {"handler": name}}}
+        Path("hooked.yaml").write_text(yaml.safe_dump(hooked))
+        assert run("check", "./hooked.yaml", **WOO).exit_code == code
+
+
 def test_single_operation_may_be_a_registered_hook(installed: Path, server: RemoteServer) -> None:
     server.answer = lambda asked: Reply(body=[{"id": asked.query["id"], "product": 22, "stars": 3}])
     document = yaml.safe_load((EXAMPLE / "acme-graphql.yaml").read_text())
