@@ -12,7 +12,7 @@ import structlog
 from sync_worker.adapters.external_calls import ExternalCalls, Handler, Options
 from sync_worker.adapters.http import RemoteHttp
 from sync_worker.connector.changes import newest_of, since_query
-from sync_worker.connector.drafts import write_context
+from sync_worker.connector.drafts import keep_items, write_context
 from sync_worker.connector.manifest import Manifest
 from sync_worker.connector.pages import ParentPlace, Place, parent_place_of, place_of, place_text
 from sync_worker.connector.reading import context_of, created_at, read_record, read_remote_id, read_subject, search
@@ -222,9 +222,8 @@ class ExternalRemote:
         known = context_of(self._manifest, remote_id)
         context = self._write_context(draft, known=known, revision=revision)
         options = Options(is_write=True, is_idempotent=self._capabilities.update_precondition)
-        if isinstance(spec, OperationSpec) and self._manifest.operations.update_mode == "full":
-            kept = {key: value for key, value in draft.last.items() if key not in self._manifest.operations.read_only}
-            options.body = merged_over(kept, filled(spec.body, context))
+        if isinstance(spec, OperationSpec) and spec.body is not None:
+            options.body = self._update_body(spec, draft, context)
         try:
             resource = self._calls.resource("update", context, options)
         except Conflict:
@@ -234,6 +233,15 @@ class ExternalRemote:
         if resource is None:  # some systems answer an update with nothing
             return self._seen_again(remote_id)
         return self._written(resource, context)
+
+    def _update_body(self, spec: OperationSpec, draft: Draft, context: Mapping[str, Any]) -> Any:
+        """Our fields; for a full update over the record as last returned."""
+        body = filled(spec.body, context)
+        keep_items(self._manifest, draft, body)
+        if self._manifest.operations.update_mode == "patch":
+            return body
+        kept = {key: value for key, value in draft.last.items() if key not in self._manifest.operations.read_only}
+        return merged_over(kept, body)
 
     def _landed(self, remote_id: str, draft: Draft, revision: int | None) -> Record | None:
         """After our own retry, a conflict with exactly our change is our first try's success."""

@@ -320,6 +320,42 @@ def test_full_update_sends_title_and_date_and_nothing_that_is_read_only(server: 
 # -- what answers mean
 
 
+ASPECTS: dict[str, Any] = {"attributes_list": {"items": "aspects", "name": "code", "value": "score"}}
+WRITTEN = {"aspects": {"from": "rating.attributes[].{code: name, score: value}"}}
+
+
+@pytest.mark.parametrize("mode", ["full", "patch"])
+def test_list_of_sub_ratings_goes_back_with_all_that_is_not_ours(server: RemoteServer, mode: str) -> None:
+    """Ours are new, changed or taken out; a mark that nobody gave yet and a word beside a mark stay."""
+    aspects = [
+        {"code": "fit", "score": None, "asked": True},
+        {"code": "taste", "score": 2, "word": "salty"},
+        {"code": "looks", "score": 5, "word": "shiny"},
+        {"code": "smell", "score": 1},
+    ]
+    server.answer = lambda asked: Reply(body=a_row())
+    manifest = a_manifest(server, **ASPECTS, operations__update_mode=mode, operations__update__body=WRITTEN)
+    values = {"value": Decimal(4), "taste": Decimal(3), "price": Decimal(1)}
+    mapped = frozenset({"value", "taste", "smell", "price"})
+    a_remote(manifest).update("1", Draft(values, MUG, ADA, last=a_row(aspects=aspects), mapped=mapped), None)
+    assert server.asked[0].json["aspects"] == [
+        {"code": "fit", "score": None, "asked": True},
+        {"code": "taste", "score": 3, "word": "salty"},
+        {"code": "looks", "score": 5, "word": "shiny"},
+        {"code": "price", "score": 1},
+    ]
+
+
+def test_list_of_sub_ratings_that_is_written_in_another_form_goes_as_declared(server: RemoteServer) -> None:
+    server.answer = lambda asked: Reply(body=a_row())
+    other = {"aspects": {"from": "rating.attributes[].{label: name, score: value}"}}
+    manifest = a_manifest(server, **ASPECTS, operations__update__body=other)
+    last = a_row(aspects=[{"code": "a", "score": 1}])
+    draft = Draft({"a": Decimal(3), "b": Decimal(1)}, MUG, ADA, last=last, mapped=frozenset({"a", "b"}))
+    a_remote(manifest).update("1", draft, None)
+    assert server.asked[0].json["aspects"] == [{"label": "a", "score": 3}, {"label": "b", "score": 1}]
+
+
 def test_write_whose_answer_is_no_record_is_of_unknown_outcome(server: RemoteServer) -> None:
     server.answer = lambda asked: Reply(201, {"status": "queued"})
     with pytest.raises(UnknownOutcome):
