@@ -195,8 +195,29 @@ def _in_words(error: ValidationError) -> str:
     place = ".".join(part for before, part in zip(["", *parts], parts, strict=False) if _is_written(part, before))
     if problem["type"] == "extra_forbidden":
         return f"unknown key {place!r}{_nearest(parts[-1])}"
-    message = problem["msg"].removeprefix("Value error, ")
+    message = _reworded(problem["type"], problem.get("ctx", {})) or problem["msg"].removeprefix("Value error, ")
     return f"{place}: {message}" if place else message
+
+
+def _reworded(kind: str, facts: Mapping[str, Any]) -> str:
+    """What pydantic says in words of its own, in words for whoever writes a manifest; empty for the rest."""
+    match kind:
+        case "missing":
+            return "is missing"
+        case "literal_error":
+            return f"is one of {facts['expected']}"
+        case "string_pattern_mismatch":
+            return f"is not in its form, {facts['pattern']}; see docs/connectors.md"
+        case "union_tag_invalid":
+            return f"{facts['discriminator'].strip(chr(39))}: {facts['tag']!r} is none of {facts['expected_tags']}"
+        case "union_tag_not_found":
+            return f"needs {facts['discriminator'].strip(chr(39))}"
+        case "tuple_type":
+            return "is a list: [ … ]"
+        case "model_type" | "model_attributes_type" | "mapping_type" | "dict_type":
+            return "is a section with keys of its own"
+        case _:
+            return ""
 
 
 def _is_written(part: str, before: str) -> bool:

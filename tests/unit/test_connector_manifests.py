@@ -248,6 +248,17 @@ MORE_WRONG: dict[str, tuple[dict[str, Any], str]] = {
         "max_length: 'many' is no number of characters",
     ),
     "key of another section": ({"text": {"handler": "x"}}, "unknown key 'text.handler'; it belongs to another section"),
+    "field that is missing": ({"fields": {"value": None}}, "fields.value: is a section with keys of its own"),
+    "method that there is not": (
+        {"operations": {"get": {"method": "FETCH"}}},
+        "operations.get.method: is one of 'GET',",
+    ),
+    "path without its root": ({"operations": {"get": {"path": "x"}}}, "operations.get.path: is not in its form, ^/;"),
+    "unknown credentials": ({"auth": {"type": "oauth"}}, "auth: type: 'oauth' is none of 'none', 'bearer',"),
+    "one status instead of a list": (
+        {"operations": {"get": {"errors": [{"status": 404, "outcome": "gone"}]}}},
+        "operations.get.errors.0.status: is a list",
+    ),
     "several parents": ({"extends": ["woocommerce", "fera"]}, "extends: is the name of one connector"),
     "redirects": ({"http": {"redirects": True}}, "http.redirects"),
     "secret of the wrong place": ({"conn": {"a": {"value": "x"}}}, "conn.a"),
