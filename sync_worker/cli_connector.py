@@ -15,7 +15,7 @@ import click
 
 from sync_worker.adapters.external_hooks import ExternalHooks, HookState
 from sync_worker.adapters.external_http import http_of
-from sync_worker.adapters.external_plugins import remote_of
+from sync_worker.adapters.external_plugins import is_installed, remote_of
 from sync_worker.adapters.http import NoBudget
 from sync_worker.adapters.http_tokens import OwnTokens
 from sync_worker.config import environment, load_settings
@@ -142,7 +142,16 @@ def check(name: str, live: bool, delivery: Path | None, as_json: bool) -> None:
 def _checked(manifest: Manifest) -> list[Finding]:
     from webhook_gateway.external import read_deliveries
 
-    return check_manifest(manifest, read_deliveries, WIX_SCALE, time.time())
+    return [*check_manifest(manifest, read_deliveries, WIX_SCALE, time.time()), *_named(manifest)]
+
+
+def _named(manifest: Manifest) -> list[Finding]:
+    """The plugin and the hooks that a manifest names: a misspelt one would fail in the workers only."""
+    what = "plugin and hooks are installed"
+    try:
+        return [Finding(what)] if is_installed(manifest) else []
+    except Misconfigured as error:
+        return [Finding(what, str(error))]
 
 
 def _set_up(file: Path) -> Manifest:
@@ -228,9 +237,21 @@ def schema() -> None:
 # -- webhooks
 
 
-@connector.group("webhooks", epilog="Example: ratings-sync connector webhooks list woocommerce")
+class EitherOrder(click.Group):
+    """Takes ``list NAME`` and ``NAME list``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if len(args) > 1 and args[0] not in self.commands and args[1] in self.commands:
+            args[:2] = args[1], args[0]
+        return super().parse_args(ctx, args)
+
+
+@connector.group("webhooks", cls=EitherOrder, epilog="Example: ratings-sync connector webhooks list woocommerce")
 def webhooks() -> None:
-    """Our webhooks at the external system: make them, see their state, bring them back."""
+    """Our webhooks at the external system: make them, see their state, bring them back.
+
+    The connector's NAME may also come first: `connector webhooks woocommerce list`.
+    """
 
 
 @example("ratings-sync connector webhooks list woocommerce")

@@ -12,10 +12,10 @@ import structlog
 from sync_worker.adapters.external_calls import ExternalCalls, Handler, Options
 from sync_worker.adapters.http import RemoteHttp
 from sync_worker.connector.changes import newest_of, since_query
-from sync_worker.connector.drafts import write_context
+from sync_worker.connector.drafts import keep_items, write_context
 from sync_worker.connector.manifest import Manifest
 from sync_worker.connector.pages import ParentPlace, Place, parent_place_of, place_of, place_text
-from sync_worker.connector.reading import context_of, created_at, read_record, search
+from sync_worker.connector.reading import context_of, created_at, read_record, read_remote_id, read_subject, search
 from sync_worker.connector.schema_calls import OperationSpec
 from sync_worker.connector.writing import filled, merged_over
 from sync_worker.errors import Conflict, Gone, Misconfigured, Permanent, Unconfirmed, UnknownOutcome
@@ -83,7 +83,11 @@ class ExternalRemote:
 
     def _listed(self, remote_id: str, context: Mapping[str, Any]) -> Record | None:
         """A record of a system that gives none by id. If deletes are never told, a missing one may be hidden."""
-        found = next((one for one in self._records("list", context) if one.remote_id == remote_id), None)
+
+        def is_it(item: Any) -> bool:
+            return read_remote_id(self._manifest, item, context) == remote_id
+
+        found = next((one for one in self._records("list", context, is_it) if one.remote_id == remote_id), None)
         webhook = self._manifest.webhook
         tells_deletes = webhook is not None and any(rule.change == "delete" for rule in webhook.events)
         if found is None and not tells_deletes:
@@ -91,14 +95,22 @@ class ExternalRemote:
         return _alive(found)
 
     def find(self, entity: EntityRef, person: Person) -> Sequence[Record]:
-        """Filters that a system does not know would return everything: every row is compared again."""
+        """Filters that a system does not know would return everything: every row is compared again.
+
+        A row that cannot be read is an error only if it may be this person's: else one would block all others.
+        """
         name = "find" if self._manifest.operations.find is not None else "list"
         if name == "list" and not self._manifest.lists_by_parent:
             self._calls.spec("find")  # it is not there: this raises
         context = self._with_conn({"entity": _entity_context(entity), "contact": _contact_context(person)})
+
+        def may_be_theirs(item: Any) -> bool:
+            subject, email = read_subject(self._manifest, item, context)
+            return email == person.email and (subject is None or subject.entity_id == entity.entity_id)
+
         found = [
             record
-            for record in self._records(name, context)
+            for record in self._records(name, context, may_be_theirs)
             if record.entity is not None
             and (record.entity.entity_id, record.person.email) == (entity.entity_id, person.email)
             and record.state is not RecordState.DELETED
@@ -109,12 +121,13 @@ class ExternalRemote:
         """Every record of one parent (a product), whatever its state. Raises Misconfigured where records have none."""
         if not self._manifest.lists_by_parent:
             raise Misconfigured(f"connector {self._manifest.id} lists no records by parent")
-        return self._records("list", self._with_conn({"entity": {"external_id": parent_id, "group": ""}}), lenient=True)
+        return self._records("list", self._with_conn({"entity": {"external_id": parent_id, "group": ""}}), _none)
 
-    def _records(self, name: str, context: Mapping[str, Any], *, lenient: bool = False) -> Iterator[Record]:
+    def _records(self, name: str, context: Mapping[str, Any], matters: Callable[[Any], bool]) -> Iterator[Record]:
+        """``matters``: of a row that cannot be read, whether that is an error."""
         place: Place | None = Place()
         while place is not None:
-            records, _, place = self._read_page(name, context, place, lenient=lenient)
+            records, _, place = self._read_page(name, context, place, matters=matters)
             yield from records
 
     def _read_page(
@@ -124,7 +137,7 @@ class ExternalRemote:
         place: Place,
         more: Mapping[str, str] | None = None,
         *,
-        lenient: bool,
+        matters: Callable[[Any], bool],
     ) -> tuple[list[Record], int, Place | None]:
         """Records of a page, how many rows were unreadable, and where it goes on. A parent that is gone has none."""
         try:
@@ -136,7 +149,7 @@ class ExternalRemote:
             try:
                 records.append(read_record(self._manifest, item, context))
             except Permanent as error:
-                if not lenient:
+                if matters(item):
                     raise
                 unreadable += 1
                 log.warning("record_unreadable", remote=self._manifest.id, reason=error.message)
@@ -164,7 +177,7 @@ class ExternalRemote:
         return self._own_page(Place() if cursor is None else place_of(cursor), more)
 
     def _own_page(self, place: Place, more: Mapping[str, str]) -> Page:
-        records, unreadable, following = self._read_page("list", self._with_conn({}), place, more, lenient=True)
+        records, unreadable, following = self._read_page("list", self._with_conn({}), place, more, matters=_none)
         return Page(records, place_text(following) if following else None, unreadable)
 
     def _parent_page(self, place: ParentPlace, more: Mapping[str, str], *, is_first: bool) -> Page:
@@ -173,7 +186,7 @@ class ExternalRemote:
             place = self._next_parents(Place() if is_first else place.parents)
             return Page((), place_text(place) if place.left or place.parents else None)
         context = self._with_conn({"entity": {"external_id": place.left[0], "group": ""}})
-        records, unreadable, child = self._read_page("list", context, place.child or Place(), more, lenient=True)
+        records, unreadable, child = self._read_page("list", context, place.child or Place(), more, matters=_none)
         place = replace(place, child=child, left=place.left if child else place.left[1:])
         return Page(records, place_text(place) if place.left or place.parents else None, unreadable)
 
@@ -209,9 +222,8 @@ class ExternalRemote:
         known = context_of(self._manifest, remote_id)
         context = self._write_context(draft, known=known, revision=revision)
         options = Options(is_write=True, is_idempotent=self._capabilities.update_precondition)
-        if isinstance(spec, OperationSpec) and self._manifest.operations.update_mode == "full":
-            kept = {key: value for key, value in draft.last.items() if key not in self._manifest.operations.read_only}
-            options.body = merged_over(kept, filled(spec.body, context))
+        if isinstance(spec, OperationSpec) and spec.body is not None:
+            options.body = self._update_body(spec, draft, context)
         try:
             resource = self._calls.resource("update", context, options)
         except Conflict:
@@ -221,6 +233,15 @@ class ExternalRemote:
         if resource is None:  # some systems answer an update with nothing
             return self._seen_again(remote_id)
         return self._written(resource, context)
+
+    def _update_body(self, spec: OperationSpec, draft: Draft, context: Mapping[str, Any]) -> Any:
+        """Our fields; for a full update over the record as last returned."""
+        body = filled(spec.body, context)
+        keep_items(self._manifest, draft, body)
+        if self._manifest.operations.update_mode == "patch":
+            return body
+        kept = {key: value for key, value in draft.last.items() if key not in self._manifest.operations.read_only}
+        return merged_over(kept, body)
 
     def _landed(self, remote_id: str, draft: Draft, revision: int | None) -> Record | None:
         """After our own retry, a conflict with exactly our change is our first try's success."""
@@ -270,6 +291,10 @@ class ExternalRemote:
                 "sync": {"wix_id": draft.source_id, "idempotency_key": idempotency_key},
             }
         )
+
+
+def _none(item: Any) -> bool:
+    return False
 
 
 def _alive(record: Record | None) -> Record | None:

@@ -71,11 +71,15 @@ class ExternalHooks:
 
     @property
     def _secret(self) -> str:
-        return next(iter(self._webhook.verify[0].secrets), "")
+        """What the system signs with. A token in the address is told by the address alone."""
+        schemes = self._webhook.verify
+        signing = next((one for one in schemes if not isinstance(one, UrlTokenVerify)), schemes[0])
+        return next(iter(signing.secrets), "")
 
     def _with_token(self, url: str) -> str:
+        """Each proof has its own secret: one that signs must not get into an address, and so into logs."""
         scheme = next((one for one in self._webhook.verify if isinstance(one, UrlTokenVerify)), None)
-        return url if scheme is None else f"{url}?{urlencode({scheme.name: self._secret})}"
+        return url if scheme is None else f"{url}?{urlencode({scheme.name: next(iter(scheme.secrets), '')})}"
 
     def _send(self, name: str, hook: dict[str, str]) -> None:
         spec = self._manage.register_ if name == "register" else self._manage.enable

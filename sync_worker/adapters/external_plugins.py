@@ -29,6 +29,13 @@ def remote_of(manifest: Manifest, http: RemoteHttp) -> Remote:
     return plugin(manifest, http)
 
 
+def is_installed(manifest: Manifest) -> bool:
+    """Whether all Python that a manifest names is there; false if it names none. Raises Misconfigured."""
+    if manifest.plugin is not None:
+        _registered(CONNECTORS, manifest.plugin, manifest)
+    return bool(_handlers(manifest)) or manifest.plugin is not None
+
+
 def _handlers(manifest: Manifest) -> dict[str, Handler]:
     operations = dict(manifest.operations).values()
     names = {spec.handler for spec in operations if isinstance(spec, Hook)}

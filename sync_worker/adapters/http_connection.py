@@ -81,12 +81,20 @@ class _TlsSocket(ssl.SSLSocket):
 
 
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+NEVER_OUTSIDE = (
+    ipaddress.IPv6Network("::/96"),  # IPv4-compatible addresses, deprecated
+    ipaddress.IPv6Network("::ffff:0:0:0/96"),  # IPv4-translated ones, RFC 2765
+    ipaddress.IPv6Network("64:ff9b:1::/48"),  # a network's own NAT64, RFC 8215
+    ipaddress.IPv6Network("fec0::/10"),  # site-local ones, deprecated
+)
 
 
 def _is_public(address: str) -> bool:
     """Whether an address leads outside, also where IPv6 wraps an IPv4 address."""
     ip = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, ipaddress.IPv6Address):
+        if any(ip in network for network in NEVER_OUTSIDE):
+            return False
         wrapped = (
             ip.ipv4_mapped or ip.sixtofour or (ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF) if ip in NAT64 else None)
         )

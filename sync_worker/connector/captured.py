@@ -24,6 +24,7 @@ from sync_worker.connector.signatures import MAX_HEADER, Received, verified
 from sync_worker.errors import Misconfigured
 
 ALGORITHMS = {20: "sha1", 32: "sha256", 48: "sha384", 64: "sha512"}
+CHANGED = "the body "  # begins the name of each signed text that is not quite the body of the file
 STAMP = re.compile(r"(?<![0-9A-Za-z])(\d{13}|\d{10})(?![0-9A-Za-z])")
 REQUEST_LINE = re.compile(r"^(?:[A-Z]+ )?(\S*)(?: HTTP/[\d.]+)?$")
 
@@ -81,12 +82,18 @@ def diagnose(manifest: Manifest, request: Received) -> list[str]:
     secrets = dict(_secrets(manifest, ""))
     fits = [*_hmac_fits(request, secrets), *_plain_fits(request, secrets), *_jwt_fits(request, secrets)]
     if fits:
-        return [f"it fits as {fit}; change the manifest so, or set the right secret" for fit in dict.fromkeys(fits)][:5]
+        return [f"it fits as {fit}; {_advice(fit)}" for fit in dict.fromkeys(fits)][:5]
     return [
         *_missing(manifest, request),
         "no known way of signing fits with any secret of the manifest: the secret is another one, or something "
         "between the sender and the file changed the body (a proxy, an editor, a new line at its end)",
     ]
+
+
+def _advice(fit: str) -> str:
+    if f"signed {CHANGED}" in fit:
+        return "something changed its end on the way into the file: capture the body to the last byte"
+    return "change the manifest so, or set the right secret"
 
 
 def _secrets(part: Any, place: str) -> Iterator[tuple[str, str]]:
@@ -143,9 +150,9 @@ def _texts(request: Received) -> Iterator[tuple[str, bytes]]:
     body = request.body
     yield "the raw body", body
     if body.rstrip() != body:
-        yield "the body without the white space at its end", body.rstrip()
-    yield "the body with a line break at its end", body + b"\n"
-    yield "the body with a line break (CRLF) at its end", body + b"\r\n"
+        yield f"{CHANGED}without the white space at its end", body.rstrip()
+    yield f"{CHANGED}with a line break at its end", body + b"\n"
+    yield f"{CHANGED}with a line break (CRLF) at its end", body + b"\r\n"
     stamps = {stamp for value in request.headers.values() for stamp in STAMP.findall(value)}
     for stamp, separator in itertools.product(sorted(stamps), (".", "", ":", "\n")):
         yield f"timestamp {separator!r} body", (stamp + separator).encode() + body

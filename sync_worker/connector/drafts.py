@@ -7,7 +7,9 @@ from typing import Any
 
 from sync_worker.connector.manifest import Manifest
 from sync_worker.connector.reading import MAIN_FIELD, created_at, read_values, search
+from sync_worker.connector.schema import CompiledPath
 from sync_worker.connector.schema_record import FieldPath
+from sync_worker.connector.writing import merged_over
 from sync_worker.model import Draft
 
 
@@ -36,6 +38,34 @@ def write_context(manifest: Manifest, draft: Draft, *, revision: int | None, now
             "wix_id": draft.person.contact_id,
         },
     }
+
+
+def keep_items(manifest: Manifest, draft: Draft, body: Any) -> None:
+    """Let a list of sub-ratings in ``body`` go back with what else the last record holds in it.
+
+    Items that are not mapped stay as they are, unrated ones too, and ours keep the further keys of their item.
+    """
+    listed = manifest.attributes_list
+    if listed is None:
+        return
+    old, new = search(listed.items, draft.last), search(listed.items, body)
+    if not isinstance(old, list) or not isinstance(new, list):
+        return
+    ours = {_text_at(listed.name, item): item for item in new}
+    if None in ours:  # what is written names its items in another way
+        return
+    before = [(_text_at(listed.name, item), item) for item in old]
+    stay = [
+        merged_over(item, ours.pop(name)) if name in draft.mapped else item
+        for name, item in before
+        if name not in draft.mapped or name in ours
+    ]
+    new[:] = stay + [item for name, item in ours.items() if name not in dict(before)]
+
+
+def _text_at(path: CompiledPath, item: Any) -> str | None:
+    found = search(path, item)
+    return found if isinstance(found, str) else None
 
 
 def _kept(field: FieldPath | None, draft: Draft) -> Any:

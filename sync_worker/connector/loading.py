@@ -21,6 +21,7 @@ TYPES = frozenset(
     {"none", "basic", "bearer", "headers", "query", "oauth2_client_credentials", "hmac_request"}
     | {"hmac", "standard_webhooks", "jwt", "static_header", "url_token"}
 )
+CALLS = frozenset({"probe", "get", "find", "list", "create", "update", "delete"})
 PLAIN_PLACES = frozenset({"base_url", "conn", "token_url"})  # what a reference there names is no secret
 
 
@@ -99,23 +100,44 @@ def _read(file: Path) -> Mapping[str, Any]:
     return document
 
 
-def _inherited(document: Mapping[str, Any], file: Path) -> Mapping[str, Any]:
-    """A manifest that ``extends`` another states only what differs."""
+def _inherited(document: Mapping[str, Any], file: Path, *chain: Path) -> Mapping[str, Any]:
+    """A manifest that ``extends`` another states only what differs. ``chain``: the files from ``file`` to here."""
     parent = document.get("extends")
     if parent is None:
         return document
+    if not isinstance(parent, str):
+        raise Misconfigured(f"{file}: extends: is the name of one connector, not {parent!r}")
+    here = (file, *chain)[-1]
     beside = file.parent / f"{parent}.yaml"
-    base = _read(beside if beside.is_file() else shipped_manifest(str(parent)))
+    # A file that has the name of a shipped connector may extend that one.
+    base = beside if beside.is_file() and beside != here else shipped_manifest(parent)
+    if base in (file, *chain):
+        names = " extends ".join(one.stem for one in (file, *chain, base))
+        raise Misconfigured(f"{file}: extends: {names}; one of them must stand alone")
     own = {key: value for key, value in document.items() if key != "extends"}
-    return _merged(_inherited(base, file), own)
+    return _merged(_inherited(_read(base), file, *chain, base), own)
 
 
 def _merged(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in own.items():
-        both = isinstance(merged.get(key), Mapping) and isinstance(value, Mapping) and not _is_reference(value)
-        merged[key] = _merged(merged[key], value) if both else value
+        old = merged.get(key)
+        if isinstance(old, Mapping) and isinstance(value, Mapping) and _goes_into(key, old, value):
+            merged[key] = _merged(old, value)
+        else:
+            merged[key] = value
     return merged
+
+
+def _goes_into(key: str, old: Mapping[str, Any], own: Mapping[str, Any]) -> bool:
+    """Whether both say one thing. Of other credentials, other pages, a hook for a call nothing is taken over."""
+    if _is_reference(own):
+        return False
+    choice = {"auth": "type", "pagination": "kind"}.get(key)
+    if choice is not None:
+        is_same: bool = own.get(choice, old.get(choice)) == old.get(choice)
+        return is_same
+    return key not in CALLS or not ("handler" in own or ("handler" in old and "method" in own))
 
 
 def _is_reference(value: Any) -> bool:
@@ -143,6 +165,8 @@ def _looked_up(
     reference: Mapping[str, Any], environ: Mapping[str, str], file: Path, place: tuple[str, ...]
 ) -> str | None:
     ((kind, name),) = reference.items()
+    if not isinstance(name, str) or not name:
+        raise Misconfigured(f"{file}: {'.'.join(place)}: {kind} names a setting or a file as text, not {name!r}")
     if place[-1] in OPTIONAL_KEYS and kind == "env" and not {name, f"{name}_FILE"} & set(environ):
         return None
     path = name if kind == "file" else environ.get(f"{name}_FILE")
@@ -171,8 +195,29 @@ def _in_words(error: ValidationError) -> str:
     place = ".".join(part for before, part in zip(["", *parts], parts, strict=False) if _is_written(part, before))
     if problem["type"] == "extra_forbidden":
         return f"unknown key {place!r}{_nearest(parts[-1])}"
-    message = problem["msg"].removeprefix("Value error, ")
+    message = _reworded(problem["type"], problem.get("ctx", {})) or problem["msg"].removeprefix("Value error, ")
     return f"{place}: {message}" if place else message
+
+
+def _reworded(kind: str, facts: Mapping[str, Any]) -> str:
+    """What pydantic says in words of its own, in words for whoever writes a manifest; empty for the rest."""
+    match kind:
+        case "missing":
+            return "is missing"
+        case "literal_error":
+            return f"is one of {facts['expected']}"
+        case "string_pattern_mismatch":
+            return f"is not in its form, {facts['pattern']}; see docs/connectors.md"
+        case "union_tag_invalid":
+            return f"{facts['discriminator'].strip(chr(39))}: {facts['tag']!r} is none of {facts['expected_tags']}"
+        case "union_tag_not_found":
+            return f"needs {facts['discriminator'].strip(chr(39))}"
+        case "tuple_type":
+            return "is a list: [ … ]"
+        case "model_type" | "model_attributes_type" | "mapping_type" | "dict_type":
+            return "is a section with keys of its own"
+        case _:
+            return ""
 
 
 def _is_written(part: str, before: str) -> bool:
@@ -182,7 +227,10 @@ def _is_written(part: str, before: str) -> bool:
 
 
 def _nearest(key: str) -> str:
-    close = difflib.get_close_matches(key, sorted(_known_keys(Manifest)), n=1)
+    known = _known_keys(Manifest)
+    if key in known:
+        return "; it belongs to another section, see docs/connectors.md"
+    close = difflib.get_close_matches(key, sorted(known), n=1)
     return f"; did you mean {close[0]!r}?" if close else "; see docs/connectors.md for the keys"
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from jmespath.exceptions import JMESPathError
@@ -25,6 +25,7 @@ MAIN_FIELD = "value"
 MAX_ID_LENGTH = 500
 Context = Mapping[str, Any]
 NO_CONTEXT: Context = MappingProxyType({})
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +59,29 @@ def read_record(manifest: Manifest, resource: Any, context: Context = NO_CONTEXT
     )
 
 
-def read_subject(manifest: Manifest, resource: Any) -> tuple[EntityRef | None, str | None]:
+def read_subject(
+    manifest: Manifest, resource: Any, context: Context = NO_CONTEXT
+) -> tuple[EntityRef | None, str | None]:
     """What is rated and by which address, as far as a resource tells that is no whole record."""
     if not isinstance(resource, Mapping):
         return None, None
-    reader = _Reader(manifest, resource, NO_CONTEXT)
-    found: list[Any] = []
-    for read in (reader.entity, reader.email):
-        try:
-            found.append(read())
-        except Permanent:
-            found.append(None)
-    return found[0], found[1]
+    reader = _Reader(manifest, resource, context)
+    return _if_readable(reader.entity), _if_readable(reader.email)
+
+
+def read_remote_id(manifest: Manifest, resource: Any, context: Context = NO_CONTEXT) -> str | None:
+    """The id of a resource that is perhaps no whole record; ``None`` if it has none."""
+    if not isinstance(resource, Mapping):
+        return None
+    reader = _Reader(manifest, resource, context)
+    return _if_readable(lambda: remote_id_of({name: reader.key_part(part) for name, part in manifest.key.items()}))
+
+
+def _if_readable(read: Callable[[], T]) -> T | None:
+    try:
+        return read()
+    except Permanent:
+        return None
 
 
 def read_values(manifest: Manifest, resource: Mapping[str, Any]) -> dict[str, Decimal]:

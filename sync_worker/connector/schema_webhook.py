@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
@@ -188,6 +189,10 @@ class Handshake(Strict):
     @model_validator(mode="after")
     def _is_narrow(self) -> Handshake:
         one_of(self, "empty_body", "body_regex")
+        try:
+            re.compile(self.body_regex or "")
+        except re.error as error:
+            raise ValueError(f"body_regex: {self.body_regex!r} is no regular expression: {error}") from None
         return self
 
 

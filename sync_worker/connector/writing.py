@@ -53,10 +53,13 @@ def _check_leaf(node: Mapping[str, Any]) -> str:
         close = difflib.get_close_matches(str(unknown[0]), sorted(LEAF_KEYS), n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
         return f"a leaf knows {sorted(LEAF_KEYS)}, not {unknown}{hint}"
-    if node.get("as", "str") not in KINDS:
+    if str(node.get("as", "str")) not in KINDS:
         return f"as: {node['as']!r} is none of {sorted(KINDS)}"
     if not isinstance(node.get("values", {}), Mapping):
         return "values: is a mapping of ours to the system's"
+    limit = node.get("max_length", 1)
+    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
+        return f"max_length: {limit!r} is no number of characters"
     return ""
 
 

@@ -182,6 +182,29 @@ def test_webhooks_are_made_once_listed_and_brought_back(server: RemoteServer) ->
     assert [hook["status"] for hook in hooks] == ["active"] * 4
 
 
+def test_name_of_the_connector_may_come_before_what_is_done_with_its_webhooks(server: RemoteServer) -> None:
+    hooks, shop = hooks_of(server), a_shop(server)
+    url = "https://gw.example.com/webhooks/external/shop"
+    assert run("webhooks", shop, "register", "--url", url, **WOO).exit_code == 0
+    assert len(hooks) == 4
+    assert run("webhooks", shop, "list", **WOO).output == run("webhooks", "list", shop, **WOO).output
+    assert "No such command" in run("webhooks", shop, "lst", **WOO).output
+
+
+def test_secret_that_signs_is_never_the_token_in_an_address(server: RemoteServer) -> None:
+    """The token has a secret of its own; the other one would be read in access logs."""
+    hooks, shop = hooks_of(server), a_shop(server)
+    document = yaml.safe_load(Path(shop).read_text())
+    signed = {"type": "hmac", "header": "X-WC-Webhook-Signature", "secret": {"env": "WOO_WEBHOOK_SECRET"}}
+    token = {"type": "url_token", "secret": {"env": "URL_TOKEN"}}
+    document["webhook"] = {"verify": [signed, token]}
+    Path(shop).write_text(yaml.safe_dump(document))
+    url = "https://gw.example.com/webhooks/external/shop"
+    assert run("webhooks", "register", shop, "--url", url, **WOO, URL_TOKEN="for-the-address").exit_code == 0
+    assert {hook["delivery_url"] for hook in hooks[1:]} == {f"{url}?token=for-the-address"}
+    assert {hook["secret"] for hook in hooks[1:]} == {WOO["WOO_WEBHOOK_SECRET"]}
+
+
 def test_webhook_at_a_wrong_address_is_refused(server: RemoteServer) -> None:
     hooks_of(server)
     wrong = run("webhooks", "register", a_shop(server), "--url", "https://gw.example.com/", **WOO)
@@ -271,6 +294,24 @@ def test_plugin_that_is_installed_makes_the_calls(installed: Path, server: Remot
     assert remote.get("g1") is None
     with pytest.raises(Gone):
         remote.update("g1", draft, None)
+
+
+def test_check_knows_whether_the_plugin_is_installed(installed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    finding = said("check", str(EXAMPLE / "acme-graphql.yaml"))["findings"][-1]
+    assert (finding["what"], finding["wrong"]) == ("plugin and hooks are installed", "")
+    monkeypatch.setattr(sys, "path", [one for one in sys.path if one != str(installed)])
+    refused = run("check", str(EXAMPLE / "acme-graphql.yaml"))
+    assert refused.exit_code == 1
+    assert "names 'acme-graphql' of ratings_sync.connectors, which is not installed" in refused.output
+    assert "hooks are installed" not in run("check", "woocommerce").output
+
+
+def test_check_knows_whether_a_hook_is_installed(installed: Path, server: RemoteServer) -> None:
+    document = yaml.safe_load(Path(a_shop(server)).read_text())
+    for name, code in {"acme.get": 0, "acme.gte": 1}.items():
+        hooked = document | {"id": "hooked", "operations": {"probe": {"handler": name}}}
+        Path("hooked.yaml").write_text(yaml.safe_dump(hooked))
+        assert run("check", "./hooked.yaml", **WOO).exit_code == code
 
 
 def test_single_operation_may_be_a_registered_hook(installed: Path, server: RemoteServer) -> None:

@@ -197,6 +197,31 @@ def test_row_that_cannot_be_read_is_counted_and_does_not_stop_the_listing(server
     assert ([record.remote_id for record in page.records], page.unreadable) == (["1", "3"], 1)
 
 
+def test_row_of_somebody_else_that_cannot_be_read_does_not_stop_the_search(server: RemoteServer) -> None:
+    bad = a_row(1, email="bob@example.com", stars="many")
+    server.answer = lambda asked: Reply(body={"rows": [bad, a_row(2)]})
+    assert [record.remote_id for record in a_remote(a_manifest(server)).find(MUG, ADA)] == ["2"]
+
+
+def test_row_that_may_be_theirs_and_cannot_be_read_stops_the_search(server: RemoteServer) -> None:
+    """A create after it could be their second record."""
+    server.answer = lambda asked: Reply(body={"rows": [a_row(1, stars="many")]})
+    with pytest.raises(Permanent) as refusal:
+        a_remote(a_manifest(server)).find(MUG, ADA)
+    assert refusal.value.reason == "malformed_record"
+
+
+def test_record_is_found_in_a_listing_behind_one_that_cannot_be_read(server: RemoteServer) -> None:
+    server.answer = lambda asked: Reply(body={"rows": [a_row(1, stars="many"), a_row(2)]})
+    remote = a_remote(a_manifest(server, operations__get=None))
+    found = remote.get("2")
+    assert found is not None
+    assert found.remote_id == "2"
+    with pytest.raises(Permanent) as refusal:  # it is there: nobody may take it for deleted
+        remote.get("1")
+    assert refusal.value.reason == "malformed_record"
+
+
 @pytest.mark.parametrize("body", [{"rows": {}}, {"message": "maintenance"}, "maintenance", None])
 def test_answer_without_the_list_is_an_error_not_an_empty_listing(server: RemoteServer, body: Any) -> None:
     server.answer = lambda asked: Reply(body=body)
@@ -293,6 +318,42 @@ def test_full_update_sends_title_and_date_and_nothing_that_is_read_only(server: 
 
 
 # -- what answers mean
+
+
+ASPECTS: dict[str, Any] = {"attributes_list": {"items": "aspects", "name": "code", "value": "score"}}
+WRITTEN = {"aspects": {"from": "rating.attributes[].{code: name, score: value}"}}
+
+
+@pytest.mark.parametrize("mode", ["full", "patch"])
+def test_list_of_sub_ratings_goes_back_with_all_that_is_not_ours(server: RemoteServer, mode: str) -> None:
+    """Ours are new, changed or taken out; a mark that nobody gave yet and a word beside a mark stay."""
+    aspects = [
+        {"code": "fit", "score": None, "asked": True},
+        {"code": "taste", "score": 2, "word": "salty"},
+        {"code": "looks", "score": 5, "word": "shiny"},
+        {"code": "smell", "score": 1},
+    ]
+    server.answer = lambda asked: Reply(body=a_row())
+    manifest = a_manifest(server, **ASPECTS, operations__update_mode=mode, operations__update__body=WRITTEN)
+    values = {"value": Decimal(4), "taste": Decimal(3), "price": Decimal(1)}
+    mapped = frozenset({"value", "taste", "smell", "price"})
+    a_remote(manifest).update("1", Draft(values, MUG, ADA, last=a_row(aspects=aspects), mapped=mapped), None)
+    assert server.asked[0].json["aspects"] == [
+        {"code": "fit", "score": None, "asked": True},
+        {"code": "taste", "score": 3, "word": "salty"},
+        {"code": "looks", "score": 5, "word": "shiny"},
+        {"code": "price", "score": 1},
+    ]
+
+
+def test_list_of_sub_ratings_that_is_written_in_another_form_goes_as_declared(server: RemoteServer) -> None:
+    server.answer = lambda asked: Reply(body=a_row())
+    other = {"aspects": {"from": "rating.attributes[].{label: name, score: value}"}}
+    manifest = a_manifest(server, **ASPECTS, operations__update__body=other)
+    last = a_row(aspects=[{"code": "a", "score": 1}])
+    draft = Draft({"a": Decimal(3), "b": Decimal(1)}, MUG, ADA, last=last, mapped=frozenset({"a", "b"}))
+    a_remote(manifest).update("1", draft, None)
+    assert server.asked[0].json["aspects"] == [{"label": "a", "score": 3}, {"label": "b", "score": 1}]
 
 
 def test_write_whose_answer_is_no_record_is_of_unknown_outcome(server: RemoteServer) -> None:
@@ -447,7 +508,22 @@ def test_redirect_is_refused_and_not_followed(server: RemoteServer) -> None:
 
 @pytest.mark.parametrize(
     "host",
-    ["localhost", "127.0.0.1", "2130706433", "0x7f.1", "[::1]", "[::ffff:127.0.0.1]", "[64:ff9b::7f00:1]", "0.0.0.0"],  # noqa: S104 - called, not bound
+    [
+        "localhost",
+        "127.0.0.1",
+        "2130706433",
+        "0x7f.1",
+        "0177.0.0.1",
+        "127.1",
+        "0.0.0.0",  # noqa: S104 - called, not bound
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "[64:ff9b::7f00:1]",
+        "[64:ff9b:1::7f00:1]",
+        "[::127.0.0.1]",
+        "[::ffff:0:127.0.0.1]",
+        "[fec0::1]",
+    ],
 )
 def test_host_that_leads_into_the_private_network_is_refused(server: RemoteServer, host: str) -> None:
     """Whatever the name or the spelling: the resolved address counts, and it is the one that is called."""

@@ -76,6 +76,13 @@ def test_known_variant_that_fits_is_named_and_no_secret_is(case: str) -> None:
     assert "private-token" not in told
 
 
+@pytest.mark.parametrize("end", [b"\n", b" \r\n"])
+def test_body_that_was_changed_in_the_file_is_no_reason_to_change_the_manifest(end: bytes) -> None:
+    told = diagnose(judgeme(), sent(BODY + end, judgeme_hmac_sha256=mac(b"oauth-secret").hex()))
+    advice = {one.rpartition("; ")[2] for one in told}
+    assert advice == {"something changed its end on the way into the file: capture the body to the last byte"}
+
+
 def test_delivery_that_nothing_fits_is_told_what_is_missing() -> None:
     told = diagnose(judgeme(), sent(x_other="1"))
     assert "the delivery has no header JUDGEME-HMAC-SHA256, which the manifest names; it has: x-other" in told

@@ -16,6 +16,7 @@ from sync_worker.connector.describing import describe, ways
 from sync_worker.connector.fields import WIX_SCALE
 from sync_worker.connector.loading import SHIPPED, Placeholders, load_manifest, parse_manifest, shipped_manifest
 from sync_worker.connector.manifest import Manifest
+from sync_worker.connector.schema_calls import Hook, OperationSpec
 from sync_worker.connector.schema_file import editor_schema
 from sync_worker.errors import Misconfigured
 from webhook_gateway.external import read_deliveries
@@ -233,6 +234,32 @@ MORE_WRONG: dict[str, tuple[dict[str, Any], str]] = {
         },
         "never mixed",
     ),
+    "handshake that is no expression": (
+        {"webhook": {"handshake": [{"body_regex": "webhook_id=(["}]}},
+        "webhook.handshake.0: body_regex: 'webhook_id=([' is no regular expression",
+    ),
+    "setting without a name": ({"auth": {"password": {"env": 5}}}, "auth.password: env names a setting or a file"),
+    "kind of a leaf that is a list": (
+        {"operations": {"create": {"body": {"rating": {"from": "rating.value", "as": ["int"]}}}}},
+        "as: ['int'] is none of",
+    ),
+    "limit of a leaf that is a word": (
+        {"operations": {"create": {"body": {"review": {"from": "rating.body", "max_length": "many"}}}}},
+        "max_length: 'many' is no number of characters",
+    ),
+    "key of another section": ({"text": {"handler": "x"}}, "unknown key 'text.handler'; it belongs to another section"),
+    "field that is missing": ({"fields": {"value": None}}, "fields.value: is a section with keys of its own"),
+    "method that there is not": (
+        {"operations": {"get": {"method": "FETCH"}}},
+        "operations.get.method: is one of 'GET',",
+    ),
+    "path without its root": ({"operations": {"get": {"path": "x"}}}, "operations.get.path: is not in its form, ^/;"),
+    "unknown credentials": ({"auth": {"type": "oauth"}}, "auth: type: 'oauth' is none of 'none', 'bearer',"),
+    "one status instead of a list": (
+        {"operations": {"get": {"errors": [{"status": 404, "outcome": "gone"}]}}},
+        "operations.get.errors.0.status: is a list",
+    ),
+    "several parents": ({"extends": ["woocommerce", "fera"]}, "extends: is the name of one connector"),
     "redirects": ({"http": {"redirects": True}}, "http.redirects"),
     "secret of the wrong place": ({"conn": {"a": {"value": "x"}}}, "conn.a"),
 }
@@ -246,6 +273,46 @@ def test_mistake_in_an_extending_manifest_is_refused(case: str, tmp_path: Path) 
     with pytest.raises(Misconfigured) as refusal:
         load_manifest(file, Placeholders({}))
     assert complaint in str(refusal.value)
+
+
+def test_manifests_that_extend_each_other_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("extends: b\nid: a\n")
+    (tmp_path / "b.yaml").write_text("extends: a\nid: b\n")
+    with pytest.raises(Misconfigured, match="extends: a extends b extends a; one of them must stand alone"):
+        load_manifest(tmp_path / "a.yaml", Placeholders({}))
+
+
+def test_manifest_named_as_a_shipped_one_may_extend_it(tmp_path: Path) -> None:
+    file = tmp_path / "woocommerce.yaml"
+    file.write_text("extends: woocommerce\nid: woocommerce\ntitle: Our shop\n")
+    second = tmp_path / "second-shop.yaml"
+    second.write_text("extends: woocommerce\nid: second-shop\n")
+    assert load_manifest(file, Placeholders({})).title == "Our shop"
+    assert load_manifest(second, Placeholders({})).title == "Our shop"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"auth": {"type": "bearer", "token": {"env": "T"}}},
+        {"operations": {"get": {"handler": "ours.get"}}},
+        {"operations": {"list": {"pagination": {"kind": "next_link"}}}},
+    ],
+    ids=["credentials", "hook", "pages"],
+)
+def test_second_shop_may_do_a_thing_in_another_way(change: dict[str, Any], tmp_path: Path) -> None:
+    """Nothing of the first way is taken over: its keys mean nothing there."""
+    file = tmp_path / "second-shop.yaml"
+    file.write_text(yaml.safe_dump({"extends": "woocommerce", "id": "second-shop", **change}))
+    manifest = load_manifest(file, Placeholders({}))
+    listing = manifest.operations.list
+    assert isinstance(listing, OperationSpec)
+    is_changed = {
+        "auth": manifest.auth.type == "bearer",
+        "get": isinstance(manifest.operations.get, Hook),
+        "list": listing.pagination.total_pages_header is None and listing.path.endswith("/reviews"),
+    }
+    assert sum(is_changed.values()) == 1
 
 
 def test_own_secrets_of_a_second_shop_are_its_own(tmp_path: Path) -> None:
