@@ -13,6 +13,7 @@ from sqlalchemy import (
     Connection,
     String,
     Text,
+    case,
     cast,
     func,
     literal,
@@ -26,6 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from sync_worker.adapters.ledger import SqlLedger
+from sync_worker.adapters.ledger_inbox import OPEN
 from sync_worker.adapters.tables import (
     inbox,
     link,
@@ -179,6 +181,8 @@ class SweepRuns(SqlLedger):
             known = found.get(row.remote_id, OnFile())
             if row.kind == _HELD:
                 known = replace(known, is_held=True)
+            elif row.kind == _AWAITED:
+                known = replace(known, is_awaited=True)
             elif row.kind == _SHADOWED:
                 known = replace(known, is_shadowed=True)
             elif row.kind == _BURIED:
@@ -201,13 +205,14 @@ class SweepRuns(SqlLedger):
         graves = select(
             literal(_BURIED).label("kind"), tombstone.c.remote_id, tombstone.c.revision, text, text, text
         ).where(self._is_grave(site_.id, side, list(remote_ids)))
-        held = select(literal(_HELD), inbox.c.remote_id, cast(null(), BigInteger), text, text, text).where(
+        kind = case((inbox.c.state == str(InboxState.HELD), _HELD), else_=_AWAITED)
+        unended = select(kind, inbox.c.remote_id, cast(null(), BigInteger), text, text, text).where(
             inbox.c.side == str(side),
             inbox.c.source == delivery_source(site_, side),
             inbox.c.remote_id.in_(remote_ids),
-            inbox.c.state == str(InboxState.HELD),
+            inbox.c.state.in_((*OPEN, str(InboxState.HELD))),
         )
-        others = [graves, held]
+        others = [graves, unended]
         if side is Side.WIX:
             columns = (link_value.c.wix_id, link_value.c.wix_revision, link_value.c.wix_state)
             base = select(literal(_LINKED).label("kind"), *columns, link_value.c.attribute, link_value.c.base_wix)
@@ -339,7 +344,7 @@ class SweepRuns(SqlLedger):
             connection.execute(update(site).where(site.c.id == site_id).values(**allowed))
 
 
-_LINKED, _BURIED, _HELD, _SHADOWED = 0, 1, 2, 3
+_LINKED, _BURIED, _HELD, _SHADOWED, _AWAITED = range(5)
 
 
 def _cursor_of(sweep: Sweep) -> dict[str, Any]:

@@ -242,6 +242,13 @@ def test_record_that_a_held_delivery_speaks_of_is_known_as_held(field: Field) ->
     assert field.runs.on_file(field.site, W, ["w9"]) == {"w9": OnFile(is_held=True)}
 
 
+def test_record_that_a_delivery_on_its_way_speaks_of_is_known_as_awaited(field: Field) -> None:
+    number = field.ground.stored(1, remote_id="w9")
+    assert field.runs.on_file(field.site, W, ["w9"]) == {"w9": OnFile(is_awaited=True)}
+    field.ledger.close(number, Closing(InboxState.DONE, "in_step"))
+    assert field.runs.on_file(field.site, W, ["w9"]) == {}
+
+
 def test_records_behind_the_synced_one_are_known(field: Field) -> None:
     key = field.link(1)
     run = field.ledger.lease(field.ledger.link_of(key))

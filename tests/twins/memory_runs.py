@@ -125,13 +125,14 @@ class MemoryRuns:
 
     def _on_file(self, site: Site, side: Side, remote_id: str) -> OnFile:
         source = delivery_source(site, side)
+        states = {
+            row.delivery.state
+            for row in self.ledger.inbox.values()
+            if (row.delivery.new.side, row.delivery.new.source, row.delivery.new.remote_id) == (side, source, remote_id)
+        }
         known = OnFile(
-            is_held=any(
-                row.delivery.state is InboxState.HELD
-                and (row.delivery.new.side, row.delivery.new.source, row.delivery.new.remote_id)
-                == (side, source, remote_id)
-                for row in self.ledger.inbox.values()
-            ),
+            is_held=InboxState.HELD in states,
+            is_awaited=not states.isdisjoint(OPEN),
             is_shadowed=side is Side.EXTERNAL
             and any(
                 remote_id in row.link.shadowed for row in self.ledger.links.values() if row.link.key.site_id == site.id
