@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import click
@@ -15,6 +17,7 @@ from sync_worker.adapters.ledger_held import DeliveryStory, HeldDelivery, HeldFi
 from sync_worker.cli_common import JSON, SITE, STAMP, Moment, print_json, the_site, user_name
 from sync_worker.errors import SyncError
 from sync_worker.model import Link, Person, Record, Side
+from sync_worker.patience import shortly
 from sync_worker.wiring import wiring
 
 REASON = click.option("--reason", metavar="REASON", help="Only those held for this reason.")
@@ -58,7 +61,8 @@ def held(
     if as_json:
         print_json(rows)
     elif not rows:
-        click.echo("nothing is held")
+        is_narrowed = any((reason, side, site_name, since))
+        click.echo("nothing that fits is held" if is_narrowed else "nothing is held")
     else:
         _print_held(rows)
         click.echo(
@@ -145,10 +149,11 @@ def _side_now(story: DeliveryStory, side: Side) -> dict[str, Any]:
     ids = _ids_on(story, side)
     try:
         remote = wiring().connect(story.site).remotes[side]
-        found: dict[str, Record | None] = {remote_id: remote.get(remote_id) for remote_id in ids}
+        found: dict[str, Record | None] = {one: shortly(partial(remote.get, one), time.sleep) for one in ids}
         if not ids and story.entity is not None and story.contact is not None:
             person = Person(story.contact.contact_id, email=story.contact.email)
-            found = {one.remote_id: one for one in remote.find(story.entity.on(side), person)}
+            there = story.entity.on(side)
+            found = {one.remote_id: one for one in shortly(lambda: remote.find(there, person), time.sleep)}
         shown = {remote_id: _record_words(record) for remote_id, record in found.items()}
     except SyncError as error:
         return {"record": f"cannot be read now: {error}"}

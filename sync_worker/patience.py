@@ -10,6 +10,7 @@ from sync_worker.errors import LeaseLost, RateLimited, Transient
 T = TypeVar("T")
 
 TRIES = 6
+SHORT_SECONDS = 5.0
 FIRST_SECONDS = 0.5
 LEAST_SECONDS = 0.02
 
@@ -32,3 +33,17 @@ def patiently(call: Callable[[], T], sleep: Callable[[float], None]) -> T:
                 raise
             pause = failure.retry_after if failure.retry_after is not None else FIRST_SECONDS * 2.0 ** (failures - 1)
             sleep(max(LEAST_SECONDS, pause))
+
+
+def shortly(call: Callable[[], T], sleep: Callable[[float], None]) -> T:
+    """The call's answer, where a person looks on: the budget is waited for, for at most five seconds in all."""
+    waited = 0.0
+    while True:
+        try:
+            return call()
+        except RateLimited as wait:
+            pause = max(LEAST_SECONDS, wait.retry_after if wait.retry_after is not None else FIRST_SECONDS)
+            waited += pause
+            if waited > SHORT_SECONDS:
+                raise
+            sleep(pause)

@@ -304,7 +304,8 @@ def mark_of(record: Record, side: Side, known: OnFile, site: Site) -> Mark:
     if not known.is_linked and (not values or known.is_shadowed):
         return Mark.IN_STEP  # no attribute of it is mapped, or a newer record of the same person stands for it
     if record.state is RecordState.DELETED and not known.is_linked:
-        return Mark.IN_STEP  # some listings show what was deleted
+        # Some listings show what was deleted. Older news of it that is still on its way must hear of that.
+        return Mark.OPEN if known.is_awaited else Mark.IN_STEP
     if known.is_linked and record.revision is not None and known.revision is not None:
         return Mark.OPEN if record.revision > known.revision else Mark.IN_STEP
     if known.is_linked:

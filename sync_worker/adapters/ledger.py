@@ -252,6 +252,8 @@ class SqlLedger(PeopleLedger):
         try:
             with self._transactions.write() as connection:
                 site_id = lease.site_id
+                if change.erases:
+                    self._hold_listings(connection, site_id)  # before the link, as whoever queues findings
                 buried = self._buried_meanwhile(connection, site_id, change)
                 change = change.without(buried)
                 self._commit_link(connection, lease, change)

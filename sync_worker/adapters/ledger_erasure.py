@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -30,6 +30,9 @@ from sync_worker.model import Buried, InboxState, IntentState, Link, LinkState, 
 from sync_worker.ports import ERASED, Closing, Commit
 
 ROWS_AT_ONCE = 400
+ROWS_SEARCHED_AT_ONCE = 5_000  # of any text: far below the time that a statement may take, on a slow machine too
+SEARCH_SECONDS = 30.0  # so long after its last batch a search counts as dead
+RUNNING = "running"
 UNENDED = (*OPEN, str(InboxState.HELD))
 
 
@@ -125,14 +128,16 @@ class ErasureLedger(KeyLedger):
         key = connection.execute(select(link.c.entity_id, link.c.contact_id).where(link.c.id == link_id)).one()
         is_key = (listed.c.entity_id == key.entity_id) & (listed.c.contact_id == key.contact_id)
         them = [(listed.c.side == str(side)) & (listed.c.remote_id == remote_id) for side, remote_id in ids]
-        self._forget_listed(connection, site_id, or_(is_key, *them))
+        runs = select(run.c.id).where(run.c.site_id == site_id)
+        connection.execute(listed.delete().where(listed.c.run_id.in_(runs), or_(is_key, *them)))
         for side, remote_id in ids:
             is_it = (missing.c.side == str(side)) & (missing.c.remote_id == remote_id)
             connection.execute(missing.delete().where(missing.c.site_id == site_id, is_it))
 
-    def _forget_listed(self, connection: Connection, site_id: int, which: Any) -> None:
-        runs = select(run.c.id).where(run.c.site_id == site_id)
-        connection.execute(listed.delete().where(listed.c.run_id.in_(runs), which))
+    def _hold_listings(self, connection: Connection, site_id: int) -> None:
+        """Who erases and who saves a page take turns: what is saved later finds the graves of what was erased."""
+        is_open = (run.c.site_id == site_id) & (run.c.state == RUNNING)
+        connection.execute(select(run.c.id).where(is_open).order_by(run.c.id).with_for_update()).all()
 
     def _forget_rater(self, connection: Connection, site_id: int, link_id: int) -> None:
         """The link is nobody's now; with the last rating of a person the addresses go too.
@@ -158,10 +163,17 @@ class ErasureLedger(KeyLedger):
 
     def _forget_addresses(self, connection: Connection, site_id: int, family: Sequence[str]) -> None:
         """Only their hashes stay, so that what still comes under one of them is not kept."""
+        self._bury_addresses(connection, site_id, self._addresses(connection, site_id, family))
         theirs = (contact_map.c.site_id == site_id) & contact_map.c.wix_contact_id.in_(family)
-        for email in connection.execute(select(contact_map.c.email).where(theirs)).scalars().all():
-            self._bury(connection, site_id, Buried(Side.EXTERNAL, address_grave(email), privacy=True), None)
         connection.execute(contact_map.delete().where(theirs))
+
+    def _addresses(self, connection: Connection, site_id: int, family: Sequence[str]) -> list[str]:
+        theirs = (contact_map.c.site_id == site_id) & contact_map.c.wix_contact_id.in_(family)
+        return list(connection.execute(select(contact_map.c.email).where(theirs)).scalars())
+
+    def _bury_addresses(self, connection: Connection, site_id: int, emails: Iterable[str]) -> None:
+        for email in emails:
+            self._bury(connection, site_id, Buried(Side.EXTERNAL, address_grave(email), privacy=True), None)
 
     def _is_about(self, connection: Connection, site_id: int, side: Side, remote_id: str) -> Any:
         owner = self._site_by_id(connection, site_id)
@@ -238,35 +250,85 @@ class ErasureLedger(KeyLedger):
         connection.execute(insert.on_conflict_do_update(index_elements=names, set_=again, where=is_over))
 
     def erase_contact(self, site_id: int, contact_id: str, inbox_id: int) -> None:
-        with self._transactions.read() as connection:
+        """In batches: a ledger may be too large to be searched in one statement.
+
+        What finds the rest, the addresses and the request itself, goes last: a search that was cut short begins anew.
+        """
+        with self._transactions.write() as connection:
             family = self._family(connection, site_id, self._lives_as(connection, site_id, contact_id))
-            theirs = (contact_map.c.site_id == site_id) & contact_map.c.wix_contact_id.in_(family)
-            emails = list(connection.execute(select(contact_map.c.email).where(theirs)).scalars())
-            rows = self._rows_naming(connection, site_id, family, emails, inbox_id)
+            emails = self._addresses(connection, site_id, family)
+            self._bury_addresses(connection, site_id, emails)
+        for _ in self._clean_listings(site_id, family, emails):
+            self._keep_asking(inbox_id)
+        for found in self._rows_naming(site_id, family, emails, inbox_id):
+            with self._transactions.write() as connection:
+                for start in range(0, len(found), ROWS_AT_ONCE):
+                    self._erase_mentions(connection, site_id, found[start : start + ROWS_AT_ONCE])
+            self._keep_asking(inbox_id)
         with self._transactions.write() as connection:
             self._forget_addresses(connection, site_id, family)
-            content = func.lower(type_coerce(listed.c.record, Text))
-            names = [content.contains(one.lower(), autoescape=True) for one in (*family, *emails)]
-            self._forget_listed(connection, site_id, or_(listed.c.contact_id.in_(family), *names))
-            for start in range(0, len(rows), ROWS_AT_ONCE):
-                self._erase_mentions(connection, site_id, rows[start : start + ROWS_AT_ONCE])
             merged = (contact_redirect.c.site_id == site_id) & contact_redirect.c.contact_id.in_(family)
             connection.execute(contact_redirect.delete().where(merged))
+            self._erase_mentions(connection, site_id, [inbox_id])
+
+    def _keep_asking(self, inbox_id: int) -> None:
+        """Nobody begins the same search beside this one."""
+        later = {"next_attempt_at": self._in(SEARCH_SECONDS)}
+        with self._transactions.write() as connection:
+            connection.execute(update(inbox).where(inbox.c.id == inbox_id, inbox.c.state.in_(OPEN)).values(later))
+
+    def _clean_listings(self, site_id: int, family: Sequence[str], emails: Sequence[str]) -> Iterator[None]:
+        """What sweeps under way have listed of the person; one step for each batch."""
+        content = func.lower(type_coerce(listed.c.record, Text))
+        names = [content.contains(one.lower(), autoescape=True) for one in (*family, *emails)]
+        is_theirs = or_(listed.c.contact_id.in_(family), *names)
+        with self._transactions.read() as connection:
+            runs = connection.execute(
+                select(run.c.id).where(run.c.site_id == site_id, run.c.state == RUNNING)
+            ).scalars()
+            places = [(run_id, side) for run_id in runs.all() for side in Side]
+        for run_id, side in places:
+            rows = (listed.c.run_id == run_id) & (listed.c.side == str(side))
+            for after, last in self._batches(listed.c.remote_id, rows, ""):
+                batch = (listed.c.remote_id > after) & (listed.c.remote_id <= last)
+                with self._transactions.write() as connection:
+                    self._hold_listings(connection, site_id)
+                    connection.execute(listed.delete().where(rows, batch, is_theirs))
+                yield
+
+    def _batches(self, column: Any, which: Any, first: Any) -> Iterator[tuple[Any, Any]]:
+        """Ranges of a column, each of so many rows: above the first value, up to and with the second."""
+        after = first
+        while True:
+            some = select(column).where(which, column > after).order_by(column).limit(ROWS_SEARCHED_AT_ONCE).subquery()
+            with self._transactions.read() as connection:
+                last = connection.execute(select(func.max(some.c[0]))).scalar()
+            if last is None:
+                return
+            yield after, last
+            after = last
 
     def _rows_naming(
-        self, connection: Connection, site_id: int, family: Sequence[str], emails: Iterable[str], inbox_id: int
-    ) -> list[int]:
-        """Deliveries of this site that name one of the person's contacts or addresses anywhere."""
-        owner = connection.execute(select(site).where(site.c.id == site_id)).one()
-        is_ours = inbox.c.source.in_([owner.instance_id, owner.connector])
+        self, site_id: int, family: Sequence[str], emails: Sequence[str], inbox_id: int
+    ) -> Iterator[list[int]]:
+        """Deliveries of this site that name one of the person's contacts or addresses anywhere, batch by batch."""
+        with self._transactions.read() as connection:
+            owner = connection.execute(select(site).where(site.c.id == site_id)).one()
+            newest = connection.execute(select(func.max(inbox.c.id))).scalar_one()
+        is_ours = inbox.c.source.in_([owner.instance_id, owner.connector]) & (inbox.c.id != inbox_id)
         content = func.lower(type_coerce(inbox.c.payload, Text))
         names = [content.contains(one.lower(), autoescape=True) for one in (*family, *emails)]
         keys = [*map(contact_hold_key, family), *map(email_hold_key, emails)]
-        about = or_(inbox.c.remote_id.in_(family), inbox.c.hold_key.in_(keys), inbox.c.id == inbox_id, *names)
+        about = or_(inbox.c.remote_id.in_(family), inbox.c.hold_key.in_(keys), *names)
         # A merge that waits tells of more people who have to go; it forgets its content when its turn has come.
-        waits = (inbox.c.change == "contact_merged") & inbox.c.state.in_(UNENDED) & (inbox.c.id != inbox_id)
-        found = select(inbox.c.id).where(is_ours, about, ~waits).order_by(inbox.c.id)
-        return list(connection.execute(found).scalars())
+        waits = (inbox.c.change == "contact_merged") & inbox.c.state.in_(UNENDED)
+        # What comes in meanwhile finds the graves when its turn comes.
+        for after, last in self._batches(inbox.c.id, inbox.c.id <= newest, 0):
+            batch = (inbox.c.id > after) & (inbox.c.id <= last)
+            found = select(inbox.c.id).where(batch, is_ours, about, ~waits).order_by(inbox.c.id)
+            with self._transactions.read() as connection:
+                ids = list(connection.execute(found).scalars())
+            yield ids
 
     def _erase_mentions(self, connection: Connection, site_id: int, inbox_ids: Sequence[int]) -> None:
         """What never came to a link is buried: told again, it is known as erased."""

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Connection,
     String,
     Text,
+    case,
     cast,
     func,
     literal,
@@ -26,6 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from sync_worker.adapters.ledger import SqlLedger
+from sync_worker.adapters.ledger_inbox import OPEN
 from sync_worker.adapters.tables import (
     inbox,
     link,
@@ -37,6 +39,7 @@ from sync_worker.adapters.tables import (
     tombstone,
 )
 from sync_worker.errors import LeaseLost
+from sync_worker.hold_keys import address_grave, contact_grave
 from sync_worker.listing import record_as_json, record_from_json
 from sync_worker.model import (
     InboxState,
@@ -109,10 +112,26 @@ class SweepRuns(SqlLedger):
         with self._transactions.write() as connection:
             values = {"cursor": _cursor_of(sweep), "counts": dict(sweep.counts)}
             self._hold_run(connection, sweep, values)
-            if listed_rows:
-                rows = [_from_listed(sweep, row) for row in listed_rows]
-                insert = self._insert(listed)
-                connection.execute(insert.on_conflict_do_nothing(), rows)
+            rows = [_from_listed(sweep, row) for row in self._without_erased(connection, sweep.site_id, listed_rows)]
+            if rows:
+                connection.execute(self._insert(listed).on_conflict_do_nothing(), rows)
+
+    def _without_erased(self, connection: Connection, site_id: int, rows: Sequence[Listed]) -> list[Listed]:
+        """A page that was in our hands while somebody was erased brings nothing of them back.
+
+        An erased address may be a new contact's by now: what came under it is looked at again when its turn comes.
+        """
+        names: dict[Side, list[str]] = {side: [] for side in Side}
+        for side, name in {grave for row in rows for grave in (*_graves_of(row), *_address_graves_of(row))}:
+            names[side].append(name)
+        erased = {(one.side, one.remote_id) for one in self._graves(connection, site_id, names) if one.privacy}
+        if not erased:
+            return list(rows)
+        return [
+            row if erased.isdisjoint(_address_graves_of(row)) else replace(row, record=None, must_read=True)
+            for row in rows
+            if erased.isdisjoint(_graves_of(row))
+        ]
 
     def renew_run(self, sweep: Sweep) -> None:
         with self._transactions.write() as connection:
@@ -179,6 +198,8 @@ class SweepRuns(SqlLedger):
             known = found.get(row.remote_id, OnFile())
             if row.kind == _HELD:
                 known = replace(known, is_held=True)
+            elif row.kind == _AWAITED:
+                known = replace(known, is_awaited=True)
             elif row.kind == _SHADOWED:
                 known = replace(known, is_shadowed=True)
             elif row.kind == _BURIED:
@@ -201,13 +222,14 @@ class SweepRuns(SqlLedger):
         graves = select(
             literal(_BURIED).label("kind"), tombstone.c.remote_id, tombstone.c.revision, text, text, text
         ).where(self._is_grave(site_.id, side, list(remote_ids)))
-        held = select(literal(_HELD), inbox.c.remote_id, cast(null(), BigInteger), text, text, text).where(
+        kind = case((inbox.c.state == str(InboxState.HELD), _HELD), else_=_AWAITED)
+        unended = select(kind, inbox.c.remote_id, cast(null(), BigInteger), text, text, text).where(
             inbox.c.side == str(side),
             inbox.c.source == delivery_source(site_, side),
             inbox.c.remote_id.in_(remote_ids),
-            inbox.c.state == str(InboxState.HELD),
+            inbox.c.state.in_((*OPEN, str(InboxState.HELD))),
         )
-        others = [graves, held]
+        others = [graves, unended]
         if side is Side.WIX:
             columns = (link_value.c.wix_id, link_value.c.wix_revision, link_value.c.wix_state)
             base = select(literal(_LINKED).label("kind"), *columns, link_value.c.attribute, link_value.c.base_wix)
@@ -339,7 +361,7 @@ class SweepRuns(SqlLedger):
             connection.execute(update(site).where(site.c.id == site_id).values(**allowed))
 
 
-_LINKED, _BURIED, _HELD, _SHADOWED = 0, 1, 2, 3
+_LINKED, _BURIED, _HELD, _SHADOWED, _AWAITED = range(5)
 
 
 def _cursor_of(sweep: Sweep) -> dict[str, Any]:
@@ -362,6 +384,18 @@ def _to_sweep(row: Any, *, is_resumed: bool = False) -> Sweep:
         is_resumed,
         **times,
     )
+
+
+def _graves_of(row: Listed) -> list[tuple[Side, str]]:
+    """Under which names it lies buried if it, or the person of its key, was erased."""
+    contacts = {row.key.contact_id if row.key else None, row.record.person.contact_id if row.record else None}
+    return [(row.side, row.remote_id), *((Side.WIX, contact_grave(one)) for one in contacts if one)]
+
+
+def _address_graves_of(row: Listed) -> list[tuple[Side, str]]:
+    """The same of an address that no key stands for yet."""
+    email = row.record.person.email if row.record is not None and row.key is None else None
+    return [(Side.EXTERNAL, address_grave(email))] if email else []
 
 
 def _from_listed(sweep: Sweep, row: Listed) -> dict[str, Any]:

@@ -128,6 +128,22 @@ def test_show_tells_both_sides_as_they_are_now_and_the_history(live: tuple[Shell
     assert "overall 60" in shell.good("held", "show", str(number))
 
 
+def test_show_waits_for_its_budget_where_no_redis_keeps_one(live: tuple[Shell, Sandbox, Wiring]) -> None:
+    """Before `up` runs each command has a budget of its own, and that starts empty."""
+    shell, box, wiring = live
+    there = box.reviews.create(
+        {"subject": {"id": "SKU-1"}, "author": {"email": "eve@example.com"}, "score": Decimal(4)}, by="visitor"
+    )
+    number = process(wiring, Side.EXTERNAL, "own-service", str(there["id"]))
+    del shell.environ["REDIS_URL"]
+    assert "value 4 by eve@example.com" in shell.good("held", "show", str(number))
+
+
+def test_list_that_is_narrowed_to_nothing_does_not_say_that_nothing_is_held(site: Shell) -> None:
+    hold(site, "refused", 1)
+    assert "nothing that fits is held" in site.good("held", "--reason", "reused")
+
+
 def test_show_of_an_unreachable_side_still_tells_the_rest(live: tuple[Shell, Sandbox, Wiring]) -> None:
     shell, _, wiring = live
     new = NewDelivery(Side.EXTERNAL, "own-service", "event-1", "upsert", "r-1", {})

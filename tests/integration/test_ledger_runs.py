@@ -242,6 +242,13 @@ def test_record_that_a_held_delivery_speaks_of_is_known_as_held(field: Field) ->
     assert field.runs.on_file(field.site, W, ["w9"]) == {"w9": OnFile(is_held=True)}
 
 
+def test_record_that_a_delivery_on_its_way_speaks_of_is_known_as_awaited(field: Field) -> None:
+    number = field.ground.stored(1, remote_id="w9")
+    assert field.runs.on_file(field.site, W, ["w9"]) == {"w9": OnFile(is_awaited=True)}
+    field.ledger.close(number, Closing(InboxState.DONE, "in_step"))
+    assert field.runs.on_file(field.site, W, ["w9"]) == {}
+
+
 def test_records_behind_the_synced_one_are_known(field: Field) -> None:
     key = field.link(1)
     run = field.ledger.lease(field.ledger.link_of(key))
@@ -424,6 +431,33 @@ def test_erased_person_is_in_no_listing_of_a_sweep_under_way(field: Field) -> No
     field.ledger.save_contact(field.site.id, Contact("contact-gone", "gone@example.com"))
     field.ledger.erase_contact(field.site.id, "contact-gone", field.ground.stored(9, remote_id="contact-gone"))
     assert [row.remote_id for one in field.runs.next_findings(sweep, 10) for row in one.rows] == ["e2"]
+
+
+def test_page_that_was_on_its_way_while_a_person_was_erased_brings_nothing_back(field: Field) -> None:
+    """By the contact, by the address where no key is known yet, and by the rating's id."""
+    sweep = field.begin()
+    key = field.link(1)
+    erase_link(field, key, 1)
+    field.ledger.save_contact(field.site.id, Contact("contact-gone", "gone@example.com"))
+    asked = field.ground.stored(9, remote_id="contact-gone", change="contact_deleted", privacy=True)
+    field.ledger.hint_erasure(field.site.id, "contact-gone", asked)
+    field.ledger.erase_contact(field.site.id, "contact-gone", asked)
+    gone = replace(key, contact_id="contact-gone")
+    mail = Person(email="Gone@Example.com")
+    page = [
+        an_open_row(field, W, 1),
+        an_open_row(field, W, 2, key=gone),
+        an_open_row(field, W, 3, key=None, record=replace(a_record(W, 3), person=Person(contact_id="contact-gone"))),
+        an_open_row(field, E, 4, key=None, record=replace(a_record(E, 4), person=mail, raw={"mail": mail.email})),
+        an_open_row(field, E, 5, key=None, record=replace(a_record(E, 5), person=Person(email=ADA.email))),
+    ]
+    field.runs.save(sweep, page)
+    rows = [row for one in field.runs.next_findings(sweep, 10) for row in one.rows]
+    assert [(row.remote_id, row.record is None, row.must_read) for row in rows] == [
+        ("e4", True, True),  # the address may be a new contact's: it is read again
+        ("e5", False, page[4].must_read),
+    ]
+    assert "gone@example.com" not in field.ledger.everything().lower()
 
 
 def test_record_is_kept_once_when_it_has_been_handed_over(field: Field) -> None:

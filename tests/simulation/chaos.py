@@ -33,6 +33,7 @@ PLATFORMS: dict[str, Options] = {
     "bigcommerce": Options(STORM, external=NO_REVISION, parent_events=True),
     "late creates, no updates, no deletes": Options(replace(STORM, vanish=0.1, fail=0.1), external=LATE_CREATE),
 }
+POLLED = Options(STORM, polls_meanwhile=True, overlap_seconds=2.0)
 SCENES: dict[str, Options] = {
     "calm": Options(CALM),
     "storm": Options(STORM),
@@ -86,13 +87,28 @@ SCENES: dict[str, Options] = {
     "half of the webhooks dropped, sweeps all the time": Options(
         Faults(drop=0.5, crash=0.01, list_skip=0.2, list_cut=0.1), people=3, acts=12, sweeps_meanwhile=True
     ),
+    "storm, polls all the time": replace(POLLED, people=3, entities=2, acts=12),
+    "storm, polls all the time, no revisions outside": replace(POLLED, external=NO_REVISION),
+    "storm, polls of whole listings and sweeps all the time": replace(
+        POLLED, people=3, acts=12, sweeps_meanwhile=True, lists_changes=False
+    ),
+    "storm, polls and sweeps all the time, two attributes": replace(
+        POLLED, acts=12, sweeps_meanwhile=True, fields=(OVERALL, QUALITY)
+    ),
+    "storm, polls all the time, contacts merge and people ask to be forgotten": replace(
+        POLLED, people=4, entities=2, acts=16, merges=0.12, erasures=0.08
+    ),
+    # No sweep, no webhook from outside: whatever people do there, a poll alone has to bring across.
+    "polls alone see what happens outside": replace(
+        POLLED, faults=replace(STORM, drop=0.0, drop_outside=1.0, list_skip=0.0), people=3, acts=12, sweeps=False
+    ),
 }
 SCENES |= PLATFORMS
 # Where no webhook is lost for good, the engine needs nobody to sweep behind it.
 SCENES |= {
     f"{name}, nothing dropped, no sweep": replace(options, faults=replace(options.faults, drop=0.0), sweeps=False)
     for name, options in SCENES.items()
-    if name != "dropped webhooks only" and not options.parent_events
+    if options.sweeps and name != "dropped webhooks only" and not options.parent_events
 }
 
 

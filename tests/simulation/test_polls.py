@@ -58,6 +58,23 @@ def test_deletion_that_the_listing_of_changes_shows_crosses_with_the_next_poll()
     assert (len(world.wix.records), len(world.external.records)) == (1, 1)
 
 
+def test_deletion_that_a_poll_shows_reaches_older_news_of_the_record_that_still_waits() -> None:
+    world = World(0, Options(Faults(drop=1.0), people=1), memory_ledger)
+    world.external.overlap_seconds = 0.0
+    poll(world)
+    later(world)
+    world.external.visitor_rates(world.entities[0][1], world.persons[0], {"value": Decimal(4)})
+    world.on_step = lambda place: world.crash_steps.add(world.steps if place == "after runs.queue" else 0)
+    world.poll()
+    assert world.ledger.open_count() == 1, "what it has found waits in the inbox"
+    world.on_step = lambda place: None
+    world.poll()  # ends the one that crashed
+    deletes(E)(world)
+    poll(world)
+    poll(world)
+    assert (len(world.wix.records), len(world.external.records)) == (0, 0)
+
+
 def test_poll_lists_only_what_changed_since_the_last_one_and_writes_nothing_again() -> None:
     world = a_world(Options(Faults(drop=1.0), people=6))
     later(world)

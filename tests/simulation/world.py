@@ -55,6 +55,7 @@ class Faults:
 
     duplicate: float = 0.0
     drop: float = 0.0
+    drop_outside: float = 0.0  # of the external side's webhooks alone
     request_lost: float = 0.0
     response_lost: float = 0.0
     refused_connection: float = 0.0
@@ -137,6 +138,9 @@ class Options:
     several: float = 0.2  # chance that somebody who has rated outside rates there again, where that may be
     sweeps: bool = True  # whether the world ends with sweeps
     sweeps_meanwhile: bool = False  # and whether some begin while everything happens
+    polls_meanwhile: bool = False  # and polls
+    overlap_seconds: float = 60.0  # how far before the newest time that it has seen a poll begins
+    lists_changes: bool = True  # whether a poll can ask for what changed; if not, it lists everything
     parent_events: bool = False  # events outside name the rated thing, and only when the number of its records changes
 
 
@@ -177,6 +181,7 @@ class World:
         self.guard = MemoryGuard()
         self.wix = self._remote(Side.WIX, Capabilities(delete_is_final=True))
         self.external = self._remote(Side.EXTERNAL, options.external)
+        self.external.overlap_seconds = options.overlap_seconds
         self.remotes = {Side.WIX: self.wix, Side.EXTERNAL: self.external}
         self.wix.is_unknown = lambda person: person.contact_id not in self.people.contacts
         self.entities = [self._entity(number) for number in range(options.entities)]
@@ -227,7 +232,8 @@ class World:
     def make_intake(self) -> Intake:
         step = self._step
         remotes = {side: _Stepping(remote, step, str(side)) for side, remote in self.remotes.items()}
-        connection = Connection(remotes, self.people, self._children, self._changed)
+        changed = self._changed if self.options.lists_changes else None
+        connection = Connection(remotes, self.people, self._children, changed)
         ledger: Ledger = _Stepping(self.ledger, step, "ledger", self._note_shadowed)
         return Intake(ledger, self.guard, self, lambda site: connection, self, self._intent_id)
 
@@ -288,7 +294,7 @@ class World:
         """A remote sends a webhook."""
         if not event.by_us:
             self._note_act(event)
-        if self._chance(self.faults.drop):
+        if self._chance(self.faults.drop) or (event.side is Side.EXTERNAL and self._chance(self.faults.drop_outside)):
             self.dropped.add((event.record.remote_id, event.record.revision))
             return
         if self.options.parent_events and event.side is Side.EXTERNAL and not self._changes_the_count(event):
@@ -504,6 +510,8 @@ class World:
         choices.append(self._let_time_pass)
         if self.options.sweeps_meanwhile and self._chance(0.1):
             choices.append(self.start_sweep)
+        if self.options.polls_meanwhile and self._chance(0.5):
+            choices.append(lambda: self.start_sweep(RunKind.POLL))
         self.random.choice(choices)()
 
     def step_in_order(self) -> bool:
@@ -562,9 +570,13 @@ class World:
         """Faults off, everything delivered, then sweeps: a deletion that was not told shows in the second one.
 
         One whose listing is not believed does not count, as long as another one may repair what keeps it from that.
+        A world of polls has two more of them before: the first may only end one that was interrupted.
         """
         self.faults = CALM
         self.drain()
+        for _ in range(2 * self.options.polls_meanwhile):
+            self.poll()
+            self.drain()
         believed = 0 if self.options.sweeps else SWEEPS
         for _ in range(2 * SWEEPS):
             if believed == SWEEPS:

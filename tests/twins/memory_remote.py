@@ -128,7 +128,7 @@ class MemoryRemote:
         self.calls["changed"] += 1
         self._fail_reading("list")
         start = since.timestamp() - self.overlap_seconds if since is not None else None
-        shown = {**self.records, **({one: _as_deleted(record) for one, record in self.gone.items()} if since else {})}
+        shown = {**self.records, **{one: _as_deleted(record) for one, record in self.gone.items()}}
         ids = sorted(
             (one for one in shown if start is None or self.changed_at[one] > start), key=lambda one: int(one[1:])
         )

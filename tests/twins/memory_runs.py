@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from sync_worker.errors import LeaseLost
+from sync_worker.hold_keys import address_grave, contact_grave
 from sync_worker.model import InboxState, Lease, Link, LinkState, NewDelivery, RatingKey, Side, Site
 from sync_worker.ports import Run
 from sync_worker.runs import (
@@ -93,7 +94,23 @@ class MemoryRuns:
         row = self._row(sweep)
         row.sweep = sweep
         for one in listed:
-            row.listed.setdefault((one.side, one.remote_id), one)
+            if not self._is_erased(sweep.site_id, one):
+                row.listed.setdefault((one.side, one.remote_id), self._without_address(sweep.site_id, one))
+
+    def _is_erased(self, site_id: int, row: Listed) -> bool:
+        contacts = {row.key.contact_id if row.key else None, row.record.person.contact_id if row.record else None}
+        names = [(row.side, row.remote_id), *((Side.WIX, contact_grave(one)) for one in contacts if one)]
+        return any(self._has_privacy_grave(site_id, *name) for name in names)
+
+    def _without_address(self, site_id: int, row: Listed) -> Listed:
+        email = row.record.person.email if row.record is not None and row.key is None else None
+        if email and self._has_privacy_grave(site_id, Side.EXTERNAL, address_grave(email)):
+            return replace(row, record=None, must_read=True)
+        return row
+
+    def _has_privacy_grave(self, site_id: int, side: Side, name: str) -> bool:
+        buried = self.ledger.locate(site_id, side, name).buried
+        return buried is not None and buried.privacy
 
     def renew_run(self, sweep: Sweep) -> None:
         self._row(sweep)
@@ -125,13 +142,14 @@ class MemoryRuns:
 
     def _on_file(self, site: Site, side: Side, remote_id: str) -> OnFile:
         source = delivery_source(site, side)
+        states = {
+            row.delivery.state
+            for row in self.ledger.inbox.values()
+            if (row.delivery.new.side, row.delivery.new.source, row.delivery.new.remote_id) == (side, source, remote_id)
+        }
         known = OnFile(
-            is_held=any(
-                row.delivery.state is InboxState.HELD
-                and (row.delivery.new.side, row.delivery.new.source, row.delivery.new.remote_id)
-                == (side, source, remote_id)
-                for row in self.ledger.inbox.values()
-            ),
+            is_held=InboxState.HELD in states,
+            is_awaited=not states.isdisjoint(OPEN),
             is_shadowed=side is Side.EXTERNAL
             and any(
                 remote_id in row.link.shadowed for row in self.ledger.links.values() if row.link.key.site_id == site.id
