@@ -86,11 +86,19 @@ class InboxLedger(LedgerBase):
             if row is None:
                 return None
             delivery = to_delivery(row)
+            if _is_untouched(delivery):
+                self._sights.first_look(max(0.0, float(row.age)))
+            if row.is_left:
+                self._sights.takeover()
             return delivery, self._site_by_source(connection, delivery.new.side, delivery.new.source)
 
     @cached_property
     def _open_row(self) -> Any:
-        return select(inbox).where(inbox.c.id == bindparam("the_id"), inbox.c.state.in_(OPEN))
+        age = (self._now - inbox.c.received_at).label("age")
+        lease_until = select(link.c.lease_until).where(link.c.id == inbox.c.link_id).scalar_subquery()
+        ran_out = (lease_until > 0) & (lease_until <= self._now)  # its holder never released it
+        is_left = ((inbox.c.state == str(InboxState.TAKEN)) & ran_out).label("is_left")
+        return select(inbox, age, is_left).where(inbox.c.id == bindparam("the_id"), inbox.c.state.in_(OPEN))
 
     def hold(self, inbox_ids: Sequence[int], reason: str, *, hold_key: str | None = None) -> None:
         if inbox_ids:
@@ -294,6 +302,12 @@ class InboxLedger(LedgerBase):
             return connection.execute(
                 select(func.count()).select_from(inbox).where(inbox.c.state.in_(OPEN))
             ).scalar_one()
+
+
+def _is_untouched(delivery: Delivery) -> bool:
+    """From a door, and no look at it has left a trace yet."""
+    is_fresh = delivery.state is InboxState.NEW and not delivery.must_read and delivery.link_id is None
+    return is_fresh and not delivery.attempts and not delivery.reason
 
 
 def _about(new: NewDelivery) -> tuple[str, str, str]:

@@ -15,6 +15,7 @@ from sqlalchemy import text
 
 from sync_worker.adapters.ledger import SqlLedger
 from sync_worker.adapters.ledger_admin import LedgerAdmin
+from sync_worker.adapters.ledger_base import Sights
 from sync_worker.adapters.sql_engine import open_engine
 from sync_worker.errors import LeaseLost, Permanent
 from sync_worker.migrations.upgrade import upgrade
@@ -621,6 +622,31 @@ def test_lease_ends_by_the_databases_own_clock(ledgers: list[ObservedLedger]) ->
     assert ledger.lease(link_id) is not None
     with pytest.raises(LeaseLost):
         ledger.commit(first.lease, Commit(link_state=LinkState.BURIED))
+
+
+def test_ledger_tells_of_first_looks_and_of_what_dead_workers_left(ledgers: list[ObservedLedger]) -> None:
+    """Not of a look after a failure, nor of what is still in the hands of a worker or was given back."""
+    ground = Ground(ledgers[0], None).set_up()
+    looks: list[float] = []
+    left: list[int] = []
+    ledger = SqlLedger(ledgers[0].engine, sights=Sights(looks.append, lambda: left.append(1)))
+    inbox_id = ground.stored()
+    time.sleep(0.05)
+    ledger.open_delivery(inbox_id)
+    ledger.defer([inbox_id], 0.0, "the remote is down", is_failure=True)
+    ledger.open_delivery(inbox_id)
+    assert [0.05 <= seconds < 30 for seconds in looks] == [True]
+
+    run = ledger.attach(inbox_id, ground.key).run
+    assert run is not None
+    ledger.open_delivery(inbox_id)
+    ledger.release(run.lease)
+    ledger.open_delivery(inbox_id)
+    assert left == []
+    assert SqlLedger(ledger.engine, lease_seconds=0.01).lease(run.lease.link_id) is not None
+    time.sleep(0.05)
+    ledger.open_delivery(inbox_id)
+    assert left == [1]
 
 
 def test_many_processes_may_bring_one_database_up_to_date_at_once(database_url: str) -> None:
