@@ -12,12 +12,17 @@ OPEN_SECONDS = 5.0
 class Breaker:
     """Closed: calls pass. Open: none for some seconds after a failure. Then one may try (half open).
 
-    Shared by threads. ``clock`` gives monotonic seconds. Every admitted call reports how it went; one that never does
-    (its thread was killed) lets the next try pass after the same seconds.
+    Shared by threads. ``clock`` gives monotonic seconds; ``observe`` is told whether it is open. Every admitted call
+    reports how it went; one that never does (its thread was killed) lets the next try pass after the same seconds.
     """
 
-    def __init__(self, open_seconds: float = OPEN_SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
-        self._open_seconds, self._clock = open_seconds, clock
+    def __init__(
+        self,
+        open_seconds: float = OPEN_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+        observe: Callable[[bool], None] = lambda is_open: None,
+    ) -> None:
+        self._open_seconds, self._clock, self._observe = open_seconds, clock, observe
         self._closed_from: float | None = None  # None: closed
         self._turn = threading.Lock()
 
@@ -34,4 +39,6 @@ class Breaker:
     def report(self, *, success: bool) -> None:
         """How an admitted call went."""
         with self._turn:
+            if success != (self._closed_from is None):
+                self._observe(not success)
             self._closed_from = None if success else self._clock() + self._open_seconds

@@ -19,6 +19,7 @@ from sync_worker.view import View
 from sync_worker.writing import ACCEPTED, Writing
 
 CONFIRM_EVERY_SECONDS = 30.0
+BUSY = "busy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Engine:
 
     def _sync(self, link_id: int, run: Run | None) -> str:
         if run is None:
-            return "busy"  # the holder looks for new deliveries as it ends its lease
+            return BUSY  # the holder looks for new deliveries as it ends its lease
         if run.merged_into is not None or run.kin:
             return self._join(run)
         return self.work_on(run)
@@ -61,7 +62,7 @@ class Engine:
         except Transient as failure:
             ids = [delivery.id for delivery in run.deliveries]
             self.ledger.defer(ids, failure.retry_after, failure.message, is_failure=False)
-            return "busy"
+            return BUSY
         return self.sync_link(link_id)
 
     def _join_into(self, link_id: int, key: RatingKey) -> int:

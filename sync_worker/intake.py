@@ -6,11 +6,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sync_worker.children import Children
-from sync_worker.engine import Engine
+from sync_worker.engine import BUSY, Engine
 from sync_worker.errors import Held, Misconfigured, Permanent, RateLimited, Transient
 from sync_worker.model import Delivery, InboxState, RatingKey, Site
 from sync_worker.people_changes import PeopleChanges
-from sync_worker.ports import ERASED, RATE_LIMITED, Bell, Clock, Closing, Connection, Guard, Ledger, Sites
+from sync_worker.ports import (
+    ERASED,
+    NOTED_FROM,
+    RATE_LIMITED,
+    WORKER_DIED,
+    Bell,
+    Clock,
+    Closing,
+    Connection,
+    Guard,
+    Ledger,
+    Look,
+    Sites,
+)
 from sync_worker.resolve import Resolver
 from sync_worker.site_changes import SiteChanges
 
@@ -36,6 +49,25 @@ class Intake:
         if opened is None:
             return "closed_already"
         delivery, site = opened
+        if delivery.unended < NOTED_FROM:
+            return self._look(delivery, site)
+        return self._look_noted(delivery, site)
+
+    def _look_noted(self, delivery: Delivery, site: Site | None) -> str:
+        """Workers may have died over this one. Whatever comes back from the look, even an error, this one lives."""
+        look = self.ledger.begin_look(delivery)
+        if look is not Look.BEGUN:
+            return "early" if look is Look.EARLY else f"{WORKER_DIED.state} {WORKER_DIED.reason}"
+        try:
+            outcome = self._look(delivery, site)
+        except Exception:
+            self.ledger.end_look(delivery)
+            raise
+        self.ledger.end_look(delivery, is_busy=outcome == BUSY)
+        return outcome
+
+    def _look(self, delivery: Delivery, site: Site | None) -> str:
+        inbox_id = delivery.id
         if delivery.new.change in SiteChanges.CHANGES:
             site, outcome = SiteChanges(self.ledger, self.bell, self.sites).hear(delivery, site)
             if outcome is not None:

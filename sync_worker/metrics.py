@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 ANSWER_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 1.25)  # Wix gives up after the last
 WORK_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 8.0, 15.0, 60.0)
+DELAY_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
+WAIT_BUCKETS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
 
 gateway_requests = Counter(
     "ratings_sync_gateway_requests",
@@ -69,6 +71,29 @@ remote_calls = Counter(
 remote_call_seconds = Histogram(
     "ratings_sync_remote_call_seconds", "One call with its retries", ["remote", "operation"], buckets=WORK_BUCKETS
 )
+remote_waits = Histogram(
+    "ratings_sync_remote_wait_seconds",
+    "Waits that a remote asked for; up to 2 s within the call, longer ones in the inbox",
+    ["remote"],
+    buckets=WAIT_BUCKETS,
+)
+breaker_open = Gauge(
+    "ratings_sync_breaker_open",
+    "Whether something that failed a moment ago is left alone: doorbell, redis, or a remote; a number of processes",
+    ["of"],
+    multiprocess_mode="sum",
+)
+first_look_delay_seconds = Histogram(
+    "ratings_sync_first_look_delay_seconds", "From the door to the first look of a worker", buckets=DELAY_BUCKETS
+)
+deliveries_taken_over = Counter(
+    "ratings_sync_deliveries_taken_over", "Deliveries found in the hands of a worker whose lease had run out"
+)
+last_beat = Gauge(
+    "ratings_sync_last_beat_timestamp_seconds",
+    "When a worker last did what the scheduler asked for",
+    multiprocess_mode="max",
+)
 sweeps = Counter("ratings_sync_sweeps", "Rounds of the sweeper, by who asked: beat or timer", ["asked_by"])
 swept = Counter("ratings_sync_swept_deliveries", "Deliveries that the sweeper rang for again")
 broker_messages_dropped = Counter(
@@ -90,6 +115,18 @@ def count_call(remote: str, operation: str, outcome: int | str, seconds: float) 
     """One remote call. ``outcome``: its status, or the name of the error."""
     remote_calls.labels(remote, operation, str(outcome)).inc()
     remote_call_seconds.labels(remote, operation).observe(seconds)
+
+
+def observe_wait(remote: str, seconds: float) -> None:
+    """A remote asks for a wait."""
+    remote_waits.labels(remote).observe(seconds)
+
+
+def watch_breaker(of: str) -> Callable[[bool], None]:
+    """What a breaker tells whether it is open; at first it is not."""
+    gauge = breaker_open.labels(of)
+    gauge.set(0)
+    return lambda is_open: gauge.set(is_open)
 
 
 # -- who may read them

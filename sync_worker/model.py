@@ -373,7 +373,10 @@ class NewDelivery:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A row of the inbox. ``must_read``: replayed or released, so its payload is a hint only."""
+    """A row of the inbox. ``must_read``: replayed or released, so its payload is a hint only.
+
+    ``unended``: signs that workers died over it (``ports.NOTED_FROM``).
+    """
 
     id: int
     new: NewDelivery
@@ -384,6 +387,7 @@ class Delivery:
     must_read: bool = False
     reason: str = ""
     received_at: datetime | None = None
+    unended: int = 0
 
 
 @dataclass(frozen=True, slots=True)

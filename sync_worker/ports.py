@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from enum import Enum, auto
 from typing import Any, Protocol
 
 from sync_worker.model import (
@@ -254,6 +255,20 @@ ENGINE_RECHECKS = frozenset({"main_value_missing", "awaiting_confirmation"})
 RATE_LIMITED = "rate_limited"  # why a delivery waits for a budget
 RATE_LIMITED_AT_ONCE = 8  # a full bucket of the default budget
 
+# A worker that dies counts nothing, and to note every look before it begins would be one more statement for each
+# delivery. So the sweeper's rings for one that nobody ended are the first signs (it may only have waited in the queue);
+# from the second on each look is noted before, and what stays noted are deaths.
+NOTED_FROM = 2
+DEATHS_MOST = 10  # with growing pauses, some 40 minutes: one night of killed workers or a bad version holds nothing
+
+
+class Look(Enum):
+    """What became of a look that was to be noted."""
+
+    BEGUN = auto()
+    EARLY = auto()  # it is not due, or another worker is at it
+    GIVEN_UP = auto()
+
 
 @dataclass(frozen=True, slots=True)
 class Closing:
@@ -265,6 +280,7 @@ class Closing:
 
 # What came too late for somebody whose data a privacy request has erased: the ledger forgets its content at once.
 ERASED = Closing(InboxState.DONE, "erased")
+WORKER_DIED = Closing(InboxState.HELD, "worker_died")
 
 
 @dataclass(frozen=True, slots=True)
@@ -384,7 +400,7 @@ class Ledger(Protocol):
         """Hold open deliveries."""
 
     def defer(self, inbox_ids: Sequence[int], delay_seconds: float | None, reason: str, *, is_failure: bool) -> None:
-        """Try open deliveries again after ``delay_seconds``.
+        """Try open deliveries again after ``delay_seconds``: their worker lives, so nothing is ``unended``.
 
         ``None``: by their attempts, 5 s doubling, jittered, at most 1 h. A failure counts as an attempt; a row
         that is older than 48 h is held (``attempts_exhausted``) instead.
@@ -392,7 +408,21 @@ class Ledger(Protocol):
 
     def due(self, limit: int) -> list[int]:
         """Ids of open deliveries whose next attempt is due; it moves 10 s ahead. Those that wait for a budget
-        (``RATE_LIMITED``) come last, the oldest ``RATE_LIMITED_AT_ONCE`` of each source: more would only be refused."""
+        (``RATE_LIMITED``) come last, the oldest ``RATE_LIMITED_AT_ONCE`` of each source: more would only be refused.
+        Each ring is a first sign that a worker died over it (``unended``), up to ``NOTED_FROM``."""
+
+    def begin_look(self, delivery: Delivery) -> Look:
+        """Note that a worker looks at a delivery that workers may have died over, before it does.
+
+        Its next attempt moves away as after a failure, so what nobody ends is taken up ever later; only who comes when
+        it is due may look. After ``DEATHS_MOST`` looks that nobody ended it is held (``WORKER_DIED``).
+        """
+
+    def end_look(self, delivery: Delivery, *, is_busy: bool = False) -> None:
+        """The worker lives, so nothing is ``unended``, and if it says nothing else the delivery is due in 10 s.
+
+        ``is_busy``: another has the lease, or had it as it died: all signs stay as they were in ``delivery``.
+        """
 
     def release_held(
         self, site_id: int | None, *, hold_key: str | None = None, inbox_ids: Sequence[int] | None = None

@@ -106,6 +106,8 @@ def _process(inbox_id: int) -> str:
 def sweep(asked_by: str = "beat") -> None:
     """Ring for deliveries that are due: new ones whose doorbell was lost, retries, a dead worker's."""
     metrics.sweeps.labels(asked_by).inc()
+    if asked_by == "beat":
+        metrics.last_beat.set_to_current_time()
     bell = WorkerBell()
     try:
         room = QUEUE_MOST - bell.waiting()

@@ -6,7 +6,6 @@ import os
 import threading
 import time
 import uuid
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cached_property, lru_cache
@@ -24,6 +23,7 @@ from sync_worker.adapters.http import Budget, FixedHeaders, NoBudget, RemoteHttp
 from sync_worker.adapters.http_outage import Outage
 from sync_worker.adapters.ledger import SqlLedger
 from sync_worker.adapters.ledger_admin import LedgerAdmin
+from sync_worker.adapters.ledger_base import Sights
 from sync_worker.adapters.ledger_figures import FigureLedger, LedgerFigures
 from sync_worker.adapters.ledger_findings import SqlRuns
 from sync_worker.adapters.ledger_retention import LedgerRetention, Retention
@@ -32,6 +32,7 @@ from sync_worker.adapters.redis_figures import BrokerFigures, broker_figures
 from sync_worker.adapters.sql_engine import open_engine
 from sync_worker.adapters.wix import ENDPOINTS, WixApi, WixPeople, WixRatings, error_code
 from sync_worker.adapters.wix_auth import WixAuthorization
+from sync_worker.breaker import Breaker
 from sync_worker.config import Settings, cache_url, environment, load_settings
 from sync_worker.connector.fields import default_field
 from sync_worker.connector.loading import load_manifests, shipped_manifest
@@ -40,7 +41,7 @@ from sync_worker.embedded_redis import running_url
 from sync_worker.errors import Misconfigured
 from sync_worker.figures import QUEUES
 from sync_worker.intake import Intake
-from sync_worker.metrics import count_call
+from sync_worker.metrics import count_call, deliveries_taken_over, first_look_delay_seconds, observe_wait, watch_breaker
 from sync_worker.migrations.upgrade import downgrade, upgrade
 from sync_worker.model import Side, Site
 from sync_worker.ports import Bell, Connection, Remote
@@ -79,8 +80,7 @@ class Wiring:
     def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
         self.settings, self.environ = settings, environ
         self._connections: dict[tuple[int, bool], Connection] = {}
-        # One for each remote, not for each site: it leaves a quarter of the slots to the others.
-        self._outages: defaultdict[str, Outage] = defaultdict(lambda: Outage(settings.slots * 3 // 4))
+        self._outages: dict[str, Outage] = {}
         self._turn = threading.Lock()
         self._closing = ExitStack()
         if settings.is_sqlite:
@@ -119,7 +119,8 @@ class Wiring:
 
     @cached_property
     def ledger(self) -> SqlLedger:
-        return SqlLedger(self.open_database(WORKER_SQL_SECONDS, self.settings.slots + 2))
+        engine = self.open_database(WORKER_SQL_SECONDS, self.settings.slots + 2)
+        return SqlLedger(engine, sights=Sights(first_look_delay_seconds.observe, deliveries_taken_over.inc))
 
     @cached_property
     def _aside(self) -> Engine:
@@ -153,7 +154,8 @@ class Wiring:
     @cached_property
     def cache(self) -> Asking:
         """One for all uses of Redis here: what fails for one fails for all."""
-        return Asking(open_redis(self._cache_url, REDIS_SECONDS), Nobody() if self._is_alone else None)
+        breaker = Nobody() if self._is_alone else Breaker(observe=watch_breaker("redis"))
+        return Asking(open_redis(self._cache_url, REDIS_SECONDS), breaker)
 
     @property
     def _cache_url(self) -> str:
@@ -237,7 +239,8 @@ class Wiring:
             budget=NoBudget(),
             allow_private_hosts=is_local,
             observe=count_call,
-            outage=self._outages["wix"],
+            observe_wait=observe_wait,
+            outage=self._outage("wix"),
         )
         authorization = WixAuthorization(
             token_http,
@@ -262,9 +265,16 @@ class Wiring:
             code_of=error_code,
             pool_size=settings.slots,
             observe=count_call,
-            outage=self._outages["wix"],
+            observe_wait=observe_wait,
+            outage=self._outage("wix"),
         )
         return WixApi(http)
+
+    def _outage(self, remote: str) -> Outage:
+        """One for each remote, not for each site: it leaves a quarter of the slots to the others."""
+        if remote not in self._outages:
+            self._outages[remote] = Outage(self.settings.slots * 3 // 4, observe=watch_breaker(remote))
+        return self._outages[remote]
 
     @cached_property
     def hooks(self) -> dict[str, ExternalHooks]:
@@ -276,8 +286,8 @@ class Wiring:
         budget = manifest.http.budget
         name, capacity = f"external:{manifest.id}", float(budget.requests)
         shared = self._budget(name, capacity, budget.per_minute, is_patient=is_patient)
-        outage = self._outages[f"external:{manifest.id}"]
-        return http_of(manifest, shared, self._tokens, observe=count_call, outage=outage)
+        outage = self._outage(f"external:{manifest.id}")
+        return http_of(manifest, shared, self._tokens, observe=count_call, observe_wait=observe_wait, outage=outage)
 
     def external(self, connector: str, *, is_patient: bool = False) -> Remote:
         manifest = self.manifests.get(connector)
@@ -368,7 +378,7 @@ def gateway_config() -> GatewayConfig:
         wix_app_id=settings.wix_app_id,
         manifests=parts.manifests,
         store=ledger.store_all,
-        bell=CeleryBell(settings.broker, transport=transport),
+        bell=CeleryBell(settings.broker, transport=transport, breaker=Breaker(observe=watch_breaker("doorbell"))),
         is_ledger_up=lambda: is_ledger_up(ledger),
         is_broker_up=lambda: is_redis_up(settings.broker),
         max_body_bytes=settings.gateway_max_body_bytes,

@@ -17,9 +17,10 @@ def http_of(
     budget: Budget,
     tokens: Tokens,
     observe: Callable[[str, str, int | str, float], None] = lambda *_: None,
+    observe_wait: Callable[[str, float], None] = lambda *_: None,
     outage: Outage | None = None,
 ) -> RemoteHttp:
-    """``budget`` and ``tokens``: the fleet's. ``observe``, ``outage``: as RemoteHttp's."""
+    """``budget`` and ``tokens``: the fleet's. ``observe``, ``observe_wait``, ``outage``: as RemoteHttp's."""
     http, proof = manifest.http, proof_of(manifest, tokens)
     backoff = http.backoff
     return RemoteHttp(
@@ -39,5 +40,6 @@ def http_of(
             frozenset(backoff.statuses), backoff.after_header, backoff.after_unit, backoff.max_wait_s, backoff.attempts
         ),
         observe=observe,
+        observe_wait=observe_wait,
         outage=outage,
     )

@@ -140,7 +140,8 @@ class RemoteHttp:
 
     ``code_of`` reads the remote's own error code out of a body, for logs and decisions. ``sign`` finishes a request
     that is ready. ``concurrency``: calls of this process under way at the same time. ``observe`` is told each call:
-    remote, operation, status or error, seconds. ``outage``: what the calls of all clients of this remote share.
+    remote, operation, status or error, seconds; ``observe_wait`` each wait that the remote asks for: remote, seconds.
+    ``outage``: what the calls of all clients of this remote share.
     """
 
     def __init__(
@@ -162,6 +163,7 @@ class RemoteHttp:
         sign: Signer | None = None,
         sleep: Callable[[float], None] = time.sleep,
         observe: Callable[[str, str, int | str, float], None] = lambda *_: None,
+        observe_wait: Callable[[str, float], None] = lambda *_: None,
         outage: Outage | None = None,
     ) -> None:
         self._base_url = base_url.rstrip("/") + "/"
@@ -174,7 +176,8 @@ class RemoteHttp:
         self._code_of = code_of
         self._deadline_seconds = deadline_seconds
         self._max_body_bytes = max_body_bytes
-        self._waits, self._sign, self._sleep, self._observe = waits, sign, sleep, observe
+        self._waits, self._sign, self._sleep = waits, sign, sleep
+        self._observe, self._observe_wait = observe, observe_wait
         self._lanes = BoundedSemaphore(concurrency or pool_size)
         self._outage = outage or Outage((concurrency or pool_size) * 3 // 4)
         self._prepaid = local()
@@ -251,7 +254,7 @@ class RemoteHttp:
         if isinstance(claimed, RateLimited):
             raise self._too_fast(call, answer)
         if isinstance(claimed, Transient):
-            claimed.retry_after = self._waits.seconds(answer.headers)
+            claimed.retry_after = self._wished(answer)
         if isinstance(claimed, SyncError):
             claimed.facts = self._facts(call, answer)
             raise claimed
@@ -351,15 +354,21 @@ class RemoteHttp:
         lost = Transient(f"no whole answer: {type(error).__name__}", facts=self._facts(call))
         return _TryAgain(lost, is_repeatable=True)
 
-    def _too_fast(self, call: Call, answer: Answer) -> _TryAgain:
+    def _wished(self, answer: Answer) -> float | None:
+        """How long a refusal asks us to wait."""
         wait = self._waits.seconds(answer.headers)
+        if wait is not None:
+            self._observe_wait(self._remote, wait)
+        return wait
+
+    def _too_fast(self, call: Call, answer: Answer) -> _TryAgain:
+        wait = self._wished(answer)
         self._budget.penalise(wait if wait is not None else 5.0)
         limited = RateLimited(retry_after=wait, facts=self._facts(call, answer))
         return _TryAgain(limited, is_repeatable=wait is not None and wait <= WAIT_INSIDE_SECONDS, wait_seconds=wait)
 
     def _error(self, call: Call, answer: Answer) -> Exception:
         facts = self._facts(call, answer)
-        wait = self._waits.seconds(answer.headers)
         if answer.status in self._waits.statuses:
             return self._too_fast(call, answer)
         if answer.is_success:  # but not the success that the manifest names
@@ -367,6 +376,7 @@ class RemoteHttp:
         if answer.status == 501:
             return Misconfigured("this remote does not offer the operation", facts=facts)
         if answer.status >= 500:
+            wait = self._wished(answer)
             down = self._unknown(call, wait) if call.is_write else Transient("the remote is down", retry_after=wait)
             down.facts = facts
             is_soon = wait is None or wait <= WAIT_INSIDE_SECONDS

@@ -23,10 +23,16 @@ class Outage:
 
     ``most``: how many calls may be slow at a time; while they are, no further one begins. After three calls in a row
     that hung and got no answer, none begins for five seconds; then one may try, and its answer lets all call again.
+    ``observe`` is told whether it is shut.
     """
 
-    def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._most, self._clock = max(1, most), clock
+    def __init__(
+        self,
+        most: int,
+        clock: Callable[[], float] = time.monotonic,
+        observe: Callable[[bool], None] = lambda is_shut: None,
+    ) -> None:
+        self._most, self._clock, self._observe = max(1, most), clock, observe
         self._numbers = itertools.count()
         self._under_way: dict[int, float] = {}
         self._silent = 0
@@ -60,10 +66,13 @@ class Outage:
         with self._turn:
             seconds = self._clock() - self._under_way.pop(ticket)
             if answered:
+                if self._shut_until is not None:
+                    self._observe(False)
                 self._silent, self._shut_until = 0, None
             elif seconds >= SLOW_SECONDS:
                 self._silent += 1
                 if self._silent >= SILENT_MOST:
+                    self._observe(True)
                     self._shut_until = self._clock() + OPEN_SECONDS
 
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, exists, func, literal_column, or_, select, update
+from sqlalchemy import Connection, bindparam, case, exists, func, literal_column, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from sync_worker.adapters.ledger_base import fixed
-from sync_worker.adapters.ledger_inbox import OPEN
+from sync_worker.adapters.ledger_inbox import OPEN, TAKEN_SECONDS
 from sync_worker.adapters.ledger_people import PeopleLedger
 from sync_worker.adapters.ledger_rows import (
     from_base,
@@ -49,9 +49,8 @@ from sync_worker.model import (
     RatingKey,
     Side,
 )
-from sync_worker.ports import ENGINE_RECHECKS, ERASED, Attached, Closing, Commit, Committed, Run
+from sync_worker.ports import ENGINE_RECHECKS, ERASED, NOTED_FROM, Attached, Closing, Commit, Committed, Run
 
-TAKEN_SECONDS = 20.0  # after that the sweeper takes a dead worker's deliveries up: well within 30 s
 HOUR_SECONDS = 3600.0
 BRAKE_LEAST = 20
 BRAKE_SHARE = 0.05
@@ -211,7 +210,9 @@ class SqlLedger(PeopleLedger):
     @cached_property
     def _taking(self) -> Any:
         is_rechecked = (inbox.c.state == str(InboxState.HELD)) & inbox.c.reason.in_(fixed(ENGINE_RECHECKS))
-        taken = {"state": str(InboxState.TAKEN), "next_attempt_at": self._in(TAKEN_SECONDS)}
+        # Whose workers died has its next attempt further away already.
+        then = case((inbox.c.unended > NOTED_FROM, inbox.c.next_attempt_at), else_=self._in(TAKEN_SECONDS))
+        taken = {"state": str(InboxState.TAKEN), "next_attempt_at": then}
         return update(inbox).where(or_(inbox.c.state.in_(fixed(OPEN)), is_rechecked)).values(**taken).returning(inbox)
 
     def renew(self, lease: Lease) -> None:

@@ -7,7 +7,8 @@ running it.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Engine, String, Table, literal_column, select
@@ -20,6 +21,16 @@ from sync_worker.model import Side, Site
 
 LEASE_SECONDS = 15.0
 SITE_CACHE_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sights:
+    """What the ledger sees by the way, for metrics: seconds from the door to a first look, and a delivery found in
+    the hands of a worker whose lease has run out.
+    """
+
+    first_look: Callable[[float], None] = lambda seconds: None
+    takeover: Callable[[], None] = lambda: None
 
 
 def fixed(words: Iterable[str]) -> list[Any]:
@@ -35,13 +46,18 @@ class LedgerBase:
     """
 
     def __init__(
-        self, engine: Engine, *, lease_seconds: float = LEASE_SECONDS, site_cache_seconds: float = SITE_CACHE_SECONDS
+        self,
+        engine: Engine,
+        *,
+        lease_seconds: float = LEASE_SECONDS,
+        site_cache_seconds: float = SITE_CACHE_SECONDS,
+        sights: Sights = Sights(),
     ) -> None:
         self.engine = engine
         self._transactions = Transactions(engine)
         self._is_sqlite = engine.dialect.name == "sqlite"
         self._now = database_now(engine)
-        self._lease_seconds = lease_seconds
+        self._lease_seconds, self._sights = lease_seconds, sights
         self.site_cache_seconds = site_cache_seconds
         self._sites: dict[object, tuple[float, Site]] = {}
 

@@ -243,6 +243,7 @@ class ErasureLedger(KeyLedger):
         insert = self._insert(inbox).values(row)
         again = {name: row[name] for name in ("state", "link_id", "next_attempt_at")} | {
             "reason": "",
+            "unended": 0,
             "closed_at": None,
         }
         is_over = inbox.c.state.not_in(OPEN)

@@ -14,10 +14,20 @@ from sync_worker.adapters.ledger_rows import from_delivery, to_delivery
 from sync_worker.adapters.tables import inbox, link
 from sync_worker.hold_keys import source_hold_key
 from sync_worker.model import Delivery, InboxState, LinkState, NewDelivery, Side, Site
-from sync_worker.ports import RATE_LIMITED, RATE_LIMITED_AT_ONCE, Closing, Stored
+from sync_worker.ports import (
+    DEATHS_MOST,
+    NOTED_FROM,
+    RATE_LIMITED,
+    RATE_LIMITED_AT_ONCE,
+    WORKER_DIED,
+    Closing,
+    Look,
+    Stored,
+)
 
 OPEN = (str(InboxState.NEW), str(InboxState.TAKEN))
 DOORBELL_SECONDS = 5.0  # a stored delivery is the doorbell's; after that the sweeper rings
+TAKEN_SECONDS = 20.0  # after that the sweeper takes a dead worker's deliveries up: well within 30 s
 SWEPT_SECONDS = 10.0  # a delivery that the sweeper rang for is left alone this long
 BACKOFF_FIRST_SECONDS = 5.0
 BACKOFF_MOST_SECONDS = 3600.0
@@ -76,11 +86,19 @@ class InboxLedger(LedgerBase):
             if row is None:
                 return None
             delivery = to_delivery(row)
+            if _is_untouched(delivery):
+                self._sights.first_look(max(0.0, float(row.age)))
+            if row.is_left:
+                self._sights.takeover()
             return delivery, self._site_by_source(connection, delivery.new.side, delivery.new.source)
 
     @cached_property
     def _open_row(self) -> Any:
-        return select(inbox).where(inbox.c.id == bindparam("the_id"), inbox.c.state.in_(fixed(OPEN)))
+        age = (self._now - inbox.c.received_at).label("age")
+        lease_until = select(link.c.lease_until).where(link.c.id == inbox.c.link_id).scalar_subquery()
+        ran_out = (lease_until > 0) & (lease_until <= self._now)  # its holder never released it
+        is_left = ((inbox.c.state == str(InboxState.TAKEN)) & ran_out).label("is_left")
+        return select(inbox, age, is_left).where(inbox.c.id == bindparam("the_id"), inbox.c.state.in_(fixed(OPEN)))
 
     def hold(self, inbox_ids: Sequence[int], reason: str, *, hold_key: str | None = None) -> None:
         if inbox_ids:
@@ -129,10 +147,37 @@ class InboxLedger(LedgerBase):
                     .values(
                         state=str(InboxState.NEW),
                         attempts=attempts,
+                        unended=0,
                         reason=reason[:128],
                         next_attempt_at=self._in(delay),
                     )
                 )
+
+    def begin_look(self, delivery: Delivery) -> Look:
+        deaths = delivery.unended - NOTED_FROM
+        is_last = deaths >= DEATHS_MOST
+        values: dict[str, Any] = {"attempts": inbox.c.attempts + int(deaths > 0)}
+        if is_last:
+            values |= {"state": str(WORKER_DIED.state), "reason": WORKER_DIED.reason, "closed_at": self._now}
+        else:
+            # Spread: what only lay in the same worker's hands must not meet the one that kills again and again.
+            pause = max(TAKEN_SECONDS * random.uniform(0.8, 1.2), backoff_seconds(deaths + 1))  # noqa: S311
+            values |= {"unended": inbox.c.unended + 1, "next_attempt_at": self._in(pause)}
+        # Who comes early has an old message, or another worker is at it: the sweeper rings up to that long ahead.
+        is_due = inbox.c.state.in_(OPEN) & (inbox.c.next_attempt_at <= self._in(SWEPT_SECONDS))
+        is_due &= (inbox.c.id == delivery.id) & (inbox.c.unended == delivery.unended)
+        with self._transactions.write() as connection:
+            if connection.execute(update(inbox).where(is_due).values(values)).rowcount != 1:
+                return Look.EARLY
+        return Look.GIVEN_UP if is_last else Look.BEGUN
+
+    def end_look(self, delivery: Delivery, *, is_busy: bool = False) -> None:
+        is_noted = (inbox.c.id == delivery.id) & inbox.c.state.in_(OPEN) & (inbox.c.unended > NOTED_FROM)
+        ended: dict[str, Any] = {"unended": 0, "next_attempt_at": self._in(SWEPT_SECONDS)}
+        if is_busy:
+            ended |= {"unended": delivery.unended, "attempts": delivery.attempts}
+        with self._transactions.write() as connection:
+            connection.execute(update(inbox).where(is_noted).values(ended))
 
     def due(self, limit: int) -> list[int]:
         with self._transactions.write() as connection:
@@ -161,8 +206,9 @@ class InboxLedger(LedgerBase):
     def _ring(self, which: Any) -> Any:
         if not self._is_sqlite:
             which = which.with_for_update(skip_locked=True)
-        rung = update(inbox).where(inbox.c.id.in_(which)).values(next_attempt_at=self._in(SWEPT_SECONDS))
-        return rung.returning(inbox.c.id)
+        unended = case((inbox.c.unended < NOTED_FROM, inbox.c.unended + 1), else_=inbox.c.unended)
+        rung = {"next_attempt_at": self._in(SWEPT_SECONDS), "unended": unended}
+        return update(inbox).where(inbox.c.id.in_(which)).values(rung).returning(inbox.c.id)
 
     def release_held(
         self, site_id: int | None, *, hold_key: str | None = None, inbox_ids: Sequence[int] | None = None
@@ -192,6 +238,7 @@ class InboxLedger(LedgerBase):
             ),
             "must_read": True,
             "attempts": 0,
+            "unended": 0,
             "reason": "",
             "hold_key": None,
             "closed_at": None,
@@ -257,6 +304,12 @@ class InboxLedger(LedgerBase):
             return connection.execute(
                 select(func.count()).select_from(inbox).where(inbox.c.state.in_(OPEN))
             ).scalar_one()
+
+
+def _is_untouched(delivery: Delivery) -> bool:
+    """From a door, and no look at it has left a trace yet."""
+    is_fresh = delivery.state is InboxState.NEW and not delivery.must_read and delivery.link_id is None
+    return is_fresh and not delivery.attempts and not delivery.reason
 
 
 def _about(new: NewDelivery) -> tuple[str, str, str]:

@@ -110,6 +110,7 @@ def to_delivery(row: Row) -> Delivery:
         row.must_read,
         row.reason,
         datetime.fromtimestamp(row.received_at, UTC),
+        row.unended,
     )
 
 

@@ -121,6 +121,7 @@ PROMISES = (
         (
             CHAOS + "poison.py::test_broken_messages_in_the_queue_stop_no_worker_and_delay_nobody",
             CHAOS + "poison.py::test_delivery_that_nobody_foresaw_is_tried_ever_later_and_held_in_the_end",
+            CHAOS + "poison.py::test_delivery_that_kills_its_worker_is_held_and_what_comes_beside_it_crosses",
         ),
     ),
     Promise(

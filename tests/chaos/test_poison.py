@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
+from flask import Response
 from redis import Redis
 from sqlalchemy import text
 
 from sandbox.stage import Stage
 from sync_worker.adapters.sql_engine import open_engine
 from sync_worker.model import NewDelivery, Side
+from sync_worker.ports import DEATHS_MOST, NOTED_FROM
 from tests.chaos.conftest import Measured, on
 from tests.end_to_end.conftest import StageMaker
 
@@ -114,6 +119,86 @@ def test_delivery_that_nobody_foresaw_is_tried_ever_later_and_held_in_the_end(
     assert stage.wait_until(lambda: row(stage, poison).state == "held", 20), row(stage, poison)
     assert row(stage, poison).reason == "attempts_exhausted"
     assert stage.parts.processes.dead() is None
+
+
+class Deadly:
+    """Calls for certain records end the worker that makes them (SIGKILL, before any answer), and a new one starts.
+
+    ``calls``: and the remote id of the delivery that leads to them. While no worker runs, its pause and its lease are
+    cut short: the schedule itself has tests of its own.
+    """
+
+    def __init__(self, stage: Stage, calls: Mapping[str, str]) -> None:
+        self._stage, self._calls, self._turn = stage, calls, threading.Lock()
+        self._engine = open_engine(stage.wiring.settings.database)
+        self.deaths: Counter[str] = Counter()
+        stage.box.wix.faults.watch = stage.box.reviews.faults.watch = self._watch
+
+    def _watch(self, moment: str, call: str) -> Response | None:
+        if moment != "arrived" or call not in self._calls:
+            return None
+        with self._turn:  # the second of two calls at once came from the dead one, too
+            self.deaths[call] += 1
+            worker = self._stage.parts.parts["worker 1"].child.process
+            worker.kill()
+            worker.wait()
+            with self._engine.begin() as connection:
+                its = {"its": self._calls[call]}
+                links = "SELECT link_id FROM inbox WHERE remote_id = :its AND state = 'taken'"
+                connection.execute(text(f"UPDATE link SET lease_until = 1 WHERE id IN ({links})"), its)  # noqa: S608
+                due = "UPDATE inbox SET next_attempt_at = 0 WHERE remote_id = :its AND state IN ('new', 'taken')"
+                connection.execute(text(due), its)
+            self._stage.parts.restart("worker 1")
+        return Response(status=500)  # without any effect; nobody is there to read it
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+
+@on(short="sqlite")
+def test_delivery_that_kills_its_worker_is_held_and_what_comes_beside_it_crosses(
+    make_stage: StageMaker, database: dict[str, str], measured: Measured
+) -> None:
+    """One kills as its record is looked for, before anything is noted of it; one in the middle of a run.
+
+    Nobody else's delivery is held with them, though it was in the same worker's hands.
+    """
+    stage: Stage = make_stage(PRODUCTS, settings={**database, "SWEEP_SECONDS": "1"})
+    ada, email = stage.add_person("ada@example.com", "Ada"), "ada@example.com"
+    rating = stage.rate_on_wix(ada, "product-0", 80)
+    assert stage.wait_until(lambda: stage.is_quiet() and not stage.differences() and len(stage.rated()) == 1, 20)
+    record = stage.external_id(email, "product-0")
+
+    deadly = Deadly(stage, {"GET /v1/ratings/poison": "poison", f"PUT /v1/ratings/{record}": rating})
+    try:
+        lookup = NewDelivery(Side.EXTERNAL, stage.box.connector, "poison", "upsert", "poison", {})
+        poison = stage.wiring.ledger.store(lookup).inbox_id
+        stage.change_on_wix(rating, 20)
+        for number in range(1, 12):
+            stage.rate_on_wix(ada, f"product-{number}", 60)
+            stage.wait_until(lambda: len(crossed(stage)) > number, 4)  # noqa: B023 - called at once
+        assert sum(deadly.deaths.values()) > 0
+        is_over = stage.wait_until(lambda: len(crossed(stage)) == 12 and len(held(stage)) == 2, 100)
+        assert is_over, (deadly.deaths, held(stage), crossed(stage))
+    finally:
+        deadly.close()
+    assert {one.reason for one in held(stage)} == {"worker_died"}
+    assert row(stage, poison).state == "held"
+    assert all(count <= NOTED_FROM + DEATHS_MOST for count in deadly.deaths.values()), deadly.deaths
+    measured("deaths", sum(deadly.deaths.values()))
+
+
+def crossed(stage: Stage) -> set[str]:
+    """Products that both sides show a rating of."""
+    return {one.product for one in stage.rated() if None not in (one.wix, one.external)}
+
+
+def held(stage: Stage) -> Sequence[Any]:
+    engine = open_engine(stage.wiring.settings.database)
+    with engine.connect() as connection:
+        found = connection.execute(text("SELECT id, reason FROM inbox WHERE state = 'held'")).all()
+    engine.dispose()
+    return found
 
 
 def change(stage: Stage, statement: str, inbox_id: int) -> None:

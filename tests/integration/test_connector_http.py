@@ -22,7 +22,7 @@ import yaml
 from sync_worker.adapters.external import ExternalRemote
 from sync_worker.adapters.external_http import http_of
 from sync_worker.adapters.external_plugins import remote_of
-from sync_worker.adapters.http import NoBudget
+from sync_worker.adapters.http import Call, NoBudget
 from sync_worker.adapters.http_tokens import OwnTokens
 from sync_worker.connector.loading import parse_manifest, shipped_manifest
 from sync_worker.connector.manifest import Manifest
@@ -402,6 +402,17 @@ def test_outcome_of_a_rule_says_what_to_do_next(server: RemoteServer, outcome: s
     if isinstance(refusal.value, Transient):
         assert refusal.value.retry_after == 30
     assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_wait_that_a_refusal_asks_for_is_told(server: RemoteServer, status: int) -> None:
+    server.answer = lambda asked: Reply(status, None, {"Retry-After": "30"})
+    told: list[tuple[str, float]] = []
+    http = http_of(a_manifest(server), NoBudget(), OwnTokens(), observe_wait=lambda *wait: told.append(wait))
+    with pytest.raises(Transient):
+        http.call(Call("GET", "/", "get"))
+    http.close()
+    assert told == [("small", 30.0)]
 
 
 def test_wait_is_read_from_the_header_and_in_the_unit_that_the_manifest_names(server: RemoteServer) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy import text
 
 from sync_worker.adapters.ledger import SqlLedger
 from sync_worker.adapters.ledger_admin import LedgerAdmin
+from sync_worker.adapters.ledger_base import Sights
 from sync_worker.adapters.sql_engine import open_engine
 from sync_worker.errors import LeaseLost, Permanent
 from sync_worker.migrations.upgrade import upgrade
@@ -36,7 +37,16 @@ from sync_worker.model import (
     Side,
     Slot,
 )
-from sync_worker.ports import RATE_LIMITED, RATE_LIMITED_AT_ONCE, Closing, Commit, Family
+from sync_worker.ports import (
+    DEATHS_MOST,
+    NOTED_FROM,
+    RATE_LIMITED,
+    RATE_LIMITED_AT_ONCE,
+    Closing,
+    Commit,
+    Family,
+    Look,
+)
 from tests.simulation.world import OVERALL
 from tests.twins.memory_ledger import MemoryLedger
 from tests.twins.observed_ledger import ObservedLedger
@@ -183,6 +193,105 @@ def test_failures_back_off_and_end_held_after_two_days(ground: Ground) -> None:
     ground.ledger.defer([inbox_id], None, "the remote is down", is_failure=True)
     assert ground.ledger.open_delivery(inbox_id) is None
     assert ground.ledger.release_held(None, inbox_ids=[inbox_id]) == [inbox_id]
+
+
+def make_due(ground: Ground, inbox_id: int) -> None:
+    """As if its time had come; PostgreSQL's clock does not jump."""
+    if isinstance(ground.ledger, MemoryLedger):
+        ground.ledger.inbox[inbox_id].next_attempt_at = 0.0
+        return
+    with ground.ledger.engine.begin() as connection:
+        connection.execute(text("UPDATE inbox SET next_attempt_at = 0 WHERE id = :id"), {"id": inbox_id})
+
+
+def rung_again(ground: Ground, inbox_id: int) -> Any:
+    """Nobody ended it and its time has come: the sweeper rings, and a worker opens it."""
+    make_due(ground, inbox_id)
+    assert ground.ledger.due(10) == [inbox_id]
+    return ground.ledger.open_delivery(inbox_id)[0]
+
+
+def doubtful(ground: Ground, inbox_id: int) -> Any:
+    """The sweeper rang for it twice, and nobody ended it."""
+    assert rung_again(ground, inbox_id).unended == 1
+    delivery = rung_again(ground, inbox_id)
+    assert delivery.unended == NOTED_FROM
+    return delivery
+
+
+def test_delivery_that_workers_die_over_is_held_after_so_many_deaths(ground: Ground) -> None:
+    """In the middle of a run, too: what took it with its link does not bring its next attempt nearer."""
+    inbox_id = ground.stored()
+    delivery = doubtful(ground, inbox_id)
+    for death in range(DEATHS_MOST):
+        assert ground.ledger.begin_look(delivery) is Look.BEGUN
+        run = ground.ledger.attach(inbox_id, ground.key).run
+        assert [one.id for one in run.deliveries] == [inbox_id]
+        assert ground.ledger.due(10) == []
+        ground.ledger.release(run.lease)  # stands for a lease that ran out
+        delivery = rung_again(ground, inbox_id)
+        assert delivery.attempts == death
+    assert ground.ledger.begin_look(delivery) is Look.GIVEN_UP
+    assert ground.ledger.open_delivery(inbox_id) is None
+    assert ground.ledger.release_held(None, inbox_ids=[inbox_id]) == [inbox_id]
+    again = ground.ledger.open_delivery(inbox_id)[0]
+    assert (again.unended, again.attempts) == (0, 0)
+
+
+def test_look_that_is_under_way_or_not_due_is_not_begun_again(ground: Ground) -> None:
+    """A dead worker's message comes back after two minutes, whatever the next attempt says."""
+    inbox_id = ground.stored()
+    delivery = doubtful(ground, inbox_id)
+    assert ground.ledger.begin_look(delivery) is Look.BEGUN
+    assert ground.ledger.begin_look(delivery) is Look.EARLY
+    assert ground.ledger.begin_look(ground.ledger.open_delivery(inbox_id)[0]) is Look.EARLY
+
+
+@pytest.mark.parametrize("end", ["deferred", "ended without a word"])
+def test_look_that_ends_in_any_way_is_no_death(ground: Ground, end: str) -> None:
+    inbox_id = ground.stored()
+    assert ground.ledger.begin_look(doubtful(ground, inbox_id)) is Look.BEGUN
+    if end == "deferred":
+        ground.ledger.defer([inbox_id], 0.0, RATE_LIMITED, is_failure=False)
+    ground.ledger.end_look(ground.ledger.open_delivery(inbox_id)[0])
+    delivery = ground.ledger.open_delivery(inbox_id)[0]
+    assert (delivery.unended, delivery.attempts) == (0, 0)
+    assert ground.ledger.due(10) == ([inbox_id] if end == "deferred" else [])
+
+
+def test_look_that_finds_the_lease_of_a_dead_worker_changes_no_count(ground: Ground) -> None:
+    """A long run renews its lease, so it may outlive the delivery's next attempt."""
+    inbox_id = ground.stored()
+    ground.ledger.begin_look(doubtful(ground, inbox_id))
+    delivery = rung_again(ground, inbox_id)
+    ground.ledger.begin_look(delivery)
+    delivery = rung_again(ground, inbox_id)
+    assert (delivery.unended, delivery.attempts) == (NOTED_FROM + 2, 1)
+    ground.ledger.begin_look(delivery)
+    ground.ledger.end_look(delivery, is_busy=True)
+    assert ground.ledger.due(10) == []
+    again = rung_again(ground, inbox_id)
+    assert (again.unended, again.attempts) == (delivery.unended, delivery.attempts)
+
+
+def test_deaths_are_retried_at_once_at_first_and_ever_later_then(ground: Ground) -> None:
+    """The first three noted ones within 30 s, as any killed worker's; the last ones rest for many minutes."""
+    jump = jumping(ground)
+    inbox_id = ground.stored()
+    delivery = doubtful(ground, inbox_id)
+    waits = []
+    for _ in range(DEATHS_MOST):
+        jump(10)
+        ground.ledger.begin_look(delivery)
+        seconds = 0
+        while not ground.ledger.due(10):
+            jump(5)
+            seconds += 5
+        waits.append(seconds)
+        delivery = ground.ledger.open_delivery(inbox_id)[0]
+    assert all(wait <= 25 for wait in waits[:3])
+    assert all(5 * 2**number / 2 <= wait <= 5 * 2**number + 5 for number, wait in enumerate(waits) if number > 3)
+    assert waits[-1] > 20 * 60
 
 
 def test_waiting_for_the_budget_is_no_failed_attempt(ground: Ground) -> None:
@@ -513,6 +622,31 @@ def test_lease_ends_by_the_databases_own_clock(ledgers: list[ObservedLedger]) ->
     assert ledger.lease(link_id) is not None
     with pytest.raises(LeaseLost):
         ledger.commit(first.lease, Commit(link_state=LinkState.BURIED))
+
+
+def test_ledger_tells_of_first_looks_and_of_what_dead_workers_left(ledgers: list[ObservedLedger]) -> None:
+    """Not of a look after a failure, nor of what is still in the hands of a worker or was given back."""
+    ground = Ground(ledgers[0], None).set_up()
+    looks: list[float] = []
+    left: list[int] = []
+    ledger = SqlLedger(ledgers[0].engine, sights=Sights(looks.append, lambda: left.append(1)))
+    inbox_id = ground.stored()
+    time.sleep(0.05)
+    ledger.open_delivery(inbox_id)
+    ledger.defer([inbox_id], 0.0, "the remote is down", is_failure=True)
+    ledger.open_delivery(inbox_id)
+    assert [0.05 <= seconds < 30 for seconds in looks] == [True]
+
+    run = ledger.attach(inbox_id, ground.key).run
+    assert run is not None
+    ledger.open_delivery(inbox_id)
+    ledger.release(run.lease)
+    ledger.open_delivery(inbox_id)
+    assert left == []
+    assert SqlLedger(ledger.engine, lease_seconds=0.01).lease(run.lease.link_id) is not None
+    time.sleep(0.05)
+    ledger.open_delivery(inbox_id)
+    assert left == [1]
 
 
 def test_many_processes_may_bring_one_database_up_to_date_at_once(database_url: str) -> None:

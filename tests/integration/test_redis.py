@@ -80,6 +80,14 @@ def test_dead_redis_is_asked_once_and_then_left_alone_until_its_time(ask_dead: A
     assert asked == [0.0, 5.0, 10.0]
 
 
+def test_breaker_tells_when_it_opens_and_when_it_closes() -> None:
+    told: list[bool] = []
+    breaker = Breaker(clock=lambda: 0.0, observe=told.append)
+    for success in (True, False, False, True, True):
+        breaker.report(success=success)
+    assert told == [True, False]
+
+
 def test_guard_is_as_good_on_fakeredis() -> None:
     guard = RedisGuard(Asking(fakeredis.FakeRedis()))
     guard.remember(1, Side.WIX, "rating-1", 4, "intent-1")

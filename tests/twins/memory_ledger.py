@@ -36,16 +36,20 @@ from sync_worker.model import (
     Standing,
 )
 from sync_worker.ports import (
+    DEATHS_MOST,
     ENGINE_RECHECKS,
     ERASED,
+    NOTED_FROM,
     RATE_LIMITED,
     RATE_LIMITED_AT_ONCE,
+    WORKER_DIED,
     Attached,
     Closing,
     Commit,
     Committed,
     Family,
     Located,
+    Look,
     Run,
     Stored,
 )
@@ -184,7 +188,7 @@ class MemoryLedger:
                 self.hold([inbox_id], "attempts_exhausted")
                 continue
             delay = delay_seconds if delay_seconds is not None else min(5.0 * 2 ** max(attempts - 1, 0), 3600.0)
-            row.delivery = replace(row.delivery, state=InboxState.NEW, attempts=attempts, reason=reason)
+            row.delivery = replace(row.delivery, state=InboxState.NEW, attempts=attempts, reason=reason, unended=0)
             row.next_attempt_at = self.now() + delay
 
     def due(self, limit: int) -> list[int]:
@@ -201,8 +205,31 @@ class MemoryLedger:
         last = [inbox_id for ids in waiting.values() for inbox_id in ids[:RATE_LIMITED_AT_ONCE]]
         rung = [inbox_id for inbox_id, row in due.items() if row.delivery.reason != RATE_LIMITED] + last
         for inbox_id in rung[:limit]:
-            self.inbox[inbox_id].next_attempt_at = now + 10.0
+            row = self.inbox[inbox_id]
+            row.next_attempt_at = now + 10.0
+            row.delivery = replace(row.delivery, unended=max(row.delivery.unended, min(row.delivery.unended + 1, 2)))
         return sorted(rung[:limit])
+
+    def begin_look(self, delivery: Delivery) -> Look:
+        row, deaths = self.inbox[delivery.id], delivery.unended - NOTED_FROM
+        now = row.delivery
+        if now.state not in OPEN or now.unended != delivery.unended or row.next_attempt_at > self.now() + 10.0:
+            return Look.EARLY
+        row.delivery = replace(now, attempts=now.attempts + (deaths > 0))
+        if deaths >= DEATHS_MOST:
+            self.close(delivery.id, WORKER_DIED)
+            return Look.GIVEN_UP
+        row.delivery = replace(row.delivery, unended=now.unended + 1)
+        row.next_attempt_at = self.now() + max(20.0, min(5.0 * 2**deaths, 3600.0))
+        return Look.BEGUN
+
+    def end_look(self, delivery: Delivery, *, is_busy: bool = False) -> None:
+        row = self.inbox[delivery.id]
+        if row.delivery.state in OPEN and row.delivery.unended > NOTED_FROM:
+            row.delivery = replace(row.delivery, unended=0)
+            if is_busy:
+                row.delivery = replace(row.delivery, unended=delivery.unended, attempts=delivery.attempts)
+            row.next_attempt_at = self.now() + 10.0
 
     def release_held(
         self, site_id: int | None, *, hold_key: str | None = None, inbox_ids: Sequence[int] | None = None
@@ -212,7 +239,8 @@ class MemoryLedger:
             by_key = inbox_ids is None and row.delivery.state is InboxState.HELD and row.hold_key == hold_key
             if not by_key and not (inbox_ids is not None and inbox_id in inbox_ids):
                 continue
-            row.delivery = replace(row.delivery, state=InboxState.NEW, must_read=True, attempts=0, reason="")
+            fresh = replace(row.delivery, state=InboxState.NEW, must_read=True, attempts=0, reason="", unended=0)
+            row.delivery = fresh
             row.next_attempt_at = self.now()
             row.hold_key = None
             released.append(inbox_id)
@@ -416,9 +444,8 @@ class MemoryLedger:
         stored = self.store(hint)
         row = self.inbox[stored.inbox_id]
         if not stored.is_duplicate or row.delivery.state not in OPEN:
-            row.delivery = replace(
-                row.delivery, state=InboxState.NEW, must_read=True, link_id=link.id, site_id=link.key.site_id, reason=""
-            )
+            again = replace(row.delivery, state=InboxState.NEW, must_read=True, reason="", unended=0)
+            row.delivery = replace(again, link_id=link.id, site_id=link.key.site_id)
 
     def buried_with(self, link_id: int) -> list[tuple[Side, str]]:
         ids = [key for key, owner in self.grave_links.items() if owner == link_id and not self.graves[key].privacy]
@@ -613,7 +640,8 @@ class MemoryLedger:
 
     def _take(self, row: _Row) -> Delivery:
         row.delivery = replace(row.delivery, state=InboxState.TAKEN)
-        row.next_attempt_at = self.now() + 20.0
+        if row.delivery.unended <= NOTED_FROM:
+            row.next_attempt_at = self.now() + 20.0
         return row.delivery
 
     def _leased(self, lease: Lease) -> _LinkRow:

@@ -37,6 +37,16 @@ def hang(outage: Outage, clock: Hands, count: int = 1) -> None:
         outage.end(ticket, answered=False)
 
 
+def test_it_tells_when_it_shuts_and_when_an_answer_opens_it_again(clock: Hands) -> None:
+    told: list[bool] = []
+    outage = Outage(6, clock, told.append)
+    hang(outage, clock, SILENT_MOST)
+    clock.now += OPEN_SECONDS
+    outage.end(outage.begin(), answered=True)
+    outage.end(outage.begin(), answered=True)
+    assert told == [True, False]
+
+
 def test_three_calls_that_hang_shut_the_remote_off_and_a_wait_is_named(outage: Outage, clock: Hands) -> None:
     hang(outage, clock, SILENT_MOST - 1)
     outage.check()
