@@ -51,16 +51,22 @@ def is_current(connection: Connection) -> bool:
 
 
 def upgrade(engine: Engine) -> None:
-    """Run what is missing, under a lock: PostgreSQL's advisory lock, or SQLite's BEGIN IMMEDIATE."""
+    """Run what is missing, under a lock: PostgreSQL's advisory lock, or SQLite's BEGIN IMMEDIATE.
+
+    Each migration in a transaction of its own: one that held a busy table while it waited for the next migration's
+    could wait for a worker that holds the two in the other order.
+    """
     with engine.execution_options(ledger_reads=True).connect() as connection:
         if is_current(connection):
             return
-    with engine.begin() as connection:
-        _take_turn(connection)
-        if not is_current(connection):
+    while True:
+        with engine.begin() as connection:
+            _take_turn(connection)
+            if is_current(connection):
+                return
             from alembic import command
 
-            command.upgrade(_config_on(connection), "head")
+            command.upgrade(_config_on(connection), "+1")
 
 
 def downgrade(engine: Engine, revision: str) -> None:

@@ -12,12 +12,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect, text
+from sqlalchemy.exc import OperationalError
 
 from sync_worker.adapters.ledger import SqlLedger
 from sync_worker.adapters.sql_engine import open_engine
 from sync_worker.adapters.tables import metadata
 from sync_worker.errors import Transient
-from sync_worker.migrations.upgrade import alembic_config, downgrade, revisions, upgrade
+from sync_worker.migrations.upgrade import alembic_config, downgrade, is_current, revisions, upgrade
 from sync_worker.model import NewDelivery, Side
 
 REVISIONS = [one.revision for one in ScriptDirectory.from_config(alembic_config()).walk_revisions()][::-1]
@@ -140,3 +141,19 @@ def test_migration_waits_for_its_turn_longer_than_a_statement_may_run(postgres_u
     assert tables(waiter) == set(metadata.tables)
     holder.dispose()
     waiter.dispose()
+
+
+def test_migration_that_cannot_have_its_table_leaves_those_before_it_done(postgres_url: str) -> None:
+    engine, other = open_engine(postgres_url), open_engine(postgres_url)
+    step_up(engine, "0006")
+    with other.begin() as holder:
+        holder.execute(text("LOCK TABLE inbox IN SHARE MODE"))
+        with pytest.raises(OperationalError, match="lock timeout"):
+            upgrade(engine)
+        with engine.connect() as connection:
+            assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == "0007"
+    upgrade(engine)
+    with engine.connect() as connection:
+        assert is_current(connection)
+    engine.dispose()
+    other.dispose()
