@@ -204,7 +204,7 @@ def release(
     """
     which = _filter(reason, side, site_name, since, deliveries)
     _refuse_all(which)
-    _tell("released", deliveries, wiring().admin.release(which, user_name()), as_json)
+    _tell("released", deliveries, wiring().admin.release(which, user_name()), as_json, reason)
 
 
 @held.command()
@@ -233,7 +233,7 @@ def drop(
     _refuse_all(which)
     if not why.strip():
         raise click.UsageError("--why is empty; say it for whoever reads the history")
-    _tell("dropped", deliveries, wiring().admin.drop(which, why.strip(), user_name()), as_json)
+    _tell("dropped", deliveries, wiring().admin.drop(which, why.strip(), user_name()), as_json, reason)
 
 
 @click.command()
@@ -250,7 +250,7 @@ def replay(deliveries: Sequence[int], reason: str | None, as_json: bool) -> None
         raise click.UsageError("say which: numbers of deliveries, or --reason REASON")
     admin = wiring().admin
     released = admin.release(HeldFilter(reason), user_name()) if reason else admin.replay(deliveries, user_name())
-    _tell("replayed", deliveries, released, as_json)
+    _tell("replayed", deliveries, released, as_json, reason)
 
 
 def _refuse_all(which: HeldFilter) -> None:
@@ -258,8 +258,12 @@ def _refuse_all(which: HeldFilter) -> None:
         raise click.UsageError("say which: numbers of deliveries, or --reason, --side, --site, --since")
 
 
-def _tell(what: str, asked: Sequence[int], done: Sequence[int], as_json: bool) -> None:
-    """How many; status 1 if one that was named is not among them."""
+def _tell(what: str, asked: Sequence[int], done: Sequence[int], as_json: bool, reason: str | None) -> None:
+    """How many; status 1 if one that was named is not among them. A reason that none has may be misspelt."""
+    held_now = wiring().admin.status().held if reason and not done else {}
+    if held_now and reason not in held_now:
+        reasons = ", ".join(f"{name} ({count})" for name, count in sorted(held_now.items()))
+        click.echo(f"nothing is held for the reason {reason!r}; held now: {reasons}", err=True)
     missing = sorted(set(asked) - set(done))
     if as_json:
         print_json({what: list(done), "not_" + what: missing})

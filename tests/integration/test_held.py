@@ -56,6 +56,17 @@ def test_release_of_what_is_not_held_is_told_and_ends_with_status_1(site: Shell)
     assert "not released, as unknown or on their way already: 77" in done.stderr
 
 
+@pytest.mark.parametrize("words", [("held", "release"), ("held", "drop", "--why", "no"), ("replay",)])
+def test_reason_that_nothing_is_held_for_is_answered_with_those_that_are(site: Shell, words: tuple[str, ...]) -> None:
+    hold(site, "refused", 1)
+    done = site.run(*words, "--reason", "refusd")
+    assert (done.returncode, done.stdout) == (
+        0,
+        "0 deliveries are " + ("ended\n" if "drop" in words else "on their way\n"),
+    )
+    assert "nothing is held for the reason 'refusd'; held now: refused (1)" in done.stderr
+
+
 @pytest.mark.parametrize("words", [("release",), ("drop", "--why", "because"), ("drop", "--reason", "refused")])
 def test_bulk_command_without_its_terms_is_refused_as_usage(site: Shell, words: tuple[str, ...]) -> None:
     hold(site, "refused", 1)
