@@ -348,7 +348,7 @@ class SweepRuns(SqlLedger):
         with self._transactions.write() as connection:
             self._hold_run(connection, sweep)
             count = self._count(connection, select(listed.c.remote_id).where(is_delete))
-            if count <= self._deletes_most(connection, sweep.site_id):
+            if count <= self._deletes_most(connection, sweep.site_id, count):
                 return 0
             connection.execute(update(listed).where(is_delete).values(hold="delete_brake"))
         return count

@@ -512,6 +512,16 @@ def test_delete_brake_counts_the_deletes_of_the_last_hour(ground: Ground) -> Non
     assert not ground.ledger.deletes_exceeded(ground.site_id, Side.WIX)
 
 
+def test_delete_brake_of_a_large_site_grips_at_five_percent_of_its_live_links(ground: Ground) -> None:
+    run = ground.leased()
+    for number in range(440):  # 441 with the leased one: five percent are 22.05
+        ground.ledger.link_of(replace(run.link.key, contact_id=f"contact-{number}"))
+    deleted = HistoryEntry("delete", Side.EXTERNAL, "overall", intent_id="i")
+    ground.ledger.commit(run.lease, Commit(link_state=LinkState.LIVE, history=[deleted] * 22))
+    assert not ground.ledger.deletes_exceeded(ground.site_id, Side.EXTERNAL)
+    assert ground.ledger.deletes_exceeded(ground.site_id, Side.EXTERNAL, more=1)
+
+
 def test_family_of_a_thing_is_its_records_on_file_and_its_shadowed_ones(ground: Ground) -> None:
     run = ground.leased()
     known = Known("r1", None, None, RecordState.PENDING, {"id": "r1", "score": Decimal("4.5")})
