@@ -18,6 +18,7 @@ from pathlib import Path
 
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 CTRL_C = signal.SIGINT
+READS_SECONDS = 0.5  # nobody presses a key sooner after a text appears
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,8 @@ def at_terminal(
                 if isinstance(answer, str):
                     os.write(ours, answer.encode())
                 else:
+                    # Python notices a signal between its prompt and its wait for a line only with the next key.
+                    time.sleep(READS_SECONDS)
                     process.send_signal(answer)
         return Seen(process.wait(10), shown)
     finally:
