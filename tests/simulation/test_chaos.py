@@ -9,8 +9,8 @@ import pytest
 
 from tests.simulation.chaos import SCENES, run_seed, sql_ledger
 
-SEEDS = 68  # for each scene: above 5,000 in all
-SQL_SEEDS = 6  # the same on the real SQL ledger: several hundred in all
+SEEDS = 80  # for each scene: above 5,000 in all
+SQL_SEEDS = 8  # the same on the real SQL ledger: several hundred in all
 
 
 def test_there_are_more_than_5000_seeds() -> None:
