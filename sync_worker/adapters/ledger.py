@@ -10,7 +10,7 @@ from sqlalchemy import Connection, bindparam, case, exists, func, literal_column
 from sqlalchemy.exc import IntegrityError
 
 from sync_worker.adapters.ledger_base import fixed
-from sync_worker.adapters.ledger_inbox import OPEN, TAKEN_SECONDS
+from sync_worker.adapters.ledger_inbox import OPEN, TAKEN_SECONDS, UNENDED
 from sync_worker.adapters.ledger_people import PeopleLedger
 from sync_worker.adapters.ledger_rows import (
     from_base,
@@ -54,7 +54,6 @@ from sync_worker.ports import ENGINE_RECHECKS, ERASED, NOTED_FROM, Attached, Clo
 HOUR_SECONDS = 3600.0
 BRAKE_LEAST = 20
 BRAKE_SHARE = 0.05
-CLOSABLE = (*OPEN, str(InboxState.HELD))
 
 
 class SqlLedger(PeopleLedger):
@@ -330,7 +329,7 @@ class SqlLedger(PeopleLedger):
         for inbox_id, closing in change.closings.items():
             by_closing.setdefault(closing, []).append(inbox_id)
         for closing, inbox_ids in by_closing.items():
-            self._close_rows(connection, inbox_ids, closing, states=CLOSABLE)
+            self._close_rows(connection, inbox_ids, closing, states=UNENDED)
             if closing == ERASED:
                 self._erase_rows(connection, site_id, inbox.c.id.in_(inbox_ids))
 

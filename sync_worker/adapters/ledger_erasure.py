@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Text, bindparam, false, func, or_, select, type_coerce, update
 
-from sync_worker.adapters.ledger_inbox import DOORBELL_SECONDS, OPEN
+from sync_worker.adapters.ledger_inbox import DOORBELL_SECONDS, OPEN, UNENDED
 from sync_worker.adapters.ledger_keys import KeyLedger
 from sync_worker.adapters.ledger_rows import from_delivery
 from sync_worker.adapters.tables import (
@@ -33,7 +33,6 @@ ROWS_AT_ONCE = 400
 ROWS_SEARCHED_AT_ONCE = 5_000  # of any text: far below the time that a statement may take, on a slow machine too
 SEARCH_SECONDS = 30.0  # so long after its last batch a search counts as dead
 RUNNING = "running"
-UNENDED = (*OPEN, str(InboxState.HELD))
 
 
 class ErasureLedger(KeyLedger):

@@ -26,6 +26,7 @@ from sync_worker.ports import (
 )
 
 OPEN = (str(InboxState.NEW), str(InboxState.TAKEN))
+UNENDED = (*OPEN, str(InboxState.HELD))
 DOORBELL_SECONDS = 5.0  # a stored delivery is the doorbell's; after that the sweeper rings
 TAKEN_SECONDS = 20.0  # after that the sweeper takes a dead worker's deliveries up: well within 30 s
 SWEPT_SECONDS = 10.0  # a delivery that the sweeper rang for is left alone this long
@@ -161,7 +162,7 @@ class InboxLedger(LedgerBase):
             values |= {"state": str(WORKER_DIED.state), "reason": WORKER_DIED.reason, "closed_at": self._now}
         else:
             # Spread: what only lay in the same worker's hands must not meet the one that kills again and again.
-            pause = max(TAKEN_SECONDS * random.uniform(0.8, 1.2), backoff_seconds(deaths + 1))  # noqa: S311
+            pause = max(TAKEN_SECONDS * random.uniform(0.8, 1.2), backoff_seconds(deaths + 1))  # noqa: S311 - jitter
             values |= {"unended": inbox.c.unended + 1, "next_attempt_at": self._in(pause)}
         # Who comes early has an old message, or another worker is at it: the sweeper rings up to that long ahead.
         is_due = inbox.c.state.in_(OPEN) & (inbox.c.next_attempt_at <= self._in(SWEPT_SECONDS))

@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from sync_worker.adapters.ledger import SqlLedger
-from sync_worker.adapters.ledger_inbox import OPEN
+from sync_worker.adapters.ledger_inbox import UNENDED
 from sync_worker.adapters.tables import (
     inbox,
     link,
@@ -227,7 +227,7 @@ class SweepRuns(SqlLedger):
             inbox.c.side == str(side),
             inbox.c.source == delivery_source(site_, side),
             inbox.c.remote_id.in_(remote_ids),
-            inbox.c.state.in_((*OPEN, str(InboxState.HELD))),
+            inbox.c.state.in_(UNENDED),
         )
         others = [graves, unended]
         if side is Side.WIX:

@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 from flask import Response
 from redis import Redis
-from sqlalchemy import text
+from sqlalchemy import select, text, update
 
 from sandbox.stage import Stage
+from sync_worker.adapters.ledger_inbox import OPEN
 from sync_worker.adapters.sql_engine import open_engine
+from sync_worker.adapters.tables import inbox, link
 from sync_worker.model import NewDelivery, Side
 from sync_worker.ports import DEATHS_MOST, NOTED_FROM
 from tests.chaos.conftest import Measured, on
@@ -145,15 +147,13 @@ class Deadly:
             worker.kill()
             worker.wait()
             with self._engine.begin() as connection:
-                its = {"its": self._calls[call]}
-                links = "SELECT link_id FROM inbox WHERE remote_id = :its AND state = 'taken'"
-                connection.execute(text(f"UPDATE link SET lease_until = 1 WHERE id IN ({links})"), its)  # noqa: S608
-                is_open = "WHERE remote_id = :its AND state IN ('new', 'taken')"
-                connection.execute(text(f"UPDATE inbox SET next_attempt_at = 0 {is_open}"), its)  # noqa: S608
+                its = (inbox.c.remote_id == self._calls[call]) & inbox.c.state.in_(OPEN)
+                its_link = link.c.id.in_(select(inbox.c.link_id).where(its))
+                connection.execute(update(link).where(its_link).values(lease_until=1))
+                connection.execute(update(inbox).where(its).values(next_attempt_at=0))
                 if self.deaths[call] == self.SKIPPED_AFTER:
-                    skip = f"UPDATE inbox SET unended = :so_many {is_open} AND unended > :noted"  # noqa: S608
-                    so_many = NOTED_FROM + DEATHS_MOST - self.LEFT
-                    connection.execute(text(skip), its | {"so_many": so_many, "noted": NOTED_FROM})
+                    skipped = NOTED_FROM + DEATHS_MOST - self.LEFT
+                    connection.execute(update(inbox).where(its, inbox.c.unended > NOTED_FROM).values(unended=skipped))
             self._stage.parts.restart("worker 1")
         return Response(status=500)  # without any effect; nobody is there to read it
 

@@ -247,7 +247,7 @@ def test_three_minutes_at_the_real_rate_use_the_budget_to_95_percent_and_never_e
         only_creates_on_wix.apply()
     calls = Counter(ground.box.wix.calls)
     del calls["POST /oauth2/token"]
-    print(f"{calls.total()} Wix calls in three minutes at 192 a minute, {calls['limited']} refused")  # noqa: T201
+    print(f"{calls.total()} Wix calls in three minutes at 192 a minute, {calls['limited']} refused")  # noqa: T201 - shown with -s
     assert calls["limited"] == 0
     assert 0.95 * 192 * 3 <= calls.total() <= 192 * 3 + 8
     with pytest.raises(StopIteration):
