@@ -8,7 +8,7 @@ demo: .venv/.for-demo
 	$(BIN)/ratings-sync demo $(ARGS)
 
 test: .venv/.for-tests
-	$(BIN)/pytest -n auto -m "not long and not alone"
+	$(BIN)/pytest -n auto --dist worksteal -m "not long and not alone"
 	$(BIN)/pytest -m "alone and not long"
 
 test-long: .venv/.for-tests

@@ -23,7 +23,7 @@ from sync_worker.connector.manifest import Manifest
 from sync_worker.connector.schema_webhook import Secrets, StandardWebhooksVerify
 from sync_worker.embedded_redis import find_server, running_url
 from sync_worker.errors import Misconfigured, Permanent, SyncError
-from sync_worker.patience import patiently
+from sync_worker.patience import shortly
 from sync_worker.wiring import Wiring
 from webhook_gateway.wix import load_public_keys
 
@@ -157,7 +157,7 @@ class Doctor:
     def _instance(self, instance_id: str) -> Iterator[Check]:
         api, name = self.wiring.wix_api(instance_id), f"wix {instance_id[:8]}"
         try:
-            answer = patiently(lambda: api.call("get_instance"), time.sleep)
+            answer = shortly(lambda: api.call("get_instance"), time.sleep)
         except SyncError as error:
             yield bad(f"{name} token", f"no access: {error}", _token_advice(error))
             return
@@ -172,7 +172,7 @@ class Doctor:
         """U1 of our notes on the contract: Ratings was never published as REST operations; only asking tells."""
         query = {"query": {"cursorPaging": {"limit": 1}}}
         try:
-            patiently(lambda: api.call("query_ratings", json=query), time.sleep)
+            shortly(lambda: api.call("query_ratings", json=query), time.sleep)
         except SyncError as error:
             return bad(f"{name} ratings", f"Query Ratings fails: {error}", _ratings_advice(error))
         return ok(f"{name} ratings", "the Ratings API answers")
@@ -185,7 +185,7 @@ class Doctor:
                 yield Check(f"{name} probe", "skipped", "its plugin has no probe")
                 continue
             try:
-                is_probed = patiently(probe, time.sleep)
+                is_probed = shortly(probe, time.sleep)
             except SyncError as error:
                 refused = isinstance(error, Permanent) and error.reason == "unauthorized"
                 step = "check its token" if refused else f"check its address ({manifest.base_url}) and that it runs"

@@ -184,6 +184,7 @@ class Transactions:
         reading = {"ledger_reads": True} if self._is_sqlite else {"isolation_level": "AUTOCOMMIT"}
         self._reader = engine.execution_options(**reading)
         self._turn = threading.Lock()
+        self._has_neighbours = engine.url.database not in (None, "", ":memory:")  # other processes, on one file
         self._worked_seconds = 0.0  # since the last rest; guarded by the turn
 
     @contextmanager
@@ -202,7 +203,7 @@ class Transactions:
     def _rest(self, started: float) -> None:
         """The lock is nobody's now: whoever waits for it in another process takes it."""
         self._worked_seconds += time.monotonic() - started
-        if self._worked_seconds > WORK_SECONDS:
+        if self._has_neighbours and self._worked_seconds > WORK_SECONDS:
             time.sleep(REST_SECONDS)
             self._worked_seconds = 0.0
 
