@@ -179,9 +179,8 @@ def make_report(parts: Sequence[Part], is_quick: bool, folder: Path) -> bool:
         report.add(_measured(name, run))
         _print(report.runs[-1])
     CONSOLE.print(f"report: {folder / 'report.md'}")
-    for run in report.runs:
-        if run.error is not None:
-            CONSOLE.print(f"[red]{run.section.name} broke:[/red] {run.error}")
+    for broken in (run for run in report.runs if run.error is not None):
+        CONSOLE.print(f"[red]{broken.section.name} broke:[/red] {broken.error}")
     return report.is_complete
 
 
