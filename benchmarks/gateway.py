@@ -43,6 +43,7 @@ CONNECTOR = {
 }
 STEADY_SHARE = 0.7  # of the capacity
 STEADY_CLIENTS = 32
+START_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +188,7 @@ def _servers(at: Ground, environ: Mapping[str, str]) -> Iterator[dict[str, Serve
 
 
 def _wait(server: Server, lines: Sequence[str]) -> None:
-    until = time.monotonic() + 30
+    until = time.monotonic() + START_SECONDS
     while time.monotonic() < until and server.child.process.poll() is None:
         try:
             requests.get(server.url, timeout=1)

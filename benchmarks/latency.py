@@ -1,6 +1,7 @@
 """How long a rating takes from one side to the other while nothing else happens: real processes, both stand-ins.
 
-Measured beyond the remotes' own time: a rating that crosses costs one remote call, whose latency is subtracted.
+Measured beyond the remotes' own time: a rating that crosses costs one remote call. Half its latency, the way there, is
+subtracted: then the record stands.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from sandbox.stage import Stage
 PAUSE_SECONDS = 0.1
 END_SECONDS = 20.0
 WARM_UP = 3  # token, scripts, connections
-CALLS = 1  # of a new rating by a mapped person: the other side's create
+WAY_THERE = 0.5  # of the latency of the one call, the create: then the stand-ins carry it out
 WAYS = ("Wix to external", "external to Wix")
 
 
@@ -73,7 +74,7 @@ def measure_on(stage: Stage, database: str, size: Size) -> list[Latency]:
         acts = [(on_wix, stage.box.reviews.ratings), (outside, stage.box.wix.ratings)]
         for way, (act, other_side) in zip(WAYS, acts, strict=True):
             times = _times(size.count + WARM_UP, act, other_side.__len__)[WARM_UP:]
-            found.append(Latency(database, way, remote_ms, sorted(ms - CALLS * remote_ms for ms in times)))
+            found.append(Latency(database, way, remote_ms, sorted(ms - WAY_THERE * remote_ms for ms in times)))
     return found
 
 
@@ -110,8 +111,8 @@ def section(size: Size, found: list[Latency]) -> Section:
     return Section(
         "latency",
         "From one side to the other, idle",
-        f"From a visitor's act on one side until the record stands on the other, less the latency of the one remote "
-        f"call in between; {size.count} new ratings each way, one at a time, each with its echo seen through. The "
+        f"From a visitor's act on one side until the record stands on the other, less the way there of the one remote "
+        f"call (half its latency); {size.count} new ratings each way, one at a time, each with its echo seen through. The "
         "time includes what the stand-ins need to sign and to answer.",
         [
             at_most(f"{one.database}, {one.way}, remotes of {one.remote_ms} ms: median beyond", 50, one.at(0.5), "ms")

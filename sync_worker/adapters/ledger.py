@@ -78,7 +78,23 @@ class SqlLedger(PeopleLedger):
             if row is not None:
                 return int(row.id), row
             link_id = self._link_of(connection, key)
-        return link_id, connection.execute(self._lease, {"the_link": link_id}).first()
+        row = connection.execute(self._lease, {"the_link": link_id}).first()
+        return link_id, row or self._lease_that_ends_now(connection, link_id)
+
+    def _lease_that_ends_now(self, connection: Connection, link_id: int) -> Any:
+        """The row of a link whose holder was about to release it; ``None`` if it works on.
+
+        Its holder looks for new deliveries as it releases: before our commit it would miss ours, which found the lease
+        taken. Under this lock it has committed, or its release waits for us. SQLite has one writer at a time anyway.
+        """
+        if self._is_sqlite:
+            return None
+        connection.execute(self._lock_link, {"the_link": link_id})
+        return connection.execute(self._lease, {"the_link": link_id}).first()
+
+    @cached_property
+    def _lock_link(self) -> Any:
+        return select(link.c.id).where(link.c.id == bindparam("the_link")).with_for_update(key_share=True)
 
     def link_of(self, key: RatingKey) -> int:
         with self._transactions.write() as connection:

@@ -1,0 +1,71 @@
+"""Two workers at one link in the same moment. Only PostgreSQL lets them: SQLite has one writer at a time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, event, text
+
+from sync_worker.adapters.sql_engine import open_engine
+from sync_worker.migrations.upgrade import upgrade
+from sync_worker.model import Contact, EntityRef, NewDelivery, RatingKey, Side
+from sync_worker.ports import Attached, Commit, Lease
+from tests.twins.observed_ledger import ObservedLedger
+
+End = Callable[[ObservedLedger, Lease], Sequence[int]]
+
+ENDS: dict[str, End] = {
+    "release": lambda ledger, lease: ledger.release(lease),
+    "commit": lambda ledger, lease: ledger.commit(lease, Commit(release=True)).fresh,
+}
+
+
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS.keys())
+def test_delivery_that_comes_as_a_run_ends_is_told_to_the_run_or_gets_the_lease(postgres_url: str, end: End) -> None:
+    engine, other = open_engine(postgres_url), open_engine(postgres_url)
+    upgrade(engine)
+    holder, newcomer = (ObservedLedger(one, makes_tables=False) for one in (engine, other))
+    site = holder.add_site("instance-1", "own-service")
+    entity = holder.add_entity(site.id, EntityRef("product-1", "stores", "reviews"), EntityRef("sku-1"))
+    holder.save_contact(site.id, Contact("contact-ada", "ada@example.com"))
+    key = RatingKey(site.id, entity.id, "contact-ada")
+    first, second = (stored(newcomer, number) for number in (1, 2))
+    run = holder.attach(first, key).run
+    assert run is not None
+
+    has_looked, may_commit = threading.Event(), threading.Event()
+
+    @event.listens_for(engine, "commit")
+    def wait(connection: Connection) -> None:
+        has_looked.set()  # for new deliveries: the last statement of either end
+        may_commit.wait(10)
+
+    with ThreadPoolExecutor(2) as pool:
+        ended = pool.submit(end, holder, run.lease)
+        assert has_looked.wait(10)
+        attached: Future[Attached] = pool.submit(newcomer.attach, second, key)
+        wait_until_done_or_waiting(attached, other)
+        may_commit.set()
+        assert second in ended.result() or attached.result().run is not None
+    engine.dispose()
+    other.dispose()
+
+
+def stored(ledger: Any, number: int) -> int:
+    delivery = NewDelivery(Side.WIX, "instance-1", f"event-{number}", "upsert", "rating-1", {}, number)
+    return int(ledger.store(delivery).inbox_id)
+
+
+def wait_until_done_or_waiting(future: Future[Attached], engine: Engine) -> None:
+    """For a lock that somebody holds in the database."""
+    waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()")
+    until = time.monotonic() + 10
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        while not future.done() and not connection.execute(waiting).scalar_one():
+            assert time.monotonic() < until
+            time.sleep(0.01)
