@@ -571,17 +571,17 @@ def test_no_secret_is_in_logs_errors_or_their_causes(server: RemoteServer, capsy
             "client_secret": {"env": "C"},
         },
     ]
-    lines = io.StringIO()
+    lines, before = io.StringIO(), structlog.get_config()
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(lines), wrapper_class=structlog.BoundLogger)
     try:
         for answer in (Reply(500), Reply(401), Reply(302), Reply(200, "x"), Reply(429)):
-            server.answer = lambda asked, answer=answer: answer  # type: ignore[misc]
+            server.answer = lambda asked, answer=answer: answer  # type: ignore[misc]  # mypy infers no such lambda
             for auth in kinds:
                 lines.write(told(a_manifest(server, {"C": canary}, auth=auth, http__backoff={"attempts": 1})))
         dead = a_manifest(server, {"C": canary, "URL": "http://127.0.0.1:9"}, auth=kinds[0])
         lines.write(told(dead))
     finally:
-        structlog.reset_defaults()
+        structlog.configure(**before)
     captured = capsys.readouterr()
     said = lines.getvalue() + captured.out + captured.err
     assert "small" in said
