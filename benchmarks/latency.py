@@ -112,8 +112,8 @@ def section(size: Size, found: list[Latency]) -> Section:
         "latency",
         "From one side to the other, idle",
         f"From a visitor's act on one side until the record stands on the other, less the way there of the one remote "
-        f"call (half its latency); {size.count} new ratings each way, one at a time, each with its echo seen through. The "
-        "time includes what the stand-ins need to sign and to answer.",
+        f"call (half its latency); {size.count} new ratings each way, one at a time, each with its echo seen through. "
+        "The time includes what the stand-ins need to sign and to answer.",
         [
             at_most(f"{one.database}, {one.way}, remotes of {one.remote_ms} ms: median beyond", 50, one.at(0.5), "ms")
             for one in found

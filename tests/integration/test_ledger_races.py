@@ -13,8 +13,8 @@ from sqlalchemy import Connection, Engine, event, text
 
 from sync_worker.adapters.sql_engine import open_engine
 from sync_worker.migrations.upgrade import upgrade
-from sync_worker.model import Contact, EntityRef, NewDelivery, RatingKey, Side
-from sync_worker.ports import Attached, Commit, Lease
+from sync_worker.model import Contact, EntityRef, Lease, NewDelivery, RatingKey, Side
+from sync_worker.ports import Attached, Commit
 from tests.twins.observed_ledger import ObservedLedger
 
 End = Callable[[ObservedLedger, Lease], Sequence[int]]
@@ -63,7 +63,9 @@ def stored(ledger: Any, number: int) -> int:
 
 def wait_until_done_or_waiting(future: Future[Attached], engine: Engine) -> None:
     """For a lock that somebody holds in the database."""
-    waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()")
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
     until = time.monotonic() + 10
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         while not future.done() and not connection.execute(waiting).scalar_one():
