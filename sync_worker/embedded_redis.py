@@ -25,6 +25,7 @@ from sync_worker.errors import Misconfigured
 START_SECONDS = 10.0
 STOP_SECONDS = 5.0
 URL_FILE = "url"
+PORTS = range(20_000, 32_000)  # below those of outgoing connections: on Linux from 32768, elsewhere from 49152
 
 
 def find_server() -> str:
@@ -45,11 +46,19 @@ def find_server() -> str:
 
 
 def free_port() -> int:
-    """A port of the loopback address that is free now."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
+    """A port of the loopback address that is free now, and that no outgoing connection takes before we listen.
+
+    One that the system chooses may be gone by then, or while its server starts again: even to a client that tries to
+    reach that very server. Raises Misconfigured.
+    """
+    for port in secrets.SystemRandom().sample(PORTS, min(100, len(PORTS))):
+        with socket.socket() as sock:
+            try:
+                sock.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise Misconfigured(f"no port of 127.0.0.1 from {PORTS.start} to {PORTS.stop - 1} is free: stop what listens")
 
 
 class EmbeddedRedis:
