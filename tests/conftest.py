@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import structlog
 from redis import Redis
@@ -22,6 +23,10 @@ _numbers = itertools.count(1)
 structlog.configure(
     wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL)
 )  # tests read states, not logs
+
+# Machines are shared: no test asserts a time.
+hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("patient")
 
 
 def pytest_xdist_auto_num_workers() -> int:

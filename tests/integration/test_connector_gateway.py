@@ -195,7 +195,7 @@ NAMES = sorted(
 )
 CLIENT = a_client(lambda new: [Stored(1, is_duplicate=False) for _ in new], Rings())
 LATIN = st.text(st.characters(max_codepoint=255, exclude_characters="\r\n\x00"), max_size=40)
-QUIET = settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=150)
+QUIET = settings(suppress_health_check=list(HealthCheck), max_examples=150)
 ALLOWED = (200, 400, 401, 413, 422)
 
 

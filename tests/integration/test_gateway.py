@@ -256,7 +256,7 @@ HEADERS = st.dictionaries(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(path=st.sampled_from([WIX, OWN]), body=st.binary(max_size=LIMIT + 10), headers=HEADERS)
 def test_no_bytes_and_headers_cause_a_500(path: str, body: bytes, headers: dict[str, str]) -> None:
     answer = CLIENT.post(path, data=body, headers=headers)
@@ -266,7 +266,6 @@ def test_no_bytes_and_headers_cause_a_500(path: str, body: bytes, headers: dict[
 TEXTS = st.none() | st.booleans() | st.integers() | st.text(max_size=40) | st.lists(st.integers(), max_size=2)
 
 
-@settings(deadline=None)
 @given(event=st.dictionaries(st.sampled_from(sorted(an_event())), TEXTS), instance=st.text(max_size=10))
 def test_no_signed_event_causes_a_500(event: dict[str, object], instance: str) -> None:
     body = a_token(claims(an_envelope(an_event() | event, instanceId=instance)))

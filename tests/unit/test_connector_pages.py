@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sync_worker.connector.pages import Place, next_place, page_query, parent_place_of, place_of, place_text
@@ -105,7 +105,6 @@ def test_listing_that_was_cut_never_looks_complete(case: str) -> None:
     assert cut.value.reason == reason
 
 
-@settings(deadline=None)
 @given(st.text(max_size=60) | st.sampled_from(['{"left": [1], "child": {"pages": "x"}}', '{"pages": 1}', "[]", "null"]))
 def test_text_that_is_no_cursor_is_refused(text: str) -> None:
     for read in (place_of, parent_place_of):

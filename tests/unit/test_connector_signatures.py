@@ -11,7 +11,7 @@ from typing import Any
 
 import jwt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr, TypeAdapter
 
@@ -217,7 +217,6 @@ KINDS = [
 NAMES = ["x-sig", "x-other", "authorization", "webhook-id", "webhook-signature", "webhook-timestamp"]
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from(KINDS),
     st.binary(max_size=60),

@@ -121,4 +121,4 @@ CHECKS: dict[str, tuple[Callable[..., None], tuple[Any, ...]]] = {
 def test_stranger_s_bytes_are_read_or_refused(name: str, tries: int) -> None:
     check, strategies = CHECKS[name]
     health = [HealthCheck.too_slow, HealthCheck.data_too_large]  # a busy machine is no fault of the strategy
-    settings(max_examples=tries, deadline=None, suppress_health_check=health)(given(*strategies)(check))()  # type: ignore[no-untyped-call]  # hypothesis wraps it
+    settings(max_examples=tries, suppress_health_check=health)(given(*strategies)(check))()  # type: ignore[no-untyped-call]  # hypothesis wraps it
