@@ -32,7 +32,7 @@ STARS = FieldMap(
 PREFIX = "ratings-sync:"
 COUNTED_SHARE = 0.9  # of the messages: while the first tenth goes, slots fill and connections open
 END_SECONDS = 600.0
-LATE_SECONDS = 60.0  # the sweeper's time for the few that found the budget's bucket empty
+LATE_SECONDS = 10.0  # the sweeper's time for the few that found the budget's bucket empty
 
 
 def store(at: Ground, connector: str, count: int) -> list[int]:
