@@ -111,8 +111,7 @@ def _was_told(driver: Any) -> bool:
 
 
 def _open_sqlite(url: URL, busy_seconds: float, clock: Callable[[], float]) -> Engine:
-    is_memory = url.database in (None, "", ":memory:")
-    pool: dict[str, Any] = {"poolclass": StaticPool} if is_memory else {}
+    pool: dict[str, Any] = {"poolclass": StaticPool} if _is_in_memory(url) else {}
     # With a write-ahead log only `BEGIN IMMEDIATE` waits for anybody, and it waits here (`_begin_to_write`).
     engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": ASK_SECONDS}, **pool)
 
@@ -133,6 +132,10 @@ def _open_sqlite(url: URL, busy_seconds: float, clock: Callable[[], float]) -> E
             _begin_to_write(driver, busy_seconds)
 
     return engine
+
+
+def _is_in_memory(url: URL) -> bool:
+    return url.database in (None, "", ":memory:")
 
 
 def _begin_to_write(driver: Any, busy_seconds: float) -> None:
@@ -184,7 +187,7 @@ class Transactions:
         reading = {"ledger_reads": True} if self._is_sqlite else {"isolation_level": "AUTOCOMMIT"}
         self._reader = engine.execution_options(**reading)
         self._turn = threading.Lock()
-        self._has_neighbours = engine.url.database not in (None, "", ":memory:")  # other processes, on one file
+        self._has_neighbours = not _is_in_memory(engine.url)  # other processes, on one file
         self._worked_seconds = 0.0  # since the last rest; guarded by the turn
 
     @contextmanager
