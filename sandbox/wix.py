@@ -517,8 +517,7 @@ def create_wix_app(wix: WixState) -> Flask:
             answer = jsonify(error="invalid_client", error_description="unknown app, secret or instance")
             answer.status_code = 400
             return answer
-        kind = "Bearer"
-        return jsonify(access_token=wix.new_token(), token_type=kind, expires_in=wix.token_seconds)
+        return jsonify({"access_token": wix.new_token(), "token_type": "Bearer", "expires_in": wix.token_seconds})
 
     @app.post("/ratings/v1/ratings")
     def create() -> Response:
