@@ -9,10 +9,10 @@ from flask import Blueprint, Flask, Response, redirect, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from sandbox import reviews as reviews_module
-from sandbox import wix as wix_module
 from sandbox.platform import Platform, Review
 from sandbox.reviews import ReviewsState
 from sandbox.wix import WixState
+from sandbox.wix_app import create_wix_app
 from sync_worker import exact_json
 
 VISITOR = "visitor"
@@ -293,7 +293,7 @@ def platform_control(platform: Platform) -> Blueprint:
 
 def wix_app(wix: WixState) -> Flask:
     """The stand-in Wix with its controls."""
-    app = wix_module.create_wix_app(wix)
+    app = create_wix_app(wix)
     app.register_blueprint(wix_control(wix))
     return app
 
