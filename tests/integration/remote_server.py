@@ -51,6 +51,11 @@ class RemoteServer:
             self.most_at_once = max(self.most_at_once, self.now)
 
 
+def always(reply: Reply) -> Callable[[Asked], Reply]:
+    """An ``answer`` to whatever is asked."""
+    return lambda asked: reply
+
+
 @contextmanager
 def remote_server() -> Iterator[RemoteServer]:
     remote = RemoteServer()

@@ -25,16 +25,10 @@ from sync_worker.connector.loading import load_manifest
 from sync_worker.errors import Duplicate, Gone, Misconfigured, Permanent
 from sync_worker.model import Draft, EntityRef, Person
 from tests.commands import run_command
-from tests.integration.remote_server import Asked, RemoteServer, Reply, remote_server
+from tests.integration.remote_server import Asked, RemoteServer, Reply, always
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "plugin"
 WOO = {"WOO_CONSUMER_KEY": "k", "WOO_CONSUMER_SECRET": "s", "WOO_WEBHOOK_SECRET": "woo-secret-0123456789abcdef"}
-
-
-@pytest.fixture
-def server() -> Iterator[RemoteServer]:
-    with remote_server() as remote:
-        yield remote
 
 
 @pytest.fixture(autouse=True)
@@ -134,7 +128,7 @@ def test_live_check_asks_the_system_and_tells_why_it_fails(server: RemoteServer)
 def test_live_check_for_programs_prints_one_document_and_no_log(server: RemoteServer, tmp_path: Path) -> None:
     environ = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ} | WOO
     for reply in (Reply(body=[]), Reply(500), Reply(429, None, {"Retry-After": "1"}), Reply(200, "no list")):
-        server.answer = lambda asked, reply=reply: reply  # type: ignore[misc]  # it is called within the turn
+        server.answer = always(reply)
         words = ["connector", "check", a_shop(server), "--live", "--json"]
         done = run_command(words, tmp_path, environ | {"LOG_LEVEL": "DEBUG"})
         findings = json.loads(done.stdout)["findings"]

@@ -6,9 +6,7 @@ import base64
 import hashlib
 import hmac
 import io
-import json
 import traceback
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
@@ -19,12 +17,11 @@ import pytest
 import structlog
 import yaml
 
-from sync_worker.adapters.external import ExternalRemote
 from sync_worker.adapters.external_http import http_of
 from sync_worker.adapters.external_plugins import remote_of
 from sync_worker.adapters.http import Call, NoBudget
 from sync_worker.adapters.http_tokens import OwnTokens
-from sync_worker.connector.loading import parse_manifest, shipped_manifest
+from sync_worker.connector.loading import parse_manifest
 from sync_worker.connector.manifest import Manifest
 from sync_worker.errors import (
     Gone,
@@ -36,69 +33,9 @@ from sync_worker.errors import (
     Unconfirmed,
     UnknownOutcome,
 )
-from sync_worker.model import Draft, EntityRef, Person
-from tests.integration.remote_server import Asked, RemoteServer, Reply, remote_server
-
-ADA = Person(contact_id="c-1", email="ada@example.com", name="Ada")
-MUG = EntityRef("22")
-
-
-@pytest.fixture
-def server() -> Iterator[RemoteServer]:
-    with remote_server() as remote:
-        yield remote
-
-
-BASE = """
-version: 1
-id: small
-base_url: {env: URL}
-allow_private_hosts: true
-key: {id: {path: id}}
-fields:
-  entity: {path: product, required: true}
-  email: {path: email, as: email}
-  value: {path: stars, as: decimal}
-  created_at: {path: made, as: datetime}
-scale: {min: 1, max: 5}
-operations:
-  get: {method: GET, path: "/r/{key.id}", errors: [{status: [404], outcome: gone}]}
-  list: {method: GET, path: /r, items_path: rows}
-  find: {method: GET, path: /r, query: {email: {from: contact.email}}, items_path: rows}
-  create: {method: POST, path: /r, body: {stars: {from: rating.value, as: int}}}
-  update: {method: PUT, path: "/r/{key.id}", body: {stars: {from: rating.value, as: int}}}
-  delete: {method: DELETE, path: "/r/{key.id}", errors: [{status: [404], outcome: gone}]}
-"""
-
-
-def a_manifest(server: RemoteServer, environ: dict[str, str] | None = None, **changes: Any) -> Manifest:
-    document = yaml.safe_load(BASE)
-    for place, value in changes.items():
-        *path, last = place.split("__")
-        part = document
-        for name in path:
-            part = part.setdefault(name, {})
-        part[last] = value
-    return parse_manifest(document, {"URL": server.url, **(environ or {})}, Path("small.yaml"))
-
-
-def a_remote(manifest: Manifest) -> ExternalRemote:
-    return ExternalRemote(manifest, http_of(manifest, NoBudget(), OwnTokens()))
-
-
-def shipped(name: str, server: RemoteServer, **environ: str) -> ExternalRemote:
-    document = yaml.safe_load(shipped_manifest(name).read_text())
-    document |= {"base_url": server.url, "allow_private_hosts": True}
-    return a_remote(parse_manifest(document, environ, Path(f"{name}.yaml")))
-
-
-def a_row(number: int = 1, **changes: Any) -> dict[str, Any]:
-    return {"id": number, "product": "22", "email": "ada@example.com", "stars": 4} | changes
-
-
-def a_draft(**changes: Any) -> Draft:
-    return Draft({"value": Decimal(4)}, MUG, ADA, mapped=frozenset({"value"}), **changes)
-
+from sync_worker.model import Draft
+from tests.integration.remote_server import Asked, RemoteServer, Reply, always
+from tests.integration.small_connector import ADA, BASE, MUG, a_draft, a_manifest, a_remote, a_row, review_key, shipped
 
 # -- credentials
 
@@ -162,159 +99,6 @@ def test_client_credentials_fetch_one_token_and_a_new_one_when_it_is_refused(
     assert fetched[0].headers["content-type"] == "application/x-www-form-urlencoded"
     assert b"grant_type=client_credentials&scope=reviews%3Awrite" in fetched[0].body
     assert (b"client_secret=secret" in fetched[0].body) == (client_auth == "body")
-
-
-# -- pages
-
-
-def listed(remote: ExternalRemote) -> list[str]:
-    ids, cursor = [], None
-    while True:
-        page = remote.list_page(cursor)
-        ids += [record.remote_id for record in page.records]
-        cursor = page.cursor
-        if cursor is None:
-            return ids
-
-
-def test_listing_follows_next_links_of_its_own_host(server: RemoteServer) -> None:
-    def answer(asked: Asked) -> Reply:
-        number = int(asked.query.get("page", "1"))
-        link = {"Link": f'</r?page={number + 1}&api_token=T>; rel="next"'} if number < 3 else {}
-        return Reply(body={"rows": [a_row(number)]}, headers=link)
-
-    server.answer = answer
-    auth = {"type": "query", "params": {"api_token": {"env": "T"}}}
-    remote = a_remote(a_manifest(server, {"T": "T"}, auth=auth, operations__list__pagination={"kind": "next_link"}))
-    assert listed(remote) == ["1", "2", "3"]
-    assert "api_token" not in str(remote.list_page().cursor)
-    assert all(asked.query["api_token"] == "T" for asked in server.asked)
-
-
-def test_row_that_cannot_be_read_is_counted_and_does_not_stop_the_listing(server: RemoteServer) -> None:
-    server.answer = lambda asked: Reply(body={"rows": [a_row(1), a_row(2, stars="x"), a_row(3)]})
-    page = a_remote(a_manifest(server)).list_page()
-    assert ([record.remote_id for record in page.records], page.unreadable) == (["1", "3"], 1)
-
-
-def test_row_of_somebody_else_that_cannot_be_read_does_not_stop_the_search(server: RemoteServer) -> None:
-    bad = a_row(1, email="bob@example.com", stars="many")
-    server.answer = lambda asked: Reply(body={"rows": [bad, a_row(2)]})
-    assert [record.remote_id for record in a_remote(a_manifest(server)).find(MUG, ADA)] == ["2"]
-
-
-def test_row_that_may_be_theirs_and_cannot_be_read_stops_the_search(server: RemoteServer) -> None:
-    """A create after it could be their second record."""
-    server.answer = lambda asked: Reply(body={"rows": [a_row(1, stars="many")]})
-    with pytest.raises(Permanent) as refusal:
-        a_remote(a_manifest(server)).find(MUG, ADA)
-    assert refusal.value.reason == "malformed_record"
-
-
-def test_record_is_found_in_a_listing_behind_one_that_cannot_be_read(server: RemoteServer) -> None:
-    server.answer = lambda asked: Reply(body={"rows": [a_row(1, stars="many"), a_row(2)]})
-    remote = a_remote(a_manifest(server, operations__get=None))
-    found = remote.get("2")
-    assert found is not None
-    assert found.remote_id == "2"
-    with pytest.raises(Permanent) as refusal:  # it is there: nobody may take it for deleted
-        remote.get("1")
-    assert refusal.value.reason == "malformed_record"
-
-
-@pytest.mark.parametrize("body", [{"rows": {}}, {"message": "maintenance"}, "maintenance", None])
-def test_answer_without_the_list_is_an_error_not_an_empty_listing(server: RemoteServer, body: Any) -> None:
-    server.answer = lambda asked: Reply(body=body)
-    with pytest.raises(Permanent, match="holds no list"):
-        a_remote(a_manifest(server)).list_page()
-
-
-def test_found_records_are_compared_again_and_come_oldest_first(server: RemoteServer) -> None:
-    rows = [
-        a_row(1, made="2026-02-01T00:00:00Z"),
-        a_row(2, made="2026-01-01T00:00:00Z"),
-        a_row(3, product="23"),
-        a_row(4, email="eve@example.com"),
-    ]
-    server.answer = lambda asked: Reply(body={"rows": rows})
-    assert [one.remote_id for one in a_remote(a_manifest(server)).find(MUG, ADA)] == ["2", "1"]
-
-
-# -- products with reviews under them
-
-
-PAGES = {"pagination": {"total_pages": 1}}
-
-
-def bigcommerce(server: RemoteServer) -> ExternalRemote:
-    products = [{"id": 1, "reviews_count": 2}, {"id": 2, "reviews_count": 0}, {"id": 3, "reviews_count": 1}]
-    reviews = {"1": [a_review(11), a_review(12)], "3": [a_review(31)]}
-
-    def answer(asked: Asked) -> Reply:
-        parts = asked.path.split("/")
-        if asked.path.endswith("/products"):
-            return Reply(body={"data": products, "meta": PAGES})
-        if asked.method == "PUT":
-            return Reply(body={"data": a_review(int(parts[-1]), **asked.json)})
-        if asked.path.endswith("/reviews"):
-            rows = reviews.get(parts[-2])
-            return Reply(204) if rows is None else Reply(body={"data": rows, "meta": PAGES})
-        found = [one for one in reviews.get(parts[-3], []) if str(one["id"]) == parts[-1]]
-        return Reply(body={"data": found[0]}) if found else Reply(404)
-
-    server.answer = answer
-    return shipped("bigcommerce", server, BC_STORE_HASH="h", BC_ACCESS_TOKEN="t", BC_CLIENT_SECRET="c")
-
-
-def a_review(number: int, **changes: Any) -> dict[str, Any]:
-    review = {
-        "id": number,
-        "title": "Rating",
-        "text": "",
-        "status": "approved",
-        "rating": 4,
-        "email": "ada@example.com",
-        "name": "Ada",
-        "date_reviewed": "2026-11-20T09:15:00+00:00",
-        "date_created": "2026-11-20T09:15:00+00:00",
-    }
-    return review | changes
-
-
-def key(product: int, review: int) -> str:
-    return json.dumps({"id": str(review), "product_id": str(product)}, separators=(",", ":"))
-
-
-def test_listing_goes_product_by_product_with_one_call_for_each_page(server: RemoteServer) -> None:
-    remote = bigcommerce(server)
-    assert listed(remote) == [key(1, 11), key(1, 12), key(3, 31)]
-    assert [asked.path.rpartition("catalog")[2] for asked in server.asked] == [
-        "/products",
-        "/products/1/reviews",
-        "/products/3/reviews",
-    ]
-
-
-def test_children_of_one_product_carry_its_id_in_their_key(server: RemoteServer) -> None:
-    remote = bigcommerce(server)
-    assert [record.remote_id for record in remote.children("3")] == [key(3, 31)]
-    assert list(remote.children("2")) == []
-    record = remote.get(key(1, 12))
-    assert record is not None
-    assert (record.remote_id, record.entity) == (key(1, 12), EntityRef("1"))
-    assert remote.get(key(1, 99)) is None
-
-
-def test_full_update_sends_title_and_date_and_nothing_that_is_read_only(server: RemoteServer) -> None:
-    remote = bigcommerce(server)
-    record = remote.get(key(1, 11))
-    assert record is not None
-    draft = Draft({"value": Decimal(2)}, EntityRef("1"), ADA, last=record.raw, mapped=frozenset({"value"}))
-    changed = remote.update(record.remote_id, draft, None)
-    assert (changed.remote_id, changed.values) == (record.remote_id, {"value": Decimal(2)})
-    body = server.asked[-1].json
-    assert (body["rating"], body["title"], body["date_reviewed"]) == (2, "Rating", "2026-11-20T09:15:00Z")
-    assert not set(body) & {"id", "date_created"}
 
 
 # -- what answers mean
@@ -419,7 +203,7 @@ def test_wait_is_read_from_the_header_and_in_the_unit_that_the_manifest_names(se
     server.answer = lambda asked: Reply(429, None, {"X-Rate-Limit-Time-Reset-Ms": "15000"})
     remote = shipped("bigcommerce", server, BC_STORE_HASH="h", BC_ACCESS_TOKEN="t", BC_CLIENT_SECRET="c")
     with pytest.raises(RateLimited) as limited:
-        remote.get(key(1, 1))
+        remote.get(review_key(1, 1))
     assert limited.value.retry_after == 15
 
 
@@ -575,7 +359,7 @@ def test_no_secret_is_in_logs_errors_or_their_causes(server: RemoteServer, capsy
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(lines), wrapper_class=structlog.BoundLogger)
     try:
         for answer in (Reply(500), Reply(401), Reply(302), Reply(200, "x"), Reply(429)):
-            server.answer = lambda asked, answer=answer: answer  # type: ignore[misc]  # mypy infers no such lambda
+            server.answer = always(answer)
             for auth in kinds:
                 lines.write(told(a_manifest(server, {"C": canary}, auth=auth, http__backoff={"attempts": 1})))
         dead = a_manifest(server, {"C": canary, "URL": "http://127.0.0.1:9"}, auth=kinds[0])

@@ -23,7 +23,7 @@ from sync_worker.embedded_redis import EmbeddedRedis
 from sync_worker.errors import Misconfigured
 from sync_worker.nightly import NightlySweeps
 from tests.integration.remote_server import Asked, RemoteServer, Reply, remote_server
-from tests.integration.test_connector_http import a_manifest, a_remote, a_row
+from tests.integration.small_connector import a_manifest, a_remote, a_row
 from tests.integration.test_reconcile import Ground, make_ground
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
