@@ -109,3 +109,4 @@ def test_wix_that_is_down_is_told_in_words(ask: Ask, box: Sandbox) -> None:
     check = ask()["wix 11111111 token"]
     assert check.verdict == "bad"
     assert "WIX_API_BASE_URL" in check.next_step
+    assert box.wix.faults.struck["unavailable"] == 3, "the tries of one call: a person looks on"
