@@ -60,6 +60,7 @@ class Settings(BaseModel):
     gateway_threads: int = Field(default=0, ge=0)  # of each process; 0: 16 on SQLite, 8 on PostgreSQL
     bad_signatures_per_minute: int = Field(default=30, ge=1)
     worker_concurrency: int = Field(default=0, ge=0)  # 0: 8 on SQLite, 16 on PostgreSQL
+    worker_one_core: bool = True
     sweep_seconds: float = Field(default=5.0, gt=0)
     hook_check_seconds: float = Field(default=900.0, gt=0)
     reconcile_check_seconds: float = Field(default=60.0, gt=0)

@@ -35,6 +35,7 @@ from sync_worker.figures import FiguresCollector
 from sync_worker.intake import Intake
 from sync_worker.logs import set_up_logs
 from sync_worker.nightly import NightlySweeps
+from sync_worker.one_core import OneCore, one_core
 from sync_worker.ports import RATE_LIMITED
 from sync_worker.task_events import GatheredEvents
 from sync_worker.wiring import wiring
@@ -211,6 +212,7 @@ class SweepTimer:
 
 
 _timers: list[SweepTimer] = []
+_cores: list[OneCore] = []
 _closings: list[Callable[[], None]] = []
 
 
@@ -223,6 +225,9 @@ def _set_up_logging(**_: Any) -> None:
 def _prepare(**_: Any) -> None:
     """Open the ledger (and bring it to the newest schema) before the first task comes."""
     intake()
+    core = one_core() if wiring().settings.worker_one_core else None
+    if core is not None:
+        _cores.append(core)
 
 
 @worker_ready.connect
@@ -260,6 +265,12 @@ def _stop_aside(**_: Any) -> None:
 def _show_that_the_worker_lives(**_: Any) -> None:
     """The consumer's own loop sends heartbeats: one that has stopped to consume sends none."""
     show_sign(wiring().settings.ratings_sync_home, "worker")
+
+
+@heartbeat_sent.connect
+def _look_for_a_better_core(**_: Any) -> None:
+    for core in _cores:
+        core.look()
 
 
 @beat_init.connect

@@ -246,6 +246,11 @@ def test_fleet_starts_serves_tells_and_stops_as_the_compose_file_says(fleet: Fle
     assert requests.get(fleet.url("8700", "/metrics"), timeout=5).status_code == 404
     assert requests.get(fleet.url("9700", "/metrics"), timeout=5).status_code == 404
 
+    # The worker's threads keep to one core, where it has a choice.
+    (worker,) = (one.process.pid for one in fleet.processes.children if one.name == "worker")
+    threads = [int(one.name) for one in Path(f"/proc/{worker}/task").iterdir()]
+    assert len({core for one in threads for core in os.sched_getaffinity(one)}) == 1
+
     # Flower asks for its password and may only look.
     assert requests.get(fleet.url("5555", "/workers"), timeout=5).status_code == 401
     auth = ("flower", "flower-canary-5")
