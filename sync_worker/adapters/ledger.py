@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, exists, func, literal_column, or_, select, update
+from sqlalchemy import Connection, Integer, bindparam, case, exists, func, literal_column, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from sync_worker.adapters.ledger_base import fixed
@@ -25,6 +25,7 @@ from sync_worker.adapters.ledger_rows import (
     to_intent,
     to_link,
 )
+from sync_worker.adapters.sql_prepared import Prepared
 from sync_worker.adapters.tables import (
     contact_map,
     contact_redirect,
@@ -65,9 +66,9 @@ class SqlLedger(PeopleLedger):
         with self._transactions.write() as connection:
             link_id, row = self._lease_of_key(connection, key)
             mine = {"the_id": inbox_id, "site_id": key.site_id, "link_id": link_id}
-            taken = [] if row is None else connection.execute(self._attach_and_take, mine).all()
+            taken = [] if row is None else self._attach_and_take.all(connection, mine)
             if all(one.id != inbox_id for one in taken):  # the lease is another run's, or the delivery has ended
-                connection.execute(self._attach, mine)
+                self._attach.run(connection, mine)
             return Attached(link_id, None if row is None else self._run(connection, row, taken))
 
     def _lease_of_key(self, connection: Connection, key: RatingKey) -> tuple[int, Any]:
@@ -78,7 +79,7 @@ class SqlLedger(PeopleLedger):
             if row is not None:
                 return int(row.id), row
             link_id = self._link_of(connection, key)
-        row = connection.execute(self._lease, {"the_link": link_id}).first()
+        row = self._lease.first(connection, {"the_link": link_id})
         return link_id, row or self._lease_that_ends_now(connection, link_id)
 
     def _lease_that_ends_now(self, connection: Connection, link_id: int) -> Any:
@@ -89,12 +90,13 @@ class SqlLedger(PeopleLedger):
         """
         if self._is_sqlite:
             return None
-        connection.execute(self._lock_link, {"the_link": link_id})
-        return connection.execute(self._lease, {"the_link": link_id}).first()
+        self._lock_link.all(connection, {"the_link": link_id})
+        return self._lease.first(connection, {"the_link": link_id})
 
     @cached_property
-    def _lock_link(self) -> Any:
-        return select(link.c.id).where(link.c.id == bindparam("the_link")).with_for_update(key_share=True)
+    def _lock_link(self) -> Prepared:
+        is_it = link.c.id == bindparam("the_link")
+        return self._prepared(select(link.c.id).where(is_it).with_for_update(key_share=True))
 
     def link_of(self, key: RatingKey) -> int:
         with self._transactions.write() as connection:
@@ -109,56 +111,58 @@ class SqlLedger(PeopleLedger):
 
     def _known_link(self, connection: Connection, key: RatingKey) -> int | None:
         which = {"the_site": key.site_id, "the_entity": key.entity_id, "the_contact": key.contact_id}
-        link_id: int | None = connection.execute(self._link_of_key, which).scalar()
+        link_id: int | None = self._link_of_key.scalar(connection, which)
         return link_id
 
-    def _make_link(self, connection: Connection, key: RatingKey, insert: Any) -> Any:
+    def _make_link(self, connection: Connection, key: RatingKey, insert: Prepared) -> Any:
         """Its row; ``None`` if somebody else has made it just now. Raises Transient."""
         if self._is_erased(connection, key.site_id, key.contact_id):
             raise Transient("the contact was erased just now", retry_after=0.0)
         row = {"site_id": key.site_id, "entity_id": key.entity_id, "contact_id": key.contact_id}
-        return connection.execute(insert, row).first()
+        return insert.first(connection, row)
 
     @cached_property
-    def _new_link(self) -> Any:
+    def _new_link(self) -> Prepared:
         named = _bound("site_id", "entity_id", "contact_id")
-        return self._insert(link).values(**named, writes=[]).on_conflict_do_nothing().returning(link.c.id)
+        made = self._insert(link).values(**named, writes=[])
+        return self._prepared(made.on_conflict_do_nothing().returning(link.c.id))
 
     @cached_property
-    def _new_leased_link(self) -> Any:
+    def _new_leased_link(self) -> Prepared:
         """Nobody else can have the lease of a link that was not there."""
         leased = {"fence": 1, "lease_until": self._in(self._lease_seconds), "writes": []}
         made = self._insert(link).values(**_bound("site_id", "entity_id", "contact_id"), **leased)
-        return made.on_conflict_do_nothing().returning(*self._leased)
+        return self._prepared(made.on_conflict_do_nothing().returning(*self._leased))
 
     @cached_property
-    def _link_of_key(self) -> Any:
-        return select(link.c.id).where(
-            link.c.site_id == bindparam("the_site"),
-            link.c.entity_id == bindparam("the_entity"),
-            link.c.contact_id == bindparam("the_contact"),
+    def _link_of_key(self) -> Prepared:
+        is_it = (
+            (link.c.site_id == bindparam("the_site"))
+            & (link.c.entity_id == bindparam("the_entity"))
+            & (link.c.contact_id == bindparam("the_contact"))
         )
+        return self._prepared(select(link.c.id).where(is_it))
 
     @cached_property
-    def _attach(self) -> Any:
-        return update(inbox).where(inbox.c.id == bindparam("the_id"))
+    def _attach(self) -> Prepared:
+        return self._prepared(update(inbox).where(inbox.c.id == bindparam("the_id")))
 
     def lease(self, link_id: int) -> Run | None:
         with self._transactions.write() as connection:
             return self._take_lease(connection, link_id)
 
     def _take_lease(self, connection: Connection, link_id: int) -> Run | None:
-        row = connection.execute(self._lease, {"the_link": link_id}).first()
+        row = self._lease.first(connection, {"the_link": link_id})
         if row is None:
             return None
-        return self._run(connection, row, connection.execute(self._take, {"the_link": link_id}).all())
+        return self._run(connection, row, self._take.all(connection, {"the_link": link_id}))
 
     @cached_property
-    def _lease(self) -> Any:
+    def _lease(self) -> Prepared:
         is_free = (link.c.id == bindparam("the_link")) & (link.c.lease_until <= self._now)
         taken = update(link).where(is_free)
         taken = taken.values(fence=link.c.fence + 1, lease_until=self._in(self._lease_seconds))
-        return taken.returning(*self._leased)
+        return self._prepared(taken.returning(*self._leased))
 
     @cached_property
     def _leased(self) -> Any:
@@ -169,7 +173,7 @@ class SqlLedger(PeopleLedger):
         return (link.c.lease_until * 0 + self._now).label("now")
 
     def _run(self, connection: Connection, row: Any, taken: Sequence[Any]) -> Run:
-        rows = connection.execute(self._around_link, {"the_link": row.id}).all()
+        rows = self._around_link.all(connection, {"the_link": row.id})
         parts = [parts_of(one, entity_map, link_value, intent, contact_map) for one in rows]
         entity, _, opened, contact = parts[0]
         known = to_contact(contact) if contact is not None else None
@@ -193,7 +197,7 @@ class SqlLedger(PeopleLedger):
         )
 
     @cached_property
-    def _around_link(self) -> Any:
+    def _around_link(self) -> Prepared:
         """A row for each value of a link (one if it has none), and beside it what else a run needs to know."""
         of_contact = contact_map.alias()
         is_theirs = (of_contact.c.site_id == link.c.site_id) & (of_contact.c.wix_contact_id == link.c.contact_id)
@@ -210,19 +214,19 @@ class SqlLedger(PeopleLedger):
             .outerjoin(contact_map, contact_map.c.id == oldest)
         )
         columns = (*entity_map.c, *link_value.c, *intent.c, *contact_map.c, is_in_merge.label("is_in_merge"))
-        return select(*columns).select_from(around).where(link.c.id == bindparam("the_link"))
+        return self._prepared(select(*columns).select_from(around).where(link.c.id == bindparam("the_link")))
 
     @cached_property
-    def _take(self) -> Any:
-        return self._taking.where(inbox.c.link_id == bindparam("the_link"))
+    def _take(self) -> Prepared:
+        return self._prepared(self._taking.where(inbox.c.link_id == bindparam("the_link")))
 
     @cached_property
-    def _attach_and_take(self) -> Any:
+    def _attach_and_take(self) -> Prepared:
         """One delivery, and those of its link."""
         which = or_(inbox.c.id == bindparam("the_id"), inbox.c.link_id == bindparam("link_id"))
-        return self._taking.where(which).values(**_bound("site_id", "link_id"))
+        return self._prepared(self._taking.where(which).values(**_bound("site_id", "link_id")))
 
-    @cached_property
+    @property
     def _taking(self) -> Any:
         is_rechecked = (inbox.c.state == str(InboxState.HELD)) & inbox.c.reason.in_(fixed(ENGINE_RECHECKS))
         # Whose workers died has its next attempt further away already.
@@ -238,31 +242,30 @@ class SqlLedger(PeopleLedger):
         self._under_fence(connection, self._renewal, lease)
 
     @cached_property
-    def _renewal(self) -> Any:
-        return self._own_link.values(lease_until=self._in(self._lease_seconds))
+    def _renewal(self) -> Prepared:
+        return self._prepared(self._own_link.values(lease_until=self._in(self._lease_seconds)))
 
-    @cached_property
+    @property
     def _own_link(self) -> Any:
         """An update of the link that only the holder of its lease can do."""
         is_ours = (link.c.id == bindparam("the_link")) & (link.c.fence == bindparam("the_fence"))
         return update(link).where(is_ours & (link.c.lease_until > self._now))
 
-    def _under_fence(self, connection: Connection, statement: Any, lease: Lease, **values: Any) -> None:
+    def _under_fence(self, connection: Connection, statement: Prepared, lease: Lease, **values: Any) -> None:
         """Raises LeaseLost, and the transaction with it."""
         fenced = {"the_link": lease.link_id, "the_fence": lease.fence, **values}
-        if connection.execute(statement, fenced).rowcount != 1:
+        if statement.run(connection, fenced) != 1:
             raise LeaseLost
 
     def open_intent(self, lease: Lease, intent_: Intent) -> None:
         with self._transactions.write() as connection:
             self._renew(connection, lease)
-            connection.execute(
-                self._new_intent, {**from_intent(intent_), "link_id": lease.link_id, "site_id": lease.site_id}
-            )
+            row = {**from_intent(intent_), "link_id": lease.link_id, "site_id": lease.site_id}
+            self._new_intent.run(connection, row)
 
     @cached_property
-    def _new_intent(self) -> Any:
-        return intent.insert().values(created_at=self._now)
+    def _new_intent(self) -> Prepared:
+        return self._prepared(intent.insert().values(created_at=self._now))
 
     def commit(self, lease: Lease, change: Commit) -> Committed:
         try:
@@ -299,8 +302,9 @@ class SqlLedger(PeopleLedger):
         self._under_fence(connection, self._link_change, lease, **values)
 
     @cached_property
-    def _link_change(self) -> Any:
-        return self._own_link.values(generation=link.c.generation + bindparam("more_generations"))
+    def _link_change(self) -> Prepared:
+        generation = link.c.generation + bindparam("more_generations", type_=Integer)
+        return self._prepared(self._own_link.values(generation=generation))
 
     def _commit_values(self, connection: Connection, link_id: int, site_id: int, change: Commit) -> None:
         rows: dict[str, dict[str, Any]] = {name: from_base(base) for name, base in change.bases.items()}
@@ -309,19 +313,18 @@ class SqlLedger(PeopleLedger):
                 rows.setdefault(slot.attribute, {}).update(from_wix(known))
         for attribute, values in rows.items():
             row = {"link_id": link_id, "attribute": attribute, "site_id": site_id, **values}
-            connection.execute(self._value_change(tuple(values)), row)
+            self._value_change(tuple(values)).run(connection, row)
 
-    def _value_change(self, names: tuple[str, ...]) -> Any:
+    def _value_change(self, names: tuple[str, ...]) -> Prepared:
         if names not in self._value_changes:
             insert = self._insert(link_value)
             changed = {name: insert.excluded[name] for name in names}
-            self._value_changes[names] = insert.on_conflict_do_update(
-                index_elements=["link_id", "attribute"], set_=changed
-            )
+            stored = insert.on_conflict_do_update(index_elements=["link_id", "attribute"], set_=changed)
+            self._value_changes[names] = self._prepared(stored)
         return self._value_changes[names]
 
     @cached_property
-    def _value_changes(self) -> dict[tuple[str, ...], Any]:
+    def _value_changes(self) -> dict[tuple[str, ...], Prepared]:
         """By the columns that they change."""
         return {}
 
@@ -337,10 +340,10 @@ class SqlLedger(PeopleLedger):
     def _commit_story(self, connection: Connection, link_id: int, site_id: int, change: Commit) -> None:
         """The intent's end, the history, and how the deliveries ended."""
         if change.intent_state is not None:
-            connection.execute(self._intent_end, {"the_link": link_id, "state": str(change.intent_state)})
-        if change.history:
-            fixed = {"site_id": site_id, "link_id": link_id}
-            connection.execute(self._new_history, [fixed | from_history(entry) for entry in change.history])
+            self._intent_end.run(connection, {"the_link": link_id, "state": str(change.intent_state)})
+        for entry in change.history:
+            row = {"site_id": site_id, "link_id": link_id, **from_history(entry)}
+            self._new_history.run(connection, row)
         by_closing: dict[Closing, list[int]] = {}
         for inbox_id, closing in change.closings.items():
             by_closing.setdefault(closing, []).append(inbox_id)
@@ -350,13 +353,13 @@ class SqlLedger(PeopleLedger):
                 self._erase_rows(connection, site_id, inbox.c.id.in_(inbox_ids))
 
     @cached_property
-    def _intent_end(self) -> Any:
-        is_open = (intent.c.link_id == bindparam("the_link")) & (intent.c.state == str(IntentState.OPEN))
-        return update(intent).where(is_open).values(closed_at=self._now)
+    def _intent_end(self) -> Prepared:
+        is_open = (intent.c.link_id == bindparam("the_link")) & intent.c.state.in_(fixed([IntentState.OPEN]))
+        return self._prepared(update(intent).where(is_open).values(closed_at=self._now))
 
     @cached_property
-    def _new_history(self) -> Any:
-        return history.insert().values(at=self._now)
+    def _new_history(self) -> Prepared:
+        return self._prepared(history.insert().values(at=self._now).inline())
 
     def _buried_meanwhile(self, connection: Connection, site_id: int, change: Commit) -> frozenset[str]:
         """Of the ids that come on file, those with a grave that this step does not open."""
@@ -370,23 +373,23 @@ class SqlLedger(PeopleLedger):
 
     def release(self, lease: Lease) -> Sequence[int]:
         with self._transactions.write() as connection:
-            connection.execute(self._release, {"the_link": lease.link_id, "the_fence": lease.fence})
+            self._release.run(connection, {"the_link": lease.link_id, "the_fence": lease.fence})
             return self._fresh_of(connection, lease)
 
     @cached_property
-    def _release(self) -> Any:
+    def _release(self) -> Prepared:
         is_ours = (link.c.id == bindparam("the_link")) & (link.c.fence == bindparam("the_fence"))
-        return update(link).where(is_ours).values(lease_until=0.0)
+        return self._prepared(update(link).where(is_ours).values(lease_until=0.0))
 
     def _fresh_of(self, connection: Connection, lease: Lease) -> Sequence[int]:
         """Asked after the lease has ended in this transaction: an older delivery shows, a newer one gets the lease."""
-        return connection.execute(self._fresh, {"the_link": lease.link_id}).scalars().all()
+        return [row.id for row in self._fresh.all(connection, {"the_link": lease.link_id})]
 
     @cached_property
-    def _fresh(self) -> Any:
+    def _fresh(self) -> Prepared:
         waits = (inbox.c.reason != "") & (inbox.c.next_attempt_at > self._now)
         is_new = (inbox.c.link_id == bindparam("the_link")) & (inbox.c.state == str(InboxState.NEW))
-        return select(inbox.c.id).where(is_new, ~waits).order_by(inbox.c.id)
+        return self._prepared(select(inbox.c.id).where(is_new, ~waits).order_by(inbox.c.id))
 
     def deletes_exceeded(self, site_id: int, side: Side, more: int = 0) -> bool:
         recent = (history.c.site_id == site_id) & (history.c.side == str(side)) & (history.c.what == "delete")

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Text, bindparam, false, func, or_, select, ty
 from sync_worker.adapters.ledger_inbox import DOORBELL_SECONDS, OPEN, UNENDED
 from sync_worker.adapters.ledger_keys import KeyLedger
 from sync_worker.adapters.ledger_rows import from_delivery
+from sync_worker.adapters.sql_prepared import Prepared
 from sync_worker.adapters.tables import (
     contact_map,
     contact_redirect,
@@ -44,21 +45,23 @@ class ErasureLedger(KeyLedger):
         """The contact, the one it was merged into, and so on, to the one that lives on."""
         path = [contact_id]
         while True:
-            target = connection.execute(self._target_of, {"the_site": site_id, "the_contact": path[-1]}).scalar()
+            target = self._target_of.scalar(connection, {"the_site": site_id, "the_contact": path[-1]})
             if target is None or target in path:
                 return path
             path.append(target)
 
     @cached_property
-    def _target_of(self) -> Any:
-        is_it = contact_redirect.c.contact_id == bindparam("the_contact")
-        return select(contact_redirect.c.target_id).where(contact_redirect.c.site_id == bindparam("the_site"), is_it)
+    def _target_of(self) -> Prepared:
+        is_it = (contact_redirect.c.site_id == bindparam("the_site")) & (
+            contact_redirect.c.contact_id == bindparam("the_contact")
+        )
+        return self._prepared(select(contact_redirect.c.target_id).where(is_it))
 
     @cached_property
-    def _sources_of(self) -> Any:
+    def _sources_of(self) -> Prepared:
         is_source = contact_redirect.c.target_id == bindparam("the_contact")
         found = select(contact_redirect.c.contact_id).where(contact_redirect.c.site_id == bindparam("the_site"))
-        return found.where(is_source).order_by(contact_redirect.c.contact_id)
+        return self._prepared(found.where(is_source).order_by(contact_redirect.c.contact_id))
 
     def _lives_as(self, connection: Connection, site_id: int, contact_id: str) -> str:
         return self._path(connection, site_id, contact_id)[-1]
@@ -71,8 +74,8 @@ class ErasureLedger(KeyLedger):
         """The contact first, then all that were merged into it."""
         family, place = [contact_id], 0
         while place < len(family):
-            found = connection.execute(self._sources_of, {"the_site": site_id, "the_contact": family[place]}).scalars()
-            family += [one for one in found if one not in family]
+            found = self._sources_of.all(connection, {"the_site": site_id, "the_contact": family[place]})
+            family += [row.contact_id for row in found if row.contact_id not in family]
             place += 1
         return family
 

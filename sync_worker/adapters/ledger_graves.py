@@ -7,11 +7,12 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, func, select, text
+from sqlalchemy import Connection, Text, bindparam, case, func, select, text
 
 from sync_worker.adapters.ledger_base import fixed
 from sync_worker.adapters.ledger_inbox import InboxLedger
 from sync_worker.adapters.ledger_rows import to_buried
+from sync_worker.adapters.sql_prepared import Prepared
 from sync_worker.adapters.tables import tombstone
 from sync_worker.hold_keys import erased_id
 from sync_worker.model import Buried, Side
@@ -66,7 +67,7 @@ class GraveLedger(InboxLedger):
         named = {(side, one): one for side, some in ids.items() for one in some}
         named |= {(side, erased_id(site_id, side, one)): one for side, one in named}
         names = sorted({name for _, name in named})
-        rows = connection.execute(self._named, {"the_site": site_id, "the_names": names})
+        rows = self._named.all(connection, {"the_site": site_id, "the_names": names})
         # A name may be an id of both sides: the other side's grave is nothing to this one.
         found = ((Side(row.side), row) for row in rows)
         return [
@@ -74,9 +75,9 @@ class GraveLedger(InboxLedger):
         ]
 
     @cached_property
-    def _named(self) -> Any:
+    def _named(self) -> Prepared:
         is_there = (tombstone.c.site_id == bindparam("the_site")) & tombstone.c.side.in_(fixed(Side))
-        return select(tombstone).where(is_there & tombstone.c.remote_id.in_(bindparam("the_names", expanding=True)))
+        return self._prepared(select(tombstone).where(is_there & self._among(tombstone.c.remote_id, "the_names")))
 
     def _lock_ids(self, connection: Connection, site_id: int, ids: Mapping[Side, Sequence[str]]) -> None:
         """Who buries an id and who puts it on file take turns, so that one of them sees the other's work.
@@ -85,7 +86,11 @@ class GraveLedger(InboxLedger):
         """
         names = [f"{site_id}:{side}:{one}" for side, some in ids.items() for one in some]
         if names and not self._is_sqlite:
-            connection.execute(TURNS, {"names": names})
+            self._turns.all(connection, {"names": names})
+
+    @cached_property
+    def _turns(self) -> Prepared:
+        return self._prepared(TURNS.columns(turn=Text))
 
 
 def _deeper(new: Buried, known: Buried) -> Buried:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, bindparam, case, func, literal, or_, select, 
 
 from sync_worker.adapters.ledger_base import LedgerBase, fixed
 from sync_worker.adapters.ledger_rows import from_delivery, to_delivery
+from sync_worker.adapters.sql_prepared import Prepared
 from sync_worker.adapters.tables import inbox, link
 from sync_worker.hold_keys import source_hold_key
 from sync_worker.model import Delivery, InboxState, LinkState, NewDelivery, Side, Site
@@ -57,7 +58,7 @@ class InboxLedger(LedgerBase):
     def _store_one(self, connection: Connection, delivery: NewDelivery) -> Stored:
         row = from_delivery(delivery)
         while True:
-            inbox_id = connection.execute(self._store, row).scalar()
+            inbox_id = self._store.scalar(connection, row)
             if inbox_id is not None:
                 return Stored(inbox_id, is_duplicate=False)
             twin = connection.execute(self._twin_of(delivery)).scalar()
@@ -66,9 +67,9 @@ class InboxLedger(LedgerBase):
             # A run took the twin of a thin delivery between our two statements: now it is news.
 
     @cached_property
-    def _store(self) -> Any:
+    def _store(self) -> Prepared:
         times = {"received_at": self._now, "next_attempt_at": self._in(DOORBELL_SECONDS)}
-        return self._insert(inbox).values(times).on_conflict_do_nothing().returning(inbox.c.id)
+        return self._prepared(self._insert(inbox).values(times).on_conflict_do_nothing().returning(inbox.c.id))
 
     def _twin_of(self, new: NewDelivery) -> Any:
         same = select(inbox.c.id).where(inbox.c.side == str(new.side), inbox.c.source == new.source)
@@ -83,7 +84,7 @@ class InboxLedger(LedgerBase):
 
     def open_delivery(self, inbox_id: int) -> tuple[Delivery, Site | None] | None:
         with self._transactions.read() as connection:
-            row = connection.execute(self._open_row, {"the_id": inbox_id}).first()
+            row = self._open_row.first(connection, {"the_id": inbox_id})
             if row is None:
                 return None
             delivery = to_delivery(row)
@@ -94,12 +95,13 @@ class InboxLedger(LedgerBase):
             return delivery, self._site_by_source(connection, delivery.new.side, delivery.new.source)
 
     @cached_property
-    def _open_row(self) -> Any:
+    def _open_row(self) -> Prepared:
         age = (self._now - inbox.c.received_at).label("age")
         lease_until = select(link.c.lease_until).where(link.c.id == inbox.c.link_id).scalar_subquery()
         ran_out = (lease_until > 0) & (lease_until <= self._now)  # its holder never released it
         is_left = ((inbox.c.state == str(InboxState.TAKEN)) & ran_out).label("is_left")
-        return select(inbox, age, is_left).where(inbox.c.id == bindparam("the_id"), inbox.c.state.in_(fixed(OPEN)))
+        is_it = (inbox.c.id == bindparam("the_id")) & inbox.c.state.in_(fixed(OPEN))
+        return self._prepared(select(inbox, age, is_left).where(is_it))
 
     def hold(self, inbox_ids: Sequence[int], reason: str, *, hold_key: str | None = None) -> None:
         if inbox_ids:
@@ -116,14 +118,12 @@ class InboxLedger(LedgerBase):
     ) -> None:
         ending = {"state": str(closing.state), "reason": closing.reason[:128], "hold_key": hold_key}
         if states not in self._closing:
-            closed = update(inbox).where(
-                inbox.c.id.in_(bindparam("the_ids", expanding=True)), inbox.c.state.in_(fixed(states))
-            )
-            self._closing[states] = closed.values(closed_at=self._now)
-        connection.execute(self._closing[states], {"the_ids": list(inbox_ids), **ending})
+            closed = update(inbox).where(self._among(inbox.c.id, "the_ids"), inbox.c.state.in_(fixed(states)))
+            self._closing[states] = self._prepared(closed.values(closed_at=self._now))
+        self._closing[states].run(connection, {"the_ids": list(inbox_ids), **ending})
 
     @cached_property
-    def _closing(self) -> dict[tuple[str, ...], Any]:
+    def _closing(self) -> dict[tuple[str, ...], Prepared]:
         """By the states that are closed."""
         return {}
 

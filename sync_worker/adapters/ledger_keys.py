@@ -10,6 +10,7 @@ from sqlalchemy import and_, bindparam, desc, literal, null, select, type_coerce
 
 from sync_worker.adapters.ledger_graves import GraveLedger
 from sync_worker.adapters.ledger_rows import to_buried, to_entity, to_external
+from sync_worker.adapters.sql_prepared import Prepared
 from sync_worker.adapters.tables import contact_map, entity_map, link, link_value, tombstone
 from sync_worker.errors import Permanent
 from sync_worker.hold_keys import erased_id
@@ -24,14 +25,14 @@ class KeyLedger(GraveLedger):
         which: dict[str, Any] = {"the_site": site_id, "the_side": str(side), "the_remote_id": remote_id}
         which["the_erased_id"] = erased_id(site_id, side, remote_id)
         with self._transactions.read() as connection:
-            row = connection.execute(self._located[side], which).first()
+            row = self._located[side].first(connection, which)
         if row is None:
             return Located()
         key = RatingKey(site_id, row.entity_id, row.contact_id) if row.entity_id is not None else None
         return Located(key, is_on_file=True) if row.is_on_file else Located(key, to_buried(side, remote_id, row))
 
     @cached_property
-    def _located(self) -> Mapping[Side, Any]:
+    def _located(self) -> Mapping[Side, Prepared]:
         """The link that has an id on file, else its grave."""
         is_same = (
             (tombstone.c.site_id == bindparam("the_site"))
@@ -44,9 +45,11 @@ class KeyLedger(GraveLedger):
             tombstone.outerjoin(link, link.c.id == tombstone.c.link_id)
         )
         return {
-            side: union_all(on_file.add_columns(*known, literal(1).label("is_on_file")), grave.where(is_same))
-            .order_by(desc("is_on_file"))
-            .limit(1)
+            side: self._prepared(
+                union_all(on_file.add_columns(*known, literal(1).label("is_on_file")), grave.where(is_same))
+                .order_by(desc("is_on_file"))
+                .limit(1)
+            )
             for side, on_file in self._on_file.items()
         }
 
@@ -70,11 +73,11 @@ class KeyLedger(GraveLedger):
     def entity(self, site_id: int, side: Side, ref: EntityRef) -> Entity | None:
         named = {"the_site": site_id, "the_namespace": ref.namespace, "the_group": ref.group, "the_id": ref.entity_id}
         with self._transactions.read() as connection:
-            row = connection.execute(self._entity_named[side], named).first()
+            row = self._entity_named[side].first(connection, named)
         return None if row is None else to_entity(row)
 
     @cached_property
-    def _entity_named(self) -> Mapping[Side, Any]:
+    def _entity_named(self) -> Mapping[Side, Prepared]:
         found = select(entity_map).where(entity_map.c.site_id == bindparam("the_site"))
         group: Any = bindparam("the_group")
         entity_id: Any = bindparam("the_id")
@@ -84,7 +87,7 @@ class KeyLedger(GraveLedger):
             entity_map.c.wix_entity_id == entity_id,
         )
         external = found.where(entity_map.c.external_group == group, entity_map.c.external_entity_id == entity_id)
-        return {Side.WIX: wix, Side.EXTERNAL: external}
+        return {Side.WIX: self._prepared(wix), Side.EXTERNAL: self._prepared(external)}
 
     def add_entity(self, site_id: int, wix: EntityRef, external: EntityRef) -> Entity:
         row = {
@@ -103,12 +106,18 @@ class KeyLedger(GraveLedger):
         return found
 
     @cached_property
-    def _contact_by(self) -> Mapping[str, Any]:
+    def _contact_by(self) -> Mapping[str, Prepared]:
+        is_it = {name: contact_map.c[name] == bindparam("the_value") for name in ("email", "wix_contact_id")}
+        return {name: self._prepared(self._oldest_contact.where(which)) for name, which in is_it.items()}
+
+    @cached_property
+    def _contact_among(self) -> Prepared:
+        return self._prepared(self._oldest_contact.where(self._among(contact_map.c.wix_contact_id, "the_ids")))
+
+    @property
+    def _oldest_contact(self) -> Any:
         found = select(contact_map).where(contact_map.c.site_id == bindparam("the_site"))
-        oldest = found.order_by(contact_map.c.id).limit(1)
-        return {
-            name: oldest.where(contact_map.c[name] == bindparam("the_value")) for name in ("email", "wix_contact_id")
-        }
+        return found.order_by(contact_map.c.id).limit(1)
 
     def family(self, site_id: int, ref: EntityRef) -> Family:
         named = and_(entity_map.c.external_group == ref.group, entity_map.c.external_entity_id == ref.entity_id)

@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from sync_worker.adapters.ledger_erasure import ErasureLedger
 from sync_worker.adapters.ledger_rows import from_external, from_history, to_contact, to_link
+from sync_worker.adapters.sql_prepared import Prepared
 from sync_worker.adapters.tables import contact_map, contact_redirect, history, inbox, link, link_value, tombstone
 from sync_worker.errors import LeaseLost, Transient
 from sync_worker.model import (
@@ -37,41 +38,41 @@ class PeopleLedger(ErasureLedger):
         with self._transactions.read() as connection:
             if email is None:
                 return self._contact_of(connection, site_id, str(contact_id))
-            row = self._address(connection, site_id, contact_map.c.email == email)
+            row = self._of_address(connection, site_id, email)
             if row is None:
                 return None
             lives_as = self._lives_as(connection, site_id, row.wix_contact_id)
             return Contact(lives_as, row.email, row.name, row.external_author_id)
 
     def _contact_of(self, connection: Connection, site_id: int, contact_id: str) -> Contact | None:
-        row = connection.execute(self._unmerged, {"the_site": site_id, "the_contact": contact_id}).first()
+        row = self._unmerged.first(connection, {"the_site": site_id, "the_contact": contact_id})
         if row is not None:
             return to_contact(row)
         return self._known_as(connection, site_id, self._lives_as(connection, site_id, contact_id))
 
     @cached_property
-    def _unmerged(self) -> Any:
+    def _unmerged(self) -> Prepared:
         """A contact's own address, if it was not merged into another: all that is to be asked of most."""
         site_id: Any = bindparam("the_site")
         contact_id: Any = bindparam("the_contact")
         is_merged = exists().where(contact_redirect.c.site_id == site_id, contact_redirect.c.contact_id == contact_id)
         is_theirs = (contact_map.c.site_id == site_id) & (contact_map.c.wix_contact_id == contact_id)
         found = select(contact_map).where(is_theirs, ~is_merged)
-        return found.order_by(contact_map.c.id).limit(1)
+        return self._prepared(found.order_by(contact_map.c.id).limit(1))
 
     def _known_as(self, connection: Connection, site_id: int, contact_id: str) -> Contact | None:
         """With an address of its own, else with one of a contact that was merged into it."""
         by = {"the_site": site_id, "the_value": contact_id}
-        row = connection.execute(self._contact_by["wix_contact_id"], by).first()
+        row = self._contact_by["wix_contact_id"].first(connection, by)
         if row is not None:
             return to_contact(row)
         family = self._family(connection, site_id, contact_id)
-        row = self._address(connection, site_id, contact_map.c.wix_contact_id.in_(family)) if family[1:] else None
+        of_family = {"the_site": site_id, "the_ids": family}
+        row = self._contact_among.first(connection, of_family) if family[1:] else None
         return None if row is None else Contact(contact_id, row.email, row.name, row.external_author_id)
 
-    def _address(self, connection: Connection, site_id: int, which: Any) -> Any:
-        found = select(contact_map).where(contact_map.c.site_id == site_id, which).order_by(contact_map.c.id).limit(1)
-        return connection.execute(found).first()
+    def _of_address(self, connection: Connection, site_id: int, email: str) -> Any:
+        return self._contact_by["email"].first(connection, {"the_site": site_id, "the_value": email})
 
     def save_contact(self, site_id: int, contact: Contact) -> Contact:
         row = {
@@ -109,7 +110,7 @@ class PeopleLedger(ErasureLedger):
         with self._transactions.read() as connection:
             contact_id = person.contact_id
             if contact_id is None and person.email is not None:
-                row = self._address(connection, site_id, contact_map.c.email == person.email.strip().casefold())
+                row = self._of_address(connection, site_id, person.email.strip().casefold())
                 contact_id = None if row is None else row.wix_contact_id
             if contact_id is None:
                 return None
