@@ -233,7 +233,7 @@ class Run:
     a later attempt: looking costs nothing more now), and rows held with a reason in ``ENGINE_RECHECKS``.
     ``now`` is the database's time (epoch seconds). ``merged_into``: the contact that lives on, if the link's own was
     merged away since; such a link joins that contact's before anything else. ``kin``: links for the same entity that
-    have to join this one.
+    have to join this one. ``unburied``: ids of deliveries in hand that had no grave then; it says nothing of others.
     """
 
     lease: Lease
@@ -246,6 +246,7 @@ class Run:
     now: float
     merged_into: str | None = None
     kin: tuple[int, ...] = ()
+    unburied: Set[tuple[Side, str]] = frozenset()
 
 
 # Held rows that every run of their link looks at again: what they wait for arrives as a delivery of the link.
@@ -526,7 +527,7 @@ class Ledger(Protocol):
         """15 s more. Raises LeaseLost if the lease ended or another fence took it."""
 
     def open_intent(self, lease: Lease, intent: Intent) -> None:
-        """Store the intent and renew the lease, in one transaction. Raises LeaseLost."""
+        """Store the intent, and renew a lease with less than 14.5 s left, in one transaction. Raises LeaseLost."""
 
     def commit(self, lease: Lease, change: Commit) -> Committed:
         """Apply a step. Raises LeaseLost, and then nothing was applied."""

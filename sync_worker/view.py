@@ -398,7 +398,10 @@ class View:
     def _grave(self, side: Side, remote_id: str) -> Buried | None:
         if (side, remote_id) in self.revived:
             return None
-        return self.buried.get((side, remote_id)) or self.ledger.locate(self.run.site.id, side, remote_id).buried
+        known = self.buried.get((side, remote_id))
+        if known is not None or (side, remote_id) in self.run.unburied:
+            return known
+        return self.ledger.locate(self.run.site.id, side, remote_id).buried
 
 
 def tells_of_the_dead(delivery: Delivery, grave: Buried) -> bool:

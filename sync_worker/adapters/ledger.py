@@ -39,6 +39,7 @@ from sync_worker.adapters.tables import (
     tombstone,
 )
 from sync_worker.errors import LeaseLost, Permanent, Transient
+from sync_worker.hold_keys import erased_id
 from sync_worker.model import (
     Contact,
     InboxState,
@@ -53,6 +54,7 @@ from sync_worker.model import (
 from sync_worker.ports import ENGINE_RECHECKS, ERASED, NOTED_FROM, Attached, Closing, Commit, Committed, Run
 
 HOUR_SECONDS = 3600.0
+FRESH_SHARE = 29 / 30  # of a lease that is as good as renewed: half a second of it may be gone
 BRAKE_LEAST = 20
 BRAKE_SHARE = 0.05
 
@@ -173,7 +175,10 @@ class SqlLedger(PeopleLedger):
         return (link.c.lease_until * 0 + self._now).label("now")
 
     def _run(self, connection: Connection, row: Any, taken: Sequence[Any]) -> Run:
-        rows = self._around_link.all(connection, {"the_link": row.id})
+        deliveries = tuple(sorted(map(to_delivery, taken), key=lambda delivery: delivery.id))
+        told = frozenset((one.new.side, one.new.remote_id) for one in deliveries)
+        names = [name for of, one in told for name in (one, erased_id(row.site_id, of, one))]
+        rows = self._around_link.all(connection, {"the_link": row.id, "the_names": names})
         parts = [parts_of(one, entity_map, link_value, intent, contact_map) for one in rows]
         entity, _, opened, contact = parts[0]
         known = to_contact(contact) if contact is not None else None
@@ -190,8 +195,9 @@ class SqlLedger(PeopleLedger):
             entity=to_entity(entity),
             contact=known or Contact(row.contact_id),
             intent=to_intent(opened) if opened is not None else None,
-            deliveries=tuple(sorted(map(to_delivery, taken), key=lambda delivery: delivery.id)),
+            deliveries=deliveries,
             now=float(row.now),
+            unburied=frozenset() if rows[0].is_any_buried else told,
             merged_into=merged_into,
             kin=kin,
         )
@@ -213,7 +219,10 @@ class SqlLedger(PeopleLedger):
             .outerjoin(intent, is_open)
             .outerjoin(contact_map, contact_map.c.id == oldest)
         )
-        columns = (*entity_map.c, *link_value.c, *intent.c, *contact_map.c, is_in_merge.label("is_in_merge"))
+        is_grave = (tombstone.c.site_id == link.c.site_id) & tombstone.c.side.in_(fixed(Side))
+        is_any_buried = exists().where(is_grave, self._among(tombstone.c.remote_id, "the_names"))
+        asked = is_in_merge.label("is_in_merge"), is_any_buried.label("is_any_buried")
+        columns = (*entity_map.c, *link_value.c, *intent.c, *contact_map.c, *asked)
         return self._prepared(select(*columns).select_from(around).where(link.c.id == bindparam("the_link")))
 
     @cached_property
@@ -258,10 +267,24 @@ class SqlLedger(PeopleLedger):
             raise LeaseLost
 
     def open_intent(self, lease: Lease, intent_: Intent) -> None:
+        row = {**from_intent(intent_), "link_id": lease.link_id, "site_id": lease.site_id}
+        fenced = {"the_link": lease.link_id, "the_fence": lease.fence}
+        with self._transactions.single() as connection:
+            if self._first_intent.run(connection, {f"its_{name}": one for name, one in row.items()} | fenced) == 1:
+                return
         with self._transactions.write() as connection:
             self._renew(connection, lease)
-            row = {**from_intent(intent_), "link_id": lease.link_id, "site_id": lease.site_id}
             self._new_intent.run(connection, row)
+
+    @cached_property
+    def _first_intent(self) -> Prepared:
+        """Under a lease just taken, in one statement: nobody else can take it as long as the statement runs."""
+        names = [column.key for column in intent.c if column not in (intent.c.created_at, intent.c.closed_at)]
+        values = [bindparam(f"its_{name}", type_=intent.c[name].type).label(name) for name in names]
+        is_ours = (link.c.id == bindparam("the_link")) & (link.c.fence == bindparam("the_fence"))
+        is_fresh = link.c.lease_until > self._in(self._lease_seconds * FRESH_SHARE)
+        under_lease = select(*values, self._now.label("created_at")).where(is_ours & is_fresh)
+        return self._prepared(intent.insert().from_select([*names, "created_at"], under_lease))
 
     @cached_property
     def _new_intent(self) -> Prepared:

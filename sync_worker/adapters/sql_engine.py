@@ -211,6 +211,16 @@ class Transactions:
             self._worked_seconds = 0.0
 
     @contextmanager
+    def single(self) -> Iterator[Connection]:
+        """For one statement that writes: PostgreSQL needs no transaction around it. As ``write``."""
+        if self._is_sqlite:
+            with self.write() as connection:
+                yield connection
+        else:
+            with self.read() as connection:
+                yield connection
+
+    @contextmanager
     def read(self) -> Iterator[Connection]:
         with _translated(), self._reader.connect() as connection:
             yield connection

@@ -379,6 +379,28 @@ def test_lease_that_ran_out_writes_nothing_more(ground: Ground) -> None:
     assert ground.ledger.open_intents() == 0
 
 
+def test_intent_leaves_time_for_its_call_under_a_lease_just_taken_and_under_an_older_one(ground: Ground) -> None:
+    jump = jumping(ground)
+    for age, intent_id in ((0.0, "intent-1"), (0.4, "intent-2"), (0.6, "intent-3"), (14.9, "intent-4")):
+        run = ground.leased()
+        jump(age)
+        ground.ledger.open_intent(run.lease, an_intent(intent_id))
+        jump(14.4)
+        ground.ledger.commit(run.lease, Commit(intent_state=IntentState.CONFIRMED))
+        ground.ledger.release(run.lease)
+
+
+def test_intent_is_refused_under_a_lease_that_another_has_taken_since(ground: Ground) -> None:
+    late = ground.leased()
+    ground.ledger.release(late.lease)
+    with pytest.raises(LeaseLost):
+        ground.ledger.open_intent(late.lease, an_intent())
+    assert ground.ledger.lease(late.lease.link_id) is not None
+    with pytest.raises(LeaseLost):
+        ground.ledger.open_intent(late.lease, an_intent())
+    assert ground.ledger.open_intents() == 0
+
+
 def test_late_release_does_not_end_the_next_holders_lease(ground: Ground) -> None:
     jump = jumping(ground)
     late = ground.leased()
@@ -484,6 +506,17 @@ def test_burial_keeps_the_key_and_a_revival_takes_it_back(ground: Ground) -> Non
     revived = Commit(records={slot: Known("rating-1", 3)}, revived=[grave])
     assert ground.ledger.commit(run.lease, revived).buried == frozenset()
     assert ground.ledger.locate(ground.site_id, Side.WIX, "rating-1").is_on_file
+
+
+@pytest.mark.parametrize("privacy", [False, True])
+def test_run_says_which_of_its_deliveries_have_no_grave(ground: Ground, privacy: bool) -> None:
+    run = ground.leased()
+    assert run.unburied == {(Side.WIX, "rating-1")}
+    ground.ledger.release(run.lease)
+    ground.ledger.bury(ground.site_id, Buried(Side.EXTERNAL, "rating-1"))
+    ground.ledger.bury(ground.site_id, Buried(Side.WIX, "rating-2", privacy=privacy))
+    run = ground.ledger.attach(ground.stored(2, remote_id="rating-2"), ground.key).run
+    assert (Side.WIX, "rating-2") not in run.unburied
 
 
 def test_run_whose_record_was_buried_meanwhile_ends_no_delivery_before_it_is_over(ground: Ground) -> None:

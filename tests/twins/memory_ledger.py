@@ -615,6 +615,8 @@ class MemoryLedger:
         row.lease_until = self.now() + LEASE_SECONDS
         key = row.link.key
         taken = [self._take(one) for one in self._of_link(link_id) if self._is_ready(one)]
+        told = frozenset((one.new.side, one.new.remote_id) for one in taken)
+        is_any_buried = any(self._grave(key.site_id, *one) is not None for one in told)
         return Run(
             Lease(link_id, row.fence, key.site_id),
             self.sites[key.site_id],
@@ -626,6 +628,7 @@ class MemoryLedger:
             self.now(),
             self._merged_into(key.site_id, key.contact_id),
             self._kin(key),
+            frozenset() if is_any_buried else told,
         )
 
     def contact_of(self, key: RatingKey) -> Contact:
