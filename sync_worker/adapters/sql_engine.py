@@ -21,6 +21,9 @@ from sync_worker.errors import Facts, Transient
 BUSY_SECONDS = 5.0
 IDLE_SECONDS = 15
 RECYCLE_SECONDS = 1800
+CACHE_KIB = (
+    500  # of each SQLite connection: the system keeps the file's pages too, and 32 threads hold many connections
+)
 PING_SECONDS = 1.0  # a connection that has rested longer is asked whether it lives before it is used
 ASK_SECONDS = 0.001
 WORK_SECONDS = 0.01  # after so much of writing a process rests, so that another one, the door, gets its turn
@@ -120,7 +123,7 @@ def _open_sqlite(url: URL, busy_seconds: float, clock: Callable[[], float]) -> E
         connection.isolation_level = None  # we say BEGIN ourselves
         connection.create_function("ledger_now", 0, clock)
         _go_to_wal(connection, busy_seconds)
-        for pragma in ("synchronous=FULL", "foreign_keys=ON"):
+        for pragma in ("synchronous=FULL", "foreign_keys=ON", f"cache_size=-{CACHE_KIB}"):
             connection.execute(f"PRAGMA {pragma}").close()
 
     @event.listens_for(engine, "begin")
