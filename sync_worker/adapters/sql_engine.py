@@ -21,9 +21,7 @@ from sync_worker.errors import Facts, Transient
 BUSY_SECONDS = 5.0
 IDLE_SECONDS = 15
 RECYCLE_SECONDS = 1800
-CACHE_KIB = (
-    500  # of each SQLite connection: the system keeps the file's pages too, and 32 threads hold many connections
-)
+CACHE_KIB = 500  # of each SQLite connection: the system keeps the pages too, and 32 threads hold many connections
 PING_SECONDS = 1.0  # a connection that has rested longer is asked whether it lives before it is used
 ASK_SECONDS = 0.001
 WORK_SECONDS = 0.01  # after so much of writing a process rests, so that another one, the door, gets its turn
