@@ -269,8 +269,13 @@ def _show_that_the_worker_lives(**_: Any) -> None:
 
 @heartbeat_sent.connect
 def _look_for_a_better_core(**_: Any) -> None:
-    for core in _cores:
-        core.look()
+    """Where the system no longer lets us, the process stays as it is."""
+    for core in tuple(_cores):
+        try:
+            core.look()
+        except OSError as error:
+            _cores.remove(core)
+            log.warning("core_kept", error=error.strerror)
 
 
 @beat_init.connect

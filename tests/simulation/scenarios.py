@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from sync_worker.model import Policy, RecordState, Side
+from sync_worker.model import EntityRef, Policy, RecordState, Side
 from sync_worker.ports import Capabilities
 from tests.simulation.chaos import memory_ledger
 from tests.simulation.world import CALM, OVERALL, QUALITY, LedgerMaker, Options, World
@@ -42,8 +42,8 @@ def ending_of(world: World) -> Ending:
     return (_shown(world.wix, world, wix, "overall"), _shown(world.external, world, external, "value"))
 
 
-def _shown(remote: MemoryRemote, world: World, entity: object, name: str) -> str | None:
-    records = [one for one in remote.of(entity, world.persons[0]) if one.is_visible and name in one.values]  # type: ignore[arg-type]
+def _shown(remote: MemoryRemote, world: World, entity: EntityRef, name: str) -> str | None:
+    records = [one for one in remote.of(entity, world.persons[0]) if one.is_visible and name in one.values]
     return str(records[0].values[name]) if records else None
 
 

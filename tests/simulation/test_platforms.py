@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -27,8 +28,8 @@ def make_ledger(request: pytest.FixtureRequest) -> LedgerMaker:
     return made
 
 
-def a_world(make_ledger: LedgerMaker = memory_ledger, **options: object) -> World:
-    return World(0, Options(CALM, people=1, sweeps=False, **options), make_ledger)  # type: ignore[arg-type]
+def a_world(make_ledger: LedgerMaker = memory_ledger, **options: Any) -> World:
+    return World(0, Options(CALM, people=1, sweeps=False, **options), make_ledger)
 
 
 def creates(world: World) -> int:

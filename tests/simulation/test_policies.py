@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -15,8 +16,8 @@ W, E = Side.WIX, Side.EXTERNAL
 LEDGERS: list[LedgerMaker] = [memory_ledger, sql_ledger]
 
 
-def a_world(make_ledger: LedgerMaker = memory_ledger, **options: object) -> World:
-    return World(0, Options(CALM, people=1, sweeps=False, **options), make_ledger)  # type: ignore[arg-type]
+def a_world(make_ledger: LedgerMaker = memory_ledger, **options: Any) -> World:
+    return World(0, Options(CALM, people=1, sweeps=False, **options), make_ledger)
 
 
 @pytest.fixture(params=LEDGERS, ids=["memory", "sql"])

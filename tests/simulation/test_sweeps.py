@@ -255,9 +255,7 @@ def lagging_twice(world: World) -> None:
     """Two listings of Wix do not show one record, which is there."""
     world.faults = CALM
     for _ in range(2):
-        left_out = iter([True])
-        world.wix.list_skips = lambda left_out=left_out: next(left_out, False)  # type: ignore[misc]
-        sweep(world)
+        lagging_once(world)
 
 
 def lagging_once(world: World) -> None:
@@ -269,10 +267,14 @@ def lagging_once(world: World) -> None:
 def failing_twice(world: World) -> None:
     """The last page of Wix's listing fails, two sweeps long."""
     for _ in range(2):
-        pages = iter([None, None, "down"])
-        world.wix.fault = lambda operation, pages=pages: next(pages, None) if operation == "list" else None  # type: ignore[misc]
-        sweep(world)
+        failing_once(world)
     world.wix.fault = lambda operation: None
+
+
+def failing_once(world: World) -> None:
+    pages = iter([None, None, "down"])
+    world.wix.fault = lambda operation: next(pages, None) if operation == "list" else None
+    sweep(world)
 
 
 def everything_gone(world: World) -> None:
