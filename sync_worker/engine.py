@@ -91,7 +91,7 @@ class Engine:
             self.ledger.defer(ids, CONFIRM_EVERY_SECONDS, ACCEPTED, is_failure=False)
             outcome = ACCEPTED
         except Transient as failure:
-            self.ledger.defer(ids, failure.retry_after, failure.message, is_failure=True)
+            self.ledger.defer(ids, failure.retry_after, failure.message, is_failure=failure.is_failure)
             outcome = "retry"
         except (Held, Permanent, Misconfigured) as refusal:
             if refusal.reason == "contact_unknown" and self._follow_merge(run):

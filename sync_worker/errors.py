@@ -3,7 +3,7 @@
 SyncError
 ├── Transient               try again later (``retry_after`` seconds, or our own backoff)
 │   ├── RateLimited         the budget or the remote asks to wait; not a failed attempt
-│   ├── Away                the remote has not answered lately and is left alone; nothing was sent
+│   ├── Away                the remote has not answered lately and is left alone; nothing was sent, so no failed attempt
 │   ├── UnknownOutcome      a write was sent and its answer lost: settle by looking, never repeat blindly
 │   ├── Unconfirmed         a create was accepted and its record shows later: look again, never repeat it
 │   └── LeaseLost           another worker has the link; nothing was written
@@ -20,6 +20,7 @@ Every instance carries facts for logs (remote, operation, status, code, request 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,9 @@ class SyncError(Exception):
 
 
 class Transient(SyncError):
-    """It did not work now and may work later."""
+    """It did not work now and may work later. ``is_failure``: somebody was asked; not of mere waits."""
+
+    is_failure: ClassVar[bool] = True
 
     def __init__(self, message: str = "", *, retry_after: float | None = None, facts: Facts = NO_FACTS) -> None:
         super().__init__(message, facts=facts)
@@ -69,9 +72,13 @@ class Transient(SyncError):
 class RateLimited(Transient):
     """The request budget is used up for now."""
 
+    is_failure = False
+
 
 class Away(Transient):
     """The remote has not answered lately, and is left alone for a moment."""
+
+    is_failure = False
 
 
 class UnknownOutcome(Transient):

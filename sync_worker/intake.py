@@ -82,7 +82,7 @@ class Intake:
             self.ledger.defer([inbox_id], wait.retry_after, RATE_LIMITED, is_failure=False)
             return RATE_LIMITED
         except Transient as failure:
-            self.ledger.defer([inbox_id], failure.retry_after, failure.message, is_failure=True)
+            self.ledger.defer([inbox_id], failure.retry_after, failure.message, is_failure=failure.is_failure)
             return "retry"
         except Held as wait:
             return self._hold(inbox_id, site, wait)

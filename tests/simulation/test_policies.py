@@ -179,3 +179,19 @@ def test_two_sites_never_mix(make_ledger: LedgerMaker) -> None:
     assert not world.ledger.locate(other.id, W, "w1").is_on_file
     assert world.ledger.entity(other.id, W, world.entities[0][0]) is None
     assert world.ledger.contact(other.id, contact_id="contact-0") is None
+
+
+# -- a remote that is left alone
+
+
+def test_waiting_for_a_remote_that_is_left_alone_is_no_failed_attempt(make_ledger: LedgerMaker) -> None:
+    """Or one failure after a minute of waiting would put the delivery off for an hour."""
+    world = a_world(make_ledger, entities=1)
+    faults = {"prepay": ["away"] * 12, "create": ["refused_connection"]}
+    world.external.fault = lambda operation: faults[operation].pop() if faults.get(operation) else None
+    world.wix.visitor_rates(world.entities[0][0], world.persons[0], {"overall": Decimal(80)})
+    started = world.now
+    world.drain()
+    assert len(world.external.records) == 1
+    assert faults == {"prepay": [], "create": []}
+    assert world.now - started <= 20 * 30.0

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from sync_worker.errors import (
+    Away,
     Conflict,
     Duplicate,
     Gone,
@@ -91,8 +92,11 @@ class MemoryRemote:
     # -- ports.Remote
 
     def prepay(self) -> None:
-        if self.fault("prepay") == "limited":
+        fault = self.fault("prepay")
+        if fault == "limited":
             raise RateLimited(retry_after=1.0)
+        if fault == "away":
+            raise Away(retry_after=5.0)
 
     def record_in(self, payload: Mapping[str, Any]) -> Record | None:
         return record_from(payload["record"]) if "record" in payload else None
