@@ -257,8 +257,7 @@ class SqlLedger(PeopleLedger):
     @property
     def _own_link(self) -> Any:
         """An update of the link that only the holder of its lease can do."""
-        is_ours = (link.c.id == bindparam("the_link")) & (link.c.fence == bindparam("the_fence"))
-        return update(link).where(is_ours & (link.c.lease_until > self._now))
+        return update(link).where(_is_ours() & (link.c.lease_until > self._now))
 
     def _under_fence(self, connection: Connection, statement: Prepared, lease: Lease, **values: Any) -> None:
         """Raises LeaseLost, and the transaction with it."""
@@ -281,9 +280,8 @@ class SqlLedger(PeopleLedger):
         """Under a lease just taken, in one statement: nobody else can take it as long as the statement runs."""
         names = [column.key for column in intent.c if column not in (intent.c.created_at, intent.c.closed_at)]
         values = [bindparam(f"its_{name}", type_=intent.c[name].type).label(name) for name in names]
-        is_ours = (link.c.id == bindparam("the_link")) & (link.c.fence == bindparam("the_fence"))
         is_fresh = link.c.lease_until > self._in(self._lease_seconds * FRESH_SHARE)
-        under_lease = select(*values, self._now.label("created_at")).where(is_ours & is_fresh)
+        under_lease = select(*values, self._now.label("created_at")).where(_is_ours() & is_fresh)
         return self._prepared(intent.insert().from_select([*names, "created_at"], under_lease))
 
     @cached_property
@@ -401,8 +399,7 @@ class SqlLedger(PeopleLedger):
 
     @cached_property
     def _release(self) -> Prepared:
-        is_ours = (link.c.id == bindparam("the_link")) & (link.c.fence == bindparam("the_fence"))
-        return self._prepared(update(link).where(is_ours).values(lease_until=0.0))
+        return self._prepared(update(link).where(_is_ours()).values(lease_until=0.0))
 
     def _fresh_of(self, connection: Connection, lease: Lease) -> Sequence[int]:
         """Asked after the lease has ended in this transaction: an older delivery shows, a newer one gets the lease."""
@@ -441,6 +438,11 @@ class SqlLedger(PeopleLedger):
         live = connection.execute(select(func.count()).select_from(enough)).scalar_one()
         allowed = select(site.c.deletes_allowed).where(site.c.id == site_id, site.c.deletes_allowed_until > self._now)
         return max(BRAKE_LEAST, live * BRAKE_SHARE, connection.execute(allowed).scalar() or 0)
+
+
+def _is_ours() -> Any:
+    """The link whose fence is still that of the lease in hand."""
+    return (link.c.id == bindparam("the_link")) & (link.c.fence == bindparam("the_fence"))
 
 
 def _bound(*names: str) -> dict[str, Any]:

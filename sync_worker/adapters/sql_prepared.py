@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Dialect
@@ -35,7 +35,7 @@ class Compiled:
     to_driver: Mapping[str, Change]
     types: Sequence[Any]
     to_row: Callable[[Iterable[Any]], Any]
-    from_driver: Sequence[tuple[int, Change]] | None = field(default=None)
+    from_driver: Sequence[tuple[int, Change]] | None = None
 
     def bound(self, values: Values) -> Any:
         """What the driver takes."""
