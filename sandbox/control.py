@@ -16,6 +16,7 @@ from sandbox.wix_app import create_wix_app
 from sync_worker import exact_json
 
 VISITOR = "visitor"
+MEMBER = {"identityType": "MEMBER", "memberId": VISITOR}  # as Wix names who did it
 
 
 def _answer(body: Any, status: int = 200) -> Response:
@@ -81,9 +82,9 @@ def wix_control(wix: WixState) -> Blueprint:
     """What a visitor, an owner and a test can do on the stand-in Wix."""
     app = Blueprint("control", __name__)
     add_shared(app, wix)
-
-    def by() -> dict[str, str]:
-        return {"identityType": "MEMBER", "memberId": "visitor"}
+    _add_ratings(app, wix)
+    _add_people(app, wix)
+    _add_app(app, wix)
 
     @app.get("/")
     def page() -> str:
@@ -107,6 +108,10 @@ def wix_control(wix: WixState) -> Blueprint:
     def state() -> Response:
         return _answer({"ratings": list(wix.ratings.values()), "contacts": list(wix.contacts.values())})
 
+    return app
+
+
+def _add_ratings(app: Blueprint, wix: WixState) -> None:
     @app.post("/sandbox/ratings")
     def rate() -> BaseResponse:
         body = _body()
@@ -119,19 +124,21 @@ def wix_control(wix: WixState) -> Blueprint:
             "value": int(body.get("value", -1)),
             "owner": owner,
         }
-        return _done(wix.create_rating(rating, by()))
+        return _done(wix.create_rating(rating, MEMBER))
 
     @app.patch("/sandbox/ratings/<rating_id>")
     @app.post("/sandbox/ratings/<rating_id>")
     def change(rating_id: str) -> BaseResponse:
-        return _done(wix.update_rating(rating_id, int(_body().get("value", -1)), by()))
+        return _done(wix.update_rating(rating_id, int(_body().get("value", -1)), MEMBER))
 
     @app.delete("/sandbox/ratings/<rating_id>")
     @app.post("/sandbox/ratings/<rating_id>/delete")
     def delete(rating_id: str) -> BaseResponse:
-        wix.delete_rating(rating_id, by(), privacy=request.args.get("privacy") == "true")
+        wix.delete_rating(rating_id, MEMBER, privacy=request.args.get("privacy") == "true")
         return redirect("/") if request.method == "POST" else _answer({})
 
+
+def _add_people(app: Blueprint, wix: WixState) -> None:
     @app.post("/sandbox/contacts")
     def add_contact() -> BaseResponse:
         body = _body()
@@ -154,6 +161,12 @@ def wix_control(wix: WixState) -> Blueprint:
         wix.delete_contact(contact_id, privacy=request.args.get("privacy") == "true")
         return redirect("/") if request.method == "POST" else _answer({})
 
+    @app.post("/sandbox/members")
+    def add_member() -> BaseResponse:
+        return _done({"memberId": wix.add_member(_body()["contactId"])})
+
+
+def _add_app(app: Blueprint, wix: WixState) -> None:
     @app.post("/sandbox/app/install")
     def install() -> BaseResponse:
         body = _body()
@@ -165,16 +178,10 @@ def wix_control(wix: WixState) -> Blueprint:
         wix.remove(_body().get("instance"))
         return _done({})
 
-    @app.post("/sandbox/members")
-    def add_member() -> BaseResponse:
-        return _done({"memberId": wix.add_member(_body()["contactId"])})
-
     @app.post("/sandbox/tokens/revoke")
     def revoke() -> BaseResponse:
         wix.revoke_tokens()
         return _done({})
-
-    return app
 
 
 def _person(wix: WixState, owner: dict[str, str]) -> str:
