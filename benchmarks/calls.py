@@ -14,7 +14,8 @@ from benchmarks.ground import ground, raised_budgets
 from benchmarks.plain_flow import PlainFlow
 from benchmarks.report import Section, Table, at_least, at_most
 from sandbox.door import serve_door
-from sandbox.server import Sandbox, SandboxOptions, Served
+from sandbox.served import Served
+from sandbox.server import Sandbox, SandboxOptions
 from sandbox.stage import GROUP, NAMESPACE
 from sync_worker.config import load_settings
 from sync_worker.connector.fields import default_field

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sandbox.server import Sandbox, Served
+from sandbox.served import Served
+from sandbox.server import Sandbox
 from sync_worker.ports import Bell
 from sync_worker.wiring import Wiring
 from webhook_gateway.app import GatewayConfig, create_app

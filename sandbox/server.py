@@ -6,20 +6,17 @@ import logging
 import signal
 import sys
 import threading
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
-
-from flask import Flask
-from werkzeug.serving import WSGIRequestHandler, make_server
 
 from sandbox.bigcommerce import BigCommerce
 from sandbox.control import platform_app, reviews_app, wix_app
 from sandbox.fera import Fera
 from sandbox.platform import Platform
 from sandbox.reviews import ReviewsState
+from sandbox.served import Served
 from sandbox.webhooks import WebhookSender
 from sandbox.wix import WixState
 from sandbox.woocommerce import WooCommerce
@@ -44,39 +41,6 @@ class SandboxOptions:
     sender_threads: int = 4
     public_key_file: Path | None = None
     platform: str | None = None  # a review platform in the place of the review service
-
-
-class _Handler(WSGIRequestHandler):
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1  # one segment for an answer: without this the client's delayed ACK costs 40 ms a call
-    disable_nagle_algorithm = True
-
-    def log_request(self, *args: Any) -> None:
-        return
-
-    def finish(self) -> None:
-        with suppress(OSError):  # the other side has hung up, or a fault made us
-            super().finish()
-
-
-class Served:
-    """One app on one port."""
-
-    def __init__(self, app: Flask, port: int) -> None:
-        self._server = make_server("127.0.0.1", port, app, threaded=True, request_handler=_Handler)
-        self._server.daemon_threads = True  # type: ignore[attr-defined]  # of socketserver.ThreadingMixIn
-        self._server.block_on_close = False  # type: ignore[attr-defined]  # so is this
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        self._thread.start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._thread.join(timeout=5)
-        self._server.server_close()
 
 
 @dataclass

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.server import PLATFORMS, Sandbox, SandboxOptions, Served
+from sandbox.served import Served
+from sandbox.server import PLATFORMS, Sandbox, SandboxOptions
 from sync_worker.adapters.external_http import http_of
 from sync_worker.adapters.external_plugins import remote_of
 from sync_worker.adapters.http import NoBudget

@@ -17,7 +17,7 @@ from sandbox.bigcommerce import BigCommerce
 from sandbox.control import platform_app
 from sandbox.fera import Fera
 from sandbox.platform import Platform
-from sandbox.server import Served
+from sandbox.served import Served
 from sandbox.woocommerce import WooCommerce
 
 ANA = "ana@example.com"

@@ -14,7 +14,7 @@ import yaml
 from sqlalchemy import update
 
 from sandbox.control import platform_app
-from sandbox.server import Served
+from sandbox.served import Served
 from sandbox.volume import Volume, silently
 from sandbox.woocommerce import WooCommerce
 from sync_worker.adapters.tables import run
