@@ -25,7 +25,7 @@ from sync_worker.adapters.ledger_rows import (
     to_intent,
     to_link,
 )
-from sync_worker.adapters.sql_prepared import Prepared
+from sync_worker.adapters.sql_prepared import Answer, Prepared, batch
 from sync_worker.adapters.tables import (
     contact_map,
     contact_redirect,
@@ -118,10 +118,13 @@ class SqlLedger(PeopleLedger):
 
     def _make_link(self, connection: Connection, key: RatingKey, insert: Prepared) -> Any:
         """Its row; ``None`` if somebody else has made it just now. Raises Transient."""
-        if self._is_erased(connection, key.site_id, key.contact_id):
-            raise Transient("the contact was erased just now", retry_after=0.0)
         row = {"site_id": key.site_id, "entity_id": key.entity_id, "contact_id": key.contact_id}
-        return insert.first(connection, row)
+        with batch(connection):
+            graves = self._ask_erased(connection, key.site_id, key.contact_id)
+            made = insert.ask(connection, row)
+        if graves():
+            raise Transient("the contact was erased just now", retry_after=0.0)
+        return made.first()
 
     @cached_property
     def _new_link(self) -> Prepared:
@@ -248,7 +251,7 @@ class SqlLedger(PeopleLedger):
             self._renew(connection, lease)
 
     def _renew(self, connection: Connection, lease: Lease) -> None:
-        self._under_fence(connection, self._renewal, lease)
+        _check(self._under_fence(connection, self._renewal, lease))
 
     @cached_property
     def _renewal(self) -> Prepared:
@@ -259,11 +262,9 @@ class SqlLedger(PeopleLedger):
         """An update of the link that only the holder of its lease can do."""
         return update(link).where(_is_ours() & (link.c.lease_until > self._now))
 
-    def _under_fence(self, connection: Connection, statement: Prepared, lease: Lease, **values: Any) -> None:
-        """Raises LeaseLost, and the transaction with it."""
-        fenced = {"the_link": lease.link_id, "the_fence": lease.fence, **values}
-        if statement.run(connection, fenced) != 1:
-            raise LeaseLost
+    def _under_fence(self, connection: Connection, statement: Prepared, lease: Lease, **values: Any) -> Answer:
+        """Whose count must be 1: the lease is lost otherwise, and the transaction with it."""
+        return statement.ask(connection, {"the_link": lease.link_id, "the_fence": lease.fence, **values})
 
     def open_intent(self, lease: Lease, intent_: Intent) -> None:
         row = {**from_intent(intent_), "link_id": lease.link_id, "site_id": lease.site_id}
@@ -291,22 +292,37 @@ class SqlLedger(PeopleLedger):
     def commit(self, lease: Lease, change: Commit) -> Committed:
         try:
             with self._transactions.write() as connection:
-                site_id = lease.site_id
                 if change.erases:
-                    self._hold_listings(connection, site_id)  # before the link, as whoever queues findings
-                buried = self._buried_meanwhile(connection, site_id, change)
+                    self._hold_listings(connection, lease.site_id)  # before the link, as whoever queues findings
+                buried = self._buried_meanwhile(connection, lease.site_id, change)
                 change = change.without(buried)
-                self._commit_link(connection, lease, change)
-                self._commit_values(connection, lease.link_id, site_id, change)
-                self._commit_graves(connection, lease.link_id, site_id, change)
-                self._commit_story(connection, lease.link_id, site_id, change)
-                if change.erases:
-                    self._erase_link(connection, site_id, lease.link_id, change)
-                return Committed(buried, self._fresh_of(connection, lease) if change.release else ())
+                fresh = self._commit_rows(connection, lease, change)
+                if _digs(change):
+                    self._commit_graves(connection, lease, change)
+                    fresh = self._ask_fresh(connection, lease) if change.release else None
+                return Committed(buried, () if fresh is None else _ids(fresh))
         except IntegrityError as error:
             raise Permanent("another link has this record on file", reason="id_linked_elsewhere") from error
 
-    def _commit_link(self, connection: Connection, lease: Lease, change: Commit) -> None:
+    def _commit_rows(self, connection: Connection, lease: Lease, change: Commit) -> Answer | None:
+        """The link, its values, and how it came to them. Returns the new deliveries if nothing else is to be done."""
+        values = self._link_values(connection, lease, change)
+        asks_fresh = change.release and not _digs(change)
+        held: Answer | None = None
+        try:
+            with batch(connection):
+                held = self._under_fence(connection, self._link_change, lease, **values)
+                self._commit_values(connection, lease.link_id, lease.site_id, change)
+                self._commit_story(connection, lease.link_id, lease.site_id, change)
+                fresh = self._ask_fresh(connection, lease) if asks_fresh else None
+        except IntegrityError:
+            if held is not None and held.count == 0:
+                raise LeaseLost from None  # and so has nothing to say of records
+            raise
+        _check(held)
+        return fresh
+
+    def _link_values(self, connection: Connection, lease: Lease, change: Commit) -> dict[str, Any]:
         values: dict[str, Any] = {"more_generations": int(change.new_generation)}
         for slot, known in change.records.items():
             if slot.side is Side.EXTERNAL:
@@ -320,7 +336,7 @@ class SqlLedger(PeopleLedger):
             values["shadowed"] = sorted({*before, *change.shadowed})
         if change.writes:
             values["writes"] = list(change.writes)
-        self._under_fence(connection, self._link_change, lease, **values)
+        return values
 
     @cached_property
     def _link_change(self) -> Prepared:
@@ -334,7 +350,7 @@ class SqlLedger(PeopleLedger):
                 rows.setdefault(slot.attribute, {}).update(from_wix(known))
         for attribute, values in rows.items():
             row = {"link_id": link_id, "attribute": attribute, "site_id": site_id, **values}
-            self._value_change(tuple(values)).run(connection, row)
+            self._value_change(tuple(values)).ask(connection, row)
 
     def _value_change(self, names: tuple[str, ...]) -> Prepared:
         if names not in self._value_changes:
@@ -349,29 +365,28 @@ class SqlLedger(PeopleLedger):
         """By the columns that they change."""
         return {}
 
-    def _commit_graves(self, connection: Connection, link_id: int, site_id: int, change: Commit) -> None:
-        for grave in change.buried:
-            self._bury(connection, site_id, grave, link_id)
-        for grave in change.revived:
-            is_same = self._is_grave(site_id, grave.side, [grave.remote_id])
-            for name in ("revision", "sequence", "privacy"):
-                is_same &= tombstone.c[name].is_not_distinct_from(getattr(grave, name))
-            connection.execute(tombstone.delete().where(is_same))
-
     def _commit_story(self, connection: Connection, link_id: int, site_id: int, change: Commit) -> None:
         """The intent's end, the history, and how the deliveries ended."""
         if change.intent_state is not None:
-            self._intent_end.run(connection, {"the_link": link_id, "state": str(change.intent_state)})
+            self._intent_end.ask(connection, {"the_link": link_id, "state": str(change.intent_state)})
         for entry in change.history:
             row = {"site_id": site_id, "link_id": link_id, **from_history(entry)}
-            self._new_history.run(connection, row)
-        by_closing: dict[Closing, list[int]] = {}
-        for inbox_id, closing in change.closings.items():
-            by_closing.setdefault(closing, []).append(inbox_id)
-        for closing, inbox_ids in by_closing.items():
+            self._new_history.ask(connection, row)
+        for closing, inbox_ids in _by_closing(change).items():
             self._close_rows(connection, inbox_ids, closing, states=UNENDED)
-            if closing == ERASED:
-                self._erase_rows(connection, site_id, inbox.c.id.in_(inbox_ids))
+
+    def _commit_graves(self, connection: Connection, lease: Lease, change: Commit) -> None:
+        for grave in change.buried:
+            self._bury(connection, lease.site_id, grave, lease.link_id)
+        for grave in change.revived:
+            is_same = self._is_grave(lease.site_id, grave.side, [grave.remote_id])
+            for name in ("revision", "sequence", "privacy"):
+                is_same &= tombstone.c[name].is_not_distinct_from(getattr(grave, name))
+            connection.execute(tombstone.delete().where(is_same))
+        if erased := _by_closing(change).get(ERASED):
+            self._erase_rows(connection, lease.site_id, inbox.c.id.in_(erased))
+        if change.erases:
+            self._erase_link(connection, lease.site_id, lease.link_id, change)
 
     @cached_property
     def _intent_end(self) -> Prepared:
@@ -388,22 +403,25 @@ class SqlLedger(PeopleLedger):
         ids = {side: sorted(one for of, one in records if of is side) for side in Side}
         if not records:
             return frozenset()
-        self._lock_ids(connection, site_id, ids)
-        graves = self._graves(connection, site_id, ids)
-        return frozenset(grave.remote_id for grave in graves if change.is_dead(grave))
+        with batch(connection):
+            self._lock_ids(connection, site_id, ids)
+            graves = self._ask_graves(connection, site_id, ids)
+        return frozenset(grave.remote_id for grave in graves() if change.is_dead(grave))
 
     def release(self, lease: Lease) -> Sequence[int]:
         with self._transactions.write() as connection:
-            self._release.run(connection, {"the_link": lease.link_id, "the_fence": lease.fence})
-            return self._fresh_of(connection, lease)
+            with batch(connection):
+                self._release.ask(connection, {"the_link": lease.link_id, "the_fence": lease.fence})
+                fresh = self._ask_fresh(connection, lease)
+            return _ids(fresh)
 
     @cached_property
     def _release(self) -> Prepared:
         return self._prepared(update(link).where(_is_ours()).values(lease_until=0.0))
 
-    def _fresh_of(self, connection: Connection, lease: Lease) -> Sequence[int]:
+    def _ask_fresh(self, connection: Connection, lease: Lease) -> Answer:
         """Asked after the lease has ended in this transaction: an older delivery shows, a newer one gets the lease."""
-        return [row.id for row in self._fresh.all(connection, {"the_link": lease.link_id})]
+        return self._fresh.ask(connection, {"the_link": lease.link_id})
 
     @cached_property
     def _fresh(self) -> Prepared:
@@ -438,6 +456,28 @@ class SqlLedger(PeopleLedger):
         live = connection.execute(select(func.count()).select_from(enough)).scalar_one()
         allowed = select(site.c.deletes_allowed).where(site.c.id == site_id, site.c.deletes_allowed_until > self._now)
         return max(BRAKE_LEAST, live * BRAKE_SHARE, connection.execute(allowed).scalar() or 0)
+
+
+def _check(held: Answer) -> None:
+    """Raises LeaseLost, and the transaction with it."""
+    if held.count != 1:
+        raise LeaseLost
+
+
+def _ids(answer: Answer) -> Sequence[int]:
+    return [row.id for row in answer.all()]
+
+
+def _by_closing(change: Commit) -> dict[Closing, list[int]]:
+    by_closing: dict[Closing, list[int]] = {}
+    for inbox_id, closing in change.closings.items():
+        by_closing.setdefault(closing, []).append(inbox_id)
+    return by_closing
+
+
+def _digs(change: Commit) -> bool:
+    """Whether graves are dug or opened, or what is personal is erased."""
+    return bool(change.buried or change.revived or change.erases or ERASED in change.closings.values())
 
 
 def _is_ours() -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Text, bindparam, false, func, or_, select, ty
 from sync_worker.adapters.ledger_inbox import DOORBELL_SECONDS, OPEN, UNENDED
 from sync_worker.adapters.ledger_keys import KeyLedger
 from sync_worker.adapters.ledger_rows import from_delivery
-from sync_worker.adapters.sql_prepared import Prepared
+from sync_worker.adapters.sql_prepared import Prepared, batch
 from sync_worker.adapters.tables import (
     contact_map,
     contact_redirect,
@@ -90,9 +90,15 @@ class ErasureLedger(KeyLedger):
 
     def _is_erased(self, connection: Connection, site_id: int, contact_id: str) -> bool:
         """Asked before anything is made for a contact: who erases it and who asks take turns."""
+        with batch(connection):
+            graves = self._ask_erased(connection, site_id, contact_id)
+        return bool(graves())
+
+    def _ask_erased(self, connection: Connection, site_id: int, contact_id: str) -> Callable[[], list[Buried]]:
+        """The grave of an erased contact, told after the batch it is asked in."""
         grave = {Side.WIX: [contact_grave(contact_id)]}
         self._lock_ids(connection, site_id, grave)
-        return bool(self._graves(connection, site_id, grave))
+        return self._ask_graves(connection, site_id, grave)
 
     def buried_with(self, link_id: int) -> list[tuple[Side, str]]:
         with self._transactions.read() as connection:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -64,15 +64,27 @@ class GraveLedger(InboxLedger):
 
     def _graves(self, connection: Connection, site_id: int, ids: Mapping[Side, Sequence[str]]) -> list[Buried]:
         """What is buried of these ids."""
+        return self._ask_graves(connection, site_id, ids)()
+
+    def _ask_graves(
+        self, connection: Connection, site_id: int, ids: Mapping[Side, Sequence[str]]
+    ) -> Callable[[], list[Buried]]:
+        """As ``_graves``, told after the batch it is asked in."""
         named = {(side, one): one for side, some in ids.items() for one in some}
         named |= {(side, erased_id(site_id, side, one)): one for side, one in named}
         names = sorted({name for _, name in named})
-        rows = self._named.all(connection, {"the_site": site_id, "the_names": names})
-        # A name may be an id of both sides: the other side's grave is nothing to this one.
-        found = ((Side(row.side), row) for row in rows)
-        return [
-            to_buried(side, named[side, row.remote_id], row) for side, row in found if (side, row.remote_id) in named
-        ]
+        answer = self._named.ask(connection, {"the_site": site_id, "the_names": names})
+
+        def told() -> list[Buried]:
+            # A name may be an id of both sides: the other side's grave is nothing to this one.
+            found = ((Side(row.side), row) for row in answer.all())
+            return [
+                to_buried(side, named[side, row.remote_id], row)
+                for side, row in found
+                if (side, row.remote_id) in named
+            ]
+
+        return told
 
     @cached_property
     def _named(self) -> Prepared:
@@ -86,7 +98,7 @@ class GraveLedger(InboxLedger):
         """
         names = [f"{site_id}:{side}:{one}" for side, some in ids.items() for one in some]
         if names and not self._is_sqlite:
-            self._turns.all(connection, {"names": names})
+            self._turns.ask(connection, {"names": names})
 
     @cached_property
     def _turns(self) -> Prepared:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, bindparam, case, func, literal, or_, select, 
 
 from sync_worker.adapters.ledger_base import LedgerBase, fixed
 from sync_worker.adapters.ledger_rows import from_delivery, to_delivery
-from sync_worker.adapters.sql_prepared import Prepared
+from sync_worker.adapters.sql_prepared import Prepared, batch
 from sync_worker.adapters.tables import inbox, link
 from sync_worker.hold_keys import source_hold_key
 from sync_worker.model import Delivery, InboxState, LinkState, NewDelivery, Side, Site
@@ -47,24 +47,25 @@ class InboxLedger(LedgerBase):
 
     def store_all(self, deliveries: Sequence[NewDelivery]) -> list[Stored]:
         """Commit deliveries in one transaction, all or none. Raises Transient."""
-        stored: dict[int, Stored] = {}
+        # In one order everywhere: two transactions that wait for each other's rows would never end. What is about
+        # one record keeps the order in which it came.
+        order = sorted(range(len(deliveries)), key=lambda place: _about(deliveries[place]))
         with self._transactions.write() as connection:
-            # In one order everywhere: two transactions that wait for each other's rows would never end. What is about
-            # one record keeps the order in which it came.
-            for place in sorted(range(len(deliveries)), key=lambda place: _about(deliveries[place])):
-                stored[place] = self._store_one(connection, deliveries[place])
+            with batch(connection):
+                asked = [self._store.ask(connection, from_delivery(deliveries[place])) for place in order]
+            made = dict(zip(order, [answer.first() for answer in asked], strict=True))
+            stored = {place: self._stored(connection, deliveries[place], made[place]) for place in order}
         return [stored[place] for place in range(len(deliveries))]
 
-    def _store_one(self, connection: Connection, delivery: NewDelivery) -> Stored:
-        row = from_delivery(delivery)
-        while True:
-            inbox_id = self._store.scalar(connection, row)
-            if inbox_id is not None:
-                return Stored(inbox_id, is_duplicate=False)
+    def _stored(self, connection: Connection, delivery: NewDelivery, made: Any) -> Stored:
+        """``made``: its row; ``None`` if it has a twin."""
+        while made is None:
             twin = connection.execute(self._twin_of(delivery)).scalar()
             if twin is not None:
                 return Stored(twin, is_duplicate=True)
             # A run took the twin of a thin delivery between our two statements: now it is news.
+            made = self._store.first(connection, from_delivery(delivery))
+        return Stored(made.id, is_duplicate=False)
 
     @cached_property
     def _store(self) -> Prepared:
@@ -120,7 +121,7 @@ class InboxLedger(LedgerBase):
         if states not in self._closing:
             closed = update(inbox).where(self._among(inbox.c.id, "the_ids"), inbox.c.state.in_(fixed(states)))
             self._closing[states] = self._prepared(closed.values(closed_at=self._now))
-        self._closing[states].run(connection, {"the_ids": list(inbox_ids), **ending})
+        self._closing[states].ask(connection, {"the_ids": list(inbox_ids), **ending})
 
     @cached_property
     def _closing(self) -> dict[tuple[str, ...], Prepared]:

@@ -8,7 +8,8 @@ SQLAlchemy's; its rows are named tuples.
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,6 +66,29 @@ class Compiled:
         return [self.to_row(row) for row in rows]
 
 
+class Answer:
+    """What a statement brings. One asked in a batch is read after the batch."""
+
+    __slots__ = ("_compiled", "_cursor", "_dialect")
+
+    def __init__(self, compiled: Compiled, cursor: Any, dialect: Dialect) -> None:
+        self._compiled, self._cursor, self._dialect = compiled, cursor, dialect
+
+    def all(self) -> list[Any]:
+        """The rows; to be called once."""
+        return self._compiled.rows(self._cursor, self._dialect)
+
+    def first(self) -> Any:
+        """The first row, ``None`` if there is none."""
+        rows = self.all()
+        return rows[0] if rows else None
+
+    @property
+    def count(self) -> int:
+        """How many rows it changed."""
+        return int(self._cursor.rowcount)
+
+
 class Prepared:
     """One statement. Values are those of its parameters; an insert or update also sets the columns that they name.
 
@@ -75,15 +99,22 @@ class Prepared:
         self._statement, self._dialect = statement, dialect
         self._compiled: dict[tuple[str, ...], Compiled] = {}
 
-    def all(self, connection: Connection, values: Values) -> list[Any]:
-        """Raises SQLAlchemyError, as all the others."""
+    def ask(self, connection: Connection, values: Values) -> Answer:
+        """Raises SQLAlchemyError, as all the others; in a batch (:func:`batch`) that may come with its end."""
         compiled = self._for(values)
-        return compiled.rows(self._run(connection, compiled, values), self._dialect)
+        driver: Any = connection.connection.driver_connection
+        try:
+            cursor = driver.execute(compiled.sql, compiled.bound(values))
+        except self._dialect.loaded_dbapi.Error as error:
+            raise _as_sqlalchemy(connection, error, compiled.sql) from error
+        return Answer(compiled, cursor, self._dialect)
+
+    def all(self, connection: Connection, values: Values) -> list[Any]:
+        return self.ask(connection, values).all()
 
     def first(self, connection: Connection, values: Values) -> Any:
         """The first row, ``None`` if there is none."""
-        rows = self.all(connection, values)
-        return rows[0] if rows else None
+        return self.ask(connection, values).first()
 
     def scalar(self, connection: Connection, values: Values) -> Any:
         """The first column of the first row, ``None`` if there is none."""
@@ -92,31 +123,49 @@ class Prepared:
 
     def run(self, connection: Connection, values: Values) -> int:
         """How many rows it changed."""
-        return int(self._run(connection, self._for(values), values).rowcount)
-
-    def _run(self, connection: Connection, compiled: Compiled, values: Values) -> Any:
-        driver: Any = connection.connection.driver_connection
-        try:
-            return driver.execute(compiled.sql, compiled.bound(values))
-        except self._dialect.loaded_dbapi.Error as error:
-            is_gone = self._dialect.is_disconnect(error, driver, None)
-            if is_gone:
-                connection.invalidate(error)
-            raise DBAPIError.instance(
-                compiled.sql,
-                None,
-                error,
-                self._dialect.loaded_dbapi.Error,
-                hide_parameters=True,  # they may be personal
-                connection_invalidated=is_gone,
-                dialect=self._dialect,
-            ) from error
+        return self.ask(connection, values).count
 
     def _for(self, values: Values) -> Compiled:
         names = tuple(values)
         if names not in self._compiled:
             self._compiled[names] = _compile(self._statement, self._dialect, names)
         return self._compiled[names]
+
+
+@contextmanager
+def batch(connection: Connection) -> Iterator[None]:
+    """Prepared statements asked for in here go to PostgreSQL in one round trip; their answers are read after it.
+
+    Not for statements that SQLAlchemy runs: it looks at an answer at once. SQLite has no way to go.
+    https://www.psycopg.org/psycopg3/docs/advanced/pipeline.html
+    """
+    if connection.dialect.name == "sqlite":
+        yield
+        return
+    driver: Any = connection.connection.driver_connection
+    try:
+        with driver.pipeline():
+            yield
+    except connection.dialect.loaded_dbapi.Error as error:
+        raise _as_sqlalchemy(connection, error, "a batch") from error
+
+
+def _as_sqlalchemy(connection: Connection, error: Any, sql: str) -> BaseException:
+    """The error that SQLAlchemy would have raised; a connection that is gone is not used again."""
+    dialect, driver = connection.dialect, connection.connection.driver_connection
+    is_gone = dialect.is_disconnect(error, driver, None)
+    if is_gone:
+        connection.invalidate(error)
+    told: BaseException = DBAPIError.instance(
+        sql,
+        None,
+        error,
+        dialect.loaded_dbapi.Error,
+        hide_parameters=True,  # they may be personal
+        connection_invalidated=is_gone,
+        dialect=dialect,
+    )
+    return told
 
 
 def _compile(statement: Any, dialect: Dialect, names: Sequence[str]) -> Compiled:

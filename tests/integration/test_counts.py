@@ -1,10 +1,13 @@
-"""What one event costs: remote calls (asserted as the design states them), SQL statements and Redis commands.
+"""What one event costs: remote calls (asserted as the design states them), SQL statements, round trips to PostgreSQL
+and Redis commands.
 
 ``pytest tests/integration/test_counts.py -s`` prints the table that docs/costs.md keeps.
 """
 
 from __future__ import annotations
 
+import itertools
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +19,7 @@ from typing import Any
 
 import pytest
 from redis import Redis
-from sqlalchemy import event
+from sqlalchemy import Engine, event
 
 from sandbox.door import serve_door
 from sandbox.server import Sandbox, SandboxOptions
@@ -47,10 +50,13 @@ class Rings:
 
 @dataclass
 class Cost:
-    """Of the events in between; ``calls`` without the token, which serves four hours."""
+    """Of the events in between; ``calls`` without the token, which serves four hours.
+
+    ``sql``: statements on SQLite, round trips to PostgreSQL.
+    """
 
     calls: Counter[str] = field(default_factory=Counter)
-    statements: int = 0
+    sql: int = 0
     redis: int = 0
 
 
@@ -65,7 +71,7 @@ class Bench:
     redis: Redis
     site: Site
     ada: str
-    statements: int = 0
+    sql: Callable[[], int]
 
     def drain(self) -> list[str]:
         """Deliver and process everything that is on its way; the outcomes."""
@@ -79,10 +85,10 @@ class Bench:
     @contextmanager
     def counted(self) -> Iterator[Cost]:
         cost = Cost()
-        calls, statements, commands = self._calls(), self.statements, self._commands()
+        calls, sql, commands = self._calls(), self.sql(), self._commands()
         yield cost
         cost.calls = self._calls() - calls
-        cost.statements = self.statements - statements
+        cost.sql = self.sql() - sql
         cost.redis = self._commands() - commands
 
     def _calls(self) -> Counter[str]:
@@ -109,19 +115,29 @@ class Bench:
 
 @pytest.fixture
 def bench(tmp_path: Path, redis: Redis, redis_server: EmbeddedRedis) -> Iterator[Bench]:
-    with Sandbox(SandboxOptions(rate_per_minute=None)) as box:
+    with opened(tmp_path, redis, redis_server) as made:
+        yield made
+
+
+@contextmanager
+def opened(folder: Path, redis: Redis, redis_server: EmbeddedRedis, **more: str) -> Iterator[Bench]:
+    """With a ledger in SQLite, unless ``more`` names another."""
+    # One webhook at a time: what comes together is stored together.
+    with Sandbox(SandboxOptions(rate_per_minute=None, sender_threads=1)) as box:
         settings = box.settings() | {
-            "RATINGS_SYNC_HOME": str(tmp_path),
+            "RATINGS_SYNC_HOME": str(folder),
             "REDIS_URL": redis_server.url,
             "WIX_BUDGET_PER_MINUTE": "60000",
+            **more,
         }
         wiring, bell = Wiring(load_settings(settings), settings), Rings()
+        engine = wiring.ledger.engine
+        count = _statements(engine) if engine.dialect.name == "sqlite" else _round_trips(engine, folder)
         site, contact = _set_up(wiring.admin, wiring, box)
         gateway = serve_door(wiring, bell, box)
         box.send_webhooks_to(gateway.url)
-        made = Bench(box, wiring, wiring.intake(bell), bell, redis, site, contact)
+        made = Bench(box, wiring, wiring.intake(bell), bell, redis, site, contact, count)
         wiring.ledger.site_cache_seconds = 3600.0  # sites are read again each second: not for each event
-        _count_statements(made)
         time.sleep(0.2)  # the budget starts empty
         made.wiring.wix_api(site.instance_id)
         _warm_up(made)
@@ -139,17 +155,41 @@ def _set_up(admin: LedgerAdmin, wiring: Wiring, box: Sandbox) -> tuple[Site, str
     return site, contact_id
 
 
-def _count_statements(bench: Bench) -> None:
+def _statements(engine: Engine) -> Callable[[], int]:
     """Every statement of the worker and the gateway that SQLite gets, but for those that only frame others."""
+    told: list[str] = []
 
-    def count(statement: str) -> None:
+    def note(statement: str) -> None:
         if not statement.startswith(("BEGIN", "COMMIT", "ROLLBACK", "PRAGMA")):
-            bench.statements += 1
+            told.append(statement)
 
+    @event.listens_for(engine, "checkout")
     def listen(driver: Any, *rest: Any) -> None:
-        driver.set_trace_callback(count)
+        driver.set_trace_callback(note)
 
-    event.listen(bench.wiring.ledger.engine, "checkout", listen)
+    return lambda: len(told)
+
+
+def _round_trips(engine: Engine, folder: Path) -> Callable[[], int]:
+    """How often PostgreSQL was waited for: it answers at a Sync, or to a Query of the simple protocol.
+
+    Without the pings of connections that have rested, and without what prepares a statement, once for each connection.
+    """
+    traces: list[Path] = []
+
+    @event.listens_for(engine, "connect")
+    def listen(driver: Any, record: Any) -> None:
+        traces.append(folder / f"wire-{len(traces)}")
+        driver.pgconn.trace(os.open(traces[-1], os.O_CREAT | os.O_WRONLY))
+
+    return lambda: sum(_syncs(trace) for trace in traces)
+
+
+def _syncs(trace: Path) -> int:
+    """Lines of libpq's trace: time, F or B, length, message and what it holds."""
+    fields = (line.split("\t") for line in trace.read_text().splitlines())
+    sent = [one[3].strip() for one in fields if one[1:2] == ["F"]]
+    return sent.count("Query") + sum(pair == ("Execute", "Sync") for pair in itertools.pairwise(sent))
 
 
 def _warm_up(bench: Bench) -> None:
@@ -179,16 +219,37 @@ def _in_step(bench: Bench) -> tuple[str, str]:
     return wix, str(bench.box.reviews.find("SKU-1", "ada@example.com")[0]["id"])
 
 
-def test_costs_of_one_event(bench: Bench) -> None:
+def test_costs_of_one_event(tmp_path: Path, redis: Redis, redis_server: EmbeddedRedis, postgres_url: str) -> None:
     """Everything known: people, entities, the token. Each line is one genuine change with its echo."""
-    box, lines = bench.box, []
+    with opened(tmp_path, redis, redis_server) as bench:
+        on_sqlite = _costs(bench)
+    redis.flushdb()
+    with opened(tmp_path, redis, redis_server, DATABASE_URL=postgres_url) as bench:
+        on_postgresql = _costs(bench)
+    lines = [
+        "",
+        "| event, with its echo | remote calls | SQL statements | round trips to PostgreSQL | Redis commands |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for what, cost in on_sqlite.items():
+        counts = (cost.calls.total(), cost.sql, on_postgresql[what].sql, cost.redis)
+        assert on_postgresql[what].redis == cost.redis
+        lines.append(f"| {what} | {' | '.join(map(str, counts))} |")
+    print("\n".join(lines))  # noqa: T201 - the table for docs/costs.md
+    kept = (Path(__file__).parents[2] / "docs" / "costs.md").read_text()
+    assert [line for line in lines if line not in kept] == [], "docs/costs.md keeps other numbers: update it"
+
+
+def _costs(bench: Bench) -> dict[str, Cost]:
+    """By event; each one's remote calls are asserted."""
+    box = bench.box
+    costs: dict[str, Cost] = {}
 
     def expect(what: str, act: Callable[[], object], *calls: str) -> None:
-        with bench.counted() as cost:
+        with bench.counted() as costs[what]:
             act()
             bench.drain()
-        assert cost.calls == Counter(calls), what
-        lines.append(f"| {what} | {len(calls)} | {cost.statements} | {cost.redis} |")
+        assert costs[what].calls == Counter(calls), what
 
     expect("created on Wix", lambda: bench.rate_on_wix(80), EXT_POST)
     wix = next(iter(box.wix.ratings))
@@ -196,7 +257,8 @@ def test_costs_of_one_event(bench: Bench) -> None:
     expect("changed on Wix", lambda: box.wix.update_rating(wix, 20, VISITOR), EXT_PUT)
     expect("changed outside", lambda: box.reviews.change(outside, {"score": 5}, by="visitor"), WIX_PATCH)
     expect("changed inside its class on Wix", lambda: box.wix.update_rating(wix, 99, VISITOR))
-    expect("late duplicates of all of it", lambda: (box.wix.webhooks.again(wix), box.reviews.webhooks.again(outside)))
+    again, again_outside = box.wix.webhooks.again, box.reviews.webhooks.again
+    expect("late duplicates of all of it", lambda: (again(wix), box.flush(), again_outside(outside)))
     expect("deleted on Wix", lambda: box.wix.delete_rating(wix, VISITOR), EXT_GET, EXT_DELETE)
     expect("created outside", lambda: bench.rate_outside(4), WIX_POST)
     outside = str(box.reviews.find("SKU-1", "ada@example.com")[0]["id"])
@@ -205,14 +267,7 @@ def test_costs_of_one_event(bench: Bench) -> None:
     box.wix.add_contact("ben@example.com", "Ben")
     bench.drain()
     expect("created outside by somebody new", lambda: bench.rate_outside(4, "ben@example.com"), FIND_PERSON, WIX_POST)
-    head = [
-        "",
-        "| event, with its echo | remote calls | SQL statements | Redis commands |",
-        "| --- | --- | --- | --- |",
-    ]
-    print("\n".join([*head, *lines]))  # noqa: T201 - the table for docs/costs.md
-    kept = (Path(__file__).parents[2] / "docs" / "costs.md").read_text()
-    assert [line for line in lines if line not in kept] == [], "docs/costs.md keeps other numbers: update it"
+    return costs
 
 
 def test_duplicate_echo_and_stale_event_cost_no_remote_call(bench: Bench) -> None:

@@ -477,6 +477,26 @@ def test_link_takes_no_record_that_another_link_has_on_file(ground: Ground) -> N
         ground.ledger.commit(other.lease, Commit(records={Slot(Side.EXTERNAL): Known("r1")}))
 
 
+@pytest.mark.parametrize("slot", [Slot(Side.EXTERNAL), Slot(Side.WIX, "overall")], ids=str)
+def test_whoever_has_lost_the_lease_is_told_so_whatever_else_is_wrong_with_the_commit(
+    ground: Ground, slot: Slot
+) -> None:
+    run = ground.leased()
+    ground.ledger.commit(run.lease, Commit(records={slot: Known("r1")}))
+    entity = ground.ledger.add_entity(ground.site_id, EntityRef("product-2", "stores", "reviews"), EntityRef("sku-2"))
+    late = ground.ledger.attach(ground.stored(2), replace(ground.key, entity_id=entity.id)).run
+    ground.ledger.release(late.lease)
+    held = ground.ledger.lease(late.lease.link_id)
+    lost = Commit(records={slot: Known("r1")}, history=[HistoryEntry("create", slot.side, "overall")])
+    with pytest.raises(LeaseLost):
+        ground.ledger.commit(late.lease, lost)
+    with pytest.raises(LeaseLost):
+        ground.ledger.commit(late.lease, replace(lost, records={slot: Known("r2")}))
+    assert not ground.ledger.locate(ground.site_id, slot.side, "r2").is_on_file
+    ground.ledger.commit(held.lease, Commit(records={slot: Known("r2")}))
+    assert ground.ledger.locate(ground.site_id, slot.side, "r2").is_on_file
+
+
 def test_record_that_a_link_has_on_file_is_buried_by_its_run_alone(ground: Ground) -> None:
     run = ground.leased()
     slots = {Side.EXTERNAL: Slot(Side.EXTERNAL), Side.WIX: Slot(Side.WIX, "overall")}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from sqlalchemy import (
     Boolean,
     Column,
+    Connection,
     Engine,
     Float,
     Integer,
@@ -26,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 
 from sync_worker.adapters.sql_engine import Transactions, open_engine
-from sync_worker.adapters.sql_prepared import Prepared
+from sync_worker.adapters.sql_prepared import Prepared, batch
 from sync_worker.adapters.sql_types import ExactJSON
 from sync_worker.errors import Transient
 
@@ -120,6 +122,40 @@ def test_errors_are_those_of_sqlalchemy_and_show_no_values(engine: Engine) -> No
     assert isinstance(missing.value, ProgrammingError) == (engine.dialect.name == "postgresql")
 
 
+def test_answers_of_a_batch_are_read_after_it_in_any_order(engine: Engine) -> None:
+    new = prepared(engine, insert(thing).returning(*thing.c))
+    change = prepared(engine, update(thing).where(thing.c.name == bindparam("the_name")))
+    count = prepared(engine, text("SELECT count(*) AS many FROM thing").columns(many=Integer))
+    with engine.begin() as connection:
+        with batch(connection):
+            asked = [new.ask(connection, {"name": name, "told": [name]}) for name in ("a", "b")]
+            changed = [change.ask(connection, {"the_name": name, "state": "seen"}) for name in ("a", "c")]
+            many = count.ask(connection, {})
+        assert many.first().many == 2
+        assert [answer.first().told for answer in reversed(asked)] == [["b"], ["a"]]
+        assert [answer.count for answer in changed] == [1, 0]
+    with engine.connect() as connection:
+        names = prepared(engine, select(thing.c.name, thing.c.state).order_by(thing.c.name))
+        assert [tuple(row) for row in names.all(connection, {})] == [("a", "seen"), ("b", "new")]
+
+
+def test_a_batch_that_fails_tells_why_and_leaves_nothing(engine: Engine) -> None:
+    new = prepared(engine, insert(thing))
+
+    def work() -> None:
+        with engine.begin() as connection, batch(connection):
+            for name in ("before", "ada@example.com", "ada@example.com", "after"):
+                new.ask(connection, {"name": name})
+
+    with pytest.raises(IntegrityError) as twice:
+        work()
+    assert twice.value.params is None
+    with engine.begin() as connection:
+        with batch(connection):
+            new.ask(connection, {"name": "ada@example.com"})
+        assert [one.name for one in connection.execute(select(thing.c.name))] == ["ada@example.com"]
+
+
 def test_connection_that_the_server_has_closed_is_replaced(postgres_url: str) -> None:
     engine = open_engine(postgres_url, pool_size=1)
     transactions = Transactions(engine)
@@ -127,16 +163,18 @@ def test_connection_that_the_server_has_closed_is_replaced(postgres_url: str) ->
     other = open_engine(postgres_url)
     pids = []
 
-    def work() -> None:
+    def work(many: Callable[[Connection], AbstractContextManager[None]]) -> None:
         with transactions.write() as connection:
             pids.append(own.scalar(connection, {}))
             with other.begin() as killer:
                 killer.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pids[-1]})
-            own.scalar(connection, {})
+            with many(connection):
+                own.ask(connection, {})
 
     try:
-        with pytest.raises(Transient, match="did not answer"):
-            work()
+        for many in (batch, lambda connection: nullcontext()):
+            with pytest.raises(Transient, match="did not answer"):
+                work(many)
         with transactions.read() as connection:
             assert own.scalar(connection, {}) not in (None, *pids)
     finally:
