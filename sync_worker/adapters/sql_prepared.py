@@ -69,14 +69,18 @@ class Compiled:
 class Answer:
     """What a statement brings. One asked in a batch is read after the batch."""
 
-    __slots__ = ("_compiled", "_cursor", "_dialect")
+    __slots__ = ("_cursor", "_rows")
 
     def __init__(self, compiled: Compiled, cursor: Any, dialect: Dialect) -> None:
-        self._compiled, self._cursor, self._dialect = compiled, cursor, dialect
+        self._cursor = cursor
+        self._rows: Callable[[], list[Any]] = lambda: compiled.rows(cursor, dialect)
+        if dialect.name == "sqlite":  # no transaction ends there while a statement has more to say
+            rows = self._rows() if cursor.description is not None else []
+            self._rows = lambda: rows
 
     def all(self) -> list[Any]:
         """The rows; to be called once."""
-        return self._compiled.rows(self._cursor, self._dialect)
+        return self._rows()
 
     def first(self) -> Any:
         """The first row, ``None`` if there is none."""

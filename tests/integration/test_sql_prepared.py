@@ -139,6 +139,17 @@ def test_answers_of_a_batch_are_read_after_it_in_any_order(engine: Engine) -> No
         assert [tuple(row) for row in names.all(connection, {})] == [("a", "seen"), ("b", "new")]
 
 
+def test_answers_that_nobody_reads_do_not_keep_a_transaction_open(engine: Engine) -> None:
+    new = prepared(engine, insert(thing).returning(*thing.c))
+    many = prepared(engine, select(thing.c.name))
+    unread = []
+    for name in ("a", "b", "c"):
+        with engine.begin() as connection, batch(connection):
+            unread += [new.ask(connection, {"name": name}), many.ask(connection, {})]
+    with engine.connect() as connection:
+        assert len(many.all(connection, {})) == 3
+
+
 def test_a_batch_that_fails_tells_why_and_leaves_nothing(engine: Engine) -> None:
     new = prepared(engine, insert(thing))
 
