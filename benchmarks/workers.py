@@ -6,9 +6,13 @@ tasks of nothing, then ratings at each latency of the remotes, then tasks of not
 
 from __future__ import annotations
 
+import statistics
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import requests
 
 from benchmarks.ground import Ground, ground, raised_budgets
 from benchmarks.machine import memory_of
@@ -17,6 +21,7 @@ from sandbox.server import Sandbox, SandboxOptions
 from sync_worker.processes import QUIET, Processes
 
 SECONDS_MOST = 15.0  # of a round whose rate a latency bounds
+CALLS = 15  # of a bare client, to see what the stand-in itself takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,8 @@ class Rate:
     """Ratings a second at one latency of the remotes. ``bound``: slots ÷ latency; ``None`` without a latency.
 
     ``cpu_ms``: processor time of the workers for each rating. Python runs one thread at a time, so no more than
-    1,000 ÷ ``cpu_ms`` can cross a process in a second, whatever its slots.
+    1,000 ÷ ``cpu_ms`` can cross a process in a second, whatever its slots. ``call_ms``: median of what a call over HTTP
+    takes a bare client while nothing else is at work.
     """
 
     latency_ms: int
@@ -51,6 +57,7 @@ class Rate:
     each_second: float
     bound: float | None
     cpu_ms: float
+    call_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +120,9 @@ def _over_http(at: Ground, database: str, slots: int, processes: int, size: Size
             for latency, count in zip(size.http_latencies_ms, counts, strict=True):
                 box.reviews.faults.latency_ms = latency
                 some, ids = ids[:count], ids[count:]
-                bound = _bound(slots, latency)
-                rates.append(_rate(queue, "sync_worker.tasks.sync_delivery", some, latency, bound))
+                call_ms, bound = _call_ms(box), _bound(slots, latency)
+                rate = _rate(queue, "sync_worker.tasks.sync_delivery", some, latency, bound)
+                rates.append(replace(rate, call_ms=call_ms))
             if len(box.reviews.ratings) != sum(counts):
                 raise RuntimeError(f"{len(box.reviews.ratings)} of {sum(counts)} ratings crossed")
             memory = memory_of(queue.workers[0].process.pid, "worker").resident
@@ -125,6 +133,19 @@ def _rate(queue: Queue, task: str, ids: Sequence[int], latency: int, bound: floa
     drained = queue.drain(task, ids)
     check_that_all_crossed(queue.at, ids)
     return Rate(latency, len(ids), drained.each_second, bound, drained.cpu_ms)
+
+
+def _call_ms(box: Sandbox) -> float:
+    headers = {"Authorization": f"Bearer {box.reviews.token}"}
+    took = []
+    with requests.Session() as client:
+        for _ in range(CALLS):
+            started = time.perf_counter()
+            client.get(
+                f"{box.reviews_url}/v1/ratings?limit=1", headers=headers, timeout=SECONDS_MOST
+            ).raise_for_status()
+            took.append((time.perf_counter() - started) * 1000)
+    return statistics.median(took)
 
 
 def _bound(slots: int, latency_ms: int) -> float | None:

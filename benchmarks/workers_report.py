@@ -11,8 +11,11 @@ from benchmarks.report import Bound, Section, Table, at_least, at_most
 from benchmarks.workers import Rate, Round, Size, measure
 
 RATIOS = ("÷ tasks of nothing", "÷ (slots ÷ latency)")
-HEAD = ("remotes", "slots", "processes", "latency", *RATIOS, "ratings a second", "processor", "memory")
-NOTE = "Processor: the workers' own time for a rating. Memory: what one of them holds after its rounds."
+HEAD = ("remotes", "slots", "processes", "latency", "a call", *RATIOS, "ratings a second", "processor", "memory")
+NOTE = (
+    "A call: what a bare client waits for one, alone. Processor: the workers' own time for a rating. "
+    "Memory: what one of them holds after its rounds."
+)
 
 
 def run(size: Size) -> Section:
@@ -60,6 +63,7 @@ def _row(one: Round, rate: Rate) -> Sequence[str]:
         str(one.slots),
         str(one.processes),
         f"{rate.latency_ms} ms",
+        "–" if rate.call_ms is None else f"{rate.call_ms:.1f} ms",
         "–" if nothing is None else f"{rate.each_second / nothing:.2f} of {nothing:,.0f}",
         "–" if rate.bound is None else f"{rate.each_second / rate.bound:.2f} of {rate.bound:,.0f}",
         f"{rate.each_second:,.0f}",

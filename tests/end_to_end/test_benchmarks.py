@@ -73,6 +73,8 @@ def test_benchmark_replay_is_equal_on_both_sides_after_a_kill_and_a_flush(runs: 
 def test_benchmarks_of_workers_ledger_latency_and_memory_have_a_figure_for_each_case(runs: dict[str, Any]) -> None:
     rates = [(one["remotes"], [rate["latency_ms"] for rate in one["rates"]]) for one in runs["workers"]["figures"]]
     assert rates == [("memory", [0, 20]), ("HTTP", [20])]
+    ((over_http,),) = (one["rates"] for one in runs["workers"]["figures"] if one["remotes"] == "HTTP")
+    assert over_http["call_ms"] >= over_http["latency_ms"]
     ledgers = [(one["database"], one["links"]) for one in runs["links"]["figures"]]
     assert ledgers == [("postgresql", 100), ("postgresql", 300), ("sqlite", 100), ("sqlite", 300)]
     assert [len(one["milliseconds"]) for one in runs["latency"]["figures"]] == [3, 3]
