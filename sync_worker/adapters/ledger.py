@@ -247,7 +247,7 @@ class SqlLedger(PeopleLedger):
         return update(inbox).where(or_(inbox.c.state.in_(fixed(OPEN)), is_rechecked)).values(**taken).returning(inbox)
 
     def renew(self, lease: Lease) -> None:
-        with self._transactions.write() as connection:
+        with self._transactions.single() as connection:
             self._renew(connection, lease)
 
     def _renew(self, connection: Connection, lease: Lease) -> None:
@@ -409,7 +409,7 @@ class SqlLedger(PeopleLedger):
         return frozenset(grave.remote_id for grave in graves() if change.is_dead(grave))
 
     def release(self, lease: Lease) -> Sequence[int]:
-        with self._transactions.write() as connection:
+        with self._transactions.single() as connection:
             with batch(connection):
                 self._release.ask(connection, {"the_link": lease.link_id, "the_fence": lease.fence})
                 fresh = self._ask_fresh(connection, lease)

@@ -50,7 +50,7 @@ class InboxLedger(LedgerBase):
         # In one order everywhere: two transactions that wait for each other's rows would never end. What is about
         # one record keeps the order in which it came.
         order = sorted(range(len(deliveries)), key=lambda place: _about(deliveries[place]))
-        with self._transactions.write() as connection:
+        with self._transactions.single() as connection:
             with batch(connection):
                 asked = [self._store.ask(connection, from_delivery(deliveries[place])) for place in order]
             made = dict(zip(order, [answer.first() for answer in asked], strict=True))

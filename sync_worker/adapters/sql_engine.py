@@ -213,7 +213,7 @@ class Transactions:
 
     @contextmanager
     def single(self) -> Iterator[Connection]:
-        """For one statement that writes: PostgreSQL needs no transaction around it. As ``write``."""
+        """For one statement that writes, or one batch: PostgreSQL needs no transaction around it. As ``write``."""
         if self._is_sqlite:
             with self.write() as connection:
                 yield connection

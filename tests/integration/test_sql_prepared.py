@@ -139,6 +139,22 @@ def test_answers_of_a_batch_are_read_after_it_in_any_order(engine: Engine) -> No
         assert [tuple(row) for row in names.all(connection, {})] == [("a", "seen"), ("b", "new")]
 
 
+def test_a_batch_outside_of_a_transaction_is_one_of_its_own(engine: Engine) -> None:
+    transactions = Transactions(engine)
+    new = prepared(engine, insert(thing))
+
+    def work(*names: str) -> None:
+        with transactions.single() as connection, batch(connection):
+            for name in names:
+                new.ask(connection, {"name": name})
+
+    work("a", "b")
+    with pytest.raises(IntegrityError):
+        work("c", "a", "d")
+    with transactions.read() as connection:
+        assert sorted(one.name for one in connection.execute(select(thing.c.name))) == ["a", "b"]
+
+
 def test_answers_that_nobody_reads_do_not_keep_a_transaction_open(engine: Engine) -> None:
     new = prepared(engine, insert(thing).returning(*thing.c))
     many = prepared(engine, select(thing.c.name))
