@@ -140,8 +140,8 @@ class Prepared:
 def batch(connection: Connection) -> Iterator[None]:
     """Prepared statements asked for in here go to PostgreSQL in one round trip; their answers are read after it.
 
-    Outside of a transaction they are one of their own: all or none. Not for statements that SQLAlchemy runs, which looks
-    at an answer at once. SQLite has no way to go.
+    Outside of a transaction they are one of their own: all or none. Not for statements that SQLAlchemy runs, which
+    looks at an answer at once. SQLite has no way to go.
     https://www.psycopg.org/psycopg3/docs/advanced/pipeline.html
     """
     if connection.dialect.name == "sqlite":
