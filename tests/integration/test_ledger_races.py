@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy import Connection, Engine, text
 
 from sync_worker.adapters.sql_engine import open_engine
+from sync_worker.adapters.sql_prepared import batch
 from sync_worker.migrations.upgrade import upgrade
 from sync_worker.model import Contact, EntityRef, Lease, NewDelivery, RatingKey, Side
 from sync_worker.ports import Attached, Commit
@@ -26,7 +28,9 @@ ENDS: dict[str, End] = {
 
 
 @pytest.mark.parametrize("end", ENDS.values(), ids=ENDS.keys())
-def test_delivery_that_comes_as_a_run_ends_is_told_to_the_run_or_gets_the_lease(postgres_url: str, end: End) -> None:
+def test_delivery_that_comes_as_a_run_ends_is_told_to_the_run_or_gets_the_lease(
+    postgres_url: str, end: End, monkeypatch: pytest.MonkeyPatch
+) -> None:
     engine, other = open_engine(postgres_url), open_engine(postgres_url)
     upgrade(engine)
     holder, newcomer = (ObservedLedger(one, makes_tables=False) for one in (engine, other))
@@ -40,11 +44,16 @@ def test_delivery_that_comes_as_a_run_ends_is_told_to_the_run_or_gets_the_lease(
 
     has_looked, may_commit = threading.Event(), threading.Event()
 
-    @event.listens_for(engine, "commit")
-    def wait(connection: Connection) -> None:
-        has_looked.set()  # for new deliveries: the last statement of either end
-        may_commit.wait(10)
+    @contextmanager
+    def slow_batch(connection: Connection) -> Iterator[None]:
+        with batch(connection):
+            yield
+            if connection.engine.pool is engine.pool:
+                wait_until_locked(run.lease.link_id, other)
+                has_looked.set()  # for new deliveries: the last statement of either end
+                may_commit.wait(10)
 
+    monkeypatch.setattr("sync_worker.adapters.ledger.batch", slow_batch)
     with ThreadPoolExecutor(2) as pool:
         ended = pool.submit(end, holder, run.lease)
         assert has_looked.wait(10)
@@ -59,6 +68,15 @@ def test_delivery_that_comes_as_a_run_ends_is_told_to_the_run_or_gets_the_lease(
 def stored(ledger: Any, number: int) -> int:
     delivery = NewDelivery(Side.WIX, "instance-1", f"event-{number}", "upsert", "rating-1", {}, number)
     return int(ledger.store(delivery).inbox_id)
+
+
+def wait_until_locked(link_id: int, engine: Engine) -> None:
+    is_free = text("SELECT id FROM link WHERE id = :id FOR UPDATE SKIP LOCKED")
+    until = time.monotonic() + 10
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        while connection.execute(is_free, {"id": link_id}).first() is not None:
+            assert time.monotonic() < until
+            time.sleep(0.01)
 
 
 def wait_until_done_or_waiting(future: Future[Attached], engine: Engine) -> None:
