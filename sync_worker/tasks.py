@@ -240,13 +240,13 @@ def _start_sweeping(**_: Any) -> None:
 @worker_ready.connect
 def _start_metrics(**_: Any) -> None:
     settings = wiring().settings
-    if not settings.metrics_bind:
+    token = settings.metrics_token
+    if not settings.metrics_bind or token is None:  # the settings refuse an address without a token
         return
-    assert settings.metrics_token is not None  # noqa: S101 - the settings refuse one without the other
     metrics.slots.set(settings.slots)
     REGISTRY.register(FiguresCollector(wiring().ledger_figures, wiring().broker_figures))
     try:
-        stop = metrics.serve_metrics(settings.metrics_bind, settings.metrics_token.get_secret_value())
+        stop = metrics.serve_metrics(settings.metrics_bind, token.get_secret_value())
     except OSError as error:
         log.error("metrics_not_served", bind=settings.metrics_bind, error=error.strerror)  # the work goes on
     else:

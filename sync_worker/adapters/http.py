@@ -397,7 +397,7 @@ def _wait_seconds(state: RetryCallState, flight: Flight) -> float:
     """The remote's wish, else a jittered pause; never beyond the deadline of the call."""
     error = state.outcome.exception() if state.outcome else None
     wished = error.wait_seconds if isinstance(error, _TryAgain) else None
-    pause = wished if wished is not None else random.uniform(0.05, 0.2) * 2**state.attempt_number  # noqa: S311 - jitter
+    pause = wished if wished is not None else random.uniform(0.05, 0.2) * 2**state.attempt_number  # noqa: S311 - jitter spreads load; nothing to guess
     with suppress(TimeoutError):
         return min(pause, flight.remaining())
     return 0.0

@@ -78,4 +78,4 @@ class Outage:
 
 def _away(seconds: float) -> Away:
     """Spread, so that what has waited does not come back all at once."""
-    return Away(retry_after=seconds + random.uniform(0.0, OPEN_SECONDS))  # noqa: S311 - jitter
+    return Away(retry_after=seconds + random.uniform(0.0, OPEN_SECONDS))  # noqa: S311 - jitter spreads load; nothing to guess

@@ -163,7 +163,7 @@ class InboxLedger(LedgerBase):
             values |= {"state": str(WORKER_DIED.state), "reason": WORKER_DIED.reason, "closed_at": self._now}
         else:
             # Spread: what only lay in the same worker's hands must not meet the one that kills again and again.
-            pause = max(TAKEN_SECONDS * random.uniform(0.8, 1.2), backoff_seconds(deaths + 1))  # noqa: S311 - jitter
+            pause = max(TAKEN_SECONDS * random.uniform(0.8, 1.2), backoff_seconds(deaths + 1))  # noqa: S311 - jitter spreads load; nothing to guess
             values |= {"unended": inbox.c.unended + 1, "next_attempt_at": self._in(pause)}
         # Who comes early has an old message, or another worker is at it: the sweeper rings up to that long ahead.
         is_due = inbox.c.state.in_(OPEN) & (inbox.c.next_attempt_at <= self._in(SWEPT_SECONDS))
