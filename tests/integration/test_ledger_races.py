@@ -53,7 +53,7 @@ def test_delivery_that_comes_as_a_run_ends_is_told_to_the_run_or_gets_the_lease(
                 has_looked.set()  # for new deliveries: the last statement of either end
                 may_commit.wait(10)
 
-    monkeypatch.setattr("sync_worker.adapters.ledger.batch", slow_batch)
+    monkeypatch.setattr("sync_worker.adapters.ledger_fenced.batch", slow_batch)
     with ThreadPoolExecutor(2) as pool:
         ended = pool.submit(end, holder, run.lease)
         assert has_looked.wait(10)
