@@ -4,7 +4,7 @@ ARG PYTHON=3.12
 
 FROM python:${PYTHON}-slim AS build
 WORKDIR /src
-COPY pyproject.toml README.md LICENSE celeryconfig.py ./
+COPY pyproject.toml README.md LICENSE ./
 COPY sync_worker sync_worker
 COPY webhook_gateway webhook_gateway
 COPY sandbox sandbox

@@ -18,7 +18,7 @@ from sync_worker.tasks import WorkerBell
 from sync_worker.wiring import Monotonic, wiring
 
 app = Celery("benchmarks")
-app.config_from_object("celeryconfig")
+app.config_from_object("sync_worker.runtime.celery.settings")
 
 
 @lru_cache(maxsize=1)

@@ -48,7 +48,7 @@ PRUNE_SECONDS = 45.0  # of each hour; well below the broker's visibility time-ou
 log = structlog.get_logger(__name__)
 be_careful()
 app = Celery("sync_worker")
-app.config_from_object("celeryconfig")
+app.config_from_object("sync_worker.runtime.celery.settings")
 app.steps["consumer"].add(GatheredEvents)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -121,8 +123,6 @@ def test_redis_wiped_in_between_costs_nothing(make_stage: StageMaker) -> None:
 
 @pytest.mark.parametrize("missing", ["REDIS_URL", "WIX_PUBLIC_KEY"])
 def test_process_without_a_needed_setting_says_which(tmp_path: Path, environ: dict[str, str], missing: str) -> None:
-    import sys
-
     settings = {
         **environ,
         **OWN_SERVICE,
@@ -137,3 +137,39 @@ def test_process_without_a_needed_setting_says_which(tmp_path: Path, environ: di
     )
     assert done.returncode != 0
     assert missing in done.stderr.splitlines()[-1]
+
+
+def test_celeryconfig_in_the_working_folder_replaces_no_setting(
+    tmp_path: Path, environ: dict[str, str], redis_server: EmbeddedRedis
+) -> None:
+    """Celery would load any module of that general name: a folder could turn pickle on and late acks off."""
+    was_run = tmp_path / "was-run"
+    (tmp_path / "celeryconfig.py").write_text(
+        f"open({str(was_run)!r}, 'w').close()\naccept_content = ['pickle', 'json']\ntask_acks_late = False\n"
+    )
+    settings = {
+        **environ,
+        **OWN_SERVICE,
+        "RATINGS_SYNC_HOME": str(tmp_path / "home"),
+        "REDIS_URL": redis_server.url,
+        "REDIS_KEY_PREFIX": "hostile-folder:",
+    }
+    celery = ["-m", "celery", "-A", "sync_worker.tasks"]
+
+    def configuration() -> dict[str, Any] | None:
+        asked = subprocess.run(
+            [sys.executable, *celery, "inspect", "conf", "--json", "--timeout", "2"],
+            env=settings,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        answers = json.loads(asked.stdout) if asked.returncode == 0 else {}
+        return next(iter(answers.values()), None)
+
+    with Processes(lambda name, line: None, tmp_path) as processes:
+        processes.start("worker", [*celery, "worker"], settings)
+        found = wait_for(configuration, 40)
+    assert (found["accept_content"], found["task_acks_late"]) == (["json"], True)
+    assert not was_run.exists()

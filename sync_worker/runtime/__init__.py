@@ -1,0 +1,1 @@
+"""How the processes run: Celery's settings and hooks, the single machine, waiting."""

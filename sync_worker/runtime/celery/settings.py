@@ -1,0 +1,83 @@
+"""Celery settings, each with its reason. Redis is a doorbell here: a message carries an inbox id and nothing else.
+
+Measured facts behind most lines: Celery on Redis loses messages when a worker is killed, and all of them when Redis is
+wiped. The inbox in SQL is the queue; the sweeper rings again for what was lost.
+"""
+
+from sync_worker.config import load_settings
+
+_settings = load_settings()
+
+broker_url = _settings.broker
+broker_transport_options = {
+    "global_keyprefix": _settings.redis_key_prefix,  # several installations may share a server
+    "visibility_timeout": 120,  # above the longest run (60 s), or a run would be started twice
+    "unacked_restore_interval": 5,  # with the throttle: a killed worker's messages return after seconds, not 100 s
+    "unacked_restore_throttle": 1,
+    "unacked_restore_limit": 500,
+    "socket_timeout": 5,  # a frozen Redis must not hang a worker for ever
+    "socket_connect_timeout": 2,
+    "socket_keepalive": True,
+    "health_check_interval": 15,
+}
+visibility_timeout = 120  # the shortest of all places wins, so it stands in all of them
+broker_connection_retry_on_startup = True  # Redis may start after us
+broker_connection_max_retries = None  # the default gives up after 100 tries and the worker exits
+broker_pool_limit = 16
+broker_pool_acquire_timeout = 1.0  # by default a caller waits for ever
+
+task_serializer = "json"
+accept_content = ["json"]  # no pickle: a message must never run code
+result_backend = None  # the outcome lives in SQL
+task_ignore_result = True
+task_default_queue = "sync"
+task_default_exchange_type = "direct"  # topic exchanges publish to nobody after Redis was wiped
+task_queues = {
+    "sync": {"exchange": "sync", "exchange_type": "direct", "routing_key": "sync"},
+    "maint": {"exchange": "maint", "exchange_type": "direct", "routing_key": "maint"},
+}
+task_create_missing_queues = False  # a typo would make a queue that nobody reads
+task_routes = {
+    f"sync_worker.tasks.{name}": {"queue": "maint", "routing_key": "maint"}
+    for name in ("sweep", "prune", "check_hooks", "reconcile_due")
+}
+task_publish_retry = False  # the sweeper is the retry
+task_acks_late = True  # a message is kept until its work is done; work is safe to do twice
+task_reject_on_worker_lost = False  # it would start a poisonous task over and over
+
+worker_pool = "threads"  # the work waits for HTTP: threads carry it in a fifth of the memory of processes
+worker_concurrency = _settings.slots
+worker_prefetch_multiplier = 1  # fair, and a kill loses little
+worker_send_task_events = True  # Flower lives on events
+task_send_sent_event = True
+worker_disable_rate_limits = True  # they are for each worker; the request budget is for the fleet
+worker_hijack_root_logger = False  # keep our log format
+worker_redirect_stdouts = False
+worker_soft_shutdown_timeout = 15.0  # time to finish what is in hand
+worker_enable_soft_shutdown_on_idle = True
+worker_cancel_long_running_tasks_on_connection_loss = False  # a thread cannot be cancelled; the lease guards the work
+
+beat_schedule = {
+    "sweep": {
+        "task": "sync_worker.tasks.sweep",
+        "schedule": _settings.sweep_seconds,
+        "options": {"queue": "maint", "expires": _settings.sweep_seconds},  # an old tick is worth nothing
+    },
+    "prune": {
+        "task": "sync_worker.tasks.prune",
+        "schedule": 3600.0,
+        "options": {"queue": "maint", "expires": 1800.0},
+    },
+    "check_hooks": {
+        "task": "sync_worker.tasks.check_hooks",
+        "schedule": _settings.hook_check_seconds,
+        "options": {"queue": "maint", "expires": _settings.hook_check_seconds},
+    },
+    "reconcile_due": {  # asks the ledger whether a site's sweep or poll is due, or one is to go on
+        "task": "sync_worker.tasks.reconcile_due",
+        "schedule": _settings.reconcile_check_seconds,
+        "options": {"queue": "maint", "expires": _settings.reconcile_check_seconds},
+    },
+}
+beat_schedule_filename = str(_settings.ratings_sync_home / "beat-schedule")
+beat_max_loop_interval = 5
