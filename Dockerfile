@@ -7,7 +7,7 @@ WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY sync_worker sync_worker
 COPY webhook_gateway webhook_gateway
-COPY sandbox sandbox
+COPY sync_sandbox sync_sandbox
 RUN python -m venv /opt/ratings-sync \
  && /opt/ratings-sync/bin/pip install --no-cache-dir --disable-pip-version-check '.[postgres,flower]'
 

@@ -22,6 +22,7 @@ lint: .venv/.for-tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 # Needs the network: asks the advisory database of PyPI. In an environment of its own, so that it audits only what we need.
 audit:

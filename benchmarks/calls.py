@@ -13,14 +13,14 @@ from benchmarks.charts import Bars
 from benchmarks.ground import ground, raised_budgets
 from benchmarks.plain_flow import PlainFlow
 from benchmarks.report import Section, Table, at_least, at_most
-from sandbox.door import serve_door
-from sandbox.served import Served
-from sandbox.server import Sandbox, SandboxOptions
-from sandbox.stage import GROUP, NAMESPACE
+from sync_sandbox.door import serve_door
+from sync_sandbox.served import Served
+from sync_sandbox.server import Sandbox, SandboxOptions
+from sync_sandbox.stage import GROUP, NAMESPACE
 from sync_worker.config import load_settings
-from sync_worker.connector.fields import default_field
-from sync_worker.model import Contact, EntityRef
-from sync_worker.ports import RATE_LIMITED
+from sync_worker.core.ports import RATE_LIMITED
+from sync_worker.core.values import Contact, EntityRef
+from sync_worker.manifest.default_field import default_field
 from sync_worker.wiring import Wiring
 
 EMAIL = "ada@example.com"

@@ -21,13 +21,13 @@ from sqlalchemy import func, select
 from benchmarks.ground import Ground, ground
 from benchmarks.load import Load, post_all, post_steadily
 from benchmarks.machine import children_of, memory_of
-from sandbox.wix import WixState
-from sync_worker import exact_json
-from sync_worker.adapters.sql_engine import open_engine
-from sync_worker.adapters.tables import inbox
+from sync_sandbox.wix import WixState
 from sync_worker.config import load_settings
-from sync_worker.embedded_redis import free_port
-from sync_worker.processes import Child, Processes, gateway_command
+from sync_worker.core import exact_json
+from sync_worker.ledger.database import open_engine
+from sync_worker.ledger.tables import inbox
+from sync_worker.runtime.local.embedded_redis import free_port
+from sync_worker.runtime.local.processes import Child, Processes, gateway_command
 
 OURS, PLAIN, BARE = "ratings-sync", "Flask + PyJWT + delay()", "bare Flask route"
 APPS = {

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sandbox.server import SandboxOptions
-from sandbox.stage import Stage
-from sync_worker.embedded_redis import EmbeddedRedis, embedded_redis
+from sync_sandbox.server import SandboxOptions
+from sync_sandbox.stage import Stage
+from sync_worker.runtime.local.embedded_redis import EmbeddedRedis, embedded_redis
 
 PUBLIC = ("PATH", "HOME", "LANG", "TMPDIR")
 BUDGET_EACH_SECOND = 1000  # calls, to each side; Wix itself allows 200 a minute

@@ -10,7 +10,7 @@ from types import TracebackType
 
 from redis import Redis
 
-from sandbox.stage import Stage
+from sync_sandbox.stage import Stage
 
 
 @dataclass

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sync_worker.adapters.wix_events import record_of_event
-from sync_worker.errors import Conflict, Gone
-from sync_worker.model import Contact, Draft, EntityRef, Person, Record, Side
-from sync_worker.ports import Capabilities, Page
+from sync_worker.core.errors import Conflict, Gone
+from sync_worker.core.ports import Capabilities, Page
+from sync_worker.core.values import Contact, Draft, EntityRef, Person, Record, Side
+from sync_worker.remotes.wix.events import record_of_event
 
 
 class InstantRemote:

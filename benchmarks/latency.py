@@ -14,7 +14,7 @@ from decimal import Decimal
 from benchmarks.charts import Lines
 from benchmarks.ground import a_stage
 from benchmarks.report import Section, Table, at_most
-from sandbox.stage import Stage
+from sync_sandbox.stage import Stage
 
 PAUSE_SECONDS = 0.1
 END_SECONDS = 20.0

@@ -18,13 +18,13 @@ from benchmarks.instant import InstantRemote, Nobody
 from benchmarks.links_fill import change_of, fill
 from benchmarks.queue import STARS
 from benchmarks.report import Section, Table, at_most
-from sync_worker.adapters.ledger import SqlLedger
-from sync_worker.adapters.ledger_admin import LedgerAdmin
-from sync_worker.adapters.sql_engine import open_engine
-from sync_worker.intake import Intake
-from sync_worker.migrations.upgrade import upgrade
-from sync_worker.model import Record, Side
-from sync_worker.ports import Capabilities, Connection
+from sync_worker.core.ports import Capabilities, Connection
+from sync_worker.core.values import Record, Side
+from sync_worker.intake.intake import Intake
+from sync_worker.ledger.admin import LedgerAdmin
+from sync_worker.ledger.database import open_engine
+from sync_worker.ledger.migrations.upgrade import upgrade
+from sync_worker.ledger.sql_ledger import SqlLedger
 from sync_worker.wiring import Monotonic
 
 BLOCK = 10  # events; of their times the median counts

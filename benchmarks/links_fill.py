@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Engine, text
 
-from sync_worker.adapters.tables import contact_map, entity_map, inbox, link, link_value
-from sync_worker.model import NewDelivery, Side, Site
+from sync_worker.core.values import NewDelivery, Side, Site
+from sync_worker.ledger.tables import contact_map, entity_map, inbox, link, link_value
 
 PEOPLE_FOR_EACH_THING = 1000
 BATCH = 5000

@@ -15,7 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
-from sync_worker.embedded_redis import find_server
+from sync_worker.runtime.local.embedded_redis import find_server
 
 PACKAGES = ("celery", "kombu", "flask", "gunicorn", "sqlalchemy", "psycopg", "redis", "requests", "pyjwt")
 BUSY_SHARE = 0.3  # of the cores; a load above it before a benchmark begins is other people's work

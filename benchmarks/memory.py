@@ -10,9 +10,9 @@ from benchmarks.charts import Bars
 from benchmarks.ground import a_stage
 from benchmarks.machine import Memory, children_of, memory_of
 from benchmarks.report import Section, Table
-from sandbox.replay import Replay, generated_ratings, products_of
-from sandbox.stage import Stage
-from sync_worker.embedded_redis import free_port
+from sync_sandbox.replay import Replay, generated_ratings, products_of
+from sync_sandbox.stage import Stage
+from sync_worker.runtime.local.embedded_redis import free_port
 
 
 @dataclass(frozen=True, slots=True)

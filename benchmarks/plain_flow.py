@@ -17,8 +17,8 @@ import jwt
 import requests
 from flask import Flask, Response, jsonify, request
 
-from sandbox.server import Sandbox
-from sandbox.stage import GROUP, NAMESPACE
+from sync_sandbox.server import Sandbox
+from sync_sandbox.stage import GROUP, NAMESPACE
 
 
 @dataclass

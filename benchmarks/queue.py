@@ -16,14 +16,14 @@ from sqlalchemy import Engine, select
 
 from benchmarks.ground import Ground
 from benchmarks.machine import processor_seconds_of
-from sync_worker.adapters.ledger import SqlLedger
-from sync_worker.adapters.ledger_admin import LedgerAdmin
-from sync_worker.adapters.sql_engine import open_engine
-from sync_worker.adapters.tables import inbox, link
-from sync_worker.migrations.upgrade import upgrade
-from sync_worker.model import Contact, EntityRef, NewDelivery, Side
-from sync_worker.processes import Child
-from sync_worker.scale import FieldMap, Scale
+from sync_worker.core.scale import FieldMap, Scale
+from sync_worker.core.values import Contact, EntityRef, NewDelivery, Side
+from sync_worker.ledger.admin import LedgerAdmin
+from sync_worker.ledger.database import open_engine
+from sync_worker.ledger.migrations.upgrade import upgrade
+from sync_worker.ledger.sql_ledger import SqlLedger
+from sync_worker.ledger.tables import inbox, link
+from sync_worker.runtime.local.processes import Child
 
 PEOPLE = 100
 STARS = FieldMap(

@@ -9,9 +9,9 @@ from functools import cache
 from benchmarks import calls, gateway, gateway_report, latency, links, memory, replay, workers, workers_report
 from benchmarks.ground import a_stage
 from benchmarks.report import Part, Section
-from sandbox.replay import products_of
-from sandbox.stage import Stage
-from sync_worker.embedded_redis import free_port
+from sync_sandbox.replay import products_of
+from sync_sandbox.stage import Stage
+from sync_worker.runtime.local.embedded_redis import free_port
 
 
 @contextmanager

@@ -14,8 +14,8 @@ from benchmarks.charts import Lines
 from benchmarks.ground import BUDGETS, a_stage
 from benchmarks.havoc import Havoc
 from benchmarks.report import Section, Table, at_most
-from sandbox.replay import RealRating, Replay, generated_ratings, products_of, read_ratings
-from sandbox.stage import Stage
+from sync_sandbox.replay import RealRating, Replay, generated_ratings, products_of, read_ratings
+from sync_sandbox.stage import Stage
 
 CHANGED_SHARE = 25  # one rating in so many is changed afterwards
 CHART_POINTS = 300

@@ -17,8 +17,8 @@ import requests
 from benchmarks.ground import Ground, ground, raised_budgets
 from benchmarks.machine import memory_of
 from benchmarks.queue import Queue, check_that_all_crossed, store
-from sandbox.server import Sandbox, SandboxOptions
-from sync_worker.processes import QUIET, Processes
+from sync_sandbox.server import Sandbox, SandboxOptions
+from sync_worker.runtime.local.processes import QUIET, Processes
 
 SECONDS_MOST = 15.0  # of a round whose rate a latency bounds
 CALLS = 15  # of a bare client, to see what the stand-in itself takes

@@ -13,7 +13,7 @@ from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from redis.connection import parse_url
 
-from sync_worker.errors import Misconfigured
+from sync_worker.core.errors import Misconfigured
 
 SECRETS = (
     "WIX_APP_SECRET",

@@ -27,17 +27,17 @@ from celery.signals import (
 from kombu.exceptions import ConnectionLimitExceeded, OperationalError
 from prometheus_client import REGISTRY
 
-from sync_worker import metrics
 from sync_worker.alive import show_sign
-from sync_worker.careful_broker import be_careful
-from sync_worker.errors import SyncError
-from sync_worker.figures import FiguresCollector
-from sync_worker.intake import Intake
-from sync_worker.logs import set_up_logs
-from sync_worker.nightly import NightlySweeps
-from sync_worker.one_core import OneCore, one_core
-from sync_worker.ports import RATE_LIMITED
-from sync_worker.task_events import GatheredEvents
+from sync_worker.core.errors import SyncError
+from sync_worker.core.ports import RATE_LIMITED
+from sync_worker.intake.intake import Intake
+from sync_worker.runtime.celery.broker import be_careful
+from sync_worker.runtime.celery.schedule import NightlySweeps
+from sync_worker.runtime.celery.task_events import GatheredEvents
+from sync_worker.runtime.cpu_affinity import OneCore, one_core
+from sync_worker.telemetry import metrics
+from sync_worker.telemetry.figures import FiguresCollector
+from sync_worker.telemetry.logs import set_up_logs
 from sync_worker.wiring import wiring
 
 QUEUE_MOST = 200  # the sweeper rings up to here: a longer queue has lost nothing, and more rings would only lengthen it

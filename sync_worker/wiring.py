@@ -16,39 +16,45 @@ from redis.exceptions import RedisError
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from sync_worker.adapters.external_hooks import ExternalHooks
-from sync_worker.adapters.external_http import http_of
-from sync_worker.adapters.external_plugins import remote_of
-from sync_worker.adapters.http import Budget, FixedHeaders, NoBudget, RemoteHttp
-from sync_worker.adapters.http_outage import Outage
-from sync_worker.adapters.ledger import SqlLedger
-from sync_worker.adapters.ledger_admin import LedgerAdmin
-from sync_worker.adapters.ledger_base import Sights
-from sync_worker.adapters.ledger_figures import FigureLedger, LedgerFigures
-from sync_worker.adapters.ledger_findings import SqlRuns
-from sync_worker.adapters.ledger_retention import LedgerRetention, Retention
-from sync_worker.adapters.redis import Asking, Nobody, RedisBudget, RedisGuard, RedisTokens, open_redis
-from sync_worker.adapters.redis_figures import BrokerFigures, broker_figures
-from sync_worker.adapters.sql_engine import open_engine
-from sync_worker.adapters.wix import ENDPOINTS, WixApi, WixPeople, WixRatings, error_code
-from sync_worker.adapters.wix_auth import WixAuthorization
-from sync_worker.breaker import Breaker
 from sync_worker.config import Settings, cache_url, environment, load_settings
-from sync_worker.connector.fields import default_field
-from sync_worker.connector.loading import load_manifests, shipped_manifest
-from sync_worker.connector.manifest import Manifest
-from sync_worker.embedded_redis import running_url
-from sync_worker.errors import Misconfigured
-from sync_worker.figures import QUEUES
-from sync_worker.intake import Intake
-from sync_worker.metrics import count_call, deliveries_taken_over, first_look_delay_seconds, observe_wait, watch_breaker
-from sync_worker.migrations.upgrade import downgrade, upgrade
-from sync_worker.model import Side, Site
-from sync_worker.ports import Bell, Connection, Remote
-from sync_worker.reconcile import Pace, Reconcile
-from sync_worker.rehearsal import Deed
-from sync_worker.runs import Sweep
-from sync_worker.seal import Seal
+from sync_worker.core.errors import Misconfigured
+from sync_worker.core.ports import Bell, Connection, Remote
+from sync_worker.core.sweep_values import Sweep
+from sync_worker.core.values import Side, Site
+from sync_worker.intake.intake import Intake
+from sync_worker.ledger.admin import LedgerAdmin
+from sync_worker.ledger.base import Sights
+from sync_worker.ledger.database import open_engine
+from sync_worker.ledger.figures import FigureLedger, LedgerFigures
+from sync_worker.ledger.findings import SqlRuns
+from sync_worker.ledger.migrations.upgrade import downgrade, upgrade
+from sync_worker.ledger.retention import LedgerRetention, Retention
+from sync_worker.ledger.sql_ledger import SqlLedger
+from sync_worker.manifest.default_field import default_field
+from sync_worker.manifest.loader import load_manifests, shipped_manifest
+from sync_worker.manifest.manifest import Manifest
+from sync_worker.reconcile.dry_run import Deed
+from sync_worker.reconcile.reconcile import Pace, Reconcile
+from sync_worker.redis.circuit_breaker import Breaker
+from sync_worker.redis.client import Asking, Nobody, RedisBudget, RedisGuard, RedisTokens, open_redis
+from sync_worker.redis.encryption import Seal
+from sync_worker.remotes.external.hooks import ExternalHooks
+from sync_worker.remotes.external.http import http_of
+from sync_worker.remotes.external.plugins import remote_of
+from sync_worker.remotes.http.client import Budget, FixedHeaders, NoBudget, RemoteHttp
+from sync_worker.remotes.http.outage import Outage
+from sync_worker.remotes.wix.auth import WixAuthorization
+from sync_worker.remotes.wix.ratings import ENDPOINTS, WixApi, WixPeople, WixRatings, error_code
+from sync_worker.runtime.local.embedded_redis import running_url
+from sync_worker.telemetry.broker_figures import BrokerFigures, broker_figures
+from sync_worker.telemetry.figures import QUEUES
+from sync_worker.telemetry.metrics import (
+    count_call,
+    deliveries_taken_over,
+    first_look_delay_seconds,
+    observe_wait,
+    watch_breaker,
+)
 
 if TYPE_CHECKING:
     from webhook_gateway.app import GatewayConfig
@@ -362,7 +368,7 @@ def wiring() -> Wiring:
 
 def gateway_config() -> GatewayConfig:
     """What the gateway needs, from the environment. Raises Misconfigured."""
-    from sync_worker.logs import set_up_logs
+    from sync_worker.telemetry.logs import set_up_logs
     from webhook_gateway.app import GatewayConfig
     from webhook_gateway.doorbell import CeleryBell
     from webhook_gateway.group_commit import COMMITTERS

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 _FORKED = multiprocessing.get_context("forkserver")
-_FORKED.set_forkserver_preload(["sync_worker.cli", "pytest"])
+_FORKED.set_forkserver_preload(["sync_worker.cli.main", "pytest"])
 
 
 def run_command(
@@ -44,6 +44,6 @@ def _run(words: Sequence[str], folder: Path, environ: Mapping[str, str], out: Pa
     for number, stream in ((1, sys.stdout), (2, sys.stderr)):
         os.dup2(stream.fileno(), number)
     sys.argv = ["ratings-sync", *words]
-    from sync_worker.cli import main
+    from sync_worker.cli.main import main
 
     main()

@@ -16,7 +16,7 @@ import structlog
 from redis import Redis
 from sqlalchemy import create_engine, text
 
-from sync_worker.embedded_redis import EmbeddedRedis, embedded_redis
+from sync_worker.runtime.local.embedded_redis import EmbeddedRedis, embedded_redis
 
 _numbers = itertools.count(1)
 

@@ -22,16 +22,16 @@ from flask import Flask, Response, g, jsonify, request
 from prometheus_client import CONTENT_TYPE_LATEST
 from werkzeug.exceptions import HTTPException
 
-from sync_worker import metrics
-from sync_worker.connector.manifest import Manifest
-from sync_worker.connector.schema_webhook import Webhook
-from sync_worker.errors import Transient
-from sync_worker.model import NewDelivery
-from sync_worker.ports import Bell
+from sync_worker.core.errors import Transient
+from sync_worker.core.ports import Bell
+from sync_worker.core.values import NewDelivery
+from sync_worker.manifest.manifest import Manifest
+from sync_worker.manifest.schema.webhook import Webhook
+from sync_worker.telemetry import metrics
 from webhook_gateway import external, wix
 from webhook_gateway.external import Greeted, Reading, Unreadable
-from webhook_gateway.forgery_limit import ForgeryLimit
 from webhook_gateway.group_commit import GroupCommit, Store
+from webhook_gateway.rate_limit import ForgeryLimit
 from webhook_gateway.wix import Ignored, Rejected
 
 MAX_BODY_BYTES = 256 * 1024

@@ -16,8 +16,8 @@ from celery.utils import uuid
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
-from sync_worker import metrics
-from sync_worker.breaker import Breaker
+from sync_worker.redis.circuit_breaker import Breaker
+from sync_worker.telemetry import metrics
 
 TASK = "sync_worker.tasks.sync_delivery"
 QUEUE = "sync"

@@ -10,13 +10,13 @@ from typing import Any
 
 from jmespath.exceptions import JMESPathError
 
-from sync_worker import exact_json
-from sync_worker.connector.manifest import Manifest
-from sync_worker.connector.reading import read_subject, remote_id_of
-from sync_worker.connector.schema_webhook import EventRule, Handshake, Webhook
-from sync_worker.connector.signatures import Received, Verified, verified
-from sync_worker.errors import Permanent
-from sync_worker.model import NewDelivery, Side
+from sync_worker.core import exact_json
+from sync_worker.core.errors import Permanent
+from sync_worker.core.values import NewDelivery, Side
+from sync_worker.manifest.manifest import Manifest
+from sync_worker.manifest.record_reader import read_subject, remote_id_of
+from sync_worker.manifest.schema.webhook import EventRule, Handshake, Webhook
+from sync_worker.manifest.signatures import Received, Verified, verified
 from webhook_gateway.wix import Ignored, Rejected
 
 MAX_DEDUPE_LENGTH = 500

@@ -13,9 +13,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 
-from sync_worker.errors import Transient
-from sync_worker.model import NewDelivery
-from sync_worker.ports import Stored
+from sync_worker.core.errors import Transient
+from sync_worker.core.ports import Stored
+from sync_worker.core.values import NewDelivery
 
 COMMITTERS = 2  # one builds its transaction while the other's waits for the disk
 REQUESTS_MOST = 32  # in one transaction: the first of them must not wait long for the last

@@ -20,9 +20,9 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from sync_worker import exact_json
-from sync_worker.errors import Misconfigured
-from sync_worker.model import NewDelivery, Side
+from sync_worker.core import exact_json
+from sync_worker.core.errors import Misconfigured
+from sync_worker.core.values import NewDelivery, Side
 
 LEEWAY_SECONDS = 60
 MAX_ID_LENGTH = 200

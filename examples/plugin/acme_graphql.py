@@ -1,7 +1,7 @@
 """A connector in Python, for what cannot be declared: a GraphQL API, where errors come inside a 200.
 
 It is handed its manifest and a client that already keeps the deadline, the budget, the credentials and the allowed
-hosts, and implements ``sync_worker.ports.Remote``. Errors are those of ``sync_worker.errors``.
+hosts, and implements ``sync_worker.core.ports.Remote``. Errors are those of ``sync_worker.core.errors``.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sync_worker.adapters.http import Answer, Call, RemoteHttp
-from sync_worker.connector.manifest import Manifest
-from sync_worker.connector.reading import MAIN_FIELD, read_record
-from sync_worker.errors import Duplicate, Gone, Permanent, SyncError
-from sync_worker.model import Draft, EntityRef, Person, Record, Side
-from sync_worker.ports import Capabilities, Page
+from sync_worker.core.errors import Duplicate, Gone, Permanent, SyncError
+from sync_worker.core.ports import Capabilities, Page
+from sync_worker.core.values import Draft, EntityRef, Person, Record, Side
+from sync_worker.manifest.manifest import Manifest
+from sync_worker.manifest.record_reader import MAIN_FIELD, read_record
+from sync_worker.remotes.http.client import Answer, Call, RemoteHttp
 
 RATING = "id product email stars"
 ERRORS: dict[str, type[SyncError]] = {"NOT_FOUND": Gone, "EXISTS": Duplicate}

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 
-from sandbox.stage import Stage
+from sync_sandbox.stage import Stage
 
 PRODUCTS = {f"product-{number}": f"SKU-{number}" for number in range(20)}
 

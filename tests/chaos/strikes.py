@@ -16,7 +16,7 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from sync_worker.embedded_redis import EmbeddedRedis
+from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 
 PAUSED_MS = 3000
 Strike = Callable[[EmbeddedRedis], AbstractContextManager[None]]

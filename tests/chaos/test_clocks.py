@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.stage import Stage
+from sync_sandbox.stage import Stage
 from tests.chaos.conftest import Measured, on
 from tests.chaos.load import PRODUCTS, Load
 from tests.end_to_end.conftest import StageMaker

@@ -12,7 +12,7 @@ import pytest
 import requests
 from sqlalchemy import make_url
 
-from sync_worker.embedded_redis import EmbeddedRedis, embedded_redis
+from sync_worker.runtime.local.embedded_redis import EmbeddedRedis, embedded_redis
 from tests.chaos.conftest import Measured, on
 from tests.chaos.door import ANSWER_SECONDS, Answer, Door, open_door
 from tests.chaos.strikes import STRIKES, OwnPostgres, full_disk, locked, own_postgres

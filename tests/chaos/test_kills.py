@@ -13,8 +13,8 @@ from decimal import Decimal
 import pytest
 from flask import Response
 
-from sandbox.replay import RealRating, Replay, generated_ratings, products_of
-from sandbox.stage import Stage
+from sync_sandbox.replay import RealRating, Replay, generated_ratings, products_of
+from sync_sandbox.stage import Stage
 from tests.chaos.conftest import Measured, on
 from tests.chaos.strikes import wipe
 from tests.end_to_end.conftest import StageMaker

@@ -15,12 +15,12 @@ from flask import Response
 from redis import Redis
 from sqlalchemy import select, text, update
 
-from sandbox.stage import Stage
-from sync_worker.adapters.ledger_inbox import OPEN
-from sync_worker.adapters.sql_engine import open_engine
-from sync_worker.adapters.tables import inbox, link
-from sync_worker.model import NewDelivery, Side
-from sync_worker.ports import DEATHS_MOST, NOTED_FROM
+from sync_sandbox.stage import Stage
+from sync_worker.core.ports import DEATHS_MOST, NOTED_FROM
+from sync_worker.core.values import NewDelivery, Side
+from sync_worker.ledger.database import open_engine
+from sync_worker.ledger.inbox import OPEN
+from sync_worker.ledger.tables import inbox, link
 from tests.chaos.conftest import Measured, on
 from tests.end_to_end.conftest import StageMaker
 

@@ -9,8 +9,8 @@ from decimal import Decimal
 import pytest
 from flask import Response
 
-from sandbox.server import SandboxOptions
-from sandbox.stage import Stage
+from sync_sandbox.server import SandboxOptions
+from sync_sandbox.stage import Stage
 from sync_worker.config import load_settings
 from tests.chaos.conftest import Measured, on
 from tests.chaos.load import PRODUCTS, Load

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from sandbox.stage import Stage
+from sync_sandbox.stage import Stage
 from tests.chaos.conftest import Measured, on
 from tests.chaos.load import PRODUCTS
 from tests.commands import run_command

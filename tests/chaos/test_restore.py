@@ -13,7 +13,7 @@ import pytest
 import requests
 from sqlalchemy import make_url
 
-from sandbox.stage import Stage
+from sync_sandbox.stage import Stage
 from tests.chaos.strikes import wipe
 from tests.commands import run_command
 from tests.end_to_end.conftest import StageMaker

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
-from sandbox.stage import Stage
-from sync_worker.processes import gateway_command
+from sync_sandbox.stage import Stage
+from sync_worker.runtime.local.processes import gateway_command
 from tests.chaos.conftest import Measured, on
 from tests.chaos.load import PRODUCTS, Load
 from tests.end_to_end.conftest import StageMaker

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from sandbox.platform_stage import PlatformStage
-from sandbox.server import SandboxOptions
-from sandbox.stage import Stage
+from sync_sandbox.platform_stage import PlatformStage
+from sync_sandbox.server import SandboxOptions
+from sync_sandbox.stage import Stage
 
 VOLUME_BUDGET = {"WIX_BUDGET_PER_MINUTE": "60000", "WIX_BUDGET_CAPACITY": "1000"}  # raised at both ends
 QUICK: dict[str, Any] = {"rate_per_minute": None, "sender_threads": 8, "retry_scale": 0.02}

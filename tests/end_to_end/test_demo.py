@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from sandbox.replay import Replay, generated_ratings, products_of
-from sync_worker.embedded_redis import free_port
+from sync_sandbox.replay import Replay, generated_ratings, products_of
+from sync_worker.runtime.local.embedded_redis import free_port
 from tests.end_to_end.conftest import StageMaker
 
 COMMAND = str(Path(sys.executable).parent / "ratings-sync")

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from sandbox.platform_stage import PlatformStage
-from sandbox.stage import Stage
-from sync_worker.scale import FieldMap, Scale
+from sync_sandbox.platform_stage import PlatformStage
+from sync_sandbox.stage import Stage
+from sync_worker.core.scale import FieldMap, Scale
 from tests.commands import run_command
 from tests.end_to_end.conftest import StageMaker
 

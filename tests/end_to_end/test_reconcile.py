@@ -19,8 +19,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.stage import Rated, Stage
-from sandbox.volume import Volume, load
+from sync_sandbox.stage import Rated, Stage
+from sync_sandbox.volume import Volume, load
 from tests.end_to_end.conftest import StageMaker
 
 COMMAND = str(Path(sys.executable).with_name("ratings-sync"))

@@ -9,13 +9,13 @@ from typing import Any
 
 import yaml
 
-from sync_worker.adapters.external import ExternalRemote
-from sync_worker.adapters.external_http import http_of
-from sync_worker.adapters.http import NoBudget
-from sync_worker.adapters.http_tokens import OwnTokens
-from sync_worker.connector.loading import parse_manifest, shipped_manifest
-from sync_worker.connector.manifest import Manifest
-from sync_worker.model import Draft, EntityRef, Person
+from sync_worker.core.values import Draft, EntityRef, Person
+from sync_worker.manifest.loader import parse_manifest, shipped_manifest
+from sync_worker.manifest.manifest import Manifest
+from sync_worker.remotes.external.http import http_of
+from sync_worker.remotes.external.remote import ExternalRemote
+from sync_worker.remotes.http.client import NoBudget
+from sync_worker.remotes.http.tokens import OwnTokens
 from tests.integration.remote_server import RemoteServer
 
 ADA = Person(contact_id="c-1", email="ada@example.com", name="Ada")

@@ -9,8 +9,8 @@ from sqlalchemy import update
 
 from benchmarks.ground import ground
 from benchmarks.queue import check_that_all_crossed, store
-from sync_worker.adapters.sql_engine import open_engine
-from sync_worker.adapters.tables import inbox
+from sync_worker.ledger.database import open_engine
+from sync_worker.ledger.tables import inbox
 
 
 def test_rate_of_ratings_that_failed_or_wait_is_refused() -> None:

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from sync_worker.adapters.redis import Asking, RedisBudget, open_redis
-from sync_worker.breaker import Breaker
-from sync_worker.embedded_redis import EmbeddedRedis, free_port
-from sync_worker.errors import RateLimited
+from sync_worker.core.errors import RateLimited
+from sync_worker.redis.circuit_breaker import Breaker
+from sync_worker.redis.client import Asking, RedisBudget, open_redis
+from sync_worker.runtime.local.embedded_redis import EmbeddedRedis, free_port
 
 CAPACITY, PER_MINUTE = 8, 192
 VIRTUAL_TIME = """

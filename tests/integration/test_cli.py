@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from sync_worker.adapters.ledger import SqlLedger
-from sync_worker.adapters.sql_engine import open_engine
-from sync_worker.hold_keys import email_hold_key, entity_hold_key
-from sync_worker.model import EntityRef, NewDelivery, Side
+from sync_worker.core.hold_keys import email_hold_key, entity_hold_key
+from sync_worker.core.values import EntityRef, NewDelivery, Side
+from sync_worker.ledger.database import open_engine
+from sync_worker.ledger.sql_ledger import SqlLedger
 from tests.commands import run_command
 from tests.unit.signed import OWN_SERVICE
 
@@ -275,7 +275,7 @@ WALK = """
 import json
 import click
 from click.testing import CliRunner
-from sync_worker.cli import cli
+from sync_worker.cli.main import cli
 
 RUNS_ON = {"up", "sandbox", "demo", "flower"}
 

@@ -10,18 +10,18 @@ from typing import Any
 
 import pytest
 
-from sandbox.served import Served
-from sandbox.server import PLATFORMS, Sandbox, SandboxOptions
-from sync_worker.adapters.external_http import http_of
-from sync_worker.adapters.external_plugins import remote_of
-from sync_worker.adapters.http import NoBudget
-from sync_worker.adapters.http_tokens import OwnTokens
-from sync_worker.cli_conformance import events_of
-from sync_worker.connector.conformance import Conformance, Measured
-from sync_worker.connector.loading import load_manifest, shipped_manifest
-from sync_worker.connector.manifest import Manifest
-from sync_worker.model import EntityRef, NewDelivery
-from sync_worker.ports import Stored
+from sync_sandbox.served import Served
+from sync_sandbox.server import PLATFORMS, Sandbox, SandboxOptions
+from sync_worker.cli.conformance import events_of
+from sync_worker.core.ports import Stored
+from sync_worker.core.values import EntityRef, NewDelivery
+from sync_worker.doctor.conformance import Conformance, Measured
+from sync_worker.manifest.loader import load_manifest, shipped_manifest
+from sync_worker.manifest.manifest import Manifest
+from sync_worker.remotes.external.http import http_of
+from sync_worker.remotes.external.plugins import remote_of
+from sync_worker.remotes.http.client import NoBudget
+from sync_worker.remotes.http.tokens import OwnTokens
 from webhook_gateway.app import GatewayConfig, create_app
 
 TWO_WAY = ("own-service", *PLATFORMS)

@@ -16,14 +16,14 @@ import yaml
 from click import Command, Group
 from click.testing import CliRunner, Result
 
-from sync_worker.adapters.external_http import http_of
-from sync_worker.adapters.external_plugins import remote_of
-from sync_worker.adapters.http import NoBudget
-from sync_worker.adapters.http_tokens import OwnTokens
-from sync_worker.cli_connector import connector
-from sync_worker.connector.loading import load_manifest
-from sync_worker.errors import Duplicate, Gone, Misconfigured, Permanent
-from sync_worker.model import Draft, EntityRef, Person
+from sync_worker.cli.connector import connector
+from sync_worker.core.errors import Duplicate, Gone, Misconfigured, Permanent
+from sync_worker.core.values import Draft, EntityRef, Person
+from sync_worker.manifest.loader import load_manifest
+from sync_worker.remotes.external.http import http_of
+from sync_worker.remotes.external.plugins import remote_of
+from sync_worker.remotes.http.client import NoBudget
+from sync_worker.remotes.http.tokens import OwnTokens
 from tests.commands import run_command
 from tests.integration.remote_server import Asked, RemoteServer, Reply, always
 

@@ -15,12 +15,15 @@ from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sync_worker.adapters.ledger import SqlLedger
-from sync_worker.adapters.sql_engine import open_engine
-from sync_worker.connector.checking import signed_by
-from sync_worker.connector.loading import SHIPPED, Placeholders, load_manifest
-from sync_worker.connector.manifest import Manifest
-from sync_worker.connector.schema_webhook import (
+from sync_worker.core.ports import Stored
+from sync_worker.core.values import NewDelivery, Side
+from sync_worker.ledger.database import open_engine
+from sync_worker.ledger.migrations.upgrade import upgrade
+from sync_worker.ledger.sql_ledger import SqlLedger
+from sync_worker.manifest.check import signed_by
+from sync_worker.manifest.loader import SHIPPED, Placeholders, load_manifest
+from sync_worker.manifest.manifest import Manifest
+from sync_worker.manifest.schema.webhook import (
     BasicVerify,
     HmacVerify,
     JwtVerify,
@@ -28,9 +31,6 @@ from sync_worker.connector.schema_webhook import (
     StaticHeaderVerify,
     UrlTokenVerify,
 )
-from sync_worker.migrations.upgrade import upgrade
-from sync_worker.model import NewDelivery, Side
-from sync_worker.ports import Stored
 from tests.integration.test_gateway import Rings
 from tests.unit.signed import APP_ID, an_external_body, pem
 from webhook_gateway.app import GatewayConfig, create_app

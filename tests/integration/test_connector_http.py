@@ -17,13 +17,7 @@ import pytest
 import structlog
 import yaml
 
-from sync_worker.adapters.external_http import http_of
-from sync_worker.adapters.external_plugins import remote_of
-from sync_worker.adapters.http import Call, NoBudget
-from sync_worker.adapters.http_tokens import OwnTokens
-from sync_worker.connector.loading import parse_manifest
-from sync_worker.connector.manifest import Manifest
-from sync_worker.errors import (
+from sync_worker.core.errors import (
     Gone,
     Misconfigured,
     Permanent,
@@ -33,7 +27,13 @@ from sync_worker.errors import (
     Unconfirmed,
     UnknownOutcome,
 )
-from sync_worker.model import Draft
+from sync_worker.core.values import Draft
+from sync_worker.manifest.loader import parse_manifest
+from sync_worker.manifest.manifest import Manifest
+from sync_worker.remotes.external.http import http_of
+from sync_worker.remotes.external.plugins import remote_of
+from sync_worker.remotes.http.client import Call, NoBudget
+from sync_worker.remotes.http.tokens import OwnTokens
 from tests.integration.remote_server import Asked, RemoteServer, Reply, always
 from tests.integration.small_connector import ADA, BASE, MUG, a_draft, a_manifest, a_remote, a_row, review_key, shipped
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from sync_worker.adapters.external import ExternalRemote
-from sync_worker.errors import (
+from sync_worker.core.errors import (
     Permanent,
 )
-from sync_worker.model import Draft, EntityRef
+from sync_worker.core.values import Draft, EntityRef
+from sync_worker.remotes.external.remote import ExternalRemote
 from tests.integration.remote_server import Asked, RemoteServer, Reply
 from tests.integration.small_connector import ADA, MUG, a_manifest, a_remote, a_row, review_key, shipped
 

@@ -21,15 +21,15 @@ import pytest
 from redis import Redis
 from sqlalchemy import Engine, event
 
-from sandbox.door import serve_door
-from sandbox.server import Sandbox, SandboxOptions
-from sync_worker.adapters.ledger_admin import LedgerAdmin
-from sync_worker.adapters.tables import metadata
+from sync_sandbox.door import serve_door
+from sync_sandbox.server import Sandbox, SandboxOptions
 from sync_worker.config import load_settings
-from sync_worker.connector.fields import default_field
-from sync_worker.embedded_redis import EmbeddedRedis
-from sync_worker.intake import Intake
-from sync_worker.model import Contact, EntityRef, Site
+from sync_worker.core.values import Contact, EntityRef, Site
+from sync_worker.intake.intake import Intake
+from sync_worker.ledger.admin import LedgerAdmin
+from sync_worker.ledger.tables import metadata
+from sync_worker.manifest.default_field import default_field
+from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from sync_worker.wiring import Wiring
 
 WIX_GET, WIX_POST = "GET /ratings/v1/ratings/{id}", "POST /ratings/v1/ratings"

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from sandbox.server import Sandbox, SandboxOptions
+from sync_sandbox.server import Sandbox, SandboxOptions
 from sync_worker.config import load_settings
-from sync_worker.connector.fields import default_field
-from sync_worker.doctor import Check, Doctor
-from sync_worker.embedded_redis import EmbeddedRedis
+from sync_worker.doctor.doctor import Check, Doctor
+from sync_worker.manifest.default_field import default_field
+from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from sync_worker.wiring import Wiring
 
 Ask = Callable[..., dict[str, Check]]

@@ -10,14 +10,14 @@ import pytest
 from sqlalchemy import Engine, event, insert
 from sqlalchemy.exc import OperationalError
 
-from sync_worker.adapters.ledger_erasure import ROWS_SEARCHED_AT_ONCE
-from sync_worker.adapters.sql_engine import open_engine
-from sync_worker.adapters.tables import inbox, listed
-from sync_worker.errors import Transient
-from sync_worker.hold_keys import address_grave
-from sync_worker.migrations.upgrade import upgrade
-from sync_worker.model import Contact, Side, Site
-from sync_worker.runs import RunKind
+from sync_worker.core.errors import Transient
+from sync_worker.core.hold_keys import address_grave
+from sync_worker.core.sweep_values import RunKind
+from sync_worker.core.values import Contact, Side, Site
+from sync_worker.ledger.database import open_engine
+from sync_worker.ledger.erasure import ROWS_SEARCHED_AT_ONCE
+from sync_worker.ledger.migrations.upgrade import upgrade
+from sync_worker.ledger.tables import inbox, listed
 from tests.twins.observed_ledger import ObservedLedger
 
 ROWS = 2 * ROWS_SEARCHED_AT_ONCE + 100

@@ -14,18 +14,18 @@ import pytest
 from redis import Redis
 from sqlalchemy import Engine, event, text, update
 
-from sync_worker.adapters.ledger import SqlLedger
-from sync_worker.adapters.ledger_admin import LedgerAdmin
-from sync_worker.adapters.ledger_figures import FigureLedger
-from sync_worker.adapters.redis_figures import broker_figures
-from sync_worker.adapters.sql_engine import open_engine
-from sync_worker.adapters.tables import inbox
-from sync_worker.connector.fields import WIX_SCALE
-from sync_worker.embedded_redis import EmbeddedRedis
-from sync_worker.migrations.upgrade import upgrade
-from sync_worker.model import EntityRef, InboxState, NewDelivery, RatingKey, Side
-from sync_worker.ports import Closing
-from sync_worker.scale import FieldMap, Scale
+from sync_worker.core.ports import Closing
+from sync_worker.core.scale import FieldMap, Scale
+from sync_worker.core.values import EntityRef, InboxState, NewDelivery, RatingKey, Side
+from sync_worker.ledger.admin import LedgerAdmin
+from sync_worker.ledger.database import open_engine
+from sync_worker.ledger.figures import FigureLedger
+from sync_worker.ledger.migrations.upgrade import upgrade
+from sync_worker.ledger.sql_ledger import SqlLedger
+from sync_worker.ledger.tables import inbox
+from sync_worker.manifest.default_field import WIX_SCALE
+from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
+from sync_worker.telemetry.broker_figures import broker_figures
 from tests.commands import run_command
 from tests.unit.signed import OWN_SERVICE
 

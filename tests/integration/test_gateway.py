@@ -16,14 +16,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from sync_worker import metrics
-from sync_worker.adapters.ledger import SqlLedger
-from sync_worker.adapters.sql_engine import open_engine
-from sync_worker.connector.loading import load_manifest, shipped_manifest
-from sync_worker.errors import Transient
-from sync_worker.migrations.upgrade import upgrade
-from sync_worker.model import NewDelivery
-from sync_worker.ports import Stored
+from sync_worker.core.errors import Transient
+from sync_worker.core.ports import Stored
+from sync_worker.core.values import NewDelivery
+from sync_worker.ledger.database import open_engine
+from sync_worker.ledger.migrations.upgrade import upgrade
+from sync_worker.ledger.sql_ledger import SqlLedger
+from sync_worker.manifest.loader import load_manifest, shipped_manifest
+from sync_worker.telemetry import metrics
 from tests.unit import test_external_webhook, test_wix_webhook
 from tests.unit.signed import (
     APP_ID,

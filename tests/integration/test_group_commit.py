@@ -13,13 +13,13 @@ import pytest
 from celery import Celery
 from redis import Redis
 
-from sync_worker.adapters.ledger import SqlLedger
-from sync_worker.adapters.sql_engine import open_engine
-from sync_worker.embedded_redis import EmbeddedRedis, embedded_redis
-from sync_worker.errors import Transient
-from sync_worker.migrations.upgrade import upgrade
-from sync_worker.model import NewDelivery, Side
-from sync_worker.ports import Stored
+from sync_worker.core.errors import Transient
+from sync_worker.core.ports import Stored
+from sync_worker.core.values import NewDelivery, Side
+from sync_worker.ledger.database import open_engine
+from sync_worker.ledger.migrations.upgrade import upgrade
+from sync_worker.ledger.sql_ledger import SqlLedger
+from sync_worker.runtime.local.embedded_redis import EmbeddedRedis, embedded_redis
 from webhook_gateway.doorbell import QUEUE, TASK, CeleryBell
 from webhook_gateway.group_commit import COMMITTERS, GroupCommit
 

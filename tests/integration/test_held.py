@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from sandbox.server import Sandbox, SandboxOptions
-from sync_worker.cli_common import user_name
+from sync_sandbox.server import Sandbox, SandboxOptions
+from sync_worker.cli.common import user_name
 from sync_worker.config import load_settings
-from sync_worker.embedded_redis import EmbeddedRedis
-from sync_worker.model import NewDelivery, Side
+from sync_worker.core.values import NewDelivery, Side
+from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from sync_worker.wiring import Wiring
 from tests.integration.test_cli import ENTITIES, Shell, shell, site
 

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from sandbox.server import Sandbox, SandboxOptions
-from sync_worker.embedded_redis import EmbeddedRedis
+from sync_sandbox.server import Sandbox, SandboxOptions
+from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from tests.integration.test_cli import COMMAND, ENTITIES, Shell, shell
 
 __all__ = ["shell"]  # a fixture of the commands' tests
@@ -129,7 +129,7 @@ def test_import_never_brings_back_what_was_deleted_since(shop: Shop) -> None:
     (rating_id,) = shop.box.wix.ratings
     shop.box.wix.delete_rating(rating_id, MEMBER)
     from sync_worker.config import load_settings
-    from sync_worker.model import NewDelivery, Side
+    from sync_worker.core.values import NewDelivery, Side
     from sync_worker.wiring import Wiring
 
     wiring = Wiring(load_settings(shop.shell.environ), shop.shell.environ)

@@ -14,13 +14,13 @@ import pytest
 import requests
 from redis import Redis
 
-from sandbox.door import serve_door
-from sandbox.server import Sandbox, SandboxOptions
-from sync_worker.adapters.ledger_held import HeldFilter
+from sync_sandbox.door import serve_door
+from sync_sandbox.server import Sandbox, SandboxOptions
 from sync_worker.config import load_settings
-from sync_worker.connector.fields import default_field
-from sync_worker.embedded_redis import EmbeddedRedis
-from sync_worker.model import EntityRef
+from sync_worker.core.values import EntityRef
+from sync_worker.ledger.held import HeldFilter
+from sync_worker.manifest.default_field import default_field
+from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from sync_worker.wiring import Wiring
 from tests.integration.remote_server import Asked, RemoteServer, Reply, remote_server
 

@@ -13,13 +13,18 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from sync_worker.adapters.ledger import SqlLedger
-from sync_worker.adapters.ledger_admin import LedgerAdmin
-from sync_worker.adapters.ledger_base import Sights
-from sync_worker.adapters.sql_engine import open_engine
-from sync_worker.errors import LeaseLost, Permanent
-from sync_worker.migrations.upgrade import upgrade
-from sync_worker.model import (
+from sync_worker.core.errors import LeaseLost, Permanent
+from sync_worker.core.ports import (
+    DEATHS_MOST,
+    NOTED_FROM,
+    RATE_LIMITED,
+    RATE_LIMITED_AT_ONCE,
+    Closing,
+    Commit,
+    Family,
+    Look,
+)
+from sync_worker.core.values import (
     Base,
     Buried,
     Contact,
@@ -37,16 +42,11 @@ from sync_worker.model import (
     Side,
     Slot,
 )
-from sync_worker.ports import (
-    DEATHS_MOST,
-    NOTED_FROM,
-    RATE_LIMITED,
-    RATE_LIMITED_AT_ONCE,
-    Closing,
-    Commit,
-    Family,
-    Look,
-)
+from sync_worker.ledger.admin import LedgerAdmin
+from sync_worker.ledger.base import Sights
+from sync_worker.ledger.database import open_engine
+from sync_worker.ledger.migrations.upgrade import upgrade
+from sync_worker.ledger.sql_ledger import SqlLedger
 from tests.simulation.world import OVERALL
 from tests.twins.memory_ledger import MemoryLedger
 from tests.twins.observed_ledger import ObservedLedger

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from sync_worker.errors import LeaseLost, Transient
-from sync_worker.hold_keys import address_grave, contact_grave, email_hold_key
-from sync_worker.joining import join_links
-from sync_worker.model import (
+from sync_worker.core.errors import LeaseLost, Transient
+from sync_worker.core.hold_keys import address_grave, contact_grave, email_hold_key
+from sync_worker.core.ports import ERASED, Closing, Commit, Run
+from sync_worker.core.values import (
     Base,
     Buried,
     Contact,
@@ -27,7 +27,7 @@ from sync_worker.model import (
     Slot,
     Standing,
 )
-from sync_worker.ports import ERASED, Closing, Commit, Run
+from sync_worker.engine.link_join import join_links
 from tests.integration.test_ledger import ADA, EXTERNAL, WIX, Ground, an_intent, ground
 
 __all__ = ["ground"]  # the fixture

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from sync_worker.adapters.sql_engine import open_engine
-from sync_worker.errors import LeaseLost
-from sync_worker.migrations.upgrade import upgrade
-from sync_worker.model import (
+from sync_worker.core.errors import LeaseLost
+from sync_worker.core.ports import Closing, Commit
+from sync_worker.core.sweep_values import Finding, Listed, Mark, OnFile, Phase, RunKind, Sweep
+from sync_worker.core.values import (
     Base,
     Buried,
     Contact,
@@ -27,8 +27,8 @@ from sync_worker.model import (
     Site,
     Slot,
 )
-from sync_worker.ports import Closing, Commit
-from sync_worker.runs import Finding, Listed, Mark, OnFile, Phase, RunKind, Sweep
+from sync_worker.ledger.database import open_engine
+from sync_worker.ledger.migrations.upgrade import upgrade
 from tests.integration.test_ledger import ADA, EXTERNAL, WIX, Ground
 from tests.twins.memory_ledger import MemoryLedger
 from tests.twins.memory_runs import MemoryRuns
@@ -360,7 +360,7 @@ def test_findings_come_by_key_with_their_hidden_rows_and_those_without_a_key_fir
 
 
 def test_findings_can_be_read_on_from_a_place(field: Field) -> None:
-    from sync_worker.runs import place_of
+    from sync_worker.core.sweep_values import place_of
 
     sweep = field.begin()
     keys = [replace(field.ground.key, contact_id=f"contact-{number}") for number in range(4)]

@@ -14,12 +14,12 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import OperationalError
 
-from sync_worker.adapters.ledger import SqlLedger
-from sync_worker.adapters.sql_engine import open_engine
-from sync_worker.adapters.tables import metadata
-from sync_worker.errors import Transient
-from sync_worker.migrations.upgrade import alembic_config, downgrade, is_current, revisions, upgrade
-from sync_worker.model import NewDelivery, Side
+from sync_worker.core.errors import Transient
+from sync_worker.core.values import NewDelivery, Side
+from sync_worker.ledger.database import open_engine
+from sync_worker.ledger.migrations.upgrade import alembic_config, downgrade, is_current, revisions, upgrade
+from sync_worker.ledger.sql_ledger import SqlLedger
+from sync_worker.ledger.tables import metadata
 
 REVISIONS = [one.revision for one in ScriptDirectory.from_config(alembic_config()).walk_revisions()][::-1]
 

@@ -13,14 +13,14 @@ import pytest
 from redis import Redis
 from sqlalchemy import select
 
-from sandbox.door import serve_door
-from sandbox.server import Sandbox, SandboxOptions
-from sync_worker.adapters.ledger import SqlLedger
-from sync_worker.adapters.tables import metadata
+from sync_sandbox.door import serve_door
+from sync_sandbox.server import Sandbox, SandboxOptions
 from sync_worker.config import load_settings
-from sync_worker.connector.fields import default_field
-from sync_worker.embedded_redis import EmbeddedRedis
-from sync_worker.model import EntityRef, Site
+from sync_worker.core.values import EntityRef, Site
+from sync_worker.ledger.sql_ledger import SqlLedger
+from sync_worker.ledger.tables import metadata
+from sync_worker.manifest.default_field import default_field
+from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from sync_worker.wiring import Wiring
 
 VISITOR = {"identityType": "MEMBER", "memberId": "visitor"}

@@ -13,12 +13,12 @@ import pytest
 import requests
 from flask import Flask, Response, request
 
-from sandbox.bigcommerce import BigCommerce
-from sandbox.control import platform_app
-from sandbox.fera import Fera
-from sandbox.platform import Platform
-from sandbox.served import Served
-from sandbox.woocommerce import WooCommerce
+from sync_sandbox.bigcommerce import BigCommerce
+from sync_sandbox.control import platform_app
+from sync_sandbox.fera import Fera
+from sync_sandbox.platform import Platform
+from sync_sandbox.served import Served
+from sync_sandbox.woocommerce import WooCommerce
 
 ANA = "ana@example.com"
 

@@ -13,15 +13,15 @@ import pytest
 import yaml
 from sqlalchemy import update
 
-from sandbox.control import platform_app
-from sandbox.served import Served
-from sandbox.volume import Volume, silently
-from sandbox.woocommerce import WooCommerce
-from sync_worker.adapters.tables import run
-from sync_worker.connector.loading import parse_manifest, shipped_manifest
-from sync_worker.embedded_redis import EmbeddedRedis
-from sync_worker.errors import Misconfigured
-from sync_worker.nightly import NightlySweeps
+from sync_sandbox.control import platform_app
+from sync_sandbox.served import Served
+from sync_sandbox.volume import Volume, silently
+from sync_sandbox.woocommerce import WooCommerce
+from sync_worker.core.errors import Misconfigured
+from sync_worker.ledger.tables import run
+from sync_worker.manifest.loader import parse_manifest, shipped_manifest
+from sync_worker.runtime.celery.schedule import NightlySweeps
+from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from tests.integration.remote_server import Asked, RemoteServer, Reply, remote_server
 from tests.integration.small_connector import a_manifest, a_remote, a_row
 from tests.integration.test_reconcile import Ground, make_ground

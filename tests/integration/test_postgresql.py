@@ -16,13 +16,13 @@ import pytest
 from redis import Redis
 from sqlalchemy import Engine, create_engine, text
 
-from sync_worker.adapters.ledger import SqlLedger
-from sync_worker.adapters.sql_engine import open_engine
-from sync_worker.embedded_redis import EmbeddedRedis
-from sync_worker.errors import Transient
-from sync_worker.migrations.upgrade import upgrade
-from sync_worker.model import InboxState, NewDelivery, Side
-from sync_worker.ports import Closing
+from sync_worker.core.errors import Transient
+from sync_worker.core.ports import Closing
+from sync_worker.core.values import InboxState, NewDelivery, Side
+from sync_worker.ledger.database import open_engine
+from sync_worker.ledger.migrations.upgrade import upgrade
+from sync_worker.ledger.sql_ledger import SqlLedger
+from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from tests.commands import run_command
 from tests.unit.signed import OWN_SERVICE
 

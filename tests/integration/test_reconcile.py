@@ -15,17 +15,17 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from sandbox.server import Sandbox, SandboxOptions
-from sandbox.volume import GROUP, NAMESPACE, OWNER, Volume, load, silently
-from sync_worker.adapters.tables import run
+from sync_sandbox.server import Sandbox, SandboxOptions
+from sync_sandbox.volume import GROUP, NAMESPACE, OWNER, Volume, load, silently
 from sync_worker.config import load_settings
-from sync_worker.connector.fields import default_field
-from sync_worker.embedded_redis import EmbeddedRedis
-from sync_worker.model import EntityRef, Site
-from sync_worker.nightly import NightlySweeps, seconds_since
-from sync_worker.reconcile import Job, Pace, Reconcile
-from sync_worker.rehearsal import Deed, Forecast
-from sync_worker.runs import RunKind
+from sync_worker.core.sweep_values import RunKind
+from sync_worker.core.values import EntityRef, Site
+from sync_worker.ledger.tables import run
+from sync_worker.manifest.default_field import default_field
+from sync_worker.reconcile.dry_run import Deed, Forecast
+from sync_worker.reconcile.reconcile import Job, Pace, Reconcile
+from sync_worker.runtime.celery.schedule import NightlySweeps, seconds_since
+from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from sync_worker.wiring import Wiring
 
 SMALL = Volume(each_side=60, conflicting=3, strangers=10)

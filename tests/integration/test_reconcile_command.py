@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from sandbox.server import Sandbox, SandboxOptions
-from sandbox.volume import GROUP, NAMESPACE, Volume, load, silently
+from sync_sandbox.server import Sandbox, SandboxOptions
+from sync_sandbox.volume import GROUP, NAMESPACE, Volume, load, silently
 from sync_worker.config import load_settings
-from sync_worker.connector.fields import default_field
-from sync_worker.embedded_redis import free_port
-from sync_worker.model import EntityRef
+from sync_worker.core.values import EntityRef
+from sync_worker.manifest.default_field import default_field
+from sync_worker.runtime.local.embedded_redis import free_port
 from sync_worker.wiring import Wiring
 from tests.integration.test_cli import COMMAND, Shell
 from tests.terminal import CTRL_C, Seen, at_terminal

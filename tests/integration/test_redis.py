@@ -9,12 +9,12 @@ import fakeredis
 import pytest
 from redis import Redis
 
-from sync_worker.adapters.redis import Asking, LocalBudget, RedisAway, RedisBudget, RedisGuard, RedisTokens, open_redis
-from sync_worker.breaker import Breaker
-from sync_worker.embedded_redis import free_port
-from sync_worker.errors import RateLimited
-from sync_worker.model import Side
-from sync_worker.seal import Seal
+from sync_worker.core.errors import RateLimited
+from sync_worker.core.values import Side
+from sync_worker.redis.circuit_breaker import Breaker
+from sync_worker.redis.client import Asking, LocalBudget, RedisAway, RedisBudget, RedisGuard, RedisTokens, open_redis
+from sync_worker.redis.encryption import Seal
+from sync_worker.runtime.local.embedded_redis import free_port
 
 SEAL = Seal("app-secret")
 

@@ -12,12 +12,10 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from sandbox.faults import Faults
-from sandbox.server import Sandbox, SandboxOptions
-from sync_worker.adapters.http import Call, FixedHeaders, NoBudget, RemoteHttp
+from sync_sandbox.faults import Faults
+from sync_sandbox.server import Sandbox, SandboxOptions
 from sync_worker.config import load_settings
-from sync_worker.embedded_redis import EmbeddedRedis
-from sync_worker.errors import (
+from sync_worker.core.errors import (
     Conflict,
     Duplicate,
     Gone,
@@ -27,8 +25,10 @@ from sync_worker.errors import (
     Transient,
     UnknownOutcome,
 )
-from sync_worker.model import Draft, EntityRef, Person, Policy, Record, Side, Site
-from sync_worker.ports import People, Remote
+from sync_worker.core.ports import People, Remote
+from sync_worker.core.values import Draft, EntityRef, Person, Policy, Record, Side, Site
+from sync_worker.remotes.http.client import Call, FixedHeaders, NoBudget, RemoteHttp
+from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from sync_worker.wiring import Wiring
 from tests.twins.memory_remote import OWN_SERVICE_CAPABILITIES, WIX_CAPABILITIES, MemoryRemote
 

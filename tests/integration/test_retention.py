@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select, update
 
-from sync_worker.adapters.ledger import SqlLedger
-from sync_worker.adapters.ledger_admin import LedgerAdmin
-from sync_worker.adapters.ledger_retention import LedgerRetention, Retention
-from sync_worker.adapters.sql_engine import open_engine
-from sync_worker.adapters.tables import entity_map, history, inbox, intent, link, run
-from sync_worker.migrations.upgrade import upgrade
-from sync_worker.model import InboxState, NewDelivery, Side
-from sync_worker.ports import Closing
+from sync_worker.core.ports import Closing
+from sync_worker.core.values import InboxState, NewDelivery, Side
+from sync_worker.ledger.admin import LedgerAdmin
+from sync_worker.ledger.database import open_engine
+from sync_worker.ledger.migrations.upgrade import upgrade
+from sync_worker.ledger.retention import LedgerRetention, Retention
+from sync_worker.ledger.sql_ledger import SqlLedger
+from sync_worker.ledger.tables import entity_map, history, inbox, intent, link, run
 
 DAY = 86_400.0
 KEEP = Retention(payload_days=7, inbox_days=30, history_days=365, run_days=90)

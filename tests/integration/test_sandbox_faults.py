@@ -6,7 +6,7 @@ import time
 
 import requests
 
-from sandbox.server import Sandbox
+from sync_sandbox.server import Sandbox
 
 
 def test_no_call_that_is_let_in_is_answered_before_the_latency_is_over() -> None:

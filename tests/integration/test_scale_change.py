@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from sandbox.server import Sandbox, SandboxOptions
-from sync_worker.adapters.ledger_fields import ImportRefused
+from sync_sandbox.server import Sandbox, SandboxOptions
 from sync_worker.config import load_settings
-from sync_worker.connector.fields import WIX_SCALE, default_field
-from sync_worker.embedded_redis import EmbeddedRedis
-from sync_worker.model import EntityRef, NewDelivery, Side, Site
-from sync_worker.scale import FieldMap, Scale
+from sync_worker.core.scale import FieldMap, Scale
+from sync_worker.core.values import EntityRef, NewDelivery, Side, Site
+from sync_worker.ledger.fields import ImportRefused
+from sync_worker.manifest.default_field import WIX_SCALE, default_field
+from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from sync_worker.wiring import Wiring
 
 STARS = Scale(Decimal("0.5"), Decimal(5), Decimal("0.5"))
@@ -61,7 +61,7 @@ class Shop:
     def _open(self) -> list[int]:
         from sqlalchemy import select
 
-        from sync_worker.adapters.tables import inbox
+        from sync_worker.ledger.tables import inbox
 
         with self.wiring.ledger.engine.connect() as connection:
             return list(connection.execute(select(inbox.c.id).where(inbox.c.state.in_(("new", "taken")))).scalars())

@@ -10,8 +10,8 @@ import pytest
 import requests
 from flask import Flask, request
 
-from sandbox.faults import HTTP_FAULTS, Faults, install
-from sandbox.served import Served
+from sync_sandbox.faults import HTTP_FAULTS, Faults, install
+from sync_sandbox.served import Served
 
 SECONDS = 5.0
 

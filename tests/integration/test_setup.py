@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from sandbox.server import Sandbox, SandboxOptions
-from sync_worker.embedded_redis import EmbeddedRedis
-from sync_worker.errors import Misconfigured
-from sync_worker.exporting import Writer, export_to_file
+from sync_sandbox.server import Sandbox, SandboxOptions
+from sync_worker.core.errors import Misconfigured
+from sync_worker.import_export.exporting import Writer, export_to_file
+from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from tests.integration.test_cli import COMMAND, ENTITIES, Shell, shell
 
 __all__ = ["shell"]  # a fixture of the commands' tests

@@ -27,10 +27,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 
-from sync_worker.adapters.sql_engine import Transactions, open_engine
-from sync_worker.adapters.sql_prepared import Prepared, batch
-from sync_worker.adapters.sql_types import ExactJSON
-from sync_worker.errors import Transient
+from sync_worker.core.errors import Transient
+from sync_worker.ledger.column_types import ExactJSON
+from sync_worker.ledger.database import Transactions, open_engine
+from sync_worker.ledger.prepared import Prepared, batch
 
 thing = Table(
     "thing",

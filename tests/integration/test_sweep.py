@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from sync_worker.adapters.ledger import SqlLedger
-from sync_worker.adapters.sql_engine import open_engine
-from sync_worker.embedded_redis import EmbeddedRedis
-from sync_worker.migrations.upgrade import upgrade
-from sync_worker.model import NewDelivery, Side
+from sync_worker.core.values import NewDelivery, Side
+from sync_worker.ledger.database import open_engine
+from sync_worker.ledger.migrations.upgrade import upgrade
+from sync_worker.ledger.sql_ledger import SqlLedger
+from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 
 PREFIX = "ratings-sync:"
 SWEEP = """

@@ -7,21 +7,21 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
 
-from sync_worker import people_changes as people_changes_module
-from sync_worker import story as story_module
-from sync_worker.children import Children
-from sync_worker.errors import Transient
-from sync_worker.lease_keeper import LeaseKeeper
-from sync_worker.link_run import LinkRun
-from sync_worker.model import Base, Intent, Lease, NewDelivery, Side
-from sync_worker.ports import Commit, Located, Run, Stored
-from sync_worker.reconcile import Reconcile
-from sync_worker.resolve import Resolver
-from sync_worker.runs import Absences, Sweep
-from sync_worker.settlement import Settlement
-from sync_worker.slot_write import SlotWrite
-from sync_worker.view import View
-from sync_worker.writing import Writing
+from sync_worker.core.errors import Transient
+from sync_worker.core.ports import Commit, Located, Run, Stored
+from sync_worker.core.sweep_values import Absences, Sweep
+from sync_worker.core.values import Base, Intent, Lease, NewDelivery, Side
+from sync_worker.engine import history_lines as story_module
+from sync_worker.engine.lease_keeper import LeaseKeeper
+from sync_worker.engine.link_run import LinkRun
+from sync_worker.engine.settlement import Settlement
+from sync_worker.engine.slot_write import SlotWrite
+from sync_worker.engine.view import View
+from sync_worker.engine.writing import Writing
+from sync_worker.intake import contact_events as people_changes_module
+from sync_worker.intake.parent_events import Children
+from sync_worker.intake.resolve import Resolver
+from sync_worker.reconcile.reconcile import Reconcile
 from tests.twins.memory_guard import MemoryGuard
 from tests.twins.memory_ledger import MemoryLedger
 from tests.twins.memory_remote import MemoryRemote

@@ -15,10 +15,10 @@ from functools import cached_property
 
 from sqlalchemy import Engine
 
-from sync_worker.adapters.sql_engine import open_engine
-from sync_worker.adapters.tables import metadata
-from sync_worker.model import Policy
-from sync_worker.ports import Capabilities
+from sync_worker.core.ports import Capabilities
+from sync_worker.core.values import Policy
+from sync_worker.ledger.database import open_engine
+from sync_worker.ledger.tables import metadata
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.world import CALM, OVERALL, QUALITY, STORM, Faults, LedgerMaker, Options, World
 from tests.twins.memory_ledger import MemoryLedger

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Set
 from decimal import Decimal
 
-from sync_worker.model import EntityRef, HistoryEntry, Person, Record, Side
-from sync_worker.scale import FieldMap, OffScale
+from sync_worker.core.scale import FieldMap, OffScale
+from sync_worker.core.values import EntityRef, HistoryEntry, Person, Record, Side
 from tests.simulation.world import World
 from tests.twins.memory_remote import JournalEntry
 

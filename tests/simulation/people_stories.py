@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from sync_worker.model import Side
+from sync_worker.core.values import Side
 from tests.simulation.chaos import NO_REVISION, memory_ledger
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.world import CALM, LedgerMaker, Options, World

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from sync_worker.model import EntityRef, Policy, RecordState, Side
-from sync_worker.ports import Capabilities
+from sync_worker.core.ports import Capabilities
+from sync_worker.core.values import EntityRef, Policy, RecordState, Side
 from tests.simulation.chaos import memory_ledger
 from tests.simulation.world import CALM, OVERALL, QUALITY, LedgerMaker, Options, World
 from tests.twins.memory_remote import MemoryRemote

@@ -12,8 +12,8 @@ from decimal import Decimal
 
 import pytest
 
-from sync_worker.model import Side
-from sync_worker.scale import FieldMap, Scale
+from sync_worker.core.scale import FieldMap, Scale
+from sync_worker.core.values import Side
 from tests.simulation.ablations import MECHANISMS, without
 from tests.simulation.chaos import memory_ledger, run_seed
 from tests.simulation.oracles import broken_invariants

@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 from greenlet import greenlet
 
-from sync_worker.errors import Duplicate, Gone
-from sync_worker.model import NewDelivery, Side
+from sync_worker.core.errors import Duplicate, Gone
+from sync_worker.core.values import NewDelivery, Side
 from tests.simulation.chaos import memory_ledger
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.scenarios import SCENARIOS, Story, both, changes, deletes, ending_of, rates

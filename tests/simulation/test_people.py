@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sync_worker.model import Side
+from sync_worker.core.values import Side
 from tests.simulation.ablations import PEOPLE_MECHANISMS, without
 from tests.simulation.chaos import memory_ledger, sql_ledger
 from tests.simulation.people_stories import STORIES, PeopleStory, merges, rates

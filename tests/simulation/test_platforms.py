@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from sync_worker.adapters.ledger_admin import LedgerAdmin
-from sync_worker.model import Draft, EntityRef, NewDelivery, Policy, RecordState, Side
+from sync_worker.core.values import Draft, EntityRef, NewDelivery, Policy, RecordState, Side
+from sync_worker.ledger.admin import LedgerAdmin
 from tests.simulation.ablations import without
 from tests.simulation.chaos import LATE_CREATE, NO_REVISION, memory_ledger, sql_ledger
 from tests.simulation.oracles import broken_invariants

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sync_worker.model import EntityRef, NewDelivery, Person, Policy, Side
+from sync_worker.core.values import EntityRef, NewDelivery, Person, Policy, Side
 from tests.simulation.chaos import memory_ledger, sql_ledger
 from tests.simulation.scenarios import ending_of, rates
 from tests.simulation.world import CALM, LedgerMaker, Options, World
@@ -28,7 +28,7 @@ def make_ledger(request: pytest.FixtureRequest) -> LedgerMaker:
 
 def held_reasons(world: World) -> set[str]:
     if hasattr(world.ledger, "engine"):
-        from sync_worker.adapters.ledger_admin import LedgerAdmin
+        from sync_worker.ledger.admin import LedgerAdmin
 
         return {one.reason for one in LedgerAdmin(world.ledger.engine).held()}
     return {row.delivery.reason for row in world.ledger.inbox.values() if str(row.delivery.state) == "held"}

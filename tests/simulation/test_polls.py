@@ -7,9 +7,9 @@ from decimal import Decimal
 
 import pytest
 
-from sync_worker.model import Side
-from sync_worker.ports import Capabilities
-from sync_worker.runs import RunKind, Sweep, next_since
+from sync_worker.core.ports import Capabilities
+from sync_worker.core.sweep_values import RunKind, Sweep, next_since
+from sync_worker.core.values import Side
 from tests.simulation.chaos import memory_ledger
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.scenarios import changes, deletes, ending_of

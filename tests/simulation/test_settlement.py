@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from sync_worker.model import Buried, Known, RatingKey, Side, Slot
-from sync_worker.ports import Capabilities, Commit
+from sync_worker.core.ports import Capabilities, Commit
+from sync_worker.core.values import Buried, Known, RatingKey, Side, Slot
 from tests.simulation.ablations import without
 from tests.simulation.chaos import memory_ledger
 from tests.simulation.oracles import broken_invariants

@@ -10,9 +10,9 @@ from decimal import Decimal
 
 import pytest
 
-from sync_worker.model import Person, Policy, Side
-from sync_worker.ports import Capabilities
-from sync_worker.runs import RunKind
+from sync_worker.core.ports import Capabilities
+from sync_worker.core.sweep_values import RunKind
+from sync_worker.core.values import Person, Policy, Side
 from tests.simulation.ablations import without
 from tests.simulation.chaos import memory_ledger
 from tests.simulation.oracles import broken_invariants

@@ -15,9 +15,11 @@ from typing import Any
 
 from greenlet import getcurrent, greenlet
 
-from sync_worker.errors import Duplicate, Gone, SyncError
-from sync_worker.intake import Intake
-from sync_worker.model import (
+from sync_worker.core.errors import Duplicate, Gone, SyncError
+from sync_worker.core.ports import Capabilities, Connection, Ledger, Page
+from sync_worker.core.scale import FieldMap, Scale
+from sync_worker.core.sweep_values import RunKind, Sweep
+from sync_worker.core.values import (
     Contact,
     Draft,
     EntityRef,
@@ -29,11 +31,9 @@ from sync_worker.model import (
     Side,
     Site,
 )
-from sync_worker.ports import Capabilities, Connection, Ledger, Page
-from sync_worker.reconcile import Pace, Reconcile
-from sync_worker.rehearsal import Deed
-from sync_worker.runs import RunKind, Sweep
-from sync_worker.scale import FieldMap, Scale
+from sync_worker.intake.intake import Intake
+from sync_worker.reconcile.dry_run import Deed
+from sync_worker.reconcile.reconcile import Pace, Reconcile
 from tests.twins.memory_guard import MemoryGuard
 from tests.twins.memory_remote import MemoryPeople, MemoryRemote, RemoteEvent, record_payload
 from tests.twins.memory_runs import MemoryRuns

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from sync_worker.model import Side
+from sync_worker.core.values import Side
 
 
 @dataclass(slots=True)

@@ -6,9 +6,29 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from sync_worker.errors import LeaseLost, Permanent, Transient
-from sync_worker.hold_keys import address_grave, contact_grave, contact_hold_key, email_hold_key, erased_id
-from sync_worker.model import (
+from sync_worker.core.errors import LeaseLost, Permanent, Transient
+from sync_worker.core.hold_keys import address_grave, contact_grave, contact_hold_key, email_hold_key, erased_id
+from sync_worker.core.ports import (
+    DEATHS_MOST,
+    ENGINE_RECHECKS,
+    ERASED,
+    NOTED_FROM,
+    RATE_LIMITED,
+    RATE_LIMITED_AT_ONCE,
+    WORKER_DIED,
+    Attached,
+    Closing,
+    Commit,
+    Committed,
+    Family,
+    Located,
+    Look,
+    Run,
+    Stored,
+)
+from sync_worker.core.scale import FieldMap
+from sync_worker.core.sweep_values import Listed
+from sync_worker.core.values import (
     Base,
     Buried,
     Contact,
@@ -35,26 +55,6 @@ from sync_worker.model import (
     Slot,
     Standing,
 )
-from sync_worker.ports import (
-    DEATHS_MOST,
-    ENGINE_RECHECKS,
-    ERASED,
-    NOTED_FROM,
-    RATE_LIMITED,
-    RATE_LIMITED_AT_ONCE,
-    WORKER_DIED,
-    Attached,
-    Closing,
-    Commit,
-    Committed,
-    Family,
-    Located,
-    Look,
-    Run,
-    Stored,
-)
-from sync_worker.runs import Listed
-from sync_worker.scale import FieldMap
 
 OPEN = (InboxState.NEW, InboxState.TAKEN)
 LEASE_SECONDS = 15.0

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from sync_worker.errors import (
+from sync_worker.core.errors import (
     Away,
     Conflict,
     Duplicate,
@@ -21,9 +21,9 @@ from sync_worker.errors import (
     Unconfirmed,
     UnknownOutcome,
 )
-from sync_worker.hold_keys import normalise_email
-from sync_worker.model import Contact, Draft, EntityRef, Merge, Operation, Person, Record, RecordState, Side
-from sync_worker.ports import Capabilities, Page
+from sync_worker.core.hold_keys import normalise_email
+from sync_worker.core.ports import Capabilities, Page
+from sync_worker.core.values import Contact, Draft, EntityRef, Merge, Operation, Person, Record, RecordState, Side
 
 WIX_CAPABILITIES = Capabilities(delete_is_final=True)
 OWN_SERVICE_CAPABILITIES = Capabilities(many_fields=True)

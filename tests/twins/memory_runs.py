@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from sync_worker.errors import LeaseLost
-from sync_worker.hold_keys import address_grave, contact_grave
-from sync_worker.model import InboxState, Lease, Link, LinkState, NewDelivery, RatingKey, Side, Site
-from sync_worker.ports import Run
-from sync_worker.runs import (
+from sync_worker.core.errors import LeaseLost
+from sync_worker.core.hold_keys import address_grave, contact_grave
+from sync_worker.core.ports import Run
+from sync_worker.core.sweep_values import (
     Absences,
     Finding,
     Listed,
@@ -23,6 +22,7 @@ from sync_worker.runs import (
     next_since,
     place_of,
 )
+from sync_worker.core.values import InboxState, Lease, Link, LinkState, NewDelivery, RatingKey, Side, Site
 from tests.twins.memory_ledger import OPEN, MemoryLedger
 
 RUN_LEASE_SECONDS = 20.0

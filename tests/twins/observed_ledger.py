@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from sqlalchemy import Engine, func, select
 
-from sync_worker.adapters.ledger_admin import LedgerAdmin
-from sync_worker.adapters.ledger_findings import SqlRuns
-from sync_worker.adapters.ledger_rows import to_history
-from sync_worker.adapters.tables import entity_map, history, inbox, intent, link, link_value, metadata
-from sync_worker.model import EntityRef, HistoryEntry, Person, Policy, Record, Side, Site
-from sync_worker.scale import FieldMap
+from sync_worker.core.scale import FieldMap
+from sync_worker.core.values import EntityRef, HistoryEntry, Person, Policy, Record, Side, Site
+from sync_worker.ledger.admin import LedgerAdmin
+from sync_worker.ledger.findings import SqlRuns
+from sync_worker.ledger.rows import to_history
+from sync_worker.ledger.tables import entity_map, history, inbox, intent, link, link_value, metadata
 
 
 class ObservedLedger(SqlRuns):

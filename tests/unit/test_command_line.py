@@ -8,7 +8,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from sync_worker.cli import cli
+from sync_worker.cli.main import cli
 
 # These run until they are stopped, print a file, or ask a person: their answer is no document.
 NO_DOCUMENT = {"up", "migrate", "sandbox", "demo", "flower", "export wix", "export ledger"}

@@ -12,12 +12,12 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync_worker.connector.loading import SHIPPED, load_manifest, load_manifests, parse_manifest, shipped_manifest
-from sync_worker.connector.manifest import Manifest
-from sync_worker.connector.reading import key_of, read_record
-from sync_worker.connector.writing import filled, merged_over, query_of, url_path
-from sync_worker.errors import Misconfigured, Permanent
-from sync_worker.model import EntityRef, RecordState
+from sync_worker.core.errors import Misconfigured, Permanent
+from sync_worker.core.values import EntityRef, RecordState
+from sync_worker.manifest.loader import SHIPPED, load_manifest, load_manifests, parse_manifest, shipped_manifest
+from sync_worker.manifest.manifest import Manifest
+from sync_worker.manifest.record_reader import key_of, read_record
+from sync_worker.manifest.record_writer import filled, merged_over, query_of, url_path
 from tests.unit.signed import OWN_SERVICE
 
 OWN = load_manifest(shipped_manifest("own-service"), OWN_SERVICE)

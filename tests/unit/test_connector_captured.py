@@ -10,11 +10,11 @@ import json
 import jwt
 import pytest
 
-from sync_worker.connector.captured import at_its_time, captured, diagnose, is_verified
-from sync_worker.connector.loading import load_manifest, shipped_manifest
-from sync_worker.connector.manifest import Manifest
-from sync_worker.connector.signatures import Received
-from sync_worker.errors import Misconfigured
+from sync_worker.core.errors import Misconfigured
+from sync_worker.manifest.loader import load_manifest, shipped_manifest
+from sync_worker.manifest.manifest import Manifest
+from sync_worker.manifest.signature_diagnosis import at_its_time, captured, diagnose, is_verified
+from sync_worker.manifest.signatures import Received
 
 BODY = b'{"review":{"id":900}}'
 NOW = 1_795_000_000.0

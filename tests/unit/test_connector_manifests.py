@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 import yaml
 
-from sync_worker.connector.checking import check_manifest, signed_by
-from sync_worker.connector.describing import describe, ways
-from sync_worker.connector.fields import WIX_SCALE
-from sync_worker.connector.loading import SHIPPED, Placeholders, load_manifest, parse_manifest, shipped_manifest
-from sync_worker.connector.manifest import Manifest
-from sync_worker.connector.schema_calls import Hook, OperationSpec
-from sync_worker.connector.schema_file import editor_schema
-from sync_worker.errors import Misconfigured
+from sync_worker.core.errors import Misconfigured
+from sync_worker.manifest.check import check_manifest, signed_by
+from sync_worker.manifest.default_field import WIX_SCALE
+from sync_worker.manifest.loader import SHIPPED, Placeholders, load_manifest, parse_manifest, shipped_manifest
+from sync_worker.manifest.manifest import Manifest
+from sync_worker.manifest.schema.calls import Hook, OperationSpec
+from sync_worker.manifest.schema.editor import editor_schema
+from sync_worker.manifest.summary import describe, ways
 from webhook_gateway.external import read_deliveries
 
 ROOT = Path(__file__).parents[2]

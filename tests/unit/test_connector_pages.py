@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync_worker.connector.pages import Place, next_place, page_query, parent_place_of, place_of, place_text
-from sync_worker.connector.schema_calls import Pagination
-from sync_worker.errors import Permanent
+from sync_worker.core.errors import Permanent
+from sync_worker.manifest.pagination import Place, next_place, page_query, parent_place_of, place_of, place_text
+from sync_worker.manifest.schema.calls import Pagination
 
 ROWS = [{"id": number} for number in range(7)]
 

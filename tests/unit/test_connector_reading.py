@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 import yaml
 
-from sync_worker.connector.drafts import write_context
-from sync_worker.connector.loading import Placeholders, parse_manifest
-from sync_worker.connector.manifest import Manifest
-from sync_worker.connector.reading import context_of, created_at, key_of, read_record, read_texts
-from sync_worker.connector.texts import plain_text
-from sync_worker.connector.writing import filled
-from sync_worker.errors import Permanent
-from sync_worker.model import Draft, EntityRef, Person, RecordState
+from sync_worker.core.errors import Permanent
+from sync_worker.core.values import Draft, EntityRef, Person, RecordState
+from sync_worker.manifest.drafts import write_context
+from sync_worker.manifest.loader import Placeholders, parse_manifest
+from sync_worker.manifest.manifest import Manifest
+from sync_worker.manifest.plain_text import plain_text
+from sync_worker.manifest.record_reader import context_of, created_at, key_of, read_record, read_texts
+from sync_worker.manifest.record_writer import filled
 
 BASE = """
 version: 1

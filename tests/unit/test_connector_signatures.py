@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr, TypeAdapter
 
-from sync_worker.connector.schema_webhook import Verify
-from sync_worker.connector.signatures import Received, Verified, verified
+from sync_worker.manifest.schema.webhook import Verify
+from sync_worker.manifest.signatures import Received, Verified, verified
 
 NOW = 1_700_000_000
 SECRET, OLD = "a-secret-of-thirty-two-letters-xx", "last-year-of-thirty-two-letters-x"

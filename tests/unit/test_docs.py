@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import pytest
 
-from sync_worker.cli import cli
+from sync_worker.cli.main import cli
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

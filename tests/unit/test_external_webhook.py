@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook
 
-from sync_worker.connector.loading import load_manifest, shipped_manifest
-from sync_worker.model import NewDelivery, Side
+from sync_worker.core.values import NewDelivery, Side
+from sync_worker.manifest.loader import load_manifest, shipped_manifest
 from tests.unit.signed import OLD_SECRET, OWN_SERVICE, SECRET, acme_headers, an_external_body
 from webhook_gateway.external import Reading, Unreadable, read_deliveries
 from webhook_gateway.wix import Ignored, Rejected

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from webhook_gateway.forgery_limit import SENDERS_MOST, ForgeryLimit, sender_of
+from webhook_gateway.rate_limit import SENDERS_MOST, ForgeryLimit, sender_of
 
 
 def test_count_grows_within_a_minute_and_begins_anew_after_it() -> None:

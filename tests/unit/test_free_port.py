@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from sync_worker import embedded_redis
-from sync_worker.embedded_redis import PORTS, free_port
-from sync_worker.errors import Misconfigured
+from sync_worker.core.errors import Misconfigured
+from sync_worker.runtime.local import embedded_redis
+from sync_worker.runtime.local.embedded_redis import PORTS, free_port
 
 RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sync_worker import exact_json
-from sync_worker.adapters.http_waits import retry_after_seconds
-from sync_worker.adapters.wix_events import record_of_event
-from sync_worker.connector.loading import load_manifest, shipped_manifest
-from sync_worker.connector.reading import read_record
-from sync_worker.errors import Permanent
-from sync_worker.model import Record
+from sync_worker.core import exact_json
+from sync_worker.core.errors import Permanent
+from sync_worker.core.values import Record
+from sync_worker.manifest.loader import load_manifest, shipped_manifest
+from sync_worker.manifest.record_reader import read_record
+from sync_worker.remotes.http.waits import retry_after_seconds
+from sync_worker.remotes.wix.events import record_of_event
 from tests.unit.signed import APP_ID, OWN_SERVICE, a_token, acme_headers, an_event, an_external_body, pem
 from webhook_gateway import external, wix
 from webhook_gateway.wix import Rejected, load_public_keys

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sync_worker.one_core import OneCore, Times, move_to, one_core, read_times
+from sync_worker.runtime.cpu_affinity import OneCore, Times, move_to, one_core, read_times
 
 
 @dataclass

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sync_worker.adapters.http_outage import OPEN_SECONDS, SILENT_MOST, SLOW_SECONDS, Outage
-from sync_worker.errors import Away
+from sync_worker.core.errors import Away
+from sync_worker.remotes.http.outage import OPEN_SECONDS, SILENT_MOST, SLOW_SECONDS, Outage
 
 HANGS = 8.0
 

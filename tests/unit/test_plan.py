@@ -7,9 +7,9 @@ from itertools import product
 
 import pytest
 
-from sync_worker.model import Base, Policy, Side, Snapshot
-from sync_worker.plan import Action, Agree, Delete, Hold, Ignore, InStep, Write, plan
-from sync_worker.scale import FieldMap, Scale
+from sync_worker.core.plan import Action, Agree, Delete, Hold, Ignore, InStep, Write, plan
+from sync_worker.core.scale import FieldMap, Scale
+from sync_worker.core.values import Base, Policy, Side, Snapshot
 
 STARS = Scale(Decimal(1), Decimal(5), Decimal(1))
 SAME_SCALES = FieldMap("overall", "value", STARS, STARS)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync_worker.scale import FieldMap, MappingKind, OffScale, Scale
+from sync_worker.core.scale import FieldMap, MappingKind, OffScale, Scale
 
 PERCENT = Scale(Decimal(0), Decimal(100), Decimal(1))
 STARS = Scale(Decimal(1), Decimal(5), Decimal(1))

@@ -13,10 +13,11 @@ import pytest
 from pydantic import BaseModel
 
 import sync_worker
-from sync_worker.connector.manifest import Manifest
+from sync_worker.manifest.manifest import Manifest
 
 ROOT = Path(sync_worker.__file__).parents[1]
-SHAPES = {"manifest.py", *(file.name for file in (ROOT / "sync_worker" / "connector").glob("schema*.py"))}
+MANIFEST = ROOT / "sync_worker" / "manifest"
+SHAPES = {MANIFEST / "manifest.py", *(MANIFEST / "schema").glob("*.py")}
 FOR_PEOPLE = {"Manifest.title"}
 
 
@@ -72,11 +73,11 @@ def words_read() -> frozenset[str]:
         for file in (ROOT / folder).rglob("*.py"):
             text = file.read_text(encoding="utf-8")
             tree = ast.parse(text)
-            if file.name in SHAPES:
+            if file in SHAPES:
                 for node in ast.walk(tree):
                     if isinstance(node, ast.FunctionDef) and not is_validator(node):
                         inside.setdefault(node.name, set()).update(words_of(node))
-            elif "connector.manifest" in text or "connector.schema" in text:
+            elif "manifest.manifest import" in text or "manifest.schema" in text:
                 outside |= words_of(tree)
     return frozenset(grown(outside, inside))
 

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from sync_worker.config import SECRETS, Settings, load_settings
-from sync_worker.errors import Misconfigured
+from sync_worker.core.errors import Misconfigured
 from tests.fleet_file import ROOT
 
 EXAMPLE = dict(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from kombu.asynchronous import Hub
 
-from sync_worker.task_events import GatheredEvents
+from sync_worker.runtime.celery.task_events import GatheredEvents
 
 
 class Dispatcher:

@@ -14,12 +14,12 @@ import yaml
 from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from sync_worker import metrics
-from sync_worker.adapters.ledger_figures import LedgerFigures, RunFigures
-from sync_worker.adapters.redis_figures import BrokerFigures
-from sync_worker.embedded_redis import free_port
-from sync_worker.errors import Transient
-from sync_worker.figures import FiguresCollector
+from sync_worker.core.errors import Transient
+from sync_worker.ledger.figures import LedgerFigures, RunFigures
+from sync_worker.runtime.local.embedded_redis import free_port
+from sync_worker.telemetry import metrics
+from sync_worker.telemetry.broker_figures import BrokerFigures
+from sync_worker.telemetry.figures import FiguresCollector
 from tests.fleet_file import ROOT
 
 LEDGER = LedgerFigures(

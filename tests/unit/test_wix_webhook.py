@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync_worker.adapters.wix_events import merge_of_event
-from sync_worker.errors import Misconfigured
-from sync_worker.model import Merge, NewDelivery, Side
+from sync_worker.core.errors import Misconfigured
+from sync_worker.core.values import Merge, NewDelivery, Side
+from sync_worker.remotes.wix.events import merge_of_event
 from tests.unit.signed import APP_ID, KEY, OTHER_KEY, a_rating, a_token, an_envelope, an_event, claims, pem
 from webhook_gateway.wix import Ignored, Rejected, load_public_keys, read_delivery
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from sync_worker.connector.loading import Placeholders, load_manifest, shipped_manifest
+from sync_worker.manifest.loader import Placeholders, load_manifest, shipped_manifest
 
 ROOT = Path(__file__).parents[2]
 PLUGIN = ROOT / "docs" / "woocommerce" / "ratings-sync-webhooks.php"

@@ -1,0 +1,212 @@
+"""A whole installation between both stand-ins, in a folder of its own: for the demo, the benchmarks and the tests."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+
+from sync_sandbox.server import Sandbox, SandboxOptions
+from sync_worker.config import load_settings
+from sync_worker.core.scale import FieldMap
+from sync_worker.core.values import EntityRef, Site
+from sync_worker.ledger.admin import LedgerAdmin, LedgerStatus
+from sync_worker.manifest.default_field import default_field
+from sync_worker.runtime.local.embedded_redis import free_port
+from sync_worker.runtime.local.single_machine import Installation
+from sync_worker.wiring import Wiring
+
+NAMESPACE, GROUP = "reviews", "stores"
+
+
+@dataclass(frozen=True, slots=True)
+class Rated:
+    """What both sides show for one person and one product; ``None``: no rating there."""
+
+    product: str
+    email: str
+    wix: Decimal | None
+    external: Decimal | None
+
+
+@dataclass
+class Stage:
+    """``with Stage(folder, environ, products) as stage``: everything is up, the site is set up.
+
+    ``environ``: the least environment of the processes; ``settings``: what differs from the sandbox's settings.
+    ``products``: Wix entity id to external id. ``fields``: what is mapped; by default `overall` to the main value.
+    """
+
+    folder: Path
+    environ: Mapping[str, str]
+    products: Mapping[str, str]
+    settings: Mapping[str, str] = field(default_factory=dict)
+    options: SandboxOptions = field(default_factory=SandboxOptions)
+    fields: Sequence[FieldMap] = ()
+    workers: int = 1
+    flower_port: int | None = None
+    say: Callable[[str, str], None] = lambda name, line: None
+
+    def start(self) -> None:
+        self.box = Sandbox(self.options)
+        try:
+            if self.box.platform is not None:
+                (self.folder / f"{self.box.connector}.yaml").write_text(self.box.manifest())
+            self.everything = self.box.settings(self.folder) | {
+                "RATINGS_SYNC_HOME": str(self.folder),
+                "GATEWAY_BIND": f"127.0.0.1:{free_port()}",
+                "LOG_LEVEL": "WARNING",
+            }
+            self.everything = {**self.environ, **self.everything, **self.settings}
+            self.parts = Installation(
+                self.everything, self.say, workers=self.workers, flower_port=self.flower_port, folder=self.folder
+            )
+            self._set_up()
+            self.parts.start()
+            self.box.send_webhooks_to(self.parts.gateway_url)
+        except BaseException:
+            self.box.stop()
+            raise
+
+    def _set_up(self) -> None:
+        """What a person does once: add the site, map the products."""
+        connector = self.wiring.manifests[self.box.connector]
+        self.site: Site
+        self.site, _ = self.admin.add_site(
+            self.box.wix.instance_id, connector.id, self.fields or [default_field(connector)]
+        )
+        pairs = [(EntityRef(wix, GROUP, NAMESPACE), EntityRef(external)) for wix, external in self.products.items()]
+        self.admin.import_entities(self.site, pairs)
+
+    @cached_property
+    def wiring(self) -> Wiring:
+        return Wiring(load_settings(self.everything), self.everything)
+
+    @cached_property
+    def admin(self) -> LedgerAdmin:
+        return self.wiring.admin
+
+    def stop(self) -> None:
+        self.parts.stop()
+        self.wiring.close()
+        self.box.stop()
+
+    def __enter__(self) -> Stage:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def redis_url(self) -> str:
+        """The broker's address, password included."""
+        return str(self.parts.settings.broker)
+
+    # -- acting, as visitors do
+
+    def add_person(self, email: str, name: str) -> str:
+        """A contact of the Wix site; its id."""
+        return str(self.box.wix.add_contact(email, name)["id"])
+
+    def rate_on_wix(self, contact_id: str, product: str, value: int) -> str:
+        rating = {
+            "namespace": NAMESPACE,
+            "group": GROUP,
+            "entityId": product,
+            "attributeName": "overall",
+            "value": value,
+            "owner": {"contactId": contact_id},
+        }
+        return str(self.box.wix.create_rating(rating, {"identityType": "MEMBER", "memberId": "visitor"})["id"])
+
+    def change_on_wix(self, rating_id: str, value: int) -> None:
+        self.box.wix.update_rating(rating_id, value, {"identityType": "MEMBER", "memberId": "visitor"})
+
+    def rate_on_external(self, email: str, name: str, product: str, stars: Decimal) -> str:
+        author = {"email": email, "display_name": name}
+        draft = {"subject": {"id": self.products[product]}, "author": author, "score": stars}
+        return str(self.box.reviews.create(draft, by="visitor")["id"])
+
+    def change_on_external(self, rating_id: str, stars: Decimal) -> None:
+        self.box.reviews.change(rating_id, {"score": stars}, by="visitor")
+
+    def wix_id(self, email: str, product: str) -> str:
+        """Id of the rating on Wix. Raises LookupError if there is none."""
+        contact_id = next(one for one, address in self.emails_by_contact().items() if address == email)
+        found = self.box.wix.rating_id(contact_id, product)
+        if found is None:
+            raise LookupError(f"{email} has not rated {product} on Wix")
+        return found
+
+    def external_id(self, email: str, product: str) -> str:
+        return str(self.box.reviews.find(self.products[product], email)[0]["id"])
+
+    # -- asking
+
+    def emails_by_contact(self) -> dict[str, str]:
+        return {one["id"]: str(one["primaryInfo"].get("email")) for one in list(self.box.wix.contacts.values())}
+
+    def rated(self) -> list[Rated]:
+        """Both sides, side by side, as they are now."""
+        wix, external = self.rated_on_wix(), self.rated_outside()
+        keys = dict.fromkeys([*wix, *external])
+        return [Rated(*key, wix.get(key), external.get(key)) for key in keys]
+
+    def rated_on_wix(self) -> dict[tuple[str, str], Decimal]:
+        """Product and person → value."""
+        contacts = self.emails_by_contact()
+        with self.box.wix.lock:
+            return {
+                (one["entityId"], contacts.get(one["owner"].get("contactId", ""), "?")): Decimal(one["value"])
+                for one in self.box.wix.ratings.values()
+            }
+
+    def rated_outside(self) -> dict[tuple[str, str], Decimal]:
+        """The same of the external stand-in."""
+        names = {external: wix_name for wix_name, external in self.products.items()}
+        with self.box.reviews.lock:
+            return {
+                (names[one["subject"]["id"]], one["author"]["email"].casefold()): Decimal(one["score"])
+                for one in self.box.reviews.ratings.values()
+                if one["visibility"] != "removed"
+            }
+
+    def is_in_step(self, rated: Rated) -> bool:
+        if rated.wix is None or rated.external is None:
+            return False
+        return self.site.fields[0].agree(rated.wix, rated.external)
+
+    def differences(self) -> list[Rated]:
+        return [one for one in self.rated() if not self.is_in_step(one)]
+
+    def writes(self) -> Counter[str]:
+        """Effective writes on both sides so far, by ``visitor`` and ``app``."""
+        journals: Sequence[list[dict[str, object]]] = (self.box.wix.journal, self.box.reviews.journal)
+        return Counter(str(entry["by"]) for journal in journals for entry in list(journal))
+
+    def status(self) -> LedgerStatus:
+        return self.admin.status()
+
+    def is_quiet(self) -> bool:
+        """No webhook on its way, no delivery open, no write of unknown outcome."""
+        if self.box.wix.webhooks.pending() or self.box.reviews.webhooks.pending():
+            return False
+        now = self.status()
+        return not (now.deliveries.get("new", 0) or now.deliveries.get("taken", 0) or now.open_intents)
+
+    def wait_until(self, condition: Callable[[], bool], timeout_seconds: float, pause_seconds: float = 0.05) -> bool:
+        """Whether the condition came true in time."""
+        until = time.monotonic() + timeout_seconds
+        while not condition():
+            if time.monotonic() > until:
+                return False
+            time.sleep(pause_seconds)
+        return True

@@ -1,0 +1,96 @@
+"""The story of the demo: customers act on both sides, things go wrong, and both sides end equal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from redis import Redis
+
+from sync_sandbox.stage import Stage
+
+PRODUCTS = {"espresso-beans": "SKU-1001", "green-tea": "SKU-1002"}
+STEP_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What happened, and whether the other side followed; ``seconds``: how long that took."""
+
+    what: str
+    outcome: str
+    is_good: bool
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of the verdict."""
+
+    what: str
+    is_good: bool
+
+
+@dataclass
+class Story:
+    """Plays on a stage; ``scenes()`` yields after each step."""
+
+    stage: Stage
+    steps: list[Step] = field(default_factory=list)
+    expect_held: int = 0
+
+    def scenes(self) -> Iterator[tuple[str, str]]:
+        """(what happens, what should follow), each before it is waited for. The stage must be up."""
+        stage, box = self.stage, self.stage.box
+        ada = stage.add_person("ada@example.com", "Ada")
+        stage.add_person("ben@example.com", "Ben")
+        cleo = stage.add_person("cleo@example.com", "Cleo")
+
+        first = stage.rate_on_wix(ada, "espresso-beans", 80)
+        yield "Ada rates the espresso beans on the Wix site: 80 of 100", "4 stars appear on the review service"
+
+        bens = stage.rate_on_external("ben@example.com", "Ben", "green-tea", Decimal("4.5"))
+        yield "Ben rates the green tea on the review service: 4½ stars", "90 of 100 appears on the site"
+
+        stage.change_on_external(stage.external_id("ada@example.com", "espresso-beans"), Decimal("2.5"))
+        stage.change_on_wix(stage.wix_id("ben@example.com", "green-tea"), 100)
+        yield "Both change their minds, each on the other side", "both changes cross, and no echo comes back"
+
+        box.wix.webhooks.again(first)
+        box.reviews.webhooks.again(bens)
+        yield "Every webhook of the first two ratings comes a second time, late", "nothing is written again"
+
+        Redis.from_url(stage.redis_url).flushall()
+        stage.rate_on_wix(cleo, "green-tea", 60)
+        Redis.from_url(stage.redis_url).flushall()
+        yield (
+            "Cleo rates, and Redis is wiped before and after: queue, loop guard, tokens",
+            "the rating crosses all the same",
+        )
+
+        stage.rate_on_external("dora@example.com", "Dora", "espresso-beans", Decimal(5))
+        self.expect_held = 1
+        yield "Dora rates on the review service; the Wix site does not know her", "the rating is held, with its reason"
+
+        stage.add_person("dora@example.com", "Dora")
+        self.expect_held = 0
+        yield "Dora becomes a contact of the site", "her rating is released by itself and appears there"
+
+        box.reviews.remove(bens, by="visitor")
+        yield "Ben deletes his rating on the review service", "it disappears from the site too"
+
+    def has_followed(self) -> bool:
+        """Nothing is on its way, and both sides agree but for what is held."""
+        held = sum(self.stage.status().held.values())
+        return self.stage.is_quiet() and held == self.expect_held and len(self.stage.differences()) == held
+
+    def verdict(self) -> list[Check]:
+        """Both sides equal, writes = changes, nothing lost."""
+        writes, status = self.stage.writes(), self.stage.status()
+        changes, ours = writes["visitor"], writes["app"]
+        return [
+            Check(f"both sides are equal ({len(self.stage.rated())} ratings)", not self.stage.differences()),
+            Check(f"writes = changes: {ours} writes for {changes} changes, no echo was written back", ours == changes),
+            Check("nothing is lost: no delivery open, none held", self.stage.is_quiet() and not status.held),
+        ]

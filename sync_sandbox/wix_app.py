@@ -1,0 +1,155 @@
+"""The HTTP of the stand-in Wix: OAuth, Ratings, Contacts v4, Members and App Instance over its state."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from flask import Flask, Response, jsonify, request
+
+from sync_sandbox.faults import install
+from sync_sandbox.wix import Refusal, WixState
+
+API = ("/ratings/", "/contacts/", "/members/", "/apps/", "/oauth2/")
+
+
+def create_wix_app(wix: WixState) -> Flask:
+    """The API of the stand-in. Control endpoints are added by ``sync_sandbox.control``."""
+    app = Flask(__name__)
+
+    @app.before_request
+    def admit() -> Response | None:
+        if not request.path.startswith(API) or request.path.startswith("/oauth2/"):
+            return None
+        wix.calls[f"{request.method} {_template(request.path)}"] += 1
+        if not wix.is_token_good(request.headers.get("Authorization", "")):
+            return Refusal(401, "UNAUTHENTICATED").response()
+        if wix.is_over_limit():
+            return Refusal(429, "RESOURCE_EXHAUSTED").response()
+        return None
+
+    install(app, wix.faults, API)
+
+    @app.after_request
+    def sign_off(response: Response) -> Response:
+        response.headers["X-Wix-Request-Id"] = uuid.uuid4().hex
+        return response
+
+    @app.errorhandler(Refusal)
+    def refuse(refusal: Refusal) -> Response:
+        return refusal.response()
+
+    _add_sign_in(app, wix)
+    _add_ratings(app, wix)
+    _add_people(app, wix)
+    return app
+
+
+def _add_sign_in(app: Flask, wix: WixState) -> None:
+    @app.post("/oauth2/token")
+    def token() -> Response:
+        wix.calls["POST /oauth2/token"] += 1
+        body = _json()
+        right = ("client_credentials", wix.app_id, wix.app_secret, wix.instance_id)
+        if tuple(body.get(name) for name in ("grant_type", "client_id", "client_secret", "instance_id")) != right:
+            answer = jsonify(error="invalid_client", error_description="unknown app, secret or instance")
+            answer.status_code = 400
+            return answer
+        return jsonify({"access_token": wix.new_token(), "token_type": "Bearer", "expires_in": wix.token_seconds})
+
+    @app.get("/apps/v1/instance")
+    def instance() -> Response:
+        permissions = ["Read Ratings", "Manage Ratings", "Read Contacts", "Manage Contacts", "Read Members"]
+        about = {"instanceId": wix.instance_id, "appName": "ratings-sync sandbox", "permissions": permissions}
+        return jsonify(instance=about, site={"siteId": "sandbox-site", "siteDisplayName": "Sandbox shop"})
+
+
+def _add_ratings(app: Flask, wix: WixState) -> None:
+    as_app = _as_app(wix)
+
+    @app.post("/ratings/v1/ratings")
+    def create() -> Response:
+        return jsonify(rating=wix.create_rating(_part("rating"), as_app))
+
+    @app.get("/ratings/v1/ratings/<rating_id>")
+    def get(rating_id: str) -> Response:
+        if rating_id not in wix.ratings:
+            raise Refusal(404, "RATING_NOT_FOUND")
+        return jsonify(rating=wix.ratings[rating_id])
+
+    @app.patch("/ratings/v1/ratings/<rating_id>")
+    def update(rating_id: str) -> Response:
+        rating = _part("rating")
+        revision = rating.get("revision")
+        if not isinstance(revision, str):
+            raise Refusal(400, "rating.revision", "must be the revision as a text")
+        return jsonify(rating=wix.update_rating(rating_id, rating.get("value"), as_app, revision))
+
+    @app.delete("/ratings/v1/ratings/<rating_id>")
+    def delete(rating_id: str) -> Response:
+        wix.delete_rating(rating_id, as_app)
+        return jsonify({})
+
+    @app.post("/ratings/v1/ratings/query")
+    def query() -> Response:
+        return jsonify(wix.query_ratings(_part("query")))
+
+
+def _add_people(app: Flask, wix: WixState) -> None:
+    as_app = _as_app(wix)
+
+    @app.post("/contacts/v4/contacts/query")
+    def query_contacts() -> Response:
+        found = wix.find_contacts(_part("query").get("filter") or {})
+        return jsonify(contacts=found, pagingMetadata={"count": len(found), "offset": 0, "total": len(found)})
+
+    @app.post("/contacts/v4/contacts")
+    def create_contact() -> Response:
+        body = _json()
+        info = body.get("info") or {}
+        items = (info.get("emails") or {}).get("items") or []
+        email = items[0].get("email") if items else None
+        name = (info.get("name") or {}).get("first", "")
+        contact = wix.add_contact(email, name, by=as_app, allow_duplicates=body.get("allowDuplicates") is True)
+        return jsonify(contact=contact)
+
+    @app.get("/contacts/v4/contacts/<contact_id>")
+    def get_contact(contact_id: str) -> Response:
+        kind = "REGULAR"
+        while contact_id in wix.merged:
+            contact_id, kind = wix.merged[contact_id], "MERGED"
+        if contact_id not in wix.contacts:
+            raise Refusal(404, "CONTACT_NOT_FOUND")
+        return jsonify(contact=wix.contacts[contact_id], responseType=kind)
+
+    @app.get("/members/v1/members/<member_id>")
+    def get_member(member_id: str) -> Response:
+        contact = wix.contacts.get(wix.members.get(member_id, ""))
+        if contact is None:
+            raise Refusal(404, "MEMBER_NOT_FOUND")
+        email = contact["primaryInfo"].get("email")
+        return jsonify(member={"id": member_id, "contactId": contact["id"], "loginEmail": email})
+
+
+def _as_app(wix: WixState) -> dict[str, str]:
+    """Who our app's writes are by, as Wix names it."""
+    return {"identityType": "APP", "appId": wix.app_id}
+
+
+def _json() -> dict[str, Any]:
+    body = request.get_json(force=True, silent=True)
+    if not isinstance(body, dict):
+        raise Refusal(400, "body", "must be a JSON object")
+    return body
+
+
+def _part(name: str) -> dict[str, Any]:
+    part = _json().get(name)
+    if not isinstance(part, dict):
+        raise Refusal(400, name, "must be an object")
+    return part
+
+
+def _template(path: str) -> str:
+    """A path without its ids, for the counters."""
+    return "/".join("{id}" if len(part) == 36 else part for part in path.split("/"))

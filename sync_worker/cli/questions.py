@@ -1,0 +1,92 @@
+"""Commands that answer questions: ``status`` and ``history``."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import click
+from redis.exceptions import RedisError
+from rich.console import Console
+from rich.table import Table
+
+from sync_worker.cli.common import JSON, print_json
+from sync_worker.cli.held import print_history
+from sync_worker.core.errors import Misconfigured
+from sync_worker.telemetry.broker_figures import BrokerFigures
+from sync_worker.wiring import wiring
+
+
+@click.command()
+@JSON
+def status(as_json: bool) -> None:
+    """What is on its way, what is held and why, how many ratings are linked, and how the broker stands.
+
+    \b
+    Example: ratings-sync status --json
+    """
+    now, figures, broker = wiring().admin.status(), wiring().ledger_figures(), _broker()
+    if as_json:
+        print_json(dataclasses.asdict(now) | {"figures": figures, "broker": broker})
+        return
+    table = Table(show_header=False, box=None)
+    table.add_row("deliveries", _words(now.deliveries) or "none yet")
+    if now.oldest_open_seconds is not None:
+        table.add_row("oldest on its way", f"{now.oldest_open_seconds:.1f} s")
+    table.add_row("held", _words(now.held) or "nothing")
+    table.add_row("links", _words(now.links) or "none yet")
+    table.add_row("open intents", str(now.open_intents))
+    table.add_row("writes in the last hour", str(now.writes_last_hour))
+    table.add_row("near misses", str(now.near_misses))
+    ages = ", ".join(f"{age:.1f} s ({quantile:.0%})" for quantile, age in figures.delivery_age_seconds.items())
+    table.add_row("door to end, last 5 min", ages or "nothing ended")
+    for run in figures.runs:
+        table.add_row(
+            f"last {run.kind}", f"{run.state} {run.ended_seconds_ago:.0f} s ago: {_counted(run.counts) or '–'}"
+        )
+    table.add_row("broker", _broker_words(broker))
+    Console().print(table)
+
+
+def _broker() -> BrokerFigures | None:
+    """``None``: it does not answer, or there is none outside of ``ratings-sync up``."""
+    try:
+        return wiring().broker_figures()
+    except (Misconfigured, RedisError):
+        return None
+
+
+def _broker_words(broker: BrokerFigures | None) -> str:
+    if broker is None:
+        return "not reached (REDIS_URL)"
+    queues = f"{_words(broker.queues)} waiting, {broker.unacked} in hand"
+    return f"{queues}, {broker.used_memory_bytes / 2**20:.1f} MiB, {broker.evicted_keys} evicted"
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return _words({name.replace("_", " "): number for name, number in counts.items() if number})
+
+
+def _words(counts: Any) -> str:
+    return ", ".join(f"{number} {name}" for name, number in counts.items())
+
+
+@click.command()
+@click.argument("remote_id", required=False)
+@click.option("--link", "link_id", type=int, help="One link, by its number.")
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
+@JSON
+def history(remote_id: str | None, link_id: int | None, limit: int, as_json: bool) -> None:
+    """What was written or decided, with winner, loser and why; of one rating by its id on either side.
+
+    \b
+    Example: ratings-sync history 076716da-0000-4000-8000-2448c17c89df
+    """
+    lines = wiring().admin.history(link_id=link_id, remote_id=remote_id, limit=limit)
+    if as_json:
+        print_json([{"at": line.at, "link": line.link_id, **dataclasses.asdict(line.entry)} for line in lines])
+    elif not lines:
+        click.echo("no history yet" + (f" for {remote_id}" if remote_id else ""))
+    else:
+        print_history(lines)

@@ -1,0 +1,195 @@
+"""``ratings-sync reconcile``: compare both sides whole, show the plan, and bring them in step."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import click
+from rich.console import Console
+
+from sync_worker.cli.common import JSON, SITE, user_name
+from sync_worker.cli.reconcile_show import HELD_ALREADY, Show, Stopped, Summary
+from sync_worker.core.errors import LeaseLost, Misconfigured, SyncError
+from sync_worker.core.sweep_values import Finding, Mark, RunKind, RunLedger, Sweep
+from sync_worker.core.values import Site
+from sync_worker.ledger.held import HeldFilter
+from sync_worker.reconcile.reconcile import Reconcile
+from sync_worker.telemetry.logs import set_up_logs
+from sync_worker.wiring import wiring
+
+TAKE_OVER_SECONDS = 25.0  # a killed run's lease ends by then
+BEAT_SECONDS = 5.0
+
+
+@click.command()
+@SITE
+@click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
+@click.option(
+    "--direction",
+    type=click.Choice(["both", "to_wix", "to_external"]),
+    default="both",
+    show_default=True,
+    help="Only write to this side in this run; the rest stays for another one.",
+)
+@click.option("--allow-deletes", type=click.IntRange(1), metavar="N", help="So many deletes are right (for a day).")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--actions", is_flag=True, help="With --json: also every single write.")
+@JSON
+def reconcile(
+    site_name: str | None,
+    dry_run: bool,
+    direction: str,
+    allow_deletes: int | None,
+    yes: bool,
+    actions: bool,
+    as_json: bool,
+) -> None:
+    """Compare both sides whole, show the plan, and bring them in step.
+
+    Interrupted, it loses nothing: the same command goes on where it was. The first complete run is the baseline;
+    after it, sweeps run by themselves every night.
+
+    \b
+    Example: ratings-sync reconcile --dry-run
+             ratings-sync reconcile --yes --json
+    """
+    parts = wiring()
+    set_up_logs(parts.settings)
+    site = parts.admin.find_site(site_name)
+    if site.state == "recovery" and not dry_run:
+        raise Misconfigured(f"site {site.id} is in recovery: look with --dry-run, then `ratings-sync site resume`")
+    if not site.is_at_work:
+        raise Misconfigured(f"site {site.id} is {site.state}; `ratings-sync site resume` first")
+    if not (dry_run or yes or sys.stdin.isatty()):
+        raise Misconfigured("nobody can be asked here: add --yes, or look first with --dry-run")
+    if allow_deletes is not None and not dry_run:
+        parts.runs.allow_deletes(site.id, allow_deletes)
+        parts.admin.release(HeldFilter(reason="delete_brake", site=site), user_name())
+    sweep = _begin(parts.runs, site, RunKind.DRY_RUN if dry_run else RunKind.SWEEP)
+    show = Show(Console(stderr=True), as_json=as_json, actions=actions)
+    with show.progress, _stoppable(show):
+        run = parts.reconcile(site, sweep, show.pace(), show.done.note)
+        try:
+            _run(run, show, dry=dry_run, direction=direction, yes=yes)
+        except Stopped:
+            parts.runs.release_run(run.sweep)
+        except LeaseLost:
+            raise Misconfigured("another process went on with this run; look again with --dry-run") from None
+        except SyncError:
+            parts.runs.release_run(run.sweep)
+            raise
+    show.close(run.sweep)
+    if show.is_stopped:
+        sys.exit(130)
+
+
+def _begin(runs: RunLedger, site: Site, kind: RunKind) -> Sweep:
+    """The run, also one whose holder was killed a moment ago. Raises Misconfigured."""
+    until = time.monotonic() + TAKE_OVER_SECONDS
+    while (sweep := runs.begin(site.id, kind)) is None:
+        if time.monotonic() > until:
+            raise Misconfigured(f"site {site.id} is being reconciled by another process; try again when it is done")
+        time.sleep(0.5)
+    return sweep
+
+
+def _run(run: Reconcile, show: Show, *, dry: bool, direction: str, yes: bool) -> None:
+    if not (run.list_both() and run.confirm_absences()):
+        run.runs.release_run(run.sweep)
+        return
+    show.plan = _plan(run, show, direction, dry=dry)
+    if show.is_stopped:
+        run.runs.release_run(run.sweep)
+        return
+    if dry:
+        # What an interrupted run had begun is left to it.
+        if run.sweep.is_dry:
+            run.runs.end(run.sweep)
+        else:
+            run.runs.release_run(run.sweep)
+        show.is_finished = True
+        return
+    if not (yes or _is_confirmed(run, show)):
+        if show.is_stopped:
+            run.runs.release_run(run.sweep)
+            return
+        run.runs.end(run.sweep, "abandoned")
+        show.is_declined = True
+        return
+    show.begin_writing()
+    show.is_finished = run.apply()
+    if not show.is_finished:
+        run.runs.release_run(run.sweep)
+
+
+def _plan(run: Reconcile, show: Show, direction: str, *, dry: bool) -> Summary:
+    """Every finding rehearsed; those that would write to a side not asked for are left for another run."""
+    plan = Summary(listing=[] if show.actions else None)
+    marks = run.runs.count_marks(run.sweep)
+    plan.outcomes["in_step"] = marks.get(Mark.IN_STEP, 0)
+    if held := marks.get(Mark.HELD, 0):
+        plan.outcomes[HELD_ALREADY], plan.examples[HELD_ALREADY] = held, ["`ratings-sync held` says why"]
+    show.begin_planning(marks.get(Mark.OPEN, 0))
+    left: list[Finding] = []
+    for finding, forecast in run.forecasts():
+        if show.is_stopped:
+            break
+        show.step(sum(row.mark is Mark.OPEN for row in finding.rows))
+        if direction != "both" and any(f"to_{deed.side}" != direction for deed in forecast.deeds):
+            left.append(finding)
+            forecast = replace(forecast, outcome="left (other direction)", deeds=())
+        plan.add(finding, forecast)
+    for start in range(0, len(left) if not dry else 0, 50):
+        run.runs.leave(run.sweep, left[start : start + 50])
+    return plan
+
+
+def _is_confirmed(run: Reconcile, show: Show) -> bool:
+    if not show.plan.deeds and not show.plan.to_do:
+        return True
+    show.progress.stop()
+    show.print_plan()
+    with _kept(run), show.asking():
+        return click.confirm("Go on?", err=True)
+    return False  # Ctrl-C: neither yes nor no
+
+
+@contextmanager
+def _kept(run: Reconcile) -> Iterator[None]:
+    """The run stays ours while a person thinks."""
+    is_over = threading.Event()
+
+    def renew() -> None:
+        while not is_over.wait(BEAT_SECONDS):
+            run.runs.renew_run(run.sweep)
+
+    keeper = threading.Thread(target=renew, name="run lease", daemon=True)
+    keeper.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        keeper.join()
+
+
+@contextmanager
+def _stoppable(show: Show) -> Iterator[None]:
+    """The first Ctrl-C (or SIGTERM) ends after what is in hand; the second one at once."""
+
+    def stop(number: int, frame: object) -> None:
+        if show.is_stopped or show.is_asking:
+            raise KeyboardInterrupt
+        show.stop()
+
+    before = {name: signal.signal(name, stop) for name in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for name, was in before.items():
+            signal.signal(name, was)

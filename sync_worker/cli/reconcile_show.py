@@ -1,0 +1,231 @@
+"""What ``ratings-sync reconcile`` shows: bars while it works, then the plan and the outcome, or one JSON document."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from sync_worker.core.sweep_values import Finding, Sweep
+from sync_worker.core.values import Side
+from sync_worker.reconcile.dry_run import Deed, Forecast
+from sync_worker.reconcile.reconcile import LISTING, Job, Pace
+from sync_worker.wiring import SWEEP_THREADS
+
+EXAMPLES = 3
+HELD_ALREADY = "held already"  # an outcome of the plan that needs no work
+
+
+class Stopped(Exception):
+    """A person has stopped the run while it waited."""
+
+
+@dataclass(slots=True)
+class Summary:
+    """What findings lead to: how many by outcome, with a few examples. ``deeds``: the remote writes, by kind."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, list[str]] = field(default_factory=dict)
+    deeds: Counter[str] = field(default_factory=Counter)
+    listing: list[dict[str, Any]] | None = None
+
+    @property
+    def to_do(self) -> int:
+        """Findings that the engine has to see."""
+        return self.outcomes.total() - self.outcomes["in_step"] - self.outcomes[HELD_ALREADY]
+
+    def add(self, finding: Finding, forecast: Forecast) -> None:
+        self.outcomes[forecast.outcome] += 1
+        shown = self.examples.setdefault(forecast.outcome, [])
+        if len(shown) < EXAMPLES:
+            shown.append(_in_words(finding, forecast))
+        for deed in forecast.deeds:
+            self.note(deed)
+
+    def note(self, deed: Deed) -> None:
+        self.deeds[deed.what] += 1
+        if self.listing is not None:
+            self.listing.append(deed_as_json(deed))
+
+
+def deed_as_json(deed: Deed) -> dict[str, Any]:
+    """One remote write for programs; who rated is named by address, as on the external side."""
+    return {
+        "operation": str(deed.operation),
+        "side": str(deed.side),
+        "entity": deed.entity,
+        "person": deed.person,
+        "values": {name: str(value) for name, value in sorted(deed.values.items())},
+        "remote_id": deed.remote_id,
+    }
+
+
+def _in_words(finding: Finding, forecast: Forecast) -> str:
+    if forecast.deeds:
+        deed = forecast.deeds[0]
+        values = ", ".join(f"{name} {value.normalize():f}" for name, value in deed.values.items())
+        return f"{deed.remote_id or deed.entity} {values}".strip()
+    return ", ".join(f"{row.side} {row.remote_id}" for row in finding.rows)
+
+
+class Show:
+    """What a person sees: bars on stderr while it works; the plan and the outcome, or one JSON document, at the end."""
+
+    def __init__(self, console: Console, *, as_json: bool, actions: bool) -> None:
+        self.console, self.as_json, self.actions = console, as_json, actions
+        self.plan, self.done = Summary(), Summary(listing=[] if actions else None)
+        self.is_finished = self.is_declined = self.is_plan_shown = self.is_asking = False
+        self.progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[pace]}"),
+            TimeRemainingColumn(),
+            console=console,
+            disable=as_json or not console.is_terminal,
+        )
+        self._stop = threading.Event()
+        self._pool = ThreadPoolExecutor(SWEEP_THREADS)
+        self._task: TaskID | None = None
+        self._lists: dict[Side, TaskID] = {}
+
+    def pace(self) -> Pace:
+        return Pace(self._wait, self._together, lambda: self.is_stopped, self._report)
+
+    def _wait(self, seconds: float) -> None:
+        """A pause ends when a person stops the run, however long the budget would make it wait."""
+        if self._stop.wait(seconds):
+            raise Stopped
+
+    def _together(self, jobs: Sequence[Job]) -> list[str]:
+        def work(job: Job) -> str:
+            outcome = job()
+            self.step()
+            return outcome
+
+        return list(self._pool.map(work, jobs))
+
+    def _report(self, sweep: Sweep) -> None:
+        for side in (Side.EXTERNAL, Side.WIX):
+            if count := sweep.counts.get(f"listed_{side}", 0):
+                if side not in self._lists:
+                    self._lists[side] = self.progress.add_task(f"listing {side}", total=None, pace="")
+                is_over = LISTING.get(sweep.phase) is not side and not (side is Side.WIX and sweep.phase in LISTING)
+                self.progress.update(self._lists[side], completed=count, total=count if is_over else None)
+                self._show_pace(self._lists[side])
+
+    @property
+    def is_stopped(self) -> bool:
+        return self._stop.is_set()
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """While a question is open, Ctrl-C is an answer to it: stop."""
+        self.is_asking = True
+        try:
+            yield
+        except click.Abort:
+            self.stop()
+        finally:
+            self.is_asking = False
+
+    def begin_planning(self, total: int) -> None:
+        self._task = self.progress.add_task("planning", total=total, pace="")
+
+    def begin_writing(self) -> None:
+        if not self.as_json:
+            self.print_plan()
+        if self.plan.to_do:
+            self.progress.start()
+            self._task = self.progress.add_task("bringing in step", total=self.plan.to_do, pace="")
+
+    def step(self, steps: int = 1) -> None:
+        if self._task is None or self.progress.disable:
+            return
+        self.progress.advance(self._task, steps)
+        self._show_pace(self._task)
+
+    def _show_pace(self, task: TaskID) -> None:
+        speed = self.progress.tasks[task].speed
+        self.progress.update(task, pace=f"{speed * 60:.0f} a minute" if speed else "")
+
+    def print_plan(self) -> None:
+        if self.is_plan_shown:
+            return
+        self.is_plan_shown = True
+        table = Table("plan", "ratings", "for example", title_justify="left", box=None)
+        for outcome, count in sorted(self.plan.outcomes.items(), key=lambda one: (one[0] != "in_step", one[0])):
+            table.add_row(outcome.replace("_", " "), str(count), "; ".join(self.plan.examples.get(outcome, [])))
+        (Console() if not self.as_json else self.console).print(table)
+
+    def close(self, sweep: Sweep) -> None:
+        self._pool.shutdown()
+        if self.as_json:
+            click.echo(json.dumps(self._document(sweep)))
+            return
+        self.print_plan()
+        if self.is_declined:
+            click.echo("nothing was written")
+        elif self.is_stopped or not self.is_finished:
+            click.echo("stopped; the same command goes on from here")
+        elif self.done.deeds or sweep.counts.get("applied"):
+            words = ", ".join(f"{count} × {what}" for what, count in sorted(self.done.deeds.items())) or "nothing"
+            click.echo(f"written: {words}")
+        elif not sweep.is_dry and not self.plan.deeds:
+            click.echo("nothing to write on either side")
+        for warning in _warnings(sweep):
+            click.secho(warning, fg="yellow", err=True)
+
+    def _document(self, sweep: Sweep) -> dict[str, Any]:
+        document: dict[str, Any] = {
+            "run": sweep.id,
+            "kind": str(sweep.kind),
+            "is_resumed": sweep.is_resumed,
+            "is_finished": self.is_finished,
+            "counts": dict(sweep.counts),
+            "plan": {"outcomes": dict(self.plan.outcomes), "writes": dict(self.plan.deeds)},
+            "examples": self.plan.examples,
+            "written": dict(self.done.deeds),
+            "warnings": _warnings(sweep),
+        }
+        if self.actions:
+            document["plan"]["actions"] = self.plan.listing
+            document["actions"] = self.done.listing
+        return document
+
+
+def _warnings(sweep: Sweep) -> list[str]:
+    found = []
+    for side in Side:
+        if sweep.counts.get(f"refused_{side}"):
+            found.append(
+                f"the listing of {side} showed less than half of what is linked: nothing counts as deleted there"
+            )
+        if count := sweep.counts.get(f"braked_{side}"):
+            found.append(
+                f"{count} ratings are gone from {side}, more than max(20, 5 %): their deletes are held (delete_brake); "
+                f"if that is right: ratings-sync reconcile --allow-deletes {count}"
+            )
+    return found

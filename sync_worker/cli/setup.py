@@ -1,0 +1,235 @@
+"""``ratings-sync setup``: the guided way from settings to a site that is ready. Every step is a command of its own too.
+
+What is done already is seen from what exists, so a setup that was left goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from sync_worker.cli.common import JSON, print_json, print_problems
+from sync_worker.cli.doctor import is_good, print_check
+from sync_worker.cli.propose import (
+    DOUBTFUL_CONTACTS,
+    describe,
+    doubtful,
+    external_addresses,
+    match_contacts,
+    save_doubtful,
+    save_entity_proposal,
+)
+from sync_worker.core.errors import Misconfigured, SyncError
+from sync_worker.core.values import Site
+from sync_worker.doctor.doctor import Doctor
+from sync_worker.ledger.fields import ImportRefused
+from sync_worker.manifest.default_field import default_field
+from sync_worker.mappings.mapping_files import BadFile, read_entities, read_fields
+from sync_worker.mappings.proposals import propose_entities, read_catalogue
+from sync_worker.wiring import wiring
+
+NEXT = "ratings-sync reconcile --dry-run"
+PROPOSED = Path("entities.csv")
+A_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """``command``: the same without questions."""
+
+    name: str
+    is_done: bool
+    what: str
+    command: str
+
+
+def steps() -> list[Step]:
+    """Where the setup stands, by what exists."""
+    sites = wiring().admin.sites()
+    checks = list(Doctor(wiring(), offline=True).checks())
+    wrong = [one.name for one in checks if one.verdict == "bad"]
+    connectors = ", ".join(wiring().manifests) if "connectors" not in wrong else ""
+    site = sites[0] if len(sites) == 1 else None
+    entities = sum(len(wiring().admin.entities(one.id)) for one in sites)
+    people = sum(len(wiring().admin.contacts(one.id)) for one in sites)
+    broken = [f.attribute for one in sites for f in one.fields if f.violations()]
+    shown = ", ".join(f"{one.id} ({one.connector})" for one in sites) or "none yet"
+    by_id = site is not None and site.policy.unknown_entity == "same_id"
+    return [
+        Step("settings", not wrong, "wrong: " + ", ".join(wrong) if wrong else "good", "ratings-sync doctor --offline"),
+        Step("connector", bool(connectors), connectors or "none", "set CONNECTORS in .env"),
+        Step("site", bool(sites), shown, "ratings-sync site add INSTANCE_ID --connector CONNECTOR"),
+        Step(
+            "entities",
+            bool(entities) or by_id,
+            f"{entities} mapped" + (", others by equal id" if by_id else ""),
+            "ratings-sync map entities propose --wix A.csv --external B.csv --out FILE; map entities import FILE",
+        ),
+        Step("contacts", bool(sites), f"{people} mapped; others are looked up", "ratings-sync map contacts match"),
+        Step(
+            "fields",
+            bool(sites) and not broken,
+            ", ".join(f.attribute for one in sites for f in one.fields) or "none",
+            "ratings-sync map fields list; map fields check FILE; map fields import FILE",
+        ),
+    ]
+
+
+@click.command()
+@click.option("--status", is_flag=True, help="Ask nothing: only show which steps are done.")
+@JSON
+def setup(status: bool, as_json: bool) -> None:
+    """Set a site up, step by step: settings, connector, site, entities, contacts, fields. May be left and resumed.
+
+    \b
+    Example: ratings-sync setup
+    Example: ratings-sync setup --status --json
+    """
+    if as_json or status:
+        found = steps()
+        if as_json:
+            print_json({"done": all(one.is_done for one in found), "steps": found, "next": NEXT})
+        else:
+            _print_steps(found)
+        raise SystemExit(0 if all(one.is_done for one in found) else 1)
+    try:
+        _guide()
+    except click.Abort:
+        click.echo("\nleft; `ratings-sync setup` goes on from here", err=True)
+        raise SystemExit(1) from None
+
+
+def _print_steps(found: list[Step]) -> None:
+    for one in found:
+        click.secho(f"{'✓' if one.is_done else '–'} {one.name}: {one.what}", fg="green" if one.is_done else None)
+        if not one.is_done:
+            click.echo(f"    → {one.command}")
+
+
+def _guide() -> None:
+    _head("1 of 6: settings")
+    if not is_good([print_check(one) for one in Doctor(wiring(), offline=True).checks()]):
+        raise Misconfigured("put right what is marked, then run `ratings-sync setup` again; it goes on from here")
+    _head("2 of 6: connector")
+    connector = _connector()
+    _head("3 of 6: site")
+    site = _site(connector)
+    for number, (name, step) in enumerate(
+        (("entities", _entities), ("contacts", _contacts), ("fields", _fields)), start=4
+    ):
+        _head(f"{number} of 6: {name}")
+        step(wiring().admin.find_site(str(site.id)))
+    click.echo(f"\nReady. Compare both sides without writing anything: {NEXT}")
+    click.echo("Then start everything: ratings-sync up")
+
+
+def _head(text: str) -> None:
+    click.secho(f"\n{text}", bold=True)
+
+
+def _connector() -> str:
+    names = sorted(wiring().manifests)
+    if len(names) == 1:
+        click.echo(f"{names[0]} (the only one in CONNECTORS)")
+        return names[0]
+    return str(click.prompt("Which connector is the external system of this site?", type=click.Choice(names)))
+
+
+def _site(connector: str) -> Site:
+    """The connector's site, or a new one after a live look at Wix and at the external system."""
+    for one in wiring().admin.sites():
+        if one.connector == connector:
+            click.echo(f"site {one.id}: Wix instance {one.instance_id} ↔ {connector}")
+            _check_live(None)
+            return one
+    instance_id = click.prompt("App instance id of the Wix site").strip()
+    _check_live(instance_id)
+    field = default_field(wiring().manifests[connector])
+    site, released = wiring().admin.add_site(instance_id, connector, [field])
+    click.echo(f"site {site.id} is added" + (f"; {len(released)} deliveries had waited for it" if released else ""))
+    return site
+
+
+def _check_live(instance_id: str | None) -> None:
+    doctor = Doctor(wiring(), instance_id=instance_id)
+    checks = [print_check(one) for ask in (doctor.wix, doctor.external) for one in ask()]
+    if not is_good(checks) and not click.confirm("Something is wrong. Go on all the same?", default=False):
+        raise click.Abort
+
+
+def _entities(site: Site) -> None:
+    count = len(wiring().admin.entities(site.id))
+    if count:
+        click.echo(f"{count} are mapped; more: ratings-sync map entities import FILE")
+        return
+    ways = ("catalogues", "file", "same-id", "later")
+    click.echo("catalogues: pair two catalogue exports by id, SKU or name; file: a mapping file of your own;")
+    click.echo("same-id: both systems use the same ids; later: unmapped things are held until you map them.")
+    match click.prompt("How are the rated things mapped?", type=click.Choice(ways), default="later"):
+        case "catalogues":
+            _propose(site)
+        case "file":
+            _save_file(click.prompt("File", type=A_FILE), site)
+        case "same-id":
+            wiring().admin.set_policy(site.id, {"unknown_entity": "same_id"})
+            click.echo(f"equal ids will be mapped by themselves, in {site.policy.same_id_namespace}/", nl=False)
+            click.echo(site.policy.same_id_group)
+        case _:
+            click.echo("later: ratings-sync map entities import FILE; it releases what was held")
+
+
+def _propose(site: Site) -> None:
+    try:
+        wix = read_catalogue(click.prompt("Catalogue of the Wix site (CSV)", type=A_FILE))
+        external = read_catalogue(click.prompt("Catalogue of the external system (CSV)", type=A_FILE))
+    except BadFile as bad:
+        print_problems(bad.problems)
+        click.echo("nothing is mapped yet; mend the file, then: ratings-sync setup")
+        return
+    proposal = propose_entities(wix, external)
+    save_entity_proposal(proposal, site.policy.same_id_namespace, site.policy.same_id_group, PROPOSED)
+    click.echo(f"{describe(proposal)}: see {PROPOSED} and {doubtful(PROPOSED)}")
+    if proposal.pairs and click.confirm(f"Map the {len(proposal.pairs)} pairs?", default=True):
+        _save_file(PROPOSED, site)
+
+
+def _save_file(file: Path, site: Site) -> None:
+    _saved(lambda: f"{wiring().admin.import_entities(site, read_entities(file).rows).added} added")
+
+
+def _saved(save: Callable[[], str]) -> None:
+    try:
+        click.echo(save())
+    except BadFile as bad:
+        print_problems(bad.problems)
+    except ImportRefused as refused:
+        print_problems([f"row {position + 1}: {why}" for position, why in sorted(refused.problems.items())])
+
+
+def _contacts(site: Site) -> None:
+    count = len(wiring().admin.contacts(site.id))
+    click.echo(f"{count} are mapped; whoever is not is looked up by e-mail when needed.")
+    if count or not click.confirm("Look up everybody in the external listing now?", default=True):
+        return
+    try:
+        proposal, _ = match_contacts(site, external_addresses(site))
+    except SyncError as error:
+        click.secho(f"not now: {error}; later: ratings-sync map contacts match", err=True, fg="red")
+        return
+    done = wiring().admin.import_contacts(site, proposal.certain)
+    save_doubtful(proposal, DOUBTFUL_CONTACTS)
+    where = f", {len(proposal.doubtful)} doubtful in {DOUBTFUL_CONTACTS}" if proposal.doubtful else ""
+    click.echo(f"{done.added} contacts mapped{where}")
+
+
+def _fields(site: Site) -> None:
+    for one in site.fields:
+        click.echo(f"{one.attribute} ({one.wix}) ↔ {one.external_field} ({one.external}), {one.mapping}")
+        print_problems(one.violations())
+    if click.confirm("Are these fields and scales right?", default=True):
+        return
+    file = click.prompt("Mapping file of the fields", type=A_FILE)
+    _saved(lambda: f"{wiring().admin.import_fields(site, read_fields(file).rows).changed} changed")

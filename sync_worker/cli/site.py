@@ -1,0 +1,161 @@
+"""Sites from the command line: connect them, set their policies, stop them and go on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import click
+
+from sync_worker.cli.common import JSON, SITE, print_json
+from sync_worker.core.errors import Misconfigured
+from sync_worker.core.values import Side, Site
+from sync_worker.manifest.default_field import default_field
+from sync_worker.wiring import wiring
+
+# -- sites
+
+
+@click.group()
+def site() -> None:
+    """Connect sites and set their policies.
+
+    \b
+    Example: ratings-sync site list
+    """
+
+
+@site.command("add")
+@click.argument("instance_id")
+@click.option("--connector", required=True, help="Id of a manifest that CONNECTORS names.")
+@click.option("--policy", "-p", "policies", multiple=True, metavar="NAME=CHOICE", help="May be given several times.")
+def add_site(instance_id: str, connector: str, policies: Sequence[str]) -> None:
+    """Connect a Wix site (its app instance id) with a connector; maps `overall` to the connector's main value.
+
+    \b
+    Example: ratings-sync site add 11111111-0000-4000-8000-000000000001 --connector own-service -p deletes=ignore
+    """
+    manifest = wiring().manifests.get(connector)
+    if manifest is None:
+        known = ", ".join(sorted(wiring().manifests))
+        raise Misconfigured(f"there is no connector {connector!r}; CONNECTORS names: {known}")
+    chosen = manifest.first_policies | _policies(policies)
+    added, released = wiring().admin.add_site(instance_id, connector, [default_field(manifest)], chosen)
+    click.echo(f"site {added.id}: Wix instance {instance_id} ↔ {connector}")
+    for field in added.fields:
+        click.echo(f"  {field.attribute} ({field.wix}) ↔ {field.external_field} ({field.external}), {field.mapping}")
+    if manifest.first_policies and not added.policy.may_write(Side.EXTERNAL):
+        click.echo(
+            "  nothing is written to the external system yet; `ratings-sync site policy direction=both` changes it"
+        )
+    if released:
+        click.echo(f"  {len(released)} deliveries had waited for this site and are on their way")
+
+
+@site.command("list")
+@JSON
+def list_sites(as_json: bool) -> None:
+    """Every site with its policies, as far as they differ from the defaults.
+
+    \b
+    Example: ratings-sync site list --json
+    """
+    sites = wiring().admin.sites()
+    if as_json:
+        print_json(sites)
+        return
+    if not sites:
+        click.echo("no site yet; add one: ratings-sync site add INSTANCE_ID --connector NAME", err=True)
+    for one in sites:
+        click.echo(f"{one.id}\t{one.state}\t{one.instance_id}\t{one.connector}\t{_differing(one)}")
+
+
+@site.command("policy")
+@click.argument("policies", nargs=-1, required=True, metavar="NAME=CHOICE...")
+@SITE
+def set_policy(policies: Sequence[str], site_name: str | None) -> None:
+    """Change decisions of a site; without a site of that name nothing changes.
+
+    \b
+    Example: ratings-sync site policy unknown_contact=create conflict=wix
+    """
+    admin = wiring().admin
+    changed = admin.set_policy(admin.find_site(site_name).id, _policies(policies))
+    click.echo(f"site {changed.id}: {_differing(changed) or 'all policies at their defaults'}")
+
+
+@site.command("pause")
+@SITE
+def pause(site_name: str | None) -> None:
+    """Hold further deliveries of a site.
+
+    \b
+    Example: ratings-sync site pause
+    """
+    _set_state(site_name, "paused")
+
+
+@site.command("recover")
+@SITE
+def recover(site_name: str | None) -> None:
+    """Work carefully after an older backup of the ledger was restored: nothing is deleted on either side.
+
+    The ledger is behind both sides then, and what it misses looks like a deletion. Deliveries are processed, deletes
+    are held (`site_recovery`), and a sweep may only look (`reconcile --dry-run`), until `ratings-sync site resume`.
+
+    \b
+    Example: ratings-sync site recover
+    """
+    _set_state(site_name, "recovery")
+
+
+@site.command("resume")
+@SITE
+def resume(site_name: str | None) -> None:
+    """Go on with a site that was paused, removed or recovered; what was held for it is on its way.
+
+    \b
+    Example: ratings-sync site resume
+    """
+    _set_state(site_name, "active")
+
+
+@site.command("remove")
+@SITE
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def remove(site_name: str | None, yes: bool) -> None:
+    """Stop the work of a site for good, as when its owner removes the app; nothing of it is deleted.
+
+    Its mappings, links and history stay. `ratings-sync site resume --site SITE` brings it back, and so does a new
+    installation of the app; what came in meanwhile is held (`site_removed`) and then goes on.
+
+    \b
+    Example: ratings-sync site remove --site 2 --yes
+    """
+    found = wiring().admin.find_site(site_name)
+    if not yes:
+        click.confirm(f"Stop site {found.id} ({found.instance_id} ↔ {found.connector})?", abort=True)
+    _set_state(str(found.id), "removed")
+
+
+def _set_state(site_name: str | None, state: str) -> None:
+    admin = wiring().admin
+    found = admin.find_site(site_name)
+    released = admin.set_state(found.id, state)
+    click.echo(f"site {found.id}: {state}" + (f", {len(released)} deliveries released" if released else ""))
+
+
+def _policies(pairs: Iterable[str]) -> dict[str, str]:
+    policies = {}
+    for pair in pairs:
+        name, equals, choice = pair.partition("=")
+        if not equals:
+            raise Misconfigured(f"{pair!r} is not NAME=CHOICE")
+        policies[name.strip()] = choice.strip()
+    return policies
+
+
+def _differing(one: Site) -> str:
+    default = type(one.policy)()
+    names = [*type(one.policy).CHOICES, "same_id_namespace", "same_id_group"]
+    differing = (name for name in names if getattr(one.policy, name) != getattr(default, name))
+    return " ".join(f"{name}={getattr(one.policy, name)}" for name in differing)

@@ -1,1 +1,0 @@
-"""The declarative REST connector."""

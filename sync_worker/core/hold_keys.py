@@ -1,0 +1,51 @@
+"""Names of what a held delivery waits for, so that its arrival can release it. Addresses appear hashed only.
+
+And the names under which what a privacy request has erased is still known to be gone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from sync_worker.core.values import EntityRef, Side
+
+
+def normalise_email(email: str) -> str:
+    """Trimmed and case-folded: the one form in which addresses are stored and compared."""
+    return email.strip().casefold()
+
+
+def source_hold_key(side: Side, source: str) -> str:
+    """Waits until a site is added for this source."""
+    return f"source:{side}:{source}"
+
+
+def entity_hold_key(side: Side, ref: EntityRef) -> str:
+    """Waits until this entity is mapped."""
+    parts = (ref.namespace, ref.group, ref.entity_id) if side is Side.WIX else (ref.group, ref.entity_id)
+    return ":".join(("entity", str(side), *parts))
+
+
+def email_hold_key(email: str) -> str:
+    """Waits until a contact with this address is known."""
+    return f"contact:email:{hashlib.sha256(normalise_email(email).encode()).hexdigest()}"
+
+
+def contact_hold_key(contact_id: str) -> str:
+    """Waits until this contact has an address."""
+    return f"contact:wix:{contact_id}"
+
+
+def erased_id(site_id: int, side: Side, remote_id: str) -> str:
+    """What remains of the id of an erased thing: enough to know it again, not enough to tell what it was."""
+    return hashlib.sha256(f"{site_id}:{side}:{remote_id}".encode()).hexdigest()
+
+
+def contact_grave(contact_id: str) -> str:
+    """Under this name an erased contact lies among the buried ids of the Wix side."""
+    return f"contact:{contact_id}"
+
+
+def address_grave(email: str) -> str:
+    """Under this name the address of an erased contact lies among the buried ids of the external side."""
+    return f"address:{normalise_email(email)}"

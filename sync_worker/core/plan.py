@@ -1,0 +1,160 @@
+"""The decision table: what to do about one attribute of one rating. Pure and total.
+
+Each side is compared only with its own base, in its own units; across the sides values are compared only by class
+(``FieldMap.agree``). ``None`` is absent, on a side and in a base.
+
+    this side \\ that side   same                  changed                       deleted
+    same                     in step               (mirrored)                    (mirrored)
+    changed                  write that side       in one class: agree,          edit or delete, by policy
+                                                   else conflict, by policy
+    deleted                  delete that side      edit or delete, by policy     both gone
+
+A base that was made by an earlier version of the field's mapping is looked at again by the present one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from sync_worker.core.scale import FieldMap, OffScale
+from sync_worker.core.values import Base, Policy, Side, Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class InStep:
+    """Nothing changed that the other side has to know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Agree:
+    """Both sides say the same (or both are gone): remember it, write nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ignore:
+    """A change that by policy does not cross: remember it, write nothing."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Bring ``value`` (in that side's units) to ``side``."""
+
+    side: Side
+    value: Decimal
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Remove the attribute from ``side``."""
+
+    side: Side
+    reason: str
+    privacy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A person has to decide."""
+
+    reason: str
+
+
+Action = InStep | Agree | Ignore | Write | Delete | Hold
+
+
+def plan(field: FieldMap, base: Base, wix: Snapshot, external: Snapshot, policy: Policy) -> Action:
+    """What to do about one attribute, given both sides as they are now."""
+    try:
+        return _Case(field, base, {Side.WIX: wix, Side.EXTERNAL: external}, policy).decide()
+    except OffScale:
+        return Hold("off_scale")
+
+
+def erase(wix: Snapshot, external: Snapshot) -> Action:
+    """What to do when a privacy request has removed this opinion: remove it wherever it still shows."""
+    for side, snapshot in ((Side.WIX, wix), (Side.EXTERNAL, external)):
+        if snapshot.value is not None:
+            return Delete(side, "privacy", privacy=True)
+    return Agree()
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    field: FieldMap
+    base: Base
+    now: dict[Side, Snapshot]
+    policy: Policy
+
+    def decide(self) -> Action:
+        changed = [side for side in Side if self.value(side) != self.base.on(side)]
+        if not changed:
+            return InStep() if self.base.version == self.field.version else self.rescale()
+        if self.agrees():
+            return Agree()
+        if len(changed) == 1:
+            return self.carry(changed[0], reason="changed")
+        return self.resolve()
+
+    def rescale(self) -> Action:
+        """Neither side changed, but the scales did: what does not agree by the new ones is a first difference."""
+        if any(self.value(side) is None for side in Side) or self.agrees():
+            return Agree()
+        return self.by_rule(self.policy.first_difference, "scale_changed")
+
+    def value(self, side: Side) -> Decimal | None:
+        return self.now[side].value
+
+    def agrees(self) -> bool:
+        wix, external = self.value(Side.WIX), self.value(Side.EXTERNAL)
+        if wix is None or external is None:
+            return wix is external
+        return self.field.agree(wix, external)
+
+    def carry(self, winner: Side, *, reason: str) -> Action:
+        """Bring what the winner shows to the other side, if policy lets it cross."""
+        target, value = winner.other, self.value(winner)
+        privacy = value is None and self.now[winner].privacy
+        if not self.policy.may_write(target) and not privacy:
+            return Ignore("direction")
+        if value is not None:
+            return Write(target, self.on_scale_of(target, value), reason)
+        if self.policy.deletes == "ignore" and not privacy:
+            return Ignore("deletes")
+        return Delete(target, "privacy" if privacy else reason, privacy)
+
+    def on_scale_of(self, target: Side, value: Decimal) -> Decimal:
+        return self.field.to_wix(value) if target is Side.WIX else self.field.to_external(value)
+
+    def resolve(self) -> Action:
+        """Both sides changed and do not agree."""
+        for side in Side:
+            if self.now[side].privacy and self.value(side) is None:
+                return self.carry(side, reason="privacy")
+        if self.policy.direction != "both":
+            return self.carry(Side.WIX if self.policy.direction == "to_external" else Side.EXTERNAL, reason="direction")
+        gone = [side for side in Side if self.value(side) is None]
+        if gone:  # both gone would agree
+            winner = gone[0] if self.policy.edit_or_delete == "delete" else gone[0].other
+            return self.carry(winner, reason=f"{self.policy.edit_or_delete}_wins")
+        if self.base == Base():
+            return self.by_rule(self.policy.first_difference, "first_difference")
+        return self.by_rule(self.policy.conflict, "conflict")
+
+    def by_rule(self, rule: str, name: str) -> Action:
+        if rule == "hold":
+            return Hold(name)
+        return self.carry(self.latest() if rule == "latest" else Side(rule), reason=f"{name}_{rule}")
+
+    def latest(self) -> Side:
+        """The change whose delivery is in hand beats one found by reading; the later delivery beats the earlier.
+
+        Clocks of two systems are never compared (I19): deliveries are ordered by when we accepted them.
+        """
+        wix, external = self.now[Side.WIX].heard, self.now[Side.EXTERNAL].heard
+        if external is not None and (wix is None or external > wix):
+            return Side.EXTERNAL
+        return Side.WIX

@@ -1,0 +1,129 @@
+"""Brings rating keys in step: takes leases, joins links after merges, and puts on file how a run ended.
+
+A webhook is a hint that something changed; the same run serves webhooks, retries, replay and crash recovery.
+The engine takes its ports and its clock as arguments: no thread, no sleep, no wall clock inside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from sync_worker.core.errors import Held, LeaseLost, Misconfigured, Permanent, RateLimited, Transient, Unconfirmed
+from sync_worker.core.ports import RATE_LIMITED, Bell, Clock, Connection, Guard, Ledger, Run
+from sync_worker.core.values import Merge, RatingKey, Site
+from sync_worker.engine.lease_keeper import LeaseKeeper
+from sync_worker.engine.link_join import join_links
+from sync_worker.engine.link_run import LinkRun
+from sync_worker.engine.view import View
+from sync_worker.engine.writing import ACCEPTED, Writing
+
+CONFIRM_EVERY_SECONDS = 30.0
+BUSY = "busy"
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """Runs links. ``connect`` gives the live remotes of a site; ``new_id`` makes intent ids."""
+
+    ledger: Ledger
+    guard: Guard
+    bell: Bell
+    clock: Clock
+    connect: Callable[[Site], Connection]
+    new_id: Callable[[], str]
+
+    def sync_delivery(self, inbox_id: int, key: RatingKey) -> str:
+        """Bring the link of a delivery in step, made if need be. Outcomes as ``sync_link``; raises Transient."""
+        attached = self.ledger.attach(inbox_id, key)
+        return self._sync(attached.link_id, attached.run)
+
+    def sync_link(self, link_id: int) -> str:
+        """Bring one link in step, if no other worker is at it. Returns an outcome word for the log."""
+        return self._sync(link_id, self.ledger.lease(link_id))
+
+    def _sync(self, link_id: int, run: Run | None) -> str:
+        if run is None:
+            return BUSY  # the holder looks for new deliveries as it ends its lease
+        if run.merged_into is not None or run.kin:
+            return self._join(run)
+        return self.work_on(run)
+
+    def _join(self, run: Run) -> str:
+        """After a merge of contacts: one link for one person and entity, then bring that one in step."""
+        self.ledger.release(run.lease)
+        link_id, key = run.lease.link_id, run.link.key
+        try:
+            if run.merged_into is not None:
+                link_id = self._join_into(link_id, replace(key, contact_id=run.merged_into))
+            else:
+                for one in run.kin:
+                    self._join_into(one, key)
+        except Transient as failure:
+            ids = [delivery.id for delivery in run.deliveries]
+            self.ledger.defer(ids, failure.retry_after, failure.message, is_failure=False)
+            return BUSY
+        return self.sync_link(link_id)
+
+    def _join_into(self, link_id: int, key: RatingKey) -> int:
+        """Raises Transient: somebody is at one of the two links, or one has a write that cannot be settled now."""
+        target_id = self.ledger.link_id(key)
+        for one in (link_id, target_id):
+            run = self.ledger.lease(one) if one is not None else None
+            if run is not None and run.intent is not None:
+                self.work_on(run)
+            elif run is not None:
+                self.ledger.release(run.lease)
+        return join_links(self.ledger, link_id, key)
+
+    def work_on(self, run: Run) -> str:
+        """Bring the link of a lease in step; every way in which that may fail is on file afterwards."""
+        ids = [delivery.id for delivery in run.deliveries]
+        try:
+            work = self.run_of(run)
+            outcome = work.work()
+        except LeaseLost:
+            return "lease_lost"
+        except RateLimited as wait:
+            self.ledger.defer(ids, wait.retry_after, RATE_LIMITED, is_failure=False)
+            outcome = RATE_LIMITED
+        except Unconfirmed:
+            self.ledger.defer(ids, CONFIRM_EVERY_SECONDS, ACCEPTED, is_failure=False)
+            outcome = ACCEPTED
+        except Transient as failure:
+            self.ledger.defer(ids, failure.retry_after, failure.message, is_failure=failure.is_failure)
+            outcome = "retry"
+        except (Held, Permanent, Misconfigured) as refusal:
+            if refusal.reason == "contact_unknown" and self._follow_merge(run):
+                self.ledger.defer(ids, 0.0, "contact_merged", is_failure=False)
+                outcome = "retry"
+            else:
+                self.ledger.hold(ids, refusal.reason)
+                outcome = f"held {refusal.reason}"
+        else:
+            self._ring(work.fresh)
+            return outcome
+        self._ring(self.ledger.release(run.lease))
+        return outcome
+
+    def run_of(self, run: Run) -> LinkRun:
+        """The work under a lease. Raises Misconfigured."""
+        keeper = LeaseKeeper(self.ledger, run.lease, self.clock)
+        view = View(run, self.connect(run.site), self.ledger, keeper)
+        return LinkRun(run, view, Writing(self.ledger, self.guard, self.new_id, run, keeper, view))
+
+    def _ring(self, fresh: Sequence[int]) -> None:
+        if fresh:
+            self.bell.ring(fresh)
+
+    def _follow_merge(self, run: Run) -> bool:
+        """Wix refuses this contact: was it merged away, and the event has not reached us (yet)?"""
+        contact_id = run.link.key.contact_id
+        try:
+            contact = self.connect(run.site).people.by_id(contact_id)
+        except (Transient, Permanent):
+            return False  # held for the first reason; a replay asks again
+        if contact is None or contact.contact_id == contact_id:
+            return False
+        self.ledger.redirect(run.site.id, Merge((contact_id,), contact.contact_id), is_told=False)
+        return True

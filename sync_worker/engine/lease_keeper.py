@@ -1,0 +1,51 @@
+"""Keeps a run inside its lease: renews before every remote call, and refuses the call if it might outlive the lease.
+
+The ledger alone decides who holds the lease; this process only measures how long it was away itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sync_worker.core.errors import LeaseLost, Transient
+from sync_worker.core.ports import Clock, Commit, Committed, Ledger
+from sync_worker.core.values import Intent, Lease
+
+PAUSE_SECONDS = 5.5  # a lease of 14.5 s less 9 s: a call of 8 s that starts later might outlive the lease
+RUN_SECONDS = 60.0
+
+
+@dataclass(slots=True)
+class LeaseKeeper:
+    """Every ledger write of a run goes through here, under its fence."""
+
+    ledger: Ledger
+    lease: Lease
+    clock: Clock
+    started: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.started = self.clock.monotonic()
+
+    def renew(self) -> None:
+        """Before a remote read. Raises LeaseLost."""
+        before = self.clock.monotonic()
+        self.ledger.renew(self.lease)
+        self._refuse_if_late(before)
+
+    def open_intent(self, intent: Intent) -> None:
+        """Before a remote write; renews too, unless the lease is fresh. Raises LeaseLost."""
+        before = self.clock.monotonic()
+        self.ledger.open_intent(self.lease, intent)
+        self._refuse_if_late(before)
+
+    def commit(self, change: Commit) -> Committed:
+        """Raises LeaseLost, and then nothing was applied."""
+        return self.ledger.commit(self.lease, change)
+
+    def _refuse_if_late(self, before: float) -> None:
+        now = self.clock.monotonic()
+        if now - before > PAUSE_SECONDS:
+            raise LeaseLost("this worker was paused")
+        if now - self.started > RUN_SECONDS:
+            raise Transient("the run took longer than it may")

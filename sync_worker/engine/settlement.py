@@ -1,0 +1,241 @@
+"""What became of a write whose answer is unknown: found out by looking, never by repeating it.
+
+The echo of a write is its acknowledgement: a delivery for the revision after the intent's base, with the intent's
+values, proves that the write landed, even if somebody has edited or deleted the record since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from sync_worker.core.ports import Ledger
+from sync_worker.core.record_codec import record_listed
+from sync_worker.core.scale import OffScale
+from sync_worker.core.values import Base, Delivery, HistoryEntry, Intent, Known, Operation, Record, Side
+from sync_worker.engine.record_view import seen
+from sync_worker.engine.view import View
+
+GAPS_NOTED = 20  # the newest ones; a robot may have made thousands
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The write landed: the record as it was right after it (``None``: a delete) and its values by attribute.
+
+    ``is_gone``: somebody deleted the record after that.
+    """
+
+    landed: Known | None
+    values: Mapping[str, Decimal | None]
+    is_gone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """Settles one intent. Leaves what it read in the view."""
+
+    view: View
+    ledger: Ledger
+    intent: Intent
+
+    def settle(self) -> Settled | None:
+        """How the write landed; ``None`` if it did not, or if nothing tells that it did."""
+        if self.intent.slot not in self.view.sights:
+            return None  # its attribute is not mapped any more
+        match self.intent.operation:
+            case Operation.DELETE:
+                return self._settle_delete()
+            case Operation.UPDATE:
+                return self._settle_update()
+            case Operation.CREATE:
+                return self._settle_create()
+
+    def _settle_delete(self) -> Settled | None:
+        """The record that the intent names: after a merge of contacts it need not be the one on file."""
+        slot, remote_id = self.intent.slot, self.intent.remote_id or ""
+        is_on_file = self.view.sights[slot].remote_id == remote_id
+        record = self._get(remote_id)
+        if record is not None:
+            if is_on_file:
+                self.view.take(slot, record)
+            self._note_unknown(self._values(record))  # a worker that stood still may send it yet
+            return None
+        if is_on_file:
+            self.view.lose(slot)
+        return Settled(None, dict.fromkeys(self.intent.targets))
+
+    def _settle_update(self) -> Settled | None:
+        remote_id = self.intent.remote_id or ""
+        record = self._get(remote_id)
+        if record is not None:
+            self.view.take(self.intent.slot, record)
+            return self._landed(record)
+        self.view.lose(self.intent.slot)
+        if (settled := self._landed_and_gone(remote_id)) is None:
+            self._note_unknown(self.intent.befores)
+        return settled
+
+    def _settle_create(self) -> Settled | None:
+        for remote_id in self._candidates():
+            record = self._get(remote_id)
+            if record is not None and self.view.slot_for(self.intent.slot.side, record) == self.intent.slot:
+                self.view.place(self.intent.slot, record)
+                return self._landed(record)
+            if record is None and (settled := self._landed_and_gone(remote_id)) is not None:
+                return settled
+        return None
+
+    def _landed_and_gone(self, remote_id: str) -> Settled | None:
+        echo = self._echo(remote_id)
+        return Settled(self._known(echo), self._values(echo), is_gone=True) if echo is not None else None
+
+    def _note_unknown(self, befores: Mapping[str, Decimal | None]) -> None:
+        """Nothing tells whether the write landed, or will: what it may cover goes into the history."""
+        self.view.history += [
+            HistoryEntry(
+                "unknown",
+                self.intent.slot.side,
+                name,
+                before=before,
+                reason="the answer was lost and nothing tells the outcome",
+                remote_id=self.intent.remote_id or "",
+                intent_id=self.intent.id,
+            )
+            for name, before in befores.items()
+        ]
+
+    def _get(self, remote_id: str) -> Record | None:
+        return self.view.get(self.intent.slot.side, remote_id)
+
+    def _candidates(self) -> Iterator[str]:
+        """Ids that our create may have made: found by search, or told by a delivery in hand."""
+        side = self.intent.slot.side
+        hits = self.view.find(side, also_buried=self._may_show_hidden)
+        found = [remote_id for slot, remote_id in hits if slot == self.intent.slot]
+        told = [
+            delivery.new.remote_id
+            for delivery in self.view.run.deliveries
+            if delivery.new.side is side
+            and delivery.new.change != "delete"
+            and self.view.slot_on_file(side, delivery.new.remote_id) is None
+        ]
+        return iter(dict.fromkeys(found + told))
+
+    @property
+    def _may_show_hidden(self) -> bool:
+        """A create that shows late may show first while it is not published, and be taken for gone then."""
+        is_create = self.intent.operation is Operation.CREATE
+        return is_create and self.view.remote(self.intent.slot.side).capabilities.create_is_async
+
+    # -- did it land?
+
+    def _landed(self, record: Record) -> Settled | None:
+        if record.revision is None:
+            return self._landed_unnumbered(record)
+        first = self._first_revision
+        if record.revision < first:
+            return None
+        if record.revision == first and self._has_targets(record):
+            return self._as_shown(record)
+        echo = self._echo(record.remote_id)
+        if echo is None:
+            self._note_unknown(self.intent.befores)
+            self._note_covered(record.remote_id, range(first, record.revision))
+            return None
+        return self._as_shown(echo)
+
+    def _landed_unnumbered(self, record: Record) -> Settled | None:
+        """Without a revision: by what the record shows."""
+        if self._may_show_hidden and self._is_somebodys_own(record):
+            return None
+        waits = self._may_show_hidden and not record.is_visible  # until a moderator publishes it
+        if waits or self._has_targets(record):
+            return self._as_shown(record)
+        can = self.view.remote(self.intent.slot.side).capabilities
+        if self._may_show_hidden and not can.correlates_value:
+            return Settled(self._known(record), dict(self.intent.targets))  # ours, and changed since
+        return None
+
+    def _is_somebodys_own(self, record: Record) -> bool:
+        """Given in the meantime: ours has no words."""
+        return self.view.remote(self.intent.slot.side).capabilities.correlates_text and record.has_words
+
+    def _note_covered(self, remote_id: str, revisions: range) -> None:
+        """Edits that our write may have covered, where it named no revision: with their values, if a delivery told."""
+        if self.view.remote(self.intent.slot.side).capabilities.update_precondition:
+            return
+        for revision in revisions[-GAPS_NOTED:]:
+            delivery, told = self._told(remote_id, revision)
+            if told is None:
+                self.view.history.append(self._gap(remote_id, "", reason=f"revision {revision} was never seen"))
+                continue
+            for name, value in self._values(told).items():
+                self.view.history.append(
+                    replace(
+                        self._gap(remote_id, name, reason="edited while a write of unknown outcome was on its way"),
+                        before=value,
+                        loser=value,
+                        loser_side=self.intent.slot.side,
+                        inbox_id=delivery.id if delivery else None,
+                    )
+                )
+
+    def _gap(self, remote_id: str, attribute: str, *, reason: str) -> HistoryEntry:
+        side, intent_id = self.intent.slot.side, self.intent.id
+        return HistoryEntry("gap", side, attribute, reason=reason, remote_id=remote_id, intent_id=intent_id)
+
+    @property
+    def _first_revision(self) -> int:
+        """The revision that our write made, if it landed."""
+        return (self.intent.base_revision or 0) + 1
+
+    def _echo(self, remote_id: str) -> Record | None:
+        """The delivery that our own write caused, as a record."""
+        _, record = self._told(remote_id, self._first_revision)
+        return record if record is not None and self._has_targets(record) else None
+
+    def _told(self, remote_id: str, revision: int) -> tuple[Delivery | None, Record | None]:
+        """The stored delivery for exactly this revision, and the record that it carries."""
+        side = self.intent.slot.side
+        delivery = self.ledger.evidence(self.view.run.site.id, side, remote_id, revision)
+        if delivery is None:
+            return None, None
+        payload = delivery.new.payload
+        return delivery, record_listed(payload) or self.view.remote(side).record_in(payload)
+
+    def _as_shown(self, record: Record) -> Settled:
+        known = self._known(record)
+        if known.revision is not None and self._tells_more(record):
+            known = replace(known, revision=0)  # what tells of this revision is still news
+        return Settled(known, self._values(record))
+
+    def _tells_more(self, record: Record) -> bool:
+        """It shows values that we neither wrote nor knew: somebody made the very record that we wanted to make."""
+        slot, bases = self.intent.slot, self.view.run.link.bases
+        shown = seen(slot, record, self.view.fields.values(), "read").values
+        others = ((name, value) for name, value in shown.items() if name not in self.intent.targets)
+        return any(value != bases.get(name, Base()).on(slot.side) for name, value in others)
+
+    def _known(self, record: Record) -> Known:
+        return Known(record.remote_id, record.revision, record.sequence, record.state, record.raw)
+
+    def _values(self, record: Record) -> dict[str, Decimal | None]:
+        values = seen(self.intent.slot, record, self.view.fields.values(), "read").values
+        return {name: values.get(name) for name in self.intent.targets}
+
+    def _has_targets(self, record: Record) -> bool:
+        values = self._values(record)
+        return all(self._is_same(name, wanted, values[name]) for name, wanted in self.intent.targets.items())
+
+    def _is_same(self, attribute: str, wanted: Decimal | None, shown: Decimal | None) -> bool:
+        """In one class: a remote may return another value of the class that we wrote."""
+        if wanted is None or shown is None:
+            return wanted is shown
+        field = self.view.fields[attribute]
+        class_of = field.wix_class if self.intent.slot.side is Side.WIX else field.external_class
+        try:
+            return class_of(wanted) == class_of(shown)
+        except OffScale:
+            return wanted == shown

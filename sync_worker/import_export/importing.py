@@ -1,0 +1,211 @@
+"""Ratings from a file into Wix, by the same engine that serves webhooks: link, lease, intent, create, commit.
+
+A row of a file is an opinion that neither side has to show. It counts only for a rating of which the ledger, Wix and
+the external system know nothing: then it is created on Wix, and travels on as any rating of Wix does. What is there
+already, or was deleted since, stays as it is; so a second import of the same file writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Literal
+
+from sync_worker.core.errors import Held, LeaseLost, Permanent, SyncError
+from sync_worker.core.plan import Write
+from sync_worker.core.ports import Closing, Connection, Run
+from sync_worker.core.values import (
+    Base,
+    Contact,
+    EntityRef,
+    InboxState,
+    LinkState,
+    Operation,
+    RatingKey,
+    Side,
+    Site,
+    Slot,
+)
+from sync_worker.engine.engine import Engine
+from sync_worker.engine.link_run import LinkRun
+from sync_worker.engine.slot_write import SlotWrite
+from sync_worker.engine.view import View
+from sync_worker.intake.resolve import Resolver
+
+BUSY_SECONDS = 0.3
+CONCERNS_ALL = ("unauthorized", "redirected", "host_not_allowed", "site_paused", "site_removed")
+
+What = Literal["created", "there", "deleted_since"]
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """One person's rating of one thing. ``values``: in Wix's units, by attribute; ``side``: whose id ``entity`` is."""
+
+    entity: EntityRef
+    side: Side
+    email: str
+    name: str | None
+    values: Mapping[str, Decimal]
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What became of an opinion. ``differs``: Wix has another value; ``note``: what is still to be done, and why."""
+
+    what: What
+    differs: bool = False
+    note: str = ""
+
+
+class Refused(Exception):
+    """The opinion cannot be brought in; ``column`` is the part of it that is to blame."""
+
+    def __init__(self, column: str, reason: str) -> None:
+        super().__init__(reason)
+        self.column, self.reason = column, reason
+
+
+@dataclass(slots=True)
+class OpinionRun:
+    """A run that also has an opinion in hand, which neither side shows."""
+
+    work: LinkRun
+    opinion: Mapping[str, Decimal]
+    created: set[str] = field(default_factory=set)
+    differs: bool = False
+
+    def bring_in_step(self) -> None:
+        """Raises SyncError; ``created`` tells what is on Wix also then."""
+        self.work.begin()
+        self.bring_in()
+        self.work.come_to_rest()
+        self.differs = any(self.is_other(name) for name in self.opinion)
+
+    def bring_in(self) -> None:
+        """Create on Wix what nobody knows. The external side is asked first: what it shows now is newer than a file."""
+        if self.work.run.link.state is not LinkState.LIVE or self.view.erases:
+            return
+        for name in self.opinion:
+            self.take_up(name)
+        untouched = [name for name in self.opinion if self.is_untouched(name)]
+        if untouched:
+            self.see_external()
+        for name in untouched:
+            if self.is_unknown(name):
+                self.create(Slot(Side.WIX, name), self.opinion[name])
+
+    def create(self, slot: Slot, value: Decimal) -> None:
+        name, writing = slot.attribute, self.work.writing
+        before = writing.count
+        writing.perform(SlotWrite(slot, Operation.CREATE, {name: Write(Side.WIX, value, "import")}, {name: value}))
+        if writing.count > before:  # else Wix had one after all, and it was adopted
+            self.created.add(name)
+        writing.save()
+
+    def take_up(self, name: str) -> None:
+        """An import that was killed between Wix and the external side left a record of which nothing was seen yet."""
+        slot = Slot(Side.WIX, name)
+        known = self.view.memory.get(slot)
+        if known is not None and known.revision == 0 and self.view.sights[slot].source == "ledger":
+            self.view.read(slot)
+
+    @property
+    def view(self) -> View:
+        return self.work.view
+
+    def is_untouched(self, name: str) -> bool:
+        return name in self.view.fields and self.is_unknown(name) and self.work.writing.bases[name] == Base()
+
+    def is_unknown(self, name: str) -> bool:
+        is_on_wix = self.view.sights[Slot(Side.WIX, name)].remote_id is not None
+        return not is_on_wix and self.view.value_on(Side.EXTERNAL, name) is None
+
+    def see_external(self) -> None:
+        slot = Slot(Side.EXTERNAL)
+        if self.view.sights[slot].remote_id is None:
+            self.view.look_up(Side.EXTERNAL)
+        else:
+            self.view.read(slot)
+
+    def is_other(self, name: str) -> bool:
+        shown = self.view.value_on(Side.WIX, name) if name in self.view.fields else None
+        return shown is not None and shown != self.opinion[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Importer:
+    """Brings opinions into one site."""
+
+    engine: Engine
+    connection: Connection
+    site: Site
+
+    def find_people(self, opinions: Sequence[Opinion]) -> None:
+        """Look up everybody whom the ledger does not know, in one call for up to 100, and remember who was found."""
+        known = self.engine.ledger.contact
+        emails = dict.fromkeys(one.email for one in opinions)
+        unknown = [email for email in emails if known(self.site.id, email=email) is None]
+        found = self.connection.people.matches(unknown) if unknown else {}
+        for email, contacts in found.items():
+            self.engine.ledger.save_contact(self.site.id, Contact(contacts[0].contact_id, email, contacts[0].name))
+
+    def key_of(self, opinion: Opinion) -> RatingKey | Closing:
+        """The rating key, or a policy's word to skip it; ``find_people`` comes before. Raises Refused, Transient."""
+        try:
+            resolver = Resolver(self.engine.ledger, self.connection, self.site)
+            entity = resolver.entity_of(opinion.entity, opinion.side)
+        except (Held, Permanent) as refusal:
+            named = "/".join(filter(None, (opinion.entity.namespace, opinion.entity.group, opinion.entity.entity_id)))
+            raise Refused("entity", f"{refusal.reason}: {named} is not mapped; see `map entities import`") from None
+        if isinstance(entity, Closing):
+            return entity
+        contact = self._contact(opinion)
+        return contact if isinstance(contact, Closing) else RatingKey(self.site.id, entity.id, contact.contact_id)
+
+    def _contact(self, opinion: Opinion) -> Contact | Closing:
+        ledger = self.engine.ledger
+        contact = ledger.contact(self.site.id, email=opinion.email)
+        if contact is not None:
+            return contact
+        match self.site.policy.unknown_contact:
+            case "create":
+                try:
+                    made = self.connection.people.create(opinion.email, opinion.name)
+                except Permanent as refusal:
+                    raise Refused("email", f"{refusal.reason}: Wix does not take this contact") from None
+                return ledger.save_contact(self.site.id, Contact(made.contact_id, opinion.email, opinion.name))
+            case "skip":
+                return Closing(InboxState.DONE, "contact_skipped")
+            case _:
+                raise Refused("email", "unknown_contact: no contact of the Wix site has this address")
+
+    def bring(self, key: RatingKey, values: Mapping[str, Decimal]) -> Brought:
+        """Create it on Wix unless it is known. Raises Refused; Transient, and then it may be brought again."""
+        run = self.engine.ledger.lease(self.engine.ledger.link_of(key))
+        if run is None:
+            raise LeaseLost("another worker has this rating in hand", retry_after=BUSY_SECONDS)
+        work = OpinionRun(self.engine.run_of(run), values)
+        try:
+            work.bring_in_step()
+        except SyncError as error:
+            self._give_back(run)
+            if not work.created:
+                raise _as_refused(error) from error
+            return Brought("created", note=str(error))  # it is on Wix; its echo brings it across
+        if work.created:
+            return Brought("created")
+        return Brought("there" if run.link.state is LinkState.LIVE else "deleted_since", work.differs)
+
+    def _give_back(self, run: Run) -> None:
+        """What the run had in hand is for the workers."""
+        self.engine.ledger.defer([delivery.id for delivery in run.deliveries], 0.0, "import", is_failure=False)
+        self.engine.ledger.release(run.lease)
+
+
+def _as_refused(error: SyncError) -> Exception:
+    """An error of the row becomes its reason; what concerns every row stays what it is."""
+    if not isinstance(error, Held | Permanent) or error.reason in CONCERNS_ALL:
+        return error
+    return Refused("", f"{error.reason}: {error.message}")

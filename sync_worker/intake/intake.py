@@ -1,0 +1,143 @@
+"""One delivery from the inbox to its end: guard, key, link, run. Expected failures end as rows, not as errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sync_worker.core.errors import Held, Misconfigured, Permanent, RateLimited, Transient
+from sync_worker.core.ports import (
+    ERASED,
+    NOTED_FROM,
+    RATE_LIMITED,
+    WORKER_DIED,
+    Bell,
+    Clock,
+    Closing,
+    Connection,
+    Guard,
+    Ledger,
+    Look,
+    Sites,
+)
+from sync_worker.core.values import Delivery, InboxState, RatingKey, Site
+from sync_worker.engine.engine import BUSY, Engine
+from sync_worker.intake.contact_events import PeopleChanges
+from sync_worker.intake.install_events import SiteChanges
+from sync_worker.intake.parent_events import Children
+from sync_worker.intake.resolve import Resolver
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """Processes deliveries. ``connect`` gives the live remotes of a site; ``new_id`` makes intent ids.
+
+    ``sites`` opens a site when the app is installed on one; without it such a site waits for ``site add``.
+    """
+
+    ledger: Ledger
+    guard: Guard
+    bell: Bell
+    connect: Callable[[Site], Connection]
+    clock: Clock
+    new_id: Callable[[], str]
+    sites: Sites | None = None
+
+    def process(self, inbox_id: int) -> str:
+        """Process one delivery; a doubled doorbell is harmless. Returns outcome words for the log."""
+        opened = self.ledger.open_delivery(inbox_id)
+        if opened is None:
+            return "closed_already"
+        delivery, site = opened
+        if delivery.unended < NOTED_FROM:
+            return self._look(delivery, site)
+        return self._look_noted(delivery, site)
+
+    def _look_noted(self, delivery: Delivery, site: Site | None) -> str:
+        """Workers may have died over this one. Whatever comes back from the look, even an error, this one lives."""
+        look = self.ledger.begin_look(delivery)
+        if look is not Look.BEGUN:
+            return "early" if look is Look.EARLY else f"{WORKER_DIED.state} {WORKER_DIED.reason}"
+        try:
+            outcome = self._look(delivery, site)
+        except Exception:
+            self.ledger.end_look(delivery)
+            raise
+        self.ledger.end_look(delivery, is_busy=outcome == BUSY)
+        return outcome
+
+    def _look(self, delivery: Delivery, site: Site | None) -> str:
+        inbox_id = delivery.id
+        if delivery.new.change in SiteChanges.CHANGES:
+            site, outcome = SiteChanges(self.ledger, self.bell, self.sites).hear(delivery, site)
+            if outcome is not None:
+                return outcome
+        if site is None:
+            if self.ledger.hold_for_site(inbox_id, delivery.new):
+                self.bell.ring(self.ledger.release_held(None, inbox_ids=[inbox_id]))
+            return "held unknown_site"
+        try:
+            return self._process(delivery, site)
+        except RateLimited as wait:
+            self.ledger.defer([inbox_id], wait.retry_after, RATE_LIMITED, is_failure=False)
+            return RATE_LIMITED
+        except Transient as failure:
+            self.ledger.defer([inbox_id], failure.retry_after, failure.message, is_failure=failure.is_failure)
+            return "retry"
+        except Held as wait:
+            return self._hold(inbox_id, site, wait)
+        except (Permanent, Misconfigured) as refusal:
+            self.ledger.hold([inbox_id], refusal.reason)
+            return f"held {refusal.reason}"
+
+    def _hold(self, inbox_id: int, site: Site, wait: Held) -> str:
+        """Hold, then look again: whoever brings what it waits for commits that first, and releases after."""
+        self.ledger.hold([inbox_id], wait.reason, hold_key=wait.hold_key)
+        if not wait.has_arrived():
+            return f"held {wait.reason}"
+        self.bell.ring(self.ledger.release_held(site.id, inbox_ids=[inbox_id]))
+        return f"released {wait.reason}"
+
+    def _process(self, delivery: Delivery, site: Site) -> str:
+        if delivery.link_id is not None:
+            return self.engine.sync_link(delivery.link_id)
+        if not site.is_at_work:
+            raise Held(f"site_{site.state}")
+        if delivery.new.change == "parent_changed":
+            return self._follow_parent(delivery, site)
+        if delivery.new.change in PeopleChanges.CHANGES:
+            return PeopleChanges(self.ledger, self.bell, self.engine, self.connect(site).people, site).hear(delivery)
+        if self._is_own_write(delivery, site):
+            return "suppressed"
+        key = Resolver(self.ledger, self.connect(site), site).key_of(delivery)
+        if isinstance(key, RatingKey):
+            return self.engine.sync_delivery(delivery.id, key)
+        if key == ERASED:
+            self.guard.forget(site.id, delivery.new.side, delivery.new.remote_id)
+        self.ledger.close(delivery.id, key)
+        return f"{key.state} {key.reason}"
+
+    @property
+    def engine(self) -> Engine:
+        return Engine(self.ledger, self.guard, self.bell, self.clock, self.connect, self.new_id)
+
+    def _is_own_write(self, delivery: Delivery, site: Site) -> bool:
+        """The guard's short cut: exactly the revision that a write of ours returned (rule R3)."""
+        new = delivery.new
+        if new.revision is None or new.change == "delete" or delivery.must_read:
+            return False
+        intent_id = self.guard.recall(site.id, new.side, new.remote_id, new.revision)
+        if intent_id is None:
+            return False
+        self.ledger.close(delivery.id, Closing(InboxState.SUPPRESSED, f"intent {intent_id}"))
+        return True
+
+    def _follow_parent(self, delivery: Delivery, site: Site) -> str:
+        """Something about the ratings of one thing: a hint for each that differs from what is on file."""
+        hints = Children(self.ledger, self.connect(site), site).hints_of(delivery)
+        if isinstance(hints, Closing):
+            self.ledger.close(delivery.id, hints)
+            return f"{hints.state} {hints.reason}"
+        self.ledger.close(delivery.id, Closing(InboxState.DONE, f"hints {len(hints)}"))
+        self.bell.ring(hints)
+        return "done parent"

@@ -1,0 +1,238 @@
+"""Opens the ledger's database: SQLite for one machine, PostgreSQL for a fleet. Its clock is the ledger's clock."""
+
+from __future__ import annotations
+
+import select
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Float, create_engine, event, func, literal_column
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DisconnectionError, IntegrityError, OperationalError, SQLAlchemyError
+from sqlalchemy.pool import StaticPool
+from sqlalchemy.sql.elements import ColumnElement
+
+from sync_worker.core.errors import Facts, Transient
+
+BUSY_SECONDS = 5.0
+IDLE_SECONDS = 15
+RECYCLE_SECONDS = 1800
+CACHE_KIB = 500  # of each SQLite connection: the system keeps the pages too, and 32 threads hold many connections
+PING_SECONDS = 1.0  # a connection that has rested longer is asked whether it lives before it is used
+ASK_SECONDS = 0.001
+WORK_SECONDS = 0.01  # after so much of writing a process rests, so that another one, the door, gets its turn
+REST_SECONDS = 0.002  # longer than anybody who waits for the lock pauses between two tries
+
+
+def open_engine(
+    database_url: str,
+    *,
+    busy_seconds: float = BUSY_SECONDS,
+    pool_size: int = 8,
+    clock: Callable[[], float] | None = None,
+) -> Engine:
+    """An engine for the ledger.
+
+    ``busy_seconds``: how long a statement may wait for a lock (SQLite) or run (PostgreSQL) before it fails.
+    ``clock`` replaces SQLite's clock, for the simulator.
+    """
+    url = _normalised(make_url(database_url))
+    if url.get_backend_name() == "sqlite":
+        return _open_sqlite(url, busy_seconds, clock or time.time)
+    return _open_postgresql(url, busy_seconds, pool_size)
+
+
+def _normalised(url: URL) -> URL:
+    if url.drivername in ("postgres", "postgresql"):
+        return url.set(drivername="postgresql+psycopg")
+    return url
+
+
+def _open_postgresql(url: URL, busy_seconds: float, pool_size: int) -> Engine:
+    milliseconds = int(busy_seconds * 1000)
+    server = {
+        "statement_timeout": milliseconds,
+        "lock_timeout": milliseconds,
+        "idle_in_transaction_session_timeout": IDLE_SECONDS * 1000,  # a frozen process must not keep its locks
+        "timezone": "UTC",
+    }
+    engine = create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=2,  # the server has few connections for the whole fleet: docs/scaling.md counts them
+        pool_timeout=busy_seconds,
+        pool_recycle=RECYCLE_SECONDS,
+        connect_args={
+            "connect_timeout": max(2, int(busy_seconds)),  # libpq takes whole seconds, 2 at least
+            "application_name": "ratings-sync",
+            # A server that has vanished without a word is noticed after about a minute, sooner while we send.
+            "keepalives_idle": 30,
+            "keepalives_interval": 10,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 10_000,
+            "options": " ".join(f"-c {name}={value}" for name, value in server.items()),
+        },
+    )
+    _replace_dead_connections(engine)
+    return engine
+
+
+def _replace_dead_connections(engine: Engine) -> None:
+    """After a failover the first statement finds the new server.
+
+    ``pool_pre_ping`` would ask at every use, which is a round trip for each transaction. A server that goes tells its
+    connections: they are readable then. Only one that has rested may have been lost without a word.
+    """
+
+    error: type[Exception] = engine.dialect.loaded_dbapi.Error
+
+    @event.listens_for(engine, "checkin")
+    def _rest(driver: Any, record: Any) -> None:
+        record.info["rests_since"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def _check(driver: Any, record: Any, fairy: Any) -> None:
+        now = time.monotonic()
+        try:
+            if now - record.info.get("rests_since", now) > PING_SECONDS or _was_told(driver):
+                engine.dialect.do_ping(driver)
+        except error as failure:
+            raise DisconnectionError from failure  # the pool opens another one
+
+
+def _was_told(driver: Any) -> bool:
+    """Whether the server has said something that nobody asked for, or is gone."""
+    poll = select.poll()
+    poll.register(driver.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _open_sqlite(url: URL, busy_seconds: float, clock: Callable[[], float]) -> Engine:
+    pool: dict[str, Any] = {"poolclass": StaticPool} if _is_in_memory(url) else {}
+    # With a write-ahead log only `BEGIN IMMEDIATE` waits for anybody, and it waits here (`_begin_to_write`).
+    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": ASK_SECONDS}, **pool)
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, record: Any) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves
+        connection.create_function("ledger_now", 0, clock)
+        _go_to_wal(connection, busy_seconds)
+        for pragma in ("synchronous=FULL", "foreign_keys=ON", f"cache_size=-{CACHE_KIB}"):
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        driver: Any = connection.connection.driver_connection
+        if connection.get_execution_options().get("ledger_reads", False):
+            driver.execute("BEGIN")
+        else:
+            _begin_to_write(driver, busy_seconds)
+
+    return engine
+
+
+def _is_in_memory(url: URL) -> bool:
+    return url.database in (None, "", ":memory:")
+
+
+def _begin_to_write(driver: Any, busy_seconds: float) -> None:
+    """Ask every millisecond: SQLite's own pauses grow up to 100 ms, so it loses to a busy worker."""
+    until = time.monotonic() + busy_seconds
+    while True:
+        try:
+            driver.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if time.monotonic() > until:
+                raise OperationalError("BEGIN IMMEDIATE", None, error) from error
+            time.sleep(ASK_SECONDS)
+        else:
+            return
+
+
+def _go_to_wal(connection: Any, busy_seconds: float) -> None:
+    """SQLite's busy timeout does not hold for this switch, and two processes may start on a new file at once."""
+    until = time.monotonic() + busy_seconds
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL").close()
+        except sqlite3.OperationalError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+
+
+def database_now(engine: Engine) -> ColumnElement[float]:
+    """The one expression for the time, in seconds since 1970: the database's clock, also inside a transaction."""
+    if engine.dialect.name == "sqlite":
+        return func.ledger_now()
+    return literal_column("(extract(epoch from clock_timestamp())::double precision)", Float)
+
+
+class Transactions:
+    """Short transactions; database errors come out as Transient.
+
+    SQLite has one writer: the threads of a process queue for it here, in order, instead of spinning on its lock.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._is_sqlite = engine.dialect.name == "sqlite"
+        # PostgreSQL shows each statement of a reader what was committed before it, in a transaction or without one,
+        # and one has its price: two more round trips.
+        reading = {"ledger_reads": True} if self._is_sqlite else {"isolation_level": "AUTOCOMMIT"}
+        self._reader = engine.execution_options(**reading)
+        self._turn = threading.Lock()
+        self._has_neighbours = not _is_in_memory(engine.url)  # other processes, on one file
+        self._worked_seconds = 0.0  # since the last rest; guarded by the turn
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that commits at the end. IntegrityError passes through: callers know what it means."""
+        if not self._is_sqlite:
+            with _translated(), self._engine.begin() as connection:
+                yield connection
+            return
+        with self._turn:
+            started = time.monotonic()
+            with _translated(), self._engine.begin() as connection:
+                yield connection
+            self._rest(started)
+
+    def _rest(self, started: float) -> None:
+        """The lock is nobody's now: whoever waits for it in another process takes it."""
+        self._worked_seconds += time.monotonic() - started
+        if self._has_neighbours and self._worked_seconds > WORK_SECONDS:
+            time.sleep(REST_SECONDS)
+            self._worked_seconds = 0.0
+
+    @contextmanager
+    def single(self) -> Iterator[Connection]:
+        """For one statement that writes, or one batch: PostgreSQL needs no transaction around it. As ``write``."""
+        if self._is_sqlite:
+            with self.write() as connection:
+                yield connection
+        else:
+            with self.read() as connection:
+                yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        with _translated(), self._reader.connect() as connection:
+            yield connection
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except IntegrityError:
+        raise
+    except SQLAlchemyError as error:
+        code = type(error.__cause__ or error).__name__
+        raise Transient("the ledger's database did not answer", facts=Facts("ledger", code=code)) from error

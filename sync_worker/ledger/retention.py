@@ -1,0 +1,101 @@
+"""What the ledger forgets, by age and in small batches: no batch holds a lock for long, each may be the last.
+
+Never forgotten: what is open or held, links and their bases, mappings, tombstones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import and_, func, literal_column, select, update
+from sqlalchemy.sql.elements import ColumnElement
+
+from sync_worker.core.values import IntentState
+from sync_worker.ledger.base import LedgerBase
+from sync_worker.ledger.inbox import ENDED, OPEN
+from sync_worker.ledger.tables import history, inbox, intent, run
+
+BATCH = 500
+DAY_SECONDS = 86_400.0
+LEAST_DAYS = 3  # Wix delivers again for 47 h; a delivery id must be known longer than that
+NO_PAYLOAD: ColumnElement[str] = literal_column("'{}'")  # as text: the column's own type would make JSON of it
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How many days each kind of row is kept after its end."""
+
+    payload_days: float = 7.0  # what a webhook carried: e-mail addresses and texts may stand in it
+    inbox_days: float = 30.0  # delivery ids (duplicates are known that long) and closed intents
+    history_days: float = 365.0
+    run_days: float = 90.0
+
+
+class LedgerRetention(LedgerBase):
+    """Forgets what is older than a Retention."""
+
+    def prune(self, keep: Retention, *, batch: int = BATCH) -> Iterator[tuple[str, int]]:
+        """One batch at each step: (what was forgotten, how many rows). Ends when nothing is left to forget."""
+        steps: dict[str, Callable[[], int]] = {
+            "payloads": lambda: self._empty_payloads(keep.payload_days, batch),
+            "deliveries": lambda: self._delete(inbox, self._old_deliveries(keep.inbox_days), batch),
+            "intents": lambda: self._delete(intent, self._old_intents(keep.inbox_days), batch),
+            "history": lambda: self._delete_history(keep.history_days, batch),
+            "runs": lambda: self._delete(run, run.c.ended_at < self._days_ago(keep.run_days), batch),
+        }
+        for what, step in steps.items():
+            while (count := step()) > 0:
+                yield what, count
+
+    def _days_ago(self, days: float) -> Any:
+        return self._in(-days * DAY_SECONDS)
+
+    def _old_deliveries(self, days: float) -> Any:
+        """Ended ones, and those held for a site that nobody added in that time."""
+        is_over = inbox.c.state.in_(ENDED) | (inbox.c.reason == "unknown_site")
+        return and_(inbox.c.closed_at < self._days_ago(days), is_over, inbox.c.state.not_in(OPEN))
+
+    def _old_payloads(self, days: float) -> Any:
+        is_old = and_(inbox.c.closed_at < self._days_ago(days), inbox.c.payload != NO_PAYLOAD)
+        return and_(is_old, inbox.c.state.in_(ENDED))
+
+    def _old_intents(self, days: float) -> Any:
+        return and_(intent.c.closed_at < self._days_ago(days), intent.c.state != str(IntentState.OPEN))
+
+    def _delete(self, table: Any, is_old: Any, batch: int) -> int:
+        """The condition stands twice: a row that is put back to work between the look and the delete must stay."""
+        ids = select(table.c.id).where(is_old).limit(batch)
+        with self._transactions.write() as connection:
+            return int(connection.execute(table.delete().where(table.c.id.in_(ids), is_old)).rowcount)
+
+    def _delete_history(self, days: float, batch: int) -> int:
+        """Lines are numbered as they are written: the oldest are the first, and no index on the time is needed."""
+        first = select(history.c.id, history.c.at).order_by(history.c.id).limit(batch).subquery()
+        ids = select(first.c.id).where(first.c.at < self._days_ago(days))
+        with self._transactions.write() as connection:
+            return int(connection.execute(history.delete().where(history.c.id.in_(ids))).rowcount)
+
+    def _empty_payloads(self, days: float, batch: int) -> int:
+        """A delivery without its payload still knows its id, and a replay reads the record from its side."""
+        is_old = self._old_payloads(days)
+        ids = select(inbox.c.id).where(is_old).limit(batch)
+        with self._transactions.write() as connection:
+            emptied = update(inbox).where(inbox.c.id.in_(ids), is_old).values(payload=NO_PAYLOAD)
+            return int(connection.execute(emptied).rowcount)
+
+    def waiting(self, keep: Retention) -> Mapping[str, int]:
+        """How many rows the next pruning would forget, by kind."""
+        old = {
+            "payloads": (inbox, self._old_payloads(keep.payload_days)),
+            "deliveries": (inbox, self._old_deliveries(keep.inbox_days)),
+            "intents": (intent, self._old_intents(keep.inbox_days)),
+            "history": (history, history.c.at < self._days_ago(keep.history_days)),
+            "runs": (run, run.c.ended_at < self._days_ago(keep.run_days)),
+        }
+        with self._transactions.read() as connection:
+            return {
+                what: int(connection.execute(select(func.count()).select_from(table).where(which)).scalar_one())
+                for what, (table, which) in old.items()
+            }

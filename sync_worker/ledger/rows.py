@@ -1,0 +1,264 @@
+"""Rows of the ledger's tables to values and back."""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Table
+
+from sync_worker.core.scale import FieldMap, Scale
+from sync_worker.core.values import (
+    Base,
+    Buried,
+    Contact,
+    Delivery,
+    Entity,
+    EntityRef,
+    HistoryEntry,
+    InboxState,
+    Intent,
+    IntentState,
+    Known,
+    Link,
+    LinkState,
+    NewDelivery,
+    Operation,
+    Policy,
+    RatingKey,
+    RecordState,
+    Side,
+    Site,
+    Slot,
+)
+
+Row = Any  # SQLAlchemy rows are typed by their select only
+
+
+def parts_of(row: Row, *tables: Table) -> list[Row | None]:
+    """A row of the columns of several tables, one after the other; ``None`` for one that an outer join left out."""
+    parts, start = [], 0
+    for table in tables:
+        values = row[start : start + len(table.c)]
+        parts.append(None if values[0] is None else _row_of(table)._make(values))
+        start += len(table.c)
+    return parts
+
+
+@cache
+def _row_of(table: Table) -> Any:
+    return namedtuple(table.name, table.c.keys())
+
+
+def to_site(row: Row, fields: Iterable[Row]) -> Site:
+    return Site(row.id, row.instance_id, row.connector, Policy(**row.policy), tuple(map(to_field, fields)), row.state)
+
+
+def to_field(row: Row) -> FieldMap:
+    wix = Scale(Decimal(row.wix_min), Decimal(row.wix_max), Decimal(row.wix_step))
+    external = Scale(Decimal(row.external_min), Decimal(row.external_max), Decimal(row.external_step))
+    return FieldMap(row.wix_attribute, row.external_field, wix, external, row.mapping, row.version)
+
+
+def from_field(field: FieldMap) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "wix_attribute": field.attribute,
+        "external_field": field.external_field,
+        "mapping": field.mapping,
+        "version": field.version,
+    }
+    for side, scale in (("wix", field.wix), ("external", field.external)):
+        row |= {f"{side}_min": str(scale.minimum), f"{side}_max": str(scale.maximum), f"{side}_step": str(scale.step)}
+    return row
+
+
+def to_entity(row: Row) -> Entity:
+    wix = EntityRef(row.wix_entity_id, row.wix_group, row.wix_namespace)
+    return Entity(row.id, wix, EntityRef(row.external_entity_id, row.external_group))
+
+
+def to_contact(row: Row) -> Contact:
+    return Contact(row.wix_contact_id, row.email, row.name, row.external_author_id)
+
+
+def to_delivery(row: Row) -> Delivery:
+    new = NewDelivery(
+        side=Side(row.side),
+        source=row.source,
+        dedupe_id=row.dedupe_id,
+        change=row.change,
+        remote_id=row.remote_id,
+        payload=row.payload,
+        revision=row.revision,
+        sequence=row.sequence,
+        is_restore=row.is_restore,
+        is_ours=row.is_ours,
+        privacy=row.privacy,
+        event_time=datetime.fromisoformat(row.event_time) if row.event_time else None,
+    )
+    return Delivery(
+        row.id,
+        new,
+        InboxState(row.state),
+        row.site_id,
+        row.link_id,
+        row.attempts,
+        row.must_read,
+        row.reason,
+        datetime.fromtimestamp(row.received_at, UTC),
+        row.unended,
+    )
+
+
+def from_delivery(new: NewDelivery) -> dict[str, Any]:
+    return {
+        "side": str(new.side),
+        "source": new.source,
+        "dedupe_id": new.dedupe_id,
+        "change": new.change,
+        "remote_id": new.remote_id,
+        "payload": dict(new.payload),
+        "revision": new.revision,
+        "sequence": new.sequence,
+        "is_restore": new.is_restore,
+        "is_ours": new.is_ours,
+        "privacy": new.privacy,
+        "event_time": new.event_time.isoformat() if new.event_time else None,
+    }
+
+
+def to_link(row: Row, values: Iterable[Row]) -> Link:
+    records: dict[Slot, Known] = {}
+    bases: dict[str, Base] = {}
+    if row.external_id is not None:
+        records[Slot(Side.EXTERNAL)] = to_external(row)
+    for value in values:
+        version = value.base_version or 1
+        bases[value.attribute] = Base(_decimal(value.base_wix), _decimal(value.base_external), version)
+        if value.wix_id is not None:
+            known = Known(value.wix_id, value.wix_revision, value.wix_sequence, RecordState(value.wix_state))
+            records[Slot(Side.WIX, value.attribute)] = known
+    key = RatingKey(row.site_id, row.entity_id, row.contact_id)
+    writes, shadowed = tuple(map(float, row.writes)), frozenset(row.shadowed)
+    return Link(row.id, key, row.generation, LinkState(row.state), records, bases, writes, shadowed)
+
+
+def to_external(row: Row) -> Known:
+    state, raw = RecordState(row.external_state), row.external_record or {}
+    return Known(row.external_id, row.external_revision, row.external_sequence, state, raw)
+
+
+def from_external(known: Known | None) -> dict[str, Any]:
+    return {
+        "external_id": known.remote_id if known else None,
+        "external_revision": known.revision if known else None,
+        "external_sequence": known.sequence if known else None,
+        "external_state": str(known.state) if known else None,
+        "external_record": dict(known.raw) if known else None,
+    }
+
+
+def from_wix(known: Known | None) -> dict[str, Any]:
+    return {
+        "wix_id": known.remote_id if known else None,
+        "wix_revision": known.revision if known else None,
+        "wix_sequence": known.sequence if known else None,
+        "wix_state": str(known.state) if known else None,
+    }
+
+
+def from_base(base: Base) -> dict[str, Any]:
+    return {"base_wix": _text(base.wix), "base_external": _text(base.external), "base_version": base.version}
+
+
+def to_buried(side: Side, remote_id: str, row: Row) -> Buried:
+    """``remote_id`` is the id that was asked for: the row may have it hashed only."""
+    return Buried(side, remote_id, row.revision, row.sequence, row.privacy)
+
+
+def to_intent(row: Row) -> Intent:
+    return Intent(
+        id=row.id,
+        slot=Slot(Side(row.side), row.attribute),
+        operation=Operation(row.operation),
+        targets=_decimals(row.targets),
+        sources=_decimals(row.sources),
+        befores=_decimals(row.befores),
+        reasons=row.reasons,
+        is_privacy=row.is_privacy,
+        remote_id=row.remote_id,
+        base_revision=row.base_revision,
+        source_ids=row.source_ids,
+        state=IntentState(row.state),
+        opened_at=row.created_at,
+    )
+
+
+def from_intent(intent: Intent) -> dict[str, Any]:
+    return {
+        "id": intent.id,
+        "side": str(intent.slot.side),
+        "attribute": intent.slot.attribute,
+        "operation": str(intent.operation),
+        "targets": _texts(intent.targets),
+        "sources": _texts(intent.sources),
+        "befores": _texts(intent.befores),
+        "reasons": dict(intent.reasons),
+        "is_privacy": intent.is_privacy,
+        "remote_id": intent.remote_id,
+        "base_revision": intent.base_revision,
+        "source_ids": dict(intent.source_ids),
+        "state": str(intent.state),
+    }
+
+
+def to_history(row: Row) -> HistoryEntry:
+    return HistoryEntry(
+        what=row.what,
+        side=Side(row.side) if row.side else None,
+        attribute=row.attribute,
+        before=_decimal(row.before),
+        after=_decimal(row.after),
+        loser=_decimal(row.loser),
+        loser_side=Side(row.loser_side) if row.loser_side else None,
+        reason=row.reason,
+        remote_id=row.remote_id,
+        intent_id=row.intent_id,
+        inbox_id=row.inbox_id,
+    )
+
+
+def from_history(entry: HistoryEntry) -> dict[str, Any]:
+    return {
+        "what": entry.what,
+        "side": str(entry.side) if entry.side else None,
+        "attribute": entry.attribute,
+        "before": _text(entry.before),
+        "after": _text(entry.after),
+        "loser": _text(entry.loser),
+        "loser_side": str(entry.loser_side) if entry.loser_side else None,
+        "reason": entry.reason,
+        "remote_id": entry.remote_id,
+        "intent_id": entry.intent_id,
+        "inbox_id": entry.inbox_id,
+    }
+
+
+def _decimal(value: str | None) -> Decimal | None:
+    return None if value is None else Decimal(value)
+
+
+def _text(value: Decimal | None) -> str | None:
+    return None if value is None else str(value)
+
+
+def _decimals(values: Mapping[str, str | None]) -> dict[str, Decimal | None]:
+    return {name: _decimal(value) for name, value in values.items()}
+
+
+def _texts(values: Mapping[str, Decimal | None]) -> dict[str, str | None]:
+    return {name: _text(value) for name, value in values.items()}

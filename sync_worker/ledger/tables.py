@@ -1,0 +1,310 @@
+"""The tables of the ledger (design.md section 4), for SQLite and PostgreSQL alike.
+
+Times are the database's own, in seconds since 1970 (UTC). Rating values are decimal text: exact on both databases.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from sync_worker.ledger.column_types import ExactJSON
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite gives row ids only to INTEGER keys; PostgreSQL wants 64 bits for rows that never stop coming.
+RowId = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _id() -> Column[int]:
+    return Column("id", RowId, primary_key=True, autoincrement=True)
+
+
+def _site(nullable: bool = False) -> Column[int]:
+    return Column("site_id", RowId, ForeignKey("site.id"), nullable=nullable)
+
+
+site = Table(
+    "site",
+    metadata,
+    _id(),
+    Column("instance_id", String(64), nullable=False, unique=True),
+    Column("connector", String(64), nullable=False, unique=True),
+    Column("policy", ExactJSON, nullable=False, default=dict),  # only what differs from the defaults
+    Column("state", String(16), nullable=False, default="active"),
+    Column("created_at", Float, nullable=False),
+    Column("lifecycle_at", Float),  # Wix's time of the newest installation or removal that we heard of
+    Column("deletes_allowed", Integer, nullable=False, default=0, server_default="0"),  # within an hour, to a side
+    Column("deletes_allowed_until", Float, nullable=False, default=0, server_default="0"),
+)
+
+entity_map = Table(
+    "entity_map",
+    metadata,
+    _id(),
+    _site(),
+    Column("wix_namespace", String(64), nullable=False),
+    Column("wix_group", String(128), nullable=False),
+    Column("wix_entity_id", String(256), nullable=False),
+    Column("external_group", String(128), nullable=False, default=""),
+    Column("external_entity_id", String(256), nullable=False),
+    UniqueConstraint("site_id", "wix_namespace", "wix_group", "wix_entity_id"),
+    UniqueConstraint("site_id", "external_group", "external_entity_id"),
+)
+
+contact_map = Table(
+    "contact_map",
+    metadata,
+    _id(),
+    _site(),
+    Column("wix_contact_id", String(64), nullable=False),
+    Column("email", String(320), nullable=False),  # trimmed and case-folded
+    Column("name", String(256)),
+    Column("external_author_id", String(256)),
+    UniqueConstraint("site_id", "email"),
+    Index(None, "site_id", "wix_contact_id"),
+)
+
+# A contact that was merged away, and the one that it was merged into (which may have been merged away since).
+contact_redirect = Table(
+    "contact_redirect",
+    metadata,
+    Column("site_id", RowId, ForeignKey("site.id"), primary_key=True, autoincrement=False),
+    Column("contact_id", String(64), primary_key=True),
+    Column("target_id", String(64), nullable=False),
+    Index(None, "site_id", "target_id"),
+)
+
+field_map = Table(
+    "field_map",
+    metadata,
+    _id(),
+    _site(),
+    Column("wix_attribute", String(128), nullable=False),
+    Column("external_field", String(128), nullable=False),
+    Column("wix_min", String(32), nullable=False),
+    Column("wix_max", String(32), nullable=False),
+    Column("wix_step", String(32), nullable=False),
+    Column("external_min", String(32), nullable=False),
+    Column("external_max", String(32), nullable=False),
+    Column("external_step", String(32), nullable=False),
+    Column("mapping", String(16), nullable=False),
+    Column("version", Integer, nullable=False, default=1),
+    UniqueConstraint("site_id", "wix_attribute"),
+    UniqueConstraint("site_id", "external_field"),
+)
+
+link = Table(
+    "link",
+    metadata,
+    _id(),
+    _site(),
+    Column("entity_id", RowId, ForeignKey("entity_map.id"), nullable=False),
+    Column("contact_id", String(64), nullable=False),
+    Column("state", String(16), nullable=False, default="live"),
+    Column("generation", Integer, nullable=False, default=0),
+    Column("fence", BigInteger, nullable=False, default=0),
+    Column("lease_until", Float, nullable=False, default=0),
+    Column("external_id", String(512)),
+    Column("external_revision", BigInteger),
+    Column("external_sequence", BigInteger),
+    Column("external_state", String(16)),
+    Column("external_record", ExactJSON),
+    Column("writes", ExactJSON, nullable=False, default=list),  # times of our writes in the last hour
+    Column("shadowed", ExactJSON, nullable=False, default=list, server_default="[]"),  # ids behind the synced record
+    UniqueConstraint("site_id", "entity_id", "contact_id"),
+    UniqueConstraint("site_id", "external_id"),
+    Index(None, "site_id", "contact_id"),
+)
+
+link_value = Table(
+    "link_value",
+    metadata,
+    Column("link_id", RowId, ForeignKey("link.id"), primary_key=True),
+    Column("attribute", String(128), primary_key=True),
+    _site(),
+    Column("wix_id", String(64)),
+    Column("wix_revision", BigInteger),  # the seen revision: events at or below it tell nothing new
+    Column("wix_sequence", BigInteger),
+    Column("wix_state", String(16)),
+    Column("base_wix", String(32)),
+    Column("base_external", String(32)),
+    Column("base_version", Integer),  # of the field's mapping by which they agreed; NULL is 1
+    UniqueConstraint("site_id", "wix_id"),
+)
+
+tombstone = Table(
+    "tombstone",
+    metadata,
+    _site(),
+    Column("side", String(16), nullable=False),
+    Column("remote_id", String(512), nullable=False),
+    Column("link_id", RowId, ForeignKey("link.id")),  # the link it was on file with, if it ever was
+    Column("revision", BigInteger),
+    Column("sequence", BigInteger),
+    Column("privacy", Boolean, nullable=False, default=False),
+    Column("created_at", Float, nullable=False),
+    UniqueConstraint("site_id", "side", "remote_id"),
+)
+
+inbox = Table(
+    "inbox",
+    metadata,
+    _id(),
+    Column("side", String(16), nullable=False),
+    Column("source", String(128), nullable=False),  # Wix instance id or connector id
+    Column("dedupe_id", String(512)),
+    Column("change", String(32), nullable=False),
+    Column("remote_id", String(512), nullable=False),
+    Column("revision", BigInteger),
+    Column("sequence", BigInteger),
+    Column("is_restore", Boolean, nullable=False, default=False),
+    Column("is_ours", Boolean, nullable=False, default=False),
+    Column("privacy", Boolean, nullable=False, default=False),
+    Column("event_time", String(40)),
+    Column("payload", ExactJSON, nullable=False),
+    Column("state", String(16), nullable=False, default="new"),
+    Column("reason", String(128), nullable=False, default=""),
+    Column("hold_key", String(600)),
+    Column("must_read", Boolean, nullable=False, default=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("unended", Integer, nullable=False, default=0, server_default="0"),  # see ports.NOTED_FROM
+    Column("received_at", Float, nullable=False),
+    Column("next_attempt_at", Float, nullable=False),
+    Column("closed_at", Float),
+    _site(nullable=True),
+    Column("link_id", RowId, ForeignKey("link.id")),
+)
+Index("uq_inbox_dedupe", inbox.c.side, inbox.c.source, inbox.c.dedupe_id, unique=True)
+# Thin senders have no delivery id: an equal row absorbs another only until a run has taken it.
+_thin = text("state = 'new' AND dedupe_id IS NULL")
+Index(
+    "uq_inbox_thin",
+    inbox.c.side,
+    inbox.c.source,
+    inbox.c.remote_id,
+    inbox.c.change,
+    unique=True,
+    sqlite_where=_thin,
+    postgresql_where=_thin,
+)
+_open = text("state IN ('new', 'taken')")
+Index("ix_inbox_due", inbox.c.next_attempt_at, sqlite_where=_open, postgresql_where=_open)
+_held = text("state = 'held'")
+Index("ix_inbox_held", inbox.c.reason, inbox.c.hold_key, sqlite_where=_held, postgresql_where=_held)
+# For the retention, oldest first; an emptied payload leaves its index.
+_closed = text("closed_at IS NOT NULL")
+Index("ix_inbox_closed", inbox.c.closed_at, sqlite_where=_closed, postgresql_where=_closed)
+_full = text("closed_at IS NOT NULL AND payload <> '{}'")
+Index("ix_inbox_payload", inbox.c.closed_at, sqlite_where=_full, postgresql_where=_full)
+Index("ix_inbox_link", inbox.c.link_id, inbox.c.state)
+Index("ix_inbox_remote", inbox.c.side, inbox.c.source, inbox.c.remote_id, inbox.c.revision)
+
+intent = Table(
+    "intent",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    _site(),
+    Column("link_id", RowId, ForeignKey("link.id"), nullable=False),
+    Column("side", String(16), nullable=False),
+    Column("attribute", String(128), nullable=False, default=""),
+    Column("operation", String(16), nullable=False),
+    Column("targets", ExactJSON, nullable=False),
+    Column("sources", ExactJSON, nullable=False),
+    Column("befores", ExactJSON, nullable=False),
+    Column("reasons", ExactJSON, nullable=False),
+    Column("is_privacy", Boolean, nullable=False, default=False),
+    Column("remote_id", String(512)),
+    Column("base_revision", BigInteger),
+    Column("source_ids", ExactJSON, nullable=False),
+    Column("state", String(16), nullable=False, default="open"),
+    Column("created_at", Float, nullable=False),
+    Column("closed_at", Float),
+)
+_open_intent = text("state = 'open'")
+Index("uq_intent_open", intent.c.link_id, unique=True, sqlite_where=_open_intent, postgresql_where=_open_intent)
+
+history = Table(
+    "history",
+    metadata,
+    _id(),
+    _site(),
+    Column("link_id", RowId, ForeignKey("link.id")),
+    Column("at", Float, nullable=False),
+    Column("what", String(16), nullable=False),
+    Column("side", String(16)),
+    Column("attribute", String(128), nullable=False, default=""),
+    Column("before", String(32)),
+    Column("after", String(32)),
+    Column("loser", String(32)),
+    Column("loser_side", String(16)),
+    Column("reason", Text, nullable=False, default=""),
+    Column("remote_id", String(512), nullable=False, default=""),
+    Column("intent_id", String(36), nullable=False, default=""),
+    Column("inbox_id", RowId),
+)
+Index("ix_history_link", history.c.link_id, history.c.id)
+Index("ix_history_recent", history.c.site_id, history.c.side, history.c.what, history.c.at)
+
+run = Table(
+    "run",
+    metadata,
+    _id(),
+    _site(),
+    Column("kind", String(16), nullable=False),  # baseline | sweep | dry_run | poll | import
+    Column("state", String(16), nullable=False),
+    Column("cursor", ExactJSON),
+    Column("counts", ExactJSON, nullable=False, default=dict),
+    Column("started_at", Float, nullable=False),
+    Column("ended_at", Float),
+    Column("fence", BigInteger, nullable=False, default=0, server_default="0"),
+    Column("lease_until", Float, nullable=False, default=0, server_default="0"),
+)
+_open_sweep = text("state = 'running' AND kind IN ('baseline', 'sweep', 'dry_run', 'poll')")
+Index("uq_run_open_sweep", run.c.site_id, unique=True, sqlite_where=_open_sweep, postgresql_where=_open_sweep)
+
+# What a running sweep saw in its listings; forgotten when it ends.
+listed = Table(
+    "listed",
+    metadata,
+    Column("run_id", RowId, ForeignKey("run.id"), primary_key=True, autoincrement=False),
+    Column("side", String(16), primary_key=True),
+    Column("remote_id", String(512), primary_key=True),
+    Column("mark", String(16), nullable=False),
+    Column("change", String(16), nullable=False, default="upsert"),
+    Column("entity_id", RowId, nullable=False, default=0),  # 0, with an empty contact: the key is not known (yet)
+    Column("contact_id", String(64), nullable=False, default=""),
+    Column("record", ExactJSON),
+    Column("must_read", Boolean, nullable=False, default=False),
+    Column("hold", String(32), nullable=False, default=""),
+    Index("ix_listed_findings", "run_id", "mark", "entity_id", "contact_id"),
+)
+
+# Records on file that the last complete listing of their side did not show, and the run that missed them first.
+missing = Table(
+    "missing",
+    metadata,
+    _site(),
+    Column("side", String(16), nullable=False),
+    Column("remote_id", String(512), nullable=False),
+    Column("run_id", RowId, nullable=False),
+    UniqueConstraint("site_id", "side", "remote_id"),
+)

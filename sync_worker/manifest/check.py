@@ -1,0 +1,134 @@
+"""What can be known of a manifest without its system: its samples, its scales, what is not set yet. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import SecretStr
+
+from sync_worker.core.errors import Permanent
+from sync_worker.core.scale import FieldMap, Scale
+from sync_worker.core.values import NewDelivery
+from sync_worker.manifest.manifest import Manifest
+from sync_worker.manifest.record_reader import read_details, read_record, read_texts
+from sync_worker.manifest.schema.examples import DeliveryExample, RecordExample
+from sync_worker.manifest.schema.record import STATES
+from sync_worker.manifest.schema.webhook import BasicVerify, JwtVerify, Verify
+
+# webhook_gateway.external.read_deliveries, handed in: the gateway is above this layer
+ReadDeliveries = Callable[[Manifest, bytes, Mapping[str, str], Mapping[str, str], float], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at; ``wrong`` says what is wrong and is empty if nothing is."""
+
+    what: str
+    wrong: str = ""
+
+    @property
+    def is_good(self) -> bool:
+        return not self.wrong
+
+
+def check_manifest(manifest: Manifest, read: ReadDeliveries, wix: Scale, now: float) -> list[Finding]:
+    """Everything that holds or not, example by example. ``wix``: the scale of Wix; ``now``: seconds since 1970."""
+    findings = [Finding("schema, paths and trees")]
+    findings += _scales(manifest, wix)
+    findings += [
+        Finding(f"delivery: {one.name}", _delivery_wrong(manifest, one, read, now))
+        for one in manifest.examples.deliveries
+    ]
+    findings += [Finding(f"record: {one.name}", _record_wrong(manifest, one)) for one in manifest.examples.records]
+    return findings
+
+
+def _scales(manifest: Manifest, wix: Scale) -> Iterator[Finding]:
+    sections = {"scale": manifest.scale}
+    if manifest.attribute_scale is not None:
+        sections["attribute_scale"] = manifest.attribute_scale
+    for name, section in sections.items():
+        try:
+            violations = FieldMap("overall", "value", wix, section.scale, section.mapping).violations()
+        except ValueError as error:
+            violations = [str(error)]
+        yield Finding(f"{name} {section.scale} converts to Wix and back", violations[0] if violations else "")
+
+
+def _delivery_wrong(manifest: Manifest, example: DeliveryExample, read: ReadDeliveries, now: float) -> str:
+    at = now if example.at is None else float(example.at)
+    found = read(signed_by(manifest, example.example_secret), example.body.encode(), example.headers, example.query, at)
+    name = _name_of(found)
+    if isinstance(example.expect, str):
+        return "" if name == example.expect else f"expected {example.expect}, is {name}"
+    if name != "deliveries":
+        reason = getattr(found, "reason", "")
+        return f"expected {len(example.expect)} deliveries, is {name}" + (f" ({reason})" if reason else "")
+    got = [(one.change, one.remote_id) for one in found]
+    wanted = [(one.change, one.remote_id) for one in example.expect]
+    if got != wanted:
+        return f"expected {wanted}, is {got}"
+    sequences = [(a.sequence, b.sequence) for a, b in zip(example.expect, found, strict=True) if a.sequence is not None]
+    return next((f"expected sequence {a}, is {b}" for a, b in sequences if a != b), "")
+
+
+def _name_of(found: Any) -> str:
+    """The word of an example for what the gateway made of it."""
+    if isinstance(found, list) and all(isinstance(one, NewDelivery) for one in found):
+        return "deliveries"
+    return {"Greeted": "handshake"}.get(type(found).__name__, type(found).__name__.lower())
+
+
+def signed_by(manifest: Manifest, secret: str) -> Manifest:
+    """The same manifest, with one secret for all of its webhook's."""
+    webhook = manifest.webhook
+    if webhook is None:
+        return manifest
+    schemes = tuple(_with_secret(scheme, SecretStr(secret)) for scheme in webhook.verify)
+    return manifest.model_copy(update={"webhook": webhook.model_copy(update={"verify": schemes})})
+
+
+def _with_secret(scheme: Verify, secret: SecretStr) -> Verify:
+    if isinstance(scheme, JwtVerify):
+        return scheme.model_copy(update={"key": secret, "previous_key": None})
+    if isinstance(scheme, BasicVerify):
+        return scheme.model_copy(update={"password": secret})
+    return scheme.model_copy(update={"secret": secret, "previous_secret": None})
+
+
+def _record_wrong(manifest: Manifest, example: RecordExample) -> str:
+    context = {"conn": manifest.conn, **example.context}
+    try:
+        record = read_record(manifest, example.resource, context)
+        texts = read_texts(manifest, example.resource, context)
+        details = read_details(manifest, example.resource, context)
+    except Permanent as error:
+        return "" if example.expect == "malformed" else error.message
+    if isinstance(example.expect, str):
+        return "expected malformed, but it can be read"
+    values = dict(record.values)
+    got: dict[str, Any] = {
+        "value": values.pop("value", None),
+        "remote_id": record.remote_id,
+        "attributes": values,
+        "entity": record.entity.entity_id if record.entity else None,
+        "email": record.person.email,
+        "author": record.person.name,
+        "state": record.state,
+        "revision": record.revision,
+        "title": texts.title,
+        "body": texts.body,
+        **details,
+    }
+    for name in sorted(example.expect.model_fields_set):
+        wanted = getattr(example.expect, name)
+        wanted = STATES[wanted] if name == "state" and wanted is not None else wanted
+        if got[name] != wanted:
+            return f"{name}: expected {wanted!s}, is {got[name]!s}"
+    return ""
+
+
+def failures(findings: Sequence[Finding]) -> int:
+    return sum(not finding.is_good for finding in findings)

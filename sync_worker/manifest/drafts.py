@@ -1,0 +1,81 @@
+"""What a write says: the roots ``rating`` and ``contact`` of a call's context, out of a draft. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sync_worker.core.values import Draft
+from sync_worker.manifest.manifest import Manifest
+from sync_worker.manifest.record_reader import MAIN_FIELD, created_at, read_values, search
+from sync_worker.manifest.record_writer import merged_over
+from sync_worker.manifest.schema.base import CompiledPath
+from sync_worker.manifest.schema.record import FieldPath
+
+
+def write_context(manifest: Manifest, draft: Draft, *, revision: int | None, now: datetime) -> dict[str, Any]:
+    """A field that Wix does not own comes from the record as last returned, so that it is never lost or altered.
+
+    Where the system insists on a text and the person wrote none, the manifest's placeholder stands in.
+    """
+    fields, text = manifest.fields, manifest.text
+    title, body = _kept(fields.title, draft), _kept(fields.body, draft)
+    attributes = _attributes(manifest, draft)
+    return {
+        "rating": {
+            "value": draft.values.get(MAIN_FIELD),
+            "attributes": attributes,
+            "by_name": {one["name"]: one["value"] for one in attributes},
+            "state": manifest.states.write.get("published", "published"),
+            "revision": revision,
+            "title": title or (text.placeholder_title if text.required_title else title),
+            "body": body or (text.placeholder_body if text.required_body else body),
+            "created_at": (created_at(manifest, draft.last) if draft.last else None) or now,
+        },
+        "contact": {
+            "email": draft.person.email,
+            "name": _kept(fields.author, draft) or draft.person.name,
+            "wix_id": draft.person.contact_id,
+        },
+    }
+
+
+def keep_items(manifest: Manifest, draft: Draft, body: Any) -> None:
+    """Let a list of sub-ratings in ``body`` go back with what else the last record holds in it.
+
+    Items that are not mapped stay as they are, unrated ones too, and ours keep the further keys of their item.
+    """
+    listed = manifest.attributes_list
+    if listed is None:
+        return
+    old, new = search(listed.items, draft.last), search(listed.items, body)
+    if not isinstance(old, list) or not isinstance(new, list):
+        return
+    ours = {_text_at(listed.name, item): item for item in new}
+    if None in ours:  # what is written names its items in another way
+        return
+    before = [(_text_at(listed.name, item), item) for item in old]
+    stay = [
+        merged_over(item, ours.pop(name)) if name in draft.mapped else item
+        for name, item in before
+        if name not in draft.mapped or name in ours
+    ]
+    new[:] = stay + [item for name, item in ours.items() if name not in dict(before)]
+
+
+def _text_at(path: CompiledPath, item: Any) -> str | None:
+    found = search(path, item)
+    return found if isinstance(found, str) else None
+
+
+def _kept(field: FieldPath | None, draft: Draft) -> Any:
+    """The value as the system holds it, markup and all."""
+    return search(field.path, draft.last) if field is not None and field.path is not None and draft.last else None
+
+
+def _attributes(manifest: Manifest, draft: Draft) -> list[dict[str, Any]]:
+    """Our sub-ratings, and those of the last record that are not mapped."""
+    ours = [{"name": name, "value": value} for name, value in draft.values.items() if name != MAIN_FIELD]
+    before = read_values(manifest, draft.last) if draft.last else {}
+    theirs = {name: value for name, value in before.items() if name not in draft.mapped | {MAIN_FIELD}}
+    return ours + [{"name": name, "value": value} for name, value in theirs.items()]

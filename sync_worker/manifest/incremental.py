@@ -1,0 +1,39 @@
+"""A listing of what changed since a time: what it asks for, and the newest time that its records show. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+
+from sync_worker.core.errors import Permanent
+from sync_worker.core.values import Record
+from sync_worker.manifest.manifest import Manifest
+from sync_worker.manifest.record_reader import created_at, updated_at
+from sync_worker.manifest.schema.calls import Incremental
+
+
+def since_query(incremental: Incremental, since: datetime) -> dict[str, str]:
+    """The query parameter, its overlap earlier."""
+    start = since.astimezone(UTC) - timedelta(seconds=incremental.overlap_s)
+    match incremental.format:
+        case "iso8601":
+            text = start.strftime("%Y-%m-%dT%H:%M:%SZ")
+        case "epoch_s":
+            text = str(int(start.timestamp()))
+        case "epoch_ms":
+            text = str(int(start.timestamp() * 1000))
+    return {incremental.param: text}
+
+
+def newest_of(manifest: Manifest, incremental: Incremental, records: Sequence[Record]) -> datetime | None:
+    """The latest time on a page. A record without a readable one is none the worse for it."""
+    return max(_times(manifest, incremental, records), default=None)
+
+
+def _times(manifest: Manifest, incremental: Incremental, records: Sequence[Record]) -> Iterator[datetime]:
+    time_of = updated_at if incremental.semantics == "updated" else created_at
+    for record in records:
+        with suppress(Permanent):
+            if (time := time_of(manifest, record.raw)) is not None:
+                yield time

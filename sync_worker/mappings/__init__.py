@@ -1,0 +1,4 @@
+"""Entities, contacts and fields of both sides: mapping files and proposals.
+
+In: CSV files, two catalogues. Out: checked mappings, and what a person has to decide.
+"""

@@ -1,9 +1,0 @@
-"""Alembic's entry: runs on the connection that ``upgrade`` hands over, inside its transaction."""
-
-from alembic import context
-
-from sync_worker.adapters.tables import metadata
-
-connection = context.config.attributes["connection"]
-context.configure(connection=connection, target_metadata=metadata, render_as_batch=True)
-context.run_migrations()

@@ -1,0 +1,4 @@
+"""The external system that a manifest describes.
+
+In: a manifest, drafts and ids. Out: records as that system shows them.
+"""

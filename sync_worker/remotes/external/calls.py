@@ -1,0 +1,196 @@
+"""The declared calls of a manifest over HTTP: trees filled, answers read, errors by the manifest's rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urljoin
+
+from sync_worker.core.errors import (
+    Conflict,
+    Duplicate,
+    Gone,
+    Misconfigured,
+    Permanent,
+    RateLimited,
+    SyncError,
+    Transient,
+)
+from sync_worker.manifest.manifest import Manifest
+from sync_worker.manifest.pagination import Place, next_place, page_context, page_query
+from sync_worker.manifest.record_reader import search
+from sync_worker.manifest.record_writer import filled, query_of, url_path
+from sync_worker.manifest.schema.calls import ErrorRule, Hook, OperationSpec
+from sync_worker.remotes.external.auth import without_credentials
+from sync_worker.remotes.http.client import UNSET, Answer, Call, RemoteHttp
+
+NO_CONTENT = 204
+Context = Mapping[str, Any]
+Handler = Callable[[RemoteHttp, Manifest, Context], Any]  # a named hook: the context in, what the call returns out
+
+
+@dataclass(frozen=True, slots=True)
+class RawPage:
+    """Rows of a listing as the system gave them, and where it goes on."""
+
+    items: Sequence[Any]
+    place: Place | None
+
+
+@dataclass(slots=True)
+class Options:
+    """What one call adds to its declaration. ``tries`` receives how often it was sent."""
+
+    query: Mapping[str, str] | None = None
+    headers: Mapping[str, str] | None = None
+    body: Any = UNSET
+    address: str | None = None
+    is_write: bool = False
+    is_idempotent: bool = True
+    tries: int = 1
+
+
+class ExternalCalls:
+    """Carries out the operations of one manifest."""
+
+    def __init__(self, manifest: Manifest, http: RemoteHttp, handlers: Mapping[str, Handler] | None = None) -> None:
+        self._manifest, self._http, self._handlers = manifest, http, handlers or {}
+
+    def prepay(self) -> None:
+        self._http.prepay()
+
+    def spec(self, name: str) -> OperationSpec | Hook:
+        """The declaration of an operation. Raises Permanent (``unsupported``) if there is none."""
+        spec: OperationSpec | Hook | None = getattr(self._manifest.operations, name)
+        if spec is None:
+            raise Permanent(
+                f"connector {self._manifest.id} declares no operation {name}: the system does not offer it",
+                reason="unsupported",
+            )
+        return spec
+
+    def resource(self, name: str, context: Context, options: Options | None = None) -> Any:
+        """What an operation on one record returns: the record as JSON, ``None`` if the answer holds none."""
+        spec = self.spec(name)
+        if isinstance(spec, Hook):
+            return self._hooked(spec, context)
+        answer = self.send(spec, name, context, options or Options())
+        return search(spec.result_path, answer.body) if spec.result_path else answer.body
+
+    def page(self, name: str, context: Context, place: Place, more: Mapping[str, str] | None = None) -> RawPage:
+        """One page of a listing. ``more``: query parameters besides the declared ones."""
+        spec = self.spec(name)
+        if isinstance(spec, Hook):
+            return RawPage(_rows(self._hooked(spec, context) or []), None)
+        return self.page_of(spec, name, context, place, more)
+
+    def page_of(
+        self, spec: OperationSpec, name: str, context: Context, place: Place, more: Mapping[str, str] | None = None
+    ) -> RawPage:
+        """One page of a listing that is declared elsewhere than under operations."""
+        paging = spec.pagination
+        is_link = paging.kind == "next_link" and place.at != ""
+        answer = self.send(
+            spec,
+            name,
+            {**context, "page": page_context(paging, place)},
+            Options(query={}, address=self._address(spec, context, place.at))  # a link has all that it needs
+            if is_link
+            else Options(query={**page_query(paging, place), **(more or {})}),
+        )
+        found = search(spec.items_path, answer.body) if spec.items_path else answer.body
+        items = [] if answer.status == NO_CONTENT else _rows(found)
+        following = next_place(paging, place, items, answer.body, answer.headers)
+        if following is not None and paging.kind == "next_link":
+            following = replace(following, at=without_credentials(self._manifest, following.at))
+        return RawPage(items, following)
+
+    def _address(self, spec: OperationSpec, context: Context, link: str) -> str:
+        """A next link as a whole address; whether it may be called is for RemoteHttp to say."""
+        here = self._manifest.base_url.rstrip("/") + url_path(spec.path, context)
+        try:
+            return urljoin(here, link)
+        except ValueError:
+            raise Permanent("the next link is no address", reason="host_not_allowed") from None
+
+    def send(self, spec: OperationSpec, name: str, context: Context, options: Options) -> Answer:
+        """One declared call. Raises what its rules and RemoteHttp say."""
+        own_headers = {key: str(value) for key, value in filled(spec.headers, context).items()}
+        body = filled(spec.body, context) if options.body is UNSET and spec.body is not None else options.body
+        own_query = {} if options.address else query_of(spec.query, context)
+        is_form = spec.encoding == "form" and body is not UNSET
+        answer = self._http.call(
+            Call(
+                spec.method,
+                options.address or url_path(spec.path, context),
+                name,
+                query={**own_query, **(options.query or {})},
+                headers={**own_headers, **(options.headers or {})},
+                json=UNSET if is_form else body,
+                form=query_of(body, {}) if is_form else None,
+                is_write=options.is_write,
+                is_idempotent=options.is_idempotent,
+                successes=frozenset(spec.success),
+                outcomes=_outcomes(spec.errors, options),
+            )
+        )
+        options.tries = answer.attempts
+        return answer
+
+    def _hooked(self, hook: Hook, context: Context) -> Any:
+        handler = self._handlers.get(hook.handler)
+        if handler is None:
+            raise Misconfigured(
+                f"connector {self._manifest.id} names the hook {hook.handler!r}, which is not installed"
+            )
+        return handler(self._http, self._manifest, context)
+
+
+def _rows(found: Any) -> Sequence[Any]:
+    """A page in maintenance must not look like an empty listing: only a list, or the status for "nothing", is one."""
+    if not isinstance(found, list):
+        raise Permanent("the listing holds no list where items_path says", reason="malformed_listing")
+    return found
+
+
+def _outcomes(rules: Sequence[ErrorRule], options: Options) -> Callable[[Answer], SyncError | bool | None]:
+    def outcome(answer: Answer) -> SyncError | bool | None:
+        options.tries = answer.attempts
+        return next((_meaning(rule, answer) for rule in rules if _applies(rule, answer)), None)
+
+    return outcome
+
+
+def _applies(rule: ErrorRule, answer: Answer) -> bool:
+    if answer.status not in rule.status:
+        return False
+    return rule.path is None or search(rule.path, answer.body) == rule.equals
+
+
+def _meaning(rule: ErrorRule, answer: Answer) -> SyncError | bool:
+    match rule.outcome:
+        case "ok":
+            return True
+        case "gone":
+            return Gone()
+        case "conflict":
+            return Conflict()
+        case "duplicate":
+            return Duplicate(remote_id=_existing_id(answer.body))
+        case "rate_limited":
+            return RateLimited()
+        case "retry":
+            return Transient("the system asks to try again")
+        case "auth":
+            return Permanent("the system does not accept our credentials", reason="unauthorized")
+        case "skip":
+            return Permanent("the system does not take this one, says the manifest", reason="skipped")
+        case "reject":
+            return Permanent("the system refuses this rating", reason="refused")
+
+
+def _existing_id(body: Any) -> str | None:
+    """A duplicate answer may name the record that is there (the published contract: ``existing_id``)."""
+    found = body.get("existing_id") if isinstance(body, Mapping) else None
+    return str(found) if isinstance(found, str | int) else None

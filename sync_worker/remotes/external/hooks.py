@@ -1,0 +1,107 @@
+"""Our webhooks at an external system: made, listed and brought back, as ``webhook.manage`` of the manifest says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from sync_worker.core.errors import Misconfigured
+from sync_worker.manifest.manifest import Manifest
+from sync_worker.manifest.pagination import Place
+from sync_worker.manifest.record_reader import search
+from sync_worker.manifest.schema.webhook import Manage, UrlTokenVerify
+from sync_worker.remotes.external.calls import ExternalCalls, Options
+from sync_worker.remotes.http.client import RemoteHttp
+
+
+@dataclass(frozen=True, slots=True)
+class HookState:
+    """One hook as the system shows it; ``url`` without its query, which may hold a secret."""
+
+    id: str
+    topic: str
+    url: str
+    is_enabled: bool
+
+
+class ExternalHooks:
+    """The hooks of one connector. Raises Misconfigured if the manifest does not say how to manage them."""
+
+    def __init__(self, manifest: Manifest, http: RemoteHttp) -> None:
+        if manifest.webhook is None or manifest.webhook.manage is None:
+            raise Misconfigured(
+                f"connector {manifest.id} has no webhook.manage: make the webhook in the system's own dashboard, "
+                f"to the address …/webhooks/external/{manifest.id}"
+            )
+        self._manifest, self._webhook = manifest, manifest.webhook
+        self._manage: Manage = manifest.webhook.manage
+        self._calls = ExternalCalls(manifest, http)
+
+    def ours(self) -> list[HookState]:
+        """Hooks that lead to this connector's address, at whatever host."""
+        return [hook for hook in self._all() if urlsplit(hook.url).path.rstrip("/").endswith(self._path)]
+
+    def register(self, url: str) -> list[HookState]:
+        """Makes a hook for each topic that has none at ``url`` yet; returns all that are there then."""
+        if not urlsplit(url).path.rstrip("/").endswith(self._path):
+            raise Misconfigured(
+                f"{url} does not end with {self._path}, where the gateway takes this connector's webhooks"
+            )
+        there = {hook.topic for hook in self.ours() if hook.url.rstrip("/") == url.rstrip("/")}
+        for topic in self._manage.topics:
+            if topic not in there:
+                hook = {"url": self._with_token(url), "topic": topic, "secret": self._secret}
+                self._send("register", hook)
+        return self.ours()
+
+    def enable(self) -> list[HookState]:
+        """Brings back those that the system has disabled; returns which these were."""
+        disabled = [hook for hook in self.ours() if not hook.is_enabled]
+        if disabled and self._manage.enable is None:
+            raise Misconfigured(f"connector {self._manifest.id} does not say how hooks are enabled; use the dashboard")
+        for hook in disabled:
+            self._send("enable", {"id": hook.id, "url": hook.url, "topic": hook.topic, "secret": self._secret})
+        return disabled
+
+    @property
+    def _path(self) -> str:
+        return f"/webhooks/external/{self._manifest.id}"
+
+    @property
+    def _secret(self) -> str:
+        """What the system signs with. A token in the address is told by the address alone."""
+        schemes = self._webhook.verify
+        signing = next((one for one in schemes if not isinstance(one, UrlTokenVerify)), schemes[0])
+        return next(iter(signing.secrets), "")
+
+    def _with_token(self, url: str) -> str:
+        """Each proof has its own secret: one that signs must not get into an address, and so into logs."""
+        scheme = next((one for one in self._webhook.verify if isinstance(one, UrlTokenVerify)), None)
+        return url if scheme is None else f"{url}?{urlencode({scheme.name: next(iter(scheme.secrets), '')})}"
+
+    def _send(self, name: str, hook: dict[str, str]) -> None:
+        spec = self._manage.register_ if name == "register" else self._manage.enable
+        if spec is not None:
+            context = {"conn": self._manifest.conn, "hook": hook}
+            self._calls.send(spec, f"webhook.{name}", context, Options(is_write=True, is_idempotent=name == "enable"))
+
+    def _all(self) -> Iterator[HookState]:
+        spec, place = self._manage.list, Place()
+        while True:
+            page = self._calls.page_of(spec, "webhook.list", {"conn": self._manifest.conn}, place)
+            yield from (self._state(item) for item in page.items)
+            if page.place is None:
+                return
+            place = page.place
+
+    def _state(self, item: Any) -> HookState:
+        spec = self._manage.list
+        url = str(search(spec.url, item) or "")
+        return HookState(
+            str(search(spec.id, item) or ""),
+            str(search(spec.topic, item) or ""),
+            url.partition("?")[0],
+            bool(search(spec.enabled, item)),
+        )

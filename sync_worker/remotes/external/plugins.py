@@ -1,0 +1,57 @@
+"""Connectors and single operations in Python, found by entry point and named by a manifest.
+
+Only registered names: a manifest can choose among what is installed, never import anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from typing import Any
+
+from sync_worker.core.errors import Misconfigured
+from sync_worker.core.ports import Remote
+from sync_worker.manifest.manifest import Manifest
+from sync_worker.manifest.schema.calls import Hook
+from sync_worker.remotes.external.calls import Handler
+from sync_worker.remotes.external.remote import ExternalRemote
+from sync_worker.remotes.http.client import RemoteHttp
+
+CONNECTORS, HOOKS = "ratings_sync.connectors", "ratings_sync.hooks"
+Plugin = Callable[[Manifest, RemoteHttp], Remote]
+
+
+def remote_of(manifest: Manifest, http: RemoteHttp) -> Remote:
+    """The remote of a manifest: declared, or made by the plugin that it names. Raises Misconfigured."""
+    if manifest.plugin is None:
+        return ExternalRemote(manifest, http, _handlers(manifest))
+    plugin: Plugin = _registered(CONNECTORS, manifest.plugin, manifest)
+    return plugin(manifest, http)
+
+
+def is_installed(manifest: Manifest) -> bool:
+    """Whether all Python that a manifest names is there; false if it names none. Raises Misconfigured."""
+    if manifest.plugin is not None:
+        _registered(CONNECTORS, manifest.plugin, manifest)
+    return bool(_handlers(manifest)) or manifest.plugin is not None
+
+
+def _handlers(manifest: Manifest) -> dict[str, Handler]:
+    operations = dict(manifest.operations).values()
+    names = {spec.handler for spec in operations if isinstance(spec, Hook)}
+    return {name: _registered(HOOKS, name, manifest) for name in names}
+
+
+def _registered(group: str, name: str, manifest: Manifest) -> Any:
+    found = entry_points(group=group)
+    chosen = next((one for one in found if one.name == name), None)
+    if chosen is None:
+        known = ", ".join(sorted(one.name for one in found)) or "none"
+        raise Misconfigured(
+            f"connector {manifest.id} names {name!r} of {group}, which is not installed (installed: {known}); "
+            "install the package that has it, into the environment of gateway and workers"
+        )
+    try:
+        return chosen.load()
+    except Exception as error:  # whatever a plugin does when it is imported
+        raise Misconfigured(f"{group}: {name!r} cannot be loaded: {type(error).__name__}: {error}") from error

@@ -1,0 +1,81 @@
+"""A remote that hangs must not hold every slot of a worker: it is left alone for a moment, and the others go on.
+
+Only silence counts, not failure: whoever refuses at once holds nobody up.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+import threading
+import time
+from collections.abc import Callable
+
+from sync_worker.core.errors import Away
+
+SLOW_SECONDS = 2.0  # a call that is older is taken for one that hangs
+SILENT_MOST = 3  # so many in a row, and nobody calls for a while
+OPEN_SECONDS = 5.0
+
+
+class Outage:
+    """What the calls of this process to one remote found out about it. Shared by threads.
+
+    ``most``: how many calls may be slow at a time; while they are, no further one begins. After three calls in a row
+    that hung and got no answer, none begins for five seconds; then one may try, and its answer lets all call again.
+    ``observe`` is told whether it is shut.
+    """
+
+    def __init__(
+        self,
+        most: int,
+        clock: Callable[[], float] = time.monotonic,
+        observe: Callable[[bool], None] = lambda is_shut: None,
+    ) -> None:
+        self._most, self._clock, self._observe = max(1, most), clock, observe
+        self._numbers = itertools.count()
+        self._under_way: dict[int, float] = {}
+        self._silent = 0
+        self._shut_until: float | None = None  # None: open to all
+        self._turn = threading.Lock()
+
+    def check(self) -> None:
+        """Whether a call may begin now. Raises Away."""
+        with self._turn:
+            self._admit()
+
+    def begin(self) -> int:
+        """A ticket for one call; hand it back with ``end``. Raises Away."""
+        with self._turn:
+            self._admit()
+            if self._shut_until is not None:  # this one tries for all; if it never comes back, another one does
+                self._shut_until = self._clock() + OPEN_SECONDS
+            ticket = next(self._numbers)
+            self._under_way[ticket] = self._clock()
+            return ticket
+
+    def _admit(self) -> None:
+        now = self._clock()
+        if self._shut_until is not None and now < self._shut_until:
+            raise _away(self._shut_until - now)
+        if sum(now - began >= SLOW_SECONDS for began in self._under_way.values()) >= self._most:
+            raise _away(SLOW_SECONDS)
+
+    def end(self, ticket: int, *, answered: bool) -> None:
+        """How the call of a ticket went; ``answered``: whatever the answer was."""
+        with self._turn:
+            seconds = self._clock() - self._under_way.pop(ticket)
+            if answered:
+                if self._shut_until is not None:
+                    self._observe(False)
+                self._silent, self._shut_until = 0, None
+            elif seconds >= SLOW_SECONDS:
+                self._silent += 1
+                if self._silent >= SILENT_MOST:
+                    self._observe(True)
+                    self._shut_until = self._clock() + OPEN_SECONDS
+
+
+def _away(seconds: float) -> Away:
+    """Spread, so that what has waited does not come back all at once."""
+    return Away(retry_after=seconds + random.uniform(0.0, OPEN_SECONDS))  # noqa: S311 - jitter spreads load; nothing to guess

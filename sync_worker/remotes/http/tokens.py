@@ -1,0 +1,111 @@
+"""Access tokens that expire: one for the whole fleet, fetched early and by one worker at a time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from sync_worker.core.errors import Permanent
+
+EARLY_SECONDS = 120.0  # refresh while the old token still works
+REFRESH_SECONDS = 10
+
+
+class Tokens(Protocol):
+    """The fleet's token cache."""
+
+    def get(self, name: str) -> str | None: ...
+
+    def put(self, name: str, token: str, seconds: int) -> None: ...
+
+    def drop(self, name: str) -> None: ...
+
+    def claim(self, name: str, seconds: int) -> bool: ...
+
+
+class OwnTokens:
+    """Implements Tokens for one process that shares with nobody: a command, a test."""
+
+    def __init__(self) -> None:
+        self._tokens: dict[str, str] = {}
+
+    def get(self, name: str) -> str | None:
+        return self._tokens.get(name)
+
+    def put(self, name: str, token: str, seconds: int) -> None:
+        self._tokens[name] = token
+
+    def drop(self, name: str) -> None:
+        self._tokens.pop(name, None)
+
+    def claim(self, name: str, seconds: int) -> bool:
+        return True
+
+
+class TokenAuthorization:
+    """Implements adapters.http.Authorization. ``fetch`` asks the token endpoint and returns its answer.
+
+    ``prefix``: what stands before the token in the header. ``name``: the token's name in the fleet's cache.
+    """
+
+    def __init__(
+        self,
+        fetch: Callable[[], Any],
+        tokens: Tokens,
+        name: str,
+        *,
+        prefix: str = "Bearer ",
+        default_seconds: float = 3600.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._ask, self._tokens, self._name, self._clock = fetch, tokens, name, clock
+        self._prefix, self._default_seconds = prefix, default_seconds
+        self._token = ""
+        self._good_until = 0.0
+        self._turn = threading.Lock()
+
+    def headers(self) -> Mapping[str, str]:
+        return {"Authorization": self._prefix + self._current()}
+
+    def refresh(self) -> bool:
+        """Forget the token. Once in a few seconds only: a 401 may also mean that a permission is missing."""
+        with self._turn:
+            self._token, self._good_until = "", 0.0
+            if not self._tokens.claim(f"401:{self._name}", REFRESH_SECONDS):
+                return True  # somebody else dropped it just now: the cache holds a new one
+            self._tokens.drop(self._name)
+        return True
+
+    def _current(self) -> str:
+        if self._token and self._clock() < self._good_until:
+            return self._token
+        with self._turn:
+            if self._token and self._clock() < self._good_until:
+                return self._token
+            return self._shared() or self._fetch()
+
+    def _shared(self) -> str | None:
+        """The fleet's token; it leaves the cache early, so that one worker fetches the next in time."""
+        token = self._tokens.get(self._name)
+        if token:
+            self._token, self._good_until = token, self._clock() + EARLY_SECONDS / 4
+        return token
+
+    def _fetch(self) -> str:
+        if self._token and not self._tokens.claim(self._name, REFRESH_SECONDS):
+            self._good_until = self._clock() + 5.0  # another worker is fetching; ours still works
+            return self._token
+        token, seconds = _token_of(self._ask(), self._default_seconds)
+        lifetime = max(1.0, seconds - EARLY_SECONDS)
+        self._token, self._good_until = token, self._clock() + min(lifetime, EARLY_SECONDS / 4)
+        self._tokens.put(self._name, token, int(lifetime))
+        return token
+
+
+def _token_of(body: Any, default_seconds: float) -> tuple[str, float]:
+    if not isinstance(body, dict) or not isinstance(body.get("access_token"), str):
+        raise Permanent("the token endpoint answered without a token", reason="unauthorized")
+    seconds = body.get("expires_in")
+    return body["access_token"], float(seconds) if isinstance(seconds, int) else default_seconds

@@ -1,0 +1,4 @@
+"""Wix: ratings, contacts, access tokens and events.
+
+In: drafts and ids. Out: records as Wix shows them.
+"""

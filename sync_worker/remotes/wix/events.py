@@ -1,0 +1,109 @@
+"""Wix ratings and rating events as records: tolerant where Wix's own material contradicts itself. Pure.
+
+The contradictions and their sources: ``owner`` or ``ratingOwner``, ``attributeName`` or ``attributeId``, ``entity`` or
+``entityAsJson`` (object or string); see the Ratings schema and webhook samples in the Wix docs repository.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from sync_worker.core import exact_json
+from sync_worker.core.errors import Permanent
+from sync_worker.core.values import EntityRef, Merge, Person, Record
+
+
+def record_of_event(event: Mapping[str, Any]) -> Record | None:
+    """The whole rating that a domain event carries; ``None`` for deletes, which carry none."""
+    rating = entity_in_event(event)
+    return rating_of(rating, sequence=whole_number(event.get("entityEventSequence"))) if rating else None
+
+
+def entity_in_event(event: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The entity of a created or updated event, in its current or an older form."""
+    for part, names in (
+        ("createdEvent", ("entity", "entityAsJson")),
+        ("updatedEvent", ("currentEntity", "currentEntityAsJson")),
+    ):
+        body = event.get(part)
+        if not isinstance(body, Mapping):
+            continue
+        for name in names:
+            if (entity := _object(body.get(name))) is not None:
+                return entity
+    return None
+
+
+def merge_of_event(event: Mapping[str, Any]) -> Merge | None:
+    """Who was merged into whom; the body in its current or its older form (``bodyAsJson``)."""
+    action = event.get("actionEvent")
+    bodies = [action.get(name) for name in ("body", "bodyAsJson")] if isinstance(action, Mapping) else []
+    body = next((found for one in bodies if (found := _object(one)) is not None), {})
+    target, sources = body.get("targetContactId") or event.get("entityId"), body.get("sourceContactIds")
+    if not isinstance(target, str) or not isinstance(sources, list):
+        return None
+    named = tuple(one for one in sources if isinstance(one, str) and one and one != target)
+    return Merge(named, target) if named else None
+
+
+def target_in_merge(event: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The contact that lives on, as the merge event carries it."""
+    action = event.get("actionEvent")
+    bodies = [_object(action.get(name)) for name in ("body", "bodyAsJson")] if isinstance(action, Mapping) else []
+    return next((found for one in bodies if one and (found := _object(one.get("targetContact"))) is not None), None)
+
+
+def _object(value: Any) -> Mapping[str, Any] | None:
+    """An object, or the JSON text of one."""
+    if isinstance(value, str):
+        try:
+            value = exact_json.loads(value)
+        except ValueError:
+            return None
+    return value if isinstance(value, Mapping) else None
+
+
+def rating_of(rating: Any, *, sequence: int | None = None) -> Record:
+    """A Wix rating as a record. Raises Permanent when it is not one."""
+    if not isinstance(rating, Mapping):
+        raise Permanent("Wix sent no rating", reason="malformed_record")
+    remote_id, attribute = rating.get("id"), rating.get("attributeName") or rating.get("attributeId")
+    value = whole_number(rating.get("value"))
+    if not isinstance(remote_id, str) or not isinstance(attribute, str) or value is None:
+        raise Permanent("the rating has no id, attribute or value", reason="malformed_record")
+    return Record(
+        remote_id=remote_id,
+        values={attribute: Decimal(value)},
+        revision=whole_number(rating.get("revision")),
+        sequence=sequence,
+        entity=_entity_of(rating),
+        person=_person_of(rating.get("owner") or rating.get("ratingOwner")),
+    )
+
+
+def whole_number(value: Any) -> int | None:
+    """An int, also from the strings that Wix writes 64-bit numbers as; ``None`` for anything else."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else None
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 18:
+        return int(value)
+    return value if isinstance(value, int) and abs(value) < 2**63 else None
+
+
+def _entity_of(rating: Mapping[str, Any]) -> EntityRef | None:
+    parts = [rating.get(name) for name in ("entityId", "group", "namespace")]
+    if not isinstance(parts[0], str):
+        return None
+    return EntityRef(parts[0], *(part if isinstance(part, str) else "" for part in parts[1:]))
+
+
+def _person_of(owner: Any) -> Person:
+    if not isinstance(owner, Mapping):
+        return Person()
+    ids = [owner.get(name) for name in ("contactId", "memberId", "anonymousVisitorId")]
+    contact_id, member_id, visitor_id = (one if isinstance(one, str) and one else None for one in ids)
+    return Person(contact_id=contact_id, member_id=member_id, visitor_id=visitor_id)

@@ -1,0 +1,4 @@
+"""One machine: its processes, its own Redis, its free ports.
+
+In: settings. Out: running processes that stop together.
+"""

@@ -1,0 +1,186 @@
+"""What Prometheus is told, by the edges only: the door, the tasks, the HTTP client. Labels are fixed words and names.
+
+Counters are this process's; what SQL and Redis know is read when somebody asks (``telemetry.figures``). Names
+and labels stand in docs/operations.md, the dashboard and the alerts; a test compares them.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+import threading
+from collections.abc import Callable, Iterable
+from socketserver import TCPServer, ThreadingMixIn
+from typing import TYPE_CHECKING, Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
+from prometheus_client.multiprocess import MultiProcessCollector
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+ANSWER_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 1.25)  # Wix gives up after the last
+WORK_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 8.0, 15.0, 60.0)
+DELAY_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
+WAIT_BUCKETS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
+
+gateway_requests = Counter(
+    "ratings_sync_gateway_requests",
+    "Webhooks by their end: stored, duplicate, ignored, rejected, rate_limited, too_large, malformed, ledger_down",
+    ["source", "result"],
+)
+gateway_rejections = Counter(
+    "ratings_sync_gateway_rejections", "Webhooks that were refused, and why", ["source", "reason"]
+)
+gateway_answer_seconds = Histogram(
+    "ratings_sync_gateway_answer_seconds", "From the first byte to the answer", ["source"], buckets=ANSWER_BUCKETS
+)
+gateway_body_bytes = Counter("ratings_sync_gateway_body_bytes", "Bytes of accepted bodies", ["source"])
+gateway_last_delivery = Gauge(
+    "ratings_sync_gateway_last_delivery_timestamp_seconds",
+    "When a source last sent something new; silence is a lost subscription, or a quiet site",
+    ["source"],
+    multiprocess_mode="max",
+)
+doorbell_rings = Counter(
+    "ratings_sync_doorbell_rings",
+    "Rings: rung, failed, or skipped while the breaker is open",
+    ["result"],
+)
+deliveries_processed = Counter(
+    "ratings_sync_deliveries_processed", "Deliveries that a worker looked at, by outcome", ["outcome"]
+)
+deliveries_held = Counter("ratings_sync_deliveries_held", "Deliveries that were held, by reason", ["reason"])
+delivery_seconds = Histogram(
+    "ratings_sync_delivery_seconds", "A worker's time for one delivery, remote calls included", buckets=WORK_BUCKETS
+)
+slots_busy = Gauge("ratings_sync_slots_busy", "Tasks under way in this worker", multiprocess_mode="livesum")
+slots = Gauge("ratings_sync_slots", "Tasks that this worker can have under way", multiprocess_mode="livesum")
+remote_calls = Counter(
+    "ratings_sync_remote_calls", "Calls by their status or error", ["remote", "operation", "outcome"]
+)
+remote_call_seconds = Histogram(
+    "ratings_sync_remote_call_seconds", "One call with its retries", ["remote", "operation"], buckets=WORK_BUCKETS
+)
+remote_waits = Histogram(
+    "ratings_sync_remote_wait_seconds",
+    "Waits that a remote asked for; up to 2 s within the call, longer ones in the inbox",
+    ["remote"],
+    buckets=WAIT_BUCKETS,
+)
+breaker_open = Gauge(
+    "ratings_sync_breaker_open",
+    "Whether something that failed a moment ago is left alone: doorbell, redis, or a remote; a number of processes",
+    ["of"],
+    multiprocess_mode="sum",
+)
+first_look_delay_seconds = Histogram(
+    "ratings_sync_first_look_delay_seconds", "From the door to the first look of a worker", buckets=DELAY_BUCKETS
+)
+deliveries_taken_over = Counter(
+    "ratings_sync_deliveries_taken_over", "Deliveries found in the hands of a worker whose lease had run out"
+)
+last_beat = Gauge(
+    "ratings_sync_last_beat_timestamp_seconds",
+    "When a worker last did what the scheduler asked for",
+    multiprocess_mode="max",
+)
+sweeps = Counter("ratings_sync_sweeps", "Rounds of the sweeper, by who asked: beat or timer", ["asked_by"])
+swept = Counter("ratings_sync_swept_deliveries", "Deliveries that the sweeper rang for again")
+broker_messages_dropped = Counter(
+    "ratings_sync_broker_messages_dropped", "Messages that no worker of ours can read: no_json, no_task", ["why"]
+)
+pruned = Counter("ratings_sync_pruned_rows", "Rows that the retention forgot", ["kind"])
+
+
+def count_outcome(outcome: str, seconds: float) -> None:
+    """One processed delivery. ``outcome``: the words of ``Intake.process``."""
+    word, _, rest = outcome.partition(" ")
+    deliveries_processed.labels(word).inc()
+    delivery_seconds.observe(seconds)
+    if word == "held":
+        deliveries_held.labels(rest or "unknown").inc()
+
+
+def count_call(remote: str, operation: str, outcome: int | str, seconds: float) -> None:
+    """One remote call. ``outcome``: its status, or the name of the error."""
+    remote_calls.labels(remote, operation, str(outcome)).inc()
+    remote_call_seconds.labels(remote, operation).observe(seconds)
+
+
+def observe_wait(remote: str, seconds: float) -> None:
+    """A remote asks for a wait."""
+    remote_waits.labels(remote).observe(seconds)
+
+
+def watch_breaker(of: str) -> Callable[[bool], None]:
+    """What a breaker tells whether it is open; at first it is not."""
+    gauge = breaker_open.labels(of)
+    gauge.set(0)
+    return lambda is_open: gauge.set(is_open)
+
+
+# -- who may read them
+
+
+def exposition() -> bytes:
+    """All metrics as text; behind gunicorn those of all its processes together."""
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return generate_latest(REGISTRY)
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # prometheus_client ships no type for it
+    return generate_latest(registry)
+
+
+def may_read(authorization: str | None, token: str) -> bool:
+    """Whether a request's Authorization header carries the token; compared in constant time."""
+    given = (authorization or "").encode("utf-8", "surrogateescape")
+    return hmac.compare_digest(given, f"Bearer {token}".encode())
+
+
+class _QuietRequest(WSGIRequestHandler):
+    timeout = 5  # one who says nothing does not stay
+
+    def log_message(self, format: str, *args: Any) -> None:
+        return
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+    request_queue_size = 16
+
+    def server_bind(self) -> None:
+        """Without the standard library's look-up of our own name, which may take long where no DNS answers."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
+        self.setup_environ()
+
+
+def serve_metrics(bind: str, token: str) -> Callable[[], None]:
+    """Serve ``GET /metrics`` of this process to those who have the token. Returns what stops it. Raises OSError."""
+
+    def answer(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        if environ["PATH_INFO"] != "/metrics" or not may_read(environ.get("HTTP_AUTHORIZATION"), token):
+            start("404 Not Found", [("Content-Type", "text/plain")])
+            return [b"not found\n"]
+        start("200 OK", [("Content-Type", CONTENT_TYPE_LATEST)])
+        return [exposition()]
+
+    host, _, port = bind.rpartition(":")
+    server = make_server(host, int(port), answer, _Server, _QuietRequest)
+    threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
+
+    def stop() -> None:
+        server.shutdown()
+        server.server_close()
+
+    return stop
