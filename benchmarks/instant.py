@@ -22,7 +22,7 @@ class InstantRemote:
         self._records: dict[str, Record] = {}
         self._numbers = itertools.count(1)
 
-    def prepay(self) -> None:
+    def reserve_request(self) -> None:
         return
 
     def record_in(self, payload: Mapping[str, Any]) -> Record | None:

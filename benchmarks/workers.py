@@ -20,7 +20,7 @@ from benchmarks.queue import Queue, check_that_all_crossed, store
 from sync_sandbox.server import Sandbox, SandboxOptions
 from sync_worker.runtime.local.processes import QUIET, Processes
 
-SECONDS_MOST = 15.0  # of a round whose rate a latency bounds
+MAX_SECONDS = 15.0  # of a round whose rate a latency bounds
 CALLS = 15  # of a bare client, to see what the stand-in itself takes
 
 
@@ -141,9 +141,7 @@ def _call_ms(box: Sandbox) -> float:
     with requests.Session() as client:
         for _ in range(CALLS):
             started = time.perf_counter()
-            client.get(
-                f"{box.reviews_url}/v1/ratings?limit=1", headers=headers, timeout=SECONDS_MOST
-            ).raise_for_status()
+            client.get(f"{box.reviews_url}/v1/ratings?limit=1", headers=headers, timeout=MAX_SECONDS).raise_for_status()
             took.append((time.perf_counter() - started) * 1000)
     return statistics.median(took)
 
@@ -154,7 +152,7 @@ def _bound(slots: int, latency_ms: int) -> float | None:
 
 def _count(slots: int, latency_ms: int, size: Size) -> int:
     bound = _bound(slots, latency_ms)
-    return size.count if bound is None else min(size.count, int(bound * SECONDS_MOST))
+    return size.count if bound is None else min(size.count, int(bound * MAX_SECONDS))
 
 
 @contextmanager

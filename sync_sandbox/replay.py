@@ -17,7 +17,7 @@ from sync_sandbox.story import Check
 from sync_worker.core.errors import Misconfigured
 
 COLUMNS = ["userId", "movieId", "rating", "timestamp"]
-ON_THEIR_WAY_MOST = 400  # ratings not yet on both sides; more would only wait in the queue
+MAX_ON_THEIR_WAY = 400  # ratings not yet on both sides; more would only wait in the queue
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ class Replay:
         watcher = threading.Thread(target=self._watch, args=(finished,), daemon=True)
         watcher.start()
         for number, rating in enumerate(self.ratings):
-            while number - self._done() > ON_THEIR_WAY_MOST:
+            while number - self._done() > MAX_ON_THEIR_WAY:
                 time.sleep(0.05)
             self._rate(rating, chance)
         for rating in chance.sample(list(self.ratings), min(self.changes, len(self.ratings))):

@@ -28,7 +28,7 @@ from sync_worker.core import exact_json
 
 ROOT = "/wp-json/wc/v3"
 REVIEWS = f"{ROOT}/products/reviews"
-FAILURES_MOST = 5  # WC_Webhook::failed_delivery: one more disables the hook
+MAX_FAILURES = 5  # WC_Webhook::failed_delivery: one more disables the hook
 SHOP_OFFSET = timedelta(hours=1)  # `date_created` is the shop's own time, without saying so
 STATES = ("approved", "hold", "spam", "unspam", "trash", "untrash")
 EVENT = {"created": "created", "updated": "updated", "deleted": "deleted"}
@@ -134,7 +134,7 @@ class WooCommerce(Platform):
         """No delivery is tried again; more than five failures in a row disable the hook."""
         with self.lock:
             hook.failures = 0 if status in self.accepts else hook.failures + 1
-            if hook.failures > FAILURES_MOST:
+            if hook.failures > MAX_FAILURES:
                 hook.status = "disabled"
 
     # -- the API

@@ -26,7 +26,7 @@ SECRETS = (
     "METRICS_TOKEN",
     "FLOWER_BASIC_AUTH",
 )
-TOKEN_LEAST = 16  # characters; what can be guessed closes nothing
+MIN_TOKEN = 16  # characters; what can be guessed closes nothing
 
 
 class Settings(BaseModel):
@@ -72,7 +72,7 @@ class Settings(BaseModel):
     retention_run_days: float = Field(default=90.0, ge=3)
 
     metrics_bind: str = ""  # of a worker, host:port; empty: none
-    metrics_token: SecretStr | None = Field(default=None, min_length=TOKEN_LEAST)
+    metrics_token: SecretStr | None = Field(default=None, min_length=MIN_TOKEN)
     flower_basic_auth: SecretStr | None = None  # user:password
     flower_bind: str = "127.0.0.1:5555"
 

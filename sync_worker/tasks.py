@@ -31,7 +31,7 @@ from sync_worker.alive import show_sign
 from sync_worker.core.errors import SyncError
 from sync_worker.core.ports import RATE_LIMITED
 from sync_worker.intake.intake import Intake
-from sync_worker.runtime.celery.broker import be_careful
+from sync_worker.runtime.celery.broker import install_safe_transport
 from sync_worker.runtime.celery.schedule import NightlySweeps
 from sync_worker.runtime.celery.task_events import GatheredEvents
 from sync_worker.runtime.cpu_affinity import OneCore, one_core
@@ -40,13 +40,13 @@ from sync_worker.telemetry.figures import FiguresCollector
 from sync_worker.telemetry.logs import set_up_logs
 from sync_worker.wiring import wiring
 
-QUEUE_MOST = 200  # the sweeper rings up to here: a longer queue has lost nothing, and more rings would only lengthen it
+MAX_QUEUE = 200  # the sweeper rings up to here: a longer queue has lost nothing, and more rings would only lengthen it
 SOON_SECONDS = 0.5
 QUEUE = "sync"
 PRUNE_SECONDS = 45.0  # of each hour; well below the broker's visibility time-out
 
 log = structlog.get_logger(__name__)
-be_careful()
+install_safe_transport()
 app = Celery("sync_worker")
 app.config_from_object("sync_worker.runtime.celery.settings")
 app.steps["consumer"].add(GatheredEvents)
@@ -111,7 +111,7 @@ def sweep(asked_by: str = "beat") -> None:
         metrics.last_beat.set_to_current_time()
     bell = WorkerBell()
     try:
-        room = QUEUE_MOST - bell.waiting()
+        room = MAX_QUEUE - bell.waiting()
         due = wiring().ledger.due(room) if room > 0 else []
     except SyncError as error:
         log.warning("sweep_postponed", error=type(error).__name__, **_facts(error))

@@ -23,7 +23,7 @@ from sync_worker.core.sweep_values import Sweep
 from sync_worker.core.values import Side, Site
 from sync_worker.intake.intake import Intake
 from sync_worker.ledger.admin import LedgerAdmin
-from sync_worker.ledger.base import Sights
+from sync_worker.ledger.base import InboxObserver
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.figures import FigureLedger, LedgerFigures
 from sync_worker.ledger.findings import SqlRuns
@@ -33,7 +33,7 @@ from sync_worker.ledger.sql_ledger import SqlLedger
 from sync_worker.manifest.default_field import default_field
 from sync_worker.manifest.loader import load_manifests, shipped_manifest
 from sync_worker.manifest.manifest import Manifest
-from sync_worker.reconcile.dry_run import Deed
+from sync_worker.reconcile.dry_run import PlannedWrite
 from sync_worker.reconcile.reconcile import Pace, Reconcile
 from sync_worker.redis.circuit_breaker import Breaker
 from sync_worker.redis.client import Asking, Nobody, RedisBudget, RedisGuard, RedisTokens, open_redis
@@ -126,7 +126,7 @@ class Wiring:
     @cached_property
     def ledger(self) -> SqlLedger:
         engine = self.open_database(WORKER_SQL_SECONDS, self.settings.slots + 2)
-        return SqlLedger(engine, sights=Sights(first_look_delay_seconds.observe, deliveries_taken_over.inc))
+        return SqlLedger(engine, observer=InboxObserver(first_look_delay_seconds.observe, deliveries_taken_over.inc))
 
     @cached_property
     def _aside(self) -> Engine:
@@ -316,7 +316,7 @@ class Wiring:
         """For sweeps; the whole ledger too."""
         return SqlRuns(self.open_database(WORKER_SQL_SECONDS, SWEEP_THREADS + 2))
 
-    def reconcile(self, site: Site, sweep: Sweep, pace: Pace, note: Callable[[Deed], None]) -> Reconcile:
+    def reconcile(self, site: Site, sweep: Sweep, pace: Pace, note: Callable[[PlannedWrite], None]) -> Reconcile:
         """A run over a site; what it rings for is left to the workers' sweeper. Raises Misconfigured."""
         self.connect_patiently(site)
         parts = (self.runs, self.guard, NoBell(), self.connect_patiently, Monotonic(), lambda: str(uuid.uuid4()))

@@ -18,7 +18,7 @@ from sync_worker.core.ports import Stored
 from sync_worker.core.values import NewDelivery
 
 COMMITTERS = 2  # one builds its transaction while the other's waits for the disk
-REQUESTS_MOST = 32  # in one transaction: the first of them must not wait long for the last
+MAX_REQUESTS = 32  # in one transaction: the first of them must not wait long for the last
 
 Store = Callable[[Sequence[NewDelivery]], Sequence[Stored]]
 
@@ -51,7 +51,7 @@ class GroupCommit:
         while True:
             group = [self._queue.get()]
             with suppress(Empty):
-                while len(group) < REQUESTS_MOST:
+                while len(group) < MAX_REQUESTS:
                     group.append(self._queue.get_nowait())
             self._commit(group)
 

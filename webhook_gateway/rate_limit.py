@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 MINUTE_SECONDS = 60.0
-SENDERS_MOST = 10_000  # about 2 MB; beyond it the sender that was quiet longest is forgotten
+MAX_SENDERS = 10_000  # about 2 MB; beyond it the sender that was quiet longest is forgotten
 
 
 class ForgeryLimit:
@@ -32,7 +32,7 @@ class ForgeryLimit:
             if now - since >= MINUTE_SECONDS:
                 since, number = now, 0
             self._senders[sender] = (since, number + 1)
-            while len(self._senders) > SENDERS_MOST:
+            while len(self._senders) > MAX_SENDERS:
                 self._senders.popitem(last=False)
             return number + 1
 

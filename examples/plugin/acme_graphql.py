@@ -29,8 +29,8 @@ class AcmeGraphql:
     def __init__(self, manifest: Manifest, http: RemoteHttp) -> None:
         self._manifest, self._http = manifest, http
 
-    def prepay(self) -> None:
-        self._http.prepay()
+    def reserve_request(self) -> None:
+        self._http.reserve_request()
 
     def record_in(self, payload: Mapping[str, Any]) -> Record | None:
         return None  # its events are hints

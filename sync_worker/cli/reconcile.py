@@ -141,9 +141,11 @@ def _plan(run: Reconcile, show: Show, direction: str, *, dry: bool) -> Summary:
         if show.is_stopped:
             break
         show.step(sum(row.mark is Mark.OPEN for row in finding.rows))
-        if direction != "both" and any(f"to_{deed.side}" != direction for deed in forecast.deeds):
+        if direction != "both" and any(
+            f"to_{planned_write.side}" != direction for planned_write in forecast.planned_writes
+        ):
             left.append(finding)
-            forecast = replace(forecast, outcome="left (other direction)", deeds=())
+            forecast = replace(forecast, outcome="left (other direction)", planned_writes=())
         plan.add(finding, forecast)
     for start in range(0, len(left) if not dry else 0, 50):
         run.runs.leave(run.sweep, left[start : start + 50])
@@ -151,7 +153,7 @@ def _plan(run: Reconcile, show: Show, direction: str, *, dry: bool) -> Summary:
 
 
 def _is_confirmed(run: Reconcile, show: Show) -> bool:
-    if not show.plan.deeds and not show.plan.to_do:
+    if not show.plan.planned_writes and not show.plan.to_do:
         return True
     show.progress.stop()
     show.print_plan()

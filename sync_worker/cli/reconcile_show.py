@@ -26,7 +26,7 @@ from rich.table import Table
 
 from sync_worker.core.sweep_values import Finding, Sweep
 from sync_worker.core.values import Side
-from sync_worker.reconcile.dry_run import Deed, Forecast
+from sync_worker.reconcile.dry_run import Forecast, PlannedWrite
 from sync_worker.reconcile.reconcile import LISTING, Job, Pace
 from sync_worker.wiring import SWEEP_THREADS
 
@@ -40,11 +40,11 @@ class Stopped(Exception):
 
 @dataclass(slots=True)
 class Summary:
-    """What findings lead to: how many by outcome, with a few examples. ``deeds``: the remote writes, by kind."""
+    """What findings lead to: how many by outcome, with a few examples. ``planned_writes``: the remote writes, by kind."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
     examples: dict[str, list[str]] = field(default_factory=dict)
-    deeds: Counter[str] = field(default_factory=Counter)
+    planned_writes: Counter[str] = field(default_factory=Counter)
     listing: list[dict[str, Any]] | None = None
 
     @property
@@ -57,32 +57,32 @@ class Summary:
         shown = self.examples.setdefault(forecast.outcome, [])
         if len(shown) < EXAMPLES:
             shown.append(_in_words(finding, forecast))
-        for deed in forecast.deeds:
-            self.note(deed)
+        for planned_write in forecast.planned_writes:
+            self.note(planned_write)
 
-    def note(self, deed: Deed) -> None:
-        self.deeds[deed.what] += 1
+    def note(self, planned_write: PlannedWrite) -> None:
+        self.planned_writes[planned_write.what] += 1
         if self.listing is not None:
-            self.listing.append(deed_as_json(deed))
+            self.listing.append(planned_write_as_json(planned_write))
 
 
-def deed_as_json(deed: Deed) -> dict[str, Any]:
+def planned_write_as_json(planned_write: PlannedWrite) -> dict[str, Any]:
     """One remote write for programs; who rated is named by address, as on the external side."""
     return {
-        "operation": str(deed.operation),
-        "side": str(deed.side),
-        "entity": deed.entity,
-        "person": deed.person,
-        "values": {name: str(value) for name, value in sorted(deed.values.items())},
-        "remote_id": deed.remote_id,
+        "operation": str(planned_write.operation),
+        "side": str(planned_write.side),
+        "entity": planned_write.entity,
+        "person": planned_write.person,
+        "values": {name: str(value) for name, value in sorted(planned_write.values.items())},
+        "remote_id": planned_write.remote_id,
     }
 
 
 def _in_words(finding: Finding, forecast: Forecast) -> str:
-    if forecast.deeds:
-        deed = forecast.deeds[0]
-        values = ", ".join(f"{name} {value.normalize():f}" for name, value in deed.values.items())
-        return f"{deed.remote_id or deed.entity} {values}".strip()
+    if forecast.planned_writes:
+        planned_write = forecast.planned_writes[0]
+        values = ", ".join(f"{name} {value.normalize():f}" for name, value in planned_write.values.items())
+        return f"{planned_write.remote_id or planned_write.entity} {values}".strip()
     return ", ".join(f"{row.side} {row.remote_id}" for row in finding.rows)
 
 
@@ -190,10 +190,12 @@ class Show:
             click.echo("nothing was written")
         elif self.is_stopped or not self.is_finished:
             click.echo("stopped; the same command goes on from here")
-        elif self.done.deeds or sweep.counts.get("applied"):
-            words = ", ".join(f"{count} × {what}" for what, count in sorted(self.done.deeds.items())) or "nothing"
+        elif self.done.planned_writes or sweep.counts.get("applied"):
+            words = (
+                ", ".join(f"{count} × {what}" for what, count in sorted(self.done.planned_writes.items())) or "nothing"
+            )
             click.echo(f"written: {words}")
-        elif not sweep.is_dry and not self.plan.deeds:
+        elif not sweep.is_dry and not self.plan.planned_writes:
             click.echo("nothing to write on either side")
         for warning in _warnings(sweep):
             click.secho(warning, fg="yellow", err=True)
@@ -205,9 +207,9 @@ class Show:
             "is_resumed": sweep.is_resumed,
             "is_finished": self.is_finished,
             "counts": dict(sweep.counts),
-            "plan": {"outcomes": dict(self.plan.outcomes), "writes": dict(self.plan.deeds)},
+            "plan": {"outcomes": dict(self.plan.outcomes), "writes": dict(self.plan.planned_writes)},
             "examples": self.plan.examples,
-            "written": dict(self.done.deeds),
+            "written": dict(self.done.planned_writes),
             "warnings": _warnings(sweep),
         }
         if self.actions:

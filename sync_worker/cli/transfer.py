@@ -32,7 +32,7 @@ from sync_worker.import_export.exporting import (
     query_for,
     wix_line,
 )
-from sync_worker.import_export.importing import Brought, Importer, Opinion, Refused
+from sync_worker.import_export.importing import Importer, ImportResult, RatingRow, Refused
 from sync_worker.import_export.rating_files import (
     BadRow,
     NotForUs,
@@ -184,7 +184,7 @@ class Tally:
     skipped: Counter[str] = field(default_factory=Counter)
     notes: Counter[str] = field(default_factory=Counter)
 
-    def add(self, brought: Brought) -> None:
+    def add(self, brought: ImportResult) -> None:
         self.counts[brought.what] += 1
         if brought.differs:
             self.counts["differs"] += 1
@@ -230,13 +230,13 @@ class FileImport:
     def counts(self) -> dict[str, int]:
         return {name: count for name, count in {**self.tally.counts, "rejected": self.rejected.count}.items() if count}
 
-    def _keyed(self, chunk: Sequence[Row]) -> list[tuple[Row, RatingKey, Opinion]]:
+    def _keyed(self, chunk: Sequence[Row]) -> list[tuple[Row, RatingKey, RatingRow]]:
         opinions = [(row, opinion) for row in chunk if (opinion := self._opinion(row)) is not None]
         patiently(lambda: self.importer.find_people([opinion for _, opinion in opinions]), _sleep)
         keyed = ((row, self._key(row, opinion), opinion) for row, opinion in opinions)
         return [(row, key, opinion) for row, key, opinion in keyed if key is not None]
 
-    def _opinion(self, row: Row) -> Opinion | None:
+    def _opinion(self, row: Row) -> RatingRow | None:
         try:
             return self.reading.opinion(row)
         except BadRow as bad:
@@ -245,7 +245,7 @@ class FileImport:
             self.tally.skip(str(other))
         return None
 
-    def _key(self, row: Row, opinion: Opinion) -> RatingKey | None:
+    def _key(self, row: Row, opinion: RatingRow) -> RatingKey | None:
         try:
             key = patiently(lambda: self.importer.key_of(opinion), _sleep)
         except Refused as refused:
@@ -263,7 +263,7 @@ class FileImport:
                 return None
         return key
 
-    def _bring(self, key: RatingKey, opinion: Opinion) -> Brought:
+    def _bring(self, key: RatingKey, opinion: RatingRow) -> ImportResult:
         return patiently(lambda: self.importer.bring(key, opinion.values), _sleep)
 
 

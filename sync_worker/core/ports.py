@@ -25,6 +25,7 @@ from sync_worker.core.values import (
     Link,
     LinkState,
     Merge,
+    MergeDistance,
     NewDelivery,
     Operation,
     Person,
@@ -33,7 +34,6 @@ from sync_worker.core.values import (
     Side,
     Site,
     Slot,
-    Standing,
 )
 
 
@@ -100,7 +100,7 @@ class Remote(Protocol):
     @property
     def capabilities(self) -> Capabilities: ...
 
-    def prepay(self) -> None:
+    def reserve_request(self) -> None:
         """Take the next call's token from the budget now. Raises RateLimited."""
 
     def record_in(self, payload: Mapping[str, Any]) -> Record | None:
@@ -218,7 +218,7 @@ class Located:
 
 
 @dataclass(frozen=True, slots=True)
-class Family:
+class RecordsOfEntity:
     """The external records of one rated thing: those on file, by id, and the ids of shadowed ones."""
 
     on_file: Mapping[str, Known]
@@ -226,13 +226,13 @@ class Family:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class LeasedLink:
     """All that a holder of a lease needs, read in one transaction with taking it.
 
     ``deliveries`` are those taken for this run, oldest first: all open rows of the link (also those that wait for
     a later attempt: looking costs nothing more now), and rows held with a reason in ``ENGINE_RECHECKS``.
     ``now`` is the database's time (epoch seconds). ``merged_into``: the contact that lives on, if the link's own was
-    merged away since; such a link joins that contact's before anything else. ``kin``: links for the same entity that
+    merged away since; such a link joins that contact's before anything else. ``links_to_join``: links for the same entity that
     have to join this one. ``unburied``: ids of deliveries in hand that had no grave then; it says nothing of others.
     """
 
@@ -245,7 +245,7 @@ class Run:
     deliveries: tuple[Delivery, ...]
     now: float
     merged_into: str | None = None
-    kin: tuple[int, ...] = ()
+    links_to_join: tuple[int, ...] = ()
     unburied: Set[tuple[Side, str]] = frozenset()
 
 
@@ -259,8 +259,8 @@ RATE_LIMITED_AT_ONCE = 8  # a full bucket of the default budget
 # A worker that dies counts nothing, and to note every look before it begins would be one more statement for each
 # delivery. So the sweeper's rings for one that nobody ended are the first signs (it may only have waited in the queue);
 # from the second on each look is noted before, and what stays noted are deaths.
-NOTED_FROM = 2
-DEATHS_MOST = 10  # with growing pauses, some 40 minutes: one night of killed workers or a bad version holds nothing
+TRACK_AFTER = 2
+MAX_DEATHS = 10  # with growing pauses, some 40 minutes: one night of killed workers or a bad version holds nothing
 
 
 class Look(Enum):
@@ -369,7 +369,7 @@ class Attached:
     """``run`` is ``None`` if another has the lease: it looks for new deliveries as it ends it."""
 
     link_id: int
-    run: Run | None
+    run: LeasedLink | None
 
 
 class Ledger(Protocol):
@@ -401,7 +401,7 @@ class Ledger(Protocol):
         """Hold open deliveries."""
 
     def defer(self, inbox_ids: Sequence[int], delay_seconds: float | None, reason: str, *, is_failure: bool) -> None:
-        """Try open deliveries again after ``delay_seconds``: their worker lives, so nothing is ``unended``.
+        """Try open deliveries again after ``delay_seconds``: their worker lives, so ``suspected_crashes`` is 0 again.
 
         ``None``: by their attempts, 5 s doubling, jittered, at most 1 h. A failure counts as an attempt; a row
         that is older than 48 h is held (``attempts_exhausted``) instead.
@@ -410,17 +410,17 @@ class Ledger(Protocol):
     def due(self, limit: int) -> list[int]:
         """Ids of open deliveries whose next attempt is due; it moves 10 s ahead. Those that wait for a budget
         (``RATE_LIMITED``) come last, the oldest ``RATE_LIMITED_AT_ONCE`` of each source: more would only be refused.
-        Each ring is a first sign that a worker died over it (``unended``), up to ``NOTED_FROM``."""
+        Each ring is a first sign that a worker died over it (``suspected_crashes``), up to ``TRACK_AFTER``."""
 
     def begin_look(self, delivery: Delivery) -> Look:
         """Note that a worker looks at a delivery that workers may have died over, before it does.
 
         Its next attempt moves away as after a failure, so what nobody ends is taken up ever later; only who comes when
-        it is due may look. After ``DEATHS_MOST`` looks that nobody ended it is held (``WORKER_DIED``).
+        it is due may look. After ``MAX_DEATHS`` looks that nobody ended it is held (``WORKER_DIED``).
         """
 
     def end_look(self, delivery: Delivery, *, is_busy: bool = False) -> None:
-        """The worker lives, so nothing is ``unended``, and if it says nothing else the delivery is due in 10 s.
+        """The worker lives, so ``suspected_crashes`` is 0 again, and if it says nothing else the delivery is due in 10 s.
 
         ``is_busy``: another has the lease, or had it as it died: all signs stay as they were in ``delivery``.
         """
@@ -456,7 +456,7 @@ class Ledger(Protocol):
     def bury(self, site_id: int, buried: Buried) -> bool:
         """Note that a remote id that no link knows is gone for good. False if a link has it on file by now."""
 
-    def family(self, site_id: int, ref: EntityRef) -> Family:
+    def records_of_entity(self, site_id: int, ref: EntityRef) -> RecordsOfEntity:
         """What is known of the external records of one rated thing."""
 
     def held_among(self, site_id: int, side: Side, remote_ids: Sequence[str]) -> Set[str]:
@@ -471,7 +471,7 @@ class Ledger(Protocol):
         end of the chain and not the next contact in it.
         """
 
-    def standing(self, site_id: int, person: Person) -> Standing | None:
+    def merge_distance(self, site_id: int, person: Person) -> MergeDistance | None:
         """Of the contact that a record names (by its id, else by its address); ``None`` if nobody knows."""
 
     def links_of(self, site_id: int, contact_id: str) -> list[int]:
@@ -520,7 +520,7 @@ class Ledger(Protocol):
     def link_of(self, key: RatingKey) -> int:
         """The id of a key's link, made if need be: for what comes from no delivery."""
 
-    def lease(self, link_id: int) -> Run | None:
+    def lease(self, link_id: int) -> LeasedLink | None:
         """Take the lease for 15 s, take the link's deliveries, and read all; ``None`` if another has it."""
 
     def renew(self, lease: Lease) -> None:

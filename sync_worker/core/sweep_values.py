@@ -13,7 +13,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
 
-from sync_worker.core.ports import Run
+from sync_worker.core.ports import LeasedLink
 from sync_worker.core.values import NewDelivery, RatingKey, Record, RecordState, Side, Site
 
 
@@ -208,7 +208,7 @@ class RunLedger(Protocol):
         the same record that had no key yet get it now.
         """
 
-    def peek(self, key: RatingKey) -> Run:
+    def peek(self, key: RatingKey) -> LeasedLink:
         """What a lease of the key's link would give, without taking anything."""
 
     def is_shown(self, sweep: Sweep, side: Side, remote_id: str) -> bool:

@@ -150,7 +150,7 @@ class Merge:
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Standing:
+class MergeDistance:
     """How near a contact is to the one that it was merged into: of two ratings of one person the nearest one's stays.
 
     ``merges``: how many lie between (0: it is the one that lives on). Among equals the smaller id comes first, so that
@@ -375,7 +375,7 @@ class NewDelivery:
 class Delivery:
     """A row of the inbox. ``must_read``: replayed or released, so its payload is a hint only.
 
-    ``unended``: signs that workers died over it (``ports.NOTED_FROM``).
+    ``suspected_crashes``: signs that workers died over it (``ports.TRACK_AFTER``).
     """
 
     id: int
@@ -387,7 +387,7 @@ class Delivery:
     must_read: bool = False
     reason: str = ""
     received_at: datetime | None = None
-    unended: int = 0
+    suspected_crashes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

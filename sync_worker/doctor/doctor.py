@@ -31,7 +31,7 @@ Verdict = Literal["ok", "note", "bad", "skipped"]
 
 CLOCK_SECONDS = 60.0  # signatures are refused at 300 s; a minute leaves room
 ASK_SECONDS = 2.0
-SECRET_LEAST = 16
+MIN_SECRET = 16
 OUR_PREFIXES = ("WIX_", "RATINGS_SYNC_", "GATEWAY_", "REDIS_", "DATABASE_", "WORKER_", "BUDGET_", "SWEEP_")
 PERMISSIONS = ("Read Ratings", "Manage Ratings", "Read Contacts", "Manage Contacts", "Read Members")
 
@@ -293,8 +293,8 @@ def _secrets(manifest: Manifest) -> Check:
         if not isinstance(scheme, Secrets):
             continue
         secret = scheme.secret.get_secret_value()
-        if len(secret) < SECRET_LEAST and not isinstance(scheme, StandardWebhooksVerify):
-            step = f"agree on one of {SECRET_LEAST} characters or more, made by chance"
+        if len(secret) < MIN_SECRET and not isinstance(scheme, StandardWebhooksVerify):
+            step = f"agree on one of {MIN_SECRET} characters or more, made by chance"
             return Check(name, "note", f"the secret is {len(secret)} characters short", step)
         old = scheme.previous_secret
         if old is not None and old.get_secret_value() == secret:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from sync_worker.core.errors import Held, LeaseLost, Misconfigured, Permanent, RateLimited, Transient, Unconfirmed
-from sync_worker.core.ports import RATE_LIMITED, Bell, Clock, Connection, Guard, Ledger, Run
+from sync_worker.core.ports import RATE_LIMITED, Bell, Clock, Connection, Guard, LeasedLink, Ledger
 from sync_worker.core.values import Merge, RatingKey, Site
 from sync_worker.engine.lease_keeper import LeaseKeeper
 from sync_worker.engine.link_join import join_links
@@ -42,14 +42,14 @@ class Engine:
         """Bring one link in step, if no other worker is at it. Returns an outcome word for the log."""
         return self._sync(link_id, self.ledger.lease(link_id))
 
-    def _sync(self, link_id: int, run: Run | None) -> str:
+    def _sync(self, link_id: int, run: LeasedLink | None) -> str:
         if run is None:
             return BUSY  # the holder looks for new deliveries as it ends its lease
-        if run.merged_into is not None or run.kin:
+        if run.merged_into is not None or run.links_to_join:
             return self._join(run)
         return self.work_on(run)
 
-    def _join(self, run: Run) -> str:
+    def _join(self, run: LeasedLink) -> str:
         """After a merge of contacts: one link for one person and entity, then bring that one in step."""
         self.ledger.release(run.lease)
         link_id, key = run.lease.link_id, run.link.key
@@ -57,7 +57,7 @@ class Engine:
             if run.merged_into is not None:
                 link_id = self._join_into(link_id, replace(key, contact_id=run.merged_into))
             else:
-                for one in run.kin:
+                for one in run.links_to_join:
                     self._join_into(one, key)
         except Transient as failure:
             ids = [delivery.id for delivery in run.deliveries]
@@ -76,7 +76,7 @@ class Engine:
                 self.ledger.release(run.lease)
         return join_links(self.ledger, link_id, key)
 
-    def work_on(self, run: Run) -> str:
+    def work_on(self, run: LeasedLink) -> str:
         """Bring the link of a lease in step; every way in which that may fail is on file afterwards."""
         ids = [delivery.id for delivery in run.deliveries]
         try:
@@ -106,7 +106,7 @@ class Engine:
         self._ring(self.ledger.release(run.lease))
         return outcome
 
-    def run_of(self, run: Run) -> LinkRun:
+    def run_of(self, run: LeasedLink) -> LinkRun:
         """The work under a lease. Raises Misconfigured."""
         keeper = LeaseKeeper(self.ledger, run.lease, self.clock)
         view = View(run, self.connect(run.site), self.ledger, keeper)
@@ -116,7 +116,7 @@ class Engine:
         if fresh:
             self.bell.ring(fresh)
 
-    def _follow_merge(self, run: Run) -> bool:
+    def _follow_merge(self, run: LeasedLink) -> bool:
         """Wix refuses this contact: was it merged away, and the event has not reached us (yet)?"""
         contact_id = run.link.key.contact_id
         try:

@@ -7,7 +7,7 @@ that follows sees both records alive and plans.
 from __future__ import annotations
 
 from sync_worker.core.errors import Transient
-from sync_worker.core.ports import Ledger, Run
+from sync_worker.core.ports import LeasedLink, Ledger
 from sync_worker.core.values import RatingKey
 
 BUSY_SECONDS = 1.0
@@ -22,7 +22,7 @@ def join_links(ledger: Ledger, link_id: int, key: RatingKey) -> int:
     target_id = ledger.link_id(key)
     if target_id == link_id:
         return link_id  # another worker has brought it there
-    runs: dict[int, Run] = {}
+    runs: dict[int, LeasedLink] = {}
     try:
         for one in sorted({link_id} if target_id is None else {link_id, target_id}):
             runs[one] = _leased(ledger, one)
@@ -38,7 +38,7 @@ def join_links(ledger: Ledger, link_id: int, key: RatingKey) -> int:
     return link_id if target_id is None else target_id
 
 
-def _leased(ledger: Ledger, link_id: int) -> Run:
+def _leased(ledger: Ledger, link_id: int) -> LeasedLink:
     run = ledger.lease(link_id)
     if run is None:
         raise Transient("another worker is at a link of this contact", retry_after=BUSY_SECONDS)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from sync_worker.core.errors import Held, LeaseLost, SyncError, Transient
 from sync_worker.core.plan import Action, Agree, Delete, Hold, Ignore, erase, plan
-from sync_worker.core.ports import Closing, Commit, Run
+from sync_worker.core.ports import Closing, Commit, LeasedLink
 from sync_worker.core.scale import FieldMap
 from sync_worker.core.values import Base, Buried, InboxState, Known, LinkState, Operation, Side, Slot
 from sync_worker.engine.history_lines import lines_of_rest
@@ -26,7 +26,7 @@ class LinkRun:
     ``stuck``: slots whose change is kept back.
     """
 
-    run: Run
+    run: LeasedLink
     view: View
     writing: Writing
     stuck: set[Slot] = field(default_factory=set)
@@ -97,7 +97,7 @@ class LinkRun:
         return actions
 
     def _plan(self, name: str, field: FieldMap) -> Action:
-        wix, external = (self.view.sights[self.view.slot_of(name, side)].snapshot(name) for side in Side)
+        wix, external = (self.view.record_views[self.view.slot_of(name, side)].snapshot(name) for side in Side)
         if self.view.erases:
             return erase(wix, external)
         return plan(field, self.writing.bases[name], wix, external, self.run.site.policy)
@@ -109,8 +109,8 @@ class LinkRun:
             if erasure is not None and self._refusal_of(erasure) is not None:
                 raise Held(UNSUPPORTED)
             return erasure
-        for slot, sight in self.view.sights.items():
-            write = slot_write(slot, sight, actions, slot.attribute or self._main_attribute)
+        for slot, record_view in self.view.record_views.items():
+            write = slot_write(slot, record_view, actions, slot.attribute or self._main_attribute)
             refusal = self._refusal_of(write) if isinstance(write, SlotWrite) else write
             if isinstance(write, SlotWrite) and refusal is None:
                 return write
@@ -136,8 +136,8 @@ class LinkRun:
 
     def _next_erasure(self) -> SlotWrite | None:
         """Every record that is left has to go, also one that moderation keeps out of sight."""
-        for slot, sight in self.view.sights.items():
-            if sight.remote_id is not None:
+        for slot, record_view in self.view.record_views.items():
+            if record_view.remote_id is not None:
                 names = [slot.attribute] if slot.attribute else list(self.view.fields)
                 gone = {name: Delete(slot.side, "privacy", privacy=True) for name in names}
                 return SlotWrite(slot, Operation.DELETE, gone, {})
@@ -176,7 +176,7 @@ class LinkRun:
         writing, view = self.writing, self.view
         reason = writing.held or next((action.reason for action in actions.values() if isinstance(action, Hold)), "")
         writing.history += view.take_history() + lines_of_rest(actions, view)
-        exists = any(sight.remote_id is not None for sight in view.sights.values())
+        exists = any(record_view.remote_id is not None for record_view in view.record_views.values())
         if view.erases:
             self._forget_guarded()
         fresh = writing.save(
@@ -221,8 +221,9 @@ class LinkRun:
         """
         return {
             slot: known
-            for slot, sight in self.view.sights.items()
-            if (known := sight.known()) != self.view.memory.get(slot) and (known is None or slot not in self.stuck)
+            for slot, record_view in self.view.record_views.items()
+            if (known := record_view.known()) != self.view.memory.get(slot)
+            and (known is None or slot not in self.stuck)
         }
 
     def _closings(self, hold_reason: str) -> dict[int, Closing]:

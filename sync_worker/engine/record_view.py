@@ -14,7 +14,7 @@ Source = Literal["ledger", "heard", "read"]
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class RecordView:
     """The record of a slot: ``values`` by attribute (mapped ones only, empty while it is absent or withdrawn).
 
     ``source``: remembered by the ledger, carried by a delivery in hand, or read from the remote in this run.
@@ -45,21 +45,21 @@ class Sight:
             return None
         return Known(self.remote_id, self.revision, self.sequence, self.state, self.raw)
 
-    def heard_by(self, inbox_id: int) -> Sight:
+    def heard_by(self, inbox_id: int) -> RecordView:
         return self if self.heard is not None and self.heard >= inbox_id else replace(self, heard=inbox_id)
 
 
-def absent(source: Source, heard: int | None = None, *, privacy: bool = False) -> Sight:
-    return Sight({}, source, heard=heard, privacy=privacy)
+def absent(source: Source, heard: int | None = None, *, privacy: bool = False) -> RecordView:
+    return RecordView({}, source, heard=heard, privacy=privacy)
 
 
-def remembered(slot: Slot, known: Known | None, bases: Mapping[str, Base]) -> Sight:
+def remembered(slot: Slot, known: Known | None, bases: Mapping[str, Base]) -> RecordView:
     """The ledger's view: the values when both sides last agreed, at the seen revision."""
     if known is None:
         return absent("ledger")
     attributes = [slot.attribute] if slot.attribute else list(bases)
     values = {name: base.on(slot.side) for name in attributes if (base := bases.get(name)) is not None}
-    return Sight(
+    return RecordView(
         {name: value for name, value in values.items() if value is not None},
         "ledger",
         known.remote_id,
@@ -70,13 +70,15 @@ def remembered(slot: Slot, known: Known | None, bases: Mapping[str, Base]) -> Si
     )
 
 
-def seen(slot: Slot, record: Record, fields: Iterable[FieldMap], source: Source, heard: int | None = None) -> Sight:
+def seen(
+    slot: Slot, record: Record, fields: Iterable[FieldMap], source: Source, heard: int | None = None
+) -> RecordView:
     """The view that a whole record gives."""
     names = {field.attribute: _field_name(field, slot.side) for field in fields}
     if slot.attribute:
         names = {slot.attribute: names.get(slot.attribute, slot.attribute)}
     values = {name: record.values[there] for name, there in names.items() if there in record.values}
-    return Sight(
+    return RecordView(
         values if record.is_visible else {},
         source,
         record.remote_id,

@@ -42,7 +42,7 @@ class Settlement:
 
     def settle(self) -> Settled | None:
         """How the write landed; ``None`` if it did not, or if nothing tells that it did."""
-        if self.intent.slot not in self.view.sights:
+        if self.intent.slot not in self.view.record_views:
             return None  # its attribute is not mapped any more
         match self.intent.operation:
             case Operation.DELETE:
@@ -55,7 +55,7 @@ class Settlement:
     def _settle_delete(self) -> Settled | None:
         """The record that the intent names: after a merge of contacts it need not be the one on file."""
         slot, remote_id = self.intent.slot, self.intent.remote_id or ""
-        is_on_file = self.view.sights[slot].remote_id == remote_id
+        is_on_file = self.view.record_views[slot].remote_id == remote_id
         record = self._get(remote_id)
         if record is not None:
             if is_on_file:

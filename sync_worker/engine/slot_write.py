@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from sync_worker.core.plan import Action, Delete, Hold, Write
 from sync_worker.core.values import Operation, Side, Slot
-from sync_worker.engine.record_view import Sight
+from sync_worker.engine.record_view import RecordView
 
 MAIN_FIELD = "value"
 
@@ -36,7 +36,7 @@ class SlotWrite:
 
 
 def slot_write(
-    slot: Slot, sight: Sight, actions: Mapping[str, Action], main_attribute: str | None
+    slot: Slot, record_view: RecordView, actions: Mapping[str, Action], main_attribute: str | None
 ) -> SlotWrite | Hold | None:
     """The write that the actions ask of this slot; a Hold where the record cannot be what they ask.
 
@@ -49,16 +49,16 @@ def slot_write(
     }
     if not mine:
         return None
-    kept = {name: value for name, value in sight.values.items() if not isinstance(mine.get(name), Delete)}
+    kept = {name: value for name, value in record_view.values.items() if not isinstance(mine.get(name), Delete)}
     values = kept | {name: action.value for name, action in mine.items() if isinstance(action, Write)}
-    operation = _operation(sight, values, main_attribute)
+    operation = _operation(record_view, values, main_attribute)
     return operation if isinstance(operation, Hold) else SlotWrite(slot, operation, mine, values)
 
 
-def _operation(sight: Sight, values: Mapping[str, Decimal], main_attribute: str | None) -> Operation | Hold:
-    if sight.is_withdrawn:
+def _operation(record_view: RecordView, values: Mapping[str, Decimal], main_attribute: str | None) -> Operation | Hold:
+    if record_view.is_withdrawn:
         return Hold("moderated")
-    exists = sight.remote_id is not None
+    exists = record_view.remote_id is not None
     if exists and not values and main_attribute is not None:
         return Operation.DELETE
     if exists and (main_attribute is None or main_attribute in values):

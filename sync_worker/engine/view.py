@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from sync_worker.core.errors import Held
-from sync_worker.core.ports import ERASED, Closing, Connection, Ledger, Remote, Run
+from sync_worker.core.ports import ERASED, Closing, Connection, LeasedLink, Ledger, Remote
 from sync_worker.core.record_codec import record_listed
 from sync_worker.core.scale import FieldMap
 from sync_worker.core.values import Base, Buried, Delivery, HistoryEntry, InboxState, Known, Person, Record, Side, Slot
 from sync_worker.engine.lease_keeper import LeaseKeeper
-from sync_worker.engine.record_view import Sight, absent, remembered, seen
+from sync_worker.engine.record_view import RecordView, absent, remembered, seen
 from sync_worker.engine.slot_write import slots_of
 
 STALE = Closing(InboxState.DONE, "stale")
@@ -28,7 +28,7 @@ SHADOWED = Closing(InboxState.DONE, "shadowed")
 class View:
     """Both sides of one link during one run.
 
-    ``memory``: the records with their seen revisions, as committed. ``sights``: the records as they are now, as far
+    ``memory``: the records with their seen revisions, as committed. ``record_views``: the records as they are now, as far
     as this run knows. ``graves``: tombstones as they were just before a look; ``revived``: those that the look
     refuted. ``closings``: deliveries that told nothing new. ``history``: edits found to be lost. ``told``: the slot
     that each delivery spoke of. ``shadowed``: records found to stand behind the synced one. ``erases``: a privacy
@@ -36,12 +36,12 @@ class View:
     contacts another one is the person's.
     """
 
-    run: Run
+    run: LeasedLink
     connection: Connection
     ledger: Ledger
     keeper: LeaseKeeper
     memory: dict[Slot, Known] = field(init=False)
-    sights: dict[Slot, Sight] = field(init=False)
+    record_views: dict[Slot, RecordView] = field(init=False)
     buried: dict[tuple[Side, str], Buried] = field(default_factory=dict)
     graves: dict[tuple[Side, str], Buried] = field(default_factory=dict)
     revived: dict[tuple[Side, str], Buried] = field(default_factory=dict)
@@ -56,7 +56,9 @@ class View:
     def __post_init__(self) -> None:
         self.memory = dict(self.run.link.records)
         bases = {name: self.run.link.bases.get(name, Base()) for name in self.fields}
-        self.sights = {slot: remembered(slot, self.memory.get(slot), bases) for slot in slots_of(tuple(self.fields))}
+        self.record_views = {
+            slot: remembered(slot, self.memory.get(slot), bases) for slot in slots_of(tuple(self.fields))
+        }
 
     # -- who and what
 
@@ -77,7 +79,7 @@ class View:
 
     def value_on(self, side: Side, attribute: str) -> Decimal | None:
         """What a side shows of an attribute, in its units."""
-        return self.sights[self.slot_of(attribute, side)].values.get(attribute)
+        return self.record_views[self.slot_of(attribute, side)].values.get(attribute)
 
     def take_history(self) -> list[HistoryEntry]:
         """The edits found to be lost, for the commit at hand."""
@@ -91,17 +93,22 @@ class View:
 
     def seen_revisions(self) -> dict[str, int]:
         """By remote id."""
-        sights = self.sights.values()
-        return {one.remote_id: one.revision for one in sights if one.remote_id and one.revision is not None}
+        record_views = self.record_views.values()
+        return {one.remote_id: one.revision for one in record_views if one.remote_id and one.revision is not None}
 
     def slot_for(self, side: Side, record: Record) -> Slot | None:
         """The slot a record belongs to; ``None`` when its attribute is not mapped."""
-        slots = (slot for slot in self.sights if slot.side is side)
+        slots = (slot for slot in self.record_views if slot.side is side)
         return next((slot for slot in slots if not slot.attribute or slot.attribute in record.values), None)
 
     def slot_on_file(self, side: Side, remote_id: str) -> Slot | None:
         return next(
-            (slot for slot, sight in self.sights.items() if (slot.side, sight.remote_id) == (side, remote_id)), None
+            (
+                slot
+                for slot, record_view in self.record_views.items()
+                if (slot.side, record_view.remote_id) == (side, remote_id)
+            ),
+            None,
         )
 
     def learn(self, records: Mapping[Slot, Known | None], bases: Mapping[str, Base]) -> None:
@@ -111,9 +118,9 @@ class View:
                 self.memory.pop(slot, None)
             else:
                 self.memory[slot] = known
-        for slot, sight in self.sights.items():
-            if sight.source == "ledger":
-                self.sights[slot] = remembered(slot, self.memory.get(slot), bases)
+        for slot, record_view in self.record_views.items():
+            if record_view.source == "ledger":
+                self.record_views[slot] = remembered(slot, self.memory.get(slot), bases)
 
     # -- deliveries in hand
 
@@ -137,14 +144,14 @@ class View:
     def _hear_delete(self, delivery: Delivery, slot: Slot | None) -> None:
         if slot is None:
             self._hear_late_delete(delivery)
-        elif _is_older(delivery.new.sequence, self.sights[slot].sequence):
+        elif _is_older(delivery.new.sequence, self.record_views[slot].sequence):
             self.closings[delivery.id] = STALE  # the record was restored since
         elif self.remote(slot.side).capabilities.delete_is_final and not delivery.must_read:
             self.lose(slot, sequence=delivery.new.sequence, privacy=delivery.new.privacy)
-            self.sights[slot] = absent("heard", delivery.id, privacy=delivery.new.privacy)
+            self.record_views[slot] = absent("heard", delivery.id, privacy=delivery.new.privacy)
         else:
             self._follow(delivery, slot)
-        if delivery.new.privacy and slot is not None and self.sights[slot].remote_id is None:
+        if delivery.new.privacy and slot is not None and self.record_views[slot].remote_id is None:
             self.erases = True
 
     def _hear_late_delete(self, delivery: Delivery) -> None:
@@ -163,15 +170,15 @@ class View:
 
     def _hear_known(self, delivery: Delivery, slot: Slot) -> None:
         record = self._whole_record(delivery)
-        sight = self.sights[slot]
+        record_view = self.record_views[slot]
         if not self.is_news(delivery, slot) and not delivery.must_read:
             self.closings[delivery.id] = STALE
-        elif record is None or record.revision is None or sight.revision is None:
+        elif record is None or record.revision is None or record_view.revision is None:
             self._follow(delivery, slot)
-        elif sight.source == "ledger" or record.revision > sight.revision:
-            self.sights[slot] = seen(slot, record, self.fields.values(), "heard", delivery.id)
+        elif record_view.source == "ledger" or record.revision > record_view.revision:
+            self.record_views[slot] = seen(slot, record, self.fields.values(), "heard", delivery.id)
         else:
-            self.sights[slot] = sight.heard_by(delivery.id)
+            self.record_views[slot] = record_view.heard_by(delivery.id)
             self.closings[delivery.id] = SUPERSEDED
 
     def _hear_unknown(self, delivery: Delivery) -> None:
@@ -196,14 +203,14 @@ class View:
             self.closings[delivery.id] = NOT_MAPPED
             return
         self.told[delivery.id] = slot
-        if self.sights[slot].remote_id is None and grave is None:
-            self.sights[slot] = seen(slot, record, self.fields.values(), "heard", delivery.id)
+        if self.record_views[slot].remote_id is None and grave is None:
+            self.record_views[slot] = seen(slot, record, self.fields.values(), "heard", delivery.id)
             return
-        sight = self.meet(slot, remote_id, merged_from=delivery.new.payload.get("merged_from"))
+        record_view = self.meet(slot, remote_id, merged_from=delivery.new.payload.get("merged_from"))
         if self.is_shadowed(side, remote_id):
             self.closings[delivery.id] = SHADOWED
-        elif sight.remote_id == remote_id:
-            self.sights[slot] = sight.heard_by(delivery.id)
+        elif record_view.remote_id == remote_id:
+            self.record_views[slot] = record_view.heard_by(delivery.id)
 
     def _close_buried(self, delivery: Delivery, told: Record | None, grave: Buried) -> None:
         """The record is gone; an edit that came after what we last saw of it lost against its deletion."""
@@ -229,10 +236,10 @@ class View:
 
     def _follow(self, delivery: Delivery, slot: Slot) -> None:
         """Read what the delivery only hints at; one read serves all deliveries in hand."""
-        if self.sights[slot].source != "read":
+        if self.record_views[slot].source != "read":
             self.read(slot)
         if self.is_news(delivery, slot):
-            self.sights[slot] = self.sights[slot].heard_by(delivery.id)
+            self.record_views[slot] = self.record_views[slot].heard_by(delivery.id)
 
     def _whole_record(self, delivery: Delivery) -> Record | None:
         remote = self.remote(delivery.new.side)
@@ -260,23 +267,23 @@ class View:
         self.keeper.renew()
         return self.remote(side).get(remote_id)
 
-    def read(self, slot: Slot) -> Sight:
+    def read(self, slot: Slot) -> RecordView:
         """Read the record on file; a slot without one stays as it is."""
-        remote_id = self.sights[slot].remote_id
+        remote_id = self.record_views[slot].remote_id
         if remote_id is not None:
             record = self.get(slot.side, remote_id)
             if record is None:
                 self.lose(slot)
             else:
                 self.take(slot, record)
-        return self.sights[slot]
+        return self.record_views[slot]
 
     def read_all(self) -> None:
         """Read every record on file anew, and look for those that are not."""
-        for slot in self.sights:
+        for slot in self.record_views:
             self.read(slot)
 
-    def meet(self, slot: Slot, remote_id: str, *, merged_from: str | None = None) -> Sight:
+    def meet(self, slot: Slot, remote_id: str, *, merged_from: str | None = None) -> RecordView:
         """Read a record with an id that is not on file, and give it its place. Raises Held.
 
         ``merged_from``: it was on file for a contact that has been merged away.
@@ -284,16 +291,16 @@ class View:
         record = self.get(slot.side, remote_id)
         if record is None:
             self.buried[slot.side, remote_id] = Buried(slot.side, remote_id)
-            return self.sights[slot]
+            return self.record_views[slot]
         return self.place(slot, record, merged_from=merged_from)
 
-    def place(self, slot: Slot, record: Record, *, merged_from: str | None = None) -> Sight:
+    def place(self, slot: Slot, record: Record, *, merged_from: str | None = None) -> RecordView:
         """A record just read becomes the slot's, in the place of one that is gone. Raises Held if both are alive.
 
         After a merge of contacts both may be alive, each given under one of them: then one loses. Where the system
         allows several of one person, the newest stands for all.
         """
-        on_file = self.sights[slot].remote_id
+        on_file = self.record_views[slot].remote_id
         if on_file in (None, record.remote_id):
             return self.take(slot, record)
         rival = self.get(slot.side, on_file)
@@ -305,21 +312,21 @@ class View:
             return self._newest(slot, record, rival)
         if not self._is_nearer(record, rival, merged_from):
             self.losers[slot.side, record.remote_id] = (slot, record)
-            return self.sights[slot]
+            return self.record_views[slot]
         self.losers[slot.side, rival.remote_id] = (slot, rival)
         return self.take(slot, record)
 
     def _may_be_several(self, side: Side, record: Record, rival: Record) -> bool:
         return not self.remote(side).capabilities.is_unique and record.person.email == rival.person.email
 
-    def _newest(self, slot: Slot, record: Record, rival: Record) -> Sight:
+    def _newest(self, slot: Slot, record: Record, rival: Record) -> RecordView:
         """By the order in which the remote lists them; a record that its search does not show yet is the newest."""
         self.keeper.renew()
         order = [hit.remote_id for hit in self.remote(slot.side).find(self.run.entity.on(slot.side), self.person)]
         old, new = rival.remote_id, record.remote_id
         is_newer = new not in order or (old in order and order.index(old) < order.index(new))
         self._shadow(slot.side, old if is_newer else new)
-        return self.take(slot, record) if is_newer else self.sights[slot]
+        return self.take(slot, record) if is_newer else self.record_views[slot]
 
     def _shadow(self, side: Side, remote_id: str) -> None:
         """This record stands behind a newer one of the same person: not synced, never deleted, on record."""
@@ -342,7 +349,7 @@ class View:
         """Whether a record stands nearer to the contact that lives on than the one on file. Raises Held if unknown."""
         site = self.run.site
         given_by = Person(contact_id=merged_from) if merged_from is not None else record.person
-        mine, theirs = (self.ledger.standing(site.id, one) for one in (given_by, rival.person))
+        mine, theirs = (self.ledger.merge_distance(site.id, one) for one in (given_by, rival.person))
         is_known = mine is not None and theirs is not None and mine.lives_as == theirs.lives_as and mine != theirs
         policy = site.policy
         may_remove = policy.may_write(Side.WIX) and policy.may_write(Side.EXTERNAL) and policy.deletes == "propagate"
@@ -350,31 +357,33 @@ class View:
             raise Held("several_records")
         return mine is not None and theirs is not None and is_known and mine < theirs
 
-    def take(self, slot: Slot, record: Record) -> Sight:
+    def take(self, slot: Slot, record: Record) -> RecordView:
         """The record is the slot's, as just read."""
         key = (slot.side, record.remote_id)
         self.buried.pop(key, None)
         if (grave := self.graves.pop(key, None)) is not None:
             self.revived[key] = grave
-        self.sights[slot] = seen(slot, record, self.fields.values(), "read", self.sights[slot].heard)
-        return self.sights[slot]
+        self.record_views[slot] = seen(slot, record, self.fields.values(), "read", self.record_views[slot].heard)
+        return self.record_views[slot]
 
     def lose(self, slot: Slot, *, sequence: int | None = None, privacy: bool = False) -> None:
         """The record on file is gone."""
-        sight = self.sights[slot]
-        if sight.remote_id is not None:
-            grave = Buried(slot.side, sight.remote_id, sight.revision, sequence or sight.sequence, privacy)
-            self.buried[slot.side, sight.remote_id] = grave
-            self.revived.pop((slot.side, sight.remote_id), None)
-        self.sights[slot] = absent("read", sight.heard)
+        record_view = self.record_views[slot]
+        if record_view.remote_id is not None:
+            grave = Buried(
+                slot.side, record_view.remote_id, record_view.revision, sequence or record_view.sequence, privacy
+            )
+            self.buried[slot.side, record_view.remote_id] = grave
+            self.revived.pop((slot.side, record_view.remote_id), None)
+        self.record_views[slot] = absent("read", record_view.heard)
 
     def lose_buried(self, buried: Set[str]) -> None:
         """These are gone; what we saw of the others is older than that, so it does not stand for a fresh look."""
-        for slot, sight in self.sights.items():
-            if sight.remote_id in buried:
+        for slot, record_view in self.record_views.items():
+            if record_view.remote_id in buried:
                 self.lose(slot)
-            elif buried and sight.source == "read":
-                self.sights[slot] = replace(sight, source="heard")
+            elif buried and record_view.source == "read":
+                self.record_views[slot] = replace(record_view, source="heard")
 
     def find(self, side: Side, *, also_buried: bool = False) -> Iterator[tuple[Slot, str]]:
         """Slots and ids of this person's records that may be alive. A search may lag: read a hit before acting.
@@ -392,7 +401,7 @@ class View:
     def look_up(self, side: Side, *, also_buried: bool = False) -> None:
         """Find records that are not on file and let them be the slots'."""
         for slot, remote_id in list(self.find(side, also_buried=also_buried)):
-            if self.sights[slot].remote_id != remote_id:
+            if self.record_views[slot].remote_id != remote_id:
                 self.meet(slot, remote_id)
 
     def _grave(self, side: Side, remote_id: str) -> Buried | None:

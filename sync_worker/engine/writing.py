@@ -21,7 +21,7 @@ from sync_worker.core.errors import (
     UnknownOutcome,
 )
 from sync_worker.core.plan import Delete, Write
-from sync_worker.core.ports import Closing, Commit, Guard, Ledger, Run
+from sync_worker.core.ports import Closing, Commit, Guard, LeasedLink, Ledger
 from sync_worker.core.scale import OffScale
 from sync_worker.core.values import (
     Base,
@@ -66,7 +66,7 @@ class Writing:
     ledger: Ledger
     guard: Guard
     new_id: Callable[[], str]
-    run: Run
+    run: LeasedLink
     keeper: LeaseKeeper
     view: View
     bases: dict[str, Base] = field(init=False)
@@ -111,9 +111,9 @@ class Writing:
             case Operation.CREATE:
                 return not can.is_unique and write.slot.side not in self.view.looked_up
             case Operation.UPDATE:
-                return not can.update_precondition and self.view.sights[write.slot].source != "read"
+                return not can.update_precondition and self.view.record_views[write.slot].source != "read"
             case Operation.DELETE:
-                return not can.delete_precondition and self.view.sights[write.slot].source != "read"
+                return not can.delete_precondition and self.view.record_views[write.slot].source != "read"
 
     def _look(self, write: SlotWrite) -> None:
         if write.operation is Operation.CREATE:
@@ -130,7 +130,7 @@ class Writing:
         if write.is_privacy:
             return
         if len(self._recent_writes()) >= WRITES_PER_HOUR:
-            now = self.view.sights[write.slot].values.get(next(iter(write.targets)))
+            now = self.view.record_views[write.slot].values.get(next(iter(write.targets)))
             self.keeper.commit(Commit(link_state=LinkState.HELD, history=[line_of_fight(write, now)]))
             raise Held("fight")
         is_delete = write.operation is Operation.DELETE
@@ -142,7 +142,7 @@ class Writing:
     def _announce(self, intent: Intent) -> None:
         """Put the intent on file. The budget comes first: its refusal must not leave a write of unknown outcome."""
         side = intent.slot.side
-        self.view.remote(side).prepay()
+        self.view.remote(side).reserve_request()
         self.keeper.open_intent(intent)
         is_braked = intent.operation is Operation.DELETE and not intent.is_privacy
         if is_braked and self.ledger.deletes_exceeded(self.run.site.id, side, more=-1):  # without our own
@@ -150,26 +150,30 @@ class Writing:
             raise Held("delete_brake")
 
     def _intent_for(self, write: SlotWrite) -> Intent:
-        sight = self.view.sights[write.slot]
+        record_view = self.view.record_views[write.slot]
         return Intent(
             id=self.new_id(),
             slot=write.slot,
             operation=write.operation,
             targets=write.targets,
             sources={name: self.view.value_on(write.slot.side.other, name) for name in write.targets},
-            befores={name: sight.values.get(name) for name in write.targets},
+            befores={name: record_view.values.get(name) for name in write.targets},
             reasons={name: action.reason for name, action in write.actions.items()},
             is_privacy=write.is_privacy,
-            remote_id=sight.remote_id,
-            base_revision=sight.revision,
+            remote_id=record_view.remote_id,
+            base_revision=record_view.revision,
             source_ids=self._source_ids(write),
         )
 
     def _source_ids(self, write: SlotWrite) -> dict[str, str]:
         other = write.slot.side.other
         slots = {self.view.slot_of(name, other) for name in write.targets}
-        sights = {slot.attribute: self.view.sights[slot] for slot in slots}
-        return {name: sight.remote_id for name, sight in sorted(sights.items()) if sight.remote_id is not None}
+        record_views = {slot.attribute: self.view.record_views[slot] for slot in slots}
+        return {
+            name: record_view.remote_id
+            for name, record_view in sorted(record_views.items())
+            if record_view.remote_id is not None
+        }
 
     def _call(self, write: SlotWrite, intent: Intent) -> Record | None:
         remote = self.view.remote(write.slot.side)
@@ -191,7 +195,7 @@ class Writing:
             values=to_fields(values, self.view.fields.values(), side),
             entity=self.run.entity.on(side),
             person=self.view.person,
-            last=self.view.sights[write.slot].raw,
+            last=self.view.record_views[write.slot].raw,
             mapped=frozenset(field.external_field for field in self.view.fields.values()),
             source_id=next(iter(intent.source_ids.values()), ""),
         )
@@ -203,7 +207,7 @@ class Writing:
         else:
             # It exists, says the remote: also one that moderation had withdrawn, and that we took for gone.
             self.view.look_up(slot.side, also_buried=True)
-        if self.view.sights[slot].remote_id is None:
+        if self.view.record_views[slot].remote_id is None:
             raise Transient("the remote says duplicate but does not show the record yet")
 
     def _abandon(self, history: Sequence[HistoryEntry] = ()) -> None:
@@ -278,7 +282,7 @@ class Writing:
         # The run that wrote had seen more of the sources than it could put on file: older news must not pass for new.
         sources = dict.fromkeys(self.view.slot_of(name, intent.slot.side.other) for name in intent.targets)
         for slot in sources:
-            if slot in self.view.sights:
+            if slot in self.view.record_views:
                 self.view.read(slot)
 
     def _wait_for(self, intent: Intent) -> None:
@@ -287,7 +291,7 @@ class Writing:
         Nothing is sent again before a person has released it.
         """
         can = self.view.remote(intent.slot.side).capabilities
-        is_missing = self.view.sights[intent.slot].remote_id is None
+        is_missing = self.view.record_views[intent.slot].remote_id is None
         if intent.operation is Operation.CREATE and can.create_is_async and is_missing:
             if failures := self._failures_of(intent):
                 self._stand_still(intent, CREATE_FAILED, intent_state=IntentState.ABANDONED, told=failures)
@@ -318,13 +322,13 @@ class Writing:
 
     def _confirm(self, write: SlotWrite, intent: Intent, record: Record | None) -> None:
         """The write succeeded: the record as returned is the truth now."""
-        slot, before = write.slot, self.view.sights[write.slot]
+        slot, before = write.slot, self.view.record_views[write.slot]
         if record is None:
             self.view.lose(slot)
         else:
-            self.view.sights[slot] = seen(slot, record, self.view.fields.values(), "read", before.heard)
-        values = {name: self.view.sights[slot].values.get(name) for name in write.targets}
-        self._remember(intent, self.view.sights[slot].known(), values)
+            self.view.record_views[slot] = seen(slot, record, self.view.fields.values(), "read", before.heard)
+        values = {name: self.view.record_views[slot].values.get(name) for name in write.targets}
+        self._remember(intent, self.view.record_views[slot].known(), values)
         self._check_returned(write, values)
 
     def _remember(self, intent: Intent, known: Known | None, values: Mapping[str, Decimal | None]) -> None:
@@ -403,7 +407,7 @@ class Writing:
         for attribute, remote_id in intent.source_ids.items():
             slot = Slot(intent.slot.side.other, attribute)
             on_file = self.view.memory.get(slot)
-            if slot in self.view.sights and (on_file is None or on_file.remote_id != remote_id):
+            if slot in self.view.record_views and (on_file is None or on_file.remote_id != remote_id):
                 has_revision = self.view.remote(slot.side).capabilities.has_revision
                 records[slot] = Known(remote_id, 0 if has_revision else None)
         return records

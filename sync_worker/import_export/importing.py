@@ -14,7 +14,7 @@ from typing import Literal
 
 from sync_worker.core.errors import Held, LeaseLost, Permanent, SyncError
 from sync_worker.core.plan import Write
-from sync_worker.core.ports import Closing, Connection, Run
+from sync_worker.core.ports import Closing, Connection, LeasedLink
 from sync_worker.core.values import (
     Base,
     Contact,
@@ -40,7 +40,7 @@ What = Literal["created", "there", "deleted_since"]
 
 
 @dataclass(frozen=True, slots=True)
-class Opinion:
+class RatingRow:
     """One person's rating of one thing. ``values``: in Wix's units, by attribute; ``side``: whose id ``entity`` is."""
 
     entity: EntityRef
@@ -51,7 +51,7 @@ class Opinion:
 
 
 @dataclass(frozen=True, slots=True)
-class Brought:
+class ImportResult:
     """What became of an opinion. ``differs``: Wix has another value; ``note``: what is still to be done, and why."""
 
     what: What
@@ -108,7 +108,7 @@ class OpinionRun:
         """An import that was killed between Wix and the external side left a record of which nothing was seen yet."""
         slot = Slot(Side.WIX, name)
         known = self.view.memory.get(slot)
-        if known is not None and known.revision == 0 and self.view.sights[slot].source == "ledger":
+        if known is not None and known.revision == 0 and self.view.record_views[slot].source == "ledger":
             self.view.read(slot)
 
     @property
@@ -119,12 +119,12 @@ class OpinionRun:
         return name in self.view.fields and self.is_unknown(name) and self.work.writing.bases[name] == Base()
 
     def is_unknown(self, name: str) -> bool:
-        is_on_wix = self.view.sights[Slot(Side.WIX, name)].remote_id is not None
+        is_on_wix = self.view.record_views[Slot(Side.WIX, name)].remote_id is not None
         return not is_on_wix and self.view.value_on(Side.EXTERNAL, name) is None
 
     def see_external(self) -> None:
         slot = Slot(Side.EXTERNAL)
-        if self.view.sights[slot].remote_id is None:
+        if self.view.record_views[slot].remote_id is None:
             self.view.look_up(Side.EXTERNAL)
         else:
             self.view.read(slot)
@@ -142,7 +142,7 @@ class Importer:
     connection: Connection
     site: Site
 
-    def find_people(self, opinions: Sequence[Opinion]) -> None:
+    def find_people(self, opinions: Sequence[RatingRow]) -> None:
         """Look up everybody whom the ledger does not know, in one call for up to 100, and remember who was found."""
         known = self.engine.ledger.contact
         emails = dict.fromkeys(one.email for one in opinions)
@@ -151,7 +151,7 @@ class Importer:
         for email, contacts in found.items():
             self.engine.ledger.save_contact(self.site.id, Contact(contacts[0].contact_id, email, contacts[0].name))
 
-    def key_of(self, opinion: Opinion) -> RatingKey | Closing:
+    def key_of(self, opinion: RatingRow) -> RatingKey | Closing:
         """The rating key, or a policy's word to skip it; ``find_people`` comes before. Raises Refused, Transient."""
         try:
             resolver = Resolver(self.engine.ledger, self.connection, self.site)
@@ -164,7 +164,7 @@ class Importer:
         contact = self._contact(opinion)
         return contact if isinstance(contact, Closing) else RatingKey(self.site.id, entity.id, contact.contact_id)
 
-    def _contact(self, opinion: Opinion) -> Contact | Closing:
+    def _contact(self, opinion: RatingRow) -> Contact | Closing:
         ledger = self.engine.ledger
         contact = ledger.contact(self.site.id, email=opinion.email)
         if contact is not None:
@@ -181,7 +181,7 @@ class Importer:
             case _:
                 raise Refused("email", "unknown_contact: no contact of the Wix site has this address")
 
-    def bring(self, key: RatingKey, values: Mapping[str, Decimal]) -> Brought:
+    def bring(self, key: RatingKey, values: Mapping[str, Decimal]) -> ImportResult:
         """Create it on Wix unless it is known. Raises Refused; Transient, and then it may be brought again."""
         run = self.engine.ledger.lease(self.engine.ledger.link_of(key))
         if run is None:
@@ -193,12 +193,12 @@ class Importer:
             self._give_back(run)
             if not work.created:
                 raise _as_refused(error) from error
-            return Brought("created", note=str(error))  # it is on Wix; its echo brings it across
+            return ImportResult("created", note=str(error))  # it is on Wix; its echo brings it across
         if work.created:
-            return Brought("created")
-        return Brought("there" if run.link.state is LinkState.LIVE else "deleted_since", work.differs)
+            return ImportResult("created")
+        return ImportResult("there" if run.link.state is LinkState.LIVE else "deleted_since", work.differs)
 
-    def _give_back(self, run: Run) -> None:
+    def _give_back(self, run: LeasedLink) -> None:
         """What the run had in hand is for the workers."""
         self.engine.ledger.defer([delivery.id for delivery in run.deliveries], 0.0, "import", is_failure=False)
         self.engine.ledger.release(run.lease)

@@ -23,15 +23,15 @@ from sync_worker.core.errors import Misconfigured
 from sync_worker.core.hold_keys import normalise_email
 from sync_worker.core.scale import FieldMap, MappingKind, OffScale, Scale
 from sync_worker.core.values import EntityRef, Side, Site
-from sync_worker.import_export.importing import Opinion
+from sync_worker.import_export.importing import RatingRow
 from sync_worker.manifest.schema.record import ScaleSection
 
 PRESETS = Path(__file__).parent / "file_formats"
 MARKS = ("rejected_line", "rejected_column", "rejected_reason")
 DELIMITERS = ",;\t"
 PARTS = ("entity", "entity_group", "entity_namespace", "email", "name", "state")
-CELL_MOST = 1_000_000
-csv.field_size_limit(CELL_MOST)
+MAX_CELL = 1_000_000
+csv.field_size_limit(MAX_CELL)
 
 
 class Columns(BaseModel):
@@ -230,7 +230,7 @@ class Reading:
     fields: Mapping[str, FieldMap]
     same_id: tuple[str, str]
 
-    def opinion(self, row: Row) -> Opinion:
+    def opinion(self, row: Row) -> RatingRow:
         """Raises BadRow, NotForUs."""
         if row.problem:
             raise BadRow("", row.problem)
@@ -247,7 +247,7 @@ class Reading:
         if email.count("@") != 1 or email.startswith("@") or email.endswith("@") or " " in email:
             raise BadRow(columns.email, f"{email!r} is not an e-mail address" if email else "is empty")
         name = self._cell(row, columns.name) or None
-        return Opinion(self._entity(row), preset.entity_of, normalise_email(email), name, values)
+        return RatingRow(self._entity(row), preset.entity_of, normalise_email(email), name, values)
 
     def _entity(self, row: Row) -> EntityRef:
         columns = self.preset.columns

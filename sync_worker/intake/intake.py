@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from sync_worker.core.errors import Held, Misconfigured, Permanent, RateLimited, Transient
 from sync_worker.core.ports import (
     ERASED,
-    NOTED_FROM,
     RATE_LIMITED,
+    TRACK_AFTER,
     WORKER_DIED,
     Bell,
     Clock,
@@ -49,7 +49,7 @@ class Intake:
         if opened is None:
             return "closed_already"
         delivery, site = opened
-        if delivery.unended < NOTED_FROM:
+        if delivery.suspected_crashes < TRACK_AFTER:
             return self._look(delivery, site)
         return self._look_noted(delivery, site)
 

@@ -36,7 +36,7 @@ class Children:
         now = {record.remote_id: record for record in self.connection.children(ref.entity_id)}
         if now and (refusal := self._refusal(ref)) is not None:
             return refusal
-        known = self.ledger.family(self.site.id, ref)
+        known = self.ledger.records_of_entity(self.site.id, ref)
         new = now.keys() - known.on_file.keys() - known.shadowed
         new -= self.ledger.held_among(self.site.id, Side.EXTERNAL, sorted(new))
         changed = [one for one in now if one in new or _differs(now[one], known.on_file.get(one))]

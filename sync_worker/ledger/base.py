@@ -26,7 +26,7 @@ SITE_CACHE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Sights:
+class InboxObserver:
     """What the ledger sees by the way, for metrics: seconds from the door to a first look, and a delivery found in
     the hands of a worker whose lease has run out.
     """
@@ -53,13 +53,13 @@ class LedgerBase:
         *,
         lease_seconds: float = LEASE_SECONDS,
         site_cache_seconds: float = SITE_CACHE_SECONDS,
-        sights: Sights = Sights(),
+        observer: InboxObserver = InboxObserver(),
     ) -> None:
         self.engine = engine
         self._transactions = Transactions(engine)
         self._is_sqlite = engine.dialect.name == "sqlite"
         self._now = database_now(engine)
-        self._lease_seconds, self._sights = lease_seconds, sights
+        self._lease_seconds, self._sights = lease_seconds, observer
         self.site_cache_seconds = site_cache_seconds
         self._sites: dict[object, tuple[float, Site]] = {}
 

@@ -21,7 +21,7 @@ from sync_worker.ledger.tables import history, inbox, intent, link, link_value, 
 
 HOUR_SECONDS = 3600.0
 FRESH_SHARE = 29 / 30  # of a lease that is as good as renewed: half a second of it may be gone
-BRAKE_LEAST = 20
+MIN_BRAKE = 20
 BRAKE_SHARE = 0.05
 
 
@@ -224,7 +224,7 @@ class FencedLedger(PeopleLedger):
             count = select(func.count()).select_from(history)
             deletes = connection.execute(count.where(recent, history.c.at > self._in(-HOUR_SECONDS))).scalar_one()
             deletes += connection.execute(select(func.count()).select_from(intent).where(under_way)).scalar_one()
-            if deletes + more < BRAKE_LEAST:
+            if deletes + more < MIN_BRAKE:
                 return False
             return bool(deletes + more >= self._deletes_most(connection, site_id, deletes + more))
 
@@ -237,7 +237,7 @@ class FencedLedger(PeopleLedger):
         enough = select(link.c.id).where(is_live).limit(int((deletes + 1) / BRAKE_SHARE)).subquery()
         live = connection.execute(select(func.count()).select_from(enough)).scalar_one()
         allowed = select(site.c.deletes_allowed).where(site.c.id == site_id, site.c.deletes_allowed_until > self._now)
-        return max(BRAKE_LEAST, live * BRAKE_SHARE, connection.execute(allowed).scalar() or 0)
+        return max(MIN_BRAKE, live * BRAKE_SHARE, connection.execute(allowed).scalar() or 0)
 
 
 def _check(held: Answer) -> None:

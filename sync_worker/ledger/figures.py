@@ -14,7 +14,7 @@ from sync_worker.ledger.inbox import ENDED, OPEN
 from sync_worker.ledger.tables import inbox, intent, run
 
 RECENT_SECONDS = 300.0
-RECENT_MOST = 1000  # of the newest ended deliveries: enough for a quantile
+MAX_RECENT = 1000  # of the newest ended deliveries: enough for a quantile
 HOUR_SECONDS = 3600.0
 QUANTILES = (0.5, 0.95, 0.99)
 
@@ -92,7 +92,7 @@ class FigureLedger(LedgerBase):
             select(inbox.c.closed_at - inbox.c.received_at)
             .where(inbox.c.closed_at > self._in(-RECENT_SECONDS), inbox.c.state.in_(ENDED))
             .order_by(inbox.c.closed_at.desc())
-            .limit(RECENT_MOST)
+            .limit(MAX_RECENT)
         )
         ages = sorted(float(age) for age in connection.execute(rows).scalars())
         return {one: ages[min(len(ages) - 1, int(one * len(ages)))] for one in QUANTILES} if ages else {}

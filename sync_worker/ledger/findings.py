@@ -17,7 +17,7 @@ from sqlalchemy import (
     update,
 )
 
-from sync_worker.core.ports import ENGINE_RECHECKS, Run
+from sync_worker.core.ports import ENGINE_RECHECKS, LeasedLink
 from sync_worker.core.sweep_values import (
     Finding,
     Listed,
@@ -167,7 +167,7 @@ class SqlRuns(SweepRuns):
 
     # -- looking ahead
 
-    def peek(self, key: RatingKey) -> Run:
+    def peek(self, key: RatingKey) -> LeasedLink:
         mine = (link.c.site_id == key.site_id) & (link.c.entity_id == key.entity_id)
         mine &= link.c.contact_id == key.contact_id
         with self._transactions.read() as connection:
@@ -188,7 +188,7 @@ class SqlRuns(SweepRuns):
                 is_ready = or_(inbox.c.state.in_(OPEN), rechecked)
                 waiting = select(inbox).where(and_(inbox.c.link_id == row.id, is_ready)).order_by(inbox.c.id)
                 deliveries = tuple(map(to_delivery, connection.execute(waiting)))
-            return Run(
+            return LeasedLink(
                 lease=Lease(found.id, 0, key.site_id),
                 site=self._site_by_id(connection, key.site_id),
                 link=found,

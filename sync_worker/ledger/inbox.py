@@ -11,10 +11,10 @@ from sqlalchemy import Connection, bindparam, case, func, literal, or_, select, 
 
 from sync_worker.core.hold_keys import source_hold_key
 from sync_worker.core.ports import (
-    DEATHS_MOST,
-    NOTED_FROM,
+    MAX_DEATHS,
     RATE_LIMITED,
     RATE_LIMITED_AT_ONCE,
+    TRACK_AFTER,
     WORKER_DIED,
     Closing,
     Look,
@@ -34,7 +34,7 @@ SWEPT_SECONDS = 10.0  # a delivery that the sweeper rang for is left alone this 
 BACKOFF_FIRST_SECONDS = 5.0
 BACKOFF_MOST_SECONDS = 3600.0
 GIVE_UP_SECONDS = 48 * 3600.0
-UNKNOWN_SITE_MOST = 10_000  # for each source; anybody may install the app
+MAX_UNKNOWN_SITE = 10_000  # for each source; anybody may install the app
 IDS_AT_ONCE = 500  # in one statement; SQLite allows 999 parameters at the least
 ENDED = (str(InboxState.DONE), str(InboxState.SUPPRESSED), str(InboxState.SUPERSEDED))
 
@@ -156,8 +156,8 @@ class InboxLedger(LedgerBase):
                 )
 
     def begin_look(self, delivery: Delivery) -> Look:
-        deaths = delivery.unended - NOTED_FROM
-        is_last = deaths >= DEATHS_MOST
+        deaths = delivery.suspected_crashes - TRACK_AFTER
+        is_last = deaths >= MAX_DEATHS
         values: dict[str, Any] = {"attempts": inbox.c.attempts + int(deaths > 0)}
         if is_last:
             values |= {"state": str(WORKER_DIED.state), "reason": WORKER_DIED.reason, "closed_at": self._now}
@@ -167,17 +167,17 @@ class InboxLedger(LedgerBase):
             values |= {"unended": inbox.c.unended + 1, "next_attempt_at": self._in(pause)}
         # Who comes early has an old message, or another worker is at it: the sweeper rings up to that long ahead.
         is_due = inbox.c.state.in_(OPEN) & (inbox.c.next_attempt_at <= self._in(SWEPT_SECONDS))
-        is_due &= (inbox.c.id == delivery.id) & (inbox.c.unended == delivery.unended)
+        is_due &= (inbox.c.id == delivery.id) & (inbox.c.unended == delivery.suspected_crashes)
         with self._transactions.write() as connection:
             if connection.execute(update(inbox).where(is_due).values(values)).rowcount != 1:
                 return Look.EARLY
         return Look.GIVEN_UP if is_last else Look.BEGUN
 
     def end_look(self, delivery: Delivery, *, is_busy: bool = False) -> None:
-        is_noted = (inbox.c.id == delivery.id) & inbox.c.state.in_(OPEN) & (inbox.c.unended > NOTED_FROM)
+        is_noted = (inbox.c.id == delivery.id) & inbox.c.state.in_(OPEN) & (inbox.c.unended > TRACK_AFTER)
         ended: dict[str, Any] = {"unended": 0, "next_attempt_at": self._in(SWEPT_SECONDS)}
         if is_busy:
-            ended |= {"unended": delivery.unended, "attempts": delivery.attempts}
+            ended |= {"unended": delivery.suspected_crashes, "attempts": delivery.attempts}
         with self._transactions.write() as connection:
             connection.execute(update(inbox).where(is_noted).values(ended))
 
@@ -208,7 +208,7 @@ class InboxLedger(LedgerBase):
     def _ring(self, which: Any) -> Any:
         if not self._is_sqlite:
             which = which.with_for_update(skip_locked=True)
-        unended = case((inbox.c.unended < NOTED_FROM, inbox.c.unended + 1), else_=inbox.c.unended)
+        unended = case((inbox.c.unended < TRACK_AFTER, inbox.c.unended + 1), else_=inbox.c.unended)
         rung = {"next_attempt_at": self._in(SWEPT_SECONDS), "unended": unended}
         return update(inbox).where(inbox.c.id.in_(which)).values(rung).returning(inbox.c.id)
 
@@ -256,7 +256,7 @@ class InboxLedger(LedgerBase):
     def hold_for_site(self, inbox_id: int, delivery: NewDelivery) -> bool:
         key = source_hold_key(delivery.side, delivery.source)
         is_same = (inbox.c.state == str(InboxState.HELD)) & (inbox.c.hold_key == key)
-        surplus = select(inbox.c.id).where(is_same).order_by(inbox.c.id.desc()).offset(UNKNOWN_SITE_MOST)
+        surplus = select(inbox.c.id).where(is_same).order_by(inbox.c.id.desc()).offset(MAX_UNKNOWN_SITE)
         with self._transactions.write() as connection:
             held = Closing(InboxState.HELD, "unknown_site")
             self._close_rows(connection, [inbox_id], held, key)

@@ -10,7 +10,7 @@ from sqlalchemy import and_, bindparam, desc, literal, null, select, type_coerce
 
 from sync_worker.core.errors import Permanent
 from sync_worker.core.hold_keys import erased_id
-from sync_worker.core.ports import Family, Located
+from sync_worker.core.ports import Located, RecordsOfEntity
 from sync_worker.core.values import Buried, Entity, EntityRef, RatingKey, Side
 from sync_worker.ledger.prepared import Prepared
 from sync_worker.ledger.rows import to_buried, to_entity, to_external
@@ -119,10 +119,10 @@ class KeyLedger(GraveLedger):
         found = select(contact_map).where(contact_map.c.site_id == bindparam("the_site"))
         return found.order_by(contact_map.c.id).limit(1)
 
-    def family(self, site_id: int, ref: EntityRef) -> Family:
+    def records_of_entity(self, site_id: int, ref: EntityRef) -> RecordsOfEntity:
         named = and_(entity_map.c.external_group == ref.group, entity_map.c.external_entity_id == ref.entity_id)
         of_entity = select(link).join(entity_map, entity_map.c.id == link.c.entity_id)
         with self._transactions.read() as connection:
             rows = connection.execute(of_entity.where(link.c.site_id == site_id, named)).all()
         on_file = {row.external_id: to_external(row) for row in rows if row.external_id is not None}
-        return Family(on_file, frozenset(one for row in rows for one in row.shadowed))
+        return RecordsOfEntity(on_file, frozenset(one for row in rows for one in row.shadowed))

@@ -17,11 +17,11 @@ from sync_worker.core.values import (
     Link,
     LinkState,
     Merge,
+    MergeDistance,
     NewDelivery,
     Person,
     RatingKey,
     Side,
-    Standing,
 )
 from sync_worker.ledger.erasure import ErasureLedger
 from sync_worker.ledger.prepared import Prepared
@@ -106,7 +106,7 @@ class PeopleLedger(ErasureLedger):
                 )
                 connection.execute(told if is_told else insert.on_conflict_do_nothing())
 
-    def standing(self, site_id: int, person: Person) -> Standing | None:
+    def merge_distance(self, site_id: int, person: Person) -> MergeDistance | None:
         with self._transactions.read() as connection:
             contact_id = person.contact_id
             if contact_id is None and person.email is not None:
@@ -115,7 +115,7 @@ class PeopleLedger(ErasureLedger):
             if contact_id is None:
                 return None
             path = self._path(connection, site_id, contact_id)
-        return Standing(len(path) - 1, contact_id, path[-1])
+        return MergeDistance(len(path) - 1, contact_id, path[-1])
 
     def link_id(self, key: RatingKey) -> int | None:
         is_it = (link.c.site_id == key.site_id) & (link.c.entity_id == key.entity_id)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, bindparam, case, exists, func, literal_column
 
 from sync_worker.core.errors import Transient
 from sync_worker.core.hold_keys import erased_id
-from sync_worker.core.ports import ENGINE_RECHECKS, NOTED_FROM, Attached, Run
+from sync_worker.core.ports import ENGINE_RECHECKS, TRACK_AFTER, Attached, LeasedLink
 from sync_worker.core.values import Contact, InboxState, IntentState, Lease, RatingKey, Side
 from sync_worker.ledger.base import fixed
 from sync_worker.ledger.fenced import FencedLedger
@@ -122,11 +122,11 @@ class SqlLedger(FencedLedger):
     def _attach(self) -> Prepared:
         return self._prepared(update(inbox).where(inbox.c.id == bindparam("the_id")))
 
-    def lease(self, link_id: int) -> Run | None:
+    def lease(self, link_id: int) -> LeasedLink | None:
         with self._transactions.write() as connection:
             return self._take_lease(connection, link_id)
 
-    def _take_lease(self, connection: Connection, link_id: int) -> Run | None:
+    def _take_lease(self, connection: Connection, link_id: int) -> LeasedLink | None:
         row = self._lease.first(connection, {"the_link": link_id})
         if row is None:
             return None
@@ -147,7 +147,7 @@ class SqlLedger(FencedLedger):
     def _labelled_now(self) -> Any:
         return (link.c.lease_until * 0 + self._now).label("now")
 
-    def _run(self, connection: Connection, row: Any, taken: Sequence[Any]) -> Run:
+    def _run(self, connection: Connection, row: Any, taken: Sequence[Any]) -> LeasedLink:
         deliveries = tuple(sorted(map(to_delivery, taken), key=lambda delivery: delivery.id))
         told = frozenset((one.new.side, one.new.remote_id) for one in deliveries)
         names = [name for of, one in told for name in (one, erased_id(row.site_id, of, one))]
@@ -156,12 +156,12 @@ class SqlLedger(FencedLedger):
         entity, _, opened, contact = parts[0]
         known = to_contact(contact) if contact is not None else None
         merged_into: str | None = None
-        kin: tuple[int, ...] = ()
+        links_to_join: tuple[int, ...] = ()
         if rows[0].is_in_merge:
             known = known or self._known_as(connection, row.site_id, row.contact_id)
             merged_into = self._merged_into(connection, row.site_id, row.contact_id)
-            kin = self._kin(connection, row)
-        return Run(
+            links_to_join = self._kin(connection, row)
+        return LeasedLink(
             lease=Lease(row.id, row.fence, row.site_id),
             site=self._site_by_id(connection, row.site_id),
             link=to_link(row, [value for _, value, _, _ in parts if value is not None]),
@@ -172,7 +172,7 @@ class SqlLedger(FencedLedger):
             now=float(row.now),
             unburied=frozenset() if rows[0].is_any_buried else told,
             merged_into=merged_into,
-            kin=kin,
+            links_to_join=links_to_join,
         )
 
     @cached_property
@@ -212,7 +212,7 @@ class SqlLedger(FencedLedger):
     def _taking(self) -> Any:
         is_rechecked = (inbox.c.state == str(InboxState.HELD)) & inbox.c.reason.in_(fixed(ENGINE_RECHECKS))
         # Whose workers died has its next attempt further away already.
-        then = case((inbox.c.unended > NOTED_FROM, inbox.c.next_attempt_at), else_=self._in(TAKEN_SECONDS))
+        then = case((inbox.c.unended > TRACK_AFTER, inbox.c.next_attempt_at), else_=self._in(TAKEN_SECONDS))
         taken = {"state": str(InboxState.TAKEN), "next_attempt_at": then}
         return update(inbox).where(or_(inbox.c.state.in_(fixed(OPEN)), is_rechecked)).values(**taken).returning(inbox)
 

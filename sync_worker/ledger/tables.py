@@ -186,7 +186,7 @@ inbox = Table(
     Column("hold_key", String(600)),
     Column("must_read", Boolean, nullable=False, default=False),
     Column("attempts", Integer, nullable=False, default=0),
-    Column("unended", Integer, nullable=False, default=0, server_default="0"),  # see ports.NOTED_FROM
+    Column("unended", Integer, nullable=False, default=0, server_default="0"),  # see ports.TRACK_AFTER
     Column("received_at", Float, nullable=False),
     Column("next_attempt_at", Float, nullable=False),
     Column("closed_at", Float),

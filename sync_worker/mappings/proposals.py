@@ -57,7 +57,7 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
+class UnmatchedItem:
     """A thing of one side that has no certain twin."""
 
     side: Literal["wix", "external"]
@@ -68,7 +68,7 @@ class Doubt:
 @dataclass(frozen=True, slots=True)
 class EntityProposal:
     pairs: Sequence[Pair]
-    doubts: Sequence[Doubt]
+    doubts: Sequence[UnmatchedItem]
 
 
 def read_catalogue(path: Path, columns: Mapping[str, str] | None = None) -> list[Item]:
@@ -128,8 +128,8 @@ def propose_entities(wix: Sequence[Item], external: Sequence[Item], ways: Sequen
         left["wix"] = _without(left["wix"], (pair.wix for pair in pairs))
         left["external"] = _without(left["external"], (pair.external for pair in pairs))
     nothing = f"nothing with the same {' or '.join(ways)} on the other side"
-    doubts = [Doubt("wix", one, reasons.get(("wix", one.id), nothing)) for one in left["wix"]]
-    doubts += [Doubt("external", one, reasons.get(("external", one.id), nothing)) for one in left["external"]]
+    doubts = [UnmatchedItem("wix", one, reasons.get(("wix", one.id), nothing)) for one in left["wix"]]
+    doubts += [UnmatchedItem("external", one, reasons.get(("external", one.id), nothing)) for one in left["external"]]
     order = {item: number for number, item in enumerate(wix)}
     return EntityProposal(sorted(pairs, key=lambda pair: order[pair.wix]), doubts)
 

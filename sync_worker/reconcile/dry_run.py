@@ -36,6 +36,7 @@ from sync_worker.core.values import (
     Intent,
     Lease,
     Merge,
+    MergeDistance,
     NewDelivery,
     Operation,
     Person,
@@ -44,7 +45,6 @@ from sync_worker.core.values import (
     RecordState,
     Side,
     Site,
-    Standing,
 )
 from sync_worker.engine.engine import Engine
 from sync_worker.intake.resolve import Resolver
@@ -53,7 +53,7 @@ NOT_IN_THE_INBOX = 1 << 61  # above all numbers of real deliveries: what a listi
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
+class PlannedWrite:
     """One remote write, done or planned. ``values``: by the fields of that side, empty for a delete."""
 
     operation: Operation
@@ -71,7 +71,7 @@ class Deed:
 class NotingRemote:
     """Implements ports.Remote over another; every write that succeeded is noted."""
 
-    def __init__(self, remote: Remote, note: Callable[[Deed], None]) -> None:
+    def __init__(self, remote: Remote, note: Callable[[PlannedWrite], None]) -> None:
         self._remote, self._note = remote, note
 
     @property
@@ -82,8 +82,8 @@ class NotingRemote:
     def capabilities(self) -> Capabilities:
         return self._remote.capabilities
 
-    def prepay(self) -> None:
-        self._remote.prepay()
+    def reserve_request(self) -> None:
+        self._remote.reserve_request()
 
     def record_in(self, payload: Mapping[str, Any]) -> Record | None:
         return self._remote.record_in(payload)
@@ -109,7 +109,7 @@ class NotingRemote:
 
     def delete(self, remote_id: str, revision: int | None) -> None:
         self._delete(remote_id, revision)
-        self._note(Deed(Operation.DELETE, self.side, "", "", remote_id=remote_id))
+        self._note(PlannedWrite(Operation.DELETE, self.side, "", "", remote_id=remote_id))
 
     def _create(self, draft: Draft, idempotency_key: str) -> Record:
         return self._remote.create(draft, idempotency_key)
@@ -120,9 +120,9 @@ class NotingRemote:
     def _delete(self, remote_id: str, revision: int | None) -> None:
         self._remote.delete(remote_id, revision)
 
-    def _deed(self, operation: Operation, draft: Draft, remote_id: str) -> Deed:
+    def _deed(self, operation: Operation, draft: Draft, remote_id: str) -> PlannedWrite:
         person = draft.person.email or draft.person.contact_id or ""
-        return Deed(operation, self.side, draft.entity.entity_id, person, draft.values, remote_id)
+        return PlannedWrite(operation, self.side, draft.entity.entity_id, person, draft.values, remote_id)
 
 
 class RehearsingRemote(NotingRemote):
@@ -131,11 +131,13 @@ class RehearsingRemote(NotingRemote):
     ``is_shown``: whether the listing at hand shows a record; one that it does not show may be gone.
     """
 
-    def __init__(self, remote: Remote, note: Callable[[Deed], None], is_shown: Callable[[Side, str], bool]) -> None:
+    def __init__(
+        self, remote: Remote, note: Callable[[PlannedWrite], None], is_shown: Callable[[Side, str], bool]
+    ) -> None:
         super().__init__(remote, note)
         self._is_shown = is_shown
 
-    def prepay(self) -> None:
+    def reserve_request(self) -> None:
         return
 
     def _create(self, draft: Draft, idempotency_key: str) -> Record:
@@ -231,8 +233,8 @@ class RehearsingLedger:
     def buried_with(self, link_id: int) -> list[tuple[Side, str]]:
         return self.ledger.buried_with(link_id)
 
-    def standing(self, site_id: int, person: Person) -> Standing | None:
-        return self.ledger.standing(site_id, person)
+    def merge_distance(self, site_id: int, person: Person) -> MergeDistance | None:
+        return self.ledger.merge_distance(site_id, person)
 
     def evidence(self, site_id: int, side: Side, remote_id: str, revision: int) -> Delivery | None:
         return self.ledger.evidence(site_id, side, remote_id, revision)
@@ -253,14 +255,14 @@ class _Nobody:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What a finding would lead to. ``outcome``: link, in_step, skipped, held REASON, retry, or the deeds' words."""
+    """What a finding would lead to. ``outcome``: link, in_step, skipped, held REASON, retry, or the words of its writes."""
 
     outcome: str
-    deeds: tuple[Deed, ...] = ()
+    planned_writes: tuple[PlannedWrite, ...] = ()
 
 
 @dataclass(slots=True)
-class Rehearsal:
+class DryRun:
     """Plays findings of one site without consequences. ``until_paid`` repeats what the budget refuses."""
 
     site: Site
@@ -300,26 +302,31 @@ class Rehearsal:
         if (contact := ledger.contacts.get(key.contact_id)) is not None:
             run = replace(run, contact=contact)
         run = replace(run, deliveries=(*run.deliveries, *heard))
-        deeds: list[Deed] = []
-        outcome = self.until_paid(lambda: self._attempt(run, ledger, connection, deeds))
-        for deed in deeds:
-            if deed.operation is Operation.DELETE:
-                self.deletes[deed.side] = self.deletes.get(deed.side, 0) + 1
-        return Forecast(self._word(outcome, deeds, ledger, run.link.records), tuple(deeds))
+        planned_writes: list[PlannedWrite] = []
+        outcome = self.until_paid(lambda: self._attempt(run, ledger, connection, planned_writes))
+        for planned_write in planned_writes:
+            if planned_write.operation is Operation.DELETE:
+                self.deletes[planned_write.side] = self.deletes.get(planned_write.side, 0) + 1
+        return Forecast(self._word(outcome, planned_writes, ledger, run.link.records), tuple(planned_writes))
 
-    def _attempt(self, run: Any, ledger: RehearsingLedger, connection: Connection, deeds: list[Deed]) -> str:
-        deeds.clear()
+    def _attempt(
+        self, run: Any, ledger: RehearsingLedger, connection: Connection, planned_writes: list[PlannedWrite]
+    ) -> str:
+        planned_writes.clear()
         remotes = {
-            side: RehearsingRemote(remote, deeds.append, self.is_shown) for side, remote in connection.remotes.items()
+            side: RehearsingRemote(remote, planned_writes.append, self.is_shown)
+            for side, remote in connection.remotes.items()
         }
         looking = replace(connection, remotes=remotes)
         nobody = _Nobody()
         engine = Engine(ledger, nobody, nobody, self.clock, lambda site: looking, lambda: "rehearsed")  # type: ignore[arg-type]  # a part of it
         return engine.work_on(run)
 
-    def _word(self, outcome: str, deeds: Sequence[Deed], ledger: RehearsingLedger, on_file: Mapping[Any, Any]) -> str:
+    def _word(
+        self, outcome: str, planned_writes: Sequence[PlannedWrite], ledger: RehearsingLedger, on_file: Mapping[Any, Any]
+    ) -> str:
         if outcome.startswith(("held", "retry", "rate_limited")):
             return outcome
-        if deeds:
-            return " and ".join(sorted({deed.what for deed in deeds}))
+        if planned_writes:
+            return " and ".join(sorted({planned_write.what for planned_write in planned_writes}))
         return "link" if ledger.is_linked_anew and len(on_file) == 0 else "in_step"

@@ -35,7 +35,7 @@ from sync_worker.core.values import NewDelivery, RatingKey, Record, RecordState,
 from sync_worker.intake.intake import Intake
 from sync_worker.intake.resolve import Resolver
 from sync_worker.reconcile.bulk_people import BulkPeople
-from sync_worker.reconcile.dry_run import Deed, Forecast, NotingRemote, Rehearsal
+from sync_worker.reconcile.dry_run import DryRun, Forecast, NotingRemote, PlannedWrite
 
 BATCH = 50  # findings handed over at once: what a killed run leaves to the sweeper of the workers
 LISTING = {Phase.EXTERNAL: Side.EXTERNAL, Phase.WIX: Side.WIX}
@@ -72,7 +72,7 @@ class Reconcile:
     runs: RunLedger
     intake: Intake
     pace: Pace
-    note: Callable[[Deed], None] = lambda deed: None
+    note: Callable[[PlannedWrite], None] = lambda planned_write: None
     outcomes: Counter[str] = field(default_factory=Counter)
     kept_at: float = 0.0
 
@@ -214,7 +214,7 @@ class Reconcile:
 
     def forecasts(self) -> Iterator[tuple[Finding, Forecast]]:
         """What ``apply`` would do with each finding, by the same engine, without doing it."""
-        rehearsal = Rehearsal(
+        rehearsal = DryRun(
             self.site,
             self.intake.ledger,
             self.runs,

@@ -16,7 +16,7 @@ from redis import Redis
 from sqlalchemy import select, text, update
 
 from sync_sandbox.stage import Stage
-from sync_worker.core.ports import DEATHS_MOST, NOTED_FROM
+from sync_worker.core.ports import MAX_DEATHS, TRACK_AFTER
 from sync_worker.core.values import NewDelivery, Side
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.inbox import OPEN
@@ -155,8 +155,12 @@ class Deadly:
                 connection.execute(update(inbox).where(theirs).values(next_attempt_at=0))
                 if self.deaths[call] == self.SKIPPED_AFTER:
                     its = theirs & (inbox.c.remote_id == self._calls[call])
-                    skipped = NOTED_FROM + DEATHS_MOST - self.LEFT
-                    connection.execute(update(inbox).where(its, inbox.c.unended > NOTED_FROM).values(unended=skipped))
+                    skipped = TRACK_AFTER + MAX_DEATHS - self.LEFT
+                    connection.execute(
+                        update(inbox)
+                        .where(its, inbox.c.unended > TRACK_AFTER)
+                        .values(unended=skipped)
+                    )
             self._stage.parts.restart("worker 1")
         return Response(status=500)  # without any effect; nobody is there to read it
 
@@ -194,7 +198,7 @@ def test_delivery_that_kills_its_worker_is_held_and_what_comes_beside_it_crosses
         deadly.close()
     assert {one.reason for one in held(stage)} == {"worker_died"}
     assert row(stage, poison).state == "held"
-    most = NOTED_FROM + DEATHS_MOST
+    most = TRACK_AFTER + MAX_DEATHS
     assert all(Deadly.SKIPPED_AFTER <= count <= most for count in deadly.deaths.values()), deadly.deaths
     # Each death after the second skip counts for whoever was in the worker's hands, so whose it was is left to chance.
     assert sum(deadly.deaths.values()) >= len(deadly.deaths) * Deadly.SKIPPED_AFTER + Deadly.LEFT, deadly.deaths

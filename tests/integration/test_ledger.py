@@ -15,14 +15,14 @@ from sqlalchemy import text
 
 from sync_worker.core.errors import LeaseLost, Permanent
 from sync_worker.core.ports import (
-    DEATHS_MOST,
-    NOTED_FROM,
+    MAX_DEATHS,
     RATE_LIMITED,
     RATE_LIMITED_AT_ONCE,
+    TRACK_AFTER,
     Closing,
     Commit,
-    Family,
     Look,
+    RecordsOfEntity,
 )
 from sync_worker.core.values import (
     Base,
@@ -43,7 +43,7 @@ from sync_worker.core.values import (
     Slot,
 )
 from sync_worker.ledger.admin import LedgerAdmin
-from sync_worker.ledger.base import Sights
+from sync_worker.ledger.base import InboxObserver
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.migrations.upgrade import upgrade
 from sync_worker.ledger.sql_ledger import SqlLedger
@@ -213,9 +213,9 @@ def rung_again(ground: Ground, inbox_id: int) -> Any:
 
 def doubtful(ground: Ground, inbox_id: int) -> Any:
     """The sweeper rang for it twice, and nobody ended it."""
-    assert rung_again(ground, inbox_id).unended == 1
+    assert rung_again(ground, inbox_id).suspected_crashes == 1
     delivery = rung_again(ground, inbox_id)
-    assert delivery.unended == NOTED_FROM
+    assert delivery.suspected_crashes == TRACK_AFTER
     return delivery
 
 
@@ -223,7 +223,7 @@ def test_delivery_that_workers_die_over_is_held_after_so_many_deaths(ground: Gro
     """In the middle of a run, too: what took it with its link does not bring its next attempt nearer."""
     inbox_id = ground.stored()
     delivery = doubtful(ground, inbox_id)
-    for death in range(DEATHS_MOST):
+    for death in range(MAX_DEATHS):
         assert ground.ledger.begin_look(delivery) is Look.BEGUN
         run = ground.ledger.attach(inbox_id, ground.key).run
         assert [one.id for one in run.deliveries] == [inbox_id]
@@ -235,7 +235,7 @@ def test_delivery_that_workers_die_over_is_held_after_so_many_deaths(ground: Gro
     assert ground.ledger.open_delivery(inbox_id) is None
     assert ground.ledger.release_held(None, inbox_ids=[inbox_id]) == [inbox_id]
     again = ground.ledger.open_delivery(inbox_id)[0]
-    assert (again.unended, again.attempts) == (0, 0)
+    assert (again.suspected_crashes, again.attempts) == (0, 0)
 
 
 def test_look_that_is_under_way_or_not_due_is_not_begun_again(ground: Ground) -> None:
@@ -255,7 +255,7 @@ def test_look_that_ends_in_any_way_is_no_death(ground: Ground, end: str) -> None
         ground.ledger.defer([inbox_id], 0.0, RATE_LIMITED, is_failure=False)
     ground.ledger.end_look(ground.ledger.open_delivery(inbox_id)[0])
     delivery = ground.ledger.open_delivery(inbox_id)[0]
-    assert (delivery.unended, delivery.attempts) == (0, 0)
+    assert (delivery.suspected_crashes, delivery.attempts) == (0, 0)
     assert ground.ledger.due(10) == ([inbox_id] if end == "deferred" else [])
 
 
@@ -266,12 +266,12 @@ def test_look_that_finds_the_lease_of_a_dead_worker_changes_no_count(ground: Gro
     delivery = rung_again(ground, inbox_id)
     ground.ledger.begin_look(delivery)
     delivery = rung_again(ground, inbox_id)
-    assert (delivery.unended, delivery.attempts) == (NOTED_FROM + 2, 1)
+    assert (delivery.suspected_crashes, delivery.attempts) == (TRACK_AFTER + 2, 1)
     ground.ledger.begin_look(delivery)
     ground.ledger.end_look(delivery, is_busy=True)
     assert ground.ledger.due(10) == []
     again = rung_again(ground, inbox_id)
-    assert (again.unended, again.attempts) == (delivery.unended, delivery.attempts)
+    assert (again.suspected_crashes, again.attempts) == (delivery.suspected_crashes, delivery.attempts)
 
 
 def test_deaths_are_retried_at_once_at_first_and_ever_later_then(ground: Ground) -> None:
@@ -280,7 +280,7 @@ def test_deaths_are_retried_at_once_at_first_and_ever_later_then(ground: Ground)
     inbox_id = ground.stored()
     delivery = doubtful(ground, inbox_id)
     waits = []
-    for _ in range(DEATHS_MOST):
+    for _ in range(MAX_DEATHS):
         jump(10)
         ground.ledger.begin_look(delivery)
         seconds = 0
@@ -580,9 +580,9 @@ def test_family_of_a_thing_is_its_records_on_file_and_its_shadowed_ones(ground: 
     known = Known("r1", None, None, RecordState.PENDING, {"id": "r1", "score": Decimal("4.5")})
     ground.ledger.commit(run.lease, Commit(records={Slot(Side.EXTERNAL): known}, shadowed={"r0"}))
     ground.ledger.commit(run.lease, Commit(shadowed={"r0", "r-1"}, release=True))
-    family = ground.ledger.family(ground.site_id, EXTERNAL)
+    family = ground.ledger.records_of_entity(ground.site_id, EXTERNAL)
     assert (family.on_file, family.shadowed) == ({"r1": known}, {"r0", "r-1"})
-    assert ground.ledger.family(ground.site_id, EntityRef("sku-2")) == Family({})
+    assert ground.ledger.records_of_entity(ground.site_id, EntityRef("sku-2")) == RecordsOfEntity({})
     again = ground.ledger.lease(run.lease.link_id)
     assert again.link.shadowed == {"r0", "r-1"}
 
@@ -692,7 +692,7 @@ def test_ledger_tells_of_first_looks_and_of_what_dead_workers_left(ledgers: list
     ground = Ground(ledgers[0], None).set_up()
     looks: list[float] = []
     left: list[int] = []
-    ledger = SqlLedger(ledgers[0].engine, sights=Sights(looks.append, lambda: left.append(1)))
+    ledger = SqlLedger(ledgers[0].engine, observer=InboxObserver(looks.append, lambda: left.append(1)))
     inbox_id = ground.stored()
     time.sleep(0.05)
     ledger.open_delivery(inbox_id)

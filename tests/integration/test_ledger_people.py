@@ -10,7 +10,7 @@ import pytest
 
 from sync_worker.core.errors import LeaseLost, Transient
 from sync_worker.core.hold_keys import address_grave, contact_grave, email_hold_key
-from sync_worker.core.ports import ERASED, Closing, Commit, Run
+from sync_worker.core.ports import ERASED, Closing, Commit, LeasedLink
 from sync_worker.core.values import (
     Base,
     Buried,
@@ -21,11 +21,11 @@ from sync_worker.core.values import (
     Known,
     LinkState,
     Merge,
+    MergeDistance,
     Person,
     RatingKey,
     Side,
     Slot,
-    Standing,
 )
 from sync_worker.engine.link_join import join_links
 from tests.integration.test_ledger import ADA, EXTERNAL, WIX, Ground, an_intent, ground
@@ -35,10 +35,12 @@ BOB = Contact("contact-bob", "bob@example.com")
 WIX_SLOT, EXTERNAL_SLOT = Slot(Side.WIX, "overall"), Slot(Side.EXTERNAL)
 
 
-def a_link(ground: Ground, contact: Contact, number: int, *, records: bool = True) -> Run:
+def a_link(ground: Ground, contact: Contact, number: int, *, records: bool = True) -> LeasedLink:
     """A leased link of a contact, with a record on each side."""
     ground.ledger.save_contact(ground.site_id, contact)
-    run: Run = ground.ledger.attach(ground.stored(number), replace(ground.key, contact_id=contact.contact_id)).run
+    run: LeasedLink = ground.ledger.attach(
+        ground.stored(number), replace(ground.key, contact_id=contact.contact_id)
+    ).run
     if records:
         on_file = {WIX_SLOT: Known(f"w{number}", 1), EXTERNAL_SLOT: Known(f"e{number}", 1, raw={"by": contact.email})}
         base = {"overall": Base(Decimal(80), Decimal(4))}
@@ -75,31 +77,31 @@ def test_chain_of_merges_leads_to_its_end_in_either_order(ground: Ground, order:
     merges = [Merge(("a",), "b"), Merge(("b",), "c")]
     for place in order:
         ground.ledger.redirect(ground.site_id, merges[place])
-    assert ground.ledger.standing(ground.site_id, Person(contact_id="a")) == Standing(2, "a", "c")
-    assert ground.ledger.standing(ground.site_id, Person(contact_id="b")).lives_as == "c"
-    assert ground.ledger.standing(ground.site_id, Person(contact_id="c")).merges == 0
+    assert ground.ledger.merge_distance(ground.site_id, Person(contact_id="a")) == MergeDistance(2, "a", "c")
+    assert ground.ledger.merge_distance(ground.site_id, Person(contact_id="b")).lives_as == "c"
+    assert ground.ledger.merge_distance(ground.site_id, Person(contact_id="c")).merges == 0
 
 
 def test_repeated_merge_changes_nothing_and_none_leads_in_a_circle(ground: Ground) -> None:
     for one in (Merge(("a",), "b"), Merge(("a",), "b"), Merge(("b",), "a"), Merge(("b",), "b")):
         ground.ledger.redirect(ground.site_id, one)
-    assert ground.ledger.standing(ground.site_id, Person(contact_id="a")).lives_as == "b"
-    assert ground.ledger.standing(ground.site_id, Person(contact_id="b")).lives_as == "b"
+    assert ground.ledger.merge_distance(ground.site_id, Person(contact_id="a")).lives_as == "b"
+    assert ground.ledger.merge_distance(ground.site_id, Person(contact_id="b")).lives_as == "b"
 
 
 def test_told_merge_replaces_a_found_one_and_not_the_other_way_round(ground: Ground) -> None:
     ground.ledger.redirect(ground.site_id, Merge(("a",), "c"), is_told=False)
     for is_told in (True, False):
         ground.ledger.redirect(ground.site_id, Merge(("a",), "b" if is_told else "c"), is_told=is_told)
-    assert ground.ledger.standing(ground.site_id, Person(contact_id="a")).lives_as == "b"
+    assert ground.ledger.merge_distance(ground.site_id, Person(contact_id="a")).lives_as == "b"
 
 
 def test_standing_is_known_by_the_address_too_and_unknown_for_a_stranger(ground: Ground) -> None:
     ground.ledger.save_contact(ground.site_id, BOB)
     merge(ground, BOB, ADA)
-    standing = ground.ledger.standing(ground.site_id, Person(email=" Bob@Example.com "))
-    assert (standing.merges, standing.lives_as) == (1, ADA.contact_id)
-    assert ground.ledger.standing(ground.site_id, Person(email="nobody@example.com")) is None
+    merge_distance = ground.ledger.merge_distance(ground.site_id, Person(email=" Bob@Example.com "))
+    assert (merge_distance.merges, merge_distance.lives_as) == (1, ADA.contact_id)
+    assert ground.ledger.merge_distance(ground.site_id, Person(email="nobody@example.com")) is None
 
 
 def test_run_knows_that_its_contact_was_merged_away_and_the_other_its_kin(ground: Ground) -> None:
@@ -109,7 +111,7 @@ def test_run_knows_that_its_contact_was_merged_away_and_the_other_its_kin(ground
     merge(ground, BOB, ADA)
     again = ground.ledger.lease(bob.link.id)
     assert (again.merged_into, again.contact.contact_id) == (ADA.contact_id, BOB.contact_id)
-    assert ground.ledger.lease(ada.link.id).kin == (bob.link.id,)
+    assert ground.ledger.lease(ada.link.id).links_to_join == (bob.link.id,)
 
 
 def test_link_of_a_merged_contact_is_rekeyed_where_the_other_has_none(ground: Ground) -> None:
@@ -195,7 +197,7 @@ def test_link_that_another_worker_has_joined_already_stays_whole(ground: Ground)
 # -- privacy
 
 
-def erase(ground: Ground, run: Run, **changes: Any) -> None:
+def erase(ground: Ground, run: LeasedLink, **changes: Any) -> None:
     """The commit at the end of a run that has removed the rating from both sides."""
     records = dict.fromkeys((WIX_SLOT, EXTERNAL_SLOT))
     graves = [Buried(Side.WIX, "w1", 1), Buried(Side.EXTERNAL, "e1", 1)]

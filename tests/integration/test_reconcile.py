@@ -22,7 +22,7 @@ from sync_worker.core.sweep_values import RunKind
 from sync_worker.core.values import EntityRef, Site
 from sync_worker.ledger.tables import run
 from sync_worker.manifest.default_field import default_field
-from sync_worker.reconcile.dry_run import Deed, Forecast
+from sync_worker.reconcile.dry_run import Forecast, PlannedWrite
 from sync_worker.reconcile.reconcile import Job, Pace, Reconcile
 from sync_worker.runtime.celery.schedule import NightlySweeps, seconds_since
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
@@ -39,15 +39,15 @@ class Ground:
     wiring: Wiring
     site: Site
     volume: Volume
-    deeds: list[Deed] = field(default_factory=list)
+    planned_writes: list[PlannedWrite] = field(default_factory=list)
     forecasts: list[Forecast] = field(default_factory=list)
 
     def run(self, kind: RunKind = RunKind.SWEEP, pace: Pace | None = None) -> Reconcile:
         """One run to its end (a dry one: to its plan)."""
-        self.deeds, self.forecasts = [], []
+        self.planned_writes, self.forecasts = [], []
         sweep = self.wiring.runs.begin(self.site.id, kind)
         assert sweep is not None
-        run = self.wiring.reconcile(self.site, sweep, pace or Pace(lambda seconds: None), self.deeds.append)
+        run = self.wiring.reconcile(self.site, sweep, pace or Pace(lambda seconds: None), self.planned_writes.append)
         assert run.list_both()
         assert run.confirm_absences()
         if kind is RunKind.DRY_RUN:
@@ -131,7 +131,7 @@ def test_baseline_costs_at_most_a_call_for_each_rating_written_and_one_for_each_
     ground.run()
     calls = Counter(ground.box.wix.calls)
     del calls["POST /oauth2/token"]
-    writes = len(ground.deeds)
+    writes = len(ground.planned_writes)
     assert writes == 20 + 30 + 3
     assert calls.total() <= 1.02 * writes + 60 / 100 + 1
 
@@ -142,23 +142,24 @@ def test_second_reconcile_writes_nothing_and_costs_two_listings_and_one_question
     ground.box.wix.calls.clear()
     ground.box.reviews.calls.clear()
     ground.run()
-    assert ground.deeds == []
+    assert ground.planned_writes == []
     assert ground.sides() == before
     assert ground.box.wix.calls == {"POST /ratings/v1/ratings/query": 1, "POST /contacts/v4/contacts/query": 1}
     assert ground.box.reviews.calls == {"GET /v1/ratings": 1}
     assert ground.held() == {"unknown_contact": 10}
 
 
-def as_set(deeds: Sequence[Deed]) -> Counter[str]:
+def as_set(planned_writes: Sequence[PlannedWrite]) -> Counter[str]:
     return Counter(
-        repr((one.operation, one.side, one.entity, one.person, dict(one.values), one.remote_id)) for one in deeds
+        repr((one.operation, one.side, one.entity, one.person, dict(one.values), one.remote_id))
+        for one in planned_writes
     )
 
 
 def test_dry_run_writes_nothing_and_lists_exactly_what_the_real_run_then_does(ground: Ground) -> None:
     before = ground.sides()
     ground.run(RunKind.DRY_RUN)
-    planned = as_set([deed for forecast in ground.forecasts for deed in forecast.deeds])
+    planned = as_set([planned_write for forecast in ground.forecasts for planned_write in forecast.planned_writes])
     outcomes = Counter(forecast.outcome for forecast in ground.forecasts)
     assert ground.sides() == before
     assert outcomes == {
@@ -169,7 +170,7 @@ def test_dry_run_writes_nothing_and_lists_exactly_what_the_real_run_then_does(gr
         "held unknown_contact": 10,
     }
     ground.run()
-    assert as_set(ground.deeds) == planned
+    assert as_set(ground.planned_writes) == planned
 
 
 # -- every night
@@ -238,7 +239,7 @@ def test_three_minutes_at_the_real_rate_use_the_budget_to_95_percent_and_never_e
         sweep = ground.wiring.runs.begin(ground.site.id, RunKind.SWEEP)
         assert sweep is not None
         pace = Pace(time.sleep, together, lambda: until[0] > 0 and time.monotonic() > until[0])
-        only_creates_on_wix = ground.wiring.reconcile(ground.site, sweep, pace, ground.deeds.append)
+        only_creates_on_wix = ground.wiring.reconcile(ground.site, sweep, pace, ground.planned_writes.append)
         assert only_creates_on_wix.list_both()
         assert only_creates_on_wix.confirm_absences()
         leave_all_but_creates_on_wix(only_creates_on_wix)

@@ -81,7 +81,7 @@ def _real_ground(real: tuple[Sandbox, Wiring, Person], side: Side) -> Ground:
     box, wiring, person = real
     connection = wiring.connect(Site(1, box.wix.instance_id, "own-service", Policy(), ()))
     with pytest.raises(RateLimited):
-        connection.remotes[side].prepay()  # the bucket starts empty, as after a wiped Redis
+        connection.remotes[side].reserve_request()  # the bucket starts empty, as after a wiped Redis
     time.sleep(0.2)
     faults = box.wix.faults if side is Side.WIX else box.reviews.faults
     return Ground(connection.remotes[side], person, faults, connection.people, box)

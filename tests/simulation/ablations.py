@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from sync_worker.core.errors import Transient
-from sync_worker.core.ports import Commit, Located, Run, Stored
+from sync_worker.core.ports import Commit, LeasedLink, Located, Stored
 from sync_worker.core.sweep_values import Absences, Sweep
 from sync_worker.core.values import Base, Intent, Lease, NewDelivery, Side
 from sync_worker.engine import history_lines as story_module
@@ -46,7 +46,7 @@ _lease, _locate, _release_held = MemoryLedger.lease, MemoryLedger.locate, Memory
 _store, _update = MemoryLedger.store, MemoryRemote.update
 
 
-def _lease_for_all(self: MemoryLedger, link_id: int) -> Run | None:
+def _lease_for_all(self: MemoryLedger, link_id: int) -> LeasedLink | None:
     self.links[link_id].lease_until = 0.0
     return _lease(self, link_id)
 
@@ -59,7 +59,7 @@ def _intent_forgotten(self: MemoryLedger, lease: Lease, intent: Intent) -> None:
     self._leased(lease)
 
 
-def _one_base_for_both(self: MemoryLedger, link_id: int) -> Run | None:
+def _one_base_for_both(self: MemoryLedger, link_id: int) -> LeasedLink | None:
     run = _lease(self, link_id)
     if run is None:
         return None

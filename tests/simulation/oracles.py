@@ -46,7 +46,7 @@ def shadowed(world: World, external_ref: EntityRef) -> Set[str]:
     """Records that stand behind a newer one of the same person: only where a system allows several."""
     if world.external.capabilities.is_unique:
         return frozenset()
-    family = world.ledger.family(world.site.id, external_ref)
+    family = world.ledger.records_of_entity(world.site.id, external_ref)
     return frozenset(family.shadowed - family.on_file.keys())
 
 

@@ -291,7 +291,7 @@ def test_newest_of_several_records_is_synced_and_the_older_is_shadowed_not_delet
     world.drain()
     assert [str(one.values["overall"]) for one in world.wix.records.values()] == ["100"]
     assert set(world.external.records) == {"e1", "e2"}
-    assert world.ledger.family(world.site.id, world.entities[0][1]).shadowed == {"e1"}
+    assert world.ledger.records_of_entity(world.site.id, world.entities[0][1]).shadowed == {"e1"}
     assert [entry.remote_id for entry in world.ledger.history_entries() if entry.what == "shadow"] == ["e1"]
 
 

@@ -187,11 +187,11 @@ def test_two_sites_never_mix(make_ledger: LedgerMaker) -> None:
 def test_waiting_for_a_remote_that_is_left_alone_is_no_failed_attempt(make_ledger: LedgerMaker) -> None:
     """Or one failure after a minute of waiting would put the delivery off for an hour."""
     world = a_world(make_ledger, entities=1)
-    faults = {"prepay": ["away"] * 12, "create": ["refused_connection"]}
+    faults = {"reserve_request": ["away"] * 12, "create": ["refused_connection"]}
     world.external.fault = lambda operation: faults[operation].pop() if faults.get(operation) else None
     world.wix.visitor_rates(world.entities[0][0], world.persons[0], {"overall": Decimal(80)})
     started = world.now
     world.drain()
     assert len(world.external.records) == 1
-    assert faults == {"prepay": [], "create": []}
+    assert faults == {"reserve_request": [], "create": []}
     assert world.now - started <= 20 * 30.0

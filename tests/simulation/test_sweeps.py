@@ -216,17 +216,17 @@ def test_dry_run_plans_exactly_what_the_run_then_does() -> None:
     run = world.reconcile(dry, world.runs)
     assert run.list_both()
     assert run.confirm_absences()
-    planned = [deed for _, forecast in run.forecasts() for deed in forecast.deeds]
+    planned = [planned_write for _, forecast in run.forecasts() for planned_write in forecast.planned_writes]
     world.runs.end(run.sweep)
     assert not [entry for remote in world.remotes.values() for entry in remote.journal if entry.by_us]
     sweep(world)
-    assert sorted(map(str, world.deeds)) == sorted(map(str, planned))
+    assert sorted(map(str, world.planned_writes)) == sorted(map(str, planned))
     assert len(planned) == 5
 
 
 @pytest.mark.parametrize("seed", range(60))
 def test_dry_run_equals_the_run_in_worlds_left_by_a_storm(seed: int) -> None:
-    """After any history of faults: both sides stand still, then the plan and the deeds are the same (I25)."""
+    """After any history of faults: both sides stand still, then the plan and the writes are the same (I25)."""
     options = Options(Faults(drop=0.5, duplicate=0.2), people=4, acts=14)
     world = World(seed, options, memory_ledger)
     acts = options.acts
@@ -241,11 +241,11 @@ def test_dry_run_equals_the_run_in_worlds_left_by_a_storm(seed: int) -> None:
     run = world.reconcile(dry, world.runs)
     assert run.list_both()
     assert run.confirm_absences()
-    planned = [deed for _, forecast in run.forecasts() for deed in forecast.deeds]
+    planned = [planned_write for _, forecast in run.forecasts() for planned_write in forecast.planned_writes]
     world.runs.end(run.sweep)
-    world.deeds.clear()
+    world.planned_writes.clear()
     sweep(world)
-    assert sorted(map(str, world.deeds)) == sorted(map(str, planned))
+    assert sorted(map(str, world.planned_writes)) == sorted(map(str, planned))
 
 
 # -- what they never do

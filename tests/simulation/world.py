@@ -32,7 +32,7 @@ from sync_worker.core.values import (
     Site,
 )
 from sync_worker.intake.intake import Intake
-from sync_worker.reconcile.dry_run import Deed
+from sync_worker.reconcile.dry_run import PlannedWrite
 from sync_worker.reconcile.reconcile import Pace, Reconcile
 from tests.twins.memory_guard import MemoryGuard
 from tests.twins.memory_remote import MemoryPeople, MemoryRemote, RemoteEvent, record_payload
@@ -188,7 +188,7 @@ class World:
         self.persons = [self._person(number) for number in range(options.people)]
         self.intake = self.make_intake()
         self.runs: Any = self.ledger if hasattr(self.ledger, "begin") else MemoryRuns(self.ledger)
-        self.deeds: list[Deed] = []
+        self.planned_writes: list[PlannedWrite] = []
         self.disbelieved: set[Side] = set()  # sides whose last listing showed too little to be believed
 
     # -- making it
@@ -628,7 +628,7 @@ class World:
         self.queue += self.ledger.release_held(None, inbox_ids=[stored.inbox_id])
 
     def reconcile(self, sweep: Sweep, runs: Any) -> Reconcile:
-        return Reconcile(sweep, self.site, runs, self.intake, Pace(self._wait), self.deeds.append)
+        return Reconcile(sweep, self.site, runs, self.intake, Pace(self._wait), self.planned_writes.append)
 
     def _wait(self, seconds: float) -> None:
         self.now += seconds

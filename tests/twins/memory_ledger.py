@@ -9,21 +9,21 @@ from datetime import UTC, datetime
 from sync_worker.core.errors import LeaseLost, Permanent, Transient
 from sync_worker.core.hold_keys import address_grave, contact_grave, contact_hold_key, email_hold_key, erased_id
 from sync_worker.core.ports import (
-    DEATHS_MOST,
     ENGINE_RECHECKS,
     ERASED,
-    NOTED_FROM,
+    MAX_DEATHS,
     RATE_LIMITED,
     RATE_LIMITED_AT_ONCE,
+    TRACK_AFTER,
     WORKER_DIED,
     Attached,
     Closing,
     Commit,
     Committed,
-    Family,
+    LeasedLink,
     Located,
     Look,
-    Run,
+    RecordsOfEntity,
     Stored,
 )
 from sync_worker.core.scale import FieldMap
@@ -44,6 +44,7 @@ from sync_worker.core.values import (
     Link,
     LinkState,
     Merge,
+    MergeDistance,
     NewDelivery,
     Operation,
     Person,
@@ -53,7 +54,6 @@ from sync_worker.core.values import (
     Side,
     Site,
     Slot,
-    Standing,
 )
 
 OPEN = (InboxState.NEW, InboxState.TAKEN)
@@ -188,7 +188,9 @@ class MemoryLedger:
                 self.hold([inbox_id], "attempts_exhausted")
                 continue
             delay = delay_seconds if delay_seconds is not None else min(5.0 * 2 ** max(attempts - 1, 0), 3600.0)
-            row.delivery = replace(row.delivery, state=InboxState.NEW, attempts=attempts, reason=reason, unended=0)
+            row.delivery = replace(
+                row.delivery, state=InboxState.NEW, attempts=attempts, reason=reason, suspected_crashes=0
+            )
             row.next_attempt_at = self.now() + delay
 
     def due(self, limit: int) -> list[int]:
@@ -207,28 +209,37 @@ class MemoryLedger:
         for inbox_id in rung[:limit]:
             row = self.inbox[inbox_id]
             row.next_attempt_at = now + 10.0
-            row.delivery = replace(row.delivery, unended=max(row.delivery.unended, min(row.delivery.unended + 1, 2)))
+            row.delivery = replace(
+                row.delivery,
+                suspected_crashes=max(row.delivery.suspected_crashes, min(row.delivery.suspected_crashes + 1, 2)),
+            )
         return sorted(rung[:limit])
 
     def begin_look(self, delivery: Delivery) -> Look:
-        row, deaths = self.inbox[delivery.id], delivery.unended - NOTED_FROM
+        row, deaths = self.inbox[delivery.id], delivery.suspected_crashes - TRACK_AFTER
         now = row.delivery
-        if now.state not in OPEN or now.unended != delivery.unended or row.next_attempt_at > self.now() + 10.0:
+        if (
+            now.state not in OPEN
+            or now.suspected_crashes != delivery.suspected_crashes
+            or row.next_attempt_at > self.now() + 10.0
+        ):
             return Look.EARLY
         row.delivery = replace(now, attempts=now.attempts + (deaths > 0))
-        if deaths >= DEATHS_MOST:
+        if deaths >= MAX_DEATHS:
             self.close(delivery.id, WORKER_DIED)
             return Look.GIVEN_UP
-        row.delivery = replace(row.delivery, unended=now.unended + 1)
+        row.delivery = replace(row.delivery, suspected_crashes=now.suspected_crashes + 1)
         row.next_attempt_at = self.now() + max(20.0, min(5.0 * 2**deaths, 3600.0))
         return Look.BEGUN
 
     def end_look(self, delivery: Delivery, *, is_busy: bool = False) -> None:
         row = self.inbox[delivery.id]
-        if row.delivery.state in OPEN and row.delivery.unended > NOTED_FROM:
-            row.delivery = replace(row.delivery, unended=0)
+        if row.delivery.state in OPEN and row.delivery.suspected_crashes > TRACK_AFTER:
+            row.delivery = replace(row.delivery, suspected_crashes=0)
             if is_busy:
-                row.delivery = replace(row.delivery, unended=delivery.unended, attempts=delivery.attempts)
+                row.delivery = replace(
+                    row.delivery, suspected_crashes=delivery.suspected_crashes, attempts=delivery.attempts
+                )
             row.next_attempt_at = self.now() + 10.0
 
     def release_held(
@@ -239,7 +250,9 @@ class MemoryLedger:
             by_key = inbox_ids is None and row.delivery.state is InboxState.HELD and row.hold_key == hold_key
             if not by_key and not (inbox_ids is not None and inbox_id in inbox_ids):
                 continue
-            fresh = replace(row.delivery, state=InboxState.NEW, must_read=True, attempts=0, reason="", unended=0)
+            fresh = replace(
+                row.delivery, state=InboxState.NEW, must_read=True, attempts=0, reason="", suspected_crashes=0
+            )
             row.delivery = fresh
             row.next_attempt_at = self.now()
             row.hold_key = None
@@ -368,7 +381,7 @@ class MemoryLedger:
             if source not in self._path(site_id, merge.target) and (is_told or not is_known):
                 self.redirects[site_id, source] = merge.target
 
-    def standing(self, site_id: int, person: Person) -> Standing | None:
+    def merge_distance(self, site_id: int, person: Person) -> MergeDistance | None:
         contact_id = person.contact_id
         if contact_id is None:
             email = (person.email or "").strip().casefold()
@@ -377,7 +390,7 @@ class MemoryLedger:
         if contact_id is None:
             return None
         path = self._path(site_id, contact_id)
-        return Standing(len(path) - 1, contact_id, path[-1])
+        return MergeDistance(len(path) - 1, contact_id, path[-1])
 
     def links_of(self, site_id: int, contact_id: str) -> list[int]:
         family = self._family(site_id, self._path(site_id, contact_id)[-1])
@@ -444,7 +457,7 @@ class MemoryLedger:
         stored = self.store(hint)
         row = self.inbox[stored.inbox_id]
         if not stored.is_duplicate or row.delivery.state not in OPEN:
-            again = replace(row.delivery, state=InboxState.NEW, must_read=True, reason="", unended=0)
+            again = replace(row.delivery, state=InboxState.NEW, must_read=True, reason="", suspected_crashes=0)
             row.delivery = replace(again, link_id=link.id, site_id=link.key.site_id)
 
     def buried_with(self, link_id: int) -> list[tuple[Side, str]]:
@@ -574,7 +587,7 @@ class MemoryLedger:
         ]
         return self.release_held(site_id, inbox_ids=held) if state == "active" else []
 
-    def family(self, site_id: int, ref: EntityRef) -> Family:
+    def records_of_entity(self, site_id: int, ref: EntityRef) -> RecordsOfEntity:
         links = [
             row.link
             for row in self.links.values()
@@ -582,7 +595,9 @@ class MemoryLedger:
             and any(one.id == row.link.key.entity_id and one.external == ref for _, one in self.entities)
         ]
         known = [link.records[Slot(Side.EXTERNAL)] for link in links if Slot(Side.EXTERNAL) in link.records]
-        return Family({one.remote_id: one for one in known}, frozenset(one for link in links for one in link.shadowed))
+        return RecordsOfEntity(
+            {one.remote_id: one for one in known}, frozenset(one for link in links for one in link.shadowed)
+        )
 
     # -- a run
 
@@ -607,7 +622,7 @@ class MemoryLedger:
     def is_erased(self, key: RatingKey) -> bool:
         return self._grave(key.site_id, Side.WIX, contact_grave(key.contact_id)) is not None
 
-    def lease(self, link_id: int) -> Run | None:
+    def lease(self, link_id: int) -> LeasedLink | None:
         row = self.links[link_id]
         if row.lease_until > self.now():
             return None
@@ -617,7 +632,7 @@ class MemoryLedger:
         taken = [self._take(one) for one in self._of_link(link_id) if self._is_ready(one)]
         told = frozenset((one.new.side, one.new.remote_id) for one in taken)
         is_any_buried = any(self._grave(key.site_id, *one) is not None for one in told)
-        return Run(
+        return LeasedLink(
             Lease(link_id, row.fence, key.site_id),
             self.sites[key.site_id],
             row.link,
@@ -643,7 +658,7 @@ class MemoryLedger:
 
     def _take(self, row: _Row) -> Delivery:
         row.delivery = replace(row.delivery, state=InboxState.TAKEN)
-        if row.delivery.unended <= NOTED_FROM:
+        if row.delivery.suspected_crashes <= TRACK_AFTER:
             row.next_attempt_at = self.now() + 20.0
         return row.delivery
 

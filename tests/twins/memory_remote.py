@@ -91,8 +91,8 @@ class MemoryRemote:
 
     # -- ports.Remote
 
-    def prepay(self) -> None:
-        fault = self.fault("prepay")
+    def reserve_request(self) -> None:
+        fault = self.fault("reserve_request")
         if fault == "limited":
             raise RateLimited(retry_after=1.0)
         if fault == "away":

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from sync_worker.core.errors import LeaseLost
 from sync_worker.core.hold_keys import address_grave, contact_grave
-from sync_worker.core.ports import Run
+from sync_worker.core.ports import LeasedLink
 from sync_worker.core.sweep_values import (
     Absences,
     Finding,
@@ -291,11 +291,11 @@ class MemoryRuns:
 
     # -- looking ahead
 
-    def peek(self, key: RatingKey) -> Run:
+    def peek(self, key: RatingKey) -> LeasedLink:
         link_id = self.ledger.by_key.get(key)
         row = self.ledger.links.get(link_id or 0)
         rows = self.ledger._of_link(link_id) if link_id is not None else []
-        return Run(
+        return LeasedLink(
             Lease(link_id or 0, 0, key.site_id),
             self.ledger.sites[key.site_id],
             row.link if row is not None else Link(0, key, 0, LinkState.LIVE, {}, {}),

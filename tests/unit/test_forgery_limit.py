@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from webhook_gateway.rate_limit import SENDERS_MOST, ForgeryLimit, sender_of
+from webhook_gateway.rate_limit import MAX_SENDERS, ForgeryLimit, sender_of
 
 
 def test_count_grows_within_a_minute_and_begins_anew_after_it() -> None:
@@ -27,9 +27,9 @@ def test_addresses_of_one_ipv6_network_are_one_sender() -> None:
 
 def test_memory_is_bounded_and_the_busy_sender_is_kept() -> None:
     limit = ForgeryLimit(3)
-    for number in range(SENDERS_MOST + 500):
+    for number in range(MAX_SENDERS + 500):
         limit.count(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}")
         if number % 100 == 0:
             limit.count("192.0.2.1")
-    assert len(limit) == SENDERS_MOST
+    assert len(limit) == MAX_SENDERS
     assert limit.count("192.0.2.1") > 100

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sync_worker.core.errors import Away
-from sync_worker.remotes.http.outage import OPEN_SECONDS, SILENT_MOST, SLOW_SECONDS, Outage
+from sync_worker.remotes.http.outage import MAX_SILENT, OPEN_SECONDS, SLOW_SECONDS, Outage
 
 HANGS = 8.0
 
@@ -40,7 +40,7 @@ def hang(outage: Outage, clock: Hands, count: int = 1) -> None:
 def test_it_tells_when_it_shuts_and_when_an_answer_opens_it_again(clock: Hands) -> None:
     told: list[bool] = []
     outage = Outage(6, clock, told.append)
-    hang(outage, clock, SILENT_MOST)
+    hang(outage, clock, MAX_SILENT)
     clock.now += OPEN_SECONDS
     outage.end(outage.begin(), answered=True)
     outage.end(outage.begin(), answered=True)
@@ -48,7 +48,7 @@ def test_it_tells_when_it_shuts_and_when_an_answer_opens_it_again(clock: Hands) 
 
 
 def test_three_calls_that_hang_shut_the_remote_off_and_a_wait_is_named(outage: Outage, clock: Hands) -> None:
-    hang(outage, clock, SILENT_MOST - 1)
+    hang(outage, clock, MAX_SILENT - 1)
     outage.check()
     hang(outage, clock)
     with pytest.raises(Away) as refusal:
@@ -58,7 +58,7 @@ def test_three_calls_that_hang_shut_the_remote_off_and_a_wait_is_named(outage: O
 
 
 def test_one_call_in_five_seconds_asks_whether_it_is_back(outage: Outage, clock: Hands) -> None:
-    hang(outage, clock, SILENT_MOST)
+    hang(outage, clock, MAX_SILENT)
     clock.now += OPEN_SECONDS
     probe = outage.begin()
     with pytest.raises(Away):
@@ -79,7 +79,7 @@ def test_failures_at_once_are_no_outage(outage: Outage) -> None:
 
 def test_any_answer_in_between_is_a_sign_of_life(outage: Outage, clock: Hands) -> None:
     for _ in range(10):
-        hang(outage, clock, SILENT_MOST - 1)
+        hang(outage, clock, MAX_SILENT - 1)
         outage.end(outage.begin(), answered=True)
     outage.begin()
 

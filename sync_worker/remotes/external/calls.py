@@ -57,8 +57,8 @@ class ExternalCalls:
     def __init__(self, manifest: Manifest, http: RemoteHttp, handlers: Mapping[str, Handler] | None = None) -> None:
         self._manifest, self._http, self._handlers = manifest, http, handlers or {}
 
-    def prepay(self) -> None:
-        self._http.prepay()
+    def reserve_request(self) -> None:
+        self._http.reserve_request()
 
     def spec(self, name: str) -> OperationSpec | Hook:
         """The declaration of an operation. Raises Permanent (``unsupported``) if there is none."""

@@ -47,8 +47,8 @@ class ExternalRemote:
     def capabilities(self) -> Capabilities:
         return self._capabilities
 
-    def prepay(self) -> None:
-        self._calls.prepay()
+    def reserve_request(self) -> None:
+        self._calls.reserve_request()
 
     def record_in(self, payload: Mapping[str, Any]) -> Record | None:
         webhook = self._manifest.webhook

@@ -30,7 +30,7 @@ from sync_worker.core.errors import (
     Transient,
     UnknownOutcome,
 )
-from sync_worker.remotes.http.connection import DeadlineAdapter, Flight, flight_of
+from sync_worker.remotes.http.connection import CallDeadline, DeadlineAdapter, deadline_of_call
 from sync_worker.remotes.http.outage import Outage
 from sync_worker.remotes.http.waits import Waits
 
@@ -192,7 +192,7 @@ class RemoteHttp:
     def close(self) -> None:
         self._session.close()
 
-    def prepay(self) -> None:
+    def reserve_request(self) -> None:
         """Take the next call's token now; it belongs to this thread. Raises RateLimited, Away."""
         self._outage.check()
         self._budget.take()
@@ -201,9 +201,9 @@ class RemoteHttp:
     def call(self, call: Call) -> Answer:
         """The answer to a call, or the error that says what to do next."""
         started = time.monotonic()
-        with flight_of(self._deadline_seconds, allow_private_hosts=self._allow_private_hosts) as flight:
+        with deadline_of_call(self._deadline_seconds, allow_private_hosts=self._allow_private_hosts) as deadline:
             try:
-                answer = self._with_retries(call, flight)
+                answer = self._with_retries(call, deadline)
             except _TryAgain as failure:
                 self._log(call, started, _outcome(failure.error))
                 raise failure.error from None
@@ -219,11 +219,11 @@ class RemoteHttp:
         ms = round(seconds * 1000)
         log.debug("remote_call", remote=self._remote, operation=call.operation, outcome=outcome, ms=ms)
 
-    def _with_retries(self, call: Call, flight: Flight) -> Answer:
+    def _with_retries(self, call: Call, deadline: CallDeadline) -> Answer:
         retrying = Retrying(
             stop=stop_after_attempt(self._waits.tries),
             retry=retry_if_exception(lambda error: isinstance(error, _TryAgain) and error.is_repeatable),
-            wait=lambda state: _wait_seconds(state, flight),
+            wait=lambda state: _wait_seconds(state, deadline),
             sleep=self._sleep,
             reraise=True,
         )
@@ -232,7 +232,7 @@ class RemoteHttp:
             with attempt:
                 number = attempt.retry_state.attempt_number
                 try:
-                    return self._try(call, flight, number)
+                    return self._try(call, deadline, number)
                 except (RateLimited, Away) as refusal:
                     if has_landed_maybe:  # an earlier try may have been carried out: that must be found out first
                         raise self._unknown(call, refusal.retry_after) from refusal
@@ -244,12 +244,12 @@ class RemoteHttp:
                     raise
         raise AssertionError("tenacity ends with an answer or an error")
 
-    def _try(self, call: Call, flight: Flight, number: int) -> Answer:
+    def _try(self, call: Call, deadline: CallDeadline, number: int) -> Answer:
         self._pay()
-        answer = self._send(call, flight, number)
+        answer = self._send(call, deadline, number)
         if answer.status == 401 and self._authorization.refresh():
             self._budget.take()
-            answer = self._send(call, flight, number)
+            answer = self._send(call, deadline, number)
         claimed = call.outcomes(answer)
         if isinstance(claimed, RateLimited):
             raise self._too_fast(call, answer)
@@ -268,22 +268,22 @@ class RemoteHttp:
         else:
             self._budget.take()
 
-    def _send(self, call: Call, flight: Flight, number: int) -> Answer:
-        flight.has_sent = False
+    def _send(self, call: Call, deadline: CallDeadline, number: int) -> Answer:
+        deadline.has_sent = False
         request = self._prepare(call)
-        wait = min(LANE_SECONDS, flight.ends_at - time.monotonic() - 1.0)
+        wait = min(LANE_SECONDS, deadline.ends_at - time.monotonic() - 1.0)
         self._outage.check()
         if not self._lanes.acquire(timeout=max(0.0, wait)):
             raise RateLimited("other calls are under way", retry_after=1.0, facts=self._facts(call))
         try:
-            return self._exchange(call, request, flight, number)
+            return self._exchange(call, request, deadline, number)
         finally:
             self._lanes.release()
 
-    def _exchange(self, call: Call, request: requests.PreparedRequest, flight: Flight, number: int) -> Answer:
+    def _exchange(self, call: Call, request: requests.PreparedRequest, deadline: CallDeadline, number: int) -> Answer:
         ticket, is_answered = self._outage.begin(), False
         try:
-            flight.remaining()
+            deadline.remaining()
             with self._session.send(request, stream=True, allow_redirects=False, timeout=None) as response:
                 body = self._read(response)
             is_answered = True
@@ -291,7 +291,7 @@ class RemoteHttp:
             raise
         except (requests.RequestException, OSError) as error:
             # Not chained: what requests says holds the whole address, and the address may hold a secret.
-            raise self._transport_failure(call, flight, error) from None
+            raise self._transport_failure(call, deadline, error) from None
         finally:
             self._outage.end(ticket, answered=is_answered)
         return Answer(response.status_code, response.headers, _parsed(body), number)
@@ -345,8 +345,8 @@ class RemoteHttp:
     def _unknown(self, call: Call, retry_after: float | None = None) -> UnknownOutcome:
         return UnknownOutcome("the write may have landed", retry_after=retry_after, facts=self._facts(call))
 
-    def _transport_failure(self, call: Call, flight: Flight, error: Exception) -> _TryAgain:
-        if not flight.has_sent:
+    def _transport_failure(self, call: Call, deadline: CallDeadline, error: Exception) -> _TryAgain:
+        if not deadline.has_sent:
             unsent = Transient("could not connect", facts=self._facts(call))
             return _TryAgain(unsent, is_repeatable=True)
         if call.is_write:
@@ -393,13 +393,13 @@ def _outcome(error: SyncError) -> int | str:
     return error.facts.status if error.facts.status is not None else type(error).__name__
 
 
-def _wait_seconds(state: RetryCallState, flight: Flight) -> float:
+def _wait_seconds(state: RetryCallState, deadline: CallDeadline) -> float:
     """The remote's wish, else a jittered pause; never beyond the deadline of the call."""
     error = state.outcome.exception() if state.outcome else None
     wished = error.wait_seconds if isinstance(error, _TryAgain) else None
     pause = wished if wished is not None else random.uniform(0.05, 0.2) * 2**state.attempt_number  # noqa: S311 - jitter spreads load; nothing to guess
     with suppress(TimeoutError):
-        return min(pause, flight.remaining())
+        return min(pause, deadline.remaining())
     return 0.0
 
 

@@ -32,7 +32,7 @@ CONNECT_SECONDS = 3.0
 
 
 @dataclass(slots=True)
-class Flight:
+class CallDeadline:
     """A call under way in this thread: when it must end, and whether a byte of the current try was sent."""
 
     ends_at: float
@@ -50,22 +50,22 @@ class Flight:
 _thread = threading.local()
 
 
-def _current() -> Flight:
-    flight: Flight = _thread.flight
-    return flight
+def _current() -> CallDeadline:
+    deadline: CallDeadline = _thread.deadline
+    return deadline
 
 
 @contextmanager
-def flight_of(deadline_seconds: float, *, allow_private_hosts: bool) -> Iterator[Flight]:
-    """The flight of one call; a call inside a call (fetching a token) ends no later than the outer one."""
-    outer: Flight | None = getattr(_thread, "flight", None)
+def deadline_of_call(deadline_seconds: float, *, allow_private_hosts: bool) -> Iterator[CallDeadline]:
+    """The deadline of one call; a call inside a call (fetching a token) ends no later than the outer one."""
+    outer: CallDeadline | None = getattr(_thread, "deadline", None)
     ends_at = time.monotonic() + deadline_seconds
-    flight = Flight(ends_at if outer is None else min(ends_at, outer.ends_at), allow_private_hosts)
-    _thread.flight = flight
+    deadline = CallDeadline(ends_at if outer is None else min(ends_at, outer.ends_at), allow_private_hosts)
+    _thread.deadline = deadline
     try:
-        yield flight
+        yield deadline
     finally:
-        _thread.flight = outer
+        _thread.deadline = outer
 
 
 class _Socket(socket.socket):
@@ -156,7 +156,7 @@ class _TlsPool(HTTPSConnectionPool):
 
 
 class DeadlineAdapter(HTTPAdapter):
-    """A transport for ``requests`` whose calls are made inside :func:`flight_of`."""
+    """A transport for ``requests`` whose calls are made inside :func:`deadline_of_call`."""
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **pool_kwargs: Any) -> None:
         context = create_urllib3_context()

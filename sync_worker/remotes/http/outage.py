@@ -14,7 +14,7 @@ from collections.abc import Callable
 from sync_worker.core.errors import Away
 
 SLOW_SECONDS = 2.0  # a call that is older is taken for one that hangs
-SILENT_MOST = 3  # so many in a row, and nobody calls for a while
+MAX_SILENT = 3  # so many in a row, and nobody calls for a while
 OPEN_SECONDS = 5.0
 
 
@@ -71,7 +71,7 @@ class Outage:
                 self._silent, self._shut_until = 0, None
             elif seconds >= SLOW_SECONDS:
                 self._silent += 1
-                if self._silent >= SILENT_MOST:
+                if self._silent >= MAX_SILENT:
                     self._observe(True)
                     self._shut_until = self._clock() + OPEN_SECONDS
 

@@ -78,8 +78,8 @@ class WixRatings:
     def __init__(self, api: WixApi) -> None:
         self._api = api
 
-    def prepay(self) -> None:
-        self._api.http.prepay()
+    def reserve_request(self) -> None:
+        self._api.http.reserve_request()
 
     def record_in(self, payload: Mapping[str, Any]) -> Record | None:
         return record_of_event(payload)

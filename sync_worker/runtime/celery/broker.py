@@ -53,7 +53,7 @@ def _holds_arguments(body: str) -> bool:
             return False
 
 
-class CarefulChannel(Channel):
+class SafeChannel(Channel):
     """Drops what is no JSON, and keeps its client.
 
     kombu makes a client for every command, and making one costs a worker more than the command (kombu 5.7, redis 8.1).
@@ -79,7 +79,7 @@ class CarefulChannel(Channel):
 class CarefulTransport(Transport):
     """Drops what is JSON, but no task of ours."""
 
-    Channel = CarefulChannel
+    Channel = SafeChannel
 
     def _deliver(self, message: Any, queue: str) -> None:
         if queue in QUEUES and not is_readable(message):  # events and remote control have forms of their own
@@ -93,7 +93,7 @@ def _drop(why: str, **facts: str) -> None:
     log.error("broker_message_dropped", why=why, **facts)
 
 
-def be_careful() -> None:
+def install_safe_transport() -> None:
     """From now on connections of this process to a Redis broker are of this kind."""
     for scheme in ("redis", "rediss"):
         TRANSPORT_ALIASES[scheme] = f"{__name__}:{CarefulTransport.__name__}"

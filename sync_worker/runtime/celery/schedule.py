@@ -86,7 +86,9 @@ class NightlySweeps:
             def together(jobs: Sequence[Job]) -> list[str]:
                 return list(pool.map(lambda job: job(), jobs))
 
-            run = self._parts.reconcile(site, sweep, Pace(self._wait, together, self._is_over), lambda deed: None)
+            run = self._parts.reconcile(
+                site, sweep, Pace(self._wait, together, self._is_over), lambda planned_write: None
+            )
             try:
                 is_finished = run.work()
             except SyncError as error:

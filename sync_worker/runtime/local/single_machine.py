@@ -26,7 +26,7 @@ from sync_worker.wiring import Wiring
 
 READY_SECONDS = 30.0
 EARLY_SECONDS = 10.0  # a process that ends sooner than this after its start is not just unlucky
-EARLY_ENDS_MOST = 3
+MAX_EARLY_ENDS = 3
 
 
 @dataclass(slots=True)
@@ -128,7 +128,7 @@ class Installation:
         is_early = time.monotonic() - part.started_at < EARLY_SECONDS
         part.early_ends = part.early_ends + 1 if is_early else 0
         self.say(part.name, f"ended with status {part.child.process.returncode}; started again")
-        if part.early_ends >= EARLY_ENDS_MOST:
+        if part.early_ends >= MAX_EARLY_ENDS:
             raise Misconfigured(f"the {part.name} ends at each start; its last lines say why")
         self.restart(part.name)
 
