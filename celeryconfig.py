@@ -1,4 +1,5 @@
-"""Celery's settings under the name that ``celery --config celeryconfig`` expects; nothing else loads this file.
+"""Celery's settings under the name that ``celery --config celeryconfig`` expects; nothing else
+loads this file.
 
 A module of this name can be shadowed by any working folder, so the processes load their settings by
 ``sync_worker.runtime.celery.settings``, where each one stands with its reason.

@@ -1,1 +1,4 @@
-"""Benchmarks: ``python -m benchmarks``. Every comparison is made in one run on one machine, and printed as a ratio."""
+"""Benchmarks: ``python -m benchmarks``.
+
+Every comparison is made in one run on one machine, and printed as a ratio.
+"""

@@ -1,4 +1,6 @@
-"""``python -m benchmarks``: all of them, or one by its name; a report in a folder, and its tables in the terminal."""
+"""``python -m benchmarks``: all of them, or one by its name; a report in a folder, and its tables
+in the terminal.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,17 @@ import structlog
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from benchmarks import calls, gateway, gateway_report, latency, links, memory, replay, workers, workers_report
+from benchmarks import (
+    calls,
+    gateway,
+    gateway_report,
+    latency,
+    links,
+    memory,
+    replay,
+    workers,
+    workers_report,
+)
 from benchmarks.machine import load, machine, sync_ms
 from benchmarks.quick import quick_parts
 from benchmarks.report import Part, Report, Run, Section, Table
@@ -25,16 +37,29 @@ CONSOLE = Console(width=150)
 FOLDER = Path("benchmark-report")
 
 out_option = click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), default=FOLDER, show_default=True, help="The report."
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=FOLDER,
+    show_default=True,
+    help="The report.",
 )
-quick_option = click.option("--quick", is_flag=True, help="Hardly any work: shows that all runs, measures nothing.")
-database_option = click.option("--database", type=click.Choice(["sqlite", "postgresql"]), help="By default both.")
+quick_option = click.option(
+    "--quick", is_flag=True, help="Hardly any work: shows that all runs, measures nothing."
+)
+database_option = click.option(
+    "--database", type=click.Choice(["sqlite", "postgresql"]), help="By default both."
+)
 ratings_option = click.option(
     "--ratings",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A CSV file of userId,movieId,rating,timestamp (MovieLens); without it ratings are drawn by chance.",
+    help=(
+        "A CSV file of userId,movieId,rating,timestamp (MovieLens); without it ratings are drawn by"
+        " chance."
+    ),
 )
-limit_option = click.option("--limit", type=click.IntRange(1), help="Only the last so many of them.")
+limit_option = click.option(
+    "--limit", type=click.IntRange(1), help="Only the last so many of them."
+)
 
 
 @click.group(invoke_without_command=True)
@@ -75,8 +100,14 @@ def everything(ratings: Path | None, limit: int | None, quick: bool, out: Path) 
 @quick_option
 @out_option
 def one_gateway(database: str | None, webhooks: int | None, quick: bool, out: Path) -> None:
-    """The door against a bare route and against the plain gateway that stores nothing; Redis well, frozen, dead."""
-    size = _with(gateway.QUICK if quick else gateway.Size(), databases=database and (database,), webhooks=webhooks)
+    """The door against a bare route and against the plain gateway that stores nothing; Redis well,
+    frozen, dead.
+    """
+    size = _with(
+        gateway.QUICK if quick else gateway.Size(),
+        databases=database and (database,),
+        webhooks=webhooks,
+    )
     end_with([("gateway", lambda: gateway_report.run(size))], quick, out)
 
 
@@ -86,8 +117,12 @@ def one_gateway(database: str | None, webhooks: int | None, quick: bool, out: Pa
 @click.option("--count", type=click.IntRange(10), help="Ratings in a round.")
 @quick_option
 @out_option
-def one_workers(database: str | None, slots: tuple[int, ...], count: int | None, quick: bool, out: Path) -> None:
-    """Ratings a second of the workers, against tasks that do nothing and against slots ÷ latency."""
+def one_workers(
+    database: str | None, slots: tuple[int, ...], count: int | None, quick: bool, out: Path
+) -> None:
+    """Ratings a second of the workers, against tasks that do nothing and against slots ÷
+    latency.
+    """
     size = _with(
         workers.QUICK if quick else workers.Size(),
         databases=database and (database,),
@@ -104,8 +139,12 @@ def one_workers(database: str | None, slots: tuple[int, ...], count: int | None,
 @quick_option
 @out_option
 def one_latency(database: str | None, count: int | None, quick: bool, out: Path) -> None:
-    """Milliseconds from one side to the other, beyond the remotes' own, while nothing else happens."""
-    size = _with(latency.QUICK if quick else latency.Size(), databases=database and (database,), count=count)
+    """Milliseconds from one side to the other, beyond the remotes' own, while nothing else
+    happens.
+    """
+    size = _with(
+        latency.QUICK if quick else latency.Size(), databases=database and (database,), count=count
+    )
     end_with([("latency", lambda: latency.run(size))], quick, out)
 
 
@@ -146,9 +185,16 @@ def one_memory(count: int | None, out: Path) -> None:
 @quick_option
 @out_option
 def one_replay(
-    ratings: Path | None, limit: int | None, database: str | None, calm: bool, quick: bool, out: Path
+    ratings: Path | None,
+    limit: int | None,
+    database: str | None,
+    calm: bool,
+    quick: bool,
+    out: Path,
 ) -> None:
-    """Ratings through both doors, a kill every 10 s and a FLUSHALL every minute: lost, doubled, echoed?"""
+    """Ratings through both doors, a kill every 10 s and a FLUSHALL every minute: lost, doubled,
+    echoed?
+    """
     size = _replayed(ratings, limit, quick)
     if database is not None:
         size = replace(size, database=database, workers=1 if database == "sqlite" else size.workers)
@@ -172,7 +218,10 @@ def end_with(parts: Sequence[Part], is_quick: bool, folder: Path) -> None:
 
 
 def make_report(parts: Sequence[Part], is_quick: bool, folder: Path) -> bool:
-    """Run one part after the other; each is in the report as soon as it has ended. Whether all got through."""
+    """Run one part after the other; each is in the report as soon as it has ended.
+
+    Whether all got through.
+    """
     report = Report(folder, machine(), is_quick)
     for name, run in parts:
         CONSOLE.print(f"[bold]{name}[/bold] …")
@@ -188,10 +237,14 @@ def _measured(name: str, run: Callable[[], Section]) -> Run:
     before, sync, started = load(), sync_ms(), time.monotonic()
     try:
         return Run(run(), time.monotonic() - started, before, sync)
-    except Exception as error:  # whatever broke one part: the others are worth their time all the same
+    except (
+        Exception
+    ) as error:  # whatever broke one part: the others are worth their time all the same
         CONSOLE.print_exception()
         words = (str(error) or type(error).__name__).splitlines()[0]
-        return Run(Section(name, name.capitalize(), ""), time.monotonic() - started, before, sync, words)
+        return Run(
+            Section(name, name.capitalize(), ""), time.monotonic() - started, before, sync, words
+        )
 
 
 def _print(run: Run) -> None:

@@ -1,4 +1,6 @@
-"""Remote calls for each change, ours and those of the flow of the Wix guide: both played and counted."""
+"""Remote calls for each change, ours and those of the flow of the Wix guide: both played and
+counted.
+"""
 
 from __future__ import annotations
 
@@ -61,8 +63,12 @@ def measure(size: Size) -> dict[str, dict[str, float]]:
     return found
 
 
-def _played(box: Sandbox, drain: Drain, products: Sequence[tuple[str, str]], ada: str) -> dict[str, float]:
-    """The same story for both: half of the products are rated on each side, changed there, told again, and deleted."""
+def _played(
+    box: Sandbox, drain: Drain, products: Sequence[tuple[str, str]], ada: str
+) -> dict[str, float]:
+    """The same story for both: half of the products are rated on each side, changed there, told
+    again, and deleted.
+    """
     half = len(products) // 2
     wix: list[str] = []
     outside: list[str] = []
@@ -82,10 +88,16 @@ def _played(box: Sandbox, drain: Drain, products: Sequence[tuple[str, str]], ada
             box.reviews.remove(rating_id, by="visitor")
 
     story: dict[str, Callable[[], object]] = {
-        "created on Wix": lambda: wix.extend(_rate_on_wix(box, ada, one) for one, _ in products[:half]),
-        "created outside": lambda: outside.extend(_rate_outside(box, sku) for _, sku in products[half:]),
+        "created on Wix": lambda: wix.extend(
+            _rate_on_wix(box, ada, one) for one, _ in products[:half]
+        ),
+        "created outside": lambda: outside.extend(
+            _rate_outside(box, sku) for _, sku in products[half:]
+        ),
         "changed on Wix": lambda: [box.wix.update_rating(one, 20, VISITOR) for one in wix],
-        "changed outside": lambda: [box.reviews.change(one, {"score": Decimal(1)}, by="visitor") for one in outside],
+        "changed outside": lambda: [
+            box.reviews.change(one, {"score": Decimal(1)}, by="visitor") for one in outside
+        ],
         "told again, late": again,
         "deleted on Wix": delete_on_wix,
         "deleted outside": delete_outside,
@@ -96,17 +108,30 @@ def _played(box: Sandbox, drain: Drain, products: Sequence[tuple[str, str]], ada
         act()
         drain()
         # What is told again are the creates and the changes of both sides.
-        costs[kind] = (_calls(box) - before).total() / (4 * half if kind == "told again, late" else half)
+        costs[kind] = (_calls(box) - before).total() / (
+            4 * half if kind == "told again, late" else half
+        )
     return costs
 
 
 def _rate_on_wix(box: Sandbox, ada: str, product: str) -> str:
-    rating = {"namespace": NAMESPACE, "group": GROUP, "entityId": product, "attributeName": "overall"}
-    return str(box.wix.create_rating(rating | {"value": 80, "owner": {"contactId": ada}}, VISITOR)["id"])
+    rating = {
+        "namespace": NAMESPACE,
+        "group": GROUP,
+        "entityId": product,
+        "attributeName": "overall",
+    }
+    return str(
+        box.wix.create_rating(rating | {"value": 80, "owner": {"contactId": ada}}, VISITOR)["id"]
+    )
 
 
 def _rate_outside(box: Sandbox, sku: str) -> str:
-    draft = {"subject": {"id": sku}, "author": {"email": EMAIL, "display_name": "Ada"}, "score": Decimal(4)}
+    draft = {
+        "subject": {"id": sku},
+        "author": {"email": EMAIL, "display_name": "Ada"},
+        "score": Decimal(4),
+    }
     return str(box.reviews.create(draft, by="visitor")["id"])
 
 
@@ -142,7 +167,10 @@ def _ours(box: Sandbox, products: Mapping[str, str], ada: str) -> Iterator[Drain
         manifest = wiring.manifests["own-service"]
         site, _ = wiring.admin.add_site(box.wix.instance_id, manifest.id, [default_field(manifest)])
         wiring.admin.import_contacts(site, [Contact(ada, EMAIL)])
-        pairs = [(EntityRef(wix, GROUP, NAMESPACE), EntityRef(external)) for wix, external in products.items()]
+        pairs = [
+            (EntityRef(wix, GROUP, NAMESPACE), EntityRef(external))
+            for wix, external in products.items()
+        ]
         wiring.admin.import_entities(site, pairs)
         gateway = serve_door(wiring, bell, box)
         box.send_webhooks_to(gateway.url)
@@ -167,18 +195,23 @@ def run(size: Size) -> Section:
     found = measure(size)
     ours, plain = found[OURS], found[PLAIN]
     rows = [(kind, f"{ours[kind]:.2f}", f"{plain[kind]:.2f}") for kind in ours]
-    means = {name: sum(costs[kind] for kind in UPSERTS) / len(UPSERTS) for name, costs in found.items()}
+    means = {
+        name: sum(costs[kind] for kind in UPSERTS) / len(UPSERTS) for name, costs in found.items()
+    }
     bars = {f"{kind}, {name}": costs[kind] for kind in ours for name, costs in found.items()}
     return Section(
         "calls",
         "Remote calls for each change",
-        f"{size.count} ratings on each side, by known people for mapped things, are created, changed, told again by "
-        "late duplicates of all their webhooks, and deleted; every call to either stand-in is counted but for the "
-        "access token. The flow of the guide keeps a table of partners in memory and trusts every webhook; ours also "
-        "looks before it deletes, since neither API lets a delete name the revision that it expects.",
+        f"{size.count} ratings on each side, by known people for mapped things, are created,"
+        " changed, told again by late duplicates of all their webhooks, and deleted; every call to"
+        " either stand-in is counted but for the access token. The flow of the guide keeps a table"
+        " of partners in memory and trusts every webhook; ours also looks before it deletes, since"
+        " neither API lets a delete name the revision that it expects.",
         [
             at_most("remote calls for a created or changed rating", 1.0, means[OURS], "calls"),
-            at_least("the guide's flow for one created outside", 3.0, plain["created outside"], "calls"),
+            at_least(
+                "the guide's flow for one created outside", 3.0, plain["created outside"], "calls"
+            ),
             at_most("remote calls for a late duplicate", 0, ours["told again, late"], "calls"),
         ],
         [Table(("change", OURS, PLAIN), rows)],

@@ -28,13 +28,17 @@ class Bars:
         axes.margins(x=0.15)
         axes.set_xlabel(self.unit)
         if self.limit is not None:
-            axes.axvline(self.limit, color="#e45756", linestyle="--", label=f"promised: {self.limit:g}")
+            axes.axvline(
+                self.limit, color="#e45756", linestyle="--", label=f"promised: {self.limit:g}"
+            )
             axes.legend(fontsize=8)
 
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """Points joined for each name; ``dashed`` are those to compare with; ``marks``: moments on the x axis."""
+    """Points joined for each name; ``dashed`` are those to compare with; ``marks``: moments on the
+    x axis.
+    """
 
     name: str
     title: str
@@ -51,9 +55,13 @@ class Lines:
         axes.set_prop_cycle(None)
         for name, points in self.dashed.items():
             axes.plot(*_columns(points), linestyle="--", linewidth=1, label=name)
-        for (name, moments), colour in zip(self.marks.items(), ("#e45756", "#72b7b2"), strict=False):
+        for (name, moments), colour in zip(
+            self.marks.items(), ("#e45756", "#72b7b2"), strict=False
+        ):
             for number, moment in enumerate(moments):
-                axes.axvline(moment, color=colour, linewidth=0.7, alpha=0.6, label=None if number else name)
+                axes.axvline(
+                    moment, color=colour, linewidth=0.7, alpha=0.6, label=None if number else name
+                )
         if self.is_logarithmic:
             axes.set_xscale("log")
         axes.set_ylim(bottom=0)

@@ -1,8 +1,9 @@
-"""The gateway against a bare Flask route and against the plain Flask + PyJWT + Celery gateway that stores nothing.
+"""The gateway against a bare Flask route and against the plain Flask + PyJWT + Celery gateway that
+stores nothing.
 
-All three run at the same time under the same gunicorn settings, and are asked in turns. Then each gets a steady load
-below its capacity; then Redis freezes and dies under the two that use it. In the end every delivery that ours answered
-with 200 must be found in its inbox.
+All three run at the same time under the same gunicorn settings, and are asked in turns. Then each
+gets a steady load below its capacity; then Redis freezes and dies under the two that use it. In the
+end every delivery that ours answered with 200 must be found in its inbox.
 """
 
 from __future__ import annotations
@@ -47,7 +48,9 @@ STEADY_CLIENTS = 32
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """``webhooks``: in each turn and under each fault; ``seconds``: of the steady load, and of a fault at most."""
+    """``webhooks``: in each turn and under each fault; ``seconds``: of the steady load, and of a
+    fault at most.
+    """
 
     databases: tuple[str, ...] = ("postgresql", "sqlite")
     webhooks: int = 4000
@@ -105,7 +108,9 @@ def measure(database: str, size: Size) -> Figures:
     wix = WixState()
     bodies = _bodies(wix)
     with ground(database) as at:
-        environ = at.environ(WIX_PUBLIC_KEY=wix.public_key.replace("\n", "\\n"), WIX_APP_ID=wix.app_id, **CONNECTOR)
+        environ = at.environ(
+            WIX_PUBLIC_KEY=wix.public_key.replace("\n", "\\n"), WIX_APP_ID=wix.app_id, **CONNECTOR
+        )
         with _servers(at, environ) as servers:
             for server in servers.values():  # the first requests open connections
                 post_all(server.url, _some(bodies, 2 * size.clients), size.clients)
@@ -113,7 +118,9 @@ def measure(database: str, size: Size) -> Figures:
             _in_turns(servers, bodies, size)
             for server in servers.values():
                 some = _some(bodies, int(server.capacity * STEADY_SHARE * size.seconds))
-                server.steady = post_steadily(server.url, some, server.capacity * STEADY_SHARE, STEADY_CLIENTS)
+                server.steady = post_steadily(
+                    server.url, some, server.capacity * STEADY_SHARE, STEADY_CLIENTS
+                )
             _while_redis(at, servers, bodies, size)
             for server in servers.values():
                 processes = children_of(server.child.process.pid)
@@ -128,13 +135,17 @@ def _in_turns(servers: Mapping[str, Server], bodies: Iterator[bytes], size: Size
             server.turns.append(post_all(server.url, some, size.clients))
 
 
-def _while_redis(at: Ground, servers: Mapping[str, Server], bodies: Iterator[bytes], size: Size) -> None:
+def _while_redis(
+    at: Ground, servers: Mapping[str, Server], bodies: Iterator[bytes], size: Size
+) -> None:
     """Freeze it, thaw it, kill it, under load; it is back in the end."""
 
     def ask(fault: str, names: tuple[str, ...]) -> None:
         for name in names:
             some = _some(bodies, size.webhooks)
-            servers[name].faults[fault] = post_all(servers[name].url, some, size.clients, size.seconds)
+            servers[name].faults[fault] = post_all(
+                servers[name].url, some, size.clients, size.seconds
+            )
 
     os.kill(at.redis.pid, signal.SIGSTOP)
     try:
@@ -154,8 +165,18 @@ def _bodies(wix: WixState) -> Iterator[bytes]:
     """Signed webhooks, each of a rating of its own."""
     number = 0
     while True:
-        rating = {"id": str(uuid.uuid4()), "revision": "1", "attributeName": "overall", "value": number % 101}
-        rating |= {"namespace": "reviews", "group": "stores", "entityId": "p", "owner": {"contactId": "c"}}
+        rating = {
+            "id": str(uuid.uuid4()),
+            "revision": "1",
+            "attributeName": "overall",
+            "value": number % 101,
+        }
+        rating |= {
+            "namespace": "reviews",
+            "group": "stores",
+            "entityId": "p",
+            "owner": {"contactId": "c"},
+        }
         event = {
             "id": str(uuid.uuid4()),
             "entityFqdn": "wix.ratings.v1.rating",
@@ -179,7 +200,9 @@ def _servers(at: Ground, environ: Mapping[str, str]) -> Iterator[dict[str, Serve
             bind = f"127.0.0.1:{free_port()}"
             home = str(at.folder / f"server-{number}")
             command = [app if word == APPS[OURS] else word for word in gateway_command()]
-            child = processes.start(name, command, {**environ, "GATEWAY_BIND": bind, "RATINGS_SYNC_HOME": home})
+            child = processes.start(
+                name, command, {**environ, "GATEWAY_BIND": bind, "RATINGS_SYNC_HOME": home}
+            )
             servers[name] = Server(name, f"http://{bind}/webhooks/wix", child)
         for server in servers.values():
             _wait(server, lines)

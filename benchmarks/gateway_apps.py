@@ -1,4 +1,6 @@
-"""What the gateway is measured against: a route that does nothing, and the gateway that tutorials build."""
+"""What the gateway is measured against: a route that does nothing, and the gateway that tutorials
+build.
+"""
 
 from __future__ import annotations
 

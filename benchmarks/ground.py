@@ -1,4 +1,6 @@
-"""What every benchmark stands on: servers of its own, an environment for the processes, budgets out of the way."""
+"""What every benchmark stands on: servers of its own, an environment for the processes, budgets out
+of the way.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +22,8 @@ from sync_worker.runtime.local.embedded_redis import EmbeddedRedis, embedded_red
 PUBLIC = ("PATH", "HOME", "LANG", "TMPDIR")
 BUDGET_EACH_SECOND = 1000  # calls, to each side; Wix itself allows 200 a minute
 BUDGETS = (
-    f"Budgets were raised to {BUDGET_EACH_SECOND:,} calls a second to each side, and the stand-ins refuse nothing "
-    "(Wix itself allows 200 a minute for a site): what is measured is the machine."
+    f"Budgets were raised to {BUDGET_EACH_SECOND:,} calls a second to each side, and the stand-ins"
+    " refuse nothing (Wix itself allows 200 a minute for a site): what is measured is the machine."
 )
 
 
@@ -46,7 +48,9 @@ class Ground:
 
 
 def least_environ() -> dict[str, str]:
-    """What a process needs to run at all, and nothing of the settings of whoever runs the benchmark."""
+    """What a process needs to run at all, and nothing of the settings of whoever runs the
+    benchmark.
+    """
     return {name: os.environ[name] for name in PUBLIC if name in os.environ}
 
 
@@ -90,7 +94,8 @@ def a_stage(database: str, products: Mapping[str, str], **more: Any) -> Iterator
     lines: deque[str] = deque(maxlen=40)
     with a_folder() as folder, a_database(database, folder) as url:
         settings = {"DATABASE_URL": url, **raised_budgets(folder)}
-        # Wix's schedule of retries, 300 times as fast: a gateway that was killed is back within a few of them.
+        # Wix's schedule of retries, 300 times as fast: a gateway that was killed is back within a
+        # few of them.
         options = SandboxOptions(rate_per_minute=None, sender_threads=8, retry_scale=0.003)
         stage = Stage(folder, least_environ(), products, settings, options, **more)
         stage.say = lambda name, line: lines.append(f"{name} | {line}")
@@ -103,10 +108,14 @@ def a_stage(database: str, products: Mapping[str, str], **more: Any) -> Iterator
 
 
 def raised_budgets(folder: Path) -> dict[str, str]:
-    """Settings that raise the budgets of both sides; the own service's stands in a manifest of its own."""
+    """Settings that raise the budgets of both sides; the own service's stands in a manifest of its
+    own.
+    """
     file = folder / "own-service-unhurried.yaml"
     budget = f"http: {{budget: {{requests: {BUDGET_EACH_SECOND}, per_s: 1, concurrency: 64}}}}"
-    file.write_text(f"version: 1\nextends: own-service\nid: own-service\n{budget}\n", encoding="utf-8")
+    file.write_text(
+        f"version: 1\nextends: own-service\nid: own-service\n{budget}\n", encoding="utf-8"
+    )
     return {
         "CONNECTORS": str(file),
         "WIX_BUDGET_PER_MINUTE": str(60 * BUDGET_EACH_SECOND),

@@ -15,7 +15,8 @@ from sync_sandbox.stage import Stage
 
 @dataclass
 class Havoc:
-    """``with Havoc(stage, 10, 60)``: SIGKILL to each process in turn, started again at once; FLUSHALL.
+    """``with Havoc(stage, 10, 60)``: SIGKILL to each process in turn, started again at once;
+    FLUSHALL.
 
     ``most``: of each kind, then peace. ``kills`` and ``flushes``: seconds since the beginning.
     """
@@ -53,7 +54,10 @@ class Havoc:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._over.set()
         for thread in self._threads:

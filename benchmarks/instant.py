@@ -1,4 +1,6 @@
-"""Remotes without a network: they answer after a given time, so that what is measured is the engine and its ledger."""
+"""Remotes without a network: they answer after a given time, so that what is measured is the engine
+and its ledger.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,10 @@ from sync_worker.remotes.wix.events import record_of_event
 
 
 class InstantRemote:
-    """Implements ports.Remote in memory. ``latency``: seconds of each call. Thread-safe as dicts are."""
+    """Implements ports.Remote in memory. ``latency``: seconds of each call.
+
+    Thread-safe as dicts are.
+    """
 
     def __init__(self, side: Side, capabilities: Capabilities, latency: float) -> None:
         self.side, self.capabilities, self._latency = side, capabilities, latency
@@ -34,7 +39,11 @@ class InstantRemote:
 
     def find(self, entity: EntityRef, person: Person) -> Sequence[Record]:
         time.sleep(self._latency)
-        return [one for one in list(self._records.values()) if (one.entity, one.person.email) == (entity, person.email)]
+        return [
+            one
+            for one in list(self._records.values())
+            if (one.entity, one.person.email) == (entity, person.email)
+        ]
 
     def list_page(self, cursor: str | None = None) -> Page:
         time.sleep(self._latency)

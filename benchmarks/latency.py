@@ -1,7 +1,8 @@
-"""How long a rating takes from one side to the other while nothing else happens: real processes, both stand-ins.
+"""How long a rating takes from one side to the other while nothing else happens: real processes,
+both stand-ins.
 
-Measured beyond the remotes' own time: a rating that crosses costs one remote call. Half its latency, the way there, is
-subtracted: then the record stands.
+Measured beyond the remotes' own time: a rating that crosses costs one remote call. Half its
+latency, the way there, is subtracted: then the record stands.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ QUICK = Size(("sqlite",), (20,), 3)
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Milliseconds from a visitor's act on one side until the record stands on the other, less the remote's; sorted."""
+    """Milliseconds from a visitor's act on one side until the record stands on the other, less the
+    remote's; sorted.
+    """
 
     database: str
     way: str
@@ -74,7 +77,11 @@ def measure_on(stage: Stage, database: str, size: Size) -> list[Latency]:
         acts = [(on_wix, stage.box.reviews.ratings), (outside, stage.box.wix.ratings)]
         for way, (act, other_side) in zip(WAYS, acts, strict=True):
             times = _times(size.count + WARM_UP, act, other_side.__len__)[WARM_UP:]
-            found.append(Latency(database, way, remote_ms, sorted(ms - WAY_THERE * remote_ms for ms in times)))
+            found.append(
+                Latency(
+                    database, way, remote_ms, sorted(ms - WAY_THERE * remote_ms for ms in times)
+                )
+            )
     return found
 
 
@@ -99,26 +106,46 @@ def run(size: Size) -> Section:
 def section(size: Size, found: list[Latency]) -> Section:
     head = ("database", "way", "remotes' latency", "median beyond it", "9 of 10", "longest")
     rows = [
-        (one.database, one.way, f"{one.remote_ms} ms", *(f"{one.at(share):.0f} ms" for share in (0.5, 0.9, 1.0)))
+        (
+            one.database,
+            one.way,
+            f"{one.remote_ms} ms",
+            *(f"{one.at(share):.0f} ms" for share in (0.5, 0.9, 1.0)),
+        )
         for one in found
     ]
     curves = {
         f"{one.database}, {one.way}, {one.remote_ms} ms": [
-            (value, 100 * (place + 1) / len(one.milliseconds)) for place, value in enumerate(one.milliseconds)
+            (value, 100 * (place + 1) / len(one.milliseconds))
+            for place, value in enumerate(one.milliseconds)
         ]
         for one in found
     }
     return Section(
         "latency",
         "From one side to the other, idle",
-        f"From a visitor's act on one side until the record stands on the other, less the way there of the one remote "
-        f"call (half its latency); {size.count} new ratings each way, one at a time, each with its echo seen through. "
-        "The time includes what the stand-ins need to sign and to answer.",
+        "From a visitor's act on one side until the record stands on the other, less the way there"
+        f" of the one remote call (half its latency); {size.count} new ratings each way, one at a"
+        " time, each with its echo seen through. The time includes what the stand-ins need to sign"
+        " and to answer.",
         [
-            at_most(f"{one.database}, {one.way}, remotes of {one.remote_ms} ms: median beyond", 50, one.at(0.5), "ms")
+            at_most(
+                f"{one.database}, {one.way}, remotes of {one.remote_ms} ms: median beyond",
+                50,
+                one.at(0.5),
+                "ms",
+            )
             for one in found
         ],
         [Table(head, rows)],
-        [Lines("latency", "Ratings that have crossed", "ms beyond the remote's latency", "%", curves)],
+        [
+            Lines(
+                "latency",
+                "Ratings that have crossed",
+                "ms beyond the remote's latency",
+                "%",
+                curves,
+            )
+        ],
         [asdict(one) for one in found],
     )

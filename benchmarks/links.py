@@ -1,4 +1,6 @@
-"""What an event costs when the ledger has grown: the same changes at a thousand links and at many more."""
+"""What an event costs when the ledger has grown: the same changes at a thousand links and at many
+more.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ BLOCK = 10  # events; of their times the median counts
 class Silent:
     """A guard that knows nothing and a bell that nobody hears."""
 
-    def remember(self, site_id: int, side: Side, remote_id: str, revision: int, intent_id: str) -> None:
+    def remember(
+        self, site_id: int, side: Side, remote_id: str, revision: int, intent_id: str
+    ) -> None:
         return
 
     def recall(self, site_id: int, side: Side, remote_id: str, revision: int) -> str | None:
@@ -50,7 +54,9 @@ class ChangingRemote(InstantRemote):
     """Every record exists, at any revision: only the ledger is measured."""
 
     def update(self, remote_id: str, draft: Any, revision: int | None) -> Record:
-        return Record(remote_id, draft.values, (revision or 0) + 1, entity=draft.entity, person=draft.person)
+        return Record(
+            remote_id, draft.values, (revision or 0) + 1, entity=draft.entity, person=draft.person
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +82,17 @@ QUICK = Size({"postgresql": (100, 300), "sqlite": (100, 300)}, 20)
 
 
 def measure(database: str, size: Size) -> list[Cost]:
-    """All ledgers are filled first; then a block of events goes to each in turn, so that all see the same machine."""
+    """All ledgers are filled first; then a block of events goes to each in turn, so that all see
+    the same machine.
+    """
     with ground(database) as at:
         ledgers = [_Filled(_url(at, links), links, size.events) for links in size.links[database]]
         for _ in range(size.events // BLOCK):
             for ledger in ledgers:
                 ledger.change_some(BLOCK)
-        costs = [Cost(database, one.links, one.milliseconds, len(one.blocks) * BLOCK) for one in ledgers]
+        costs = [
+            Cost(database, one.links, one.milliseconds, len(one.blocks) * BLOCK) for one in ledgers
+        ]
         for ledger in ledgers:
             ledger.close()
         return costs
@@ -100,7 +110,10 @@ def _url(at: Ground, links: int) -> str:
 
 
 class _Filled:
-    """A ledger with so many links, and the real intake over remotes in memory. ``blocks``: seconds of each."""
+    """A ledger with so many links, and the real intake over remotes in memory.
+
+    ``blocks``: seconds of each.
+    """
 
     def __init__(self, url: str, links: int, events: int) -> None:
         self.links, self.blocks = links, list[float]()
@@ -116,7 +129,12 @@ class _Filled:
         }
         connection, silent = Connection(remotes, Nobody()), Silent()
         self._intake = Intake(
-            self._ledger, silent, silent, lambda site: connection, Monotonic(), lambda: str(uuid.uuid4())
+            self._ledger,
+            silent,
+            silent,
+            lambda site: connection,
+            Monotonic(),
+            lambda: str(uuid.uuid4()),
         )
 
     def change_some(self, count: int) -> None:
@@ -139,7 +157,9 @@ class _Filled:
 
 def run(size: Size) -> Section:
     costs = [cost for database in size.links for cost in measure(database, size)]
-    first = {database: next(one for one in costs if one.database == database) for database in size.links}
+    first = {
+        database: next(one for one in costs if one.database == database) for database in size.links
+    }
     last = {one.database: one for one in costs}
     rows = [
         (
@@ -153,10 +173,11 @@ def run(size: Size) -> Section:
     return Section(
         "links",
         "An event as the ledger grows",
-        f"The same change of a rating by one thread, {size.events} times in each ledger, each of another link from all "
-        "over it: stored, processed, written to a remote in memory; the echo is not counted. Every link has both "
-        f"records on file and an ended delivery in the inbox. {BLOCK} events go to each ledger in turn, so that all "
-        "see the same machine; the block in the middle counts.",
+        f"The same change of a rating by one thread, {size.events} times in each ledger, each of"
+        " another link from all over it: stored, processed, written to a remote in memory; the"
+        " echo is not counted. Every link has both records on file and an ended delivery in the"
+        f" inbox. {BLOCK} events go to each ledger in turn, so that all see the same machine; the"
+        " block in the middle counts.",
         [
             at_most(
                 f"{database}: an event at {last[database].links:,} links",
@@ -173,7 +194,10 @@ def run(size: Size) -> Section:
                 "What an event costs",
                 "links",
                 "ms",
-                {name: [(one.links, one.milliseconds) for one in costs if one.database == name] for name in size.links},
+                {
+                    name: [(one.links, one.milliseconds) for one in costs if one.database == name]
+                    for name in size.links
+                },
                 is_logarithmic=True,
             )
         ],

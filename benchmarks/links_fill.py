@@ -1,4 +1,6 @@
-"""Fills a ledger with links as years of ratings would: both records on file, and an ended delivery for each."""
+"""Fills a ledger with links as years of ratings would: both records on file, and an ended delivery
+for each.
+"""
 
 from __future__ import annotations
 
@@ -92,6 +94,13 @@ def change_of(number: int) -> NewDelivery:
     """The first change of a link's rating on Wix."""
     thing, person = divmod(number, PEOPLE_FOR_EACH_THING)
     rating = {"id": f"w-{number}", "attributeName": "overall", "value": 20, "revision": "2"}
-    rating |= {"entityId": f"w{thing}", "group": "g", "namespace": "n", "owner": {"contactId": f"c{person}"}}
+    rating |= {
+        "entityId": f"w{thing}",
+        "group": "g",
+        "namespace": "n",
+        "owner": {"contactId": f"c{person}"},
+    }
     payload = {"updatedEvent": {"currentEntity": rating}, "entityEventSequence": "2"}
-    return NewDelivery(Side.WIX, "instance", f"change-{number}", "upsert", f"w-{number}", payload, 2)
+    return NewDelivery(
+        Side.WIX, "instance", f"change-{number}", "upsert", f"w-{number}", payload, 2
+    )

@@ -1,6 +1,7 @@
 """Loads of webhooks: clients that keep their connections, and give up when Wix would.
 
-The clients write prepared bytes to plain sockets: what they take of the machine's cores is taken from the server.
+The clients write prepared bytes to plain sockets: what they take of the machine's cores is taken
+from the server.
 """
 
 from __future__ import annotations
@@ -41,7 +42,11 @@ class Load:
 
     def percentile(self, share: float) -> float:
         """Milliseconds within which this share of the requests was answered."""
-        return self.times[min(len(self.times) - 1, int(len(self.times) * share))] * 1000 if self.times else float("nan")
+        return (
+            self.times[min(len(self.times) - 1, int(len(self.times) * share))] * 1000
+            if self.times
+            else float("nan")
+        )
 
 
 class Client:
@@ -50,7 +55,10 @@ class Client:
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         self._address = parts.hostname or "", parts.port or 80
-        self._head = f"POST {parts.path} HTTP/1.1\r\nHost: bench\r\nContent-Type: text/plain\r\nContent-Length: "
+        self._head = (
+            f"POST {parts.path} HTTP/1.1\r\nHost: bench\r\nContent-Type:"
+            " text/plain\r\nContent-Length: "
+        )
         self._sock: socket.socket | None = None
 
     def post(self, body: bytes) -> str:
@@ -91,16 +99,22 @@ def _some_of(sock: socket.socket) -> bytes:
 
 
 def post_all(url: str, bodies: Sequence[bytes], clients: int, most_seconds: float = 60.0) -> Load:
-    """Post each body once; each of ``clients`` waits for its answer before it posts again. Ends in time."""
+    """Post each body once; each of ``clients`` waits for its answer before it posts again.
+
+    Ends in time.
+    """
     until = time.monotonic() + most_seconds
     moments = ((time.monotonic(), body) for body in bodies if time.monotonic() < until)
     return _post(url, moments, clients)
 
 
-def post_steadily(url: str, bodies: Sequence[bytes], each_second: float, clients: int, seed: int = 1) -> Load:
+def post_steadily(
+    url: str, bodies: Sequence[bytes], each_second: float, clients: int, seed: int = 1
+) -> Load:
     """Post at this rate whatever the server does, spaced by chance as independent senders are.
 
-    An answer's time runs from the moment the request was due: a server that stalls makes all that were due wait.
+    An answer's time runs from the moment the request was due: a server that stalls makes all that
+    were due wait.
     """
     chance, start = random.Random(seed), time.monotonic() + 0.1
 

@@ -17,7 +17,17 @@ from statistics import median
 
 from sync_worker.runtime.local.embedded_redis import find_server
 
-PACKAGES = ("celery", "kombu", "flask", "gunicorn", "sqlalchemy", "psycopg", "redis", "requests", "pyjwt")
+PACKAGES = (
+    "celery",
+    "kombu",
+    "flask",
+    "gunicorn",
+    "sqlalchemy",
+    "psycopg",
+    "redis",
+    "requests",
+    "pyjwt",
+)
 BUSY_SHARE = 0.3  # of the cores; a load above it before a benchmark begins is other people's work
 
 
@@ -36,7 +46,9 @@ class Machine:
 
 
 def machine() -> Machine:
-    memory = next((line.split()[1] for line in _lines("/proc/meminfo") if line.startswith("MemTotal")), "0")
+    memory = next(
+        (line.split()[1] for line in _lines("/proc/meminfo") if line.startswith("MemTotal")), "0"
+    )
     versions = {name: version(name) for name in PACKAGES}
     versions |= {"SQLite": sqlite3.sqlite_version, "redis-server": _redis_version()}
     return Machine(
@@ -52,7 +64,11 @@ def machine() -> Machine:
 
 
 def _processor() -> str:
-    names = (line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name"))
+    names = (
+        line.partition(":")[2].strip()
+        for line in _lines("/proc/cpuinfo")
+        if line.startswith("model name")
+    )
     return next(names, platform.processor() or platform.machine())
 
 
@@ -76,7 +92,9 @@ def load() -> float:
 
 
 def sync_ms(count: int = 50) -> float:
-    """Milliseconds until a page is safe on the disk where benchmarks keep their databases; no commit takes less."""
+    """Milliseconds until a page is safe on the disk where benchmarks keep their databases; no
+    commit takes less.
+    """
     times = []
     with tempfile.NamedTemporaryFile(prefix="ratings-sync-bench-") as file:
         for _ in range(count):
@@ -95,7 +113,10 @@ def is_busy(load_before: float) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Of one process, in MB. ``own``: its pages, and its share of those that it has in common with others."""
+    """Of one process, in MB.
+
+    ``own``: its pages, and its share of those that it has in common with others.
+    """
 
     name: str
     resident: float
@@ -112,7 +133,10 @@ def memory_of(pid: int, name: str) -> Memory:
 
 
 def processor_seconds_of(pid: int) -> float:
-    """What all threads of a process have worked since it began. Raises OSError for one that has ended."""
+    """What all threads of a process have worked since it began.
+
+    Raises OSError for one that has ended.
+    """
     after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
 

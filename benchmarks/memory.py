@@ -58,11 +58,18 @@ def section(size: Size, memories: list[Memory]) -> Section:
     return Section(
         "memory",
         "Memory",
-        f"After {size.ratings:,} ratings, on {size.database}. Own: the pages of a process and its share of those that "
-        "it has in common with others (PSS); resident counts common pages for each (RSS). The bound for a worker of 32 "
-        "slots stands with the workers.",
+        f"After {size.ratings:,} ratings, on {size.database}. Own: the pages of a process and its"
+        " share of those that it has in common with others (PSS); resident counts common pages for"
+        " each (RSS). The bound for a worker of 32 slots stands with the workers.",
         [],
         [Table(("process", "own", "resident"), rows)],
-        [Bars("memory", "Own memory of each process", "MB", {one.name: one.own for one in memories})],
+        [
+            Bars(
+                "memory",
+                "Own memory of each process",
+                "MB",
+                {one.name: one.own for one in memories},
+            )
+        ],
         [asdict(one) for one in memories],
     )

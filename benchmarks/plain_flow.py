@@ -1,8 +1,10 @@
-"""The flow that the guide to Wix's Ratings describes, as plainly as it reads: what our remote calls are compared with.
+"""The flow that the guide to Wix's Ratings describes, as plainly as it reads: what our remote calls
+are compared with.
 
-Towards the external system: translate by the mappings, send, ignore the echo. Towards Wix: find the contact, check
-whether this contact has rated already, create; ignore the echo (guide "Sample use cases and flows" of the Ratings API;
-it names only Create, the rest follows from the schema). Nothing is stored durably, nothing is repeated.
+Towards the external system: translate by the mappings, send, ignore the echo. Towards Wix: find the
+contact, check whether this contact has rated already, create; ignore the echo (guide "Sample use
+cases and flows" of the Ratings API; it names only Create, the rest follows from the schema).
+Nothing is stored durably, nothing is repeated.
 """
 
 from __future__ import annotations
@@ -23,7 +25,10 @@ from sync_sandbox.stage import GROUP, NAMESPACE
 
 @dataclass
 class PlainFlow:
-    """``products``: Wix id to external id; ``emails``: by contact id. ``partners``: external record of a Wix rating."""
+    """``products``: Wix id to external id; ``emails``: by contact id.
+
+    ``partners``: external record of a Wix rating.
+    """
 
     box: Sandbox
     products: Mapping[str, str]
@@ -32,7 +37,9 @@ class PlainFlow:
     written: set[tuple[str, int]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self._turn = threading.Lock()  # an echo that comes before the answer waits until the write is known
+        self._turn = (
+            threading.Lock()
+        )  # an echo that comes before the answer waits until the write is known
         self._wix, self._reviews = requests.Session(), requests.Session()
         self._wix.headers["Authorization"] = self.box.wix.new_token()
         self._reviews.headers["Authorization"] = f"Bearer {self.box.reviews.token}"
@@ -67,7 +74,12 @@ class PlainFlow:
             case "created":
                 self._send(rating_id, "POST", "/v1/ratings", event["createdEvent"]["entity"])
             case "updated" if partner is not None:
-                self._send(rating_id, "PUT", f"/v1/ratings/{partner}", event["updatedEvent"]["currentEntity"])
+                self._send(
+                    rating_id,
+                    "PUT",
+                    f"/v1/ratings/{partner}",
+                    event["updatedEvent"]["currentEntity"],
+                )
             case "deleted" if partner is not None:
                 self._reviews.delete(f"{self.box.reviews_url}/v1/ratings/{partner}", timeout=5)
                 del self.partners[rating_id]
@@ -78,7 +90,9 @@ class PlainFlow:
             "author": {"email": self.emails[rating["owner"]["contactId"]]},
             "score": rating["value"] / 20,
         }
-        answer = self._reviews.request(method, f"{self.box.reviews_url}{path}", json=record, timeout=5)
+        answer = self._reviews.request(
+            method, f"{self.box.reviews_url}{path}", json=record, timeout=5
+        )
         if answer.ok:
             self._remember(rating_id, answer.json())
 
@@ -90,22 +104,35 @@ class PlainFlow:
 
     def to_wix(self, event_type: str, record: Mapping[str, Any]) -> None:
         if event_type == "rating.deleted":
-            rating_id = next((one for one, partner in self.partners.items() if partner == record["id"]), None)
+            rating_id = next(
+                (one for one, partner in self.partners.items() if partner == record["id"]), None
+            )
             if rating_id is not None:
                 self._wix.delete(f"{self.box.wix_url}/ratings/v1/ratings/{rating_id}", timeout=5)
                 self.partners.pop(rating_id, None)
             return
         contact = self._contact(record["author"]["email"])
-        entity = next(one for one, external in self.products.items() if external == record["subject"]["id"])
+        entity = next(
+            one for one, external in self.products.items() if external == record["subject"]["id"]
+        )
         rated = self._rated(contact, entity)
         rating: dict[str, Any] = {"value": int(float(record["score"]) * 20)}
         if rated is None:
-            rating |= {"namespace": NAMESPACE, "group": GROUP, "entityId": entity, "attributeName": "overall"}
+            rating |= {
+                "namespace": NAMESPACE,
+                "group": GROUP,
+                "entityId": entity,
+                "attributeName": "overall",
+            }
             self._write("POST", "", rating | {"owner": {"contactId": contact}}, record)
         elif event_type == "rating.updated":
-            self._write("PATCH", f"/{rated['id']}", rating | {"revision": rated["revision"]}, record)
+            self._write(
+                "PATCH", f"/{rated['id']}", rating | {"revision": rated["revision"]}, record
+            )
 
-    def _write(self, method: str, path: str, rating: Mapping[str, Any], record: Mapping[str, Any]) -> None:
+    def _write(
+        self, method: str, path: str, rating: Mapping[str, Any], record: Mapping[str, Any]
+    ) -> None:
         url = f"{self.box.wix_url}/ratings/v1/ratings{path}"
         answer = self._wix.request(method, url, json={"rating": rating}, timeout=5)
         if answer.ok:
@@ -113,7 +140,9 @@ class PlainFlow:
 
     def _contact(self, email: str) -> str:
         query = {"query": {"filter": {"info.emails.email": {"$in": [email]}}}}
-        answer = self._wix.post(f"{self.box.wix_url}/contacts/v4/contacts/query", json=query, timeout=5)
+        answer = self._wix.post(
+            f"{self.box.wix_url}/contacts/v4/contacts/query", json=query, timeout=5
+        )
         return str(answer.json()["contacts"][0]["id"])
 
     def _rated(self, contact_id: str, entity: str) -> Mapping[str, Any] | None:

@@ -1,4 +1,6 @@
-"""Work for a worker: deliveries in the ledger's inbox, messages in the queue, and the time until both are empty."""
+"""Work for a worker: deliveries in the ledger's inbox, messages in the queue, and the time until
+both are empty.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,10 @@ from sync_worker.runtime.local.processes import Child
 
 PEOPLE = 100
 STARS = FieldMap(
-    "overall", "value", Scale(Decimal(0), Decimal(100), Decimal(1)), Scale(Decimal(1), Decimal(5), Decimal(1))
+    "overall",
+    "value",
+    Scale(Decimal(0), Decimal(100), Decimal(1)),
+    Scale(Decimal(1), Decimal(5), Decimal(1)),
 )
 PREFIX = "ratings-sync:"
 COUNTED_SHARE = 0.9  # of the messages: while the first tenth goes, slots fill and connections open
@@ -36,15 +41,21 @@ LATE_SECONDS = 10.0  # the sweeper's time for the few that found the budget's bu
 
 
 def store(at: Ground, connector: str, count: int) -> list[int]:
-    """A site of its own with ``count`` new ratings, by mapped people for mapped things; their inbox ids."""
+    """A site of its own with ``count`` new ratings, by mapped people for mapped things; their inbox
+    ids.
+    """
     engine = open_engine(at.database_url)
     upgrade(engine)
     ledger, admin = SqlLedger(engine), LedgerAdmin(engine)
     instance = f"instance-{connector}"
     site, _ = admin.add_site(instance, connector, [STARS])
     things = -(-count // PEOPLE)
-    admin.import_contacts(site, [Contact(f"c{one}", f"p{one}@example.com") for one in range(PEOPLE)])
-    admin.import_entities(site, [(EntityRef(f"w{one}", "g", "n"), EntityRef(f"e{one}")) for one in range(things)])
+    admin.import_contacts(
+        site, [Contact(f"c{one}", f"p{one}@example.com") for one in range(PEOPLE)]
+    )
+    admin.import_entities(
+        site, [(EntityRef(f"w{one}", "g", "n"), EntityRef(f"e{one}")) for one in range(things)]
+    )
     ids = [ledger.store(_rating(instance, one)).inbox_id for one in range(count)]
     engine.dispose()
     return ids
@@ -62,11 +73,14 @@ def _rating(instance: str, number: int) -> NewDelivery:
         "owner": {"contactId": f"c{number % PEOPLE}"},
     }
     payload = {"createdEvent": {"entity": rating}, "entityEventSequence": "1"}
-    return NewDelivery(Side.WIX, instance, f"event-{number}", "upsert", str(rating["id"]), payload, 1)
+    return NewDelivery(
+        Side.WIX, instance, f"event-{number}", "upsert", str(rating["id"]), payload, 1
+    )
 
 
 def check_that_all_crossed(at: Ground, ids: Sequence[int], seconds: float = LATE_SECONDS) -> None:
-    """A rate of ratings that failed would be no rate. Raises RuntimeError unless all are across within this time.
+    """A rate of ratings that failed would be no rate. Raises RuntimeError unless all are across
+    within this time.
 
     A rating is across when its delivery is done and its link has the external record on file.
     """
@@ -76,7 +90,9 @@ def check_that_all_crossed(at: Ground, ids: Sequence[int], seconds: float = LATE
         while missed := _not_across(engine, ids):
             if time.monotonic() > until:
                 words = ", ".join(f"{count} {how}" for how, count in missed.most_common(5))
-                raise RuntimeError(f"{missed.total()} of {len(ids)} ratings have not crossed: {words}")
+                raise RuntimeError(
+                    f"{missed.total()} of {len(ids)} ratings have not crossed: {words}"
+                )
             time.sleep(0.1)
     finally:
         engine.dispose()
@@ -85,11 +101,17 @@ def check_that_all_crossed(at: Ground, ids: Sequence[int], seconds: float = LATE
 def _not_across(engine: Engine, ids: Sequence[int]) -> Counter[str]:
     """How the deliveries ended that brought nothing across."""
     found = select(inbox.c.id, inbox.c.state, inbox.c.reason, link.c.external_id)
-    found = found.outerjoin(link, link.c.id == inbox.c.link_id).where(inbox.c.id.between(min(ids), max(ids)))
+    found = found.outerjoin(link, link.c.id == inbox.c.link_id).where(
+        inbox.c.id.between(min(ids), max(ids))
+    )
     with engine.connect() as connection:
         rows = {row.id: row for row in connection.execute(found)}
-    are_across = {row.id for row in rows.values() if row.state == "done" and row.external_id is not None}
-    return Counter(f"{rows[one].state} {rows[one].reason}".strip() for one in ids if one not in are_across)
+    are_across = {
+        row.id for row in rows.values() if row.state == "done" and row.external_id is not None
+    }
+    return Counter(
+        f"{rows[one].state} {rows[one].reason}".strip() for one in ids if one not in are_across
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +146,9 @@ class Queue:
             self._wait_for(redis, counted)
             started, worked, left = time.monotonic(), self._worked(), self._left(redis)
             self._wait_for(redis, 0)
-            return Drained(left / (time.monotonic() - started), (self._worked() - worked) / left * 1000)
+            return Drained(
+                left / (time.monotonic() - started), (self._worked() - worked) / left * 1000
+            )
 
     def _worked(self) -> float:
         return sum(processor_seconds_of(one.process.pid) for one in self.workers)

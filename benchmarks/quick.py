@@ -1,4 +1,6 @@
-"""All benchmarks with hardly any work, to see that they run; those that need a whole installation share one."""
+"""All benchmarks with hardly any work, to see that they run; those that need a whole installation
+share one.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,17 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
 
-from benchmarks import calls, gateway, gateway_report, latency, links, memory, replay, workers, workers_report
+from benchmarks import (
+    calls,
+    gateway,
+    gateway_report,
+    latency,
+    links,
+    memory,
+    replay,
+    workers,
+    workers_report,
+)
 from benchmarks.ground import a_stage
 from benchmarks.report import Part, Section
 from sync_sandbox.replay import products_of
@@ -26,7 +38,9 @@ def quick_parts() -> Iterator[list[Part]]:
             return stack.enter_context(a_stage("sqlite", products, flower_port=free_port()))
 
         def of_latency() -> Section:
-            return latency.section(latency.QUICK, latency.measure_on(stage(), "sqlite", latency.QUICK))
+            return latency.section(
+                latency.QUICK, latency.measure_on(stage(), "sqlite", latency.QUICK)
+            )
 
         def of_memory() -> Section:
             size = memory.Size("sqlite", len(ratings))

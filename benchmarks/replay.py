@@ -1,4 +1,6 @@
-"""Real ratings through both doors of a whole installation, with faults: is anything lost, doubled, echoed?"""
+"""Real ratings through both doors of a whole installation, with faults: is anything lost, doubled,
+echoed?
+"""
 
 from __future__ import annotations
 
@@ -23,10 +25,11 @@ CHART_POINTS = 300
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """``file``: ratings as MovieLens has them, the last ``limit`` of it; without one they are drawn by chance.
+    """``file``: ratings as MovieLens has them, the last ``limit`` of it; without one they are drawn
+    by chance.
 
-    ``chaos``: seconds between two kills of a process, and between two FLUSHALL; ``None``: no faults.
-    ``faults_most``: of each kind, then peace.
+    ``chaos``: seconds between two kills of a process, and between two FLUSHALL; ``None``: no
+    faults. ``faults_most``: of each kind, then peace.
     """
 
     file: Path | None = None
@@ -43,8 +46,9 @@ QUICK = Size(limit=40, database="sqlite", workers=1, chaos=(1.0, 0.5), faults_mo
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """``lost``: ratings that differ or are missing on a side in the end; ``doubled``: creates beyond one for each
-    rating, and writes that changed nothing; ``echoed``: our writes beyond the visitors' changes.
+    """``lost``: ratings that differ or are missing on a side in the end; ``doubled``: creates
+    beyond one for each rating, and writes that changed nothing; ``echoed``: our writes beyond the
+    visitors' changes.
     """
 
     ratings: int
@@ -85,7 +89,9 @@ def play_on(stage: Stage, ratings: Sequence[RealRating], size: Size) -> Section:
     marks = {"a process killed": havoc.kills, "Redis wiped": havoc.flushes} if havoc else {}
     step = max(1, len(crossed) // CHART_POINTS)
     lines = {"on both sides": [*crossed[::step], *crossed[-1:]]}
-    return _section(size, figures, Lines("replay", "Replay", "seconds", "ratings", lines, marks=marks))
+    return _section(
+        size, figures, Lines("replay", "Replay", "seconds", "ratings", lines, marks=marks)
+    )
 
 
 def ratings_of(size: Size) -> Sequence[RealRating]:
@@ -97,12 +103,20 @@ def ratings_of(size: Size) -> Sequence[RealRating]:
 def _figures(stage: Stage, replay: Replay, havoc: Havoc | None) -> Figures:
     total, status, writes = len(replay.ratings), stage.status(), stage.writes()
     journal: list[Mapping[str, Any]] = [
-        entry for side in (stage.box.wix, stage.box.reviews) for entry in side.journal if entry["by"] == "app"
+        entry
+        for side in (stage.box.wix, stage.box.reviews)
+        for entry in side.journal
+        if entry["by"] == "app"
     ]
     creates = sum(entry["operation"] == "create" for entry in journal)
-    empty = sum(entry["operation"] == "update" and entry["before"] == entry["after"] for entry in journal)
+    empty = sum(
+        entry["operation"] == "update" and entry["before"] == entry["after"] for entry in journal
+    )
     answers = Counter(
-        answer for side in (stage.box.wix, stage.box.reviews) for one in side.webhooks.sent for answer in one.statuses
+        answer
+        for side in (stage.box.wix, stage.box.reviews)
+        for one in side.webhooks.sent
+        for answer in one.statuses
     )
     return Figures(
         ratings=total,
@@ -122,11 +136,22 @@ def _figures(stage: Stage, replay: Replay, havoc: Havoc | None) -> Figures:
 
 
 def _section(size: Size, it: Figures, chart: Lines) -> Section:
-    source = f"The last {it.ratings:,} of {size.file.name}" if size.file else f"{it.ratings:,} ratings drawn by chance"
-    faults = f"{it.kills} processes killed and started again, Redis wiped {it.flushes} times" if size.chaos else "none"
+    source = (
+        f"The last {it.ratings:,} of {size.file.name}"
+        if size.file
+        else f"{it.ratings:,} ratings drawn by chance"
+    )
+    faults = (
+        f"{it.kills} processes killed and started again, Redis wiped {it.flushes} times"
+        if size.chaos
+        else "none"
+    )
     answers = ", ".join(f"{status}: {count:,}" for status, count in it.answers.items())
     rows = [
-        ("ratings; changes by visitors, changes of mind included", f"{it.ratings:,}; {it.changes:,}"),
+        (
+            "ratings; changes by visitors, changes of mind included",
+            f"{it.ratings:,}; {it.changes:,}",
+        ),
         ("our writes", f"{it.writes:,}"),
         ("lost, doubled, echoed", f"{it.lost}, {it.doubled}, {it.echoed}"),
         ("held, open in the end", f"{it.held}, {it.open}"),
@@ -137,9 +162,10 @@ def _section(size: Size, it: Figures, chart: Lines) -> Section:
     return Section(
         "replay",
         "Replay through both doors",
-        f"{source}: half of them enter on each side, one webhook in ten comes twice, one in ten late, one rating in "
-        f"{CHANGED_SHARE} is changed afterwards. {size.workers} worker process(es), gateway, scheduler and both "
-        f"stand-ins on one machine, {size.database}. {BUDGETS}",
+        f"{source}: half of them enter on each side, one webhook in ten comes twice, one in ten"
+        f" late, one rating in {CHANGED_SHARE} is changed afterwards. {size.workers} worker"
+        f" process(es), gateway, scheduler and both stand-ins on one machine, {size.database}."
+        f" {BUDGETS}",
         [
             at_most("replay: ratings lost", 0, it.lost + it.held + it.open, ""),
             at_most("replay: ratings doubled", 0, it.doubled, ""),

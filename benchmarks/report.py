@@ -1,4 +1,6 @@
-"""What a benchmark hands over, and the folder that is made of it: report.md, report.json, and charts."""
+"""What a benchmark hands over, and the folder that is made of it: report.md, report.json, and
+charts.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,9 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One benchmark: how it was measured, what was promised, and ``figures``, which go into report.json as they are."""
+    """One benchmark: how it was measured, what was promised, and ``figures``, which go into
+    report.json as they are.
+    """
 
     name: str
     title: str
@@ -68,7 +72,9 @@ Part = tuple[str, Callable[[], Section]]  # a benchmark's name, and what measure
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A section with the time it took, and how busy machine and disk were before; ``error``: it did not get through."""
+    """A section with the time it took, and how busy machine and disk were before; ``error``: it did
+    not get through.
+    """
 
     section: Section
     seconds: float
@@ -79,7 +85,9 @@ class Run:
 
 @dataclass
 class Report:
-    """Grows with each run, and is written anew each time: a run that breaks costs none of the earlier ones."""
+    """Grows with each run, and is written anew each time: a run that breaks costs none of the
+    earlier ones.
+    """
 
     folder: Path
     machine: Machine
@@ -110,7 +118,9 @@ class Report:
             }
             for run in self.runs
         }
-        return json.dumps({"machine": asdict(self.machine), "is_quick": self.is_quick, "runs": runs}, indent=1)
+        return json.dumps(
+            {"machine": asdict(self.machine), "is_quick": self.is_quick, "runs": runs}, indent=1
+        )
 
     def as_markdown(self) -> str:
         lines = ["# Benchmarks of ratings-sync", "", *self._about(), "", "## What was promised", ""]
@@ -125,22 +135,41 @@ class Report:
         it = self.machine
         versions = ", ".join(f"{name} {number}" for name, number in it.versions.items())
         about = [
-            f"{it.when}, commit {it.commit or 'unknown'}. {it.processor}, {it.cores} cores, {it.memory_gib} GiB, "
-            f"{it.system}, Python {it.python}; {versions}.",
+            (
+                f"{it.when}, commit {it.commit or 'unknown'}. {it.processor}, {it.cores} cores,"
+                f" {it.memory_gib} GiB, {it.system}, Python {it.python}; {versions}."
+            ),
             "",
-            "Compare only what stands in one table: it was measured in one run on this machine. Clients and stand-ins "
-            "share its cores with what is measured.",
+            (
+                "Compare only what stands in one table: it was measured in one run on this machine."
+                " Clients and stand-ins share its cores with what is measured."
+            ),
         ]
         if self.is_quick:
-            about += ["", "**Made with `--quick`: far too little work for a figure. It only shows that all runs.**"]
+            about += [
+                "",
+                (
+                    "**Made with `--quick`: far too little work for a figure. It only shows that"
+                    " all runs.**"
+                ),
+            ]
         if any(is_busy(run.load_before) for run in self.runs):
-            about += ["", "**The machine was busy with other work: the load before a part stands beside it.**"]
+            about += [
+                "",
+                (
+                    "**The machine was busy with other work: the load before a part stands beside"
+                    " it.**"
+                ),
+            ]
         return about
 
 
 def _section(run: Run) -> list[str]:
     part = run.section
-    before = f"load before it {run.load_before:.1f}, a page safe on disk after {run.sync_ms_before:.1f} ms"
+    before = (
+        f"load before it {run.load_before:.1f}, a page safe on disk after"
+        f" {run.sync_ms_before:.1f} ms"
+    )
     lines = [f"## {part.title}", "", part.how, "", f"*It took {run.seconds:.0f} s; {before}.*"]
     if run.error is not None:
         lines += ["", f"**It did not get through: {run.error}**"]

@@ -1,6 +1,8 @@
-"""``celery -A benchmarks.worker_app worker``: the real intake over remotes in memory, and a task that does nothing.
+"""``celery -A benchmarks.worker_app worker``: the real intake over remotes in memory, and a task
+that does nothing.
 
-A site whose connector is called ``memory-80`` (or ``memory-80-`` and anything) has remotes whose calls take 80 ms.
+A site whose connector is called ``memory-80`` (or ``memory-80-`` and anything) has remotes whose
+calls take 80 ms.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ app.config_from_object("sync_worker.runtime.celery.settings")
 @lru_cache(maxsize=1)
 def intake() -> Intake:
     parts = wiring()
-    return Intake(parts.ledger, parts.guard, WorkerBell(), connect, Monotonic(), lambda: str(uuid.uuid4()))
+    return Intake(
+        parts.ledger, parts.guard, WorkerBell(), connect, Monotonic(), lambda: str(uuid.uuid4())
+    )
 
 
 def connect(site: Site) -> Connection:

@@ -1,6 +1,8 @@
-"""How many ratings a worker process brings across in a second, against Celery tasks that do nothing on the same pool.
+"""How many ratings a worker process brings across in a second, against Celery tasks that do nothing
+on the same pool.
 
-Every rating is new: contact and entity are mapped, the external record is created. One fleet goes through all rounds:
+Every rating is new: contact and entity are mapped, the external record is created. One fleet goes
+through all rounds:
 tasks of nothing, then ratings at each latency of the remotes, then tasks of nothing again.
 """
 
@@ -26,9 +28,11 @@ CALLS = 15  # of a bare client, to see what the stand-in itself takes
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """``count``: ratings in a round; fewer where the remotes are slow. ``http``: slots and latencies over real HTTP.
+    """``count``: ratings in a round; fewer where the remotes are slow. ``http``: slots and
+    latencies over real HTTP.
 
-    ``shared``: of ``http_slots``, those also shared out over two processes, where the database serves more than one.
+    ``shared``: of ``http_slots``, those also shared out over two processes, where the database
+    serves more than one.
     """
 
     databases: tuple[str, ...] = ("postgresql", "sqlite")
@@ -45,11 +49,12 @@ QUICK = Size(("sqlite",), (4,), (0, 20), (4,), (20,), (), 40)
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Ratings a second at one latency of the remotes. ``bound``: slots ÷ latency; ``None`` without a latency.
+    """Ratings a second at one latency of the remotes. ``bound``: slots ÷ latency; ``None`` without
+    a latency.
 
-    ``cpu_ms``: processor time of the workers for each rating. Python runs one thread at a time, so no more than
-    1,000 ÷ ``cpu_ms`` can cross a process in a second, whatever its slots. ``call_ms``: median of what a call over HTTP
-    takes a bare client while nothing else is at work.
+    ``cpu_ms``: processor time of the workers for each rating. Python runs one thread at a time, so
+    no more than 1,000 ÷ ``cpu_ms`` can cross a process in a second, whatever its slots.
+    ``call_ms``: median of what a call over HTTP takes a bare client while nothing else is at work.
     """
 
     latency_ms: int
@@ -62,7 +67,8 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One fleet. ``slots``: of all its processes; ``remotes``: ``memory`` or ``HTTP``; ``memory_mb``: of one process.
+    """One fleet. ``slots``: of all its processes; ``remotes``: ``memory`` or ``HTTP``;
+    ``memory_mb``: of one process.
 
     ``nothing_each_second``: tasks that do nothing.
     """
@@ -106,7 +112,14 @@ def _in_memory(at: Ground, database: str, slots: int, size: Size) -> Round:
             rates.append(_rate(queue, "benchmarks.sync", ids, latency, bound))
         nothing.append(queue.drain("benchmarks.nothing", list(range(size.count))).each_second)
         memory = memory_of(queue.workers[0].process.pid, "worker").resident
-        return Round(database, "memory", slots, rates, memory, nothing_each_second=sum(nothing) / len(nothing))
+        return Round(
+            database,
+            "memory",
+            slots,
+            rates,
+            memory,
+            nothing_each_second=sum(nothing) / len(nothing),
+        )
 
 
 def _over_http(at: Ground, database: str, slots: int, processes: int, size: Size) -> Round:
@@ -141,7 +154,9 @@ def _call_ms(box: Sandbox) -> float:
     with requests.Session() as client:
         for _ in range(CALLS):
             started = time.perf_counter()
-            client.get(f"{box.reviews_url}/v1/ratings?limit=1", headers=headers, timeout=MAX_SECONDS).raise_for_status()
+            client.get(
+                f"{box.reviews_url}/v1/ratings?limit=1", headers=headers, timeout=MAX_SECONDS
+            ).raise_for_status()
             took.append((time.perf_counter() - started) * 1000)
     return statistics.median(took)
 
@@ -156,11 +171,19 @@ def _count(slots: int, latency_ms: int, size: Size) -> int:
 
 
 @contextmanager
-def _workers(at: Ground, app: str, slots: int, processes: int = 1, **settings: str) -> Iterator[Queue]:
+def _workers(
+    at: Ground, app: str, slots: int, processes: int = 1, **settings: str
+) -> Iterator[Queue]:
     """Workers whose own sweepers rest: every message is one that we sent."""
-    environ = at.environ(WORKER_CONCURRENCY=str(slots // processes), SWEEP_SECONDS="3600", **settings)
+    environ = at.environ(
+        WORKER_CONCURRENCY=str(slots // processes), SWEEP_SECONDS="3600", **settings
+    )
     lines: list[str] = []
     with Processes(lambda name, line: lines.append(line), at.folder) as running:
         command = ["-m", "celery", "-A", app, "worker", "-Q", "sync,maint", *QUIET]
         names = [f"worker {one + 1}" for one in range(processes)]
-        yield Queue(at, [running.start(name, [*command, "-n", f"{name[-1]}@%h"], environ) for name in names], lines)
+        yield Queue(
+            at,
+            [running.start(name, [*command, "-n", f"{name[-1]}@%h"], environ) for name in names],
+            lines,
+        )

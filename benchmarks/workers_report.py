@@ -11,10 +11,20 @@ from benchmarks.report import Bound, Section, Table, at_least, at_most
 from benchmarks.workers import Rate, Round, Size, measure
 
 RATIOS = ("÷ tasks of nothing", "÷ (slots ÷ latency)")
-HEAD = ("remotes", "slots", "processes", "latency", "a call", *RATIOS, "ratings a second", "processor", "memory")
+HEAD = (
+    "remotes",
+    "slots",
+    "processes",
+    "latency",
+    "a call",
+    *RATIOS,
+    "ratings a second",
+    "processor",
+    "memory",
+)
 NOTE = (
-    "A call: what a bare client waits for one, alone. Processor: the workers' own time for a rating. "
-    "Memory: what one of them holds after its rounds."
+    "A call: what a bare client waits for one, alone. Processor: the workers' own time for a"
+    " rating. Memory: what one of them holds after its rounds."
 )
 
 
@@ -24,11 +34,12 @@ def run(size: Size) -> Section:
     return Section(
         "workers",
         "The workers",
-        "Ratings that workers bring across in a second, each new, with one remote call. Remotes in memory "
-        "answer after their latency: the engine and its ledger. Over HTTP the whole worker runs as in production, "
-        "against the stand-in review service, which shares the machine; there the slots of one process are also shared "
-        f"out over two, as a fleet does. {BUDGETS} A task of "
-        "nothing is a Celery task that returns, on the same pool with the same settings, before and after the ratings.",
+        "Ratings that workers bring across in a second, each new, with one remote call. Remotes in"
+        " memory answer after their latency: the engine and its ledger. Over HTTP the whole worker"
+        " runs as in production, against the stand-in review service, which shares the machine;"
+        f" there the slots of one process are also shared out over two, as a fleet does. {BUDGETS}"
+        " A task of nothing is a Celery task that returns, on the same pool with the same"
+        " settings, before and after the ratings.",
         [bound for one in rounds for bound in _bounds(one)],
         [_table(database, rounds) for database in size.databases],
         [_chart(database, rounds) for database in size.databases],
@@ -46,7 +57,9 @@ def _bounds(one: Round) -> Iterator[Bound]:
             yield at_least(f"{on}, aim", 0.3, ratio, "× tasks of nothing", is_hard=False)
         if rate.latency_ms == 80 and rate.bound is not None:
             ratio = rate.each_second / rate.bound
-            yield at_least(f"{on} of 80 ms", 0.9, ratio, "× slots ÷ latency", is_hard=one.slots == 8)
+            yield at_least(
+                f"{on} of 80 ms", 0.9, ratio, "× slots ÷ latency", is_hard=one.slots == 8
+            )
     if one.slots == 32 and one.processes == 1:
         yield at_most(f"{on}: memory", 150, one.memory_mb, "MB")
 
@@ -73,13 +86,23 @@ def _row(one: Round, rate: Rate) -> Sequence[str]:
 
 
 def _chart(database: str, rounds: Sequence[Round]) -> Chart:
-    """Ratings a second over slots: one line for each kind of remote and latency, and what its slots would allow."""
+    """Ratings a second over slots: one line for each kind of remote and latency, and what its slots
+    would allow.
+    """
     lines: dict[str, list[tuple[float, float]]] = {}
     limits: dict[str, list[tuple[float, float]]] = {}
     for one in rounds:
         for rate in one.rates if one.database == database else ():
-            fleet = one.remotes if one.processes == 1 else f"{one.remotes}, {one.processes} processes"
-            lines.setdefault(f"{fleet}, {rate.latency_ms} ms", []).append((one.slots, rate.each_second))
+            fleet = (
+                one.remotes if one.processes == 1 else f"{one.remotes}, {one.processes} processes"
+            )
+            lines.setdefault(f"{fleet}, {rate.latency_ms} ms", []).append(
+                (one.slots, rate.each_second)
+            )
             if rate.bound is not None and rate.latency_ms >= 80:
-                limits.setdefault(f"slots ÷ {rate.latency_ms} ms", []).append((one.slots, rate.bound))
-    return Lines(f"workers-{database}", f"Workers on {database}", "slots", "ratings a second", lines, limits)
+                limits.setdefault(f"slots ÷ {rate.latency_ms} ms", []).append(
+                    (one.slots, rate.bound)
+                )
+    return Lines(
+        f"workers-{database}", f"Workers on {database}", "slots", "ratings a second", lines, limits
+    )

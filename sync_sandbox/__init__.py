@@ -1,1 +1,3 @@
-"""A stand-in Wix and a stand-in review service that speak the real contracts over HTTP: demo, tests, development."""
+"""A stand-in Wix and a stand-in review service that speak the real contracts over HTTP: demo,
+tests, development.
+"""

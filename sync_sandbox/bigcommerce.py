@@ -1,8 +1,9 @@
 """The stand-in BigCommerce store, with the quirks of the real one.
 
-Reviews live under their product, an empty list is 204, PUT wants title and date again, and the only webhook is the
-product's, when the number of its reviews changes: an edited mark tells nothing. Sources: github.com/bigcommerce/docs
-(products_catalog.v3.yml, docs/integrations/webhooks, api-rate-limits).
+Reviews live under their product, an empty list is 204, PUT wants title and date again, and the only
+webhook is the product's, when the number of its reviews changes: an edited mark tells nothing.
+Sources: github.com/bigcommerce/docs (products_catalog.v3.yml, docs/integrations/webhooks,
+api-rate-limits).
 """
 
 from __future__ import annotations
@@ -36,9 +37,23 @@ class BigCommerce(Platform):
     api = ("/stores/",)
     published, pending = "approved", "pending"
     quirks = {  # noqa: RUF012 - a table, as in sync_sandbox.faults
-        "product_storm": "a price import: the product's webhook comes, with nothing to tell about its reviews",
+        "product_storm": (
+            "a price import: the product's webhook comes, with nothing to tell about its reviews"
+        ),
     }
-    retry_seconds = (60, 180, 180, 300, 600, 900, 1800, 3600, 7200, 21600, 50400)  # 11 tries over 48 hours
+    retry_seconds = (
+        60,
+        180,
+        180,
+        300,
+        600,
+        900,
+        1800,
+        3600,
+        7200,
+        21600,
+        50400,
+    )  # 11 tries over 48 hours
 
     store_hash, access_token = "abcde", "bc-sandbox-token"  # a stand-in's own
     client_secret = "bc-sandbox-client-secret-0123456789"  # noqa: S105 - so is this
@@ -66,7 +81,12 @@ class BigCommerce(Platform):
 
     def add_hook(self, scope: str, url: str) -> dict[str, Any]:
         with self.lock:
-            hook = {"id": len(self.hooks) + 1, "scope": scope, "destination": url, "is_active": True}
+            hook = {
+                "id": len(self.hooks) + 1,
+                "scope": scope,
+                "destination": url,
+                "is_active": True,
+            }
             self.hooks.append(hook)
         self.webhooks.url = self.webhooks.url or url
         return hook
@@ -83,13 +103,18 @@ class BigCommerce(Platform):
             self.tell_product(change.review.product)
 
     def tell_product(self, product: str, properties: list[str] | None = None) -> None:
-        """The product's webhook. ``properties``: names of what changed, which the store may leave out."""
+        """The product's webhook.
+
+        ``properties``: names of what changed, which the store may leave out.
+        """
         for hook in self.hooks:
             if hook["scope"] == SCOPE and hook["is_active"]:
                 self._send(hook, product, properties)
 
     def _send(self, hook: dict[str, Any], product: str, properties: list[str] | None) -> None:
-        about = {"type": "product", "id": whole(product)} | ({"properties": properties} if properties else {})
+        about = {"type": "product", "id": whole(product)} | (
+            {"properties": properties} if properties else {}
+        )
         payload: dict[str, Any] = {
             "scope": SCOPE,
             "store_id": "1025646",
@@ -101,14 +126,18 @@ class BigCommerce(Platform):
         body, message_id = exact_json.dumps(payload).encode(), f"msg_{uuid.uuid4().hex}"
         sending = Sending(message_id, product, lambda: (body, self._signed(message_id, body)))
         sending.address = lambda _: str(hook["destination"])
-        sending.heard = lambda status: hook.update(is_active=hook["is_active"] and not sending.is_given_up)
+        sending.heard = lambda status: hook.update(
+            is_active=hook["is_active"] and not sending.is_given_up
+        )
         self.webhooks.send(sending)
 
     def _signed(self, message_id: str, body: bytes) -> Mapping[str, str]:
         """Standard Webhooks; the key is the client secret as it is."""
         now = str(int(time.time()))
         text = f"{message_id}.{now}.".encode() + body
-        signature = base64.b64encode(hmac.new(self.client_secret.encode(), text, hashlib.sha256).digest()).decode()
+        signature = base64.b64encode(
+            hmac.new(self.client_secret.encode(), text, hashlib.sha256).digest()
+        ).decode()
         return {
             "Content-Type": "application/json",
             "webhook-id": message_id,
@@ -117,7 +146,9 @@ class BigCommerce(Platform):
         }
 
     def spend(self) -> tuple[int, float]:
-        """Take one request of the window: how many are left (below 0: none was), and until when, in ms."""
+        """Take one request of the window: how many are left (below 0: none was), and until when, in
+        ms.
+        """
         with self.lock:
             began, used = self._window
             if time.monotonic() - began > WINDOW_SECONDS:
@@ -155,7 +186,10 @@ def create_app(store: BigCommerce) -> Flask:
     def admit() -> Response | None:
         if not request.path.startswith(store.api):
             return None
-        store.calls[f"{request.method} {re.sub(r'/[0-9]+(?=/|$)', '/{id}', request.path.removeprefix(root))}"] += 1
+        store.calls[
+            f"{request.method}"
+            f" {re.sub(r'/[0-9]+(?=/|$)', '/{id}', request.path.removeprefix(root))}"
+        ] += 1
         if request.headers.get("X-Auth-Token") != store.access_token:
             return _answer({"status": 401, "title": "Unauthorized"}, 401)
         left, reset_ms = store.spend()
@@ -171,7 +205,9 @@ def create_app(store: BigCommerce) -> Flask:
     def budget(answer: Response) -> Response:
         if request.path.startswith(store.api):
             answer.headers.setdefault("X-Rate-Limit-Time-Reset-Ms", str(int(WINDOW_SECONDS * 1000)))
-            answer.headers["X-Rate-Limit-Requests-Left"] = str((store.requests_per_window or 150) - store._window[1])
+            answer.headers["X-Rate-Limit-Requests-Left"] = str(
+                (store.requests_per_window or 150) - store._window[1]
+            )
         return answer
 
     @app.errorhandler(Refusal)
@@ -188,15 +224,22 @@ def create_app(store: BigCommerce) -> Flask:
     def products() -> Response:
         with store.lock:
             ids = sorted(store.products | {int(one.product) for one in store.reviews.values()})
-            counts = {one: sum(review.product == str(one) for review in store.reviews.values()) for one in ids}
+            counts = {
+                one: sum(review.product == str(one) for review in store.reviews.values())
+                for one in ids
+            }
         return _paged([{"id": one, "reviews_count": counts[one]} for one in ids])
 
     @app.get(f"{root}/catalog/products/<int:product>/reviews")
     def listed(product: int) -> Response:
         with store.lock:
             chosen = [one for one in store.reviews.values() if one.product == str(product)]
-        if (status := request.args.get("status")) is not None:  # a number here, a word in the records
-            chosen = [one for one in chosen if one.state == {"1": "approved", "0": "pending"}.get(status)]
+        if (
+            status := request.args.get("status")
+        ) is not None:  # a number here, a word in the records
+            chosen = [
+                one for one in chosen if one.state == {"1": "approved", "0": "pending"}.get(status)
+            ]
         return _paged([as_json(one) for one in chosen]) if chosen else Response(status=204)
 
     @app.post(f"{root}/catalog/products/<int:product>/reviews")
@@ -230,12 +273,18 @@ def create_app(store: BigCommerce) -> Flask:
             "email": "email",
             "name": "author",
         }
-        changes = {names[key]: value if value is not None else "" for key, value in sent.items() if key in names}
+        changes = {
+            names[key]: value if value is not None else ""
+            for key, value in sent.items()
+            if key in names
+        }
         if "stars" in changes:
             changes["stars"] = whole(changes["stars"]) or 0
         with store.lock:
             alive(product, review_id)
-            changed = store.change(review_id, by="app", created=_date(sent["date_reviewed"]), **changes)
+            changed = store.change(
+                review_id, by="app", created=_date(sent["date_reviewed"]), **changes
+            )
         return _answer({"data": as_json(changed), "meta": {}})
 
     @app.delete(f"{root}/catalog/products/<int:product>/reviews/<int:review_id>")
@@ -303,8 +352,16 @@ def _body() -> dict[str, Any]:
 
 
 def _paged(rows: list[dict[str, Any]]) -> Response:
-    page, size = whole(request.args.get("page", "1")) or 1, min(whole(request.args.get("limit", "50")) or 50, 250)
-    pages = {"total": len(rows), "per_page": size, "current_page": page, "total_pages": max(-(-len(rows) // size), 1)}
+    page, size = (
+        whole(request.args.get("page", "1")) or 1,
+        min(whole(request.args.get("limit", "50")) or 50, 250),
+    )
+    pages = {
+        "total": len(rows),
+        "per_page": size,
+        "current_page": page,
+        "total_pages": max(-(-len(rows) // size), 1),
+    }
     return _answer({"data": rows[(page - 1) * size : page * size], "meta": {"pagination": pages}})
 
 

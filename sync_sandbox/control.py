@@ -1,4 +1,6 @@
-"""How people and tests act on the stand-ins: a JSON control API under ``/sandbox``, and a small page at ``/``."""
+"""How people and tests act on the stand-ins: a JSON control API under ``/sandbox``, and a small
+page at ``/``.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +58,12 @@ def add_shared(app: Blueprint, state: WixState | ReviewsState | Platform) -> Non
     def set_faults() -> BaseResponse:
         body = _body()
         if request.form:
-            body = {str(body.get("name")): {"next": body.get("next", 0), "chance": body.get("chance", 0)}}
+            body = {
+                str(body.get("name")): {
+                    "next": body.get("next", 0),
+                    "chance": body.get("chance", 0),
+                }
+            }
         try:
             state.faults.update(body)
         except (KeyError, TypeError, ValueError) as error:
@@ -66,7 +73,10 @@ def add_shared(app: Blueprint, state: WixState | ReviewsState | Platform) -> Non
     @app.get("/sandbox/webhooks")
     def webhooks() -> Response:
         sent = state.webhooks.sent[-500:]
-        rows = [{"event_id": one.event_id, "remote_id": one.remote_id, "statuses": one.statuses} for one in sent]
+        rows = [
+            {"event_id": one.event_id, "remote_id": one.remote_id, "statuses": one.statuses}
+            for one in sent
+        ]
         return _answer({"pending": state.webhooks.pending(), "sent": rows})
 
     @app.post("/sandbox/webhooks/flush")
@@ -99,14 +109,25 @@ def wix_control(wix: WixState) -> Blueprint:
             }
             for one in list(wix.ratings.values())[-200:]
         ]
-        people = [(one["primaryInfo"].get("email") or one["id"], one["id"]) for one in wix.contacts.values()]
+        people = [
+            (one["primaryInfo"].get("email") or one["id"], one["id"])
+            for one in wix.contacts.values()
+        ]
         return render_template(
-            "page.html", title="Stand-in Wix site", rows=rows, people=people[:500], state=wix, best=100, side="wix"
+            "page.html",
+            title="Stand-in Wix site",
+            rows=rows,
+            people=people[:500],
+            state=wix,
+            best=100,
+            side="wix",
         )
 
     @app.get("/sandbox/state")
     def state() -> Response:
-        return _answer({"ratings": list(wix.ratings.values()), "contacts": list(wix.contacts.values())})
+        return _answer(
+            {"ratings": list(wix.ratings.values()), "contacts": list(wix.contacts.values())}
+        )
 
     return app
 
@@ -209,7 +230,13 @@ def reviews_control(reviews: ReviewsState) -> Blueprint:
             if one["visibility"] != "removed"
         ]
         return render_template(
-            "page.html", title="Stand-in review service", rows=rows, people=[], state=reviews, best=5, side="external"
+            "page.html",
+            title="Stand-in review service",
+            rows=rows,
+            people=[],
+            state=reviews,
+            best=5,
+            side="external",
         )
 
     @app.get("/sandbox/state")
@@ -265,7 +292,13 @@ def platform_control(platform: Platform) -> Blueprint:
         rows = [row(one) for one in list(platform.reviews.values())[-200:]]
         title = f"Stand-in {platform.name}"
         return render_template(
-            "page.html", title=title, rows=rows, people=[], state=platform, best=platform.most_stars, side="external"
+            "page.html",
+            title=title,
+            rows=rows,
+            people=[],
+            state=platform,
+            best=platform.most_stars,
+            side="external",
         )
 
     @app.get("/sandbox/state")
@@ -278,13 +311,17 @@ def platform_control(platform: Platform) -> Blueprint:
         who = str(body.get("person")), str(body.get("name", "Visitor"))
         texts = {"title": str(body.get("title", "A visit")), "text": str(body.get("text", "Nice"))}
         stars = int(Decimal(str(body.get("value", 0))))
-        return _done(row(platform.create(str(body.get("entity")), *who, stars, by=VISITOR, **texts)))
+        return _done(
+            row(platform.create(str(body.get("entity")), *who, stars, by=VISITOR, **texts))
+        )
 
     @app.patch("/sandbox/ratings/<int:review_id>")
     @app.post("/sandbox/ratings/<int:review_id>")
     def change(review_id: int) -> BaseResponse:
         body = _body()
-        changes: dict[str, Any] = {name: str(body[name]) for name in ("title", "text", "state") if name in body}
+        changes: dict[str, Any] = {
+            name: str(body[name]) for name in ("title", "text", "state") if name in body
+        }
         if "value" in body:
             changes["stars"] = int(Decimal(str(body["value"])))
         return _done(row(platform.change(review_id, by=VISITOR, **changes)))

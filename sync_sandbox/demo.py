@@ -46,8 +46,13 @@ def play(environ: Mapping[str, str], *, once: bool) -> bool:
     """The story. Returns whether the verdict is good."""
     console, folder, lines = Console(), _folder(), deque[str](maxlen=40)
     try:
-        console.print("Starting a stand-in Wix, a stand-in review service, Redis, gateway, worker and scheduler …")
-        stage = Stage(folder, environ, PRODUCTS, say=lambda name, line: lines.append(f"{name} | {line}"))
+        console.print(
+            "Starting a stand-in Wix, a stand-in review service, Redis, gateway, worker and"
+            " scheduler …"
+        )
+        stage = Stage(
+            folder, environ, PRODUCTS, say=lambda name, line: lines.append(f"{name} | {line}")
+        )
         with _stage(stage, console, lines):
             story = Story(stage)
             _tell(story, console)
@@ -80,13 +85,25 @@ def _tell(story: Story, console: Console) -> None:
 def _in_words(number: int, step: Step) -> Text:
     mark, style = ("✓", "green") if step.is_good else ("✗", "bold red")
     text = Text(f"\n{number}. {step.what}\n")
-    return text.append(f"   {mark} {step.outcome}", style).append(f"  ({step.seconds:.1f} s)", "dim")
+    return text.append(f"   {mark} {step.outcome}", style).append(
+        f"  ({step.seconds:.1f} s)", "dim"
+    )
 
 
 def _both_sides(stage: Stage) -> Table:
-    table = Table("product", "person", "Wix site", "review service", "", title="both sides now", title_justify="left")
+    table = Table(
+        "product",
+        "person",
+        "Wix site",
+        "review service",
+        "",
+        title="both sides now",
+        title_justify="left",
+    )
     for one in sorted(stage.rated(), key=lambda one: (one.product, one.email)):
-        table.add_row(one.product, one.email, _wix(one), _stars(one), "=" if stage.is_in_step(one) else "…")
+        table.add_row(
+            one.product, one.email, _wix(one), _stars(one), "=" if stage.is_in_step(one) else "…"
+        )
     return table
 
 
@@ -100,9 +117,16 @@ def _stars(one: Rated) -> str:
 
 def _print_verdict(console: Console, checks: Sequence[Check]) -> bool:
     good = all(check.is_good for check in checks)
-    console.print(Text("\nVerdict: " + ("good" if good else "BAD"), "bold green" if good else "bold red"))
+    console.print(
+        Text("\nVerdict: " + ("good" if good else "BAD"), "bold green" if good else "bold red")
+    )
     for check in checks:
-        console.print(Text(f"  {'✓' if check.is_good else '✗'} {check.what}", "green" if check.is_good else "bold red"))
+        console.print(
+            Text(
+                f"  {'✓' if check.is_good else '✗'} {check.what}",
+                "green" if check.is_good else "bold red",
+            )
+        )
     return good
 
 
@@ -127,7 +151,10 @@ def _go_on(story: Story, console: Console) -> None:
 
 
 def replay_file(environ: Mapping[str, str], file: Path, *, limit: int, seed: int) -> bool:
-    """Real ratings through both webhooks, 1 in 10 doubled, 1 in 10 late. Returns whether the verdict is good."""
+    """Real ratings through both webhooks, 1 in 10 doubled, 1 in 10 late.
+
+    Returns whether the verdict is good.
+    """
     console, folder, lines = Console(), _folder(), deque[str](maxlen=40)
     ratings = read_ratings(file, limit)
     changes = len(ratings) // 25
@@ -150,7 +177,10 @@ def replay_file(environ: Mapping[str, str], file: Path, *, limit: int, seed: int
             progress.stop()
             rate = stage.writes()["app"] / replay.seconds
             good = _print_verdict(console, replay.verdict())
-            console.print(f"\n{replay.seconds:.1f} s, {rate:.0f} writes a second; the Wix budget was raised to")
+            console.print(
+                f"\n{replay.seconds:.1f} s, {rate:.0f} writes a second; the Wix budget was"
+                " raised to"
+            )
             console.print(f"{BUDGET:.0f} calls a minute at both ends (Wix itself allows 200).")
         return good
     finally:
@@ -158,5 +188,10 @@ def replay_file(environ: Mapping[str, str], file: Path, *, limit: int, seed: int
 
 
 def _progress(console: Console) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     return Progress(*columns, console=console)

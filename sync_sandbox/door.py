@@ -1,4 +1,6 @@
-"""The gateway in the process of a test or a benchmark, over the parts of its worker, so that all can be counted."""
+"""The gateway in the process of a test or a benchmark, over the parts of its worker, so that all
+can be counted.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,10 @@ from webhook_gateway.wix import load_public_keys
 
 
 def serve_door(wiring: Wiring, bell: Bell, box: Sandbox, store: Store | None = None) -> Served:
-    """Listens on a free port until it is stopped. ``store``: the wiring's own ledger unless told otherwise."""
+    """Listens on a free port until it is stopped.
+
+    ``store``: the wiring's own ledger unless told otherwise.
+    """
     config = GatewayConfig(
         wix_keys=load_public_keys(box.wix.public_key),
         wix_app_id=box.wix.app_id,

@@ -49,8 +49,8 @@ Watch = Callable[[str, str], Response | None]
 class Faults:
     """The switches of one side. ``set(name, chance=0.1)`` or ``set(name, next=3)``; thread-safe.
 
-    ``watch(moment, call)`` is called as a call has ``arrived`` and again when it is ``done``, before its answer is
-    sent (``call``: ``POST /v1/ratings``); what it returns is answered instead.
+    ``watch(moment, call)`` is called as a call has ``arrived`` and again when it is ``done``,
+    before its answer is sent (``call``: ``POST /v1/ratings``); what it returns is answered instead.
     """
 
     def __init__(self, names: Mapping[str, str], seed: int = 0) -> None:
@@ -92,18 +92,27 @@ class Faults:
     def as_json(self) -> dict[str, Any]:
         with self._turn:
             switches = {
-                name: {"chance": self._chances.get(name, 0.0), "next": self._next[name], "means": meaning}
+                name: {
+                    "chance": self._chances.get(name, 0.0),
+                    "next": self._next[name],
+                    "means": meaning,
+                }
                 for name, meaning in self.names.items()
             }
         return {"latency_ms": self.latency_ms, "switches": switches}
 
     def update(self, changes: Mapping[str, Any]) -> None:
-        """``{"latency_ms": 80, "limited": {"next": 2}, "response_lost": 0.1}``. Raises KeyError, TypeError."""
+        """``{"latency_ms": 80, "limited": {"next": 2}, "response_lost": 0.1}``.
+
+        Raises KeyError, TypeError.
+        """
         for name, value in changes.items():
             if name == "latency_ms":
                 self.latency_ms = float(value)
             elif isinstance(value, Mapping):
-                self.set(name, chance=float(value.get("chance", 0.0)), next=int(value.get("next", 0)))
+                self.set(
+                    name, chance=float(value.get("chance", 0.0)), next=int(value.get("next", 0))
+                )
             else:
                 self.set(name, chance=float(value))
 
@@ -111,7 +120,8 @@ class Faults:
 def install(app: Flask, faults: Faults, prefixes: tuple[str, ...]) -> None:
     """Let the HTTP faults strike on an app's API calls (not on its control endpoints).
 
-    ``latency_ms`` is the time until the answer of a call that is let in, work included: half goes by before the work.
+    ``latency_ms`` is the time until the answer of a call that is let in, work included: half goes
+    by before the work.
     """
 
     @app.before_request

@@ -1,8 +1,8 @@
 """The stand-in Fera.ai account, with the quirks of the real one.
 
-A signed token in the webhook's address that does not cover the body, PUT answers 202, several reviews of one person are
-allowed, ids that start with "f" are Fera's own. Sources: developers.fera.ai (webhook-structure,
-webhook-failure-handling) and its OpenAPI document.
+A signed token in the webhook's address that does not cover the body, PUT answers 202, several
+reviews of one person are allowed, ids that start with "f" are Fera's own. Sources:
+developers.fera.ai (webhook-structure, webhook-failure-handling) and its OpenAPI document.
 """
 
 from __future__ import annotations
@@ -53,11 +53,18 @@ class Fera(Platform):
 
     def add_hook(self, event: str, url: str) -> dict[str, Any]:
         with self.lock:
-            hook = {"id": f"fweb_{len(self.hooks) + 1}", "event_name": event, "url": url, "is_enabled": True}
+            hook = {
+                "id": f"fweb_{len(self.hooks) + 1}",
+                "event_name": event,
+                "url": url,
+                "is_enabled": True,
+            }
             self.hooks[event] = hook
         self.webhooks.url = self.webhooks.url or url
         self.webhooks.send(
-            Sending(f"test-{hook['id']}", f"test-{hook['id']}", lambda: (b"", {}), address=lambda _: url)
+            Sending(
+                f"test-{hook['id']}", f"test-{hook['id']}", lambda: (b"", {}), address=lambda _: url
+            )
         )
         return hook
 
@@ -69,7 +76,11 @@ class Fera(Platform):
         return all(hook["is_enabled"] for hook in self.hooks.values())
 
     def tell(self, change: Change) -> None:
-        event = {"created": "review_create", "updated": "review_update", "deleted": "review_delete"}[change.what]
+        event = {
+            "created": "review_create",
+            "updated": "review_update",
+            "deleted": "review_delete",
+        }[change.what]
         if change.before is not None and change.before.state != change.review.state:
             event = "review_approve" if change.review.state == "approved" else "review_decline"
         hook = self.hooks.get(event)
@@ -97,14 +108,20 @@ class Fera(Platform):
             "store_id": "fsto_1",
             "store_domain": "shop.example",
         }
-        return jwt.encode(claims | {"exp": int(time.time()) + TOKEN_SECONDS}, self.secret_key, algorithm="HS256")
+        return jwt.encode(
+            claims | {"exp": int(time.time()) + TOKEN_SECONDS}, self.secret_key, algorithm="HS256"
+        )
 
     def app(self) -> Flask:
         return create_app(self)
 
 
 def as_json(review: Review) -> dict[str, Any]:
-    customer = {"id": f"fcus_{abs(hash(review.email)) % 10**8}", "email": review.email, "name": review.author}
+    customer = {
+        "id": f"fcus_{abs(hash(review.email)) % 10**8}",
+        "email": review.email,
+        "name": review.author,
+    }
     return {
         "id": f"frev_{review.id}",
         "subject": "product",
@@ -135,7 +152,10 @@ def create_app(account: Fera) -> Flask:
     def admit() -> Response | None:
         if not request.path.startswith(account.api):
             return None
-        parts = ["{id}" if part.startswith(("frev_", "fweb_")) else part for part in request.path.split("/")]
+        parts = [
+            "{id}" if part.startswith(("frev_", "fweb_")) else part
+            for part in request.path.split("/")
+        ]
         account.calls[f"{request.method} {'/'.join(parts)}"] += 1
         if request.headers.get("SECRET-KEY") != account.secret_key:
             return _answer({"message": "Unauthorized"}, 401)
@@ -155,7 +175,9 @@ def create_app(account: Fera) -> Flask:
 
     @app.get(f"{ROOT}/reviews")
     def listed() -> Response:
-        product, email, state = (request.args.get(name) for name in ("product.id", "customer.email", "state"))
+        product, email, state = (
+            request.args.get(name) for name in ("product.id", "customer.email", "state")
+        )
         with account.lock:
             chosen = list(account.reviews.values())
         if product is not None:
@@ -180,7 +202,9 @@ def create_app(account: Fera) -> Flask:
             raise refusal(422, "Invalid", customer=["needs an email"], product=["must exist"])
         name = str(customer.get("name") or "") if isinstance(customer, Mapping) else ""
         texts = {"title": str(sent.get("heading") or ""), "text": str(sent.get("body") or "")}
-        review = account.create(str(product), email, name, stars, by="app", state=_state(sent) or "pending", **texts)
+        review = account.create(
+            str(product), email, name, stars, by="app", state=_state(sent) or "pending", **texts
+        )
         return _answer(as_json(review), 201)
 
     @app.get(f"{ROOT}/reviews/<fera_id>")
@@ -195,7 +219,11 @@ def create_app(account: Fera) -> Flask:
             if stars is None or not 1 <= stars <= 5:
                 raise refusal(422, "Invalid", rating=["must be 1 to 5"])
             changes["stars"] = stars
-        changes |= {name: str(sent[key] or "") for key, name in (("heading", "title"), ("body", "text")) if key in sent}
+        changes |= {
+            name: str(sent[key] or "")
+            for key, name in (("heading", "title"), ("body", "text"))
+            if key in sent
+        }
         if state := _state(sent):
             changes["state"] = state
         with account.lock:
@@ -204,7 +232,11 @@ def create_app(account: Fera) -> Flask:
     @app.put(f"{ROOT}/reviews/<fera_id>/<any(approve, decline):verdict>")
     def moderate(fera_id: str, verdict: str) -> Response:
         with account.lock:
-            account.change(number(fera_id), by="app", state={"approve": "approved", "decline": "declined"}[verdict])
+            account.change(
+                number(fera_id),
+                by="app",
+                state={"approve": "approved", "decline": "declined"}[verdict],
+            )
         return Response(status=204)
 
     @app.delete(f"{ROOT}/reviews/<fera_id>")
@@ -255,8 +287,16 @@ def _data() -> dict[str, Any]:
 
 
 def _paged(rows: list[dict[str, Any]]) -> Response:
-    page, size = whole(request.args.get("page", "1")) or 1, min(whole(request.args.get("page_size", "20")) or 20, 100)
-    meta = {"page": page, "page_size": size, "page_count": max(-(-len(rows) // size), 1), "total_count": len(rows)}
+    page, size = (
+        whole(request.args.get("page", "1")) or 1,
+        min(whole(request.args.get("page_size", "20")) or 20, 100),
+    )
+    meta = {
+        "page": page,
+        "page_size": size,
+        "page_count": max(-(-len(rows) // size), 1),
+        "total_count": len(rows),
+    }
     return _answer({"data": rows[(page - 1) * size : page * size], "meta": meta})
 
 

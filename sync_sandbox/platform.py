@@ -1,4 +1,6 @@
-"""What the stand-ins of real review platforms share: reviews, a journal of every change, faults and webhooks."""
+"""What the stand-ins of real review platforms share: reviews, a journal of every change, faults and
+webhooks.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,9 @@ class Review:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What happened to a review: ``created``, ``updated`` or ``deleted``; ``before`` is absent for a new one."""
+    """What happened to a review: ``created``, ``updated`` or ``deleted``; ``before`` is absent for
+    a new one.
+    """
 
     what: str
     review: Review
@@ -70,7 +74,12 @@ class Platform(ABC):
     most_stars: ClassVar[int] = 5
 
     def __init__(
-        self, *, seed: int = 0, webhook_url: str | None = None, retry_scale: float = 1.0, sender_threads: int = 4
+        self,
+        *,
+        seed: int = 0,
+        webhook_url: str | None = None,
+        retry_scale: float = 1.0,
+        sender_threads: int = 4,
     ) -> None:
         self.lock = threading.RLock()
         self.faults = Faults(HTTP_FAULTS | WEBHOOK_FAULTS | PLATFORM_FAULTS | self.quirks, seed)
@@ -133,7 +142,9 @@ class Platform(ABC):
             state = more.pop("state", "") or self.published
             if self.faults.strikes("moderates"):
                 state = self.pending
-            review = Review(next(self._ids), product, email, author, stars, title, text, state, **more)
+            review = Review(
+                next(self._ids), product, email, author, stars, title, text, state, **more
+            )
             self.reviews[review.id] = review
             self._note("create", None, review, by)
             self.tell(Change("created", review))
@@ -161,11 +172,17 @@ class Platform(ABC):
     def live(self) -> list[Review]:
         """Reviews that a visitor of the shop sees."""
         with self.lock:
-            return [one for one in self.reviews.values() if one.state == self.published and one.stars > 0]
+            return [
+                one
+                for one in self.reviews.values()
+                if one.state == self.published and one.stars > 0
+            ]
 
     def of(self, product: str, email: str) -> list[Review]:
         with self.lock:
-            return [one for one in self.reviews.values() if (one.product, one.email) == (product, email)]
+            return [
+                one for one in self.reviews.values() if (one.product, one.email) == (product, email)
+            ]
 
     def searched(self, reviews: Iterable[Review]) -> list[Review]:
         """What a search shows: with the fault, its index is behind."""

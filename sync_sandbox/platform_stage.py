@@ -13,7 +13,9 @@ from sync_sandbox.stage import Stage
 
 @dataclass
 class PlatformStage(Stage):
-    """As Stage, with ``options.platform``; what visitors do there is done on ``platform`` itself."""
+    """As Stage, with ``options.platform``; what visitors do there is done on ``platform``
+    itself.
+    """
 
     @property
     def platform(self) -> Platform:
@@ -24,7 +26,9 @@ class PlatformStage(Stage):
 
     def rate_on_platform(self, email: str, product: str, stars: int, text: str = "Nice") -> Review:
         name = email.partition("@")[0].title()
-        return self.platform.create(self.products[product], email, name, stars, by="visitor", title="Seen", text=text)
+        return self.platform.create(
+            self.products[product], email, name, stars, by="visitor", title="Seen", text=text
+        )
 
     def review(self, email: str, product: str) -> Review:
         """The one review of a person. Raises LookupError."""
@@ -39,7 +43,9 @@ class PlatformStage(Stage):
 
     def shown(self) -> set[tuple[str, str, int | None, int | None]]:
         """Product, person, value on Wix, stars on the platform."""
-        return {(one.product, one.email, _whole(one.wix), _whole(one.external)) for one in self.rated()}
+        return {
+            (one.product, one.email, _whole(one.wix), _whole(one.external)) for one in self.rated()
+        }
 
     def writes(self) -> Counter[str]:
         journals: Sequence[list[dict[str, object]]] = (self.box.wix.journal, self.platform.journal)

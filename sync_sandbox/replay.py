@@ -1,4 +1,6 @@
-"""Replays real ratings through both webhooks: half come in on the site, half on the review service."""
+"""Replays real ratings through both webhooks: half come in on the site, half on the review
+service.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,10 @@ class RealRating:
 
 
 def read_ratings(file: Path, limit: int) -> list[RealRating]:
-    """The last ``limit`` rows, in the order of the file. Raises Misconfigured with file, line and why."""
+    """The last ``limit`` rows, in the order of the file.
+
+    Raises Misconfigured with file, line and why.
+    """
     rows: deque[RealRating] = deque(maxlen=limit)
     with file.open(newline="", encoding="utf-8-sig") as lines:
         reader = csv.reader(lines)
@@ -62,7 +67,9 @@ def generated_ratings(count: int, seed: int) -> list[RealRating]:
     chance = random.Random(seed)
     keys: dict[tuple[str, str], None] = {}
     while len(keys) < count:
-        keys[str(int(chance.paretovariate(0.6)) % 500), str(int(chance.paretovariate(0.4)) % 2000)] = None
+        keys[
+            str(int(chance.paretovariate(0.6)) % 500), str(int(chance.paretovariate(0.4)) % 2000)
+        ] = None
     return [RealRating(person, item, Decimal(chance.randint(1, 10)) / 2) for person, item in keys]
 
 
@@ -72,7 +79,8 @@ def products_of(ratings: Sequence[RealRating]) -> Mapping[str, str]:
 
 @dataclass
 class Replay:
-    """Plays ratings on a stage. ``duplicates``, ``delays``: shares of webhooks; ``changes``: changes of mind.
+    """Plays ratings on a stage. ``duplicates``, ``delays``: shares of webhooks; ``changes``:
+    changes of mind.
 
     ``progress(done)`` is called as ratings are on both sides.
     """
@@ -110,7 +118,9 @@ class Replay:
         watcher.join()
 
     def _add_people(self) -> None:
-        """Before the clock starts, and before webhooks go anywhere: people are known to the site."""
+        """Before the clock starts, and before webhooks go anywhere: people are known to the
+        site.
+        """
         sender = self.stage.box.wix.webhooks
         url, sender.url = sender.url, None
         for email in dict.fromkeys(one.email for one in self.ratings):
@@ -122,7 +132,9 @@ class Replay:
         if chance.random() < 0.5:
             self.stage.rate_on_wix(self._contacts[rating.email], product, int(rating.stars * 20))
         else:
-            self.stage.rate_on_external(rating.email, f"Person {rating.person}", product, rating.stars)
+            self.stage.rate_on_external(
+                rating.email, f"Person {rating.person}", product, rating.stars
+            )
 
     def _change_mind(self, rating: RealRating, chance: random.Random) -> None:
         """On either side, once the first opinion is there."""
@@ -134,7 +146,9 @@ class Replay:
         if ids is None:
             return
         if chance.random() < 0.5:
-            box.wix.update_rating(ids[0], int(stars * 20), {"identityType": "MEMBER", "memberId": "visitor"})
+            box.wix.update_rating(
+                ids[0], int(stars * 20), {"identityType": "MEMBER", "memberId": "visitor"}
+            )
         else:
             self.stage.change_on_external(ids[1], stars)
 
@@ -176,9 +190,14 @@ class Replay:
             for entry in journal
         )
         return [
-            Check(f"both sides are equal ({on_wix} and {on_external} of {total})", not stage.differences()),
+            Check(
+                f"both sides are equal ({on_wix} and {on_external} of {total})",
+                not stage.differences(),
+            ),
             Check(f"every rating was created once on the other side: {creates}", creates == total),
-            Check(f"no write without a change: {ours} writes for {changes} changes", ours <= changes),
+            Check(
+                f"no write without a change: {ours} writes for {changes} changes", ours <= changes
+            ),
             Check(
                 f"nothing is lost: {open_now} open, {sum(status.held.values())} held",
                 stage.is_quiet() and not status.held and on_wix == on_external == total,

@@ -1,4 +1,6 @@
-"""The stand-in review service: the published reference contract of docs/connectors.md, with signed webhooks."""
+"""The stand-in review service: the published reference contract of docs/connectors.md, with signed
+webhooks.
+"""
 
 from __future__ import annotations
 
@@ -66,8 +68,12 @@ class ReviewsState:
             threads=self.sender_threads,
         )
 
-    def create(self, draft: Mapping[str, Any], *, by: str, key: str | None = None) -> dict[str, Any]:
-        """Raises Refusal: malformed, or this author has rated this subject already (409 with ``existing_id``)."""
+    def create(
+        self, draft: Mapping[str, Any], *, by: str, key: str | None = None
+    ) -> dict[str, Any]:
+        """Raises Refusal: malformed, or this author has rated this subject already (409 with
+        ``existing_id``).
+        """
         with self.lock:
             if key is not None and key in self._idempotent:
                 return self.ratings[self._idempotent[key]]
@@ -97,7 +103,12 @@ class ReviewsState:
             record = self._checked(draft)
             if _owner_of(record) != _owner_of(old):
                 raise Refusal(422, "subject and author of a rating cannot change")
-            fixed = {"id": rating_id, "version": old["version"] + 1, "created": old["created"], "modified": _now()}
+            fixed = {
+                "id": rating_id,
+                "version": old["version"] + 1,
+                "created": old["created"],
+                "modified": _now(),
+            }
             record |= fixed
             self.ratings[rating_id] = record
             self._note("update", old, record, by)
@@ -108,16 +119,24 @@ class ReviewsState:
         """What a visitor or a moderator changes; the rest stays."""
         with self.lock:
             old = self.alive(rating_id)
-            return self.replace(rating_id, {name: old.get(name) for name in WRITABLE} | dict(changes), by=by)
+            return self.replace(
+                rating_id, {name: old.get(name) for name in WRITABLE} | dict(changes), by=by
+            )
 
     def remove(self, rating_id: str, *, by: str) -> None:
         with self.lock:
             old = self.alive(rating_id)
-            removed = old | {"visibility": "removed", "version": old["version"] + 1, "modified": _now()}
+            removed = old | {
+                "visibility": "removed",
+                "version": old["version"] + 1,
+                "modified": _now(),
+            }
             self.ratings[rating_id] = removed
             del self._by_author[_owner_of(old)]
             self._note("delete", old, None, by)
-            self._tell("rating.deleted", {name: removed[name] for name in ("id", "version", "visibility")})
+            self._tell(
+                "rating.deleted", {name: removed[name] for name in ("id", "version", "visibility")}
+            )
 
     def alive(self, rating_id: str) -> dict[str, Any]:
         """Raises Refusal: 404 for an unknown rating, 410 for a removed one."""
@@ -169,7 +188,13 @@ class ReviewsState:
             raise Refusal(422, "score must be 0.5 to 5 in half steps")
         return score.quantize(Decimal(1), ROUND_HALF_UP) if self.faults.strikes("rounds") else score
 
-    def _note(self, operation: str, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None, by: str) -> None:
+    def _note(
+        self,
+        operation: str,
+        before: Mapping[str, Any] | None,
+        after: Mapping[str, Any] | None,
+        by: str,
+    ) -> None:
         record = after or before or {}
         self.journal.append(
             {
@@ -187,8 +212,12 @@ class ReviewsState:
 
     def _tell(self, event_type: str, record: Mapping[str, Any]) -> None:
         event_id = str(uuid.uuid4())
-        body = exact_json.dumps({"event_id": event_id, "type": event_type, "data": dict(record)}).encode()
-        self.webhooks.send(Sending(event_id, record["id"], lambda: (body, self.signed(event_id, body))))
+        body = exact_json.dumps(
+            {"event_id": event_id, "type": event_type, "data": dict(record)}
+        ).encode()
+        self.webhooks.send(
+            Sending(event_id, record["id"], lambda: (body, self.signed(event_id, body)))
+        )
 
     def signed(self, event_id: str, body: bytes) -> dict[str, str]:
         """The headers of a webhook, in the chosen form of signature."""
@@ -196,7 +225,11 @@ class ReviewsState:
         if self.signature == "standard":
             text = f"{event_id}.{now}.".encode() + body
             signature = base64.b64encode(hmac.new(secret, text, hashlib.sha256).digest()).decode()
-            headers = {"webhook-id": event_id, "webhook-timestamp": now, "webhook-signature": f"v1,{signature}"}
+            headers = {
+                "webhook-id": event_id,
+                "webhook-timestamp": now,
+                "webhook-signature": f"v1,{signature}",
+            }
         else:
             signature = hmac.new(secret, f"{now}.".encode() + body, hashlib.sha256).hexdigest()
             headers = {"X-Acme-Signature": f"t={now},v1={signature}"}
@@ -235,7 +268,10 @@ def create_reviews_app(reviews: ReviewsState) -> Flask:
     def admit() -> Response | None:
         if not request.path.startswith(API):
             return None
-        path = "/".join("{id}" if part[:1] == "r" and part[1:].isdigit() else part for part in request.path.split("/"))
+        path = "/".join(
+            "{id}" if part[:1] == "r" and part[1:].isdigit() else part
+            for part in request.path.split("/")
+        )
         reviews.calls[f"{request.method} {path}"] += 1
         if request.headers.get("Authorization") != f"Bearer {reviews.token}":
             return _answer({"error": "unknown token"}, 401)
@@ -259,11 +295,15 @@ def create_reviews_app(reviews: ReviewsState) -> Flask:
         cursor, limit = request.args.get("cursor", "0"), request.args.get("limit", "100")
         if not cursor.isdigit() or not limit.isdigit():
             raise Refusal(422, "cursor and limit are numbers")
-        return _answer(reviews.list(request.args.get("updated_since"), int(cursor), min(int(limit), 500)))
+        return _answer(
+            reviews.list(request.args.get("updated_since"), int(cursor), min(int(limit), 500))
+        )
 
     @app.post("/v1/ratings")
     def create() -> Response:
-        return _answer(reviews.create(_body(), by="app", key=request.headers.get("Idempotency-Key")), 201)
+        return _answer(
+            reviews.create(_body(), by="app", key=request.headers.get("Idempotency-Key")), 201
+        )
 
     @app.get("/v1/ratings/<rating_id>")
     def get(rating_id: str) -> Response:

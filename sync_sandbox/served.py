@@ -1,7 +1,8 @@
-"""An app on a loopback port, with connections that stay open between calls, as those of a real remote do.
+"""An app on a loopback port, with connections that stay open between calls, as those of a real
+remote do.
 
-Werkzeug's own server closes each connection after its answer, and reads away whatever would follow: a client's reuse of
-connections, and the call that meets one just closed, would never be seen.
+Werkzeug's own server closes each connection after its answer, and reads away whatever would follow:
+a client's reuse of connections, and the call that meets one just closed, would never be seen.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ BODILESS = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 class _Handler(WSGIRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = REST_SECONDS
-    wbufsize = -1  # one segment for an answer: without this the client's delayed ACK costs 40 ms a call
+    wbufsize = (
+        -1
+    )  # one segment for an answer: without this the client's delayed ACK costs 40 ms a call
     disable_nagle_algorithm = True
 
     def run_wsgi(self) -> None:
@@ -89,7 +92,9 @@ class Served:
 
     def __init__(self, app: Flask, port: int) -> None:
         self._server = _Server("127.0.0.1", port, app, _Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+        )
         self._thread.start()
 
     @property

@@ -45,7 +45,9 @@ class SandboxOptions:
 
 @dataclass
 class Sandbox:
-    """Both stand-ins, running: ``with Sandbox() as box: box.wix_url, box.wix, box.reviews_url, box.reviews``."""
+    """Both stand-ins, running: ``with Sandbox() as box: box.wix_url, box.wix, box.reviews_url,
+    box.reviews``.
+    """
 
     options: SandboxOptions = field(default_factory=SandboxOptions)
 
@@ -62,7 +64,9 @@ class Sandbox:
             token_seconds=options.token_seconds,
             **shared,
         )
-        self.reviews = ReviewsState(webhook_url=options.reviews_webhook_url, signature=options.signature, **shared)
+        self.reviews = ReviewsState(
+            webhook_url=options.reviews_webhook_url, signature=options.signature, **shared
+        )
         self._wix_server = Served(wix_app(self.wix), options.wix_port)
         self.platform: Platform | None = None
         if options.platform is not None:
@@ -81,7 +85,10 @@ class Sandbox:
         return self._reviews_server.url
 
     def settings(self, folder: Path | None = None) -> dict[str, str]:
-        """The environment that makes ratings-sync talk to these stand-ins. ``folder``: where ``manifest()`` is kept."""
+        """The environment that makes ratings-sync talk to these stand-ins.
+
+        ``folder``: where ``manifest()`` is kept.
+        """
         wix = {
             "WIX_APP_ID": self.wix.app_id,
             "WIX_APP_SECRET": self.wix.app_secret,
@@ -105,12 +112,15 @@ class Sandbox:
         return "own-service" if self.platform is None else f"{self.platform.name}-sandbox"
 
     def manifest(self) -> str:
-        """The shipped manifest of the platform, pointed at its stand-in: plain http, on this machine, at any pace."""
+        """The shipped manifest of the platform, pointed at its stand-in: plain http, on this
+        machine, at any pace.
+        """
         if self.platform is None:
             raise LookupError("the review service needs no manifest of its own")
         return (
-            f"version: 1\nextends: {self.platform.name}\nid: {self.connector}\nbase_url: {self.reviews_url}\n"
-            "allow_private_hosts: true\noutbound: on\nhttp: {budget: {requests: 200, per_s: 1, concurrency: 8}}\n"
+            f"version: 1\nextends: {self.platform.name}\nid: {self.connector}\nbase_url:"
+            f" {self.reviews_url}\nallow_private_hosts: true\noutbound: on\nhttp: {{budget:"
+            " {requests: 200, per_s: 1, concurrency: 8}}\n"
         )
 
     @property
@@ -128,7 +138,9 @@ class Sandbox:
 
     def flush(self, timeout_seconds: float = 30.0) -> bool:
         """Wait until no webhook is on its way."""
-        return self.wix.webhooks.flush(timeout_seconds) and self.external_webhooks.flush(timeout_seconds)
+        return self.wix.webhooks.flush(timeout_seconds) and self.external_webhooks.flush(
+            timeout_seconds
+        )
 
     def stop(self) -> None:
         for sender in {self.wix.webhooks, self.reviews.webhooks, self.external_webhooks}:
@@ -140,13 +152,18 @@ class Sandbox:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.stop()
 
 
 def run_sandbox(options: SandboxOptions) -> None:
-    """Serve until SIGTERM or SIGINT; the first line printed is a JSON object with addresses and settings."""
+    """Serve until SIGTERM or SIGINT; the first line printed is a JSON object with addresses and
+    settings.
+    """
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     stopped = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):

@@ -1,4 +1,6 @@
-"""A whole installation between both stand-ins, in a folder of its own: for the demo, the benchmarks and the tests."""
+"""A whole installation between both stand-ins, in a folder of its own: for the demo, the benchmarks
+and the tests.
+"""
 
 from __future__ import annotations
 
@@ -38,8 +40,9 @@ class Rated:
 class Stage:
     """``with Stage(folder, environ, products) as stage``: everything is up, the site is set up.
 
-    ``environ``: the least environment of the processes; ``settings``: what differs from the sandbox's settings.
-    ``products``: Wix entity id to external id. ``fields``: what is mapped; by default `overall` to the main value.
+    ``environ``: the least environment of the processes; ``settings``: what differs from the
+    sandbox's settings. ``products``: Wix entity id to external id. ``fields``: what is mapped; by
+    default `overall` to the main value.
     """
 
     folder: Path
@@ -64,7 +67,11 @@ class Stage:
             }
             self.everything = {**self.environ, **self.everything, **self.settings}
             self.parts = Installation(
-                self.everything, self.say, workers=self.workers, flower_port=self.flower_port, folder=self.folder
+                self.everything,
+                self.say,
+                workers=self.workers,
+                flower_port=self.flower_port,
+                folder=self.folder,
             )
             self._set_up()
             self.parts.start()
@@ -80,7 +87,10 @@ class Stage:
         self.site, _ = self.admin.add_site(
             self.box.wix.instance_id, connector.id, self.fields or [default_field(connector)]
         )
-        pairs = [(EntityRef(wix, GROUP, NAMESPACE), EntityRef(external)) for wix, external in self.products.items()]
+        pairs = [
+            (EntityRef(wix, GROUP, NAMESPACE), EntityRef(external))
+            for wix, external in self.products.items()
+        ]
         self.admin.import_entities(self.site, pairs)
 
     @cached_property
@@ -101,7 +111,10 @@ class Stage:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.stop()
 
@@ -125,10 +138,16 @@ class Stage:
             "value": value,
             "owner": {"contactId": contact_id},
         }
-        return str(self.box.wix.create_rating(rating, {"identityType": "MEMBER", "memberId": "visitor"})["id"])
+        return str(
+            self.box.wix.create_rating(rating, {"identityType": "MEMBER", "memberId": "visitor"})[
+                "id"
+            ]
+        )
 
     def change_on_wix(self, rating_id: str, value: int) -> None:
-        self.box.wix.update_rating(rating_id, value, {"identityType": "MEMBER", "memberId": "visitor"})
+        self.box.wix.update_rating(
+            rating_id, value, {"identityType": "MEMBER", "memberId": "visitor"}
+        )
 
     def rate_on_external(self, email: str, name: str, product: str, stars: Decimal) -> str:
         author = {"email": email, "display_name": name}
@@ -140,7 +159,9 @@ class Stage:
 
     def wix_id(self, email: str, product: str) -> str:
         """Id of the rating on Wix. Raises LookupError if there is none."""
-        contact_id = next(one for one, address in self.emails_by_contact().items() if address == email)
+        contact_id = next(
+            one for one, address in self.emails_by_contact().items() if address == email
+        )
         found = self.box.wix.rating_id(contact_id, product)
         if found is None:
             raise LookupError(f"{email} has not rated {product} on Wix")
@@ -152,7 +173,10 @@ class Stage:
     # -- asking
 
     def emails_by_contact(self) -> dict[str, str]:
-        return {one["id"]: str(one["primaryInfo"].get("email")) for one in list(self.box.wix.contacts.values())}
+        return {
+            one["id"]: str(one["primaryInfo"].get("email"))
+            for one in list(self.box.wix.contacts.values())
+        }
 
     def rated(self) -> list[Rated]:
         """Both sides, side by side, as they are now."""
@@ -165,7 +189,9 @@ class Stage:
         contacts = self.emails_by_contact()
         with self.box.wix.lock:
             return {
-                (one["entityId"], contacts.get(one["owner"].get("contactId", ""), "?")): Decimal(one["value"])
+                (one["entityId"], contacts.get(one["owner"].get("contactId", ""), "?")): Decimal(
+                    one["value"]
+                )
                 for one in self.box.wix.ratings.values()
             }
 
@@ -174,7 +200,9 @@ class Stage:
         names = {external: wix_name for wix_name, external in self.products.items()}
         with self.box.reviews.lock:
             return {
-                (names[one["subject"]["id"]], one["author"]["email"].casefold()): Decimal(one["score"])
+                (names[one["subject"]["id"]], one["author"]["email"].casefold()): Decimal(
+                    one["score"]
+                )
                 for one in self.box.reviews.ratings.values()
                 if one["visibility"] != "removed"
             }
@@ -189,7 +217,10 @@ class Stage:
 
     def writes(self) -> Counter[str]:
         """Effective writes on both sides so far, by ``visitor`` and ``app``."""
-        journals: Sequence[list[dict[str, object]]] = (self.box.wix.journal, self.box.reviews.journal)
+        journals: Sequence[list[dict[str, object]]] = (
+            self.box.wix.journal,
+            self.box.reviews.journal,
+        )
         return Counter(str(entry["by"]) for journal in journals for entry in list(journal))
 
     def status(self) -> LedgerStatus:
@@ -200,9 +231,13 @@ class Stage:
         if self.box.wix.webhooks.pending() or self.box.reviews.webhooks.pending():
             return False
         now = self.status()
-        return not (now.deliveries.get("new", 0) or now.deliveries.get("taken", 0) or now.open_intents)
+        return not (
+            now.deliveries.get("new", 0) or now.deliveries.get("taken", 0) or now.open_intents
+        )
 
-    def wait_until(self, condition: Callable[[], bool], timeout_seconds: float, pause_seconds: float = 0.05) -> bool:
+    def wait_until(
+        self, condition: Callable[[], bool], timeout_seconds: float, pause_seconds: float = 0.05
+    ) -> bool:
         """Whether the condition came true in time."""
         until = time.monotonic() + timeout_seconds
         while not condition():

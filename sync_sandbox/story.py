@@ -41,25 +41,42 @@ class Story:
     expect_held: int = 0
 
     def scenes(self) -> Iterator[tuple[str, str]]:
-        """(what happens, what should follow), each before it is waited for. The stage must be up."""
+        """(what happens, what should follow), each before it is waited for.
+
+        The stage must be up.
+        """
         stage, box = self.stage, self.stage.box
         ada = stage.add_person("ada@example.com", "Ada")
         stage.add_person("ben@example.com", "Ben")
         cleo = stage.add_person("cleo@example.com", "Cleo")
 
         first = stage.rate_on_wix(ada, "espresso-beans", 80)
-        yield "Ada rates the espresso beans on the Wix site: 80 of 100", "4 stars appear on the review service"
+        yield (
+            "Ada rates the espresso beans on the Wix site: 80 of 100",
+            "4 stars appear on the review service",
+        )
 
         bens = stage.rate_on_external("ben@example.com", "Ben", "green-tea", Decimal("4.5"))
-        yield "Ben rates the green tea on the review service: 4½ stars", "90 of 100 appears on the site"
+        yield (
+            "Ben rates the green tea on the review service: 4½ stars",
+            "90 of 100 appears on the site",
+        )
 
-        stage.change_on_external(stage.external_id("ada@example.com", "espresso-beans"), Decimal("2.5"))
+        stage.change_on_external(
+            stage.external_id("ada@example.com", "espresso-beans"), Decimal("2.5")
+        )
         stage.change_on_wix(stage.wix_id("ben@example.com", "green-tea"), 100)
-        yield "Both change their minds, each on the other side", "both changes cross, and no echo comes back"
+        yield (
+            "Both change their minds, each on the other side",
+            "both changes cross, and no echo comes back",
+        )
 
         box.wix.webhooks.again(first)
         box.reviews.webhooks.again(bens)
-        yield "Every webhook of the first two ratings comes a second time, late", "nothing is written again"
+        yield (
+            "Every webhook of the first two ratings comes a second time, late",
+            "nothing is written again",
+        )
 
         Redis.from_url(stage.redis_url).flushall()
         stage.rate_on_wix(cleo, "green-tea", 60)
@@ -71,11 +88,17 @@ class Story:
 
         stage.rate_on_external("dora@example.com", "Dora", "espresso-beans", Decimal(5))
         self.expect_held = 1
-        yield "Dora rates on the review service; the Wix site does not know her", "the rating is held, with its reason"
+        yield (
+            "Dora rates on the review service; the Wix site does not know her",
+            "the rating is held, with its reason",
+        )
 
         stage.add_person("dora@example.com", "Dora")
         self.expect_held = 0
-        yield "Dora becomes a contact of the site", "her rating is released by itself and appears there"
+        yield (
+            "Dora becomes a contact of the site",
+            "her rating is released by itself and appears there",
+        )
 
         box.reviews.remove(bens, by="visitor")
         yield "Ben deletes his rating on the review service", "it disappears from the site too"
@@ -83,14 +106,27 @@ class Story:
     def has_followed(self) -> bool:
         """Nothing is on its way, and both sides agree but for what is held."""
         held = sum(self.stage.status().held.values())
-        return self.stage.is_quiet() and held == self.expect_held and len(self.stage.differences()) == held
+        return (
+            self.stage.is_quiet()
+            and held == self.expect_held
+            and len(self.stage.differences()) == held
+        )
 
     def verdict(self) -> list[Check]:
         """Both sides equal, writes = changes, nothing lost."""
         writes, status = self.stage.writes(), self.stage.status()
         changes, ours = writes["visitor"], writes["app"]
         return [
-            Check(f"both sides are equal ({len(self.stage.rated())} ratings)", not self.stage.differences()),
-            Check(f"writes = changes: {ours} writes for {changes} changes, no echo was written back", ours == changes),
-            Check("nothing is lost: no delivery open, none held", self.stage.is_quiet() and not status.held),
+            Check(
+                f"both sides are equal ({len(self.stage.rated())} ratings)",
+                not self.stage.differences(),
+            ),
+            Check(
+                f"writes = changes: {ours} writes for {changes} changes, no echo was written back",
+                ours == changes,
+            ),
+            Check(
+                "nothing is lost: no delivery open, none held",
+                self.stage.is_quiet() and not status.held,
+            ),
         ]

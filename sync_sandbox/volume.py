@@ -1,4 +1,6 @@
-"""Two full systems that have never met: many ratings on both sides, half of them twins, loaded without a webhook."""
+"""Two full systems that have never met: many ratings on both sides, half of them twins, loaded
+without a webhook.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +19,11 @@ PEOPLE_EACH = 10  # ratings by one person
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """How much there is. ``each_side`` ratings, half of them twins; of the twins ``conflicting`` say something else.
+    """How much there is. ``each_side`` ratings, half of them twins; of the twins ``conflicting``
+    say something else.
 
-    ``strangers``: external ratings by people who are no contacts (among those that Wix does not have).
+    ``strangers``: external ratings by people who are no contacts (among those that Wix does not
+    have).
     """
 
     each_side: int
@@ -47,7 +51,9 @@ def silently(box: Sandbox) -> Iterator[None]:
 
 
 def load(box: Sandbox, volume: Volume) -> None:
-    """Fill both stand-ins: first the twins, then what only Wix has, then what only the other side has."""
+    """Fill both stand-ins: first the twins, then what only Wix has, then what only the other side
+    has.
+    """
     with silently(box):
         for number in range(volume.each_side):
             _rate_on_wix(box, number, _value(number))
@@ -56,7 +62,9 @@ def load(box: Sandbox, volume: Volume) -> None:
             _rate_outside(box, number, value)
         for number in range(volume.each_side, 2 * volume.each_side - volume.twins):
             is_stranger = number >= 2 * volume.each_side - volume.twins - volume.strangers
-            _rate_outside(box, number, _value(number), prefix="stranger" if is_stranger else "person")
+            _rate_outside(
+                box, number, _value(number), prefix="stranger" if is_stranger else "person"
+            )
 
 
 def _value(number: int) -> int:
@@ -87,6 +95,13 @@ def contact_of(box: Sandbox, number: int) -> str:
 def _rate_outside(box: Sandbox, number: int, stars: int, prefix: str = "person") -> None:
     if prefix == "person":
         contact_of(box, number // PEOPLE_EACH)
-    author = {"email": f"{prefix}{number // PEOPLE_EACH}@example.com", "display_name": f"P {number}"}
-    draft = {"subject": {"id": f"SKU-{number % PEOPLE_EACH}"}, "author": author, "score": Decimal(stars)}
+    author = {
+        "email": f"{prefix}{number // PEOPLE_EACH}@example.com",
+        "display_name": f"P {number}",
+    }
+    draft = {
+        "subject": {"id": f"SKU-{number % PEOPLE_EACH}"},
+        "author": author,
+        "score": Decimal(stars),
+    }
     box.reviews.create(draft, by="visitor")

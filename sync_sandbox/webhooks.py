@@ -1,4 +1,6 @@
-"""Sends webhooks as the real systems do: signed, retried on a schedule, sometimes twice, late, or out of order."""
+"""Sends webhooks as the real systems do: signed, retried on a schedule, sometimes twice, late, or
+out of order.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +23,11 @@ HISTORY = 200_000
 
 @dataclass(slots=True)
 class Sending:
-    """One webhook on its way. ``sign`` makes body and headers anew for each attempt, as real senders do.
+    """One webhook on its way. ``sign`` makes body and headers anew for each attempt, as real
+    senders do.
 
-    ``address``: where to, given the sender's address; ``heard``: told of each answer's status (0: none).
+    ``address``: where to, given the sender's address; ``heard``: told of each answer's status (0:
+    none).
     """
 
     event_id: str
@@ -81,9 +85,14 @@ class WebhookSender:
             self._schedule(sending, delay)
 
     def again(self, remote_id: str) -> int:
-        """Redeliver all that was sent about a record, with the content of then. Returns how many."""
+        """Redeliver all that was sent about a record, with the content of then.
+
+        Returns how many.
+        """
         with self._changed:
-            chosen = [one for one in self.sent if one.remote_id == remote_id or one.event_id == remote_id]
+            chosen = [
+                one for one in self.sent if one.remote_id == remote_id or one.event_id == remote_id
+            ]
         for sending in chosen:
             self._schedule(sending, 0.0)
         return len(chosen)
@@ -148,7 +157,10 @@ class WebhookSender:
             return len(self._due) + self._under_way
 
     def flush(self, timeout_seconds: float) -> bool:
-        """Make everything due now, and wait until nothing is on its way. Returns whether that was reached."""
+        """Make everything due now, and wait until nothing is on its way.
+
+        Returns whether that was reached.
+        """
         until = time.monotonic() + timeout_seconds
         while time.monotonic() < until:
             with self._changed:

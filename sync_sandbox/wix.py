@@ -1,7 +1,8 @@
-"""The state of the stand-in Wix: contacts, members, ratings, tokens, and signed webhooks. Its HTTP: ``wix_app``.
+"""The state of the stand-in Wix: contacts, members, ratings, tokens, and signed webhooks. Its HTTP:
+``wix_app``.
 
-The contract is that of the Wix documentation; where Ratings is only documented as messages, the paths follow its
-sibling Reviews.
+The contract is that of the Wix documentation; where Ratings is only documented as messages, the
+paths follow its sibling Reviews.
 """
 
 from __future__ import annotations
@@ -52,14 +53,26 @@ LAG_SECONDS = 1.0
 class Refusal(Exception):
     """An error answer in Wix's envelope."""
 
-    def __init__(self, status: int, code: str, message: str = "", data: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, status: int, code: str, message: str = "", data: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(code)
-        self.status, self.code, self.message, self.data = status, code, message or code, dict(data or {})
+        self.status, self.code, self.message, self.data = (
+            status,
+            code,
+            message or code,
+            dict(data or {}),
+        )
 
     def response(self) -> Response:
         details: dict[str, Any]
         if self.status == 400:
-            violation = {"field": self.code, "description": self.message, "violatedRule": "OTHER", "data": self.data}
+            violation = {
+                "field": self.code,
+                "description": self.message,
+                "violatedRule": "OTHER",
+                "data": self.data,
+            }
             details = {"validationError": {"fieldViolations": [violation]}}
         else:
             error = {"code": self.code, "description": self.message, "data": self.data}
@@ -71,7 +84,10 @@ class Refusal(Exception):
 
 @dataclass
 class WixState:
-    """All that the stand-in knows of one app and its one instance. Every write is in ``journal``."""
+    """All that the stand-in knows of one app and its one instance.
+
+    Every write is in ``journal``.
+    """
 
     app_id: str = "sandbox-app"
     app_secret: str = "sandbox-app-secret"  # noqa: S105 - a stand-in's own
@@ -148,7 +164,9 @@ class WixState:
     # -- ratings
 
     def create_rating(self, rating: Mapping[str, Any], by: Mapping[str, str]) -> dict[str, Any]:
-        """Raises Refusal: a bad field, an unknown contact, or a rating that this owner has given already."""
+        """Raises Refusal: a bad field, an unknown contact, or a rating that this owner has given
+        already.
+        """
         clean = self._checked(rating)
         with self.lock:
             owner = clean["owner"]
@@ -158,7 +176,12 @@ class WixState:
             if (twin := self._by_owner.get(_owner_key(clean))) is not None:
                 raise Refusal(409, "RATING_ALREADY_EXISTS", data={"ratingId": twin})
             now = _now()
-            clean |= {"id": str(uuid.uuid4()), "revision": "1", "createdDate": now, "updatedDate": now}
+            clean |= {
+                "id": str(uuid.uuid4()),
+                "revision": "1",
+                "createdDate": now,
+                "updatedDate": now,
+            }
             clean["relatedEntityIds"] = []
             self._put(clean)
             self._note("create", clean, None, clean["value"], by)
@@ -173,7 +196,9 @@ class WixState:
             raise Refusal(400, "rating.namespace", "unknown namespace")
         _check_value(rating.get("value"))
         owner = rating.get("owner")
-        if not isinstance(owner, Mapping) or not (set(owner) & {"contactId", "memberId", "anonymousVisitorId"}):
+        if not isinstance(owner, Mapping) or not (
+            set(owner) & {"contactId", "memberId", "anonymousVisitorId"}
+        ):
             raise Refusal(400, "rating.owner", "must name an owner")
         names = ("namespace", "group", "entityId", "attributeName", "value")
         return {name: rating[name] for name in names} | {"owner": dict(owner)}
@@ -186,16 +211,26 @@ class WixState:
             if rating is None:
                 raise Refusal(404, "RATING_NOT_FOUND")
             if revision is not None and revision != rating["revision"]:
-                raise Refusal(409, "RATING_ALREADY_CHANGED", "entity has already changed since the requested revision")
+                raise Refusal(
+                    409,
+                    "RATING_ALREADY_CHANGED",
+                    "entity has already changed since the requested revision",
+                )
             _check_value(value)
             before = rating["value"]
-            changed = rating | {"value": value, "revision": str(int(rating["revision"]) + 1), "updatedDate": _now()}
+            changed = rating | {
+                "value": value,
+                "revision": str(int(rating["revision"]) + 1),
+                "updatedDate": _now(),
+            }
             self._put(changed)
             self._note("update", changed, before, value, by)
             self._tell("updated", changed, by)
             return changed
 
-    def delete_rating(self, rating_id: str, by: Mapping[str, str], *, privacy: bool = False) -> None:
+    def delete_rating(
+        self, rating_id: str, by: Mapping[str, str], *, privacy: bool = False
+    ) -> None:
         with self.lock:
             rating = self.ratings.pop(rating_id, None)
             if rating is None:
@@ -208,7 +243,12 @@ class WixState:
     def rating_id(self, contact_id: str, entity_id: str, attribute: str = "overall") -> str | None:
         """Of the rating that a contact gave, in the usual namespace and group."""
         owner = {"contactId": contact_id}
-        key = {"namespace": "reviews", "group": "stores", "entityId": entity_id, "attributeName": attribute}
+        key = {
+            "namespace": "reviews",
+            "group": "stores",
+            "entityId": entity_id,
+            "attributeName": attribute,
+        }
         with self.lock:
             return self._by_owner.get(_owner_key(key | {"owner": owner}))
 
@@ -233,7 +273,11 @@ class WixState:
         with self.lock:
             found = [rating for rating in self._candidates(where) if _matches(rating, where)]
             if self.faults.strikes("find_lags"):
-                found = [one for one in found if self._written_at[one["id"]] < time.monotonic() - LAG_SECONDS]
+                found = [
+                    one
+                    for one in found
+                    if self._written_at[one["id"]] < time.monotonic() - LAG_SECONDS
+                ]
         found.sort(key=lambda one: (one["createdDate"], one["id"]))
         page = found[position : position + limit]
         cursors = {}
@@ -250,7 +294,12 @@ class WixState:
     # -- people
 
     def add_contact(
-        self, email: str | None, name: str = "", *, by: Mapping[str, str] | None = None, allow_duplicates: bool = False
+        self,
+        email: str | None,
+        name: str = "",
+        *,
+        by: Mapping[str, str] | None = None,
+        allow_duplicates: bool = False,
     ) -> dict[str, Any]:
         with self.lock:
             known = self._by_email.get((email or "").casefold(), [])
@@ -261,7 +310,9 @@ class WixState:
             self.contacts[contact["id"]] = contact
             if email:
                 self._by_email.setdefault(email.casefold(), []).append(contact["id"])
-            self._tell_contact("created", contact, by or {"identityType": "WIX_USER", "wixUserId": "owner"})
+            self._tell_contact(
+                "created", contact, by or {"identityType": "WIX_USER", "wixUserId": "owner"}
+            )
             return contact
 
     def add_member(self, contact_id: str) -> str:
@@ -276,8 +327,14 @@ class WixState:
             self.merged[source_id] = target_id
             self._hand_over_addresses(source, target)
             by = {"identityType": "WIX_USER", "wixUserId": "owner"}
-            body = {"targetContactId": target_id, "sourceContactIds": [source_id], "targetContact": target}
-            self._emit("wix.contacts.v4.contact", "merged", target_id, {"actionEvent": {"body": body}}, by)
+            body = {
+                "targetContactId": target_id,
+                "sourceContactIds": [source_id],
+                "targetContact": target,
+            }
+            self._emit(
+                "wix.contacts.v4.contact", "merged", target_id, {"actionEvent": {"body": body}}, by
+            )
             self._tell_contact("updated", target, by, origin="merge")
             self._tell_contact("deleted", source, by, origin="merge")
 
@@ -296,19 +353,31 @@ class WixState:
             for ids in self._by_email.values():
                 ids[:] = [one for one in ids if one != contact_id]
             item = {"id": str(uuid.uuid4()), "tag": "MAIN", "email": email, "primary": True}
-            contact |= {"primaryInfo": {"email": email}, "revision": contact["revision"] + 1, "updatedDate": _now()}
+            contact |= {
+                "primaryInfo": {"email": email},
+                "revision": contact["revision"] + 1,
+                "updatedDate": _now(),
+            }
             contact["info"] = contact["info"] | {"emails": {"items": [item]}}
             self.contacts[contact_id] = contact
             self._by_email.setdefault(email.casefold(), []).append(contact_id)
-            self._tell_contact("updated", contact, {"identityType": "WIX_USER", "wixUserId": "owner"})
+            self._tell_contact(
+                "updated", contact, {"identityType": "WIX_USER", "wixUserId": "owner"}
+            )
             return contact
 
     def delete_contact(self, contact_id: str, *, privacy: bool = False) -> None:
-        """An owner deletes a contact; with ``privacy`` the person asked for it, and their ratings go too."""
+        """An owner deletes a contact; with ``privacy`` the person asked for it, and their ratings
+        go too.
+        """
         with self.lock:
             contact = self._contact(contact_id)
             by = {"identityType": "WIX_USER", "wixUserId": "owner"}
-            theirs = [one["id"] for one in self.ratings.values() if one["owner"].get("contactId") == contact_id]
+            theirs = [
+                one["id"]
+                for one in self.ratings.values()
+                if one["owner"].get("contactId") == contact_id
+            ]
             for rating_id in theirs if privacy else ():
                 self.delete_rating(rating_id, by, privacy=True)
             del self.contacts[contact_id]
@@ -321,9 +390,15 @@ class WixState:
             raise Refusal(404, "CONTACT_NOT_FOUND")
         return dict(self.contacts[contact_id])
 
-    def install(self, instance_id: str | None = None, origin_instance_id: str | None = None) -> None:
-        """The app is installed, on this site or another one; a duplicated site names the one it was copied from."""
-        event = {"appId": self.app_id} | ({"originInstanceId": origin_instance_id} if origin_instance_id else {})
+    def install(
+        self, instance_id: str | None = None, origin_instance_id: str | None = None
+    ) -> None:
+        """The app is installed, on this site or another one; a duplicated site names the one it was
+        copied from.
+        """
+        event = {"appId": self.app_id} | (
+            {"originInstanceId": origin_instance_id} if origin_instance_id else {}
+        )
         self._emit_app("AppInstalled", instance_id or self.instance_id, event)
 
     def remove(self, instance_id: str | None = None) -> None:
@@ -333,10 +408,18 @@ class WixState:
         self._emit_app("AppRemoved", instance_id or self.instance_id, {"appId": self.app_id})
 
     def _emit_app(self, event_type: str, instance_id: str, event: Mapping[str, Any]) -> None:
-        """A plain object, not a domain event; what tells two of them apart is when the token was made."""
-        envelope = {"eventType": event_type, "instanceId": instance_id, "data": exact_json.dumps(dict(event))}
+        """A plain object, not a domain event; what tells two of them apart is when the token was
+        made.
+        """
+        envelope = {
+            "eventType": event_type,
+            "instanceId": instance_id,
+            "data": exact_json.dumps(dict(event)),
+        }
         body = self.signed(envelope)
-        self.webhooks.send(Sending(str(uuid.uuid4()), instance_id, lambda: (body, {"Content-Type": "text/plain"})))
+        self.webhooks.send(
+            Sending(str(uuid.uuid4()), instance_id, lambda: (body, {"Content-Type": "text/plain"}))
+        )
 
     def find_contacts(self, where: Mapping[str, Any]) -> list[dict[str, Any]]:
         field, wanted = next(iter(where.items()), ("", ""))
@@ -347,14 +430,24 @@ class WixState:
             if field == "id":
                 ids = set(map(str, values))
             else:
-                ids = {one for email in values for one in self._by_email.get(str(email).casefold(), [])}
+                ids = {
+                    one for email in values for one in self._by_email.get(str(email).casefold(), [])
+                }
             return sorted(
-                (self.contacts[one] for one in ids if one in self.contacts), key=lambda one: one["createdDate"]
+                (self.contacts[one] for one in ids if one in self.contacts),
+                key=lambda one: one["createdDate"],
             )
 
     # -- telling
 
-    def _note(self, operation: str, rating: Mapping[str, Any], before: Any, after: Any, by: Mapping[str, str]) -> None:
+    def _note(
+        self,
+        operation: str,
+        rating: Mapping[str, Any],
+        before: Any,
+        after: Any,
+        by: Mapping[str, str],
+    ) -> None:
         self.journal.append(
             {
                 "number": next(self._order),
@@ -370,7 +463,9 @@ class WixState:
             }
         )
 
-    def _tell(self, slug: str, rating: dict[str, Any], by: Mapping[str, str], *, privacy: bool = False) -> None:
+    def _tell(
+        self, slug: str, rating: dict[str, Any], by: Mapping[str, str], *, privacy: bool = False
+    ) -> None:
         entity = dict(rating)
         if self.faults.strikes("rating_owner"):
             entity["ratingOwner"] = entity.pop("owner")
@@ -378,21 +473,31 @@ class WixState:
         shown = exact_json.dumps(entity) if is_old else entity
         parts: dict[str, dict[str, Any]] = {
             "created": {"createdEvent": {"entityAsJson" if is_old else "entity": shown}},
-            "updated": {"updatedEvent": {"currentEntityAsJson" if is_old else "currentEntity": shown}},
+            "updated": {
+                "updatedEvent": {"currentEntityAsJson" if is_old else "currentEntity": shown}
+            },
             "deleted": {"deletedEvent": {}},
         }
         spelled = "delete" if slug == "deleted" and self.faults.strikes("slug_delete") else slug
         self._emit("wix.ratings.v1.rating", spelled, rating["id"], parts[slug], by, privacy=privacy)
 
     def _tell_contact(
-        self, slug: str, contact: dict[str, Any], by: Mapping[str, str], *, origin: str = "", privacy: bool = False
+        self,
+        slug: str,
+        contact: dict[str, Any],
+        by: Mapping[str, str],
+        *,
+        origin: str = "",
+        privacy: bool = False,
     ) -> None:
         parts = {
             "created": {"createdEvent": {"entity": contact}},
             "updated": {"updatedEvent": {"currentEntity": contact}},
         }
         body = parts.get(slug, {"deletedEvent": {}})
-        self._emit("wix.contacts.v4.contact", slug, contact["id"], body, by, origin=origin, privacy=privacy)
+        self._emit(
+            "wix.contacts.v4.contact", slug, contact["id"], body, by, origin=origin, privacy=privacy
+        )
 
     def _emit(
         self,
@@ -425,7 +530,11 @@ class WixState:
         if not self.faults.strikes("identity_missing"):
             envelope["identity"] = exact_json.dumps(dict(by))
         self.webhooks.send(
-            Sending(event["id"], entity_id, lambda: (self.signed(envelope), {"Content-Type": "text/plain"}))
+            Sending(
+                event["id"],
+                entity_id,
+                lambda: (self.signed(envelope), {"Content-Type": "text/plain"}),
+            )
         )
 
     def signed(self, envelope: Mapping[str, Any]) -> bytes:
@@ -443,14 +552,18 @@ def _owner_key(rating: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _check_value(value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 100:
-        raise Refusal(400, "rating.value", "must be a whole number between 0 and 100", {"threshold": 100})
+        raise Refusal(
+            400, "rating.value", "must be a whole number between 0 and 100", {"threshold": 100}
+        )
 
 
 def _check_filter(where: Mapping[str, Any]) -> None:
     for name, condition in where.items():
         operators = set(condition) if isinstance(condition, Mapping) else {"$eq"}
         if name not in FILTERS or not operators <= FILTERS[name]:
-            raise Refusal(400, f"query.filter.{name}", "this field or operator cannot be filtered by")
+            raise Refusal(
+                400, f"query.filter.{name}", "this field or operator cannot be filtered by"
+            )
 
 
 def _matches(rating: Mapping[str, Any], where: Mapping[str, Any]) -> bool:

@@ -1,4 +1,6 @@
-"""The HTTP of the stand-in Wix: OAuth, Ratings, Contacts v4, Members and App Instance over its state."""
+"""The HTTP of the stand-in Wix: OAuth, Ratings, Contacts v4, Members and App Instance over its
+state.
+"""
 
 from __future__ import annotations
 
@@ -51,17 +53,43 @@ def _add_sign_in(app: Flask, wix: WixState) -> None:
         wix.calls["POST /oauth2/token"] += 1
         body = _json()
         right = ("client_credentials", wix.app_id, wix.app_secret, wix.instance_id)
-        if tuple(body.get(name) for name in ("grant_type", "client_id", "client_secret", "instance_id")) != right:
-            answer = jsonify(error="invalid_client", error_description="unknown app, secret or instance")
+        if (
+            tuple(
+                body.get(name)
+                for name in ("grant_type", "client_id", "client_secret", "instance_id")
+            )
+            != right
+        ):
+            answer = jsonify(
+                error="invalid_client", error_description="unknown app, secret or instance"
+            )
             answer.status_code = 400
             return answer
-        return jsonify({"access_token": wix.new_token(), "token_type": "Bearer", "expires_in": wix.token_seconds})
+        return jsonify(
+            {
+                "access_token": wix.new_token(),
+                "token_type": "Bearer",
+                "expires_in": wix.token_seconds,
+            }
+        )
 
     @app.get("/apps/v1/instance")
     def instance() -> Response:
-        permissions = ["Read Ratings", "Manage Ratings", "Read Contacts", "Manage Contacts", "Read Members"]
-        about = {"instanceId": wix.instance_id, "appName": "ratings-sync sandbox", "permissions": permissions}
-        return jsonify(instance=about, site={"siteId": "sandbox-site", "siteDisplayName": "Sandbox shop"})
+        permissions = [
+            "Read Ratings",
+            "Manage Ratings",
+            "Read Contacts",
+            "Manage Contacts",
+            "Read Members",
+        ]
+        about = {
+            "instanceId": wix.instance_id,
+            "appName": "ratings-sync sandbox",
+            "permissions": permissions,
+        }
+        return jsonify(
+            instance=about, site={"siteId": "sandbox-site", "siteDisplayName": "Sandbox shop"}
+        )
 
 
 def _add_ratings(app: Flask, wix: WixState) -> None:
@@ -101,7 +129,9 @@ def _add_people(app: Flask, wix: WixState) -> None:
     @app.post("/contacts/v4/contacts/query")
     def query_contacts() -> Response:
         found = wix.find_contacts(_part("query").get("filter") or {})
-        return jsonify(contacts=found, pagingMetadata={"count": len(found), "offset": 0, "total": len(found)})
+        return jsonify(
+            contacts=found, pagingMetadata={"count": len(found), "offset": 0, "total": len(found)}
+        )
 
     @app.post("/contacts/v4/contacts")
     def create_contact() -> Response:
@@ -110,7 +140,9 @@ def _add_people(app: Flask, wix: WixState) -> None:
         items = (info.get("emails") or {}).get("items") or []
         email = items[0].get("email") if items else None
         name = (info.get("name") or {}).get("first", "")
-        contact = wix.add_contact(email, name, by=as_app, allow_duplicates=body.get("allowDuplicates") is True)
+        contact = wix.add_contact(
+            email, name, by=as_app, allow_duplicates=body.get("allowDuplicates") is True
+        )
         return jsonify(contact=contact)
 
     @app.get("/contacts/v4/contacts/<contact_id>")

@@ -1,8 +1,10 @@
-"""The stand-in WooCommerce shop with the companion file of docs/platforms.md, and the quirks of the real one.
+"""The stand-in WooCommerce shop with the companion file of docs/platforms.md, and the quirks of the
+real one.
 
-Same-second delivery ids, an unsigned ping, no retries, hooks disabled after failures, 409 for an equal text, texts
-altered by WordPress, trash, naive times, `X-WP-TotalPages`. Sources: the controllers of
-github.com/woocommerce/woocommerce (class-wc-rest-product-reviews-controller.php, class-wc-webhook.php).
+Same-second delivery ids, an unsigned ping, no retries, hooks disabled after failures, 409 for an
+equal text, texts altered by WordPress, trash, naive times, `X-WP-TotalPages`. Sources: the
+controllers of github.com/woocommerce/woocommerce (class-wc-rest-product-reviews-controller.php,
+class-wc-webhook.php).
 """
 
 from __future__ import annotations
@@ -48,7 +50,11 @@ class Hook:
 
     def as_json(self) -> dict[str, Any]:
         fields = {"id": self.id, "name": self.name, "status": self.status, "topic": self.topic}
-        return fields | {"delivery_url": self.url, "resource": "action", "event": self.topic.partition(".")[2]}
+        return fields | {
+            "delivery_url": self.url,
+            "resource": "action",
+            "event": self.topic.partition(".")[2],
+        }
 
 
 class WooCommerce(Platform):
@@ -82,7 +88,9 @@ class WooCommerce(Platform):
     # -- webhooks
 
     def connect(self, url: str) -> None:
-        """Register the three hooks of the companion file, as its owner would in the shop's settings."""
+        """Register the three hooks of the companion file, as its owner would in the shop's
+        settings.
+        """
         self.webhooks.url = url
         for event in EVENT:
             self.add_hook(f"action.woocommerce_rating_sync_{event}", url, self.webhook_secret)
@@ -94,7 +102,11 @@ class WooCommerce(Platform):
         self.webhooks.url = self.webhooks.url or url
         ping = f"webhook_id={hook.id}".encode()
         form = {"Content-Type": "application/x-www-form-urlencoded"}
-        self.webhooks.send(Sending(f"ping-{hook.id}", f"ping-{hook.id}", lambda: (ping, form), address=lambda _: url))
+        self.webhooks.send(
+            Sending(
+                f"ping-{hook.id}", f"ping-{hook.id}", lambda: (ping, form), address=lambda _: url
+            )
+        )
         return hook
 
     def disable_hooks(self) -> None:
@@ -144,7 +156,9 @@ class WooCommerce(Platform):
 
 
 def filtered(text: str) -> str:
-    """What WordPress keeps of a text (`wp_filter_kses`): no scripts, no blanks around it, `&` as an entity."""
+    """What WordPress keeps of a text (`wp_filter_kses`): no scripts, no blanks around it, `&` as an
+    entity.
+    """
     without = re.sub(r"(?is)<(script|style)\b.*?</\1>", "", text).strip()
     return re.sub(r"&(?!#?\w+;)", "&amp;", without)
 
@@ -200,14 +214,18 @@ def create_app(shop: WooCommerce) -> Flask:
         with shop.lock:
             chosen = [one for one in shop.reviews.values() if status in ("all", one.state)]
         if status == "all":
-            chosen = [one for one in chosen if one.state in ("approved", "hold")]  # WordPress: neither spam nor trash
+            chosen = [
+                one for one in chosen if one.state in ("approved", "hold")
+            ]  # WordPress: neither spam nor trash
         if product := asked.get("product"):
             chosen = [one for one in chosen if one.product in product.split(",")]
         if email := asked.get("reviewer_email"):
             chosen = [one for one in chosen if one.email.casefold() == email.casefold()]
         if product or email:
             chosen = shop.searched(chosen)
-        if after := asked.get("after"):  # compares the shop's own time; of a zone in the question it knows nothing
+        if after := asked.get(
+            "after"
+        ):  # compares the shop's own time; of a zone in the question it knows nothing
             since = datetime.fromisoformat(after).replace(tzinfo=UTC)
             chosen = [one for one in chosen if one.created + SHOP_OFFSET > since]
         chosen.sort(key=lambda one: one.id, reverse=asked.get("order", "desc") == "desc")
@@ -216,23 +234,44 @@ def create_app(shop: WooCommerce) -> Flask:
     @app.post(REVIEWS)
     def create() -> Response:
         body = _body()
-        if whole(body.get("product_id")) is None or whole(body["product_id"]) in shop.missing_products:
+        if (
+            whole(body.get("product_id")) is None
+            or whole(body["product_id"]) in shop.missing_products
+        ):
             raise refusal(404, "woocommerce_rest_product_invalid_id", "Invalid product ID.")
-        text, email, author = (str(body.get(name) or "") for name in ("review", "reviewer_email", "reviewer"))
+        text, email, author = (
+            str(body.get(name) or "") for name in ("review", "reviewer_email", "reviewer")
+        )
         if "@" not in email or not author:
-            raise refusal(400, "rest_missing_callback_param", "Missing parameter(s): reviewer, reviewer_email")
+            raise refusal(
+                400, "rest_missing_callback_param", "Missing parameter(s): reviewer, reviewer_email"
+            )
         text = filtered(text)
         if not text:
             raise refusal(400, "woocommerce_rest_review_content_invalid", "Invalid review content.")
         if shop.faults.strikes("flood"):
-            raise refusal(400, "woocommerce_rest_comment_flood", "You are posting comments too quickly.")
+            raise refusal(
+                400, "woocommerce_rest_comment_flood", "You are posting comments too quickly."
+            )
         product = str(whole(body["product_id"]))
         with shop.lock:
-            twins = [one for one in shop.of(product, email) if (one.author, one.text) == (author, text)]
+            twins = [
+                one for one in shop.of(product, email) if (one.author, one.text) == (author, text)
+            ]
             if any(one.state != "trash" for one in twins):
-                raise refusal(409, "woocommerce_rest_comment_duplicate", "Duplicate comment detected.")
+                raise refusal(
+                    409, "woocommerce_rest_comment_duplicate", "Duplicate comment detected."
+                )
             stars = whole(body.get("rating")) or 0
-            review = shop.create(product, email, author, stars, by="app", text=text, state=_status(body) or "approved")
+            review = shop.create(
+                product,
+                email,
+                author,
+                stars,
+                by="app",
+                text=text,
+                state=_status(body) or "approved",
+            )
         return _answer(as_json(review, "edit"), 201)
 
     @app.get(f"{REVIEWS}/<int:review_id>")
@@ -244,7 +283,9 @@ def create_app(shop: WooCommerce) -> Flask:
         body, changes = _body(), dict[str, Any]()
         with shop.lock:
             alive(review_id)
-            if stars := whole(body.get("rating")):  # 0 is taken for empty: a rating cannot be cleared
+            if stars := whole(
+                body.get("rating")
+            ):  # 0 is taken for empty: a rating cannot be cleared
                 changes["stars"] = stars
             if "review" in body:
                 changes["text"] = filtered(str(body["review"]))
@@ -275,9 +316,18 @@ def create_app(shop: WooCommerce) -> Flask:
     def register() -> Response:
         body = _body()
         topic, url = str(body.get("topic", "")), str(body.get("delivery_url", ""))
-        if not topic.startswith(("action.woocommerce_", "action.wc_")) or not url.startswith(("http://", "https://")):
-            raise refusal(400, "woocommerce_rest_webhook_invalid", "Topic or delivery URL is invalid.")
-        return _answer(shop.add_hook(topic, url, str(body.get("secret", "")), str(body.get("name", ""))).as_json(), 201)
+        if not topic.startswith(("action.woocommerce_", "action.wc_")) or not url.startswith(
+            ("http://", "https://")
+        ):
+            raise refusal(
+                400, "woocommerce_rest_webhook_invalid", "Topic or delivery URL is invalid."
+            )
+        return _answer(
+            shop.add_hook(
+                topic, url, str(body.get("secret", "")), str(body.get("name", ""))
+            ).as_json(),
+            201,
+        )
 
     @app.put(f"{ROOT}/webhooks/<int:hook_id>")
     def set_hook(hook_id: int) -> Response:
@@ -309,7 +359,10 @@ def _body() -> dict[str, Any]:
 
 
 def _paged(rows: list[dict[str, Any]]) -> Response:
-    page, size = whole(request.args.get("page", "1")) or 1, min(whole(request.args.get("per_page", "10")) or 10, 100)
+    page, size = (
+        whole(request.args.get("page", "1")) or 1,
+        min(whole(request.args.get("per_page", "10")) or 10, 100),
+    )
     pages = -(-len(rows) // size)
     answer = _answer(rows[(page - 1) * size : page * size])
     answer.headers["X-WP-Total"], answer.headers["X-WP-TotalPages"] = str(len(rows)), str(pages)

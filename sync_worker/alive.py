@@ -1,7 +1,8 @@
-"""Signs of life for health checks: a process touches a file while it does its work; a check reads the file's age.
+"""Signs of life for health checks: a process touches a file while it does its work; a check reads
+the file's age.
 
-``python -m sync_worker.alive worker`` ends with status 0 if that part showed a sign within the last minute. It imports
-nothing of the application: it runs every few seconds in each container.
+``python -m sync_worker.alive worker`` ends with status 0 if that part showed a sign within the last
+minute. It imports nothing of the application: it runs every few seconds in each container.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Settings from the environment and ``.env``; read once, at the edge. Every secret also as NAME_FILE."""
+"""Settings from the environment and ``.env``; read once, at the edge.
+
+Every secret also as NAME_FILE.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,9 @@ class Settings(BaseModel):
 
     ratings_sync_home: Path = Path(".ratings-sync")
     database_url: SecretStr | None = None
-    database_password: SecretStr | None = None  # for a URL without one: so the URL itself is no secret
+    database_password: SecretStr | None = (
+        None  # for a URL without one: so the URL itself is no secret
+    )
     redis_url: SecretStr | None = None
     redis_cache_url: SecretStr | None = None
     redis_password: SecretStr | None = None
@@ -57,14 +62,18 @@ class Settings(BaseModel):
     gateway_answer_seconds: float = Field(default=1.0, gt=0)
     gateway_read_seconds: float = Field(default=5.0, gt=0)
     gateway_processes: int = Field(default=0, ge=0)  # 0: 1 on SQLite, 2 on PostgreSQL
-    gateway_threads: int = Field(default=0, ge=0)  # of each process; 0: 16 on SQLite, 8 on PostgreSQL
+    gateway_threads: int = Field(
+        default=0, ge=0
+    )  # of each process; 0: 16 on SQLite, 8 on PostgreSQL
     bad_signatures_per_minute: int = Field(default=30, ge=1)
     worker_concurrency: int = Field(default=0, ge=0)  # 0: 8 on SQLite, 16 on PostgreSQL
     worker_one_core: bool = True
     sweep_seconds: float = Field(default=5.0, gt=0)
     hook_check_seconds: float = Field(default=900.0, gt=0)
     reconcile_check_seconds: float = Field(default=60.0, gt=0)
-    reconcile_at: str = Field(default="03:00", pattern=r"^(|([01]\d|2[0-3]):[0-5]\d)$")  # UTC; empty: never by itself
+    reconcile_at: str = Field(
+        default="03:00", pattern=r"^(|([01]\d|2[0-3]):[0-5]\d)$"
+    )  # UTC; empty: never by itself
 
     retention_payload_days: float = Field(default=7.0, ge=3)  # Wix delivers again for 47 h
     retention_inbox_days: float = Field(default=30.0, ge=3)
@@ -98,12 +107,17 @@ class Settings(BaseModel):
 
     @property
     def flower_address(self) -> tuple[str, int]:
-        """Host and port. Raises Misconfigured if the dashboard would be open to others than this machine."""
+        """Host and port.
+
+        Raises Misconfigured if the dashboard would be open to others than this machine.
+        """
         host, _, port = self.flower_bind.rpartition(":")
         if not port.isdecimal():
             raise Misconfigured(f"FLOWER_BIND: {self.flower_bind!r} is not host:port")
         if self.flower_basic_auth is None and host not in ("127.0.0.1", "localhost", "::1"):
-            raise Misconfigured("FLOWER_BIND is not the loopback address: set FLOWER_BASIC_AUTH (user:password)")
+            raise Misconfigured(
+                "FLOWER_BIND is not the loopback address: set FLOWER_BASIC_AUTH (user:password)"
+            )
         return host, int(port)
 
     @property
@@ -122,8 +136,8 @@ class Settings(BaseModel):
         """The broker's URL. Raises Misconfigured."""
         if self.redis_url is None:
             raise Misconfigured(
-                "REDIS_URL is not set; set it (redis://[:password@]host:6379/0), or start all with `ratings-sync up`, "
-                "which brings its own Redis"
+                "REDIS_URL is not set; set it (redis://[:password@]host:6379/0), or start all with"
+                " `ratings-sync up`, which brings its own Redis"
             )
         return _with_password(self.redis_url, self.redis_password)
 
@@ -151,20 +165,31 @@ def _with_password(url: SecretStr, password: SecretStr | None) -> str:
         return text
     user, at, host = parts.netloc.rpartition("@")
     user = user.removesuffix(":") if at else ""
-    return parts._replace(netloc=f"{user}:{quote(password.get_secret_value(), safe='')}@{host}").geturl()
+    return parts._replace(
+        netloc=f"{user}:{quote(password.get_secret_value(), safe='')}@{host}"
+    ).geturl()
 
 
 def environment(folder: Path | None = None) -> dict[str, str]:
     """The process's environment over the ``.env`` file of the folder."""
     file = (folder or Path()) / ".env"
-    from_file = {name: value for name, value in dotenv_values(file).items() if value} if file.is_file() else {}
+    from_file = (
+        {name: value for name, value in dotenv_values(file).items() if value}
+        if file.is_file()
+        else {}
+    )
     return {**from_file, **os.environ}
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
-    """Settings from an environment (by default the process's, over ``.env``). Raises Misconfigured."""
+    """Settings from an environment (by default the process's, over ``.env``).
+
+    Raises Misconfigured.
+    """
     environ = environment() if environ is None else environ
-    values = {name: environ[name.upper()] for name in Settings.model_fields if environ.get(name.upper())}
+    values = {
+        name: environ[name.upper()] for name in Settings.model_fields if environ.get(name.upper())
+    }
     for name in SECRETS:
         if name.lower() not in values and environ.get(f"{name}_FILE"):
             values[name.lower()] = _from_file(name, environ[f"{name}_FILE"])

@@ -40,7 +40,9 @@ from sync_worker.telemetry.figures import FiguresCollector
 from sync_worker.telemetry.logs import set_up_logs
 from sync_worker.wiring import wiring
 
-MAX_QUEUE = 200  # the sweeper rings up to here: a longer queue has lost nothing, and more rings would only lengthen it
+# The sweeper rings up to here: a longer queue has lost nothing, and more rings would only lengthen
+# it
+MAX_QUEUE = 200
 SOON_SECONDS = 0.5
 QUEUE = "sync"
 PRUNE_SECONDS = 45.0  # of each hour; well below the broker's visibility time-out
@@ -92,20 +94,27 @@ def sync_delivery(inbox_id: int) -> None:
 
 
 def _process(inbox_id: int) -> str:
-    """What nobody foresaw is tried again as any failure: ever later, and held in the end. Raises SyncError."""
+    """What nobody foresaw is tried again as any failure: ever later, and held in the end.
+
+    Raises SyncError.
+    """
     try:
         return intake().process(inbox_id)
     except SyncError:
         raise
     except Exception as error:
         log.error("delivery_failed", error=type(error).__name__, exc_info=error)
-        wiring().ledger.defer([inbox_id], None, f"unforeseen: {type(error).__name__}", is_failure=True)
+        wiring().ledger.defer(
+            [inbox_id], None, f"unforeseen: {type(error).__name__}", is_failure=True
+        )
         return "failed"
 
 
 @app.task(name="sync_worker.tasks.sweep")
 def sweep(asked_by: str = "beat") -> None:
-    """Ring for deliveries that are due: new ones whose doorbell was lost, retries, a dead worker's."""
+    """Ring for deliveries that are due: new ones whose doorbell was lost, retries, a dead
+    worker's.
+    """
     metrics.sweeps.labels(asked_by).inc()
     if asked_by == "beat":
         metrics.last_beat.set_to_current_time()
@@ -126,7 +135,9 @@ def sweep(asked_by: str = "beat") -> None:
 
 @app.task(name="sync_worker.tasks.prune")
 def prune() -> None:
-    """Forget what is older than the settings say, in small batches; what is left waits for the next hour."""
+    """Forget what is older than the settings say, in small batches; what is left waits for the next
+    hour.
+    """
     until, forgotten = time.monotonic() + PRUNE_SECONDS, Counter[str]()
     try:
         for kind, count in wiring().retention.prune(wiring().kept):
@@ -142,12 +153,19 @@ def prune() -> None:
 
 @app.task(name="sync_worker.tasks.check_hooks")
 def check_hooks() -> None:
-    """Bring back webhooks that an external system has disabled: without them only scans see what happens."""
+    """Bring back webhooks that an external system has disabled: without them only scans see what
+    happens.
+    """
     for connector, hooks in wiring().hooks.items():
         try:
             enabled = hooks.enable()
         except SyncError as error:
-            log.warning("hook_check_failed", connector=connector, error=type(error).__name__, **_facts(error))
+            log.warning(
+                "hook_check_failed",
+                connector=connector,
+                error=type(error).__name__,
+                **_facts(error),
+            )
         else:
             for hook in enabled:
                 log.warning("hook_enabled_again", connector=connector, topic=hook.topic)
@@ -155,7 +173,9 @@ def check_hooks() -> None:
 
 @app.task(name="sync_worker.tasks.reconcile_due")
 def reconcile_due() -> None:
-    """Sweep the sites whose time has come, for less than a minute; what is left goes on with the next tick or ring."""
+    """Sweep the sites whose time has come, for less than a minute; what is left goes on with the
+    next tick or ring.
+    """
     try:
         is_left = NightlySweeps(wiring()).work()
     except SyncError as error:
@@ -199,7 +219,9 @@ class SweepTimer:
     def _sweep(self) -> None:
         try:
             sweep("timer")
-        except Exception as error:  # whatever it is: without this thread, lost rings would wait for beat alone
+        except (
+            Exception
+        ) as error:  # whatever it is: without this thread, lost rings would wait for beat alone
             log.error("sweep_failed", error=type(error).__name__, exc_info=error)
 
     def sweep_soon(self) -> None:
@@ -248,7 +270,9 @@ def _start_metrics(**_: Any) -> None:
     try:
         stop = metrics.serve_metrics(settings.metrics_bind, token.get_secret_value())
     except OSError as error:
-        log.error("metrics_not_served", bind=settings.metrics_bind, error=error.strerror)  # the work goes on
+        log.error(
+            "metrics_not_served", bind=settings.metrics_bind, error=error.strerror
+        )  # the work goes on
     else:
         _closings.append(stop)
 

@@ -36,7 +36,14 @@ from sync_worker.manifest.manifest import Manifest
 from sync_worker.reconcile.dry_run import PlannedWrite
 from sync_worker.reconcile.reconcile import Pace, Reconcile
 from sync_worker.redis.circuit_breaker import Breaker
-from sync_worker.redis.client import Asking, Nobody, RedisBudget, RedisGuard, RedisTokens, open_redis
+from sync_worker.redis.client import (
+    Asking,
+    Nobody,
+    RedisBudget,
+    RedisGuard,
+    RedisTokens,
+    open_redis,
+)
 from sync_worker.redis.encryption import Seal
 from sync_worker.remotes.external.hooks import ExternalHooks
 from sync_worker.remotes.external.http import http_of
@@ -63,7 +70,9 @@ REDIS_SECONDS = 0.5
 READY_SECONDS = 0.25
 WORKER_SQL_SECONDS = 5.0
 GATEWAY_SQL_SECONDS = 0.6
-SWEEP_THREADS = 4  # jobs of a sweep at a time: enough for any remote's budget, and webhooks keep their slots
+SWEEP_THREADS = (
+    4  # jobs of a sweep at a time: enough for any remote's budget, and webhooks keep their slots
+)
 
 
 class Monotonic:
@@ -95,18 +104,27 @@ class Wiring:
     # -- ledger
 
     def open_database(self, busy_seconds: float, threads: int) -> Engine:
-        """The ledger's database with the newest schema. ``busy_seconds``: how long a statement may wait."""
+        """The ledger's database with the newest schema.
+
+        ``busy_seconds``: how long a statement may wait.
+        """
         try:
             self._upgrade(max(busy_seconds, WORKER_SQL_SECONDS))
-            engine = open_engine(self.settings.database, busy_seconds=busy_seconds, pool_size=threads)
+            engine = open_engine(
+                self.settings.database, busy_seconds=busy_seconds, pool_size=threads
+            )
         except (SQLAlchemyError, ImportError) as error:
             reason = str(error).splitlines()[0]
-            raise Misconfigured(f"DATABASE_URL: the ledger's database cannot be opened: {reason}") from error
+            raise Misconfigured(
+                f"DATABASE_URL: the ledger's database cannot be opened: {reason}"
+            ) from error
         self._closing.callback(engine.dispose)
         return engine
 
     def _upgrade(self, busy_seconds: float) -> None:
-        """Who starts while another process makes the tables waits for it longer than a delivery could."""
+        """Who starts while another process makes the tables waits for it longer than a delivery
+        could.
+        """
         engine = open_engine(self.settings.database, busy_seconds=busy_seconds)
         try:
             upgrade(engine)
@@ -119,14 +137,19 @@ class Wiring:
         try:
             downgrade(engine, revision)
         except (SQLAlchemyError, LookupError) as error:
-            raise Misconfigured(f"cannot go back to {revision!r}: {str(error).splitlines()[0]}") from error
+            raise Misconfigured(
+                f"cannot go back to {revision!r}: {str(error).splitlines()[0]}"
+            ) from error
         finally:
             engine.dispose()
 
     @cached_property
     def ledger(self) -> SqlLedger:
         engine = self.open_database(WORKER_SQL_SECONDS, self.settings.slots + 2)
-        return SqlLedger(engine, observer=InboxObserver(first_look_delay_seconds.observe, deliveries_taken_over.inc))
+        return SqlLedger(
+            engine,
+            observer=InboxObserver(first_look_delay_seconds.observe, deliveries_taken_over.inc),
+        )
 
     @cached_property
     def _aside(self) -> Engine:
@@ -165,9 +188,11 @@ class Wiring:
 
     @property
     def _cache_url(self) -> str:
-        """REDIS_URL's; without it that of `ratings-sync up` in this folder, else an address where nobody answers.
+        """REDIS_URL's; without it that of `ratings-sync up` in this folder, else an address where
+        nobody answers.
 
-        A command that runs beside neither works without Redis: with a budget of its own, and without the guard.
+        A command that runs beside neither works without Redis: with a budget of its own, and
+        without the guard.
         """
         if self.settings.redis_url is not None:
             return self.settings.cache
@@ -186,7 +211,10 @@ class Wiring:
         return self.settings.redis_url is None and self._own_redis is None
 
     def broker_figures(self) -> BrokerFigures:
-        """Of REDIS_URL's broker, without it of `ratings-sync up` in this folder. Raises RedisError, Misconfigured."""
+        """Of REDIS_URL's broker, without it of `ratings-sync up` in this folder.
+
+        Raises RedisError, Misconfigured.
+        """
         url = self._own_redis if self.settings.redis_url is None else None
         with open_redis(url or self.settings.broker, REDIS_SECONDS) as redis:
             return broker_figures(redis, QUEUES, self.settings.redis_key_prefix)
@@ -196,7 +224,9 @@ class Wiring:
         return RedisGuard(self.cache)
 
     def _budget(self, name: str, capacity: float, per_minute: float, *, is_patient: bool) -> Budget:
-        """``is_patient``: for sweeps and files, which leave a quarter of the bucket to webhooks if there are any."""
+        """``is_patient``: for sweeps and files, which leave a quarter of the bucket to webhooks if
+        there are any.
+        """
         return RedisBudget(
             self.cache,
             f"budget:{name}",
@@ -223,14 +253,17 @@ class Wiring:
     def _connect(self, site: Site, *, is_patient: bool) -> Connection:
         with self._turn:
             if (site.id, is_patient) not in self._connections:
-                self._connections[site.id, is_patient] = self._connection(site, is_patient=is_patient)
+                self._connections[site.id, is_patient] = self._connection(
+                    site, is_patient=is_patient
+                )
             return self._connections[site.id, is_patient]
 
     def _connection(self, site: Site, *, is_patient: bool) -> Connection:
         api = self.wix_api(site.instance_id, is_patient=is_patient)
         external = self.external(site.connector, is_patient=is_patient)
         remotes: dict[Side, Remote] = {Side.WIX: WixRatings(api), Side.EXTERNAL: external}
-        # A plugin has them or has not: only parent_changed events ask for children, and polls can list the whole.
+        # A plugin has them or has not: only parent_changed events ask for children, and polls can
+        # list the whole.
         children, changed = (getattr(external, name, None) for name in ("children", "changed_page"))
         return Connection(remotes, WixPeople(api), children, changed)
 
@@ -277,15 +310,23 @@ class Wiring:
         return WixApi(http)
 
     def _outage(self, remote: str) -> Outage:
-        """One for each remote, not for each site: it leaves a quarter of the slots to the others."""
+        """One for each remote, not for each site: it leaves a quarter of the slots to the
+        others.
+        """
         if remote not in self._outages:
-            self._outages[remote] = Outage(self.settings.slots * 3 // 4, observe=watch_breaker(remote))
+            self._outages[remote] = Outage(
+                self.settings.slots * 3 // 4, observe=watch_breaker(remote)
+            )
         return self._outages[remote]
 
     @cached_property
     def hooks(self) -> dict[str, ExternalHooks]:
         """Our webhooks at external systems that let us manage them, by connector."""
-        managed = [one for one in self.manifests.values() if one.webhook is not None and one.webhook.manage is not None]
+        managed = [
+            one
+            for one in self.manifests.values()
+            if one.webhook is not None and one.webhook.manage is not None
+        ]
         return {one.id: ExternalHooks(one, self._external_http(one)) for one in managed}
 
     def _external_http(self, manifest: Manifest, *, is_patient: bool = False) -> RemoteHttp:
@@ -293,12 +334,21 @@ class Wiring:
         name, capacity = f"external:{manifest.id}", float(budget.requests)
         shared = self._budget(name, capacity, budget.per_minute, is_patient=is_patient)
         outage = self._outage(f"external:{manifest.id}")
-        return http_of(manifest, shared, self._tokens, observe=count_call, observe_wait=observe_wait, outage=outage)
+        return http_of(
+            manifest,
+            shared,
+            self._tokens,
+            observe=count_call,
+            observe_wait=observe_wait,
+            outage=outage,
+        )
 
     def external(self, connector: str, *, is_patient: bool = False) -> Remote:
         manifest = self.manifests.get(connector)
         if manifest is None:
-            raise Misconfigured(f"there is no connector {connector!r}; name its manifest in CONNECTORS")
+            raise Misconfigured(
+                f"there is no connector {connector!r}; name its manifest in CONNECTORS"
+            )
         return remote_of(manifest, self._external_http(manifest, is_patient=is_patient))
 
     @property
@@ -316,14 +366,34 @@ class Wiring:
         """For sweeps; the whole ledger too."""
         return SqlRuns(self.open_database(WORKER_SQL_SECONDS, SWEEP_THREADS + 2))
 
-    def reconcile(self, site: Site, sweep: Sweep, pace: Pace, note: Callable[[PlannedWrite], None]) -> Reconcile:
-        """A run over a site; what it rings for is left to the workers' sweeper. Raises Misconfigured."""
+    def reconcile(
+        self, site: Site, sweep: Sweep, pace: Pace, note: Callable[[PlannedWrite], None]
+    ) -> Reconcile:
+        """A run over a site; what it rings for is left to the workers' sweeper.
+
+        Raises Misconfigured.
+        """
         self.connect_patiently(site)
-        parts = (self.runs, self.guard, NoBell(), self.connect_patiently, Monotonic(), lambda: str(uuid.uuid4()))
+        parts = (
+            self.runs,
+            self.guard,
+            NoBell(),
+            self.connect_patiently,
+            Monotonic(),
+            lambda: str(uuid.uuid4()),
+        )
         return Reconcile(sweep, site, self.runs, Intake(*parts), pace, note)
 
     def intake(self, bell: Bell) -> Intake:
-        return Intake(self.ledger, self.guard, bell, self.connect, Monotonic(), lambda: str(uuid.uuid4()), self)
+        return Intake(
+            self.ledger,
+            self.guard,
+            bell,
+            self.connect,
+            Monotonic(),
+            lambda: str(uuid.uuid4()),
+            self,
+        )
 
     def open(self, instance_id: str) -> tuple[Site, Sequence[int]] | None:
         """Implements ports.Sites."""
@@ -335,11 +405,16 @@ class Wiring:
             fields, policies = [default_field(free[0])], free[0].first_policies
             return self.admin.add_site(instance_id, free[0].id, fields, policies)
         except Misconfigured:
-            return None  # somebody else was quicker, or its scale needs a person: `site add` says so
+            return (
+                None  # somebody else was quicker, or its scale needs a person: `site add` says so
+            )
 
 
 def manifests_of(settings: Settings, environ: Mapping[str, str]) -> dict[str, Manifest]:
-    """The manifests that CONNECTORS names: shipped ones by name, others as files or folders. Raises Misconfigured."""
+    """The manifests that CONNECTORS names: shipped ones by name, others as files or folders.
+
+    Raises Misconfigured.
+    """
     return load_manifests(manifest_paths(settings), environ)
 
 
@@ -347,7 +422,8 @@ def manifest_paths(settings: Settings) -> list[Path]:
     """The files and folders that CONNECTORS names. Raises Misconfigured if one does not exist."""
     names = [name.strip() for name in settings.connectors.split(",") if name.strip()]
     paths = [
-        Path(name) if "/" in name or name.endswith((".yaml", ".yml")) else shipped_manifest(name) for name in names
+        Path(name) if "/" in name or name.endswith((".yaml", ".yml")) else shipped_manifest(name)
+        for name in names
     ]
     missing = [str(path) for path in paths if not path.exists()]
     if missing:
@@ -384,7 +460,9 @@ def gateway_config() -> GatewayConfig:
         wix_app_id=settings.wix_app_id,
         manifests=parts.manifests,
         store=ledger.store_all,
-        bell=CeleryBell(settings.broker, transport=transport, breaker=Breaker(observe=watch_breaker("doorbell"))),
+        bell=CeleryBell(
+            settings.broker, transport=transport, breaker=Breaker(observe=watch_breaker("doorbell"))
+        ),
         is_ledger_up=lambda: is_ledger_up(ledger),
         is_broker_up=lambda: is_redis_up(settings.broker),
         max_body_bytes=settings.gateway_max_body_bytes,

@@ -1,7 +1,8 @@
-"""``ratings-sync`` as a process of its own for each call, forked from one that has imported it already.
+"""``ratings-sync`` as a process of its own for each call, forked from one that has imported it
+already.
 
-Starting Python anew takes ten times as long as most commands. What is to be seen from the very first byte (an
-installed command, a signal, an answer to a prompt) is started as a program instead.
+Starting Python anew takes ten times as long as most commands. What is to be seen from the very
+first byte (an installed command, a signal, an answer to a prompt) is started as a program instead.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ _FORKED.set_forkserver_preload(["sync_worker.cli.main", "pytest"])
 def run_command(
     words: Sequence[str], folder: Path, environ: Mapping[str, str], timeout: float = 60
 ) -> subprocess.CompletedProcess[str]:
-    """What the command printed and its status; ``environ`` is its whole environment. Raises TimeoutExpired."""
+    """What the command printed and its status; ``environ`` is its whole environment.
+
+    Raises TimeoutExpired.
+    """
     with tempfile.TemporaryDirectory(prefix="command-") as outputs:
         out, err = Path(outputs) / "out", Path(outputs) / "err"
         process = _FORKED.Process(target=_run, args=(list(words), folder, dict(environ), out, err))
@@ -36,7 +40,9 @@ def run_command(
         return subprocess.CompletedProcess(list(words), status, out.read_text(), err.read_text())
 
 
-def _run(words: Sequence[str], folder: Path, environ: Mapping[str, str], out: Path, err: Path) -> None:
+def _run(
+    words: Sequence[str], folder: Path, environ: Mapping[str, str], out: Path, err: Path
+) -> None:
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environ)

@@ -25,7 +25,9 @@ structlog.configure(
 )  # tests read states, not logs
 
 # Machines are shared: no test asserts a time.
-hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("patient")
 
 
@@ -49,7 +51,9 @@ def postgres_server() -> Iterator[str]:
 
 
 def _spare_the_disk(url: str) -> None:
-    """Processes die in tests, the machine does not: what was written stays without waiting for the disk."""
+    """Processes die in tests, the machine does not: what was written stays without waiting for the
+    disk.
+    """
     engine = create_engine(url, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.execute(text("ALTER SYSTEM SET fsync = off"))
@@ -77,7 +81,10 @@ def sqlite_url(tmp_path: Path) -> str:
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[EmbeddedRedis]:
     """A real Redis, shared; tests that stop or wipe it bring their own."""
-    with tempfile.TemporaryDirectory(prefix="redis") as folder, embedded_redis(Path(folder)) as server:
+    with (
+        tempfile.TemporaryDirectory(prefix="redis") as folder,
+        embedded_redis(Path(folder)) as server,
+    ):
         yield server
 
 

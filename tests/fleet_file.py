@@ -1,4 +1,6 @@
-"""docker-compose.yml as Docker Compose reads it: merged, and with the variables of an environment filled in."""
+"""docker-compose.yml as Docker Compose reads it: merged, and with the variables of an environment
+filled in.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ def _filled(part: Any, environ: Mapping[str, str]) -> Any:
         return {key: _filled(one, environ) for key, one in part.items()}
     if isinstance(part, list):
         return [_filled(one, environ) for one in part]
-    return VARIABLE.sub(lambda found: _value(found, environ), part) if isinstance(part, str) else part
+    return (
+        VARIABLE.sub(lambda found: _value(found, environ), part) if isinstance(part, str) else part
+    )
 
 
 def _value(found: re.Match[str], environ: Mapping[str, str]) -> str:

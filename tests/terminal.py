@@ -44,7 +44,13 @@ def at_terminal(
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
     process = subprocess.Popen(
-        command, cwd=folder, env=dict(environ), stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+        command,
+        cwd=folder,
+        env=dict(environ),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
     )
     os.close(theirs)
     left, shown, until = dict(answers), "", time.monotonic() + timeout
@@ -56,7 +62,8 @@ def at_terminal(
                 if isinstance(answer, str):
                     os.write(ours, answer.encode())
                 else:
-                    # Python notices a signal between its prompt and its wait for a line only with the next key.
+                    # Python notices a signal between its prompt and its wait for a line only with
+                    # the next key.
                     time.sleep(READS_SECONDS)
                     process.send_signal(answer)
         return Seen(process.wait(10), shown)

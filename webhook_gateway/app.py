@@ -45,8 +45,8 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class GatewayConfig:
-    """All that the door needs. ``store`` commits all that it is given, or raises Transient when SQL is away;
-    ``is_broker_up`` is only reported.
+    """All that the door needs. ``store`` commits all that it is given, or raises Transient when SQL
+    is away; ``is_broker_up`` is only reported.
     """
 
     wix_keys: Sequence[RSAPublicKey]
@@ -137,11 +137,17 @@ class Door:
         self._config = config
         self._group = GroupCommit(config.store)
         self._forgeries = ForgeryLimit(config.bad_signatures_per_minute)
-        self._probe_thread, self._probe_turn = ThreadPoolExecutor(1, thread_name_prefix="probe"), threading.Lock()
+        self._probe_thread, self._probe_turn = (
+            ThreadPoolExecutor(1, thread_name_prefix="probe"),
+            threading.Lock(),
+        )
         self._probe: Future[bool] | None = None
 
     def is_ledger_up(self) -> bool:
-        """Within the time that a delivery gets. All who ask meanwhile share one probe, so that none pile up."""
+        """Within the time that a delivery gets.
+
+        All who ask meanwhile share one probe, so that none pile up.
+        """
         with self._probe_turn:
             if self._probe is None or self._probe.done():
                 self._probe = self._probe_thread.submit(self._config.is_ledger_up)
@@ -170,9 +176,15 @@ class Door:
             return _end(source, "too_large", 413, error="the body is too large")
         if len(body) < (request.content_length or 0):
             return _end(source, "malformed", 400, error="the body is not whole")
-        return body if body or may_be_empty else _end(source, "malformed", 400, error="the body is empty")
+        return (
+            body
+            if body or may_be_empty
+            else _end(source, "malformed", 400, error="the body is empty")
+        )
 
-    def answer(self, source: str, reading: NewDelivery | Reading, webhook: Webhook | None = None) -> Response:
+    def answer(
+        self, source: str, reading: NewDelivery | Reading, webhook: Webhook | None = None
+    ) -> Response:
         """``webhook``: how the sender wants to be answered."""
         match reading:
             case Rejected(reason):
@@ -197,23 +209,35 @@ class Door:
         return _end(source, "rejected", 401, error="not verified")
 
     def _refuse(self, source: str, reason: str, readable: Sequence[NewDelivery]) -> Response:
-        """The sender is who he should be, and says what the manifest does not know. What could be read is stored."""
+        """The sender is who he should be, and says what the manifest does not know.
+
+        What could be read is stored.
+        """
         metrics.gateway_rejections.labels(source, reason).inc()
         if self._is_worth_a_line(source):
             log.warning("delivery_unreadable", source=source, reason=reason, stored=len(readable))
         if readable and (stored := self._store(source, readable, None)).status_code != OK:
             return stored
-        return _end(source, "unreadable", 422, error=UNREADABLE, reason=reason, stored=len(readable))
+        return _end(
+            source, "unreadable", 422, error=UNREADABLE, reason=reason, stored=len(readable)
+        )
 
     def _is_worth_a_line(self, source: str) -> bool:
-        """Not for a sender who comes too often with what is refused: the log would be his to write."""
+        """Not for a sender who comes too often with what is refused: the log would be his
+        to write.
+        """
         beyond = self._forgeries.count(request.remote_addr) - self._forgeries.per_minute
         if beyond == 1:
             log.warning("rejections_limited", source=source, sender=request.remote_addr)
         return beyond <= 0
 
-    def _store(self, source: str, deliveries: Sequence[NewDelivery], webhook: Webhook | None) -> Response:
-        """Commit, then ring. A store that hangs is left behind; if it commits after all, the retry is a duplicate."""
+    def _store(
+        self, source: str, deliveries: Sequence[NewDelivery], webhook: Webhook | None
+    ) -> Response:
+        """Commit, then ring.
+
+        A store that hangs is left behind; if it commits after all, the retry is a duplicate.
+        """
         try:
             stored = self._group.commit(deliveries, self._store_seconds)
         except (Transient, TimeoutError) as error:
@@ -226,7 +250,9 @@ class Door:
             self._config.bell.ring(new)
         for delivery, one in zip(deliveries, stored, strict=True):
             word = "duplicate" if one.is_duplicate else "stored"
-            log.info("delivery_" + word, source=source, side=str(delivery.side), inbox_id=one.inbox_id)
+            log.info(
+                "delivery_" + word, source=source, side=str(delivery.side), inbox_id=one.inbox_id
+            )
         metrics.gateway_body_bytes.labels(source).inc(request.content_length or 0)
         return _acknowledged(source, webhook, "stored" if new else "duplicate")
 

@@ -1,7 +1,9 @@
-"""gunicorn's threads, safe from slow clients: silence costs no thread, and a request has one deadline as a whole.
+"""gunicorn's threads, safe from slow clients: silence costs no thread, and a request has one
+deadline as a whole.
 
-gunicorn's own worker lends a thread to each new connection for up to 5 s of silence, and for ever to a client that
-sends a byte now and then: as many such clients as there are threads would close the door.
+gunicorn's own worker lends a thread to each new connection for up to 5 s of silence, and for ever
+to a client that sends a byte now and then: as many such clients as there are threads would close
+the door.
 """
 
 from __future__ import annotations
@@ -20,7 +22,10 @@ if TYPE_CHECKING:
 
 
 class DeadlineSocket(socket.socket):
-    """A client's connection. A request that is not there in time ends as if the client had hung up."""
+    """A client's connection.
+
+    A request that is not there in time ends as if the client had hung up.
+    """
 
     seconds = 5.0
     ends_at: float | None = None

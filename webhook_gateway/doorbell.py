@@ -1,7 +1,8 @@
 """The doorbell of the gateway: a publish that is truly bounded, behind a circuit breaker.
 
-A plain ``delay()`` hangs for ever when Redis freezes. Short socket time-outs, ``max_retries: 0`` and no publish retry
-bound it to a fraction of a second; the breaker bounds how often even that is paid.
+A plain ``delay()`` hangs for ever when Redis freezes. Short socket time-outs, ``max_retries: 0``
+and no publish retry bound it to a fraction of a second; the breaker bounds how often even that is
+paid.
 """
 
 from __future__ import annotations
@@ -32,10 +33,17 @@ log = structlog.get_logger(__name__)
 
 
 class CeleryBell:
-    """Implements ports.Bell over a bounded Celery producer. A ring that fails is the sweeper's to repeat."""
+    """Implements ports.Bell over a bounded Celery producer.
+
+    A ring that fails is the sweeper's to repeat.
+    """
 
     def __init__(
-        self, broker_url: str, *, transport: dict[str, object] | None = None, breaker: Breaker | None = None
+        self,
+        broker_url: str,
+        *,
+        transport: dict[str, object] | None = None,
+        breaker: Breaker | None = None,
     ) -> None:
         self._breaker = breaker or Breaker()
         self._waiting: deque[int] = deque()
@@ -75,10 +83,14 @@ class CeleryBell:
         return "rung"
 
     def _publish(self, inbox_ids: Sequence[int]) -> None:
-        """What ``send_task`` would send, in one pipeline and without what it looks up anew for each message."""
+        """What ``send_task`` would send, in one pipeline and without what it looks up anew for each
+        message.
+        """
         with self._app.producer_or_acquire() as producer, producer.batch():
             for inbox_id in inbox_ids:
-                message = self._app.amqp.as_task_v2(uuid(), TASK, args=[inbox_id], ignore_result=True)
+                message = self._app.amqp.as_task_v2(
+                    uuid(), TASK, args=[inbox_id], ignore_result=True
+                )
                 producer.publish(
                     message.body,
                     exchange="",

@@ -1,4 +1,6 @@
-"""A webhook of an external system as deliveries: bytes, headers, query and a manifest in, values out. No I/O."""
+"""A webhook of an external system as deliveries: bytes, headers, query and a manifest in, values
+out. No I/O.
+"""
 
 from __future__ import annotations
 
@@ -41,14 +43,24 @@ Reading = Sequence[NewDelivery] | Greeted | Ignored | Rejected | Unreadable
 
 
 def read_deliveries(
-    manifest: Manifest, body: bytes, headers: Mapping[str, str], query: Mapping[str, str], now: float
+    manifest: Manifest,
+    body: bytes,
+    headers: Mapping[str, str],
+    query: Mapping[str, str],
+    now: float,
 ) -> Reading:
-    """What a request says, if one of the manifest's signatures holds. ``now``: seconds since 1970."""
+    """What a request says, if one of the manifest's signatures holds.
+
+    ``now``: seconds since 1970.
+    """
     webhook = manifest.webhook
     if webhook is None:
         return Rejected("no_webhook")
     request = Received(body, {name.lower(): value for name, value in headers.items()}, query, now)
-    proof = next((proof for scheme in webhook.verify if (proof := verified(scheme, request)) is not None), None)
+    proof = next(
+        (proof for scheme in webhook.verify if (proof := verified(scheme, request)) is not None),
+        None,
+    )
     if proof is None:
         is_greeting = any(_greets(one, request) for one in webhook.handshake)
         return Greeted() if is_greeting else Rejected("bad_signature")
@@ -63,7 +75,9 @@ def read_deliveries(
 
 def greets_empty(manifest: Manifest) -> bool:
     """Whether an empty body may be this system's handshake."""
-    return manifest.webhook is not None and any(one.empty_body for one in manifest.webhook.handshake)
+    return manifest.webhook is not None and any(
+        one.empty_body for one in manifest.webhook.handshake
+    )
 
 
 def _greets(handshake: Handshake, request: Received) -> bool:
@@ -120,7 +134,9 @@ def _read(reader: _Reader, item: Any, number: int | None) -> NewDelivery | Ignor
         return Unreadable("malformed")
 
 
-def _delivery(reader: _Reader, item: Mapping[str, Any], number: int | None) -> NewDelivery | Ignored:
+def _delivery(
+    reader: _Reader, item: Mapping[str, Any], number: int | None
+) -> NewDelivery | Ignored:
     webhook = reader.webhook
     rule = _rule(reader, item)
     if isinstance(rule, Ignored):
@@ -154,7 +170,11 @@ def _of_failed(reader: _Reader, item: Mapping[str, Any]) -> Mapping[str, Any]:
     """What was told of a create that was not carried out, and whose it was."""
     path = reader.webhook.record_path
     entity, email = read_subject(reader.manifest, path.search(item) if path is not None else item)
-    return {"told": item, "entity": [entity.entity_id, entity.group] if entity else None, "email": email}
+    return {
+        "told": item,
+        "entity": [entity.entity_id, entity.group] if entity else None,
+        "email": email,
+    }
 
 
 def _event_name(reader: _Reader, item: Mapping[str, Any]) -> Any:
@@ -174,7 +194,10 @@ def _given_name(reader: _Reader, item: Mapping[str, Any]) -> Any:
 
 
 def _remote_id(reader: _Reader, rule: EventRule, item: Mapping[str, Any]) -> str:
-    """The record's id; for ``parent_changed`` the parent's. A failed create may have none: then the body's digest."""
+    """The record's id; for ``parent_changed`` the parent's.
+
+    A failed create may have none: then the body's digest.
+    """
     parts = {name: path.search(item) for name, path in (rule.key or reader.webhook.key).items()}
     if rule.change == "create_failed" and None in parts.values():
         return f"failed:{hashlib.sha256(reader.request.body).hexdigest()[:32]}"
@@ -196,10 +219,14 @@ def _dedupe_id(reader: _Reader, item: Mapping[str, Any], number: int | None) -> 
             raise Permanent("the delivery has no id", reason="malformed_delivery")
         parts.append(str(found))
     if number is not None and not any(part.path for part in reader.webhook.delivery_id):
-        parts.append(str(number))  # the id is the request's: its items are told apart by their place
+        parts.append(
+            str(number)
+        )  # the id is the request's: its items are told apart by their place
     dedupe_id = parts[0] if len(parts) == 1 else exact_json.dumps(parts)
     if len(dedupe_id) > MAX_DEDUPE_LENGTH or "\x00" in dedupe_id:
-        raise Permanent("the delivery id is too long or has a NUL in it", reason="malformed_delivery")
+        raise Permanent(
+            "the delivery id is too long or has a NUL in it", reason="malformed_delivery"
+        )
     return dedupe_id
 
 

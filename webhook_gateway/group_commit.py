@@ -1,4 +1,5 @@
-"""Deliveries that come at the same time are committed together: one transaction, one wait for the disk.
+"""Deliveries that come at the same time are committed together: one transaction, one wait for the
+disk.
 
 Nobody waits for company: whoever comes while a commit is under way shares the next one.
 """
@@ -25,7 +26,10 @@ Store = Callable[[Sequence[NewDelivery]], Sequence[Stored]]
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    """What one request brought. ``until``: when it is answered, stored or not (monotonic seconds)."""
+    """What one request brought.
+
+    ``until``: when it is answered, stored or not (monotonic seconds).
+    """
 
     deliveries: Sequence[NewDelivery]
     until: float
@@ -42,7 +46,9 @@ class GroupCommit:
             threading.Thread(target=self._work, name=f"store-{number}", daemon=True).start()
 
     def commit(self, deliveries: Sequence[NewDelivery], seconds: float) -> Sequence[Stored]:
-        """Raises what ``store`` raises, and TimeoutError; what commits after that makes the next try a duplicate."""
+        """Raises what ``store`` raises, and TimeoutError; what commits after that makes the next
+        try a duplicate.
+        """
         waiting = _Waiting(deliveries, time.monotonic() + seconds)
         self._queue.put(waiting)
         return waiting.outcome.result(seconds)

@@ -1,6 +1,7 @@
 """Counts webhooks that were refused, by sender, in bounded memory.
 
-A sender beyond the limit is no longer logged line by line; the answer stays the same. What verifies is never refused:
+A sender beyond the limit is no longer logged line by line; the answer stays the same. What verifies
+is never refused:
 behind a proxy all senders share one address, and a forger must not be able to shut the others out.
 """
 
@@ -17,7 +18,10 @@ MAX_SENDERS = 10_000  # about 2 MB; beyond it the sender that was quiet longest 
 
 
 class ForgeryLimit:
-    """How many refused webhooks each sender has sent within the minute of its first. Shared by threads."""
+    """How many refused webhooks each sender has sent within the minute of its first.
+
+    Shared by threads.
+    """
 
     def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
         self.per_minute, self._clock = per_minute, clock
@@ -41,7 +45,9 @@ class ForgeryLimit:
 
 
 def sender_of(address: str | None) -> str:
-    """The address; of IPv6 its network of 64 bits, which is what one customer of a provider gets."""
+    """The address; of IPv6 its network of 64 bits, which is what one customer of a provider
+    gets.
+    """
     try:
         ip = ipaddress.ip_address(address or "")
     except ValueError:

@@ -1,7 +1,9 @@
-"""A Wix webhook as a delivery: bytes and keys in, a value out. No I/O, and no bytes that make it raise.
+"""A Wix webhook as a delivery: bytes and keys in, a value out. No I/O, and no bytes that make it
+raise.
 
 The body is a bare RS256 JWT whose ``data`` is a JSON text with another JSON text inside.
-Sources: https://dev.wix.com/docs/rest/articles/getting-started/webhook-structure and the behaviour of Wix's own SDK.
+Sources: https://dev.wix.com/docs/rest/articles/getting-started/webhook-structure and the behaviour
+of Wix's own SDK.
 """
 
 from __future__ import annotations
@@ -45,10 +47,18 @@ CHANGES = {
     (INSTALLATION, "deleted"): "app_removed",
 }
 # Plain objects instead of domain events: no id, no slug, no time of their own.
-# https://dev.wix.com/docs/rest/app-management/app-instance (App Instance Installed, App Instance Removed)
+# App Instance Installed, App Instance Removed:
+# https://dev.wix.com/docs/rest/app-management/app-instance
 APP_EVENTS = {"AppInstalled": "app_installed", "AppRemoved": "app_removed"}
-# Wix's own client accepts a future `iat` and any `aud` and `iss`; PyJWT's defaults would lose such events.
-JWT_OPTIONS = {"verify_iat": False, "verify_aud": False, "verify_iss": False, "verify_sub": False, "verify_jti": False}
+# Wix's own client accepts a future `iat` and any `aud` and `iss`; PyJWT's defaults would lose such
+# events.
+JWT_OPTIONS = {
+    "verify_iat": False,
+    "verify_aud": False,
+    "verify_iss": False,
+    "verify_sub": False,
+    "verify_jti": False,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +80,17 @@ class _Malformed(Exception):
 
 
 def load_public_keys(text: str) -> tuple[RSAPublicKey, ...]:
-    """Keys from a setting: PEM, base64 of a PEM, or PEM with ``\\n`` escapes; several at once for a rotation.
+    """Keys from a setting: PEM, base64 of a PEM, or PEM with ``\\n`` escapes; several at once for a
+    rotation.
 
     Raises Misconfigured.
     """
     keys = [_load(pem) for pem in _pems(text)]
     if not keys:
         raise Misconfigured(
-            "WIX_PUBLIC_KEY holds no public key; copy it from your app's dashboard (Webhooks, Public Key), whole, "
-            "with its BEGIN PUBLIC KEY and END PUBLIC KEY lines, or as base64 of all that"
+            "WIX_PUBLIC_KEY holds no public key; copy it from your app's dashboard (Webhooks,"
+            " Public Key), whole, with its BEGIN PUBLIC KEY and END PUBLIC KEY lines, or as base64"
+            " of all that"
         )
     return tuple(keys)
 
@@ -100,13 +112,17 @@ def _load(pem: str) -> RSAPublicKey:
     try:
         key = load_pem_public_key(pem.encode())
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise Misconfigured(f"WIX_PUBLIC_KEY cannot be read: {str(error).splitlines()[0][:120]}") from None
+        raise Misconfigured(
+            f"WIX_PUBLIC_KEY cannot be read: {str(error).splitlines()[0][:120]}"
+        ) from None
     if not isinstance(key, RSAPublicKey):
         raise Misconfigured("WIX_PUBLIC_KEY is not an RSA key; Wix signs with RS256")
     return key
 
 
-def read_delivery(body: bytes, keys: Sequence[RSAPublicKey], app_id: str) -> NewDelivery | Ignored | Rejected:
+def read_delivery(
+    body: bytes, keys: Sequence[RSAPublicKey], app_id: str
+) -> NewDelivery | Ignored | Rejected:
     """What a request body says, if one of the keys signed it."""
     claims = _verified(body.strip(), keys)
     if isinstance(claims, Rejected):
@@ -121,12 +137,23 @@ def _verified(token: bytes, keys: Sequence[RSAPublicKey]) -> Mapping[str, Any] |
     reason = "no_key"
     for key in keys:
         try:
-            return jwt.decode(token, key, algorithms=["RS256"], leeway=LEEWAY_SECONDS, options=JWT_OPTIONS)  # type: ignore[arg-type]  # options is a TypedDict of every name
+            return jwt.decode(
+                token,
+                key,
+                algorithms=["RS256"],
+                leeway=LEEWAY_SECONDS,
+                options=JWT_OPTIONS,  # type: ignore[arg-type]  # options is a TypedDict of every name
+            )
         except jwt.ExpiredSignatureError:
             return Rejected("expired")
         except jwt.InvalidTokenError as error:
             reason = type(error).__name__
-        except (ValueError, TypeError, OverflowError, RecursionError) as error:  # claims of absurd types
+        except (
+            ValueError,
+            TypeError,
+            OverflowError,
+            RecursionError,
+        ) as error:  # claims of absurd types
             reason = type(error).__name__
     return Rejected(reason)
 
@@ -170,7 +197,10 @@ def _app_change(event_type: Any) -> str | None:
 def _app_delivery(
     change: str, instance_id: str, event: Mapping[str, Any], issued_at: Any, app_id: str
 ) -> NewDelivery | Ignored:
-    """Installed or removed. The token's own time tells a second installation from a repeated first one."""
+    """Installed or removed.
+
+    The token's own time tells a second installation from a repeated first one.
+    """
     if event.get("appId", app_id) != app_id:
         return Ignored("another_app")
     return NewDelivery(
@@ -225,7 +255,12 @@ def _entity(event: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _id(value: Any) -> str:
-    if not isinstance(value, str) or not value or len(value) > MAX_ID_LENGTH or not value.isprintable():
+    if (
+        not isinstance(value, str)
+        or not value
+        or len(value) > MAX_ID_LENGTH
+        or not value.isprintable()
+    ):
         raise _Malformed("an_id_is_malformed")
     return value
 
@@ -245,7 +280,9 @@ def _number(value: Any) -> int | None:
 
 def _epoch(value: Any) -> datetime | None:
     """The ``iat`` of a token."""
-    is_plausible = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 2**33
+    is_plausible = (
+        isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 2**33
+    )
     return datetime.fromtimestamp(value, UTC) if is_plausible else None
 
 

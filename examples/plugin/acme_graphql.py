@@ -1,7 +1,9 @@
-"""A connector in Python, for what cannot be declared: a GraphQL API, where errors come inside a 200.
+"""A connector in Python, for what cannot be declared: a GraphQL API, where errors come inside a
+200.
 
-It is handed its manifest and a client that already keeps the deadline, the budget, the credentials and the allowed
-hosts, and implements ``sync_worker.core.ports.Remote``. Errors are those of ``sync_worker.core.errors``.
+It is handed its manifest and a client that already keeps the deadline, the budget, the credentials
+and the allowed hosts, and implements ``sync_worker.core.ports.Remote``. Errors are those of
+``sync_worker.core.errors``.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ class AcmeGraphql:
     """Implements ports.Remote."""
 
     side = Side.EXTERNAL
-    capabilities = Capabilities(has_revision=False, update_precondition=False, is_unique=True, trusts_payload=False)
+    capabilities = Capabilities(
+        has_revision=False, update_precondition=False, is_unique=True, trusts_payload=False
+    )
 
     def __init__(self, manifest: Manifest, http: RemoteHttp) -> None:
         self._manifest, self._http = manifest, http
@@ -36,12 +40,17 @@ class AcmeGraphql:
         return None  # its events are hints
 
     def get(self, remote_id: str) -> Record | None:
-        found = self._ask(f"query($id: ID!) {{ rating(id: $id) {{ {RATING} }} }}", {"id": remote_id})["rating"]
+        found = self._ask(
+            f"query($id: ID!) {{ rating(id: $id) {{ {RATING} }} }}", {"id": remote_id}
+        )["rating"]
         return None if found is None else read_record(self._manifest, found)
 
     def find(self, entity: EntityRef, person: Person) -> Sequence[Record]:
         wanted = {"product": entity.entity_id, "email": person.email}
-        query = f"query($product: ID!, $email: String!) {{ ratings(product: $product, email: $email) {{ {RATING} }} }}"
+        query = (
+            "query($product: ID!, $email: String!) { ratings(product: $product, email: $email) {"
+            f" {RATING} }} }}"
+        )
         return [read_record(self._manifest, one) for one in self._ask(query, wanted)["ratings"]]
 
     def list_page(self, cursor: str | None = None) -> Page:
@@ -50,17 +59,24 @@ class AcmeGraphql:
         return Page([read_record(self._manifest, one) for one in page["nodes"]], page["end"])
 
     def create(self, draft: Draft, idempotency_key: str) -> Record:
-        variables = {"product": draft.entity.entity_id, "email": draft.person.email, **_stars(draft)}
+        variables = {
+            "product": draft.entity.entity_id,
+            "email": draft.person.email,
+            **_stars(draft),
+        }
         mutation = "mutation($product: ID!, $email: String!, $stars: Int!)"
         answer = self._ask(
-            f"{mutation} {{ create(product: $product, email: $email, stars: $stars) {{ {RATING} }} }}",
+            f"{mutation} {{ create(product: $product, email: $email, stars: $stars) {{ {RATING}"
+            " } }",
             variables,
             is_write=True,
         )
         return read_record(self._manifest, answer["create"])
 
     def update(self, remote_id: str, draft: Draft, revision: int | None) -> Record:
-        mutation = f"mutation($id: ID!, $stars: Int!) {{ update(id: $id, stars: $stars) {{ {RATING} }} }}"
+        mutation = (
+            f"mutation($id: ID!, $stars: Int!) {{ update(id: $id, stars: $stars) {{ {RATING} }} }}"
+        )
         answer = self._ask(mutation, {"id": remote_id, **_stars(draft)}, is_write=True)
         return read_record(self._manifest, answer["update"])
 
@@ -70,7 +86,9 @@ class AcmeGraphql:
         except Gone:
             return  # already gone is the outcome we wanted
 
-    def _ask(self, query: str, variables: Mapping[str, Any], *, is_write: bool = False) -> Mapping[str, Any]:
+    def _ask(
+        self, query: str, variables: Mapping[str, Any], *, is_write: bool = False
+    ) -> Mapping[str, Any]:
         answer = self._http.call(
             Call(
                 "POST",
@@ -96,10 +114,16 @@ def _outcome(answer: Answer) -> SyncError | None:
     if not errors:
         return None
     known = ERRORS.get(errors[0].get("code"))
-    return known() if known is not None else Permanent("the system refuses this rating", reason="refused")
+    return (
+        known()
+        if known is not None
+        else Permanent("the system refuses this rating", reason="refused")
+    )
 
 
 def get_by_search(http: RemoteHttp, manifest: Manifest, context: Mapping[str, Any]) -> Any:
-    """A single hook: ``operations: {get: {handler: acme.get}}`` in an otherwise declared connector."""
+    """A single hook: ``operations: {get: {handler: acme.get}}`` in an otherwise declared
+    connector.
+    """
     found = http.call(Call("GET", "/search", "get", query={"id": context["key"]["id"]})).body
     return found[0] if found else None

@@ -17,7 +17,14 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from sync_worker.core.values import Site
 from sync_worker.wiring import wiring
@@ -27,7 +34,12 @@ STAMP = "%Y-%m-%d %H:%M:%S"
 UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 JSON = click.option("--json", "as_json", is_flag=True, help="For programs: one JSON document.")
-SITE = click.option("--site", "site_name", metavar="SITE", help="Number, instance id or connector; needed if several.")
+SITE = click.option(
+    "--site",
+    "site_name",
+    metavar="SITE",
+    help="Number, instance id or connector; needed if several.",
+)
 FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 
 
@@ -78,7 +90,9 @@ class Moment(click.ParamType[datetime]):
 
     name = "time"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
         if isinstance(value, datetime):
             return value
         text = str(value)
@@ -87,7 +101,11 @@ class Moment(click.ParamType[datetime]):
         try:
             at = datetime.fromisoformat(text)
         except ValueError:
-            self.fail(f"{text!r} is neither a date (2026-01-31) nor how long ago (90m, 36h, 7d, 2w)", param, ctx)
+            self.fail(
+                f"{text!r} is neither a date (2026-01-31) nor how long ago (90m, 36h, 7d, 2w)",
+                param,
+                ctx,
+            )
         return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 

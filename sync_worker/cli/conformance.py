@@ -1,4 +1,6 @@
-"""``ratings-sync connector conformance``: what a system really does, beside what its manifest declares."""
+"""``ratings-sync connector conformance``: what a system really does, beside what its manifest
+declares.
+"""
 
 from __future__ import annotations
 
@@ -28,18 +30,29 @@ RULE_SLACK_SECONDS = 1.0
 @example("ratings-sync connector conformance woocommerce --allow-writes --product 22")
 @click.command("conformance")
 @NAME
-@click.option("--allow-writes", is_flag=True, help="Rate the test product as a made-up person, and clean up.")
-@click.option("--product", metavar="ID", help="The test product, by the system's own id; map it to nothing.")
-@click.option("--wait", default=30.0, show_default=True, help="Seconds to wait for an event or a search.")
+@click.option(
+    "--allow-writes", is_flag=True, help="Rate the test product as a made-up person, and clean up."
+)
+@click.option(
+    "--product", metavar="ID", help="The test product, by the system's own id; map it to nothing."
+)
+@click.option(
+    "--wait", default=30.0, show_default=True, help="Seconds to wait for an event or a search."
+)
 @JSON
-def conformance(name: str, allow_writes: bool, product: str | None, wait: float, as_json: bool) -> None:
-    """Measure a live system or a stand-in, and say where declared and measured differ (exit code 1).
+def conformance(
+    name: str, allow_writes: bool, product: str | None, wait: float, as_json: bool
+) -> None:
+    """Measure a live system or a stand-in, and say where declared and measured differ (exit code
+    1).
 
-    Without --allow-writes it only reads. Events are seen where the gateway of this ledger runs and the system reaches
-    it. Test records are deleted at the end.
+    Without --allow-writes it only reads. Events are seen where the gateway of this ledger runs and
+    the system reaches it. Test records are deleted at the end.
     """
     if allow_writes != (product is not None):
-        raise click.UsageError("--allow-writes and --product go together: name the product that may be rated")
+        raise click.UsageError(
+            "--allow-writes and --product go together: name the product that may be rated"
+        )
     set_up_logs(wiring().settings)
     manifest = wiring().manifests.get(name)
     if manifest is None:
@@ -71,16 +84,32 @@ def conformance(name: str, allow_writes: bool, product: str | None, wait: float,
 
 def events_of(manifest: Manifest) -> frozenset[str]:
     """The kinds of change that the manifest can hear of."""
-    return frozenset(rule.change for rule in manifest.webhook.events) if manifest.webhook else frozenset()
+    return (
+        frozenset(rule.change for rule in manifest.webhook.events)
+        if manifest.webhook
+        else frozenset()
+    )
 
 
-def _tell(manifest: Manifest, measured: Sequence[Measured], left: Sequence[str], as_json: bool) -> None:
+def _tell(
+    manifest: Manifest, measured: Sequence[Measured], left: Sequence[str], as_json: bool
+) -> None:
     if as_json:
         rows = [asdict(one) | {"differs": one.differs} for one in measured]
-        click.echo(json.dumps({"connector": manifest.id, "measured": rows, "left_behind": list(left)}))
+        click.echo(
+            json.dumps({"connector": manifest.id, "measured": rows, "left_behind": list(left)})
+        )
         return
     for one in measured:
-        mark = "?" if not one.is_known else "·" if one.declared is None else "✗" if one.differs else "✓"
+        mark = (
+            "?"
+            if not one.is_known
+            else "·"
+            if one.declared is None
+            else "✗"
+            if one.differs
+            else "✓"
+        )
         declared = f" (declared: {one.declared})" if one.differs else ""
         click.echo(f"{mark} {one.what}: {one.seen}{declared}")
     if left:

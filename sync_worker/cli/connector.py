@@ -1,4 +1,6 @@
-"""``ratings-sync connector``: what connectors there are, what they can do, whether they are right."""
+"""``ratings-sync connector``: what connectors there are, what they can do, whether they are
+right.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +70,9 @@ def list_connectors(as_json: bool) -> None:
 
 def _files() -> list[Path]:
     own = manifest_paths(load_settings(environment()))
-    files = [file for path in own for file in (sorted(path.glob("*.y*ml")) if path.is_dir() else [path])]
+    files = [
+        file for path in own for file in (sorted(path.glob("*.y*ml")) if path.is_dir() else [path])
+    ]
     return list(dict.fromkeys([*sorted(SHIPPED.glob("*.yaml")), *files]))
 
 
@@ -86,7 +90,10 @@ def _file(name: str) -> Path:
 
 
 def _read(file: Path) -> tuple[Manifest, list[str]]:
-    """A manifest, and the names of settings that are not set: what they name is made up. Raises Misconfigured."""
+    """A manifest, and the names of settings that are not set: what they name is made up.
+
+    Raises Misconfigured.
+    """
     environ = Placeholders(environment())
     return load_manifest(file, environ), environ.missing
 
@@ -100,7 +107,12 @@ def show(name: str, as_json: bool) -> None:
     manifest, missing = _read(_file(name))
     description = describe(manifest)
     if as_json:
-        document = {"id": manifest.id, "title": manifest.title, "ways": ways(manifest), "settings_missing": missing}
+        document = {
+            "id": manifest.id,
+            "title": manifest.title,
+            "ways": ways(manifest),
+            "settings_missing": missing,
+        }
         click.echo(json.dumps(document | {"can": description.can, "limits": description.limits}))
         return
     click.echo(f"{manifest.id}: {manifest.title} ({ways(manifest)})")
@@ -115,7 +127,11 @@ def show(name: str, as_json: bool) -> None:
 @example("ratings-sync connector check ./our-reviews.yaml --delivery captured.http")
 @connector.command("check")
 @NAME
-@click.option("--live", is_flag=True, help="Also ask the system itself, with the operation probe or a first page.")
+@click.option(
+    "--live",
+    is_flag=True,
+    help="Also ask the system itself, with the operation probe or a first page.",
+)
 @click.option(
     "--delivery",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -146,7 +162,9 @@ def _checked(manifest: Manifest) -> list[Finding]:
 
 
 def _named(manifest: Manifest) -> list[Finding]:
-    """The plugin and the hooks that a manifest names: a misspelt one would fail in the workers only."""
+    """The plugin and the hooks that a manifest names: a misspelt one would fail in the workers
+    only.
+    """
     what = "plugin and hooks are installed"
     try:
         return [Finding(what)] if is_installed(manifest) else []
@@ -166,7 +184,9 @@ def _delivery(manifest: Manifest, file: Path) -> Finding:
     request = at_its_time(captured(file.read_bytes()), time.time())
     what = f"captured delivery {file.name}"
     if not is_verified(manifest, request):
-        reading = read_deliveries(manifest, request.body, request.headers, request.query, request.now)
+        reading = read_deliveries(
+            manifest, request.body, request.headers, request.query, request.now
+        )
         if not isinstance(reading, Rejected | list):
             return Finding(f"{what}: an unsigned handshake")
         return Finding(what, "; ".join(["it is not verified", *diagnose(manifest, request)]))
@@ -177,7 +197,11 @@ def _delivery(manifest: Manifest, file: Path) -> Finding:
         case Ignored(reason):
             return Finding(f"{what}: verified, and ignored ({reason})")
         case _:
-            told = [f"{one.change} {one.remote_id}" for one in reading] if isinstance(reading, list) else ["handshake"]
+            told = (
+                [f"{one.change} {one.remote_id}" for one in reading]
+                if isinstance(reading, list)
+                else ["handshake"]
+            )
             return Finding(f"{what}: verified, {', '.join(told)}")
 
 
@@ -191,7 +215,10 @@ def _probed(manifest: Manifest) -> Finding:
         return Finding("live: address and credentials", str(error))
     finally:
         http.close()
-    return Finding("live: address and credentials" + ("" if is_probed else ": no operation probe, nothing was asked"))
+    return Finding(
+        "live: address and credentials"
+        + ("" if is_probed else ": no operation probe, nothing was asked")
+    )
 
 
 def _print(findings: Sequence[Finding], missing: Sequence[str]) -> None:
@@ -205,7 +232,11 @@ def _print(findings: Sequence[Finding], missing: Sequence[str]) -> None:
 @example("ratings-sync connector new our-reviews > our-reviews.yaml")
 @connector.command("new")
 @NAME
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write a file instead of standard output.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write a file instead of standard output.",
+)
 def new(name: str, out: Path | None) -> None:
     """A commented skeleton of a manifest that passes `connector check`."""
     setting = name.upper().replace("-", "_")
@@ -224,7 +255,9 @@ def new(name: str, out: Path | None) -> None:
 
 def _checked_name(name: str) -> None:
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", name):
-        raise Misconfigured(f"{name!r} is no connector id: small letters, digits and dashes, at most 63")
+        raise Misconfigured(
+            f"{name!r} is no connector id: small letters, digits and dashes, at most 63"
+        )
 
 
 @example("ratings-sync connector schema > connector.schema.json")
@@ -246,7 +279,9 @@ class EitherOrder(click.Group):
         return super().parse_args(ctx, args)
 
 
-@connector.group("webhooks", cls=EitherOrder, epilog="Example: ratings-sync connector webhooks list woocommerce")
+@connector.group(
+    "webhooks", cls=EitherOrder, epilog="Example: ratings-sync connector webhooks list woocommerce"
+)
 def webhooks() -> None:
     """Our webhooks at the external system: make them, see their state, bring them back.
 
@@ -264,11 +299,14 @@ def list_webhooks(name: str, as_json: bool) -> None:
 
 
 @example(
-    "ratings-sync connector webhooks register woocommerce --url https://gw.example.com/webhooks/external/woocommerce"
+    "ratings-sync connector webhooks register woocommerce --url"
+    " https://gw.example.com/webhooks/external/woocommerce"
 )
 @webhooks.command("register")
 @NAME
-@click.option("--url", required=True, help="Public address of the gateway's route for this connector.")
+@click.option(
+    "--url", required=True, help="Public address of the gateway's route for this connector."
+)
 @JSON
 def register_webhooks(name: str, url: str, as_json: bool) -> None:
     """Make a webhook for each topic that has none yet."""
@@ -303,8 +341,12 @@ def _tell(hooks: Sequence[HookState], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([asdict(hook) for hook in hooks]))
     elif not hooks:
-        click.echo("there is no webhook of ours; make them with `ratings-sync connector webhooks register`")
+        click.echo(
+            "there is no webhook of ours; make them with `ratings-sync connector webhooks register`"
+        )
     else:
         for hook in hooks:
-            click.echo(f"{hook.id}\t{'works' if hook.is_enabled else 'DISABLED'}\t{hook.topic}\t{hook.url}")
+            click.echo(
+                f"{hook.id}\t{'works' if hook.is_enabled else 'DISABLED'}\t{hook.topic}\t{hook.url}"
+            )
     sys.exit(0 if hooks and all(hook.is_enabled for hook in hooks) else 1)

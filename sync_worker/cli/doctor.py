@@ -14,11 +14,19 @@ SIGNS = {"ok": ("✓", "green"), "note": ("!", "yellow"), "bad": ("✗", "red"),
 
 
 @click.command()
-@click.option("--offline", is_flag=True, help="Ask neither Wix, nor the external systems, nor the gateway.")
-@click.option("--instance", "instance_id", metavar="ID", help="Also this Wix app instance, before a site is added.")
+@click.option(
+    "--offline", is_flag=True, help="Ask neither Wix, nor the external systems, nor the gateway."
+)
+@click.option(
+    "--instance",
+    "instance_id",
+    metavar="ID",
+    help="Also this Wix app instance, before a site is added.",
+)
 @JSON
 def doctor(offline: bool, instance_id: str | None, as_json: bool) -> None:
-    """Check settings, database, clocks, Redis, keys, Wix, connectors and gateway; status 1 if something is wrong.
+    """Check settings, database, clocks, Redis, keys, Wix, connectors and gateway; status 1 if
+    something is wrong.
 
     \b
     Example: ratings-sync doctor --offline

@@ -1,4 +1,7 @@
-"""The ``ratings-sync`` command. Errors of settings and files are words on stderr and status 1, never a traceback."""
+"""The ``ratings-sync`` command.
+
+Errors of settings and files are words on stderr and status 1, never a traceback.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,10 @@ for command in (*SET_UP, *ASK, *RUN):
 
 
 def main() -> None:
-    """The entry point. What a command prints is its answer: logs of errors go to stderr, others nowhere."""
+    """The entry point.
+
+    What a command prints is its answer: logs of errors go to stderr, others nowhere.
+    """
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),

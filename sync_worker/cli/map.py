@@ -27,7 +27,12 @@ from sync_worker.wiring import wiring
 
 ADDRESSES_AT_ONCE = 50  # each may be asked for in two spellings, and `$in` takes at most 100
 SETTLE_SECONDS = 1.5  # a worker remembers a site for a second
-OUT = click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Default: stdout.")
+OUT = click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Default: stdout.",
+)
 CATALOGUE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -85,7 +90,10 @@ def _refuse(problems: Sequence[str]) -> NoReturn:
 
 
 def _import(
-    site: Site, rows: MappingFile[Any], save: Callable[[Site, Sequence[Any]], Imported], as_json: bool
+    site: Site,
+    rows: MappingFile[Any],
+    save: Callable[[Site, Sequence[Any]], Imported],
+    as_json: bool,
 ) -> Imported:
     """Saved as a whole or not at all."""
     try:
@@ -95,9 +103,13 @@ def _import(
     if as_json:
         print_json(done)
     else:
-        click.echo(f"{done.added} added, {done.changed} changed, {done.unchanged} were there already")
+        click.echo(
+            f"{done.added} added, {done.changed} changed, {done.unchanged} were there already"
+        )
         if done.released:
-            click.echo(f"{len(done.released)} held deliveries had waited for these and are on their way")
+            click.echo(
+                f"{len(done.released)} held deliveries had waited for these and are on their way"
+            )
     return done
 
 
@@ -111,7 +123,9 @@ def import_entities(file: Path, site_name: str | None, as_json: bool) -> None:
     \b
     Example: ratings-sync map entities import entities.csv
     """
-    _import(the_site(site_name), _read(file, read_entities), wiring().admin.import_entities, as_json)
+    _import(
+        the_site(site_name), _read(file, read_entities), wiring().admin.import_entities, as_json
+    )
 
 
 @contacts.command("import")
@@ -124,19 +138,27 @@ def import_contacts(file: Path, site_name: str | None, as_json: bool) -> None:
     \b
     Example: ratings-sync map contacts import contacts.csv
     """
-    _import(the_site(site_name), _read(file, read_contacts), wiring().admin.import_contacts, as_json)
+    _import(
+        the_site(site_name), _read(file, read_contacts), wiring().admin.import_contacts, as_json
+    )
 
 
 @fields.command("import")
 @FILE
 @SITE
-@click.option("--dry-run", is_flag=True, help="Only show what new scales mean for ratings that are linked.")
+@click.option(
+    "--dry-run", is_flag=True, help="Only show what new scales mean for ratings that are linked."
+)
 @click.option("--yes", is_flag=True, help="Change the scales of linked ratings.")
 @JSON
-def import_fields(file: Path, site_name: str | None, dry_run: bool, yes: bool, as_json: bool) -> None:
-    """Columns: wix_attribute,external_field, both scales as min, max and step, mapping (proportional or span).
+def import_fields(
+    file: Path, site_name: str | None, dry_run: bool, yes: bool, as_json: bool
+) -> None:
+    """Columns: wix_attribute,external_field, both scales as min, max and step, mapping
+    (proportional or span).
 
-    New scales for linked ratings are a new version of the mapping: the effect is shown first, and --yes makes it so.
+    New scales for linked ratings are a new version of the mapping: the effect is shown first, and
+    --yes makes it so.
 
     \b
     Example: ratings-sync map fields import fields.csv --dry-run
@@ -165,8 +187,8 @@ def _print_effects(effects: Sequence[FieldEffect]) -> None:
         click.echo("no linked rating has another scale by these fields")
     for effect in effects:
         click.echo(
-            f"{effect.attribute}: of {effect.linked} linked ratings {effect.changing} change class, "
-            f"{effect.off_scale} are off the new scale"
+            f"{effect.attribute}: of {effect.linked} linked ratings {effect.changing} change class,"
+            f" {effect.off_scale} are off the new scale"
         )
         for example in effect.examples:
             click.echo(f"    {example}")
@@ -208,7 +230,13 @@ def list_entities(site_name: str | None, as_json: bool) -> None:
     """
     found = wiring().admin.entities(the_site(site_name).id)
     rows = [
-        (one.wix.namespace, one.wix.group, one.wix.entity_id, one.external.group, one.external.entity_id)
+        (
+            one.wix.namespace,
+            one.wix.group,
+            one.wix.entity_id,
+            one.external.group,
+            one.external.entity_id,
+        )
         for one in found
     ]
     _print_rows(ENTITY_COLUMNS, rows, as_json)
@@ -224,7 +252,11 @@ def list_contacts(site_name: str | None, as_json: bool) -> None:
     Example: ratings-sync map contacts list
     """
     found = wiring().admin.contacts(the_site(site_name).id)
-    _print_rows(CONTACT_COLUMNS, [(one.contact_id, one.email, one.author_id or "") for one in found], as_json)
+    _print_rows(
+        CONTACT_COLUMNS,
+        [(one.contact_id, one.email, one.author_id or "") for one in found],
+        as_json,
+    )
 
 
 @fields.command("list")
@@ -244,7 +276,11 @@ def list_fields(site_name: str | None, as_json: bool) -> None:
         (
             one.attribute,
             one.external_field,
-            *(part for scale in (one.wix, one.external) for part in (scale.minimum, scale.maximum, scale.step)),
+            *(
+                part
+                for scale in (one.wix, one.external)
+                for part in (scale.minimum, scale.maximum, scale.step)
+            ),
             one.mapping,
         )
         for one in found

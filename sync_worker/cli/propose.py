@@ -9,7 +9,16 @@ from pathlib import Path
 
 import click
 
-from sync_worker.cli.common import JSON, SITE, advance, print_csv, print_json, print_problems, progress, the_site
+from sync_worker.cli.common import (
+    JSON,
+    SITE,
+    advance,
+    print_csv,
+    print_json,
+    print_problems,
+    progress,
+    the_site,
+)
 from sync_worker.cli.map import contacts, entities
 from sync_worker.core.hold_keys import normalise_email
 from sync_worker.core.ports import Page, People, Remote
@@ -40,9 +49,23 @@ NEW_FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @entities.command()
-@click.option("--wix", "wix_file", type=A_FILE, required=True, help="Catalogue of the Wix site, as CSV.")
-@click.option("--external", "external_file", type=A_FILE, required=True, help="Catalogue of the external system.")
-@click.option("--by", "ways", type=click.Choice(ALL_WAYS), multiple=True, help="Default: id, then sku, then name.")
+@click.option(
+    "--wix", "wix_file", type=A_FILE, required=True, help="Catalogue of the Wix site, as CSV."
+)
+@click.option(
+    "--external",
+    "external_file",
+    type=A_FILE,
+    required=True,
+    help="Catalogue of the external system.",
+)
+@click.option(
+    "--by",
+    "ways",
+    type=click.Choice(ALL_WAYS),
+    multiple=True,
+    help="Default: id, then sku, then name.",
+)
 @click.option("--namespace", default="reviews", show_default=True, help="Of the things on Wix.")
 @click.option("--group", default="stores", show_default=True, help="Of the things on Wix.")
 @click.option("--wix-column", "wix_columns", multiple=True, metavar="id|sku|name=COLUMN")
@@ -60,12 +83,14 @@ def propose(
     out: Path | None,
     as_json: bool,
 ) -> None:
-    """Pair two catalogue exports by equal id, SKU or name; nothing is mapped before you import the file.
+    """Pair two catalogue exports by equal id, SKU or name; nothing is mapped before you import the
+    file.
 
     Things without a certain twin go to FILE.doubtful.csv (with --out).
 
     \b
-    Example: ratings-sync map entities propose --wix wix.csv --external shop.csv --by sku --out entities.csv
+    Example: ratings-sync map entities propose --wix wix.csv --external shop.csv --by sku --out
+    entities.csv
     """
     if as_json and out is None:
         raise click.UsageError("--json needs --out: without it the pairs themselves go to stdout")
@@ -83,7 +108,10 @@ def propose(
         return
     click.echo(describe(proposal), err=True)
     if out is not None:
-        click.echo(f"look at {out} and {doubtful(out)}, then: ratings-sync map entities import {out}", err=True)
+        click.echo(
+            f"look at {out} and {doubtful(out)}, then: ratings-sync map entities import {out}",
+            err=True,
+        )
 
 
 def _named(pairs: Sequence[str]) -> dict[str, str]:
@@ -97,11 +125,15 @@ def _named(pairs: Sequence[str]) -> dict[str, str]:
 
 
 def describe(proposal: EntityProposal) -> str:
-    by = ", ".join(f"{sum(pair.way == way for pair in proposal.pairs)} by {way}" for way in ALL_WAYS)
+    by = ", ".join(
+        f"{sum(pair.way == way for pair in proposal.pairs)} by {way}" for way in ALL_WAYS
+    )
     return f"{len(proposal.pairs)} pairs ({by}), {len(proposal.doubts)} doubtful"
 
 
-def save_entity_proposal(proposal: EntityProposal, namespace: str, group: str, out: Path | None) -> None:
+def save_entity_proposal(
+    proposal: EntityProposal, namespace: str, group: str, out: Path | None
+) -> None:
     """The pairs in the form that import takes; beside them what is doubtful."""
     rows = []
     for pair in proposal.pairs:
@@ -110,7 +142,10 @@ def save_entity_proposal(proposal: EntityProposal, namespace: str, group: str, o
         rows.append((*names, f"by {pair.way}: {pair.wix.name or pair.wix.sku}".rstrip(": ")))
     _save([*ENTITY_COLUMNS, NOTE], rows, out)
     if out is not None:
-        doubts = [(one.side, one.item.id, one.item.sku, one.item.name, one.reason) for one in proposal.doubts]
+        doubts = [
+            (one.side, one.item.id, one.item.sku, one.item.name, one.reason)
+            for one in proposal.doubts
+        ]
         _save(("side", "id", "sku", "name", "reason"), doubts, doubtful(out))
 
 
@@ -133,22 +168,35 @@ def _save(columns: Sequence[str], rows: Iterable[Sequence[object]], out: Path | 
 
 @contacts.command()
 @SITE
-@click.option("--emails", type=A_FILE, metavar="FILE", help="A CSV with addresses; default: the external listing.")
+@click.option(
+    "--emails",
+    type=A_FILE,
+    metavar="FILE",
+    help="A CSV with addresses; default: the external listing.",
+)
 @click.option("--column", default="email", show_default=True, help="Of that file.")
-@click.option("--doubtful", "out", type=NEW_FILE, default=DOUBTFUL_CONTACTS, show_default=True, metavar="FILE")
+@click.option(
+    "--doubtful", "out", type=NEW_FILE, default=DOUBTFUL_CONTACTS, show_default=True, metavar="FILE"
+)
 @click.option("--dry-run", is_flag=True, help="Map nothing; only list what is doubtful.")
 @JSON
-def match(site_name: str | None, emails: Path | None, column: str, out: Path, dry_run: bool, as_json: bool) -> None:
-    """Find the Wix contact of everybody who has rated outside, by e-mail, up to 100 addresses in a call.
+def match(
+    site_name: str | None, emails: Path | None, column: str, out: Path, dry_run: bool, as_json: bool
+) -> None:
+    """Find the Wix contact of everybody who has rated outside, by e-mail, up to 100 addresses in a
+    call.
 
-    Who has exactly one contact is mapped. Doubtful ones (several contacts, several addresses, none) go to a file.
+    Who has exactly one contact is mapped. Doubtful ones (several contacts, several addresses, none)
+    go to a file.
 
     \b
     Example: ratings-sync map contacts match --emails customers.csv --column "E-mail"
     """
     site = the_site(site_name)
     try:
-        addresses = read_addresses(emails, column) if emails is not None else external_addresses(site)
+        addresses = (
+            read_addresses(emails, column) if emails is not None else external_addresses(site)
+        )
     except BadFile as bad:
         print_problems(bad.problems)
         raise SystemExit(1) from None
@@ -156,19 +204,37 @@ def match(site_name: str | None, emails: Path | None, column: str, out: Path, dr
     done = Imported() if dry_run else wiring().admin.import_contacts(site, proposal.certain)
     save_doubtful(proposal, out)
     if as_json:
-        facts = {"known": known, "certain": len(proposal.certain), "doubtful": len(proposal.doubtful)}
+        facts = {
+            "known": known,
+            "certain": len(proposal.certain),
+            "doubtful": len(proposal.doubtful),
+        }
         facts |= {"added": done.added}
-        print_json({**facts, "released": len(done.released), "doubtful_file": str(out) if proposal.doubtful else None})
+        print_json(
+            {
+                **facts,
+                "released": len(done.released),
+                "doubtful_file": str(out) if proposal.doubtful else None,
+            }
+        )
         return
-    click.echo(f"{len(proposal.certain)} people have one contact; {done.added} added, {known} were mapped already")
+    click.echo(
+        f"{len(proposal.certain)} people have one contact; {done.added} added, {known} were mapped"
+        " already"
+    )
     if done.released:
         click.echo(f"{len(done.released)} held deliveries had waited for them and are on their way")
     if proposal.doubtful:
-        click.echo(f"{len(proposal.doubtful)} doubtful; they are in {out}, with the reason", err=True)
+        click.echo(
+            f"{len(proposal.doubtful)} doubtful; they are in {out}, with the reason", err=True
+        )
 
 
 def external_addresses(site: Site) -> list[str]:
-    """Of everybody in the external system's listing. Raises Misconfigured if it cannot be listed."""
+    """Of everybody in the external system's listing.
+
+    Raises Misconfigured if it cannot be listed.
+    """
     remote = wiring().connect(site).remotes[Side.EXTERNAL]
     emails: dict[str, None] = {}
     cursor: str | None = None
@@ -187,7 +253,10 @@ def _page(remote: Remote, cursor: str | None) -> Page:
 
 
 def match_contacts(site: Site, addresses: Sequence[str]) -> tuple[ContactProposal, int]:
-    """Asks Wix in batches for those whom the ledger has not mapped, and counts the others. Case does not matter."""
+    """Asks Wix in batches for those whom the ledger has not mapped, and counts the others.
+
+    Case does not matter.
+    """
     people = wiring().connect(site).people
     mapped = {one.email for one in wiring().admin.contacts(site.id)}
     spelled = {normalise_email(one): one for one in addresses}

@@ -21,7 +21,8 @@ from sync_worker.wiring import wiring
 @click.command()
 @JSON
 def status(as_json: bool) -> None:
-    """What is on its way, what is held and why, how many ratings are linked, and how the broker stands.
+    """What is on its way, what is held and why, how many ratings are linked, and how the broker
+    stands.
 
     \b
     Example: ratings-sync status --json
@@ -39,11 +40,14 @@ def status(as_json: bool) -> None:
     table.add_row("open intents", str(now.open_intents))
     table.add_row("writes in the last hour", str(now.writes_last_hour))
     table.add_row("near misses", str(now.near_misses))
-    ages = ", ".join(f"{age:.1f} s ({quantile:.0%})" for quantile, age in figures.delivery_age_seconds.items())
+    ages = ", ".join(
+        f"{age:.1f} s ({quantile:.0%})" for quantile, age in figures.delivery_age_seconds.items()
+    )
     table.add_row("door to end, last 5 min", ages or "nothing ended")
     for run in figures.runs:
         table.add_row(
-            f"last {run.kind}", f"{run.state} {run.ended_seconds_ago:.0f} s ago: {_counted(run.counts) or '–'}"
+            f"last {run.kind}",
+            f"{run.state} {run.ended_seconds_ago:.0f} s ago: {_counted(run.counts) or '–'}",
         )
     table.add_row("broker", _broker_words(broker))
     Console().print(table)
@@ -78,14 +82,20 @@ def _words(counts: Any) -> str:
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
 @JSON
 def history(remote_id: str | None, link_id: int | None, limit: int, as_json: bool) -> None:
-    """What was written or decided, with winner, loser and why; of one rating by its id on either side.
+    """What was written or decided, with winner, loser and why; of one rating by its id on either
+    side.
 
     \b
     Example: ratings-sync history 076716da-0000-4000-8000-2448c17c89df
     """
     lines = wiring().admin.history(link_id=link_id, remote_id=remote_id, limit=limit)
     if as_json:
-        print_json([{"at": line.at, "link": line.link_id, **dataclasses.asdict(line.entry)} for line in lines])
+        print_json(
+            [
+                {"at": line.at, "link": line.link_id, **dataclasses.asdict(line.entry)}
+                for line in lines
+            ]
+        )
     elif not lines:
         click.echo("no history yet" + (f" for {remote_id}" if remote_id else ""))
     else:

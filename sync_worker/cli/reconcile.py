@@ -37,7 +37,12 @@ BEAT_SECONDS = 5.0
     show_default=True,
     help="Only write to this side in this run; the rest stays for another one.",
 )
-@click.option("--allow-deletes", type=click.IntRange(1), metavar="N", help="So many deletes are right (for a day).")
+@click.option(
+    "--allow-deletes",
+    type=click.IntRange(1),
+    metavar="N",
+    help="So many deletes are right (for a day).",
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--actions", is_flag=True, help="With --json: also every single write.")
 @JSON
@@ -52,8 +57,8 @@ def reconcile(
 ) -> None:
     """Compare both sides whole, show the plan, and bring them in step.
 
-    Interrupted, it loses nothing: the same command goes on where it was. The first complete run is the baseline;
-    after it, sweeps run by themselves every night.
+    Interrupted, it loses nothing: the same command goes on where it was. The first complete run is
+    the baseline; after it, sweeps run by themselves every night.
 
     \b
     Example: ratings-sync reconcile --dry-run
@@ -63,7 +68,9 @@ def reconcile(
     set_up_logs(parts.settings)
     site = parts.admin.find_site(site_name)
     if site.state == "recovery" and not dry_run:
-        raise Misconfigured(f"site {site.id} is in recovery: look with --dry-run, then `ratings-sync site resume`")
+        raise Misconfigured(
+            f"site {site.id} is in recovery: look with --dry-run, then `ratings-sync site resume`"
+        )
     if not site.is_at_work:
         raise Misconfigured(f"site {site.id} is {site.state}; `ratings-sync site resume` first")
     if not (dry_run or yes or sys.stdin.isatty()):
@@ -80,7 +87,9 @@ def reconcile(
         except Stopped:
             parts.runs.release_run(run.sweep)
         except LeaseLost:
-            raise Misconfigured("another process went on with this run; look again with --dry-run") from None
+            raise Misconfigured(
+                "another process went on with this run; look again with --dry-run"
+            ) from None
         except SyncError:
             parts.runs.release_run(run.sweep)
             raise
@@ -94,7 +103,9 @@ def _begin(runs: RunLedger, site: Site, kind: RunKind) -> Sweep:
     until = time.monotonic() + TAKE_OVER_SECONDS
     while (sweep := runs.begin(site.id, kind)) is None:
         if time.monotonic() > until:
-            raise Misconfigured(f"site {site.id} is being reconciled by another process; try again when it is done")
+            raise Misconfigured(
+                f"site {site.id} is being reconciled by another process; try again when it is done"
+            )
         time.sleep(0.5)
     return sweep
 
@@ -129,12 +140,17 @@ def _run(run: Reconcile, show: Show, *, dry: bool, direction: str, yes: bool) ->
 
 
 def _plan(run: Reconcile, show: Show, direction: str, *, dry: bool) -> Summary:
-    """Every finding rehearsed; those that would write to a side not asked for are left for another run."""
+    """Every finding rehearsed; those that would write to a side not asked for are left for another
+    run.
+    """
     plan = Summary(listing=[] if show.actions else None)
     marks = run.runs.count_marks(run.sweep)
     plan.outcomes["in_step"] = marks.get(Mark.IN_STEP, 0)
     if held := marks.get(Mark.HELD, 0):
-        plan.outcomes[HELD_ALREADY], plan.examples[HELD_ALREADY] = held, ["`ratings-sync held` says why"]
+        plan.outcomes[HELD_ALREADY], plan.examples[HELD_ALREADY] = (
+            held,
+            ["`ratings-sync held` says why"],
+        )
     show.begin_planning(marks.get(Mark.OPEN, 0))
     left: list[Finding] = []
     for finding, forecast in run.forecasts():

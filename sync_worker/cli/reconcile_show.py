@@ -1,4 +1,6 @@
-"""What ``ratings-sync reconcile`` shows: bars while it works, then the plan and the outcome, or one JSON document."""
+"""What ``ratings-sync reconcile`` shows: bars while it works, then the plan and the outcome, or one
+JSON document.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,10 @@ class Stopped(Exception):
 
 @dataclass(slots=True)
 class Summary:
-    """What findings lead to: how many by outcome, with a few examples. ``planned_writes``: the remote writes, by kind."""
+    """What findings lead to: how many by outcome, with a few examples.
+
+    ``planned_writes``: the remote writes, by kind.
+    """
 
     outcomes: Counter[str] = field(default_factory=Counter)
     examples: dict[str, list[str]] = field(default_factory=dict)
@@ -81,13 +86,17 @@ def planned_write_as_json(planned_write: PlannedWrite) -> dict[str, Any]:
 def _in_words(finding: Finding, forecast: Forecast) -> str:
     if forecast.planned_writes:
         planned_write = forecast.planned_writes[0]
-        values = ", ".join(f"{name} {value.normalize():f}" for name, value in planned_write.values.items())
+        values = ", ".join(
+            f"{name} {value.normalize():f}" for name, value in planned_write.values.items()
+        )
         return f"{planned_write.remote_id or planned_write.entity} {values}".strip()
     return ", ".join(f"{row.side} {row.remote_id}" for row in finding.rows)
 
 
 class Show:
-    """What a person sees: bars on stderr while it works; the plan and the outcome, or one JSON document, at the end."""
+    """What a person sees: bars on stderr while it works; the plan and the outcome, or one JSON
+    document, at the end.
+    """
 
     def __init__(self, console: Console, *, as_json: bool, actions: bool) -> None:
         self.console, self.as_json, self.actions = console, as_json, actions
@@ -128,9 +137,15 @@ class Show:
         for side in (Side.EXTERNAL, Side.WIX):
             if count := sweep.counts.get(f"listed_{side}", 0):
                 if side not in self._lists:
-                    self._lists[side] = self.progress.add_task(f"listing {side}", total=None, pace="")
-                is_over = LISTING.get(sweep.phase) is not side and not (side is Side.WIX and sweep.phase in LISTING)
-                self.progress.update(self._lists[side], completed=count, total=count if is_over else None)
+                    self._lists[side] = self.progress.add_task(
+                        f"listing {side}", total=None, pace=""
+                    )
+                is_over = LISTING.get(sweep.phase) is not side and not (
+                    side is Side.WIX and sweep.phase in LISTING
+                )
+                self.progress.update(
+                    self._lists[side], completed=count, total=count if is_over else None
+                )
                 self._show_pace(self._lists[side])
 
     @property
@@ -176,8 +191,14 @@ class Show:
             return
         self.is_plan_shown = True
         table = Table("plan", "ratings", "for example", title_justify="left", box=None)
-        for outcome, count in sorted(self.plan.outcomes.items(), key=lambda one: (one[0] != "in_step", one[0])):
-            table.add_row(outcome.replace("_", " "), str(count), "; ".join(self.plan.examples.get(outcome, [])))
+        for outcome, count in sorted(
+            self.plan.outcomes.items(), key=lambda one: (one[0] != "in_step", one[0])
+        ):
+            table.add_row(
+                outcome.replace("_", " "),
+                str(count),
+                "; ".join(self.plan.examples.get(outcome, [])),
+            )
         (Console() if not self.as_json else self.console).print(table)
 
     def close(self, sweep: Sweep) -> None:
@@ -192,7 +213,10 @@ class Show:
             click.echo("stopped; the same command goes on from here")
         elif self.done.planned_writes or sweep.counts.get("applied"):
             words = (
-                ", ".join(f"{count} × {what}" for what, count in sorted(self.done.planned_writes.items())) or "nothing"
+                ", ".join(
+                    f"{count} × {what}" for what, count in sorted(self.done.planned_writes.items())
+                )
+                or "nothing"
             )
             click.echo(f"written: {words}")
         elif not sweep.is_dry and not self.plan.planned_writes:
@@ -207,7 +231,10 @@ class Show:
             "is_resumed": sweep.is_resumed,
             "is_finished": self.is_finished,
             "counts": dict(sweep.counts),
-            "plan": {"outcomes": dict(self.plan.outcomes), "writes": dict(self.plan.planned_writes)},
+            "plan": {
+                "outcomes": dict(self.plan.outcomes),
+                "writes": dict(self.plan.planned_writes),
+            },
             "examples": self.plan.examples,
             "written": dict(self.done.planned_writes),
             "warnings": _warnings(sweep),
@@ -223,11 +250,13 @@ def _warnings(sweep: Sweep) -> list[str]:
     for side in Side:
         if sweep.counts.get(f"refused_{side}"):
             found.append(
-                f"the listing of {side} showed less than half of what is linked: nothing counts as deleted there"
+                f"the listing of {side} showed less than half of what is linked: nothing counts as"
+                " deleted there"
             )
         if count := sweep.counts.get(f"braked_{side}"):
             found.append(
-                f"{count} ratings are gone from {side}, more than max(20, 5 %): their deletes are held (delete_brake); "
-                f"if that is right: ratings-sync reconcile --allow-deletes {count}"
+                f"{count} ratings are gone from {side}, more than max(20, 5 %): their deletes are"
+                " held (delete_brake); if that is right: ratings-sync reconcile --allow-deletes"
+                f" {count}"
             )
     return found

@@ -1,4 +1,5 @@
-"""``ratings-sync setup``: the guided way from settings to a site that is ready. Every step is a command of its own too.
+"""``ratings-sync setup``: the guided way from settings to a site that is ready. Every step is a
+command of its own too.
 
 What is done already is seen from what exists, so a setup that was left goes on where it stopped.
 """
@@ -59,16 +60,27 @@ def steps() -> list[Step]:
     shown = ", ".join(f"{one.id} ({one.connector})" for one in sites) or "none yet"
     by_id = site is not None and site.policy.unknown_entity == "same_id"
     return [
-        Step("settings", not wrong, "wrong: " + ", ".join(wrong) if wrong else "good", "ratings-sync doctor --offline"),
+        Step(
+            "settings",
+            not wrong,
+            "wrong: " + ", ".join(wrong) if wrong else "good",
+            "ratings-sync doctor --offline",
+        ),
         Step("connector", bool(connectors), connectors or "none", "set CONNECTORS in .env"),
         Step("site", bool(sites), shown, "ratings-sync site add INSTANCE_ID --connector CONNECTOR"),
         Step(
             "entities",
             bool(entities) or by_id,
             f"{entities} mapped" + (", others by equal id" if by_id else ""),
-            "ratings-sync map entities propose --wix A.csv --external B.csv --out FILE; map entities import FILE",
+            "ratings-sync map entities propose --wix A.csv --external B.csv --out FILE; map"
+            " entities import FILE",
         ),
-        Step("contacts", bool(sites), f"{people} mapped; others are looked up", "ratings-sync map contacts match"),
+        Step(
+            "contacts",
+            bool(sites),
+            f"{people} mapped; others are looked up",
+            "ratings-sync map contacts match",
+        ),
         Step(
             "fields",
             bool(sites) and not broken,
@@ -82,7 +94,8 @@ def steps() -> list[Step]:
 @click.option("--status", is_flag=True, help="Ask nothing: only show which steps are done.")
 @JSON
 def setup(status: bool, as_json: bool) -> None:
-    """Set a site up, step by step: settings, connector, site, entities, contacts, fields. May be left and resumed.
+    """Set a site up, step by step: settings, connector, site, entities, contacts, fields. May be
+    left and resumed.
 
     \b
     Example: ratings-sync setup
@@ -104,7 +117,10 @@ def setup(status: bool, as_json: bool) -> None:
 
 def _print_steps(found: list[Step]) -> None:
     for one in found:
-        click.secho(f"{'✓' if one.is_done else '–'} {one.name}: {one.what}", fg="green" if one.is_done else None)
+        click.secho(
+            f"{'✓' if one.is_done else '–'} {one.name}: {one.what}",
+            fg="green" if one.is_done else None,
+        )
         if not one.is_done:
             click.echo(f"    → {one.command}")
 
@@ -112,7 +128,9 @@ def _print_steps(found: list[Step]) -> None:
 def _guide() -> None:
     _head("1 of 6: settings")
     if not is_good([print_check(one) for one in Doctor(wiring(), offline=True).checks()]):
-        raise Misconfigured("put right what is marked, then run `ratings-sync setup` again; it goes on from here")
+        raise Misconfigured(
+            "put right what is marked, then run `ratings-sync setup` again; it goes on from here"
+        )
     _head("2 of 6: connector")
     connector = _connector()
     _head("3 of 6: site")
@@ -135,7 +153,11 @@ def _connector() -> str:
     if len(names) == 1:
         click.echo(f"{names[0]} (the only one in CONNECTORS)")
         return names[0]
-    return str(click.prompt("Which connector is the external system of this site?", type=click.Choice(names)))
+    return str(
+        click.prompt(
+            "Which connector is the external system of this site?", type=click.Choice(names)
+        )
+    )
 
 
 def _site(connector: str) -> Site:
@@ -149,14 +171,19 @@ def _site(connector: str) -> Site:
     _check_live(instance_id)
     field = default_field(wiring().manifests[connector])
     site, released = wiring().admin.add_site(instance_id, connector, [field])
-    click.echo(f"site {site.id} is added" + (f"; {len(released)} deliveries had waited for it" if released else ""))
+    click.echo(
+        f"site {site.id} is added"
+        + (f"; {len(released)} deliveries had waited for it" if released else "")
+    )
     return site
 
 
 def _check_live(instance_id: str | None) -> None:
     doctor = Doctor(wiring(), instance_id=instance_id)
     checks = [print_check(one) for ask in (doctor.wix, doctor.external) for one in ask()]
-    if not is_good(checks) and not click.confirm("Something is wrong. Go on all the same?", default=False):
+    if not is_good(checks) and not click.confirm(
+        "Something is wrong. Go on all the same?", default=False
+    ):
         raise click.Abort
 
 
@@ -166,16 +193,27 @@ def _entities(site: Site) -> None:
         click.echo(f"{count} are mapped; more: ratings-sync map entities import FILE")
         return
     ways = ("catalogues", "file", "same-id", "later")
-    click.echo("catalogues: pair two catalogue exports by id, SKU or name; file: a mapping file of your own;")
-    click.echo("same-id: both systems use the same ids; later: unmapped things are held until you map them.")
-    match click.prompt("How are the rated things mapped?", type=click.Choice(ways), default="later"):
+    click.echo(
+        "catalogues: pair two catalogue exports by id, SKU or name; file: a mapping file of your"
+        " own;"
+    )
+    click.echo(
+        "same-id: both systems use the same ids; later: unmapped things are held until you map"
+        " them."
+    )
+    match click.prompt(
+        "How are the rated things mapped?", type=click.Choice(ways), default="later"
+    ):
         case "catalogues":
             _propose(site)
         case "file":
             _save_file(click.prompt("File", type=A_FILE), site)
         case "same-id":
             wiring().admin.set_policy(site.id, {"unknown_entity": "same_id"})
-            click.echo(f"equal ids will be mapped by themselves, in {site.policy.same_id_namespace}/", nl=False)
+            click.echo(
+                f"equal ids will be mapped by themselves, in {site.policy.same_id_namespace}/",
+                nl=False,
+            )
             click.echo(site.policy.same_id_group)
         case _:
             click.echo("later: ratings-sync map entities import FILE; it releases what was held")
@@ -184,13 +222,17 @@ def _entities(site: Site) -> None:
 def _propose(site: Site) -> None:
     try:
         wix = read_catalogue(click.prompt("Catalogue of the Wix site (CSV)", type=A_FILE))
-        external = read_catalogue(click.prompt("Catalogue of the external system (CSV)", type=A_FILE))
+        external = read_catalogue(
+            click.prompt("Catalogue of the external system (CSV)", type=A_FILE)
+        )
     except BadFile as bad:
         print_problems(bad.problems)
         click.echo("nothing is mapped yet; mend the file, then: ratings-sync setup")
         return
     proposal = propose_entities(wix, external)
-    save_entity_proposal(proposal, site.policy.same_id_namespace, site.policy.same_id_group, PROPOSED)
+    save_entity_proposal(
+        proposal, site.policy.same_id_namespace, site.policy.same_id_group, PROPOSED
+    )
     click.echo(f"{describe(proposal)}: see {PROPOSED} and {doubtful(PROPOSED)}")
     if proposal.pairs and click.confirm(f"Map the {len(proposal.pairs)} pairs?", default=True):
         _save_file(PROPOSED, site)
@@ -206,7 +248,9 @@ def _saved(save: Callable[[], str]) -> None:
     except BadFile as bad:
         print_problems(bad.problems)
     except ImportRefused as refused:
-        print_problems([f"row {position + 1}: {why}" for position, why in sorted(refused.problems.items())])
+        print_problems(
+            [f"row {position + 1}: {why}" for position, why in sorted(refused.problems.items())]
+        )
 
 
 def _contacts(site: Site) -> None:
@@ -221,13 +265,17 @@ def _contacts(site: Site) -> None:
         return
     done = wiring().admin.import_contacts(site, proposal.certain)
     save_doubtful(proposal, DOUBTFUL_CONTACTS)
-    where = f", {len(proposal.doubtful)} doubtful in {DOUBTFUL_CONTACTS}" if proposal.doubtful else ""
+    where = (
+        f", {len(proposal.doubtful)} doubtful in {DOUBTFUL_CONTACTS}" if proposal.doubtful else ""
+    )
     click.echo(f"{done.added} contacts mapped{where}")
 
 
 def _fields(site: Site) -> None:
     for one in site.fields:
-        click.echo(f"{one.attribute} ({one.wix}) ↔ {one.external_field} ({one.external}), {one.mapping}")
+        click.echo(
+            f"{one.attribute} ({one.wix}) ↔ {one.external_field} ({one.external}), {one.mapping}"
+        )
         print_problems(one.violations())
     if click.confirm("Are these fields and scales right?", default=True):
         return

@@ -27,25 +27,40 @@ def site() -> None:
 @site.command("add")
 @click.argument("instance_id")
 @click.option("--connector", required=True, help="Id of a manifest that CONNECTORS names.")
-@click.option("--policy", "-p", "policies", multiple=True, metavar="NAME=CHOICE", help="May be given several times.")
+@click.option(
+    "--policy",
+    "-p",
+    "policies",
+    multiple=True,
+    metavar="NAME=CHOICE",
+    help="May be given several times.",
+)
 def add_site(instance_id: str, connector: str, policies: Sequence[str]) -> None:
-    """Connect a Wix site (its app instance id) with a connector; maps `overall` to the connector's main value.
+    """Connect a Wix site (its app instance id) with a connector; maps `overall` to the connector's
+    main value.
 
     \b
-    Example: ratings-sync site add 11111111-0000-4000-8000-000000000001 --connector own-service -p deletes=ignore
+    Example: ratings-sync site add 11111111-0000-4000-8000-000000000001 --connector own-service -p
+    deletes=ignore
     """
     manifest = wiring().manifests.get(connector)
     if manifest is None:
         known = ", ".join(sorted(wiring().manifests))
         raise Misconfigured(f"there is no connector {connector!r}; CONNECTORS names: {known}")
     chosen = manifest.first_policies | _policies(policies)
-    added, released = wiring().admin.add_site(instance_id, connector, [default_field(manifest)], chosen)
+    added, released = wiring().admin.add_site(
+        instance_id, connector, [default_field(manifest)], chosen
+    )
     click.echo(f"site {added.id}: Wix instance {instance_id} ↔ {connector}")
     for field in added.fields:
-        click.echo(f"  {field.attribute} ({field.wix}) ↔ {field.external_field} ({field.external}), {field.mapping}")
+        click.echo(
+            f"  {field.attribute} ({field.wix}) ↔ {field.external_field} ({field.external}),"
+            f" {field.mapping}"
+        )
     if manifest.first_policies and not added.policy.may_write(Side.EXTERNAL):
         click.echo(
-            "  nothing is written to the external system yet; `ratings-sync site policy direction=both` changes it"
+            "  nothing is written to the external system yet; `ratings-sync site policy"
+            " direction=both` changes it"
         )
     if released:
         click.echo(f"  {len(released)} deliveries had waited for this site and are on their way")
@@ -64,7 +79,9 @@ def list_sites(as_json: bool) -> None:
         print_json(sites)
         return
     if not sites:
-        click.echo("no site yet; add one: ratings-sync site add INSTANCE_ID --connector NAME", err=True)
+        click.echo(
+            "no site yet; add one: ratings-sync site add INSTANCE_ID --connector NAME", err=True
+        )
     for one in sites:
         click.echo(f"{one.id}\t{one.state}\t{one.instance_id}\t{one.connector}\t{_differing(one)}")
 
@@ -97,10 +114,12 @@ def pause(site_name: str | None) -> None:
 @site.command("recover")
 @SITE
 def recover(site_name: str | None) -> None:
-    """Work carefully after an older backup of the ledger was restored: nothing is deleted on either side.
+    """Work carefully after an older backup of the ledger was restored: nothing is deleted on either
+    side.
 
-    The ledger is behind both sides then, and what it misses looks like a deletion. Deliveries are processed, deletes
-    are held (`site_recovery`), and a sweep may only look (`reconcile --dry-run`), until `ratings-sync site resume`.
+    The ledger is behind both sides then, and what it misses looks like a deletion. Deliveries are
+    processed, deletes are held (`site_recovery`), and a sweep may only look (`reconcile
+    --dry-run`), until `ratings-sync site resume`.
 
     \b
     Example: ratings-sync site recover
@@ -123,17 +142,21 @@ def resume(site_name: str | None) -> None:
 @SITE
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def remove(site_name: str | None, yes: bool) -> None:
-    """Stop the work of a site for good, as when its owner removes the app; nothing of it is deleted.
+    """Stop the work of a site for good, as when its owner removes the app; nothing of it is
+    deleted.
 
-    Its mappings, links and history stay. `ratings-sync site resume --site SITE` brings it back, and so does a new
-    installation of the app; what came in meanwhile is held (`site_removed`) and then goes on.
+    Its mappings, links and history stay. `ratings-sync site resume --site SITE` brings it back, and
+    so does a new installation of the app; what came in meanwhile is held (`site_removed`) and then
+    goes on.
 
     \b
     Example: ratings-sync site remove --site 2 --yes
     """
     found = wiring().admin.find_site(site_name)
     if not yes:
-        click.confirm(f"Stop site {found.id} ({found.instance_id} ↔ {found.connector})?", abort=True)
+        click.confirm(
+            f"Stop site {found.id} ({found.instance_id} ↔ {found.connector})?", abort=True
+        )
     _set_state(str(found.id), "removed")
 
 
@@ -141,7 +164,9 @@ def _set_state(site_name: str | None, state: str) -> None:
     admin = wiring().admin
     found = admin.find_site(site_name)
     released = admin.set_state(found.id, state)
-    click.echo(f"site {found.id}: {state}" + (f", {len(released)} deliveries released" if released else ""))
+    click.echo(
+        f"site {found.id}: {state}" + (f", {len(released)} deliveries released" if released else "")
+    )
 
 
 def _policies(pairs: Iterable[str]) -> dict[str, str]:

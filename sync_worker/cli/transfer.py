@@ -1,4 +1,6 @@
-"""``ratings-sync export`` and ``ratings-sync import``: ratings to files and from files, streaming."""
+"""``ratings-sync export`` and ``ratings-sync import``: ratings to files and from files,
+streaming.
+"""
 
 from __future__ import annotations
 
@@ -51,8 +53,15 @@ from sync_worker.runtime.waiting import patiently
 from sync_worker.wiring import wiring
 
 CHUNK = 100  # rows whose people are looked up in one call
-OUT = click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Default: stdout.")
-FORMAT = click.option("--format", "form", type=click.Choice(["csv", "jsonl"]), default="csv", show_default=True)
+OUT = click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Default: stdout.",
+)
+FORMAT = click.option(
+    "--format", "form", type=click.Choice(["csv", "jsonl"]), default="csv", show_default=True
+)
 NAMESPACE = click.option("--namespace", help="Only this Wix namespace.")
 GROUP = click.option("--group", help="Only this Wix group.")
 ENTITY = click.option("--entity", help="Only this Wix entity id.")
@@ -99,7 +108,8 @@ def which_ratings(command: Callable[[Wanted], None]) -> Callable[..., None]:
 
 @click.group()
 def export() -> None:
-    """Ratings into a CSV or JSONL file, streaming. An export to a file that was killed goes on where it stopped.
+    """Ratings into a CSV or JSONL file, streaming. An export to a file that was killed goes on
+    where it stopped.
 
     \b
     Example: ratings-sync export wix --format csv --out ratings.csv
@@ -123,7 +133,12 @@ def export_wix(wanted: Wanted) -> None:
         lines = [wix_line(one) for one in found]
         return [line for line in lines if wanted.namespace in (None, line["namespace"])], following
 
-    _export(page_of, Writer(wanted.form, WIX_COLUMNS), wanted.out, f"wix {site.instance_id} {wanted.words}")
+    _export(
+        page_of,
+        Writer(wanted.form, WIX_COLUMNS),
+        wanted.out,
+        f"wix {site.instance_id} {wanted.words}",
+    )
 
 
 @export.command("ledger")
@@ -142,14 +157,18 @@ def export_ledger(wanted: Wanted) -> None:
         lines, last = ledger.links_page(site.id, int(cursor or 0), **which)
         return lines, None if last is None else str(last)
 
-    _export(page_of, Writer(wanted.form, LEDGER_COLUMNS), wanted.out, f"ledger {site.id} {wanted.words}")
+    _export(
+        page_of, Writer(wanted.form, LEDGER_COLUMNS), wanted.out, f"ledger {site.id} {wanted.words}"
+    )
 
 
 def _export(page_of: PageOf, writer: Writer, out: Path | None, what: str) -> None:
     count = 0
     with progress("exported", None) as bar:
         pages = (
-            export_to_stream(sys.stdout, writer, page_of) if out is None else _restartable(out, writer, page_of, what)
+            export_to_stream(sys.stdout, writer, page_of)
+            if out is None
+            else _restartable(out, writer, page_of, what)
         )
         for lines in pages:
             count += lines
@@ -169,7 +188,8 @@ def _restartable(out: Path, writer: Writer, page_of: PageOf, what: str) -> Itera
             raise
         begun.unlink(missing_ok=True)
         raise Misconfigured(
-            "the begun export cannot go on, its cursor is too old; run the same command again to begin anew"
+            "the begun export cannot go on, its cursor is too old; run the same command again to"
+            " begin anew"
         ) from refusal
 
 
@@ -198,7 +218,10 @@ class Tally:
 
 @dataclass
 class FileImport:
-    """One run over one file. Rows go chunk by chunk: people in one call, then each rating by itself."""
+    """One run over one file.
+
+    Rows go chunk by chunk: people in one call, then each rating by itself.
+    """
 
     site: Site
     importer: Importer
@@ -208,13 +231,19 @@ class FileImport:
     seen: dict[tuple[int, str, str], int] = field(default_factory=dict)
 
     def run(
-        self, rows: Iterator[Row], bar: Progress, threads: int, report: Callable[[Mapping[str, int]], None]
+        self,
+        rows: Iterator[Row],
+        bar: Progress,
+        threads: int,
+        report: Callable[[Mapping[str, int]], None],
     ) -> None:
         """``report``: told the counts after each chunk."""
         with ThreadPoolExecutor(threads, thread_name_prefix="import") as pool:
             while chunk := list(islice(rows, CHUNK)):
                 ready = self._keyed(chunk)
-                work = [(row, pool.submit(self._bring, key, opinion)) for row, key, opinion in ready]
+                work = [
+                    (row, pool.submit(self._bring, key, opinion)) for row, key, opinion in ready
+                ]
                 for row, done in work:
                     try:
                         self.tally.add(done.result())
@@ -222,13 +251,19 @@ class FileImport:
                         self.rejected.add(row, refused.column, refused.reason)
                     except SyncError as error:
                         _stopped.set()
-                        raise Misconfigured(f"stopped at line {row.line}: {error}; {RESUME}") from error
+                        raise Misconfigured(
+                            f"stopped at line {row.line}: {error}; {RESUME}"
+                        ) from error
                 advance(bar, len(chunk))
                 report(self.counts)
 
     @property
     def counts(self) -> dict[str, int]:
-        return {name: count for name, count in {**self.tally.counts, "rejected": self.rejected.count}.items() if count}
+        return {
+            name: count
+            for name, count in {**self.tally.counts, "rejected": self.rejected.count}.items()
+            if count
+        }
 
     def _keyed(self, chunk: Sequence[Row]) -> list[tuple[Row, RatingKey, RatingRow]]:
         opinions = [(row, opinion) for row in chunk if (opinion := self._opinion(row)) is not None]
@@ -250,7 +285,11 @@ class FileImport:
             key = patiently(lambda: self.importer.key_of(opinion), _sleep)
         except Refused as refused:
             columns = self.reading.preset.columns
-            self.rejected.add(row, {"entity": columns.entity, "email": columns.email}[refused.column], refused.reason)
+            self.rejected.add(
+                row,
+                {"entity": columns.entity, "email": columns.email}[refused.column],
+                refused.reason,
+            )
             return None
         if not isinstance(key, RatingKey):
             self.tally.skip(key.reason)
@@ -282,7 +321,9 @@ def _columns(pairs: Sequence[str]) -> dict[str, str]:
     for pair in pairs:
         name, equals, column = pair.partition("=")
         if not equals or not name.strip() or not column.strip():
-            raise click.UsageError(f"--column {pair!r} is not PART=COLUMN, such as email=reviewer_email")
+            raise click.UsageError(
+                f"--column {pair!r} is not PART=COLUMN, such as email=reviewer_email"
+            )
         columns[name.strip()] = column.strip()
     return columns
 
@@ -292,11 +333,23 @@ def _columns(pairs: Sequence[str]) -> dict[str, str]:
 @SITE
 @click.option("--preset", metavar="NAME|PATH", help="judgeme, woocommerce, or a file of your own.")
 @click.option(
-    "--column", "pairs", multiple=True, metavar="PART=COLUMN", help="entity, email, name, state, or an attribute."
+    "--column",
+    "pairs",
+    multiple=True,
+    metavar="PART=COLUMN",
+    help="entity, email, name, state, or an attribute.",
 )
 @click.option("--scale", metavar="MIN:MAX:STEP", help="Of the file's values, such as 1:5:1.")
-@click.option("--mapping", type=click.Choice(["proportional", "span"]), help="How its scale converts to Wix's.")
-@click.option("--entity-of", type=click.Choice([str(side) for side in Side]), help="Whose entity ids the file names.")
+@click.option(
+    "--mapping",
+    type=click.Choice(["proportional", "span"]),
+    help="How its scale converts to Wix's.",
+)
+@click.option(
+    "--entity-of",
+    type=click.Choice([str(side) for side in Side]),
+    help="Whose entity ids the file names.",
+)
 @click.option("--threads", type=click.IntRange(1, 32), default=8, show_default=True)
 @JSON
 def import_ratings(
@@ -310,9 +363,11 @@ def import_ratings(
     threads: int,
     as_json: bool,
 ) -> None:
-    """Ratings of a CSV or JSONL file into Wix. What is there already stays; a second import writes nothing.
+    """Ratings of a CSV or JSONL file into Wix. What is there already stays; a second import writes
+    nothing.
 
-    Rejected rows go to FILE.rejected.csv (or .jsonl) with line, column and reason: put them right and import that file.
+    Rejected rows go to FILE.rejected.csv (or .jsonl) with line, column and reason: put them right
+    and import that file.
 
     \b
     Example: ratings-sync import reviews.csv --preset judgeme
@@ -358,10 +413,20 @@ def _report(tally: Tally, rejected: RejectedFile, as_json: bool) -> None:
         names = ("created", "there", "differs", "deleted_since", "skipped")
         facts: dict[str, Any] = {name: counts[name] for name in names}
         where = str(rejected.path) if rejected.path else None
-        print_json({**facts, "rejected": rejected.count, "rejected_file": where, "skipped_why": tally.skipped})
+        print_json(
+            {
+                **facts,
+                "rejected": rejected.count,
+                "rejected_file": where,
+                "skipped_why": tally.skipped,
+            }
+        )
         return
     click.echo(f"{counts['created']} created on Wix")
-    click.echo(f"{counts['there']} there already ({counts['differs']} with another value, left as they are)")
+    click.echo(
+        f"{counts['there']} there already ({counts['differs']} with another value, left as they"
+        " are)"
+    )
     if counts["deleted_since"]:
         click.echo(f"{counts['deleted_since']} deleted since, left so")
     for why, count in tally.skipped.items():
@@ -369,4 +434,7 @@ def _report(tally: Tally, rejected: RejectedFile, as_json: bool) -> None:
     for note, count in tally.notes.most_common(5):
         click.echo(f"{count} are on Wix, but did not go further yet: {note}", err=True)
     if rejected.path is not None:
-        click.echo(f"{rejected.count} rejected; they are in {rejected.path}, with line, column and reason", err=True)
+        click.echo(
+            f"{rejected.count} rejected; they are in {rejected.path}, with line, column and reason",
+            err=True,
+        )

@@ -3,9 +3,9 @@
 SyncError
 ├── Transient               try again later (``retry_after`` seconds, or our own backoff)
 │   ├── RateLimited         the budget or the remote asks to wait; not a failed attempt
-│   ├── Away                the remote has not answered lately and is left alone; nothing was sent, so no failed attempt
-│   ├── UnknownOutcome      a write was sent and its answer lost: settle by looking, never repeat blindly
-│   ├── Unconfirmed         a create was accepted and its record shows later: look again, never repeat it
+│   ├── Away                the remote did not answer lately and is left alone; no failed attempt
+│   ├── UnknownOutcome      a write was sent, its answer lost: settle by looking, never repeat
+│   ├── Unconfirmed         a create was accepted, its record shows later: look, never repeat
 │   └── LeaseLost           another worker has the link; nothing was written
 ├── Permanent               the remote refuses and will refuse again: held at once
 ├── Held                    a person has to decide or something has to arrive first
@@ -15,7 +15,8 @@ SyncError
     ├── Gone                the record does not exist (any more)
     └── Duplicate           a record for this person and entity exists already
 
-Every instance carries facts for logs (remote, operation, status, code, request id), never a payload or a secret.
+Every instance carries facts for logs (remote, operation, status, code, request id), never a payload
+or a secret.
 """
 
 from collections.abc import Callable
@@ -41,7 +42,9 @@ class Facts:
             "code": self.code,
             "request_id": self.request_id,
         }
-        return " ".join(f"{name}={value}" for name, value in parts.items() if value not in ("", None))
+        return " ".join(
+            f"{name}={value}" for name, value in parts.items() if value not in ("", None)
+        )
 
 
 NO_FACTS = Facts()
@@ -60,11 +63,16 @@ class SyncError(Exception):
 
 
 class Transient(SyncError):
-    """It did not work now and may work later. ``is_failure``: somebody was asked; not of mere waits."""
+    """It did not work now and may work later.
+
+    ``is_failure``: somebody was asked; not of mere waits.
+    """
 
     is_failure: ClassVar[bool] = True
 
-    def __init__(self, message: str = "", *, retry_after: float | None = None, facts: Facts = NO_FACTS) -> None:
+    def __init__(
+        self, message: str = "", *, retry_after: float | None = None, facts: Facts = NO_FACTS
+    ) -> None:
         super().__init__(message, facts=facts)
         self.retry_after = retry_after
 
@@ -96,7 +104,9 @@ class LeaseLost(Transient):
 class Permanent(SyncError):
     """The remote refuses this and will refuse it again."""
 
-    def __init__(self, message: str = "", *, reason: str = "refused", facts: Facts = NO_FACTS) -> None:
+    def __init__(
+        self, message: str = "", *, reason: str = "refused", facts: Facts = NO_FACTS
+    ) -> None:
         super().__init__(message, facts=facts)
         self.reason = reason
 
@@ -104,8 +114,8 @@ class Permanent(SyncError):
 class Held(SyncError):
     """This waits for a person or for something to arrive.
 
-    ``hold_key`` names what it waits for; ``has_arrived`` asks once more, after the hold is on file: what came in
-    between released nothing yet.
+    ``hold_key`` names what it waits for; ``has_arrived`` asks once more, after the hold is on file:
+    what came in between released nothing yet.
     """
 
     def __init__(
@@ -143,6 +153,8 @@ class Gone(Outcome):
 class Duplicate(Outcome):
     """A record for this person and entity exists already."""
 
-    def __init__(self, message: str = "", *, remote_id: str | None = None, facts: Facts = NO_FACTS) -> None:
+    def __init__(
+        self, message: str = "", *, remote_id: str | None = None, facts: Facts = NO_FACTS
+    ) -> None:
         super().__init__(message, facts=facts)
         self.remote_id = remote_id

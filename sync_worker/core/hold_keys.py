@@ -1,4 +1,5 @@
-"""Names of what a held delivery waits for, so that its arrival can release it. Addresses appear hashed only.
+"""Names of what a held delivery waits for, so that its arrival can release it. Addresses appear
+hashed only.
 
 And the names under which what a privacy request has erased is still known to be gone.
 """
@@ -22,7 +23,11 @@ def source_hold_key(side: Side, source: str) -> str:
 
 def entity_hold_key(side: Side, ref: EntityRef) -> str:
     """Waits until this entity is mapped."""
-    parts = (ref.namespace, ref.group, ref.entity_id) if side is Side.WIX else (ref.group, ref.entity_id)
+    parts = (
+        (ref.namespace, ref.group, ref.entity_id)
+        if side is Side.WIX
+        else (ref.group, ref.entity_id)
+    )
     return ":".join(("entity", str(side), *parts))
 
 
@@ -37,7 +42,9 @@ def contact_hold_key(contact_id: str) -> str:
 
 
 def erased_id(site_id: int, side: Side, remote_id: str) -> str:
-    """What remains of the id of an erased thing: enough to know it again, not enough to tell what it was."""
+    """What remains of the id of an erased thing: enough to know it again, not enough to tell what
+    it was.
+    """
     return hashlib.sha256(f"{site_id}:{side}:{remote_id}".encode()).hexdigest()
 
 
@@ -47,5 +54,7 @@ def contact_grave(contact_id: str) -> str:
 
 
 def address_grave(email: str) -> str:
-    """Under this name the address of an erased contact lies among the buried ids of the external side."""
+    """Under this name the address of an erased contact lies among the buried ids of the external
+    side.
+    """
     return f"address:{normalise_email(email)}"

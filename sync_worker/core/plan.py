@@ -1,15 +1,16 @@
 """The decision table: what to do about one attribute of one rating. Pure and total.
 
-Each side is compared only with its own base, in its own units; across the sides values are compared only by class
-(``FieldMap.agree``). ``None`` is absent, on a side and in a base.
+Each side is compared only with its own base, in its own units; across the sides values are compared
+only by class (``FieldMap.agree``). ``None`` is absent, on a side and in a base.
 
-    this side \\ that side   same                  changed                       deleted
-    same                     in step               (mirrored)                    (mirrored)
-    changed                  write that side       in one class: agree,          edit or delete, by policy
-                                                   else conflict, by policy
-    deleted                  delete that side      edit or delete, by policy     both gone
+    this side \\ that side   same              changed                    deleted
+    same                     in step           (mirrored)                 (mirrored)
+    changed                  write that side   in one class: agree,       edit or delete, by policy
+                                               else conflict, by policy
+    deleted                  delete that side  edit or delete, by policy  both gone
 
-A base that was made by an earlier version of the field's mapping is looked at again by the present one.
+A base that was made by an earlier version of the field's mapping is looked at again by the present
+one.
 """
 
 from __future__ import annotations
@@ -75,7 +76,9 @@ def plan(field: FieldMap, base: Base, wix: Snapshot, external: Snapshot, policy:
 
 
 def erase(wix: Snapshot, external: Snapshot) -> Action:
-    """What to do when a privacy request has removed this opinion: remove it wherever it still shows."""
+    """What to do when a privacy request has removed this opinion: remove it wherever it still
+    shows.
+    """
     for side, snapshot in ((Side.WIX, wix), (Side.EXTERNAL, external)):
         if snapshot.value is not None:
             return Delete(side, "privacy", privacy=True)
@@ -100,7 +103,9 @@ class _Case:
         return self.resolve()
 
     def rescale(self) -> Action:
-        """Neither side changed, but the scales did: what does not agree by the new ones is a first difference."""
+        """Neither side changed, but the scales did: what does not agree by the new ones is a first
+        difference.
+        """
         if any(self.value(side) is None for side in Side) or self.agrees():
             return Agree()
         return self.by_rule(self.policy.first_difference, "scale_changed")
@@ -135,7 +140,10 @@ class _Case:
             if self.now[side].privacy and self.value(side) is None:
                 return self.carry(side, reason="privacy")
         if self.policy.direction != "both":
-            return self.carry(Side.WIX if self.policy.direction == "to_external" else Side.EXTERNAL, reason="direction")
+            return self.carry(
+                Side.WIX if self.policy.direction == "to_external" else Side.EXTERNAL,
+                reason="direction",
+            )
         gone = [side for side in Side if self.value(side) is None]
         if gone:  # both gone would agree
             winner = gone[0] if self.policy.edit_or_delete == "delete" else gone[0].other
@@ -147,12 +155,16 @@ class _Case:
     def by_rule(self, rule: str, name: str) -> Action:
         if rule == "hold":
             return Hold(name)
-        return self.carry(self.latest() if rule == "latest" else Side(rule), reason=f"{name}_{rule}")
+        return self.carry(
+            self.latest() if rule == "latest" else Side(rule), reason=f"{name}_{rule}"
+        )
 
     def latest(self) -> Side:
-        """The change whose delivery is in hand beats one found by reading; the later delivery beats the earlier.
+        """The change whose delivery is in hand beats one found by reading; the later delivery beats
+        the earlier.
 
-        Clocks of two systems are never compared (I19): deliveries are ordered by when we accepted them.
+        Clocks of two systems are never compared (I19): deliveries are ordered by when we accepted
+        them.
         """
         wix, external = self.now[Side.WIX].heard, self.now[Side.EXTERNAL].heard
         if external is not None and (wix is None or external > wix):

@@ -1,4 +1,7 @@
-"""A record of a listing: whether the ledger knows it as it is, and how it travels as a delivery. Pure."""
+"""A record of a listing: whether the ledger knows it as it is, and how it travels as a delivery.
+
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,8 @@ from sync_worker.core.values import EntityRef, Person, Record, RecordState, Side
 def listed_payload(record: Record) -> dict[str, Any]:
     """A listed record as the payload of a delivery; ``record_listed`` reads it back.
 
-    Without a revision it cannot be ordered among other news: then it is a hint only, and nothing of it travels.
+    Without a revision it cannot be ordered among other news: then it is a hint only, and nothing of
+    it travels.
     """
     if record.revision is None or record.state is RecordState.DELETED:
         return {}
@@ -36,7 +40,13 @@ def record_as_json(record: Record) -> dict[str, Any]:
         "revision": record.revision,
         "state": str(record.state),
         "entity": [entity.entity_id, entity.group, entity.namespace] if entity else None,
-        "person": [person.contact_id, person.member_id, person.visitor_id, person.email, person.name],
+        "person": [
+            person.contact_id,
+            person.member_id,
+            person.visitor_id,
+            person.email,
+            person.name,
+        ],
         "raw": dict(record.raw),
     }
 
@@ -57,7 +67,8 @@ def record_from_json(kept: Mapping[str, Any]) -> Record:
 def dedupe_id_of(remote_id: str, record: Record | None) -> str:
     """The same state of a record is told once, however often it is listed.
 
-    Hashed: the id of somebody who is erased later must not stand in clear where nobody looks for it.
+    Hashed: the id of somebody who is erased later must not stand in clear where nobody looks for
+    it.
     """
     told = fingerprint(record) if record is not None else "missing"
     return "listed:" + hashlib.sha256(f"{remote_id} {told}".encode()).hexdigest()[:32]
@@ -67,11 +78,17 @@ def fingerprint(record: Record) -> str:
     """Names a state of a record: its revision, else its content."""
     if record.revision is not None:
         return str(record.revision)
-    content = [str(record.state), *sorted(f"{name}={value.normalize()}" for name, value in record.values.items())]
+    content = [
+        str(record.state),
+        *sorted(f"{name}={value.normalize()}" for name, value in record.values.items()),
+    ]
     return hashlib.sha256("\n".join(content).encode()).hexdigest()[:32]
 
 
 def mapped_values(record: Record, side: Side, fields: Iterable[FieldMap]) -> dict[str, Decimal]:
     """The values by attribute of which both sides keep one another informed."""
-    names = {field.attribute: field.attribute if side is Side.WIX else field.external_field for field in fields}
+    names = {
+        field.attribute: field.attribute if side is Side.WIX else field.external_field
+        for field in fields
+    }
     return {name: record.values[there] for name, there in names.items() if there in record.values}

@@ -1,8 +1,9 @@
 """Exact conversion between two rating scales, by classes of the coarser one.
 
-A *class* is one level of the scale with fewer levels. Two values agree when they are in the same class; a value
-crosses over as the representative of its class on the other scale, and is never rewritten inside its class
-(invariants I16 and I17 of the design). All arithmetic is exact: ``Decimal`` in, ``Decimal`` out.
+A *class* is one level of the scale with fewer levels. Two values agree when they are in the same
+class; a value crosses over as the representative of its class on the other scale, and is never
+rewritten inside its class (invariants I16 and I17 of the design). All arithmetic is exact:
+``Decimal`` in, ``Decimal`` out.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ class OffScale(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """``minimum`` to ``maximum``, both included, in steps of ``step``; the unit is the remote's own."""
+    """``minimum`` to ``maximum``, both included, in steps of ``step``; the unit is the remote's
+    own.
+    """
 
     minimum: Decimal
     maximum: Decimal
@@ -36,7 +39,9 @@ class Scale:
         if self.step <= 0 or self.maximum <= self.minimum:
             raise ValueError(f"scale {self} needs a step above 0 and a maximum above its minimum")
         if (Fraction(self.maximum) - Fraction(self.minimum)) % Fraction(self.step):
-            raise ValueError(f"scale {self}: the maximum is not a whole number of steps above the minimum")
+            raise ValueError(
+                f"scale {self}: the maximum is not a whole number of steps above the minimum"
+            )
         if self.levels > MAX_LEVELS:
             raise ValueError(f"scale {self} has {self.levels} levels, more than {MAX_LEVELS}")
 
@@ -54,8 +59,15 @@ class Scale:
         return (self.level(index) for index in range(self.levels))
 
     def index(self, value: Decimal) -> int:
-        """Position of ``value``, 0 for the minimum. Raises OffScale when it is not a level of this scale."""
-        position = (Fraction(value) - Fraction(self.minimum)) / Fraction(self.step) if value.is_finite() else None
+        """Position of ``value``, 0 for the minimum.
+
+        Raises OffScale when it is not a level of this scale.
+        """
+        position = (
+            (Fraction(value) - Fraction(self.minimum)) / Fraction(self.step)
+            if value.is_finite()
+            else None
+        )
         if position is None or position.denominator != 1 or not 0 <= position < self.levels:
             raise OffScale(f"{value} is not on the scale {self}")
         return int(position)
@@ -63,15 +75,22 @@ class Scale:
     def nearest(self, value: Fraction) -> int:
         """Position of the level nearest to ``value``, halves upwards, clamped to the scale."""
         exact = (value - Fraction(self.minimum)) / Fraction(self.step)
-        return max(0, min(self.levels - 1, (2 * exact.numerator + exact.denominator) // (2 * exact.denominator)))
+        return max(
+            0,
+            min(
+                self.levels - 1,
+                (2 * exact.numerator + exact.denominator) // (2 * exact.denominator),
+            ),
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class FieldMap:
     """A Wix attribute ↔ an external field, with both scales.
 
-    ``proportional``: equal shares of the maximum (4 of 5 is 80 of 100). ``span``: the minimum of one scale is the
-    minimum of the other (1 of 5 is 0 of 100). ``external_field`` is ``"value"`` for the connector's main value.
+    ``proportional``: equal shares of the maximum (4 of 5 is 80 of 100). ``span``: the minimum of
+    one scale is the minimum of the other (1 of 5 is 0 of 100). ``external_field`` is ``"value"``
+    for the connector's main value.
     """
 
     attribute: str
@@ -92,8 +111,12 @@ class FieldMap:
     def _image(self, value: Decimal, source: Scale, target: Scale) -> Fraction:
         if self.mapping == "proportional":
             return Fraction(value) * Fraction(target.maximum) / Fraction(source.maximum)
-        share = (Fraction(value) - Fraction(source.minimum)) / (Fraction(source.maximum) - Fraction(source.minimum))
-        return Fraction(target.minimum) + share * (Fraction(target.maximum) - Fraction(target.minimum))
+        share = (Fraction(value) - Fraction(source.minimum)) / (
+            Fraction(source.maximum) - Fraction(source.minimum)
+        )
+        return Fraction(target.minimum) + share * (
+            Fraction(target.maximum) - Fraction(target.minimum)
+        )
 
     def wix_class(self, value: Decimal) -> int:
         """Class of a Wix value. Raises OffScale."""
@@ -120,14 +143,18 @@ class FieldMap:
     def violations(self) -> list[str]:
         """Every breach of the mapping law I17, in words; empty when the mapping may be saved.
 
-        The law, checked on every level of both scales: each class has a representative on the finer scale whose
-        class it is, and classes grow with values.
+        The law, checked on every level of both scales: each class has a representative on the finer
+        scale whose class it is, and classes grow with values.
         """
         return list(_violations(self))
 
 
 def _coarse_and_fine(mapping: FieldMap) -> tuple[Scale, Scale]:
-    return (mapping.wix, mapping.external) if mapping._wix_is_coarser else (mapping.external, mapping.wix)
+    return (
+        (mapping.wix, mapping.external)
+        if mapping._wix_is_coarser
+        else (mapping.external, mapping.wix)
+    )
 
 
 @lru_cache(maxsize=65_536)

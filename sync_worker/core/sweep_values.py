@@ -1,7 +1,8 @@
-"""What a sweep keeps in the ledger: its run with a cursor, what a listing showed, and what was missing in it.
+"""What a sweep keeps in the ledger: its run with a cursor, what a listing showed, and what was
+missing in it.
 
-A run belongs to one holder at a time, by a lease with a fence as a link's. Every step is one transaction that also
-saves the cursor, so that a sweep goes on where it was killed.
+A run belongs to one holder at a time, by a lease with a fence as a link's. Every step is one
+transaction that also saves the cursor, so that a sweep goes on where it was killed.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from sync_worker.core.values import NewDelivery, RatingKey, Record, RecordState,
 class RunKind(StrEnum):
     """``BASELINE``: the first complete one of a site; ``DRY_RUN``: stops after the plan.
 
-    ``POLL``: only what changed on the external side since the poll before; whatever it does not show means nothing.
+    ``POLL``: only what changed on the external side since the poll before; whatever it does not
+    show means nothing.
     """
 
     BASELINE = "baseline"
@@ -30,7 +32,10 @@ class RunKind(StrEnum):
 
 
 class Phase(StrEnum):
-    """Where a sweep is. The external side comes first: its addresses tell the contacts of many Wix ratings."""
+    """Where a sweep is.
+
+    The external side comes first: its addresses tell the contacts of many Wix ratings.
+    """
 
     EXTERNAL = "external"
     WIX = "wix"
@@ -40,9 +45,11 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """A run over one site, held under ``fence``. ``page``: the cursor in the listing that ``phase`` is at.
+    """A run over one site, held under ``fence``. ``page``: the cursor in the listing that ``phase``
+    is at.
 
-    ``since``: where a poll begins, ``None``: with everything; ``newest``: the latest time that its records showed.
+    ``since``: where a poll begins, ``None``: with everything; ``newest``: the latest time that its
+    records showed.
     """
 
     id: int
@@ -64,9 +71,10 @@ class Sweep:
 class Mark(StrEnum):
     """What became of a listed record.
 
-    ``IN_STEP``: the ledger knows it as it is; ``HELD``: it is held already; ``OPEN``: the engine has to see it;
-    ``HIDDEN``: unpublished and never linked, of interest only beside an open record of its key; ``MISSING``: on file,
-    but twice not listed, and still to be looked for by id; ``LEFT``: outside of the direction asked for; ``DONE``:
+    ``IN_STEP``: the ledger knows it as it is; ``HELD``: it is held already; ``OPEN``: the engine
+    has to see it; ``HIDDEN``: unpublished and never linked, of interest only beside an open record
+    of its key; ``MISSING``: on file, but twice not listed, and still to be looked for by id;
+    ``LEFT``: outside of the direction asked for; ``DONE``:
     handed over.
     """
 
@@ -83,7 +91,8 @@ class Mark(StrEnum):
 class Listed:
     """A row of a listing, or of what was missing in it (``change`` is ``delete``).
 
-    ``record``: as listed, for open ones. ``must_read``: a hint only. ``hold``: held at once, for this reason.
+    ``record``: as listed, for open ones. ``must_read``: a hint only. ``hold``: held at once, for
+    this reason.
     """
 
     side: Side
@@ -98,7 +107,9 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """All open rows of one key; without a key one row, whose person or entity is not known (yet)."""
+    """All open rows of one key; without a key one row, whose person or entity is not known
+    (yet).
+    """
 
     key: RatingKey | None
     rows: tuple[Listed, ...]
@@ -120,9 +131,9 @@ class Queued:
 class OnFile:
     """What the ledger knows of a remote id. ``values``: by attribute, when both sides last agreed.
 
-    ``is_linked``: on file with a link; ``is_buried``: it has a tombstone (then ``revision`` is the buried one's);
-    ``is_held``: a held delivery speaks of it; ``is_awaited``: one that is still on its way; ``is_shadowed``: it stands
-    behind the synced record of its person.
+    ``is_linked``: on file with a link; ``is_buried``: it has a tombstone (then ``revision`` is the
+    buried one's); ``is_held``: a held delivery speaks of it; ``is_awaited``: one that is still on
+    its way; ``is_shadowed``: it stands behind the synced record of its person.
     """
 
     is_linked: bool = False
@@ -139,8 +150,9 @@ class OnFile:
 class Absences:
     """What a complete listing of one side did not show.
 
-    ``known``: records on file; ``shown``: those of them that were listed; ``missing``: the others; ``due``: those of
-    the missing that an earlier complete listing did not show either. ``is_refused``: too little was shown to believe.
+    ``known``: records on file; ``shown``: those of them that were listed; ``missing``: the others;
+    ``due``: those of the missing that an earlier complete listing did not show either.
+    ``is_refused``: too little was shown to believe.
     """
 
     known: int
@@ -151,18 +163,23 @@ class Absences:
 
 
 class RunLedger(Protocol):
-    """The part of the ledger that sweeps use. Each method is one transaction; LeaseLost if another took the run."""
+    """The part of the ledger that sweeps use.
+
+    Each method is one transaction; LeaseLost if another took the run.
+    """
 
     def begin(self, site_id: int, kind: RunKind) -> Sweep | None:
         """The site's open run, or a new one, leased for 20 s; ``None`` if another holder is at it.
 
-        A run that began over a day ago is given up, and a poll where any other run begins: that lists all it would
-        have. A poll never begins beside another run; it begins where the last one that was done ended. A first run
-        that is no dry run is the baseline.
+        A run that began over a day ago is given up, and a poll where any other run begins: that
+        lists all it would have. A poll never begins beside another run; it begins where the last
+        one that was done ended. A first run that is no dry run is the baseline.
         """
 
     def save(self, sweep: Sweep, listed: Sequence[Listed] = ()) -> None:
-        """Keep what a page showed together with the cursor and counts, and the lease for another 20 s."""
+        """Keep what a page showed together with the cursor and counts, and the lease for another 20
+        s.
+        """
 
     def renew_run(self, sweep: Sweep) -> None:
         """20 s more."""
@@ -177,13 +194,16 @@ class RunLedger(Protocol):
         """The run is over (``done`` or ``abandoned``); its listing is forgotten."""
 
     def on_file(self, site: Site, side: Side, remote_ids: Sequence[str]) -> Mapping[str, OnFile]:
-        """What the ledger knows of a page's ids, in one SELECT; an id that it does not know is missing."""
+        """What the ledger knows of a page's ids, in one SELECT; an id that it does not know is
+        missing.
+        """
 
     def note_absences(self, sweep: Sweep, side: Side) -> Absences:
-        """After a complete listing of a side: what it did not show is missing; what was missing before is due.
+        """After a complete listing of a side: what it did not show is missing; what was missing
+        before is due.
 
-        Due ones become rows, marked missing. Under half of the known ones shown: nothing is noted. A dry run lists the
-        due ones, but notes nothing.
+        Due ones become rows, marked missing. Under half of the known ones shown: nothing is noted.
+        A dry run lists the due ones, but notes nothing.
         """
 
     def next_missing(self, sweep: Sweep, limit: int) -> list[Listed]:
@@ -193,19 +213,27 @@ class RunLedger(Protocol):
         """They were looked for: those that are gone become open."""
 
     def brake(self, sweep: Sweep, side: Side) -> int:
-        """If the open deletes found on a side exceed max(20, 5 % of live links), hold all; how many."""
+        """If the open deletes found on a side exceed max(20, 5 % of live links), hold all; how
+        many.
+        """
 
-    def next_findings(self, sweep: Sweep, limit: int, after: tuple[int, str, str] | None = None) -> list[Finding]:
-        """Open findings in a fixed order; ``after`` (see ``place_of``) is for those who do not change them."""
+    def next_findings(
+        self, sweep: Sweep, limit: int, after: tuple[int, str, str] | None = None
+    ) -> list[Finding]:
+        """Open findings in a fixed order; ``after`` (see ``place_of``) is for those who do not
+        change them.
+        """
 
     def leave(self, sweep: Sweep, findings: Sequence[Finding]) -> None:
         """These stay as they are in this run."""
 
-    def queue(self, sweep: Sweep, deliveries: Sequence[tuple[Finding, Sequence[NewDelivery]]]) -> list[Queued]:
+    def queue(
+        self, sweep: Sweep, deliveries: Sequence[tuple[Finding, Sequence[NewDelivery]]]
+    ) -> list[Queued]:
         """Hand findings over to the inbox, with the links that their keys have (made if need be).
 
-        A delivery that the inbox knows is opened again, to be read afresh, unless it waits for a person. Held ones of
-        the same record that had no key yet get it now.
+        A delivery that the inbox knows is opened again, to be read afresh, unless it waits for a
+        person. Held ones of the same record that had no key yet get it now.
         """
 
     def peek(self, key: RatingKey) -> LeasedLink:
@@ -218,15 +246,22 @@ class RunLedger(Protocol):
         """How many rows carry each mark."""
 
     def allow_deletes(self, site_id: int, count: int) -> None:
-        """A person says that so many deletes to a side within an hour are right; holds for a day."""
+        """A person says that so many deletes to a side within an hour are right; holds for
+        a day.
+        """
 
 
 def next_since(poll: Sweep, began_at: datetime) -> datetime | None:
-    """Where the poll after this one begins: at the newest time it saw, never later than it began itself.
+    """Where the poll after this one begins: at the newest time it saw, never later than it began
+    itself.
 
     A record with a time in the future must not hide all that comes before that time.
     """
-    seen = [time for time in (poll.since, min(poll.newest, began_at) if poll.newest else None) if time is not None]
+    seen = [
+        time
+        for time in (poll.since, min(poll.newest, began_at) if poll.newest else None)
+        if time is not None
+    ]
     return max(seen, default=None)
 
 

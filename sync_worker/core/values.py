@@ -92,10 +92,11 @@ class Person:
 class Record:
     """A rating record as a remote returned it.
 
-    ``values`` are in the remote's own units, by field: on Wix the one attribute (``{"overall": 80}``), on the
-    external side the main value under ``"value"`` and each sub-rating under its name. ``revision`` is ``None``
-    where the remote has none. ``raw`` is the record as JSON, kept to send full updates. ``has_words``: a person wrote
-    a text in it; told only where accepted creates are known by that.
+    ``values`` are in the remote's own units, by field: on Wix the one attribute (``{"overall":
+    80}``), on the external side the main value under ``"value"`` and each sub-rating under its
+    name. ``revision`` is ``None`` where the remote has none. ``raw`` is the record as JSON, kept to
+    send full updates. ``has_words``: a person wrote a text in it; told only where accepted creates
+    are known by that.
     """
 
     remote_id: str
@@ -119,8 +120,8 @@ class Draft:
     """What we want a record to be: all of its mapped values, in the remote's own units.
 
     ``last`` is the record as last returned, for systems that want the whole record back.
-    ``mapped``: names of all fields that are mapped; what ``last`` holds besides them is not ours to remove.
-    ``source_id`` is the id on the other side, for provenance.
+    ``mapped``: names of all fields that are mapped; what ``last`` holds besides them is not ours to
+    remove. ``source_id`` is the id on the other side, for provenance.
     """
 
     values: Mapping[str, Decimal]
@@ -151,10 +152,12 @@ class Merge:
 
 @dataclass(frozen=True, slots=True, order=True)
 class MergeDistance:
-    """How near a contact is to the one that it was merged into: of two ratings of one person the nearest one's stays.
+    """How near a contact is to the one that it was merged into: of two ratings of one person the
+    nearest one's stays.
 
-    ``merges``: how many lie between (0: it is the one that lives on). Among equals the smaller id comes first, so that
-    merges end the same in whatever order they arrive. ``lives_as``: the one that lives on; only of one can be compared.
+    ``merges``: how many lie between (0: it is the one that lives on). Among equals the smaller id
+    comes first, so that merges end the same in whatever order they arrive. ``lives_as``: the one
+    that lives on; only of one can be compared.
     """
 
     merges: int
@@ -252,8 +255,9 @@ class Base:
 class Snapshot:
     """One attribute of one side as it is now.
 
-    ``value`` is ``None`` when absent. ``heard`` is the inbox id of the delivery in hand that told us, ``None``
-    if it was found by reading or is what the ledger remembers. ``privacy``: absent because of a privacy request.
+    ``value`` is ``None`` when absent. ``heard`` is the inbox id of the delivery in hand that told
+    us, ``None`` if it was found by reading or is what the ledger remembers. ``privacy``: absent
+    because of a privacy request.
     """
 
     value: Decimal | None
@@ -263,7 +267,9 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One remote record of a link: on Wix one for each attribute, on the external side one for all of them."""
+    """One remote record of a link: on Wix one for each attribute, on the external side one for all
+    of them.
+    """
 
     side: Side
     attribute: str = ""  # empty: the one record that holds every attribute
@@ -276,8 +282,8 @@ class Slot:
 class Known:
     """The record of a slot as the ledger remembers it.
 
-    ``revision`` is the *seen* revision: events at or below it tell nothing new. ``raw`` is the record as last
-    returned. ``state`` tells a withdrawn record from a published one.
+    ``revision`` is the *seen* revision: events at or below it tell nothing new. ``raw`` is the
+    record as last returned. ``state`` tells a withdrawn record from a published one.
     """
 
     remote_id: str
@@ -289,9 +295,11 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A rating key on both sides. ``writes`` are the database times (epoch seconds) of our recent writes.
+    """A rating key on both sides. ``writes`` are the database times (epoch seconds) of our recent
+    writes.
 
-    ``shadowed``: ids of older external records of the same person for the same thing, where the system allows several.
+    ``shadowed``: ids of older external records of the same person for the same thing, where the
+    system allows several.
     """
 
     id: int
@@ -320,8 +328,9 @@ class Intent:
     ``targets``: wanted value by attribute on ``slot.side`` (``None``: absent), in its units.
     ``sources``: value by attribute that the other side showed, in its units.
     ``befores``: what the write overwrites, ``reasons``: why, both by attribute, for the history.
-    ``base_revision``: revision of the record before the write. ``source_ids``: ids of the records on the other side
-    that it carries over, by the attribute of their slot. ``opened_at``: the database's time (epoch seconds).
+    ``base_revision``: revision of the record before the write. ``source_ids``: ids of the records
+    on the other side that it carries over, by the attribute of their slot. ``opened_at``: the
+    database's time (epoch seconds).
     """
 
     id: str
@@ -342,19 +351,23 @@ class Intent:
     def is_imported(self) -> bool:
         """Writes a value that neither side showed: one from a file."""
         targets = self.targets.items()
-        return any(target is not None and self.sources.get(name) is None for name, target in targets)
+        return any(
+            target is not None and self.sources.get(name) is None for name, target in targets
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class NewDelivery:
     """A verified delivery, ready for the inbox.
 
-    ``source``: Wix instance id or connector id. ``dedupe_id``: the sender's id for this delivery, or ``None``
-    for thin senders (then it is absorbed only by an equal row that no run has taken yet). ``change``: ``upsert``,
-    ``delete``, ``erase`` (our own hint after a privacy request), or a word of its own for what is not a rating:
-    ``contact_changed``, ``contact_merged``, ``contact_deleted``, ``app_installed``, ``app_removed``,
-    ``parent_changed`` (something about the ratings of the thing ``remote_id``), ``create_failed`` (an accepted create
-    was not carried out; the payload's ``entity`` and ``email`` tell which).
+    ``source``: Wix instance id or connector id. ``dedupe_id``: the sender's id for this delivery,
+    or ``None`` for thin senders (then it is absorbed only by an equal row that no run has taken
+    yet). ``change``: ``upsert``, ``delete``, ``erase`` (our own hint after a privacy request), or a
+    word of its own for what is not a rating:
+    ``contact_changed``, ``contact_merged``, ``contact_deleted``, ``app_installed``,
+    ``app_removed``, ``parent_changed`` (something about the ratings of the thing ``remote_id``),
+    ``create_failed`` (an accepted create was not carried out; the payload's ``entity`` and
+    ``email`` tell which).
     """
 
     side: Side
@@ -366,7 +379,8 @@ class NewDelivery:
     revision: int | None = None
     sequence: int | None = None
     is_restore: bool = False  # may revive a buried id: Wix `created`
-    is_ours: bool = False  # Wix identity names our app; counted, looked at before it is believed, never suppressed
+    # Wix identity names our app; counted, looked at before it is believed, never suppressed
+    is_ours: bool = False
     privacy: bool = False
     event_time: datetime | None = None
 
@@ -392,7 +406,9 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Buried:
-    """A remote id that is gone for good, with what we last knew of it; ``privacy``: erased on request."""
+    """A remote id that is gone for good, with what we last knew of it; ``privacy``: erased on
+    request.
+    """
 
     side: Side
     remote_id: str
@@ -405,7 +421,8 @@ class Buried:
 class HistoryEntry:
     """One line of what was written or decided: the winner, the loser and why."""
 
-    # create | update | delete | privacy_delete | merge | gap | unknown | hold | ignore | shadow | drop | replay
+    # create | update | delete | privacy_delete | merge | gap | unknown | hold | ignore | shadow |
+    # drop | replay
     what: str
     side: Side | None
     attribute: str

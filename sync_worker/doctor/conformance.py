@@ -1,7 +1,9 @@
-"""What an external system really does, measured through the Remote port, beside what its manifest declares.
+"""What an external system really does, measured through the Remote port, beside what its manifest
+declares.
 
-The engine follows the declared capabilities, so a wrong one costs loops or lost edits. Without ``allow_writes`` it only
-reads. With it, it rates one named test product as a made-up person, and deletes what it made, whatever happens.
+The engine follows the declared capabilities, so a wrong one costs loops or lost edits. Without
+``allow_writes`` it only reads. With it, it rates one named test product as a made-up person, and
+deletes what it made, whatever happens.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One property: what is declared, what was seen; ``None`` as declared: nothing is, it is only told.
+    """One property: what is declared, what was seen; ``None`` as declared: nothing is, it is only
+    told.
 
     ``is_known``: false where nothing could be measured.
     """
@@ -42,12 +45,13 @@ class Measured:
 
 @dataclass(slots=True)
 class Conformance:
-    """Measures one system. ``heard(ids)``: changes that arrived by webhook about these ids since the start.
+    """Measures one system. ``heard(ids)``: changes that arrived by webhook about these ids since
+    the start.
 
     ``made``: test records that are still there; ``ever_made``: all of them.
-    ``sleep`` and ``monotonic`` are the caller's clock, in seconds. ``events``: the changes that the manifest can hear
-    (``upsert``, ``delete``, ``parent_changed``). Raises Transient, Permanent, Misconfigured where the system does not
-    even do the common things.
+    ``sleep`` and ``monotonic`` are the caller's clock, in seconds. ``events``: the changes that the
+    manifest can hear (``upsert``, ``delete``, ``parent_changed``). Raises Transient, Permanent,
+    Misconfigured where the system does not even do the common things.
     """
 
     remote: Remote
@@ -69,9 +73,16 @@ class Conformance:
         page = self.remote.list_page(None)
         while not page.records and page.cursor is not None:
             page = self.remote.list_page(page.cursor)
-        yield Measured("listing", None, f"{len(page.records)} records on the first page that has any")
+        yield Measured(
+            "listing", None, f"{len(page.records)} records on the first page that has any"
+        )
         if not page.records:
-            yield Measured("get shows what the listing shows", "yes", "there is no record to look at", is_known=False)
+            yield Measured(
+                "get shows what the listing shows",
+                "yes",
+                "there is no record to look at",
+                is_known=False,
+            )
             return
         record = page.records[0]
         again = self.remote.get(record.remote_id)
@@ -81,7 +92,9 @@ class Conformance:
 
     def _revision(self, record: Record) -> Measured:
         declared = self.remote.capabilities.has_revision
-        return Measured("records carry a revision", _yes(declared), _yes(record.revision is not None))
+        return Measured(
+            "records carry a revision", _yes(declared), _yes(record.revision is not None)
+        )
 
     # -- writing
 
@@ -101,10 +114,14 @@ class Conformance:
         low, high = self.scale.level(0), self.scale.level(levels - 1)
         record, is_late = self._created(low)
         yield Measured(
-            "create answers with the record", _yes(not self.remote.capabilities.create_is_async), _yes(not is_late)
+            "create answers with the record",
+            _yes(not self.remote.capabilities.create_is_async),
+            _yes(not is_late),
         )
         if record is None:
-            yield Measured("the record shows itself", "yes", f"not within {self.wait_seconds:.0f} s")
+            yield Measured(
+                "the record shows itself", "yes", f"not within {self.wait_seconds:.0f} s"
+            )
             return
         yield self._search_lag(record)
         yield self._revision(record)
@@ -118,7 +135,11 @@ class Conformance:
 
     def _draft(self, value: Decimal, last: Record | None = None) -> Draft:
         return Draft(
-            {"value": value}, self.entity, self.person, last=last.raw if last else {}, mapped=frozenset({"value"})
+            {"value": value},
+            self.entity,
+            self.person,
+            last=last.raw if last else {},
+            mapped=frozenset({"value"}),
         )
 
     def _created(self, value: Decimal) -> tuple[Record | None, bool]:
@@ -140,7 +161,9 @@ class Conformance:
         began = self.monotonic()
 
         def shows() -> bool:
-            return record.remote_id in {one.remote_id for one in self.remote.find(self.entity, self.person)}
+            return record.remote_id in {
+                one.remote_id for one in self.remote.find(self.entity, self.person)
+            }
 
         found = self._wait(shows)
         lag = self.monotonic() - began
@@ -155,11 +178,17 @@ class Conformance:
 
     def _event(self, what: str, record: Record, change: str) -> Measured:
         declared = bool(self.events & {change, "parent_changed"})
-        heard = self._wait(lambda: change in self._heard(record) or "parent_changed" in self._heard(record))
+        heard = self._wait(
+            lambda: change in self._heard(record) or "parent_changed" in self._heard(record)
+        )
         if heard is None and not self.heard([]) and declared:
             note = f"nothing within {self.wait_seconds:.0f} s; does the system reach the gateway?"
-            return Measured(f"our own {what} comes back as an event", _yes(declared), note, is_known=False)
-        return Measured(f"our own {what} comes back as an event", _yes(declared), _yes(heard is not None))
+            return Measured(
+                f"our own {what} comes back as an event", _yes(declared), note, is_known=False
+            )
+        return Measured(
+            f"our own {what} comes back as an event", _yes(declared), _yes(heard is not None)
+        )
 
     def _heard(self, record: Record) -> Sequence[str]:
         return self.heard([record.remote_id, self.entity.entity_id])
@@ -175,7 +204,9 @@ class Conformance:
             yield Measured("the refusal names the record that is there", None, named)
             return
         except (SyncError, ValueError) as refusal:
-            yield Measured("a second record of one person is refused", declared, f"{refusal}", is_known=False)
+            yield Measured(
+                "a second record of one person is refused", declared, f"{refusal}", is_known=False
+            )
             return
         finally:
             self.person = person
@@ -187,8 +218,12 @@ class Conformance:
     def _updates(self, record: Record, low: Decimal, high: Decimal) -> Iterator[Measured]:
         current = self.remote.get(record.remote_id) or record
         before = self._heard_when_quiet(current)
-        changed = self.remote.update(current.remote_id, self._draft(high, current), current.revision)
-        yield Measured("an update returns what was written", "yes", _yes(changed.values.get("value") == high))
+        changed = self.remote.update(
+            current.remote_id, self._draft(high, current), current.revision
+        )
+        yield Measured(
+            "an update returns what was written", "yes", _yes(changed.values.get("value") == high)
+        )
         if current.revision is not None and changed.revision is not None:
             yield Measured("the revision grows by", "1", str(changed.revision - current.revision))
         yield self._update_event(changed, before)
@@ -197,11 +232,15 @@ class Conformance:
         yield from self._normalisation(changed)
 
     def _update_event(self, record: Record, before: int) -> Measured:
-        """Systems that tell of a parent only may keep quiet about an edit: a scan has to find it."""
+        """Systems that tell of a parent only may keep quiet about an edit: a scan has to
+        find it.
+        """
         heard = self._wait(lambda: len(self._heard(record)) > before)
         declared = None if "parent_changed" in self.events else _yes("upsert" in self.events)
         is_known = heard is not None or bool(self.heard([])) or not declared
-        return Measured("an edit comes as an event", declared, _yes(heard is not None), is_known=is_known)
+        return Measured(
+            "an edit comes as an event", declared, _yes(heard is not None), is_known=is_known
+        )
 
     def _precondition(self, record: Record, older: Record, value: Decimal) -> Measured:
         declared = self.remote.capabilities.update_precondition
@@ -217,10 +256,14 @@ class Conformance:
         current = self.remote.get(record.remote_id) or record
         for number in range(self.scale.levels):
             value = self.scale.level(number)
-            current = self.remote.update(current.remote_id, self._draft(value, current), current.revision)
+            current = self.remote.update(
+                current.remote_id, self._draft(value, current), current.revision
+            )
             if (returned := current.values.get("value")) != value:
                 altered.append(f"{value} → {returned}")
-        yield Measured("every mark is kept as written", "yes", "yes" if not altered else ", ".join(altered[:5]))
+        yield Measured(
+            "every mark is kept as written", "yes", "yes" if not altered else ", ".join(altered[:5])
+        )
         look = self.remote.get(current.remote_id)
         keeps = look is not None and replace(look, sequence=None).values == current.values
         yield Measured("every mark reads back as it was returned", "yes", _yes(keeps))
@@ -232,7 +275,9 @@ class Conformance:
         before = self._heard_when_quiet(current)
         self.remote.delete(current.remote_id, current.revision)
         shows = self.remote.get(current.remote_id)
-        yield Measured("a deleted record is gone", "yes", _yes(shows is None or not shows.is_visible))
+        yield Measured(
+            "a deleted record is gone", "yes", _yes(shows is None or not shows.is_visible)
+        )
         if shows is None:
             self.made.remove(current.remote_id)
         yield self._delete_event(current, before)
@@ -244,11 +289,17 @@ class Conformance:
         declared = bool(self.events & {"delete", "parent_changed"})
         heard = self._wait(lambda: set(self._heard(record)[before:]) & {"delete", "parent_changed"})
         is_known = heard is not None or bool(self.heard([])) or not declared
-        return Measured("a delete comes as an event", _yes(declared), _yes(heard is not None), is_known=is_known)
+        return Measured(
+            "a delete comes as an event", _yes(declared), _yes(heard is not None), is_known=is_known
+        )
 
     def _heard_when_quiet(self, record: Record) -> int:
         """How many changes have come, once those of our last write are in."""
-        until, quiet_since, count = self.monotonic() + self.wait_seconds, self.monotonic(), len(self._heard(record))
+        until, quiet_since, count = (
+            self.monotonic() + self.wait_seconds,
+            self.monotonic(),
+            len(self._heard(record)),
+        )
         while self.monotonic() < min(until, quiet_since + QUIET_SECONDS):
             self.sleep(POLL_SECONDS / 2)
             if (now := len(self._heard(record))) != count:

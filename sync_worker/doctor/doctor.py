@@ -1,4 +1,7 @@
-"""What is wrong with an installation, in words, and what to do next. Each check asks one thing and never raises."""
+"""What is wrong with an installation, in words, and what to do next.
+
+Each check asks one thing and never raises.
+"""
 
 from __future__ import annotations
 
@@ -32,13 +35,24 @@ Verdict = Literal["ok", "note", "bad", "skipped"]
 CLOCK_SECONDS = 60.0  # signatures are refused at 300 s; a minute leaves room
 ASK_SECONDS = 2.0
 MIN_SECRET = 16
-OUR_PREFIXES = ("WIX_", "RATINGS_SYNC_", "GATEWAY_", "REDIS_", "DATABASE_", "WORKER_", "BUDGET_", "SWEEP_")
+OUR_PREFIXES = (
+    "WIX_",
+    "RATINGS_SYNC_",
+    "GATEWAY_",
+    "REDIS_",
+    "DATABASE_",
+    "WORKER_",
+    "BUDGET_",
+    "SWEEP_",
+)
 PERMISSIONS = ("Read Ratings", "Manage Ratings", "Read Contacts", "Manage Contacts", "Read Members")
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One line of the doctor: a ``note`` needs no haste, ``bad`` must be put right, ``skipped`` could not be asked."""
+    """One line of the doctor: a ``note`` needs no haste, ``bad`` must be put right, ``skipped``
+    could not be asked.
+    """
 
     name: str
     verdict: Verdict
@@ -56,7 +70,10 @@ def bad(name: str, what: str, next_step: str) -> Check:
 
 @dataclass(frozen=True, slots=True)
 class Doctor:
-    """All checks of one installation. ``offline``: ask neither Wix, nor the external systems, nor the gateway."""
+    """All checks of one installation.
+
+    ``offline``: ask neither Wix, nor the external systems, nor the gateway.
+    """
 
     wiring: Wiring
     offline: bool = False
@@ -64,7 +81,14 @@ class Doctor:
 
     def checks(self) -> Iterator[Check]:
         """In the order in which one would put things right."""
-        local = (self.settings, self.connectors, self.sql, self.redis, self.webhook_keys, self.webhook_secrets)
+        local = (
+            self.settings,
+            self.connectors,
+            self.sql,
+            self.redis,
+            self.webhook_keys,
+            self.webhook_secrets,
+        )
         remote = (self.wix, self.external, self.gateway)
         for ask in local if self.offline else (*local, *remote):
             yield from _safely(ask.__name__, ask)
@@ -78,7 +102,8 @@ class Doctor:
             yield bad(
                 "settings",
                 f"{' and '.join(missing)} not set",
-                "copy both from your app's dashboard at dev.wix.com (OAuth) into .env, or set …_FILE",
+                "copy both from your app's dashboard at dev.wix.com (OAuth) into .env, or set"
+                " …_FILE",
             )
         else:
             yield ok("settings", f"app {settings.wix_app_id}, Wix at {settings.wix_api_base_url}")
@@ -86,7 +111,9 @@ class Doctor:
 
     def connectors(self) -> Iterator[Check]:
         for manifest in self.wiring.manifests.values():
-            yield ok(f"connector {manifest.id}", f"manifest is good; base address {manifest.base_url}")
+            yield ok(
+                f"connector {manifest.id}", f"manifest is good; base address {manifest.base_url}"
+            )
 
     def sql(self) -> Iterator[Check]:
         settings = self.wiring.settings
@@ -96,7 +123,8 @@ class Doctor:
         if settings.is_sqlite and settings.budget_processes > 1:
             yield bad(
                 "sql workers",
-                f"SQLite serves one worker process, and BUDGET_PROCESSES is {settings.budget_processes}",
+                "SQLite serves one worker process, and BUDGET_PROCESSES is"
+                f" {settings.budget_processes}",
                 "set DATABASE_URL to a PostgreSQL, or run one worker and BUDGET_PROCESSES=1",
             )
         with engine.connect() as connection:
@@ -122,7 +150,8 @@ class Doctor:
                 yield bad(
                     name,
                     f"does not answer ({type(error).__name__}: {_first_line(error)})",
-                    "check REDIS_URL (host, port, password, TLS as rediss://) and that the server runs",
+                    "check REDIS_URL (host, port, password, TLS as rediss://) and that the server"
+                    " runs",
                 )
 
     def _own_redis(self) -> Check:
@@ -131,13 +160,20 @@ class Doctor:
         try:
             find_server()
         except Misconfigured as none:
-            return bad("redis", "REDIS_URL is not set, and there is no Redis on this machine", none.message)
-        return ok("redis", "REDIS_URL is not set: `ratings-sync up` brings its own; a fleet needs one")
+            return bad(
+                "redis", "REDIS_URL is not set, and there is no Redis on this machine", none.message
+            )
+        return ok(
+            "redis", "REDIS_URL is not set: `ratings-sync up` brings its own; a fleet needs one"
+        )
 
     def webhook_keys(self) -> Iterator[Check]:
         keys = load_public_keys(self.wiring.settings.wix_public_key)
         more = "" if len(keys) == 1 else " (any of them may sign)"
-        yield ok("webhook keys", f"WIX_PUBLIC_KEY holds {len(keys)} public key{'s' if len(keys) > 1 else ''}{more}")
+        yield ok(
+            "webhook keys",
+            f"WIX_PUBLIC_KEY holds {len(keys)} public key{'s' if len(keys) > 1 else ''}{more}",
+        )
 
     def webhook_secrets(self) -> Iterator[Check]:
         for manifest in self.wiring.manifests.values():
@@ -150,7 +186,12 @@ class Doctor:
         if self.instance_id is not None and self.instance_id not in instances:
             instances.append(self.instance_id)
         if not instances:
-            yield Check("wix", "skipped", "there is no site yet", "`ratings-sync setup`, or `doctor --instance ID`")
+            yield Check(
+                "wix",
+                "skipped",
+                "there is no site yet",
+                "`ratings-sync setup`, or `doctor --instance ID`",
+            )
         for instance_id in instances:
             yield from self._instance(instance_id)
 
@@ -169,7 +210,9 @@ class Doctor:
         yield self._ratings(name, api)
 
     def _ratings(self, name: str, api: Any) -> Check:
-        """U1 of our notes on the contract: Ratings was never published as REST operations; only asking tells."""
+        """U1 of our notes on the contract: Ratings was never published as REST operations; only
+        asking tells.
+        """
         query = {"query": {"cursorPaging": {"limit": 1}}}
         try:
             shortly(lambda: api.call("query_ratings", json=query), time.sleep)
@@ -180,7 +223,9 @@ class Doctor:
     def external(self) -> Iterator[Check]:
         for manifest in self.wiring.manifests.values():
             name = f"connector {manifest.id}"
-            probe = getattr(self.wiring.external(manifest.id), "probe", None)  # a plugin has one or has not
+            probe = getattr(
+                self.wiring.external(manifest.id), "probe", None
+            )  # a plugin has one or has not
             if probe is None:
                 yield Check(f"{name} probe", "skipped", "its plugin has no probe")
                 continue
@@ -188,13 +233,19 @@ class Doctor:
                 is_probed = shortly(probe, time.sleep)
             except SyncError as error:
                 refused = isinstance(error, Permanent) and error.reason == "unauthorized"
-                step = "check its token" if refused else f"check its address ({manifest.base_url}) and that it runs"
+                step = (
+                    "check its token"
+                    if refused
+                    else f"check its address ({manifest.base_url}) and that it runs"
+                )
                 yield bad(f"{name} probe", str(error), step)
             else:
                 if is_probed:
                     yield ok(f"{name} probe", "answers, and takes our credentials")
                 else:
-                    yield Check(f"{name} probe", "skipped", "its manifest declares no operation `probe`")
+                    yield Check(
+                        f"{name} probe", "skipped", "its manifest declares no operation `probe`"
+                    )
 
     def gateway(self) -> Iterator[Check]:
         bind = self.wiring.settings.gateway_bind.replace("0.0.0.0", "127.0.0.1")  # noqa: S104 - compared only
@@ -203,12 +254,21 @@ class Doctor:
             try:
                 answer = session.get(f"http://{bind}/readyz", timeout=ASK_SECONDS)
             except requests.RequestException:
-                yield Check("gateway", "skipped", f"does not run at {bind}", "start it with `ratings-sync up`")
+                yield Check(
+                    "gateway",
+                    "skipped",
+                    f"does not run at {bind}",
+                    "start it with `ratings-sync up`",
+                )
                 return
         if answer.ok:
             yield ok("gateway", f"is ready at {bind}")
         else:
-            yield bad("gateway", f"answers {answer.status_code} at {bind}/readyz", "its lines in the log say why")
+            yield bad(
+                "gateway",
+                f"answers {answer.status_code} at {bind}/readyz",
+                "its lines in the log say why",
+            )
 
 
 def _safely(name: str, ask: Callable[[], Iterator[Check]]) -> Iterator[Check]:
@@ -216,9 +276,15 @@ def _safely(name: str, ask: Callable[[], Iterator[Check]]) -> Iterator[Check]:
     try:
         yield from ask()
     except Misconfigured as error:
-        yield bad(name.replace("_", " "), error.message, "correct the setting in the environment or in .env")
+        yield bad(
+            name.replace("_", " "),
+            error.message,
+            "correct the setting in the environment or in .env",
+        )
     except Exception as error:
-        yield bad(name.replace("_", " "), f"{type(error).__name__}: {_first_line(error)}", "see the logs")
+        yield bad(
+            name.replace("_", " "), f"{type(error).__name__}: {_first_line(error)}", "see the logs"
+        )
 
 
 def _first_line(error: Exception) -> str:
@@ -238,13 +304,19 @@ def _unknown_names(environ: Mapping[str, str]) -> Iterator[Check]:
         if name.startswith(OUR_PREFIXES) and name not in known:
             close = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.85)
             if close:
-                yield Check("settings", "note", f"{name} is no setting", f"did you mean {close[0]}?")
+                yield Check(
+                    "settings", "note", f"{name} is no setting", f"did you mean {close[0]}?"
+                )
 
 
 def _clock(name: str, ahead: float) -> Check:
     if abs(ahead) <= CLOCK_SECONDS:
         return ok(name, f"differs from ours by {ahead:+.1f} s")
-    return bad(name, f"differs from ours by {ahead:+.0f} s", "let NTP set both clocks; signatures have times in them")
+    return bad(
+        name,
+        f"differs from ours by {ahead:+.0f} s",
+        "let NTP set both clocks; signatures have times in them",
+    )
 
 
 def _remote_clock(date: str | None) -> Iterator[Check]:
@@ -260,7 +332,12 @@ def _remote_clock(date: str | None) -> Iterator[Check]:
 
 def _place(url: str) -> tuple[Any, ...]:
     parts = parse_url(url)  # type: ignore[no-untyped-call]  # redis ships no type for it
-    return parts.get("host", "localhost"), parts.get("port", 6379), parts.get("path"), int(parts.get("db") or 0)
+    return (
+        parts.get("host", "localhost"),
+        parts.get("port", 6379),
+        parts.get("path"),
+        int(parts.get("db") or 0),
+    )
 
 
 def _redis_server(name: str, client: Redis) -> Iterator[Check]:
@@ -281,7 +358,10 @@ def _redis_server(name: str, client: Redis) -> Iterator[Check]:
     if str(facts.get("aof_enabled", 0)) == "1":
         yield ok("redis persistence", "append-only file is on")
     else:
-        step = "set appendonly yes; nothing is lost without it, but after a restart the sweeper has to ring for all"
+        step = (
+            "set appendonly yes; nothing is lost without it, but after a restart the sweeper has to"
+            " ring for all"
+        )
         yield Check("redis persistence", "note", "no append-only file", step)
 
 
@@ -298,26 +378,39 @@ def _secrets(manifest: Manifest) -> Check:
             return Check(name, "note", f"the secret is {len(secret)} characters short", step)
         old = scheme.previous_secret
         if old is not None and old.get_secret_value() == secret:
-            return Check(name, "note", "the old secret is the new one", "remove the old one once the rotation is over")
+            return Check(
+                name,
+                "note",
+                "the old secret is the new one",
+                "remove the old one once the rotation is over",
+            )
     return ok(name, f"{len(manifest.webhook.verify)} signature scheme(s) with their secrets")
 
 
 def _permissions(name: str, granted: Any) -> Check:
-    """Which names Wix gives them is not documented: a difference is a note; the calls themselves decide."""
+    """Which names Wix gives them is not documented: a difference is a note; the calls themselves
+    decide.
+    """
     if not isinstance(granted, Sequence) or isinstance(granted, str):
         return Check(f"{name} permissions", "note", "Wix does not say which are granted")
     shown = {str(one).casefold() for one in granted}
     missing = [one for one in PERMISSIONS if one.casefold() not in shown]
     if not missing:
         return ok(f"{name} permissions", ", ".join(PERMISSIONS))
-    step = "add them under Permissions in your app's dashboard and let the site's owner agree to the new version"
+    step = (
+        "add them under Permissions in your app's dashboard and let the site's owner agree to the"
+        " new version"
+    )
     return Check(f"{name} permissions", "note", f"not listed: {', '.join(missing)}", step)
 
 
 def _token_advice(error: SyncError) -> str:
     status = error.facts.status
     if status in (400, 401, 403, 404):
-        return "check WIX_APP_ID, WIX_APP_SECRET and the instance id; is the app still installed on the site?"
+        return (
+            "check WIX_APP_ID, WIX_APP_SECRET and the instance id; is the app still installed on"
+            " the site?"
+        )
     return "is WIX_API_BASE_URL right, and can this machine reach it?"
 
 
@@ -326,5 +419,8 @@ def _ratings_advice(error: SyncError) -> str:
     if status == 403:
         return "give the app the permission Read Ratings (and Manage Ratings) in its dashboard"
     if status in (404, 501):
-        return "the Ratings API is not open to this app or site: ask Wix to open it; nothing can be synced until then"
+        return (
+            "the Ratings API is not open to this app or site: ask Wix to open it; nothing can be"
+            " synced until then"
+        )
     return "try again; if it stays, report the request id to Wix"

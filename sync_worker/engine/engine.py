@@ -1,7 +1,9 @@
-"""Brings rating keys in step: takes leases, joins links after merges, and puts on file how a run ended.
+"""Brings rating keys in step: takes leases, joins links after merges, and puts on file how a run
+ended.
 
-A webhook is a hint that something changed; the same run serves webhooks, retries, replay and crash recovery.
-The engine takes its ports and its clock as arguments: no thread, no sleep, no wall clock inside.
+A webhook is a hint that something changed; the same run serves webhooks, retries, replay and crash
+recovery. The engine takes its ports and its clock as arguments: no thread, no sleep, no wall clock
+inside.
 """
 
 from __future__ import annotations
@@ -9,7 +11,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from sync_worker.core.errors import Held, LeaseLost, Misconfigured, Permanent, RateLimited, Transient, Unconfirmed
+from sync_worker.core.errors import (
+    Held,
+    LeaseLost,
+    Misconfigured,
+    Permanent,
+    RateLimited,
+    Transient,
+    Unconfirmed,
+)
 from sync_worker.core.ports import RATE_LIMITED, Bell, Clock, Connection, Guard, LeasedLink, Ledger
 from sync_worker.core.values import Merge, RatingKey, Site
 from sync_worker.engine.lease_keeper import LeaseKeeper
@@ -34,12 +44,18 @@ class Engine:
     new_id: Callable[[], str]
 
     def sync_delivery(self, inbox_id: int, key: RatingKey) -> str:
-        """Bring the link of a delivery in step, made if need be. Outcomes as ``sync_link``; raises Transient."""
+        """Bring the link of a delivery in step, made if need be.
+
+        Outcomes as ``sync_link``; raises Transient.
+        """
         attached = self.ledger.attach(inbox_id, key)
         return self._sync(attached.link_id, attached.run)
 
     def sync_link(self, link_id: int) -> str:
-        """Bring one link in step, if no other worker is at it. Returns an outcome word for the log."""
+        """Bring one link in step, if no other worker is at it.
+
+        Returns an outcome word for the log.
+        """
         return self._sync(link_id, self.ledger.lease(link_id))
 
     def _sync(self, link_id: int, run: LeasedLink | None) -> str:
@@ -50,7 +66,9 @@ class Engine:
         return self.work_on(run)
 
     def _join(self, run: LeasedLink) -> str:
-        """After a merge of contacts: one link for one person and entity, then bring that one in step."""
+        """After a merge of contacts: one link for one person and entity, then bring that one in
+        step.
+        """
         self.ledger.release(run.lease)
         link_id, key = run.lease.link_id, run.link.key
         try:
@@ -66,7 +84,9 @@ class Engine:
         return self.sync_link(link_id)
 
     def _join_into(self, link_id: int, key: RatingKey) -> int:
-        """Raises Transient: somebody is at one of the two links, or one has a write that cannot be settled now."""
+        """Raises Transient: somebody is at one of the two links, or one has a write that cannot be
+        settled now.
+        """
         target_id = self.ledger.link_id(key)
         for one in (link_id, target_id):
             run = self.ledger.lease(one) if one is not None else None
@@ -77,7 +97,9 @@ class Engine:
         return join_links(self.ledger, link_id, key)
 
     def work_on(self, run: LeasedLink) -> str:
-        """Bring the link of a lease in step; every way in which that may fail is on file afterwards."""
+        """Bring the link of a lease in step; every way in which that may fail is on file
+        afterwards.
+        """
         ids = [delivery.id for delivery in run.deliveries]
         try:
             work = self.run_of(run)
@@ -91,7 +113,9 @@ class Engine:
             self.ledger.defer(ids, CONFIRM_EVERY_SECONDS, ACCEPTED, is_failure=False)
             outcome = ACCEPTED
         except Transient as failure:
-            self.ledger.defer(ids, failure.retry_after, failure.message, is_failure=failure.is_failure)
+            self.ledger.defer(
+                ids, failure.retry_after, failure.message, is_failure=failure.is_failure
+            )
             outcome = "retry"
         except (Held, Permanent, Misconfigured) as refusal:
             if refusal.reason == "contact_unknown" and self._follow_merge(run):

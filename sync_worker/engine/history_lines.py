@@ -46,10 +46,16 @@ def lines_of_write(
 
 
 def _gap(intent: Intent, known: Known | None) -> list[HistoryEntry]:
-    """Without a precondition our update may have covered an edit that nobody saw: the revision tells."""
+    """Without a precondition our update may have covered an edit that nobody saw: the revision
+    tells.
+    """
     if intent.operation is not Operation.UPDATE or known is None:
         return []
-    if known.revision is None or intent.base_revision is None or known.revision == intent.base_revision + 1:
+    if (
+        known.revision is None
+        or intent.base_revision is None
+        or known.revision == intent.base_revision + 1
+    ):
         return []
     reason = f"revisions {intent.base_revision + 1} to {known.revision - 1} were never seen"
     return [HistoryEntry("gap", intent.slot.side, "", reason=reason, remote_id=known.remote_id)]

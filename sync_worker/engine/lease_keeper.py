@@ -1,6 +1,8 @@
-"""Keeps a run inside its lease: renews before every remote call, and refuses the call if it might outlive the lease.
+"""Keeps a run inside its lease: renews before every remote call, and refuses the call if it might
+outlive the lease.
 
-The ledger alone decides who holds the lease; this process only measures how long it was away itself.
+The ledger alone decides who holds the lease; this process only measures how long it was away
+itself.
 """
 
 from __future__ import annotations
@@ -11,7 +13,9 @@ from sync_worker.core.errors import LeaseLost, Transient
 from sync_worker.core.ports import Clock, Commit, Committed, Ledger
 from sync_worker.core.values import Intent, Lease
 
-PAUSE_SECONDS = 5.5  # a lease of 14.5 s less 9 s: a call of 8 s that starts later might outlive the lease
+PAUSE_SECONDS = (
+    5.5  # a lease of 14.5 s less 9 s: a call of 8 s that starts later might outlive the lease
+)
 RUN_SECONDS = 60.0
 
 

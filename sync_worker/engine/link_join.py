@@ -1,7 +1,8 @@
-"""Joins the links of a contact that was merged away with those of the contact that lives on (invariant I21).
+"""Joins the links of a contact that was merged away with those of the contact that lives on
+(invariant I21).
 
-Under the leases of both links, taken in the order of their ids. What stays and what goes is not decided here: the run
-that follows sees both records alive and plans.
+Under the leases of both links, taken in the order of their ids. What stays and what goes is not
+decided here: the run that follows sees both records alive and plans.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ BUSY_SECONDS = 1.0
 def join_links(ledger: Ledger, link_id: int, key: RatingKey) -> int:
     """Bring a link to ``key``; returns the link that has it now.
 
-    Raises Transient: somebody is at one of the links, a write of the other one has to be settled first, or the link
-    is not one of this person's any more.
+    Raises Transient: somebody is at one of the links, a write of the other one has to be settled
+    first, or the link is not one of this person's any more.
     """
     target_id = ledger.link_id(key)
     if target_id == link_id:
@@ -28,10 +29,16 @@ def join_links(ledger: Ledger, link_id: int, key: RatingKey) -> int:
             runs[one] = _leased(ledger, one)
         target = runs[target_id].link.key if target_id is not None else key
         if runs[link_id].merged_into != key.contact_id or target != key:
-            raise Transient("a link was erased, or its contact merged again, just now", retry_after=BUSY_SECONDS)
+            raise Transient(
+                "a link was erased, or its contact merged again, just now", retry_after=BUSY_SECONDS
+            )
         if any(run.intent is not None for run in runs.values()):
             raise Transient("a write of unknown outcome comes first", retry_after=BUSY_SECONDS)
-        ledger.join(runs[link_id].lease, None if target_id is None else runs[target_id].lease, key.contact_id)
+        ledger.join(
+            runs[link_id].lease,
+            None if target_id is None else runs[target_id].lease,
+            key.contact_id,
+        )
     finally:
         for run in runs.values():
             ledger.release(run.lease)

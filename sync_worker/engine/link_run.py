@@ -1,4 +1,6 @@
-"""One run over one link, under its lease: settle an open intent → see both sides → plan → write, and plan again."""
+"""One run over one link, under its lease: settle an open intent → see both sides → plan → write,
+and plan again.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,16 @@ from sync_worker.core.errors import Held, LeaseLost, SyncError, Transient
 from sync_worker.core.plan import Action, Agree, Delete, Hold, Ignore, erase, plan
 from sync_worker.core.ports import Closing, Commit, LeasedLink
 from sync_worker.core.scale import FieldMap
-from sync_worker.core.values import Base, Buried, InboxState, Known, LinkState, Operation, Side, Slot
+from sync_worker.core.values import (
+    Base,
+    Buried,
+    InboxState,
+    Known,
+    LinkState,
+    Operation,
+    Side,
+    Slot,
+)
 from sync_worker.engine.history_lines import lines_of_rest
 from sync_worker.engine.slot_write import MAIN_FIELD, SlotWrite, slot_write
 from sync_worker.engine.view import SUPERSEDED, View
@@ -21,7 +32,8 @@ ROUNDS = 48  # far above what any policy needs; a run that has not settled by th
 
 @dataclass(slots=True)
 class LinkRun:
-    """Brings one link in step. ``fresh``: deliveries that came in meanwhile, known when the run is over.
+    """Brings one link in step. ``fresh``: deliveries that came in meanwhile, known when the run is
+    over.
 
     ``stuck``: slots whose change is kept back.
     """
@@ -33,7 +45,10 @@ class LinkRun:
     fresh: list[int] = field(default_factory=list)
 
     def work(self) -> str:
-        """Returns an outcome word for the log. Raises SyncError; what was written is on file also then."""
+        """Returns an outcome word for the log.
+
+        Raises SyncError; what was written is on file also then.
+        """
         self.begin()
         return self.come_to_rest()
 
@@ -97,13 +112,17 @@ class LinkRun:
         return actions
 
     def _plan(self, name: str, field: FieldMap) -> Action:
-        wix, external = (self.view.record_views[self.view.slot_of(name, side)].snapshot(name) for side in Side)
+        wix, external = (
+            self.view.record_views[self.view.slot_of(name, side)].snapshot(name) for side in Side
+        )
         if self.view.erases:
             return erase(wix, external)
         return plan(field, self.writing.bases[name], wix, external, self.run.site.policy)
 
     def next_write(self, actions: dict[str, Action]) -> SlotWrite | None:
-        """The first remote write that the actions ask for; actions that no record can carry turn into holds."""
+        """The first remote write that the actions ask for; actions that no record can carry turn
+        into holds.
+        """
         if self.view.erases:
             erasure = self._next_erasure()
             if erasure is not None and self._refusal_of(erasure) is not None:
@@ -121,7 +140,9 @@ class LinkRun:
         return None
 
     def _refusal_of(self, write: SlotWrite) -> Hold | Ignore | None:
-        """What becomes of a write that the remote does not offer; a privacy request is never just noted."""
+        """What becomes of a write that the remote does not offer; a privacy request is never just
+        noted.
+        """
         can = self.view.remote(write.slot.side).capabilities
         if can.can(write.operation):
             return None
@@ -144,7 +165,9 @@ class LinkRun:
         return None
 
     def _remove_shadowed(self, remote_ids: Sequence[str]) -> None:
-        """A privacy request asks for all that the person said of this thing, also behind the synced record."""
+        """A privacy request asks for all that the person said of this thing, also behind the synced
+        record.
+        """
         slot = Slot(Side.EXTERNAL)
         for remote_id in remote_ids:
             record = self.view.get(slot.side, remote_id)
@@ -155,7 +178,9 @@ class LinkRun:
             self.view.buried[slot.side, remote_id] = Buried(slot.side, remote_id)
 
     def _keep_back(self, target: Slot, actions: dict[str, Action], hold: Hold) -> None:
-        """What the target cannot carry stays with its source, to be seen again; so does what it would have covered."""
+        """What the target cannot carry stays with its source, to be seen again; so does what it
+        would have covered.
+        """
         for name, action in actions.items():
             if getattr(action, "side", None) is target.side and target.attribute in ("", name):
                 actions[name] = hold
@@ -169,20 +194,30 @@ class LinkRun:
     # -- the end of a run
 
     def finish(self, actions: Mapping[str, Action]) -> str | None:
-        """Commit what was written and seen, close the deliveries and end the lease, in one transaction.
+        """Commit what was written and seen, close the deliveries and end the lease, in one
+        transaction.
 
-        ``None``, and the lease goes on, if a record that is new on file was deleted before anybody knew its link.
+        ``None``, and the lease goes on, if a record that is new on file was deleted before anybody
+        knew its link.
         """
         writing, view = self.writing, self.view
-        reason = writing.held or next((action.reason for action in actions.values() if isinstance(action, Hold)), "")
+        reason = writing.held or next(
+            (action.reason for action in actions.values() if isinstance(action, Hold)), ""
+        )
         writing.history += view.take_history() + lines_of_rest(actions, view)
-        exists = any(record_view.remote_id is not None for record_view in view.record_views.values())
+        exists = any(
+            record_view.remote_id is not None for record_view in view.record_views.values()
+        )
         if view.erases:
             self._forget_guarded()
         fresh = writing.save(
             Commit(
                 records=self._new_records(),
-                bases={name: self._current(name) for name, act in actions.items() if isinstance(act, Agree | Ignore)},
+                bases={
+                    name: self._current(name)
+                    for name, act in actions.items()
+                    if isinstance(act, Agree | Ignore)
+                },
                 link_state=LinkState.LIVE if exists or reason else LinkState.BURIED,
                 new_generation=exists and writing.begins_generation,
                 buried=list(view.buried.values()),
@@ -201,7 +236,9 @@ class LinkRun:
         return f"held {reason}" if reason else ("synced" if writing.count else "in_step")
 
     def _forget_guarded(self) -> None:
-        """Before the commit: forgotten too early the guard only costs a look, forgotten never it tells of a person."""
+        """Before the commit: forgotten too early the guard only costs a look, forgotten never it
+        tells of a person.
+        """
         graves = {(one.side, one.remote_id) for one in self.view.buried.values()}
         graves.update(self.writing.ledger.buried_with(self.run.link.id))
         told = {(one.new.side, one.new.remote_id) for one in self.run.deliveries}
@@ -216,8 +253,9 @@ class LinkRun:
     def _new_records(self) -> dict[Slot, Known | None]:
         """What to remember of the slots that this run saw.
 
-        A slot with a change that is kept back keeps its seen revision: a later write under it will be refused by
-        the remote, and so cannot cover that change. A record that is gone is forgotten in any case.
+        A slot with a change that is kept back keeps its seen revision: a later write under it will
+        be refused by the remote, and so cannot cover that change. A record that is gone is
+        forgotten in any case.
         """
         return {
             slot: known
@@ -229,10 +267,19 @@ class LinkRun:
     def _closings(self, hold_reason: str) -> dict[int, Closing]:
         done = Closing(InboxState.DONE, "synced" if self.writing.count else "in_step")
         open_ids = {delivery.id for delivery in self.run.deliveries} - self.view.closings.keys()
-        # What a read had shown already is kept back with the delivery that tells it, or nothing would look again.
-        tells = open_ids | {one for one, closing in self.view.closings.items() if closing == SUPERSEDED}
+        # What a read had shown already is kept back with the delivery that tells it, or nothing
+        # would look again.
+        tells = open_ids | {
+            one for one, closing in self.view.closings.items() if closing == SUPERSEDED
+        }
         # A hold must be visible: if no delivery in hand is open for it, the newest one carries it.
-        newest = {max(delivery.id for delivery in self.run.deliveries)} if self.run.deliveries else set()
-        held_ids = {one for one in tells if self.view.told.get(one) in self.stuck} or open_ids or newest
+        newest = (
+            {max(delivery.id for delivery in self.run.deliveries)} if self.run.deliveries else set()
+        )
+        held_ids = (
+            {one for one in tells if self.view.told.get(one) in self.stuck} or open_ids or newest
+        )
         closings = dict(self.view.closings) | dict.fromkeys(open_ids, done)
-        return closings | dict.fromkeys(held_ids if hold_reason else (), Closing(InboxState.HELD, hold_reason))
+        return closings | dict.fromkeys(
+            held_ids if hold_reason else (), Closing(InboxState.HELD, hold_reason)
+        )

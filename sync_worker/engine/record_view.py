@@ -15,10 +15,11 @@ Source = Literal["ledger", "heard", "read"]
 
 @dataclass(frozen=True, slots=True)
 class RecordView:
-    """The record of a slot: ``values`` by attribute (mapped ones only, empty while it is absent or withdrawn).
+    """The record of a slot: ``values`` by attribute (mapped ones only, empty while it is absent or
+    withdrawn).
 
-    ``source``: remembered by the ledger, carried by a delivery in hand, or read from the remote in this run.
-    ``heard``: the newest delivery in hand that spoke of it.
+    ``source``: remembered by the ledger, carried by a delivery in hand, or read from the remote in
+    this run. ``heard``: the newest delivery in hand that spoke of it.
     """
 
     values: Mapping[str, Decimal]
@@ -46,7 +47,11 @@ class RecordView:
         return Known(self.remote_id, self.revision, self.sequence, self.state, self.raw)
 
     def heard_by(self, inbox_id: int) -> RecordView:
-        return self if self.heard is not None and self.heard >= inbox_id else replace(self, heard=inbox_id)
+        return (
+            self
+            if self.heard is not None and self.heard >= inbox_id
+            else replace(self, heard=inbox_id)
+        )
 
 
 def absent(source: Source, heard: int | None = None, *, privacy: bool = False) -> RecordView:
@@ -58,7 +63,9 @@ def remembered(slot: Slot, known: Known | None, bases: Mapping[str, Base]) -> Re
     if known is None:
         return absent("ledger")
     attributes = [slot.attribute] if slot.attribute else list(bases)
-    values = {name: base.on(slot.side) for name in attributes if (base := bases.get(name)) is not None}
+    values = {
+        name: base.on(slot.side) for name in attributes if (base := bases.get(name)) is not None
+    }
     return RecordView(
         {name: value for name, value in values.items() if value is not None},
         "ledger",
@@ -94,6 +101,12 @@ def _field_name(field: FieldMap, side: Side) -> str:
     return field.attribute if side is Side.WIX else field.external_field
 
 
-def to_fields(values: Mapping[str, Decimal], fields: Iterable[FieldMap], side: Side) -> dict[str, Decimal]:
+def to_fields(
+    values: Mapping[str, Decimal], fields: Iterable[FieldMap], side: Side
+) -> dict[str, Decimal]:
     """Values by attribute → values by the field names of a side."""
-    return {_field_name(field, side): values[field.attribute] for field in fields if field.attribute in values}
+    return {
+        _field_name(field, side): values[field.attribute]
+        for field in fields
+        if field.attribute in values
+    }

@@ -1,7 +1,8 @@
 """What became of a write whose answer is unknown: found out by looking, never by repeating it.
 
-The echo of a write is its acknowledgement: a delivery for the revision after the intent's base, with the intent's
-values, proves that the write landed, even if somebody has edited or deleted the record since.
+The echo of a write is its acknowledgement: a delivery for the revision after the intent's base,
+with the intent's values, proves that the write landed, even if somebody has edited or deleted the
+record since.
 """
 
 from __future__ import annotations
@@ -13,7 +14,16 @@ from decimal import Decimal
 from sync_worker.core.ports import Ledger
 from sync_worker.core.record_codec import record_listed
 from sync_worker.core.scale import OffScale
-from sync_worker.core.values import Base, Delivery, HistoryEntry, Intent, Known, Operation, Record, Side
+from sync_worker.core.values import (
+    Base,
+    Delivery,
+    HistoryEntry,
+    Intent,
+    Known,
+    Operation,
+    Record,
+    Side,
+)
 from sync_worker.engine.record_view import seen
 from sync_worker.engine.view import View
 
@@ -22,7 +32,8 @@ GAPS_NOTED = 20  # the newest ones; a robot may have made thousands
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The write landed: the record as it was right after it (``None``: a delete) and its values by attribute.
+    """The write landed: the record as it was right after it (``None``: a delete) and its values by
+    attribute.
 
     ``is_gone``: somebody deleted the record after that.
     """
@@ -53,7 +64,9 @@ class Settlement:
                 return self._settle_create()
 
     def _settle_delete(self) -> Settled | None:
-        """The record that the intent names: after a merge of contacts it need not be the one on file."""
+        """The record that the intent names: after a merge of contacts it need not be the one on
+        file.
+        """
         slot, remote_id = self.intent.slot, self.intent.remote_id or ""
         is_on_file = self.view.record_views[slot].remote_id == remote_id
         record = self._get(remote_id)
@@ -80,7 +93,10 @@ class Settlement:
     def _settle_create(self) -> Settled | None:
         for remote_id in self._candidates():
             record = self._get(remote_id)
-            if record is not None and self.view.slot_for(self.intent.slot.side, record) == self.intent.slot:
+            if (
+                record is not None
+                and self.view.slot_for(self.intent.slot.side, record) == self.intent.slot
+            ):
                 self.view.place(self.intent.slot, record)
                 return self._landed(record)
             if record is None and (settled := self._landed_and_gone(remote_id)) is not None:
@@ -89,10 +105,16 @@ class Settlement:
 
     def _landed_and_gone(self, remote_id: str) -> Settled | None:
         echo = self._echo(remote_id)
-        return Settled(self._known(echo), self._values(echo), is_gone=True) if echo is not None else None
+        return (
+            Settled(self._known(echo), self._values(echo), is_gone=True)
+            if echo is not None
+            else None
+        )
 
     def _note_unknown(self, befores: Mapping[str, Decimal | None]) -> None:
-        """Nothing tells whether the write landed, or will: what it may cover goes into the history."""
+        """Nothing tells whether the write landed, or will: what it may cover goes into the
+        history.
+        """
         self.view.history += [
             HistoryEntry(
                 "unknown",
@@ -125,7 +147,9 @@ class Settlement:
 
     @property
     def _may_show_hidden(self) -> bool:
-        """A create that shows late may show first while it is not published, and be taken for gone then."""
+        """A create that shows late may show first while it is not published, and be taken for gone
+        then.
+        """
         is_create = self.intent.operation is Operation.CREATE
         return is_create and self.view.remote(self.intent.slot.side).capabilities.create_is_async
 
@@ -155,26 +179,39 @@ class Settlement:
             return self._as_shown(record)
         can = self.view.remote(self.intent.slot.side).capabilities
         if self._may_show_hidden and not can.correlates_value:
-            return Settled(self._known(record), dict(self.intent.targets))  # ours, and changed since
+            return Settled(
+                self._known(record), dict(self.intent.targets)
+            )  # ours, and changed since
         return None
 
     def _is_somebodys_own(self, record: Record) -> bool:
         """Given in the meantime: ours has no words."""
-        return self.view.remote(self.intent.slot.side).capabilities.correlates_text and record.has_words
+        return (
+            self.view.remote(self.intent.slot.side).capabilities.correlates_text
+            and record.has_words
+        )
 
     def _note_covered(self, remote_id: str, revisions: range) -> None:
-        """Edits that our write may have covered, where it named no revision: with their values, if a delivery told."""
+        """Edits that our write may have covered, where it named no revision: with their values, if
+        a delivery told.
+        """
         if self.view.remote(self.intent.slot.side).capabilities.update_precondition:
             return
         for revision in revisions[-GAPS_NOTED:]:
             delivery, told = self._told(remote_id, revision)
             if told is None:
-                self.view.history.append(self._gap(remote_id, "", reason=f"revision {revision} was never seen"))
+                self.view.history.append(
+                    self._gap(remote_id, "", reason=f"revision {revision} was never seen")
+                )
                 continue
             for name, value in self._values(told).items():
                 self.view.history.append(
                     replace(
-                        self._gap(remote_id, name, reason="edited while a write of unknown outcome was on its way"),
+                        self._gap(
+                            remote_id,
+                            name,
+                            reason="edited while a write of unknown outcome was on its way",
+                        ),
                         before=value,
                         loser=value,
                         loser_side=self.intent.slot.side,
@@ -184,7 +221,9 @@ class Settlement:
 
     def _gap(self, remote_id: str, attribute: str, *, reason: str) -> HistoryEntry:
         side, intent_id = self.intent.slot.side, self.intent.id
-        return HistoryEntry("gap", side, attribute, reason=reason, remote_id=remote_id, intent_id=intent_id)
+        return HistoryEntry(
+            "gap", side, attribute, reason=reason, remote_id=remote_id, intent_id=intent_id
+        )
 
     @property
     def _first_revision(self) -> int:
@@ -212,7 +251,9 @@ class Settlement:
         return Settled(known, self._values(record))
 
     def _tells_more(self, record: Record) -> bool:
-        """It shows values that we neither wrote nor knew: somebody made the very record that we wanted to make."""
+        """It shows values that we neither wrote nor knew: somebody made the very record that we
+        wanted to make.
+        """
         slot, bases = self.intent.slot, self.view.run.link.bases
         shown = seen(slot, record, self.view.fields.values(), "read").values
         others = ((name, value) for name, value in shown.items() if name not in self.intent.targets)
@@ -227,7 +268,10 @@ class Settlement:
 
     def _has_targets(self, record: Record) -> bool:
         values = self._values(record)
-        return all(self._is_same(name, wanted, values[name]) for name, wanted in self.intent.targets.items())
+        return all(
+            self._is_same(name, wanted, values[name])
+            for name, wanted in self.intent.targets.items()
+        )
 
     def _is_same(self, attribute: str, wanted: Decimal | None, shown: Decimal | None) -> bool:
         """In one class: a remote may return another value of the class that we wrote."""

@@ -1,7 +1,7 @@
 """From the actions for each attribute to one write for each remote record. Pure.
 
-Wix comes before the external side: when the external record is written, all it had to tell has been told, so the
-revision that our write returns may become its seen revision.
+Wix comes before the external side: when the external record is written, all it had to tell has been
+told, so the revision that our write returns may become its seen revision.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ MAIN_FIELD = "value"
 
 @dataclass(frozen=True, slots=True)
 class SlotWrite:
-    """One remote write: ``targets`` are the attributes it changes, ``values`` all that the record shall hold."""
+    """One remote write: ``targets`` are the attributes it changes, ``values`` all that the record
+    shall hold.
+    """
 
     slot: Slot
     operation: Operation
@@ -28,11 +30,16 @@ class SlotWrite:
 
     @property
     def targets(self) -> dict[str, Decimal | None]:
-        return {name: action.value if isinstance(action, Write) else None for name, action in self.actions.items()}
+        return {
+            name: action.value if isinstance(action, Write) else None
+            for name, action in self.actions.items()
+        }
 
     @property
     def is_privacy(self) -> bool:
-        return any(isinstance(action, Delete) and action.privacy for action in self.actions.values())
+        return any(
+            isinstance(action, Delete) and action.privacy for action in self.actions.values()
+        )
 
 
 def slot_write(
@@ -45,17 +52,27 @@ def slot_write(
     mine: dict[str, Write | Delete] = {
         name: action
         for name, action in actions.items()
-        if isinstance(action, Write | Delete) and action.side is slot.side and slot.attribute in ("", name)
+        if isinstance(action, Write | Delete)
+        and action.side is slot.side
+        and slot.attribute in ("", name)
     }
     if not mine:
         return None
-    kept = {name: value for name, value in record_view.values.items() if not isinstance(mine.get(name), Delete)}
-    values = kept | {name: action.value for name, action in mine.items() if isinstance(action, Write)}
+    kept = {
+        name: value
+        for name, value in record_view.values.items()
+        if not isinstance(mine.get(name), Delete)
+    }
+    values = kept | {
+        name: action.value for name, action in mine.items() if isinstance(action, Write)
+    }
     operation = _operation(record_view, values, main_attribute)
     return operation if isinstance(operation, Hold) else SlotWrite(slot, operation, mine, values)
 
 
-def _operation(record_view: RecordView, values: Mapping[str, Decimal], main_attribute: str | None) -> Operation | Hold:
+def _operation(
+    record_view: RecordView, values: Mapping[str, Decimal], main_attribute: str | None
+) -> Operation | Hold:
     if record_view.is_withdrawn:
         return Hold("moderated")
     exists = record_view.remote_id is not None

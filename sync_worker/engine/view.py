@@ -1,4 +1,6 @@
-"""What a run sees of both sides: what the ledger remembers, what deliveries say, what it reads from the remotes."""
+"""What a run sees of both sides: what the ledger remembers, what deliveries say, what it reads from
+the remotes.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,18 @@ from sync_worker.core.errors import Held
 from sync_worker.core.ports import ERASED, Closing, Connection, LeasedLink, Ledger, Remote
 from sync_worker.core.record_codec import record_listed
 from sync_worker.core.scale import FieldMap
-from sync_worker.core.values import Base, Buried, Delivery, HistoryEntry, InboxState, Known, Person, Record, Side, Slot
+from sync_worker.core.values import (
+    Base,
+    Buried,
+    Delivery,
+    HistoryEntry,
+    InboxState,
+    Known,
+    Person,
+    Record,
+    Side,
+    Slot,
+)
 from sync_worker.engine.lease_keeper import LeaseKeeper
 from sync_worker.engine.record_view import RecordView, absent, remembered, seen
 from sync_worker.engine.slot_write import slots_of
@@ -28,12 +41,13 @@ SHADOWED = Closing(InboxState.DONE, "shadowed")
 class View:
     """Both sides of one link during one run.
 
-    ``memory``: the records with their seen revisions, as committed. ``record_views``: the records as they are now, as far
-    as this run knows. ``graves``: tombstones as they were just before a look; ``revived``: those that the look
-    refuted. ``closings``: deliveries that told nothing new. ``history``: edits found to be lost. ``told``: the slot
-    that each delivery spoke of. ``shadowed``: records found to stand behind the synced one. ``erases``: a privacy
-    request removes this opinion everywhere. ``losers``: living records that have to go, because after a merge of
-    contacts another one is the person's.
+    ``memory``: the records with their seen revisions, as committed. ``record_views``: the records
+    as they are now, as far as this run knows. ``graves``: tombstones as they were just before a
+    look; ``revived``: those that the look refuted. ``closings``: deliveries that told nothing new.
+    ``history``: edits found to be lost. ``told``: the slot that each delivery spoke of.
+    ``shadowed``: records found to stand behind the synced one. ``erases``: a privacy request
+    removes this opinion everywhere. ``losers``: living records that have to go, because after a
+    merge of contacts another one is the person's.
     """
 
     run: LeasedLink
@@ -57,7 +71,8 @@ class View:
         self.memory = dict(self.run.link.records)
         bases = {name: self.run.link.bases.get(name, Base()) for name in self.fields}
         self.record_views = {
-            slot: remembered(slot, self.memory.get(slot), bases) for slot in slots_of(tuple(self.fields))
+            slot: remembered(slot, self.memory.get(slot), bases)
+            for slot in slots_of(tuple(self.fields))
         }
 
     # -- who and what
@@ -94,12 +109,18 @@ class View:
     def seen_revisions(self) -> dict[str, int]:
         """By remote id."""
         record_views = self.record_views.values()
-        return {one.remote_id: one.revision for one in record_views if one.remote_id and one.revision is not None}
+        return {
+            one.remote_id: one.revision
+            for one in record_views
+            if one.remote_id and one.revision is not None
+        }
 
     def slot_for(self, side: Side, record: Record) -> Slot | None:
         """The slot a record belongs to; ``None`` when its attribute is not mapped."""
         slots = (slot for slot in self.record_views if slot.side is side)
-        return next((slot for slot in slots if not slot.attribute or slot.attribute in record.values), None)
+        return next(
+            (slot for slot in slots if not slot.attribute or slot.attribute in record.values), None
+        )
 
     def slot_on_file(self, side: Side, remote_id: str) -> Slot | None:
         return next(
@@ -155,7 +176,9 @@ class View:
             self.erases = True
 
     def _hear_late_delete(self, delivery: Delivery) -> None:
-        """Of a record that is not on file (any more): no news, unless only now we hear that privacy was the reason."""
+        """Of a record that is not on file (any more): no news, unless only now we hear that privacy
+        was the reason.
+        """
         new = delivery.new
         grave = self._grave(new.side, new.remote_id)
         # A delete need not name a revision; what we last saw tells whether an edit came in between.
@@ -192,7 +215,9 @@ class View:
         if grave is not None and grave.privacy:
             self.closings[delivery.id] = ERASED
             return
-        if told is None or grave is not None or delivery.new.is_ours:  # a lost create of ours may be gone by now
+        if (
+            told is None or grave is not None or delivery.new.is_ours
+        ):  # a lost create of ours may be gone by now
             may_live = grave is None or may_be_restored(delivery, grave)
             record = self.get(side, remote_id) if may_live else None
         if record is None:
@@ -206,20 +231,26 @@ class View:
         if self.record_views[slot].remote_id is None and grave is None:
             self.record_views[slot] = seen(slot, record, self.fields.values(), "heard", delivery.id)
             return
-        record_view = self.meet(slot, remote_id, merged_from=delivery.new.payload.get("merged_from"))
+        record_view = self.meet(
+            slot, remote_id, merged_from=delivery.new.payload.get("merged_from")
+        )
         if self.is_shadowed(side, remote_id):
             self.closings[delivery.id] = SHADOWED
         elif record_view.remote_id == remote_id:
             self.record_views[slot] = record_view.heard_by(delivery.id)
 
     def _close_buried(self, delivery: Delivery, told: Record | None, grave: Buried) -> None:
-        """The record is gone; an edit that came after what we last saw of it lost against its deletion."""
+        """The record is gone; an edit that came after what we last saw of it lost against its
+        deletion.
+        """
         self.buried[grave.side, grave.remote_id] = grave
         self.closings[delivery.id] = UNSEEN if was_unseen(delivery, grave) else BURIED
         if told is None or not was_unseen(delivery, grave):
             return
         slot = self.slot_for(grave.side, told)
-        for name, value in seen(slot, told, self.fields.values(), "heard").values.items() if slot else ():
+        for name, value in (
+            seen(slot, told, self.fields.values(), "heard").values.items() if slot else ()
+        ):
             self.history.append(
                 HistoryEntry(
                     "gap",
@@ -247,7 +278,9 @@ class View:
             return None
         if (listed := record_listed(delivery.new.payload)) is not None:
             return listed
-        return remote.record_in(delivery.new.payload) if remote.capabilities.trusts_payload else None
+        return (
+            remote.record_in(delivery.new.payload) if remote.capabilities.trusts_payload else None
+        )
 
     def is_news(self, delivery: Delivery, slot: Slot) -> bool:
         """Above the seen revision; without revisions every delivery may be news."""
@@ -295,10 +328,11 @@ class View:
         return self.place(slot, record, merged_from=merged_from)
 
     def place(self, slot: Slot, record: Record, *, merged_from: str | None = None) -> RecordView:
-        """A record just read becomes the slot's, in the place of one that is gone. Raises Held if both are alive.
+        """A record just read becomes the slot's, in the place of one that is gone. Raises Held if
+        both are alive.
 
-        After a merge of contacts both may be alive, each given under one of them: then one loses. Where the system
-        allows several of one person, the newest stands for all.
+        After a merge of contacts both may be alive, each given under one of them: then one loses.
+        Where the system allows several of one person, the newest stands for all.
         """
         on_file = self.record_views[slot].remote_id
         if on_file in (None, record.remote_id):
@@ -317,19 +351,29 @@ class View:
         return self.take(slot, record)
 
     def _may_be_several(self, side: Side, record: Record, rival: Record) -> bool:
-        return not self.remote(side).capabilities.is_unique and record.person.email == rival.person.email
+        return (
+            not self.remote(side).capabilities.is_unique
+            and record.person.email == rival.person.email
+        )
 
     def _newest(self, slot: Slot, record: Record, rival: Record) -> RecordView:
-        """By the order in which the remote lists them; a record that its search does not show yet is the newest."""
+        """By the order in which the remote lists them; a record that its search does not show yet
+        is the newest.
+        """
         self.keeper.renew()
-        order = [hit.remote_id for hit in self.remote(slot.side).find(self.run.entity.on(slot.side), self.person)]
+        order = [
+            hit.remote_id
+            for hit in self.remote(slot.side).find(self.run.entity.on(slot.side), self.person)
+        ]
         old, new = rival.remote_id, record.remote_id
         is_newer = new not in order or (old in order and order.index(old) < order.index(new))
         self._shadow(slot.side, old if is_newer else new)
         return self.take(slot, record) if is_newer else self.record_views[slot]
 
     def _shadow(self, side: Side, remote_id: str) -> None:
-        """This record stands behind a newer one of the same person: not synced, never deleted, on record."""
+        """This record stands behind a newer one of the same person: not synced, never deleted, on
+        record.
+        """
         self.shadowed.add(remote_id)
         reason = "a newer record of the same person stands for it"
         self.history.append(HistoryEntry("shadow", side, "", reason=reason, remote_id=remote_id))
@@ -342,17 +386,33 @@ class View:
         """Ids of the records behind the synced one that may still be there."""
         known = sorted(self.shadowed | self.run.link.shadowed)
         return [
-            one for one in known if (Side.EXTERNAL, one) not in self.buried and self.is_shadowed(Side.EXTERNAL, one)
+            one
+            for one in known
+            if (Side.EXTERNAL, one) not in self.buried and self.is_shadowed(Side.EXTERNAL, one)
         ]
 
     def _is_nearer(self, record: Record, rival: Record, merged_from: str | None) -> bool:
-        """Whether a record stands nearer to the contact that lives on than the one on file. Raises Held if unknown."""
+        """Whether a record stands nearer to the contact that lives on than the one on file.
+
+        Raises Held if unknown.
+        """
         site = self.run.site
         given_by = Person(contact_id=merged_from) if merged_from is not None else record.person
-        mine, theirs = (self.ledger.merge_distance(site.id, one) for one in (given_by, rival.person))
-        is_known = mine is not None and theirs is not None and mine.lives_as == theirs.lives_as and mine != theirs
+        mine, theirs = (
+            self.ledger.merge_distance(site.id, one) for one in (given_by, rival.person)
+        )
+        is_known = (
+            mine is not None
+            and theirs is not None
+            and mine.lives_as == theirs.lives_as
+            and mine != theirs
+        )
         policy = site.policy
-        may_remove = policy.may_write(Side.WIX) and policy.may_write(Side.EXTERNAL) and policy.deletes == "propagate"
+        may_remove = (
+            policy.may_write(Side.WIX)
+            and policy.may_write(Side.EXTERNAL)
+            and policy.deletes == "propagate"
+        )
         if not may_remove or not (is_known or merged_from is not None):
             raise Held("several_records")
         return mine is not None and theirs is not None and is_known and mine < theirs
@@ -363,7 +423,9 @@ class View:
         self.buried.pop(key, None)
         if (grave := self.graves.pop(key, None)) is not None:
             self.revived[key] = grave
-        self.record_views[slot] = seen(slot, record, self.fields.values(), "read", self.record_views[slot].heard)
+        self.record_views[slot] = seen(
+            slot, record, self.fields.values(), "read", self.record_views[slot].heard
+        )
         return self.record_views[slot]
 
     def lose(self, slot: Slot, *, sequence: int | None = None, privacy: bool = False) -> None:
@@ -371,14 +433,20 @@ class View:
         record_view = self.record_views[slot]
         if record_view.remote_id is not None:
             grave = Buried(
-                slot.side, record_view.remote_id, record_view.revision, sequence or record_view.sequence, privacy
+                slot.side,
+                record_view.remote_id,
+                record_view.revision,
+                sequence or record_view.sequence,
+                privacy,
             )
             self.buried[slot.side, record_view.remote_id] = grave
             self.revived.pop((slot.side, record_view.remote_id), None)
         self.record_views[slot] = absent("read", record_view.heard)
 
     def lose_buried(self, buried: Set[str]) -> None:
-        """These are gone; what we saw of the others is older than that, so it does not stand for a fresh look."""
+        """These are gone; what we saw of the others is older than that, so it does not stand for a
+        fresh look.
+        """
         for slot, record_view in self.record_views.items():
             if record_view.remote_id in buried:
                 self.lose(slot)
@@ -386,7 +454,8 @@ class View:
                 self.record_views[slot] = replace(record_view, source="heard")
 
     def find(self, side: Side, *, also_buried: bool = False) -> Iterator[tuple[Slot, str]]:
-        """Slots and ids of this person's records that may be alive. A search may lag: read a hit before acting.
+        """Slots and ids of this person's records that may be alive. A search may lag: read a hit
+        before acting.
 
         ``also_buried``: those too that we took for gone or shadowed.
         """
@@ -394,7 +463,9 @@ class View:
         self.keeper.renew()
         for hit in self.remote(side).find(self.run.entity.on(side), self.person):
             slot = self.slot_for(side, hit)
-            is_out = self._grave(side, hit.remote_id) is not None or self.is_shadowed(side, hit.remote_id)
+            is_out = self._grave(side, hit.remote_id) is not None or self.is_shadowed(
+                side, hit.remote_id
+            )
             if slot is not None and (also_buried or not is_out):
                 yield slot, hit.remote_id
 
@@ -414,7 +485,9 @@ class View:
 
 
 def tells_of_the_dead(delivery: Delivery, grave: Buried) -> bool:
-    """Whether a delivery for a buried id may still matter: a restore, an edit nobody saw, a privacy request."""
+    """Whether a delivery for a buried id may still matter: a restore, an edit nobody saw, a privacy
+    request.
+    """
     if grave.privacy:
         return False
     if delivery.new.change == "delete":
@@ -423,7 +496,9 @@ def tells_of_the_dead(delivery: Delivery, grave: Buried) -> bool:
 
 
 def may_be_restored(delivery: Delivery, grave: Buried) -> bool:
-    """Whether a delivery for a buried id may be news of a restore; only a look at the remote tells for sure."""
+    """Whether a delivery for a buried id may be news of a restore; only a look at the remote tells
+    for sure.
+    """
     if delivery.must_read:
         return True
     new = delivery.new
@@ -435,7 +510,9 @@ def may_be_restored(delivery: Delivery, grave: Buried) -> bool:
 
 
 def was_unseen(delivery: Delivery, grave: Buried) -> bool:
-    """Whether a delivery for a record that is gone tells of an edit after what we last saw of it."""
+    """Whether a delivery for a record that is gone tells of an edit after what we last saw
+    of it.
+    """
     revision = delivery.new.revision
     return revision is not None and grave.revision is not None and revision > grave.revision
 

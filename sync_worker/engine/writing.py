@@ -1,7 +1,7 @@
 """The remote writes of one run: intent → call → what became of it, on file.
 
-A write that succeeded is committed together with the end of its run where nothing else comes in between: until then
-its intent is open, and a crash leaves it to be settled by looking.
+A write that succeeded is committed together with the end of its run where nothing else comes in
+between: until then its intent is open, and a crash leaves it to be settled by looking.
 """
 
 from __future__ import annotations
@@ -58,9 +58,9 @@ MERGED, SHADOWED = "merged", "shadowed"  # why a record beside the one on file i
 class Writing:
     """Writes under the lease of a run, and remembers.
 
-    ``bases``: by attribute, as agreed by now. ``count``: writes that succeeded. ``history``: lines for the next
-    commit. ``held``: why a person has to look at what a remote made of our value. ``written``: the outcome of the
-    last write, if it is not committed yet.
+    ``bases``: by attribute, as agreed by now. ``count``: writes that succeeded. ``history``: lines
+    for the next commit. ``held``: why a person has to look at what a remote made of our value.
+    ``written``: the outcome of the last write, if it is not committed yet.
     """
 
     ledger: Ledger
@@ -81,7 +81,9 @@ class Writing:
     # -- one write
 
     def perform(self, write: SlotWrite) -> None:
-        """Write, or first look where the remote offers no precondition; the next round plans with what we saw."""
+        """Write, or first look where the remote offers no precondition; the next round plans with
+        what we saw.
+        """
         if self._must_look_first(write):
             self._look(write)
             return
@@ -111,9 +113,15 @@ class Writing:
             case Operation.CREATE:
                 return not can.is_unique and write.slot.side not in self.view.looked_up
             case Operation.UPDATE:
-                return not can.update_precondition and self.view.record_views[write.slot].source != "read"
+                return (
+                    not can.update_precondition
+                    and self.view.record_views[write.slot].source != "read"
+                )
             case Operation.DELETE:
-                return not can.delete_precondition and self.view.record_views[write.slot].source != "read"
+                return (
+                    not can.delete_precondition
+                    and self.view.record_views[write.slot].source != "read"
+                )
 
     def _look(self, write: SlotWrite) -> None:
         if write.operation is Operation.CREATE:
@@ -122,8 +130,14 @@ class Writing:
             self.view.read(write.slot)
 
     def _refuse_without_address(self, write: SlotWrite) -> None:
-        """A contact that is gone has left no address: the other side would not know whose rating it is."""
-        if write.operation is Operation.CREATE and write.slot.side is Side.EXTERNAL and self.view.person.email is None:
+        """A contact that is gone has left no address: the other side would not know whose rating it
+        is.
+        """
+        if (
+            write.operation is Operation.CREATE
+            and write.slot.side is Side.EXTERNAL
+            and self.view.person.email is None
+        ):
             raise Held("no_email")
 
     def _refuse_if_too_many(self, write: SlotWrite) -> None:
@@ -131,7 +145,9 @@ class Writing:
             return
         if len(self._recent_writes()) >= WRITES_PER_HOUR:
             now = self.view.record_views[write.slot].values.get(next(iter(write.targets)))
-            self.keeper.commit(Commit(link_state=LinkState.HELD, history=[line_of_fight(write, now)]))
+            self.keeper.commit(
+                Commit(link_state=LinkState.HELD, history=[line_of_fight(write, now)])
+            )
             raise Held("fight")
         is_delete = write.operation is Operation.DELETE
         if is_delete and self.run.site.state == "recovery":  # the ledger may be behind both sides
@@ -140,12 +156,17 @@ class Writing:
             raise Held("delete_brake")
 
     def _announce(self, intent: Intent) -> None:
-        """Put the intent on file. The budget comes first: its refusal must not leave a write of unknown outcome."""
+        """Put the intent on file.
+
+        The budget comes first: its refusal must not leave a write of unknown outcome.
+        """
         side = intent.slot.side
         self.view.remote(side).reserve_request()
         self.keeper.open_intent(intent)
         is_braked = intent.operation is Operation.DELETE and not intent.is_privacy
-        if is_braked and self.ledger.deletes_exceeded(self.run.site.id, side, more=-1):  # without our own
+        if is_braked and self.ledger.deletes_exceeded(
+            self.run.site.id, side, more=-1
+        ):  # without our own
             self._abandon()
             raise Held("delete_brake")
 
@@ -156,7 +177,9 @@ class Writing:
             slot=write.slot,
             operation=write.operation,
             targets=write.targets,
-            sources={name: self.view.value_on(write.slot.side.other, name) for name in write.targets},
+            sources={
+                name: self.view.value_on(write.slot.side.other, name) for name in write.targets
+            },
             befores={name: record_view.values.get(name) for name in write.targets},
             reasons={name: action.reason for name, action in write.actions.items()},
             is_privacy=write.is_privacy,
@@ -182,7 +205,9 @@ class Writing:
                 return remote.create(self._draft(write, intent), intent.id)
             case Operation.UPDATE:
                 assert intent.remote_id is not None  # noqa: S101 - an update has a record on file by construction
-                return remote.update(intent.remote_id, self._draft(write, intent), intent.base_revision)
+                return remote.update(
+                    intent.remote_id, self._draft(write, intent), intent.base_revision
+                )
             case Operation.DELETE:
                 assert intent.remote_id is not None  # noqa: S101 - so has a delete
                 remote.delete(intent.remote_id, intent.base_revision)
@@ -190,7 +215,11 @@ class Writing:
 
     def _draft(self, write: SlotWrite, intent: Intent) -> Draft:
         side = write.slot.side
-        values = write.values if side is Side.EXTERNAL else {write.slot.attribute: write.values[write.slot.attribute]}
+        values = (
+            write.values
+            if side is Side.EXTERNAL
+            else {write.slot.attribute: write.values[write.slot.attribute]}
+        )
         return Draft(
             values=to_fields(values, self.view.fields.values(), side),
             entity=self.run.entity.on(side),
@@ -205,7 +234,8 @@ class Writing:
         if duplicate.remote_id is not None:
             self.view.meet(slot, duplicate.remote_id)
         else:
-            # It exists, says the remote: also one that moderation had withdrawn, and that we took for gone.
+            # It exists, says the remote: also one that moderation had withdrawn, and that we took
+            # for gone.
             self.view.look_up(slot.side, also_buried=True)
         if self.view.record_views[slot].remote_id is None:
             raise Transient("the remote says duplicate but does not show the record yet")
@@ -216,7 +246,10 @@ class Writing:
     # -- a record for which another one of the same person stands
 
     def remove_beside(self, slot: Slot, record: Record, action: Delete) -> None:
-        """Remove it: by intent, with a line in the history. Nothing else may be written and not yet saved."""
+        """Remove it: by intent, with a line in the history.
+
+        Nothing else may be written and not yet saved.
+        """
         shown = seen(slot, record, self.view.fields.values(), "read").values
         names = [slot.attribute] if slot.attribute else list(self.view.fields)
         write = SlotWrite(slot, Operation.DELETE, dict.fromkeys(names, action), {})
@@ -241,8 +274,14 @@ class Writing:
         self._remember_beside(intent)
 
     def _remember_beside(self, intent: Intent) -> None:
-        """It is gone. Another record has its place; if it was the one on file, that place is free now."""
-        slot, grave = intent.slot, Buried(intent.slot.side, intent.remote_id or "", intent.base_revision)
+        """It is gone.
+
+        Another record has its place; if it was the one on file, that place is free now.
+        """
+        slot, grave = (
+            intent.slot,
+            Buried(intent.slot.side, intent.remote_id or "", intent.base_revision),
+        )
         on_file = self.view.memory.get(slot)
         was_on_file = on_file is not None and on_file.remote_id == grave.remote_id
         self.keeper.commit(
@@ -259,7 +298,9 @@ class Writing:
             self.view.memory.pop(slot)
 
     def _recent_writes(self, more: int = 0) -> Sequence[float]:
-        """When this link was written in the last hour, this run's own writes and so many ``more`` at its end."""
+        """When this link was written in the last hour, this run's own writes and so many ``more``
+        at its end.
+        """
         recent = [at for at in self.run.link.writes if at > self.run.now - HOUR_SECONDS]
         return (*recent, *[self.run.now] * (self.count + more))
 
@@ -279,14 +320,18 @@ class Writing:
         self.save()
         if settled.is_gone:
             self.view.lose(intent.slot)
-        # The run that wrote had seen more of the sources than it could put on file: older news must not pass for new.
-        sources = dict.fromkeys(self.view.slot_of(name, intent.slot.side.other) for name in intent.targets)
+        # The run that wrote had seen more of the sources than it could put on file: older news must
+        # not pass for new.
+        sources = dict.fromkeys(
+            self.view.slot_of(name, intent.slot.side.other) for name in intent.targets
+        )
         for slot in sources:
             if slot in self.view.record_views:
                 self.view.read(slot)
 
     def _wait_for(self, intent: Intent) -> None:
-        """An accepted create shows late or never. Raises Unconfirmed while it may show, then Held once.
+        """An accepted create shows late or never. Raises Unconfirmed while it may show, then Held
+        once.
 
         Nothing is sent again before a person has released it.
         """
@@ -294,7 +339,9 @@ class Writing:
         is_missing = self.view.record_views[intent.slot].remote_id is None
         if intent.operation is Operation.CREATE and can.create_is_async and is_missing:
             if failures := self._failures_of(intent):
-                self._stand_still(intent, CREATE_FAILED, intent_state=IntentState.ABANDONED, told=failures)
+                self._stand_still(
+                    intent, CREATE_FAILED, intent_state=IntentState.ABANDONED, told=failures
+                )
                 raise Held(CREATE_FAILED)
             if self.run.now - intent.opened_at < can.confirm_seconds:
                 raise Unconfirmed
@@ -305,18 +352,37 @@ class Writing:
             raise Held(AWAITING)
 
     def _failures_of(self, intent: Intent) -> list[Delivery]:
-        """Deliveries that tell that the create was not carried out. An older one tells of an older try."""
+        """Deliveries that tell that the create was not carried out.
+
+        An older one tells of an older try.
+        """
         told = [one for one in self.run.deliveries if one.new.change == "create_failed"]
-        return [one for one in told if one.received_at and one.received_at.timestamp() >= intent.opened_at]
+        return [
+            one
+            for one in told
+            if one.received_at and one.received_at.timestamp() >= intent.opened_at
+        ]
 
     def _stand_still(
-        self, intent: Intent, reason: str, *, intent_state: IntentState | None = None, told: Sequence[Delivery] = ()
+        self,
+        intent: Intent,
+        reason: str,
+        *,
+        intent_state: IntentState | None = None,
+        told: Sequence[Delivery] = (),
     ) -> None:
-        """The link rests until a person decides. ``told``: deliveries that end here, if another one waits."""
+        """The link rests until a person decides.
+
+        ``told``: deliveries that end here, if another one waits.
+        """
         note = HistoryEntry("hold", intent.slot.side, "", reason=reason, intent_id=intent.id)
         waits = len(told) < len(self.run.deliveries)
         ends = {one.id: Closing(InboxState.DONE, reason) for one in told} if waits else {}
-        self.keeper.commit(Commit(link_state=LinkState.HELD, intent_state=intent_state, history=[note], closings=ends))
+        self.keeper.commit(
+            Commit(
+                link_state=LinkState.HELD, intent_state=intent_state, history=[note], closings=ends
+            )
+        )
 
     # -- remembering
 
@@ -326,13 +392,20 @@ class Writing:
         if record is None:
             self.view.lose(slot)
         else:
-            self.view.record_views[slot] = seen(slot, record, self.view.fields.values(), "read", before.heard)
+            self.view.record_views[slot] = seen(
+                slot, record, self.view.fields.values(), "read", before.heard
+            )
         values = {name: self.view.record_views[slot].values.get(name) for name in write.targets}
         self._remember(intent, self.view.record_views[slot].known(), values)
         self._check_returned(write, values)
 
-    def _remember(self, intent: Intent, known: Known | None, values: Mapping[str, Decimal | None]) -> None:
-        """Note the outcome of a write, for the next commit. ``values``: what the target shows now."""
+    def _remember(
+        self, intent: Intent, known: Known | None, values: Mapping[str, Decimal | None]
+    ) -> None:
+        """Note the outcome of a write, for the next commit.
+
+        ``values``: what the target shows now.
+        """
         slot = intent.slot
         newest = max((delivery.id for delivery in self.run.deliveries), default=None)
         self.history += lines_of_write(intent, known, values, self.bases, newest)
@@ -341,7 +414,8 @@ class Writing:
                 base = _base(slot.side, values.get(name), intent.sources.get(name))
                 self.bases[name] = replace(base, version=self.view.version_of(name))
         elif known is not None and known.revision is not None:
-            # The sides have not agreed on it yet: until this run has brought it across, its echo is news.
+            # The sides have not agreed on it yet: until this run has brought it across, its echo is
+            # news.
             known = replace(known, revision=0)
         records = {slot: known, **self._source_records(intent)}
         on_file = {(at.side, one.remote_id) for at, one in records.items() if one is not None}
@@ -350,7 +424,9 @@ class Writing:
             bases={name: self.bases[name] for name in intent.targets},
             link_state=LinkState.LIVE,
             new_generation=self.begins_generation,
-            buried=[grave for grave in self.view.buried.values() if grave.remote_id == intent.remote_id],
+            buried=[
+                grave for grave in self.view.buried.values() if grave.remote_id == intent.remote_id
+            ],
             revived=[grave for key, grave in self.view.revived.items() if key in on_file],
             shadowed=self.view.shadowed,
             seen=self.view.seen_revisions(),
@@ -363,10 +439,12 @@ class Writing:
         self.view.learn(records, self.bases)
 
     def save(self, end: Commit | None = None) -> list[int] | None:
-        """Commit the last write if it is not yet, then tell the guard; with ``end``, as one step with the run's end.
+        """Commit the last write if it is not yet, then tell the guard; with ``end``, as one step
+        with the run's end.
 
-        Returns the deliveries that came in meanwhile. ``None``, and the run goes on, if a record that is new on file
-        was deleted before anybody knew its link. Raises Permanent if another link has a record on file.
+        Returns the deliveries that came in meanwhile. ``None``, and the run goes on, if a record
+        that is new on file was deleted before anybody knew its link. Raises Permanent if another
+        link has a record on file.
         """
         written, self.written = self.written, None
         if written is not None:
@@ -379,8 +457,11 @@ class Writing:
             committed = self.keeper.commit(change)
         except Permanent:
             if written is not None:
-                # Another link has the record on file: its runs see what this write did; nothing is left to settle here.
-                self.keeper.commit(Commit(intent_state=IntentState.ABANDONED, history=written[1].history))
+                # Another link has the record on file: its runs see what this write did; nothing is
+                # left to settle here.
+                self.keeper.commit(
+                    Commit(intent_state=IntentState.ABANDONED, history=written[1].history)
+                )
             raise
         if written is not None:
             self._tell_guard(*written, committed.buried)
@@ -393,13 +474,18 @@ class Writing:
         return list(committed.fresh)
 
     def _tell_guard(self, intent: Intent, change: Commit, buried: frozenset[str]) -> None:
-        """Of a record that is gone the guard must not tell: it may be gone because its person asked for that."""
+        """Of a record that is gone the guard must not tell: it may be gone because its person asked
+        for that.
+        """
         known = change.records.get(intent.slot)
         if known is not None and known.revision and known.remote_id not in buried:
-            self.guard.remember(self.run.site.id, intent.slot.side, known.remote_id, known.revision, intent.id)
+            self.guard.remember(
+                self.run.site.id, intent.slot.side, known.remote_id, known.revision, intent.id
+            )
 
     def _source_records(self, intent: Intent) -> dict[Slot, Known | None]:
-        """Put the records that were carried over on file, so that their absence later means a delete.
+        """Put the records that were carried over on file, so that their absence later means a
+        delete.
 
         Their seen revision does not move before the end of the run: they may have more to tell.
         """
@@ -407,7 +493,9 @@ class Writing:
         for attribute, remote_id in intent.source_ids.items():
             slot = Slot(intent.slot.side.other, attribute)
             on_file = self.view.memory.get(slot)
-            if slot in self.view.record_views and (on_file is None or on_file.remote_id != remote_id):
+            if slot in self.view.record_views and (
+                on_file is None or on_file.remote_id != remote_id
+            ):
                 has_revision = self.view.remote(slot.side).capabilities.has_revision
                 records[slot] = Known(remote_id, 0 if has_revision else None)
         return records
@@ -441,7 +529,10 @@ class Writing:
 
 
 def _is_beside(intent: Intent) -> bool:
-    return intent.operation is Operation.DELETE and set(intent.reasons.values()) <= {MERGED, SHADOWED}
+    return intent.operation is Operation.DELETE and set(intent.reasons.values()) <= {
+        MERGED,
+        SHADOWED,
+    }
 
 
 def _base(target: Side, shown: Decimal | None, source: Decimal | None) -> Base:

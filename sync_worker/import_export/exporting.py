@@ -1,4 +1,6 @@
-"""Exports, streaming: pages in, lines out, and for a file a note of how far it got, so that a killed export goes on."""
+"""Exports, streaming: pages in, lines out, and for a file a note of how far it got, so that a
+killed export goes on.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,14 @@ LEDGER_COLUMNS = (
     "external_id",
     "external_value",
 )
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # https://owasp.org/www-community/attacks/CSV_Injection
+FORMULA_STARTS = (
+    "=",
+    "+",
+    "-",
+    "@",
+    "\t",
+    "\r",
+)  # https://owasp.org/www-community/attacks/CSV_Injection
 
 
 def wix_line(rating: Any) -> Line:
@@ -73,8 +82,12 @@ def wix_line(rating: Any) -> Line:
 
 
 def query_for(group: str | None, entity: str | None) -> dict[str, Any]:
-    """Query Ratings filters; ``namespace`` is not among the documented ones and is compared in our own code."""
-    where = {name: value for name, value in (("group", group), ("entityId", entity)) if value is not None}
+    """Query Ratings filters; ``namespace`` is not among the documented ones and is compared in our
+    own code.
+    """
+    where = {
+        name: value for name, value in (("group", group), ("entityId", entity)) if value is not None
+    }
     return {"filter": where, "sort": [{"fieldName": "createdDate", "order": "ASC"}]}
 
 
@@ -90,7 +103,12 @@ class Writer:
 
     def line(self, line: Line) -> str:
         if self.form == "jsonl":
-            return json.dumps({name: line.get(name) for name in self.columns}, ensure_ascii=False, default=str) + "\n"
+            return (
+                json.dumps(
+                    {name: line.get(name) for name in self.columns}, ensure_ascii=False, default=str
+                )
+                + "\n"
+            )
         return self._row([_cell(line.get(name)) for name in self.columns])
 
     def _row(self, cells: Sequence[str]) -> str:
@@ -103,7 +121,9 @@ def _cell(value: Any) -> str:
     """A text that a spreadsheet would run as a formula gets an apostrophe in front."""
     if value is None:
         return ""
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else str(value)
+    return (
+        f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else str(value)
+    )
 
 
 def export_to_stream(out: TextIO, writer: Writer, page_of: PageOf) -> Iterator[int]:
@@ -120,10 +140,11 @@ def export_to_stream(out: TextIO, writer: Writer, page_of: PageOf) -> Iterator[i
 
 
 def export_to_file(path: Path, writer: Writer, page_of: PageOf, *, what: str) -> Iterator[int]:
-    """As to a stream, into ``path.part`` with a note of the cursor; the file gets its name when it is whole.
+    """As to a stream, into ``path.part`` with a note of the cursor; the file gets its name when it
+    is whole.
 
-    ``what`` names the export: a note of another one is refused. Yields what an earlier run had written, first.
-    Raises Misconfigured.
+    ``what`` names the export: a note of another one is refused. Yields what an earlier run had
+    written, first. Raises Misconfigured.
     """
     part, note = path.with_name(path.name + ".part"), path.with_name(path.name + ".cursor")
     if path.exists():
@@ -146,7 +167,9 @@ def export_to_file(path: Path, writer: Writer, page_of: PageOf, *, what: str) ->
             yield len(lines)
             if cursor is None:
                 break
-            _keep(note, {"what": what, "cursor": cursor, "size": part.stat().st_size, "lines": count})
+            _keep(
+                note, {"what": what, "cursor": cursor, "size": part.stat().st_size, "lines": count}
+            )
     part.replace(path)
     note.unlink(missing_ok=True)
 
@@ -169,7 +192,8 @@ def _noted(note: Path, part: Path, what: str) -> _Noted:
         return _Noted()
     if begun != what:
         raise Misconfigured(
-            f"{part} is the begun export of {begun}; remove it and {note.name}, or choose another --out"
+            f"{part} is the begun export of {begun}; remove it and {note.name}, or choose another"
+            " --out"
         )
     return noted
 

@@ -1,8 +1,10 @@
-"""Ratings from a file into Wix, by the same engine that serves webhooks: link, lease, intent, create, commit.
+"""Ratings from a file into Wix, by the same engine that serves webhooks: link, lease, intent,
+create, commit.
 
-A row of a file is an opinion that neither side has to show. It counts only for a rating of which the ledger, Wix and
-the external system know nothing: then it is created on Wix, and travels on as any rating of Wix does. What is there
-already, or was deleted since, stays as it is; so a second import of the same file writes nothing.
+A row of a file is an opinion that neither side has to show. It counts only for a rating of which
+the ledger, Wix and the external system know nothing: then it is created on Wix, and travels on as
+any rating of Wix does. What is there already, or was deleted since, stays as it is; so a second
+import of the same file writes nothing.
 """
 
 from __future__ import annotations
@@ -41,7 +43,10 @@ What = Literal["created", "there", "deleted_since"]
 
 @dataclass(frozen=True, slots=True)
 class RatingRow:
-    """One person's rating of one thing. ``values``: in Wix's units, by attribute; ``side``: whose id ``entity`` is."""
+    """One person's rating of one thing.
+
+    ``values``: in Wix's units, by attribute; ``side``: whose id ``entity`` is.
+    """
 
     entity: EntityRef
     side: Side
@@ -52,7 +57,10 @@ class RatingRow:
 
 @dataclass(frozen=True, slots=True)
 class ImportResult:
-    """What became of an opinion. ``differs``: Wix has another value; ``note``: what is still to be done, and why."""
+    """What became of an opinion.
+
+    ``differs``: Wix has another value; ``note``: what is still to be done, and why.
+    """
 
     what: What
     differs: bool = False
@@ -84,7 +92,10 @@ class OpinionRun:
         self.differs = any(self.is_other(name) for name in self.opinion)
 
     def bring_in(self) -> None:
-        """Create on Wix what nobody knows. The external side is asked first: what it shows now is newer than a file."""
+        """Create on Wix what nobody knows.
+
+        The external side is asked first: what it shows now is newer than a file.
+        """
         if self.work.run.link.state is not LinkState.LIVE or self.view.erases:
             return
         for name in self.opinion:
@@ -99,16 +110,26 @@ class OpinionRun:
     def create(self, slot: Slot, value: Decimal) -> None:
         name, writing = slot.attribute, self.work.writing
         before = writing.count
-        writing.perform(SlotWrite(slot, Operation.CREATE, {name: Write(Side.WIX, value, "import")}, {name: value}))
+        writing.perform(
+            SlotWrite(
+                slot, Operation.CREATE, {name: Write(Side.WIX, value, "import")}, {name: value}
+            )
+        )
         if writing.count > before:  # else Wix had one after all, and it was adopted
             self.created.add(name)
         writing.save()
 
     def take_up(self, name: str) -> None:
-        """An import that was killed between Wix and the external side left a record of which nothing was seen yet."""
+        """An import that was killed between Wix and the external side left a record of which
+        nothing was seen yet.
+        """
         slot = Slot(Side.WIX, name)
         known = self.view.memory.get(slot)
-        if known is not None and known.revision == 0 and self.view.record_views[slot].source == "ledger":
+        if (
+            known is not None
+            and known.revision == 0
+            and self.view.record_views[slot].source == "ledger"
+        ):
             self.view.read(slot)
 
     @property
@@ -116,7 +137,11 @@ class OpinionRun:
         return self.work.view
 
     def is_untouched(self, name: str) -> bool:
-        return name in self.view.fields and self.is_unknown(name) and self.work.writing.bases[name] == Base()
+        return (
+            name in self.view.fields
+            and self.is_unknown(name)
+            and self.work.writing.bases[name] == Base()
+        )
 
     def is_unknown(self, name: str) -> bool:
         is_on_wix = self.view.record_views[Slot(Side.WIX, name)].remote_id is not None
@@ -143,26 +168,43 @@ class Importer:
     site: Site
 
     def find_people(self, opinions: Sequence[RatingRow]) -> None:
-        """Look up everybody whom the ledger does not know, in one call for up to 100, and remember who was found."""
+        """Look up everybody whom the ledger does not know, in one call for up to 100, and remember
+        who was found.
+        """
         known = self.engine.ledger.contact
         emails = dict.fromkeys(one.email for one in opinions)
         unknown = [email for email in emails if known(self.site.id, email=email) is None]
         found = self.connection.people.matches(unknown) if unknown else {}
         for email, contacts in found.items():
-            self.engine.ledger.save_contact(self.site.id, Contact(contacts[0].contact_id, email, contacts[0].name))
+            self.engine.ledger.save_contact(
+                self.site.id, Contact(contacts[0].contact_id, email, contacts[0].name)
+            )
 
     def key_of(self, opinion: RatingRow) -> RatingKey | Closing:
-        """The rating key, or a policy's word to skip it; ``find_people`` comes before. Raises Refused, Transient."""
+        """The rating key, or a policy's word to skip it; ``find_people`` comes before.
+
+        Raises Refused, Transient.
+        """
         try:
             resolver = Resolver(self.engine.ledger, self.connection, self.site)
             entity = resolver.entity_of(opinion.entity, opinion.side)
         except (Held, Permanent) as refusal:
-            named = "/".join(filter(None, (opinion.entity.namespace, opinion.entity.group, opinion.entity.entity_id)))
-            raise Refused("entity", f"{refusal.reason}: {named} is not mapped; see `map entities import`") from None
+            named = "/".join(
+                filter(
+                    None, (opinion.entity.namespace, opinion.entity.group, opinion.entity.entity_id)
+                )
+            )
+            raise Refused(
+                "entity", f"{refusal.reason}: {named} is not mapped; see `map entities import`"
+            ) from None
         if isinstance(entity, Closing):
             return entity
         contact = self._contact(opinion)
-        return contact if isinstance(contact, Closing) else RatingKey(self.site.id, entity.id, contact.contact_id)
+        return (
+            contact
+            if isinstance(contact, Closing)
+            else RatingKey(self.site.id, entity.id, contact.contact_id)
+        )
 
     def _contact(self, opinion: RatingRow) -> Contact | Closing:
         ledger = self.engine.ledger
@@ -174,15 +216,24 @@ class Importer:
                 try:
                     made = self.connection.people.create(opinion.email, opinion.name)
                 except Permanent as refusal:
-                    raise Refused("email", f"{refusal.reason}: Wix does not take this contact") from None
-                return ledger.save_contact(self.site.id, Contact(made.contact_id, opinion.email, opinion.name))
+                    raise Refused(
+                        "email", f"{refusal.reason}: Wix does not take this contact"
+                    ) from None
+                return ledger.save_contact(
+                    self.site.id, Contact(made.contact_id, opinion.email, opinion.name)
+                )
             case "skip":
                 return Closing(InboxState.DONE, "contact_skipped")
             case _:
-                raise Refused("email", "unknown_contact: no contact of the Wix site has this address")
+                raise Refused(
+                    "email", "unknown_contact: no contact of the Wix site has this address"
+                )
 
     def bring(self, key: RatingKey, values: Mapping[str, Decimal]) -> ImportResult:
-        """Create it on Wix unless it is known. Raises Refused; Transient, and then it may be brought again."""
+        """Create it on Wix unless it is known.
+
+        Raises Refused; Transient, and then it may be brought again.
+        """
         run = self.engine.ledger.lease(self.engine.ledger.link_of(key))
         if run is None:
             raise LeaseLost("another worker has this rating in hand", retry_after=BUSY_SECONDS)
@@ -193,14 +244,20 @@ class Importer:
             self._give_back(run)
             if not work.created:
                 raise _as_refused(error) from error
-            return ImportResult("created", note=str(error))  # it is on Wix; its echo brings it across
+            return ImportResult(
+                "created", note=str(error)
+            )  # it is on Wix; its echo brings it across
         if work.created:
             return ImportResult("created")
-        return ImportResult("there" if run.link.state is LinkState.LIVE else "deleted_since", work.differs)
+        return ImportResult(
+            "there" if run.link.state is LinkState.LIVE else "deleted_since", work.differs
+        )
 
     def _give_back(self, run: LeasedLink) -> None:
         """What the run had in hand is for the workers."""
-        self.engine.ledger.defer([delivery.id for delivery in run.deliveries], 0.0, "import", is_failure=False)
+        self.engine.ledger.defer(
+            [delivery.id for delivery in run.deliveries], 0.0, "import", is_failure=False
+        )
         self.engine.ledger.release(run.lease)
 
 

@@ -1,6 +1,8 @@
-"""Files of ratings for ``ratings-sync import``: CSV or JSONL in, by a preset; opinions, or what is wrong, out.
+"""Files of ratings for ``ratings-sync import``: CSV or JSONL in, by a preset; opinions, or what is
+wrong, out.
 
-Rejected rows go to a file of the same form with line, column and reason in front, which can be put right and imported.
+Rejected rows go to a file of the same form with line, column and reason in front, which can be put
+right and imported.
 """
 
 from __future__ import annotations
@@ -48,7 +50,10 @@ class Columns(BaseModel):
 
 
 class Preset(BaseModel):
-    """How rows are read. ``entity_of``: whose ids the file names. Empty ``published``: every row counts."""
+    """How rows are read. ``entity_of``: whose ids the file names.
+
+    Empty ``published``: every row counts.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -64,10 +69,14 @@ class Preset(BaseModel):
 
 def load_preset(name: str) -> Mapping[str, Any]:
     """A shipped preset by name, or one of your own by path, as written. Raises Misconfigured."""
-    path = Path(name) if "/" in name or name.endswith((".yaml", ".yml")) else PRESETS / f"{name}.yaml"
+    path = (
+        Path(name) if "/" in name or name.endswith((".yaml", ".yml")) else PRESETS / f"{name}.yaml"
+    )
     if not path.is_file():
         known = ", ".join(sorted(one.stem for one in PRESETS.glob("*.yaml")))
-        raise Misconfigured(f"there is no preset {name!r}; shipped are: {known}; or give the path of your own")
+        raise Misconfigured(
+            f"there is no preset {name!r}; shipped are: {known}; or give the path of your own"
+        )
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
@@ -103,14 +112,18 @@ def preset_of(
         problem = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, problem["loc"]))
         raise Misconfigured(
-            f"the columns are not all known: {place}: {problem['msg'].removeprefix('Value error, ')}; "
-            "choose a --preset, or name them: --column entity=… --column email=… --column overall=… --scale 1:5:1"
+            f"the columns are not all known: {place}:"
+            f" {problem['msg'].removeprefix('Value error, ')}; choose a --preset, or name them:"
+            " --column entity=… --column email=… --column overall=… --scale 1:5:1"
         ) from None
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row as it stands. ``cells``: of CSV; ``document``: of JSONL; ``problem``: why it cannot be read."""
+    """One row as it stands.
+
+    ``cells``: of CSV; ``document``: of JSONL; ``problem``: why it cannot be read.
+    """
 
     line: int
     cells: Sequence[str] = ()
@@ -133,7 +146,10 @@ class NotForUs(Exception):
 
 @dataclass
 class RatingFile:
-    """``with RatingFile(path) as file: for row in file.rows(): …``. Raises Misconfigured for a file that is none."""
+    """``with RatingFile(path) as file: for row in file.rows(): …``.
+
+    Raises Misconfigured for a file that is none.
+    """
 
     path: Path
     header: Sequence[str] = field(default=())
@@ -174,8 +190,8 @@ class RatingFile:
         missing = [name for name in needed if name not in self.header]
         if missing:
             raise Misconfigured(
-                f"{self.path}:1: there is no column {missing[0]!r}; the columns are: {', '.join(self.header)}; "
-                "name the right one with --column"
+                f"{self.path}:1: there is no column {missing[0]!r}; the columns are:"
+                f" {', '.join(self.header)}; name the right one with --column"
             )
 
     def count(self) -> int:
@@ -201,11 +217,17 @@ class RatingFile:
             except StopIteration:
                 return
             except csv.Error as error:
-                raise Misconfigured(f"{self.path}:{line}: is no CSV ({error}); is a quotation mark missing?") from None
+                raise Misconfigured(
+                    f"{self.path}:{line}: is no CSV ({error}); is a quotation mark missing?"
+                ) from None
             if any(cell.strip() for cell in cells):
                 fits = len(cells) == len(self.header)
                 yield Row(
-                    line, cells, problem="" if fits else f"{len(cells)} cells, but the header has {len(self.header)}"
+                    line,
+                    cells,
+                    problem=(
+                        "" if fits else f"{len(cells)} cells, but the header has {len(self.header)}"
+                    ),
                 )
 
     def _jsonl(self) -> Iterator[Row]:
@@ -218,7 +240,12 @@ class RatingFile:
                 yield Row(line, text=text.rstrip("\n"), problem="is no JSON")
                 continue
             is_object = isinstance(document, dict)
-            yield Row(line, document=document, text=text.rstrip("\n"), problem="" if is_object else "is no JSON object")
+            yield Row(
+                line,
+                document=document,
+                text=text.rstrip("\n"),
+                problem="" if is_object else "is no JSON object",
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +272,9 @@ class Reading:
         values = {name: self._value(name, text) for name, text in rated.items()}
         email = self._cell(row, columns.email)
         if email.count("@") != 1 or email.startswith("@") or email.endswith("@") or " " in email:
-            raise BadRow(columns.email, f"{email!r} is not an e-mail address" if email else "is empty")
+            raise BadRow(
+                columns.email, f"{email!r} is not an e-mail address" if email else "is empty"
+            )
         name = self._cell(row, columns.name) or None
         return RatingRow(self._entity(row), preset.entity_of, normalise_email(email), name, values)
 
@@ -254,7 +283,10 @@ class Reading:
         entity_id = self._cell(row, columns.entity)
         if not entity_id:
             raise BadRow(columns.entity, "is empty")
-        group, namespace = self._cell(row, columns.entity_group), self._cell(row, columns.entity_namespace)
+        group, namespace = (
+            self._cell(row, columns.entity_group),
+            self._cell(row, columns.entity_namespace),
+        )
         if self.preset.entity_of is Side.EXTERNAL:
             return EntityRef(entity_id, group)
         return EntityRef(entity_id, group or self.same_id[1], namespace or self.same_id[0])
@@ -281,32 +313,44 @@ class Reading:
         try:
             found = jmespath.search(column, row.document)
         except JMESPathError as error:
-            raise Misconfigured(f"--column: {column!r} is no path: {str(error).splitlines()[0]}") from None
+            raise Misconfigured(
+                f"--column: {column!r} is no path: {str(error).splitlines()[0]}"
+            ) from None
         return "" if found is None else str(found).strip()
 
 
 def reading_of(preset: Preset, header: Sequence[str], site: Site) -> Reading:
-    """For the fields of a site. Raises Misconfigured for an attribute that is not mapped, or scales that do not fit."""
+    """For the fields of a site.
+
+    Raises Misconfigured for an attribute that is not mapped, or scales that do not fit.
+    """
     mapped = {one.attribute: one.wix for one in site.fields}
     fields = {}
     for name in preset.values:
         if name not in mapped:
             raise Misconfigured(
-                f"the attribute {name!r} is not mapped; mapped are: {', '.join(mapped)}; see `map fields`"
+                f"the attribute {name!r} is not mapped; mapped are: {', '.join(mapped)}; see `map"
+                " fields`"
             )
         fields[name] = _field(name, mapped[name], preset.scale)
-    return Reading(preset, header, fields, (site.policy.same_id_namespace, site.policy.same_id_group))
+    return Reading(
+        preset, header, fields, (site.policy.same_id_namespace, site.policy.same_id_group)
+    )
 
 
 def _field(name: str, wix: Scale, scale: ScaleSection) -> FieldMap:
     one = FieldMap(name, "file", wix, scale.scale, scale.mapping)
     if violations := one.violations():
-        raise Misconfigured(f"the file's scale {one.external} does not convert to Wix's {wix}: {violations[0]}")
+        raise Misconfigured(
+            f"the file's scale {one.external} does not convert to Wix's {wix}: {violations[0]}"
+        )
     return one
 
 
 class RejectedFile:
-    """The rejected rows of an import, beside its file; made with the first one, never over a file that is there."""
+    """The rejected rows of an import, beside its file; made with the first one, never over a file
+    that is there.
+    """
 
     def __init__(self, source: RatingFile) -> None:
         self._source = source

@@ -1,8 +1,8 @@
 """Contacts that change: what a contact event releases, brings together, forgets or erases.
 
     created, updated ──▶ what was held for this person goes on
-    merged           ──▶ the ids merged away lead to the contact that lives on; its links join that contact's
-    deleted          ──▶ merged away after all? then as above; else its addresses are forgotten, its links stay
+    merged           ──▶ the ids merged away lead to the contact that lives on; links join its links
+    deleted          ──▶ merged away after all? as above; else its addresses are forgotten
     deleted, privacy ──▶ every link is erased on both sides, then the person in mappings and inbox
 
 Every step may be repeated: the delivery stays open until all of it is done.
@@ -37,7 +37,10 @@ class PeopleChanges:
     site: Site
 
     def hear(self, delivery: Delivery) -> str:
-        """Process a contact event. Returns outcome words. Raises Transient, Permanent: not done yet, or refused."""
+        """Process a contact event. Returns outcome words.
+
+        Raises Transient, Permanent: not done yet, or refused.
+        """
         match delivery.new.change:
             case "contact_deleted" if delivery.new.privacy and not _is_from_merge(delivery):
                 return self._erase(delivery, [delivery.new.remote_id])
@@ -48,7 +51,8 @@ class PeopleChanges:
             case "contact_deleted":
                 return self._deleted(delivery)
             case _ if delivery.new.privacy:
-                # Anonymised in place: nothing may be made from what is left, and its old address means nobody now.
+                # Anonymised in place: nothing may be made from what is left, and its old address
+                # means nobody now.
                 self.ledger.forget_contact(self.site.id, delivery.new.remote_id)
                 return self._close(delivery, ERASED)
             case _:
@@ -65,7 +69,11 @@ class PeopleChanges:
         """A contact is there, or has an address now: what was held for it goes on. Asks nobody."""
         keys = [contact_hold_key(contact_id)]
         keys += map(email_hold_key, self.people.addresses_in(delivery.new.payload))
-        released = [inbox_id for key in keys for inbox_id in self.ledger.release_held(self.site.id, hold_key=key)]
+        released = [
+            inbox_id
+            for key in keys
+            for inbox_id in self.ledger.release_held(self.site.id, hold_key=key)
+        ]
         done = Closing(InboxState.DONE, f"{reason}, released {len(released)}")
         ended = self.ledger.close(delivery.id, done, names=contact_id)
         self.bell.ring(released)
@@ -78,18 +86,24 @@ class PeopleChanges:
         if merge is None:
             raise Permanent("the merge event does not name both contacts", reason="malformed_event")
         if self._is_erased(merge.target):
-            return self._erase(delivery, merge.sources)  # who was merged into the person that asked was that person
+            return self._erase(
+                delivery, merge.sources
+            )  # who was merged into the person that asked was that person
         if any(map(self._is_erased, merge.sources)):
             return self._close(delivery, ERASED)
         self._follow(merge)
         if self._is_erased(merge.target):  # while we were at it
             return self._erase(delivery, merge.sources)
         for source in merge.sources:
-            self.bell.ring(self.ledger.release_held(self.site.id, hold_key=contact_hold_key(source)))
+            self.bell.ring(
+                self.ledger.release_held(self.site.id, hold_key=contact_hold_key(source))
+            )
         return self._release(delivery, merge.target, "merged")
 
     def _follow(self, merge: Merge, *, is_told: bool = True) -> None:
-        """Remember the merge, then let every link of the people in it find the contact that lives on."""
+        """Remember the merge, then let every link of the people in it find the contact that lives
+        on.
+        """
         self.ledger.redirect(self.site.id, merge, is_told=is_told)
         self._run(self.ledger.links_of(self.site.id, merge.target))
 
@@ -97,12 +111,16 @@ class PeopleChanges:
         """Raises Transient if some of it has to be tried again."""
         outcomes = [self.engine.sync_link(link_id) for link_id in link_ids]
         if unfinished := [one for one in outcomes if one in UNFINISHED]:
-            raise Transient(f"{len(unfinished)} links of this contact are not done", retry_after=AGAIN_SECONDS)
+            raise Transient(
+                f"{len(unfinished)} links of this contact are not done", retry_after=AGAIN_SECONDS
+            )
 
     # -- deletions
 
     def _deleted(self, delivery: Delivery) -> str:
-        """Of a contact that we know nothing of there is nothing to forget, and no reason to ask Wix."""
+        """Of a contact that we know nothing of there is nothing to forget, and no reason to ask
+        Wix.
+        """
         contact_id = delivery.new.remote_id
         links = self.ledger.links_of(self.site.id, contact_id)
         known = self.ledger.contact(self.site.id, contact_id=contact_id)
@@ -111,7 +129,9 @@ class PeopleChanges:
         if known is not None and known.contact_id != contact_id:
             return self._close(delivery, Closing(InboxState.DONE, "merged"))
         found = self.people.by_id(contact_id)
-        if found is not None and found.contact_id != contact_id:  # the merge event is late, or was lost
+        if (
+            found is not None and found.contact_id != contact_id
+        ):  # the merge event is late, or was lost
             self._follow(Merge((contact_id,), found.contact_id), is_told=False)
             return self._close(delivery, Closing(InboxState.DONE, "merged"))
         if found is not None or _is_from_merge(delivery):
@@ -123,11 +143,16 @@ class PeopleChanges:
         for one in contact_ids:
             self._run(self.ledger.hint_erasure(self.site.id, one, delivery.id))
             if left := self.ledger.links_of(self.site.id, one):
-                raise Transient(f"{len(left)} ratings of this contact are not erased yet", retry_after=AGAIN_SECONDS)
+                raise Transient(
+                    f"{len(left)} ratings of this contact are not erased yet",
+                    retry_after=AGAIN_SECONDS,
+                )
             self.ledger.erase_contact(self.site.id, one, delivery.id)
         return f"{ERASED.state} {ERASED.reason}"
 
 
 def _is_from_merge(delivery: Delivery) -> bool:
-    """Wix deletes what it has merged away, and says so: https://dev.wix.com/docs/rest/crm/members-contacts/contacts."""
+    """Wix deletes what it has merged away, and says so:
+    https://dev.wix.com/docs/rest/crm/members-contacts/contacts.
+    """
     return delivery.new.payload.get("originatedFrom") in ("merge", "merged")

@@ -1,11 +1,11 @@
 """The app is installed on a site or removed from it: what becomes of the site.
 
     installed ──▶ a site that we know and that was removed goes on, with all that it had
-              ──▶ one that we do not know gets the one connector that no site uses, or waits for ``site add``
+              ──▶ an unknown one gets the one connector that no site uses, or waits for ``site add``
     removed   ──▶ its work stops, its rows stay
 
-A duplicated site (``originInstanceId``) is a new one: products and contacts have other ids there, so that nothing of
-the site it was copied from applies to it.
+A duplicated site (``originInstanceId``) is a new one: products and contacts have other ids there,
+so that nothing of the site it was copied from applies to it.
 """
 
 from __future__ import annotations
@@ -31,14 +31,20 @@ class SiteChanges:
         is_removed = delivery.new.change == "app_removed"
         if site is None and is_removed:
             return None, self._close(delivery, "never_connected")
-        if site is None and self.sites is not None and (opened := self.sites.open(delivery.new.source)) is not None:
+        if (
+            site is None
+            and self.sites is not None
+            and (opened := self.sites.open(delivery.new.source)) is not None
+        ):
             site, waiting = opened
             self.bell.ring(waiting)
         if site is None:
             return None, None
         moment = delivery.new.event_time
         at = None if moment is None else moment.timestamp()
-        self.bell.ring(self.ledger.note_lifecycle(site.id, "removed" if is_removed else "active", at))
+        self.bell.ring(
+            self.ledger.note_lifecycle(site.id, "removed" if is_removed else "active", at)
+        )
         return site, self._close(delivery, "site_removed" if is_removed else "site_installed")
 
     def _close(self, delivery: Delivery, reason: str) -> str:

@@ -1,4 +1,7 @@
-"""One delivery from the inbox to its end: guard, key, link, run. Expected failures end as rows, not as errors."""
+"""One delivery from the inbox to its end: guard, key, link, run.
+
+Expected failures end as rows, not as errors.
+"""
 
 from __future__ import annotations
 
@@ -30,9 +33,11 @@ from sync_worker.intake.resolve import Resolver
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """Processes deliveries. ``connect`` gives the live remotes of a site; ``new_id`` makes intent ids.
+    """Processes deliveries. ``connect`` gives the live remotes of a site; ``new_id`` makes intent
+    ids.
 
-    ``sites`` opens a site when the app is installed on one; without it such a site waits for ``site add``.
+    ``sites`` opens a site when the app is installed on one; without it such a site waits for ``site
+    add``.
     """
 
     ledger: Ledger
@@ -44,7 +49,10 @@ class Intake:
     sites: Sites | None = None
 
     def process(self, inbox_id: int) -> str:
-        """Process one delivery; a doubled doorbell is harmless. Returns outcome words for the log."""
+        """Process one delivery; a doubled doorbell is harmless.
+
+        Returns outcome words for the log.
+        """
         opened = self.ledger.open_delivery(inbox_id)
         if opened is None:
             return "closed_already"
@@ -54,7 +62,10 @@ class Intake:
         return self._look_noted(delivery, site)
 
     def _look_noted(self, delivery: Delivery, site: Site | None) -> str:
-        """Workers may have died over this one. Whatever comes back from the look, even an error, this one lives."""
+        """Workers may have died over this one.
+
+        Whatever comes back from the look, even an error, this one lives.
+        """
         look = self.ledger.begin_look(delivery)
         if look is not Look.BEGUN:
             return "early" if look is Look.EARLY else f"{WORKER_DIED.state} {WORKER_DIED.reason}"
@@ -82,7 +93,9 @@ class Intake:
             self.ledger.defer([inbox_id], wait.retry_after, RATE_LIMITED, is_failure=False)
             return RATE_LIMITED
         except Transient as failure:
-            self.ledger.defer([inbox_id], failure.retry_after, failure.message, is_failure=failure.is_failure)
+            self.ledger.defer(
+                [inbox_id], failure.retry_after, failure.message, is_failure=failure.is_failure
+            )
             return "retry"
         except Held as wait:
             return self._hold(inbox_id, site, wait)
@@ -91,7 +104,9 @@ class Intake:
             return f"held {refusal.reason}"
 
     def _hold(self, inbox_id: int, site: Site, wait: Held) -> str:
-        """Hold, then look again: whoever brings what it waits for commits that first, and releases after."""
+        """Hold, then look again: whoever brings what it waits for commits that first, and releases
+        after.
+        """
         self.ledger.hold([inbox_id], wait.reason, hold_key=wait.hold_key)
         if not wait.has_arrived():
             return f"held {wait.reason}"
@@ -106,7 +121,9 @@ class Intake:
         if delivery.new.change == "parent_changed":
             return self._follow_parent(delivery, site)
         if delivery.new.change in PeopleChanges.CHANGES:
-            return PeopleChanges(self.ledger, self.bell, self.engine, self.connect(site).people, site).hear(delivery)
+            return PeopleChanges(
+                self.ledger, self.bell, self.engine, self.connect(site).people, site
+            ).hear(delivery)
         if self._is_own_write(delivery, site):
             return "suppressed"
         key = Resolver(self.ledger, self.connect(site), site).key_of(delivery)
@@ -133,7 +150,9 @@ class Intake:
         return True
 
     def _follow_parent(self, delivery: Delivery, site: Site) -> str:
-        """Something about the ratings of one thing: a hint for each that differs from what is on file."""
+        """Something about the ratings of one thing: a hint for each that differs from what is on
+        file.
+        """
         hints = Children(self.ledger, self.connect(site), site).hints_of(delivery)
         if isinstance(hints, Closing):
             self.ledger.close(delivery.id, hints)

@@ -1,7 +1,7 @@
 """From a delivery to its rating key: which entity, and which person. Holds no lease.
 
-In this order: a link by remote id, also from before its burial; the whole record in the event; a look at the remote,
-only to learn the key.
+In this order: a link by remote id, also from before its burial; the whole record in the event; a
+look at the remote, only to learn the key.
 """
 
 from __future__ import annotations
@@ -64,17 +64,28 @@ class Resolver:
             return located.key
         if new.change == "delete":
             grave = Buried(new.side, new.remote_id, new.revision, new.sequence, new.privacy)
-            return self._bury(grave) or (ERASED if new.privacy else Closing(InboxState.DONE, "not_linked"))
+            return self._bury(grave) or (
+                ERASED if new.privacy else Closing(InboxState.DONE, "not_linked")
+            )
         remote = self.connection.remotes[new.side]
-        record = record_listed(new.payload) or remote.record_in(new.payload) or remote.get(new.remote_id)
+        record = (
+            record_listed(new.payload) or remote.record_in(new.payload) or remote.get(new.remote_id)
+        )
         if record is None:
             return self._bury(Buried(new.side, new.remote_id)) or BURIED
         return self._key_from(record, new.side)
 
     def _key_of_failed(self, payload: Mapping[str, Any]) -> RatingKey | Closing:
-        """Whose create was not carried out, as far as the event tells. Only what we know can wait for it."""
+        """Whose create was not carried out, as far as the event tells.
+
+        Only what we know can wait for it.
+        """
         entity_id, group = payload.get("entity") or (None, "")
-        entity = self.ledger.entity(self.site.id, Side.EXTERNAL, EntityRef(entity_id, group)) if entity_id else None
+        entity = (
+            self.ledger.entity(self.site.id, Side.EXTERNAL, EntityRef(entity_id, group))
+            if entity_id
+            else None
+        )
         email = payload.get("email")
         contact = self.ledger.contact(self.site.id, email=email) if email else None
         if entity is None or contact is None:
@@ -83,14 +94,17 @@ class Resolver:
         return key if self.ledger.link_id(key) is not None else NOT_AWAITED
 
     def _bury(self, grave: Buried) -> RatingKey | None:
-        """The key if a run has put the record on file just now: it is that link's to say whether the record is gone."""
+        """The key if a run has put the record on file just now: it is that link's to say whether
+        the record is gone.
+        """
         if self.ledger.bury(self.site.id, grave):
             return None
         return self.ledger.locate(self.site.id, grave.side, grave.remote_id).key
 
     def _key_from(self, record: Record, side: Side) -> RatingKey | Closing:
         if not record.is_visible:
-            # As good as gone until a later revision: a run that has an earlier one in hand must not bring it across.
+            # As good as gone until a later revision: a run that has an earlier one in hand must not
+            # bring it across.
             grave = Buried(side, record.remote_id, record.revision, record.sequence)
             return self._bury(grave) or Closing(InboxState.DONE, "not_published")
         return self.key_of_record(record, side)
@@ -151,7 +165,9 @@ class Resolver:
         raise Held(
             "no_email",
             hold_key=contact_hold_key(contact.contact_id),
-            has_arrived=lambda: self.ledger.contact(self.site.id, contact_id=contact.contact_id) is not None,
+            has_arrived=lambda: (
+                self.ledger.contact(self.site.id, contact_id=contact.contact_id) is not None
+            ),
         )
 
     def _wix_contact(self, person: Person) -> Contact | None:
@@ -167,7 +183,9 @@ class Resolver:
         """Asked for an id that was merged away, Wix shows the contact that lives on."""
         found = self.connection.people.by_id(contact_id)
         if found is not None and found.contact_id != contact_id:
-            self.ledger.redirect(self.site.id, Merge((contact_id,), found.contact_id), is_told=False)
+            self.ledger.redirect(
+                self.site.id, Merge((contact_id,), found.contact_id), is_told=False
+            )
         return self._remember(found or Contact(contact_id))
 
     def _remember(self, contact: Contact | None) -> Contact | None:
@@ -202,8 +220,12 @@ class Resolver:
         )
 
     def _is_erased_address(self, email: str) -> bool:
-        """What still comes under the address of an erased person is neither kept nor made into a new contact."""
-        return self.ledger.locate(self.site.id, Side.EXTERNAL, address_grave(email)).buried is not None
+        """What still comes under the address of an erased person is neither kept nor made into a
+        new contact.
+        """
+        return (
+            self.ledger.locate(self.site.id, Side.EXTERNAL, address_grave(email)).buried is not None
+        )
 
 
 def is_erased(ledger: Ledger, site: Site, contact_id: str) -> bool:

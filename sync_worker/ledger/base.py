@@ -1,7 +1,7 @@
 """What every part of the SQL ledger shares: transactions, the clock, and the sites.
 
-Statements of the hot path are prepared once, beside the method that runs them: building one costs six times as much as
-running it.
+Statements of the hot path are prepared once, beside the method that runs them: building one costs
+six times as much as running it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,18 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ARRAY, Connection, Engine, String, Table, any_, bindparam, func, literal_column, select
+from sqlalchemy import (
+    ARRAY,
+    Connection,
+    Engine,
+    String,
+    Table,
+    any_,
+    bindparam,
+    func,
+    literal_column,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from sync_worker.core.values import Side, Site
@@ -27,8 +38,8 @@ SITE_CACHE_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class InboxObserver:
-    """What the ledger sees by the way, for metrics: seconds from the door to a first look, and a delivery found in
-    the hands of a worker whose lease has run out.
+    """What the ledger sees by the way, for metrics: seconds from the door to a first look, and a
+    delivery found in the hands of a worker whose lease has run out.
     """
 
     first_look: Callable[[float], None] = lambda seconds: None
@@ -36,15 +47,17 @@ class InboxObserver:
 
 
 def fixed(words: Iterable[str]) -> list[Any]:
-    """Constants for ``in_`` that stand in the statement: plain values are written into it again at every execution."""
+    """Constants for ``in_`` that stand in the statement: plain values are written into it again at
+    every execution.
+    """
     return [literal_column(f"'{word}'", String) for word in words]
 
 
 class LedgerBase:
     """Shared by the parts of SqlLedger.
 
-    Active sites are remembered for a second: they are read with every delivery. One that rests is read each time, so
-    that nothing is held for it that came after its return.
+    Active sites are remembered for a second: they are read with every delivery. One that rests is
+    read each time, so that nothing is held for it that came after its return.
     """
 
     def __init__(
@@ -70,9 +83,15 @@ class LedgerBase:
         return Prepared(statement, self.engine.dialect)
 
     def _among(self, column: Any, name: str) -> Any:
-        """``column IN`` a list of any length that is one parameter, as a prepared statement needs it."""
+        """``column IN`` a list of any length that is one parameter, as a prepared statement needs
+        it.
+        """
         if self._is_sqlite:
-            return column.in_(select(func.json_each(bindparam(name, type_=ExactJSON)).table_valued("value").c.value))
+            return column.in_(
+                select(
+                    func.json_each(bindparam(name, type_=ExactJSON)).table_valued("value").c.value
+                )
+            )
         return column == any_(bindparam(name, type_=ARRAY(column.type)))
 
     def _insert(self, table: Table) -> Any:

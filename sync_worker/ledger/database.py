@@ -1,4 +1,7 @@
-"""Opens the ledger's database: SQLite for one machine, PostgreSQL for a fleet. Its clock is the ledger's clock."""
+"""Opens the ledger's database: SQLite for one machine, PostgreSQL for a fleet.
+
+Its clock is the ledger's clock.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +24,15 @@ from sync_worker.core.errors import Facts, Transient
 BUSY_SECONDS = 5.0
 IDLE_SECONDS = 15
 RECYCLE_SECONDS = 1800
-CACHE_KIB = 500  # of each SQLite connection: the system keeps the pages too, and 32 threads hold many connections
-PING_SECONDS = 1.0  # a connection that has rested longer is asked whether it lives before it is used
+# Of each SQLite connection: the system keeps the pages too, and 32 threads hold many connections
+CACHE_KIB = 500
+PING_SECONDS = (
+    1.0  # a connection that has rested longer is asked whether it lives before it is used
+)
 ASK_SECONDS = 0.001
-WORK_SECONDS = 0.01  # after so much of writing a process rests, so that another one, the door, gets its turn
+WORK_SECONDS = (
+    0.01  # after so much of writing a process rests, so that another one, the door, gets its turn
+)
 REST_SECONDS = 0.002  # longer than anybody who waits for the lock pauses between two tries
 
 
@@ -37,8 +45,8 @@ def open_engine(
 ) -> Engine:
     """An engine for the ledger.
 
-    ``busy_seconds``: how long a statement may wait for a lock (SQLite) or run (PostgreSQL) before it fails.
-    ``clock`` replaces SQLite's clock, for the simulator.
+    ``busy_seconds``: how long a statement may wait for a lock (SQLite) or run (PostgreSQL) before
+    it fails. ``clock`` replaces SQLite's clock, for the simulator.
     """
     url = _normalised(make_url(database_url))
     if url.get_backend_name() == "sqlite":
@@ -57,19 +65,23 @@ def _open_postgresql(url: URL, busy_seconds: float, pool_size: int) -> Engine:
     server = {
         "statement_timeout": milliseconds,
         "lock_timeout": milliseconds,
-        "idle_in_transaction_session_timeout": IDLE_SECONDS * 1000,  # a frozen process must not keep its locks
+        "idle_in_transaction_session_timeout": (
+            IDLE_SECONDS * 1000
+        ),  # a frozen process must not keep its locks
         "timezone": "UTC",
     }
     engine = create_engine(
         url,
         pool_size=pool_size,
-        max_overflow=2,  # the server has few connections for the whole fleet: docs/scaling.md counts them
+        # The server has few connections for the whole fleet: docs/scaling.md counts them
+        max_overflow=2,
         pool_timeout=busy_seconds,
         pool_recycle=RECYCLE_SECONDS,
         connect_args={
             "connect_timeout": max(2, int(busy_seconds)),  # libpq takes whole seconds, 2 at least
             "application_name": "ratings-sync",
-            # A server that has vanished without a word is noticed after about a minute, sooner while we send.
+            # A server that has vanished without a word is noticed after about a minute, sooner
+            # while we send.
             "keepalives_idle": 30,
             "keepalives_interval": 10,
             "keepalives_count": 3,
@@ -84,8 +96,9 @@ def _open_postgresql(url: URL, busy_seconds: float, pool_size: int) -> Engine:
 def _replace_dead_connections(engine: Engine) -> None:
     """After a failover the first statement finds the new server.
 
-    ``pool_pre_ping`` would ask at every use, which is a round trip for each transaction. A server that goes tells its
-    connections: they are readable then. Only one that has rested may have been lost without a word.
+    ``pool_pre_ping`` would ask at every use, which is a round trip for each transaction. A server
+    that goes tells its connections: they are readable then. Only one that has rested may have been
+    lost without a word.
     """
 
     error: type[Exception] = engine.dialect.loaded_dbapi.Error
@@ -113,8 +126,11 @@ def _was_told(driver: Any) -> bool:
 
 def _open_sqlite(url: URL, busy_seconds: float, clock: Callable[[], float]) -> Engine:
     pool: dict[str, Any] = {"poolclass": StaticPool} if _is_in_memory(url) else {}
-    # With a write-ahead log only `BEGIN IMMEDIATE` waits for anybody, and it waits here (`_begin_to_write`).
-    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": ASK_SECONDS}, **pool)
+    # With a write-ahead log only `BEGIN IMMEDIATE` waits for anybody, and it waits here
+    # (`_begin_to_write`).
+    engine = create_engine(
+        url, connect_args={"check_same_thread": False, "timeout": ASK_SECONDS}, **pool
+    )
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, record: Any) -> None:
@@ -140,7 +156,9 @@ def _is_in_memory(url: URL) -> bool:
 
 
 def _begin_to_write(driver: Any, busy_seconds: float) -> None:
-    """Ask every millisecond: SQLite's own pauses grow up to 100 ms, so it loses to a busy worker."""
+    """Ask every millisecond: SQLite's own pauses grow up to 100 ms, so it loses to a busy
+    worker.
+    """
     until = time.monotonic() + busy_seconds
     while True:
         try:
@@ -154,7 +172,9 @@ def _begin_to_write(driver: Any, busy_seconds: float) -> None:
 
 
 def _go_to_wal(connection: Any, busy_seconds: float) -> None:
-    """SQLite's busy timeout does not hold for this switch, and two processes may start on a new file at once."""
+    """SQLite's busy timeout does not hold for this switch, and two processes may start on a new
+    file at once.
+    """
     until = time.monotonic() + busy_seconds
     while True:
         try:
@@ -168,7 +188,9 @@ def _go_to_wal(connection: Any, busy_seconds: float) -> None:
 
 
 def database_now(engine: Engine) -> ColumnElement[float]:
-    """The one expression for the time, in seconds since 1970: the database's clock, also inside a transaction."""
+    """The one expression for the time, in seconds since 1970: the database's clock, also inside a
+    transaction.
+    """
     if engine.dialect.name == "sqlite":
         return func.ledger_now()
     return literal_column("(extract(epoch from clock_timestamp())::double precision)", Float)
@@ -177,14 +199,15 @@ def database_now(engine: Engine) -> ColumnElement[float]:
 class Transactions:
     """Short transactions; database errors come out as Transient.
 
-    SQLite has one writer: the threads of a process queue for it here, in order, instead of spinning on its lock.
+    SQLite has one writer: the threads of a process queue for it here, in order, instead of spinning
+    on its lock.
     """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._is_sqlite = engine.dialect.name == "sqlite"
-        # PostgreSQL shows each statement of a reader what was committed before it, in a transaction or without one,
-        # and one has its price: two more round trips.
+        # PostgreSQL shows each statement of a reader what was committed before it, in a transaction
+        # or without one, and one has its price: two more round trips.
         reading = {"ledger_reads": True} if self._is_sqlite else {"isolation_level": "AUTOCOMMIT"}
         self._reader = engine.execution_options(**reading)
         self._turn = threading.Lock()
@@ -193,7 +216,10 @@ class Transactions:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction that commits at the end. IntegrityError passes through: callers know what it means."""
+        """A transaction that commits at the end.
+
+        IntegrityError passes through: callers know what it means.
+        """
         if not self._is_sqlite:
             with _translated(), self._engine.begin() as connection:
                 yield connection
@@ -213,7 +239,10 @@ class Transactions:
 
     @contextmanager
     def single(self) -> Iterator[Connection]:
-        """For one statement that writes, or one batch: PostgreSQL needs no transaction around it. As ``write``."""
+        """For one statement that writes, or one batch: PostgreSQL needs no transaction around it.
+
+        As ``write``.
+        """
         if self._is_sqlite:
             with self.write() as connection:
                 yield connection
@@ -235,4 +264,6 @@ def _translated() -> Iterator[None]:
         raise
     except SQLAlchemyError as error:
         code = type(error.__cause__ or error).__name__
-        raise Transient("the ledger's database did not answer", facts=Facts("ledger", code=code)) from error
+        raise Transient(
+            "the ledger's database did not answer", facts=Facts("ledger", code=code)
+        ) from error

@@ -16,9 +16,17 @@ class ExportLedger(LedgerBase):
     """What the ledger remembers of each link and attribute, in the order of the links."""
 
     def links_page(
-        self, site_id: int, after: int, *, namespace: str | None, group: str | None, entity: str | None
+        self,
+        site_id: int,
+        after: int,
+        *,
+        namespace: str | None,
+        group: str | None,
+        entity: str | None,
     ) -> tuple[list[dict[str, Any]], int | None]:
-        """Up to 500 links after the one named, a line for each attribute; and the last link, ``None`` at the end."""
+        """Up to 500 links after the one named, a line for each attribute; and the last link,
+        ``None`` at the end.
+        """
         which = (link.c.site_id == site_id) & (link.c.id > after)
         wanted = (("wix_namespace", namespace), ("wix_group", group), ("wix_entity_id", entity))
         for name, value in wanted:

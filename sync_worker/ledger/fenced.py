@@ -1,4 +1,6 @@
-"""The ledger in SQL: what a run writes under the fence of its lease, which shuts out every earlier holder."""
+"""The ledger in SQL: what a run writes under the fence of its lease, which shuts out every earlier
+holder.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,15 @@ from sqlalchemy.exc import IntegrityError
 
 from sync_worker.core.errors import LeaseLost, Permanent
 from sync_worker.core.ports import ERASED, Closing, Commit, Committed
-from sync_worker.core.values import InboxState, Intent, IntentState, Lease, LinkState, Operation, Side
+from sync_worker.core.values import (
+    InboxState,
+    Intent,
+    IntentState,
+    Lease,
+    LinkState,
+    Operation,
+    Side,
+)
 from sync_worker.ledger.base import fixed
 from sync_worker.ledger.inbox import UNENDED
 from sync_worker.ledger.people import PeopleLedger
@@ -44,15 +54,24 @@ class FencedLedger(PeopleLedger):
         """An update of the link that only the holder of its lease can do."""
         return update(link).where(_is_ours() & (link.c.lease_until > self._now))
 
-    def _under_fence(self, connection: Connection, statement: Prepared, lease: Lease, **values: Any) -> Answer:
+    def _under_fence(
+        self, connection: Connection, statement: Prepared, lease: Lease, **values: Any
+    ) -> Answer:
         """Whose count must be 1: the lease is lost otherwise, and the transaction with it."""
-        return statement.ask(connection, {"the_link": lease.link_id, "the_fence": lease.fence, **values})
+        return statement.ask(
+            connection, {"the_link": lease.link_id, "the_fence": lease.fence, **values}
+        )
 
     def open_intent(self, lease: Lease, intent_: Intent) -> None:
         row = {**from_intent(intent_), "link_id": lease.link_id, "site_id": lease.site_id}
         fenced = {"the_link": lease.link_id, "the_fence": lease.fence}
         with self._transactions.single() as connection:
-            if self._first_intent.run(connection, {f"its_{name}": one for name, one in row.items()} | fenced) == 1:
+            if (
+                self._first_intent.run(
+                    connection, {f"its_{name}": one for name, one in row.items()} | fenced
+                )
+                == 1
+            ):
                 return
         with self._transactions.write() as connection:
             self._renew(connection, lease)
@@ -60,8 +79,14 @@ class FencedLedger(PeopleLedger):
 
     @cached_property
     def _first_intent(self) -> Prepared:
-        """Under a lease just taken, in one statement: nobody else can take it as long as the statement runs."""
-        names = [column.key for column in intent.c if column not in (intent.c.created_at, intent.c.closed_at)]
+        """Under a lease just taken, in one statement: nobody else can take it as long as the
+        statement runs.
+        """
+        names = [
+            column.key
+            for column in intent.c
+            if column not in (intent.c.created_at, intent.c.closed_at)
+        ]
         values = [bindparam(f"its_{name}", type_=intent.c[name].type).label(name) for name in names]
         is_fresh = link.c.lease_until > self._in(self._lease_seconds * FRESH_SHARE)
         under_lease = select(*values, self._now.label("created_at")).where(_is_ours() & is_fresh)
@@ -75,7 +100,9 @@ class FencedLedger(PeopleLedger):
         try:
             with self._transactions.write() as connection:
                 if change.erases:
-                    self._hold_listings(connection, lease.site_id)  # before the link, as whoever queues findings
+                    self._hold_listings(
+                        connection, lease.site_id
+                    )  # before the link, as whoever queues findings
                 buried = self._buried_meanwhile(connection, lease.site_id, change)
                 change = change.without(buried)
                 fresh = self._commit_rows(connection, lease, change)
@@ -84,10 +111,15 @@ class FencedLedger(PeopleLedger):
                     fresh = self._ask_fresh(connection, lease) if change.release else None
                 return Committed(buried, () if fresh is None else _ids(fresh))
         except IntegrityError as error:
-            raise Permanent("another link has this record on file", reason="id_linked_elsewhere") from error
+            raise Permanent(
+                "another link has this record on file", reason="id_linked_elsewhere"
+            ) from error
 
     def _commit_rows(self, connection: Connection, lease: Lease, change: Commit) -> Answer | None:
-        """The link, its values, and how it came to them. Returns the new deliveries if nothing else is to be done."""
+        """The link, its values, and how it came to them.
+
+        Returns the new deliveries if nothing else is to be done.
+        """
         values = self._link_values(connection, lease, change)
         asks_fresh = change.release and not _digs(change)
         held: Answer | None = None
@@ -114,7 +146,9 @@ class FencedLedger(PeopleLedger):
         if change.release:
             values["lease_until"] = 0.0
         if change.shadowed:
-            before = connection.execute(select(link.c.shadowed).where(link.c.id == lease.link_id)).scalar_one()
+            before = connection.execute(
+                select(link.c.shadowed).where(link.c.id == lease.link_id)
+            ).scalar_one()
             values["shadowed"] = sorted({*before, *change.shadowed})
         if change.writes:
             values["writes"] = list(change.writes)
@@ -125,8 +159,12 @@ class FencedLedger(PeopleLedger):
         generation = link.c.generation + bindparam("more_generations", type_=Integer)
         return self._prepared(self._own_link.values(generation=generation))
 
-    def _commit_values(self, connection: Connection, link_id: int, site_id: int, change: Commit) -> None:
-        rows: dict[str, dict[str, Any]] = {name: from_base(base) for name, base in change.bases.items()}
+    def _commit_values(
+        self, connection: Connection, link_id: int, site_id: int, change: Commit
+    ) -> None:
+        rows: dict[str, dict[str, Any]] = {
+            name: from_base(base) for name, base in change.bases.items()
+        }
         for slot, known in change.records.items():
             if slot.side is Side.WIX:
                 rows.setdefault(slot.attribute, {}).update(from_wix(known))
@@ -138,7 +176,9 @@ class FencedLedger(PeopleLedger):
         if names not in self._value_changes:
             insert = self._insert(link_value)
             changed = {name: insert.excluded[name] for name in names}
-            stored = insert.on_conflict_do_update(index_elements=["link_id", "attribute"], set_=changed)
+            stored = insert.on_conflict_do_update(
+                index_elements=["link_id", "attribute"], set_=changed
+            )
             self._value_changes[names] = self._prepared(stored)
         return self._value_changes[names]
 
@@ -147,10 +187,14 @@ class FencedLedger(PeopleLedger):
         """By the columns that they change."""
         return {}
 
-    def _commit_story(self, connection: Connection, link_id: int, site_id: int, change: Commit) -> None:
+    def _commit_story(
+        self, connection: Connection, link_id: int, site_id: int, change: Commit
+    ) -> None:
         """The intent's end, the history, and how the deliveries ended."""
         if change.intent_state is not None:
-            self._intent_end.ask(connection, {"the_link": link_id, "state": str(change.intent_state)})
+            self._intent_end.ask(
+                connection, {"the_link": link_id, "state": str(change.intent_state)}
+            )
         for entry in change.history:
             row = {"site_id": site_id, "link_id": link_id, **from_history(entry)}
             self._new_history.ask(connection, row)
@@ -172,14 +216,18 @@ class FencedLedger(PeopleLedger):
 
     @cached_property
     def _intent_end(self) -> Prepared:
-        is_open = (intent.c.link_id == bindparam("the_link")) & intent.c.state.in_(fixed([IntentState.OPEN]))
+        is_open = (intent.c.link_id == bindparam("the_link")) & intent.c.state.in_(
+            fixed([IntentState.OPEN])
+        )
         return self._prepared(update(intent).where(is_open).values(closed_at=self._now))
 
     @cached_property
     def _new_history(self) -> Prepared:
         return self._prepared(history.insert().values(at=self._now).inline())
 
-    def _buried_meanwhile(self, connection: Connection, site_id: int, change: Commit) -> frozenset[str]:
+    def _buried_meanwhile(
+        self, connection: Connection, site_id: int, change: Commit
+    ) -> frozenset[str]:
         """Of the ids that come on file, those with a grave that this step does not open."""
         records = [(slot.side, known.remote_id) for slot, known in change.records.items() if known]
         ids = {side: sorted(one for of, one in records if of is side) for side in Side}
@@ -202,7 +250,9 @@ class FencedLedger(PeopleLedger):
         return self._prepared(update(link).where(_is_ours()).values(lease_until=0.0))
 
     def _ask_fresh(self, connection: Connection, lease: Lease) -> Answer:
-        """Asked after the lease has ended in this transaction: an older delivery shows, a newer one gets the lease."""
+        """Asked after the lease has ended in this transaction: an older delivery shows, a newer one
+        gets the lease.
+        """
         return self._fresh.ask(connection, {"the_link": lease.link_id})
 
     @cached_property
@@ -212,7 +262,11 @@ class FencedLedger(PeopleLedger):
         return self._prepared(select(inbox.c.id).where(is_new, ~waits).order_by(inbox.c.id))
 
     def deletes_exceeded(self, site_id: int, side: Side, more: int = 0) -> bool:
-        recent = (history.c.site_id == site_id) & (history.c.side == str(side)) & (history.c.what == "delete")
+        recent = (
+            (history.c.site_id == site_id)
+            & (history.c.side == str(side))
+            & (history.c.what == "delete")
+        )
         under_way = (
             (intent.c.state == str(IntentState.OPEN))
             & (intent.c.site_id == site_id)
@@ -222,21 +276,29 @@ class FencedLedger(PeopleLedger):
         )
         with self._transactions.read() as connection:
             count = select(func.count()).select_from(history)
-            deletes = connection.execute(count.where(recent, history.c.at > self._in(-HOUR_SECONDS))).scalar_one()
-            deletes += connection.execute(select(func.count()).select_from(intent).where(under_way)).scalar_one()
+            deletes = connection.execute(
+                count.where(recent, history.c.at > self._in(-HOUR_SECONDS))
+            ).scalar_one()
+            deletes += connection.execute(
+                select(func.count()).select_from(intent).where(under_way)
+            ).scalar_one()
             if deletes + more < MIN_BRAKE:
                 return False
             return bool(deletes + more >= self._deletes_most(connection, site_id, deletes + more))
 
     def _deletes_most(self, connection: Connection, site_id: int, deletes: int) -> float:
-        """Where the brake grips: max(20, 5 % of the live links), or above what a person has allowed.
+        """Where the brake grips: max(20, 5 % of the live links), or above what a person has
+        allowed.
 
-        Of the links no more are counted than it takes to let so many deletes pass: a large site has a million.
+        Of the links no more are counted than it takes to let so many deletes pass: a large site has
+        a million.
         """
         is_live = (link.c.site_id == site_id) & (link.c.state == str(LinkState.LIVE))
         enough = select(link.c.id).where(is_live).limit(int((deletes + 1) / BRAKE_SHARE)).subquery()
         live = connection.execute(select(func.count()).select_from(enough)).scalar_one()
-        allowed = select(site.c.deletes_allowed).where(site.c.id == site_id, site.c.deletes_allowed_until > self._now)
+        allowed = select(site.c.deletes_allowed).where(
+            site.c.id == site_id, site.c.deletes_allowed_until > self._now
+        )
         return max(MIN_BRAKE, live * BRAKE_SHARE, connection.execute(allowed).scalar() or 0)
 
 
@@ -259,7 +321,9 @@ def _by_closing(change: Commit) -> dict[Closing, list[int]]:
 
 def _digs(change: Commit) -> bool:
     """Whether graves are dug or opened, or what is personal is erased."""
-    return bool(change.buried or change.revived or change.erases or ERASED in change.closings.values())
+    return bool(
+        change.buried or change.revived or change.erases or ERASED in change.closings.values()
+    )
 
 
 def _is_ours() -> Any:

@@ -1,7 +1,8 @@
 """Fields and their scales. A changed scale is a new version of the mapping.
 
-Its effect is shown first; then each linked value that no longer agrees is planned anew, as any delivery is. Bases are
-native to each side, so they stay true; what changes is whether two of them agree.
+Its effect is shown first; then each linked value that no longer agrees is planned anew, as any
+delivery is. Bases are native to each side, so they stay true; what changes is whether two of them
+agree.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ class ImportRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """Outcome of an import; ``released``: inbox ids of deliveries that had waited for these rows."""
+    """Outcome of an import; ``released``: inbox ids of deliveries that had waited for these
+    rows.
+    """
 
     added: int = 0
     changed: int = 0
@@ -42,7 +45,9 @@ class Imported:
 
 @dataclass(frozen=True, slots=True)
 class FieldEffect:
-    """What new scales mean for ratings that are linked: ``changing`` will be written, ``off_scale`` will be held."""
+    """What new scales mean for ratings that are linked: ``changing`` will be written, ``off_scale``
+    will be held.
+    """
 
     attribute: str
     linked: int = 0
@@ -54,13 +59,20 @@ class FieldEffect:
 class FieldLedger(HeldLedger):
     """Imports fields, in one transaction: all rows or none."""
 
-    def import_fields(self, site: Site, fields: Sequence[FieldMap], *, may_rescale: bool = False) -> Imported:
-        """Map attributes. New scales of one that links use need ``may_rescale``. Raises ImportRefused."""
+    def import_fields(
+        self, site: Site, fields: Sequence[FieldMap], *, may_rescale: bool = False
+    ) -> Imported:
+        """Map attributes. New scales of one that links use need ``may_rescale``.
+
+        Raises ImportRefused.
+        """
         problems: dict[int, str] = {}
         added = changed = unchanged = 0
         with self._transactions.write() as connection:
             for position, field in enumerate(fields):
-                found = connection.execute(select(field_map).where(_same_names(site.id, field))).all()
+                found = connection.execute(
+                    select(field_map).where(_same_names(site.id, field))
+                ).all()
                 old = to_field(found[0]) if len(found) == 1 else None
                 if old is not None and replace(old, version=field.version) == field:
                     unchanged += 1
@@ -70,10 +82,15 @@ class FieldLedger(HeldLedger):
                 if used and not is_same_pair:
                     problems[position] = "it would change a mapping that linked ratings use already"
                 elif used and not may_rescale:
-                    problems[position] = "it would change the scales of linked ratings; see --dry-run, then say --yes"
+                    problems[position] = (
+                        "it would change the scales of linked ratings; see --dry-run, then say"
+                        " --yes"
+                    )
                 else:
                     version = old.version + 1 if old is not None and is_same_pair else 1
-                    connection.execute(field_map.delete().where(field_map.c.id.in_([row.id for row in found])))
+                    connection.execute(
+                        field_map.delete().where(field_map.c.id.in_([row.id for row in found]))
+                    )
                     row = from_field(replace(field, version=version))
                     connection.execute(field_map.insert().values(site_id=site.id, **row))
                     self._plan_anew(connection, site, replace(field, version=version))
@@ -84,7 +101,10 @@ class FieldLedger(HeldLedger):
         return Imported(added, changed, unchanged)
 
     def plan_anew(self, site_id: int) -> int:
-        """Once more, for what runs that still had the old mapping wrote meanwhile. Returns how many deliveries."""
+        """Once more, for what runs that still had the old mapping wrote meanwhile.
+
+        Returns how many deliveries.
+        """
         with self._transactions.write() as connection:
             site = self._site_by_id(connection, site_id)
             return sum(self._plan_anew(connection, site, field) for field in site.fields)
@@ -96,13 +116,20 @@ class FieldLedger(HeldLedger):
     # -- effect
 
     def field_effects(self, site: Site, fields: Sequence[FieldMap]) -> list[FieldEffect]:
-        """For each field whose scales would change: how many linked ratings, and what becomes of them."""
+        """For each field whose scales would change: how many linked ratings, and what becomes of
+        them.
+        """
         now = {_pair(field): field for field in site.fields}
         with self._transactions.read() as connection:
             return [
-                _effect(field, list(self._linked_values(connection, site.id, field.attribute)), site.policy)
+                _effect(
+                    field,
+                    list(self._linked_values(connection, site.id, field.attribute)),
+                    site.policy,
+                )
                 for field in fields
-                if _pair(field) in now and replace(now[_pair(field)], version=field.version) != field
+                if _pair(field) in now
+                and replace(now[_pair(field)], version=field.version) != field
             ]
 
     def _linked_values(self, connection: Connection, site_id: int, attribute: str) -> Iterator[Any]:
@@ -123,7 +150,9 @@ class FieldLedger(HeldLedger):
     # -- planning anew
 
     def _plan_anew(self, connection: Connection, site: Site, field: FieldMap) -> int:
-        """A delivery for each linked value that does not agree by this version; also for links that are in hand."""
+        """A delivery for each linked value that does not agree by this version; also for links that
+        are in hand.
+        """
         rows = [
             self._hint(site, field, row)
             for row in self._linked_values(connection, site.id, field.attribute)
@@ -134,7 +163,11 @@ class FieldLedger(HeldLedger):
         now = connection.execute(select(self._now)).scalar_one()
         connection.execute(
             self._insert(inbox).on_conflict_do_nothing(),
-            [row | {"received_at": now, "next_attempt_at": now} for row in rows if row["remote_id"]],
+            [
+                row | {"received_at": now, "next_attempt_at": now}
+                for row in rows
+                if row["remote_id"]
+            ],
         )
         return len(rows)
 
@@ -159,7 +192,10 @@ def _pair(field: FieldMap) -> tuple[str, str]:
 
 
 def _same_names(site_id: int, field: FieldMap) -> Any:
-    named = or_(field_map.c.wix_attribute == field.attribute, field_map.c.external_field == field.external_field)
+    named = or_(
+        field_map.c.wix_attribute == field.attribute,
+        field_map.c.external_field == field.external_field,
+    )
     return (field_map.c.site_id == site_id) & named
 
 
@@ -176,7 +212,9 @@ def _effect(field: FieldMap, rows: Sequence[Any], policy: Policy) -> FieldEffect
     changing = [row for row, agrees in verdicts if agrees is False]
     off = [row for row, agrees in verdicts if agrees is None]
     examples = [_example(field, row, policy) for row in changing[:EXAMPLES]]
-    examples += [f"wix {row.base_wix}, external {row.base_external}: off the scale" for row in off[:EXAMPLES]]
+    examples += [
+        f"wix {row.base_wix}, external {row.base_external}: off the scale" for row in off[:EXAMPLES]
+    ]
     return FieldEffect(field.attribute, len(rows), len(changing), len(off), tuple(examples))
 
 

@@ -1,4 +1,6 @@
-"""How the ledger stands, in a few reads that stay cheap however many rows it holds: each goes over a small index."""
+"""How the ledger stands, in a few reads that stay cheap however many rows it holds: each goes over
+a small index.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,10 @@ QUANTILES = (0.5, 0.95, 0.99)
 
 @dataclass(frozen=True, slots=True)
 class RunFigures:
-    """The newest ended run of a kind. ``counts``: its own numbers, drift found and healed among them."""
+    """The newest ended run of a kind.
+
+    ``counts``: its own numbers, drift found and healed among them.
+    """
 
     kind: str
     state: str
@@ -31,10 +36,11 @@ class RunFigures:
 
 @dataclass(frozen=True, slots=True)
 class LedgerFigures:
-    """``delivery_age_seconds``: by quantile, from the door to the end, of what ended in the last five minutes.
+    """``delivery_age_seconds``: by quantile, from the door to the end, of what ended in the last
+    five minutes.
 
-    ``most_attempts``: failed attempts of the delivery that failed most; ``most_for_one_link``: deliveries on their way
-    for the link that has most of them.
+    ``most_attempts``: failed attempts of the delivery that failed most; ``most_for_one_link``:
+    deliveries on their way for the link that has most of them.
     """
 
     open: Mapping[str, int]
@@ -77,14 +83,18 @@ class FigureLedger(LedgerBase):
         return max(0.0, float(age or 0.0)), int(attempts or 0)
 
     def _most_for_one_link(self, connection: Connection) -> int:
-        counts = select(func.count().label("count")).where(inbox.c.state.in_(OPEN), inbox.c.link_id.is_not(None))
+        counts = select(func.count().label("count")).where(
+            inbox.c.state.in_(OPEN), inbox.c.link_id.is_not(None)
+        )
         by_link = counts.group_by(inbox.c.link_id).subquery()
         return int(connection.execute(select(func.max(by_link.c.count))).scalar() or 0)
 
     def _near_misses(self, connection: Connection) -> int:
         """Processed events that carry our identity, but that neither ledger nor intent knew."""
         is_recent = (inbox.c.closed_at > self._in(-HOUR_SECONDS)) & inbox.c.is_ours
-        is_processed = (inbox.c.state == str(InboxState.DONE)) & inbox.c.reason.in_(("synced", "in_step"))
+        is_processed = (inbox.c.state == str(InboxState.DONE)) & inbox.c.reason.in_(
+            ("synced", "in_step")
+        )
         return _count(connection, is_recent & is_processed, inbox)
 
     def _ages(self, connection: Connection) -> dict[float, float]:
@@ -95,11 +105,19 @@ class FigureLedger(LedgerBase):
             .limit(MAX_RECENT)
         )
         ages = sorted(float(age) for age in connection.execute(rows).scalars())
-        return {one: ages[min(len(ages) - 1, int(one * len(ages)))] for one in QUANTILES} if ages else {}
+        return (
+            {one: ages[min(len(ages) - 1, int(one * len(ages)))] for one in QUANTILES}
+            if ages
+            else {}
+        )
 
     def _runs(self, connection: Connection) -> list[RunFigures]:
         newest = select(func.max(run.c.id)).where(run.c.ended_at.is_not(None)).group_by(run.c.kind)
-        found = select(run, (self._now - run.c.ended_at).label("ago")).where(run.c.id.in_(newest)).order_by(run.c.kind)
+        found = (
+            select(run, (self._now - run.c.ended_at).label("ago"))
+            .where(run.c.id.in_(newest))
+            .order_by(run.c.kind)
+        )
         return [
             RunFigures(row.kind, row.state, max(0.0, float(row.ago)), _numbers(row.counts))
             for row in connection.execute(found)
@@ -109,11 +127,17 @@ class FigureLedger(LedgerBase):
 def _numbers(counts: Any) -> dict[str, int]:
     if not isinstance(counts, Mapping):
         return {}
-    return {name: one for name, one in counts.items() if isinstance(one, int) and not isinstance(one, bool)}
+    return {
+        name: one
+        for name, one in counts.items()
+        if isinstance(one, int) and not isinstance(one, bool)
+    }
 
 
 def _count(connection: Connection, which: Any, table: Any) -> int:
-    return int(connection.execute(select(func.count()).select_from(table).where(which)).scalar_one())
+    return int(
+        connection.execute(select(func.count()).select_from(table).where(which)).scalar_one()
+    )
 
 
 def _counts(connection: Connection, column: Any, which: Any) -> dict[str, int]:

@@ -38,7 +38,14 @@ from sync_worker.core.values import (
     Side,
 )
 from sync_worker.ledger.inbox import OPEN
-from sync_worker.ledger.rows import from_delivery, to_contact, to_delivery, to_entity, to_intent, to_link
+from sync_worker.ledger.rows import (
+    from_delivery,
+    to_contact,
+    to_delivery,
+    to_entity,
+    to_intent,
+    to_link,
+)
 from sync_worker.ledger.runs import SweepRuns, to_listed
 from sync_worker.ledger.tables import (
     contact_map,
@@ -50,7 +57,9 @@ from sync_worker.ledger.tables import (
     listed,
 )
 
-QUEUED_SECONDS = 30.0  # a finding handed over is its run's; after that the sweeper takes a dead run's
+QUEUED_SECONDS = (
+    30.0  # a finding handed over is its run's; after that the sweeper takes a dead run's
+)
 
 
 class SqlRuns(SweepRuns):
@@ -58,7 +67,9 @@ class SqlRuns(SweepRuns):
 
     # -- findings
 
-    def next_findings(self, sweep: Sweep, limit: int, after: tuple[int, str, str] | None = None) -> list[Finding]:
+    def next_findings(
+        self, sweep: Sweep, limit: int, after: tuple[int, str, str] | None = None
+    ) -> list[Finding]:
         is_open = (listed.c.run_id == sweep.id) & (listed.c.mark == str(Mark.OPEN))
         key = (listed.c.entity_id, listed.c.contact_id)
         with self._transactions.read() as connection:
@@ -75,7 +86,12 @@ class SqlRuns(SweepRuns):
         return nobody + [_finding(sweep.site_id, list(group)) for _, group in grouped]
 
     def _keyless(
-        self, connection: Connection, sweep: Sweep, is_open: Any, limit: int, after: tuple[int, str, str] | None
+        self,
+        connection: Connection,
+        sweep: Sweep,
+        is_open: Any,
+        limit: int,
+        after: tuple[int, str, str] | None,
     ) -> list[Finding]:
         if after is not None and after[0] != 0:
             return []
@@ -91,37 +107,60 @@ class SqlRuns(SweepRuns):
             return []
         key = (listed.c.entity_id, listed.c.contact_id)
         marks = [str(Mark.OPEN), str(Mark.HIDDEN)]
-        is_wanted = (listed.c.run_id == sweep.id) & listed.c.mark.in_(marks) & tuple_(*key).in_(keys)
+        is_wanted = (
+            (listed.c.run_id == sweep.id) & listed.c.mark.in_(marks) & tuple_(*key).in_(keys)
+        )
         order = (*key, listed.c.side, listed.c.remote_id)
         return connection.execute(select(listed).where(is_wanted).order_by(*order)).all()
 
     def leave(self, sweep: Sweep, findings: Sequence[Finding]) -> None:
         with self._transactions.write() as connection:
             self._hold_run(connection, sweep)
-            self._mark(connection, sweep, [row for finding in findings for row in finding.rows], Mark.LEFT)
+            self._mark(
+                connection, sweep, [row for finding in findings for row in finding.rows], Mark.LEFT
+            )
 
     def is_shown(self, sweep: Sweep, side: Side, remote_id: str) -> bool:
-        is_row = (listed.c.run_id == sweep.id) & (listed.c.side == str(side)) & (listed.c.remote_id == remote_id)
+        is_row = (
+            (listed.c.run_id == sweep.id)
+            & (listed.c.side == str(side))
+            & (listed.c.remote_id == remote_id)
+        )
         with self._transactions.read() as connection:
             shown = select(listed.c.remote_id).where(is_row, listed.c.change != "delete")
             return connection.execute(shown).first() is not None
 
     def count_marks(self, sweep: Sweep) -> Mapping[Mark, int]:
-        counted = select(listed.c.mark, func.count()).where(listed.c.run_id == sweep.id).group_by(listed.c.mark)
+        counted = (
+            select(listed.c.mark, func.count())
+            .where(listed.c.run_id == sweep.id)
+            .group_by(listed.c.mark)
+        )
         with self._transactions.read() as connection:
             return {Mark(mark): int(count) for mark, count in connection.execute(counted)}
 
     # -- to the inbox
 
-    def queue(self, sweep: Sweep, deliveries: Sequence[tuple[Finding, Sequence[NewDelivery]]]) -> list[Queued]:
+    def queue(
+        self, sweep: Sweep, deliveries: Sequence[tuple[Finding, Sequence[NewDelivery]]]
+    ) -> list[Queued]:
         with self._transactions.write() as connection:
             self._hold_run(connection, sweep)
             queued = [self._queue(connection, sweep.site_id, *one) for one in deliveries]
-            self._mark(connection, sweep, [row for finding, _ in deliveries for row in finding.rows], Mark.DONE)
+            self._mark(
+                connection,
+                sweep,
+                [row for finding, _ in deliveries for row in finding.rows],
+                Mark.DONE,
+            )
         return queued
 
     def _queue(
-        self, connection: Connection, site_id: int, finding: Finding, deliveries: Sequence[NewDelivery]
+        self,
+        connection: Connection,
+        site_id: int,
+        finding: Finding,
+        deliveries: Sequence[NewDelivery],
     ) -> Queued:
         key = finding.key
         if key is not None and self._is_erased(connection, site_id, key.contact_id):
@@ -137,11 +176,20 @@ class SqlRuns(SweepRuns):
         return Queued(tuple(ids), link_id, held="" if ids else held)
 
     def _put(
-        self, connection: Connection, site_id: int, link_id: int | None, row: Listed, new: NewDelivery
+        self,
+        connection: Connection,
+        site_id: int,
+        link_id: int | None,
+        row: Listed,
+        new: NewDelivery,
     ) -> tuple[int, str]:
         """One delivery into the inbox; its id, and why it is held if it is."""
         times = {"received_at": self._now, "next_attempt_at": self._in(QUEUED_SECONDS)}
-        values = from_delivery(new) | times | {"site_id": site_id, "link_id": link_id, "must_read": row.must_read}
+        values = (
+            from_delivery(new)
+            | times
+            | {"site_id": site_id, "link_id": link_id, "must_read": row.must_read}
+        )
         if row.hold:
             values |= {"state": str(InboxState.HELD), "reason": row.hold, "closed_at": self._now}
         inserted = self._insert(inbox).values(values).on_conflict_do_nothing().returning(inbox.c.id)
@@ -150,20 +198,29 @@ class SqlRuns(SweepRuns):
             self._give_key(connection, site_id, link_id, new)
         if inbox_id is not None:
             return int(inbox_id), row.hold
-        twin = connection.execute(self._twin_of(new).add_columns(inbox.c.state, inbox.c.reason)).one()
+        twin = connection.execute(
+            self._twin_of(new).add_columns(inbox.c.state, inbox.c.reason)
+        ).one()
         if twin.state == str(InboxState.HELD):
             return int(twin.id), str(twin.reason)
         if twin.state not in OPEN:
-            again = self._released() | {"next_attempt_at": self._in(QUEUED_SECONDS), "link_id": link_id}
+            again = self._released() | {
+                "next_attempt_at": self._in(QUEUED_SECONDS),
+                "link_id": link_id,
+            }
             connection.execute(update(inbox).where(inbox.c.id == twin.id).values(**again))
         return int(twin.id), ""
 
-    def _give_key(self, connection: Connection, site_id: int, link_id: int, new: NewDelivery) -> None:
+    def _give_key(
+        self, connection: Connection, site_id: int, link_id: int, new: NewDelivery
+    ) -> None:
         """What was held as nobody knew its key: now it is known."""
         is_same = (inbox.c.side == str(new.side)) & (inbox.c.source == new.source)
         waits = (inbox.c.state == str(InboxState.HELD)) & inbox.c.link_id.is_(None)
         keyed = self._released() | {"link_id": link_id, "site_id": site_id}
-        connection.execute(update(inbox).where(is_same, inbox.c.remote_id == new.remote_id, waits).values(**keyed))
+        connection.execute(
+            update(inbox).where(is_same, inbox.c.remote_id == new.remote_id, waits).values(**keyed)
+        )
 
     # -- looking ahead
 
@@ -172,21 +229,35 @@ class SqlRuns(SweepRuns):
         mine &= link.c.contact_id == key.contact_id
         with self._transactions.read() as connection:
             row = connection.execute(select(link).where(mine)).first()
-            entity = connection.execute(select(entity_map).where(entity_map.c.id == key.entity_id)).one()
-            by = (contact_map.c.site_id == key.site_id) & (contact_map.c.wix_contact_id == key.contact_id)
-            contact = connection.execute(select(contact_map).where(by).order_by(contact_map.c.id).limit(1)).first()
+            entity = connection.execute(
+                select(entity_map).where(entity_map.c.id == key.entity_id)
+            ).one()
+            by = (contact_map.c.site_id == key.site_id) & (
+                contact_map.c.wix_contact_id == key.contact_id
+            )
+            contact = connection.execute(
+                select(contact_map).where(by).order_by(contact_map.c.id).limit(1)
+            ).first()
             now = connection.execute(select(self._now)).scalar_one()
             found = Link(0, key, 0, LinkState.LIVE, {}, {})
             opened = None
             deliveries: tuple[Delivery, ...] = ()
             if row is not None:
-                values = connection.execute(select(link_value).where(link_value.c.link_id == row.id)).all()
+                values = connection.execute(
+                    select(link_value).where(link_value.c.link_id == row.id)
+                ).all()
                 found = to_link(row, values)
                 is_open = (intent.c.link_id == row.id) & (intent.c.state == str(IntentState.OPEN))
                 opened = connection.execute(select(intent).where(is_open)).first()
-                rechecked = (inbox.c.state == str(InboxState.HELD)) & inbox.c.reason.in_(ENGINE_RECHECKS)
+                rechecked = (inbox.c.state == str(InboxState.HELD)) & inbox.c.reason.in_(
+                    ENGINE_RECHECKS
+                )
                 is_ready = or_(inbox.c.state.in_(OPEN), rechecked)
-                waiting = select(inbox).where(and_(inbox.c.link_id == row.id, is_ready)).order_by(inbox.c.id)
+                waiting = (
+                    select(inbox)
+                    .where(and_(inbox.c.link_id == row.id, is_ready))
+                    .order_by(inbox.c.id)
+                )
                 deliveries = tuple(map(to_delivery, connection.execute(waiting)))
             return LeasedLink(
                 lease=Lease(found.id, 0, key.site_id),

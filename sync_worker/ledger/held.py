@@ -1,4 +1,6 @@
-"""Held deliveries: found by filters, looked at with their link and history, released, or dropped with a reason."""
+"""Held deliveries: found by filters, looked at with their link and history, released, or dropped
+with a reason.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,16 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, or_, select, update
 
-from sync_worker.core.values import Contact, Delivery, Entity, HistoryEntry, InboxState, Link, Side, Site
+from sync_worker.core.values import (
+    Contact,
+    Delivery,
+    Entity,
+    HistoryEntry,
+    InboxState,
+    Link,
+    Side,
+    Site,
+)
 from sync_worker.ledger.inbox import OPEN, InboxLedger
 from sync_worker.ledger.rows import to_contact, to_delivery, to_entity, to_history, to_link
 from sync_worker.ledger.tables import contact_map, entity_map, history, inbox, link, link_value
@@ -20,7 +31,10 @@ HISTORY_SHOWN = 50
 
 @dataclass(frozen=True, slots=True)
 class HeldFilter:
-    """Which held deliveries; what is ``None`` does not matter. ``since``: received at that moment or later."""
+    """Which held deliveries; what is ``None`` does not matter.
+
+    ``since``: received at that moment or later.
+    """
 
     reason: str | None = None
     side: Side | None = None
@@ -30,7 +44,9 @@ class HeldFilter:
 
     @property
     def is_empty(self) -> bool:
-        return all(part is None for part in (self.reason, self.side, self.site, self.since, self.inbox_ids))
+        return all(
+            part is None for part in (self.reason, self.side, self.site, self.since, self.inbox_ids)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +73,9 @@ class HistoryLine:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryStory:
-    """One delivery with all that the ledger knows around it; ``link`` is ``None`` until its rating key is known."""
+    """One delivery with all that the ledger knows around it; ``link`` is ``None`` until its rating
+    key is known.
+    """
 
     delivery: Delivery
     site: Site | None
@@ -72,7 +90,12 @@ class HeldLedger(InboxLedger):
 
     def held(self, which: HeldFilter | None = None, limit: int | None = None) -> list[HeldDelivery]:
         """What is held, oldest first."""
-        found = select(inbox).where(self._is_held(which or HeldFilter())).order_by(inbox.c.id).limit(limit)
+        found = (
+            select(inbox)
+            .where(self._is_held(which or HeldFilter()))
+            .order_by(inbox.c.id)
+            .limit(limit)
+        )
         with self._transactions.read() as connection:
             return [_held(row) for row in connection.execute(found)]
 
@@ -87,27 +110,45 @@ class HeldLedger(InboxLedger):
     def replay(self, inbox_ids: Sequence[int], by: str) -> list[int]:
         """The same for deliveries by number, held or ended; those on their way stay as they are."""
         with self._transactions.write() as connection:
-            return self._put_back(connection, inbox.c.id.in_(inbox_ids) & inbox.c.state.not_in(OPEN), by)
+            return self._put_back(
+                connection, inbox.c.id.in_(inbox_ids) & inbox.c.state.not_in(OPEN), by
+            )
 
     def _put_back(self, connection: Connection, which: Any, by: str) -> list[int]:
-        rows: Sequence[Any] = connection.execute(select(inbox).where(which).order_by(inbox.c.id)).all()
+        rows: Sequence[Any] = connection.execute(
+            select(inbox).where(which).order_by(inbox.c.id)
+        ).all()
         released = self._release_rows(connection, which)
-        rows = [row for row in rows if row.id in released]  # another person may have been quicker with some
+        rows = [
+            row for row in rows if row.id in released
+        ]  # another person may have been quicker with some
         self._note(connection, rows, "replay", lambda row: f"{row.reason or row.state}, by {by}")
         return released
 
     def drop(self, which: HeldFilter, why: str, by: str) -> list[int]:
-        """End what is held, for good, with a person's reason in the history. A later change plans anew."""
+        """End what is held, for good, with a person's reason in the history.
+
+        A later change plans anew.
+        """
         with self._transactions.write() as connection:
-            rows = connection.execute(select(inbox).where(self._is_held(which)).order_by(inbox.c.id)).all()
-            ended = {"state": str(InboxState.DONE), "reason": "dropped", "hold_key": None, "closed_at": self._now}
+            rows = connection.execute(
+                select(inbox).where(self._is_held(which)).order_by(inbox.c.id)
+            ).all()
+            ended = {
+                "state": str(InboxState.DONE),
+                "reason": "dropped",
+                "hold_key": None,
+                "closed_at": self._now,
+            }
             for start in range(0, len(rows), KEYS_AT_ONCE):
                 part = [row.id for row in rows[start : start + KEYS_AT_ONCE]]
                 connection.execute(update(inbox).where(inbox.c.id.in_(part)).values(**ended))
             self._note(connection, rows, "drop", lambda row: f"{row.reason}: {why}, by {by}")
         return [row.id for row in rows]
 
-    def _note(self, connection: Connection, rows: Sequence[Any], what: str, words: Callable[[Any], str]) -> None:
+    def _note(
+        self, connection: Connection, rows: Sequence[Any], what: str, words: Callable[[Any], str]
+    ) -> None:
         """A line of the history for each; a delivery whose site nobody added has none."""
         now = connection.execute(select(self._now)).scalar_one()
         notes = [
@@ -160,7 +201,9 @@ class HeldLedger(InboxLedger):
     # -- one delivery
 
     def story(self, inbox_id: int) -> DeliveryStory | None:
-        """A delivery in any state, with its link and the newest lines of its history, oldest first."""
+        """A delivery in any state, with its link and the newest lines of its history,
+        oldest first.
+        """
         with self._transactions.read() as connection:
             row = connection.execute(select(inbox).where(inbox.c.id == inbox_id)).first()
             if row is None:
@@ -174,16 +217,26 @@ class HeldLedger(InboxLedger):
             lines = connection.execute(
                 select(history).where(about).order_by(history.c.id.desc()).limit(HISTORY_SHOWN)
             ).all()
-        return DeliveryStory(delivery, site, link_, entity, contact, [to_line(line) for line in reversed(lines)])
+        return DeliveryStory(
+            delivery, site, link_, entity, contact, [to_line(line) for line in reversed(lines)]
+        )
 
-    def _linked(self, connection: Connection, link_id: int | None) -> tuple[Link | None, Entity | None, Contact | None]:
+    def _linked(
+        self, connection: Connection, link_id: int | None
+    ) -> tuple[Link | None, Entity | None, Contact | None]:
         row = connection.execute(select(link).where(link.c.id == link_id)).first()
         if row is None:
             return None, None, None
         values = connection.execute(select(link_value).where(link_value.c.link_id == row.id)).all()
-        entity = connection.execute(select(entity_map).where(entity_map.c.id == row.entity_id)).one()
-        by = (contact_map.c.site_id == row.site_id) & (contact_map.c.wix_contact_id == row.contact_id)
-        contact = connection.execute(select(contact_map).where(by).order_by(contact_map.c.id).limit(1)).first()
+        entity = connection.execute(
+            select(entity_map).where(entity_map.c.id == row.entity_id)
+        ).one()
+        by = (contact_map.c.site_id == row.site_id) & (
+            contact_map.c.wix_contact_id == row.contact_id
+        )
+        contact = connection.execute(
+            select(contact_map).where(by).order_by(contact_map.c.id).limit(1)
+        ).first()
         person = to_contact(contact) if contact is not None else Contact(row.contact_id)
         return to_link(row, values), to_entity(entity), person
 
@@ -200,7 +253,9 @@ def to_time(seconds: float) -> datetime:
 
 def _held(row: Any) -> HeldDelivery:
     side, received_at = Side(row.side), to_time(row.received_at)
-    return HeldDelivery(row.id, side, row.source, row.change, row.remote_id, row.reason, received_at)
+    return HeldDelivery(
+        row.id, side, row.source, row.change, row.remote_id, row.reason, received_at
+    )
 
 
 def _is_of(site: Site) -> Any:

@@ -24,7 +24,11 @@ class ImportLedger(LedgerBase):
         with self._transactions.write() as connection:
             dead = update(run).where(theirs, run.c.lease_until <= self._now)
             connection.execute(dead.values(state="abandoned", ended_at=self._now))
-            return int(connection.execute(run.insert().values(row | times).returning(run.c.id)).scalar_one())
+            return int(
+                connection.execute(
+                    run.insert().values(row | times).returning(run.c.id)
+                ).scalar_one()
+            )
 
     def save(self, run_id: int, counts: Mapping[str, int]) -> None:
         """How far it is."""

@@ -47,14 +47,18 @@ class InboxLedger(LedgerBase):
 
     def store_all(self, deliveries: Sequence[NewDelivery]) -> list[Stored]:
         """Commit deliveries in one transaction, all or none. Raises Transient."""
-        # In one order everywhere: two transactions that wait for each other's rows would never end. What is about
-        # one record keeps the order in which it came.
+        # In one order everywhere: two transactions that wait for each other's rows would never end.
+        # What is about one record keeps the order in which it came.
         order = sorted(range(len(deliveries)), key=lambda place: _about(deliveries[place]))
         with self._transactions.single() as connection:
             with batch(connection):
-                asked = [self._store.ask(connection, from_delivery(deliveries[place])) for place in order]
+                asked = [
+                    self._store.ask(connection, from_delivery(deliveries[place])) for place in order
+                ]
             made = dict(zip(order, [answer.first() for answer in asked], strict=True))
-            stored = {place: self._stored(connection, deliveries[place], made[place]) for place in order}
+            stored = {
+                place: self._stored(connection, deliveries[place], made[place]) for place in order
+            }
         return [stored[place] for place in range(len(deliveries))]
 
     def _stored(self, connection: Connection, delivery: NewDelivery, made: Any) -> Stored:
@@ -70,7 +74,9 @@ class InboxLedger(LedgerBase):
     @cached_property
     def _store(self) -> Prepared:
         times = {"received_at": self._now, "next_attempt_at": self._in(DOORBELL_SECONDS)}
-        return self._prepared(self._insert(inbox).values(times).on_conflict_do_nothing().returning(inbox.c.id))
+        return self._prepared(
+            self._insert(inbox).values(times).on_conflict_do_nothing().returning(inbox.c.id)
+        )
 
     def _twin_of(self, new: NewDelivery) -> Any:
         same = select(inbox.c.id).where(inbox.c.side == str(new.side), inbox.c.source == new.source)
@@ -93,12 +99,16 @@ class InboxLedger(LedgerBase):
                 self._sights.first_look(max(0.0, float(row.age)))
             if row.is_left:
                 self._sights.takeover()
-            return delivery, self._site_by_source(connection, delivery.new.side, delivery.new.source)
+            return delivery, self._site_by_source(
+                connection, delivery.new.side, delivery.new.source
+            )
 
     @cached_property
     def _open_row(self) -> Prepared:
         age = (self._now - inbox.c.received_at).label("age")
-        lease_until = select(link.c.lease_until).where(link.c.id == inbox.c.link_id).scalar_subquery()
+        lease_until = (
+            select(link.c.lease_until).where(link.c.id == inbox.c.link_id).scalar_subquery()
+        )
         ran_out = (lease_until > 0) & (lease_until <= self._now)  # its holder never released it
         is_left = ((inbox.c.state == str(InboxState.TAKEN)) & ran_out).label("is_left")
         is_it = (inbox.c.id == bindparam("the_id")) & inbox.c.state.in_(fixed(OPEN))
@@ -119,7 +129,9 @@ class InboxLedger(LedgerBase):
     ) -> None:
         ending = {"state": str(closing.state), "reason": closing.reason[:128], "hold_key": hold_key}
         if states not in self._closing:
-            closed = update(inbox).where(self._among(inbox.c.id, "the_ids"), inbox.c.state.in_(fixed(states)))
+            closed = update(inbox).where(
+                self._among(inbox.c.id, "the_ids"), inbox.c.state.in_(fixed(states))
+            )
             self._closing[states] = self._prepared(closed.values(closed_at=self._now))
         self._closing[states].ask(connection, {"the_ids": list(inbox_ids), **ending})
 
@@ -128,18 +140,27 @@ class InboxLedger(LedgerBase):
         """By the states that are closed."""
         return {}
 
-    def defer(self, inbox_ids: Sequence[int], delay_seconds: float | None, reason: str, *, is_failure: bool) -> None:
+    def defer(
+        self,
+        inbox_ids: Sequence[int],
+        delay_seconds: float | None,
+        reason: str,
+        *,
+        is_failure: bool,
+    ) -> None:
         if not inbox_ids:
             return
         with self._transactions.write() as connection:
             rows = connection.execute(
-                select(inbox.c.id, inbox.c.attempts, (self._now - inbox.c.received_at).label("age")).where(
-                    inbox.c.id.in_(inbox_ids), inbox.c.state.in_(OPEN)
-                )
+                select(
+                    inbox.c.id, inbox.c.attempts, (self._now - inbox.c.received_at).label("age")
+                ).where(inbox.c.id.in_(inbox_ids), inbox.c.state.in_(OPEN))
             ).all()
             for row in rows:
                 if is_failure and row.age > GIVE_UP_SECONDS:
-                    self._close_rows(connection, [row.id], Closing(InboxState.HELD, "attempts_exhausted"))
+                    self._close_rows(
+                        connection, [row.id], Closing(InboxState.HELD, "attempts_exhausted")
+                    )
                     continue
                 attempts = row.attempts + is_failure
                 delay = delay_seconds if delay_seconds is not None else backoff_seconds(attempts)
@@ -160,12 +181,18 @@ class InboxLedger(LedgerBase):
         is_last = deaths >= MAX_DEATHS
         values: dict[str, Any] = {"attempts": inbox.c.attempts + int(deaths > 0)}
         if is_last:
-            values |= {"state": str(WORKER_DIED.state), "reason": WORKER_DIED.reason, "closed_at": self._now}
+            values |= {
+                "state": str(WORKER_DIED.state),
+                "reason": WORKER_DIED.reason,
+                "closed_at": self._now,
+            }
         else:
-            # Spread: what only lay in the same worker's hands must not meet the one that kills again and again.
+            # Spread: what only lay in the same worker's hands must not meet the one that kills
+            # again and again.
             pause = max(TAKEN_SECONDS * random.uniform(0.8, 1.2), backoff_seconds(deaths + 1))  # noqa: S311 - jitter spreads load; nothing to guess
             values |= {"unended": inbox.c.unended + 1, "next_attempt_at": self._in(pause)}
-        # Who comes early has an old message, or another worker is at it: the sweeper rings up to that long ahead.
+        # Who comes early has an old message, or another worker is at it: the sweeper rings up to
+        # that long ahead.
         is_due = inbox.c.state.in_(OPEN) & (inbox.c.next_attempt_at <= self._in(SWEPT_SECONDS))
         is_due &= (inbox.c.id == delivery.id) & (inbox.c.unended == delivery.suspected_crashes)
         with self._transactions.write() as connection:
@@ -174,7 +201,9 @@ class InboxLedger(LedgerBase):
         return Look.GIVEN_UP if is_last else Look.BEGUN
 
     def end_look(self, delivery: Delivery, *, is_busy: bool = False) -> None:
-        is_noted = (inbox.c.id == delivery.id) & inbox.c.state.in_(OPEN) & (inbox.c.unended > TRACK_AFTER)
+        is_noted = (
+            (inbox.c.id == delivery.id) & inbox.c.state.in_(OPEN) & (inbox.c.unended > TRACK_AFTER)
+        )
         ended: dict[str, Any] = {"unended": 0, "next_attempt_at": self._in(SWEPT_SECONDS)}
         if is_busy:
             ended |= {"unended": delivery.suspected_crashes, "attempts": delivery.attempts}
@@ -192,15 +221,25 @@ class InboxLedger(LedgerBase):
         """Due, and not for want of a budget; oldest first."""
         return (
             select(inbox.c.id)
-            .where(inbox.c.state.in_(OPEN), inbox.c.next_attempt_at <= self._now, inbox.c.reason != RATE_LIMITED)
+            .where(
+                inbox.c.state.in_(OPEN),
+                inbox.c.next_attempt_at <= self._now,
+                inbox.c.reason != RATE_LIMITED,
+            )
             .order_by(inbox.c.next_attempt_at)
             .limit(limit)
         )
 
     def _waiting(self, limit: int) -> Any:
         """Of those that wait for a budget, the oldest few of each source."""
-        place = func.row_number().over(partition_by=(inbox.c.side, inbox.c.source), order_by=inbox.c.id)
-        waits = (inbox.c.reason == RATE_LIMITED) & inbox.c.state.in_(OPEN) & (inbox.c.next_attempt_at <= self._now)
+        place = func.row_number().over(
+            partition_by=(inbox.c.side, inbox.c.source), order_by=inbox.c.id
+        )
+        waits = (
+            (inbox.c.reason == RATE_LIMITED)
+            & inbox.c.state.in_(OPEN)
+            & (inbox.c.next_attempt_at <= self._now)
+        )
         placed = select(inbox.c.id, place.label("place")).where(waits).subquery()
         first = select(placed.c.id).where(placed.c.place <= RATE_LIMITED_AT_ONCE)
         return select(inbox.c.id).where(inbox.c.id.in_(first)).limit(limit)
@@ -213,7 +252,11 @@ class InboxLedger(LedgerBase):
         return update(inbox).where(inbox.c.id.in_(which)).values(rung).returning(inbox.c.id)
 
     def release_held(
-        self, site_id: int | None, *, hold_key: str | None = None, inbox_ids: Sequence[int] | None = None
+        self,
+        site_id: int | None,
+        *,
+        hold_key: str | None = None,
+        inbox_ids: Sequence[int] | None = None,
     ) -> list[int]:
         if inbox_ids is not None:
             which = inbox.c.id.in_(inbox_ids) & inbox.c.state.not_in(OPEN)
@@ -236,7 +279,8 @@ class InboxLedger(LedgerBase):
         return {
             # A thin row cannot become `new` beside its twin: the open one will serve for both.
             "state": case(
-                (inbox.c.dedupe_id.is_not(None), literal(str(InboxState.NEW))), else_=literal(str(InboxState.TAKEN))
+                (inbox.c.dedupe_id.is_not(None), literal(str(InboxState.NEW))),
+                else_=literal(str(InboxState.TAKEN)),
             ),
             "must_read": True,
             "attempts": 0,
@@ -256,7 +300,9 @@ class InboxLedger(LedgerBase):
     def hold_for_site(self, inbox_id: int, delivery: NewDelivery) -> bool:
         key = source_hold_key(delivery.side, delivery.source)
         is_same = (inbox.c.state == str(InboxState.HELD)) & (inbox.c.hold_key == key)
-        surplus = select(inbox.c.id).where(is_same).order_by(inbox.c.id.desc()).offset(MAX_UNKNOWN_SITE)
+        surplus = (
+            select(inbox.c.id).where(is_same).order_by(inbox.c.id.desc()).offset(MAX_UNKNOWN_SITE)
+        )
         with self._transactions.write() as connection:
             held = Closing(InboxState.HELD, "unknown_site")
             self._close_rows(connection, [inbox_id], held, key)
@@ -292,7 +338,9 @@ class InboxLedger(LedgerBase):
             is_held &= inbox.c.state == str(InboxState.HELD)
             for start in range(0, len(remote_ids), IDS_AT_ONCE):
                 some = inbox.c.remote_id.in_(remote_ids[start : start + IDS_AT_ONCE])
-                found.update(connection.execute(select(inbox.c.remote_id).where(is_held, some)).scalars())
+                found.update(
+                    connection.execute(select(inbox.c.remote_id).where(is_held, some)).scalars()
+                )
         return frozenset(found)
 
     def touch(self) -> None:
@@ -310,7 +358,9 @@ class InboxLedger(LedgerBase):
 
 def _is_untouched(delivery: Delivery) -> bool:
     """From a door, and no look at it has left a trace yet."""
-    is_fresh = delivery.state is InboxState.NEW and not delivery.must_read and delivery.link_id is None
+    is_fresh = (
+        delivery.state is InboxState.NEW and not delivery.must_read and delivery.link_id is None
+    )
     return is_fresh and not delivery.attempts and not delivery.reason
 
 

@@ -22,14 +22,24 @@ class KeyLedger(GraveLedger):
     """Implements the part of ports.Ledger that finds keys."""
 
     def locate(self, site_id: int, side: Side, remote_id: str) -> Located:
-        which: dict[str, Any] = {"the_site": site_id, "the_side": str(side), "the_remote_id": remote_id}
+        which: dict[str, Any] = {
+            "the_site": site_id,
+            "the_side": str(side),
+            "the_remote_id": remote_id,
+        }
         which["the_erased_id"] = erased_id(site_id, side, remote_id)
         with self._transactions.read() as connection:
             row = self._located[side].first(connection, which)
         if row is None:
             return Located()
-        key = RatingKey(site_id, row.entity_id, row.contact_id) if row.entity_id is not None else None
-        return Located(key, is_on_file=True) if row.is_on_file else Located(key, to_buried(side, remote_id, row))
+        key = (
+            RatingKey(site_id, row.entity_id, row.contact_id) if row.entity_id is not None else None
+        )
+        return (
+            Located(key, is_on_file=True)
+            if row.is_on_file
+            else Located(key, to_buried(side, remote_id, row))
+        )
 
     @cached_property
     def _located(self) -> Mapping[Side, Prepared]:
@@ -41,12 +51,15 @@ class KeyLedger(GraveLedger):
         )
         numbers = tombstone.c.revision, tombstone.c.sequence, tombstone.c.privacy
         known = [type_coerce(null(), number.type).label(number.name) for number in numbers]
-        grave = select(link.c.entity_id, link.c.contact_id, *numbers, literal(0).label("is_on_file")).select_from(
-            tombstone.outerjoin(link, link.c.id == tombstone.c.link_id)
-        )
+        grave = select(
+            link.c.entity_id, link.c.contact_id, *numbers, literal(0).label("is_on_file")
+        ).select_from(tombstone.outerjoin(link, link.c.id == tombstone.c.link_id))
         return {
             side: self._prepared(
-                union_all(on_file.add_columns(*known, literal(1).label("is_on_file")), grave.where(is_same))
+                union_all(
+                    on_file.add_columns(*known, literal(1).label("is_on_file")),
+                    grave.where(is_same),
+                )
                 .order_by(desc("is_on_file"))
                 .limit(1)
             )
@@ -56,8 +69,12 @@ class KeyLedger(GraveLedger):
     @cached_property
     def _on_file(self) -> Mapping[Side, Any]:
         found = select(link.c.entity_id, link.c.contact_id)
-        external = (link.c.site_id == bindparam("the_site")) & (link.c.external_id == bindparam("the_remote_id"))
-        wix = (link_value.c.site_id == bindparam("the_site")) & (link_value.c.wix_id == bindparam("the_remote_id"))
+        external = (link.c.site_id == bindparam("the_site")) & (
+            link.c.external_id == bindparam("the_remote_id")
+        )
+        wix = (link_value.c.site_id == bindparam("the_site")) & (
+            link_value.c.wix_id == bindparam("the_remote_id")
+        )
         joined = found.join(link_value, link_value.c.link_id == link.c.id)
         return {Side.EXTERNAL: found.where(external), Side.WIX: joined.where(wix)}
 
@@ -71,7 +88,12 @@ class KeyLedger(GraveLedger):
             return True
 
     def entity(self, site_id: int, side: Side, ref: EntityRef) -> Entity | None:
-        named = {"the_site": site_id, "the_namespace": ref.namespace, "the_group": ref.group, "the_id": ref.entity_id}
+        named = {
+            "the_site": site_id,
+            "the_namespace": ref.namespace,
+            "the_group": ref.group,
+            "the_id": ref.entity_id,
+        }
         with self._transactions.read() as connection:
             row = self._entity_named[side].first(connection, named)
         return None if row is None else to_entity(row)
@@ -86,7 +108,9 @@ class KeyLedger(GraveLedger):
             entity_map.c.wix_group == group,
             entity_map.c.wix_entity_id == entity_id,
         )
-        external = found.where(entity_map.c.external_group == group, entity_map.c.external_entity_id == entity_id)
+        external = found.where(
+            entity_map.c.external_group == group, entity_map.c.external_entity_id == entity_id
+        )
         return {Side.WIX: self._prepared(wix), Side.EXTERNAL: self._prepared(external)}
 
     def add_entity(self, site_id: int, wix: EntityRef, external: EntityRef) -> Entity:
@@ -102,17 +126,27 @@ class KeyLedger(GraveLedger):
             connection.execute(self._insert(entity_map).values(row).on_conflict_do_nothing())
         found = self.entity(site_id, Side.WIX, wix)
         if found is None or found.external != external:
-            raise Permanent("one of the two entities is mapped to another already", reason="entity_mapped_elsewhere")
+            raise Permanent(
+                "one of the two entities is mapped to another already",
+                reason="entity_mapped_elsewhere",
+            )
         return found
 
     @cached_property
     def _contact_by(self) -> Mapping[str, Prepared]:
-        is_it = {name: contact_map.c[name] == bindparam("the_value") for name in ("email", "wix_contact_id")}
-        return {name: self._prepared(self._oldest_contact.where(which)) for name, which in is_it.items()}
+        is_it = {
+            name: contact_map.c[name] == bindparam("the_value")
+            for name in ("email", "wix_contact_id")
+        }
+        return {
+            name: self._prepared(self._oldest_contact.where(which)) for name, which in is_it.items()
+        }
 
     @cached_property
     def _contact_among(self) -> Prepared:
-        return self._prepared(self._oldest_contact.where(self._among(contact_map.c.wix_contact_id, "the_ids")))
+        return self._prepared(
+            self._oldest_contact.where(self._among(contact_map.c.wix_contact_id, "the_ids"))
+        )
 
     @property
     def _oldest_contact(self) -> Any:
@@ -120,7 +154,10 @@ class KeyLedger(GraveLedger):
         return found.order_by(contact_map.c.id).limit(1)
 
     def records_of_entity(self, site_id: int, ref: EntityRef) -> RecordsOfEntity:
-        named = and_(entity_map.c.external_group == ref.group, entity_map.c.external_entity_id == ref.entity_id)
+        named = and_(
+            entity_map.c.external_group == ref.group,
+            entity_map.c.external_entity_id == ref.entity_id,
+        )
         of_entity = select(link).join(entity_map, entity_map.c.id == link.c.entity_id)
         with self._transactions.read() as connection:
             rows = connection.execute(of_entity.where(link.c.site_id == site_id, named)).all()

@@ -1,8 +1,8 @@
 """Statements of the hot path: built by SQLAlchemy, compiled once, run by the driver.
 
-SQLAlchemy looks up, checks and wraps at each execution, which takes two to three times what the driver itself needs
-(docs/benchmarks.md). A prepared statement runs in the connection's transaction like any other, and its errors are
-SQLAlchemy's; its rows are named tuples.
+SQLAlchemy looks up, checks and wraps at each execution, which takes two to three times what the
+driver itself needs (docs/benchmarks.md). A prepared statement runs in the connection's transaction
+like any other, and its errors are SQLAlchemy's; its rows are named tuples.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ Change = Callable[[Any], Any]
 class Compiled:
     """SQL for one set of names.
 
-    ``fixed``: values that stand in the statement; ``defaults``: of columns that get one made each time; ``order``: the
-    names by place, for drivers that take a tuple; ``to_driver``: what values go through; ``types``: of the columns that
-    it returns. ``from_driver``: what columns go through, by place, known from the first result on.
+    ``fixed``: values that stand in the statement; ``defaults``: of columns that get one made each
+    time; ``order``: the names by place, for drivers that take a tuple; ``to_driver``: what values
+    go through; ``types``: of the columns that it returns. ``from_driver``: what columns go through,
+    by place, known from the first result on.
     """
 
     sql: str
@@ -56,7 +57,9 @@ class Compiled:
                 one.dialect_impl(dialect).result_processor(dialect, code)
                 for one, code in zip(self.types, codes, strict=True)
             ]
-            self.from_driver = [(place, change) for place, change in enumerate(processors) if change is not None]
+            self.from_driver = [
+                (place, change) for place, change in enumerate(processors) if change is not None
+            ]
         if not self.from_driver:
             return [self.to_row(told) for told in cursor.fetchall()]
         rows = [list(told) for told in cursor.fetchall()]
@@ -94,7 +97,8 @@ class Answer:
 
 
 class Prepared:
-    """One statement. Values are those of its parameters; an insert or update also sets the columns that they name.
+    """One statement. Values are those of its parameters; an insert or update also sets the columns
+    that they name.
 
     Not for ``in_`` with values of any number: those are written into the SQL at each execution.
     """
@@ -104,7 +108,9 @@ class Prepared:
         self._compiled: dict[tuple[str, ...], Compiled] = {}
 
     def ask(self, connection: Connection, values: Values) -> Answer:
-        """Raises SQLAlchemyError, as all the others; in a batch (:func:`batch`) that may come with its end."""
+        """Raises SQLAlchemyError, as all the others; in a batch (:func:`batch`) that may come with
+        its end.
+        """
         compiled = self._for(values)
         driver: Any = connection.connection.driver_connection
         try:
@@ -138,10 +144,11 @@ class Prepared:
 
 @contextmanager
 def batch(connection: Connection) -> Iterator[None]:
-    """Prepared statements asked for in here go to PostgreSQL in one round trip; their answers are read after it.
+    """Prepared statements asked for in here go to PostgreSQL in one round trip; their answers are
+    read after it.
 
-    Outside of a transaction they are one of their own: all or none. Not for statements that SQLAlchemy runs, which
-    looks at an answer at once. SQLite has no way to go.
+    Outside of a transaction they are one of their own: all or none. Not for statements that
+    SQLAlchemy runs, which looks at an answer at once. SQLite has no way to go.
     https://www.psycopg.org/psycopg3/docs/advanced/pipeline.html
     """
     if connection.dialect.name == "sqlite":
@@ -174,16 +181,24 @@ def _as_sqlalchemy(connection: Connection, error: Any, sql: str) -> BaseExceptio
 
 
 def _compile(statement: Any, dialect: Dialect, names: Sequence[str]) -> Compiled:
-    columns = [name for name in names if name in statement.table.c] if hasattr(statement, "table") else None
+    columns = (
+        [name for name in names if name in statement.table.c]
+        if hasattr(statement, "table")
+        else None
+    )
     compiled = statement.compile(dialect=dialect, column_keys=columns)
     processors = {
-        name: one.type.dialect_impl(dialect).bind_processor(dialect) for one, name in compiled.bind_names.items()
+        name: one.type.dialect_impl(dialect).bind_processor(dialect)
+        for one, name in compiled.bind_names.items()
     }
     defaults = {column.key: column.default for column in compiled.insert_prefetch}
     told = list(statement.exported_columns)
     return Compiled(
         sql=str(compiled),
-        fixed={**compiled.params, **{name: one.arg for name, one in defaults.items() if one.is_scalar}},
+        fixed={
+            **compiled.params,
+            **{name: one.arg for name, one in defaults.items() if one.is_scalar},
+        },
         defaults={name: one.arg for name, one in defaults.items() if one.is_callable},
         order=compiled.positiontup,
         to_driver={name: change for name, change in processors.items() if change is not None},

@@ -1,4 +1,5 @@
-"""What the ledger forgets, by age and in small batches: no batch holds a lock for long, each may be the last.
+"""What the ledger forgets, by age and in small batches: no batch holds a lock for long, each may be
+the last.
 
 Never forgotten: what is open or held, links and their bases, mappings, tombstones.
 """
@@ -20,7 +21,9 @@ from sync_worker.ledger.tables import history, inbox, intent, run
 BATCH = 500
 DAY_SECONDS = 86_400.0
 LEAST_DAYS = 3  # Wix delivers again for 47 h; a delivery id must be known longer than that
-NO_PAYLOAD: ColumnElement[str] = literal_column("'{}'")  # as text: the column's own type would make JSON of it
+NO_PAYLOAD: ColumnElement[str] = literal_column(
+    "'{}'"
+)  # as text: the column's own type would make JSON of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +40,18 @@ class LedgerRetention(LedgerBase):
     """Forgets what is older than a Retention."""
 
     def prune(self, keep: Retention, *, batch: int = BATCH) -> Iterator[tuple[str, int]]:
-        """One batch at each step: (what was forgotten, how many rows). Ends when nothing is left to forget."""
+        """One batch at each step: (what was forgotten, how many rows).
+
+        Ends when nothing is left to forget.
+        """
         steps: dict[str, Callable[[], int]] = {
             "payloads": lambda: self._empty_payloads(keep.payload_days, batch),
             "deliveries": lambda: self._delete(inbox, self._old_deliveries(keep.inbox_days), batch),
             "intents": lambda: self._delete(intent, self._old_intents(keep.inbox_days), batch),
             "history": lambda: self._delete_history(keep.history_days, batch),
-            "runs": lambda: self._delete(run, run.c.ended_at < self._days_ago(keep.run_days), batch),
+            "runs": lambda: self._delete(
+                run, run.c.ended_at < self._days_ago(keep.run_days), batch
+            ),
         }
         for what, step in steps.items():
             while (count := step()) > 0:
@@ -62,23 +70,33 @@ class LedgerRetention(LedgerBase):
         return and_(is_old, inbox.c.state.in_(ENDED))
 
     def _old_intents(self, days: float) -> Any:
-        return and_(intent.c.closed_at < self._days_ago(days), intent.c.state != str(IntentState.OPEN))
+        return and_(
+            intent.c.closed_at < self._days_ago(days), intent.c.state != str(IntentState.OPEN)
+        )
 
     def _delete(self, table: Any, is_old: Any, batch: int) -> int:
-        """The condition stands twice: a row that is put back to work between the look and the delete must stay."""
+        """The condition stands twice: a row that is put back to work between the look and the
+        delete must stay.
+        """
         ids = select(table.c.id).where(is_old).limit(batch)
         with self._transactions.write() as connection:
-            return int(connection.execute(table.delete().where(table.c.id.in_(ids), is_old)).rowcount)
+            return int(
+                connection.execute(table.delete().where(table.c.id.in_(ids), is_old)).rowcount
+            )
 
     def _delete_history(self, days: float, batch: int) -> int:
-        """Lines are numbered as they are written: the oldest are the first, and no index on the time is needed."""
+        """Lines are numbered as they are written: the oldest are the first, and no index on the
+        time is needed.
+        """
         first = select(history.c.id, history.c.at).order_by(history.c.id).limit(batch).subquery()
         ids = select(first.c.id).where(first.c.at < self._days_ago(days))
         with self._transactions.write() as connection:
             return int(connection.execute(history.delete().where(history.c.id.in_(ids))).rowcount)
 
     def _empty_payloads(self, days: float, batch: int) -> int:
-        """A delivery without its payload still knows its id, and a replay reads the record from its side."""
+        """A delivery without its payload still knows its id, and a replay reads the record from its
+        side.
+        """
         is_old = self._old_payloads(days)
         ids = select(inbox.c.id).where(is_old).limit(batch)
         with self._transactions.write() as connection:
@@ -96,6 +114,10 @@ class LedgerRetention(LedgerBase):
         }
         with self._transactions.read() as connection:
             return {
-                what: int(connection.execute(select(func.count()).select_from(table).where(which)).scalar_one())
+                what: int(
+                    connection.execute(
+                        select(func.count()).select_from(table).where(which)
+                    ).scalar_one()
+                )
                 for what, (table, which) in old.items()
             }

@@ -40,7 +40,9 @@ Row = Any  # SQLAlchemy rows are typed by their select only
 
 
 def parts_of(row: Row, *tables: Table) -> list[Row | None]:
-    """A row of the columns of several tables, one after the other; ``None`` for one that an outer join left out."""
+    """A row of the columns of several tables, one after the other; ``None`` for one that an outer
+    join left out.
+    """
     parts, start = [], 0
     for table in tables:
         values = row[start : start + len(table.c)]
@@ -55,12 +57,21 @@ def _row_of(table: Table) -> Any:
 
 
 def to_site(row: Row, fields: Iterable[Row]) -> Site:
-    return Site(row.id, row.instance_id, row.connector, Policy(**row.policy), tuple(map(to_field, fields)), row.state)
+    return Site(
+        row.id,
+        row.instance_id,
+        row.connector,
+        Policy(**row.policy),
+        tuple(map(to_field, fields)),
+        row.state,
+    )
 
 
 def to_field(row: Row) -> FieldMap:
     wix = Scale(Decimal(row.wix_min), Decimal(row.wix_max), Decimal(row.wix_step))
-    external = Scale(Decimal(row.external_min), Decimal(row.external_max), Decimal(row.external_step))
+    external = Scale(
+        Decimal(row.external_min), Decimal(row.external_max), Decimal(row.external_step)
+    )
     return FieldMap(row.wix_attribute, row.external_field, wix, external, row.mapping, row.version)
 
 
@@ -72,7 +83,11 @@ def from_field(field: FieldMap) -> dict[str, Any]:
         "version": field.version,
     }
     for side, scale in (("wix", field.wix), ("external", field.external)):
-        row |= {f"{side}_min": str(scale.minimum), f"{side}_max": str(scale.maximum), f"{side}_step": str(scale.step)}
+        row |= {
+            f"{side}_min": str(scale.minimum),
+            f"{side}_max": str(scale.maximum),
+            f"{side}_step": str(scale.step),
+        }
     return row
 
 
@@ -138,9 +153,13 @@ def to_link(row: Row, values: Iterable[Row]) -> Link:
         records[Slot(Side.EXTERNAL)] = to_external(row)
     for value in values:
         version = value.base_version or 1
-        bases[value.attribute] = Base(_decimal(value.base_wix), _decimal(value.base_external), version)
+        bases[value.attribute] = Base(
+            _decimal(value.base_wix), _decimal(value.base_external), version
+        )
         if value.wix_id is not None:
-            known = Known(value.wix_id, value.wix_revision, value.wix_sequence, RecordState(value.wix_state))
+            known = Known(
+                value.wix_id, value.wix_revision, value.wix_sequence, RecordState(value.wix_state)
+            )
             records[Slot(Side.WIX, value.attribute)] = known
     key = RatingKey(row.site_id, row.entity_id, row.contact_id)
     writes, shadowed = tuple(map(float, row.writes)), frozenset(row.shadowed)
@@ -172,7 +191,11 @@ def from_wix(known: Known | None) -> dict[str, Any]:
 
 
 def from_base(base: Base) -> dict[str, Any]:
-    return {"base_wix": _text(base.wix), "base_external": _text(base.external), "base_version": base.version}
+    return {
+        "base_wix": _text(base.wix),
+        "base_external": _text(base.external),
+        "base_version": base.version,
+    }
 
 
 def to_buried(side: Side, remote_id: str, row: Row) -> Buried:

@@ -1,4 +1,6 @@
-"""Runs of sweeps in the SQL ledger: a cursor under a lease, what a listing showed, and what it did not."""
+"""Runs of sweeps in the SQL ledger: a cursor under a lease, what a listing showed, and what it did
+not.
+"""
 
 from __future__ import annotations
 
@@ -77,19 +79,31 @@ class SweepRuns(SqlLedger):
         is_open = is_mine & (run.c.state == "running")
         is_poll = run.c.kind == str(RunKind.POLL)
         with self._transactions.write() as connection:
-            is_over = (run.c.started_at < self._in(-STALE_SECONDS)) & (run.c.lease_until <= self._now)
+            is_over = (run.c.started_at < self._in(-STALE_SECONDS)) & (
+                run.c.lease_until <= self._now
+            )
             if kind is not RunKind.POLL:
                 is_over |= is_poll
-            for run_id in connection.execute(select(run.c.id).where(is_open, is_over)).scalars().all():
+            for run_id in (
+                connection.execute(select(run.c.id).where(is_open, is_over)).scalars().all()
+            ):
                 self._end(connection, run_id, "abandoned")
             lease = {"fence": run.c.fence + 1, "lease_until": self._in(RUN_LEASE_SECONDS)}
-            is_free = is_open & (run.c.lease_until <= self._now) & (is_poll if kind is RunKind.POLL else ~is_poll)
-            row = connection.execute(update(run).where(is_free).values(lease).returning(run)).first()
+            is_free = (
+                is_open
+                & (run.c.lease_until <= self._now)
+                & (is_poll if kind is RunKind.POLL else ~is_poll)
+            )
+            row = connection.execute(
+                update(run).where(is_free).values(lease).returning(run)
+            ).first()
             if row is not None:
                 return _to_sweep(row, is_resumed=True)
             return self._begin_anew(connection, site_id, kind, is_mine)
 
-    def _begin_anew(self, connection: Connection, site_id: int, kind: RunKind, is_mine: Any) -> Sweep | None:
+    def _begin_anew(
+        self, connection: Connection, site_id: int, kind: RunKind, is_mine: Any
+    ) -> Sweep | None:
         is_done = is_mine & (run.c.state == "done")
         new = Sweep(0, site_id, kind, 1)
         if kind is RunKind.SWEEP:
@@ -97,10 +111,18 @@ class SweepRuns(SqlLedger):
             if not self._is_any(connection, had_one):
                 new = replace(new, kind=RunKind.BASELINE)
         elif kind is RunKind.POLL:
-            polls = select(run).where(is_done, run.c.kind == str(kind)).order_by(run.c.id.desc()).limit(1)
+            polls = (
+                select(run)
+                .where(is_done, run.c.kind == str(kind))
+                .order_by(run.c.id.desc())
+                .limit(1)
+            )
             last = connection.execute(polls).first()
             if last is not None:
-                new = replace(new, since=next_since(_to_sweep(last), datetime.fromtimestamp(last.started_at, UTC)))
+                new = replace(
+                    new,
+                    since=next_since(_to_sweep(last), datetime.fromtimestamp(last.started_at, UTC)),
+                )
         values = {"site_id": site_id, "kind": str(new.kind), "state": "running", "fence": new.fence}
         values |= {"cursor": _cursor_of(new), "counts": {}}
         times = {"started_at": self._now, "lease_until": self._in(RUN_LEASE_SECONDS)}
@@ -112,23 +134,37 @@ class SweepRuns(SqlLedger):
         with self._transactions.write() as connection:
             values = {"cursor": _cursor_of(sweep), "counts": dict(sweep.counts)}
             self._hold_run(connection, sweep, values)
-            rows = [_from_listed(sweep, row) for row in self._without_erased(connection, sweep.site_id, listed_rows)]
+            rows = [
+                _from_listed(sweep, row)
+                for row in self._without_erased(connection, sweep.site_id, listed_rows)
+            ]
             if rows:
                 connection.execute(self._insert(listed).on_conflict_do_nothing(), rows)
 
-    def _without_erased(self, connection: Connection, site_id: int, rows: Sequence[Listed]) -> list[Listed]:
+    def _without_erased(
+        self, connection: Connection, site_id: int, rows: Sequence[Listed]
+    ) -> list[Listed]:
         """A page that was in our hands while somebody was erased brings nothing of them back.
 
-        An erased address may be a new contact's by now: what came under it is looked at again when its turn comes.
+        An erased address may be a new contact's by now: what came under it is looked at again when
+        its turn comes.
         """
         names: dict[Side, list[str]] = {side: [] for side in Side}
-        for side, name in {grave for row in rows for grave in (*_graves_of(row), *_address_graves_of(row))}:
+        for side, name in {
+            grave for row in rows for grave in (*_graves_of(row), *_address_graves_of(row))
+        }:
             names[side].append(name)
-        erased = {(one.side, one.remote_id) for one in self._graves(connection, site_id, names) if one.privacy}
+        erased = {
+            (one.side, one.remote_id)
+            for one in self._graves(connection, site_id, names)
+            if one.privacy
+        }
         if not erased:
             return list(rows)
         return [
-            row if erased.isdisjoint(_address_graves_of(row)) else replace(row, record=None, must_read=True)
+            row
+            if erased.isdisjoint(_address_graves_of(row))
+            else replace(row, record=None, must_read=True)
             for row in rows
             if erased.isdisjoint(_graves_of(row))
         ]
@@ -137,8 +173,13 @@ class SweepRuns(SqlLedger):
         with self._transactions.write() as connection:
             self._hold_run(connection, sweep)
 
-    def _hold_run(self, connection: Connection, sweep: Sweep, values: Mapping[str, Any] | None = None) -> None:
-        """Renew the lease and change the run under its fence. Raises LeaseLost, and the transaction with it."""
+    def _hold_run(
+        self, connection: Connection, sweep: Sweep, values: Mapping[str, Any] | None = None
+    ) -> None:
+        """Renew the lease and change the run under its fence.
+
+        Raises LeaseLost, and the transaction with it.
+        """
         values = {"lease_until": self._in(RUN_LEASE_SECONDS), **(values or {})}
         is_ours = (run.c.id == sweep.id) & (run.c.fence == sweep.fence) & (run.c.state == "running")
         if connection.execute(update(run).where(is_ours).values(**values)).rowcount != 1:
@@ -148,7 +189,9 @@ class SweepRuns(SqlLedger):
         with self._transactions.write() as connection:
             cursor = _cursor_of(replace(sweep, page=None))
             self._hold_run(connection, sweep, {"cursor": cursor, "counts": dict(sweep.counts)})
-            connection.execute(listed.delete().where(listed.c.run_id == sweep.id, listed.c.side == str(side)))
+            connection.execute(
+                listed.delete().where(listed.c.run_id == sweep.id, listed.c.side == str(side))
+            )
 
     def release_run(self, sweep: Sweep) -> None:
         with self._transactions.write() as connection:
@@ -168,11 +211,16 @@ class SweepRuns(SqlLedger):
     def is_due(self, site_id: int, kind: RunKind, every_seconds: float) -> bool:
         """Whether a sweep or poll of the site is open and free, or none has begun for so long.
 
-        A sweep shows all that a poll would. Never before the first baseline: that is begun, and confirmed, by a person.
+        A sweep shows all that a poll would. Never before the first baseline: that is begun, and
+        confirmed, by a person.
         """
-        whole = (run.c.site_id == site_id) & run.c.kind.in_([str(RunKind.BASELINE), str(RunKind.SWEEP)])
+        whole = (run.c.site_id == site_id) & run.c.kind.in_(
+            [str(RunKind.BASELINE), str(RunKind.SWEEP)]
+        )
         polls = (run.c.site_id == site_id) & (run.c.kind == str(RunKind.POLL))
-        is_running = (whole if kind is RunKind.SWEEP else whole | polls) & (run.c.state == "running")
+        is_running = (whole if kind is RunKind.SWEEP else whole | polls) & (
+            run.c.state == "running"
+        )
         is_free = (run.c.kind == str(kind)) & (run.c.lease_until <= self._now)
         is_done = whole & (run.c.state == "done")
         is_recent = (is_done if kind is RunKind.SWEEP else is_done | polls) & (
@@ -205,7 +253,9 @@ class SweepRuns(SqlLedger):
             elif row.kind == _BURIED:
                 known = replace(known, is_buried=True, revision=row.revision)
             else:
-                values = {**known.values} | ({row.attribute: Decimal(row.base)} if row.base is not None else {})
+                values = {**known.values} | (
+                    {row.attribute: Decimal(row.base)} if row.base is not None else {}
+                )
                 known = replace(
                     known,
                     is_linked=True,
@@ -220,7 +270,12 @@ class SweepRuns(SqlLedger):
     def _on_file_of(self, site_: Site, side: Side, remote_ids: Sequence[str]) -> Any:
         text = cast(null(), String)
         graves = select(
-            literal(_BURIED).label("kind"), tombstone.c.remote_id, tombstone.c.revision, text, text, text
+            literal(_BURIED).label("kind"),
+            tombstone.c.remote_id,
+            tombstone.c.revision,
+            text,
+            text,
+            text,
         ).where(self._is_grave(site_.id, side, list(remote_ids)))
         kind = case((inbox.c.state == str(InboxState.HELD), _HELD), else_=_AWAITED)
         unended = select(kind, inbox.c.remote_id, cast(null(), BigInteger), text, text, text).where(
@@ -232,11 +287,23 @@ class SweepRuns(SqlLedger):
         others = [graves, unended]
         if side is Side.WIX:
             columns = (link_value.c.wix_id, link_value.c.wix_revision, link_value.c.wix_state)
-            base = select(literal(_LINKED).label("kind"), *columns, link_value.c.attribute, link_value.c.base_wix)
-            linked = base.where(link_value.c.site_id == site_.id, link_value.c.wix_id.in_(remote_ids))
+            base = select(
+                literal(_LINKED).label("kind"),
+                *columns,
+                link_value.c.attribute,
+                link_value.c.base_wix,
+            )
+            linked = base.where(
+                link_value.c.site_id == site_.id, link_value.c.wix_id.in_(remote_ids)
+            )
         else:
             columns = (link.c.external_id, link.c.external_revision, link.c.external_state)
-            base = select(literal(_LINKED).label("kind"), *columns, link_value.c.attribute, link_value.c.base_external)
+            base = select(
+                literal(_LINKED).label("kind"),
+                *columns,
+                link_value.c.attribute,
+                link_value.c.base_external,
+            )
             joined = base.outerjoin_from(link, link_value, link_value.c.link_id == link.c.id)
             linked = joined.where(link.c.site_id == site_.id, link.c.external_id.in_(remote_ids))
             others.append(self._shadowed_among(site_.id, remote_ids))
@@ -248,7 +315,11 @@ class SweepRuns(SqlLedger):
 
     def _shadowed_among(self, site_id: int, remote_ids: Sequence[str]) -> Any:
         shadowed, text = type_coerce(link.c.shadowed, Text), cast(null(), String)
-        each = func.json_each(shadowed) if self._is_sqlite else func.jsonb_array_elements_text(cast(shadowed, JSONB))
+        each = (
+            func.json_each(shadowed)
+            if self._is_sqlite
+            else func.jsonb_array_elements_text(cast(shadowed, JSONB))
+        )
         ids = each.table_valued("value")
         columns = (literal(_SHADOWED), ids.c.value, cast(null(), BigInteger), text, text, text)
         found = select(*columns).select_from(link).join(ids, true())
@@ -260,9 +331,13 @@ class SweepRuns(SqlLedger):
         with self._transactions.write() as connection:
             self._hold_run(connection, sweep)
             ids = self._ids_on_file(sweep.site_id, side)
-            shown = select(listed.c.remote_id).where(listed.c.run_id == sweep.id, listed.c.side == str(side))
+            shown = select(listed.c.remote_id).where(
+                listed.c.run_id == sweep.id, listed.c.side == str(side)
+            )
             known_count = self._count(connection, ids)
-            shown_count = self._count(connection, select(ids.c.remote_id).where(ids.c.remote_id.in_(shown)))
+            shown_count = self._count(
+                connection, select(ids.c.remote_id).where(ids.c.remote_id.in_(shown))
+            )
             absent = Absences(known_count, shown_count, known_count - shown_count)
             if shown_count * 2 < known_count:
                 return replace(absent, is_refused=True)
@@ -276,23 +351,27 @@ class SweepRuns(SqlLedger):
             count = self._list_due(connection, sweep, side, due)
             return replace(absent, due=count)
 
-    def _note_missing(self, connection: Connection, sweep: Sweep, side: Side, unseen: Any, is_noted: Any) -> None:
+    def _note_missing(
+        self, connection: Connection, sweep: Sweep, side: Side, unseen: Any, is_noted: Any
+    ) -> None:
         connection.execute(missing.delete().where(is_noted, missing.c.remote_id.not_in(unseen)))
         ids = unseen.subquery("unseen")
-        row = select(literal(sweep.site_id), literal(str(side)), ids.c.remote_id, literal(sweep.id)).where(
-            ids.c.remote_id != ""
-        )
+        row = select(
+            literal(sweep.site_id), literal(str(side)), ids.c.remote_id, literal(sweep.id)
+        ).where(ids.c.remote_id != "")
         names = ["site_id", "side", "remote_id", "run_id"]
         connection.execute(self._insert(missing).from_select(names, row).on_conflict_do_nothing())
 
     def _list_due(self, connection: Connection, sweep: Sweep, side: Side, due: Any) -> int:
         if side is Side.WIX:
-            keys = select(link_value.c.wix_id.label("remote_id"), link.c.entity_id, link.c.contact_id).join(
-                link, link.c.id == link_value.c.link_id
-            )
+            keys = select(
+                link_value.c.wix_id.label("remote_id"), link.c.entity_id, link.c.contact_id
+            ).join(link, link.c.id == link_value.c.link_id)
             keys = keys.where(link_value.c.site_id == sweep.site_id, link_value.c.wix_id.in_(due))
         else:
-            keys = select(link.c.external_id.label("remote_id"), link.c.entity_id, link.c.contact_id)
+            keys = select(
+                link.c.external_id.label("remote_id"), link.c.entity_id, link.c.contact_id
+            )
             keys = keys.where(link.c.site_id == sweep.site_id, link.c.external_id.in_(due))
         rows = [
             {
@@ -315,7 +394,9 @@ class SweepRuns(SqlLedger):
     def _ids_on_file(self, site_id: int, side: Side) -> Any:
         column = link_value.c.wix_id if side is Side.WIX else link.c.external_id
         return (
-            select(column.label("remote_id")).where(column.table.c.site_id == site_id, column.is_not(None)).subquery()
+            select(column.label("remote_id"))
+            .where(column.table.c.site_id == site_id, column.is_not(None))
+            .subquery()
         )
 
     def _count(self, connection: Connection, rows: Any) -> int:
@@ -325,7 +406,9 @@ class SweepRuns(SqlLedger):
     def next_missing(self, sweep: Sweep, limit: int) -> list[Listed]:
         which = (listed.c.run_id == sweep.id) & (listed.c.mark == str(Mark.MISSING))
         with self._transactions.read() as connection:
-            rows = connection.execute(select(listed).where(which).order_by(listed.c.remote_id).limit(limit)).all()
+            rows = connection.execute(
+                select(listed).where(which).order_by(listed.c.remote_id).limit(limit)
+            ).all()
         return [to_listed(sweep.site_id, row) for row in rows]
 
     def settle_missing(self, sweep: Sweep, gone: Sequence[Listed], there: Sequence[Listed]) -> None:
@@ -334,16 +417,28 @@ class SweepRuns(SqlLedger):
             for rows, mark in ((gone, Mark.OPEN), (there, Mark.IN_STEP)):
                 self._mark(connection, sweep, rows, mark)
 
-    def _mark(self, connection: Connection, sweep: Sweep, rows: Sequence[Listed], mark: Mark) -> None:
+    def _mark(
+        self, connection: Connection, sweep: Sweep, rows: Sequence[Listed], mark: Mark
+    ) -> None:
         for side in Side:
             ids = [row.remote_id for row in rows if row.side is side]
             if ids:
-                is_row = (listed.c.run_id == sweep.id) & (listed.c.side == str(side)) & listed.c.remote_id.in_(ids)
-                forgotten = {"record": None} if mark is Mark.DONE else {}  # from here on the inbox keeps it
+                is_row = (
+                    (listed.c.run_id == sweep.id)
+                    & (listed.c.side == str(side))
+                    & listed.c.remote_id.in_(ids)
+                )
+                forgotten = (
+                    {"record": None} if mark is Mark.DONE else {}
+                )  # from here on the inbox keeps it
                 connection.execute(update(listed).where(is_row).values(mark=str(mark), **forgotten))
 
     def brake(self, sweep: Sweep, side: Side) -> int:
-        is_delete = (listed.c.run_id == sweep.id) & (listed.c.change == "delete") & (listed.c.mark == str(Mark.OPEN))
+        is_delete = (
+            (listed.c.run_id == sweep.id)
+            & (listed.c.change == "delete")
+            & (listed.c.mark == str(Mark.OPEN))
+        )
         is_delete &= listed.c.side == str(side)
         with self._transactions.write() as connection:
             self._hold_run(connection, sweep)
@@ -372,7 +467,9 @@ def _cursor_of(sweep: Sweep) -> dict[str, Any]:
 
 def _to_sweep(row: Any, *, is_resumed: bool = False) -> Sweep:
     cursor = row.cursor or {}
-    times = {name: datetime.fromisoformat(cursor[name]) for name in ("since", "newest") if name in cursor}
+    times = {
+        name: datetime.fromisoformat(cursor[name]) for name in ("since", "newest") if name in cursor
+    }
     return Sweep(
         row.id,
         row.site_id,
@@ -388,7 +485,10 @@ def _to_sweep(row: Any, *, is_resumed: bool = False) -> Sweep:
 
 def _graves_of(row: Listed) -> list[tuple[Side, str]]:
     """Under which names it lies buried if it, or the person of its key, was erased."""
-    contacts = {row.key.contact_id if row.key else None, row.record.person.contact_id if row.record else None}
+    contacts = {
+        row.key.contact_id if row.key else None,
+        row.record.person.contact_id if row.record else None,
+    }
     return [(row.side, row.remote_id), *((Side.WIX, contact_grave(one)) for one in contacts if one)]
 
 

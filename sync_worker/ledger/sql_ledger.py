@@ -1,4 +1,6 @@
-"""The ledger in SQL, the truth that everything else may lose: the part that opens a run of the engine."""
+"""The ledger in SQL, the truth that everything else may lose: the part that opens a run of the
+engine.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,17 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, exists, func, literal_column, or_, select, update
+from sqlalchemy import (
+    Connection,
+    bindparam,
+    case,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 
 from sync_worker.core.errors import Transient
 from sync_worker.core.hold_keys import erased_id
@@ -39,7 +51,9 @@ class SqlLedger(FencedLedger):
             link_id, row = self._lease_of_key(connection, key)
             mine = {"the_id": inbox_id, "site_id": key.site_id, "link_id": link_id}
             taken = [] if row is None else self._attach_and_take.all(connection, mine)
-            if all(one.id != inbox_id for one in taken):  # the lease is another run's, or the delivery has ended
+            if all(
+                one.id != inbox_id for one in taken
+            ):  # the lease is another run's, or the delivery has ended
                 self._attach.run(connection, mine)
             return Attached(link_id, None if row is None else self._run(connection, row, taken))
 
@@ -57,8 +71,9 @@ class SqlLedger(FencedLedger):
     def _lease_that_ends_now(self, connection: Connection, link_id: int) -> Any:
         """The row of a link whose holder was about to release it; ``None`` if it works on.
 
-        Its holder looks for new deliveries as it releases: before our commit it would miss ours, which found the lease
-        taken. Under this lock it has committed, or its release waits for us. SQLite has one writer at a time anyway.
+        Its holder looks for new deliveries as it releases: before our commit it would miss ours,
+        which found the lease taken. Under this lock it has committed, or its release waits for us.
+        SQLite has one writer at a time anyway.
         """
         if self._is_sqlite:
             return None
@@ -82,7 +97,11 @@ class SqlLedger(FencedLedger):
         return self._link_of(connection, key) if made is None else int(made.id)
 
     def _known_link(self, connection: Connection, key: RatingKey) -> int | None:
-        which = {"the_site": key.site_id, "the_entity": key.entity_id, "the_contact": key.contact_id}
+        which = {
+            "the_site": key.site_id,
+            "the_entity": key.entity_id,
+            "the_contact": key.contact_id,
+        }
         link_id: int | None = self._link_of_key.scalar(connection, which)
         return link_id
 
@@ -177,15 +196,21 @@ class SqlLedger(FencedLedger):
 
     @cached_property
     def _around_link(self) -> Prepared:
-        """A row for each value of a link (one if it has none), and beside it what else a run needs to know."""
+        """A row for each value of a link (one if it has none), and beside it what else a run needs
+        to know.
+        """
         of_contact = contact_map.alias()
-        is_theirs = (of_contact.c.site_id == link.c.site_id) & (of_contact.c.wix_contact_id == link.c.contact_id)
-        oldest = select(func.min(of_contact.c.id)).where(is_theirs).scalar_subquery()
-        is_open = (intent.c.link_id == link.c.id) & (intent.c.state == literal_column(f"'{IntentState.OPEN}'"))
-        is_on_site = contact_redirect.c.site_id == link.c.site_id
-        is_in_merge = exists().where(is_on_site, contact_redirect.c.contact_id == link.c.contact_id) | exists().where(
-            is_on_site, contact_redirect.c.target_id == link.c.contact_id
+        is_theirs = (of_contact.c.site_id == link.c.site_id) & (
+            of_contact.c.wix_contact_id == link.c.contact_id
         )
+        oldest = select(func.min(of_contact.c.id)).where(is_theirs).scalar_subquery()
+        is_open = (intent.c.link_id == link.c.id) & (
+            intent.c.state == literal_column(f"'{IntentState.OPEN}'")
+        )
+        is_on_site = contact_redirect.c.site_id == link.c.site_id
+        is_in_merge = exists().where(
+            is_on_site, contact_redirect.c.contact_id == link.c.contact_id
+        ) | exists().where(is_on_site, contact_redirect.c.target_id == link.c.contact_id)
         around = (
             link.join(entity_map, entity_map.c.id == link.c.entity_id)
             .outerjoin(link_value, link_value.c.link_id == link.c.id)
@@ -196,7 +221,9 @@ class SqlLedger(FencedLedger):
         is_any_buried = exists().where(is_grave, self._among(tombstone.c.remote_id, "the_names"))
         asked = is_in_merge.label("is_in_merge"), is_any_buried.label("is_any_buried")
         columns = (*entity_map.c, *link_value.c, *intent.c, *contact_map.c, *asked)
-        return self._prepared(select(*columns).select_from(around).where(link.c.id == bindparam("the_link")))
+        return self._prepared(
+            select(*columns).select_from(around).where(link.c.id == bindparam("the_link"))
+        )
 
     @cached_property
     def _take(self) -> Prepared:
@@ -210,11 +237,20 @@ class SqlLedger(FencedLedger):
 
     @property
     def _taking(self) -> Any:
-        is_rechecked = (inbox.c.state == str(InboxState.HELD)) & inbox.c.reason.in_(fixed(ENGINE_RECHECKS))
+        is_rechecked = (inbox.c.state == str(InboxState.HELD)) & inbox.c.reason.in_(
+            fixed(ENGINE_RECHECKS)
+        )
         # Whose workers died has its next attempt further away already.
-        then = case((inbox.c.unended > TRACK_AFTER, inbox.c.next_attempt_at), else_=self._in(TAKEN_SECONDS))
+        then = case(
+            (inbox.c.unended > TRACK_AFTER, inbox.c.next_attempt_at), else_=self._in(TAKEN_SECONDS)
+        )
         taken = {"state": str(InboxState.TAKEN), "next_attempt_at": then}
-        return update(inbox).where(or_(inbox.c.state.in_(fixed(OPEN)), is_rechecked)).values(**taken).returning(inbox)
+        return (
+            update(inbox)
+            .where(or_(inbox.c.state.in_(fixed(OPEN)), is_rechecked))
+            .values(**taken)
+            .returning(inbox)
+        )
 
 
 def _bound(*names: str) -> dict[str, Any]:

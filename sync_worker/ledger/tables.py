@@ -1,6 +1,7 @@
 """The tables of the ledger (design.md section 4), for SQLite and PostgreSQL alike.
 
-Times are the database's own, in seconds since 1970 (UTC). Rating values are decimal text: exact on both databases.
+Times are the database's own, in seconds since 1970 (UTC). Rating values are decimal text: exact on
+both databases.
 """
 
 from sqlalchemy import (
@@ -30,7 +31,8 @@ metadata = MetaData(
     }
 )
 
-# SQLite gives row ids only to INTEGER keys; PostgreSQL wants 64 bits for rows that never stop coming.
+# SQLite gives row ids only to INTEGER keys; PostgreSQL wants 64 bits for rows that never stop
+# coming.
 RowId = BigInteger().with_variant(Integer, "sqlite")
 
 
@@ -48,11 +50,17 @@ site = Table(
     _id(),
     Column("instance_id", String(64), nullable=False, unique=True),
     Column("connector", String(64), nullable=False, unique=True),
-    Column("policy", ExactJSON, nullable=False, default=dict),  # only what differs from the defaults
+    Column(
+        "policy", ExactJSON, nullable=False, default=dict
+    ),  # only what differs from the defaults
     Column("state", String(16), nullable=False, default="active"),
     Column("created_at", Float, nullable=False),
-    Column("lifecycle_at", Float),  # Wix's time of the newest installation or removal that we heard of
-    Column("deletes_allowed", Integer, nullable=False, default=0, server_default="0"),  # within an hour, to a side
+    Column(
+        "lifecycle_at", Float
+    ),  # Wix's time of the newest installation or removal that we heard of
+    Column(
+        "deletes_allowed", Integer, nullable=False, default=0, server_default="0"
+    ),  # within an hour, to a side
     Column("deletes_allowed_until", Float, nullable=False, default=0, server_default="0"),
 )
 
@@ -83,7 +91,8 @@ contact_map = Table(
     Index(None, "site_id", "wix_contact_id"),
 )
 
-# A contact that was merged away, and the one that it was merged into (which may have been merged away since).
+# A contact that was merged away, and the one that it was merged into (which may have been merged
+# away since).
 contact_redirect = Table(
     "contact_redirect",
     metadata,
@@ -128,8 +137,12 @@ link = Table(
     Column("external_sequence", BigInteger),
     Column("external_state", String(16)),
     Column("external_record", ExactJSON),
-    Column("writes", ExactJSON, nullable=False, default=list),  # times of our writes in the last hour
-    Column("shadowed", ExactJSON, nullable=False, default=list, server_default="[]"),  # ids behind the synced record
+    Column(
+        "writes", ExactJSON, nullable=False, default=list
+    ),  # times of our writes in the last hour
+    Column(
+        "shadowed", ExactJSON, nullable=False, default=list, server_default="[]"
+    ),  # ids behind the synced record
     UniqueConstraint("site_id", "entity_id", "contact_id"),
     UniqueConstraint("site_id", "external_id"),
     Index(None, "site_id", "contact_id"),
@@ -186,7 +199,9 @@ inbox = Table(
     Column("hold_key", String(600)),
     Column("must_read", Boolean, nullable=False, default=False),
     Column("attempts", Integer, nullable=False, default=0),
-    Column("unended", Integer, nullable=False, default=0, server_default="0"),  # see ports.TRACK_AFTER
+    Column(
+        "unended", Integer, nullable=False, default=0, server_default="0"
+    ),  # see ports.TRACK_AFTER
     Column("received_at", Float, nullable=False),
     Column("next_attempt_at", Float, nullable=False),
     Column("closed_at", Float),
@@ -240,7 +255,13 @@ intent = Table(
     Column("closed_at", Float),
 )
 _open_intent = text("state = 'open'")
-Index("uq_intent_open", intent.c.link_id, unique=True, sqlite_where=_open_intent, postgresql_where=_open_intent)
+Index(
+    "uq_intent_open",
+    intent.c.link_id,
+    unique=True,
+    sqlite_where=_open_intent,
+    postgresql_where=_open_intent,
+)
 
 history = Table(
     "history",
@@ -279,7 +300,13 @@ run = Table(
     Column("lease_until", Float, nullable=False, default=0, server_default="0"),
 )
 _open_sweep = text("state = 'running' AND kind IN ('baseline', 'sweep', 'dry_run', 'poll')")
-Index("uq_run_open_sweep", run.c.site_id, unique=True, sqlite_where=_open_sweep, postgresql_where=_open_sweep)
+Index(
+    "uq_run_open_sweep",
+    run.c.site_id,
+    unique=True,
+    sqlite_where=_open_sweep,
+    postgresql_where=_open_sweep,
+)
 
 # What a running sweep saw in its listings; forgotten when it ends.
 listed = Table(
@@ -290,7 +317,9 @@ listed = Table(
     Column("remote_id", String(512), primary_key=True),
     Column("mark", String(16), nullable=False),
     Column("change", String(16), nullable=False, default="upsert"),
-    Column("entity_id", RowId, nullable=False, default=0),  # 0, with an empty contact: the key is not known (yet)
+    Column(
+        "entity_id", RowId, nullable=False, default=0
+    ),  # 0, with an empty contact: the key is not known (yet)
     Column("contact_id", String(64), nullable=False, default=""),
     Column("record", ExactJSON),
     Column("must_read", Boolean, nullable=False, default=False),
@@ -298,7 +327,8 @@ listed = Table(
     Index("ix_listed_findings", "run_id", "mark", "entity_id", "contact_id"),
 )
 
-# Records on file that the last complete listing of their side did not show, and the run that missed them first.
+# Records on file that the last complete listing of their side did not show, and the run that missed
+# them first.
 missing = Table(
     "missing",
     metadata,

@@ -1,4 +1,7 @@
-"""What can be known of a manifest without its system: its samples, its scales, what is not set yet. Pure."""
+"""What can be known of a manifest without its system: its samples, its scales, what is not set yet.
+
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -33,15 +36,23 @@ class Finding:
         return not self.wrong
 
 
-def check_manifest(manifest: Manifest, read: ReadDeliveries, wix: Scale, now: float) -> list[Finding]:
-    """Everything that holds or not, example by example. ``wix``: the scale of Wix; ``now``: seconds since 1970."""
+def check_manifest(
+    manifest: Manifest, read: ReadDeliveries, wix: Scale, now: float
+) -> list[Finding]:
+    """Everything that holds or not, example by example.
+
+    ``wix``: the scale of Wix; ``now``: seconds since 1970.
+    """
     findings = [Finding("schema, paths and trees")]
     findings += _scales(manifest, wix)
     findings += [
         Finding(f"delivery: {one.name}", _delivery_wrong(manifest, one, read, now))
         for one in manifest.examples.deliveries
     ]
-    findings += [Finding(f"record: {one.name}", _record_wrong(manifest, one)) for one in manifest.examples.records]
+    findings += [
+        Finding(f"record: {one.name}", _record_wrong(manifest, one))
+        for one in manifest.examples.records
+    ]
     return findings
 
 
@@ -51,26 +62,44 @@ def _scales(manifest: Manifest, wix: Scale) -> Iterator[Finding]:
         sections["attribute_scale"] = manifest.attribute_scale
     for name, section in sections.items():
         try:
-            violations = FieldMap("overall", "value", wix, section.scale, section.mapping).violations()
+            violations = FieldMap(
+                "overall", "value", wix, section.scale, section.mapping
+            ).violations()
         except ValueError as error:
             violations = [str(error)]
-        yield Finding(f"{name} {section.scale} converts to Wix and back", violations[0] if violations else "")
+        yield Finding(
+            f"{name} {section.scale} converts to Wix and back", violations[0] if violations else ""
+        )
 
 
-def _delivery_wrong(manifest: Manifest, example: DeliveryExample, read: ReadDeliveries, now: float) -> str:
+def _delivery_wrong(
+    manifest: Manifest, example: DeliveryExample, read: ReadDeliveries, now: float
+) -> str:
     at = now if example.at is None else float(example.at)
-    found = read(signed_by(manifest, example.example_secret), example.body.encode(), example.headers, example.query, at)
+    found = read(
+        signed_by(manifest, example.example_secret),
+        example.body.encode(),
+        example.headers,
+        example.query,
+        at,
+    )
     name = _name_of(found)
     if isinstance(example.expect, str):
         return "" if name == example.expect else f"expected {example.expect}, is {name}"
     if name != "deliveries":
         reason = getattr(found, "reason", "")
-        return f"expected {len(example.expect)} deliveries, is {name}" + (f" ({reason})" if reason else "")
+        return f"expected {len(example.expect)} deliveries, is {name}" + (
+            f" ({reason})" if reason else ""
+        )
     got = [(one.change, one.remote_id) for one in found]
     wanted = [(one.change, one.remote_id) for one in example.expect]
     if got != wanted:
         return f"expected {wanted}, is {got}"
-    sequences = [(a.sequence, b.sequence) for a, b in zip(example.expect, found, strict=True) if a.sequence is not None]
+    sequences = [
+        (a.sequence, b.sequence)
+        for a, b in zip(example.expect, found, strict=True)
+        if a.sequence is not None
+    ]
     return next((f"expected sequence {a}, is {b}" for a, b in sequences if a != b), "")
 
 

@@ -13,8 +13,13 @@ WIX_SCALE = Scale(Decimal(0), Decimal(100), Decimal(1))
 
 
 def default_field(manifest: Manifest) -> FieldMap:
-    """Wix ``overall`` ↔ the connector's main value. Raises Misconfigured if the scales do not convert both ways."""
+    """Wix ``overall`` ↔ the connector's main value.
+
+    Raises Misconfigured if the scales do not convert both ways.
+    """
     field = FieldMap("overall", "value", WIX_SCALE, manifest.scale.scale, manifest.scale.mapping)
     if violations := field.violations():
-        raise Misconfigured(f"connector {manifest.id}: its scale does not convert both ways: {violations[0]}")
+        raise Misconfigured(
+            f"connector {manifest.id}: its scale does not convert both ways: {violations[0]}"
+        )
     return field

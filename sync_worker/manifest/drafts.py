@@ -1,4 +1,7 @@
-"""What a write says: the roots ``rating`` and ``contact`` of a call's context, out of a draft. Pure."""
+"""What a write says: the roots ``rating`` and ``contact`` of a call's context, out of a draft.
+
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,14 @@ from sync_worker.manifest.schema.base import CompiledPath
 from sync_worker.manifest.schema.record import FieldPath
 
 
-def write_context(manifest: Manifest, draft: Draft, *, revision: int | None, now: datetime) -> dict[str, Any]:
-    """A field that Wix does not own comes from the record as last returned, so that it is never lost or altered.
+def write_context(
+    manifest: Manifest, draft: Draft, *, revision: int | None, now: datetime
+) -> dict[str, Any]:
+    """A field that Wix does not own comes from the record as last returned, so that it is never
+    lost or altered.
 
-    Where the system insists on a text and the person wrote none, the manifest's placeholder stands in.
+    Where the system insists on a text and the person wrote none, the manifest's placeholder stands
+    in.
     """
     fields, text = manifest.fields, manifest.text
     title, body = _kept(fields.title, draft), _kept(fields.body, draft)
@@ -43,7 +50,8 @@ def write_context(manifest: Manifest, draft: Draft, *, revision: int | None, now
 def keep_items(manifest: Manifest, draft: Draft, body: Any) -> None:
     """Let a list of sub-ratings in ``body`` go back with what else the last record holds in it.
 
-    Items that are not mapped stay as they are, unrated ones too, and ours keep the further keys of their item.
+    Items that are not mapped stay as they are, unrated ones too, and ours keep the further keys of
+    their item.
     """
     listed = manifest.attributes_list
     if listed is None:
@@ -70,12 +78,20 @@ def _text_at(path: CompiledPath, item: Any) -> str | None:
 
 def _kept(field: FieldPath | None, draft: Draft) -> Any:
     """The value as the system holds it, markup and all."""
-    return search(field.path, draft.last) if field is not None and field.path is not None and draft.last else None
+    return (
+        search(field.path, draft.last)
+        if field is not None and field.path is not None and draft.last
+        else None
+    )
 
 
 def _attributes(manifest: Manifest, draft: Draft) -> list[dict[str, Any]]:
     """Our sub-ratings, and those of the last record that are not mapped."""
-    ours = [{"name": name, "value": value} for name, value in draft.values.items() if name != MAIN_FIELD]
+    ours = [
+        {"name": name, "value": value} for name, value in draft.values.items() if name != MAIN_FIELD
+    ]
     before = read_values(manifest, draft.last) if draft.last else {}
-    theirs = {name: value for name, value in before.items() if name not in draft.mapped | {MAIN_FIELD}}
+    theirs = {
+        name: value for name, value in before.items() if name not in draft.mapped | {MAIN_FIELD}
+    }
     return ours + [{"name": name, "value": value} for name, value in theirs.items()]

@@ -1,4 +1,6 @@
-"""A listing of what changed since a time: what it asks for, and the newest time that its records show. Pure."""
+"""A listing of what changed since a time: what it asks for, and the newest time that its records
+show. Pure.
+"""
 
 from __future__ import annotations
 
@@ -26,12 +28,16 @@ def since_query(incremental: Incremental, since: datetime) -> dict[str, str]:
     return {incremental.param: text}
 
 
-def newest_of(manifest: Manifest, incremental: Incremental, records: Sequence[Record]) -> datetime | None:
+def newest_of(
+    manifest: Manifest, incremental: Incremental, records: Sequence[Record]
+) -> datetime | None:
     """The latest time on a page. A record without a readable one is none the worse for it."""
     return max(_times(manifest, incremental, records), default=None)
 
 
-def _times(manifest: Manifest, incremental: Incremental, records: Sequence[Record]) -> Iterator[datetime]:
+def _times(
+    manifest: Manifest, incremental: Incremental, records: Sequence[Record]
+) -> Iterator[datetime]:
     time_of = updated_at if incremental.semantics == "updated" else created_at
     for record in records:
         with suppress(Permanent):

@@ -1,4 +1,6 @@
-"""Manifests from files: YAML, references to settings, inheritance, and errors that say where and what next."""
+"""Manifests from files: YAML, references to settings, inheritance, and errors that say where and
+what next.
+"""
 
 from __future__ import annotations
 
@@ -22,28 +24,41 @@ TYPES = frozenset(
     | {"hmac", "standard_webhooks", "jwt", "static_header", "url_token"}
 )
 CALLS = frozenset({"probe", "get", "find", "list", "create", "update", "delete"})
-PLAIN_PLACES = frozenset({"base_url", "conn", "token_url"})  # what a reference there names is no secret
+PLAIN_PLACES = frozenset(
+    {"base_url", "conn", "token_url"}
+)  # what a reference there names is no secret
 
 
 def load_manifests(paths: Iterable[Path], environ: Mapping[str, str]) -> dict[str, Manifest]:
     """Manifests by id, from files and folders. Raises Misconfigured."""
-    files = [file for path in paths for file in (sorted(path.glob("*.y*ml")) if path.is_dir() else [path])]
+    files = [
+        file
+        for path in paths
+        for file in (sorted(path.glob("*.y*ml")) if path.is_dir() else [path])
+    ]
     manifests: dict[str, Manifest] = {}
     for file in files:
         manifest = load_manifest(file, environ)
         if manifest.id in manifests:
-            raise Misconfigured(f"{file}: connector id {manifest.id!r} is taken by another manifest; choose another id")
+            raise Misconfigured(
+                f"{file}: connector id {manifest.id!r} is taken by another manifest; choose"
+                " another id"
+            )
         manifests[manifest.id] = manifest
     return manifests
 
 
 def load_manifest(file: Path, environ: Mapping[str, str]) -> Manifest:
-    """One manifest. ``environ`` resolves ``{env: NAME}`` (also as NAME_FILE). Raises Misconfigured."""
+    """One manifest. ``environ`` resolves ``{env: NAME}`` (also as NAME_FILE).
+
+    Raises Misconfigured.
+    """
     return parse_manifest(_read(file), environ, file)
 
 
 class Placeholders(dict[str, str]):
-    """An environment that has an answer for every name, so that a manifest can be read before it is set up.
+    """An environment that has an answer for every name, so that a manifest can be read before it is
+    set up.
 
     ``missing``: the names that it made up.
     """
@@ -101,7 +116,10 @@ def _read(file: Path) -> Mapping[str, Any]:
 
 
 def _inherited(document: Mapping[str, Any], file: Path, *chain: Path) -> Mapping[str, Any]:
-    """A manifest that ``extends`` another states only what differs. ``chain``: the files from ``file`` to here."""
+    """A manifest that ``extends`` another states only what differs.
+
+    ``chain``: the files from ``file`` to here.
+    """
     parent = document.get("extends")
     if parent is None:
         return document
@@ -130,7 +148,10 @@ def _merged(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _goes_into(key: str, old: Mapping[str, Any], own: Mapping[str, Any]) -> bool:
-    """Whether both say one thing. Of other credentials, other pages, a hook for a call nothing is taken over."""
+    """Whether both say one thing.
+
+    Of other credentials, other pages, a hook for a call nothing is taken over.
+    """
     if _is_reference(own):
         return False
     choice = {"auth": "type", "pagination": "kind"}.get(key)
@@ -154,10 +175,14 @@ def _resolved(value: Any, environ: Mapping[str, str], file: Path, place: tuple[s
     if isinstance(value, Mapping):
         for key in value:
             if not isinstance(key, str):
-                raise Misconfigured(f"{file}: {'.'.join(place)}: the key {key!r} is not a text; put it in quotes")
+                raise Misconfigured(
+                    f"{file}: {'.'.join(place)}: the key {key!r} is not a text; put it in quotes"
+                )
         return {key: _resolved(one, environ, file, (*place, key)) for key, one in value.items()}
     if isinstance(value, list):
-        return [_resolved(one, environ, file, (*place, str(number))) for number, one in enumerate(value)]
+        return [
+            _resolved(one, environ, file, (*place, str(number))) for number, one in enumerate(value)
+        ]
     return value
 
 
@@ -166,7 +191,9 @@ def _looked_up(
 ) -> str | None:
     ((kind, name),) = reference.items()
     if not isinstance(name, str) or not name:
-        raise Misconfigured(f"{file}: {'.'.join(place)}: {kind} names a setting or a file as text, not {name!r}")
+        raise Misconfigured(
+            f"{file}: {'.'.join(place)}: {kind} names a setting or a file as text, not {name!r}"
+        )
     if place[-1] in OPTIONAL_KEYS and kind == "env" and not {name, f"{name}_FILE"} & set(environ):
         return None
     path = name if kind == "file" else environ.get(f"{name}_FILE")
@@ -176,31 +203,48 @@ def _looked_up(
         try:
             return Path(path).read_text(encoding="utf-8").strip()
         except OSError as error:
-            raise Misconfigured(f"{file}: {'.'.join(place)}: cannot read {path} ({error.strerror})") from None
+            raise Misconfigured(
+                f"{file}: {'.'.join(place)}: cannot read {path} ({error.strerror})"
+            ) from None
     if place[-1] in OPTIONAL_KEYS:
         return None
-    raise Misconfigured(f"{file}: {'.'.join(place)}: {name} is not set; set {name} or {name}_FILE in the environment")
+    raise Misconfigured(
+        f"{file}: {'.'.join(place)}: {name} is not set; set {name} or {name}_FILE in the"
+        " environment"
+    )
 
 
 def _in_words(error: ValidationError) -> str:
-    """The problem that explains most, with the place, and for an unknown key the nearest known one."""
+    """The problem that explains most, with the place, and for an unknown key the nearest
+    known one.
+    """
     problems = error.errors(include_url=False, include_input=False)
     problem = problems[0]
-    if problem["type"] == "missing":  # perhaps only misspelt: then the unknown key beside it says more
+    if (
+        problem["type"] == "missing"
+    ):  # perhaps only misspelt: then the unknown key beside it says more
         beside = (
-            one for one in problems if one["type"] == "extra_forbidden" and one["loc"][:-1] == problem["loc"][:-1]
+            one
+            for one in problems
+            if one["type"] == "extra_forbidden" and one["loc"][:-1] == problem["loc"][:-1]
         )
         problem = next(beside, problem)
     parts = [str(part) for part in problem["loc"]]
-    place = ".".join(part for before, part in zip(["", *parts], parts, strict=False) if _is_written(part, before))
+    place = ".".join(
+        part for before, part in zip(["", *parts], parts, strict=False) if _is_written(part, before)
+    )
     if problem["type"] == "extra_forbidden":
         return f"unknown key {place!r}{_nearest(parts[-1])}"
-    message = _reworded(problem["type"], problem.get("ctx", {})) or problem["msg"].removeprefix("Value error, ")
+    message = _reworded(problem["type"], problem.get("ctx", {})) or problem["msg"].removeprefix(
+        "Value error, "
+    )
     return f"{place}: {message}" if place else message
 
 
 def _reworded(kind: str, facts: Mapping[str, Any]) -> str:
-    """What pydantic says in words of its own, in words for whoever writes a manifest; empty for the rest."""
+    """What pydantic says in words of its own, in words for whoever writes a manifest; empty for the
+    rest.
+    """
     match kind:
         case "missing":
             return "is missing"
@@ -209,7 +253,10 @@ def _reworded(kind: str, facts: Mapping[str, Any]) -> str:
         case "string_pattern_mismatch":
             return f"is not in its form, {facts['pattern']}; see docs/connectors.md"
         case "union_tag_invalid":
-            return f"{facts['discriminator'].strip(chr(39))}: {facts['tag']!r} is none of {facts['expected_tags']}"
+            return (
+                f"{facts['discriminator'].strip(chr(39))}: {facts['tag']!r} is none of"
+                f" {facts['expected_tags']}"
+            )
         case "union_tag_not_found":
             return f"needs {facts['discriminator'].strip(chr(39))}"
         case "tuple_type":
@@ -221,7 +268,9 @@ def _reworded(kind: str, facts: Mapping[str, Any]) -> str:
 
 
 def _is_written(part: str, before: str) -> bool:
-    """Whether a part of a place is in the manifest: pydantic also names the branch of a union that it tried."""
+    """Whether a part of a place is in the manifest: pydantic also names the branch of a union that
+    it tried.
+    """
     is_type = (before == "auth" or before.isdigit()) and part in TYPES
     return not is_type and "[" not in part and part not in UNION_PARTS
 

@@ -1,6 +1,8 @@
-"""The shape of a connector manifest: one YAML file for each external system, checked whole when it is loaded.
+"""The shape of a connector manifest: one YAML file for each external system, checked whole when it
+is loaded.
 
-Unknown keys are refused, secrets come by reference only, and every path compiles at load. Sections and their meaning:
+Unknown keys are refused, secrets come by reference only, and every path compiles at load. Sections
+and their meaning:
 docs/connectors.md; their shapes: the modules ``schema_*`` beside this one.
 """
 
@@ -17,7 +19,15 @@ from sync_worker.manifest.schema.base import Path, Strict
 from sync_worker.manifest.schema.calls import CreateAsync, Operations, OperationSpec
 from sync_worker.manifest.schema.examples import Examples
 from sync_worker.manifest.schema.http import Auth, Http, NoAuth
-from sync_worker.manifest.schema.record import AttributesList, Fields, Identity, KeyPart, ScaleSection, States, Text
+from sync_worker.manifest.schema.record import (
+    AttributesList,
+    Fields,
+    Identity,
+    KeyPart,
+    ScaleSection,
+    States,
+    Text,
+)
 from sync_worker.manifest.schema.webhook import EventRule, Webhook
 
 PARENT = "entity.external_id"
@@ -38,7 +48,9 @@ class Manifest(Strict):
     conn: Mapping[str, str] = {}
     """What tells one account from another, such as a store hash: literal, or ``{env: NAME}``."""
     outbound: bool = True
-    """``off``: a site of this connector starts with the direction ``to_wix``; a person switches writing on."""
+    """``off``: a site of this connector starts with the direction ``to_wix``; a person switches
+    writing on.
+    """
     limits: tuple[str, ...] = ()
     """What people should know besides what follows from the rest; shown by ``connector show``."""
     plugin: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9_.-]*$")
@@ -95,22 +107,32 @@ class Manifest(Strict):
         waits = self.operations.create_async
         rules = self.webhook.events if self.webhook is not None else ()
         failed = waits.fail_event if waits is not None else None
-        return (*rules, EventRule(match=failed, change="create_failed")) if failed is not None else rules
+        return (
+            (*rules, EventRule(match=failed, change="create_failed"))
+            if failed is not None
+            else rules
+        )
 
     @property
     def first_policies(self) -> dict[str, str]:
-        """Policies that a new site of this connector starts with, where they are not the usual ones."""
+        """Policies that a new site of this connector starts with, where they are not the usual
+        ones.
+        """
         return {} if self.outbound else {"direction": "to_wix"}
 
     @property
     def lists_by_parent(self) -> bool:
         """Whether a listing is of one parent's records only."""
         spec = self.operations.list
-        return isinstance(spec, OperationSpec) and PARENT in spec.path + repr(spec.query) + repr(spec.body)
+        return isinstance(spec, OperationSpec) and PARENT in spec.path + repr(spec.query) + repr(
+            spec.body
+        )
 
     @property
     def parent_part(self) -> str | None:
-        """The key part that is the parent's id, for records that are addressed under their parent."""
+        """The key part that is the parent's id, for records that are addressed under their
+        parent.
+        """
         return next((name for name, part in self.key.items() if part.context == PARENT), None)
 
     @property
@@ -119,14 +141,19 @@ class Manifest(Strict):
         yield from ((f"operations.{name}", spec) for name, spec in self.operations.specs)
         manage = self.webhook.manage if self.webhook else None
         if manage is not None:
-            both = (("list", manage.list), ("register", manage.register_), ("enable", manage.enable))
+            both = (
+                ("list", manage.list),
+                ("register", manage.register_),
+                ("enable", manage.enable),
+            )
             yield from ((f"webhook.manage.{name}", spec) for name, spec in both if spec is not None)
 
     @model_validator(mode="after")
     def _has_a_way_in(self) -> Manifest:
         if self.webhook is None and self.operations.list is None and self.plugin is None:
             raise ValueError(
-                "there is no way in: declare webhook, or operations.list with poll, so that changes are noticed"
+                "there is no way in: declare webhook, or operations.list with poll, so that changes"
+                " are noticed"
             )
         return self
 
@@ -135,12 +162,19 @@ class Manifest(Strict):
         operations = self.operations
         if operations.create is not None and operations.find is None and not self.lists_by_parent:
             raise ValueError(
-                "operations.create needs operations.find: before each create we look whether the record is there"
+                "operations.create needs operations.find: before each create we look whether the"
+                " record is there"
             )
         trusts = self.webhook is not None and self.webhook.trusts_payload
-        if operations.get is None and operations.list is None and not trusts and self.plugin is None:
+        if (
+            operations.get is None
+            and operations.list is None
+            and not trusts
+            and self.plugin is None
+        ):
             raise ValueError(
-                "operations.get or operations.list is needed: webhooks are hints, the record is read again"
+                "operations.get or operations.list is needed: webhooks are hints, the record is"
+                " read again"
             )
         return self
 
@@ -148,14 +182,26 @@ class Manifest(Strict):
     def _failures_can_be_heard(self) -> Manifest:
         waits, webhook = self.operations.create_async, self.webhook
         failed = waits.fail_event if waits is not None else None
-        if waits is None and webhook is not None and any(rule.change == "create_failed" for rule in webhook.events):
-            raise ValueError("webhook.events: create_failed needs operations.create_async: other creates fail at once")
+        if (
+            waits is None
+            and webhook is not None
+            and any(rule.change == "create_failed" for rule in webhook.events)
+        ):
+            raise ValueError(
+                "webhook.events: create_failed needs operations.create_async: other creates fail at"
+                " once"
+            )
         if failed is None:
             return self
         if webhook is None or webhook.event.const not in (None, failed):
-            raise ValueError(f"operations.create_async.fail_event: no webhook can ever name the event {failed!r}")
+            raise ValueError(
+                f"operations.create_async.fail_event: no webhook can ever name the event {failed!r}"
+            )
         if any(rule.match == failed for rule in webhook.events):
-            raise ValueError(f"operations.create_async.fail_event: {failed!r} is in webhook.events, too; name it once")
+            raise ValueError(
+                f"operations.create_async.fail_event: {failed!r} is in webhook.events, too; name it"
+                " once"
+            )
         return self
 
     @model_validator(mode="after")
@@ -167,10 +213,16 @@ class Manifest(Strict):
             raise ValueError("operations.poll needs operations.list: there is nothing to look at")
         if poll.incremental is not None:
             if not isinstance(listing, OperationSpec):
-                raise ValueError("poll.incremental adds its param to a declared operations.list, not to a handler")
+                raise ValueError(
+                    "poll.incremental adds its param to a declared operations.list, not to a"
+                    " handler"
+                )
             name = f"{poll.incremental.semantics}_at"
             if getattr(self.fields, name) is None:
-                raise ValueError(f"poll.incremental needs fields.{name}: the next look begins at the newest one seen")
+                raise ValueError(
+                    f"poll.incremental needs fields.{name}: the next look begins at the newest one"
+                    " seen"
+                )
         return self
 
     @model_validator(mode="after")
@@ -178,16 +230,22 @@ class Manifest(Strict):
         if self.webhook is not None:
             for rule in self.webhook.events:
                 self._key_fits(rule.key or self.webhook.key, rule.change)
-        urls = [self.base_url, *([self.auth.token_url] if self.auth.type == "oauth2_client_credentials" else [])]
+        urls = [
+            self.base_url,
+            *([self.auth.token_url] if self.auth.type == "oauth2_client_credentials" else []),
+        ]
         if any(url.startswith("http://") for url in urls) and not self.allow_private_hosts:
-            raise ValueError("base_url is not https; plain http is for allow_private_hosts: true only")
+            raise ValueError(
+                "base_url is not https; plain http is for allow_private_hosts: true only"
+            )
         return self
 
     def _key_fits(self, key: Mapping[str, Any], change: str) -> None:
         if change == "parent_changed":
             if self.parent_part is None or set(key) != {self.parent_part}:
                 raise ValueError(
-                    f"webhook.key of a parent_changed event is the one part of key that has context: {PARENT}"
+                    "webhook.key of a parent_changed event is the one part of key that has"
+                    f" context: {PARENT}"
                 )
         elif change in ("upsert", "delete") and set(key) != set(self.key):
             raise ValueError(f"webhook.key has the parts {sorted(key)}, key has {sorted(self.key)}")
@@ -212,4 +270,6 @@ def _names_revision(operation: object) -> bool:
     """Whether the call sends the revision that it expects."""
     if not isinstance(operation, OperationSpec):
         return False
-    return "rating.revision" in repr(operation.headers) + repr(operation.query) + repr(operation.body)
+    return "rating.revision" in repr(operation.headers) + repr(operation.query) + repr(
+        operation.body
+    )

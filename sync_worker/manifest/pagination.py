@@ -1,7 +1,8 @@
-"""How a listing goes on: from one answer to the place of the next page, as a text that any process can go on with.
+"""How a listing goes on: from one answer to the place of the next page, as a text that any process
+can go on with.
 
-A listing that was cut must never look complete, as absence leads to deletes: repeats, endless pages and pages that
-end before the announced total are errors. Pure.
+A listing that was cut must never look complete, as absence leads to deletes: repeats, endless pages
+and pages that end before the announced total are errors. Pure.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ NEXT = re.compile(r"""\brel\s*=\s*"?(?:[^";]*\s)?next\b""", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the next page begins: pages and rows so far, the cursor or link ``at``, a digest of the last page."""
+    """Where the next page begins: pages and rows so far, the cursor or link ``at``, a digest of the
+    last page.
+    """
 
     pages: int = 0
     rows: int = 0
@@ -33,7 +36,9 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class ParentPlace:
-    """A listing parent by parent: those left of this page of parents, where in the first of them, and the next page."""
+    """A listing parent by parent: those left of this page of parents, where in the first of them,
+    and the next page.
+    """
 
     left: tuple[str, ...] = ()
     child: Place | None = None
@@ -58,7 +63,9 @@ def parent_place_of(cursor: str) -> ParentPlace:
         raise _no_cursor()
     child, parents = document.get("child"), document.get("parents")
     return ParentPlace(
-        tuple(str(one) for one in left), _place(child) if child else None, _place(parents) if parents else None
+        tuple(str(one) for one in left),
+        _place(child) if child else None,
+        _place(parents) if parents else None,
     )
 
 
@@ -75,7 +82,10 @@ def _document(cursor: str) -> Mapping[str, Any]:
 def _place(document: Any) -> Place:
     try:
         return Place(
-            int(document["pages"]), int(document["rows"]), str(document.get("at", "")), str(document.get("last", ""))
+            int(document["pages"]),
+            int(document["rows"]),
+            str(document.get("at", "")),
+            str(document.get("last", "")),
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         raise _no_cursor() from None
@@ -117,10 +127,14 @@ def next_place(
     """Where the listing goes on, ``None`` if this was its last page. Raises Permanent."""
     there = replace(place, pages=place.pages + 1, rows=place.rows + len(items), last=_digest(items))
     if paging.stop_on_repeat and items and there.last == place.last:
-        raise Permanent("a page repeats the one before: the listing cannot be trusted", reason="paging_repeats")
+        raise Permanent(
+            "a page repeats the one before: the listing cannot be trusted", reason="paging_repeats"
+        )
     following = _following(paging, there, items, body, headers)
     if following is not None and following.pages >= paging.max_pages:
-        raise Permanent(f"the listing has more than {paging.max_pages} pages", reason="paging_too_long")
+        raise Permanent(
+            f"the listing has more than {paging.max_pages} pages", reason="paging_too_long"
+        )
     return following
 
 
@@ -133,8 +147,11 @@ def _following(
 ) -> Place | None:
     match paging.kind:
         case "page":
-            total = _number(headers.get(paging.total_pages_header or "")) or _number(_at(paging.total_pages_path, body))
-            # Without a total only an empty page is the end: a system may give fewer rows than were asked for.
+            total = _number(headers.get(paging.total_pages_header or "")) or _number(
+                _at(paging.total_pages_path, body)
+            )
+            # Without a total only an empty page is the end: a system may give fewer rows than were
+            # asked for.
             return there if (there.pages < total if total is not None else bool(items)) else None
         case "offset":
             total = _number(_at(paging.total_path, body))

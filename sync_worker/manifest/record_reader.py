@@ -48,7 +48,9 @@ def read_record(manifest: Manifest, resource: Any, context: Context = NO_CONTEXT
         raise malformed("the system sent no record")
     reader = _Reader(manifest, resource, context)
     return Record(
-        remote_id=remote_id_of({name: reader.key_part(part) for name, part in manifest.key.items()}),
+        remote_id=remote_id_of(
+            {name: reader.key_part(part) for name, part in manifest.key.items()}
+        ),
         values=reader.values(),
         revision=reader.revision(),
         state=reader.state(),
@@ -74,7 +76,9 @@ def read_remote_id(manifest: Manifest, resource: Any, context: Context = NO_CONT
     if not isinstance(resource, Mapping):
         return None
     reader = _Reader(manifest, resource, context)
-    return _if_readable(lambda: remote_id_of({name: reader.key_part(part) for name, part in manifest.key.items()}))
+    return _if_readable(
+        lambda: remote_id_of({name: reader.key_part(part) for name, part in manifest.key.items()})
+    )
 
 
 def _if_readable(read: Callable[[], T]) -> T | None:
@@ -89,17 +93,32 @@ def read_values(manifest: Manifest, resource: Mapping[str, Any]) -> dict[str, De
     return _Reader(manifest, resource, NO_CONTEXT).values()
 
 
-def read_texts(manifest: Manifest, resource: Mapping[str, Any], context: Context = NO_CONTEXT) -> Texts:
+def read_texts(
+    manifest: Manifest, resource: Mapping[str, Any], context: Context = NO_CONTEXT
+) -> Texts:
     """Title and body of a record, as people wrote them. Raises Permanent."""
     reader = _Reader(manifest, resource, context)
-    placeholders = {"title": manifest.text.placeholder_title, "body": manifest.text.placeholder_body}
+    placeholders = {
+        "title": manifest.text.placeholder_title,
+        "body": manifest.text.placeholder_body,
+    }
     found = {name: reader.text(name) for name in placeholders}
-    return Texts(**{name: text if text and text != placeholders[name] else None for name, text in found.items()})
+    return Texts(
+        **{
+            name: text if text and text != placeholders[name] else None
+            for name, text in found.items()
+        }
+    )
 
 
-def read_details(manifest: Manifest, resource: Mapping[str, Any], context: Context = NO_CONTEXT) -> dict[str, Any]:
+def read_details(
+    manifest: Manifest, resource: Mapping[str, Any], context: Context = NO_CONTEXT
+) -> dict[str, Any]:
     """What a record says beyond our use of it, by field. Raises Permanent."""
-    fields = {name: getattr(manifest.fields, name) for name in ("created_at", "updated_at", "language", "verified")}
+    fields = {
+        name: getattr(manifest.fields, name)
+        for name in ("created_at", "updated_at", "language", "verified")
+    }
     return {
         name: _converted(field, _source(field, resource, context)) if field is not None else None
         for name, field in fields.items()
@@ -126,7 +145,10 @@ def malformed(message: str) -> Permanent:
 
 
 def search(path: CompiledPath, document: Any) -> Any:
-    """What is at a path. Raises Permanent where a function of the path meets what it cannot take."""
+    """What is at a path.
+
+    Raises Permanent where a function of the path meets what it cannot take.
+    """
     try:
         return path.search(document)
     except JMESPathError as error:
@@ -137,14 +159,23 @@ def search(path: CompiledPath, document: Any) -> Any:
 
 
 def remote_id_of(parts: Mapping[str, Any]) -> str:
-    """The id by which we keep a record: the one key part, or all of them as JSON. Raises Permanent."""
+    """The id by which we keep a record: the one key part, or all of them as JSON.
+
+    Raises Permanent.
+    """
     for name, value in parts.items():
         if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
             raise malformed(f"the key part {name!r} is missing")
     texts = {name: str(value) for name, value in parts.items()}
-    remote_id = next(iter(texts.values())) if len(texts) == 1 else exact_json.dumps(dict(sorted(texts.items())))
+    remote_id = (
+        next(iter(texts.values()))
+        if len(texts) == 1
+        else exact_json.dumps(dict(sorted(texts.items())))
+    )
     if len(remote_id) > MAX_ID_LENGTH or not remote_id.isprintable():
-        raise malformed("the id is longer than 500 characters or has a character that cannot be printed")
+        raise malformed(
+            "the id is longer than 500 characters or has a character that cannot be printed"
+        )
     return remote_id
 
 
@@ -157,7 +188,9 @@ def key_of(manifest: Manifest, remote_id: str) -> dict[str, str]:
     except ValueError:
         key = None
     if not isinstance(key, dict) or set(key) != set(manifest.key):
-        raise Permanent(f"the id has not the parts {sorted(manifest.key)}", reason="malformed_record")
+        raise Permanent(
+            f"the id has not the parts {sorted(manifest.key)}", reason="malformed_record"
+        )
     return key
 
 
@@ -240,7 +273,9 @@ class _Reader:
         return _number(value, self._manifest.scale)
 
     def _attributes(self) -> dict[str, Any]:
-        found = {name: search(path, self._resource) for name, path in self._manifest.attributes.items()}
+        found = {
+            name: search(path, self._resource) for name, path in self._manifest.attributes.items()
+        }
         listed = self._manifest.attributes_list
         items = search(listed.items, self._resource) if listed else None
         for item in items if listed and isinstance(items, list) else ():
@@ -282,7 +317,9 @@ def _moment(field: FieldPath, value: Any) -> datetime:
     """A time with its zone. Raises Permanent."""
     try:
         if field.unit != "iso8601":
-            return datetime.fromtimestamp(int(value) / (1000 if field.unit == "epoch_ms" else 1), UTC)
+            return datetime.fromtimestamp(
+                int(value) / (1000 if field.unit == "epoch_ms" else 1), UTC
+            )
         moment = datetime.fromisoformat(str(value))
     except (ValueError, TypeError, OverflowError, OSError):
         raise malformed(f"{str(value)[:40]!r} is no time ({field.unit})") from None

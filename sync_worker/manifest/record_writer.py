@@ -1,7 +1,9 @@
-"""Typed trees: how a manifest says what a call carries. No templates: values keep their types, texts their bytes.
+"""Typed trees: how a manifest says what a call carries. No templates: values keep their types,
+texts their bytes.
 
-A leaf ``{from: PATH, as: KIND, default: VALUE, max_length: N, values: MAP, required: true}`` is filled from the
-context; everything else is literal. In URL paths ``{PATH}`` is filled and percent-encoded, and may not be empty:
+A leaf ``{from: PATH, as: KIND, default: VALUE, max_length: N, values: MAP, required: true}`` is
+filled from the context; everything else is literal. In URL paths ``{PATH}`` is filled and
+percent-encoded, and may not be empty:
 ``DELETE /ratings/`` must not be possible.
 """
 
@@ -40,10 +42,23 @@ def is_leaf(node: Any) -> bool:
 def check_tree(node: Any, *, is_path: bool = False, roots: Set[str] = ROOTS) -> str:
     """What is wrong with a tree or a URL path, in words; empty if nothing is."""
     if is_path:
-        return next((wrong for name in VARIABLE.findall(node or "") if (wrong := _check_source(name, roots))), "")
+        return next(
+            (
+                wrong
+                for name in VARIABLE.findall(node or "")
+                if (wrong := _check_source(name, roots))
+            ),
+            "",
+        )
     if is_leaf(node):
         return _check_leaf(node) or _check_source(node["from"], roots)
-    children = node.values() if isinstance(node, Mapping) else node if isinstance(node, list | tuple) else ()
+    children = (
+        node.values()
+        if isinstance(node, Mapping)
+        else node
+        if isinstance(node, list | tuple)
+        else ()
+    )
     return next((wrong for child in children if (wrong := check_tree(child, roots=roots))), "")
 
 
@@ -75,7 +90,10 @@ def _check_source(source: Any, roots: Set[str]) -> str:
 
 
 def filled(node: Any, context: Mapping[str, Any]) -> Any:
-    """A tree with its leaves filled; leaves without a value are left out of mappings. Raises Permanent."""
+    """A tree with its leaves filled; leaves without a value are left out of mappings.
+
+    Raises Permanent.
+    """
     if is_leaf(node):
         return _leaf(node, context)
     if isinstance(node, Mapping):
@@ -91,7 +109,9 @@ def _leaf(node: Mapping[str, Any], context: Mapping[str, Any]) -> Any:
     if value is None:
         value = node.get("default")
     if value in (None, "") and node.get("required"):
-        raise Permanent(f"{node['from']} is not known, and the system wants it", reason="cannot_write")
+        raise Permanent(
+            f"{node['from']} is not known, and the system wants it", reason="cannot_write"
+        )
     if value is None:
         return None
     value = _converted(node.get("values", {}).get(str(value), value), node.get("as"))
@@ -103,7 +123,9 @@ def _found(source: str, context: Mapping[str, Any]) -> Any:
     try:
         return _path(source).search(context)
     except JMESPathError as error:
-        raise Permanent(f"{source!r} cannot be read: {type(error).__name__}", reason="cannot_write") from None
+        raise Permanent(
+            f"{source!r} cannot be read: {type(error).__name__}", reason="cannot_write"
+        ) from None
 
 
 def _converted(value: Any, kind: str | None) -> Any:
@@ -122,7 +144,12 @@ def _converted(value: Any, kind: str | None) -> Any:
             case "bool":
                 return bool(value)
             case "iso8601":
-                return _moment(value).astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+                return (
+                    _moment(value)
+                    .astimezone(UTC)
+                    .isoformat(timespec="seconds")
+                    .replace("+00:00", "Z")
+                )
             case "epoch_s" | "epoch_ms":
                 return int(_moment(value).timestamp() * (1000 if kind == "epoch_ms" else 1))
             case _:
@@ -138,13 +165,18 @@ def _moment(value: Any) -> datetime:
 
 
 def url_path(template: str, context: Mapping[str, Any]) -> str:
-    """A URL path with its variables percent-encoded. Raises Permanent if one is empty or only dots."""
+    """A URL path with its variables percent-encoded.
+
+    Raises Permanent if one is empty or only dots.
+    """
 
     def fill(variable: re.Match[str]) -> str:
         value = _found(variable.group(1), context)
         text = "" if value is None else str(value)
         if not text.strip(". "):
-            raise Permanent(f"{variable.group(1)} is empty in the address {template}", reason="cannot_write")
+            raise Permanent(
+                f"{variable.group(1)} is empty in the address {template}", reason="cannot_write"
+            )
         return quote(text, safe="")
 
     return VARIABLE.sub(fill, template)
@@ -160,9 +192,16 @@ def _as_text(value: Any) -> str:
 
 
 def merged_over(record: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str, Any]:
-    """A full update: the record as last returned, with our fields over it. What we do not send stays as it was."""
+    """A full update: the record as last returned, with our fields over it.
+
+    What we do not send stays as it was.
+    """
     merged = dict(record)
     for key, value in body.items():
         old = merged.get(key)
-        merged[key] = merged_over(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+        merged[key] = (
+            merged_over(old, value)
+            if isinstance(old, Mapping) and isinstance(value, Mapping)
+            else value
+        )
     return merged

@@ -1,4 +1,7 @@
-"""A captured webhook that was refused: which known way of signing fits it. Pure; secrets go in, never out."""
+"""A captured webhook that was refused: which known way of signing fits it.
+
+Pure; secrets go in, never out.
+"""
 
 from __future__ import annotations
 
@@ -32,8 +35,9 @@ REQUEST_LINE = re.compile(r"^(?:[A-Z]+ )?(\S*)(?: HTTP/[\d.]+)?$")
 def captured(content: bytes) -> Received:
     """A request from a file. Raises Misconfigured.
 
-    Either raw HTTP (request line, headers, an empty line, the body to the last byte), or a JSON object with
-    ``headers``, ``body`` (the text) or ``body_base64``, and ``query`` (an object) or ``url``.
+    Either raw HTTP (request line, headers, an empty line, the body to the last byte), or a JSON
+    object with ``headers``, ``body`` (the text) or ``body_base64``, and ``query`` (an object) or
+    ``url``.
     """
     if content.lstrip()[:1] == b"{":
         return _from_json(content)
@@ -43,26 +47,38 @@ def captured(content: bytes) -> Received:
     headers = [line.partition(":") for line in lines if ":" in line]
     if not separator or target is None or not headers:
         raise Misconfigured(
-            "the file is no captured request: raw HTTP (request line, headers, empty line, body), or JSON with "
-            "headers, body and query"
+            "the file is no captured request: raw HTTP (request line, headers, empty line, body),"
+            " or JSON with headers, body and query"
         )
     query = dict(parse_qsl(urlsplit(target.group(1)).query, keep_blank_values=True))
-    return Received(body, {name.strip().lower(): value.strip() for name, _, value in headers}, query)
+    return Received(
+        body, {name.strip().lower(): value.strip() for name, _, value in headers}, query
+    )
 
 
 def _from_json(content: bytes) -> Received:
     try:
         document = json.loads(content)
-        headers = {str(name).lower(): str(value) for name, value in dict(document["headers"]).items()}
-        body = base64.b64decode(document["body_base64"]) if "body_base64" in document else document["body"].encode()
+        headers = {
+            str(name).lower(): str(value) for name, value in dict(document["headers"]).items()
+        }
+        body = (
+            base64.b64decode(document["body_base64"])
+            if "body_base64" in document
+            else document["body"].encode()
+        )
         query = dict(document.get("query") or parse_qsl(urlsplit(document.get("url", "")).query))
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise Misconfigured("the file is JSON, but not an object with headers, body (a text) and query") from None
+        raise Misconfigured(
+            "the file is JSON, but not an object with headers, body (a text) and query"
+        ) from None
     return Received(body, headers, {str(name): str(value) for name, value in query.items()})
 
 
 def at_its_time(request: Received, now: float) -> Received:
-    """The request as when it came, as far as it tells: how old a captured one is does not matter."""
+    """The request as when it came, as far as it tells: how old a captured one is does not
+    matter.
+    """
     found = [int(stamp) for value in request.headers.values() for stamp in STAMP.findall(value)]
     for value in (*request.query.values(), *request.headers.values()):
         exp = _unverified(value).get("exp")
@@ -74,25 +90,36 @@ def at_its_time(request: Received, now: float) -> Received:
 
 def is_verified(manifest: Manifest, request: Received) -> bool:
     webhook = manifest.webhook
-    return webhook is not None and any(verified(scheme, request) is not None for scheme in webhook.verify)
+    return webhook is not None and any(
+        verified(scheme, request) is not None for scheme in webhook.verify
+    )
 
 
 def diagnose(manifest: Manifest, request: Received) -> list[str]:
     """In words: what fits the delivery, or why nothing does."""
     secrets = dict(_secrets(manifest, ""))
-    fits = [*_hmac_fits(request, secrets), *_plain_fits(request, secrets), *_jwt_fits(request, secrets)]
+    fits = [
+        *_hmac_fits(request, secrets),
+        *_plain_fits(request, secrets),
+        *_jwt_fits(request, secrets),
+    ]
     if fits:
         return [f"it fits as {fit}; {_advice(fit)}" for fit in dict.fromkeys(fits)][:5]
     return [
         *_missing(manifest, request),
-        "no known way of signing fits with any secret of the manifest: the secret is another one, or something "
-        "between the sender and the file changed the body (a proxy, an editor, a new line at its end)",
+        (
+            "no known way of signing fits with any secret of the manifest: the secret is another"
+            " one, or something between the sender and the file changed the body (a proxy, an"
+            " editor, a new line at its end)"
+        ),
     ]
 
 
 def _advice(fit: str) -> str:
     if f"signed {CHANGED}" in fit:
-        return "something changed its end on the way into the file: capture the body to the last byte"
+        return (
+            "something changed its end on the way into the file: capture the body to the last byte"
+        )
     return "change the manifest so, or set the right secret"
 
 
@@ -129,7 +156,11 @@ def _digests(request: Received) -> Iterator[tuple[str, str, bytes]]:
         if len(value) > MAX_HEADER:
             continue
         for token in {value, *re.split(r"[\s,;]+|(?<=[a-z0-9])=(?=[^=])", value)} - {""}:
-            yield from ((name, encoding, digest) for encoding, digest in _decoded(token) if len(digest) in ALGORITHMS)
+            yield from (
+                (name, encoding, digest)
+                for encoding, digest in _decoded(token)
+                if len(digest) in ALGORITHMS
+            )
 
 
 def _decoded(token: str) -> Iterator[tuple[str, bytes]]:
@@ -158,7 +189,10 @@ def _texts(request: Received) -> Iterator[tuple[str, bytes]]:
         yield f"timestamp {separator!r} body", (stamp + separator).encode() + body
         for prefix in ("webhook-", "svix-"):
             if message_id := request.headers.get(f"{prefix}id"):
-                yield f"Standard Webhooks ({prefix}), id.timestamp.body", f"{message_id}.{stamp}.".encode() + body
+                yield (
+                    f"Standard Webhooks ({prefix}), id.timestamp.body",
+                    f"{message_id}.{stamp}.".encode() + body,
+                )
 
 
 def _keys(secret: str) -> Iterator[tuple[str, bytes]]:
@@ -196,7 +230,9 @@ def _plain_fits(request: Received, secrets: Mapping[str, str]) -> Iterator[str]:
 
 def _jwt_fits(request: Received, secrets: Mapping[str, str]) -> Iterator[str]:
     places = [("query", name, value) for name, value in request.query.items()]
-    places += [("header", name, value.removeprefix("Bearer ")) for name, value in request.headers.items()]
+    places += [
+        ("header", name, value.removeprefix("Bearer ")) for name, value in request.headers.items()
+    ]
     for source, name, token in places:
         if not _unverified(token):
             continue
@@ -212,7 +248,9 @@ def _has_signed(secret: str, token: str, algorithm: str) -> bool:
     options: Any = {"verify_exp": False, "verify_nbf": False, "verify_aud": False}
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # PyJWT warns of short keys; the system chose it, not we
+            warnings.simplefilter(
+                "ignore"
+            )  # PyJWT warns of short keys; the system chose it, not we
             jwt.decode(token, secret, algorithms=[algorithm], options=options)
     except (jwt.PyJWTError, ValueError, TypeError):
         return False
@@ -221,15 +259,22 @@ def _has_signed(secret: str, token: str, algorithm: str) -> bool:
 
 def _unverified(token: str) -> dict[str, Any]:
     try:
-        claims: dict[str, Any] = jwt.decode(token.removeprefix("Bearer "), options={"verify_signature": False})
+        claims: dict[str, Any] = jwt.decode(
+            token.removeprefix("Bearer "), options={"verify_signature": False}
+        )
     except (jwt.PyJWTError, ValueError, TypeError):
         return {}
     return claims
 
 
 def _missing(manifest: Manifest, request: Received) -> list[str]:
-    """Headers and parameters that the manifest waits for and that the delivery has not, unless one way in is whole."""
-    ways = [list(_missing_of(scheme, request)) for scheme in (manifest.webhook.verify if manifest.webhook else ())]
+    """Headers and parameters that the manifest waits for and that the delivery has not, unless one
+    way in is whole.
+    """
+    ways = [
+        list(_missing_of(scheme, request))
+        for scheme in (manifest.webhook.verify if manifest.webhook else ())
+    ]
     return [] if [] in ways else [missing for way in ways for missing in way]
 
 
@@ -237,7 +282,10 @@ def _missing_of(scheme: Verify, request: Received) -> Iterator[str]:
     if isinstance(scheme, JwtVerify):
         place = request.query if scheme.source == "query" else request.headers
         if scheme.name not in place and scheme.name.lower() not in place:
-            yield f"the delivery has no {scheme.source} {scheme.name}, where the manifest looks for a JWT"
+            yield (
+                f"the delivery has no {scheme.source} {scheme.name}, where the manifest looks for"
+                " a JWT"
+            )
         return
     names = [getattr(scheme, "header", None)]
     if isinstance(scheme, StandardWebhooksVerify):

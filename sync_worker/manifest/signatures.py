@@ -1,4 +1,7 @@
-"""Webhook signatures as data. Pure: what was received and the time in, a verdict out; nothing from outside raises."""
+"""Webhook signatures as data.
+
+Pure: what was received and the time in, a verdict out; nothing from outside raises.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,13 @@ from sync_worker.manifest.schema.webhook import (
 MAX_SIGNATURES = 16
 MAX_HEADER = 4096
 # What a sender claims besides the time is the manifest's to check (`claims_equal`).
-JWT_OPTIONS = {"verify_iat": False, "verify_aud": False, "verify_iss": False, "verify_sub": False, "verify_jti": False}
+JWT_OPTIONS = {
+    "verify_iat": False,
+    "verify_aud": False,
+    "verify_iss": False,
+    "verify_sub": False,
+    "verify_jti": False,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +69,9 @@ def verified(scheme: Verify, request: Received) -> Verified | None:
         case UrlTokenVerify():
             is_good = _is_one_of(request.query.get(scheme.name), scheme.secrets)
         case BasicVerify():
-            is_good = _is_one_of(_basic_pair(request.headers.get("authorization", "")), scheme.secrets)
+            is_good = _is_one_of(
+                _basic_pair(request.headers.get("authorization", "")), scheme.secrets
+            )
         case JwtVerify():
             return _jwt_verified(scheme, request)
         case _:
@@ -137,7 +148,11 @@ def _signed_text(scheme: HmacVerify, request: Received, timestamp: str) -> bytes
         elif part.text is not None:
             parts.append(part.text.encode())
         else:
-            value = _in_body(part.path, request) if part.path else _in_headers(part.header or "", request, timestamp)
+            value = (
+                _in_body(part.path, request)
+                if part.path
+                else _in_headers(part.header or "", request, timestamp)
+            )
             if value is None:
                 return None
             parts.append(value.encode("utf-8", "surrogateescape"))
@@ -153,7 +168,9 @@ def _in_body(path: Any, request: Received) -> str | None:
     try:
         value = path.search(exact_json.loads(request.body))
         text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else None
-        return text if text is None or text.isascii() else text.encode().decode()  # lone surrogates: no text
+        return (
+            text if text is None or text.isascii() else text.encode().decode()
+        )  # lone surrogates: no text
     except ValueError:  # no JSON; JMESPath's errors are ValueErrors too
         return None
 
@@ -182,7 +199,9 @@ def _is_equal(given: str, right: bytes, encoding: str) -> bool:
             case "base64":
                 decoded = base64.b64decode(given, validate=True)
             case _:
-                decoded = base64.b64decode(given + "=" * (-len(given) % 4), altchars=b"-_", validate=True)
+                decoded = base64.b64decode(
+                    given + "=" * (-len(given) % 4), altchars=b"-_", validate=True
+                )
     except (ValueError, binascii.Error):
         return False
     return hmac.compare_digest(decoded, right)
@@ -192,11 +211,18 @@ def _is_equal(given: str, right: bytes, encoding: str) -> bool:
 
 
 def _is_standard_signed(scheme: StandardWebhooksVerify, request: Received) -> bool:
-    """Signed text is ``id.timestamp.body``; the header lists ``v1,<base64>``, separated by blanks."""
+    """Signed text is ``id.timestamp.body``; the header lists ``v1,<base64>``, separated by
+    blanks.
+    """
     message_id, timestamp, header = (
-        request.headers.get(scheme.header_prefix + name, "") for name in ("id", "timestamp", "signature")
+        request.headers.get(scheme.header_prefix + name, "")
+        for name in ("id", "timestamp", "signature")
     )
-    if not message_id or len(header) > MAX_HEADER or not _is_fresh(timestamp, scheme.tolerance_s, request.now):
+    if (
+        not message_id
+        or len(header) > MAX_HEADER
+        or not _is_fresh(timestamp, scheme.tolerance_s, request.now)
+    ):
         return False
     text = f"{message_id}.{timestamp}.".encode("utf-8", "surrogateescape") + request.body
     signatures = [part[3:] for part in header.split(" ") if part.startswith("v1,")][:MAX_SIGNATURES]
@@ -218,22 +244,36 @@ def _standard_key(secret: str, form: str) -> bytes | None:
 
 
 def _jwt_verified(scheme: JwtVerify, request: Received) -> Verified | None:
-    place = request.query.get(scheme.name) if scheme.source == "query" else request.headers.get(scheme.name.lower())
+    place = (
+        request.query.get(scheme.name)
+        if scheme.source == "query"
+        else request.headers.get(scheme.name.lower())
+    )
     token = (place or "").removeprefix("Bearer ").strip()
     if not token or len(token) > MAX_HEADER:
         return None
-    found = [claims for key in scheme.secrets if (claims := _claims(scheme, token, key, request.now)) is not None]
+    found = [
+        claims
+        for key in scheme.secrets
+        if (claims := _claims(scheme, token, key, request.now)) is not None
+    ]
     return Verified(scheme.covers_body, found[0]) if found else None
 
 
 def _claims(scheme: JwtVerify, token: str, key: str, now: float) -> Mapping[str, Any] | None:
     # The time is the request's own, so that samples hold for ever: exp and nbf are compared here.
-    options = JWT_OPTIONS | {"require": list(scheme.require), "verify_exp": False, "verify_nbf": False}
+    options = JWT_OPTIONS | {
+        "require": list(scheme.require),
+        "verify_exp": False,
+        "verify_nbf": False,
+    }
     try:
         claims = jwt.decode(token, key, algorithms=list(scheme.algorithms), options=options)  # type: ignore[arg-type]  # options is a TypedDict of every name
         is_alive = now < float(claims.get("exp", math.inf)) + scheme.tolerance_s
         is_born = float(claims.get("nbf", -math.inf)) <= now + scheme.tolerance_s
     except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
         return None
-    has_claims = all(str(claims.get(name)) == wanted for name, wanted in scheme.claims_equal.items())
+    has_claims = all(
+        str(claims.get(name)) == wanted for name, wanted in scheme.claims_equal.items()
+    )
     return claims if is_alive and is_born and has_claims else None

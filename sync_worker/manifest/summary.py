@@ -25,10 +25,18 @@ def describe(manifest: Manifest) -> Description:
 def ways(manifest: Manifest) -> str:
     """The directions in which ratings can travel."""
     operations = manifest.operations
-    writes = [name for name in ("create", "update", "delete") if getattr(operations, name) is not None]
+    writes = [
+        name for name in ("create", "update", "delete") if getattr(operations, name) is not None
+    ]
     if manifest.plugin is not None:
         return "by plugin"
-    return "two-way" if len(writes) == 3 else f"to Wix; {', '.join(writes)} outwards" if writes else "to Wix only"
+    return (
+        "two-way"
+        if len(writes) == 3
+        else f"to Wix; {', '.join(writes)} outwards"
+        if writes
+        else "to Wix only"
+    )
 
 
 def _abilities(manifest: Manifest) -> Iterator[tuple[str, str]]:
@@ -53,16 +61,34 @@ def _writes(manifest: Manifest) -> Iterator[tuple[str, str]]:
     for name in ("create", "update", "delete"):
         yield name, "yes" if getattr(operations, name) is not None else "no"
     if operations.create_async is not None:
-        wait, marks = operations.create_async.wait_s, ", ".join(operations.create_async.correlate_on)
-        yield "create", f"yes, asynchronously: the record shows itself within {wait} s or never (known by {marks})"
+        wait, marks = (
+            operations.create_async.wait_s,
+            ", ".join(operations.create_async.correlate_on),
+        )
+        yield (
+            "create",
+            (
+                f"yes, asynchronously: the record shows itself within {wait} s or never (known by"
+                f" {marks})"
+            ),
+        )
     if operations.delete is not None and operations.delete_means in ("trash", "hide"):
-        yield "delete", "moves to the trash" if operations.delete_means == "trash" else "hides the record"
+        yield (
+            "delete",
+            "moves to the trash" if operations.delete_means == "trash" else "hides the record",
+        )
 
 
 def _strategy(manifest: Manifest) -> Iterator[tuple[str, str]]:
     can = manifest.capabilities
-    yield "revisions", "yes" if can.has_revision else "no: every event is a hint and the record is read again"
-    yield "update precondition", "yes" if can.update_precondition else "no: the record is read before it is written"
+    yield (
+        "revisions",
+        "yes" if can.has_revision else "no: every event is a hint and the record is read again",
+    )
+    yield (
+        "update precondition",
+        "yes" if can.update_precondition else "no: the record is read before it is written",
+    )
     unique = "enforced" if can.is_unique else "not enforced: we look before we create"
     yield "one record for each person and entity", unique
 
@@ -79,7 +105,9 @@ def _scan(manifest: Manifest) -> str:
 def _looks(poll: Poll | None) -> str:
     if poll is None:
         return "by nightly sweeps only"
-    whole = f"; whole every {poll.full_scan_every_s} s" if poll.full_scan_every_s is not None else ""
+    whole = (
+        f"; whole every {poll.full_scan_every_s} s" if poll.full_scan_every_s is not None else ""
+    )
     what = {"updated": "what changed", "created": "what is new"}
     seen = what[poll.incremental.semantics] if poll.incremental is not None else "the whole listing"
     return f"at {seen} every {poll.every_s} s{whole}"
@@ -90,7 +118,9 @@ def _webhooks(manifest: Manifest) -> str:
     if webhook is None:
         return "none"
     kinds = ", ".join(dict.fromkeys(one.type for one in webhook.verify))
-    trust = "whole records, trusted" if webhook.trusts_payload else "hints: the record is read again"
+    trust = (
+        "whole records, trusted" if webhook.trusts_payload else "hints: the record is read again"
+    )
     return f"{kinds}; {trust}"
 
 
@@ -100,34 +130,57 @@ def _limits(manifest: Manifest) -> Iterator[str]:
         yield from manifest.limits
         return
     operations = manifest.operations
-    parked = {name: operations.on_unsupported.get(name, "park") for name in ("create", "update", "delete")}
+    parked = {
+        name: operations.on_unsupported.get(name, "park") for name in ("create", "update", "delete")
+    }
     consequence = {
         "park": "is held and shown (reason `unsupported`)",
         "ignore": "is noted in the history and ends there",
     }
-    words = {"create": "A new Wix rating", "update": "A changed Wix rating", "delete": "A deleted Wix rating"}
+    words = {
+        "create": "A new Wix rating",
+        "update": "A changed Wix rating",
+        "delete": "A deleted Wix rating",
+    }
     for name, answer in parked.items():
         if getattr(operations, name) is None:
             yield f"{words[name]} cannot be carried over: it {consequence[answer]}."
     if operations.delete_means == "hide":
         yield "Deleting hides the record only: it stays in the system and can be shown again there."
     if operations.create_async is not None:
-        yield "The system may drop a new rating silently; a person is told when it has not shown itself in time."
+        yield (
+            "The system may drop a new rating silently; a person is told when it has not shown"
+            " itself in time."
+        )
     yield from _limits_of_webhooks(manifest)
     yield from manifest.limits
     if manifest.fields.email is None:
-        yield "Records carry no e-mail address: who rated is not known, and their ratings are held (reason `no_email`)."
+        yield (
+            "Records carry no e-mail address: who rated is not known, and their ratings are held"
+            " (reason `no_email`)."
+        )
     if operations.get is None and operations.list is not None:
-        yield "One record has no call of its own: it is looked for in the listing, which costs a call for each page."
+        yield (
+            "One record has no call of its own: it is looked for in the listing, which costs a call"
+            " for each page."
+        )
     if operations.list is None or (manifest.lists_by_parent and operations.parents is None):
         yield "There is no listing of all records: what a webhook missed stays missed."
     listing = operations.list
     if isinstance(listing, OperationSpec) and listing.pagination.max_pages < 1000:
         rows = listing.pagination.max_pages * listing.pagination.size
-        yield f"A full scan sees at most {rows} records; beyond that it stops with an error and deletes nothing."
+        yield (
+            f"A full scan sees at most {rows} records; beyond that it stops with an error and"
+            " deletes nothing."
+        )
     if manifest.text.required_body or manifest.text.required_title:
-        placeholders = [one for one in (manifest.text.placeholder_body, manifest.text.placeholder_title) if one]
-        yield f"Ratings without a text are written with a placeholder: {', '.join(map(repr, placeholders))}."
+        placeholders = [
+            one for one in (manifest.text.placeholder_body, manifest.text.placeholder_title) if one
+        ]
+        yield (
+            "Ratings without a text are written with a placeholder:"
+            f" {', '.join(map(repr, placeholders))}."
+        )
 
 
 def _limits_of_webhooks(manifest: Manifest) -> Iterator[str]:
@@ -137,8 +190,17 @@ def _limits_of_webhooks(manifest: Manifest) -> Iterator[str]:
         return
     changes = {rule.change for rule in webhook.events}
     if "parent_changed" in changes and "upsert" not in changes:
-        yield "Events tell of the product only, when its number of reviews changes; an edited rating is seen by scans."
+        yield (
+            "Events tell of the product only, when its number of reviews changes; an edited rating"
+            " is seen by scans."
+        )
     if not changes & {"delete", "parent_changed"}:
-        yield "Deletes are not told: they are seen by two complete scans, or not at all if nothing can be listed."
+        yield (
+            "Deletes are not told: they are seen by two complete scans, or not at all if nothing"
+            " can be listed."
+        )
     if any(isinstance(one, JwtVerify | UrlTokenVerify) for one in webhook.verify):
-        yield "The webhook's proof is in its address or does not cover its body: keep addresses out of access logs."
+        yield (
+            "The webhook's proof is in its address or does not cover its body: keep addresses out"
+            " of access logs."
+        )

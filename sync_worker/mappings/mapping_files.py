@@ -1,4 +1,7 @@
-"""Mapping files: CSV with fixed headers (docs/setup.md). Every bad row is named with file, line, column and why."""
+"""Mapping files: CSV with fixed headers (docs/setup.md).
+
+Every bad row is named with file, line, column and why.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,13 @@ from sync_worker.core.values import Contact, EntityRef
 
 T = TypeVar("T")
 
-ENTITY_COLUMNS = ("wix_namespace", "wix_group", "wix_entity_id", "external_group", "external_entity_id")
+ENTITY_COLUMNS = (
+    "wix_namespace",
+    "wix_group",
+    "wix_entity_id",
+    "external_group",
+    "external_entity_id",
+)
 CONTACT_COLUMNS = ("wix_contact_id", "email", "external_author_id")
 SCALE_COLUMNS = ("wix_min", "wix_max", "wix_step", "external_min", "external_max", "external_step")
 NOTE = "note"  # a last column of any mapping file, for people; proposals write it
@@ -23,7 +32,9 @@ FIELD_COLUMNS = ("wix_attribute", "external_field", *SCALE_COLUMNS, "mapping")
 
 
 class BadFile(Exception):
-    """A mapping file has bad rows; ``problems`` are lines ready to print, ``FILE:LINE: COLUMN: why``."""
+    """A mapping file has bad rows; ``problems`` are lines ready to print, ``FILE:LINE: COLUMN:
+    why``.
+    """
 
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("\n".join(problems))
@@ -95,14 +106,21 @@ def read_fields(path: Path) -> MappingFile[FieldMap]:
 
 
 def _entity(cells: _Cells) -> tuple[EntityRef, EntityRef]:
-    wix = EntityRef(cells.required("wix_entity_id"), cells.required("wix_group"), cells.required("wix_namespace"))
+    wix = EntityRef(
+        cells.required("wix_entity_id"),
+        cells.required("wix_group"),
+        cells.required("wix_namespace"),
+    )
     return wix, EntityRef(cells.required("external_entity_id"), cells.optional("external_group"))
 
 
 def _entity_names(pair: tuple[EntityRef, EntityRef]) -> list[tuple[str, str]]:
     wix, external = pair
     here = "/".join((wix.namespace, wix.group, wix.entity_id))
-    return [("wix_entity_id", here), ("external_entity_id", f"{external.group}/{external.entity_id}")]
+    return [
+        ("wix_entity_id", here),
+        ("external_entity_id", f"{external.group}/{external.entity_id}"),
+    ]
 
 
 def _contact(cells: _Cells) -> Contact:
@@ -122,8 +140,13 @@ def _wix_number(cells: _Cells, column: str) -> Decimal:
 
 
 def check_fields(path: Path) -> list[str]:
-    """Every breach of the mapping law (I17) in a file, on every level of both scales, as lines. Raises BadFile."""
-    found = _read(path, FIELD_COLUMNS, _unchecked_field, lambda one: [("wix_attribute", one.attribute)])
+    """Every breach of the mapping law (I17) in a file, on every level of both scales, as lines.
+
+    Raises BadFile.
+    """
+    found = _read(
+        path, FIELD_COLUMNS, _unchecked_field, lambda one: [("wix_attribute", one.attribute)]
+    )
     return [
         found.problem(position, f"{field.attribute}: {violation}")
         for position, field in enumerate(found.rows)
@@ -134,7 +157,11 @@ def check_fields(path: Path) -> list[str]:
 def _field(cells: _Cells) -> FieldMap:
     field = _unchecked_field(cells)
     if violations := field.violations():
-        more = f" (and {len(violations) - 1} more; see `map fields check`)" if len(violations) > 1 else ""
+        more = (
+            f" (and {len(violations) - 1} more; see `map fields check`)"
+            if len(violations) > 1
+            else ""
+        )
         raise _BadCell("mapping", f"the two scales do not convert both ways: {violations[0]}{more}")
     return field
 
@@ -145,7 +172,11 @@ def _unchecked_field(cells: _Cells) -> FieldMap:
         raise _BadCell("mapping", f"{kind!r} is neither 'proportional' nor 'span'")
     try:
         wix = Scale(*(_wix_number(cells, column) for column in ("wix_min", "wix_max", "wix_step")))
-        external = Scale(cells.number("external_min"), cells.number("external_max"), cells.number("external_step"))
+        external = Scale(
+            cells.number("external_min"),
+            cells.number("external_max"),
+            cells.number("external_step"),
+        )
         names = cells.required("wix_attribute"), cells.required("external_field")
         return FieldMap(*names, wix, external, cast(MappingKind, kind))
     except ValueError as error:

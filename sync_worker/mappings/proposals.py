@@ -1,4 +1,5 @@
-"""Proposals for a person to confirm: pairs of entities out of two catalogue exports, contacts out of addresses.
+"""Proposals for a person to confirm: pairs of entities out of two catalogue exports, contacts out
+of addresses.
 
 What is not certain is never proposed as if it were: it is listed as doubtful, with the reason.
 """
@@ -18,8 +19,9 @@ from sync_worker.mappings.mapping_files import BadFile
 By = Literal["id", "sku", "name"]
 ALL_WAYS: tuple[By, ...] = ("id", "sku", "name")
 
-# Headers of known exports, in small letters. Wix Stores: https://support.wix.com/en/article/wix-stores-csv-file-fields;
-# WooCommerce: https://github.com/woocommerce/woocommerce/wiki/Product-CSV-Importer-&-Exporter
+# Headers of known exports, in small letters. Wix Stores:
+# https://support.wix.com/en/article/wix-stores-csv-file-fields; WooCommerce:
+# https://github.com/woocommerce/woocommerce/wiki/Product-CSV-Importer-&-Exporter
 COLUMNS: Mapping[By, Sequence[str]] = {
     "id": ("id", "product_id", "productid", "entity_id", "external_id", "handleid", "handle"),
     "sku": ("sku", "variant sku", "product_sku", "product sku"),
@@ -72,7 +74,8 @@ class EntityProposal:
 
 
 def read_catalogue(path: Path, columns: Mapping[str, str] | None = None) -> list[Item]:
-    """A catalogue export; variants and pictures are passed over. ``columns``: names where ours do not fit.
+    """A catalogue export; variants and pictures are passed over. ``columns``: names where ours do
+    not fit.
 
     Raises BadFile.
     """
@@ -93,25 +96,41 @@ def read_catalogue(path: Path, columns: Mapping[str, str] | None = None) -> list
 def _column(path: Path, header: Sequence[str], way: By, columns: Mapping[str, str]) -> str | None:
     if (wanted := columns.get(way)) is not None:
         if wanted not in header:
-            raise BadFile([f"{path}:1: there is no column {wanted!r}; the columns are: {', '.join(header)}"])
+            raise BadFile(
+                [f"{path}:1: there is no column {wanted!r}; the columns are: {', '.join(header)}"]
+            )
         return wanted
     by_name = {name.strip().lower(): name for name in header}
     found = next((by_name[name] for name in COLUMNS[way] if name in by_name), None)
     if found is None and way == "id":
-        raise BadFile([f"{path}:1: no column holds the id; the columns are: {', '.join(header)}; name it: id=COLUMN"])
+        raise BadFile(
+            [
+                f"{path}:1: no column holds the id; the columns are: {', '.join(header)}; name it:"
+                " id=COLUMN"
+            ]
+        )
     return found
 
 
 def _item(row: Mapping[str, str | None], named: Mapping[By, str | None]) -> Item | None:
     kind = (row.get("fieldType") or "product").strip().lower()
-    cells = {way: (row.get(column) or "").strip() if column else "" for way, column in named.items()}
+    cells = {
+        way: (row.get(column) or "").strip() if column else "" for way, column in named.items()
+    }
     if kind != "product" or not cells["id"]:
         return None
     handle = WIX_ID.fullmatch(cells["id"])  # the export writes product_ before the product's id
-    return Item(handle.group(1) if handle else cells["id"], cells["sku"], cells["name"], (row.get(GROUP) or "").strip())
+    return Item(
+        handle.group(1) if handle else cells["id"],
+        cells["sku"],
+        cells["name"],
+        (row.get(GROUP) or "").strip(),
+    )
 
 
-def propose_entities(wix: Sequence[Item], external: Sequence[Item], ways: Sequence[By] = ALL_WAYS) -> EntityProposal:
+def propose_entities(
+    wix: Sequence[Item], external: Sequence[Item], ways: Sequence[By] = ALL_WAYS
+) -> EntityProposal:
     """Pairs by the first way that fits one thing on each side and no other; the rest are doubts."""
     pairs: list[Pair] = []
     reasons: dict[tuple[str, str], str] = {}
@@ -122,14 +141,22 @@ def propose_entities(wix: Sequence[Item], external: Sequence[Item], ways: Sequen
             if len(here[key]) == len(there[key]) == 1:
                 pairs.append(Pair(here[key][0], there[key][0], way))
             else:
-                why = f"{way} {key!r} stands {len(here[key])} times on Wix and {len(there[key])} times outside"
+                why = (
+                    f"{way} {key!r} stands {len(here[key])} times on Wix and {len(there[key])}"
+                    " times outside"
+                )
                 reasons |= {("wix", one.id): why for one in here[key]}
                 reasons |= {("external", one.id): why for one in there[key]}
         left["wix"] = _without(left["wix"], (pair.wix for pair in pairs))
         left["external"] = _without(left["external"], (pair.external for pair in pairs))
     nothing = f"nothing with the same {' or '.join(ways)} on the other side"
-    doubts = [UnmatchedItem("wix", one, reasons.get(("wix", one.id), nothing)) for one in left["wix"]]
-    doubts += [UnmatchedItem("external", one, reasons.get(("external", one.id), nothing)) for one in left["external"]]
+    doubts = [
+        UnmatchedItem("wix", one, reasons.get(("wix", one.id), nothing)) for one in left["wix"]
+    ]
+    doubts += [
+        UnmatchedItem("external", one, reasons.get(("external", one.id), nothing))
+        for one in left["external"]
+    ]
     order = {item: number for number, item in enumerate(wix)}
     return EntityProposal(sorted(pairs, key=lambda pair: order[pair.wix]), doubts)
 
@@ -148,7 +175,9 @@ def _without(items: Iterable[Item], taken: Iterable[Item]) -> list[Item]:
 
 
 def pair_of(pair: Pair, namespace: str, group: str) -> tuple[EntityRef, EntityRef]:
-    return EntityRef(pair.wix.id, group, namespace), EntityRef(pair.external.id, pair.external.group)
+    return EntityRef(pair.wix.id, group, namespace), EntityRef(
+        pair.external.id, pair.external.group
+    )
 
 
 # -- contacts
@@ -162,8 +191,13 @@ class ContactProposal:
     doubtful: Sequence[tuple[str, Contact | None, str]]
 
 
-def propose_contacts(emails: Sequence[str], found: Mapping[str, Sequence[Contact]]) -> ContactProposal:
-    """One contact for an address is certain, several or none are not. Addresses are normalised, order is theirs."""
+def propose_contacts(
+    emails: Sequence[str], found: Mapping[str, Sequence[Contact]]
+) -> ContactProposal:
+    """One contact for an address is certain, several or none are not.
+
+    Addresses are normalised, order is theirs.
+    """
     certain: list[Contact] = []
     doubtful: list[tuple[str, Contact | None, str]] = []
     first_address: dict[str, str] = {}
@@ -172,10 +206,15 @@ def propose_contacts(emails: Sequence[str], found: Mapping[str, Sequence[Contact
         if len(contacts) == 1:
             contact = contacts[0]
             if (other := first_address.setdefault(contact.contact_id, email)) != email:
-                doubtful.append((email, contact, f"the same contact has {other} too; both are mapped"))
+                doubtful.append(
+                    (email, contact, f"the same contact has {other} too; both are mapped")
+                )
             certain.append(Contact(contact.contact_id, email, contact.name))
         elif contacts:
-            doubtful += [(email, one, f"one of {len(contacts)} contacts with this address") for one in contacts]
+            doubtful += [
+                (email, one, f"one of {len(contacts)} contacts with this address")
+                for one in contacts
+            ]
         else:
             doubtful.append((email, None, "no contact has this address"))
     return ContactProposal(certain, doubtful)
@@ -188,7 +227,9 @@ def read_addresses(path: Path, column: str) -> list[str]:
             rows = csv.DictReader(file)
             if column not in (rows.fieldnames or ()):
                 names = ", ".join(rows.fieldnames or ())
-                raise BadFile([f"{path}:1: there is no column {column!r}; the columns are: {names}"])
+                raise BadFile(
+                    [f"{path}:1: there is no column {column!r}; the columns are: {names}"]
+                )
             return [text for row in rows if "@" in (text := (row[column] or "").strip())]
     except OSError as error:
         raise BadFile([f"{path}: cannot be read ({error.strerror})"]) from None

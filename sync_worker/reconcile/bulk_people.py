@@ -15,7 +15,9 @@ AT_ONCE = 100
 
 @dataclass(slots=True)
 class BulkPeople:
-    """Implements ports.People over another, for one batch; ``patiently`` waits where the budget refuses a call."""
+    """Implements ports.People over another, for one batch; ``patiently`` waits where the budget
+    refuses a call.
+    """
 
     people: People
     patiently: Callable[[Callable[[], Any]], Any]
@@ -23,7 +25,9 @@ class BulkPeople:
     shown: dict[str, Contact] = field(default_factory=dict)
 
     def ask_ids(self, contact_ids: Sequence[str]) -> None:
-        """Look these contacts up now; ``by_id`` then answers without a call for those that are there."""
+        """Look these contacts up now; ``by_id`` then answers without a call for those that are
+        there.
+        """
         for start in range(0, len(contact_ids), AT_ONCE):
             batch = contact_ids[start : start + AT_ONCE]
             self.shown |= self.by_ids(batch)

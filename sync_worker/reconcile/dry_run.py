@@ -1,4 +1,5 @@
-"""A dry run: the real engine over a ledger and remotes that let it look at everything and change nothing (I25).
+"""A dry run: the real engine over a ledger and remotes that let it look at everything and change
+nothing (I25).
 
 What it plans is what the real run then does, because it is the same code up to the write itself.
 """
@@ -49,12 +50,17 @@ from sync_worker.core.values import (
 from sync_worker.engine.engine import Engine
 from sync_worker.intake.resolve import Resolver
 
-NOT_IN_THE_INBOX = 1 << 61  # above all numbers of real deliveries: what a listing tells is the newest news
+NOT_IN_THE_INBOX = (
+    1 << 61
+)  # above all numbers of real deliveries: what a listing tells is the newest news
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedWrite:
-    """One remote write, done or planned. ``values``: by the fields of that side, empty for a delete."""
+    """One remote write, done or planned.
+
+    ``values``: by the fields of that side, empty for a delete.
+    """
 
     operation: Operation
     side: Side
@@ -122,7 +128,9 @@ class NotingRemote:
 
     def _deed(self, operation: Operation, draft: Draft, remote_id: str) -> PlannedWrite:
         person = draft.person.email or draft.person.contact_id or ""
-        return PlannedWrite(operation, self.side, draft.entity.entity_id, person, draft.values, remote_id)
+        return PlannedWrite(
+            operation, self.side, draft.entity.entity_id, person, draft.values, remote_id
+        )
 
 
 class RehearsingRemote(NotingRemote):
@@ -132,7 +140,10 @@ class RehearsingRemote(NotingRemote):
     """
 
     def __init__(
-        self, remote: Remote, note: Callable[[PlannedWrite], None], is_shown: Callable[[Side, str], bool]
+        self,
+        remote: Remote,
+        note: Callable[[PlannedWrite], None],
+        is_shown: Callable[[Side, str], bool],
     ) -> None:
         super().__init__(remote, note)
         self._is_shown = is_shown
@@ -143,7 +154,9 @@ class RehearsingRemote(NotingRemote):
     def _create(self, draft: Draft, idempotency_key: str) -> Record:
         name = ",".join(sorted(draft.values))
         revision = 1 if self.capabilities.has_revision else None
-        return Record(f"(new {name})", draft.values, revision, entity=draft.entity, person=draft.person)
+        return Record(
+            f"(new {name})", draft.values, revision, entity=draft.entity, person=draft.person
+        )
 
     def _update(self, remote_id: str, draft: Draft, revision: int | None) -> Record:
         if not self._is_shown(self.side, remote_id):
@@ -154,7 +167,14 @@ class RehearsingRemote(NotingRemote):
                 raise Conflict
         after = None if revision is None else revision + 1
         return Record(
-            remote_id, draft.values, after, None, RecordState.PUBLISHED, draft.entity, draft.person, draft.last
+            remote_id,
+            draft.values,
+            after,
+            None,
+            RecordState.PUBLISHED,
+            draft.entity,
+            draft.person,
+            draft.last,
         )
 
     def _delete(self, remote_id: str, revision: int | None) -> None:
@@ -176,7 +196,8 @@ class RehearsingPeople:
 
 @dataclass(slots=True)
 class RehearsingLedger:
-    """The part of ports.Ledger that one run of the engine uses: it reads, and keeps what would be written to itself.
+    """The part of ports.Ledger that one run of the engine uses: it reads, and keeps what would be
+    written to itself.
 
     ``deletes``: rehearsed so far, by side, for the brake.
     """
@@ -199,7 +220,14 @@ class RehearsingLedger:
     def release(self, lease: Lease) -> Sequence[int]:
         return ()
 
-    def defer(self, inbox_ids: Sequence[int], delay_seconds: float | None, reason: str, *, is_failure: bool) -> None:
+    def defer(
+        self,
+        inbox_ids: Sequence[int],
+        delay_seconds: float | None,
+        reason: str,
+        *,
+        is_failure: bool,
+    ) -> None:
         return
 
     def hold(self, inbox_ids: Sequence[int], reason: str, *, hold_key: str | None = None) -> None:
@@ -224,7 +252,9 @@ class RehearsingLedger:
     def add_entity(self, site_id: int, wix: EntityRef, external: EntityRef) -> Entity:
         return self.ledger.add_entity(site_id, wix, external)
 
-    def contact(self, site_id: int, *, contact_id: str | None = None, email: str | None = None) -> Contact | None:
+    def contact(
+        self, site_id: int, *, contact_id: str | None = None, email: str | None = None
+    ) -> Contact | None:
         return self.ledger.contact(site_id, contact_id=contact_id, email=email)
 
     def redirect(self, site_id: int, merge: Merge, *, is_told: bool = True) -> None:
@@ -243,7 +273,9 @@ class RehearsingLedger:
 class _Nobody:
     """A guard that remembers nothing and a bell that nobody hears."""
 
-    def remember(self, site_id: int, side: Side, remote_id: str, revision: int, intent_id: str) -> None:
+    def remember(
+        self, site_id: int, side: Side, remote_id: str, revision: int, intent_id: str
+    ) -> None:
         return
 
     def recall(self, site_id: int, side: Side, remote_id: str, revision: int) -> str | None:
@@ -255,7 +287,10 @@ class _Nobody:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What a finding would lead to. ``outcome``: link, in_step, skipped, held REASON, retry, or the words of its writes."""
+    """What a finding would lead to.
+
+    ``outcome``: link, in_step, skipped, held REASON, retry, or the words of its writes.
+    """
 
     outcome: str
     planned_writes: tuple[PlannedWrite, ...] = ()
@@ -263,7 +298,10 @@ class Forecast:
 
 @dataclass(slots=True)
 class DryRun:
-    """Plays findings of one site without consequences. ``until_paid`` repeats what the budget refuses."""
+    """Plays findings of one site without consequences.
+
+    ``until_paid`` repeats what the budget refuses.
+    """
 
     site: Site
     ledger: Ledger
@@ -279,7 +317,13 @@ class DryRun:
         if all(row.hold for row in finding.rows):
             return Forecast(f"held {finding.rows[0].hold}")
         heard = [
-            Delivery(NOT_IN_THE_INBOX + number, new, InboxState.TAKEN, self.site.id, must_read=row.must_read)
+            Delivery(
+                NOT_IN_THE_INBOX + number,
+                new,
+                InboxState.TAKEN,
+                self.site.id,
+                must_read=row.must_read,
+            )
             for number, (row, new) in enumerate(zip(finding.rows, deliveries, strict=True))
         ]
         try:
@@ -289,7 +333,9 @@ class DryRun:
         except (Permanent, Misconfigured) as refusal:
             return Forecast(f"held {refusal.reason}")
 
-    def _play(self, key: RatingKey | None, heard: Sequence[Delivery], connection: Connection) -> Forecast:
+    def _play(
+        self, key: RatingKey | None, heard: Sequence[Delivery], connection: Connection
+    ) -> Forecast:
         ledger = RehearsingLedger(self.ledger, self.deletes)
         if key is None:
             people: Any = RehearsingPeople(connection.people)
@@ -307,10 +353,16 @@ class DryRun:
         for planned_write in planned_writes:
             if planned_write.operation is Operation.DELETE:
                 self.deletes[planned_write.side] = self.deletes.get(planned_write.side, 0) + 1
-        return Forecast(self._word(outcome, planned_writes, ledger, run.link.records), tuple(planned_writes))
+        return Forecast(
+            self._word(outcome, planned_writes, ledger, run.link.records), tuple(planned_writes)
+        )
 
     def _attempt(
-        self, run: Any, ledger: RehearsingLedger, connection: Connection, planned_writes: list[PlannedWrite]
+        self,
+        run: Any,
+        ledger: RehearsingLedger,
+        connection: Connection,
+        planned_writes: list[PlannedWrite],
     ) -> str:
         planned_writes.clear()
         remotes = {
@@ -319,11 +371,22 @@ class DryRun:
         }
         looking = replace(connection, remotes=remotes)
         nobody = _Nobody()
-        engine = Engine(ledger, nobody, nobody, self.clock, lambda site: looking, lambda: "rehearsed")  # type: ignore[arg-type]  # a part of it
+        engine = Engine(
+            ledger,  # type: ignore[arg-type]  # a part of it
+            nobody,  # type: ignore[arg-type]  # a part of it
+            nobody,
+            self.clock,
+            lambda site: looking,
+            lambda: "rehearsed",
+        )
         return engine.work_on(run)
 
     def _word(
-        self, outcome: str, planned_writes: Sequence[PlannedWrite], ledger: RehearsingLedger, on_file: Mapping[Any, Any]
+        self,
+        outcome: str,
+        planned_writes: Sequence[PlannedWrite],
+        ledger: RehearsingLedger,
+        on_file: Mapping[Any, Any],
     ) -> str:
         if outcome.startswith(("held", "retry", "rate_limited")):
             return outcome

@@ -1,9 +1,10 @@
 """Baseline, sweep and poll: pages in, keys to the engine out, a saved cursor.
 
-Both sides are listed whole, each page is compared with the ledger in one SELECT, and only what differs goes on: as
-deliveries of the inbox, through the same engine as webhooks. Absence is not deletion: what a complete listing does not
-show is looked at by id, and only if an earlier complete listing did not show it either. A poll lists what changed on
-the external side, and says nothing about the rest.
+Both sides are listed whole, each page is compared with the ledger in one SELECT, and only what
+differs goes on: as deliveries of the inbox, through the same engine as webhooks. Absence is not
+deletion: what a complete listing does not show is looked at by id, and only if an earlier complete
+listing did not show it either. A poll lists what changed on the external side, and says nothing
+about the rest.
 """
 
 from __future__ import annotations
@@ -50,8 +51,8 @@ Job = Callable[[], str]
 class Pace:
     """How a run waits and works; given from outside, so that a simulator can drive it.
 
-    ``together``: does jobs, some at a time, and returns their outcomes in order. ``is_over``: end after this step, to
-    go on another time. ``report``: called after each step.
+    ``together``: does jobs, some at a time, and returns their outcomes in order. ``is_over``: end
+    after this step, to go on another time. ``report``: called after each step.
     """
 
     wait: Callable[[float], None]
@@ -77,13 +78,19 @@ class Reconcile:
     kept_at: float = 0.0
 
     def work(self) -> bool:
-        """All that is left of the run; whether it has come to its end. A LeaseLost means that another goes on."""
+        """All that is left of the run; whether it has come to its end.
+
+        A LeaseLost means that another goes on.
+        """
         return self.list_both() and self.confirm_absences() and self.apply()
 
     # -- listing
 
     def list_both(self) -> bool:
-        """Both sides, page by page; then what they did not show. A poll: what changed on the external side."""
+        """Both sides, page by page; then what they did not show.
+
+        A poll: what changed on the external side.
+        """
         while self.sweep.phase in LISTING:
             if self.pace.is_over():
                 return False
@@ -98,7 +105,11 @@ class Reconcile:
             if self.sweep.page is None:
                 raise
             # A cursor does not live for ever: this side is listed from its beginning.
-            self._move(self.sweep.phase, None, {f"listed_{side}": -self.sweep.counts.get(f"listed_{side}", 0)})
+            self._move(
+                self.sweep.phase,
+                None,
+                {f"listed_{side}": -self.sweep.counts.get(f"listed_{side}", 0)},
+            )
             self.runs.restart_listing(self.sweep, side)
             return
         self._note_time(page)
@@ -122,7 +133,8 @@ class Reconcile:
     def _end_listing(self, side: Side, rows: Sequence[Listed], counts: Mapping[str, int]) -> None:
         """The listing is complete: only now can something be missing in it.
 
-        Saved before it is looked at, with its last page still to be listed again if we die in between.
+        Saved before it is looked at, with its last page still to be listed again if we die in
+        between.
         """
         if self.sweep.kind is RunKind.POLL:
             self._move(Phase.APPLY, None, counts)
@@ -131,7 +143,11 @@ class Reconcile:
         self.runs.save(self.sweep, rows)
         counts_as_gone = self.connection.remotes[side].capabilities.absence_counts
         absences = self.runs.note_absences(self.sweep, side) if counts_as_gone else Absences(0, 0)
-        self._move(Phase.WIX if side is Side.EXTERNAL else Phase.CONFIRM, None, {**counts, **_counted(side, absences)})
+        self._move(
+            Phase.WIX if side is Side.EXTERNAL else Phase.CONFIRM,
+            None,
+            {**counts, **_counted(side, absences)},
+        )
         self.runs.save(self.sweep)
 
     def _move(self, phase: Phase, page: str | None, more: Mapping[str, int]) -> None:
@@ -150,8 +166,12 @@ class Reconcile:
             for remote_id, record in records.items()
         }
         people = BulkPeople(self.connection.people, self.patiently)
-        resolver = Resolver(self.intake.ledger, replace(self.connection, people=people), _creating_nobody(self.site))
-        self._meet_people([one for one in page.records if marks[one.remote_id] is not Mark.IN_STEP], side, people)
+        resolver = Resolver(
+            self.intake.ledger, replace(self.connection, people=people), _creating_nobody(self.site)
+        )
+        self._meet_people(
+            [one for one in page.records if marks[one.remote_id] is not Mark.IN_STEP], side, people
+        )
         return [
             self._row(side, record, marks[remote_id], known.get(remote_id, OnFile()), resolver)
             for remote_id, record in records.items()
@@ -162,12 +182,22 @@ class Reconcile:
         contact = self.intake.ledger.contact
         if side is Side.EXTERNAL:
             emails = {one.person.email.strip() for one in records if one.person.email is not None}
-            people.ask([one for one in sorted(emails) if contact(self.site.id, email=normalise_email(one)) is None])
+            people.ask(
+                [
+                    one
+                    for one in sorted(emails)
+                    if contact(self.site.id, email=normalise_email(one)) is None
+                ]
+            )
         else:
             ids = {one.person.contact_id for one in records if one.person.contact_id is not None}
-            people.ask_ids([one for one in sorted(ids) if contact(self.site.id, contact_id=one) is None])
+            people.ask_ids(
+                [one for one in sorted(ids) if contact(self.site.id, contact_id=one) is None]
+            )
 
-    def _row(self, side: Side, record: Record, mark: Mark, known: OnFile, resolver: Resolver) -> Listed:
+    def _row(
+        self, side: Side, record: Record, mark: Mark, known: OnFile, resolver: Resolver
+    ) -> Listed:
         if mark is Mark.IN_STEP:
             return Listed(side, record.remote_id, mark)
         key = self._key_of(record, side, known, resolver)
@@ -178,8 +208,12 @@ class Reconcile:
         must_read = known.is_buried or not listed_payload(record)
         return Listed(side, record.remote_id, mark, key, record=record, must_read=must_read)
 
-    def _key_of(self, record: Record, side: Side, known: OnFile, resolver: Resolver) -> RatingKey | Closing | None:
-        """``None``: its person or entity is not known, or must be created first: that is the intake's to say."""
+    def _key_of(
+        self, record: Record, side: Side, known: OnFile, resolver: Resolver
+    ) -> RatingKey | Closing | None:
+        """``None``: its person or entity is not known, or must be created first: that is the
+        intake's to say.
+        """
         if known.is_linked or known.is_buried:
             located = self.intake.ledger.locate(self.site.id, side, record.remote_id)
             if located.key is not None:
@@ -192,7 +226,9 @@ class Reconcile:
     # -- what is missing
 
     def confirm_absences(self) -> bool:
-        """Look by id for what two complete listings did not show: a listing may leave out what exists."""
+        """Look by id for what two complete listings did not show: a listing may leave out what
+        exists.
+        """
         while self.sweep.phase is Phase.CONFIRM:
             if self.pace.is_over():
                 return False
@@ -242,9 +278,12 @@ class Reconcile:
         return True
 
     def _hand_over(self, findings: Sequence[Finding]) -> None:
-        queued = self.runs.queue(self.sweep, [(one, deliveries_of(self.site, one)) for one in findings])
+        queued = self.runs.queue(
+            self.sweep, [(one, deliveries_of(self.site, one)) for one in findings]
+        )
         remotes: dict[Side, Remote] = {
-            side: NotingRemote(remote, self.note) for side, remote in self.connection.remotes.items()
+            side: NotingRemote(remote, self.note)
+            for side, remote in self.connection.remotes.items()
         }
         connection = replace(self.connection, remotes=remotes, people=self._people_of(findings))
         intake = replace(self.intake, connect=lambda site: connection)
@@ -256,7 +295,13 @@ class Reconcile:
 
     def _people_of(self, findings: Sequence[Finding]) -> BulkPeople:
         people = BulkPeople(self.connection.people, self.patiently)
-        emails = [row.record.person.email for one in findings if one.key is None for row in one.rows if row.record]
+        emails = [
+            row.record.person.email
+            for one in findings
+            if one.key is None
+            for row in one.rows
+            if row.record
+        ]
         people.ask([email.strip() for email in emails if email is not None])
         return people
 
@@ -299,12 +344,17 @@ class Reconcile:
 
 
 def mark_of(record: Record, side: Side, known: OnFile, site: Site) -> Mark:
-    """Whether the ledger knows the record as it is; a revision counts only if it is above the seen one."""
+    """Whether the ledger knows the record as it is; a revision counts only if it is above the seen
+    one.
+    """
     values = mapped_values(record, side, site.fields)
     if not known.is_linked and (not values or known.is_shadowed):
-        return Mark.IN_STEP  # no attribute of it is mapped, or a newer record of the same person stands for it
+        return (
+            Mark.IN_STEP
+        )  # no attribute of it is mapped, or a newer record of the same person stands for it
     if record.state is RecordState.DELETED and not known.is_linked:
-        # Some listings show what was deleted. Older news of it that is still on its way must hear of that.
+        # Some listings show what was deleted. Older news of it that is still on its way must hear
+        # of that.
         return Mark.OPEN if known.is_awaited else Mark.IN_STEP
     if known.is_linked and record.revision is not None and known.revision is not None:
         return Mark.OPEN if record.revision > known.revision else Mark.IN_STEP
@@ -348,4 +398,8 @@ def _counted(side: Side, absences: Absences) -> dict[str, int]:
 def _creating_nobody(site: Site) -> Site:
     """For the listing: contacts are created only when their ratings are written."""
     policy = site.policy
-    return replace(site, policy=replace(policy, unknown_contact="hold")) if policy.unknown_contact == "create" else site
+    return (
+        replace(site, policy=replace(policy, unknown_contact="hold"))
+        if policy.unknown_contact == "create"
+        else site
+    )

@@ -1,4 +1,6 @@
-"""A circuit breaker: what failed a moment ago is left alone, so that a dead server costs one time-out and not many."""
+"""A circuit breaker: what failed a moment ago is left alone, so that a dead server costs one
+time-out and not many.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +12,12 @@ OPEN_SECONDS = 5.0
 
 
 class Breaker:
-    """Closed: calls pass. Open: none for some seconds after a failure. Then one may try (half open).
+    """Closed: calls pass. Open: none for some seconds after a failure. Then one may try (half
+    open).
 
-    Shared by threads. ``clock`` gives monotonic seconds; ``observe`` is told whether it is open. Every admitted call
-    reports how it went; one that never does (its thread was killed) lets the next try pass after the same seconds.
+    Shared by threads. ``clock`` gives monotonic seconds; ``observe`` is told whether it is open.
+    Every admitted call reports how it went; one that never does (its thread was killed) lets the
+    next try pass after the same seconds.
     """
 
     def __init__(

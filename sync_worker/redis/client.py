@@ -1,4 +1,7 @@
-"""Redis: faster, never the truth. Loop guard, request budget and token cache; each works on without it."""
+"""Redis: faster, never the truth.
+
+Loop guard, request budget and token cache; each works on without it.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +28,9 @@ AWAY_SECONDS = 5.0
 
 log = structlog.get_logger(__name__)
 
-# Keys: the bucket. Arguments: capacity, tokens each second, tokens that stay for others. A missing key starts empty: a
-# wiped Redis must not double the rate. Returns 0, or the milliseconds until a token is there.
+# Keys: the bucket. Arguments: capacity, tokens each second, tokens that stay for others. A missing
+# key starts empty: a wiped Redis must not double the rate. Returns 0, or the milliseconds until a
+# token is there.
 TAKE = """
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
@@ -51,13 +55,17 @@ return 0
 
 
 def open_redis(url: str, seconds: float) -> Redis:
-    """A client that waits ``seconds`` for an answer and never tries twice: the breaker decides about the next try."""
+    """A client that waits ``seconds`` for an answer and never tries twice: the breaker decides
+    about the next try.
+    """
     return Redis.from_url(
         url,
         socket_timeout=seconds,
         socket_connect_timeout=seconds,
         health_check_interval=15,
-        retry=Retry(NoBackoff(), 0),  # the client's own default: three more tries, which are seconds
+        retry=Retry(
+            NoBackoff(), 0
+        ),  # the client's own default: three more tries, which are seconds
     )
 
 
@@ -93,12 +101,17 @@ class Nobody(Breaker):
 
 
 class RedisGuard:
-    """Implements ports.Guard. Any failure of Redis is a miss: SQL knows all that the guard knows (rule R0)."""
+    """Implements ports.Guard.
+
+    Any failure of Redis is a miss: SQL knows all that the guard knows (rule R0).
+    """
 
     def __init__(self, ask: Asking, *, ttl_seconds: int = GUARD_SECONDS) -> None:
         self._ask, self._redis, self._ttl_seconds = ask, ask.redis, ttl_seconds
 
-    def remember(self, site_id: int, side: Side, remote_id: str, revision: int, intent_id: str) -> None:
+    def remember(
+        self, site_id: int, side: Side, remote_id: str, revision: int, intent_id: str
+    ) -> None:
         key, value = _guard_key(site_id, side, remote_id), f"{revision} {intent_id}"
         with suppress(RedisAway):
             self._ask(lambda: self._redis.set(key, value, ex=self._ttl_seconds))
@@ -127,7 +140,9 @@ def _text(value: Any) -> str:
 class LocalBudget:
     """A token bucket of this process alone; starts empty."""
 
-    def __init__(self, capacity: float, per_minute: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, capacity: float, per_minute: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._capacity, self._rate, self._clock = capacity, per_minute / 60.0, clock
         self._tokens, self._at, self._paused_until = 0.0, clock(), 0.0
         self._turn = threading.Lock()
@@ -148,10 +163,12 @@ class LocalBudget:
 
 
 class RedisBudget:
-    """The request budget of one remote account, shared by the fleet; implements adapters.http.Budget.
+    """The request budget of one remote account, shared by the fleet; implements
+    adapters.http.Budget.
 
-    ``processes``: while Redis is away each process takes this share of the rate for itself. ``reserve``: so many
-    tokens stay in the bucket for those who have none to leave; who leaves some to others rests while Redis is away.
+    ``processes``: while Redis is away each process takes this share of the rate for itself.
+    ``reserve``: so many tokens stay in the bucket for those who have none to leave; who leaves some
+    to others rests while Redis is away.
     """
 
     def __init__(
@@ -172,10 +189,16 @@ class RedisBudget:
 
     def take(self) -> None:
         try:
-            wait = self._ask(lambda: self._take(keys=[self._key], args=[self._capacity, self._rate, self._reserve]))
+            wait = self._ask(
+                lambda: self._take(
+                    keys=[self._key], args=[self._capacity, self._rate, self._reserve]
+                )
+            )
         except RedisAway:
             if self._reserve:
-                raise RateLimited("sweeps rest while Redis is away", retry_after=AWAY_SECONDS) from None
+                raise RateLimited(
+                    "sweeps rest while Redis is away", retry_after=AWAY_SECONDS
+                ) from None
             self._local.take()
             return
         if int(wait) > 0:
@@ -188,7 +211,8 @@ class RedisBudget:
 
 
 class RedisTokens:
-    """Implements adapters.wix_auth.Tokens: one refresher at a time; without Redis each process keeps its own.
+    """Implements adapters.wix_auth.Tokens: one refresher at a time; without Redis each process
+    keeps its own.
 
     Tokens lie in Redis sealed: who reads Redis, or its file, cannot use them.
     """
@@ -214,6 +238,10 @@ class RedisTokens:
 
     def claim(self, name: str, seconds: int) -> bool:
         try:
-            return bool(self._ask(lambda: self._redis.set(f"token-refresh:{name}", "1", nx=True, ex=seconds)))
+            return bool(
+                self._ask(
+                    lambda: self._redis.set(f"token-refresh:{name}", "1", nx=True, ex=seconds)
+                )
+            )
         except RedisAway:
             return True

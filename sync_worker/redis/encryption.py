@@ -1,7 +1,7 @@
 """Seals what is shared through Redis but must not be readable there: access tokens.
 
-The key comes from the app secret, which every process of the fleet has and Redis has not. A new app secret makes the
-old seals unreadable: then a token is fetched anew.
+The key comes from the app secret, which every process of the fleet has and Redis has not. A new app
+secret makes the old seals unreadable: then a token is fetched anew.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 
 class Seal:
-    """Authenticated encryption under a key for each name: a sealed text moved to another name does not open.
+    """Authenticated encryption under a key for each name: a sealed text moved to another name does
+    not open.
 
     Without a secret the key is this process's own, and nobody else reads what it sealed.
     """
@@ -23,7 +24,9 @@ class Seal:
         self._secret = secret.encode() or Fernet.generate_key()
 
     def _fernet(self, name: str) -> Fernet:
-        key = HKDF(SHA256(), 32, salt=None, info=b"ratings-sync " + name.encode()).derive(self._secret)
+        key = HKDF(SHA256(), 32, salt=None, info=b"ratings-sync " + name.encode()).derive(
+            self._secret
+        )
         return Fernet(base64.urlsafe_b64encode(key))
 
     def close(self, name: str, text: str) -> str:

@@ -1,8 +1,9 @@
 """Keeps a worker process on one core, and away from a core that others keep busy.
 
-Python runs one thread of a process at a time. Where its threads may run on every core, each of their turns wakes
-another one with cold caches, which was a fifth of a worker's processor time (docs/benchmarks.md). Only Linux has what
-this needs: ``sched_setaffinity`` and ``/proc`` (https://man7.org/linux/man-pages/man5/proc_stat.5.html).
+Python runs one thread of a process at a time. Where its threads may run on every core, each of
+their turns wakes another one with cold caches, which was a fifth of a worker's processor time
+(docs/benchmarks.md). Only Linux has what this needs: ``sched_setaffinity`` and ``/proc``
+(https://man7.org/linux/man-pages/man5/proc_stat.5.html).
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ IDLE_FIELDS = (3, 4)  # of a core's line: idle, and waiting for a disk
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Seconds so far: the wall's, our own processor time, and how long each core was busy, whoever used it."""
+    """Seconds so far: the wall's, our own processor time, and how long each core was busy, whoever
+    used it.
+    """
 
     wall: float
     own: float
@@ -35,14 +38,19 @@ def read_times() -> Times:
         name, *fields = line.split()
         if name.startswith("cpu") and name != "cpu":
             # The first eight: time of guests, which comes after, is in them already.
-            ticks = sum(int(one) for place, one in enumerate(fields[:8]) if place not in IDLE_FIELDS)
+            ticks = sum(
+                int(one) for place, one in enumerate(fields[:8]) if place not in IDLE_FIELDS
+            )
             busy[int(name.removeprefix("cpu"))] = ticks / each_second
     return Times(time.monotonic(), time.process_time(), busy)
 
 
 @dataclass(slots=True)
 class OneCore:
-    """The core of this process. ``allowed``: those that it may use; ``mine``: the one that it uses."""
+    """The core of this process.
+
+    ``allowed``: those that it may use; ``mine``: the one that it uses.
+    """
 
     allowed: frozenset[int]
     move: Callable[[int], None]
@@ -58,9 +66,11 @@ class OneCore:
         self.move(self.mine)
 
     def look(self) -> None:
-        """Go to the core that others use least since the last look, if that is clearly less than here.
+        """Go to the core that others use least since the last look, if that is clearly less than
+        here.
 
-        Two of us on one core both see this: each stays with even chances, so that they part. Raises OSError.
+        Two of us on one core both see this: each stays with even chances, so that they part. Raises
+        OSError.
         """
         before, now = self._before, self.times()
         self._before = now
@@ -75,13 +85,19 @@ class OneCore:
         if self.mine in shares:
             shares[self.mine] -= (now.own - before.own) / passed
         best = min(shares, key=shares.__getitem__, default=self.mine)
-        if shares.get(self.mine, 1.0) - shares.get(best, 1.0) > BETTER_SHARE and self.chance() < 0.5:
+        if (
+            shares.get(self.mine, 1.0) - shares.get(best, 1.0) > BETTER_SHARE
+            and self.chance() < 0.5
+        ):
             self.move(best)
             self.mine = best
 
 
 def one_core() -> OneCore | None:
-    """Where a process has a choice of cores: from now on it uses one. ``None`` where there is none to make."""
+    """Where a process has a choice of cores: from now on it uses one.
+
+    ``None`` where there is none to make.
+    """
     try:
         allowed = frozenset(os.sched_getaffinity(0))
         return OneCore(allowed, move_to) if len(allowed) > 1 else None
@@ -90,8 +106,13 @@ def one_core() -> OneCore | None:
 
 
 def move_to(core: int) -> None:
-    """All threads of this process; those to come follow the thread that starts them. Raises OSError."""
-    for _ in range(2):  # one that was just being started may have followed a thread that had not moved yet
+    """All threads of this process; those to come follow the thread that starts them.
+
+    Raises OSError.
+    """
+    for _ in range(
+        2
+    ):  # one that was just being started may have followed a thread that had not moved yet
         for thread in Path("/proc/self/task").iterdir():
             try:
                 os.sched_setaffinity(int(thread.name), {core})

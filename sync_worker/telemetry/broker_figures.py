@@ -12,7 +12,8 @@ from redis import Redis
 
 @dataclass(frozen=True, slots=True)
 class BrokerFigures:
-    """``unacked``: messages in a worker's hands, the oldest ``unacked_oldest_seconds`` ago by that worker's clock.
+    """``unacked``: messages in a worker's hands, the oldest ``unacked_oldest_seconds`` ago by that
+    worker's clock.
 
     ``is_saved``: the append-only file could be written lately.
     """

@@ -1,4 +1,6 @@
-"""The figures that SQL and Redis know, for ``ratings-sync status`` and, as gauges, for Prometheus."""
+"""The figures that SQL and Redis know, for ``ratings-sync status`` and, as gauges, for
+Prometheus.
+"""
 
 from __future__ import annotations
 
@@ -51,14 +53,20 @@ class FiguresCollector(Collector):
 
     def _ledger_gauges(self) -> list[GaugeMetricFamily]:
         try:
-            return [_gauge("ledger_up", "Whether the ledger answered", 1), *gauges_of_ledger(self._ledger())]
+            return [
+                _gauge("ledger_up", "Whether the ledger answered", 1),
+                *gauges_of_ledger(self._ledger()),
+            ]
         except Transient:
             log.warning("figures_missing", of="ledger")
             return [_gauge("ledger_up", "Whether the ledger answered", 0)]
 
     def _broker_gauges(self) -> list[GaugeMetricFamily]:
         try:
-            return [_gauge("broker_up", "Whether Redis answered", 1), *gauges_of_broker(self._broker())]
+            return [
+                _gauge("broker_up", "Whether Redis answered", 1),
+                *gauges_of_broker(self._broker()),
+            ]
         except RedisError:
             log.warning("figures_missing", of="broker")
             return [_gauge("broker_up", "Whether Redis answered", 0)]
@@ -66,19 +74,39 @@ class FiguresCollector(Collector):
 
 def gauges_of_ledger(now: LedgerFigures) -> Iterator[GaugeMetricFamily]:
     yield _family("inbox_open_deliveries", "Deliveries on their way", "state", now.open)
-    yield _family("inbox_held_deliveries", "Deliveries that wait for a person or a thing", "reason", now.held)
-    yield _gauge("inbox_oldest_open_seconds", "Age of the oldest delivery on its way", now.oldest_open_seconds)
-    yield _gauge("inbox_most_attempts", "Failed attempts of the delivery that failed most", now.most_attempts)
-    yield _gauge("inbox_most_for_one_link", "Deliveries on their way for one link, at most", now.most_for_one_link)
+    yield _family(
+        "inbox_held_deliveries", "Deliveries that wait for a person or a thing", "reason", now.held
+    )
+    yield _gauge(
+        "inbox_oldest_open_seconds",
+        "Age of the oldest delivery on its way",
+        now.oldest_open_seconds,
+    )
+    yield _gauge(
+        "inbox_most_attempts", "Failed attempts of the delivery that failed most", now.most_attempts
+    )
+    yield _gauge(
+        "inbox_most_for_one_link",
+        "Deliveries on their way for one link, at most",
+        now.most_for_one_link,
+    )
     yield _gauge("open_intents", "Remote writes under way or of unknown outcome", now.open_intents)
     yield _gauge(
-        "near_misses_last_hour", "Events with our identity that the ledger did not know", now.near_misses_last_hour
+        "near_misses_last_hour",
+        "Events with our identity that the ledger did not know",
+        now.near_misses_last_hour,
     )
     ages = {str(quantile): age for quantile, age in now.delivery_age_seconds.items()}
-    yield _family("delivery_age_seconds", "From the door to the end, last five minutes", "quantile", ages)
+    yield _family(
+        "delivery_age_seconds", "From the door to the end, last five minutes", "quantile", ages
+    )
     ended = {run.kind: run.ended_seconds_ago for run in now.runs}
-    yield _family("run_ended_seconds_ago", "Time since a run of this kind last ended", "kind", ended)
-    counts = GaugeMetricFamily("ratings_sync_run_last_count", "Counts of the last run", labels=["kind", "count"])
+    yield _family(
+        "run_ended_seconds_ago", "Time since a run of this kind last ended", "kind", ended
+    )
+    counts = GaugeMetricFamily(
+        "ratings_sync_run_last_count", "Counts of the last run", labels=["kind", "count"]
+    )
     for run in now.runs:
         for name, number in run.counts.items():
             counts.add_metric([run.kind, name], number)
@@ -88,10 +116,14 @@ def gauges_of_ledger(now: LedgerFigures) -> Iterator[GaugeMetricFamily]:
 def gauges_of_broker(now: BrokerFigures) -> Iterator[GaugeMetricFamily]:
     yield _family("broker_queue_length", "Messages that wait in a queue", "queue", now.queues)
     yield _gauge("broker_unacked_messages", "Messages in a worker's hands", now.unacked)
-    yield _gauge("broker_unacked_oldest_seconds", "Age of the oldest of those", now.unacked_oldest_seconds)
+    yield _gauge(
+        "broker_unacked_oldest_seconds", "Age of the oldest of those", now.unacked_oldest_seconds
+    )
     yield _gauge("broker_used_memory_bytes", "Memory of Redis", now.used_memory_bytes)
     yield _gauge("broker_max_memory_bytes", "Limit of that memory; 0: none", now.max_memory_bytes)
-    yield _gauge("broker_evicted_keys", "Keys that Redis threw away since its start", now.evicted_keys)
+    yield _gauge(
+        "broker_evicted_keys", "Keys that Redis threw away since its start", now.evicted_keys
+    )
     yield _gauge("broker_is_saved", "Whether the append-only file could be written", now.is_saved)
     yield _gauge("broker_uptime_seconds", "Time since the start of Redis", now.uptime_seconds)
     yield _gauge("broker_clients", "Connections to Redis", now.clients)

@@ -1,7 +1,8 @@
-"""Structured logs: one line for each outcome, fixed words and ids, never a payload, an address or a secret.
+"""Structured logs: one line for each outcome, fixed words and ids, never a payload, an address or a
+secret.
 
-Lines of a piece of work carry its ids by themselves (``structlog.contextvars``): ``request_id`` at the door,
-``inbox_id`` and ``task_id`` in a worker, down to each remote call.
+Lines of a piece of work carry its ids by themselves (``structlog.contextvars``): ``request_id`` at
+the door, ``inbox_id`` and ``task_id`` in a worker, down to each remote call.
 """
 
 from __future__ import annotations

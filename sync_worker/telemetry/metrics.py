@@ -1,7 +1,9 @@
-"""What Prometheus is told, by the edges only: the door, the tasks, the HTTP client. Labels are fixed words and names.
+"""What Prometheus is told, by the edges only: the door, the tasks, the HTTP client. Labels are
+fixed words and names.
 
-Counters are this process's; what SQL and Redis know is read when somebody asks (``telemetry.figures``). Names
-and labels stand in docs/operations.md, the dashboard and the alerts; a test compares them.
+Counters are this process's; what SQL and Redis know is read when somebody asks
+(``telemetry.figures``). Names and labels stand in docs/operations.md, the dashboard and the alerts;
+a test compares them.
 """
 
 from __future__ import annotations
@@ -28,23 +30,40 @@ from prometheus_client.multiprocess import MultiProcessCollector
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-ANSWER_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 1.25)  # Wix gives up after the last
+ANSWER_BUCKETS = (
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    0.75,
+    1.0,
+    1.25,
+)  # Wix gives up after the last
 WORK_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 8.0, 15.0, 60.0)
 DELAY_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
 WAIT_BUCKETS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
 
 gateway_requests = Counter(
     "ratings_sync_gateway_requests",
-    "Webhooks by their end: stored, duplicate, ignored, rejected, rate_limited, too_large, malformed, ledger_down",
+    "Webhooks by their end: stored, duplicate, ignored, rejected, rate_limited, too_large,"
+    " malformed, ledger_down",
     ["source", "result"],
 )
 gateway_rejections = Counter(
     "ratings_sync_gateway_rejections", "Webhooks that were refused, and why", ["source", "reason"]
 )
 gateway_answer_seconds = Histogram(
-    "ratings_sync_gateway_answer_seconds", "From the first byte to the answer", ["source"], buckets=ANSWER_BUCKETS
+    "ratings_sync_gateway_answer_seconds",
+    "From the first byte to the answer",
+    ["source"],
+    buckets=ANSWER_BUCKETS,
 )
-gateway_body_bytes = Counter("ratings_sync_gateway_body_bytes", "Bytes of accepted bodies", ["source"])
+gateway_body_bytes = Counter(
+    "ratings_sync_gateway_body_bytes", "Bytes of accepted bodies", ["source"]
+)
 gateway_last_delivery = Gauge(
     "ratings_sync_gateway_last_delivery_timestamp_seconds",
     "When a source last sent something new; silence is a lost subscription, or a quiet site",
@@ -57,19 +76,34 @@ doorbell_rings = Counter(
     ["result"],
 )
 deliveries_processed = Counter(
-    "ratings_sync_deliveries_processed", "Deliveries that a worker looked at, by outcome", ["outcome"]
+    "ratings_sync_deliveries_processed",
+    "Deliveries that a worker looked at, by outcome",
+    ["outcome"],
 )
-deliveries_held = Counter("ratings_sync_deliveries_held", "Deliveries that were held, by reason", ["reason"])
+deliveries_held = Counter(
+    "ratings_sync_deliveries_held", "Deliveries that were held, by reason", ["reason"]
+)
 delivery_seconds = Histogram(
-    "ratings_sync_delivery_seconds", "A worker's time for one delivery, remote calls included", buckets=WORK_BUCKETS
+    "ratings_sync_delivery_seconds",
+    "A worker's time for one delivery, remote calls included",
+    buckets=WORK_BUCKETS,
 )
-slots_busy = Gauge("ratings_sync_slots_busy", "Tasks under way in this worker", multiprocess_mode="livesum")
-slots = Gauge("ratings_sync_slots", "Tasks that this worker can have under way", multiprocess_mode="livesum")
+slots_busy = Gauge(
+    "ratings_sync_slots_busy", "Tasks under way in this worker", multiprocess_mode="livesum"
+)
+slots = Gauge(
+    "ratings_sync_slots", "Tasks that this worker can have under way", multiprocess_mode="livesum"
+)
 remote_calls = Counter(
-    "ratings_sync_remote_calls", "Calls by their status or error", ["remote", "operation", "outcome"]
+    "ratings_sync_remote_calls",
+    "Calls by their status or error",
+    ["remote", "operation", "outcome"],
 )
 remote_call_seconds = Histogram(
-    "ratings_sync_remote_call_seconds", "One call with its retries", ["remote", "operation"], buckets=WORK_BUCKETS
+    "ratings_sync_remote_call_seconds",
+    "One call with its retries",
+    ["remote", "operation"],
+    buckets=WORK_BUCKETS,
 )
 remote_waits = Histogram(
     "ratings_sync_remote_wait_seconds",
@@ -79,25 +113,33 @@ remote_waits = Histogram(
 )
 breaker_open = Gauge(
     "ratings_sync_breaker_open",
-    "Whether something that failed a moment ago is left alone: doorbell, redis, or a remote; a number of processes",
+    "Whether something that failed a moment ago is left alone: doorbell, redis, or a remote; a"
+    " number of processes",
     ["of"],
     multiprocess_mode="sum",
 )
 first_look_delay_seconds = Histogram(
-    "ratings_sync_first_look_delay_seconds", "From the door to the first look of a worker", buckets=DELAY_BUCKETS
+    "ratings_sync_first_look_delay_seconds",
+    "From the door to the first look of a worker",
+    buckets=DELAY_BUCKETS,
 )
 deliveries_taken_over = Counter(
-    "ratings_sync_deliveries_taken_over", "Deliveries found in the hands of a worker whose lease had run out"
+    "ratings_sync_deliveries_taken_over",
+    "Deliveries found in the hands of a worker whose lease had run out",
 )
 last_beat = Gauge(
     "ratings_sync_last_beat_timestamp_seconds",
     "When a worker last did what the scheduler asked for",
     multiprocess_mode="max",
 )
-sweeps = Counter("ratings_sync_sweeps", "Rounds of the sweeper, by who asked: beat or timer", ["asked_by"])
+sweeps = Counter(
+    "ratings_sync_sweeps", "Rounds of the sweeper, by who asked: beat or timer", ["asked_by"]
+)
 swept = Counter("ratings_sync_swept_deliveries", "Deliveries that the sweeper rang for again")
 broker_messages_dropped = Counter(
-    "ratings_sync_broker_messages_dropped", "Messages that no worker of ours can read: no_json, no_task", ["why"]
+    "ratings_sync_broker_messages_dropped",
+    "Messages that no worker of ours can read: no_json, no_task",
+    ["why"],
 )
 pruned = Counter("ratings_sync_pruned_rows", "Rows that the retention forgot", ["kind"])
 
@@ -159,17 +201,27 @@ class _Server(ThreadingMixIn, WSGIServer):
     request_queue_size = 16
 
     def server_bind(self) -> None:
-        """Without the standard library's look-up of our own name, which may take long where no DNS answers."""
+        """Without the standard library's look-up of our own name, which may take long where no DNS
+        answers.
+        """
         TCPServer.server_bind(self)
-        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
+        self.server_name, self.server_port = (
+            str(self.server_address[0]),
+            int(self.server_address[1]),
+        )
         self.setup_environ()
 
 
 def serve_metrics(bind: str, token: str) -> Callable[[], None]:
-    """Serve ``GET /metrics`` of this process to those who have the token. Returns what stops it. Raises OSError."""
+    """Serve ``GET /metrics`` of this process to those who have the token. Returns what stops it.
+
+    Raises OSError.
+    """
 
     def answer(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
-        if environ["PATH_INFO"] != "/metrics" or not may_read(environ.get("HTTP_AUTHORIZATION"), token):
+        if environ["PATH_INFO"] != "/metrics" or not may_read(
+            environ.get("HTTP_AUTHORIZATION"), token
+        ):
             start("404 Not Found", [("Content-Type", "text/plain")])
             return [b"not found\n"]
         start("200 OK", [("Content-Type", CONTENT_TYPE_LATEST)])

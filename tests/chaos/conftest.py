@@ -1,5 +1,5 @@
-"""Chaos: real processes and servers, struck while they work. What a test measures goes into the report of
-``python -m tests.chaos``."""
+"""Chaos: real processes and servers, struck while they work. What a test measures goes into the
+report of ``python -m tests.chaos``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ Measured = Callable[[str, object], None]
 @pytest.fixture
 def measured(record_property: Callable[[str, object], None]) -> Measured:
     """``measured("recovered in s", 12.3)``: a figure for the report."""
-    return lambda what, figure: record_property(what, round(figure, 3) if isinstance(figure, float) else figure)
+    return lambda what, figure: record_property(
+        what, round(figure, 3) if isinstance(figure, float) else figure
+    )
 
 
 @pytest.fixture

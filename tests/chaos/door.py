@@ -83,7 +83,9 @@ class Door:
             return int(redis.llen(QUEUE))
 
     def ring_until_heard(self, seconds: float = 15.0) -> None:
-        """Deliver until the doorbell rings again: the breaker tries a Redis that was away after 5 s."""
+        """Deliver until the doorbell rings again: the breaker tries a Redis that was away after 5
+        s.
+        """
         before, until = self.rung(), time.monotonic() + seconds
         while self.rung() <= before:
             assert time.monotonic() < until, "the doorbell stays silent although Redis is back"
@@ -98,7 +100,11 @@ class Door:
 
 @contextmanager
 def open_door(
-    folder: Path, environ: Mapping[str, str], redis: EmbeddedRedis, database_url: str, keys: str = pem()
+    folder: Path,
+    environ: Mapping[str, str],
+    redis: EmbeddedRedis,
+    database_url: str,
+    keys: str = pem(),
 ) -> Iterator[Door]:
     """A gateway that is ready as far as its ledger goes."""
     folder.mkdir(exist_ok=True)

@@ -1,4 +1,6 @@
-"""A steady load: new ratings on both sides, each of which must be on both in the end and was written once."""
+"""A steady load: new ratings on both sides, each of which must be on both in the end and was
+written once.
+"""
 
 from __future__ import annotations
 
@@ -54,8 +56,12 @@ class Load:
     def assert_all_followed(self, timeout_seconds: float = 60.0) -> float:
         """Everything on both sides, each written once, nothing open or held; seconds until then."""
         stage, started = self.stage, time.monotonic()
-        assert stage.box.flush(timeout_seconds), "a webhook finds no open door"  # senders rest for minutes otherwise
-        followed = stage.wait_until(lambda: stage.is_quiet() and len(stage.rated()) == self.count, timeout_seconds)
+        assert stage.box.flush(timeout_seconds), (
+            "a webhook finds no open door"
+        )  # senders rest for minutes otherwise
+        followed = stage.wait_until(
+            lambda: stage.is_quiet() and len(stage.rated()) == self.count, timeout_seconds
+        )
         assert followed, (stage.status(), stage.writes(), self.count)
         assert stage.differences() == []
         assert stage.status().held == {}

@@ -1,4 +1,6 @@
-"""The gateway of a newer version, as a rolling deploy may start it first: it rings with a task of its own."""
+"""The gateway of a newer version, as a rolling deploy may start it first: it rings with a task of
+its own.
+"""
 
 from __future__ import annotations
 

@@ -52,7 +52,9 @@ def read_results(file: Path) -> list[Result]:
 def _result(case: ElementTree.Element) -> Result:
     name, _, variant = case.attrib["name"].partition("[")
     test = f"{case.attrib['classname'].replace('.', '/')}.py::{name}"
-    outcome = next((one for one in ("failure", "error", "skipped") if case.find(one) is not None), "passed")
+    outcome = next(
+        (one for one in ("failure", "error", "skipped") if case.find(one) is not None), "passed"
+    )
     figures = {one.attrib["name"]: one.attrib["value"] for one in case.iter("property")}
     return Result(test, variant.removesuffix("]"), outcome, float(case.attrib["time"]), figures)
 
@@ -70,7 +72,10 @@ def write_report(folder: Path, results: Sequence[Result], seconds: float) -> Pat
     lines = [
         "# Chaos report",
         "",
-        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {machine()}, {len(results)} runs of tests in {seconds / 60:.0f} min.",
+        (
+            f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {machine()}, {len(results)} runs of tests in"
+            f" {seconds / 60:.0f} min."
+        ),
         "",
         "| promise | test | database | result | seconds | measured |",
         "| --- | --- | --- | --- | --- | --- |",
@@ -80,7 +85,14 @@ def write_report(folder: Path, results: Sequence[Result], seconds: float) -> Pat
         if not found:
             lines.append(f"| {promise.name} | – | | **not run** | | |")
         for one in found:
-            cells = (promise.name, f"`{one.name}`", one.variant or "–", _word(one), f"{one.seconds:.1f}", _said(one))
+            cells = (
+                promise.name,
+                f"`{one.name}`",
+                one.variant or "–",
+                _word(one),
+                f"{one.seconds:.1f}",
+                _said(one),
+            )
             lines.append(f"| {' | '.join(cells)} |")
     lines += ["", *draw_charts(folder, results)]
     file = folder / "report.md"
@@ -97,7 +109,10 @@ def _said(result: Result) -> str:
 
 
 def machine() -> str:
-    return f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    return (
+        f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python"
+        f" {platform.python_version()}"
+    )
 
 
 def draw_charts(folder: Path, results: Sequence[Result]) -> list[str]:
@@ -110,7 +125,9 @@ def draw_charts(folder: Path, results: Sequence[Result]) -> list[str]:
     lines = []
     for number, (figure, most) in enumerate(CHARTS.items(), start=1):
         bars = {
-            f"{one.name[5:60]} [{one.variant}]": float(one.figures[figure]) for one in results if figure in one.figures
+            f"{one.name[5:60]} [{one.variant}]": float(one.figures[figure])
+            for one in results
+            if figure in one.figures
         }
         if not bars:
             continue

@@ -1,4 +1,6 @@
-"""What strikes while a test looks: Redis and the ledger's database, each in every way that it can be away."""
+"""What strikes while a test looks: Redis and the ledger's database, each in every way that it can
+be away.
+"""
 
 from __future__ import annotations
 
@@ -96,7 +98,10 @@ STRIKES: dict[str, Strike] = {
 
 def wipe(url: str) -> bool:
     """FLUSHALL, if Redis is there."""
-    with Redis.from_url(url, socket_timeout=2) as client, suppress(RedisConnectionError, TimeoutError):
+    with (
+        Redis.from_url(url, socket_timeout=2) as client,
+        suppress(RedisConnectionError, TimeoutError),
+    ):
         return bool(client.flushall())
     return False
 
@@ -130,7 +135,9 @@ def full_disk(pids: list[int]) -> Iterator[None]:
 
 
 class OwnPostgres:
-    """A PostgreSQL server that a test may stop, freeze and start again; its address stays the same."""
+    """A PostgreSQL server that a test may stop, freeze and start again; its address stays
+    the same.
+    """
 
     def __init__(self, folder: Path) -> None:
         with warnings.catch_warnings():

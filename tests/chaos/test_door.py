@@ -1,4 +1,6 @@
-"""P3, P4, P5: the gateway answers every valid delivery in time, whatever hangs or dies behind it."""
+"""P3, P4, P5: the gateway answers every valid delivery in time, whatever hangs or dies
+behind it.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ def own_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedRedi
 
 
 @pytest.fixture
-def door(tmp_path: Path, environ: dict[str, str], own_redis: EmbeddedRedis, database: dict[str, str]) -> Iterator[Door]:
+def door(
+    tmp_path: Path, environ: dict[str, str], own_redis: EmbeddedRedis, database: dict[str, str]
+) -> Iterator[Door]:
     with open_door(tmp_path / "gateway", environ, own_redis, database["DATABASE_URL"]) as door:
         yield door
 
@@ -73,7 +77,10 @@ def test_every_delivery_is_answered_in_time_whatever_redis_does(
     """
     longest, url = 0.0, database["DATABASE_URL"]
     with ExitStack() as stack:
-        doors = [stack.enter_context(open_door(tmp_path / f"{n}", environ, own_redis, url)) for n in range(3)]
+        doors = [
+            stack.enter_context(open_door(tmp_path / f"{n}", environ, own_redis, url))
+            for n in range(3)
+        ]
         for door, strike in zip(doors * 2, STRIKES.values(), strict=True):
             door.ring_until_heard()
             with strike(own_redis):
@@ -86,7 +93,8 @@ def test_every_delivery_is_answered_in_time_whatever_redis_does(
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(one, marks=() if one == "frozen" else pytest.mark.long) for one in STRIKES]
+    "name",
+    [pytest.param(one, marks=() if one == "frozen" else pytest.mark.long) for one in STRIKES],
 )
 @on(short="sqlite")
 def test_gateway_that_starts_while_redis_is_away_answers_in_time(
@@ -98,7 +106,10 @@ def test_gateway_that_starts_while_redis_is_away_answers_in_time(
     database: dict[str, str],
 ) -> None:
     """Its very first publish meets the trouble: no connection is open yet."""
-    with STRIKES[name](own_redis), open_door(tmp_path / "cold", environ, own_redis, database["DATABASE_URL"]) as door:
+    with (
+        STRIKES[name](own_redis),
+        open_door(tmp_path / "cold", environ, own_redis, database["DATABASE_URL"]) as door,
+    ):
         longest = assert_all_answered(door.deliver(LOAD))
         assert door.stored() == LOAD
     measured("answered", LOAD)
@@ -139,7 +150,11 @@ def postgres() -> Iterator[OwnPostgres]:
 
 
 def test_postgresql_that_is_stopped_or_frozen_is_503_and_nothing_is_lost(
-    postgres: OwnPostgres, own_redis: EmbeddedRedis, measured: Measured, tmp_path: Path, environ: dict[str, str]
+    postgres: OwnPostgres,
+    own_redis: EmbeddedRedis,
+    measured: Measured,
+    tmp_path: Path,
+    environ: dict[str, str],
 ) -> None:
     """The gateway finds the new server without a restart."""
     with open_door(tmp_path / "gateway", environ, own_redis, postgres.url) as door:
@@ -157,7 +172,9 @@ def test_postgresql_that_is_stopped_or_frozen_is_503_and_nothing_is_lost(
 
 
 def assert_all_stored_in_the_end(door: Door, before: int) -> None:
-    """What a frozen server took up before may be committed after all: then its repetition is a duplicate."""
+    """What a frozen server took up before may be committed after all: then its repetition is a
+    duplicate.
+    """
     until = time.monotonic() + 30
     while any(one.status != 200 for one in door.again()):
         assert time.monotonic() < until, "the gateway does not recover"

@@ -1,4 +1,6 @@
-"""P1, P2, P13: real processes are killed, Redis is wiped and killed: nothing is lost, nothing is written twice."""
+"""P1, P2, P13: real processes are killed, Redis is wiped and killed: nothing is lost, nothing is
+written twice.
+"""
 
 from __future__ import annotations
 
@@ -28,12 +30,17 @@ WRITES = ("POST /v1/ratings", "PATCH /ratings/v1", "DELETE /ratings/v1")
 
 @contextmanager
 def chaos(stage: Stage, seed: int, pause_seconds: float) -> Iterator[dict[str, int]]:
-    """Something dies every moment while the block runs, sixteen times. Yields how often each fault struck."""
+    """Something dies every moment while the block runs, sixteen times.
+
+    Yields how often each fault struck.
+    """
     is_over, chance = threading.Event(), random.Random(seed)
     struck = {"worker killed": 0, "redis wiped": 0, "redis killed": 0}
 
     def kill_worker() -> None:
-        stage.parts.restart(chance.choice([name for name in stage.parts.parts if name.startswith("worker")]))
+        stage.parts.restart(
+            chance.choice([name for name in stage.parts.parts if name.startswith("worker")])
+        )
 
     def kill_redis() -> None:
         assert stage.parts.redis is not None
@@ -48,7 +55,9 @@ def chaos(stage: Stage, seed: int, pause_seconds: float) -> Iterator[dict[str, i
     }
 
     def strike() -> None:
-        for name in chance.sample(["worker killed"] * 10 + ["redis wiped"] * 3 + ["redis killed"] * 3, FAULTS):
+        for name in chance.sample(
+            ["worker killed"] * 10 + ["redis wiped"] * 3 + ["redis killed"] * 3, FAULTS
+        ):
             if is_over.wait(pause_seconds):
                 return
             faults[name]()
@@ -83,7 +92,9 @@ def ratings_of_all() -> list[RealRating]:
     return generated_ratings(RATINGS, seed=7)
 
 
-@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.long) for seed in (2, 3))])
+@pytest.mark.parametrize(
+    "seed", [1, *(pytest.param(seed, marks=pytest.mark.long) for seed in (2, 3))]
+)
 @on(short="postgres")
 def test_2500_events_survive_killed_workers_and_a_wiped_and_killed_redis(
     make_stage: StageMaker, database: dict[str, str], measured: Measured, seed: int
@@ -95,9 +106,11 @@ def test_2500_events_survive_killed_workers_and_a_wiped_and_killed_redis(
 
 
 class Trap:
-    """Stops write calls at named points of the worker that makes them: before their effect, or after it.
+    """Stops write calls at named points of the worker that makes them: before their effect, or
+    after it.
 
-    ``most``: how many of each kind of call; they alternate between the two points. What was caught is never answered.
+    ``most``: how many of each kind of call; they alternate between the two points. What was caught
+    is never answered.
     """
 
     def __init__(self, stage: Stage, most: int) -> None:
@@ -138,22 +151,29 @@ class Trap:
 
 
 @pytest.mark.alone
-@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(2, 10))])
+@pytest.mark.parametrize(
+    "seed", [1, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(2, 10))]
+)
 @on(short="sqlite")
 def test_worker_killed_before_or_after_its_remote_write_leaves_exactly_one_write(
     make_stage: StageMaker, database: dict[str, str], measured: Measured, seed: int
 ) -> None:
-    """Two creates, two updates and two deletes are caught, each before and after its effect; their worker dies there.
+    """Two creates, two updates and two deletes are caught, each before and after its effect; their
+    worker dies there.
 
     The contract: others take up a killed worker's work within 30 s.
     """
     products = {f"product-{number}": f"SKU-{number}" for number in range(6)}
     stage: Stage = make_stage(products, settings=database)
     email, ada = "ada@example.com", stage.add_person("ada@example.com", "Ada")
-    to_change = [stage.rate_on_external(email, "Ada", f"product-{number}", Decimal(4)) for number in (2, 3)]
+    to_change = [
+        stage.rate_on_external(email, "Ada", f"product-{number}", Decimal(4)) for number in (2, 3)
+    ]
     for number in (4, 5):
         stage.rate_on_wix(ada, f"product-{number}", 60)
-    assert stage.wait_until(lambda: stage.is_quiet() and len(stage.rated()) == 4 and not stage.differences(), 20)
+    assert stage.wait_until(
+        lambda: stage.is_quiet() and len(stage.rated()) == 4 and not stage.differences(), 20
+    )
     writes_before = stage.writes()["app"]
 
     trap = Trap(stage, most=2)

@@ -32,7 +32,9 @@ QUEUE = "ratings-sync:sync"
 
 def frame(body: Any = None, **changes: Any) -> dict[str, Any]:
     """A message as our gateway's Celery writes it; ``changes`` replace parts of it."""
-    text = json.dumps([[1], {}, {"callbacks": None, "errbacks": None, "chain": None, "chord": None}])
+    text = json.dumps(
+        [[1], {}, {"callbacks": None, "errbacks": None, "chain": None, "chord": None}]
+    )
     properties = {
         "correlation_id": "c-1",
         "delivery_mode": 2,
@@ -45,7 +47,12 @@ def frame(body: Any = None, **changes: Any) -> dict[str, Any]:
         "body": base64.b64encode(text.encode()).decode() if body is None else body,
         "content-encoding": "utf-8",
         "content-type": "application/json",
-        "headers": {"lang": "py", "task": "sync_worker.tasks.sync_delivery", "id": "c-1", "retries": 0},
+        "headers": {
+            "lang": "py",
+            "task": "sync_worker.tasks.sync_delivery",
+            "id": "c-1",
+            "retries": 0,
+        },
         "properties": properties,
     }
     return {**whole, **changes}
@@ -72,9 +79,15 @@ POISON: dict[str, Any] = {
     "no properties": json.dumps(frame(properties={})),
     "no address": json.dumps(frame(properties={**frame()["properties"], "delivery_info": {}})),
     "no headers": json.dumps(frame(headers=None)),
-    "unknown task": json.dumps(frame(headers={"task": "sync_worker.tasks.of_tomorrow", "id": "c-2"})),
-    "a time that is none": json.dumps(frame(headers={**frame()["headers"], "eta": "tomorrow", "expires": "never"})),
-    "limits that are none": json.dumps(frame(headers={**frame()["headers"], "timelimit": "x", "retries": "many"})),
+    "unknown task": json.dumps(
+        frame(headers={"task": "sync_worker.tasks.of_tomorrow", "id": "c-2"})
+    ),
+    "a time that is none": json.dumps(
+        frame(headers={**frame()["headers"], "eta": "tomorrow", "expires": "never"})
+    ),
+    "limits that are none": json.dumps(
+        frame(headers={**frame()["headers"], "timelimit": "x", "retries": "many"})
+    ),
     "argument of another kind": json.dumps(frame(encoded([["abc"], {}, {}]))),
     "too many arguments": json.dumps(frame(encoded([[1, 2, 3], {}, {}]))),
     "an id beyond any": json.dumps(frame(encoded([[10**30], {}, {}]))),
@@ -94,7 +107,9 @@ def test_broken_messages_in_the_queue_stop_no_worker_and_delay_nobody(
             redis.lpush(QUEUE, poison)
             stage.rate_on_wix(ada, product, 80)
             redis.rpush(QUEUE, poison)
-        followed = stage.wait_until(lambda: len(stage.rated()) == len(POISON) and not stage.differences(), 30)
+        followed = stage.wait_until(
+            lambda: len(stage.rated()) == len(POISON) and not stage.differences(), 30
+        )
         assert worker.process.poll() is None, "the worker has ended"
         assert followed, (stage.status(), redis.llen(QUEUE))
         assert stage.wait_until(lambda: redis.llen(QUEUE) == 0, 10)
@@ -118,18 +133,23 @@ def test_delivery_that_nobody_foresaw_is_tried_ever_later_and_held_in_the_end(
     assert stage.wait_until(lambda: row(stage, poison).attempts == 1, 20), row(stage, poison)
     tried = row(stage, poison)
     assert (tried.state, tried.reason.partition(":")[0]) == ("new", "unforeseen")
-    change(stage, "UPDATE inbox SET next_attempt_at = 0, received_at = received_at - 172801 WHERE id = :id", poison)
+    change(
+        stage,
+        "UPDATE inbox SET next_attempt_at = 0, received_at = received_at - 172801 WHERE id = :id",
+        poison,
+    )
     assert stage.wait_until(lambda: row(stage, poison).state == "held", 20), row(stage, poison)
     assert row(stage, poison).reason == "attempts_exhausted"
     assert stage.parts.processes.dead() is None
 
 
 class Deadly:
-    """Calls for certain records end the worker that makes them (SIGKILL, before any answer), and a new one starts.
+    """Calls for certain records end the worker that makes them (SIGKILL, before any answer), and a
+    new one starts.
 
-    ``calls``: and the remote id of the delivery that leads to them. While no worker runs, pauses and leases of all of
-    them are cut short (the others may have been in the dead one's hands), and after a few deaths most of the count is
-    skipped: schedule and count have tests of their own.
+    ``calls``: and the remote id of the delivery that leads to them. While no worker runs, pauses
+    and leases of all of them are cut short (the others may have been in the dead one's hands), and
+    after a few deaths most of the count is skipped: schedule and count have tests of their own.
     """
 
     SKIPPED_AFTER, LEFT = 4, 2
@@ -173,17 +193,22 @@ class Deadly:
 def test_delivery_that_kills_its_worker_is_held_and_what_comes_beside_it_crosses(
     make_stage: StageMaker, database: dict[str, str], measured: Measured
 ) -> None:
-    """One kills as its record is looked for, before anything is noted of it; one in the middle of a run.
+    """One kills as its record is looked for, before anything is noted of it; one in the middle of a
+    run.
 
     Nobody else's delivery is held with them, though it was in the same worker's hands.
     """
     stage: Stage = make_stage(PRODUCTS, settings={**database, "SWEEP_SECONDS": "1"})
     ada, email = stage.add_person("ada@example.com", "Ada"), "ada@example.com"
     rating = stage.rate_on_wix(ada, "product-0", 80)
-    assert stage.wait_until(lambda: stage.is_quiet() and not stage.differences() and len(stage.rated()) == 1, 20)
+    assert stage.wait_until(
+        lambda: stage.is_quiet() and not stage.differences() and len(stage.rated()) == 1, 20
+    )
     record = stage.external_id(email, "product-0")
 
-    deadly = Deadly(stage, {"GET /v1/ratings/poison": "poison", f"PUT /v1/ratings/{record}": rating})
+    deadly = Deadly(
+        stage, {"GET /v1/ratings/poison": "poison", f"PUT /v1/ratings/{record}": rating}
+    )
     try:
         lookup = NewDelivery(Side.EXTERNAL, stage.box.connector, "poison", "upsert", "poison", {})
         poison = stage.wiring.ledger.store(lookup).inbox_id
@@ -199,9 +224,14 @@ def test_delivery_that_kills_its_worker_is_held_and_what_comes_beside_it_crosses
     assert {one.reason for one in held(stage)} == {"worker_died"}
     assert row(stage, poison).state == "held"
     most = TRACK_AFTER + MAX_DEATHS
-    assert all(Deadly.SKIPPED_AFTER <= count <= most for count in deadly.deaths.values()), deadly.deaths
-    # Each death after the second skip counts for whoever was in the worker's hands, so whose it was is left to chance.
-    assert sum(deadly.deaths.values()) >= len(deadly.deaths) * Deadly.SKIPPED_AFTER + Deadly.LEFT, deadly.deaths
+    assert all(Deadly.SKIPPED_AFTER <= count <= most for count in deadly.deaths.values()), (
+        deadly.deaths
+    )
+    # Each death after the second skip counts for whoever was in the worker's hands, so whose it was
+    # is left to chance.
+    assert sum(deadly.deaths.values()) >= len(deadly.deaths) * Deadly.SKIPPED_AFTER + Deadly.LEFT, (
+        deadly.deaths
+    )
     measured("deaths", sum(deadly.deaths.values()))
 
 

@@ -1,4 +1,6 @@
-"""P9, P10, P11, P19: the remotes hang, fail, refuse and echo; no change is lost, doubled or held up by another."""
+"""P9, P10, P11, P19: the remotes hang, fail, refuse and echo; no change is lost, doubled or held up
+by another.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,22 @@ from tests.end_to_end.conftest import QUICK, StageMaker
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
 
-FAULTS = ("request_lost", "response_lost", "gateway_timeout", "unavailable", "limited", "limited_silently", "drip")
-WRITES = ("POST /v1/ratings", "PATCH /ratings/v1", "DELETE /ratings/v1", "POST /ratings/v1", "PATCH /v1/ratings")
+FAULTS = (
+    "request_lost",
+    "response_lost",
+    "gateway_timeout",
+    "unavailable",
+    "limited",
+    "limited_silently",
+    "drip",
+)
+WRITES = (
+    "POST /v1/ratings",
+    "PATCH /ratings/v1",
+    "DELETE /ratings/v1",
+    "POST /ratings/v1",
+    "PATCH /v1/ratings",
+)
 
 
 @pytest.mark.parametrize("count", [16, pytest.param(400, marks=pytest.mark.long)])
@@ -42,7 +58,9 @@ def test_remotes_that_fail_in_every_way_lose_and_double_no_rating(
         side.faults.clear()
     load.assert_all_followed(90)
     struck = stage.box.wix.faults.struck + stage.box.reviews.faults.struck
-    assert len([fault for fault in FAULTS if struck[fault]]) >= (3 if count < 100 else len(FAULTS)), struck
+    assert len([fault for fault in FAULTS if struck[fault]]) >= (
+        3 if count < 100 else len(FAULTS)
+    ), struck
     measured("ratings", count)
     measured("faults", sum(struck[fault] for fault in FAULTS))
 
@@ -76,14 +94,18 @@ def test_one_change_is_one_write_although_redis_is_wiped_between_each_write_and_
 def test_side_that_hangs_leaves_the_workers_to_the_other_side(
     make_stage: StageMaker, database: dict[str, str], measured: Measured, seconds: int
 ) -> None:
-    """Wix takes calls and answers none, while five times as much waits for it as there are slots."""
+    """Wix takes calls and answers none, while five times as much waits for it as there are
+    slots.
+    """
     stage: Stage = make_stage({f"product-{n}": f"SKU-{n}" for n in range(300)}, settings=database)
     emails = [f"person{number}@example.com" for number in range(40)]
     for email in emails:
         stage.add_person(email, "Person")
     ada = stage.add_person("ada@example.com", "Ada")
     stage.rate_on_wix(ada, "product-0", 40)  # she is known now
-    assert stage.wait_until(lambda: len(stage.rated()) == 1 and not stage.differences() and stage.is_quiet(), 20)
+    assert stage.wait_until(
+        lambda: len(stage.rated()) == 1 and not stage.differences() and stage.is_quiet(), 20
+    )
     stage.box.wix.faults.set("hang", chance=1.0)
     for email in emails:
         stage.rate_on_external(email, "Person", "product-0", Decimal(4))
@@ -97,7 +119,9 @@ def test_side_that_hangs_leaves_the_workers_to_the_other_side(
     assert 0 < hung <= load_settings(database).slots + 2 + seconds // 5
     stage.box.wix.faults.clear()
     back_at = time.monotonic()
-    assert stage.wait_until(lambda: not stage.differences() and stage.is_quiet(), 90), stage.status()
+    assert stage.wait_until(lambda: not stage.differences() and stage.is_quiet(), 90), (
+        stage.status()
+    )
     assert len(stage.rated()) == len(emails) + len(waits) + 1
     assert stage.writes()["app"] == stage.writes()["visitor"] == len(stage.rated())
     measured("calls into the hanging side", hung)
@@ -110,7 +134,9 @@ def follow_on_external(stage: Stage, contact: str, product: str) -> float:
     """A new rating on the site; the seconds until the external side shows it."""
     started = time.monotonic()
     stage.rate_on_wix(contact, product, 80)
-    found = stage.wait_until(lambda: bool(stage.box.reviews.find(stage.products[product], "ada@example.com")), 15)
+    found = stage.wait_until(
+        lambda: bool(stage.box.reviews.find(stage.products[product], "ada@example.com")), 15
+    )
     assert found, "the side that is well has to wait for the one that hangs"
     return time.monotonic() - started
 
@@ -120,7 +146,9 @@ def follow_on_external(stage: Stage, contact: str, product: str) -> float:
 def test_burst_is_accepted_at_once_and_drained_within_the_budget(
     make_stage: StageMaker, database: dict[str, str], measured: Measured, count: int
 ) -> None:
-    """All of it comes on the external side; Wix counts calls as it does in earnest, and refuses none."""
+    """All of it comes on the external side; Wix counts calls as it does in earnest, and refuses
+    none.
+    """
     per_minute, capacity = (600, 24) if count < 1000 else (6000, 240)
     budget = {"WIX_BUDGET_PER_MINUTE": str(per_minute * 0.96), "WIX_BUDGET_CAPACITY": str(capacity)}
     options = SandboxOptions(**{**QUICK, "rate_per_minute": per_minute})
@@ -140,10 +168,14 @@ def test_burst_is_accepted_at_once_and_drained_within_the_budget(
     for number in range(count):
         stage.rate_on_external(people[number // 20], "Person", f"product-{number % 20}", Decimal(4))
     assert stage.wait_until(lambda: not stage.box.reviews.webhooks.pending(), 30 + count / 50)
-    statuses = Counter(status for sending in stage.box.reviews.webhooks.sent for status in sending.statuses)
+    statuses = Counter(
+        status for sending in stage.box.reviews.webhooks.sent for status in sending.statuses
+    )
     accepted = time.monotonic() - started
     assert set(statuses) == {200}
-    assert stage.wait_until(lambda: len(stage.box.wix.ratings) == count and stage.is_quiet(), 60 + 4 * count)
+    assert stage.wait_until(
+        lambda: len(stage.box.wix.ratings) == count and stage.is_quiet(), 60 + 4 * count
+    )
     assert stage.differences() == []
     assert stage.writes() == {"visitor": count, "app": count}
     assert stage.box.wix.calls["limited"] == 0
@@ -154,7 +186,9 @@ def test_burst_is_accepted_at_once_and_drained_within_the_budget(
 
 
 def assert_within_budget(came: list[float], per_second: float, capacity: float) -> None:
-    """In no stretch of time more calls than the bucket gives; eight may have been late on their way."""
+    """In no stretch of time more calls than the bucket gives; eight may have been late on their
+    way.
+    """
     for first in range(len(came)):
         for last in range(first + 1, min(len(came), first + 500)):
             assert last - first <= capacity + per_second * (came[last] - came[first]) + 8

@@ -28,7 +28,9 @@ def test_twenty_held_deliveries_replayed_twice_at_once_and_once_more_have_one_ef
     for email in emails:
         stage.rate_on_external(email, "Stranger", "product-1", Decimal(4))
     assert stage.wait_until(lambda: stage.status().held == {"unknown_contact": HELD}, 30)
-    stage.box.wix.webhooks.url = None  # nobody tells that they are contacts now: only a person's replay can know
+    stage.box.wix.webhooks.url = (
+        None  # nobody tells that they are contacts now: only a person's replay can know
+    )
     for email in emails:
         stage.add_person(email, "Stranger")
     environ = {**stage.everything, "REDIS_URL": stage.redis_url}
@@ -41,7 +43,9 @@ def test_twenty_held_deliveries_replayed_twice_at_once_and_once_more_have_one_ef
     with ThreadPoolExecutor(2) as pool:
         for told in pool.map(lambda _: press("replay", "--reason", "unknown_contact"), range(2)):
             assert "on their way" in told
-    assert stage.wait_until(lambda: stage.is_quiet() and len(stage.box.wix.ratings) == HELD, 30), stage.status()
+    assert stage.wait_until(lambda: stage.is_quiet() and len(stage.box.wix.ratings) == HELD, 30), (
+        stage.status()
+    )
     press("replay", *map(str, range(1, HELD + 1)))
     assert stage.wait_until(stage.is_quiet, 30)
     assert stage.differences() == []

@@ -1,4 +1,6 @@
-"""An older backup of the ledger comes back while both sides have gone on: in recovery nothing is deleted (R11)."""
+"""An older backup of the ledger comes back while both sides have gone on: in recovery nothing is
+deleted (R11).
+"""
 
 from __future__ import annotations
 
@@ -33,15 +35,21 @@ def test_restored_ledger_deletes_nothing_before_somebody_has_looked(make_stage: 
     ada = stage.add_person(EMAIL, "Ada")
     beans = stage.rate_on_wix(ada, "beans", 80)
     stage.rate_on_wix(ada, "tea", 60)
-    assert stage.wait_until(lambda: len(stage.rated()) == 2 and not stage.differences() and stage.is_quiet(), 20)
+    assert stage.wait_until(
+        lambda: len(stage.rated()) == 2 and not stage.differences() and stage.is_quiet(), 20
+    )
     file = Path(str(make_url(stage.wiring.settings.database).database))
     back_up(file, file.with_name("backup.db"))
     stage.rate_on_external(EMAIL, "Ada", "cups", Decimal(5))  # the backup does not know it
-    assert stage.wait_until(lambda: len(stage.rated()) == 3 and not stage.differences() and stage.is_quiet(), 20)
+    assert stage.wait_until(
+        lambda: len(stage.rated()) == 3 and not stage.differences() and stage.is_quiet(), 20
+    )
 
     for name in ("worker 1", "scheduler", "gateway"):
         process = stage.parts.parts[name].child.process
-        os.killpg(process.pid, signal.SIGKILL)  # the whole group: an orphan would store into what is restored
+        os.killpg(
+            process.pid, signal.SIGKILL
+        )  # the whole group: an orphan would store into what is restored
         process.wait()
     stage.wiring.close()
     back_up(file.with_name("backup.db"), file)
@@ -55,7 +63,9 @@ def test_restored_ledger_deletes_nothing_before_somebody_has_looked(make_stage: 
     stage.box.wix.webhooks.again(stage.wix_id(EMAIL, "cups"))
     assert stage.box.flush(40)  # what found the door closed comes again at once
 
-    assert stage.wait_until(lambda: held(stage) == {"site_recovery": 1} and stage.is_quiet(), 40), held(stage)
+    assert stage.wait_until(lambda: held(stage) == {"site_recovery": 1} and stage.is_quiet(), 40), (
+        held(stage)
+    )
     assert stage.wait_until(lambda: unlike(stage) == [("tea", Decimal(60))], 20), unlike(stage)
     refused = ratings_sync(stage, "reconcile", "--yes")
     assert refused.returncode != 0

@@ -25,7 +25,10 @@ def stop(stage: Stage, name: str) -> float:
     process, started = stage.parts.parts[name].child.process, time.monotonic()
     process.terminate()
     process.wait(STOP_SECONDS)
-    assert process.returncode in (0, -signal.SIGTERM)  # the second: it had not begun to listen for signals
+    assert process.returncode in (
+        0,
+        -signal.SIGTERM,
+    )  # the second: it had not begun to listen for signals
     return time.monotonic() - started
 
 
@@ -54,7 +57,9 @@ def test_worker_that_is_stopped_again_and_again_under_load_ends_in_time_and_lose
 def test_gateway_of_a_newer_version_and_its_migration_beside_old_workers_lose_nothing(
     make_stage: StageMaker, database: dict[str, str], measured: Measured
 ) -> None:
-    """The new gateway comes first, against the manual: its doorbells name a task that old workers do not know."""
+    """The new gateway comes first, against the manual: its doorbells name a task that old workers
+    do not know.
+    """
     stage: Stage = make_stage(PRODUCTS, settings=database)
     load = Load(stage, per_second=10)
     with load.flowing():

@@ -15,7 +15,10 @@ from sync_sandbox.platform_stage import PlatformStage
 from sync_sandbox.server import SandboxOptions
 from sync_sandbox.stage import Stage
 
-VOLUME_BUDGET = {"WIX_BUDGET_PER_MINUTE": "60000", "WIX_BUDGET_CAPACITY": "1000"}  # raised at both ends
+VOLUME_BUDGET = {
+    "WIX_BUDGET_PER_MINUTE": "60000",
+    "WIX_BUDGET_CAPACITY": "1000",
+}  # raised at both ends
 QUICK: dict[str, Any] = {"rate_per_minute": None, "sender_threads": 8, "retry_scale": 0.02}
 StageMaker = Callable[..., Any]  # a Stage, or a PlatformStage where `platform` is named
 
@@ -28,11 +31,15 @@ def environ() -> dict[str, str]:
 
 @pytest.fixture
 def make_stage(tmp_path: Path, environ: dict[str, str]) -> Iterator[StageMaker]:
-    """Starts stages, and stops them at the end; what their processes said last is printed if the test fails."""
+    """Starts stages, and stops them at the end; what their processes said last is printed if the
+    test fails.
+    """
     lines: deque[str] = deque(maxlen=200)
     with ExitStack() as stack:
 
-        def make(products: dict[str, str], *, settings: dict[str, str] | None = None, **more: Any) -> Stage:
+        def make(
+            products: dict[str, str], *, settings: dict[str, str] | None = None, **more: Any
+        ) -> Stage:
             kind = PlatformStage if more.get("platform") else Stage
             if platform := more.pop("platform", None):
                 more["options"] = SandboxOptions(**QUICK, platform=platform)

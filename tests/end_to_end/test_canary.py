@@ -1,4 +1,6 @@
-"""No secret and nobody's address where it does not belong: logs, Redis, Celery messages, Flower, metrics, SQL."""
+"""No secret and nobody's address where it does not belong: logs, Redis, Celery messages, Flower,
+metrics, SQL.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ NAMES = ("Canary Ada", "Canary Bob", "Canary Nobody")
 TOKEN = "canary-token-of-metrics"
 
 
-def test_no_secret_and_no_address_shows_after_real_work(make_stage: StageMaker, postgres_url: str) -> None:
+def test_no_secret_and_no_address_shows_after_real_work(
+    make_stage: StageMaker, postgres_url: str
+) -> None:
     flower_port, metrics_port = free_port(), free_port()
     lines: list[str] = []
     settings = {
@@ -53,7 +57,9 @@ def test_no_secret_and_no_address_shows_after_real_work(make_stage: StageMaker, 
         stage.rate_on_external(PEOPLE[1], NAMES[1], "tea", Decimal(4))
         stage.rate_on_external(PEOPLE[2], NAMES[2], "tea", Decimal(2))  # held: no contact
         requests.post(f"{stage.parts.gateway_url}/webhooks/wix", data=b"canary-forgery", timeout=5)
-        followed = stage.wait_until(lambda: len(stage.rated()) == 3 and len(stage.differences()) == 1, 30)
+        followed = stage.wait_until(
+            lambda: len(stage.rated()) == 3 and len(stage.differences()) == 1, 30
+        )
         assert followed, stage.rated()
         assert stage.wait_until(lambda: stage.admin.status().held == {"unknown_contact": 1}, 20)
         tasks = wait_for(lambda: _tasks(f"http://127.0.0.1:{flower_port}"))
@@ -66,8 +72,13 @@ def test_no_secret_and_no_address_shows_after_real_work(make_stage: StageMaker, 
         is_over.set()
         listener.join()
 
-    secrets = {name: value for name, value in stage.everything.items() if name in stage.box.settings()}
-    hidden = [secrets[name] for name in ("WIX_APP_SECRET", "OWN_SERVICE_TOKEN", "OWN_SERVICE_WEBHOOK_SECRET")]
+    secrets = {
+        name: value for name, value in stage.everything.items() if name in stage.box.settings()
+    }
+    hidden = [
+        secrets[name]
+        for name in ("WIX_APP_SECRET", "OWN_SERVICE_TOKEN", "OWN_SERVICE_WEBHOOK_SECRET")
+    ]
     hidden += [TOKEN, stage.redis_url.split(":")[2].split("@")[0], *stage.box.wix._tokens]
     assert stage.box.wix._tokens, "no access token was ever made"
     private = [*PEOPLE, *NAMES, "canary-forgery"]
@@ -80,7 +91,9 @@ def test_no_secret_and_no_address_shows_after_real_work(make_stage: StageMaker, 
     }
     for place, content in shown.items():
         assert content, f"{place}: nothing was looked at"
-        assert [one for one in hidden + private if one.casefold() in content.casefold()] == [], place
+        assert [one for one in hidden + private if one.casefold() in content.casefold()] == [], (
+            place
+        )
     assert "token:" in shown["Redis"], "no access token was in Redis"
     assert "remote_call" in shown["logs"], "the log was not detailed enough to prove anything"
     assert '"BRPOP"' in shown["messages"] or '"LPUSH"' in shown["messages"]
@@ -124,15 +137,25 @@ def _dump(url: str) -> str:
     }
     for database in (0, 1):
         with Redis.from_url(url.rpartition("/")[0] + f"/{database}") as redis:
-            content += [f"{key!r} {read[redis.type(key)](redis, key)!r}" for key in redis.scan_iter()]
+            content += [
+                f"{key!r} {read[redis.type(key)](redis, key)!r}" for key in redis.scan_iter()
+            ]
     return "\n".join(content)
 
 
 def _rows(url: str) -> str:
     engine = create_engine(url)
     with engine.connect() as connection:
-        names = connection.execute(text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")).scalars().all()
-        rows = [str(row) for name in names for row in connection.execute(text(f'SELECT * FROM "{name}"'))]  # noqa: S608 - its own tables
+        names = (
+            connection.execute(text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'"))
+            .scalars()
+            .all()
+        )
+        rows = [
+            str(row)
+            for name in names
+            for row in connection.execute(text(f'SELECT * FROM "{name}"'))  # noqa: S608 - its own tables
+        ]
     engine.dispose()
     return "\n".join(rows)
 
@@ -152,20 +175,27 @@ def test_log_of_a_delivery_carries_its_id_from_the_door_to_the_remote_call(
 
     (call,) = wait_for(lambda: events("remote_call", remote="own-service", operation="create"))
     (done,) = wait_for(lambda: events("delivery_processed", outcome="synced"))
-    (stored,) = [one for one in events("delivery_stored", source="wix") if one["inbox_id"] == call["inbox_id"]]
+    (stored,) = [
+        one
+        for one in events("delivery_stored", source="wix")
+        if one["inbox_id"] == call["inbox_id"]
+    ]
     assert stored["request_id"]
     assert (done["inbox_id"], done["task_id"]) == (call["inbox_id"], call["task_id"])
 
 
 def test_every_line_of_the_log_is_json_also_those_of_libraries() -> None:
     script = (
-        "import logging, structlog; from sync_worker.config import load_settings;"
-        "from sync_worker.telemetry.logs import set_up_logs;"
-        "set_up_logs(load_settings({'LOG_FORMAT': 'json'})); structlog.contextvars.bind_contextvars(inbox_id=7);"
-        "structlog.get_logger('x').info('ours', a=1); logging.getLogger('celery.x').warning('theirs %s', 2);"
-        "\ntry: 1 / 0\nexcept ZeroDivisionError: logging.getLogger('lib').exception('broken')"
+        "import logging, structlog; from sync_worker.config import load_settings;from"
+        " sync_worker.telemetry.logs import set_up_logs;set_up_logs(load_settings({'LOG_FORMAT':"
+        " 'json'}));"
+        " structlog.contextvars.bind_contextvars(inbox_id=7);structlog.get_logger('x').info('ours',"
+        " a=1); logging.getLogger('celery.x').warning('theirs %s', 2);\ntry: 1 / 0\nexcept"
+        " ZeroDivisionError: logging.getLogger('lib').exception('broken')"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
+    )
     ours, theirs, broken = [json.loads(line) for line in done.stderr.splitlines()]
     assert (ours["event"], ours["a"], ours["inbox_id"]) == ("ours", 1, 7)
     assert (theirs["event"], theirs["logger"], theirs["level"], theirs["inbox_id"]) == (

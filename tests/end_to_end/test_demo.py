@@ -1,4 +1,6 @@
-"""The demo and the sandbox as a newcomer meets them: the commands, what they print, and nothing left behind."""
+"""The demo and the sandbox as a newcomer meets them: the commands, what they print, and nothing
+left behind.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +21,14 @@ from tests.end_to_end.conftest import StageMaker
 COMMAND = str(Path(sys.executable).parent / "ratings-sync")
 
 
-def test_demo_tells_its_story_and_leaves_nothing_behind(tmp_path: Path, environ: dict[str, str]) -> None:
+def test_demo_tells_its_story_and_leaves_nothing_behind(
+    tmp_path: Path, environ: dict[str, str]
+) -> None:
     (tmp_path / ".env").write_text("DATABASE_URL=postgresql://nobody@127.0.0.1:1/production\n")
     mark = {"HOME": environ.get("HOME", "/"), "PATH": environ["PATH"], "TMPDIR": str(tmp_path)}
-    done = subprocess.run([COMMAND, "demo"], env=mark, cwd=tmp_path, capture_output=True, text=True, timeout=110)
+    done = subprocess.run(
+        [COMMAND, "demo"], env=mark, cwd=tmp_path, capture_output=True, text=True, timeout=110
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Verdict: good" in done.stdout
     assert "writes = changes: 7 writes for 7 changes" in done.stdout
@@ -50,7 +56,9 @@ def test_demo_replays_a_file_and_prints_the_rate(tmp_path: Path, environ: dict[s
     rows = [f"{one.person},{one.item},{one.stars},0" for one in generated_ratings(60, seed=3)]
     file.write_text("\n".join(["userId,movieId,rating,timestamp", *rows]) + "\n")
     command = [COMMAND, "demo", "--once", "--replay", str(file), "--limit", "50"]
-    done = subprocess.run(command, env=environ, cwd=tmp_path, capture_output=True, text=True, timeout=110)
+    done = subprocess.run(
+        command, env=environ, cwd=tmp_path, capture_output=True, text=True, timeout=110
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "both sides are equal (50 and 50 of 50)" in done.stdout
     assert "writes a second" in done.stdout
@@ -60,8 +68,14 @@ def test_demo_replays_a_file_and_prints_the_rate(tmp_path: Path, environ: dict[s
     ("content", "complaint"),
     [
         ("a,b\n", "ratings.csv:1: the header must be userId,movieId,rating,timestamp"),
-        ("userId,movieId,rating,timestamp\n1,2,six,0\n", "ratings.csv:2: rating: 'six' is not a number"),
-        ("userId,movieId,rating,timestamp\n1,2,4.2,0\n", "ratings.csv:2: rating: 4.2 is not 0.5 to 5 in half steps"),
+        (
+            "userId,movieId,rating,timestamp\n1,2,six,0\n",
+            "ratings.csv:2: rating: 'six' is not a number",
+        ),
+        (
+            "userId,movieId,rating,timestamp\n1,2,4.2,0\n",
+            "ratings.csv:2: rating: 4.2 is not 0.5 to 5 in half steps",
+        ),
         ("userId,movieId,rating,timestamp\n1,2\n", "ratings.csv:2: 2 cells, but the header has 4"),
     ],
 )
@@ -70,7 +84,9 @@ def test_bad_replay_file_is_refused_with_file_and_line(
 ) -> None:
     (tmp_path / "ratings.csv").write_text(content)
     command = [COMMAND, "demo", "--once", "--replay", "ratings.csv"]
-    done = subprocess.run(command, env=environ, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        command, env=environ, cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
     assert done.returncode == 1
     assert complaint in done.stderr
     assert "Traceback" not in done.stderr
@@ -78,14 +94,19 @@ def test_bad_replay_file_is_refused_with_file_and_line(
 
 @pytest.mark.alone
 @pytest.mark.timeout(300)
-def test_2000_ratings_from_both_sides_end_equal_and_a_busy_worker_starves_no_webhook(make_stage: StageMaker) -> None:
+def test_2000_ratings_from_both_sides_end_equal_and_a_busy_worker_starves_no_webhook(
+    make_stage: StageMaker,
+) -> None:
     ratings = generated_ratings(2000, seed=5)
     stage = make_stage(dict(products_of(ratings)))
     replay = Replay(stage, ratings, seed=5, changes=80)
     replay.play()
     assert [check.what for check in replay.verdict() if not check.is_good] == []
     statuses = {
-        status for side in (stage.box.wix, stage.box.reviews) for one in side.webhooks.sent for status in one.statuses
+        status
+        for side in (stage.box.wix, stage.box.reviews)
+        for one in side.webhooks.sent
+        for status in one.statuses
     }
     assert statuses == {200}, "a webhook was not answered with 200 within 1,250 ms"
 
@@ -94,7 +115,9 @@ def test_2000_ratings_from_both_sides_end_equal_and_a_busy_worker_starves_no_web
 @pytest.mark.timeout(3600)
 def test_20000_ratings_end_equal_on_postgresql(make_stage: StageMaker, postgres_url: str) -> None:
     ratings = generated_ratings(20_000, seed=6)
-    stage = make_stage(dict(products_of(ratings)), settings={"DATABASE_URL": postgres_url}, workers=2)
+    stage = make_stage(
+        dict(products_of(ratings)), settings={"DATABASE_URL": postgres_url}, workers=2
+    )
     replay = Replay(stage, ratings, seed=6, changes=800)
     replay.play()
     assert [check.what for check in replay.verdict() if not check.is_good] == []
@@ -103,10 +126,16 @@ def test_20000_ratings_end_equal_on_postgresql(make_stage: StageMaker, postgres_
 # -- the sandbox and `up`, as commands
 
 
-def test_sandbox_and_up_work_together_as_the_readme_says(tmp_path: Path, environ: dict[str, str]) -> None:
-    """Sandbox in one terminal, everything else in another: a rating made on the page's form crosses."""
+def test_sandbox_and_up_work_together_as_the_readme_says(
+    tmp_path: Path, environ: dict[str, str]
+) -> None:
+    """Sandbox in one terminal, everything else in another: a rating made on the page's form
+    crosses.
+    """
     gateway_port, wix_port, reviews_port = (str(free_port()) for _ in range(3))
-    gateway, wix, reviews = (f"http://127.0.0.1:{port}" for port in (gateway_port, wix_port, reviews_port))
+    gateway, wix, reviews = (
+        f"http://127.0.0.1:{port}" for port in (gateway_port, wix_port, reviews_port)
+    )
     ports = ["--wix-port", wix_port, "--reviews-port", reviews_port, "--gateway", gateway]
     sandbox = start([COMMAND, "sandbox", *ports, "--env-file", ".env"], tmp_path, environ)
     wait_for(f"{wix}/sandbox/state")
@@ -118,7 +147,9 @@ def test_sandbox_and_up_work_together_as_the_readme_says(tmp_path: Path, environ
         ["site", "add", instance, "--connector", "own-service", "-p", "unknown_contact=create"],
         ["map", "entities", "import", "entities.csv"],
     ):
-        subprocess.run([COMMAND, *command], cwd=tmp_path, env=environ, check=True, capture_output=True)
+        subprocess.run(
+            [COMMAND, *command], cwd=tmp_path, env=environ, check=True, capture_output=True
+        )
     up = start([COMMAND, "up"], tmp_path, {**environ, "GATEWAY_BIND": f"127.0.0.1:{gateway_port}"})
     wait_for(f"{gateway}/readyz")
     form = {"entity": "SKU-1", "person": "eve@example.com", "value": "4.5"}
@@ -140,7 +171,12 @@ def test_sandbox_and_up_work_together_as_the_readme_says(tmp_path: Path, environ
 
 def start(command: list[str], folder: Path, environ: dict[str, str]) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        command, cwd=folder, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        cwd=folder,
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
 
 

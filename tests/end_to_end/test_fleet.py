@@ -1,5 +1,6 @@
-"""The fleet as docker-compose.yml runs it, without an engine: the wheel that the Dockerfile builds, in an environment
-of its own, and each service's very command, settings, secrets and health check, as processes beside real servers.
+"""The fleet as docker-compose.yml runs it, without an engine: the wheel that the Dockerfile builds,
+in an environment of its own, and each service's very command, settings, secrets and health check,
+as processes beside real servers.
 
 What stands for the container: its paths, host names and ports are replaced by those of this test.
 """
@@ -62,24 +63,41 @@ def make_wheel(folder: Path) -> Path:
                 copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
                 copy(ROOT / name, source / name)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q"]
-    subprocess.run([*pip, "wheel", "--no-deps", "-w", str(folder / "wheel"), str(source)], check=True)
+    subprocess.run(
+        [*pip, "wheel", "--no-deps", "-w", str(folder / "wheel"), str(source)], check=True
+    )
     (wheel,) = (folder / "wheel").glob("*.whl")
     return wheel
 
 
 def install(wheel: Path, folder: Path, *, with_dependencies: bool) -> Path:
-    """An environment with the wheel; its dependencies are fetched, or borrowed from the tests' own environment."""
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q", "--python", str(folder / "bin/python")]
+    """An environment with the wheel; its dependencies are fetched, or borrowed from the tests' own
+    environment.
+    """
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--disable-pip-version-check",
+        "-q",
+        "--python",
+        str(folder / "bin/python"),
+    ]
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
     if with_dependencies:
         subprocess.run([*pip, "install", f"{wheel}[postgres,flower]"], check=True)
         return folder / "bin"
     subprocess.run([*pip, "install", "--no-deps", "--no-index", str(wheel)], check=True)
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    (folder / "lib" / version / "site-packages" / "borrowed.pth").write_text(site.getsitepackages()[0] + "\n")
+    (folder / "lib" / version / "site-packages" / "borrowed.pth").write_text(
+        site.getsitepackages()[0] + "\n"
+    )
     for name, module in (("celery", "celery.__main__"), ("gunicorn", "gunicorn.app.wsgiapp")):
         function = "main" if name == "celery" else "run"
-        script = f"#!{folder}/bin/python\nimport sys\nfrom {module} import {function}\nsys.exit({function}())\n"
+        script = (
+            f"#!{folder}/bin/python\nimport sys\nfrom {module} import"
+            f" {function}\nsys.exit({function}())\n"
+        )
         (folder / "bin" / name).write_text(script)
         (folder / "bin" / name).chmod(0o755)
     return folder / "bin"
@@ -92,7 +110,9 @@ class Fleet:
     database_url: str
     processes: Processes
     lines: list[str] = field(default_factory=list)
-    ports: dict[str, int] = field(default_factory=lambda: {n: free_port() for n in ("8700", "5555", "9700", "6379")})
+    ports: dict[str, int] = field(
+        default_factory=lambda: {n: free_port() for n in ("8700", "5555", "9700", "6379")}
+    )
 
     def __post_init__(self) -> None:
         address = f"127.0.0.1:{self.ports['6379']}"
@@ -112,17 +132,28 @@ class Fleet:
             "/tmp/": f"{self.folder}/tmp-{service}/",  # noqa: S108 - the container's
         }
         text = re.sub("|".join(places), lambda found: places[found[0]], text)
-        return re.sub(r"(?:0\.0\.0\.0|127\.0\.0\.1):(8700|5555|9700)", lambda m: f"127.0.0.1:{self.ports[m[1]]}", text)
+        return re.sub(
+            r"(?:0\.0\.0\.0|127\.0\.0\.1):(8700|5555|9700)",
+            lambda m: f"127.0.0.1:{self.ports[m[1]]}",
+            text,
+        )
 
     def environ(self, service: str) -> dict[str, str]:
-        image = dict(re.findall(r"(\w+)=(\S+)", (ROOT / "Dockerfile").read_text().partition("ENV PATH")[2]))
-        given = {name: str(value) for name, value in self.services[service].get("environment", {}).items()}
+        image = dict(
+            re.findall(r"(\w+)=(\S+)", (ROOT / "Dockerfile").read_text().partition("ENV PATH")[2])
+        )
+        given = {
+            name: str(value)
+            for name, value in self.services[service].get("environment", {}).items()
+        }
         connector = OWN_SERVICE if "volumes" in self.services[service] else {}
         everything = {"PYTHONDONTWRITEBYTECODE": "1", **image, **connector, **given}
         here = {name: self.here(value, service) for name, value in everything.items()}
         return {
             **here,
-            **{name: value for name, value in given.items() if name == "DATABASE_URL"},  # a path of this machine
+            **{
+                name: value for name, value in given.items() if name == "DATABASE_URL"
+            },  # a path of this machine
             "PATH": f"{self.tools}:{os.environ['PATH']}",
             "HOME": "/nonexistent",
         }
@@ -135,7 +166,9 @@ class Fleet:
         folder.mkdir(mode=0o777, exist_ok=True)
         self.processes.folder = folder
         command = self.command(service)
-        command[0] = shutil.which(command[0], path=f"{self.tools}:{os.environ['PATH']}") or command[0]
+        command[0] = (
+            shutil.which(command[0], path=f"{self.tools}:{os.environ['PATH']}") or command[0]
+        )
         self.processes.start(service, command, self.environ(service))
 
     def start_redis(self) -> None:
@@ -153,14 +186,21 @@ class Fleet:
         wait_for(lambda: self.redis().ping())
 
     def redis(self, user: str | None = "ratings-sync", database: int = 0) -> Redis:
-        return Redis(port=self.ports["6379"], username=user, password=SECRETS["redis_password"], db=database)
+        return Redis(
+            port=self.ports["6379"], username=user, password=SECRETS["redis_password"], db=database
+        )
 
     def is_healthy(self, service: str) -> bool:
         kind, *words = self.services[service]["healthcheck"]["test"]
         assert kind == "CMD"
         words = [self.here(word, service) for word in words]
         words[0] = str(self.tools / words[0])
-        return subprocess.run(words, env=self.environ(service), capture_output=True, timeout=20).returncode == 0
+        return (
+            subprocess.run(
+                words, env=self.environ(service), capture_output=True, timeout=20
+            ).returncode
+            == 0
+        )
 
     def url(self, port: str, path: str) -> str:
         return f"http://127.0.0.1:{self.ports[port]}{path}"
@@ -176,7 +216,9 @@ class Fleet:
         child = next(child for child in self.processes.children if child.name == service)
         started = time.monotonic()
         child.process.terminate()
-        child.process.wait(float(str(self.services[service]["stop_grace_period"]).removesuffix("s")))
+        child.process.wait(
+            float(str(self.services[service]["stop_grace_period"]).removesuffix("s"))
+        )
         return time.monotonic() - started
 
 
@@ -226,15 +268,25 @@ def test_fleet_starts_serves_tells_and_stops_as_the_compose_file_says(fleet: Fle
     body = a_token(claims(an_envelope(an_event())))
     answer = requests.post(fleet.url("8700", "/webhooks/wix"), data=body, timeout=5)
     assert answer.json() == {"result": "stored"}
-    wait_for(lambda: 'ratings_sync_deliveries_held_total{reason="unknown_site"} 1.0' in fleet.metrics("9700"))
+    wait_for(
+        lambda: (
+            'ratings_sync_deliveries_held_total{reason="unknown_site"} 1.0' in fleet.metrics("9700")
+        )
+    )
 
     # One request id at the door, one inbox id from the door to the worker.
     door = [line for line in fleet.lines if '"event": "delivery_stored"' in line]
     assert answer.headers["X-Request-Id"] in door[0]
-    assert [line for line in fleet.lines if '"event": "delivery_processed"' in line and '"inbox_id": 1' in line]
+    assert [
+        line
+        for line in fleet.lines
+        if '"event": "delivery_processed"' in line and '"inbox_id": 1' in line
+    ]
 
     # Figures, to the token only.
-    assert 'ratings_sync_gateway_requests_total{result="stored",source="wix"} 1.0' in fleet.metrics("8700")
+    assert 'ratings_sync_gateway_requests_total{result="stored",source="wix"} 1.0' in fleet.metrics(
+        "8700"
+    )
     told = fleet.metrics("9700")
     for expected in (
         "ratings_sync_ledger_up 1.0",
@@ -255,11 +307,19 @@ def test_fleet_starts_serves_tells_and_stops_as_the_compose_file_says(fleet: Fle
     assert requests.get(fleet.url("5555", "/workers"), timeout=5).status_code == 401
     auth = ("flower", "flower-canary-5")
     assert requests.get(fleet.url("5555", "/workers"), auth=auth, timeout=5).status_code == 200
-    shutdown = requests.post(fleet.url("5555", "/api/worker/shutdown/worker@x"), auth=auth, timeout=5)
+    shutdown = requests.post(
+        fleet.url("5555", "/api/worker/shutdown/worker@x"), auth=auth, timeout=5
+    )
     assert shutdown.status_code in (401, 403, 404, 405)
 
     # Redis: the fleet's user cannot wipe, reconfigure or stop it, and nobody else gets in.
-    for words in (("FLUSHALL",), ("CONFIG", "GET", "*"), ("SHUTDOWN",), ("KEYS", "*"), ("DEBUG", "SLEEP", "0")):
+    for words in (
+        ("FLUSHALL",),
+        ("CONFIG", "GET", "*"),
+        ("SHUTDOWN",),
+        ("KEYS", "*"),
+        ("DEBUG", "SLEEP", "0"),
+    ):
         with pytest.raises(redis_package.exceptions.NoPermissionError):
             fleet.redis().execute_command(*words)  # type: ignore[no-untyped-call]  # redis ships no type for it
     with pytest.raises(redis_package.exceptions.AuthenticationError):
@@ -269,7 +329,10 @@ def test_fleet_starts_serves_tells_and_stops_as_the_compose_file_says(fleet: Fle
     for part in parts:
         fleet.stop(part)
     # A read-only file system: nothing was written outside the temporary folders.
-    assert sorted(path for path in fleet.tools.parent.rglob("*") if "borrowed" not in path.name) == image
+    assert (
+        sorted(path for path in fleet.tools.parent.rglob("*") if "borrowed" not in path.name)
+        == image
+    )
     everything = "\n".join(fleet.lines) + told
     assert [secret for secret in SECRETS.values() if secret in everything] == []
     assert "Traceback" not in everything

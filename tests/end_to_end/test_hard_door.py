@@ -1,4 +1,6 @@
-"""The gateway's socket as a stranger meets it: slow clients, smuggled requests, huge headers, closed doors."""
+"""The gateway's socket as a stranger meets it: slow clients, smuggled requests, huge headers,
+closed doors.
+"""
 
 from __future__ import annotations
 
@@ -31,18 +33,29 @@ class Door:
 
     def stored(self) -> float:
         """What the metrics of all processes say."""
-        text = requests.get(f"{self.url}/metrics", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=5).text
-        lines = [line for line in text.splitlines() if line.startswith("ratings_sync_gateway_requests_total{")]
+        text = requests.get(
+            f"{self.url}/metrics", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=5
+        ).text
+        lines = [
+            line
+            for line in text.splitlines()
+            if line.startswith("ratings_sync_gateway_requests_total{")
+        ]
         return sum(float(line.split()[-1]) for line in lines if 'result="stored"' in line)
 
     def workers(self) -> set[int]:
         """The processes of gunicorn that serve."""
-        return {int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()}
+        return {
+            int(pid)
+            for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        }
 
     def deliver(self) -> tuple[int, float]:
         """A valid delivery: status and seconds."""
         self.sent += 1
-        body = a_token(claims(an_envelope(an_event(id=f"event-{self.sent}", entityId=f"rating-{self.sent}"))))
+        body = a_token(
+            claims(an_envelope(an_event(id=f"event-{self.sent}", entityId=f"rating-{self.sent}")))
+        )
         started = time.monotonic()
         status = requests.post(f"{self.url}/webhooks/wix", data=body, timeout=15).status_code
         return status, time.monotonic() - started
@@ -108,7 +121,9 @@ def test_silent_connections_cost_no_thread(door: Door) -> None:
             assert seconds < 1.25
 
 
-def test_client_that_drips_its_request_is_cut_off_at_the_deadline_and_the_door_is_open_again(door: Door) -> None:
+def test_client_that_drips_its_request_is_cut_off_at_the_deadline_and_the_door_is_open_again(
+    door: Door,
+) -> None:
     """More drippers than there are threads: nobody waits longer than their one deadline."""
     head = b"POST /webhooks/wix HTTP/1.1\r\nHost: x\r\n"
     with ExitStack() as stack:
@@ -118,7 +133,9 @@ def test_client_that_drips_its_request_is_cut_off_at_the_deadline_and_the_door_i
             sock.sendall(head)
         status, _ = door.deliver()
         assert status == 200
-        assert time.monotonic() - started < 4 * READ_SECONDS + 1.25  # if one process got them all: four turns
+        assert (
+            time.monotonic() - started < 4 * READ_SECONDS + 1.25
+        )  # if one process got them all: four turns
         while time.monotonic() - started < READ_SECONDS * 3:
             for sock in drippers:
                 try:
@@ -144,8 +161,12 @@ def test_body_that_never_comes_is_400_or_cut_off_and_nothing_is_stored(door: Doo
 SMUGGLED = b"POST /webhooks/wix HTTP/1.1\r\nHost: x\r\n"
 HIDDEN = b"0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 AMBIGUOUS = {
-    "two ways to tell the length": b"Content-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n" + HIDDEN,
-    "two lengths": b"Content-Length: 3\r\nContent-Length: 30\r\n\r\nabcGET /healthz HTTP/1.1\r\n\r\n",
+    "two ways to tell the length": (
+        b"Content-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n" + HIDDEN
+    ),
+    "two lengths": (
+        b"Content-Length: 3\r\nContent-Length: 30\r\n\r\nabcGET /healthz HTTP/1.1\r\n\r\n"
+    ),
     "length that is no number": b"Content-Length: +3\r\n\r\nabc",
     "unknown coding": b"Transfer-Encoding: xchunked\r\n\r\n" + HIDDEN,
     "space before the colon": b"Content-Length : 3\r\n\r\nabc",
@@ -155,7 +176,9 @@ AMBIGUOUS = {
 
 
 @pytest.mark.parametrize("case", sorted(AMBIGUOUS))
-def test_request_of_ambiguous_length_is_refused_and_nothing_behind_it_is_answered(door: Door, case: str) -> None:
+def test_request_of_ambiguous_length_is_refused_and_nothing_behind_it_is_answered(
+    door: Door, case: str
+) -> None:
     answer = door.say(SMUGGLED + AMBIGUOUS[case])
     assert answer.count(b"HTTP/1.1") <= 1
     assert not answer.startswith(b"HTTP/1.1 2")

@@ -36,7 +36,9 @@ def wait_for(condition: Any, seconds: float = 20) -> Any:
 def test_plain_commands_serve_by_environment_only(
     tmp_path: Path, environ: dict[str, str], redis_server: EmbeddedRedis
 ) -> None:
-    """gunicorn, celery worker and celery beat; one delivery goes from the door to its end (held: no site is there)."""
+    """gunicorn, celery worker and celery beat; one delivery goes from the door to its end (held: no
+    site is there).
+    """
     bind = f"127.0.0.1:{free_port()}"
     lines: list[str] = []
     settings = {
@@ -58,7 +60,9 @@ def test_plain_commands_serve_by_environment_only(
             processes.start(name, command, settings)
         wait_for(lambda: requests.get(f"http://{bind}/readyz", timeout=2).ok)
         body = a_token(claims(an_envelope(an_event())))
-        assert requests.post(f"http://{bind}/webhooks/wix", data=body, timeout=5).json() == {"result": "stored"}
+        assert requests.post(f"http://{bind}/webhooks/wix", data=body, timeout=5).json() == {
+            "result": "stored"
+        }
         wait_for(lambda: [line for line in lines if "held unknown_site" in line])
         assert processes.dead() is None
     assert [line for line in lines if "Traceback" in line] == []
@@ -74,13 +78,26 @@ def test_flower_shows_workers_and_tasks(make_stage: StageMaker) -> None:
     assert stage.wait_until(lambda: not stage.differences() and len(stage.rated()) == 1, 20)
     page = wait_for(lambda: _tasks(flower))
     assert {task["name"] for task in page} >= {"sync_worker.tasks.sync_delivery"}
-    assert all(task["args"].strip("()[], ").isdigit() for task in page if task["name"].endswith("sync_delivery"))
+    assert all(
+        task["args"].strip("()[], ").isdigit()
+        for task in page
+        if task["name"].endswith("sync_delivery")
+    )
     assert "worker1@" in requests.get(f"{flower}/workers", timeout=5).text
 
 
 def _tasks(flower: str) -> list[dict[str, Any]]:
-    columns = {f"columns[{i}][data]": name for i, name in enumerate(("name", "uuid", "state", "args"))}
-    query = {"draw": 1, "start": 0, "length": 50, "search[value]": "", "order[0][column]": 0, "order[0][dir]": "asc"}
+    columns = {
+        f"columns[{i}][data]": name for i, name in enumerate(("name", "uuid", "state", "args"))
+    }
+    query = {
+        "draw": 1,
+        "start": 0,
+        "length": 50,
+        "search[value]": "",
+        "order[0][column]": 0,
+        "order[0][dir]": "asc",
+    }
     answer = requests.post(f"{flower}/tasks/datatable", data={**columns, **query}, timeout=5)
     rows: list[dict[str, Any]] = answer.json()["data"] if answer.ok else []
     return rows
@@ -105,7 +122,9 @@ def test_dead_gateway_and_worker_are_started_again(make_stage: StageMaker) -> No
 
 
 def test_redis_wiped_in_between_costs_nothing(make_stage: StageMaker) -> None:
-    """The broker forgets the queue, the guard, the token: the sweeper rings again, the ledger knows the rest."""
+    """The broker forgets the queue, the guard, the token: the sweeper rings again, the ledger knows
+    the rest.
+    """
     from redis import Redis
 
     stage: Stage = make_stage(PRODUCTS)
@@ -122,7 +141,9 @@ def test_redis_wiped_in_between_costs_nothing(make_stage: StageMaker) -> None:
 
 
 @pytest.mark.parametrize("missing", ["REDIS_URL", "WIX_PUBLIC_KEY"])
-def test_process_without_a_needed_setting_says_which(tmp_path: Path, environ: dict[str, str], missing: str) -> None:
+def test_process_without_a_needed_setting_says_which(
+    tmp_path: Path, environ: dict[str, str], missing: str
+) -> None:
     settings = {
         **environ,
         **OWN_SERVICE,
@@ -133,7 +154,12 @@ def test_process_without_a_needed_setting_says_which(tmp_path: Path, environ: di
     del settings[missing]
     script = "from webhook_gateway.app import create_app; create_app()"
     done = subprocess.run(
-        [sys.executable, "-c", script], env=settings, cwd=tmp_path, capture_output=True, text=True, timeout=30
+        [sys.executable, "-c", script],
+        env=settings,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=30,
     )
     assert done.returncode != 0
     assert missing in done.stderr.splitlines()[-1]
@@ -142,10 +168,13 @@ def test_process_without_a_needed_setting_says_which(tmp_path: Path, environ: di
 def test_celeryconfig_in_the_working_folder_replaces_no_setting(
     tmp_path: Path, environ: dict[str, str], redis_server: EmbeddedRedis
 ) -> None:
-    """Celery would load any module of that general name: a folder could turn pickle on and late acks off."""
+    """Celery would load any module of that general name: a folder could turn pickle on and late
+    acks off.
+    """
     was_run = tmp_path / "was-run"
     (tmp_path / "celeryconfig.py").write_text(
-        f"open({str(was_run)!r}, 'w').close()\naccept_content = ['pickle', 'json']\ntask_acks_late = False\n"
+        f"open({str(was_run)!r}, 'w').close()\naccept_content = ['pickle', 'json']\ntask_acks_late"
+        " = False\n"
     )
     settings = {
         **environ,

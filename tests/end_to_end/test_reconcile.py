@@ -1,6 +1,7 @@
 """Reconcile as people run it: the command, against a running installation between both stand-ins.
 
-The long form (``-m long -s`` prints calls for each rating, peak memory and time) raises the budget at both ends.
+The long form (``-m long -s`` prints calls for each rating, peak memory and time) raises the budget
+at both ends.
 """
 
 from __future__ import annotations
@@ -51,7 +52,9 @@ def wix_calls(stage: Stage) -> Counter[str]:
 
 
 def calls_allowed(written: int, listed: int) -> float:
-    """The promise: 1.02 Wix calls for each rating written on either side, and one for each 100 that Wix lists."""
+    """The promise: 1.02 Wix calls for each rating written on either side, and one for each 100 that
+    Wix lists.
+    """
     return 1.02 * written + listed / 100
 
 
@@ -66,7 +69,7 @@ def full_stage(make_stage: StageMaker, volume: Volume, **options: Any) -> Stage:
 
 
 @pytest.mark.timeout(300)
-def test_first_reconcile_of_two_full_sides_ends_equal_but_for_the_held_ones_and_the_second_writes_nothing(
+def test_first_reconcile_ends_equal_and_the_second_writes_nothing(
     make_stage: StageMaker,
 ) -> None:
     stage = full_stage(make_stage, SMALL)
@@ -78,7 +81,9 @@ def test_first_reconcile_of_two_full_sides_ends_equal_but_for_the_held_ones_and_
     assert stage.status().held == {"unknown_contact": SMALL.strangers}
     assert sort_of(first["actions"]) == sort_of(planned["plan"]["actions"])
     # The dry run has listed both sides too.
-    assert wix_calls(stage).total() <= calls_allowed(sum(first["written"].values()), 2 * SMALL.each_side)
+    assert wix_calls(stage).total() <= calls_allowed(
+        sum(first["written"].values()), 2 * SMALL.each_side
+    )
     assert stage.wait_until(stage.is_quiet, 60)
     second = reconcile(stage, "--yes")
     assert (second["kind"], second["written"]) == ("sweep", {})
@@ -119,7 +124,10 @@ def reconcile_for(stage: Stage, seconds: float | None, kill: int = signal.SIGKIL
 
 
 def peak_mb_of(pid: int) -> float | None:
-    """``None``: it has just ended. (``wait4`` would tell the peak of whoever started it, if that is larger.)"""
+    """``None``: it has just ended.
+
+    (``wait4`` would tell the peak of whoever started it, if that is larger.)
+    """
     words = Path(f"/proc/{pid}/status").read_text().split()
     return int(words[words.index("VmHWM:") + 1]) / 1024 if "VmHWM:" in words else None
 
@@ -156,7 +164,10 @@ def test_one_sweep_finds_and_repairs_what_dropped_webhooks_left(make_stage: Stag
     for side in (stage.box.wix, stage.box.reviews):
         side.faults.set("webhook_dropped")
     assert stage.wait_until(stage.is_quiet, 90)
-    dropped = stage.box.wix.faults.struck["webhook_dropped"] + stage.box.reviews.faults.struck["webhook_dropped"]
+    dropped = (
+        stage.box.wix.faults.struck["webhook_dropped"]
+        + stage.box.reviews.faults.struck["webhook_dropped"]
+    )
     assert dropped > 3
     assert differing(stage)
     reconcile(stage, "--yes")
@@ -167,12 +178,17 @@ def test_one_sweep_finds_and_repairs_what_dropped_webhooks_left(make_stage: Stag
 def test_scheduler_and_workers_sweep_and_poll_by_themselves_once_a_person_has_run_the_baseline(
     make_stage: StageMaker, tmp_path: Path
 ) -> None:
-    """The real beat and worker. Webhooks are lost; Wix is seen by sweeps only, the external side by polls too."""
+    """The real beat and worker.
+
+    Webhooks are lost; Wix is seen by sweeps only, the external side by polls too.
+    """
     often = tmp_path / "often.yaml"
     poll = "{every_s: 1, full_scan_every_s: 4}"
     often.write_text(f"extends: own-service\nid: own-service\noperations: {{poll: {poll}}}\n")
     settings = {"CONNECTORS": str(often), "RECONCILE_CHECK_SECONDS": "1"}
-    stage = full_stage(make_stage, Volume(each_side=10, conflicting=0, strangers=0), settings=settings)
+    stage = full_stage(
+        make_stage, Volume(each_side=10, conflicting=0, strangers=0), settings=settings
+    )
     assert differing(stage), "nothing begins by itself before the baseline"
     reconcile(stage, "--yes")
     for side in (stage.box.wix, stage.box.reviews):
@@ -180,7 +196,9 @@ def test_scheduler_and_workers_sweep_and_poll_by_themselves_once_a_person_has_ru
     stage.change_on_wix(next(iter(stage.box.wix.ratings)), 100)
     stage.change_on_external(list(stage.box.reviews.ratings)[-1], Decimal("0.5"))
     assert differing(stage)
-    assert stage.wait_until(lambda: not differing(stage) and {"sweep", "poll"} <= kinds_done(stage), 60)
+    assert stage.wait_until(
+        lambda: not differing(stage) and {"sweep", "poll"} <= kinds_done(stage), 60
+    )
     assert stage.wait_until(stage.is_quiet, 30)
 
 

@@ -1,4 +1,6 @@
-"""A small external system over real HTTP: tests say what it answers and look at what it was asked."""
+"""A small external system over real HTTP: tests say what it answers and look at what it was
+asked.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,10 @@ class Reply:
 
 @dataclass
 class RemoteServer:
-    """``answer`` decides; everything asked is in ``asked``. ``most_at_once``: requests under way together."""
+    """``answer`` decides; everything asked is in ``asked``.
+
+    ``most_at_once``: requests under way together.
+    """
 
     url: str = ""
     answer: Callable[[Asked], Reply] = lambda asked: Reply(404)

@@ -44,7 +44,9 @@ operations:
 """
 
 
-def a_manifest(server: RemoteServer, environ: dict[str, str] | None = None, **changes: Any) -> Manifest:
+def a_manifest(
+    server: RemoteServer, environ: dict[str, str] | None = None, **changes: Any
+) -> Manifest:
     document = yaml.safe_load(BASE)
     for place, value in changes.items():
         *path, last = place.split("__")

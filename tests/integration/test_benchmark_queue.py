@@ -18,7 +18,9 @@ def test_rate_of_ratings_that_failed_or_wait_is_refused() -> None:
         ids = store(at, "memory-80-8", 3)
         engine = open_engine(at.database_url)
         with engine.begin() as connection:  # as after a worker whose every try failed
-            connection.execute(update(inbox).where(inbox.c.id == ids[0]).values(reason="unforeseen: ValueError"))
+            connection.execute(
+                update(inbox).where(inbox.c.id == ids[0]).values(reason="unforeseen: ValueError")
+            )
             connection.execute(update(inbox).where(inbox.c.id == ids[1]).values(state="done"))
         engine.dispose()
         said = "3 of 3 ratings have not crossed: 1 new unforeseen: ValueError, 1 done, 1 new"

@@ -1,6 +1,8 @@
-"""The request budget over virtual minutes: never exceeded, used to 95 %, and webhooks before sweeps.
+"""The request budget over virtual minutes: never exceeded, used to 95 %, and webhooks before
+sweeps.
 
-The real script runs on a real Redis; only ``TIME`` is answered by the test, from arguments behind the script's own.
+The real script runs on a real Redis; only ``TIME`` is answered by the test, from arguments behind
+the script's own.
 """
 
 from __future__ import annotations
@@ -48,7 +50,9 @@ def clock(redis: Redis, redis_server: EmbeddedRedis) -> RedisInVirtualTime:
 
 
 def a_budget(clock: RedisInVirtualTime, reserve: float = 0.0) -> RedisBudget:
-    return RedisBudget(Asking(clock), "budget", capacity=CAPACITY, per_minute=PER_MINUTE, reserve=reserve)
+    return RedisBudget(
+        Asking(clock), "budget", capacity=CAPACITY, per_minute=PER_MINUTE, reserve=reserve
+    )
 
 
 def wait_of(budget: RedisBudget) -> float:
@@ -61,9 +65,14 @@ def wait_of(budget: RedisBudget) -> float:
 
 
 def played(
-    clock: RedisInVirtualTime, seconds: float, callers: Mapping[str, tuple[RedisBudget, Callable[[float], float]]]
+    clock: RedisInVirtualTime,
+    seconds: float,
+    callers: Mapping[str, tuple[RedisBudget, Callable[[float], float]]],
 ) -> list[tuple[float, str]]:
-    """When who took a token. Each caller: its budget, and when it asks again after a token at a time."""
+    """When who took a token.
+
+    Each caller: its budget, and when it asks again after a token at a time.
+    """
     start = clock.seconds
     due = [(0.0, name) for name in callers]
     taken = []
@@ -93,14 +102,18 @@ def most_in(taken: Sequence[tuple[float, str]], seconds: float) -> int:
 def test_fleet_never_exceeds_the_budget_and_uses_it_to_95_percent_over_three_minutes(
     clock: RedisInVirtualTime,
 ) -> None:
-    taken = played(clock, 180.0, {f"worker {number}": (a_budget(clock), eager) for number in range(3)})
+    taken = played(
+        clock, 180.0, {f"worker {number}": (a_budget(clock), eager) for number in range(3)}
+    )
     assert 0.95 * 3 * PER_MINUTE <= len(taken) <= 3 * PER_MINUTE
     for seconds in (1.0, 10.0, 60.0):
         assert most_in(taken, seconds) <= CAPACITY + seconds * PER_MINUTE / 60 + 1
     assert most_in(taken, 60.0) <= 200, "what Wix allows"
 
 
-def test_fleet_that_rested_has_no_more_than_the_bucket_and_the_rate(clock: RedisInVirtualTime) -> None:
+def test_fleet_that_rested_has_no_more_than_the_bucket_and_the_rate(
+    clock: RedisInVirtualTime,
+) -> None:
     """A minute's rest saves eight tokens, not 192."""
     wait_of(a_budget(clock))
     clock.seconds += 3600.0
@@ -108,16 +121,22 @@ def test_fleet_that_rested_has_no_more_than_the_bucket_and_the_rate(clock: Redis
     assert 0.95 * PER_MINUTE <= len(taken) <= CAPACITY + PER_MINUTE + 1
 
 
-def test_webhooks_find_their_part_of_the_bucket_whatever_sweeps_take(clock: RedisInVirtualTime) -> None:
+def test_webhooks_find_their_part_of_the_bucket_whatever_sweeps_take(
+    clock: RedisInVirtualTime,
+) -> None:
     sweeps, webhooks = a_budget(clock, reserve=2.0), a_budget(clock)
     wait_of(webhooks)
     clock.seconds += 60.0
     assert [wait_of(sweeps) for _ in range(7)].count(0.0) == 6
     assert [wait_of(webhooks) for _ in range(3)].count(0.0) == 2
-    assert wait_of(sweeps) == pytest.approx(3 / 3.2, abs=0.01), "until its own token is there and the reserve again"
+    assert wait_of(sweeps) == pytest.approx(3 / 3.2, abs=0.01), (
+        "until its own token is there and the reserve again"
+    )
 
 
-def test_webhooks_hardly_wait_beside_a_sweep_which_gets_what_they_leave(clock: RedisInVirtualTime) -> None:
+def test_webhooks_hardly_wait_beside_a_sweep_which_gets_what_they_leave(
+    clock: RedisInVirtualTime,
+) -> None:
     """One webhook each second, and two threads of a sweep that always want more."""
     callers = {"webhook": (a_budget(clock), lambda at: at + 1.0)}
     callers |= {f"sweep {number}": (a_budget(clock, reserve=2.0), eager) for number in range(2)}

@@ -22,7 +22,10 @@ from tests.unit.signed import OWN_SERVICE
 COMMAND = str(Path(sys.executable).parent / "ratings-sync")
 ENTITIES = "wix_namespace,wix_group,wix_entity_id,external_group,external_entity_id\n"
 CONTACTS = "wix_contact_id,email,external_author_id\n"
-FIELDS = "wix_attribute,external_field,wix_min,wix_max,wix_step,external_min,external_max,external_step,mapping\n"
+FIELDS = (
+    "wix_attribute,external_field,wix_min,wix_max,wix_step,"
+    "external_min,external_max,external_step,mapping\n"
+)
 
 
 @dataclass
@@ -58,7 +61,9 @@ class Shell:
         reason = changes.pop("reason", "unknown_entity")
         side = changes.pop("side", Side.WIX)
         source = "instance-1" if side is Side.WIX else "own-service"
-        new = NewDelivery(side, source, changes.pop("dedupe_id", "event-1"), "upsert", "rating-1", {})
+        new = NewDelivery(
+            side, source, changes.pop("dedupe_id", "event-1"), "upsert", "rating-1", {}
+        )
         inbox_id = ledger.store(new).inbox_id
         ledger.hold([inbox_id], reason, hold_key=hold_key)
         engine.dispose()
@@ -68,7 +73,10 @@ class Shell:
 @pytest.fixture
 def shell(tmp_path: Path) -> Shell:
     environ = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    return Shell(tmp_path, {**environ, **OWN_SERVICE, "RATINGS_SYNC_HOME": str(tmp_path / "home"), "COLUMNS": "200"})
+    return Shell(
+        tmp_path,
+        {**environ, **OWN_SERVICE, "RATINGS_SYNC_HOME": str(tmp_path / "home"), "COLUMNS": "200"},
+    )
 
 
 @pytest.fixture
@@ -78,7 +86,9 @@ def site(shell: Shell) -> Shell:
 
 
 def test_site_is_added_with_the_default_field(shell: Shell) -> None:
-    output = shell.good("site", "add", "instance-1", "--connector", "own-service", "-p", "unknown_contact=create")
+    output = shell.good(
+        "site", "add", "instance-1", "--connector", "own-service", "-p", "unknown_contact=create"
+    )
     assert "site 1: Wix instance instance-1 ↔ own-service" in output
     assert "overall (0..100 step 1) ↔ value (0.5..5 step 0.5), proportional" in output
     assert "unknown_contact=create" in shell.good("site", "list")
@@ -96,15 +106,32 @@ def test_site_of_a_hosted_platform_writes_nothing_until_a_person_says_so(shell: 
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (("instance-2", "--connector", "nobody"), "there is no connector 'nobody'; CONNECTORS names: own-service"),
-        (("instance-1", "--connector", "own-service"), "instance_id 'instance-1' belongs to site 1 already"),
-        (("instance-2", "--connector", "own-service"), "connector 'own-service' belongs to site 1 already"),
+        (
+            ("instance-2", "--connector", "nobody"),
+            "there is no connector 'nobody'; CONNECTORS names: own-service",
+        ),
+        (
+            ("instance-1", "--connector", "own-service"),
+            "instance_id 'instance-1' belongs to site 1 already",
+        ),
+        (
+            ("instance-2", "--connector", "own-service"),
+            "connector 'own-service' belongs to site 1 already",
+        ),
         (("instance-2", "--connector", "own-service", "-p", "x=y"), "there is no policy 'x'"),
-        (("instance-2", "--connector", "own-service", "-p", "deletes=no"), "choose one of: propagate, ignore"),
-        (("instance-2", "--connector", "own-service", "-p", "deletes"), "'deletes' is not NAME=CHOICE"),
+        (
+            ("instance-2", "--connector", "own-service", "-p", "deletes=no"),
+            "choose one of: propagate, ignore",
+        ),
+        (
+            ("instance-2", "--connector", "own-service", "-p", "deletes"),
+            "'deletes' is not NAME=CHOICE",
+        ),
     ],
 )
-def test_site_that_cannot_be_is_refused_with_words(site: Shell, words: tuple[str, ...], complaint: str) -> None:
+def test_site_that_cannot_be_is_refused_with_words(
+    site: Shell, words: tuple[str, ...], complaint: str
+) -> None:
     assert complaint in site.bad("site", "add", *words)
     assert len(site.good("site", "list").splitlines()) == 1
 
@@ -120,7 +147,9 @@ def test_policy_is_changed_and_shown(site: Shell) -> None:
 
 def test_imported_rows_come_back_as_they_were(site: Shell) -> None:
     entities = ENTITIES + "reviews,stores,beans,,SKU-1\nreviews,stores,tea,drinks,SKU-2\n"
-    assert "2 added, 0 changed, 0 were there" in site.good("map", "entities", "import", site.file("e.csv", entities))
+    assert "2 added, 0 changed, 0 were there" in site.good(
+        "map", "entities", "import", site.file("e.csv", entities)
+    )
     assert site.good("map", "entities", "list") == entities
     assert "0 added, 0 changed, 2 were there" in site.good("map", "entities", "import", "e.csv")
     contacts = CONTACTS + "contact-1, Ada@Example.com ,author-9\n"
@@ -132,7 +161,9 @@ def test_imported_rows_come_back_as_they_were(site: Shell) -> None:
 
 
 def test_changed_row_replaces_the_old_one_while_no_rating_uses_it(site: Shell) -> None:
-    site.good("map", "entities", "import", site.file("e.csv", ENTITIES + "reviews,stores,beans,,SKU-1\n"))
+    site.good(
+        "map", "entities", "import", site.file("e.csv", ENTITIES + "reviews,stores,beans,,SKU-1\n")
+    )
     changed = site.file("e2.csv", ENTITIES + "reviews,stores,beans,,SKU-9\n")
     assert "0 added, 1 changed" in site.good("map", "entities", "import", changed)
     assert "SKU-1" not in site.good("map", "entities", "list")
@@ -141,30 +172,68 @@ def test_changed_row_replaces_the_old_one_while_no_rating_uses_it(site: Shell) -
 BAD_FILES: dict[str, tuple[str, str, str]] = {
     "wrong header": ("entities", "a,b\n", "bad.csv:1: the header must be wix_namespace,wix_group,"),
     "empty file": ("entities", "", "bad.csv:1: the header must be"),
-    "empty cell": ("entities", ENTITIES + "reviews,stores,,,SKU-1\n", "bad.csv:2: wix_entity_id: is empty"),
-    "missing cell": ("entities", ENTITIES + "reviews,stores,x\n", "bad.csv:2: 3 cells, but the header has 5"),
+    "empty cell": (
+        "entities",
+        ENTITIES + "reviews,stores,,,SKU-1\n",
+        "bad.csv:2: wix_entity_id: is empty",
+    ),
+    "missing cell": (
+        "entities",
+        ENTITIES + "reviews,stores,x\n",
+        "bad.csv:2: 3 cells, but the header has 5",
+    ),
     "twice in the file": (
         "entities",
         ENTITIES + "reviews,stores,a,,SKU-1\nreviews,stores,b,,SKU-1\n",
         "bad.csv:3: external_entity_id: '/SKU-1' stands on line 2 already",
     ),
-    "no e-mail": ("contacts", CONTACTS + "c-1,ada,\n", "bad.csv:2: email: 'ada' is not an e-mail address"),
-    "e-mail twice": ("contacts", CONTACTS + "c-1,a@b.c,\nc-2,A@B.C,\n", "bad.csv:3: email: 'a@b.c' stands on line 2"),
-    "no number": ("fields", FIELDS + "q,q,0,x,1,0,10,1,span\n", "bad.csv:2: wix_max: 'x' is not a number"),
-    "infinite": ("fields", FIELDS + "q,q,0,100,1,0,inf,1,span\n", "bad.csv:2: external_max: 'inf' is not a finite"),
-    "impossible step": ("fields", FIELDS + "q,q,0,100,7,0,10,1,span\n", "bad.csv:2: mapping: scale 0..100 step 7"),
-    "unknown mapping": ("fields", FIELDS + "q,q,0,100,1,0,10,1,linear\n", "bad.csv:2: mapping: 'linear' is neither"),
+    "no e-mail": (
+        "contacts",
+        CONTACTS + "c-1,ada,\n",
+        "bad.csv:2: email: 'ada' is not an e-mail address",
+    ),
+    "e-mail twice": (
+        "contacts",
+        CONTACTS + "c-1,a@b.c,\nc-2,A@B.C,\n",
+        "bad.csv:3: email: 'a@b.c' stands on line 2",
+    ),
+    "no number": (
+        "fields",
+        FIELDS + "q,q,0,x,1,0,10,1,span\n",
+        "bad.csv:2: wix_max: 'x' is not a number",
+    ),
+    "infinite": (
+        "fields",
+        FIELDS + "q,q,0,100,1,0,inf,1,span\n",
+        "bad.csv:2: external_max: 'inf' is not a finite",
+    ),
+    "impossible step": (
+        "fields",
+        FIELDS + "q,q,0,100,7,0,10,1,span\n",
+        "bad.csv:2: mapping: scale 0..100 step 7",
+    ),
+    "unknown mapping": (
+        "fields",
+        FIELDS + "q,q,0,100,1,0,10,1,linear\n",
+        "bad.csv:2: mapping: 'linear' is neither",
+    ),
     "scales that do not convert": (
         "fields",
         FIELDS + "q,q,0,100,1,4,5,0.01,proportional\n",
         "bad.csv:2: mapping: the two scales do not convert both ways",
     ),
-    "beyond Wix": ("fields", FIELDS + "q,q,0,200,1,0,10,1,span\n", "bad.csv:2: wix_max: Wix takes 0 to 100"),
+    "beyond Wix": (
+        "fields",
+        FIELDS + "q,q,0,200,1,0,10,1,span\n",
+        "bad.csv:2: wix_max: Wix takes 0 to 100",
+    ),
 }
 
 
 @pytest.mark.parametrize("case", sorted(BAD_FILES))
-def test_bad_row_is_named_with_file_line_column_and_why_and_nothing_is_imported(site: Shell, case: str) -> None:
+def test_bad_row_is_named_with_file_line_column_and_why_and_nothing_is_imported(
+    site: Shell, case: str
+) -> None:
     kind, content, complaint = BAD_FILES[case]
     before = site.good("map", kind, "list")
     error = site.bad("map", kind, "import", site.file("bad.csv", content))
@@ -176,20 +245,34 @@ def test_bad_row_is_named_with_file_line_column_and_why_and_nothing_is_imported(
 def test_every_bad_row_is_told_at_once(site: Shell) -> None:
     content = CONTACTS + "c-1,ada,\n,b@c.d,\nc-3,ok@example.com,\nc-4,@,\n"
     error = site.bad("map", "contacts", "import", site.file("bad.csv", content))
-    assert [line.split(":")[1] for line in error.splitlines() if line.startswith("bad.csv")] == ["2", "3", "5"]
+    assert [line.split(":")[1] for line in error.splitlines() if line.startswith("bad.csv")] == [
+        "2",
+        "3",
+        "5",
+    ]
 
 
 def test_file_in_another_encoding_is_refused_with_advice(site: Shell) -> None:
-    (site.folder / "bad.csv").write_bytes(CONTACTS.encode() + "c-1,jürgen@example.com,\n".encode("latin-1"))
-    assert "is not UTF-8; save it as 'CSV UTF-8'" in site.bad("map", "contacts", "import", "bad.csv")
+    (site.folder / "bad.csv").write_bytes(
+        CONTACTS.encode() + "c-1,jürgen@example.com,\n".encode("latin-1")
+    )
+    assert "is not UTF-8; save it as 'CSV UTF-8'" in site.bad(
+        "map", "contacts", "import", "bad.csv"
+    )
 
 
 def test_import_releases_what_was_held_for_it(site: Shell) -> None:
     site.store(hold_key=entity_hold_key(Side.WIX, EntityRef("beans", "stores", "reviews")))
-    output = site.good("map", "entities", "import", site.file("e.csv", ENTITIES + "reviews,stores,beans,,SKU-1\n"))
+    output = site.good(
+        "map", "entities", "import", site.file("e.csv", ENTITIES + "reviews,stores,beans,,SKU-1\n")
+    )
     assert "1 held deliveries had waited for these" in output
-    site.store(dedupe_id="event-2", reason="unknown_contact", hold_key=email_hold_key("Ada@example.com"))
-    output = site.good("map", "contacts", "import", site.file("c.csv", CONTACTS + "c-1,ada@example.com,\n"))
+    site.store(
+        dedupe_id="event-2", reason="unknown_contact", hold_key=email_hold_key("Ada@example.com")
+    )
+    output = site.good(
+        "map", "contacts", "import", site.file("c.csv", CONTACTS + "c-1,ada@example.com,\n")
+    )
     assert "1 held deliveries" in output
 
 
@@ -235,8 +318,14 @@ SETTINGS: dict[str, tuple[dict[str, str], str]] = {
         {"CONNECTORS": "nobody"},
         "there is no connector 'nobody'; shipped are: bigcommerce, ecwid, fera",
     ),
-    "missing file": ({"CONNECTORS": "./nothing.yaml"}, "CONNECTORS names nothing.yaml, which does not exist"),
-    "secret not set": ({"OWN_SERVICE_TOKEN": ""}, "OWN_SERVICE_TOKEN is not set; set OWN_SERVICE_TOKEN or"),
+    "missing file": (
+        {"CONNECTORS": "./nothing.yaml"},
+        "CONNECTORS names nothing.yaml, which does not exist",
+    ),
+    "secret not set": (
+        {"OWN_SERVICE_TOKEN": ""},
+        "OWN_SERVICE_TOKEN is not set; set OWN_SERVICE_TOKEN or",
+    ),
     "secret file gone": (
         {"OWN_SERVICE_TOKEN": "", "OWN_SERVICE_TOKEN_FILE": "/nothing"},
         "cannot read /nothing",
@@ -293,18 +382,30 @@ for path, command in commands(cli):
         done = CliRunner().invoke(cli, path + words)
         error = done.exception
         kinds = [kind.__name__ for kind in type(error).__mro__] if error is not None else []
-        ended[" ".join(path)] = {"status": done.exit_code, "kinds": kinds, "said": done.output + str(error or "")}
+        ended[" ".join(path)] = {
+            "status": done.exit_code,
+            "kinds": kinds,
+            "said": done.output + str(error or ""),
+        }
 print(json.dumps(ended))
 """
 
 
-def test_every_command_in_an_empty_folder_ends_with_words_and_a_sensible_status(shell: Shell) -> None:
+def test_every_command_in_an_empty_folder_ends_with_words_and_a_sensible_status(
+    shell: Shell,
+) -> None:
     """0: it has an answer; 1: a problem in words; 2: wrong usage. Nothing else is raised."""
     kept = {"PATH", "HOME", "RATINGS_SYNC_HOME"}
     environ = {name: value for name, value in shell.environ.items() if name in kept}
     command = [sys.executable, "-c", WALK]
     done = subprocess.run(
-        command, env=environ, cwd=shell.folder, capture_output=True, text=True, timeout=60, check=True
+        command,
+        env=environ,
+        cwd=shell.folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
     )
     ended = json.loads(done.stdout.splitlines()[-1])
     assert len(ended) > 30
@@ -312,4 +413,9 @@ def test_every_command_in_an_empty_folder_ends_with_words_and_a_sensible_status(
         assert how["status"] in (0, 1, 2), path
         assert not how["kinds"] or {"SystemExit", "SyncError"} & set(how["kinds"]), (path, how)
         assert len(how["said"].strip()) > 3, f"{path} says nothing"
-    assert {path for path, how in ended.items() if how["status"] == 0} >= {"status", "history", "held", "site list"}
+    assert {path for path, how in ended.items() if how["status"] == 0} >= {
+        "status",
+        "history",
+        "held",
+        "site list",
+    }

@@ -1,4 +1,6 @@
-"""The conformance suite against the stand-ins: what each connector that ships declares is what is measured."""
+"""The conformance suite against the stand-ins: what each connector that ships declares is what is
+measured.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ class Ground:
         self.box = stack.enter_context(Sandbox(SandboxOptions(platform=platform, retry_scale=0.01)))
         self.heard: list[NewDelivery] = []
         self.manifest = self._manifest(folder)
-        config = GatewayConfig([], "app", {self.manifest.id: self.manifest}, self._store, self, lambda: True)
+        config = GatewayConfig(
+            [], "app", {self.manifest.id: self.manifest}, self._store, self, lambda: True
+        )
         gateway = Served(create_app(config), 0)
         stack.callback(gateway.stop)
         self.box.send_webhooks_to(gateway.url)
@@ -59,7 +63,9 @@ class Ground:
         """Implements ports.Bell: nobody works here."""
 
     def changes(self, remote_ids: Sequence[str]) -> list[str]:
-        return [one.change for one in list(self.heard) if not remote_ids or one.remote_id in remote_ids]
+        return [
+            one.change for one in list(self.heard) if not remote_ids or one.remote_id in remote_ids
+        ]
 
     def suite(self, **options: Any) -> Conformance:
         events, product = events_of(self.manifest), EntityRef("22")
@@ -102,7 +108,9 @@ def test_connector_does_what_its_manifest_declares_and_nothing_is_left(
     assert [one for one in measured if one.differs] == []
     assert (suite.made, ground.external()) == ([], [])
     seen = by_name(measured)
-    assert seen["a second record of one person is refused"] == ("yes" if name == "own-service" else "no")
+    assert seen["a second record of one person is refused"] == (
+        "yes" if name == "own-service" else "no"
+    )
     assert seen["every mark is kept as written"] == "yes"
     assert seen["a delete comes as an event"] == "yes"
     assert seen["an edit comes as an event"] == ("no" if name == "bigcommerce" else "yes")
@@ -139,13 +147,18 @@ def test_wrong_declaration_is_found(stack: ExitStack, tmp_path: Path) -> None:
     ground = Ground(stack, tmp_path, "woocommerce")
     operations = ground.manifest.operations.model_copy(update={"unique": True})
     ground.remote = remote_of(
-        ground.manifest.model_copy(update={"operations": operations}), http_of(ground.manifest, NoBudget(), OwnTokens())
+        ground.manifest.model_copy(update={"operations": operations}),
+        http_of(ground.manifest, NoBudget(), OwnTokens()),
     )
     measured = list(ground.suite(wait_seconds=0.5).write())
-    assert "a second record of one person is refused" in {one.what for one in measured if one.differs}
+    assert "a second record of one person is refused" in {
+        one.what for one in measured if one.differs
+    }
 
 
-def test_what_was_made_is_deleted_when_the_system_fails_half_way(stack: ExitStack, tmp_path: Path) -> None:
+def test_what_was_made_is_deleted_when_the_system_fails_half_way(
+    stack: ExitStack, tmp_path: Path
+) -> None:
     ground = Ground(stack, tmp_path, "fera")
     suite = ground.suite()
     run = suite.write()

@@ -1,4 +1,6 @@
-"""``ratings-sync connector`` as a person uses it; and a plugin, installed and found by its registered name."""
+"""``ratings-sync connector`` as a person uses it; and a plugin, installed and found by its
+registered name.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,11 @@ from tests.commands import run_command
 from tests.integration.remote_server import Asked, RemoteServer, Reply, always
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "plugin"
-WOO = {"WOO_CONSUMER_KEY": "k", "WOO_CONSUMER_SECRET": "s", "WOO_WEBHOOK_SECRET": "woo-secret-0123456789abcdef"}
+WOO = {
+    "WOO_CONSUMER_KEY": "k",
+    "WOO_CONSUMER_SECRET": "s",
+    "WOO_WEBHOOK_SECRET": "woo-secret-0123456789abcdef",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +57,14 @@ def said(*words: str, **environ: str) -> Any:
 def a_shop(server: RemoteServer) -> str:
     """A manifest of WooCommerce that leads to the stand-in."""
     Path("shop.yaml").write_text(
-        yaml.safe_dump({"extends": "woocommerce", "id": "shop", "base_url": server.url, "allow_private_hosts": True})
+        yaml.safe_dump(
+            {
+                "extends": "woocommerce",
+                "id": "shop",
+                "base_url": server.url,
+                "allow_private_hosts": True,
+            }
+        )
     )
     return "./shop.yaml"
 
@@ -107,7 +120,10 @@ def test_check_of_a_captured_delivery_tells_what_fits(tmp_path: Path) -> None:
     environ = WOO | {"WOO_BASE_URL": "https://shop.example.com"}
     good = run("check", "woocommerce", "--delivery", "seen.json", **environ)
     assert (good.exit_code, "verified, upsert 4711" in good.output) == (0, True)
-    swapped = environ | {"WOO_WEBHOOK_SECRET": "another", "WOO_CONSUMER_SECRET": WOO["WOO_WEBHOOK_SECRET"]}
+    swapped = environ | {
+        "WOO_WEBHOOK_SECRET": "another",
+        "WOO_CONSUMER_SECRET": WOO["WOO_WEBHOOK_SECRET"],
+    }
     bad = run("check", "woocommerce", "--delivery", "seen.json", **swapped)
     assert bad.exit_code == 1
     assert "signed the raw body, with auth.password" in bad.output
@@ -125,9 +141,16 @@ def test_live_check_asks_the_system_and_tells_why_it_fails(server: RemoteServer)
     assert isinstance(run("check", a_shop(server), "--live").exception, Misconfigured)
 
 
-def test_live_check_for_programs_prints_one_document_and_no_log(server: RemoteServer, tmp_path: Path) -> None:
+def test_live_check_for_programs_prints_one_document_and_no_log(
+    server: RemoteServer, tmp_path: Path
+) -> None:
     environ = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ} | WOO
-    for reply in (Reply(body=[]), Reply(500), Reply(429, None, {"Retry-After": "1"}), Reply(200, "no list")):
+    for reply in (
+        Reply(body=[]),
+        Reply(500),
+        Reply(429, None, {"Retry-After": "1"}),
+        Reply(200, "no list"),
+    ):
         server.answer = always(reply)
         words = ["connector", "check", a_shop(server), "--live", "--json"]
         done = run_command(words, tmp_path, environ | {"LOG_LEVEL": "DEBUG"})
@@ -142,7 +165,14 @@ def test_schema_is_json() -> None:
 
 def hooks_of(server: RemoteServer) -> list[dict[str, Any]]:
     """A shop that keeps hooks; one of another app is there already."""
-    hooks = [{"id": 1, "topic": "order.created", "delivery_url": "https://other.example/x", "status": "active"}]
+    hooks = [
+        {
+            "id": 1,
+            "topic": "order.created",
+            "delivery_url": "https://other.example/x",
+            "status": "active",
+        }
+    ]
 
     def answer(asked: Asked) -> Reply:
         if asked.method == "POST":
@@ -176,12 +206,16 @@ def test_webhooks_are_made_once_listed_and_brought_back(server: RemoteServer) ->
     assert [hook["status"] for hook in hooks] == ["active"] * 4
 
 
-def test_name_of_the_connector_may_come_before_what_is_done_with_its_webhooks(server: RemoteServer) -> None:
+def test_name_of_the_connector_may_come_before_what_is_done_with_its_webhooks(
+    server: RemoteServer,
+) -> None:
     hooks, shop = hooks_of(server), a_shop(server)
     url = "https://gw.example.com/webhooks/external/shop"
     assert run("webhooks", shop, "register", "--url", url, **WOO).exit_code == 0
     assert len(hooks) == 4
-    assert run("webhooks", shop, "list", **WOO).output == run("webhooks", "list", shop, **WOO).output
+    assert (
+        run("webhooks", shop, "list", **WOO).output == run("webhooks", "list", shop, **WOO).output
+    )
     assert "No such command" in run("webhooks", shop, "lst", **WOO).output
 
 
@@ -189,12 +223,21 @@ def test_secret_that_signs_is_never_the_token_in_an_address(server: RemoteServer
     """The token has a secret of its own; the other one would be read in access logs."""
     hooks, shop = hooks_of(server), a_shop(server)
     document = yaml.safe_load(Path(shop).read_text())
-    signed = {"type": "hmac", "header": "X-WC-Webhook-Signature", "secret": {"env": "WOO_WEBHOOK_SECRET"}}
+    signed = {
+        "type": "hmac",
+        "header": "X-WC-Webhook-Signature",
+        "secret": {"env": "WOO_WEBHOOK_SECRET"},
+    }
     token = {"type": "url_token", "secret": {"env": "URL_TOKEN"}}
     document["webhook"] = {"verify": [signed, token]}
     Path(shop).write_text(yaml.safe_dump(document))
     url = "https://gw.example.com/webhooks/external/shop"
-    assert run("webhooks", "register", shop, "--url", url, **WOO, URL_TOKEN="for-the-address").exit_code == 0
+    assert (
+        run(
+            "webhooks", "register", shop, "--url", url, **WOO, URL_TOKEN="for-the-address"
+        ).exit_code
+        == 0
+    )
     assert {hook["delivery_url"] for hook in hooks[1:]} == {f"{url}?token=for-the-address"}
     assert {hook["secret"] for hook in hooks[1:]} == {WOO["WOO_WEBHOOK_SECRET"]}
 
@@ -234,7 +277,9 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "site-packages"
     metadata = folder / "acme_ratings_plugin-1.0.0.dist-info"
     metadata.mkdir(parents=True)
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-ratings-plugin\nVersion: 1.0.0\n")
+    (metadata / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: acme-ratings-plugin\nVersion: 1.0.0\n"
+    )
     (metadata / "entry_points.txt").write_text("\n".join(lines))
     (folder / "acme_graphql.py").write_text((EXAMPLE / "acme_graphql.py").read_text())
     monkeypatch.syspath_prepend(str(folder))
@@ -275,7 +320,11 @@ def test_plugin_that_is_installed_makes_the_calls(installed: Path, server: Remot
     remote = remote_of(manifest, http_of(manifest, NoBudget(), OwnTokens()))
     draft = Draft({"value": Decimal(4)}, EntityRef("22"), Person(email="ada@example.com"))
     created = remote.create(draft, "k")
-    assert (created.remote_id, created.values, created.entity) == ("g1", {"value": Decimal(4)}, EntityRef("22"))
+    assert (created.remote_id, created.values, created.entity) == (
+        "g1",
+        {"value": Decimal(4)},
+        EntityRef("22"),
+    )
     assert server.asked[0].headers["authorization"] == "Bearer t"
     with pytest.raises(Duplicate):
         remote.create(draft, "k2")
@@ -290,13 +339,17 @@ def test_plugin_that_is_installed_makes_the_calls(installed: Path, server: Remot
         remote.update("g1", draft, None)
 
 
-def test_check_knows_whether_the_plugin_is_installed(installed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_check_knows_whether_the_plugin_is_installed(
+    installed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     finding = said("check", str(EXAMPLE / "acme-graphql.yaml"))["findings"][-1]
     assert (finding["what"], finding["wrong"]) == ("plugin and hooks are installed", "")
     monkeypatch.setattr(sys, "path", [one for one in sys.path if one != str(installed)])
     refused = run("check", str(EXAMPLE / "acme-graphql.yaml"))
     assert refused.exit_code == 1
-    assert "names 'acme-graphql' of ratings_sync.connectors, which is not installed" in refused.output
+    assert (
+        "names 'acme-graphql' of ratings_sync.connectors, which is not installed" in refused.output
+    )
     assert "hooks are installed" not in run("check", "woocommerce").output
 
 
@@ -312,7 +365,9 @@ def test_single_operation_may_be_a_registered_hook(installed: Path, server: Remo
     server.answer = lambda asked: Reply(body=[{"id": asked.query["id"], "product": 22, "stars": 3}])
     document = yaml.safe_load((EXAMPLE / "acme-graphql.yaml").read_text())
     del document["plugin"]
-    Path("hooked.yaml").write_text(yaml.safe_dump({**document, "operations": {"get": {"handler": "acme.get"}}}))
+    Path("hooked.yaml").write_text(
+        yaml.safe_dump({**document, "operations": {"get": {"handler": "acme.get"}}})
+    )
     manifest = load_manifest(
         Path("hooked.yaml"), {"ACME_URL": server.url, "ACME_TOKEN": "t", "ACME_WEBHOOK_SECRET": "w"}
     )

@@ -1,4 +1,6 @@
-"""The webhooks of every connector at the door: what is stored, what is greeted, and what refused bytes are answered."""
+"""The webhooks of every connector at the door: what is stored, what is greeted, and what refused
+bytes are answered.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ from webhook_gateway.wix import load_public_keys
 SECRET = "one-secret-for-all-of-these-tests-0123456789"
 WHSEC = "whsec_" + base64.b64encode(SECRET.encode()).decode()
 MANIFESTS = {
-    file.stem: signed_by(load_manifest(file, Placeholders({})), WHSEC if file.stem == "okendo" else SECRET)
+    file.stem: signed_by(
+        load_manifest(file, Placeholders({})), WHSEC if file.stem == "okendo" else SECRET
+    )
     for file in sorted(SHIPPED.glob("*.yaml"))
 }
 NOW = 1_800_000_000
@@ -68,7 +72,9 @@ class Door:
 
     def post(self, connector: str, body: bytes, query: str = "", **headers: str) -> tuple[int, Any]:
         names = {name.replace("_", "-"): value for name, value in headers.items()}
-        answer = self.client.post(f"/webhooks/external/{connector}{query}", data=body, headers=names)
+        answer = self.client.post(
+            f"/webhooks/external/{connector}{query}", data=body, headers=names
+        )
         return answer.status_code, answer.get_json()
 
     def stored(self) -> list[NewDelivery]:
@@ -106,22 +112,30 @@ def test_two_reviews_in_one_second_are_two_deliveries_although_their_id_is_one(d
     for number in (1, 2, 1):
         body, headers = woo(number)
         door.client.post("/webhooks/external/woocommerce", data=body, headers=headers)
-    assert [(one.remote_id, one.change, one.dedupe_id) for one in door.stored()] == [
-        ("1", "upsert", None),
-        ("2", "upsert", None),
-    ]  # the third waits together with the first: thin events of one record are absorbed until a run takes them
+    # The third waits together with the first: thin events of one record are absorbed until a run
+    # takes them.
+    stored = [(one.remote_id, one.change, one.dedupe_id) for one in door.stored()]
+    assert stored == [("1", "upsert", None), ("2", "upsert", None)]
 
 
 def test_handshakes_are_answered_200_and_store_nothing(door: Door) -> None:
-    ping = door.post("woocommerce", b"webhook_id=3", Content_Type="application/x-www-form-urlencoded; charset=UTF-8")
+    ping = door.post(
+        "woocommerce",
+        b"webhook_id=3",
+        Content_Type="application/x-www-form-urlencoded; charset=UTF-8",
+    )
     empty = door.post("fera", b"")
     assert [ping, empty] == [(200, {"result": "handshake"})] * 2
     assert door.stored() == []
 
 
-@pytest.mark.parametrize("body", [b"webhook_id=3&x=1", b"webhook_id=x", b"webhook_id=3\n", b"x" * 5000])
+@pytest.mark.parametrize(
+    "body", [b"webhook_id=3&x=1", b"webhook_id=x", b"webhook_id=3\n", b"x" * 5000]
+)
 def test_what_only_looks_like_a_handshake_is_refused(door: Door, body: bytes) -> None:
-    assert door.post("woocommerce", body, Content_Type="application/x-www-form-urlencoded")[0] == 401
+    assert (
+        door.post("woocommerce", body, Content_Type="application/x-www-form-urlencoded")[0] == 401
+    )
     assert door.post("woocommerce", b"webhook_id=3", Content_Type="application/json")[0] == 401
 
 
@@ -138,15 +152,22 @@ def test_batch_is_stored_item_by_item(door: Door) -> None:
         {"eventName": f"service-review-{what}", "eventData": {"id": name}}
         for what, name in (("created", "a"), ("updated", "b"), ("deleted", "c"), ("liked", "d"))
     ]
-    assert door.post("trustpilot", json.dumps({"events": events}).encode(), f"?token={SECRET}")[0] == 200
-    assert [(one.remote_id, one.change, one.payload["eventData"]["id"]) for one in door.stored()] == [
+    assert (
+        door.post("trustpilot", json.dumps({"events": events}).encode(), f"?token={SECRET}")[0]
+        == 200
+    )
+    assert [
+        (one.remote_id, one.change, one.payload["eventData"]["id"]) for one in door.stored()
+    ] == [
         ("a", "upsert", "a"),
         ("b", "upsert", "b"),
         ("c", "delete", "c"),
     ]
 
 
-def test_product_event_becomes_parent_changed_only_if_its_reviews_may_have_changed(door: Door) -> None:
+def test_product_event_becomes_parent_changed_only_if_its_reviews_may_have_changed(
+    door: Door,
+) -> None:
     for properties in (None, ["price"], ["name", "reviews_count"]):
         data = {"type": "product", "id": 200 + len(properties or [])} | (
             {"properties": properties} if properties else {}
@@ -167,7 +188,9 @@ def test_product_event_becomes_parent_changed_only_if_its_reviews_may_have_chang
 def test_sender_that_wants_other_words_gets_them(ledger: SqlLedger) -> None:
     manifest = MANIFESTS["woocommerce"]
     assert manifest.webhook is not None
-    told = manifest.webhook.model_copy(update={"ack_status": 202, "ack_body": {"status": 0, "message": "success"}})
+    told = manifest.webhook.model_copy(
+        update={"ack_status": 202, "ack_body": {"status": 0, "message": "success"}}
+    )
     door = Door(ledger, {"woocommerce": manifest.model_copy(update={"webhook": told})})
     body, headers = woo(1)
     answer = door.client.post("/webhooks/external/woocommerce", data=body, headers=headers)
@@ -209,13 +232,21 @@ ALLOWED = (200, 400, 401, 413, 422)
 def test_any_bytes_headers_and_query_are_answered_as_the_contract_says(
     connector: str, body: bytes, headers: dict[str, str], query: dict[str, str]
 ) -> None:
-    answer = CLIENT.post(f"/webhooks/external/{connector}", data=body, headers=headers, query_string=query)
+    answer = CLIENT.post(
+        f"/webhooks/external/{connector}", data=body, headers=headers, query_string=query
+    )
     assert answer.status_code in ALLOWED
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=9),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=9),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3)
+    ),
     max_leaves=6,
 )
 KEYS = [
@@ -236,17 +267,28 @@ KEYS = [
 def signed(manifest: Manifest, body: bytes) -> tuple[dict[str, str], dict[str, str]]:
     """Headers and query that every scheme of the manifest's webhook accepts."""
     assert manifest.webhook is not None
-    headers, query = {"X-WC-Webhook-Topic": "action.woocommerce_rating_sync_updated"}, dict[str, str]()
+    headers, query = (
+        {"X-WC-Webhook-Topic": "action.woocommerce_rating_sync_updated"},
+        dict[str, str](),
+    )
     for scheme in manifest.webhook.verify:
         match scheme:
             case HmacVerify():
                 headers |= hmac_header(scheme, body)
             case StandardWebhooksVerify(header_prefix=prefix):
                 key = SECRET.encode() if scheme.secret_is == "raw_text" else signing_key(scheme)
-                mark = base64.b64encode(hmac.new(key, f"m.{NOW}.".encode() + body, hashlib.sha256).digest()).decode()
-                headers |= {f"{prefix}id": "m", f"{prefix}timestamp": str(NOW), f"{prefix}signature": f"v1,{mark}"}
+                mark = base64.b64encode(
+                    hmac.new(key, f"m.{NOW}.".encode() + body, hashlib.sha256).digest()
+                ).decode()
+                headers |= {
+                    f"{prefix}id": "m",
+                    f"{prefix}timestamp": str(NOW),
+                    f"{prefix}signature": f"v1,{mark}",
+                }
             case JwtVerify(name=name):
-                query[name] = jwt.encode({"exp": NOW + 60, "event_name": "review_update"}, SECRET, "HS256")
+                query[name] = jwt.encode(
+                    {"exp": NOW + 60, "event_name": "review_update"}, SECRET, "HS256"
+                )
             case UrlTokenVerify(name=name):
                 query[name] = SECRET
             case StaticHeaderVerify(header=name):
@@ -262,7 +304,9 @@ def hmac_header(scheme: HmacVerify, body: bytes) -> dict[str, str]:
     if any(part.path for part in scheme.signed):
         try:
             document = json.loads(body)
-            parts = [part.text or str(part.path and part.path.search(document)) for part in scheme.signed]
+            parts = [
+                part.text or str(part.path and part.path.search(document)) for part in scheme.signed
+            ]
         except (ValueError, UnicodeError):
             return {}
         text = "".join(parts).encode()
@@ -276,13 +320,19 @@ def hmac_header(scheme: HmacVerify, body: bytes) -> dict[str, str]:
 
 def signing_key(scheme: StandardWebhooksVerify) -> bytes:
     secret = next(scheme.secrets)
-    return base64.b64decode(secret.removeprefix("whsec_")) if secret.startswith("whsec_") else secret.encode()
+    return (
+        base64.b64decode(secret.removeprefix("whsec_"))
+        if secret.startswith("whsec_")
+        else secret.encode()
+    )
 
 
 def post_signed(connector: str, body: bytes, event: str = "") -> int:
     headers, query = signed(MANIFESTS[connector], body)
     query |= {"event": event} if event else {}
-    return CLIENT.post(f"/webhooks/external/{connector}", data=body, headers=headers, query_string=query).status_code
+    return CLIENT.post(
+        f"/webhooks/external/{connector}", data=body, headers=headers, query_string=query
+    ).status_code
 
 
 SAMPLES = [
@@ -295,10 +345,14 @@ SAMPLES = [
 
 @pytest.mark.parametrize("connector", sorted(MANIFESTS))
 def test_signed_sample_is_taken_and_what_the_manifest_cannot_read_is_422(connector: str) -> None:
-    samples = [(body, event) for name, body, event in SAMPLES if name == connector] or [(an_external_body(), "")]
+    samples = [(body, event) for name, body, event in SAMPLES if name == connector] or [
+        (an_external_body(), "")
+    ]
     assert {post_signed(connector, *sample) for sample in samples} == {200}
     if connector != "ecwid":  # it signs two texts of the body: without them nothing is signed
-        assert {post_signed(connector, body) for body in (b"[1]", b"5", b"no JSON", b"\xff")} == {422}
+        assert {post_signed(connector, body) for body in (b"[1]", b"5", b"no JSON", b"\xff")} == {
+            422
+        }
 
 
 @QUIET
@@ -327,6 +381,11 @@ def test_readable_part_of_a_batch_is_stored_although_the_rest_is_refused(door: D
         7,
         {"eventName": "service-review-deleted", "eventData": {"id": "b"}},
     ]
-    status, answer = door.post("trustpilot", json.dumps({"events": events}).encode(), f"?token={SECRET}")
+    status, answer = door.post(
+        "trustpilot", json.dumps({"events": events}).encode(), f"?token={SECRET}"
+    )
     assert (status, answer["reason"], answer["stored"]) == (422, "malformed", 2)
-    assert [(one.remote_id, one.change) for one in door.stored()] == [("a", "upsert"), ("b", "delete")]
+    assert [(one.remote_id, one.change) for one in door.stored()] == [
+        ("a", "upsert"),
+        ("b", "delete"),
+    ]

@@ -1,4 +1,6 @@
-"""The declared connector over real HTTP: credentials, pages, errors, and addresses it must never call."""
+"""The declared connector over real HTTP: credentials, pages, errors, and addresses it must never
+call.
+"""
 
 from __future__ import annotations
 
@@ -35,14 +37,26 @@ from sync_worker.remotes.external.plugins import remote_of
 from sync_worker.remotes.http.client import Call, NoBudget
 from sync_worker.remotes.http.tokens import OwnTokens
 from tests.integration.remote_server import Asked, RemoteServer, Reply, always
-from tests.integration.small_connector import ADA, BASE, MUG, a_draft, a_manifest, a_remote, a_row, review_key, shipped
+from tests.integration.small_connector import (
+    ADA,
+    BASE,
+    MUG,
+    a_draft,
+    a_manifest,
+    a_remote,
+    a_row,
+    review_key,
+    shipped,
+)
 
 # -- credentials
 
 
 def test_query_credentials_are_added_to_every_call(server: RemoteServer) -> None:
     server.answer = lambda asked: Reply(body={"rows": []})
-    manifest = a_manifest(server, {"T": "s3cret&x"}, auth={"type": "query", "params": {"api_token": {"env": "T"}}})
+    manifest = a_manifest(
+        server, {"T": "s3cret&x"}, auth={"type": "query", "params": {"api_token": {"env": "T"}}}
+    )
     a_remote(manifest).find(MUG, ADA)
     assert server.asked[0].query == {"email": "ada@example.com", "api_token": "s3cret&x"}
 
@@ -104,13 +118,19 @@ def test_client_credentials_fetch_one_token_and_a_new_one_when_it_is_refused(
 # -- what answers mean
 
 
-ASPECTS: dict[str, Any] = {"attributes_list": {"items": "aspects", "name": "code", "value": "score"}}
+ASPECTS: dict[str, Any] = {
+    "attributes_list": {"items": "aspects", "name": "code", "value": "score"}
+}
 WRITTEN = {"aspects": {"from": "rating.attributes[].{code: name, score: value}"}}
 
 
 @pytest.mark.parametrize("mode", ["full", "patch"])
-def test_list_of_sub_ratings_goes_back_with_all_that_is_not_ours(server: RemoteServer, mode: str) -> None:
-    """Ours are new, changed or taken out; a mark that nobody gave yet and a word beside a mark stay."""
+def test_list_of_sub_ratings_goes_back_with_all_that_is_not_ours(
+    server: RemoteServer, mode: str
+) -> None:
+    """Ours are new, changed or taken out; a mark that nobody gave yet and a word beside a mark
+    stay.
+    """
     aspects = [
         {"code": "fit", "score": None, "asked": True},
         {"code": "taste", "score": 2, "word": "salty"},
@@ -118,10 +138,14 @@ def test_list_of_sub_ratings_goes_back_with_all_that_is_not_ours(server: RemoteS
         {"code": "smell", "score": 1},
     ]
     server.answer = lambda asked: Reply(body=a_row())
-    manifest = a_manifest(server, **ASPECTS, operations__update_mode=mode, operations__update__body=WRITTEN)
+    manifest = a_manifest(
+        server, **ASPECTS, operations__update_mode=mode, operations__update__body=WRITTEN
+    )
     values = {"value": Decimal(4), "taste": Decimal(3), "price": Decimal(1)}
     mapped = frozenset({"value", "taste", "smell", "price"})
-    a_remote(manifest).update("1", Draft(values, MUG, ADA, last=a_row(aspects=aspects), mapped=mapped), None)
+    a_remote(manifest).update(
+        "1", Draft(values, MUG, ADA, last=a_row(aspects=aspects), mapped=mapped), None
+    )
     assert server.asked[0].json["aspects"] == [
         {"code": "fit", "score": None, "asked": True},
         {"code": "taste", "score": 3, "word": "salty"},
@@ -130,14 +154,21 @@ def test_list_of_sub_ratings_goes_back_with_all_that_is_not_ours(server: RemoteS
     ]
 
 
-def test_list_of_sub_ratings_that_is_written_in_another_form_goes_as_declared(server: RemoteServer) -> None:
+def test_list_of_sub_ratings_that_is_written_in_another_form_goes_as_declared(
+    server: RemoteServer,
+) -> None:
     server.answer = lambda asked: Reply(body=a_row())
     other = {"aspects": {"from": "rating.attributes[].{label: name, score: value}"}}
     manifest = a_manifest(server, **ASPECTS, operations__update__body=other)
     last = a_row(aspects=[{"code": "a", "score": 1}])
-    draft = Draft({"a": Decimal(3), "b": Decimal(1)}, MUG, ADA, last=last, mapped=frozenset({"a", "b"}))
+    draft = Draft(
+        {"a": Decimal(3), "b": Decimal(1)}, MUG, ADA, last=last, mapped=frozenset({"a", "b"})
+    )
     a_remote(manifest).update("1", draft, None)
-    assert server.asked[0].json["aspects"] == [{"label": "a", "score": 3}, {"label": "b", "score": 1}]
+    assert server.asked[0].json["aspects"] == [
+        {"label": "a", "score": 3},
+        {"label": "b", "score": 1},
+    ]
 
 
 def test_write_whose_answer_is_no_record_is_of_unknown_outcome(server: RemoteServer) -> None:
@@ -147,14 +178,18 @@ def test_write_whose_answer_is_no_record_is_of_unknown_outcome(server: RemoteSer
     assert len(server.asked) == 1
 
 
-def test_success_that_the_manifest_does_not_name_is_of_unknown_outcome(server: RemoteServer) -> None:
+def test_success_that_the_manifest_does_not_name_is_of_unknown_outcome(
+    server: RemoteServer,
+) -> None:
     server.answer = lambda asked: Reply(202, a_row())
     with pytest.raises(UnknownOutcome):
         a_remote(a_manifest(server, operations__create__success=[201])).create(a_draft(), "k")
 
 
 def test_update_that_is_answered_with_nothing_is_read_again(server: RemoteServer) -> None:
-    server.answer = lambda asked: Reply(204) if asked.method == "PUT" else Reply(body=a_row(stars=5))
+    server.answer = lambda asked: (
+        Reply(204) if asked.method == "PUT" else Reply(body=a_row(stars=5))
+    )
     record = a_remote(a_manifest(server)).update("1", a_draft(), None)
     assert record.values == {"value": Decimal(5)}
 
@@ -162,7 +197,9 @@ def test_update_that_is_answered_with_nothing_is_read_again(server: RemoteServer
 def test_error_inside_a_success_is_an_error(server: RemoteServer) -> None:
     server.answer = lambda asked: Reply(body={"error": "no_such_review"})
     rules = [{"status": [200], "path": "error", "equals": "no_such_review", "outcome": "gone"}]
-    remote = a_remote(a_manifest(server, operations__get__errors=rules, operations__update__errors=rules))
+    remote = a_remote(
+        a_manifest(server, operations__get__errors=rules, operations__update__errors=rules)
+    )
     assert remote.get("1") is None
     with pytest.raises(Gone):
         remote.update("1", a_draft(), None)
@@ -178,7 +215,9 @@ def test_error_inside_a_success_is_an_error(server: RemoteServer) -> None:
         ("skip", Permanent),
     ],
 )
-def test_outcome_of_a_rule_says_what_to_do_next(server: RemoteServer, outcome: str, error: type[SyncError]) -> None:
+def test_outcome_of_a_rule_says_what_to_do_next(
+    server: RemoteServer, outcome: str, error: type[SyncError]
+) -> None:
     server.answer = lambda asked: Reply(400, {"code": "x"}, {"Retry-After": "30"})
     rules = [{"status": [400], "path": "code", "equals": "x", "outcome": outcome}]
     with pytest.raises(error) as refusal:
@@ -192,16 +231,22 @@ def test_outcome_of_a_rule_says_what_to_do_next(server: RemoteServer, outcome: s
 def test_wait_that_a_refusal_asks_for_is_told(server: RemoteServer, status: int) -> None:
     server.answer = lambda asked: Reply(status, None, {"Retry-After": "30"})
     told: list[tuple[str, float]] = []
-    http = http_of(a_manifest(server), NoBudget(), OwnTokens(), observe_wait=lambda *wait: told.append(wait))
+    http = http_of(
+        a_manifest(server), NoBudget(), OwnTokens(), observe_wait=lambda *wait: told.append(wait)
+    )
     with pytest.raises(Transient):
         http.call(Call("GET", "/", "get"))
     http.close()
     assert told == [("small", 30.0)]
 
 
-def test_wait_is_read_from_the_header_and_in_the_unit_that_the_manifest_names(server: RemoteServer) -> None:
+def test_wait_is_read_from_the_header_and_in_the_unit_that_the_manifest_names(
+    server: RemoteServer,
+) -> None:
     server.answer = lambda asked: Reply(429, None, {"X-Rate-Limit-Time-Reset-Ms": "15000"})
-    remote = shipped("bigcommerce", server, BC_STORE_HASH="h", BC_ACCESS_TOKEN="t", BC_CLIENT_SECRET="c")
+    remote = shipped(
+        "bigcommerce", server, BC_STORE_HASH="h", BC_ACCESS_TOKEN="t", BC_CLIENT_SECRET="c"
+    )
     with pytest.raises(RateLimited) as limited:
         remote.get(review_key(1, 1))
     assert limited.value.retry_after == 15
@@ -229,7 +274,9 @@ def test_no_more_calls_are_under_way_than_the_budget_allows(server: RemoteServer
 
 
 def test_operation_that_is_not_declared_is_unsupported(server: RemoteServer) -> None:
-    remote = shipped("okendo", server, OKENDO_USER_ID="u", OKENDO_API_KEY="k", OKENDO_WEBHOOK_SECRET="c2VjcmV0")
+    remote = shipped(
+        "okendo", server, OKENDO_USER_ID="u", OKENDO_API_KEY="k", OKENDO_WEBHOOK_SECRET="c2VjcmV0"
+    )
     for attempt in (
         lambda: remote.create(a_draft(), "k"),
         lambda: remote.update("1", a_draft(), None),
@@ -242,20 +289,41 @@ def test_operation_that_is_not_declared_is_unsupported(server: RemoteServer) -> 
     assert server.asked == []
 
 
-def test_asynchronous_create_is_unconfirmed_until_the_record_shows_itself(server: RemoteServer) -> None:
+def test_asynchronous_create_is_unconfirmed_until_the_record_shows_itself(
+    server: RemoteServer,
+) -> None:
     server.answer = lambda asked: Reply(201, {"message": "Review is being created"})
-    remote = shipped("judgeme", server, JUDGEME_SHOP_DOMAIN="s", JUDGEME_PRIVATE_TOKEN="t", JUDGEME_WEBHOOK_SECRET="w")
+    remote = shipped(
+        "judgeme",
+        server,
+        JUDGEME_SHOP_DOMAIN="s",
+        JUDGEME_PRIVATE_TOKEN="t",
+        JUDGEME_WEBHOOK_SECRET="w",
+    )
     with pytest.raises(Unconfirmed):
         remote.create(a_draft(), "k")
     assert server.asked[0].json["body"] == "(rated without a comment)"
     assert server.asked[0].json["shop_domain"] == "s"
 
 
-def test_text_of_a_person_goes_back_as_it_came_and_a_missing_one_is_the_placeholder(server: RemoteServer) -> None:
-    review = {"id": 7, "product_id": 22, "reviewer_email": "ada@example.com", "rating": 4, "status": "approved"}
+def test_text_of_a_person_goes_back_as_it_came_and_a_missing_one_is_the_placeholder(
+    server: RemoteServer,
+) -> None:
+    review = {
+        "id": 7,
+        "product_id": 22,
+        "reviewer_email": "ada@example.com",
+        "rating": 4,
+        "status": "approved",
+    }
     server.answer = lambda asked: Reply(200, review | {"review": "<p>Good &amp; solid</p>"})
     remote = shipped(
-        "woocommerce", server, WOO_CONSUMER_KEY="k", WOO_CONSUMER_SECRET="s", WOO_WEBHOOK_SECRET="w", WOO_BASE_URL="x"
+        "woocommerce",
+        server,
+        WOO_CONSUMER_KEY="k",
+        WOO_CONSUMER_SECRET="s",
+        WOO_WEBHOOK_SECRET="w",
+        WOO_BASE_URL="x",
     )
     created = remote.create(a_draft(), "k")
     remote.update(created.remote_id, a_draft(last=created.raw), None)
@@ -320,9 +388,15 @@ def test_redirect_is_refused_and_not_followed(server: RemoteServer) -> None:
         "[fec0::1]",
     ],
 )
-def test_host_that_leads_into_the_private_network_is_refused(server: RemoteServer, host: str) -> None:
-    """Whatever the name or the spelling: the resolved address counts, and it is the one that is called."""
-    document = yaml.safe_load(BASE) | {"base_url": f"https://{host}:{server.url.rpartition(':')[2]}"}
+def test_host_that_leads_into_the_private_network_is_refused(
+    server: RemoteServer, host: str
+) -> None:
+    """Whatever the name or the spelling: the resolved address counts, and it is the one that is
+    called.
+    """
+    document = yaml.safe_load(BASE) | {
+        "base_url": f"https://{host}:{server.url.rpartition(':')[2]}"
+    }
     document["allow_private_hosts"] = False
     remote = a_remote(parse_manifest(document, {}, Path("small.yaml")))
     with pytest.raises(Misconfigured, match="has a private address"):
@@ -340,7 +414,9 @@ def test_answer_larger_than_allowed_is_cut_off(server: RemoteServer) -> None:
 # -- secrets
 
 
-def test_no_secret_is_in_logs_errors_or_their_causes(server: RemoteServer, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_secret_is_in_logs_errors_or_their_causes(
+    server: RemoteServer, capsys: pytest.CaptureFixture[str]
+) -> None:
     canary = "CANARY-7f3a9c"
     kinds: list[dict[str, Any]] = [
         {"type": "query", "params": {"api_token": {"env": "C"}}},
@@ -356,12 +432,18 @@ def test_no_secret_is_in_logs_errors_or_their_causes(server: RemoteServer, capsy
         },
     ]
     lines, before = io.StringIO(), structlog.get_config()
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(lines), wrapper_class=structlog.BoundLogger)
+    structlog.configure(
+        logger_factory=structlog.PrintLoggerFactory(lines), wrapper_class=structlog.BoundLogger
+    )
     try:
         for answer in (Reply(500), Reply(401), Reply(302), Reply(200, "x"), Reply(429)):
             server.answer = always(answer)
             for auth in kinds:
-                lines.write(told(a_manifest(server, {"C": canary}, auth=auth, http__backoff={"attempts": 1})))
+                lines.write(
+                    told(
+                        a_manifest(server, {"C": canary}, auth=auth, http__backoff={"attempts": 1})
+                    )
+                )
         dead = a_manifest(server, {"C": canary, "URL": "http://127.0.0.1:9"}, auth=kinds[0])
         lines.write(told(dead))
     finally:
@@ -388,7 +470,9 @@ def told(manifest: Manifest) -> str:
 
 def test_plugin_that_is_not_installed_is_named_with_what_to_do(server: RemoteServer) -> None:
     manifest = a_manifest(server, plugin="nobody")
-    with pytest.raises(Misconfigured, match=r"'nobody' of ratings_sync.connectors, which is not installed"):
+    with pytest.raises(
+        Misconfigured, match=r"'nobody' of ratings_sync.connectors, which is not installed"
+    ):
         remote_of(manifest, http_of(manifest, NoBudget(), OwnTokens()))
     hooked = a_manifest(server, operations__get={"handler": "nobody.get"})
     with pytest.raises(Misconfigured, match=r"'nobody.get' of ratings_sync.hooks"):

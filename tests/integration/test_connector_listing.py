@@ -13,7 +13,15 @@ from sync_worker.core.errors import (
 from sync_worker.core.values import Draft, EntityRef
 from sync_worker.remotes.external.remote import ExternalRemote
 from tests.integration.remote_server import Asked, RemoteServer, Reply
-from tests.integration.small_connector import ADA, MUG, a_manifest, a_remote, a_row, review_key, shipped
+from tests.integration.small_connector import (
+    ADA,
+    MUG,
+    a_manifest,
+    a_remote,
+    a_row,
+    review_key,
+    shipped,
+)
 
 
 def listed(remote: ExternalRemote) -> list[str]:
@@ -34,19 +42,27 @@ def test_listing_follows_next_links_of_its_own_host(server: RemoteServer) -> Non
 
     server.answer = answer
     auth = {"type": "query", "params": {"api_token": {"env": "T"}}}
-    remote = a_remote(a_manifest(server, {"T": "T"}, auth=auth, operations__list__pagination={"kind": "next_link"}))
+    remote = a_remote(
+        a_manifest(
+            server, {"T": "T"}, auth=auth, operations__list__pagination={"kind": "next_link"}
+        )
+    )
     assert listed(remote) == ["1", "2", "3"]
     assert "api_token" not in str(remote.list_page().cursor)
     assert all(asked.query["api_token"] == "T" for asked in server.asked)
 
 
-def test_row_that_cannot_be_read_is_counted_and_does_not_stop_the_listing(server: RemoteServer) -> None:
+def test_row_that_cannot_be_read_is_counted_and_does_not_stop_the_listing(
+    server: RemoteServer,
+) -> None:
     server.answer = lambda asked: Reply(body={"rows": [a_row(1), a_row(2, stars="x"), a_row(3)]})
     page = a_remote(a_manifest(server)).list_page()
     assert ([record.remote_id for record in page.records], page.unreadable) == (["1", "3"], 1)
 
 
-def test_row_of_somebody_else_that_cannot_be_read_does_not_stop_the_search(server: RemoteServer) -> None:
+def test_row_of_somebody_else_that_cannot_be_read_does_not_stop_the_search(
+    server: RemoteServer,
+) -> None:
     bad = a_row(1, email="bob@example.com", stars="many")
     server.answer = lambda asked: Reply(body={"rows": [bad, a_row(2)]})
     assert [record.remote_id for record in a_remote(a_manifest(server)).find(MUG, ADA)] == ["2"]
@@ -72,7 +88,9 @@ def test_record_is_found_in_a_listing_behind_one_that_cannot_be_read(server: Rem
 
 
 @pytest.mark.parametrize("body", [{"rows": {}}, {"message": "maintenance"}, "maintenance", None])
-def test_answer_without_the_list_is_an_error_not_an_empty_listing(server: RemoteServer, body: Any) -> None:
+def test_answer_without_the_list_is_an_error_not_an_empty_listing(
+    server: RemoteServer, body: Any
+) -> None:
     server.answer = lambda asked: Reply(body=body)
     with pytest.raises(Permanent, match="holds no list"):
         a_remote(a_manifest(server)).list_page()
@@ -96,7 +114,11 @@ PAGES = {"pagination": {"total_pages": 1}}
 
 
 def bigcommerce(server: RemoteServer) -> ExternalRemote:
-    products = [{"id": 1, "reviews_count": 2}, {"id": 2, "reviews_count": 0}, {"id": 3, "reviews_count": 1}]
+    products = [
+        {"id": 1, "reviews_count": 2},
+        {"id": 2, "reviews_count": 0},
+        {"id": 3, "reviews_count": 1},
+    ]
     reviews = {"1": [a_review(11), a_review(12)], "3": [a_review(31)]}
 
     def answer(asked: Asked) -> Reply:
@@ -112,7 +134,9 @@ def bigcommerce(server: RemoteServer) -> ExternalRemote:
         return Reply(body={"data": found[0]}) if found else Reply(404)
 
     server.answer = answer
-    return shipped("bigcommerce", server, BC_STORE_HASH="h", BC_ACCESS_TOKEN="t", BC_CLIENT_SECRET="c")
+    return shipped(
+        "bigcommerce", server, BC_STORE_HASH="h", BC_ACCESS_TOKEN="t", BC_CLIENT_SECRET="c"
+    )
 
 
 def a_review(number: int, **changes: Any) -> dict[str, Any]:
@@ -150,13 +174,21 @@ def test_children_of_one_product_carry_its_id_in_their_key(server: RemoteServer)
     assert remote.get(review_key(1, 99)) is None
 
 
-def test_full_update_sends_title_and_date_and_nothing_that_is_read_only(server: RemoteServer) -> None:
+def test_full_update_sends_title_and_date_and_nothing_that_is_read_only(
+    server: RemoteServer,
+) -> None:
     remote = bigcommerce(server)
     record = remote.get(review_key(1, 11))
     assert record is not None
-    draft = Draft({"value": Decimal(2)}, EntityRef("1"), ADA, last=record.raw, mapped=frozenset({"value"}))
+    draft = Draft(
+        {"value": Decimal(2)}, EntityRef("1"), ADA, last=record.raw, mapped=frozenset({"value"})
+    )
     changed = remote.update(record.remote_id, draft, None)
     assert (changed.remote_id, changed.values) == (record.remote_id, {"value": Decimal(2)})
     body = server.asked[-1].json
-    assert (body["rating"], body["title"], body["date_reviewed"]) == (2, "Rating", "2026-11-20T09:15:00Z")
+    assert (body["rating"], body["title"], body["date_reviewed"]) == (
+        2,
+        "Rating",
+        "2026-11-20T09:15:00Z",
+    )
     assert not set(body) & {"id", "date_created"}

@@ -1,5 +1,5 @@
-"""What one event costs: remote calls (asserted as the design states them), SQL statements, round trips to PostgreSQL
-and Redis commands.
+"""What one event costs: remote calls (asserted as the design states them), SQL statements, round
+trips to PostgreSQL and Redis commands.
 
 ``pytest tests/integration/test_counts.py -s`` prints the table that docs/costs.md keeps.
 """
@@ -62,7 +62,9 @@ class Cost:
 
 @dataclass
 class Bench:
-    """Both stand-ins, the gateway and the intake in this process, so that everything can be counted."""
+    """Both stand-ins, the gateway and the intake in this process, so that everything can be
+    counted.
+    """
 
     box: Sandbox
     wiring: Wiring
@@ -103,13 +105,24 @@ class Bench:
         return sum(stats.get(name, {}).get("calls", 0) for name in names)
 
     def rate_on_wix(self, value: int) -> str:
-        rating = {"namespace": "reviews", "group": "stores", "entityId": "beans", "attributeName": "overall"}
+        rating = {
+            "namespace": "reviews",
+            "group": "stores",
+            "entityId": "beans",
+            "attributeName": "overall",
+        }
         return str(
-            self.box.wix.create_rating(rating | {"value": value, "owner": {"contactId": self.ada}}, VISITOR)["id"]
+            self.box.wix.create_rating(
+                rating | {"value": value, "owner": {"contactId": self.ada}}, VISITOR
+            )["id"]
         )
 
     def rate_outside(self, stars: int, email: str = "ada@example.com") -> str:
-        draft = {"subject": {"id": "SKU-1"}, "author": {"email": email, "display_name": "A"}, "score": Decimal(stars)}
+        draft = {
+            "subject": {"id": "SKU-1"},
+            "author": {"email": email, "display_name": "A"},
+            "score": Decimal(stars),
+        }
         return str(self.box.reviews.create(draft, by="visitor")["id"])
 
 
@@ -132,12 +145,16 @@ def opened(folder: Path, redis: Redis, redis_server: EmbeddedRedis, **more: str)
         }
         wiring, bell = Wiring(load_settings(settings), settings), Rings()
         engine = wiring.ledger.engine
-        count = _statements(engine) if engine.dialect.name == "sqlite" else _round_trips(engine, folder)
+        count = (
+            _statements(engine) if engine.dialect.name == "sqlite" else _round_trips(engine, folder)
+        )
         site, contact = _set_up(wiring.admin, wiring, box)
         gateway = serve_door(wiring, bell, box)
         box.send_webhooks_to(gateway.url)
         made = Bench(box, wiring, wiring.intake(bell), bell, redis, site, contact, count)
-        wiring.ledger.site_cache_seconds = 3600.0  # sites are read again each second: not for each event
+        wiring.ledger.site_cache_seconds = (
+            3600.0  # sites are read again each second: not for each event
+        )
         time.sleep(0.2)  # the budget starts empty
         made.wiring.wix_api(site.instance_id)
         _warm_up(made)
@@ -156,7 +173,9 @@ def _set_up(admin: LedgerAdmin, wiring: Wiring, box: Sandbox) -> tuple[Site, str
 
 
 def _statements(engine: Engine) -> Callable[[], int]:
-    """Every statement of the worker and the gateway that SQLite gets, but for those that only frame others."""
+    """Every statement of the worker and the gateway that SQLite gets, but for those that only frame
+    others.
+    """
     told: list[str] = []
 
     def note(statement: str) -> None:
@@ -171,9 +190,11 @@ def _statements(engine: Engine) -> Callable[[], int]:
 
 
 def _round_trips(engine: Engine, folder: Path) -> Callable[[], int]:
-    """How often PostgreSQL was waited for: it answers at a Sync, or to a Query of the simple protocol.
+    """How often PostgreSQL was waited for: it answers at a Sync, or to a Query of the simple
+    protocol.
 
-    Without the pings of connections that have rested, and without what prepares a statement, once for each connection.
+    Without the pings of connections that have rested, and without what prepares a statement, once
+    for each connection.
     """
     traces: list[Path] = []
 
@@ -189,15 +210,21 @@ def _syncs(trace: Path) -> int:
     """Lines of libpq's trace: time, F or B, length, message and what it holds."""
     fields = (line.split("\t") for line in trace.read_text().splitlines())
     sent = [one[3].strip() for one in fields if one[1:2] == ["F"]]
-    return sent.count("Query") + sum(pair == ("Execute", "Sync") for pair in itertools.pairwise(sent))
+    return sent.count("Query") + sum(
+        pair == ("Execute", "Sync") for pair in itertools.pairwise(sent)
+    )
 
 
 def _warm_up(bench: Bench) -> None:
-    """Token fetched, scripts known to Redis, site in the cache: as after the first minute of a day."""
+    """Token fetched, scripts known to Redis, site in the cache: as after the first minute
+    of a day.
+    """
     reviews, ratings = bench.box.reviews, bench.box.wix.ratings
     rating = bench.rate_on_wix(80)
     _drain_until(bench, lambda: bool(reviews.find("SKU-1", "ada@example.com")))
-    reviews.change(str(reviews.find("SKU-1", "ada@example.com")[0]["id"]), {"score": 1}, by="visitor")
+    reviews.change(
+        str(reviews.find("SKU-1", "ada@example.com")[0]["id"]), {"score": 1}, by="visitor"
+    )
     _drain_until(bench, lambda: ratings[rating]["value"] != 80)
     bench.box.wix.delete_rating(rating, VISITOR)
     bench.drain()
@@ -219,8 +246,13 @@ def _in_step(bench: Bench) -> tuple[str, str]:
     return wix, str(bench.box.reviews.find("SKU-1", "ada@example.com")[0]["id"])
 
 
-def test_costs_of_one_event(tmp_path: Path, redis: Redis, redis_server: EmbeddedRedis, postgres_url: str) -> None:
-    """Everything known: people, entities, the token. Each line is one genuine change with its echo."""
+def test_costs_of_one_event(
+    tmp_path: Path, redis: Redis, redis_server: EmbeddedRedis, postgres_url: str
+) -> None:
+    """Everything known: people, entities, the token.
+
+    Each line is one genuine change with its echo.
+    """
     with opened(tmp_path, redis, redis_server) as bench:
         on_sqlite = _costs(bench)
     redis.flushdb()
@@ -228,7 +260,10 @@ def test_costs_of_one_event(tmp_path: Path, redis: Redis, redis_server: Embedded
         on_postgresql = _costs(bench)
     lines = [
         "",
-        "| event, with its echo | remote calls | SQL statements | round trips to PostgreSQL | Redis commands |",
+        (
+            "| event, with its echo | remote calls | SQL statements | round trips to PostgreSQL |"
+            " Redis commands |"
+        ),
         "| --- | --- | --- | --- | --- |",
     ]
     for what, cost in on_sqlite.items():
@@ -237,7 +272,9 @@ def test_costs_of_one_event(tmp_path: Path, redis: Redis, redis_server: Embedded
         lines.append(f"| {what} | {' | '.join(map(str, counts))} |")
     print("\n".join(lines))  # noqa: T201 - the table for docs/costs.md
     kept = (Path(__file__).parents[2] / "docs" / "costs.md").read_text()
-    assert [line for line in lines if line not in kept] == [], "docs/costs.md keeps other numbers: update it"
+    assert [line for line in lines if line not in kept] == [], (
+        "docs/costs.md keeps other numbers: update it"
+    )
 
 
 def _costs(bench: Bench) -> dict[str, Cost]:
@@ -255,18 +292,35 @@ def _costs(bench: Bench) -> dict[str, Cost]:
     wix = next(iter(box.wix.ratings))
     outside = str(box.reviews.find("SKU-1", "ada@example.com")[0]["id"])
     expect("changed on Wix", lambda: box.wix.update_rating(wix, 20, VISITOR), EXT_PUT)
-    expect("changed outside", lambda: box.reviews.change(outside, {"score": 5}, by="visitor"), WIX_PATCH)
+    expect(
+        "changed outside",
+        lambda: box.reviews.change(outside, {"score": 5}, by="visitor"),
+        WIX_PATCH,
+    )
     expect("changed inside its class on Wix", lambda: box.wix.update_rating(wix, 99, VISITOR))
     again, again_outside = box.wix.webhooks.again, box.reviews.webhooks.again
-    expect("late duplicates of all of it", lambda: (again(wix), box.flush(), again_outside(outside)))
+    expect(
+        "late duplicates of all of it", lambda: (again(wix), box.flush(), again_outside(outside))
+    )
     expect("deleted on Wix", lambda: box.wix.delete_rating(wix, VISITOR), EXT_GET, EXT_DELETE)
     expect("created outside", lambda: bench.rate_outside(4), WIX_POST)
     outside = str(box.reviews.find("SKU-1", "ada@example.com")[0]["id"])
     # The event is confirmed by a look (Wix's own delete events are not).
-    expect("deleted outside", lambda: box.reviews.remove(outside, by="visitor"), EXT_GET, WIX_GET, WIX_DELETE)
+    expect(
+        "deleted outside",
+        lambda: box.reviews.remove(outside, by="visitor"),
+        EXT_GET,
+        WIX_GET,
+        WIX_DELETE,
+    )
     box.wix.add_contact("ben@example.com", "Ben")
     bench.drain()
-    expect("created outside by somebody new", lambda: bench.rate_outside(4, "ben@example.com"), FIND_PERSON, WIX_POST)
+    expect(
+        "created outside by somebody new",
+        lambda: bench.rate_outside(4, "ben@example.com"),
+        FIND_PERSON,
+        WIX_POST,
+    )
     return costs
 
 
@@ -283,16 +337,36 @@ def test_duplicate_echo_and_stale_event_cost_no_remote_call(bench: Bench) -> Non
 
 
 def test_duplicate_at_create_costs_the_find_and_adopts(bench: Bench) -> None:
-    """Both rated before either was told: uniqueness is enforced, so the create is refused and the record adopted."""
+    """Both rated before either was told: uniqueness is enforced, so the create is refused and the
+    record adopted.
+    """
     bench.rate_outside(4)
     bench.rate_on_wix(80)
     with bench.counted() as cost:
         bench.drain()
     assert sum(cost.calls.values()) <= 3
-    assert len(bench.box.wix.ratings) == len(bench.box.reviews.find("SKU-1", "ada@example.com")) == 1
+    assert (
+        len(bench.box.wix.ratings) == len(bench.box.reviews.find("SKU-1", "ada@example.com")) == 1
+    )
 
 
 def test_every_table_of_the_design_is_there() -> None:
-    names = {"site", "entity_map", "contact_map", "field_map", "link", "link_value", "tombstone", "inbox", "intent"}
-    beside = {"history", "run", "contact_redirect", "listed", "missing"}  # the last two: what a sweep found
+    names = {
+        "site",
+        "entity_map",
+        "contact_map",
+        "field_map",
+        "link",
+        "link_value",
+        "tombstone",
+        "inbox",
+        "intent",
+    }
+    beside = {
+        "history",
+        "run",
+        "contact_redirect",
+        "listed",
+        "missing",
+    }  # the last two: what a sweep found
     assert names | beside == set(metadata.tables)

@@ -33,7 +33,10 @@ def ask(tmp_path: Path, box: Sandbox, redis: Redis, redis_server: EmbeddedRedis)
     def checks(*, with_site: bool = True, **changes: str) -> dict[str, Check]:
         gateway = {"GATEWAY_BIND": "127.0.0.1:9", "WIX_BUDGET_PER_MINUTE": "60000"}
         environ = (
-            box.settings() | {"RATINGS_SYNC_HOME": str(tmp_path), "REDIS_URL": redis_server.url} | gateway | changes
+            box.settings()
+            | {"RATINGS_SYNC_HOME": str(tmp_path), "REDIS_URL": redis_server.url}
+            | gateway
+            | changes
         )
         wiring = Wiring(load_settings(environ), environ)
         opened.append(wiring)
@@ -69,12 +72,42 @@ def test_without_a_site_it_says_how_to_get_one(ask: Ask) -> None:
     ("changes", "name", "what", "next_step"),
     [
         ({"WIX_APP_SECRET": ""}, "settings", "WIX_APP_SECRET not set", "dev.wix.com"),
-        ({"WIX_APP_SECRET": "wrong"}, "wix 11111111 token", "no access", "check WIX_APP_ID, WIX_APP_SECRET"),
-        ({"WIX_PUBLIC_KEY": "nothing"}, "webhook keys", "holds no public key", "correct the setting"),
-        ({"OWN_SERVICE_TOKEN": "wrong"}, "connector own-service probe", "credentials", "check its token"),
-        ({"OWN_SERVICE_URL": "http://127.0.0.1:9"}, "connector own-service probe", "could not connect", "its address"),
-        ({"REDIS_URL": "redis://127.0.0.1:9/0"}, "redis broker", "does not answer", "check REDIS_URL"),
-        ({"BUDGET_PROCESSES": "4"}, "sql workers", "SQLite serves one worker process", "PostgreSQL"),
+        (
+            {"WIX_APP_SECRET": "wrong"},
+            "wix 11111111 token",
+            "no access",
+            "check WIX_APP_ID, WIX_APP_SECRET",
+        ),
+        (
+            {"WIX_PUBLIC_KEY": "nothing"},
+            "webhook keys",
+            "holds no public key",
+            "correct the setting",
+        ),
+        (
+            {"OWN_SERVICE_TOKEN": "wrong"},
+            "connector own-service probe",
+            "credentials",
+            "check its token",
+        ),
+        (
+            {"OWN_SERVICE_URL": "http://127.0.0.1:9"},
+            "connector own-service probe",
+            "could not connect",
+            "its address",
+        ),
+        (
+            {"REDIS_URL": "redis://127.0.0.1:9/0"},
+            "redis broker",
+            "does not answer",
+            "check REDIS_URL",
+        ),
+        (
+            {"BUDGET_PROCESSES": "4"},
+            "sql workers",
+            "SQLite serves one worker process",
+            "PostgreSQL",
+        ),
     ],
 )
 def test_what_is_wrong_is_said_with_the_next_step(

@@ -1,4 +1,6 @@
-"""A person is erased from a large ledger: no statement searches all of it, and a search cut short begins anew."""
+"""A person is erased from a large ledger: no statement searches all of it, and a search cut short
+begins anew.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ BATCHES = 3
 
 
 class LargeLedger:
-    """One site; every delivery and every listed record names somebody, the first, middle and last of them GONE."""
+    """One site; every delivery and every listed record names somebody, the first, middle and last
+    of them GONE.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -37,19 +41,37 @@ class LargeLedger:
         assert sweep is not None
         with engine.begin() as connection:
             connection.execute(insert(inbox), [self._delivery(number) for number in range(ROWS)])
-            connection.execute(insert(listed), [self._listed(sweep.id, number) for number in range(ROWS)])
+            connection.execute(
+                insert(listed), [self._listed(sweep.id, number) for number in range(ROWS)]
+            )
             asked = {**self._delivery(ROWS), "side": "wix", "source": "instance-1", "payload": {}}
-            asked |= {"change": "contact_deleted", "remote_id": GONE.contact_id, "privacy": True, "state": "new"}
+            asked |= {
+                "change": "contact_deleted",
+                "remote_id": GONE.contact_id,
+                "privacy": True,
+                "state": "new",
+            }
             row = connection.execute(insert(inbox).values(asked).returning(inbox.c.id))
             self.asked = int(row.scalar_one())
 
     def _name(self, number: int) -> str:
-        return str(GONE.email) if number in (0, ROWS // 2, ROWS - 1) else f"person{number}@example.com"
+        return (
+            str(GONE.email) if number in (0, ROWS // 2, ROWS - 1) else f"person{number}@example.com"
+        )
 
     def _delivery(self, number: int) -> dict[str, Any]:
-        row = {"side": "external", "source": "own-service", "dedupe_id": f"d{number}", "change": "upsert"}
+        row = {
+            "side": "external",
+            "source": "own-service",
+            "dedupe_id": f"d{number}",
+            "change": "upsert",
+        }
         times = {"received_at": 0.0, "next_attempt_at": 0.0, "closed_at": 0.0}
-        return row | times | {"remote_id": f"e{number}", "state": "done", "payload": {"by": self._name(number)}}
+        return (
+            row
+            | times
+            | {"remote_id": f"e{number}", "state": "done", "payload": {"by": self._name(number)}}
+        )
 
     def _listed(self, run_id: int, number: int) -> dict[str, Any]:
         row = {"run_id": run_id, "side": "external", "remote_id": f"e{number}", "mark": "open"}
@@ -82,7 +104,9 @@ def searches(statement: str) -> bool:
     return "lower(" in statement
 
 
-def test_no_statement_searches_more_than_a_batch_and_nothing_of_the_person_is_left(large: LargeLedger) -> None:
+def test_no_statement_searches_more_than_a_batch_and_nothing_of_the_person_is_left(
+    large: LargeLedger,
+) -> None:
     found: list[str] = []
     with large.watched(lambda statement: found.append(statement) if searches(statement) else None):
         large.erase()
@@ -102,7 +126,9 @@ def test_search_that_was_cut_short_begins_anew_and_ends_the_same(large: LargeLed
         if searches(statement):
             searched.append(statement)
             if len(searched) == 2 * BATCHES:
-                raise OperationalError(statement, None, Exception("canceling statement due to statement timeout"))
+                raise OperationalError(
+                    statement, None, Exception("canceling statement due to statement timeout")
+                )
 
     with large.watched(fail_late), pytest.raises(Transient):
         large.erase()
@@ -110,8 +136,13 @@ def test_search_that_was_cut_short_begins_anew_and_ends_the_same(large: LargeLed
     assert opened is not None
     assert opened[0].new.remote_id == GONE.contact_id
     assert large.ledger.contact(large.site.id, contact_id=GONE.contact_id) == GONE
-    assert large.asked not in large.ledger.due(10), "nobody begins a second search beside a first one"
+    assert large.asked not in large.ledger.due(10), (
+        "nobody begins a second search beside a first one"
+    )
     large.erase()
     left = large.ledger.everything()
     assert [word for word in (GONE.email, GONE.contact_id) if str(word) in left] == []
-    assert large.ledger.locate(large.site.id, Side.EXTERNAL, address_grave(str(GONE.email))).buried is not None
+    assert (
+        large.ledger.locate(large.site.id, Side.EXTERNAL, address_grave(str(GONE.email))).buried
+        is not None
+    )

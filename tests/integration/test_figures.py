@@ -38,15 +38,26 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     engine.dispose()
 
 
-def deliver(engine: Engine, name: str, state: InboxState | None = None, reason: str = "", *, ours: bool = False) -> int:
+def deliver(
+    engine: Engine,
+    name: str,
+    state: InboxState | None = None,
+    reason: str = "",
+    *,
+    ours: bool = False,
+) -> int:
     ledger = SqlLedger(engine)
-    inbox_id = ledger.store(NewDelivery(Side.WIX, "instance-1", name, "upsert", name, {}, is_ours=ours)).inbox_id
+    inbox_id = ledger.store(
+        NewDelivery(Side.WIX, "instance-1", name, "upsert", name, {}, is_ours=ours)
+    ).inbox_id
     if state is not None:
         ledger.close(inbox_id, Closing(state, reason))
     return inbox_id
 
 
-def test_ledger_figures_count_what_is_open_and_held_and_how_long_the_ended_took(engine: Engine) -> None:
+def test_ledger_figures_count_what_is_open_and_held_and_how_long_the_ended_took(
+    engine: Engine,
+) -> None:
     empty = FigureLedger(engine).figures()
     assert (empty.open, empty.held, empty.oldest_open_seconds) == ({"new": 0, "taken": 0}, {}, 0.0)
     assert (empty.most_attempts, empty.most_for_one_link) == (0, 0)
@@ -56,8 +67,12 @@ def test_ledger_figures_count_what_is_open_and_held_and_how_long_the_ended_took(
     deliver(engine, "held", InboxState.HELD, "unknown_contact")
     done = deliver(engine, "done", InboxState.DONE, "in_step", ours=True)
     with engine.begin() as connection:
-        connection.execute(update(inbox).where(inbox.c.id == old).values(received_at=inbox.c.received_at - 100))
-        connection.execute(update(inbox).where(inbox.c.id == done).values(received_at=inbox.c.received_at - 7))
+        connection.execute(
+            update(inbox).where(inbox.c.id == old).values(received_at=inbox.c.received_at - 100)
+        )
+        connection.execute(
+            update(inbox).where(inbox.c.id == done).values(received_at=inbox.c.received_at - 7)
+        )
     now = FigureLedger(engine).figures()
     assert now.open == {"new": 2, "taken": 0}
     assert now.held == {"unknown_contact": 1}
@@ -89,7 +104,9 @@ def test_figures_go_over_indexes_and_never_read_the_whole_inbox(postgres_url: st
     upgrade(engine)
     statements: list[tuple[str, Any]] = []
     event.listen(
-        engine, "before_cursor_execute", lambda c, cur, text_, values, ctx, many: statements.append((text_, values))
+        engine,
+        "before_cursor_execute",
+        lambda c, cur, text_, values, ctx, many: statements.append((text_, values)),
     )
     FigureLedger(engine).figures()
     asked = [one for one in statements if "FROM inbox" in one[0]]
@@ -119,8 +136,14 @@ def test_status_shows_the_same_figures(
     url: str, request: pytest.FixtureRequest, redis_server: EmbeddedRedis, tmp_path: Path
 ) -> None:
     database = request.getfixturevalue(url)
-    environ = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ} | OWN_SERVICE
-    environ |= {"DATABASE_URL": database, "REDIS_URL": redis_server.url, "RATINGS_SYNC_HOME": str(tmp_path)}
+    environ = {
+        name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ
+    } | OWN_SERVICE
+    environ |= {
+        "DATABASE_URL": database,
+        "REDIS_URL": redis_server.url,
+        "RATINGS_SYNC_HOME": str(tmp_path),
+    }
     engine = open_engine(database)
     upgrade(engine)
     deliver(engine, "held", InboxState.HELD, "unknown_contact")

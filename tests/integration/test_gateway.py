@@ -98,7 +98,9 @@ def gateway(request: pytest.FixtureRequest) -> Iterator[Gateway]:
     engine.dispose()
 
 
-def test_delivery_is_committed_before_the_answer_and_then_the_doorbell_rings(gateway: Gateway) -> None:
+def test_delivery_is_committed_before_the_answer_and_then_the_doorbell_rings(
+    gateway: Gateway,
+) -> None:
     assert gateway.wix() == (200, "stored")
     (inbox_id,) = gateway.bell.rung
     opened = gateway.ledger.open_delivery(inbox_id)
@@ -116,15 +118,22 @@ def test_event_of_an_unknown_instance_is_stored(gateway: Gateway) -> None:
     assert gateway.wix(a_wix_webhook(an_event(), instanceId="instance-9")) == (200, "stored")
 
 
-def test_event_of_an_unknown_type_and_the_dashboards_test_event_are_answered_200(gateway: Gateway) -> None:
-    assert gateway.wix(a_wix_webhook(an_event(entityFqdn="wix.forms.v4.submission"))) == (200, "ignored")
+def test_event_of_an_unknown_type_and_the_dashboards_test_event_are_answered_200(
+    gateway: Gateway,
+) -> None:
+    assert gateway.wix(a_wix_webhook(an_event(entityFqdn="wix.forms.v4.submission"))) == (
+        200,
+        "ignored",
+    )
     assert gateway.wix(a_token(claims({"eventType": "x", "data": "{}"}))) == (200, "ignored")
     assert gateway.ledger.count_open() == 0
 
 
 def test_external_delivery_is_stored(gateway: Gateway) -> None:
     body = an_external_body()
-    answers = [gateway.client.post(OWN, data=body, headers=acme_headers(body)).get_json() for _ in range(2)]
+    answers = [
+        gateway.client.post(OWN, data=body, headers=acme_headers(body)).get_json() for _ in range(2)
+    ]
     assert [answer["result"] for answer in answers] == ["stored", "duplicate"]
 
 
@@ -143,12 +152,18 @@ def test_forged_wix_request_is_answered_401_and_nothing_is_stored(variant: str) 
 
 
 @pytest.mark.parametrize("variant", sorted(test_external_webhook.UNREADABLE))
-def test_signed_request_that_the_manifest_cannot_read_is_answered_422_with_the_reason(variant: str) -> None:
+def test_signed_request_that_the_manifest_cannot_read_is_answered_422_with_the_reason(
+    variant: str,
+) -> None:
     stored: list[NewDelivery] = []
     client = make_gateway(into(stored), Rings())
     body, headers = test_external_webhook.UNREADABLE[variant]()
     answer = client.post(OWN, data=body, headers=headers)
-    assert (answer.status_code, answer.get_json()["reason"] in ("no_json", "malformed"), stored) == (422, True, [])
+    assert (
+        answer.status_code,
+        answer.get_json()["reason"] in ("no_json", "malformed"),
+        stored,
+    ) == (422, True, [])
 
 
 @pytest.mark.parametrize("variant", sorted(test_external_webhook.FORGED))
@@ -251,7 +266,9 @@ def test_error_that_nobody_foresaw_is_503_so_that_the_sender_tries_again() -> No
 # -- never a 500
 
 HEADERS = st.dictionaries(
-    st.sampled_from(["X-Acme-Signature", "webhook-id", "webhook-timestamp", "webhook-signature", "Content-Type"]),
+    st.sampled_from(
+        ["X-Acme-Signature", "webhook-id", "webhook-timestamp", "webhook-signature", "Content-Type"]
+    ),
     st.text(st.characters(codec="latin-1", exclude_characters="\r\n"), max_size=80),
 )
 
@@ -263,10 +280,18 @@ def test_no_bytes_and_headers_cause_a_500(path: str, body: bytes, headers: dict[
     assert answer.status_code in (400, 401, 413)
 
 
-TEXTS = st.none() | st.booleans() | st.integers() | st.text(max_size=40) | st.lists(st.integers(), max_size=2)
+TEXTS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(max_size=40)
+    | st.lists(st.integers(), max_size=2)
+)
 
 
-@given(event=st.dictionaries(st.sampled_from(sorted(an_event())), TEXTS), instance=st.text(max_size=10))
+@given(
+    event=st.dictionaries(st.sampled_from(sorted(an_event())), TEXTS), instance=st.text(max_size=10)
+)
 def test_no_signed_event_causes_a_500(event: dict[str, object], instance: str) -> None:
     body = a_token(claims(an_envelope(an_event() | event, instanceId=instance)))
     assert CLIENT.post(WIX, data=body).status_code in (200, 401)
@@ -290,7 +315,9 @@ def heard() -> Iterator[list[Any]]:
         structlog.configure(wrapper_class=before)
 
 
-def test_sender_of_many_forgeries_fills_no_log_and_what_verifies_is_never_refused(gateway: Gateway) -> None:
+def test_sender_of_many_forgeries_fills_no_log_and_what_verifies_is_never_refused(
+    gateway: Gateway,
+) -> None:
     client = make_gateway(gateway.ledger.store_all, gateway.bell, bad_signatures_per_minute=3)
     with heard() as lines:
         answers = [client.post(WIX, data=b"forged") for _ in range(20)]
@@ -305,7 +332,9 @@ def test_sender_of_many_forgeries_fills_no_log_and_what_verifies_is_never_refuse
 
 def test_metrics_are_closed_without_a_token_and_open_to_it_alone(gateway: Gateway) -> None:
     assert gateway.client.get("/metrics").status_code == 404
-    client = make_gateway(gateway.ledger.store_all, gateway.bell, metrics_token="a-long-token-of-metrics")
+    client = make_gateway(
+        gateway.ledger.store_all, gateway.bell, metrics_token="a-long-token-of-metrics"
+    )
     for header in (
         None,
         "Bearer ",
@@ -335,7 +364,11 @@ def test_every_end_of_a_webhook_is_counted_once(gateway: Gateway) -> None:
     for body in (token, token, b"", b"x" * (LIMIT + 1), b"forged"):
         gateway.client.post(WIX, data=body)
     after = counted()
-    grown = {name: after[name] - before.get(name, 0) for name in after if after[name] != before.get(name, 0)}
+    grown = {
+        name: after[name] - before.get(name, 0)
+        for name in after
+        if after[name] != before.get(name, 0)
+    }
     assert grown == {"stored": 1, "duplicate": 1, "malformed": 1, "too_large": 1, "rejected": 1}
 
 

@@ -1,4 +1,6 @@
-"""Deliveries that come together are committed and rung for together; none of them pays for another one's trouble."""
+"""Deliveries that come together are committed and rung for together; none of them pays for another
+one's trouble.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ def a_delivery(name: str, dedupe_id: str | None = None) -> NewDelivery:
 
 
 class Held:
-    """A store that waits until it is let go, then notes its groups; ``poison`` is the remote id it cannot store."""
+    """A store that waits until it is let go, then notes its groups; ``poison`` is the remote id it
+    cannot store.
+    """
 
     def __init__(self, poison: str = "") -> None:
         self.groups: list[list[str]] = []
@@ -61,7 +65,9 @@ def commit_all(group: GroupCommit, names: Sequence[str], store: Held) -> dict[st
         return {name: one.result(10) for name, one in asked.items()}
 
 
-def test_requests_that_come_during_a_commit_share_the_next_one_and_each_gets_its_own_answer() -> None:
+def test_requests_that_come_during_a_commit_share_the_next_one_and_each_gets_its_own_answer() -> (
+    None
+):
     store, names = Held(), [str(number) for number in range(20)]
     answers = commit_all(GroupCommit(store), names, store)
     assert answers == {name: [int(name)] for name in names}
@@ -97,7 +103,12 @@ def ledger(request: pytest.FixtureRequest) -> Iterator[SqlLedger]:
 
 def test_group_finds_duplicates_among_earlier_rows_and_in_itself(ledger: SqlLedger) -> None:
     earlier = ledger.store(a_delivery("b", "event-b"))
-    group = [a_delivery("b", "event-b"), a_delivery("a", "event-a"), a_delivery("a", "event-a"), a_delivery("c")]
+    group = [
+        a_delivery("b", "event-b"),
+        a_delivery("a", "event-a"),
+        a_delivery("a", "event-a"),
+        a_delivery("c"),
+    ]
     stored = ledger.store_all([*group, a_delivery("c")])
     assert [one.is_duplicate for one in stored] == [True, False, True, False, True]
     assert stored[0].inbox_id == earlier.inbox_id
@@ -111,7 +122,9 @@ def test_groups_with_the_same_deliveries_in_opposite_orders_do_not_wait_for_each
     events = [a_delivery(f"r{number}", f"event-{number}") for number in range(30)]
     with ThreadPoolExecutor(4) as pool:
         orders = [events, events[::-1]] * 6
-        stored = [one.result(30) for one in [pool.submit(ledger.store_all, order) for order in orders]]
+        stored = [
+            one.result(30) for one in [pool.submit(ledger.store_all, order) for order in orders]
+        ]
     assert ledger.count_open() == len(events)
     assert sum(not one.is_duplicate for group in stored for one in group) == len(events)
 
@@ -131,7 +144,9 @@ def messages(redis: Redis) -> list[dict[str, object]]:
 
 
 def bare(message: dict[str, object]) -> dict[str, object]:
-    """Without what differs from message to message, and without the address for answers: nobody answers."""
+    """Without what differs from message to message, and without the address for answers: nobody
+    answers.
+    """
     without = {"id", "root_id", "origin", "correlation_id", "delivery_tag", "reply_to"}
 
     def clean(value: object) -> object:
@@ -142,13 +157,17 @@ def bare(message: dict[str, object]) -> dict[str, object]:
     return {name: clean(one) for name, one in message.items()}
 
 
-def test_ring_puts_the_very_message_into_the_queue_that_send_task_would_put_there(broker: EmbeddedRedis) -> None:
+def test_ring_puts_the_very_message_into_the_queue_that_send_task_would_put_there(
+    broker: EmbeddedRedis,
+) -> None:
     with Redis.from_url(broker.url) as redis:
         bell = CeleryBell(broker.url)
         bell.ring([7])
         bell.close()
         with Celery("reference", broker=broker.url, set_as_current=False) as app:
-            app.conf.update(task_ignore_result=True, task_serializer="json", task_default_exchange_type="direct")
+            app.conf.update(
+                task_ignore_result=True, task_serializer="json", task_default_exchange_type="direct"
+            )
             app.send_task(TASK, args=[7], queue=QUEUE, ignore_result=True)
         ours, theirs = messages(redis)
     assert bare(ours) == bare(theirs)

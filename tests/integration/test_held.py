@@ -1,4 +1,6 @@
-"""Held deliveries from the command line: found, looked at, released and dropped, with both sides as they are now."""
+"""Held deliveries from the command line: found, looked at, released and dropped, with both sides as
+they are now.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,9 @@ def test_held_deliveries_are_filtered_by_reason_side_site_and_time(site: Shell) 
 
 def test_release_by_reason_leaves_the_others_held(site: Shell) -> None:
     first, second = hold(site, "refused", 1), hold(site, "no_email", 2)
-    assert json.loads(site.good("held", "release", "--reason", "refused", "--json"))["released"] == [first]
+    assert json.loads(site.good("held", "release", "--reason", "refused", "--json"))[
+        "released"
+    ] == [first]
     assert held(site) == [second]
 
 
@@ -56,8 +60,12 @@ def test_release_of_what_is_not_held_is_told_and_ends_with_status_1(site: Shell)
     assert "not released, as unknown or on their way already: 77" in done.stderr
 
 
-@pytest.mark.parametrize("words", [("held", "release"), ("held", "drop", "--why", "no"), ("replay",)])
-def test_reason_that_nothing_is_held_for_is_answered_with_those_that_are(site: Shell, words: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    "words", [("held", "release"), ("held", "drop", "--why", "no"), ("replay",)]
+)
+def test_reason_that_nothing_is_held_for_is_answered_with_those_that_are(
+    site: Shell, words: tuple[str, ...]
+) -> None:
     hold(site, "refused", 1)
     done = site.run(*words, "--reason", "refusd")
     assert (done.returncode, done.stdout) == (
@@ -67,8 +75,12 @@ def test_reason_that_nothing_is_held_for_is_answered_with_those_that_are(site: S
     assert "nothing is held for the reason 'refusd'; held now: refused (1)" in done.stderr
 
 
-@pytest.mark.parametrize("words", [("release",), ("drop", "--why", "because"), ("drop", "--reason", "refused")])
-def test_bulk_command_without_its_terms_is_refused_as_usage(site: Shell, words: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    "words", [("release",), ("drop", "--why", "because"), ("drop", "--reason", "refused")]
+)
+def test_bulk_command_without_its_terms_is_refused_as_usage(
+    site: Shell, words: tuple[str, ...]
+) -> None:
     hold(site, "refused", 1)
     assert site.run("held", *words).returncode == 2
     assert len(held(site)) == 1
@@ -80,9 +92,14 @@ def test_dropped_delivery_is_over_and_its_reason_is_in_the_history(site: Shell) 
     assert held(site) == [second]
     assert json.loads(site.good("status", "--json"))["deliveries"] == {"done": 1, "held": 1}
     (line,) = json.loads(site.good("history", "rating-1", "--json"))
-    assert (line["what"], line["reason"]) == ("drop", f"anonymous_visitor: visitors stay on Wix, by {user_name()}")
+    assert (line["what"], line["reason"]) == (
+        "drop",
+        f"anonymous_visitor: visitors stay on Wix, by {user_name()}",
+    )
     assert line["inbox_id"] == first
-    assert json.loads(site.good("replay", str(first), "--json"))["replayed"] == [first], "a dropped one can be replayed"
+    assert json.loads(site.good("replay", str(first), "--json"))["replayed"] == [first], (
+        "a dropped one can be replayed"
+    )
 
 
 def test_who_replayed_what_and_when_is_in_the_history_once(site: Shell) -> None:
@@ -91,17 +108,31 @@ def test_who_replayed_what_and_when_is_in_the_history_once(site: Shell) -> None:
     for _ in range(2):
         site.run("replay", str(first))
     (line,) = json.loads(site.good("history", "rating-1", "--json"))
-    assert (line["what"], line["reason"], line["inbox_id"]) == ("replay", "refused, by grace", first)
+    assert (line["what"], line["reason"], line["inbox_id"]) == (
+        "replay",
+        "refused, by grace",
+        first,
+    )
     assert time.time() - 60 < datetime.fromisoformat(line["at"]).timestamp() <= time.time()
 
 
 @pytest.fixture
-def live(shell: Shell, redis: Redis, redis_server: EmbeddedRedis) -> Iterator[tuple[Shell, Sandbox, Wiring]]:
+def live(
+    shell: Shell, redis: Redis, redis_server: EmbeddedRedis
+) -> Iterator[tuple[Shell, Sandbox, Wiring]]:
     """A shell whose settings point at the stand-ins, with a site and a product."""
     with Sandbox(SandboxOptions(rate_per_minute=None)) as box:
-        shell.environ |= box.settings() | {"REDIS_URL": redis_server.url, "WIX_BUDGET_PER_MINUTE": "60000"}
+        shell.environ |= box.settings() | {
+            "REDIS_URL": redis_server.url,
+            "WIX_BUDGET_PER_MINUTE": "60000",
+        }
         shell.good("site", "add", box.wix.instance_id, "--connector", "own-service")
-        shell.good("map", "entities", "import", shell.file("e.csv", ENTITIES + "reviews,stores,beans,,SKU-1\n"))
+        shell.good(
+            "map",
+            "entities",
+            "import",
+            shell.file("e.csv", ENTITIES + "reviews,stores,beans,,SKU-1\n"),
+        )
         wiring = Wiring(load_settings(shell.environ), shell.environ)
         yield shell, box, wiring
         wiring.close()
@@ -114,19 +145,34 @@ class SilentBell:
 
 def process(wiring: Wiring, side: Side, source: str, remote_id: str) -> int:
     """A webhook's way through the worker, waiting for the budget where it must."""
-    inbox_id = wiring.ledger.store(NewDelivery(side, source, remote_id, "upsert", remote_id, {})).inbox_id
+    inbox_id = wiring.ledger.store(
+        NewDelivery(side, source, remote_id, "upsert", remote_id, {})
+    ).inbox_id
     while wiring.intake(SilentBell()).process(inbox_id) == "rate_limited":
         time.sleep(0.01)
     return inbox_id
 
 
-def test_show_tells_both_sides_as_they_are_now_and_the_history(live: tuple[Shell, Sandbox, Wiring]) -> None:
+def test_show_tells_both_sides_as_they_are_now_and_the_history(
+    live: tuple[Shell, Sandbox, Wiring],
+) -> None:
     shell, box, wiring = live
     contact = box.wix.add_contact("ada@example.com", "Ada")
-    draft = {"subject": {"id": "SKU-1"}, "author": {"email": "ada@example.com", "display_name": "Ada"}}
+    draft = {
+        "subject": {"id": "SKU-1"},
+        "author": {"email": "ada@example.com", "display_name": "Ada"},
+    }
     there = box.reviews.create(draft | {"score": Decimal("4.5")}, by="visitor")
-    rating = {"namespace": "reviews", "group": "stores", "entityId": "beans", "attributeName": "overall", "value": 20}
-    here = box.wix.create_rating(rating | {"owner": {"contactId": contact["id"]}}, {"identityType": "MEMBER"})
+    rating = {
+        "namespace": "reviews",
+        "group": "stores",
+        "entityId": "beans",
+        "attributeName": "overall",
+        "value": 20,
+    }
+    here = box.wix.create_rating(
+        rating | {"owner": {"contactId": contact["id"]}}, {"identityType": "MEMBER"}
+    )
     shell.good("site", "policy", "first_difference=hold")
     number = process(wiring, Side.EXTERNAL, "own-service", str(there["id"]))
     assert held(shell, "--reason", "first_difference") == [number]
@@ -139,11 +185,14 @@ def test_show_tells_both_sides_as_they_are_now_and_the_history(live: tuple[Shell
     assert "overall 60" in shell.good("held", "show", str(number))
 
 
-def test_show_waits_for_its_budget_where_no_redis_keeps_one(live: tuple[Shell, Sandbox, Wiring]) -> None:
+def test_show_waits_for_its_budget_where_no_redis_keeps_one(
+    live: tuple[Shell, Sandbox, Wiring],
+) -> None:
     """Before `up` runs each command has a budget of its own, and that starts empty."""
     shell, box, wiring = live
     there = box.reviews.create(
-        {"subject": {"id": "SKU-1"}, "author": {"email": "eve@example.com"}, "score": Decimal(4)}, by="visitor"
+        {"subject": {"id": "SKU-1"}, "author": {"email": "eve@example.com"}, "score": Decimal(4)},
+        by="visitor",
     )
     number = process(wiring, Side.EXTERNAL, "own-service", str(there["id"]))
     del shell.environ["REDIS_URL"]
@@ -155,7 +204,9 @@ def test_list_that_is_narrowed_to_nothing_does_not_say_that_nothing_is_held(site
     assert "nothing that fits is held" in site.good("held", "--reason", "reused")
 
 
-def test_show_of_an_unreachable_side_still_tells_the_rest(live: tuple[Shell, Sandbox, Wiring]) -> None:
+def test_show_of_an_unreachable_side_still_tells_the_rest(
+    live: tuple[Shell, Sandbox, Wiring],
+) -> None:
     shell, _, wiring = live
     new = NewDelivery(Side.EXTERNAL, "own-service", "event-1", "upsert", "r-1", {})
     inbox_id = wiring.ledger.store(new).inbox_id

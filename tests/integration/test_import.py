@@ -1,4 +1,6 @@
-"""Files of ratings into Wix: each once, the bad rows explained, and nothing written the second time."""
+"""Files of ratings into Wix: each once, the bad rows explained, and nothing written the second
+time.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +25,14 @@ from tests.integration.test_cli import COMMAND, ENTITIES, Shell, shell
 
 __all__ = ["shell"]  # a fixture of the commands' tests
 
-JUDGEME = "title,body,rating,review_date,source,curated,reviewer_name,reviewer_email,product_id,product_handle\n"
-WOOCOMMERCE = "comment_ID,comment_post_ID,comment_author,comment_author_email,comment_approved,comment_parent,rating\n"
+JUDGEME = (
+    "title,body,rating,review_date,source,"
+    "curated,reviewer_name,reviewer_email,product_id,product_handle\n"
+)
+WOOCOMMERCE = (
+    "comment_ID,comment_post_ID,comment_author,"
+    "comment_author_email,comment_approved,comment_parent,rating\n"
+)
 MEMBER = {"identityType": "MEMBER"}
 
 
@@ -58,31 +66,56 @@ class Shop:
         return sorted(int(one["value"]) for one in self.box.wix.ratings.values())
 
     def rejected(self, report: dict[str, Any]) -> list[dict[str, str]]:
-        with open(self.shell.folder / report["rejected_file"], newline="", encoding="utf-8") as file:
+        with open(
+            self.shell.folder / report["rejected_file"], newline="", encoding="utf-8"
+        ) as file:
             return list(csv.DictReader(file))
 
 
 @pytest.fixture
 def shop(shell: Shell, redis: Redis, redis_server: EmbeddedRedis) -> Iterator[Shop]:
     with Sandbox(SandboxOptions(rate_per_minute=None)) as box:
-        budget = {"REDIS_URL": redis_server.url, "WIX_BUDGET_PER_MINUTE": "600000", "WIX_BUDGET_CAPACITY": "1000"}
-        manifest = "extends: own-service\nid: own-service\nhttp: {budget: {requests: 5000, concurrency: 16}}\n"
-        shell.environ |= box.settings() | budget | {"CONNECTORS": str(shell.folder / shell.file("fast.yaml", manifest))}
+        budget = {
+            "REDIS_URL": redis_server.url,
+            "WIX_BUDGET_PER_MINUTE": "600000",
+            "WIX_BUDGET_CAPACITY": "1000",
+        }
+        manifest = (
+            "extends: own-service\nid: own-service\nhttp: {budget: {requests: 5000, concurrency:"
+            " 16}}\n"
+        )
+        shell.environ |= (
+            box.settings()
+            | budget
+            | {"CONNECTORS": str(shell.folder / shell.file("fast.yaml", manifest))}
+        )
         shell.good("site", "add", box.wix.instance_id, "--connector", "own-service")
         products = "".join(f"reviews,stores,wix-{number},,P{number}\n" for number in range(1, 10))
         shell.good("map", "entities", "import", shell.file("e.csv", ENTITIES + products))
         yield Shop(shell, box)
 
 
-def row(number: int, *, rating: object = 4, product: str = "P1", email: str | None = None, curated: str = "ok") -> str:
+def row(
+    number: int,
+    *,
+    rating: object = 4,
+    product: str = "P1",
+    email: str | None = None,
+    curated: str = "ok",
+) -> str:
     address = f"person{number}@example.com" if email is None else email
-    return f'T,"two\nlines",{rating},2025-01-01,web,{curated},Person {number},{address},{product},handle'
+    return (
+        f'T,"two\nlines",{rating},2025-01-01,web,{curated},Person'
+        f" {number},{address},{product},handle"
+    )
 
 
 def test_judgeme_file_goes_into_wix_and_on_to_the_external_system(shop: Shop) -> None:
     shop.add_people(3)
     report = shop.import_file(
-        shop.judgeme("r.csv", [row(0), row(1, rating=2), row(2, curated="spam")]), "--preset", "judgeme"
+        shop.judgeme("r.csv", [row(0), row(1, rating=2), row(2, curated="spam")]),
+        "--preset",
+        "judgeme",
     )
     assert (report["created"], report["skipped"], report["rejected"]) == (2, 1, 0)
     assert shop.values_on_wix() == [40, 80]
@@ -94,7 +127,11 @@ def test_import_is_a_run_that_status_shows_with_its_counts(shop: Shop) -> None:
     name = shop.judgeme("r.csv", [row(0), row(1, rating="bad"), row(2, curated="spam")])
     shop.import_file(name, "--preset", "judgeme", status=1)
     (run,) = json.loads(shop.shell.good("status", "--json"))["figures"]["runs"]
-    assert (run["kind"], run["state"], run["counts"]) == ("import", "done", {"created": 1, "skipped": 1, "rejected": 1})
+    assert (run["kind"], run["state"], run["counts"]) == (
+        "import",
+        "done",
+        {"created": 1, "skipped": 1, "rejected": 1},
+    )
 
 
 def test_second_import_writes_nothing_and_asks_wix_nothing(shop: Shop) -> None:
@@ -111,11 +148,24 @@ def test_second_import_writes_nothing_and_asks_wix_nothing(shop: Shop) -> None:
 def test_a_rating_of_wix_or_of_the_external_system_is_newer_than_the_file(shop: Shop) -> None:
     shop.add_people(2)
     contacts = {one["primaryInfo"]["email"]: one["id"] for one in shop.box.wix.contacts.values()}
-    rating = {"namespace": "reviews", "group": "stores", "entityId": "wix-1", "attributeName": "overall", "value": 20}
-    shop.box.wix.create_rating(rating | {"owner": {"contactId": contacts["person0@example.com"]}}, MEMBER)
-    draft = {"subject": {"id": "P1"}, "author": {"email": "person1@example.com", "display_name": "P"}}
+    rating = {
+        "namespace": "reviews",
+        "group": "stores",
+        "entityId": "wix-1",
+        "attributeName": "overall",
+        "value": 20,
+    }
+    shop.box.wix.create_rating(
+        rating | {"owner": {"contactId": contacts["person0@example.com"]}}, MEMBER
+    )
+    draft = {
+        "subject": {"id": "P1"},
+        "author": {"email": "person1@example.com", "display_name": "P"},
+    }
     shop.box.reviews.create(draft | {"score": Decimal(3)}, by="visitor")
-    report = shop.import_file(shop.judgeme("r.csv", [row(0, rating=5), row(1, rating=5)]), "--preset", "judgeme")
+    report = shop.import_file(
+        shop.judgeme("r.csv", [row(0, rating=5), row(1, rating=5)]), "--preset", "judgeme"
+    )
     assert (report["created"], report["there"], report["differs"]) == (0, 2, 2)
     assert shop.values_on_wix() == [20, 60]
     assert sorted(Decimal(one["score"]) for one in shop.box.reviews.ratings.values()) == [1, 3]
@@ -150,7 +200,11 @@ BAD = {
     "off the scale": (row(0, rating=6), "rating", "6 is not on the scale 1..5 step 1"),
     "no value": (row(0, rating=""), "rating", "is empty"),
     "no address": (row(0, email="ada"), "reviewer_email", "'ada' is not an e-mail address"),
-    "unknown person": (row(0, email="stranger@example.com"), "reviewer_email", "unknown_contact: no contact"),
+    "unknown person": (
+        row(0, email="stranger@example.com"),
+        "reviewer_email",
+        "unknown_contact: no contact",
+    ),
     "unknown thing": (row(0, product="P99"), "product_id", "unknown_entity: P99 is not mapped"),
     "too few cells": ("only,three,cells", "", "3 cells, but the header has 10"),
 }
@@ -186,27 +240,40 @@ def test_rejected_file_that_somebody_edits_is_not_overwritten(shop: Shop) -> Non
     assert first != second
 
 
-def test_second_rating_of_one_person_for_one_thing_is_rejected_with_the_line_of_the_first(shop: Shop) -> None:
+def test_second_rating_of_one_person_for_one_thing_is_rejected_with_the_line_of_the_first(
+    shop: Shop,
+) -> None:
     shop.add_people(1)
-    report = shop.import_file(shop.judgeme("r.csv", [row(0), row(0, rating=2)]), "--preset", "judgeme", status=1)
+    report = shop.import_file(
+        shop.judgeme("r.csv", [row(0), row(0, rating=2)]), "--preset", "judgeme", status=1
+    )
     assert "rated the same thing on line 2" in shop.rejected(report)[0]["rejected_reason"]
     assert shop.values_on_wix() == [80]
 
 
 def test_unknown_person_becomes_a_contact_only_if_the_site_says_so(shop: Shop) -> None:
-    name = shop.judgeme("r.csv", [row(0, email="New@Example.com"), row(1, product="P2", email="new@example.com")])
+    name = shop.judgeme(
+        "r.csv", [row(0, email="New@Example.com"), row(1, product="P2", email="new@example.com")]
+    )
     assert shop.import_file(name, "--preset", "judgeme", status=1)["rejected"] == 2
     shop.shell.good("site", "policy", "unknown_contact=skip")
     assert shop.import_file(name, "--preset", "judgeme")["skipped"] == 2
     shop.shell.good("site", "policy", "unknown_contact=create")
     assert shop.import_file(name, "--preset", "judgeme")["created"] == 2
-    assert [one["primaryInfo"]["email"] for one in shop.box.wix.contacts.values()] == ["new@example.com"]
+    assert [one["primaryInfo"]["email"] for one in shop.box.wix.contacts.values()] == [
+        "new@example.com"
+    ]
 
 
 def test_woocommerce_file_is_read_without_its_replies(shop: Shop) -> None:
     shop.add_people(2)
-    rows = "1,P1,P,person0@example.com,1,0,5\n2,P1,Shop,shop@example.com,1,1,\n3,P2,P,person1@example.com,0,0,1\n"
-    report = shop.import_file(shop.shell.file("w.csv", WOOCOMMERCE + rows), "--preset", "woocommerce")
+    rows = (
+        "1,P1,P,person0@example.com,1,0,5\n2,P1,Shop,shop@example.com,1,1,\n"
+        "3,P2,P,person1@example.com,0,0,1\n"
+    )
+    report = shop.import_file(
+        shop.shell.file("w.csv", WOOCOMMERCE + rows), "--preset", "woocommerce"
+    )
     assert (report["created"], report["skipped"]) == (1, 2)
     assert report["skipped_why"] == {"no rating": 1, "not published (0)": 1}
 
@@ -215,7 +282,14 @@ def test_jsonl_with_columns_by_options_and_a_bad_line(shop: Shop) -> None:
     shop.add_people(2)
     good = {"product": {"id": "wix-3"}, "who": "person0@example.com", "stars": 4.5}
     lines = json.dumps(good) + "\nnot json\n"
-    columns = ["--column", "entity=product.id", "--column", "email=who", "--column", "overall=stars"]
+    columns = [
+        "--column",
+        "entity=product.id",
+        "--column",
+        "email=who",
+        "--column",
+        "overall=stars",
+    ]
     options = [*columns, "--scale", "0:5:0.5", "--entity-of", "wix"]
     report = shop.import_file(shop.shell.file("r.jsonl", lines), *options, status=1)
     assert (report["created"], report["rejected"], shop.values_on_wix()) == (1, 1, [90])
@@ -226,15 +300,29 @@ def test_jsonl_with_columns_by_options_and_a_bad_line(shop: Shop) -> None:
 @pytest.mark.parametrize(
     ("words", "status", "complaint"),
     [
-        (("--preset", "nobody"), 1, "there is no preset 'nobody'; shipped are: judgeme, woocommerce"),
+        (
+            ("--preset", "nobody"),
+            1,
+            "there is no preset 'nobody'; shipped are: judgeme, woocommerce",
+        ),
         ((), 1, "choose a --preset, or name them: --column"),
-        (("--preset", "woocommerce"), 1, "there is no column 'comment_post_ID'; the columns are: title"),
-        (("--preset", "judgeme", "--column", "taste=rating"), 1, "the attribute 'taste' is not mapped"),
+        (
+            ("--preset", "woocommerce"),
+            1,
+            "there is no column 'comment_post_ID'; the columns are: title",
+        ),
+        (
+            ("--preset", "judgeme", "--column", "taste=rating"),
+            1,
+            "the attribute 'taste' is not mapped",
+        ),
         (("--preset", "judgeme", "--column", "email"), 2, "is not PART=COLUMN"),
         (("--preset", "judgeme", "--scale", "1-5"), 2, "--scale takes MIN:MAX:STEP"),
     ],
 )
-def test_wrong_option_is_told_in_words(shop: Shop, words: tuple[str, ...], status: int, complaint: str) -> None:
+def test_wrong_option_is_told_in_words(
+    shop: Shop, words: tuple[str, ...], status: int, complaint: str
+) -> None:
     done = shop.shell.run("import", shop.judgeme("r.csv", [row(0)]), *words)
     assert done.returncode == status
     assert complaint in " ".join(done.stderr.split())
@@ -243,7 +331,9 @@ def test_wrong_option_is_told_in_words(shop: Shop, words: tuple[str, ...], statu
 def test_lost_answer_of_a_create_makes_no_second_rating(shop: Shop) -> None:
     shop.add_people(6)
     shop.box.wix.faults.set("gateway_timeout", chance=0.5)
-    report = shop.import_file(shop.judgeme("r.csv", [row(number) for number in range(6)]), "--preset", "judgeme")
+    report = shop.import_file(
+        shop.judgeme("r.csv", [row(number) for number in range(6)]), "--preset", "judgeme"
+    )
     assert report["created"] + report["there"] == 6
     assert [one["operation"] for one in shop.box.wix.journal] == ["create"] * 6
 
@@ -251,14 +341,22 @@ def test_lost_answer_of_a_create_makes_no_second_rating(shop: Shop) -> None:
 def test_import_that_is_killed_again_and_again_brings_each_rating_once(shop: Shop) -> None:
     count = 150
     shop.add_people(count)
-    name = shop.judgeme("r.csv", [row(number, product=f"P{number % 9 + 1}") for number in range(count)])
+    name = shop.judgeme(
+        "r.csv", [row(number, product=f"P{number % 9 + 1}") for number in range(count)]
+    )
     chance = random.Random(3)
     for _ in range(4):
         command = [COMMAND, "import", name, "--preset", "judgeme"]
-        process = subprocess.Popen(command, cwd=shop.shell.folder, env=shop.shell.environ, stdout=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            command, cwd=shop.shell.folder, env=shop.shell.environ, stdout=subprocess.DEVNULL
+        )
         begun = shop.wix_writes()
         until = time.monotonic() + 20
-        while process.poll() is None and shop.wix_writes() < begun + chance.randint(5, 30) and time.monotonic() < until:
+        while (
+            process.poll() is None
+            and shop.wix_writes() < begun + chance.randint(5, 30)
+            and time.monotonic() < until
+        ):
             time.sleep(0.005)
         os.kill(process.pid, signal.SIGKILL)
         process.wait()

@@ -1,4 +1,6 @@
-"""Creates that are carried out later or never: Judge.me's connector against a stand-in, over real HTTP both ways."""
+"""Creates that are carried out later or never: Judge.me's connector against a stand-in, over real
+HTTP both ways.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,10 @@ http: {{budget: {{requests: 200, per_s: 1}}}}
 
 @dataclass
 class JudgeMe:
-    """Accepts creates as jobs; ``work_off`` carries them out, or says that they failed. Sources as in the manifest."""
+    """Accepts creates as jobs; ``work_off`` carries them out, or says that they failed.
+
+    Sources as in the manifest.
+    """
 
     webhook_url: str = ""
     jobs: list[dict[str, Any]] = field(default_factory=list)
@@ -79,7 +84,9 @@ class JudgeMe:
         body = json.dumps({"review": review}).encode()
         mark = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
         headers = {"JUDGEME-HMAC-SHA256": mark, "Content-Type": "application/json"}
-        answer = requests.post(self.webhook_url, data=body, params={"event": event}, headers=headers, timeout=5)
+        answer = requests.post(
+            self.webhook_url, data=body, params={"event": event}, headers=headers, timeout=5
+        )
         assert answer.status_code == 200, answer.text
 
 
@@ -121,7 +128,9 @@ def system() -> Iterator[RemoteServer]:
 
 
 @pytest.fixture
-def bench(tmp_path: Path, redis: Redis, redis_server: EmbeddedRedis, system: RemoteServer) -> Iterator[Bench]:
+def bench(
+    tmp_path: Path, redis: Redis, redis_server: EmbeddedRedis, system: RemoteServer
+) -> Iterator[Bench]:
     (tmp_path / "reviews.yaml").write_text(MANIFEST.format(url=system.url))
     with Sandbox(SandboxOptions(rate_per_minute=None, retry_scale=0.01)) as box:
         settings = box.settings() | {
@@ -142,17 +151,29 @@ def bench(tmp_path: Path, redis: Redis, redis_server: EmbeddedRedis, system: Rem
         bench.judgeme.webhook_url = f"{served.url}/webhooks/external/reviews"
         manifest = wiring.manifests["reviews"]
         site, _ = wiring.admin.add_site(box.wix.instance_id, manifest.id, [default_field(manifest)])
-        wiring.admin.import_entities(site, [(EntityRef("beans", "stores", "reviews"), EntityRef("22"))])
+        wiring.admin.import_entities(
+            site, [(EntityRef("beans", "stores", "reviews"), EntityRef("22"))]
+        )
         yield bench
         served.stop()
         wiring.close()
 
 
 def rate_and_accept(bench: Bench) -> None:
-    """Ada rates on Wix, and Judge.me accepts the copy; the empty budget may make the first call wait."""
+    """Ada rates on Wix, and Judge.me accepts the copy; the empty budget may make the first call
+    wait.
+    """
     ada = str(bench.box.wix.add_contact(ADA, "Ada")["id"])
-    rating = {"namespace": "reviews", "group": "stores", "entityId": "beans", "attributeName": "overall", "value": 80}
-    bench.box.wix.create_rating({**rating, "owner": {"contactId": ada}}, {"identityType": "MEMBER", "memberId": "v"})
+    rating = {
+        "namespace": "reviews",
+        "group": "stores",
+        "entityId": "beans",
+        "attributeName": "overall",
+        "value": 80,
+    }
+    bench.box.wix.create_rating(
+        {**rating, "owner": {"contactId": ada}}, {"identityType": "MEMBER", "memberId": "v"}
+    )
     for _ in range(200):
         bench.work()
         if bench.judgeme.created:
@@ -161,7 +182,9 @@ def rate_and_accept(bench: Bench) -> None:
     raise AssertionError("nothing was created")
 
 
-def test_accepted_create_is_recognised_when_its_event_tells_of_it_and_is_sent_once(bench: Bench) -> None:
+def test_accepted_create_is_recognised_when_its_event_tells_of_it_and_is_sent_once(
+    bench: Bench,
+) -> None:
     rate_and_accept(bench)
     assert (bench.stars(), bench.wiring.ledger.count_open()) == ([], 1), "it waits to be confirmed"
     bench.judgeme.work_off()
@@ -170,7 +193,9 @@ def test_accepted_create_is_recognised_when_its_event_tells_of_it_and_is_sent_on
     assert (bench.held(), bench.wiring.ledger.count_open()) == ([], 0)
 
 
-def test_create_that_failed_is_held_as_soon_as_the_event_says_so_and_sent_again_on_release(bench: Bench) -> None:
+def test_create_that_failed_is_held_as_soon_as_the_event_says_so_and_sent_again_on_release(
+    bench: Bench,
+) -> None:
     rate_and_accept(bench)
     bench.judgeme.work_off(fails=True)
     bench.work()
@@ -189,4 +214,6 @@ def test_event_of_somebody_else_s_failed_create_changes_nothing(bench: Bench) ->
     bench.judgeme.tell("review/created_fail", review)
     bench.judgeme.tell("review/created_fail", {"rating": 4})
     bench.work()
-    assert (bench.held(), bench.wiring.ledger.count_open()) == ([], 1), "Ada's still waits to be confirmed"
+    assert (bench.held(), bench.wiring.ledger.count_open()) == ([], 1), (
+        "Ada's still waits to be confirmed"
+    )

@@ -58,7 +58,10 @@ ADA = Contact("contact-ada", "ada@example.com")
 
 @dataclass
 class Ground:
-    """A ledger with one site, entity and person. ``wait`` lets the ledger's clock go on (only virtual ones jump)."""
+    """A ledger with one site, entity and person.
+
+    ``wait`` lets the ledger's clock go on (only virtual ones jump).
+    """
 
     ledger: Any
     wait: Callable[[float], None] | None
@@ -80,7 +83,9 @@ class Ground:
 
 
 def a_delivery(number: int = 1, **changes: Any) -> NewDelivery:
-    delivery = NewDelivery(Side.WIX, "instance-1", f"event-{number}", "upsert", "rating-1", {"n": number}, number)
+    delivery = NewDelivery(
+        Side.WIX, "instance-1", f"event-{number}", "upsert", "rating-1", {"n": number}, number
+    )
     return replace(delivery, **changes)
 
 
@@ -162,7 +167,9 @@ def test_closed_delivery_is_not_opened_again(ground: Ground) -> None:
     assert ground.ledger.open_delivery(inbox_id) is None
 
 
-def test_sweeper_rings_for_a_delivery_whose_doorbell_was_lost_and_then_waits(ground: Ground) -> None:
+def test_sweeper_rings_for_a_delivery_whose_doorbell_was_lost_and_then_waits(
+    ground: Ground,
+) -> None:
     jump = jumping(ground)
     inbox_id = ground.stored()
     assert ground.ledger.due(10) == []
@@ -201,7 +208,9 @@ def make_due(ground: Ground, inbox_id: int) -> None:
         ground.ledger.inbox[inbox_id].next_attempt_at = 0.0
         return
     with ground.ledger.engine.begin() as connection:
-        connection.execute(text("UPDATE inbox SET next_attempt_at = 0 WHERE id = :id"), {"id": inbox_id})
+        connection.execute(
+            text("UPDATE inbox SET next_attempt_at = 0 WHERE id = :id"), {"id": inbox_id}
+        )
 
 
 def rung_again(ground: Ground, inbox_id: int) -> Any:
@@ -220,7 +229,9 @@ def doubtful(ground: Ground, inbox_id: int) -> Any:
 
 
 def test_delivery_that_workers_die_over_is_held_after_so_many_deaths(ground: Ground) -> None:
-    """In the middle of a run, too: what took it with its link does not bring its next attempt nearer."""
+    """In the middle of a run, too: what took it with its link does not bring its next attempt
+    nearer.
+    """
     inbox_id = ground.stored()
     delivery = doubtful(ground, inbox_id)
     for death in range(MAX_DEATHS):
@@ -271,11 +282,16 @@ def test_look_that_finds_the_lease_of_a_dead_worker_changes_no_count(ground: Gro
     ground.ledger.end_look(delivery, is_busy=True)
     assert ground.ledger.due(10) == []
     again = rung_again(ground, inbox_id)
-    assert (again.suspected_crashes, again.attempts) == (delivery.suspected_crashes, delivery.attempts)
+    assert (again.suspected_crashes, again.attempts) == (
+        delivery.suspected_crashes,
+        delivery.attempts,
+    )
 
 
 def test_deaths_are_retried_at_once_at_first_and_ever_later_then(ground: Ground) -> None:
-    """The first three noted ones within 30 s, as any killed worker's; the last ones rest for many minutes."""
+    """The first three noted ones within 30 s, as any killed worker's; the last ones rest for many
+    minutes.
+    """
     jump = jumping(ground)
     inbox_id = ground.stored()
     delivery = doubtful(ground, inbox_id)
@@ -290,7 +306,11 @@ def test_deaths_are_retried_at_once_at_first_and_ever_later_then(ground: Ground)
         waits.append(seconds)
         delivery = ground.ledger.open_delivery(inbox_id)[0]
     assert all(wait <= 25 for wait in waits[:3])
-    assert all(5 * 2**number / 2 <= wait <= 5 * 2**number + 5 for number, wait in enumerate(waits) if number > 3)
+    assert all(
+        5 * 2**number / 2 <= wait <= 5 * 2**number + 5
+        for number, wait in enumerate(waits)
+        if number > 3
+    )
     assert waits[-1] > 20 * 60
 
 
@@ -301,7 +321,9 @@ def test_waiting_for_the_budget_is_no_failed_attempt(ground: Ground) -> None:
     assert ground.ledger.due(10) == [inbox_id]
 
 
-def test_sweep_rings_for_few_of_those_that_wait_for_a_budget_and_for_all_others(ground: Ground) -> None:
+def test_sweep_rings_for_few_of_those_that_wait_for_a_budget_and_for_all_others(
+    ground: Ground,
+) -> None:
     waiting = [ground.stored(number) for number in range(20)]
     ground.ledger.defer(waiting, 0.0, RATE_LIMITED, is_failure=False)
     others = [ground.stored(number) for number in range(20, 23)]
@@ -328,7 +350,9 @@ def test_delivery_of_unknown_site_is_held_and_told_when_the_site_is_there(ground
 
 def test_evidence_is_the_delivery_of_exactly_that_revision(ground: Ground) -> None:
     ground.stored(3)
-    assert ground.ledger.evidence(ground.site_id, Side.WIX, "rating-1", 3).new.dedupe_id == "event-3"
+    assert (
+        ground.ledger.evidence(ground.site_id, Side.WIX, "rating-1", 3).new.dedupe_id == "event-3"
+    )
     assert ground.ledger.evidence(ground.site_id, Side.WIX, "rating-1", 4) is None
 
 
@@ -379,9 +403,16 @@ def test_lease_that_ran_out_writes_nothing_more(ground: Ground) -> None:
     assert ground.ledger.open_intents() == 0
 
 
-def test_intent_leaves_time_for_its_call_under_a_lease_just_taken_and_under_an_older_one(ground: Ground) -> None:
+def test_intent_leaves_time_for_its_call_under_a_lease_just_taken_and_under_an_older_one(
+    ground: Ground,
+) -> None:
     jump = jumping(ground)
-    for age, intent_id in ((0.0, "intent-1"), (0.4, "intent-2"), (0.6, "intent-3"), (14.9, "intent-4")):
+    for age, intent_id in (
+        (0.0, "intent-1"),
+        (0.4, "intent-2"),
+        (0.6, "intent-3"),
+        (14.9, "intent-4"),
+    ):
         run = ground.leased()
         jump(age)
         ground.ledger.open_intent(run.lease, an_intent(intent_id))
@@ -416,7 +447,12 @@ def test_run_takes_every_open_delivery_of_its_link(ground: Ground) -> None:
         ground.ledger.attach(ground.stored(number), ground.key)
     ground.ledger.release(run.lease)
     run = ground.ledger.lease(run.lease.link_id)
-    assert [delivery.new.dedupe_id for delivery in run.deliveries] == ["event-1", "event-2", "event-3", "event-4"]
+    assert [delivery.new.dedupe_id for delivery in run.deliveries] == [
+        "event-1",
+        "event-2",
+        "event-3",
+        "event-4",
+    ]
 
 
 def test_end_of_a_lease_tells_what_came_in_meanwhile(ground: Ground) -> None:
@@ -452,8 +488,14 @@ def test_step_is_read_back_as_it_was_committed(ground: Ground) -> None:
             link_state=LinkState.LIVE,
             intent_state=IntentState.CONFIRMED,
             writes=[again.now],
-            history=[HistoryEntry("create", Side.EXTERNAL, "overall", after=Decimal("4.5"), intent_id="intent-1")],
-            closings={delivery.id: Closing(InboxState.DONE, "synced") for delivery in again.deliveries},
+            history=[
+                HistoryEntry(
+                    "create", Side.EXTERNAL, "overall", after=Decimal("4.5"), intent_id="intent-1"
+                )
+            ],
+            closings={
+                delivery.id: Closing(InboxState.DONE, "synced") for delivery in again.deliveries
+            },
             release=True,
         ),
     )
@@ -471,7 +513,9 @@ def test_step_is_read_back_as_it_was_committed(ground: Ground) -> None:
 def test_link_takes_no_record_that_another_link_has_on_file(ground: Ground) -> None:
     run = ground.leased()
     ground.ledger.commit(run.lease, Commit(records={Slot(Side.EXTERNAL): Known("r1")}))
-    entity = ground.ledger.add_entity(ground.site_id, EntityRef("product-2", "stores", "reviews"), EntityRef("sku-2"))
+    entity = ground.ledger.add_entity(
+        ground.site_id, EntityRef("product-2", "stores", "reviews"), EntityRef("sku-2")
+    )
     other = ground.ledger.attach(ground.stored(2), replace(ground.key, entity_id=entity.id)).run
     with pytest.raises(Permanent):
         ground.ledger.commit(other.lease, Commit(records={Slot(Side.EXTERNAL): Known("r1")}))
@@ -483,11 +527,15 @@ def test_whoever_has_lost_the_lease_is_told_so_whatever_else_is_wrong_with_the_c
 ) -> None:
     run = ground.leased()
     ground.ledger.commit(run.lease, Commit(records={slot: Known("r1")}))
-    entity = ground.ledger.add_entity(ground.site_id, EntityRef("product-2", "stores", "reviews"), EntityRef("sku-2"))
+    entity = ground.ledger.add_entity(
+        ground.site_id, EntityRef("product-2", "stores", "reviews"), EntityRef("sku-2")
+    )
     late = ground.ledger.attach(ground.stored(2), replace(ground.key, entity_id=entity.id)).run
     ground.ledger.release(late.lease)
     held = ground.ledger.lease(late.lease.link_id)
-    lost = Commit(records={slot: Known("r1")}, history=[HistoryEntry("create", slot.side, "overall")])
+    lost = Commit(
+        records={slot: Known("r1")}, history=[HistoryEntry("create", slot.side, "overall")]
+    )
     with pytest.raises(LeaseLost):
         ground.ledger.commit(late.lease, lost)
     with pytest.raises(LeaseLost):
@@ -500,7 +548,9 @@ def test_whoever_has_lost_the_lease_is_told_so_whatever_else_is_wrong_with_the_c
 def test_record_that_a_link_has_on_file_is_buried_by_its_run_alone(ground: Ground) -> None:
     run = ground.leased()
     slots = {Side.EXTERNAL: Slot(Side.EXTERNAL), Side.WIX: Slot(Side.WIX, "overall")}
-    ground.ledger.commit(run.lease, Commit(records={slot: Known(f"r-{side}") for side, slot in slots.items()}))
+    ground.ledger.commit(
+        run.lease, Commit(records={slot: Known(f"r-{side}") for side, slot in slots.items()})
+    )
     for side in Side:
         assert not ground.ledger.bury(ground.site_id, Buried(side, f"r-{side}"))
         assert ground.ledger.locate(ground.site_id, side, f"r-{side}").is_on_file
@@ -514,11 +564,18 @@ def test_burial_keeps_the_key_and_a_revival_takes_it_back(ground: Ground) -> Non
     slot = Slot(Side.WIX, "overall")
     ground.ledger.commit(run.lease, Commit(records={slot: Known("rating-1", 2)}))
     ground.ledger.commit(
-        run.lease, Commit(records={slot: None}, buried=[Buried(Side.WIX, "rating-1", 2)], link_state=LinkState.BURIED)
+        run.lease,
+        Commit(
+            records={slot: None},
+            buried=[Buried(Side.WIX, "rating-1", 2)],
+            link_state=LinkState.BURIED,
+        ),
     )
     located = ground.ledger.locate(ground.site_id, Side.WIX, "rating-1")
     assert (located.key, located.is_on_file) == (ground.key, False)
-    committed = ground.ledger.commit(run.lease, Commit(records={slot: Known("rating-1", 2)}, release=True))
+    committed = ground.ledger.commit(
+        run.lease, Commit(records={slot: Known("rating-1", 2)}, release=True)
+    )
     assert committed.buried == {"rating-1"}
     assert not ground.ledger.locate(ground.site_id, Side.WIX, "rating-1").is_on_file
     ground.ledger.renew(run.lease)  # it was not released: the holder has to plan once more
@@ -539,8 +596,12 @@ def test_run_says_which_of_its_deliveries_have_no_grave(ground: Ground, privacy:
     assert (Side.WIX, "rating-2") not in run.unburied
 
 
-def test_run_whose_record_was_buried_meanwhile_ends_no_delivery_before_it_is_over(ground: Ground) -> None:
-    """Whoever buried the record leaves the rest to the run: if it dies, an open delivery must bring the next one."""
+def test_run_whose_record_was_buried_meanwhile_ends_no_delivery_before_it_is_over(
+    ground: Ground,
+) -> None:
+    """Whoever buried the record leaves the rest to the run: if it dies, an open delivery must bring
+    the next one.
+    """
     run = ground.leased()
     (delivery,) = run.deliveries
     ground.ledger.bury(ground.site_id, Buried(Side.EXTERNAL, "r1"))
@@ -565,7 +626,9 @@ def test_delete_brake_counts_the_deletes_of_the_last_hour(ground: Ground) -> Non
     assert not ground.ledger.deletes_exceeded(ground.site_id, Side.WIX)
 
 
-def test_delete_brake_of_a_large_site_grips_at_five_percent_of_its_live_links(ground: Ground) -> None:
+def test_delete_brake_of_a_large_site_grips_at_five_percent_of_its_live_links(
+    ground: Ground,
+) -> None:
     run = ground.leased()
     for number in range(440):  # 441 with the leased one: five percent are 22.05
         ground.ledger.link_of(replace(run.link.key, contact_id=f"contact-{number}"))
@@ -582,13 +645,17 @@ def test_family_of_a_thing_is_its_records_on_file_and_its_shadowed_ones(ground: 
     ground.ledger.commit(run.lease, Commit(shadowed={"r0", "r-1"}, release=True))
     family = ground.ledger.records_of_entity(ground.site_id, EXTERNAL)
     assert (family.on_file, family.shadowed) == ({"r1": known}, {"r0", "r-1"})
-    assert ground.ledger.records_of_entity(ground.site_id, EntityRef("sku-2")) == RecordsOfEntity({})
+    assert ground.ledger.records_of_entity(ground.site_id, EntityRef("sku-2")) == RecordsOfEntity(
+        {}
+    )
     again = ground.ledger.lease(run.lease.link_id)
     assert again.link.shadowed == {"r0", "r-1"}
 
 
 def test_held_among_many_ids_are_those_that_a_held_delivery_speaks_of(ground: Ground) -> None:
-    inbox_id = ground.ledger.store(NewDelivery(Side.EXTERNAL, "own-service", None, "upsert", "r7", {})).inbox_id
+    inbox_id = ground.ledger.store(
+        NewDelivery(Side.EXTERNAL, "own-service", None, "upsert", "r7", {})
+    ).inbox_id
     ids = [f"r{number}" for number in range(1200)]
     assert ground.ledger.held_among(ground.site_id, Side.EXTERNAL, ids) == frozenset()
     ground.ledger.hold([inbox_id], "unknown_contact")
@@ -633,7 +700,9 @@ def test_one_delivery_from_many_doors_at_once_is_one_row(ledgers: list[ObservedL
 
 def test_one_lease_for_many_workers_at_once(ledgers: list[ObservedLedger]) -> None:
     ground = Ground(ledgers[0], None).set_up()
-    attached = all_at_once(8, lambda number: ledgers[number % 2].attach(ground.stored(number), ground.key))
+    attached = all_at_once(
+        8, lambda number: ledgers[number % 2].attach(ground.stored(number), ground.key)
+    )
     (link_id,) = {one.link_id for one in attached}
     (first,) = (one.run for one in attached if one.run is not None)
     ledgers[0].release(first.lease)
@@ -643,7 +712,9 @@ def test_one_lease_for_many_workers_at_once(ledgers: list[ObservedLedger]) -> No
     assert len(winners[0].deliveries) == 8
 
 
-def test_site_that_returns_is_active_at_once_for_every_process(ledgers: list[ObservedLedger]) -> None:
+def test_site_that_returns_is_active_at_once_for_every_process(
+    ledgers: list[ObservedLedger],
+) -> None:
     ground = Ground(ledgers[0], None).set_up()
     ledgers[1].site_cache_seconds = 3600.0
 
@@ -667,12 +738,16 @@ def test_two_sweepers_never_ring_for_the_same_delivery(ledgers: list[ObservedLed
     Ground(ledgers[0], None).set_up()
     ids = [ledgers[0].store(a_delivery(number)).inbox_id for number in range(40)]
     ledgers[0].defer(ids, 0.0, "", is_failure=False)
-    rung = [one for due in all_at_once(8, lambda number: ledgers[number % 2].due(10)) for one in due]
+    rung = [
+        one for due in all_at_once(8, lambda number: ledgers[number % 2].due(10)) for one in due
+    ]
     assert len(rung) == len(set(rung))
 
 
 def test_lease_ends_by_the_databases_own_clock(ledgers: list[ObservedLedger]) -> None:
-    """One far from its end is refused to others; one past its end is taken over, and its holder finds out."""
+    """One far from its end is refused to others; one past its end is taken over, and its holder
+    finds out.
+    """
     ledger = ledgers[0]
     link_id = ledger.link_of(Ground(ledger, None).set_up().key)
     held = ledger.lease(link_id)
@@ -687,12 +762,18 @@ def test_lease_ends_by_the_databases_own_clock(ledgers: list[ObservedLedger]) ->
         ledger.commit(first.lease, Commit(link_state=LinkState.BURIED))
 
 
-def test_ledger_tells_of_first_looks_and_of_what_dead_workers_left(ledgers: list[ObservedLedger]) -> None:
-    """Not of a look after a failure, nor of what is still in the hands of a worker or was given back."""
+def test_ledger_tells_of_first_looks_and_of_what_dead_workers_left(
+    ledgers: list[ObservedLedger],
+) -> None:
+    """Not of a look after a failure, nor of what is still in the hands of a worker or was given
+    back.
+    """
     ground = Ground(ledgers[0], None).set_up()
     looks: list[float] = []
     left: list[int] = []
-    ledger = SqlLedger(ledgers[0].engine, observer=InboxObserver(looks.append, lambda: left.append(1)))
+    ledger = SqlLedger(
+        ledgers[0].engine, observer=InboxObserver(looks.append, lambda: left.append(1))
+    )
     inbox_id = ground.stored()
     time.sleep(0.05)
     ledger.open_delivery(inbox_id)

@@ -1,4 +1,6 @@
-"""People and sites that change, on every ledger: the in-memory twin, SQLite and PostgreSQL pass the same tests."""
+"""People and sites that change, on every ledger: the in-memory twin, SQLite and PostgreSQL pass the
+same tests.
+"""
 
 from __future__ import annotations
 
@@ -42,9 +44,14 @@ def a_link(ground: Ground, contact: Contact, number: int, *, records: bool = Tru
         ground.stored(number), replace(ground.key, contact_id=contact.contact_id)
     ).run
     if records:
-        on_file = {WIX_SLOT: Known(f"w{number}", 1), EXTERNAL_SLOT: Known(f"e{number}", 1, raw={"by": contact.email})}
+        on_file = {
+            WIX_SLOT: Known(f"w{number}", 1),
+            EXTERNAL_SLOT: Known(f"e{number}", 1, raw={"by": contact.email}),
+        }
         base = {"overall": Base(Decimal(80), Decimal(4))}
-        ground.ledger.commit(run.lease, Commit(records=on_file, bases=base, link_state=LinkState.LIVE))
+        ground.ledger.commit(
+            run.lease, Commit(records=on_file, bases=base, link_state=LinkState.LIVE)
+        )
     return run
 
 
@@ -67,17 +74,23 @@ def test_merged_contact_is_found_under_its_old_id_and_address(ground: Ground) ->
     assert (by_address.contact_id, by_address.email) == (ADA.contact_id, BOB.email)
 
 
-def test_contact_without_an_address_of_its_own_has_that_of_the_one_merged_into_it(ground: Ground) -> None:
+def test_contact_without_an_address_of_its_own_has_that_of_the_one_merged_into_it(
+    ground: Ground,
+) -> None:
     ground.ledger.redirect(ground.site_id, Merge((ADA.contact_id,), "contact-new"))
     assert ground.ledger.contact(ground.site_id, contact_id="contact-new").email == ADA.email
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
-def test_chain_of_merges_leads_to_its_end_in_either_order(ground: Ground, order: tuple[int, int]) -> None:
+def test_chain_of_merges_leads_to_its_end_in_either_order(
+    ground: Ground, order: tuple[int, int]
+) -> None:
     merges = [Merge(("a",), "b"), Merge(("b",), "c")]
     for place in order:
         ground.ledger.redirect(ground.site_id, merges[place])
-    assert ground.ledger.merge_distance(ground.site_id, Person(contact_id="a")) == MergeDistance(2, "a", "c")
+    assert ground.ledger.merge_distance(ground.site_id, Person(contact_id="a")) == MergeDistance(
+        2, "a", "c"
+    )
     assert ground.ledger.merge_distance(ground.site_id, Person(contact_id="b")).lives_as == "c"
     assert ground.ledger.merge_distance(ground.site_id, Person(contact_id="c")).merges == 0
 
@@ -92,7 +105,9 @@ def test_repeated_merge_changes_nothing_and_none_leads_in_a_circle(ground: Groun
 def test_told_merge_replaces_a_found_one_and_not_the_other_way_round(ground: Ground) -> None:
     ground.ledger.redirect(ground.site_id, Merge(("a",), "c"), is_told=False)
     for is_told in (True, False):
-        ground.ledger.redirect(ground.site_id, Merge(("a",), "b" if is_told else "c"), is_told=is_told)
+        ground.ledger.redirect(
+            ground.site_id, Merge(("a",), "b" if is_told else "c"), is_told=is_told
+        )
     assert ground.ledger.merge_distance(ground.site_id, Person(contact_id="a")).lives_as == "b"
 
 
@@ -142,7 +157,9 @@ def test_link_moves_whole_to_the_place_of_nothing(ground: Ground) -> None:
     assert (left.records, left.shadowed) == ({}, frozenset())
 
 
-def test_records_of_two_living_links_become_deliveries_of_the_one_that_stays(ground: Ground) -> None:
+def test_records_of_two_living_links_become_deliveries_of_the_one_that_stays(
+    ground: Ground,
+) -> None:
     bob, ada = a_link(ground, BOB, 1), a_link(ground, ADA, 2)
     for run in (bob, ada):
         ground.ledger.commit(run.lease, Commit(shadowed={f"behind {run.link.id}"}))
@@ -203,22 +220,33 @@ def erase(ground: Ground, run: LeasedLink, **changes: Any) -> None:
     graves = [Buried(Side.WIX, "w1", 1), Buried(Side.EXTERNAL, "e1", 1)]
     closings = {one.id: Closing(InboxState.DONE, "synced") for one in run.deliveries}
     change = Commit(
-        records=records, link_state=LinkState.BURIED, buried=graves, closings=closings, release=True, erases=True
+        records=records,
+        link_state=LinkState.BURIED,
+        buried=graves,
+        closings=closings,
+        release=True,
+        erases=True,
     )
     ground.ledger.commit(run.lease, replace(change, **changes))
 
 
 def test_erased_rating_leaves_nothing_but_hashed_graves(ground: Ground) -> None:
-    early = ground.stored(7, remote_id="e1", side=Side.EXTERNAL, source="own-service", payload={"who": BOB.email})
+    early = ground.stored(
+        7, remote_id="e1", side=Side.EXTERNAL, source="own-service", payload={"who": BOB.email}
+    )
     ground.ledger.close(early, Closing(InboxState.SUPPRESSED, "intent"))
     run = a_link(ground, BOB, 1)
-    line = HistoryEntry("update", Side.EXTERNAL, "overall", Decimal(77), Decimal(78), remote_id="e1")
+    line = HistoryEntry(
+        "update", Side.EXTERNAL, "overall", Decimal(77), Decimal(78), remote_id="e1"
+    )
     ground.ledger.open_intent(run.lease, replace(an_intent(), remote_id="e1"))
     ground.ledger.commit(run.lease, Commit(history=[line], intent_state=IntentState.CONFIRMED))
     erase(ground, run)
     left = ground.ledger.everything()
     assert [word for word in (BOB.email, BOB.contact_id, "'w1'", "'e1'") if str(word) in left] == []
-    told = [(one.before, one.after, one.loser, one.remote_id) for one in ground.ledger.history_entries()]
+    told = [
+        (one.before, one.after, one.loser, one.remote_id) for one in ground.ledger.history_entries()
+    ]
     assert told == [(None, None, None, "")]
     for side, remote_id in ((Side.WIX, "w1"), (Side.EXTERNAL, "e1")):
         located = ground.ledger.locate(ground.site_id, side, remote_id)
@@ -256,9 +284,13 @@ def test_address_stays_while_another_rating_of_the_person_lives(ground: Ground) 
     assert ground.ledger.contact(ground.site_id, contact_id=BOB.contact_id) == BOB
 
 
-def test_echo_that_no_link_knows_goes_with_the_person_whose_address_it_names(ground: Ground) -> None:
+def test_echo_that_no_link_knows_goes_with_the_person_whose_address_it_names(
+    ground: Ground,
+) -> None:
     run = a_link(ground, BOB, 1)
-    echo = ground.stored(5, remote_id="e5", side=Side.EXTERNAL, source="own-service", payload={"who": BOB.email})
+    echo = ground.stored(
+        5, remote_id="e5", side=Side.EXTERNAL, source="own-service", payload={"who": BOB.email}
+    )
     ground.ledger.close(echo, Closing(InboxState.SUPPRESSED, "intent"))
     asked = ground.stored(4, change="contact_deleted", remote_id=BOB.contact_id, privacy=True)
     assert ground.ledger.hint_erasure(ground.site_id, BOB.contact_id, asked) == [run.link.id]
@@ -272,16 +304,26 @@ def test_erased_person_is_in_no_mapping_and_no_delivery(ground: Ground) -> None:
     ground.ledger.save_contact(ground.site_id, BOB)
     merge(ground, replace(BOB, contact_id="contact-old"), BOB)
     waiting = ground.stored(
-        3, side=Side.EXTERNAL, source="own-service", remote_id="e3", payload={"author": {"email": "Bob@Example.com"}}
+        3,
+        side=Side.EXTERNAL,
+        source="own-service",
+        remote_id="e3",
+        payload={"author": {"email": "Bob@Example.com"}},
     )
     ground.ledger.hold([waiting], "unknown_entity", hold_key=email_hold_key(str(BOB.email)))
     asked = ground.stored(4, change="contact_deleted", remote_id=BOB.contact_id, privacy=True)
     assert ground.ledger.hint_erasure(ground.site_id, BOB.contact_id, asked) == []
     ground.ledger.erase_contact(ground.site_id, BOB.contact_id, asked)
     left = ground.ledger.everything().lower()
-    assert [word for word in ("bob@example.com", "contact-bob", "contact-old", "'e3'") if word in left] == []
-    assert ground.ledger.locate(ground.site_id, Side.WIX, contact_grave("contact-old")).buried.privacy
-    assert ground.ledger.locate(ground.site_id, Side.EXTERNAL, address_grave("BOB@example.com")).buried.privacy
+    assert [
+        word for word in ("bob@example.com", "contact-bob", "contact-old", "'e3'") if word in left
+    ] == []
+    assert ground.ledger.locate(
+        ground.site_id, Side.WIX, contact_grave("contact-old")
+    ).buried.privacy
+    assert ground.ledger.locate(
+        ground.site_id, Side.EXTERNAL, address_grave("BOB@example.com")
+    ).buried.privacy
     assert ground.ledger.locate(ground.site_id, Side.EXTERNAL, "e3").buried.privacy
     assert ground.ledger.open_delivery(asked) is None
 
@@ -295,17 +337,23 @@ def test_other_people_stay_as_they_are(ground: Ground) -> None:
     assert ground.ledger.open_delivery(theirs)[0].new.payload == {"owner": ADA.contact_id}
 
 
-def test_each_link_of_the_person_gets_a_delivery_that_asks_to_erase_it_again_after_a_hold(ground: Ground) -> None:
+def test_each_link_of_the_person_gets_a_delivery_that_asks_to_erase_it_again_after_a_hold(
+    ground: Ground,
+) -> None:
     run = a_link(ground, BOB, 1)
     ground.ledger.release(run.lease)
     assert ground.ledger.hint_erasure(ground.site_id, BOB.contact_id, 99) == [run.link.id]
-    (hint,) = [one for one in ground.ledger.lease(run.link.id).deliveries if one.new.change == "erase"]
+    (hint,) = [
+        one for one in ground.ledger.lease(run.link.id).deliveries if one.new.change == "erase"
+    ]
     ground.ledger.hold([hint.id], "refused")
     ground.ledger.hint_erasure(ground.site_id, BOB.contact_id, 99)
     assert ground.ledger.open_delivery(hint.id) is not None
 
 
-def test_nothing_is_made_for_a_contact_from_the_moment_that_its_erasure_begins(ground: Ground) -> None:
+def test_nothing_is_made_for_a_contact_from_the_moment_that_its_erasure_begins(
+    ground: Ground,
+) -> None:
     ground.ledger.hint_erasure(ground.site_id, BOB.contact_id, 99)
     ground.ledger.save_contact(ground.site_id, BOB)
     assert ground.ledger.contact(ground.site_id, email=BOB.email) is None
@@ -321,12 +369,17 @@ def test_delivery_that_came_too_late_is_emptied_as_it_is_closed(ground: Ground) 
 
 
 def test_delivery_that_names_somebody_erased_meanwhile_ends_without_content(ground: Ground) -> None:
-    told = [ground.stored(n, change="contact_merged", payload={"sources": [BOB.contact_id]}) for n in (1, 2)]
+    told = [
+        ground.stored(n, change="contact_merged", payload={"sources": [BOB.contact_id]})
+        for n in (1, 2)
+    ]
     done = Closing(InboxState.DONE, "merged")
     assert ground.ledger.close(told[0], done, names=ADA.contact_id) == done
     ground.ledger.hint_erasure(ground.site_id, BOB.contact_id, 99)
     assert ground.ledger.close(told[1], done, names=BOB.contact_id) == ERASED
-    assert ground.ledger.everything().count(f"'{BOB.contact_id}'") == 1, "only the first one names them"
+    assert ground.ledger.everything().count(f"'{BOB.contact_id}'") == 1, (
+        "only the first one names them"
+    )
 
 
 def test_forgotten_contact_is_matched_anew(ground: Ground) -> None:
@@ -343,7 +396,9 @@ def site_state(ground: Ground) -> str:
     return str(ground.ledger.open_delivery(ground.stored(77))[1].state)
 
 
-def test_removed_site_keeps_its_rows_and_installing_brings_it_back_with_what_waited(ground: Ground) -> None:
+def test_removed_site_keeps_its_rows_and_installing_brings_it_back_with_what_waited(
+    ground: Ground,
+) -> None:
     waiting = ground.stored(1)
     assert ground.ledger.note_lifecycle(ground.site_id, "removed", 100.0) == []
     assert site_state(ground) == "removed"
@@ -360,7 +415,9 @@ def test_late_removal_does_not_undo_a_newer_installation(ground: Ground) -> None
 
 
 @pytest.mark.parametrize("state", ["paused", "recovery"])
-def test_installing_does_not_resume_a_site_that_a_person_holds_back(ground: Ground, state: str) -> None:
+def test_installing_does_not_resume_a_site_that_a_person_holds_back(
+    ground: Ground, state: str
+) -> None:
     ground.ledger.note_lifecycle(ground.site_id, state, None)
     ground.ledger.note_lifecycle(ground.site_id, "active", 200.0)
     assert site_state(ground) == state

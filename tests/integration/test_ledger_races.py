@@ -1,4 +1,7 @@
-"""Two workers at one link in the same moment. Only PostgreSQL lets them: SQLite has one writer at a time."""
+"""Two workers at one link in the same moment.
+
+Only PostgreSQL lets them: SQLite has one writer at a time.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,9 @@ def test_delivery_that_comes_as_a_run_ends_is_told_to_the_run_or_gets_the_lease(
     upgrade(engine)
     holder, newcomer = (ObservedLedger(one, makes_tables=False) for one in (engine, other))
     site = holder.add_site("instance-1", "own-service")
-    entity = holder.add_entity(site.id, EntityRef("product-1", "stores", "reviews"), EntityRef("sku-1"))
+    entity = holder.add_entity(
+        site.id, EntityRef("product-1", "stores", "reviews"), EntityRef("sku-1")
+    )
     holder.save_contact(site.id, Contact("contact-ada", "ada@example.com"))
     key = RatingKey(site.id, entity.id, "contact-ada")
     first, second = (stored(newcomer, number) for number in (1, 2))
@@ -66,7 +71,9 @@ def test_delivery_that_comes_as_a_run_ends_is_told_to_the_run_or_gets_the_lease(
 
 
 def stored(ledger: Any, number: int) -> int:
-    delivery = NewDelivery(Side.WIX, "instance-1", f"event-{number}", "upsert", "rating-1", {}, number)
+    delivery = NewDelivery(
+        Side.WIX, "instance-1", f"event-{number}", "upsert", "rating-1", {}, number
+    )
     return int(ledger.store(delivery).inbox_id)
 
 
@@ -82,7 +89,8 @@ def wait_until_locked(link_id: int, engine: Engine) -> None:
 def wait_until_done_or_waiting(future: Future[Attached], engine: Engine) -> None:
     """For a lock that somebody holds in the database."""
     waiting = text(
-        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname ="
+        " current_database()"
     )
     until = time.monotonic() + 10
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

@@ -1,4 +1,6 @@
-"""What every ledger does for sweeps: the in-memory twin, SQLite and PostgreSQL pass the same tests."""
+"""What every ledger does for sweeps: the in-memory twin, SQLite and PostgreSQL pass the
+same tests.
+"""
 
 from __future__ import annotations
 
@@ -55,20 +57,29 @@ class Field:
         return sweep
 
     def link(self, number: int) -> RatingKey:
-        """A link with a record on both sides, ``w{number}`` and ``e{number}``, both at revision 2."""
+        """A link with a record on both sides, ``w{number}`` and ``e{number}``, both at
+        revision 2.
+        """
         contact = replace(ADA, contact_id=f"contact-{number}", email=f"person{number}@example.com")
         self.ledger.save_contact(self.site.id, contact)
         key = replace(self.ground.key, contact_id=contact.contact_id)
         inbox_id = self.ground.stored(number, remote_id=f"w{number}")
         run = self.ledger.attach(inbox_id, key).run
-        records = {Slot(W, "overall"): Known(f"w{number}", 2), Slot(E): Known(f"e{number}", 2, raw={"score": "4"})}
+        records = {
+            Slot(W, "overall"): Known(f"w{number}", 2),
+            Slot(E): Known(f"e{number}", 2, raw={"score": "4"}),
+        }
         bases = {"overall": Base(Decimal(80), Decimal(4))}
         closings = {inbox_id: Closing(InboxState.DONE)}
-        self.ledger.commit(run.lease, Commit(records=records, bases=bases, closings=closings, release=True))
+        self.ledger.commit(
+            run.lease, Commit(records=records, bases=bases, closings=closings, release=True)
+        )
         return key
 
     def show(self, sweep: Sweep, side: Side, *numbers: int) -> None:
-        self.runs.save(sweep, [Listed(side, f"{side[0]}{number}", Mark.IN_STEP) for number in numbers])
+        self.runs.save(
+            sweep, [Listed(side, f"{side[0]}{number}", Mark.IN_STEP) for number in numbers]
+        )
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgresql"])
@@ -84,7 +95,8 @@ def field(request: pytest.FixtureRequest) -> Iterator[Field]:
         yield Field(ground, MemoryRuns(ledger), ledger.sites[ground.site_id])
         return
     engine = open_engine(
-        request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url"), clock=lambda: now[0]
+        request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url"),
+        clock=lambda: now[0],
     )
     upgrade(engine)
     ledger = ObservedLedger(engine, makes_tables=False)
@@ -103,17 +115,27 @@ def jumping(field: Field) -> Callable[[float], None]:
 
 def a_record(side: Side, number: int = 1, revision: int | None = 3) -> Record:
     name, value = ("overall", Decimal(80)) if side is W else ("value", Decimal("4.5"))
-    return Record(f"{side[0]}{number}", {name: value}, revision, entity=WIX if side is W else EXTERNAL, raw={"x": 1})
+    return Record(
+        f"{side[0]}{number}",
+        {name: value},
+        revision,
+        entity=WIX if side is W else EXTERNAL,
+        raw={"x": 1},
+    )
 
 
 def an_open_row(field: Field, side: Side, number: int = 1, **changes: Any) -> Listed:
-    row = Listed(side, f"{side[0]}{number}", Mark.OPEN, field.ground.key, record=a_record(side, number))
+    row = Listed(
+        side, f"{side[0]}{number}", Mark.OPEN, field.ground.key, record=a_record(side, number)
+    )
     return replace(row, **changes)
 
 
 def as_delivery(row: Listed, told: str = "2") -> NewDelivery:
     source = "instance-1" if row.side is W else "own-service"
-    return NewDelivery(row.side, source, f"listed:{row.remote_id}:{told}", row.change, row.remote_id, {})
+    return NewDelivery(
+        row.side, source, f"listed:{row.remote_id}:{told}", row.change, row.remote_id, {}
+    )
 
 
 # -- the run
@@ -129,11 +151,18 @@ def test_released_run_goes_on_with_its_cursor_and_counts(field: Field) -> None:
     field.runs.save(sweep)
     field.runs.release_run(sweep)
     again = field.begin()
-    assert (again.id, again.phase, again.page, again.counts) == (sweep.id, Phase.WIX, "page-7", {"listed_wix": 300})
+    assert (again.id, again.phase, again.page, again.counts) == (
+        sweep.id,
+        Phase.WIX,
+        "page-7",
+        {"listed_wix": 300},
+    )
     assert again.is_resumed
 
 
-def test_killed_run_is_taken_over_when_its_lease_ends_and_the_old_holder_is_refused(field: Field) -> None:
+def test_killed_run_is_taken_over_when_its_lease_ends_and_the_old_holder_is_refused(
+    field: Field,
+) -> None:
     wait, old = jumping(field), field.begin()
     wait(21.0)
     new = field.begin()
@@ -198,7 +227,12 @@ def test_released_poll_goes_on_with_its_times(field: Field) -> None:
     field.runs.save(poll)
     field.runs.release_run(poll)
     again = field.begin(RunKind.POLL)
-    assert (again.id, again.page, again.since, again.newest) == (poll.id, "page-2", NEWEST, poll.newest)
+    assert (again.id, again.page, again.since, again.newest) == (
+        poll.id,
+        "page-2",
+        NEWEST,
+        poll.newest,
+    )
 
 
 def test_no_poll_begins_beside_another_run(field: Field) -> None:
@@ -320,7 +354,11 @@ def test_dry_run_notes_no_absence(field: Field) -> None:
 def missing_rows(field: Field, count: int) -> Sweep:
     sweep = field.begin()
     field.runs.save(
-        sweep, [an_open_row(field, W, number, change="delete", record=None) for number in range(1, count + 1)]
+        sweep,
+        [
+            an_open_row(field, W, number, change="delete", record=None)
+            for number in range(1, count + 1)
+        ],
     )
     return sweep
 
@@ -332,7 +370,9 @@ def test_twenty_deletes_pass_the_brake(field: Field) -> None:
 def test_twenty_one_deletes_are_all_held(field: Field) -> None:
     sweep = missing_rows(field, 21)
     assert field.runs.brake(sweep, W) == 21
-    assert {row.hold for finding in field.runs.next_findings(sweep, 50) for row in finding.rows} == {"delete_brake"}
+    assert {
+        row.hold for finding in field.runs.next_findings(sweep, 50) for row in finding.rows
+    } == {"delete_brake"}
 
 
 def test_mass_delete_that_a_person_allowed_passes_the_brake(field: Field) -> None:
@@ -345,11 +385,15 @@ def test_mass_delete_that_a_person_allowed_passes_the_brake(field: Field) -> Non
 # -- findings
 
 
-def test_findings_come_by_key_with_their_hidden_rows_and_those_without_a_key_first(field: Field) -> None:
+def test_findings_come_by_key_with_their_hidden_rows_and_those_without_a_key_first(
+    field: Field,
+) -> None:
     sweep = field.begin()
     hidden = an_open_row(field, E, mark=Mark.HIDDEN)
     nobody = an_open_row(field, E, 7, key=None)
-    alone = an_open_row(field, E, 8, mark=Mark.HIDDEN, key=replace(field.ground.key, contact_id="someone"))
+    alone = an_open_row(
+        field, E, 8, mark=Mark.HIDDEN, key=replace(field.ground.key, contact_id="someone")
+    )
     field.runs.save(sweep, [an_open_row(field, W), hidden, nobody, alone])
     found = field.runs.next_findings(sweep, 10)
     assert [(one.key, [row.remote_id for row in one.rows]) for one in found] == [
@@ -364,7 +408,9 @@ def test_findings_can_be_read_on_from_a_place(field: Field) -> None:
 
     sweep = field.begin()
     keys = [replace(field.ground.key, contact_id=f"contact-{number}") for number in range(4)]
-    field.runs.save(sweep, [an_open_row(field, W, number, key=key) for number, key in enumerate(keys)])
+    field.runs.save(
+        sweep, [an_open_row(field, W, number, key=key) for number, key in enumerate(keys)]
+    )
     field.runs.save(sweep, [an_open_row(field, E, number, key=None) for number in (5, 6)])
     seen: list[Finding] = []
     after = None
@@ -385,7 +431,9 @@ def test_queued_finding_is_a_delivery_of_its_link_and_is_not_found_again(field: 
 
 
 def test_finding_of_a_contact_that_was_erased_since_makes_no_link(field: Field) -> None:
-    """The delivery finds that out as any other does; a link would keep the contact's id for ever."""
+    """The delivery finds that out as any other does; a link would keep the contact's id for
+    ever.
+    """
     sweep, row = field.begin(), an_open_row(field, W)
     field.runs.save(sweep, [row])
     field.ledger.hint_erasure(field.site.id, field.ground.key.contact_id, 99)
@@ -413,7 +461,9 @@ def test_erased_rating_is_forgotten_by_the_sweep_that_has_listed_it(field: Field
     told = replace(as_delivery(mine), payload={"listed": {"person": "somebody"}})
     (queued,) = field.runs.queue(sweep, [(Finding(key, (mine,)), [told])])
     erase_link(field, key, 1)
-    assert [row.remote_id for one in field.runs.next_findings(sweep, 10) for row in one.rows] == ["w2"]
+    assert [row.remote_id for one in field.runs.next_findings(sweep, 10) for row in one.rows] == [
+        "w2"
+    ]
     assert not field.runs.is_shown(sweep, W, "w1")
     left = field.ledger.everything()
     assert "somebody" not in left
@@ -424,16 +474,27 @@ def test_erased_rating_is_forgotten_by_the_sweep_that_has_listed_it(field: Field
 def test_erased_person_is_in_no_listing_of_a_sweep_under_way(field: Field) -> None:
     sweep = field.begin()
     theirs = replace(
-        a_record(E, 1), person=Person(email="Gone@Example.com", name="G"), raw={"mail": "gone@example.com"}
+        a_record(E, 1),
+        person=Person(email="Gone@Example.com", name="G"),
+        raw={"mail": "gone@example.com"},
     )
     ours = replace(a_record(E, 2), person=Person(email=ADA.email))
-    field.runs.save(sweep, [an_open_row(field, E, 1, key=None, record=theirs), an_open_row(field, E, 2, record=ours)])
+    field.runs.save(
+        sweep,
+        [an_open_row(field, E, 1, key=None, record=theirs), an_open_row(field, E, 2, record=ours)],
+    )
     field.ledger.save_contact(field.site.id, Contact("contact-gone", "gone@example.com"))
-    field.ledger.erase_contact(field.site.id, "contact-gone", field.ground.stored(9, remote_id="contact-gone"))
-    assert [row.remote_id for one in field.runs.next_findings(sweep, 10) for row in one.rows] == ["e2"]
+    field.ledger.erase_contact(
+        field.site.id, "contact-gone", field.ground.stored(9, remote_id="contact-gone")
+    )
+    assert [row.remote_id for one in field.runs.next_findings(sweep, 10) for row in one.rows] == [
+        "e2"
+    ]
 
 
-def test_page_that_was_on_its_way_while_a_person_was_erased_brings_nothing_back(field: Field) -> None:
+def test_page_that_was_on_its_way_while_a_person_was_erased_brings_nothing_back(
+    field: Field,
+) -> None:
     """By the contact, by the address where no key is known yet, and by the rating's id."""
     sweep = field.begin()
     key = field.link(1)
@@ -447,9 +508,23 @@ def test_page_that_was_on_its_way_while_a_person_was_erased_brings_nothing_back(
     page = [
         an_open_row(field, W, 1),
         an_open_row(field, W, 2, key=gone),
-        an_open_row(field, W, 3, key=None, record=replace(a_record(W, 3), person=Person(contact_id="contact-gone"))),
-        an_open_row(field, E, 4, key=None, record=replace(a_record(E, 4), person=mail, raw={"mail": mail.email})),
-        an_open_row(field, E, 5, key=None, record=replace(a_record(E, 5), person=Person(email=ADA.email))),
+        an_open_row(
+            field,
+            W,
+            3,
+            key=None,
+            record=replace(a_record(W, 3), person=Person(contact_id="contact-gone")),
+        ),
+        an_open_row(
+            field,
+            E,
+            4,
+            key=None,
+            record=replace(a_record(E, 4), person=mail, raw={"mail": mail.email}),
+        ),
+        an_open_row(
+            field, E, 5, key=None, record=replace(a_record(E, 5), person=Person(email=ADA.email))
+        ),
     ]
     field.runs.save(sweep, page)
     rows = [row for one in field.runs.next_findings(sweep, 10) for row in one.rows]
@@ -503,7 +578,10 @@ def test_delivery_held_without_a_key_gets_it_when_a_sweep_knows_it(field: Field)
 
 
 def test_braked_finding_is_held_at_once(field: Field) -> None:
-    sweep, row = field.begin(), an_open_row(field, W, hold="delete_brake", change="delete", record=None)
+    sweep, row = (
+        field.begin(),
+        an_open_row(field, W, hold="delete_brake", change="delete", record=None),
+    )
     field.runs.save(sweep, [row])
     (queued,) = field.runs.queue(sweep, [(Finding(field.ground.key, (row,)), [as_delivery(row)])])
     assert queued.held == "delete_brake"
@@ -516,7 +594,11 @@ def test_peek_shows_what_a_lease_would_give_and_takes_nothing(field: Field) -> N
     assert set(peeked.link.records) == {Slot(W, "overall"), Slot(E)}
     leased = field.ledger.lease(peeked.link.id)
     assert leased is not None
-    assert (leased.link, leased.contact, leased.entity) == (peeked.link, peeked.contact, peeked.entity)
+    assert (leased.link, leased.contact, leased.entity) == (
+        peeked.link,
+        peeked.contact,
+        peeked.entity,
+    )
 
 
 def test_peek_at_a_key_without_a_link_makes_none(field: Field) -> None:

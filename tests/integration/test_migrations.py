@@ -1,4 +1,6 @@
-"""The schema on both databases: up, down, up again, beside running traffic, and beside a newer version."""
+"""The schema on both databases: up, down, up again, beside running traffic, and beside a newer
+version.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +19,19 @@ from sqlalchemy.exc import OperationalError
 from sync_worker.core.errors import Transient
 from sync_worker.core.values import NewDelivery, Side
 from sync_worker.ledger.database import open_engine
-from sync_worker.ledger.migrations.upgrade import alembic_config, downgrade, is_current, revisions, upgrade
+from sync_worker.ledger.migrations.upgrade import (
+    alembic_config,
+    downgrade,
+    is_current,
+    revisions,
+    upgrade,
+)
 from sync_worker.ledger.sql_ledger import SqlLedger
 from sync_worker.ledger.tables import metadata
 
-REVISIONS = [one.revision for one in ScriptDirectory.from_config(alembic_config()).walk_revisions()][::-1]
+REVISIONS = [
+    one.revision for one in ScriptDirectory.from_config(alembic_config()).walk_revisions()
+][::-1]
 
 
 def test_scripts_are_named_by_their_revisions_in_order() -> None:
@@ -36,7 +46,9 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
 
 
 def a_delivery(number: int) -> NewDelivery:
-    return NewDelivery(Side.WIX, "instance-1", f"event-{number}", "upsert", f"rating-{number}", {"n": number})
+    return NewDelivery(
+        Side.WIX, "instance-1", f"event-{number}", "upsert", f"rating-{number}", {"n": number}
+    )
 
 
 def step_up(engine: Engine, revision: str) -> None:
@@ -128,7 +140,9 @@ def test_process_of_an_older_version_goes_on_beside_a_newer_schema(engine: Engin
 
 
 def test_migration_waits_for_its_turn_longer_than_a_statement_may_run(postgres_url: str) -> None:
-    """A gateway lets no statement run for long; its migration must wait for another process's all the same."""
+    """A gateway lets no statement run for long; its migration must wait for another process's all
+    the same.
+    """
     holder, waiter = open_engine(postgres_url), open_engine(postgres_url, busy_seconds=0.2)
     with holder.connect() as connection:
         connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": 0x7261_7469})
@@ -143,7 +157,9 @@ def test_migration_waits_for_its_turn_longer_than_a_statement_may_run(postgres_u
     waiter.dispose()
 
 
-def test_migration_that_cannot_have_its_table_leaves_those_before_it_done(postgres_url: str) -> None:
+def test_migration_that_cannot_have_its_table_leaves_those_before_it_done(
+    postgres_url: str,
+) -> None:
     engine, other = open_engine(postgres_url), open_engine(postgres_url)
     step_up(engine, "0006")
     with other.begin() as holder:
@@ -151,7 +167,10 @@ def test_migration_that_cannot_have_its_table_leaves_those_before_it_done(postgr
         with pytest.raises(OperationalError, match="lock timeout"):
             upgrade(engine)
         with engine.connect() as connection:
-            assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == "0007"
+            assert (
+                connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+                == "0007"
+            )
     upgrade(engine)
     with engine.connect() as connection:
         assert is_current(connection)

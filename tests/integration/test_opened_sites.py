@@ -1,4 +1,6 @@
-"""A site that opens by itself, when somebody installs the app: on which connector, and with which policies."""
+"""A site that opens by itself, when somebody installs the app: on which connector, and with which
+policies.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ def wired(folder: Path, connectors: str) -> Iterator[Wiring]:
         wiring.close()
 
 
-def test_site_opens_on_the_one_free_connector_with_the_policies_that_it_starts_with(tmp_path: Path) -> None:
+def test_site_opens_on_the_one_free_connector_with_the_policies_that_it_starts_with(
+    tmp_path: Path,
+) -> None:
     with wired(tmp_path, "fera") as wiring:
         opened = wiring.open("instance-1")
         assert opened is not None

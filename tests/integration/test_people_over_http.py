@@ -1,4 +1,6 @@
-"""Merge, privacy, installation and removal, from the stand-in Wix through the real gateway and worker to both sides."""
+"""Merge, privacy, installation and removal, from the stand-in Wix through the real gateway and
+worker to both sides.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ VISITOR = {"identityType": "MEMBER", "memberId": "visitor"}
 
 @dataclass
 class Bench:
-    """Both stand-ins, a gateway on its port, and the intake, which works through its bell when asked."""
+    """Both stand-ins, a gateway on its port, and the intake, which works through its bell when
+    asked.
+    """
 
     box: Sandbox
     wiring: Wiring
@@ -39,12 +43,17 @@ class Bench:
 
     def add_site(self) -> Site:
         manifest = self.wiring.manifests["own-service"]
-        site, _ = self.wiring.admin.add_site(self.box.wix.instance_id, manifest.id, [default_field(manifest)])
+        site, _ = self.wiring.admin.add_site(
+            self.box.wix.instance_id, manifest.id, [default_field(manifest)]
+        )
         self.map_products(site)
         return site
 
     def map_products(self, site: Site) -> None:
-        pairs = [(EntityRef(name, "stores", "reviews"), EntityRef(name.upper())) for name in ("beans", "mug")]
+        pairs = [
+            (EntityRef(name, "stores", "reviews"), EntityRef(name.upper()))
+            for name in ("beans", "mug")
+        ]
         self.ring(self.wiring.admin.import_entities(site, pairs).released)
 
     def settle(self) -> list[str]:
@@ -65,19 +74,30 @@ class Bench:
         return str(self.box.wix.add_contact(email, email.partition("@")[0].title())["id"])
 
     def rate(self, contact_id: str, value: int, product: str = "beans") -> None:
-        rating = {"namespace": "reviews", "group": "stores", "entityId": product, "attributeName": "overall"}
-        self.box.wix.create_rating({**rating, "value": value, "owner": {"contactId": contact_id}}, VISITOR)
+        rating = {
+            "namespace": "reviews",
+            "group": "stores",
+            "entityId": product,
+            "attributeName": "overall",
+        }
+        self.box.wix.create_rating(
+            {**rating, "value": value, "owner": {"contactId": contact_id}}, VISITOR
+        )
 
     def wix_values(self) -> list[int]:
         return sorted(one["value"] for one in self.box.wix.ratings.values())
 
     def external_scores(self) -> list[Decimal]:
-        living = (one for one in self.box.reviews.ratings.values() if one["visibility"] != "removed")
+        living = (
+            one for one in self.box.reviews.ratings.values() if one["visibility"] != "removed"
+        )
         return sorted(Decimal(one["score"]) for one in living)
 
     def on_file(self) -> str:
         with self.wiring.ledger.engine.connect() as connection:
-            return str([connection.execute(select(table)).all() for table in metadata.sorted_tables])
+            return str(
+                [connection.execute(select(table)).all() for table in metadata.sorted_tables]
+            )
 
     def state(self) -> str:
         return self.wiring.admin.sites()[0].state
@@ -102,19 +122,31 @@ def bench(tmp_path: Path, redis: Redis, redis_server: EmbeddedRedis) -> Iterator
         wiring.close()
 
 
-def test_two_contacts_that_rated_alike_things_become_one_with_one_rating_on_each_side(bench: Bench) -> None:
+def test_two_contacts_that_rated_alike_things_become_one_with_one_rating_on_each_side(
+    bench: Bench,
+) -> None:
     site = bench.add_site()
     ada, bob = bench.person("ada@example.com"), bench.person("bob@example.com")
     bench.rate(ada, 80)
     bench.rate(bob, 20)
     bench.rate(bob, 40, "mug")
     bench.settle()
-    assert (bench.wix_values(), bench.external_scores()) == ([20, 40, 80], [Decimal(1), Decimal(2), Decimal(4)])
+    assert (bench.wix_values(), bench.external_scores()) == (
+        [20, 40, 80],
+        [Decimal(1), Decimal(2), Decimal(4)],
+    )
     bench.box.wix.merge_contacts(bob, ada)
     bench.settle()
     assert (bench.wix_values(), bench.external_scores()) == ([40, 80], [Decimal(2), Decimal(4)])
-    lost = [line.entry for line in bench.wiring.admin.history(limit=100) if line.entry.reason == "merged"]
-    assert {(str(one.side), one.loser) for one in lost} == {("wix", Decimal(20)), ("external", Decimal(1))}
+    lost = [
+        line.entry
+        for line in bench.wiring.admin.history(limit=100)
+        if line.entry.reason == "merged"
+    ]
+    assert {(str(one.side), one.loser) for one in lost} == {
+        ("wix", Decimal(20)),
+        ("external", Decimal(1)),
+    }
     contact = bench.wiring.ledger.contact(site.id, email="bob@example.com")
     assert contact is not None
     assert contact.contact_id == ada
@@ -146,7 +178,9 @@ def test_person_who_asks_is_forgotten_on_both_sides_and_a_late_event_brings_noth
     for contact_id, value in ((ada, 80), (bob, 20)):
         bench.rate(contact_id, value)
     bench.settle()
-    (rating_id,) = [one["id"] for one in bench.box.wix.ratings.values() if one["owner"]["contactId"] == bob]
+    (rating_id,) = [
+        one["id"] for one in bench.box.wix.ratings.values() if one["owner"]["contactId"] == bob
+    ]
     (external_id,) = [one for one, row in bench.box.reviews.ratings.items() if "bob" in str(row)]
     bench.box.wix.delete_contact(bob, privacy=True)
     bench.settle()
@@ -182,14 +216,20 @@ def test_address_that_a_contact_gets_releases_what_waited_for_it(bench: Bench) -
     assert bench.external_scores() == [Decimal(1)]
 
 
-def test_site_opens_by_itself_when_the_app_is_installed_and_one_connector_is_free(bench: Bench) -> None:
+def test_site_opens_by_itself_when_the_app_is_installed_and_one_connector_is_free(
+    bench: Bench,
+) -> None:
     bob = bench.person("bob@example.com")
     bench.rate(bob, 20)
     assert set(bench.settle()) == {"held unknown_site"}
     bench.box.wix.install()
     bench.settle()
     (site,) = bench.wiring.admin.sites()
-    assert (site.instance_id, site.connector, site.state) == (bench.box.wix.instance_id, "own-service", "active")
+    assert (site.instance_id, site.connector, site.state) == (
+        bench.box.wix.instance_id,
+        "own-service",
+        "active",
+    )
     assert bench.external_scores() == []  # nothing crosses before its products are mapped
     bench.map_products(site)
     bench.settle()
@@ -204,7 +244,9 @@ def test_duplicated_site_waits_for_a_connector_of_its_own_and_has_no_mapping(ben
     assert [one.instance_id for one in bench.wiring.admin.sites()] == [origin.instance_id]
 
 
-def test_removed_site_rests_keeps_its_rows_and_goes_on_after_a_new_installation(bench: Bench) -> None:
+def test_removed_site_rests_keeps_its_rows_and_goes_on_after_a_new_installation(
+    bench: Bench,
+) -> None:
     bench.add_site()
     bob = bench.person("bob@example.com")
     bench.rate(bob, 20)

@@ -27,7 +27,11 @@ class Listener:
     """Takes webhooks, and answers with ``status``."""
 
     def __init__(self) -> None:
-        self.status, self.got, self._lock = 200, list[tuple[dict[str, str], dict[str, str], bytes]](), threading.Lock()
+        self.status, self.got, self._lock = (
+            200,
+            list[tuple[dict[str, str], dict[str, str], bytes]](),
+            threading.Lock(),
+        )
         app = Flask("listener")
 
         @app.post("/hook")
@@ -62,7 +66,9 @@ class Api:
         self.served = Served(platform_app(platform), 0)
 
     def call(self, method: str, path: str, **more: Any) -> requests.Response:
-        return requests.request(method, self.served.url + path, timeout=5, **self._credentials, **more)
+        return requests.request(
+            method, self.served.url + path, timeout=5, **self._credentials, **more
+        )
 
     def stop(self) -> None:
         self.platform.webhooks.stop()
@@ -85,7 +91,9 @@ def fera() -> Iterator[Api]:
 
 @pytest.fixture
 def bigcommerce() -> Iterator[Api]:
-    api = Api(BigCommerce(requests_per_window=20), headers={"X-Auth-Token": BigCommerce.access_token})
+    api = Api(
+        BigCommerce(requests_per_window=20), headers={"X-Auth-Token": BigCommerce.access_token}
+    )
     yield api
     api.stop()
 
@@ -96,7 +104,14 @@ REVIEWS = "/wp-json/wc/v3/products/reviews"
 
 
 def a_review(**more: Any) -> dict[str, Any]:
-    return {"product_id": 22, "reviewer": "Ana M.", "reviewer_email": ANA, "review": "Nice", "rating": 4, **more}
+    return {
+        "product_id": 22,
+        "reviewer": "Ana M.",
+        "reviewer_email": ANA,
+        "review": "Nice",
+        "rating": 4,
+        **more,
+    }
 
 
 def test_equal_text_of_one_person_is_a_duplicate_and_another_text_is_not(woo: Api) -> None:
@@ -107,7 +122,9 @@ def test_equal_text_of_one_person_is_a_duplicate_and_another_text_is_not(woo: Ap
 
 
 def test_texts_are_altered_and_wrapped_unless_the_context_is_edit(woo: Api) -> None:
-    made = woo.call("POST", REVIEWS, json=a_review(review=" Good & <script>bad()</script>solid ")).json()
+    made = woo.call(
+        "POST", REVIEWS, json=a_review(review=" Good & <script>bad()</script>solid ")
+    ).json()
     path = f"{REVIEWS}/{made['id']}"
     assert woo.call("GET", path, params={"context": "edit"}).json()["review"] == "Good &amp; solid"
     assert woo.call("GET", path).json()["review"] == "<p>Good &amp; solid</p>\n"
@@ -134,17 +151,28 @@ def test_pages_are_counted_in_headers(woo: Api) -> None:
     for number in range(3):
         woo.call("POST", REVIEWS, json=a_review(review=f"Text {number}"))
     page = woo.call("GET", REVIEWS, params={"per_page": 2, "status": "all"})
-    assert (page.headers["X-WP-Total"], page.headers["X-WP-TotalPages"], len(page.json())) == ("3", "2", 2)
+    assert (page.headers["X-WP-Total"], page.headers["X-WP-TotalPages"], len(page.json())) == (
+        "3",
+        "2",
+        2,
+    )
     assert 'rel="next"' in page.headers["Link"]
 
 
 def test_new_hook_is_pinged_without_a_signature_and_deliveries_of_one_second_share_their_id(
     woo: Api, listener: Listener
 ) -> None:
-    hook = {"topic": "action.woocommerce_rating_sync_created", "delivery_url": listener.url, "secret": "s3cret"}
+    hook = {
+        "topic": "action.woocommerce_rating_sync_created",
+        "delivery_url": listener.url,
+        "secret": "s3cret",
+    }
     made = woo.call("POST", "/wp-json/wc/v3/webhooks", json=hook).json()
     headers, _, body = listener.wait(1)[0]
-    assert (body, "X-Wc-Webhook-Signature" in headers) == (f"webhook_id={made['id']}".encode(), False)
+    assert (body, "X-Wc-Webhook-Signature" in headers) == (
+        f"webhook_id={made['id']}".encode(),
+        False,
+    )
     time.sleep(1.02 - time.time() % 1)
     for number in range(2):
         woo.call("POST", REVIEWS, json=a_review(review=f"Text {number}"))
@@ -153,7 +181,9 @@ def test_new_hook_is_pinged_without_a_signature_and_deliveries_of_one_second_sha
     assert first[0]["X-Wc-Webhook-Delivery-Id"] == second[0]["X-Wc-Webhook-Delivery-Id"]
 
 
-def test_six_failures_in_a_row_disable_a_hook_and_nothing_is_sent_again(woo: Api, listener: Listener) -> None:
+def test_six_failures_in_a_row_disable_a_hook_and_nothing_is_sent_again(
+    woo: Api, listener: Listener
+) -> None:
     shop = woo.platform
     assert isinstance(shop, WooCommerce)
     hook = shop.add_hook("action.woocommerce_rating_sync_created", listener.url, "s3cret")
@@ -174,10 +204,14 @@ def test_six_failures_in_a_row_disable_a_hook_and_nothing_is_sent_again(woo: Api
 # -- Fera
 
 
-def test_token_is_in_the_address_and_the_body_is_not_in_the_token(fera: Api, listener: Listener) -> None:
+def test_token_is_in_the_address_and_the_body_is_not_in_the_token(
+    fera: Api, listener: Listener
+) -> None:
     account = fera.platform
     account.connect(listener.url)
-    assert {body for *_, body in listener.wait(5)} == {b""}, "saving the integration sends empty tests"
+    assert {body for *_, body in listener.wait(5)} == {b""}, (
+        "saving the integration sends empty tests"
+    )
     account.create("22", ANA, "Ana", 4, by="visitor")
     _, query, body = listener.wait(6)[5]
     claims = jwt.decode(query["jwt"], Fera.secret_key, algorithms=["HS256"])
@@ -187,11 +221,19 @@ def test_token_is_in_the_address_and_the_body_is_not_in_the_token(fera: Api, lis
 
 
 def test_update_is_202_and_two_reviews_of_one_person_are_allowed(fera: Api) -> None:
-    draft = {"data": {"rating": 4, "external_product_id": "22", "customer": {"email": ANA, "name": "Ana"}}}
+    draft = {
+        "data": {
+            "rating": 4,
+            "external_product_id": "22",
+            "customer": {"email": ANA, "name": "Ana"},
+        }
+    }
     first, second = (fera.call("POST", "/v3/private/reviews", json=draft) for _ in range(2))
     assert (first.status_code, second.status_code) == (201, 201)
     assert first.json()["state"] == "pending", "without a state a review waits"
-    changed = fera.call("PUT", f"/v3/private/reviews/{first.json()['id']}", json={"data": {"rating": 5}})
+    changed = fera.call(
+        "PUT", f"/v3/private/reviews/{first.json()['id']}", json={"data": {"rating": 5}}
+    )
     assert (changed.status_code, changed.json()["rating"]) == (202, 5)
 
 
@@ -214,20 +256,35 @@ PRODUCT = f"/stores/{BigCommerce.store_hash}/v3/catalog/products/205/reviews"
 
 def a_bc_review(**more: Any) -> dict[str, Any]:
     dated = {"date_reviewed": "2026-11-20T09:15:00Z", "title": "Rating"}
-    return {**dated, "text": "", "status": "approved", "rating": 4, "email": ANA, "name": "Ana", **more}
+    return {
+        **dated,
+        "text": "",
+        "status": "approved",
+        "rating": 4,
+        "email": ANA,
+        "name": "Ana",
+        **more,
+    }
 
 
-def test_product_without_reviews_is_204_and_title_and_date_are_wanted_again(bigcommerce: Api) -> None:
+def test_product_without_reviews_is_204_and_title_and_date_are_wanted_again(
+    bigcommerce: Api,
+) -> None:
     assert bigcommerce.call("GET", PRODUCT).status_code == 204
     made = bigcommerce.call("POST", PRODUCT, json=a_bc_review()).json()["data"]
     assert "product_id" not in made
     assert bigcommerce.call("PUT", f"{PRODUCT}/{made['id']}", json={"rating": 2}).status_code == 422
-    assert bigcommerce.call("PUT", f"{PRODUCT}/{made['id']}", json=a_bc_review(rating=2)).status_code == 200
+    assert (
+        bigcommerce.call("PUT", f"{PRODUCT}/{made['id']}", json=a_bc_review(rating=2)).status_code
+        == 200
+    )
     other = PRODUCT.replace("/205/", "/206/")
     assert bigcommerce.call("GET", f"{other}/{made['id']}").status_code == 404
 
 
-def test_only_a_change_of_the_count_is_told_and_only_of_the_product(bigcommerce: Api, listener: Listener) -> None:
+def test_only_a_change_of_the_count_is_told_and_only_of_the_product(
+    bigcommerce: Api, listener: Listener
+) -> None:
     store = bigcommerce.platform
     store.connect(listener.url)
     review = store.create("205", ANA, "Ana", 4, by="visitor")
@@ -235,7 +292,10 @@ def test_only_a_change_of_the_count_is_told_and_only_of_the_product(bigcommerce:
     store.remove(review.id, by="visitor")
     assert store.webhooks.flush(5)
     assert len(listener.got) == 2
-    assert all(b'"id":205' in body.replace(b" ", b"") and ANA.encode() not in body for *_, body in listener.got)
+    assert all(
+        b'"id":205' in body.replace(b" ", b"") and ANA.encode() not in body
+        for *_, body in listener.got
+    )
 
 
 def test_store_s_budget_is_told_in_milliseconds_and_holds(bigcommerce: Api) -> None:
@@ -247,9 +307,13 @@ def test_store_s_budget_is_told_in_milliseconds_and_holds(bigcommerce: Api) -> N
 
 
 @pytest.mark.parametrize("api", ["woo", "fera", "bigcommerce"])
-def test_visitor_acts_on_the_page_and_every_change_is_in_the_journal(api: str, request: pytest.FixtureRequest) -> None:
+def test_visitor_acts_on_the_page_and_every_change_is_in_the_journal(
+    api: str, request: pytest.FixtureRequest
+) -> None:
     stand_in: Api = request.getfixturevalue(api)
-    made = stand_in.call("POST", "/sandbox/ratings", json={"entity": "205", "person": ANA, "value": 4}).json()
+    made = stand_in.call(
+        "POST", "/sandbox/ratings", json={"entity": "205", "person": ANA, "value": 4}
+    ).json()
     stand_in.call("PATCH", f"/sandbox/ratings/{made['id']}", json={"value": 2})
     assert ANA in stand_in.call("GET", "/").text
     stand_in.call("DELETE", f"/sandbox/ratings/{made['id']}")

@@ -1,4 +1,6 @@
-"""Polls over real HTTP: what the listing is asked for, and what comes of it between both stand-ins."""
+"""Polls over real HTTP: what the listing is asked for, and what comes of it between both
+stand-ins.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,9 @@ def test_each_look_begins_before_the_newest_time_by_the_overlap(form: str, asked
     rows = [a_row(1, made="2026-05-01T13:00:00+02:00"), a_row(2, made="?")]
     with remote_server() as server:
         server.answer = lambda asked: Reply(body={"rows": rows})
-        remote = a_remote(a_manifest(server, operations__poll={"every_s": 60, "incremental": incremental}))
+        remote = a_remote(
+            a_manifest(server, operations__poll={"every_s": 60, "incremental": incremental})
+        )
         page = remote.changed_page(NOON)
         remote.changed_page(None)
         remote.list_page()
@@ -89,7 +93,9 @@ def test_new_review_of_a_shop_is_seen_whatever_its_time_zone() -> None:
     shop = WooCommerce()
     served = Served(platform_app(shop), 0)
     environ = shop.settings() | {"WOO_BASE_URL": served.url, "WOO_WEBHOOK_SECRET_OLD": ""}
-    document = yaml.safe_load(shipped_manifest("woocommerce").read_text()) | {"allow_private_hosts": True}
+    document = yaml.safe_load(shipped_manifest("woocommerce").read_text()) | {
+        "allow_private_hosts": True
+    }
     remote = a_remote(parse_manifest(document, environ, Path("woocommerce.yaml")))
     old = shop.create("22", "ana@example.com", "Ana", 4, by="visitor", text="good")
     shop.reviews[old.id] = replace(old, created=old.created - timedelta(days=9))
@@ -106,15 +112,31 @@ def test_new_review_of_a_shop_is_seen_whatever_its_time_zone() -> None:
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"operations__poll": {"every_s": 60, "incremental": CREATED | {"semantics": "updated"}}}, "fields.updated_at"),
-        ({"operations__poll": {"every_s": 60}, "operations__list": None, "webhook": WEBHOOK}, "needs operations.list"),
         (
-            {"operations__poll": {"every_s": 60, "incremental": CREATED}, "operations__list": {"handler": "x"}},
+            {
+                "operations__poll": {
+                    "every_s": 60,
+                    "incremental": CREATED | {"semantics": "updated"},
+                }
+            },
+            "fields.updated_at",
+        ),
+        (
+            {"operations__poll": {"every_s": 60}, "operations__list": None, "webhook": WEBHOOK},
+            "needs operations.list",
+        ),
+        (
+            {
+                "operations__poll": {"every_s": 60, "incremental": CREATED},
+                "operations__list": {"handler": "x"},
+            },
             "not to a handler",
         ),
     ],
 )
-def test_poll_that_could_never_work_is_refused_with_its_reason(changes: dict[str, Any], complaint: str) -> None:
+def test_poll_that_could_never_work_is_refused_with_its_reason(
+    changes: dict[str, Any], complaint: str
+) -> None:
     with remote_server() as server, pytest.raises(Misconfigured, match=complaint):
         a_manifest(server, **changes)
 
@@ -136,10 +158,14 @@ def tick(ground: Ground) -> None:
 
 def kinds(ground: Ground) -> list[str]:
     with ground.wiring.runs._transactions.read() as connection:
-        return [f"{row.kind} {row.state}" for row in connection.execute(run.select().order_by(run.c.id))]
+        return [
+            f"{row.kind} {row.state}" for row in connection.execute(run.select().order_by(run.c.id))
+        ]
 
 
-def test_change_rating_and_removal_that_no_webhook_told_cross_with_the_next_poll(ground: Ground) -> None:
+def test_change_rating_and_removal_that_no_webhook_told_cross_with_the_next_poll(
+    ground: Ground,
+) -> None:
     ground.run()
     tick(ground)  # the first poll: it lists everything
     ground.box.reviews.calls.clear()
@@ -149,15 +175,21 @@ def test_change_rating_and_removal_that_no_webhook_told_cross_with_the_next_poll
         ground.box.reviews.change(changed, {"score": Decimal("1")}, by="visitor")
         ground.box.reviews.remove(removed, by="visitor")
         author = {"email": "person2@example.com", "display_name": "P"}
-        ground.box.reviews.create({"subject": {"id": "SKU-9"}, "author": author, "score": Decimal(2)}, by="visitor")
+        ground.box.reviews.create(
+            {"subject": {"id": "SKU-9"}, "author": author, "score": Decimal(2)}, by="visitor"
+        )
     tick(ground)
     wix, external = ground.sides()
-    assert {key: value for key, value in external.items() if not key[1].startswith("stranger")} == wix
+    assert {
+        key: value for key, value in external.items() if not key[1].startswith("stranger")
+    } == wix
     assert kinds(ground) == ["baseline done", "poll done", "poll done"]
     assert ground.held() == {"unknown_contact": 2}
     writes = {call: count for call, count in ground.box.wix.calls.items() if "ratings/v1" in call}
     tick(ground)
-    assert {call: count for call, count in ground.box.wix.calls.items() if "ratings/v1" in call} == writes
+    assert {
+        call: count for call, count in ground.box.wix.calls.items() if "ratings/v1" in call
+    } == writes
 
 
 def test_poll_is_not_due_before_its_time_nor_just_after_a_sweep(ground: Ground) -> None:
@@ -176,7 +208,9 @@ def test_poll_whose_slice_is_over_goes_on_in_the_next_one(ground: Ground) -> Non
     assert kinds(ground) == ["baseline done", "poll done"]
 
 
-def test_poll_that_the_system_refuses_is_over_and_the_next_one_is_due_in_time(ground: Ground) -> None:
+def test_poll_that_the_system_refuses_is_over_and_the_next_one_is_due_in_time(
+    ground: Ground,
+) -> None:
     ground.run()
     ground.box.reviews.token = "another"
     tick(ground)

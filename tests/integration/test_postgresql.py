@@ -1,4 +1,6 @@
-"""PostgreSQL as the fleet's store: the pool when server, lock or process go wrong; and the commands."""
+"""PostgreSQL as the fleet's store: the pool when server, lock or process go wrong; and the
+commands.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +28,13 @@ from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from tests.commands import run_command
 from tests.unit.signed import OWN_SERVICE
 
-OURS = "FROM pg_stat_activity WHERE application_name = 'ratings-sync' AND datname = current_database()"
-ENTITIES = "wix_namespace,wix_group,wix_entity_id,external_group,external_entity_id\nreviews,stores,beans,,SKU-1\n"
+OURS = (
+    "FROM pg_stat_activity WHERE application_name = 'ratings-sync' AND datname = current_database()"
+)
+ENTITIES = (
+    "wix_namespace,wix_group,wix_entity_id,external_group,external_entity_id\n"
+    "reviews,stores,beans,,SKU-1\n"
+)
 CONTACTS = "wix_contact_id,email,external_author_id\nc-1,ada@example.com,\n"
 
 
@@ -51,12 +58,19 @@ def a_delivery(name: str) -> NewDelivery:
     return NewDelivery(Side.WIX, "instance-1", name, "upsert", name, {"n": 1})
 
 
-def test_connections_that_the_server_has_closed_are_replaced_unnoticed(engine: Engine, other: Engine) -> None:
+def test_connections_that_the_server_has_closed_are_replaced_unnoticed(
+    engine: Engine, other: Engine
+) -> None:
     ledger = SqlLedger(engine)
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda n: ledger.store(a_delivery(f"before-{n}")), range(8)))
     with other.connect() as connection:
-        assert connection.execute(text(f"SELECT count(pg_terminate_backend(pid, 5000)) {OURS}")).scalar_one() >= 1
+        assert (
+            connection.execute(
+                text(f"SELECT count(pg_terminate_backend(pid, 5000)) {OURS}")
+            ).scalar_one()
+            >= 1
+        )
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda n: ledger.store(a_delivery(f"after-{n}")), range(8)))
     assert ledger.count_open() == 16
@@ -104,7 +118,10 @@ def test_pool_that_is_used_up_ends_as_transient_and_never_takes_more_connections
 
 def test_server_ends_the_transaction_of_a_process_that_has_frozen(engine: Engine) -> None:
     with engine.connect() as connection:
-        asked = "SELECT current_setting('idle_in_transaction_session_timeout'), current_setting('statement_timeout')"
+        asked = (
+            "SELECT current_setting('idle_in_transaction_session_timeout'),"
+            " current_setting('statement_timeout')"
+        )
         assert tuple(connection.execute(text(asked)).one()) == ("15s", "1s")
 
 
@@ -114,7 +131,11 @@ def test_server_ends_the_transaction_of_a_process_that_has_frozen(engine: Engine
 @pytest.fixture
 def environ(tmp_path: Path, postgres_url: str, redis_server: EmbeddedRedis) -> dict[str, str]:
     least = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    more = {"DATABASE_URL": postgres_url, "REDIS_URL": redis_server.url, "RATINGS_SYNC_HOME": str(tmp_path / "home")}
+    more = {
+        "DATABASE_URL": postgres_url,
+        "REDIS_URL": redis_server.url,
+        "RATINGS_SYNC_HOME": str(tmp_path / "home"),
+    }
     return {**least, **OWN_SERVICE, **more, "COLUMNS": "200"}
 
 
@@ -142,14 +163,21 @@ def test_commands_of_a_whole_life_on_postgresql(
     old = ledger.store(a_delivery("old")).inbox_id
     ledger.close(old, Closing(InboxState.DONE, "synced"))
     with engine.begin() as connection:
-        connection.execute(text("UPDATE inbox SET closed_at = closed_at - 40 * 86400 WHERE id = :id"), {"id": old})
+        connection.execute(
+            text("UPDATE inbox SET closed_at = closed_at - 40 * 86400 WHERE id = :id"), {"id": old}
+        )
 
     assert json.loads(run("held", "--json"))[0]["inbox_id"] == held
     assert "1 deliveries are on their way" in run("replay", str(held))
     assert "would be forgotten: 1 payloads, 1 deliveries" in run("prune", "--dry-run")
     task = "from sync_worker import tasks; tasks.prune()"
     done = subprocess.run(
-        [sys.executable, "-c", task], env=environ, cwd=tmp_path, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", task],
+        env=environ,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert done.returncode == 0, done.stderr
     assert run("prune") == "forgotten: nothing\n"

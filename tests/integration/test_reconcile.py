@@ -47,7 +47,9 @@ class Ground:
         self.planned_writes, self.forecasts = [], []
         sweep = self.wiring.runs.begin(self.site.id, kind)
         assert sweep is not None
-        run = self.wiring.reconcile(self.site, sweep, pace or Pace(lambda seconds: None), self.planned_writes.append)
+        run = self.wiring.reconcile(
+            self.site, sweep, pace or Pace(lambda seconds: None), self.planned_writes.append
+        )
         assert run.list_both()
         assert run.confirm_absences()
         if kind is RunKind.DRY_RUN:
@@ -61,11 +63,16 @@ class Ground:
         """What each side shows, by product number and address, in stars."""
         emails = {one["id"]: one["primaryInfo"]["email"] for one in self.box.wix.contacts.values()}
         wix = {
-            (one["entityId"].removeprefix("product-"), emails[one["owner"]["contactId"]]): Decimal(one["value"]) / 20
+            (one["entityId"].removeprefix("product-"), emails[one["owner"]["contactId"]]): Decimal(
+                one["value"]
+            )
+            / 20
             for one in self.box.wix.ratings.values()
         }
         external = {
-            (one["subject"]["id"].removeprefix("SKU-"), one["author"]["email"]): Decimal(one["score"])
+            (one["subject"]["id"].removeprefix("SKU-"), one["author"]["email"]): Decimal(
+                one["score"]
+            )
             for one in self.box.reviews.ratings.values()
             if one["visibility"] != "removed"
         }
@@ -75,7 +82,10 @@ class Ground:
         return Counter(one.reason for one in self.wiring.admin.held())
 
 
-RAISED = {"WIX_BUDGET_PER_MINUTE": "60000", "WIX_BUDGET_CAPACITY": "1000"}  # at both ends: the stand-in has no limit
+RAISED = {
+    "WIX_BUDGET_PER_MINUTE": "60000",
+    "WIX_BUDGET_CAPACITY": "1000",
+}  # at both ends: the stand-in has no limit
 
 
 def make_ground(
@@ -96,7 +106,9 @@ def make_ground(
     wiring = Wiring(load_settings(environ), environ)
     manifest = wiring.manifests["own-service"]
     site, _ = wiring.admin.add_site(box.wix.instance_id, manifest.id, [default_field(manifest)])
-    pairs = [(EntityRef(wix, GROUP, NAMESPACE), EntityRef(sku)) for wix, sku in volume.products.items()]
+    pairs = [
+        (EntityRef(wix, GROUP, NAMESPACE), EntityRef(sku)) for wix, sku in volume.products.items()
+    ]
     wiring.admin.import_entities(site, pairs)
     load(box, volume)
     yield Ground(box, wiring, site, volume)
@@ -124,10 +136,18 @@ def test_wix_wins_the_first_difference_and_the_loser_is_in_the_history(ground: G
     after, _ = ground.sides()
     assert {key: after[key] for key in before} == before
     lines = ground.wiring.admin.history(limit=500)
-    assert sum(line.entry.reason == "first_difference_wix" and line.entry.loser is not None for line in lines) == 3
+    assert (
+        sum(
+            line.entry.reason == "first_difference_wix" and line.entry.loser is not None
+            for line in lines
+        )
+        == 3
+    )
 
 
-def test_baseline_costs_at_most_a_call_for_each_rating_written_and_one_for_each_hundred_listed(ground: Ground) -> None:
+def test_baseline_costs_at_most_a_call_for_each_rating_written_and_one_for_each_hundred_listed(
+    ground: Ground,
+) -> None:
     ground.run()
     calls = Counter(ground.box.wix.calls)
     del calls["POST /oauth2/token"]
@@ -136,7 +156,9 @@ def test_baseline_costs_at_most_a_call_for_each_rating_written_and_one_for_each_
     assert calls.total() <= 1.02 * writes + 60 / 100 + 1
 
 
-def test_second_reconcile_writes_nothing_and_costs_two_listings_and_one_question_for_strangers(ground: Ground) -> None:
+def test_second_reconcile_writes_nothing_and_costs_two_listings_and_one_question_for_strangers(
+    ground: Ground,
+) -> None:
     ground.run()
     before = ground.sides()
     ground.box.wix.calls.clear()
@@ -144,7 +166,10 @@ def test_second_reconcile_writes_nothing_and_costs_two_listings_and_one_question
     ground.run()
     assert ground.planned_writes == []
     assert ground.sides() == before
-    assert ground.box.wix.calls == {"POST /ratings/v1/ratings/query": 1, "POST /contacts/v4/contacts/query": 1}
+    assert ground.box.wix.calls == {
+        "POST /ratings/v1/ratings/query": 1,
+        "POST /contacts/v4/contacts/query": 1,
+    }
     assert ground.box.reviews.calls == {"GET /v1/ratings": 1}
     assert ground.held() == {"unknown_contact": 10}
 
@@ -156,10 +181,18 @@ def as_set(planned_writes: Sequence[PlannedWrite]) -> Counter[str]:
     )
 
 
-def test_dry_run_writes_nothing_and_lists_exactly_what_the_real_run_then_does(ground: Ground) -> None:
+def test_dry_run_writes_nothing_and_lists_exactly_what_the_real_run_then_does(
+    ground: Ground,
+) -> None:
     before = ground.sides()
     ground.run(RunKind.DRY_RUN)
-    planned = as_set([planned_write for forecast in ground.forecasts for planned_write in forecast.planned_writes])
+    planned = as_set(
+        [
+            planned_write
+            for forecast in ground.forecasts
+            for planned_write in forecast.planned_writes
+        ]
+    )
     outcomes = Counter(forecast.outcome for forecast in ground.forecasts)
     assert ground.sides() == before
     assert outcomes == {
@@ -180,7 +213,9 @@ def nightly(ground: Ground, seconds: float = 60.0) -> bool:
     return NightlySweeps(ground.wiring, seconds).work()
 
 
-def test_no_sweep_begins_by_itself_before_a_person_has_confirmed_the_baseline(ground: Ground) -> None:
+def test_no_sweep_begins_by_itself_before_a_person_has_confirmed_the_baseline(
+    ground: Ground,
+) -> None:
     before = ground.sides()
     assert not nightly(ground)
     assert ground.sides() == before
@@ -194,7 +229,9 @@ def test_nightly_sweep_repairs_and_then_rests_for_the_day(ground: Ground) -> Non
         ground.box.wix.update_rating(rating["id"], 100 if rating["value"] != 100 else 20, OWNER)
     assert not nightly(ground)
     wix, external = ground.sides()
-    assert {key: value for key, value in external.items() if not key[1].startswith("stranger")} == wix
+    assert {
+        key: value for key, value in external.items() if not key[1].startswith("stranger")
+    } == wix
     ground.box.wix.calls.clear()
     assert not nightly(ground)
     assert ground.box.wix.calls.total() == 0
@@ -227,19 +264,25 @@ def test_seconds_since_a_daily_time_reach_back_over_midnight() -> None:
 def test_three_minutes_at_the_real_rate_use_the_budget_to_95_percent_and_never_exceed_it(
     tmp_path: Path, redis_server: EmbeddedRedis, redis: Any
 ) -> None:
-    grounds = make_ground(tmp_path, redis_server, Volume(1_400, 0, 0), budget={}, rate_per_minute=200)
+    grounds = make_ground(
+        tmp_path, redis_server, Volume(1_400, 0, 0), budget={}, rate_per_minute=200
+    )
     ground = next(grounds)
     ground.wiring.connect_patiently(ground.site)
     until = [0.0]
     with ThreadPoolExecutor(4) as pool:
 
         def together(jobs: Sequence[Job]) -> list[str]:
-            return list(pool.map(lambda job: job() if time.monotonic() < until[0] else "later", jobs))
+            return list(
+                pool.map(lambda job: job() if time.monotonic() < until[0] else "later", jobs)
+            )
 
         sweep = ground.wiring.runs.begin(ground.site.id, RunKind.SWEEP)
         assert sweep is not None
         pace = Pace(time.sleep, together, lambda: until[0] > 0 and time.monotonic() > until[0])
-        only_creates_on_wix = ground.wiring.reconcile(ground.site, sweep, pace, ground.planned_writes.append)
+        only_creates_on_wix = ground.wiring.reconcile(
+            ground.site, sweep, pace, ground.planned_writes.append
+        )
         assert only_creates_on_wix.list_both()
         assert only_creates_on_wix.confirm_absences()
         leave_all_but_creates_on_wix(only_creates_on_wix)

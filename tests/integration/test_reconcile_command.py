@@ -1,4 +1,6 @@
-"""``ratings-sync reconcile`` as people and scripts run it, where nothing else runs: no Redis, no worker."""
+"""``ratings-sync reconcile`` as people and scripts run it, where nothing else runs: no Redis, no
+worker.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ class TwoSides:
     shell: Shell
 
     def reconcile(self, *options: str) -> dict[str, Any]:
-        document: dict[str, Any] = json.loads(self.shell.good("reconcile", "--yes", "--json", *options))
+        document: dict[str, Any] = json.loads(
+            self.shell.good("reconcile", "--yes", "--json", *options)
+        )
         return document
 
     def at_terminal(self, answers: Mapping[str, str | signal.Signals], *options: str) -> Seen:
@@ -59,7 +63,10 @@ def two_sides(folder: Path, volume: Volume) -> Iterator[TwoSides]:
         wiring = Wiring(load_settings(environ), environ)
         manifest = wiring.manifests["own-service"]
         site, _ = wiring.admin.add_site(box.wix.instance_id, manifest.id, [default_field(manifest)])
-        pairs = [(EntityRef(wix, GROUP, NAMESPACE), EntityRef(sku)) for wix, sku in volume.products.items()]
+        pairs = [
+            (EntityRef(wix, GROUP, NAMESPACE), EntityRef(sku))
+            for wix, sku in volume.products.items()
+        ]
         wiring.admin.import_entities(site, pairs)
         wiring.close()
         load(box, volume)
@@ -82,7 +89,11 @@ def sides(tmp_path: Path) -> Iterator[TwoSides]:
     ],
 )
 def test_run_in_one_direction_leaves_the_rest_to_another_run(
-    sides: TwoSides, direction: str, written: dict[str, int], counts: tuple[int, int], rest: dict[str, int]
+    sides: TwoSides,
+    direction: str,
+    written: dict[str, int],
+    counts: tuple[int, int],
+    rest: dict[str, int],
 ) -> None:
     first = sides.reconcile("--direction", direction)
     assert (first["written"], sides.counts()) == (written, counts)
@@ -94,7 +105,9 @@ def test_run_in_one_direction_leaves_the_rest_to_another_run(
 # -- deletes
 
 
-def test_mass_delete_is_held_with_the_command_that_allows_it_and_allowed_it_crosses(tmp_path: Path) -> None:
+def test_mass_delete_is_held_with_the_command_that_allows_it_and_allowed_it_crosses(
+    tmp_path: Path,
+) -> None:
     for sides in two_sides(tmp_path, Volume(each_side=32, conflicting=0, strangers=0)):
         sides.reconcile()
         with silently(sides.box):
@@ -126,7 +139,9 @@ def test_ctrl_c_at_the_question_stops_and_the_same_command_goes_on(sides: TwoSid
     assert sides.reconcile()["is_resumed"]
 
 
-def test_confirmed_plan_is_carried_out_with_bars_that_show_rate_and_time_left(sides: TwoSides) -> None:
+def test_confirmed_plan_is_carried_out_with_bars_that_show_rate_and_time_left(
+    sides: TwoSides,
+) -> None:
     seen = sides.at_terminal({"Go on?": "y\n"})
     assert (seen.status, sides.counts()) == (0, (17, 18))
     for words in ("listing external", "listing wix", "planning", "bringing in step"):
@@ -153,7 +168,10 @@ def test_output_for_files_and_programs_has_no_bars(sides: TwoSides) -> None:
     document = sides.shell.run("reconcile", "--dry-run", "--json")
     assert document.stderr == ""
     assert len(document.stdout.splitlines()) == 1
-    assert json.loads(document.stdout)["plan"]["writes"] == {"create on wix": 5, "create on external": 6}
+    assert json.loads(document.stdout)["plan"]["writes"] == {
+        "create on wix": 5,
+        "create on external": 6,
+    }
 
 
 # -- stopping

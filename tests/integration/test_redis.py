@@ -1,4 +1,6 @@
-"""Guard, budget and tokens on a real Redis, and what becomes of them without one; fakeredis where time must jump."""
+"""Guard, budget and tokens on a real Redis, and what becomes of them without one; fakeredis where
+time must jump.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,15 @@ from redis import Redis
 from sync_worker.core.errors import RateLimited
 from sync_worker.core.values import Side
 from sync_worker.redis.circuit_breaker import Breaker
-from sync_worker.redis.client import Asking, LocalBudget, RedisAway, RedisBudget, RedisGuard, RedisTokens, open_redis
+from sync_worker.redis.client import (
+    Asking,
+    LocalBudget,
+    RedisAway,
+    RedisBudget,
+    RedisGuard,
+    RedisTokens,
+    open_redis,
+)
 from sync_worker.redis.encryption import Seal
 from sync_worker.runtime.local.embedded_redis import free_port
 
@@ -112,7 +122,9 @@ def test_budget_fills_up_to_its_capacity_and_no_further(ask: Asking) -> None:
 
 
 def test_fleet_shares_one_budget(redis: Redis) -> None:
-    """Eight workers ask for three seconds' worth at once: together they get no more than one bucket holds."""
+    """Eight workers ask for three seconds' worth at once: together they get no more than one bucket
+    holds.
+    """
     budgets = [RedisBudget(Asking(redis), "budget", capacity=8, per_minute=192) for _ in range(8)]
     taken(budgets[0], 1)
     started = time.monotonic()
@@ -123,7 +135,9 @@ def test_fleet_shares_one_budget(redis: Redis) -> None:
 
 
 def test_pause_that_a_remote_asked_for_holds_for_the_fleet(redis: Redis) -> None:
-    one, other = (RedisBudget(Asking(redis), "budget", capacity=8, per_minute=60_000) for _ in range(2))
+    one, other = (
+        RedisBudget(Asking(redis), "budget", capacity=8, per_minute=60_000) for _ in range(2)
+    )
     taken(one, 1)
     time.sleep(0.05)
     assert taken(other, 1) == 1
@@ -135,7 +149,9 @@ def test_pause_that_a_remote_asked_for_holds_for_the_fleet(redis: Redis) -> None
 
 def test_without_redis_each_process_takes_its_share(ask_dead: Asking) -> None:
     now = [0.0]
-    budget = RedisBudget(ask_dead, "budget", capacity=8, per_minute=240, processes=4, clock=lambda: now[0])
+    budget = RedisBudget(
+        ask_dead, "budget", capacity=8, per_minute=240, processes=4, clock=lambda: now[0]
+    )
     assert taken(budget, 5) == 0
     now[0] += 10
     assert taken(budget, 50) == 2  # its share of the capacity
@@ -155,7 +171,9 @@ def test_token_is_kept_until_it_ends_and_one_worker_refreshes_it(redis: Redis) -
     assert tokens.get("site") is None
 
 
-def test_token_in_redis_is_readable_only_with_the_app_secret_and_under_its_own_name(redis: Redis) -> None:
+def test_token_in_redis_is_readable_only_with_the_app_secret_and_under_its_own_name(
+    redis: Redis,
+) -> None:
     RedisTokens(Asking(redis), SEAL).put("site", "canary-token", 100)
     (sealed,) = [redis.get(key) for key in redis.scan_iter()]
     assert b"canary" not in sealed  # type: ignore[operator]  # redis types sync and async answers as one

@@ -1,4 +1,6 @@
-"""What every remote does, in memory and over real HTTP against the stand-ins; and what faults on the wire turn into."""
+"""What every remote does, in memory and over real HTTP against the stand-ins; and what faults on
+the wire turn into.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,12 @@ class Ground:
 
     def draft(self, number: int = 0, **changes: Any) -> Draft:
         side = self.remote.side
-        draft = Draft({NAME[side]: VALUES[side][number]}, BEANS[side], self.person, mapped=frozenset({NAME[side]}))
+        draft = Draft(
+            {NAME[side]: VALUES[side][number]},
+            BEANS[side],
+            self.person,
+            mapped=frozenset({NAME[side]}),
+        )
         return replace(draft, **changes)
 
     def value(self, record: Record | None) -> Decimal | None:
@@ -55,7 +62,9 @@ class Ground:
 
 
 @pytest.fixture
-def real(tmp_path: Path, redis: Redis, redis_server: EmbeddedRedis) -> Iterator[tuple[Sandbox, Wiring, Person]]:
+def real(
+    tmp_path: Path, redis: Redis, redis_server: EmbeddedRedis
+) -> Iterator[tuple[Sandbox, Wiring, Person]]:
     with Sandbox(SandboxOptions(rate_per_minute=None)) as box:
         settings = box.settings() | {
             "RATINGS_SYNC_HOME": str(tmp_path),
@@ -72,7 +81,10 @@ def ground(request: pytest.FixtureRequest) -> Iterator[Ground]:
     if request.param.startswith("memory"):
         side = Side(request.param.split()[1])
         capabilities = WIX_CAPABILITIES if side is Side.WIX else OWN_SERVICE_CAPABILITIES
-        yield Ground(MemoryRemote(side, capabilities), Person(contact_id="c-1", email="ada@example.com", name="Ada"))
+        yield Ground(
+            MemoryRemote(side, capabilities),
+            Person(contact_id="c-1", email="ada@example.com", name="Ada"),
+        )
         return
     yield _real_ground(request.getfixturevalue("real"), Side(request.param.split()[1]))
 
@@ -81,7 +93,9 @@ def _real_ground(real: tuple[Sandbox, Wiring, Person], side: Side) -> Ground:
     box, wiring, person = real
     connection = wiring.connect(Site(1, box.wix.instance_id, "own-service", Policy(), ()))
     with pytest.raises(RateLimited):
-        connection.remotes[side].reserve_request()  # the bucket starts empty, as after a wiped Redis
+        connection.remotes[
+            side
+        ].reserve_request()  # the bucket starts empty, as after a wiped Redis
     time.sleep(0.2)
     faults = box.wix.faults if side is Side.WIX else box.reviews.faults
     return Ground(connection.remotes[side], person, faults, connection.people, box)
@@ -103,10 +117,20 @@ def outside(real: tuple[Sandbox, Wiring, Person]) -> Ground:
 def test_created_record_is_read_found_changed_and_deleted(ground: Ground) -> None:
     remote = ground.remote
     created = remote.create(ground.draft(), "key-1")
-    assert ground.value(created) == ground.value(remote.get(created.remote_id)) == VALUES[remote.side][0]
-    assert [one.remote_id for one in remote.find(BEANS[remote.side], ground.person)] == [created.remote_id]
+    assert (
+        ground.value(created)
+        == ground.value(remote.get(created.remote_id))
+        == VALUES[remote.side][0]
+    )
+    assert [one.remote_id for one in remote.find(BEANS[remote.side], ground.person)] == [
+        created.remote_id
+    ]
     changed = remote.update(created.remote_id, ground.draft(1, last=created.raw), created.revision)
-    assert ground.value(changed) == ground.value(remote.get(created.remote_id)) == VALUES[remote.side][1]
+    assert (
+        ground.value(changed)
+        == ground.value(remote.get(created.remote_id))
+        == VALUES[remote.side][1]
+    )
     assert (created.revision, changed.revision) == (1, 2)
     remote.delete(created.remote_id, changed.revision)
     assert remote.get(created.remote_id) is None
@@ -114,8 +138,12 @@ def test_created_record_is_read_found_changed_and_deleted(ground: Ground) -> Non
 
 
 def test_listing_shows_every_record_once_and_goes_on_at_a_cursor(ground: Ground) -> None:
-    entities = [replace(BEANS[ground.remote.side], entity_id=f"listed-{number}") for number in range(5)]
-    created = [ground.remote.create(ground.draft(entity=one), f"key-{one}").remote_id for one in entities]
+    entities = [
+        replace(BEANS[ground.remote.side], entity_id=f"listed-{number}") for number in range(5)
+    ]
+    created = [
+        ground.remote.create(ground.draft(entity=one), f"key-{one}").remote_id for one in entities
+    ]
     assert list_all(ground.remote) == created
 
 
@@ -136,7 +164,9 @@ def test_second_record_of_one_person_is_a_duplicate(ground: Ground) -> None:
 
 def test_update_under_an_old_revision_is_a_conflict(ground: Ground) -> None:
     created = ground.remote.create(ground.draft(), "key-1")
-    changed = ground.remote.update(created.remote_id, ground.draft(1, last=created.raw), created.revision)
+    changed = ground.remote.update(
+        created.remote_id, ground.draft(1, last=created.raw), created.revision
+    )
     with pytest.raises(Conflict):
         ground.remote.update(created.remote_id, ground.draft(0, last=created.raw), created.revision)
     assert ground.value(ground.remote.get(created.remote_id)) == ground.value(changed)
@@ -173,7 +203,9 @@ def arm(ground: Ground, fault: str, times: int = 1) -> None:
     ground.faults.set(fault, next=times)
 
 
-@pytest.mark.parametrize("fault", ["request_lost", "response_lost", "gateway_timeout", "unavailable", "limited"])
+@pytest.mark.parametrize(
+    "fault", ["request_lost", "response_lost", "gateway_timeout", "unavailable", "limited"]
+)
 def test_read_is_tried_again(over_http: Ground, fault: str) -> None:
     created = over_http.remote.create(over_http.draft(), "key-1")
     arm(over_http, fault)
@@ -188,8 +220,12 @@ def test_read_that_keeps_failing_is_transient(over_http: Ground) -> None:
 
 
 @pytest.mark.parametrize("fault", ["response_lost", "gateway_timeout"])
-def test_bare_create_with_a_lost_answer_is_of_unknown_outcome_and_never_repeated(wix: Ground, fault: str) -> None:
-    list(wix.remote.find(BEANS[Side.WIX], wix.person))  # the token is there: the fault strikes the create
+def test_bare_create_with_a_lost_answer_is_of_unknown_outcome_and_never_repeated(
+    wix: Ground, fault: str
+) -> None:
+    list(
+        wix.remote.find(BEANS[Side.WIX], wix.person)
+    )  # the token is there: the fault strikes the create
     arm(wix, fault)
     with pytest.raises(UnknownOutcome):
         wix.remote.create(wix.draft(), "key-1")
@@ -207,16 +243,24 @@ def test_create_with_an_idempotency_key_is_repeated_safely(outside: Ground, faul
 
 
 @pytest.mark.parametrize("fault", ["response_lost", "gateway_timeout"])
-def test_update_whose_answer_was_lost_succeeds_by_its_own_revision(over_http: Ground, fault: str) -> None:
-    """The repetition is refused with a conflict; the record is ours, one revision on: that is success."""
+def test_update_whose_answer_was_lost_succeeds_by_its_own_revision(
+    over_http: Ground, fault: str
+) -> None:
+    """The repetition is refused with a conflict; the record is ours, one revision on: that is
+    success.
+    """
     created = over_http.remote.create(over_http.draft(), "key-1")
     arm(over_http, fault)
     try:
-        changed = over_http.remote.update(created.remote_id, over_http.draft(1, last=created.raw), created.revision)
+        changed = over_http.remote.update(
+            created.remote_id, over_http.draft(1, last=created.raw), created.revision
+        )
     except UnknownOutcome:
         pytest.fail("an update under a precondition is safe to repeat")
     assert changed.revision == 2
-    assert over_http.value(over_http.remote.get(created.remote_id)) == VALUES[over_http.remote.side][1]
+    assert (
+        over_http.value(over_http.remote.get(created.remote_id)) == VALUES[over_http.remote.side][1]
+    )
 
 
 def test_delete_whose_answer_was_lost_is_repeated(over_http: Ground) -> None:
@@ -234,7 +278,9 @@ def test_silent_limit_is_passed_on_with_the_time_to_wait(over_http: Ground) -> N
 
 
 @pytest.mark.parametrize("fault", ["hang", "drip"])
-def test_call_ends_within_its_deadline_whatever_the_remote_does(outside: Ground, fault: str) -> None:
+def test_call_ends_within_its_deadline_whatever_the_remote_does(
+    outside: Ground, fault: str
+) -> None:
     created = outside.remote.create(outside.draft(), "key-1")
     arm(outside, fault, 10)
     started = time.monotonic()
@@ -275,16 +321,20 @@ def test_150_addresses_are_matched_with_two_calls(wix: Ground) -> None:
     addresses = [f"person{number}@example.com" for number in range(150)]
     ids = {one: wix.box.wix.add_contact(one, "P")["id"] for one in addresses[:140]}
     found = wix.people.matches(addresses)
-    assert {address: [one.contact_id for one in contacts] for address, contacts in found.items()} == {
-        address: [contact_id] for address, contact_id in ids.items()
-    }
+    assert {
+        address: [one.contact_id for one in contacts] for address, contacts in found.items()
+    } == {address: [contact_id] for address, contact_id in ids.items()}
     assert wix.box.wix.calls["POST /contacts/v4/contacts/query"] == 2
 
 
-def test_150_contacts_are_shown_by_their_ids_with_two_calls_but_not_those_merged_away(wix: Ground) -> None:
+def test_150_contacts_are_shown_by_their_ids_with_two_calls_but_not_those_merged_away(
+    wix: Ground,
+) -> None:
     assert wix.box is not None
     assert wix.people is not None
-    ids = [wix.box.wix.add_contact(f"person{number}@example.com", "P")["id"] for number in range(150)]
+    ids = [
+        wix.box.wix.add_contact(f"person{number}@example.com", "P")["id"] for number in range(150)
+    ]
     wix.box.wix.merge_contacts(ids[3], ids[4])
     found = wix.people.by_ids([*ids, "nobody"])
     assert list(found) == [one for one in ids if one != ids[3]]
@@ -295,15 +345,28 @@ def test_150_contacts_are_shown_by_their_ids_with_two_calls_but_not_those_merged
 def test_several_contacts_of_one_address_come_oldest_first(wix: Ground) -> None:
     assert wix.box is not None
     assert wix.people is not None
-    ids = [wix.box.wix.add_contact("eve@example.com", "Eve", allow_duplicates=True)["id"] for _ in range(3)]
-    assert [one.contact_id for one in wix.people.matches(["Eve@Example.com"])["eve@example.com"]] == ids
-    assert wix.people.by_email("EVE@example.com") == wix.people.matches(["eve@example.com"])["eve@example.com"][0]
+    ids = [
+        wix.box.wix.add_contact("eve@example.com", "Eve", allow_duplicates=True)["id"]
+        for _ in range(3)
+    ]
+    assert [
+        one.contact_id for one in wix.people.matches(["Eve@Example.com"])["eve@example.com"]
+    ] == ids
+    assert (
+        wix.people.by_email("EVE@example.com")
+        == wix.people.matches(["eve@example.com"])["eve@example.com"][0]
+    )
 
 
 def test_listing_of_wix_costs_one_call_for_each_100(wix: Ground) -> None:
     assert wix.box is not None
     for number in range(250):
-        rating = {"namespace": "reviews", "group": "stores", "entityId": f"p-{number}", "attributeName": "overall"}
+        rating = {
+            "namespace": "reviews",
+            "group": "stores",
+            "entityId": f"p-{number}",
+            "attributeName": "overall",
+        }
         owner = {"owner": {"contactId": wix.person.contact_id}, "value": 80}
         wix.box.wix.create_rating(rating | owner, {"identityType": "MEMBER"})
     assert sorted(list_all(wix.remote)) == sorted(wix.box.wix.ratings)
@@ -366,7 +429,9 @@ def test_strange_ids_cannot_leave_their_place_in_the_address(outside: Ground) ->
 
 
 def test_private_addresses_are_refused_unless_allowed() -> None:
-    http = RemoteHttp("http://127.0.0.1:9", remote="x", authorization=FixedHeaders({}), budget=NoBudget())
+    http = RemoteHttp(
+        "http://127.0.0.1:9", remote="x", authorization=FixedHeaders({}), budget=NoBudget()
+    )
     with pytest.raises((Misconfigured, Permanent)):
         http.call(Call("GET", "/", "get"))
     http.close()

@@ -30,7 +30,9 @@ class Ground:
     retention: LedgerRetention
     site_id: int
 
-    def deliver(self, dedupe_id: str, state: InboxState | None = None, days: float = 0, reason: str = "") -> int:
+    def deliver(
+        self, dedupe_id: str, state: InboxState | None = None, days: float = 0, reason: str = ""
+    ) -> int:
         """A delivery, ended (or held) some days ago; without a state it is open."""
         new = NewDelivery(Side.WIX, "instance-1", dedupe_id, "upsert", dedupe_id, {"name": "Ada"})
         inbox_id = self.ledger.store(new).inbox_id
@@ -47,7 +49,9 @@ class Ground:
 
     def add(self, table: Any, **values: Any) -> Any:
         with self.engine.begin() as connection:
-            return connection.execute(table.insert().values(**values).returning(table.c.id)).scalar_one()
+            return connection.execute(
+                table.insert().values(**values).returning(table.c.id)
+            ).scalar_one()
 
     def ids(self, table: Any) -> list[Any]:
         with self.engine.connect() as connection:
@@ -55,7 +59,9 @@ class Ground:
 
     def payload(self, inbox_id: int) -> Any:
         with self.engine.connect() as connection:
-            return connection.execute(select(inbox.c.payload).where(inbox.c.id == inbox_id)).scalar_one()
+            return connection.execute(
+                select(inbox.c.payload).where(inbox.c.id == inbox_id)
+            ).scalar_one()
 
     def now(self) -> float:
         with self.engine.begin() as connection:
@@ -78,12 +84,16 @@ def ground(request: pytest.FixtureRequest) -> Iterator[Ground]:
     engine.dispose()
 
 
-def test_payload_goes_before_its_delivery_and_the_delivery_is_still_known_as_a_duplicate(ground: Ground) -> None:
+def test_payload_goes_before_its_delivery_and_the_delivery_is_still_known_as_a_duplicate(
+    ground: Ground,
+) -> None:
     old = ground.deliver("old", InboxState.DONE, days=8)
     young = ground.deliver("young", InboxState.SUPPRESSED, days=6)
     assert ground.prune() == {"payloads": 1}
     assert (ground.payload(old), ground.payload(young)) == ({}, {"name": "Ada"})
-    assert ground.ledger.store(NewDelivery(Side.WIX, "instance-1", "old", "upsert", "old", {})).is_duplicate
+    assert ground.ledger.store(
+        NewDelivery(Side.WIX, "instance-1", "old", "upsert", "old", {})
+    ).is_duplicate
 
 
 def test_ended_delivery_is_known_for_30_days_and_no_longer(ground: Ground) -> None:
@@ -100,7 +110,9 @@ def test_open_and_held_deliveries_are_never_forgotten_however_old(ground: Ground
     assert ground.payload(held) == ground.payload(still_open) == {"name": "Ada"}
 
 
-def test_delivery_held_for_a_site_that_nobody_added_is_forgotten_after_30_days(ground: Ground) -> None:
+def test_delivery_held_for_a_site_that_nobody_added_is_forgotten_after_30_days(
+    ground: Ground,
+) -> None:
     ground.deliver("nobody's", InboxState.HELD, days=31, reason="unknown_site")
     kept = ground.deliver("new", InboxState.HELD, days=29, reason="unknown_site")
     assert ground.prune() == {"deliveries": 1}
@@ -118,7 +130,9 @@ def test_replayed_delivery_whose_payload_is_gone_is_read_from_its_side(ground: G
     assert ground.prune() == {}
 
 
-def test_closed_intents_old_history_and_ended_runs_go_and_the_younger_and_open_ones_stay(ground: Ground) -> None:
+def test_closed_intents_old_history_and_ended_runs_go_and_the_younger_and_open_ones_stay(
+    ground: Ground,
+) -> None:
     now = ground.now()
     entity_id = ground.add(
         entity_map,
@@ -130,7 +144,9 @@ def test_closed_intents_old_history_and_ended_runs_go_and_the_younger_and_open_o
         external_entity_id="x",
     )
     links = [
-        ground.add(link, site_id=ground.site_id, entity_id=entity_id, contact_id=str(one), writes=[])
+        ground.add(
+            link, site_id=ground.site_id, entity_id=entity_id, contact_id=str(one), writes=[]
+        )
         for one in range(3)
     ]
     fixed = {"site_id": ground.site_id, "side": "wix", "operation": "update"}
@@ -147,13 +163,28 @@ def test_closed_intents_old_history_and_ended_runs_go_and_the_younger_and_open_o
             **fixed,
         )
     lines = [
-        ground.add(history, site_id=ground.site_id, at=now - days * DAY, what="update") for days in (400, 366, 364, 1)
+        ground.add(history, site_id=ground.site_id, at=now - days * DAY, what="update")
+        for days in (400, 366, 364, 1)
     ]
     runs = [
-        ground.add(run, site_id=ground.site_id, kind="sweep", state="done", counts={}, started_at=0.0, ended_at=ended)
+        ground.add(
+            run,
+            site_id=ground.site_id,
+            kind="sweep",
+            state="done",
+            counts={},
+            started_at=0.0,
+            ended_at=ended,
+        )
         for ended in (now - 91 * DAY, now - 89 * DAY, None)
     ]
-    assert ground.retention.waiting(KEEP) == {"payloads": 0, "deliveries": 0, "intents": 1, "history": 2, "runs": 1}
+    assert ground.retention.waiting(KEEP) == {
+        "payloads": 0,
+        "deliveries": 0,
+        "intents": 1,
+        "history": 2,
+        "runs": 1,
+    }
     assert ground.prune() == {"intents": 1, "history": 2, "runs": 1}
     assert ground.ids(intent) == ["i1", "i2"]
     assert ground.ids(history) == lines[2:]
@@ -161,7 +192,9 @@ def test_closed_intents_old_history_and_ended_runs_go_and_the_younger_and_open_o
     assert sum(ground.retention.waiting(KEEP).values()) == 0
 
 
-def test_many_rows_go_in_small_batches_and_whoever_stops_in_between_has_lost_nothing(ground: Ground) -> None:
+def test_many_rows_go_in_small_batches_and_whoever_stops_in_between_has_lost_nothing(
+    ground: Ground,
+) -> None:
     for number in range(25):
         ground.deliver(f"event-{number}", InboxState.DONE, days=40)
     steps = ground.retention.prune(KEEP, batch=10)

@@ -1,4 +1,6 @@
-"""A changed scale: its effect is shown, and afterwards each linked rating is planned by it, on both sides."""
+"""A changed scale: its effect is shown, and afterwards each linked rating is planned by it, on both
+sides.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,12 @@ class Shop:
     def rate(self, email: str, value: int) -> None:
         """On Wix, and brought across."""
         contact = self.box.wix.add_contact(email, "P")
-        rating = {"namespace": "reviews", "group": "stores", "entityId": "beans", "attributeName": "overall"}
+        rating = {
+            "namespace": "reviews",
+            "group": "stores",
+            "entityId": "beans",
+            "attributeName": "overall",
+        }
         owner = {"owner": {"contactId": contact["id"]}, "value": value}
         made = self.box.wix.create_rating(rating | owner, {"identityType": "MEMBER"})
         new = NewDelivery(Side.WIX, self.box.wix.instance_id, made["id"], "upsert", made["id"], {})
@@ -64,7 +71,11 @@ class Shop:
         from sync_worker.ledger.tables import inbox
 
         with self.wiring.ledger.engine.connect() as connection:
-            return list(connection.execute(select(inbox.c.id).where(inbox.c.state.in_(("new", "taken")))).scalars())
+            return list(
+                connection.execute(
+                    select(inbox.c.id).where(inbox.c.state.in_(("new", "taken")))
+                ).scalars()
+            )
 
     def stars(self) -> list[Decimal]:
         return sorted(Decimal(one["score"]) for one in self.box.reviews.ratings.values())
@@ -74,7 +85,9 @@ class Shop:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def shop(request: pytest.FixtureRequest, tmp_path: Path, redis: Redis, redis_server: EmbeddedRedis) -> Iterator[Shop]:
+def shop(
+    request: pytest.FixtureRequest, tmp_path: Path, redis: Redis, redis_server: EmbeddedRedis
+) -> Iterator[Shop]:
     with Sandbox(SandboxOptions(rate_per_minute=None)) as box:
         environ = box.settings() | {
             "RATINGS_SYNC_HOME": str(tmp_path),
@@ -85,8 +98,12 @@ def shop(request: pytest.FixtureRequest, tmp_path: Path, redis: Redis, redis_ser
             environ["DATABASE_URL"] = request.getfixturevalue("postgres_url")
         wiring = Wiring(load_settings(environ), environ)
         manifest = wiring.manifests["own-service"]
-        site, _ = wiring.admin.add_site(box.wix.instance_id, "own-service", [default_field(manifest)])
-        wiring.admin.import_entities(site, [(EntityRef("beans", "stores", "reviews"), EntityRef("SKU-1"))])
+        site, _ = wiring.admin.add_site(
+            box.wix.instance_id, "own-service", [default_field(manifest)]
+        )
+        wiring.admin.import_entities(
+            site, [(EntityRef("beans", "stores", "reviews"), EntityRef("SKU-1"))]
+        )
         yield Shop(box, wiring)
         wiring.close()
 
@@ -110,7 +127,9 @@ def test_linked_ratings_that_change_class_are_shown_and_then_written(shop: Shop)
     calls, writes = sum(shop.box.wix.calls.values()), len(shop.box.reviews.journal)
     shop.wiring.admin.plan_anew(shop.site.id)
     shop.work()
-    assert (sum(shop.box.wix.calls.values()), len(shop.box.reviews.journal)) == (calls, writes), "once is enough"
+    assert (sum(shop.box.wix.calls.values()), len(shop.box.reviews.journal)) == (calls, writes), (
+        "once is enough"
+    )
 
 
 def test_policy_says_which_side_is_right_after_a_change_of_scales(shop: Shop) -> None:

@@ -13,7 +13,9 @@ from tests.fleet_file import ROOT, read_fleet
 def run(folder: Path) -> subprocess.CompletedProcess[str]:
     (folder / "deploy").mkdir(exist_ok=True)
     shutil.copy(ROOT / "deploy" / "secrets.sh", folder / "deploy")
-    return subprocess.run(["sh", str(folder / "deploy" / "secrets.sh")], capture_output=True, text=True, timeout=20)
+    return subprocess.run(
+        ["sh", str(folder / "deploy" / "secrets.sh")], capture_output=True, text=True, timeout=20
+    )
 
 
 def secret(folder: Path, name: str) -> str:
@@ -34,7 +36,10 @@ def test_filled_env_file_becomes_every_secret_that_the_fleet_needs(tmp_path: Pat
     assert secret(tmp_path, "wix_app_secret") == "canary=1"
     assert secret(tmp_path, "wix_public_key") == "-----BEGIN\\nAA=="
     assert secret(tmp_path, "connector/own_service_webhook_secret") == "whsec"
-    needed = {name: tmp_path / one["file"] for name, one in read_fleet({"WIX_APP_ID": "x"})["secrets"].items()}
+    needed = {
+        name: tmp_path / one["file"]
+        for name, one in read_fleet({"WIX_APP_ID": "x"})["secrets"].items()
+    }
     assert [name for name, file in needed.items() if not file.read_text()] == []
     assert len(secret(tmp_path, "postgres_password")) == 48
     assert secret(tmp_path, "flower_basic_auth").startswith("flower:")

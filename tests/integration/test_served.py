@@ -45,10 +45,15 @@ def served(faults: Faults) -> Iterator[Served]:
 
 def test_one_connection_carries_call_after_call_whatever_they_leave_unread(served: Served) -> None:
     with requests.Session() as session:
-        ports = {session.post(f"{served.url}/v1/unread", data=b"x" * 200_000, timeout=SECONDS).text for _ in range(3)}
+        ports = {
+            session.post(f"{served.url}/v1/unread", data=b"x" * 200_000, timeout=SECONDS).text
+            for _ in range(3)
+        }
         assert session.get(f"{served.url}/nowhere", timeout=SECONDS).status_code == 404
         assert session.delete(f"{served.url}/v1/echo", timeout=SECONDS).status_code == 204
-        chunked = session.post(f"{served.url}/v1/echo", data=iter([b"in ", b"pieces"]), timeout=SECONDS).json()
+        chunked = session.post(
+            f"{served.url}/v1/echo", data=iter([b"in ", b"pieces"]), timeout=SECONDS
+        ).json()
     assert chunked["body"] == "in pieces"
     assert ports == {str(chunked["port"])}
 
@@ -61,7 +66,9 @@ def test_whoever_does_not_ask_for_more_sees_the_end(served: Served) -> None:
             assert answer.read().startswith(b"HTTP/1.1 404")
 
 
-def test_a_lost_answer_ends_the_connection_and_the_next_call_opens_one(served: Served, faults: Faults) -> None:
+def test_a_lost_answer_ends_the_connection_and_the_next_call_opens_one(
+    served: Served, faults: Faults
+) -> None:
     with requests.Session() as session:
         before = session.post(f"{served.url}/v1/echo", timeout=SECONDS).json()["port"]
         faults.set("response_lost", next=1)
@@ -70,7 +77,9 @@ def test_a_lost_answer_ends_the_connection_and_the_next_call_opens_one(served: S
         assert session.post(f"{served.url}/v1/echo", timeout=SECONDS).json()["port"] != before
 
 
-def test_an_answer_of_unknown_length_ends_with_its_connection(served: Served, faults: Faults) -> None:
+def test_an_answer_of_unknown_length_ends_with_its_connection(
+    served: Served, faults: Faults
+) -> None:
     faults.set("drip", next=1)
     with requests.Session() as session:
         dripped = session.post(f"{served.url}/v1/unread", timeout=SECONDS)

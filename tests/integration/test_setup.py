@@ -1,4 +1,6 @@
-"""The first hour: guided setup that may be left and resumed, contacts matched in batches, exports that go on."""
+"""The first hour: guided setup that may be left and resumed, contacts matched in batches, exports
+that go on.
+"""
 
 from __future__ import annotations
 
@@ -19,26 +21,46 @@ from tests.integration.test_cli import COMMAND, ENTITIES, Shell, shell
 
 __all__ = ["shell"]  # a fixture of the commands' tests
 
-WIX_CATALOGUE = "handleId,fieldType,name,sku\nbeans,Product,Beans,SKU-1\ntea,Product,Tea,\nmug,Product,Mug,SKU-3\n"
+WIX_CATALOGUE = (
+    "handleId,fieldType,name,sku\n"
+    "beans,Product,Beans,SKU-1\ntea,Product,Tea,\nmug,Product,Mug,SKU-3\n"
+)
 SHOP_CATALOGUE = "ID,SKU,Name\n10,SKU-1,Coffee\n11,,tea\n12,SKU-9,Pot\n"
 
 
 @pytest.fixture
-def live(shell: Shell, redis: Redis, redis_server: EmbeddedRedis) -> Iterator[tuple[Shell, Sandbox]]:
+def live(
+    shell: Shell, redis: Redis, redis_server: EmbeddedRedis
+) -> Iterator[tuple[Shell, Sandbox]]:
     with Sandbox(SandboxOptions(rate_per_minute=None)) as box:
-        shell.environ |= box.settings() | {"REDIS_URL": redis_server.url, "WIX_BUDGET_PER_MINUTE": "60000"}
+        shell.environ |= box.settings() | {
+            "REDIS_URL": redis_server.url,
+            "WIX_BUDGET_PER_MINUTE": "60000",
+        }
         yield shell, box
 
 
 def answer(shell: Shell, *lines: str) -> subprocess.CompletedProcess[str]:
-    options: dict[str, Any] = {"cwd": shell.folder, "env": shell.environ, "capture_output": True, "timeout": 60}
+    options: dict[str, Any] = {
+        "cwd": shell.folder,
+        "env": shell.environ,
+        "capture_output": True,
+        "timeout": 60,
+    }
     return subprocess.run(
-        [COMMAND, "setup"], input="".join(f"{line}\n" for line in lines), text=True, check=False, **options
+        [COMMAND, "setup"],
+        input="".join(f"{line}\n" for line in lines),
+        text=True,
+        check=False,
+        **options,
     )
 
 
 def steps(shell: Shell) -> dict[str, bool]:
-    return {one["name"]: one["is_done"] for one in json.loads(shell.run("setup", "--status", "--json").stdout)["steps"]}
+    return {
+        one["name"]: one["is_done"]
+        for one in json.loads(shell.run("setup", "--status", "--json").stdout)["steps"]
+    }
 
 
 def test_setup_that_was_left_goes_on_where_it_stopped(live: tuple[Shell, Sandbox]) -> None:
@@ -60,11 +82,16 @@ def test_setup_that_was_left_goes_on_where_it_stopped(live: tuple[Shell, Sandbox
     assert done.returncode == 0, done.stderr
     assert "2 pairs (0 by id, 1 by sku, 1 by name), 2 doubtful" in done.stdout
     assert "ratings-sync reconcile --dry-run" in done.stdout
-    assert shell.good("map", "entities", "list") == ENTITIES + "reviews,stores,beans,,10\nreviews,stores,tea,,11\n"
+    assert (
+        shell.good("map", "entities", "list")
+        == ENTITIES + "reviews,stores,beans,,10\nreviews,stores,tea,,11\n"
+    )
     assert all(steps(shell).values())
 
 
-def test_setup_adds_no_site_that_wix_does_not_know_unless_one_insists(live: tuple[Shell, Sandbox]) -> None:
+def test_setup_adds_no_site_that_wix_does_not_know_unless_one_insists(
+    live: tuple[Shell, Sandbox],
+) -> None:
     shell, _ = live
     done = answer(shell, "22222222-0000-4000-8000-000000000002", "n")
     assert done.returncode == 1
@@ -80,23 +107,32 @@ def test_setup_stops_at_a_wrong_setting_with_the_next_step(live: tuple[Shell, Sa
     assert "WIX_PUBLIC_KEY holds no public key" in done.stdout
 
 
-def test_contacts_are_matched_in_batches_and_doubtful_ones_listed(live: tuple[Shell, Sandbox]) -> None:
+def test_contacts_are_matched_in_batches_and_doubtful_ones_listed(
+    live: tuple[Shell, Sandbox],
+) -> None:
     shell, box = live
     shell.good("site", "add", box.wix.instance_id, "--connector", "own-service")
     for number in range(120):
         box.wix.add_contact(f"Person{number}@Example.com", f"P{number}")
     twin = box.wix.add_contact("person7@example.com", "Twin", allow_duplicates=True)
-    rows = "".join(f"person{number}@example.com\n" for number in range(120)) + "nobody@example.com\n"
+    rows = (
+        "".join(f"person{number}@example.com\n" for number in range(120)) + "nobody@example.com\n"
+    )
     before = box.wix.calls["POST /contacts/v4/contacts/query"]
     report = json.loads(
-        shell.good("map", "contacts", "match", "--emails", shell.file("c.csv", "email\n" + rows), "--json")
+        shell.good(
+            "map", "contacts", "match", "--emails", shell.file("c.csv", "email\n" + rows), "--json"
+        )
     )
     assert box.wix.calls["POST /contacts/v4/contacts/query"] - before <= 3
     assert (report["certain"], report["added"], report["doubtful"]) == (119, 119, 3)
     with open(shell.folder / report["doubtful_file"], newline="", encoding="utf-8") as listed:
         doubtful = list(csv.DictReader(listed))
     assert {one["email"] for one in doubtful} == {"person7@example.com", "nobody@example.com"}
-    chosen = f"wix_contact_id,email,external_author_id,note\n{twin['id']},person7@example.com,,the right one\n"
+    chosen = (
+        f"wix_contact_id,email,external_author_id,note\n{twin['id']},person7@example.com,,the right"
+        " one\n"
+    )
     assert "1 added" in shell.good("map", "contacts", "import", shell.file("chosen.csv", chosen))
 
 
@@ -104,7 +140,11 @@ def test_contacts_come_from_the_external_listing(live: tuple[Shell, Sandbox]) ->
     shell, box = live
     shell.good("site", "add", box.wix.instance_id, "--connector", "own-service")
     box.wix.add_contact("ada@example.com", "Ada")
-    draft = {"subject": {"id": "10"}, "author": {"email": "Ada@example.com", "display_name": "Ada"}, "score": 4}
+    draft = {
+        "subject": {"id": "10"},
+        "author": {"email": "Ada@example.com", "display_name": "Ada"},
+        "score": 4,
+    }
     box.reviews.create(draft, by="visitor")
     assert "1 added" in shell.good("map", "contacts", "match")
 
@@ -114,8 +154,16 @@ def test_wix_is_exported_by_pages_and_by_namespace(live: tuple[Shell, Sandbox]) 
     shell.good("site", "add", box.wix.instance_id, "--connector", "own-service")
     contact = box.wix.add_contact("ada@example.com", "Ada")
     for number in range(130):
-        rating = {"group": "stores", "entityId": f"p{number}", "attributeName": "overall", "value": number % 101}
-        space = {"namespace": "comments" if number % 10 == 0 else "reviews", "owner": {"contactId": contact["id"]}}
+        rating = {
+            "group": "stores",
+            "entityId": f"p{number}",
+            "attributeName": "overall",
+            "value": number % 101,
+        }
+        space = {
+            "namespace": "comments" if number % 10 == 0 else "reviews",
+            "owner": {"contactId": contact["id"]},
+        }
         box.wix.create_rating(rating | space, {"identityType": "MEMBER"})
     shell.good("export", "wix", "--namespace", "reviews", "--out", "r.csv")
     with open(shell.folder / "r.csv", newline="", encoding="utf-8") as file:
@@ -131,7 +179,11 @@ class Killed(BaseException):
 
 
 def test_killed_export_goes_on_at_its_cursor_and_repeats_no_line(tmp_path: Any) -> None:
-    pages: dict[str | None, Any] = {None: ([{"n": 1}, {"n": 2}], "a"), "a": ([{"n": 3}], "b"), "b": ([{"n": 4}], None)}
+    pages: dict[str | None, Any] = {
+        None: ([{"n": 1}, {"n": 2}], "a"),
+        "a": ([{"n": 3}], "b"),
+        "b": ([{"n": 4}], None),
+    }
     asked: list[str | None] = []
 
     def page_of(cursor: str | None) -> Any:
@@ -160,15 +212,30 @@ def test_text_that_a_spreadsheet_would_run_is_defused() -> None:
 def test_ledger_export_shows_links_with_both_ids_and_values(live: tuple[Shell, Sandbox]) -> None:
     shell, box = live
     shell.good("site", "add", box.wix.instance_id, "--connector", "own-service")
-    shell.good("map", "entities", "import", shell.file("e.csv", ENTITIES + "reviews,stores,beans,,SKU-1\n"))
+    shell.good(
+        "map", "entities", "import", shell.file("e.csv", ENTITIES + "reviews,stores,beans,,SKU-1\n")
+    )
     box.wix.add_contact("ada@example.com", "Ada")
     shell.good(
         "import",
         shell.file("r.csv", "who,what,stars\nada@example.com,SKU-1,4\n"),
-        *("--column", "email=who", "--column", "entity=what", "--column", "overall=stars", "--scale", "1:5:1"),
+        *(
+            "--column",
+            "email=who",
+            "--column",
+            "entity=what",
+            "--column",
+            "overall=stars",
+            "--scale",
+            "1:5:1",
+        ),
     )
     (line,) = shell.good("export", "ledger", "--format", "jsonl").splitlines()
     shown = json.loads(line)
-    assert (shown["wix_value"], shown["external_value"], shown["email"]) == ("80", "4", "ada@example.com")
+    assert (shown["wix_value"], shown["external_value"], shown["email"]) == (
+        "80",
+        "4",
+        "ada@example.com",
+    )
     assert shown["wix_id"] in box.wix.ratings
     assert shown["external_id"] in box.reviews.ratings

@@ -46,7 +46,9 @@ thing = Table(
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
-    engine = open_engine(request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url"))
+    engine = open_engine(
+        request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
+    )
     thing.metadata.create_all(engine)
     yield engine
     engine.dispose()
@@ -56,14 +58,24 @@ def prepared(engine: Engine, statement: Any) -> Prepared:
     return Prepared(statement, engine.dialect)
 
 
-def test_insert_fills_in_defaults_of_every_kind_and_values_go_through_their_types(engine: Engine) -> None:
+def test_insert_fills_in_defaults_of_every_kind_and_values_go_through_their_types(
+    engine: Engine,
+) -> None:
     new = prepared(engine, insert(thing).values(at=literal(1.5) + 1).returning(*thing.c))
     by_name = prepared(engine, select(thing).where(thing.c.name == bindparam("the_name")))
     with engine.begin() as connection:
         plain = new.first(connection, {"name": "plain"})
         told = {"value": Decimal("4.50"), "of": [True, None]}
-        whole = new.first(connection, {"name": "whole", "told": told, "is_kept": True, "state": "old"})
-    assert (plain.name, plain.state, plain.told, plain.is_kept, plain.at) == ("plain", "new", [], False, 2.5)
+        whole = new.first(
+            connection, {"name": "whole", "told": told, "is_kept": True, "state": "old"}
+        )
+    assert (plain.name, plain.state, plain.told, plain.is_kept, plain.at) == (
+        "plain",
+        "new",
+        [],
+        False,
+        2.5,
+    )
     assert (whole.told, whole.is_kept, whole.state) == (told, True, "old")
     assert str(whole.told["value"]) == "4.50"
     with engine.connect() as connection:
@@ -78,20 +90,25 @@ def test_insert_fills_in_defaults_of_every_kind_and_values_go_through_their_type
 
 def test_update_sets_the_columns_that_its_values_name(engine: Engine) -> None:
     new = prepared(engine, insert(thing))
-    change = prepared(engine, update(thing).where(thing.c.name == bindparam("the_name")).values(state="seen"))
+    change = prepared(
+        engine, update(thing).where(thing.c.name == bindparam("the_name")).values(state="seen")
+    )
     with engine.begin() as connection:
         new.run(connection, {"name": "a"})
         assert change.run(connection, {"the_name": "a"}) == 1
         assert change.run(connection, {"the_name": "a", "told": ["x"], "at": None}) == 1
         assert change.run(connection, {"the_name": "b"}) == 0
-        assert [tuple(row) for row in connection.execute(select(thing.c.name, thing.c.state, thing.c.told))] == [
-            ("a", "seen", ["x"])
-        ]
+        assert [
+            tuple(row)
+            for row in connection.execute(select(thing.c.name, thing.c.state, thing.c.told))
+        ] == [("a", "seen", ["x"])]
 
 
 def test_columns_of_one_name_are_reached_by_their_place(engine: Engine) -> None:
     other = thing.alias()
-    pairs = prepared(engine, select(thing.c.name, other.c.name).join(other, other.c.id > thing.c.id))
+    pairs = prepared(
+        engine, select(thing.c.name, other.c.name).join(other, other.c.id > thing.c.id)
+    )
     new = prepared(engine, insert(thing))
     with engine.begin() as connection:
         for name in ("a", "b"):
@@ -110,7 +127,9 @@ def test_it_is_part_of_the_connection_s_transaction(engine: Engine) -> None:
 
 def test_errors_are_those_of_sqlalchemy_and_show_no_values(engine: Engine) -> None:
     new = prepared(engine, insert(thing))
-    nothing = prepared(engine, text("SELECT ada FROM nowhere WHERE name = :name").columns(ada=String))
+    nothing = prepared(
+        engine, text("SELECT ada FROM nowhere WHERE name = :name").columns(ada=String)
+    )
     with engine.begin() as connection:
         new.run(connection, {"name": "ada@example.com"})
     with pytest.raises(IntegrityError) as twice, engine.begin() as connection:
@@ -129,7 +148,9 @@ def test_answers_of_a_batch_are_read_after_it_in_any_order(engine: Engine) -> No
     with engine.begin() as connection:
         with batch(connection):
             asked = [new.ask(connection, {"name": name, "told": [name]}) for name in ("a", "b")]
-            changed = [change.ask(connection, {"the_name": name, "state": "seen"}) for name in ("a", "c")]
+            changed = [
+                change.ask(connection, {"the_name": name, "state": "seen"}) for name in ("a", "c")
+            ]
             many = count.ask(connection, {})
         assert many.first().many == 2
         assert [answer.first().told for answer in reversed(asked)] == [["b"], ["a"]]

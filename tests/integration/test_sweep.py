@@ -1,6 +1,7 @@
 """The sweeper over a real Redis: it rings for what is due, and only as long as the queue is short.
 
-The tasks read their settings from the environment when they are imported, so each test runs them in a process.
+The tasks read their settings from the environment when they are imported, so each test runs them in
+a process.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ def ledger(tmp_path: Path, sqlite_url: str) -> SqlLedger:
     upgrade(engine)
     long_ago = SqlLedger(engine)
     for number in range(300):
-        long_ago.store(NewDelivery(Side.WIX, "instance", f"event-{number}", "upsert", f"rating-{number}", {}))
+        long_ago.store(
+            NewDelivery(Side.WIX, "instance", f"event-{number}", "upsert", f"rating-{number}", {})
+        )
     engine.dispose()
     return SqlLedger(open_engine(sqlite_url))
 
@@ -51,7 +54,9 @@ def sweep(folder: Path, server: EmbeddedRedis) -> int:
         "LOG_LEVEL": "ERROR",
     }
     command = [sys.executable, "-c", SWEEP]
-    done = subprocess.run(command, env=environ, cwd=folder, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        command, env=environ, cwd=folder, capture_output=True, text=True, timeout=60, check=True
+    )
     waiting = json.loads(done.stdout.splitlines()[-1])["waiting"]
     assert isinstance(waiting, int)
     return waiting
@@ -63,7 +68,9 @@ def test_sweep_rings_for_what_is_due_until_the_queue_is_long_enough(
     assert sweep(tmp_path, redis_server) == 200
     assert sweep(tmp_path, redis_server) == 200, "the queue had lost nothing"
     redis.flushall()
-    assert sweep(tmp_path, redis_server) >= 100, "the rest is due; those already rung for wait for ten seconds"
+    assert sweep(tmp_path, redis_server) >= 100, (
+        "the rest is due; those already rung for wait for ten seconds"
+    )
 
 
 def test_sweep_without_a_broker_leaves_everything_due(

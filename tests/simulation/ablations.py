@@ -1,4 +1,6 @@
-"""Off switches for the mechanisms of the engine, on the test's side only: production code has none."""
+"""Off switches for the mechanisms of the engine, on the test's side only: production code
+has none.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +67,9 @@ def _one_base_for_both(self: MemoryLedger, link_id: int) -> LeasedLink | None:
         return None
     fields = {field.attribute: field for field in run.site.fields}
     bases = {
-        name: Base(None if base.external is None else fields[name].to_wix(base.external), base.external)
+        name: Base(
+            None if base.external is None else fields[name].to_wix(base.external), base.external
+        )
         for name, base in run.link.bases.items()
     }
     return replace(run, link=replace(run.link, bases=bases))
@@ -93,7 +97,10 @@ def _released_as_told(self: MemoryLedger, *arguments: Any, **named: Any) -> list
 
 
 def _update_regardless(self: MemoryRemote, remote_id: str, draft: Any, revision: int | None) -> Any:
-    known, self.capabilities = self.capabilities, replace(self.capabilities, update_precondition=False)
+    known, self.capabilities = (
+        self.capabilities,
+        replace(self.capabilities, update_precondition=False),
+    )
     try:
         return _update(self, remote_id, draft, revision)
     finally:
@@ -195,9 +202,15 @@ MECHANISMS: dict[str, tuple[Switch, ...]] = {
 # These need people who merge or leave: tests/simulation/test_people.py.
 PEOPLE_MECHANISMS: dict[str, tuple[Switch, ...]] = {
     "memory of merges": ((MemoryLedger, "redirect", _nothing),),
-    "joining of links": ((MemoryLedger, "_merged_into", _nothing), (MemoryLedger, "_kin", _none_at_all)),
+    "joining of links": (
+        (MemoryLedger, "_merged_into", _nothing),
+        (MemoryLedger, "_kin", _none_at_all),
+    ),
     "nearest contact": ((View, "_is_nearer", _always),),
-    "erasure of every link": ((MemoryLedger, "hint_erasure", _nobody), (MemoryLedger, "links_of", _nobody)),
+    "erasure of every link": (
+        (MemoryLedger, "hint_erasure", _nobody),
+        (MemoryLedger, "links_of", _nobody),
+    ),
     "erasure with the last commit": ((MemoryLedger, "_erase_link", _nothing),),
     "erasure of shadowed records": ((View, "shadowed_left", _nobody),),
     "grave of a contact": ((people_changes_module, "is_erased", _never),),

@@ -1,6 +1,7 @@
 """The chaos command: many seeds over many scenes, on every core.
 
-``python -m tests.simulation.chaos --seeds 100000`` prints each broken invariant with the seed that shows it again.
+``python -m tests.simulation.chaos --seeds 100000`` prints each broken invariant with the seed that
+shows it again.
 """
 
 from __future__ import annotations
@@ -20,18 +21,31 @@ from sync_worker.core.values import Policy
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.tables import metadata
 from tests.simulation.oracles import broken_invariants
-from tests.simulation.world import CALM, OVERALL, QUALITY, STORM, Faults, LedgerMaker, Options, World
+from tests.simulation.world import (
+    CALM,
+    OVERALL,
+    QUALITY,
+    STORM,
+    Faults,
+    LedgerMaker,
+    Options,
+    World,
+)
 from tests.twins.memory_ledger import MemoryLedger
 from tests.twins.observed_ledger import ObservedLedger
 
 # What the connectors that ship declare (docs/platforms.md).
-NO_REVISION = Capabilities(has_revision=False, update_precondition=False, trusts_payload=False, is_unique=False)
+NO_REVISION = Capabilities(
+    has_revision=False, update_precondition=False, trusts_payload=False, is_unique=False
+)
 LATE_CREATE = replace(NO_REVISION, create_is_async=True, can_update=False, can_delete=False)
 PLATFORMS: dict[str, Options] = {
     "woocommerce": Options(STORM, external=NO_REVISION),
     "fera": Options(STORM, external=NO_REVISION, moderation=True),
     "bigcommerce": Options(STORM, external=NO_REVISION, parent_events=True),
-    "late creates, no updates, no deletes": Options(replace(STORM, vanish=0.1, fail=0.1), external=LATE_CREATE),
+    "late creates, no updates, no deletes": Options(
+        replace(STORM, vanish=0.1, fail=0.1), external=LATE_CREATE
+    ),
 }
 POLLED = Options(STORM, polls_meanwhile=True, overlap_seconds=2.0)
 SCENES: dict[str, Options] = {
@@ -39,12 +53,15 @@ SCENES: dict[str, Options] = {
     "storm": Options(STORM),
     "storm, two attributes": Options(STORM, fields=(OVERALL, QUALITY)),
     "storm, external edits win": Options(
-        STORM, policy=Policy(first_difference="external", conflict="external", edit_or_delete="delete")
+        STORM,
+        policy=Policy(first_difference="external", conflict="external", edit_or_delete="delete"),
     ),
     "storm, no preconditions outside": Options(
         STORM, external=Capabilities(many_fields=True, update_precondition=False)
     ),
-    "storm, thin events": Options(STORM, external=Capabilities(many_fields=True, trusts_payload=False)),
+    "storm, thin events": Options(
+        STORM, external=Capabilities(many_fields=True, trusts_payload=False)
+    ),
     "storm, moderation": Options(STORM, moderation=True),
     "duplicates and reordering only": Options(Faults(duplicate=0.5)),
     "lost answers only": Options(Faults(response_lost=0.3)),
@@ -54,15 +71,21 @@ SCENES: dict[str, Options] = {
     "redis flushed all the time": Options(replace(STORM, flush=0.2, broker_loss=0.1)),
     "storm, no revisions outside": Options(
         STORM,
-        external=Capabilities(many_fields=True, has_revision=False, update_precondition=False, trusts_payload=False),
+        external=Capabilities(
+            many_fields=True, has_revision=False, update_precondition=False, trusts_payload=False
+        ),
     ),
     "storm, deletes ignored": Options(STORM, policy=Policy(deletes="ignore")),
     "storm, to wix only": Options(STORM, policy=Policy(direction="to_wix")),
     "storm, differences held": Options(STORM, policy=Policy(first_difference="hold")),
-    "storm, delete wins": Options(STORM, policy=Policy(edit_or_delete="delete"), fields=(OVERALL, QUALITY)),
+    "storm, delete wins": Options(
+        STORM, policy=Policy(edit_or_delete="delete"), fields=(OVERALL, QUALITY)
+    ),
     "calm, contacts merge": Options(CALM, people=3, acts=10, merges=0.15),
     "storm, contacts merge": Options(STORM, people=4, acts=12, merges=0.15),
-    "storm, contacts merge, two attributes": Options(STORM, people=3, acts=12, merges=0.15, fields=(OVERALL, QUALITY)),
+    "storm, contacts merge, two attributes": Options(
+        STORM, people=3, acts=12, merges=0.15, fields=(OVERALL, QUALITY)
+    ),
     "storm, people ask to be forgotten": Options(STORM, people=3, acts=12, erasures=0.12),
     "storm, people ask to be forgotten, several records outside": Options(
         STORM, people=2, acts=16, erasures=0.06, several=0.6, external=NO_REVISION
@@ -75,17 +98,26 @@ SCENES: dict[str, Options] = {
         people=3,
         acts=10,
         merges=0.15,
-        external=Capabilities(many_fields=True, has_revision=False, update_precondition=False, trusts_payload=False),
+        external=Capabilities(
+            many_fields=True, has_revision=False, update_precondition=False, trusts_payload=False
+        ),
     ),
     "many people": Options(STORM, people=4, entities=3, acts=20),
-    "storm, sweeps all the time": Options(STORM, people=3, entities=2, acts=12, sweeps_meanwhile=True),
+    "storm, sweeps all the time": Options(
+        STORM, people=3, entities=2, acts=12, sweeps_meanwhile=True
+    ),
     "storm, sweeps all the time, no revisions outside": Options(
         STORM,
         sweeps_meanwhile=True,
-        external=Capabilities(many_fields=True, has_revision=False, update_precondition=False, trusts_payload=False),
+        external=Capabilities(
+            many_fields=True, has_revision=False, update_precondition=False, trusts_payload=False
+        ),
     ),
     "half of the webhooks dropped, sweeps all the time": Options(
-        Faults(drop=0.5, crash=0.01, list_skip=0.2, list_cut=0.1), people=3, acts=12, sweeps_meanwhile=True
+        Faults(drop=0.5, crash=0.01, list_skip=0.2, list_cut=0.1),
+        people=3,
+        acts=12,
+        sweeps_meanwhile=True,
     ),
     "storm, polls all the time": replace(POLLED, people=3, entities=2, acts=12),
     "storm, polls all the time, no revisions outside": replace(POLLED, external=NO_REVISION),
@@ -100,13 +132,19 @@ SCENES: dict[str, Options] = {
     ),
     # No sweep, no webhook from outside: whatever people do there, a poll alone has to bring across.
     "polls alone see what happens outside": replace(
-        POLLED, faults=replace(STORM, drop=0.0, drop_outside=1.0, list_skip=0.0), people=3, acts=12, sweeps=False
+        POLLED,
+        faults=replace(STORM, drop=0.0, drop_outside=1.0, list_skip=0.0),
+        people=3,
+        acts=12,
+        sweeps=False,
     ),
 }
 SCENES |= PLATFORMS
 # Where no webhook is lost for good, the engine needs nobody to sweep behind it.
 SCENES |= {
-    f"{name}, nothing dropped, no sweep": replace(options, faults=replace(options.faults, drop=0.0), sweeps=False)
+    f"{name}, nothing dropped, no sweep": replace(
+        options, faults=replace(options.faults, drop=0.0), sweeps=False
+    )
     for name, options in SCENES.items()
     if options.sweeps and name != "dropped webhooks only" and not options.parent_events
 }
@@ -119,7 +157,8 @@ def memory_ledger(now: Callable[[], float]) -> MemoryLedger:
 def sql_ledger(now: Callable[[], float]) -> ObservedLedger:
     """The real SQL ledger, on SQLite in memory, with the world's clock as the database's.
 
-    One database serves all worlds of a process, one after the other: half of a run would go into compiling statements.
+    One database serves all worlds of a process, one after the other: half of a run would go into
+    compiling statements.
     """
     return _SHARED.ledger(now)
 
@@ -159,12 +198,18 @@ def run_seed(scene: str, seed: int, make_ledger: LedgerMaker = memory_ledger) ->
 
 
 def _run_many(scene: str, seeds: range, ledger: str) -> list[tuple[str, int, list[str]]]:
-    return [(scene, seed, broken) for seed in seeds if (broken := run_seed(scene, seed, LEDGERS[ledger]))]
+    return [
+        (scene, seed, broken)
+        for seed in seeds
+        if (broken := run_seed(scene, seed, LEDGERS[ledger]))
+    ]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=10_000, help="how many in all, shared by the scenes")
+    parser.add_argument(
+        "--seeds", type=int, default=10_000, help="how many in all, shared by the scenes"
+    )
     parser.add_argument("--first", type=int, default=0, help="first seed")
     parser.add_argument("--scene", choices=sorted(SCENES))
     parser.add_argument("--ledger", choices=sorted(LEDGERS), default="memory")
@@ -175,7 +220,12 @@ def main() -> int:
     bad = 0
     with ProcessPoolExecutor() as pool:
         jobs = [
-            pool.submit(_run_many, scene, range(first, min(first + 250, arguments.first + each)), arguments.ledger)
+            pool.submit(
+                _run_many,
+                scene,
+                range(first, min(first + 250, arguments.first + each)),
+                arguments.ledger,
+            )
             for scene in scenes
             for first in range(arguments.first, arguments.first + each, 250)
         ]

@@ -1,4 +1,7 @@
-"""What must hold when the world has come to rest. Each check names the invariant that it stands for."""
+"""What must hold when the world has come to rest.
+
+Each check names the invariant that it stands for.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,14 @@ from tests.twins.memory_remote import JournalEntry
 
 def broken_invariants(world: World) -> list[str]:
     """Every broken invariant, in words; empty when all hold."""
-    checks = [lost_silently, too_many_writes, idle_rewrites, twins, left_open, remembered_after_erasure]
+    checks = [
+        lost_silently,
+        too_many_writes,
+        idle_rewrites,
+        twins,
+        left_open,
+        remembered_after_erasure,
+    ]
     if not diverges_by_policy(world):
         checks += [not_converged, resurrected]
     return [broken for check in checks for broken in check(world)]
@@ -27,7 +37,9 @@ def diverges_by_policy(world: World) -> bool:
 
 
 def not_converged(world: World) -> Iterator[str]:
-    """I1: each attribute exists on both sides in one class, or on neither, unless something of its key is held."""
+    """I1: each attribute exists on both sides in one class, or on neither, unless something of its
+    key is held.
+    """
     for wix_ref, external_ref in world.entities:
         behind = shadowed(world, external_ref)
         for person in living(world):
@@ -35,15 +47,22 @@ def not_converged(world: World) -> Iterator[str]:
                 continue
             for field in world.options.fields:
                 wix = shown(world, Side.WIX, wix_ref, person, field.attribute)
-                external = shown(world, Side.EXTERNAL, external_ref, person, field.external_field, behind)
+                external = shown(
+                    world, Side.EXTERNAL, external_ref, person, field.external_field, behind
+                )
                 if is_absence_disbelieved(world, wix, external):
                     continue
                 if not agree(field, wix, external):
-                    yield f"I1 {wix_ref.entity_id} {person.contact_id} {field.attribute}: {wix} against {external}"
+                    yield (
+                        f"I1 {wix_ref.entity_id} {person.contact_id} {field.attribute}: {wix}"
+                        f" against {external}"
+                    )
 
 
 def shadowed(world: World, external_ref: EntityRef) -> Set[str]:
-    """Records that stand behind a newer one of the same person: only where a system allows several."""
+    """Records that stand behind a newer one of the same person: only where a system allows
+    several.
+    """
     if world.external.capabilities.is_unique:
         return frozenset()
     family = world.ledger.records_of_entity(world.site.id, external_ref)
@@ -51,7 +70,9 @@ def shadowed(world: World, external_ref: EntityRef) -> Set[str]:
 
 
 def living(world: World) -> list[Person]:
-    """Each person once, however many contacts were merged into one; without those who asked to be forgotten."""
+    """Each person once, however many contacts were merged into one; without those who asked to be
+    forgotten.
+    """
     return [one for one in world.persons if world.lives_as(one) == one and one not in world.erased]
 
 
@@ -60,15 +81,26 @@ def is_held(world: World, entity: EntityRef, person: Person) -> bool:
 
 
 def is_absence_disbelieved(world: World, wix: Decimal | None, external: Decimal | None) -> bool:
-    """I18: nothing counts as deleted on a side whose listing shows under half of what is on file."""
+    """I18: nothing counts as deleted on a side whose listing shows under half of what is on
+    file.
+    """
     absent = {side for side, value in ((Side.WIX, wix), (Side.EXTERNAL, external)) if value is None}
     return bool(absent & world.disbelieved)
 
 
 def shown(
-    world: World, side: Side, entity: EntityRef, person: Person, name: str, without: Set[str] = frozenset()
+    world: World,
+    side: Side,
+    entity: EntityRef,
+    person: Person,
+    name: str,
+    without: Set[str] = frozenset(),
 ) -> Decimal | None:
-    visible = [one for one in world.ratings_of(side, entity, person) if one.is_visible and one.remote_id not in without]
+    visible = [
+        one
+        for one in world.ratings_of(side, entity, person)
+        if one.is_visible and one.remote_id not in without
+    ]
     values = (record.values.get(name) for record in visible)
     return next((value for value in values if value is not None), None)
 
@@ -85,8 +117,8 @@ def agree(field: FieldMap, wix: Decimal | None, external: Decimal | None) -> boo
 def lost_silently(world: World) -> Iterator[str]:
     """I2: every value that one of our writes covered is in the history (or a gap is).
 
-    What a delete of ours covered may be what a write of ours, for a link that a merge was about to join, had just put
-    there: that is in the history as its outcome.
+    What a delete of ours covered may be what a write of ours, for a link that a merge was about to
+    join, had just put there: that is in the history as its outcome.
     """
     history: list[HistoryEntry] = world.ledger.history_entries()
     gaps = {entry.remote_id for entry in history if entry.what == "gap"}
@@ -101,32 +133,57 @@ def lost_silently(world: World) -> Iterator[str]:
             after = (write.after or {}).get(name)
             if value == after or name not in mapped_names(world) or write.remote_id in gaps:
                 continue
-            if write.operation == "delete" and (write.remote_id, write.revision) in world.dropped | unseen:
-                continue  # deletes know no precondition: an edit in that window shows only by its webhook
+            if (
+                write.operation == "delete"
+                and (write.remote_id, write.revision) in world.dropped | unseen
+            ):
+                # Deletes know no precondition: an edit in that window shows only by its webhook
+                continue
             if write.revision is None:
-                continue  # without revisions there is a window between look and write: named in docs/promises.md
+                # Without revisions there is a window between look and write: named in
+                # docs/promises.md
+                continue
             is_ours = write.operation == "delete" and covers_our_own(world, side, write)
-            if (write.remote_id, value) not in told and not (is_ours and (write.remote_id, value) in written):
-                yield f"I2 {write.operation} of {write.remote_id} covered {name}={value} without a trace"
+            if (write.remote_id, value) not in told and not (
+                is_ours and (write.remote_id, value) in written
+            ):
+                yield (
+                    f"I2 {write.operation} of {write.remote_id} covered {name}={value} without a"
+                    " trace"
+                )
 
 
 def covers_our_own(world: World, side: Side, write: JournalEntry) -> bool:
     """Whether what a write covered was a write of ours, and no word of a person."""
-    earlier = (one for one in world.remotes[side].journal[: write.at] if one.remote_id == write.remote_id)
+    earlier = (
+        one for one in world.remotes[side].journal[: write.at] if one.remote_id == write.remote_id
+    )
     return max(earlier, key=lambda one: one.at).by_us
 
 
 def mapped_names(world: World) -> set[str]:
-    return {name for field in world.options.fields for name in (field.attribute, field.external_field)}
+    return {
+        name for field in world.options.fields for name in (field.attribute, field.external_field)
+    }
 
 
 def our_writes(world: World) -> list[tuple[Side, JournalEntry]]:
-    return [(side, entry) for side, remote in world.remotes.items() for entry in remote.journal if entry.by_us]
+    return [
+        (side, entry)
+        for side, remote in world.remotes.items()
+        for entry in remote.journal
+        if entry.by_us
+    ]
 
 
 def erased_keys(world: World) -> set[tuple[str, str]]:
     """Ratings that a privacy request has removed."""
-    entries = ((side, entry) for side, remote in world.remotes.items() for entry in remote.journal if entry.privacy)
+    entries = (
+        (side, entry)
+        for side, remote in world.remotes.items()
+        for entry in remote.journal
+        if entry.privacy
+    )
     by_person = {
         (str(number), str(world.lives_as(one).contact_id))
         for number in range(len(world.entities))
@@ -138,10 +195,13 @@ def erased_keys(world: World) -> set[tuple[str, str]]:
 def too_many_writes(world: World) -> Iterator[str]:
     """I3, I4: no more effective writes of ours than changes that people made, key by key.
 
-    A create whose answer was lost and that no look could find again counts as a person's: nobody can tell it apart.
+    A create whose answer was lost and that no look could find again counts as a person's: nobody
+    can tell it apart.
     """
     people: Counter[tuple[str, str]] = Counter()
-    created = {entry.remote_id for entry in world.ledger.history_entries() if entry.what == "create"}
+    created = {
+        entry.remote_id for entry in world.ledger.history_entries() if entry.what == "create"
+    }
     ours: Counter[tuple[str, str]] = Counter()
     for side, remote in world.remotes.items():
         for entry in remote.journal:
@@ -152,7 +212,9 @@ def too_many_writes(world: World) -> Iterator[str]:
                 people[key_of(world, side, entry)] += 1
     for source, _ in world.merged:  # the loser goes on both sides, and may have crossed before
         for number in range(len(world.entities)):
-            people[str(number), str(world.lives_as(source).contact_id)] += 4 * len(world.options.fields)
+            people[str(number), str(world.lives_as(source).contact_id)] += 4 * len(
+                world.options.fields
+            )
     for key, count in ours.items():
         if count > people[key]:
             yield f"I3 {key}: {count} writes of ours for {people[key]} changes by people"
@@ -161,7 +223,8 @@ def too_many_writes(world: World) -> Iterator[str]:
 def weight(entry: JournalEntry) -> int:
     """How many writes of ours a person's act may cause: one for each attribute that it may change.
 
-    A privacy delete may have to undo, besides, what an edit had brought back before we heard of the request.
+    A privacy delete may have to undo, besides, what an edit had brought back before we heard of the
+    request.
     """
     return 2 * entry.privacy + max(len(entry.before or {}), len(entry.after or {}), 1)
 
@@ -176,13 +239,19 @@ def key_of(world: World, side: Side, entry: JournalEntry) -> tuple[str, str]:
     person = next(
         one
         for one in world.persons
-        if (one.contact_id == entry.person.contact_id if side is Side.WIX else one.email == entry.person.email)
+        if (
+            one.contact_id == entry.person.contact_id
+            if side is Side.WIX
+            else one.email == entry.person.email
+        )
     )
     return str(number), str(world.lives_as(person).contact_id)
 
 
 def idle_rewrites(world: World) -> Iterator[str]:
-    """I16: an existing value is never rewritten inside its class, unless a lost answer made us repeat ourselves."""
+    """I16: an existing value is never rewritten inside its class, unless a lost answer made us
+    repeat ourselves.
+    """
     for side, remote in world.remotes.items():
         for entry in remote.journal:
             if not entry.by_us or entry.operation != "update":
@@ -195,7 +264,10 @@ def idle_rewrites(world: World) -> Iterator[str]:
                 if before is None or after is None or before == after:
                     continue
                 if class_of(field, side, before) == class_of(field, side, after):
-                    yield f"I16 {entry.remote_id}: {name} rewritten from {before} to {after} in one class"
+                    yield (
+                        f"I16 {entry.remote_id}: {name} rewritten from {before} to {after} in one"
+                        " class"
+                    )
 
 
 def class_of(field: FieldMap, side: Side, value: Decimal) -> int:
@@ -203,20 +275,30 @@ def class_of(field: FieldMap, side: Side, value: Decimal) -> int:
 
 
 def twins(world: World) -> Iterator[str]:
-    """I14, I21: at most one live record for each key (and, on Wix, attribute) on each side, also after merges."""
+    """I14, I21: at most one live record for each key (and, on Wix, attribute) on each side, also
+    after merges.
+    """
     for wix_ref, external_ref in world.entities:
         for person in living(world):
             if is_held(world, wix_ref, person):
                 continue
             for field in world.options.fields:
-                mine = [one for one in world.ratings_of(Side.WIX, wix_ref, person) if field.attribute in one.values]
+                mine = [
+                    one
+                    for one in world.ratings_of(Side.WIX, wix_ref, person)
+                    if field.attribute in one.values
+                ]
                 if len(mine) > 1:
                     yield f"I14 {[one.remote_id for one in mine]} on wix"
             behind = shadowed(world, external_ref)
             theirs = [
-                one for one in world.ratings_of(Side.EXTERNAL, external_ref, person) if one.remote_id not in behind
+                one
+                for one in world.ratings_of(Side.EXTERNAL, external_ref, person)
+                if one.remote_id not in behind
             ]
-            if not world.external.capabilities.is_unique:  # there, a withdrawn one does not keep others away
+            if (
+                not world.external.capabilities.is_unique
+            ):  # there, a withdrawn one does not keep others away
                 theirs = [one for one in theirs if one.is_visible]
             if len(theirs) > 1:
                 yield f"I14 {[one.remote_id for one in theirs]} on the external side"
@@ -226,15 +308,21 @@ def left_open(world: World) -> Iterator[str]:
     """I7: every accepted delivery has come to an end, and no write is of unknown outcome."""
     if count := world.ledger.open_count():
         yield f"I7 {count} deliveries are open"
-    awaiting = sum(entry.reason == "awaiting_confirmation" for entry in world.ledger.history_entries())
-    if (count := world.ledger.open_intents()) > awaiting:  # held, and shown as such: nobody can tell the outcome
+    awaiting = sum(
+        entry.reason == "awaiting_confirmation" for entry in world.ledger.history_entries()
+    )
+    if (
+        count := world.ledger.open_intents()
+    ) > awaiting:  # held, and shown as such: nobody can tell the outcome
         yield f"I12 {count} intents are open"
 
 
 def remembered_after_erasure(world: World) -> Iterator[str]:
-    """I20: no address, contact id or erased rating of a person who asked for it is on file anywhere.
+    """I20: no address, contact id or erased rating of a person who asked for it is on file
+    anywhere.
 
-    The bare id of a rating that they had removed before, and that no link ever knew, tells of nobody.
+    The bare id of a rating that they had removed before, and that no link ever knew, tells of
+    nobody.
     """
     if not world.erased:
         return
@@ -252,20 +340,38 @@ def remembered_after_erasure(world: World) -> Iterator[str]:
         for _, external_ref in world.entities:
             for record in world.external.of(external_ref, person):
                 if record.remote_id in world.shadowed:
-                    yield f"I20 {record.remote_id} of {person.contact_id}, shadowed before, lives outside"
+                    yield (
+                        f"I20 {record.remote_id} of {person.contact_id}, shadowed before, lives"
+                        " outside"
+                    )
 
 
 def resurrected(world: World) -> Iterator[str]:
-    """I9: what a person deleted while both sides were in step stays deleted until somebody rates anew."""
+    """I9: what a person deleted while both sides were in step stays deleted until somebody rates
+    anew.
+    """
     for side, remote_ids in world.deleted_in_step.items():
         for remote_id, (key, act, attributes) in remote_ids.items():
-            entity, person = world.entities[key[0]][0], next(one for one in world.persons if one.contact_id == key[1])
-            # After a merge somebody else's rating may have taken the place; an erased person's may be left outside.
-            if world.is_held(entity, person) or len(world.aliases(person)) > 1 or person in world.erased:
+            entity, person = (
+                world.entities[key[0]][0],
+                next(one for one in world.persons if one.contact_id == key[1]),
+            )
+            # After a merge somebody else's rating may have taken the place; an erased person's may
+            # be left outside.
+            if (
+                world.is_held(entity, person)
+                or len(world.aliases(person)) > 1
+                or person in world.erased
+            ):
                 continue
-            lives = any(attributes & world.attributes_of(record) for record in live_records(world, key))
+            lives = any(
+                attributes & world.attributes_of(record) for record in live_records(world, key)
+            )
             if lives and world.last_act.get(key) == act and side not in world.disbelieved:
-                yield f"I9 {key} lives although {remote_id} was deleted on {side} while both sides were in step"
+                yield (
+                    f"I9 {key} lives although {remote_id} was deleted on {side} while both sides"
+                    " were in step"
+                )
 
 
 def live_records(world: World, key: tuple[int, str]) -> list[Record]:

@@ -1,4 +1,5 @@
-"""Directed stories of people who turn out to be one, and of people who leave; the state that each must end in.
+"""Directed stories of people who turn out to be one, and of people who leave; the state that each
+must end in.
 
 ``prelude`` has come to rest before ``acts``, whose webhooks then arrive in any order.
 """
@@ -23,8 +24,8 @@ NAMES = {W: "overall", E: "value"}
 class PeopleStory:
     """``ending``: every value that is left on Wix and outside, whoever's it is.
 
-    ``or_else``: as good an ending if all happens at once: then somebody asks Wix in the middle of a chain of merges
-    and is shown its end (docs/people.md).
+    ``or_else``: as good an ending if all happens at once: then somebody asks Wix in the middle of a
+    chain of merges and is shown its end (docs/people.md).
     """
 
     acts: tuple[Act, ...]
@@ -56,16 +57,23 @@ class PeopleStory:
 
     def complaints(self, world: World, *, at_once: bool = False) -> list[str]:
         left = tuple(
-            sorted(int(one.values[NAMES[side]]) for one in world.remotes[side].records.values()) for side in (W, E)
+            sorted(int(one.values[NAMES[side]]) for one in world.remotes[side].records.values())
+            for side in (W, E)
         )
-        wrong = [] if left == self.ending or (at_once and left == self.or_else) else [f"left {left}, not {self.ending}"]
+        wrong = (
+            []
+            if left == self.ending or (at_once and left == self.or_else)
+            else [f"left {left}, not {self.ending}"]
+        )
         return wrong + broken_invariants(world)
 
 
 def rates(side: Side, person: int, value: int) -> Act:
     def act(world: World) -> None:
         entity = world.entities[0][side is E]
-        world.remotes[side].visitor_rates(entity, world.persons[person], {NAMES[side]: Decimal(value)})
+        world.remotes[side].visitor_rates(
+            entity, world.persons[person], {NAMES[side]: Decimal(value)}
+        )
 
     return act
 
@@ -75,7 +83,9 @@ def merges(source: int, target: int) -> Act:
 
 
 def only_merges_are_told(world: World) -> None:
-    """A deletion that overtakes its merge makes us ask, and hides the middle of the chain: docs/people.md."""
+    """A deletion that overtakes its merge makes us ask, and hides the middle of the chain:
+    docs/people.md.
+    """
     world.webhooks = [one for one in world.webhooks if one.change == "contact_merged"]
 
 
@@ -109,9 +119,13 @@ STORIES: dict[str, PeopleStory] = {
     "merge of two who rated the same thing on different sides": PeopleStory(
         (merges(0, 1),), ([20], [1]), (rates(W, 0, 80), rates(E, 1, 1))
     ),
-    "merge into one who has not rated": PeopleStory((merges(0, 1),), ([80], [4]), (rates(E, 0, 4),)),
+    "merge into one who has not rated": PeopleStory(
+        (merges(0, 1),), ([80], [4]), (rates(E, 0, 4),)
+    ),
     "merge of one who has not rated": PeopleStory((merges(0, 1),), ([20], [1]), (rates(W, 1, 20),)),
-    "merge together with both ratings": PeopleStory((rates(W, 0, 80), rates(W, 1, 20), merges(0, 1)), ([20], [1])),
+    "merge together with both ratings": PeopleStory(
+        (rates(W, 0, 80), rates(W, 1, 20), merges(0, 1)), ([20], [1])
+    ),
     "merge together with the rating of the one merged away": PeopleStory(
         (rates(W, 0, 80), merges(0, 1)), ([20], [1]), (rates(W, 1, 20),)
     ),
@@ -125,7 +139,9 @@ STORIES: dict[str, PeopleStory] = {
         or_else=([80], [4]),
     ),
     "chain of merges, all three rated": PeopleStory(
-        (merges(0, 1), merges(1, 2)), ([60], [3]), (rates(W, 0, 80), rates(W, 1, 20), rates(W, 2, 60))
+        (merges(0, 1), merges(1, 2)),
+        ([60], [3]),
+        (rates(W, 0, 80), rates(W, 1, 20), rates(W, 2, 60)),
     ),
     "two merged into one at once": PeopleStory(
         (merges(0, 2), merges(1, 2)), ([80], [4]), (rates(W, 0, 80), rates(W, 1, 20))
@@ -133,15 +149,26 @@ STORIES: dict[str, PeopleStory] = {
     "rated outside under the old address after the merge": PeopleStory(
         (rates(E, 0, 4),), ([20], [1]), (rates(W, 1, 20), merges(0, 1))
     ),
-    "person who rated asks to be forgotten": PeopleStory((leaves(0),), ([20], [1]), (rates(W, 0, 80), rates(W, 1, 20))),
+    "person who rated asks to be forgotten": PeopleStory(
+        (leaves(0),), ([20], [1]), (rates(W, 0, 80), rates(W, 1, 20))
+    ),
     "person asks to be forgotten, told by the contact's deletion alone": PeopleStory(
         (leaves_quietly(0),), ([20], [1]), (rates(W, 0, 80), rates(W, 1, 20))
     ),
-    "person asks to be forgotten before the rating has crossed": PeopleStory((rates(W, 0, 80), leaves(0)), ([], [])),
-    "person of two contacts asks to be forgotten": PeopleStory((leaves(1),), ([], []), (rates(W, 0, 80), merges(0, 1))),
-    "merge and request at once": PeopleStory((merges(0, 1), leaves(1)), ([], []), (rates(W, 0, 80), rates(W, 1, 20))),
+    "person asks to be forgotten before the rating has crossed": PeopleStory(
+        (rates(W, 0, 80), leaves(0)), ([], [])
+    ),
+    "person of two contacts asks to be forgotten": PeopleStory(
+        (leaves(1),), ([], []), (rates(W, 0, 80), merges(0, 1))
+    ),
+    "merge and request at once": PeopleStory(
+        (merges(0, 1), leaves(1)), ([], []), (rates(W, 0, 80), rates(W, 1, 20))
+    ),
     "person who rated twice outside asks to be forgotten": PeopleStory(
-        (leaves(0),), ([20], [1]), (rates(E, 0, 2), rates(E, 0, 5), rates(W, 1, 20)), options=SEVERAL_OUTSIDE
+        (leaves(0),),
+        ([20], [1]),
+        (rates(E, 0, 2), rates(E, 0, 5), rates(W, 1, 20)),
+        options=SEVERAL_OUTSIDE,
     ),
     "person who rated twice outside and deleted one on Wix asks to be forgotten": PeopleStory(
         (leaves(0),),
@@ -150,7 +177,10 @@ STORIES: dict[str, PeopleStory] = {
         options=SEVERAL_OUTSIDE,
     ),
     "person of two contacts, one of whom rated twice outside, asks to be forgotten": PeopleStory(
-        (leaves(1),), ([], []), (rates(E, 0, 2), rates(E, 0, 5), rates(W, 1, 60), merges(0, 1)), options=SEVERAL_OUTSIDE
+        (leaves(1),),
+        ([], []),
+        (rates(E, 0, 2), rates(E, 0, 5), rates(W, 1, 60), merges(0, 1)),
+        options=SEVERAL_OUTSIDE,
     ),
     "what still comes under the address of a forgotten person is not kept": PeopleStory(
         (rates(E, 0, 4),), ([20], [1, 4]), (rates(W, 0, 80), rates(W, 1, 20), leaves(0))

@@ -1,8 +1,8 @@
 """The tests are tested: each mechanism, switched off, is missed.
 
-``ALONE``: a directed story breaks without the mechanism, undisturbed or with one crash. ``BY_CHANCE``: it takes the
-right schedule, which the seeds of a scene find. ``COVERED``: another mechanism covers it; both off are missed.
-``GUARDED``: a story of its own.
+``ALONE``: a directed story breaks without the mechanism, undisturbed or with one crash.
+``BY_CHANCE``: it takes the right schedule, which the seeds of a scene find. ``COVERED``: another
+mechanism covers it; both off are missed. ``GUARDED``: a story of its own.
 """
 
 from __future__ import annotations
@@ -156,7 +156,11 @@ HALVES = Scale(Decimal("0.5"), Decimal(5), Decimal("0.5"))
 
 def a_rounding_remote() -> World:
     """The external side turns 4.5 stars into 4."""
-    world = World(0, Options(CALM, people=1, fields=(FieldMap("overall", "value", PERCENT, HALVES),)), memory_ledger)
+    world = World(
+        0,
+        Options(CALM, people=1, fields=(FieldMap("overall", "value", PERCENT, HALVES),)),
+        memory_ledger,
+    )
     world.external.normalise = lambda name, value: Decimal(int(value))
     rates(W, overall=90)(world)
     world.settle()
@@ -176,7 +180,9 @@ def test_rounding_remote_diverges_silently_without_the_check_of_what_was_returne
 
 
 def created_then_crashed_then_deleted() -> World:
-    """The worker that makes the copy dies, so does the one that settles it, and the original is deleted by a hint."""
+    """The worker that makes the copy dies, so does the one that settles it, and the original is
+    deleted by a hint.
+    """
     world = World(0, Options(CALM, people=1), memory_ledger)
     rates(W, overall=80)(world)
     work_until(world, lambda: bool(world.external.records))
@@ -196,7 +202,9 @@ def work_until(world: World, is_done: Callable[[], bool]) -> None:
 
 def test_carried_over_record_is_on_file_with_the_write_that_carried_it() -> None:
     world = created_then_crashed_then_deleted()
-    assert ("wix", "w1") in {(str(side), remote_id) for side, remote_id in world.ledger.records_on_file()}
+    assert ("wix", "w1") in {
+        (str(side), remote_id) for side, remote_id in world.ledger.records_on_file()
+    }
     world.settle()
     assert ending_of(world) == (None, None)
 
@@ -212,10 +220,16 @@ def test_change_after_a_fight_is_released_by_replay() -> None:
     world.drain()
     for remote in world.remotes.values():
         remote.on_event = world.tell
-    held = [inbox_id for inbox_id, row in world.ledger.inbox.items() if str(row.delivery.state) == "held"]
+    held = [
+        inbox_id
+        for inbox_id, row in world.ledger.inbox.items()
+        if str(row.delivery.state) == "held"
+    ]
     world.queue += world.ledger.release_held(world.site.id, inbox_ids=held)
     world.settle()
-    assert broken_invariants(world)[1:] == []  # but for the count of writes, which the fight has used up
+    assert (
+        broken_invariants(world)[1:] == []
+    )  # but for the count of writes, which the fight has used up
     changes(W, overall=20)(world)
     world.settle()
     assert ending_of(world) == ("20", "1")

@@ -25,19 +25,24 @@ def test_no_seed_breaks_an_invariant(scene: str) -> None:
 
 @pytest.mark.parametrize("scene", sorted(SCENES))
 def test_no_seed_breaks_an_invariant_on_the_sql_ledger(scene: str) -> None:
-    assert [(seed, broken) for seed in range(SQL_SEEDS) if (broken := run_seed(scene, seed, sql_ledger))] == []
+    assert [
+        (seed, broken) for seed in range(SQL_SEEDS) if (broken := run_seed(scene, seed, sql_ledger))
+    ] == []
 
 
-# Each showed a fault once: what a held write would have covered was taken for seen; the guard, a merge in work and an
-# echo that no link had remembered somebody who had asked to be forgotten; two links of one person wrote and deleted at
-# once; a refused create showed a rating that had to go, and nobody removed it; what a read had shown was held with the
-# delivery of another record; a link was joined just after it was erased; a person had made the very record that a lost
-# create of ours wanted to make, with more in it; a crash just after a write was given up took the line about it along;
-# a worker that stood still for longer than its lease sent its delete after all; a link was joined to itself; the guard
-# remembered a rating whose privacy deletion no link heard; an erasure took a held delivery of another rating along;
-# a late delete made a grave forget what we had last seen, and so an edit before it; after a lost answer old news of
-# the source passed for new; what a lost create of ours had made was believed without a look when it was gone again; a
-# deletion that only a poll had shown was passed over, and older news of the record that still waited was believed.
+# Each showed a fault once: what a held write would have covered was taken for seen; the guard, a
+# merge in work and an echo that no link had remembered somebody who had asked to be forgotten; two
+# links of one person wrote and deleted at once; a refused create showed a rating that had to go,
+# and nobody removed it; what a read had shown was held with the delivery of another record; a link
+# was joined just after it was erased; a person had made the very record that a lost create of ours
+# wanted to make, with more in it; a crash just after a write was given up took the line about it
+# along; a worker that stood still for longer than its lease sent its delete after all; a link was
+# joined to itself; the guard remembered a rating whose privacy deletion no link heard; an erasure
+# took a held delivery of another rating along; a late delete made a grave forget what we had last
+# seen, and so an edit before it; after a lost answer old news of the source passed for new; what a
+# lost create of ours had made was believed without a look when it was gone again; a deletion that
+# only a poll had shown was passed over, and older news of the record that still waited was
+# believed.
 FOUND = [
     ("storm, two attributes", 9000432),
     ("storm, contacts merge and people ask to be forgotten", 5000456),

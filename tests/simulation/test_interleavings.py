@@ -1,4 +1,6 @@
-"""Small cases, exhaustively: every order of a few events on one key, and a second run at every step of a first."""
+"""Small cases, exhaustively: every order of a few events on one key, and a second run at every step
+of a first.
+"""
 
 from __future__ import annotations
 
@@ -79,7 +81,9 @@ def told_in(order: Sequence[int], acts: Sequence[Story]) -> World:
 
 
 @pytest.mark.parametrize("name", sorted(STORIES))
-def test_every_order_of_five_events_with_every_duplicate_ends_in_one_allowed_state(name: str) -> None:
+def test_every_order_of_five_events_with_every_duplicate_ends_in_one_allowed_state(
+    name: str,
+) -> None:
     acts = STORIES[name]
     endings = set()
     for order in itertools.permutations(range(len(acts))):
@@ -103,16 +107,27 @@ PAIRS: dict[str, tuple[Story, Story]] = {
     "external rating, changed": (rates(E, value=4), changes(E, value=1)),
     "both rate, one deletes": (both(rates(W, overall=43), rates(E, value=2)), deletes(W)),
     "both rate, the other deletes": (both(rates(W, overall=43), rates(E, value=2)), deletes(E)),
-    "both rate differently, one deletes": (both(rates(W, overall=80), rates(E, value=1)), deletes(W)),
-    "both rate differently, the other deletes": (both(rates(W, overall=80), rates(E, value=1)), deletes(E)),
+    "both rate differently, one deletes": (
+        both(rates(W, overall=80), rates(E, value=1)),
+        deletes(W),
+    ),
+    "both rate differently, the other deletes": (
+        both(rates(W, overall=80), rates(E, value=1)),
+        deletes(E),
+    ),
     "both rate, one changes": (both(rates(W, overall=80), rates(E, value=1)), changes(E, value=3)),
     "one rates, the other too": (rates(W, overall=80), rates(E, value=1)),
-    "rated and deleted, the other rates": (both(rates(W, overall=80), deletes(W)), rates(E, value=1)),
+    "rated and deleted, the other rates": (
+        both(rates(W, overall=80), deletes(W)),
+        rates(E, value=1),
+    ),
 }
 
 
 def interrupted(first: Story, second: Story, step: int) -> World:
-    """At this step of the first act's processing, the second happens and is processed by another worker."""
+    """At this step of the first act's processing, the second happens and is processed by another
+    worker.
+    """
     world = a_world()
     first(world)
     start = world.steps

@@ -1,4 +1,6 @@
-"""People who merge and people who leave: the same end in every order of deliveries, and after a crash at any step."""
+"""People who merge and people who leave: the same end in every order of deliveries, and after a
+crash at any step.
+"""
 
 from __future__ import annotations
 
@@ -59,8 +61,15 @@ def test_story_ends_the_same_on_the_sql_ledger_and_when_all_is_delivered_again(n
 
 def test_loser_of_a_merge_is_in_the_history_of_both_sides() -> None:
     world = STORIES["merge of two who rated the same thing"].play()
-    lost = {(entry.side, entry.loser) for entry in world.ledger.history_entries() if entry.reason == "merged"}
-    assert {(side, int(value)) for side, value in lost if value is not None} == {(Side.WIX, 80), (Side.EXTERNAL, 4)}
+    lost = {
+        (entry.side, entry.loser)
+        for entry in world.ledger.history_entries()
+        if entry.reason == "merged"
+    }
+    assert {(side, int(value)) for side, value in lost if value is not None} == {
+        (Side.WIX, 80),
+        (Side.EXTERNAL, 4),
+    }
 
 
 def test_merge_whose_event_never_comes_is_found_when_wix_refuses_the_contact() -> None:

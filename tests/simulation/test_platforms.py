@@ -1,4 +1,6 @@
-"""What platforms cannot do, story by story: late creates, missing operations, several records, events of the parent."""
+"""What platforms cannot do, story by story: late creates, missing operations, several records,
+events of the parent.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +60,9 @@ def test_create_that_never_shows_is_held_after_fifteen_minutes(make_ledger: Ledg
     assert world.now - began >= 900
 
 
-def test_record_that_shows_after_the_deadline_is_adopted_and_the_hold_ends_by_itself(make_ledger: LedgerMaker) -> None:
+def test_record_that_shows_after_the_deadline_is_adopted_and_the_hold_ends_by_itself(
+    make_ledger: LedgerMaker,
+) -> None:
     world = a_world(make_ledger, external=LATE)
     shows: list[Callable[[], None]] = []
     world.external.later = shows.append
@@ -80,7 +84,11 @@ def test_held_create_is_sent_again_only_when_a_person_releases_it() -> None:
     world.drain()
     assert creates(world) == 1, "a sweep sent it again"
     world.external.vanishes = lambda: False
-    held = [inbox_id for inbox_id, row in world.ledger.inbox.items() if str(row.delivery.state) == "held"]
+    held = [
+        inbox_id
+        for inbox_id, row in world.ledger.inbox.items()
+        if str(row.delivery.state) == "held"
+    ]
     world.queue += world.ledger.release_held(world.site.id, inbox_ids=held[:1])
     world.drain()
     assert (ending_of(world), creates(world), len(world.external.records)) == (("80", "4"), 2, 1)
@@ -128,7 +136,11 @@ def test_create_that_is_told_to_have_failed_is_held_at_once_and_sent_again_only_
     deliver_all(world)
     told[0]()
     world.drain()
-    assert (held_reasons(world), creates(world), world.ledger.open_intents()) == ({"create_failed"}, 1, 0)
+    assert (held_reasons(world), creates(world), world.ledger.open_intents()) == (
+        {"create_failed"},
+        1,
+        0,
+    )
     assert world.now - began < 120, "it waited although it had been told"
     world.sweep()
     world.drain()
@@ -149,7 +161,9 @@ def test_failed_create_is_waited_for_in_vain_without_hearing_of_it() -> None:
     assert held_reasons(world) == {"awaiting_confirmation"}
 
 
-def test_failure_of_an_older_try_does_not_end_the_wait_for_a_newer_one(make_ledger: LedgerMaker) -> None:
+def test_failure_of_an_older_try_does_not_end_the_wait_for_a_newer_one(
+    make_ledger: LedgerMaker,
+) -> None:
     world = a_world(make_ledger, external=LATE)
     told = fails_late(world)
     rates(W, overall=80)(world)
@@ -169,7 +183,9 @@ def test_failure_of_an_older_try_does_not_end_the_wait_for_a_newer_one(make_ledg
 def test_failure_that_nobody_waits_for_ends_quietly() -> None:
     world = a_world(external=LATE)
     for email in (world.persons[0].email, "nobody@example.com", None):
-        world.external.on_failure(Draft({}, world.entities[0][1], replace(world.persons[0], email=email)))
+        world.external.on_failure(
+            Draft({}, world.entities[0][1], replace(world.persons[0], email=email))
+        )
     world.drain()
     assert (held_reasons(world), world.ledger.open_count(), creates(world)) == (set(), 0, 0)
 
@@ -189,7 +205,9 @@ def rated_with_words_while_a_create_waits() -> World:
     world.external.later = lambda show: world.showing.append((world.now + 200, show))
     rates(W, overall=80)(world)
     deliver_all(world)
-    world.external.visitor_rates(world.entities[0][1], world.persons[0], {"value": Decimal(2)}, words=True)
+    world.external.visitor_rates(
+        world.entities[0][1], world.persons[0], {"value": Decimal(2)}, words=True
+    )
     world.drain()
     return world
 
@@ -197,7 +215,9 @@ def rated_with_words_while_a_create_waits() -> World:
 def test_review_with_a_persons_words_is_not_taken_for_an_accepted_create() -> None:
     world = rated_with_words_while_a_create_waits()
     assert [str(one.values["overall"]) for one in world.wix.records.values()] == ["80"]
-    assert not any(entry.by_us for entry in world.wix.journal), "it overwrote the rating on Wix, as an edit of ours"
+    assert not any(entry.by_us for entry in world.wix.journal), (
+        "it overwrote the rating on Wix, as an edit of ours"
+    )
     assert (len(world.external.records), creates(world), held_reasons(world)) == (2, 1, set())
 
 
@@ -216,7 +236,11 @@ def deliver_all(world: World) -> None:
 def held_ids(world: World) -> list[int]:
     if hasattr(world.ledger, "engine"):
         return [one.inbox_id for one in LedgerAdmin(world.ledger.engine).held()]
-    return [inbox_id for inbox_id, row in world.ledger.inbox.items() if str(row.delivery.state) == "held"]
+    return [
+        inbox_id
+        for inbox_id, row in world.ledger.inbox.items()
+        if str(row.delivery.state) == "held"
+    ]
 
 
 def release_all(world: World, *, until_quiet: bool = True) -> None:
@@ -227,7 +251,9 @@ def release_all(world: World, *, until_quiet: bool = True) -> None:
 # -- operations that are not there
 
 
-def test_change_that_the_platform_cannot_take_is_held_and_the_other_way_goes_on(make_ledger: LedgerMaker) -> None:
+def test_change_that_the_platform_cannot_take_is_held_and_the_other_way_goes_on(
+    make_ledger: LedgerMaker,
+) -> None:
     world = a_world(make_ledger, external=replace(NO_REVISION, can_update=False))
     rates(W, overall=80)(world)
     world.drain()
@@ -239,7 +265,10 @@ def test_change_that_the_platform_cannot_take_is_held_and_the_other_way_goes_on(
 
 def test_change_that_the_platform_cannot_take_may_be_noted_only() -> None:
     cannot = replace(
-        NO_REVISION, can_update=False, can_delete=False, ignored_operations=frozenset({"update", "delete"})
+        NO_REVISION,
+        can_update=False,
+        can_delete=False,
+        ignored_operations=frozenset({"update", "delete"}),
     )
     world = a_world(external=cannot)
     rates(W, overall=80)(world)
@@ -247,7 +276,9 @@ def test_change_that_the_platform_cannot_take_may_be_noted_only() -> None:
     changes(W, overall=20)(world)
     world.drain()
     assert (ending_of(world), held_reasons(world)) == (("20", "4"), set())
-    assert [entry.reason for entry in world.ledger.history_entries() if entry.what == "ignore"] == ["unsupported"]
+    assert [entry.reason for entry in world.ledger.history_entries() if entry.what == "ignore"] == [
+        "unsupported"
+    ]
     changes(E, value=5)(world)
     world.drain()
     assert ending_of(world) == ("100", "5")
@@ -263,7 +294,9 @@ def test_missing_operation_is_found_out_by_failing_without_the_refusal() -> None
     assert held_reasons(world) == {"refused"}
 
 
-def test_privacy_delete_that_the_platform_cannot_do_is_held_even_where_deletes_are_only_noted() -> None:
+def test_privacy_delete_that_the_platform_cannot_do_is_held_even_where_deletes_are_only_noted() -> (
+    None
+):
     cannot = replace(NO_REVISION, can_delete=False, ignored_operations=frozenset({"delete"}))
     world = a_world(external=cannot)
     rates(W, overall=80)(world)
@@ -277,13 +310,19 @@ def test_create_on_a_read_only_platform_is_held() -> None:
     world = a_world(external=replace(NO_REVISION, can_create=False))
     rates(W, overall=80)(world)
     world.drain()
-    assert (ending_of(world), held_reasons(world), creates(world)) == (("80", None), {"unsupported"}, 0)
+    assert (ending_of(world), held_reasons(world), creates(world)) == (
+        ("80", None),
+        {"unsupported"},
+        0,
+    )
 
 
 # -- several records of one person
 
 
-def test_newest_of_several_records_is_synced_and_the_older_is_shadowed_not_deleted(make_ledger: LedgerMaker) -> None:
+def test_newest_of_several_records_is_synced_and_the_older_is_shadowed_not_deleted(
+    make_ledger: LedgerMaker,
+) -> None:
     world = a_world(make_ledger, external=NO_REVISION)
     rates(E, value=2)(world)
     world.drain()
@@ -292,7 +331,9 @@ def test_newest_of_several_records_is_synced_and_the_older_is_shadowed_not_delet
     assert [str(one.values["overall"]) for one in world.wix.records.values()] == ["100"]
     assert set(world.external.records) == {"e1", "e2"}
     assert world.ledger.records_of_entity(world.site.id, world.entities[0][1]).shadowed == {"e1"}
-    assert [entry.remote_id for entry in world.ledger.history_entries() if entry.what == "shadow"] == ["e1"]
+    assert [
+        entry.remote_id for entry in world.ledger.history_entries() if entry.what == "shadow"
+    ] == ["e1"]
 
 
 def test_edit_of_a_shadowed_record_changes_nothing() -> None:
@@ -334,7 +375,9 @@ def test_several_records_are_held_where_they_should_not_exist() -> None:
 # -- events of the rated thing
 
 
-def test_event_of_the_product_brings_new_changed_and_vanished_records(make_ledger: LedgerMaker) -> None:
+def test_event_of_the_product_brings_new_changed_and_vanished_records(
+    make_ledger: LedgerMaker,
+) -> None:
     world = a_world(make_ledger, external=NO_REVISION, parent_events=True)
     rates(E, value=2)(world)
     world.drain()
@@ -359,7 +402,9 @@ def test_event_of_the_product_brings_nothing_without_the_hints() -> None:
 
 def tell_of_the_product(world: World, remote_id: str = "sku-0") -> None:
     world.next_event += 1
-    event = NewDelivery(E, "own-service", f"event-{world.next_event}", "parent_changed", remote_id, {})
+    event = NewDelivery(
+        E, "own-service", f"event-{world.next_event}", "parent_changed", remote_id, {}
+    )
     world.queue.append(world.ledger.store(event).inbox_id)
     world.drain()
 
@@ -370,12 +415,16 @@ def test_product_event_without_a_difference_looks_at_no_record() -> None:
     world.drain()
     before = dict(world.external.calls)
     tell_of_the_product(world)
-    assert {name: count - before[name] for name, count in world.external.calls.items() if count != before[name]} == {
-        "children": 1
-    }
+    assert {
+        name: count - before[name]
+        for name, count in world.external.calls.items()
+        if count != before[name]
+    } == {"children": 1}
 
 
-def test_product_that_is_not_mapped_is_held_once_and_followed_when_it_is(make_ledger: LedgerMaker) -> None:
+def test_product_that_is_not_mapped_is_held_once_and_followed_when_it_is(
+    make_ledger: LedgerMaker,
+) -> None:
     world = a_world(make_ledger, external=NO_REVISION)
     world.external.on_event = lambda event: None
     for number in range(3):
@@ -384,7 +433,9 @@ def test_product_that_is_not_mapped_is_held_once_and_followed_when_it_is(make_le
     tell_of_the_product(world, "sku-new")
     assert world.external.calls["get"] == 0
     assert held_reasons(world) == {"unknown_entity"}
-    world.ledger.add_entity(world.site.id, EntityRef("product-new", "stores", "reviews"), EntityRef("sku-new"))
+    world.ledger.add_entity(
+        world.site.id, EntityRef("product-new", "stores", "reviews"), EntityRef("sku-new")
+    )
     world.queue += world.ledger.release_held(world.site.id, hold_key="entity:external::sku-new")
     world.drain()
     assert held_reasons(world) == {"unknown_contact"}
@@ -406,7 +457,9 @@ def test_listing_that_fails_half_way_deletes_nothing() -> None:
     world.drain()
     world.external.fault = lambda operation: "unavailable" if operation == "children" else None
     world.next_event += 1
-    event = NewDelivery(E, "own-service", f"event-{world.next_event}", "parent_changed", "sku-0", {})
+    event = NewDelivery(
+        E, "own-service", f"event-{world.next_event}", "parent_changed", "sku-0", {}
+    )
     stored = world.ledger.store(event).inbox_id
     world.queue.append(stored)
     while world.workers or world.queue:
@@ -414,7 +467,9 @@ def test_listing_that_fails_half_way_deletes_nothing() -> None:
             world.start_worker(world.queue.pop(0))
         world.step_worker(0)
     assert ending_of(world) == ("40", "2")
-    assert [row.delivery.id for row in world.ledger.inbox.values() if str(row.delivery.state) == "new"] == [stored]
+    assert [
+        row.delivery.id for row in world.ledger.inbox.values() if str(row.delivery.state) == "new"
+    ] == [stored]
 
 
 # -- records of nobody
@@ -434,7 +489,9 @@ def test_record_without_an_address_is_held() -> None:
     assert (held_reasons(world), world.wix.records) == ({"no_email"}, {})
 
 
-def test_record_without_an_address_ends_where_the_manifest_says_skip(make_ledger: LedgerMaker) -> None:
+def test_record_without_an_address_ends_where_the_manifest_says_skip(
+    make_ledger: LedgerMaker,
+) -> None:
     world = a_world(make_ledger, external=replace(NO_REVISION, skips_without_email=True))
     rated_without_an_address(world)
     assert (held_reasons(world), world.wix.records) == (set(), {})

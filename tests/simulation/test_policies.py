@@ -31,7 +31,11 @@ def held_reasons(world: World) -> set[str]:
         from sync_worker.ledger.admin import LedgerAdmin
 
         return {one.reason for one in LedgerAdmin(world.ledger.engine).held()}
-    return {row.delivery.reason for row in world.ledger.inbox.values() if str(row.delivery.state) == "held"}
+    return {
+        row.delivery.reason
+        for row in world.ledger.inbox.values()
+        if str(row.delivery.state) == "held"
+    }
 
 
 # -- the delete brake
@@ -45,7 +49,9 @@ def many_ratings(world: World) -> list[str]:
     return list(world.wix.records)
 
 
-def test_delete_brake_stops_after_twenty_deletes_in_an_hour_and_holds_the_rest(make_ledger: LedgerMaker) -> None:
+def test_delete_brake_stops_after_twenty_deletes_in_an_hour_and_holds_the_rest(
+    make_ledger: LedgerMaker,
+) -> None:
     world = a_world(make_ledger, entities=30)
     for remote_id in many_ratings(world):
         world.wix.visitor_deletes(remote_id)
@@ -65,7 +71,9 @@ def test_privacy_deletes_are_exempt_from_the_brake(make_ledger: LedgerMaker) -> 
 # -- recovery (rule R11)
 
 
-def test_in_recovery_changes_cross_and_deletes_are_held_but_for_privacy(make_ledger: LedgerMaker) -> None:
+def test_in_recovery_changes_cross_and_deletes_are_held_but_for_privacy(
+    make_ledger: LedgerMaker,
+) -> None:
     world = a_world(make_ledger, entities=3)
     changed, deleted, erased = many_ratings(world)
     world.ledger.note_lifecycle(world.site.id, "recovery", None)
@@ -96,7 +104,12 @@ def test_stranger_is_held_and_released_by_the_contact_that_appears() -> None:
     assert held_reasons(world) == {"unknown_contact"}
     world.people.add("contact-dora", "dora@example.com")
     event = NewDelivery(
-        W, "instance-1", "contact-event", "contact_changed", "contact-dora", {"email": "Dora@example.com"}
+        W,
+        "instance-1",
+        "contact-event",
+        "contact_changed",
+        "contact-dora",
+        {"email": "Dora@example.com"},
     )
     world.queue.append(world.ledger.store(event).inbox_id)
     world.drain()
@@ -125,7 +138,9 @@ def test_unknown_entity_is_held_and_released_when_it_is_mapped() -> None:
     world.drain()
     assert held_reasons(world) == {"unknown_entity"}
     world.ledger.add_entity(world.site.id, new, EntityRef("sku-new"))
-    world.queue += world.ledger.release_held(world.site.id, hold_key="entity:wix:reviews:stores:product-new")
+    world.queue += world.ledger.release_held(
+        world.site.id, hold_key="entity:wix:reviews:stores:product-new"
+    )
     world.drain()
     assert [one.entity for one in world.external.records.values()] == [EntityRef("sku-new")]
 
@@ -141,7 +156,12 @@ def test_entity_that_is_mapped_while_it_is_being_held_is_not_forgotten() -> None
         if place == "before ledger.hold":
             world.on_step = lambda place: None
             world.ledger.add_entity(world.site.id, new, EntityRef("sku-new"))
-            assert world.ledger.release_held(world.site.id, hold_key="entity:wix:reviews:stores:product-new") == []
+            assert (
+                world.ledger.release_held(
+                    world.site.id, hold_key="entity:wix:reviews:stores:product-new"
+                )
+                == []
+            )
 
     world.on_step = map_it
     world.hint(W, "upsert", record.remote_id)
@@ -162,7 +182,9 @@ def test_entity_that_is_mapped_while_it_is_being_held_is_not_forgotten() -> None
         ("to_wix", W, ("80", None)),
     ],
 )
-def test_direction_is_kept(direction: str, side: Side, ending: tuple[str | None, str | None]) -> None:
+def test_direction_is_kept(
+    direction: str, side: Side, ending: tuple[str | None, str | None]
+) -> None:
     world = a_world(policy=Policy(direction=direction))
     rates(side, **({"overall": 80} if side is W else {"value": 4}))(world)
     world.drain()
@@ -184,11 +206,15 @@ def test_two_sites_never_mix(make_ledger: LedgerMaker) -> None:
 # -- a remote that is left alone
 
 
-def test_waiting_for_a_remote_that_is_left_alone_is_no_failed_attempt(make_ledger: LedgerMaker) -> None:
+def test_waiting_for_a_remote_that_is_left_alone_is_no_failed_attempt(
+    make_ledger: LedgerMaker,
+) -> None:
     """Or one failure after a minute of waiting would put the delivery off for an hour."""
     world = a_world(make_ledger, entities=1)
     faults = {"reserve_request": ["away"] * 12, "create": ["refused_connection"]}
-    world.external.fault = lambda operation: faults[operation].pop() if faults.get(operation) else None
+    world.external.fault = lambda operation: (
+        faults[operation].pop() if faults.get(operation) else None
+    )
     world.wix.visitor_rates(world.entities[0][0], world.persons[0], {"overall": Decimal(80)})
     started = world.now
     world.drain()

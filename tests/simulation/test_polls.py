@@ -41,7 +41,9 @@ def test_rating_whose_webhook_was_lost_crosses_with_the_next_poll() -> None:
     assert ending_of(a_world()) == ("80", "4")
 
 
-@pytest.mark.parametrize("external", [DEAF.external, Capabilities(has_revision=False, update_precondition=False)])
+@pytest.mark.parametrize(
+    "external", [DEAF.external, Capabilities(has_revision=False, update_precondition=False)]
+)
 def test_change_whose_webhook_was_lost_crosses_with_the_next_poll(external: Capabilities) -> None:
     world = a_world(Options(Faults(drop=1.0), people=1, external=external))
     later(world)
@@ -64,7 +66,9 @@ def test_deletion_that_a_poll_shows_reaches_older_news_of_the_record_that_still_
     poll(world)
     later(world)
     world.external.visitor_rates(world.entities[0][1], world.persons[0], {"value": Decimal(4)})
-    world.on_step = lambda place: world.crash_steps.add(world.steps if place == "after runs.queue" else 0)
+    world.on_step = lambda place: world.crash_steps.add(
+        world.steps if place == "after runs.queue" else 0
+    )
     world.poll()
     assert world.ledger.open_count() == 1, "what it has found waits in the inbox"
     world.on_step = lambda place: None

@@ -1,4 +1,6 @@
-"""Every directed story ends as it must: undisturbed, repeated, and crashed after each single step (also twice)."""
+"""Every directed story ends as it must: undisturbed, repeated, and crashed after each single step
+(also twice).
+"""
 
 from __future__ import annotations
 

@@ -14,7 +14,8 @@ from tests.simulation.world import CALM, Options, World
 
 
 def edited_in_the_window() -> tuple[World, str]:
-    """Outside no write names a revision: a visitor edits between our look and our write, and the answer is lost.
+    """Outside no write names a revision: a visitor edits between our look and our write, and the
+    answer is lost.
 
     The world at rest, and the id of the record.
     """
@@ -45,7 +46,9 @@ def edited_in_the_window() -> tuple[World, str]:
 
 def test_edit_that_a_write_of_unknown_outcome_covered_is_in_the_history_with_its_value() -> None:
     world, remote_id = edited_in_the_window()
-    covered = [entry for entry in world.ledger.history_entries() if entry.what == "gap" and entry.attribute]
+    covered = [
+        entry for entry in world.ledger.history_entries() if entry.what == "gap" and entry.attribute
+    ]
     assert [(entry.loser, entry.loser_side, entry.remote_id) for entry in covered] == [
         (Decimal(5), Side.EXTERNAL, remote_id)
     ]
@@ -54,11 +57,15 @@ def test_edit_that_a_write_of_unknown_outcome_covered_is_in_the_history_with_its
 def test_covered_edit_leaves_no_trace_without_the_gap_record() -> None:
     with without("gap record"):
         world, remote_id = edited_in_the_window()
-        assert broken_invariants(world) == [f"I2 update of {remote_id} covered value=5 without a trace"]
+        assert broken_invariants(world) == [
+            f"I2 update of {remote_id} covered value=5 without a trace"
+        ]
 
 
 def test_write_whose_record_another_link_has_on_file_is_abandoned_and_holds_up_no_merge() -> None:
-    """The answer to a create is lost; until we look, the record has come on file under another name of the person."""
+    """The answer to a create is lost; until we look, the record has come on file under another name
+    of the person.
+    """
     world = World(0, Options(CALM, people=2), memory_ledger)
     alias, person = world.persons
     on_file: list[str] = []
@@ -74,7 +81,9 @@ def test_write_whose_record_another_link_has_on_file_is_abandoned_and_holds_up_n
                 world.ledger.link_of(RatingKey(world.site.id, entity.id, str(person.contact_id)))
             )
             known = Known(on_file[0], 1)
-            world.ledger.commit(other.lease, Commit(records={Slot(Side.EXTERNAL): known}, release=True))
+            world.ledger.commit(
+                other.lease, Commit(records={Slot(Side.EXTERNAL): known}, release=True)
+            )
 
     world.external.fault, world.on_step = lose_the_answer, take_it_first
     rates(Side.WIX, overall=80)(world)
@@ -88,7 +97,9 @@ def test_write_whose_record_another_link_has_on_file_is_abandoned_and_holds_up_n
 
 
 def test_guard_is_not_told_of_a_record_that_was_deleted_before_anybody_knew_its_link() -> None:
-    """Its visitor deletes what we have just created, and the deletion is processed before we commit the create."""
+    """Its visitor deletes what we have just created, and the deletion is processed before we commit
+    the create.
+    """
     world = World(0, Options(CALM, people=1), memory_ledger)
     struck: list[str] = []
 

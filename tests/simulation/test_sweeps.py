@@ -1,4 +1,5 @@
-"""Sweeps in worlds where webhooks are lost and listings lie: what they repair, and what they never delete.
+"""Sweeps in worlds where webhooks are lost and listings lie: what they repair, and what they never
+delete.
 
 Each mechanism against deleting by mistake is switched off once, and missed.
 """
@@ -32,7 +33,9 @@ OF_SWEEPS = {
 
 
 def many(people: int, policy: Policy | None = None, *, loses: bool = True) -> World:
-    """Everybody has rated the one product on Wix, and it has crossed; from now on no webhook arrives."""
+    """Everybody has rated the one product on Wix, and it has crossed; from now on no webhook
+    arrives.
+    """
     options = Options(CALM, people=people, policy=policy or Policy())
     world = World(0, options, memory_ledger)
     for person in world.persons:
@@ -86,7 +89,7 @@ def test_deletion_whose_webhook_was_lost_crosses_with_the_second_sweep() -> None
     assert live(world) == (2, 2)
 
 
-def test_absence_means_nothing_where_the_manifest_says_so_and_crosses_from_the_other_side_as_ever() -> None:
+def test_absence_means_nothing_where_the_manifest_says_so() -> None:
     external = Capabilities(many_fields=True, absence_counts=False)
     world = World(0, Options(CALM, people=4, external=external), memory_ledger)
     for person in world.persons:
@@ -106,13 +109,19 @@ def test_twins_that_never_met_are_linked_without_a_write() -> None:
     rates(W, overall=80)(world)
     rates(E, value=4)(world)
     sweep(world)
-    assert not [entry for remote in world.remotes.values() for entry in remote.journal if entry.by_us]
+    assert not [
+        entry for remote in world.remotes.values() for entry in remote.journal if entry.by_us
+    ]
     assert {name for _, name in world.ledger.records_on_file()} == {"w1", "e1"}
     assert world.external.calls["get"] + world.wix.calls["get"] == 0
 
 
-@pytest.mark.parametrize(("policy", "ending"), [("wix", ("80", "4")), ("external", ("20", "1")), ("hold", ("80", "1"))])
-def test_twins_that_differ_follow_the_policy_of_first_differences(policy: str, ending: tuple[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("policy", "ending"), [("wix", ("80", "4")), ("external", ("20", "1")), ("hold", ("80", "1"))]
+)
+def test_twins_that_differ_follow_the_policy_of_first_differences(
+    policy: str, ending: tuple[str, str]
+) -> None:
     options = Options(Faults(drop=1.0), people=1, policy=Policy(first_difference=policy))
     world = World(0, options, memory_ledger)
     rates(W, overall=80)(world)
@@ -147,7 +156,9 @@ def test_older_ratings_of_one_person_for_one_thing_are_found_once() -> None:
     assert len(world.ledger.inbox) == deliveries
 
 
-def test_stranger_is_held_once_however_often_it_is_listed_and_crosses_when_a_contact_is_there() -> None:
+def test_stranger_is_held_once_however_often_it_is_listed_and_crosses_when_a_contact_is_there() -> (
+    None
+):
     world = World(0, DEAF, memory_ledger)
     stranger = Person(email="stranger@example.com", name="S")
     world.persons.append(Person(contact_id="contact-s", email=stranger.email))
@@ -216,9 +227,15 @@ def test_dry_run_plans_exactly_what_the_run_then_does() -> None:
     run = world.reconcile(dry, world.runs)
     assert run.list_both()
     assert run.confirm_absences()
-    planned = [planned_write for _, forecast in run.forecasts() for planned_write in forecast.planned_writes]
+    planned = [
+        planned_write
+        for _, forecast in run.forecasts()
+        for planned_write in forecast.planned_writes
+    ]
     world.runs.end(run.sweep)
-    assert not [entry for remote in world.remotes.values() for entry in remote.journal if entry.by_us]
+    assert not [
+        entry for remote in world.remotes.values() for entry in remote.journal if entry.by_us
+    ]
     sweep(world)
     assert sorted(map(str, world.planned_writes)) == sorted(map(str, planned))
     assert len(planned) == 5
@@ -226,7 +243,9 @@ def test_dry_run_plans_exactly_what_the_run_then_does() -> None:
 
 @pytest.mark.parametrize("seed", range(60))
 def test_dry_run_equals_the_run_in_worlds_left_by_a_storm(seed: int) -> None:
-    """After any history of faults: both sides stand still, then the plan and the writes are the same (I25)."""
+    """After any history of faults: both sides stand still, then the plan and the writes are the
+    same (I25).
+    """
     options = Options(Faults(drop=0.5, duplicate=0.2), people=4, acts=14)
     world = World(seed, options, memory_ledger)
     acts = options.acts
@@ -241,7 +260,11 @@ def test_dry_run_equals_the_run_in_worlds_left_by_a_storm(seed: int) -> None:
     run = world.reconcile(dry, world.runs)
     assert run.list_both()
     assert run.confirm_absences()
-    planned = [planned_write for _, forecast in run.forecasts() for planned_write in forecast.planned_writes]
+    planned = [
+        planned_write
+        for _, forecast in run.forecasts()
+        for planned_write in forecast.planned_writes
+    ]
     world.runs.end(run.sweep)
     world.planned_writes.clear()
     sweep(world)
@@ -320,7 +343,9 @@ def test_lying_listing_deletes_nothing(name: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "mechanisms"), MISSED)
-def test_deletes_follow_a_lying_listing_without_the_mechanisms(name: str, mechanisms: tuple[str, ...]) -> None:
+def test_deletes_follow_a_lying_listing_without_the_mechanisms(
+    name: str, mechanisms: tuple[str, ...]
+) -> None:
     story, people = STORIES[name]
     with without(*mechanisms):
         assert harm(many(people), story) > 0
@@ -336,7 +361,9 @@ def test_brake_of_an_hour_stops_what_the_brake_of_a_sweep_lets_through() -> None
 def test_braked_deletes_are_held_and_go_on_when_a_person_allows_them() -> None:
     world = many(70)
     thirty_deleted(world)
-    held = [row.delivery for row in world.ledger.inbox.values() if str(row.delivery.state) == "held"]
+    held = [
+        row.delivery for row in world.ledger.inbox.values() if str(row.delivery.state) == "held"
+    ]
     assert {one.reason for one in held} == {"delete_brake"}
     assert len(held) == 30
     world.runs.allow_deletes(world.site.id, 30)

@@ -1,7 +1,9 @@
-"""A small world on a virtual clock: two remotes, people, webhooks on their way, and workers that run the real engine.
+"""A small world on a virtual clock: two remotes, people, webhooks on their way, and workers that
+run the real engine.
 
-Workers are greenlets; every call through a port is a point where the world may switch to somebody else, crash the
-worker, pause it beyond its lease, or lose a message. All choices come from one seed.
+Workers are greenlets; every call through a port is a point where the world may switch to somebody
+else, crash the worker, pause it beyond its lease, or lose a message. All choices come from one
+seed.
 """
 
 from __future__ import annotations
@@ -92,7 +94,10 @@ STORM = Faults(
 
 
 class _Stepping:
-    """A port whose every call is a place for the world to step in. ``note``: told of each call that has worked."""
+    """A port whose every call is a place for the world to step in.
+
+    ``note``: told of each call that has worked.
+    """
 
     def __init__(
         self,
@@ -135,13 +140,18 @@ class Options:
     workers: int = 3
     merges: float = 0.0  # chance that an act is a merge of two contacts
     erasures: float = 0.0  # chance that an act is the privacy request of a person
-    several: float = 0.2  # chance that somebody who has rated outside rates there again, where that may be
+    several: float = (
+        0.2  # chance that somebody who has rated outside rates there again, where that may be
+    )
     sweeps: bool = True  # whether the world ends with sweeps
     sweeps_meanwhile: bool = False  # and whether some begin while everything happens
     polls_meanwhile: bool = False  # and polls
     overlap_seconds: float = 60.0  # how far before the newest time that it has seen a poll begins
-    lists_changes: bool = True  # whether a poll can ask for what changed; if not, it lists everything
-    parent_events: bool = False  # events outside name the rated thing, and only when the number of its records changes
+    lists_changes: bool = (
+        True  # whether a poll can ask for what changed; if not, it lists everything
+    )
+    # Events outside name the rated thing, and only when the number of its records changes
+    parent_events: bool = False
 
 
 SWEEPS = 3
@@ -149,7 +159,10 @@ LedgerMaker = Callable[[Callable[[], float]], Any]
 
 
 class World:
-    """Everything of one run. ``make_ledger(now)`` gives a ledger twin or a SqlLedger on the virtual clock."""
+    """Everything of one run.
+
+    ``make_ledger(now)`` gives a ledger twin or a SqlLedger on the virtual clock.
+    """
 
     def __init__(self, seed: int, options: Options, make_ledger: LedgerMaker) -> None:
         self.random = random.Random(seed)
@@ -172,11 +185,17 @@ class World:
         self.last_act: dict[tuple[int, str], int] = {}
         self.merged: list[tuple[Person, Person]] = []
         self.erased: list[Person] = []
-        self.shadowed: set[str] = set()  # every record that a run ever found to stand behind another one
+        self.shadowed: set[str] = (
+            set()
+        )  # every record that a run ever found to stand behind another one
         # By remote id: the key, the number of the act, and the attributes that went.
-        self.deleted_in_step: dict[Side, dict[str, tuple[tuple[int, str], int, Set[str]]]] = {side: {} for side in Side}
+        self.deleted_in_step: dict[Side, dict[str, tuple[tuple[int, str], int, Set[str]]]] = {
+            side: {} for side in Side
+        }
         self.ledger: Any = make_ledger(lambda: self.now)
-        self.site: Site = self.ledger.add_site("instance-1", "own-service", options.policy, options.fields)
+        self.site: Site = self.ledger.add_site(
+            "instance-1", "own-service", options.policy, options.fields
+        )
         self.people = MemoryPeople()
         self.guard = MemoryGuard()
         self.wix = self._remote(Side.WIX, Capabilities(delete_is_final=True))
@@ -189,7 +208,9 @@ class World:
         self.intake = self.make_intake()
         self.runs: Any = self.ledger if hasattr(self.ledger, "begin") else MemoryRuns(self.ledger)
         self.planned_writes: list[PlannedWrite] = []
-        self.disbelieved: set[Side] = set()  # sides whose last listing showed too little to be believed
+        self.disbelieved: set[Side] = (
+            set()
+        )  # sides whose last listing showed too little to be believed
 
     # -- making it
 
@@ -219,7 +240,10 @@ class World:
             show()
 
     def _entity(self, number: int) -> tuple[EntityRef, EntityRef]:
-        wix, external = EntityRef(f"product-{number}", "stores", "reviews"), EntityRef(f"sku-{number}")
+        wix, external = (
+            EntityRef(f"product-{number}", "stores", "reviews"),
+            EntityRef(f"sku-{number}"),
+        )
         self.ledger.add_entity(self.site.id, wix, external)
         return wix, external
 
@@ -231,7 +255,9 @@ class World:
 
     def make_intake(self) -> Intake:
         step = self._step
-        remotes = {side: _Stepping(remote, step, str(side)) for side, remote in self.remotes.items()}
+        remotes = {
+            side: _Stepping(remote, step, str(side)) for side, remote in self.remotes.items()
+        }
         changed = self._changed if self.options.lists_changes else None
         connection = Connection(remotes, self.people, self._children, changed)
         ledger: Ledger = _Stepping(self.ledger, step, "ledger", self._note_shadowed)
@@ -275,7 +301,9 @@ class World:
         return None
 
     def _step(self, place: str) -> None:
-        """Called by a worker at each port call: hands over to the world, which may crash or pause it."""
+        """Called by a worker at each port call: hands over to the world, which may crash or pause
+        it.
+        """
         self.steps += 1
         self.on_step(place)
         hub = getcurrent().parent
@@ -294,10 +322,16 @@ class World:
         """A remote sends a webhook."""
         if not event.by_us:
             self._note_act(event)
-        if self._chance(self.faults.drop) or (event.side is Side.EXTERNAL and self._chance(self.faults.drop_outside)):
+        if self._chance(self.faults.drop) or (
+            event.side is Side.EXTERNAL and self._chance(self.faults.drop_outside)
+        ):
             self.dropped.add((event.record.remote_id, event.record.revision))
             return
-        if self.options.parent_events and event.side is Side.EXTERNAL and not self._changes_the_count(event):
+        if (
+            self.options.parent_events
+            and event.side is Side.EXTERNAL
+            and not self._changes_the_count(event)
+        ):
             return
         self.next_event += 1
         delivery = self.as_delivery(event, f"event-{self.next_event}")
@@ -311,7 +345,9 @@ class World:
         told = {"entity": [draft.entity.entity_id, draft.entity.group], "email": draft.person.email}
         number = f"event-{self.next_event}"
         self.webhooks.append(
-            NewDelivery(Side.EXTERNAL, "own-service", number, "create_failed", f"failed:{number}", told)
+            NewDelivery(
+                Side.EXTERNAL, "own-service", number, "create_failed", f"failed:{number}", told
+            )
         )
 
     def _changes_the_count(self, event: RemoteEvent) -> bool:
@@ -330,25 +366,39 @@ class World:
         key = (number, str(person.contact_id))
         self.acts += 1
         self.last_act[key] = self.acts
-        has_revisions = self.external.capabilities.has_revision  # without them nobody can tell who is in step
+        has_revisions = (
+            self.external.capabilities.has_revision
+        )  # without them nobody can tell who is in step
         if (
             event.change == "delete"
             and has_revisions
             and self.ledger.was_in_step(self.site.id, event.side, record, self._partner(event))
         ):
-            self.deleted_in_step[event.side][record.remote_id] = (key, self.acts, self.attributes_of(record))
+            self.deleted_in_step[event.side][record.remote_id] = (
+                key,
+                self.acts,
+                self.attributes_of(record),
+            )
 
     def attributes_of(self, record: Record) -> Set[str]:
         """The mapped ones that a record of either side carries."""
         fields = self.options.fields
-        return {one.attribute for one in fields if record.values.keys() & {one.attribute, one.external_field}}
+        return {
+            one.attribute
+            for one in fields
+            if record.values.keys() & {one.attribute, one.external_field}
+        }
 
     def _partner(self, event: RemoteEvent) -> list[Record]:
         """The live records of the same person and entity on the other side."""
         number = next(i for i, pair in enumerate(self.entities) if event.record.entity in pair)
         by = event.record.person
-        person = next(one for one in self.persons if by.email == one.email or by.contact_id == one.contact_id)
-        return self.ratings_of(event.side.other, self.entities[number][event.side is Side.WIX], person)
+        person = next(
+            one for one in self.persons if by.email == one.email or by.contact_id == one.contact_id
+        )
+        return self.ratings_of(
+            event.side.other, self.entities[number][event.side is Side.WIX], person
+        )
 
     # -- people who are one, and people who left
 
@@ -364,10 +414,14 @@ class World:
         return [one for one in self.persons if self.lives_as(one) == self.lives_as(person)]
 
     def ratings_of(self, side: Side, entity: EntityRef, person: Person) -> list[Record]:
-        return [record for one in self.aliases(person) for record in self.remotes[side].of(entity, one)]
+        return [
+            record for one in self.aliases(person) for record in self.remotes[side].of(entity, one)
+        ]
 
     def merge(self, source: Person, target: Person) -> None:
-        """The owner merges two contacts: Wix tells of the merge and of the deletion that it caused."""
+        """The owner merges two contacts: Wix tells of the merge and of the deletion that it
+        caused.
+        """
         self.people.merges(str(source.contact_id), str(target.contact_id))
         self.merged.append((source, target))
         told = {"sources": [source.contact_id], "target": target.contact_id}
@@ -375,7 +429,9 @@ class World:
         self.tell_of_contact("contact_deleted", source, {"originatedFrom": "merge"})
 
     def erase(self, person: Person) -> None:
-        """A person asks to be forgotten: Wix deletes the ratings and the contact, and tells of both."""
+        """A person asks to be forgotten: Wix deletes the ratings and the contact, and tells of
+        both.
+        """
         self.erased += self.aliases(person)
         for wix, _ in self.entities:
             for record in self.ratings_of(Side.WIX, wix, person):
@@ -389,7 +445,13 @@ class World:
         """Never dropped: nothing but the event tells of a privacy request."""
         self.next_event += 1
         delivery = NewDelivery(
-            Side.WIX, "instance-1", f"event-{self.next_event}", change, str(person.contact_id), told, privacy=privacy
+            Side.WIX,
+            "instance-1",
+            f"event-{self.next_event}",
+            change,
+            str(person.contact_id),
+            told,
+            privacy=privacy,
         )
         self.webhooks.append(delivery)
         while self._chance(self.faults.duplicate):
@@ -412,7 +474,11 @@ class World:
             dedupe_id=event_id,
             change=event.change,
             remote_id=event.record.remote_id,
-            payload={} if is_delete or not trusted else {"record": record_payload(self._sequenced(event))},
+            payload=(
+                {}
+                if is_delete or not trusted
+                else {"record": record_payload(self._sequenced(event))}
+            ),
             revision=None if is_delete else event.record.revision,
             sequence=event.sequence if event.side is Side.WIX else None,
             is_restore=event.is_created and event.side is Side.WIX,
@@ -448,7 +514,9 @@ class World:
         if side is Side.WIX:
             person = self.lives_as(person)
         remote = self.remotes[side]
-        mine = self.ratings_of(side, entity, person) if side is Side.WIX else remote.of(entity, person)
+        mine = (
+            self.ratings_of(side, entity, person) if side is Side.WIX else remote.of(entity, person)
+        )
         field_map = self.random.choice(self.options.fields)
         name = field_map.attribute if side is Side.WIX else field_map.external_field
         mine = [one for one in mine if remote.capabilities.many_fields or name in one.values]
@@ -460,16 +528,28 @@ class World:
             return
 
     def _act_on(
-        self, remote: MemoryRemote, record: Record | None, entity: EntityRef, person: Person, name: str, value: Decimal
+        self,
+        remote: MemoryRemote,
+        record: Record | None,
+        entity: EntityRef,
+        person: Person,
+        name: str,
+        value: Decimal,
     ) -> None:
-        rates_again = record is not None and not remote.capabilities.is_unique and self._chance(self.options.several)
+        rates_again = (
+            record is not None
+            and not remote.capabilities.is_unique
+            and self._chance(self.options.several)
+        )
         if record is None or rates_again:
             values = {name: value}
             if remote.capabilities.many_fields:
                 values.setdefault("value", self._some_value(STARS))
             remote.visitor_rates(entity, person, values)
         elif self._chance(0.25):
-            remote.visitor_deletes(record.remote_id, privacy=remote is self.wix and self._chance(0.1))
+            remote.visitor_deletes(
+                record.remote_id, privacy=remote is self.wix and self._chance(0.1)
+            )
         elif self.options.moderation and remote is self.external and self._chance(0.3):
             state = RecordState.PENDING if record.is_visible else RecordState.PUBLISHED
             remote.moderator_sets(record.remote_id, state)
@@ -504,7 +584,9 @@ class World:
         if self.webhooks:
             choices += [lambda: self.deliver(self.random.randrange(len(self.webhooks)))] * 2
         if self.queue and len(self.workers) < self.options.workers:
-            choices += [lambda: self.start_worker(self.queue.pop(self.random.randrange(len(self.queue))))] * 3
+            choices += [
+                lambda: self.start_worker(self.queue.pop(self.random.randrange(len(self.queue))))
+            ] * 3
         if self.workers:
             choices += [lambda: self.step_worker(self.random.randrange(len(self.workers)))] * 8
         choices.append(self._let_time_pass)
@@ -567,10 +649,12 @@ class World:
         raise AssertionError("the world did not come to rest")
 
     def settle(self) -> None:
-        """Faults off, everything delivered, then sweeps: a deletion that was not told shows in the second one.
+        """Faults off, everything delivered, then sweeps: a deletion that was not told shows in the
+        second one.
 
-        One whose listing is not believed does not count, as long as another one may repair what keeps it from that.
-        A world of polls has two more of them before: the first may only end one that was interrupted.
+        One whose listing is not believed does not count, as long as another one may repair what
+        keeps it from that. A world of polls has two more of them before: the first may only end one
+        that was interrupted.
         """
         self.faults = CALM
         self.drain()
@@ -616,7 +700,9 @@ class World:
             except SyncError:
                 runs.release_run(sweep)
             if kind is RunKind.SWEEP:
-                self.disbelieved = {side for side in Side if run.sweep.counts.get(f"refused_{side}")}
+                self.disbelieved = {
+                    side for side in Side if run.sweep.counts.get(f"refused_{side}")
+                }
         except Crash:
             return
 
@@ -624,11 +710,15 @@ class World:
         """Have one record looked at again."""
         self.next_event += 1
         source = "instance-1" if side is Side.WIX else "own-service"
-        stored = self.ledger.store(NewDelivery(side, source, f"hint-{self.next_event}", change, remote_id, {}))
+        stored = self.ledger.store(
+            NewDelivery(side, source, f"hint-{self.next_event}", change, remote_id, {})
+        )
         self.queue += self.ledger.release_held(None, inbox_ids=[stored.inbox_id])
 
     def reconcile(self, sweep: Sweep, runs: Any) -> Reconcile:
-        return Reconcile(sweep, self.site, runs, self.intake, Pace(self._wait), self.planned_writes.append)
+        return Reconcile(
+            sweep, self.site, runs, self.intake, Pace(self._wait), self.planned_writes.append
+        )
 
     def _wait(self, seconds: float) -> None:
         self.now += seconds

@@ -1,1 +1,3 @@
-"""In-memory twins of the ports: real implementations that pass the same conformance suites as the adapters."""
+"""In-memory twins of the ports: real implementations that pass the same conformance suites as the
+adapters.
+"""

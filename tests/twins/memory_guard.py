@@ -14,7 +14,9 @@ class MemoryGuard:
     kept: dict[tuple[int, Side, str], tuple[int, str]] = field(default_factory=dict)
     hits: int = 0
 
-    def remember(self, site_id: int, side: Side, remote_id: str, revision: int, intent_id: str) -> None:
+    def remember(
+        self, site_id: int, side: Side, remote_id: str, revision: int, intent_id: str
+    ) -> None:
         self.kept[site_id, side, remote_id] = (revision, intent_id)
 
     def recall(self, site_id: int, side: Side, remote_id: str, revision: int) -> str | None:

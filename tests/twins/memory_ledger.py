@@ -1,4 +1,6 @@
-"""The ledger in memory: the same contract as SqlLedger, on plain dicts, for the simulator's many runs."""
+"""The ledger in memory: the same contract as SqlLedger, on plain dicts, for the simulator's many
+runs.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from sync_worker.core.errors import LeaseLost, Permanent, Transient
-from sync_worker.core.hold_keys import address_grave, contact_grave, contact_hold_key, email_hold_key, erased_id
+from sync_worker.core.hold_keys import (
+    address_grave,
+    contact_grave,
+    contact_hold_key,
+    email_hold_key,
+    erased_id,
+)
 from sync_worker.core.ports import (
     ENGINE_RECHECKS,
     ERASED,
@@ -98,13 +106,19 @@ class MemoryLedger:
     intent_links: dict[str, int] = field(default_factory=dict)
     redirects: dict[tuple[int, str], str] = field(default_factory=dict)
     lifecycle_at: dict[int, float] = field(default_factory=dict)
-    allowed: dict[int, tuple[int, float]] = field(default_factory=dict)  # deletes within an hour, and until when
+    allowed: dict[int, tuple[int, float]] = field(
+        default_factory=dict
+    )  # deletes within an hour, and until when
     forget_listed: Callable[[int, Callable[[Listed], bool]], None] = lambda site_id, which: None
 
     # -- set-up
 
     def add_site(
-        self, instance_id: str, connector: str, policy: Policy | None = None, fields: tuple[FieldMap, ...] = ()
+        self,
+        instance_id: str,
+        connector: str,
+        policy: Policy | None = None,
+        fields: tuple[FieldMap, ...] = (),
     ) -> Site:
         site = Site(len(self.sites) + 1, instance_id, connector, policy or Policy(), fields)
         self.sites[site.id] = site
@@ -157,11 +171,20 @@ class MemoryLedger:
         return None
 
     def close(
-        self, inbox_id: int, closing: Closing, *, hold_key: str | None = None, names: str | None = None
+        self,
+        inbox_id: int,
+        closing: Closing,
+        *,
+        hold_key: str | None = None,
+        names: str | None = None,
     ) -> Closing:
         row = self.inbox[inbox_id]
         site = self._site_of(row.delivery.new)
-        if names is not None and site is not None and self._grave(site.id, Side.WIX, contact_grave(names)) is not None:
+        if (
+            names is not None
+            and site is not None
+            and self._grave(site.id, Side.WIX, contact_grave(names)) is not None
+        ):
             closing = ERASED
         if row.delivery.state in OPEN:
             row.delivery = replace(row.delivery, state=closing.state, reason=closing.reason)
@@ -178,7 +201,14 @@ class MemoryLedger:
         self.close(inbox_id, Closing(InboxState.HELD, "unknown_site"))
         return self._site_of(delivery) is not None
 
-    def defer(self, inbox_ids: Sequence[int], delay_seconds: float | None, reason: str, *, is_failure: bool) -> None:
+    def defer(
+        self,
+        inbox_ids: Sequence[int],
+        delay_seconds: float | None,
+        reason: str,
+        *,
+        is_failure: bool,
+    ) -> None:
         for inbox_id in inbox_ids:
             row = self.inbox[inbox_id]
             if row.delivery.state not in OPEN:
@@ -187,9 +217,17 @@ class MemoryLedger:
             if is_failure and self.now() - row.received_at > 48 * 3600:
                 self.hold([inbox_id], "attempts_exhausted")
                 continue
-            delay = delay_seconds if delay_seconds is not None else min(5.0 * 2 ** max(attempts - 1, 0), 3600.0)
+            delay = (
+                delay_seconds
+                if delay_seconds is not None
+                else min(5.0 * 2 ** max(attempts - 1, 0), 3600.0)
+            )
             row.delivery = replace(
-                row.delivery, state=InboxState.NEW, attempts=attempts, reason=reason, suspected_crashes=0
+                row.delivery,
+                state=InboxState.NEW,
+                attempts=attempts,
+                reason=reason,
+                suspected_crashes=0,
             )
             row.next_attempt_at = self.now() + delay
 
@@ -203,15 +241,21 @@ class MemoryLedger:
         waiting: dict[tuple[Side, str], list[int]] = {}
         for inbox_id, row in due.items():
             if row.delivery.reason == RATE_LIMITED:
-                waiting.setdefault((row.delivery.new.side, row.delivery.new.source), []).append(inbox_id)
+                waiting.setdefault((row.delivery.new.side, row.delivery.new.source), []).append(
+                    inbox_id
+                )
         last = [inbox_id for ids in waiting.values() for inbox_id in ids[:RATE_LIMITED_AT_ONCE]]
-        rung = [inbox_id for inbox_id, row in due.items() if row.delivery.reason != RATE_LIMITED] + last
+        rung = [
+            inbox_id for inbox_id, row in due.items() if row.delivery.reason != RATE_LIMITED
+        ] + last
         for inbox_id in rung[:limit]:
             row = self.inbox[inbox_id]
             row.next_attempt_at = now + 10.0
             row.delivery = replace(
                 row.delivery,
-                suspected_crashes=max(row.delivery.suspected_crashes, min(row.delivery.suspected_crashes + 1, 2)),
+                suspected_crashes=max(
+                    row.delivery.suspected_crashes, min(row.delivery.suspected_crashes + 1, 2)
+                ),
             )
         return sorted(rung[:limit])
 
@@ -238,20 +282,35 @@ class MemoryLedger:
             row.delivery = replace(row.delivery, suspected_crashes=0)
             if is_busy:
                 row.delivery = replace(
-                    row.delivery, suspected_crashes=delivery.suspected_crashes, attempts=delivery.attempts
+                    row.delivery,
+                    suspected_crashes=delivery.suspected_crashes,
+                    attempts=delivery.attempts,
                 )
             row.next_attempt_at = self.now() + 10.0
 
     def release_held(
-        self, site_id: int | None, *, hold_key: str | None = None, inbox_ids: Sequence[int] | None = None
+        self,
+        site_id: int | None,
+        *,
+        hold_key: str | None = None,
+        inbox_ids: Sequence[int] | None = None,
     ) -> list[int]:
         released = []
         for inbox_id, row in self.inbox.items():
-            by_key = inbox_ids is None and row.delivery.state is InboxState.HELD and row.hold_key == hold_key
+            by_key = (
+                inbox_ids is None
+                and row.delivery.state is InboxState.HELD
+                and row.hold_key == hold_key
+            )
             if not by_key and not (inbox_ids is not None and inbox_id in inbox_ids):
                 continue
             fresh = replace(
-                row.delivery, state=InboxState.NEW, must_read=True, attempts=0, reason="", suspected_crashes=0
+                row.delivery,
+                state=InboxState.NEW,
+                must_read=True,
+                attempts=0,
+                reason="",
+                suspected_crashes=0,
             )
             row.delivery = fresh
             row.next_attempt_at = self.now()
@@ -290,13 +349,19 @@ class MemoryLedger:
         if link_id is not None:
             return Located(self.links[link_id].link.key, grave, is_on_file=True)
         names = (remote_id, erased_id(site_id, side, remote_id))
-        link_id = next((found for one in names if (found := self.grave_links.get((site_id, side, one)))), None)
+        link_id = next(
+            (found for one in names if (found := self.grave_links.get((site_id, side, one)))), None
+        )
         return Located(self.links[link_id].link.key if link_id is not None else None, grave)
 
     def entity(self, site_id: int, side: Side, ref: EntityRef) -> Entity | None:
-        return next((one for owner, one in self.entities if owner == site_id and one.on(side) == ref), None)
+        return next(
+            (one for owner, one in self.entities if owner == site_id and one.on(side) == ref), None
+        )
 
-    def contact(self, site_id: int, *, contact_id: str | None = None, email: str | None = None) -> Contact | None:
+    def contact(
+        self, site_id: int, *, contact_id: str | None = None, email: str | None = None
+    ) -> Contact | None:
         if email is None:
             return self._known_as(site_id, self._path(site_id, str(contact_id))[-1])
         for owner, contact in self.contacts:
@@ -330,8 +395,12 @@ class MemoryLedger:
         old = self._grave(site_id, buried.side, buried.remote_id) or buried
         deeper = replace(
             buried,
-            revision=max((one for one in (old.revision, buried.revision) if one is not None), default=None),
-            sequence=max((one for one in (old.sequence, buried.sequence) if one is not None), default=None),
+            revision=max(
+                (one for one in (old.revision, buried.revision) if one is not None), default=None
+            ),
+            sequence=max(
+                (one for one in (old.sequence, buried.sequence) if one is not None), default=None
+            ),
             privacy=old.privacy or buried.privacy,
         )
         if deeper.privacy:  # known by its hash only
@@ -353,7 +422,9 @@ class MemoryLedger:
 
     def _path(self, site_id: int, contact_id: str) -> list[str]:
         path = [contact_id]
-        while (target := self.redirects.get((site_id, path[-1]))) is not None and target not in path:
+        while (
+            target := self.redirects.get((site_id, path[-1]))
+        ) is not None and target not in path:
             path.append(target)
         return path
 
@@ -361,7 +432,9 @@ class MemoryLedger:
         family = [contact_id]
         for one in family:
             found = sorted(
-                source for (owner, source), target in self.redirects.items() if (owner, target) == (site_id, one)
+                source
+                for (owner, source), target in self.redirects.items()
+                if (owner, target) == (site_id, one)
             )
             family += [source for source in found if source not in family]
         return family
@@ -371,9 +444,13 @@ class MemoryLedger:
         return None if lives_as == contact_id else lives_as
 
     def _kin(self, key: RatingKey) -> tuple[int, ...]:
-        keys = [replace(key, contact_id=one) for one in self._family(key.site_id, key.contact_id)[1:]]
+        keys = [
+            replace(key, contact_id=one) for one in self._family(key.site_id, key.contact_id)[1:]
+        ]
         found = [self.by_key[one] for one in keys if one in self.by_key]
-        return tuple(sorted(one for one in found if self.links[one].link.state is not LinkState.BURIED))
+        return tuple(
+            sorted(one for one in found if self.links[one].link.state is not LinkState.BURIED)
+        )
 
     def redirect(self, site_id: int, merge: Merge, *, is_told: bool = True) -> None:
         for source in merge.sources:
@@ -385,7 +462,11 @@ class MemoryLedger:
         contact_id = person.contact_id
         if contact_id is None:
             email = (person.email or "").strip().casefold()
-            rows = (one.contact_id for owner, one in self.contacts if owner == site_id and one.email == email)
+            rows = (
+                one.contact_id
+                for owner, one in self.contacts
+                if owner == site_id and one.email == email
+            )
             contact_id = next(rows, None)
         if contact_id is None:
             return None
@@ -395,24 +476,35 @@ class MemoryLedger:
     def links_of(self, site_id: int, contact_id: str) -> list[int]:
         family = self._family(site_id, self._path(site_id, contact_id)[-1])
         keys = ((link_id, row.link.key) for link_id, row in self.links.items())
-        return [link_id for link_id, key in keys if key.site_id == site_id and key.contact_id in family]
+        return [
+            link_id for link_id, key in keys if key.site_id == site_id and key.contact_id in family
+        ]
 
     def link_id(self, key: RatingKey) -> int | None:
         return self.by_key.get(key)
 
     def forget_contact(self, site_id: int, contact_id: str) -> bool:
-        kept = [pair for pair in self.contacts if (pair[0], pair[1].contact_id) != (site_id, contact_id)]
+        kept = [
+            pair for pair in self.contacts if (pair[0], pair[1].contact_id) != (site_id, contact_id)
+        ]
         had = len(kept) < len(self.contacts)
         self.contacts = kept
         return had
 
     def join(self, lease: Lease, into: Lease | None, contact_id: str) -> None:
         row, key = self._leased(lease), self.links[lease.link_id].link.key
-        entry = HistoryEntry("merge", None, "", reason=f"link {lease.link_id}: its contact was merged into this one's")
+        entry = HistoryEntry(
+            "merge",
+            None,
+            "",
+            reason=f"link {lease.link_id}: its contact was merged into this one's",
+        )
         if into is None:
             new_key = replace(key, contact_id=contact_id)
             if new_key in self.by_key:
-                raise Transient("the contact that lives on has a link for this entity by now", retry_after=1.0)
+                raise Transient(
+                    "the contact that lives on has a link for this entity by now", retry_after=1.0
+                )
             self._rekey(row, new_key)
             self.history.append((lease.link_id, self.now(), entry))
             return
@@ -429,20 +521,36 @@ class MemoryLedger:
         source, site_id = row.link, row.link.key.site_id
         if target.link.records:
             for slot, known in source.records.items():
-                name, told = f"join:{source.id}:{lease.fence}:{slot}", {"merged_from": source.key.contact_id}
+                name, told = (
+                    f"join:{source.id}:{lease.fence}:{slot}",
+                    {"merged_from": source.key.contact_id},
+                )
                 self._hint(
                     target.link,
-                    NewDelivery(slot.side, self._source(site_id, slot.side), name, "upsert", known.remote_id, told),
+                    NewDelivery(
+                        slot.side,
+                        self._source(site_id, slot.side),
+                        name,
+                        "upsert",
+                        known.remote_id,
+                        told,
+                    ),
                 )
                 del self.by_remote[site_id, slot.side, known.remote_id]
         else:
             target.link = replace(
-                target.link, records=source.records, bases=source.bases, state=source.state, writes=source.writes
+                target.link,
+                records=source.records,
+                bases=source.bases,
+                state=source.state,
+                writes=source.writes,
             )
             for slot, known in source.records.items():
                 self.by_remote[site_id, slot.side, known.remote_id] = target.link.id
         target.link = replace(target.link, shadowed=target.link.shadowed | source.shadowed)
-        row.link = replace(source, records={}, bases={}, state=LinkState.BURIED, writes=(), shadowed=frozenset())
+        row.link = replace(
+            source, records={}, bases={}, state=LinkState.BURIED, writes=(), shadowed=frozenset()
+        )
         for key, link_id in self.grave_links.items():
             if link_id == source.id:
                 self.grave_links[key] = target.link.id
@@ -457,11 +565,17 @@ class MemoryLedger:
         stored = self.store(hint)
         row = self.inbox[stored.inbox_id]
         if not stored.is_duplicate or row.delivery.state not in OPEN:
-            again = replace(row.delivery, state=InboxState.NEW, must_read=True, reason="", suspected_crashes=0)
+            again = replace(
+                row.delivery, state=InboxState.NEW, must_read=True, reason="", suspected_crashes=0
+            )
             row.delivery = replace(again, link_id=link.id, site_id=link.key.site_id)
 
     def buried_with(self, link_id: int) -> list[tuple[Side, str]]:
-        ids = [key for key, owner in self.grave_links.items() if owner == link_id and not self.graves[key].privacy]
+        ids = [
+            key
+            for key, owner in self.grave_links.items()
+            if owner == link_id and not self.graves[key].privacy
+        ]
         return [(side, remote_id) for _, side, remote_id in ids]
 
     def hint_erasure(self, site_id: int, contact_id: str, inbox_id: int) -> list[int]:
@@ -476,7 +590,11 @@ class MemoryLedger:
 
     def _erase_link(self, row: _LinkRow, change: Commit) -> None:
         link, site_id = row.link, row.link.key.site_id
-        plain = {(side, one) for (owner, side, one), link_id in self.grave_links.items() if link_id == link.id}
+        plain = {
+            (side, one)
+            for (owner, side, one), link_id in self.grave_links.items()
+            if link_id == link.id
+        }
         plain = {(side, one) for side, one in plain if not self.graves[site_id, side, one].privacy}
         ids = plain | {(one.side, one.remote_id) for one in change.buried}
         for side, remote_id in sorted(ids):
@@ -484,8 +602,14 @@ class MemoryLedger:
             self._link_grave(site_id, Buried(side, remote_id), link.id)
         for one in self.inbox.values():
             new = one.delivery.new
-            is_about = (new.side, new.remote_id) in ids and new.source == self._source(site_id, new.side)
-            if one.delivery.link_id == link.id and one.delivery.state is InboxState.HELD and not is_about:
+            is_about = (new.side, new.remote_id) in ids and new.source == self._source(
+                site_id, new.side
+            )
+            if (
+                one.delivery.link_id == link.id
+                and one.delivery.state is InboxState.HELD
+                and not is_about
+            ):
                 self.release_held(None, inbox_ids=[one.delivery.id])
             is_open = one.delivery.state in OPEN
             if is_about or (one.delivery.link_id == link.id and not is_open):
@@ -497,7 +621,9 @@ class MemoryLedger:
             (
                 link_id,
                 at,
-                replace(entry, before=None, after=None, loser=None, remote_id="") if link_id == link.id else entry,
+                replace(entry, before=None, after=None, loser=None, remote_id="")
+                if link_id == link.id
+                else entry,
             )
             for link_id, at, entry in self.history
         ]
@@ -506,29 +632,43 @@ class MemoryLedger:
                 self.intents[intent_id] = Intent(
                     intent_id, Slot(Side.WIX), Operation.DELETE, {}, {}, state=IntentState.CONFIRMED
                 )
-        self.forget_listed(site_id, lambda one: one.key == link.key or (one.side, one.remote_id) in ids)
+        self.forget_listed(
+            site_id, lambda one: one.key == link.key or (one.side, one.remote_id) in ids
+        )
         self._forget_rater(row)
 
     def _forget_rater(self, row: _LinkRow) -> None:
         link, site_id = row.link, row.link.key.site_id
         family = self._family(site_id, self._path(site_id, link.key.contact_id)[-1])
-        others = [self.links[one].link for one in self.links_of(site_id, link.key.contact_id) if one != link.id]
+        others = [
+            self.links[one].link
+            for one in self.links_of(site_id, link.key.contact_id)
+            if one != link.id
+        ]
         self._rekey(row, replace(link.key, contact_id=f"erased-{link.id}"))
-        row.link = replace(row.link, records={}, bases={}, state=LinkState.BURIED, writes=(), shadowed=frozenset())
+        row.link = replace(
+            row.link, records={}, bases={}, state=LinkState.BURIED, writes=(), shadowed=frozenset()
+        )
         is_whole = self.is_erased(link.key)
         if not is_whole and all(one.state is LinkState.BURIED for one in others):
             self._forget_addresses(site_id, family)
 
     def _forget_addresses(self, site_id: int, family: Sequence[str]) -> None:
-        theirs = [pair for pair in self.contacts if pair[0] == site_id and pair[1].contact_id in family]
+        theirs = [
+            pair for pair in self.contacts if pair[0] == site_id and pair[1].contact_id in family
+        ]
         self.contacts = [pair for pair in self.contacts if pair not in theirs]
         for _, contact in theirs:
-            self._bury(site_id, Buried(Side.EXTERNAL, address_grave(str(contact.email)), privacy=True))
+            self._bury(
+                site_id, Buried(Side.EXTERNAL, address_grave(str(contact.email)), privacy=True)
+            )
 
     def _erase_row(self, row: _Row) -> None:
         delivery, new = row.delivery, row.delivery.new
         site = self._site_of(new)
-        erased = replace(new, payload={}, remote_id=erased_id(site.id if site else 0, new.side, new.remote_id))
+        erased = replace(
+            new, payload={}, remote_id=erased_id(site.id if site else 0, new.side, new.remote_id)
+        )
         row.delivery = replace(delivery, new=erased)
         row.hold_key = None
         if delivery.state in (*OPEN, InboxState.HELD):
@@ -537,7 +677,9 @@ class MemoryLedger:
     def erase_contact(self, site_id: int, contact_id: str, inbox_id: int) -> None:
         family = self._family(site_id, self._path(site_id, contact_id)[-1])
         emails = [
-            one.email for owner, one in self.contacts if owner == site_id and one.contact_id in family and one.email
+            one.email
+            for owner, one in self.contacts
+            if owner == site_id and one.contact_id in family and one.email
         ]
         keys = [*map(contact_hold_key, family), *map(email_hold_key, emails)]
         loose: set[tuple[Side, str, str]] = set()
@@ -556,7 +698,11 @@ class MemoryLedger:
                     loose.add((new.side, new.source, new.remote_id))
                 self._erase_row(row)
         for row in self.inbox.values():
-            if (row.delivery.new.side, row.delivery.new.source, row.delivery.new.remote_id) in loose:
+            if (
+                row.delivery.new.side,
+                row.delivery.new.source,
+                row.delivery.new.remote_id,
+            ) in loose:
                 self._erase_row(row)
         self._forget_addresses(site_id, family)
         self.forget_listed(
@@ -592,11 +738,18 @@ class MemoryLedger:
             row.link
             for row in self.links.values()
             if row.link.key.site_id == site_id
-            and any(one.id == row.link.key.entity_id and one.external == ref for _, one in self.entities)
+            and any(
+                one.id == row.link.key.entity_id and one.external == ref for _, one in self.entities
+            )
         ]
-        known = [link.records[Slot(Side.EXTERNAL)] for link in links if Slot(Side.EXTERNAL) in link.records]
+        known = [
+            link.records[Slot(Side.EXTERNAL)]
+            for link in links
+            if Slot(Side.EXTERNAL) in link.records
+        ]
         return RecordsOfEntity(
-            {one.remote_id: one for one in known}, frozenset(one for link in links for one in link.shadowed)
+            {one.remote_id: one for one in known},
+            frozenset(one for link in links for one in link.shadowed),
         )
 
     # -- a run
@@ -654,7 +807,9 @@ class MemoryLedger:
 
     def _is_ready(self, row: _Row) -> bool:
         delivery = row.delivery
-        return delivery.state in OPEN or (delivery.state is InboxState.HELD and delivery.reason in ENGINE_RECHECKS)
+        return delivery.state in OPEN or (
+            delivery.state is InboxState.HELD and delivery.reason in ENGINE_RECHECKS
+        )
 
     def _take(self, row: _Row) -> Delivery:
         row.delivery = replace(row.delivery, state=InboxState.TAKEN)
@@ -763,7 +918,8 @@ class MemoryLedger:
         return [
             row.delivery.id
             for row in self._of_link(link_id)
-            if row.delivery.state is InboxState.NEW and (not row.delivery.reason or row.next_attempt_at <= self.now())
+            if row.delivery.state is InboxState.NEW
+            and (not row.delivery.reason or row.next_attempt_at <= self.now())
         ]
 
     def deletes_exceeded(self, site_id: int, side: Side, more: int = 0) -> bool:
@@ -777,7 +933,8 @@ class MemoryLedger:
         )
         under_way = sum(
             intent.state is IntentState.OPEN
-            and (intent.operation, intent.slot.side, intent.is_privacy) == (Operation.DELETE, side, False)
+            and (intent.operation, intent.slot.side, intent.is_privacy)
+            == (Operation.DELETE, side, False)
             and self.links[self.intent_links[intent.id]].link.key.site_id == site_id
             for intent in self.intents.values()
         )
@@ -785,7 +942,9 @@ class MemoryLedger:
 
     def deletes_most(self, site_id: int) -> float:
         live = sum(
-            1 for row in self.links.values() if row.link.state is LinkState.LIVE and row.link.key.site_id == site_id
+            1
+            for row in self.links.values()
+            if row.link.state is LinkState.LIVE and row.link.key.site_id == site_id
         )
         allowed, until = self.allowed.get(site_id, (0, 0.0))
         return max(20, live * 0.05, allowed if until > self.now() else 0)
@@ -794,7 +953,15 @@ class MemoryLedger:
 
     def everything(self) -> str:
         """All that is on file, as text: to look for what must not be there."""
-        parts = (self.inbox, self.contacts, self.redirects, self.links, self.graves, self.history, self.intents)
+        parts = (
+            self.inbox,
+            self.contacts,
+            self.redirects,
+            self.links,
+            self.graves,
+            self.history,
+            self.intents,
+        )
         return str([*parts, [key.contact_id for key in self.by_key], list(self.by_remote)])
 
     def open_count(self) -> int:
@@ -811,15 +978,23 @@ class MemoryLedger:
         return [(row.new.remote_id, row.new.revision) for row in rows if row.reason == reason]
 
     def records_on_file(self) -> list[tuple[Side, str]]:
-        return [(slot.side, known.remote_id) for row in self.links.values() for slot, known in row.link.records.items()]
+        return [
+            (slot.side, known.remote_id)
+            for row in self.links.values()
+            for slot, known in row.link.records.items()
+        ]
 
     def is_held(self, site_id: int, wix: EntityRef, person: Person) -> bool:
         entity = self.entity(site_id, Side.WIX, wix)
         assert entity is not None
         link_id = self.by_key.get(RatingKey(site_id, entity.id, str(person.contact_id)))
-        return link_id is not None and any(row.delivery.state is InboxState.HELD for row in self._of_link(link_id))
+        return link_id is not None and any(
+            row.delivery.state is InboxState.HELD for row in self._of_link(link_id)
+        )
 
-    def was_in_step(self, site_id: int, side: Side, record: Record, partners: Sequence[Record]) -> bool:
+    def was_in_step(
+        self, site_id: int, side: Side, record: Record, partners: Sequence[Record]
+    ) -> bool:
         """Whether the ledger knows both records as they are, with all that they show agreed."""
         link_id = self.by_remote.get((site_id, side, record.remote_id))
         if link_id is None or len(partners) != 1:

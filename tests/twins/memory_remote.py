@@ -23,7 +23,17 @@ from sync_worker.core.errors import (
 )
 from sync_worker.core.hold_keys import normalise_email
 from sync_worker.core.ports import Capabilities, Page
-from sync_worker.core.values import Contact, Draft, EntityRef, Merge, Operation, Person, Record, RecordState, Side
+from sync_worker.core.values import (
+    Contact,
+    Draft,
+    EntityRef,
+    Merge,
+    Operation,
+    Person,
+    Record,
+    RecordState,
+    Side,
+)
 
 WIX_CAPABILITIES = Capabilities(delete_is_final=True)
 OWN_SERVICE_CAPABILITIES = Capabilities(many_fields=True)
@@ -60,7 +70,10 @@ class RemoteEvent:
 
 @dataclass(slots=True)
 class MemoryRemote:
-    """Implements ports.Remote. ``fault(operation)`` names what goes wrong with a call, or ``None``."""
+    """Implements ports.Remote.
+
+    ``fault(operation)`` names what goes wrong with a call, or ``None``.
+    """
 
     side: Side
     capabilities: Capabilities = field(default_factory=lambda: OWN_SERVICE_CAPABILITIES)
@@ -71,7 +84,9 @@ class MemoryRemote:
     find_lags: Callable[[], bool] = lambda: False
     later: Callable[[Callable[[], None]], None] = lambda show: show()
     vanishes: Callable[[], bool] = lambda: False
-    fails: Callable[[], bool] = lambda: False  # an accepted create is not carried out, and that is told
+    fails: Callable[[], bool] = lambda: (
+        False
+    )  # an accepted create is not carried out, and that is told
     on_failure: Callable[[Draft], None] = lambda draft: None
     is_unknown: Callable[[Person], bool] = lambda person: False
     list_skips: Callable[[], bool] = lambda: False  # a listing leaves a record out
@@ -110,7 +125,9 @@ class MemoryRemote:
         self.calls["find"] += 1
         self._fail_reading("find")
         rows = self.stale_index if self.find_lags() else list(self.records.values())
-        found = [record for record in rows if record.entity == entity and self._is_by(record, person)]
+        found = [
+            record for record in rows if record.entity == entity and self._is_by(record, person)
+        ]
         if not self.find_lags():
             self.stale_index = list(self.records.values())
         return found
@@ -121,7 +138,9 @@ class MemoryRemote:
         if self.list_is_cut():
             return Page([])
         ids = sorted(self.records, key=lambda one: int(one[1:]))
-        start = next((place for place, one in enumerate(ids) if int(one[1:]) > int(cursor or 0)), len(ids))
+        start = next(
+            (place for place, one in enumerate(ids) if int(one[1:]) > int(cursor or 0)), len(ids)
+        )
         page = ids[start : start + self.page_size]
         has_more = start + self.page_size < len(ids)
         shown = [self.records[one] for one in page if not self.list_skips()]
@@ -134,7 +153,8 @@ class MemoryRemote:
         start = since.timestamp() - self.overlap_seconds if since is not None else None
         shown = {**self.records, **{one: _as_deleted(record) for one, record in self.gone.items()}}
         ids = sorted(
-            (one for one in shown if start is None or self.changed_at[one] > start), key=lambda one: int(one[1:])
+            (one for one in shown if start is None or self.changed_at[one] > start),
+            key=lambda one: int(one[1:]),
         )
         left = [one for one in ids if int(one[1:]) > int(cursor or 0)]
         page = left[: self.page_size]
@@ -148,7 +168,9 @@ class MemoryRemote:
     def children(self, parent_id: str) -> Iterator[Record]:
         self.calls["children"] += 1
         self._fail_reading("children")
-        yield from [record for record in self.records.values() if record.entity == EntityRef(parent_id)]
+        yield from [
+            record for record in self.records.values() if record.entity == EntityRef(parent_id)
+        ]
 
     def create(self, draft: Draft, idempotency_key: str) -> Record:
         self.calls["create"] += 1
@@ -209,7 +231,12 @@ class MemoryRemote:
     # -- what visitors and moderators do
 
     def visitor_rates(
-        self, entity: EntityRef, person: Person, values: Mapping[str, Decimal], *, words: bool = False
+        self,
+        entity: EntityRef,
+        person: Person,
+        values: Mapping[str, Decimal],
+        *,
+        words: bool = False,
     ) -> Record:
         return self._create(entity, person, values, RecordState.PUBLISHED, by_us=False, words=words)
 
@@ -223,7 +250,11 @@ class MemoryRemote:
     def moderator_sets(self, remote_id: str, state: RecordState) -> Record:
         record = self._existing(remote_id)
         self._note(False, "moderate", record, record)
-        return self._store(replace(record, state=state, revision=self._next_revision(record)), "upsert", by_us=False)
+        return self._store(
+            replace(record, state=state, revision=self._next_revision(record)),
+            "upsert",
+            by_us=False,
+        )
 
     def restores(self, remote_id: str) -> Record:
         record = self.gone.pop(remote_id)
@@ -233,7 +264,11 @@ class MemoryRemote:
 
     def of(self, entity: EntityRef, person: Person) -> list[Record]:
         """All live records of a person for an entity."""
-        return [record for record in self.records.values() if record.entity == entity and self._is_by(record, person)]
+        return [
+            record
+            for record in self.records.values()
+            if record.entity == entity and self._is_by(record, person)
+        ]
 
     # -- inside
 
@@ -277,7 +312,9 @@ class MemoryRemote:
             return Person(contact_id=person.contact_id)
         return Person(email=person.email, name=person.name)
 
-    def _twin(self, entity: EntityRef, person: Person, values: Mapping[str, Decimal]) -> Record | None:
+    def _twin(
+        self, entity: EntityRef, person: Person, values: Mapping[str, Decimal]
+    ) -> Record | None:
         for record in self.of(entity, person):
             if self.capabilities.many_fields or set(record.values) & set(values):
                 return record
@@ -289,7 +326,12 @@ class MemoryRemote:
     def _change(self, record: Record, values: Mapping[str, Decimal], *, by_us: bool) -> Record:
         # Our writes ask for `published`; a visitor's edit leaves moderation as it is.
         state = RecordState.PUBLISHED if by_us else record.state
-        changed = replace(record, values=self._normalised(values), revision=self._next_revision(record), state=state)
+        changed = replace(
+            record,
+            values=self._normalised(values),
+            revision=self._next_revision(record),
+            state=state,
+        )
         self._note(by_us, "update", record, changed)
         return self._store(changed, "upsert", by_us=by_us)
 
@@ -303,19 +345,38 @@ class MemoryRemote:
         self._note(by_us, "delete", record, None, privacy=privacy)
         self.sequences[record.remote_id] += 1
         self.on_event(
-            RemoteEvent(self.side, "delete", record, by_us, self.sequences[record.remote_id], privacy=privacy)
+            RemoteEvent(
+                self.side,
+                "delete",
+                record,
+                by_us,
+                self.sequences[record.remote_id],
+                privacy=privacy,
+            )
         )
 
-    def _store(self, record: Record, change: str, *, by_us: bool, is_created: bool = False) -> Record:
+    def _store(
+        self, record: Record, change: str, *, by_us: bool, is_created: bool = False
+    ) -> Record:
         record = replace(record, raw=record_payload(record))
         self.records[record.remote_id] = record
         self.changed_at[record.remote_id] = self.clock()
         self.sequences[record.remote_id] += 1
-        self.on_event(RemoteEvent(self.side, change, record, by_us, self.sequences[record.remote_id], is_created))
+        self.on_event(
+            RemoteEvent(
+                self.side, change, record, by_us, self.sequences[record.remote_id], is_created
+            )
+        )
         return record
 
     def _note(
-        self, by_us: bool, operation: str, before: Record | None, after: Record | None, *, privacy: bool = False
+        self,
+        by_us: bool,
+        operation: str,
+        before: Record | None,
+        after: Record | None,
+        *,
+        privacy: bool = False,
     ) -> None:
         record = after or before
         assert record is not None
@@ -443,7 +504,11 @@ class MemoryPeople:
 
     def by_ids(self, contact_ids: Sequence[str]) -> Mapping[str, Contact]:
         self.calls["by_ids"] += 1
-        return {one: self.contacts[one] for one in contact_ids if one in self.contacts and one not in self.merged}
+        return {
+            one: self.contacts[one]
+            for one in contact_ids
+            if one in self.contacts and one not in self.merged
+        }
 
     def by_id(self, contact_id: str) -> Contact | None:
         self.calls["by_id"] += 1

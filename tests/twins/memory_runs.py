@@ -22,7 +22,16 @@ from sync_worker.core.sweep_values import (
     next_since,
     place_of,
 )
-from sync_worker.core.values import InboxState, Lease, Link, LinkState, NewDelivery, RatingKey, Side, Site
+from sync_worker.core.values import (
+    InboxState,
+    Lease,
+    Link,
+    LinkState,
+    NewDelivery,
+    RatingKey,
+    Side,
+    Site,
+)
 from tests.twins.memory_ledger import OPEN, MemoryLedger
 
 RUN_LEASE_SECONDS = 20.0
@@ -79,7 +88,9 @@ class MemoryRuns:
         first = RunKind.BASELINE if kind is RunKind.SWEEP and not had_one else kind
         sweep = Sweep(len(self.runs) + 1, site_id, first, 1)
         if is_poll and last is not None:
-            sweep = replace(sweep, since=next_since(last.sweep, datetime.fromtimestamp(last.started_at, UTC)))
+            sweep = replace(
+                sweep, since=next_since(last.sweep, datetime.fromtimestamp(last.started_at, UTC))
+            )
         self.runs.append(_RunRow(sweep, now + RUN_LEASE_SECONDS, now))
         return sweep
 
@@ -95,11 +106,19 @@ class MemoryRuns:
         row.sweep = sweep
         for one in listed:
             if not self._is_erased(sweep.site_id, one):
-                row.listed.setdefault((one.side, one.remote_id), self._without_address(sweep.site_id, one))
+                row.listed.setdefault(
+                    (one.side, one.remote_id), self._without_address(sweep.site_id, one)
+                )
 
     def _is_erased(self, site_id: int, row: Listed) -> bool:
-        contacts = {row.key.contact_id if row.key else None, row.record.person.contact_id if row.record else None}
-        names = [(row.side, row.remote_id), *((Side.WIX, contact_grave(one)) for one in contacts if one)]
+        contacts = {
+            row.key.contact_id if row.key else None,
+            row.record.person.contact_id if row.record else None,
+        }
+        names = [
+            (row.side, row.remote_id),
+            *((Side.WIX, contact_grave(one)) for one in contacts if one),
+        ]
         return any(self._has_privacy_grave(site_id, *name) for name in names)
 
     def _without_address(self, site_id: int, row: Listed) -> Listed:
@@ -145,48 +164,69 @@ class MemoryRuns:
         states = {
             row.delivery.state
             for row in self.ledger.inbox.values()
-            if (row.delivery.new.side, row.delivery.new.source, row.delivery.new.remote_id) == (side, source, remote_id)
+            if (row.delivery.new.side, row.delivery.new.source, row.delivery.new.remote_id)
+            == (side, source, remote_id)
         }
         known = OnFile(
             is_held=InboxState.HELD in states,
             is_awaited=not states.isdisjoint(OPEN),
             is_shadowed=side is Side.EXTERNAL
             and any(
-                remote_id in row.link.shadowed for row in self.ledger.links.values() if row.link.key.site_id == site.id
+                remote_id in row.link.shadowed
+                for row in self.ledger.links.values()
+                if row.link.key.site_id == site.id
             ),
         )
         link_id = self.ledger.by_remote.get((site.id, side, remote_id))
         grave = self.ledger.graves.get((site.id, side, remote_id))
         if link_id is None:
-            return known if grave is None else replace(known, is_buried=True, revision=grave.revision)
+            return (
+                known if grave is None else replace(known, is_buried=True, revision=grave.revision)
+            )
         link = self.ledger.links[link_id].link
-        slot, record = next((slot, one) for slot, one in link.records.items() if one.remote_id == remote_id)
+        slot, record = next(
+            (slot, one) for slot, one in link.records.items() if one.remote_id == remote_id
+        )
         values = {
             name: value
             for name, base in link.bases.items()
             if slot.attribute in ("", name) and (value := base.on(side)) is not None
         }
-        return replace(known, is_linked=True, revision=record.revision, state=record.state, values=values)
+        return replace(
+            known, is_linked=True, revision=record.revision, state=record.state, values=values
+        )
 
     # -- absence
 
     def note_absences(self, sweep: Sweep, side: Side) -> Absences:
         row = self._row(sweep)
         ids = {one for at, one in self.ledger.records_on_file() if at is side}
-        shown = {one for one in ids if (side, one) in row.listed and row.listed[side, one].change != "delete"}
+        shown = {
+            one
+            for one in ids
+            if (side, one) in row.listed and row.listed[side, one].change != "delete"
+        }
         absences = Absences(len(ids), len(shown), len(ids) - len(shown))
         if self._is_too_little(absences):
             return replace(absences, is_refused=True)
         unseen = ids - shown
         if not sweep.is_dry:
-            for place in [at for at in self.missing if at[:2] == (sweep.site_id, side) and at[2] not in unseen]:
+            for place in [
+                at for at in self.missing if at[:2] == (sweep.site_id, side) and at[2] not in unseen
+            ]:
                 del self.missing[place]
             for one in unseen:
                 self.missing.setdefault((sweep.site_id, side, one), sweep.id)
-        due = [one for one in sorted(unseen) if self.missing.get((sweep.site_id, side, one), sweep.id) < sweep.id]
+        due = [
+            one
+            for one in sorted(unseen)
+            if self.missing.get((sweep.site_id, side, one), sweep.id) < sweep.id
+        ]
         for one in due:
             key = self.ledger.links[self.ledger.by_remote[sweep.site_id, side, one]].link.key
-            row.listed.setdefault((side, one), Listed(side, one, Mark.MISSING, key, change="delete", must_read=True))
+            row.listed.setdefault(
+                (side, one), Listed(side, one, Mark.MISSING, key, change="delete", must_read=True)
+            )
         return replace(absences, due=len(due))
 
     def _is_too_little(self, absences: Absences) -> bool:
@@ -210,7 +250,9 @@ class MemoryRuns:
     def brake(self, sweep: Sweep, side: Side) -> int:
         row = self._row(sweep)
         deletes = [
-            one for one in row.listed.values() if one.side is side and one.change == "delete" and one.mark is Mark.OPEN
+            one
+            for one in row.listed.values()
+            if one.side is side and one.change == "delete" and one.mark is Mark.OPEN
         ]
         if len(deletes) <= self.ledger.deletes_most(sweep.site_id):
             return 0
@@ -220,12 +262,21 @@ class MemoryRuns:
 
     # -- findings
 
-    def next_findings(self, sweep: Sweep, limit: int, after: tuple[int, str, str] | None = None) -> list[Finding]:
-        rows = sorted(self.runs[sweep.id - 1].listed.values(), key=lambda one: (str(one.side), one.remote_id))
+    def next_findings(
+        self, sweep: Sweep, limit: int, after: tuple[int, str, str] | None = None
+    ) -> list[Finding]:
+        rows = sorted(
+            self.runs[sweep.id - 1].listed.values(), key=lambda one: (str(one.side), one.remote_id)
+        )
         found = [Finding(None, (one,)) for one in rows if one.mark is Mark.OPEN and one.key is None]
         keys = {one.key: None for one in rows if one.mark is Mark.OPEN and one.key is not None}
         found += [
-            Finding(key, tuple(one for one in rows if one.key == key and one.mark in (Mark.OPEN, Mark.HIDDEN)))
+            Finding(
+                key,
+                tuple(
+                    one for one in rows if one.key == key and one.mark in (Mark.OPEN, Mark.HIDDEN)
+                ),
+            )
             for key in keys
         ]
         found.sort(key=place_of)
@@ -244,7 +295,9 @@ class MemoryRuns:
 
     # -- to the inbox
 
-    def queue(self, sweep: Sweep, deliveries: Sequence[tuple[Finding, Sequence[NewDelivery]]]) -> list[Queued]:
+    def queue(
+        self, sweep: Sweep, deliveries: Sequence[tuple[Finding, Sequence[NewDelivery]]]
+    ) -> list[Queued]:
         self._row(sweep)
         queued = [self._queue(finding, told) for finding, told in deliveries]
         self._mark(sweep, [row for finding, _ in deliveries for row in finding.rows], Mark.DONE)
@@ -282,7 +335,11 @@ class MemoryRuns:
     def _give_key(self, key: RatingKey, new: NewDelivery, inbox_id: int) -> None:
         for other, row in list(self.ledger.inbox.items()):
             told = row.delivery.new
-            is_same = (told.side, told.source, told.remote_id) == (new.side, new.source, new.remote_id)
+            is_same = (told.side, told.source, told.remote_id) == (
+                new.side,
+                new.source,
+                new.remote_id,
+            )
             waits = row.delivery.state is InboxState.HELD and row.delivery.link_id is None
             if is_same and waits:
                 self.ledger.release_held(None, inbox_ids=[other])

@@ -1,4 +1,6 @@
-"""The SQL ledger with windows to look through: what the simulator and the conformance suite need to see."""
+"""The SQL ledger with windows to look through: what the simulator and the conformance suite need to
+see.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,11 @@ class ObservedLedger(SqlRuns):
             metadata.create_all(engine)
 
     def add_site(
-        self, instance_id: str, connector: str, policy: Policy | None = None, fields: tuple[FieldMap, ...] = ()
+        self,
+        instance_id: str,
+        connector: str,
+        policy: Policy | None = None,
+        fields: tuple[FieldMap, ...] = (),
     ) -> Site:
         policy = policy or Policy()
         changed = {name: getattr(policy, name) for name in Policy.CHOICES}
@@ -33,7 +39,9 @@ class ObservedLedger(SqlRuns):
     def everything(self) -> str:
         """All that is on file, as text: to look for what must not be there."""
         with self._transactions.read() as connection:
-            return str([connection.execute(select(table)).all() for table in metadata.sorted_tables])
+            return str(
+                [connection.execute(select(table)).all() for table in metadata.sorted_tables]
+            )
 
     def open_count(self) -> int:
         return self.count_open()
@@ -41,21 +49,32 @@ class ObservedLedger(SqlRuns):
     def open_intents(self) -> int:
         with self._transactions.read() as connection:
             is_open = intent.c.state == "open"
-            return connection.execute(select(func.count()).select_from(intent).where(is_open)).scalar_one()
+            return connection.execute(
+                select(func.count()).select_from(intent).where(is_open)
+            ).scalar_one()
 
     def history_entries(self) -> list[HistoryEntry]:
         with self._transactions.read() as connection:
-            return [to_history(row) for row in connection.execute(select(history).order_by(history.c.id))]
+            return [
+                to_history(row)
+                for row in connection.execute(select(history).order_by(history.c.id))
+            ]
 
     def closed_with(self, reason: str) -> list[tuple[str, int | None]]:
         with self._transactions.read() as connection:
-            rows = connection.execute(select(inbox.c.remote_id, inbox.c.revision).where(inbox.c.reason == reason))
+            rows = connection.execute(
+                select(inbox.c.remote_id, inbox.c.revision).where(inbox.c.reason == reason)
+            )
             return [(row.remote_id, row.revision) for row in rows]
 
     def records_on_file(self) -> list[tuple[Side, str]]:
         with self._transactions.read() as connection:
-            wix = connection.execute(select(link_value.c.wix_id).where(link_value.c.wix_id.is_not(None))).scalars()
-            external = connection.execute(select(link.c.external_id).where(link.c.external_id.is_not(None))).scalars()
+            wix = connection.execute(
+                select(link_value.c.wix_id).where(link_value.c.wix_id.is_not(None))
+            ).scalars()
+            external = connection.execute(
+                select(link.c.external_id).where(link.c.external_id.is_not(None))
+            ).scalars()
             return [(Side.WIX, one) for one in wix] + [(Side.EXTERNAL, one) for one in external]
 
     def is_held(self, site_id: int, wix: EntityRef, person: Person) -> bool:
@@ -73,16 +92,22 @@ class ObservedLedger(SqlRuns):
         with self._transactions.read() as connection:
             return connection.execute(held).first() is not None
 
-    def was_in_step(self, site_id: int, side: Side, record: Record, partners: Sequence[Record]) -> bool:
+    def was_in_step(
+        self, site_id: int, side: Side, record: Record, partners: Sequence[Record]
+    ) -> bool:
         located = self.locate(site_id, side, record.remote_id)
         if not located.is_on_file or located.key is None or len(partners) != 1:
             return False
         key = located.key
         with self._transactions.read() as connection:
             row = connection.execute(
-                select(link).where(link.c.entity_id == key.entity_id, link.c.contact_id == key.contact_id)
+                select(link).where(
+                    link.c.entity_id == key.entity_id, link.c.contact_id == key.contact_id
+                )
             ).one()
-            values = connection.execute(select(link_value).where(link_value.c.link_id == row.id)).all()
+            values = connection.execute(
+                select(link_value).where(link_value.c.link_id == row.id)
+            ).all()
             is_open = (intent.c.link_id == row.id) & (intent.c.state == "open")
             if connection.execute(select(intent.c.id).where(is_open)).first() is not None:
                 return False

@@ -1,4 +1,6 @@
-"""Every command of the whole command line: help with an example, and --json where it answers something."""
+"""Every command of the whole command line: help with an example, and --json where it answers
+something.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,15 @@ from sync_worker.cli.main import cli
 NO_DOCUMENT = {"up", "migrate", "sandbox", "demo", "flower", "export wix", "export ledger"}
 NO_DOCUMENT |= {"connector new", "connector schema"}  # what they print is a document
 # These say one line about what they changed, and their status says whether they could.
-ONE_LINE = {"prune", "site add", "site policy", "site pause", "site recover", "site resume", "site remove"}
+ONE_LINE = {
+    "prune",
+    "site add",
+    "site policy",
+    "site pause",
+    "site recover",
+    "site resume",
+    "site remove",
+}
 
 
 def commands(group: click.Group, path: str = "") -> Iterator[tuple[str, click.Command]]:
@@ -43,7 +53,12 @@ def test_command_has_help_with_an_example_of_itself(path: str) -> None:
 def test_every_option_is_explained_or_plain_by_its_name(path: str) -> None:
     for option in ALL[path].params:
         if isinstance(option, click.Option):
-            assert option.help or option.metavar or option.show_default or isinstance(option.type, click.Choice), option
+            assert (
+                option.help
+                or option.metavar
+                or option.show_default
+                or isinstance(option.type, click.Choice)
+            ), option
 
 
 @pytest.mark.parametrize("path", sorted(set(ALL) - NO_DOCUMENT - ONE_LINE))

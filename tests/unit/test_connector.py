@@ -1,4 +1,6 @@
-"""The declarative connector: what a manifest may say, how records are read, how calls are written."""
+"""The declarative connector: what a manifest may say, how records are read, how calls are
+written.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,13 @@ from hypothesis import strategies as st
 
 from sync_worker.core.errors import Misconfigured, Permanent
 from sync_worker.core.values import EntityRef, RecordState
-from sync_worker.manifest.loader import SHIPPED, load_manifest, load_manifests, parse_manifest, shipped_manifest
+from sync_worker.manifest.loader import (
+    SHIPPED,
+    load_manifest,
+    load_manifests,
+    parse_manifest,
+    shipped_manifest,
+)
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.record_reader import key_of, read_record
 from sync_worker.manifest.record_writer import filled, merged_over, query_of, url_path
@@ -49,7 +57,11 @@ def without_a_way_in(document: Any) -> None:
 
 def test_capabilities_are_derived_from_what_is_declared() -> None:
     can = OWN.capabilities
-    assert (can.has_revision, can.update_precondition, can.delete_precondition) == (True, True, False)
+    assert (can.has_revision, can.update_precondition, can.delete_precondition) == (
+        True,
+        True,
+        False,
+    )
     assert (can.is_unique, can.trusts_payload, can.many_fields) == (True, True, True)
     without = changed(lambda document: document["operations"]["update"].pop("headers")).capabilities
     assert (without.has_revision, without.update_precondition) == (True, False)
@@ -67,21 +79,36 @@ WRONG: dict[str, tuple[Callable[[Any], None], str]] = {
         "unknown key 'fields.reviion'; did you mean 'revision'",
     ),
     "secret written out": (put("auth.token", "abc"), "a secret comes by reference"),
-    "secret that is not set": (put("auth.token", {"env": "NOBODY_SET_THIS"}), "NOBODY_SET_THIS is not set"),
+    "secret that is not set": (
+        put("auth.token", {"env": "NOBODY_SET_THIS"}),
+        "NOBODY_SET_THIS is not set",
+    ),
     "no JMESPath": (put("fields.value.path", "a..b"), "'a..b' is no JMESPath"),
     "impossible scale": (put("scale.step", 0.7), "scale"),
     "unknown version": (put("version", 2), "version"),
     "plain http to the world": (put("allow_private_hosts", False), "base_url is not https"),
     "address with a password": (put("base_url", "https://u:p@example.com"), "base_url"),
-    "unknown root in a body": (put("operations.create.body.score", {"from": "ratng.value"}), "starts with none of"),
+    "unknown root in a body": (
+        put("operations.create.body.score", {"from": "ratng.value"}),
+        "starts with none of",
+    ),
     "unknown root in a path": (put("operations.get.path", "/v1/{id}"), "operations.get.path"),
-    "unknown key in a leaf": (put("operations.create.body.score", {"from": "rating.value", "ass": 1}), "a leaf knows"),
+    "unknown key in a leaf": (
+        put("operations.create.body.score", {"from": "rating.value", "ass": 1}),
+        "a leaf knows",
+    ),
     "trust without a signed body": (
         put("webhook.verify.0.signed", [{"header": "*timestamp"}]),
         "does not cover the body",
     ),
-    "timestamp that is named nowhere": (put("webhook.verify.0.pairs", {"signature": "v1"}), "pairs names no timestamp"),
-    "other key parts in the webhook": (put("webhook.key", {"other": "x"}), "webhook.key has the parts"),
+    "timestamp that is named nowhere": (
+        put("webhook.verify.0.pairs", {"signature": "v1"}),
+        "pairs names no timestamp",
+    ),
+    "other key parts in the webhook": (
+        put("webhook.key", {"other": "x"}),
+        "webhook.key has the parts",
+    ),
     "YAML boolean as a key": (put("states.read", {True: "published"}), "put it in quotes"),
     "no way in": (without_a_way_in, "there is no way in"),
 }
@@ -90,7 +117,11 @@ WRONG: dict[str, tuple[Callable[[Any], None], str]] = {
 @pytest.mark.parametrize("case", sorted(WRONG))
 def test_wrong_manifest_is_refused_with_the_place_and_words(case: str) -> None:
     change, complaint = WRONG[case]
-    environ = OWN_SERVICE | {"OWN_SERVICE_URL": "http://10.0.0.1"} if case == "plain http to the world" else OWN_SERVICE
+    environ = (
+        OWN_SERVICE | {"OWN_SERVICE_URL": "http://10.0.0.1"}
+        if case == "plain http to the world"
+        else OWN_SERVICE
+    )
     document = yaml.safe_load(TEXT)
     change(document)
     with pytest.raises(Misconfigured, match=r"own\.yaml") as refusal:
@@ -156,7 +187,15 @@ def test_unknown_moderation_state_waits() -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"id": None}, {"id": ""}, {"id": ["r1"]}, {"id": "a\x00"}, {"score": "x"}, {"score": "NaN"}, {"version": "x"}],
+    [
+        {"id": None},
+        {"id": ""},
+        {"id": ["r1"]},
+        {"id": "a\x00"},
+        {"score": "x"},
+        {"score": "NaN"},
+        {"version": "x"},
+    ],
 )
 def test_malformed_resource_is_permanent(changes: dict[str, Any]) -> None:
     with pytest.raises(Permanent):
@@ -165,7 +204,9 @@ def test_malformed_resource_is_permanent(changes: dict[str, Any]) -> None:
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3)
+    ),
     max_leaves=6,
 )
 
@@ -190,7 +231,11 @@ def test_key_of_several_parts_goes_there_and_back() -> None:
 # -- writing
 
 CONTEXT: dict[str, Any] = {
-    "rating": {"value": Decimal("4.0"), "title": "x" * 200, "attributes": [{"name": "taste", "value": 9}]},
+    "rating": {
+        "value": Decimal("4.0"),
+        "title": "x" * 200,
+        "attributes": [{"name": "taste", "value": 9}],
+    },
     "contact": {"email": "a@b.c", "name": None},
     "key": {"id": "a/b ü"},
 }
@@ -233,7 +278,9 @@ def test_no_id_leaves_its_segment_of_the_address(text: str) -> None:
 
 
 def test_query_leaves_out_what_is_not_there() -> None:
-    assert query_of({"a": {"from": "contact.email"}, "b": {"from": "contact.name"}, "c": True}, CONTEXT) == {
+    assert query_of(
+        {"a": {"from": "contact.email"}, "b": {"from": "contact.name"}, "c": True}, CONTEXT
+    ) == {
         "a": "a@b.c",
         "c": "true",
     }

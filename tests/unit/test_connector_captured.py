@@ -30,7 +30,9 @@ def judgeme(**environ: str) -> Manifest:
 
 
 def sent(body: bytes = BODY, **headers: str) -> Received:
-    return Received(body, {name.lower().replace("_", "-"): value for name, value in headers.items()}, {}, NOW)
+    return Received(
+        body, {name.lower().replace("_", "-"): value for name, value in headers.items()}, {}, NOW
+    )
 
 
 def mac(secret: bytes, text: bytes = BODY, algorithm: str = "sha256") -> bytes:
@@ -38,13 +40,22 @@ def mac(secret: bytes, text: bytes = BODY, algorithm: str = "sha256") -> bytes:
 
 
 FITTING: dict[str, tuple[Received, str]] = {
-    "the other secret": (sent(judgeme_hmac_sha256=mac(b"private-token").hex()), "with auth.headers.X-Api-Token"),
+    "the other secret": (
+        sent(judgeme_hmac_sha256=mac(b"private-token").hex()),
+        "with auth.headers.X-Api-Token",
+    ),
     "another encoding": (
         sent(judgeme_hmac_sha256=base64.b64encode(mac(b"oauth-secret")).decode()),
         "encoding base64",
     ),
-    "another algorithm": (sent(judgeme_hmac_sha256=mac(b"oauth-secret", algorithm="sha512").hex()), "algorithm sha512"),
-    "another header": (sent(x_signature=f"sha256={mac(b'oauth-secret').hex()}"), "header x-signature"),
+    "another algorithm": (
+        sent(judgeme_hmac_sha256=mac(b"oauth-secret", algorithm="sha512").hex()),
+        "algorithm sha512",
+    ),
+    "another header": (
+        sent(x_signature=f"sha256={mac(b'oauth-secret').hex()}"),
+        "header x-signature",
+    ),
     "a line break that an editor added": (
         sent(BODY + b"\n", judgeme_hmac_sha256=mac(b"oauth-secret").hex()),
         "the body without the white space at its end",
@@ -57,7 +68,10 @@ FITTING: dict[str, tuple[Received, str]] = {
         sent(judgeme_hmac_sha256=mac(base64.b64encode(b"oauth-secret")).hex()),
         ", its base64",
     ),
-    "no signature, the secret itself": (sent(x_secret="oauth-secret"), "static_header: header x-secret"),
+    "no signature, the secret itself": (
+        sent(x_secret="oauth-secret"),
+        "static_header: header x-secret",
+    ),
     "a JWT": (
         sent(authorization=f"Bearer {jwt.encode({'exp': 1}, 'oauth-secret' * 3, 'HS256')}"),
         "jwt: source header, name authorization, algorithms [HS256]",
@@ -80,12 +94,17 @@ def test_known_variant_that_fits_is_named_and_no_secret_is(case: str) -> None:
 def test_body_that_was_changed_in_the_file_is_no_reason_to_change_the_manifest(end: bytes) -> None:
     told = diagnose(judgeme(), sent(BODY + end, judgeme_hmac_sha256=mac(b"oauth-secret").hex()))
     advice = {one.rpartition("; ")[2] for one in told}
-    assert advice == {"something changed its end on the way into the file: capture the body to the last byte"}
+    assert advice == {
+        "something changed its end on the way into the file: capture the body to the last byte"
+    }
 
 
 def test_delivery_that_nothing_fits_is_told_what_is_missing() -> None:
     told = diagnose(judgeme(), sent(x_other="1"))
-    assert "the delivery has no header JUDGEME-HMAC-SHA256, which the manifest names; it has: x-other" in told
+    assert (
+        "the delivery has no header JUDGEME-HMAC-SHA256, which the manifest names; it has: x-other"
+        in told
+    )
     assert "no known way of signing fits" in told[-1]
 
 
@@ -102,12 +121,19 @@ def test_bigcommerce_secret_that_was_encoded_is_found() -> None:
     signature = "v1," + base64.b64encode(mac(encoded, b"m.1700000000." + BODY)).decode()
     request = sent(webhook_id="m", webhook_timestamp="1700000000", webhook_signature=signature)
     assert any(
-        "id.timestamp.body, with webhook.verify.0.secret, its base64" in one for one in diagnose(manifest, request)
+        "id.timestamp.body, with webhook.verify.0.secret, its base64" in one
+        for one in diagnose(manifest, request)
     )
 
 
 def raw(signature: str, newline: str) -> bytes:
-    lines = ["POST /webhooks/external/judgeme?a=b HTTP/1.1", "Host: x", f"JUDGEME-HMAC-SHA256: {signature}", "", ""]
+    lines = [
+        "POST /webhooks/external/judgeme?a=b HTTP/1.1",
+        "Host: x",
+        f"JUDGEME-HMAC-SHA256: {signature}",
+        "",
+        "",
+    ]
     return newline.join(lines).encode() + BODY
 
 
@@ -124,7 +150,9 @@ def test_json_form_is_read_too() -> None:
         assert is_verified(judgeme(), captured(json.dumps({"headers": headers, **body}).encode()))
 
 
-@pytest.mark.parametrize("content", [b"", b"hello", b'{"body": 1}', b"{", b"\xff\xfe\x00", b"POST / HTTP/1.1\n\nbody"])
+@pytest.mark.parametrize(
+    "content", [b"", b"hello", b'{"body": 1}', b"{", b"\xff\xfe\x00", b"POST / HTTP/1.1\n\nbody"]
+)
 def test_file_that_is_no_request_is_refused_in_words(content: bytes) -> None:
     with pytest.raises(Misconfigured, match="the file is"):
         captured(content)

@@ -1,4 +1,6 @@
-"""Every manifest that ships or is printed: it loads, its samples hold, its limits are said; wrong ones are refused."""
+"""Every manifest that ships or is printed: it loads, its samples hold, its limits are said; wrong
+ones are refused.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,13 @@ import yaml
 from sync_worker.core.errors import Misconfigured
 from sync_worker.manifest.check import check_manifest, signed_by
 from sync_worker.manifest.default_field import WIX_SCALE
-from sync_worker.manifest.loader import SHIPPED, Placeholders, load_manifest, parse_manifest, shipped_manifest
+from sync_worker.manifest.loader import (
+    SHIPPED,
+    Placeholders,
+    load_manifest,
+    parse_manifest,
+    shipped_manifest,
+)
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.schema.calls import Hook, OperationSpec
 from sync_worker.manifest.schema.editor import editor_schema
@@ -44,7 +52,9 @@ def test_manifest_loads_and_every_sample_in_it_comes_to_what_it_says(file: Path)
     assert [finding for finding in findings if not finding.is_good] == []
 
 
-@pytest.mark.parametrize("name", [file.stem for file in sorted(SHIPPED.glob("*.yaml")) if file.stem != "own-service"])
+@pytest.mark.parametrize(
+    "name", [file.stem for file in sorted(SHIPPED.glob("*.yaml")) if file.stem != "own-service"]
+)
 def test_shipped_manifest_brings_samples_of_both_kinds(name: str) -> None:
     examples = shipped(name).examples
     assert examples.deliveries
@@ -119,13 +129,28 @@ def test_hosted_review_platform_starts_with_writing_off(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "limit"),
     [
-        ("judgeme", "A changed Wix rating cannot be carried over: it is held and shown (reason `unsupported`)."),
-        ("judgeme", "A full scan sees at most 10000 records; beyond that it stops with an error and deletes nothing."),
+        (
+            "judgeme",
+            (
+                "A changed Wix rating cannot be carried over: it is held and shown (reason"
+                " `unsupported`)."
+            ),
+        ),
+        (
+            "judgeme",
+            (
+                "A full scan sees at most 10000 records; beyond that it stops with an error and"
+                " deletes nothing."
+            ),
+        ),
         ("trustpilot", "Records carry no e-mail address"),
         ("bigcommerce", "Events tell of the product only"),
         ("fera", "does not cover its body"),
         ("reviewsio", "The product's list holds no e-mail address"),
-        ("okendo", "A new Wix rating cannot be carried over: it is noted in the history and ends there."),
+        (
+            "okendo",
+            "A new Wix rating cannot be carried over: it is noted in the history and ends there.",
+        ),
     ],
 )
 def test_limit_is_said_in_words(name: str, limit: str) -> None:
@@ -166,11 +191,20 @@ def _no_way_in(document: Any) -> None:
 
 WRONG: dict[str, tuple[Callable[[Any], None], str]] = {
     "typo": (_typo, "unknown key 'webhok'; did you mean 'webhook'?"),
-    "secret written out": (_inline_secret, "auth.password: a secret comes by reference: {env: NAME}"),
+    "secret written out": (
+        _inline_secret,
+        "auth.password: a secret comes by reference: {env: NAME}",
+    ),
     "traversal": (_traversal, "has an empty segment, '.' or '..' in it"),
-    "unknown root": (_unknown_root, "operations.create.body: 'environment.WOO_CONSUMER_SECRET' starts with none of"),
+    "unknown root": (
+        _unknown_root,
+        "operations.create.body: 'environment.WOO_CONSUMER_SECRET' starts with none of",
+    ),
     "bad path": (_bad_path, "fields.value.path: 'rating[[' is no JMESPath"),
-    "trusted payload that nobody signed": (_trust, "a signature does not cover the body; sign the body"),
+    "trusted payload that nobody signed": (
+        _trust,
+        "a signature does not cover the body; sign the body",
+    ),
     "no way in": (_no_way_in, "there is no way in: declare webhook, or operations.list"),
 }
 
@@ -203,13 +237,31 @@ MORE_WRONG: dict[str, tuple[dict[str, Any], str]] = {
         },
         "no webhook can ever name the event 'failed'",
     ),
-    "two sources of one field": ({"fields": {"value": {"const": 4}}}, "needs exactly one of path, context, const"),
-    "create without a search": ({"operations": {"find": None}}, "operations.create needs operations.find"),
-    "placeholder that is missing": ({"text": {"placeholder_body": None}}, "required_body needs placeholder_body"),
-    "unknown time zone": ({"fields": {"created_at": {"tz": "Mars/Base"}}}, "'Mars/Base' is no time zone"),
+    "two sources of one field": (
+        {"fields": {"value": {"const": 4}}},
+        "needs exactly one of path, context, const",
+    ),
+    "create without a search": (
+        {"operations": {"find": None}},
+        "operations.create needs operations.find",
+    ),
+    "placeholder that is missing": (
+        {"text": {"placeholder_body": None}},
+        "required_body needs placeholder_body",
+    ),
+    "unknown time zone": (
+        {"fields": {"created_at": {"tz": "Mars/Base"}}},
+        "'Mars/Base' is no time zone",
+    ),
     "plain http": ({"base_url": "http://shop.example.com"}, "base_url is not https"),
-    "parameters in a path": ({"operations": {"get": {"path": "/x?a={key.id}"}}}, "parameters belong under query"),
-    "handshake that fits everything": ({"webhook": {"handshake": [{}]}}, "needs exactly one of empty_body, body_regex"),
+    "parameters in a path": (
+        {"operations": {"get": {"path": "/x?a={key.id}"}}},
+        "parameters belong under query",
+    ),
+    "handshake that fits everything": (
+        {"webhook": {"handshake": [{}]}},
+        "needs exactly one of empty_body, body_regex",
+    ),
     "typo in a leaf": (
         {"operations": {"create": {"body": {"rating": {"frm": "x", "from": "rating.value"}}}}},
         "did you mean 'from'?",
@@ -238,28 +290,50 @@ MORE_WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"webhook": {"handshake": [{"body_regex": "webhook_id=(["}]}},
         "webhook.handshake.0: body_regex: 'webhook_id=([' is no regular expression",
     ),
-    "setting without a name": ({"auth": {"password": {"env": 5}}}, "auth.password: env names a setting or a file"),
+    "setting without a name": (
+        {"auth": {"password": {"env": 5}}},
+        "auth.password: env names a setting or a file",
+    ),
     "kind of a leaf that is a list": (
         {"operations": {"create": {"body": {"rating": {"from": "rating.value", "as": ["int"]}}}}},
         "as: ['int'] is none of",
     ),
     "limit of a leaf that is a word": (
-        {"operations": {"create": {"body": {"review": {"from": "rating.body", "max_length": "many"}}}}},
+        {
+            "operations": {
+                "create": {"body": {"review": {"from": "rating.body", "max_length": "many"}}}
+            }
+        },
         "max_length: 'many' is no number of characters",
     ),
-    "key of another section": ({"text": {"handler": "x"}}, "unknown key 'text.handler'; it belongs to another section"),
-    "field that is missing": ({"fields": {"value": None}}, "fields.value: is a section with keys of its own"),
+    "key of another section": (
+        {"text": {"handler": "x"}},
+        "unknown key 'text.handler'; it belongs to another section",
+    ),
+    "field that is missing": (
+        {"fields": {"value": None}},
+        "fields.value: is a section with keys of its own",
+    ),
     "method that there is not": (
         {"operations": {"get": {"method": "FETCH"}}},
         "operations.get.method: is one of 'GET',",
     ),
-    "path without its root": ({"operations": {"get": {"path": "x"}}}, "operations.get.path: is not in its form, ^/;"),
-    "unknown credentials": ({"auth": {"type": "oauth"}}, "auth: type: 'oauth' is none of 'none', 'bearer',"),
+    "path without its root": (
+        {"operations": {"get": {"path": "x"}}},
+        "operations.get.path: is not in its form, ^/;",
+    ),
+    "unknown credentials": (
+        {"auth": {"type": "oauth"}},
+        "auth: type: 'oauth' is none of 'none', 'bearer',",
+    ),
     "one status instead of a list": (
         {"operations": {"get": {"errors": [{"status": 404, "outcome": "gone"}]}}},
         "operations.get.errors.0.status: is a list",
     ),
-    "several parents": ({"extends": ["woocommerce", "fera"]}, "extends: is the name of one connector"),
+    "several parents": (
+        {"extends": ["woocommerce", "fera"]},
+        "extends: is the name of one connector",
+    ),
     "redirects": ({"http": {"redirects": True}}, "http.redirects"),
     "secret of the wrong place": ({"conn": {"a": {"value": "x"}}}, "conn.a"),
 }
@@ -278,7 +352,9 @@ def test_mistake_in_an_extending_manifest_is_refused(case: str, tmp_path: Path) 
 def test_manifests_that_extend_each_other_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("extends: b\nid: a\n")
     (tmp_path / "b.yaml").write_text("extends: a\nid: b\n")
-    with pytest.raises(Misconfigured, match="extends: a extends b extends a; one of them must stand alone"):
+    with pytest.raises(
+        Misconfigured, match="extends: a extends b extends a; one of them must stand alone"
+    ):
         load_manifest(tmp_path / "a.yaml", Placeholders({}))
 
 
@@ -318,8 +394,8 @@ def test_second_shop_may_do_a_thing_in_another_way(change: dict[str, Any], tmp_p
 def test_own_secrets_of_a_second_shop_are_its_own(tmp_path: Path) -> None:
     file = tmp_path / "second-shop.yaml"
     file.write_text(
-        "extends: woocommerce\nid: second-shop\nwebhook: {verify: [{type: hmac, header: X-WC-Webhook-Signature, "
-        "encoding: base64, secret: {env: SECOND_SECRET}}]}\n"
+        "extends: woocommerce\nid: second-shop\nwebhook: {verify: [{type: hmac, header:"
+        " X-WC-Webhook-Signature, encoding: base64, secret: {env: SECOND_SECRET}}]}\n"
     )
     manifest = load_manifest(file, Placeholders({"SECOND_SECRET": "second-secret"}))
     assert manifest.webhook is not None
@@ -341,8 +417,13 @@ def test_every_key_of_the_schema_is_explained_in_the_documentation() -> None:
 
 def test_schema_for_editors_knows_references_and_every_section() -> None:
     schema = editor_schema()
-    assert {"version", "key", "fields", "scale", "operations", "webhook", "extends"} <= set(schema["properties"])
-    assert schema["$defs"]["BearerAuth"]["properties"]["token"]["properties"].keys() == {"env", "file"}
+    assert {"version", "key", "fields", "scale", "operations", "webhook", "extends"} <= set(
+        schema["properties"]
+    )
+    assert schema["$defs"]["BearerAuth"]["properties"]["token"]["properties"].keys() == {
+        "env",
+        "file",
+    }
     assert schema["additionalProperties"] is False
 
 

@@ -1,4 +1,6 @@
-"""Listings page by page: every kind goes on where it stopped, and none that was cut looks complete."""
+"""Listings page by page: every kind goes on where it stopped, and none that was cut looks
+complete.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +11,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync_worker.core.errors import Permanent
-from sync_worker.manifest.pagination import Place, next_place, page_query, parent_place_of, place_of, place_text
+from sync_worker.manifest.pagination import (
+    Place,
+    next_place,
+    page_query,
+    parent_place_of,
+    place_of,
+    place_text,
+)
 from sync_worker.manifest.schema.calls import Pagination
 
 ROWS = [{"id": number} for number in range(7)]
 
 
-def walk(paging: Pagination, answers: list[tuple[list[Any], Any, dict[str, str]]]) -> list[dict[str, str]]:
+def walk(
+    paging: Pagination, answers: list[tuple[list[Any], Any, dict[str, str]]]
+) -> list[dict[str, str]]:
     """The queries that a listing asks, each from the text that the page before left."""
     queries, cursor = [], place_text(Place())
     for items, body, headers in answers:
@@ -48,7 +59,9 @@ def test_offsets_grow_by_the_rows_that_came() -> None:
 
 
 def test_cursor_is_carried_on_until_there_is_none() -> None:
-    paging = Pagination.model_validate({"kind": "cursor", "next_path": "next", "size_param": "limit", "size": 2})
+    paging = Pagination.model_validate(
+        {"kind": "cursor", "next_path": "next", "size_param": "limit", "size": 2}
+    )
     answers: list[Any] = [(ROWS[:2], {"next": "c2"}, {}), (ROWS[2:], {"next": None}, {})]
     assert walk(paging, answers) == [{"limit": "2"}, {"limit": "2", "cursor": "c2"}]
 
@@ -73,7 +86,13 @@ def test_last_page_has_no_next_link() -> None:
 
 
 CUT: dict[str, tuple[dict[str, Any], Place, list[Any], Any, str]] = {
-    "same rows again": ({"kind": "page"}, Place(1, 7, last="4f53cda18c2baa0c"), ROWS, None, "paging_repeats"),
+    "same rows again": (
+        {"kind": "page"},
+        Place(1, 7, last="4f53cda18c2baa0c"),
+        ROWS,
+        None,
+        "paging_repeats",
+    ),
     "same cursor again": (
         {"kind": "cursor", "next_path": "next"},
         Place(1, 7, at="c"),
@@ -81,7 +100,13 @@ CUT: dict[str, tuple[dict[str, Any], Place, list[Any], Any, str]] = {
         {"next": "c"},
         "paging_repeats",
     ),
-    "more pages than allowed": ({"kind": "page", "max_pages": 2}, Place(1, 7), ROWS, None, "paging_too_long"),
+    "more pages than allowed": (
+        {"kind": "page", "max_pages": 2},
+        Place(1, 7),
+        ROWS,
+        None,
+        "paging_too_long",
+    ),
     "end before the total": (
         {"kind": "offset", "total_path": "total"},
         Place(1, 4),
@@ -105,7 +130,10 @@ def test_listing_that_was_cut_never_looks_complete(case: str) -> None:
     assert cut.value.reason == reason
 
 
-@given(st.text(max_size=60) | st.sampled_from(['{"left": [1], "child": {"pages": "x"}}', '{"pages": 1}', "[]", "null"]))
+@given(
+    st.text(max_size=60)
+    | st.sampled_from(['{"left": [1], "child": {"pages": "x"}}', '{"pages": 1}', "[]", "null"])
+)
 def test_text_that_is_no_cursor_is_refused(text: str) -> None:
     for read in (place_of, parent_place_of):
         with pytest.raises(Permanent):

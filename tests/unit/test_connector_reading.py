@@ -1,4 +1,6 @@
-"""How values are read and written beyond the plain case: keys from the request, times, names, markup, placeholders."""
+"""How values are read and written beyond the plain case: keys from the request, times, names,
+markup, placeholders.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,13 @@ from sync_worker.manifest.drafts import write_context
 from sync_worker.manifest.loader import Placeholders, parse_manifest
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.plain_text import plain_text
-from sync_worker.manifest.record_reader import context_of, created_at, key_of, read_record, read_texts
+from sync_worker.manifest.record_reader import (
+    context_of,
+    created_at,
+    key_of,
+    read_record,
+    read_texts,
+)
 from sync_worker.manifest.record_writer import filled
 
 BASE = """
@@ -34,7 +42,11 @@ fields:
   created_at: {path: made, as: datetime}
 attributes: {taste: marks.taste, looks: marks.looks}
 scale: {min: 1, max: 5, unrated: [0]}
-text: {required_body: true, placeholder_body: "(none)", required_title: true, placeholder_title: Rating}
+text:
+  required_body: true
+  placeholder_body: "(none)"
+  required_title: true
+  placeholder_title: Rating
 states: {read: {"true": published, "1": published, bad: spam}, default: rejected}
 operations: {list: {method: GET, path: "/p/{entity.external_id}/r"}}
 """
@@ -60,8 +72,14 @@ def a_resource(**changes: Any) -> dict[str, Any]:
 def test_key_part_from_the_request_comes_back_as_the_context_of_the_next_one() -> None:
     manifest = a_manifest()
     record = read_record(manifest, a_resource(), CONTEXT)
-    assert (record.entity, key_of(manifest, record.remote_id)) == (EntityRef("22"), {"id": "7", "product": "22"})
-    assert context_of(manifest, record.remote_id) == {"key": {"id": "7", "product": "22"}, **CONTEXT}
+    assert (record.entity, key_of(manifest, record.remote_id)) == (
+        EntityRef("22"),
+        {"id": "7", "product": "22"},
+    )
+    assert context_of(manifest, record.remote_id) == {
+        "key": {"id": "7", "product": "22"},
+        **CONTEXT,
+    }
 
 
 @pytest.mark.parametrize("remote_id", ["7", "{}", '{"id": "7"}', "[", '["id", "product"]'])
@@ -75,20 +93,29 @@ def test_record_without_its_context_is_malformed_not_guessed() -> None:
         read_record(a_manifest(), a_resource())
 
 
-@pytest.mark.parametrize("changes", [{"id": "seven"}, {"id": 7.5}, {"id": True}, {"stars": None}, {"stars": [4]}])
+@pytest.mark.parametrize(
+    "changes", [{"id": "seven"}, {"id": 7.5}, {"id": True}, {"stars": None}, {"stars": [4]}]
+)
 def test_record_with_a_broken_part_is_malformed(changes: dict[str, Any]) -> None:
     with pytest.raises(Permanent):
         read_record(a_manifest(), a_resource(**changes), CONTEXT)
 
 
-@pytest.mark.parametrize(("stars", "value"), [(0, None), (7, Decimal(7)), ("4.50", Decimal("4.50"))])
-def test_unrated_is_no_value_and_what_is_off_the_scale_stays_as_it_is(stars: Any, value: Decimal | None) -> None:
+@pytest.mark.parametrize(
+    ("stars", "value"), [(0, None), (7, Decimal(7)), ("4.50", Decimal("4.50"))]
+)
+def test_unrated_is_no_value_and_what_is_off_the_scale_stays_as_it_is(
+    stars: Any, value: Decimal | None
+) -> None:
     assert read_record(a_manifest(), a_resource(stars=stars), CONTEXT).values.get("value") == value
 
 
 def test_clamp_bends_to_the_nearest_end_if_asked_for() -> None:
     manifest = a_manifest(scale__out_of_range="clamp")
-    ends = [read_record(manifest, a_resource(stars=stars), CONTEXT).values["value"] for stars in (-3, 3, 7)]
+    ends = [
+        read_record(manifest, a_resource(stars=stars), CONTEXT).values["value"]
+        for stars in (-3, 3, 7)
+    ]
     assert ends == [1, 3, 5]
 
 
@@ -107,7 +134,9 @@ def test_values_may_have_names() -> None:
         (None, RecordState.REJECTED),
     ],
 )
-def test_state_is_read_by_its_word_and_an_unknown_one_by_the_default(word: Any, state: RecordState) -> None:
+def test_state_is_read_by_its_word_and_an_unknown_one_by_the_default(
+    word: Any, state: RecordState
+) -> None:
     assert read_record(a_manifest(), a_resource(state=word), CONTEXT).state is state
 
 
@@ -126,7 +155,9 @@ def test_what_is_no_address_is_nobody(email: Any) -> None:
         ({"unit": "epoch_s"}, "1622036266", "2021-05-26T13:37:46+00:00"),
     ],
 )
-def test_time_is_read_in_its_unit_and_zone(field: dict[str, str], written: Any, moment: str) -> None:
+def test_time_is_read_in_its_unit_and_zone(
+    field: dict[str, str], written: Any, moment: str
+) -> None:
     manifest = a_manifest(fields__created_at={"path": "made", "as": "datetime", **field})
     found = created_at(manifest, a_resource(made=written))
     assert found is not None
@@ -173,7 +204,9 @@ def test_new_record_gets_the_placeholders_and_the_time_of_now() -> None:
 
 
 def test_texts_time_and_foreign_sub_ratings_of_the_last_record_stay() -> None:
-    last = a_resource(text="<b>Mine</b>", title="T", made="2026-01-02T03:04:05Z", marks={"taste": 1, "looks": 5})
+    last = a_resource(
+        text="<b>Mine</b>", title="T", made="2026-01-02T03:04:05Z", marks={"taste": 1, "looks": 5}
+    )
     rating = write_context(a_manifest(), a_draft(**last), revision=None, now=NOW)["rating"]
     assert (rating["title"], rating["body"]) == ("T", "<b>Mine</b>")
     assert rating["created_at"].isoformat() == "2026-01-02T03:04:05+00:00"
@@ -181,12 +214,19 @@ def test_texts_time_and_foreign_sub_ratings_of_the_last_record_stay() -> None:
 
 
 def test_leaves_convert_name_and_insist() -> None:
-    context = {"rating": {"created_at": NOW, "value": Decimal(4), "state": "published"}, "contact": {"email": None}}
+    context = {
+        "rating": {"created_at": NOW, "value": Decimal(4), "state": "published"},
+        "contact": {"email": None},
+    }
     tree = {
         "at": {"from": "rating.created_at", "as": "iso8601"},
         "ms": {"from": "rating.created_at", "as": "epoch_ms"},
         "stars": {"from": "rating.value", "values": {"4": "FOUR"}},
     }
-    assert filled(tree, context) == {"at": "2026-11-24T12:00:00Z", "ms": 1795521600000, "stars": "FOUR"}
+    assert filled(tree, context) == {
+        "at": "2026-11-24T12:00:00Z",
+        "ms": 1795521600000,
+        "stars": "FOUR",
+    }
     with pytest.raises(Permanent, match=r"contact\.email is not known"):
         filled({"email": {"from": "contact.email", "required": True}}, context)

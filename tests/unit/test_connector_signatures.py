@@ -31,7 +31,10 @@ def scheme(kind: str, **keys: Any) -> Verify:
 
 
 def look(
-    one: Verify, headers: dict[str, str] | None = None, query: dict[str, str] | None = None, now: float = NOW
+    one: Verify,
+    headers: dict[str, str] | None = None,
+    query: dict[str, str] | None = None,
+    now: float = NOW,
 ) -> Verified | None:
     lower = {name.lower(): value for name, value in (headers or {}).items()}
     return verified(one, Received(BODY, lower, query or {}, now))
@@ -58,7 +61,9 @@ def test_hmac_over_the_body_holds_in_every_encoding_and_with_both_secrets(
     good = "sig=" + ENCODED[encoding](mac(secret=secret, algorithm=algorithm))
     assert look(one, {"X-Sig": good}) == Verified(covers_body=True)
     assert look(one, {"X-Sig": good.removeprefix("sig=")}) is None
-    assert look(one, {"X-Sig": "sig=" + ENCODED[encoding](mac(b"other", secret, algorithm))}) is None
+    assert (
+        look(one, {"X-Sig": "sig=" + ENCODED[encoding](mac(b"other", secret, algorithm))}) is None
+    )
 
 
 def test_hmac_with_its_time_in_a_header_of_its_own_holds_for_the_tolerance_only() -> None:
@@ -89,9 +94,13 @@ def test_hmac_over_paths_of_the_body_says_that_the_body_is_not_covered() -> None
 def test_secret_may_be_kept_in_an_encoding(form: str) -> None:
     key = b"\x00\x01\xff raw bytes"
     kept = key.hex() if form == "hex" else base64.b64encode(key).decode()
-    one = scheme("hmac", header="X-Sig", secret=SecretStr(kept), previous_secret=None, secret_encoding=form)
+    one = scheme(
+        "hmac", header="X-Sig", secret=SecretStr(kept), previous_secret=None, secret_encoding=form
+    )
     assert look(one, {"X-Sig": hmac.new(key, BODY, hashlib.sha256).hexdigest()})
-    broken = scheme("hmac", header="X-Sig", secret=SecretStr("zz"), previous_secret=None, secret_encoding="hex")
+    broken = scheme(
+        "hmac", header="X-Sig", secret=SecretStr("zz"), previous_secret=None, secret_encoding="hex"
+    )
     assert look(broken, {"X-Sig": mac().hex()}) is None
 
 
@@ -132,14 +141,22 @@ def test_raw_secret_is_never_decoded() -> None:
 
 @pytest.mark.parametrize("signature", ["v1", "v1,a,b", "v1,", "v2,xx", "", "v1,\xff"])
 def test_broken_standard_signature_is_no_error(signature: str) -> None:
-    assert look(scheme("standard_webhooks"), {**standard(SECRET.encode()), "webhook-signature": signature}) is None
+    assert (
+        look(
+            scheme("standard_webhooks"),
+            {**standard(SECRET.encode()), "webhook-signature": signature},
+        )
+        is None
+    )
 
 
 # -- JWT
 
 
 def token(secret: str = SECRET, **claims: Any) -> str:
-    return jwt.encode({"exp": NOW + 3600, "event_name": "review_update", "store": "s1"} | claims, secret, "HS256")
+    return jwt.encode(
+        {"exp": NOW + 3600, "event_name": "review_update", "store": "s1"} | claims, secret, "HS256"
+    )
 
 
 JWT = scheme("jwt", source="query", name="jwt", claims_equal={"store": "s1"})
@@ -159,7 +176,10 @@ def test_jwt_may_come_in_a_header() -> None:
 
 def unsigned() -> str:
     head, body = ({"alg": "none", "typ": "JWT"}, {"exp": NOW + 60, "store": "s1"})
-    parts = [base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in (head, body)]
+    parts = [
+        base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=")
+        for part in (head, body)
+    ]
     return ".".join([*parts, ""])
 
 
@@ -188,7 +208,9 @@ def test_forged_jwt_is_refused(case: str) -> None:
 
 @pytest.mark.parametrize("secret", [SECRET, OLD])
 def test_static_header_and_url_token_take_the_secret_and_the_one_before(secret: str) -> None:
-    assert look(scheme("static_header", header="X-Secret"), {"X-Secret": secret}) == Verified(covers_body=False)
+    assert look(scheme("static_header", header="X-Secret"), {"X-Secret": secret}) == Verified(
+        covers_body=False
+    )
     assert look(scheme("url_token"), query={"token": secret}) == Verified(covers_body=False)
     assert look(scheme("static_header", header="X-Secret"), {"X-Secret": secret + " "}) is None
     assert look(scheme("url_token"), query={"other": secret}) is None
@@ -198,7 +220,13 @@ def test_basic_takes_the_pair_only() -> None:
     one = scheme("basic", username=SecretStr("wix"), password=SecretStr(SECRET))
     pair = base64.b64encode(f"wix:{SECRET}".encode()).decode()
     assert look(one, {"Authorization": f"Basic {pair}"})
-    for wrong in (f"Bearer {pair}", "Basic !!", "Basic", f"Basic {base64.b64encode(b'wix:').decode()}", "Basic \xff"):
+    for wrong in (
+        f"Bearer {pair}",
+        "Basic !!",
+        "Basic",
+        f"Basic {base64.b64encode(b'wix:').decode()}",
+        "Basic \xff",
+    ):
         assert look(one, {"Authorization": wrong}) is None
 
 
@@ -206,7 +234,10 @@ KINDS = [
     scheme("hmac", header="X-Sig"),
     scheme("hmac", header="X-Sig", pairs={"signature": "v1", "timestamp": "t"}, encoding="base64"),
     scheme(
-        "hmac", header="X-Sig", signed=[{"path": "a.b"}, {"header": "X-Other"}, {"body": True}], encoding="base64url"
+        "hmac",
+        header="X-Sig",
+        signed=[{"path": "a.b"}, {"header": "X-Other"}, {"body": True}],
+        encoding="base64url",
     ),
     scheme("standard_webhooks"),
     scheme("static_header", header="X-Sig"),
@@ -214,7 +245,14 @@ KINDS = [
     scheme("url_token", name="jwt"),
     JWT,
 ]
-NAMES = ["x-sig", "x-other", "authorization", "webhook-id", "webhook-signature", "webhook-timestamp"]
+NAMES = [
+    "x-sig",
+    "x-other",
+    "authorization",
+    "webhook-id",
+    "webhook-signature",
+    "webhook-timestamp",
+]
 
 
 @given(

@@ -1,4 +1,6 @@
-"""The documentation claims only what is there: tests, pages, commands and settings that it names exist."""
+"""The documentation claims only what is there: tests, pages, commands and settings that it names
+exist.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,11 @@ COMMAND = re.compile(r"(?:^\$? ?|`|/bin/)ratings-sync((?: [a-z][a-z-]*)+)", re.M
 @pytest.fixture(scope="module")
 def tests_there_are() -> set[str]:
     files = (ROOT / "tests").rglob("test_*.py")
-    return {name for file in files for name in re.findall(r"def (test_\w+)\(", file.read_text(encoding="utf-8"))}
+    return {
+        name
+        for file in files
+        for name in re.findall(r"def (test_\w+)\(", file.read_text(encoding="utf-8"))
+    }
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -37,7 +43,11 @@ def test_promises_name_tests() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_link_of_a_page_leads_somewhere(name: str) -> None:
     page = ROOT / name
-    broken = [link for link in LINK.findall(page.read_text(encoding="utf-8")) if not (page.parent / link).exists()]
+    broken = [
+        link
+        for link in LINK.findall(page.read_text(encoding="utf-8"))
+        if not (page.parent / link).exists()
+    ]
     assert broken == []
 
 
@@ -48,7 +58,9 @@ def test_every_command_that_a_page_names_exists(name: str) -> None:
 
 
 def is_command(words: list[str]) -> bool:
-    """Whether the words begin with a command; what follows a command that has no further ones are its arguments."""
+    """Whether the words begin with a command; what follows a command that has no further ones are
+    its arguments.
+    """
     group: click.Command = cli
     for word in words:
         if not isinstance(group, click.Group):

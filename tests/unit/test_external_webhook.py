@@ -40,14 +40,20 @@ def accepted(body: bytes, headers: dict[str, str]) -> NewDelivery:
 def standard_headers(body: bytes, secret: str = SECRET) -> dict[str, str]:
     """Signed by the reference library of Standard Webhooks."""
     now = datetime.datetime.now(datetime.UTC)
-    signature = Webhook(base64.b64encode(secret.encode()).decode()).sign("msg-1", now, body.decode())
+    signature = Webhook(base64.b64encode(secret.encode()).decode()).sign(
+        "msg-1", now, body.decode()
+    )
     stamp = str(int(now.timestamp()))
     return {"webhook-id": "msg-1", "webhook-timestamp": stamp, "webhook-signature": signature}
 
 
 def test_signed_event_becomes_a_delivery_with_every_part() -> None:
     delivery = accepted(BODY, acme_headers(BODY))
-    assert (delivery.side, delivery.source, delivery.dedupe_id) == (Side.EXTERNAL, "own-service", "e-1")
+    assert (delivery.side, delivery.source, delivery.dedupe_id) == (
+        Side.EXTERNAL,
+        "own-service",
+        "e-1",
+    )
     assert (delivery.change, delivery.remote_id, delivery.revision) == ("upsert", "r1", 4)
 
 
@@ -72,7 +78,9 @@ def test_one_good_signature_of_several_is_enough() -> None:
 
 
 def test_delete_event_needs_no_record() -> None:
-    body = json.dumps({"event_id": "e-2", "type": "rating.deleted", "data": {"id": "r1", "version": 5}}).encode()
+    body = json.dumps(
+        {"event_id": "e-2", "type": "rating.deleted", "data": {"id": "r1", "version": 5}}
+    ).encode()
     assert accepted(body, acme_headers(body)).change == "delete"
 
 
@@ -101,29 +109,47 @@ FORGED: dict[str, Callable[[], tuple[bytes, dict[str, str]]]] = {
     "too old": lambda: (BODY, acme_headers(BODY, at=int(time.time()) - 400)),
     "from the future": lambda: (BODY, acme_headers(BODY, at=int(time.time()) + 400)),
     "no timestamp": lambda: _changed("X-Acme-Signature", GOOD.partition(",")[2]),
-    "another timestamp": lambda: _changed("X-Acme-Signature", f"t={GOOD_AT - 9},{GOOD.partition(',')[2]}"),
+    "another timestamp": lambda: _changed(
+        "X-Acme-Signature", f"t={GOOD_AT - 9},{GOOD.partition(',')[2]}"
+    ),
     "two timestamps": lambda: _changed("X-Acme-Signature", f"t=1,{GOOD}"),
     "timestamp in words": lambda: _changed("X-Acme-Signature", f"t=now,{GOOD.partition(',')[2]}"),
-    "timestamp in other digits": lambda: _changed("X-Acme-Signature", f"t=١٢٣,{GOOD.partition(',')[2]}"),
+    "timestamp in other digits": lambda: _changed(
+        "X-Acme-Signature", f"t=١٢٣,{GOOD.partition(',')[2]}"
+    ),
     "signature cut": lambda: _changed("X-Acme-Signature", GOOD[:-2]),
     "signature no hex": lambda: _changed("X-Acme-Signature", GOOD[:-2] + "zz"),
     "signature not ASCII": lambda: _changed("X-Acme-Signature", GOOD[:-2] + "üü"),
-    "signature under another name": lambda: _changed("X-Acme-Signature", GOOD.replace("v1=", "v0=")),
+    "signature under another name": lambda: _changed(
+        "X-Acme-Signature", GOOD.replace("v1=", "v0=")
+    ),
     "header without end": lambda: _changed("X-Acme-Signature", GOOD + "," + "a" * 5000),
-    "many wrong signatures": lambda: _changed("X-Acme-Signature", "t=1," + ",".join(["v1=00"] * 50)),
+    "many wrong signatures": lambda: _changed(
+        "X-Acme-Signature", "t=1," + ",".join(["v1=00"] * 50)
+    ),
     "standard: other secret": lambda: (BODY, standard_headers(BODY, "guess")),
     "standard: other id": lambda: (BODY, {**standard_headers(BODY), "webhook-id": "msg-2"}),
     "standard: no id": lambda: (BODY, {**standard_headers(BODY), "webhook-id": ""}),
-    "standard: too old": lambda: (BODY, {**standard_headers(BODY), "webhook-timestamp": "1700000000"}),
-    "standard: only an asymmetric signature": lambda: (BODY, {**standard_headers(BODY), "webhook-signature": "v1a,AA"}),
+    "standard: too old": lambda: (
+        BODY,
+        {**standard_headers(BODY), "webhook-timestamp": "1700000000"},
+    ),
+    "standard: only an asymmetric signature": lambda: (
+        BODY,
+        {**standard_headers(BODY), "webhook-signature": "v1a,AA"},
+    ),
 }
 UNREADABLE: dict[str, Callable[[], tuple[bytes, dict[str, str]]]] = {
     "no JSON": lambda: signed(b"\xff\xfe"),
     "a list": lambda: signed([1]),
     "without a delivery id": lambda: signed({"type": "rating.updated", "data": {"id": "r1"}}),
-    "the delivery id is an object": lambda: signed({"event_id": {}, "type": "rating.updated", "data": {"id": "r1"}}),
+    "the delivery id is an object": lambda: signed(
+        {"event_id": {}, "type": "rating.updated", "data": {"id": "r1"}}
+    ),
     "without a record id": lambda: signed({"event_id": "e", "type": "rating.updated", "data": {}}),
-    "the record id has a NUL": lambda: signed({"event_id": "e", "type": "rating.updated", "data": {"id": "a\x00"}}),
+    "the record id has a NUL": lambda: signed(
+        {"event_id": "e", "type": "rating.updated", "data": {"id": "a\x00"}}
+    ),
     "the delivery id is a lone surrogate": lambda: signed(
         b'{"event_id": "\\ud800", "type": "rating.updated", "data": {"id": "r1"}}'
     ),
@@ -140,14 +166,19 @@ def test_signed_request_that_the_manifest_cannot_read_is_no_forgery(variant: str
     assert isinstance(read(*UNREADABLE[variant]()), Unreadable)
 
 
-@given(st.binary(max_size=200), st.dictionaries(st.sampled_from(["X-Acme-Signature", "webhook-signature"]), st.text()))
+@given(
+    st.binary(max_size=200),
+    st.dictionaries(st.sampled_from(["X-Acme-Signature", "webhook-signature"]), st.text()),
+)
 def test_no_bytes_and_headers_make_it_raise(body: bytes, headers: dict[str, str]) -> None:
     assert isinstance(read(body, headers), Rejected)
 
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=12),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 

@@ -1,4 +1,6 @@
-"""docker-compose.yml and Dockerfile, read as their tools read them: valid, closed, and in step with the settings."""
+"""docker-compose.yml and Dockerfile, read as their tools read them: valid, closed, and in step with
+the settings.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,9 @@ def test_service_is_restarted_checked_and_has_time_to_stop(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_service_gets_only_settings_that_exist_and_each_secret_as_a_file_that_is_granted(name: str) -> None:
+def test_service_gets_only_settings_that_exist_and_each_secret_as_a_file_that_is_granted(
+    name: str,
+) -> None:
     service = SERVICES[name]
     known = {field.upper() for field in Settings.model_fields}
     for variable, value in service["environment"].items():
@@ -55,7 +59,11 @@ def test_service_gets_only_settings_that_exist_and_each_secret_as_a_file_that_is
             assert value.removeprefix("/run/secrets/") in service["secrets"]
         else:
             # Addresses without their passwords are no secrets.
-            assert variable not in SECRETS or variable in ("DATABASE_URL", "REDIS_URL", "REDIS_CACHE_URL")
+            assert variable not in SECRETS or variable in (
+                "DATABASE_URL",
+                "REDIS_URL",
+                "REDIS_CACHE_URL",
+            )
             assert ":" not in str(value).partition("://")[2].partition("@")[0]
 
 
@@ -94,7 +102,9 @@ def test_redis_keeps_its_queue_and_never_evicts() -> None:
 
 
 def test_image_is_built_of_what_the_docker_ignore_file_lets_through() -> None:
-    copied = {word for line in dockerfile("COPY") if "--from" not in line for word in line.split()[1:-1]}
+    copied = {
+        word for line in dockerfile("COPY") if "--from" not in line for word in line.split()[1:-1]
+    }
     ignore = (ROOT / ".dockerignore").read_text().splitlines()
     assert "*" in ignore
     assert copied == {line.removeprefix("!") for line in ignore if line.startswith("!")}
@@ -107,4 +117,6 @@ def test_image_runs_as_the_user_that_the_services_name() -> None:
 
 
 def dockerfile(word: str) -> list[str]:
-    return [line for line in (ROOT / "Dockerfile").read_text().splitlines() if line.startswith(word)]
+    return [
+        line for line in (ROOT / "Dockerfile").read_text().splitlines() if line.startswith(word)
+    ]

@@ -17,7 +17,12 @@ def test_count_grows_within_a_minute_and_begins_anew_after_it() -> None:
 
 def test_senders_are_counted_apart() -> None:
     limit = ForgeryLimit(3)
-    assert [limit.count(one) for one in ("192.0.2.1", "192.0.2.2", "192.0.2.1", None)] == [1, 1, 2, 1]
+    assert [limit.count(one) for one in ("192.0.2.1", "192.0.2.2", "192.0.2.1", None)] == [
+        1,
+        1,
+        2,
+        1,
+    ]
 
 
 def test_addresses_of_one_ipv6_network_are_one_sender() -> None:

@@ -1,4 +1,5 @@
-"""Everything that reads a stranger's bytes, against Hypothesis: a hundred tries in each run, thousands in the long one.
+"""Everything that reads a stranger's bytes, against Hypothesis: a hundred tries in each run,
+thousands in the long one.
 
 What was altered after signing is refused, or means the same; no input raises what nobody expects.
 """
@@ -20,7 +21,15 @@ from sync_worker.manifest.loader import load_manifest, shipped_manifest
 from sync_worker.manifest.record_reader import read_record
 from sync_worker.remotes.http.waits import retry_after_seconds
 from sync_worker.remotes.wix.events import record_of_event
-from tests.unit.signed import APP_ID, OWN_SERVICE, a_token, acme_headers, an_event, an_external_body, pem
+from tests.unit.signed import (
+    APP_ID,
+    OWN_SERVICE,
+    a_token,
+    acme_headers,
+    an_event,
+    an_external_body,
+    pem,
+)
 from webhook_gateway import external, wix
 from webhook_gateway.wix import Rejected, load_public_keys
 
@@ -34,7 +43,9 @@ NOW = time.time()
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=12),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4)
+    ),
     max_leaves=12,
 )
 
@@ -44,7 +55,11 @@ def altered(draw: st.DrawFn, original: bytes) -> bytes:
     """The bytes with a piece replaced, cut out, doubled or moved."""
     start = draw(st.integers(0, len(original)))
     end = draw(st.integers(start, min(len(original), start + 12)))
-    piece = draw(st.binary(max_size=12) | st.just(original[start:end] * 2) | st.sampled_from([b".", b"=", b"\n", b""]))
+    piece = draw(
+        st.binary(max_size=12)
+        | st.just(original[start:end] * 2)
+        | st.sampled_from([b".", b"=", b"\n", b""])
+    )
     return original[:start] + piece + original[end:]
 
 
@@ -61,7 +76,9 @@ def external_body_is_the_signed_one_or_is_refused(body: bytes) -> None:
 def external_headers_mean_the_same_or_are_refused(names: list[str], value: bytes) -> None:
     headers = {**HEADERS, **dict.fromkeys(names, value.decode("latin-1"))}
     found = external.read_deliveries(OWN, BODY, headers, {}, NOW)
-    assert isinstance(found, Rejected) or found == external.read_deliveries(OWN, BODY, HEADERS, {}, NOW)
+    assert isinstance(found, Rejected) or found == external.read_deliveries(
+        OWN, BODY, HEADERS, {}, NOW
+    )
 
 
 def json_is_read_or_is_a_value_error(text: bytes) -> None:
@@ -91,10 +108,18 @@ def retry_after_is_none_or_within_a_day(value: str) -> None:
     assert seconds is None or 0 <= seconds <= 86_400
 
 
-NAMES = st.lists(st.sampled_from([*HEADERS, "webhook-signature", "webhook-id", "webhook-timestamp"]), max_size=3)
-NEAR_JSON = st.binary(max_size=60) | st.text('[]{}",:0123456789.eE+-trufalsn \\', max_size=60).map(str.encode)
-EVENT = st.dictionaries(st.sampled_from(["createdEvent", "updatedEvent", "entityEventSequence", "slug"]), JSON)
-RESOURCE = JSON | st.dictionaries(st.sampled_from(["id", "subject", "author", "score", "version", "aspects"]), JSON)
+NAMES = st.lists(
+    st.sampled_from([*HEADERS, "webhook-signature", "webhook-id", "webhook-timestamp"]), max_size=3
+)
+NEAR_JSON = st.binary(max_size=60) | st.text('[]{}",:0123456789.eE+-trufalsn \\', max_size=60).map(
+    str.encode
+)
+EVENT = st.dictionaries(
+    st.sampled_from(["createdEvent", "updatedEvent", "entityEventSequence", "slug"]), JSON
+)
+RESOURCE = JSON | st.dictionaries(
+    st.sampled_from(["id", "subject", "author", "score", "version", "aspects"]), JSON
+)
 DATES = (
     st.text(max_size=40)
     | st.just("9" * 5000)
@@ -105,7 +130,10 @@ DATES = (
 CHECKS: dict[str, tuple[Callable[..., None], tuple[Any, ...]]] = {
     "Wix token": (wix_token_means_the_same_or_is_refused, (altered(TOKEN),)),
     "external body": (external_body_is_the_signed_one_or_is_refused, (altered(BODY),)),
-    "external headers": (external_headers_mean_the_same_or_are_refused, (NAMES, altered(b"t=1,v1=00"))),
+    "external headers": (
+        external_headers_mean_the_same_or_are_refused,
+        (NAMES, altered(b"t=1,v1=00")),
+    ),
     "JSON": (json_is_read_or_is_a_value_error, (NEAR_JSON,)),
     "Wix event": (wix_event_is_a_record_or_permanent, (EVENT,)),
     "external resource": (external_resource_is_a_record_or_permanent, (RESOURCE,)),
@@ -115,10 +143,14 @@ CHECKS: dict[str, tuple[Callable[..., None], tuple[Any, ...]]] = {
 
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize(
-    "tries", [pytest.param(SHORT, id="short"), pytest.param(LONG, id="long", marks=pytest.mark.long)]
+    "tries",
+    [pytest.param(SHORT, id="short"), pytest.param(LONG, id="long", marks=pytest.mark.long)],
 )
 @pytest.mark.parametrize("name", sorted(CHECKS))
 def test_stranger_s_bytes_are_read_or_refused(name: str, tries: int) -> None:
     check, strategies = CHECKS[name]
-    health = [HealthCheck.too_slow, HealthCheck.data_too_large]  # a busy machine is no fault of the strategy
+    health = [
+        HealthCheck.too_slow,
+        HealthCheck.data_too_large,
+    ]  # a busy machine is no fault of the strategy
     settings(max_examples=tries, suppress_health_check=health)(given(*strategies)(check))()  # type: ignore[no-untyped-call]  # hypothesis wraps it

@@ -17,7 +17,9 @@ SAID_BY = {"Held", "Hold"}  # the first argument is the reason
 
 
 def reasons_in(path: Path) -> Iterator[str]:
-    """Reasons written out: Held("…"), Hold("…"), Permanent(…, reason="…"), Closing(HELD, "…"), x.held = "…"."""
+    """Reasons written out: Held("…"), Hold("…"), Permanent(…, reason="…"), Closing(HELD, "…"),
+    x.held = "…".
+    """
     tree = ast.parse(path.read_text(encoding="utf-8"))
     constants = {
         target.id: str(ast.literal_eval(node.value))
@@ -27,7 +29,11 @@ def reasons_in(path: Path) -> Iterator[str]:
         if isinstance(target, ast.Name)
     }
     for node in ast.walk(tree):
-        if isinstance(node, ast.Assign) and getattr(node.targets[0], "attr", "") == "held" and _is_text(node.value):
+        if (
+            isinstance(node, ast.Assign)
+            and getattr(node.targets[0], "attr", "") == "held"
+            and _is_text(node.value)
+        ):
             yield str(ast.literal_eval(node.value))
         if not isinstance(node, ast.Call):
             continue
@@ -37,12 +43,21 @@ def reasons_in(path: Path) -> Iterator[str]:
             yield str(ast.literal_eval(first))
         if name in SAID_BY and isinstance(first, ast.Name) and first.id in constants:
             yield constants[first.id]
-        if name == "by_rule" and ast.unparse(node.args[0]).endswith("first_difference"):  # a policy that may hold
+        if name == "by_rule" and ast.unparse(node.args[0]).endswith(
+            "first_difference"
+        ):  # a policy that may hold
             yield str(ast.literal_eval(node.args[1]))
         if name == "Permanent":
-            reasons = [one.value for one in node.keywords if one.arg == "reason" and _is_text(one.value)]
+            reasons = [
+                one.value for one in node.keywords if one.arg == "reason" and _is_text(one.value)
+            ]
             yield str(ast.literal_eval(reasons[0])) if reasons else "refused"
-        if name == "Closing" and first is not None and ast.unparse(first) == "InboxState.HELD" and len(node.args) > 1:
+        if (
+            name == "Closing"
+            and first is not None
+            and ast.unparse(first) == "InboxState.HELD"
+            and len(node.args) > 1
+        ):
             yield from [str(ast.literal_eval(one)) for one in node.args[1:] if _is_text(one)]
 
 
@@ -51,7 +66,9 @@ def _is_text(node: ast.expr) -> bool:
 
 
 def all_reasons() -> set[str]:
-    written = {reason for path in (ROOT / "sync_worker").rglob("*.py") for reason in reasons_in(path)}
+    written = {
+        reason for path in (ROOT / "sync_worker").rglob("*.py") for reason in reasons_in(path)
+    }
     by_state = {f"site_{state}" for state in STATES if state != "active"}
     return written | by_state | {"misconfigured"}
 
@@ -60,7 +77,14 @@ REASONS = sorted(all_reasons())
 
 
 def test_the_code_gives_the_reasons_that_this_test_knows_of() -> None:
-    known = {"unknown_contact", "fight", "off_scale", "attempts_exhausted", "normalised_by_remote", "malformed_record"}
+    known = {
+        "unknown_contact",
+        "fight",
+        "off_scale",
+        "attempts_exhausted",
+        "normalised_by_remote",
+        "malformed_record",
+    }
     assert known <= set(REASONS)
 
 

@@ -54,9 +54,13 @@ def named(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-@pytest.mark.parametrize("path", files(*(f"sync_worker/{room}" for room in WITHOUT_THIRD_PARTY)), ids=named)
+@pytest.mark.parametrize(
+    "path", files(*(f"sync_worker/{room}" for room in WITHOUT_THIRD_PARTY)), ids=named
+)
 def test_inner_room_imports_only_the_standard_library_and_our_own(path: Path) -> None:
-    allowed = {"sync_worker", *sys.stdlib_module_names} | (CORE_MAY_USE if path.parts[-2] == "core" else set())
+    allowed = {"sync_worker", *sys.stdlib_module_names} | (
+        CORE_MAY_USE if path.parts[-2] == "core" else set()
+    )
     assert roots_of(path) <= allowed
 
 
@@ -81,22 +85,36 @@ def test_metrics_are_counted_at_the_edges_only() -> None:
         "webhook_gateway/doorbell.py",
     }
     product = files("sync_worker", "webhook_gateway")
-    counting = {named(path) for path in product if "sync_worker.telemetry.metrics" in imports_of(path)}
+    counting = {
+        named(path) for path in product if "sync_worker.telemetry.metrics" in imports_of(path)
+    }
     assert counting <= edges
 
 
 def test_product_never_imports_its_sandbox_except_to_start_it() -> None:
-    importing = {named(path) for path in files("sync_worker", "webhook_gateway") if "sync_sandbox" in roots_of(path)}
+    importing = {
+        named(path)
+        for path in files("sync_worker", "webhook_gateway")
+        if "sync_sandbox" in roots_of(path)
+    }
     assert all(name.startswith("sync_worker/cli/") for name in importing)
 
 
 def test_contract_of_the_inner_rooms_names_every_library_that_we_depend_on() -> None:
-    needed = {Requirement(line).name.lower().replace("_", "-") for line in PYPROJECT["project"]["dependencies"]}
+    needed = {
+        Requirement(line).name.lower().replace("_", "-")
+        for line in PYPROJECT["project"]["dependencies"]
+    }
     modules = {
         module
         for module, distributions in packages_distributions().items()
-        if not module.startswith("_") and {name.lower().replace("_", "-") for name in distributions} & needed
+        if not module.startswith("_")
+        and {name.lower().replace("_", "-") for name in distributions} & needed
     }
     contracts = PYPROJECT["tool"]["importlinter"]["contracts"]
-    inner = next(one for one in contracts if one["source_modules"] == [f"sync_worker.{r}" for r in WITHOUT_THIRD_PARTY])
+    inner = next(
+        one
+        for one in contracts
+        if one["source_modules"] == [f"sync_worker.{r}" for r in WITHOUT_THIRD_PARTY]
+    )
     assert modules - set(inner["forbidden_modules"]) <= {"tests", "examples"}

@@ -14,7 +14,9 @@ PRODUCT = "985f3c2e-0000-4000-8000-431e93e46806"
 
 
 def pairs(wix: list[Item], external: list[Item]) -> list[tuple[str, str, str]]:
-    return [(pair.wix.id, pair.external.id, pair.way) for pair in propose_entities(wix, external).pairs]
+    return [
+        (pair.wix.id, pair.external.id, pair.way) for pair in propose_entities(wix, external).pairs
+    ]
 
 
 def test_equal_id_goes_before_sku_and_sku_before_name() -> None:
@@ -36,9 +38,13 @@ def test_a_later_way_may_settle_what_an_earlier_one_left_in_doubt() -> None:
     assert pairs(wix, external) == [("2", "8", "name")]
 
 
-def test_catalogue_of_wix_is_read_without_variants_and_with_the_products_own_id(tmp_path: Path) -> None:
+def test_catalogue_of_wix_is_read_without_variants_and_with_the_products_own_id(
+    tmp_path: Path,
+) -> None:
     file = tmp_path / "wix.csv"
-    file.write_text(f"handleId,fieldType,name,sku\nproduct_{PRODUCT},Product,Tea,S1\nproduct_{PRODUCT},Variant,,S2\n")
+    file.write_text(
+        f"handleId,fieldType,name,sku\nproduct_{PRODUCT},Product,Tea,S1\nproduct_{PRODUCT},Variant,,S2\n"
+    )
     assert read_catalogue(file) == [Item(PRODUCT, "S1", "Tea")]
 
 
@@ -57,9 +63,19 @@ def test_one_contact_is_certain_and_several_or_none_are_listed() -> None:
         "d@x.org": [Contact("c-1", "d@x.org", "Ada")],
     }
     proposal = propose_contacts(["a@x.org", "b@x.org", "none@x.org", "d@x.org", "a@x.org"], found)
-    assert [(one.contact_id, one.email) for one in proposal.certain] == [("c-1", "a@x.org"), ("c-1", "d@x.org")]
-    reasons = [(email, contact.contact_id if contact else None) for email, contact, _ in proposal.doubtful]
-    assert reasons == [("b@x.org", "c-2"), ("b@x.org", "c-3"), ("none@x.org", None), ("d@x.org", "c-1")]
+    assert [(one.contact_id, one.email) for one in proposal.certain] == [
+        ("c-1", "a@x.org"),
+        ("c-1", "d@x.org"),
+    ]
+    reasons = [
+        (email, contact.contact_id if contact else None) for email, contact, _ in proposal.doubtful
+    ]
+    assert reasons == [
+        ("b@x.org", "c-2"),
+        ("b@x.org", "c-3"),
+        ("none@x.org", None),
+        ("d@x.org", "c-1"),
+    ]
 
 
 def test_mapping_file_may_carry_a_note_for_people(tmp_path: Path) -> None:
@@ -71,7 +87,10 @@ def test_mapping_file_may_carry_a_note_for_people(tmp_path: Path) -> None:
 
 def test_check_of_fields_prints_every_breach_of_the_law(tmp_path: Path) -> None:
     file = tmp_path / "f.csv"
-    columns = "wix_attribute,external_field,wix_min,wix_max,wix_step,external_min,external_max,external_step,mapping\n"
+    columns = (
+        "wix_attribute,external_field,wix_min,wix_max,wix_step,"
+        "external_min,external_max,external_step,mapping\n"
+    )
     file.write_text(columns + "q,q,0,100,1,4,5,0.01,proportional\n")
     problems = check_fields(file)
     assert len(problems) > 10

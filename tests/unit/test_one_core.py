@@ -16,7 +16,9 @@ from sync_worker.runtime.cpu_affinity import OneCore, Times, move_to, one_core, 
 
 @dataclass
 class Machine:
-    """A machine of three cores, of which two are ours to use; its time passes when the test says so."""
+    """A machine of three cores, of which two are ours to use; its time passes when the test says
+    so.
+    """
 
     wall: float = 0.0
     own: float = 0.0
@@ -30,8 +32,12 @@ class Machine:
     def start(self) -> OneCore:
         return OneCore(frozenset({0, 2}), self.moves.append, self.times, lambda: self.chance)
 
-    def passes(self, seconds: float, core: OneCore, *, ours: float, others: dict[int, float]) -> None:
-        """``ours``: share of its core that the process uses; ``others``: what others use of each."""
+    def passes(
+        self, seconds: float, core: OneCore, *, ours: float, others: dict[int, float]
+    ) -> None:
+        """``ours``: share of its core that the process uses; ``others``: what others use of
+        each.
+        """
         self.wall += seconds
         self.own += seconds * ours
         for one in self.busy:

@@ -47,7 +47,9 @@ def test_it_tells_when_it_shuts_and_when_an_answer_opens_it_again(clock: Hands) 
     assert told == [True, False]
 
 
-def test_three_calls_that_hang_shut_the_remote_off_and_a_wait_is_named(outage: Outage, clock: Hands) -> None:
+def test_three_calls_that_hang_shut_the_remote_off_and_a_wait_is_named(
+    outage: Outage, clock: Hands
+) -> None:
     hang(outage, clock, MAX_SILENT - 1)
     outage.check()
     hang(outage, clock)
@@ -84,7 +86,9 @@ def test_any_answer_in_between_is_a_sign_of_life(outage: Outage, clock: Hands) -
     outage.begin()
 
 
-def test_slow_calls_take_no_more_than_their_share_of_the_slots(outage: Outage, clock: Hands) -> None:
+def test_slow_calls_take_no_more_than_their_share_of_the_slots(
+    outage: Outage, clock: Hands
+) -> None:
     tickets = [outage.begin() for _ in range(6)]
     outage.begin()  # none of them is slow yet
     clock.now += SLOW_SECONDS

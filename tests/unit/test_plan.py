@@ -20,8 +20,16 @@ def d(value: int | None) -> Decimal | None:
     return None if value is None else Decimal(value)
 
 
-def planned(base: tuple[int | None, int | None], wix: int | None, external: int | None, **policy: str) -> Action:
-    return plan(SAME_SCALES, Base(d(base[0]), d(base[1])), Snapshot(d(wix)), Snapshot(d(external)), Policy(**policy))
+def planned(
+    base: tuple[int | None, int | None], wix: int | None, external: int | None, **policy: str
+) -> Action:
+    return plan(
+        SAME_SCALES,
+        Base(d(base[0]), d(base[1])),
+        Snapshot(d(wix)),
+        Snapshot(d(external)),
+        Policy(**policy),
+    )
 
 
 # situation, base (wix, external), wix now, external now, what to do by the default policies
@@ -30,17 +38,35 @@ TABLE = [
     ("new on wix", (None, None), 4, None, Write(Side.EXTERNAL, Decimal(4), "changed")),
     ("new on the external side", (None, None), None, 4, Write(Side.WIX, Decimal(4), "changed")),
     ("new on both, equal", (None, None), 4, 4, Agree()),
-    ("new on both, different", (None, None), 4, 2, Write(Side.EXTERNAL, Decimal(4), "first_difference_wix")),
+    (
+        "new on both, different",
+        (None, None),
+        4,
+        2,
+        Write(Side.EXTERNAL, Decimal(4), "first_difference_wix"),
+    ),
     ("nothing changed", (4, 4), 4, 4, InStep()),
     ("changed on wix", (4, 4), 5, 4, Write(Side.EXTERNAL, Decimal(5), "changed")),
     ("changed on the external side", (4, 4), 4, 5, Write(Side.WIX, Decimal(5), "changed")),
     ("changed on both, equal", (4, 4), 5, 5, Agree()),
-    ("changed on both, different", (4, 4), 5, 2, Write(Side.EXTERNAL, Decimal(5), "conflict_latest")),
+    (
+        "changed on both, different",
+        (4, 4),
+        5,
+        2,
+        Write(Side.EXTERNAL, Decimal(5), "conflict_latest"),
+    ),
     ("deleted on wix", (4, 4), None, 4, Delete(Side.EXTERNAL, "changed")),
     ("deleted on the external side", (4, 4), 4, None, Delete(Side.WIX, "changed")),
     ("deleted on both", (4, 4), None, None, Agree()),
     ("deleted on wix, edited outside", (4, 4), None, 5, Write(Side.WIX, Decimal(5), "edit_wins")),
-    ("edited on wix, deleted outside", (4, 4), 5, None, Write(Side.EXTERNAL, Decimal(5), "edit_wins")),
+    (
+        "edited on wix, deleted outside",
+        (4, 4),
+        5,
+        None,
+        Write(Side.EXTERNAL, Decimal(5), "edit_wins"),
+    ),
     ("never crossed, unchanged", (4, None), 4, None, InStep()),
     ("never crossed, now new outside", (4, None), 4, 2, Write(Side.WIX, Decimal(2), "changed")),
     ("never crossed, now equal outside", (4, None), 4, 4, Agree()),
@@ -48,16 +74,28 @@ TABLE = [
 ]
 
 
-@pytest.mark.parametrize(("situation", "base", "wix", "external", "action"), TABLE, ids=[row[0] for row in TABLE])
+@pytest.mark.parametrize(
+    ("situation", "base", "wix", "external", "action"), TABLE, ids=[row[0] for row in TABLE]
+)
 def test_situation_leads_to_action(
-    situation: str, base: tuple[int | None, int | None], wix: int | None, external: int | None, action: Action
+    situation: str,
+    base: tuple[int | None, int | None],
+    wix: int | None,
+    external: int | None,
+    action: Action,
 ) -> None:
     assert planned(base, wix, external) == action
 
 
 VALUES = (None, 2, 4, 5)
 POLICIES = [
-    Policy(first_difference=first, conflict=conflict, edit_or_delete=edit, direction=direction, deletes=deletes)
+    Policy(
+        first_difference=first,
+        conflict=conflict,
+        edit_or_delete=edit,
+        direction=direction,
+        deletes=deletes,
+    )
     for first, conflict, edit, direction, deletes in product(
         Policy.CHOICES["first_difference"],
         Policy.CHOICES["conflict"],
@@ -69,7 +107,9 @@ POLICIES = [
 HEARD = (None, 1, 2)
 
 
-SNAPSHOTS = [Snapshot(d(value), heard) for value, heard in product(VALUES, HEARD)] + [Snapshot(None, 1, privacy=True)]
+SNAPSHOTS = [Snapshot(d(value), heard) for value, heard in product(VALUES, HEARD)] + [
+    Snapshot(None, 1, privacy=True)
+]
 BASES = [Base(d(wix), d(external)) for wix, external in product(VALUES, VALUES)]
 
 
@@ -103,21 +143,30 @@ def mirrored_policy(policy: Policy) -> Policy:
 def test_plan_is_total_lawful_and_symmetric_over_every_case() -> None:
     mirror_of_base = [BASES.index(Base(base.external, base.wix)) for base in BASES]
     mirror_of_policy = [POLICIES.index(mirrored_policy(policy)) for policy in POLICIES]
-    places = list(product(range(len(BASES)), range(len(SNAPSHOTS)), range(len(SNAPSHOTS)), range(len(POLICIES))))
+    places = list(
+        product(
+            range(len(BASES)), range(len(SNAPSHOTS)), range(len(SNAPSHOTS)), range(len(POLICIES))
+        )
+    )
     actions = {
-        (b, w, e, p): plan(SAME_SCALES, BASES[b], SNAPSHOTS[w], SNAPSHOTS[e], POLICIES[p]) for b, w, e, p in places
+        (b, w, e, p): plan(SAME_SCALES, BASES[b], SNAPSHOTS[w], SNAPSHOTS[e], POLICIES[p])
+        for b, w, e, p in places
     }
     for (b, w, e, p), action in actions.items():
         base, wix, external, policy = BASES[b], SNAPSHOTS[w], SNAPSHOTS[e], POLICIES[p]
         check_laws(action, base, wix, external, policy)
-        is_tie = policy.conflict == "latest" and (wix.heard is external.heard or wix.heard == external.heard)
+        is_tie = policy.conflict == "latest" and (
+            wix.heard is external.heard or wix.heard == external.heard
+        )
         both_privacy = wix.privacy and external.privacy
         if not is_tie and not both_privacy:
             swapped = actions[mirror_of_base[b], e, w, mirror_of_policy[p]]
             assert swapped == mirrored(action), (base, wix, external, policy)
 
 
-def check_laws(action: Action, base: Base, wix: Snapshot, external: Snapshot, policy: Policy) -> None:
+def check_laws(
+    action: Action, base: Base, wix: Snapshot, external: Snapshot, policy: Policy
+) -> None:
     changed = (wix.value != base.wix, external.value != base.external)
     case = (base, wix, external, policy)
     match action:
@@ -129,7 +178,9 @@ def check_laws(action: Action, base: Base, wix: Snapshot, external: Snapshot, po
             target, source = (wix, external) if side is Side.WIX else (external, wix)
             assert policy.may_write(side), case
             assert value == source.value != target.value, case
-            assert changed[side is Side.WIX], case  # what is carried over has changed on its own side
+            assert changed[side is Side.WIX], (
+                case
+            )  # what is carried over has changed on its own side
         case Delete(side, _, privacy):
             target, source = (wix, external) if side is Side.WIX else (external, wix)
             assert source.value is None, case
@@ -142,13 +193,17 @@ def check_laws(action: Action, base: Base, wix: Snapshot, external: Snapshot, po
 def test_latest_is_the_delivery_that_came_later() -> None:
     base = Base(Decimal(4), Decimal(4))
     early, late = Snapshot(Decimal(5), heard=1), Snapshot(Decimal(2), heard=2)
-    assert plan(SAME_SCALES, base, early, late, Policy()) == Write(Side.WIX, Decimal(2), "conflict_latest")
+    assert plan(SAME_SCALES, base, early, late, Policy()) == Write(
+        Side.WIX, Decimal(2), "conflict_latest"
+    )
 
 
 def test_delivery_in_hand_beats_a_change_found_by_reading() -> None:
     base = Base(Decimal(4), Decimal(4))
     read, heard = Snapshot(Decimal(5)), Snapshot(Decimal(2), heard=1)
-    assert plan(SAME_SCALES, base, read, heard, Policy()) == Write(Side.WIX, Decimal(2), "conflict_latest")
+    assert plan(SAME_SCALES, base, read, heard, Policy()) == Write(
+        Side.WIX, Decimal(2), "conflict_latest"
+    )
 
 
 def test_fine_edit_inside_its_class_writes_nothing() -> None:
@@ -167,8 +222,12 @@ def test_privacy_deletion_wins_over_an_edit_and_over_every_policy() -> None:
     base = Base(Decimal(4), Decimal(4))
     gone, edited = Snapshot(None, heard=1, privacy=True), Snapshot(Decimal(5), heard=2)
     policy = Policy(deletes="ignore", direction="to_wix", edit_or_delete="edit")
-    assert plan(SAME_SCALES, base, gone, edited, policy) == Delete(Side.EXTERNAL, "privacy", privacy=True)
+    assert plan(SAME_SCALES, base, gone, edited, policy) == Delete(
+        Side.EXTERNAL, "privacy", privacy=True
+    )
 
 
 def test_value_that_is_not_on_its_scale_is_held() -> None:
-    assert plan(SAME_SCALES, Base(), Snapshot(None), Snapshot(Decimal(7)), Policy()) == Hold("off_scale")
+    assert plan(SAME_SCALES, Base(), Snapshot(None), Snapshot(Decimal(7)), Policy()) == Hold(
+        "off_scale"
+    )

@@ -1,4 +1,6 @@
-"""The twenty promises: what the manual says, what the command runs, and what the report makes of it."""
+"""The twenty promises: what the manual says, what the command runs, and what the report makes of
+it.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ def test_every_test_of_a_promise_is_in_its_file(promise: Promise) -> None:
 
 
 @pytest.mark.parametrize("promise", PROMISES, ids=lambda one: one.name)
-def test_page_says_of_each_promise_its_words_its_tests_and_how_it_was_kept(promise: Promise) -> None:
+def test_page_says_of_each_promise_its_words_its_tests_and_how_it_was_kept(
+    promise: Promise,
+) -> None:
     table = PAGE.partition(PAGE_BEGIN)[2].partition(PAGE_END)[0]
     (line,) = [line for line in table.splitlines() if line.startswith(f"| {promise.name} |")]
     _, words, shown, last = (cell.strip() for cell in line.strip("|").split("|"))
@@ -48,12 +52,17 @@ JUNIT = f"""<testsuites><testsuite>
 </testsuite></testsuites>"""
 
 
-def test_report_tells_results_figures_and_what_was_not_run_and_draws_a_chart(tmp_path: Path) -> None:
+def test_report_tells_results_figures_and_what_was_not_run_and_draws_a_chart(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "results.xml").write_text(JUNIT)
     results = read_results(tmp_path / "results.xml")
     report = write_report(tmp_path, results, 60.0).read_text()
     assert f"| P15 | `{CLOCK}` | postgres-10 | passed | 18.2 | caught up after s: 4.5 |" in report
-    assert "| P17 | `test_no_secret_and_no_address_shows_after_real_work` | – | **failure** | 9.0 |" in report
+    assert (
+        "| P17 | `test_no_secret_and_no_address_shows_after_real_work` | – | **failure** | 9.0 |"
+        in report
+    )
     assert "| P1 | – | | **not run** |" in report
     (chart,) = re.findall(r"!\[caught up after s\]\((.+)\)", report)
     assert "<svg" in (tmp_path / chart).read_text()
@@ -72,7 +81,9 @@ def test_page_is_renewed_between_its_marks_only(tmp_path: Path) -> None:
     assert "**broken**" in text
 
 
-def test_command_refuses_a_promise_that_there_is_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_refuses_a_promise_that_there_is_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit):
         main(["--report", str(tmp_path), "--promise", "P21"])
     assert "P1 to P20" in capsys.readouterr().err

@@ -38,7 +38,9 @@ def test_lawful_mapping_survives_every_round_trip(field: FieldMap) -> None:
 
 
 @given(scales(), st.fractions(Fraction(-100), Fraction(1000)))
-def test_nearest_level_is_really_the_nearest_with_halves_upwards(scale: Scale, value: Fraction) -> None:
+def test_nearest_level_is_really_the_nearest_with_halves_upwards(
+    scale: Scale, value: Fraction
+) -> None:
     chosen = Fraction(scale.level(scale.nearest(value)))
     for level in scale:
         assert abs(chosen - value) <= abs(Fraction(level) - value)
@@ -67,7 +69,10 @@ def test_every_shipped_shape_of_mapping_is_lawful() -> None:
 
 def test_unlawful_mapping_is_told_value_by_value() -> None:
     narrow = FieldMap(
-        "o", "value", Scale(Decimal(1), Decimal(5), Decimal(1)), Scale(Decimal(4), Decimal(9), Decimal(1))
+        "o",
+        "value",
+        Scale(Decimal(1), Decimal(5), Decimal(1)),
+        Scale(Decimal(4), Decimal(9), Decimal(1)),
     )
     assert narrow.violations() == [
         "1 becomes 4, which reads back as 2",
@@ -81,7 +86,8 @@ def test_value_off_its_scale_is_refused(value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("minimum", "maximum", "step"), [("5", "1", "1"), ("0", "1", "0"), ("0", "1", "0.3"), ("0", "NaN", "1")]
+    ("minimum", "maximum", "step"),
+    [("5", "1", "1"), ("0", "1", "0"), ("0", "1", "0.3"), ("0", "NaN", "1")],
 )
 def test_impossible_scale_is_refused(minimum: str, maximum: str, step: str) -> None:
     with pytest.raises(ValueError, match="scale"):

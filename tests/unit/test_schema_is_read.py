@@ -1,4 +1,6 @@
-"""No key of a manifest is decoration: each is read by code that acts on it, or has only one value."""
+"""No key of a manifest is decoration: each is read by code that acts on it, or has only one
+value.
+"""
 
 from __future__ import annotations
 
@@ -44,10 +46,17 @@ def every_key() -> dict[str, Any]:
 
 def has_one_value(annotation: Any) -> bool:
     """Such as ``version: 1``: there is nothing to act on."""
-    origin, parts = get_origin(annotation), [one for one in get_args(annotation) if one not in (type(None), ...)]
+    origin, parts = (
+        get_origin(annotation),
+        [one for one in get_args(annotation) if one not in (type(None), ...)],
+    )
     if origin is Literal:
         return len(parts) == 1
-    return origin in (Union, UnionType, Annotated, tuple) and len(parts) == 1 and has_one_value(parts[0])
+    return (
+        origin in (Union, UnionType, Annotated, tuple)
+        and len(parts) == 1
+        and has_one_value(parts[0])
+    )
 
 
 def words_of(node: ast.AST) -> set[str]:
@@ -96,10 +105,17 @@ KEYS = {place: annotation for place, annotation in every_key().items() if place 
 
 
 def test_the_walk_reaches_the_depths_of_the_schema() -> None:
-    assert {"CreateAsync.fail_event", "Backoff.after_unit", "HmacPairs.signature", "HookList.enabled"} <= KEYS.keys()
+    assert {
+        "CreateAsync.fail_event",
+        "Backoff.after_unit",
+        "HmacPairs.signature",
+        "HookList.enabled",
+    } <= KEYS.keys()
 
 
 @pytest.mark.parametrize("place", sorted(KEYS))
 def test_key_is_read_by_code_that_acts_on_it(place: str) -> None:
     name = place.rpartition(".")[2]
-    assert has_one_value(KEYS[place]) or name in words_read(), f"nobody reads {place}: carry it out, or take it away"
+    assert has_one_value(KEYS[place]) or name in words_read(), (
+        f"nobody reads {place}: carry it out, or take it away"
+    )

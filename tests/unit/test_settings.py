@@ -1,4 +1,6 @@
-""".env.example, docs/settings.md, docker-compose.yml and the program name the same settings with the same defaults."""
+""".env.example, docs/settings.md, docker-compose.yml and the program name the same settings with
+the same defaults.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +13,14 @@ from sync_worker.core.errors import Misconfigured
 from tests.fleet_file import ROOT
 
 EXAMPLE = dict(
-    line.split("=", 1) for line in (ROOT / ".env.example").read_text().splitlines() if re.match(r"[A-Z_]+=", line)
+    line.split("=", 1)
+    for line in (ROOT / ".env.example").read_text().splitlines()
+    if re.match(r"[A-Z_]+=", line)
 )
 FIELDS = {name.upper() for name in Settings.model_fields}
-COMPOSE = set(re.findall(r"\$\{([A-Z_]+)", (ROOT / "docker-compose.yml").read_text())) | {"POSTGRES_PASSWORD"}
+COMPOSE = set(re.findall(r"\$\{([A-Z_]+)", (ROOT / "docker-compose.yml").read_text())) | {
+    "POSTGRES_PASSWORD"
+}
 
 
 def test_example_lists_every_setting_and_no_other() -> None:
@@ -32,12 +38,18 @@ def test_example_carries_the_compose_file_s_own_defaults() -> None:
 
 
 def test_page_lists_every_setting_with_the_same_default() -> None:
-    rows = re.findall(r"^\| `([A-Z_]+)` \| (?:`([^`]*)`|–) \| (.+) \|$", (ROOT / "docs/settings.md").read_text(), re.M)
+    rows = re.findall(
+        r"^\| `([A-Z_]+)` \| (?:`([^`]*)`|–) \| (.+) \|$",
+        (ROOT / "docs/settings.md").read_text(),
+        re.M,
+    )
     assert {name: default for name, default, _ in rows} == EXAMPLE
     assert all(text for *_, text in rows)
 
 
-def test_empty_value_means_the_default_also_in_the_environment_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_empty_value_means_the_default_also_in_the_environment_of_the_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     for name in EXAMPLE:
         monkeypatch.setenv(name, "")
     assert load_settings() == load_settings({})
@@ -49,11 +61,15 @@ def test_empty_value_means_the_default_also_in_the_environment_of_the_process(mo
 def test_dashboard_without_a_password_is_refused_off_the_loopback_address(bind: str) -> None:
     with pytest.raises(Misconfigured, match="set FLOWER_BASIC_AUTH"):
         _ = load_settings({"FLOWER_BIND": bind}).flower_address
-    assert load_settings({"FLOWER_BIND": bind, "FLOWER_BASIC_AUTH": "a:b"}).flower_address[1] == 5555
+    assert (
+        load_settings({"FLOWER_BIND": bind, "FLOWER_BASIC_AUTH": "a:b"}).flower_address[1] == 5555
+    )
     assert load_settings({}).flower_address == ("127.0.0.1", 5555)
 
 
-def test_secret_may_come_from_a_file_and_is_never_printed(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_secret_may_come_from_a_file_and_is_never_printed(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
     folder = tmp_path_factory.mktemp("secrets")
     environ = {}
     for name in SECRETS:
@@ -61,7 +77,10 @@ def test_secret_may_come_from_a_file_and_is_never_printed(tmp_path_factory: pyte
         environ[f"{name}_FILE"] = str(folder / name)
     settings = load_settings(environ)
     for name in set(SECRETS) - {"WIX_PUBLIC_KEY"}:
-        assert getattr(settings, name.lower()).get_secret_value() == f"canary-of-{name.lower()}-long-enough"
+        assert (
+            getattr(settings, name.lower()).get_secret_value()
+            == f"canary-of-{name.lower()}-long-enough"
+        )
         assert f"canary-of-{name.lower()}" not in repr(settings)
 
 
@@ -79,7 +98,10 @@ def test_password_of_its_own_is_put_into_a_url_that_has_none(url: str, expected:
 
 def test_database_password_is_put_into_the_url_and_leaves_sqlite_alone() -> None:
     url = "postgresql://user@db:5432/name"
-    assert load_settings({"DATABASE_URL": url, "DATABASE_PASSWORD": "p"}).database == "postgresql://user:p@db:5432/name"
+    assert (
+        load_settings({"DATABASE_URL": url, "DATABASE_PASSWORD": "p"}).database
+        == "postgresql://user:p@db:5432/name"
+    )
     sqlite = "sqlite:////tmp/ledger.db"
     assert load_settings({"DATABASE_URL": sqlite, "DATABASE_PASSWORD": "p"}).database == sqlite
 
@@ -87,13 +109,18 @@ def test_database_password_is_put_into_the_url_and_leaves_sqlite_alone() -> None
 @pytest.mark.parametrize(
     ("environ", "complaint"),
     [
-        ({"METRICS_BIND": "127.0.0.1:9700"}, "METRICS_BIND needs METRICS_TOKEN: metrics are never open"),
+        (
+            {"METRICS_BIND": "127.0.0.1:9700"},
+            "METRICS_BIND needs METRICS_TOKEN: metrics are never open",
+        ),
         ({"METRICS_TOKEN": "short-secret"}, "METRICS_TOKEN: "),
         ({"RETENTION_INBOX_DAYS": "1"}, "RETENTION_INBOX_DAYS: "),
         ({"GATEWAY_READ_SECONDS": "soon"}, "GATEWAY_READ_SECONDS: "),
     ],
 )
-def test_wrong_setting_is_told_by_its_name_without_its_value(environ: dict[str, str], complaint: str) -> None:
+def test_wrong_setting_is_told_by_its_name_without_its_value(
+    environ: dict[str, str], complaint: str
+) -> None:
     with pytest.raises(Misconfigured) as refused:
         load_settings(environ)
     assert complaint in str(refused.value)

@@ -1,4 +1,6 @@
-"""Dashboard, alerts and runbook speak of metrics that exist; the figures say what SQL and Redis said."""
+"""Dashboard, alerts and runbook speak of metrics that exist; the figures say what SQL and Redis
+said.
+"""
 
 from __future__ import annotations
 
@@ -33,9 +35,13 @@ LEDGER = LedgerFigures(
 )
 BROKER = BrokerFigures({"sync": 7, "maint": 0}, 2, 1_000_000, 256_000_000, 0, True, 3600, 9)
 
-ALERTS: list[dict[str, Any]] = yaml.safe_load((ROOT / "deploy/alerts.yml").read_text())["groups"][0]["rules"]
+ALERTS: list[dict[str, Any]] = yaml.safe_load((ROOT / "deploy/alerts.yml").read_text())["groups"][
+    0
+]["rules"]
 DASHBOARD = json.loads((ROOT / "deploy/grafana-dashboard.json").read_text())
-PANELS = [(panel["title"], target["expr"]) for panel in DASHBOARD["panels"] for target in panel["targets"]]
+PANELS = [
+    (panel["title"], target["expr"]) for panel in DASHBOARD["panels"] for target in panel["targets"]
+]
 
 
 def collector(**changes: Any) -> FiguresCollector:
@@ -65,7 +71,9 @@ def named(expression: str) -> set[str]:
 
 
 @pytest.mark.parametrize("alert", ALERTS, ids=lambda one: one["alert"])
-def test_alert_is_good_promql_of_metrics_that_exist_and_has_a_page_in_the_runbook(alert: dict[str, Any]) -> None:
+def test_alert_is_good_promql_of_metrics_that_exist_and_has_a_page_in_the_runbook(
+    alert: dict[str, Any],
+) -> None:
     promql_parser.parse(alert["expr"])
     assert named(alert["expr"]) <= exposed()
     assert alert["labels"]["severity"] in ("critical", "warning", "info")
@@ -82,7 +90,11 @@ def test_panel_is_good_promql_of_metrics_that_exist(title: str, expression: str)
 
 
 def test_dashboard_shows_every_metric() -> None:
-    shown = {re.sub(r"_(bucket|count|sum|total)$", "", name) for _, text in PANELS for name in named(text)}
+    shown = {
+        re.sub(r"_(bucket|count|sum|total)$", "", name)
+        for _, text in PANELS
+        for name in named(text)
+    }
     known = {re.sub(r"_(bucket|count|sum|total)$", "", name) for name in exposed()}
     assert known == shown
 

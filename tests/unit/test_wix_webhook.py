@@ -16,7 +16,17 @@ from hypothesis import strategies as st
 from sync_worker.core.errors import Misconfigured
 from sync_worker.core.values import Merge, NewDelivery, Side
 from sync_worker.remotes.wix.events import merge_of_event
-from tests.unit.signed import APP_ID, KEY, OTHER_KEY, a_rating, a_token, an_envelope, an_event, claims, pem
+from tests.unit.signed import (
+    APP_ID,
+    KEY,
+    OTHER_KEY,
+    a_rating,
+    a_token,
+    an_envelope,
+    an_event,
+    claims,
+    pem,
+)
 from webhook_gateway.wix import Ignored, Rejected, load_public_keys, read_delivery
 
 KEYS = load_public_keys(pem())
@@ -35,7 +45,11 @@ def accepted(body: bytes) -> NewDelivery:
 
 def test_event_becomes_a_delivery_with_every_part() -> None:
     delivery = accepted(a_token())
-    assert (delivery.side, delivery.source, delivery.dedupe_id) == (Side.WIX, "instance-1", "event-1")
+    assert (delivery.side, delivery.source, delivery.dedupe_id) == (
+        Side.WIX,
+        "instance-1",
+        "event-1",
+    )
     assert (delivery.change, delivery.remote_id) == ("upsert", "rating-1")
     assert (delivery.revision, delivery.sequence) == (3, 8)
     assert delivery.event_time is not None
@@ -43,7 +57,9 @@ def test_event_becomes_a_delivery_with_every_part() -> None:
 
 
 def test_delete_of_an_anonymised_person_is_marked() -> None:
-    delivery = accepted(a_token(claims(an_envelope(an_event("deleted", triggeredByAnonymizeRequest=True)))))
+    delivery = accepted(
+        a_token(claims(an_envelope(an_event("deleted", triggeredByAnonymizeRequest=True))))
+    )
     assert (delivery.change, delivery.privacy, delivery.revision) == ("delete", True, None)
 
 
@@ -66,7 +82,9 @@ OLDER_FORMS: dict[str, Any] = {
     "identity is absent": claims({k: v for k, v in an_envelope().items() if k != "identity"}),
     "identity is no JSON": claims(an_envelope(identity="?")),
     "the entity is a text": claims(
-        an_envelope(an_event("updated", updatedEvent={"currentEntityAsJson": json.dumps(a_rating())}))
+        an_envelope(
+            an_event("updated", updatedEvent={"currentEntityAsJson": json.dumps(a_rating())})
+        )
     ),
     "no exp": {k: v for k, v in claims().items() if k != "exp"},
     "iat in the future": claims(iat=NOW + 3600),
@@ -95,7 +113,10 @@ def test_body_may_end_with_a_newline() -> None:
 
 def test_event_without_an_id_is_known_by_its_content() -> None:
     event = {name: value for name, value in an_event().items() if name != "id"}
-    first, again = accepted(a_token(claims(an_envelope(event)))), accepted(a_token(claims(an_envelope(event))))
+    first, again = (
+        accepted(a_token(claims(an_envelope(event)))),
+        accepted(a_token(claims(an_envelope(event)))),
+    )
     other = accepted(a_token(claims(an_envelope(event | {"entityEventSequence": "9"}))))
     assert first.dedupe_id == again.dedupe_id != other.dedupe_id
 
@@ -130,7 +151,10 @@ def _with_header(header: dict[str, Any]) -> bytes:
 
 
 def _hmac_with_pem(algorithm: str = "HS256") -> bytes:
-    """The classic confusion: our public key as the secret. PyJWT refuses to sign so, hence by hand."""
+    """The classic confusion: our public key as the secret.
+
+    PyJWT refuses to sign so, hence by hand.
+    """
     import hashlib
     import hmac
 
@@ -138,7 +162,9 @@ def _hmac_with_pem(algorithm: str = "HS256") -> bytes:
         return base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=")
 
     text = encoded({"alg": algorithm, "typ": "JWT"}) + b"." + encoded(claims())
-    digest = base64.urlsafe_b64encode(hmac.new(pem().encode(), text, hashlib.sha256).digest()).rstrip(b"=")
+    digest = base64.urlsafe_b64encode(
+        hmac.new(pem().encode(), text, hashlib.sha256).digest()
+    ).rstrip(b"=")
     return text + b"." + digest
 
 
@@ -154,9 +180,13 @@ FORGED: dict[str, Callable[[], bytes]] = {
     "PS256": lambda: a_token(algorithm="PS256"),
     "header says RS512": lambda: _with_header({"alg": "RS512"}),
     "header without alg": lambda: _with_header({"typ": "JWT"}),
-    "header is a list": lambda: b".".join([base64.urlsafe_b64encode(b"[]"), *_segments(a_token())[1:]]),
+    "header is a list": lambda: b".".join(
+        [base64.urlsafe_b64encode(b"[]"), *_segments(a_token())[1:]]
+    ),
     "unknown critical header": lambda: _with_header({"alg": "RS256", "crit": ["x"], "x": 1}),
-    "embedded key": lambda: _with_header({"alg": "RS256", "jwk": {"kty": "RSA", "n": "AQAB", "e": "AQAB"}}),
+    "embedded key": lambda: _with_header(
+        {"alg": "RS256", "jwk": {"kty": "RSA", "n": "AQAB", "e": "AQAB"}}
+    ),
     "changed payload": lambda: _with_payload(claims(an_envelope(an_event(entityId="rating-2")))),
     "changed exp": lambda: _with_payload(claims(exp=NOW + 10**6)),
     "signature cut": lambda: a_token()[:-20],
@@ -166,7 +196,9 @@ FORGED: dict[str, Callable[[], bytes]] = {
     ),
     "two segments": lambda: b".".join(_segments(a_token())[:2]),
     "four segments": lambda: a_token() + b".AAAA",
-    "a byte flipped in the payload": lambda: a_token()[:100] + bytes([a_token()[100] ^ 1]) + a_token()[101:],
+    "a byte flipped in the payload": lambda: (
+        a_token()[:100] + bytes([a_token()[100] ^ 1]) + a_token()[101:]
+    ),
     "expired": lambda: a_token(claims(exp=NOW - 120)),
     "expired long ago": lambda: a_token(claims(exp=1)),
     "exp is a text": lambda: a_token(claims(exp="soon")),
@@ -189,7 +221,9 @@ FORGED: dict[str, Callable[[], bytes]] = {
     "event without entity id": lambda: a_token(claims(an_envelope(an_event(entityId="")))),
     "entity id with a NUL": lambda: a_token(claims(an_envelope(an_event(entityId="a\x00b")))),
     "entity id without end": lambda: a_token(claims(an_envelope(an_event(entityId="a" * 5000)))),
-    "instance id is an object": lambda: a_token(claims(an_envelope(instanceId={"a": 1}) | {"instanceId": "\x00"})),
+    "instance id is an object": lambda: a_token(
+        claims(an_envelope(instanceId={"a": 1}) | {"instanceId": "\x00"})
+    ),
 }
 
 
@@ -209,14 +243,26 @@ def test_no_bytes_make_it_raise(body: bytes) -> None:
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4)
+    ),
     max_leaves=12,
 )
-NAMES = ("id", "entityId", "slug", "entityFqdn", "createdEvent", "updatedEvent", "entityEventSequence", "eventTime")
+NAMES = (
+    "id",
+    "entityId",
+    "slug",
+    "entityFqdn",
+    "createdEvent",
+    "updatedEvent",
+    "entityEventSequence",
+    "eventTime",
+)
 
 
 @given(
-    st.dictionaries(st.sampled_from(NAMES), JSON), st.dictionaries(st.sampled_from(["identity", "instanceId"]), JSON)
+    st.dictionaries(st.sampled_from(NAMES), JSON),
+    st.dictionaries(st.sampled_from(["identity", "instanceId"]), JSON),
 )
 def test_no_signed_content_makes_it_raise(event: dict[str, Any], envelope: dict[str, Any]) -> None:
     assert read(a_token(claims(an_envelope(an_event() | event) | envelope))) is not None
@@ -227,7 +273,12 @@ def test_no_signed_content_makes_it_raise(event: dict[str, Any], envelope: dict[
 
 def test_key_is_read_in_every_form_that_people_paste() -> None:
     plain = pem()
-    forms = [plain, plain.replace("\n", "\\n"), base64.b64encode(plain.encode()).decode(), f"  {plain}  "]
+    forms = [
+        plain,
+        plain.replace("\n", "\\n"),
+        base64.b64encode(plain.encode()).decode(),
+        f"  {plain}  ",
+    ]
     for form in forms:
         assert isinstance(read_delivery(a_token(), load_public_keys(form), APP_ID), NewDelivery)
 
@@ -240,7 +291,12 @@ def test_two_keys_serve_at_once_while_one_replaces_the_other() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "no key", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----", base64.b64encode(b"x").decode()],
+    [
+        "",
+        "no key",
+        "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----",
+        base64.b64encode(b"x").decode(),
+    ],
 )
 def test_key_that_is_none_is_refused_with_words(text: str) -> None:
     with pytest.raises(Misconfigured, match="WIX_PUBLIC_KEY"):
@@ -251,18 +307,36 @@ def test_key_that_is_none_is_refused_with_words(text: str) -> None:
 
 
 def a_contact_event(slug: str, **parts: Any) -> bytes:
-    event = {"id": "e-1", "entityFqdn": "wix.contacts.v4.contact", "slug": slug, "entityId": "contact-1", **parts}
+    event = {
+        "id": "e-1",
+        "entityFqdn": "wix.contacts.v4.contact",
+        "slug": slug,
+        "entityId": "contact-1",
+        **parts,
+    }
     return a_token(claims(an_envelope(event)))
 
 
-MERGED = {"targetContactId": "contact-1", "sourceContactIds": ["contact-2"], "targetContact": {"id": "contact-1"}}
+MERGED = {
+    "targetContactId": "contact-1",
+    "sourceContactIds": ["contact-2"],
+    "targetContact": {"id": "contact-1"},
+}
 CONTACT_EVENTS: dict[str, tuple[str, dict[str, Any], str]] = {
     "created": ("created", {"createdEvent": {"entity": {"id": "contact-1"}}}, "contact_changed"),
-    "updated": ("updated", {"updatedEvent": {"currentEntity": {"id": "contact-1"}}}, "contact_changed"),
+    "updated": (
+        "updated",
+        {"updatedEvent": {"currentEntity": {"id": "contact-1"}}},
+        "contact_changed",
+    ),
     "deleted": ("deleted", {"deletedEvent": {}}, "contact_deleted"),
     "deleted, without a body": ("deleted", {}, "contact_deleted"),
     "merged": ("merged", {"actionEvent": {"body": MERGED}}, "contact_merged"),
-    "merged, older form": ("merged", {"actionEvent": {"bodyAsJson": json.dumps(MERGED)}}, "contact_merged"),
+    "merged, older form": (
+        "merged",
+        {"actionEvent": {"bodyAsJson": json.dumps(MERGED)}},
+        "contact_merged",
+    ),
     "merge, as one guide spells it": ("merge", {"actionEvent": {"body": MERGED}}, "contact_merged"),
 }
 
@@ -281,7 +355,12 @@ def test_contact_deletion_after_a_privacy_request_is_marked() -> None:
 
 
 def test_merge_that_names_no_source_is_none() -> None:
-    assert merge_of_event({"actionEvent": {"body": {"targetContactId": "a", "sourceContactIds": ["a", 5]}}}) is None
+    assert (
+        merge_of_event(
+            {"actionEvent": {"body": {"targetContactId": "a", "sourceContactIds": ["a", 5]}}}
+        )
+        is None
+    )
     assert merge_of_event({"actionEvent": {"bodyAsJson": "{"}}) is None
 
 
@@ -291,16 +370,25 @@ def an_app_event(event_type: str, inner: Any = None, **changes: Any) -> bytes:
     return a_token(claims(envelope, **changes))
 
 
-@pytest.mark.parametrize(("event_type", "change"), [("AppInstalled", "app_installed"), ("AppRemoved", "app_removed")])
+@pytest.mark.parametrize(
+    ("event_type", "change"), [("AppInstalled", "app_installed"), ("AppRemoved", "app_removed")]
+)
 def test_app_event_becomes_a_delivery_of_its_instance(event_type: str, change: str) -> None:
     delivery = accepted(an_app_event(event_type, iat=1_767_323_045))
-    assert (delivery.change, delivery.source, delivery.remote_id) == (change, "instance-1", "instance-1")
+    assert (delivery.change, delivery.source, delivery.remote_id) == (
+        change,
+        "instance-1",
+        "instance-1",
+    )
     assert delivery.event_time is not None
     assert delivery.event_time.timestamp() == 1_767_323_045
 
 
 def test_second_installation_is_another_event_and_a_redelivery_is_not() -> None:
-    first, again = accepted(an_app_event("AppInstalled", iat=5)), accepted(an_app_event("AppInstalled", iat=5))
+    first, again = (
+        accepted(an_app_event("AppInstalled", iat=5)),
+        accepted(an_app_event("AppInstalled", iat=5)),
+    )
     second = accepted(an_app_event("AppInstalled", iat=6))
     assert first.dedupe_id == again.dedupe_id != second.dedupe_id
 
@@ -320,8 +408,16 @@ def test_event_of_another_app_is_ignored() -> None:
 )
 def test_newer_installation_event_says_the_same(slug: str, status: str | None, change: str) -> None:
     part = {"created": "createdEvent", "updated": "updatedEvent"}.get(slug, "deletedEvent")
-    body = {"entity" if slug == "created" else "currentEntity": {"status": status}} if status else {}
+    body = (
+        {"entity" if slug == "created" else "currentEntity": {"status": status}} if status else {}
+    )
     fqdn = "wix.app.installations.v1.app_installation"
-    event = {"id": "e-1", "entityFqdn": fqdn, "slug": slug, "entityId": "installation-1", part: body}
+    event = {
+        "id": "e-1",
+        "entityFqdn": fqdn,
+        "slug": slug,
+        "entityId": "installation-1",
+        part: body,
+    }
     delivery = accepted(a_token(claims(an_envelope(event))))
     assert (delivery.change, delivery.remote_id) == (change, "instance-1")

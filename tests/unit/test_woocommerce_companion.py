@@ -24,7 +24,9 @@ pytestmark = pytest.mark.skipif(PHP is None, reason="there is no php here: apt-g
 
 
 def php(*words: str) -> str:
-    done = subprocess.run([str(PHP), *words], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(
+        [str(PHP), *words], capture_output=True, text=True, timeout=30, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -56,7 +58,9 @@ def test_companion_file_does_nothing_when_somebody_opens_it_in_a_browser() -> No
         ("it is deleted for good", "deleted"),
     ],
 )
-def test_what_happens_to_a_review_is_told_once_with_its_number(told: dict[str, Any], act: str, event: str) -> None:
+def test_what_happens_to_a_review_is_told_once_with_its_number(
+    told: dict[str, Any], act: str, event: str
+) -> None:
     assert told[act] == [[f"woocommerce_rating_sync_{event}", 7]]
 
 
@@ -75,7 +79,9 @@ def test_what_is_no_review_s_is_not_told(told: dict[str, Any], act: str) -> None
     assert told[act] == []
 
 
-def test_every_topic_that_the_manifest_registers_is_an_action_of_the_companion_file(told: dict[str, Any]) -> None:
+def test_every_topic_that_the_manifest_registers_is_an_action_of_the_companion_file(
+    told: dict[str, Any],
+) -> None:
     webhook = load_manifest(shipped_manifest("woocommerce"), Placeholders({})).webhook
     assert webhook is not None
     assert webhook.manage is not None

@@ -1,4 +1,6 @@
-"""Brings a database to the newest schema; safe when several processes start at once, and under running traffic."""
+"""Brings a database to the newest schema; safe when several processes start at once, and under
+running traffic.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,8 @@ from sqlalchemy import Connection, Engine, inspect, text
 if TYPE_CHECKING:
     from alembic.config import Config
 
-# Alembic is imported only when there is something to migrate: it takes a third of a command's start.
+# Alembic is imported only when there is something to migrate: it takes a third of a command's
+# start.
 
 LOCK = 0x7261_7469  # PostgreSQL advisory lock: "rati"
 TURN_SECONDS = 600  # another process may be migrating a large table
@@ -38,7 +41,8 @@ def revisions() -> list[str]:
 def is_current(connection: Connection) -> bool:
     """Whether nothing is to do: the newest schema, or one that a newer version has made.
 
-    Migrations only add within a major version, so that the old processes of a rolling upgrade go on working.
+    Migrations only add within a major version, so that the old processes of a rolling upgrade go on
+    working.
     """
     if not inspect(connection).has_table("alembic_version"):
         return False
@@ -53,8 +57,8 @@ def is_current(connection: Connection) -> bool:
 def upgrade(engine: Engine) -> None:
     """Run what is missing, under a lock: PostgreSQL's advisory lock, or SQLite's BEGIN IMMEDIATE.
 
-    Each migration in a transaction of its own: one that held a busy table while it waited for the next migration's
-    could wait for a worker that holds the two in the other order.
+    Each migration in a transaction of its own: one that held a busy table while it waited for the
+    next migration's could wait for a worker that holds the two in the other order.
     """
     with engine.execution_options(ledger_reads=True).connect() as connection:
         if is_current(connection):
@@ -70,9 +74,14 @@ def upgrade(engine: Engine) -> None:
 
 
 def downgrade(engine: Engine, revision: str) -> None:
-    """Back to an earlier schema, whose version of the program must be the only one that runs. Raises LookupError."""
+    """Back to an earlier schema, whose version of the program must be the only one that runs.
+
+    Raises LookupError.
+    """
     if revision not in ("base", *revisions()):
-        raise LookupError(f"there is no revision {revision!r}; there are: base, {', '.join(revisions())}")
+        raise LookupError(
+            f"there is no revision {revision!r}; there are: base, {', '.join(revisions())}"
+        )
     from alembic import command
 
     with engine.begin() as connection:

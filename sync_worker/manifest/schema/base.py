@@ -1,4 +1,6 @@
-"""What every section of a manifest is made of: strict models, compiled paths, secrets by reference."""
+"""What every section of a manifest is made of: strict models, compiled paths, secrets by
+reference.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,11 @@ class Strict(BaseModel):
     """Refuses keys that it does not know."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, populate_by_name=True, use_attribute_docstrings=True, hide_input_in_errors=True
+        extra="forbid",
+        frozen=True,
+        populate_by_name=True,
+        use_attribute_docstrings=True,
+        hide_input_in_errors=True,
     )
 
 
@@ -40,7 +46,9 @@ def _compiled(value: Any) -> CompiledPath:
 
 
 Path = Annotated[
-    Any, BeforeValidator(_compiled), WithJsonSchema({"type": "string", "description": "A JMESPath expression"})
+    Any,
+    BeforeValidator(_compiled),
+    WithJsonSchema({"type": "string", "description": "A JMESPath expression"}),
 ]
 
 
@@ -52,7 +60,10 @@ def _secret(value: Any) -> SecretStr:
 
 REFERENCE_SCHEMA = {
     "type": "object",
-    "description": "Where the value is kept: {env: NAME} (also NAME_FILE) or {file: PATH}; never the value itself",
+    "description": (
+        "Where the value is kept: {env: NAME} (also NAME_FILE) or {file: PATH}; never the value"
+        " itself"
+    ),
     "properties": {"env": {"type": "string"}, "file": {"type": "string"}},
     "minProperties": 1,
     "maxProperties": 1,
@@ -65,4 +76,7 @@ def one_of(model: Strict, *names: str) -> None:
     """Exactly one of these keys says where a value comes from. Raises ValueError."""
     given = [name for name in names if getattr(model, name) is not None]
     if len(given) != 1:
-        raise ValueError(f"needs exactly one of {', '.join(names)}" + (f", not {', '.join(given)}" if given else ""))
+        raise ValueError(
+            f"needs exactly one of {', '.join(names)}"
+            + (f", not {', '.join(given)}" if given else "")
+        )

@@ -11,7 +11,9 @@ from pydantic import Field, field_validator, model_validator
 from sync_worker.manifest.schema.base import Path, Strict
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
-ResultOf = Literal["ok", "gone", "duplicate", "conflict", "retry", "rate_limited", "reject", "auth", "skip"]
+ResultOf = Literal[
+    "ok", "gone", "duplicate", "conflict", "retry", "rate_limited", "reject", "auth", "skip"
+]
 Writing = Literal["create", "update", "delete"]
 
 
@@ -26,18 +28,25 @@ class ErrorRule(Strict):
     @model_validator(mode="after")
     def _compares_something(self) -> ErrorRule:
         if (self.path is None) != (self.equals is None):
-            raise ValueError("path and equals belong together: what the answer holds there, and what it must be")
+            raise ValueError(
+                "path and equals belong together: what the answer holds there, and what it must be"
+            )
         return self
 
 
 class Pagination(Strict):
-    """How a listing goes on. A page that repeats the one before is an error: a cut listing must never look complete."""
+    """How a listing goes on.
+
+    A page that repeats the one before is an error: a cut listing must never look complete.
+    """
 
     kind: Literal["none", "page", "offset", "cursor", "next_link"] = "none"
     param: str | None = None
     """Query parameter of the place; by default ``page``, ``offset`` or ``cursor``."""
     size_param: str | None = None
-    """Query parameter of the page size; by default ``per_page`` (kind page) or ``limit`` (kind offset)."""
+    """Query parameter of the page size; by default ``per_page`` (kind page) or ``limit`` (kind
+    offset).
+    """
     size: int = Field(default=100, gt=0)
     start: int = Field(default=1, ge=0)
     """Number of the first page."""
@@ -71,7 +80,8 @@ class Pagination(Strict):
 
 
 class OperationSpec(Strict):
-    """One call; ``path`` has ``{variables}``, ``query``, ``headers`` and ``body`` are typed trees with leaves.
+    """One call; ``path`` has ``{variables}``, ``query``, ``headers`` and ``body`` are typed trees
+    with leaves.
 
     A leaf is ``{from: PATH, as:, default:, max_length:, values:, required:}``.
     """
@@ -97,8 +107,14 @@ class OperationSpec(Strict):
     @field_validator("path")
     @classmethod
     def _stays_in_its_place(cls, path: str) -> str:
-        if any(re.sub(r"\{[^{}]*\}", "x", segment) in (".", "..") for segment in path.split("/")) or "//" in path:
-            raise ValueError(f"{path!r} has an empty segment, '.' or '..' in it; write the whole path from the root")
+        if (
+            any(re.sub(r"\{[^{}]*\}", "x", segment) in (".", "..") for segment in path.split("/"))
+            or "//" in path
+        ):
+            raise ValueError(
+                f"{path!r} has an empty segment, '.' or '..' in it; write the whole path from the"
+                " root"
+            )
         if set(path) & set("?#"):
             raise ValueError(f"{path!r}: parameters belong under query")
         return path
@@ -120,36 +136,45 @@ class ParentsSpec(OperationSpec):
 
 
 class Incremental(Strict):
-    """A listing of what changed since a time: the newest one that records have shown, in the system's own clock."""
+    """A listing of what changed since a time: the newest one that records have shown, in the
+    system's own clock.
+    """
 
     param: str
     """Query parameter of ``operations.list``."""
     semantics: Literal["updated", "created"]
-    """The time that it compares, by ``fields.updated_at`` or ``fields.created_at``. ``created``: edits and deletes are
-    seen by full scans only."""
+    """The time that it compares, by ``fields.updated_at`` or ``fields.created_at``. ``created``:
+    edits and deletes are seen by full scans only."""
     format: Literal["iso8601", "epoch_s", "epoch_ms"] = "iso8601"
     overlap_s: int = Field(default=300, ge=0)
-    """How long before the newest time each look begins: what became visible late is listed again."""
+    """How long before the newest time each look begins: what became visible late is listed again.
+    """
 
 
 class Poll(Strict):
     """How often we look for what webhooks missed."""
 
     every_s: int = Field(gt=0)
-    """Looks at what changed since the last look, without ``incremental`` at the whole listing; checked each minute."""
+    """Looks at what changed since the last look, without ``incremental`` at the whole listing;
+    checked each minute.
+    """
     incremental: Incremental | None = None
     full_scan_every_s: int | None = Field(default=None, gt=0)
     """Compares both sides whole, as every night."""
     delete_when_missing: bool = True
-    """Whether a record that two complete scans did not show, and that a look by id confirms gone, is deleted."""
+    """Whether a record that two complete scans did not show, and that a look by id confirms gone,
+    is deleted.
+    """
 
 
 class CreateAsync(Strict):
-    """The create is accepted now and carried out later, or never: the record is known once it shows itself."""
+    """The create is accepted now and carried out later, or never: the record is known once it shows
+    itself.
+    """
 
     correlate_on: tuple[Literal["entity", "email", "value", "text_hash"], ...] = ("entity", "email")
-    """By what the record is known again. Without ``value`` it may show another one, which counts as an edit since;
-    with ``text_hash`` a record with a person's own words is never taken for ours."""
+    """By what the record is known again. Without ``value`` it may show another one, which counts as
+    an edit since; with ``text_hash`` a record with a person's own words is never taken for ours."""
     fail_event: str | None = None
     """Name of the event that tells that a create was not carried out: a person is told at once."""
     wait_s: int = Field(default=900, gt=0)
@@ -158,12 +183,18 @@ class CreateAsync(Strict):
     @model_validator(mode="after")
     def _tells_people_apart(self) -> CreateAsync:
         if not {"entity", "email"} <= set(self.correlate_on):
-            raise ValueError("correlate_on needs at least entity and email: one opinion for each person and entity")
+            raise ValueError(
+                "correlate_on needs at least entity and email: one opinion for each person and"
+                " entity"
+            )
         return self
 
 
 class Operations(Strict):
-    """What the system offers. What is not here, we do not do: ``ratings-sync connector show`` says what follows."""
+    """What the system offers.
+
+    What is not here, we do not do: ``ratings-sync connector show`` says what follows.
+    """
 
     probe: OperationSpec | Hook | None = None
     get: OperationSpec | Hook | None = None
@@ -174,21 +205,29 @@ class Operations(Strict):
     update: OperationSpec | Hook | None = None
     delete: OperationSpec | Hook | None = None
     update_mode: Literal["patch", "full"] = "patch"
-    """``full``: the system wants the whole record; it is sent as last returned with our fields over it."""
+    """``full``: the system wants the whole record; it is sent as last returned with our fields over
+    it.
+    """
     read_only: tuple[str, ...] = ()
     """Keys of a record that a full update never sends back."""
     delete_means: Literal["hard", "trash", "hide", "unsupported"] = "hard"
     on_unsupported: Mapping[Writing, Literal["park", "ignore"]] = {}
-    """What a change that the system cannot take does: ``park`` holds it visibly, ``ignore`` notes it and ends."""
+    """What a change that the system cannot take does: ``park`` holds it visibly, ``ignore`` notes
+    it and ends.
+    """
     unique: bool = False
-    """Whether the system itself refuses a second record of one person for one entity, whatever it holds."""
+    """Whether the system itself refuses a second record of one person for one entity, whatever it
+    holds.
+    """
     create_async: CreateAsync | None = None
     poll: Poll | None = None
 
     @field_validator("on_unsupported", mode="before")
     @classmethod
     def _for_each(cls, value: Any) -> Any:
-        return {"create": value, "update": value, "delete": value} if isinstance(value, str) else value
+        return (
+            {"create": value, "update": value, "delete": value} if isinstance(value, str) else value
+        )
 
     @model_validator(mode="after")
     def _fits_together(self) -> Operations:

@@ -1,4 +1,6 @@
-"""Samples inside a manifest, each with what it must come to; ``ratings-sync connector check`` and pytest run them."""
+"""Samples inside a manifest, each with what it must come to; ``ratings-sync connector check`` and
+pytest run them.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,10 @@ class DeliveryResult(Strict):
 
 
 class DeliveryExample(Strict):
-    """A webhook as it arrives. ``example_secret`` signed it: it stands in for the manifest's own secrets."""
+    """A webhook as it arrives.
+
+    ``example_secret`` signed it: it stands in for the manifest's own secrets.
+    """
 
     name: str
     headers: Mapping[str, str] = {}
@@ -31,9 +36,9 @@ class DeliveryExample(Strict):
     at: int | None = None
     """The time of its arrival, seconds since 1970; for signatures with a time."""
     example_secret: str = "example-secret-0123456789abcdefgh"  # noqa: S105 - signs samples only
-    expect: Literal["ignored", "handshake", "rejected", "unreadable"] | tuple[DeliveryResult, ...] = Field(
-        union_mode="left_to_right"
-    )
+    expect: (
+        Literal["ignored", "handshake", "rejected", "unreadable"] | tuple[DeliveryResult, ...]
+    ) = Field(union_mode="left_to_right")
 
 
 class RecordResult(Strict):
@@ -62,7 +67,10 @@ class RecordResult(Strict):
 
 
 class RecordExample(Strict):
-    """A resource as the system returns it. ``context``: what the request knew, for fields with ``context``."""
+    """A resource as the system returns it.
+
+    ``context``: what the request knew, for fields with ``context``.
+    """
 
     name: str
     resource: Mapping[str, Any]

@@ -43,14 +43,19 @@ class HeaderAuth(Strict):
 
 
 class QueryAuth(Strict):
-    """Credentials in the address. They end up in the access logs of the other side: prefer any other kind."""
+    """Credentials in the address.
+
+    They end up in the access logs of the other side: prefer any other kind.
+    """
 
     type: Literal["query"]
     params: Mapping[str, Secret] = Field(min_length=1)
 
 
 class ClientCredentialsAuth(Strict):
-    """OAuth 2.0 client credentials (RFC 6749, section 4.4); the token is shared by the fleet and renewed early."""
+    """OAuth 2.0 client credentials (RFC 6749, section 4.4); the token is shared by the fleet and
+    renewed early.
+    """
 
     type: Literal["oauth2_client_credentials"]
     token_url: str = Field(pattern=r"^https?://[^/?#@]+/[^?#]*$")
@@ -73,15 +78,25 @@ class HmacRequestAuth(Strict):
     algorithm: Digest = "sha256"
     encoding: BinaryText = "hex"
     prefix: str = ""
-    signed: tuple[Literal["method", "path", "query", "body", "timestamp", "newline"], ...] = ("body",)
-    """``path`` is the percent-encoded path, ``query`` the query as sent; ``newline`` separates parts."""
+    signed: tuple[Literal["method", "path", "query", "body", "timestamp", "newline"], ...] = (
+        "body",
+    )
+    """``path`` is the percent-encoded path, ``query`` the query as sent; ``newline`` separates
+    parts.
+    """
     timestamp_header: str | None = None
     key_id_header: str | None = None
     key_id: Secret | None = None
 
 
 Auth = Annotated[
-    NoAuth | BearerAuth | BasicAuth | HeaderAuth | QueryAuth | ClientCredentialsAuth | HmacRequestAuth,
+    NoAuth
+    | BearerAuth
+    | BasicAuth
+    | HeaderAuth
+    | QueryAuth
+    | ClientCredentialsAuth
+    | HmacRequestAuth,
     Field(discriminator="type"),
 ]
 
@@ -103,7 +118,8 @@ class Backoff(Strict):
     """When and how long to wait if the system asks for it."""
 
     statuses: tuple[int, ...] = (429,)
-    """Answers that mean "too fast": the whole fleet pauses, and the try does not count as failed."""
+    """Answers that mean "too fast": the whole fleet pauses, and the try does not count as failed.
+    """
     after_header: str = "Retry-After"
     after_unit: Literal["s", "ms", "epoch_s", "epoch_ms", "auto"] = "auto"
     """``auto``: seconds, an HTTP date, or an epoch, by the look of the number."""
@@ -120,7 +136,9 @@ class Http(Strict):
     """Fixed headers of every call."""
     backoff: Backoff = Backoff()
     timeout_s: float = Field(default=8.0, ge=1, le=8)
-    """A call with all its tries ends after this; never more than 8, as the lease of a rating ends soon after."""
+    """A call with all its tries ends after this; never more than 8, as the lease of a rating ends
+    soon after.
+    """
     redirects: Literal[False] = False
     """Redirects are never followed; the key is there to say so."""
     max_body_bytes: int = Field(default=2 * 1024 * 1024, gt=0, le=64 * 1024 * 1024)

@@ -15,11 +15,16 @@ from sync_worker.manifest.schema.base import Path, Strict, one_of
 
 ValueKind = Literal["str", "int", "decimal", "bool", "datetime", "email", "html_text"]
 StateName = Literal["published", "pending", "rejected", "spam", "deleted"]
-STATES: Mapping[str, RecordState] = {"spam": RecordState.REJECTED, **{one.value: one for one in RecordState}}
+STATES: Mapping[str, RecordState] = {
+    "spam": RecordState.REJECTED,
+    **{one.value: one for one in RecordState},
+}
 
 
 class KeyPart(Strict):
-    """One part of what addresses a record again: from the record, or from the request that fetched it."""
+    """One part of what addresses a record again: from the record, or from the request that fetched
+    it.
+    """
 
     path: Path | None = None
     context: Path | None = None
@@ -83,11 +88,15 @@ class Fields(Strict):
     """A whole number that grows by one with each change; not a time."""
     language: FieldPath | None = None
     verified: FieldPath | None = None
-    """``updated_at``, ``language`` and ``verified`` are for your samples: nothing is decided by them."""
+    """``updated_at``, ``language`` and ``verified`` are for your samples: nothing is decided by
+    them.
+    """
 
 
 class AttributesList(Strict):
-    """Sub-ratings as a list: ``items`` is its path, ``name`` and ``value`` are paths inside an item."""
+    """Sub-ratings as a list: ``items`` is its path, ``name`` and ``value`` are paths inside an
+    item.
+    """
 
     items: Path
     name: Path
@@ -103,9 +112,15 @@ class ScaleSection(Strict):
     unrated: tuple[Decimal, ...] = ()
     """Values that mean "no stars given", not "the worst mark"."""
     mapping: MappingKind = "proportional"
-    """``proportional``: 1 of 5 stars is 20 of 100. ``span``: the lowest is the lowest, 1 of 5 stars is 0 of 100."""
+    """``proportional``: 1 of 5 stars is 20 of 100.
+
+    ``span``: the lowest is the lowest, 1 of 5 stars is 0 of 100.
+    """
     out_of_range: Literal["reject", "clamp"] = "reject"
-    """``reject``: the rating is held and shown. ``clamp``: it counts as the nearest end of the scale."""
+    """``reject``: the rating is held and shown.
+
+    ``clamp``: it counts as the nearest end of the scale.
+    """
 
     @property
     def scale(self) -> Scale:
@@ -118,7 +133,10 @@ class ScaleSection(Strict):
 
 
 class Text(Strict):
-    """Systems that want a text where Wix has none. A placeholder is recognised and never taken for a person's words."""
+    """Systems that want a text where Wix has none.
+
+    A placeholder is recognised and never taken for a person's words.
+    """
 
     required_body: bool = False
     placeholder_body: str | None = None
@@ -129,7 +147,9 @@ class Text(Strict):
     def _has_placeholders(self) -> Text:
         for part in ("body", "title"):
             if getattr(self, f"required_{part}") and not getattr(self, f"placeholder_{part}"):
-                raise ValueError(f"required_{part} needs placeholder_{part}: Wix ratings carry no text")
+                raise ValueError(
+                    f"required_{part} needs placeholder_{part}: Wix ratings carry no text"
+                )
         return self
 
 

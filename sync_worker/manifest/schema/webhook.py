@@ -12,7 +12,10 @@ from sync_worker.manifest.schema.base import Path, Secret, Strict, one_of
 from sync_worker.manifest.schema.calls import OperationSpec
 from sync_worker.manifest.schema.http import BinaryText, Digest
 
-HS, ASYMMETRIC = frozenset({"HS256", "HS384", "HS512"}), frozenset({"RS256", "RS512", "PS256", "ES256", "EdDSA"})
+HS, ASYMMETRIC = (
+    frozenset({"HS256", "HS384", "HS512"}),
+    frozenset({"RS256", "RS512", "PS256", "ES256", "EdDSA"}),
+)
 
 
 class Secrets(Strict):
@@ -29,7 +32,9 @@ class Secrets(Strict):
 
 
 class SignedPart(Strict):
-    """One part of the signed text: the body, a header (``*timestamp``: the signature's own), a body path, or a text."""
+    """One part of the signed text: the body, a header (``*timestamp``: the signature's own), a body
+    path, or a text.
+    """
 
     body: Literal[True] | None = None
     header: str | None = None
@@ -78,23 +83,33 @@ class HmacVerify(Secrets):
 
     @property
     def has_timestamp(self) -> bool:
-        return self.timestamp is not None or (self.pairs is not None and self.pairs.timestamp is not None)
+        return self.timestamp is not None or (
+            self.pairs is not None and self.pairs.timestamp is not None
+        )
 
     @model_validator(mode="after")
     def _timestamp_is_there(self) -> HmacVerify:
         wants = any(part.header == "*timestamp" for part in self.signed)
         if wants and not self.has_timestamp:
-            raise ValueError("signed uses '*timestamp', but pairs names no timestamp, nor is there a key timestamp")
+            raise ValueError(
+                "signed uses '*timestamp', but pairs names no timestamp, nor is there a key"
+                " timestamp"
+            )
         return self
 
 
 class StandardWebhooksVerify(Secrets):
-    """https://github.com/standard-webhooks/standard-webhooks, symmetric signatures (``v1``); Svix is the same."""
+    """https://github.com/standard-webhooks/standard-webhooks, symmetric signatures (``v1``); Svix
+    is the same.
+    """
 
     type: Literal["standard_webhooks"]
     header_prefix: Literal["webhook-", "svix-"] = "webhook-"
     secret_is: Literal["auto", "whsec", "raw_text"] = "auto"  # noqa: S105 - so is this
-    """``whsec``: base64, with or without ``whsec_``. ``raw_text``: the text itself. ``auto``: by the prefix."""
+    """``whsec``: base64, with or without ``whsec_``. ``raw_text``: the text itself.
+
+    ``auto``: by the prefix.
+    """
     tolerance_s: int = Field(default=300, gt=0)
 
     @property
@@ -103,7 +118,10 @@ class StandardWebhooksVerify(Secrets):
 
 
 class JwtVerify(Strict):
-    """A JWT beside the body. It never covers the body: whoever sees one may send any body until it expires."""
+    """A JWT beside the body.
+
+    It never covers the body: whoever sees one may send any body until it expires.
+    """
 
     type: Literal["jwt"]
     source: Literal["header", "query"]
@@ -129,7 +147,9 @@ class JwtVerify(Strict):
     @classmethod
     def _is_one_family(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         if not (set(names) <= HS or set(names) <= ASYMMETRIC):
-            raise ValueError(f"algorithms are all of {sorted(HS)} or all of {sorted(ASYMMETRIC)}, never mixed")
+            raise ValueError(
+                f"algorithms are all of {sorted(HS)} or all of {sorted(ASYMMETRIC)}, never mixed"
+            )
         return names
 
 
@@ -162,7 +182,9 @@ class BasicVerify(Strict):
 
 
 class UrlTokenVerify(Secrets):
-    """A secret text in the webhook's address, for systems that sign nothing: ``…/webhooks/external/ID?token=…``."""
+    """A secret text in the webhook's address, for systems that sign nothing:
+    ``…/webhooks/external/ID?token=…``.
+    """
 
     type: Literal["url_token"]
     name: str = "token"
@@ -173,7 +195,12 @@ class UrlTokenVerify(Secrets):
 
 
 Verify = Annotated[
-    HmacVerify | StandardWebhooksVerify | JwtVerify | StaticHeaderVerify | BasicVerify | UrlTokenVerify,
+    HmacVerify
+    | StandardWebhooksVerify
+    | JwtVerify
+    | StaticHeaderVerify
+    | BasicVerify
+    | UrlTokenVerify,
     Field(discriminator="type"),
 ]
 
@@ -192,7 +219,9 @@ class Handshake(Strict):
         try:
             re.compile(self.body_regex or "")
         except re.error as error:
-            raise ValueError(f"body_regex: {self.body_regex!r} is no regular expression: {error}") from None
+            raise ValueError(
+                f"body_regex: {self.body_regex!r} is no regular expression: {error}"
+            ) from None
         return self
 
 
@@ -249,7 +278,10 @@ class HookList(OperationSpec):
 
 
 class Manage(Strict):
-    """How hooks are made, listed and brought back. Trees may use ``hook.url``, ``.topic``, ``.id`` and ``.secret``."""
+    """How hooks are made, listed and brought back.
+
+    Trees may use ``hook.url``, ``.topic``, ``.id`` and ``.secret``.
+    """
 
     topics: tuple[str, ...] = Field(min_length=1)
     list: HookList
@@ -286,7 +318,9 @@ class Webhook(Strict):
 
     @property
     def drops_repeats(self) -> bool:
-        """Thin events of two edits look the same, so they are absorbed only while none of them is being processed."""
+        """Thin events of two edits look the same, so they are absorbed only while none of them is
+        being processed.
+        """
         if self.dedup is not None:
             return self.dedup == "drop_repeat"
         return self.payload == "full" and bool(self.delivery_id)
@@ -295,8 +329,8 @@ class Webhook(Strict):
     def _trust_is_earned(self) -> Webhook:
         if self.trusts_payload and not all(one.covers_body for one in self.verify):
             raise ValueError(
-                "refetch: full_payload_ok trusts the payload, but a signature does not cover the body; "
-                "sign the body, or write refetch: always"
+                "refetch: full_payload_ok trusts the payload, but a signature does not cover the"
+                " body; sign the body, or write refetch: always"
             )
         if self.trusts_payload and self.record_path is None:
             raise ValueError("refetch: full_payload_ok needs record_path")
@@ -304,6 +338,8 @@ class Webhook(Strict):
             raise ValueError("refetch: full_payload_ok needs payload: full")
         if self.dedup == "drop_repeat" and not self.delivery_id:
             raise ValueError("dedup: drop_repeat needs delivery_id")
-        if self.event.claim is not None and not any(isinstance(one, JwtVerify) for one in self.verify):
+        if self.event.claim is not None and not any(
+            isinstance(one, JwtVerify) for one in self.verify
+        ):
             raise ValueError("event.claim needs a verify of type jwt")
         return self

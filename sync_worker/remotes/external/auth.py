@@ -22,7 +22,14 @@ from sync_worker.manifest.schema.http import (
     HmacRequestAuth,
     QueryAuth,
 )
-from sync_worker.remotes.http.client import Authorization, Call, FixedHeaders, NoBudget, RemoteHttp, Signer
+from sync_worker.remotes.http.client import (
+    Authorization,
+    Call,
+    FixedHeaders,
+    NoBudget,
+    RemoteHttp,
+    Signer,
+)
 from sync_worker.remotes.http.tokens import TokenAuthorization, Tokens
 
 
@@ -74,17 +81,27 @@ def _in_query(params: Mapping[str, str]) -> Signer:
 
 def _with_params(url: str, params: Mapping[str, str]) -> str:
     parts = urlsplit(url)
-    others = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name not in params]
+    others = [
+        (name, value)
+        for name, value in parse_qsl(parts.query, keep_blank_values=True)
+        if name not in params
+    ]
     return urlunsplit(parts._replace(query=urlencode([*others, *params.items()])))
 
 
 def without_credentials(manifest: Manifest, url: str) -> str:
-    """A next link as it may be kept: a system that repeats our credentials in it does not get them into a database."""
+    """A next link as it may be kept: a system that repeats our credentials in it does not get them
+    into a database.
+    """
     if not isinstance(manifest.auth, QueryAuth):
         return url
     parts = urlsplit(url)
     pairs = parse_qsl(parts.query, keep_blank_values=True)
-    return urlunsplit(parts._replace(query=urlencode([one for one in pairs if one[0] not in manifest.auth.params])))
+    return urlunsplit(
+        parts._replace(
+            query=urlencode([one for one in pairs if one[0] not in manifest.auth.params])
+        )
+    )
 
 
 # -- signed requests
@@ -100,7 +117,9 @@ def _signing(auth: HmacRequestAuth) -> Signer:
     return lambda request: _sign(auth, request, time.time)
 
 
-def _sign(auth: HmacRequestAuth, request: requests.PreparedRequest, clock: Callable[[], float]) -> None:
+def _sign(
+    auth: HmacRequestAuth, request: requests.PreparedRequest, clock: Callable[[], float]
+) -> None:
     parts, stamp = urlsplit(request.url or ""), str(int(clock()))
     body = request.body or b""
     known = {
@@ -131,13 +150,18 @@ def _as_text(digest: bytes, encoding: str) -> str:
 # -- OAuth 2.0
 
 
-def _client_credentials(manifest: Manifest, auth: ClientCredentialsAuth, tokens: Tokens) -> TokenAuthorization:
+def _client_credentials(
+    manifest: Manifest, auth: ClientCredentialsAuth, tokens: Tokens
+) -> TokenAuthorization:
     url = urlsplit(auth.token_url)
     form = {"grant_type": "client_credentials", **auth.params}
     if auth.scope:
         form["scope"] = auth.scope
     if auth.client_auth == "body":
-        form |= {"client_id": auth.client_id.get_secret_value(), "client_secret": auth.client_secret.get_secret_value()}
+        form |= {
+            "client_id": auth.client_id.get_secret_value(),
+            "client_secret": auth.client_secret.get_secret_value(),
+        }
     headers = _basic(auth.client_id, auth.client_secret) if auth.client_auth == "basic" else {}
     http = RemoteHttp(
         f"{url.scheme}://{url.netloc}",
@@ -148,5 +172,9 @@ def _client_credentials(manifest: Manifest, auth: ClientCredentialsAuth, tokens:
     )
     call = Call("POST", url.path, "create_token", form=form)
     # Another account under the same connector id must not get this one's token out of the cache.
-    account = hashlib.sha256(f"{auth.token_url} {auth.client_id.get_secret_value()}".encode()).hexdigest()[:16]
-    return TokenAuthorization(lambda: http.call(call).body, tokens, f"external:{manifest.id}:{account}")
+    account = hashlib.sha256(
+        f"{auth.token_url} {auth.client_id.get_secret_value()}".encode()
+    ).hexdigest()[:16]
+    return TokenAuthorization(
+        lambda: http.call(call).body, tokens, f"external:{manifest.id}:{account}"
+    )

@@ -1,4 +1,6 @@
-"""The declared calls of a manifest over HTTP: trees filled, answers read, errors by the manifest's rules."""
+"""The declared calls of a manifest over HTTP: trees filled, answers read, errors by the manifest's
+rules.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ from sync_worker.remotes.http.client import UNSET, Answer, Call, RemoteHttp
 
 NO_CONTENT = 204
 Context = Mapping[str, Any]
-Handler = Callable[[RemoteHttp, Manifest, Context], Any]  # a named hook: the context in, what the call returns out
+Handler = Callable[
+    [RemoteHttp, Manifest, Context], Any
+]  # a named hook: the context in, what the call returns out
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,9 @@ class Options:
 class ExternalCalls:
     """Carries out the operations of one manifest."""
 
-    def __init__(self, manifest: Manifest, http: RemoteHttp, handlers: Mapping[str, Handler] | None = None) -> None:
+    def __init__(
+        self, manifest: Manifest, http: RemoteHttp, handlers: Mapping[str, Handler] | None = None
+    ) -> None:
         self._manifest, self._http, self._handlers = manifest, http, handlers or {}
 
     def reserve_request(self) -> None:
@@ -65,20 +71,25 @@ class ExternalCalls:
         spec: OperationSpec | Hook | None = getattr(self._manifest.operations, name)
         if spec is None:
             raise Permanent(
-                f"connector {self._manifest.id} declares no operation {name}: the system does not offer it",
+                f"connector {self._manifest.id} declares no operation {name}: the system does not"
+                " offer it",
                 reason="unsupported",
             )
         return spec
 
     def resource(self, name: str, context: Context, options: Options | None = None) -> Any:
-        """What an operation on one record returns: the record as JSON, ``None`` if the answer holds none."""
+        """What an operation on one record returns: the record as JSON, ``None`` if the answer holds
+        none.
+        """
         spec = self.spec(name)
         if isinstance(spec, Hook):
             return self._hooked(spec, context)
         answer = self.send(spec, name, context, options or Options())
         return search(spec.result_path, answer.body) if spec.result_path else answer.body
 
-    def page(self, name: str, context: Context, place: Place, more: Mapping[str, str] | None = None) -> RawPage:
+    def page(
+        self, name: str, context: Context, place: Place, more: Mapping[str, str] | None = None
+    ) -> RawPage:
         """One page of a listing. ``more``: query parameters besides the declared ones."""
         spec = self.spec(name)
         if isinstance(spec, Hook):
@@ -86,7 +97,12 @@ class ExternalCalls:
         return self.page_of(spec, name, context, place, more)
 
     def page_of(
-        self, spec: OperationSpec, name: str, context: Context, place: Place, more: Mapping[str, str] | None = None
+        self,
+        spec: OperationSpec,
+        name: str,
+        context: Context,
+        place: Place,
+        more: Mapping[str, str] | None = None,
     ) -> RawPage:
         """One page of a listing that is declared elsewhere than under operations."""
         paging = spec.pagination
@@ -95,9 +111,13 @@ class ExternalCalls:
             spec,
             name,
             {**context, "page": page_context(paging, place)},
-            Options(query={}, address=self._address(spec, context, place.at))  # a link has all that it needs
-            if is_link
-            else Options(query={**page_query(paging, place), **(more or {})}),
+            (
+                Options(
+                    query={}, address=self._address(spec, context, place.at)
+                )  # a link has all that it needs
+                if is_link
+                else Options(query={**page_query(paging, place), **(more or {})})
+            ),
         )
         found = search(spec.items_path, answer.body) if spec.items_path else answer.body
         items = [] if answer.status == NO_CONTENT else _rows(found)
@@ -117,7 +137,11 @@ class ExternalCalls:
     def send(self, spec: OperationSpec, name: str, context: Context, options: Options) -> Answer:
         """One declared call. Raises what its rules and RemoteHttp say."""
         own_headers = {key: str(value) for key, value in filled(spec.headers, context).items()}
-        body = filled(spec.body, context) if options.body is UNSET and spec.body is not None else options.body
+        body = (
+            filled(spec.body, context)
+            if options.body is UNSET and spec.body is not None
+            else options.body
+        )
         own_query = {} if options.address else query_of(spec.query, context)
         is_form = spec.encoding == "form" and body is not UNSET
         answer = self._http.call(
@@ -142,19 +166,26 @@ class ExternalCalls:
         handler = self._handlers.get(hook.handler)
         if handler is None:
             raise Misconfigured(
-                f"connector {self._manifest.id} names the hook {hook.handler!r}, which is not installed"
+                f"connector {self._manifest.id} names the hook {hook.handler!r}, which is not"
+                " installed"
             )
         return handler(self._http, self._manifest, context)
 
 
 def _rows(found: Any) -> Sequence[Any]:
-    """A page in maintenance must not look like an empty listing: only a list, or the status for "nothing", is one."""
+    """A page in maintenance must not look like an empty listing: only a list, or the status for
+    "nothing", is one.
+    """
     if not isinstance(found, list):
-        raise Permanent("the listing holds no list where items_path says", reason="malformed_listing")
+        raise Permanent(
+            "the listing holds no list where items_path says", reason="malformed_listing"
+        )
     return found
 
 
-def _outcomes(rules: Sequence[ErrorRule], options: Options) -> Callable[[Answer], SyncError | bool | None]:
+def _outcomes(
+    rules: Sequence[ErrorRule], options: Options
+) -> Callable[[Answer], SyncError | bool | None]:
     def outcome(answer: Answer) -> SyncError | bool | None:
         options.tries = answer.attempts
         return next((_meaning(rule, answer) for rule in rules if _applies(rule, answer)), None)
@@ -185,12 +216,16 @@ def _meaning(rule: ErrorRule, answer: Answer) -> SyncError | bool:
         case "auth":
             return Permanent("the system does not accept our credentials", reason="unauthorized")
         case "skip":
-            return Permanent("the system does not take this one, says the manifest", reason="skipped")
+            return Permanent(
+                "the system does not take this one, says the manifest", reason="skipped"
+            )
         case "reject":
             return Permanent("the system refuses this rating", reason="refused")
 
 
 def _existing_id(body: Any) -> str | None:
-    """A duplicate answer may name the record that is there (the published contract: ``existing_id``)."""
+    """A duplicate answer may name the record that is there (the published contract:
+    ``existing_id``).
+    """
     found = body.get("existing_id") if isinstance(body, Mapping) else None
     return str(found) if isinstance(found, str | int) else None

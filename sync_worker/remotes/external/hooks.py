@@ -1,4 +1,6 @@
-"""Our webhooks at an external system: made, listed and brought back, as ``webhook.manage`` of the manifest says."""
+"""Our webhooks at an external system: made, listed and brought back, as ``webhook.manage`` of the
+manifest says.
+"""
 
 from __future__ import annotations
 
@@ -27,13 +29,16 @@ class HookState:
 
 
 class ExternalHooks:
-    """The hooks of one connector. Raises Misconfigured if the manifest does not say how to manage them."""
+    """The hooks of one connector.
+
+    Raises Misconfigured if the manifest does not say how to manage them.
+    """
 
     def __init__(self, manifest: Manifest, http: RemoteHttp) -> None:
         if manifest.webhook is None or manifest.webhook.manage is None:
             raise Misconfigured(
-                f"connector {manifest.id} has no webhook.manage: make the webhook in the system's own dashboard, "
-                f"to the address …/webhooks/external/{manifest.id}"
+                f"connector {manifest.id} has no webhook.manage: make the webhook in the system's"
+                f" own dashboard, to the address …/webhooks/external/{manifest.id}"
             )
         self._manifest, self._webhook = manifest, manifest.webhook
         self._manage: Manage = manifest.webhook.manage
@@ -41,13 +46,18 @@ class ExternalHooks:
 
     def ours(self) -> list[HookState]:
         """Hooks that lead to this connector's address, at whatever host."""
-        return [hook for hook in self._all() if urlsplit(hook.url).path.rstrip("/").endswith(self._path)]
+        return [
+            hook for hook in self._all() if urlsplit(hook.url).path.rstrip("/").endswith(self._path)
+        ]
 
     def register(self, url: str) -> list[HookState]:
-        """Makes a hook for each topic that has none at ``url`` yet; returns all that are there then."""
+        """Makes a hook for each topic that has none at ``url`` yet; returns all that are there
+        then.
+        """
         if not urlsplit(url).path.rstrip("/").endswith(self._path):
             raise Misconfigured(
-                f"{url} does not end with {self._path}, where the gateway takes this connector's webhooks"
+                f"{url} does not end with {self._path}, where the gateway takes this connector's"
+                " webhooks"
             )
         there = {hook.topic for hook in self.ours() if hook.url.rstrip("/") == url.rstrip("/")}
         for topic in self._manage.topics:
@@ -60,9 +70,15 @@ class ExternalHooks:
         """Brings back those that the system has disabled; returns which these were."""
         disabled = [hook for hook in self.ours() if not hook.is_enabled]
         if disabled and self._manage.enable is None:
-            raise Misconfigured(f"connector {self._manifest.id} does not say how hooks are enabled; use the dashboard")
+            raise Misconfigured(
+                f"connector {self._manifest.id} does not say how hooks are enabled; use the"
+                " dashboard"
+            )
         for hook in disabled:
-            self._send("enable", {"id": hook.id, "url": hook.url, "topic": hook.topic, "secret": self._secret})
+            self._send(
+                "enable",
+                {"id": hook.id, "url": hook.url, "topic": hook.topic, "secret": self._secret},
+            )
         return disabled
 
     @property
@@ -77,15 +93,28 @@ class ExternalHooks:
         return next(iter(signing.secrets), "")
 
     def _with_token(self, url: str) -> str:
-        """Each proof has its own secret: one that signs must not get into an address, and so into logs."""
-        scheme = next((one for one in self._webhook.verify if isinstance(one, UrlTokenVerify)), None)
-        return url if scheme is None else f"{url}?{urlencode({scheme.name: next(iter(scheme.secrets), '')})}"
+        """Each proof has its own secret: one that signs must not get into an address, and so into
+        logs.
+        """
+        scheme = next(
+            (one for one in self._webhook.verify if isinstance(one, UrlTokenVerify)), None
+        )
+        return (
+            url
+            if scheme is None
+            else f"{url}?{urlencode({scheme.name: next(iter(scheme.secrets), '')})}"
+        )
 
     def _send(self, name: str, hook: dict[str, str]) -> None:
         spec = self._manage.register_ if name == "register" else self._manage.enable
         if spec is not None:
             context = {"conn": self._manifest.conn, "hook": hook}
-            self._calls.send(spec, f"webhook.{name}", context, Options(is_write=True, is_idempotent=name == "enable"))
+            self._calls.send(
+                spec,
+                f"webhook.{name}",
+                context,
+                Options(is_write=True, is_idempotent=name == "enable"),
+            )
 
     def _all(self) -> Iterator[HookState]:
         spec, place = self._manage.list, Place()

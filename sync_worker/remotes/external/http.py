@@ -20,7 +20,10 @@ def http_of(
     observe_wait: Callable[[str, float], None] = lambda *_: None,
     outage: Outage | None = None,
 ) -> RemoteHttp:
-    """``budget`` and ``tokens``: the fleet's. ``observe``, ``observe_wait``, ``outage``: as RemoteHttp's."""
+    """``budget`` and ``tokens``: the fleet's.
+
+    ``observe``, ``observe_wait``, ``outage``: as RemoteHttp's.
+    """
     http, proof = manifest.http, proof_of(manifest, tokens)
     backoff = http.backoff
     return RemoteHttp(
@@ -37,7 +40,11 @@ def http_of(
         pool_size=http.budget.concurrency,
         concurrency=http.budget.concurrency,
         waits=Waits(
-            frozenset(backoff.statuses), backoff.after_header, backoff.after_unit, backoff.max_wait_s, backoff.attempts
+            frozenset(backoff.statuses),
+            backoff.after_header,
+            backoff.after_unit,
+            backoff.max_wait_s,
+            backoff.attempts,
         ),
         observe=observe,
         observe_wait=observe_wait,

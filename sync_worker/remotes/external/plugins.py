@@ -22,7 +22,10 @@ Plugin = Callable[[Manifest, RemoteHttp], Remote]
 
 
 def remote_of(manifest: Manifest, http: RemoteHttp) -> Remote:
-    """The remote of a manifest: declared, or made by the plugin that it names. Raises Misconfigured."""
+    """The remote of a manifest: declared, or made by the plugin that it names.
+
+    Raises Misconfigured.
+    """
     if manifest.plugin is None:
         return ExternalRemote(manifest, http, _handlers(manifest))
     plugin: Plugin = _registered(CONNECTORS, manifest.plugin, manifest)
@@ -30,7 +33,10 @@ def remote_of(manifest: Manifest, http: RemoteHttp) -> Remote:
 
 
 def is_installed(manifest: Manifest) -> bool:
-    """Whether all Python that a manifest names is there; false if it names none. Raises Misconfigured."""
+    """Whether all Python that a manifest names is there; false if it names none.
+
+    Raises Misconfigured.
+    """
     if manifest.plugin is not None:
         _registered(CONNECTORS, manifest.plugin, manifest)
     return bool(_handlers(manifest)) or manifest.plugin is not None
@@ -48,10 +54,13 @@ def _registered(group: str, name: str, manifest: Manifest) -> Any:
     if chosen is None:
         known = ", ".join(sorted(one.name for one in found)) or "none"
         raise Misconfigured(
-            f"connector {manifest.id} names {name!r} of {group}, which is not installed (installed: {known}); "
-            "install the package that has it, into the environment of gateway and workers"
+            f"connector {manifest.id} names {name!r} of {group}, which is not installed (installed:"
+            f" {known}); install the package that has it, into the environment of gateway and"
+            " workers"
         )
     try:
         return chosen.load()
     except Exception as error:  # whatever a plugin does when it is imported
-        raise Misconfigured(f"{group}: {name!r} cannot be loaded: {type(error).__name__}: {error}") from error
+        raise Misconfigured(
+            f"{group}: {name!r} cannot be loaded: {type(error).__name__}: {error}"
+        ) from error

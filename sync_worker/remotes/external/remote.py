@@ -9,14 +9,34 @@ from typing import Any
 
 import structlog
 
-from sync_worker.core.errors import Conflict, Gone, Misconfigured, Permanent, Unconfirmed, UnknownOutcome
+from sync_worker.core.errors import (
+    Conflict,
+    Gone,
+    Misconfigured,
+    Permanent,
+    Unconfirmed,
+    UnknownOutcome,
+)
 from sync_worker.core.ports import Capabilities, Page
 from sync_worker.core.values import Draft, EntityRef, Person, Record, RecordState, Side
 from sync_worker.manifest.drafts import keep_items, write_context
 from sync_worker.manifest.incremental import newest_of, since_query
 from sync_worker.manifest.manifest import Manifest
-from sync_worker.manifest.pagination import ParentPlace, Place, parent_place_of, place_of, place_text
-from sync_worker.manifest.record_reader import context_of, created_at, read_record, read_remote_id, read_subject, search
+from sync_worker.manifest.pagination import (
+    ParentPlace,
+    Place,
+    parent_place_of,
+    place_of,
+    place_text,
+)
+from sync_worker.manifest.record_reader import (
+    context_of,
+    created_at,
+    read_record,
+    read_remote_id,
+    read_subject,
+    search,
+)
 from sync_worker.manifest.record_writer import filled, merged_over
 from sync_worker.manifest.schema.calls import OperationSpec
 from sync_worker.remotes.external.calls import ExternalCalls, Handler, Options
@@ -58,7 +78,9 @@ class ExternalRemote:
         return read_record(self._manifest, resource) if resource is not None else None
 
     def probe(self) -> bool:
-        """One harmless call, to see whether address and credentials work; false if none is declared."""
+        """One harmless call, to see whether address and credentials work; false if none is
+        declared.
+        """
         for name in ("probe", "list"):
             spec = getattr(self._manifest.operations, name)
             if spec is None or (name == "list" and self._manifest.lists_by_parent):
@@ -82,14 +104,22 @@ class ExternalRemote:
         return _alive(read_record(self._manifest, resource, context))
 
     def _listed(self, remote_id: str, context: Mapping[str, Any]) -> Record | None:
-        """A record of a system that gives none by id. If deletes are never told, a missing one may be hidden."""
+        """A record of a system that gives none by id.
+
+        If deletes are never told, a missing one may be hidden.
+        """
 
         def is_it(item: Any) -> bool:
             return read_remote_id(self._manifest, item, context) == remote_id
 
-        found = next((one for one in self._records("list", context, is_it) if one.remote_id == remote_id), None)
+        found = next(
+            (one for one in self._records("list", context, is_it) if one.remote_id == remote_id),
+            None,
+        )
         webhook = self._manifest.webhook
-        tells_deletes = webhook is not None and any(rule.change == "delete" for rule in webhook.events)
+        tells_deletes = webhook is not None and any(
+            rule.change == "delete" for rule in webhook.events
+        )
         if found is None and not tells_deletes:
             raise Permanent("the listing does not show this record", reason="not_listed")
         return _alive(found)
@@ -97,16 +127,21 @@ class ExternalRemote:
     def find(self, entity: EntityRef, person: Person) -> Sequence[Record]:
         """Filters that a system does not know would return everything: every row is compared again.
 
-        A row that cannot be read is an error only if it may be this person's: else one would block all others.
+        A row that cannot be read is an error only if it may be this person's: else one would block
+        all others.
         """
         name = "find" if self._manifest.operations.find is not None else "list"
         if name == "list" and not self._manifest.lists_by_parent:
             self._calls.spec("find")  # it is not there: this raises
-        context = self._with_conn({"entity": _entity_context(entity), "contact": _contact_context(person)})
+        context = self._with_conn(
+            {"entity": _entity_context(entity), "contact": _contact_context(person)}
+        )
 
         def may_be_theirs(item: Any) -> bool:
             subject, email = read_subject(self._manifest, item, context)
-            return email == person.email and (subject is None or subject.entity_id == entity.entity_id)
+            return email == person.email and (
+                subject is None or subject.entity_id == entity.entity_id
+            )
 
         found = [
             record
@@ -118,12 +153,19 @@ class ExternalRemote:
         return sorted(found, key=lambda record: created_at(self._manifest, record.raw) or LAST)
 
     def children(self, parent_id: str) -> Iterator[Record]:
-        """Every record of one parent (a product), whatever its state. Raises Misconfigured where records have none."""
+        """Every record of one parent (a product), whatever its state.
+
+        Raises Misconfigured where records have none.
+        """
         if not self._manifest.lists_by_parent:
             raise Misconfigured(f"connector {self._manifest.id} lists no records by parent")
-        return self._records("list", self._with_conn({"entity": {"external_id": parent_id, "group": ""}}), _none)
+        return self._records(
+            "list", self._with_conn({"entity": {"external_id": parent_id, "group": ""}}), _none
+        )
 
-    def _records(self, name: str, context: Mapping[str, Any], matters: Callable[[Any], bool]) -> Iterator[Record]:
+    def _records(
+        self, name: str, context: Mapping[str, Any], matters: Callable[[Any], bool]
+    ) -> Iterator[Record]:
         """``matters``: of a row that cannot be read, whether that is an error."""
         place: Place | None = Place()
         while place is not None:
@@ -139,7 +181,10 @@ class ExternalRemote:
         *,
         matters: Callable[[Any], bool],
     ) -> tuple[list[Record], int, Place | None]:
-        """Records of a page, how many rows were unreadable, and where it goes on. A parent that is gone has none."""
+        """Records of a page, how many rows were unreadable, and where it goes on.
+
+        A parent that is gone has none.
+        """
         try:
             page = self._calls.page(name, context, place, more)
         except Gone:
@@ -156,11 +201,16 @@ class ExternalRemote:
         return records, unreadable, page.place
 
     def list_page(self, cursor: str | None = None) -> Page:
-        """One call for each page. A row that cannot be read is left out and counted: a look by id tells more."""
+        """One call for each page.
+
+        A row that cannot be read is left out and counted: a look by id tells more.
+        """
         return self._page(cursor, {})
 
     def changed_page(self, since: datetime | None, cursor: str | None = None) -> Page:
-        """The same of what changed since a time, for Connection.changed; of everything where that cannot be asked."""
+        """The same of what changed since a time, for Connection.changed; of everything where that
+        cannot be asked.
+        """
         poll = self._manifest.operations.poll
         incremental = poll.incremental if poll is not None else None
         if incremental is None:
@@ -170,14 +220,18 @@ class ExternalRemote:
 
     def _page(self, cursor: str | None, more: Mapping[str, str]) -> Page:
         if self._manifest.operations.list is None:
-            raise Misconfigured(f"connector {self._manifest.id} declares no operation `list`: nothing can be listed")
+            raise Misconfigured(
+                f"connector {self._manifest.id} declares no operation `list`: nothing can be listed"
+            )
         if self._manifest.lists_by_parent:
             place = ParentPlace() if cursor is None else parent_place_of(cursor)
             return self._parent_page(place, more, is_first=cursor is None)
         return self._own_page(Place() if cursor is None else place_of(cursor), more)
 
     def _own_page(self, place: Place, more: Mapping[str, str]) -> Page:
-        records, unreadable, following = self._read_page("list", self._with_conn({}), place, more, matters=_none)
+        records, unreadable, following = self._read_page(
+            "list", self._with_conn({}), place, more, matters=_none
+        )
         return Page(records, place_text(following) if following else None, unreadable)
 
     def _parent_page(self, place: ParentPlace, more: Mapping[str, str], *, is_first: bool) -> Page:
@@ -186,7 +240,9 @@ class ExternalRemote:
             place = self._next_parents(Place() if is_first else place.parents)
             return Page((), place_text(place) if place.left or place.parents else None)
         context = self._with_conn({"entity": {"external_id": place.left[0], "group": ""}})
-        records, unreadable, child = self._read_page("list", context, place.child or Place(), more, matters=_none)
+        records, unreadable, child = self._read_page(
+            "list", context, place.child or Place(), more, matters=_none
+        )
         place = replace(place, child=child, left=place.left if child else place.left[1:])
         return Page(records, place_text(place) if place.left or place.parents else None, unreadable)
 
@@ -194,7 +250,8 @@ class ExternalRemote:
         spec = self._manifest.operations.parents
         if spec is None:
             raise Misconfigured(
-                f"connector {self._manifest.id} lists records of one product only; declare operations.parents"
+                f"connector {self._manifest.id} lists records of one product only; declare"
+                " operations.parents"
             )
         if place is None:
             return ParentPlace()
@@ -210,7 +267,9 @@ class ExternalRemote:
         header = spec.idempotency_header if isinstance(spec, OperationSpec) else None
         context = self._write_context(draft, idempotency_key=idempotency_key)
         options = Options(
-            headers={header: idempotency_key} if header else {}, is_write=True, is_idempotent=header is not None
+            headers={header: idempotency_key} if header else {},
+            is_write=True,
+            is_idempotent=header is not None,
         )
         resource = self._calls.resource("create", context, options)
         if self._capabilities.create_is_async:
@@ -240,7 +299,11 @@ class ExternalRemote:
         keep_items(self._manifest, draft, body)
         if self._manifest.operations.update_mode == "patch":
             return body
-        kept = {key: value for key, value in draft.last.items() if key not in self._manifest.operations.read_only}
+        kept = {
+            key: value
+            for key, value in draft.last.items()
+            if key not in self._manifest.operations.read_only
+        }
         return merged_over(kept, body)
 
     def _landed(self, remote_id: str, draft: Draft, revision: int | None) -> Record | None:
@@ -248,7 +311,11 @@ class ExternalRemote:
         record = self.get(remote_id)
         if record is None or revision is None or record.revision != revision + 1:
             return None
-        return record if all(record.values.get(name) == value for name, value in draft.values.items()) else None
+        return (
+            record
+            if all(record.values.get(name) == value for name, value in draft.values.items())
+            else None
+        )
 
     def _seen_again(self, remote_id: str) -> Record:
         record = self.get(remote_id)
@@ -257,14 +324,21 @@ class ExternalRemote:
         return record
 
     def _written(self, resource: Any, context: Mapping[str, Any]) -> Record:
-        """The record that a write returned. The write has happened, so an answer that cannot be read is no refusal."""
+        """The record that a write returned.
+
+        The write has happened, so an answer that cannot be read is no refusal.
+        """
         try:
             return read_record(self._manifest, resource, context)
         except Permanent as error:
-            raise UnknownOutcome(f"the write was accepted, but its answer is no record: {error.message}") from None
+            raise UnknownOutcome(
+                f"the write was accepted, but its answer is no record: {error.message}"
+            ) from None
 
     def delete(self, remote_id: str, revision: int | None) -> None:
-        context = self._with_conn({**context_of(self._manifest, remote_id), "rating": {"revision": revision}})
+        context = self._with_conn(
+            {**context_of(self._manifest, remote_id), "rating": {"revision": revision}}
+        )
         try:
             self._calls.resource("delete", context, Options(is_write=True))
         except Gone:

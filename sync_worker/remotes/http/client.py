@@ -1,7 +1,8 @@
-"""One HTTP client for each remote: a total deadline, few careful retries, the request budget, and errors by what to do.
+"""One HTTP client for each remote: a total deadline, few careful retries, the request budget, and
+errors by what to do.
 
-Status codes turn into errors here and nowhere else. A write that may have reached the remote and has no clear answer
-is an UnknownOutcome; it is never repeated blindly.
+Status codes turn into errors here and nowhere else. A write that may have reached the remote and
+has no clear answer is an UnknownOutcome; it is never repeated blindly.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ from sync_worker.remotes.http.waits import Waits
 
 DEADLINE_SECONDS = 8.0
 MAX_BODY_BYTES = 2 * 1024 * 1024
-LANE_SECONDS = 2.0  # who finds no lane free for so long comes again later, and leaves the slot to others
+LANE_SECONDS = (
+    2.0  # who finds no lane free for so long comes again later, and leaves the slot to others
+)
 WAIT_INSIDE_SECONDS = 2.0  # a longer Retry-After goes to the inbox row's next attempt
 UNSET: Any = object()
 Signer = Callable[[requests.PreparedRequest], None]
@@ -89,7 +92,10 @@ class NoBudget:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """``body`` is the parsed JSON, ``None`` if the answer was not JSON. ``attempts``: how often we sent the call."""
+    """``body`` is the parsed JSON, ``None`` if the answer was not JSON.
+
+    ``attempts``: how often we sent the call.
+    """
 
     status: int
     headers: Mapping[str, str]
@@ -105,8 +111,8 @@ class Answer:
 class Call:
     """One request. ``path`` under the base URL, or the whole address of a next page.
 
-    ``outcomes`` may claim any answer: by the error for it, or by ``True`` for a success. ``successes``: the only
-    statuses that are one (empty: every 2xx).
+    ``outcomes`` may claim any answer: by the error for it, or by ``True`` for a success.
+    ``successes``: the only statuses that are one (empty: every 2xx).
     """
 
     method: str
@@ -128,7 +134,9 @@ class Call:
 class _TryAgain(Exception):
     """A failed try; ``error`` is what the caller gets if no further try helps."""
 
-    def __init__(self, error: SyncError, *, is_repeatable: bool, wait_seconds: float | None = None) -> None:
+    def __init__(
+        self, error: SyncError, *, is_repeatable: bool, wait_seconds: float | None = None
+    ) -> None:
         super().__init__(str(error))
         self.error = error
         self.is_repeatable = is_repeatable
@@ -138,10 +146,11 @@ class _TryAgain(Exception):
 class RemoteHttp:
     """Calls one remote. Thread-safe; ``close`` ends its connections.
 
-    ``code_of`` reads the remote's own error code out of a body, for logs and decisions. ``sign`` finishes a request
-    that is ready. ``concurrency``: calls of this process under way at the same time. ``observe`` is told each call:
-    remote, operation, status or error, seconds; ``observe_wait`` each wait that the remote asks for: remote, seconds.
-    ``outage``: what the calls of all clients of this remote share.
+    ``code_of`` reads the remote's own error code out of a body, for logs and decisions. ``sign``
+    finishes a request that is ready. ``concurrency``: calls of this process under way at the same
+    time. ``observe`` is told each call:
+    remote, operation, status or error, seconds; ``observe_wait`` each wait that the remote asks
+    for: remote, seconds. ``outage``: what the calls of all clients of this remote share.
     """
 
     def __init__(
@@ -201,7 +210,9 @@ class RemoteHttp:
     def call(self, call: Call) -> Answer:
         """The answer to a call, or the error that says what to do next."""
         started = time.monotonic()
-        with deadline_of_call(self._deadline_seconds, allow_private_hosts=self._allow_private_hosts) as deadline:
+        with deadline_of_call(
+            self._deadline_seconds, allow_private_hosts=self._allow_private_hosts
+        ) as deadline:
             try:
                 answer = self._with_retries(call, deadline)
             except _TryAgain as failure:
@@ -217,12 +228,16 @@ class RemoteHttp:
         seconds = time.monotonic() - started
         self._observe(self._remote, call.operation, outcome, seconds)
         ms = round(seconds * 1000)
-        log.debug("remote_call", remote=self._remote, operation=call.operation, outcome=outcome, ms=ms)
+        log.debug(
+            "remote_call", remote=self._remote, operation=call.operation, outcome=outcome, ms=ms
+        )
 
     def _with_retries(self, call: Call, deadline: CallDeadline) -> Answer:
         retrying = Retrying(
             stop=stop_after_attempt(self._waits.tries),
-            retry=retry_if_exception(lambda error: isinstance(error, _TryAgain) and error.is_repeatable),
+            retry=retry_if_exception(
+                lambda error: isinstance(error, _TryAgain) and error.is_repeatable
+            ),
             wait=lambda state: _wait_seconds(state, deadline),
             sleep=self._sleep,
             reraise=True,
@@ -234,7 +249,9 @@ class RemoteHttp:
                 try:
                     return self._try(call, deadline, number)
                 except (RateLimited, Away) as refusal:
-                    if has_landed_maybe:  # an earlier try may have been carried out: that must be found out first
+                    if (
+                        has_landed_maybe
+                    ):  # an earlier try may have been carried out: that must be found out first
                         raise self._unknown(call, refusal.retry_after) from refusal
                     raise
                 except _TryAgain as failure:
@@ -280,17 +297,22 @@ class RemoteHttp:
         finally:
             self._lanes.release()
 
-    def _exchange(self, call: Call, request: requests.PreparedRequest, deadline: CallDeadline, number: int) -> Answer:
+    def _exchange(
+        self, call: Call, request: requests.PreparedRequest, deadline: CallDeadline, number: int
+    ) -> Answer:
         ticket, is_answered = self._outage.begin(), False
         try:
             deadline.remaining()
-            with self._session.send(request, stream=True, allow_redirects=False, timeout=None) as response:
+            with self._session.send(
+                request, stream=True, allow_redirects=False, timeout=None
+            ) as response:
                 body = self._read(response)
             is_answered = True
         except Misconfigured:
             raise
         except (requests.RequestException, OSError) as error:
-            # Not chained: what requests says holds the whole address, and the address may hold a secret.
+            # Not chained: what requests says holds the whole address, and the address may hold a
+            # secret.
             raise self._transport_failure(call, deadline, error) from None
         finally:
             self._outage.end(ticket, answered=is_answered)
@@ -299,7 +321,11 @@ class RemoteHttp:
     def _prepare(self, call: Call) -> requests.PreparedRequest:
         url = call.path if "://" in call.path else urljoin(self._base_url, call.path.lstrip("/"))
         if not self._is_admitted(url):
-            raise Permanent("the address is not on an allowed host", reason="host_not_allowed", facts=self._facts(call))
+            raise Permanent(
+                "the address is not on an allowed host",
+                reason="host_not_allowed",
+                facts=self._facts(call),
+            )
         headers = {**self._authorization.headers(), **(call.headers or {})}
         body = None
         if call.json is not UNSET:
@@ -316,14 +342,19 @@ class RemoteHttp:
         return request
 
     def _is_admitted(self, url: str) -> bool:
-        """Our own scheme and port, an allowed host, no credentials: an address from an answer is somebody's wish."""
+        """Our own scheme and port, an allowed host, no credentials: an address from an answer is
+        somebody's wish.
+        """
         try:
             parts = urlsplit(url)
             port = parts.port or PORTS.get(parts.scheme)
             own_port = self._base.port or PORTS.get(self._base.scheme)
         except ValueError:
             return False
-        is_ours = (parts.scheme, port) == (self._base.scheme, own_port) and parts.hostname in self._hosts
+        is_ours = (parts.scheme, port) == (
+            self._base.scheme,
+            own_port,
+        ) and parts.hostname in self._hosts
         return is_ours and "@" not in parts.netloc and "\\" not in url
 
     def _read(self, response: requests.Response) -> bytes:
@@ -339,11 +370,17 @@ class RemoteHttp:
     def _facts(self, call: Call, answer: Answer | None = None) -> Facts:
         if answer is None:
             return Facts(self._remote, call.operation)
-        request_id = answer.headers.get("X-Wix-Request-Id") or answer.headers.get("X-Request-Id") or ""
-        return Facts(self._remote, call.operation, answer.status, self._code_of(answer.body), request_id)
+        request_id = (
+            answer.headers.get("X-Wix-Request-Id") or answer.headers.get("X-Request-Id") or ""
+        )
+        return Facts(
+            self._remote, call.operation, answer.status, self._code_of(answer.body), request_id
+        )
 
     def _unknown(self, call: Call, retry_after: float | None = None) -> UnknownOutcome:
-        return UnknownOutcome("the write may have landed", retry_after=retry_after, facts=self._facts(call))
+        return UnknownOutcome(
+            "the write may have landed", retry_after=retry_after, facts=self._facts(call)
+        )
 
     def _transport_failure(self, call: Call, deadline: CallDeadline, error: Exception) -> _TryAgain:
         if not deadline.has_sent:
@@ -365,26 +402,42 @@ class RemoteHttp:
         wait = self._wished(answer)
         self._budget.penalise(wait if wait is not None else 5.0)
         limited = RateLimited(retry_after=wait, facts=self._facts(call, answer))
-        return _TryAgain(limited, is_repeatable=wait is not None and wait <= WAIT_INSIDE_SECONDS, wait_seconds=wait)
+        return _TryAgain(
+            limited,
+            is_repeatable=wait is not None and wait <= WAIT_INSIDE_SECONDS,
+            wait_seconds=wait,
+        )
 
     def _error(self, call: Call, answer: Answer) -> Exception:
         facts = self._facts(call, answer)
         if answer.status in self._waits.statuses:
             return self._too_fast(call, answer)
         if answer.is_success:  # but not the success that the manifest names
-            return self._unknown(call) if call.is_write else Permanent("an unexpected answer", facts=facts)
+            return (
+                self._unknown(call)
+                if call.is_write
+                else Permanent("an unexpected answer", facts=facts)
+            )
         if answer.status == 501:
             return Misconfigured("this remote does not offer the operation", facts=facts)
         if answer.status >= 500:
             wait = self._wished(answer)
-            down = self._unknown(call, wait) if call.is_write else Transient("the remote is down", retry_after=wait)
+            down = (
+                self._unknown(call, wait)
+                if call.is_write
+                else Transient("the remote is down", retry_after=wait)
+            )
             down.facts = facts
             is_soon = wait is None or wait <= WAIT_INSIDE_SECONDS
             return _TryAgain(down, is_repeatable=is_soon and call.is_idempotent, wait_seconds=wait)
         if answer.status in (401, 403):
-            return Permanent("the remote does not accept our credentials", reason="unauthorized", facts=facts)
+            return Permanent(
+                "the remote does not accept our credentials", reason="unauthorized", facts=facts
+            )
         if 300 <= answer.status < 400:
-            return Permanent("the remote answered with a redirect", reason="redirected", facts=facts)
+            return Permanent(
+                "the remote answered with a redirect", reason="redirected", facts=facts
+            )
         return Permanent("the remote refused the request", reason="refused", facts=facts)
 
 

@@ -1,8 +1,8 @@
 """Connections that keep one total deadline and never reach into a private network.
 
-``requests`` limits each read, never the whole answer: a server that drips one byte a second holds a thread for ever.
-Here the socket itself knows when the call ends, so headers, body and TLS handshake share one deadline. Only the
-system's name lookup cannot be interrupted.
+``requests`` limits each read, never the whole answer: a server that drips one byte a second holds a
+thread for ever. Here the socket itself knows when the call ends, so headers, body and TLS handshake
+share one deadline. Only the system's name lookup cannot be interrupted.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ CONNECT_SECONDS = 3.0
 
 @dataclass(slots=True)
 class CallDeadline:
-    """A call under way in this thread: when it must end, and whether a byte of the current try was sent."""
+    """A call under way in this thread: when it must end, and whether a byte of the current try was
+    sent.
+    """
 
     ends_at: float
     allow_private_hosts: bool
@@ -56,11 +58,17 @@ def _current() -> CallDeadline:
 
 
 @contextmanager
-def deadline_of_call(deadline_seconds: float, *, allow_private_hosts: bool) -> Iterator[CallDeadline]:
-    """The deadline of one call; a call inside a call (fetching a token) ends no later than the outer one."""
+def deadline_of_call(
+    deadline_seconds: float, *, allow_private_hosts: bool
+) -> Iterator[CallDeadline]:
+    """The deadline of one call; a call inside a call (fetching a token) ends no later than the
+    outer one.
+    """
     outer: CallDeadline | None = getattr(_thread, "deadline", None)
     ends_at = time.monotonic() + deadline_seconds
-    deadline = CallDeadline(ends_at if outer is None else min(ends_at, outer.ends_at), allow_private_hosts)
+    deadline = CallDeadline(
+        ends_at if outer is None else min(ends_at, outer.ends_at), allow_private_hosts
+    )
     _thread.deadline = deadline
     try:
         yield deadline
@@ -96,14 +104,18 @@ def _is_public(address: str) -> bool:
         if any(ip in network for network in NEVER_OUTSIDE):
             return False
         wrapped = (
-            ip.ipv4_mapped or ip.sixtofour or (ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF) if ip in NAT64 else None)
+            ip.ipv4_mapped
+            or ip.sixtofour
+            or (ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF) if ip in NAT64 else None)
         )
         ip = wrapped or ip
     return ip.is_global and not ip.is_multicast
 
 
 class _DeadlineConnection(HTTPConnection):
-    """Connects to the very addresses it has checked, so a name that resolves anew has no second chance."""
+    """Connects to the very addresses it has checked, so a name that resolves anew has no second
+    chance.
+    """
 
     def _new_conn(self) -> socket.socket:
         failure: OSError | None = None
@@ -132,7 +144,8 @@ class _DeadlineConnection(HTTPConnection):
         public = [entry for entry in found if _is_public(str(entry[4][0]))]
         if not public:
             raise Misconfigured(
-                f"{self.host} has a private address; only a remote marked as private may be in your own network"
+                f"{self.host} has a private address; only a remote marked as private may be in your"
+                " own network"
             )
         return list(public)
 
@@ -158,7 +171,9 @@ class _TlsPool(HTTPSConnectionPool):
 class DeadlineAdapter(HTTPAdapter):
     """A transport for ``requests`` whose calls are made inside :func:`deadline_of_call`."""
 
-    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **pool_kwargs: Any) -> None:
+    def init_poolmanager(
+        self, connections: int, maxsize: int, block: bool = False, **pool_kwargs: Any
+    ) -> None:
         context = create_urllib3_context()
         context.sslsocket_class = _TlsSocket
         super().init_poolmanager(connections, maxsize, block, ssl_context=context, **pool_kwargs)

@@ -1,4 +1,5 @@
-"""A remote that hangs must not hold every slot of a worker: it is left alone for a moment, and the others go on.
+"""A remote that hangs must not hold every slot of a worker: it is left alone for a moment, and the
+others go on.
 
 Only silence counts, not failure: whoever refuses at once holds nobody up.
 """
@@ -21,9 +22,9 @@ OPEN_SECONDS = 5.0
 class Outage:
     """What the calls of this process to one remote found out about it. Shared by threads.
 
-    ``most``: how many calls may be slow at a time; while they are, no further one begins. After three calls in a row
-    that hung and got no answer, none begins for five seconds; then one may try, and its answer lets all call again.
-    ``observe`` is told whether it is shut.
+    ``most``: how many calls may be slow at a time; while they are, no further one begins. After
+    three calls in a row that hung and got no answer, none begins for five seconds; then one may
+    try, and its answer lets all call again. ``observe`` is told whether it is shut.
     """
 
     def __init__(
@@ -48,7 +49,9 @@ class Outage:
         """A ticket for one call; hand it back with ``end``. Raises Away."""
         with self._turn:
             self._admit()
-            if self._shut_until is not None:  # this one tries for all; if it never comes back, another one does
+            if (
+                self._shut_until is not None
+            ):  # this one tries for all; if it never comes back, another one does
                 self._shut_until = self._clock() + OPEN_SECONDS
             ticket = next(self._numbers)
             self._under_way[ticket] = self._clock()

@@ -45,9 +45,11 @@ class OwnTokens:
 
 
 class TokenAuthorization:
-    """Implements adapters.http.Authorization. ``fetch`` asks the token endpoint and returns its answer.
+    """Implements adapters.http.Authorization. ``fetch`` asks the token endpoint and returns its
+    answer.
 
-    ``prefix``: what stands before the token in the header. ``name``: the token's name in the fleet's cache.
+    ``prefix``: what stands before the token in the header. ``name``: the token's name in the
+    fleet's cache.
     """
 
     def __init__(
@@ -70,7 +72,10 @@ class TokenAuthorization:
         return {"Authorization": self._prefix + self._current()}
 
     def refresh(self) -> bool:
-        """Forget the token. Once in a few seconds only: a 401 may also mean that a permission is missing."""
+        """Forget the token.
+
+        Once in a few seconds only: a 401 may also mean that a permission is missing.
+        """
         with self._turn:
             self._token, self._good_until = "", 0.0
             if not self._tokens.claim(f"401:{self._name}", REFRESH_SECONDS):
@@ -87,7 +92,9 @@ class TokenAuthorization:
             return self._shared() or self._fetch()
 
     def _shared(self) -> str | None:
-        """The fleet's token; it leaves the cache early, so that one worker fetches the next in time."""
+        """The fleet's token; it leaves the cache early, so that one worker fetches the next in
+        time.
+        """
         token = self._tokens.get(self._name)
         if token:
             self._token, self._good_until = token, self._clock() + EARLY_SECONDS / 4

@@ -1,4 +1,7 @@
-"""How long a remote asks us to wait, in whatever header and unit it says so. Pure but for the clock."""
+"""How long a remote asks us to wait, in whatever header and unit it says so.
+
+Pure but for the clock.
+"""
 
 from __future__ import annotations
 

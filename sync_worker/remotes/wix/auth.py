@@ -1,6 +1,7 @@
 """Access tokens of a Wix app, one for each instance.
 
-OAuth client credentials: https://dev.wix.com/docs/rest/api-reference/authorization/oauth-2/create-access-token
+OAuth client credentials:
+https://dev.wix.com/docs/rest/api-reference/authorization/oauth-2/create-access-token
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ WIX_TOKEN_SECONDS = 14_400.0
 
 
 class WixAuthorization(TokenAuthorization):
-    """Implements adapters.http.Authorization for one instance. ``http`` calls the token endpoint, without a budget.
+    """Implements adapters.http.Authorization for one instance. ``http`` calls the token endpoint,
+    without a budget.
 
     The header holds the bare token, without ``Bearer``: so does Wix's own SDK.
     """

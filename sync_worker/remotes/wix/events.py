@@ -1,7 +1,9 @@
-"""Wix ratings and rating events as records: tolerant where Wix's own material contradicts itself. Pure.
+"""Wix ratings and rating events as records: tolerant where Wix's own material contradicts itself.
+Pure.
 
-The contradictions and their sources: ``owner`` or ``ratingOwner``, ``attributeName`` or ``attributeId``, ``entity`` or
-``entityAsJson`` (object or string); see the Ratings schema and webhook samples in the Wix docs repository.
+The contradictions and their sources: ``owner`` or ``ratingOwner``, ``attributeName`` or
+``attributeId``, ``entity`` or ``entityAsJson`` (object or string); see the Ratings schema and
+webhook samples in the Wix docs repository.
 """
 
 from __future__ import annotations
@@ -18,7 +20,11 @@ from sync_worker.core.values import EntityRef, Merge, Person, Record
 def record_of_event(event: Mapping[str, Any]) -> Record | None:
     """The whole rating that a domain event carries; ``None`` for deletes, which carry none."""
     rating = entity_in_event(event)
-    return rating_of(rating, sequence=whole_number(event.get("entityEventSequence"))) if rating else None
+    return (
+        rating_of(rating, sequence=whole_number(event.get("entityEventSequence")))
+        if rating
+        else None
+    )
 
 
 def entity_in_event(event: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -39,9 +45,14 @@ def entity_in_event(event: Mapping[str, Any]) -> Mapping[str, Any] | None:
 def merge_of_event(event: Mapping[str, Any]) -> Merge | None:
     """Who was merged into whom; the body in its current or its older form (``bodyAsJson``)."""
     action = event.get("actionEvent")
-    bodies = [action.get(name) for name in ("body", "bodyAsJson")] if isinstance(action, Mapping) else []
+    bodies = (
+        [action.get(name) for name in ("body", "bodyAsJson")] if isinstance(action, Mapping) else []
+    )
     body = next((found for one in bodies if (found := _object(one)) is not None), {})
-    target, sources = body.get("targetContactId") or event.get("entityId"), body.get("sourceContactIds")
+    target, sources = (
+        body.get("targetContactId") or event.get("entityId"),
+        body.get("sourceContactIds"),
+    )
     if not isinstance(target, str) or not isinstance(sources, list):
         return None
     named = tuple(one for one in sources if isinstance(one, str) and one and one != target)
@@ -51,8 +62,19 @@ def merge_of_event(event: Mapping[str, Any]) -> Merge | None:
 def target_in_merge(event: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The contact that lives on, as the merge event carries it."""
     action = event.get("actionEvent")
-    bodies = [_object(action.get(name)) for name in ("body", "bodyAsJson")] if isinstance(action, Mapping) else []
-    return next((found for one in bodies if one and (found := _object(one.get("targetContact"))) is not None), None)
+    bodies = (
+        [_object(action.get(name)) for name in ("body", "bodyAsJson")]
+        if isinstance(action, Mapping)
+        else []
+    )
+    return next(
+        (
+            found
+            for one in bodies
+            if one and (found := _object(one.get("targetContact"))) is not None
+        ),
+        None,
+    )
 
 
 def _object(value: Any) -> Mapping[str, Any] | None:
@@ -69,7 +91,10 @@ def rating_of(rating: Any, *, sequence: int | None = None) -> Record:
     """A Wix rating as a record. Raises Permanent when it is not one."""
     if not isinstance(rating, Mapping):
         raise Permanent("Wix sent no rating", reason="malformed_record")
-    remote_id, attribute = rating.get("id"), rating.get("attributeName") or rating.get("attributeId")
+    remote_id, attribute = (
+        rating.get("id"),
+        rating.get("attributeName") or rating.get("attributeId"),
+    )
     value = whole_number(rating.get("value"))
     if not isinstance(remote_id, str) or not isinstance(attribute, str) or value is None:
         raise Permanent("the rating has no id, attribute or value", reason="malformed_record")
@@ -84,7 +109,9 @@ def rating_of(rating: Any, *, sequence: int | None = None) -> Record:
 
 
 def whole_number(value: Any) -> int | None:
-    """An int, also from the strings that Wix writes 64-bit numbers as; ``None`` for anything else."""
+    """An int, also from the strings that Wix writes 64-bit numbers as; ``None`` for
+    anything else.
+    """
     if isinstance(value, bool):
         return None
     if isinstance(value, Decimal):
@@ -105,5 +132,7 @@ def _person_of(owner: Any) -> Person:
     if not isinstance(owner, Mapping):
         return Person()
     ids = [owner.get(name) for name in ("contactId", "memberId", "anonymousVisitorId")]
-    contact_id, member_id, visitor_id = (one if isinstance(one, str) and one else None for one in ids)
+    contact_id, member_id, visitor_id = (
+        one if isinstance(one, str) and one else None for one in ids
+    )
     return Person(contact_id=contact_id, member_id=member_id, visitor_id=visitor_id)

@@ -1,7 +1,8 @@
 """Wix: ratings, contacts, members and the app instance over its REST API.
 
-Ratings have no published REST operations (only message schemas): every path is in one table and can be overridden.
-Sources: https://dev.wix.com/docs/rest and the Wix docs repository (ratings.service.json, contacts.service.json).
+Ratings have no published REST operations (only message schemas): every path is in one table and can
+be overridden. Sources: https://dev.wix.com/docs/rest and the Wix docs repository
+(ratings.service.json, contacts.service.json).
 """
 
 from __future__ import annotations
@@ -17,7 +18,13 @@ from sync_worker.core.hold_keys import normalise_email
 from sync_worker.core.ports import Capabilities, Page
 from sync_worker.core.values import Contact, Draft, EntityRef, Merge, Person, Record, Side
 from sync_worker.remotes.http.client import Answer, Call, RemoteHttp
-from sync_worker.remotes.wix.events import entity_in_event, merge_of_event, rating_of, record_of_event, target_in_merge
+from sync_worker.remotes.wix.events import (
+    entity_in_event,
+    merge_of_event,
+    rating_of,
+    record_of_event,
+    target_in_merge,
+)
 
 ENDPOINTS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -39,11 +46,17 @@ CONTACTS_PAGE_SIZE = 1000
 AT_ONCE = 100  # the size of `$in` is not documented
 OLDEST_FIRST = [{"fieldName": "createdDate", "order": "ASC"}]
 MAX_PAGES = 1_000
-DUPLICATE_CODES = ("ALREADY_EXIST", "DUPLICATE", "ALREADY_RATED")  # the exact code is not documented
+DUPLICATE_CODES = (
+    "ALREADY_EXIST",
+    "DUPLICATE",
+    "ALREADY_RATED",
+)  # the exact code is not documented
 
 
 def error_code(body: Any) -> str:
-    """The application error code of a Wix error body, or of an OAuth one; empty if there is none."""
+    """The application error code of a Wix error body, or of an OAuth one; empty if there is
+    none.
+    """
     if not isinstance(body, dict):
         return ""
     details = body.get("details")
@@ -55,13 +68,17 @@ def error_code(body: Any) -> str:
 class WixApi:
     """One app instance: calls by the name of the endpoint."""
 
-    def __init__(self, http: RemoteHttp, endpoints: Mapping[str, tuple[str, str]] = ENDPOINTS) -> None:
+    def __init__(
+        self, http: RemoteHttp, endpoints: Mapping[str, tuple[str, str]] = ENDPOINTS
+    ) -> None:
         self.http = http
         self._endpoints = endpoints
 
     def call(self, name: str, *, remote_id: str = "", **options: Any) -> Answer:
         method, path = self._endpoints[name]
-        return self.http.call(Call(method, path.format(id=quote(remote_id, safe="")), name, **options))
+        return self.http.call(
+            Call(method, path.format(id=quote(remote_id, safe="")), name, **options)
+        )
 
     def app_instance(self) -> Mapping[str, Any]:
         """Get App Instance: a cheap check of a token and of the granted permissions."""
@@ -118,14 +135,23 @@ class WixRatings:
         raise Permanent("Query Ratings has more pages than allowed", reason="paging_too_long")
 
     def query_page(self, query: Mapping[str, Any], cursor: str | None = None) -> Page:
-        """One page; with a cursor only the cursor is sent. Raises Permanent for a cursor that repeats."""
+        """One page; with a cursor only the cursor is sent.
+
+        Raises Permanent for a cursor that repeats.
+        """
         ratings, next_cursor = self.export_page(query, cursor)
         return Page([rating_of(rating) for rating in ratings], next_cursor)
 
-    def export_page(self, query: Mapping[str, Any], cursor: str | None = None) -> tuple[list[Any], str | None]:
+    def export_page(
+        self, query: Mapping[str, Any], cursor: str | None = None
+    ) -> tuple[list[Any], str | None]:
         """The same page as Wix sent it, and the cursor of the next one."""
         paging: dict[str, Any] = {"limit": PAGE_SIZE}
-        request = {**query, "cursorPaging": paging} if cursor is None else {"cursorPaging": paging | {"cursor": cursor}}
+        request = (
+            {**query, "cursorPaging": paging}
+            if cursor is None
+            else {"cursorPaging": paging | {"cursor": cursor}}
+        )
         body = self._api.call("query_ratings", json={"query": request}).body
         next_cursor = _next_cursor(body)
         if cursor is not None and next_cursor == cursor:
@@ -133,7 +159,10 @@ class WixRatings:
         return _list_in(body, "ratings"), next_cursor
 
     def list_page(self, cursor: str | None = None) -> Page:
-        """In the order of creation: what is created meanwhile comes last. ``updatedDate`` cannot be filtered by."""
+        """In the order of creation: what is created meanwhile comes last.
+
+        ``updatedDate`` cannot be filtered by.
+        """
         return self.query_page({"sort": OLDEST_FIRST}, cursor)
 
     def create(self, draft: Draft, idempotency_key: str) -> Record:
@@ -147,7 +176,11 @@ class WixRatings:
             "owner": {"contactId": draft.person.contact_id},
         }
         answer = self._api.call(
-            "create_rating", json={"rating": rating}, is_write=True, is_idempotent=False, outcomes=_create_outcome
+            "create_rating",
+            json={"rating": rating},
+            is_write=True,
+            is_idempotent=False,
+            outcomes=_create_outcome,
         )
         return _rating_in(answer)
 
@@ -163,23 +196,38 @@ class WixRatings:
         try:
             return _rating_in(
                 self._api.call(
-                    "update_rating", remote_id=remote_id, json={"rating": rating}, is_write=True, outcomes=outcome
+                    "update_rating",
+                    remote_id=remote_id,
+                    json={"rating": rating},
+                    is_write=True,
+                    outcomes=outcome,
                 )
             )
         except Conflict:
-            if max(tries) > 1 and (ours := self._landed(remote_id, revision, attribute, value)) is not None:
+            if (
+                max(tries) > 1
+                and (ours := self._landed(remote_id, revision, attribute, value)) is not None
+            ):
                 return ours
             raise
 
-    def _landed(self, remote_id: str, revision: int | None, attribute: str, value: Decimal) -> Record | None:
+    def _landed(
+        self, remote_id: str, revision: int | None, attribute: str, value: Decimal
+    ) -> Record | None:
         """After our own retry, a conflict with exactly our change is our first try's success."""
         record = self.get(remote_id)
-        is_ours = record is not None and record.revision == (revision or 0) + 1 and record.values == {attribute: value}
+        is_ours = (
+            record is not None
+            and record.revision == (revision or 0) + 1
+            and record.values == {attribute: value}
+        )
         return record if is_ours else None
 
     def delete(self, remote_id: str, revision: int | None) -> None:
         try:
-            self._api.call("delete_rating", remote_id=remote_id, is_write=True, outcomes=_gone_on_404)
+            self._api.call(
+                "delete_rating", remote_id=remote_id, is_write=True, outcomes=_gone_on_404
+            )
         except Gone:
             return  # already gone is the outcome we wanted
 
@@ -191,7 +239,9 @@ def _gone_on_404(answer: Answer) -> SyncError | None:
 def _create_outcome(answer: Answer) -> SyncError | None:
     """Any 409 and any suspicious code may be a duplicate: the state decides, not the code."""
     code = error_code(answer.body)
-    if answer.status == 409 or (answer.status < 500 and any(part in code for part in DUPLICATE_CODES)):
+    if answer.status == 409 or (
+        answer.status < 500 and any(part in code for part in DUPLICATE_CODES)
+    ):
         return Duplicate()
     if answer.status in (404, 428):
         return Permanent("Wix does not know this contact", reason="contact_unknown")
@@ -215,8 +265,12 @@ def _list_in(body: Any, name: str) -> list[Any]:
 
 
 def _next_cursor(body: Any) -> str | None:
-    """Ratings call it ``metadata``, the general documentation ``pagingMetadata``; no ``next`` is the end."""
-    metadata = (body.get("metadata") or body.get("pagingMetadata")) if isinstance(body, dict) else None
+    """Ratings call it ``metadata``, the general documentation ``pagingMetadata``; no ``next`` is
+    the end.
+    """
+    metadata = (
+        (body.get("metadata") or body.get("pagingMetadata")) if isinstance(body, dict) else None
+    )
     cursors = metadata.get("cursors") if isinstance(metadata, dict) else None
     cursor = cursors.get("next") if isinstance(cursors, dict) else None
     return cursor if isinstance(cursor, str) and cursor else None
@@ -238,8 +292,14 @@ class WixPeople:
         return next(iter(self.matches([email]).get(normalise_email(email), ())), None)
 
     def matches(self, emails: Sequence[str]) -> Mapping[str, Sequence[Contact]]:
-        """Asked in both spellings, since matching may be case-sensitive; compared case-folded here."""
-        spellings = list(dict.fromkeys(one for email in emails for one in (email.strip(), normalise_email(email))))
+        """Asked in both spellings, since matching may be case-sensitive; compared
+        case-folded here.
+        """
+        spellings = list(
+            dict.fromkeys(
+                one for email in emails for one in (email.strip(), normalise_email(email))
+            )
+        )
         contacts = {
             contact["id"]: contact
             for start in range(0, len(spellings), AT_ONCE)
@@ -252,7 +312,8 @@ class WixPeople:
                 match = Contact(contact["id"], address, _name_of(contact))
                 found.setdefault(address, []).append((_rank(contact, address), match))
         return {
-            address: [match for _, match in sorted(ranked, key=lambda one: one[0])] for address, ranked in found.items()
+            address: [match for _, match in sorted(ranked, key=lambda one: one[0])]
+            for address, ranked in found.items()
         }
 
     def _query(self, field: str, values: Sequence[str]) -> list[dict[str, Any]]:
@@ -266,7 +327,9 @@ class WixPeople:
                     "paging": {"limit": CONTACTS_PAGE_SIZE, "offset": len(found)},
                     "fieldsets": ["BASIC", "COMMUNICATION_DETAILS"],
                 }
-                page = _list_in(self._api.call("query_contacts", json={"query": query}).body, "contacts")
+                page = _list_in(
+                    self._api.call("query_contacts", json={"query": query}).body, "contacts"
+                )
                 found += page
                 if len(page) < CONTACTS_PAGE_SIZE:
                     break
@@ -278,7 +341,9 @@ class WixPeople:
         return [one for one in found if isinstance(one, dict) and isinstance(one.get("id"), str)]
 
     def by_ids(self, contact_ids: Sequence[str]) -> Mapping[str, Contact]:
-        """Query Contacts filters by ``id`` (``$in``): Wix's page "Contacts: Supported Filters, Sorting, and Search"."""
+        """Query Contacts filters by ``id`` (``$in``): Wix's page "Contacts: Supported Filters,
+        Sorting, and Search".
+        """
         return {
             known.contact_id: known
             for start in range(0, len(contact_ids), AT_ONCE)
@@ -303,7 +368,9 @@ class WixPeople:
         if not isinstance(member, dict) or not isinstance(member.get("contactId"), str):
             return None
         email = member.get("loginEmail")
-        return Contact(member["contactId"], email.strip().casefold() if isinstance(email, str) else None)
+        return Contact(
+            member["contactId"], email.strip().casefold() if isinstance(email, str) else None
+        )
 
     def create(self, email: str, name: str | None) -> Contact:
         info = {
@@ -312,11 +379,15 @@ class WixPeople:
         }
         request = {"info": info, "allowDuplicates": False}
         try:
-            body = self._api.call("create_contact", json=request, is_write=True, outcomes=_contact_outcome).body
+            body = self._api.call(
+                "create_contact", json=request, is_write=True, outcomes=_contact_outcome
+            ).body
         except Duplicate as duplicate:
             found = self.by_id(duplicate.remote_id) if duplicate.remote_id else self.by_email(email)
             if found is None:
-                raise Permanent("Wix says the contact exists but does not show it", reason="contact_unknown") from None
+                raise Permanent(
+                    "Wix says the contact exists but does not show it", reason="contact_unknown"
+                ) from None
             return Contact(found.contact_id, email, found.name)
         contact = _contact_of(body.get("contact") if isinstance(body, dict) else None)
         if contact is None:
@@ -344,7 +415,11 @@ def _emails_of(contact: Mapping[str, Any]) -> list[str]:
     info = contact.get("info")
     emails = info.get("emails") if isinstance(info, dict) else None
     items = emails.get("items") if isinstance(emails, dict) else None
-    found = [item.get("email") for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+    found = (
+        [item.get("email") for item in items if isinstance(item, dict)]
+        if isinstance(items, list)
+        else []
+    )
     return [one.strip() for one in [_primary_of(contact), *found] if isinstance(one, str)]
 
 

@@ -1,1 +1,3 @@
-"""Celery as this project runs it: settings, broker, events, schedule, signals, and Flower's settings."""
+"""Celery as this project runs it: settings, broker, events, schedule, signals, and Flower's
+settings.
+"""

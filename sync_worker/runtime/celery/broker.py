@@ -1,8 +1,9 @@
-"""Redis as the broker, so that no message can stop the fleet, and no message costs more than it must.
+"""Redis as the broker, so that no message can stop the fleet, and no message costs more than it
+must.
 
-kombu takes a message off its queue before it reads it. What it cannot read ends the worker, which puts the message
-back for the next worker to end by (celery/kombu 5.7, measured). Here such a message is dropped and counted: it was a
-doorbell at most, and the sweeper rings again.
+kombu takes a message off its queue before it reads it. What it cannot read ends the worker, which
+puts the message back for the next worker to end by (celery/kombu 5.7, measured). Here such a
+message is dropped and counted: it was a doorbell at most, and the sweeper rings again.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ log = structlog.get_logger(__name__)
 
 
 def is_readable(message: object) -> bool:
-    """Whether a message has the form of a task of ours: Celery's protocol 2, its arguments as JSON in base64."""
+    """Whether a message has the form of a task of ours: Celery's protocol 2, its arguments as JSON
+    in base64.
+    """
     match message:
         case {
             "headers": {"task": str(), "id": str()},
@@ -56,7 +59,8 @@ def _holds_arguments(body: str) -> bool:
 class SafeChannel(Channel):
     """Drops what is no JSON, and keeps its client.
 
-    kombu makes a client for every command, and making one costs a worker more than the command (kombu 5.7, redis 8.1).
+    kombu makes a client for every command, and making one costs a worker more than the command
+    (kombu 5.7, redis 8.1).
     """
 
     _kept_client: Any = None
@@ -64,7 +68,9 @@ class SafeChannel(Channel):
     def _create_client(self, asynchronous: bool = False) -> Any:
         if asynchronous:
             return super()._create_client(asynchronous=True)  # type: ignore[no-untyped-call]  # kombu ships no types
-        if self._kept_client is None or self._kept_client.connection_pool is not self.pool:  # a new pool after a loss
+        if (
+            self._kept_client is None or self._kept_client.connection_pool is not self.pool
+        ):  # a new pool after a loss
             self._kept_client = super()._create_client()  # type: ignore[no-untyped-call]  # nor here
         return self._kept_client
 
@@ -82,7 +88,9 @@ class CarefulTransport(Transport):
     Channel = SafeChannel
 
     def _deliver(self, message: Any, queue: str) -> None:
-        if queue in QUEUES and not is_readable(message):  # events and remote control have forms of their own
+        if queue in QUEUES and not is_readable(
+            message
+        ):  # events and remote control have forms of their own
             _drop("no_task", queue=queue)
             return
         super()._deliver(message, queue)  # type: ignore[no-untyped-call]  # nor here

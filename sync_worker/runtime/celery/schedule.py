@@ -1,6 +1,7 @@
 """Sweeps and polls that nobody asks for, in slices short enough for a worker's task.
 
-Each site is swept whole once a day, and its external side is looked at as often as its connector's manifest says.
+Each site is swept whole once a day, and its external side is looked at as often as its connector's
+manifest says.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from sync_worker.reconcile.reconcile import Job, Pace
 from sync_worker.wiring import SWEEP_THREADS, Wiring
 
 SLICE_SECONDS = 45.0
-GRACE_SECONDS = 60.0  # for what is in hand; with the slice below the broker's visibility timeout: none starts twice
+# For what is in hand; with the slice below the broker's visibility timeout: none starts twice
+GRACE_SECONDS = 60.0
 
 log = structlog.get_logger(__name__)
 
@@ -34,7 +36,10 @@ def seconds_since(daily: str, now: datetime) -> float:
 
 
 class NightlySweeps:
-    """The sweeps and polls that are due. One process at a time works on a site; any may go on with it."""
+    """The sweeps and polls that are due.
+
+    One process at a time works on a site; any may go on with it.
+    """
 
     def __init__(self, parts: Wiring, slice_seconds: float = SLICE_SECONDS) -> None:
         self._parts, self._until = parts, time.monotonic() + slice_seconds
@@ -56,12 +61,23 @@ class NightlySweeps:
             RunKind.POLL: float(poll.every_s) if poll is not None else None,
         }
         is_due = self._parts.runs.is_due
-        return next((kind for kind, every in paces.items() if every is not None and is_due(site.id, kind, every)), None)
+        return next(
+            (
+                kind
+                for kind, every in paces.items()
+                if every is not None and is_due(site.id, kind, every)
+            ),
+            None,
+        )
 
     def _sweep_seconds(self, poll: Poll | None) -> float | None:
         """How old the last sweep may be now; ``None``: there is none by itself."""
         daily = self._parts.settings.reconcile_at
-        ages = [float(poll.full_scan_every_s)] if poll is not None and poll.full_scan_every_s is not None else []
+        ages = (
+            [float(poll.full_scan_every_s)]
+            if poll is not None and poll.full_scan_every_s is not None
+            else []
+        )
         if daily:
             ages.append(seconds_since(daily, datetime.now(UTC)))
         return min(ages, default=None)
@@ -76,7 +92,9 @@ class NightlySweeps:
         time.sleep(seconds)
 
     def _run(self, site: Site, kind: RunKind) -> bool:
-        """Work on a site; whether that needs no further slice (a failure waits for the next tick)."""
+        """Work on a site; whether that needs no further slice (a failure waits for the next
+        tick).
+        """
         runs = self._parts.runs
         sweep = runs.begin(site.id, kind)
         if sweep is None:
@@ -92,7 +110,9 @@ class NightlySweeps:
             try:
                 is_finished = run.work()
             except SyncError as error:
-                log.warning(f"{kind}_interrupted", site=site.id, run=sweep.id, error=type(error).__name__)
+                log.warning(
+                    f"{kind}_interrupted", site=site.id, run=sweep.id, error=type(error).__name__
+                )
                 self._let_go(run.sweep, error)
                 return True
         if not is_finished:
@@ -102,7 +122,14 @@ class NightlySweeps:
         return True
 
     def _let_go(self, sweep: Sweep, error: SyncError) -> None:
-        """What will pass goes on with the next tick. A poll that cannot succeed is over; the next one has its time."""
+        """What will pass goes on with the next tick.
+
+        A poll that cannot succeed is over; the next one has its time.
+        """
         is_over = sweep.kind is RunKind.POLL and isinstance(error, Permanent | Misconfigured)
         with suppress(LeaseLost):
-            self._parts.runs.end(sweep, "abandoned") if is_over else self._parts.runs.release_run(sweep)
+            (
+                self._parts.runs.end(sweep, "abandoned")
+                if is_over
+                else self._parts.runs.release_run(sweep)
+            )

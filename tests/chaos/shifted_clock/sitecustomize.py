@@ -1,4 +1,6 @@
-"""Python imports this first where its folder is on PYTHONPATH: the clock is wrong by CLOCK_SHIFT seconds."""
+"""Python imports this first where its folder is on PYTHONPATH: the clock is wrong by CLOCK_SHIFT
+seconds.
+"""
 
 import os
 import time

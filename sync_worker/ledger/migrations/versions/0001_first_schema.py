@@ -14,7 +14,12 @@ depends_on = None
 def upgrade() -> None:
     op.create_table(
         "site",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column(
+            "id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
         sa.Column("instance_id", sa.String(length=64), nullable=False),
         sa.Column("connector", sa.String(length=64), nullable=False),
         sa.Column("policy", ExactJSON(), nullable=False),
@@ -26,7 +31,12 @@ def upgrade() -> None:
     )
     op.create_table(
         "contact_map",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column(
+            "id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
         sa.Column("site_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("wix_contact_id", sa.String(length=64), nullable=False),
         sa.Column("email", sa.String(length=320), nullable=False),
@@ -38,11 +48,19 @@ def upgrade() -> None:
         sa.UniqueConstraint("site_id", "email", name=op.f("uq_contact_map_site_id_email")),
     )
     op.create_index(
-        op.f("ix_contact_map_site_id_wix_contact_id"), "contact_map", ["site_id", "wix_contact_id"], unique=False
+        op.f("ix_contact_map_site_id_wix_contact_id"),
+        "contact_map",
+        ["site_id", "wix_contact_id"],
+        unique=False,
     )
     op.create_table(
         "entity_map",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column(
+            "id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
         sa.Column("site_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("wix_namespace", sa.String(length=64), nullable=False),
         sa.Column("wix_group", sa.String(length=128), nullable=False),
@@ -67,7 +85,12 @@ def upgrade() -> None:
     )
     op.create_table(
         "field_map",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column(
+            "id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
         sa.Column("site_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("wix_attribute", sa.String(length=128), nullable=False),
         sa.Column("external_field", sa.String(length=128), nullable=False),
@@ -81,12 +104,21 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["site_id"], ["site.id"], name=op.f("fk_field_map_site_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_field_map")),
-        sa.UniqueConstraint("site_id", "external_field", name=op.f("uq_field_map_site_id_external_field")),
-        sa.UniqueConstraint("site_id", "wix_attribute", name=op.f("uq_field_map_site_id_wix_attribute")),
+        sa.UniqueConstraint(
+            "site_id", "external_field", name=op.f("uq_field_map_site_id_external_field")
+        ),
+        sa.UniqueConstraint(
+            "site_id", "wix_attribute", name=op.f("uq_field_map_site_id_wix_attribute")
+        ),
     )
     op.create_table(
         "run",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column(
+            "id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
         sa.Column("site_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("kind", sa.String(length=16), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
@@ -99,9 +131,16 @@ def upgrade() -> None:
     )
     op.create_table(
         "link",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column(
+            "id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
         sa.Column("site_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("entity_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column(
+            "entity_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
         sa.Column("contact_id", sa.String(length=64), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("generation", sa.Integer(), nullable=False),
@@ -116,12 +155,19 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["entity_id"], ["entity_map.id"], name=op.f("fk_link_entity_id")),
         sa.ForeignKeyConstraint(["site_id"], ["site.id"], name=op.f("fk_link_site_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_link")),
-        sa.UniqueConstraint("site_id", "entity_id", "contact_id", name=op.f("uq_link_site_id_entity_id_contact_id")),
+        sa.UniqueConstraint(
+            "site_id", "entity_id", "contact_id", name=op.f("uq_link_site_id_entity_id_contact_id")
+        ),
         sa.UniqueConstraint("site_id", "external_id", name=op.f("uq_link_site_id_external_id")),
     )
     op.create_table(
         "history",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column(
+            "id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
         sa.Column("site_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("link_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("at", sa.Float(), nullable=False),
@@ -144,7 +190,12 @@ def upgrade() -> None:
     op.create_index("ix_history_recent", "history", ["site_id", "side", "what", "at"], unique=False)
     op.create_table(
         "inbox",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column(
+            "id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
         sa.Column("side", sa.String(length=16), nullable=False),
         sa.Column("source", sa.String(length=128), nullable=False),
         sa.Column("dedupe_id", sa.String(length=512), nullable=True),
@@ -188,7 +239,9 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'held'"),
     )
     op.create_index("ix_inbox_link", "inbox", ["link_id", "state"], unique=False)
-    op.create_index("ix_inbox_remote", "inbox", ["side", "source", "remote_id", "revision"], unique=False)
+    op.create_index(
+        "ix_inbox_remote", "inbox", ["side", "source", "remote_id", "revision"], unique=False
+    )
     op.create_index("uq_inbox_dedupe", "inbox", ["side", "source", "dedupe_id"], unique=True)
     op.create_index(
         "uq_inbox_thin",
@@ -257,7 +310,9 @@ def upgrade() -> None:
         sa.Column("created_at", sa.Float(), nullable=False),
         sa.ForeignKeyConstraint(["link_id"], ["link.id"], name=op.f("fk_tombstone_link_id")),
         sa.ForeignKeyConstraint(["site_id"], ["site.id"], name=op.f("fk_tombstone_site_id")),
-        sa.UniqueConstraint("site_id", "side", "remote_id", name=op.f("uq_tombstone_site_id_side_remote_id")),
+        sa.UniqueConstraint(
+            "site_id", "side", "remote_id", name=op.f("uq_tombstone_site_id_side_remote_id")
+        ),
     )
 
 

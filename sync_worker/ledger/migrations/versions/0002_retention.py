@@ -13,8 +13,12 @@ FULL = sa.text("closed_at IS NOT NULL AND payload <> '{}'")
 
 
 def upgrade() -> None:
-    op.create_index("ix_inbox_closed", "inbox", ["closed_at"], sqlite_where=CLOSED, postgresql_where=CLOSED)
-    op.create_index("ix_inbox_payload", "inbox", ["closed_at"], sqlite_where=FULL, postgresql_where=FULL)
+    op.create_index(
+        "ix_inbox_closed", "inbox", ["closed_at"], sqlite_where=CLOSED, postgresql_where=CLOSED
+    )
+    op.create_index(
+        "ix_inbox_payload", "inbox", ["closed_at"], sqlite_where=FULL, postgresql_where=FULL
+    )
 
 
 def downgrade() -> None:

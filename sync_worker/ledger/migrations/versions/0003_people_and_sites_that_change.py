@@ -1,4 +1,6 @@
-"""Merged contacts get a table of their own; a site remembers when it was last installed or removed."""
+"""Merged contacts get a table of their own; a site remembers when it was last installed or
+removed.
+"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -19,9 +21,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("site_id", "contact_id", name=op.f("pk_contact_redirect")),
     )
     op.create_index(
-        op.f("ix_contact_redirect_site_id_target_id"), "contact_redirect", ["site_id", "target_id"], unique=False
+        op.f("ix_contact_redirect_site_id_target_id"),
+        "contact_redirect",
+        ["site_id", "target_id"],
+        unique=False,
     )
-    op.create_index(op.f("ix_link_site_id_contact_id"), "link", ["site_id", "contact_id"], unique=False)
+    op.create_index(
+        op.f("ix_link_site_id_contact_id"), "link", ["site_id", "contact_id"], unique=False
+    )
     # It was never written: a contact may be merged away before the ledger has an address of it.
     op.drop_column("contact_map", "redirect_to")
     op.add_column("site", sa.Column("lifecycle_at", sa.Float(), nullable=True))

@@ -1,4 +1,5 @@
-"""Sweeps: a lease and fence for runs, what a listing showed, what was missing in it, and mass deletes allowed.
+"""Sweeps: a lease and fence for runs, what a listing showed, what was missing in it, and mass
+deletes allowed.
 
 Revision ID: 0005
 Revises: 0004
@@ -19,12 +20,21 @@ OPEN_SWEEP = sa.text("state = 'running' AND kind IN ('baseline', 'sweep', 'dry_r
 
 
 def upgrade() -> None:
-    op.add_column("site", sa.Column("deletes_allowed", sa.Integer(), nullable=False, server_default="0"))
-    op.add_column("site", sa.Column("deletes_allowed_until", sa.Float(), nullable=False, server_default="0"))
+    op.add_column(
+        "site", sa.Column("deletes_allowed", sa.Integer(), nullable=False, server_default="0")
+    )
+    op.add_column(
+        "site", sa.Column("deletes_allowed_until", sa.Float(), nullable=False, server_default="0")
+    )
     op.add_column("run", sa.Column("fence", sa.BigInteger(), nullable=False, server_default="0"))
     op.add_column("run", sa.Column("lease_until", sa.Float(), nullable=False, server_default="0"))
     op.create_index(
-        "uq_run_open_sweep", "run", ["site_id"], unique=True, sqlite_where=OPEN_SWEEP, postgresql_where=OPEN_SWEEP
+        "uq_run_open_sweep",
+        "run",
+        ["site_id"],
+        unique=True,
+        sqlite_where=OPEN_SWEEP,
+        postgresql_where=OPEN_SWEEP,
     )
     op.create_table(
         "listed",
@@ -49,7 +59,9 @@ def upgrade() -> None:
         sa.Column("remote_id", sa.String(512), nullable=False),
         sa.Column("run_id", ROW_ID, nullable=False),
         sa.ForeignKeyConstraint(["site_id"], ["site.id"], name=op.f("fk_missing_site_id")),
-        sa.UniqueConstraint("site_id", "side", "remote_id", name=op.f("uq_missing_site_id_side_remote_id")),
+        sa.UniqueConstraint(
+            "site_id", "side", "remote_id", name=op.f("uq_missing_site_id_side_remote_id")
+        ),
     )
 
 

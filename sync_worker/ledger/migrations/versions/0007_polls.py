@@ -19,11 +19,23 @@ WITH_POLLS = sa.text("state = 'running' AND kind IN ('baseline', 'sweep', 'dry_r
 def upgrade() -> None:
     op.drop_index("uq_run_open_sweep", "run")
     op.create_index(
-        "uq_run_open_sweep", "run", ["site_id"], unique=True, sqlite_where=WITH_POLLS, postgresql_where=WITH_POLLS
+        "uq_run_open_sweep",
+        "run",
+        ["site_id"],
+        unique=True,
+        sqlite_where=WITH_POLLS,
+        postgresql_where=WITH_POLLS,
     )
 
 
 def downgrade() -> None:
     op.execute("UPDATE run SET state = 'abandoned' WHERE kind = 'poll' AND state = 'running'")
     op.drop_index("uq_run_open_sweep", "run")
-    op.create_index("uq_run_open_sweep", "run", ["site_id"], unique=True, sqlite_where=BEFORE, postgresql_where=BEFORE)
+    op.create_index(
+        "uq_run_open_sweep",
+        "run",
+        ["site_id"],
+        unique=True,
+        sqlite_where=BEFORE,
+        postgresql_where=BEFORE,
+    )
