@@ -20,7 +20,7 @@ from sync_sandbox.served import Served
 from sync_sandbox.server import Sandbox, SandboxOptions
 from sync_sandbox.stage import GROUP, NAMESPACE
 from sync_worker.config import load_settings
-from sync_worker.core.ports import RATE_LIMITED
+from sync_worker.core.ports.inbox import RATE_LIMITED
 from sync_worker.core.values import Contact, EntityRef
 from sync_worker.manifest.default_field import default_field
 from sync_worker.wiring import Wiring

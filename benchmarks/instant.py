@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from sync_worker.core.errors import Conflict, Gone
-from sync_worker.core.ports import Capabilities, Page
+from sync_worker.core.ports.remote import Capabilities, Page
 from sync_worker.core.values import Contact, Draft, EntityRef, Person, Record, Side
 from sync_worker.remotes.wix.events import record_of_event
 

@@ -20,7 +20,7 @@ from benchmarks.instant import InstantRemote, Nobody
 from benchmarks.links_fill import change_of, fill
 from benchmarks.queue import STARS
 from benchmarks.report import Section, Table, at_most
-from sync_worker.core.ports import Capabilities, Connection
+from sync_worker.core.ports.remote import Capabilities, Connection
 from sync_worker.core.values import Record, Side
 from sync_worker.intake.intake import Intake
 from sync_worker.ledger.admin import LedgerAdmin
@@ -141,7 +141,7 @@ class _Filled:
         """Raises RuntimeError if a change does not go its whole way."""
         started = time.perf_counter()
         for number in itertools.islice(self._chosen, count):
-            outcome = self._intake.process(self._ledger.store(change_of(number)).inbox_id)
+            outcome = self._intake.process(self._ledger.inbox.store(change_of(number)).inbox_id)
             if outcome != "synced":
                 raise RuntimeError(f"the change of link {number} ended as {outcome!r}")
         self.blocks.append(time.perf_counter() - started)

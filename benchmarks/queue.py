@@ -56,7 +56,7 @@ def store(at: Ground, connector: str, count: int) -> list[int]:
     admin.import_entities(
         site, [(EntityRef(f"w{one}", "g", "n"), EntityRef(f"e{one}")) for one in range(things)]
     )
-    ids = [ledger.store(_rating(instance, one)).inbox_id for one in range(count)]
+    ids = [ledger.inbox.store(_rating(instance, one)).inbox_id for one in range(count)]
     engine.dispose()
     return ids
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 from celery import Celery
 
 from benchmarks.instant import InstantRemote, Nobody
-from sync_worker.core.ports import Capabilities, Connection
+from sync_worker.core.ports.remote import Capabilities, Connection
 from sync_worker.core.values import Side, Site
 from sync_worker.intake.intake import Intake
 from sync_worker.tasks import WorkerBell

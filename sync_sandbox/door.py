@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from sync_sandbox.served import Served
 from sync_sandbox.server import Sandbox
-from sync_worker.core.ports import Bell
+from sync_worker.core.ports.doorbell import Bell
 from sync_worker.wiring import Wiring
 from webhook_gateway.app import GatewayConfig, create_app
 from webhook_gateway.group_commit import Store
@@ -22,7 +22,7 @@ def serve_door(wiring: Wiring, bell: Bell, box: Sandbox, store: Store | None = N
         wix_keys=load_public_keys(box.wix.public_key),
         wix_app_id=box.wix.app_id,
         manifests=wiring.manifests,
-        store=store or wiring.ledger.store_all,
+        store=store or wiring.ledger.inbox.store_all,
         bell=bell,
         is_ledger_up=lambda: True,
     )

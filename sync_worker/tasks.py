@@ -29,7 +29,7 @@ from prometheus_client import REGISTRY
 
 from sync_worker.alive import show_sign
 from sync_worker.core.errors import SyncError
-from sync_worker.core.ports import RATE_LIMITED
+from sync_worker.core.ports.inbox import RATE_LIMITED
 from sync_worker.intake.intake import Intake
 from sync_worker.runtime.celery.broker import install_safe_transport
 from sync_worker.runtime.celery.schedule import NightlySweeps
@@ -104,7 +104,7 @@ def _process(inbox_id: int) -> str:
         raise
     except Exception as error:
         log.error("delivery_failed", error=type(error).__name__, exc_info=error)
-        wiring().ledger.defer(
+        wiring().ledger.inbox.defer(
             [inbox_id], None, f"unforeseen: {type(error).__name__}", is_failure=True
         )
         return "failed"
@@ -121,7 +121,7 @@ def sweep(asked_by: str = "beat") -> None:
     bell = WorkerBell()
     try:
         room = MAX_QUEUE - bell.waiting()
-        due = wiring().ledger.due(room) if room > 0 else []
+        due = wiring().ledger.inbox.due(room) if room > 0 else []
     except SyncError as error:
         log.warning("sweep_postponed", error=type(error).__name__, **_facts(error))
     except (OperationalError, ConnectionLimitExceeded) as error:

@@ -18,7 +18,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from sync_worker.config import Settings, cache_url, environment, load_settings
 from sync_worker.core.errors import Misconfigured
-from sync_worker.core.ports import Bell, Connection, Remote
+from sync_worker.core.ports.doorbell import Bell
+from sync_worker.core.ports.remote import Connection, Remote
 from sync_worker.core.sweep_values import Sweep
 from sync_worker.core.values import Side, Site
 from sync_worker.intake.intake import Intake
@@ -459,7 +460,7 @@ def gateway_config() -> GatewayConfig:
         wix_keys=load_public_keys(settings.wix_public_key),
         wix_app_id=settings.wix_app_id,
         manifests=parts.manifests,
-        store=ledger.store_all,
+        store=ledger.inbox.store_all,
         bell=CeleryBell(
             settings.broker, transport=transport, breaker=Breaker(observe=watch_breaker("doorbell"))
         ),
@@ -475,7 +476,7 @@ def gateway_config() -> GatewayConfig:
 def is_ledger_up(ledger: SqlLedger) -> bool:
     """Whether the ledger can be written."""
     try:
-        ledger.touch()
+        ledger.inbox.touch()
     except Exception:  # whatever is wrong, the answer is no
         return False
     return True

@@ -23,7 +23,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from werkzeug.exceptions import HTTPException
 
 from sync_worker.core.errors import Transient
-from sync_worker.core.ports import Bell
+from sync_worker.core.ports.doorbell import Bell
 from sync_worker.core.values import NewDelivery
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.schema.webhook import Webhook

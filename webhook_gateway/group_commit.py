@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 
 from sync_worker.core.errors import Transient
-from sync_worker.core.ports import Stored
+from sync_worker.core.ports.inbox import Stored
 from sync_worker.core.values import NewDelivery
 
 COMMITTERS = 2  # one builds its transaction while the other's waits for the disk

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sync_worker.core.errors import Duplicate, Gone, Permanent, SyncError
-from sync_worker.core.ports import Capabilities, Page
+from sync_worker.core.ports.remote import Capabilities, Page
 from sync_worker.core.values import Draft, EntityRef, Person, Record, Side
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.record_reader import MAIN_FIELD, read_record

@@ -21,7 +21,8 @@ from sync_worker.cli.common import (
 )
 from sync_worker.cli.map import contacts, entities
 from sync_worker.core.hold_keys import normalise_email
-from sync_worker.core.ports import Page, People, Remote
+from sync_worker.core.ports.people import People
+from sync_worker.core.ports.remote import Page, Remote
 from sync_worker.core.values import Contact, Side, Site
 from sync_worker.ledger.fields import Imported
 from sync_worker.mappings.mapping_files import CONTACT_COLUMNS, ENTITY_COLUMNS, NOTE, BadFile

@@ -16,7 +16,8 @@ from rich.console import Console
 from sync_worker.cli.common import JSON, SITE, user_name
 from sync_worker.cli.reconcile_show import HELD_ALREADY, Show, Stopped, Summary
 from sync_worker.core.errors import LeaseLost, Misconfigured, SyncError
-from sync_worker.core.sweep_values import Finding, Mark, RunKind, RunLedger, Sweep
+from sync_worker.core.ports.sweeps import Sweeps
+from sync_worker.core.sweep_values import Finding, Mark, RunKind, Sweep
 from sync_worker.core.values import Site
 from sync_worker.ledger.held import HeldFilter
 from sync_worker.reconcile.reconcile import Reconcile
@@ -98,7 +99,7 @@ def reconcile(
         sys.exit(130)
 
 
-def _begin(runs: RunLedger, site: Site, kind: RunKind) -> Sweep:
+def _begin(runs: Sweeps, site: Site, kind: RunKind) -> Sweep:
     """The run, also one whose holder was killed a moment ago. Raises Misconfigured."""
     until = time.monotonic() + TAKE_OVER_SECONDS
     while (sweep := runs.begin(site.id, kind)) is None:

@@ -7,15 +7,13 @@ transaction that also saves the cursor, so that a sweep goes on where it was kil
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Protocol
 
-from sync_worker.core.ports import LeasedLink
-from sync_worker.core.values import NewDelivery, RatingKey, Record, RecordState, Side, Site
+from sync_worker.core.values import RatingKey, Record, RecordState, Side, Site
 
 
 class RunKind(StrEnum):
@@ -160,95 +158,6 @@ class Absences:
     missing: int = 0
     due: int = 0
     is_refused: bool = False
-
-
-class RunLedger(Protocol):
-    """The part of the ledger that sweeps use.
-
-    Each method is one transaction; LeaseLost if another took the run.
-    """
-
-    def begin(self, site_id: int, kind: RunKind) -> Sweep | None:
-        """The site's open run, or a new one, leased for 20 s; ``None`` if another holder is at it.
-
-        A run that began over a day ago is given up, and a poll where any other run begins: that
-        lists all it would have. A poll never begins beside another run; it begins where the last
-        one that was done ended. A first run that is no dry run is the baseline.
-        """
-
-    def save(self, sweep: Sweep, listed: Sequence[Listed] = ()) -> None:
-        """Keep what a page showed together with the cursor and counts, and the lease for another 20
-        s.
-        """
-
-    def renew_run(self, sweep: Sweep) -> None:
-        """20 s more."""
-
-    def restart_listing(self, sweep: Sweep, side: Side) -> None:
-        """Forget what a listing showed: its cursor is of no use any more."""
-
-    def release_run(self, sweep: Sweep) -> None:
-        """Let go of the run; it goes on later."""
-
-    def end(self, sweep: Sweep, state: str = "done") -> None:
-        """The run is over (``done`` or ``abandoned``); its listing is forgotten."""
-
-    def on_file(self, site: Site, side: Side, remote_ids: Sequence[str]) -> Mapping[str, OnFile]:
-        """What the ledger knows of a page's ids, in one SELECT; an id that it does not know is
-        missing.
-        """
-
-    def note_absences(self, sweep: Sweep, side: Side) -> Absences:
-        """After a complete listing of a side: what it did not show is missing; what was missing
-        before is due.
-
-        Due ones become rows, marked missing. Under half of the known ones shown: nothing is noted.
-        A dry run lists the due ones, but notes nothing.
-        """
-
-    def next_missing(self, sweep: Sweep, limit: int) -> list[Listed]:
-        """Some that are still to be looked for."""
-
-    def settle_missing(self, sweep: Sweep, gone: Sequence[Listed], there: Sequence[Listed]) -> None:
-        """They were looked for: those that are gone become open."""
-
-    def brake(self, sweep: Sweep, side: Side) -> int:
-        """If the open deletes found on a side exceed max(20, 5 % of live links), hold all; how
-        many.
-        """
-
-    def next_findings(
-        self, sweep: Sweep, limit: int, after: tuple[int, str, str] | None = None
-    ) -> list[Finding]:
-        """Open findings in a fixed order; ``after`` (see ``place_of``) is for those who do not
-        change them.
-        """
-
-    def leave(self, sweep: Sweep, findings: Sequence[Finding]) -> None:
-        """These stay as they are in this run."""
-
-    def queue(
-        self, sweep: Sweep, deliveries: Sequence[tuple[Finding, Sequence[NewDelivery]]]
-    ) -> list[Queued]:
-        """Hand findings over to the inbox, with the links that their keys have (made if need be).
-
-        A delivery that the inbox knows is opened again, to be read afresh, unless it waits for a
-        person. Held ones of the same record that had no key yet get it now.
-        """
-
-    def peek(self, key: RatingKey) -> LeasedLink:
-        """What a lease of the key's link would give, without taking anything."""
-
-    def is_shown(self, sweep: Sweep, side: Side, remote_id: str) -> bool:
-        """Whether the listing of a side showed this record."""
-
-    def count_marks(self, sweep: Sweep) -> Mapping[Mark, int]:
-        """How many rows carry each mark."""
-
-    def allow_deletes(self, site_id: int, count: int) -> None:
-        """A person says that so many deletes to a side within an hour are right; holds for
-        a day.
-        """
 
 
 def next_since(poll: Sweep, began_at: datetime) -> datetime | None:

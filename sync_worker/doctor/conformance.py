@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import TypeVar
 
 from sync_worker.core.errors import Conflict, Duplicate, Gone, SyncError, Transient, Unconfirmed
-from sync_worker.core.ports import Remote
+from sync_worker.core.ports.remote import Remote
 from sync_worker.core.scale import Scale
 from sync_worker.core.values import Draft, EntityRef, Person, Record
 

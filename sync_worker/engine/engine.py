@@ -20,7 +20,13 @@ from sync_worker.core.errors import (
     Transient,
     Unconfirmed,
 )
-from sync_worker.core.ports import RATE_LIMITED, Bell, Clock, Connection, Guard, LeasedLink, Ledger
+from sync_worker.core.ports.clock import Clock
+from sync_worker.core.ports.doorbell import Bell
+from sync_worker.core.ports.inbox import RATE_LIMITED
+from sync_worker.core.ports.ledger import Ledger
+from sync_worker.core.ports.links import LeasedLink
+from sync_worker.core.ports.loop_guard import Guard
+from sync_worker.core.ports.remote import Connection
 from sync_worker.core.values import Merge, RatingKey, Site
 from sync_worker.engine.lease_keeper import LeaseKeeper
 from sync_worker.engine.link_join import join_links
@@ -48,7 +54,7 @@ class Engine:
 
         Outcomes as ``sync_link``; raises Transient.
         """
-        attached = self.ledger.attach(inbox_id, key)
+        attached = self.ledger.links.attach(inbox_id, key)
         return self._sync(attached.link_id, attached.run)
 
     def sync_link(self, link_id: int) -> str:
@@ -56,7 +62,7 @@ class Engine:
 
         Returns an outcome word for the log.
         """
-        return self._sync(link_id, self.ledger.lease(link_id))
+        return self._sync(link_id, self.ledger.links.lease(link_id))
 
     def _sync(self, link_id: int, run: LeasedLink | None) -> str:
         if run is None:
@@ -69,7 +75,7 @@ class Engine:
         """After a merge of contacts: one link for one person and entity, then bring that one in
         step.
         """
-        self.ledger.release(run.lease)
+        self.ledger.links.release(run.lease)
         link_id, key = run.lease.link_id, run.link.key
         try:
             if run.merged_into is not None:
@@ -79,7 +85,7 @@ class Engine:
                     self._join_into(one, key)
         except Transient as failure:
             ids = [delivery.id for delivery in run.deliveries]
-            self.ledger.defer(ids, failure.retry_after, failure.message, is_failure=False)
+            self.ledger.inbox.defer(ids, failure.retry_after, failure.message, is_failure=False)
             return BUSY
         return self.sync_link(link_id)
 
@@ -87,13 +93,13 @@ class Engine:
         """Raises Transient: somebody is at one of the two links, or one has a write that cannot be
         settled now.
         """
-        target_id = self.ledger.link_id(key)
+        target_id = self.ledger.links.link_id(key)
         for one in (link_id, target_id):
-            run = self.ledger.lease(one) if one is not None else None
+            run = self.ledger.links.lease(one) if one is not None else None
             if run is not None and run.intent is not None:
                 self.work_on(run)
             elif run is not None:
-                self.ledger.release(run.lease)
+                self.ledger.links.release(run.lease)
         return join_links(self.ledger, link_id, key)
 
     def work_on(self, run: LeasedLink) -> str:
@@ -107,27 +113,27 @@ class Engine:
         except LeaseLost:
             return "lease_lost"
         except RateLimited as wait:
-            self.ledger.defer(ids, wait.retry_after, RATE_LIMITED, is_failure=False)
+            self.ledger.inbox.defer(ids, wait.retry_after, RATE_LIMITED, is_failure=False)
             outcome = RATE_LIMITED
         except Unconfirmed:
-            self.ledger.defer(ids, CONFIRM_EVERY_SECONDS, ACCEPTED, is_failure=False)
+            self.ledger.inbox.defer(ids, CONFIRM_EVERY_SECONDS, ACCEPTED, is_failure=False)
             outcome = ACCEPTED
         except Transient as failure:
-            self.ledger.defer(
+            self.ledger.inbox.defer(
                 ids, failure.retry_after, failure.message, is_failure=failure.is_failure
             )
             outcome = "retry"
         except (Held, Permanent, Misconfigured) as refusal:
             if refusal.reason == "contact_unknown" and self._follow_merge(run):
-                self.ledger.defer(ids, 0.0, "contact_merged", is_failure=False)
+                self.ledger.inbox.defer(ids, 0.0, "contact_merged", is_failure=False)
                 outcome = "retry"
             else:
-                self.ledger.hold(ids, refusal.reason)
+                self.ledger.inbox.hold(ids, refusal.reason)
                 outcome = f"held {refusal.reason}"
         else:
             self._ring(work.fresh)
             return outcome
-        self._ring(self.ledger.release(run.lease))
+        self._ring(self.ledger.links.release(run.lease))
         return outcome
 
     def run_of(self, run: LeasedLink) -> LinkRun:
@@ -149,5 +155,7 @@ class Engine:
             return False  # held for the first reason; a replay asks again
         if contact is None or contact.contact_id == contact_id:
             return False
-        self.ledger.redirect(run.site.id, Merge((contact_id,), contact.contact_id), is_told=False)
+        self.ledger.merges.redirect(
+            run.site.id, Merge((contact_id,), contact.contact_id), is_told=False
+        )
         return True

@@ -10,7 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from sync_worker.core.errors import LeaseLost, Transient
-from sync_worker.core.ports import Clock, Commit, Committed, Ledger
+from sync_worker.core.ports.clock import Clock
+from sync_worker.core.ports.ledger import Ledger
+from sync_worker.core.ports.links import Commit, Committed
 from sync_worker.core.values import Intent, Lease
 
 PAUSE_SECONDS = (
@@ -34,18 +36,18 @@ class LeaseKeeper:
     def renew(self) -> None:
         """Before a remote read. Raises LeaseLost."""
         before = self.clock.monotonic()
-        self.ledger.renew(self.lease)
+        self.ledger.links.renew(self.lease)
         self._refuse_if_late(before)
 
     def open_intent(self, intent: Intent) -> None:
         """Before a remote write; renews too, unless the lease is fresh. Raises LeaseLost."""
         before = self.clock.monotonic()
-        self.ledger.open_intent(self.lease, intent)
+        self.ledger.links.open_intent(self.lease, intent)
         self._refuse_if_late(before)
 
     def commit(self, change: Commit) -> Committed:
         """Raises LeaseLost, and then nothing was applied."""
-        return self.ledger.commit(self.lease, change)
+        return self.ledger.links.commit(self.lease, change)
 
     def _refuse_if_late(self, before: float) -> None:
         now = self.clock.monotonic()

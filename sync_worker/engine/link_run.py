@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 from sync_worker.core.errors import Held, LeaseLost, SyncError, Transient
 from sync_worker.core.plan import Action, Agree, Delete, Hold, Ignore, erase, plan
-from sync_worker.core.ports import Closing, Commit, LeasedLink
+from sync_worker.core.ports.inbox import Closing
+from sync_worker.core.ports.links import Commit, LeasedLink
 from sync_worker.core.scale import FieldMap
 from sync_worker.core.values import (
     Base,
@@ -240,7 +241,7 @@ class LinkRun:
         tells of a person.
         """
         graves = {(one.side, one.remote_id) for one in self.view.buried.values()}
-        graves.update(self.writing.ledger.buried_with(self.run.link.id))
+        graves.update(self.writing.ledger.merges.buried_with(self.run.link.id))
         told = {(one.new.side, one.new.remote_id) for one in self.run.deliveries}
         on_file = {(slot.side, known.remote_id) for slot, known in self.run.link.records.items()}
         for side, remote_id in sorted(graves | told | on_file):

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from sync_worker.core.ports import Ledger
+from sync_worker.core.ports.ledger import Ledger
 from sync_worker.core.record_codec import record_listed
 from sync_worker.core.scale import OffScale
 from sync_worker.core.values import (
@@ -238,7 +238,7 @@ class Settlement:
     def _told(self, remote_id: str, revision: int) -> tuple[Delivery | None, Record | None]:
         """The stored delivery for exactly this revision, and the record that it carries."""
         side = self.intent.slot.side
-        delivery = self.ledger.evidence(self.view.run.site.id, side, remote_id, revision)
+        delivery = self.ledger.inbox.evidence(self.view.run.site.id, side, remote_id, revision)
         if delivery is None:
             return None, None
         payload = delivery.new.payload

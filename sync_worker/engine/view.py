@@ -9,7 +9,10 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from sync_worker.core.errors import Held
-from sync_worker.core.ports import ERASED, Closing, Connection, LeasedLink, Ledger, Remote
+from sync_worker.core.ports.inbox import ERASED, Closing
+from sync_worker.core.ports.ledger import Ledger
+from sync_worker.core.ports.links import LeasedLink
+from sync_worker.core.ports.remote import Connection, Remote
 from sync_worker.core.record_codec import record_listed
 from sync_worker.core.scale import FieldMap
 from sync_worker.core.values import (
@@ -294,7 +297,7 @@ class View:
     def get(self, side: Side, remote_id: str) -> Record | None:
         """Read a record. Only a grave that was there before the look can be refuted by it."""
         if self.slot_on_file(side, remote_id) is None:
-            grave = self.ledger.locate(self.run.site.id, side, remote_id).buried
+            grave = self.ledger.directory.locate(self.run.site.id, side, remote_id).buried
             if grave is not None:
                 self.graves[side, remote_id] = grave
         self.keeper.renew()
@@ -399,7 +402,7 @@ class View:
         site = self.run.site
         given_by = Person(contact_id=merged_from) if merged_from is not None else record.person
         mine, theirs = (
-            self.ledger.merge_distance(site.id, one) for one in (given_by, rival.person)
+            self.ledger.merges.merge_distance(site.id, one) for one in (given_by, rival.person)
         )
         is_known = (
             mine is not None
@@ -481,7 +484,7 @@ class View:
         known = self.buried.get((side, remote_id))
         if known is not None or (side, remote_id) in self.run.unburied:
             return known
-        return self.ledger.locate(self.run.site.id, side, remote_id).buried
+        return self.ledger.directory.locate(self.run.site.id, side, remote_id).buried
 
 
 def tells_of_the_dead(delivery: Delivery, grave: Buried) -> bool:

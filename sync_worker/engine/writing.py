@@ -21,7 +21,10 @@ from sync_worker.core.errors import (
     UnknownOutcome,
 )
 from sync_worker.core.plan import Delete, Write
-from sync_worker.core.ports import Closing, Commit, Guard, LeasedLink, Ledger
+from sync_worker.core.ports.inbox import Closing
+from sync_worker.core.ports.ledger import Ledger
+from sync_worker.core.ports.links import Commit, LeasedLink
+from sync_worker.core.ports.loop_guard import Guard
 from sync_worker.core.scale import OffScale
 from sync_worker.core.values import (
     Base,
@@ -152,7 +155,7 @@ class Writing:
         is_delete = write.operation is Operation.DELETE
         if is_delete and self.run.site.state == "recovery":  # the ledger may be behind both sides
             raise Held("site_recovery")
-        if is_delete and self.ledger.deletes_exceeded(self.run.site.id, write.slot.side):
+        if is_delete and self.ledger.links.deletes_exceeded(self.run.site.id, write.slot.side):
             raise Held("delete_brake")
 
     def _announce(self, intent: Intent) -> None:
@@ -164,7 +167,7 @@ class Writing:
         self.view.remote(side).reserve_request()
         self.keeper.open_intent(intent)
         is_braked = intent.operation is Operation.DELETE and not intent.is_privacy
-        if is_braked and self.ledger.deletes_exceeded(
+        if is_braked and self.ledger.links.deletes_exceeded(
             self.run.site.id, side, more=-1
         ):  # without our own
             self._abandon()

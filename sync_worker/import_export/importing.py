@@ -16,7 +16,9 @@ from typing import Literal
 
 from sync_worker.core.errors import Held, LeaseLost, Permanent, SyncError
 from sync_worker.core.plan import Write
-from sync_worker.core.ports import Closing, Connection, LeasedLink
+from sync_worker.core.ports.inbox import Closing
+from sync_worker.core.ports.links import LeasedLink
+from sync_worker.core.ports.remote import Connection
 from sync_worker.core.values import (
     Base,
     Contact,
@@ -171,12 +173,12 @@ class Importer:
         """Look up everybody whom the ledger does not know, in one call for up to 100, and remember
         who was found.
         """
-        known = self.engine.ledger.contact
+        known = self.engine.ledger.directory.contact
         emails = dict.fromkeys(one.email for one in opinions)
         unknown = [email for email in emails if known(self.site.id, email=email) is None]
         found = self.connection.people.matches(unknown) if unknown else {}
         for email, contacts in found.items():
-            self.engine.ledger.save_contact(
+            self.engine.ledger.directory.save_contact(
                 self.site.id, Contact(contacts[0].contact_id, email, contacts[0].name)
             )
 
@@ -208,7 +210,7 @@ class Importer:
 
     def _contact(self, opinion: RatingRow) -> Contact | Closing:
         ledger = self.engine.ledger
-        contact = ledger.contact(self.site.id, email=opinion.email)
+        contact = ledger.directory.contact(self.site.id, email=opinion.email)
         if contact is not None:
             return contact
         match self.site.policy.unknown_contact:
@@ -219,7 +221,7 @@ class Importer:
                     raise Refused(
                         "email", f"{refusal.reason}: Wix does not take this contact"
                     ) from None
-                return ledger.save_contact(
+                return ledger.directory.save_contact(
                     self.site.id, Contact(made.contact_id, opinion.email, opinion.name)
                 )
             case "skip":
@@ -234,7 +236,7 @@ class Importer:
 
         Raises Refused; Transient, and then it may be brought again.
         """
-        run = self.engine.ledger.lease(self.engine.ledger.link_of(key))
+        run = self.engine.ledger.links.lease(self.engine.ledger.links.link_of(key))
         if run is None:
             raise LeaseLost("another worker has this rating in hand", retry_after=BUSY_SECONDS)
         work = OpinionRun(self.engine.run_of(run), values)
@@ -255,10 +257,10 @@ class Importer:
 
     def _give_back(self, run: LeasedLink) -> None:
         """What the run had in hand is for the workers."""
-        self.engine.ledger.defer(
+        self.engine.ledger.inbox.defer(
             [delivery.id for delivery in run.deliveries], 0.0, "import", is_failure=False
         )
-        self.engine.ledger.release(run.lease)
+        self.engine.ledger.links.release(run.lease)
 
 
 def _as_refused(error: SyncError) -> Exception:

@@ -15,7 +15,10 @@ from dataclasses import dataclass
 
 from sync_worker.core.errors import Permanent, Transient
 from sync_worker.core.hold_keys import contact_hold_key, email_hold_key
-from sync_worker.core.ports import ERASED, Bell, Closing, Ledger, People
+from sync_worker.core.ports.doorbell import Bell
+from sync_worker.core.ports.inbox import ERASED, Closing
+from sync_worker.core.ports.ledger import Ledger
+from sync_worker.core.ports.people import People
 from sync_worker.core.values import Delivery, InboxState, Merge, Site
 from sync_worker.engine.engine import Engine
 from sync_worker.intake.resolve import is_erased
@@ -53,7 +56,7 @@ class PeopleChanges:
             case _ if delivery.new.privacy:
                 # Anonymised in place: nothing may be made from what is left, and its old address
                 # means nobody now.
-                self.ledger.forget_contact(self.site.id, delivery.new.remote_id)
+                self.ledger.directory.forget_contact(self.site.id, delivery.new.remote_id)
                 return self._close(delivery, ERASED)
             case _:
                 return self._release(delivery, delivery.new.remote_id, "contact")
@@ -62,7 +65,7 @@ class PeopleChanges:
         return is_erased(self.ledger, self.site, contact_id)
 
     def _close(self, delivery: Delivery, closing: Closing) -> str:
-        self.ledger.close(delivery.id, closing)
+        self.ledger.inbox.close(delivery.id, closing)
         return f"{closing.state} {closing.reason}"
 
     def _release(self, delivery: Delivery, contact_id: str, reason: str) -> str:
@@ -72,10 +75,10 @@ class PeopleChanges:
         released = [
             inbox_id
             for key in keys
-            for inbox_id in self.ledger.release_held(self.site.id, hold_key=key)
+            for inbox_id in self.ledger.inbox.release_held(self.site.id, hold_key=key)
         ]
         done = Closing(InboxState.DONE, f"{reason}, released {len(released)}")
-        ended = self.ledger.close(delivery.id, done, names=contact_id)
+        ended = self.ledger.inbox.close(delivery.id, done, names=contact_id)
         self.bell.ring(released)
         return f"{ended.state} {reason if ended == done else ended.reason}"
 
@@ -96,7 +99,7 @@ class PeopleChanges:
             return self._erase(delivery, merge.sources)
         for source in merge.sources:
             self.bell.ring(
-                self.ledger.release_held(self.site.id, hold_key=contact_hold_key(source))
+                self.ledger.inbox.release_held(self.site.id, hold_key=contact_hold_key(source))
             )
         return self._release(delivery, merge.target, "merged")
 
@@ -104,8 +107,8 @@ class PeopleChanges:
         """Remember the merge, then let every link of the people in it find the contact that lives
         on.
         """
-        self.ledger.redirect(self.site.id, merge, is_told=is_told)
-        self._run(self.ledger.links_of(self.site.id, merge.target))
+        self.ledger.merges.redirect(self.site.id, merge, is_told=is_told)
+        self._run(self.ledger.merges.links_of(self.site.id, merge.target))
 
     def _run(self, link_ids: Sequence[int]) -> None:
         """Raises Transient if some of it has to be tried again."""
@@ -122,8 +125,8 @@ class PeopleChanges:
         Wix.
         """
         contact_id = delivery.new.remote_id
-        links = self.ledger.links_of(self.site.id, contact_id)
-        known = self.ledger.contact(self.site.id, contact_id=contact_id)
+        links = self.ledger.merges.links_of(self.site.id, contact_id)
+        known = self.ledger.directory.contact(self.site.id, contact_id=contact_id)
         if not links and known is None:
             return self._close(delivery, Closing(InboxState.DONE, "contact_not_known"))
         if known is not None and known.contact_id != contact_id:
@@ -136,18 +139,18 @@ class PeopleChanges:
             return self._close(delivery, Closing(InboxState.DONE, "merged"))
         if found is not None or _is_from_merge(delivery):
             return self._close(delivery, Closing(InboxState.DONE, "contact_stays"))
-        self.ledger.forget_contact(self.site.id, contact_id)
+        self.ledger.directory.forget_contact(self.site.id, contact_id)
         return self._close(delivery, Closing(InboxState.DONE, "contact_forgotten"))
 
     def _erase(self, delivery: Delivery, contact_ids: Sequence[str]) -> str:
         for one in contact_ids:
-            self._run(self.ledger.hint_erasure(self.site.id, one, delivery.id))
-            if left := self.ledger.links_of(self.site.id, one):
+            self._run(self.ledger.merges.hint_erasure(self.site.id, one, delivery.id))
+            if left := self.ledger.merges.links_of(self.site.id, one):
                 raise Transient(
                     f"{len(left)} ratings of this contact are not erased yet",
                     retry_after=AGAIN_SECONDS,
                 )
-            self.ledger.erase_contact(self.site.id, one, delivery.id)
+            self.ledger.merges.erase_contact(self.site.id, one, delivery.id)
         return f"{ERASED.state} {ERASED.reason}"
 
 

@@ -12,7 +12,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sync_worker.core.ports import Bell, Closing, Ledger, Sites
+from sync_worker.core.ports.doorbell import Bell
+from sync_worker.core.ports.inbox import Closing
+from sync_worker.core.ports.ledger import Ledger
+from sync_worker.core.ports.sites import Sites
 from sync_worker.core.values import Delivery, InboxState, Site
 
 
@@ -43,10 +46,10 @@ class SiteChanges:
         moment = delivery.new.event_time
         at = None if moment is None else moment.timestamp()
         self.bell.ring(
-            self.ledger.note_lifecycle(site.id, "removed" if is_removed else "active", at)
+            self.ledger.sites.note_lifecycle(site.id, "removed" if is_removed else "active", at)
         )
         return site, self._close(delivery, "site_removed" if is_removed else "site_installed")
 
     def _close(self, delivery: Delivery, reason: str) -> str:
-        self.ledger.close(delivery.id, Closing(InboxState.DONE, reason))
+        self.ledger.inbox.close(delivery.id, Closing(InboxState.DONE, reason))
         return f"{InboxState.DONE} {reason}"

@@ -9,20 +9,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sync_worker.core.errors import Held, Misconfigured, Permanent, RateLimited, Transient
-from sync_worker.core.ports import (
+from sync_worker.core.ports.clock import Clock
+from sync_worker.core.ports.doorbell import Bell
+from sync_worker.core.ports.inbox import (
     ERASED,
     RATE_LIMITED,
     TRACK_AFTER,
     WORKER_DIED,
-    Bell,
-    Clock,
     Closing,
-    Connection,
-    Guard,
-    Ledger,
     Look,
-    Sites,
 )
+from sync_worker.core.ports.ledger import Ledger
+from sync_worker.core.ports.loop_guard import Guard
+from sync_worker.core.ports.remote import Connection
+from sync_worker.core.ports.sites import Sites
 from sync_worker.core.values import Delivery, InboxState, RatingKey, Site
 from sync_worker.engine.engine import BUSY, Engine
 from sync_worker.intake.contact_events import PeopleChanges
@@ -53,7 +53,7 @@ class Intake:
 
         Returns outcome words for the log.
         """
-        opened = self.ledger.open_delivery(inbox_id)
+        opened = self.ledger.inbox.open_delivery(inbox_id)
         if opened is None:
             return "closed_already"
         delivery, site = opened
@@ -66,15 +66,15 @@ class Intake:
 
         Whatever comes back from the look, even an error, this one lives.
         """
-        look = self.ledger.begin_look(delivery)
+        look = self.ledger.inbox.begin_look(delivery)
         if look is not Look.BEGUN:
             return "early" if look is Look.EARLY else f"{WORKER_DIED.state} {WORKER_DIED.reason}"
         try:
             outcome = self._look(delivery, site)
         except Exception:
-            self.ledger.end_look(delivery)
+            self.ledger.inbox.end_look(delivery)
             raise
-        self.ledger.end_look(delivery, is_busy=outcome == BUSY)
+        self.ledger.inbox.end_look(delivery, is_busy=outcome == BUSY)
         return outcome
 
     def _look(self, delivery: Delivery, site: Site | None) -> str:
@@ -84,33 +84,33 @@ class Intake:
             if outcome is not None:
                 return outcome
         if site is None:
-            if self.ledger.hold_for_site(inbox_id, delivery.new):
-                self.bell.ring(self.ledger.release_held(None, inbox_ids=[inbox_id]))
+            if self.ledger.inbox.hold_for_site(inbox_id, delivery.new):
+                self.bell.ring(self.ledger.inbox.release_held(None, inbox_ids=[inbox_id]))
             return "held unknown_site"
         try:
             return self._process(delivery, site)
         except RateLimited as wait:
-            self.ledger.defer([inbox_id], wait.retry_after, RATE_LIMITED, is_failure=False)
+            self.ledger.inbox.defer([inbox_id], wait.retry_after, RATE_LIMITED, is_failure=False)
             return RATE_LIMITED
         except Transient as failure:
-            self.ledger.defer(
+            self.ledger.inbox.defer(
                 [inbox_id], failure.retry_after, failure.message, is_failure=failure.is_failure
             )
             return "retry"
         except Held as wait:
             return self._hold(inbox_id, site, wait)
         except (Permanent, Misconfigured) as refusal:
-            self.ledger.hold([inbox_id], refusal.reason)
+            self.ledger.inbox.hold([inbox_id], refusal.reason)
             return f"held {refusal.reason}"
 
     def _hold(self, inbox_id: int, site: Site, wait: Held) -> str:
         """Hold, then look again: whoever brings what it waits for commits that first, and releases
         after.
         """
-        self.ledger.hold([inbox_id], wait.reason, hold_key=wait.hold_key)
+        self.ledger.inbox.hold([inbox_id], wait.reason, hold_key=wait.hold_key)
         if not wait.has_arrived():
             return f"held {wait.reason}"
-        self.bell.ring(self.ledger.release_held(site.id, inbox_ids=[inbox_id]))
+        self.bell.ring(self.ledger.inbox.release_held(site.id, inbox_ids=[inbox_id]))
         return f"released {wait.reason}"
 
     def _process(self, delivery: Delivery, site: Site) -> str:
@@ -131,7 +131,7 @@ class Intake:
             return self.engine.sync_delivery(delivery.id, key)
         if key == ERASED:
             self.guard.forget(site.id, delivery.new.side, delivery.new.remote_id)
-        self.ledger.close(delivery.id, key)
+        self.ledger.inbox.close(delivery.id, key)
         return f"{key.state} {key.reason}"
 
     @property
@@ -146,7 +146,7 @@ class Intake:
         intent_id = self.guard.recall(site.id, new.side, new.remote_id, new.revision)
         if intent_id is None:
             return False
-        self.ledger.close(delivery.id, Closing(InboxState.SUPPRESSED, f"intent {intent_id}"))
+        self.ledger.inbox.close(delivery.id, Closing(InboxState.SUPPRESSED, f"intent {intent_id}"))
         return True
 
     def _follow_parent(self, delivery: Delivery, site: Site) -> str:
@@ -155,8 +155,8 @@ class Intake:
         """
         hints = Children(self.ledger, self.connect(site), site).hints_of(delivery)
         if isinstance(hints, Closing):
-            self.ledger.close(delivery.id, hints)
+            self.ledger.inbox.close(delivery.id, hints)
             return f"{hints.state} {hints.reason}"
-        self.ledger.close(delivery.id, Closing(InboxState.DONE, f"hints {len(hints)}"))
+        self.ledger.inbox.close(delivery.id, Closing(InboxState.DONE, f"hints {len(hints)}"))
         self.bell.ring(hints)
         return "done parent"

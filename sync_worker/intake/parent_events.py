@@ -12,7 +12,9 @@ from dataclasses import dataclass
 
 from sync_worker.core.errors import Held, Misconfigured
 from sync_worker.core.hold_keys import entity_hold_key
-from sync_worker.core.ports import Closing, Connection, Ledger
+from sync_worker.core.ports.inbox import Closing
+from sync_worker.core.ports.ledger import Ledger
+from sync_worker.core.ports.remote import Connection
 from sync_worker.core.values import (
     Delivery,
     EntityRef,
@@ -50,9 +52,9 @@ class Children:
         now = {record.remote_id: record for record in self.connection.children(ref.entity_id)}
         if now and (refusal := self._refusal(ref)) is not None:
             return refusal
-        known = self.ledger.records_of_entity(self.site.id, ref)
+        known = self.ledger.directory.records_of_entity(self.site.id, ref)
         new = now.keys() - known.on_file.keys() - known.shadowed
-        new -= self.ledger.held_among(self.site.id, Side.EXTERNAL, sorted(new))
+        new -= self.ledger.inbox.held_among(self.site.id, Side.EXTERNAL, sorted(new))
         changed = [one for one in now if one in new or _differs(now[one], known.on_file.get(one))]
         gone = [one for one in known.on_file if one not in now]
         return self._stored(delivery.new, changed, "upsert") + self._stored(
@@ -61,7 +63,7 @@ class Children:
 
     def _refusal(self, ref: EntityRef) -> Closing | None:
         """One held delivery for a thing that is not mapped, not one for each of its ratings."""
-        if self.ledger.entity(self.site.id, Side.EXTERNAL, ref) is not None:
+        if self.ledger.directory.entity(self.site.id, Side.EXTERNAL, ref) is not None:
             return None
         match self.site.policy.unknown_entity:
             case "skip":
@@ -73,7 +75,7 @@ class Children:
                     "unknown_entity",
                     hold_key=entity_hold_key(Side.EXTERNAL, ref),
                     has_arrived=lambda: (
-                        self.ledger.entity(self.site.id, Side.EXTERNAL, ref) is not None
+                        self.ledger.directory.entity(self.site.id, Side.EXTERNAL, ref) is not None
                     ),
                 )
 
@@ -82,7 +84,7 @@ class Children:
         hints = (
             NewDelivery(Side.EXTERNAL, parent.source, None, change, one, {}) for one in remote_ids
         )
-        return [self.ledger.store(hint).inbox_id for hint in hints]
+        return [self.ledger.inbox.store(hint).inbox_id for hint in hints]
 
 
 def _differs(record: Record, known: Known | None) -> bool:

@@ -19,7 +19,9 @@ from sync_worker.core.hold_keys import (
     entity_hold_key,
     normalise_email,
 )
-from sync_worker.core.ports import ERASED, Closing, Connection, Ledger
+from sync_worker.core.ports.inbox import ERASED, Closing
+from sync_worker.core.ports.ledger import Ledger
+from sync_worker.core.ports.remote import Connection
 from sync_worker.core.record_codec import record_listed
 from sync_worker.core.values import (
     Buried,
@@ -55,7 +57,7 @@ class Resolver:
             return ERASED  # its link was erased before its turn came
         if new.change == "create_failed":
             return self._key_of_failed(new.payload)
-        located = self.ledger.locate(self.site.id, new.side, new.remote_id)
+        located = self.ledger.directory.locate(self.site.id, new.side, new.remote_id)
         if located.is_on_file and located.key is not None:
             return located.key
         if located.buried is not None and not tells_of_the_dead(delivery, located.buried):
@@ -82,24 +84,24 @@ class Resolver:
         """
         entity_id, group = payload.get("entity") or (None, "")
         entity = (
-            self.ledger.entity(self.site.id, Side.EXTERNAL, EntityRef(entity_id, group))
+            self.ledger.directory.entity(self.site.id, Side.EXTERNAL, EntityRef(entity_id, group))
             if entity_id
             else None
         )
         email = payload.get("email")
-        contact = self.ledger.contact(self.site.id, email=email) if email else None
+        contact = self.ledger.directory.contact(self.site.id, email=email) if email else None
         if entity is None or contact is None:
             return NOT_AWAITED
         key = RatingKey(self.site.id, entity.id, contact.contact_id)
-        return key if self.ledger.link_id(key) is not None else NOT_AWAITED
+        return key if self.ledger.links.link_id(key) is not None else NOT_AWAITED
 
     def _bury(self, grave: Buried) -> RatingKey | None:
         """The key if a run has put the record on file just now: it is that link's to say whether
         the record is gone.
         """
-        if self.ledger.bury(self.site.id, grave):
+        if self.ledger.directory.bury(self.site.id, grave):
             return None
-        return self.ledger.locate(self.site.id, grave.side, grave.remote_id).key
+        return self.ledger.directory.locate(self.site.id, grave.side, grave.remote_id).key
 
     def _key_from(self, record: Record, side: Side) -> RatingKey | Closing:
         if not record.is_visible:
@@ -125,19 +127,21 @@ class Resolver:
         """The mapped entity, or how a delivery for it ends. Raises Held, Permanent."""
         if ref is None:
             raise Held("no_entity", "the record does not say what it rates")
-        entity = self.ledger.entity(self.site.id, side, ref)
+        entity = self.ledger.directory.entity(self.site.id, side, ref)
         if entity is not None:
             return entity
         match self.site.policy.unknown_entity:
             case "skip":
                 return Closing(InboxState.DONE, "entity_skipped")
             case "same_id":
-                return self.ledger.add_entity(self.site.id, *self._same_id(ref, side))
+                return self.ledger.directory.add_entity(self.site.id, *self._same_id(ref, side))
             case _:
                 raise Held(
                     "unknown_entity",
                     hold_key=entity_hold_key(side, ref),
-                    has_arrived=lambda: self.ledger.entity(self.site.id, side, ref) is not None,
+                    has_arrived=lambda: (
+                        self.ledger.directory.entity(self.site.id, side, ref) is not None
+                    ),
                 )
 
     def _same_id(self, ref: EntityRef, side: Side) -> tuple[EntityRef, EntityRef]:
@@ -166,14 +170,15 @@ class Resolver:
             "no_email",
             hold_key=contact_hold_key(contact.contact_id),
             has_arrived=lambda: (
-                self.ledger.contact(self.site.id, contact_id=contact.contact_id) is not None
+                self.ledger.directory.contact(self.site.id, contact_id=contact.contact_id)
+                is not None
             ),
         )
 
     def _wix_contact(self, person: Person) -> Contact | None:
         people = self.connection.people
         if person.contact_id is not None:
-            known = self.ledger.contact(self.site.id, contact_id=person.contact_id)
+            known = self.ledger.directory.contact(self.site.id, contact_id=person.contact_id)
             return known or self._look_up(person.contact_id)
         if person.member_id is not None:
             return self._remember(people.by_member(person.member_id))
@@ -183,7 +188,7 @@ class Resolver:
         """Asked for an id that was merged away, Wix shows the contact that lives on."""
         found = self.connection.people.by_id(contact_id)
         if found is not None and found.contact_id != contact_id:
-            self.ledger.redirect(
+            self.ledger.merges.redirect(
                 self.site.id, Merge((contact_id,), found.contact_id), is_told=False
             )
         return self._remember(found or Contact(contact_id))
@@ -191,7 +196,7 @@ class Resolver:
     def _remember(self, contact: Contact | None) -> Contact | None:
         if contact is None or contact.email is None:
             return contact
-        return self.ledger.save_contact(self.site.id, contact)
+        return self.ledger.directory.save_contact(self.site.id, contact)
 
     def _external_rater(self, person: Person) -> Contact | Closing:
         if person.email is None:
@@ -199,7 +204,7 @@ class Resolver:
                 return Closing(InboxState.DONE, "no_email_skipped")
             raise Held("no_email")
         email = normalise_email(person.email)
-        known = self.ledger.contact(self.site.id, email=email)
+        known = self.ledger.directory.contact(self.site.id, email=email)
         if known is not None:
             return known
         contact = self.connection.people.by_email(person.email.strip())
@@ -208,7 +213,7 @@ class Resolver:
         if contact is None and self.site.policy.unknown_contact == "create":
             contact = self.connection.people.create(email, person.name)
         if contact is not None:
-            return self.ledger.save_contact(
+            return self.ledger.directory.save_contact(
                 self.site.id, Contact(contact.contact_id, email, contact.name or person.name)
             )
         if self.site.policy.unknown_contact == "skip":
@@ -216,7 +221,9 @@ class Resolver:
         raise Held(
             "unknown_contact",
             hold_key=email_hold_key(email),
-            has_arrived=lambda: self.ledger.contact(self.site.id, email=email) is not None,
+            has_arrived=lambda: (
+                self.ledger.directory.contact(self.site.id, email=email) is not None
+            ),
         )
 
     def _is_erased_address(self, email: str) -> bool:
@@ -224,10 +231,11 @@ class Resolver:
         new contact.
         """
         return (
-            self.ledger.locate(self.site.id, Side.EXTERNAL, address_grave(email)).buried is not None
+            self.ledger.directory.locate(self.site.id, Side.EXTERNAL, address_grave(email)).buried
+            is not None
         )
 
 
 def is_erased(ledger: Ledger, site: Site, contact_id: str) -> bool:
     """Whether a privacy request has erased this contact."""
-    return ledger.locate(site.id, Side.WIX, contact_grave(contact_id)).buried is not None
+    return ledger.directory.locate(site.id, Side.WIX, contact_grave(contact_id)).buried is not None

@@ -17,7 +17,8 @@ from sync_worker.core.hold_keys import (
     email_hold_key,
     erased_id,
 )
-from sync_worker.core.ports import ERASED, Closing, Commit
+from sync_worker.core.ports.inbox import ERASED, Closing
+from sync_worker.core.ports.links import Commit
 from sync_worker.core.values import (
     Buried,
     InboxState,

@@ -12,7 +12,8 @@ from sqlalchemy import Connection, Integer, bindparam, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from sync_worker.core.errors import LeaseLost, Permanent
-from sync_worker.core.ports import ERASED, Closing, Commit, Committed
+from sync_worker.core.ports.inbox import ERASED, Closing
+from sync_worker.core.ports.links import Commit, Committed
 from sync_worker.core.values import (
     InboxState,
     Intent,

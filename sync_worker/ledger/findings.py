@@ -17,7 +17,7 @@ from sqlalchemy import (
     update,
 )
 
-from sync_worker.core.ports import ENGINE_RECHECKS, LeasedLink
+from sync_worker.core.ports.links import ENGINE_RECHECKS, LeasedLink
 from sync_worker.core.sweep_values import (
     Finding,
     Listed,
@@ -63,7 +63,7 @@ QUEUED_SECONDS = (
 
 
 class SqlRuns(SweepRuns):
-    """Implements runs.RunLedger; also the whole ledger, so that a process needs only one."""
+    """Implements runs.Sweeps; also the whole ledger, so that a process needs only one."""
 
     # -- findings
 

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, case, func, literal, or_, select, update
 
 from sync_worker.core.hold_keys import source_hold_key
-from sync_worker.core.ports import (
+from sync_worker.core.ports.inbox import (
     MAX_DEATHS,
     RATE_LIMITED,
     RATE_LIMITED_AT_ONCE,

@@ -10,7 +10,7 @@ from sqlalchemy import and_, bindparam, desc, literal, null, select, type_coerce
 
 from sync_worker.core.errors import Permanent
 from sync_worker.core.hold_keys import erased_id
-from sync_worker.core.ports import Located, RecordsOfEntity
+from sync_worker.core.ports.directory import Located, RecordsOfEntity
 from sync_worker.core.values import Buried, Entity, EntityRef, RatingKey, Side
 from sync_worker.ledger.prepared import Prepared
 from sync_worker.ledger.rows import to_buried, to_entity, to_external

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import (
     Connection,
@@ -22,7 +22,8 @@ from sqlalchemy import (
 
 from sync_worker.core.errors import Transient
 from sync_worker.core.hold_keys import erased_id
-from sync_worker.core.ports import ENGINE_RECHECKS, TRACK_AFTER, Attached, LeasedLink
+from sync_worker.core.ports.inbox import TRACK_AFTER
+from sync_worker.core.ports.links import ENGINE_RECHECKS, Attached, LeasedLink
 from sync_worker.core.values import Contact, InboxState, IntentState, Lease, RatingKey, Side
 from sync_worker.ledger.base import fixed
 from sync_worker.ledger.fenced import FencedLedger
@@ -43,6 +44,26 @@ from sync_worker.ledger.tables import (
 
 class SqlLedger(FencedLedger):
     """Implements ports.Ledger over the tables of ``adapters.tables``."""
+
+    @property
+    def inbox(self) -> Self:
+        return self
+
+    @property
+    def directory(self) -> Self:
+        return self
+
+    @property
+    def links(self) -> Self:
+        return self
+
+    @property
+    def merges(self) -> Self:
+        return self
+
+    @property
+    def sites(self) -> Self:
+        return self
 
     # -- a run
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
-from sync_worker.core.ports import Capabilities
+from sync_worker.core.ports.remote import Capabilities
 from sync_worker.manifest.schema.base import Path, Strict
 from sync_worker.manifest.schema.calls import CreateAsync, Operations, OperationSpec
 from sync_worker.manifest.schema.examples import Examples

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sync_worker.core.hold_keys import normalise_email
-from sync_worker.core.ports import People
+from sync_worker.core.ports.people import People
 from sync_worker.core.values import Contact, Merge
 
 AT_ONCE = 100

@@ -9,23 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, Self
 
 from sync_worker.core.errors import Conflict, Gone, Held, Misconfigured, Permanent
-from sync_worker.core.ports import (
-    Capabilities,
-    Clock,
-    Closing,
-    Commit,
-    Committed,
-    Connection,
-    Ledger,
-    Located,
-    Page,
-    People,
-    Remote,
-)
-from sync_worker.core.sweep_values import Finding, RunLedger
+from sync_worker.core.ports.clock import Clock
+from sync_worker.core.ports.directory import Located
+from sync_worker.core.ports.inbox import Closing
+from sync_worker.core.ports.ledger import Ledger
+from sync_worker.core.ports.links import Commit, Committed
+from sync_worker.core.ports.people import People
+from sync_worker.core.ports.remote import Capabilities, Connection, Page, Remote
+from sync_worker.core.ports.sweeps import Sweeps
+from sync_worker.core.sweep_values import Finding
 from sync_worker.core.values import (
     Buried,
     Contact,
@@ -207,6 +202,26 @@ class RehearsingLedger:
     contacts: dict[str, Contact] = field(default_factory=dict)
     is_linked_anew: bool = False
 
+    @property
+    def inbox(self) -> Self:
+        return self
+
+    @property
+    def directory(self) -> Self:
+        return self
+
+    @property
+    def links(self) -> Self:
+        return self
+
+    @property
+    def merges(self) -> Self:
+        return self
+
+    @property
+    def sites(self) -> Self:
+        return self
+
     def renew(self, lease: Lease) -> None:
         return
 
@@ -241,33 +256,33 @@ class RehearsingLedger:
         return contact
 
     def deletes_exceeded(self, site_id: int, side: Side, more: int = 0) -> bool:
-        return self.ledger.deletes_exceeded(site_id, side, more + self.deletes.get(side, 0))
+        return self.ledger.links.deletes_exceeded(site_id, side, more + self.deletes.get(side, 0))
 
     def locate(self, site_id: int, side: Side, remote_id: str) -> Located:
-        return self.ledger.locate(site_id, side, remote_id)
+        return self.ledger.directory.locate(site_id, side, remote_id)
 
     def entity(self, site_id: int, side: Side, ref: EntityRef) -> Entity | None:
-        return self.ledger.entity(site_id, side, ref)
+        return self.ledger.directory.entity(site_id, side, ref)
 
     def add_entity(self, site_id: int, wix: EntityRef, external: EntityRef) -> Entity:
-        return self.ledger.add_entity(site_id, wix, external)
+        return self.ledger.directory.add_entity(site_id, wix, external)
 
     def contact(
         self, site_id: int, *, contact_id: str | None = None, email: str | None = None
     ) -> Contact | None:
-        return self.ledger.contact(site_id, contact_id=contact_id, email=email)
+        return self.ledger.directory.contact(site_id, contact_id=contact_id, email=email)
 
     def redirect(self, site_id: int, merge: Merge, *, is_told: bool = True) -> None:
         return
 
     def buried_with(self, link_id: int) -> list[tuple[Side, str]]:
-        return self.ledger.buried_with(link_id)
+        return self.ledger.merges.buried_with(link_id)
 
     def merge_distance(self, site_id: int, person: Person) -> MergeDistance | None:
-        return self.ledger.merge_distance(site_id, person)
+        return self.ledger.merges.merge_distance(site_id, person)
 
     def evidence(self, site_id: int, side: Side, remote_id: str, revision: int) -> Delivery | None:
-        return self.ledger.evidence(site_id, side, remote_id, revision)
+        return self.ledger.inbox.evidence(site_id, side, remote_id, revision)
 
 
 class _Nobody:
@@ -305,7 +320,7 @@ class DryRun:
 
     site: Site
     ledger: Ledger
-    runs: RunLedger
+    runs: Sweeps
     connection: Connection
     clock: Clock
     until_paid: Callable[[Callable[[], str]], str]

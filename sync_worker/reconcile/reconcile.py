@@ -16,7 +16,9 @@ from typing import TypeVar
 
 from sync_worker.core.errors import Held, Permanent, RateLimited
 from sync_worker.core.hold_keys import normalise_email
-from sync_worker.core.ports import Closing, Connection, Page, Remote
+from sync_worker.core.ports.inbox import Closing
+from sync_worker.core.ports.remote import Connection, Page, Remote
+from sync_worker.core.ports.sweeps import Sweeps
 from sync_worker.core.record_codec import dedupe_id_of, listed_payload, mapped_values
 from sync_worker.core.sweep_values import (
     Absences,
@@ -27,7 +29,6 @@ from sync_worker.core.sweep_values import (
     Phase,
     Queued,
     RunKind,
-    RunLedger,
     Sweep,
     delivery_source,
     place_of,
@@ -70,7 +71,7 @@ class Reconcile:
 
     sweep: Sweep
     site: Site
-    runs: RunLedger
+    runs: Sweeps
     intake: Intake
     pace: Pace
     note: Callable[[PlannedWrite], None] = lambda planned_write: None
@@ -179,7 +180,7 @@ class Reconcile:
 
     def _meet_people(self, records: Sequence[Record], side: Side, people: BulkPeople) -> None:
         """Ask for all unknown people of a page at once."""
-        contact = self.intake.ledger.contact
+        contact = self.intake.ledger.directory.contact
         if side is Side.EXTERNAL:
             emails = {one.person.email.strip() for one in records if one.person.email is not None}
             people.ask(
@@ -215,7 +216,7 @@ class Reconcile:
         intake's to say.
         """
         if known.is_linked or known.is_buried:
-            located = self.intake.ledger.locate(self.site.id, side, record.remote_id)
+            located = self.intake.ledger.directory.locate(self.site.id, side, record.remote_id)
             if located.key is not None:
                 return located.key
         try:

@@ -16,7 +16,7 @@ from redis import Redis
 from sqlalchemy import select, text, update
 
 from sync_sandbox.stage import Stage
-from sync_worker.core.ports import MAX_DEATHS, TRACK_AFTER
+from sync_worker.core.ports.inbox import MAX_DEATHS, TRACK_AFTER
 from sync_worker.core.values import NewDelivery, Side
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.inbox import OPEN
@@ -123,7 +123,7 @@ def test_delivery_that_nobody_foresaw_is_tried_ever_later_and_held_in_the_end(
 ) -> None:
     """Something in its row that no code expects; what comes beside it is not delayed."""
     stage: Stage = make_stage(PRODUCTS, settings=database)
-    poison = stage.wiring.ledger.store(
+    poison = stage.wiring.ledger.inbox.store(
         NewDelivery(Side.WIX, stage.box.wix.instance_id, "poison", "upsert", "rating-of-poison", {})
     ).inbox_id
     change(stage, "UPDATE inbox SET payload = '[1]', next_attempt_at = 0 WHERE id = :id", poison)
@@ -211,7 +211,7 @@ def test_delivery_that_kills_its_worker_is_held_and_what_comes_beside_it_crosses
     )
     try:
         lookup = NewDelivery(Side.EXTERNAL, stage.box.connector, "poison", "upsert", "poison", {})
-        poison = stage.wiring.ledger.store(lookup).inbox_id
+        poison = stage.wiring.ledger.inbox.store(lookup).inbox_id
         stage.change_on_wix(rating, 20)
         for number in range(1, 12):
             stage.rate_on_wix(ada, f"product-{number}", 60)

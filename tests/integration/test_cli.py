@@ -64,8 +64,8 @@ class Shell:
         new = NewDelivery(
             side, source, changes.pop("dedupe_id", "event-1"), "upsert", "rating-1", {}
         )
-        inbox_id = ledger.store(new).inbox_id
-        ledger.hold([inbox_id], reason, hold_key=hold_key)
+        inbox_id = ledger.inbox.store(new).inbox_id
+        ledger.inbox.hold([inbox_id], reason, hold_key=hold_key)
         engine.dispose()
         return inbox_id
 

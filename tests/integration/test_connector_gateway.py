@@ -17,7 +17,7 @@ from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sync_worker.core.ports import Stored
+from sync_worker.core.ports.inbox import Stored
 from sync_worker.core.values import NewDelivery, Side
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.migrations.upgrade import upgrade
@@ -68,7 +68,7 @@ class Door:
 
     def __init__(self, ledger: SqlLedger, manifests: dict[str, Manifest] | None = None) -> None:
         self.ledger, self.bell = ledger, Rings()
-        self.client = a_client(ledger.store_all, self.bell, manifests)
+        self.client = a_client(ledger.inbox.store_all, self.bell, manifests)
 
     def post(self, connector: str, body: bytes, query: str = "", **headers: str) -> tuple[int, Any]:
         names = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -78,7 +78,7 @@ class Door:
         return answer.status_code, answer.get_json()
 
     def stored(self) -> list[NewDelivery]:
-        opened = [self.ledger.open_delivery(inbox_id) for inbox_id in self.bell.rung]
+        opened = [self.ledger.inbox.open_delivery(inbox_id) for inbox_id in self.bell.rung]
         return [one[0].new for one in opened if one is not None]
 
 

@@ -236,7 +236,7 @@ def _drain_until(bench: Bench, is_there: Callable[[], bool]) -> None:
     bench.drain()
     while not is_there():
         time.sleep(0.1)
-        bench.bell.ring(bench.wiring.ledger.due(10))
+        bench.bell.ring(bench.wiring.ledger.inbox.due(10))
         bench.drain()
 
 

@@ -36,7 +36,7 @@ class LargeLedger:
         self.engine = engine
         self.ledger = ObservedLedger(engine, makes_tables=False)
         self.site: Site = self.ledger.add_site("instance-1", "own-service")
-        self.ledger.save_contact(self.site.id, GONE)
+        self.ledger.directory.save_contact(self.site.id, GONE)
         sweep = self.ledger.begin(self.site.id, RunKind.SWEEP)
         assert sweep is not None
         with engine.begin() as connection:
@@ -78,7 +78,7 @@ class LargeLedger:
         return row | {"record": {"by": self._name(number)}}
 
     def erase(self) -> None:
-        self.ledger.erase_contact(self.site.id, GONE.contact_id, self.asked)
+        self.ledger.merges.erase_contact(self.site.id, GONE.contact_id, self.asked)
 
     @contextmanager
     def watched(self, look: Callable[[str], None]) -> Iterator[None]:
@@ -116,7 +116,7 @@ def test_no_statement_searches_more_than_a_batch_and_nothing_of_the_person_is_le
     left = large.ledger.everything()
     assert [word for word in (GONE.email, GONE.contact_id) if str(word) in left] == []
     assert "person7@example.com" in left
-    assert large.ledger.open_delivery(large.asked) is None
+    assert large.ledger.inbox.open_delivery(large.asked) is None
 
 
 def test_search_that_was_cut_short_begins_anew_and_ends_the_same(large: LargeLedger) -> None:
@@ -132,17 +132,19 @@ def test_search_that_was_cut_short_begins_anew_and_ends_the_same(large: LargeLed
 
     with large.watched(fail_late), pytest.raises(Transient):
         large.erase()
-    opened = large.ledger.open_delivery(large.asked)
+    opened = large.ledger.inbox.open_delivery(large.asked)
     assert opened is not None
     assert opened[0].new.remote_id == GONE.contact_id
-    assert large.ledger.contact(large.site.id, contact_id=GONE.contact_id) == GONE
-    assert large.asked not in large.ledger.due(10), (
+    assert large.ledger.directory.contact(large.site.id, contact_id=GONE.contact_id) == GONE
+    assert large.asked not in large.ledger.inbox.due(10), (
         "nobody begins a second search beside a first one"
     )
     large.erase()
     left = large.ledger.everything()
     assert [word for word in (GONE.email, GONE.contact_id) if str(word) in left] == []
     assert (
-        large.ledger.locate(large.site.id, Side.EXTERNAL, address_grave(str(GONE.email))).buried
+        large.ledger.directory.locate(
+            large.site.id, Side.EXTERNAL, address_grave(str(GONE.email))
+        ).buried
         is not None
     )

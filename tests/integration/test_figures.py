@@ -14,7 +14,7 @@ import pytest
 from redis import Redis
 from sqlalchemy import Engine, event, text, update
 
-from sync_worker.core.ports import Closing
+from sync_worker.core.ports.inbox import Closing
 from sync_worker.core.scale import FieldMap, Scale
 from sync_worker.core.values import EntityRef, InboxState, NewDelivery, RatingKey, Side
 from sync_worker.ledger.admin import LedgerAdmin
@@ -47,11 +47,11 @@ def deliver(
     ours: bool = False,
 ) -> int:
     ledger = SqlLedger(engine)
-    inbox_id = ledger.store(
+    inbox_id = ledger.inbox.store(
         NewDelivery(Side.WIX, "instance-1", name, "upsert", name, {}, is_ours=ours)
     ).inbox_id
     if state is not None:
-        ledger.close(inbox_id, Closing(state, reason))
+        ledger.inbox.close(inbox_id, Closing(state, reason))
     return inbox_id
 
 
@@ -88,12 +88,12 @@ def test_ledger_figures_tell_what_is_stuck(engine: Engine) -> None:
         "instance-1", "own-service", [FieldMap("overall", "value", WIX_SCALE, stars)]
     )
     LedgerAdmin(engine).import_entities(site, [(EntityRef("beans"), EntityRef("SKU-1"))])
-    entity = ledger.entity(site.id, Side.WIX, EntityRef("beans"))
+    entity = ledger.directory.entity(site.id, Side.WIX, EntityRef("beans"))
     assert entity is not None
     for name, contact in (("a", "ada"), ("b", "ada"), ("c", "ada"), ("d", "ben")):
-        ledger.attach(deliver(engine, name), RatingKey(site.id, entity.id, contact))
-    ledger.defer([1], 100.0, "the remote is down", is_failure=True)
-    ledger.defer([1], 100.0, "the remote is down", is_failure=True)
+        ledger.links.attach(deliver(engine, name), RatingKey(site.id, entity.id, contact))
+    ledger.inbox.defer([1], 100.0, "the remote is down", is_failure=True)
+    ledger.inbox.defer([1], 100.0, "the remote is down", is_failure=True)
     now = FigureLedger(engine).figures()
     assert (now.most_attempts, now.most_for_one_link) == (2, 3)
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from sync_worker.core.errors import Transient
-from sync_worker.core.ports import Stored
+from sync_worker.core.ports.inbox import Stored
 from sync_worker.core.values import NewDelivery
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.migrations.upgrade import upgrade
@@ -94,7 +94,7 @@ def gateway(request: pytest.FixtureRequest) -> Iterator[Gateway]:
     engine = open_engine(request.getfixturevalue(request.param))
     upgrade(engine)
     ledger, bell = SqlLedger(engine), Rings()
-    yield Gateway(make_gateway(ledger.store_all, bell), ledger, bell)
+    yield Gateway(make_gateway(ledger.inbox.store_all, bell), ledger, bell)
     engine.dispose()
 
 
@@ -103,7 +103,7 @@ def test_delivery_is_committed_before_the_answer_and_then_the_doorbell_rings(
 ) -> None:
     assert gateway.wix() == (200, "stored")
     (inbox_id,) = gateway.bell.rung
-    opened = gateway.ledger.open_delivery(inbox_id)
+    opened = gateway.ledger.inbox.open_delivery(inbox_id)
     assert opened is not None
     assert opened[0].new.remote_id == "rating-1"
 
@@ -318,7 +318,7 @@ def heard() -> Iterator[list[Any]]:
 def test_sender_of_many_forgeries_fills_no_log_and_what_verifies_is_never_refused(
     gateway: Gateway,
 ) -> None:
-    client = make_gateway(gateway.ledger.store_all, gateway.bell, bad_signatures_per_minute=3)
+    client = make_gateway(gateway.ledger.inbox.store_all, gateway.bell, bad_signatures_per_minute=3)
     with heard() as lines:
         answers = [client.post(WIX, data=b"forged") for _ in range(20)]
     assert {answer.status_code for answer in answers} == {401}
@@ -333,7 +333,7 @@ def test_sender_of_many_forgeries_fills_no_log_and_what_verifies_is_never_refuse
 def test_metrics_are_closed_without_a_token_and_open_to_it_alone(gateway: Gateway) -> None:
     assert gateway.client.get("/metrics").status_code == 404
     client = make_gateway(
-        gateway.ledger.store_all, gateway.bell, metrics_token="a-long-token-of-metrics"
+        gateway.ledger.inbox.store_all, gateway.bell, metrics_token="a-long-token-of-metrics"
     )
     for header in (
         None,

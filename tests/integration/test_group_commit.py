@@ -16,7 +16,7 @@ from celery import Celery
 from redis import Redis
 
 from sync_worker.core.errors import Transient
-from sync_worker.core.ports import Stored
+from sync_worker.core.ports.inbox import Stored
 from sync_worker.core.values import NewDelivery, Side
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.migrations.upgrade import upgrade
@@ -102,14 +102,14 @@ def ledger(request: pytest.FixtureRequest) -> Iterator[SqlLedger]:
 
 
 def test_group_finds_duplicates_among_earlier_rows_and_in_itself(ledger: SqlLedger) -> None:
-    earlier = ledger.store(a_delivery("b", "event-b"))
+    earlier = ledger.inbox.store(a_delivery("b", "event-b"))
     group = [
         a_delivery("b", "event-b"),
         a_delivery("a", "event-a"),
         a_delivery("a", "event-a"),
         a_delivery("c"),
     ]
-    stored = ledger.store_all([*group, a_delivery("c")])
+    stored = ledger.inbox.store_all([*group, a_delivery("c")])
     assert [one.is_duplicate for one in stored] == [True, False, True, False, True]
     assert stored[0].inbox_id == earlier.inbox_id
     assert stored[1].inbox_id == stored[2].inbox_id != stored[3].inbox_id == stored[4].inbox_id
@@ -123,7 +123,8 @@ def test_groups_with_the_same_deliveries_in_opposite_orders_do_not_wait_for_each
     with ThreadPoolExecutor(4) as pool:
         orders = [events, events[::-1]] * 6
         stored = [
-            one.result(30) for one in [pool.submit(ledger.store_all, order) for order in orders]
+            one.result(30)
+            for one in [pool.submit(ledger.inbox.store_all, order) for order in orders]
         ]
     assert ledger.count_open() == len(events)
     assert sum(not one.is_duplicate for group in stored for one in group) == len(events)

@@ -145,7 +145,7 @@ class SilentBell:
 
 def process(wiring: Wiring, side: Side, source: str, remote_id: str) -> int:
     """A webhook's way through the worker, waiting for the budget where it must."""
-    inbox_id = wiring.ledger.store(
+    inbox_id = wiring.ledger.inbox.store(
         NewDelivery(side, source, remote_id, "upsert", remote_id, {})
     ).inbox_id
     while wiring.intake(SilentBell()).process(inbox_id) == "rate_limited":
@@ -209,8 +209,8 @@ def test_show_of_an_unreachable_side_still_tells_the_rest(
 ) -> None:
     shell, _, wiring = live
     new = NewDelivery(Side.EXTERNAL, "own-service", "event-1", "upsert", "r-1", {})
-    inbox_id = wiring.ledger.store(new).inbox_id
-    wiring.ledger.hold([inbox_id], "refused")
+    inbox_id = wiring.ledger.inbox.store(new).inbox_id
+    wiring.ledger.inbox.hold([inbox_id], "refused")
     shell.environ["OWN_SERVICE_URL"] = "http://127.0.0.1:9"
     assert "cannot be read now" in shell.good("held", "show", str(inbox_id))
     assert "record  none" in shell.good("held", "show", str(inbox_id))

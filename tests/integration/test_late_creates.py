@@ -178,7 +178,7 @@ def rate_and_accept(bench: Bench) -> None:
         bench.work()
         if bench.judgeme.created:
             return
-        bench.ring(bench.wiring.ledger.due(10))
+        bench.ring(bench.wiring.ledger.inbox.due(10))
     raise AssertionError("nothing was created")
 
 

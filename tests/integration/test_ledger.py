@@ -14,16 +14,16 @@ import pytest
 from sqlalchemy import text
 
 from sync_worker.core.errors import LeaseLost, Permanent
-from sync_worker.core.ports import (
+from sync_worker.core.ports.directory import RecordsOfEntity
+from sync_worker.core.ports.inbox import (
     MAX_DEATHS,
     RATE_LIMITED,
     RATE_LIMITED_AT_ONCE,
     TRACK_AFTER,
     Closing,
-    Commit,
     Look,
-    RecordsOfEntity,
 )
+from sync_worker.core.ports.links import Commit
 from sync_worker.core.values import (
     Base,
     Buried,
@@ -70,16 +70,16 @@ class Ground:
 
     def set_up(self) -> Ground:
         site = self.ledger.add_site("instance-1", "own-service", None, (OVERALL,))
-        entity = self.ledger.add_entity(site.id, WIX, EXTERNAL)
-        self.ledger.save_contact(site.id, ADA)
+        entity = self.ledger.directory.add_entity(site.id, WIX, EXTERNAL)
+        self.ledger.directory.save_contact(site.id, ADA)
         self.site_id, self.key = site.id, RatingKey(site.id, entity.id, ADA.contact_id)
         return self
 
     def stored(self, number: int = 1, **changes: Any) -> int:
-        return int(self.ledger.store(a_delivery(number, **changes)).inbox_id)
+        return int(self.ledger.inbox.store(a_delivery(number, **changes)).inbox_id)
 
     def leased(self, number: int = 1) -> Any:
-        return self.ledger.attach(self.stored(number), self.key).run
+        return self.ledger.links.attach(self.stored(number), self.key).run
 
 
 def a_delivery(number: int = 1, **changes: Any) -> NewDelivery:
@@ -128,7 +128,7 @@ def jumping(ground: Ground) -> Callable[[float], None]:
 
 
 def test_same_delivery_id_is_stored_once(ground: Ground) -> None:
-    first, again = ground.ledger.store(a_delivery()), ground.ledger.store(a_delivery())
+    first, again = ground.ledger.inbox.store(a_delivery()), ground.ledger.inbox.store(a_delivery())
     assert (again.inbox_id, first.is_duplicate, again.is_duplicate) == (first.inbox_id, False, True)
 
 
@@ -140,7 +140,7 @@ def test_delivery_keeps_every_part(ground: Ground) -> None:
         is_ours=True,
         privacy=True,
     )
-    opened = ground.ledger.open_delivery(ground.ledger.store(new).inbox_id)
+    opened = ground.ledger.inbox.open_delivery(ground.ledger.inbox.store(new).inbox_id)
     assert opened is not None
     assert opened[0].new == new
     assert opened[0].new.payload == new.payload
@@ -149,22 +149,22 @@ def test_delivery_keeps_every_part(ground: Ground) -> None:
 
 def test_thin_delivery_is_absorbed_only_until_a_run_takes_its_twin(ground: Ground) -> None:
     thin = a_delivery(dedupe_id=None)
-    first = ground.ledger.store(thin)
-    assert ground.ledger.store(thin).is_duplicate
-    ground.ledger.attach(first.inbox_id, ground.key)
-    assert not ground.ledger.store(thin).is_duplicate
+    first = ground.ledger.inbox.store(thin)
+    assert ground.ledger.inbox.store(thin).is_duplicate
+    ground.ledger.links.attach(first.inbox_id, ground.key)
+    assert not ground.ledger.inbox.store(thin).is_duplicate
 
 
 def test_delivery_of_unknown_source_has_no_site(ground: Ground) -> None:
-    opened = ground.ledger.open_delivery(ground.stored(source="instance-9"))
+    opened = ground.ledger.inbox.open_delivery(ground.stored(source="instance-9"))
     assert opened is not None
     assert opened[1] is None
 
 
 def test_closed_delivery_is_not_opened_again(ground: Ground) -> None:
     inbox_id = ground.stored()
-    ground.ledger.close(inbox_id, Closing(InboxState.DONE, "stale"))
-    assert ground.ledger.open_delivery(inbox_id) is None
+    ground.ledger.inbox.close(inbox_id, Closing(InboxState.DONE, "stale"))
+    assert ground.ledger.inbox.open_delivery(inbox_id) is None
 
 
 def test_sweeper_rings_for_a_delivery_whose_doorbell_was_lost_and_then_waits(
@@ -172,40 +172,40 @@ def test_sweeper_rings_for_a_delivery_whose_doorbell_was_lost_and_then_waits(
 ) -> None:
     jump = jumping(ground)
     inbox_id = ground.stored()
-    assert ground.ledger.due(10) == []
+    assert ground.ledger.inbox.due(10) == []
     jump(6)
-    assert ground.ledger.due(10) == [inbox_id]
-    assert ground.ledger.due(10) == []
+    assert ground.ledger.inbox.due(10) == [inbox_id]
+    assert ground.ledger.inbox.due(10) == []
     jump(11)
-    assert ground.ledger.due(10) == [inbox_id]
+    assert ground.ledger.inbox.due(10) == [inbox_id]
 
 
 def test_dead_workers_delivery_is_due_within_thirty_seconds(ground: Ground) -> None:
     jump = jumping(ground)
     ground.leased()
     jump(25)
-    assert len(ground.ledger.due(10)) == 1
+    assert len(ground.ledger.inbox.due(10)) == 1
 
 
 def test_failures_back_off_and_end_held_after_two_days(ground: Ground) -> None:
     jump = jumping(ground)
     inbox_id = ground.stored()
     for _ in range(3):
-        ground.ledger.defer([inbox_id], None, "the remote is down", is_failure=True)
-    opened = ground.ledger.open_delivery(inbox_id)
+        ground.ledger.inbox.defer([inbox_id], None, "the remote is down", is_failure=True)
+    opened = ground.ledger.inbox.open_delivery(inbox_id)
     assert opened is not None
     assert opened[0].attempts == 3
-    assert ground.ledger.due(10) == []
+    assert ground.ledger.inbox.due(10) == []
     jump(48 * 3600 + 60)
-    ground.ledger.defer([inbox_id], None, "the remote is down", is_failure=True)
-    assert ground.ledger.open_delivery(inbox_id) is None
-    assert ground.ledger.release_held(None, inbox_ids=[inbox_id]) == [inbox_id]
+    ground.ledger.inbox.defer([inbox_id], None, "the remote is down", is_failure=True)
+    assert ground.ledger.inbox.open_delivery(inbox_id) is None
+    assert ground.ledger.inbox.release_held(None, inbox_ids=[inbox_id]) == [inbox_id]
 
 
 def make_due(ground: Ground, inbox_id: int) -> None:
     """As if its time had come; PostgreSQL's clock does not jump."""
     if isinstance(ground.ledger, MemoryLedger):
-        ground.ledger.inbox[inbox_id].next_attempt_at = 0.0
+        ground.ledger.rows[inbox_id].next_attempt_at = 0.0
         return
     with ground.ledger.engine.begin() as connection:
         connection.execute(
@@ -216,8 +216,8 @@ def make_due(ground: Ground, inbox_id: int) -> None:
 def rung_again(ground: Ground, inbox_id: int) -> Any:
     """Nobody ended it and its time has come: the sweeper rings, and a worker opens it."""
     make_due(ground, inbox_id)
-    assert ground.ledger.due(10) == [inbox_id]
-    return ground.ledger.open_delivery(inbox_id)[0]
+    assert ground.ledger.inbox.due(10) == [inbox_id]
+    return ground.ledger.inbox.open_delivery(inbox_id)[0]
 
 
 def doubtful(ground: Ground, inbox_id: int) -> Any:
@@ -235,17 +235,17 @@ def test_delivery_that_workers_die_over_is_held_after_so_many_deaths(ground: Gro
     inbox_id = ground.stored()
     delivery = doubtful(ground, inbox_id)
     for death in range(MAX_DEATHS):
-        assert ground.ledger.begin_look(delivery) is Look.BEGUN
-        run = ground.ledger.attach(inbox_id, ground.key).run
+        assert ground.ledger.inbox.begin_look(delivery) is Look.BEGUN
+        run = ground.ledger.links.attach(inbox_id, ground.key).run
         assert [one.id for one in run.deliveries] == [inbox_id]
-        assert ground.ledger.due(10) == []
-        ground.ledger.release(run.lease)  # stands for a lease that ran out
+        assert ground.ledger.inbox.due(10) == []
+        ground.ledger.links.release(run.lease)  # stands for a lease that ran out
         delivery = rung_again(ground, inbox_id)
         assert delivery.attempts == death
-    assert ground.ledger.begin_look(delivery) is Look.GIVEN_UP
-    assert ground.ledger.open_delivery(inbox_id) is None
-    assert ground.ledger.release_held(None, inbox_ids=[inbox_id]) == [inbox_id]
-    again = ground.ledger.open_delivery(inbox_id)[0]
+    assert ground.ledger.inbox.begin_look(delivery) is Look.GIVEN_UP
+    assert ground.ledger.inbox.open_delivery(inbox_id) is None
+    assert ground.ledger.inbox.release_held(None, inbox_ids=[inbox_id]) == [inbox_id]
+    again = ground.ledger.inbox.open_delivery(inbox_id)[0]
     assert (again.suspected_crashes, again.attempts) == (0, 0)
 
 
@@ -253,34 +253,36 @@ def test_look_that_is_under_way_or_not_due_is_not_begun_again(ground: Ground) ->
     """A dead worker's message comes back after two minutes, whatever the next attempt says."""
     inbox_id = ground.stored()
     delivery = doubtful(ground, inbox_id)
-    assert ground.ledger.begin_look(delivery) is Look.BEGUN
-    assert ground.ledger.begin_look(delivery) is Look.EARLY
-    assert ground.ledger.begin_look(ground.ledger.open_delivery(inbox_id)[0]) is Look.EARLY
+    assert ground.ledger.inbox.begin_look(delivery) is Look.BEGUN
+    assert ground.ledger.inbox.begin_look(delivery) is Look.EARLY
+    assert (
+        ground.ledger.inbox.begin_look(ground.ledger.inbox.open_delivery(inbox_id)[0]) is Look.EARLY
+    )
 
 
 @pytest.mark.parametrize("end", ["deferred", "ended without a word"])
 def test_look_that_ends_in_any_way_is_no_death(ground: Ground, end: str) -> None:
     inbox_id = ground.stored()
-    assert ground.ledger.begin_look(doubtful(ground, inbox_id)) is Look.BEGUN
+    assert ground.ledger.inbox.begin_look(doubtful(ground, inbox_id)) is Look.BEGUN
     if end == "deferred":
-        ground.ledger.defer([inbox_id], 0.0, RATE_LIMITED, is_failure=False)
-    ground.ledger.end_look(ground.ledger.open_delivery(inbox_id)[0])
-    delivery = ground.ledger.open_delivery(inbox_id)[0]
+        ground.ledger.inbox.defer([inbox_id], 0.0, RATE_LIMITED, is_failure=False)
+    ground.ledger.inbox.end_look(ground.ledger.inbox.open_delivery(inbox_id)[0])
+    delivery = ground.ledger.inbox.open_delivery(inbox_id)[0]
     assert (delivery.suspected_crashes, delivery.attempts) == (0, 0)
-    assert ground.ledger.due(10) == ([inbox_id] if end == "deferred" else [])
+    assert ground.ledger.inbox.due(10) == ([inbox_id] if end == "deferred" else [])
 
 
 def test_look_that_finds_the_lease_of_a_dead_worker_changes_no_count(ground: Ground) -> None:
     """A long run renews its lease, so it may outlive the delivery's next attempt."""
     inbox_id = ground.stored()
-    ground.ledger.begin_look(doubtful(ground, inbox_id))
+    ground.ledger.inbox.begin_look(doubtful(ground, inbox_id))
     delivery = rung_again(ground, inbox_id)
-    ground.ledger.begin_look(delivery)
+    ground.ledger.inbox.begin_look(delivery)
     delivery = rung_again(ground, inbox_id)
     assert (delivery.suspected_crashes, delivery.attempts) == (TRACK_AFTER + 2, 1)
-    ground.ledger.begin_look(delivery)
-    ground.ledger.end_look(delivery, is_busy=True)
-    assert ground.ledger.due(10) == []
+    ground.ledger.inbox.begin_look(delivery)
+    ground.ledger.inbox.end_look(delivery, is_busy=True)
+    assert ground.ledger.inbox.due(10) == []
     again = rung_again(ground, inbox_id)
     assert (again.suspected_crashes, again.attempts) == (
         delivery.suspected_crashes,
@@ -298,13 +300,13 @@ def test_deaths_are_retried_at_once_at_first_and_ever_later_then(ground: Ground)
     waits = []
     for _ in range(MAX_DEATHS):
         jump(10)
-        ground.ledger.begin_look(delivery)
+        ground.ledger.inbox.begin_look(delivery)
         seconds = 0
-        while not ground.ledger.due(10):
+        while not ground.ledger.inbox.due(10):
             jump(5)
             seconds += 5
         waits.append(seconds)
-        delivery = ground.ledger.open_delivery(inbox_id)[0]
+        delivery = ground.ledger.inbox.open_delivery(inbox_id)[0]
     assert all(wait <= 25 for wait in waits[:3])
     assert all(
         5 * 2**number / 2 <= wait <= 5 * 2**number + 5
@@ -316,65 +318,71 @@ def test_deaths_are_retried_at_once_at_first_and_ever_later_then(ground: Ground)
 
 def test_waiting_for_the_budget_is_no_failed_attempt(ground: Ground) -> None:
     inbox_id = ground.stored()
-    ground.ledger.defer([inbox_id], 0.0, "rate_limited", is_failure=False)
-    assert ground.ledger.open_delivery(inbox_id)[0].attempts == 0
-    assert ground.ledger.due(10) == [inbox_id]
+    ground.ledger.inbox.defer([inbox_id], 0.0, "rate_limited", is_failure=False)
+    assert ground.ledger.inbox.open_delivery(inbox_id)[0].attempts == 0
+    assert ground.ledger.inbox.due(10) == [inbox_id]
 
 
 def test_sweep_rings_for_few_of_those_that_wait_for_a_budget_and_for_all_others(
     ground: Ground,
 ) -> None:
     waiting = [ground.stored(number) for number in range(20)]
-    ground.ledger.defer(waiting, 0.0, RATE_LIMITED, is_failure=False)
+    ground.ledger.inbox.defer(waiting, 0.0, RATE_LIMITED, is_failure=False)
     others = [ground.stored(number) for number in range(20, 23)]
-    ground.ledger.defer(others, 0.0, "", is_failure=False)
-    assert ground.ledger.due(100) == [*waiting[:RATE_LIMITED_AT_ONCE], *others]
-    assert ground.ledger.due(100) == waiting[RATE_LIMITED_AT_ONCE : 2 * RATE_LIMITED_AT_ONCE]
+    ground.ledger.inbox.defer(others, 0.0, "", is_failure=False)
+    assert ground.ledger.inbox.due(100) == [*waiting[:RATE_LIMITED_AT_ONCE], *others]
+    assert ground.ledger.inbox.due(100) == waiting[RATE_LIMITED_AT_ONCE : 2 * RATE_LIMITED_AT_ONCE]
 
 
 def test_what_is_held_for_a_thing_is_released_by_its_name(ground: Ground) -> None:
     inbox_id, other = ground.stored(1), ground.stored(2)
-    ground.ledger.hold([inbox_id], "unknown_entity", hold_key="entity:wix:a")
-    ground.ledger.hold([other], "unknown_entity", hold_key="entity:wix:b")
-    assert ground.ledger.release_held(ground.site_id, hold_key="entity:wix:a") == [inbox_id]
-    delivery = ground.ledger.open_delivery(inbox_id)[0]
+    ground.ledger.inbox.hold([inbox_id], "unknown_entity", hold_key="entity:wix:a")
+    ground.ledger.inbox.hold([other], "unknown_entity", hold_key="entity:wix:b")
+    assert ground.ledger.inbox.release_held(ground.site_id, hold_key="entity:wix:a") == [inbox_id]
+    delivery = ground.ledger.inbox.open_delivery(inbox_id)[0]
     assert delivery.must_read
-    assert ground.ledger.open_delivery(other) is None
+    assert ground.ledger.inbox.open_delivery(other) is None
 
 
 def test_delivery_of_unknown_site_is_held_and_told_when_the_site_is_there(ground: Ground) -> None:
     known, unknown = a_delivery(1), a_delivery(2, source="instance-9")
-    assert ground.ledger.hold_for_site(ground.ledger.store(known).inbox_id, known)
-    assert not ground.ledger.hold_for_site(ground.ledger.store(unknown).inbox_id, unknown)
+    assert ground.ledger.inbox.hold_for_site(ground.ledger.inbox.store(known).inbox_id, known)
+    assert not ground.ledger.inbox.hold_for_site(
+        ground.ledger.inbox.store(unknown).inbox_id, unknown
+    )
 
 
 def test_evidence_is_the_delivery_of_exactly_that_revision(ground: Ground) -> None:
     ground.stored(3)
     assert (
-        ground.ledger.evidence(ground.site_id, Side.WIX, "rating-1", 3).new.dedupe_id == "event-3"
+        ground.ledger.inbox.evidence(ground.site_id, Side.WIX, "rating-1", 3).new.dedupe_id
+        == "event-3"
     )
-    assert ground.ledger.evidence(ground.site_id, Side.WIX, "rating-1", 4) is None
+    assert ground.ledger.inbox.evidence(ground.site_id, Side.WIX, "rating-1", 4) is None
 
 
 # -- keys
 
 
 def test_entity_is_found_under_both_of_its_names(ground: Ground) -> None:
-    on_wix = ground.ledger.entity(ground.site_id, Side.WIX, WIX)
-    assert on_wix == ground.ledger.entity(ground.site_id, Side.EXTERNAL, EXTERNAL)
-    assert ground.ledger.entity(ground.site_id, Side.WIX, EntityRef("other")) is None
+    on_wix = ground.ledger.directory.entity(ground.site_id, Side.WIX, WIX)
+    assert on_wix == ground.ledger.directory.entity(ground.site_id, Side.EXTERNAL, EXTERNAL)
+    assert ground.ledger.directory.entity(ground.site_id, Side.WIX, EntityRef("other")) is None
 
 
 def test_first_mapping_of_an_address_wins(ground: Ground) -> None:
-    kept = ground.ledger.save_contact(ground.site_id, Contact("contact-new", ADA.email))
+    kept = ground.ledger.directory.save_contact(ground.site_id, Contact("contact-new", ADA.email))
     assert kept.contact_id == ADA.contact_id
-    assert ground.ledger.contact(ground.site_id, email=ADA.email).contact_id == ADA.contact_id
+    assert (
+        ground.ledger.directory.contact(ground.site_id, email=ADA.email).contact_id
+        == ADA.contact_id
+    )
 
 
 def test_buried_id_is_known_with_its_highest_numbers(ground: Ground) -> None:
-    ground.ledger.bury(ground.site_id, Buried(Side.WIX, "gone", revision=5, sequence=9))
-    ground.ledger.bury(ground.site_id, Buried(Side.WIX, "gone", revision=3, privacy=True))
-    located = ground.ledger.locate(ground.site_id, Side.WIX, "gone")
+    ground.ledger.directory.bury(ground.site_id, Buried(Side.WIX, "gone", revision=5, sequence=9))
+    ground.ledger.directory.bury(ground.site_id, Buried(Side.WIX, "gone", revision=3, privacy=True))
+    located = ground.ledger.directory.locate(ground.site_id, Side.WIX, "gone")
     assert located.buried == Buried(Side.WIX, "gone", 5, 9, privacy=True)
     assert not located.is_on_file
 
@@ -384,22 +392,22 @@ def test_buried_id_is_known_with_its_highest_numbers(ground: Ground) -> None:
 
 def test_link_is_leased_to_one_at_a_time(ground: Ground) -> None:
     run = ground.leased()
-    assert ground.ledger.lease(run.lease.link_id) is None
-    ground.ledger.release(run.lease)
-    assert ground.ledger.lease(run.lease.link_id).lease.fence > run.lease.fence
+    assert ground.ledger.links.lease(run.lease.link_id) is None
+    ground.ledger.links.release(run.lease)
+    assert ground.ledger.links.lease(run.lease.link_id).lease.fence > run.lease.fence
 
 
 def test_lease_that_ran_out_writes_nothing_more(ground: Ground) -> None:
     jump = jumping(ground)
     late = ground.leased()
     jump(16)
-    ground.ledger.lease(late.lease.link_id)
+    ground.ledger.links.lease(late.lease.link_id)
     with pytest.raises(LeaseLost):
-        ground.ledger.renew(late.lease)
+        ground.ledger.links.renew(late.lease)
     with pytest.raises(LeaseLost):
-        ground.ledger.open_intent(late.lease, an_intent())
+        ground.ledger.links.open_intent(late.lease, an_intent())
     with pytest.raises(LeaseLost):
-        ground.ledger.commit(late.lease, Commit(link_state=LinkState.BURIED))
+        ground.ledger.links.commit(late.lease, Commit(link_state=LinkState.BURIED))
     assert ground.ledger.open_intents() == 0
 
 
@@ -415,20 +423,20 @@ def test_intent_leaves_time_for_its_call_under_a_lease_just_taken_and_under_an_o
     ):
         run = ground.leased()
         jump(age)
-        ground.ledger.open_intent(run.lease, an_intent(intent_id))
+        ground.ledger.links.open_intent(run.lease, an_intent(intent_id))
         jump(14.4)
-        ground.ledger.commit(run.lease, Commit(intent_state=IntentState.CONFIRMED))
-        ground.ledger.release(run.lease)
+        ground.ledger.links.commit(run.lease, Commit(intent_state=IntentState.CONFIRMED))
+        ground.ledger.links.release(run.lease)
 
 
 def test_intent_is_refused_under_a_lease_that_another_has_taken_since(ground: Ground) -> None:
     late = ground.leased()
-    ground.ledger.release(late.lease)
+    ground.ledger.links.release(late.lease)
     with pytest.raises(LeaseLost):
-        ground.ledger.open_intent(late.lease, an_intent())
-    assert ground.ledger.lease(late.lease.link_id) is not None
+        ground.ledger.links.open_intent(late.lease, an_intent())
+    assert ground.ledger.links.lease(late.lease.link_id) is not None
     with pytest.raises(LeaseLost):
-        ground.ledger.open_intent(late.lease, an_intent())
+        ground.ledger.links.open_intent(late.lease, an_intent())
     assert ground.ledger.open_intents() == 0
 
 
@@ -436,17 +444,17 @@ def test_late_release_does_not_end_the_next_holders_lease(ground: Ground) -> Non
     jump = jumping(ground)
     late = ground.leased()
     jump(16)
-    assert ground.ledger.lease(late.lease.link_id) is not None
-    ground.ledger.release(late.lease)
-    assert ground.ledger.lease(late.lease.link_id) is None
+    assert ground.ledger.links.lease(late.lease.link_id) is not None
+    ground.ledger.links.release(late.lease)
+    assert ground.ledger.links.lease(late.lease.link_id) is None
 
 
 def test_run_takes_every_open_delivery_of_its_link(ground: Ground) -> None:
     run = ground.leased(1)
     for number in (2, 3, 4):
-        ground.ledger.attach(ground.stored(number), ground.key)
-    ground.ledger.release(run.lease)
-    run = ground.ledger.lease(run.lease.link_id)
+        ground.ledger.links.attach(ground.stored(number), ground.key)
+    ground.ledger.links.release(run.lease)
+    run = ground.ledger.links.lease(run.lease.link_id)
     assert [delivery.new.dedupe_id for delivery in run.deliveries] == [
         "event-1",
         "event-2",
@@ -457,14 +465,14 @@ def test_run_takes_every_open_delivery_of_its_link(ground: Ground) -> None:
 
 def test_end_of_a_lease_tells_what_came_in_meanwhile(ground: Ground) -> None:
     run = ground.leased(1)
-    assert ground.ledger.commit(run.lease, Commit()).fresh == ()
+    assert ground.ledger.links.commit(run.lease, Commit()).fresh == ()
     second = ground.stored(2)
-    assert ground.ledger.attach(second, ground.key).run is None
-    assert list(ground.ledger.commit(run.lease, Commit(release=True)).fresh) == [second]
-    again = ground.ledger.lease(run.lease.link_id)
+    assert ground.ledger.links.attach(second, ground.key).run is None
+    assert list(ground.ledger.links.commit(run.lease, Commit(release=True)).fresh) == [second]
+    again = ground.ledger.links.lease(run.lease.link_id)
     third = ground.stored(3)
-    ground.ledger.attach(third, ground.key)
-    assert list(ground.ledger.release(again.lease)) == [third]
+    ground.ledger.links.attach(third, ground.key)
+    assert list(ground.ledger.links.release(again.lease)) == [third]
 
 
 # -- steps of a run
@@ -472,7 +480,7 @@ def test_end_of_a_lease_tells_what_came_in_meanwhile(ground: Ground) -> None:
 
 def test_step_is_read_back_as_it_was_committed(ground: Ground) -> None:
     run = ground.leased()
-    ground.ledger.open_intent(run.lease, an_intent())
+    ground.ledger.links.open_intent(run.lease, an_intent())
     crashed = ground.ledger
     crashed.release(run.lease)
     again = crashed.lease(run.lease.link_id)
@@ -512,13 +520,15 @@ def test_step_is_read_back_as_it_was_committed(ground: Ground) -> None:
 
 def test_link_takes_no_record_that_another_link_has_on_file(ground: Ground) -> None:
     run = ground.leased()
-    ground.ledger.commit(run.lease, Commit(records={Slot(Side.EXTERNAL): Known("r1")}))
-    entity = ground.ledger.add_entity(
+    ground.ledger.links.commit(run.lease, Commit(records={Slot(Side.EXTERNAL): Known("r1")}))
+    entity = ground.ledger.directory.add_entity(
         ground.site_id, EntityRef("product-2", "stores", "reviews"), EntityRef("sku-2")
     )
-    other = ground.ledger.attach(ground.stored(2), replace(ground.key, entity_id=entity.id)).run
+    other = ground.ledger.links.attach(
+        ground.stored(2), replace(ground.key, entity_id=entity.id)
+    ).run
     with pytest.raises(Permanent):
-        ground.ledger.commit(other.lease, Commit(records={Slot(Side.EXTERNAL): Known("r1")}))
+        ground.ledger.links.commit(other.lease, Commit(records={Slot(Side.EXTERNAL): Known("r1")}))
 
 
 @pytest.mark.parametrize("slot", [Slot(Side.EXTERNAL), Slot(Side.WIX, "overall")], ids=str)
@@ -526,44 +536,49 @@ def test_whoever_has_lost_the_lease_is_told_so_whatever_else_is_wrong_with_the_c
     ground: Ground, slot: Slot
 ) -> None:
     run = ground.leased()
-    ground.ledger.commit(run.lease, Commit(records={slot: Known("r1")}))
-    entity = ground.ledger.add_entity(
+    ground.ledger.links.commit(run.lease, Commit(records={slot: Known("r1")}))
+    entity = ground.ledger.directory.add_entity(
         ground.site_id, EntityRef("product-2", "stores", "reviews"), EntityRef("sku-2")
     )
-    late = ground.ledger.attach(ground.stored(2), replace(ground.key, entity_id=entity.id)).run
-    ground.ledger.release(late.lease)
-    held = ground.ledger.lease(late.lease.link_id)
+    late = ground.ledger.links.attach(
+        ground.stored(2), replace(ground.key, entity_id=entity.id)
+    ).run
+    ground.ledger.links.release(late.lease)
+    held = ground.ledger.links.lease(late.lease.link_id)
     lost = Commit(
         records={slot: Known("r1")}, history=[HistoryEntry("create", slot.side, "overall")]
     )
     with pytest.raises(LeaseLost):
-        ground.ledger.commit(late.lease, lost)
+        ground.ledger.links.commit(late.lease, lost)
     with pytest.raises(LeaseLost):
-        ground.ledger.commit(late.lease, replace(lost, records={slot: Known("r2")}))
-    assert not ground.ledger.locate(ground.site_id, slot.side, "r2").is_on_file
-    ground.ledger.commit(held.lease, Commit(records={slot: Known("r2")}))
-    assert ground.ledger.locate(ground.site_id, slot.side, "r2").is_on_file
+        ground.ledger.links.commit(late.lease, replace(lost, records={slot: Known("r2")}))
+    assert not ground.ledger.directory.locate(ground.site_id, slot.side, "r2").is_on_file
+    ground.ledger.links.commit(held.lease, Commit(records={slot: Known("r2")}))
+    assert ground.ledger.directory.locate(ground.site_id, slot.side, "r2").is_on_file
 
 
 def test_record_that_a_link_has_on_file_is_buried_by_its_run_alone(ground: Ground) -> None:
     run = ground.leased()
     slots = {Side.EXTERNAL: Slot(Side.EXTERNAL), Side.WIX: Slot(Side.WIX, "overall")}
-    ground.ledger.commit(
+    ground.ledger.links.commit(
         run.lease, Commit(records={slot: Known(f"r-{side}") for side, slot in slots.items()})
     )
     for side in Side:
-        assert not ground.ledger.bury(ground.site_id, Buried(side, f"r-{side}"))
-        assert ground.ledger.locate(ground.site_id, side, f"r-{side}").is_on_file
-        assert ground.ledger.bury(ground.site_id, Buried(side, "another"))
-    ground.ledger.commit(run.lease, Commit(records={slots[Side.EXTERNAL]: None}))
-    assert ground.ledger.locate(ground.site_id, Side.EXTERNAL, f"r-{Side.EXTERNAL}").buried is None
+        assert not ground.ledger.directory.bury(ground.site_id, Buried(side, f"r-{side}"))
+        assert ground.ledger.directory.locate(ground.site_id, side, f"r-{side}").is_on_file
+        assert ground.ledger.directory.bury(ground.site_id, Buried(side, "another"))
+    ground.ledger.links.commit(run.lease, Commit(records={slots[Side.EXTERNAL]: None}))
+    assert (
+        ground.ledger.directory.locate(ground.site_id, Side.EXTERNAL, f"r-{Side.EXTERNAL}").buried
+        is None
+    )
 
 
 def test_burial_keeps_the_key_and_a_revival_takes_it_back(ground: Ground) -> None:
     run = ground.leased()
     slot = Slot(Side.WIX, "overall")
-    ground.ledger.commit(run.lease, Commit(records={slot: Known("rating-1", 2)}))
-    ground.ledger.commit(
+    ground.ledger.links.commit(run.lease, Commit(records={slot: Known("rating-1", 2)}))
+    ground.ledger.links.commit(
         run.lease,
         Commit(
             records={slot: None},
@@ -571,28 +586,28 @@ def test_burial_keeps_the_key_and_a_revival_takes_it_back(ground: Ground) -> Non
             link_state=LinkState.BURIED,
         ),
     )
-    located = ground.ledger.locate(ground.site_id, Side.WIX, "rating-1")
+    located = ground.ledger.directory.locate(ground.site_id, Side.WIX, "rating-1")
     assert (located.key, located.is_on_file) == (ground.key, False)
-    committed = ground.ledger.commit(
+    committed = ground.ledger.links.commit(
         run.lease, Commit(records={slot: Known("rating-1", 2)}, release=True)
     )
     assert committed.buried == {"rating-1"}
-    assert not ground.ledger.locate(ground.site_id, Side.WIX, "rating-1").is_on_file
-    ground.ledger.renew(run.lease)  # it was not released: the holder has to plan once more
-    grave = ground.ledger.locate(ground.site_id, Side.WIX, "rating-1").buried
+    assert not ground.ledger.directory.locate(ground.site_id, Side.WIX, "rating-1").is_on_file
+    ground.ledger.links.renew(run.lease)  # it was not released: the holder has to plan once more
+    grave = ground.ledger.directory.locate(ground.site_id, Side.WIX, "rating-1").buried
     revived = Commit(records={slot: Known("rating-1", 3)}, revived=[grave])
-    assert ground.ledger.commit(run.lease, revived).buried == frozenset()
-    assert ground.ledger.locate(ground.site_id, Side.WIX, "rating-1").is_on_file
+    assert ground.ledger.links.commit(run.lease, revived).buried == frozenset()
+    assert ground.ledger.directory.locate(ground.site_id, Side.WIX, "rating-1").is_on_file
 
 
 @pytest.mark.parametrize("privacy", [False, True])
 def test_run_says_which_of_its_deliveries_have_no_grave(ground: Ground, privacy: bool) -> None:
     run = ground.leased()
     assert run.unburied == {(Side.WIX, "rating-1")}
-    ground.ledger.release(run.lease)
-    ground.ledger.bury(ground.site_id, Buried(Side.EXTERNAL, "rating-1"))
-    ground.ledger.bury(ground.site_id, Buried(Side.WIX, "rating-2", privacy=privacy))
-    run = ground.ledger.attach(ground.stored(2, remote_id="rating-2"), ground.key).run
+    ground.ledger.links.release(run.lease)
+    ground.ledger.directory.bury(ground.site_id, Buried(Side.EXTERNAL, "rating-1"))
+    ground.ledger.directory.bury(ground.site_id, Buried(Side.WIX, "rating-2", privacy=privacy))
+    run = ground.ledger.links.attach(ground.stored(2, remote_id="rating-2"), ground.key).run
     assert (Side.WIX, "rating-2") not in run.unburied
 
 
@@ -604,26 +619,26 @@ def test_run_whose_record_was_buried_meanwhile_ends_no_delivery_before_it_is_ove
     """
     run = ground.leased()
     (delivery,) = run.deliveries
-    ground.ledger.bury(ground.site_id, Buried(Side.EXTERNAL, "r1"))
+    ground.ledger.directory.bury(ground.site_id, Buried(Side.EXTERNAL, "r1"))
     end = Commit(
         records={Slot(Side.EXTERNAL): Known("r1", 1)},
         closings={delivery.id: Closing(InboxState.DONE, "synced")},
         release=True,
     )
-    assert ground.ledger.commit(run.lease, end).buried == {"r1"}
-    assert ground.ledger.open_delivery(delivery.id) is not None
-    ground.ledger.commit(run.lease, replace(end, records={}))
-    assert ground.ledger.open_delivery(delivery.id) is None
+    assert ground.ledger.links.commit(run.lease, end).buried == {"r1"}
+    assert ground.ledger.inbox.open_delivery(delivery.id) is not None
+    ground.ledger.links.commit(run.lease, replace(end, records={}))
+    assert ground.ledger.inbox.open_delivery(delivery.id) is None
 
 
 def test_delete_brake_counts_the_deletes_of_the_last_hour(ground: Ground) -> None:
     run = ground.leased()
     deleted = HistoryEntry("delete", Side.EXTERNAL, "overall", intent_id="i")
-    ground.ledger.commit(run.lease, Commit(history=[deleted] * 19))
-    assert not ground.ledger.deletes_exceeded(ground.site_id, Side.EXTERNAL)
-    ground.ledger.commit(run.lease, Commit(history=[deleted]))
-    assert ground.ledger.deletes_exceeded(ground.site_id, Side.EXTERNAL)
-    assert not ground.ledger.deletes_exceeded(ground.site_id, Side.WIX)
+    ground.ledger.links.commit(run.lease, Commit(history=[deleted] * 19))
+    assert not ground.ledger.links.deletes_exceeded(ground.site_id, Side.EXTERNAL)
+    ground.ledger.links.commit(run.lease, Commit(history=[deleted]))
+    assert ground.ledger.links.deletes_exceeded(ground.site_id, Side.EXTERNAL)
+    assert not ground.ledger.links.deletes_exceeded(ground.site_id, Side.WIX)
 
 
 def test_delete_brake_of_a_large_site_grips_at_five_percent_of_its_live_links(
@@ -631,36 +646,38 @@ def test_delete_brake_of_a_large_site_grips_at_five_percent_of_its_live_links(
 ) -> None:
     run = ground.leased()
     for number in range(440):  # 441 with the leased one: five percent are 22.05
-        ground.ledger.link_of(replace(run.link.key, contact_id=f"contact-{number}"))
+        ground.ledger.links.link_of(replace(run.link.key, contact_id=f"contact-{number}"))
     deleted = HistoryEntry("delete", Side.EXTERNAL, "overall", intent_id="i")
-    ground.ledger.commit(run.lease, Commit(link_state=LinkState.LIVE, history=[deleted] * 22))
-    assert not ground.ledger.deletes_exceeded(ground.site_id, Side.EXTERNAL)
-    assert ground.ledger.deletes_exceeded(ground.site_id, Side.EXTERNAL, more=1)
+    ground.ledger.links.commit(run.lease, Commit(link_state=LinkState.LIVE, history=[deleted] * 22))
+    assert not ground.ledger.links.deletes_exceeded(ground.site_id, Side.EXTERNAL)
+    assert ground.ledger.links.deletes_exceeded(ground.site_id, Side.EXTERNAL, more=1)
 
 
 def test_family_of_a_thing_is_its_records_on_file_and_its_shadowed_ones(ground: Ground) -> None:
     run = ground.leased()
     known = Known("r1", None, None, RecordState.PENDING, {"id": "r1", "score": Decimal("4.5")})
-    ground.ledger.commit(run.lease, Commit(records={Slot(Side.EXTERNAL): known}, shadowed={"r0"}))
-    ground.ledger.commit(run.lease, Commit(shadowed={"r0", "r-1"}, release=True))
-    family = ground.ledger.records_of_entity(ground.site_id, EXTERNAL)
-    assert (family.on_file, family.shadowed) == ({"r1": known}, {"r0", "r-1"})
-    assert ground.ledger.records_of_entity(ground.site_id, EntityRef("sku-2")) == RecordsOfEntity(
-        {}
+    ground.ledger.links.commit(
+        run.lease, Commit(records={Slot(Side.EXTERNAL): known}, shadowed={"r0"})
     )
-    again = ground.ledger.lease(run.lease.link_id)
+    ground.ledger.links.commit(run.lease, Commit(shadowed={"r0", "r-1"}, release=True))
+    family = ground.ledger.directory.records_of_entity(ground.site_id, EXTERNAL)
+    assert (family.on_file, family.shadowed) == ({"r1": known}, {"r0", "r-1"})
+    assert ground.ledger.directory.records_of_entity(
+        ground.site_id, EntityRef("sku-2")
+    ) == RecordsOfEntity({})
+    again = ground.ledger.links.lease(run.lease.link_id)
     assert again.link.shadowed == {"r0", "r-1"}
 
 
 def test_held_among_many_ids_are_those_that_a_held_delivery_speaks_of(ground: Ground) -> None:
-    inbox_id = ground.ledger.store(
+    inbox_id = ground.ledger.inbox.store(
         NewDelivery(Side.EXTERNAL, "own-service", None, "upsert", "r7", {})
     ).inbox_id
     ids = [f"r{number}" for number in range(1200)]
-    assert ground.ledger.held_among(ground.site_id, Side.EXTERNAL, ids) == frozenset()
-    ground.ledger.hold([inbox_id], "unknown_contact")
-    assert ground.ledger.held_among(ground.site_id, Side.EXTERNAL, ids) == {"r7"}
-    assert ground.ledger.held_among(ground.site_id, Side.WIX, ids) == frozenset()
+    assert ground.ledger.inbox.held_among(ground.site_id, Side.EXTERNAL, ids) == frozenset()
+    ground.ledger.inbox.hold([inbox_id], "unknown_contact")
+    assert ground.ledger.inbox.held_among(ground.site_id, Side.EXTERNAL, ids) == {"r7"}
+    assert ground.ledger.inbox.held_among(ground.site_id, Side.WIX, ids) == frozenset()
 
 
 # -- many at once, on the real databases
@@ -725,8 +742,8 @@ def test_site_that_returns_is_active_at_once_for_every_process(
         return opened[1].state
 
     for state in ("paused", "recovery"):
-        ground.ledger.note_lifecycle(ground.site_id, "removed", None)
-        ground.ledger.note_lifecycle(ground.site_id, state, None)
+        ground.ledger.sites.note_lifecycle(ground.site_id, "removed", None)
+        ground.ledger.sites.note_lifecycle(ground.site_id, state, None)
         inbox_id = ground.stored(len(state))
         assert seen_by_the_other(inbox_id) == state
         LedgerAdmin(ledgers[0].engine).set_state(ground.site_id, "active")
@@ -749,17 +766,17 @@ def test_lease_ends_by_the_databases_own_clock(ledgers: list[ObservedLedger]) ->
     finds out.
     """
     ledger = ledgers[0]
-    link_id = ledger.link_of(Ground(ledger, None).set_up().key)
-    held = ledger.lease(link_id)
+    link_id = ledger.links.link_of(Ground(ledger, None).set_up().key)
+    held = ledger.links.lease(link_id)
     assert held is not None
-    assert ledger.lease(link_id) is None
-    ledger.release(held.lease)
+    assert ledger.links.lease(link_id) is None
+    ledger.links.release(held.lease)
     first = SqlLedger(ledger.engine, lease_seconds=0.01).lease(link_id)
     assert first is not None
     time.sleep(0.1)
-    assert ledger.lease(link_id) is not None
+    assert ledger.links.lease(link_id) is not None
     with pytest.raises(LeaseLost):
-        ledger.commit(first.lease, Commit(link_state=LinkState.BURIED))
+        ledger.links.commit(first.lease, Commit(link_state=LinkState.BURIED))
 
 
 def test_ledger_tells_of_first_looks_and_of_what_dead_workers_left(
@@ -776,20 +793,20 @@ def test_ledger_tells_of_first_looks_and_of_what_dead_workers_left(
     )
     inbox_id = ground.stored()
     time.sleep(0.05)
-    ledger.open_delivery(inbox_id)
-    ledger.defer([inbox_id], 0.0, "the remote is down", is_failure=True)
-    ledger.open_delivery(inbox_id)
+    ledger.inbox.open_delivery(inbox_id)
+    ledger.inbox.defer([inbox_id], 0.0, "the remote is down", is_failure=True)
+    ledger.inbox.open_delivery(inbox_id)
     assert [0.05 <= seconds < 30 for seconds in looks] == [True]
 
-    run = ledger.attach(inbox_id, ground.key).run
+    run = ledger.links.attach(inbox_id, ground.key).run
     assert run is not None
-    ledger.open_delivery(inbox_id)
-    ledger.release(run.lease)
-    ledger.open_delivery(inbox_id)
+    ledger.inbox.open_delivery(inbox_id)
+    ledger.links.release(run.lease)
+    ledger.inbox.open_delivery(inbox_id)
     assert left == []
     assert SqlLedger(ledger.engine, lease_seconds=0.01).lease(run.lease.link_id) is not None
     time.sleep(0.05)
-    ledger.open_delivery(inbox_id)
+    ledger.inbox.open_delivery(inbox_id)
     assert left == [1]
 
 

@@ -12,7 +12,8 @@ import pytest
 
 from sync_worker.core.errors import LeaseLost, Transient
 from sync_worker.core.hold_keys import address_grave, contact_grave, email_hold_key
-from sync_worker.core.ports import ERASED, Closing, Commit, LeasedLink
+from sync_worker.core.ports.inbox import ERASED, Closing
+from sync_worker.core.ports.links import Commit, LeasedLink
 from sync_worker.core.values import (
     Base,
     Buried,
@@ -39,8 +40,8 @@ WIX_SLOT, EXTERNAL_SLOT = Slot(Side.WIX, "overall"), Slot(Side.EXTERNAL)
 
 def a_link(ground: Ground, contact: Contact, number: int, *, records: bool = True) -> LeasedLink:
     """A leased link of a contact, with a record on each side."""
-    ground.ledger.save_contact(ground.site_id, contact)
-    run: LeasedLink = ground.ledger.attach(
+    ground.ledger.directory.save_contact(ground.site_id, contact)
+    run: LeasedLink = ground.ledger.links.attach(
         ground.stored(number), replace(ground.key, contact_id=contact.contact_id)
     ).run
     if records:
@@ -49,14 +50,14 @@ def a_link(ground: Ground, contact: Contact, number: int, *, records: bool = Tru
             EXTERNAL_SLOT: Known(f"e{number}", 1, raw={"by": contact.email}),
         }
         base = {"overall": Base(Decimal(80), Decimal(4))}
-        ground.ledger.commit(
+        ground.ledger.links.commit(
             run.lease, Commit(records=on_file, bases=base, link_state=LinkState.LIVE)
         )
     return run
 
 
 def merge(ground: Ground, source: Contact, target: Contact) -> None:
-    ground.ledger.redirect(ground.site_id, Merge((source.contact_id,), target.contact_id))
+    ground.ledger.merges.redirect(ground.site_id, Merge((source.contact_id,), target.contact_id))
 
 
 def key_of(ground: Ground, contact: Contact) -> RatingKey:
@@ -67,18 +68,20 @@ def key_of(ground: Ground, contact: Contact) -> RatingKey:
 
 
 def test_merged_contact_is_found_under_its_old_id_and_address(ground: Ground) -> None:
-    ground.ledger.save_contact(ground.site_id, BOB)
+    ground.ledger.directory.save_contact(ground.site_id, BOB)
     merge(ground, BOB, ADA)
-    assert ground.ledger.contact(ground.site_id, contact_id=BOB.contact_id) == ADA
-    by_address = ground.ledger.contact(ground.site_id, email=BOB.email)
+    assert ground.ledger.directory.contact(ground.site_id, contact_id=BOB.contact_id) == ADA
+    by_address = ground.ledger.directory.contact(ground.site_id, email=BOB.email)
     assert (by_address.contact_id, by_address.email) == (ADA.contact_id, BOB.email)
 
 
 def test_contact_without_an_address_of_its_own_has_that_of_the_one_merged_into_it(
     ground: Ground,
 ) -> None:
-    ground.ledger.redirect(ground.site_id, Merge((ADA.contact_id,), "contact-new"))
-    assert ground.ledger.contact(ground.site_id, contact_id="contact-new").email == ADA.email
+    ground.ledger.merges.redirect(ground.site_id, Merge((ADA.contact_id,), "contact-new"))
+    assert (
+        ground.ledger.directory.contact(ground.site_id, contact_id="contact-new").email == ADA.email
+    )
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
@@ -87,73 +90,90 @@ def test_chain_of_merges_leads_to_its_end_in_either_order(
 ) -> None:
     merges = [Merge(("a",), "b"), Merge(("b",), "c")]
     for place in order:
-        ground.ledger.redirect(ground.site_id, merges[place])
-    assert ground.ledger.merge_distance(ground.site_id, Person(contact_id="a")) == MergeDistance(
-        2, "a", "c"
+        ground.ledger.merges.redirect(ground.site_id, merges[place])
+    assert ground.ledger.merges.merge_distance(
+        ground.site_id, Person(contact_id="a")
+    ) == MergeDistance(2, "a", "c")
+    assert (
+        ground.ledger.merges.merge_distance(ground.site_id, Person(contact_id="b")).lives_as == "c"
     )
-    assert ground.ledger.merge_distance(ground.site_id, Person(contact_id="b")).lives_as == "c"
-    assert ground.ledger.merge_distance(ground.site_id, Person(contact_id="c")).merges == 0
+    assert ground.ledger.merges.merge_distance(ground.site_id, Person(contact_id="c")).merges == 0
 
 
 def test_repeated_merge_changes_nothing_and_none_leads_in_a_circle(ground: Ground) -> None:
     for one in (Merge(("a",), "b"), Merge(("a",), "b"), Merge(("b",), "a"), Merge(("b",), "b")):
-        ground.ledger.redirect(ground.site_id, one)
-    assert ground.ledger.merge_distance(ground.site_id, Person(contact_id="a")).lives_as == "b"
-    assert ground.ledger.merge_distance(ground.site_id, Person(contact_id="b")).lives_as == "b"
+        ground.ledger.merges.redirect(ground.site_id, one)
+    assert (
+        ground.ledger.merges.merge_distance(ground.site_id, Person(contact_id="a")).lives_as == "b"
+    )
+    assert (
+        ground.ledger.merges.merge_distance(ground.site_id, Person(contact_id="b")).lives_as == "b"
+    )
 
 
 def test_told_merge_replaces_a_found_one_and_not_the_other_way_round(ground: Ground) -> None:
-    ground.ledger.redirect(ground.site_id, Merge(("a",), "c"), is_told=False)
+    ground.ledger.merges.redirect(ground.site_id, Merge(("a",), "c"), is_told=False)
     for is_told in (True, False):
-        ground.ledger.redirect(
+        ground.ledger.merges.redirect(
             ground.site_id, Merge(("a",), "b" if is_told else "c"), is_told=is_told
         )
-    assert ground.ledger.merge_distance(ground.site_id, Person(contact_id="a")).lives_as == "b"
+    assert (
+        ground.ledger.merges.merge_distance(ground.site_id, Person(contact_id="a")).lives_as == "b"
+    )
 
 
 def test_standing_is_known_by_the_address_too_and_unknown_for_a_stranger(ground: Ground) -> None:
-    ground.ledger.save_contact(ground.site_id, BOB)
+    ground.ledger.directory.save_contact(ground.site_id, BOB)
     merge(ground, BOB, ADA)
-    merge_distance = ground.ledger.merge_distance(ground.site_id, Person(email=" Bob@Example.com "))
+    merge_distance = ground.ledger.merges.merge_distance(
+        ground.site_id, Person(email=" Bob@Example.com ")
+    )
     assert (merge_distance.merges, merge_distance.lives_as) == (1, ADA.contact_id)
-    assert ground.ledger.merge_distance(ground.site_id, Person(email="nobody@example.com")) is None
+    assert (
+        ground.ledger.merges.merge_distance(ground.site_id, Person(email="nobody@example.com"))
+        is None
+    )
 
 
 def test_run_knows_that_its_contact_was_merged_away_and_the_other_its_kin(ground: Ground) -> None:
     bob, ada = a_link(ground, BOB, 1), a_link(ground, ADA, 2)
     for run in (bob, ada):
-        ground.ledger.release(run.lease)
+        ground.ledger.links.release(run.lease)
     merge(ground, BOB, ADA)
-    again = ground.ledger.lease(bob.link.id)
+    again = ground.ledger.links.lease(bob.link.id)
     assert (again.merged_into, again.contact.contact_id) == (ADA.contact_id, BOB.contact_id)
-    assert ground.ledger.lease(ada.link.id).links_to_join == (bob.link.id,)
+    assert ground.ledger.links.lease(ada.link.id).links_to_join == (bob.link.id,)
 
 
 def test_link_of_a_merged_contact_is_rekeyed_where_the_other_has_none(ground: Ground) -> None:
     run = a_link(ground, BOB, 1)
     merge(ground, BOB, ADA)
-    ground.ledger.join(run.lease, None, ADA.contact_id)
-    assert ground.ledger.link_id(key_of(ground, ADA)) == run.link.id
-    assert ground.ledger.link_id(key_of(ground, BOB)) is None
-    assert ground.ledger.locate(ground.site_id, Side.EXTERNAL, "e1").key == key_of(ground, ADA)
+    ground.ledger.merges.join(run.lease, None, ADA.contact_id)
+    assert ground.ledger.links.link_id(key_of(ground, ADA)) == run.link.id
+    assert ground.ledger.links.link_id(key_of(ground, BOB)) is None
+    assert ground.ledger.directory.locate(ground.site_id, Side.EXTERNAL, "e1").key == key_of(
+        ground, ADA
+    )
 
 
 def test_link_moves_whole_to_the_place_of_nothing(ground: Ground) -> None:
     bob, ada = a_link(ground, BOB, 1), a_link(ground, ADA, 2, records=False)
-    ground.ledger.commit(bob.lease, Commit(buried=[Buried(Side.WIX, "w0", 3)], shadowed={"e0"}))
-    ground.ledger.join(bob.lease, ada.lease, ADA.contact_id)
+    ground.ledger.links.commit(
+        bob.lease, Commit(buried=[Buried(Side.WIX, "w0", 3)], shadowed={"e0"})
+    )
+    ground.ledger.merges.join(bob.lease, ada.lease, ADA.contact_id)
     for run in (bob, ada):
-        ground.ledger.release(run.lease)
-    moved = ground.ledger.lease(ada.link.id)
+        ground.ledger.links.release(run.lease)
+    moved = ground.ledger.links.lease(ada.link.id)
     assert {slot: known.remote_id for slot, known in moved.link.records.items()} == {
         WIX_SLOT: "w1",
         EXTERNAL_SLOT: "e1",
     }
     assert moved.link.bases == {"overall": Base(Decimal(80), Decimal(4))}
     assert [delivery.new.dedupe_id for delivery in moved.deliveries] == ["event-1", "event-2"]
-    assert ground.ledger.locate(ground.site_id, Side.WIX, "w0").key == key_of(ground, ADA)
+    assert ground.ledger.directory.locate(ground.site_id, Side.WIX, "w0").key == key_of(ground, ADA)
     assert moved.link.shadowed == {"e0"}
-    left = ground.ledger.lease(bob.link.id).link
+    left = ground.ledger.links.lease(bob.link.id).link
     assert (left.records, left.shadowed) == ({}, frozenset())
 
 
@@ -162,53 +182,53 @@ def test_records_of_two_living_links_become_deliveries_of_the_one_that_stays(
 ) -> None:
     bob, ada = a_link(ground, BOB, 1), a_link(ground, ADA, 2)
     for run in (bob, ada):
-        ground.ledger.commit(run.lease, Commit(shadowed={f"behind {run.link.id}"}))
-    ground.ledger.join(bob.lease, ada.lease, ADA.contact_id)
+        ground.ledger.links.commit(run.lease, Commit(shadowed={f"behind {run.link.id}"}))
+    ground.ledger.merges.join(bob.lease, ada.lease, ADA.contact_id)
     for run in (bob, ada):
-        ground.ledger.release(run.lease)
-    stays = ground.ledger.lease(ada.link.id)
+        ground.ledger.links.release(run.lease)
+    stays = ground.ledger.links.lease(ada.link.id)
     assert {known.remote_id for known in stays.link.records.values()} == {"w2", "e2"}
     assert stays.link.shadowed == {f"behind {run.link.id}" for run in (bob, ada)}
     hints = [one for one in stays.deliveries if one.new.payload == {"merged_from": BOB.contact_id}]
     assert {(one.new.remote_id, one.must_read) for one in hints} == {("w1", True), ("e1", True)}
-    assert not ground.ledger.locate(ground.site_id, Side.WIX, "w1").is_on_file
+    assert not ground.ledger.directory.locate(ground.site_id, Side.WIX, "w1").is_on_file
     assert "merge" in [entry.what for entry in ground.ledger.history_entries()]
 
 
 def test_nothing_joins_without_both_leases(ground: Ground) -> None:
     bob, ada = a_link(ground, BOB, 1), a_link(ground, ADA, 2)
-    ground.ledger.release(ada.lease)
-    ground.ledger.lease(ada.link.id)
+    ground.ledger.links.release(ada.lease)
+    ground.ledger.links.lease(ada.link.id)
     with pytest.raises(LeaseLost):
-        ground.ledger.join(bob.lease, ada.lease, ADA.contact_id)
-    assert ground.ledger.locate(ground.site_id, Side.WIX, "w1").key == key_of(ground, BOB)
+        ground.ledger.merges.join(bob.lease, ada.lease, ADA.contact_id)
+    assert ground.ledger.directory.locate(ground.site_id, Side.WIX, "w1").key == key_of(ground, BOB)
 
 
 def test_link_is_not_rekeyed_over_one_that_came_meanwhile(ground: Ground) -> None:
     bob = a_link(ground, BOB, 1)
     a_link(ground, ADA, 2)
     with pytest.raises(Transient):
-        ground.ledger.join(bob.lease, None, ADA.contact_id)
+        ground.ledger.merges.join(bob.lease, None, ADA.contact_id)
 
 
 def test_link_that_was_erased_before_its_turn_is_not_joined(ground: Ground) -> None:
     run = a_link(ground, BOB, 1)
-    ground.ledger.save_contact(ground.site_id, ADA)
+    ground.ledger.directory.save_contact(ground.site_id, ADA)
     merge(ground, BOB, ADA)
     erase(ground, run)
     with pytest.raises(Transient):
         join_links(ground.ledger, run.link.id, key_of(ground, ADA))
-    assert ground.ledger.link_id(key_of(ground, ADA)) is None
-    assert ground.ledger.links_of(ground.site_id, ADA.contact_id) == []
+    assert ground.ledger.links.link_id(key_of(ground, ADA)) is None
+    assert ground.ledger.merges.links_of(ground.site_id, ADA.contact_id) == []
 
 
 def test_link_that_another_worker_has_joined_already_stays_whole(ground: Ground) -> None:
     run = a_link(ground, BOB, 1)
     merge(ground, BOB, ADA)
-    ground.ledger.join(run.lease, None, ADA.contact_id)
-    ground.ledger.release(run.lease)
+    ground.ledger.merges.join(run.lease, None, ADA.contact_id)
+    ground.ledger.links.release(run.lease)
     assert join_links(ground.ledger, run.link.id, key_of(ground, ADA)) == run.link.id
-    assert set(ground.ledger.lease(run.link.id).link.records) == {WIX_SLOT, EXTERNAL_SLOT}
+    assert set(ground.ledger.links.lease(run.link.id).link.records) == {WIX_SLOT, EXTERNAL_SLOT}
 
 
 # -- privacy
@@ -227,20 +247,22 @@ def erase(ground: Ground, run: LeasedLink, **changes: Any) -> None:
         release=True,
         erases=True,
     )
-    ground.ledger.commit(run.lease, replace(change, **changes))
+    ground.ledger.links.commit(run.lease, replace(change, **changes))
 
 
 def test_erased_rating_leaves_nothing_but_hashed_graves(ground: Ground) -> None:
     early = ground.stored(
         7, remote_id="e1", side=Side.EXTERNAL, source="own-service", payload={"who": BOB.email}
     )
-    ground.ledger.close(early, Closing(InboxState.SUPPRESSED, "intent"))
+    ground.ledger.inbox.close(early, Closing(InboxState.SUPPRESSED, "intent"))
     run = a_link(ground, BOB, 1)
     line = HistoryEntry(
         "update", Side.EXTERNAL, "overall", Decimal(77), Decimal(78), remote_id="e1"
     )
-    ground.ledger.open_intent(run.lease, replace(an_intent(), remote_id="e1"))
-    ground.ledger.commit(run.lease, Commit(history=[line], intent_state=IntentState.CONFIRMED))
+    ground.ledger.links.open_intent(run.lease, replace(an_intent(), remote_id="e1"))
+    ground.ledger.links.commit(
+        run.lease, Commit(history=[line], intent_state=IntentState.CONFIRMED)
+    )
     erase(ground, run)
     left = ground.ledger.everything()
     assert [word for word in (BOB.email, BOB.contact_id, "'w1'", "'e1'") if str(word) in left] == []
@@ -249,7 +271,7 @@ def test_erased_rating_leaves_nothing_but_hashed_graves(ground: Ground) -> None:
     ]
     assert told == [(None, None, None, "")]
     for side, remote_id in ((Side.WIX, "w1"), (Side.EXTERNAL, "e1")):
-        located = ground.ledger.locate(ground.site_id, side, remote_id)
+        located = ground.ledger.directory.locate(ground.site_id, side, remote_id)
         assert located.buried == Buried(side, remote_id, 1, None, privacy=True)
         assert not located.is_on_file
 
@@ -257,31 +279,31 @@ def test_erased_rating_leaves_nothing_but_hashed_graves(ground: Ground) -> None:
 def test_rating_that_came_in_meanwhile_finds_its_way_anew(ground: Ground) -> None:
     run = a_link(ground, BOB, 1)
     fresh = ground.stored(9, remote_id="w9")
-    ground.ledger.attach(fresh, key_of(ground, BOB))
+    ground.ledger.links.attach(fresh, key_of(ground, BOB))
     erase(ground, run)
-    delivery, _ = ground.ledger.open_delivery(fresh)
+    delivery, _ = ground.ledger.inbox.open_delivery(fresh)
     assert (delivery.link_id, delivery.new.remote_id) == (None, "w9")
 
 
 def test_held_delivery_of_another_record_finds_its_way_anew(ground: Ground) -> None:
     run = a_link(ground, BOB, 1)
     held = ground.stored(9, remote_id="w9")
-    ground.ledger.attach(held, key_of(ground, BOB))
-    ground.ledger.hold([held], "several_records")
+    ground.ledger.links.attach(held, key_of(ground, BOB))
+    ground.ledger.inbox.hold([held], "several_records")
     erase(ground, run)
-    delivery, _ = ground.ledger.open_delivery(held)
+    delivery, _ = ground.ledger.inbox.open_delivery(held)
     assert (delivery.link_id, delivery.new.remote_id, delivery.must_read) == (None, "w9", True)
 
 
 def test_address_stays_while_another_rating_of_the_person_lives(ground: Ground) -> None:
     run = a_link(ground, BOB, 1)
-    other = ground.ledger.add_entity(
+    other = ground.ledger.directory.add_entity(
         ground.site_id, replace(WIX, entity_id="product-2"), replace(EXTERNAL, entity_id="sku-2")
     )
     key = replace(key_of(ground, BOB), entity_id=other.id)
-    ground.ledger.attach(ground.stored(5), key)
+    ground.ledger.links.attach(ground.stored(5), key)
     erase(ground, run)
-    assert ground.ledger.contact(ground.site_id, contact_id=BOB.contact_id) == BOB
+    assert ground.ledger.directory.contact(ground.site_id, contact_id=BOB.contact_id) == BOB
 
 
 def test_echo_that_no_link_knows_goes_with_the_person_whose_address_it_names(
@@ -291,17 +313,17 @@ def test_echo_that_no_link_knows_goes_with_the_person_whose_address_it_names(
     echo = ground.stored(
         5, remote_id="e5", side=Side.EXTERNAL, source="own-service", payload={"who": BOB.email}
     )
-    ground.ledger.close(echo, Closing(InboxState.SUPPRESSED, "intent"))
+    ground.ledger.inbox.close(echo, Closing(InboxState.SUPPRESSED, "intent"))
     asked = ground.stored(4, change="contact_deleted", remote_id=BOB.contact_id, privacy=True)
-    assert ground.ledger.hint_erasure(ground.site_id, BOB.contact_id, asked) == [run.link.id]
+    assert ground.ledger.merges.hint_erasure(ground.site_id, BOB.contact_id, asked) == [run.link.id]
     erase(ground, run)
-    ground.ledger.erase_contact(ground.site_id, BOB.contact_id, asked)
+    ground.ledger.merges.erase_contact(ground.site_id, BOB.contact_id, asked)
     left = ground.ledger.everything()
     assert [word for word in (BOB.email, BOB.contact_id, "'e5'") if str(word) in left] == []
 
 
 def test_erased_person_is_in_no_mapping_and_no_delivery(ground: Ground) -> None:
-    ground.ledger.save_contact(ground.site_id, BOB)
+    ground.ledger.directory.save_contact(ground.site_id, BOB)
     merge(ground, replace(BOB, contact_id="contact-old"), BOB)
     waiting = ground.stored(
         3,
@@ -310,61 +332,63 @@ def test_erased_person_is_in_no_mapping_and_no_delivery(ground: Ground) -> None:
         remote_id="e3",
         payload={"author": {"email": "Bob@Example.com"}},
     )
-    ground.ledger.hold([waiting], "unknown_entity", hold_key=email_hold_key(str(BOB.email)))
+    ground.ledger.inbox.hold([waiting], "unknown_entity", hold_key=email_hold_key(str(BOB.email)))
     asked = ground.stored(4, change="contact_deleted", remote_id=BOB.contact_id, privacy=True)
-    assert ground.ledger.hint_erasure(ground.site_id, BOB.contact_id, asked) == []
-    ground.ledger.erase_contact(ground.site_id, BOB.contact_id, asked)
+    assert ground.ledger.merges.hint_erasure(ground.site_id, BOB.contact_id, asked) == []
+    ground.ledger.merges.erase_contact(ground.site_id, BOB.contact_id, asked)
     left = ground.ledger.everything().lower()
     assert [
         word for word in ("bob@example.com", "contact-bob", "contact-old", "'e3'") if word in left
     ] == []
-    assert ground.ledger.locate(
+    assert ground.ledger.directory.locate(
         ground.site_id, Side.WIX, contact_grave("contact-old")
     ).buried.privacy
-    assert ground.ledger.locate(
+    assert ground.ledger.directory.locate(
         ground.site_id, Side.EXTERNAL, address_grave("BOB@example.com")
     ).buried.privacy
-    assert ground.ledger.locate(ground.site_id, Side.EXTERNAL, "e3").buried.privacy
-    assert ground.ledger.open_delivery(asked) is None
+    assert ground.ledger.directory.locate(ground.site_id, Side.EXTERNAL, "e3").buried.privacy
+    assert ground.ledger.inbox.open_delivery(asked) is None
 
 
 def test_other_people_stay_as_they_are(ground: Ground) -> None:
-    ground.ledger.save_contact(ground.site_id, BOB)
+    ground.ledger.directory.save_contact(ground.site_id, BOB)
     theirs = ground.stored(3, payload={"owner": ADA.contact_id})
     asked = ground.stored(4, change="contact_deleted", remote_id=BOB.contact_id, privacy=True)
-    ground.ledger.erase_contact(ground.site_id, BOB.contact_id, asked)
-    assert ground.ledger.contact(ground.site_id, email=ADA.email) == ADA
-    assert ground.ledger.open_delivery(theirs)[0].new.payload == {"owner": ADA.contact_id}
+    ground.ledger.merges.erase_contact(ground.site_id, BOB.contact_id, asked)
+    assert ground.ledger.directory.contact(ground.site_id, email=ADA.email) == ADA
+    assert ground.ledger.inbox.open_delivery(theirs)[0].new.payload == {"owner": ADA.contact_id}
 
 
 def test_each_link_of_the_person_gets_a_delivery_that_asks_to_erase_it_again_after_a_hold(
     ground: Ground,
 ) -> None:
     run = a_link(ground, BOB, 1)
-    ground.ledger.release(run.lease)
-    assert ground.ledger.hint_erasure(ground.site_id, BOB.contact_id, 99) == [run.link.id]
+    ground.ledger.links.release(run.lease)
+    assert ground.ledger.merges.hint_erasure(ground.site_id, BOB.contact_id, 99) == [run.link.id]
     (hint,) = [
-        one for one in ground.ledger.lease(run.link.id).deliveries if one.new.change == "erase"
+        one
+        for one in ground.ledger.links.lease(run.link.id).deliveries
+        if one.new.change == "erase"
     ]
-    ground.ledger.hold([hint.id], "refused")
-    ground.ledger.hint_erasure(ground.site_id, BOB.contact_id, 99)
-    assert ground.ledger.open_delivery(hint.id) is not None
+    ground.ledger.inbox.hold([hint.id], "refused")
+    ground.ledger.merges.hint_erasure(ground.site_id, BOB.contact_id, 99)
+    assert ground.ledger.inbox.open_delivery(hint.id) is not None
 
 
 def test_nothing_is_made_for_a_contact_from_the_moment_that_its_erasure_begins(
     ground: Ground,
 ) -> None:
-    ground.ledger.hint_erasure(ground.site_id, BOB.contact_id, 99)
-    ground.ledger.save_contact(ground.site_id, BOB)
-    assert ground.ledger.contact(ground.site_id, email=BOB.email) is None
+    ground.ledger.merges.hint_erasure(ground.site_id, BOB.contact_id, 99)
+    ground.ledger.directory.save_contact(ground.site_id, BOB)
+    assert ground.ledger.directory.contact(ground.site_id, email=BOB.email) is None
     with pytest.raises(Transient):
-        ground.ledger.attach(ground.stored(1), key_of(ground, BOB))
-    assert ground.ledger.link_id(key_of(ground, BOB)) is None
+        ground.ledger.links.attach(ground.stored(1), key_of(ground, BOB))
+    assert ground.ledger.links.link_id(key_of(ground, BOB)) is None
 
 
 def test_delivery_that_came_too_late_is_emptied_as_it_is_closed(ground: Ground) -> None:
     late = ground.stored(1, payload={"who": BOB.email})
-    ground.ledger.close(late, ERASED)
+    ground.ledger.inbox.close(late, ERASED)
     assert str(BOB.email) not in ground.ledger.everything()
 
 
@@ -374,43 +398,45 @@ def test_delivery_that_names_somebody_erased_meanwhile_ends_without_content(grou
         for n in (1, 2)
     ]
     done = Closing(InboxState.DONE, "merged")
-    assert ground.ledger.close(told[0], done, names=ADA.contact_id) == done
-    ground.ledger.hint_erasure(ground.site_id, BOB.contact_id, 99)
-    assert ground.ledger.close(told[1], done, names=BOB.contact_id) == ERASED
+    assert ground.ledger.inbox.close(told[0], done, names=ADA.contact_id) == done
+    ground.ledger.merges.hint_erasure(ground.site_id, BOB.contact_id, 99)
+    assert ground.ledger.inbox.close(told[1], done, names=BOB.contact_id) == ERASED
     assert ground.ledger.everything().count(f"'{BOB.contact_id}'") == 1, (
         "only the first one names them"
     )
 
 
 def test_forgotten_contact_is_matched_anew(ground: Ground) -> None:
-    assert ground.ledger.forget_contact(ground.site_id, ADA.contact_id)
-    assert not ground.ledger.forget_contact(ground.site_id, ADA.contact_id)
-    ground.ledger.save_contact(ground.site_id, replace(ADA, contact_id="contact-new"))
-    assert ground.ledger.contact(ground.site_id, email=ADA.email).contact_id == "contact-new"
+    assert ground.ledger.directory.forget_contact(ground.site_id, ADA.contact_id)
+    assert not ground.ledger.directory.forget_contact(ground.site_id, ADA.contact_id)
+    ground.ledger.directory.save_contact(ground.site_id, replace(ADA, contact_id="contact-new"))
+    assert (
+        ground.ledger.directory.contact(ground.site_id, email=ADA.email).contact_id == "contact-new"
+    )
 
 
 # -- sites
 
 
 def site_state(ground: Ground) -> str:
-    return str(ground.ledger.open_delivery(ground.stored(77))[1].state)
+    return str(ground.ledger.inbox.open_delivery(ground.stored(77))[1].state)
 
 
 def test_removed_site_keeps_its_rows_and_installing_brings_it_back_with_what_waited(
     ground: Ground,
 ) -> None:
     waiting = ground.stored(1)
-    assert ground.ledger.note_lifecycle(ground.site_id, "removed", 100.0) == []
+    assert ground.ledger.sites.note_lifecycle(ground.site_id, "removed", 100.0) == []
     assert site_state(ground) == "removed"
-    ground.ledger.hold([waiting], "site_removed")
-    assert ground.ledger.note_lifecycle(ground.site_id, "active", 200.0) == [waiting]
+    ground.ledger.inbox.hold([waiting], "site_removed")
+    assert ground.ledger.sites.note_lifecycle(ground.site_id, "active", 200.0) == [waiting]
     assert site_state(ground) == "active"
-    assert ground.ledger.contact(ground.site_id, email=ADA.email) == ADA
+    assert ground.ledger.directory.contact(ground.site_id, email=ADA.email) == ADA
 
 
 def test_late_removal_does_not_undo_a_newer_installation(ground: Ground) -> None:
-    ground.ledger.note_lifecycle(ground.site_id, "active", 200.0)
-    ground.ledger.note_lifecycle(ground.site_id, "removed", 100.0)
+    ground.ledger.sites.note_lifecycle(ground.site_id, "active", 200.0)
+    ground.ledger.sites.note_lifecycle(ground.site_id, "removed", 100.0)
     assert site_state(ground) == "active"
 
 
@@ -418,6 +444,6 @@ def test_late_removal_does_not_undo_a_newer_installation(ground: Ground) -> None
 def test_installing_does_not_resume_a_site_that_a_person_holds_back(
     ground: Ground, state: str
 ) -> None:
-    ground.ledger.note_lifecycle(ground.site_id, state, None)
-    ground.ledger.note_lifecycle(ground.site_id, "active", 200.0)
+    ground.ledger.sites.note_lifecycle(ground.site_id, state, None)
+    ground.ledger.sites.note_lifecycle(ground.site_id, "active", 200.0)
     assert site_state(ground) == state

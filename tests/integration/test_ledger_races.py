@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, text
 
-from sync_worker.core.ports import Attached, Commit
+from sync_worker.core.ports.links import Attached, Commit
 from sync_worker.core.values import Contact, EntityRef, Lease, NewDelivery, RatingKey, Side
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.migrations.upgrade import upgrade
@@ -25,8 +25,8 @@ from tests.twins.observed_ledger import ObservedLedger
 End = Callable[[ObservedLedger, Lease], Sequence[int]]
 
 ENDS: dict[str, End] = {
-    "release": lambda ledger, lease: ledger.release(lease),
-    "commit": lambda ledger, lease: ledger.commit(lease, Commit(release=True)).fresh,
+    "release": lambda ledger, lease: ledger.links.release(lease),
+    "commit": lambda ledger, lease: ledger.links.commit(lease, Commit(release=True)).fresh,
 }
 
 
@@ -74,7 +74,7 @@ def stored(ledger: Any, number: int) -> int:
     delivery = NewDelivery(
         Side.WIX, "instance-1", f"event-{number}", "upsert", "rating-1", {}, number
     )
-    return int(ledger.store(delivery).inbox_id)
+    return int(ledger.inbox.store(delivery).inbox_id)
 
 
 def wait_until_locked(link_id: int, engine: Engine) -> None:

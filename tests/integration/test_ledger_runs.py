@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from sync_worker.core.errors import LeaseLost
-from sync_worker.core.ports import Closing, Commit
+from sync_worker.core.ports.inbox import Closing
+from sync_worker.core.ports.links import Commit
 from sync_worker.core.sweep_values import Finding, Listed, Mark, OnFile, Phase, RunKind, Sweep
 from sync_worker.core.values import (
     Base,
@@ -61,17 +62,17 @@ class Field:
         revision 2.
         """
         contact = replace(ADA, contact_id=f"contact-{number}", email=f"person{number}@example.com")
-        self.ledger.save_contact(self.site.id, contact)
+        self.ledger.directory.save_contact(self.site.id, contact)
         key = replace(self.ground.key, contact_id=contact.contact_id)
         inbox_id = self.ground.stored(number, remote_id=f"w{number}")
-        run = self.ledger.attach(inbox_id, key).run
+        run = self.ledger.links.attach(inbox_id, key).run
         records = {
             Slot(W, "overall"): Known(f"w{number}", 2),
             Slot(E): Known(f"e{number}", 2, raw={"score": "4"}),
         }
         bases = {"overall": Base(Decimal(80), Decimal(4))}
         closings = {inbox_id: Closing(InboxState.DONE)}
-        self.ledger.commit(
+        self.ledger.links.commit(
             run.lease, Commit(records=records, bases=bases, closings=closings, release=True)
         )
         return key
@@ -92,7 +93,7 @@ def field(request: pytest.FixtureRequest) -> Iterator[Field]:
     if request.param == "memory":
         ledger: Any = MemoryLedger(lambda: now[0])
         ground = Ground(ledger, jump).set_up()
-        yield Field(ground, MemoryRuns(ledger), ledger.sites[ground.site_id])
+        yield Field(ground, MemoryRuns(ledger), ledger.site_rows[ground.site_id])
         return
     engine = open_engine(
         request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url"),
@@ -267,26 +268,26 @@ def test_page_is_compared_with_what_both_sides_last_agreed_on(field: Field, side
 
 
 def test_buried_record_is_known_with_its_revision(field: Field) -> None:
-    field.ledger.bury(field.site.id, Buried(E, "e9", 5))
+    field.ledger.directory.bury(field.site.id, Buried(E, "e9", 5))
     assert field.runs.on_file(field.site, E, ["e9"]) == {"e9": OnFile(is_buried=True, revision=5)}
 
 
 def test_record_that_a_held_delivery_speaks_of_is_known_as_held(field: Field) -> None:
-    field.ledger.hold([field.ground.stored(1, remote_id="w9")], "no_email")
+    field.ledger.inbox.hold([field.ground.stored(1, remote_id="w9")], "no_email")
     assert field.runs.on_file(field.site, W, ["w9"]) == {"w9": OnFile(is_held=True)}
 
 
 def test_record_that_a_delivery_on_its_way_speaks_of_is_known_as_awaited(field: Field) -> None:
     number = field.ground.stored(1, remote_id="w9")
     assert field.runs.on_file(field.site, W, ["w9"]) == {"w9": OnFile(is_awaited=True)}
-    field.ledger.close(number, Closing(InboxState.DONE, "in_step"))
+    field.ledger.inbox.close(number, Closing(InboxState.DONE, "in_step"))
     assert field.runs.on_file(field.site, W, ["w9"]) == {}
 
 
 def test_records_behind_the_synced_one_are_known(field: Field) -> None:
     key = field.link(1)
-    run = field.ledger.lease(field.ledger.link_of(key))
-    field.ledger.commit(run.lease, Commit(shadowed={"e8", "e9"}, release=True))
+    run = field.ledger.links.lease(field.ledger.links.link_of(key))
+    field.ledger.links.commit(run.lease, Commit(shadowed={"e8", "e9"}, release=True))
     known = field.runs.on_file(field.site, E, ["e8", "e9", "e7"])
     assert known == {"e8": OnFile(is_shadowed=True), "e9": OnFile(is_shadowed=True)}
     assert field.runs.on_file(field.site, W, ["e8"]) == {}
@@ -378,8 +379,8 @@ def test_twenty_one_deletes_are_all_held(field: Field) -> None:
 def test_mass_delete_that_a_person_allowed_passes_the_brake(field: Field) -> None:
     field.runs.allow_deletes(field.site.id, 21)
     assert field.runs.brake(missing_rows(field, 21), W) == 0
-    assert not field.ledger.deletes_exceeded(field.site.id, W, 20)
-    assert field.ledger.deletes_exceeded(field.site.id, W, 21)
+    assert not field.ledger.links.deletes_exceeded(field.site.id, W, 20)
+    assert field.ledger.links.deletes_exceeded(field.site.id, W, 21)
 
 
 # -- findings
@@ -424,10 +425,10 @@ def test_queued_finding_is_a_delivery_of_its_link_and_is_not_found_again(field: 
     sweep, row = field.begin(), an_open_row(field, W, must_read=True)
     field.runs.save(sweep, [row])
     (queued,) = field.runs.queue(sweep, [(Finding(field.ground.key, (row,)), [as_delivery(row)])])
-    run = field.ledger.lease(queued.link_id)
+    run = field.ledger.links.lease(queued.link_id)
     assert [(one.id, one.must_read) for one in run.deliveries] == [(queued.inbox_ids[0], True)]
     assert field.runs.next_findings(sweep, 10) == []
-    assert field.ledger.due(10) == []
+    assert field.ledger.inbox.due(10) == []
 
 
 def test_finding_of_a_contact_that_was_erased_since_makes_no_link(field: Field) -> None:
@@ -436,20 +437,20 @@ def test_finding_of_a_contact_that_was_erased_since_makes_no_link(field: Field) 
     """
     sweep, row = field.begin(), an_open_row(field, W)
     field.runs.save(sweep, [row])
-    field.ledger.hint_erasure(field.site.id, field.ground.key.contact_id, 99)
+    field.ledger.merges.hint_erasure(field.site.id, field.ground.key.contact_id, 99)
     (queued,) = field.runs.queue(sweep, [(Finding(field.ground.key, (row,)), [as_delivery(row)])])
     assert (queued.link_id, len(queued.inbox_ids)) == (None, 1)
-    assert field.ledger.links_of(field.site.id, field.ground.key.contact_id) == []
+    assert field.ledger.merges.links_of(field.site.id, field.ground.key.contact_id) == []
 
 
 def erase_link(field: Field, key: RatingKey, number: int) -> None:
     """A privacy request has removed the rating from both sides."""
-    run = field.ledger.lease(field.ledger.link_of(key))
+    run = field.ledger.links.lease(field.ledger.links.link_of(key))
     graves = [Buried(W, f"w{number}", 3), Buried(E, f"e{number}", 3)]
     closings = {one.id: Closing(InboxState.DONE, "synced") for one in run.deliveries}
     records = dict.fromkeys((Slot(W, "overall"), Slot(E)))
     change = Commit(records=records, buried=graves, closings=closings, release=True, erases=True)
-    field.ledger.commit(run.lease, change)
+    field.ledger.links.commit(run.lease, change)
 
 
 def test_erased_rating_is_forgotten_by_the_sweep_that_has_listed_it(field: Field) -> None:
@@ -483,8 +484,8 @@ def test_erased_person_is_in_no_listing_of_a_sweep_under_way(field: Field) -> No
         sweep,
         [an_open_row(field, E, 1, key=None, record=theirs), an_open_row(field, E, 2, record=ours)],
     )
-    field.ledger.save_contact(field.site.id, Contact("contact-gone", "gone@example.com"))
-    field.ledger.erase_contact(
+    field.ledger.directory.save_contact(field.site.id, Contact("contact-gone", "gone@example.com"))
+    field.ledger.merges.erase_contact(
         field.site.id, "contact-gone", field.ground.stored(9, remote_id="contact-gone")
     )
     assert [row.remote_id for one in field.runs.next_findings(sweep, 10) for row in one.rows] == [
@@ -499,10 +500,10 @@ def test_page_that_was_on_its_way_while_a_person_was_erased_brings_nothing_back(
     sweep = field.begin()
     key = field.link(1)
     erase_link(field, key, 1)
-    field.ledger.save_contact(field.site.id, Contact("contact-gone", "gone@example.com"))
+    field.ledger.directory.save_contact(field.site.id, Contact("contact-gone", "gone@example.com"))
     asked = field.ground.stored(9, remote_id="contact-gone", change="contact_deleted", privacy=True)
-    field.ledger.hint_erasure(field.site.id, "contact-gone", asked)
-    field.ledger.erase_contact(field.site.id, "contact-gone", asked)
+    field.ledger.merges.hint_erasure(field.site.id, "contact-gone", asked)
+    field.ledger.merges.erase_contact(field.site.id, "contact-gone", asked)
     gone = replace(key, contact_id="contact-gone")
     mail = Person(email="Gone@Example.com")
     page = [
@@ -550,10 +551,10 @@ def test_same_news_is_queued_once_and_opened_again_if_it_had_ended(field: Field)
     finding = (Finding(field.ground.key, (row,)), [as_delivery(row)])
     field.runs.save(sweep, [row])
     (first,) = field.runs.queue(sweep, [finding])
-    field.ledger.close(first.inbox_ids[0], Closing(InboxState.DONE))
+    field.ledger.inbox.close(first.inbox_ids[0], Closing(InboxState.DONE))
     (again,) = field.runs.queue(sweep, [finding])
     assert again.inbox_ids == first.inbox_ids
-    opened, _ = field.ledger.open_delivery(first.inbox_ids[0])
+    opened, _ = field.ledger.inbox.open_delivery(first.inbox_ids[0])
     assert opened.must_read
 
 
@@ -562,18 +563,18 @@ def test_news_that_waits_for_a_person_goes_on_waiting(field: Field) -> None:
     finding = (Finding(field.ground.key, (row,)), [as_delivery(row)])
     field.runs.save(sweep, [row])
     (first,) = field.runs.queue(sweep, [finding])
-    field.ledger.hold(first.inbox_ids, "off_scale")
+    field.ledger.inbox.hold(first.inbox_ids, "off_scale")
     (again,) = field.runs.queue(sweep, [finding])
     assert (again.held, again.inbox_ids) == ("off_scale", ())
 
 
 def test_delivery_held_without_a_key_gets_it_when_a_sweep_knows_it(field: Field) -> None:
     held = field.ground.stored(1, remote_id="w1")
-    field.ledger.hold([held], "no_email")
+    field.ledger.inbox.hold([held], "no_email")
     sweep, row = field.begin(), an_open_row(field, W)
     field.runs.save(sweep, [row])
     (queued,) = field.runs.queue(sweep, [(Finding(field.ground.key, (row,)), [as_delivery(row)])])
-    deliveries = field.ledger.lease(queued.link_id).deliveries
+    deliveries = field.ledger.links.lease(queued.link_id).deliveries
     assert {one.id for one in deliveries} == {held, *queued.inbox_ids}
 
 
@@ -585,14 +586,14 @@ def test_braked_finding_is_held_at_once(field: Field) -> None:
     field.runs.save(sweep, [row])
     (queued,) = field.runs.queue(sweep, [(Finding(field.ground.key, (row,)), [as_delivery(row)])])
     assert queued.held == "delete_brake"
-    assert field.ledger.due(10) == []
+    assert field.ledger.inbox.due(10) == []
 
 
 def test_peek_shows_what_a_lease_would_give_and_takes_nothing(field: Field) -> None:
     key = field.link(1)
     peeked = field.runs.peek(key)
     assert set(peeked.link.records) == {Slot(W, "overall"), Slot(E)}
-    leased = field.ledger.lease(peeked.link.id)
+    leased = field.ledger.links.lease(peeked.link.id)
     assert leased is not None
     assert (leased.link, leased.contact, leased.entity) == (
         peeked.link,

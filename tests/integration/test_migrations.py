@@ -106,7 +106,7 @@ def test_upgrade_under_running_traffic_loses_no_delivery_that_was_accepted(engin
         number = first
         while not is_over.is_set():
             try:
-                ledger.store(a_delivery(number))
+                ledger.inbox.store(a_delivery(number))
             except Transient:
                 continue  # 503: the sender tries again
             with turn:

@@ -67,7 +67,7 @@ class Bench:
                 time.sleep(0.01)  # the budget starts empty: the first write waits for a moment
             else:
                 return outcomes
-            self.rung += self.wiring.ledger.due(50)
+            self.rung += self.wiring.ledger.inbox.due(50)
         raise AssertionError("it did not come to rest")
 
     def person(self, email: str) -> str:
@@ -115,7 +115,7 @@ def bench(tmp_path: Path, redis: Redis, redis_server: EmbeddedRedis) -> Iterator
         wiring = Wiring(load_settings(settings), settings)
         bench = Bench(box, wiring)
         ledger = SqlLedger(wiring.ledger.engine)
-        served = serve_door(wiring, bench, box, ledger.store_all)
+        served = serve_door(wiring, bench, box, ledger.inbox.store_all)
         box.send_webhooks_to(served.url)
         yield bench
         served.stop()
@@ -147,7 +147,7 @@ def test_two_contacts_that_rated_alike_things_become_one_with_one_rating_on_each
         ("wix", Decimal(20)),
         ("external", Decimal(1)),
     }
-    contact = bench.wiring.ledger.contact(site.id, email="bob@example.com")
+    contact = bench.wiring.ledger.directory.contact(site.id, email="bob@example.com")
     assert contact is not None
     assert contact.contact_id == ada
     bench.box.wix.webhooks.again(bob)
@@ -164,7 +164,7 @@ def test_merge_whose_event_was_lost_is_found_by_the_deletion_that_it_caused(benc
     bench.box.wix.faults.set("webhook_dropped", next=1)
     bench.box.wix.merge_contacts(bob, ada)
     bench.settle()
-    contact = bench.wiring.ledger.contact(site.id, contact_id=bob)
+    contact = bench.wiring.ledger.directory.contact(site.id, contact_id=bob)
     assert contact is not None
     assert contact.contact_id == ada
     assert (bench.wix_values(), bench.external_scores()) == ([40], [Decimal(2)])
@@ -203,7 +203,7 @@ def test_contact_that_an_owner_deletes_takes_no_rating_along(bench: Bench) -> No
     bench.box.wix.delete_contact(bob)
     bench.settle()
     assert (bench.wix_values(), bench.external_scores()) == ([20], [Decimal(1)])
-    assert bench.wiring.ledger.contact(site.id, email="bob@example.com") is None
+    assert bench.wiring.ledger.directory.contact(site.id, email="bob@example.com") is None
 
 
 def test_address_that_a_contact_gets_releases_what_waited_for_it(bench: Bench) -> None:

@@ -19,7 +19,7 @@ from redis import Redis
 from sqlalchemy import Engine, create_engine, text
 
 from sync_worker.core.errors import Transient
-from sync_worker.core.ports import Closing
+from sync_worker.core.ports.inbox import Closing
 from sync_worker.core.values import InboxState, NewDelivery, Side
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.migrations.upgrade import upgrade
@@ -63,7 +63,7 @@ def test_connections_that_the_server_has_closed_are_replaced_unnoticed(
 ) -> None:
     ledger = SqlLedger(engine)
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda n: ledger.store(a_delivery(f"before-{n}")), range(8)))
+        list(pool.map(lambda n: ledger.inbox.store(a_delivery(f"before-{n}")), range(8)))
     with other.connect() as connection:
         assert (
             connection.execute(
@@ -72,7 +72,7 @@ def test_connections_that_the_server_has_closed_are_replaced_unnoticed(
             >= 1
         )
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda n: ledger.store(a_delivery(f"after-{n}")), range(8)))
+        list(pool.map(lambda n: ledger.inbox.store(a_delivery(f"after-{n}")), range(8)))
     assert ledger.count_open() == 16
 
 
@@ -84,9 +84,9 @@ def test_statement_behind_a_lock_ends_as_transient_within_its_time_and_works_aft
         connection.execute(text("LOCK TABLE inbox IN ACCESS EXCLUSIVE MODE"))
         started = time.monotonic()
         with pytest.raises(Transient):
-            ledger.store(a_delivery("behind"))
+            ledger.inbox.store(a_delivery("behind"))
         assert time.monotonic() - started < 8
-    assert not ledger.store(a_delivery("behind")).is_duplicate
+    assert not ledger.inbox.store(a_delivery("behind")).is_duplicate
 
 
 def test_pool_that_is_used_up_ends_as_transient_and_never_takes_more_connections_than_its_share(
@@ -158,10 +158,10 @@ def test_commands_of_a_whole_life_on_postgresql(
 
     engine = open_engine(postgres_url)
     ledger = SqlLedger(engine)
-    held = ledger.store(a_delivery("held")).inbox_id
-    ledger.hold([held], "refused")
-    old = ledger.store(a_delivery("old")).inbox_id
-    ledger.close(old, Closing(InboxState.DONE, "synced"))
+    held = ledger.inbox.store(a_delivery("held")).inbox_id
+    ledger.inbox.hold([held], "refused")
+    old = ledger.inbox.store(a_delivery("old")).inbox_id
+    ledger.inbox.close(old, Closing(InboxState.DONE, "synced"))
     with engine.begin() as connection:
         connection.execute(
             text("UPDATE inbox SET closed_at = closed_at - 40 * 86400 WHERE id = :id"), {"id": old}

@@ -27,7 +27,8 @@ from sync_worker.core.errors import (
     Transient,
     UnknownOutcome,
 )
-from sync_worker.core.ports import People, Remote
+from sync_worker.core.ports.people import People
+from sync_worker.core.ports.remote import Remote
 from sync_worker.core.values import Draft, EntityRef, Person, Policy, Record, Side, Site
 from sync_worker.remotes.http.client import Call, FixedHeaders, NoBudget, RemoteHttp
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select, update
 
-from sync_worker.core.ports import Closing
+from sync_worker.core.ports.inbox import Closing
 from sync_worker.core.values import InboxState, NewDelivery, Side
 from sync_worker.ledger.admin import LedgerAdmin
 from sync_worker.ledger.database import open_engine
@@ -35,9 +35,9 @@ class Ground:
     ) -> int:
         """A delivery, ended (or held) some days ago; without a state it is open."""
         new = NewDelivery(Side.WIX, "instance-1", dedupe_id, "upsert", dedupe_id, {"name": "Ada"})
-        inbox_id = self.ledger.store(new).inbox_id
+        inbox_id = self.ledger.inbox.store(new).inbox_id
         if state is not None:
-            self.ledger.close(inbox_id, Closing(state, reason))
+            self.ledger.inbox.close(inbox_id, Closing(state, reason))
         self.change(inbox, inbox_id, received_at=inbox.c.received_at - days * DAY)
         if state is not None:
             self.change(inbox, inbox_id, closed_at=inbox.c.closed_at - days * DAY)
@@ -91,7 +91,7 @@ def test_payload_goes_before_its_delivery_and_the_delivery_is_still_known_as_a_d
     young = ground.deliver("young", InboxState.SUPPRESSED, days=6)
     assert ground.prune() == {"payloads": 1}
     assert (ground.payload(old), ground.payload(young)) == ({}, {"name": "Ada"})
-    assert ground.ledger.store(
+    assert ground.ledger.inbox.store(
         NewDelivery(Side.WIX, "instance-1", "old", "upsert", "old", {})
     ).is_duplicate
 
@@ -122,8 +122,8 @@ def test_delivery_held_for_a_site_that_nobody_added_is_forgotten_after_30_days(
 def test_replayed_delivery_whose_payload_is_gone_is_read_from_its_side(ground: Ground) -> None:
     old = ground.deliver("old", InboxState.DONE, days=8)
     ground.prune()
-    assert ground.ledger.release_held(None, inbox_ids=[old]) == [old]
-    opened = ground.ledger.open_delivery(old)
+    assert ground.ledger.inbox.release_held(None, inbox_ids=[old]) == [old]
+    opened = ground.ledger.inbox.open_delivery(old)
     assert opened is not None
     assert opened[0].must_read
     assert opened[0].new.remote_id == "old"

@@ -54,7 +54,7 @@ class Shop:
         owner = {"owner": {"contactId": contact["id"]}, "value": value}
         made = self.box.wix.create_rating(rating | owner, {"identityType": "MEMBER"})
         new = NewDelivery(Side.WIX, self.box.wix.instance_id, made["id"], "upsert", made["id"], {})
-        self.wiring.ledger.store(new)
+        self.wiring.ledger.inbox.store(new)
         self.work()
 
     def work(self) -> None:

@@ -81,4 +81,4 @@ def test_sweep_without_a_broker_leaves_everything_due(
     away.stop()
     with pytest.raises(subprocess.CalledProcessError):
         sweep(tmp_path, away)
-    assert len(ledger.due(500)) == 300
+    assert len(ledger.inbox.due(500)) == 300

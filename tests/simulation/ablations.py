@@ -10,7 +10,9 @@ from dataclasses import replace
 from typing import Any
 
 from sync_worker.core.errors import Transient
-from sync_worker.core.ports import Commit, LeasedLink, Located, Stored
+from sync_worker.core.ports.directory import Located
+from sync_worker.core.ports.inbox import Stored
+from sync_worker.core.ports.links import Commit, LeasedLink
 from sync_worker.core.sweep_values import Absences, Sweep
 from sync_worker.core.values import Base, Intent, Lease, NewDelivery, Side
 from sync_worker.engine import history_lines as story_module
@@ -49,12 +51,12 @@ _store, _update = MemoryLedger.store, MemoryRemote.update
 
 
 def _lease_for_all(self: MemoryLedger, link_id: int) -> LeasedLink | None:
-    self.links[link_id].lease_until = 0.0
+    self.link_rows[link_id].lease_until = 0.0
     return _lease(self, link_id)
 
 
 def _any_holder(self: MemoryLedger, lease: Lease) -> Any:
-    return self.links[lease.link_id]
+    return self.link_rows[lease.link_id]
 
 
 def _intent_forgotten(self: MemoryLedger, lease: Lease, intent: Intent) -> None:
@@ -76,7 +78,7 @@ def _one_base_for_both(self: MemoryLedger, link_id: int) -> LeasedLink | None:
 
 
 def _store_all(self: MemoryLedger, delivery: NewDelivery) -> Stored:
-    return _store(self, replace(delivery, dedupe_id=f"{delivery.dedupe_id}-{len(self.inbox)}"))
+    return _store(self, replace(delivery, dedupe_id=f"{delivery.dedupe_id}-{len(self.rows)}"))
 
 
 def _locate_without_graves(self: MemoryLedger, site_id: int, side: Side, remote_id: str) -> Located:
@@ -91,7 +93,7 @@ def _commit_without_sources(self: Writing, intent: Intent) -> Mapping[Any, Any]:
 def _released_as_told(self: MemoryLedger, *arguments: Any, **named: Any) -> list[int]:
     released = _release_held(self, *arguments, **named)
     for inbox_id in released:
-        row = self.inbox[inbox_id]
+        row = self.rows[inbox_id]
         row.delivery = replace(row.delivery, must_read=False)
     return released
 

@@ -16,7 +16,7 @@ from functools import cached_property
 
 from sqlalchemy import Engine
 
-from sync_worker.core.ports import Capabilities
+from sync_worker.core.ports.remote import Capabilities
 from sync_worker.core.values import Policy
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.tables import metadata

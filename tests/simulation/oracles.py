@@ -65,7 +65,7 @@ def shadowed(world: World, external_ref: EntityRef) -> Set[str]:
     """
     if world.external.capabilities.is_unique:
         return frozenset()
-    family = world.ledger.records_of_entity(world.site.id, external_ref)
+    family = world.ledger.directory.records_of_entity(world.site.id, external_ref)
     return frozenset(family.shadowed - family.on_file.keys())
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from sync_worker.core.ports import Capabilities
+from sync_worker.core.ports.remote import Capabilities
 from sync_worker.core.values import EntityRef, Policy, RecordState, Side
 from tests.simulation.chaos import memory_ledger
 from tests.simulation.world import CALM, OVERALL, QUALITY, LedgerMaker, Options, World

@@ -196,7 +196,7 @@ def work_until(world: World, is_done: Callable[[], bool]) -> None:
     while not is_done():
         if not world.step_in_order():
             world.now += 30.0
-            world.queue += world.ledger.due(10)
+            world.queue += world.ledger.inbox.due(10)
     world.workers.clear()
 
 
@@ -221,11 +221,9 @@ def test_change_after_a_fight_is_released_by_replay() -> None:
     for remote in world.remotes.values():
         remote.on_event = world.tell
     held = [
-        inbox_id
-        for inbox_id, row in world.ledger.inbox.items()
-        if str(row.delivery.state) == "held"
+        inbox_id for inbox_id, row in world.ledger.rows.items() if str(row.delivery.state) == "held"
     ]
-    world.queue += world.ledger.release_held(world.site.id, inbox_ids=held)
+    world.queue += world.ledger.inbox.release_held(world.site.id, inbox_ids=held)
     world.settle()
     assert (
         broken_invariants(world)[1:] == []

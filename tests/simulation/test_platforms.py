@@ -85,11 +85,9 @@ def test_held_create_is_sent_again_only_when_a_person_releases_it() -> None:
     assert creates(world) == 1, "a sweep sent it again"
     world.external.vanishes = lambda: False
     held = [
-        inbox_id
-        for inbox_id, row in world.ledger.inbox.items()
-        if str(row.delivery.state) == "held"
+        inbox_id for inbox_id, row in world.ledger.rows.items() if str(row.delivery.state) == "held"
     ]
-    world.queue += world.ledger.release_held(world.site.id, inbox_ids=held[:1])
+    world.queue += world.ledger.inbox.release_held(world.site.id, inbox_ids=held[:1])
     world.drain()
     assert (ending_of(world), creates(world), len(world.external.records)) == (("80", "4"), 2, 1)
     assert held_reasons(world) == set()
@@ -237,14 +235,12 @@ def held_ids(world: World) -> list[int]:
     if hasattr(world.ledger, "engine"):
         return [one.inbox_id for one in LedgerAdmin(world.ledger.engine).held()]
     return [
-        inbox_id
-        for inbox_id, row in world.ledger.inbox.items()
-        if str(row.delivery.state) == "held"
+        inbox_id for inbox_id, row in world.ledger.rows.items() if str(row.delivery.state) == "held"
     ]
 
 
 def release_all(world: World, *, until_quiet: bool = True) -> None:
-    world.queue += world.ledger.release_held(world.site.id, inbox_ids=held_ids(world))
+    world.queue += world.ledger.inbox.release_held(world.site.id, inbox_ids=held_ids(world))
     world.drain() if until_quiet else deliver_all(world)
 
 
@@ -330,7 +326,9 @@ def test_newest_of_several_records_is_synced_and_the_older_is_shadowed_not_delet
     world.drain()
     assert [str(one.values["overall"]) for one in world.wix.records.values()] == ["100"]
     assert set(world.external.records) == {"e1", "e2"}
-    assert world.ledger.records_of_entity(world.site.id, world.entities[0][1]).shadowed == {"e1"}
+    assert world.ledger.directory.records_of_entity(
+        world.site.id, world.entities[0][1]
+    ).shadowed == {"e1"}
     assert [
         entry.remote_id for entry in world.ledger.history_entries() if entry.what == "shadow"
     ] == ["e1"]
@@ -405,7 +403,7 @@ def tell_of_the_product(world: World, remote_id: str = "sku-0") -> None:
     event = NewDelivery(
         E, "own-service", f"event-{world.next_event}", "parent_changed", remote_id, {}
     )
-    world.queue.append(world.ledger.store(event).inbox_id)
+    world.queue.append(world.ledger.inbox.store(event).inbox_id)
     world.drain()
 
 
@@ -433,10 +431,12 @@ def test_product_that_is_not_mapped_is_held_once_and_followed_when_it_is(
     tell_of_the_product(world, "sku-new")
     assert world.external.calls["get"] == 0
     assert held_reasons(world) == {"unknown_entity"}
-    world.ledger.add_entity(
+    world.ledger.directory.add_entity(
         world.site.id, EntityRef("product-new", "stores", "reviews"), EntityRef("sku-new")
     )
-    world.queue += world.ledger.release_held(world.site.id, hold_key="entity:external::sku-new")
+    world.queue += world.ledger.inbox.release_held(
+        world.site.id, hold_key="entity:external::sku-new"
+    )
     world.drain()
     assert held_reasons(world) == {"unknown_contact"}
     tell_of_the_product(world, "sku-new")
@@ -460,7 +460,7 @@ def test_listing_that_fails_half_way_deletes_nothing() -> None:
     event = NewDelivery(
         E, "own-service", f"event-{world.next_event}", "parent_changed", "sku-0", {}
     )
-    stored = world.ledger.store(event).inbox_id
+    stored = world.ledger.inbox.store(event).inbox_id
     world.queue.append(stored)
     while world.workers or world.queue:
         if world.queue:
@@ -468,7 +468,7 @@ def test_listing_that_fails_half_way_deletes_nothing() -> None:
         world.step_worker(0)
     assert ending_of(world) == ("40", "2")
     assert [
-        row.delivery.id for row in world.ledger.inbox.values() if str(row.delivery.state) == "new"
+        row.delivery.id for row in world.ledger.rows.values() if str(row.delivery.state) == "new"
     ] == [stored]
 
 

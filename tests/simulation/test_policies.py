@@ -33,7 +33,7 @@ def held_reasons(world: World) -> set[str]:
         return {one.reason for one in LedgerAdmin(world.ledger.engine).held()}
     return {
         row.delivery.reason
-        for row in world.ledger.inbox.values()
+        for row in world.ledger.rows.values()
         if str(row.delivery.state) == "held"
     }
 
@@ -76,7 +76,7 @@ def test_in_recovery_changes_cross_and_deletes_are_held_but_for_privacy(
 ) -> None:
     world = a_world(make_ledger, entities=3)
     changed, deleted, erased = many_ratings(world)
-    world.ledger.note_lifecycle(world.site.id, "recovery", None)
+    world.ledger.sites.note_lifecycle(world.site.id, "recovery", None)
     world.wix.visitor_changes(changed, {"overall": Decimal(40)})
     world.wix.visitor_deletes(deleted)
     world.wix.visitor_deletes(erased, privacy=True)
@@ -111,7 +111,7 @@ def test_stranger_is_held_and_released_by_the_contact_that_appears() -> None:
         "contact-dora",
         {"email": "Dora@example.com"},
     )
-    world.queue.append(world.ledger.store(event).inbox_id)
+    world.queue.append(world.ledger.inbox.store(event).inbox_id)
     world.drain()
     assert held_reasons(world) == set()
     assert [str(one.values["overall"]) for one in world.wix.records.values()] == ["80"]
@@ -137,8 +137,8 @@ def test_unknown_entity_is_held_and_released_when_it_is_mapped() -> None:
     world.hint(W, "upsert", record.remote_id)
     world.drain()
     assert held_reasons(world) == {"unknown_entity"}
-    world.ledger.add_entity(world.site.id, new, EntityRef("sku-new"))
-    world.queue += world.ledger.release_held(
+    world.ledger.directory.add_entity(world.site.id, new, EntityRef("sku-new"))
+    world.queue += world.ledger.inbox.release_held(
         world.site.id, hold_key="entity:wix:reviews:stores:product-new"
     )
     world.drain()
@@ -155,9 +155,9 @@ def test_entity_that_is_mapped_while_it_is_being_held_is_not_forgotten() -> None
     def map_it(place: str) -> None:
         if place == "before ledger.hold":
             world.on_step = lambda place: None
-            world.ledger.add_entity(world.site.id, new, EntityRef("sku-new"))
+            world.ledger.directory.add_entity(world.site.id, new, EntityRef("sku-new"))
             assert (
-                world.ledger.release_held(
+                world.ledger.inbox.release_held(
                     world.site.id, hold_key="entity:wix:reviews:stores:product-new"
                 )
                 == []
@@ -197,10 +197,10 @@ def test_two_sites_never_mix(make_ledger: LedgerMaker) -> None:
     other = world.ledger.add_site("instance-2", "other-service", Policy(), world.options.fields)
     rates(W, overall=80)(world)
     world.drain()
-    assert world.ledger.locate(world.site.id, W, "w1").is_on_file
-    assert not world.ledger.locate(other.id, W, "w1").is_on_file
-    assert world.ledger.entity(other.id, W, world.entities[0][0]) is None
-    assert world.ledger.contact(other.id, contact_id="contact-0") is None
+    assert world.ledger.directory.locate(world.site.id, W, "w1").is_on_file
+    assert not world.ledger.directory.locate(other.id, W, "w1").is_on_file
+    assert world.ledger.directory.entity(other.id, W, world.entities[0][0]) is None
+    assert world.ledger.directory.contact(other.id, contact_id="contact-0") is None
 
 
 # -- a remote that is left alone

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from sync_worker.core.ports import Capabilities
+from sync_worker.core.ports.remote import Capabilities
 from sync_worker.core.sweep_values import RunKind, Sweep, next_since
 from sync_worker.core.values import Side
 from tests.simulation.chaos import memory_ledger

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from sync_worker.core.ports import Capabilities, Commit
+from sync_worker.core.ports.links import Commit
+from sync_worker.core.ports.remote import Capabilities
 from sync_worker.core.values import Buried, Known, RatingKey, Side, Slot
 from tests.simulation.ablations import without
 from tests.simulation.chaos import memory_ledger
@@ -76,12 +77,14 @@ def test_write_whose_record_another_link_has_on_file_is_abandoned_and_holds_up_n
     def take_it_first(place: str) -> None:
         if place == "before external.find" and world.external.records and not on_file:
             on_file.extend(world.external.records)
-            entity = world.ledger.entity(world.site.id, Side.WIX, world.entities[0][0])
-            other = world.ledger.lease(
-                world.ledger.link_of(RatingKey(world.site.id, entity.id, str(person.contact_id)))
+            entity = world.ledger.directory.entity(world.site.id, Side.WIX, world.entities[0][0])
+            other = world.ledger.links.lease(
+                world.ledger.links.link_of(
+                    RatingKey(world.site.id, entity.id, str(person.contact_id))
+                )
             )
             known = Known(on_file[0], 1)
-            world.ledger.commit(
+            world.ledger.links.commit(
                 other.lease, Commit(records={Slot(Side.EXTERNAL): known}, release=True)
             )
 
@@ -107,7 +110,7 @@ def test_guard_is_not_told_of_a_record_that_was_deleted_before_anybody_knew_its_
         if place == "after external.create" and not struck:
             struck.extend(world.external.records)
             world.external.visitor_deletes(struck[0])
-            world.ledger.bury(world.site.id, Buried(Side.EXTERNAL, struck[0]))
+            world.ledger.directory.bury(world.site.id, Buried(Side.EXTERNAL, struck[0]))
 
     world.on_step = delete_it_first
     rates(Side.WIX, overall=80)(world)

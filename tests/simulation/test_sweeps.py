@@ -11,7 +11,7 @@ from decimal import Decimal
 
 import pytest
 
-from sync_worker.core.ports import Capabilities
+from sync_worker.core.ports.remote import Capabilities
 from sync_worker.core.sweep_values import RunKind
 from sync_worker.core.values import Person, Policy, Side
 from tests.simulation.ablations import without
@@ -150,10 +150,10 @@ def test_older_ratings_of_one_person_for_one_thing_are_found_once() -> None:
     sweep(world)
     assert [record.values for record in world.wix.records.values()] == [{"overall": Decimal(100)}]
     world.external.calls.clear()
-    deliveries = len(world.ledger.inbox)
+    deliveries = len(world.ledger.rows)
     sweep(world)
     assert dict(world.external.calls) == {"list": 2}
-    assert len(world.ledger.inbox) == deliveries
+    assert len(world.ledger.rows) == deliveries
 
 
 def test_stranger_is_held_once_however_often_it_is_listed_and_crosses_when_a_contact_is_there() -> (
@@ -164,12 +164,12 @@ def test_stranger_is_held_once_however_often_it_is_listed_and_crosses_when_a_con
     world.persons.append(Person(contact_id="contact-s", email=stranger.email))
     world.external.visitor_rates(world.entities[0][1], stranger, {"value": Decimal(3)})
     sweep(world, 3)
-    held = [row for row in world.ledger.inbox.values() if str(row.delivery.state) == "held"]
+    held = [row for row in world.ledger.rows.values() if str(row.delivery.state) == "held"]
     assert [row.delivery.reason for row in held] == ["unknown_contact"]
     world.people.add("contact-s", stranger.email)
     sweep(world)
     assert [record.values for record in world.wix.records.values()] == [{"overall": Decimal(60)}]
-    assert not [row for row in world.ledger.inbox.values() if str(row.delivery.state) == "held"]
+    assert not [row for row in world.ledger.rows.values() if str(row.delivery.state) == "held"]
 
 
 def test_addresses_are_asked_for_in_bulk() -> None:
@@ -361,13 +361,13 @@ def test_brake_of_an_hour_stops_what_the_brake_of_a_sweep_lets_through() -> None
 def test_braked_deletes_are_held_and_go_on_when_a_person_allows_them() -> None:
     world = many(70)
     thirty_deleted(world)
-    held = [
-        row.delivery for row in world.ledger.inbox.values() if str(row.delivery.state) == "held"
-    ]
+    held = [row.delivery for row in world.ledger.rows.values() if str(row.delivery.state) == "held"]
     assert {one.reason for one in held} == {"delete_brake"}
     assert len(held) == 30
     world.runs.allow_deletes(world.site.id, 30)
-    world.queue += world.ledger.release_held(world.site.id, inbox_ids=[one.id for one in held])
+    world.queue += world.ledger.inbox.release_held(
+        world.site.id, inbox_ids=[one.id for one in held]
+    )
     world.drain()
     assert live(world) == (40, 40)
 

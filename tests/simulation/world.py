@@ -18,7 +18,8 @@ from typing import Any
 from greenlet import getcurrent, greenlet
 
 from sync_worker.core.errors import Duplicate, Gone, SyncError
-from sync_worker.core.ports import Capabilities, Connection, Ledger, Page
+from sync_worker.core.ports.ledger import Ledger
+from sync_worker.core.ports.remote import Capabilities, Connection, Page
 from sync_worker.core.scale import FieldMap, Scale
 from sync_worker.core.sweep_values import RunKind, Sweep
 from sync_worker.core.values import (
@@ -93,6 +94,9 @@ STORM = Faults(
 )
 
 
+PORTS_OF_THE_LEDGER = ("inbox", "directory", "links", "merges", "sites")
+
+
 class _Stepping:
     """A port whose every call is a place for the world to step in.
 
@@ -110,6 +114,8 @@ class _Stepping:
 
     def __getattr__(self, attribute: str) -> Any:
         value = getattr(self._target, attribute)
+        if attribute in PORTS_OF_THE_LEDGER:
+            return _Stepping(value, self._step, self._name, self._note)
         if not callable(value):
             return value
 
@@ -244,13 +250,13 @@ class World:
             EntityRef(f"product-{number}", "stores", "reviews"),
             EntityRef(f"sku-{number}"),
         )
-        self.ledger.add_entity(self.site.id, wix, external)
+        self.ledger.directory.add_entity(self.site.id, wix, external)
         return wix, external
 
     def _person(self, number: int) -> Person:
         email = f"person{number}@example.com"
         self.people.add(f"contact-{number}", email)
-        self.ledger.save_contact(self.site.id, Contact(f"contact-{number}", email))
+        self.ledger.directory.save_contact(self.site.id, Contact(f"contact-{number}", email))
         return Person(contact_id=f"contact-{number}", email=email, name="P")
 
     def make_intake(self) -> Intake:
@@ -492,7 +498,7 @@ class World:
     def deliver(self, index: int) -> None:
         delivery = self.webhooks.pop(index)
         self.sent.append(delivery)
-        stored = self.ledger.store(delivery)
+        stored = self.ledger.inbox.store(delivery)
         if not stored.is_duplicate and not self._chance(self.faults.broker_loss):
             self.queue.append(stored.inbox_id)
 
@@ -618,7 +624,7 @@ class World:
         if self._chance(self.faults.broker_loss * 5):
             self.queue.clear()
         if self._chance(0.2):
-            self.queue += self.ledger.due(20)
+            self.queue += self.ledger.inbox.due(20)
 
     def run(self) -> None:
         """Acts and chaos, then calm until nothing moves."""
@@ -645,7 +651,7 @@ class World:
                 return
             self.now += 30.0
             self.show()
-            self.queue += self.ledger.due(100)
+            self.queue += self.ledger.inbox.due(100)
         raise AssertionError("the world did not come to rest")
 
     def settle(self) -> None:
@@ -710,10 +716,10 @@ class World:
         """Have one record looked at again."""
         self.next_event += 1
         source = "instance-1" if side is Side.WIX else "own-service"
-        stored = self.ledger.store(
+        stored = self.ledger.inbox.store(
             NewDelivery(side, source, f"hint-{self.next_event}", change, remote_id, {})
         )
-        self.queue += self.ledger.release_held(None, inbox_ids=[stored.inbox_id])
+        self.queue += self.ledger.inbox.release_held(None, inbox_ids=[stored.inbox_id])
 
     def reconcile(self, sweep: Sweep, runs: Any) -> Reconcile:
         return Reconcile(

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Self
 
 from sync_worker.core.errors import LeaseLost, Permanent, Transient
 from sync_worker.core.hold_keys import (
@@ -16,24 +17,19 @@ from sync_worker.core.hold_keys import (
     email_hold_key,
     erased_id,
 )
-from sync_worker.core.ports import (
-    ENGINE_RECHECKS,
+from sync_worker.core.ports.directory import Located, RecordsOfEntity
+from sync_worker.core.ports.inbox import (
     ERASED,
     MAX_DEATHS,
     RATE_LIMITED,
     RATE_LIMITED_AT_ONCE,
     TRACK_AFTER,
     WORKER_DIED,
-    Attached,
     Closing,
-    Commit,
-    Committed,
-    LeasedLink,
-    Located,
     Look,
-    RecordsOfEntity,
     Stored,
 )
+from sync_worker.core.ports.links import ENGINE_RECHECKS, Attached, Commit, Committed, LeasedLink
 from sync_worker.core.scale import FieldMap
 from sync_worker.core.sweep_values import Listed
 from sync_worker.core.values import (
@@ -91,12 +87,12 @@ class MemoryLedger:
     """Implements ports.Ledger; ``now`` is its clock (seconds)."""
 
     now: Callable[[], float]
-    sites: dict[int, Site] = field(default_factory=dict)
+    site_rows: dict[int, Site] = field(default_factory=dict)
     entities: list[tuple[int, Entity]] = field(default_factory=list)
     contacts: list[tuple[int, Contact]] = field(default_factory=list)
-    inbox: dict[int, _Row] = field(default_factory=dict)
+    rows: dict[int, _Row] = field(default_factory=dict)
     dedupe: dict[tuple[Side, str, str], int] = field(default_factory=dict)
-    links: dict[int, _LinkRow] = field(default_factory=dict)
+    link_rows: dict[int, _LinkRow] = field(default_factory=dict)
     by_key: dict[RatingKey, int] = field(default_factory=dict)
     by_remote: dict[tuple[int, Side, str], int] = field(default_factory=dict)
     graves: dict[tuple[int, Side, str], Buried] = field(default_factory=dict)
@@ -111,6 +107,26 @@ class MemoryLedger:
     )  # deletes within an hour, and until when
     forget_listed: Callable[[int, Callable[[Listed], bool]], None] = lambda site_id, which: None
 
+    @property
+    def inbox(self) -> Self:
+        return self
+
+    @property
+    def directory(self) -> Self:
+        return self
+
+    @property
+    def links(self) -> Self:
+        return self
+
+    @property
+    def merges(self) -> Self:
+        return self
+
+    @property
+    def sites(self) -> Self:
+        return self
+
     # -- set-up
 
     def add_site(
@@ -120,8 +136,8 @@ class MemoryLedger:
         policy: Policy | None = None,
         fields: tuple[FieldMap, ...] = (),
     ) -> Site:
-        site = Site(len(self.sites) + 1, instance_id, connector, policy or Policy(), fields)
-        self.sites[site.id] = site
+        site = Site(len(self.site_rows) + 1, instance_id, connector, policy or Policy(), fields)
+        self.site_rows[site.id] = site
         return site
 
     def add_entity(self, site_id: int, wix: EntityRef, external: EntityRef) -> Entity:
@@ -137,9 +153,9 @@ class MemoryLedger:
     def store(self, delivery: NewDelivery) -> Stored:
         if (twin := self._absorbs(delivery)) is not None:
             return Stored(twin, is_duplicate=True)
-        inbox_id = len(self.inbox) + 1
+        inbox_id = len(self.rows) + 1
         stored = Delivery(inbox_id, delivery, received_at=datetime.fromtimestamp(self.now(), UTC))
-        self.inbox[inbox_id] = _Row(stored, self.now(), self.now() + 5.0)
+        self.rows[inbox_id] = _Row(stored, self.now(), self.now() + 5.0)
         if delivery.dedupe_id is not None:
             self.dedupe[delivery.side, delivery.source, delivery.dedupe_id] = inbox_id
         return Stored(inbox_id, is_duplicate=False)
@@ -147,7 +163,7 @@ class MemoryLedger:
     def _absorbs(self, new: NewDelivery) -> int | None:
         if new.dedupe_id is not None:
             return self.dedupe.get((new.side, new.source, new.dedupe_id))
-        for inbox_id, row in self.inbox.items():
+        for inbox_id, row in self.rows.items():
             twin = row.delivery.new
             if (
                 row.delivery.state is InboxState.NEW
@@ -159,13 +175,13 @@ class MemoryLedger:
         return None
 
     def open_delivery(self, inbox_id: int) -> tuple[Delivery, Site | None] | None:
-        row = self.inbox.get(inbox_id)
+        row = self.rows.get(inbox_id)
         if row is None or row.delivery.state not in OPEN:
             return None
         return row.delivery, self._site_of(row.delivery.new)
 
     def _site_of(self, new: NewDelivery) -> Site | None:
-        for site in self.sites.values():
+        for site in self.site_rows.values():
             if new.source == (site.instance_id if new.side is Side.WIX else site.connector):
                 return site
         return None
@@ -178,7 +194,7 @@ class MemoryLedger:
         hold_key: str | None = None,
         names: str | None = None,
     ) -> Closing:
-        row = self.inbox[inbox_id]
+        row = self.rows[inbox_id]
         site = self._site_of(row.delivery.new)
         if (
             names is not None
@@ -210,7 +226,7 @@ class MemoryLedger:
         is_failure: bool,
     ) -> None:
         for inbox_id in inbox_ids:
-            row = self.inbox[inbox_id]
+            row = self.rows[inbox_id]
             if row.delivery.state not in OPEN:
                 continue
             attempts = row.delivery.attempts + is_failure
@@ -235,7 +251,7 @@ class MemoryLedger:
         now = self.now()
         due = {
             inbox_id: row
-            for inbox_id, row in self.inbox.items()
+            for inbox_id, row in self.rows.items()
             if row.delivery.state in OPEN and row.next_attempt_at <= now
         }
         waiting: dict[tuple[Side, str], list[int]] = {}
@@ -249,7 +265,7 @@ class MemoryLedger:
             inbox_id for inbox_id, row in due.items() if row.delivery.reason != RATE_LIMITED
         ] + last
         for inbox_id in rung[:limit]:
-            row = self.inbox[inbox_id]
+            row = self.rows[inbox_id]
             row.next_attempt_at = now + 10.0
             row.delivery = replace(
                 row.delivery,
@@ -260,7 +276,7 @@ class MemoryLedger:
         return sorted(rung[:limit])
 
     def begin_look(self, delivery: Delivery) -> Look:
-        row, deaths = self.inbox[delivery.id], delivery.suspected_crashes - TRACK_AFTER
+        row, deaths = self.rows[delivery.id], delivery.suspected_crashes - TRACK_AFTER
         now = row.delivery
         if (
             now.state not in OPEN
@@ -277,7 +293,7 @@ class MemoryLedger:
         return Look.BEGUN
 
     def end_look(self, delivery: Delivery, *, is_busy: bool = False) -> None:
-        row = self.inbox[delivery.id]
+        row = self.rows[delivery.id]
         if row.delivery.state in OPEN and row.delivery.suspected_crashes > TRACK_AFTER:
             row.delivery = replace(row.delivery, suspected_crashes=0)
             if is_busy:
@@ -296,7 +312,7 @@ class MemoryLedger:
         inbox_ids: Sequence[int] | None = None,
     ) -> list[int]:
         released = []
-        for inbox_id, row in self.inbox.items():
+        for inbox_id, row in self.rows.items():
             by_key = (
                 inbox_ids is None
                 and row.delivery.state is InboxState.HELD
@@ -316,13 +332,13 @@ class MemoryLedger:
             row.next_attempt_at = self.now()
             row.hold_key = None
             released.append(inbox_id)
-            link = self.links.get(row.delivery.link_id or 0)
+            link = self.link_rows.get(row.delivery.link_id or 0)
             if link is not None and link.link.state is LinkState.HELD:
                 link.link = replace(link.link, state=LinkState.LIVE, writes=())
         return released
 
     def evidence(self, site_id: int, side: Side, remote_id: str, revision: int) -> Delivery | None:
-        for row in self.inbox.values():
+        for row in self.rows.values():
             new = row.delivery.new
             if (new.side, new.remote_id, new.revision) == (side, remote_id, revision):
                 site = self._site_of(new)
@@ -333,7 +349,7 @@ class MemoryLedger:
     def held_among(self, site_id: int, side: Side, remote_ids: Sequence[str]) -> frozenset[str]:
         held = {
             row.delivery.new.remote_id
-            for row in self.inbox.values()
+            for row in self.rows.values()
             if row.delivery.state is InboxState.HELD
             and row.delivery.new.side is side
             and (site := self._site_of(row.delivery.new)) is not None
@@ -347,12 +363,12 @@ class MemoryLedger:
         grave = self._grave(site_id, side, remote_id)
         link_id = self.by_remote.get((site_id, side, remote_id))
         if link_id is not None:
-            return Located(self.links[link_id].link.key, grave, is_on_file=True)
+            return Located(self.link_rows[link_id].link.key, grave, is_on_file=True)
         names = (remote_id, erased_id(site_id, side, remote_id))
         link_id = next(
             (found for one in names if (found := self.grave_links.get((site_id, side, one)))), None
         )
-        return Located(self.links[link_id].link.key if link_id is not None else None, grave)
+        return Located(self.link_rows[link_id].link.key if link_id is not None else None, grave)
 
     def entity(self, site_id: int, side: Side, ref: EntityRef) -> Entity | None:
         return next(
@@ -449,7 +465,7 @@ class MemoryLedger:
         ]
         found = [self.by_key[one] for one in keys if one in self.by_key]
         return tuple(
-            sorted(one for one in found if self.links[one].link.state is not LinkState.BURIED)
+            sorted(one for one in found if self.link_rows[one].link.state is not LinkState.BURIED)
         )
 
     def redirect(self, site_id: int, merge: Merge, *, is_told: bool = True) -> None:
@@ -475,7 +491,7 @@ class MemoryLedger:
 
     def links_of(self, site_id: int, contact_id: str) -> list[int]:
         family = self._family(site_id, self._path(site_id, contact_id)[-1])
-        keys = ((link_id, row.link.key) for link_id, row in self.links.items())
+        keys = ((link_id, row.link.key) for link_id, row in self.link_rows.items())
         return [
             link_id for link_id, key in keys if key.site_id == site_id and key.contact_id in family
         ]
@@ -492,7 +508,7 @@ class MemoryLedger:
         return had
 
     def join(self, lease: Lease, into: Lease | None, contact_id: str) -> None:
-        row, key = self._leased(lease), self.links[lease.link_id].link.key
+        row, key = self._leased(lease), self.link_rows[lease.link_id].link.key
         entry = HistoryEntry(
             "merge",
             None,
@@ -558,12 +574,12 @@ class MemoryLedger:
             one.delivery = replace(one.delivery, link_id=target.link.id)
 
     def _source(self, site_id: int, side: Side) -> str:
-        site = self.sites[site_id]
+        site = self.site_rows[site_id]
         return site.instance_id if side is Side.WIX else site.connector
 
     def _hint(self, link: Link, hint: NewDelivery) -> None:
         stored = self.store(hint)
-        row = self.inbox[stored.inbox_id]
+        row = self.rows[stored.inbox_id]
         if not stored.is_duplicate or row.delivery.state not in OPEN:
             again = replace(
                 row.delivery, state=InboxState.NEW, must_read=True, reason="", suspected_crashes=0
@@ -585,7 +601,7 @@ class MemoryLedger:
         for link_id in ids:
             source, name = self._source(site_id, Side.WIX), f"erase:{inbox_id}:{link_id}"
             hint = NewDelivery(Side.WIX, source, name, "erase", f"link:{link_id}", {}, privacy=True)
-            self._hint(self.links[link_id].link, hint)
+            self._hint(self.link_rows[link_id].link, hint)
         return ids
 
     def _erase_link(self, row: _LinkRow, change: Commit) -> None:
@@ -600,7 +616,7 @@ class MemoryLedger:
         for side, remote_id in sorted(ids):
             self._bury(site_id, Buried(side, remote_id, privacy=True))
             self._link_grave(site_id, Buried(side, remote_id), link.id)
-        for one in self.inbox.values():
+        for one in self.rows.values():
             new = one.delivery.new
             is_about = (new.side, new.remote_id) in ids and new.source == self._source(
                 site_id, new.side
@@ -641,7 +657,7 @@ class MemoryLedger:
         link, site_id = row.link, row.link.key.site_id
         family = self._family(site_id, self._path(site_id, link.key.contact_id)[-1])
         others = [
-            self.links[one].link
+            self.link_rows[one].link
             for one in self.links_of(site_id, link.key.contact_id)
             if one != link.id
         ]
@@ -683,7 +699,7 @@ class MemoryLedger:
         ]
         keys = [*map(contact_hold_key, family), *map(email_hold_key, emails)]
         loose: set[tuple[Side, str, str]] = set()
-        for number, row in self.inbox.items():
+        for number, row in self.rows.items():
             new = row.delivery.new
             if (site := self._site_of(new)) is None or site.id != site_id:
                 continue
@@ -697,7 +713,7 @@ class MemoryLedger:
                     self._bury(site_id, Buried(new.side, new.remote_id, privacy=True))
                     loose.add((new.side, new.source, new.remote_id))
                 self._erase_row(row)
-        for row in self.inbox.values():
+        for row in self.rows.values():
             if (
                 row.delivery.new.side,
                 row.delivery.new.source,
@@ -716,16 +732,16 @@ class MemoryLedger:
             self.redirects.pop((site_id, one), None)
 
     def note_lifecycle(self, site_id: int, state: str, at: float | None) -> list[int]:
-        site = self.sites[site_id]
+        site = self.site_rows[site_id]
         if at is not None:
             if self.lifecycle_at.get(site_id, 0.0) > at:
                 return []
             self.lifecycle_at[site_id] = at
         if not (state == "active" and site.state in ("paused", "recovery")):
-            self.sites[site_id] = replace(site, state=state)
+            self.site_rows[site_id] = replace(site, state=state)
         held = [
             number
-            for number, row in self.inbox.items()
+            for number, row in self.rows.items()
             if row.delivery.state is InboxState.HELD
             and row.delivery.reason == "site_removed"
             and (one := self._site_of(row.delivery.new)) is not None
@@ -736,7 +752,7 @@ class MemoryLedger:
     def records_of_entity(self, site_id: int, ref: EntityRef) -> RecordsOfEntity:
         links = [
             row.link
-            for row in self.links.values()
+            for row in self.link_rows.values()
             if row.link.key.site_id == site_id
             and any(
                 one.id == row.link.key.entity_id and one.external == ref for _, one in self.entities
@@ -760,15 +776,15 @@ class MemoryLedger:
 
     def put(self, inbox_id: int, key: RatingKey) -> None:
         """Without the lease."""
-        row = self.inbox[inbox_id]
+        row = self.rows[inbox_id]
         row.delivery = replace(row.delivery, link_id=self.link_of(key), site_id=key.site_id)
 
     def link_of(self, key: RatingKey) -> int:
         if key not in self.by_key:
             if self.is_erased(key):
                 raise Transient("the contact was erased just now", retry_after=0.0)
-            link_id = len(self.links) + 1
-            self.links[link_id] = _LinkRow(Link(link_id, key, 0, LinkState.LIVE, {}, {}))
+            link_id = len(self.link_rows) + 1
+            self.link_rows[link_id] = _LinkRow(Link(link_id, key, 0, LinkState.LIVE, {}, {}))
             self.by_key[key] = link_id
         return self.by_key[key]
 
@@ -776,7 +792,7 @@ class MemoryLedger:
         return self._grave(key.site_id, Side.WIX, contact_grave(key.contact_id)) is not None
 
     def lease(self, link_id: int) -> LeasedLink | None:
-        row = self.links[link_id]
+        row = self.link_rows[link_id]
         if row.lease_until > self.now():
             return None
         row.fence += 1
@@ -787,7 +803,7 @@ class MemoryLedger:
         is_any_buried = any(self._grave(key.site_id, *one) is not None for one in told)
         return LeasedLink(
             Lease(link_id, row.fence, key.site_id),
-            self.sites[key.site_id],
+            self.site_rows[key.site_id],
             row.link,
             next(one for _, one in self.entities if one.id == key.entity_id),
             self.contact_of(key),
@@ -803,7 +819,7 @@ class MemoryLedger:
         return self._known_as(key.site_id, key.contact_id) or Contact(key.contact_id)
 
     def _of_link(self, link_id: int) -> list[_Row]:
-        return [row for row in self.inbox.values() if row.delivery.link_id == link_id]
+        return [row for row in self.rows.values() if row.delivery.link_id == link_id]
 
     def _is_ready(self, row: _Row) -> bool:
         delivery = row.delivery
@@ -818,7 +834,7 @@ class MemoryLedger:
         return row.delivery
 
     def _leased(self, lease: Lease) -> _LinkRow:
-        row = self.links[lease.link_id]
+        row = self.link_rows[lease.link_id]
         if row.fence != lease.fence or row.lease_until <= self.now():
             raise LeaseLost
         return row
@@ -852,12 +868,12 @@ class MemoryLedger:
             row.intent = None
         self.history += [(lease.link_id, self.now(), entry) for entry in change.history]
         for inbox_id, closing in change.closings.items():
-            self.inbox[inbox_id].delivery = replace(
-                self.inbox[inbox_id].delivery, state=closing.state, reason=closing.reason
+            self.rows[inbox_id].delivery = replace(
+                self.rows[inbox_id].delivery, state=closing.state, reason=closing.reason
             )
         for inbox_id, closing in change.closings.items():
             if closing == ERASED:
-                self._erase_row(self.inbox[inbox_id])
+                self._erase_row(self.rows[inbox_id])
         if change.release:
             row.lease_until = 0.0
         if change.erases:
@@ -909,7 +925,7 @@ class MemoryLedger:
         )
 
     def release(self, lease: Lease) -> Sequence[int]:
-        row = self.links[lease.link_id]
+        row = self.link_rows[lease.link_id]
         if row.fence == lease.fence:
             row.lease_until = 0.0
         return self._fresh(lease.link_id)
@@ -929,13 +945,13 @@ class MemoryLedger:
             if entry.what == "delete"
             and entry.side is side
             and at > self.now() - 3600
-            and self.links[link_id].link.key.site_id == site_id
+            and self.link_rows[link_id].link.key.site_id == site_id
         )
         under_way = sum(
             intent.state is IntentState.OPEN
             and (intent.operation, intent.slot.side, intent.is_privacy)
             == (Operation.DELETE, side, False)
-            and self.links[self.intent_links[intent.id]].link.key.site_id == site_id
+            and self.link_rows[self.intent_links[intent.id]].link.key.site_id == site_id
             for intent in self.intents.values()
         )
         return recent + under_way + more >= self.deletes_most(site_id)
@@ -943,7 +959,7 @@ class MemoryLedger:
     def deletes_most(self, site_id: int) -> float:
         live = sum(
             1
-            for row in self.links.values()
+            for row in self.link_rows.values()
             if row.link.state is LinkState.LIVE and row.link.key.site_id == site_id
         )
         allowed, until = self.allowed.get(site_id, (0, 0.0))
@@ -954,10 +970,10 @@ class MemoryLedger:
     def everything(self) -> str:
         """All that is on file, as text: to look for what must not be there."""
         parts = (
-            self.inbox,
+            self.rows,
             self.contacts,
             self.redirects,
-            self.links,
+            self.link_rows,
             self.graves,
             self.history,
             self.intents,
@@ -965,7 +981,7 @@ class MemoryLedger:
         return str([*parts, [key.contact_id for key in self.by_key], list(self.by_remote)])
 
     def open_count(self) -> int:
-        return sum(row.delivery.state in OPEN for row in self.inbox.values())
+        return sum(row.delivery.state in OPEN for row in self.rows.values())
 
     def open_intents(self) -> int:
         return sum(intent.state is IntentState.OPEN for intent in self.intents.values())
@@ -974,13 +990,13 @@ class MemoryLedger:
         return [entry for _, _, entry in self.history]
 
     def closed_with(self, reason: str) -> list[tuple[str, int | None]]:
-        rows = (row.delivery for row in self.inbox.values())
+        rows = (row.delivery for row in self.rows.values())
         return [(row.new.remote_id, row.new.revision) for row in rows if row.reason == reason]
 
     def records_on_file(self) -> list[tuple[Side, str]]:
         return [
             (slot.side, known.remote_id)
-            for row in self.links.values()
+            for row in self.link_rows.values()
             for slot, known in row.link.records.items()
         ]
 
@@ -999,7 +1015,7 @@ class MemoryLedger:
         link_id = self.by_remote.get((site_id, side, record.remote_id))
         if link_id is None or len(partners) != 1:
             return False
-        row, partner = self.links[link_id], partners[0]
+        row, partner = self.link_rows[link_id], partners[0]
         known = {known.remote_id: known.revision for known in row.link.records.values()}
         return row.intent is None and known == {
             record.remote_id: record.revision,

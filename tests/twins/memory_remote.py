@@ -22,7 +22,7 @@ from sync_worker.core.errors import (
     UnknownOutcome,
 )
 from sync_worker.core.hold_keys import normalise_email
-from sync_worker.core.ports import Capabilities, Page
+from sync_worker.core.ports.remote import Capabilities, Page
 from sync_worker.core.values import (
     Contact,
     Draft,

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from sync_worker.core.errors import LeaseLost
 from sync_worker.core.hold_keys import address_grave, contact_grave
-from sync_worker.core.ports import LeasedLink
+from sync_worker.core.ports.links import LeasedLink
 from sync_worker.core.sweep_values import (
     Absences,
     Finding,
@@ -48,7 +48,7 @@ class _RunRow:
 
 @dataclass(slots=True)
 class MemoryRuns:
-    """Implements runs.RunLedger over a MemoryLedger."""
+    """Implements runs.Sweeps over a MemoryLedger."""
 
     ledger: MemoryLedger
     runs: list[_RunRow] = field(default_factory=list)
@@ -163,7 +163,7 @@ class MemoryRuns:
         source = delivery_source(site, side)
         states = {
             row.delivery.state
-            for row in self.ledger.inbox.values()
+            for row in self.ledger.rows.values()
             if (row.delivery.new.side, row.delivery.new.source, row.delivery.new.remote_id)
             == (side, source, remote_id)
         }
@@ -173,7 +173,7 @@ class MemoryRuns:
             is_shadowed=side is Side.EXTERNAL
             and any(
                 remote_id in row.link.shadowed
-                for row in self.ledger.links.values()
+                for row in self.ledger.link_rows.values()
                 if row.link.key.site_id == site.id
             ),
         )
@@ -183,7 +183,7 @@ class MemoryRuns:
             return (
                 known if grave is None else replace(known, is_buried=True, revision=grave.revision)
             )
-        link = self.ledger.links[link_id].link
+        link = self.ledger.link_rows[link_id].link
         slot, record = next(
             (slot, one) for slot, one in link.records.items() if one.remote_id == remote_id
         )
@@ -223,7 +223,7 @@ class MemoryRuns:
             if self.missing.get((sweep.site_id, side, one), sweep.id) < sweep.id
         ]
         for one in due:
-            key = self.ledger.links[self.ledger.by_remote[sweep.site_id, side, one]].link.key
+            key = self.ledger.link_rows[self.ledger.by_remote[sweep.site_id, side, one]].link.key
             row.listed.setdefault(
                 (side, one), Listed(side, one, Mark.MISSING, key, change="delete", must_read=True)
             )
@@ -308,7 +308,7 @@ class MemoryRuns:
         held, link_id = "", None
         for row, new in zip(finding.rows, deliveries, strict=True):
             inbox_id, reason = self._put(finding.key, row, new)
-            link_id = self.ledger.inbox[inbox_id].delivery.link_id
+            link_id = self.ledger.rows[inbox_id].delivery.link_id
             held = held or reason
             if not reason:
                 ids.append(inbox_id)
@@ -316,7 +316,7 @@ class MemoryRuns:
 
     def _put(self, key: RatingKey | None, row: Listed, new: NewDelivery) -> tuple[int, str]:
         stored = self.ledger.store(new)
-        kept = self.ledger.inbox[stored.inbox_id]
+        kept = self.ledger.rows[stored.inbox_id]
         if key is not None and not self.ledger.is_erased(key):
             self._give_key(key, new, stored.inbox_id)
         if not stored.is_duplicate:
@@ -333,7 +333,7 @@ class MemoryRuns:
         return stored.inbox_id, ""
 
     def _give_key(self, key: RatingKey, new: NewDelivery, inbox_id: int) -> None:
-        for other, row in list(self.ledger.inbox.items()):
+        for other, row in list(self.ledger.rows.items()):
             told = row.delivery.new
             is_same = (told.side, told.source, told.remote_id) == (
                 new.side,
@@ -350,11 +350,11 @@ class MemoryRuns:
 
     def peek(self, key: RatingKey) -> LeasedLink:
         link_id = self.ledger.by_key.get(key)
-        row = self.ledger.links.get(link_id or 0)
+        row = self.ledger.link_rows.get(link_id or 0)
         rows = self.ledger._of_link(link_id) if link_id is not None else []
         return LeasedLink(
             Lease(link_id or 0, 0, key.site_id),
-            self.ledger.sites[key.site_id],
+            self.ledger.site_rows[key.site_id],
             row.link if row is not None else Link(0, key, 0, LinkState.LIVE, {}, {}),
             next(one for _, one in self.ledger.entities if one.id == key.entity_id),
             self.ledger.contact_of(key),

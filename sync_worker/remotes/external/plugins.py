@@ -10,7 +10,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from sync_worker.core.errors import Misconfigured
-from sync_worker.core.ports import Remote
+from sync_worker.core.ports.remote import Remote
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.schema.calls import Hook
 from sync_worker.remotes.external.calls import Handler

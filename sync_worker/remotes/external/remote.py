@@ -17,7 +17,7 @@ from sync_worker.core.errors import (
     Unconfirmed,
     UnknownOutcome,
 )
-from sync_worker.core.ports import Capabilities, Page
+from sync_worker.core.ports.remote import Capabilities, Page
 from sync_worker.core.values import Draft, EntityRef, Person, Record, RecordState, Side
 from sync_worker.manifest.drafts import keep_items, write_context
 from sync_worker.manifest.incremental import newest_of, since_query

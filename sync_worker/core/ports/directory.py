@@ -1,0 +1,68 @@
+"""From a delivery to its rating key: maps of ids, entities and contacts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+from typing import Protocol
+
+from sync_worker.core.values import Buried, Contact, Entity, EntityRef, Known, RatingKey, Side
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """What the ledger knows about a remote id: the key of its link, on file or from before its
+    burial.
+    """
+
+    key: RatingKey | None = None
+    buried: Buried | None = None
+    is_on_file: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RecordsOfEntity:
+    """The external records of one rated thing: those on file, by id, and the ids of
+    shadowed ones.
+    """
+
+    on_file: Mapping[str, Known]
+    shadowed: Set[str] = frozenset()
+
+
+class Directory(Protocol):
+    """What leads from a delivery to its key. Each method is one transaction."""
+
+    def locate(self, site_id: int, side: Side, remote_id: str) -> Located: ...
+
+    def entity(self, site_id: int, side: Side, ref: EntityRef) -> Entity | None: ...
+
+    def add_entity(self, site_id: int, wix: EntityRef, external: EntityRef) -> Entity:
+        """Map an entity; an existing map of the same pair is returned."""
+
+    def contact(
+        self, site_id: int, *, contact_id: str | None = None, email: str | None = None
+    ) -> Contact | None:
+        """The contact with an address; after a merge the one that lives on, also under the ids
+        merged away.
+        """
+
+    def save_contact(self, site_id: int, contact: Contact) -> Contact:
+        """Remember a contact by its e-mail, unless it is erased; the first mapping of an address
+        wins.
+        """
+
+    def forget_contact(self, site_id: int, contact_id: str) -> bool:
+        """Forget the addresses of a contact that is gone; whether there were any.
+
+        Its links stay.
+        """
+
+    def bury(self, site_id: int, buried: Buried) -> bool:
+        """Note that a remote id that no link knows is gone for good.
+
+        False if a link has it on file by now.
+        """
+
+    def records_of_entity(self, site_id: int, ref: EntityRef) -> RecordsOfEntity:
+        """What is known of the external records of one rated thing."""

@@ -1,0 +1,151 @@
+"""Deliveries from the door to their end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Protocol
+
+from sync_worker.core.values import Delivery, InboxState, NewDelivery, Side, Site
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Outcome of storing a delivery; ``inbox_id`` is the earlier row's when it is a duplicate."""
+
+    inbox_id: int
+    is_duplicate: bool
+
+
+RATE_LIMITED = "rate_limited"  # why a delivery waits for a budget
+
+
+RATE_LIMITED_AT_ONCE = 8  # a full bucket of the default budget
+
+
+# A worker that dies counts nothing, and to note every look before it begins would be one more
+# statement for each delivery. So the sweeper's rings for one that nobody ended are the first signs
+# (it may only have waited in the queue); from the second on each look is noted before, and what
+# stays noted are deaths.
+TRACK_AFTER = 2
+
+
+# With growing pauses, some 40 minutes: one night of killed workers or a bad version holds nothing
+MAX_DEATHS = 10
+
+
+class Look(Enum):
+    """What became of a look that was to be noted."""
+
+    BEGUN = auto()
+    EARLY = auto()  # it is not due, or another worker is at it
+    GIVEN_UP = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """How a delivery ends."""
+
+    state: InboxState
+    reason: str = ""
+
+
+# What came too late for somebody whose data a privacy request has erased: the ledger forgets its
+# content at once.
+ERASED = Closing(InboxState.DONE, "erased")
+
+
+WORKER_DIED = Closing(InboxState.HELD, "worker_died")
+
+
+class Inbox(Protocol):
+    """The inbox. Each method is one transaction; all times are the database's."""
+
+    def store(self, delivery: NewDelivery) -> Stored:
+        """Commit a delivery. With a dedupe id: absorbed by any row of the same (side, source,
+        dedupe id). Without: absorbed by a row in state ``new`` with the same (side, source, remote
+        id, change). A duplicate of a row not yet closed leaves it as it is."""
+
+    def open_delivery(self, inbox_id: int) -> tuple[Delivery, Site | None] | None:
+        """A delivery in state new or taken, with its site (by ``source``; ``None`` if unknown),
+        else ``None``.
+        """
+
+    def close(
+        self,
+        inbox_id: int,
+        closing: Closing,
+        *,
+        hold_key: str | None = None,
+        names: str | None = None,
+    ) -> Closing:
+        """End a delivery that no lease covers (done, suppressed, held). Rows closed already stay as
+        they are.
+
+        ``names``: a contact in its payload; if a privacy request has erased that one meanwhile, it
+        ends as ERASED. Returns how it ended.
+        """
+
+    def hold(self, inbox_ids: Sequence[int], reason: str, *, hold_key: str | None = None) -> None:
+        """Hold open deliveries."""
+
+    def defer(
+        self,
+        inbox_ids: Sequence[int],
+        delay_seconds: float | None,
+        reason: str,
+        *,
+        is_failure: bool,
+    ) -> None:
+        """Try open deliveries again after ``delay_seconds``: their worker lives, so
+        ``suspected_crashes`` is 0 again.
+
+        ``None``: by their attempts, 5 s doubling, jittered, at most 1 h. A failure counts as an
+        attempt; a row that is older than 48 h is held (``attempts_exhausted``) instead.
+        """
+
+    def due(self, limit: int) -> list[int]:
+        """Ids of open deliveries whose next attempt is due; it moves 10 s ahead. Those that wait
+        for a budget (``RATE_LIMITED``) come last, the oldest ``RATE_LIMITED_AT_ONCE`` of each
+        source: more would only be refused. Each ring is a first sign that a worker died over it
+        (``suspected_crashes``), up to ``TRACK_AFTER``."""
+
+    def begin_look(self, delivery: Delivery) -> Look:
+        """Note that a worker looks at a delivery that workers may have died over, before it does.
+
+        Its next attempt moves away as after a failure, so what nobody ends is taken up ever later;
+        only who comes when it is due may look. After ``MAX_DEATHS`` looks that nobody ended it is
+        held (``WORKER_DIED``).
+        """
+
+    def end_look(self, delivery: Delivery, *, is_busy: bool = False) -> None:
+        """The worker lives, so ``suspected_crashes`` is 0 again, and if it says nothing else the
+        delivery is due in 10 s.
+
+        ``is_busy``: another has the lease, or had it as it died: all signs stay as they were in
+        ``delivery``.
+        """
+
+    def release_held(
+        self,
+        site_id: int | None,
+        *,
+        hold_key: str | None = None,
+        inbox_ids: Sequence[int] | None = None,
+    ) -> list[int]:
+        """Put held (or, by id, closed) deliveries back to ``new`` with ``must_read``; returns their
+        ids.
+
+        A held link that they belong to is live again."""
+
+    def hold_for_site(self, inbox_id: int, delivery: NewDelivery) -> bool:
+        """Hold an open delivery until its site is added (the newest 10,000 of a source); whether it
+        is there by now.
+        """
+
+    def evidence(self, site_id: int, side: Side, remote_id: str, revision: int) -> Delivery | None:
+        """A stored delivery, in any state, for exactly this revision of a remote record."""
+
+    def held_among(self, site_id: int, side: Side, remote_ids: Sequence[str]) -> Set[str]:
+        """Those of the ids that a held delivery speaks of: its release will look at them."""

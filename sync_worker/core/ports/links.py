@@ -1,0 +1,204 @@
+"""Links under their lease: what a run reads and what it commits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from sync_worker.core.ports.inbox import Closing
+from sync_worker.core.values import (
+    Base,
+    Buried,
+    Contact,
+    Delivery,
+    Entity,
+    HistoryEntry,
+    Intent,
+    IntentState,
+    Known,
+    Lease,
+    Link,
+    LinkState,
+    RatingKey,
+    Side,
+    Site,
+    Slot,
+)
+
+# Held rows that every run of their link looks at again: what they wait for arrives as a delivery of
+# the link.
+ENGINE_RECHECKS = frozenset({"main_value_missing", "awaiting_confirmation"})
+
+
+@dataclass(frozen=True, slots=True)
+class LeasedLink:
+    """All that a holder of a lease needs, read in one transaction with taking it.
+
+    ``deliveries`` are those taken for this run, oldest first: all open rows of the link (also those
+    that wait for a later attempt: looking costs nothing more now), and rows held with a reason in
+    ``ENGINE_RECHECKS``. ``now`` is the database's time (epoch seconds). ``merged_into``: the
+    contact that lives on, if the link's own was merged away since; such a link joins that contact's
+    before anything else. ``links_to_join``: links for the same entity that have to join this one.
+    ``unburied``: ids of deliveries in hand that had no grave then; it says nothing of others.
+    """
+
+    lease: Lease
+    site: Site
+    link: Link
+    entity: Entity
+    contact: Contact
+    intent: Intent | None
+    deliveries: tuple[Delivery, ...]
+    now: float
+    merged_into: str | None = None
+    links_to_join: tuple[int, ...] = ()
+    unburied: Set[tuple[Side, str]] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What one step of a run changes, applied in one transaction under the fence.
+
+    ``records``: new memory by slot, ``None`` forgets the slot. ``bases``: new base by attribute.
+    ``buried``:
+    remote ids gone for good (their tombstones keep the link, the highest numbers and ``privacy``).
+    ``revived``: graves that a look refuted, as they were before it: a newer grave stays. ``seen``:
+    the revision at which the run saw a record, by remote id: a grave of an earlier revision says
+    nothing about it. ``intent_state`` closes the open intent. ``writes``: the times of the link's
+    recent writes, if there is a new one. ``shadowed``: ids of external records that stand behind
+    the synced one. ``closings``: by inbox id. ``release``: end the lease in the same transaction.
+    ``erases``: a privacy request has removed the rating from both sides; forget all that is
+    personal of it, and leave hashed graves.
+    """
+
+    records: Mapping[Slot, Known | None] = field(default_factory=dict)
+    bases: Mapping[str, Base] = field(default_factory=dict)
+    link_state: LinkState | None = None
+    new_generation: bool = False
+    buried: Sequence[Buried] = ()
+    revived: Sequence[Buried] = ()
+    seen: Mapping[str, int] = field(default_factory=dict)
+    intent_state: IntentState | None = None
+    writes: Sequence[float] = ()
+    history: Sequence[HistoryEntry] = ()
+    shadowed: Set[str] = frozenset()
+    closings: Mapping[int, Closing] = field(default_factory=dict)
+    release: bool = False
+    erases: bool = False
+
+    def then(self, later: Commit | None) -> Commit:
+        """Both steps as one; the later one has the last word."""
+        if later is None:
+            return self
+        return replace(
+            later,
+            records={**self.records, **later.records},
+            bases={**self.bases, **later.bases},
+            link_state=later.link_state or self.link_state,
+            new_generation=self.new_generation or later.new_generation,
+            buried=tuple(dict.fromkeys((*self.buried, *later.buried))),
+            revived=tuple(dict.fromkeys((*self.revived, *later.revived))),
+            seen={**self.seen, **later.seen},
+            intent_state=later.intent_state or self.intent_state,
+            writes=later.writes or self.writes,
+            history=(*self.history, *later.history),
+            shadowed=self.shadowed | later.shadowed,
+            closings={**self.closings, **later.closings},
+        )
+
+    def is_dead(self, grave: Buried) -> bool:
+        """Whether a grave of one of the records holds for it."""
+        if grave in self.revived:
+            return False
+        seen = self.seen.get(grave.remote_id)
+        return seen is None or grave.revision is None or grave.revision >= seen
+
+    def without(self, buried: Set[str]) -> Commit:
+        """The same step, but for records that turned out to be gone: the run is not over, so it
+        ends no delivery.
+
+        Whoever buried them leaves the rest to this run; if it dies now, its open deliveries are
+        what is taken up.
+        """
+        if not buried:
+            return self
+        records = {
+            slot: None if known and known.remote_id in buried else known
+            for slot, known in self.records.items()
+        }
+        return replace(self, records=records, closings={}, release=False, erases=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """``buried``: of the remote ids in ``Commit.records``, those that a delivery buried in the
+    meantime.
+
+    They do not come on file, and with one of them the lease goes on and the deliveries stay open,
+    also if the commit asked to end both. ``fresh``: if the lease ended with it, the new deliveries
+    of the link, but for those that wait for a later attempt. Who attaches one after that gets the
+    lease, so none is overlooked.
+    """
+
+    buried: frozenset[str] = frozenset()
+    fresh: Sequence[int] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """``run`` is ``None`` if another has the lease: it looks for new deliveries as it ends it."""
+
+    link_id: int
+    run: LeasedLink | None
+
+
+class Links(Protocol):
+    """Links and their leases. Each method is one transaction; all times are the database's.
+
+    The ledger alone decides who holds a lease: the engine never compares clocks.
+    """
+
+    def attach(self, inbox_id: int, key: RatingKey) -> Attached:
+        """Commit that a delivery belongs to a key's link (made if need be), and take the lease as
+        ``lease`` does.
+
+        Raises Transient, instead of making a link, if a privacy request has erased the contact
+        meanwhile.
+        """
+
+    def link_of(self, key: RatingKey) -> int:
+        """The id of a key's link, made if need be: for what comes from no delivery."""
+
+    def link_id(self, key: RatingKey) -> int | None:
+        """The link of a key, if there is one."""
+
+    def lease(self, link_id: int) -> LeasedLink | None:
+        """Take the lease for 15 s, take the link's deliveries, and read all; ``None`` if another
+        has it.
+        """
+
+    def renew(self, lease: Lease) -> None:
+        """15 s more. Raises LeaseLost if the lease ended or another fence took it."""
+
+    def open_intent(self, lease: Lease, intent: Intent) -> None:
+        """Store the intent, and renew a lease with less than 14.5 s left, in one transaction.
+
+        Raises LeaseLost.
+        """
+
+    def commit(self, lease: Lease, change: Commit) -> Committed:
+        """Apply a step. Raises LeaseLost, and then nothing was applied."""
+
+    def release(self, lease: Lease) -> Sequence[int]:
+        """End the lease if it is still ours; never raises LeaseLost.
+
+        Returns as ``Committed.fresh``.
+        """
+
+    def deletes_exceeded(self, site_id: int, side: Side, more: int = 0) -> bool:
+        """Whether deletes to this side within the last hour or under way, and ``more``, reach
+        max(20, 5 % of links).
+
+        A person may have allowed more for a while.
+        """

@@ -1,0 +1,53 @@
+"""People who change: merged contacts and erased ones."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from sync_worker.core.values import Lease, Merge, MergeDistance, Person, Side
+
+
+class Merges(Protocol):
+    """Contacts that are merged or erased. Each method is one transaction."""
+
+    def redirect(self, site_id: int, merge: Merge, *, is_told: bool = True) -> None:
+        """Remember a merge; none may lead in a circle.
+
+        One that an event told of replaces one that was only found: asked for an id that was merged
+        away, Wix shows the end of the chain and not the next contact in it.
+        """
+
+    def merge_distance(self, site_id: int, person: Person) -> MergeDistance | None:
+        """Of the contact that a record names (by its id, else by its address); ``None`` if nobody
+        knows.
+        """
+
+    def links_of(self, site_id: int, contact_id: str) -> list[int]:
+        """Links of a contact, of all that were merged into it, and of the one that it was merged
+        into.
+        """
+
+    def join(self, lease: Lease, into: Lease | None, contact_id: str) -> None:
+        """Bring a link to the contact that lives on, under the fences of both links.
+
+        Without ``into`` (it has no link for that entity) the link gets the contact's key. Else all
+        moves to that link:
+        to the place of nothing, or, where it has records already, as deliveries that tell of one
+        record each (their payload says ``merged_from``), for the engine to see which one stays.
+        Raises LeaseLost, and nothing has moved.
+        """
+
+    def buried_with(self, link_id: int) -> list[tuple[Side, str]]:
+        """Remote ids (in clear) that were on file with a link and are gone."""
+
+    def hint_erasure(self, site_id: int, contact_id: str, inbox_id: int) -> list[int]:
+        """Nothing is made for this contact any more; for each of ``links_of`` commit a delivery
+        that asks to erase it.
+
+        Returns the link ids.
+        """
+
+    def erase_contact(self, site_id: int, contact_id: str, inbox_id: int) -> None:
+        """After its links: forget the person in mappings and inbox, and close the delivery that
+        asked for it.
+        """

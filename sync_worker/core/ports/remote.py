@@ -1,0 +1,132 @@
+"""One side as the engine sees it: what it can do, and the calls to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from sync_worker.core.ports.people import People
+from sync_worker.core.values import Draft, EntityRef, Operation, Person, Record, Side
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a remote can do; the engine chooses its strategy by these."""
+
+    has_revision: bool = True  # records carry a revision that grows by one with each change
+    update_precondition: bool = True  # an update can name the revision it expects
+    delete_precondition: bool = False  # a delete can name the revision it expects
+    is_unique: bool = True  # one record for each person and entity (and attribute) is enforced
+    trusts_payload: bool = True  # a verified event carries the whole record
+    delete_is_final: bool = False  # a delete event for the id on file needs no look
+    many_fields: bool = False  # one record holds the main value and sub-ratings
+    create_is_async: bool = (
+        False  # a create has no record in its answer: it shows itself later, or never
+    )
+    confirm_seconds: float = (
+        900.0  # how long an accepted create may take to show; then a person looks
+    )
+    correlates_value: bool = True  # a record with another value is not taken for an accepted create
+    correlates_text: bool = False  # nor one with a person's own words: ours have none
+    can_create: bool = True
+    can_update: bool = True
+    can_delete: bool = True
+    ignored_operations: frozenset[str] = (
+        frozenset()
+    )  # cannot be done and need no person: "create", "update", "delete"
+    skips_without_email: bool = (
+        False  # records of people without an address end instead of being held
+    )
+    absence_counts: bool = (
+        True  # what complete listings do not show, and no look by id finds, counts as deleted
+    )
+
+    def can(self, operation: Operation) -> bool:
+        """Whether the remote offers a write at all."""
+        return {
+            Operation.CREATE: self.can_create,
+            Operation.UPDATE: self.can_update,
+            Operation.DELETE: self.can_delete,
+        }[operation]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Part of a listing. ``cursor``: where the next page begins, in any process; ``None``: this is
+    the last one.
+
+    ``unreadable``: rows that are no records of the system's own form; only a look by id tells more
+    of them. ``newest``: of a listing of changes, the latest time that a record shows, in the
+    remote's own clock.
+    """
+
+    records: Sequence[Record]
+    cursor: str | None = None
+    unreadable: int = 0
+    newest: datetime | None = None
+
+
+class Remote(Protocol):
+    """One side. Every call ends within the call deadline (8 s) with its retries.
+
+    Errors of all calls: Transient, RateLimited, Permanent, Misconfigured.
+    """
+
+    @property
+    def side(self) -> Side: ...
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    def reserve_request(self) -> None:
+        """Take the next call's token from the budget now. Raises RateLimited."""
+
+    def record_in(self, payload: Mapping[str, Any]) -> Record | None:
+        """The whole record that a verified event carries, or ``None``. Pure.
+
+        Raises Permanent if malformed.
+        """
+
+    def get(self, remote_id: str) -> Record | None:
+        """The record now, ``None`` if it does not exist (any more)."""
+
+    def find(self, entity: EntityRef, person: Person) -> Sequence[Record]:
+        """All records of this person for this entity, oldest first; may lag behind recent
+        writes.
+        """
+
+    def list_page(self, cursor: str | None = None) -> Page:
+        """A page of all records, whatever their state; ``None`` begins.
+
+        Raises Permanent for a cursor that repeats.
+        """
+
+    def create(self, draft: Draft, idempotency_key: str) -> Record:
+        """Create a record.
+
+        Raises Duplicate, UnknownOutcome, and Unconfirmed where ``create_is_async``.
+        """
+
+    def update(self, remote_id: str, draft: Draft, revision: int | None) -> Record:
+        """Update under ``revision`` as the precondition. Raises Conflict, Gone, UnknownOutcome."""
+
+    def delete(self, remote_id: str, revision: int | None) -> None:
+        """Delete; a record that is already gone is a success. Raises Conflict, UnknownOutcome."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """The live remotes of one site.
+
+    ``children``: every external record of a rated thing by its id, for systems whose events name
+    only that; complete when it ends. ``changed``: a page of the external records that changed since
+    a time (``None``: of all), deleted ones too where the system shows them; ``None`` where nothing
+    but the whole can be listed. Errors as for Remote.
+    """
+
+    remotes: Mapping[Side, Remote]
+    people: People
+    children: Callable[[str], Iterator[Record]] | None = None
+    changed: Callable[[datetime | None, str | None], Page] | None = None
