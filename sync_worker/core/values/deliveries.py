@@ -1,0 +1,83 @@
+"""Deliveries of the inbox, and the remote ids that are gone for good."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sync_worker.core.values.records import Side
+
+
+class InboxState(StrEnum):
+    """Life of an accepted delivery: new → taken → one of the others."""
+
+    NEW = "new"
+    TAKEN = "taken"
+    DONE = "done"
+    SUPPRESSED = "suppressed"
+    SUPERSEDED = "superseded"
+    HELD = "held"
+
+
+@dataclass(frozen=True, slots=True)
+class NewDelivery:
+    """A verified delivery, ready for the inbox.
+
+    ``source``: Wix instance id or connector id. ``dedupe_id``: the sender's id for this delivery,
+    or ``None`` for thin senders (then it is absorbed only by an equal row that no run has taken
+    yet). ``change``: ``upsert``, ``delete``, ``erase`` (our own hint after a privacy request), or a
+    word of its own for what is not a rating:
+    ``contact_changed``, ``contact_merged``, ``contact_deleted``, ``app_installed``,
+    ``app_removed``, ``parent_changed`` (something about the ratings of the thing ``remote_id``),
+    ``create_failed`` (an accepted create was not carried out; the payload's ``entity`` and
+    ``email`` tell which).
+    """
+
+    side: Side
+    source: str
+    dedupe_id: str | None
+    change: str
+    remote_id: str
+    payload: Mapping[str, Any] = field(hash=False)
+    revision: int | None = None
+    sequence: int | None = None
+    is_restore: bool = False  # may revive a buried id: Wix `created`
+    # Wix identity names our app; counted, looked at before it is believed, never suppressed
+    is_ours: bool = False
+    privacy: bool = False
+    event_time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A row of the inbox. ``must_read``: replayed or released, so its payload is a hint only.
+
+    ``suspected_crashes``: signs that workers died over it (``ports.TRACK_AFTER``).
+    """
+
+    id: int
+    new: NewDelivery
+    state: InboxState = InboxState.NEW
+    site_id: int | None = None
+    link_id: int | None = None
+    attempts: int = 0
+    must_read: bool = False
+    reason: str = ""
+    received_at: datetime | None = None
+    suspected_crashes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Buried:
+    """A remote id that is gone for good, with what we last knew of it; ``privacy``: erased on
+    request.
+    """
+
+    side: Side
+    remote_id: str
+    revision: int | None = None
+    sequence: int | None = None
+    privacy: bool = False

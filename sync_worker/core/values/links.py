@@ -1,0 +1,175 @@
+"""A link: what the ledger remembers of a rating key on both sides, and what happens to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from sync_worker.core.values.records import RecordState, Side
+from sync_worker.core.values.sites import RatingKey
+
+
+class LinkState(StrEnum):
+    """``LIVE``: a rating exists on a side; ``BURIED``: gone on both; ``HELD``: a person decides."""
+
+    LIVE = "live"
+    BURIED = "buried"
+    HELD = "held"
+
+
+class Operation(StrEnum):
+    """What a remote write does."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+
+
+class IntentState(StrEnum):
+    """``OPEN`` until the outcome of the write is known."""
+
+    OPEN = "open"
+    CONFIRMED = "confirmed"
+    ABANDONED = "abandoned"
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What each side showed for one attribute when both last agreed; ``None`` is absent.
+
+    ``version``: of the field's mapping by which they agreed.
+    """
+
+    wix: Decimal | None = None
+    external: Decimal | None = None
+    version: int = field(default=1, compare=False)
+
+    def on(self, side: Side) -> Decimal | None:
+        return self.wix if side is Side.WIX else self.external
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One attribute of one side as it is now.
+
+    ``value`` is ``None`` when absent. ``heard`` is the inbox id of the delivery in hand that told
+    us, ``None`` if it was found by reading or is what the ledger remembers. ``privacy``: absent
+    because of a privacy request.
+    """
+
+    value: Decimal | None
+    heard: int | None = None
+    privacy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One remote record of a link: on Wix one for each attribute, on the external side one for all
+    of them.
+    """
+
+    side: Side
+    attribute: str = ""  # empty: the one record that holds every attribute
+
+    def __str__(self) -> str:
+        return f"{self.side}:{self.attribute or '*'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The record of a slot as the ledger remembers it.
+
+    ``revision`` is the *seen* revision: events at or below it tell nothing new. ``raw`` is the
+    record as last returned. ``state`` tells a withdrawn record from a published one.
+    """
+
+    remote_id: str
+    revision: int | None = None
+    sequence: int | None = None
+    state: RecordState = RecordState.PUBLISHED
+    raw: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A rating key on both sides. ``writes`` are the database times (epoch seconds) of our recent
+    writes.
+
+    ``shadowed``: ids of older external records of the same person for the same thing, where the
+    system allows several.
+    """
+
+    id: int
+    key: RatingKey
+    generation: int
+    state: LinkState
+    records: Mapping[Slot, Known]
+    bases: Mapping[str, Base]
+    writes: tuple[float, ...] = ()
+    shadowed: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to write one link until it ends; ``fence`` grows with every new holder."""
+
+    link_id: int
+    fence: int
+    site_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A remote write about to happen, or of unknown outcome.
+
+    ``targets``: wanted value by attribute on ``slot.side`` (``None``: absent), in its units.
+    ``sources``: value by attribute that the other side showed, in its units.
+    ``befores``: what the write overwrites, ``reasons``: why, both by attribute, for the history.
+    ``base_revision``: revision of the record before the write. ``source_ids``: ids of the records
+    on the other side that it carries over, by the attribute of their slot. ``opened_at``: the
+    database's time (epoch seconds).
+    """
+
+    id: str
+    slot: Slot
+    operation: Operation
+    targets: Mapping[str, Decimal | None]
+    sources: Mapping[str, Decimal | None]
+    befores: Mapping[str, Decimal | None] = field(default_factory=dict, hash=False)
+    reasons: Mapping[str, str] = field(default_factory=dict, hash=False)
+    is_privacy: bool = False
+    remote_id: str | None = None
+    base_revision: int | None = None
+    source_ids: Mapping[str, str] = field(default_factory=dict, hash=False)
+    state: IntentState = IntentState.OPEN
+    opened_at: float = field(default=0.0, compare=False)
+
+    @property
+    def is_imported(self) -> bool:
+        """Writes a value that neither side showed: one from a file."""
+        targets = self.targets.items()
+        return any(
+            target is not None and self.sources.get(name) is None for name, target in targets
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """One line of what was written or decided: the winner, the loser and why."""
+
+    # create | update | delete | privacy_delete | merge | gap | unknown | hold | ignore | shadow |
+    # drop | replay
+    what: str
+    side: Side | None
+    attribute: str
+    before: Decimal | None = None
+    after: Decimal | None = None
+    loser: Decimal | None = None
+    loser_side: Side | None = None
+    reason: str = ""
+    remote_id: str = ""
+    intent_id: str = ""
+    inbox_id: int | None = None

@@ -1,0 +1,93 @@
+"""Records as remotes return them: the rated thing, the person and the values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+
+class Side(StrEnum):
+    """One of the two systems that are kept in step."""
+
+    WIX = "wix"
+    EXTERNAL = "external"
+
+    @property
+    def other(self) -> Side:
+        return Side.EXTERNAL if self is Side.WIX else Side.WIX
+
+
+class RecordState(StrEnum):
+    """Moderation state of a record; only ``PUBLISHED`` crosses to the other side."""
+
+    PUBLISHED = "published"
+    PENDING = "pending"
+    REJECTED = "rejected"
+    DELETED = "deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class EntityRef:
+    """The rated thing as one side names it; ``namespace`` exists on the Wix side only."""
+
+    entity_id: str
+    group: str = ""
+    namespace: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Whoever gave a rating, as far as a record tells."""
+
+    contact_id: str | None = None
+    member_id: str | None = None
+    visitor_id: str | None = None
+    email: str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A rating record as a remote returned it.
+
+    ``values`` are in the remote's own units, by field: on Wix the one attribute (``{"overall":
+    80}``), on the external side the main value under ``"value"`` and each sub-rating under its
+    name. ``revision`` is ``None`` where the remote has none. ``raw`` is the record as JSON, kept to
+    send full updates. ``has_words``: a person wrote a text in it; told only where accepted creates
+    are known by that.
+    """
+
+    remote_id: str
+    values: Mapping[str, Decimal]
+    revision: int | None = None
+    sequence: int | None = None
+    state: RecordState = RecordState.PUBLISHED
+    entity: EntityRef | None = None
+    person: Person = Person()
+    raw: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    has_words: bool = False
+
+    @property
+    def is_visible(self) -> bool:
+        """Whether the record may cross to the other side."""
+        return self.state is RecordState.PUBLISHED
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What we want a record to be: all of its mapped values, in the remote's own units.
+
+    ``last`` is the record as last returned, for systems that want the whole record back.
+    ``mapped``: names of all fields that are mapped; what ``last`` holds besides them is not ours to
+    remove. ``source_id`` is the id on the other side, for provenance.
+    """
+
+    values: Mapping[str, Decimal]
+    entity: EntityRef
+    person: Person
+    last: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    mapped: frozenset[str] = frozenset()
+    source_id: str = ""
