@@ -20,7 +20,7 @@ from sync_worker.cli.common import (
     the_site,
 )
 from sync_worker.cli.map import contacts, entities
-from sync_worker.core.hold_keys import normalise_email
+from sync_worker.core.email_identity import normalise_email
 from sync_worker.core.ports.people import People
 from sync_worker.core.ports.remote import Page, Remote
 from sync_worker.core.values import Contact, Side, Site

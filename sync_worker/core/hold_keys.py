@@ -8,12 +8,8 @@ from __future__ import annotations
 
 import hashlib
 
+from sync_worker.core.email_identity import normalise_email
 from sync_worker.core.values import EntityRef, Side
-
-
-def normalise_email(email: str) -> str:
-    """Trimmed and case-folded: the one form in which addresses are stored and compared."""
-    return email.strip().casefold()
 
 
 def source_hold_key(side: Side, source: str) -> str:

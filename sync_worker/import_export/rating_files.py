@@ -21,8 +21,8 @@ import yaml
 from jmespath.exceptions import JMESPathError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from sync_worker.core.email_identity import normalise_email
 from sync_worker.core.errors import Misconfigured
-from sync_worker.core.hold_keys import normalise_email
 from sync_worker.core.scale import FieldMap, MappingKind, OffScale, Scale
 from sync_worker.core.values import EntityRef, Side, Site
 from sync_worker.import_export.importing import RatingRow

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sync_worker.core.email_identity import normalise_email
 from sync_worker.core.errors import Held
 from sync_worker.core.hold_keys import (
     address_grave,
@@ -17,7 +18,6 @@ from sync_worker.core.hold_keys import (
     contact_hold_key,
     email_hold_key,
     entity_hold_key,
-    normalise_email,
 )
 from sync_worker.core.ports.inbox import ERASED, Closing
 from sync_worker.core.ports.ledger import Ledger

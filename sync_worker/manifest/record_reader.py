@@ -13,8 +13,8 @@ from zoneinfo import ZoneInfo
 from jmespath.exceptions import JMESPathError
 
 from sync_worker.core import exact_json
+from sync_worker.core.email_identity import normalise_email
 from sync_worker.core.errors import Permanent
-from sync_worker.core.hold_keys import normalise_email
 from sync_worker.core.values import EntityRef, Person, Record, RecordState
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.plain_text import plain_text

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sync_worker.core.hold_keys import normalise_email
+from sync_worker.core.email_identity import normalise_email
 from sync_worker.core.ports.people import People
 from sync_worker.core.values import Contact, Merge
 

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from sync_worker.core.email_identity import normalise_email
 from sync_worker.core.errors import Held, Permanent, RateLimited
-from sync_worker.core.hold_keys import normalise_email
 from sync_worker.core.ports.inbox import Closing
 from sync_worker.core.ports.remote import Connection, Page, Remote
 from sync_worker.core.ports.sweeps import Sweeps

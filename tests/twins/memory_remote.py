@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from sync_worker.core.email_identity import normalise_email
 from sync_worker.core.errors import (
     Away,
     Conflict,
@@ -21,7 +22,6 @@ from sync_worker.core.errors import (
     Unconfirmed,
     UnknownOutcome,
 )
-from sync_worker.core.hold_keys import normalise_email
 from sync_worker.core.ports.remote import Capabilities, Page
 from sync_worker.core.values import (
     Contact,

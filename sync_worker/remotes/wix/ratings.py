@@ -13,8 +13,8 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
+from sync_worker.core.email_identity import normalise_email
 from sync_worker.core.errors import Conflict, Duplicate, Gone, Permanent, SyncError
-from sync_worker.core.hold_keys import normalise_email
 from sync_worker.core.ports.remote import Capabilities, Page
 from sync_worker.core.values import Contact, Draft, EntityRef, Merge, Person, Record, Side
 from sync_worker.remotes.http.client import Answer, Call, RemoteHttp
