@@ -34,7 +34,7 @@ from sync_worker.intake.intake import Intake
 from sync_worker.runtime.celery.broker import install_safe_transport
 from sync_worker.runtime.celery.schedule import NightlySweeps
 from sync_worker.runtime.celery.task_events import GatheredEvents
-from sync_worker.runtime.cpu_affinity import OneCore, one_core
+from sync_worker.runtime.cpu_affinity import CpuAffinity, cpu_affinity
 from sync_worker.telemetry import metrics
 from sync_worker.telemetry.figures import FiguresCollector
 from sync_worker.telemetry.logs import set_up_logs
@@ -234,7 +234,7 @@ class SweepTimer:
 
 
 _timers: list[SweepTimer] = []
-_cores: list[OneCore] = []
+_cores: list[CpuAffinity] = []
 _closings: list[Callable[[], None]] = []
 
 
@@ -247,7 +247,7 @@ def _set_up_logging(**_: Any) -> None:
 def _prepare(**_: Any) -> None:
     """Open the ledger (and bring it to the newest schema) before the first task comes."""
     intake()
-    core = one_core() if wiring().settings.worker_one_core else None
+    core = cpu_affinity() if wiring().settings.worker_one_core else None
     if core is not None:
         _cores.append(core)
 

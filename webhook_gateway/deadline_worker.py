@@ -54,7 +54,7 @@ class DeadlineSocket(socket.socket):
         super().sendall(data, flags)
 
 
-class PromptWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
+class DeadlineWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
     """Threads for requests that have begun to arrive; all other connections wait in the poller."""
 
     def __init__(self, *words: Any, **names: Any) -> None:

@@ -22,7 +22,7 @@ _metrics_folder = _settings.ratings_sync_home / "gateway-metrics"
 
 bind = _settings.gateway_bind
 workers, threads = _settings.gateway_pool
-worker_class = "webhook_gateway.deadline_worker.PromptWorker"
+worker_class = "webhook_gateway.deadline_worker.DeadlineWorker"
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108 - a heartbeat file must not wait for a disk
 timeout = 15  # a process that does not react at all is replaced
 graceful_timeout = 20

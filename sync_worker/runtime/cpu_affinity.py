@@ -46,7 +46,7 @@ def read_times() -> Times:
 
 
 @dataclass(slots=True)
-class OneCore:
+class CpuAffinity:
     """The core of this process.
 
     ``allowed``: those that it may use; ``mine``: the one that it uses.
@@ -93,14 +93,14 @@ class OneCore:
             self.mine = best
 
 
-def one_core() -> OneCore | None:
+def cpu_affinity() -> CpuAffinity | None:
     """Where a process has a choice of cores: from now on it uses one.
 
     ``None`` where there is none to make.
     """
     try:
         allowed = frozenset(os.sched_getaffinity(0))
-        return OneCore(allowed, move_to) if len(allowed) > 1 else None
+        return CpuAffinity(allowed, move_to) if len(allowed) > 1 else None
     except (AttributeError, OSError):
         return None
 

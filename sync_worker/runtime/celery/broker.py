@@ -82,7 +82,7 @@ class SafeChannel(Channel):
             raise Empty from error
 
 
-class CarefulTransport(Transport):
+class SafeTransport(Transport):
     """Drops what is JSON, but no task of ours."""
 
     Channel = SafeChannel
@@ -104,4 +104,4 @@ def _drop(why: str, **facts: str) -> None:
 def install_safe_transport() -> None:
     """From now on connections of this process to a Redis broker are of this kind."""
     for scheme in ("redis", "rediss"):
-        TRANSPORT_ALIASES[scheme] = f"{__name__}:{CarefulTransport.__name__}"
+        TRANSPORT_ALIASES[scheme] = f"{__name__}:{SafeTransport.__name__}"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sync_worker.runtime.cpu_affinity import OneCore, Times, move_to, one_core, read_times
+from sync_worker.runtime.cpu_affinity import CpuAffinity, Times, cpu_affinity, move_to, read_times
 
 
 @dataclass
@@ -29,11 +29,11 @@ class Machine:
     def times(self) -> Times:
         return Times(self.wall, self.own, dict(self.busy))
 
-    def start(self) -> OneCore:
-        return OneCore(frozenset({0, 2}), self.moves.append, self.times, lambda: self.chance)
+    def start(self) -> CpuAffinity:
+        return CpuAffinity(frozenset({0, 2}), self.moves.append, self.times, lambda: self.chance)
 
     def passes(
-        self, seconds: float, core: OneCore, *, ours: float, others: dict[int, float]
+        self, seconds: float, core: CpuAffinity, *, ours: float, others: dict[int, float]
     ) -> None:
         """``ours``: share of its core that the process uses; ``others``: what others use of
         each.
@@ -129,14 +129,14 @@ def test_all_threads_of_a_process_move_and_new_ones_follow() -> None:
 @pytest.mark.usefixtures("_as_before")
 def test_a_real_process_gets_one_core_if_it_has_a_choice() -> None:
     allowed = os.sched_getaffinity(0)
-    core = one_core()
+    core = cpu_affinity()
     if len(allowed) == 1:
         assert core is None
     else:
         assert core is not None
         assert os.sched_getaffinity(0) == {core.mine} <= allowed
         core.look()
-        assert one_core() is None, "now there is one only"
+        assert cpu_affinity() is None, "now there is one only"
 
 
 def test_the_machine_tells_how_busy_each_core_was() -> None:
