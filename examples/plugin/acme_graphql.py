@@ -1,9 +1,7 @@
-"""A connector in Python, for what cannot be declared: a GraphQL API, where errors come inside a
-200.
+"""A connector in Python, for what cannot be declared: a GraphQL API with errors inside a 200.
 
 It is handed its manifest and a client that already keeps the deadline, the budget, the credentials
-and the allowed hosts, and implements ``sync_worker.core.ports.Remote``. Errors are those of
-``sync_worker.core.errors``.
+and the allowed hosts, and implements ``sync_worker.plugin.Remote``.
 """
 
 from __future__ import annotations
@@ -11,19 +9,32 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sync_worker.core.errors import Duplicate, Gone, Permanent, SyncError
-from sync_worker.core.ports.remote import Capabilities, Page
-from sync_worker.core.values import Draft, EntityRef, Person, Record, Side
-from sync_worker.manifest.manifest import Manifest
-from sync_worker.manifest.record_reader import MAIN_FIELD, read_record
-from sync_worker.remotes.http.client import Answer, Call, RemoteHttp
+from sync_worker.plugin import (
+    MAIN_FIELD,
+    Answer,
+    Call,
+    Capabilities,
+    Draft,
+    Duplicate,
+    EntityRef,
+    Gone,
+    Manifest,
+    Page,
+    Permanent,
+    Person,
+    Record,
+    RemoteHttp,
+    Side,
+    SyncError,
+    read_record,
+)
 
 RATING = "id product email stars"
 ERRORS: dict[str, type[SyncError]] = {"NOT_FOUND": Gone, "EXISTS": Duplicate}
 
 
 class AcmeGraphql:
-    """Implements ports.Remote."""
+    """Implements ``Remote``."""
 
     side = Side.EXTERNAL
     capabilities = Capabilities(

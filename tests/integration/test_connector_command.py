@@ -4,6 +4,7 @@ registered name.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import sys
@@ -18,9 +19,11 @@ import yaml
 from click import Command, Group
 from click.testing import CliRunner, Result
 
+from sync_worker import plugin
 from sync_worker.cli.connector import connector
 from sync_worker.core.errors import Duplicate, Gone, Misconfigured, Permanent
-from sync_worker.core.values import Draft, EntityRef, Person
+from sync_worker.core.ports.remote import Remote
+from sync_worker.core.values import Draft, EntityRef, Person, Side
 from sync_worker.manifest.loader import load_manifest
 from sync_worker.remotes.external.http import http_of
 from sync_worker.remotes.external.plugins import remote_of
@@ -30,6 +33,15 @@ from tests.commands import run_command
 from tests.integration.remote_server import Asked, RemoteServer, Reply, always
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "plugin"
+EARLIER_PLUGIN = Path(__file__).with_name("earlier_plugin.py.txt")
+EARLIER_PATHS = (
+    "sync_worker.adapters.http",
+    "sync_worker.connector.manifest",
+    "sync_worker.connector.reading",
+    "sync_worker.errors",
+    "sync_worker.model",
+    "sync_worker.ports",
+)
 WOO = {
     "WOO_CONSUMER_KEY": "k",
     "WOO_CONSUMER_SECRET": "s",
@@ -266,8 +278,7 @@ def test_every_command_explains_itself_with_an_example(words: tuple[str, ...]) -
 # -- a plugin
 
 
-@pytest.fixture
-def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def install(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The example as `pip install` would leave it: its module and its registered names."""
     groups = tomllib.loads((EXAMPLE / "pyproject.toml").read_text())["project"]["entry-points"]
     lines = [
@@ -281,10 +292,23 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "Metadata-Version: 2.1\nName: acme-ratings-plugin\nVersion: 1.0.0\n"
     )
     (metadata / "entry_points.txt").write_text("\n".join(lines))
-    (folder / "acme_graphql.py").write_text((EXAMPLE / "acme_graphql.py").read_text())
+    (folder / "acme_graphql.py").write_text(code)
     monkeypatch.syspath_prepend(str(folder))
     sys.modules.pop("acme_graphql", None)
     return folder
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    return install((EXAMPLE / "acme_graphql.py").read_text(), tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def installed_earlier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same plugin as people wrote it before ``sync_worker.plugin``."""
+    for path in EARLIER_PATHS:
+        monkeypatch.delitem(sys.modules, path, raising=False)
+    return install(EARLIER_PLUGIN.read_text(), tmp_path, monkeypatch)
 
 
 def graphql(ratings: dict[str, dict[str, Any]]) -> Any:
@@ -312,12 +336,20 @@ def graphql(ratings: dict[str, dict[str, Any]]) -> Any:
     return answer
 
 
-def test_plugin_that_is_installed_makes_the_calls(installed: Path, server: RemoteServer) -> None:
-    ratings: dict[str, dict[str, Any]] = {}
-    server.answer = graphql(ratings)
+def acme(server: RemoteServer) -> Remote:
     environ = {"ACME_URL": server.url, "ACME_TOKEN": "t", "ACME_WEBHOOK_SECRET": "w"}
     manifest = load_manifest(EXAMPLE / "acme-graphql.yaml", environ)
-    remote = remote_of(manifest, http_of(manifest, NoBudget(), OwnTokens()))
+    return remote_of(manifest, http_of(manifest, NoBudget(), OwnTokens()))
+
+
+def test_plugin_that_is_installed_makes_the_calls(installed: Path, server: RemoteServer) -> None:
+    server.answer = graphql({})
+    remote = acme(server)
+    remote.reserve_request()
+    makes_all_calls(remote, server)
+
+
+def makes_all_calls(remote: Remote, server: RemoteServer) -> None:
     draft = Draft({"value": Decimal(4)}, EntityRef("22"), Person(email="ada@example.com"))
     created = remote.create(draft, "k")
     assert (created.remote_id, created.values, created.entity) == (
@@ -337,6 +369,38 @@ def test_plugin_that_is_installed_makes_the_calls(installed: Path, server: Remot
     assert remote.get("g1") is None
     with pytest.raises(Gone):
         remote.update("g1", draft, None)
+
+
+def test_earlier_plugin_makes_the_calls_and_is_told_what_to_rename(
+    installed_earlier: Path, server: RemoteServer
+) -> None:
+    """Neither its six paths nor its ``prepay`` break a plugin that somebody has installed."""
+    server.answer = graphql({})
+    with pytest.warns(DeprecationWarning, match="has moved|rename its method") as told:
+        remote = acme(server)
+    messages = [str(warning.message) for warning in told]
+    for path in EARLIER_PATHS:
+        assert f"{path} has moved: import from sync_worker.plugin" in messages
+    assert (
+        "plugin acme-graphql: rename its method prepay to reserve_request (sync_worker.plugin)"
+        in messages
+    )
+    with pytest.warns(DeprecationWarning, match="RemoteHttp.prepay is now reserve_request"):
+        remote.reserve_request()
+    makes_all_calls(remote, server)
+    assert remote.side is Side.EXTERNAL
+    assert not remote.capabilities.has_revision
+
+
+def test_plugin_may_import_the_names_of_its_example_from_one_module() -> None:
+    """Each earlier path holds the very objects of ``sync_worker.plugin``, not others of that name."""
+    for path in EARLIER_PATHS:
+        sys.modules.pop(path, None)
+        with pytest.warns(DeprecationWarning, match="import from sync_worker.plugin"):
+            earlier = importlib.import_module(path)
+        shared = set(earlier.__all__) & set(plugin.__all__)
+        assert shared
+        assert all(getattr(earlier, name) is getattr(plugin, name) for name in shared)
 
 
 def test_check_knows_whether_the_plugin_is_installed(

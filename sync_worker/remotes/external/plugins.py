@@ -5,9 +5,10 @@ Only registered names: a manifest can choose among what is installed, never impo
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from importlib.metadata import entry_points
-from typing import Any
+from typing import Any, cast
 
 from sync_worker.core.errors import Misconfigured
 from sync_worker.core.ports.remote import Remote
@@ -29,7 +30,33 @@ def remote_of(manifest: Manifest, http: RemoteHttp) -> Remote:
     if manifest.plugin is None:
         return ExternalRemote(manifest, http, _handlers(manifest))
     plugin: Plugin = _registered(CONNECTORS, manifest.plugin, manifest)
-    return plugin(manifest, http)
+    remote = plugin(manifest, http)
+    if hasattr(remote, "prepay") and not hasattr(remote, "reserve_request"):
+        return _with_reserve_request(remote, manifest.plugin)
+    return remote
+
+
+def _with_reserve_request(remote: Any, name: str) -> Remote:
+    """A plugin written for an earlier release, where the call was named ``prepay``."""
+    warnings.warn(
+        f"plugin {name}: rename its method prepay to reserve_request (sync_worker.plugin)",
+        DeprecationWarning,
+        stacklevel=3,
+    )
+    return cast(Remote, _EarlierPlugin(remote))
+
+
+class _EarlierPlugin:
+    """Another name for one method; everything else is the plugin's own."""
+
+    def __init__(self, remote: Any) -> None:
+        self._remote = remote
+
+    def reserve_request(self) -> None:
+        self._remote.prepay()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._remote, name)
 
 
 def is_installed(manifest: Manifest) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -206,6 +207,11 @@ class RemoteHttp:
         self._outage.check()
         self._budget.take()
         self._prepaid.has_token = True
+
+    def prepay(self) -> None:
+        """The name of ``reserve_request`` for plugins written for an earlier release."""
+        warnings.warn("RemoteHttp.prepay is now reserve_request", DeprecationWarning, stacklevel=2)
+        self.reserve_request()
 
     def call(self, call: Call) -> Answer:
         """The answer to a call, or the error that says what to do next."""

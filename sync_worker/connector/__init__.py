@@ -1,0 +1,1 @@
+"""Earlier paths that plugins may import for one release more: use ``sync_worker.plugin``."""
