@@ -20,7 +20,7 @@ from sync_sandbox.served import Served
 from sync_sandbox.server import Sandbox, SandboxOptions
 from sync_sandbox.stage import GROUP, NAMESPACE
 from sync_worker.config import load_settings
-from sync_worker.core.ports.inbox import RATE_LIMITED
+from sync_worker.core.outcome import OutcomeKind
 from sync_worker.core.values import Contact, EntityRef
 from sync_worker.manifest.default_field import default_field
 from sync_worker.wiring import Wiring
@@ -180,7 +180,9 @@ def _ours(box: Sandbox, products: Mapping[str, str], ada: str) -> Iterator[Drain
             _flush(box)
             while bell.rung:
                 inbox_id = bell.rung.pop(0)
-                while intake.process(inbox_id) == RATE_LIMITED:  # the bucket starts empty
+                while (
+                    intake.process(inbox_id).kind is OutcomeKind.RATE_LIMITED
+                ):  # the bucket starts empty
                     time.sleep(0.01)
                 _flush(box)
             if left := wiring.ledger.count_open():

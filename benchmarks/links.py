@@ -20,6 +20,7 @@ from benchmarks.instant import InstantRemote, Nobody
 from benchmarks.links_fill import change_of, fill
 from benchmarks.queue import STARS
 from benchmarks.report import Section, Table, at_most
+from sync_worker.core.outcome import OutcomeKind
 from sync_worker.core.ports.remote import Capabilities, Connection
 from sync_worker.core.values import Record, Side
 from sync_worker.intake.intake import Intake
@@ -142,8 +143,8 @@ class _Filled:
         started = time.perf_counter()
         for number in itertools.islice(self._chosen, count):
             outcome = self._intake.process(self._ledger.inbox.store(change_of(number)).inbox_id)
-            if outcome != "synced":
-                raise RuntimeError(f"the change of link {number} ended as {outcome!r}")
+            if outcome.kind is not OutcomeKind.SYNCED:
+                raise RuntimeError(f"the change of link {number} ended as {outcome}")
         self.blocks.append(time.perf_counter() - started)
 
     @property

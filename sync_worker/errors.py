@@ -12,7 +12,6 @@ from sync_worker.core.errors import (
     Held,
     LeaseLost,
     Misconfigured,
-    Outcome,
     Permanent,
     RateLimited,
     SyncError,
@@ -20,6 +19,7 @@ from sync_worker.core.errors import (
     Unconfirmed,
     UnknownOutcome,
 )
+from sync_worker.core.errors import RemoteAnswer as Outcome
 
 __all__ = [
     "NO_FACTS",

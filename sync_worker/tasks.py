@@ -29,7 +29,7 @@ from prometheus_client import REGISTRY
 
 from sync_worker.alive import show_sign
 from sync_worker.core.errors import SyncError
-from sync_worker.core.ports.inbox import RATE_LIMITED
+from sync_worker.core.outcome import Outcome, OutcomeKind
 from sync_worker.intake.intake import Intake
 from sync_worker.runtime.celery.broker import install_safe_transport
 from sync_worker.runtime.celery.schedule import NightlySweeps
@@ -84,16 +84,16 @@ def sync_delivery(inbox_id: int) -> None:
     except SyncError as error:
         # The ledger itself did not answer: the row is as it was, and the sweeper rings again.
         log.warning("delivery_postponed", error=type(error).__name__, **_facts(error))
-        metrics.count_outcome("postponed", time.monotonic() - started)
+        metrics.count_outcome(Outcome(OutcomeKind.POSTPONED), time.monotonic() - started)
     else:
-        log.info("delivery_processed", outcome=outcome)
+        log.info("delivery_processed", outcome=str(outcome))
         metrics.count_outcome(outcome, time.monotonic() - started)
-        if outcome == RATE_LIMITED:
+        if outcome.kind is OutcomeKind.RATE_LIMITED:
             for timer in _timers:
                 timer.sweep_soon()
 
 
-def _process(inbox_id: int) -> str:
+def _process(inbox_id: int) -> Outcome:
     """What nobody foresaw is tried again as any failure: ever later, and held in the end.
 
     Raises SyncError.
@@ -107,7 +107,7 @@ def _process(inbox_id: int) -> str:
         wiring().ledger.inbox.defer(
             [inbox_id], None, f"unforeseen: {type(error).__name__}", is_failure=True
         )
-        return "failed"
+        return Outcome(OutcomeKind.FAILED)
 
 
 @app.task(name="sync_worker.tasks.sweep")

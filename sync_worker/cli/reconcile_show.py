@@ -26,6 +26,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from sync_worker.core.outcome import Outcome
 from sync_worker.core.sweep_values import Finding, Sweep
 from sync_worker.core.values import Side
 from sync_worker.reconcile.dry_run import Forecast, PlannedWrite
@@ -125,8 +126,8 @@ class Show:
         if self._stop.wait(seconds):
             raise Stopped
 
-    def _together(self, jobs: Sequence[Job]) -> list[str]:
-        def work(job: Job) -> str:
+    def _together(self, jobs: Sequence[Job]) -> list[Outcome]:
+        def work(job: Job) -> Outcome:
             outcome = job()
             self.step()
             return outcome

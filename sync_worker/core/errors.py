@@ -10,7 +10,7 @@ SyncError
 ├── Permanent               the remote refuses and will refuse again: held at once
 ├── Held                    a person has to decide or something has to arrive first
 ├── Misconfigured           settings, manifest or mapping are wrong: says what and where
-└── Outcome                 answers of a remote that the engine plans with
+└── RemoteAnswer            answers of a remote that the engine plans with
     ├── Conflict            the record has another revision than the one named
     ├── Gone                the record does not exist (any more)
     └── Duplicate           a record for this person and entity exists already
@@ -138,19 +138,19 @@ class Misconfigured(SyncError):
     reason = "misconfigured"
 
 
-class Outcome(SyncError):
+class RemoteAnswer(SyncError):
     """An answer of a remote that the engine plans with."""
 
 
-class Conflict(Outcome):
+class Conflict(RemoteAnswer):
     """The record has changed since the revision that was named."""
 
 
-class Gone(Outcome):
+class Gone(RemoteAnswer):
     """The record does not exist."""
 
 
-class Duplicate(Outcome):
+class Duplicate(RemoteAnswer):
     """A record for this person and entity exists already."""
 
     def __init__(

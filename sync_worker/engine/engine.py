@@ -11,18 +11,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from sync_worker.core.errors import (
-    Held,
-    LeaseLost,
-    Misconfigured,
-    Permanent,
-    RateLimited,
-    Transient,
-    Unconfirmed,
+from sync_worker.core.errors import Permanent, SyncError, Transient
+from sync_worker.core.outcome import (
+    Defer,
+    Disposition,
+    HoldDeliveries,
+    Leave,
+    Outcome,
+    OutcomeKind,
+    disposition_of,
 )
 from sync_worker.core.ports.clock import Clock
 from sync_worker.core.ports.doorbell import Bell
-from sync_worker.core.ports.inbox import RATE_LIMITED
 from sync_worker.core.ports.ledger import Ledger
 from sync_worker.core.ports.links import LeasedLink
 from sync_worker.core.ports.loop_guard import Guard
@@ -32,10 +32,7 @@ from sync_worker.engine.lease_keeper import LeaseKeeper
 from sync_worker.engine.link_join import join_links
 from sync_worker.engine.link_run import LinkRun
 from sync_worker.engine.view import View
-from sync_worker.engine.writing import ACCEPTED, Writing
-
-CONFIRM_EVERY_SECONDS = 30.0
-BUSY = "busy"
+from sync_worker.engine.writing import Writing
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +46,7 @@ class Engine:
     connect: Callable[[Site], Connection]
     new_id: Callable[[], str]
 
-    def sync_delivery(self, inbox_id: int, key: RatingKey) -> str:
+    def sync_delivery(self, inbox_id: int, key: RatingKey) -> Outcome:
         """Bring the link of a delivery in step, made if need be.
 
         Outcomes as ``sync_link``; raises Transient.
@@ -57,21 +54,20 @@ class Engine:
         attached = self.ledger.links.attach(inbox_id, key)
         return self._sync(attached.link_id, attached.run)
 
-    def sync_link(self, link_id: int) -> str:
-        """Bring one link in step, if no other worker is at it.
-
-        Returns an outcome word for the log.
-        """
+    def sync_link(self, link_id: int) -> Outcome:
+        """Bring one link in step, if no other worker is at it."""
         return self._sync(link_id, self.ledger.links.lease(link_id))
 
-    def _sync(self, link_id: int, run: LeasedLink | None) -> str:
+    def _sync(self, link_id: int, run: LeasedLink | None) -> Outcome:
         if run is None:
-            return BUSY  # the holder looks for new deliveries as it ends its lease
+            return Outcome(
+                OutcomeKind.BUSY
+            )  # the holder looks for new deliveries as it ends its lease
         if run.merged_into is not None or run.links_to_join:
             return self._join(run)
         return self.work_on(run)
 
-    def _join(self, run: LeasedLink) -> str:
+    def _join(self, run: LeasedLink) -> Outcome:
         """After a merge of contacts: one link for one person and entity, then bring that one in
         step.
         """
@@ -86,7 +82,7 @@ class Engine:
         except Transient as failure:
             ids = [delivery.id for delivery in run.deliveries]
             self.ledger.inbox.defer(ids, failure.retry_after, failure.message, is_failure=False)
-            return BUSY
+            return Outcome(OutcomeKind.BUSY)
         return self.sync_link(link_id)
 
     def _join_into(self, link_id: int, key: RatingKey) -> int:
@@ -102,39 +98,40 @@ class Engine:
                 self.ledger.links.release(run.lease)
         return join_links(self.ledger, link_id, key)
 
-    def work_on(self, run: LeasedLink) -> str:
+    def work_on(self, run: LeasedLink) -> Outcome:
         """Bring the link of a lease in step; every way in which that may fail is on file
         afterwards.
         """
-        ids = [delivery.id for delivery in run.deliveries]
         try:
             work = self.run_of(run)
             outcome = work.work()
-        except LeaseLost:
-            return "lease_lost"
-        except RateLimited as wait:
-            self.ledger.inbox.defer(ids, wait.retry_after, RATE_LIMITED, is_failure=False)
-            outcome = RATE_LIMITED
-        except Unconfirmed:
-            self.ledger.inbox.defer(ids, CONFIRM_EVERY_SECONDS, ACCEPTED, is_failure=False)
-            outcome = ACCEPTED
-        except Transient as failure:
-            self.ledger.inbox.defer(
-                ids, failure.retry_after, failure.message, is_failure=failure.is_failure
-            )
-            outcome = "retry"
-        except (Held, Permanent, Misconfigured) as refusal:
-            if refusal.reason == "contact_unknown" and self._follow_merge(run):
-                self.ledger.inbox.defer(ids, 0.0, "contact_merged", is_failure=False)
-                outcome = "retry"
-            else:
-                self.ledger.inbox.hold(ids, refusal.reason)
-                outcome = f"held {refusal.reason}"
-        else:
-            self._ring(work.fresh)
-            return outcome
+        except SyncError as error:
+            return self._give_up(run, self._disposition_of(error, run))
+        self._ring(work.fresh)
+        return outcome
+
+    def _give_up(self, run: LeasedLink, disposition: Disposition) -> Outcome:
+        """Put on file what becomes of the deliveries in hand, then end the lease."""
+        ids = [delivery.id for delivery in run.deliveries]
+        match disposition:
+            case Leave(outcome):
+                return outcome
+            case Defer(outcome, delay_seconds, reason, is_failure):
+                self.ledger.inbox.defer(ids, delay_seconds, reason, is_failure=is_failure)
+            case HoldDeliveries(outcome, reason):
+                self.ledger.inbox.hold(ids, reason)
         self._ring(self.ledger.links.release(run.lease))
         return outcome
+
+    def _disposition_of(self, error: SyncError, run: LeasedLink) -> Disposition:
+        disposition = disposition_of(error)
+        is_unknown = isinstance(disposition, HoldDeliveries) and (
+            disposition.reason == "contact_unknown"
+        )
+        if is_unknown and self._follow_merge(run):
+            # The contact was merged away: the next run joins the links.
+            return Defer(Outcome(OutcomeKind.RETRY), 0.0, "contact_merged", is_failure=False)
+        return disposition
 
     def run_of(self, run: LeasedLink) -> LinkRun:
         """The work under a lease. Raises Misconfigured."""

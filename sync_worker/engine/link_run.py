@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sync_worker.core.errors import Held, LeaseLost, SyncError, Transient
+from sync_worker.core.outcome import Outcome, OutcomeKind
 from sync_worker.core.plan import Action, Agree, Delete, Hold, Ignore, erase, plan
 from sync_worker.core.ports.inbox import Closing
 from sync_worker.core.ports.links import Commit, LeasedLink
@@ -45,11 +46,8 @@ class LinkRun:
     stuck: set[Slot] = field(default_factory=set)
     fresh: list[int] = field(default_factory=list)
 
-    def work(self) -> str:
-        """Returns an outcome word for the log.
-
-        Raises SyncError; what was written is on file also then.
-        """
+    def work(self) -> Outcome:
+        """Bring the link in step. Raises SyncError; what was written is on file also then."""
         self.begin()
         return self.come_to_rest()
 
@@ -61,7 +59,7 @@ class LinkRun:
         for delivery in self.run.deliveries:
             self.view.hear(delivery)
 
-    def come_to_rest(self) -> str:
+    def come_to_rest(self) -> Outcome:
         """Plan and write until nothing is left to do."""
         try:
             return self._come_to_rest()
@@ -71,7 +69,7 @@ class LinkRun:
             self.writing.save()
             raise
 
-    def _come_to_rest(self) -> str:
+    def _come_to_rest(self) -> Outcome:
         for _ in range(ROUNDS):
             self._remove_losers()
             actions = self.plan()
@@ -194,7 +192,7 @@ class LinkRun:
 
     # -- the end of a run
 
-    def finish(self, actions: Mapping[str, Action]) -> str | None:
+    def finish(self, actions: Mapping[str, Action]) -> Outcome | None:
         """Commit what was written and seen, close the deliveries and end the lease, in one
         transaction.
 
@@ -234,7 +232,9 @@ class LinkRun:
         if fresh is None:
             return None
         self.fresh = fresh
-        return f"held {reason}" if reason else ("synced" if writing.count else "in_step")
+        if reason:
+            return Outcome(OutcomeKind.HELD, reason)
+        return Outcome(OutcomeKind.SYNCED if writing.count else OutcomeKind.IN_STEP)
 
     def _forget_guarded(self) -> None:
         """Before the commit: forgotten too early the guard only costs a look, forgotten never it

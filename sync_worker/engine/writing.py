@@ -21,7 +21,7 @@ from sync_worker.core.errors import (
     UnknownOutcome,
 )
 from sync_worker.core.plan import Delete, Write
-from sync_worker.core.ports.inbox import Closing
+from sync_worker.core.ports.inbox import CREATE_ACCEPTED, Closing
 from sync_worker.core.ports.ledger import Ledger
 from sync_worker.core.ports.links import Commit, LeasedLink
 from sync_worker.core.ports.loop_guard import Guard
@@ -51,7 +51,6 @@ from sync_worker.engine.view import View
 
 WRITES_PER_HOUR = 12
 HOUR_SECONDS = 3600.0
-ACCEPTED = "create_accepted"
 AWAITING = "awaiting_confirmation"
 CREATE_FAILED = "create_failed"
 MERGED, SHADOWED = "merged", "shadowed"  # why a record beside the one on file is removed
@@ -348,7 +347,7 @@ class Writing:
                 raise Held(CREATE_FAILED)
             if self.run.now - intent.opened_at < can.confirm_seconds:
                 raise Unconfirmed
-            if any(delivery.reason == ACCEPTED for delivery in self.run.deliveries):
+            if any(delivery.reason == CREATE_ACCEPTED for delivery in self.run.deliveries):
                 self._stand_still(intent, AWAITING)
                 raise Held(AWAITING)
         if self.run.link.state is LinkState.HELD:

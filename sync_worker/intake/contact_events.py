@@ -11,10 +11,11 @@ Every step may be repeated: the delivery stays open until all of it is done.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sync_worker.core.errors import Permanent, Transient
 from sync_worker.core.hold_keys import contact_hold_key, email_hold_key
+from sync_worker.core.outcome import Outcome, OutcomeKind
 from sync_worker.core.ports.doorbell import Bell
 from sync_worker.core.ports.inbox import ERASED, Closing
 from sync_worker.core.ports.ledger import Ledger
@@ -24,7 +25,9 @@ from sync_worker.engine.engine import Engine
 from sync_worker.intake.resolve import is_erased
 
 AGAIN_SECONDS = 2.0
-UNFINISHED = ("busy", "lease_lost", "retry", "rate_limited")
+UNFINISHED = frozenset(
+    {OutcomeKind.BUSY, OutcomeKind.LEASE_LOST, OutcomeKind.RETRY, OutcomeKind.RATE_LIMITED}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +42,8 @@ class PeopleChanges:
     people: People
     site: Site
 
-    def hear(self, delivery: Delivery) -> str:
-        """Process a contact event. Returns outcome words.
-
-        Raises Transient, Permanent: not done yet, or refused.
-        """
+    def hear(self, delivery: Delivery) -> Outcome:
+        """Process a contact event. Raises Transient, Permanent: not done yet, or refused."""
         match delivery.new.change:
             case "contact_deleted" if delivery.new.privacy and not _is_from_merge(delivery):
                 return self._erase(delivery, [delivery.new.remote_id])
@@ -64,11 +64,11 @@ class PeopleChanges:
     def _is_erased(self, contact_id: str) -> bool:
         return is_erased(self.ledger, self.site, contact_id)
 
-    def _close(self, delivery: Delivery, closing: Closing) -> str:
+    def _close(self, delivery: Delivery, closing: Closing) -> Outcome:
         self.ledger.inbox.close(delivery.id, closing)
-        return f"{closing.state} {closing.reason}"
+        return Outcome.of(closing)
 
-    def _release(self, delivery: Delivery, contact_id: str, reason: str) -> str:
+    def _release(self, delivery: Delivery, contact_id: str, reason: str) -> Outcome:
         """A contact is there, or has an address now: what was held for it goes on. Asks nobody."""
         keys = [contact_hold_key(contact_id)]
         keys += map(email_hold_key, self.people.addresses_in(delivery.new.payload))
@@ -80,11 +80,11 @@ class PeopleChanges:
         done = Closing(InboxState.DONE, f"{reason}, released {len(released)}")
         ended = self.ledger.inbox.close(delivery.id, done, names=contact_id)
         self.bell.ring(released)
-        return f"{ended.state} {reason if ended == done else ended.reason}"
+        return Outcome.of(replace(done, reason=reason) if ended == done else ended)
 
     # -- merges
 
-    def _merged(self, delivery: Delivery) -> str:
+    def _merged(self, delivery: Delivery) -> Outcome:
         merge = self.people.merge_in(delivery.new.payload)
         if merge is None:
             raise Permanent("the merge event does not name both contacts", reason="malformed_event")
@@ -113,14 +113,14 @@ class PeopleChanges:
     def _run(self, link_ids: Sequence[int]) -> None:
         """Raises Transient if some of it has to be tried again."""
         outcomes = [self.engine.sync_link(link_id) for link_id in link_ids]
-        if unfinished := [one for one in outcomes if one in UNFINISHED]:
+        if unfinished := [outcome for outcome in outcomes if outcome.kind in UNFINISHED]:
             raise Transient(
                 f"{len(unfinished)} links of this contact are not done", retry_after=AGAIN_SECONDS
             )
 
     # -- deletions
 
-    def _deleted(self, delivery: Delivery) -> str:
+    def _deleted(self, delivery: Delivery) -> Outcome:
         """Of a contact that we know nothing of there is nothing to forget, and no reason to ask
         Wix.
         """
@@ -142,7 +142,7 @@ class PeopleChanges:
         self.ledger.directory.forget_contact(self.site.id, contact_id)
         return self._close(delivery, Closing(InboxState.DONE, "contact_forgotten"))
 
-    def _erase(self, delivery: Delivery, contact_ids: Sequence[str]) -> str:
+    def _erase(self, delivery: Delivery, contact_ids: Sequence[str]) -> Outcome:
         for one in contact_ids:
             self._run(self.ledger.merges.hint_erasure(self.site.id, one, delivery.id))
             if left := self.ledger.merges.links_of(self.site.id, one):
@@ -151,7 +151,7 @@ class PeopleChanges:
                     retry_after=AGAIN_SECONDS,
                 )
             self.ledger.merges.erase_contact(self.site.id, one, delivery.id)
-        return f"{ERASED.state} {ERASED.reason}"
+        return Outcome.of(ERASED)
 
 
 def _is_from_merge(delivery: Delivery) -> bool:

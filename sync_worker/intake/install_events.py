@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sync_worker.core.outcome import Outcome
 from sync_worker.core.ports.doorbell import Bell
 from sync_worker.core.ports.inbox import Closing
 from sync_worker.core.ports.ledger import Ledger
@@ -29,8 +30,8 @@ class SiteChanges:
     bell: Bell
     sites: Sites | None
 
-    def hear(self, delivery: Delivery, site: Site | None) -> tuple[Site | None, str | None]:
-        """The site as it is now, and outcome words; no words: it has to wait for its site."""
+    def hear(self, delivery: Delivery, site: Site | None) -> tuple[Site | None, Outcome | None]:
+        """The site as it is now, and how it ended; no outcome: it has to wait for its site."""
         is_removed = delivery.new.change == "app_removed"
         if site is None and is_removed:
             return None, self._close(delivery, "never_connected")
@@ -50,6 +51,7 @@ class SiteChanges:
         )
         return site, self._close(delivery, "site_removed" if is_removed else "site_installed")
 
-    def _close(self, delivery: Delivery, reason: str) -> str:
-        self.ledger.inbox.close(delivery.id, Closing(InboxState.DONE, reason))
-        return f"{InboxState.DONE} {reason}"
+    def _close(self, delivery: Delivery, reason: str) -> Outcome:
+        done = Closing(InboxState.DONE, reason)
+        self.ledger.inbox.close(delivery.id, done)
+        return Outcome.of(done)

@@ -8,23 +8,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sync_worker.core.errors import Held, Misconfigured, Permanent, RateLimited, Transient
+from sync_worker.core.errors import Held, SyncError
+from sync_worker.core.outcome import (
+    Defer,
+    Disposition,
+    HoldDeliveries,
+    Leave,
+    Outcome,
+    OutcomeKind,
+    disposition_of,
+)
 from sync_worker.core.ports.clock import Clock
 from sync_worker.core.ports.doorbell import Bell
-from sync_worker.core.ports.inbox import (
-    ERASED,
-    RATE_LIMITED,
-    TRACK_AFTER,
-    WORKER_DIED,
-    Closing,
-    Look,
-)
+from sync_worker.core.ports.inbox import ERASED, TRACK_AFTER, WORKER_DIED, Closing, Look
 from sync_worker.core.ports.ledger import Ledger
 from sync_worker.core.ports.loop_guard import Guard
 from sync_worker.core.ports.remote import Connection
 from sync_worker.core.ports.sites import Sites
 from sync_worker.core.values import Delivery, InboxState, RatingKey, Site
-from sync_worker.engine.engine import BUSY, Engine
+from sync_worker.engine.engine import Engine
 from sync_worker.intake.contact_events import PeopleChanges
 from sync_worker.intake.install_events import SiteChanges
 from sync_worker.intake.parent_events import Children
@@ -48,36 +50,34 @@ class Intake:
     new_id: Callable[[], str]
     sites: Sites | None = None
 
-    def process(self, inbox_id: int) -> str:
-        """Process one delivery; a doubled doorbell is harmless.
-
-        Returns outcome words for the log.
-        """
+    def process(self, inbox_id: int) -> Outcome:
+        """Process one delivery; a doubled doorbell is harmless."""
         opened = self.ledger.inbox.open_delivery(inbox_id)
         if opened is None:
-            return "closed_already"
+            return Outcome(OutcomeKind.CLOSED_ALREADY)
         delivery, site = opened
         if delivery.suspected_crashes < TRACK_AFTER:
             return self._look(delivery, site)
         return self._look_noted(delivery, site)
 
-    def _look_noted(self, delivery: Delivery, site: Site | None) -> str:
+    def _look_noted(self, delivery: Delivery, site: Site | None) -> Outcome:
         """Workers may have died over this one.
 
         Whatever comes back from the look, even an error, this one lives.
         """
         look = self.ledger.inbox.begin_look(delivery)
         if look is not Look.BEGUN:
-            return "early" if look is Look.EARLY else f"{WORKER_DIED.state} {WORKER_DIED.reason}"
+            is_early = look is Look.EARLY
+            return Outcome(OutcomeKind.EARLY) if is_early else Outcome.of(WORKER_DIED)
         try:
             outcome = self._look(delivery, site)
         except Exception:
             self.ledger.inbox.end_look(delivery)
             raise
-        self.ledger.inbox.end_look(delivery, is_busy=outcome == BUSY)
+        self.ledger.inbox.end_look(delivery, is_busy=outcome.kind is OutcomeKind.BUSY)
         return outcome
 
-    def _look(self, delivery: Delivery, site: Site | None) -> str:
+    def _look(self, delivery: Delivery, site: Site | None) -> Outcome:
         inbox_id = delivery.id
         if delivery.new.change in SiteChanges.CHANGES:
             site, outcome = SiteChanges(self.ledger, self.bell, self.sites).hear(delivery, site)
@@ -86,34 +86,35 @@ class Intake:
         if site is None:
             if self.ledger.inbox.hold_for_site(inbox_id, delivery.new):
                 self.bell.ring(self.ledger.inbox.release_held(None, inbox_ids=[inbox_id]))
-            return "held unknown_site"
+            return Outcome(OutcomeKind.HELD, "unknown_site")
         try:
             return self._process(delivery, site)
-        except RateLimited as wait:
-            self.ledger.inbox.defer([inbox_id], wait.retry_after, RATE_LIMITED, is_failure=False)
-            return RATE_LIMITED
-        except Transient as failure:
-            self.ledger.inbox.defer(
-                [inbox_id], failure.retry_after, failure.message, is_failure=failure.is_failure
-            )
-            return "retry"
         except Held as wait:
             return self._hold(inbox_id, site, wait)
-        except (Permanent, Misconfigured) as refusal:
-            self.ledger.inbox.hold([inbox_id], refusal.reason)
-            return f"held {refusal.reason}"
+        except SyncError as error:
+            return self._give_up(inbox_id, disposition_of(error))
 
-    def _hold(self, inbox_id: int, site: Site, wait: Held) -> str:
+    def _give_up(self, inbox_id: int, disposition: Disposition) -> Outcome:
+        match disposition:
+            case Leave(outcome):
+                pass
+            case Defer(outcome, delay_seconds, reason, is_failure):
+                self.ledger.inbox.defer([inbox_id], delay_seconds, reason, is_failure=is_failure)
+            case HoldDeliveries(outcome, reason):
+                self.ledger.inbox.hold([inbox_id], reason)
+        return outcome
+
+    def _hold(self, inbox_id: int, site: Site, wait: Held) -> Outcome:
         """Hold, then look again: whoever brings what it waits for commits that first, and releases
         after.
         """
         self.ledger.inbox.hold([inbox_id], wait.reason, hold_key=wait.hold_key)
         if not wait.has_arrived():
-            return f"held {wait.reason}"
+            return Outcome(OutcomeKind.HELD, wait.reason)
         self.bell.ring(self.ledger.inbox.release_held(site.id, inbox_ids=[inbox_id]))
-        return f"released {wait.reason}"
+        return Outcome(OutcomeKind.RELEASED, wait.reason)
 
-    def _process(self, delivery: Delivery, site: Site) -> str:
+    def _process(self, delivery: Delivery, site: Site) -> Outcome:
         if delivery.link_id is not None:
             return self.engine.sync_link(delivery.link_id)
         if not site.is_at_work:
@@ -125,14 +126,14 @@ class Intake:
                 self.ledger, self.bell, self.engine, self.connect(site).people, site
             ).hear(delivery)
         if self._is_own_write(delivery, site):
-            return "suppressed"
+            return Outcome(OutcomeKind.SUPPRESSED)
         key = Resolver(self.ledger, self.connect(site), site).key_of(delivery)
         if isinstance(key, RatingKey):
             return self.engine.sync_delivery(delivery.id, key)
         if key == ERASED:
             self.guard.forget(site.id, delivery.new.side, delivery.new.remote_id)
         self.ledger.inbox.close(delivery.id, key)
-        return f"{key.state} {key.reason}"
+        return Outcome.of(key)
 
     @property
     def engine(self) -> Engine:
@@ -149,14 +150,14 @@ class Intake:
         self.ledger.inbox.close(delivery.id, Closing(InboxState.SUPPRESSED, f"intent {intent_id}"))
         return True
 
-    def _follow_parent(self, delivery: Delivery, site: Site) -> str:
+    def _follow_parent(self, delivery: Delivery, site: Site) -> Outcome:
         """Something about the ratings of one thing: a hint for each that differs from what is on
         file.
         """
         hints = Children(self.ledger, self.connect(site), site).hints_of(delivery)
         if isinstance(hints, Closing):
             self.ledger.inbox.close(delivery.id, hints)
-            return f"{hints.state} {hints.reason}"
+            return Outcome.of(hints)
         self.ledger.inbox.close(delivery.id, Closing(InboxState.DONE, f"hints {len(hints)}"))
         self.bell.ring(hints)
-        return "done parent"
+        return Outcome(OutcomeKind.DONE, "parent")

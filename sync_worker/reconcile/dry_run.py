@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any, Self
 
 from sync_worker.core.errors import Conflict, Gone, Held, Misconfigured, Permanent
+from sync_worker.core.outcome import Outcome, OutcomeKind
 from sync_worker.core.ports.clock import Clock
 from sync_worker.core.ports.directory import Located
 from sync_worker.core.ports.inbox import Closing
@@ -323,7 +324,7 @@ class DryRun:
     runs: Sweeps
     connection: Connection
     clock: Clock
-    until_paid: Callable[[Callable[[], str]], str]
+    until_paid: Callable[[Callable[[], Outcome]], Outcome]
     is_shown: Callable[[Side, str], bool]
     deletes: dict[Side, int] = field(default_factory=dict)
 
@@ -378,7 +379,7 @@ class DryRun:
         ledger: RehearsingLedger,
         connection: Connection,
         planned_writes: list[PlannedWrite],
-    ) -> str:
+    ) -> Outcome:
         planned_writes.clear()
         remotes = {
             side: RehearsingRemote(remote, planned_writes.append, self.is_shown)
@@ -398,13 +399,13 @@ class DryRun:
 
     def _word(
         self,
-        outcome: str,
+        outcome: Outcome,
         planned_writes: Sequence[PlannedWrite],
         ledger: RehearsingLedger,
         on_file: Mapping[Any, Any],
     ) -> str:
-        if outcome.startswith(("held", "retry", "rate_limited")):
-            return outcome
+        if outcome.kind in (OutcomeKind.HELD, OutcomeKind.RETRY, OutcomeKind.RATE_LIMITED):
+            return str(outcome)
         if planned_writes:
             return " and ".join(sorted({planned_write.what for planned_write in planned_writes}))
         return "link" if ledger.is_linked_anew and len(on_file) == 0 else "in_step"

@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from sync_worker.core.email_identity import normalise_email
 from sync_worker.core.errors import Held, Permanent, RateLimited
+from sync_worker.core.outcome import Outcome, OutcomeKind
 from sync_worker.core.ports.inbox import Closing
 from sync_worker.core.ports.remote import Connection, Page, Remote
 from sync_worker.core.ports.sweeps import Sweeps
@@ -45,7 +46,7 @@ PAUSE_SECONDS = 0.25  # between two looks at a used-up budget
 KEEP_SECONDS = 5.0  # the run's lease is renewed that often
 
 T = TypeVar("T")
-Job = Callable[[], str]
+Job = Callable[[], Outcome]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class Pace:
     """
 
     wait: Callable[[float], None]
-    together: Callable[[Sequence[Job]], list[str]] = lambda jobs: [job() for job in jobs]
+    together: Callable[[Sequence[Job]], list[Outcome]] = lambda jobs: [job() for job in jobs]
     is_over: Callable[[], bool] = lambda: False
     report: Callable[[Sweep], None] = lambda sweep: None
 
@@ -75,7 +76,7 @@ class Reconcile:
     intake: Intake
     pace: Pace
     note: Callable[[PlannedWrite], None] = lambda planned_write: None
-    outcomes: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
     kept_at: float = 0.0
 
     def work(self) -> bool:
@@ -290,7 +291,7 @@ class Reconcile:
         intake = replace(self.intake, connect=lambda site: connection)
         outcomes = self.pace.together([self._job(intake, one) for one in queued])
         self.outcomes.update(outcomes)
-        done = Counter(f"outcome_{outcome.split()[0]}" for outcome in outcomes)
+        done = Counter(f"outcome_{outcome.kind}" for outcome in outcomes)
         self._move(Phase.APPLY, None, {**done, "applied": len(outcomes)})
         self.runs.save(self.sweep)
 
@@ -308,14 +309,15 @@ class Reconcile:
 
     def _job(self, intake: Intake, queued: Queued) -> Job:
         if queued.held:
-            return lambda: f"held {queued.held}"
+            held = Outcome(OutcomeKind.HELD, queued.held)
+            return lambda: held
         link_id = queued.link_id
         if link_id is not None:
             return lambda: self._until_paid(lambda: intake.engine.sync_link(link_id))
         return lambda: self._until_paid(lambda: intake.process(queued.inbox_ids[0]))
 
-    def _until_paid(self, job: Job) -> str:
-        while (outcome := job()) == "rate_limited":
+    def _until_paid(self, job: Job) -> Outcome:
+        while (outcome := job()).kind is OutcomeKind.RATE_LIMITED:
             self._wait(PAUSE_SECONDS)
         self._keep()
         return outcome

@@ -27,6 +27,8 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from sync_worker.core.outcome import Outcome, OutcomeKind
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
@@ -144,13 +146,12 @@ broker_messages_dropped = Counter(
 pruned = Counter("ratings_sync_pruned_rows", "Rows that the retention forgot", ["kind"])
 
 
-def count_outcome(outcome: str, seconds: float) -> None:
-    """One processed delivery. ``outcome``: the words of ``Intake.process``."""
-    word, _, rest = outcome.partition(" ")
-    deliveries_processed.labels(word).inc()
+def count_outcome(outcome: Outcome, seconds: float) -> None:
+    """One processed delivery."""
+    deliveries_processed.labels(outcome.kind).inc()
     delivery_seconds.observe(seconds)
-    if word == "held":
-        deliveries_held.labels(rest or "unknown").inc()
+    if outcome.kind is OutcomeKind.HELD:
+        deliveries_held.labels(outcome.reason or "unknown").inc()
 
 
 def count_call(remote: str, operation: str, outcome: int | str, seconds: float) -> None:

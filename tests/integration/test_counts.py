@@ -82,7 +82,7 @@ class Bench:
             assert self.box.flush(10)
             if not self.bell.rung:
                 return outcomes
-            outcomes.append(self.intake.process(self.bell.rung.pop(0)))
+            outcomes.append(str(self.intake.process(self.bell.rung.pop(0))))
 
     @contextmanager
     def counted(self) -> Iterator[Cost]:

@@ -17,6 +17,7 @@ from redis import Redis
 from sync_sandbox.server import Sandbox, SandboxOptions
 from sync_worker.cli.common import user_name
 from sync_worker.config import load_settings
+from sync_worker.core.outcome import OutcomeKind
 from sync_worker.core.values import NewDelivery, Side
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from sync_worker.wiring import Wiring
@@ -148,7 +149,7 @@ def process(wiring: Wiring, side: Side, source: str, remote_id: str) -> int:
     inbox_id = wiring.ledger.inbox.store(
         NewDelivery(side, source, remote_id, "upsert", remote_id, {})
     ).inbox_id
-    while wiring.intake(SilentBell()).process(inbox_id) == "rate_limited":
+    while wiring.intake(SilentBell()).process(inbox_id).kind is OutcomeKind.RATE_LIMITED:
         time.sleep(0.01)
     return inbox_id
 

@@ -62,7 +62,7 @@ class Bench:
         for _ in range(500):
             assert self.box.flush()
             if self.rung:
-                outcomes.append(self.wiring.intake(self).process(self.rung.pop(0)))
+                outcomes.append(str(self.wiring.intake(self).process(self.rung.pop(0))))
             elif self.wiring.ledger.count_open():
                 time.sleep(0.01)  # the budget starts empty: the first write waits for a moment
             else:

@@ -18,6 +18,7 @@ from sqlalchemy import update
 from sync_sandbox.server import Sandbox, SandboxOptions
 from sync_sandbox.volume import GROUP, NAMESPACE, OWNER, Volume, load, silently
 from sync_worker.config import load_settings
+from sync_worker.core.outcome import Outcome, OutcomeKind
 from sync_worker.core.sweep_values import RunKind
 from sync_worker.core.values import EntityRef, Site
 from sync_worker.ledger.tables import run
@@ -272,10 +273,9 @@ def test_three_minutes_at_the_real_rate_use_the_budget_to_95_percent_and_never_e
     until = [0.0]
     with ThreadPoolExecutor(4) as pool:
 
-        def together(jobs: Sequence[Job]) -> list[str]:
-            return list(
-                pool.map(lambda job: job() if time.monotonic() < until[0] else "later", jobs)
-            )
+        def together(jobs: Sequence[Job]) -> list[Outcome]:
+            later = Outcome(OutcomeKind.EARLY)
+            return list(pool.map(lambda job: job() if time.monotonic() < until[0] else later, jobs))
 
         sweep = ground.wiring.runs.begin(ground.site.id, RunKind.SWEEP)
         assert sweep is not None

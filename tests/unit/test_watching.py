@@ -17,6 +17,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from sync_worker.core.errors import Transient
+from sync_worker.core.outcome import Outcome, OutcomeKind
 from sync_worker.ledger.figures import LedgerFigures, RunFigures
 from sync_worker.runtime.local.embedded_redis import free_port
 from sync_worker.telemetry import metrics
@@ -169,9 +170,9 @@ def test_worker_tells_its_metrics_to_the_token_alone(served: str) -> None:
 
 def test_outcome_words_become_labels_without_ids() -> None:
     before = metrics.deliveries_held.labels("unknown_contact")._value.get()
-    metrics.count_outcome("held unknown_contact", 0.1)
+    metrics.count_outcome(Outcome(OutcomeKind.HELD, "unknown_contact"), 0.1)
     assert metrics.deliveries_held.labels("unknown_contact")._value.get() == before + 1
-    metrics.count_outcome("released 12", 0.1)
+    metrics.count_outcome(Outcome(OutcomeKind.RELEASED, "12"), 0.1)
     told = generate_latest(REGISTRY).decode()
     assert 'ratings_sync_deliveries_processed_total{outcome="released"}' in told
     assert "released 12" not in told

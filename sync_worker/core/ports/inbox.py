@@ -19,6 +19,7 @@ class Stored:
 
 
 RATE_LIMITED = "rate_limited"  # why a delivery waits for a budget
+CREATE_ACCEPTED = "create_accepted"  # why it waits for a record that is to show
 
 
 RATE_LIMITED_AT_ONCE = 8  # a full bucket of the default budget

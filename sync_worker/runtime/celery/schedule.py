@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from sync_worker.core.errors import LeaseLost, Misconfigured, Permanent, SyncError, Transient
+from sync_worker.core.outcome import Outcome
 from sync_worker.core.sweep_values import RunKind, Sweep
 from sync_worker.core.values import Site
 from sync_worker.manifest.schema.calls import Poll
@@ -101,7 +102,7 @@ class NightlySweeps:
             return True  # somebody else is at it
         with ThreadPoolExecutor(SWEEP_THREADS) as pool:
 
-            def together(jobs: Sequence[Job]) -> list[str]:
+            def together(jobs: Sequence[Job]) -> list[Outcome]:
                 return list(pool.map(lambda job: job(), jobs))
 
             run = self._parts.reconcile(
