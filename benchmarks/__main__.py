@@ -24,6 +24,8 @@ from benchmarks import (
     latency,
     links,
     memory,
+    probation,
+    probation_report,
     replay,
     workers,
     workers_report,
@@ -32,7 +34,16 @@ from benchmarks.machine import load, machine, sync_ms
 from benchmarks.quick import quick_parts
 from benchmarks.report import Part, Report, Run, Section, Table
 
-S = TypeVar("S", gateway.Size, workers.Size, latency.Size, links.Size, memory.Size, replay.Size)
+S = TypeVar(
+    "S",
+    gateway.Size,
+    workers.Size,
+    latency.Size,
+    links.Size,
+    memory.Size,
+    probation.Size,
+    replay.Size,
+)
 CONSOLE = Console(width=150)
 FOLDER = Path("benchmark-report")
 
@@ -175,6 +186,21 @@ def one_memory(count: int | None, out: Path) -> None:
     """Memory of every process."""
     size = _with(memory.Size(), ratings=count)
     end_with([("memory", lambda: memory.run(size))], False, out)
+
+
+@main.command("probation")
+@database_option
+@click.option("--rounds", type=click.IntRange(1), help="Turns with and without each workaround.")
+@click.option("--count", type=click.IntRange(10), help="Ratings in a round.")
+@quick_option
+@out_option
+def one_probation(
+    database: str | None, rounds: int | None, count: int | None, quick: bool, out: Path
+) -> None:
+    """What each workaround brings that reaches into a library, with it and without it in turns."""
+    size = probation.QUICK if quick else probation.Size()
+    size = _with(size, database=database, rounds=rounds, ratings=count)
+    end_with([("probation", lambda: probation_report.run(size))], quick, out)
 
 
 @main.command("replay")

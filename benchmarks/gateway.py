@@ -106,7 +106,7 @@ class Figures:
 def measure(database: str, size: Size) -> Figures:
     """Raises RuntimeError if a server does not start."""
     wix = WixState()
-    bodies = _bodies(wix)
+    bodies = signed_webhooks(wix)
     with ground(database) as at:
         environ = at.environ(
             WIX_PUBLIC_KEY=wix.public_key.replace("\n", "\\n"), WIX_APP_ID=wix.app_id, **CONNECTOR
@@ -161,7 +161,7 @@ def _some(bodies: Iterator[bytes], count: int) -> list[bytes]:
     return [next(bodies) for _ in range(count)]
 
 
-def _bodies(wix: WixState) -> Iterator[bytes]:
+def signed_webhooks(wix: WixState) -> Iterator[bytes]:
     """Signed webhooks, each of a rating of its own."""
     number = 0
     while True:
@@ -205,20 +205,21 @@ def _servers(at: Ground, environ: Mapping[str, str]) -> Iterator[dict[str, Serve
             )
             servers[name] = Server(name, f"http://{bind}/webhooks/wix", child)
         for server in servers.values():
-            _wait(server, lines)
+            wait_until_it_answers(server.name, server.url, server.child, lines)
         yield servers
 
 
-def _wait(server: Server, lines: Sequence[str]) -> None:
+def wait_until_it_answers(name: str, url: str, child: Child, lines: Sequence[str]) -> None:
+    """Raises RuntimeError with the last of its lines if a server does not."""
     until = time.monotonic() + 30
-    while time.monotonic() < until and server.child.process.poll() is None:
+    while time.monotonic() < until and child.process.poll() is None:
         try:
-            requests.get(server.url, timeout=1)
+            requests.get(url, timeout=1)
         except requests.RequestException:
             time.sleep(0.02)
         else:
             return
-    raise RuntimeError(f"the server {server.name!r} does not answer:\n" + "\n".join(lines[-20:]))
+    raise RuntimeError(f"the server {name!r} does not answer:\n" + "\n".join(lines[-20:]))
 
 
 def _stored(at: Ground) -> int:

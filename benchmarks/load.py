@@ -52,8 +52,9 @@ class Load:
 class Client:
     """One connection to a server, opened again after an error."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
         parts = urlsplit(url)
+        self._timeout_seconds = timeout_seconds
         self._address = parts.hostname or "", parts.port or 80
         self._head = (
             f"POST {parts.path} HTTP/1.1\r\nHost: bench\r\nContent-Type:"
@@ -65,7 +66,7 @@ class Client:
         """The status of the answer, or the name of the error."""
         try:
             if self._sock is None:
-                self._sock = socket.create_connection(self._address, TIMEOUT_SECONDS)
+                self._sock = socket.create_connection(self._address, self._timeout_seconds)
                 self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._sock.sendall(f"{self._head}{len(body)}\r\n\r\n".encode() + body)
             return self._status(self._sock)

@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -49,8 +49,10 @@ def machine() -> Machine:
     memory = next(
         (line.split()[1] for line in _lines("/proc/meminfo") if line.startswith("MemTotal")), "0"
     )
-    versions = {name: version(name) for name in PACKAGES}
-    versions |= {"SQLite": sqlite3.sqlite_version, "redis-server": _redis_version()}
+    versions = versions_of(PACKAGES) | {
+        "SQLite": sqlite3.sqlite_version,
+        "redis-server": _redis_version(),
+    }
     return Machine(
         _processor(),
         os.cpu_count() or 1,
@@ -61,6 +63,11 @@ def machine() -> Machine:
         datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         versions,
     )
+
+
+def versions_of(packages: Iterable[str]) -> dict[str, str]:
+    """As they are installed here."""
+    return {name: version(name) for name in packages}
 
 
 def _processor() -> str:

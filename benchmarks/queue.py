@@ -41,8 +41,9 @@ LATE_SECONDS = 10.0  # the sweeper's time for the few that found the budget's bu
 
 
 def store(at: Ground, connector: str, count: int) -> list[int]:
-    """A site of its own with ``count`` new ratings, by mapped people for mapped things; their inbox
-    ids.
+    """Give a new site ``count`` new ratings by mapped people for mapped things.
+
+    Returns their inbox ids.
     """
     engine = open_engine(at.database_url)
     upgrade(engine)
@@ -136,7 +137,7 @@ class Queue:
         Raises RuntimeError with the workers' last lines if they do not get through.
         """
         with Redis.from_url(self.at.redis.url) as redis:
-            self._wait_until_it_listens(redis)
+            self.wait_until_it_listens(redis)
             self._signal(signal.SIGSTOP)
             try:
                 self._send(task, ids)
@@ -169,7 +170,7 @@ class Queue:
             producer.send_task(task, args=[inbox_id], queue="sync")
         producer.close()
 
-    def _wait_until_it_listens(self, redis: Redis) -> None:
+    def wait_until_it_listens(self, redis: Redis) -> None:
         """A worker that waits for messages is blocked in a BRPOP."""
         until = time.monotonic() + 60
         while sum(one["cmd"] == "brpop" for one in redis.client_list()) < len(self.workers):
