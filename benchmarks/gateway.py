@@ -27,8 +27,9 @@ from sync_worker.config import load_settings
 from sync_worker.core import exact_json
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.tables import inbox
-from sync_worker.runtime.local.embedded_redis import free_port
-from sync_worker.runtime.local.processes import Child, Processes, gateway_command
+from sync_worker.runtime.local.commands import gateway_command
+from sync_worker.runtime.local.free_port import free_port
+from sync_worker.runtime.local.processes import Child, Processes
 
 OURS, PLAIN, BARE = "ratings-sync", "Flask + PyJWT + delay()", "bare Flask route"
 APPS = {

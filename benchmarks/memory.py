@@ -12,7 +12,7 @@ from benchmarks.machine import Memory, children_of, memory_of
 from benchmarks.report import Section, Table
 from sync_sandbox.replay import Replay, generated_ratings, products_of
 from sync_sandbox.stage import Stage
-from sync_worker.runtime.local.embedded_redis import free_port
+from sync_worker.runtime.local.free_port import free_port
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from benchmarks.ground import a_stage
 from benchmarks.report import Part, Section
 from sync_sandbox.replay import products_of
 from sync_sandbox.stage import Stage
-from sync_worker.runtime.local.embedded_redis import free_port
+from sync_worker.runtime.local.free_port import free_port
 
 
 @contextmanager

@@ -20,7 +20,8 @@ from benchmarks.ground import Ground, ground, raised_budgets
 from benchmarks.machine import memory_of
 from benchmarks.queue import Queue, check_that_all_crossed, store
 from sync_sandbox.server import Sandbox, SandboxOptions
-from sync_worker.runtime.local.processes import QUIET, Processes
+from sync_worker.runtime.local.commands import QUIET
+from sync_worker.runtime.local.processes import Processes
 
 MAX_SECONDS = 15.0  # of a round whose rate a latency bounds
 CALLS = 15  # of a bare client, to see what the stand-in itself takes

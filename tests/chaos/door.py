@@ -14,8 +14,10 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from redis import Redis
 from sqlalchemy import create_engine, text
 
-from sync_worker.runtime.local.embedded_redis import EmbeddedRedis, free_port
-from sync_worker.runtime.local.processes import Processes, gateway_command
+from sync_worker.runtime.local.commands import gateway_command
+from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
+from sync_worker.runtime.local.free_port import free_port
+from sync_worker.runtime.local.processes import Processes
 from tests.unit.signed import APP_ID, KEY, OWN_SERVICE, a_token, an_envelope, an_event, claims, pem
 
 ANSWER_SECONDS = 1.25  # Wix gives up then

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from sync_sandbox.stage import Stage
-from sync_worker.runtime.local.processes import gateway_command
+from sync_worker.runtime.local.commands import gateway_command
 from tests.chaos.conftest import Measured, on
 from tests.chaos.load import PRODUCTS, Load
 from tests.end_to_end.conftest import StageMaker

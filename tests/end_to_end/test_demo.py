@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from sync_sandbox.replay import Replay, generated_ratings, products_of
-from sync_worker.runtime.local.embedded_redis import free_port
+from sync_worker.runtime.local.free_port import free_port
 from tests.end_to_end.conftest import StageMaker
 
 COMMAND = str(Path(sys.executable).parent / "ratings-sync")

@@ -25,7 +25,8 @@ import redis as redis_package
 import requests
 from redis import Redis
 
-from sync_worker.runtime.local.embedded_redis import find_server, free_port
+from sync_worker.runtime.local.embedded_redis import find_server
+from sync_worker.runtime.local.free_port import free_port
 from sync_worker.runtime.local.processes import Processes
 from tests.fleet_file import ROOT, read_fleet
 from tests.unit.signed import APP_ID, OWN_SERVICE, a_token, an_envelope, an_event, claims, pem

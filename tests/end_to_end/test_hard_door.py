@@ -15,8 +15,10 @@ from pathlib import Path
 import pytest
 import requests
 
-from sync_worker.runtime.local.embedded_redis import EmbeddedRedis, free_port
-from sync_worker.runtime.local.processes import Processes, gateway_command
+from sync_worker.runtime.local.commands import gateway_command
+from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
+from sync_worker.runtime.local.free_port import free_port
+from sync_worker.runtime.local.processes import Processes
 from tests.unit.signed import APP_ID, OWN_SERVICE, a_token, an_envelope, an_event, claims, pem
 
 pytestmark = pytest.mark.alone

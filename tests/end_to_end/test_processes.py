@@ -13,7 +13,8 @@ import pytest
 import requests
 
 from sync_sandbox.stage import Stage
-from sync_worker.runtime.local.embedded_redis import EmbeddedRedis, free_port
+from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
+from sync_worker.runtime.local.free_port import free_port
 from sync_worker.runtime.local.processes import Processes
 from tests.end_to_end.conftest import StageMaker
 from tests.unit.signed import APP_ID, OWN_SERVICE, a_token, an_envelope, an_event, claims, pem

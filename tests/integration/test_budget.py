@@ -17,7 +17,8 @@ from redis import Redis
 from sync_worker.core.errors import RateLimited
 from sync_worker.redis.circuit_breaker import Breaker
 from sync_worker.redis.client import Asking, RedisBudget, open_redis
-from sync_worker.runtime.local.embedded_redis import EmbeddedRedis, free_port
+from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
+from sync_worker.runtime.local.free_port import free_port
 
 CAPACITY, PER_MINUTE = 8, 192
 VIRTUAL_TIME = """

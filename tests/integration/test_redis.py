@@ -24,7 +24,7 @@ from sync_worker.redis.client import (
     open_redis,
 )
 from sync_worker.redis.encryption import Seal
-from sync_worker.runtime.local.embedded_redis import free_port
+from sync_worker.runtime.local.free_port import free_port
 
 SEAL = Seal("app-secret")
 

