@@ -7,20 +7,23 @@ manifest says.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 import structlog
 
 from sync_worker.core.errors import LeaseLost, Misconfigured, Permanent, SyncError, Transient
 from sync_worker.core.outcome import Outcome
+from sync_worker.core.ports.sweeps import Sweeps
 from sync_worker.core.sweep_values import RunKind, Sweep
 from sync_worker.core.values import Site
+from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.schema.calls import Poll
-from sync_worker.reconcile.reconcile import Job, Pace
-from sync_worker.wiring import SWEEP_THREADS, Wiring
+from sync_worker.reconcile.dry_run import PlannedWrite
+from sync_worker.reconcile.reconcile import Job, Pace, Reconcile
 
 SLICE_SECONDS = 45.0
 # For what is in hand; with the slice below the broker's visibility timeout: none starts twice
@@ -29,58 +32,73 @@ GRACE_SECONDS = 60.0
 log = structlog.get_logger(__name__)
 
 
+class MakeRun(Protocol):
+    """Makes a run over a site. Raises Misconfigured."""
+
+    def __call__(
+        self, site: Site, sweep: Sweep, pace: Pace, note: Callable[[PlannedWrite], None]
+    ) -> Reconcile: ...
+
+
 def seconds_since(daily: str, now: datetime) -> float:
     """Since the last time that clocks (UTC) showed ``HH:MM``."""
     hour, minute = map(int, daily.split(":"))
     slot = now.replace(hour=hour, minute=minute, second=0, microsecond=0)
-    return (now - (slot if slot <= now else slot - timedelta(days=1))).total_seconds()
+    if slot > now:
+        slot -= timedelta(days=1)
+    return (now - slot).total_seconds()
 
 
 class NightlySweeps:
-    """The sweeps and polls that are due.
+    """One slice of the sweeps and polls that are due.
 
-    One process at a time works on a site; any may go on with it.
+    One process at a time works on a site; any may go on with it. ``reconcile_at``: HH:MM (UTC) of
+    the daily sweeps, or nothing; ``threads``: jobs of a run at a time.
     """
 
-    def __init__(self, parts: Wiring, slice_seconds: float = SLICE_SECONDS) -> None:
-        self._parts, self._until = parts, time.monotonic() + slice_seconds
+    def __init__(
+        self,
+        *,
+        sites: Callable[[], Sequence[Site]],
+        manifests: Mapping[str, Manifest],
+        runs: Sweeps,
+        is_due: Callable[[int, RunKind, float], bool],
+        reconcile: MakeRun,
+        reconcile_at: str,
+        threads: int,
+        slice_seconds: float = SLICE_SECONDS,
+    ) -> None:
+        self._sites, self._manifests = sites, manifests
+        self._runs, self._is_due, self._reconcile = runs, is_due, reconcile
+        self._reconcile_at, self._threads = reconcile_at, threads
+        self._until = time.monotonic() + slice_seconds
 
     def work(self) -> bool:
         """Whether something is left for the next slice."""
-        for site in self._parts.admin.sites():
+        for site in self._sites():
             kind = self._due(site) if site.state == "active" else None
             if kind is not None and (self._is_over() or not self._run(site, kind)):
                 return True
         return False
 
     def _due(self, site: Site) -> RunKind | None:
-        """A sweep goes first: it shows all that a poll would."""
-        manifest = self._parts.manifests.get(site.connector)
+        """What is due on a site. A sweep goes first: it shows all that a poll would."""
+        manifest = self._manifests.get(site.connector)
         poll = manifest.operations.poll if manifest is not None else None
-        paces = {
-            RunKind.SWEEP: self._sweep_seconds(poll),
-            RunKind.POLL: float(poll.every_s) if poll is not None else None,
-        }
-        is_due = self._parts.runs.is_due
-        return next(
-            (
-                kind
-                for kind, every in paces.items()
-                if every is not None and is_due(site.id, kind, every)
-            ),
-            None,
-        )
+        sweep_seconds = self._sweep_seconds(poll)
+        if sweep_seconds is not None and self._is_due(site.id, RunKind.SWEEP, sweep_seconds):
+            return RunKind.SWEEP
+        if poll is not None and self._is_due(site.id, RunKind.POLL, float(poll.every_s)):
+            return RunKind.POLL
+        return None
 
     def _sweep_seconds(self, poll: Poll | None) -> float | None:
         """How old the last sweep may be now; ``None``: there is none by itself."""
-        daily = self._parts.settings.reconcile_at
-        ages = (
-            [float(poll.full_scan_every_s)]
-            if poll is not None and poll.full_scan_every_s is not None
-            else []
-        )
-        if daily:
-            ages.append(seconds_since(daily, datetime.now(UTC)))
+        ages = []
+        if poll is not None and poll.full_scan_every_s is not None:
+            ages.append(float(poll.full_scan_every_s))
+        if self._reconcile_at:
+            ages.append(seconds_since(self._reconcile_at, datetime.now(UTC)))
         return min(ages, default=None)
 
     def _is_over(self) -> bool:
@@ -93,31 +111,29 @@ class NightlySweeps:
         time.sleep(seconds)
 
     def _run(self, site: Site, kind: RunKind) -> bool:
-        """Work on a site; whether that needs no further slice (a failure waits for the next
-        tick).
+        """Work on a site; whether it needs no further slice.
+
+        A failure waits for the next tick.
         """
-        runs = self._parts.runs
-        sweep = runs.begin(site.id, kind)
+        sweep = self._runs.begin(site.id, kind)
         if sweep is None:
             return True  # somebody else is at it
-        with ThreadPoolExecutor(SWEEP_THREADS) as pool:
+        with ThreadPoolExecutor(self._threads) as pool:
 
             def together(jobs: Sequence[Job]) -> list[Outcome]:
                 return list(pool.map(lambda job: job(), jobs))
 
-            run = self._parts.reconcile(
-                site, sweep, Pace(self._wait, together, self._is_over), lambda planned_write: None
-            )
+            pace = Pace(self._wait, together, self._is_over)
+            run = self._reconcile(site, sweep, pace, lambda planned_write: None)
             try:
                 is_finished = run.work()
             except SyncError as error:
-                log.warning(
-                    f"{kind}_interrupted", site=site.id, run=sweep.id, error=type(error).__name__
-                )
+                name = type(error).__name__
+                log.warning(f"{kind}_interrupted", site=site.id, run=sweep.id, error=name)
                 self._let_go(run.sweep, error)
                 return True
         if not is_finished:
-            runs.release_run(run.sweep)
+            self._runs.release_run(run.sweep)
             return False
         log.info(f"{kind}_done", site=site.id, run=sweep.id, **run.sweep.counts)
         return True
@@ -127,10 +143,9 @@ class NightlySweeps:
 
         A poll that cannot succeed is over; the next one has its time.
         """
-        is_over = sweep.kind is RunKind.POLL and isinstance(error, Permanent | Misconfigured)
+        is_hopeless = isinstance(error, Permanent | Misconfigured)
         with suppress(LeaseLost):
-            (
-                self._parts.runs.end(sweep, "abandoned")
-                if is_over
-                else self._parts.runs.release_run(sweep)
-            )
+            if sweep.kind is RunKind.POLL and is_hopeless:
+                self._runs.end(sweep, "abandoned")
+            else:
+                self._runs.release_run(sweep)

@@ -1,30 +1,25 @@
-"""Everything on one machine: Redis (unless you bring one), gateway, worker, scheduler, and Flower
-if asked.
-"""
+"""Everything on one machine: Redis unless you bring one, gateway, worker, scheduler, and Flower."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
 import requests
 
-from sync_worker.config import Settings, load_settings
 from sync_worker.core.errors import Misconfigured
-from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
-from sync_worker.runtime.local.processes import (
-    Child,
-    Processes,
+from sync_worker.runtime.local.commands import (
     beat_command,
     flower_command,
     gateway_command,
     worker_command,
 )
-from sync_worker.wiring import Wiring
+from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
+from sync_worker.runtime.local.processes import Child, Processes
+from sync_worker.runtime.waiting import wait_until
 
 READY_SECONDS = 30.0
 EARLY_SECONDS = 10.0  # a process that ends sooner than this after its start is not just unlucky
@@ -42,16 +37,28 @@ class Part:
     early_ends: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class MachineSettings:
+    """What the settings say of one machine. ``home``: the state folder."""
+
+    home: Path
+    gateway_bind: str
+    has_redis: bool
+    is_sqlite: bool
+
+
 @dataclass
 class Installation:
-    """``with Installation(environ, say) as all: all.watch(...)``. ``say(name, line)`` gets what the
-    processes print.
+    """``with Installation(...) as all: all.watch(...)``.
 
     ``environ`` is the whole environment of the processes; REDIS_URL, when it is missing, is filled
-    in. ``folder`` is where they run, and where they look for a ``.env``.
+    in. ``check`` raises Misconfigured if nothing could work with it. ``say(name, line)`` gets what
+    the processes print. ``folder`` is where they run, and where they look for a ``.env``.
     """
 
+    settings: MachineSettings
     environ: Mapping[str, str]
+    check: Callable[[Mapping[str, str]], None]
     say: Callable[[str, str], None]
     workers: int = 1
     flower_port: int | None = None
@@ -62,7 +69,6 @@ class Installation:
     def __post_init__(self) -> None:
         self.environ = dict(self.environ)
         self.processes = Processes(self.say, self.folder)
-        self.settings: Settings = load_settings(self.environ)
 
     @property
     def gateway_url(self) -> str:
@@ -80,31 +86,26 @@ class Installation:
             raise
 
     def _start(self) -> None:
-        if self.settings.redis_url is None:
-            self.redis = EmbeddedRedis(self.settings.ratings_sync_home / "redis")
+        if not self.settings.has_redis:
+            self.redis = EmbeddedRedis(self.settings.home / "redis")
             self.redis.start()
             self.environ = {**self.environ, "REDIS_URL": self.redis.url}
-            self.settings = load_settings(self.environ)
         if self.settings.is_sqlite and self.workers > 1:
             raise Misconfigured(
                 "SQLite serves one worker process; set DATABASE_URL to a PostgreSQL for more"
             )
-        with closing(Wiring(self.settings, self.environ)) as parts:
-            _ = (
-                parts.ledger,
-                parts.manifests,
-            )  # whatever is wrong shows here, in words, before anything runs
+        # Whatever is wrong shows here, in words, before anything runs.
+        self.check(self.environ)
         self.environ = {**self.environ, "PYTHONUNBUFFERED": "1"}
         for name, command in self._commands().items():
             self.parts[name] = Part(name, command, self._run(name, command), time.monotonic())
         self._wait_until_ready()
 
     def _commands(self) -> dict[str, list[str]]:
-        settings = self.settings
         commands = {"gateway": gateway_command()}
         for number in range(1, self.workers + 1):
             commands[f"worker {number}"] = worker_command(f"worker{number}@%h")
-        commands["scheduler"] = beat_command(str(settings.ratings_sync_home / "beat-schedule"))
+        commands["scheduler"] = beat_command(str(self.settings.home / "beat-schedule"))
         if self.flower_port is not None:
             commands["flower"] = flower_command(f"127.0.0.1:{self.flower_port}")
         return commands
@@ -113,23 +114,23 @@ class Installation:
         return self.processes.start(name, command, self.environ)
 
     def _wait_until_ready(self) -> None:
-        until = time.monotonic() + READY_SECONDS
         with requests.Session() as session:
             session.trust_env = False
-            while time.monotonic() < until:
-                if (ended := self.processes.dead()) is not None:
-                    raise Misconfigured(
-                        f"the {ended.name} ended at its start; its last lines say why"
-                    )
-                try:
-                    if session.get(f"{self.gateway_url}/readyz", timeout=2).ok:
-                        return
-                except requests.RequestException:
-                    pass  # it is not listening yet
-                time.sleep(0.05)
+            if wait_until(lambda: self._is_ready(session), READY_SECONDS):
+                return
         raise Misconfigured(
             f"the gateway is not ready after {READY_SECONDS:.0f} s; its last lines say why"
         )
+
+    def _is_ready(self, session: requests.Session) -> bool:
+        """Raises Misconfigured if a process has ended already."""
+        ended = self.processes.dead()
+        if ended is not None:
+            raise Misconfigured(f"the {ended.name} ended at its start; its last lines say why")
+        try:
+            return session.get(f"{self.gateway_url}/readyz", timeout=2).ok
+        except requests.RequestException:
+            return False  # it is not listening yet
 
     def watch(self, is_over: Callable[[], bool], pause_seconds: float = 0.5) -> None:
         """Until ``is_over()``: start what has ended again.

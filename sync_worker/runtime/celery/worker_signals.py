@@ -1,0 +1,144 @@
+"""What a worker and the scheduler do at their start, with each heartbeat, and at their end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from celery.signals import (
+    after_task_publish,
+    beat_init,
+    celeryd_init,
+    heartbeat_sent,
+    setup_logging,
+    task_postrun,
+    task_prerun,
+    worker_ready,
+    worker_shutting_down,
+)
+from prometheus_client import REGISTRY
+
+from sync_worker.runtime.celery.sweep_timer import SweepTimer
+from sync_worker.runtime.cpu_affinity import CpuAffinity, cpu_affinity
+from sync_worker.telemetry import metrics
+from sync_worker.telemetry.figures import FiguresCollector
+from sync_worker.telemetry.logs import set_up_logs
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SignalParts:
+    """What the signals need.
+
+    ``prepare`` opens the ledger; ``show_sign`` tells health checks that a part works; an empty
+    ``metrics_bind`` or no ``metrics_token``: metrics are not served.
+    """
+
+    log_format: str
+    log_level: str
+    prepare: Callable[[], object]
+    sweep: Callable[[], None]
+    sweep_seconds: float
+    show_sign: Callable[[str], None]
+    figures: FiguresCollector
+    slots: int
+    metrics_bind: str
+    metrics_token: str | None
+    is_on_one_core: bool
+
+
+class WorkerSignals:
+    """Celery's signals, connected. ``parts`` is asked at a signal: an import reads no settings."""
+
+    def __init__(self, parts: Callable[[], SignalParts]) -> None:
+        self._parts = parts
+        self._timer: SweepTimer | None = None
+        self._core: CpuAffinity | None = None
+        self._stop_metrics: Callable[[], None] | None = None
+
+    def connect(self) -> None:
+        """From now on Celery calls this object."""
+        setup_logging.connect(self._set_up_logging, weak=False)
+        celeryd_init.connect(self._prepare, weak=False)
+        worker_ready.connect(self._start_sweeping, weak=False)
+        worker_ready.connect(self._start_metrics, weak=False)
+        worker_shutting_down.connect(self._stop_aside, weak=False)
+        heartbeat_sent.connect(self._show_that_the_worker_lives, weak=False)
+        heartbeat_sent.connect(self._look_for_a_better_core, weak=False)
+        beat_init.connect(self._watch_the_scheduler, weak=False)
+        task_prerun.connect(_bind_log, weak=False)
+        task_postrun.connect(_unbind_log, weak=False)
+
+    def sweep_soon(self) -> None:
+        """Let this process sweep within a moment, if it is a worker."""
+        if self._timer is not None:
+            self._timer.sweep_soon()
+
+    def _set_up_logging(self, **_: Any) -> None:
+        parts = self._parts()
+        set_up_logs(parts.log_format, parts.log_level)
+
+    def _prepare(self, **_: Any) -> None:
+        """Open the ledger (and bring it to the newest schema) before the first task comes."""
+        parts = self._parts()
+        parts.prepare()
+        if parts.is_on_one_core:
+            self._core = cpu_affinity()
+
+    def _start_sweeping(self, **_: Any) -> None:
+        parts = self._parts()
+        self._timer = SweepTimer(parts.sweep_seconds, parts.sweep)
+        self._timer.start()
+
+    def _start_metrics(self, **_: Any) -> None:
+        parts = self._parts()
+        # The settings refuse an address without a token.
+        if not parts.metrics_bind or parts.metrics_token is None:
+            return
+        metrics.slots.set(parts.slots)
+        REGISTRY.register(parts.figures)
+        try:
+            self._stop_metrics = metrics.serve_metrics(parts.metrics_bind, parts.metrics_token)
+        except OSError as error:
+            # The work goes on.
+            log.error("metrics_not_served", bind=parts.metrics_bind, error=error.strerror)
+
+    def _stop_aside(self, **_: Any) -> None:
+        if self._timer is not None:
+            self._timer.stop()
+        if self._stop_metrics is not None:
+            self._stop_metrics()
+            self._stop_metrics = None
+
+    def _show_that_the_worker_lives(self, **_: Any) -> None:
+        """The consumer's own loop sends heartbeats: one that has stopped to consume sends none."""
+        self._parts().show_sign("worker")
+
+    def _look_for_a_better_core(self, **_: Any) -> None:
+        """Where the system no longer lets us, the process stays as it is."""
+        if self._core is None:
+            return
+        try:
+            self._core.look()
+        except OSError as error:
+            self._core = None
+            log.warning("core_kept", error=error.strerror)
+
+    def _watch_the_scheduler(self, **_: Any) -> None:
+        after_task_publish.connect(self._show_that_the_scheduler_lives, weak=False)
+
+    def _show_that_the_scheduler_lives(self, **_: Any) -> None:
+        self._parts().show_sign("scheduler")
+
+
+def _bind_log(task_id: str, **_: Any) -> None:
+    metrics.slots_busy.inc()
+    structlog.contextvars.bind_contextvars(task_id=task_id)
+
+
+def _unbind_log(**_: Any) -> None:
+    metrics.slots_busy.dec()
+    structlog.contextvars.clear_contextvars()
