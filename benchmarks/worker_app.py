@@ -16,7 +16,7 @@ from benchmarks.instant import InstantRemote, Nobody
 from sync_worker.core.ports.remote import Capabilities, Connection
 from sync_worker.core.values import Side, Site
 from sync_worker.intake.intake import Intake
-from sync_worker.tasks import WorkerBell
+from sync_worker.tasks import bell
 from sync_worker.wiring import Monotonic, wiring
 
 app = Celery("benchmarks")
@@ -27,7 +27,7 @@ app.config_from_object("sync_worker.runtime.celery.settings")
 def intake() -> Intake:
     parts = wiring()
     return Intake(
-        parts.ledger, parts.guard, WorkerBell(), connect, Monotonic(), lambda: str(uuid.uuid4())
+        parts.ledger, parts.redis.guard, bell, connect, Monotonic(), lambda: str(uuid.uuid4())
     )
 
 

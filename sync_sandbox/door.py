@@ -8,8 +8,9 @@ from sync_sandbox.served import Served
 from sync_sandbox.server import Sandbox
 from sync_worker.core.ports.doorbell import Bell
 from sync_worker.wiring import Wiring
-from webhook_gateway.app import GatewayConfig, create_app
+from webhook_gateway.app import create_app
 from webhook_gateway.group_commit import Store
+from webhook_gateway.settings import GatewayConfig
 from webhook_gateway.wix import load_public_keys
 
 

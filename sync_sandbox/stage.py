@@ -19,9 +19,8 @@ from sync_worker.core.scale import FieldMap
 from sync_worker.core.values import EntityRef, Site
 from sync_worker.ledger.admin import LedgerAdmin, LedgerStatus
 from sync_worker.manifest.default_field import default_field
-from sync_worker.runtime.local.embedded_redis import free_port
-from sync_worker.runtime.local.single_machine import Installation
-from sync_worker.wiring import Wiring
+from sync_worker.runtime.local.free_port import free_port
+from sync_worker.wiring import Wiring, installation
 
 NAMESPACE, GROUP = "reviews", "stores"
 
@@ -66,7 +65,7 @@ class Stage:
                 "LOG_LEVEL": "WARNING",
             }
             self.everything = {**self.environ, **self.everything, **self.settings}
-            self.parts = Installation(
+            self.parts = installation(
                 self.everything,
                 self.say,
                 workers=self.workers,
@@ -121,7 +120,7 @@ class Stage:
     @property
     def redis_url(self) -> str:
         """The broker's address, password included."""
-        return str(self.parts.settings.broker)
+        return load_settings(self.parts.environ).broker
 
     # -- acting, as visitors do
 

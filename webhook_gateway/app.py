@@ -11,31 +11,26 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from flask import Flask, Response, g, jsonify, request
 from prometheus_client import CONTENT_TYPE_LATEST
 from werkzeug.exceptions import HTTPException
 
 from sync_worker.core.errors import Transient
-from sync_worker.core.ports.doorbell import Bell
 from sync_worker.core.values import NewDelivery
-from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.schema.webhook import Webhook
 from sync_worker.telemetry import metrics
 from webhook_gateway import external, wix
 from webhook_gateway.external import Greeted, Reading, Unreadable
-from webhook_gateway.group_commit import GroupCommit, Store
+from webhook_gateway.group_commit import GroupCommit
 from webhook_gateway.rate_limit import ForgeryLimit
+from webhook_gateway.settings import GatewayConfig, gateway_config
 from webhook_gateway.wix import Ignored, Rejected
 
-MAX_BODY_BYTES = 256 * 1024
-ANSWER_SECONDS = 1.0
 RETRY_AFTER_SECONDS = 30
 OK = 200
 UNREADABLE = "verified, but not in the form that the connector's manifest describes"
@@ -43,31 +38,9 @@ UNREADABLE = "verified, but not in the form that the connector's manifest descri
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class GatewayConfig:
-    """All that the door needs. ``store`` commits all that it is given, or raises Transient when SQL
-    is away; ``is_broker_up`` is only reported.
-    """
-
-    wix_keys: Sequence[RSAPublicKey]
-    wix_app_id: str
-    manifests: Mapping[str, Manifest]
-    store: Store
-    bell: Bell
-    is_ledger_up: Callable[[], bool]
-    is_broker_up: Callable[[], bool] = lambda: True
-    max_body_bytes: int = MAX_BODY_BYTES
-    answer_seconds: float = ANSWER_SECONDS
-    metrics_token: str | None = None  # None: /metrics is closed
-    bad_signatures_per_minute: int = 30
-    clock: Callable[[], float] = field(default=time.time)
-
-
 def create_app(config: GatewayConfig | None = None) -> Flask:
     """The Flask application; without a config it is made from the environment."""
     if config is None:
-        from sync_worker.wiring import gateway_config
-
         config = gateway_config()
     app = Flask("webhook_gateway")
     door = Door(config)

@@ -53,7 +53,8 @@ def conformance(
         raise click.UsageError(
             "--allow-writes and --product go together: name the product that may be rated"
         )
-    set_up_logs(wiring().settings)
+    settings = wiring().settings
+    set_up_logs(settings.log_format, settings.log_level)
     manifest = wiring().manifests.get(name)
     if manifest is None:
         known = ", ".join(sorted(wiring().manifests))

@@ -178,7 +178,7 @@ def _side_now(story: DeliveryStory, side: Side) -> dict[str, Any]:
         return {"record": "cannot be asked: no site is added for this source"}
     ids = _ids_on(story, side)
     try:
-        remote = wiring().connect(story.site).remotes[side]
+        remote = wiring().remotes.connect(story.site).remotes[side]
         found: dict[str, Record | None] = {
             one: shortly(partial(remote.get, one), time.sleep) for one in ids
         }

@@ -236,7 +236,7 @@ def external_addresses(site: Site) -> list[str]:
 
     Raises Misconfigured if it cannot be listed.
     """
-    remote = wiring().connect(site).remotes[Side.EXTERNAL]
+    remote = wiring().remotes.connect(site).remotes[Side.EXTERNAL]
     emails: dict[str, None] = {}
     cursor: str | None = None
     with progress("ratings listed", None) as bar:
@@ -258,7 +258,7 @@ def match_contacts(site: Site, addresses: Sequence[str]) -> tuple[ContactProposa
 
     Case does not matter.
     """
-    people = wiring().connect(site).people
+    people = wiring().remotes.connect(site).people
     mapped = {one.email for one in wiring().admin.contacts(site.id)}
     spelled = {normalise_email(one): one for one in addresses}
     wanted = [one for one in spelled if one not in mapped]

@@ -27,7 +27,7 @@ def status(as_json: bool) -> None:
     \b
     Example: ratings-sync status --json
     """
-    now, figures, broker = wiring().admin.status(), wiring().ledger_figures(), _broker()
+    now, figures, broker = wiring().admin.status(), wiring().databases.figures(), _broker()
     if as_json:
         print_json(dataclasses.asdict(now) | {"figures": figures, "broker": broker})
         return
@@ -56,7 +56,7 @@ def status(as_json: bool) -> None:
 def _broker() -> BrokerFigures | None:
     """``None``: it does not answer, or there is none outside of ``ratings-sync up``."""
     try:
-        return wiring().broker_figures()
+        return wiring().redis.broker_figures()
     except (Misconfigured, RedisError):
         return None
 

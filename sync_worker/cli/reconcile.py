@@ -66,7 +66,7 @@ def reconcile(
              ratings-sync reconcile --yes --json
     """
     parts = wiring()
-    set_up_logs(parts.settings)
+    set_up_logs(parts.settings.log_format, parts.settings.log_level)
     site = parts.admin.find_site(site_name)
     if site.state == "recovery" and not dry_run:
         raise Misconfigured(
@@ -77,22 +77,22 @@ def reconcile(
     if not (dry_run or yes or sys.stdin.isatty()):
         raise Misconfigured("nobody can be asked here: add --yes, or look first with --dry-run")
     if allow_deletes is not None and not dry_run:
-        parts.runs.allow_deletes(site.id, allow_deletes)
+        parts.sweeps.runs.allow_deletes(site.id, allow_deletes)
         parts.admin.release(HeldFilter(reason="delete_brake", site=site), user_name())
-    sweep = _begin(parts.runs, site, RunKind.DRY_RUN if dry_run else RunKind.SWEEP)
+    sweep = _begin(parts.sweeps.runs, site, RunKind.DRY_RUN if dry_run else RunKind.SWEEP)
     show = Show(Console(stderr=True), as_json=as_json, actions=actions)
     with show.progress, _stoppable(show):
-        run = parts.reconcile(site, sweep, show.pace(), show.done.note)
+        run = parts.sweeps.reconcile(site, sweep, show.pace(), show.done.note)
         try:
             _run(run, show, dry=dry_run, direction=direction, yes=yes)
         except Stopped:
-            parts.runs.release_run(run.sweep)
+            parts.sweeps.runs.release_run(run.sweep)
         except LeaseLost:
             raise Misconfigured(
                 "another process went on with this run; look again with --dry-run"
             ) from None
         except SyncError:
-            parts.runs.release_run(run.sweep)
+            parts.sweeps.runs.release_run(run.sweep)
             raise
     show.close(run.sweep)
     if show.is_stopped:

@@ -14,9 +14,9 @@ import click
 
 from sync_worker.config import environment
 from sync_worker.core.errors import Misconfigured
-from sync_worker.runtime.local.processes import flower_command
-from sync_worker.runtime.local.single_machine import Installation
-from sync_worker.wiring import wiring
+from sync_worker.ledger.opening import step_back
+from sync_worker.runtime.local.commands import flower_command
+from sync_worker.wiring import installation, retention_of, wiring
 
 
 def stop_event() -> threading.Event:
@@ -54,7 +54,7 @@ def up(flower_port: int | None, workers: int) -> None:
     def say(name: str, line: str) -> None:
         click.echo(f"{name:>9} | {line}")
 
-    with Installation(environment(), say, workers=workers, flower_port=flower_port) as all_parts:
+    with installation(environment(), say, workers=workers, flower_port=flower_port) as all_parts:
         click.echo(f"gateway: {all_parts.gateway_url}  (ready: /readyz)")
         click.echo(f"webhooks of Wix:       POST {all_parts.gateway_url}/webhooks/wix")
         for connector in wiring().manifests:
@@ -85,7 +85,7 @@ def migrate(revision: str | None) -> None:
         _ = parts.admin
         click.echo("the ledger has the newest schema")
         return
-    parts.step_back(revision)
+    step_back(parts.settings.database, revision)
     click.echo(f"the ledger has the schema {revision}")
 
 
@@ -113,7 +113,7 @@ def prune(dry_run: bool) -> None:
     \b
     Example: ratings-sync prune --dry-run
     """
-    retention, kept = wiring().retention, wiring().kept
+    retention, kept = wiring().retention, retention_of(wiring().settings)
     if dry_run:
         counts = {kind: count for kind, count in retention.waiting(kept).items() if count}
     else:

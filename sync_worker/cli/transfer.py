@@ -125,7 +125,7 @@ def export_wix(wanted: Wanted) -> None:
     Example: ratings-sync export wix --group stores --format jsonl --out ratings.jsonl
     """
     site = the_site(wanted.site_name)
-    ratings = WixRatings(wiring().wix_api(site.instance_id, is_patient=True))
+    ratings = WixRatings(wiring().remotes.wix_api(site.instance_id, is_patient=True))
     query = query_for(wanted.group, wanted.entity)
 
     def page_of(cursor: str | None) -> tuple[Sequence[Mapping[str, Any]], str | None]:
@@ -381,8 +381,9 @@ def import_ratings(
     with RatingFile(file) as source:
         source.check(chosen)
         rejected = RejectedFile(source)
-        engine = replace(wiring().intake(NoBell()), connect=wiring().connect_patiently).engine
-        importer = Importer(engine, wiring().connect_patiently(site), site)
+        connect = wiring().remotes.connect_patiently
+        engine = replace(wiring().intake(NoBell()), connect=connect).engine
+        importer = Importer(engine, connect(site), site)
         work = FileImport(site, importer, reading_of(chosen, source.header, site), rejected)
         try:
             with _noted(site, work) as report, progress("imported", source.count()) as bar:

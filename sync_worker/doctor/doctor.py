@@ -196,7 +196,7 @@ class Doctor:
             yield from self._instance(instance_id)
 
     def _instance(self, instance_id: str) -> Iterator[Check]:
-        api, name = self.wiring.wix_api(instance_id), f"wix {instance_id[:8]}"
+        api, name = self.wiring.remotes.wix_api(instance_id), f"wix {instance_id[:8]}"
         try:
             answer = shortly(lambda: api.call("get_instance"), time.sleep)
         except SyncError as error:
@@ -224,7 +224,7 @@ class Doctor:
         for manifest in self.wiring.manifests.values():
             name = f"connector {manifest.id}"
             probe = getattr(
-                self.wiring.external(manifest.id), "probe", None
+                self.wiring.remotes.external(manifest.id), "probe", None
             )  # a plugin has one or has not
             if probe is None:
                 yield Check(f"{name} probe", "skipped", "its plugin has no probe")

@@ -1,5 +1,4 @@
-"""Structured logs: one line for each outcome, fixed words and ids, never a payload, an address or a
-secret.
+"""Structured logs: one line for each outcome, never a payload, an address or a secret.
 
 Lines of a piece of work carry its ids by themselves (``structlog.contextvars``): ``request_id`` at
 the door, ``inbox_id`` and ``task_id`` in a worker, down to each remote call.
@@ -12,21 +11,22 @@ import sys
 
 import structlog
 
-from sync_worker.config import Settings
-
 NOISY = ("alembic", "celery", "kombu", "amqp", "redis", "urllib3", "werkzeug")
 
 
-def set_up_logs(settings: Settings) -> None:
-    """Send structlog and the standard library's logs to stderr, both in the chosen form."""
-    level = logging.getLevelNamesMapping()[settings.log_level]
+def set_up_logs(log_format: str, log_level: str) -> None:
+    """Send structlog and the standard library's logs to stderr, both in the chosen form.
+
+    ``log_format``: ``json`` or ``console``; ``log_level``: a name that ``logging`` knows.
+    """
+    level = logging.getLevelNamesMapping()[log_level]
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
     ]
-    renderer = _renderer(settings)
+    renderer = _renderer(log_format)
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -36,8 +36,8 @@ def set_up_logs(settings: Settings) -> None:
     _set_up_standard_logs(level, shared, renderer)
 
 
-def _renderer(settings: Settings) -> structlog.typing.Processor:
-    if settings.log_format == "json":
+def _renderer(log_format: str) -> structlog.typing.Processor:
+    if log_format == "json":
         return structlog.processors.JSONRenderer()
     return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
 

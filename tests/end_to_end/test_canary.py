@@ -19,7 +19,7 @@ from redis.exceptions import TimeoutError as RedisTimeout
 from sqlalchemy import create_engine, text
 
 from sync_sandbox.stage import Stage
-from sync_worker.runtime.local.embedded_redis import free_port
+from sync_worker.runtime.local.free_port import free_port
 from tests.end_to_end.conftest import StageMaker
 from tests.end_to_end.test_processes import _tasks, wait_for
 
@@ -186,9 +186,8 @@ def test_log_of_a_delivery_carries_its_id_from_the_door_to_the_remote_call(
 
 def test_every_line_of_the_log_is_json_also_those_of_libraries() -> None:
     script = (
-        "import logging, structlog; from sync_worker.config import load_settings;from"
-        " sync_worker.telemetry.logs import set_up_logs;set_up_logs(load_settings({'LOG_FORMAT':"
-        " 'json'}));"
+        "import logging, structlog; from sync_worker.telemetry.logs import set_up_logs;"
+        " set_up_logs('json', 'INFO');"
         " structlog.contextvars.bind_contextvars(inbox_id=7);structlog.get_logger('x').info('ours',"
         " a=1); logging.getLogger('celery.x').warning('theirs %s', 2);\ntry: 1 / 0\nexcept"
         " ZeroDivisionError: logging.getLogger('lib').exception('broken')"

@@ -203,7 +203,7 @@ def test_scheduler_and_workers_sweep_and_poll_by_themselves_once_a_person_has_ru
 
 
 def kinds_done(stage: Stage) -> set[str]:
-    return {run.kind for run in stage.wiring.ledger_figures().runs if run.state == "done"}
+    return {run.kind for run in stage.wiring.databases.figures().runs if run.state == "done"}
 
 
 def ending_of_a_volume(make_stage: StageMaker, volume: Volume, kills: int) -> str:

@@ -24,7 +24,8 @@ from sync_worker.remotes.external.http import http_of
 from sync_worker.remotes.external.plugins import remote_of
 from sync_worker.remotes.http.client import NoBudget
 from sync_worker.remotes.http.tokens import OwnTokens
-from webhook_gateway.app import GatewayConfig, create_app
+from webhook_gateway.app import create_app
+from webhook_gateway.settings import GatewayConfig
 
 TWO_WAY = ("own-service", *PLATFORMS)
 

@@ -156,7 +156,7 @@ def opened(folder: Path, redis: Redis, redis_server: EmbeddedRedis, **more: str)
             3600.0  # sites are read again each second: not for each event
         )
         time.sleep(0.2)  # the budget starts empty
-        made.wiring.wix_api(site.instance_id)
+        made.wiring.remotes.wix_api(site.instance_id)
         _warm_up(made)
         yield made
         gateway.stop()

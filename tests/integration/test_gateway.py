@@ -37,8 +37,9 @@ from tests.unit.signed import (
     claims,
     pem,
 )
-from webhook_gateway.app import GatewayConfig, create_app
+from webhook_gateway.app import create_app
 from webhook_gateway.group_commit import COMMITTERS, Store
+from webhook_gateway.settings import GatewayConfig
 from webhook_gateway.wix import load_public_keys
 
 WIX, OWN = "/webhooks/wix", "/webhooks/external/own-service"

@@ -22,11 +22,10 @@ from sync_sandbox.woocommerce import WooCommerce
 from sync_worker.core.errors import Misconfigured
 from sync_worker.ledger.tables import run
 from sync_worker.manifest.loader import parse_manifest, shipped_manifest
-from sync_worker.runtime.celery.schedule import NightlySweeps
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from tests.integration.remote_server import Asked, RemoteServer, Reply, remote_server
 from tests.integration.small_connector import a_manifest, a_remote, a_row
-from tests.integration.test_reconcile import Ground, make_ground
+from tests.integration.test_reconcile import Ground, make_ground, nightly
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 LIST = {"method": "GET", "path": "/r", "items_path": "rows"}
@@ -151,13 +150,13 @@ def ground(tmp_path: Path, redis_server: EmbeddedRedis, redis: Any) -> Iterator[
 
 def tick(ground: Ground) -> None:
     """A worker's minute, ten minutes later: what is due for this site."""
-    with ground.wiring.runs._transactions.write() as connection:
+    with ground.wiring.sweeps.runs._transactions.write() as connection:
         connection.execute(update(run).values(started_at=run.c.started_at - 601))
-    assert not NightlySweeps(ground.wiring).work()
+    assert not nightly(ground)
 
 
 def kinds(ground: Ground) -> list[str]:
-    with ground.wiring.runs._transactions.read() as connection:
+    with ground.wiring.sweeps.runs._transactions.read() as connection:
         return [
             f"{row.kind} {row.state}" for row in connection.execute(run.select().order_by(run.c.id))
         ]
@@ -193,18 +192,18 @@ def test_change_rating_and_removal_that_no_webhook_told_cross_with_the_next_poll
 
 
 def test_poll_is_not_due_before_its_time_nor_just_after_a_sweep(ground: Ground) -> None:
-    assert not NightlySweeps(ground.wiring).work()
+    assert not nightly(ground)
     ground.run()
-    assert not NightlySweeps(ground.wiring).work()
+    assert not nightly(ground)
     assert kinds(ground) == ["baseline done"]
 
 
 def test_poll_whose_slice_is_over_goes_on_in_the_next_one(ground: Ground) -> None:
     ground.run()
-    with ground.wiring.runs._transactions.write() as connection:
+    with ground.wiring.sweeps.runs._transactions.write() as connection:
         connection.execute(update(run).values(started_at=run.c.started_at - 601))
-    assert NightlySweeps(ground.wiring, 0.0).work()
-    assert not NightlySweeps(ground.wiring).work()
+    assert nightly(ground, 0.0)
+    assert not nightly(ground)
     assert kinds(ground) == ["baseline done", "poll done"]
 
 
@@ -215,5 +214,5 @@ def test_poll_that_the_system_refuses_is_over_and_the_next_one_is_due_in_time(
     ground.box.reviews.token = "another"
     tick(ground)
     assert kinds(ground) == ["baseline done", "poll abandoned"]
-    assert not NightlySweeps(ground.wiring).work()
+    assert not nightly(ground)
     assert kinds(ground) == ["baseline done", "poll abandoned"]

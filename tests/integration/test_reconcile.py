@@ -25,7 +25,7 @@ from sync_worker.ledger.tables import run
 from sync_worker.manifest.default_field import default_field
 from sync_worker.reconcile.dry_run import Forecast, PlannedWrite
 from sync_worker.reconcile.reconcile import Job, Pace, Reconcile
-from sync_worker.runtime.celery.schedule import NightlySweeps, seconds_since
+from sync_worker.runtime.celery.schedule import seconds_since
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from sync_worker.wiring import Wiring
 
@@ -46,16 +46,16 @@ class Ground:
     def run(self, kind: RunKind = RunKind.SWEEP, pace: Pace | None = None) -> Reconcile:
         """One run to its end (a dry one: to its plan)."""
         self.planned_writes, self.forecasts = [], []
-        sweep = self.wiring.runs.begin(self.site.id, kind)
+        sweep = self.wiring.sweeps.runs.begin(self.site.id, kind)
         assert sweep is not None
-        run = self.wiring.reconcile(
+        run = self.wiring.sweeps.reconcile(
             self.site, sweep, pace or Pace(lambda seconds: None), self.planned_writes.append
         )
         assert run.list_both()
         assert run.confirm_absences()
         if kind is RunKind.DRY_RUN:
             self.forecasts = [forecast for _, forecast in run.forecasts()]
-            self.wiring.runs.end(run.sweep)
+            self.wiring.sweeps.runs.end(run.sweep)
         else:
             assert run.apply()
         return run
@@ -211,7 +211,7 @@ def test_dry_run_writes_nothing_and_lists_exactly_what_the_real_run_then_does(
 
 
 def nightly(ground: Ground, seconds: float = 60.0) -> bool:
-    return NightlySweeps(ground.wiring, seconds).work()
+    return ground.wiring.sweeps.nightly(ground.wiring.admin.sites, seconds).work()
 
 
 def test_no_sweep_begins_by_itself_before_a_person_has_confirmed_the_baseline(
@@ -247,7 +247,7 @@ def test_nightly_sweep_whose_time_is_over_goes_on_in_the_next_slice(ground: Grou
 
 def long_ago(ground: Ground) -> None:
     """The last run began two days ago."""
-    with ground.wiring.runs._transactions.write() as connection:
+    with ground.wiring.sweeps.runs._transactions.write() as connection:
         connection.execute(update(run).values(started_at=run.c.started_at - 48 * 3600))
 
 
@@ -269,7 +269,7 @@ def test_three_minutes_at_the_real_rate_use_the_budget_to_95_percent_and_never_e
         tmp_path, redis_server, Volume(1_400, 0, 0), budget={}, rate_per_minute=200
     )
     ground = next(grounds)
-    ground.wiring.connect_patiently(ground.site)
+    ground.wiring.remotes.connect_patiently(ground.site)
     until = [0.0]
     with ThreadPoolExecutor(4) as pool:
 
@@ -277,10 +277,10 @@ def test_three_minutes_at_the_real_rate_use_the_budget_to_95_percent_and_never_e
             later = Outcome(OutcomeKind.EARLY)
             return list(pool.map(lambda job: job() if time.monotonic() < until[0] else later, jobs))
 
-        sweep = ground.wiring.runs.begin(ground.site.id, RunKind.SWEEP)
+        sweep = ground.wiring.sweeps.runs.begin(ground.site.id, RunKind.SWEEP)
         assert sweep is not None
         pace = Pace(time.sleep, together, lambda: until[0] > 0 and time.monotonic() > until[0])
-        only_creates_on_wix = ground.wiring.reconcile(
+        only_creates_on_wix = ground.wiring.sweeps.reconcile(
             ground.site, sweep, pace, ground.planned_writes.append
         )
         assert only_creates_on_wix.list_both()

@@ -20,7 +20,7 @@ from sync_sandbox.volume import GROUP, NAMESPACE, Volume, load, silently
 from sync_worker.config import load_settings
 from sync_worker.core.values import EntityRef
 from sync_worker.manifest.default_field import default_field
-from sync_worker.runtime.local.embedded_redis import free_port
+from sync_worker.runtime.local.free_port import free_port
 from sync_worker.wiring import Wiring
 from tests.integration.test_cli import COMMAND, Shell
 from tests.terminal import CTRL_C, Seen, at_terminal

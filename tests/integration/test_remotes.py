@@ -92,7 +92,7 @@ def ground(request: pytest.FixtureRequest) -> Iterator[Ground]:
 
 def _real_ground(real: tuple[Sandbox, Wiring, Person], side: Side) -> Ground:
     box, wiring, person = real
-    connection = wiring.connect(Site(1, box.wix.instance_id, "own-service", Policy(), ()))
+    connection = wiring.remotes.connect(Site(1, box.wix.instance_id, "own-service", Policy(), ()))
     with pytest.raises(RateLimited):
         connection.remotes[
             side

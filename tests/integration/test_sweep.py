@@ -26,7 +26,7 @@ SWEEP = """
 import json
 from sync_worker import tasks
 tasks.sweep()
-print(json.dumps({"waiting": tasks.WorkerBell().waiting()}))
+print(json.dumps({"waiting": tasks.bell.waiting()}))
 """
 
 

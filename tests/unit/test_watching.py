@@ -19,7 +19,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from sync_worker.core.errors import Transient
 from sync_worker.core.outcome import Outcome, OutcomeKind
 from sync_worker.ledger.figures import LedgerFigures, RunFigures
-from sync_worker.runtime.local.embedded_redis import free_port
+from sync_worker.runtime.local.free_port import free_port
 from sync_worker.telemetry import metrics
 from sync_worker.telemetry.broker_figures import BrokerFigures
 from sync_worker.telemetry.figures import FiguresCollector

@@ -1,0 +1,140 @@
+"""The live remotes of one process: Wix and the external systems, over shared budgets."""
+
+from __future__ import annotations
+
+import threading
+from functools import cached_property
+
+from sync_worker.config import Settings
+from sync_worker.core.ports.remote import Connection, Remote
+from sync_worker.core.values import Side, Site
+from sync_worker.manifest.manifest import Manifest
+from sync_worker.remotes.external.hooks import ExternalHooks
+from sync_worker.remotes.external.http import http_of
+from sync_worker.remotes.external.plugins import remote_of
+from sync_worker.remotes.http.client import FixedHeaders, NoBudget, RemoteHttp
+from sync_worker.remotes.http.outage import Outage
+from sync_worker.remotes.wix.auth import WixAuthorization
+from sync_worker.remotes.wix.ratings import ENDPOINTS, WixApi, WixPeople, WixRatings, error_code
+from sync_worker.telemetry.metrics import count_call, observe_wait, watch_breaker
+from sync_worker.wiring.connectors import Connectors
+from sync_worker.wiring.redis_parts import RedisParts
+
+
+class Remotes:
+    """Connects sites to their remotes, each once. Shared by the threads of a process.
+
+    ``is_patient``: for sweeps and files; webhooks go first.
+    """
+
+    def __init__(self, settings: Settings, connectors: Connectors, redis: RedisParts) -> None:
+        self._settings, self._connectors, self._redis = settings, connectors, redis
+        self._connections: dict[tuple[int, bool], Connection] = {}
+        self._outages: dict[str, Outage] = {}
+        self._turn = threading.Lock()
+
+    def connect(self, site: Site) -> Connection:
+        """The live remotes of a site. Raises Misconfigured."""
+        return self._connect(site, is_patient=False)
+
+    def connect_patiently(self, site: Site) -> Connection:
+        """The same for sweeps and files. Raises Misconfigured."""
+        return self._connect(site, is_patient=True)
+
+    def _connect(self, site: Site, *, is_patient: bool) -> Connection:
+        key = (site.id, is_patient)
+        with self._turn:
+            if key not in self._connections:
+                self._connections[key] = self._connection(site, is_patient=is_patient)
+            return self._connections[key]
+
+    def _connection(self, site: Site, *, is_patient: bool) -> Connection:
+        api = self.wix_api(site.instance_id, is_patient=is_patient)
+        external = self.external(site.connector, is_patient=is_patient)
+        remotes: dict[Side, Remote] = {Side.WIX: WixRatings(api), Side.EXTERNAL: external}
+        # A plugin has them or has not: only parent_changed events ask for children, and polls can
+        # list the whole.
+        children, changed = (getattr(external, name, None) for name in ("children", "changed_page"))
+        return Connection(remotes, WixPeople(api), children, changed)
+
+    def wix_api(self, instance_id: str, *, is_patient: bool = False) -> WixApi:
+        """The API of Wix, as the app on one site."""
+        settings = self._settings
+        url = settings.wix_api_base_url
+        # A stand-in on this machine is meant where the address is plain HTTP.
+        is_local = url.startswith("http://")
+        token_http = RemoteHttp(
+            url,
+            remote="wix",
+            authorization=FixedHeaders({}),
+            budget=NoBudget(),
+            allow_private_hosts=is_local,
+            observe=count_call,
+            observe_wait=observe_wait,
+            outage=self._outage("wix"),
+        )
+        authorization = WixAuthorization(
+            token_http,
+            self._redis.tokens,
+            app_id=settings.wix_app_id,
+            app_secret=settings.wix_app_secret.get_secret_value(),
+            instance_id=instance_id,
+            token_path=ENDPOINTS["create_token"][1],
+        )
+        budget = self._redis.budget(
+            f"wix:{instance_id}",
+            settings.wix_budget_capacity,
+            settings.wix_budget_per_minute,
+            is_patient=is_patient,
+        )
+        http = RemoteHttp(
+            url,
+            remote="wix",
+            authorization=authorization,
+            budget=budget,
+            allow_private_hosts=is_local,
+            code_of=error_code,
+            pool_size=settings.slots,
+            observe=count_call,
+            observe_wait=observe_wait,
+            outage=self._outage("wix"),
+        )
+        return WixApi(http)
+
+    def external(self, connector: str, *, is_patient: bool = False) -> Remote:
+        """The external system behind a connector. Raises Misconfigured."""
+        manifest = self._connectors.manifest(connector)
+        return remote_of(manifest, self._external_http(manifest, is_patient=is_patient))
+
+    @cached_property
+    def hooks(self) -> dict[str, ExternalHooks]:
+        """Our webhooks at external systems that let us manage them, by connector."""
+        managed = [
+            manifest
+            for manifest in self._connectors.manifests.values()
+            if manifest.webhook is not None and manifest.webhook.manage is not None
+        ]
+        return {
+            manifest.id: ExternalHooks(manifest, self._external_http(manifest))
+            for manifest in managed
+        }
+
+    def _external_http(self, manifest: Manifest, *, is_patient: bool = False) -> RemoteHttp:
+        name, budget = f"external:{manifest.id}", manifest.http.budget
+        return http_of(
+            manifest,
+            self._redis.budget(
+                name, float(budget.requests), budget.per_minute, is_patient=is_patient
+            ),
+            self._redis.tokens,
+            observe=count_call,
+            observe_wait=observe_wait,
+            outage=self._outage(name),
+        )
+
+    def _outage(self, remote: str) -> Outage:
+        """One for each remote, not for each site: a quarter of the slots is left to the others."""
+        if remote not in self._outages:
+            slots = self._settings.slots * 3 // 4
+            self._outages[remote] = Outage(slots, observe=watch_breaker(remote))
+        return self._outages[remote]

@@ -1,0 +1,40 @@
+"""The parts of one machine: its processes, from the environment that they will run in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from pathlib import Path
+
+from sync_worker.config import load_settings
+from sync_worker.runtime.local.single_machine import Installation, MachineSettings
+from sync_worker.wiring.commands import Wiring
+
+
+def installation(
+    environ: Mapping[str, str],
+    say: Callable[[str, str], None],
+    *,
+    workers: int = 1,
+    flower_port: int | None = None,
+    folder: Path | None = None,
+) -> Installation:
+    """An installation with these settings, not started. Raises Misconfigured.
+
+    ``environ``: the whole environment of its processes; ``say(name, line)`` gets what they print;
+    ``folder``: where they run.
+    """
+    settings = load_settings(environ)
+    machine = MachineSettings(
+        home=settings.ratings_sync_home,
+        gateway_bind=settings.gateway_bind,
+        has_redis=settings.redis_url is not None,
+        is_sqlite=settings.is_sqlite,
+    )
+    return Installation(machine, environ, check_all, say, workers, flower_port, folder)
+
+
+def check_all(environ: Mapping[str, str]) -> None:
+    """Open the ledger and read the manifests. Raises Misconfigured with what is wrong."""
+    with closing(Wiring(load_settings(environ), environ)) as parts:
+        _ = parts.ledger, parts.manifests

@@ -1,0 +1,90 @@
+"""Sweeps of one process: runs over a site, for the command and for the nightly schedule."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from functools import cached_property
+
+from sync_worker.config import Settings
+from sync_worker.core.sweep_values import Sweep
+from sync_worker.core.values import Site
+from sync_worker.intake.intake import Intake
+from sync_worker.ledger.findings import SqlRuns
+from sync_worker.reconcile.dry_run import PlannedWrite
+from sync_worker.reconcile.reconcile import Pace, Reconcile
+from sync_worker.runtime.celery.schedule import SLICE_SECONDS, NightlySweeps
+from sync_worker.wiring.connectors import Connectors
+from sync_worker.wiring.databases import Databases
+from sync_worker.wiring.redis_parts import RedisParts
+from sync_worker.wiring.remotes import Remotes
+
+# Jobs of a sweep at a time: enough for any remote's budget, and webhooks keep their slots.
+SWEEP_THREADS = 4
+
+
+class Monotonic:
+    """The clock of this process; implements ports.Clock."""
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+class NoBell:
+    """Implements ports.Bell where the sweeper of the workers is soon enough."""
+
+    def ring(self, inbox_ids: Sequence[int]) -> None:
+        return
+
+
+def new_id() -> str:
+    """The id of an intent."""
+    return str(uuid.uuid4())
+
+
+class SweepParts:
+    """What a run over a site needs: a ledger of its own, and remotes that let webhooks go first."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        databases: Databases,
+        redis: RedisParts,
+        connectors: Connectors,
+        remotes: Remotes,
+    ) -> None:
+        self._settings, self._databases, self._redis = settings, databases, redis
+        self._connectors, self._remotes = connectors, remotes
+
+    @cached_property
+    def runs(self) -> SqlRuns:
+        """The runs; the whole ledger too."""
+        return SqlRuns(self._databases.open(SWEEP_THREADS + 2))
+
+    def reconcile(
+        self, site: Site, sweep: Sweep, pace: Pace, note: Callable[[PlannedWrite], None]
+    ) -> Reconcile:
+        """A run over a site; what it rings for is left to the workers' sweeper.
+
+        Raises Misconfigured.
+        """
+        connect = self._remotes.connect_patiently
+        connect(site)  # what is wrong with it shows before the run begins
+        intake = Intake(self.runs, self._redis.guard, NoBell(), connect, Monotonic(), new_id)
+        return Reconcile(sweep, site, self.runs, intake, pace, note)
+
+    def nightly(
+        self, sites: Callable[[], Sequence[Site]], slice_seconds: float = SLICE_SECONDS
+    ) -> NightlySweeps:
+        """One slice of the sweeps and polls that are due, from now on."""
+        return NightlySweeps(
+            sites=sites,
+            manifests=self._connectors.manifests,
+            runs=self.runs,
+            is_due=self.runs.is_due,
+            reconcile=self.reconcile,
+            reconcile_at=self._settings.reconcile_at,
+            threads=SWEEP_THREADS,
+            slice_seconds=slice_seconds,
+        )

@@ -1,0 +1,84 @@
+"""The parts of a worker: made once for each process, the ledger before the first task comes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cached_property, lru_cache
+
+from sync_worker.config import Settings, environment, load_settings
+from sync_worker.core.ports.doorbell import Bell
+from sync_worker.intake.intake import Intake
+from sync_worker.ledger.admin import LedgerAdmin
+from sync_worker.ledger.base import InboxObserver
+from sync_worker.ledger.retention import LedgerRetention
+from sync_worker.ledger.sql_ledger import SqlLedger
+from sync_worker.remotes.external.hooks import ExternalHooks
+from sync_worker.runtime.celery.bell import WorkerBell
+from sync_worker.runtime.celery.schedule import NightlySweeps
+from sync_worker.telemetry.metrics import deliveries_taken_over, first_look_delay_seconds
+from sync_worker.wiring.connectors import Connectors
+from sync_worker.wiring.databases import Databases
+from sync_worker.wiring.redis_parts import RedisParts
+from sync_worker.wiring.remotes import Remotes
+from sync_worker.wiring.site_opening import SiteOpening
+from sync_worker.wiring.sweeps import Monotonic, SweepParts, new_id
+
+
+class WorkerWiring:
+    """What the tasks work with. ``bell`` rings for deliveries that can go on."""
+
+    def __init__(self, settings: Settings, environ: Mapping[str, str], bell: Bell) -> None:
+        self.settings, self._bell = settings, bell
+        self.databases = Databases(settings)
+        self.redis = RedisParts(settings)
+        self._connectors = Connectors(settings, environ)
+        self._remotes = Remotes(settings, self._connectors, self.redis)
+        self._sweeps = SweepParts(
+            settings, self.databases, self.redis, self._connectors, self._remotes
+        )
+
+    @cached_property
+    def ledger(self) -> SqlLedger:
+        observer = InboxObserver(first_look_delay_seconds.observe, deliveries_taken_over.inc)
+        return SqlLedger(self.databases.open(self.settings.slots + 2), observer=observer)
+
+    @cached_property
+    def intake(self) -> Intake:
+        return Intake(
+            self.ledger,
+            self.redis.guard,
+            self._bell,
+            self._remotes.connect,
+            Monotonic(),
+            new_id,
+            SiteOpening(lambda: self._admin, self._connectors),
+        )
+
+    @cached_property
+    def _admin(self) -> LedgerAdmin:
+        return LedgerAdmin(self.databases.aside)
+
+    @cached_property
+    def retention(self) -> LedgerRetention:
+        return LedgerRetention(self.databases.aside)
+
+    @property
+    def hooks(self) -> Mapping[str, ExternalHooks]:
+        """Our webhooks at external systems, by connector."""
+        return self._remotes.hooks
+
+    def nightly_sweeps(self) -> NightlySweeps:
+        """One slice of the sweeps and polls that are due."""
+        return self._sweeps.nightly(self._admin.sites)
+
+
+def worker_wiring(bell: WorkerBell) -> WorkerWiring:
+    """The parts of this process, from its environment. Raises Misconfigured."""
+    return _wiring_of(os.getpid(), bell)
+
+
+@lru_cache(maxsize=1)
+def _wiring_of(pid: int, bell: WorkerBell) -> WorkerWiring:
+    environ = environment()
+    return WorkerWiring(load_settings(environ), environ, bell)

@@ -1,0 +1,94 @@
+"""The gateway's composition: what the door needs, from the environment."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from redis.exceptions import RedisError
+
+from sync_worker.config import environment, load_settings
+from sync_worker.core.ports.doorbell import Bell
+from sync_worker.ledger.sql_ledger import SqlLedger
+from sync_worker.manifest.manifest import Manifest
+from sync_worker.redis.circuit_breaker import Breaker
+from sync_worker.redis.client import open_redis
+from sync_worker.telemetry.logs import set_up_logs
+from sync_worker.telemetry.metrics import watch_breaker
+from sync_worker.wiring.connectors import Connectors
+from sync_worker.wiring.databases import GATEWAY_SQL_SECONDS, Databases
+from webhook_gateway.doorbell import CeleryBell
+from webhook_gateway.group_commit import COMMITTERS, Store
+from webhook_gateway.wix import load_public_keys
+
+MAX_BODY_BYTES = 256 * 1024
+ANSWER_SECONDS = 1.0
+READY_SECONDS = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayConfig:
+    """All that the door needs.
+
+    ``store`` commits all that it is given, or raises Transient when SQL is away; ``is_broker_up``
+    is only reported.
+    """
+
+    wix_keys: Sequence[RSAPublicKey]
+    wix_app_id: str
+    manifests: Mapping[str, Manifest]
+    store: Store
+    bell: Bell
+    is_ledger_up: Callable[[], bool]
+    is_broker_up: Callable[[], bool] = lambda: True
+    max_body_bytes: int = MAX_BODY_BYTES
+    answer_seconds: float = ANSWER_SECONDS
+    metrics_token: str | None = None  # None: /metrics is closed
+    bad_signatures_per_minute: int = 30
+    clock: Callable[[], float] = field(default=time.time)
+
+
+def gateway_config() -> GatewayConfig:
+    """What the environment says. Raises Misconfigured."""
+    environ = environment()
+    settings = load_settings(environ)
+    set_up_logs(settings.log_format, settings.log_level)
+    ledger = SqlLedger(Databases(settings).open(COMMITTERS + 1, GATEWAY_SQL_SECONDS))
+    token = settings.metrics_token
+    return GatewayConfig(
+        wix_keys=load_public_keys(settings.wix_public_key),
+        wix_app_id=settings.wix_app_id,
+        manifests=Connectors(settings, environ).manifests,
+        store=ledger.inbox.store_all,
+        bell=CeleryBell(
+            settings.broker,
+            transport={"global_keyprefix": settings.redis_key_prefix},
+            breaker=Breaker(observe=watch_breaker("doorbell")),
+        ),
+        is_ledger_up=lambda: is_ledger_up(ledger),
+        is_broker_up=lambda: is_redis_up(settings.broker),
+        max_body_bytes=settings.gateway_max_body_bytes,
+        answer_seconds=settings.gateway_answer_seconds,
+        metrics_token=token.get_secret_value() if token is not None else None,
+        bad_signatures_per_minute=settings.bad_signatures_per_minute,
+    )
+
+
+def is_ledger_up(ledger: SqlLedger) -> bool:
+    """Whether the ledger can be written."""
+    try:
+        ledger.inbox.touch()
+    except Exception:  # whatever is wrong, the answer is no
+        return False
+    return True
+
+
+def is_redis_up(url: str) -> bool:
+    """Whether a Redis answers there within a moment."""
+    try:
+        with open_redis(url, READY_SECONDS) as redis:
+            return bool(redis.ping())
+    except RedisError:
+        return False
