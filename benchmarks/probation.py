@@ -25,8 +25,10 @@ from benchmarks.probation_app import Workaround
 from benchmarks.queue import PREFIX, Queue, check_that_all_crossed, store
 from sync_sandbox.server import Sandbox, SandboxOptions
 from sync_sandbox.wix import WixState
-from sync_worker.runtime.local.embedded_redis import embedded_redis, free_port
-from sync_worker.runtime.local.processes import QUIET, Child, Processes, gateway_command
+from sync_worker.runtime.local.commands import QUIET, gateway_command
+from sync_worker.runtime.local.embedded_redis import embedded_redis
+from sync_worker.runtime.local.free_port import free_port
+from sync_worker.runtime.local.processes import Child, Processes
 
 ALL, AFFINITY, DEADLINE = "all of them", "cpu-affinity", "deadline-worker"
 SLOTS = 8

@@ -23,6 +23,7 @@ from sync_sandbox.door import serve_door
 from sync_sandbox.server import Sandbox, SandboxOptions
 from sync_worker.config import load_settings
 from sync_worker.core import exact_json
+from sync_worker.ledger.opening import step_back
 from sync_worker.ledger.tables import metadata
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from sync_worker.wiring import Wiring
@@ -121,7 +122,7 @@ def test_earlier_ledger_serves_steps_back_and_forward_and_serves_again(
         before = counts(wiring)
         assert wiring.ledger.inbox.due(10) == []
     with closing(earlier.start()) as wiring:
-        wiring.step_back(BELOW)
+        step_back(wiring.settings.database, BELOW)
     with closing(earlier.start()) as wiring:
         assert counts(wiring) == before
         door = serve_door(wiring, Rings(), earlier.box)
