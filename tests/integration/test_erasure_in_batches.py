@@ -34,10 +34,10 @@ class LargeLedger:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self.ledger = ObservedLedger(engine, makes_tables=False)
+        self.ledger = ObservedLedger(engine)
         self.site: Site = self.ledger.add_site("instance-1", "own-service")
         self.ledger.directory.save_contact(self.site.id, GONE)
-        sweep = self.ledger.begin(self.site.id, RunKind.SWEEP)
+        sweep = self.ledger.sweeps.begin(self.site.id, RunKind.SWEEP)
         assert sweep is not None
         with engine.begin() as connection:
             connection.execute(insert(inbox), [self._delivery(number) for number in range(ROWS)])

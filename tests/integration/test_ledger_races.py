@@ -36,15 +36,15 @@ def test_delivery_that_comes_as_a_run_ends_is_told_to_the_run_or_gets_the_lease(
 ) -> None:
     engine, other = open_engine(postgres_url), open_engine(postgres_url)
     upgrade(engine)
-    holder, newcomer = (ObservedLedger(one, makes_tables=False) for one in (engine, other))
+    holder, newcomer = (ObservedLedger(one) for one in (engine, other))
     site = holder.add_site("instance-1", "own-service")
-    entity = holder.add_entity(
+    entity = holder.directory.add_entity(
         site.id, EntityRef("product-1", "stores", "reviews"), EntityRef("sku-1")
     )
-    holder.save_contact(site.id, Contact("contact-ada", "ada@example.com"))
+    holder.directory.save_contact(site.id, Contact("contact-ada", "ada@example.com"))
     key = RatingKey(site.id, entity.id, "contact-ada")
     first, second = (stored(newcomer, number) for number in (1, 2))
-    run = holder.attach(first, key).run
+    run = holder.links.attach(first, key).run
     assert run is not None
 
     has_looked, may_commit = threading.Event(), threading.Event()
@@ -62,7 +62,7 @@ def test_delivery_that_comes_as_a_run_ends_is_told_to_the_run_or_gets_the_lease(
     with ThreadPoolExecutor(2) as pool:
         ended = pool.submit(end, holder, run.lease)
         assert has_looked.wait(10)
-        attached: Future[Attached] = pool.submit(newcomer.attach, second, key)
+        attached: Future[Attached] = pool.submit(newcomer.links.attach, second, key)
         wait_until_done_or_waiting(attached, other)
         may_commit.set()
         assert second in ended.result() or attached.result().run is not None

@@ -26,10 +26,14 @@ from sync_worker.intake import contact_events as people_changes_module
 from sync_worker.intake.parent_events import Children
 from sync_worker.intake.resolve import Resolver
 from sync_worker.reconcile.reconcile import Reconcile
+from tests.twins.memory_directory import MemoryDirectory
 from tests.twins.memory_guard import MemoryGuard
-from tests.twins.memory_ledger import MemoryLedger
+from tests.twins.memory_inbox import MemoryInbox
+from tests.twins.memory_links import MemoryLinks
+from tests.twins.memory_merges import MemoryMerges
 from tests.twins.memory_remote import MemoryRemote
-from tests.twins.memory_runs import MemoryRuns
+from tests.twins.memory_state import MemoryState
+from tests.twins.memory_sweeps import MemorySweeps
 
 Switch = tuple[Any, str, Callable[..., Any]]
 
@@ -46,24 +50,24 @@ def without(*mechanisms: str) -> Iterator[None]:
         yield
 
 
-_lease, _locate, _release_held = MemoryLedger.lease, MemoryLedger.locate, MemoryLedger.release_held
-_store, _update = MemoryLedger.store, MemoryRemote.update
+_lease, _locate, _release_row = MemoryLinks.lease, MemoryDirectory.locate, MemoryState.release_row
+_store, _update = MemoryInbox.store, MemoryRemote.update
 
 
-def _lease_for_all(self: MemoryLedger, link_id: int) -> LeasedLink | None:
-    self.link_rows[link_id].lease_until = 0.0
+def _lease_for_all(self: MemoryLinks, link_id: int) -> LeasedLink | None:
+    self.state.link_rows[link_id].lease_until = 0.0
     return _lease(self, link_id)
 
 
-def _any_holder(self: MemoryLedger, lease: Lease) -> Any:
+def _any_holder(self: MemoryState, lease: Lease) -> Any:
     return self.link_rows[lease.link_id]
 
 
-def _intent_forgotten(self: MemoryLedger, lease: Lease, intent: Intent) -> None:
-    self._leased(lease)
+def _intent_forgotten(self: MemoryLinks, lease: Lease, intent: Intent) -> None:
+    self.state.leased(lease)
 
 
-def _one_base_for_both(self: MemoryLedger, link_id: int) -> LeasedLink | None:
+def _one_base_for_both(self: MemoryLinks, link_id: int) -> LeasedLink | None:
     run = _lease(self, link_id)
     if run is None:
         return None
@@ -77,11 +81,14 @@ def _one_base_for_both(self: MemoryLedger, link_id: int) -> LeasedLink | None:
     return replace(run, link=replace(run.link, bases=bases))
 
 
-def _store_all(self: MemoryLedger, delivery: NewDelivery) -> Stored:
-    return _store(self, replace(delivery, dedupe_id=f"{delivery.dedupe_id}-{len(self.rows)}"))
+def _store_all(self: MemoryInbox, delivery: NewDelivery) -> Stored:
+    again = f"{delivery.dedupe_id}-{len(self.state.rows)}"
+    return _store(self, replace(delivery, dedupe_id=again))
 
 
-def _locate_without_graves(self: MemoryLedger, site_id: int, side: Side, remote_id: str) -> Located:
+def _locate_without_graves(
+    self: MemoryDirectory, site_id: int, side: Side, remote_id: str
+) -> Located:
     located = _locate(self, site_id, side, remote_id)
     return located if located.is_on_file else Located()
 
@@ -90,12 +97,10 @@ def _commit_without_sources(self: Writing, intent: Intent) -> Mapping[Any, Any]:
     return {}
 
 
-def _released_as_told(self: MemoryLedger, *arguments: Any, **named: Any) -> list[int]:
-    released = _release_held(self, *arguments, **named)
-    for inbox_id in released:
-        row = self.rows[inbox_id]
-        row.delivery = replace(row.delivery, must_read=False)
-    return released
+def _released_as_told(self: MemoryState, inbox_id: int) -> None:
+    _release_row(self, inbox_id)
+    row = self.rows[inbox_id]
+    row.delivery = replace(row.delivery, must_read=False)
 
 
 def _update_regardless(self: MemoryRemote, remote_id: str, draft: Any, revision: int | None) -> Any:
@@ -137,16 +142,17 @@ def _always(*arguments: Any, **named: Any) -> bool:
     return True
 
 
-_note_absences, _put, _list_page = MemoryRuns.note_absences, MemoryRuns._put, Reconcile._list_page
+_note_absences, _put = MemorySweeps.note_absences, MemorySweeps._put
+_list_page = Reconcile._list_page
 
 
-def _due_at_once(self: MemoryRuns, sweep: Sweep, side: Side) -> Absences:
-    for at, remote_id in self.ledger.records_on_file():
-        self.missing.setdefault((sweep.site_id, at, remote_id), 0)
+def _due_at_once(self: MemorySweeps, sweep: Sweep, side: Side) -> Absences:
+    for place in self.state.by_remote:
+        self.state.missing.setdefault(place, 0)
     return _note_absences(self, sweep, side)
 
 
-def _put_as_told(self: MemoryRuns, key: Any, row: Any, new: NewDelivery) -> Any:
+def _put_as_told(self: MemorySweeps, key: Any, row: Any, new: NewDelivery) -> Any:
     return _put(self, key, replace(row, must_read=False), new)
 
 
@@ -162,22 +168,22 @@ def _no_more(*arguments: Any, **named: Any) -> int:
 
 
 MECHANISMS: dict[str, tuple[Switch, ...]] = {
-    "lease": ((MemoryLedger, "lease", _lease_for_all), (MemoryLedger, "_leased", _any_holder)),
-    "fence": ((MemoryLedger, "_leased", _any_holder),),
+    "lease": ((MemoryLinks, "lease", _lease_for_all), (MemoryState, "leased", _any_holder)),
+    "fence": ((MemoryState, "leased", _any_holder),),
     "pause check": ((LeaseKeeper, "_refuse_if_late", _nothing),),
-    "intent": ((MemoryLedger, "open_intent", _intent_forgotten),),
+    "intent": ((MemoryLinks, "open_intent", _intent_forgotten),),
     "settling by looking": ((Settlement, "settle", _nothing),),
-    "echo as acknowledgement": ((MemoryLedger, "evidence", _nothing),),
+    "echo as acknowledgement": ((MemoryInbox, "evidence", _nothing),),
     "seen revision": ((View, "is_news", _always),),
     "loop guard": ((MemoryGuard, "recall", _nothing),),
-    "dedupe at the door": ((MemoryLedger, "store", _store_all),),
-    "tombstones": ((MemoryLedger, "locate", _locate_without_graves),),
+    "dedupe at the door": ((MemoryInbox, "store", _store_all),),
+    "tombstones": ((MemoryDirectory, "locate", _locate_without_graves),),
     "look at what was buried meanwhile": ((Commit, "is_dead", _never),),
     "source records on file": ((Writing, "_source_records", _commit_without_sources),),
-    "base for each side": ((MemoryLedger, "lease", _one_base_for_both),),
-    "sweeper": ((MemoryLedger, "due", _nobody),),
-    "look after the release": ((MemoryLedger, "_fresh", _nobody),),
-    "reading what was released": ((MemoryLedger, "release_held", _released_as_told),),
+    "base for each side": ((MemoryLinks, "lease", _one_base_for_both),),
+    "sweeper": ((MemoryInbox, "due", _nobody),),
+    "look after the release": ((MemoryLinks, "_fresh", _nobody),),
+    "reading what was released": ((MemoryState, "release_row", _released_as_told),),
     "precondition": ((MemoryRemote, "update", _update_regardless),),
     "look before a write without precondition": ((Writing, "_must_look_first", _never_look_first),),
     "adopting a duplicate": ((Writing, "_adopt", _refuse_to_adopt),),
@@ -194,26 +200,26 @@ MECHANISMS: dict[str, tuple[Switch, ...]] = {
     "hints for children": ((Children, "hints_of", _nobody),),
     "refusing what is not offered": ((LinkRun, "_refusal_of", _nothing),),
     "check of what was returned": ((Writing, "_check_returned", _nothing),),
-    "two sweeps": ((MemoryRuns, "note_absences", _due_at_once),),
-    "by-id confirmation": ((Reconcile, "_is_gone", _always), (MemoryRuns, "_put", _put_as_told)),
+    "two sweeps": ((MemorySweeps, "note_absences", _due_at_once),),
+    "by-id confirmation": ((Reconcile, "_is_gone", _always), (MemorySweeps, "_put", _put_as_told)),
     "complete listing": ((Reconcile, "_list_page", _failed_page_ends_the_listing),),
-    "half of the listing": ((MemoryRuns, "_is_too_little", _never),),
-    "brake of a sweep": ((MemoryRuns, "brake", _no_more),),
-    "brake of an hour": ((MemoryLedger, "deletes_exceeded", _never),),
+    "half of the listing": ((MemorySweeps, "_is_too_little", _never),),
+    "brake of a sweep": ((MemorySweeps, "brake", _no_more),),
+    "brake of an hour": ((MemoryLinks, "deletes_exceeded", _never),),
 }
 # These need people who merge or leave: tests/simulation/test_people.py.
 PEOPLE_MECHANISMS: dict[str, tuple[Switch, ...]] = {
-    "memory of merges": ((MemoryLedger, "redirect", _nothing),),
+    "memory of merges": ((MemoryMerges, "redirect", _nothing),),
     "joining of links": (
-        (MemoryLedger, "_merged_into", _nothing),
-        (MemoryLedger, "_kin", _none_at_all),
+        (MemoryLinks, "_merged_into", _nothing),
+        (MemoryLinks, "_links_to_join", _none_at_all),
     ),
     "nearest contact": ((View, "_is_nearer", _always),),
     "erasure of every link": (
-        (MemoryLedger, "hint_erasure", _nobody),
-        (MemoryLedger, "links_of", _nobody),
+        (MemoryMerges, "hint_erasure", _nobody),
+        (MemoryMerges, "links_of", _nobody),
     ),
-    "erasure with the last commit": ((MemoryLedger, "_erase_link", _nothing),),
+    "erasure with the last commit": ((MemoryLinks, "_erase_link", _nothing),),
     "erasure of shadowed records": ((View, "shadowed_left", _nobody),),
     "grave of a contact": ((people_changes_module, "is_erased", _never),),
     "grave of an address": ((Resolver, "_is_erased_address", _never),),

@@ -31,7 +31,7 @@ from tests.simulation.world import (
     Options,
     World,
 )
-from tests.twins.memory_ledger import MemoryLedger
+from tests.twins.memory_ledger import memory_ledger
 from tests.twins.observed_ledger import ObservedLedger
 
 # What the connectors that ship declare (docs/platforms.md).
@@ -150,10 +150,6 @@ SCENES |= {
 }
 
 
-def memory_ledger(now: Callable[[], float]) -> MemoryLedger:
-    return MemoryLedger(now)
-
-
 def sql_ledger(now: Callable[[], float]) -> ObservedLedger:
     """The real SQL ledger, on SQLite in memory, with the world's clock as the database's.
 
@@ -178,7 +174,7 @@ class _SharedDatabase:
         with self._engine.begin() as connection:
             for table in reversed(metadata.sorted_tables):
                 connection.execute(table.delete())
-        return ObservedLedger(self._engine, makes_tables=False)
+        return ObservedLedger(self._engine)
 
 
 _SHARED = _SharedDatabase()

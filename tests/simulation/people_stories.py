@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from sync_worker.core.values import Side
-from tests.simulation.chaos import NO_REVISION, memory_ledger
+from tests.simulation.chaos import NO_REVISION
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.world import CALM, LedgerMaker, Options, World
+from tests.twins.memory_ledger import memory_ledger
 
 Act = Callable[[World], None]
 W, E = Side.WIX, Side.EXTERNAL

@@ -9,8 +9,8 @@ from typing import Any
 
 from sync_worker.core.ports.remote import Capabilities
 from sync_worker.core.values import EntityRef, Policy, RecordState, Side
-from tests.simulation.chaos import memory_ledger
 from tests.simulation.world import CALM, OVERALL, QUALITY, LedgerMaker, Options, World
+from tests.twins.memory_ledger import memory_ledger
 from tests.twins.memory_remote import MemoryRemote
 
 Story = Callable[[World], None]

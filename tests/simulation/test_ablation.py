@@ -15,11 +15,12 @@ import pytest
 from sync_worker.core.scale import FieldMap, Scale
 from sync_worker.core.values import Side
 from tests.simulation.ablations import MECHANISMS, without
-from tests.simulation.chaos import memory_ledger, run_seed
+from tests.simulation.chaos import run_seed
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.scenarios import SCENARIOS, changes, deletes, ending_of, rates
 from tests.simulation.test_sweeps import OF_SWEEPS
 from tests.simulation.world import CALM, PERCENT, Options, World
+from tests.twins.memory_ledger import memory_ledger
 from tests.twins.memory_remote import RemoteEvent
 
 W, E = Side.WIX, Side.EXTERNAL

@@ -13,10 +13,10 @@ from greenlet import greenlet
 
 from sync_worker.core.errors import Duplicate, Gone
 from sync_worker.core.values import NewDelivery, Side
-from tests.simulation.chaos import memory_ledger
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.scenarios import SCENARIOS, Story, both, changes, deletes, ending_of, rates
 from tests.simulation.world import CALM, Options, World
+from tests.twins.memory_ledger import memory_ledger
 
 W, E = Side.WIX, Side.EXTERNAL
 QUIET = Options(CALM, people=1, sweeps=False)

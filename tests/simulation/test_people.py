@@ -11,9 +11,10 @@ import pytest
 
 from sync_worker.core.values import Side
 from tests.simulation.ablations import PEOPLE_MECHANISMS, without
-from tests.simulation.chaos import memory_ledger, sql_ledger
+from tests.simulation.chaos import sql_ledger
 from tests.simulation.people_stories import STORIES, PeopleStory, merges, rates
 from tests.simulation.world import CALM, Options, World
+from tests.twins.memory_ledger import memory_ledger
 
 NAMES = sorted(STORIES)
 MISSED = {

@@ -14,11 +14,12 @@ import pytest
 from sync_worker.core.values import Draft, EntityRef, NewDelivery, Policy, RecordState, Side
 from sync_worker.ledger.admin import LedgerAdmin
 from tests.simulation.ablations import without
-from tests.simulation.chaos import LATE_CREATE, NO_REVISION, memory_ledger, sql_ledger
+from tests.simulation.chaos import LATE_CREATE, NO_REVISION, sql_ledger
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.scenarios import changes, deletes, ending_of, moderates, rates
 from tests.simulation.test_policies import held_reasons
 from tests.simulation.world import CALM, LedgerMaker, Options, World
+from tests.twins.memory_ledger import memory_ledger
 
 W, E = Side.WIX, Side.EXTERNAL
 LATE = replace(LATE_CREATE, can_update=True, can_delete=True)

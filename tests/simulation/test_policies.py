@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from sync_worker.core.values import EntityRef, NewDelivery, Person, Policy, Side
-from tests.simulation.chaos import memory_ledger, sql_ledger
+from tests.simulation.chaos import sql_ledger
 from tests.simulation.scenarios import ending_of, rates
 from tests.simulation.world import CALM, LedgerMaker, Options, World
+from tests.twins.memory_ledger import memory_ledger
 
 W, E = Side.WIX, Side.EXTERNAL
 LEDGERS: list[LedgerMaker] = [memory_ledger, sql_ledger]

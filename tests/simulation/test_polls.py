@@ -10,10 +10,10 @@ import pytest
 from sync_worker.core.ports.remote import Capabilities
 from sync_worker.core.sweep_values import RunKind, Sweep, next_since
 from sync_worker.core.values import Side
-from tests.simulation.chaos import memory_ledger
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.scenarios import changes, deletes, ending_of
 from tests.simulation.world import Faults, Options, World
+from tests.twins.memory_ledger import memory_ledger
 
 E = Side.EXTERNAL
 DEAF = Options(Faults(drop=1.0), people=1)

@@ -8,10 +8,10 @@ from sync_worker.core.ports.links import Commit
 from sync_worker.core.ports.remote import Capabilities
 from sync_worker.core.values import Buried, Known, RatingKey, Side, Slot
 from tests.simulation.ablations import without
-from tests.simulation.chaos import memory_ledger
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.scenarios import changes, ending_of, rates
 from tests.simulation.world import CALM, Options, World
+from tests.twins.memory_ledger import memory_ledger
 
 
 def edited_in_the_window() -> tuple[World, str]:

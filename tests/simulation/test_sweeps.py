@@ -15,10 +15,10 @@ from sync_worker.core.ports.remote import Capabilities
 from sync_worker.core.sweep_values import RunKind
 from sync_worker.core.values import Person, Policy, Side
 from tests.simulation.ablations import without
-from tests.simulation.chaos import memory_ledger
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.scenarios import changes, deletes, ending_of, rates
 from tests.simulation.world import CALM, Faults, Options, World
+from tests.twins.memory_ledger import memory_ledger
 
 W, E = Side.WIX, Side.EXTERNAL
 DEAF = Options(Faults(drop=1.0), people=1)

@@ -39,7 +39,6 @@ from sync_worker.reconcile.dry_run import PlannedWrite
 from sync_worker.reconcile.reconcile import Pace, Reconcile
 from tests.twins.memory_guard import MemoryGuard
 from tests.twins.memory_remote import MemoryPeople, MemoryRemote, RemoteEvent, record_payload
-from tests.twins.memory_runs import MemoryRuns
 
 PERCENT = Scale(Decimal(0), Decimal(100), Decimal(1))
 STARS = Scale(Decimal(1), Decimal(5), Decimal(1))
@@ -212,7 +211,7 @@ class World:
         self.entities = [self._entity(number) for number in range(options.entities)]
         self.persons = [self._person(number) for number in range(options.people)]
         self.intake = self.make_intake()
-        self.runs: Any = self.ledger if hasattr(self.ledger, "begin") else MemoryRuns(self.ledger)
+        self.runs: Any = self.ledger.sweeps
         self.planned_writes: list[PlannedWrite] = []
         self.disbelieved: set[Side] = (
             set()

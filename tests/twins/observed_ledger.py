@@ -6,23 +6,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import ColumnElement, Engine, Table, func, select, update
 
 from sync_worker.core.scale import FieldMap
 from sync_worker.core.values import EntityRef, HistoryEntry, Person, Policy, Record, Side, Site
 from sync_worker.ledger.admin import LedgerAdmin
+from sync_worker.ledger.database import Transactions
 from sync_worker.ledger.findings import SqlRuns
+from sync_worker.ledger.inbox import OPEN
 from sync_worker.ledger.rows import to_history
 from sync_worker.ledger.tables import entity_map, history, inbox, intent, link, link_value, metadata
 
 
-class ObservedLedger(SqlRuns):
-    """SqlLedger, plus the set-up and the questions that MemoryLedger offers."""
+class ObservedLedger:
+    """The SQL ledger, plus the set-up and the questions that MemoryLedger offers."""
 
-    def __init__(self, engine: Engine, *, makes_tables: bool = True) -> None:
-        super().__init__(engine, site_cache_seconds=60.0)
-        if makes_tables:
-            metadata.create_all(engine)
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._transactions = Transactions(engine)
+        ledger = SqlRuns(engine, site_cache_seconds=60.0)
+        self.inbox, self.directory, self.links = ledger.inbox, ledger.directory, ledger.links
+        self.merges, self.sites, self.sweeps = ledger.merges, ledger.sites, ledger
 
     def add_site(
         self,
@@ -36,6 +40,15 @@ class ObservedLedger(SqlRuns):
         added, _ = LedgerAdmin(self.engine).add_site(instance_id, connector, fields, changed)
         return added
 
+    def site(self, site_id: int) -> Site:
+        return LedgerAdmin(self.engine).find_site(str(site_id))
+
+    def make_due(self, inbox_id: int) -> None:
+        """As if its time had come; PostgreSQL's clock does not jump."""
+        due = update(inbox).where(inbox.c.id == inbox_id).values(next_attempt_at=0.0)
+        with self._transactions.write() as connection:
+            connection.execute(due)
+
     def everything(self) -> str:
         """All that is on file, as text: to look for what must not be there."""
         with self._transactions.read() as connection:
@@ -44,14 +57,15 @@ class ObservedLedger(SqlRuns):
             )
 
     def open_count(self) -> int:
-        return self.count_open()
+        return self._count(inbox, inbox.c.state.in_(OPEN))
 
     def open_intents(self) -> int:
+        return self._count(intent, intent.c.state == "open")
+
+    def _count(self, table: Table, which: ColumnElement[bool]) -> int:
+        counted = select(func.count()).select_from(table).where(which)
         with self._transactions.read() as connection:
-            is_open = intent.c.state == "open"
-            return connection.execute(
-                select(func.count()).select_from(intent).where(is_open)
-            ).scalar_one()
+            return connection.execute(counted).scalar_one()
 
     def history_entries(self) -> list[HistoryEntry]:
         with self._transactions.read() as connection:
@@ -95,7 +109,7 @@ class ObservedLedger(SqlRuns):
     def was_in_step(
         self, site_id: int, side: Side, record: Record, partners: Sequence[Record]
     ) -> bool:
-        located = self.locate(site_id, side, record.remote_id)
+        located = self.directory.locate(site_id, side, record.remote_id)
         if not located.is_on_file or located.key is None or len(partners) != 1:
             return False
         key = located.key

@@ -1,0 +1,41 @@
+"""Values for tests: each with what most tests want, and changed by name where a test says why."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from sync_worker.core.values import EntityRef, Intent, NewDelivery, Operation, Record, Side, Slot
+
+WIX_ENTITY = EntityRef("product-1", "stores", "reviews")
+EXTERNAL_ENTITY = EntityRef("sku-1")
+
+
+def a_delivery(number: int = 1, **changes: Any) -> NewDelivery:
+    """The numbered event of one Wix rating; its number is its revision, too."""
+    name, payload = f"event-{number}", {"n": number}
+    delivery = NewDelivery(Side.WIX, "instance-1", name, "upsert", "rating-1", payload, number)
+    return replace(delivery, **changes)
+
+
+def an_intent(name: str = "intent-1", **changes: Any) -> Intent:
+    """To create the external copy of a Wix rating of 90."""
+    intent = Intent(
+        name,
+        Slot(Side.EXTERNAL),
+        Operation.CREATE,
+        {"overall": Decimal("4.5")},
+        {"overall": Decimal(90)},
+        source_ids={"overall": "rating-1"},
+    )
+    return replace(intent, **changes)
+
+
+def a_record(side: Side, number: int = 1, **changes: Any) -> Record:
+    """``w1``, ``e2``, ... of one entity, at revision 3."""
+    if side is Side.WIX:
+        record = Record(f"w{number}", {"overall": Decimal(80)}, entity=WIX_ENTITY)
+    else:
+        record = Record(f"e{number}", {"value": Decimal("4.5")}, entity=EXTERNAL_ENTITY)
+    return replace(replace(record, revision=3, raw={"x": 1}), **changes)

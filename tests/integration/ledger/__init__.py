@@ -1,0 +1,1 @@
+"""What every ledger does, a class for each port: memory, SQLite and PostgreSQL pass the same."""

@@ -1,0 +1,114 @@
+"""The port ``Directory``: what leads from a delivery to its key."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+from sync_worker.core.ports.directory import RecordsOfEntity
+from sync_worker.core.ports.links import Commit
+from sync_worker.core.values import (
+    Buried,
+    Contact,
+    EntityRef,
+    Known,
+    Merge,
+    RecordState,
+    Side,
+    Slot,
+)
+from tests.factories import EXTERNAL_ENTITY, WIX_ENTITY
+from tests.integration.ledger.ground import ADA, BOB, Ground
+
+
+class TestDirectory:
+    def test_entity_is_found_under_both_of_its_names(self, ground: Ground) -> None:
+        on_wix = ground.ledger.directory.entity(ground.site_id, Side.WIX, WIX_ENTITY)
+        assert on_wix == ground.ledger.directory.entity(
+            ground.site_id, Side.EXTERNAL, EXTERNAL_ENTITY
+        )
+        assert ground.ledger.directory.entity(ground.site_id, Side.WIX, EntityRef("other")) is None
+
+    def test_first_mapping_of_an_address_wins(self, ground: Ground) -> None:
+        kept = ground.ledger.directory.save_contact(
+            ground.site_id, Contact("contact-new", ADA.email)
+        )
+        assert kept.contact_id == ADA.contact_id
+        assert (
+            ground.ledger.directory.contact(ground.site_id, email=ADA.email).contact_id
+            == ADA.contact_id
+        )
+
+    def test_merged_contact_is_found_under_its_old_id_and_address(self, ground: Ground) -> None:
+        ground.ledger.directory.save_contact(ground.site_id, BOB)
+        ground.merge(BOB, ADA)
+        assert ground.ledger.directory.contact(ground.site_id, contact_id=BOB.contact_id) == ADA
+        by_address = ground.ledger.directory.contact(ground.site_id, email=BOB.email)
+        assert (by_address.contact_id, by_address.email) == (ADA.contact_id, BOB.email)
+
+    def test_contact_without_an_address_of_its_own_has_that_of_the_one_merged_into_it(
+        self,
+        ground: Ground,
+    ) -> None:
+        ground.ledger.merges.redirect(ground.site_id, Merge((ADA.contact_id,), "contact-new"))
+        assert (
+            ground.ledger.directory.contact(ground.site_id, contact_id="contact-new").email
+            == ADA.email
+        )
+
+    def test_forgotten_contact_is_matched_anew(self, ground: Ground) -> None:
+        assert ground.ledger.directory.forget_contact(ground.site_id, ADA.contact_id)
+        assert not ground.ledger.directory.forget_contact(ground.site_id, ADA.contact_id)
+        ground.ledger.directory.save_contact(ground.site_id, replace(ADA, contact_id="contact-new"))
+        assert (
+            ground.ledger.directory.contact(ground.site_id, email=ADA.email).contact_id
+            == "contact-new"
+        )
+
+    def test_buried_id_is_known_with_its_highest_numbers(self, ground: Ground) -> None:
+        ground.ledger.directory.bury(
+            ground.site_id, Buried(Side.WIX, "gone", revision=5, sequence=9)
+        )
+        ground.ledger.directory.bury(
+            ground.site_id, Buried(Side.WIX, "gone", revision=3, privacy=True)
+        )
+        located = ground.ledger.directory.locate(ground.site_id, Side.WIX, "gone")
+        assert located.buried == Buried(Side.WIX, "gone", 5, 9, privacy=True)
+        assert not located.is_on_file
+
+    def test_record_that_a_link_has_on_file_is_buried_by_its_run_alone(
+        self, ground: Ground
+    ) -> None:
+        run = ground.leased()
+        slots = {Side.EXTERNAL: Slot(Side.EXTERNAL), Side.WIX: Slot(Side.WIX, "overall")}
+        ground.ledger.links.commit(
+            run.lease, Commit(records={slot: Known(f"r-{side}") for side, slot in slots.items()})
+        )
+        for side in Side:
+            assert not ground.ledger.directory.bury(ground.site_id, Buried(side, f"r-{side}"))
+            assert ground.ledger.directory.locate(ground.site_id, side, f"r-{side}").is_on_file
+            assert ground.ledger.directory.bury(ground.site_id, Buried(side, "another"))
+        ground.ledger.links.commit(run.lease, Commit(records={slots[Side.EXTERNAL]: None}))
+        assert (
+            ground.ledger.directory.locate(
+                ground.site_id, Side.EXTERNAL, f"r-{Side.EXTERNAL}"
+            ).buried
+            is None
+        )
+
+    def test_family_of_a_thing_is_its_records_on_file_and_its_shadowed_ones(
+        self, ground: Ground
+    ) -> None:
+        run = ground.leased()
+        known = Known("r1", None, None, RecordState.PENDING, {"id": "r1", "score": Decimal("4.5")})
+        ground.ledger.links.commit(
+            run.lease, Commit(records={Slot(Side.EXTERNAL): known}, shadowed={"r0"})
+        )
+        ground.ledger.links.commit(run.lease, Commit(shadowed={"r0", "r-1"}, release=True))
+        family = ground.ledger.directory.records_of_entity(ground.site_id, EXTERNAL_ENTITY)
+        assert (family.on_file, family.shadowed) == ({"r1": known}, {"r0", "r-1"})
+        assert ground.ledger.directory.records_of_entity(
+            ground.site_id, EntityRef("sku-2")
+        ) == RecordsOfEntity({})
+        again = ground.ledger.links.lease(run.lease.link_id)
+        assert again.link.shadowed == {"r0", "r-1"}

@@ -1,0 +1,181 @@
+"""The ports ``Merges``, ``Links`` and ``Inbox`` at a privacy request: what stays is hashed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from sync_worker.core.errors import Transient
+from sync_worker.core.hold_keys import address_grave, contact_grave, email_hold_key
+from sync_worker.core.ports.inbox import ERASED, Closing
+from sync_worker.core.ports.links import Commit
+from sync_worker.core.values import Buried, HistoryEntry, InboxState, IntentState, Side
+from tests.factories import EXTERNAL_ENTITY, WIX_ENTITY, an_intent
+from tests.integration.ledger.ground import ADA, BOB, Ground
+
+
+class TestErasure:
+    def test_erased_rating_leaves_nothing_but_hashed_graves(self, ground: Ground) -> None:
+        early = ground.stored(
+            7, remote_id="e1", side=Side.EXTERNAL, source="own-service", payload={"who": BOB.email}
+        )
+        ground.ledger.inbox.close(early, Closing(InboxState.SUPPRESSED, "intent"))
+        run = ground.link(BOB, 1)
+        line = HistoryEntry(
+            "update", Side.EXTERNAL, "overall", Decimal(77), Decimal(78), remote_id="e1"
+        )
+        ground.ledger.links.open_intent(run.lease, replace(an_intent(), remote_id="e1"))
+        ground.ledger.links.commit(
+            run.lease, Commit(history=[line], intent_state=IntentState.CONFIRMED)
+        )
+        ground.erase(run)
+        left = ground.ledger.everything()
+        assert [
+            word for word in (BOB.email, BOB.contact_id, "'w1'", "'e1'") if str(word) in left
+        ] == []
+        told = [
+            (one.before, one.after, one.loser, one.remote_id)
+            for one in ground.ledger.history_entries()
+        ]
+        assert told == [(None, None, None, "")]
+        for side, remote_id in ((Side.WIX, "w1"), (Side.EXTERNAL, "e1")):
+            located = ground.ledger.directory.locate(ground.site_id, side, remote_id)
+            assert located.buried == Buried(side, remote_id, 1, None, privacy=True)
+            assert not located.is_on_file
+
+    def test_rating_that_came_in_meanwhile_finds_its_way_anew(self, ground: Ground) -> None:
+        run = ground.link(BOB, 1)
+        fresh = ground.stored(9, remote_id="w9")
+        ground.ledger.links.attach(fresh, ground.key_of(BOB))
+        ground.erase(run)
+        delivery, _ = ground.ledger.inbox.open_delivery(fresh)
+        assert (delivery.link_id, delivery.new.remote_id) == (None, "w9")
+
+    def test_held_delivery_of_another_record_finds_its_way_anew(self, ground: Ground) -> None:
+        run = ground.link(BOB, 1)
+        held = ground.stored(9, remote_id="w9")
+        ground.ledger.links.attach(held, ground.key_of(BOB))
+        ground.ledger.inbox.hold([held], "several_records")
+        ground.erase(run)
+        delivery, _ = ground.ledger.inbox.open_delivery(held)
+        assert (delivery.link_id, delivery.new.remote_id, delivery.must_read) == (None, "w9", True)
+
+    def test_address_stays_while_another_rating_of_the_person_lives(self, ground: Ground) -> None:
+        run = ground.link(BOB, 1)
+        other = ground.ledger.directory.add_entity(
+            ground.site_id,
+            replace(WIX_ENTITY, entity_id="product-2"),
+            replace(EXTERNAL_ENTITY, entity_id="sku-2"),
+        )
+        key = replace(ground.key_of(BOB), entity_id=other.id)
+        ground.ledger.links.attach(ground.stored(5), key)
+        ground.erase(run)
+        assert ground.ledger.directory.contact(ground.site_id, contact_id=BOB.contact_id) == BOB
+
+    def test_echo_that_no_link_knows_goes_with_the_person_whose_address_it_names(
+        self,
+        ground: Ground,
+    ) -> None:
+        run = ground.link(BOB, 1)
+        echo = ground.stored(
+            5, remote_id="e5", side=Side.EXTERNAL, source="own-service", payload={"who": BOB.email}
+        )
+        ground.ledger.inbox.close(echo, Closing(InboxState.SUPPRESSED, "intent"))
+        asked = ground.stored(4, change="contact_deleted", remote_id=BOB.contact_id, privacy=True)
+        assert ground.ledger.merges.hint_erasure(ground.site_id, BOB.contact_id, asked) == [
+            run.link.id
+        ]
+        ground.erase(run)
+        ground.ledger.merges.erase_contact(ground.site_id, BOB.contact_id, asked)
+        left = ground.ledger.everything()
+        assert [word for word in (BOB.email, BOB.contact_id, "'e5'") if str(word) in left] == []
+
+    def test_erased_person_is_in_no_mapping_and_no_delivery(self, ground: Ground) -> None:
+        ground.ledger.directory.save_contact(ground.site_id, BOB)
+        ground.merge(replace(BOB, contact_id="contact-old"), BOB)
+        waiting = ground.stored(
+            3,
+            side=Side.EXTERNAL,
+            source="own-service",
+            remote_id="e3",
+            payload={"author": {"email": "Bob@Example.com"}},
+        )
+        ground.ledger.inbox.hold(
+            [waiting], "unknown_entity", hold_key=email_hold_key(str(BOB.email))
+        )
+        asked = ground.stored(4, change="contact_deleted", remote_id=BOB.contact_id, privacy=True)
+        assert ground.ledger.merges.hint_erasure(ground.site_id, BOB.contact_id, asked) == []
+        ground.ledger.merges.erase_contact(ground.site_id, BOB.contact_id, asked)
+        left = ground.ledger.everything().lower()
+        assert [
+            word
+            for word in ("bob@example.com", "contact-bob", "contact-old", "'e3'")
+            if word in left
+        ] == []
+        assert ground.ledger.directory.locate(
+            ground.site_id, Side.WIX, contact_grave("contact-old")
+        ).buried.privacy
+        assert ground.ledger.directory.locate(
+            ground.site_id, Side.EXTERNAL, address_grave("BOB@example.com")
+        ).buried.privacy
+        assert ground.ledger.directory.locate(ground.site_id, Side.EXTERNAL, "e3").buried.privacy
+        assert ground.ledger.inbox.open_delivery(asked) is None
+
+    def test_other_people_stay_as_they_are(self, ground: Ground) -> None:
+        ground.ledger.directory.save_contact(ground.site_id, BOB)
+        theirs = ground.stored(3, payload={"owner": ADA.contact_id})
+        asked = ground.stored(4, change="contact_deleted", remote_id=BOB.contact_id, privacy=True)
+        ground.ledger.merges.erase_contact(ground.site_id, BOB.contact_id, asked)
+        assert ground.ledger.directory.contact(ground.site_id, email=ADA.email) == ADA
+        assert ground.ledger.inbox.open_delivery(theirs)[0].new.payload == {"owner": ADA.contact_id}
+
+    def test_each_link_of_the_person_gets_a_delivery_that_asks_to_erase_it_again_after_a_hold(
+        self,
+        ground: Ground,
+    ) -> None:
+        run = ground.link(BOB, 1)
+        ground.ledger.links.release(run.lease)
+        assert ground.ledger.merges.hint_erasure(ground.site_id, BOB.contact_id, 99) == [
+            run.link.id
+        ]
+        (hint,) = [
+            one
+            for one in ground.ledger.links.lease(run.link.id).deliveries
+            if one.new.change == "erase"
+        ]
+        ground.ledger.inbox.hold([hint.id], "refused")
+        ground.ledger.merges.hint_erasure(ground.site_id, BOB.contact_id, 99)
+        assert ground.ledger.inbox.open_delivery(hint.id) is not None
+
+    def test_nothing_is_made_for_a_contact_from_the_moment_that_its_erasure_begins(
+        self,
+        ground: Ground,
+    ) -> None:
+        ground.ledger.merges.hint_erasure(ground.site_id, BOB.contact_id, 99)
+        ground.ledger.directory.save_contact(ground.site_id, BOB)
+        assert ground.ledger.directory.contact(ground.site_id, email=BOB.email) is None
+        with pytest.raises(Transient):
+            ground.ledger.links.attach(ground.stored(1), ground.key_of(BOB))
+        assert ground.ledger.links.link_id(ground.key_of(BOB)) is None
+
+    def test_delivery_that_came_too_late_is_emptied_as_it_is_closed(self, ground: Ground) -> None:
+        late = ground.stored(1, payload={"who": BOB.email})
+        ground.ledger.inbox.close(late, ERASED)
+        assert str(BOB.email) not in ground.ledger.everything()
+
+    def test_delivery_that_names_somebody_erased_meanwhile_ends_without_content(
+        self, ground: Ground
+    ) -> None:
+        told = [
+            ground.stored(n, change="contact_merged", payload={"sources": [BOB.contact_id]})
+            for n in (1, 2)
+        ]
+        done = Closing(InboxState.DONE, "merged")
+        assert ground.ledger.inbox.close(told[0], done, names=ADA.contact_id) == done
+        ground.ledger.merges.hint_erasure(ground.site_id, BOB.contact_id, 99)
+        assert ground.ledger.inbox.close(told[1], done, names=BOB.contact_id) == ERASED
+        assert ground.ledger.everything().count(f"'{BOB.contact_id}'") == 1, (
+            "only the first one names them"
+        )

@@ -1,0 +1,142 @@
+"""The port ``Inbox``: deliveries from the door to their end."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from sync_worker.core.ports.inbox import RATE_LIMITED, RATE_LIMITED_AT_ONCE, Closing
+from sync_worker.core.values import InboxState, NewDelivery, Side
+from tests.factories import a_delivery
+from tests.integration.ledger.ground import Ground
+
+
+class TestInbox:
+    def test_same_delivery_id_is_stored_once(self, ground: Ground) -> None:
+        first, again = (
+            ground.ledger.inbox.store(a_delivery()),
+            ground.ledger.inbox.store(a_delivery()),
+        )
+        assert (again.inbox_id, first.is_duplicate, again.is_duplicate) == (
+            first.inbox_id,
+            False,
+            True,
+        )
+
+    def test_delivery_keeps_every_part(self, ground: Ground) -> None:
+        new = a_delivery(
+            payload={"score": Decimal("4.50"), "text": "schön", "list": [1, None, True]},
+            sequence=7,
+            is_restore=True,
+            is_ours=True,
+            privacy=True,
+        )
+        opened = ground.ledger.inbox.open_delivery(ground.ledger.inbox.store(new).inbox_id)
+        assert opened is not None
+        assert opened[0].new == new
+        assert opened[0].new.payload == new.payload
+        assert opened[1].instance_id == "instance-1"
+
+    def test_thin_delivery_is_absorbed_only_until_a_run_takes_its_twin(
+        self, ground: Ground
+    ) -> None:
+        thin = a_delivery(dedupe_id=None)
+        first = ground.ledger.inbox.store(thin)
+        assert ground.ledger.inbox.store(thin).is_duplicate
+        ground.ledger.links.attach(first.inbox_id, ground.key)
+        assert not ground.ledger.inbox.store(thin).is_duplicate
+
+    def test_delivery_of_unknown_source_has_no_site(self, ground: Ground) -> None:
+        opened = ground.ledger.inbox.open_delivery(ground.stored(source="instance-9"))
+        assert opened is not None
+        assert opened[1] is None
+
+    def test_closed_delivery_is_not_opened_again(self, ground: Ground) -> None:
+        inbox_id = ground.stored()
+        ground.ledger.inbox.close(inbox_id, Closing(InboxState.DONE, "stale"))
+        assert ground.ledger.inbox.open_delivery(inbox_id) is None
+
+    def test_sweeper_rings_for_a_delivery_whose_doorbell_was_lost_and_then_waits(
+        self,
+        ground: Ground,
+    ) -> None:
+        jump = ground.jump
+        inbox_id = ground.stored()
+        assert ground.ledger.inbox.due(10) == []
+        jump(6)
+        assert ground.ledger.inbox.due(10) == [inbox_id]
+        assert ground.ledger.inbox.due(10) == []
+        jump(11)
+        assert ground.ledger.inbox.due(10) == [inbox_id]
+
+    def test_failures_back_off_and_end_held_after_two_days(self, ground: Ground) -> None:
+        jump = ground.jump
+        inbox_id = ground.stored()
+        for _ in range(3):
+            ground.ledger.inbox.defer([inbox_id], None, "the remote is down", is_failure=True)
+        opened = ground.ledger.inbox.open_delivery(inbox_id)
+        assert opened is not None
+        assert opened[0].attempts == 3
+        assert ground.ledger.inbox.due(10) == []
+        jump(48 * 3600 + 60)
+        ground.ledger.inbox.defer([inbox_id], None, "the remote is down", is_failure=True)
+        assert ground.ledger.inbox.open_delivery(inbox_id) is None
+        assert ground.ledger.inbox.release_held(None, inbox_ids=[inbox_id]) == [inbox_id]
+
+    def test_waiting_for_the_budget_is_no_failed_attempt(self, ground: Ground) -> None:
+        inbox_id = ground.stored()
+        ground.ledger.inbox.defer([inbox_id], 0.0, "rate_limited", is_failure=False)
+        assert ground.ledger.inbox.open_delivery(inbox_id)[0].attempts == 0
+        assert ground.ledger.inbox.due(10) == [inbox_id]
+
+    def test_sweep_rings_for_few_of_those_that_wait_for_a_budget_and_for_all_others(
+        self,
+        ground: Ground,
+    ) -> None:
+        waiting = [ground.stored(number) for number in range(20)]
+        ground.ledger.inbox.defer(waiting, 0.0, RATE_LIMITED, is_failure=False)
+        others = [ground.stored(number) for number in range(20, 23)]
+        ground.ledger.inbox.defer(others, 0.0, "", is_failure=False)
+        assert ground.ledger.inbox.due(100) == [*waiting[:RATE_LIMITED_AT_ONCE], *others]
+        assert (
+            ground.ledger.inbox.due(100) == waiting[RATE_LIMITED_AT_ONCE : 2 * RATE_LIMITED_AT_ONCE]
+        )
+
+    def test_what_is_held_for_a_thing_is_released_by_its_name(self, ground: Ground) -> None:
+        inbox_id, other = ground.stored(1), ground.stored(2)
+        ground.ledger.inbox.hold([inbox_id], "unknown_entity", hold_key="entity:wix:a")
+        ground.ledger.inbox.hold([other], "unknown_entity", hold_key="entity:wix:b")
+        assert ground.ledger.inbox.release_held(ground.site_id, hold_key="entity:wix:a") == [
+            inbox_id
+        ]
+        delivery = ground.ledger.inbox.open_delivery(inbox_id)[0]
+        assert delivery.must_read
+        assert ground.ledger.inbox.open_delivery(other) is None
+
+    def test_delivery_of_unknown_site_is_held_and_told_when_the_site_is_there(
+        self, ground: Ground
+    ) -> None:
+        known, unknown = a_delivery(1), a_delivery(2, source="instance-9")
+        assert ground.ledger.inbox.hold_for_site(ground.ledger.inbox.store(known).inbox_id, known)
+        assert not ground.ledger.inbox.hold_for_site(
+            ground.ledger.inbox.store(unknown).inbox_id, unknown
+        )
+
+    def test_evidence_is_the_delivery_of_exactly_that_revision(self, ground: Ground) -> None:
+        ground.stored(3)
+        assert (
+            ground.ledger.inbox.evidence(ground.site_id, Side.WIX, "rating-1", 3).new.dedupe_id
+            == "event-3"
+        )
+        assert ground.ledger.inbox.evidence(ground.site_id, Side.WIX, "rating-1", 4) is None
+
+    def test_held_among_many_ids_are_those_that_a_held_delivery_speaks_of(
+        self, ground: Ground
+    ) -> None:
+        inbox_id = ground.ledger.inbox.store(
+            NewDelivery(Side.EXTERNAL, "own-service", None, "upsert", "r7", {})
+        ).inbox_id
+        ids = [f"r{number}" for number in range(1200)]
+        assert ground.ledger.inbox.held_among(ground.site_id, Side.EXTERNAL, ids) == frozenset()
+        ground.ledger.inbox.hold([inbox_id], "unknown_contact")
+        assert ground.ledger.inbox.held_among(ground.site_id, Side.EXTERNAL, ids) == {"r7"}
+        assert ground.ledger.inbox.held_among(ground.site_id, Side.WIX, ids) == frozenset()

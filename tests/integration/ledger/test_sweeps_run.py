@@ -1,0 +1,120 @@
+"""The port ``Sweeps``: a run, its lease and its cursor; polls."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from sync_worker.core.errors import LeaseLost
+from sync_worker.core.sweep_values import Phase, RunKind, Sweep
+from tests.integration.ledger.ground import SweepGround
+
+NEWEST = datetime(1970, 1, 5, tzinfo=UTC)
+
+
+def a_done_poll(field: SweepGround, newest: datetime | None) -> Sweep:
+    poll = replace(field.begin(RunKind.POLL), newest=newest)
+    field.sweeps.save(poll)
+    field.sweeps.end(poll)
+    return poll
+
+
+class TestRuns:
+    def test_run_has_one_holder_at_a_time(self, field: SweepGround) -> None:
+        field.begin()
+        assert field.sweeps.begin(field.site.id, RunKind.SWEEP) is None
+
+    def test_released_run_goes_on_with_its_cursor_and_counts(self, field: SweepGround) -> None:
+        sweep = replace(field.begin(), phase=Phase.WIX, page="page-7", counts={"listed_wix": 300})
+        field.sweeps.save(sweep)
+        field.sweeps.release_run(sweep)
+        again = field.begin()
+        assert (again.id, again.phase, again.page, again.counts) == (
+            sweep.id,
+            Phase.WIX,
+            "page-7",
+            {"listed_wix": 300},
+        )
+        assert again.is_resumed
+
+    def test_killed_run_is_taken_over_when_its_lease_ends_and_the_old_holder_is_refused(
+        self,
+        field: SweepGround,
+    ) -> None:
+        wait, old = field.ground.jump, field.begin()
+        wait(21.0)
+        new = field.begin()
+        assert new.id == old.id
+        with pytest.raises(LeaseLost):
+            field.sweeps.save(old)
+        with pytest.raises(LeaseLost):
+            field.sweeps.end(old)
+        field.sweeps.save(new)
+
+    def test_renewed_run_stays_with_its_holder(self, field: SweepGround) -> None:
+        wait, sweep = field.ground.jump, field.begin()
+        wait(15.0)
+        field.sweeps.renew_run(sweep)
+        wait(15.0)
+        assert field.sweeps.begin(field.site.id, RunKind.SWEEP) is None
+
+    def test_first_complete_run_is_the_baseline_and_a_dry_run_is_not(
+        self, field: SweepGround
+    ) -> None:
+        field.sweeps.end(field.begin(RunKind.DRY_RUN))
+        first = field.begin()
+        field.sweeps.end(first)
+        assert (first.kind, field.begin().kind) == (RunKind.BASELINE, RunKind.SWEEP)
+
+    def test_interrupted_run_of_yesterday_is_given_up(self, field: SweepGround) -> None:
+        wait, old = field.ground.jump, field.begin()
+        wait(25 * 3600.0)
+        assert field.begin().id != old.id
+
+    def test_poll_begins_at_the_newest_time_that_the_last_one_saw(self, field: SweepGround) -> None:
+        assert a_done_poll(field, NEWEST).since is None
+        assert a_done_poll(field, None).since == NEWEST
+        assert field.begin(RunKind.POLL).since == NEWEST
+
+    def test_poll_that_was_not_done_leaves_the_next_one_where_it_began(
+        self, field: SweepGround
+    ) -> None:
+        a_done_poll(field, NEWEST)
+        poll = replace(field.begin(RunKind.POLL), newest=NEWEST + timedelta(days=1))
+        field.sweeps.save(poll)
+        field.sweeps.end(poll, "abandoned")
+        assert field.begin(RunKind.POLL).since == NEWEST
+
+    def test_released_poll_goes_on_with_its_times(self, field: SweepGround) -> None:
+        a_done_poll(field, NEWEST)
+        poll = replace(field.begin(RunKind.POLL), page="page-2", newest=NEWEST + timedelta(hours=1))
+        field.sweeps.save(poll)
+        field.sweeps.release_run(poll)
+        again = field.begin(RunKind.POLL)
+        assert (again.id, again.page, again.since, again.newest) == (
+            poll.id,
+            "page-2",
+            NEWEST,
+            poll.newest,
+        )
+
+    def test_no_poll_begins_beside_another_run(self, field: SweepGround) -> None:
+        sweep = field.begin()
+        assert field.sweeps.begin(field.site.id, RunKind.POLL) is None
+        field.sweeps.release_run(sweep)
+        assert field.sweeps.begin(field.site.id, RunKind.POLL) is None
+
+    @pytest.mark.parametrize("kind", [RunKind.SWEEP, RunKind.DRY_RUN])
+    def test_poll_under_way_gives_way_to_any_other_run(
+        self, field: SweepGround, kind: RunKind
+    ) -> None:
+        poll = field.begin(RunKind.POLL)
+        assert field.begin(kind).id != poll.id
+        with pytest.raises(LeaseLost):
+            field.sweeps.save(poll)
+
+    def test_poll_is_no_baseline(self, field: SweepGround) -> None:
+        field.sweeps.end(field.begin(RunKind.POLL))
+        assert field.begin().kind is RunKind.BASELINE

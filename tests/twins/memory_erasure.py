@@ -1,0 +1,173 @@
+"""What the ledger in memory forgets on a privacy request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence, Set
+from dataclasses import replace
+
+from sync_worker.core.hold_keys import address_grave, contact_hold_key, email_hold_key
+from sync_worker.core.ports.links import Commit
+from sync_worker.core.sweep_values import Listed
+from sync_worker.core.values import (
+    Buried,
+    Intent,
+    IntentState,
+    Link,
+    LinkState,
+    Operation,
+    Side,
+    Slot,
+)
+from tests.twins.memory_contacts import all_ids_of, links_of_contact
+from tests.twins.memory_state import InboxRow, LinkRow, MemoryState
+
+# -- one rating
+
+
+def erase_link(state: MemoryState, row: LinkRow, change: Commit) -> None:
+    """Forget all that is personal of a link that is gone on both sides."""
+    link, site_id = row.link, row.link.key.site_id
+    ids = set(buried_in_clear(state, link.id))
+    ids |= {(buried.side, buried.remote_id) for buried in change.buried}
+    for side, remote_id in sorted(ids):
+        state.bury(site_id, Buried(side, remote_id, privacy=True))
+        state.link_grave(site_id, Buried(side, remote_id), link.id)
+    _erase_deliveries(state, link, ids)
+    _erase_story(state, link.id)
+    forget_listed(
+        state, site_id, lambda shown: shown.key == link.key or (shown.side, shown.remote_id) in ids
+    )
+    _forget_rater(state, row)
+
+
+def buried_in_clear(state: MemoryState, link_id: int) -> list[tuple[Side, str]]:
+    """Ids that were on file with a link and are gone, but for those of a privacy request."""
+    return [
+        (key[1], key[2])
+        for key, owner in state.grave_links.items()
+        if owner == link_id and not state.graves[key].privacy
+    ]
+
+
+def _erase_deliveries(state: MemoryState, link: Link, ids: Set[tuple[Side, str]]) -> None:
+    """What came in meanwhile, or is held, and tells of another record finds its way anew."""
+    for row in state.rows.values():
+        new = row.delivery.new
+        is_ours = new.source == state.source(link.key.site_id, new.side)
+        is_about = is_ours and (new.side, new.remote_id) in ids
+        is_of_link = row.delivery.link_id == link.id
+        if is_of_link and row.is_held and not is_about:
+            state.release_row(row.delivery.id)
+        if is_about or (is_of_link and not row.is_open):
+            state.erase_row(row)
+        elif is_of_link:
+            row.delivery = replace(row.delivery, link_id=None)
+            row.next_attempt_at = state.now()
+
+
+def _erase_story(state: MemoryState, link_id: int) -> None:
+    """The lines of the history stay without their values; closed intents go."""
+    for place, (owner, at, entry) in enumerate(state.history):
+        if owner == link_id:
+            emptied = replace(entry, before=None, after=None, loser=None, remote_id="")
+            state.history[place] = (owner, at, emptied)
+    for intent_id, owner in state.intent_links.items():
+        if owner == link_id and state.intents[intent_id].state is not IntentState.OPEN:
+            state.intents[intent_id] = Intent(
+                intent_id, Slot(Side.WIX), Operation.DELETE, {}, {}, state=IntentState.CONFIRMED
+            )
+
+
+def _forget_rater(state: MemoryState, row: LinkRow) -> None:
+    """The link is nobody's now; with the last rating of a person the addresses go too.
+
+    Not while the whole person is erased: by the addresses ``erase_person`` finds what names them.
+    """
+    key = row.link.key
+    ids = all_ids_of(state, key.site_id, key.contact_id)
+    others = [
+        state.link_rows[link_id].link
+        for link_id in links_of_contact(state, key.site_id, key.contact_id)
+        if link_id != row.link.id
+    ]
+    state.rekey(row, replace(key, contact_id=f"erased-{row.link.id}"))
+    row.link = replace(
+        row.link, records={}, bases={}, state=LinkState.BURIED, writes=(), shadowed=frozenset()
+    )
+    is_last = all(other.state is LinkState.BURIED for other in others)
+    if is_last and not state.is_erased(key.site_id, key.contact_id):
+        _forget_addresses(state, key.site_id, ids)
+
+
+def _forget_addresses(state: MemoryState, site_id: int, ids: Collection[str]) -> None:
+    """Only their hashes stay."""
+    theirs = [
+        (owner, contact)
+        for owner, contact in state.contacts
+        if owner == site_id and contact.contact_id in ids
+    ]
+    for pair in theirs:
+        state.contacts.remove(pair)
+        grave = address_grave(str(pair[1].email))
+        state.bury(site_id, Buried(Side.EXTERNAL, grave, privacy=True))
+
+
+def forget_listed(state: MemoryState, site_id: int, which: Callable[[Listed], bool]) -> None:
+    """What sweeps under way have listed, and what they have missed."""
+    for run in state.runs:
+        if run.sweep.site_id != site_id:
+            continue
+        for place in [place for place, shown in run.listed.items() if which(shown)]:
+            del run.listed[place]
+            state.missing.pop((site_id, *place), None)
+
+
+# -- a whole person
+
+
+def erase_person(state: MemoryState, site_id: int, contact_id: str, inbox_id: int) -> None:
+    """Forget a person in mappings, inbox and listings, and close the request itself."""
+    ids = all_ids_of(state, site_id, contact_id)
+    emails = [
+        contact.email
+        for owner, contact in state.contacts
+        if owner == site_id and contact.contact_id in ids and contact.email
+    ]
+    names = [name.lower() for name in (*ids, *emails)]
+    keys = {*map(contact_hold_key, ids), *map(email_hold_key, emails)}
+    loose: set[tuple[Side, str, str]] = set()
+    for row in state.rows.values():
+        new = row.delivery.new
+        is_asked = row.delivery.id == inbox_id
+        if new.source != state.source(site_id, new.side) or (_waits(row) and not is_asked):
+            continue
+        is_theirs = new.remote_id in ids or row.hold_key in keys or _names(names, new.payload)
+        if is_theirs or is_asked:
+            # What never came to a link is buried: told again, it is known as erased.
+            if row.delivery.link_id is None and new.change in ("upsert", "delete"):
+                state.bury(site_id, Buried(new.side, new.remote_id, privacy=True))
+                loose.add((new.side, new.source, new.remote_id))
+            state.erase_row(row)
+    for row in state.rows.values():
+        new = row.delivery.new
+        if (new.side, new.source, new.remote_id) in loose:
+            state.erase_row(row)
+    _forget_addresses(state, site_id, ids)
+    forget_listed(state, site_id, lambda shown: _is_listed_of(shown, ids, names))
+    for member in ids:
+        state.redirects.pop((site_id, member), None)
+
+
+def _waits(row: InboxRow) -> bool:
+    """A merge that waits tells of more people who have to go: it goes when its turn has come."""
+    return row.delivery.new.change == "contact_merged" and (row.is_open or row.is_held)
+
+
+def _is_listed_of(shown: Listed, ids: Sequence[str], names: Sequence[str]) -> bool:
+    by_key = shown.key is not None and shown.key.contact_id in ids
+    return by_key or _names(names, shown.record)
+
+
+def _names(names: Sequence[str], content: object) -> bool:
+    text = str(content).lower()
+    return any(name in text for name in names)

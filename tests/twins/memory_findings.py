@@ -1,0 +1,90 @@
+"""Findings of a sweep in memory: against what is on file, and on their way into the inbox."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sync_worker.core.sweep_values import Listed, OnFile
+from sync_worker.core.values import InboxState, NewDelivery, RatingKey, Side, Site
+from tests.twins.memory_links import give_key
+from tests.twins.memory_state import OPEN, MemoryState
+
+QUEUED_SECONDS = 60.0
+
+
+def on_file_of(state: MemoryState, site: Site, side: Side, remote_id: str) -> OnFile:
+    """What the ledger knows of a remote id."""
+    name = (side, state.source(site.id, side), remote_id)
+    news = ((row.delivery.new, row.delivery.state) for row in state.rows.values())
+    states = {
+        inbox_state for new, inbox_state in news if (new.side, new.source, new.remote_id) == name
+    }
+    known = OnFile(
+        is_held=InboxState.HELD in states,
+        is_awaited=not states.isdisjoint(OPEN),
+        is_shadowed=side is Side.EXTERNAL and _is_shadowed(state, site.id, remote_id),
+    )
+    link_id = state.by_remote.get((site.id, side, remote_id))
+    grave = state.graves.get((site.id, side, remote_id))
+    if link_id is not None:
+        return _as_linked(known, state, link_id, side, remote_id)
+    if grave is not None:
+        return replace(known, is_buried=True, revision=grave.revision)
+    return known
+
+
+def _is_shadowed(state: MemoryState, site_id: int, remote_id: str) -> bool:
+    links = (row.link for row in state.link_rows.values())
+    return any(remote_id in link.shadowed for link in links if link.key.site_id == site_id)
+
+
+def _as_linked(
+    known: OnFile, state: MemoryState, link_id: int, side: Side, remote_id: str
+) -> OnFile:
+    link = state.link_rows[link_id].link
+    slot = next(slot for slot, record in link.records.items() if record.remote_id == remote_id)
+    shown = {
+        name: base.on(side) for name, base in link.bases.items() if slot.attribute in ("", name)
+    }
+    return replace(
+        known,
+        is_linked=True,
+        revision=link.records[slot].revision,
+        state=link.records[slot].state,
+        values={name: value for name, value in shown.items() if value is not None},
+    )
+
+
+def put_finding(
+    state: MemoryState, key: RatingKey | None, row: Listed, new: NewDelivery
+) -> tuple[int, str]:
+    """One delivery into the inbox; its id, and why it is held if it is."""
+    stored = state.store(new)
+    kept = state.rows[stored.inbox_id]
+    if key is not None and not state.is_erased(key.site_id, key.contact_id):
+        _give_keys(state, key, new, stored.inbox_id)
+    if not stored.is_duplicate:
+        kept.delivery = replace(kept.delivery, must_read=row.must_read)
+        kept.next_attempt_at = state.now() + QUEUED_SECONDS
+        if row.hold:
+            kept.delivery = replace(kept.delivery, state=InboxState.HELD, reason=row.hold)
+        return stored.inbox_id, row.hold
+    if kept.is_held:
+        # It goes on waiting for a person.
+        return stored.inbox_id, kept.delivery.reason
+    if not kept.is_open:
+        state.release_row(stored.inbox_id)
+        kept.next_attempt_at = state.now() + QUEUED_SECONDS
+    return stored.inbox_id, ""
+
+
+def _give_keys(state: MemoryState, key: RatingKey, new: NewDelivery, inbox_id: int) -> None:
+    """To the delivery, and to those of the same record that were held without a key."""
+    name = (new.side, new.source, new.remote_id)
+    for other, row in list(state.rows.items()):
+        told = row.delivery.new
+        is_same = (told.side, told.source, told.remote_id) == name
+        if is_same and row.is_held and row.delivery.link_id is None:
+            state.release_row(other)
+            give_key(state, other, key)
+    give_key(state, inbox_id, key)

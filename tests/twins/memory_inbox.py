@@ -1,0 +1,198 @@
+"""The inbox in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sync_worker.core.ports.inbox import (
+    ERASED,
+    MAX_DEATHS,
+    RATE_LIMITED,
+    RATE_LIMITED_AT_ONCE,
+    TRACK_AFTER,
+    WORKER_DIED,
+    Closing,
+    Look,
+    Stored,
+)
+from sync_worker.core.values import Delivery, InboxState, NewDelivery, Side, Site
+from tests.twins.memory_state import InboxRow, MemoryState
+
+GIVEN_UP_SECONDS = 48 * 3600.0
+MAX_PAUSE_SECONDS = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryInbox:
+    """Implements ports.Inbox."""
+
+    state: MemoryState
+
+    def store(self, delivery: NewDelivery) -> Stored:
+        return self.state.store(delivery)
+
+    def open_delivery(self, inbox_id: int) -> tuple[Delivery, Site | None] | None:
+        row = self.state.rows.get(inbox_id)
+        if row is None or not row.is_open:
+            return None
+        return row.delivery, self.state.site_of(row.delivery.new)
+
+    def close(
+        self,
+        inbox_id: int,
+        closing: Closing,
+        *,
+        hold_key: str | None = None,
+        names: str | None = None,
+    ) -> Closing:
+        row = self.state.rows[inbox_id]
+        site = self.state.site_of(row.delivery.new)
+        if names is not None and site is not None and self.state.is_erased(site.id, names):
+            closing = ERASED
+        if row.is_open:
+            row.delivery = replace(row.delivery, state=closing.state, reason=closing.reason)
+            row.hold_key = hold_key
+            if closing == ERASED:
+                self.state.erase_row(row)
+        return closing
+
+    def hold(self, inbox_ids: Sequence[int], reason: str, *, hold_key: str | None = None) -> None:
+        for inbox_id in inbox_ids:
+            self.close(inbox_id, Closing(InboxState.HELD, reason), hold_key=hold_key)
+
+    def hold_for_site(self, inbox_id: int, delivery: NewDelivery) -> bool:
+        self.close(inbox_id, Closing(InboxState.HELD, "unknown_site"))
+        return self.state.site_of(delivery) is not None
+
+    def defer(
+        self,
+        inbox_ids: Sequence[int],
+        delay_seconds: float | None,
+        reason: str,
+        *,
+        is_failure: bool,
+    ) -> None:
+        now = self.state.now()
+        for inbox_id in inbox_ids:
+            row = self.state.rows[inbox_id]
+            if not row.is_open:
+                continue
+            if is_failure and now - row.received_at > GIVEN_UP_SECONDS:
+                self.hold([inbox_id], "attempts_exhausted")
+                continue
+            attempts = row.delivery.attempts + is_failure
+            row.delivery = replace(
+                row.delivery,
+                state=InboxState.NEW,
+                attempts=attempts,
+                reason=reason,
+                suspected_crashes=0,
+            )
+            if delay_seconds is None:
+                row.next_attempt_at = now + _pause(max(attempts - 1, 0))
+            else:
+                row.next_attempt_at = now + delay_seconds
+
+    def due(self, limit: int) -> list[int]:
+        now = self.state.now()
+        due = {
+            inbox_id: row
+            for inbox_id, row in self.state.rows.items()
+            if row.is_open and row.next_attempt_at <= now
+        }
+        waiting = _waiting_for_a_budget(due)
+        ready = [inbox_id for inbox_id in due if inbox_id not in set().union(*waiting.values())]
+        first_waiting = [
+            inbox_id for ids in waiting.values() for inbox_id in ids[:RATE_LIMITED_AT_ONCE]
+        ]
+        rung = [*ready, *first_waiting][:limit]
+        for inbox_id in rung:
+            row = due[inbox_id]
+            row.next_attempt_at = now + 10.0
+            signs = row.delivery.suspected_crashes
+            row.delivery = replace(
+                row.delivery, suspected_crashes=max(signs, min(signs + 1, TRACK_AFTER))
+            )
+        return sorted(rung)
+
+    def begin_look(self, delivery: Delivery) -> Look:
+        row, deaths = self.state.rows[delivery.id], delivery.suspected_crashes - TRACK_AFTER
+        known = row.delivery
+        is_another = known.suspected_crashes != delivery.suspected_crashes
+        is_early = row.next_attempt_at > self.state.now() + 10.0
+        if not row.is_open or is_another or is_early:
+            return Look.EARLY
+        row.delivery = replace(known, attempts=known.attempts + (deaths > 0))
+        if deaths >= MAX_DEATHS:
+            self.close(delivery.id, WORKER_DIED)
+            return Look.GIVEN_UP
+        row.delivery = replace(row.delivery, suspected_crashes=known.suspected_crashes + 1)
+        row.next_attempt_at = self.state.now() + max(20.0, _pause(deaths))
+        return Look.BEGUN
+
+    def end_look(self, delivery: Delivery, *, is_busy: bool = False) -> None:
+        row = self.state.rows[delivery.id]
+        if not row.is_open or row.delivery.suspected_crashes <= TRACK_AFTER:
+            return
+        row.delivery = replace(row.delivery, suspected_crashes=0)
+        if is_busy:
+            row.delivery = replace(
+                row.delivery,
+                suspected_crashes=delivery.suspected_crashes,
+                attempts=delivery.attempts,
+            )
+        row.next_attempt_at = self.state.now() + 10.0
+
+    def release_held(
+        self,
+        site_id: int | None,
+        *,
+        hold_key: str | None = None,
+        inbox_ids: Sequence[int] | None = None,
+    ) -> list[int]:
+        if inbox_ids is not None:
+            released = [inbox_id for inbox_id in self.state.rows if inbox_id in inbox_ids]
+        else:
+            rows = self.state.rows.items()
+            released = [
+                inbox_id for inbox_id, row in rows if row.is_held and row.hold_key == hold_key
+            ]
+        for inbox_id in released:
+            self.state.release_row(inbox_id)
+        return released
+
+    def evidence(self, site_id: int, side: Side, remote_id: str, revision: int) -> Delivery | None:
+        for row in self.state.rows.values():
+            new = row.delivery.new
+            if (new.side, new.remote_id, new.revision) != (side, remote_id, revision):
+                continue
+            if self._is_of(row, site_id):
+                return row.delivery
+        return None
+
+    def held_among(self, site_id: int, side: Side, remote_ids: Sequence[str]) -> frozenset[str]:
+        held = {
+            row.delivery.new.remote_id
+            for row in self.state.rows.values()
+            if row.is_held and row.delivery.new.side is side and self._is_of(row, site_id)
+        }
+        return frozenset(held & set(remote_ids))
+
+    def _is_of(self, row: InboxRow, site_id: int) -> bool:
+        site = self.state.site_of(row.delivery.new)
+        return site is not None and site.id == site_id
+
+
+def _pause(doublings: int) -> float:
+    return min(5.0 * 2.0**doublings, MAX_PAUSE_SECONDS)
+
+
+def _waiting_for_a_budget(rows: dict[int, InboxRow]) -> dict[tuple[Side, str], list[int]]:
+    """By source."""
+    waiting: dict[tuple[Side, str], list[int]] = {}
+    for inbox_id, row in rows.items():
+        if row.delivery.reason == RATE_LIMITED:
+            source = (row.delivery.new.side, row.delivery.new.source)
+            waiting.setdefault(source, []).append(inbox_id)
+    return waiting

@@ -1,0 +1,268 @@
+"""Links and their leases in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sync_worker.core.errors import Permanent, Transient
+from sync_worker.core.ports.inbox import ERASED, TRACK_AFTER
+from sync_worker.core.ports.links import ENGINE_RECHECKS, Attached, Commit, Committed, LeasedLink
+from sync_worker.core.values import (
+    Contact,
+    Delivery,
+    Entity,
+    InboxState,
+    Intent,
+    IntentState,
+    Lease,
+    Link,
+    LinkState,
+    Operation,
+    RatingKey,
+    Side,
+)
+from tests.twins.memory_contacts import ids_of_contact, known_contact, surviving_id
+from tests.twins.memory_erasure import erase_link
+from tests.twins.memory_state import InboxRow, LinkRow, MemoryState
+
+LEASE_SECONDS = 15.0
+TAKEN_SECONDS = 20.0
+HOUR_SECONDS = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryLinks:
+    """Implements ports.Links."""
+
+    state: MemoryState
+
+    # -- the lease
+
+    def attach(self, inbox_id: int, key: RatingKey) -> Attached:
+        link_id = give_key(self.state, inbox_id, key)
+        return Attached(link_id, self.lease(link_id))
+
+    def link_of(self, key: RatingKey) -> int:
+        return link_of(self.state, key)
+
+    def link_id(self, key: RatingKey) -> int | None:
+        return self.state.by_key.get(key)
+
+    def lease(self, link_id: int) -> LeasedLink | None:
+        row = self.state.link_rows[link_id]
+        if row.lease_until > self.state.now():
+            return None
+        row.fence += 1
+        row.lease_until = self.state.now() + LEASE_SECONDS
+        key = row.link.key
+        taken = [self._take(ready) for ready in ready_of_link(self.state, link_id)]
+        told = frozenset((delivery.new.side, delivery.new.remote_id) for delivery in taken)
+        is_any_buried = any(self.state.grave(key.site_id, *name) is not None for name in told)
+        return LeasedLink(
+            lease=Lease(link_id, row.fence, key.site_id),
+            site=self.state.site_rows[key.site_id],
+            link=row.link,
+            entity=entity_of(self.state, key),
+            contact=contact_of(self.state, key),
+            intent=row.intent,
+            deliveries=tuple(taken),
+            now=self.state.now(),
+            merged_into=self._merged_into(key),
+            links_to_join=self._links_to_join(key),
+            unburied=frozenset() if is_any_buried else told,
+        )
+
+    def _take(self, row: InboxRow) -> Delivery:
+        row.delivery = replace(row.delivery, state=InboxState.TAKEN)
+        if row.delivery.suspected_crashes <= TRACK_AFTER:
+            row.next_attempt_at = self.state.now() + TAKEN_SECONDS
+        return row.delivery
+
+    def _merged_into(self, key: RatingKey) -> str | None:
+        survivor = surviving_id(self.state, key.site_id, key.contact_id)
+        return None if survivor == key.contact_id else survivor
+
+    def _links_to_join(self, key: RatingKey) -> tuple[int, ...]:
+        """Links of the contacts that were merged into a key's own, unless they joined it."""
+        merged = ids_of_contact(self.state, key.site_id, key.contact_id)[1:]
+        keys = [replace(key, contact_id=contact_id) for contact_id in merged]
+        ids = [self.state.by_key[other] for other in keys if other in self.state.by_key]
+        rows = self.state.link_rows
+        living = [one for one in ids if rows[one].link.state is not LinkState.BURIED]
+        return tuple(sorted(living))
+
+    def renew(self, lease: Lease) -> None:
+        self.state.leased(lease).lease_until = self.state.now() + LEASE_SECONDS
+
+    def release(self, lease: Lease) -> Sequence[int]:
+        row = self.state.link_rows[lease.link_id]
+        if row.fence == lease.fence:
+            row.lease_until = 0.0
+        return self._fresh(lease.link_id)
+
+    def _fresh(self, link_id: int) -> list[int]:
+        """New deliveries, but for those that wait for a later attempt."""
+        return [
+            row.delivery.id
+            for row in self.state.of_link(link_id)
+            if row.delivery.state is InboxState.NEW
+            and (not row.delivery.reason or row.next_attempt_at <= self.state.now())
+        ]
+
+    # -- steps of a run
+
+    def open_intent(self, lease: Lease, intent: Intent) -> None:
+        row = self.state.leased(lease)
+        assert row.intent is None, "one open intent for each link"
+        row.intent = intent = replace(intent, opened_at=self.state.now())
+        self.state.intents[intent.id] = intent
+        self.state.intent_links[intent.id] = lease.link_id
+        row.lease_until = self.state.now() + LEASE_SECONDS
+
+    def commit(self, lease: Lease, change: Commit) -> Committed:
+        row = self.state.leased(lease)
+        buried = self._buried_meanwhile(lease.site_id, change)
+        change = change.without(buried)
+        self._refuse_foreign_ids(row.link, change)
+        self._apply_records(row, change)
+        self._apply_graves(lease, change)
+        self._apply_story(row, change)
+        if change.release:
+            row.lease_until = 0.0
+        if change.erases:
+            self._erase_link(row, change)
+        return Committed(buried, self._fresh(lease.link_id) if change.release else ())
+
+    def _erase_link(self, row: LinkRow, change: Commit) -> None:
+        erase_link(self.state, row, change)
+
+    def _buried_meanwhile(self, site_id: int, change: Commit) -> frozenset[str]:
+        """Of the ids that come on file, those with a grave that this step does not open."""
+        buried = set()
+        for slot, known in change.records.items():
+            if known is None:
+                continue
+            grave = self.state.grave(site_id, slot.side, known.remote_id)
+            if grave is not None and change.is_dead(grave):
+                buried.add(known.remote_id)
+        return frozenset(buried)
+
+    def _refuse_foreign_ids(self, link: Link, change: Commit) -> None:
+        for slot, known in change.records.items():
+            if known is None:
+                continue
+            owner = self.state.by_remote.get((link.key.site_id, slot.side, known.remote_id))
+            if owner not in (None, link.id):
+                raise Permanent("another link has this record", reason="id_linked_elsewhere")
+
+    def _apply_records(self, row: LinkRow, change: Commit) -> None:
+        link, site_id = row.link, row.link.key.site_id
+        records = dict(link.records)
+        for slot, known in change.records.items():
+            old = records.pop(slot, None)
+            if old is not None:
+                self.state.by_remote.pop((site_id, slot.side, old.remote_id), None)
+            if known is not None:
+                records[slot] = known
+                self.state.by_remote[site_id, slot.side, known.remote_id] = link.id
+        row.link = replace(
+            link,
+            records=records,
+            bases={**link.bases, **change.bases},
+            state=change.link_state or link.state,
+            generation=link.generation + change.new_generation,
+            writes=tuple(change.writes) or link.writes,
+            shadowed=link.shadowed | change.shadowed,
+        )
+
+    def _apply_graves(self, lease: Lease, change: Commit) -> None:
+        for grave in change.buried:
+            self.state.bury(lease.site_id, grave)
+            self.state.link_grave(lease.site_id, grave, lease.link_id)
+        for grave in change.revived:
+            if self.state.grave(lease.site_id, grave.side, grave.remote_id) == grave:
+                del self.state.graves[lease.site_id, grave.side, grave.remote_id]
+
+    def _apply_story(self, row: LinkRow, change: Commit) -> None:
+        """The intent's end, the history, and how the deliveries ended."""
+        if change.intent_state is not None and row.intent is not None:
+            closed = replace(row.intent, state=change.intent_state)
+            self.state.intents[row.intent.id] = closed
+            row.intent = None
+        now = self.state.now()
+        self.state.history += [(row.link.id, now, entry) for entry in change.history]
+        for inbox_id, closing in change.closings.items():
+            ended = self.state.rows[inbox_id]
+            ended.delivery = replace(ended.delivery, state=closing.state, reason=closing.reason)
+            if closing == ERASED:
+                self.state.erase_row(ended)
+
+    # -- the brake on deletes
+
+    def deletes_exceeded(self, site_id: int, side: Side, more: int = 0) -> bool:
+        site_of_link = {row.link.id: row.link.key.site_id for row in self.state.link_rows.values()}
+        hour_ago = self.state.now() - HOUR_SECONDS
+        recent = sum(
+            site_of_link[link_id] == site_id and at > hour_ago
+            for link_id, at, entry in self.state.history
+            if entry.what == "delete" and entry.side is side
+        )
+        under_way = sum(
+            site_of_link[self.state.intent_links[intent.id]] == site_id
+            for intent in self.state.intents.values()
+            if intent.state is IntentState.OPEN and _is_plain_delete(intent, side)
+        )
+        return recent + under_way + more >= deletes_most(self.state, site_id)
+
+
+def _is_plain_delete(intent: Intent, side: Side) -> bool:
+    is_delete = intent.operation is Operation.DELETE and intent.slot.side is side
+    return is_delete and not intent.is_privacy
+
+
+def deletes_most(state: MemoryState, site_id: int) -> float:
+    """Where the brake grips: max(20, 5 % of the live links), or above what a person allowed."""
+    live = sum(
+        row.link.state is LinkState.LIVE and row.link.key.site_id == site_id
+        for row in state.link_rows.values()
+    )
+    allowed, until = state.allowed.get(site_id, (0, 0.0))
+    if until <= state.now():
+        allowed = 0
+    return max(20, live * 0.05, allowed)
+
+
+def give_key(state: MemoryState, inbox_id: int, key: RatingKey) -> int:
+    """Attach a delivery to the link of its key, without the lease."""
+    link_id, row = link_of(state, key), state.rows[inbox_id]
+    row.delivery = replace(row.delivery, link_id=link_id, site_id=key.site_id)
+    return link_id
+
+
+def link_of(state: MemoryState, key: RatingKey) -> int:
+    """The link of a key, made if need be. Raises Transient if its contact was erased."""
+    if key not in state.by_key:
+        if state.is_erased(key.site_id, key.contact_id):
+            raise Transient("the contact was erased just now", retry_after=0.0)
+        link_id = len(state.link_rows) + 1
+        state.link_rows[link_id] = LinkRow(Link(link_id, key, 0, LinkState.LIVE, {}, {}))
+        state.by_key[key] = link_id
+    return state.by_key[key]
+
+
+def ready_of_link(state: MemoryState, link_id: int | None) -> list[InboxRow]:
+    """The deliveries that a lease takes."""
+    return [
+        row
+        for row in state.of_link(link_id)
+        if row.is_open or (row.is_held and row.delivery.reason in ENGINE_RECHECKS)
+    ]
+
+
+def entity_of(state: MemoryState, key: RatingKey) -> Entity:
+    return next(entity for _, entity in state.entities if entity.id == key.entity_id)
+
+
+def contact_of(state: MemoryState, key: RatingKey) -> Contact:
+    return known_contact(state, key.site_id, key.contact_id) or Contact(key.contact_id)

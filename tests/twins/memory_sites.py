@@ -1,0 +1,38 @@
+"""The state of sites in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from tests.twins.memory_state import MemoryState
+
+
+@dataclass(frozen=True, slots=True)
+class MemorySites:
+    """Implements ports.SiteStates."""
+
+    state: MemoryState
+
+    def note_lifecycle(self, site_id: int, state: str, at: float | None) -> list[int]:
+        site = self.state.site_rows[site_id]
+        if at is not None:
+            if self.state.lifecycle_at.get(site_id, 0.0) > at:
+                return []
+            self.state.lifecycle_at[site_id] = at
+        # A person holds it back: installing the app anew does not resume it.
+        is_held_back = state == "active" and site.state in ("paused", "recovery")
+        if not is_held_back:
+            self.state.site_rows[site_id] = replace(site, state=state)
+        return self._release_what_waited(site_id) if state == "active" else []
+
+    def _release_what_waited(self, site_id: int) -> list[int]:
+        waiting = [
+            inbox_id
+            for inbox_id, row in self.state.rows.items()
+            if row.is_held
+            and row.delivery.reason == "site_removed"
+            and row.delivery.new.source == self.state.source(site_id, row.delivery.new.side)
+        ]
+        for inbox_id in waiting:
+            self.state.release_row(inbox_id)
+        return waiting

@@ -1,0 +1,232 @@
+"""What the ledger in memory keeps, on plain dicts, and the steps that several of its ports share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from sync_worker.core.errors import LeaseLost
+from sync_worker.core.hold_keys import contact_grave, erased_id
+from sync_worker.core.ports.inbox import ERASED, Stored
+from sync_worker.core.sweep_values import Listed, Sweep
+from sync_worker.core.values import (
+    Buried,
+    Contact,
+    Delivery,
+    Entity,
+    HistoryEntry,
+    InboxState,
+    Intent,
+    Lease,
+    Link,
+    LinkState,
+    NewDelivery,
+    RatingKey,
+    Side,
+    Site,
+)
+
+OPEN = (InboxState.NEW, InboxState.TAKEN)
+
+
+@dataclass(slots=True)
+class InboxRow:
+    """A row of the inbox."""
+
+    delivery: Delivery
+    received_at: float
+    next_attempt_at: float
+    hold_key: str | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self.delivery.state in OPEN
+
+    @property
+    def is_held(self) -> bool:
+        return self.delivery.state is InboxState.HELD
+
+
+@dataclass(slots=True)
+class LinkRow:
+    """A link with its lease and its open intent."""
+
+    link: Link
+    fence: int = 0
+    lease_until: float = 0.0
+    intent: Intent | None = None
+
+
+@dataclass(slots=True)
+class RunRow:
+    """A run of a sweep, and what its listings showed."""
+
+    sweep: Sweep
+    lease_until: float
+    started_at: float
+    state: str = "running"
+    listed: dict[tuple[Side, str], Listed] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class MemoryState:
+    """All tables. ``now`` is the clock (seconds)."""
+
+    now: Callable[[], float]
+    site_rows: dict[int, Site] = field(default_factory=dict)
+    lifecycle_at: dict[int, float] = field(default_factory=dict)
+    # Deletes that a person has allowed within an hour, and until when.
+    allowed: dict[int, tuple[int, float]] = field(default_factory=dict)
+    entities: list[tuple[int, Entity]] = field(default_factory=list)
+    contacts: list[tuple[int, Contact]] = field(default_factory=list)
+    redirects: dict[tuple[int, str], str] = field(default_factory=dict)
+    rows: dict[int, InboxRow] = field(default_factory=dict)
+    dedupe: dict[tuple[Side, str, str], int] = field(default_factory=dict)
+    link_rows: dict[int, LinkRow] = field(default_factory=dict)
+    by_key: dict[RatingKey, int] = field(default_factory=dict)
+    by_remote: dict[tuple[int, Side, str], int] = field(default_factory=dict)
+    graves: dict[tuple[int, Side, str], Buried] = field(default_factory=dict)
+    grave_links: dict[tuple[int, Side, str], int] = field(default_factory=dict)
+    intents: dict[str, Intent] = field(default_factory=dict)
+    intent_links: dict[str, int] = field(default_factory=dict)
+    history: list[tuple[int, float, HistoryEntry]] = field(default_factory=list)
+    runs: list[RunRow] = field(default_factory=list)
+    missing: dict[tuple[int, Side, str], int] = field(default_factory=dict)
+
+    # -- sites
+
+    def source(self, site_id: int, side: Side) -> str:
+        """The name under which a side's deliveries of a site arrive."""
+        site = self.site_rows[site_id]
+        return site.instance_id if side is Side.WIX else site.connector
+
+    def site_of(self, new: NewDelivery) -> Site | None:
+        for site in self.site_rows.values():
+            if new.source == self.source(site.id, new.side):
+                return site
+        return None
+
+    # -- deliveries
+
+    def store(self, delivery: NewDelivery) -> Stored:
+        twin = self._twin_of(delivery)
+        if twin is not None:
+            return Stored(twin, is_duplicate=True)
+        inbox_id = len(self.rows) + 1
+        stored = Delivery(inbox_id, delivery, received_at=datetime.fromtimestamp(self.now(), UTC))
+        self.rows[inbox_id] = InboxRow(stored, self.now(), self.now() + 5.0)
+        if delivery.dedupe_id is not None:
+            self.dedupe[delivery.side, delivery.source, delivery.dedupe_id] = inbox_id
+        return Stored(inbox_id, is_duplicate=False)
+
+    def _twin_of(self, new: NewDelivery) -> int | None:
+        if new.dedupe_id is not None:
+            return self.dedupe.get((new.side, new.source, new.dedupe_id))
+        name = (None, new.side, new.source, new.remote_id, new.change)
+        for inbox_id, row in self.rows.items():
+            told = row.delivery.new
+            told_name = (told.dedupe_id, told.side, told.source, told.remote_id, told.change)
+            if row.delivery.state is InboxState.NEW and told_name == name:
+                return inbox_id
+        return None
+
+    def release_row(self, inbox_id: int) -> None:
+        """Back to ``new``, to be read afresh; a held link that it belongs to is live again."""
+        row = self.rows[inbox_id]
+        row.delivery = replace(
+            row.delivery,
+            state=InboxState.NEW,
+            must_read=True,
+            attempts=0,
+            reason="",
+            suspected_crashes=0,
+        )
+        row.next_attempt_at, row.hold_key = self.now(), None
+        link = self.link_rows.get(row.delivery.link_id or 0)
+        if link is not None and link.link.state is LinkState.HELD:
+            link.link = replace(link.link, state=LinkState.LIVE, writes=())
+
+    def hint(self, link: Link, hint: NewDelivery) -> None:
+        """A delivery of our own for a link; one that has come to an end begins anew."""
+        stored = self.store(hint)
+        row = self.rows[stored.inbox_id]
+        if not stored.is_duplicate or not row.is_open:
+            again = replace(row.delivery, state=InboxState.NEW, must_read=True, reason="")
+            row.delivery = replace(
+                again, suspected_crashes=0, link_id=link.id, site_id=link.key.site_id
+            )
+
+    def erase_row(self, row: InboxRow) -> None:
+        """A delivery without content; one that was not at its end is now."""
+        site = self.site_of(row.delivery.new)
+        new = row.delivery.new
+        name = erased_id(site.id if site else 0, new.side, new.remote_id)
+        was_over = not row.is_open and not row.is_held
+        row.delivery = replace(row.delivery, new=replace(new, payload={}, remote_id=name))
+        row.hold_key = None
+        if not was_over:
+            row.delivery = replace(row.delivery, state=ERASED.state, reason=ERASED.reason)
+
+    # -- links
+
+    def leased(self, lease: Lease) -> LinkRow:
+        """The link that a lease holds. Raises LeaseLost."""
+        row = self.link_rows[lease.link_id]
+        if row.fence != lease.fence or row.lease_until <= self.now():
+            raise LeaseLost
+        return row
+
+    def of_link(self, link_id: int | None) -> list[InboxRow]:
+        if link_id is None:
+            return []
+        return [row for row in self.rows.values() if row.delivery.link_id == link_id]
+
+    def rekey(self, row: LinkRow, key: RatingKey) -> None:
+        del self.by_key[row.link.key]
+        self.by_key[key] = row.link.id
+        row.link = replace(row.link, key=key)
+
+    # -- tombstones
+
+    def grave(self, site_id: int, side: Side, remote_id: str) -> Buried | None:
+        """The tombstone of an id, in clear or hashed."""
+        for name in (remote_id, erased_id(site_id, side, remote_id)):
+            grave = self.graves.get((site_id, side, name))
+            if grave is not None:
+                return replace(grave, remote_id=remote_id)
+        return None
+
+    def is_erased(self, site_id: int, contact_id: str) -> bool:
+        return self.grave(site_id, Side.WIX, contact_grave(contact_id)) is not None
+
+    def bury(self, site_id: int, buried: Buried) -> None:
+        """Both tombstones in one: the highest numbers, and privacy for ever."""
+        key = (site_id, buried.side, buried.remote_id)
+        old = self.grave(*key) or buried
+        deeper = replace(
+            buried,
+            revision=_highest(old.revision, buried.revision),
+            sequence=_highest(old.sequence, buried.sequence),
+            privacy=old.privacy or buried.privacy,
+        )
+        if deeper.privacy:
+            # From now on it is known by its hash only.
+            self.graves.pop(key, None)
+            link_id = self.grave_links.pop(key, None)
+            key = (site_id, buried.side, erased_id(*key))
+            deeper = replace(deeper, remote_id=key[2])
+            if link_id is not None:
+                self.grave_links[key] = link_id
+        self.graves[key] = deeper
+
+    def link_grave(self, site_id: int, grave: Buried, link_id: int) -> None:
+        """Remember to which link a buried id belonged."""
+        name = grave.remote_id
+        if (site_id, grave.side, name) not in self.graves:
+            name = erased_id(site_id, grave.side, name)
+        self.grave_links[site_id, grave.side, name] = link_id
+
+
+def _highest(*numbers: int | None) -> int | None:
+    return max((number for number in numbers if number is not None), default=None)
