@@ -393,7 +393,7 @@ def test_earlier_plugin_makes_the_calls_and_is_told_what_to_rename(
 
 
 def test_plugin_may_import_the_names_of_its_example_from_one_module() -> None:
-    """Each earlier path holds the very objects of ``sync_worker.plugin``, not others of that name."""
+    """Earlier paths hold the very objects of ``sync_worker.plugin``, not others so named."""
     for path in EARLIER_PATHS:
         sys.modules.pop(path, None)
         with pytest.warns(DeprecationWarning, match="import from sync_worker.plugin"):

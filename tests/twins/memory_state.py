@@ -1,4 +1,4 @@
-"""What the ledger in memory keeps, on plain dicts, and the steps that several of its ports share."""
+"""What the ledger in memory keeps, on plain dicts, and the steps that its ports share."""
 
 from __future__ import annotations
 

@@ -96,9 +96,7 @@ class TestDeathsOfWorkers:
         )
 
     def test_deaths_are_retried_at_once_at_first_and_ever_later_then(self, ground: Ground) -> None:
-        """The first three noted ones within 30 s, as any killed worker's; the last ones rest for many
-        minutes.
-        """
+        """The first three noted ones within 30 s, as any killed worker's; the last in minutes."""
         jump = ground.jump
         inbox_id = ground.stored()
         delivery = doubtful(ground, inbox_id)

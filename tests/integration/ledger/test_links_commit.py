@@ -141,8 +141,9 @@ class TestCommits:
         self,
         ground: Ground,
     ) -> None:
-        """Whoever buried the record leaves the rest to the run: if it dies, an open delivery must bring
-        the next one.
+        """Whoever buried the record leaves the rest to the run.
+
+        If it dies, an open delivery must bring the next one.
         """
         run = ground.leased()
         (delivery,) = run.deliveries

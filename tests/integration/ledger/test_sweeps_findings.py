@@ -61,7 +61,7 @@ class TestFindings:
         assert field.ledger.inbox.due(10) == []
 
     def test_record_is_kept_once_when_it_has_been_handed_over(self, field: SweepGround) -> None:
-        """In the inbox, where a privacy request finds it; the listing only knows that it is done."""
+        """In the inbox, where a privacy request finds it; the listing knows that it is done."""
         sweep, row = field.begin(), field.open_row(Side.WIX)
         field.sweeps.save(sweep, [row])
         field.sweeps.queue(sweep, [(Finding(field.ground.key, (row,)), [as_delivery(row)])])
