@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 import click
 
-from sync_worker.cli.common import JSON, print_json
+from sync_worker.cli.options import JSON
+from sync_worker.cli.output import print_json
 from sync_worker.doctor.doctor import Check, Doctor
 from sync_worker.wiring import wiring
 
@@ -36,12 +37,12 @@ def doctor(offline: bool, instance_id: str | None, as_json: bool) -> None:
         done = list(checks)
         print_json({"good": is_good(done), "checks": done})
     else:
-        done = [print_check(one) for one in checks]
+        done = [print_check(check) for check in checks]
     raise SystemExit(0 if is_good(done) else 1)
 
 
 def is_good(checks: Iterable[Check]) -> bool:
-    return all(one.verdict != "bad" for one in checks)
+    return all(check.verdict != "bad" for check in checks)
 
 
 def print_check(check: Check) -> Check:

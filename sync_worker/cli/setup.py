@@ -12,17 +12,17 @@ from pathlib import Path
 
 import click
 
-from sync_worker.cli.common import JSON, print_json, print_problems
 from sync_worker.cli.doctor import is_good, print_check
-from sync_worker.cli.propose import (
+from sync_worker.cli.interrupts import STATUS, is_interrupt
+from sync_worker.cli.map.contact_proposal import (
     DOUBTFUL_CONTACTS,
-    describe,
-    doubtful,
     external_addresses,
     match_contacts,
     save_doubtful,
-    save_entity_proposal,
 )
+from sync_worker.cli.map.entity_proposal import describe, doubtful, save_entity_proposal
+from sync_worker.cli.options import EXISTING_FILE, JSON
+from sync_worker.cli.output import print_json, print_problems
 from sync_worker.core.errors import Misconfigured, SyncError
 from sync_worker.core.values import Site
 from sync_worker.doctor.doctor import Doctor
@@ -34,7 +34,6 @@ from sync_worker.wiring import wiring
 
 NEXT = "ratings-sync reconcile --dry-run"
 PROPOSED = Path("entities.csv")
-A_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +109,9 @@ def setup(status: bool, as_json: bool) -> None:
         raise SystemExit(0 if all(one.is_done for one in found) else 1)
     try:
         _guide()
-    except click.Abort:
+    except (click.Abort, KeyboardInterrupt) as end:
         click.echo("\nleft; `ratings-sync setup` goes on from here", err=True)
-        raise SystemExit(1) from None
+        raise SystemExit(STATUS if is_interrupt(end) else 1) from None
 
 
 def _print_steps(found: list[Step]) -> None:
@@ -207,7 +206,7 @@ def _entities(site: Site) -> None:
         case "catalogues":
             _propose(site)
         case "file":
-            _save_file(click.prompt("File", type=A_FILE), site)
+            _save_file(click.prompt("File", type=EXISTING_FILE), site)
         case "same-id":
             wiring().admin.set_policy(site.id, {"unknown_entity": "same_id"})
             click.echo(
@@ -221,9 +220,9 @@ def _entities(site: Site) -> None:
 
 def _propose(site: Site) -> None:
     try:
-        wix = read_catalogue(click.prompt("Catalogue of the Wix site (CSV)", type=A_FILE))
+        wix = read_catalogue(click.prompt("Catalogue of the Wix site (CSV)", type=EXISTING_FILE))
         external = read_catalogue(
-            click.prompt("Catalogue of the external system (CSV)", type=A_FILE)
+            click.prompt("Catalogue of the external system (CSV)", type=EXISTING_FILE)
         )
     except BadFile as bad:
         print_problems(bad.problems)
@@ -279,5 +278,5 @@ def _fields(site: Site) -> None:
         print_problems(one.violations())
     if click.confirm("Are these fields and scales right?", default=True):
         return
-    file = click.prompt("Mapping file of the fields", type=A_FILE)
+    file = click.prompt("Mapping file of the fields", type=EXISTING_FILE)
     _saved(lambda: f"{wiring().admin.import_fields(site, read_fields(file).rows).changed} changed")

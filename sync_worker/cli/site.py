@@ -6,13 +6,12 @@ from collections.abc import Iterable, Sequence
 
 import click
 
-from sync_worker.cli.common import JSON, SITE, print_json
+from sync_worker.cli.options import JSON, SITE
+from sync_worker.cli.output import print_json
 from sync_worker.core.errors import Misconfigured
 from sync_worker.core.values import Side, Site
 from sync_worker.manifest.default_field import default_field
 from sync_worker.wiring import wiring
-
-# -- sites
 
 
 @click.group()

@@ -1,10 +1,8 @@
-"""Ratings from a file into Wix, by the same engine that serves webhooks: link, lease, intent,
-create, commit.
+"""Ratings of a file into Wix, by the engine that serves webhooks: lease, intent, create, commit.
 
-A row of a file is an opinion that neither side has to show. It counts only for a rating of which
-the ledger, Wix and the external system know nothing: then it is created on Wix, and travels on as
-any rating of Wix does. What is there already, or was deleted since, stays as it is; so a second
-import of the same file writes nothing.
+A row of a file counts only for a rating of which the ledger, Wix and the external system know
+nothing: then it is created on Wix, and travels on as any rating of Wix does. What is there already,
+or was deleted since, stays as it is; so a second import of the same file writes nothing.
 """
 
 from __future__ import annotations
@@ -59,7 +57,7 @@ class RatingRow:
 
 @dataclass(frozen=True, slots=True)
 class ImportResult:
-    """What became of an opinion.
+    """What became of a row.
 
     ``differs``: Wix has another value; ``note``: what is still to be done, and why.
     """
@@ -70,7 +68,7 @@ class ImportResult:
 
 
 class Refused(Exception):
-    """The opinion cannot be brought in; ``column`` is the part of it that is to blame."""
+    """The row cannot be imported; ``column`` is the part of it that is to blame."""
 
     def __init__(self, column: str, reason: str) -> None:
         super().__init__(reason)
@@ -78,36 +76,34 @@ class Refused(Exception):
 
 
 @dataclass(slots=True)
-class OpinionRun:
-    """A run that also has an opinion in hand, which neither side shows."""
+class ImportRun:
+    """A run of one link that also has values of a file in hand, which neither side shows."""
 
     work: LinkRun
-    opinion: Mapping[str, Decimal]
+    values: Mapping[str, Decimal]
     created: set[str] = field(default_factory=set)
     differs: bool = False
 
-    def bring_in_step(self) -> None:
+    def run_until_in_step(self) -> None:
         """Raises SyncError; ``created`` tells what is on Wix also then."""
         self.work.begin()
-        self.bring_in()
+        self.create_unknown()
         self.work.come_to_rest()
-        self.differs = any(self.is_other(name) for name in self.opinion)
+        self.differs = any(self.is_other(name) for name in self.values)
 
-    def bring_in(self) -> None:
-        """Create on Wix what nobody knows.
-
-        The external side is asked first: what it shows now is newer than a file.
-        """
+    def create_unknown(self) -> None:
+        """Create on Wix what nobody knows."""
         if self.work.run.link.state is not LinkState.LIVE or self.view.erases:
             return
-        for name in self.opinion:
+        for name in self.values:
             self.take_up(name)
-        untouched = [name for name in self.opinion if self.is_untouched(name)]
+        untouched = [name for name in self.values if self.is_untouched(name)]
+        # What the external side shows now is newer than a file.
         if untouched:
             self.see_external()
         for name in untouched:
             if self.is_unknown(name):
-                self.create(Slot(Side.WIX, name), self.opinion[name])
+                self.create(Slot(Side.WIX, name), self.values[name])
 
     def create(self, slot: Slot, value: Decimal) -> None:
         name, writing = slot.attribute, self.work.writing
@@ -122,9 +118,7 @@ class OpinionRun:
         writing.save()
 
     def take_up(self, name: str) -> None:
-        """An import that was killed between Wix and the external side left a record of which
-        nothing was seen yet.
-        """
+        """Read the record on Wix that an import made which was killed before it could look."""
         slot = Slot(Side.WIX, name)
         known = self.view.memory.get(slot)
         if (
@@ -158,23 +152,24 @@ class OpinionRun:
 
     def is_other(self, name: str) -> bool:
         shown = self.view.value_on(Side.WIX, name) if name in self.view.fields else None
-        return shown is not None and shown != self.opinion[name]
+        return shown is not None and shown != self.values[name]
 
 
 @dataclass(frozen=True, slots=True)
 class Importer:
-    """Brings opinions into one site."""
+    """Imports ratings into one site."""
 
     engine: Engine
     connection: Connection
     site: Site
 
-    def find_people(self, opinions: Sequence[RatingRow]) -> None:
-        """Look up everybody whom the ledger does not know, in one call for up to 100, and remember
-        who was found.
+    def find_people(self, ratings: Sequence[RatingRow]) -> None:
+        """Look up everybody whom the ledger does not know, and remember who was found.
+
+        Up to 100 people are one call.
         """
         known = self.engine.ledger.directory.contact
-        emails = dict.fromkeys(one.email for one in opinions)
+        emails = dict.fromkeys(rating.email for rating in ratings)
         unknown = [email for email in emails if known(self.site.id, email=email) is None]
         found = self.connection.people.matches(unknown) if unknown else {}
         for email, contacts in found.items():
@@ -182,47 +177,42 @@ class Importer:
                 self.site.id, Contact(contacts[0].contact_id, email, contacts[0].name)
             )
 
-    def key_of(self, opinion: RatingRow) -> RatingKey | Closing:
+    def key_of(self, rating: RatingRow) -> RatingKey | Closing:
         """The rating key, or a policy's word to skip it; ``find_people`` comes before.
 
         Raises Refused, Transient.
         """
         try:
             resolver = Resolver(self.engine.ledger, self.connection, self.site)
-            entity = resolver.entity_of(opinion.entity, opinion.side)
+            entity = resolver.entity_of(rating.entity, rating.side)
         except (Held, Permanent) as refusal:
-            named = "/".join(
-                filter(
-                    None, (opinion.entity.namespace, opinion.entity.group, opinion.entity.entity_id)
-                )
-            )
+            parts = (rating.entity.namespace, rating.entity.group, rating.entity.entity_id)
+            named = "/".join(part for part in parts if part)
             raise Refused(
                 "entity", f"{refusal.reason}: {named} is not mapped; see `map entities import`"
             ) from None
         if isinstance(entity, Closing):
             return entity
-        contact = self._contact(opinion)
-        return (
-            contact
-            if isinstance(contact, Closing)
-            else RatingKey(self.site.id, entity.id, contact.contact_id)
-        )
+        contact = self._contact(rating)
+        if isinstance(contact, Closing):
+            return contact
+        return RatingKey(self.site.id, entity.id, contact.contact_id)
 
-    def _contact(self, opinion: RatingRow) -> Contact | Closing:
+    def _contact(self, rating: RatingRow) -> Contact | Closing:
         ledger = self.engine.ledger
-        contact = ledger.directory.contact(self.site.id, email=opinion.email)
+        contact = ledger.directory.contact(self.site.id, email=rating.email)
         if contact is not None:
             return contact
         match self.site.policy.unknown_contact:
             case "create":
                 try:
-                    made = self.connection.people.create(opinion.email, opinion.name)
+                    made = self.connection.people.create(rating.email, rating.name)
                 except Permanent as refusal:
                     raise Refused(
                         "email", f"{refusal.reason}: Wix does not take this contact"
                     ) from None
                 return ledger.directory.save_contact(
-                    self.site.id, Contact(made.contact_id, opinion.email, opinion.name)
+                    self.site.id, Contact(made.contact_id, rating.email, rating.name)
                 )
             case "skip":
                 return Closing(InboxState.DONE, "contact_skipped")
@@ -231,40 +221,39 @@ class Importer:
                     "email", "unknown_contact: no contact of the Wix site has this address"
                 )
 
-    def bring(self, key: RatingKey, values: Mapping[str, Decimal]) -> ImportResult:
+    def import_rating(self, key: RatingKey, values: Mapping[str, Decimal]) -> ImportResult:
         """Create it on Wix unless it is known.
 
-        Raises Refused; Transient, and then it may be brought again.
+        Raises Refused; Transient, and then it may be imported again.
         """
-        run = self.engine.ledger.links.lease(self.engine.ledger.links.link_of(key))
-        if run is None:
+        leased = self.engine.ledger.links.lease(self.engine.ledger.links.link_of(key))
+        if leased is None:
             raise LeaseLost("another worker has this rating in hand", retry_after=BUSY_SECONDS)
-        work = OpinionRun(self.engine.run_of(run), values)
+        work = ImportRun(self.engine.run_of(leased), values)
         try:
-            work.bring_in_step()
+            work.run_until_in_step()
         except SyncError as error:
-            self._give_back(run)
+            self._give_back(leased)
             if not work.created:
                 raise _as_refused(error) from error
-            return ImportResult(
-                "created", note=str(error)
-            )  # it is on Wix; its echo brings it across
+            # It is on Wix; its echo brings it across.
+            return ImportResult("created", note=str(error))
         if work.created:
             return ImportResult("created")
-        return ImportResult(
-            "there" if run.link.state is LinkState.LIVE else "deleted_since", work.differs
-        )
+        if leased.link.state is LinkState.LIVE:
+            return ImportResult("there", work.differs)
+        return ImportResult("deleted_since", work.differs)
 
-    def _give_back(self, run: LeasedLink) -> None:
-        """What the run had in hand is for the workers."""
+    def _give_back(self, leased: LeasedLink) -> None:
+        """Leave to the workers what the run had in hand."""
         self.engine.ledger.inbox.defer(
-            [delivery.id for delivery in run.deliveries], 0.0, "import", is_failure=False
+            [delivery.id for delivery in leased.deliveries], 0.0, "import", is_failure=False
         )
-        self.engine.ledger.links.release(run.lease)
+        self.engine.ledger.links.release(leased.lease)
 
 
 def _as_refused(error: SyncError) -> Exception:
-    """An error of the row becomes its reason; what concerns every row stays what it is."""
+    """An error of one row as its reason; an error that concerns every row as it is."""
     if not isinstance(error, Held | Permanent) or error.reason in CONCERNS_ALL:
         return error
     return Refused("", f"{error.reason}: {error.message}")

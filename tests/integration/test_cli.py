@@ -364,12 +364,14 @@ WALK = """
 import json
 import click
 from click.testing import CliRunner
-from sync_worker.cli.main import cli
+from sync_worker.cli.commands import cli
 
 RUNS_ON = {"up", "sandbox", "demo", "flower"}
 
 def commands(group, path=()):
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
         if not isinstance(command, click.Group) or command.invoke_without_command:
             yield [*path, name], command
         if isinstance(command, click.Group):

@@ -14,7 +14,7 @@ import pytest
 
 from sync_sandbox.served import Served
 from sync_sandbox.server import PLATFORMS, Sandbox, SandboxOptions
-from sync_worker.cli.conformance import events_of
+from sync_worker.cli.connector.conformance import events_of
 from sync_worker.core.ports.inbox import Stored
 from sync_worker.core.values import EntityRef, NewDelivery
 from sync_worker.doctor.conformance import Conformance, Measured

@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 import yaml
-from click import Command, Group
+from click import Command, Context, Group
 from click.testing import CliRunner, Result
 
 from sync_worker import plugin
-from sync_worker.cli.connector import connector
+from sync_worker.cli.connector.group import connector
 from sync_worker.core.errors import Duplicate, Gone, Misconfigured, Permanent
 from sync_worker.core.ports.remote import Remote
 from sync_worker.core.values import Draft, EntityRef, Person, Side
@@ -264,7 +264,10 @@ def test_webhook_at_a_wrong_address_is_refused(server: RemoteServer) -> None:
 def every_command(command: Command, *names: str) -> Iterator[tuple[str, ...]]:
     yield names
     if isinstance(command, Group):
-        for name, child in command.commands.items():
+        context = Context(command)
+        for name in command.list_commands(context):
+            child = command.get_command(context, name)
+            assert child is not None, name
             yield from every_command(child, *names, name)
 
 

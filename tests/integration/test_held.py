@@ -15,7 +15,7 @@ import pytest
 from redis import Redis
 
 from sync_sandbox.server import Sandbox, SandboxOptions
-from sync_worker.cli.common import user_name
+from sync_worker.cli.options import user_name
 from sync_worker.config import load_settings
 from sync_worker.core.outcome import OutcomeKind
 from sync_worker.core.values import NewDelivery, Side

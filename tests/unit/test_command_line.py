@@ -10,7 +10,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from sync_worker.cli.main import cli
+from sync_worker.cli.commands import cli
 
 # These run until they are stopped, print a file, or ask a person: their answer is no document.
 NO_DOCUMENT = {"up", "migrate", "sandbox", "demo", "flower", "export wix", "export ledger"}
@@ -28,7 +28,10 @@ ONE_LINE = {
 
 
 def commands(group: click.Group, path: str = "") -> Iterator[tuple[str, click.Command]]:
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None, name
         here = f"{path} {name}".strip()
         yield here, command
         if isinstance(command, click.Group):

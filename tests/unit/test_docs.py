@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
-from sync_worker.cli.main import cli
+from sync_worker.cli.commands import cli
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -1,3 +1,1 @@
-"""Presets for ``ratings-sync import``: where the export files of known systems keep what a rating
-is.
-"""
+"""The file formats that ship (``--preset``): where known systems keep what a rating is."""

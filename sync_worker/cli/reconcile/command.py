@@ -13,19 +13,21 @@ from dataclasses import replace
 import click
 from rich.console import Console
 
-from sync_worker.cli.common import JSON, SITE, user_name
-from sync_worker.cli.reconcile_show import HELD_ALREADY, Show, Stopped, Summary
+from sync_worker.cli.options import JSON, SITE, user_name
+from sync_worker.cli.reconcile.show import HELD_ALREADY, Show, Stopped, Summary
 from sync_worker.core.errors import LeaseLost, Misconfigured, SyncError
 from sync_worker.core.ports.sweeps import Sweeps
 from sync_worker.core.sweep_values import Finding, Mark, RunKind, Sweep
 from sync_worker.core.values import Site
 from sync_worker.ledger.held import HeldFilter
+from sync_worker.reconcile.dry_run import Forecast
 from sync_worker.reconcile.reconcile import Reconcile
 from sync_worker.telemetry.logs import set_up_logs
 from sync_worker.wiring import wiring
 
 TAKE_OVER_SECONDS = 25.0  # a killed run's lease ends by then
 BEAT_SECONDS = 5.0
+LEFT_AT_ONCE = 50  # findings in one statement
 
 
 @click.command()
@@ -68,6 +70,23 @@ def reconcile(
     parts = wiring()
     set_up_logs(parts.settings.log_format, parts.settings.log_level)
     site = parts.admin.find_site(site_name)
+    _refuse_unready(site, dry_run=dry_run, yes=yes)
+    if allow_deletes is not None and not dry_run:
+        parts.sweeps.runs.allow_deletes(site.id, allow_deletes)
+        parts.admin.release(HeldFilter(reason="delete_brake", site=site), user_name())
+    sweep = _begin(parts.sweeps.runs, site, RunKind.DRY_RUN if dry_run else RunKind.SWEEP)
+    show = Show(Console(stderr=True), as_json=as_json, actions=actions)
+    with show.progress, _stoppable(show):
+        run = parts.sweeps.reconcile(site, sweep, show.pace(), show.done.note)
+        with _released(run):
+            _run(run, show, dry=dry_run, direction=direction, yes=yes)
+    show.close(run.sweep)
+    if show.is_stopped:
+        sys.exit(130)
+
+
+def _refuse_unready(site: Site, *, dry_run: bool, yes: bool) -> None:
+    """Raises Misconfigured where a run could not go to its end."""
     if site.state == "recovery" and not dry_run:
         raise Misconfigured(
             f"site {site.id} is in recovery: look with --dry-run, then `ratings-sync site resume`"
@@ -76,27 +95,22 @@ def reconcile(
         raise Misconfigured(f"site {site.id} is {site.state}; `ratings-sync site resume` first")
     if not (dry_run or yes or sys.stdin.isatty()):
         raise Misconfigured("nobody can be asked here: add --yes, or look first with --dry-run")
-    if allow_deletes is not None and not dry_run:
-        parts.sweeps.runs.allow_deletes(site.id, allow_deletes)
-        parts.admin.release(HeldFilter(reason="delete_brake", site=site), user_name())
-    sweep = _begin(parts.sweeps.runs, site, RunKind.DRY_RUN if dry_run else RunKind.SWEEP)
-    show = Show(Console(stderr=True), as_json=as_json, actions=actions)
-    with show.progress, _stoppable(show):
-        run = parts.sweeps.reconcile(site, sweep, show.pace(), show.done.note)
-        try:
-            _run(run, show, dry=dry_run, direction=direction, yes=yes)
-        except Stopped:
-            parts.sweeps.runs.release_run(run.sweep)
-        except LeaseLost:
-            raise Misconfigured(
-                "another process went on with this run; look again with --dry-run"
-            ) from None
-        except SyncError:
-            parts.sweeps.runs.release_run(run.sweep)
-            raise
-    show.close(run.sweep)
-    if show.is_stopped:
-        sys.exit(130)
+
+
+@contextmanager
+def _released(run: Reconcile) -> Iterator[None]:
+    """A run that stops or fails is left for the next one."""
+    try:
+        yield
+    except Stopped:
+        run.runs.release_run(run.sweep)
+    except LeaseLost:
+        raise Misconfigured(
+            "another process went on with this run; look again with --dry-run"
+        ) from None
+    except SyncError:
+        run.runs.release_run(run.sweep)
+        raise
 
 
 def _begin(runs: Sweeps, site: Site, kind: RunKind) -> Sweep:
@@ -141,32 +155,34 @@ def _run(run: Reconcile, show: Show, *, dry: bool, direction: str, yes: bool) ->
 
 
 def _plan(run: Reconcile, show: Show, direction: str, *, dry: bool) -> Summary:
-    """Every finding rehearsed; those that would write to a side not asked for are left for another
-    run.
-    """
+    """Rehearse every finding; leave to another run those that write to a side not asked for."""
     plan = Summary(listing=[] if show.actions else None)
     marks = run.runs.count_marks(run.sweep)
     plan.outcomes["in_step"] = marks.get(Mark.IN_STEP, 0)
     if held := marks.get(Mark.HELD, 0):
-        plan.outcomes[HELD_ALREADY], plan.examples[HELD_ALREADY] = (
-            held,
-            ["`ratings-sync held` says why"],
-        )
+        plan.outcomes[HELD_ALREADY] = held
+        plan.examples[HELD_ALREADY] = ["`ratings-sync held` says why"]
     show.begin_planning(marks.get(Mark.OPEN, 0))
     left: list[Finding] = []
     for finding, forecast in run.forecasts():
         if show.is_stopped:
             break
         show.step(sum(row.mark is Mark.OPEN for row in finding.rows))
-        if direction != "both" and any(
-            f"to_{planned_write.side}" != direction for planned_write in forecast.planned_writes
-        ):
+        if _is_elsewhere(forecast, direction):
             left.append(finding)
             forecast = replace(forecast, outcome="left (other direction)", planned_writes=())
         plan.add(finding, forecast)
-    for start in range(0, len(left) if not dry else 0, 50):
-        run.runs.leave(run.sweep, left[start : start + 50])
+    if not dry:
+        for start in range(0, len(left), LEFT_AT_ONCE):
+            run.runs.leave(run.sweep, left[start : start + LEFT_AT_ONCE])
     return plan
+
+
+def _is_elsewhere(forecast: Forecast, direction: str) -> bool:
+    """Whether it would write to a side that was not asked for."""
+    if direction == "both":
+        return False
+    return any(f"to_{write.side}" != direction for write in forecast.planned_writes)
 
 
 def _is_confirmed(run: Reconcile, show: Show) -> bool:

@@ -1,6 +1,4 @@
-"""``ratings-sync connector conformance``: what a system really does, beside what its manifest
-declares.
-"""
+"""``ratings-sync connector conformance``: what a system really does, beside what is declared."""
 
 from __future__ import annotations
 
@@ -12,7 +10,8 @@ from dataclasses import asdict
 
 import click
 
-from sync_worker.cli.connector import JSON, NAME, example
+from sync_worker.cli.connector.manifests import NAME
+from sync_worker.cli.options import JSON, example
 from sync_worker.core.errors import Misconfigured
 from sync_worker.core.values import EntityRef
 from sync_worker.doctor.conformance import Conformance, Measured
@@ -80,38 +79,35 @@ def conformance(
     if suite.ever_made:
         admin.close_held(manifest.id, [*suite.ever_made, product or ""], began, "conformance")
     _tell(manifest, measured, suite.made, as_json)
-    sys.exit(1 if any(one.differs for one in measured) or suite.made else 0)
+    sys.exit(1 if any(line.differs for line in measured) or suite.made else 0)
 
 
 def events_of(manifest: Manifest) -> frozenset[str]:
     """The kinds of change that the manifest can hear of."""
-    return (
-        frozenset(rule.change for rule in manifest.webhook.events)
-        if manifest.webhook
-        else frozenset()
-    )
+    if manifest.webhook is None:
+        return frozenset()
+    return frozenset(rule.change for rule in manifest.webhook.events)
 
 
 def _tell(
     manifest: Manifest, measured: Sequence[Measured], left: Sequence[str], as_json: bool
 ) -> None:
     if as_json:
-        rows = [asdict(one) | {"differs": one.differs} for one in measured]
+        rows = [asdict(line) | {"differs": line.differs} for line in measured]
         click.echo(
             json.dumps({"connector": manifest.id, "measured": rows, "left_behind": list(left)})
         )
         return
-    for one in measured:
-        mark = (
-            "?"
-            if not one.is_known
-            else "·"
-            if one.declared is None
-            else "✗"
-            if one.differs
-            else "✓"
-        )
-        declared = f" (declared: {one.declared})" if one.differs else ""
-        click.echo(f"{mark} {one.what}: {one.seen}{declared}")
+    for line in measured:
+        declared = f" (declared: {line.declared})" if line.differs else ""
+        click.echo(f"{_mark(line)} {line.what}: {line.seen}{declared}")
     if left:
         click.echo(f"left behind, delete by hand: {', '.join(left)}")
+
+
+def _mark(line: Measured) -> str:
+    if not line.is_known:
+        return "?"
+    if line.declared is None:
+        return "·"
+    return "✗" if line.differs else "✓"

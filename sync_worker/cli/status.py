@@ -1,4 +1,4 @@
-"""Commands that answer questions: ``status`` and ``history``."""
+"""``ratings-sync status``: how the work stands."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from redis.exceptions import RedisError
 from rich.console import Console
 from rich.table import Table
 
-from sync_worker.cli.common import JSON, print_json
-from sync_worker.cli.held import print_history
+from sync_worker.cli.options import JSON
+from sync_worker.cli.output import print_json
 from sync_worker.core.errors import Misconfigured
 from sync_worker.telemetry.broker_figures import BrokerFigures
 from sync_worker.wiring import wiring
@@ -74,29 +74,3 @@ def _counted(counts: Mapping[str, int]) -> str:
 
 def _words(counts: Any) -> str:
     return ", ".join(f"{number} {name}" for name, number in counts.items())
-
-
-@click.command()
-@click.argument("remote_id", required=False)
-@click.option("--link", "link_id", type=int, help="One link, by its number.")
-@click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
-@JSON
-def history(remote_id: str | None, link_id: int | None, limit: int, as_json: bool) -> None:
-    """What was written or decided, with winner, loser and why; of one rating by its id on either
-    side.
-
-    \b
-    Example: ratings-sync history 076716da-0000-4000-8000-2448c17c89df
-    """
-    lines = wiring().admin.history(link_id=link_id, remote_id=remote_id, limit=limit)
-    if as_json:
-        print_json(
-            [
-                {"at": line.at, "link": line.link_id, **dataclasses.asdict(line.entry)}
-                for line in lines
-            ]
-        )
-    elif not lines:
-        click.echo("no history yet" + (f" for {remote_id}" if remote_id else ""))
-    else:
-        print_history(lines)

@@ -1,6 +1,4 @@
-"""What ``ratings-sync reconcile`` shows: bars while it works, then the plan and the outcome, or one
-JSON document.
-"""
+"""What ``ratings-sync reconcile`` shows: bars while it works, then the plan and the outcome."""
 
 from __future__ import annotations
 
@@ -95,9 +93,7 @@ def _in_words(finding: Finding, forecast: Forecast) -> str:
 
 
 class Show:
-    """What a person sees: bars on stderr while it works; the plan and the outcome, or one JSON
-    document, at the end.
-    """
+    """What a person sees: bars on stderr at work; plan and outcome, or a document, at the end."""
 
     def __init__(self, console: Console, *, as_json: bool, actions: bool) -> None:
         self.console, self.as_json, self.actions = console, as_json, actions
@@ -141,9 +137,10 @@ class Show:
                     self._lists[side] = self.progress.add_task(
                         f"listing {side}", total=None, pace=""
                     )
-                is_over = LISTING.get(sweep.phase) is not side and not (
-                    side is Side.WIX and sweep.phase in LISTING
-                )
+                # Wix is listed second: while either is being listed, Wix is not over.
+                is_over = LISTING.get(sweep.phase) is not side
+                if side is Side.WIX and sweep.phase in LISTING:
+                    is_over = False
                 self.progress.update(
                     self._lists[side], completed=count, total=count if is_over else None
                 )
@@ -192,14 +189,10 @@ class Show:
             return
         self.is_plan_shown = True
         table = Table("plan", "ratings", "for example", title_justify="left", box=None)
-        for outcome, count in sorted(
-            self.plan.outcomes.items(), key=lambda one: (one[0] != "in_step", one[0])
-        ):
-            table.add_row(
-                outcome.replace("_", " "),
-                str(count),
-                "; ".join(self.plan.examples.get(outcome, [])),
-            )
+        in_step_first = sorted(self.plan.outcomes, key=lambda name: (name != "in_step", name))
+        for outcome in in_step_first:
+            examples = "; ".join(self.plan.examples.get(outcome, []))
+            table.add_row(outcome.replace("_", " "), str(self.plan.outcomes[outcome]), examples)
         (Console() if not self.as_json else self.console).print(table)
 
     def close(self, sweep: Sweep) -> None:
@@ -213,13 +206,9 @@ class Show:
         elif self.is_stopped or not self.is_finished:
             click.echo("stopped; the same command goes on from here")
         elif self.done.planned_writes or sweep.counts.get("applied"):
-            words = (
-                ", ".join(
-                    f"{count} × {what}" for what, count in sorted(self.done.planned_writes.items())
-                )
-                or "nothing"
-            )
-            click.echo(f"written: {words}")
+            written = sorted(self.done.planned_writes.items())
+            words = ", ".join(f"{count} × {what}" for what, count in written)
+            click.echo(f"written: {words or 'nothing'}")
         elif not sweep.is_dry and not self.plan.planned_writes:
             click.echo("nothing to write on either side")
         for warning in _warnings(sweep):

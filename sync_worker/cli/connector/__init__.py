@@ -1,0 +1,1 @@
+"""``ratings-sync connector``: what there is, what it can do, whether it is right."""

@@ -1,0 +1,114 @@
+"""``ratings-sync connector check``: whether a manifest is right."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from sync_worker.cli.connector.manifests import NAME, file_of, read_manifest, set_up_manifest
+from sync_worker.cli.options import EXISTING_FILE, JSON, example
+from sync_worker.core.errors import Misconfigured, SyncError
+from sync_worker.manifest.check import Finding, check_manifest, failures
+from sync_worker.manifest.default_field import WIX_SCALE
+from sync_worker.manifest.manifest import Manifest
+from sync_worker.manifest.signature_diagnosis import at_its_time, captured, diagnose, is_verified
+from sync_worker.remotes.external.http import http_of
+from sync_worker.remotes.external.plugins import is_installed, remote_of
+from sync_worker.remotes.http.client import NoBudget
+from sync_worker.remotes.http.tokens import OwnTokens
+from webhook_gateway.external import Unreadable, read_deliveries
+from webhook_gateway.wix import Ignored, Rejected
+
+
+@example("ratings-sync connector check ./our-reviews.yaml --delivery captured.http")
+@click.command("check")
+@NAME
+@click.option(
+    "--live",
+    is_flag=True,
+    help="Also ask the system itself, with the operation probe or a first page.",
+)
+@click.option(
+    "--delivery",
+    type=EXISTING_FILE,
+    help="A captured webhook, raw HTTP or JSON: is it verified, and if not, what would fit?",
+)
+@JSON
+def check(name: str, live: bool, delivery: Path | None, as_json: bool) -> None:
+    """Schema, paths, scales and examples of a manifest. Exit code 1 if something is wrong."""
+    file = file_of(name)
+    manifest, missing = read_manifest(file)
+    findings = _checked(manifest)
+    if delivery is not None:
+        findings.append(_delivery(manifest if not missing else set_up_manifest(file), delivery))
+    if live:
+        findings.append(_probed(set_up_manifest(file)))
+    if as_json:
+        rows = [asdict(finding) | {"is_good": finding.is_good} for finding in findings]
+        click.echo(json.dumps({"id": manifest.id, "settings_missing": missing, "findings": rows}))
+    else:
+        _print(findings, missing)
+    sys.exit(1 if failures(findings) else 0)
+
+
+def _checked(manifest: Manifest) -> list[Finding]:
+    return [*check_manifest(manifest, read_deliveries, WIX_SCALE, time.time()), *_named(manifest)]
+
+
+def _named(manifest: Manifest) -> list[Finding]:
+    """Whether the plugin and hooks that a manifest names are installed: the workers need them."""
+    what = "plugin and hooks are installed"
+    try:
+        return [Finding(what)] if is_installed(manifest) else []
+    except Misconfigured as error:
+        return [Finding(what, str(error))]
+
+
+def _delivery(manifest: Manifest, file: Path) -> Finding:
+    request = at_its_time(captured(file.read_bytes()), time.time())
+    what = f"captured delivery {file.name}"
+    reading = read_deliveries(manifest, request.body, request.headers, request.query, request.now)
+    if not is_verified(manifest, request):
+        # Some systems greet a new address without a signature: there is nothing to diagnose.
+        if not isinstance(reading, Rejected | list):
+            return Finding(f"{what}: an unsigned handshake")
+        return Finding(what, "; ".join(["it is not verified", *diagnose(manifest, request)]))
+    match reading:
+        case Unreadable(reason):
+            return Finding(what, f"it is verified, but not in the form of the manifest ({reason})")
+        case Ignored(reason):
+            return Finding(f"{what}: verified, and ignored ({reason})")
+        case list():
+            changes = [f"{delivery.change} {delivery.remote_id}" for delivery in reading]
+            return Finding(f"{what}: verified, {', '.join(changes)}")
+        case _:
+            return Finding(f"{what}: verified, handshake")
+
+
+def _probed(manifest: Manifest) -> Finding:
+    http = http_of(manifest, NoBudget(), OwnTokens())
+    try:
+        remote = remote_of(manifest, http)
+        probe = getattr(remote, "probe", None)
+        is_probed = bool(probe()) if probe is not None else False
+    except SyncError as error:
+        return Finding("live: address and credentials", str(error))
+    finally:
+        http.close()
+    if not is_probed:
+        return Finding("live: address and credentials: no operation probe, nothing was asked")
+    return Finding("live: address and credentials")
+
+
+def _print(findings: Sequence[Finding], missing: Sequence[str]) -> None:
+    for finding in findings:
+        mark = click.style("✓", fg="green") if finding.is_good else click.style("✗", fg="red")
+        click.echo(f"{mark} {finding.what}" + (f": {finding.wrong}" if finding.wrong else ""))
+    if missing:
+        click.echo(f"not set yet (made up for this check): {', '.join(missing)}")

@@ -1,0 +1,87 @@
+"""``ratings-sync held``: the deliveries that wait, and which commands act on them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from sync_worker.cli.held.options import REASON, SIDE, SINCE, filter_of
+from sync_worker.cli.lazy import Lazy, LazyGroup
+from sync_worker.cli.options import JSON, SITE
+from sync_worker.cli.output import STAMP, print_json
+from sync_worker.ledger.held import HeldDelivery
+from sync_worker.wiring import wiring
+
+COMMANDS = {
+    "show": Lazy(
+        "held.show:show",
+        "One delivery: both sides as they are now, what the ledger last knew of them, and their"
+        " history.",
+    ),
+    "release": Lazy(
+        "held.change:release",
+        "Put held deliveries back to work: by number, or all that the options name.",
+    ),
+    "drop": Lazy(
+        "held.change:drop",
+        "End held deliveries without doing what they ask for; a later change of the same rating is"
+        " planned anew.",
+    ),
+}
+
+
+@click.group(cls=LazyGroup, lazy=COMMANDS, invoke_without_command=True)
+@REASON
+@SIDE
+@SITE
+@SINCE
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True)
+@JSON
+@click.pass_context
+def held(
+    context: click.Context,
+    reason: str | None,
+    side: str | None,
+    site_name: str | None,
+    since: datetime | None,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """Deliveries that wait for a person or for something to arrive, oldest first. Reasons:
+    docs/held.md.
+
+    \b
+    Example: ratings-sync held --reason unknown_contact --since 7d
+    """
+    if context.invoked_subcommand is not None:
+        return
+    rows = wiring().admin.held(filter_of(reason, side, site_name, since), limit)
+    if as_json:
+        print_json(rows)
+    elif not rows:
+        is_narrowed = any((reason, side, site_name, since))
+        click.echo("nothing that fits is held" if is_narrowed else "nothing is held")
+    else:
+        _print_held(rows)
+        click.echo(
+            "Look at one with `ratings-sync held show DELIVERY`; put it back to work with `held"
+            " release DELIVERY`,"
+        )
+        click.echo(
+            "or all of one reason with `held release --reason REASON`. What to do about each:"
+            " docs/held.md."
+        )
+
+
+def _print_held(rows: Sequence[HeldDelivery]) -> None:
+    table = Table("delivery", "since (UTC)", "side", "change", "remote id", "reason", box=None)
+    for row in rows:
+        since = row.received_at.strftime(STAMP)
+        table.add_row(
+            str(row.inbox_id), since, str(row.side), row.change, row.remote_id, row.reason
+        )
+    Console().print(table)

@@ -1,0 +1,1 @@
+"""``ratings-sync map``: the three mappings from files and to files, and proposals for them."""

@@ -1,0 +1,138 @@
+"""``ratings-sync map entities``: which thing on Wix is which thing outside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from sync_worker.cli.map.entity_proposal import (
+    columns_of,
+    describe,
+    doubtful,
+    save_entity_proposal,
+)
+from sync_worker.cli.map.importing import import_rows, print_rows, read_or_refuse
+from sync_worker.cli.options import EXISTING_FILE, FILE, JSON, NEW_FILE, SITE, the_site
+from sync_worker.cli.output import print_json, print_problems
+from sync_worker.mappings.mapping_files import ENTITY_COLUMNS, BadFile, read_entities
+from sync_worker.mappings.proposals import ALL_WAYS, By, propose_entities, read_catalogue
+from sync_worker.wiring import wiring
+
+
+@click.group()
+def entities() -> None:
+    """Rated things: Wix namespace, group and entity id ↔ external group and entity id.
+
+    \b
+    Example: ratings-sync map entities propose --wix wix.csv --external shop.csv --out entities.csv
+    """
+
+
+@entities.command("import")
+@FILE
+@SITE
+@JSON
+def import_entities(file: Path, site_name: str | None, as_json: bool) -> None:
+    """Columns: wix_namespace,wix_group,wix_entity_id,external_group,external_entity_id.
+
+    \b
+    Example: ratings-sync map entities import entities.csv
+    """
+    site, rows = the_site(site_name), read_or_refuse(file, read_entities)
+    import_rows(site, rows, wiring().admin.import_entities, as_json)
+
+
+@entities.command("list")
+@SITE
+@JSON
+def list_entities(site_name: str | None, as_json: bool) -> None:
+    """As CSV, in the form that import takes.
+
+    \b
+    Example: ratings-sync map entities list
+    """
+    found = wiring().admin.entities(the_site(site_name).id)
+    rows = [columns_of(entity.wix, entity.external) for entity in found]
+    print_rows(ENTITY_COLUMNS, rows, as_json)
+
+
+@entities.command()
+@click.option(
+    "--wix",
+    "wix_file",
+    type=EXISTING_FILE,
+    required=True,
+    help="Catalogue of the Wix site, as CSV.",
+)
+@click.option(
+    "--external",
+    "external_file",
+    type=EXISTING_FILE,
+    required=True,
+    help="Catalogue of the external system.",
+)
+@click.option(
+    "--by",
+    "ways",
+    type=click.Choice(ALL_WAYS),
+    multiple=True,
+    help="Default: id, then sku, then name.",
+)
+@click.option("--namespace", default="reviews", show_default=True, help="Of the things on Wix.")
+@click.option("--group", default="stores", show_default=True, help="Of the things on Wix.")
+@click.option("--wix-column", "wix_columns", multiple=True, metavar="id|sku|name=COLUMN")
+@click.option("--external-column", "external_columns", multiple=True, metavar="id|sku|name=COLUMN")
+@click.option("--out", type=NEW_FILE, metavar="FILE", help="Default: stdout.")
+@JSON
+def propose(
+    wix_file: Path,
+    external_file: Path,
+    ways: Sequence[By],
+    namespace: str,
+    group: str,
+    wix_columns: Sequence[str],
+    external_columns: Sequence[str],
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Pair two catalogue exports by equal id, SKU or name; nothing is mapped before you import the
+    file.
+
+    Things without a certain twin go to FILE.doubtful.csv (with --out).
+
+    \b
+    Example: ratings-sync map entities propose --wix wix.csv --external shop.csv --by sku --out
+    entities.csv
+    """
+    if as_json and out is None:
+        raise click.UsageError("--json needs --out: without it the pairs themselves go to stdout")
+    try:
+        wix = read_catalogue(wix_file, _named(wix_columns))
+        external = read_catalogue(external_file, _named(external_columns))
+    except BadFile as bad:
+        print_problems(bad.problems)
+        raise SystemExit(1) from None
+    proposal = propose_entities(wix, external, ways or ALL_WAYS)
+    save_entity_proposal(proposal, namespace, group, out)
+    if as_json:
+        counts = {way: sum(pair.way == way for pair in proposal.pairs) for way in ALL_WAYS}
+        print_json({"pairs": counts, "doubtful": len(proposal.doubts), "file": str(out)})
+        return
+    click.echo(describe(proposal), err=True)
+    if out is not None:
+        click.echo(
+            f"look at {out} and {doubtful(out)}, then: ratings-sync map entities import {out}",
+            err=True,
+        )
+
+
+def _named(pairs: Sequence[str]) -> dict[str, str]:
+    columns: dict[str, str] = {}
+    for pair in pairs:
+        way, equals, column = pair.partition("=")
+        if not equals or way not in ALL_WAYS:
+            raise click.UsageError(f"{pair!r} is not id=COLUMN, sku=COLUMN or name=COLUMN")
+        columns[str(way)] = column
+    return columns

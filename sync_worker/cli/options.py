@@ -1,0 +1,75 @@
+"""What several commands take: a site, a file, a time, and the form of the answer."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sync_worker.core.values import Site
+from sync_worker.wiring import wiring
+
+UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+JSON = click.option("--json", "as_json", is_flag=True, help="For programs: one JSON document.")
+SITE = click.option(
+    "--site",
+    "site_name",
+    metavar="SITE",
+    help="Number, instance id or connector; needed if several.",
+)
+EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+NEW_FILE = click.Path(dir_okay=False, path_type=Path)
+FILE = click.argument("file", type=EXISTING_FILE)
+
+
+def the_site(name: str | None) -> Site:
+    """The site that --site names. Raises Misconfigured."""
+    return wiring().admin.find_site(name)
+
+
+def user_name() -> str:
+    """Whoever gives the command, for the history; behind sudo the one who asked for it."""
+    try:
+        return os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        return f"user {os.getuid()}"
+
+
+def example(text: str) -> Callable[[Any], Any]:
+    """Put an example under the help of a command."""
+
+    def decorate(command: Any) -> Any:
+        command.epilog = f"Example: {text}"
+        return command
+
+    return decorate
+
+
+class Moment(click.ParamType[datetime]):
+    """A time in UTC: an ISO date or time, or how long ago (``90m``, ``36h``, ``7d``, ``2w``)."""
+
+    name = "time"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        text = str(value)
+        if text[:-1].isdigit() and text[-1:] in UNITS:
+            return datetime.now(UTC) - timedelta(**{UNITS[text[-1]]: int(text[:-1])})
+        try:
+            at = datetime.fromisoformat(text)
+        except ValueError:
+            self.fail(
+                f"{text!r} is neither a date (2026-01-31) nor how long ago (90m, 36h, 7d, 2w)",
+                param,
+                ctx,
+            )
+        return at if at.tzinfo else at.replace(tzinfo=UTC)

@@ -1,0 +1,1 @@
+"""``ratings-sync reconcile``: both sides compared whole, as a person starts it."""

@@ -1,0 +1,1 @@
+"""``ratings-sync export`` and ``import``: ratings to files and from files, streaming."""

@@ -1,0 +1,160 @@
+"""``ratings-sync export``: ratings to files, streaming."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sync_worker.cli.options import NEW_FILE, SITE, the_site
+from sync_worker.cli.output import advance, progress
+from sync_worker.core.errors import Misconfigured, Permanent
+from sync_worker.import_export.exporting import (
+    LEDGER_COLUMNS,
+    WIX_COLUMNS,
+    Format,
+    PageOf,
+    Writer,
+    export_to_file,
+    export_to_stream,
+    is_stale_cursor,
+    query_for,
+    wix_line,
+)
+from sync_worker.ledger.export import ExportLedger
+from sync_worker.remotes.wix.ratings import WixRatings
+from sync_worker.runtime.waiting import patiently
+from sync_worker.wiring import wiring
+
+OUT = click.option(
+    "--out",
+    type=NEW_FILE,
+    metavar="FILE",
+    help="Default: stdout.",
+)
+FORMAT = click.option(
+    "--format", "form", type=click.Choice(["csv", "jsonl"]), default="csv", show_default=True
+)
+NAMESPACE = click.option("--namespace", help="Only this Wix namespace.")
+GROUP = click.option("--group", help="Only this Wix group.")
+ENTITY = click.option("--entity", help="Only this Wix entity id.")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which ratings go where, as the options of an export say."""
+
+    site_name: str | None
+    namespace: str | None
+    group: str | None
+    entity: str | None
+    form: Format
+    out: Path | None
+
+    @property
+    def words(self) -> str:
+        return f"{self.namespace} {self.group} {self.entity} {self.form}"
+
+
+def which_ratings(command: Callable[[Wanted], None]) -> Callable[..., None]:
+    """Give a command the options that all exports have."""
+
+    @wraps(command)
+    def packed(**given: Any) -> None:
+        command(Wanted(**given))
+
+    for option in (OUT, FORMAT, ENTITY, GROUP, NAMESPACE, SITE):
+        packed = option(packed)
+    return packed
+
+
+@click.group()
+def export() -> None:
+    """Ratings into a CSV or JSONL file, streaming. An export to a file that was killed goes on
+    where it stopped.
+
+    \b
+    Example: ratings-sync export wix --format csv --out ratings.csv
+    """
+
+
+@export.command("wix")
+@which_ratings
+def export_wix(wanted: Wanted) -> None:
+    """The ratings that Wix has now (Query Ratings, page by page).
+
+    \b
+    Example: ratings-sync export wix --group stores --format jsonl --out ratings.jsonl
+    """
+    site = the_site(wanted.site_name)
+    ratings = WixRatings(wiring().remotes.wix_api(site.instance_id, is_patient=True))
+    query = query_for(wanted.group, wanted.entity)
+
+    def page_of(cursor: str | None) -> tuple[Sequence[Mapping[str, Any]], str | None]:
+        found, following = patiently(lambda: ratings.export_page(query, cursor), time.sleep)
+        lines = [wix_line(rating) for rating in found]
+        return [line for line in lines if wanted.namespace in (None, line["namespace"])], following
+
+    _export(
+        page_of,
+        Writer(wanted.form, WIX_COLUMNS),
+        wanted.out,
+        f"wix {site.instance_id} {wanted.words}",
+    )
+
+
+@export.command("ledger")
+@which_ratings
+def export_ledger(wanted: Wanted) -> None:
+    """What the ledger knows: who and what is linked, and the values when both sides last agreed.
+
+    \b
+    Example: ratings-sync export ledger --entity beans
+    """
+    site = the_site(wanted.site_name)
+    ledger = ExportLedger(wiring().admin.engine)
+    which = {"namespace": wanted.namespace, "group": wanted.group, "entity": wanted.entity}
+
+    def page_of(cursor: str | None) -> tuple[Sequence[Mapping[str, Any]], str | None]:
+        lines, last = ledger.links_page(site.id, int(cursor or 0), **which)
+        return lines, None if last is None else str(last)
+
+    _export(
+        page_of, Writer(wanted.form, LEDGER_COLUMNS), wanted.out, f"ledger {site.id} {wanted.words}"
+    )
+
+
+def _export(page_of: PageOf, writer: Writer, out: Path | None, what: str) -> None:
+    count = 0
+    with progress("exported", None) as bar:
+        if out is None:
+            pages = export_to_stream(sys.stdout, writer, page_of)
+        else:
+            pages = _restartable(out, writer, page_of, what)
+        for lines in pages:
+            count += lines
+            advance(bar, lines)
+    if out is not None:
+        click.echo(f"{count} lines are in {out}", err=True)
+
+
+def _restartable(out: Path, writer: Writer, page_of: PageOf, what: str) -> Iterator[int]:
+    """Export to a file, or go on with it; where Wix has forgotten the cursor, say to begin anew."""
+    begun = out.with_name(out.name + ".cursor")
+    had_cursor = begun.is_file()
+    try:
+        yield from export_to_file(out, writer, page_of, what=what)
+    except Permanent as refusal:
+        if not (had_cursor and is_stale_cursor(refusal)):
+            raise
+        begun.unlink(missing_ok=True)
+        raise Misconfigured(
+            "the begun export cannot go on, its cursor is too old; run the same command again to"
+            " begin anew"
+        ) from refusal

@@ -1,0 +1,171 @@
+"""``ratings-sync import``: ratings of a file into Wix."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sync_worker.cli.options import FILE, JSON, SITE, the_site
+from sync_worker.cli.output import advance, print_json, progress
+from sync_worker.core.values import Side, Site
+from sync_worker.import_export.file_format import FileFormat, format_of, load_format
+from sync_worker.import_export.file_import import FileImport, Tally
+from sync_worker.import_export.importing import Importer
+from sync_worker.import_export.rating_files import RatingFile, RejectedFile
+from sync_worker.import_export.row_reading import reading_of
+from sync_worker.ledger.imports import ImportLedger
+from sync_worker.runtime.waiting import patiently
+from sync_worker.wiring import wiring
+from sync_worker.wiring.sweeps import NoBell
+
+
+def _columns(pairs: Sequence[str]) -> dict[str, str]:
+    columns = {}
+    for pair in pairs:
+        name, equals, column = pair.partition("=")
+        if not equals or not name.strip() or not column.strip():
+            raise click.UsageError(
+                f"--column {pair!r} is not PART=COLUMN, such as email=reviewer_email"
+            )
+        columns[name.strip()] = column.strip()
+    return columns
+
+
+@click.command("import")
+@FILE
+@SITE
+@click.option("--preset", metavar="NAME|PATH", help="judgeme, woocommerce, or a file of your own.")
+@click.option(
+    "--column",
+    "pairs",
+    multiple=True,
+    metavar="PART=COLUMN",
+    help="entity, email, name, state, or an attribute.",
+)
+@click.option("--scale", metavar="MIN:MAX:STEP", help="Of the file's values, such as 1:5:1.")
+@click.option(
+    "--mapping",
+    type=click.Choice(["proportional", "span"]),
+    help="How its scale converts to Wix's.",
+)
+@click.option(
+    "--entity-of",
+    type=click.Choice([str(side) for side in Side]),
+    help="Whose entity ids the file names.",
+)
+@click.option("--threads", type=click.IntRange(1, 32), default=8, show_default=True)
+@JSON
+def import_ratings(
+    file: Path,
+    site_name: str | None,
+    preset: str | None,
+    pairs: Sequence[str],
+    scale: str | None,
+    mapping: Any,
+    entity_of: str | None,
+    threads: int,
+    as_json: bool,
+) -> None:
+    """Ratings of a CSV or JSONL file into Wix. What is there already stays; a second import writes
+    nothing.
+
+    Rejected rows go to FILE.rejected.csv (or .jsonl) with line, column and reason: put them right
+    and import that file.
+
+    \b
+    Example: ratings-sync import reviews.csv --preset judgeme
+    """
+    site = the_site(site_name)
+    chosen = _format(preset, _columns(pairs), scale, mapping, entity_of)
+    with RatingFile(file) as source:
+        source.check(chosen)
+        rejected = RejectedFile(source)
+        reading = reading_of(chosen, source.header, site)
+        work = FileImport(site, _importer(site), reading, rejected, patiently)
+        try:
+            _run(work, source, threads)
+        finally:
+            rejected.close()
+            _report(work.tally, rejected, as_json)
+    if rejected.count:
+        raise SystemExit(1)
+
+
+def _format(
+    preset: str | None,
+    columns: Mapping[str, str],
+    scale: str | None,
+    mapping: Any,
+    entity_of: str | None,
+) -> FileFormat:
+    parts = tuple(scale.split(":")) if scale is not None else None
+    if parts is not None and len(parts) != 3:
+        raise click.UsageError("--scale takes MIN:MAX:STEP, such as 1:5:1")
+    base = load_format(preset) if preset is not None else {}
+    return format_of(base, columns, scale=parts, mapping=mapping, entity_of=entity_of)
+
+
+def _importer(site: Site) -> Importer:
+    """Writes as patiently as a person who waits for a whole file, not as a webhook."""
+    connect = wiring().remotes.connect_patiently
+    intake = replace(wiring().intake(NoBell()), connect=connect)
+    return Importer(intake.engine, connect(site), site)
+
+
+def _run(work: FileImport, source: RatingFile, threads: int) -> None:
+    with _noted(work) as note, progress("imported", source.count()) as bar:
+
+        def report(rows: int, counts: Mapping[str, int]) -> None:
+            advance(bar, rows)
+            note(counts)
+
+        work.run(source.rows(), threads, report)
+
+
+@contextmanager
+def _noted(work: FileImport) -> Iterator[Callable[[Mapping[str, int]], None]]:
+    """Keep the import as a run of the ledger, for ``status``; takes the counts so far."""
+    runs = ImportLedger(wiring().admin.engine)
+    run_id = runs.begin(work.site.id)
+    is_whole = False
+    try:
+        yield lambda counts: runs.save(run_id, counts)
+        is_whole = True
+    finally:
+        runs.end(run_id, work.counts, is_whole=is_whole)
+
+
+def _report(tally: Tally, rejected: RejectedFile, as_json: bool) -> None:
+    counts = tally.counts
+    if as_json:
+        names = ("created", "there", "differs", "deleted_since", "skipped")
+        print_json(
+            {
+                **{name: counts[name] for name in names},
+                "rejected": rejected.count,
+                "rejected_file": str(rejected.path) if rejected.path else None,
+                "skipped_why": tally.skipped,
+            }
+        )
+        return
+    click.echo(f"{counts['created']} created on Wix")
+    click.echo(
+        f"{counts['there']} there already ({counts['differs']} with another value, left as they"
+        " are)"
+    )
+    if counts["deleted_since"]:
+        click.echo(f"{counts['deleted_since']} deleted since, left so")
+    for why, count in tally.skipped.items():
+        click.echo(f"{count} skipped: {why}")
+    for note, count in tally.notes.most_common(5):
+        click.echo(f"{count} are on Wix, but did not go further yet: {note}", err=True)
+    if rejected.path is not None:
+        click.echo(
+            f"{rejected.count} rejected; they are in {rejected.path}, with line, column and reason",
+            err=True,
+        )

@@ -1,0 +1,100 @@
+"""How a file of ratings is read: which columns hold what, on which scale (``--preset``)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from sync_worker.core.errors import Misconfigured
+from sync_worker.core.scale import MappingKind
+from sync_worker.core.values import Side
+from sync_worker.manifest.schema.record import ScaleSection
+
+FORMATS = Path(__file__).parent / "file_formats"
+PARTS = ("entity", "entity_group", "entity_namespace", "email", "name", "state")
+
+
+class Columns(BaseModel):
+    """Where a row keeps its parts: a column's name, in JSONL a path (https://jmespath.org)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    entity: str
+    email: str
+    entity_group: str | None = None
+    entity_namespace: str | None = None
+    name: str | None = None
+    state: str | None = None
+
+
+class FileFormat(BaseModel):
+    """How rows are read.
+
+    ``values``: the column of each attribute; ``published``: states that count, every row if empty;
+    ``unrated``: texts that stand for no rating; ``entity_of``: whose ids the file names.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    version: Literal[1] = 1
+    title: str = ""
+    columns: Columns
+    values: Mapping[str, str] = Field(min_length=1)
+    scale: ScaleSection
+    published: tuple[str, ...] = ()
+    unrated: tuple[str, ...] = ()
+    entity_of: Side = Side.EXTERNAL
+
+
+def load_format(name: str) -> Mapping[str, Any]:
+    """A shipped format by name, or one of your own by path, as written. Raises Misconfigured."""
+    is_path = "/" in name or name.endswith((".yaml", ".yml"))
+    path = Path(name) if is_path else FORMATS / f"{name}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in FORMATS.glob("*.yaml")))
+        raise Misconfigured(
+            f"there is no preset {name!r}; shipped are: {known}; or give the path of your own"
+        )
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise Misconfigured(f"{path}: is no preset: {str(error).splitlines()[0]}") from None
+    if not isinstance(document, dict):
+        raise Misconfigured(f"{path}: a preset is a mapping; see docs/setup.md")
+    return document
+
+
+def format_of(
+    base: Mapping[str, Any],
+    columns: Mapping[str, str],
+    *,
+    scale: tuple[str, str, str] | None = None,
+    mapping: MappingKind | None = None,
+    entity_of: str | None = None,
+) -> FileFormat:
+    """A format with the options of a command over it. Raises Misconfigured."""
+    document = dict(base)
+    parts = {name: column for name, column in columns.items() if name in PARTS}
+    values = {name: column for name, column in columns.items() if name not in PARTS}
+    document["columns"] = {**document.get("columns", {}), **parts}
+    document["values"] = values or document.get("values", {})
+    if scale is not None:
+        document["scale"] = dict(zip(("min", "max", "step"), scale, strict=True))
+    if mapping is not None:
+        document["scale"] = {**document.get("scale", {}), "mapping": mapping}
+    if entity_of is not None:
+        document["entity_of"] = entity_of
+    try:
+        return FileFormat.model_validate(document)
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, problem["loc"]))
+        raise Misconfigured(
+            f"the columns are not all known: {place}:"
+            f" {problem['msg'].removeprefix('Value error, ')}; choose a --preset, or name them:"
+            " --column entity=… --column email=… --column overall=… --scale 1:5:1"
+        ) from None

@@ -1,0 +1,153 @@
+"""One run over one file of ratings: people chunk by chunk, then each rating by itself."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Protocol, TypeVar
+
+from sync_worker.core.errors import Misconfigured, SyncError
+from sync_worker.core.values import RatingKey, Site
+from sync_worker.import_export.importing import Importer, ImportResult, RatingRow, Refused
+from sync_worker.import_export.rating_files import RejectedFile, Row
+from sync_worker.import_export.row_reading import BadRow, NotForUs, RowReading
+
+CHUNK = 100  # rows whose people are looked up in one call
+RESUME = "what was imported stays; run the same command again to go on"
+T = TypeVar("T")
+
+
+class Waiting(Protocol):
+    """Makes a call again that the budget or a remote refuses for now.
+
+    ``sleep`` waits some seconds in between.
+    """
+
+    def __call__(self, call: Callable[[], T], sleep: Callable[[float], None]) -> T: ...
+
+
+@dataclass
+class Tally:
+    """What became of the rows of a file."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    skipped: Counter[str] = field(default_factory=Counter)
+    notes: Counter[str] = field(default_factory=Counter)
+
+    def add(self, result: ImportResult) -> None:
+        self.counts[result.what] += 1
+        if result.differs:
+            self.counts["differs"] += 1
+        if result.note:
+            self.notes[result.note] += 1
+
+    def skip(self, why: str) -> None:
+        self.counts["skipped"] += 1
+        self.skipped[why] += 1
+
+
+@dataclass
+class FileImport:
+    """Imports the rows of one file.
+
+    ``waiting``: makes calls again that are refused for now. ``tally``: what has become of the rows.
+    """
+
+    site: Site
+    importer: Importer
+    reading: RowReading
+    rejected: RejectedFile
+    waiting: Waiting
+    tally: Tally = field(default_factory=Tally)
+    _first_lines: dict[tuple[int, str, str], int] = field(default_factory=dict)
+    _stopped: threading.Event = field(default_factory=threading.Event)
+
+    def run(
+        self,
+        rows: Iterator[Row],
+        threads: int,
+        report: Callable[[int, Mapping[str, int]], None],
+    ) -> None:
+        """Import every row.
+
+        ``report``: called after each chunk with its number of rows and the counts so far. Raises
+        Misconfigured where an error is not that of a row.
+        """
+        with ThreadPoolExecutor(threads, thread_name_prefix="import") as pool:
+            try:
+                while chunk := list(islice(rows, CHUNK)):
+                    self._import_chunk(chunk, pool)
+                    report(len(chunk), self.counts)
+            except BaseException:
+                # Other rows may wait for the budget: leaving the pool waits for them.
+                self._stopped.set()
+                raise
+
+    def _import_chunk(self, chunk: Sequence[Row], pool: ThreadPoolExecutor) -> None:
+        work = [
+            (row, pool.submit(self._import, key, rating)) for row, key, rating in self._keyed(chunk)
+        ]
+        for row, done in work:
+            try:
+                self.tally.add(done.result())
+            except Refused as refused:
+                self.rejected.add(row, refused.column, refused.reason)
+            except SyncError as error:
+                raise Misconfigured(f"stopped at line {row.line}: {error}; {RESUME}") from error
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The tally and the rejected rows, without zeros."""
+        counts = {**self.tally.counts, "rejected": self.rejected.count}
+        return {name: count for name, count in counts.items() if count}
+
+    def _keyed(self, chunk: Sequence[Row]) -> list[tuple[Row, RatingKey, RatingRow]]:
+        read = [(row, self._rating(row)) for row in chunk]
+        ratings = [(row, rating) for row, rating in read if rating is not None]
+        self._patiently(lambda: self.importer.find_people([rating for _, rating in ratings]))
+        keyed = [(row, self._key(row, rating), rating) for row, rating in ratings]
+        return [(row, key, rating) for row, key, rating in keyed if key is not None]
+
+    def _rating(self, row: Row) -> RatingRow | None:
+        try:
+            return self.reading.rating_of(row)
+        except BadRow as bad:
+            self.rejected.add(row, bad.column, bad.reason)
+        except NotForUs as other:
+            self.tally.skip(str(other))
+        return None
+
+    def _key(self, row: Row, rating: RatingRow) -> RatingKey | None:
+        columns = self.reading.format.columns
+        try:
+            key = self._patiently(lambda: self.importer.key_of(rating))
+        except Refused as refused:
+            column = {"entity": columns.entity, "email": columns.email}[refused.column]
+            self.rejected.add(row, column, refused.reason)
+            return None
+        if not isinstance(key, RatingKey):
+            self.tally.skip(key.reason)
+            return None
+        for name in rating.values:
+            place = (key.entity_id, key.contact_id, name)
+            earlier = self._first_lines.setdefault(place, row.line)
+            if earlier != row.line:
+                reason = f"the same person has rated the same thing on line {earlier}"
+                self.rejected.add(row, columns.email, reason)
+                return None
+        return key
+
+    def _import(self, key: RatingKey, rating: RatingRow) -> ImportResult:
+        return self._patiently(lambda: self.importer.import_rating(key, rating.values))
+
+    def _patiently(self, call: Callable[[], T]) -> T:
+        return self.waiting(call, self._sleep)
+
+    def _sleep(self, seconds: float) -> None:
+        """Waits end at once when the run is stopped."""
+        if self._stopped.wait(seconds):
+            raise KeyboardInterrupt
