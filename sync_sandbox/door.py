@@ -7,11 +7,11 @@ from __future__ import annotations
 from sync_sandbox.served import Served
 from sync_sandbox.server import Sandbox
 from sync_worker.core.ports.doorbell import Bell
+from sync_worker.remotes.wix.public_keys import load_public_keys
 from sync_worker.wiring import Wiring
 from webhook_gateway.app import create_app
 from webhook_gateway.group_commit import Store
 from webhook_gateway.settings import GatewayConfig
-from webhook_gateway.wix import load_public_keys
 
 
 def serve_door(wiring: Wiring, bell: Bell, box: Sandbox, store: Store | None = None) -> Served:

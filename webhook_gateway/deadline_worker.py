@@ -1,5 +1,6 @@
-"""gunicorn's threads, safe from slow clients: silence costs no thread, and a request has one
-deadline as a whole.
+"""gunicorn's threads, safe from slow clients.
+
+Silence costs no thread, and a request has one deadline as a whole.
 
 gunicorn's own worker lends a thread to each new connection for up to 5 s of silence, and for ever
 to a client that sends a byte now and then: as many such clients as there are threads would close
@@ -15,19 +16,17 @@ from typing import TYPE_CHECKING, Any
 
 from gunicorn.workers import gthread
 
-from sync_worker.config import load_settings
-
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 
+READ_SECONDS = 5.0
+
+
 class DeadlineSocket(socket.socket):
-    """A client's connection.
+    """A client's connection: a request that is not there in time ends like one hung up on."""
 
-    A request that is not there in time ends as if the client had hung up.
-    """
-
-    seconds = 5.0
+    seconds = READ_SECONDS
     ends_at: float | None = None
 
     def start(self, seconds: float) -> None:
@@ -50,16 +49,18 @@ class DeadlineSocket(socket.socket):
             return b""
 
     def sendall(self, data: Buffer, flags: int = 0) -> None:
-        self.settimeout(self.seconds)  # nor does one who does not read his answer hold a thread
+        # Nor does a client that does not read its answer hold a thread.
+        self.settimeout(self.seconds)
         super().sendall(data, flags)
 
 
 class DeadlineWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
-    """Threads for requests that have begun to arrive; all other connections wait in the poller."""
+    """Threads for requests that have begun to arrive; all other connections wait in the poller.
 
-    def __init__(self, *words: Any, **names: Any) -> None:
-        super().__init__(*words, **names)
-        self._read_seconds = load_settings().gateway_read_seconds
+    ``read_seconds``: the time for one request; ``serving`` sets it before the worker runs.
+    """
+
+    read_seconds = READ_SECONDS
 
     def enqueue_req(self, conn: Any) -> None:
         if not isinstance(conn.sock, DeadlineSocket):
@@ -71,7 +72,7 @@ class DeadlineWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn sh
             self.finish_request(conn, _deferred())
 
     def handle(self, conn: Any) -> Any:
-        conn.sock.start(self._read_seconds)
+        conn.sock.start(self.read_seconds)
         return super().handle(conn)
 
 

@@ -1,8 +1,7 @@
 """The doorbell of the gateway: a publish that is truly bounded, behind a circuit breaker.
 
 A plain ``delay()`` hangs for ever when Redis freezes. Short socket time-outs, ``max_retries: 0``
-and no publish retry bound it to a fraction of a second; the breaker bounds how often even that is
-paid.
+and no publish retry bound it to a fraction of a second; the breaker bounds how often that is paid.
 """
 
 from __future__ import annotations
@@ -33,10 +32,7 @@ log = structlog.get_logger(__name__)
 
 
 class CeleryBell:
-    """Implements ports.Bell over a bounded Celery producer.
-
-    A ring that fails is the sweeper's to repeat.
-    """
+    """Implements ports.Bell over a bounded producer; the sweeper repeats a ring that fails."""
 
     def __init__(
         self,
@@ -62,15 +58,16 @@ class CeleryBell:
         )
 
     def ring(self, inbox_ids: Sequence[int]) -> None:
-        """One publish serves all who wait for it: whoever has the turn rings for them, too."""
+        """One publish for all: the thread that holds the lock publishes for those that wait."""
         self._waiting.extend(inbox_ids)
         with self._turn:
-            some = [self._waiting.popleft() for _ in range(len(self._waiting))]
-            if some:
-                metrics.doorbell_rings.labels(self._ring(some)).inc(len(some))
+            together = [self._waiting.popleft() for _ in range(len(self._waiting))]
+            if together:
+                result = self._try_to_publish(together)
+                metrics.doorbell_rings.labels(result).inc(len(together))
 
-    def _ring(self, inbox_ids: Sequence[int]) -> str:
-        """What became of it."""
+    def _try_to_publish(self, inbox_ids: Sequence[int]) -> str:
+        """``rung``, ``failed``, or ``skipped`` while the breaker is open."""
         if not self._breaker.admits():
             return "skipped"
         try:
@@ -83,8 +80,9 @@ class CeleryBell:
         return "rung"
 
     def _publish(self, inbox_ids: Sequence[int]) -> None:
-        """What ``send_task`` would send, in one pipeline and without what it looks up anew for each
-        message.
+        """Send what ``send_task`` would send, in one pipeline.
+
+        ``send_task`` looks up anew for each message what is the same for all.
         """
         with self._app.producer_or_acquire() as producer, producer.batch():
             for inbox_id in inbox_ids:

@@ -1,5 +1,4 @@
-"""Deliveries that come at the same time are committed together: one transaction, one wait for the
-disk.
+"""Deliveries that come at the same time are committed together, with one wait for the disk.
 
 Nobody waits for company: whoever comes while a commit is under way shares the next one.
 """
@@ -46,8 +45,10 @@ class GroupCommit:
             threading.Thread(target=self._work, name=f"store-{number}", daemon=True).start()
 
     def commit(self, deliveries: Sequence[NewDelivery], seconds: float) -> Sequence[Stored]:
-        """Raises what ``store`` raises, and TimeoutError; what commits after that makes the next
-        try a duplicate.
+        """The rows of the deliveries, within so many seconds.
+
+        Raises what ``store`` raises, and TimeoutError; if it commits after that, the next try is a
+        duplicate.
         """
         waiting = _Waiting(deliveries, time.monotonic() + seconds)
         self._queue.put(waiting)
@@ -63,18 +64,23 @@ class GroupCommit:
 
     def _commit(self, group: Sequence[_Waiting]) -> None:
         now = time.monotonic()
-        for late in (one for one in group if one.until <= now):
+        for late in [waiting for waiting in group if waiting.until <= now]:
             late.outcome.set_exception(Transient("the ledger was too slow"))
-        group = [one for one in group if one.until > now]
+        group = [waiting for waiting in group if waiting.until > now]
         if not group:
             return
         try:
-            stored = iter(self._store([delivery for one in group for delivery in one.deliveries]))
-            for one in group:
-                one.outcome.set_result([next(stored) for _ in one.deliveries])
+            self._store_together(group)
         except Exception as error:
             if len(group) == 1:
                 group[0].outcome.set_exception(error)
                 return
-            for one in group:  # the one that cannot be stored must not take the others along
-                self._commit([one])
+            # The one that cannot be stored must not take the others along.
+            for waiting in group:
+                self._commit([waiting])
+
+    def _store_together(self, group: Sequence[_Waiting]) -> None:
+        deliveries = [delivery for waiting in group for delivery in waiting.deliveries]
+        stored = iter(self._store(deliveries))
+        for waiting in group:
+            waiting.outcome.set_result([next(stored) for _ in waiting.deliveries])

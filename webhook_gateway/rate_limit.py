@@ -1,8 +1,8 @@
 """Counts webhooks that were refused, by sender, in bounded memory.
 
 A sender beyond the limit is no longer logged line by line; the answer stays the same. What verifies
-is never refused:
-behind a proxy all senders share one address, and a forger must not be able to shut the others out.
+is never refused: behind a proxy all senders share one address, and a forger must not be able to
+shut the others out.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ MINUTE_SECONDS = 60.0
 MAX_SENDERS = 10_000  # about 2 MB; beyond it the sender that was quiet longest is forgotten
 
 
-class ForgeryLimit:
-    """How many refused webhooks each sender has sent within the minute of its first.
+class RejectionLimit:
+    """How many refused webhooks each sender has sent within a minute; shared by threads.
 
-    Shared by threads.
+    A sender's minute begins with the first of them.
     """
 
     def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
@@ -29,7 +29,7 @@ class ForgeryLimit:
         self._turn = threading.Lock()
 
     def count(self, address: str | None) -> int:
-        """Note one forgery; its number in the current minute, from 1."""
+        """Count one more; its number in the current minute, from 1."""
         sender, now = sender_of(address), self._clock()
         with self._turn:
             since, number = self._senders.pop(sender, (now, 0))
@@ -45,9 +45,7 @@ class ForgeryLimit:
 
 
 def sender_of(address: str | None) -> str:
-    """The address; of IPv6 its network of 64 bits, which is what one customer of a provider
-    gets.
-    """
+    """The address; of IPv6 the network of 64 bits that one customer of a provider gets."""
     try:
         ip = ipaddress.ip_address(address or "")
     except ValueError:

@@ -1,8 +1,7 @@
-"""How gunicorn serves the gateway: ``gunicorn -c python:webhook_gateway.serving
-'webhook_gateway.app:create_app()'``.
+"""How gunicorn serves the gateway; it reads its settings from the names of this module.
 
-gunicorn reads its settings from the names of this module. They come from the environment, like all
-settings.
+``gunicorn -c python:webhook_gateway.serving 'webhook_gateway.app:create_app()'``; like all settings
+they come from the environment.
 """
 
 from __future__ import annotations
@@ -33,9 +32,8 @@ max_requests, max_requests_jitter = 100_000, 10_000
 limit_request_line = 2048
 limit_request_fields = 64
 limit_request_field_size = 8190
-forwarded_allow_ips = (
-    ""  # nothing is decided by X-Forwarded headers, so nobody is trusted to set them
-)
+# Nothing is decided by X-Forwarded headers, so nobody is trusted to set them.
+forwarded_allow_ips = ""
 loglevel = "error"  # a line for each malformed request would be a stranger's to write
 control_socket_disable = True
 
@@ -44,17 +42,19 @@ def on_starting(server: Arbiter) -> None:
     """The metrics of the last time are another process's."""
     shutil.rmtree(_metrics_folder, ignore_errors=True)
     _metrics_folder.mkdir(parents=True)
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(
-        _metrics_folder
-    )  # before anything imports prometheus_client
+    # Before anything imports prometheus_client, which looks at it then.
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_metrics_folder)
 
 
 def pre_fork(server: Arbiter, worker: Worker) -> None:
-    """Metrics files belong to a place, not to a process: a replaced process counts on where its
+    """Give the worker its place and its time for a request.
+
+    Metrics files belong to a place, not to a process: a replaced process counts on where its
     predecessor ended.
     """
-    taken = {one.place for one in server.WORKERS.values()}
+    taken = {running.place for running in server.WORKERS.values()}
     worker.place = next(place for place in range(len(taken) + 1) if place not in taken)
+    worker.read_seconds = _settings.gateway_read_seconds
 
 
 def post_fork(server: Arbiter, worker: Any) -> None:

@@ -15,13 +15,13 @@ from sync_worker.ledger.sql_ledger import SqlLedger
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.redis.circuit_breaker import Breaker
 from sync_worker.redis.client import open_redis
+from sync_worker.remotes.wix.public_keys import load_public_keys
 from sync_worker.telemetry.logs import set_up_logs
 from sync_worker.telemetry.metrics import watch_breaker
 from sync_worker.wiring.connectors import Connectors
 from sync_worker.wiring.databases import GATEWAY_SQL_SECONDS, Databases
 from webhook_gateway.doorbell import CeleryBell
 from webhook_gateway.group_commit import COMMITTERS, Store
-from webhook_gateway.wix import load_public_keys
 
 MAX_BODY_BYTES = 256 * 1024
 ANSWER_SECONDS = 1.0

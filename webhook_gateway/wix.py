@@ -1,5 +1,6 @@
-"""A Wix webhook as a delivery: bytes and keys in, a value out. No I/O, and no bytes that make it
-raise.
+"""A Wix webhook as a delivery: bytes and keys in, a value out.
+
+It does no I/O, and there are no bytes that make it raise.
 
 The body is a bare RS256 JWT whose ``data`` is a JSON text with another JSON text inside.
 Sources: https://dev.wix.com/docs/rest/articles/getting-started/webhook-structure and the behaviour
@@ -8,8 +9,6 @@ of Wix's own SDK.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
@@ -18,12 +17,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import jwt
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from sync_worker.core import exact_json
-from sync_worker.core.errors import Misconfigured
 from sync_worker.core.values import NewDelivery, Side
 
 LEEWAY_SECONDS = 60
@@ -31,7 +27,6 @@ MAX_ID_LENGTH = 200
 RATING = "wix.ratings.v1.rating"
 CONTACT = "wix.contacts.v4.contact"
 INSTALLATION = "wix.app.installations.v1.app_installation"
-PEM = re.compile(r"-----BEGIN PUBLIC KEY-----.+?-----END PUBLIC KEY-----", re.DOTALL)
 CHANGES = {
     (RATING, "created"): "upsert",
     (RATING, "updated"): "upsert",
@@ -77,47 +72,6 @@ class Rejected:
 
 class _Malformed(Exception):
     """The token is good, its content is not a Wix event."""
-
-
-def load_public_keys(text: str) -> tuple[RSAPublicKey, ...]:
-    """Keys from a setting: PEM, base64 of a PEM, or PEM with ``\\n`` escapes; several at once for a
-    rotation.
-
-    Raises Misconfigured.
-    """
-    keys = [_load(pem) for pem in _pems(text)]
-    if not keys:
-        raise Misconfigured(
-            "WIX_PUBLIC_KEY holds no public key; copy it from your app's dashboard (Webhooks,"
-            " Public Key), whole, with its BEGIN PUBLIC KEY and END PUBLIC KEY lines, or as base64"
-            " of all that"
-        )
-    return tuple(keys)
-
-
-def _pems(text: str) -> list[str]:
-    plain = text.replace("\\n", "\n")
-    if "-----BEGIN" in plain:
-        return PEM.findall(plain)
-    pems: list[str] = []
-    for part in re.split(r"[\s,]+", plain.strip()):
-        try:
-            pems += PEM.findall(base64.b64decode(part, validate=True).decode())
-        except (binascii.Error, ValueError):
-            continue
-    return pems
-
-
-def _load(pem: str) -> RSAPublicKey:
-    try:
-        key = load_pem_public_key(pem.encode())
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise Misconfigured(
-            f"WIX_PUBLIC_KEY cannot be read: {str(error).splitlines()[0][:120]}"
-        ) from None
-    if not isinstance(key, RSAPublicKey):
-        raise Misconfigured("WIX_PUBLIC_KEY is not an RSA key; Wix signs with RS256")
-    return key
 
 
 def read_delivery(

@@ -25,10 +25,10 @@ from sync_worker.ledger.database import database_now
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.schema.webhook import Secrets, StandardWebhooksVerify
 from sync_worker.redis.client import open_redis
+from sync_worker.remotes.wix.public_keys import load_public_keys
 from sync_worker.runtime.local.embedded_redis import find_server, running_url
 from sync_worker.runtime.waiting import shortly
 from sync_worker.wiring import Wiring
-from webhook_gateway.wix import load_public_keys
 
 Verdict = Literal["ok", "note", "bad", "skipped"]
 

@@ -33,11 +33,11 @@ from sync_worker.manifest.schema.webhook import (
     StaticHeaderVerify,
     UrlTokenVerify,
 )
+from sync_worker.remotes.wix.public_keys import load_public_keys
 from tests.integration.test_gateway import Rings
 from tests.unit.signed import APP_ID, an_external_body, pem
 from webhook_gateway.app import create_app
 from webhook_gateway.settings import GatewayConfig
-from webhook_gateway.wix import load_public_keys
 
 SECRET = "one-secret-for-all-of-these-tests-0123456789"
 WHSEC = "whsec_" + base64.b64encode(SECRET.encode()).decode()

@@ -23,6 +23,7 @@ from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.migrations.upgrade import upgrade
 from sync_worker.ledger.sql_ledger import SqlLedger
 from sync_worker.manifest.loader import load_manifest, shipped_manifest
+from sync_worker.remotes.wix.public_keys import load_public_keys
 from sync_worker.telemetry import metrics
 from tests.unit import test_external_webhook, test_wix_webhook
 from tests.unit.signed import (
@@ -40,7 +41,6 @@ from tests.unit.signed import (
 from webhook_gateway.app import create_app
 from webhook_gateway.group_commit import COMMITTERS, Store
 from webhook_gateway.settings import GatewayConfig
-from webhook_gateway.wix import load_public_keys
 
 WIX, OWN = "/webhooks/wix", "/webhooks/external/own-service"
 LIMIT = 4096

@@ -21,6 +21,7 @@ from sync_worker.manifest.loader import load_manifest, shipped_manifest
 from sync_worker.manifest.record_reader import read_record
 from sync_worker.remotes.http.waits import retry_after_seconds
 from sync_worker.remotes.wix.events import record_of_event
+from sync_worker.remotes.wix.public_keys import load_public_keys
 from tests.unit.signed import (
     APP_ID,
     OWN_SERVICE,
@@ -31,7 +32,7 @@ from tests.unit.signed import (
     pem,
 )
 from webhook_gateway import external, wix
-from webhook_gateway.wix import Rejected, load_public_keys
+from webhook_gateway.wix import Rejected
 
 SHORT, LONG = 100, 20_000
 KEYS = load_public_keys(pem())

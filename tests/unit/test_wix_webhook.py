@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from sync_worker.core.errors import Misconfigured
 from sync_worker.core.values import Merge, NewDelivery, Side
 from sync_worker.remotes.wix.events import merge_of_event
+from sync_worker.remotes.wix.public_keys import load_public_keys
 from tests.unit.signed import (
     APP_ID,
     KEY,
@@ -27,7 +28,7 @@ from tests.unit.signed import (
     claims,
     pem,
 )
-from webhook_gateway.wix import Ignored, Rejected, load_public_keys, read_delivery
+from webhook_gateway.wix import Ignored, Rejected, read_delivery
 
 KEYS = load_public_keys(pem())
 NOW = int(time.time())

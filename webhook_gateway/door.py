@@ -1,0 +1,191 @@
+"""The door's work on one request: read the body within its limit, store within the time, answer."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import structlog
+from flask import Response, g, jsonify, request
+
+from sync_worker.core.errors import Transient
+from sync_worker.core.ports.doorbell import Bell
+from sync_worker.core.ports.inbox import Stored
+from sync_worker.core.values import NewDelivery
+from sync_worker.manifest.schema.webhook import Webhook
+from sync_worker.telemetry import metrics
+from webhook_gateway.external import Greeted, Reading, Unreadable
+from webhook_gateway.group_commit import GroupCommit, Store
+from webhook_gateway.rate_limit import RejectionLimit
+from webhook_gateway.wix import Ignored, Rejected
+
+RETRY_AFTER_SECONDS = 30
+STORE_SHARE = 0.7  # of the time for an answer; the rest is for the signature and the doorbell
+OK = 200
+UNREADABLE = "verified, but not in the form that the connector's manifest describes"
+
+log = structlog.get_logger(__name__)
+
+
+class Door:
+    """Shared by the threads of a process.
+
+    ``store`` commits all that it is given, or raises Transient when SQL is away.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        bell: Bell,
+        is_ledger_up: Callable[[], bool],
+        max_body_bytes: int,
+        answer_seconds: float,
+        rejections_per_minute: int,
+    ) -> None:
+        self._group, self._bell = GroupCommit(store), bell
+        self._max_body_bytes = max_body_bytes
+        self._store_seconds = answer_seconds * STORE_SHARE
+        self._rejections = RejectionLimit(rejections_per_minute)
+        self._ask_ledger = is_ledger_up
+        self._probe_thread = ThreadPoolExecutor(1, thread_name_prefix="probe")
+        self._probe_turn = threading.Lock()
+        self._probe: Future[bool] | None = None
+
+    def is_ledger_up(self) -> bool:
+        """Whether the ledger answers within the time that a delivery gets.
+
+        All who ask meanwhile share one probe, so that none pile up.
+        """
+        with self._probe_turn:
+            if self._probe is None or self._probe.done():
+                self._probe = self._probe_thread.submit(self._ask_ledger)
+            probe = self._probe
+        try:
+            return probe.result(self._store_seconds)
+        except TimeoutError:
+            return False
+
+    def body(self, source: str, *, may_be_empty: bool = False) -> bytes | Response:
+        """The request's body; the limit holds on the stream, whatever Content-Length says."""
+        g.source = source
+        limit, length = self._max_body_bytes, request.content_length or 0
+        if length > limit:
+            return _end(source, "too_large", 413, error="the body is too large")
+        request.max_content_length = None
+        try:
+            body = request.stream.read(limit + 1)
+        except Exception:  # each server has its own errors for what a client sends wrongly
+            return _end(source, "malformed", 400, error="the body could not be read")
+        if len(body) > limit:
+            return _end(source, "too_large", 413, error="the body is too large")
+        if len(body) < length:
+            return _end(source, "malformed", 400, error="the body is not whole")
+        if not body and not may_be_empty:
+            return _end(source, "malformed", 400, error="the body is empty")
+        return body
+
+    def answer(
+        self, source: str, reading: NewDelivery | Reading, webhook: Webhook | None = None
+    ) -> Response:
+        """Do what the reading asks for. ``webhook``: how the sender wants to be answered."""
+        match reading:
+            case Rejected(reason):
+                return self._reject(source, reason)
+            case Ignored(reason):
+                log.info("delivery_ignored", source=source, reason=reason)
+                return _acknowledged(source, webhook, "ignored")
+            case Unreadable(reason, readable):
+                return self._refuse(source, reason, readable)
+            case Greeted():
+                log.info("delivery_handshake", source=source)
+                return _acknowledged(source, webhook, "handshake")
+            case NewDelivery():
+                return self._store(source, [reading], webhook)
+            case _:
+                return self._store(source, reading, webhook)
+
+    def _reject(self, source: str, reason: str) -> Response:
+        """The sender could be anybody: nothing is stored."""
+        metrics.gateway_rejections.labels(source, reason).inc()
+        if self._is_worth_a_line(source):
+            log.info("delivery_rejected", source=source, reason=reason)
+        return _end(source, "rejected", 401, error="not verified")
+
+    def _refuse(self, source: str, reason: str, readable: Sequence[NewDelivery]) -> Response:
+        """The sender is verified, and says what the manifest does not know.
+
+        What could be read is stored.
+        """
+        metrics.gateway_rejections.labels(source, reason).inc()
+        if self._is_worth_a_line(source):
+            log.warning("delivery_unreadable", source=source, reason=reason, stored=len(readable))
+        if readable:
+            stored = self._store(source, readable, None)
+            if stored.status_code != OK:
+                return stored
+        count = len(readable)
+        return _end(source, "unreadable", 422, error=UNREADABLE, reason=reason, stored=count)
+
+    def _is_worth_a_line(self, source: str) -> bool:
+        """Not for a sender who is refused too often: the log would be theirs to write."""
+        beyond = self._rejections.count(request.remote_addr) - self._rejections.per_minute
+        if beyond == 1:
+            log.warning("rejections_limited", source=source, sender=request.remote_addr)
+        return beyond <= 0
+
+    def _store(
+        self, source: str, deliveries: Sequence[NewDelivery], webhook: Webhook | None
+    ) -> Response:
+        """Commit, then ring.
+
+        A store that hangs is left behind; if it commits after all, the retry is a duplicate.
+        """
+        try:
+            rows = self._group.commit(deliveries, self._store_seconds)
+        except (Transient, TimeoutError) as error:
+            log.warning("ledger_unavailable", source=source, error=type(error).__name__)
+            metrics.gateway_requests.labels(source, "ledger_down").inc()
+            return unavailable()
+        new = [row.inbox_id for row in rows if not row.is_duplicate]
+        if new:
+            metrics.gateway_last_delivery.labels(source).set_to_current_time()
+            self._bell.ring(new)
+        _log_stored(source, deliveries, rows)
+        metrics.gateway_body_bytes.labels(source).inc(request.content_length or 0)
+        return _acknowledged(source, webhook, "stored" if new else "duplicate")
+
+
+def _log_stored(source: str, deliveries: Sequence[NewDelivery], rows: Sequence[Stored]) -> None:
+    for delivery, row in zip(deliveries, rows, strict=True):
+        event = "delivery_duplicate" if row.is_duplicate else "delivery_stored"
+        log.info(event, source=source, side=str(delivery.side), inbox_id=row.inbox_id)
+
+
+def _acknowledged(source: str, webhook: Webhook | None, result: str) -> Response:
+    """The answer that the sender wants."""
+    if webhook is None:
+        return _end(source, result, OK, result=result)
+    return _end(source, result, webhook.ack_status, **(webhook.ack_body or {"result": result}))
+
+
+def _end(source: str, result: str, status: int, /, **body: Any) -> Response:
+    """The answer, counted under its result."""
+    metrics.gateway_requests.labels(source, result).inc()
+    return json_answer(status, **body)
+
+
+def json_answer(status: int, /, **body: Any) -> Response:
+    """An answer whose body is a small JSON object."""
+    response = jsonify(body)
+    response.status_code = status
+    return response
+
+
+def unavailable() -> Response:
+    """The answer that lets the sender try again later."""
+    response = json_answer(503, error="try again later")
+    response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return response
