@@ -85,6 +85,7 @@ def test_metrics_are_counted_at_the_edges_only() -> None:
         "sync_worker/wiring/remotes.py",
         "sync_worker/wiring/worker.py",
         "webhook_gateway/app.py",
+        "webhook_gateway/door.py",
         "webhook_gateway/doorbell.py",
         "webhook_gateway/settings.py",
     }
@@ -122,3 +123,18 @@ def test_contract_of_the_inner_rooms_names_every_library_that_we_depend_on() -> 
         if one["source_modules"] == [f"sync_worker.{r}" for r in WITHOUT_THIRD_PARTY]
     )
     assert modules - set(inner["forbidden_modules"]) <= {"tests", "examples"}
+
+
+def test_every_room_and_every_module_of_the_gateway_is_in_the_contract_of_entry_points() -> None:
+    """What is neither an entry point nor an earlier path of plugins is a room, and is bound."""
+    contracts = PYPROJECT["tool"]["importlinter"]["contracts"]
+    (entries,) = [one for one in contracts if one["name"].startswith("entry points")]
+    (earlier,) = [one for one in contracts if one["name"].startswith("what plugins import")]
+    bound = {*entries["source_modules"], *entries["forbidden_modules"]}
+    found = {
+        f"{package}.{path.stem}"
+        for package in ("sync_worker", "webhook_gateway")
+        for path in (ROOT / package).iterdir()
+        if not path.name.startswith("_") and (path.is_dir() or path.suffix == ".py")
+    }
+    assert found - set(earlier["forbidden_modules"]) == bound - {"sync_sandbox"}
