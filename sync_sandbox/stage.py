@@ -4,7 +4,6 @@ and the tests.
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from sync_worker.core.values import EntityRef, Site
 from sync_worker.ledger.admin import LedgerAdmin, LedgerStatus
 from sync_worker.manifest.default_field import default_field
 from sync_worker.runtime.local.free_port import free_port
+from sync_worker.runtime.waiting import wait_until
 from sync_worker.wiring import Wiring, installation
 
 NAMESPACE, GROUP = "reviews", "stores"
@@ -238,9 +238,4 @@ class Stage:
         self, condition: Callable[[], bool], timeout_seconds: float, pause_seconds: float = 0.05
     ) -> bool:
         """Whether the condition came true in time."""
-        until = time.monotonic() + timeout_seconds
-        while not condition():
-            if time.monotonic() > until:
-                return False
-            time.sleep(pause_seconds)
-        return True
+        return wait_until(condition, timeout_seconds, pause_seconds=pause_seconds)

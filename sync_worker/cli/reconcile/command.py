@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,10 +21,12 @@ from sync_worker.core.values import Site
 from sync_worker.ledger.held import HeldFilter
 from sync_worker.reconcile.dry_run import Forecast
 from sync_worker.reconcile.reconcile import Reconcile
+from sync_worker.runtime.waiting import wait_for
 from sync_worker.telemetry.logs import set_up_logs
 from sync_worker.wiring import wiring
 
 TAKE_OVER_SECONDS = 25.0  # a killed run's lease ends by then
+TAKE_OVER_PAUSE_SECONDS = 0.5
 BEAT_SECONDS = 5.0
 LEFT_AT_ONCE = 50  # findings in one statement
 
@@ -115,13 +116,13 @@ def _released(run: Reconcile) -> Iterator[None]:
 
 def _begin(runs: Sweeps, site: Site, kind: RunKind) -> Sweep:
     """The run, also one whose holder was killed a moment ago. Raises Misconfigured."""
-    until = time.monotonic() + TAKE_OVER_SECONDS
-    while (sweep := runs.begin(site.id, kind)) is None:
-        if time.monotonic() > until:
-            raise Misconfigured(
-                f"site {site.id} is being reconciled by another process; try again when it is done"
-            )
-        time.sleep(0.5)
+    sweep = wait_for(
+        lambda: runs.begin(site.id, kind), TAKE_OVER_SECONDS, pause_seconds=TAKE_OVER_PAUSE_SECONDS
+    )
+    if sweep is None:
+        raise Misconfigured(
+            f"site {site.id} is being reconciled by another process; try again when it is done"
+        )
     return sweep
 
 
