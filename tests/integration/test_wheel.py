@@ -1,4 +1,4 @@
-"""The wheel that people install: whole, importable away from the checkout, and with good manners."""
+"""The wheel that people install: whole, and importable away from the checkout."""
 
 from __future__ import annotations
 
