@@ -185,7 +185,7 @@ def _ours(box: Sandbox, products: Mapping[str, str], ada: str) -> Iterator[Drain
                 ):  # the bucket starts empty
                     time.sleep(0.01)
                 _flush(box)
-            if left := wiring.ledger.count_open():
+            if left := wiring.ledger.inbox.count_open():
                 raise RuntimeError(f"{left} deliveries are still open")
 
         yield drain

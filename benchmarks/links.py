@@ -27,7 +27,7 @@ from sync_worker.intake.intake import Intake
 from sync_worker.ledger.admin import LedgerAdmin
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.migrations.upgrade import upgrade
-from sync_worker.ledger.sql_ledger import SqlLedger
+from sync_worker.ledger.sql_ledger import sql_ledger
 from sync_worker.wiring import Monotonic
 
 BLOCK = 10  # events; of their times the median counts
@@ -123,7 +123,7 @@ class _Filled:
         site, _ = LedgerAdmin(self._engine).add_site("instance", "connector", [STARS])
         fill(self._engine, site, links)
         chosen = random.Random(links).sample(range(links), min(events, links))
-        self._ledger, self._chosen = SqlLedger(self._engine), iter(chosen)
+        self._ledger, self._chosen = sql_ledger(self._engine), iter(chosen)
         remotes = {
             Side.WIX: ChangingRemote(Side.WIX, Capabilities(delete_is_final=True), 0),
             Side.EXTERNAL: ChangingRemote(Side.EXTERNAL, Capabilities(many_fields=True), 0),

@@ -23,7 +23,7 @@ from sync_worker.core.values import Contact, EntityRef, NewDelivery, Side
 from sync_worker.ledger.admin import LedgerAdmin
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.migrations.upgrade import upgrade
-from sync_worker.ledger.sql_ledger import SqlLedger
+from sync_worker.ledger.sql_ledger import sql_ledger
 from sync_worker.ledger.tables import inbox, link
 from sync_worker.runtime.local.processes import Child
 
@@ -47,7 +47,7 @@ def store(at: Ground, connector: str, count: int) -> list[int]:
     """
     engine = open_engine(at.database_url)
     upgrade(engine)
-    ledger, admin = SqlLedger(engine), LedgerAdmin(engine)
+    ledger, admin = sql_ledger(engine), LedgerAdmin(engine)
     instance = f"instance-{connector}"
     site, _ = admin.add_site(instance, connector, [STARS])
     things = -(-count // PEOPLE)

@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 
 from sync_worker.config import environment, load_settings
 from sync_worker.core.ports.doorbell import Bell
-from sync_worker.ledger.sql_ledger import SqlLedger
+from sync_worker.ledger.sql_ledger import SqlLedger, sql_ledger
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.redis.circuit_breaker import Breaker
 from sync_worker.redis.client import open_redis
@@ -55,7 +55,7 @@ def gateway_config() -> GatewayConfig:
     environ = environment()
     settings = load_settings(environ)
     set_up_logs(settings.log_format, settings.log_level)
-    ledger = SqlLedger(Databases(settings).open(COMMITTERS + 1, GATEWAY_SQL_SECONDS))
+    ledger = sql_ledger(Databases(settings).open(COMMITTERS + 1, GATEWAY_SQL_SECONDS))
     token = settings.metrics_token
     return GatewayConfig(
         wix_keys=load_public_keys(settings.wix_public_key),

@@ -21,7 +21,7 @@ from sqlalchemy import select
 
 from sync_worker.config import Settings
 from sync_worker.core.errors import Misconfigured, Permanent, SyncError
-from sync_worker.ledger.database import database_now
+from sync_worker.ledger.transactions import ledger_now
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.schema.webhook import Secrets, StandardWebhooksVerify
 from sync_worker.redis.client import open_redis
@@ -128,7 +128,7 @@ class Doctor:
                 "set DATABASE_URL to a PostgreSQL, or run one worker and BUDGET_PROCESSES=1",
             )
         with engine.connect() as connection:
-            there = float(connection.execute(select(database_now(engine))).scalar_one())
+            there = float(connection.execute(select(ledger_now())).scalar_one())
         yield _clock("clock of the database", there - time.time())
 
     def redis(self) -> Iterator[Check]:

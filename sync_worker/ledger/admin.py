@@ -30,8 +30,8 @@ from sync_worker.core.values import (
 )
 from sync_worker.ledger.fields import FieldLedger, Imported, ImportRefused
 from sync_worker.ledger.held import HistoryLine, to_line
-from sync_worker.ledger.inbox import OPEN
 from sync_worker.ledger.rows import from_field, to_contact, to_entity
+from sync_worker.ledger.statements.inbox import OPEN
 from sync_worker.ledger.tables import (
     contact_map,
     entity_map,

@@ -7,19 +7,14 @@ from __future__ import annotations
 
 import select
 import sqlite3
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Float, create_engine, event, func, literal_column
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DisconnectionError, IntegrityError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DisconnectionError, OperationalError
 from sqlalchemy.pool import StaticPool
-from sqlalchemy.sql.elements import ColumnElement
-
-from sync_worker.core.errors import Facts, Transient
 
 BUSY_SECONDS = 5.0
 IDLE_SECONDS = 15
@@ -30,10 +25,6 @@ PING_SECONDS = (
     1.0  # a connection that has rested longer is asked whether it lives before it is used
 )
 ASK_SECONDS = 0.001
-WORK_SECONDS = (
-    0.01  # after so much of writing a process rests, so that another one, the door, gets its turn
-)
-REST_SECONDS = 0.002  # longer than anybody who waits for the lock pauses between two tries
 
 
 def open_engine(
@@ -185,85 +176,3 @@ def _go_to_wal(connection: Any, busy_seconds: float) -> None:
             time.sleep(0.01)
         else:
             return
-
-
-def database_now(engine: Engine) -> ColumnElement[float]:
-    """The one expression for the time, in seconds since 1970: the database's clock, also inside a
-    transaction.
-    """
-    if engine.dialect.name == "sqlite":
-        return func.ledger_now()
-    return literal_column("(extract(epoch from clock_timestamp())::double precision)", Float)
-
-
-class Transactions:
-    """Short transactions; database errors come out as Transient.
-
-    SQLite has one writer: the threads of a process queue for it here, in order, instead of spinning
-    on its lock.
-    """
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._is_sqlite = engine.dialect.name == "sqlite"
-        # PostgreSQL shows each statement of a reader what was committed before it, in a transaction
-        # or without one, and one has its price: two more round trips.
-        reading = {"ledger_reads": True} if self._is_sqlite else {"isolation_level": "AUTOCOMMIT"}
-        self._reader = engine.execution_options(**reading)
-        self._turn = threading.Lock()
-        self._has_neighbours = not _is_in_memory(engine.url)  # other processes, on one file
-        self._worked_seconds = 0.0  # since the last rest; guarded by the turn
-
-    @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """A transaction that commits at the end.
-
-        IntegrityError passes through: callers know what it means.
-        """
-        if not self._is_sqlite:
-            with _translated(), self._engine.begin() as connection:
-                yield connection
-            return
-        with self._turn:
-            started = time.monotonic()
-            with _translated(), self._engine.begin() as connection:
-                yield connection
-            self._rest(started)
-
-    def _rest(self, started: float) -> None:
-        """The lock is nobody's now: whoever waits for it in another process takes it."""
-        self._worked_seconds += time.monotonic() - started
-        if self._has_neighbours and self._worked_seconds > WORK_SECONDS:
-            time.sleep(REST_SECONDS)
-            self._worked_seconds = 0.0
-
-    @contextmanager
-    def single(self) -> Iterator[Connection]:
-        """For one statement that writes, or one batch: PostgreSQL needs no transaction around it.
-
-        As ``write``.
-        """
-        if self._is_sqlite:
-            with self.write() as connection:
-                yield connection
-        else:
-            with self.read() as connection:
-                yield connection
-
-    @contextmanager
-    def read(self) -> Iterator[Connection]:
-        with _translated(), self._reader.connect() as connection:
-            yield connection
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except IntegrityError:
-        raise
-    except SQLAlchemyError as error:
-        code = type(error.__cause__ or error).__name__
-        raise Transient(
-            "the ledger's database did not answer", facts=Facts("ledger", code=code)
-        ) from error

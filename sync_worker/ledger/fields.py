@@ -19,6 +19,7 @@ from sync_worker.core.values import InboxState, LinkState, Policy, Side, Site
 from sync_worker.ledger.held import HeldLedger
 from sync_worker.ledger.rows import from_field, to_field
 from sync_worker.ledger.tables import field_map, inbox, link, link_value
+from sync_worker.ledger.transactions import insert_into
 
 EXAMPLES = 5
 
@@ -162,7 +163,7 @@ class FieldLedger(HeldLedger):
             return 0
         now = connection.execute(select(self._now)).scalar_one()
         connection.execute(
-            self._insert(inbox).on_conflict_do_nothing(),
+            insert_into(connection, inbox).on_conflict_do_nothing(),
             [
                 row | {"received_at": now, "next_attempt_at": now}
                 for row in rows

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, select
 
 from sync_worker.core.values import InboxState, IntentState
 from sync_worker.ledger.base import LedgerBase
-from sync_worker.ledger.inbox import ENDED, OPEN
+from sync_worker.ledger.statements.inbox import ENDED, OPEN
 from sync_worker.ledger.tables import inbox, intent, run
 
 RECENT_SECONDS = 300.0

@@ -37,7 +37,6 @@ from sync_worker.core.values import (
     RatingKey,
     Side,
 )
-from sync_worker.ledger.inbox import OPEN
 from sync_worker.ledger.rows import (
     from_delivery,
     to_contact,
@@ -47,6 +46,9 @@ from sync_worker.ledger.rows import (
     to_link,
 )
 from sync_worker.ledger.runs import SweepRuns, to_listed
+from sync_worker.ledger.statements.contacts import is_erased
+from sync_worker.ledger.statements.inbox import OPEN, released_values, twin_of
+from sync_worker.ledger.statements.links import link_of_key
 from sync_worker.ledger.tables import (
     contact_map,
     entity_map,
@@ -56,6 +58,7 @@ from sync_worker.ledger.tables import (
     link_value,
     listed,
 )
+from sync_worker.ledger.transactions import insert_into
 
 QUEUED_SECONDS = (
     30.0  # a finding handed over is its run's; after that the sweeper takes a dead run's
@@ -63,7 +66,7 @@ QUEUED_SECONDS = (
 
 
 class SqlRuns(SweepRuns):
-    """Implements runs.Sweeps; also the whole ledger, so that a process needs only one."""
+    """Implements ports.Sweeps."""
 
     # -- findings
 
@@ -163,9 +166,9 @@ class SqlRuns(SweepRuns):
         deliveries: Sequence[NewDelivery],
     ) -> Queued:
         key = finding.key
-        if key is not None and self._is_erased(connection, site_id, key.contact_id):
+        if key is not None and is_erased(connection, site_id, key.contact_id):
             key = None  # since the listing: the deliveries find that out as any others do
-        link_id = self._link_of(connection, key) if key is not None else None
+        link_id = link_of_key(connection, key) if key is not None else None
         ids: list[int] = []
         held = ""
         for row, new in zip(finding.rows, deliveries, strict=True):
@@ -192,19 +195,22 @@ class SqlRuns(SweepRuns):
         )
         if row.hold:
             values |= {"state": str(InboxState.HELD), "reason": row.hold, "closed_at": self._now}
-        inserted = self._insert(inbox).values(values).on_conflict_do_nothing().returning(inbox.c.id)
+        inserted = (
+            insert_into(connection, inbox)
+            .values(values)
+            .on_conflict_do_nothing()
+            .returning(inbox.c.id)
+        )
         inbox_id = connection.execute(inserted).scalar()
         if link_id is not None:
             self._give_key(connection, site_id, link_id, new)
         if inbox_id is not None:
             return int(inbox_id), row.hold
-        twin = connection.execute(
-            self._twin_of(new).add_columns(inbox.c.state, inbox.c.reason)
-        ).one()
+        twin = connection.execute(twin_of(new).add_columns(inbox.c.state, inbox.c.reason)).one()
         if twin.state == str(InboxState.HELD):
             return int(twin.id), str(twin.reason)
         if twin.state not in OPEN:
-            again = self._released() | {
+            again = released_values() | {
                 "next_attempt_at": self._in(QUEUED_SECONDS),
                 "link_id": link_id,
             }
@@ -217,7 +223,7 @@ class SqlRuns(SweepRuns):
         """What was held as nobody knew its key: now it is known."""
         is_same = (inbox.c.side == str(new.side)) & (inbox.c.source == new.source)
         waits = (inbox.c.state == str(InboxState.HELD)) & inbox.c.link_id.is_(None)
-        keyed = self._released() | {"link_id": link_id, "site_id": site_id}
+        keyed = released_values() | {"link_id": link_id, "site_id": site_id}
         connection.execute(
             update(inbox).where(is_same, inbox.c.remote_id == new.remote_id, waits).values(**keyed)
         )

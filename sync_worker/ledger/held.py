@@ -21,8 +21,9 @@ from sync_worker.core.values import (
     Side,
     Site,
 )
-from sync_worker.ledger.inbox import OPEN, InboxLedger
+from sync_worker.ledger.base import LedgerBase
 from sync_worker.ledger.rows import to_contact, to_delivery, to_entity, to_history, to_link
+from sync_worker.ledger.statements.inbox import OPEN
 from sync_worker.ledger.tables import contact_map, entity_map, history, inbox, link, link_value
 
 KEYS_AT_ONCE = 400  # SQLite takes no more than some hundred parameters in one statement
@@ -85,7 +86,7 @@ class DeliveryStory:
     history: Sequence[HistoryLine]
 
 
-class HeldLedger(InboxLedger):
+class HeldLedger(LedgerBase):
     """What people do with held deliveries. Implements no port: only the command line asks."""
 
     def held(self, which: HeldFilter | None = None, limit: int | None = None) -> list[HeldDelivery]:

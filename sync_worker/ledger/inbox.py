@@ -1,144 +1,163 @@
-"""The inbox of the SQL ledger: deliveries from the door to their end."""
+"""Deliveries from the door to their end, in SQL."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, func, literal, or_, select, update
+from sqlalchemy import Connection, func, literal, select, update
 
 from sync_worker.core.hold_keys import source_hold_key
 from sync_worker.core.ports.inbox import (
+    ERASED,
     MAX_DEATHS,
-    RATE_LIMITED,
-    RATE_LIMITED_AT_ONCE,
     TRACK_AFTER,
     WORKER_DIED,
     Closing,
     Look,
     Stored,
 )
-from sync_worker.core.values import Delivery, InboxState, LinkState, NewDelivery, Side, Site
-from sync_worker.ledger.base import LedgerBase, fixed
-from sync_worker.ledger.prepared import Prepared, batch
+from sync_worker.core.values import Delivery, InboxState, NewDelivery, Side, Site
 from sync_worker.ledger.rows import from_delivery, to_delivery
-from sync_worker.ledger.tables import inbox, link
+from sync_worker.ledger.site_cache import SiteCache
+from sync_worker.ledger.sql_text import batch
+from sync_worker.ledger.statements import contacts, erasure
+from sync_worker.ledger.statements import inbox as deliveries
+from sync_worker.ledger.statements.inbox import MAX_REASON, OPEN, SWEPT_SECONDS, TAKEN_SECONDS
+from sync_worker.ledger.tables import inbox
+from sync_worker.ledger.transactions import Transactions, ledger_now
 
-OPEN = (str(InboxState.NEW), str(InboxState.TAKEN))
-UNENDED = (*OPEN, str(InboxState.HELD))
-DOORBELL_SECONDS = 5.0  # a stored delivery is the doorbell's; after that the sweeper rings
-TAKEN_SECONDS = 20.0  # after that the sweeper takes a dead worker's deliveries up: well within 30 s
-SWEPT_SECONDS = 10.0  # a delivery that the sweeper rang for is left alone this long
 BACKOFF_FIRST_SECONDS = 5.0
-BACKOFF_MOST_SECONDS = 3600.0
+MAX_BACKOFF_SECONDS = 3600.0
 GIVE_UP_SECONDS = 48 * 3600.0
 MAX_UNKNOWN_SITE = 10_000  # for each source; anybody may install the app
 IDS_AT_ONCE = 500  # in one statement; SQLite allows 999 parameters at the least
-ENDED = (str(InboxState.DONE), str(InboxState.SUPPRESSED), str(InboxState.SUPERSEDED))
 
 
-class InboxLedger(LedgerBase):
-    """Implements the inbox part of ports.Ledger."""
+@dataclass(frozen=True, slots=True)
+class InboxObserver:
+    """What the inbox sees by the way, for metrics: seconds from the door to a first look, and a
+    delivery found in the hands of a worker whose lease has run out.
+    """
+
+    first_look: Callable[[float], None] = lambda seconds: None
+    takeover: Callable[[], None] = lambda: None
+
+
+class SqlInbox:
+    """Implements ports.Inbox, and what entry points ask of it besides."""
+
+    def __init__(
+        self,
+        transactions: Transactions,
+        sites: SiteCache,
+        observer: InboxObserver = InboxObserver(),
+    ) -> None:
+        self._transactions, self._sites = transactions, sites
+        self._observer = observer
+
+    # -- from the door
 
     def store(self, delivery: NewDelivery) -> Stored:
         return self.store_all([delivery])[0]
 
-    def store_all(self, deliveries: Sequence[NewDelivery]) -> list[Stored]:
+    def store_all(self, new: Sequence[NewDelivery]) -> list[Stored]:
         """Commit deliveries in one transaction, all or none. Raises Transient."""
         # In one order everywhere: two transactions that wait for each other's rows would never end.
         # What is about one record keeps the order in which it came.
-        order = sorted(range(len(deliveries)), key=lambda place: _about(deliveries[place]))
+        order = sorted(range(len(new)), key=lambda place: _about(new[place]))
         with self._transactions.single() as connection:
             with batch(connection):
                 asked = [
-                    self._store.ask(connection, from_delivery(deliveries[place])) for place in order
+                    deliveries.STORE.ask(connection, **from_delivery(new[place])) for place in order
                 ]
             made = dict(zip(order, [answer.first() for answer in asked], strict=True))
-            stored = {
-                place: self._stored(connection, deliveries[place], made[place]) for place in order
-            }
-        return [stored[place] for place in range(len(deliveries))]
-
-    def _stored(self, connection: Connection, delivery: NewDelivery, made: Any) -> Stored:
-        """``made``: its row; ``None`` if it has a twin."""
-        while made is None:
-            twin = connection.execute(self._twin_of(delivery)).scalar()
-            if twin is not None:
-                return Stored(twin, is_duplicate=True)
-            # A run took the twin of a thin delivery between our two statements: now it is news.
-            made = self._store.first(connection, from_delivery(delivery))
-        return Stored(made.id, is_duplicate=False)
-
-    @cached_property
-    def _store(self) -> Prepared:
-        times = {"received_at": self._now, "next_attempt_at": self._in(DOORBELL_SECONDS)}
-        return self._prepared(
-            self._insert(inbox).values(times).on_conflict_do_nothing().returning(inbox.c.id)
-        )
-
-    def _twin_of(self, new: NewDelivery) -> Any:
-        same = select(inbox.c.id).where(inbox.c.side == str(new.side), inbox.c.source == new.source)
-        if new.dedupe_id is not None:
-            return same.where(inbox.c.dedupe_id == new.dedupe_id)
-        return same.where(
-            inbox.c.dedupe_id.is_(None),
-            inbox.c.state == str(InboxState.NEW),
-            inbox.c.remote_id == new.remote_id,
-            inbox.c.change == new.change,
-        )
+            stored = {place: _stored(connection, new[place], made[place]) for place in order}
+        return [stored[place] for place in range(len(new))]
 
     def open_delivery(self, inbox_id: int) -> tuple[Delivery, Site | None] | None:
         with self._transactions.read() as connection:
-            row = self._open_row.first(connection, {"the_id": inbox_id})
+            row = deliveries.OPEN_DELIVERY.first(connection, inbox_id=inbox_id)
             if row is None:
                 return None
             delivery = to_delivery(row)
             if _is_untouched(delivery):
-                self._sights.first_look(max(0.0, float(row.age)))
+                self._observer.first_look(max(0.0, float(row.age)))
             if row.is_left:
-                self._sights.takeover()
-            return delivery, self._site_by_source(
-                connection, delivery.new.side, delivery.new.source
-            )
+                self._observer.takeover()
+            new = delivery.new
+            return delivery, self._sites.by_source(connection, new.side, new.source)
 
-    @cached_property
-    def _open_row(self) -> Prepared:
-        age = (self._now - inbox.c.received_at).label("age")
-        lease_until = (
-            select(link.c.lease_until).where(link.c.id == inbox.c.link_id).scalar_subquery()
-        )
-        ran_out = (lease_until > 0) & (lease_until <= self._now)  # its holder never released it
-        is_left = ((inbox.c.state == str(InboxState.TAKEN)) & ran_out).label("is_left")
-        is_it = (inbox.c.id == bindparam("the_id")) & inbox.c.state.in_(fixed(OPEN))
-        return self._prepared(select(inbox, age, is_left).where(is_it))
+    # -- to its end
+
+    def close(
+        self,
+        inbox_id: int,
+        closing: Closing,
+        *,
+        hold_key: str | None = None,
+        names: str | None = None,
+    ) -> Closing:
+        with self._transactions.write() as connection:
+            owner: Site | None = None
+            if closing == ERASED or names is not None:
+                owner = self._owner(connection, inbox_id)
+            if owner and names and contacts.is_erased(connection, owner.id, names):
+                closing = ERASED  # since the delivery was read
+            if closing == ERASED:
+                site_id = 0 if owner is None else owner.id
+                erasure.erase_rows(connection, site_id, inbox.c.id == inbox_id)
+                return closing
+            deliveries.close_rows(connection, [inbox_id], closing, hold_key=hold_key)
+            return closing
+
+    def _owner(self, connection: Connection, inbox_id: int) -> Site | None:
+        row = connection.execute(
+            select(inbox.c.side, inbox.c.source).where(inbox.c.id == inbox_id)
+        ).one()
+        return self._sites.by_source(connection, Side(row.side), row.source)
 
     def hold(self, inbox_ids: Sequence[int], reason: str, *, hold_key: str | None = None) -> None:
         if inbox_ids:
+            held = Closing(InboxState.HELD, reason)
             with self._transactions.write() as connection:
-                self._close_rows(connection, inbox_ids, Closing(InboxState.HELD, reason), hold_key)
+                deliveries.close_rows(connection, inbox_ids, held, hold_key=hold_key)
 
-    def _close_rows(
+    def hold_for_site(self, inbox_id: int, delivery: NewDelivery) -> bool:
+        key = source_hold_key(delivery.side, delivery.source)
+        is_same = (inbox.c.state == str(InboxState.HELD)) & (inbox.c.hold_key == key)
+        newest_first = select(inbox.c.id).where(is_same).order_by(inbox.c.id.desc())
+        held = Closing(InboxState.HELD, "unknown_site")
+        dropped = Closing(InboxState.DONE, "unknown_site_dropped")
+        with self._transactions.write() as connection:
+            deliveries.close_rows(connection, [inbox_id], held, hold_key=key)
+            surplus = newest_first.offset(MAX_UNKNOWN_SITE)
+            too_many = connection.execute(surplus).scalars().all()
+            deliveries.close_rows(connection, too_many, dropped, text=deliveries.CLOSE_HELD)
+        with self._transactions.read() as connection:
+            found = self._sites.by_source(connection, delivery.side, delivery.source)
+            return found is not None
+
+    def release_held(
         self,
-        connection: Connection,
-        inbox_ids: Sequence[int],
-        closing: Closing,
+        site_id: int | None,
+        *,
         hold_key: str | None = None,
-        states: tuple[str, ...] = OPEN,
-    ) -> None:
-        ending = {"state": str(closing.state), "reason": closing.reason[:128], "hold_key": hold_key}
-        if states not in self._closing:
-            closed = update(inbox).where(
-                self._among(inbox.c.id, "the_ids"), inbox.c.state.in_(fixed(states))
-            )
-            self._closing[states] = self._prepared(closed.values(closed_at=self._now))
-        self._closing[states].ask(connection, {"the_ids": list(inbox_ids), **ending})
+        inbox_ids: Sequence[int] | None = None,
+    ) -> list[int]:
+        which = (inbox.c.state == str(InboxState.HELD)) & (inbox.c.hold_key == hold_key)
+        if inbox_ids is not None:
+            which = inbox.c.id.in_(inbox_ids) & inbox.c.state.not_in(OPEN)
+        with self._transactions.write() as connection:
+            if site_id is not None:
+                # A delivery that was held before its key was known has no site yet.
+                its_source = deliveries.is_of_site(self._sites.by_id(connection, site_id))
+                which &= (inbox.c.site_id == site_id) | its_source
+            return deliveries.release_rows(connection, which)
 
-    @cached_property
-    def _closing(self) -> dict[tuple[str, ...], Prepared]:
-        """By the states that are closed."""
-        return {}
+    # -- later
 
     def defer(
         self,
@@ -150,198 +169,92 @@ class InboxLedger(LedgerBase):
     ) -> None:
         if not inbox_ids:
             return
+        age = (ledger_now() - inbox.c.received_at).label("age")
+        is_open = inbox.c.id.in_(inbox_ids) & inbox.c.state.in_(OPEN)
+        exhausted = Closing(InboxState.HELD, "attempts_exhausted")
         with self._transactions.write() as connection:
-            rows = connection.execute(
-                select(
-                    inbox.c.id, inbox.c.attempts, (self._now - inbox.c.received_at).label("age")
-                ).where(inbox.c.id.in_(inbox_ids), inbox.c.state.in_(OPEN))
-            ).all()
-            for row in rows:
+            found = select(inbox.c.id, inbox.c.attempts, age).where(is_open)
+            for row in connection.execute(found).all():
                 if is_failure and row.age > GIVE_UP_SECONDS:
-                    self._close_rows(
-                        connection, [row.id], Closing(InboxState.HELD, "attempts_exhausted")
-                    )
+                    deliveries.close_rows(connection, [row.id], exhausted)
                     continue
                 attempts = row.attempts + is_failure
-                delay = delay_seconds if delay_seconds is not None else backoff_seconds(attempts)
-                connection.execute(
-                    update(inbox)
-                    .where(inbox.c.id == row.id)
-                    .values(
-                        state=str(InboxState.NEW),
-                        attempts=attempts,
-                        unended=0,
-                        reason=reason[:128],
-                        next_attempt_at=self._in(delay),
-                    )
-                )
+                delay = backoff_seconds(attempts) if delay_seconds is None else delay_seconds
+                later = {
+                    "state": str(InboxState.NEW),
+                    "attempts": attempts,
+                    "unended": 0,
+                    "reason": reason[:MAX_REASON],
+                    "next_attempt_at": ledger_now() + delay,
+                }
+                connection.execute(update(inbox).where(inbox.c.id == row.id).values(later))
+
+    def due(self, limit: int) -> list[int]:
+        with self._transactions.write() as connection:
+            found = deliveries.ring(connection, deliveries.ripe(limit))
+            if len(found) < limit:
+                waiting = deliveries.waiting_for_budget(limit - len(found))
+                found += deliveries.ring(connection, waiting)
+        return sorted(found)
+
+    # -- what workers may have died over
 
     def begin_look(self, delivery: Delivery) -> Look:
         deaths = delivery.suspected_crashes - TRACK_AFTER
         is_last = deaths >= MAX_DEATHS
         values: dict[str, Any] = {"attempts": inbox.c.attempts + int(deaths > 0)}
         if is_last:
-            values |= {
-                "state": str(WORKER_DIED.state),
-                "reason": WORKER_DIED.reason,
-                "closed_at": self._now,
-            }
+            values["state"] = str(WORKER_DIED.state)
+            values["reason"] = WORKER_DIED.reason
+            values["closed_at"] = ledger_now()
         else:
             # Spread: what only lay in the same worker's hands must not meet the one that kills
             # again and again.
             pause = max(TAKEN_SECONDS * random.uniform(0.8, 1.2), backoff_seconds(deaths + 1))  # noqa: S311 - jitter spreads load; nothing to guess
-            values |= {"unended": inbox.c.unended + 1, "next_attempt_at": self._in(pause)}
+            values["unended"] = inbox.c.unended + 1
+            values["next_attempt_at"] = ledger_now() + pause
         # Who comes early has an old message, or another worker is at it: the sweeper rings up to
         # that long ahead.
-        is_due = inbox.c.state.in_(OPEN) & (inbox.c.next_attempt_at <= self._in(SWEPT_SECONDS))
-        is_due &= (inbox.c.id == delivery.id) & (inbox.c.unended == delivery.suspected_crashes)
+        is_due = inbox.c.state.in_(OPEN) & (inbox.c.next_attempt_at <= ledger_now() + SWEPT_SECONDS)
+        is_same = (inbox.c.id == delivery.id) & (inbox.c.unended == delivery.suspected_crashes)
+        begun = update(inbox).where(is_due & is_same).values(values)
         with self._transactions.write() as connection:
-            if connection.execute(update(inbox).where(is_due).values(values)).rowcount != 1:
+            if connection.execute(begun).rowcount != 1:
                 return Look.EARLY
         return Look.GIVEN_UP if is_last else Look.BEGUN
 
     def end_look(self, delivery: Delivery, *, is_busy: bool = False) -> None:
-        is_noted = (
-            (inbox.c.id == delivery.id) & inbox.c.state.in_(OPEN) & (inbox.c.unended > TRACK_AFTER)
-        )
-        ended: dict[str, Any] = {"unended": 0, "next_attempt_at": self._in(SWEPT_SECONDS)}
+        is_noted = inbox.c.state.in_(OPEN) & (inbox.c.unended > TRACK_AFTER)
+        ended: dict[str, Any] = {"unended": 0, "next_attempt_at": ledger_now() + SWEPT_SECONDS}
         if is_busy:
-            ended |= {"unended": delivery.suspected_crashes, "attempts": delivery.attempts}
+            ended["unended"] = delivery.suspected_crashes
+            ended["attempts"] = delivery.attempts
+        its = update(inbox).where((inbox.c.id == delivery.id) & is_noted).values(ended)
         with self._transactions.write() as connection:
-            connection.execute(update(inbox).where(is_noted).values(ended))
+            connection.execute(its)
 
-    def due(self, limit: int) -> list[int]:
-        with self._transactions.write() as connection:
-            found = list(connection.execute(self._ring(self._ripe(limit))).scalars())
-            if len(found) < limit:
-                found += connection.execute(self._ring(self._waiting(limit - len(found)))).scalars()
-        return sorted(found)
-
-    def _ripe(self, limit: int) -> Any:
-        """Due, and not for want of a budget; oldest first."""
-        return (
-            select(inbox.c.id)
-            .where(
-                inbox.c.state.in_(OPEN),
-                inbox.c.next_attempt_at <= self._now,
-                inbox.c.reason != RATE_LIMITED,
-            )
-            .order_by(inbox.c.next_attempt_at)
-            .limit(limit)
-        )
-
-    def _waiting(self, limit: int) -> Any:
-        """Of those that wait for a budget, the oldest few of each source."""
-        place = func.row_number().over(
-            partition_by=(inbox.c.side, inbox.c.source), order_by=inbox.c.id
-        )
-        waits = (
-            (inbox.c.reason == RATE_LIMITED)
-            & inbox.c.state.in_(OPEN)
-            & (inbox.c.next_attempt_at <= self._now)
-        )
-        placed = select(inbox.c.id, place.label("place")).where(waits).subquery()
-        first = select(placed.c.id).where(placed.c.place <= RATE_LIMITED_AT_ONCE)
-        return select(inbox.c.id).where(inbox.c.id.in_(first)).limit(limit)
-
-    def _ring(self, which: Any) -> Any:
-        if not self._is_sqlite:
-            which = which.with_for_update(skip_locked=True)
-        unended = case((inbox.c.unended < TRACK_AFTER, inbox.c.unended + 1), else_=inbox.c.unended)
-        rung = {"next_attempt_at": self._in(SWEPT_SECONDS), "unended": unended}
-        return update(inbox).where(inbox.c.id.in_(which)).values(rung).returning(inbox.c.id)
-
-    def release_held(
-        self,
-        site_id: int | None,
-        *,
-        hold_key: str | None = None,
-        inbox_ids: Sequence[int] | None = None,
-    ) -> list[int]:
-        if inbox_ids is not None:
-            which = inbox.c.id.in_(inbox_ids) & inbox.c.state.not_in(OPEN)
-        else:
-            which = (inbox.c.state == str(InboxState.HELD)) & (inbox.c.hold_key == hold_key)
-        with self._transactions.write() as connection:
-            if site_id is not None:
-                which &= or_(inbox.c.site_id == site_id, self._source_matches(connection, site_id))
-            return self._release_rows(connection, which)
-
-    def _release_rows(self, connection: Any, which: Any) -> list[int]:
-        """Back to work, to be looked at afresh; a held link that they belong to is live again."""
-        links = select(inbox.c.link_id).where(which, inbox.c.link_id.is_not(None))
-        is_held = link.c.id.in_(links) & (link.c.state == str(LinkState.HELD))
-        connection.execute(update(link).where(is_held).values(state=str(LinkState.LIVE), writes=[]))
-        released = update(inbox).where(which).values(**self._released()).returning(inbox.c.id)
-        return sorted(connection.execute(released).scalars())
-
-    def _released(self) -> dict[str, Any]:
-        return {
-            # A thin row cannot become `new` beside its twin: the open one will serve for both.
-            "state": case(
-                (inbox.c.dedupe_id.is_not(None), literal(str(InboxState.NEW))),
-                else_=literal(str(InboxState.TAKEN)),
-            ),
-            "must_read": True,
-            "attempts": 0,
-            "unended": 0,
-            "reason": "",
-            "hold_key": None,
-            "closed_at": None,
-            "received_at": self._now,
-            "next_attempt_at": self._now,
-        }
-
-    def _source_matches(self, connection: Any, site_id: int) -> Any:
-        site = self._site_by_id(connection, site_id)
-        wix = (inbox.c.side == str(Side.WIX)) & (inbox.c.source == site.instance_id)
-        return wix | ((inbox.c.side == str(Side.EXTERNAL)) & (inbox.c.source == site.connector))
-
-    def hold_for_site(self, inbox_id: int, delivery: NewDelivery) -> bool:
-        key = source_hold_key(delivery.side, delivery.source)
-        is_same = (inbox.c.state == str(InboxState.HELD)) & (inbox.c.hold_key == key)
-        surplus = (
-            select(inbox.c.id).where(is_same).order_by(inbox.c.id.desc()).offset(MAX_UNKNOWN_SITE)
-        )
-        with self._transactions.write() as connection:
-            held = Closing(InboxState.HELD, "unknown_site")
-            self._close_rows(connection, [inbox_id], held, key)
-            too_many = connection.execute(surplus).scalars().all()
-            dropped = Closing(InboxState.DONE, "unknown_site_dropped")
-            self._close_rows(connection, too_many, dropped, states=(str(InboxState.HELD),))
-        with self._transactions.read() as connection:
-            return self._site_by_source(connection, delivery.side, delivery.source) is not None
+    # -- questions
 
     def evidence(self, site_id: int, side: Side, remote_id: str, revision: int) -> Delivery | None:
         with self._transactions.read() as connection:
-            site = self._site_by_id(connection, site_id)
-            source = site.instance_id if side is Side.WIX else site.connector
-            row = connection.execute(
-                select(inbox)
-                .where(
-                    inbox.c.side == str(side),
-                    inbox.c.source == source,
-                    inbox.c.remote_id == remote_id,
-                    inbox.c.revision == revision,
-                )
-                .order_by(inbox.c.id)
-                .limit(1)
-            ).first()
+            site = self._sites.by_id(connection, site_id)
+            is_it = deliveries.is_about(site, side, remote_id) & (inbox.c.revision == revision)
+            first = select(inbox).where(is_it).order_by(inbox.c.id).limit(1)
+            row = connection.execute(first).first()
         return None if row is None else to_delivery(row)
 
     def held_among(self, site_id: int, side: Side, remote_ids: Sequence[str]) -> frozenset[str]:
         found: set[str] = set()
         with self._transactions.read() as connection:
-            site = self._site_by_id(connection, site_id)
-            source = site.instance_id if side is Side.WIX else site.connector
-            is_held = (inbox.c.side == str(side)) & (inbox.c.source == source)
-            is_held &= inbox.c.state == str(InboxState.HELD)
+            site = self._sites.by_id(connection, site_id)
+            is_held = deliveries.is_from(site, side) & (inbox.c.state == str(InboxState.HELD))
             for start in range(0, len(remote_ids), IDS_AT_ONCE):
                 some = inbox.c.remote_id.in_(remote_ids[start : start + IDS_AT_ONCE])
-                found.update(
-                    connection.execute(select(inbox.c.remote_id).where(is_held, some)).scalars()
-                )
+                held = select(inbox.c.remote_id).where(is_held, some)
+                found.update(connection.execute(held).scalars())
         return frozenset(found)
+
+    # -- for entry points
 
     def touch(self) -> None:
         """Whether a write transaction can begin. Raises Transient."""
@@ -350,10 +263,20 @@ class InboxLedger(LedgerBase):
 
     def count_open(self) -> int:
         """How many deliveries are not at their end."""
+        counted = select(func.count()).select_from(inbox).where(inbox.c.state.in_(OPEN))
         with self._transactions.read() as connection:
-            return connection.execute(
-                select(func.count()).select_from(inbox).where(inbox.c.state.in_(OPEN))
-            ).scalar_one()
+            return connection.execute(counted).scalar_one()
+
+
+def _stored(connection: Connection, delivery: NewDelivery, made: Any) -> Stored:
+    """``made``: its row; ``None`` if it has a twin."""
+    while made is None:
+        twin = connection.execute(deliveries.twin_of(delivery)).scalar()
+        if twin is not None:
+            return Stored(twin, is_duplicate=True)
+        # A run took the twin of a thin delivery between our two statements: now it is news.
+        made = deliveries.STORE.first(connection, **from_delivery(delivery))
+    return Stored(made.id, is_duplicate=False)
 
 
 def _is_untouched(delivery: Delivery) -> bool:
@@ -370,5 +293,5 @@ def _about(new: NewDelivery) -> tuple[str, str, str]:
 
 def backoff_seconds(attempts: int) -> float:
     """5 s doubling with each failed attempt, at most an hour, less up to half by chance."""
-    ceiling = min(BACKOFF_FIRST_SECONDS * 2.0 ** max(attempts - 1, 0), BACKOFF_MOST_SECONDS)
+    ceiling = min(BACKOFF_FIRST_SECONDS * 2.0 ** max(attempts - 1, 0), MAX_BACKOFF_SECONDS)
     return ceiling * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load; nothing to guess

@@ -15,7 +15,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from sync_worker.core.values import IntentState
 from sync_worker.ledger.base import LedgerBase
-from sync_worker.ledger.inbox import ENDED, OPEN
+from sync_worker.ledger.statements.inbox import ENDED, OPEN
 from sync_worker.ledger.tables import history, inbox, intent, run
 
 BATCH = 500

@@ -49,8 +49,10 @@ from sync_worker.core.values import (
     Side,
     Site,
 )
-from sync_worker.ledger.inbox import UNENDED
-from sync_worker.ledger.sql_ledger import SqlLedger
+from sync_worker.ledger.base import LedgerBase
+from sync_worker.ledger.statements.inbox import UNENDED
+from sync_worker.ledger.statements.links import max_deletes
+from sync_worker.ledger.statements.tombstones import buried_among, is_tombstone
 from sync_worker.ledger.tables import (
     inbox,
     link,
@@ -61,6 +63,7 @@ from sync_worker.ledger.tables import (
     site,
     tombstone,
 )
+from sync_worker.ledger.transactions import insert_into
 
 SWEEP_KINDS = [str(kind) for kind in RunKind]
 RUN_LEASE_SECONDS = 20.0
@@ -69,7 +72,7 @@ ALLOWED_SECONDS = 24 * 3600.0
 NOBODY = (0, "")  # the key of a row whose key is not known (yet)
 
 
-class SweepRuns(SqlLedger):
+class SweepRuns(LedgerBase):
     """The run itself and its listings."""
 
     # -- the run
@@ -126,7 +129,12 @@ class SweepRuns(SqlLedger):
         values = {"site_id": site_id, "kind": str(new.kind), "state": "running", "fence": new.fence}
         values |= {"cursor": _cursor_of(new), "counts": {}}
         times = {"started_at": self._now, "lease_until": self._in(RUN_LEASE_SECONDS)}
-        insert = self._insert(run).values(values | times).on_conflict_do_nothing().returning(run)
+        insert = (
+            insert_into(connection, run)
+            .values(values | times)
+            .on_conflict_do_nothing()
+            .returning(run)
+        )
         row = connection.execute(insert).first()
         return None if row is None else _to_sweep(row)
 
@@ -139,7 +147,7 @@ class SweepRuns(SqlLedger):
                 for row in self._without_erased(connection, sweep.site_id, listed_rows)
             ]
             if rows:
-                connection.execute(self._insert(listed).on_conflict_do_nothing(), rows)
+                connection.execute(insert_into(connection, listed).on_conflict_do_nothing(), rows)
 
     def _without_erased(
         self, connection: Connection, site_id: int, rows: Sequence[Listed]
@@ -156,7 +164,7 @@ class SweepRuns(SqlLedger):
             names[side].append(name)
         erased = {
             (one.side, one.remote_id)
-            for one in self._graves(connection, site_id, names)
+            for one in buried_among(connection, site_id, names)
             if one.privacy
         }
         if not erased:
@@ -276,7 +284,7 @@ class SweepRuns(SqlLedger):
             text,
             text,
             text,
-        ).where(self._is_grave(site_.id, side, list(remote_ids)))
+        ).where(is_tombstone(site_.id, side, list(remote_ids)))
         kind = case((inbox.c.state == str(InboxState.HELD), _HELD), else_=_AWAITED)
         unended = select(kind, inbox.c.remote_id, cast(null(), BigInteger), text, text, text).where(
             inbox.c.side == str(side),
@@ -360,7 +368,9 @@ class SweepRuns(SqlLedger):
             literal(sweep.site_id), literal(str(side)), ids.c.remote_id, literal(sweep.id)
         ).where(ids.c.remote_id != "")
         names = ["site_id", "side", "remote_id", "run_id"]
-        connection.execute(self._insert(missing).from_select(names, row).on_conflict_do_nothing())
+        connection.execute(
+            insert_into(connection, missing).from_select(names, row).on_conflict_do_nothing()
+        )
 
     def _list_due(self, connection: Connection, sweep: Sweep, side: Side, due: Any) -> int:
         if side is Side.WIX:
@@ -388,7 +398,7 @@ class SweepRuns(SqlLedger):
             for row in connection.execute(keys)
         ]
         if rows:
-            connection.execute(self._insert(listed).on_conflict_do_nothing(), rows)
+            connection.execute(insert_into(connection, listed).on_conflict_do_nothing(), rows)
         return len(rows)
 
     def _ids_on_file(self, site_id: int, side: Side) -> Any:
@@ -443,7 +453,7 @@ class SweepRuns(SqlLedger):
         with self._transactions.write() as connection:
             self._hold_run(connection, sweep)
             count = self._count(connection, select(listed.c.remote_id).where(is_delete))
-            if count <= self._deletes_most(connection, sweep.site_id, count):
+            if count <= max_deletes(connection, sweep.site_id, count):
                 return 0
             connection.execute(update(listed).where(is_delete).values(hold="delete_brake"))
         return count

@@ -11,7 +11,7 @@ from sync_worker.core.ports.doorbell import Bell
 from sync_worker.intake.intake import Intake
 from sync_worker.ledger.admin import LedgerAdmin
 from sync_worker.ledger.retention import LedgerRetention
-from sync_worker.ledger.sql_ledger import SqlLedger
+from sync_worker.ledger.sql_ledger import SqlLedger, sql_ledger
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.wiring.connectors import Connectors
 from sync_worker.wiring.databases import Databases
@@ -46,7 +46,7 @@ class Wiring:
 
     @cached_property
     def ledger(self) -> SqlLedger:
-        return SqlLedger(self.databases.open(self.settings.slots + 2))
+        return sql_ledger(self.databases.open(self.settings.slots + 2))
 
     @cached_property
     def retention(self) -> LedgerRetention:

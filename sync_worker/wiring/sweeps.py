@@ -12,6 +12,7 @@ from sync_worker.core.sweep_values import Sweep
 from sync_worker.core.values import Site
 from sync_worker.intake.intake import Intake
 from sync_worker.ledger.findings import SqlRuns
+from sync_worker.ledger.sql_ledger import SqlLedger, sql_ledger
 from sync_worker.reconcile.dry_run import PlannedWrite
 from sync_worker.reconcile.reconcile import Pace, Reconcile
 from sync_worker.runtime.celery.schedule import SLICE_SECONDS, NightlySweeps
@@ -58,9 +59,15 @@ class SweepParts:
         self._connectors, self._remotes = connectors, remotes
 
     @cached_property
+    def ledger(self) -> SqlLedger:
+        """For what runs hand over: webhooks keep their connections."""
+        return sql_ledger(self._databases.open(SWEEP_THREADS + 2))
+
+    @cached_property
     def runs(self) -> SqlRuns:
-        """The runs; the whole ledger too."""
-        return SqlRuns(self._databases.open(SWEEP_THREADS + 2))
+        """The runs themselves."""
+        ledger = self.ledger
+        return SqlRuns(ledger.engine, transactions=ledger.transactions, sites=ledger.site_cache)
 
     def reconcile(
         self, site: Site, sweep: Sweep, pace: Pace, note: Callable[[PlannedWrite], None]
@@ -71,7 +78,7 @@ class SweepParts:
         """
         connect = self._remotes.connect_patiently
         connect(site)  # what is wrong with it shows before the run begins
-        intake = Intake(self.runs, self._redis.guard, NoBell(), connect, Monotonic(), new_id)
+        intake = Intake(self.ledger, self._redis.guard, NoBell(), connect, Monotonic(), new_id)
         return Reconcile(sweep, site, self.runs, intake, pace, note)
 
     def nightly(

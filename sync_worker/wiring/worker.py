@@ -10,9 +10,9 @@ from sync_worker.config import Settings, environment, load_settings
 from sync_worker.core.ports.doorbell import Bell
 from sync_worker.intake.intake import Intake
 from sync_worker.ledger.admin import LedgerAdmin
-from sync_worker.ledger.base import InboxObserver
+from sync_worker.ledger.inbox import InboxObserver
 from sync_worker.ledger.retention import LedgerRetention
-from sync_worker.ledger.sql_ledger import SqlLedger
+from sync_worker.ledger.sql_ledger import SqlLedger, sql_ledger
 from sync_worker.remotes.external.hooks import ExternalHooks
 from sync_worker.runtime.celery.bell import WorkerBell
 from sync_worker.runtime.celery.schedule import NightlySweeps
@@ -41,7 +41,7 @@ class WorkerWiring:
     @cached_property
     def ledger(self) -> SqlLedger:
         observer = InboxObserver(first_look_delay_seconds.observe, deliveries_taken_over.inc)
-        return SqlLedger(self.databases.open(self.settings.slots + 2), observer=observer)
+        return sql_ledger(self.databases.open(self.settings.slots + 2), observer=observer)
 
     @cached_property
     def intake(self) -> Intake:

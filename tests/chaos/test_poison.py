@@ -19,7 +19,7 @@ from sync_sandbox.stage import Stage
 from sync_worker.core.ports.inbox import MAX_DEATHS, TRACK_AFTER
 from sync_worker.core.values import NewDelivery, Side
 from sync_worker.ledger.database import open_engine
-from sync_worker.ledger.inbox import OPEN
+from sync_worker.ledger.statements.inbox import OPEN
 from sync_worker.ledger.tables import inbox, link
 from tests.chaos.conftest import Measured, on
 from tests.end_to_end.conftest import StageMaker

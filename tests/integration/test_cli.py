@@ -15,7 +15,7 @@ import pytest
 from sync_worker.core.hold_keys import email_hold_key, entity_hold_key
 from sync_worker.core.values import EntityRef, NewDelivery, Side
 from sync_worker.ledger.database import open_engine
-from sync_worker.ledger.sql_ledger import SqlLedger
+from sync_worker.ledger.sql_ledger import sql_ledger
 from tests.commands import run_command
 from tests.unit.signed import OWN_SERVICE
 
@@ -56,7 +56,7 @@ class Shell:
     def store(self, **changes: Any) -> int:
         """A delivery that is held, as a worker holds it. Returns its id."""
         engine = open_engine(f"sqlite:///{self.folder / 'home' / 'ledger.db'}")
-        ledger = SqlLedger(engine)
+        ledger = sql_ledger(engine)
         hold_key = changes.pop("hold_key", None)
         reason = changes.pop("reason", "unknown_entity")
         side = changes.pop("side", Side.WIX)

@@ -21,7 +21,7 @@ from sync_worker.core.ports.inbox import Stored
 from sync_worker.core.values import NewDelivery, Side
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.migrations.upgrade import upgrade
-from sync_worker.ledger.sql_ledger import SqlLedger
+from sync_worker.ledger.sql_ledger import SqlLedger, sql_ledger
 from sync_worker.manifest.check import signed_by
 from sync_worker.manifest.loader import SHIPPED, Placeholders, load_manifest
 from sync_worker.manifest.manifest import Manifest
@@ -87,7 +87,7 @@ class Door:
 def ledger(sqlite_url: str) -> Iterator[SqlLedger]:
     engine = open_engine(sqlite_url)
     upgrade(engine)
-    yield SqlLedger(engine)
+    yield sql_ledger(engine)
     engine.dispose()
 
 

@@ -152,7 +152,7 @@ def opened(folder: Path, redis: Redis, redis_server: EmbeddedRedis, **more: str)
         gateway = serve_door(wiring, bell, box)
         box.send_webhooks_to(gateway.url)
         made = Bench(box, wiring, wiring.intake(bell), bell, redis, site, contact, count)
-        wiring.ledger.site_cache_seconds = (
+        wiring.ledger.site_cache.seconds = (
             3600.0  # sites are read again each second: not for each event
         )
         time.sleep(0.2)  # the budget starts empty

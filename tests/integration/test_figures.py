@@ -21,7 +21,7 @@ from sync_worker.ledger.admin import LedgerAdmin
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.figures import FigureLedger
 from sync_worker.ledger.migrations.upgrade import upgrade
-from sync_worker.ledger.sql_ledger import SqlLedger
+from sync_worker.ledger.sql_ledger import sql_ledger
 from sync_worker.ledger.tables import inbox
 from sync_worker.manifest.default_field import WIX_SCALE
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
@@ -46,7 +46,7 @@ def deliver(
     *,
     ours: bool = False,
 ) -> int:
-    ledger = SqlLedger(engine)
+    ledger = sql_ledger(engine)
     inbox_id = ledger.inbox.store(
         NewDelivery(Side.WIX, "instance-1", name, "upsert", name, {}, is_ours=ours)
     ).inbox_id
@@ -82,7 +82,7 @@ def test_ledger_figures_count_what_is_open_and_held_and_how_long_the_ended_took(
 
 
 def test_ledger_figures_tell_what_is_stuck(engine: Engine) -> None:
-    ledger = SqlLedger(engine)
+    ledger = sql_ledger(engine)
     stars = Scale(Decimal(1), Decimal(5), Decimal(1))
     site, _ = LedgerAdmin(engine).add_site(
         "instance-1", "own-service", [FieldMap("overall", "value", WIX_SCALE, stars)]

@@ -21,7 +21,7 @@ from sync_worker.core.ports.inbox import Stored
 from sync_worker.core.values import NewDelivery
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.migrations.upgrade import upgrade
-from sync_worker.ledger.sql_ledger import SqlLedger
+from sync_worker.ledger.sql_ledger import SqlLedger, sql_ledger
 from sync_worker.manifest.loader import load_manifest, shipped_manifest
 from sync_worker.remotes.wix.public_keys import load_public_keys
 from sync_worker.telemetry import metrics
@@ -94,7 +94,7 @@ def make_gateway(store: Store, bell: Rings, **changes: object) -> FlaskClient:
 def gateway(request: pytest.FixtureRequest) -> Iterator[Gateway]:
     engine = open_engine(request.getfixturevalue(request.param))
     upgrade(engine)
-    ledger, bell = SqlLedger(engine), Rings()
+    ledger, bell = sql_ledger(engine), Rings()
     yield Gateway(make_gateway(ledger.inbox.store_all, bell), ledger, bell)
     engine.dispose()
 
@@ -127,7 +127,7 @@ def test_event_of_an_unknown_type_and_the_dashboards_test_event_are_answered_200
         "ignored",
     )
     assert gateway.wix(a_token(claims({"eventType": "x", "data": "{}"}))) == (200, "ignored")
-    assert gateway.ledger.count_open() == 0
+    assert gateway.ledger.inbox.count_open() == 0
 
 
 def test_external_delivery_is_stored(gateway: Gateway) -> None:

@@ -20,7 +20,7 @@ from sync_worker.core.ports.inbox import Stored
 from sync_worker.core.values import NewDelivery, Side
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.migrations.upgrade import upgrade
-from sync_worker.ledger.sql_ledger import SqlLedger
+from sync_worker.ledger.sql_ledger import SqlLedger, sql_ledger
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis, embedded_redis
 from webhook_gateway.doorbell import QUEUE, TASK, CeleryBell
 from webhook_gateway.group_commit import COMMITTERS, GroupCommit
@@ -97,7 +97,7 @@ def test_request_that_was_answered_in_the_meantime_is_not_stored_late() -> None:
 def ledger(request: pytest.FixtureRequest) -> Iterator[SqlLedger]:
     engine = open_engine(request.getfixturevalue(request.param))
     upgrade(engine)
-    yield SqlLedger(engine)
+    yield sql_ledger(engine)
     engine.dispose()
 
 
@@ -113,7 +113,7 @@ def test_group_finds_duplicates_among_earlier_rows_and_in_itself(ledger: SqlLedg
     assert [one.is_duplicate for one in stored] == [True, False, True, False, True]
     assert stored[0].inbox_id == earlier.inbox_id
     assert stored[1].inbox_id == stored[2].inbox_id != stored[3].inbox_id == stored[4].inbox_id
-    assert ledger.count_open() == 3
+    assert ledger.inbox.count_open() == 3
 
 
 def test_groups_with_the_same_deliveries_in_opposite_orders_do_not_wait_for_each_other_for_ever(
@@ -126,7 +126,7 @@ def test_groups_with_the_same_deliveries_in_opposite_orders_do_not_wait_for_each
             one.result(30)
             for one in [pool.submit(ledger.inbox.store_all, order) for order in orders]
         ]
-    assert ledger.count_open() == len(events)
+    assert ledger.inbox.count_open() == len(events)
     assert sum(not one.is_duplicate for group in stored for one in group) == len(events)
 
 

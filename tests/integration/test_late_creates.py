@@ -186,11 +186,13 @@ def test_accepted_create_is_recognised_when_its_event_tells_of_it_and_is_sent_on
     bench: Bench,
 ) -> None:
     rate_and_accept(bench)
-    assert (bench.stars(), bench.wiring.ledger.count_open()) == ([], 1), "it waits to be confirmed"
+    assert (bench.stars(), bench.wiring.ledger.inbox.count_open()) == ([], 1), (
+        "it waits to be confirmed"
+    )
     bench.judgeme.work_off()
     bench.work()
     assert (bench.stars(), bench.wix_values(), bench.judgeme.created) == ([4], [80], 1)
-    assert (bench.held(), bench.wiring.ledger.count_open()) == ([], 0)
+    assert (bench.held(), bench.wiring.ledger.inbox.count_open()) == ([], 0)
 
 
 def test_create_that_failed_is_held_as_soon_as_the_event_says_so_and_sent_again_on_release(
@@ -214,6 +216,6 @@ def test_event_of_somebody_else_s_failed_create_changes_nothing(bench: Bench) ->
     bench.judgeme.tell("review/created_fail", review)
     bench.judgeme.tell("review/created_fail", {"rating": 4})
     bench.work()
-    assert (bench.held(), bench.wiring.ledger.count_open()) == ([], 1), (
+    assert (bench.held(), bench.wiring.ledger.inbox.count_open()) == ([], 1), (
         "Ada's still waits to be confirmed"
     )

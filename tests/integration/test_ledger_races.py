@@ -19,7 +19,7 @@ from sync_worker.core.ports.links import Attached, Commit
 from sync_worker.core.values import Contact, EntityRef, Lease, NewDelivery, RatingKey, Side
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.migrations.upgrade import upgrade
-from sync_worker.ledger.prepared import batch
+from sync_worker.ledger.sql_text import batch
 from tests.twins.observed_ledger import ObservedLedger
 
 End = Callable[[ObservedLedger, Lease], Sequence[int]]
@@ -58,7 +58,7 @@ def test_delivery_that_comes_as_a_run_ends_is_told_to_the_run_or_gets_the_lease(
                 has_looked.set()  # for new deliveries: the last statement of either end
                 may_commit.wait(10)
 
-    monkeypatch.setattr("sync_worker.ledger.fenced.batch", slow_batch)
+    monkeypatch.setattr("sync_worker.ledger.links.batch", slow_batch)
     with ThreadPoolExecutor(2) as pool:
         ended = pool.submit(end, holder, run.lease)
         assert has_looked.wait(10)

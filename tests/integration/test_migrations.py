@@ -26,7 +26,7 @@ from sync_worker.ledger.migrations.upgrade import (
     revisions,
     upgrade,
 )
-from sync_worker.ledger.sql_ledger import SqlLedger
+from sync_worker.ledger.sql_ledger import sql_ledger
 from sync_worker.ledger.tables import metadata
 
 REVISIONS = [
@@ -81,10 +81,10 @@ def test_every_step_goes_up_and_down_and_up_again(engine: Engine) -> None:
 
 def test_rows_survive_the_way_down_to_the_first_schema_and_up_again(engine: Engine) -> None:
     upgrade(engine)
-    stored = [SqlLedger(engine).store(a_delivery(number)) for number in range(5)]
+    stored = [sql_ledger(engine).inbox.store(a_delivery(number)) for number in range(5)]
     downgrade(engine, REVISIONS[0])
     upgrade(engine)
-    again = [SqlLedger(engine).store(a_delivery(number)) for number in range(5)]
+    again = [sql_ledger(engine).inbox.store(a_delivery(number)) for number in range(5)]
     assert [one.inbox_id for one in again] == [one.inbox_id for one in stored]
     assert all(one.is_duplicate for one in again)
 
@@ -102,7 +102,7 @@ def test_upgrade_under_running_traffic_loses_no_delivery_that_was_accepted(engin
     is_over, turn = threading.Event(), threading.Lock()
 
     def deliver(first: int) -> None:
-        ledger = SqlLedger(engine)
+        ledger = sql_ledger(engine)
         number = first
         while not is_over.is_set():
             try:
@@ -136,7 +136,7 @@ def test_process_of_an_older_version_goes_on_beside_a_newer_schema(engine: Engin
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     upgrade(engine)
-    assert not SqlLedger(engine).store(a_delivery(1)).is_duplicate
+    assert not sql_ledger(engine).inbox.store(a_delivery(1)).is_duplicate
 
 
 def test_migration_waits_for_its_turn_longer_than_a_statement_may_run(postgres_url: str) -> None:

@@ -19,7 +19,7 @@ from sync_sandbox.door import serve_door
 from sync_sandbox.server import Sandbox, SandboxOptions
 from sync_worker.config import load_settings
 from sync_worker.core.values import EntityRef, Site
-from sync_worker.ledger.sql_ledger import SqlLedger
+from sync_worker.ledger.sql_ledger import sql_ledger
 from sync_worker.ledger.tables import metadata
 from sync_worker.manifest.default_field import default_field
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
@@ -63,7 +63,7 @@ class Bench:
             assert self.box.flush()
             if self.rung:
                 outcomes.append(str(self.wiring.intake(self).process(self.rung.pop(0))))
-            elif self.wiring.ledger.count_open():
+            elif self.wiring.ledger.inbox.count_open():
                 time.sleep(0.01)  # the budget starts empty: the first write waits for a moment
             else:
                 return outcomes
@@ -114,7 +114,7 @@ def bench(tmp_path: Path, redis: Redis, redis_server: EmbeddedRedis) -> Iterator
         }
         wiring = Wiring(load_settings(settings), settings)
         bench = Bench(box, wiring)
-        ledger = SqlLedger(wiring.ledger.engine)
+        ledger = sql_ledger(wiring.ledger.engine)
         served = serve_door(wiring, bench, box, ledger.inbox.store_all)
         box.send_webhooks_to(served.url)
         yield bench
@@ -254,7 +254,7 @@ def test_removed_site_rests_keeps_its_rows_and_goes_on_after_a_new_installation(
     bench.box.wix.remove()
     bench.settle()
     assert bench.state() == "removed"
-    bench.wiring.ledger.site_cache_seconds = 0.0
+    bench.wiring.ledger.site_cache.seconds = 0.0
     (rating_id,) = bench.box.wix.ratings
     bench.box.wix.update_rating(rating_id, 100, VISITOR)
     assert "held site_removed" in bench.settle()

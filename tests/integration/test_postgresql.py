@@ -23,7 +23,7 @@ from sync_worker.core.ports.inbox import Closing
 from sync_worker.core.values import InboxState, NewDelivery, Side
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.migrations.upgrade import upgrade
-from sync_worker.ledger.sql_ledger import SqlLedger
+from sync_worker.ledger.sql_ledger import sql_ledger
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from tests.commands import run_command
 from tests.unit.signed import OWN_SERVICE
@@ -61,7 +61,7 @@ def a_delivery(name: str) -> NewDelivery:
 def test_connections_that_the_server_has_closed_are_replaced_unnoticed(
     engine: Engine, other: Engine
 ) -> None:
-    ledger = SqlLedger(engine)
+    ledger = sql_ledger(engine)
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda n: ledger.inbox.store(a_delivery(f"before-{n}")), range(8)))
     with other.connect() as connection:
@@ -73,13 +73,13 @@ def test_connections_that_the_server_has_closed_are_replaced_unnoticed(
         )
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda n: ledger.inbox.store(a_delivery(f"after-{n}")), range(8)))
-    assert ledger.count_open() == 16
+    assert ledger.inbox.count_open() == 16
 
 
 def test_statement_behind_a_lock_ends_as_transient_within_its_time_and_works_afterwards(
     engine: Engine, other: Engine
 ) -> None:
-    ledger = SqlLedger(engine)
+    ledger = sql_ledger(engine)
     with other.begin() as connection:
         connection.execute(text("LOCK TABLE inbox IN ACCESS EXCLUSIVE MODE"))
         started = time.monotonic()
@@ -93,12 +93,12 @@ def test_pool_that_is_used_up_ends_as_transient_and_never_takes_more_connections
     engine: Engine, other: Engine
 ) -> None:
     """4 and 2 more: docs/scaling.md counts on it."""
-    ledger, is_over = SqlLedger(engine), threading.Event()
+    ledger, is_over = sql_ledger(engine), threading.Event()
     failures: list[Transient] = []
 
     def hold() -> None:
         try:
-            with ledger._transactions.write() as connection:
+            with ledger.transactions.write() as connection:
                 connection.execute(text("SELECT 1"))
                 is_over.wait(8)
         except Transient as error:
@@ -157,7 +157,7 @@ def test_commands_of_a_whole_life_on_postgresql(
     assert run("map", "entities", "list") == ENTITIES
 
     engine = open_engine(postgres_url)
-    ledger = SqlLedger(engine)
+    ledger = sql_ledger(engine)
     held = ledger.inbox.store(a_delivery("held")).inbox_id
     ledger.inbox.hold([held], "refused")
     old = ledger.inbox.store(a_delivery("old")).inbox_id

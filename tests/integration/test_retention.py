@@ -16,8 +16,9 @@ from sync_worker.ledger.admin import LedgerAdmin
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.migrations.upgrade import upgrade
 from sync_worker.ledger.retention import LedgerRetention, Retention
-from sync_worker.ledger.sql_ledger import SqlLedger
+from sync_worker.ledger.sql_ledger import SqlLedger, sql_ledger
 from sync_worker.ledger.tables import entity_map, history, inbox, intent, link, run
+from sync_worker.ledger.transactions import ledger_now
 
 DAY = 86_400.0
 KEEP = Retention(payload_days=7, inbox_days=30, history_days=365, run_days=90)
@@ -65,7 +66,7 @@ class Ground:
 
     def now(self) -> float:
         with self.engine.begin() as connection:
-            return float(connection.execute(select(self.ledger._now)).scalar_one())
+            return float(connection.execute(select(ledger_now())).scalar_one())
 
     def prune(self, batch: int = 500) -> Counter[str]:
         forgotten: Counter[str] = Counter()
@@ -80,7 +81,7 @@ def ground(request: pytest.FixtureRequest) -> Iterator[Ground]:
     engine = open_engine(request.getfixturevalue(request.param))
     upgrade(engine)
     site, _ = LedgerAdmin(engine).add_site("instance-1", "own-service", [])
-    yield Ground(engine, SqlLedger(engine), LedgerRetention(engine), site.id)
+    yield Ground(engine, sql_ledger(engine), LedgerRetention(engine), site.id)
     engine.dispose()
 
 

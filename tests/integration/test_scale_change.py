@@ -59,8 +59,8 @@ class Shop:
 
     def work(self) -> None:
         """What is due, until nothing is."""
-        self.wiring.ledger.site_cache_seconds = 0.0
-        while self.wiring.ledger.count_open():
+        self.wiring.ledger.site_cache.seconds = 0.0
+        while self.wiring.ledger.inbox.count_open():
             for inbox_id in self._open():
                 self.wiring.intake(NoBell()).process(inbox_id)
             time.sleep(0.01)

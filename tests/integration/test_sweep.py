@@ -18,7 +18,7 @@ from redis import Redis
 from sync_worker.core.values import NewDelivery, Side
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.migrations.upgrade import upgrade
-from sync_worker.ledger.sql_ledger import SqlLedger
+from sync_worker.ledger.sql_ledger import SqlLedger, sql_ledger
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 
 PREFIX = "ratings-sync:"
@@ -35,13 +35,13 @@ def ledger(tmp_path: Path, sqlite_url: str) -> SqlLedger:
     """A ledger with 300 deliveries that have been due for years."""
     engine = open_engine(sqlite_url, clock=lambda: 1_000_000.0)
     upgrade(engine)
-    long_ago = SqlLedger(engine)
+    long_ago = sql_ledger(engine)
     for number in range(300):
-        long_ago.store(
+        long_ago.inbox.store(
             NewDelivery(Side.WIX, "instance", f"event-{number}", "upsert", f"rating-{number}", {})
         )
     engine.dispose()
-    return SqlLedger(open_engine(sqlite_url))
+    return sql_ledger(open_engine(sqlite_url))
 
 
 def sweep(folder: Path, server: EmbeddedRedis) -> int:

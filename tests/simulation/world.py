@@ -113,8 +113,6 @@ class _Stepping:
 
     def __getattr__(self, attribute: str) -> Any:
         value = getattr(self._target, attribute)
-        if attribute in PORTS_OF_THE_LEDGER:
-            return _Stepping(value, self._step, self._name, self._note)
         if not callable(value):
             return value
 
@@ -265,7 +263,12 @@ class World:
         }
         changed = self._changed if self.options.lists_changes else None
         connection = Connection(remotes, self.people, self._children, changed)
-        ledger: Ledger = _Stepping(self.ledger, step, "ledger", self._note_shadowed)
+        ledger = Ledger(
+            **{
+                port: _Stepping(getattr(self.ledger, port), step, "ledger", self._note_shadowed)
+                for port in PORTS_OF_THE_LEDGER
+            }
+        )
         return Intake(ledger, self.guard, self, lambda site: connection, self, self._intent_id)
 
     def _note_shadowed(self, attribute: str, args: tuple[Any, ...]) -> None:

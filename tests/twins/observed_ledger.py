@@ -11,10 +11,9 @@ from sqlalchemy import ColumnElement, Engine, Table, func, select, update
 from sync_worker.core.scale import FieldMap
 from sync_worker.core.values import EntityRef, HistoryEntry, Person, Policy, Record, Side, Site
 from sync_worker.ledger.admin import LedgerAdmin
-from sync_worker.ledger.database import Transactions
 from sync_worker.ledger.findings import SqlRuns
-from sync_worker.ledger.inbox import OPEN
 from sync_worker.ledger.rows import to_history
+from sync_worker.ledger.sql_ledger import sql_ledger
 from sync_worker.ledger.tables import entity_map, history, inbox, intent, link, link_value, metadata
 
 
@@ -22,11 +21,11 @@ class ObservedLedger:
     """The SQL ledger, plus the set-up and the questions that MemoryLedger offers."""
 
     def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-        self._transactions = Transactions(engine)
-        ledger = SqlRuns(engine, site_cache_seconds=60.0)
+        ledger = sql_ledger(engine, site_cache_seconds=60.0)
+        self.engine, self._transactions = engine, ledger.transactions
         self.inbox, self.directory, self.links = ledger.inbox, ledger.directory, ledger.links
-        self.merges, self.sites, self.sweeps = ledger.merges, ledger.sites, ledger
+        self.merges, self.sites = ledger.merges, ledger.sites
+        self.sweeps = SqlRuns(engine, transactions=ledger.transactions, sites=ledger.site_cache)
 
     def add_site(
         self,
@@ -57,7 +56,7 @@ class ObservedLedger:
             )
 
     def open_count(self) -> int:
-        return self._count(inbox, inbox.c.state.in_(OPEN))
+        return self.inbox.count_open()
 
     def open_intents(self) -> int:
         return self._count(intent, intent.c.state == "open")

@@ -15,10 +15,10 @@ from sync_worker.core.errors import LeaseLost
 from sync_worker.core.ports.links import Commit
 from sync_worker.core.values import LinkState
 from sync_worker.ledger.admin import LedgerAdmin
-from sync_worker.ledger.base import InboxObserver
 from sync_worker.ledger.database import open_engine
+from sync_worker.ledger.inbox import InboxObserver
 from sync_worker.ledger.migrations.upgrade import upgrade
-from sync_worker.ledger.sql_ledger import SqlLedger
+from sync_worker.ledger.sql_ledger import SqlLedger, sql_ledger
 from tests.factories import a_delivery
 from tests.integration.ledger.ground import Ground
 from tests.twins.observed_ledger import ObservedLedger
@@ -60,7 +60,7 @@ def test_site_that_returns_is_active_at_once_for_every_process(
 ) -> None:
     ground = Ground(ledgers[0], None).set_up()
     for state in ("paused", "recovery"):
-        other = SqlLedger(ledgers[1].engine, site_cache_seconds=3600.0)
+        other = sql_ledger(ledgers[1].engine, site_cache_seconds=3600.0)
         ground.ledger.sites.note_lifecycle(ground.site_id, "removed", None)
         ground.ledger.sites.note_lifecycle(ground.site_id, state, None)
         inbox_id = ground.stored(len(state))
@@ -98,7 +98,7 @@ def test_lease_ends_by_the_databases_own_clock(ledgers: list[ObservedLedger]) ->
     assert held is not None
     assert ledger.links.lease(link_id) is None
     ledger.links.release(held.lease)
-    first = SqlLedger(ledger.engine, lease_seconds=0.01).links.lease(link_id)
+    first = sql_ledger(ledger.engine, lease_seconds=0.01).links.lease(link_id)
     assert first is not None
     time.sleep(0.1)
     assert ledger.links.lease(link_id) is not None
@@ -115,7 +115,7 @@ def test_ledger_tells_of_first_looks_and_of_what_dead_workers_left(
     ground = Ground(ledgers[0], None).set_up()
     looks: list[float] = []
     left: list[int] = []
-    ledger = SqlLedger(
+    ledger = sql_ledger(
         ledgers[0].engine, observer=InboxObserver(looks.append, lambda: left.append(1))
     )
     inbox_id = ground.stored()
@@ -131,7 +131,7 @@ def test_ledger_tells_of_first_looks_and_of_what_dead_workers_left(
     ledger.links.release(run.lease)
     ledger.inbox.open_delivery(inbox_id)
     assert left == []
-    assert SqlLedger(ledger.engine, lease_seconds=0.01).links.lease(run.lease.link_id) is not None
+    assert sql_ledger(ledger.engine, lease_seconds=0.01).links.lease(run.lease.link_id) is not None
     time.sleep(0.05)
     ledger.inbox.open_delivery(inbox_id)
     assert left == [1]

@@ -1,0 +1,129 @@
+"""From a delivery to its rating key, in SQL."""
+
+from __future__ import annotations
+
+from sqlalchemy import delete, select
+
+from sync_worker.core.errors import Permanent
+from sync_worker.core.hold_keys import erased_id
+from sync_worker.core.ports.directory import Located, RecordsOfEntity
+from sync_worker.core.values import Buried, Contact, Entity, EntityRef, RatingKey, Side
+from sync_worker.ledger.rows import to_buried, to_entity, to_external
+from sync_worker.ledger.statements import contacts, directory, tombstones
+from sync_worker.ledger.tables import contact_map, entity_map, link
+from sync_worker.ledger.transactions import Transactions, insert_into
+
+
+class SqlDirectory:
+    """Implements ports.Directory."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+
+    def locate(self, site_id: int, side: Side, remote_id: str) -> Located:
+        with self._transactions.read() as connection:
+            row = directory.LOCATED[side].first(
+                connection,
+                site_id=site_id,
+                side=str(side),
+                remote_id=remote_id,
+                erased_id=erased_id(site_id, side, remote_id),
+            )
+        if row is None:
+            return Located()
+        key = None
+        if row.entity_id is not None:
+            key = RatingKey(site_id, row.entity_id, row.contact_id)
+        if row.is_on_file:
+            return Located(key, is_on_file=True)
+        return Located(key, to_buried(side, remote_id, row))
+
+    def bury(self, site_id: int, buried: Buried) -> bool:
+        ids = {buried.side: [buried.remote_id]}
+        with self._transactions.write() as connection:
+            tombstones.lock_ids(connection, site_id, ids)
+            on_file = directory.ON_FILE[buried.side]
+            if on_file.first(connection, site_id=site_id, remote_id=buried.remote_id) is not None:
+                return False
+            tombstones.bury(connection, site_id, buried, None)
+            return True
+
+    # -- rated things
+
+    def entity(self, site_id: int, side: Side, ref: EntityRef) -> Entity | None:
+        with self._transactions.read() as connection:
+            row = directory.ENTITY[side].first(
+                connection,
+                site_id=site_id,
+                namespace=ref.namespace,
+                group=ref.group,
+                entity_id=ref.entity_id,
+            )
+        return None if row is None else to_entity(row)
+
+    def add_entity(self, site_id: int, wix: EntityRef, external: EntityRef) -> Entity:
+        row = {
+            "site_id": site_id,
+            "wix_namespace": wix.namespace,
+            "wix_group": wix.group,
+            "wix_entity_id": wix.entity_id,
+            "external_group": external.group,
+            "external_entity_id": external.entity_id,
+        }
+        with self._transactions.write() as connection:
+            insert = insert_into(connection, entity_map).values(row)
+            connection.execute(insert.on_conflict_do_nothing())
+        found = self.entity(site_id, Side.WIX, wix)
+        if found is None or found.external != external:
+            raise Permanent(
+                "one of the two entities is mapped to another already",
+                reason="entity_mapped_elsewhere",
+            )
+        return found
+
+    def records_of_entity(self, site_id: int, ref: EntityRef) -> RecordsOfEntity:
+        is_it = (
+            (link.c.site_id == site_id)
+            & (entity_map.c.external_group == ref.group)
+            & (entity_map.c.external_entity_id == ref.entity_id)
+        )
+        of_entity = select(link).join(entity_map, entity_map.c.id == link.c.entity_id).where(is_it)
+        with self._transactions.read() as connection:
+            rows = connection.execute(of_entity).all()
+        on_file = {row.external_id: to_external(row) for row in rows if row.external_id is not None}
+        return RecordsOfEntity(on_file, frozenset(shown for row in rows for shown in row.shadowed))
+
+    # -- people
+
+    def contact(
+        self, site_id: int, *, contact_id: str | None = None, email: str | None = None
+    ) -> Contact | None:
+        with self._transactions.read() as connection:
+            if email is None:
+                return contacts.contact_of(connection, site_id, str(contact_id))
+            row = contacts.contact_of_address(connection, site_id, email)
+            if row is None:
+                return None
+            survivor = contacts.surviving_id(connection, site_id, row.wix_contact_id)
+            return Contact(survivor, row.email, row.name, row.external_author_id)
+
+    def save_contact(self, site_id: int, contact: Contact) -> Contact:
+        row = {
+            "site_id": site_id,
+            "wix_contact_id": contact.contact_id,
+            "email": contact.email,
+            "name": contact.name,
+            "external_author_id": contact.author_id,
+        }
+        with self._transactions.write() as connection:
+            if not contacts.is_erased(connection, site_id, contact.contact_id):
+                insert = insert_into(connection, contact_map).values(row)
+                connection.execute(insert.on_conflict_do_nothing())
+        return self.contact(site_id, email=contact.email) or contact
+
+    def forget_contact(self, site_id: int, contact_id: str) -> bool:
+        is_theirs = (contact_map.c.site_id == site_id) & (
+            contact_map.c.wix_contact_id == contact_id
+        )
+        with self._transactions.write() as connection:
+            return connection.execute(delete(contact_map).where(is_theirs)).rowcount > 0

@@ -1,0 +1,40 @@
+"""The state of a site, in SQL."""
+
+from __future__ import annotations
+
+from sqlalchemy import func, select, update
+
+from sync_worker.core.values import InboxState
+from sync_worker.ledger.site_cache import SiteCache
+from sync_worker.ledger.statements.inbox import is_of_site, release_rows
+from sync_worker.ledger.tables import inbox, site
+from sync_worker.ledger.transactions import Transactions
+
+
+class SqlSiteStates:
+    """Implements ports.SiteStates."""
+
+    def __init__(self, transactions: Transactions, sites: SiteCache) -> None:
+        self._transactions, self._sites = transactions, sites
+
+    def note_lifecycle(self, site_id: int, state: str, at: float | None) -> list[int]:
+        is_news = site.c.id == site_id
+        if at is not None:
+            is_news &= func.coalesce(site.c.lifecycle_at, 0.0) <= at
+        with self._transactions.write() as connection:
+            row = connection.execute(select(site.c.state).where(is_news)).first()
+            if row is None:
+                return []
+            # Whoever paused or recovers a site resumes it; installing the app anew only brings a
+            # removed one back.
+            stays = state == "active" and row.state in ("paused", "recovery")
+            values: dict[str, object] = {"state": row.state if stays else state}
+            if at is not None:
+                values["lifecycle_at"] = at
+            connection.execute(update(site).where(site.c.id == site_id).values(values))
+            self._sites.clear()
+            if state != "active":
+                return []
+            is_held = (inbox.c.state == str(InboxState.HELD)) & (inbox.c.reason == "site_removed")
+            its_site = self._sites.by_id(connection, site_id)
+            return release_rows(connection, is_held & is_of_site(its_site))

@@ -1,0 +1,230 @@
+"""Statements of the hot path: SQL text, run by the database's driver.
+
+SQLAlchemy looks up, checks and wraps at each execution, which takes two to three times what the
+driver itself needs (docs/benchmarks.md). A text runs in the connection's transaction like any other
+statement, and its errors are SQLAlchemy's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import namedtuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Boolean, Connection, Table
+from sqlalchemy.exc import DBAPIError
+
+from sync_worker.core import exact_json
+from sync_worker.ledger.column_types import ExactJSON
+from sync_worker.ledger.tables import metadata
+from sync_worker.ledger.transactions import POSTGRESQL_CLOCK, is_sqlite
+
+Conversion = Callable[[Any], Any]
+
+_PARAMETER = re.compile(r"(?<!:):([a-z]\w*)")
+_CAST = re.compile(r"::[a-z0-9]+(\[\])?")
+_ANY = re.compile(r"= ANY\(:([a-z]\w*)\)")
+
+
+def _names_of(column_type: type[Any]) -> frozenset[str]:
+    columns = [column for table in metadata.tables.values() for column in table.c]
+    return frozenset(column.name for column in columns if isinstance(column.type, column_type))
+
+
+# A column's name tells its type: no table gives it to anything else.
+JSON_NAMES = _names_of(ExactJSON)
+BOOLEAN_NAMES = _names_of(Boolean)
+FROM_JSON: dict[str, Conversion] = dict.fromkeys(JSON_NAMES, exact_json.loads)
+FROM_NUMBERS: dict[str, Conversion] = dict.fromkeys(BOOLEAN_NAMES, bool)
+
+
+def columns_of(table: Table) -> str:
+    """All columns of a table, in its order, for a select list."""
+    return ", ".join(f"{table.name}.{column.name}" for column in table.c)
+
+
+class SqlText:
+    """One statement, in PostgreSQL's SQL with parameters as ``:name``.
+
+    ``ledger_now()`` is the database's clock. SQLite gets the text without its casts, and
+    ``= ANY(:ids)`` as the members of a JSON list. A parameter or column with the name of a JSON
+    column of the ledger (``payload``, ``writes``) holds JSON with exact decimals.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._sqlite = _for_sqlite(text)
+        self._postgresql = _for_postgresql(text)
+
+    def ask(self, connection: Connection, **values: Any) -> Answer:
+        """Run it with these parameters.
+
+        Raises SQLAlchemyError; in a batch that may come with its end.
+        """
+        statement = self._sqlite if is_sqlite(connection) else self._postgresql
+        driver: Any = connection.connection.driver_connection
+        try:
+            cursor = driver.execute(statement.sql, statement.bound(values))
+        except connection.dialect.loaded_dbapi.Error as error:
+            raise _as_sqlalchemy(connection, error, statement.sql) from error
+        return statement.answer(cursor)
+
+    def all(self, connection: Connection, **values: Any) -> list[Any]:
+        """The rows, as named tuples."""
+        return self.ask(connection, **values).all()
+
+    def first(self, connection: Connection, **values: Any) -> Any:
+        """The first row, ``None`` if there is none."""
+        return self.ask(connection, **values).first()
+
+    def scalar(self, connection: Connection, **values: Any) -> Any:
+        """The first column of the first row, ``None`` if there is none."""
+        row = self.first(connection, **values)
+        return None if row is None else row[0]
+
+    def run(self, connection: Connection, **values: Any) -> int:
+        """How many rows it changed."""
+        return self.ask(connection, **values).count
+
+
+class Answer:
+    """What a statement brings. One asked in a batch is read after the batch."""
+
+    __slots__ = ("_cursor", "_read")
+
+    def __init__(self, cursor: Any, read: Callable[[], list[Any]]) -> None:
+        self._cursor, self._read = cursor, read
+
+    def all(self) -> list[Any]:
+        """The rows; to be called once."""
+        return self._read()
+
+    def first(self) -> Any:
+        """The first row, ``None`` if there is none."""
+        rows = self.all()
+        return rows[0] if rows else None
+
+    @property
+    def count(self) -> int:
+        """How many rows it changed."""
+        return int(self._cursor.rowcount)
+
+
+@contextmanager
+def batch(connection: Connection) -> Iterator[None]:
+    """Texts asked for in here go to PostgreSQL in one round trip; their answers are read after it.
+
+    Outside of a transaction they are one of their own: all or none. Not for statements that
+    SQLAlchemy runs, which looks at an answer at once. SQLite has no way to go.
+    https://www.psycopg.org/psycopg3/docs/advanced/pipeline.html
+    """
+    if is_sqlite(connection):
+        yield
+        return
+    driver: Any = connection.connection.driver_connection
+    try:
+        with driver.pipeline():
+            yield
+    except connection.dialect.loaded_dbapi.Error as error:
+        raise _as_sqlalchemy(connection, error, "a batch") from error
+
+
+class _DriverText:
+    """A text as one driver takes it, and its rows as we take them.
+
+    ``lists``: parameters that the driver gets as a JSON list. ``conversions``: by column name, from
+    the driver's value to ours. ``reads_at_once``: the driver has all rows as soon as it has asked.
+    """
+
+    def __init__(
+        self,
+        sql: str,
+        names: Iterable[str],
+        conversions: Mapping[str, Conversion],
+        *,
+        lists: Sequence[str] = (),
+        reads_at_once: bool = False,
+    ) -> None:
+        self.sql = sql
+        as_json = {*lists, *JSON_NAMES.intersection(names)}
+        self._as_json = tuple(as_json)
+        self._conversions, self._reads_at_once = conversions, reads_at_once
+        self._shape: tuple[Any, list[tuple[int, Conversion]]] | None = None
+
+    def bound(self, values: dict[str, Any]) -> dict[str, Any]:
+        """The parameters as the driver takes them."""
+        for name in self._as_json:
+            if values[name] is not None:
+                values[name] = exact_json.dumps(values[name])
+        return values
+
+    def answer(self, cursor: Any) -> Answer:
+        """What the cursor has brought, or is going to bring with the end of a batch."""
+        if not self._reads_at_once:
+            return Answer(cursor, lambda: self._rows(cursor))
+        rows = self._rows(cursor) if cursor.description is not None else []
+        return Answer(cursor, lambda: rows)
+
+    def _rows(self, cursor: Any) -> list[Any]:
+        if self._shape is None:
+            self._shape = self._shape_of([column[0] for column in cursor.description])
+        to_row, conversions = self._shape
+        found = cursor.fetchall()
+        if not conversions:
+            return list(map(to_row, found))
+        rows = [list(values) for values in found]
+        for values in rows:
+            for place, convert in conversions:
+                if values[place] is not None:
+                    values[place] = convert(values[place])
+        return list(map(to_row, rows))
+
+    def _shape_of(self, names: Sequence[str]) -> tuple[Any, list[tuple[int, Conversion]]]:
+        """The columns are the same each time. Of two with one name the second has only a place."""
+        conversions = [
+            (place, self._conversions[name])
+            for place, name in enumerate(names)
+            if name in self._conversions
+        ]
+        return _row_of(names)._make, conversions
+
+
+def _row_of(names: Sequence[str]) -> Any:
+    return namedtuple("Row", names, rename=True)
+
+
+def _for_postgresql(text: str) -> _DriverText:
+    sql = _PARAMETER.sub(r"%(\1)s", text).replace("ledger_now()", POSTGRESQL_CLOCK)
+    return _DriverText(sql, _PARAMETER.findall(text), FROM_JSON)
+
+
+def _for_sqlite(text: str) -> _DriverText:
+    bare = _CAST.sub("", text)
+    sql = _ANY.sub(r"IN (SELECT value FROM json_each(:\1))", bare)
+    # No transaction ends there while a statement has more to say.
+    return _DriverText(
+        sql,
+        _PARAMETER.findall(bare),
+        FROM_JSON | FROM_NUMBERS,
+        lists=_ANY.findall(bare),
+        reads_at_once=True,
+    )
+
+
+def _as_sqlalchemy(connection: Connection, error: Any, sql: str) -> BaseException:
+    """The error that SQLAlchemy would have raised; a connection that is gone is not used again."""
+    dialect, driver = connection.dialect, connection.connection.driver_connection
+    is_gone = dialect.is_disconnect(error, driver, None)
+    if is_gone:
+        connection.invalidate(error)
+    raised: BaseException = DBAPIError.instance(
+        sql,
+        None,
+        error,
+        dialect.loaded_dbapi.Error,
+        hide_parameters=True,  # they may be personal
+        connection_invalidated=is_gone,
+        dialect=dialect,
+    )
+    return raised

@@ -1,0 +1,152 @@
+"""What a privacy request erases of one rating, and of deliveries; hashes stay, to know it again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, delete, false, or_, select, update
+
+from sync_worker.core.hold_keys import address_grave, erased_id
+from sync_worker.core.ports.inbox import ERASED
+from sync_worker.core.ports.links import Commit
+from sync_worker.core.values import Buried, InboxState, IntentState, LinkState, Side, Site
+from sync_worker.ledger.statements.contacts import ids_of_contact, is_erased, surviving_id
+from sync_worker.ledger.statements.inbox import OPEN, UNENDED, is_about, release_rows
+from sync_worker.ledger.statements.links import links_of_contact
+from sync_worker.ledger.statements.tombstones import bury
+from sync_worker.ledger.tables import (
+    contact_map,
+    history,
+    inbox,
+    intent,
+    link,
+    link_value,
+    listed,
+    missing,
+    run,
+    tombstone,
+)
+from sync_worker.ledger.transactions import ledger_now
+
+RUNNING = "running"
+
+
+def erase_rows(connection: Connection, site_id: int, which: Any) -> None:
+    """Deliveries without content; those that were not at their end are now."""
+    columns = (inbox.c.id, inbox.c.side, inbox.c.remote_id, inbox.c.state)
+    for row in connection.execute(select(*columns).where(which)).all():
+        emptied: dict[str, Any] = {
+            "payload": {},
+            "remote_id": erased_id(site_id, Side(row.side), row.remote_id),
+            "hold_key": None,
+        }
+        if row.state in UNENDED:
+            emptied |= {
+                "state": str(ERASED.state),
+                "reason": ERASED.reason,
+                "closed_at": ledger_now(),
+            }
+        connection.execute(update(inbox).where(inbox.c.id == row.id).values(emptied))
+
+
+def erase_link(connection: Connection, site: Site, link_id: int, change: Commit) -> None:
+    """Forget all that is personal of a link that is gone on both sides."""
+    is_in_clear = (tombstone.c.link_id == link_id) & ~tombstone.c.privacy
+    buried = connection.execute(select(tombstone).where(is_in_clear)).all()
+    before = {(Side(row.side), row.remote_id) for row in buried}
+    ids = sorted(before | {(one.side, one.remote_id) for one in change.buried})
+    for side, remote_id in ids:
+        bury(connection, site.id, Buried(side, remote_id, privacy=True), link_id)
+    of_these = or_(false(), *(is_about(site, side, remote_id) for side, remote_id in ids))
+    # What came in meanwhile, or is held, and tells of another record finds its way anew.
+    is_held = (inbox.c.link_id == link_id) & (inbox.c.state == str(InboxState.HELD))
+    release_rows(connection, is_held & ~of_these)
+    is_over = (inbox.c.link_id == link_id) & inbox.c.state.not_in(OPEN)
+    erase_rows(connection, site.id, or_(is_over, of_these))
+    _erase_listing(connection, site.id, link_id, ids)
+    is_new = (inbox.c.link_id == link_id) & inbox.c.state.in_(OPEN)
+    anew: dict[str, Any] = {"link_id": None, "next_attempt_at": ledger_now()}
+    connection.execute(update(inbox).where(is_new).values(anew))
+    emptied = {"before": None, "after": None, "loser": None, "remote_id": ""}
+    connection.execute(update(history).where(history.c.link_id == link_id).values(emptied))
+    is_closed = (intent.c.link_id == link_id) & (intent.c.state != str(IntentState.OPEN))
+    connection.execute(delete(intent).where(is_closed))
+    connection.execute(delete(link_value).where(link_value.c.link_id == link_id))
+    _forget_rater(connection, site.id, link_id)
+
+
+def _erase_listing(
+    connection: Connection, site_id: int, link_id: int, ids: Sequence[tuple[Side, str]]
+) -> None:
+    """What a sweep under way has listed of the rating, and what it has missed."""
+    key = connection.execute(
+        select(link.c.entity_id, link.c.contact_id).where(link.c.id == link_id)
+    ).one()
+    is_key = (listed.c.entity_id == key.entity_id) & (listed.c.contact_id == key.contact_id)
+    records = [
+        (listed.c.side == str(side)) & (listed.c.remote_id == remote_id) for side, remote_id in ids
+    ]
+    runs = select(run.c.id).where(run.c.site_id == site_id)
+    connection.execute(delete(listed).where(listed.c.run_id.in_(runs), or_(is_key, *records)))
+    for side, remote_id in ids:
+        is_it = (missing.c.side == str(side)) & (missing.c.remote_id == remote_id)
+        connection.execute(delete(missing).where(missing.c.site_id == site_id, is_it))
+
+
+def hold_listings(connection: Connection, site_id: int) -> None:
+    """Who erases and who saves a page take turns: what is saved later finds the tombstones of what
+    was erased.
+    """
+    is_open = (run.c.site_id == site_id) & (run.c.state == RUNNING)
+    connection.execute(select(run.c.id).where(is_open).order_by(run.c.id).with_for_update()).all()
+
+
+def _forget_rater(connection: Connection, site_id: int, link_id: int) -> None:
+    """The link is nobody's now; with the last rating of a person the addresses go too.
+
+    Not while the whole person is erased: by the addresses that search finds the deliveries that
+    name them.
+    """
+    contact_id = connection.execute(
+        select(link.c.contact_id).where(link.c.id == link_id)
+    ).scalar_one()
+    ids = ids_of_contact(connection, site_id, surviving_id(connection, site_id, contact_id))
+    theirs = links_of_contact(connection, site_id, ids)
+    nobody: dict[str, Any] = {
+        "contact_id": f"erased-{link_id}",
+        "state": str(LinkState.BURIED),
+        "external_record": None,
+        "writes": [],
+        "shadowed": [],
+    }
+    connection.execute(update(link).where(link.c.id == link_id).values(nobody))
+    if is_erased(connection, site_id, contact_id):
+        return
+    others = [other for other in theirs if other != link_id]
+    lives = (link.c.id.in_(others)) & (link.c.state != str(LinkState.BURIED))
+    if connection.execute(select(link.c.id).where(lives).limit(1)).first() is None:
+        forget_addresses(connection, site_id, ids)
+
+
+def forget_addresses(connection: Connection, site_id: int, ids: Sequence[str]) -> None:
+    """Only their hashes stay, so that what still comes under one of them is not kept."""
+    bury_addresses(connection, site_id, addresses_of(connection, site_id, ids))
+    connection.execute(delete(contact_map).where(_is_address_of(site_id, ids)))
+
+
+def addresses_of(connection: Connection, site_id: int, ids: Sequence[str]) -> list[str]:
+    """The e-mail addresses of these contacts."""
+    found = select(contact_map.c.email).where(_is_address_of(site_id, ids))
+    return list(connection.execute(found).scalars())
+
+
+def _is_address_of(site_id: int, ids: Sequence[str]) -> Any:
+    return (contact_map.c.site_id == site_id) & contact_map.c.wix_contact_id.in_(ids)
+
+
+def bury_addresses(connection: Connection, site_id: int, emails: Iterable[str]) -> None:
+    """Hashed tombstones of addresses."""
+    for email in emails:
+        hashed = Buried(Side.EXTERNAL, address_grave(email), privacy=True)
+        bury(connection, site_id, hashed, None)

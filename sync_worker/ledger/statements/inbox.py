@@ -1,0 +1,211 @@
+"""Deliveries: table ``inbox``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, String, case, func, literal, literal_column, select, update
+
+from sync_worker.core.ports.inbox import RATE_LIMITED, RATE_LIMITED_AT_ONCE, TRACK_AFTER, Closing
+from sync_worker.core.ports.links import ENGINE_RECHECKS
+from sync_worker.core.values import InboxState, LinkState, NewDelivery, Side, Site
+from sync_worker.ledger.sql_text import Answer, SqlText, columns_of
+from sync_worker.ledger.tables import inbox, link
+from sync_worker.ledger.transactions import is_sqlite, ledger_now
+
+OPEN = (str(InboxState.NEW), str(InboxState.TAKEN))
+UNENDED = (*OPEN, str(InboxState.HELD))
+ENDED = (str(InboxState.DONE), str(InboxState.SUPPRESSED), str(InboxState.SUPERSEDED))
+DOORBELL_SECONDS = 5.0  # a stored delivery is the doorbell's; after that the sweeper rings
+TAKEN_SECONDS = 20.0  # after that the sweeper takes a dead worker's deliveries up: well within 30 s
+SWEPT_SECONDS = 10.0  # a delivery that the sweeper rang for is left alone this long
+MAX_REASON = 128  # characters, as the column holds them
+
+
+def words(some: Iterable[str]) -> str:
+    """Constants for ``IN (...)`` in a text."""
+    return ", ".join(f"'{word}'" for word in sorted(some))
+
+
+STORE = SqlText(f"""
+-- store: both unique indexes absorb a duplicate without an error, and then there is no row
+INSERT INTO inbox (side, source, dedupe_id, change, remote_id, payload, revision, sequence,
+  is_restore, is_ours, privacy, event_time, state, reason, must_read, attempts, unended,
+  received_at, next_attempt_at)
+VALUES (:side, :source, :dedupe_id, :change, :remote_id, :payload, :revision, :sequence,
+  :is_restore, :is_ours, :privacy, :event_time, 'new', '', false, 0, 0,
+  ledger_now(), ledger_now() + {DOORBELL_SECONDS})
+ON CONFLICT DO NOTHING RETURNING id
+""")
+
+OPEN_DELIVERY = SqlText(f"""
+-- open_delivery: with its age, and whether a holder has left it (its lease ran out unreleased)
+SELECT {columns_of(inbox)}, ledger_now() - inbox.received_at AS age,
+  inbox.state = 'taken' AND EXISTS (SELECT 1 FROM link WHERE link.id = inbox.link_id
+    AND link.lease_until > 0 AND link.lease_until <= ledger_now()) AS is_left
+FROM inbox WHERE inbox.id = :inbox_id AND inbox.state IN ({words(OPEN)})
+""")
+
+_TAKEN = f"""state = 'taken',
+  next_attempt_at = CASE WHEN unended > {TRACK_AFTER} THEN next_attempt_at
+    ELSE ledger_now() + {TAKEN_SECONDS} END"""
+_CAN_BE_TAKEN = f"""(state IN ({words(OPEN)})
+  OR (state = 'held' AND reason IN ({words(ENGINE_RECHECKS)})))"""
+
+TAKE = SqlText(f"""
+-- take: a link's deliveries; the next attempt of one that workers died over is further off already
+UPDATE inbox SET {_TAKEN}
+WHERE {_CAN_BE_TAKEN} AND link_id = :link_id RETURNING {columns_of(inbox)}
+""")
+
+ATTACH_AND_TAKE = SqlText(f"""
+-- attach_and_take: one delivery, and with it those of its link
+UPDATE inbox SET {_TAKEN}, site_id = :site_id, link_id = :link_id
+WHERE {_CAN_BE_TAKEN} AND (id = :inbox_id OR link_id = :link_id) RETURNING {columns_of(inbox)}
+""")
+
+ATTACH = SqlText("""
+-- attach: another run has the lease of the link; it looks for this delivery as it ends
+UPDATE inbox SET site_id = :site_id, link_id = :link_id WHERE id = :inbox_id
+""")
+
+FRESH = SqlText("""
+-- fresh: asked after the lease has ended, so that an older delivery shows, and a newer one gets it
+SELECT id FROM inbox WHERE link_id = :link_id AND state = 'new'
+  AND NOT (reason <> '' AND next_attempt_at > ledger_now())
+ORDER BY id
+""")
+
+
+def _close_text(states: Sequence[str]) -> SqlText:
+    return SqlText(f"""
+-- close: rows in other states stay as they are
+UPDATE inbox SET state = :state, reason = :reason, hold_key = :hold_key, closed_at = ledger_now()
+WHERE id = ANY(:inbox_ids::bigint[]) AND state IN ({words(states)})
+""")
+
+
+CLOSE_OPEN = _close_text(OPEN)
+CLOSE_UNENDED = _close_text(UNENDED)
+CLOSE_HELD = _close_text([InboxState.HELD])
+
+
+def close_rows(
+    connection: Connection,
+    inbox_ids: Sequence[int],
+    closing: Closing,
+    *,
+    hold_key: str | None = None,
+    text: SqlText = CLOSE_OPEN,
+) -> Answer:
+    """End deliveries; ``text`` says those of which states."""
+    return text.ask(
+        connection,
+        inbox_ids=list(inbox_ids),
+        state=str(closing.state),
+        reason=closing.reason[:MAX_REASON],
+        hold_key=hold_key,
+    )
+
+
+def twin_of(new: NewDelivery) -> Any:
+    """The id of the row that absorbs a delivery."""
+    same = select(inbox.c.id).where(inbox.c.side == str(new.side), inbox.c.source == new.source)
+    if new.dedupe_id is not None:
+        return same.where(inbox.c.dedupe_id == new.dedupe_id)
+    # A thin sender gives no id: only a row that no run has taken yet serves for both.
+    return same.where(
+        inbox.c.dedupe_id.is_(None),
+        inbox.c.state == str(InboxState.NEW),
+        inbox.c.remote_id == new.remote_id,
+        inbox.c.change == new.change,
+    )
+
+
+def is_from(site: Site, side: Side) -> Any:
+    """Deliveries of a site from one side."""
+    source = site.instance_id if side is Side.WIX else site.connector
+    return (inbox.c.side == str(side)) & (inbox.c.source == source)
+
+
+def is_of_site(site: Site) -> Any:
+    """Deliveries of a site from either side."""
+    return is_from(site, Side.WIX) | is_from(site, Side.EXTERNAL)
+
+
+def is_about(site: Site, side: Side, remote_id: str) -> Any:
+    """Deliveries that tell of one record."""
+    return is_from(site, side) & (inbox.c.remote_id == remote_id)
+
+
+def release_rows(connection: Connection, which: Any) -> list[int]:
+    """Back to work, to be looked at afresh; a held link that they belong to is live again."""
+    links = select(inbox.c.link_id).where(which, inbox.c.link_id.is_not(None))
+    is_held = link.c.id.in_(links) & (link.c.state == str(LinkState.HELD))
+    connection.execute(update(link).where(is_held).values(state=str(LinkState.LIVE), writes=[]))
+    released = update(inbox).where(which).values(**released_values()).returning(inbox.c.id)
+    return sorted(connection.execute(released).scalars())
+
+
+def released_values() -> dict[str, Any]:
+    """What a delivery's columns hold when it begins anew."""
+    return {
+        # A thin row cannot become `new` beside its twin: the open one will serve for both.
+        "state": case(
+            (inbox.c.dedupe_id.is_not(None), literal(str(InboxState.NEW))),
+            else_=literal(str(InboxState.TAKEN)),
+        ),
+        "must_read": True,
+        "attempts": 0,
+        "unended": 0,
+        "reason": "",
+        "hold_key": None,
+        "closed_at": None,
+        "received_at": ledger_now(),
+        "next_attempt_at": ledger_now(),
+    }
+
+
+def fixed(some: Iterable[str]) -> list[Any]:
+    """Constants for ``in_`` that stand in the statement: plain values are written into it again at
+    every execution.
+    """
+    return [literal_column(f"'{word}'", String) for word in some]
+
+
+def ripe(limit: int) -> Any:
+    """Ids of what is due, and not for want of a budget; oldest first."""
+    return (
+        select(inbox.c.id)
+        .where(
+            inbox.c.state.in_(OPEN),
+            inbox.c.next_attempt_at <= ledger_now(),
+            inbox.c.reason != RATE_LIMITED,
+        )
+        .order_by(inbox.c.next_attempt_at)
+        .limit(limit)
+    )
+
+
+def waiting_for_budget(limit: int) -> Any:
+    """Ids of those that wait for a budget and are due: the oldest few of each source."""
+    place = func.row_number().over(partition_by=(inbox.c.side, inbox.c.source), order_by=inbox.c.id)
+    waits = (
+        (inbox.c.reason == RATE_LIMITED)
+        & inbox.c.state.in_(OPEN)
+        & (inbox.c.next_attempt_at <= ledger_now())
+    )
+    placed = select(inbox.c.id, place.label("place")).where(waits).subquery()
+    first = select(placed.c.id).where(placed.c.place <= RATE_LIMITED_AT_ONCE)
+    return select(inbox.c.id).where(inbox.c.id.in_(first)).limit(limit)
+
+
+def ring(connection: Connection, which: Any) -> list[int]:
+    """Ring for deliveries: the ring is a first sign that a worker died over them."""
+    if not is_sqlite(connection):
+        which = which.with_for_update(skip_locked=True)
+    suspected = case((inbox.c.unended < TRACK_AFTER, inbox.c.unended + 1), else_=inbox.c.unended)
+    rung = {"next_attempt_at": ledger_now() + SWEPT_SECONDS, "unended": suspected}
+    rings = update(inbox).where(inbox.c.id.in_(which)).values(rung).returning(inbox.c.id)
+    return list(connection.execute(rings).scalars())

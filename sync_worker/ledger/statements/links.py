@@ -1,0 +1,278 @@
+"""Links with their values, open intents and history, under the fence of a lease.
+
+Tables ``link``, ``link_value``, ``intent`` and ``history``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from sync_worker.core.errors import LeaseLost, Transient
+from sync_worker.core.ports.inbox import Closing
+from sync_worker.core.ports.links import Commit
+from sync_worker.core.values import HistoryEntry, Lease, Link, LinkState, RatingKey, Side
+from sync_worker.ledger.rows import from_base, from_history, from_wix, to_link
+from sync_worker.ledger.sql_text import Answer, SqlText, batch, columns_of
+from sync_worker.ledger.statements.contacts import ask_erased, ids_of_contact
+from sync_worker.ledger.statements.inbox import CLOSE_UNENDED, close_rows
+from sync_worker.ledger.tables import contact_map, entity_map, intent, link, link_value, site
+from sync_worker.ledger.transactions import ledger_now
+
+MIN_BRAKE = 20
+BRAKE_SHARE = 0.05
+
+OF_KEY = SqlText("""
+-- of_key: the link of a rating key
+SELECT id FROM link
+WHERE site_id = :site_id AND entity_id = :entity_id AND contact_id = :contact_id
+""")
+
+NEW = SqlText("""
+-- new: somebody else may make it in the same moment; then there is no row
+INSERT INTO link (site_id, entity_id, contact_id, state, generation, fence, lease_until, writes,
+  shadowed)
+VALUES (:site_id, :entity_id, :contact_id, 'live', 0, 0, 0, '[]', '[]')
+ON CONFLICT DO NOTHING RETURNING id
+""")
+
+NEW_LEASED = SqlText(f"""
+-- new_leased: nobody else can have the lease of a link that was not there
+INSERT INTO link (site_id, entity_id, contact_id, state, generation, fence, lease_until, writes,
+  shadowed)
+VALUES (:site_id, :entity_id, :contact_id, 'live', 0, 1,
+  ledger_now() + :lease_seconds::float8, '[]', '[]')
+ON CONFLICT DO NOTHING RETURNING {columns_of(link)}, ledger_now() AS now
+""")
+
+TAKE_LEASE = SqlText(f"""
+-- take_lease: if it is free; the new fence shuts out every earlier holder
+UPDATE link SET fence = fence + 1, lease_until = ledger_now() + :lease_seconds::float8
+WHERE id = :link_id AND lease_until <= ledger_now()
+RETURNING {columns_of(link)}, ledger_now() AS now
+""")
+
+LOCK = SqlText("""
+-- lock: waits for a holder that is about to release the lease (PostgreSQL only)
+SELECT id FROM link WHERE id = :link_id FOR NO KEY UPDATE
+""")
+
+RENEW = SqlText("""
+-- renew: changes one row, or the lease is lost
+UPDATE link SET lease_until = ledger_now() + :lease_seconds::float8
+WHERE id = :link_id AND fence = :fence AND lease_until > ledger_now()
+""")
+
+RELEASE = SqlText("""
+-- release: if it is still ours
+UPDATE link SET lease_until = 0 WHERE id = :link_id AND fence = :fence
+""")
+
+AROUND = SqlText(f"""
+-- around: a row for each value of a link (one if it has none), and what else a run needs to know
+SELECT {columns_of(entity_map)}, {columns_of(link_value)}, {columns_of(intent)},
+  {columns_of(contact_map)},
+  EXISTS (SELECT 1 FROM contact_redirect AS away
+    WHERE away.site_id = link.site_id AND away.contact_id = link.contact_id)
+  OR EXISTS (SELECT 1 FROM contact_redirect AS here
+    WHERE here.site_id = link.site_id AND here.target_id = link.contact_id) AS is_in_merge,
+  EXISTS (SELECT 1 FROM tombstone WHERE tombstone.site_id = link.site_id
+    AND tombstone.side IN ('wix', 'external')
+    AND tombstone.remote_id = ANY(:names::varchar[])) AS is_any_buried
+FROM link JOIN entity_map ON entity_map.id = link.entity_id
+LEFT JOIN link_value ON link_value.link_id = link.id
+LEFT JOIN intent ON intent.link_id = link.id AND intent.state = 'open'
+LEFT JOIN contact_map ON contact_map.id = (SELECT min(own.id) FROM contact_map AS own
+  WHERE own.site_id = link.site_id AND own.wix_contact_id = link.contact_id)
+WHERE link.id = :link_id
+""")
+
+_INTENT_COLUMNS = """id, site_id, link_id, side, attribute, operation, targets, sources, befores,
+  reasons, is_privacy, remote_id, base_revision, source_ids, state, created_at"""
+
+FIRST_INTENT = SqlText(f"""
+-- first_intent: under a lease just taken, that nobody can take as long as the statement runs
+INSERT INTO intent ({_INTENT_COLUMNS})
+SELECT :id::varchar, :site_id::bigint, :link_id::bigint, :side::varchar, :attribute::varchar,
+  :operation::varchar, :targets::varchar, :sources::varchar, :befores::varchar, :reasons::varchar,
+  :is_privacy::boolean, :remote_id::varchar, :base_revision::bigint, :source_ids::varchar,
+  :state::varchar, ledger_now()
+FROM link WHERE link.id = :link_id AND link.fence = :fence
+  AND link.lease_until > ledger_now() + :fresh_seconds::float8
+""")
+
+NEW_INTENT = SqlText(f"""
+-- new_intent: the unique index lets a link have one open intent
+INSERT INTO intent ({_INTENT_COLUMNS})
+VALUES (:id, :site_id, :link_id, :side, :attribute, :operation, :targets, :sources, :befores,
+  :reasons, :is_privacy, :remote_id, :base_revision, :source_ids, :state, ledger_now())
+""")
+
+END_INTENT = SqlText("""
+-- end_intent: the one that is open
+UPDATE intent SET state = :state, closed_at = ledger_now()
+WHERE link_id = :link_id AND state = 'open'
+""")
+
+ADD_HISTORY = SqlText("""
+-- add_history: one line; lines are never changed, but for what a privacy request erases
+INSERT INTO history (site_id, link_id, at, what, side, attribute, before, after, loser, loser_side,
+  reason, remote_id, intent_id, inbox_id)
+VALUES (:site_id, :link_id, ledger_now(), :what, :side, :attribute, :before, :after, :loser,
+  :loser_side, :reason, :remote_id, :intent_id, :inbox_id)
+""")
+
+
+@cache
+def change_under_fence(names: tuple[str, ...]) -> SqlText:
+    """An update of these columns of a link."""
+    changed = "".join(f", {name} = :{name}" for name in names)
+    return SqlText(f"""
+-- change_under_fence: changes one row, or the lease is lost and the transaction with it
+UPDATE link SET generation = generation + :more_generations{changed}
+WHERE id = :link_id AND fence = :fence AND lease_until > ledger_now()
+""")
+
+
+@cache
+def store_value(names: tuple[str, ...]) -> SqlText:
+    """These columns of a link's value; a row that is there keeps the others."""
+    columns, values = ", ".join(names), ", ".join(f":{name}" for name in names)
+    changed = ", ".join(f"{name} = excluded.{name}" for name in names)
+    return SqlText(f"""
+-- store_value
+INSERT INTO link_value (link_id, attribute, site_id, {columns})
+VALUES (:link_id, :attribute, :site_id, {values})
+ON CONFLICT (link_id, attribute) DO UPDATE SET {changed}
+""")
+
+
+def link_of_key(connection: Connection, key: RatingKey) -> int:
+    """The link of a key, made if need be. Raises Transient if the contact was erased just now."""
+    link_id = known_link(connection, key)
+    if link_id is not None:
+        return link_id
+    made = make_link(connection, key)
+    return link_of_key(connection, key) if made is None else int(made.id)
+
+
+def known_link(connection: Connection, key: RatingKey) -> int | None:
+    """The link of a key, if there is one."""
+    link_id: int | None = OF_KEY.scalar(
+        connection, site_id=key.site_id, entity_id=key.entity_id, contact_id=key.contact_id
+    )
+    return link_id
+
+
+def make_link(connection: Connection, key: RatingKey, text: SqlText = NEW, **more: Any) -> Any:
+    """Its row; ``None`` if somebody else has made it just now.
+
+    Raises Transient if the contact was erased just now.
+    """
+    with batch(connection):
+        tombstones = ask_erased(connection, key.site_id, key.contact_id)
+        made = text.ask(
+            connection,
+            site_id=key.site_id,
+            entity_id=key.entity_id,
+            contact_id=key.contact_id,
+            **more,
+        )
+    if tombstones():
+        raise Transient("the contact was erased just now", retry_after=0.0)
+    return made.first()
+
+
+def links_to_join(connection: Connection, row: Any) -> tuple[int, ...]:
+    """Links of the contacts that were merged into a link's own, for the same entity, unless they
+    joined it.
+    """
+    merged = ids_of_contact(connection, row.site_id, row.contact_id)[1:]
+    if not merged:
+        return ()
+    is_for_entity = (link.c.site_id == row.site_id) & (link.c.entity_id == row.entity_id)
+    is_apart = link.c.contact_id.in_(merged) & (link.c.state != str(LinkState.BURIED))
+    found = select(link.c.id).where(is_for_entity, is_apart).order_by(link.c.id)
+    return tuple(connection.execute(found).scalars())
+
+
+def read_link(connection: Connection, link_id: int) -> Link:
+    """A link with its values."""
+    row = connection.execute(select(link).where(link.c.id == link_id)).one()
+    values = connection.execute(select(link_value).where(link_value.c.link_id == link_id)).all()
+    return to_link(row, values)
+
+
+def check(held: Answer) -> None:
+    """Raises LeaseLost, and the transaction with it, if the lease was another's."""
+    if held.count != 1:
+        raise LeaseLost
+
+
+def store_values(connection: Connection, lease: Lease, change: Commit) -> None:
+    """Bases and Wix records of a step, by attribute."""
+    rows: dict[str, dict[str, Any]] = {
+        attribute: from_base(base) for attribute, base in change.bases.items()
+    }
+    for slot, known in change.records.items():
+        if slot.side is Side.WIX:
+            rows.setdefault(slot.attribute, {}).update(from_wix(known))
+    for attribute, values in rows.items():
+        store_value(tuple(values)).ask(
+            connection,
+            link_id=lease.link_id,
+            attribute=attribute,
+            site_id=lease.site_id,
+            **values,
+        )
+
+
+def store_history(connection: Connection, lease: Lease, change: Commit) -> None:
+    """The end of the intent, the history lines, and how the deliveries ended."""
+    if change.intent_state is not None:
+        END_INTENT.ask(connection, link_id=lease.link_id, state=str(change.intent_state))
+    for entry in change.history:
+        add_history(connection, lease.site_id, lease.link_id, entry)
+    for closing, inbox_ids in by_closing(change.closings).items():
+        close_rows(connection, inbox_ids, closing, text=CLOSE_UNENDED)
+
+
+def add_history(
+    connection: Connection, site_id: int, link_id: int | None, entry: HistoryEntry
+) -> None:
+    """One line of the history, at the time of the database."""
+    ADD_HISTORY.ask(connection, site_id=site_id, link_id=link_id, **from_history(entry))
+
+
+def by_closing(closings: Mapping[int, Closing]) -> dict[Closing, list[int]]:
+    """Inbox ids by how they end."""
+    grouped: dict[Closing, list[int]] = {}
+    for inbox_id, closing in closings.items():
+        grouped.setdefault(closing, []).append(inbox_id)
+    return grouped
+
+
+def links_of_contact(connection: Connection, site_id: int, ids: Sequence[str]) -> list[int]:
+    """Links of these contact ids."""
+    is_theirs = (link.c.site_id == site_id) & link.c.contact_id.in_(ids)
+    return list(
+        connection.execute(select(link.c.id).where(is_theirs).order_by(link.c.id)).scalars()
+    )
+
+
+def max_deletes(connection: Connection, site_id: int, deletes: int) -> float:
+    """Where the brake grips: max(20, 5 % of the live links), or above what a person has allowed.
+
+    ``deletes``: of the links no more are counted than it takes to let so many pass, since a large
+    site has a million.
+    """
+    is_live = (link.c.site_id == site_id) & (link.c.state == str(LinkState.LIVE))
+    enough = select(link.c.id).where(is_live).limit(int((deletes + 1) / BRAKE_SHARE)).subquery()
+    live = connection.execute(select(func.count()).select_from(enough)).scalar_one()
+    allowed = select(site.c.deletes_allowed).where(
+        site.c.id == site_id, site.c.deletes_allowed_until > ledger_now()
+    )
+    return max(MIN_BRAKE, live * BRAKE_SHARE, connection.execute(allowed).scalar() or 0)

@@ -1,0 +1,31 @@
+"""Sites with their fields: tables ``site`` and ``field_map``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from sync_worker.core.values import Side, Site
+from sync_worker.ledger.rows import to_site
+from sync_worker.ledger.tables import field_map, site
+
+
+def site_by_id(connection: Connection, site_id: int) -> Site | None:
+    """A site by its number, with its fields."""
+    return read_site(connection, site.c.id == site_id)
+
+
+def site_by_source(connection: Connection, side: Side, source: str) -> Site | None:
+    """The site whose deliveries come from this source of a side."""
+    column = site.c.instance_id if side is Side.WIX else site.c.connector
+    return read_site(connection, column == source)
+
+
+def read_site(connection: Connection, which: Any) -> Site | None:
+    """The site that a condition on its table names."""
+    row = connection.execute(select(site).where(which)).first()
+    if row is None:
+        return None
+    fields = select(field_map).where(field_map.c.site_id == row.id).order_by(field_map.c.id)
+    return to_site(row, connection.execute(fields).all())

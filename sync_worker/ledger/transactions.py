@@ -1,0 +1,129 @@
+"""Short transactions of the ledger, and its clock.
+
+A port opens one transaction for each of its methods and calls statements in it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Float, Table
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.pool import StaticPool
+from sqlalchemy.sql.functions import FunctionElement
+
+from sync_worker.core.errors import Facts, Transient
+
+# So much of writing, and a process rests, so that another one, the door, gets its turn.
+WORK_SECONDS = 0.01
+REST_SECONDS = 0.002  # longer than anybody who waits for the lock pauses between two tries
+
+# In a transaction too, PostgreSQL tells the time of the statement and not of its beginning.
+POSTGRESQL_CLOCK = "(extract(epoch from clock_timestamp())::double precision)"
+
+
+class ledger_now(FunctionElement[float]):  # noqa: N801 - it stands in SQL as a function does
+    """The ledger's clock, the database's own: seconds since 1970."""
+
+    type = Float()
+    inherit_cache = True
+
+
+@compiles(ledger_now, "sqlite")
+def _sqlite_clock(element: ledger_now, compiler: Any, **more: Any) -> str:
+    return "ledger_now()"
+
+
+@compiles(ledger_now, "postgresql")
+def _postgresql_clock(element: ledger_now, compiler: Any, **more: Any) -> str:
+    return POSTGRESQL_CLOCK
+
+
+def is_sqlite(connection: Connection) -> bool:
+    """Whether the connection speaks to SQLite; there are no others than it and PostgreSQL."""
+    return connection.dialect.name == "sqlite"
+
+
+def insert_into(connection: Connection, table: Table) -> Any:
+    """An insert that knows ON CONFLICT, in the dialect of the database."""
+    return sqlite.insert(table) if is_sqlite(connection) else postgresql.insert(table)
+
+
+class Transactions:
+    """Short transactions; database errors come out as Transient.
+
+    SQLite has one writer: the threads of a process queue for it here, in order, instead of spinning
+    on its lock.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._is_sqlite = engine.dialect.name == "sqlite"
+        # PostgreSQL shows each statement of a reader what was committed before it, in a transaction
+        # or without one, and one has its price: two more round trips.
+        reading: dict[str, Any] = {"isolation_level": "AUTOCOMMIT"}
+        if self._is_sqlite:
+            reading = {"ledger_reads": True}
+        self._reader = engine.execution_options(**reading)
+        self._turn = threading.Lock()
+        # Other processes may wait for a file; a database in memory is this one's.
+        self._has_neighbours = not isinstance(engine.pool, StaticPool)
+        self._worked_seconds = 0.0  # since the last rest; guarded by the turn
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that commits at the end.
+
+        IntegrityError passes through: callers know what it means.
+        """
+        if not self._is_sqlite:
+            with _translated(), self.engine.begin() as connection:
+                yield connection
+            return
+        with self._turn:
+            started = time.monotonic()
+            with _translated(), self.engine.begin() as connection:
+                yield connection
+            self._rest(started)
+
+    def _rest(self, started: float) -> None:
+        """The lock is nobody's now: whoever waits for it in another process takes it."""
+        self._worked_seconds += time.monotonic() - started
+        if self._has_neighbours and self._worked_seconds > WORK_SECONDS:
+            time.sleep(REST_SECONDS)
+            self._worked_seconds = 0.0
+
+    @contextmanager
+    def single(self) -> Iterator[Connection]:
+        """For one statement that writes, or one batch: PostgreSQL needs no transaction around it.
+
+        As ``write``.
+        """
+        transaction: Callable[[], Any] = self.write if self._is_sqlite else self.read
+        with transaction() as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A look at what is committed."""
+        with _translated(), self._reader.connect() as connection:
+            yield connection
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except IntegrityError:
+        raise
+    except SQLAlchemyError as error:
+        code = type(error.__cause__ or error).__name__
+        raise Transient(
+            "the ledger's database did not answer", facts=Facts("ledger", code=code)
+        ) from error
