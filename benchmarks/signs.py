@@ -1,0 +1,341 @@
+"""``python -m benchmarks.signs``: how dense the product's code is, and how large its parts are.
+
+``--against COMMIT`` prints the same figures of another commit beside them. The direction matters,
+not the digit. The hard limits among them are a test: tests/unit/test_signs.py.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import subprocess
+import tarfile
+import tempfile
+import tokenize
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+ROOT = Path(__file__).parents[1]
+PRODUCT = ("sync_worker", "webhook_gateway")
+PLAIN_ROOMS = ("engine", "intake", "ledger", "remotes", "reconcile")
+MAX_FILES, MAX_CLASS, MAX_FUNCTION, MAX_FILE = 20, 250, 50, 350  # the last three in lines
+MAX_DEPTH = 1  # classes of our own above a class
+MAX_LINE = 100
+MAX_ENTRIES = 26  # of sync_worker: a postcard
+MANY_BRANCHES = 6
+NO_DEPTH = {"Protocol", "Enum", "StrEnum", "IntEnum", "Exception", "BaseException"}
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+BRANCHES = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.ExceptHandler, ast.IfExp)
+
+
+@dataclass(frozen=True, slots=True)
+class Sized:
+    """A file, class or function, or a line that breaks a rule."""
+
+    where: str
+    lines: int
+
+
+@dataclass
+class Source:
+    """One file of the product."""
+
+    path: Path
+    name: str
+    text: str = field(repr=False)
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        return ast.parse(self.text)
+
+    @cached_property
+    def lines(self) -> Sequence[str]:
+        return self.text.splitlines()
+
+    @property
+    def is_history(self) -> bool:
+        """A migration stays as it was when the first installation ran it."""
+        return "/migrations/versions/" in self.name
+
+    @property
+    def is_plain_room(self) -> bool:
+        parts = Path(self.name).parts
+        return len(parts) > 1 and parts[1] in PLAIN_ROOMS
+
+    @property
+    def comments(self) -> int:
+        """Lines that are a comment or end in one; marks for tools (noqa, type) aside."""
+        tokens = tokenize.generate_tokens(io.StringIO(self.text).readline)
+        return sum(
+            token.type == tokenize.COMMENT and not token.string.startswith(("# noqa", "# type:"))
+            for token in tokens
+        )
+
+    def classes(self) -> Iterator[ast.ClassDef]:
+        return (node for node in ast.walk(self.tree) if isinstance(node, ast.ClassDef))
+
+    def functions(self) -> Iterator[Function]:
+        return (node for node in ast.walk(self.tree) if isinstance(node, Function))
+
+    def if_expressions(self) -> Iterator[ast.IfExp]:
+        return (node for node in ast.walk(self.tree) if isinstance(node, ast.IfExp))
+
+    def sized(self, node: ast.ClassDef | Function) -> Sized:
+        """Decorators count, as a reader meets them."""
+        first = min([node.lineno, *(one.lineno for one in node.decorator_list)])
+        return Sized(
+            f"{self.name}:{node.lineno} {node.name}", (node.end_lineno or first) - first + 1
+        )
+
+    def dense_expressions(self) -> Iterator[str]:
+        """If-expressions inside another one, an argument list or a comprehension."""
+        kinds: Mapping[str, list[ast.AST]] = {
+            "if-expression": [],
+            "argument": [],
+            "comprehension": [],
+        }
+        for node in ast.walk(self.tree):
+            match node:
+                case ast.IfExp():
+                    kinds["if-expression"] += [node.body, node.test, node.orelse]
+                case ast.Call():
+                    kinds["argument"] += [*node.args, *(word.value for word in node.keywords)]
+                case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
+                    kinds["comprehension"] += [node]
+                case _:
+                    pass
+        for kind, owners in kinds.items():
+            inner = {
+                (one.lineno, one.col_offset)
+                for owner in owners
+                for one in ast.walk(owner)
+                if isinstance(one, ast.IfExp)
+            }
+            for line, _ in sorted(inner):
+                yield f"{self.name}:{line} in {kind}"
+
+
+@dataclass(frozen=True)
+class Code:
+    """The product at one commit."""
+
+    root: Path
+
+    @cached_property
+    def sources(self) -> Sequence[Source]:
+        paths = sorted(path for folder in PRODUCT for path in (self.root / folder).rglob("*.py"))
+        return [
+            Source(path, str(path.relative_to(self.root)), path.read_text(encoding="utf-8"))
+            for path in paths
+        ]
+
+    def entries(self) -> int:
+        """Of the folder sync_worker, as ``ls`` shows them."""
+        return sum(not path.name.startswith("__") for path in (self.root / "sync_worker").iterdir())
+
+    def folders(self) -> Sequence[Sized]:
+        """With the number of their files."""
+        counts = []
+        for folder in [self.root / "sync_worker", *(self.root / "sync_worker").rglob("*")]:
+            if folder.is_dir() and folder.name != "__pycache__":
+                files = sum(path.is_file() for path in folder.iterdir())
+                counts.append(Sized(str(folder.relative_to(self.root)), files))
+        return _largest_first(counts)
+
+    @cached_property
+    def kept(self) -> Sequence[Source]:
+        """All but migrations: what somebody can still shorten."""
+        return [one for one in self.sources if not one.is_history]
+
+    def files(self) -> Sequence[Sized]:
+        return _largest_first([Sized(one.name, len(one.lines)) for one in self.kept])
+
+    def classes(self) -> Sequence[Sized]:
+        return _largest_first([one.sized(node) for one in self.kept for node in one.classes()])
+
+    def functions(self) -> Sequence[Sized]:
+        return _largest_first([one.sized(node) for one in self.kept for node in one.functions()])
+
+    def depths(self) -> Sequence[Sized]:
+        """Classes of our own above each class; protocols, exceptions and enums aside."""
+        bases = {
+            node.name: [_name_of(base) for base in node.bases]
+            for one in self.sources
+            for node in one.classes()
+        }
+        places = {
+            node.name: f"{one.name}:{node.lineno} {node.name}"
+            for one in self.sources
+            for node in one.classes()
+        }
+        return _largest_first(
+            [
+                Sized(places[name], _depth(name, bases))
+                for name in bases
+                if not _roots(name, bases) & NO_DEPTH
+            ]
+        )
+
+    def dense_expressions(self) -> Sequence[str]:
+        return [
+            where for one in self.sources if one.is_plain_room for where in one.dense_expressions()
+        ]
+
+    def if_expressions_each_1000_lines(self) -> float:
+        return 1000 * sum(len(list(one.if_expressions())) for one in self.sources) / self.count
+
+    def branches_a_line(self) -> float:
+        """In functions with six branches or more."""
+        branches = lines = 0
+        for one in self.sources:
+            for node in one.functions():
+                count = _branches(node)
+                if count >= MANY_BRANCHES:
+                    branches += count
+                    lines += one.sized(node).lines
+        return branches / max(1, lines)
+
+    def long_lines(self) -> float:
+        """Percent of all lines."""
+        long = sum(len(line) > MAX_LINE for one in self.sources for line in one.lines)
+        return 100 * long / self.count
+
+    def comments_each_100_lines(self) -> float:
+        return 100 * sum(one.comments for one in self.sources) / self.count
+
+    @cached_property
+    def count(self) -> int:
+        """Lines that hold something."""
+        return sum(bool(line.strip()) for one in self.sources for line in one.lines)
+
+
+def _largest_first(sizes: Sequence[Sized]) -> Sequence[Sized]:
+    return sorted(sizes, key=lambda one: (-one.lines, one.where))
+
+
+def _name_of(base: ast.expr) -> str:
+    match base:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name
+        case ast.Subscript(value=value):
+            return _name_of(value)
+        case _:
+            return ""
+
+
+def _depth(name: str, bases: Mapping[str, Sequence[str]]) -> int:
+    return max((1 + _depth(base, bases) for base in bases[name] if base in bases), default=0)
+
+
+def _roots(name: str, bases: Mapping[str, Sequence[str]]) -> set[str]:
+    """All classes above one, ours and others'."""
+    above = set(bases.get(name, ()))
+    return above.union(*(_roots(base, bases) for base in above if base in bases))
+
+
+def _branches(node: ast.AST) -> int:
+    """Of a function, without those of the functions inside it."""
+    count = 0
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, Function):
+            continue
+        match child:
+            case ast.BoolOp():
+                count += len(child.values) - 1
+            case ast.Match():
+                count += len(child.cases)
+            case ast.comprehension():
+                count += 1 + len(child.ifs)
+            case _ if isinstance(child, BRANCHES):
+                count += 1
+            case _:
+                pass
+        count += _branches(child)
+    return count
+
+
+def violations(code: Code) -> Mapping[str, Sequence[str]]:
+    """What breaks a hard limit, by its sign."""
+    limits = {
+        f"at most {MAX_FILES} files in a folder": (code.folders(), MAX_FILES),
+        f"at most {MAX_CLASS} lines in a class": (code.classes(), MAX_CLASS),
+        f"at most {MAX_FUNCTION} lines in a function": (code.functions(), MAX_FUNCTION),
+        f"at most {MAX_FILE} lines in a file": (code.files(), MAX_FILE),
+        f"at most {MAX_DEPTH} class of our own above a class": (code.depths(), MAX_DEPTH),
+    }
+    found: dict[str, Sequence[str]] = {
+        sign: [f"{one.where}: {one.lines}" for one in sizes if one.lines > most]
+        for sign, (sizes, most) in limits.items()
+    }
+    found["no dense if-expression in " + ", ".join(PLAIN_ROOMS)] = code.dense_expressions()
+    entries = code.entries()
+    found["sync_worker fits on a postcard"] = (
+        [] if entries <= MAX_ENTRIES else [f"sync_worker: {entries} entries"]
+    )
+    return found
+
+
+def figures(code: Code) -> Mapping[str, str]:
+    """In words, by sign."""
+    return {
+        "entries of sync_worker": str(code.entries()),
+        "files in the fullest folder": _first(code.folders()),
+        "lines of the largest class": _first(code.classes()),
+        "lines of the largest function": _first(code.functions()),
+        "lines of the largest file": _first(code.files()),
+        "classes of our own above a class": _first(code.depths()),
+        "if-expressions in 1,000 lines": f"{code.if_expressions_each_1000_lines():.1f}",
+        "dense if-expressions in five rooms": str(len(code.dense_expressions())),
+        f"branches a line, functions of {MANY_BRANCHES} or more": f"{code.branches_a_line():.2f}",
+        f"lines over {MAX_LINE} characters": f"{code.long_lines():.1f} %",
+        "comments in 100 lines": f"{code.comments_each_100_lines():.1f}",
+    }
+
+
+def _first(sizes: Sequence[Sized]) -> str:
+    return f"{sizes[0].lines} ({sizes[0].where.split('/', 1)[-1]})"
+
+
+@click.command()
+@click.option("--against", metavar="COMMIT", help="Print the figures of this commit, too.")
+@click.option("--violations", "is_listed", is_flag=True, help="List what breaks a hard limit.")
+def main(against: str | None, is_listed: bool) -> None:
+    """How dense the product's code is, and how large its parts are."""
+    console = Console(width=170)
+    here = Code(ROOT)
+    columns = {"now": figures(here)}
+    if against is not None:
+        with tempfile.TemporaryDirectory() as folder:
+            columns = {against: figures(_code_of(against, Path(folder))), **columns}
+    table = Table("", *columns)
+    for sign in columns["now"]:
+        table.add_row(sign, *(column[sign] for column in columns.values()))
+    console.print(table)
+    if is_listed:
+        for sign, places in violations(here).items():
+            console.print(f"{sign}: {len(places) or 'kept'}", highlight=False)
+            for place in places:
+                console.print(f"  {place}", highlight=False, soft_wrap=True)
+
+
+def _code_of(commit: str, folder: Path) -> Code:
+    """Raises ClickException for a commit that git does not know."""
+    packed = subprocess.run(
+        ["git", "-C", str(ROOT), "archive", commit, *PRODUCT], capture_output=True, check=False
+    )
+    if packed.returncode != 0:
+        raise click.ClickException(packed.stderr.decode().strip())
+    with tarfile.open(fileobj=io.BytesIO(packed.stdout)) as archive:
+        archive.extractall(folder, filter="data")
+    return Code(folder)
+
+
+if __name__ == "__main__":
+    main()
