@@ -3,8 +3,15 @@
 Silence costs no thread, and a request has one deadline as a whole.
 
 gunicorn's own worker lends a thread to each new connection for up to 5 s of silence, and for ever
-to a client that sends a byte now and then: as many such clients as there are threads would close
-the door.
+to a client that sends a byte now and then: as many such clients as there are threads close the
+door. Beside four silent clients for each thread a webhook is answered in 0.1 s, and beside one
+unfinished request for each thread after the deadline; with gunicorn's own worker it is not answered
+within 12 s. It takes no more processor time for a webhook than gunicorn's own: 11 % less in the
+median of seven rounds (``python -m benchmarks probation`` shows both).
+
+Made for gunicorn 27.0.1, of whose ``gthread`` it uses the inside: each series changes it
+(https://github.com/benoitc/gunicorn/pull/3519 brought the 5 s).
+tests/integration/test_library_contracts.py fails when that changes.
 """
 
 from __future__ import annotations
@@ -30,7 +37,7 @@ class DeadlineSocket(socket.socket):
     ends_at: float | None = None
 
     def start(self, seconds: float) -> None:
-        """A new request begins; its time runs from the first look for a byte."""
+        """Begin a new request; its time runs from the first look for a byte."""
         self.seconds, self.ends_at = seconds, None
 
     def _has_time(self) -> bool:

@@ -1,9 +1,13 @@
 """Keeps a worker process on one core, and away from a core that others keep busy.
 
 Python runs one thread of a process at a time. Where its threads may run on every core, each of
-their turns wakes another one with cold caches, which was a fifth of a worker's processor time
-(docs/benchmarks.md). Only Linux has what this needs: ``sched_setaffinity`` and ``/proc``
-(https://man7.org/linux/man-pages/man5/proc_stat.5.html).
+their turns wakes another one with cold caches: on a machine at rest that was a fifth of a worker's
+processor time (docs/benchmarks.md). On two cores that others kept busy it brought nothing: 3 % more
+processor time for a rating on PostgreSQL, 22 % more on SQLite (medians of nine rounds of
+``python -m benchmarks probation``). ``WORKER_ONE_CORE=false`` switches it off.
+
+Made for CPython 3.11 to 3.13 with its lock. Only Linux has what this needs: ``sched_setaffinity``
+and ``/proc`` (https://man7.org/linux/man-pages/man5/proc_stat.5.html).
 """
 
 from __future__ import annotations
@@ -21,9 +25,7 @@ IDLE_FIELDS = (3, 4)  # of a core's line: idle, and waiting for a disk
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Seconds so far: the wall's, our own processor time, and how long each core was busy, whoever
-    used it.
-    """
+    """Seconds so far: the wall's, of our own processor time, and those that each core was busy."""
 
     wall: float
     own: float
@@ -31,7 +33,7 @@ class Times:
 
 
 def read_times() -> Times:
-    """Raises OSError."""
+    """Read them now. Raises OSError."""
     each_second = os.sysconf("SC_CLK_TCK")
     busy = {}
     for line in Path("/proc/stat").read_text(encoding="ascii").splitlines():
@@ -39,7 +41,7 @@ def read_times() -> Times:
         if name.startswith("cpu") and name != "cpu":
             # The first eight: time of guests, which comes after, is in them already.
             ticks = sum(
-                int(one) for place, one in enumerate(fields[:8]) if place not in IDLE_FIELDS
+                int(text) for place, text in enumerate(fields[:8]) if place not in IDLE_FIELDS
             )
             busy[int(name.removeprefix("cpu"))] = ticks / each_second
     return Times(time.monotonic(), time.process_time(), busy)
@@ -60,14 +62,13 @@ class CpuAffinity:
     _before: Times = field(init=False)
 
     def __post_init__(self) -> None:
-        """Any of them: processes that start together must not all take the same."""
+        """Take any of them: processes that start together must not all take the same."""
         self._before = self.times()
         self.mine = sorted(self.allowed)[int(self.chance() * len(self.allowed))]
         self.move(self.mine)
 
     def look(self) -> None:
-        """Go to the core that others use least since the last look, if that is clearly less than
-        here.
+        """Move to the core that others have used least since the last look, if it is clearly less.
 
         Two of us on one core both see this: each stays with even chances, so that they part. Raises
         OSError.
@@ -94,10 +95,7 @@ class CpuAffinity:
 
 
 def cpu_affinity() -> CpuAffinity | None:
-    """Where a process has a choice of cores: from now on it uses one.
-
-    ``None`` where there is none to make.
-    """
+    """Keep this process to one core from now on; ``None`` where it has no choice of cores."""
     try:
         allowed = frozenset(os.sched_getaffinity(0))
         return CpuAffinity(allowed, move_to) if len(allowed) > 1 else None
@@ -106,13 +104,12 @@ def cpu_affinity() -> CpuAffinity | None:
 
 
 def move_to(core: int) -> None:
-    """All threads of this process; those to come follow the thread that starts them.
+    """Move all threads of this process; new ones follow the thread that starts them.
 
     Raises OSError.
     """
-    for _ in range(
-        2
-    ):  # one that was just being started may have followed a thread that had not moved yet
+    # Twice: a thread that was just being started may have followed one that had not moved yet.
+    for _ in range(2):
         for thread in Path("/proc/self/task").iterdir():
             try:
                 os.sched_setaffinity(int(thread.name), {core})

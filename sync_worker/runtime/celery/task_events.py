@@ -1,7 +1,12 @@
 """Celery's events, which Flower lives on, published a few times a second.
 
-By itself a worker publishes them with every turn of its loop: about three times for each task,
-which was a sixth of a busy worker's time.
+By itself a worker publishes what it has buffered with every turn of its loop, about three times for
+each task. Gathering saves 12 % of a worker's processor time for a rating on PostgreSQL, 15 % on
+SQLite (medians of nine rounds of ``python -m benchmarks probation``). Celery has no setting for it:
+``worker_send_task_events`` is all or nothing. The step itself is a documented extension
+(https://docs.celeryq.dev/en/stable/userguide/extending.html); what reaches inside is
+``on_send_buffered`` of the dispatcher. Made for celery 5.7.0;
+tests/integration/test_library_contracts.py fails when that changes.
 """
 
 from __future__ import annotations
@@ -15,7 +20,7 @@ EVERY_SECONDS = 0.25
 
 
 class GatheredEvents(bootsteps.StartStopStep):  # type: ignore[misc]  # celery ships no types
-    """A step of the worker's consumer. A full buffer (24 events) still goes at once."""
+    """A step of the worker's consumer that flushes its events; a full buffer (24) goes at once."""
 
     requires = (Events,)
 
@@ -24,7 +29,7 @@ class GatheredEvents(bootsteps.StartStopStep):  # type: ignore[misc]  # celery s
         self._timer: Any = None
 
     def start(self, consumer: Any) -> None:
-        """Also after each loss of the broker, with a dispatcher that is new."""
+        """Start to gather; Celery calls this again, with a new dispatcher, after a lost broker."""
         self.stop(consumer)
         if consumer.hub is not None:
             consumer.event_dispatcher.on_send_buffered = None

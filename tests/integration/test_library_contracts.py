@@ -1,0 +1,218 @@
+"""What our workarounds rely on inside of libraries, each with the version that it was made for.
+
+A test that fails here says: the library has changed under a workaround. Read the new code, mend
+the workaround or remove it, and note the version in its module and in docs/architecture.md.
+"""
+
+from __future__ import annotations
+
+import inspect
+import socket
+import sys
+from collections.abc import Callable
+from importlib.metadata import version
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from celery import Celery
+from celery.worker.consumer import Consumer
+from celery.worker.consumer.events import Events
+from gunicorn import util
+from gunicorn.http.unreader import SocketUnreader
+from gunicorn.workers import gthread
+from kombu import connection as kombu_connection
+from kombu.asynchronous import Hub
+from kombu.transport import TRANSPORT_ALIASES, resolve_transport
+from kombu.transport.redis import Channel, Transport
+from redis import Redis
+
+from sync_worker.runtime.celery.broker import SafeTransport, install_safe_transport
+from sync_worker.runtime.celery.task_events import GatheredEvents
+from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
+
+Connection: Any = kombu_connection.Connection  # kombu ships no types, nor does celery
+QUEUE = "sync"
+UNREADABLE = {"no JSON": b"\xff no json", "too deep": b"[" * 100_000, "no task": b"[1, 2]"}
+NO_REASON_ANY_MORE = "the library does so by itself now: the workaround can go"
+
+
+def changed(library: str, made_for: str, workaround: str) -> str:
+    """What whoever sees the failure has to know."""
+    return f"{workaround} was made for {library} {made_for}; here is {version(library)}"
+
+
+def parameters(function: Callable[..., Any]) -> list[str]:
+    return list(inspect.signature(function).parameters)
+
+
+# -- sync_worker/runtime/celery/broker.py -----------------------------------------------------
+
+BROKER = changed("kombu", "5.7.0", "sync_worker/runtime/celery/broker.py")
+
+
+def channel_of(transport: type[Transport], redis_server: EmbeddedRedis) -> Any:
+    return Connection(redis_server.url, transport=transport).channel()
+
+
+def test_kombu_has_the_methods_that_the_safe_channel_replaces() -> None:
+    assert parameters(Channel._create_client) == ["self", "asynchronous"], BROKER
+    assert parameters(Channel._brpop_read) == ["self", "options"], BROKER
+    assert parameters(Transport._deliver) == ["self", "message", "queue"], BROKER
+
+
+def test_kombu_finds_its_transport_by_the_alias_that_we_replace(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for scheme in ("redis", "rediss"):
+        monkeypatch.setitem(TRANSPORT_ALIASES, scheme, "kombu.transport.redis:Transport")
+        assert resolve_transport(scheme) is Transport, BROKER
+    install_safe_transport()
+    for scheme in ("redis", "rediss"):
+        assert resolve_transport(scheme) is SafeTransport, BROKER
+
+
+def test_kombu_makes_a_client_for_every_command_and_the_safe_channel_keeps_one(
+    redis_server: EmbeddedRedis,
+) -> None:
+    clients: dict[type[Transport], list[Any]] = {}
+    for transport in (Transport, SafeTransport):
+        channel = channel_of(transport, redis_server)
+        for _ in range(2):
+            with channel.conn_or_acquire() as client:
+                clients.setdefault(transport, []).append(client)
+        assert clients[transport][0].connection_pool is channel.pool, BROKER
+        channel.connection.client.close()
+    first, second = clients[Transport]
+    assert first is not second, NO_REASON_ANY_MORE
+    first, second = clients[SafeTransport]
+    assert first is second, BROKER
+
+
+def test_safe_channel_takes_a_new_client_for_a_new_pool(redis_server: EmbeddedRedis) -> None:
+    """kombu makes a new pool after it has lost the broker."""
+    channel = channel_of(SafeTransport, redis_server)
+    with channel.conn_or_acquire() as before:
+        pass
+    channel._disconnect_pools()
+    with channel.conn_or_acquire() as after:
+        assert after is not before, BROKER
+        assert after.connection_pool is channel.pool, BROKER
+        assert after.ping()
+    channel.connection.client.close()
+
+
+def read_one(transport: type[Transport], redis_server: EmbeddedRedis) -> None:
+    """As a worker reads its next message. Raises what would end the worker."""
+    connection = Connection(
+        redis_server.url, transport=transport, transport_options={"polling_interval": 0.01}
+    )
+    with connection, connection.SimpleBuffer(QUEUE) as queue, pytest.raises(queue.Empty):
+        queue.get(timeout=0.3)
+
+
+@pytest.mark.parametrize("message", UNREADABLE.values(), ids=UNREADABLE)
+def test_kombu_breaks_on_a_message_that_the_safe_transport_drops(
+    message: bytes, redis: Redis, redis_server: EmbeddedRedis
+) -> None:
+    redis.lpush(QUEUE, message)
+    with pytest.raises((ValueError, RecursionError, TypeError)):
+        read_one(Transport, redis_server)
+    redis.delete(QUEUE)
+    redis.lpush(QUEUE, message)
+    read_one(SafeTransport, redis_server)
+    assert redis.llen(QUEUE) == 0, BROKER
+
+
+# -- sync_worker/runtime/celery/task_events.py ------------------------------------------------
+
+TASK_EVENTS = changed("celery", "5.7.0", "sync_worker/runtime/celery/task_events.py")
+
+
+def test_celery_publishes_buffered_events_when_its_dispatcher_says_so() -> None:
+    """And it says so with each event, unless somebody else gathers them."""
+    assert hasattr(Consumer, "on_send_event_buffered"), TASK_EVENTS
+    app = Celery("contract", broker="memory://")
+    told: list[object] = []
+    with app.connection_for_write() as connection:
+        dispatcher = app.events.Dispatcher(
+            connection,
+            buffer_group=["task"],
+            on_send_buffered=lambda: told.append("buffered"),
+        )
+        dispatcher._publish = lambda events, *rest, **more: told.append(len(events))
+        dispatcher.send("task-started", uuid="1")
+        assert told == ["buffered"], f"{TASK_EVENTS}, or: {NO_REASON_ANY_MORE}"
+        dispatcher.on_send_buffered = None
+        dispatcher.send("task-succeeded", uuid="1")
+        assert told == ["buffered"], TASK_EVENTS
+        dispatcher.flush()
+        assert told == ["buffered", 2], TASK_EVENTS
+        for number in range(dispatcher.buffer_limit):
+            dispatcher.send("task-started", uuid=str(number))
+        assert told == ["buffered", 2, 24], TASK_EVENTS
+
+
+def test_celery_starts_the_gathering_step_after_its_own_events() -> None:
+    assert Events in GatheredEvents.requires
+    assert parameters(Events.start) == ["self", "c"], TASK_EVENTS
+    assert "event_dispatcher" in inspect.getsource(Events.start), TASK_EVENTS
+    make_hub: Any = Hub  # kombu ships no types
+    hub = make_hub()
+    assert parameters(hub.call_repeatedly)[:2] == ["delay", "callback"], TASK_EVENTS
+    hub.close()
+
+
+# -- webhook_gateway/deadline_worker.py -------------------------------------------------------
+
+GATEWAY = changed("gunicorn", "27.0.1", "webhook_gateway/deadline_worker.py")
+
+
+def test_gthread_has_the_methods_that_the_deadline_worker_extends() -> None:
+    worker = gthread.ThreadWorker
+    assert parameters(worker.enqueue_req) == ["self", "conn"], GATEWAY
+    assert parameters(worker.finish_request) == ["self", "conn", "fs"], GATEWAY
+    assert parameters(worker.handle) == ["self", "conn"], GATEWAY
+
+
+def test_connection_of_gthread_has_the_socket_and_the_state_that_we_look_at() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        connection = gthread.TConn(SimpleNamespace(), ours, None, None)
+        assert connection.sock is ours, GATEWAY
+        assert connection.initialized is False, GATEWAY
+        assert connection.data_ready is False, GATEWAY
+        assert connection.parser is None, f"{GATEWAY}; the parser keeps the socket that it got"
+
+
+def test_gthread_gives_a_silent_connection_back_to_its_poller_for_the_word_that_we_say() -> None:
+    assert "_DEFER" in vars(gthread), GATEWAY
+    source = inspect.getsource(gthread.ThreadWorker.finish_request)
+    assert "result is _DEFER" in source, GATEWAY
+    assert "self.pending_conns.append(conn)" in source, GATEWAY
+
+
+def test_gunicorn_reads_by_recv_and_answers_by_sendall() -> None:
+    """The two calls on which a request's deadline hangs."""
+    calls = []
+
+    class Watched:
+        def recv(self, size: int) -> bytes:
+            calls.append("recv")
+            return b"GET"
+
+        def sendall(self, data: bytes) -> None:
+            calls.append("sendall")
+
+    assert SocketUnreader(Watched()).chunk() == b"GET", GATEWAY
+    util.write(Watched(), b"HTTP/1.1 200 OK")
+    assert calls == ["recv", "sendall"], GATEWAY
+
+
+# -- sync_worker/runtime/cpu_affinity.py ------------------------------------------------------
+
+
+def test_python_runs_one_thread_of_a_process_at_a_time() -> None:
+    """Made for CPython 3.11 to 3.13; without that lock a worker has to use every core."""
+    has_lock: Callable[[], bool] = getattr(sys, "_is_gil_enabled", lambda: True)
+    assert has_lock(), "sync_worker/runtime/cpu_affinity.py would take cores from this Python"
