@@ -1,0 +1,92 @@
+"""Ctrl-C in the first second of a command: one line and status 130, at whatever moment it comes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import pytest
+
+PROGRAM = Path(sys.executable).with_name("ratings-sync")
+ENTRY = "sync_worker.cli.main"
+# Shares of the modules that a whole call imports: the entry's first ones, then commands and work.
+SHARES = (0.0, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a call ended. ``modules``: imported after the entry; ``said``: lines on stderr."""
+
+    status: int
+    modules: int
+    said: list[str]
+
+
+def call(
+    words: tuple[str, ...], folder: Path, interrupt_after: int | None = None, *, deaf: bool = False
+) -> Ended:
+    """The installed program, interrupted once so many modules are imported after its entry.
+
+    ``deaf``: started as a shell starts a background job, which ignores interrupts.
+    """
+    kept = {"PATH": os.environ["PATH"], "HOME": str(folder), "RATINGS_SYNC_HOME": str(folder)}
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN) if deaf else None
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-X", "importtime", PROGRAM, *words],
+            cwd=folder,
+            env=kept,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGINT, before)
+    said, modules = [], -1
+    with process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if not line.startswith("import time:"):
+                said.append(line.strip())
+                continue
+            if modules >= 0 or line.split()[-1] == ENTRY:
+                modules += 1
+                # The entry itself is not yet at work when the line of its own import comes.
+                if interrupt_after is not None and modules == max(1, interrupt_after):
+                    process.send_signal(signal.SIGINT)
+    return Ended(process.returncode, modules, [line for line in said if line])
+
+
+@lru_cache
+def modules_of(words: tuple[str, ...], folder: Path) -> int:
+    whole = call(words, folder)
+    assert (whole.status, whole.said) == (0, [])
+    return whole.modules
+
+
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder whose ledger is made already, so that every call imports the same."""
+    folder = tmp_path_factory.mktemp("ready")
+    call(("status",), folder)
+    return folder
+
+
+@pytest.mark.parametrize("share", SHARES)
+@pytest.mark.parametrize("words", [("--version",), ("status",), ("connector", "check", "okendo")])
+def test_interrupt_at_any_moment_of_the_start_is_one_line(
+    words: tuple[str, ...], share: float, ready: Path
+) -> None:
+    ended = call(words, ready, int(modules_of(words, ready) * share))
+    assert (ended.status, ended.said) == (130, ["ratings-sync: interrupted"])
+
+
+def test_background_job_that_ignores_interrupts_goes_on(ready: Path) -> None:
+    half = modules_of(("status",), ready) // 2
+    assert call(("status",), ready, half, deaf=True).status == 0
