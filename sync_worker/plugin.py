@@ -33,7 +33,8 @@ from sync_worker.core.ports.remote import Capabilities, Connection, Page, Remote
 from sync_worker.core.values import Draft, EntityRef, Person, Record, RecordState, Side
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.record_reader import MAIN_FIELD, read_record
-from sync_worker.remotes.http.client import Answer, Call, RemoteHttp
+from sync_worker.remotes.http.calls import Answer, Call
+from sync_worker.remotes.http.client import RemoteHttp
 
 __all__ = [
     "MAIN_FIELD",

@@ -2,16 +2,10 @@
 
 import warnings
 
-from sync_worker.remotes.http.client import (
-    UNSET,
-    Answer,
-    Authorization,
-    Budget,
-    Call,
-    FixedHeaders,
-    NoBudget,
-    RemoteHttp,
-)
+from sync_worker.remotes.http.authorization import Authorization, FixedHeaders
+from sync_worker.remotes.http.budget import Budget, NoBudget
+from sync_worker.remotes.http.calls import UNSET, Answer, Call
+from sync_worker.remotes.http.client import RemoteHttp
 
 __all__ = [
     "UNSET",

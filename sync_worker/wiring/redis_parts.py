@@ -15,7 +15,7 @@ from sync_worker.redis.client import (
     open_redis,
 )
 from sync_worker.redis.encryption import Seal
-from sync_worker.remotes.http.client import Budget
+from sync_worker.remotes.http.budget import Budget
 from sync_worker.runtime.local.embedded_redis import running_url
 from sync_worker.telemetry.broker_figures import BrokerFigures, broker_figures
 from sync_worker.telemetry.figures import QUEUES

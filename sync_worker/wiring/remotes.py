@@ -12,13 +12,21 @@ from sync_worker.manifest.manifest import Manifest
 from sync_worker.remotes.external.hooks import ExternalHooks
 from sync_worker.remotes.external.http import http_of
 from sync_worker.remotes.external.plugins import remote_of
-from sync_worker.remotes.http.client import FixedHeaders, NoBudget, RemoteHttp
+from sync_worker.remotes.http.authorization import FixedHeaders
+from sync_worker.remotes.http.budget import NoBudget
+from sync_worker.remotes.http.client import RemoteHttp
+from sync_worker.remotes.http.options import HttpOptions, Observers
 from sync_worker.remotes.http.outage import Outage
+from sync_worker.remotes.wix.answers import error_code
+from sync_worker.remotes.wix.api import ENDPOINTS, WixApi
 from sync_worker.remotes.wix.auth import WixAuthorization
-from sync_worker.remotes.wix.ratings import ENDPOINTS, WixApi, WixPeople, WixRatings, error_code
+from sync_worker.remotes.wix.people import WixPeople
+from sync_worker.remotes.wix.ratings import WixRatings
 from sync_worker.telemetry.metrics import count_call, observe_wait, watch_breaker
 from sync_worker.wiring.connectors import Connectors
 from sync_worker.wiring.redis_parts import RedisParts
+
+OBSERVERS = Observers(count_call, observe_wait)
 
 
 class Remotes:
@@ -68,9 +76,8 @@ class Remotes:
             remote="wix",
             authorization=FixedHeaders({}),
             budget=NoBudget(),
-            allow_private_hosts=is_local,
-            observe=count_call,
-            observe_wait=observe_wait,
+            options=HttpOptions(allow_private_hosts=is_local),
+            observers=OBSERVERS,
             outage=self._outage("wix"),
         )
         authorization = WixAuthorization(
@@ -92,11 +99,10 @@ class Remotes:
             remote="wix",
             authorization=authorization,
             budget=budget,
-            allow_private_hosts=is_local,
-            code_of=error_code,
-            pool_size=settings.slots,
-            observe=count_call,
-            observe_wait=observe_wait,
+            options=HttpOptions(
+                allow_private_hosts=is_local, code_of=error_code, pool_size=settings.slots
+            ),
+            observers=OBSERVERS,
             outage=self._outage("wix"),
         )
         return WixApi(http)
@@ -127,9 +133,8 @@ class Remotes:
                 name, float(budget.requests), budget.per_minute, is_patient=is_patient
             ),
             self._redis.tokens,
-            observe=count_call,
-            observe_wait=observe_wait,
-            outage=self._outage(name),
+            OBSERVERS,
+            self._outage(name),
         )
 
     def _outage(self, remote: str) -> Outage:

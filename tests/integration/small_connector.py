@@ -14,7 +14,7 @@ from sync_worker.manifest.loader import parse_manifest, shipped_manifest
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.remotes.external.http import http_of
 from sync_worker.remotes.external.remote import ExternalRemote
-from sync_worker.remotes.http.client import NoBudget
+from sync_worker.remotes.http.budget import NoBudget
 from sync_worker.remotes.http.tokens import OwnTokens
 from tests.integration.remote_server import RemoteServer
 

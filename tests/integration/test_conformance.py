@@ -22,7 +22,7 @@ from sync_worker.manifest.loader import load_manifest, shipped_manifest
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.remotes.external.http import http_of
 from sync_worker.remotes.external.plugins import remote_of
-from sync_worker.remotes.http.client import NoBudget
+from sync_worker.remotes.http.budget import NoBudget
 from sync_worker.remotes.http.tokens import OwnTokens
 from webhook_gateway.app import create_app
 from webhook_gateway.settings import GatewayConfig

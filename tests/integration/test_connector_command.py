@@ -27,7 +27,7 @@ from sync_worker.core.values import Draft, EntityRef, Person, Side
 from sync_worker.manifest.loader import load_manifest
 from sync_worker.remotes.external.http import http_of
 from sync_worker.remotes.external.plugins import remote_of
-from sync_worker.remotes.http.client import NoBudget
+from sync_worker.remotes.http.budget import NoBudget
 from sync_worker.remotes.http.tokens import OwnTokens
 from tests.commands import run_command
 from tests.integration.remote_server import Asked, RemoteServer, Reply, always

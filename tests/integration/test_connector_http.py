@@ -34,7 +34,9 @@ from sync_worker.manifest.loader import parse_manifest
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.remotes.external.http import http_of
 from sync_worker.remotes.external.plugins import remote_of
-from sync_worker.remotes.http.client import Call, NoBudget
+from sync_worker.remotes.http.budget import NoBudget
+from sync_worker.remotes.http.calls import Call
+from sync_worker.remotes.http.options import Observers
 from sync_worker.remotes.http.tokens import OwnTokens
 from tests.integration.remote_server import Asked, RemoteServer, Reply, always
 from tests.integration.small_connector import (
@@ -231,9 +233,8 @@ def test_outcome_of_a_rule_says_what_to_do_next(
 def test_wait_that_a_refusal_asks_for_is_told(server: RemoteServer, status: int) -> None:
     server.answer = lambda asked: Reply(status, None, {"Retry-After": "30"})
     told: list[tuple[str, float]] = []
-    http = http_of(
-        a_manifest(server), NoBudget(), OwnTokens(), observe_wait=lambda *wait: told.append(wait)
-    )
+    observers = Observers(wait=lambda *wait: told.append(wait))
+    http = http_of(a_manifest(server), NoBudget(), OwnTokens(), observers)
     with pytest.raises(Transient):
         http.call(Call("GET", "/", "get"))
     http.close()

@@ -30,7 +30,10 @@ from sync_worker.core.errors import (
 from sync_worker.core.ports.people import People
 from sync_worker.core.ports.remote import Remote
 from sync_worker.core.values import Draft, EntityRef, Person, Policy, Record, Side, Site
-from sync_worker.remotes.http.client import Call, FixedHeaders, NoBudget, RemoteHttp
+from sync_worker.remotes.http.authorization import FixedHeaders
+from sync_worker.remotes.http.budget import NoBudget
+from sync_worker.remotes.http.calls import Call
+from sync_worker.remotes.http.client import RemoteHttp
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from sync_worker.wiring import Wiring
 from tests.twins.memory_remote import OWN_SERVICE_CAPABILITIES, WIX_CAPABILITIES, MemoryRemote

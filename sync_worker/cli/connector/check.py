@@ -20,7 +20,7 @@ from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.signature_diagnosis import at_its_time, captured, diagnose, is_verified
 from sync_worker.remotes.external.http import http_of
 from sync_worker.remotes.external.plugins import is_installed, remote_of
-from sync_worker.remotes.http.client import NoBudget
+from sync_worker.remotes.http.budget import NoBudget
 from sync_worker.remotes.http.tokens import OwnTokens
 from webhook_gateway.external import Unreadable, read_deliveries
 from webhook_gateway.wix import Ignored, Rejected

@@ -18,7 +18,7 @@ from sync_worker.doctor.conformance import Conformance, Measured
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.remotes.external.http import http_of
 from sync_worker.remotes.external.plugins import remote_of
-from sync_worker.remotes.http.client import NoBudget
+from sync_worker.remotes.http.budget import NoBudget
 from sync_worker.remotes.http.tokens import OwnTokens
 from sync_worker.telemetry.logs import set_up_logs
 from sync_worker.wiring import wiring

@@ -13,7 +13,7 @@ from sync_worker.cli.connector.manifests import NAME, file_of, set_up_manifest
 from sync_worker.cli.options import JSON, example
 from sync_worker.remotes.external.hooks import ExternalHooks, HookState
 from sync_worker.remotes.external.http import http_of
-from sync_worker.remotes.http.client import NoBudget
+from sync_worker.remotes.http.budget import NoBudget
 from sync_worker.remotes.http.tokens import OwnTokens
 
 

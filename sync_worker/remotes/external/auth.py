@@ -22,14 +22,11 @@ from sync_worker.manifest.schema.http import (
     HmacRequestAuth,
     QueryAuth,
 )
-from sync_worker.remotes.http.client import (
-    Authorization,
-    Call,
-    FixedHeaders,
-    NoBudget,
-    RemoteHttp,
-    Signer,
-)
+from sync_worker.remotes.http.authorization import Authorization, FixedHeaders, Signer
+from sync_worker.remotes.http.budget import NoBudget
+from sync_worker.remotes.http.calls import Call
+from sync_worker.remotes.http.client import RemoteHttp
+from sync_worker.remotes.http.options import HttpOptions
 from sync_worker.remotes.http.tokens import TokenAuthorization, Tokens
 
 
@@ -168,7 +165,7 @@ def _client_credentials(
         remote=manifest.id,
         authorization=FixedHeaders(headers),
         budget=NoBudget(),
-        allow_private_hosts=manifest.allow_private_hosts,
+        options=HttpOptions(allow_private_hosts=manifest.allow_private_hosts),
     )
     call = Call("POST", url.path, "create_token", form=form)
     # Another account under the same connector id must not get this one's token out of the cache.

@@ -25,7 +25,8 @@ from sync_worker.manifest.record_reader import search
 from sync_worker.manifest.record_writer import filled, query_of, url_path
 from sync_worker.manifest.schema.calls import ErrorRule, Hook, OperationSpec
 from sync_worker.remotes.external.auth import without_credentials
-from sync_worker.remotes.http.client import UNSET, Answer, Call, RemoteHttp
+from sync_worker.remotes.http.calls import UNSET, Answer, Call
+from sync_worker.remotes.http.client import RemoteHttp
 
 NO_CONTENT = 204
 Context = Mapping[str, Any]

@@ -9,7 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from sync_worker.remotes.http.client import Call, RemoteHttp
+from sync_worker.remotes.http.calls import Call
+from sync_worker.remotes.http.client import RemoteHttp
 from sync_worker.remotes.http.tokens import TokenAuthorization, Tokens
 
 WIX_TOKEN_SECONDS = 14_400.0

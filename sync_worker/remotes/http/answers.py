@@ -1,0 +1,114 @@
+"""What an answer means: the one place where a status code turns into an error.
+
+Pure: what follows from an error (a pause of the budget, a metric) is the client's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sync_worker.core.errors import (
+    Facts,
+    Misconfigured,
+    Permanent,
+    RateLimited,
+    SyncError,
+    Transient,
+    UnknownOutcome,
+)
+from sync_worker.remotes.http.calls import Answer, Call
+from sync_worker.remotes.http.retries import TryAgain
+from sync_worker.remotes.http.waits import Waits
+
+WAIT_INSIDE_SECONDS = 2.0  # a longer Retry-After goes to the inbox row's next attempt
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerReader:
+    """Reads the answers of one remote. ``code_of`` and ``waits``: as in HttpOptions."""
+
+    remote: str
+    code_of: Callable[[Any], str]
+    waits: Waits
+
+    def failure_in(self, call: Call, answer: Answer) -> SyncError | TryAgain | None:
+        """What to raise for an answer; ``None`` for a success."""
+        claimed = call.outcomes(answer)
+        if isinstance(claimed, SyncError):
+            return self._claimed(call, answer, claimed)
+        if claimed or call.succeeded(answer):
+            return None
+        if answer.status in self.waits.statuses:
+            return self._too_fast(call, answer)
+        if answer.is_success:
+            return self._undeclared_success(call, answer)
+        if answer.status >= 500 and answer.status != 501:
+            return self._down(call, answer)
+        return self._refusal(call, answer)
+
+    def _claimed(self, call: Call, answer: Answer, error: SyncError) -> SyncError | TryAgain:
+        """The error that the remote's own rules see in an answer."""
+        if isinstance(error, RateLimited):
+            return self._too_fast(call, answer)
+        if isinstance(error, Transient):
+            error.retry_after = self.waits.seconds(answer.headers)
+        error.facts = self.facts(call, answer)
+        return error
+
+    def _too_fast(self, call: Call, answer: Answer) -> SyncError | TryAgain:
+        wait = self.waits.seconds(answer.headers)
+        limited = RateLimited(retry_after=wait, facts=self.facts(call, answer))
+        # Without a wish the remote may mean minutes: that waits in SQL, not here.
+        if wait is not None and wait <= WAIT_INSIDE_SECONDS:
+            return TryAgain(limited)
+        return limited
+
+    def _undeclared_success(self, call: Call, answer: Answer) -> SyncError:
+        """A 2xx, but not the one that the manifest names."""
+        if call.is_write:
+            return self.unknown(call)
+        return Permanent("an unexpected answer", facts=self.facts(call, answer))
+
+    def _down(self, call: Call, answer: Answer) -> SyncError | TryAgain:
+        wait = self.waits.seconds(answer.headers)
+        down: Transient
+        if call.is_write:
+            down = self.unknown(call, wait)  # it may have been carried out before it failed
+        else:
+            down = Transient("the remote is down", retry_after=wait)
+        down.facts = self.facts(call, answer)
+        is_soon = wait is None or wait <= WAIT_INSIDE_SECONDS
+        if is_soon and call.is_idempotent:
+            return TryAgain(down)
+        return down
+
+    def _refusal(self, call: Call, answer: Answer) -> SyncError:
+        facts = self.facts(call, answer)
+        if answer.status == 501:
+            return Misconfigured("this remote does not offer the operation", facts=facts)
+        if answer.status in (401, 403):
+            return Permanent(
+                "the remote does not accept our credentials", reason="unauthorized", facts=facts
+            )
+        if 300 <= answer.status < 400:
+            return Permanent(
+                "the remote answered with a redirect", reason="redirected", facts=facts
+            )
+        return Permanent("the remote refused the request", reason="refused", facts=facts)
+
+    def unknown(self, call: Call, retry_after: float | None = None) -> UnknownOutcome:
+        """The error for a write that may have been carried out."""
+        return UnknownOutcome(
+            "the write may have landed", retry_after=retry_after, facts=self.facts(call)
+        )
+
+    def facts(self, call: Call, answer: Answer | None = None) -> Facts:
+        """What an error tells the logs."""
+        if answer is None:
+            return Facts(self.remote, call.operation)
+        headers = answer.headers
+        request_id = headers.get("X-Wix-Request-Id") or headers.get("X-Request-Id") or ""
+        code = self.code_of(answer.body)
+        return Facts(self.remote, call.operation, answer.status, code, request_id)

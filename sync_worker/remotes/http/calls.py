@@ -1,0 +1,55 @@
+"""What is asked of a remote, and what it answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sync_worker.core.errors import SyncError
+
+UNSET: Any = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """``body`` is the parsed JSON, ``None`` if the answer was not JSON.
+
+    ``attempts``: how often we sent the call.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+    attempts: int = 1
+
+    @property
+    def is_success(self) -> bool:
+        return 200 <= self.status < 300
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request. ``path`` under the base URL, or the whole address of a next page.
+
+    ``outcomes`` may claim any answer: by the error for it, or by ``True`` for a success.
+    ``successes``: the only statuses that are one (empty: every 2xx).
+    """
+
+    method: str
+    path: str
+    operation: str
+    query: Mapping[str, str] | None = None
+    headers: Mapping[str, str] | None = None
+    json: Any = UNSET
+    form: Mapping[str, str] | None = None
+    is_write: bool = False
+    is_idempotent: bool = True
+    successes: frozenset[int] = frozenset()
+    outcomes: Callable[[Answer], SyncError | bool | None] = lambda answer: None
+
+    def succeeded(self, answer: Answer) -> bool:
+        """Whether the status of an answer is a success of this call."""
+        if self.successes:
+            return answer.status in self.successes
+        return answer.is_success

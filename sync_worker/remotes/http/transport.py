@@ -1,0 +1,167 @@
+"""One try of a call: a request out, an answer in.
+
+Only to the addresses that were configured, in a lane of its own, and never while the remote hangs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from threading import BoundedSemaphore
+from typing import Any
+from urllib.parse import urlencode, urljoin, urlsplit
+
+import requests
+
+from sync_worker.core import exact_json
+from sync_worker.core.errors import Permanent, RateLimited, SyncError, Transient
+from sync_worker.remotes.http.answers import AnswerReader
+from sync_worker.remotes.http.calls import UNSET, Answer, Call
+from sync_worker.remotes.http.connection import CallDeadline, DeadlineAdapter
+from sync_worker.remotes.http.options import HttpOptions
+from sync_worker.remotes.http.outage import Outage
+from sync_worker.remotes.http.retries import TryAgain
+
+LANE_SECONDS = 2.0  # who finds no lane free comes again later, and leaves the slot to others
+PORTS = {"http": 80, "https": 443}
+
+
+class Transport:
+    """The connections to one remote. Thread-safe; ``close`` ends them.
+
+    ``reader`` words the errors. ``outage``: what all calls to this remote found out about it.
+    """
+
+    def __init__(
+        self, base_url: str, options: HttpOptions, reader: AnswerReader, outage: Outage
+    ) -> None:
+        self._base_url = base_url.rstrip("/") + "/"
+        self._base = urlsplit(base_url)
+        self._hosts = options.allowed_hosts | {self._base.hostname or ""}
+        self._options, self._reader, self._outage = options, reader, outage
+        self._lanes = BoundedSemaphore(options.lanes)
+        self._session = _session(options)
+
+    def close(self) -> None:
+        self._session.close()
+
+    def send(
+        self, call: Call, proof: Mapping[str, str], deadline: CallDeadline, attempt: int
+    ) -> Answer:
+        """The answer of the remote, whatever it says.
+
+        ``proof``: the headers that say who we are. Raises TryAgain or the final error where no
+        whole answer came.
+        """
+        deadline.has_sent = False
+        request = self._prepared(call, proof)
+        with self._lane(call, deadline):
+            ticket, is_answered = self._outage.begin(), False
+            try:
+                deadline.remaining()
+                # No time-out: our sockets keep the deadline of the whole call, requests cannot.
+                with self._session.send(
+                    request, stream=True, allow_redirects=False, timeout=None
+                ) as response:
+                    body = self._whole(response)
+                is_answered = True
+            except (requests.RequestException, OSError) as error:
+                # Not chained: what requests says holds the whole address, and the address may hold
+                # a secret.
+                raise self._lost(call, deadline, error) from None
+            finally:
+                self._outage.end(ticket, answered=is_answered)
+        return Answer(response.status_code, response.headers, _parsed(body), attempt)
+
+    @contextmanager
+    def _lane(self, call: Call, deadline: CallDeadline) -> Iterator[None]:
+        """One of the calls that may be under way at a time. Raises RateLimited, Away."""
+        wait = min(LANE_SECONDS, deadline.ends_at - time.monotonic() - 1.0)
+        self._outage.check()
+        if not self._lanes.acquire(timeout=max(0.0, wait)):
+            facts = self._reader.facts(call)
+            raise RateLimited("other calls are under way", retry_after=1.0, facts=facts)
+        try:
+            yield
+        finally:
+            self._lanes.release()
+
+    def _whole(self, response: requests.Response) -> bytes:
+        body = bytearray()
+        for chunk in response.iter_content(65_536):
+            body += chunk
+            if len(body) > self._options.max_body_bytes:
+                raise requests.exceptions.ContentDecodingError("the answer is larger than allowed")
+        return bytes(body)
+
+    def _lost(self, call: Call, deadline: CallDeadline, error: Exception) -> SyncError | TryAgain:
+        """What to raise where no whole answer came."""
+        if not deadline.has_sent:
+            return TryAgain(Transient("could not connect", facts=self._reader.facts(call)))
+        if not call.is_write:
+            message = f"no whole answer: {type(error).__name__}"
+            return TryAgain(Transient(message, facts=self._reader.facts(call)))
+        unknown = self._reader.unknown(call)
+        # A bare create is never repeated: the engine finds out by looking.
+        return TryAgain(unknown) if call.is_idempotent else unknown
+
+    # -- the request
+
+    def _prepared(self, call: Call, proof: Mapping[str, str]) -> requests.PreparedRequest:
+        url = call.path
+        if "://" not in url:
+            url = urljoin(self._base_url, url.lstrip("/"))
+        if not self._is_admitted(url):
+            raise Permanent(
+                "the address is not on an allowed host",
+                reason="host_not_allowed",
+                facts=self._reader.facts(call),
+            )
+        headers = {**proof, **(call.headers or {})}
+        body = None
+        if call.json is not UNSET:
+            body = exact_json.dumps(call.json).encode()
+            headers.setdefault("Content-Type", "application/json")
+        elif call.form is not None:
+            body = urlencode(call.form).encode()
+            headers.setdefault("Content-Type", "application/x-www-form-urlencoded")
+        request = self._session.prepare_request(
+            requests.Request(call.method, url, params=call.query, headers=headers, data=body)
+        )
+        if self._options.sign is not None:
+            self._options.sign(request)
+        return request
+
+    def _is_admitted(self, url: str) -> bool:
+        """Whether an address may be called: our own scheme and port, an allowed host, no password.
+
+        An address out of an answer is somebody's wish.
+        """
+        try:
+            parts = urlsplit(url)
+            port = parts.port or PORTS.get(parts.scheme)
+            own_port = self._base.port or PORTS.get(self._base.scheme)
+        except ValueError:
+            return False
+        if (parts.scheme, port) != (self._base.scheme, own_port):
+            return False
+        return parts.hostname in self._hosts and "@" not in parts.netloc and "\\" not in url
+
+
+def _session(options: HttpOptions) -> requests.Session:
+    session = requests.Session()
+    session.trust_env = False  # no proxies, no .netrc: what we call is what is configured
+    session.headers.update({"Accept": "application/json", "User-Agent": "ratings-sync"})
+    session.headers.update(options.headers)
+    adapter = DeadlineAdapter(pool_connections=4, pool_maxsize=options.pool_size)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    return session
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return exact_json.loads(body) if body else None
+    except ValueError:
+        return None

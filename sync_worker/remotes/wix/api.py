@@ -1,0 +1,54 @@
+"""The REST API of Wix for one app instance: every path in one table, which can be overridden.
+
+Ratings have no published REST operations, only message schemas. Sources:
+https://dev.wix.com/docs/rest and the Wix docs repository (ratings.service.json,
+contacts.service.json).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import quote
+
+from sync_worker.remotes.http.calls import Answer, Call
+from sync_worker.remotes.http.client import RemoteHttp
+
+ENDPOINTS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "create_token": ("POST", "/oauth2/token"),
+        "create_rating": ("POST", "/ratings/v1/ratings"),
+        "get_rating": ("GET", "/ratings/v1/ratings/{id}"),
+        "update_rating": ("PATCH", "/ratings/v1/ratings/{id}"),
+        "delete_rating": ("DELETE", "/ratings/v1/ratings/{id}"),
+        "query_ratings": ("POST", "/ratings/v1/ratings/query"),
+        "query_contacts": ("POST", "/contacts/v4/contacts/query"),
+        "create_contact": ("POST", "/contacts/v4/contacts"),
+        "get_contact": ("GET", "/contacts/v4/contacts/{id}"),
+        "get_member": ("GET", "/members/v1/members/{id}"),
+        "get_instance": ("GET", "/apps/v1/instance"),
+    }
+)
+OLDEST_FIRST = [{"fieldName": "createdDate", "order": "ASC"}]
+
+
+class WixApi:
+    """One app instance: calls by the name of the endpoint."""
+
+    def __init__(
+        self, http: RemoteHttp, endpoints: Mapping[str, tuple[str, str]] = ENDPOINTS
+    ) -> None:
+        self.http = http
+        self._endpoints = endpoints
+
+    def call(self, name: str, *, remote_id: str = "", **options: Any) -> Answer:
+        """One call. ``options``: as those of Call. Errors: as RemoteHttp's."""
+        method, path = self._endpoints[name]
+        address = path.format(id=quote(remote_id, safe=""))
+        return self.http.call(Call(method, address, name, **options))
+
+    def app_instance(self) -> Mapping[str, Any]:
+        """Get App Instance: a cheap check of a token and of the granted permissions."""
+        body = self.call("get_instance").body
+        return body if isinstance(body, dict) else {}

@@ -1,0 +1,197 @@
+"""Wix contacts and members: who a person is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from sync_worker.core.email_identity import normalise_email
+from sync_worker.core.errors import Duplicate, Gone, Permanent, SyncError
+from sync_worker.core.values import Contact, Merge
+from sync_worker.remotes.http.calls import Answer
+from sync_worker.remotes.wix.answers import error_code, gone_on_404, inside, objects_in
+from sync_worker.remotes.wix.api import OLDEST_FIRST, WixApi
+from sync_worker.remotes.wix.events import entity_in_event, merge_of_event, target_in_merge
+
+CONTACTS_PAGE_SIZE = 1000
+AT_ONCE = 100  # the size of `$in` is not documented
+
+
+class WixPeople:
+    """Implements ports.People over Contacts v4 and Members v1."""
+
+    def __init__(self, api: WixApi) -> None:
+        self._api = api
+
+    def addresses_in(self, payload: Mapping[str, Any]) -> Sequence[str]:
+        return _emails_of(entity_in_event(payload) or target_in_merge(payload) or {})
+
+    def merge_in(self, payload: Mapping[str, Any]) -> Merge | None:
+        return merge_of_event(payload)
+
+    def by_email(self, email: str) -> Contact | None:
+        return next(iter(self.matches([email]).get(normalise_email(email), ())), None)
+
+    def matches(self, emails: Sequence[str]) -> Mapping[str, Sequence[Contact]]:
+        """Asked in both spellings, since matching may be case-sensitive; compared case-folded."""
+        spellings: dict[str, None] = {}
+        for email in emails:
+            spellings |= {email.strip(): None, normalise_email(email): None}
+        contacts = {
+            contact["id"]: contact
+            for asked in _in_parts(list(spellings))
+            for contact in self._query("info.emails.email", asked)
+        }
+        wanted = {normalise_email(email) for email in emails}
+        matching: dict[str, list[Mapping[str, Any]]] = {}
+        for contact in contacts.values():
+            addresses = {normalise_email(address) for address in _emails_of(contact)}
+            for address in wanted & addresses:
+                matching.setdefault(address, []).append(contact)
+        return {
+            address: [
+                Contact(contact["id"], address, _name_of(contact))
+                for contact in sorted(found, key=partial(_rank, email=address))
+            ]
+            for address, found in matching.items()
+        }
+
+    def _query(self, field: str, values: Sequence[str]) -> list[dict[str, Any]]:
+        """All contacts with one of these values."""
+        try:
+            found = list(self._pages(field, values))
+        except Permanent as refusal:
+            # The current SDK types list only the primary address as a filter.
+            if field == "info.emails.email" and refusal.facts.code.startswith("UNSUPPORTED_FILTER"):
+                return self._query("primaryInfo.email", values)
+            raise
+        return [
+            contact
+            for contact in found
+            if isinstance(contact, dict) and isinstance(contact.get("id"), str)
+        ]
+
+    def _pages(self, field: str, values: Sequence[str]) -> Iterator[Any]:
+        """The rows of Query Contacts, which pages by offset; a short page is the last one."""
+        offset = 0
+        while True:
+            query = {
+                "filter": {field: {"$in": list(values)}},
+                "sort": OLDEST_FIRST,
+                "paging": {"limit": CONTACTS_PAGE_SIZE, "offset": offset},
+                "fieldsets": ["BASIC", "COMMUNICATION_DETAILS"],
+            }
+            body = self._api.call("query_contacts", json={"query": query}).body
+            page = objects_in(body, "contacts")
+            yield from page
+            if len(page) < CONTACTS_PAGE_SIZE:
+                return
+            offset += len(page)
+
+    def by_ids(self, contact_ids: Sequence[str]) -> Mapping[str, Contact]:
+        """Contacts by their ids; those that are not there, or were merged away, are missing.
+
+        Query Contacts filters by ``id`` (``$in``): Wix's page "Contacts: Supported Filters,
+        Sorting, and Search".
+        """
+        known: dict[str, Contact] = {}
+        for asked in _in_parts(contact_ids):
+            for found in self._query("id", asked):
+                contact = _contact_of(found)
+                if contact is not None:
+                    known[contact.contact_id] = contact
+        return known
+
+    def by_id(self, contact_id: str) -> Contact | None:
+        """Get Contact is the only call that understands ids that were merged away."""
+        try:
+            body = self._api.call("get_contact", remote_id=contact_id, outcomes=gone_on_404).body
+        except Gone:
+            return None
+        return _contact_of(inside(body, "contact"))
+
+    def by_member(self, member_id: str) -> Contact | None:
+        try:
+            body = self._api.call("get_member", remote_id=member_id, outcomes=gone_on_404).body
+        except Gone:
+            return None
+        contact_id = inside(body, "member", "contactId")
+        if not isinstance(contact_id, str):
+            return None
+        email = inside(body, "member", "loginEmail")
+        address = email.strip().casefold() if isinstance(email, str) else None
+        return Contact(contact_id, address)
+
+    def create(self, email: str, name: str | None) -> Contact:
+        info = {
+            "name": {"first": name or email.partition("@")[0]},
+            "emails": {"items": [{"tag": "MAIN", "email": email, "primary": True}]},
+        }
+        request = {"info": info, "allowDuplicates": False}
+        try:
+            body = self._api.call(
+                "create_contact", json=request, is_write=True, outcomes=_contact_outcome
+            ).body
+        except Duplicate as duplicate:
+            return self._existing(email, duplicate.remote_id)
+        contact = _contact_of(inside(body, "contact"))
+        if contact is None:
+            raise Permanent("Wix created a contact without an id", reason="contact_unknown")
+        return Contact(contact.contact_id, email, name)
+
+    def _existing(self, email: str, contact_id: str | None) -> Contact:
+        """The contact that Wix says is there already."""
+        found = self.by_id(contact_id) if contact_id else self.by_email(email)
+        if found is None:
+            raise Permanent(
+                "Wix says the contact exists but does not show it", reason="contact_unknown"
+            )
+        return Contact(found.contact_id, email, found.name)
+
+
+def _in_parts(values: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(values), AT_ONCE):
+        yield values[start : start + AT_ONCE]
+
+
+def _contact_outcome(answer: Answer) -> SyncError | None:
+    """One guide prints the code without its last S, so the prefix decides."""
+    if not error_code(answer.body).startswith("DUPLICATE_CONTACT_EXIST"):
+        return None
+    known = inside(answer.body, "details", "applicationError", "data", "duplicateContactId")
+    return Duplicate(remote_id=known if isinstance(known, str) else None)
+
+
+def _rank(contact: Mapping[str, Any], email: str) -> tuple[int, str, str]:
+    """Primary match before secondary, then the oldest, then the smallest id."""
+    primary = _primary_of(contact)
+    is_secondary = primary is None or normalise_email(primary) != email
+    return int(is_secondary), str(contact.get("createdDate", "")), contact["id"]
+
+
+def _emails_of(contact: Mapping[str, Any]) -> list[str]:
+    """All addresses of a contact, the primary one first."""
+    items = objects_in(inside(contact, "info", "emails"), "items")
+    found = [_primary_of(contact), *(inside(item, "email") for item in items)]
+    return [address.strip() for address in found if isinstance(address, str)]
+
+
+def _primary_of(contact: Mapping[str, Any]) -> str | None:
+    email = inside(contact, "primaryInfo", "email")
+    return email if isinstance(email, str) else None
+
+
+def _name_of(contact: Mapping[str, Any]) -> str | None:
+    name = inside(contact, "info", "name")
+    parts = [inside(name, "first"), inside(name, "last")]
+    return " ".join(part for part in parts if isinstance(part, str)) or None
+
+
+def _contact_of(contact: Any) -> Contact | None:
+    contact_id = inside(contact, "id")
+    if not isinstance(contact_id, str):
+        return None
+    emails = _emails_of(contact)
+    address = emails[0].casefold() if emails else None
+    return Contact(contact_id, address, _name_of(contact))
