@@ -28,11 +28,18 @@ from sync_worker.core.ports.links import LeasedLink
 from sync_worker.core.ports.loop_guard import Guard
 from sync_worker.core.ports.remote import Connection
 from sync_worker.core.values import Merge, RatingKey, Site
+from sync_worker.engine.deliveries import Deliveries
 from sync_worker.engine.lease_keeper import LeaseKeeper
 from sync_worker.engine.link_join import join_links
 from sync_worker.engine.link_run import LinkRun
+from sync_worker.engine.placing import Placing
+from sync_worker.engine.reading import Reading
+from sync_worker.engine.settling import Settling
 from sync_worker.engine.view import View
+from sync_worker.engine.write_limits import WriteLimits
 from sync_worker.engine.writing import Writing
+
+BUSY = Outcome(OutcomeKind.BUSY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,68 +54,61 @@ class Engine:
     new_id: Callable[[], str]
 
     def sync_delivery(self, inbox_id: int, key: RatingKey) -> Outcome:
-        """Bring the link of a delivery in step, made if need be.
-
-        Outcomes as ``sync_link``; raises Transient.
-        """
+        """Bring the link of a delivery in step, made if need be. Raises Transient."""
         attached = self.ledger.links.attach(inbox_id, key)
-        return self._sync(attached.link_id, attached.run)
+        run = self._joined(attached.run)
+        return BUSY if run is None else self.work_on(run)
 
     def sync_link(self, link_id: int) -> Outcome:
         """Bring one link in step, if no other worker is at it."""
-        return self._sync(link_id, self.ledger.links.lease(link_id))
-
-    def _sync(self, link_id: int, run: LeasedLink | None) -> Outcome:
-        if run is None:
-            return Outcome(
-                OutcomeKind.BUSY
-            )  # the holder looks for new deliveries as it ends its lease
-        if run.merged_into is not None or run.links_to_join:
-            return self._join(run)
-        return self.work_on(run)
-
-    def _join(self, run: LeasedLink) -> Outcome:
-        """After a merge of contacts: one link for one person and entity, then bring that one in
-        step.
-        """
-        self.ledger.links.release(run.lease)
-        link_id, key = run.lease.link_id, run.link.key
-        try:
-            if run.merged_into is not None:
-                link_id = self._join_into(link_id, replace(key, contact_id=run.merged_into))
-            else:
-                for one in run.links_to_join:
-                    self._join_into(one, key)
-        except Transient as failure:
-            ids = [delivery.id for delivery in run.deliveries]
-            self.ledger.inbox.defer(ids, failure.retry_after, failure.message, is_failure=False)
-            return Outcome(OutcomeKind.BUSY)
-        return self.sync_link(link_id)
-
-    def _join_into(self, link_id: int, key: RatingKey) -> int:
-        """Raises Transient: somebody is at one of the two links, or one has a write that cannot be
-        settled now.
-        """
-        target_id = self.ledger.links.link_id(key)
-        for one in (link_id, target_id):
-            run = self.ledger.links.lease(one) if one is not None else None
-            if run is not None and run.intent is not None:
-                self.work_on(run)
-            elif run is not None:
-                self.ledger.links.release(run.lease)
-        return join_links(self.ledger, link_id, key)
+        run = self._joined(self.ledger.links.lease(link_id))
+        return BUSY if run is None else self.work_on(run)
 
     def work_on(self, run: LeasedLink) -> Outcome:
-        """Bring the link of a lease in step; every way in which that may fail is on file
-        afterwards.
+        """Bring the link of a lease in step, and end the lease.
+
+        Every way in which that may fail is on file afterwards.
         """
         try:
             work = self.run_of(run)
-            outcome = work.work()
+            work.begin()
+            finished = work.run_until_settled()
         except SyncError as error:
             return self._give_up(run, self._disposition_of(error, run))
-        self._ring(work.fresh)
-        return outcome
+        self._ring(finished.fresh)
+        return finished.outcome
+
+    def run_of(self, run: LeasedLink) -> LinkRun:
+        """The work under a lease. Raises Misconfigured."""
+        connection, ledger = self.connect(run.site), self.ledger
+        remotes = connection.remotes
+        view = View(run, {side: remote.capabilities for side, remote in remotes.items()})
+        keeper = LeaseKeeper(ledger.links, run.lease, self.clock)
+        reading = Reading(view, remotes, ledger.directory, keeper)
+        placing = Placing(view, reading, ledger.merges)
+        limits = WriteLimits(view, ledger.links, keeper)
+        writing = Writing(view, reading, placing, limits, keeper, self.guard, self.new_id)
+        return LinkRun(
+            view,
+            reading,
+            placing,
+            Deliveries(view, reading, placing),
+            writing,
+            Settling(view, reading, placing, writing, ledger.inbox, keeper),
+            ledger.merges,
+            self.guard,
+        )
+
+    # -- how it may fail
+
+    def _disposition_of(self, error: SyncError, run: LeasedLink) -> Disposition:
+        disposition = disposition_of(error)
+        if not isinstance(disposition, HoldDeliveries):
+            return disposition
+        if disposition.reason == "contact_unknown" and self._follow_merge(run):
+            # The contact was merged away: the next run joins the links.
+            return Defer(Outcome(OutcomeKind.RETRY), 0.0, "contact_merged", is_failure=False)
+        return disposition
 
     def _give_up(self, run: LeasedLink, disposition: Disposition) -> Outcome:
         """Put on file what becomes of the deliveries in hand, then end the lease."""
@@ -123,22 +123,6 @@ class Engine:
         self._ring(self.ledger.links.release(run.lease))
         return outcome
 
-    def _disposition_of(self, error: SyncError, run: LeasedLink) -> Disposition:
-        disposition = disposition_of(error)
-        is_unknown = isinstance(disposition, HoldDeliveries) and (
-            disposition.reason == "contact_unknown"
-        )
-        if is_unknown and self._follow_merge(run):
-            # The contact was merged away: the next run joins the links.
-            return Defer(Outcome(OutcomeKind.RETRY), 0.0, "contact_merged", is_failure=False)
-        return disposition
-
-    def run_of(self, run: LeasedLink) -> LinkRun:
-        """The work under a lease. Raises Misconfigured."""
-        keeper = LeaseKeeper(self.ledger, run.lease, self.clock)
-        view = View(run, self.connect(run.site), self.ledger, keeper)
-        return LinkRun(run, view, Writing(self.ledger, self.guard, self.new_id, run, keeper, view))
-
     def _ring(self, fresh: Sequence[int]) -> None:
         if fresh:
             self.bell.ring(fresh)
@@ -149,10 +133,51 @@ class Engine:
         try:
             contact = self.connect(run.site).people.by_id(contact_id)
         except (Transient, Permanent):
-            return False  # held for the first reason; a replay asks again
+            # Held for the first reason; a replay asks again.
+            return False
         if contact is None or contact.contact_id == contact_id:
             return False
-        self.ledger.merges.redirect(
-            run.site.id, Merge((contact_id,), contact.contact_id), is_told=False
-        )
+        merge = Merge((contact_id,), contact.contact_id)
+        self.ledger.merges.redirect(run.site.id, merge, is_told=False)
         return True
+
+    # -- after a merge of contacts
+
+    def _joined(self, run: LeasedLink | None) -> LeasedLink | None:
+        """The lease to work on: after a merge that of the one link that is left.
+
+        ``None`` if another worker has the lease: it looks for new deliveries as it ends it.
+        """
+        while run is not None and (run.merged_into is not None or run.links_to_join):
+            run = self._join(run)
+        return run
+
+    def _join(self, run: LeasedLink) -> LeasedLink | None:
+        """Make one link of one person and entity, and take its lease."""
+        self.ledger.links.release(run.lease)
+        link_id, key = run.lease.link_id, run.link.key
+        try:
+            if run.merged_into is not None:
+                link_id = self._join_into(link_id, replace(key, contact_id=run.merged_into))
+            else:
+                for other_id in run.links_to_join:
+                    self._join_into(other_id, key)
+        except Transient as failure:
+            ids = [delivery.id for delivery in run.deliveries]
+            self.ledger.inbox.defer(ids, failure.retry_after, failure.message, is_failure=False)
+            return None
+        return self.ledger.links.lease(link_id)
+
+    def _join_into(self, link_id: int, key: RatingKey) -> int:
+        """Raises Transient: somebody is at one of the two links, or one has a write that cannot be
+        settled now.
+        """
+        links = self.ledger.links
+        target_id = links.link_id(key)
+        for next_id in (link_id, target_id):
+            run = None if next_id is None else links.lease(next_id)
+            if run is not None and run.intent is not None:
+                self.work_on(run)
+            elif run is not None:
+                links.release(run.lease)
+        return join_links(links, self.ledger.merges, link_id, key)

@@ -1,17 +1,18 @@
-"""The lines of the history: what was there, what is there now, who lost and why."""
+"""The lines of the history: what was there, what is there now, who lost and why. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 
 from sync_worker.core.plan import Action, Hold, Ignore
-from sync_worker.core.values import Base, HistoryEntry, Intent, Known, Operation, Side
+from sync_worker.core.values import Base, Buried, HistoryEntry, Intent, Known, Operation, Side
 from sync_worker.engine.slot_write import SlotWrite
 from sync_worker.engine.view import View
 
 
-def lines_of_write(
+def lines_for_write(
     intent: Intent,
     known: Known | None,
     after: Mapping[str, Decimal | None],
@@ -23,51 +24,47 @@ def lines_of_write(
     ``known``, ``after``: the record as it is after the write; ``bases``: as they were before it.
     """
     side = intent.slot.side
+    created_id = known.remote_id if known is not None else ""
     lines = []
     for name in intent.targets:
         before = intent.befores.get(name)
-        is_edit = before is not None and before != bases[name].on(side)
-        lines.append(
-            HistoryEntry(
-                what="privacy_delete" if intent.is_privacy else str(intent.operation),
-                side=side,
-                attribute=name,
-                before=before,
-                after=after.get(name),
-                loser=before if is_edit else None,
-                loser_side=side if is_edit else None,
-                reason=intent.reasons.get(name, ""),
-                remote_id=intent.remote_id or (known.remote_id if known else ""),
-                intent_id=intent.id,
-                inbox_id=inbox_id,
-            )
+        line = HistoryEntry(
+            what=_operation_of(intent),
+            side=side,
+            attribute=name,
+            before=before,
+            after=after.get(name),
+            reason=intent.reasons.get(name, ""),
+            remote_id=intent.remote_id or created_id,
+            intent_id=intent.id,
+            inbox_id=inbox_id,
         )
-    return lines + _gap(intent, known)
+        # What the write covers is lost, unless both sides had agreed on it.
+        if before is not None and before != bases[name].on(side):
+            line = replace(line, loser=before, loser_side=side)
+        lines.append(line)
+    return lines + lines_for_revision_gap(intent, known)
 
 
-def _gap(intent: Intent, known: Known | None) -> list[HistoryEntry]:
-    """Without a precondition our update may have covered an edit that nobody saw: the revision
-    tells.
-    """
+def lines_for_revision_gap(intent: Intent, known: Known | None) -> list[HistoryEntry]:
+    """Without a precondition our update may have covered an unseen edit: the revision tells."""
     if intent.operation is not Operation.UPDATE or known is None:
         return []
-    if (
-        known.revision is None
-        or intent.base_revision is None
-        or known.revision == intent.base_revision + 1
-    ):
+    if known.revision is None or intent.base_revision is None:
+        return []
+    if known.revision == intent.base_revision + 1:
         return []
     reason = f"revisions {intent.base_revision + 1} to {known.revision - 1} were never seen"
     return [HistoryEntry("gap", intent.slot.side, "", reason=reason, remote_id=known.remote_id)]
 
 
-def lines_of_removal(intent: Intent) -> list[HistoryEntry]:
-    """Of a record that had to go although another one is the person's."""
+def lines_for_removal(intent: Intent) -> list[HistoryEntry]:
+    """For a record that had to go although another one is the person's."""
     shown = {name: before for name, before in intent.befores.items() if before is not None}
     side = intent.slot.side
     return [
         HistoryEntry(
-            "privacy_delete" if intent.is_privacy else str(Operation.DELETE),
+            _operation_of(intent),
             side,
             name,
             before=before,
@@ -81,23 +78,107 @@ def lines_of_removal(intent: Intent) -> list[HistoryEntry]:
     ]
 
 
-def line_of_fight(write: SlotWrite, now: Decimal | None) -> HistoryEntry:
+def line_for_fight(write: SlotWrite, now: Decimal | None) -> HistoryEntry:
     """``now``: what the target shows of the first attribute."""
     name, wanted = next(iter(write.targets.items()))
     return HistoryEntry("hold", write.slot.side, name, before=now, after=wanted, reason="fight")
 
 
-def lines_of_rest(actions: Mapping[str, Action], view: View) -> list[HistoryEntry]:
-    """What the run leaves as it is although the sides differ."""
+def line_for_held_link(intent: Intent, reason: str) -> HistoryEntry:
+    return HistoryEntry("hold", intent.slot.side, "", reason=reason, intent_id=intent.id)
+
+
+def line_for_shadowed(side: Side, remote_id: str) -> HistoryEntry:
+    reason = "a newer record of the same person stands for it"
+    return HistoryEntry("shadow", side, "", reason=reason, remote_id=remote_id)
+
+
+def lines_for_unseen_edit(
+    tombstone: Buried, values: Mapping[str, Decimal], inbox_id: int
+) -> list[HistoryEntry]:
+    """An edit that nobody saw before the record was deleted."""
     return [
         HistoryEntry(
-            "hold" if isinstance(action, Hold) else "ignore",
-            None,
+            "gap",
+            tombstone.side,
             name,
-            before=view.value_on(Side.WIX, name),
-            after=view.value_on(Side.EXTERNAL, name),
-            reason=action.reason,
+            before=value,
+            loser=value,
+            loser_side=tombstone.side,
+            reason="edited just before the record was deleted",
+            remote_id=tombstone.remote_id,
+            inbox_id=inbox_id,
         )
-        for name, action in actions.items()
-        if isinstance(action, Hold | Ignore)
+        for name, value in values.items()
     ]
+
+
+def lines_for_unknown_write(
+    intent: Intent, befores: Mapping[str, Decimal | None]
+) -> list[HistoryEntry]:
+    """Nothing tells whether the write landed, or will: what it may cover."""
+    return [
+        HistoryEntry(
+            "unknown",
+            intent.slot.side,
+            name,
+            before=before,
+            reason="the answer was lost and nothing tells the outcome",
+            remote_id=intent.remote_id or "",
+            intent_id=intent.id,
+        )
+        for name, before in befores.items()
+    ]
+
+
+def line_for_unseen_revision(intent: Intent, remote_id: str, revision: int) -> HistoryEntry:
+    """An edit that a write of ours may have covered, and of which no delivery told."""
+    return HistoryEntry(
+        "gap",
+        intent.slot.side,
+        "",
+        reason=f"revision {revision} was never seen",
+        remote_id=remote_id,
+        intent_id=intent.id,
+    )
+
+
+def lines_for_covered_edit(
+    intent: Intent, remote_id: str, values: Mapping[str, Decimal | None], inbox_id: int | None
+) -> list[HistoryEntry]:
+    """An edit that a write of ours may have covered, with what a delivery told of it."""
+    return [
+        HistoryEntry(
+            "gap",
+            intent.slot.side,
+            name,
+            before=value,
+            loser=value,
+            loser_side=intent.slot.side,
+            reason="edited while a write of unknown outcome was on its way",
+            remote_id=remote_id,
+            intent_id=intent.id,
+            inbox_id=inbox_id,
+        )
+        for name, value in values.items()
+    ]
+
+
+def lines_for_differences_left(actions: Mapping[str, Action], view: View) -> list[HistoryEntry]:
+    """What the run leaves as it is although the sides differ."""
+    lines = []
+    for name, action in actions.items():
+        wix, external = view.value_on(Side.WIX, name), view.value_on(Side.EXTERNAL, name)
+        match action:
+            case Hold(reason):
+                what = "hold"
+            case Ignore(reason):
+                what = "ignore"
+            case _:
+                continue
+        lines.append(HistoryEntry(what, None, name, before=wix, after=external, reason=reason))
+    return lines
+
+
+def _operation_of(intent: Intent) -> str:
+    return "privacy_delete" if intent.is_privacy else str(intent.operation)

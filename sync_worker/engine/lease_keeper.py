@@ -11,13 +11,11 @@ from dataclasses import dataclass, field
 
 from sync_worker.core.errors import LeaseLost, Transient
 from sync_worker.core.ports.clock import Clock
-from sync_worker.core.ports.ledger import Ledger
-from sync_worker.core.ports.links import Commit, Committed
+from sync_worker.core.ports.links import Commit, Committed, Links
 from sync_worker.core.values import Intent, Lease
 
-PAUSE_SECONDS = (
-    5.5  # a lease of 14.5 s less 9 s: a call of 8 s that starts later might outlive the lease
-)
+# a lease of 14.5 s less 9 s: a call of 8 s that starts later might outlive the lease
+PAUSE_SECONDS = 5.5
 RUN_SECONDS = 60.0
 
 
@@ -25,7 +23,7 @@ RUN_SECONDS = 60.0
 class LeaseKeeper:
     """Every ledger write of a run goes through here, under its fence."""
 
-    ledger: Ledger
+    links: Links
     lease: Lease
     clock: Clock
     started: float = field(init=False)
@@ -36,18 +34,18 @@ class LeaseKeeper:
     def renew(self) -> None:
         """Before a remote read. Raises LeaseLost."""
         before = self.clock.monotonic()
-        self.ledger.links.renew(self.lease)
+        self.links.renew(self.lease)
         self._refuse_if_late(before)
 
     def open_intent(self, intent: Intent) -> None:
         """Before a remote write; renews too, unless the lease is fresh. Raises LeaseLost."""
         before = self.clock.monotonic()
-        self.ledger.links.open_intent(self.lease, intent)
+        self.links.open_intent(self.lease, intent)
         self._refuse_if_late(before)
 
     def commit(self, change: Commit) -> Committed:
         """Raises LeaseLost, and then nothing was applied."""
-        return self.ledger.links.commit(self.lease, change)
+        return self.links.commit(self.lease, change)
 
     def _refuse_if_late(self, before: float) -> None:
         now = self.clock.monotonic()

@@ -5,21 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Any, Literal
+from enum import StrEnum
+from typing import Any
 
 from sync_worker.core.scale import FieldMap
 from sync_worker.core.values import Base, Known, Record, RecordState, Side, Slot, Snapshot
 
-Source = Literal["ledger", "heard", "read"]
+
+class Source(StrEnum):
+    """Where a run knows a record from."""
+
+    LEDGER = "ledger"  # remembered since the last run
+    HEARD = "heard"  # carried by a delivery in hand
+    READ = "read"  # read from the remote in this run
 
 
 @dataclass(frozen=True, slots=True)
 class RecordView:
-    """The record of a slot: ``values`` by attribute (mapped ones only, empty while it is absent or
-    withdrawn).
+    """The record of a slot as one run sees it.
 
-    ``source``: remembered by the ledger, carried by a delivery in hand, or read from the remote in
-    this run. ``heard``: the newest delivery in hand that spoke of it.
+    ``values``: by attribute, mapped ones only; empty while the record is absent or withdrawn.
+    ``heard``: the newest delivery in hand that spoke of it. ``privacy``: gone on request.
     """
 
     values: Mapping[str, Decimal]
@@ -47,11 +53,10 @@ class RecordView:
         return Known(self.remote_id, self.revision, self.sequence, self.state, self.raw)
 
     def heard_by(self, inbox_id: int) -> RecordView:
-        return (
-            self
-            if self.heard is not None and self.heard >= inbox_id
-            else replace(self, heard=inbox_id)
-        )
+        """The same, spoken of by this delivery too."""
+        if self.heard is not None and self.heard >= inbox_id:
+            return self
+        return replace(self, heard=inbox_id)
 
 
 def absent(source: Source, heard: int | None = None, *, privacy: bool = False) -> RecordView:
@@ -61,14 +66,12 @@ def absent(source: Source, heard: int | None = None, *, privacy: bool = False) -
 def remembered(slot: Slot, known: Known | None, bases: Mapping[str, Base]) -> RecordView:
     """The ledger's view: the values when both sides last agreed, at the seen revision."""
     if known is None:
-        return absent("ledger")
+        return absent(Source.LEDGER)
     attributes = [slot.attribute] if slot.attribute else list(bases)
-    values = {
-        name: base.on(slot.side) for name in attributes if (base := bases.get(name)) is not None
-    }
+    values = {name: bases[name].on(slot.side) for name in attributes if name in bases}
     return RecordView(
         {name: value for name, value in values.items() if value is not None},
-        "ledger",
+        Source.LEDGER,
         known.remote_id,
         known.revision,
         known.sequence,
@@ -81,12 +84,9 @@ def seen(
     slot: Slot, record: Record, fields: Iterable[FieldMap], source: Source, heard: int | None = None
 ) -> RecordView:
     """The view that a whole record gives."""
-    names = {field.attribute: _field_name(field, slot.side) for field in fields}
-    if slot.attribute:
-        names = {slot.attribute: names.get(slot.attribute, slot.attribute)}
-    values = {name: record.values[there] for name, there in names.items() if there in record.values}
+    values = values_in(slot, record, fields) if record.is_visible else {}
     return RecordView(
-        values if record.is_visible else {},
+        values,
         source,
         record.remote_id,
         record.revision,
@@ -97,8 +97,12 @@ def seen(
     )
 
 
-def _field_name(field: FieldMap, side: Side) -> str:
-    return field.attribute if side is Side.WIX else field.external_field
+def values_in(slot: Slot, record: Record, fields: Iterable[FieldMap]) -> dict[str, Decimal]:
+    """Values by attribute that a record of this slot holds."""
+    names = {field.attribute: _field_name(field, slot.side) for field in fields}
+    if slot.attribute:
+        names = {slot.attribute: names.get(slot.attribute, slot.attribute)}
+    return {name: record.values[there] for name, there in names.items() if there in record.values}
 
 
 def to_fields(
@@ -110,3 +114,7 @@ def to_fields(
         for field in fields
         if field.attribute in values
     }
+
+
+def _field_name(field: FieldMap, side: Side) -> str:
+    return field.attribute if side is Side.WIX else field.external_field

@@ -11,31 +11,36 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from sync_worker.core.ports.ledger import Ledger
-from sync_worker.core.record_codec import record_listed
+from sync_worker.core.ports.inbox import Inbox
+from sync_worker.core.ports.remote import Capabilities
 from sync_worker.core.scale import OffScale
 from sync_worker.core.values import (
     Base,
     Delivery,
-    HistoryEntry,
     Intent,
     Known,
     Operation,
     Record,
     Side,
 )
-from sync_worker.engine.record_view import seen
+from sync_worker.engine.history_lines import (
+    line_for_unseen_revision,
+    lines_for_covered_edit,
+    lines_for_unknown_write,
+)
+from sync_worker.engine.placing import Placing
+from sync_worker.engine.reading import Reading
 from sync_worker.engine.view import View
 
-GAPS_NOTED = 20  # the newest ones; a robot may have made thousands
+MAX_GAPS = 20  # the newest ones; a robot may have made thousands
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The write landed: the record as it was right after it (``None``: a delete) and its values by
-    attribute.
+    """The write landed.
 
-    ``is_gone``: somebody deleted the record after that.
+    ``landed``: the record as it was right after it (``None``: a delete); ``values``: what that
+    showed of each attribute. ``is_gone``: somebody deleted the record after that.
     """
 
     landed: Known | None
@@ -45,16 +50,19 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """Settles one intent. Leaves what it read in the view."""
+    """Settles one intent. Leaves what it read in the view. Raises as ``Reading``, and Held."""
 
     view: View
-    ledger: Ledger
+    reading: Reading
+    placing: Placing
+    inbox: Inbox
     intent: Intent
 
     def settle(self) -> Settled | None:
         """How the write landed; ``None`` if it did not, or if nothing tells that it did."""
         if self.intent.slot not in self.view.record_views:
-            return None  # its attribute is not mapped any more
+            # Its attribute is not mapped any more.
+            return None
         match self.intent.operation:
             case Operation.DELETE:
                 return self._settle_delete()
@@ -64,16 +72,15 @@ class Settlement:
                 return self._settle_create()
 
     def _settle_delete(self) -> Settled | None:
-        """The record that the intent names: after a merge of contacts it need not be the one on
-        file.
-        """
+        """After a merge of contacts the record need not be the one on file."""
         slot, remote_id = self.intent.slot, self.intent.remote_id or ""
         is_on_file = self.view.record_views[slot].remote_id == remote_id
         record = self._get(remote_id)
         if record is not None:
             if is_on_file:
                 self.view.take(slot, record)
-            self._note_unknown(self._values(record))  # a worker that stood still may send it yet
+            # Not deleted; but a worker that stood still may send it yet.
+            self._note_unknown(self._values(record))
             return None
         if is_on_file:
             self.view.lose(slot)
@@ -91,50 +98,35 @@ class Settlement:
         return settled
 
     def _settle_create(self) -> Settled | None:
+        side = self.intent.slot.side
         for remote_id in self._candidates():
             record = self._get(remote_id)
-            if (
-                record is not None
-                and self.view.slot_for(self.intent.slot.side, record) == self.intent.slot
-            ):
-                self.view.place(self.intent.slot, record)
+            if record is None:
+                # created by us and deleted since, or never ours
+                if (settled := self._landed_and_gone(remote_id)) is not None:
+                    return settled
+            elif self.view.slot_for(side, record) == self.intent.slot:
+                self.placing.place(self.intent.slot, record)
                 return self._landed(record)
-            if record is None and (settled := self._landed_and_gone(remote_id)) is not None:
-                return settled
         return None
 
     def _landed_and_gone(self, remote_id: str) -> Settled | None:
         echo = self._echo(remote_id)
-        return (
-            Settled(self._known(echo), self._values(echo), is_gone=True)
-            if echo is not None
-            else None
-        )
+        if echo is None:
+            return None
+        return Settled(self._known(echo), self._values(echo), is_gone=True)
 
     def _note_unknown(self, befores: Mapping[str, Decimal | None]) -> None:
-        """Nothing tells whether the write landed, or will: what it may cover goes into the
-        history.
-        """
-        self.view.history += [
-            HistoryEntry(
-                "unknown",
-                self.intent.slot.side,
-                name,
-                before=before,
-                reason="the answer was lost and nothing tells the outcome",
-                remote_id=self.intent.remote_id or "",
-                intent_id=self.intent.id,
-            )
-            for name, before in befores.items()
-        ]
+        """Nothing tells whether the write landed, or will."""
+        self.view.note(lines_for_unknown_write(self.intent, befores))
 
     def _get(self, remote_id: str) -> Record | None:
-        return self.view.get(self.intent.slot.side, remote_id)
+        return self.reading.get(self.intent.slot.side, remote_id)
 
     def _candidates(self) -> Iterator[str]:
         """Ids that our create may have made: found by search, or told by a delivery in hand."""
         side = self.intent.slot.side
-        hits = self.view.find(side, also_buried=self._may_show_hidden)
+        hits = self.reading.find(side, also_buried=self._may_show_hidden)
         found = [remote_id for slot, remote_id in hits if slot == self.intent.slot]
         told = [
             delivery.new.remote_id
@@ -147,11 +139,12 @@ class Settlement:
 
     @property
     def _may_show_hidden(self) -> bool:
-        """A create that shows late may show first while it is not published, and be taken for gone
-        then.
-        """
-        is_create = self.intent.operation is Operation.CREATE
-        return is_create and self.view.remote(self.intent.slot.side).capabilities.create_is_async
+        """A create that shows late may be unpublished at first, and be taken for gone then."""
+        return self.intent.operation is Operation.CREATE and self._can.create_is_async
+
+    @property
+    def _can(self) -> Capabilities:
+        return self.view.capabilities[self.intent.slot.side]
 
     # -- did it land?
 
@@ -159,71 +152,52 @@ class Settlement:
         if record.revision is None:
             return self._landed_unnumbered(record)
         first = self._first_revision
+        # unchanged since before our write
         if record.revision < first:
             return None
+        # changed once, to what we wrote
         if record.revision == first and self._has_targets(record):
             return self._as_shown(record)
+        # changed more than once, or to something else: only the echo tells of our write
         echo = self._echo(record.remote_id)
-        if echo is None:
-            self._note_unknown(self.intent.befores)
-            self._note_covered(record.remote_id, range(first, record.revision))
-            return None
-        return self._as_shown(echo)
+        if echo is not None:
+            return self._as_shown(echo)
+        self._note_unknown(self.intent.befores)
+        self._note_covered(record.remote_id, range(first, record.revision))
+        return None
 
     def _landed_unnumbered(self, record: Record) -> Settled | None:
         """Without a revision: by what the record shows."""
-        if self._may_show_hidden and self._is_somebodys_own(record):
+        is_late_create = self._may_show_hidden
+        # given by the person in the meantime
+        if is_late_create and self._is_somebodys_own(record):
             return None
-        waits = self._may_show_hidden and not record.is_visible  # until a moderator publishes it
+        # created, and waiting until a moderator publishes it; or there as we wrote it
+        waits = is_late_create and not record.is_visible
         if waits or self._has_targets(record):
             return self._as_shown(record)
-        can = self.view.remote(self.intent.slot.side).capabilities
-        if self._may_show_hidden and not can.correlates_value:
-            return Settled(
-                self._known(record), dict(self.intent.targets)
-            )  # ours, and changed since
+        # created by us, and changed since
+        if is_late_create and not self._can.correlates_value:
+            return Settled(self._known(record), dict(self.intent.targets))
         return None
 
     def _is_somebodys_own(self, record: Record) -> bool:
-        """Given in the meantime: ours has no words."""
-        return (
-            self.view.remote(self.intent.slot.side).capabilities.correlates_text
-            and record.has_words
-        )
+        """What we create has no words."""
+        return self._can.correlates_text and record.has_words
 
     def _note_covered(self, remote_id: str, revisions: range) -> None:
-        """Edits that our write may have covered, where it named no revision: with their values, if
-        a delivery told.
-        """
-        if self.view.remote(self.intent.slot.side).capabilities.update_precondition:
+        """Edits that our write may have covered, where it named no revision."""
+        if self._can.update_precondition:
             return
-        for revision in revisions[-GAPS_NOTED:]:
+        for revision in revisions[-MAX_GAPS:]:
             delivery, told = self._told(remote_id, revision)
-            if told is None:
-                self.view.history.append(
-                    self._gap(remote_id, "", reason=f"revision {revision} was never seen")
-                )
-                continue
-            for name, value in self._values(told).items():
-                self.view.history.append(
-                    replace(
-                        self._gap(
-                            remote_id,
-                            name,
-                            reason="edited while a write of unknown outcome was on its way",
-                        ),
-                        before=value,
-                        loser=value,
-                        loser_side=self.intent.slot.side,
-                        inbox_id=delivery.id if delivery else None,
-                    )
-                )
-
-    def _gap(self, remote_id: str, attribute: str, *, reason: str) -> HistoryEntry:
-        side, intent_id = self.intent.slot.side, self.intent.id
-        return HistoryEntry(
-            "gap", side, attribute, reason=reason, remote_id=remote_id, intent_id=intent_id
-        )
+            if delivery is None or told is None:
+                line = line_for_unseen_revision(self.intent, remote_id, revision)
+                self.view.note([line])
+            else:
+                values = self._values(told)
+                lines = lines_for_covered_edit(self.intent, remote_id, values, delivery.id)
+                self.view.note(lines)
 
     @property
     def _first_revision(self) -> int:
@@ -238,11 +212,10 @@ class Settlement:
     def _told(self, remote_id: str, revision: int) -> tuple[Delivery | None, Record | None]:
         """The stored delivery for exactly this revision, and the record that it carries."""
         side = self.intent.slot.side
-        delivery = self.ledger.inbox.evidence(self.view.run.site.id, side, remote_id, revision)
+        delivery = self.inbox.evidence(self.view.run.site.id, side, remote_id, revision)
         if delivery is None:
             return None, None
-        payload = delivery.new.payload
-        return delivery, record_listed(payload) or self.view.remote(side).record_in(payload)
+        return delivery, self.reading.record_in(side, delivery.new.payload)
 
     def _as_shown(self, record: Record) -> Settled:
         known = self._known(record)
@@ -251,19 +224,23 @@ class Settlement:
         return Settled(known, self._values(record))
 
     def _tells_more(self, record: Record) -> bool:
-        """It shows values that we neither wrote nor knew: somebody made the very record that we
-        wanted to make.
+        """Whether it shows values that we neither wrote nor knew.
+
+        Then somebody made the very record that we wanted to make.
         """
         slot, bases = self.intent.slot, self.view.run.link.bases
-        shown = seen(slot, record, self.view.fields.values(), "read").values
-        others = ((name, value) for name, value in shown.items() if name not in self.intent.targets)
-        return any(value != bases.get(name, Base()).on(slot.side) for name, value in others)
+        shown = self.view.seen_as(slot, record).values
+        return any(
+            value != bases.get(name, Base()).on(slot.side)
+            for name, value in shown.items()
+            if name not in self.intent.targets
+        )
 
     def _known(self, record: Record) -> Known:
         return Known(record.remote_id, record.revision, record.sequence, record.state, record.raw)
 
     def _values(self, record: Record) -> dict[str, Decimal | None]:
-        values = seen(self.intent.slot, record, self.view.fields.values(), "read").values
+        values = self.view.seen_as(self.intent.slot, record).values
         return {name: values.get(name) for name in self.intent.targets}
 
     def _has_targets(self, record: Record) -> bool:

@@ -31,6 +31,8 @@ from sync_worker.core.values import (
 )
 from sync_worker.engine.engine import Engine
 from sync_worker.engine.link_run import LinkRun
+from sync_worker.engine.next_step import must_look_first
+from sync_worker.engine.record_view import Source
 from sync_worker.engine.slot_write import SlotWrite
 from sync_worker.engine.view import View
 from sync_worker.intake.resolve import Resolver
@@ -88,12 +90,12 @@ class ImportRun:
         """Raises SyncError; ``created`` tells what is on Wix also then."""
         self.work.begin()
         self.create_unknown()
-        self.work.come_to_rest()
+        self.work.run_until_settled()
         self.differs = any(self.is_other(name) for name in self.values)
 
     def create_unknown(self) -> None:
         """Create on Wix what nobody knows."""
-        if self.work.run.link.state is not LinkState.LIVE or self.view.erases:
+        if self.view.run.link.state is not LinkState.LIVE or self.view.erases:
             return
         for name in self.values:
             self.take_up(name)
@@ -106,16 +108,17 @@ class ImportRun:
                 self.create(Slot(Side.WIX, name), self.values[name])
 
     def create(self, slot: Slot, value: Decimal) -> None:
-        name, writing = slot.attribute, self.work.writing
-        before = writing.count
-        writing.perform(
-            SlotWrite(
-                slot, Operation.CREATE, {name: Write(Side.WIX, value, "import")}, {name: value}
-            )
-        )
-        if writing.count > before:  # else Wix had one after all, and it was adopted
+        name, before = slot.attribute, self.view.write_count
+        action = Write(Side.WIX, value, "import")
+        write = SlotWrite(slot, Operation.CREATE, {name: action}, {name: value})
+        if must_look_first(self.view, write):
+            self.work.look(write)
+            if not self.is_unknown(name):
+                return
+        self.work.writing.perform(write)
+        if self.view.write_count > before:  # else Wix had one after all, and it was adopted
             self.created.add(name)
-        writing.save()
+        self.work.writing.save()
 
     def take_up(self, name: str) -> None:
         """Read the record on Wix that an import made which was killed before it could look."""
@@ -124,9 +127,9 @@ class ImportRun:
         if (
             known is not None
             and known.revision == 0
-            and self.view.record_views[slot].source == "ledger"
+            and self.view.record_views[slot].source is Source.LEDGER
         ):
-            self.view.read(slot)
+            self.work.reading.read(slot)
 
     @property
     def view(self) -> View:
@@ -134,9 +137,7 @@ class ImportRun:
 
     def is_untouched(self, name: str) -> bool:
         return (
-            name in self.view.fields
-            and self.is_unknown(name)
-            and self.work.writing.bases[name] == Base()
+            name in self.view.fields and self.is_unknown(name) and self.view.bases[name] == Base()
         )
 
     def is_unknown(self, name: str) -> bool:
@@ -146,9 +147,9 @@ class ImportRun:
     def see_external(self) -> None:
         slot = Slot(Side.EXTERNAL)
         if self.view.record_views[slot].remote_id is None:
-            self.view.look_up(Side.EXTERNAL)
+            self.work.placing.look_up(Side.EXTERNAL)
         else:
-            self.view.read(slot)
+            self.work.reading.read(slot)
 
     def is_other(self, name: str) -> bool:
         shown = self.view.value_on(Side.WIX, name) if name in self.view.fields else None

@@ -37,7 +37,7 @@ from sync_worker.core.values import (
     Side,
     Site,
 )
-from sync_worker.engine.view import BURIED, tells_of_the_dead
+from sync_worker.engine.news import BURIED, may_matter
 
 NOT_AWAITED = Closing(InboxState.DONE, "create_failed, not awaited")
 
@@ -60,7 +60,7 @@ class Resolver:
         located = self.ledger.directory.locate(self.site.id, new.side, new.remote_id)
         if located.is_on_file and located.key is not None:
             return located.key
-        if located.buried is not None and not tells_of_the_dead(delivery, located.buried):
+        if located.buried is not None and not may_matter(delivery, located.buried):
             return ERASED if located.buried.privacy else BURIED
         if located.key is not None:
             return located.key

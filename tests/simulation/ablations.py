@@ -15,12 +15,14 @@ from sync_worker.core.ports.inbox import Stored
 from sync_worker.core.ports.links import Commit, LeasedLink
 from sync_worker.core.sweep_values import Absences, Sweep
 from sync_worker.core.values import Base, Intent, Lease, NewDelivery, Side
-from sync_worker.engine import history_lines as story_module
+from sync_worker.engine import history_lines, link_plan, next_step, write_commits
 from sync_worker.engine.lease_keeper import LeaseKeeper
-from sync_worker.engine.link_run import LinkRun
+from sync_worker.engine.placing import Placing
 from sync_worker.engine.settlement import Settlement
+from sync_worker.engine.settling import Settling
 from sync_worker.engine.slot_write import SlotWrite
 from sync_worker.engine.view import View
+from sync_worker.engine.write_limits import WriteLimits
 from sync_worker.engine.writing import Writing
 from sync_worker.intake import contact_events as people_changes_module
 from sync_worker.intake.parent_events import Children
@@ -93,7 +95,7 @@ def _locate_without_graves(
     return located if located.is_on_file else Located()
 
 
-def _commit_without_sources(self: Writing, intent: Intent) -> Mapping[Any, Any]:
+def _commit_without_sources(view: View, intent: Intent) -> Mapping[Any, Any]:
     return {}
 
 
@@ -114,7 +116,7 @@ def _update_regardless(self: MemoryRemote, remote_id: str, draft: Any, revision:
         self.capabilities = known
 
 
-def _never_look_first(self: Writing, write: SlotWrite) -> bool:
+def _never_look_first(view: View, write: SlotWrite) -> bool:
     return False
 
 
@@ -179,26 +181,28 @@ MECHANISMS: dict[str, tuple[Switch, ...]] = {
     "dedupe at the door": ((MemoryInbox, "store", _store_all),),
     "tombstones": ((MemoryDirectory, "locate", _locate_without_graves),),
     "look at what was buried meanwhile": ((Commit, "is_dead", _never),),
-    "source records on file": ((Writing, "_source_records", _commit_without_sources),),
+    "source records on file": ((write_commits, "source_records", _commit_without_sources),),
     "base for each side": ((MemoryLinks, "lease", _one_base_for_both),),
     "sweeper": ((MemoryInbox, "due", _nobody),),
     "look after the release": ((MemoryLinks, "_fresh", _nobody),),
     "reading what was released": ((MemoryState, "release_row", _released_as_told),),
     "precondition": ((MemoryRemote, "update", _update_regardless),),
-    "look before a write without precondition": ((Writing, "_must_look_first", _never_look_first),),
+    "look before a write without precondition": (
+        (next_step, "must_look_first", _never_look_first),
+    ),
     "adopting a duplicate": ((Writing, "_adopt", _refuse_to_adopt),),
-    "loop breaker": ((Writing, "_refuse_if_too_many", _nothing),),
+    "loop breaker": ((WriteLimits, "_refuse_if_fighting", _nothing),),
     "gap record": (
         (Settlement, "_note_unknown", _nothing),
         (Settlement, "_note_covered", _nothing),
-        (story_module, "_gap", _nobody),
+        (history_lines, "lines_for_revision_gap", _nobody),
     ),
-    "waiting for an accepted create": ((Writing, "_wait_for", _nothing),),
-    "hearing of a failed create": ((Writing, "_failures_of", _nobody),),
+    "waiting for an accepted create": ((Settling, "_wait_for", _nothing),),
+    "hearing of a failed create": ((Settling, "_failures_of", _nobody),),
     "text of an accepted create": ((Settlement, "_is_somebodys_own", _never),),
-    "shadowing": ((View, "_shadow", _nothing),),
+    "shadowing": ((View, "shadow", _nothing),),
     "hints for children": ((Children, "hints_of", _nobody),),
-    "refusing what is not offered": ((LinkRun, "_refusal_of", _nothing),),
+    "refusing what is not offered": ((link_plan, "refusal_of", _nothing),),
     "check of what was returned": ((Writing, "_check_returned", _nothing),),
     "two sweeps": ((MemorySweeps, "note_absences", _due_at_once),),
     "by-id confirmation": ((Reconcile, "_is_gone", _always), (MemorySweeps, "_put", _put_as_told)),
@@ -214,7 +218,7 @@ PEOPLE_MECHANISMS: dict[str, tuple[Switch, ...]] = {
         (MemoryLinks, "_merged_into", _nothing),
         (MemoryLinks, "_links_to_join", _none_at_all),
     ),
-    "nearest contact": ((View, "_is_nearer", _always),),
+    "nearest contact": ((Placing, "_is_nearer", _always),),
     "erasure of every link": (
         (MemoryMerges, "hint_erasure", _nobody),
         (MemoryMerges, "links_of", _nobody),

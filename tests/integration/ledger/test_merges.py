@@ -149,7 +149,7 @@ class TestMerges:
         ground.merge(BOB, ADA)
         ground.erase(run)
         with pytest.raises(Transient):
-            join_links(ground.ledger, run.link.id, ground.key_of(ADA))
+            join_links(ground.ledger.links, ground.ledger.merges, run.link.id, ground.key_of(ADA))
         assert ground.ledger.links.link_id(ground.key_of(ADA)) is None
         assert ground.ledger.merges.links_of(ground.site_id, ADA.contact_id) == []
 
@@ -158,5 +158,8 @@ class TestMerges:
         ground.merge(BOB, ADA)
         ground.ledger.merges.join(run.lease, None, ADA.contact_id)
         ground.ledger.links.release(run.lease)
-        assert join_links(ground.ledger, run.link.id, ground.key_of(ADA)) == run.link.id
+        assert (
+            join_links(ground.ledger.links, ground.ledger.merges, run.link.id, ground.key_of(ADA))
+            == run.link.id
+        )
         assert set(ground.ledger.links.lease(run.link.id).link.records) == {WIX_SLOT, EXTERNAL_SLOT}

@@ -1,0 +1,163 @@
+"""Takes the deliveries in hand into the view of a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from sync_worker.core.ports.inbox import ERASED
+from sync_worker.core.values import Buried, Delivery, Record, Slot
+from sync_worker.engine.history_lines import lines_for_unseen_edit
+from sync_worker.engine.news import (
+    BEHIND_ANOTHER,
+    BURIED,
+    NOT_CREATED,
+    NOT_MAPPED,
+    STALE,
+    SUPERSEDED,
+    UNSEEN,
+    NewsOfDelete,
+    NewsOfKnown,
+    NewsOfUnknown,
+    classify_delete,
+    classify_known,
+    classify_unknown,
+    was_unseen,
+)
+from sync_worker.engine.placing import Placing
+from sync_worker.engine.reading import Reading
+from sync_worker.engine.record_view import Source
+from sync_worker.engine.view import View
+
+
+@dataclass(frozen=True, slots=True)
+class Deliveries:
+    """Applies deliveries: as the view of a side, as a reason to read, or as nothing new."""
+
+    view: View
+    reading: Reading
+    placing: Placing
+
+    def apply(self, delivery: Delivery) -> None:
+        """Take in one delivery. Raises what remotes raise, LeaseLost, and Held."""
+        new = delivery.new
+        slot = self.view.slot_on_file(new.side, new.remote_id)
+        if slot is not None:
+            self.view.note_slot(delivery, slot)
+        match new.change:
+            case "erase":
+                self.view.erase()
+            case "create_failed":
+                # Nothing waits for that create (any more).
+                self.view.close(delivery, NOT_CREATED)
+            case "delete" if slot is not None:
+                self._apply_delete(delivery, slot)
+            case "delete":
+                self._apply_late_delete(delivery)
+            case _ if slot is not None:
+                self._apply_known(delivery, slot)
+            case _:
+                self._apply_unknown(delivery)
+
+    def _apply_delete(self, delivery: Delivery, slot: Slot) -> None:
+        is_final = self.view.capabilities[slot.side].delete_is_final
+        match classify_delete(delivery, self.view.record_views[slot], is_final=is_final):
+            case NewsOfDelete.STALE:
+                self.view.close(delivery, STALE)
+            case NewsOfDelete.FINAL:
+                self.view.believe_delete(slot, delivery)
+            case NewsOfDelete.TO_READ:
+                self._follow(delivery, slot)
+        if delivery.new.privacy and self.view.record_views[slot].remote_id is None:
+            self.view.erase()
+
+    def _apply_late_delete(self, delivery: Delivery) -> None:
+        """Of a record that is not on file (any more)."""
+        new = delivery.new
+        before = self.reading.tombstone_of(new.side, new.remote_id)
+        tombstone = Buried(new.side, new.remote_id, new.revision, new.sequence, new.privacy)
+        if new.revision is None and before is not None:
+            # A delete need not name a revision; what we last saw tells whether an edit came
+            # in between.
+            tombstone = replace(tombstone, revision=before.revision)
+        self.view.bury(tombstone)
+        was_private = before is not None and before.privacy
+        if new.privacy and not was_private:
+            # Only now we hear that privacy was the reason.
+            self.view.erase()
+        else:
+            self.view.close(delivery, BURIED)
+
+    def _apply_known(self, delivery: Delivery, slot: Slot) -> None:
+        """Of the record on file."""
+        told = self.reading.record_told(delivery)
+        record_view = self.view.record_views[slot]
+        is_news = self.view.is_news(delivery, slot)
+        match classify_known(delivery, told, record_view, is_news=is_news):
+            case NewsOfKnown.STALE:
+                self.view.close(delivery, STALE)
+            case NewsOfKnown.TO_READ:
+                self._follow(delivery, slot)
+            case NewsOfKnown.NEWER if told is not None:
+                self.view.believe(slot, told, delivery)
+            case _:
+                self.view.hear_again(slot, delivery)
+                self.view.close(delivery, SUPERSEDED)
+
+    def _apply_unknown(self, delivery: Delivery) -> None:
+        """Of a record with an id that is not on file."""
+        side, remote_id = delivery.new.side, delivery.new.remote_id
+        if self.view.is_shadowed(side, remote_id):
+            self.view.close(delivery, BEHIND_ANOTHER)
+            return
+        told = self.reading.record_told(delivery)
+        tombstone = self.reading.tombstone_of(side, remote_id)
+        match classify_unknown(delivery, told, tombstone):
+            case NewsOfUnknown.ERASED:
+                self.view.close(delivery, ERASED)
+                return
+            case NewsOfUnknown.GONE:
+                record = None
+            case NewsOfUnknown.TO_READ:
+                record = self.reading.get(side, remote_id)
+            case NewsOfUnknown.TOLD:
+                record = told
+        if record is None:
+            self._close_buried(delivery, told, tombstone or Buried(side, remote_id))
+        else:
+            self._place(delivery, record, is_new=tombstone is None)
+
+    def _place(self, delivery: Delivery, record: Record, *, is_new: bool) -> None:
+        """Give a living record its slot; ``is_new``: it has no tombstone that a look refutes."""
+        side, remote_id = delivery.new.side, delivery.new.remote_id
+        slot = self.view.slot_for(side, record)
+        if slot is None:
+            self.view.close(delivery, NOT_MAPPED)
+            return
+        self.view.note_slot(delivery, slot)
+        if is_new and self.view.record_views[slot].remote_id is None:
+            self.view.believe(slot, record, delivery)
+            return
+        self.placing.meet(slot, remote_id, merged_from=delivery.new.payload.get("merged_from"))
+        if self.view.is_shadowed(side, remote_id):
+            self.view.close(delivery, BEHIND_ANOTHER)
+        elif self.view.record_views[slot].remote_id == remote_id:
+            self.view.hear_again(slot, delivery)
+
+    def _close_buried(self, delivery: Delivery, told: Record | None, tombstone: Buried) -> None:
+        """The record is gone; an edit that came after what we last saw of it is lost with it."""
+        self.view.bury(tombstone)
+        if not was_unseen(delivery, tombstone):
+            self.view.close(delivery, BURIED)
+            return
+        self.view.close(delivery, UNSEEN)
+        slot = None if told is None else self.view.slot_for(tombstone.side, told)
+        if told is not None and slot is not None:
+            values = self.view.seen_as(slot, told).values
+            self.view.note(lines_for_unseen_edit(tombstone, values, delivery.id))
+
+    def _follow(self, delivery: Delivery, slot: Slot) -> None:
+        """Read what the delivery only hints at; one read serves all deliveries in hand."""
+        if self.view.record_views[slot].source is not Source.READ:
+            self.reading.read(slot)
+        if self.view.is_news(delivery, slot):
+            self.view.hear_again(slot, delivery)

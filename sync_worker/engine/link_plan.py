@@ -1,0 +1,119 @@
+"""What to do about a link as the run knows it by now: an action for each attribute, and the first
+remote write that they ask for. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+
+from sync_worker.core.errors import Held
+from sync_worker.core.plan import Action, Delete, Hold, Ignore, Write, erase, plan
+from sync_worker.core.values import Operation, Side, Slot
+from sync_worker.engine.slot_write import MAIN_FIELD, SlotWrite, slot_write
+from sync_worker.engine.view import View
+
+UNSUPPORTED = "unsupported"
+
+
+@dataclass(frozen=True, slots=True)
+class LinkPlan:
+    """``actions``: by attribute; ``write``: the first one that they ask for, if any."""
+
+    actions: Mapping[str, Action]
+    write: SlotWrite | None
+
+
+def plan_link(view: View) -> LinkPlan:
+    """Plan each attribute; actions that no record can carry turn into holds.
+
+    Raises Held: a privacy request asks for what the remote does not offer.
+    """
+    if view.erases:
+        return _plan_erasure(view)
+    policy = view.run.site.policy
+    actions: dict[str, Action] = {}
+    for name, field in view.fields.items():
+        wix, external = (
+            view.record_views[view.slot_of(name, side)].snapshot(name) for side in Side
+        )
+        actions[name] = plan(field, view.bases[name], wix, external, policy)
+    main_attribute = _main_attribute(view)
+    for slot, record_view in view.record_views.items():
+        write = slot_write(slot, record_view, actions, slot.attribute or main_attribute)
+        match _verdict(view, write):
+            case SlotWrite() as possible:
+                return LinkPlan(actions, possible)
+            case Hold() | Ignore() as instead:
+                _keep_back(actions, slot, instead)
+            case None:
+                # The actions ask nothing of this record.
+                pass
+    return LinkPlan(actions, None)
+
+
+def held_slots(view: View, actions: Mapping[str, Action]) -> Set[Slot]:
+    """Slots with a change that is kept back for a person."""
+    undecided = [name for name, action in actions.items() if isinstance(action, Hold)]
+    return {view.slot_of(name, side) for name in undecided for side in Side}
+
+
+def refusal_of(view: View, write: SlotWrite) -> Hold | Ignore | None:
+    """What becomes of a write that the remote does not offer."""
+    can = view.capabilities[write.slot.side]
+    if can.can(write.operation):
+        return None
+    # A privacy request is never just noted.
+    if write.operation in can.ignored_operations and not write.is_privacy:
+        return Ignore(UNSUPPORTED)
+    return Hold(UNSUPPORTED)
+
+
+def _verdict(view: View, write: SlotWrite | Hold | None) -> SlotWrite | Hold | Ignore | None:
+    if not isinstance(write, SlotWrite):
+        return write
+    return refusal_of(view, write) or write
+
+
+def _keep_back(actions: dict[str, Action], target: Slot, instead: Hold | Ignore) -> None:
+    """What the target cannot carry stays with its source.
+
+    A ``Hold`` keeps it to be seen again, and with it what it would have covered; an ``Ignore``
+    leaves it there, on record.
+    """
+    for name, action in actions.items():
+        if not isinstance(action, Write | Delete) or action.side is not target.side:
+            continue
+        if target.attribute in ("", name):
+            actions[name] = instead
+
+
+def _plan_erasure(view: View) -> LinkPlan:
+    """Every record that is left has to go, also one that moderation keeps out of sight."""
+    actions = {}
+    for name in view.fields:
+        wix, external = (
+            view.record_views[view.slot_of(name, side)].snapshot(name) for side in Side
+        )
+        actions[name] = erase(wix, external)
+    write = _first_removal(view)
+    if write is not None and refusal_of(view, write) is not None:
+        raise Held(UNSUPPORTED)
+    return LinkPlan(actions, write)
+
+
+def _first_removal(view: View) -> SlotWrite | None:
+    for slot, record_view in view.record_views.items():
+        if record_view.remote_id is not None:
+            names = [slot.attribute] if slot.attribute else list(view.fields)
+            gone = {name: Delete(slot.side, "privacy", privacy=True) for name in names}
+            return SlotWrite(slot, Operation.DELETE, gone, {})
+    return None
+
+
+def _main_attribute(view: View) -> str | None:
+    """The attribute without which an external record cannot exist; ``None``: it is not mapped."""
+    for name, field in view.fields.items():
+        if field.external_field == MAIN_FIELD:
+            return name
+    return None

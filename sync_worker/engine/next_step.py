@@ -1,0 +1,87 @@
+"""What a run does next, by what it knows now. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sync_worker.core.plan import Action
+from sync_worker.core.values import Operation
+from sync_worker.engine.link_plan import plan_link
+from sync_worker.engine.record_view import Source
+from sync_worker.engine.slot_write import SlotWrite
+from sync_worker.engine.view import View
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveLosers:
+    """Remove the records that lost their place to another one of the same person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Save:
+    """Commit the last write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """See what this write would change, before it is sent."""
+
+    write: SlotWrite
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send this write."""
+
+    write: SlotWrite
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveShadowed:
+    """Remove the records behind the synced one."""
+
+    remote_ids: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """Commit the end of the run. ``actions``: by attribute, none of which asks for a write."""
+
+    actions: Mapping[str, Action]
+
+
+Step = RemoveLosers | Save | Look | Send | RemoveShadowed | Finish
+
+
+def next_step(view: View, *, is_saved: bool) -> Step:
+    """What to do next; ``is_saved``: the last write is committed. Raises Held."""
+    # Whatever showed them: a delivery, or a write that the remote refused for their sake.
+    if view.losers:
+        return RemoveLosers() if is_saved else Save()
+    planned = plan_link(view)
+    # A privacy request asks for all that the person said of this thing.
+    shadowed = view.shadowed_left() if view.erases and planned.write is None else []
+    if planned.write is None and not shadowed:
+        return Finish(planned.actions)
+    # Before the next call; what the commit tells may change the plan.
+    if not is_saved:
+        return Save()
+    if planned.write is None:
+        return RemoveShadowed(shadowed)
+    if must_look_first(view, planned.write):
+        return Look(planned.write)
+    return Send(planned.write)
+
+
+def must_look_first(view: View, write: SlotWrite) -> bool:
+    """Whether a write might cover, or double, what this run has not seen."""
+    can = view.capabilities[write.slot.side]
+    is_read = view.record_views[write.slot].source is Source.READ
+    match write.operation:
+        case Operation.CREATE:
+            return not can.is_unique and write.slot.side not in view.looked_up
+        case Operation.UPDATE:
+            return not can.update_precondition and not is_read
+        case Operation.DELETE:
+            return not can.delete_precondition and not is_read

@@ -1,0 +1,115 @@
+"""Gives a record that is not on file its place, where another one may have it already.
+
+Both may be alive: after a merge of contacts, each given under one of them, one loses. Where a
+system allows several records of one person, the newest stands for all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sync_worker.core.errors import Held
+from sync_worker.core.ports.merges import Merges
+from sync_worker.core.values import Buried, MergeDistance, Person, Record, Side, Slot
+from sync_worker.engine.history_lines import line_for_shadowed
+from sync_worker.engine.reading import Reading
+from sync_worker.engine.view import View
+
+
+@dataclass(frozen=True, slots=True)
+class Placing:
+    """Decides which of two records of one person is the slot's."""
+
+    view: View
+    reading: Reading
+    merges: Merges
+
+    def look_up(self, side: Side, *, also_buried: bool = False) -> None:
+        """Find records that are not on file and let them be the slots'. Raises Held."""
+        for slot, remote_id in list(self.reading.find(side, also_buried=also_buried)):
+            if self.view.record_views[slot].remote_id != remote_id:
+                self.meet(slot, remote_id)
+
+    def meet(self, slot: Slot, remote_id: str, *, merged_from: str | None = None) -> None:
+        """Read a record with an id that is not on file, and give it its place. Raises Held.
+
+        ``merged_from``: it was on file for a contact that has been merged away.
+        """
+        record = self.reading.get(slot.side, remote_id)
+        if record is None:
+            self.view.bury(Buried(slot.side, remote_id))
+        else:
+            self.place(slot, record, merged_from=merged_from)
+
+    def place(self, slot: Slot, record: Record, *, merged_from: str | None = None) -> None:
+        """A record just read becomes the slot's, if the one on file is gone or loses against it.
+
+        Raises Held if both are alive and nothing tells which one counts.
+        """
+        on_file = self.view.record_views[slot].remote_id
+        # the place is free, or its own
+        if on_file in (None, record.remote_id):
+            self.view.take(slot, record)
+            return
+        rival = self.reading.get(slot.side, on_file)
+        # the one on file is gone
+        if rival is None:
+            self.view.lose(slot)
+            self.view.take(slot, record)
+            return
+        self.view.take(slot, rival)
+        # one person gave both, and the system allows that
+        if merged_from is None and self._may_be_several(slot.side, record, rival):
+            self._put_newest(slot, record, rival)
+        # given by two people who are one now: the one of the nearer contact stays
+        elif self._is_nearer(record, rival, merged_from):
+            self.view.add_loser(slot, rival)
+            self.view.take(slot, record)
+        else:
+            self.view.add_loser(slot, record)
+
+    def _may_be_several(self, side: Side, record: Record, rival: Record) -> bool:
+        is_one_person = record.person.email == rival.person.email
+        return is_one_person and not self.view.capabilities[side].is_unique
+
+    def _put_newest(self, slot: Slot, record: Record, rival: Record) -> None:
+        """By the order in which the remote lists them: oldest first.
+
+        A record that its search does not show yet is the newest.
+        """
+        order = [hit.remote_id for hit in self.reading.search(slot.side)]
+        old, new = rival.remote_id, record.remote_id
+        is_newer = new not in order or (old in order and order.index(old) < order.index(new))
+        if is_newer:
+            self._shadow(slot.side, old)
+            self.view.take(slot, record)
+        else:
+            self._shadow(slot.side, new)
+
+    def _shadow(self, side: Side, remote_id: str) -> None:
+        self.view.shadow(remote_id, line_for_shadowed(side, remote_id))
+
+    def _is_nearer(self, record: Record, rival: Record, merged_from: str | None) -> bool:
+        """Whether a record stands nearer to the contact that lives on than the one on file.
+
+        Raises Held if nobody knows, or if policy lets us remove neither.
+        """
+        given_by = Person(contact_id=merged_from) if merged_from is not None else record.person
+        site_id, policy = self.view.run.site.id, self.view.run.site.policy
+        mine = self.merges.merge_distance(site_id, given_by)
+        theirs = self.merges.merge_distance(site_id, rival.person)
+        may_write = all(policy.may_write(side) for side in Side)
+        may_remove = may_write and policy.deletes == "propagate"
+        is_nearer = _is_less(mine, theirs)
+        if not may_remove or (is_nearer is None and merged_from is None):
+            raise Held("several_records")
+        return is_nearer is True
+
+
+def _is_less(mine: MergeDistance | None, theirs: MergeDistance | None) -> bool | None:
+    """``None``: they were not merged into one contact, as far as anybody knows."""
+    if mine is None or theirs is None:
+        return None
+    if mine.lives_as != theirs.lives_as or mine == theirs:
+        return None
+    return mine < theirs

@@ -1,0 +1,117 @@
+"""How a run ends: what its last commit puts on file, and how its deliveries end. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence, Set
+
+from sync_worker.core.outcome import Outcome, OutcomeKind
+from sync_worker.core.plan import Action, Agree, Hold, Ignore
+from sync_worker.core.ports.inbox import Closing
+from sync_worker.core.ports.links import Commit
+from sync_worker.core.values import HistoryEntry, InboxState, Known, LinkState, Side, Slot
+from sync_worker.engine.history_lines import lines_for_differences_left
+from sync_worker.engine.link_plan import held_slots
+from sync_worker.engine.news import SUPERSEDED
+from sync_worker.engine.view import View
+
+
+def outcome_of_run(view: View, actions: Mapping[str, Action]) -> Outcome:
+    """What a remote made of our value counts before what was planned."""
+    holds = [action for action in actions.values() if isinstance(action, Hold)]
+    if view.held is not None:
+        holds.insert(0, view.held)
+    if holds:
+        return Outcome(OutcomeKind.HELD, holds[0].reason)
+    return Outcome(OutcomeKind.SYNCED if view.write_count else OutcomeKind.IN_STEP)
+
+
+def end_of_run(
+    view: View,
+    actions: Mapping[str, Action],
+    outcome: Outcome,
+    history: Sequence[HistoryEntry],
+) -> Commit:
+    """The commit that ends the run, and with it the lease and the deliveries in hand.
+
+    ``history``: lines that are not on file yet.
+    """
+    exists = any(record_view.remote_id is not None for record_view in view.record_views.values())
+    held = held_slots(view, actions)
+    is_live = exists or outcome.kind is OutcomeKind.HELD
+    return Commit(
+        records=_new_records(view, held),
+        # Both sides agree, or a change stays where it is by policy: either way it is no news.
+        bases={
+            name: view.current_base(name)
+            for name, action in actions.items()
+            if isinstance(action, Agree | Ignore)
+        },
+        link_state=LinkState.LIVE if is_live else LinkState.BURIED,
+        new_generation=exists and view.begins_generation,
+        buried=list(view.tombstones.buried.values()),
+        revived=list(view.tombstones.revived.values()),
+        shadowed=view.shadowed,
+        seen=view.seen_revisions(),
+        history=[*history, *lines_for_differences_left(actions, view)],
+        closings=closings_of_run(view, held, outcome),
+        release=True,
+        erases=view.erases,
+    )
+
+
+def _new_records(view: View, held: Set[Slot]) -> dict[Slot, Known | None]:
+    """What to remember of the slots that this run saw."""
+    records: dict[Slot, Known | None] = {}
+    for slot, record_view in view.record_views.items():
+        known = record_view.known()
+        # unchanged since it was put on file
+        if known == view.memory.get(slot):
+            continue
+        # gone: forgotten in any case. Else a slot with a change that is held keeps its seen
+        # revision: a later write under it will be refused by the remote, and so cannot cover
+        # that change.
+        if known is None or slot not in held:
+            records[slot] = known
+    return records
+
+
+def closings_of_run(view: View, held: Set[Slot], outcome: Outcome) -> dict[int, Closing]:
+    """How the deliveries in hand end, by inbox id."""
+    open_ids = {delivery.id for delivery in view.run.deliveries} - view.closings.keys()
+    closings = dict(view.closings)
+    # What told something, and was not closed as no news, is done now.
+    kind = OutcomeKind.SYNCED if view.write_count else OutcomeKind.IN_STEP
+    closings |= dict.fromkeys(open_ids, Closing(InboxState.DONE, kind.value))
+    if outcome.kind is OutcomeKind.HELD:
+        to_hold = _ids_to_hold(view, open_ids, held)
+        closings |= dict.fromkeys(to_hold, Closing(InboxState.HELD, outcome.reason))
+    return closings
+
+
+def _ids_to_hold(view: View, open_ids: Set[int], held: Set[Slot]) -> Set[int]:
+    """The deliveries that a hold keeps visible, and whose release looks again."""
+    # What a read had shown already is held with the delivery that tells it, or nothing would
+    # look again.
+    superseded = {inbox_id for inbox_id, closing in view.closings.items() if closing == SUPERSEDED}
+    telling = {
+        inbox_id
+        for inbox_id in open_ids | superseded
+        if view.slot_by_delivery.get(inbox_id) in held
+    }
+    if telling:
+        return telling
+    # Nothing in hand speaks of the change that is held: all that is open stands for it.
+    if open_ids:
+        return open_ids
+    # A hold must be visible: if nothing is open, the newest delivery carries it.
+    return {max(delivery.id for delivery in view.run.deliveries)} if view.run.deliveries else set()
+
+
+def ids_to_forget(view: View, buried_with: Sequence[tuple[Side, str]]) -> list[tuple[Side, str]]:
+    """Remote ids of which the loop guard must not tell after an erasure.
+
+    ``buried_with``: those that were on file with the link earlier.
+    """
+    told = {(delivery.new.side, delivery.new.remote_id) for delivery in view.run.deliveries}
+    on_file = {(slot.side, known.remote_id) for slot, known in view.run.link.records.items()}
+    return sorted({*view.tombstones.buried, *buried_with, *told, *on_file})

@@ -1,0 +1,67 @@
+"""Refuses writes that a person should look at before they are sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sync_worker.core.errors import Held
+from sync_worker.core.ports.links import Commit, Links
+from sync_worker.core.values import Intent, LinkState, Operation, Side
+from sync_worker.engine.history_lines import line_for_fight
+from sync_worker.engine.lease_keeper import LeaseKeeper
+from sync_worker.engine.slot_write import SlotWrite
+from sync_worker.engine.view import View
+
+MAX_WRITES_PER_HOUR = 12
+
+
+@dataclass(frozen=True, slots=True)
+class WriteLimits:
+    """Loop breaker and delete brake. A privacy request passes both."""
+
+    view: View
+    links: Links
+    keeper: LeaseKeeper
+
+    def check(self, write: SlotWrite) -> None:
+        """Before the intent. Raises Held."""
+        if not write.is_privacy:
+            self._refuse_if_fighting(write)
+            self._refuse_delete(write)
+        self._refuse_without_address(write)
+
+    def check_delete(self, intent: Intent) -> bool:
+        """Whether a delete may go out now that its intent is on file, and others' are too."""
+        if intent.operation is not Operation.DELETE or intent.is_privacy:
+            return True
+        is_too_many = self.links.deletes_exceeded(
+            self.view.run.site.id,
+            intent.slot.side,
+            more=-1,  # without our own
+        )
+        return not is_too_many
+
+    def _refuse_if_fighting(self, write: SlotWrite) -> None:
+        """Two sides that undo each other's changes are stopped. Holds the link; raises Held."""
+        if len(self.view.recent_writes()) < MAX_WRITES_PER_HOUR:
+            return
+        now = self.view.record_views[write.slot].values.get(next(iter(write.targets)))
+        self.keeper.commit(Commit(link_state=LinkState.HELD, history=[line_for_fight(write, now)]))
+        raise Held("fight")
+
+    def _refuse_delete(self, write: SlotWrite) -> None:
+        if write.operation is not Operation.DELETE:
+            return
+        site = self.view.run.site
+        # The ledger may be behind both sides: what it misses need not be deleted.
+        if site.state == "recovery":
+            raise Held("site_recovery")
+        # So many deletes in an hour look like a mistake, of a person or of ours.
+        if self.links.deletes_exceeded(site.id, write.slot.side):
+            raise Held("delete_brake")
+
+    def _refuse_without_address(self, write: SlotWrite) -> None:
+        """A contact that is gone has left no address: nobody outside would know whose it is."""
+        is_create = write.operation is Operation.CREATE
+        if is_create and write.slot.side is Side.EXTERNAL and self.view.person.email is None:
+            raise Held("no_email")
