@@ -17,6 +17,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from werkzeug.exceptions import HTTPException
 
 from sync_worker.telemetry import metrics
+from sync_worker.telemetry.exposition import exposition, may_read
 from webhook_gateway import external, wix
 from webhook_gateway.door import OK, Door, json_answer, unavailable
 from webhook_gateway.settings import GatewayConfig, gateway_config
@@ -84,9 +85,9 @@ def _add_checks(app: Flask, door: Door, config: GatewayConfig) -> None:
     @app.get("/metrics")
     def expose() -> Response:
         token = config.metrics_token
-        if token is None or not metrics.may_read(request.headers.get("Authorization"), token):
+        if token is None or not may_read(request.headers.get("Authorization"), token):
             return json_answer(404, error="Not Found")
-        return Response(metrics.exposition(), content_type=CONTENT_TYPE_LATEST)
+        return Response(exposition(), content_type=CONTENT_TYPE_LATEST)
 
 
 def _begin() -> None:

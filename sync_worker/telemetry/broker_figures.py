@@ -12,10 +12,10 @@ from redis import Redis
 
 @dataclass(frozen=True, slots=True)
 class BrokerFigures:
-    """``unacked``: messages in a worker's hands, the oldest ``unacked_oldest_seconds`` ago by that
-    worker's clock.
+    """The broker at one moment.
 
-    ``is_saved``: the append-only file could be written lately.
+    ``unacked``: messages in a worker's hands, the oldest since ``unacked_oldest_seconds`` by that
+    worker's clock. ``is_saved``: the append-only file could be written lately.
     """
 
     queues: Mapping[str, int]
@@ -30,22 +30,23 @@ class BrokerFigures:
 
 
 def broker_figures(redis: Redis, queues: Sequence[str], key_prefix: str) -> BrokerFigures:
-    """Two round trips. Raises RedisError."""
+    """The figures of these queues, in two round trips. Raises RedisError."""
     with redis.pipeline(transaction=False) as asked:
         for queue in queues:
             asked.llen(key_prefix + queue)
         asked.hlen(key_prefix + "unacked")
         asked.zrange(key_prefix + "unacked_index", 0, 0, withscores=True)
         *lengths, unacked, oldest = asked.execute()
-    told: dict[str, Any] = redis.info()
+    info: dict[str, Any] = redis.info()
+    oldest_seconds = max(0.0, time.time() - float(oldest[0][1])) if oldest else 0.0
     return BrokerFigures(
         queues=dict(zip(queues, map(int, lengths), strict=True)),
         unacked=int(unacked),
-        used_memory_bytes=int(told["used_memory"]),
-        max_memory_bytes=int(told.get("maxmemory", 0)),
-        evicted_keys=int(told["evicted_keys"]),
-        is_saved=told.get("aof_last_write_status", "ok") == "ok",
-        uptime_seconds=int(told["uptime_in_seconds"]),
-        clients=int(told["connected_clients"]),
-        unacked_oldest_seconds=max(0.0, time.time() - float(oldest[0][1])) if oldest else 0.0,
+        used_memory_bytes=int(info["used_memory"]),
+        max_memory_bytes=int(info.get("maxmemory", 0)),
+        evicted_keys=int(info["evicted_keys"]),
+        is_saved=info.get("aof_last_write_status", "ok") == "ok",
+        uptime_seconds=int(info["uptime_in_seconds"]),
+        clients=int(info["connected_clients"]),
+        unacked_oldest_seconds=oldest_seconds,
     )

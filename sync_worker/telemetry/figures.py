@@ -1,6 +1,4 @@
-"""The figures that SQL and Redis know, for ``ratings-sync status`` and, as gauges, for
-Prometheus.
-"""
+"""The figures that SQL and Redis know, as gauges for Prometheus."""
 
 from __future__ import annotations
 
@@ -26,7 +24,7 @@ log = structlog.get_logger(__name__)
 class FiguresCollector(Collector):
     """Asks SQL and Redis when Prometheus asks us, at most every five seconds.
 
-    Every worker tells the same figures: take their ``max`` in queries.
+    Every worker shows the same figures: take their ``max`` in queries.
     """
 
     def __init__(
@@ -37,7 +35,7 @@ class FiguresCollector(Collector):
     ) -> None:
         self._ledger, self._broker, self._clock = ledger, broker, clock
         self._turn = threading.Lock()
-        self._told: list[GaugeMetricFamily] = []
+        self._gauges: list[GaugeMetricFamily] = []
         self._good_until = float("-inf")
 
     def describe(self) -> list[GaugeMetricFamily]:
@@ -46,10 +44,10 @@ class FiguresCollector(Collector):
     def collect(self) -> Iterator[GaugeMetricFamily]:
         with self._turn:
             if self._clock() >= self._good_until:
-                self._told = [*self._ledger_gauges(), *self._broker_gauges()]
+                self._gauges = [*self._ledger_gauges(), *self._broker_gauges()]
                 self._good_until = self._clock() + CACHED_SECONDS
-            told = self._told
-        yield from told
+            gauges = self._gauges
+        yield from gauges
 
     def _ledger_gauges(self) -> list[GaugeMetricFamily]:
         try:
@@ -73,6 +71,7 @@ class FiguresCollector(Collector):
 
 
 def gauges_of_ledger(now: LedgerFigures) -> Iterator[GaugeMetricFamily]:
+    """One family for each figure of the ledger."""
     yield _family("inbox_open_deliveries", "Deliveries on their way", "state", now.open)
     yield _family(
         "inbox_held_deliveries", "Deliveries that wait for a person or a thing", "reason", now.held
@@ -114,6 +113,7 @@ def gauges_of_ledger(now: LedgerFigures) -> Iterator[GaugeMetricFamily]:
 
 
 def gauges_of_broker(now: BrokerFigures) -> Iterator[GaugeMetricFamily]:
+    """One family for each figure of the broker."""
     yield _family("broker_queue_length", "Messages that wait in a queue", "queue", now.queues)
     yield _gauge("broker_unacked_messages", "Messages in a worker's hands", now.unacked)
     yield _gauge(

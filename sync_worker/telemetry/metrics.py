@@ -1,49 +1,20 @@
-"""What Prometheus is told, by the edges only: the door, the tasks, the HTTP client. Labels are
-fixed words and names.
+"""What Prometheus is told, by the edges only: the door, the tasks, the HTTP client.
 
-Counters are this process's; what SQL and Redis know is read when somebody asks
-(``telemetry.figures``). Names and labels stand in docs/operations.md, the dashboard and the alerts;
-a test compares them.
+Labels are fixed words and names. Counters are this process's; what SQL and Redis know is read when
+somebody asks (``telemetry.figures``). Names and labels stand in docs/operations.md, the dashboard
+and the alerts; a test compares them.
 """
 
 from __future__ import annotations
 
-import hmac
-import os
-import threading
-from collections.abc import Callable, Iterable
-from socketserver import TCPServer, ThreadingMixIn
-from typing import TYPE_CHECKING, Any
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+from collections.abc import Callable
 
-from prometheus_client import (
-    CONTENT_TYPE_LATEST,
-    REGISTRY,
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    generate_latest,
-)
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client import Counter, Gauge, Histogram
 
 from sync_worker.core.outcome import Outcome, OutcomeKind
 
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
-
-ANSWER_BUCKETS = (
-    0.005,
-    0.01,
-    0.025,
-    0.05,
-    0.1,
-    0.25,
-    0.5,
-    0.75,
-    1.0,
-    1.25,
-)  # Wix gives up after the last
+# Wix gives up after the last.
+ANSWER_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 1.25)
 WORK_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 8.0, 15.0, 60.0)
 DELAY_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
 WAIT_BUCKETS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
@@ -170,70 +141,3 @@ def watch_breaker(of: str) -> Callable[[bool], None]:
     gauge = breaker_open.labels(of)
     gauge.set(0)
     return lambda is_open: gauge.set(is_open)
-
-
-# -- who may read them
-
-
-def exposition() -> bytes:
-    """All metrics as text; behind gunicorn those of all its processes together."""
-    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
-        return generate_latest(REGISTRY)
-    registry = CollectorRegistry()
-    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # prometheus_client ships no type for it
-    return generate_latest(registry)
-
-
-def may_read(authorization: str | None, token: str) -> bool:
-    """Whether a request's Authorization header carries the token; compared in constant time."""
-    given = (authorization or "").encode("utf-8", "surrogateescape")
-    return hmac.compare_digest(given, f"Bearer {token}".encode())
-
-
-class _QuietRequest(WSGIRequestHandler):
-    timeout = 5  # one who says nothing does not stay
-
-    def log_message(self, format: str, *args: Any) -> None:
-        return
-
-
-class _Server(ThreadingMixIn, WSGIServer):
-    daemon_threads = True
-    request_queue_size = 16
-
-    def server_bind(self) -> None:
-        """Without the standard library's look-up of our own name, which may take long where no DNS
-        answers.
-        """
-        TCPServer.server_bind(self)
-        self.server_name, self.server_port = (
-            str(self.server_address[0]),
-            int(self.server_address[1]),
-        )
-        self.setup_environ()
-
-
-def serve_metrics(bind: str, token: str) -> Callable[[], None]:
-    """Serve ``GET /metrics`` of this process to those who have the token. Returns what stops it.
-
-    Raises OSError.
-    """
-
-    def answer(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
-        if environ["PATH_INFO"] != "/metrics" or not may_read(
-            environ.get("HTTP_AUTHORIZATION"), token
-        ):
-            start("404 Not Found", [("Content-Type", "text/plain")])
-            return [b"not found\n"]
-        start("200 OK", [("Content-Type", CONTENT_TYPE_LATEST)])
-        return [exposition()]
-
-    host, _, port = bind.rpartition(":")
-    server = make_server(host, int(port), answer, _Server, _QuietRequest)
-    threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
-
-    def stop() -> None:
-        server.shutdown()
-        server.server_close()
-
-    return stop

@@ -22,6 +22,7 @@ from sync_worker.ledger.figures import LedgerFigures, RunFigures
 from sync_worker.runtime.local.free_port import free_port
 from sync_worker.telemetry import metrics
 from sync_worker.telemetry.broker_figures import BrokerFigures
+from sync_worker.telemetry.exposition import serve_metrics
 from sync_worker.telemetry.figures import FiguresCollector
 from tests.fleet_file import ROOT
 
@@ -153,7 +154,7 @@ def test_many_scrapes_ask_sql_once_in_five_seconds() -> None:
 @pytest.fixture
 def served() -> Iterator[str]:
     bind = f"127.0.0.1:{free_port()}"
-    stop = metrics.serve_metrics(bind, "the-token-of-this-test")
+    stop = serve_metrics(bind, "the-token-of-this-test")
     yield f"http://{bind}"
     stop()
 

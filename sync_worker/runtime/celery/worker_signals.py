@@ -23,6 +23,7 @@ from prometheus_client import REGISTRY
 from sync_worker.runtime.celery.sweep_timer import SweepTimer
 from sync_worker.runtime.cpu_affinity import CpuAffinity, cpu_affinity
 from sync_worker.telemetry import metrics
+from sync_worker.telemetry.exposition import serve_metrics
 from sync_worker.telemetry.figures import FiguresCollector
 from sync_worker.telemetry.logs import set_up_logs
 
@@ -101,7 +102,7 @@ class WorkerSignals:
         metrics.slots.set(parts.slots)
         REGISTRY.register(parts.figures)
         try:
-            self._stop_metrics = metrics.serve_metrics(parts.metrics_bind, parts.metrics_token)
+            self._stop_metrics = serve_metrics(parts.metrics_bind, parts.metrics_token)
         except OSError as error:
             # The work goes on.
             log.error("metrics_not_served", bind=parts.metrics_bind, error=error.strerror)
