@@ -1,6 +1,4 @@
-"""A webhook of an external system as deliveries: bytes, headers, query and a manifest in, values
-out. No I/O.
-"""
+"""A webhook of an external system: a request and a manifest in, deliveries out; no I/O."""
 
 from __future__ import annotations
 
@@ -17,7 +15,7 @@ from sync_worker.core.errors import Permanent
 from sync_worker.core.values import NewDelivery, Side
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.record_reader import read_subject, remote_id_of
-from sync_worker.manifest.schema.webhook import EventRule, Handshake, Webhook
+from sync_worker.manifest.schema.webhook import DeliveryIdPart, EventRule, Handshake, Webhook
 from sync_worker.manifest.signatures import Received, Verified, verified
 from webhook_gateway.wix import Ignored, Rejected
 
@@ -57,14 +55,13 @@ def read_deliveries(
     if webhook is None:
         return Rejected("no_webhook")
     request = Received(body, {name.lower(): value for name, value in headers.items()}, query, now)
-    proof = next(
-        (proof for scheme in webhook.verify if (proof := verified(scheme, request)) is not None),
-        None,
-    )
+    proof = _proof_of(webhook, request)
     if proof is None:
-        is_greeting = any(_greets(one, request) for one in webhook.handshake)
-        return Greeted() if is_greeting else Rejected("bad_signature")
-    if not body and any(one.empty_body for one in webhook.handshake):
+        # Some systems send their handshake unsigned.
+        if any(_greets(handshake, request) for handshake in webhook.handshake):
+            return Greeted()
+        return Rejected("bad_signature")
+    if not body and greets_empty(manifest):
         return Greeted()
     try:
         payload = exact_json.loads(body)
@@ -73,11 +70,20 @@ def read_deliveries(
     return _deliveries(_Reader(manifest, webhook, request, proof), payload)
 
 
+def _proof_of(webhook: Webhook, request: Received) -> Verified | None:
+    """What the first of the manifest's signatures that holds has verified."""
+    for scheme in webhook.verify:
+        proof = verified(scheme, request)
+        if proof is not None:
+            return proof
+    return None
+
+
 def greets_empty(manifest: Manifest) -> bool:
     """Whether an empty body may be this system's handshake."""
-    return manifest.webhook is not None and any(
-        one.empty_body for one in manifest.webhook.handshake
-    )
+    if manifest.webhook is None:
+        return False
+    return any(handshake.empty_body for handshake in manifest.webhook.handshake)
 
 
 def _greets(handshake: Handshake, request: Received) -> bool:
@@ -108,12 +114,15 @@ def _deliveries(reader: _Reader, payload: Any) -> Sequence[NewDelivery] | Ignore
     if items is None:
         return Unreadable("malformed")
     is_batch = reader.webhook.items_path is not None
-    found = [_read(reader, item, number if is_batch else None) for number, item in enumerate(items)]
-    deliveries = [one for one in found if isinstance(one, NewDelivery)]
-    if any(isinstance(one, Unreadable) for one in found):
+    numbers = range(len(items)) if is_batch else [None]
+    readings = [_read(reader, item, number) for item, number in zip(items, numbers, strict=True)]
+    deliveries = [reading for reading in readings if isinstance(reading, NewDelivery)]
+    if any(isinstance(reading, Unreadable) for reading in readings):
         return Unreadable("malformed", deliveries)
-    ignored = [one for one in found if isinstance(one, Ignored)]
-    return deliveries or (ignored[0] if ignored else Ignored("empty_batch"))
+    if deliveries:
+        return deliveries
+    ignored = [reading for reading in readings if isinstance(reading, Ignored)]
+    return ignored[0] if ignored else Ignored("empty_batch")
 
 
 def _items(webhook: Webhook, payload: Any) -> list[Any] | None:
@@ -141,16 +150,19 @@ def _delivery(
     rule = _rule(reader, item)
     if isinstance(rule, Ignored):
         return rule
-    exact_json.dumps(item).encode()  # lone surrogates have no place in a database
+    # Lone surrogates have no place in a database: this raises for them.
+    exact_json.dumps(item).encode()
     sequence = _number(webhook.sequence.search(item)) if webhook.sequence is not None else None
+    has_revisions = reader.manifest.fields.revision is not None
+    payload = _of_failed(reader, item) if rule.change == "create_failed" else item
     return NewDelivery(
         side=Side.EXTERNAL,
         source=reader.manifest.id,
         dedupe_id=_dedupe_id(reader, item, number),
         change=rule.change,
         remote_id=_remote_id(reader, rule, item),
-        payload=_of_failed(reader, item) if rule.change == "create_failed" else item,
-        revision=sequence if reader.manifest.fields.revision is not None else None,
+        payload=payload,
+        revision=sequence if has_revisions else None,
         sequence=sequence,
     )
 
@@ -169,12 +181,10 @@ def _rule(reader: _Reader, item: Mapping[str, Any]) -> EventRule | Ignored:
 def _of_failed(reader: _Reader, item: Mapping[str, Any]) -> Mapping[str, Any]:
     """What was told of a create that was not carried out, and whose it was."""
     path = reader.webhook.record_path
-    entity, email = read_subject(reader.manifest, path.search(item) if path is not None else item)
-    return {
-        "told": item,
-        "entity": [entity.entity_id, entity.group] if entity else None,
-        "email": email,
-    }
+    record = path.search(item) if path is not None else item
+    entity, email = read_subject(reader.manifest, record)
+    whose = [entity.entity_id, entity.group] if entity else None
+    return {"told": item, "entity": whose, "email": email}
 
 
 def _event_name(reader: _Reader, item: Mapping[str, Any]) -> Any:
@@ -208,26 +218,29 @@ def _dedupe_id(reader: _Reader, item: Mapping[str, Any], number: int | None) -> 
     """The sender's id of this delivery; its parts are joined so that none can run into the next."""
     if not reader.webhook.drops_repeats:
         return None
-    parts = []
-    for part in reader.webhook.delivery_id:
-        found = part.path.search(item) if part.path else None
-        if part.header is not None:
-            found = reader.request.headers.get(part.header.lower())
-        elif part.body_sha256:
-            found = hashlib.sha256(reader.request.body).hexdigest()
-        if isinstance(found, bool) or not isinstance(found, str | int) or found == "":
-            raise Permanent("the delivery has no id", reason="malformed_delivery")
-        parts.append(str(found))
-    if number is not None and not any(part.path for part in reader.webhook.delivery_id):
-        parts.append(
-            str(number)
-        )  # the id is the request's: its items are told apart by their place
+    parts = [_id_part(reader, part, item) for part in reader.webhook.delivery_id]
+    is_of_request = not any(part.path for part in reader.webhook.delivery_id)
+    if number is not None and is_of_request:
+        # Its items are told apart by their place.
+        parts.append(str(number))
     dedupe_id = parts[0] if len(parts) == 1 else exact_json.dumps(parts)
     if len(dedupe_id) > MAX_DEDUPE_LENGTH or "\x00" in dedupe_id:
         raise Permanent(
             "the delivery id is too long or has a NUL in it", reason="malformed_delivery"
         )
     return dedupe_id
+
+
+def _id_part(reader: _Reader, part: DeliveryIdPart, item: Mapping[str, Any]) -> str:
+    """One part of a delivery's id: from the event, a header, or the body's digest."""
+    found = part.path.search(item) if part.path else None
+    if part.header is not None:
+        found = reader.request.headers.get(part.header.lower())
+    elif part.body_sha256:
+        found = hashlib.sha256(reader.request.body).hexdigest()
+    if isinstance(found, bool) or not isinstance(found, str | int) or found == "":
+        raise Permanent("the delivery has no id", reason="malformed_delivery")
+    return str(found)
 
 
 def _number(value: Any) -> int | None:

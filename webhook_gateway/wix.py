@@ -45,6 +45,11 @@ CHANGES = {
 # App Instance Installed, App Instance Removed:
 # https://dev.wix.com/docs/rest/app-management/app-instance
 APP_EVENTS = {"AppInstalled": "app_installed", "AppRemoved": "app_removed"}
+# Where an event carries its entity, of which kind it is.
+ENTITIES = {
+    "createdEvent": ("entity", "entityAsJson"),
+    "updatedEvent": ("currentEntity", "currentEntityAsJson"),
+}
 # Wix's own client accepts a future `iat` and any `aud` and `iss`; PyJWT's defaults would lose such
 # events.
 JWT_OPTIONS = {
@@ -102,12 +107,8 @@ def _verified(token: bytes, keys: Sequence[RSAPublicKey]) -> Mapping[str, Any] |
             return Rejected("expired")
         except jwt.InvalidTokenError as error:
             reason = type(error).__name__
-        except (
-            ValueError,
-            TypeError,
-            OverflowError,
-            RecursionError,
-        ) as error:  # claims of absurd types
+        except (ValueError, TypeError, OverflowError, RecursionError) as error:
+            # Claims of absurd types.
             reason = type(error).__name__
     return Rejected(reason)
 
@@ -121,19 +122,23 @@ def _delivery(claims: Mapping[str, Any], app_id: str) -> NewDelivery | Ignored:
     if not isinstance(inner, str | Mapping):
         return Ignored("no_event")
     event = _object(inner, "event")
-    if (app_change := _app_change(envelope.get("eventType"))) is not None:
+    app_change = _app_change(envelope.get("eventType"))
+    if app_change is not None:
         return _app_delivery(app_change, _id(instance_id), event, claims.get("iat"), app_id)
     change = _change(event, envelope.get("eventType"))
     if change is None:
         return Ignored("unknown_event_type")
     identity = _identity(envelope.get("identity"))
     is_ours = identity.get("identityType") == "APP" and identity.get("appId") == app_id
+    # An event of the app itself is about the instance, and names no entity.
+    entity_id = instance_id if change.startswith("app_") else event.get("entityId")
+    dedupe_id = _id(event["id"]) if event.get("id") else _digest(inner)
     return NewDelivery(
         side=Side.WIX,
         source=_id(instance_id),
-        dedupe_id=_id(event["id"]) if event.get("id") else _digest(inner),
+        dedupe_id=dedupe_id,
         change=change,
-        remote_id=_id(instance_id if change.startswith("app_") else event.get("entityId")),
+        remote_id=_id(entity_id),
         payload=event,
         revision=_number(_entity(event).get("revision")),
         sequence=_number(event.get("entityEventSequence")),
@@ -151,10 +156,7 @@ def _app_change(event_type: Any) -> str | None:
 def _app_delivery(
     change: str, instance_id: str, event: Mapping[str, Any], issued_at: Any, app_id: str
 ) -> NewDelivery | Ignored:
-    """Installed or removed.
-
-    The token's own time tells a second installation from a repeated first one.
-    """
+    """Installed or removed; the token's time tells a second installation from a repeated one."""
     if event.get("appId", app_id) != app_id:
         return Ignored("another_app")
     return NewDelivery(
@@ -197,24 +199,21 @@ def _identity(value: Any) -> Mapping[str, Any]:
 
 
 def _entity(event: Mapping[str, Any]) -> Mapping[str, Any]:
-    for part, names in (
-        ("createdEvent", ("entity", "entityAsJson")),
-        ("updatedEvent", ("currentEntity", "currentEntityAsJson")),
-    ):
+    """The rating or contact in an event, as text or as an object; nothing in a deleted one."""
+    for part, names in ENTITIES.items():
         body = event.get(part)
-        for name in names if isinstance(body, Mapping) else ():
-            if isinstance(body, Mapping) and isinstance(body.get(name), str | Mapping):
+        if not isinstance(body, Mapping):
+            continue
+        for name in names:
+            if isinstance(body.get(name), str | Mapping):
                 return _object(body[name], name)
     return {}
 
 
 def _id(value: Any) -> str:
-    if (
-        not isinstance(value, str)
-        or not value
-        or len(value) > MAX_ID_LENGTH
-        or not value.isprintable()
-    ):
+    if not isinstance(value, str) or not value or len(value) > MAX_ID_LENGTH:
+        raise _Malformed("an_id_is_malformed")
+    if not value.isprintable():
         raise _Malformed("an_id_is_malformed")
     return value
 
