@@ -1,5 +1,4 @@
-"""Signs of life for health checks: a process touches a file while it does its work; a check reads
-the file's age.
+"""Signs of life for health checks: a working process touches a file, a check reads its age.
 
 ``python -m sync_worker.alive worker`` ends with status 0 if that part showed a sign within the last
 minute. It imports nothing of the application: it runs every few seconds in each container.

@@ -39,9 +39,7 @@ class Settings(BaseModel):
 
     ratings_sync_home: Path = Path(".ratings-sync")
     database_url: SecretStr | None = None
-    database_password: SecretStr | None = (
-        None  # for a URL without one: so the URL itself is no secret
-    )
+    database_password: SecretStr | None = None  # for a URL without one, which is no secret then
     redis_url: SecretStr | None = None
     redis_cache_url: SecretStr | None = None
     redis_password: SecretStr | None = None
@@ -62,18 +60,15 @@ class Settings(BaseModel):
     gateway_answer_seconds: float = Field(default=1.0, gt=0)
     gateway_read_seconds: float = Field(default=5.0, gt=0)
     gateway_processes: int = Field(default=0, ge=0)  # 0: 1 on SQLite, 2 on PostgreSQL
-    gateway_threads: int = Field(
-        default=0, ge=0
-    )  # of each process; 0: 16 on SQLite, 8 on PostgreSQL
+    gateway_threads: int = Field(default=0, ge=0)  # of a process; 0: 16 on SQLite, 8 on PostgreSQL
     bad_signatures_per_minute: int = Field(default=30, ge=1)
     worker_concurrency: int = Field(default=0, ge=0)  # 0: 8 on SQLite, 16 on PostgreSQL
     worker_one_core: bool = True
     sweep_seconds: float = Field(default=5.0, gt=0)
     hook_check_seconds: float = Field(default=900.0, gt=0)
     reconcile_check_seconds: float = Field(default=60.0, gt=0)
-    reconcile_at: str = Field(
-        default="03:00", pattern=r"^(|([01]\d|2[0-3]):[0-5]\d)$"
-    )  # UTC; empty: never by itself
+    # UTC; empty: never by itself
+    reconcile_at: str = Field(default="03:00", pattern=r"^(|([01]\d|2[0-3]):[0-5]\d)$")
 
     retention_payload_days: float = Field(default=7.0, ge=3)  # Wix delivers again for 47 h
     retention_inbox_days: float = Field(default=30.0, ge=3)
@@ -123,12 +118,14 @@ class Settings(BaseModel):
     @property
     def gateway_pool(self) -> tuple[int, int]:
         """Processes of the gateway and threads of each; SQLite serves one process."""
-        processes, threads = (1, 16) if self.is_sqlite else (2, 8)
+        processes, threads = 2, 8
+        if self.is_sqlite:
+            processes, threads = 1, 16
         return self.gateway_processes or processes, self.gateway_threads or threads
 
     @property
     def slots(self) -> int:
-        """Threads of a worker process; SQLite serves one process with 8 (design: one writer)."""
+        """Threads of a worker process; SQLite has one writer at a time, so 8 keep it busy."""
         return self.worker_concurrency or (8 if self.is_sqlite else 16)
 
     @cached_property
@@ -163,21 +160,17 @@ def _with_password(url: SecretStr, password: SecretStr | None) -> str:
     parts = urlsplit(text)
     if password is None or not parts.netloc or parts.password:
         return text
-    user, at, host = parts.netloc.rpartition("@")
-    user = user.removesuffix(":") if at else ""
-    return parts._replace(
-        netloc=f"{user}:{quote(password.get_secret_value(), safe='')}@{host}"
-    ).geturl()
+    user, _, host = parts.netloc.rpartition("@")
+    secret = quote(password.get_secret_value(), safe="")
+    return parts._replace(netloc=f"{user.removesuffix(':')}:{secret}@{host}").geturl()
 
 
 def environment(folder: Path | None = None) -> dict[str, str]:
     """The process's environment over the ``.env`` file of the folder."""
     file = (folder or Path()) / ".env"
-    from_file = (
-        {name: value for name, value in dotenv_values(file).items() if value}
-        if file.is_file()
-        else {}
-    )
+    if not file.is_file():
+        return dict(os.environ)
+    from_file = {name: value for name, value in dotenv_values(file).items() if value}
     return {**from_file, **os.environ}
 
 
@@ -187,6 +180,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     Raises Misconfigured.
     """
     environ = environment() if environ is None else environ
+    # An empty value is as good as none: compose files pass such on.
     values = {
         name: environ[name.upper()] for name in Settings.model_fields if environ.get(name.upper())
     }
@@ -196,10 +190,18 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        problem = error.errors(include_url=False, include_input=False)[0]
-        name = f"{str(problem['loc'][0]).upper()}: " if problem["loc"] else ""
-        message = problem["msg"].removeprefix("Value error, ")
-        raise Misconfigured(f"{name}{message}; correct it in the environment or in .env") from None
+        raise Misconfigured(
+            f"{_first_problem(error)}; correct it in the environment or in .env"
+        ) from None
+
+
+def _first_problem(error: ValidationError) -> str:
+    """The setting and what is wrong with it, without its value: that may be a secret."""
+    problem = error.errors(include_url=False, include_input=False)[0]
+    message = problem["msg"].removeprefix("Value error, ")
+    if not problem["loc"]:
+        return message
+    return f"{str(problem['loc'][0]).upper()}: {message}"
 
 
 def _from_file(name: str, path: str) -> str:

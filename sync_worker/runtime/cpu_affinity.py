@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 BETTER_SHARE = 0.2  # of a core's time that others must use less on another core before we go there
+MOVE_CHANCE = 0.5  # two of us on one core then part, sooner or later
 IDLE_FIELDS = (3, 4)  # of a core's line: idle, and waiting for a disk
 
 
@@ -75,9 +76,18 @@ class CpuAffinity:
         """
         before, now = self._before, self.times()
         self._before = now
-        passed = now.wall - before.wall
-        if passed <= 0:
+        if now.wall <= before.wall:
             return
+        shares = self._shares_of_others(before, now)
+        best = min(shares, key=shares.__getitem__, default=self.mine)
+        gain = shares.get(self.mine, 1.0) - shares.get(best, 1.0)
+        if gain > BETTER_SHARE and self.chance() < MOVE_CHANCE:
+            self.move(best)
+            self.mine = best
+
+    def _shares_of_others(self, before: Times, now: Times) -> dict[int, float]:
+        """The share of each core's time that others took between two looks."""
+        passed = now.wall - before.wall
         shares = {
             core: (now.busy[core] - before.busy[core]) / passed
             for core in self.allowed
@@ -85,13 +95,7 @@ class CpuAffinity:
         }
         if self.mine in shares:
             shares[self.mine] -= (now.own - before.own) / passed
-        best = min(shares, key=shares.__getitem__, default=self.mine)
-        if (
-            shares.get(self.mine, 1.0) - shares.get(best, 1.0) > BETTER_SHARE
-            and self.chance() < 0.5
-        ):
-            self.move(best)
-            self.mine = best
+        return shares
 
 
 def cpu_affinity() -> CpuAffinity | None:

@@ -24,7 +24,8 @@ class SiteOpening:
         """
         admin = self._admin()
         taken = {site.connector for site in admin.sites()}
-        free = [one for name, one in self._connectors.manifests.items() if name not in taken]
+        manifests = self._connectors.manifests
+        free = [manifest for name, manifest in manifests.items() if name not in taken]
         if len(free) != 1:
             return None
         (manifest,) = free

@@ -1,3 +1,4 @@
-"""Celery as this project runs it: settings, broker, events, schedule, signals, and Flower's
-settings.
+"""Celery as this project runs it: settings, broker, bell, schedule, signals, and Flower's settings.
+
+In: parts that the composition hands over. Out: a worker and a scheduler that no message can stop.
 """

@@ -1,8 +1,8 @@
-"""Flower's settings, for ``celery -A sync_worker.tasks flower --conf=<this file>``; ``ratings-sync
-flower`` says so.
+"""Flower's settings, for ``celery -A sync_worker.tasks flower --conf=<this file>``.
 
-Flower shows and can stop: it is read-only here, and off the loopback address it starts only with a
-password. https://flower.readthedocs.io/en/latest/config.html
+``ratings-sync flower`` starts it so. Flower shows and can stop: it is read-only here, and off the
+loopback address it starts only with a password.
+https://flower.readthedocs.io/en/latest/config.html
 """
 
 from sync_worker.config import load_settings as _load_settings

@@ -1,5 +1,4 @@
-"""Celery settings, each with its reason. Redis is a doorbell here: a message carries an inbox id
-and nothing else.
+"""Celery's settings, each with its reason. Redis is a doorbell: a message carries an inbox id only.
 
 Measured facts behind most lines: Celery on Redis loses messages when a worker is killed, and all of
 them when Redis is wiped. The inbox in SQL is the queue; the sweeper rings again for what was lost.
@@ -13,9 +12,8 @@ broker_url = _settings.broker
 broker_transport_options = {
     "global_keyprefix": _settings.redis_key_prefix,  # several installations may share a server
     "visibility_timeout": 120,  # above the longest run (60 s), or a run would be started twice
-    "unacked_restore_interval": (
-        5
-    ),  # with the throttle: a killed worker's messages return after seconds, not 100 s
+    # With the throttle: a killed worker's messages return after seconds, not 100 s
+    "unacked_restore_interval": 5,
     "unacked_restore_throttle": 1,
     "unacked_restore_limit": 500,
     "socket_timeout": 5,  # a frozen Redis must not hang a worker for ever
@@ -48,9 +46,8 @@ task_publish_retry = False  # the sweeper is the retry
 task_acks_late = True  # a message is kept until its work is done; work is safe to do twice
 task_reject_on_worker_lost = False  # it would start a poisonous task over and over
 
-worker_pool = (  # the work waits for HTTP: threads carry it in a fifth of the memory of processes
-    "threads"
-)
+# The work waits for HTTP: threads carry it in a fifth of the memory of processes
+worker_pool = "threads"
 worker_concurrency = _settings.slots
 worker_prefetch_multiplier = 1  # fair, and a kill loses little
 worker_send_task_events = True  # Flower lives on events
@@ -60,18 +57,15 @@ worker_hijack_root_logger = False  # keep our log format
 worker_redirect_stdouts = False
 worker_soft_shutdown_timeout = 15.0  # time to finish what is in hand
 worker_enable_soft_shutdown_on_idle = True
-worker_cancel_long_running_tasks_on_connection_loss = (
-    False  # a thread cannot be cancelled; the lease guards the work
-)
+# A thread cannot be cancelled; the lease guards the work
+worker_cancel_long_running_tasks_on_connection_loss = False
 
 beat_schedule = {
     "sweep": {
         "task": "sync_worker.tasks.sweep",
         "schedule": _settings.sweep_seconds,
-        "options": {
-            "queue": "maint",
-            "expires": _settings.sweep_seconds,
-        },  # an old tick is worth nothing
+        # An old tick is worth nothing
+        "options": {"queue": "maint", "expires": _settings.sweep_seconds},
     },
     "prune": {
         "task": "sync_worker.tasks.prune",
