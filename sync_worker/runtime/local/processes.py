@@ -70,9 +70,7 @@ class Processes:
         self.children.remove(child)
 
     def stop(self) -> None:
-        """SIGTERM to all, in reverse order of their start; SIGKILL to those that do not end in
-        time.
-        """
+        """SIGTERM to all, the last started first; SIGKILL to those that do not end in time."""
         for child in reversed(self.children):
             _signal(child, signal.SIGTERM, whole_group=False)
         until = time.monotonic() + STOP_SECONDS
@@ -81,7 +79,8 @@ class Processes:
                 child.process.wait(max(0.1, until - time.monotonic()))
             except subprocess.TimeoutExpired:
                 _signal(child, signal.SIGKILL)
-            _signal(child, signal.SIGKILL)  # what it may have left in its group
+            # Also where it ended by itself: for what it may have left in its group.
+            _signal(child, signal.SIGKILL)
             self._finish(child)
         self.children.clear()
 
