@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, func, select
@@ -122,34 +123,35 @@ class SqlLinks:
             return self._leased(connection, row, deliveries.TAKE.all(connection, link_id=link_id))
 
     def _leased(self, connection: Connection, row: Any, taken: Sequence[Any]) -> LeasedLink:
+        """All that the holder of the lease needs; ``row`` is the link, ``taken`` its deliveries."""
         in_hand = tuple(sorted(map(to_delivery, taken), key=lambda delivery: delivery.id))
         ids = frozenset((delivery.new.side, delivery.new.remote_id) for delivery in in_hand)
         hashed = [erased_id(row.site_id, side, remote_id) for side, remote_id in ids]
         names = [*(remote_id for _, remote_id in ids), *hashed]
-        rows = links.AROUND.all(connection, link_id=row.id, names=names)
-        parts = [parts_of(part, entity_map, link_value, intent, contact_map) for part in rows]
-        entity, _, opened, contact = parts[0]
-        known = None if contact is None else to_contact(contact)
-        merged_into: str | None = None
-        links_to_join: tuple[int, ...] = ()
-        if rows[0].is_in_merge:
-            known = known or contacts.known_contact(connection, row.site_id, row.contact_id)
-            survivor = contacts.surviving_id(connection, row.site_id, row.contact_id)
-            merged_into = None if survivor == row.contact_id else survivor
-            links_to_join = links.links_to_join(connection, row)
-        return LeasedLink(
+        around = links.AROUND.all(connection, link_id=row.id, names=names)
+        parts = [parts_of(part, entity_map, link_value, intent, contact_map) for part in around]
+        entity, _, open_intent, address = parts[0]
+        contact, opened = None, None
+        if address is not None:
+            contact = to_contact(address)
+        if open_intent is not None:
+            opened = to_intent(open_intent)
+        # With one tombstone among these ids the run asks for each.
+        unburied = frozenset() if around[0].is_any_buried else ids
+        leased = LeasedLink(
             lease=Lease(row.id, row.fence, row.site_id),
             site=self._sites.by_id(connection, row.site_id),
             link=to_link(row, [value for _, value, _, _ in parts if value is not None]),
             entity=to_entity(entity),
-            contact=known or Contact(row.contact_id),
-            intent=None if opened is None else to_intent(opened),
+            contact=contact or Contact(row.contact_id),
+            intent=opened,
             deliveries=in_hand,
             now=float(row.now),
-            unburied=frozenset() if rows[0].is_any_buried else ids,
-            merged_into=merged_into,
-            links_to_join=links_to_join,
+            unburied=unburied,
         )
+        if not around[0].is_in_merge:
+            return leased
+        return _with_merges(connection, leased, contact)
 
     # -- under the fence
 
@@ -168,12 +170,14 @@ class SqlLinks:
     def open_intent(self, lease: Lease, intent: Intent) -> None:
         row = {**from_intent(intent), "link_id": lease.link_id, "site_id": lease.site_id}
         fresh_seconds = self._lease_seconds * FRESH_SHARE
+        # Mostly the lease is fresh, and one statement does: nobody can take it meanwhile.
         with self._transactions.single() as connection:
             stored = links.FIRST_INTENT.run(
                 connection, fence=lease.fence, fresh_seconds=fresh_seconds, **row
             )
         if stored == 1:
             return
+        # The lease is older: renew it, or find out that it is lost.
         with self._transactions.write() as connection:
             self._renew(connection, lease)
             links.NEW_INTENT.run(connection, **row)
@@ -187,6 +191,7 @@ class SqlLinks:
                 buried = _buried_meanwhile(connection, lease.site_id, change)
                 change = change.without(buried)
                 fresh = _commit_rows(connection, lease, change)
+                # Tombstones are rare: they take statements of their own, after the batch.
                 if _changes_tombstones(change):
                     self._commit_tombstones(connection, lease, change)
                     fresh = _ask_fresh(connection, lease) if change.release else None
@@ -236,6 +241,20 @@ class SqlLinks:
             if deletes < links.MIN_BRAKE:
                 return False
             return deletes >= links.max_deletes(connection, site_id, deletes)
+
+
+def _with_merges(connection: Connection, leased: LeasedLink, contact: Contact | None) -> LeasedLink:
+    """What merges of the link's contact change; ``contact``: with an address of its own, if any."""
+    key = leased.link.key
+    contact = contact or contacts.known_contact(connection, key.site_id, key.contact_id)
+    survivor = contacts.surviving_id(connection, key.site_id, key.contact_id)
+    merged_into = None if survivor == key.contact_id else survivor
+    return replace(
+        leased,
+        contact=contact or leased.contact,
+        merged_into=merged_into,
+        links_to_join=links.links_to_join(connection, key),
+    )
 
 
 def _count(connection: Connection, table: Any, which: Any) -> int:

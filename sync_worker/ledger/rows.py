@@ -40,14 +40,20 @@ Row = Any  # SQLAlchemy rows are typed by their select only
 
 
 def parts_of(row: Row, *tables: Table) -> list[Row | None]:
-    """A row of the columns of several tables, one after the other; ``None`` for one that an outer
-    join left out.
+    """The row of each table, from a row that has their columns one after the other.
+
+    ``None`` for a table that an outer join left out.
     """
-    parts, start = [], 0
+    parts: list[Row | None] = []
+    start = 0
     for table in tables:
         values = row[start : start + len(table.c)]
-        parts.append(None if values[0] is None else _row_of(table)._make(values))
         start += len(table.c)
+        # The first column of every table is a key, so it has a value if the table has a row.
+        part = None
+        if values[0] is not None:
+            part = _row_of(table)._make(values)
+        parts.append(part)
     return parts
 
 
@@ -101,6 +107,9 @@ def to_contact(row: Row) -> Contact:
 
 
 def to_delivery(row: Row) -> Delivery:
+    event_time = None
+    if row.event_time:
+        event_time = datetime.fromisoformat(row.event_time)
     new = NewDelivery(
         side=Side(row.side),
         source=row.source,
@@ -113,7 +122,7 @@ def to_delivery(row: Row) -> Delivery:
         is_restore=row.is_restore,
         is_ours=row.is_ours,
         privacy=row.privacy,
-        event_time=datetime.fromisoformat(row.event_time) if row.event_time else None,
+        event_time=event_time,
     )
     return Delivery(
         row.id,
@@ -171,23 +180,30 @@ def to_external(row: Row) -> Known:
     return Known(row.external_id, row.external_revision, row.external_sequence, state, raw)
 
 
+EXTERNAL_COLUMNS = (
+    "external_id",
+    "external_revision",
+    "external_sequence",
+    "external_state",
+    "external_record",
+)
+WIX_COLUMNS = ("wix_id", "wix_revision", "wix_sequence", "wix_state")
+
+
 def from_external(known: Known | None) -> dict[str, Any]:
-    return {
-        "external_id": known.remote_id if known else None,
-        "external_revision": known.revision if known else None,
-        "external_sequence": known.sequence if known else None,
-        "external_state": str(known.state) if known else None,
-        "external_record": dict(known.raw) if known else None,
-    }
+    """``None``: the slot is forgotten."""
+    if known is None:
+        return dict.fromkeys(EXTERNAL_COLUMNS)
+    values = (known.remote_id, known.revision, known.sequence, str(known.state), dict(known.raw))
+    return dict(zip(EXTERNAL_COLUMNS, values, strict=True))
 
 
 def from_wix(known: Known | None) -> dict[str, Any]:
-    return {
-        "wix_id": known.remote_id if known else None,
-        "wix_revision": known.revision if known else None,
-        "wix_sequence": known.sequence if known else None,
-        "wix_state": str(known.state) if known else None,
-    }
+    """``None``: the slot is forgotten."""
+    if known is None:
+        return dict.fromkeys(WIX_COLUMNS)
+    values = (known.remote_id, known.revision, known.sequence, str(known.state))
+    return dict(zip(WIX_COLUMNS, values, strict=True))
 
 
 def from_base(base: Base) -> dict[str, Any]:
@@ -242,12 +258,12 @@ def from_intent(intent: Intent) -> dict[str, Any]:
 def to_history(row: Row) -> HistoryEntry:
     return HistoryEntry(
         what=row.what,
-        side=Side(row.side) if row.side else None,
+        side=_side(row.side),
         attribute=row.attribute,
         before=_decimal(row.before),
         after=_decimal(row.after),
         loser=_decimal(row.loser),
-        loser_side=Side(row.loser_side) if row.loser_side else None,
+        loser_side=_side(row.loser_side),
         reason=row.reason,
         remote_id=row.remote_id,
         intent_id=row.intent_id,
@@ -258,12 +274,12 @@ def to_history(row: Row) -> HistoryEntry:
 def from_history(entry: HistoryEntry) -> dict[str, Any]:
     return {
         "what": entry.what,
-        "side": str(entry.side) if entry.side else None,
+        "side": _text(entry.side),
         "attribute": entry.attribute,
         "before": _text(entry.before),
         "after": _text(entry.after),
         "loser": _text(entry.loser),
-        "loser_side": str(entry.loser_side) if entry.loser_side else None,
+        "loser_side": _text(entry.loser_side),
         "reason": entry.reason,
         "remote_id": entry.remote_id,
         "intent_id": entry.intent_id,
@@ -271,11 +287,15 @@ def from_history(entry: HistoryEntry) -> dict[str, Any]:
     }
 
 
+def _side(value: str | None) -> Side | None:
+    return Side(value) if value else None
+
+
 def _decimal(value: str | None) -> Decimal | None:
     return None if value is None else Decimal(value)
 
 
-def _text(value: Decimal | None) -> str | None:
+def _text(value: Decimal | Side | None) -> str | None:
     return None if value is None else str(value)
 
 

@@ -11,8 +11,9 @@ from sync_worker.core.values import Buried, Contact, Entity, EntityRef, Known, R
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """What the ledger knows about a remote id: the key of its link, on file or from before its
-    burial.
+    """What the ledger knows about a remote id.
+
+    ``key``: of its link, on file or from before it was buried.
     """
 
     key: RatingKey | None = None
@@ -22,9 +23,7 @@ class Located:
 
 @dataclass(frozen=True, slots=True)
 class RecordsOfEntity:
-    """The external records of one rated thing: those on file, by id, and the ids of
-    shadowed ones.
-    """
+    """The external records of one rated thing: by id those on file, and ids of shadowed ones."""
 
     on_file: Mapping[str, Known]
     shadowed: Set[str] = frozenset()
@@ -43,13 +42,12 @@ class Directory(Protocol):
     def contact(
         self, site_id: int, *, contact_id: str | None = None, email: str | None = None
     ) -> Contact | None:
-        """The contact with an address; after a merge the one that lives on, also under the ids
-        merged away.
-        """
+        """The contact with this id or address; after a merge the one that lives on."""
 
     def save_contact(self, site_id: int, contact: Contact) -> Contact:
-        """Remember a contact by its e-mail, unless it is erased; the first mapping of an address
-        wins.
+        """Remember a contact by its e-mail, unless it is erased.
+
+        The first mapping of an address wins. Returns the contact that has the address.
         """
 
     def forget_contact(self, site_id: int, contact_id: str) -> bool:

@@ -64,13 +64,16 @@ class Inbox(Protocol):
     """The inbox. Each method is one transaction; all times are the database's."""
 
     def store(self, delivery: NewDelivery) -> Stored:
-        """Commit a delivery. With a dedupe id: absorbed by any row of the same (side, source,
-        dedupe id). Without: absorbed by a row in state ``new`` with the same (side, source, remote
-        id, change). A duplicate of a row not yet closed leaves it as it is."""
+        """Commit a delivery, unless an earlier row absorbs it.
+
+        With a dedupe id that is any row of the same (side, source, dedupe id). Without, a row in
+        state ``new`` with the same (side, source, remote id, change).
+        """
 
     def open_delivery(self, inbox_id: int) -> tuple[Delivery, Site | None] | None:
-        """A delivery in state new or taken, with its site (by ``source``; ``None`` if unknown),
-        else ``None``.
+        """An open delivery (new or taken) with its site, ``None`` for any other.
+
+        The site is that of its ``source``, ``None`` if nobody has added it.
         """
 
     def close(
@@ -81,8 +84,7 @@ class Inbox(Protocol):
         hold_key: str | None = None,
         names: str | None = None,
     ) -> Closing:
-        """End a delivery that no lease covers (done, suppressed, held). Rows closed already stay as
-        they are.
+        """End a delivery that no lease covers; a row closed already stays as it is.
 
         ``names``: a contact in its payload; if a privacy request has erased that one meanwhile, it
         ends as ERASED. Returns how it ended.
@@ -99,21 +101,23 @@ class Inbox(Protocol):
         *,
         is_failure: bool,
     ) -> None:
-        """Try open deliveries again after ``delay_seconds``: their worker lives, so
-        ``suspected_crashes`` is 0 again.
+        """Try open deliveries again after ``delay_seconds``.
 
         ``None``: by their attempts, 5 s doubling, jittered, at most 1 h. A failure counts as an
-        attempt; a row that is older than 48 h is held (``attempts_exhausted``) instead.
+        attempt; a row that is older than 48 h is held (``attempts_exhausted``) instead. Their
+        worker lives, so ``suspected_crashes`` is 0 again.
         """
 
     def due(self, limit: int) -> list[int]:
-        """Ids of open deliveries whose next attempt is due; it moves 10 s ahead. Those that wait
-        for a budget (``RATE_LIMITED``) come last, the oldest ``RATE_LIMITED_AT_ONCE`` of each
-        source: more would only be refused. Each ring is a first sign that a worker died over it
-        (``suspected_crashes``), up to ``TRACK_AFTER``."""
+        """Ids of open deliveries whose next attempt is due; it moves 10 s ahead.
+
+        Those that wait for a budget (``RATE_LIMITED``) come last, the oldest
+        ``RATE_LIMITED_AT_ONCE`` of each source: more would only be refused. Each ring is a first
+        sign that a worker died over it (``suspected_crashes``), up to ``TRACK_AFTER``.
+        """
 
     def begin_look(self, delivery: Delivery) -> Look:
-        """Note that a worker looks at a delivery that workers may have died over, before it does.
+        """Note that a worker is about to look at a delivery that workers may have died over.
 
         Its next attempt moves away as after a failure, so what nobody ends is taken up ever later;
         only who comes when it is due may look. After ``MAX_DEATHS`` looks that nobody ended it is
@@ -121,8 +125,7 @@ class Inbox(Protocol):
         """
 
     def end_look(self, delivery: Delivery, *, is_busy: bool = False) -> None:
-        """The worker lives, so ``suspected_crashes`` is 0 again, and if it says nothing else the
-        delivery is due in 10 s.
+        """The worker lives: ``suspected_crashes`` is 0 again, and the delivery due in 10 s.
 
         ``is_busy``: another has the lease, or had it as it died: all signs stay as they were in
         ``delivery``.
@@ -135,14 +138,15 @@ class Inbox(Protocol):
         hold_key: str | None = None,
         inbox_ids: Sequence[int] | None = None,
     ) -> list[int]:
-        """Put held (or, by id, closed) deliveries back to ``new`` with ``must_read``; returns their
-        ids.
+        """Put held (or, by id, closed) deliveries back to ``new`` with ``must_read``.
 
-        A held link that they belong to is live again."""
+        A held link that they belong to is live again. Returns their ids.
+        """
 
     def hold_for_site(self, inbox_id: int, delivery: NewDelivery) -> bool:
-        """Hold an open delivery until its site is added (the newest 10,000 of a source); whether it
-        is there by now.
+        """Hold an open delivery until its site is added; whether it is there by now.
+
+        Of each source the newest 10,000 are kept.
         """
 
     def evidence(self, site_id: int, side: Side, remote_id: str, revision: int) -> Delivery | None:

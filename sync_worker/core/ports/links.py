@@ -33,15 +33,7 @@ ENGINE_RECHECKS = frozenset({"main_value_missing", "awaiting_confirmation"})
 
 @dataclass(frozen=True, slots=True)
 class LeasedLink:
-    """All that a holder of a lease needs, read in one transaction with taking it.
-
-    ``deliveries`` are those taken for this run, oldest first: all open rows of the link (also those
-    that wait for a later attempt: looking costs nothing more now), and rows held with a reason in
-    ``ENGINE_RECHECKS``. ``now`` is the database's time (epoch seconds). ``merged_into``: the
-    contact that lives on, if the link's own was merged away since; such a link joins that contact's
-    before anything else. ``links_to_join``: links for the same entity that have to join this one.
-    ``unburied``: ids of deliveries in hand that had no grave then; it says nothing of others.
-    """
+    """All that a holder of a lease needs, read in one transaction with taking it."""
 
     lease: Lease
     site: Site
@@ -49,42 +41,51 @@ class LeasedLink:
     entity: Entity
     contact: Contact
     intent: Intent | None
+    # Those taken for this run, oldest first: all open rows of the link (also those that wait for a
+    # later attempt: looking costs nothing more now), and rows held with a reason in
+    # `ENGINE_RECHECKS`.
     deliveries: tuple[Delivery, ...]
+    # The database's time, in seconds since 1970.
     now: float
+    # The contact that lives on, if the link's own was merged away since; such a link joins that
+    # contact's before anything else.
     merged_into: str | None = None
+    # Links for the same entity that have to join this one.
     links_to_join: tuple[int, ...] = ()
+    # Ids of deliveries in hand that had no tombstone then; it says nothing of others.
     unburied: Set[tuple[Side, str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """What one step of a run changes, applied in one transaction under the fence.
+    """What one step of a run changes, applied in one transaction under the fence."""
 
-    ``records``: new memory by slot, ``None`` forgets the slot. ``bases``: new base by attribute.
-    ``buried``:
-    remote ids gone for good (their tombstones keep the link, the highest numbers and ``privacy``).
-    ``revived``: graves that a look refuted, as they were before it: a newer grave stays. ``seen``:
-    the revision at which the run saw a record, by remote id: a grave of an earlier revision says
-    nothing about it. ``intent_state`` closes the open intent. ``writes``: the times of the link's
-    recent writes, if there is a new one. ``shadowed``: ids of external records that stand behind
-    the synced one. ``closings``: by inbox id. ``release``: end the lease in the same transaction.
-    ``erases``: a privacy request has removed the rating from both sides; forget all that is
-    personal of it, and leave hashed graves.
-    """
-
+    # New memory by slot; `None` forgets the slot.
     records: Mapping[Slot, Known | None] = field(default_factory=dict)
+    # New bases by attribute.
     bases: Mapping[str, Base] = field(default_factory=dict)
     link_state: LinkState | None = None
     new_generation: bool = False
+    # Remote ids gone for good: their tombstones keep the link, the highest numbers and `privacy`.
     buried: Sequence[Buried] = ()
+    # Tombstones that a look refuted, as they were before it: a newer one stays.
     revived: Sequence[Buried] = ()
+    # The revision at which the run saw a record, by remote id: a tombstone of an earlier revision
+    # says nothing about it.
     seen: Mapping[str, int] = field(default_factory=dict)
+    # Closes the open intent.
     intent_state: IntentState | None = None
+    # Times of the link's recent writes, if there is a new one.
     writes: Sequence[float] = ()
     history: Sequence[HistoryEntry] = ()
+    # Ids of external records that stand behind the synced one.
     shadowed: Set[str] = frozenset()
+    # How deliveries end, by inbox id.
     closings: Mapping[int, Closing] = field(default_factory=dict)
+    # End the lease in the same transaction.
     release: bool = False
+    # A privacy request has removed the rating from both sides: forget all that is personal of it,
+    # and leave hashed tombstones.
     erases: bool = False
 
     def then(self, later: Commit | None) -> Commit:
@@ -107,16 +108,15 @@ class Commit:
             closings={**self.closings, **later.closings},
         )
 
-    def is_dead(self, grave: Buried) -> bool:
-        """Whether a grave of one of the records holds for it."""
-        if grave in self.revived:
+    def is_dead(self, tombstone: Buried) -> bool:
+        """Whether the tombstone of one of the records holds for it."""
+        if tombstone in self.revived:
             return False
-        seen = self.seen.get(grave.remote_id)
-        return seen is None or grave.revision is None or grave.revision >= seen
+        seen = self.seen.get(tombstone.remote_id)
+        return seen is None or tombstone.revision is None or tombstone.revision >= seen
 
     def without(self, buried: Set[str]) -> Commit:
-        """The same step, but for records that turned out to be gone: the run is not over, so it
-        ends no delivery.
+        """The same step without records that turned out to be gone; it ends no delivery.
 
         Whoever buried them leaves the rest to this run; if it dies now, its open deliveries are
         what is taken up.
@@ -132,16 +132,14 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """``buried``: of the remote ids in ``Commit.records``, those that a delivery buried in the
-    meantime.
+    """What came of a commit."""
 
-    They do not come on file, and with one of them the lease goes on and the deliveries stay open,
-    also if the commit asked to end both. ``fresh``: if the lease ended with it, the new deliveries
-    of the link, but for those that wait for a later attempt. Who attaches one after that gets the
-    lease, so none is overlooked.
-    """
-
+    # Of the remote ids in `Commit.records`, those that a delivery buried in the meantime. They do
+    # not come on file, and with one of them the lease goes on and the deliveries stay open, also if
+    # the commit asked to end both.
     buried: frozenset[str] = frozenset()
+    # If the lease ended with it, the new deliveries of the link, but for those that wait for a
+    # later attempt. Who attaches one after that gets the lease, so none is overlooked.
     fresh: Sequence[int] = ()
 
 
@@ -160,8 +158,7 @@ class Links(Protocol):
     """
 
     def attach(self, inbox_id: int, key: RatingKey) -> Attached:
-        """Commit that a delivery belongs to a key's link (made if need be), and take the lease as
-        ``lease`` does.
+        """Give a delivery to the link of its key, made if need be, and lease it as ``lease`` does.
 
         Raises Transient, instead of making a link, if a privacy request has erased the contact
         meanwhile.
@@ -174,8 +171,9 @@ class Links(Protocol):
         """The link of a key, if there is one."""
 
     def lease(self, link_id: int) -> LeasedLink | None:
-        """Take the lease for 15 s, take the link's deliveries, and read all; ``None`` if another
-        has it.
+        """Take the lease for 15 s and the link's deliveries, and read all.
+
+        ``None`` if another has the lease.
         """
 
     def renew(self, lease: Lease) -> None:
@@ -197,8 +195,8 @@ class Links(Protocol):
         """
 
     def deletes_exceeded(self, site_id: int, side: Side, more: int = 0) -> bool:
-        """Whether deletes to this side within the last hour or under way, and ``more``, reach
-        max(20, 5 % of links).
+        """Whether the deletes to a side, and ``more``, reach max(20, 5 % of the live links).
 
-        A person may have allowed more for a while.
+        Those within the last hour and those under way count. A person may have allowed more for a
+        while.
         """

@@ -15,18 +15,18 @@ from sync_worker.ledger.statements.tombstones import ask_buried_among, lock_ids
 from sync_worker.ledger.tables import contact_map
 
 MERGE_TARGET = SqlText("""
--- merge_target: one step; a chain of merges is followed step by step
+-- contact.merge_target: one step; a chain of merges is followed step by step
 SELECT target_id FROM contact_redirect WHERE site_id = :site_id AND contact_id = :contact_id
 """)
 
 MERGE_SOURCES = SqlText("""
--- merge_sources: those merged straight into one contact
+-- contact.merge_sources: those merged straight into one contact
 SELECT contact_id FROM contact_redirect WHERE site_id = :site_id AND target_id = :contact_id
 ORDER BY contact_id
 """)
 
 UNMERGED = SqlText(f"""
--- unmerged: a contact that was not merged into another: all that most contacts need
+-- contact.unmerged: a contact that was not merged into another: all that most contacts need
 SELECT {columns_of(contact_map)} FROM contact_map
 WHERE site_id = :site_id AND wix_contact_id = :contact_id AND NOT EXISTS (
   SELECT 1 FROM contact_redirect WHERE site_id = :site_id AND contact_id = :contact_id)
@@ -34,13 +34,13 @@ ORDER BY id LIMIT 1
 """)
 
 OF_ADDRESS = SqlText(f"""
--- of_address: an address belongs to one contact of a site
+-- contact.of_address: an address belongs to one contact of a site
 SELECT {columns_of(contact_map)} FROM contact_map
 WHERE site_id = :site_id AND email = :email ORDER BY id LIMIT 1
 """)
 
 OLDEST_OF = SqlText(f"""
--- oldest_of: of several addresses the one that was known first
+-- contact.oldest_of: of several addresses the one that was known first
 SELECT {columns_of(contact_map)} FROM contact_map
 WHERE site_id = :site_id AND wix_contact_id = ANY(:contact_ids::varchar[]) ORDER BY id LIMIT 1
 """)

@@ -15,14 +15,14 @@ _EXTERNAL_ON_FILE = "FROM link WHERE link.site_id = :site_id AND link.external_i
 
 def _on_file(which: str) -> SqlText:
     return SqlText(f"""
--- on_file: the link that has this id on file now
+-- directory.on_file: the link that has this id on file now
 SELECT link.entity_id, link.contact_id {which}
 """)
 
 
 def _located(which: str) -> SqlText:
     return SqlText(f"""
--- located: the link that has an id on file, else its tombstone, in clear or hashed
+-- directory.located: the link that has an id on file, else its tombstone, in clear or hashed
 SELECT link.entity_id, link.contact_id, NULL AS revision, NULL AS sequence, NULL AS privacy,
   1 AS is_on_file
 {which}
@@ -48,13 +48,13 @@ LOCATED: Mapping[Side, SqlText] = {
 
 ENTITY: Mapping[Side, SqlText] = {
     Side.WIX: SqlText(f"""
--- entity: by its name on Wix
+-- directory.entity: by its name on Wix
 SELECT {columns_of(entity_map)} FROM entity_map
 WHERE site_id = :site_id AND wix_namespace = :namespace AND wix_group = :group
   AND wix_entity_id = :entity_id
 """),
     Side.EXTERNAL: SqlText(f"""
--- entity: by its name on the external system
+-- directory.entity: by its name on the external system
 SELECT {columns_of(entity_map)} FROM entity_map
 WHERE site_id = :site_id AND external_group = :group AND external_entity_id = :entity_id
 """),

@@ -29,7 +29,7 @@ def words(some: Iterable[str]) -> str:
 
 
 STORE = SqlText(f"""
--- store: both unique indexes absorb a duplicate without an error, and then there is no row
+-- inbox.store: both unique indexes absorb a duplicate without an error, and then there is no row
 INSERT INTO inbox (side, source, dedupe_id, change, remote_id, payload, revision, sequence,
   is_restore, is_ours, privacy, event_time, state, reason, must_read, attempts, unended,
   received_at, next_attempt_at)
@@ -40,7 +40,7 @@ ON CONFLICT DO NOTHING RETURNING id
 """)
 
 OPEN_DELIVERY = SqlText(f"""
--- open_delivery: with its age, and whether a holder has left it (its lease ran out unreleased)
+-- inbox.open_delivery: with its age, and whether its holder died (the lease was never released)
 SELECT {columns_of(inbox)}, ledger_now() - inbox.received_at AS age,
   inbox.state = 'taken' AND EXISTS (SELECT 1 FROM link WHERE link.id = inbox.link_id
     AND link.lease_until > 0 AND link.lease_until <= ledger_now()) AS is_left
@@ -54,24 +54,24 @@ _CAN_BE_TAKEN = f"""(state IN ({words(OPEN)})
   OR (state = 'held' AND reason IN ({words(ENGINE_RECHECKS)})))"""
 
 TAKE = SqlText(f"""
--- take: a link's deliveries; the next attempt of one that workers died over is further off already
+-- inbox.take: a link's deliveries; one that workers died over keeps its later next attempt
 UPDATE inbox SET {_TAKEN}
 WHERE {_CAN_BE_TAKEN} AND link_id = :link_id RETURNING {columns_of(inbox)}
 """)
 
 ATTACH_AND_TAKE = SqlText(f"""
--- attach_and_take: one delivery, and with it those of its link
+-- inbox.attach_and_take: one delivery, and with it those of its link
 UPDATE inbox SET {_TAKEN}, site_id = :site_id, link_id = :link_id
 WHERE {_CAN_BE_TAKEN} AND (id = :inbox_id OR link_id = :link_id) RETURNING {columns_of(inbox)}
 """)
 
 ATTACH = SqlText("""
--- attach: another run has the lease of the link; it looks for this delivery as it ends
+-- inbox.attach: another run has the lease of the link; it looks for this delivery as it ends
 UPDATE inbox SET site_id = :site_id, link_id = :link_id WHERE id = :inbox_id
 """)
 
 FRESH = SqlText("""
--- fresh: asked after the lease has ended, so that an older delivery shows, and a newer one gets it
+-- inbox.fresh: after the lease has ended: an older delivery shows, a newer one gets the lease
 SELECT id FROM inbox WHERE link_id = :link_id AND state = 'new'
   AND NOT (reason <> '' AND next_attempt_at > ledger_now())
 ORDER BY id
@@ -80,7 +80,7 @@ ORDER BY id
 
 def _close_text(states: Sequence[str]) -> SqlText:
     return SqlText(f"""
--- close: rows in other states stay as they are
+-- inbox.close: rows in other states stay as they are
 UPDATE inbox SET state = :state, reason = :reason, hold_key = :hold_key, closed_at = ledger_now()
 WHERE id = ANY(:inbox_ids::bigint[]) AND state IN ({words(states)})
 """)

@@ -26,13 +26,13 @@ MIN_BRAKE = 20
 BRAKE_SHARE = 0.05
 
 OF_KEY = SqlText("""
--- of_key: the link of a rating key
+-- link.of_key: the link of a rating key
 SELECT id FROM link
 WHERE site_id = :site_id AND entity_id = :entity_id AND contact_id = :contact_id
 """)
 
 NEW = SqlText("""
--- new: somebody else may make it in the same moment; then there is no row
+-- link.new: somebody else may make it in the same moment; then there is no row
 INSERT INTO link (site_id, entity_id, contact_id, state, generation, fence, lease_until, writes,
   shadowed)
 VALUES (:site_id, :entity_id, :contact_id, 'live', 0, 0, 0, '[]', '[]')
@@ -40,7 +40,7 @@ ON CONFLICT DO NOTHING RETURNING id
 """)
 
 NEW_LEASED = SqlText(f"""
--- new_leased: nobody else can have the lease of a link that was not there
+-- link.new_leased: nobody else can have the lease of a link that was not there
 INSERT INTO link (site_id, entity_id, contact_id, state, generation, fence, lease_until, writes,
   shadowed)
 VALUES (:site_id, :entity_id, :contact_id, 'live', 0, 1,
@@ -49,30 +49,30 @@ ON CONFLICT DO NOTHING RETURNING {columns_of(link)}, ledger_now() AS now
 """)
 
 TAKE_LEASE = SqlText(f"""
--- take_lease: if it is free; the new fence shuts out every earlier holder
+-- link.take_lease: if it is free; the new fence shuts out every earlier holder
 UPDATE link SET fence = fence + 1, lease_until = ledger_now() + :lease_seconds::float8
 WHERE id = :link_id AND lease_until <= ledger_now()
 RETURNING {columns_of(link)}, ledger_now() AS now
 """)
 
 LOCK = SqlText("""
--- lock: waits for a holder that is about to release the lease (PostgreSQL only)
+-- link.lock: waits for a holder that is about to release the lease (PostgreSQL only)
 SELECT id FROM link WHERE id = :link_id FOR NO KEY UPDATE
 """)
 
 RENEW = SqlText("""
--- renew: changes one row, or the lease is lost
+-- link.renew: changes one row, or the lease is lost
 UPDATE link SET lease_until = ledger_now() + :lease_seconds::float8
 WHERE id = :link_id AND fence = :fence AND lease_until > ledger_now()
 """)
 
 RELEASE = SqlText("""
--- release: if it is still ours
+-- link.release: if it is still ours
 UPDATE link SET lease_until = 0 WHERE id = :link_id AND fence = :fence
 """)
 
 AROUND = SqlText(f"""
--- around: a row for each value of a link (one if it has none), and what else a run needs to know
+-- link.around: a row for each value (one if there is none), with all that a run needs besides
 SELECT {columns_of(entity_map)}, {columns_of(link_value)}, {columns_of(intent)},
   {columns_of(contact_map)},
   EXISTS (SELECT 1 FROM contact_redirect AS away
@@ -94,7 +94,7 @@ _INTENT_COLUMNS = """id, site_id, link_id, side, attribute, operation, targets, 
   reasons, is_privacy, remote_id, base_revision, source_ids, state, created_at"""
 
 FIRST_INTENT = SqlText(f"""
--- first_intent: under a lease just taken, that nobody can take as long as the statement runs
+-- intent.first: under a lease just taken: nobody can take it as long as the statement runs
 INSERT INTO intent ({_INTENT_COLUMNS})
 SELECT :id::varchar, :site_id::bigint, :link_id::bigint, :side::varchar, :attribute::varchar,
   :operation::varchar, :targets::varchar, :sources::varchar, :befores::varchar, :reasons::varchar,
@@ -105,20 +105,20 @@ FROM link WHERE link.id = :link_id AND link.fence = :fence
 """)
 
 NEW_INTENT = SqlText(f"""
--- new_intent: the unique index lets a link have one open intent
+-- intent.new: the unique index lets a link have one open intent
 INSERT INTO intent ({_INTENT_COLUMNS})
 VALUES (:id, :site_id, :link_id, :side, :attribute, :operation, :targets, :sources, :befores,
   :reasons, :is_privacy, :remote_id, :base_revision, :source_ids, :state, ledger_now())
 """)
 
 END_INTENT = SqlText("""
--- end_intent: the one that is open
+-- intent.end: the one that is open
 UPDATE intent SET state = :state, closed_at = ledger_now()
 WHERE link_id = :link_id AND state = 'open'
 """)
 
 ADD_HISTORY = SqlText("""
--- add_history: one line; lines are never changed, but for what a privacy request erases
+-- history.add: one line; lines are never changed, but for what a privacy request erases
 INSERT INTO history (site_id, link_id, at, what, side, attribute, before, after, loser, loser_side,
   reason, remote_id, intent_id, inbox_id)
 VALUES (:site_id, :link_id, ledger_now(), :what, :side, :attribute, :before, :after, :loser,
@@ -126,12 +126,13 @@ VALUES (:site_id, :link_id, ledger_now(), :what, :side, :attribute, :before, :af
 """)
 
 
+# A step changes few sets of columns: each has its own text, kept for the life of the process.
 @cache
 def change_under_fence(names: tuple[str, ...]) -> SqlText:
     """An update of these columns of a link."""
     changed = "".join(f", {name} = :{name}" for name in names)
     return SqlText(f"""
--- change_under_fence: changes one row, or the lease is lost and the transaction with it
+-- link.change_under_fence: changes one row, or the lease is lost and the transaction with it
 UPDATE link SET generation = generation + :more_generations{changed}
 WHERE id = :link_id AND fence = :fence AND lease_until > ledger_now()
 """)
@@ -143,7 +144,7 @@ def store_value(names: tuple[str, ...]) -> SqlText:
     columns, values = ", ".join(names), ", ".join(f":{name}" for name in names)
     changed = ", ".join(f"{name} = excluded.{name}" for name in names)
     return SqlText(f"""
--- store_value
+-- link_value.store: one attribute of a link, the Wix record on file or the base, or both
 INSERT INTO link_value (link_id, attribute, site_id, {columns})
 VALUES (:link_id, :attribute, :site_id, {values})
 ON CONFLICT (link_id, attribute) DO UPDATE SET {changed}
@@ -186,14 +187,12 @@ def make_link(connection: Connection, key: RatingKey, text: SqlText = NEW, **mor
     return made.first()
 
 
-def links_to_join(connection: Connection, row: Any) -> tuple[int, ...]:
-    """Links of the contacts that were merged into a link's own, for the same entity, unless they
-    joined it.
-    """
-    merged = ids_of_contact(connection, row.site_id, row.contact_id)[1:]
+def links_to_join(connection: Connection, key: RatingKey) -> tuple[int, ...]:
+    """Links for the key's entity of contacts that were merged into its own, and are still apart."""
+    merged = ids_of_contact(connection, key.site_id, key.contact_id)[1:]
     if not merged:
         return ()
-    is_for_entity = (link.c.site_id == row.site_id) & (link.c.entity_id == row.entity_id)
+    is_for_entity = (link.c.site_id == key.site_id) & (link.c.entity_id == key.entity_id)
     is_apart = link.c.contact_id.in_(merged) & (link.c.state != str(LinkState.BURIED))
     found = select(link.c.id).where(is_for_entity, is_apart).order_by(link.c.id)
     return tuple(connection.execute(found).scalars())
@@ -206,9 +205,12 @@ def read_link(connection: Connection, link_id: int) -> Link:
     return to_link(row, values)
 
 
-def check(held: Answer) -> None:
-    """Raises LeaseLost, and the transaction with it, if the lease was another's."""
-    if held.count != 1:
+def check(changed: Answer) -> None:
+    """Raises LeaseLost, and ends the transaction, unless the statement under the fence did its row.
+
+    Not to be asked within a batch.
+    """
+    if changed.count != 1:
         raise LeaseLost
 
 

@@ -19,12 +19,12 @@ from sync_worker.ledger.tables import tombstone
 from sync_worker.ledger.transactions import insert_into, is_sqlite, ledger_now
 
 LOCK_IDS = SqlText("""
--- lock_ids: for this transaction; taken in the order of the list, which is the same everywhere
+-- tombstone.lock_ids: for this transaction, in one order everywhere, so that nobody waits forever
 SELECT pg_advisory_xact_lock(hashtextextended(name, 0)) FROM unnest(:names::text[]) AS name
 """)
 
 NAMED = SqlText(f"""
--- named: tombstones of both sides, by their ids in clear or hashed
+-- tombstone.named: tombstones of both sides, by their ids in clear or hashed
 SELECT {columns_of(tombstone)} FROM tombstone
 WHERE site_id = :site_id AND side IN ('wix', 'external') AND remote_id = ANY(:names::varchar[])
 """)
