@@ -8,7 +8,8 @@ import click
 
 from sync_worker.cli.options import JSON
 from sync_worker.cli.output import print_json
-from sync_worker.doctor.doctor import Check, Doctor
+from sync_worker.doctor.check import Check
+from sync_worker.doctor.doctor import Doctor
 from sync_worker.wiring import wiring
 
 SIGNS = {"ok": ("✓", "green"), "note": ("!", "yellow"), "bad": ("✗", "red"), "skipped": ("–", None)}

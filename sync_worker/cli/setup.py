@@ -126,7 +126,7 @@ def _print_steps(found: list[Step]) -> None:
 
 def _guide() -> None:
     _head("1 of 6: settings")
-    if not is_good([print_check(one) for one in Doctor(wiring(), offline=True).checks()]):
+    if not is_good([print_check(check) for check in Doctor(wiring(), offline=True).checks()]):
         raise Misconfigured(
             "put right what is marked, then run `ratings-sync setup` again; it goes on from here"
         )
@@ -179,7 +179,7 @@ def _site(connector: str) -> Site:
 
 def _check_live(instance_id: str | None) -> None:
     doctor = Doctor(wiring(), instance_id=instance_id)
-    checks = [print_check(one) for ask in (doctor.wix, doctor.external) for one in ask()]
+    checks = [print_check(check) for check in doctor.live_checks()]
     if not is_good(checks) and not click.confirm(
         "Something is wrong. Go on all the same?", default=False
     ):

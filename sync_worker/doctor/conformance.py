@@ -1,5 +1,4 @@
-"""What an external system really does, measured through the Remote port, beside what its manifest
-declares.
+"""What an external system really does, measured through the port, beside what is declared.
 
 The engine follows the declared capabilities, so a wrong one costs loops or lost edits. Without
 ``allow_writes`` it only reads. With it, it rates one named test product as a made-up person, and
@@ -12,46 +11,27 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import TypeVar
 
-from sync_worker.core.errors import Conflict, Duplicate, Gone, SyncError, Transient, Unconfirmed
+from sync_worker.core.errors import Conflict, Duplicate, Gone, SyncError, Unconfirmed
 from sync_worker.core.ports.remote import Remote
 from sync_worker.core.scale import Scale
 from sync_worker.core.values import Draft, EntityRef, Person, Record
+from sync_worker.doctor.events import Events
+from sync_worker.doctor.measured import Measured, yes_no
+from sync_worker.doctor.watch import Watch
 
-POLL_SECONDS = 0.5
-QUIET_SECONDS = 1.5  # no event for so long: those of the last write have come
 PERSON = Person(email="conformance@ratings-sync.invalid", name="Conformance Test")
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """One property: what is declared, what was seen; ``None`` as declared: nothing is, it is only
-    told.
-
-    ``is_known``: false where nothing could be measured.
-    """
-
-    what: str
-    declared: str | None
-    seen: str
-    is_known: bool = True
-
-    @property
-    def differs(self) -> bool:
-        return self.is_known and self.declared is not None and self.declared != self.seen
 
 
 @dataclass(slots=True)
 class Conformance:
-    """Measures one system. ``heard(ids)``: changes that arrived by webhook about these ids since
-    the start.
+    """Measures one system.
 
-    ``made``: test records that are still there; ``ever_made``: all of them.
-    ``sleep`` and ``monotonic`` are the caller's clock, in seconds. ``events``: the changes that the
-    manifest can hear (``upsert``, ``delete``, ``parent_changed``). Raises Transient, Permanent,
-    Misconfigured where the system does not even do the common things.
+    ``events``: the changes that the manifest can hear (``upsert``, ``delete``, ``parent_changed``);
+    ``heard(ids)``: those that arrived by webhook about these ids since the start; ``sleep`` and
+    ``monotonic``: the caller's clock, in seconds. ``made``: test records that are still there;
+    ``ever_made``: all of them. Raises Transient, Permanent, Misconfigured where the system does not
+    even do the common things.
     """
 
     remote: Remote
@@ -65,6 +45,12 @@ class Conformance:
     person: Person = PERSON
     made: list[str] = field(default_factory=list)
     ever_made: list[str] = field(default_factory=list)
+    _watch: Watch = field(init=False)
+    _events: Events = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._watch = Watch(self.sleep, self.monotonic, self.wait_seconds)
+        self._events = Events(self.events, self.heard, self.entity, self._watch)
 
     # -- reading only
 
@@ -87,13 +73,13 @@ class Conformance:
         record = page.records[0]
         again = self.remote.get(record.remote_id)
         is_same = again is not None and (again.values, again.state) == (record.values, record.state)
-        yield Measured("get shows what the listing shows", "yes", _yes(is_same))
+        yield Measured("get shows what the listing shows", "yes", yes_no(is_same))
         yield self._revision(record)
 
     def _revision(self, record: Record) -> Measured:
         declared = self.remote.capabilities.has_revision
         return Measured(
-            "records carry a revision", _yes(declared), _yes(record.revision is not None)
+            "records carry a revision", yes_no(declared), yes_no(record.revision is not None)
         )
 
     # -- writing
@@ -115,8 +101,8 @@ class Conformance:
         record, is_late = self._created(low)
         yield Measured(
             "create answers with the record",
-            _yes(not self.remote.capabilities.create_is_async),
-            _yes(not is_late),
+            yes_no(not self.remote.capabilities.create_is_async),
+            yes_no(not is_late),
         )
         if record is None:
             yield Measured(
@@ -126,7 +112,7 @@ class Conformance:
         yield self._search_lag(record)
         yield self._revision(record)
         yield self._stable(record)
-        yield self._event("create", record, "upsert")
+        yield self._events.of_create(record)
         yield from self._uniqueness(low)
         if self.remote.capabilities.can_update:
             yield from self._updates(record, low, high)
@@ -147,25 +133,26 @@ class Conformance:
         try:
             record = self.remote.create(self._draft(value), f"conformance-{self.monotonic()}")
         except Unconfirmed:
-            found = self._wait(lambda: self.remote.find(self.entity, self.person))
-            self._note(*(one.remote_id for one in found or ()))
-            return (found[-1] if found else None), True
+            found = self._watch.until(lambda: self.remote.find(self.entity, self.person))
+            if not found:
+                return None, True
+            self._note(*(record.remote_id for record in found))
+            return found[-1], True
         self._note(record.remote_id)
         return record, False
 
     def _note(self, *remote_ids: str) -> None:
-        self.made += [one for one in remote_ids if one not in self.made]
+        self.made += [made for made in remote_ids if made not in self.made]
         self.ever_made += remote_ids
 
     def _search_lag(self, record: Record) -> Measured:
         began = self.monotonic()
 
         def shows() -> bool:
-            return record.remote_id in {
-                one.remote_id for one in self.remote.find(self.entity, self.person)
-            }
+            found = self.remote.find(self.entity, self.person)
+            return record.remote_id in {shown.remote_id for shown in found}
 
-        found = self._wait(shows)
+        found = self._watch.until(shows)
         lag = self.monotonic() - began
         seen = f"after {lag:.1f} s" if found else f"not within {self.wait_seconds:.0f} s"
         return Measured("the search shows a new record", None, seen, is_known=found is not None)
@@ -174,27 +161,10 @@ class Conformance:
         """Whether a later look shows the same: else each look would seem to be an edit."""
         again = self.remote.get(record.remote_id)
         same = again is not None and (again.values, again.state) == (record.values, record.state)
-        return Measured("a look shows what the write returned", "yes", _yes(same))
-
-    def _event(self, what: str, record: Record, change: str) -> Measured:
-        declared = bool(self.events & {change, "parent_changed"})
-        heard = self._wait(
-            lambda: change in self._heard(record) or "parent_changed" in self._heard(record)
-        )
-        if heard is None and not self.heard([]) and declared:
-            note = f"nothing within {self.wait_seconds:.0f} s; does the system reach the gateway?"
-            return Measured(
-                f"our own {what} comes back as an event", _yes(declared), note, is_known=False
-            )
-        return Measured(
-            f"our own {what} comes back as an event", _yes(declared), _yes(heard is not None)
-        )
-
-    def _heard(self, record: Record) -> Sequence[str]:
-        return self.heard([record.remote_id, self.entity.entity_id])
+        return Measured("a look shows what the write returned", "yes", yes_no(same))
 
     def _uniqueness(self, value: Decimal) -> Iterator[Measured]:
-        declared = _yes(self.remote.capabilities.is_unique)
+        declared = yes_no(self.remote.capabilities.is_unique)
         person, self.person = self.person, replace(self.person, name=f"{self.person.name} again")
         try:
             second, _ = self._created(value)
@@ -217,38 +187,29 @@ class Conformance:
 
     def _updates(self, record: Record, low: Decimal, high: Decimal) -> Iterator[Measured]:
         current = self.remote.get(record.remote_id) or record
-        before = self._heard_when_quiet(current)
+        before = self._events.count_when_quiet(current)
         changed = self.remote.update(
             current.remote_id, self._draft(high, current), current.revision
         )
         yield Measured(
-            "an update returns what was written", "yes", _yes(changed.values.get("value") == high)
+            "an update returns what was written",
+            "yes",
+            yes_no(changed.values.get("value") == high),
         )
         if current.revision is not None and changed.revision is not None:
             yield Measured("the revision grows by", "1", str(changed.revision - current.revision))
-        yield self._update_event(changed, before)
+        yield self._events.of_update(changed, before)
         if current.revision is not None:
             yield self._precondition(changed, current, low)
         yield from self._normalisation(changed)
-
-    def _update_event(self, record: Record, before: int) -> Measured:
-        """Systems that tell of a parent only may keep quiet about an edit: a scan has to
-        find it.
-        """
-        heard = self._wait(lambda: len(self._heard(record)) > before)
-        declared = None if "parent_changed" in self.events else _yes("upsert" in self.events)
-        is_known = heard is not None or bool(self.heard([])) or not declared
-        return Measured(
-            "an edit comes as an event", declared, _yes(heard is not None), is_known=is_known
-        )
 
     def _precondition(self, record: Record, older: Record, value: Decimal) -> Measured:
         declared = self.remote.capabilities.update_precondition
         try:
             self.remote.update(record.remote_id, self._draft(value, record), older.revision)
         except Conflict:
-            return Measured("an update under an old revision is refused", _yes(declared), "yes")
-        return Measured("an update under an old revision is refused", _yes(declared), "no")
+            return Measured("an update under an old revision is refused", yes_no(declared), "yes")
+        return Measured("an update under an old revision is refused", yes_no(declared), "no")
 
     def _normalisation(self, record: Record) -> Iterator[Measured]:
         """Every mark of the scale, written and read back."""
@@ -266,58 +227,24 @@ class Conformance:
         )
         look = self.remote.get(current.remote_id)
         keeps = look is not None and replace(look, sequence=None).values == current.values
-        yield Measured("every mark reads back as it was returned", "yes", _yes(keeps))
+        yield Measured("every mark reads back as it was returned", "yes", yes_no(keeps))
 
     def _deletes(self, record: Record) -> Iterator[Measured]:
         current = self.remote.get(record.remote_id)
         if current is None:
             return
-        before = self._heard_when_quiet(current)
+        before = self._events.count_when_quiet(current)
         self.remote.delete(current.remote_id, current.revision)
         shows = self.remote.get(current.remote_id)
         yield Measured(
-            "a deleted record is gone", "yes", _yes(shows is None or not shows.is_visible)
+            "a deleted record is gone", "yes", yes_no(shows is None or not shows.is_visible)
         )
         if shows is None:
             self.made.remove(current.remote_id)
-        yield self._delete_event(current, before)
+        yield self._events.of_delete(current, before)
         with suppress(Gone):
             self.remote.delete(current.remote_id, current.revision)
         yield Measured("deleting it again is harmless", "yes", "yes")
-
-    def _delete_event(self, record: Record, before: int) -> Measured:
-        declared = bool(self.events & {"delete", "parent_changed"})
-        heard = self._wait(lambda: set(self._heard(record)[before:]) & {"delete", "parent_changed"})
-        is_known = heard is not None or bool(self.heard([])) or not declared
-        return Measured(
-            "a delete comes as an event", _yes(declared), _yes(heard is not None), is_known=is_known
-        )
-
-    def _heard_when_quiet(self, record: Record) -> int:
-        """How many changes have come, once those of our last write are in."""
-        until, quiet_since, count = (
-            self.monotonic() + self.wait_seconds,
-            self.monotonic(),
-            len(self._heard(record)),
-        )
-        while self.monotonic() < min(until, quiet_since + QUIET_SECONDS):
-            self.sleep(POLL_SECONDS / 2)
-            if (now := len(self._heard(record))) != count:
-                count, quiet_since = now, self.monotonic()
-        return count
-
-    # -- around it
-
-    def _wait(self, look: Callable[[], T]) -> T | None:
-        """The first answer that is not empty, within the time."""
-        until = self.monotonic() + self.wait_seconds
-        while True:
-            with suppress(Transient):
-                if found := look():
-                    return found
-            if self.monotonic() > until:
-                return None
-            self.sleep(POLL_SECONDS)
 
     def _clean_up(self) -> None:
         for remote_id in list(self.made):
@@ -327,7 +254,3 @@ class Conformance:
                 self.made.remove(remote_id)
             elif record is None:
                 self.made.remove(remote_id)
-
-
-def _yes(is_so: bool) -> str:
-    return "yes" if is_so else "no"

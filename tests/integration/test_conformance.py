@@ -17,7 +17,8 @@ from sync_sandbox.server import PLATFORMS, Sandbox, SandboxOptions
 from sync_worker.cli.connector.conformance import events_of
 from sync_worker.core.ports.inbox import Stored
 from sync_worker.core.values import EntityRef, NewDelivery
-from sync_worker.doctor.conformance import Conformance, Measured
+from sync_worker.doctor.conformance import Conformance
+from sync_worker.doctor.measured import Measured
 from sync_worker.manifest.loader import load_manifest, shipped_manifest
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.remotes.external.http import http_of

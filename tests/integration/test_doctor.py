@@ -11,7 +11,8 @@ from redis import Redis
 
 from sync_sandbox.server import Sandbox, SandboxOptions
 from sync_worker.config import load_settings
-from sync_worker.doctor.doctor import Check, Doctor
+from sync_worker.doctor.check import Check
+from sync_worker.doctor.doctor import Doctor
 from sync_worker.manifest.default_field import default_field
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from sync_worker.wiring import Wiring

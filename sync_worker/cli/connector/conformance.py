@@ -14,7 +14,8 @@ from sync_worker.cli.connector.manifests import NAME
 from sync_worker.cli.options import JSON, example
 from sync_worker.core.errors import Misconfigured
 from sync_worker.core.values import EntityRef
-from sync_worker.doctor.conformance import Conformance, Measured
+from sync_worker.doctor.conformance import Conformance
+from sync_worker.doctor.measured import Measured
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.remotes.external.http import http_of
 from sync_worker.remotes.external.plugins import remote_of

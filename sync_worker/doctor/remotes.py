@@ -1,0 +1,132 @@
+"""Checks of the live systems: the Wix app on each site, and each external system."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from sync_worker.core.errors import Permanent, SyncError
+from sync_worker.doctor.check import Check, bad, clock, note, ok, skipped
+from sync_worker.manifest.manifest import Manifest
+from sync_worker.runtime.waiting import shortly
+from sync_worker.wiring import Wiring
+
+PERMISSIONS = ("Read Ratings", "Manage Ratings", "Read Contacts", "Manage Contacts", "Read Members")
+
+
+def check_wix(wiring: Wiring, new_instance: str | None = None) -> Iterator[Check]:
+    """Every site's app instance, and one that is not added yet."""
+    instances = [site.instance_id for site in wiring.admin.sites()]
+    if new_instance is not None and new_instance not in instances:
+        instances.append(new_instance)
+    if not instances:
+        yield skipped(
+            "wix", "there is no site yet", "`ratings-sync setup`, or `doctor --instance ID`"
+        )
+    for instance_id in instances:
+        yield from _instance(wiring, instance_id)
+
+
+def _instance(wiring: Wiring, instance_id: str) -> Iterator[Check]:
+    api, name = wiring.remotes.wix_api(instance_id), f"wix {instance_id[:8]}"
+    try:
+        answer = shortly(lambda: api.call("get_instance"), time.sleep)
+    except SyncError as error:
+        yield bad(f"{name} token", f"no access: {error}", _token_advice(error))
+        return
+    body = answer.body if isinstance(answer.body, dict) else {}
+    site_name = (body.get("site") or {}).get("siteDisplayName") or "a site without a name"
+    yield ok(f"{name} token", f"the app may act on {site_name}")
+    yield _permissions(name, (body.get("instance") or {}).get("permissions"))
+    yield from _remote_clock(answer.headers.get("Date"))
+    yield _ratings(name, api)
+
+
+def _ratings(name: str, api: Any) -> Check:
+    """Ratings was never published as REST operations: only asking tells whether it answers."""
+    query = {"query": {"cursorPaging": {"limit": 1}}}
+    try:
+        shortly(lambda: api.call("query_ratings", json=query), time.sleep)
+    except SyncError as error:
+        return bad(f"{name} ratings", f"Query Ratings fails: {error}", _ratings_advice(error))
+    return ok(f"{name} ratings", "the Ratings API answers")
+
+
+def _permissions(name: str, granted: Any) -> Check:
+    """A difference is a note only: how Wix names permissions is not documented, calls decide."""
+    if not isinstance(granted, Sequence) or isinstance(granted, str):
+        return note(f"{name} permissions", "Wix does not say which are granted")
+    shown = {str(permission).casefold() for permission in granted}
+    missing = [wanted for wanted in PERMISSIONS if wanted.casefold() not in shown]
+    if not missing:
+        return ok(f"{name} permissions", ", ".join(PERMISSIONS))
+    step = (
+        "add them under Permissions in your app's dashboard and let the site's owner agree to the"
+        " new version"
+    )
+    return note(f"{name} permissions", f"not listed: {', '.join(missing)}", step)
+
+
+def _remote_clock(date: str | None) -> Iterator[Check]:
+    if date is None:
+        return
+    try:
+        there = parsedate_to_datetime(date)
+    except ValueError:
+        return
+    there = there if there.tzinfo else there.replace(tzinfo=UTC)
+    yield clock("clock of Wix", (there - datetime.now(UTC)).total_seconds())
+
+
+def _token_advice(error: SyncError) -> str:
+    status = error.facts.status
+    if status in (400, 401, 403, 404):
+        return (
+            "check WIX_APP_ID, WIX_APP_SECRET and the instance id; is the app still installed on"
+            " the site?"
+        )
+    return "is WIX_API_BASE_URL right, and can this machine reach it?"
+
+
+def _ratings_advice(error: SyncError) -> str:
+    status = error.facts.status
+    if status == 403:
+        return "give the app the permission Read Ratings (and Manage Ratings) in its dashboard"
+    if status in (404, 501):
+        return (
+            "the Ratings API is not open to this app or site: ask Wix to open it; nothing can be"
+            " synced until then"
+        )
+    return "try again; if it stays, report the request id to Wix"
+
+
+def check_external(wiring: Wiring) -> Iterator[Check]:
+    """Whether each external system answers and takes our credentials."""
+    for manifest in wiring.manifests.values():
+        yield _probe(wiring, manifest)
+
+
+def _probe(wiring: Wiring, manifest: Manifest) -> Check:
+    name = f"connector {manifest.id} probe"
+    # A plugin has a probe or has not.
+    probe = getattr(wiring.remotes.external(manifest.id), "probe", None)
+    if probe is None:
+        return skipped(name, "its plugin has no probe")
+    try:
+        is_probed = shortly(probe, time.sleep)
+    except Permanent as error:
+        if error.reason == "unauthorized":
+            return bad(name, str(error), "check its token")
+        return bad(name, str(error), _address_advice(manifest))
+    except SyncError as error:
+        return bad(name, str(error), _address_advice(manifest))
+    if not is_probed:
+        return skipped(name, "its manifest declares no operation `probe`")
+    return ok(name, "answers, and takes our credentials")
+
+
+def _address_advice(manifest: Manifest) -> str:
+    return f"check its address ({manifest.base_url}) and that it runs"

@@ -1,0 +1,57 @@
+"""Checks of what is set: names, the Wix app, and the manifests of the connectors."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+
+from sync_worker.config import Settings
+from sync_worker.doctor.check import Check, bad, note, ok
+from sync_worker.wiring import Wiring
+
+OUR_PREFIXES = (
+    "WIX_",
+    "RATINGS_SYNC_",
+    "GATEWAY_",
+    "REDIS_",
+    "DATABASE_",
+    "WORKER_",
+    "BUDGET_",
+    "SWEEP_",
+)
+
+
+def check_settings(wiring: Wiring) -> Iterator[Check]:
+    settings, environ = wiring.settings, wiring.environ
+    missing = [name for name in ("WIX_APP_ID", "WIX_APP_SECRET") if not _text(settings, name)]
+    if missing:
+        yield bad(
+            "settings",
+            f"{' and '.join(missing)} not set",
+            "copy both from your app's dashboard at dev.wix.com (OAuth) into .env, or set …_FILE",
+        )
+    else:
+        yield ok("settings", f"app {settings.wix_app_id}, Wix at {settings.wix_api_base_url}")
+    yield from _unknown_names(environ)
+
+
+def check_connectors(wiring: Wiring) -> Iterator[Check]:
+    for manifest in wiring.manifests.values():
+        yield ok(f"connector {manifest.id}", f"manifest is good; base address {manifest.base_url}")
+
+
+def _text(settings: Settings, name: str) -> str:
+    value = getattr(settings, name.lower())
+    return str(value.get_secret_value() if hasattr(value, "get_secret_value") else value)
+
+
+def _unknown_names(environ: Mapping[str, str]) -> Iterator[Check]:
+    """Names that look like ours but are none: a typing error would otherwise go unnoticed."""
+    known = {name.upper() for name in Settings.model_fields}
+    known |= {f"{name}_FILE" for name in known}
+    for name in sorted(environ):
+        if not name.startswith(OUR_PREFIXES) or name in known:
+            continue
+        close = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.85)
+        if close:
+            yield note("settings", f"{name} is no setting", f"did you mean {close[0]}?")
