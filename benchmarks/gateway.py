@@ -22,7 +22,7 @@ from sqlalchemy import func, select
 from benchmarks.ground import Ground, ground
 from benchmarks.load import Load, post_all, post_steadily
 from benchmarks.machine import children_of, memory_of
-from sync_sandbox.wix import WixState
+from sync_sandbox.wix.state import WixState
 from sync_worker.config import load_settings
 from sync_worker.core import exact_json
 from sync_worker.ledger.database import open_engine

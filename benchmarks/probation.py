@@ -24,7 +24,7 @@ from benchmarks.machine import children_of, processor_seconds_of
 from benchmarks.probation_app import Workaround
 from benchmarks.queue import PREFIX, Queue, check_that_all_crossed, store
 from sync_sandbox.server import Sandbox, SandboxOptions
-from sync_sandbox.wix import WixState
+from sync_sandbox.wix.state import WixState
 from sync_worker.runtime.local.commands import QUIET, gateway_command
 from sync_worker.runtime.local.embedded_redis import embedded_redis
 from sync_worker.runtime.local.free_port import free_port

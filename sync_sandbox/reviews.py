@@ -262,7 +262,7 @@ def _now() -> str:
 
 def create_reviews_app(reviews: ReviewsState) -> Flask:
     """The API of the stand-in. Control endpoints are added by ``sync_sandbox.control``."""
-    app = Flask(__name__)
+    app = Flask("sync_sandbox")
 
     @app.before_request
     def admit() -> Response | None:

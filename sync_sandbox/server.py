@@ -11,15 +11,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
-from sync_sandbox.bigcommerce import BigCommerce
-from sync_sandbox.control import platform_app, reviews_app, wix_app
-from sync_sandbox.fera import Fera
-from sync_sandbox.platform import Platform
+from sync_sandbox.control.platform import platform_app
+from sync_sandbox.control.reviews import reviews_app
+from sync_sandbox.control.wix import wix_app
+from sync_sandbox.platforms.bigcommerce import BigCommerce
+from sync_sandbox.platforms.fera import Fera
+from sync_sandbox.platforms.platform import Platform
+from sync_sandbox.platforms.woocommerce import WooCommerce
 from sync_sandbox.reviews import ReviewsState
 from sync_sandbox.served import Served
 from sync_sandbox.webhooks import WebhookSender
-from sync_sandbox.wix import WixState
-from sync_sandbox.woocommerce import WooCommerce
+from sync_sandbox.wix.state import WixState
 from sync_worker.core import exact_json
 
 PLATFORMS: dict[str, type[Platform]] = {one.name: one for one in (WooCommerce, Fera, BigCommerce)}

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from sync_sandbox.platform_stage import PlatformStage
+from sync_sandbox.platforms.stage import PlatformStage
 from sync_sandbox.server import SandboxOptions
 from sync_sandbox.stage import Stage
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sync_sandbox.platform_stage import PlatformStage
+from sync_sandbox.platforms.stage import PlatformStage
 from sync_sandbox.stage import Stage
 from sync_worker.core.scale import FieldMap, Scale
 from tests.commands import run_command

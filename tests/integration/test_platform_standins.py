@@ -13,12 +13,12 @@ import pytest
 import requests
 from flask import Flask, Response, request
 
-from sync_sandbox.bigcommerce import BigCommerce
-from sync_sandbox.control import platform_app
-from sync_sandbox.fera import Fera
-from sync_sandbox.platform import Platform
+from sync_sandbox.control.platform import platform_app
+from sync_sandbox.platforms.bigcommerce import BigCommerce
+from sync_sandbox.platforms.fera import Fera
+from sync_sandbox.platforms.platform import Platform
+from sync_sandbox.platforms.woocommerce import WooCommerce
 from sync_sandbox.served import Served
-from sync_sandbox.woocommerce import WooCommerce
 
 ANA = "ana@example.com"
 

@@ -15,10 +15,10 @@ import pytest
 import yaml
 from sqlalchemy import update
 
-from sync_sandbox.control import platform_app
+from sync_sandbox.control.platform import platform_app
+from sync_sandbox.platforms.woocommerce import WooCommerce
 from sync_sandbox.served import Served
 from sync_sandbox.volume import Volume, silently
-from sync_sandbox.woocommerce import WooCommerce
 from sync_worker.core.errors import Misconfigured
 from sync_worker.ledger.tables import run
 from sync_worker.manifest.loader import parse_manifest, shipped_manifest

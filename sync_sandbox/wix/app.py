@@ -1,6 +1,4 @@
-"""The HTTP of the stand-in Wix: OAuth, Ratings, Contacts v4, Members and App Instance over its
-state.
-"""
+"""The HTTP of the stand-in Wix: OAuth, Ratings, Contacts v4, Members and App Instance."""
 
 from __future__ import annotations
 
@@ -10,14 +8,15 @@ from typing import Any
 from flask import Flask, Response, jsonify, request
 
 from sync_sandbox.faults import install
-from sync_sandbox.wix import Refusal, WixState
+from sync_sandbox.wix.refusal import Refusal
+from sync_sandbox.wix.state import WixState
 
 API = ("/ratings/", "/contacts/", "/members/", "/apps/", "/oauth2/")
 
 
 def create_wix_app(wix: WixState) -> Flask:
     """The API of the stand-in. Control endpoints are added by ``sync_sandbox.control``."""
-    app = Flask(__name__)
+    app = Flask("sync_sandbox")
 
     @app.before_request
     def admit() -> Response | None:
@@ -53,13 +52,8 @@ def _add_sign_in(app: Flask, wix: WixState) -> None:
         wix.calls["POST /oauth2/token"] += 1
         body = _json()
         right = ("client_credentials", wix.app_id, wix.app_secret, wix.instance_id)
-        if (
-            tuple(
-                body.get(name)
-                for name in ("grant_type", "client_id", "client_secret", "instance_id")
-            )
-            != right
-        ):
+        names = ("grant_type", "client_id", "client_secret", "instance_id")
+        if tuple(body.get(name) for name in names) != right:
             answer = jsonify(
                 error="invalid_client", error_description="unknown app, secret or instance"
             )

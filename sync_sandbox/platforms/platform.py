@@ -14,8 +14,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from flask import Flask
-
 from sync_sandbox.faults import HTTP_FAULTS, WEBHOOK_FAULTS, Faults
 from sync_sandbox.webhooks import WebhookSender
 
@@ -95,10 +93,6 @@ class Platform(ABC):
             seed=seed,
             threads=sender_threads,
         )
-
-    @abstractmethod
-    def app(self) -> Flask:
-        """The platform's API."""
 
     @abstractmethod
     def settings(self) -> dict[str, str]:

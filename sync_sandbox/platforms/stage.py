@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from sync_sandbox.platform import Platform, Review
+from sync_sandbox.platforms.platform import Platform, Review
 from sync_sandbox.stage import Stage
 
 

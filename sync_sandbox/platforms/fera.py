@@ -15,7 +15,7 @@ import jwt
 from flask import Flask, Response, request
 
 from sync_sandbox.faults import install
-from sync_sandbox.platform import Change, Platform, Refusal, Review, whole
+from sync_sandbox.platforms.platform import Change, Platform, Refusal, Review, whole
 from sync_sandbox.webhooks import Sending
 from sync_worker.core import exact_json
 
@@ -112,9 +112,6 @@ class Fera(Platform):
             claims | {"exp": int(time.time()) + TOKEN_SECONDS}, self.secret_key, algorithm="HS256"
         )
 
-    def app(self) -> Flask:
-        return create_app(self)
-
 
 def as_json(review: Review) -> dict[str, Any]:
     customer = {
@@ -144,10 +141,18 @@ def refusal(status: int, message: str, **errors: list[str]) -> Refusal:
     return Refusal(status, {"message": message, "errors": errors})
 
 
-def create_app(account: Fera) -> Flask:
+def create_fera_app(account: Fera) -> Flask:
     """The routes."""
-    app = Flask(__name__)
+    app = Flask("sync_sandbox")
+    _add_admission(app, account)
+    _add_listing(app, account)
+    _add_creating(app, account)
+    _add_reviews(app, account)
+    _add_hooks(app, account)
+    return app
 
+
+def _add_admission(app: Flask, account: Fera) -> None:
     @app.before_request
     def admit() -> Response | None:
         if not request.path.startswith(account.api):
@@ -167,12 +172,8 @@ def create_app(account: Fera) -> Flask:
     def refuse(error: Refusal) -> Response:
         return _answer(error.body, error.status)
 
-    def number(fera_id: str) -> int:
-        found = whole(fera_id.removeprefix("frev_"))
-        if found is None or found not in account.reviews:
-            raise refusal(404, "Review not found")
-        return found
 
+def _add_listing(app: Flask, account: Fera) -> None:
     @app.get(f"{ROOT}/reviews")
     def listed() -> Response:
         product, email, state = (
@@ -181,14 +182,20 @@ def create_app(account: Fera) -> Flask:
         with account.lock:
             chosen = list(account.reviews.values())
         if product is not None:
-            chosen = [one for one in chosen if product in (one.product, f"fpro_{one.product}")]
+            chosen = [
+                review for review in chosen if product in (review.product, f"fpro_{review.product}")
+            ]
         if email is not None:
-            chosen = [one for one in chosen if one.email.casefold() == email.casefold()]
+            chosen = [review for review in chosen if review.email.casefold() == email.casefold()]
         if product is not None or email is not None:
             chosen = account.searched(chosen)
-        chosen = [one for one in chosen if state in (None, one.state)]
-        return _paged([as_json(one) for one in sorted(chosen, key=lambda one: one.created)])
+        chosen = [review for review in chosen if state in (None, review.state)]
+        return _paged(
+            [as_json(review) for review in sorted(chosen, key=lambda review: review.created)]
+        )
 
+
+def _add_creating(app: Flask, account: Fera) -> None:
     @app.post(f"{ROOT}/reviews")
     def create() -> Response:
         sent = _data()
@@ -207,9 +214,11 @@ def create_app(account: Fera) -> Flask:
         )
         return _answer(as_json(review), 201)
 
+
+def _add_reviews(app: Flask, account: Fera) -> None:
     @app.get(f"{ROOT}/reviews/<fera_id>")
     def get(fera_id: str) -> Response:
-        return _answer(as_json(account.reviews[number(fera_id)]))
+        return _answer(as_json(account.reviews[_number(account, fera_id)]))
 
     @app.put(f"{ROOT}/reviews/<fera_id>")
     def update(fera_id: str) -> Response:
@@ -227,13 +236,15 @@ def create_app(account: Fera) -> Flask:
         if state := _state(sent):
             changes["state"] = state
         with account.lock:
-            return _answer(as_json(account.change(number(fera_id), by="app", **changes)), 202)
+            return _answer(
+                as_json(account.change(_number(account, fera_id), by="app", **changes)), 202
+            )
 
     @app.put(f"{ROOT}/reviews/<fera_id>/<any(approve, decline):verdict>")
     def moderate(fera_id: str, verdict: str) -> Response:
         with account.lock:
             account.change(
-                number(fera_id),
+                _number(account, fera_id),
                 by="app",
                 state={"approve": "approved", "decline": "declined"}[verdict],
             )
@@ -242,9 +253,11 @@ def create_app(account: Fera) -> Flask:
     @app.delete(f"{ROOT}/reviews/<fera_id>")
     def delete(fera_id: str) -> Response:
         with account.lock:
-            account.remove(number(fera_id), by="app")
+            account.remove(_number(account, fera_id), by="app")
         return Response(status=204)
 
+
+def _add_hooks(app: Flask, account: Fera) -> None:
     @app.get(f"{ROOT}/webhooks")
     def hooks() -> Response:
         return _paged(list(account.hooks.values()))
@@ -258,13 +271,18 @@ def create_app(account: Fera) -> Flask:
 
     @app.put(f"{ROOT}/webhooks/<hook_id>")
     def set_hook(hook_id: str) -> Response:
-        hook = next((one for one in account.hooks.values() if one["id"] == hook_id), None)
+        hook = next((own for own in account.hooks.values() if own["id"] == hook_id), None)
         if hook is None:
             raise refusal(404, "Webhook not found")
         hook["is_enabled"] = bool(_data().get("is_enabled", hook["is_enabled"]))
         return _answer(hook, 202)
 
-    return app
+
+def _number(account: Fera, fera_id: str) -> int:
+    found = whole(fera_id.removeprefix("frev_"))
+    if found is None or found not in account.reviews:
+        raise refusal(404, "Review not found")
+    return found
 
 
 def _state(sent: Mapping[str, Any]) -> str:

@@ -1,0 +1,1 @@
+"""The stand-in Wix: its state, its events and its HTTP API."""
