@@ -287,6 +287,11 @@ def create_reviews_app(reviews: ReviewsState) -> Flask:
     def health() -> Response:
         return _answer({"status": "ok"})
 
+    _add_ratings(app, reviews)
+    return app
+
+
+def _add_ratings(app: Flask, reviews: ReviewsState) -> None:
     @app.get("/v1/ratings")
     def find_or_list() -> Response:
         subject, email = request.args.get("subject"), request.args.get("email")
@@ -319,8 +324,6 @@ def create_reviews_app(reviews: ReviewsState) -> Flask:
     def delete(rating_id: str) -> Response:
         reviews.remove(rating_id, by="app")
         return Response(status=204)
-
-    return app
 
 
 def _body() -> dict[str, Any]:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import signal
-import sys
-import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -22,7 +18,6 @@ from sync_sandbox.reviews import ReviewsState
 from sync_sandbox.served import Served
 from sync_sandbox.webhooks import WebhookSender
 from sync_sandbox.wix.state import WixState
-from sync_worker.core import exact_json
 
 PLATFORMS: dict[str, type[Platform]] = {one.name: one for one in (WooCommerce, Fera, BigCommerce)}
 
@@ -160,18 +155,3 @@ class Sandbox:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
-
-
-def run_sandbox(options: SandboxOptions) -> None:
-    """Serve until SIGTERM or SIGINT; the first line printed is a JSON object with addresses and
-    settings.
-    """
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    stopped = threading.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda *_: stopped.set())
-    with Sandbox(options) as box:
-        ready = {"wix_url": box.wix_url, "reviews_url": box.reviews_url, "settings": box.settings()}
-        sys.stdout.write(exact_json.dumps(ready) + "\n")
-        sys.stdout.flush()
-        stopped.wait()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -45,11 +45,21 @@ class Story:
 
         The stage must be up.
         """
-        stage, box = self.stage, self.stage.box
+        stage = self.stage
         ada = stage.add_person("ada@example.com", "Ada")
         stage.add_person("ben@example.com", "Ben")
         cleo = stage.add_person("cleo@example.com", "Cleo")
 
+        first, bens = yield from self._both_ways(ada)
+        yield from self._troubles(first, bens, cleo)
+        yield from self._stranger()
+
+        stage.box.reviews.remove(bens, by="visitor")
+        yield "Ben deletes his rating on the review service", "it disappears from the site too"
+
+    def _both_ways(self, ada: str) -> Generator[tuple[str, str], None, tuple[str, str]]:
+        """Returns Ada's rating on Wix, and Ben's outside."""
+        stage = self.stage
         first = stage.rate_on_wix(ada, "espresso-beans", 80)
         yield (
             "Ada rates the espresso beans on the Wix site: 80 of 100",
@@ -70,7 +80,10 @@ class Story:
             "Both change their minds, each on the other side",
             "both changes cross, and no echo comes back",
         )
+        return first, bens
 
+    def _troubles(self, first: str, bens: str, cleo: str) -> Iterator[tuple[str, str]]:
+        stage, box = self.stage, self.stage.box
         box.wix.webhooks.again(first)
         box.reviews.webhooks.again(bens)
         yield (
@@ -86,6 +99,8 @@ class Story:
             "the rating crosses all the same",
         )
 
+    def _stranger(self) -> Iterator[tuple[str, str]]:
+        stage = self.stage
         stage.rate_on_external("dora@example.com", "Dora", "espresso-beans", Decimal(5))
         self.expect_held = 1
         yield (
@@ -99,9 +114,6 @@ class Story:
             "Dora becomes a contact of the site",
             "her rating is released by itself and appears there",
         )
-
-        box.reviews.remove(bens, by="visitor")
-        yield "Ben deletes his rating on the review service", "it disappears from the site too"
 
     def has_followed(self) -> bool:
         """Nothing is on its way, and both sides agree but for what is held."""

@@ -25,19 +25,9 @@ def platform_control(platform: Platform) -> Blueprint:
     app = Blueprint("control", __name__)
     add_shared(app, platform)
 
-    def row(review: Review) -> dict[str, Any]:
-        return {
-            "id": review.id,
-            "entity": review.product,
-            "person": review.email,
-            "what": review.state,
-            "value": review.stars,
-            "note": review.text,
-        }
-
     @app.get("/")
     def page() -> str:
-        rows = [row(one) for one in list(platform.reviews.values())[-200:]]
+        rows = [_row(review) for review in list(platform.reviews.values())[-200:]]
         title = f"Stand-in {platform.name}"
         return render_template(
             "page.html",
@@ -51,15 +41,22 @@ def platform_control(platform: Platform) -> Blueprint:
 
     @app.get("/sandbox/state")
     def state() -> Response:
-        return answer({"reviews": [row(one) for one in list(platform.reviews.values())]})
+        return answer({"reviews": [_row(review) for review in list(platform.reviews.values())]})
 
+    _add_ratings(app, platform)
+    return app
+
+
+def _add_ratings(app: Blueprint, platform: Platform) -> None:
     @app.post("/sandbox/ratings")
     def rate() -> BaseResponse:
         body = body_of()
         who = str(body.get("person")), str(body.get("name", "Visitor"))
         texts = {"title": str(body.get("title", "A visit")), "text": str(body.get("text", "Nice"))}
         stars = int(Decimal(str(body.get("value", 0))))
-        return done(row(platform.create(str(body.get("entity")), *who, stars, by=VISITOR, **texts)))
+        return done(
+            _row(platform.create(str(body.get("entity")), *who, stars, by=VISITOR, **texts))
+        )
 
     @app.patch("/sandbox/ratings/<int:review_id>")
     @app.post("/sandbox/ratings/<int:review_id>")
@@ -70,7 +67,7 @@ def platform_control(platform: Platform) -> Blueprint:
         }
         if "value" in body:
             changes["stars"] = int(Decimal(str(body["value"])))
-        return done(row(platform.change(review_id, by=VISITOR, **changes)))
+        return done(_row(platform.change(review_id, by=VISITOR, **changes)))
 
     @app.delete("/sandbox/ratings/<int:review_id>")
     @app.post("/sandbox/ratings/<int:review_id>/delete")
@@ -78,4 +75,13 @@ def platform_control(platform: Platform) -> Blueprint:
         platform.remove(review_id, by=VISITOR)
         return redirect("/") if request.method == "POST" else answer({})
 
-    return app
+
+def _row(review: Review) -> dict[str, Any]:
+    return {
+        "id": review.id,
+        "entity": review.product,
+        "person": review.email,
+        "what": review.state,
+        "value": review.stars,
+        "note": review.text,
+    }

@@ -49,6 +49,11 @@ def reviews_control(reviews: ReviewsState) -> Blueprint:
     def state() -> Response:
         return answer({"ratings": list(reviews.ratings.values())})
 
+    _add_ratings(app, reviews)
+    return app
+
+
+def _add_ratings(app: Blueprint, reviews: ReviewsState) -> None:
     @app.post("/sandbox/ratings")
     def rate() -> BaseResponse:
         body = body_of()
@@ -74,5 +79,3 @@ def reviews_control(reviews: ReviewsState) -> Blueprint:
     def delete(rating_id: str) -> BaseResponse:
         reviews.remove(rating_id, by=VISITOR)
         return redirect("/") if request.method == "POST" else answer({})
-
-    return app

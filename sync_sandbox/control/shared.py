@@ -64,6 +64,10 @@ def add_shared(app: Blueprint, state: WixState | ReviewsState | Platform) -> Non
             return answer({"error": f"unknown fault or value: {error}"}, 400)
         return done(state.faults.as_json())
 
+    _add_webhooks(app, state)
+
+
+def _add_webhooks(app: Blueprint, state: WixState | ReviewsState | Platform) -> None:
     @app.get("/sandbox/webhooks")
     def webhooks() -> Response:
         sent = state.webhooks.sent[-500:]
