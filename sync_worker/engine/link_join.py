@@ -1,8 +1,8 @@
-"""Joins the links of a contact that was merged away with those of the contact that lives on
-(invariant I21).
+"""Joins the links of a merged contact with those of the contact that lives on (invariant I21).
 
 Under the leases of both links, taken in the order of their ids. What stays and what goes is not
-decided here: the run that follows sees both records alive and plans.
+decided here: the run that follows sees both records alive and plans. It stands in the engine and
+not in the intake, since every run may find that its link has to join another one.
 """
 
 from __future__ import annotations
@@ -22,24 +22,19 @@ def join_links(links: Links, merges: Merges, link_id: int, key: RatingKey) -> in
     first, or the link is not one of this person's any more.
     """
     target_id = links.link_id(key)
-    # another worker has brought it there
+    # Another worker has brought it there.
     if target_id == link_id:
         return link_id
+    link_ids = {link_id} if target_id is None else {link_id, target_id}
     runs: dict[int, LeasedLink] = {}
     try:
-        link_ids = [link_id] if target_id is None else sorted([link_id, target_id])
-        for next_id in link_ids:
-            runs[next_id] = _leased(links, next_id)
+        for leased_id in sorted(link_ids):
+            runs[leased_id] = _leased(links, leased_id)
+        source = runs[link_id]
         target = None if target_id is None else runs[target_id]
-        is_elsewhere = target is not None and target.link.key != key
-        if is_elsewhere or runs[link_id].merged_into != key.contact_id:
-            raise Transient(
-                "a link was erased, or its contact merged again, just now", retry_after=BUSY_SECONDS
-            )
-        if any(run.intent is not None for run in runs.values()):
-            raise Transient("a write of unknown outcome comes first", retry_after=BUSY_SECONDS)
+        _refuse_if_changed(source, target, key)
         into = None if target is None else target.lease
-        merges.join(runs[link_id].lease, into, key.contact_id)
+        merges.join(source.lease, into, key.contact_id)
     finally:
         for run in runs.values():
             links.release(run.lease)
@@ -51,3 +46,16 @@ def _leased(links: Links, link_id: int) -> LeasedLink:
     if run is None:
         raise Transient("another worker is at a link of this contact", retry_after=BUSY_SECONDS)
     return run
+
+
+def _refuse_if_changed(source: LeasedLink, target: LeasedLink | None, key: RatingKey) -> None:
+    """Both links as they are now that we have them. Raises Transient."""
+    is_still_merged = source.merged_into == key.contact_id
+    is_still_target = target is None or target.link.key == key
+    if not (is_still_merged and is_still_target):
+        raise Transient(
+            "a link was erased, or its contact merged again, just now", retry_after=BUSY_SECONDS
+        )
+    # Its records would move away from under a write whose outcome is still to be seen.
+    if source.intent is not None or (target is not None and target.intent is not None):
+        raise Transient("a write of unknown outcome comes first", retry_after=BUSY_SECONDS)
