@@ -35,7 +35,7 @@ from sync_worker.engine.next_step import must_look_first
 from sync_worker.engine.record_view import Source
 from sync_worker.engine.slot_write import SlotWrite
 from sync_worker.engine.view import View
-from sync_worker.intake.resolve import Resolver
+from sync_worker.intake.entities import MappedEntities
 
 BUSY_SECONDS = 0.3
 CONCERNS_ALL = ("unauthorized", "redirected", "host_not_allowed", "site_paused", "site_removed")
@@ -184,8 +184,8 @@ class Importer:
         Raises Refused, Transient.
         """
         try:
-            resolver = Resolver(self.engine.ledger, self.connection, self.site)
-            entity = resolver.entity_of(rating.entity, rating.side)
+            entities = MappedEntities(self.engine.ledger.directory, self.site)
+            entity = entities.entity_of(rating.entity, rating.side)
         except (Held, Permanent) as refusal:
             parts = (rating.entity.namespace, rating.entity.group, rating.entity.entity_id)
             named = "/".join(part for part in parts if part)

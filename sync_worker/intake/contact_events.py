@@ -11,151 +11,199 @@ Every step may be repeated: the delivery stays open until all of it is done.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from enum import Enum, auto
 
 from sync_worker.core.errors import Permanent, Transient
 from sync_worker.core.hold_keys import contact_hold_key, email_hold_key
-from sync_worker.core.outcome import Outcome, OutcomeKind
+from sync_worker.core.outcome import Outcome
+from sync_worker.core.ports.directory import Directory
 from sync_worker.core.ports.doorbell import Bell
-from sync_worker.core.ports.inbox import ERASED, Closing
-from sync_worker.core.ports.ledger import Ledger
+from sync_worker.core.ports.inbox import ERASED, Closing, Inbox
+from sync_worker.core.ports.merges import Merges
 from sync_worker.core.ports.people import People
-from sync_worker.core.values import Delivery, InboxState, Merge, Site
+from sync_worker.core.values import Contact, Delivery, InboxState, Merge, Site
 from sync_worker.engine.engine import Engine
-from sync_worker.intake.resolve import is_erased
+from sync_worker.intake.contact_merge import AGAIN_SECONDS, ContactMerges, run_links
+from sync_worker.intake.raters import is_erased
 
-AGAIN_SECONDS = 2.0
-UNFINISHED = frozenset(
-    {OutcomeKind.BUSY, OutcomeKind.LEASE_LOST, OutcomeKind.RETRY, OutcomeKind.RATE_LIMITED}
-)
+CONTACT_NOT_KNOWN = Closing(InboxState.DONE, "contact_not_known")
+CONTACT_STAYS = Closing(InboxState.DONE, "contact_stays")
+CONTACT_FORGOTTEN = Closing(InboxState.DONE, "contact_forgotten")
+MERGED = Closing(InboxState.DONE, "merged")
+
+
+class ContactNews(Enum):
+    """What a contact event says, before anything is looked up."""
+
+    PRESENT = auto()
+    MERGED = auto()
+    DELETED = auto()
+    ANONYMISED = auto()
+    ERASURE_ASKED = auto()
+
+
+class DeletedContact(Enum):
+    """What became of a contact whose deletion was told, unless it was merged away."""
+
+    STAYS = auto()
+    GONE = auto()
+
+
+def news_of(delivery: Delivery) -> ContactNews:
+    """What a contact event says."""
+    match delivery.new.change:
+        case "contact_merged":
+            return ContactNews.MERGED
+        # Wix deletes what it has merged away, which is no request of the person to be forgotten.
+        case "contact_deleted" if delivery.new.privacy and not is_from_merge(delivery):
+            return ContactNews.ERASURE_ASKED
+        case "contact_deleted":
+            return ContactNews.DELETED
+        case _ if delivery.new.privacy:
+            return ContactNews.ANONYMISED
+        case _:
+            return ContactNews.PRESENT
+
+
+def fate_of_deleted(delivery: Delivery, found: Contact | None) -> Merge | DeletedContact:
+    """What became of a contact, by its deletion event and by what Wix shows for its id."""
+    contact_id = delivery.new.remote_id
+    # Merged away: the merge event is late, or was lost.
+    if found is not None and found.contact_id != contact_id:
+        return Merge((contact_id,), found.contact_id)
+    # Restored since.
+    if found is not None:
+        return DeletedContact.STAYS
+    # Merged away, but Wix does not show into whom: the merge event tells.
+    if is_from_merge(delivery):
+        return DeletedContact.STAYS
+    return DeletedContact.GONE
+
+
+def is_from_merge(delivery: Delivery) -> bool:
+    """Whether Wix deleted the contact because it was merged away.
+
+    https://dev.wix.com/docs/rest/crm/members-contacts/contacts
+    """
+    return delivery.new.payload.get("originatedFrom") in ("merge", "merged")
 
 
 @dataclass(frozen=True, slots=True)
-class PeopleChanges:
-    """Hears the contact events of one site."""
+class ContactEvents:
+    """Applies the contact events of one site."""
 
     CHANGES = frozenset({"contact_changed", "contact_merged", "contact_deleted"})
 
-    ledger: Ledger
+    inbox: Inbox
+    directory: Directory
+    merges: Merges
     bell: Bell
     engine: Engine
     people: People
     site: Site
 
-    def hear(self, delivery: Delivery) -> Outcome:
+    def apply(self, delivery: Delivery) -> Outcome:
         """Process a contact event. Raises Transient, Permanent: not done yet, or refused."""
-        match delivery.new.change:
-            case "contact_deleted" if delivery.new.privacy and not _is_from_merge(delivery):
-                return self._erase(delivery, [delivery.new.remote_id])
-            case "contact_merged":
-                return self._merged(delivery)
-            case _ if self._is_erased(delivery.new.remote_id):
+        contact_id = delivery.new.remote_id
+        match news_of(delivery):
+            case ContactNews.ERASURE_ASKED:
+                return self._erase(delivery, [contact_id])
+            case ContactNews.MERGED:
+                return self._apply_merge(delivery)
+            case _ if self._is_erased(contact_id):
+                # Late news of somebody who was erased: nothing may be made from it.
                 return self._close(delivery, ERASED)
-            case "contact_deleted":
-                return self._deleted(delivery)
-            case _ if delivery.new.privacy:
-                # Anonymised in place: nothing may be made from what is left, and its old address
-                # means nobody now.
-                self.ledger.directory.forget_contact(self.site.id, delivery.new.remote_id)
+            case ContactNews.DELETED:
+                return self._apply_deletion(delivery)
+            case ContactNews.ANONYMISED:
+                # Its old address means nobody now, and nothing may be made from what is left.
+                self.directory.forget_contact(self.site.id, contact_id)
                 return self._close(delivery, ERASED)
-            case _:
-                return self._release(delivery, delivery.new.remote_id, "contact")
+            case ContactNews.PRESENT:
+                return self._release(delivery, contact_id, "contact")
 
     def _is_erased(self, contact_id: str) -> bool:
-        return is_erased(self.ledger, self.site, contact_id)
+        return is_erased(self.directory, self.site, contact_id)
 
     def _close(self, delivery: Delivery, closing: Closing) -> Outcome:
-        self.ledger.inbox.close(delivery.id, closing)
+        self.inbox.close(delivery.id, closing)
         return Outcome.of(closing)
 
+    # -- contacts that are there
+
     def _release(self, delivery: Delivery, contact_id: str, reason: str) -> Outcome:
-        """A contact is there, or has an address now: what was held for it goes on. Asks nobody."""
-        keys = [contact_hold_key(contact_id)]
-        keys += map(email_hold_key, self.people.addresses_in(delivery.new.payload))
-        released = [
-            inbox_id
-            for key in keys
-            for inbox_id in self.ledger.inbox.release_held(self.site.id, hold_key=key)
-        ]
+        """Release what was held for a contact, by its id and its addresses. Asks nobody."""
+        addresses = self.people.addresses_in(delivery.new.payload)
+        released = self._release_held(contact_hold_key(contact_id))
+        for address in addresses:
+            released += self._release_held(email_hold_key(address))
         done = Closing(InboxState.DONE, f"{reason}, released {len(released)}")
-        ended = self.ledger.inbox.close(delivery.id, done, names=contact_id)
+        ended = self.inbox.close(delivery.id, done, names=contact_id)
         self.bell.ring(released)
-        return Outcome.of(replace(done, reason=reason) if ended == done else ended)
+        # A privacy request came in between: the ledger has ended the delivery as erased.
+        if ended != done:
+            return Outcome.of(ended)
+        return Outcome.of(Closing(InboxState.DONE, reason))
+
+    def _release_held(self, hold_key: str) -> list[int]:
+        return self.inbox.release_held(self.site.id, hold_key=hold_key)
 
     # -- merges
 
-    def _merged(self, delivery: Delivery) -> Outcome:
+    def _apply_merge(self, delivery: Delivery) -> Outcome:
         merge = self.people.merge_in(delivery.new.payload)
         if merge is None:
             raise Permanent("the merge event does not name both contacts", reason="malformed_event")
+        # Who was merged into the person that asked to be erased was that person.
         if self._is_erased(merge.target):
-            return self._erase(
-                delivery, merge.sources
-            )  # who was merged into the person that asked was that person
-        if any(map(self._is_erased, merge.sources)):
+            return self._erase(delivery, merge.sources)
+        if any(self._is_erased(source) for source in merge.sources):
             return self._close(delivery, ERASED)
-        self._follow(merge)
-        if self._is_erased(merge.target):  # while we were at it
+        self._contact_merges.follow(merge, is_told=True)
+        # The request to erase the person came while the links were joined.
+        if self._is_erased(merge.target):
             return self._erase(delivery, merge.sources)
         for source in merge.sources:
-            self.bell.ring(
-                self.ledger.inbox.release_held(self.site.id, hold_key=contact_hold_key(source))
-            )
+            self.bell.ring(self._release_held(contact_hold_key(source)))
         return self._release(delivery, merge.target, "merged")
 
-    def _follow(self, merge: Merge, *, is_told: bool = True) -> None:
-        """Remember the merge, then let every link of the people in it find the contact that lives
-        on.
-        """
-        self.ledger.merges.redirect(self.site.id, merge, is_told=is_told)
-        self._run(self.ledger.merges.links_of(self.site.id, merge.target))
-
-    def _run(self, link_ids: Sequence[int]) -> None:
-        """Raises Transient if some of it has to be tried again."""
-        outcomes = [self.engine.sync_link(link_id) for link_id in link_ids]
-        if unfinished := [outcome for outcome in outcomes if outcome.kind in UNFINISHED]:
-            raise Transient(
-                f"{len(unfinished)} links of this contact are not done", retry_after=AGAIN_SECONDS
-            )
+    @property
+    def _contact_merges(self) -> ContactMerges:
+        return ContactMerges(self.merges, self.engine, self.site)
 
     # -- deletions
 
-    def _deleted(self, delivery: Delivery) -> Outcome:
-        """Of a contact that we know nothing of there is nothing to forget, and no reason to ask
-        Wix.
-        """
+    def _apply_deletion(self, delivery: Delivery) -> Outcome:
         contact_id = delivery.new.remote_id
-        links = self.ledger.merges.links_of(self.site.id, contact_id)
-        known = self.ledger.directory.contact(self.site.id, contact_id=contact_id)
+        links = self.merges.links_of(self.site.id, contact_id)
+        known = self.directory.contact(self.site.id, contact_id=contact_id)
+        # Nothing of this contact is here: there is nothing to forget, and no reason to ask Wix.
         if not links and known is None:
-            return self._close(delivery, Closing(InboxState.DONE, "contact_not_known"))
+            return self._close(delivery, CONTACT_NOT_KNOWN)
+        # The merge event came first, as it should.
         if known is not None and known.contact_id != contact_id:
-            return self._close(delivery, Closing(InboxState.DONE, "merged"))
-        found = self.people.by_id(contact_id)
-        if (
-            found is not None and found.contact_id != contact_id
-        ):  # the merge event is late, or was lost
-            self._follow(Merge((contact_id,), found.contact_id), is_told=False)
-            return self._close(delivery, Closing(InboxState.DONE, "merged"))
-        if found is not None or _is_from_merge(delivery):
-            return self._close(delivery, Closing(InboxState.DONE, "contact_stays"))
-        self.ledger.directory.forget_contact(self.site.id, contact_id)
-        return self._close(delivery, Closing(InboxState.DONE, "contact_forgotten"))
+            return self._close(delivery, MERGED)
+        match fate_of_deleted(delivery, self.people.by_id(contact_id)):
+            case Merge() as merge:
+                self._contact_merges.follow(merge, is_told=False)
+                return self._close(delivery, MERGED)
+            case DeletedContact.STAYS:
+                return self._close(delivery, CONTACT_STAYS)
+            case DeletedContact.GONE:
+                self.directory.forget_contact(self.site.id, contact_id)
+                return self._close(delivery, CONTACT_FORGOTTEN)
 
     def _erase(self, delivery: Delivery, contact_ids: Sequence[str]) -> Outcome:
-        for one in contact_ids:
-            self._run(self.ledger.merges.hint_erasure(self.site.id, one, delivery.id))
-            if left := self.ledger.merges.links_of(self.site.id, one):
+        """Erase people on both sides, then in the ledger, which closes the delivery."""
+        for contact_id in contact_ids:
+            run_links(self.engine, self.merges.hint_erasure(self.site.id, contact_id, delivery.id))
+            # The person is what leads to the links: forget it only when none is left.
+            left = self.merges.links_of(self.site.id, contact_id)
+            if left:
                 raise Transient(
                     f"{len(left)} ratings of this contact are not erased yet",
                     retry_after=AGAIN_SECONDS,
                 )
-            self.ledger.merges.erase_contact(self.site.id, one, delivery.id)
+            self.merges.erase_contact(self.site.id, contact_id, delivery.id)
         return Outcome.of(ERASED)
-
-
-def _is_from_merge(delivery: Delivery) -> bool:
-    """Wix deletes what it has merged away, and says so:
-    https://dev.wix.com/docs/rest/crm/members-contacts/contacts.
-    """
-    return delivery.new.payload.get("originatedFrom") in ("merge", "merged")

@@ -14,44 +14,59 @@ from dataclasses import dataclass
 
 from sync_worker.core.outcome import Outcome
 from sync_worker.core.ports.doorbell import Bell
-from sync_worker.core.ports.inbox import Closing
-from sync_worker.core.ports.ledger import Ledger
-from sync_worker.core.ports.sites import Sites
+from sync_worker.core.ports.inbox import Closing, Inbox
+from sync_worker.core.ports.sites import Sites, SiteStates
 from sync_worker.core.values import Delivery, InboxState, Site
+
+NEVER_CONNECTED = Closing(InboxState.DONE, "never_connected")
+SITE_REMOVED = Closing(InboxState.DONE, "site_removed")
+SITE_INSTALLED = Closing(InboxState.DONE, "site_installed")
 
 
 @dataclass(frozen=True, slots=True)
-class SiteChanges:
-    """Hears the app's own events."""
+class InstallEvents:
+    """Applies the app's own events.
+
+    ``sites`` opens unknown sites; without it they wait for ``site add``.
+    """
 
     CHANGES = frozenset({"app_installed", "app_removed"})
 
-    ledger: Ledger
+    inbox: Inbox
+    site_states: SiteStates
     bell: Bell
     sites: Sites | None
 
-    def hear(self, delivery: Delivery, site: Site | None) -> tuple[Site | None, Outcome | None]:
-        """The site as it is now, and how it ended; no outcome: it has to wait for its site."""
-        is_removed = delivery.new.change == "app_removed"
-        if site is None and is_removed:
-            return None, self._close(delivery, "never_connected")
-        if (
-            site is None
-            and self.sites is not None
-            and (opened := self.sites.open(delivery.new.source)) is not None
-        ):
-            site, waiting = opened
-            self.bell.ring(waiting)
+    def apply(self, delivery: Delivery, site: Site | None) -> Outcome | None:
+        """Process an event of the app; ``None``: it has to wait for its site."""
+        if delivery.new.change == "app_removed":
+            # Removed before anybody connected it: nothing of it is here.
+            if site is None:
+                return self._close(delivery, NEVER_CONNECTED)
+            self._note_state(site, "removed", delivery)
+            return self._close(delivery, SITE_REMOVED)
         if site is None:
-            return None, None
+            site = self._opened(delivery.new.source)
+        # A person has to choose its connector.
+        if site is None:
+            return None
+        self._note_state(site, "active", delivery)
+        return self._close(delivery, SITE_INSTALLED)
+
+    def _opened(self, instance_id: str) -> Site | None:
+        """The site, opened by itself where that is possible."""
+        opened = None if self.sites is None else self.sites.open(instance_id)
+        if opened is None:
+            return None
+        site, waiting = opened
+        self.bell.ring(waiting)
+        return site
+
+    def _note_state(self, site: Site, state: str, delivery: Delivery) -> None:
         moment = delivery.new.event_time
         at = None if moment is None else moment.timestamp()
-        self.bell.ring(
-            self.ledger.sites.note_lifecycle(site.id, "removed" if is_removed else "active", at)
-        )
-        return site, self._close(delivery, "site_removed" if is_removed else "site_installed")
+        self.bell.ring(self.site_states.note_lifecycle(site.id, state, at))
 
-    def _close(self, delivery: Delivery, reason: str) -> Outcome:
-        done = Closing(InboxState.DONE, reason)
-        self.ledger.inbox.close(delivery.id, done)
-        return Outcome.of(done)
+    def _close(self, delivery: Delivery, closing: Closing) -> Outcome:
+        self.inbox.close(delivery.id, closing)
+        return Outcome.of(closing)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from sync_worker.core.errors import Held, SyncError
 from sync_worker.core.outcome import (
     Defer,
-    Disposition,
     HoldDeliveries,
     Leave,
     Outcome,
@@ -27,19 +26,18 @@ from sync_worker.core.ports.remote import Connection
 from sync_worker.core.ports.sites import Sites
 from sync_worker.core.values import Delivery, InboxState, RatingKey, Site
 from sync_worker.engine.engine import Engine
-from sync_worker.intake.contact_events import PeopleChanges
-from sync_worker.intake.install_events import SiteChanges
-from sync_worker.intake.parent_events import Children
+from sync_worker.intake.contact_events import ContactEvents
+from sync_worker.intake.install_events import InstallEvents
+from sync_worker.intake.parent_events import ParentEvents
 from sync_worker.intake.resolve import Resolver
 
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """Processes deliveries. ``connect`` gives the live remotes of a site; ``new_id`` makes intent
-    ids.
+    """Processes deliveries, and hands each of its parts the ports that it uses.
 
-    ``sites`` opens a site when the app is installed on one; without it such a site waits for ``site
-    add``.
+    ``connect`` gives the live remotes of a site; ``new_id`` makes intent ids. ``sites`` opens a
+    site when the app is installed on one; without it such a site waits for ``site add``.
     """
 
     ledger: Ledger
@@ -50,6 +48,10 @@ class Intake:
     new_id: Callable[[], str]
     sites: Sites | None = None
 
+    @property
+    def engine(self) -> Engine:
+        return Engine(self.ledger, self.guard, self.bell, self.clock, self.connect, self.new_id)
+
     def process(self, inbox_id: int) -> Outcome:
         """Process one delivery; a doubled doorbell is harmless."""
         opened = self.ledger.inbox.open_delivery(inbox_id)
@@ -57,87 +59,66 @@ class Intake:
             return Outcome(OutcomeKind.CLOSED_ALREADY)
         delivery, site = opened
         if delivery.suspected_crashes < TRACK_AFTER:
-            return self._look(delivery, site)
-        return self._look_noted(delivery, site)
+            return self._take_up(delivery, site)
+        return self._take_up_tracked(delivery, site)
 
-    def _look_noted(self, delivery: Delivery, site: Site | None) -> Outcome:
-        """Workers may have died over this one.
-
-        Whatever comes back from the look, even an error, this one lives.
-        """
-        look = self.ledger.inbox.begin_look(delivery)
-        if look is not Look.BEGUN:
-            is_early = look is Look.EARLY
-            return Outcome(OutcomeKind.EARLY) if is_early else Outcome.of(WORKER_DIED)
+    def _take_up_tracked(self, delivery: Delivery, site: Site | None) -> Outcome:
+        """Take up a delivery that workers may have died over: the ledger knows it before."""
+        match self.ledger.inbox.begin_look(delivery):
+            case Look.EARLY:
+                return Outcome(OutcomeKind.EARLY)
+            case Look.GIVEN_UP:
+                return Outcome.of(WORKER_DIED)
+            case Look.BEGUN:
+                pass
         try:
-            outcome = self._look(delivery, site)
+            outcome = self._take_up(delivery, site)
         except Exception:
+            # Whatever comes back, even an error, this worker lives.
             self.ledger.inbox.end_look(delivery)
             raise
         self.ledger.inbox.end_look(delivery, is_busy=outcome.kind is OutcomeKind.BUSY)
         return outcome
 
-    def _look(self, delivery: Delivery, site: Site | None) -> Outcome:
-        inbox_id = delivery.id
-        if delivery.new.change in SiteChanges.CHANGES:
-            site, outcome = SiteChanges(self.ledger, self.bell, self.sites).hear(delivery, site)
+    def _take_up(self, delivery: Delivery, site: Site | None) -> Outcome:
+        """Bring a delivery to its end, or put on file what it waits for."""
+        if delivery.new.change in InstallEvents.CHANGES:
+            inbox, site_states = self.ledger.inbox, self.ledger.sites
+            events = InstallEvents(inbox, site_states, self.bell, self.sites)
+            outcome = events.apply(delivery, site)
             if outcome is not None:
                 return outcome
         if site is None:
-            if self.ledger.inbox.hold_for_site(inbox_id, delivery.new):
-                self.bell.ring(self.ledger.inbox.release_held(None, inbox_ids=[inbox_id]))
-            return Outcome(OutcomeKind.HELD, "unknown_site")
+            return self._hold_for_site(delivery)
         try:
-            return self._process(delivery, site)
-        except Held as wait:
-            return self._hold(inbox_id, site, wait)
+            # Its key was found in an earlier attempt.
+            if delivery.link_id is not None:
+                return self.engine.sync_link(delivery.link_id)
+            key = self._key_of(delivery, site)
+            if isinstance(key, Outcome):
+                return key
+            return self.engine.sync_delivery(delivery.id, key)
         except SyncError as error:
-            return self._give_up(inbox_id, disposition_of(error))
+            return self._set_aside(delivery, site, error)
 
-    def _give_up(self, inbox_id: int, disposition: Disposition) -> Outcome:
-        match disposition:
-            case Leave(outcome):
-                pass
-            case Defer(outcome, delay_seconds, reason, is_failure):
-                self.ledger.inbox.defer([inbox_id], delay_seconds, reason, is_failure=is_failure)
-            case HoldDeliveries(outcome, reason):
-                self.ledger.inbox.hold([inbox_id], reason)
-        return outcome
-
-    def _hold(self, inbox_id: int, site: Site, wait: Held) -> Outcome:
-        """Hold, then look again: whoever brings what it waits for commits that first, and releases
-        after.
-        """
-        self.ledger.inbox.hold([inbox_id], wait.reason, hold_key=wait.hold_key)
-        if not wait.has_arrived():
-            return Outcome(OutcomeKind.HELD, wait.reason)
-        self.bell.ring(self.ledger.inbox.release_held(site.id, inbox_ids=[inbox_id]))
-        return Outcome(OutcomeKind.RELEASED, wait.reason)
-
-    def _process(self, delivery: Delivery, site: Site) -> Outcome:
-        if delivery.link_id is not None:
-            return self.engine.sync_link(delivery.link_id)
+    def _key_of(self, delivery: Delivery, site: Site) -> RatingKey | Outcome:
+        """The key that the delivery is about, or how it ended without one. Raises SyncError."""
         if not site.is_at_work:
             raise Held(f"site_{site.state}")
         if delivery.new.change == "parent_changed":
-            return self._follow_parent(delivery, site)
-        if delivery.new.change in PeopleChanges.CHANGES:
-            return PeopleChanges(
-                self.ledger, self.bell, self.engine, self.connect(site).people, site
-            ).hear(delivery)
+            return self._parent_events(site).apply(delivery)
+        if delivery.new.change in ContactEvents.CHANGES:
+            return self._contact_events(site).apply(delivery)
         if self._is_own_write(delivery, site):
             return Outcome(OutcomeKind.SUPPRESSED)
-        key = Resolver(self.ledger, self.connect(site), site).key_of(delivery)
+        key = self._resolver(site).key_of(delivery)
         if isinstance(key, RatingKey):
-            return self.engine.sync_delivery(delivery.id, key)
+            return key
+        # The guard must not remember the id of somebody who was erased.
         if key == ERASED:
             self.guard.forget(site.id, delivery.new.side, delivery.new.remote_id)
         self.ledger.inbox.close(delivery.id, key)
         return Outcome.of(key)
-
-    @property
-    def engine(self) -> Engine:
-        return Engine(self.ledger, self.guard, self.bell, self.clock, self.connect, self.new_id)
 
     def _is_own_write(self, delivery: Delivery, site: Site) -> bool:
         """The guard's short cut: exactly the revision that a write of ours returned (rule R3)."""
@@ -150,14 +131,48 @@ class Intake:
         self.ledger.inbox.close(delivery.id, Closing(InboxState.SUPPRESSED, f"intent {intent_id}"))
         return True
 
-    def _follow_parent(self, delivery: Delivery, site: Site) -> Outcome:
-        """Something about the ratings of one thing: a hint for each that differs from what is on
-        file.
-        """
-        hints = Children(self.ledger, self.connect(site), site).hints_of(delivery)
-        if isinstance(hints, Closing):
-            self.ledger.inbox.close(delivery.id, hints)
-            return Outcome.of(hints)
-        self.ledger.inbox.close(delivery.id, Closing(InboxState.DONE, f"hints {len(hints)}"))
-        self.bell.ring(hints)
-        return Outcome(OutcomeKind.DONE, "parent")
+    # -- what cannot end now
+
+    def _hold_for_site(self, delivery: Delivery) -> Outcome:
+        """Hold a delivery until its site is added; released at once if that was just now."""
+        if self.ledger.inbox.hold_for_site(delivery.id, delivery.new):
+            self.bell.ring(self.ledger.inbox.release_held(None, inbox_ids=[delivery.id]))
+        return Outcome(OutcomeKind.HELD, "unknown_site")
+
+    def _set_aside(self, delivery: Delivery, site: Site, error: SyncError) -> Outcome:
+        """Put on file what the delivery waits for."""
+        match disposition_of(error):
+            case Leave(outcome):
+                return outcome
+            case Defer(outcome, delay_seconds, reason, is_failure):
+                self.ledger.inbox.defer([delivery.id], delay_seconds, reason, is_failure=is_failure)
+                return outcome
+            case HoldDeliveries(outcome, reason, hold_key):
+                self.ledger.inbox.hold([delivery.id], reason, hold_key=hold_key)
+        # Hold first, then look again: whoever brings what it waits for commits that first, and
+        # releases after.
+        if isinstance(error, Held) and error.has_arrived():
+            self.bell.ring(self.ledger.inbox.release_held(site.id, inbox_ids=[delivery.id]))
+            return Outcome(OutcomeKind.RELEASED, reason)
+        return outcome
+
+    # -- the parts, each with the ports that it uses
+
+    def _parent_events(self, site: Site) -> ParentEvents:
+        connection = self.connect(site)
+        return ParentEvents(self.ledger.inbox, self.ledger.directory, self.bell, connection, site)
+
+    def _contact_events(self, site: Site) -> ContactEvents:
+        return ContactEvents(
+            self.ledger.inbox,
+            self.ledger.directory,
+            self.ledger.merges,
+            self.bell,
+            self.engine,
+            self.connect(site).people,
+            site,
+        )
+
+    def _resolver(self, site: Site) -> Resolver:
+        ledger, connection = self.ledger, self.connect(site)
+        return Resolver(ledger.directory, ledger.links, ledger.merges, connection, site)

@@ -1,5 +1,4 @@
-"""What an event about a rated thing means for its ratings, where a system has no events of the
-ratings themselves.
+"""Events that name only the rated thing: a hint for each of its ratings that differs.
 
 BigCommerce tells that a product changed, never which review (external-systems:
 `store/product/updated` fires on the review count). Each child that differs from what is on file
@@ -8,12 +7,14 @@ becomes a hint of its own, and goes the way of any other.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
-from sync_worker.core.errors import Held, Misconfigured
-from sync_worker.core.hold_keys import entity_hold_key
-from sync_worker.core.ports.inbox import Closing
-from sync_worker.core.ports.ledger import Ledger
+from sync_worker.core.errors import Misconfigured
+from sync_worker.core.outcome import Outcome, OutcomeKind
+from sync_worker.core.ports.directory import Directory, RecordsOfEntity
+from sync_worker.core.ports.doorbell import Bell
+from sync_worker.core.ports.inbox import Closing, Inbox
 from sync_worker.core.ports.remote import Connection
 from sync_worker.core.values import (
     Delivery,
@@ -25,69 +26,87 @@ from sync_worker.core.values import (
     Side,
     Site,
 )
-
-NOT_MAPPED = Closing(InboxState.DONE, "entity_skipped")
+from sync_worker.intake.entities import ENTITY_SKIPPED, MappedEntities
 
 
 @dataclass(frozen=True, slots=True)
-class Children:
+class ParentEvents:
     """Compares the external records of one rated thing with what is on file."""
 
-    ledger: Ledger
+    inbox: Inbox
+    directory: Directory
+    bell: Bell
     connection: Connection
     site: Site
 
-    def hints_of(self, delivery: Delivery) -> list[int] | Closing:
-        """Store a hint for each record that differs; their inbox ids. Raises Held, Transient,
-        Permanent, Misconfigured.
+    def apply(self, delivery: Delivery) -> Outcome:
+        """Process an event of a rated thing. Raises Held, Transient, Permanent, Misconfigured."""
+        hints = self._hints_of(delivery)
+        if isinstance(hints, Closing):
+            self.inbox.close(delivery.id, hints)
+            return Outcome.of(hints)
+        self.inbox.close(delivery.id, Closing(InboxState.DONE, f"hints {len(hints)}"))
+        self.bell.ring(hints)
+        return Outcome(OutcomeKind.DONE, "parent")
 
-        Nothing is stored before the whole list has been read: half of one would look like
-        deletions.
-        """
+    def _hints_of(self, delivery: Delivery) -> list[int] | Closing:
+        """Store a hint for each record that differs; their inbox ids."""
         ref = EntityRef(delivery.new.remote_id)
         if self.connection.children is None:
             raise Misconfigured(
                 f"connector {self.site.connector!r} sends parent_changed, but cannot list children"
             )
+        # Nothing is stored before the whole list has been read: half of one would look like
+        # deletions.
         now = {record.remote_id: record for record in self.connection.children(ref.entity_id)}
-        if now and (refusal := self._refusal(ref)) is not None:
-            return refusal
-        known = self.ledger.directory.records_of_entity(self.site.id, ref)
-        new = now.keys() - known.on_file.keys() - known.shadowed
-        new -= self.ledger.inbox.held_among(self.site.id, Side.EXTERNAL, sorted(new))
-        changed = [one for one in now if one in new or _differs(now[one], known.on_file.get(one))]
-        gone = [one for one in known.on_file if one not in now]
-        return self._stored(delivery.new, changed, "upsert") + self._stored(
-            delivery.new, gone, "delete"
-        )
+        if now:
+            refusal = self._refusal_of(ref)
+            if refusal is not None:
+                return refusal
+        known = self.directory.records_of_entity(self.site.id, ref)
+        unknown = now.keys() - known.on_file.keys() - known.shadowed
+        # The release of a held delivery will look at its record.
+        unknown -= self.inbox.held_among(self.site.id, Side.EXTERNAL, sorted(unknown))
+        changed = changed_children(now, known, unknown)
+        gone = [remote_id for remote_id in known.on_file if remote_id not in now]
+        source = delivery.new.source
+        return self._stored(source, changed, "upsert") + self._stored(source, gone, "delete")
 
-    def _refusal(self, ref: EntityRef) -> Closing | None:
+    def _refusal_of(self, ref: EntityRef) -> Closing | None:
         """One held delivery for a thing that is not mapped, not one for each of its ratings."""
-        if self.ledger.directory.entity(self.site.id, Side.EXTERNAL, ref) is not None:
+        entities = MappedEntities(self.directory, self.site)
+        if entities.find(ref, Side.EXTERNAL) is not None:
             return None
         match self.site.policy.unknown_entity:
             case "skip":
-                return NOT_MAPPED
+                return ENTITY_SKIPPED
             case "same_id":
+                # Mapped with the first of its ratings.
                 return None
             case _:
-                raise Held(
-                    "unknown_entity",
-                    hold_key=entity_hold_key(Side.EXTERNAL, ref),
-                    has_arrived=lambda: (
-                        self.ledger.directory.entity(self.site.id, Side.EXTERNAL, ref) is not None
-                    ),
-                )
+                raise entities.hold_until_mapped(ref, Side.EXTERNAL)
 
-    def _stored(self, parent: NewDelivery, remote_ids: list[str], change: str) -> list[int]:
+    def _stored(self, source: str, remote_ids: list[str], change: str) -> list[int]:
         """Hints, without a delivery id: an equal one that nobody has taken yet absorbs them."""
-        hints = (
-            NewDelivery(Side.EXTERNAL, parent.source, None, change, one, {}) for one in remote_ids
-        )
-        return [self.ledger.inbox.store(hint).inbox_id for hint in hints]
+        stored = []
+        for remote_id in remote_ids:
+            hint = NewDelivery(Side.EXTERNAL, source, None, change, remote_id, {})
+            stored.append(self.inbox.store(hint).inbox_id)
+        return stored
+
+
+def changed_children(
+    now: Mapping[str, Record], known: RecordsOfEntity, unknown: Set[str]
+) -> list[str]:
+    """Ids of the records that are new or differ from what is on file."""
+    return [
+        remote_id
+        for remote_id, record in now.items()
+        if remote_id in unknown or _differs(record, known.on_file.get(remote_id))
+    ]
 
 
 def _differs(record: Record, known: Known | None) -> bool:
-    return known is not None and (
-        known.state is not record.state or dict(known.raw) != dict(record.raw)
-    )
+    if known is None:
+        return False
+    return known.state is not record.state or dict(known.raw) != dict(record.raw)

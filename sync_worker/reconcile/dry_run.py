@@ -356,7 +356,9 @@ class DryRun:
         if key is None:
             people: Any = RehearsingPeople(connection.people)
             looking = replace(connection, people=people)
-            found = Resolver(ledger, looking, self.site).key_of(heard[0])  # type: ignore[arg-type]  # a part of it
+            part: Any = ledger
+            resolver = Resolver(part.directory, part.links, part.merges, looking, self.site)
+            found = resolver.key_of(heard[0])
             if isinstance(found, Closing):
                 return Forecast("skipped")
             key = found

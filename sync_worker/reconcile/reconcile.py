@@ -168,8 +168,13 @@ class Reconcile:
             for remote_id, record in records.items()
         }
         people = BulkPeople(self.connection.people, self.patiently)
+        ledger = self.intake.ledger
         resolver = Resolver(
-            self.intake.ledger, replace(self.connection, people=people), _creating_nobody(self.site)
+            ledger.directory,
+            ledger.links,
+            ledger.merges,
+            replace(self.connection, people=people),
+            _creating_nobody(self.site),
         )
         self._meet_people(
             [one for one in page.records if marks[one.remote_id] is not Mark.IN_STEP], side, people

@@ -24,9 +24,9 @@ from sync_worker.engine.slot_write import SlotWrite
 from sync_worker.engine.view import View
 from sync_worker.engine.write_limits import WriteLimits
 from sync_worker.engine.writing import Writing
-from sync_worker.intake import contact_events as people_changes_module
-from sync_worker.intake.parent_events import Children
-from sync_worker.intake.resolve import Resolver
+from sync_worker.intake import contact_events as contact_events_module
+from sync_worker.intake.parent_events import ParentEvents
+from sync_worker.intake.raters import Raters
 from sync_worker.reconcile.reconcile import Reconcile
 from tests.twins.memory_directory import MemoryDirectory
 from tests.twins.memory_guard import MemoryGuard
@@ -201,7 +201,7 @@ MECHANISMS: dict[str, tuple[Switch, ...]] = {
     "hearing of a failed create": ((Settling, "_failures_of", _nobody),),
     "text of an accepted create": ((Settlement, "_is_somebodys_own", _never),),
     "shadowing": ((View, "shadow", _nothing),),
-    "hints for children": ((Children, "hints_of", _nobody),),
+    "hints for children": ((ParentEvents, "_hints_of", _nobody),),
     "refusing what is not offered": ((link_plan, "refusal_of", _nothing),),
     "check of what was returned": ((Writing, "_check_returned", _nothing),),
     "two sweeps": ((MemorySweeps, "note_absences", _due_at_once),),
@@ -225,6 +225,6 @@ PEOPLE_MECHANISMS: dict[str, tuple[Switch, ...]] = {
     ),
     "erasure with the last commit": ((MemoryLinks, "_erase_link", _nothing),),
     "erasure of shadowed records": ((View, "shadowed_left", _nobody),),
-    "grave of a contact": ((people_changes_module, "is_erased", _never),),
-    "grave of an address": ((Resolver, "_is_erased_address", _never),),
+    "grave of a contact": ((contact_events_module, "is_erased", _never),),
+    "grave of an address": ((Raters, "_is_erased_address", _never),),
 }

@@ -1,0 +1,57 @@
+"""What is rated: from an entity as one side names it to the entity that both sides share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sync_worker.core.errors import Held
+from sync_worker.core.hold_keys import entity_hold_key
+from sync_worker.core.ports.directory import Directory
+from sync_worker.core.ports.inbox import Closing
+from sync_worker.core.values import Entity, EntityRef, InboxState, Side, Site
+
+ENTITY_SKIPPED = Closing(InboxState.DONE, "entity_skipped")
+
+
+@dataclass(frozen=True, slots=True)
+class MappedEntities:
+    """The mapped entities of one site, and its policy for all others."""
+
+    directory: Directory
+    site: Site
+
+    def entity_of(self, ref: EntityRef | None, side: Side) -> Entity | Closing:
+        """The mapped entity, or how a delivery for it ends. Raises Held, Permanent."""
+        if ref is None:
+            raise Held("no_entity", "the record does not say what it rates")
+        mapped = self.find(ref, side)
+        if mapped is not None:
+            return mapped
+        match self.site.policy.unknown_entity:
+            case "skip":
+                return ENTITY_SKIPPED
+            case "same_id":
+                # Both sides use one id: the first rating maps the entity.
+                wix, external = self._same_id_pair(ref, side)
+                return self.directory.add_entity(self.site.id, wix, external)
+            case _:
+                raise self.hold_until_mapped(ref, side)
+
+    def find(self, ref: EntityRef, side: Side) -> Entity | None:
+        """The mapped entity, if there is one."""
+        return self.directory.entity(self.site.id, side, ref)
+
+    def hold_until_mapped(self, ref: EntityRef, side: Side) -> Held:
+        """The error that holds a delivery until somebody maps the entity."""
+        return Held(
+            "unknown_entity",
+            hold_key=entity_hold_key(side, ref),
+            has_arrived=lambda: self.find(ref, side) is not None,
+        )
+
+    def _same_id_pair(self, ref: EntityRef, side: Side) -> tuple[EntityRef, EntityRef]:
+        """The entity's names on Wix and outside, where both sides use one id."""
+        if side is Side.WIX:
+            return ref, EntityRef(ref.entity_id)
+        policy = self.site.policy
+        return EntityRef(ref.entity_id, policy.same_id_group, policy.same_id_namespace), ref
