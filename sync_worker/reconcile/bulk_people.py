@@ -2,43 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from sync_worker.core.email_identity import normalise_email
 from sync_worker.core.ports.people import People
 from sync_worker.core.values import Contact, Merge
 
-AT_ONCE = 100
+BATCH = 100  # so many are asked for in one call
+
+T = TypeVar("T")
+
+
+class Patiently(Protocol):
+    """Gives the answer to a call, and waits where the budget refuses it."""
+
+    def __call__(self, call: Callable[[], T], /) -> T: ...
 
 
 @dataclass(slots=True)
 class BulkPeople:
-    """Implements ports.People over another, for one batch; ``patiently`` waits where the budget
-    refuses a call.
+    """Implements ports.People over another, for one batch.
+
+    ``by_known_email``: the answers by address, ``None`` where nobody has it. ``by_known_id``: the
+    contacts that were shown under the id asked for.
     """
 
     people: People
-    patiently: Callable[[Callable[[], Any]], Any]
-    asked: dict[str, Contact | None] = field(default_factory=dict)
-    shown: dict[str, Contact] = field(default_factory=dict)
-
-    def ask_ids(self, contact_ids: Sequence[str]) -> None:
-        """Look these contacts up now; ``by_id`` then answers without a call for those that are
-        there.
-        """
-        for start in range(0, len(contact_ids), AT_ONCE):
-            batch = contact_ids[start : start + AT_ONCE]
-            self.shown |= self.by_ids(batch)
+    patiently: Patiently
+    by_known_email: dict[str, Contact | None] = field(default_factory=dict)
+    by_known_id: dict[str, Contact] = field(default_factory=dict)
 
     def ask(self, emails: Sequence[str]) -> None:
         """Look these addresses up now; ``by_email`` then answers without a call."""
-        for start in range(0, len(emails), AT_ONCE):
-            batch = emails[start : start + AT_ONCE]
+        for batch in _batches(emails):
             found = self.matches(batch)
             for email in map(normalise_email, batch):
-                self.asked[email] = next(iter(found.get(email, ())), None)
+                self.by_known_email[email] = next(iter(found.get(email, ())), None)
+
+    def ask_ids(self, contact_ids: Sequence[str]) -> None:
+        """Look these contacts up now; ``by_id`` then answers without a call for those found."""
+        for batch in _batches(contact_ids):
+            self.by_known_id |= self.by_ids(batch)
+
+    # -- ports.People
 
     def addresses_in(self, payload: Mapping[str, Any]) -> Sequence[str]:
         return self.people.addresses_in(payload)
@@ -47,29 +55,30 @@ class BulkPeople:
         return self.people.merge_in(payload)
 
     def by_email(self, email: str) -> Contact | None:
-        known = normalise_email(email)
-        if known not in self.asked:
-            self.asked[known] = self.patiently(lambda: self.people.by_email(email))
-        return self.asked[known]
+        normalised = normalise_email(email)
+        if normalised not in self.by_known_email:
+            found = self.patiently(lambda: self.people.by_email(email))
+            self.by_known_email[normalised] = found
+        return self.by_known_email[normalised]
 
     def matches(self, emails: Sequence[str]) -> Mapping[str, Sequence[Contact]]:
-        found: Mapping[str, Sequence[Contact]] = self.patiently(lambda: self.people.matches(emails))
-        return found
-
-    def by_ids(self, contact_ids: Sequence[str]) -> Mapping[str, Contact]:
-        found: Mapping[str, Contact] = self.patiently(lambda: self.people.by_ids(contact_ids))
-        return found
+        return self.patiently(lambda: self.people.matches(emails))
 
     def by_id(self, contact_id: str) -> Contact | None:
-        if contact_id in self.shown:
-            return self.shown[contact_id]
-        found: Contact | None = self.patiently(lambda: self.people.by_id(contact_id))
-        return found
+        if contact_id in self.by_known_id:
+            return self.by_known_id[contact_id]
+        return self.patiently(lambda: self.people.by_id(contact_id))
+
+    def by_ids(self, contact_ids: Sequence[str]) -> Mapping[str, Contact]:
+        return self.patiently(lambda: self.people.by_ids(contact_ids))
 
     def by_member(self, member_id: str) -> Contact | None:
-        found: Contact | None = self.patiently(lambda: self.people.by_member(member_id))
-        return found
+        return self.patiently(lambda: self.people.by_member(member_id))
 
     def create(self, email: str, name: str | None) -> Contact:
-        created: Contact = self.patiently(lambda: self.people.create(email, name))
-        return created
+        return self.patiently(lambda: self.people.create(email, name))
+
+
+def _batches(asked: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(asked), BATCH):
+        yield asked[start : start + BATCH]

@@ -1,304 +1,47 @@
-"""A dry run: the real engine over a ledger and remotes that let it look at everything and change
-nothing (I25).
+"""A dry run: the real engine over a ledger and remotes that change nothing (I25).
 
 What it plans is what the real run then does, because it is the same code up to the write itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
-from typing import Any, Self
 
-from sync_worker.core.errors import Conflict, Gone, Held, Misconfigured, Permanent
+from sync_worker.core.errors import Held, Misconfigured, Permanent
 from sync_worker.core.outcome import Outcome, OutcomeKind
 from sync_worker.core.ports.clock import Clock
-from sync_worker.core.ports.directory import Located
 from sync_worker.core.ports.inbox import Closing
 from sync_worker.core.ports.ledger import Ledger
-from sync_worker.core.ports.links import Commit, Committed
+from sync_worker.core.ports.links import LeasedLink
 from sync_worker.core.ports.people import People
-from sync_worker.core.ports.remote import Capabilities, Connection, Page, Remote
+from sync_worker.core.ports.remote import Connection, Remote
 from sync_worker.core.ports.sweeps import Sweeps
 from sync_worker.core.sweep_values import Finding
 from sync_worker.core.values import (
-    Buried,
-    Contact,
     Delivery,
-    Draft,
-    Entity,
-    EntityRef,
     InboxState,
-    Intent,
-    Lease,
-    Merge,
-    MergeDistance,
     NewDelivery,
     Operation,
-    Person,
     RatingKey,
-    Record,
-    RecordState,
     Side,
     Site,
 )
 from sync_worker.engine.engine import Engine
 from sync_worker.intake.resolve import Resolver
-
-NOT_IN_THE_INBOX = (
-    1 << 61
-)  # above all numbers of real deliveries: what a listing tells is the newest news
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedWrite:
-    """One remote write, done or planned.
-
-    ``values``: by the fields of that side, empty for a delete.
-    """
-
-    operation: Operation
-    side: Side
-    entity: str
-    person: str
-    values: Mapping[str, Decimal] = field(default_factory=dict, hash=False)
-    remote_id: str = ""
-
-    @property
-    def what(self) -> str:
-        return f"{self.operation} on {self.side}"
-
-
-class NotingRemote:
-    """Implements ports.Remote over another; every write that succeeded is noted."""
-
-    def __init__(self, remote: Remote, note: Callable[[PlannedWrite], None]) -> None:
-        self._remote, self._note = remote, note
-
-    @property
-    def side(self) -> Side:
-        return self._remote.side
-
-    @property
-    def capabilities(self) -> Capabilities:
-        return self._remote.capabilities
-
-    def reserve_request(self) -> None:
-        self._remote.reserve_request()
-
-    def record_in(self, payload: Mapping[str, Any]) -> Record | None:
-        return self._remote.record_in(payload)
-
-    def get(self, remote_id: str) -> Record | None:
-        return self._remote.get(remote_id)
-
-    def find(self, entity: EntityRef, person: Person) -> Sequence[Record]:
-        return self._remote.find(entity, person)
-
-    def list_page(self, cursor: str | None = None) -> Page:
-        return self._remote.list_page(cursor)
-
-    def create(self, draft: Draft, idempotency_key: str) -> Record:
-        record = self._create(draft, idempotency_key)
-        self._note(self._deed(Operation.CREATE, draft, ""))
-        return record
-
-    def update(self, remote_id: str, draft: Draft, revision: int | None) -> Record:
-        record = self._update(remote_id, draft, revision)
-        self._note(self._deed(Operation.UPDATE, draft, remote_id))
-        return record
-
-    def delete(self, remote_id: str, revision: int | None) -> None:
-        self._delete(remote_id, revision)
-        self._note(PlannedWrite(Operation.DELETE, self.side, "", "", remote_id=remote_id))
-
-    def _create(self, draft: Draft, idempotency_key: str) -> Record:
-        return self._remote.create(draft, idempotency_key)
-
-    def _update(self, remote_id: str, draft: Draft, revision: int | None) -> Record:
-        return self._remote.update(remote_id, draft, revision)
-
-    def _delete(self, remote_id: str, revision: int | None) -> None:
-        self._remote.delete(remote_id, revision)
-
-    def _deed(self, operation: Operation, draft: Draft, remote_id: str) -> PlannedWrite:
-        person = draft.person.email or draft.person.contact_id or ""
-        return PlannedWrite(
-            operation, self.side, draft.entity.entity_id, person, draft.values, remote_id
-        )
-
-
-class RehearsingRemote(NotingRemote):
-    """Lets us look; a write is only noted, and answered as the remote would.
-
-    ``is_shown``: whether the listing at hand shows a record; one that it does not show may be gone.
-    """
-
-    def __init__(
-        self,
-        remote: Remote,
-        note: Callable[[PlannedWrite], None],
-        is_shown: Callable[[Side, str], bool],
-    ) -> None:
-        super().__init__(remote, note)
-        self._is_shown = is_shown
-
-    def reserve_request(self) -> None:
-        return
-
-    def _create(self, draft: Draft, idempotency_key: str) -> Record:
-        name = ",".join(sorted(draft.values))
-        revision = 1 if self.capabilities.has_revision else None
-        return Record(
-            f"(new {name})", draft.values, revision, entity=draft.entity, person=draft.person
-        )
-
-    def _update(self, remote_id: str, draft: Draft, revision: int | None) -> Record:
-        if not self._is_shown(self.side, remote_id):
-            now = self._remote.get(remote_id)
-            if now is None:
-                raise Gone
-            if now.revision != revision and self.capabilities.update_precondition:
-                raise Conflict
-        after = None if revision is None else revision + 1
-        return Record(
-            remote_id,
-            draft.values,
-            after,
-            None,
-            RecordState.PUBLISHED,
-            draft.entity,
-            draft.person,
-            draft.last,
-        )
-
-    def _delete(self, remote_id: str, revision: int | None) -> None:
-        return
-
-
-@dataclass(slots=True)
-class RehearsingPeople:
-    """Implements ports.People over another; nobody is created."""
-
-    people: People
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.people, name)
-
-    def create(self, email: str, name: str | None) -> Contact:
-        return Contact("(new contact)", email, name)
-
-
-@dataclass(slots=True)
-class RehearsingLedger:
-    """The part of ports.Ledger that one run of the engine uses: it reads, and keeps what would be
-    written to itself.
-
-    ``deletes``: rehearsed so far, by side, for the brake.
-    """
-
-    ledger: Ledger
-    deletes: dict[Side, int]
-    contacts: dict[str, Contact] = field(default_factory=dict)
-    is_linked_anew: bool = False
-
-    @property
-    def inbox(self) -> Self:
-        return self
-
-    @property
-    def directory(self) -> Self:
-        return self
-
-    @property
-    def links(self) -> Self:
-        return self
-
-    @property
-    def merges(self) -> Self:
-        return self
-
-    @property
-    def sites(self) -> Self:
-        return self
-
-    def renew(self, lease: Lease) -> None:
-        return
-
-    def open_intent(self, lease: Lease, intent: Intent) -> None:
-        return
-
-    def commit(self, lease: Lease, change: Commit) -> Committed:
-        self.is_linked_anew |= any(known is not None for known in change.records.values())
-        return Committed()
-
-    def release(self, lease: Lease) -> Sequence[int]:
-        return ()
-
-    def defer(
-        self,
-        inbox_ids: Sequence[int],
-        delay_seconds: float | None,
-        reason: str,
-        *,
-        is_failure: bool,
-    ) -> None:
-        return
-
-    def hold(self, inbox_ids: Sequence[int], reason: str, *, hold_key: str | None = None) -> None:
-        return
-
-    def bury(self, site_id: int, buried: Buried) -> bool:
-        return True
-
-    def save_contact(self, site_id: int, contact: Contact) -> Contact:
-        self.contacts[contact.contact_id] = contact
-        return contact
-
-    def deletes_exceeded(self, site_id: int, side: Side, more: int = 0) -> bool:
-        return self.ledger.links.deletes_exceeded(site_id, side, more + self.deletes.get(side, 0))
-
-    def locate(self, site_id: int, side: Side, remote_id: str) -> Located:
-        return self.ledger.directory.locate(site_id, side, remote_id)
-
-    def entity(self, site_id: int, side: Side, ref: EntityRef) -> Entity | None:
-        return self.ledger.directory.entity(site_id, side, ref)
-
-    def add_entity(self, site_id: int, wix: EntityRef, external: EntityRef) -> Entity:
-        return self.ledger.directory.add_entity(site_id, wix, external)
-
-    def contact(
-        self, site_id: int, *, contact_id: str | None = None, email: str | None = None
-    ) -> Contact | None:
-        return self.ledger.directory.contact(site_id, contact_id=contact_id, email=email)
-
-    def redirect(self, site_id: int, merge: Merge, *, is_told: bool = True) -> None:
-        return
-
-    def buried_with(self, link_id: int) -> list[tuple[Side, str]]:
-        return self.ledger.merges.buried_with(link_id)
-
-    def merge_distance(self, site_id: int, person: Person) -> MergeDistance | None:
-        return self.ledger.merges.merge_distance(site_id, person)
-
-    def evidence(self, site_id: int, side: Side, remote_id: str, revision: int) -> Delivery | None:
-        return self.ledger.inbox.evidence(site_id, side, remote_id, revision)
-
-
-class _Nobody:
-    """A guard that remembers nothing and a bell that nobody hears."""
-
-    def remember(
-        self, site_id: int, side: Side, remote_id: str, revision: int, intent_id: str
-    ) -> None:
-        return
-
-    def recall(self, site_id: int, side: Side, remote_id: str, revision: int) -> str | None:
-        return None
-
-    def ring(self, inbox_ids: Sequence[int]) -> None:
-        return
+from sync_worker.reconcile.dry_run_ledger import DryRunLedger
+from sync_worker.reconcile.dry_run_remotes import (
+    DryRunPeople,
+    DryRunRemote,
+    ForgetfulGuard,
+    SilentBell,
+)
+from sync_worker.reconcile.pace import Job
+from sync_worker.reconcile.planned_writes import NotingRemote, PlannedWrite
+
+# Above all numbers of real deliveries: what a listing tells is the newest news.
+NOT_IN_THE_INBOX = 1 << 61
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,11 +55,11 @@ class Forecast:
     planned_writes: tuple[PlannedWrite, ...] = ()
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class DryRun:
     """Plays findings of one site without consequences.
 
-    ``until_paid`` repeats what the budget refuses.
+    ``until_paid`` repeats what the budget refuses. ``deletes``: planned so far, by side.
     """
 
     site: Site
@@ -324,15 +67,29 @@ class DryRun:
     runs: Sweeps
     connection: Connection
     clock: Clock
-    until_paid: Callable[[Callable[[], Outcome]], Outcome]
+    until_paid: Callable[[Job], Outcome]
     is_shown: Callable[[Side, str], bool]
-    deletes: dict[Side, int] = field(default_factory=dict)
+    deletes: Counter[Side] = field(default_factory=Counter)
 
     def play(self, finding: Finding, deliveries: Sequence[NewDelivery], people: People) -> Forecast:
         """What the finding would lead to now. ``people``: asked in bulk already."""
+        # Held by the brake, or by another rule of the sweep.
         if all(row.hold for row in finding.rows):
             return Forecast(f"held {finding.rows[0].hold}")
-        heard = [
+        in_hand = self._in_hand(finding, deliveries)
+        ledger = DryRunLedger.over(self.ledger, self.deletes)
+        connection = replace(self.connection, people=DryRunPeople(people))
+        try:
+            key = finding.key or self._key_of(in_hand[0], ledger, connection)
+        except (Held, Permanent, Misconfigured) as refusal:
+            return Forecast(f"held {refusal.reason}")
+        if isinstance(key, Closing):
+            return Forecast("skipped")
+        return self._run(self._leased_link(key, in_hand, ledger), ledger, connection)
+
+    def _in_hand(self, finding: Finding, deliveries: Sequence[NewDelivery]) -> list[Delivery]:
+        """The deliveries as a run would take them from the inbox."""
+        return [
             Delivery(
                 NOT_IN_THE_INBOX + number,
                 new,
@@ -342,72 +99,71 @@ class DryRun:
             )
             for number, (row, new) in enumerate(zip(finding.rows, deliveries, strict=True))
         ]
-        try:
-            return self._play(finding.key, heard, replace(self.connection, people=people))
-        except Held as wait:
-            return Forecast(f"held {wait.reason}")
-        except (Permanent, Misconfigured) as refusal:
-            return Forecast(f"held {refusal.reason}")
 
-    def _play(
-        self, key: RatingKey | None, heard: Sequence[Delivery], connection: Connection
-    ) -> Forecast:
-        ledger = RehearsingLedger(self.ledger, self.deletes)
-        if key is None:
-            people: Any = RehearsingPeople(connection.people)
-            looking = replace(connection, people=people)
-            part: Any = ledger
-            resolver = Resolver(part.directory, part.links, part.merges, looking, self.site)
-            found = resolver.key_of(heard[0])
-            if isinstance(found, Closing):
-                return Forecast("skipped")
-            key = found
+    def _key_of(
+        self, delivery: Delivery, ledger: DryRunLedger, connection: Connection
+    ) -> RatingKey | Closing:
+        ports = ledger.ports
+        resolver = Resolver(ports.directory, ports.links, ports.merges, connection, self.site)
+        return resolver.key_of(delivery)
+
+    def _leased_link(
+        self, key: RatingKey, in_hand: Sequence[Delivery], ledger: DryRunLedger
+    ) -> LeasedLink:
         run = self.runs.peek(key)
-        if (contact := ledger.contacts.get(key.contact_id)) is not None:
-            run = replace(run, contact=contact)
-        run = replace(run, deliveries=(*run.deliveries, *heard))
-        planned_writes: list[PlannedWrite] = []
-        outcome = self.until_paid(lambda: self._attempt(run, ledger, connection, planned_writes))
-        for planned_write in planned_writes:
-            if planned_write.operation is Operation.DELETE:
-                self.deletes[planned_write.side] = self.deletes.get(planned_write.side, 0) + 1
-        return Forecast(
-            self._word(outcome, planned_writes, ledger, run.link.records), tuple(planned_writes)
-        )
+        # Found or created just now, so the ledger does not know it.
+        contact = ledger.directory.contacts.get(key.contact_id, run.contact)
+        return replace(run, contact=contact, deliveries=(*run.deliveries, *in_hand))
 
-    def _attempt(
-        self,
-        run: Any,
-        ledger: RehearsingLedger,
-        connection: Connection,
-        planned_writes: list[PlannedWrite],
-    ) -> Outcome:
-        planned_writes.clear()
-        remotes = {
-            side: RehearsingRemote(remote, planned_writes.append, self.is_shown)
+    def _run(self, run: LeasedLink, ledger: DryRunLedger, connection: Connection) -> Forecast:
+        planned_writes: list[PlannedWrite] = []
+        engine = self._engine(ledger, connection, planned_writes.append)
+
+        def attempt() -> Outcome:
+            # What an attempt had planned before the budget refused it is planned again.
+            planned_writes.clear()
+            return engine.work_on(run)
+
+        outcome = self.until_paid(attempt)
+        self.deletes.update(
+            planned_write.side
+            for planned_write in planned_writes
+            if planned_write.operation is Operation.DELETE
+        )
+        word = _word_of(outcome, planned_writes, is_new=_is_new(run, ledger))
+        return Forecast(word, tuple(planned_writes))
+
+    def _engine(
+        self, ledger: DryRunLedger, connection: Connection, note: Callable[[PlannedWrite], None]
+    ) -> Engine:
+        remotes: dict[Side, Remote] = {
+            side: NotingRemote(DryRunRemote(remote, self.is_shown), note)
             for side, remote in connection.remotes.items()
         }
         looking = replace(connection, remotes=remotes)
-        nobody = _Nobody()
-        engine = Engine(
-            ledger,  # type: ignore[arg-type]  # a part of it
-            nobody,  # type: ignore[arg-type]  # a part of it
-            nobody,
+        return Engine(
+            ledger.ports,
+            ForgetfulGuard(),
+            SilentBell(),
             self.clock,
             lambda site: looking,
-            lambda: "rehearsed",
+            lambda: "dry-run",
         )
-        return engine.work_on(run)
 
-    def _word(
-        self,
-        outcome: Outcome,
-        planned_writes: Sequence[PlannedWrite],
-        ledger: RehearsingLedger,
-        on_file: Mapping[Any, Any],
-    ) -> str:
-        if outcome.kind in (OutcomeKind.HELD, OutcomeKind.RETRY, OutcomeKind.RATE_LIMITED):
-            return str(outcome)
-        if planned_writes:
-            return " and ".join(sorted({planned_write.what for planned_write in planned_writes}))
-        return "link" if ledger.is_linked_anew and len(on_file) == 0 else "in_step"
+
+def _is_new(run: LeasedLink, ledger: DryRunLedger) -> bool:
+    """Whether the run links records that nothing was on file of."""
+    return ledger.links.is_linked_anew and not run.link.records
+
+
+def _word_of(outcome: Outcome, planned_writes: Sequence[PlannedWrite], *, is_new: bool) -> str:
+    """What a person reads about the finding."""
+    # It would not come to its end.
+    if outcome.kind in (OutcomeKind.HELD, OutcomeKind.RETRY, OutcomeKind.RATE_LIMITED):
+        return str(outcome)
+    if planned_writes:
+        return " and ".join(sorted({planned_write.what for planned_write in planned_writes}))
+    # Both sides agree already: they only come on file.
+    if is_new:
+        return "link"
+    return "in_step"

@@ -13,8 +13,9 @@ from sync_worker.core.values import Site
 from sync_worker.intake.intake import Intake
 from sync_worker.ledger.findings import SqlRuns
 from sync_worker.ledger.sql_ledger import SqlLedger, sql_ledger
-from sync_worker.reconcile.dry_run import PlannedWrite
-from sync_worker.reconcile.reconcile import Pace, Reconcile
+from sync_worker.reconcile.pace import Pace
+from sync_worker.reconcile.planned_writes import PlannedWrite
+from sync_worker.reconcile.reconcile import Reconcile
 from sync_worker.runtime.celery.schedule import SLICE_SECONDS, NightlySweeps
 from sync_worker.wiring.connectors import Connectors
 from sync_worker.wiring.databases import Databases

@@ -23,8 +23,10 @@ from sync_worker.core.sweep_values import RunKind
 from sync_worker.core.values import EntityRef, Site
 from sync_worker.ledger.tables import run
 from sync_worker.manifest.default_field import default_field
-from sync_worker.reconcile.dry_run import Forecast, PlannedWrite
-from sync_worker.reconcile.reconcile import Job, Pace, Reconcile
+from sync_worker.reconcile.dry_run import Forecast
+from sync_worker.reconcile.pace import Job, Pace
+from sync_worker.reconcile.planned_writes import PlannedWrite
+from sync_worker.reconcile.reconcile import Reconcile
 from sync_worker.runtime.celery.schedule import seconds_since
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from sync_worker.wiring import Wiring

@@ -27,6 +27,7 @@ from sync_worker.engine.writing import Writing
 from sync_worker.intake import contact_events as contact_events_module
 from sync_worker.intake.parent_events import ParentEvents
 from sync_worker.intake.raters import Raters
+from sync_worker.reconcile.listing import Listings
 from sync_worker.reconcile.reconcile import Reconcile
 from tests.twins.memory_directory import MemoryDirectory
 from tests.twins.memory_guard import MemoryGuard
@@ -145,7 +146,7 @@ def _always(*arguments: Any, **named: Any) -> bool:
 
 
 _note_absences, _put = MemorySweeps.note_absences, MemorySweeps._put
-_list_page = Reconcile._list_page
+_list_page = Listings._list_page
 
 
 def _due_at_once(self: MemorySweeps, sweep: Sweep, side: Side) -> Absences:
@@ -158,7 +159,7 @@ def _put_as_told(self: MemorySweeps, key: Any, row: Any, new: NewDelivery) -> An
     return _put(self, key, replace(row, must_read=False), new)
 
 
-def _failed_page_ends_the_listing(self: Reconcile, side: Side) -> None:
+def _failed_page_ends_the_listing(self: Listings, side: Side) -> None:
     try:
         _list_page(self, side)
     except Transient:
@@ -206,7 +207,7 @@ MECHANISMS: dict[str, tuple[Switch, ...]] = {
     "check of what was returned": ((Writing, "_check_returned", _nothing),),
     "two sweeps": ((MemorySweeps, "note_absences", _due_at_once),),
     "by-id confirmation": ((Reconcile, "_is_gone", _always), (MemorySweeps, "_put", _put_as_told)),
-    "complete listing": ((Reconcile, "_list_page", _failed_page_ends_the_listing),),
+    "complete listing": ((Listings, "_list_page", _failed_page_ends_the_listing),),
     "half of the listing": ((MemorySweeps, "_is_too_little", _never),),
     "brake of a sweep": ((MemorySweeps, "brake", _no_more),),
     "brake of an hour": ((MemoryLinks, "deletes_exceeded", _never),),

@@ -35,8 +35,9 @@ from sync_worker.core.values import (
     Site,
 )
 from sync_worker.intake.intake import Intake
-from sync_worker.reconcile.dry_run import PlannedWrite
-from sync_worker.reconcile.reconcile import Pace, Reconcile
+from sync_worker.reconcile.pace import Pace
+from sync_worker.reconcile.planned_writes import PlannedWrite
+from sync_worker.reconcile.reconcile import Reconcile
 from tests.twins.memory_guard import MemoryGuard
 from tests.twins.memory_remote import MemoryPeople, MemoryRemote, RemoteEvent, record_payload
 

@@ -27,8 +27,10 @@ from rich.table import Table
 from sync_worker.core.outcome import Outcome
 from sync_worker.core.sweep_values import Finding, Sweep
 from sync_worker.core.values import Side
-from sync_worker.reconcile.dry_run import Forecast, PlannedWrite
-from sync_worker.reconcile.reconcile import LISTING, Job, Pace
+from sync_worker.reconcile.dry_run import Forecast
+from sync_worker.reconcile.listing import LISTING
+from sync_worker.reconcile.pace import Job, Pace
+from sync_worker.reconcile.planned_writes import PlannedWrite
 from sync_worker.wiring import SWEEP_THREADS
 
 EXAMPLES = 3

@@ -22,8 +22,9 @@ from sync_worker.core.sweep_values import RunKind, Sweep
 from sync_worker.core.values import Site
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.schema.calls import Poll
-from sync_worker.reconcile.dry_run import PlannedWrite
-from sync_worker.reconcile.reconcile import Job, Pace, Reconcile
+from sync_worker.reconcile.pace import Job, Pace
+from sync_worker.reconcile.planned_writes import PlannedWrite
+from sync_worker.reconcile.reconcile import Reconcile
 
 SLICE_SECONDS = 45.0
 # For what is in hand; with the slice below the broker's visibility timeout: none starts twice

@@ -1,0 +1,155 @@
+"""The ledger of a dry run: it reads the real one, and drops what would be written.
+
+A small group of ports, each with what a run under a lease and the search for its key call. Nothing
+else is there on purpose: a call of another method fails, instead of writing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+from sync_worker.core.ports.directory import Directory, Located
+from sync_worker.core.ports.inbox import Inbox
+from sync_worker.core.ports.ledger import Ledger
+from sync_worker.core.ports.links import Commit, Committed, Links
+from sync_worker.core.ports.merges import Merges
+from sync_worker.core.values import (
+    Buried,
+    Contact,
+    Delivery,
+    Entity,
+    EntityRef,
+    Intent,
+    Lease,
+    Merge,
+    MergeDistance,
+    Person,
+    Side,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DryRunInbox:
+    """The part of ports.Inbox that a run calls."""
+
+    inbox: Inbox
+
+    def defer(
+        self,
+        inbox_ids: Sequence[int],
+        delay_seconds: float | None,
+        reason: str,
+        *,
+        is_failure: bool,
+    ) -> None:
+        """The outcome tells it."""
+
+    def hold(self, inbox_ids: Sequence[int], reason: str, *, hold_key: str | None = None) -> None:
+        """The outcome tells it."""
+
+    def evidence(self, site_id: int, side: Side, remote_id: str, revision: int) -> Delivery | None:
+        return self.inbox.evidence(site_id, side, remote_id, revision)
+
+
+@dataclass(frozen=True, slots=True)
+class DryRunDirectory:
+    """The part of ports.Directory that leads to a key; ``contacts``: those it would have saved."""
+
+    directory: Directory
+    contacts: dict[str, Contact] = field(default_factory=dict)
+
+    def locate(self, site_id: int, side: Side, remote_id: str) -> Located:
+        return self.directory.locate(site_id, side, remote_id)
+
+    def entity(self, site_id: int, side: Side, ref: EntityRef) -> Entity | None:
+        return self.directory.entity(site_id, side, ref)
+
+    def add_entity(self, site_id: int, wix: EntityRef, external: EntityRef) -> Entity:
+        # Policy same_id: the listing has mapped nearly all of them before.
+        return self.directory.add_entity(site_id, wix, external)
+
+    def contact(
+        self, site_id: int, *, contact_id: str | None = None, email: str | None = None
+    ) -> Contact | None:
+        return self.directory.contact(site_id, contact_id=contact_id, email=email)
+
+    def save_contact(self, site_id: int, contact: Contact) -> Contact:
+        self.contacts[contact.contact_id] = contact
+        return contact
+
+    def bury(self, site_id: int, buried: Buried) -> bool:
+        return True
+
+
+@dataclass(slots=True)
+class DryRunLinks:
+    """The part of ports.Links that a run calls.
+
+    ``deletes``: planned so far, by side, for the brake. ``is_linked_anew``: a record came on file.
+    """
+
+    links: Links
+    deletes: Mapping[Side, int]
+    is_linked_anew: bool = False
+
+    def renew(self, lease: Lease) -> None:
+        """Nothing was leased."""
+
+    def open_intent(self, lease: Lease, intent: Intent) -> None:
+        """The write is only noted."""
+
+    def commit(self, lease: Lease, change: Commit) -> Committed:
+        if any(known is not None for known in change.records.values()):
+            self.is_linked_anew = True
+        return Committed()
+
+    def release(self, lease: Lease) -> Sequence[int]:
+        return ()
+
+    def deletes_exceeded(self, site_id: int, side: Side, more: int = 0) -> bool:
+        planned = self.deletes.get(side, 0)
+        return self.links.deletes_exceeded(site_id, side, more + planned)
+
+
+@dataclass(frozen=True, slots=True)
+class DryRunMerges:
+    """The part of ports.Merges that a run calls."""
+
+    merges: Merges
+
+    def redirect(self, site_id: int, merge: Merge, *, is_told: bool = True) -> None:
+        """The real run finds the merge again."""
+
+    def buried_with(self, link_id: int) -> list[tuple[Side, str]]:
+        return self.merges.buried_with(link_id)
+
+    def merge_distance(self, site_id: int, person: Person) -> MergeDistance | None:
+        return self.merges.merge_distance(site_id, person)
+
+
+@dataclass(frozen=True, slots=True)
+class DryRunLedger:
+    """The ledger of one planned run.
+
+    ``ports``: what the engine takes. ``directory`` and ``links`` also tell what it would have kept.
+    """
+
+    ports: Ledger
+    directory: DryRunDirectory
+    links: DryRunLinks
+
+    @classmethod
+    def over(cls, ledger: Ledger, deletes: Mapping[Side, int]) -> DryRunLedger:
+        """A dry run's ledger over the real one. ``deletes``: planned before it, by side."""
+        directory = DryRunDirectory(ledger.directory)
+        links = DryRunLinks(ledger.links, deletes)
+        ports = Ledger(
+            cast(Inbox, DryRunInbox(ledger.inbox)),
+            cast(Directory, directory),
+            cast(Links, links),
+            cast(Merges, DryRunMerges(ledger.merges)),
+            ledger.sites,
+        )
+        return cls(ports, directory, links)

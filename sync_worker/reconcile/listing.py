@@ -1,0 +1,116 @@
+"""Lists both sides page by page, and keeps what differs from the ledger.
+
+Absence is not deletion: only a complete listing tells what is missing in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from sync_worker.core.errors import Permanent
+from sync_worker.core.ports.ledger import Ledger
+from sync_worker.core.ports.remote import Connection, Page
+from sync_worker.core.sweep_values import Absences, Listed, Phase, RunKind
+from sync_worker.core.values import Record, Side, Site
+from sync_worker.intake.resolve import Resolver
+from sync_worker.reconcile.bulk_people import BulkPeople
+from sync_worker.reconcile.page_comparison import PageComparison, creating_nobody
+from sync_worker.reconcile.sweep_run import SweepRun
+
+LISTING = {Phase.EXTERNAL: Side.EXTERNAL, Phase.WIX: Side.WIX}
+# The external side comes first; after both, what they did not show is looked for.
+AFTER = {Side.EXTERNAL: Phase.WIX, Side.WIX: Phase.CONFIRM}
+
+
+@dataclass(frozen=True, slots=True)
+class Listings:
+    """The listings of one run."""
+
+    run: SweepRun
+    site: Site
+    ledger: Ledger
+    connection: Connection
+
+    def list_both(self) -> bool:
+        """List what is left of both sides (of a poll: of the changes); whether that is all."""
+        while self.run.sweep.phase in LISTING:
+            if self.run.pace.is_over():
+                return False
+            self._list_page(LISTING[self.run.sweep.phase])
+            self.run.pace.report(self.run.sweep)
+        return True
+
+    def _list_page(self, side: Side) -> None:
+        try:
+            page = self.run.patiently(lambda: self._page_of(side))
+        except Permanent:
+            # The first page: it is the listing itself that is refused.
+            if self.run.sweep.page is None:
+                raise
+            # A cursor does not live for ever.
+            self._begin_again(side)
+            return
+        self.run.note_newest(page)
+        rows = self._rows_of(side, page.records)
+        counts = {f"listed_{side}": len(page.records)}
+        if page.cursor is None:
+            self._end_listing(side, rows, counts)
+            return
+        self.run.move(self.run.sweep.phase, page.cursor, counts)
+        self.run.save(rows)
+
+    def _page_of(self, side: Side) -> Page:
+        connection, sweep = self.connection, self.run.sweep
+        if sweep.kind is RunKind.POLL and connection.changed is not None:
+            return connection.changed(sweep.since, sweep.page)
+        return connection.remotes[side].list_page(sweep.page)
+
+    def _rows_of(self, side: Side, records: Sequence[Record]) -> list[Listed]:
+        people = BulkPeople(self.connection.people, self.run.patiently)
+        ledger = self.ledger
+        resolver = Resolver(
+            ledger.directory,
+            ledger.links,
+            ledger.merges,
+            replace(self.connection, people=people),
+            creating_nobody(self.site),
+        )
+        comparison = PageComparison(self.run.runs, ledger.directory, people, resolver, self.site)
+        return comparison.rows_of(side, records)
+
+    def _begin_again(self, side: Side) -> None:
+        """List this side from its beginning; what was counted of it counts no more."""
+        counted = f"listed_{side}"
+        listed = self.run.sweep.counts.get(counted, 0)
+        self.run.move(self.run.sweep.phase, None, {counted: -listed})
+        self.run.runs.restart_listing(self.run.sweep, side)
+
+    def _end_listing(self, side: Side, rows: Sequence[Listed], counts: Mapping[str, int]) -> None:
+        """The listing is complete: only now can something be missing in it."""
+        # What a poll does not show has not changed: nothing is missing.
+        if self.run.sweep.kind is RunKind.POLL:
+            self.run.move(Phase.APPLY, None, counts)
+            self.run.save(rows)
+            return
+        # Saved before it is looked at, with its last page still to be listed again if we die in
+        # between.
+        self.run.save(rows)
+        absences = self._note_absences(side)
+        self.run.move(AFTER[side], None, {**counts, **_counted(side, absences)})
+        self.run.save()
+
+    def _note_absences(self, side: Side) -> Absences:
+        remote = self.connection.remotes[side]
+        # Some listings leave out what exists.
+        if not remote.capabilities.absence_counts:
+            return Absences(0, 0)
+        return self.run.runs.note_absences(self.run.sweep, side)
+
+
+def _counted(side: Side, absences: Absences) -> dict[str, int]:
+    return {
+        f"missing_{side}": absences.missing,
+        f"due_{side}": absences.due,
+        f"refused_{side}": int(absences.is_refused),
+    }

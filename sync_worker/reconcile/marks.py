@@ -1,0 +1,53 @@
+"""Whether the ledger knows a listed record as it is. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from sync_worker.core.record_codec import mapped_values
+from sync_worker.core.sweep_values import Mark, OnFile
+from sync_worker.core.values import Record, RecordState, Side, Site
+
+
+def mark_of(record: Record, side: Side, known: OnFile, site: Site) -> Mark:
+    """What becomes of a listed record, by what the ledger knows of its id."""
+    values = mapped_values(record, side, site.fields)
+    if known.is_linked:
+        return _mark_of_linked(record, known, values)
+    # No attribute of it is mapped, or a newer record of the same person stands for it.
+    if not values or known.is_shadowed:
+        return Mark.IN_STEP
+    # Some listings show what was deleted: of interest only to older news of it on its way.
+    if record.state is RecordState.DELETED:
+        return Mark.OPEN if known.is_awaited else Mark.IN_STEP
+    if known.is_buried:
+        return _mark_of_buried(record, known)
+    # Never seen before: to be brought across, unless it is unpublished.
+    return Mark.OPEN if record.is_visible else Mark.HIDDEN
+
+
+def _mark_of_linked(record: Record, known: OnFile, values: Mapping[str, Decimal]) -> Mark:
+    """A record on file with a link."""
+    # A revision counts only above the seen one: listings lag behind.
+    if record.revision is not None and known.revision is not None:
+        return Mark.OPEN if record.revision > known.revision else Mark.IN_STEP
+    # Withdrawn or published since.
+    if record.state is not known.state:
+        return Mark.OPEN
+    # Of a withdrawn record the values do not matter.
+    if not record.is_visible or values == known.values:
+        return Mark.IN_STEP
+    return Mark.OPEN
+
+
+def _mark_of_buried(record: Record, known: OnFile) -> Mark:
+    """A record with a tombstone: open if it may have been restored."""
+    if record.is_visible and _is_above(record.revision, known.revision):
+        return Mark.OPEN
+    return Mark.IN_STEP
+
+
+def _is_above(revision: int | None, buried: int | None) -> bool:
+    """Unknown revisions are never below."""
+    return revision is None or buried is None or revision > buried

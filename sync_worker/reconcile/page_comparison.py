@@ -1,0 +1,100 @@
+"""One page of a listing against the ledger: which of its records the engine has to see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sync_worker.core.email_identity import normalise_email
+from sync_worker.core.errors import Held, Permanent
+from sync_worker.core.ports.directory import Directory
+from sync_worker.core.ports.inbox import Closing
+from sync_worker.core.ports.sweeps import Sweeps
+from sync_worker.core.record_codec import listed_payload
+from sync_worker.core.sweep_values import Listed, Mark, OnFile
+from sync_worker.core.values import RatingKey, Record, Side, Site
+from sync_worker.intake.resolve import Resolver
+from sync_worker.reconcile.bulk_people import BulkPeople
+from sync_worker.reconcile.marks import mark_of
+
+NOT_ON_FILE = OnFile()
+
+
+@dataclass(frozen=True, slots=True)
+class PageComparison:
+    """Compares pages of one site; it finds keys, and creates nobody.
+
+    ``resolver``: asks ``people``, who know everybody on the page after one call for a hundred.
+    """
+
+    runs: Sweeps
+    directory: Directory
+    people: BulkPeople
+    resolver: Resolver
+    site: Site
+
+    def rows_of(self, side: Side, listed: Sequence[Record]) -> list[Listed]:
+        """A row for each record of the page. Raises Transient, Misconfigured."""
+        records = {record.remote_id: record for record in listed}
+        on_file = self.runs.on_file(self.site, side, list(records))
+        known = {remote_id: on_file.get(remote_id, NOT_ON_FILE) for remote_id in records}
+        marks = {
+            remote_id: mark_of(record, side, known[remote_id], self.site)
+            for remote_id, record in records.items()
+        }
+        differing = [record for record in listed if marks[record.remote_id] is not Mark.IN_STEP]
+        self._ask_for_people(differing, side)
+        return [
+            self._row(side, record, marks[remote_id], known[remote_id])
+            for remote_id, record in records.items()
+        ]
+
+    def _ask_for_people(self, records: Sequence[Record], side: Side) -> None:
+        """Ask for all unknown people of a page at once."""
+        people = [record.person for record in records]
+        if side is Side.EXTERNAL:
+            emails = {person.email.strip() for person in people if person.email is not None}
+            unknown = [email for email in sorted(emails) if not self._is_known_email(email)]
+            self.people.ask(unknown)
+        else:
+            ids = {person.contact_id for person in people if person.contact_id is not None}
+            unknown = [contact_id for contact_id in sorted(ids) if not self._is_known(contact_id)]
+            self.people.ask_ids(unknown)
+
+    def _is_known_email(self, email: str) -> bool:
+        return self.directory.contact(self.site.id, email=normalise_email(email)) is not None
+
+    def _is_known(self, contact_id: str) -> bool:
+        return self.directory.contact(self.site.id, contact_id=contact_id) is not None
+
+    def _row(self, side: Side, record: Record, mark: Mark, known: OnFile) -> Listed:
+        if mark is Mark.IN_STEP:
+            return Listed(side, record.remote_id, mark)
+        key = self._key_of(record, side, known)
+        # A person sees it among the held deliveries already.
+        if key is None and known.is_held:
+            return Listed(side, record.remote_id, Mark.HELD)
+        # A policy skips it, or it is unpublished and nobody's yet: not to cross.
+        if isinstance(key, Closing) or (key is None and mark is Mark.HIDDEN):
+            return Listed(side, record.remote_id, Mark.IN_STEP)
+        # Whether a buried record lives again only a look tells, and so of one without a revision.
+        must_read = known.is_buried or not listed_payload(record)
+        return Listed(side, record.remote_id, mark, key, record=record, must_read=must_read)
+
+    def _key_of(self, record: Record, side: Side, known: OnFile) -> RatingKey | Closing | None:
+        """The key; ``None`` where only the intake can find it or say why there is none."""
+        if known.is_linked or known.is_buried:
+            located = self.directory.locate(self.site.id, side, record.remote_id)
+            if located.key is not None:
+                return located.key
+        try:
+            return self.resolver.key_of_record(record, side)
+        except (Held, Permanent):
+            return None
+
+
+def creating_nobody(site: Site) -> Site:
+    """The site as a listing sees it: contacts are created only when their ratings are written."""
+    if site.policy.unknown_contact != "create":
+        return site
+    return replace(site, policy=replace(site.policy, unknown_contact="hold"))
