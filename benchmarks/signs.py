@@ -164,11 +164,15 @@ class Code:
         return _largest_first([one.sized(node) for one in self.kept for node in one.functions()])
 
     def depths(self) -> Sequence[Sized]:
-        """Classes of our own above each class; protocols, exceptions and enums aside."""
+        """Classes of our own above each class.
+
+        Protocols, exceptions and enums aside, and a base that only configures its framework.
+        """
         bases = {
             node.name: [_name_of(base) for base in node.bases]
             for one in self.sources
             for node in one.classes()
+            if not _only_configures(node)
         }
         places = {
             node.name: f"{one.name}:{node.lineno} {node.name}"
@@ -228,6 +232,15 @@ def _name_of(base: ast.expr) -> str:
             return _name_of(value)
         case _:
             return ""
+
+
+def _only_configures(node: ast.ClassDef) -> bool:
+    """Whether a class holds its framework's settings (pydantic's ``model_config``), and no more."""
+    body = [one for one in node.body if not isinstance(one, ast.Expr)]
+    return bool(body) and all(
+        isinstance(one, ast.Assign) and [_name_of(name) for name in one.targets] == ["model_config"]
+        for one in body
+    )
 
 
 def _depth(name: str, bases: Mapping[str, Sequence[str]]) -> int:

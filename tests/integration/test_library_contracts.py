@@ -7,10 +7,13 @@ the workaround or remove it, and note the version in its module and in docs/arch
 from __future__ import annotations
 
 import inspect
+import os
 import socket
+import subprocess
 import sys
 from collections.abc import Callable
 from importlib.metadata import version
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -27,6 +30,7 @@ from kombu.transport import TRANSPORT_ALIASES, resolve_transport
 from kombu.transport.redis import Channel, Transport
 from redis import Redis
 
+from benchmarks.probation_app import Workaround
 from sync_worker.runtime.celery.broker import SafeTransport, install_safe_transport
 from sync_worker.runtime.celery.task_events import GatheredEvents
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
@@ -207,6 +211,34 @@ def test_gunicorn_reads_by_recv_and_answers_by_sendall() -> None:
     assert SocketUnreader(Watched()).chunk() == b"GET", GATEWAY
     util.write(Watched(), b"HTTP/1.1 200 OK")
     assert calls == ["recv", "sendall"], GATEWAY
+
+
+# -- benchmarks/probation_app.py ----------------------------------------------------------------
+
+IS_GONE = """
+from benchmarks.probation_app import SafeChannel, SafeTransport, GatheredEvents, app
+left = vars(SafeChannel).keys() & {"_create_client", "_brpop_read"}
+left |= vars(SafeTransport).keys() & {"_deliver"} | app.steps["consumer"] & {GatheredEvents}
+print(len(left))
+"""
+
+
+@pytest.mark.parametrize("removed", [[], list(Workaround)], ids=["with all", "without all"])
+def test_benchmark_runs_a_worker_without_the_workarounds(
+    removed: list[Workaround], tmp_path: Path
+) -> None:
+    """What is measured against what: the library's own methods answer, or ours."""
+    environ = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "REDIS_URL": "redis://127.0.0.1:1",
+        "RATINGS_SYNC_HOME": str(tmp_path),
+        "PROBATION_WITHOUT": ",".join(removed),
+    }
+    command = [sys.executable, "-c", IS_GONE]
+    done = subprocess.run(command, env=environ, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) == len(Workaround) - len(removed)
 
 
 # -- sync_worker/runtime/cpu_affinity.py ------------------------------------------------------

@@ -69,3 +69,12 @@ def _reachable(arrows: set[tuple[str, str]]) -> set[tuple[str, str]]:
         if longer <= arrows:
             return arrows
         arrows = arrows | longer
+
+
+def test_every_file_that_the_page_names_exists() -> None:
+    """By its path from the root, from ``sync_worker`` or from ``webhook_gateway``."""
+    named = set(re.findall(r"`([\w./]+(?:\.py|/))`", PAGE))
+    places = [ROOT, ROOT / "sync_worker", ROOT / "webhook_gateway"]
+    lost = {name for name in named if not any((place / name).exists() for place in places)}
+    assert lost == set()
+    assert len(named) > 30
