@@ -1,24 +1,35 @@
 # Thin on purpose: each target makes its own environment, then calls one command that you can also call yourself.
 PYTHON ?= python3
-BIN = .venv/bin
+VENV ?= .venv
+BIN = $(VENV)/bin
 
-.PHONY: demo test test-long chaos lint audit clean
+.PHONY: demo test test-all test-unit test-long chaos lint audit clean
 
-demo: .venv/.for-demo
+demo: $(VENV)/.for-demo
 	$(BIN)/ratings-sync demo $(ARGS)
 
-test: .venv/.for-tests
-	$(BIN)/pytest -n auto --dist worksteal -m "not long and not alone"
-	$(BIN)/pytest -m "alone and not long"
+# Both halves run, also when the first one fails.
+test: $(VENV)/.for-tests
+	$(BIN)/pytest -n auto --dist worksteal -m "not full and not long and not alone"; failed=$$?; \
+	$(BIN)/pytest -m "alone and not full and not long" && exit $$failed
 
-test-long: .venv/.for-tests
+# What `make test` leaves out: more seeds, more processes killed, every platform, the quick benchmarks.
+test-all: $(VENV)/.for-tests
+	$(BIN)/pytest -n auto --dist worksteal -m "full and not long and not alone"; failed=$$?; \
+	$(BIN)/pytest -m "full and alone and not long" && exit $$failed
+
+# The quick tests alone; `make test-unit PYTHON=python3.13 VENV=.venv-3.13` on another Python.
+test-unit: $(VENV)/.for-tests
+	$(BIN)/pytest -n auto -m "not long" tests/unit
+
+test-long: $(VENV)/.for-tests
 	$(BIN)/pytest -m long --timeout 7200
 
 # P1 to P20 in the long form, on both databases; report and charts in chaos-report/.
-chaos: .venv/.for-tests
+chaos: $(VENV)/.for-tests
 	$(BIN)/python -m tests.chaos --report chaos-report $(ARGS)
 
-lint: .venv/.for-tests
+lint: $(VENV)/.for-tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -33,14 +44,14 @@ audit:
 	.venv-audit/bin/pip-audit --path $$(.venv-audited/bin/python -c 'import site; print(site.getsitepackages()[0])')
 
 clean:
-	rm -rf .venv .venv-audit .venv-audited .ratings-sync build chaos-report *.egg-info
+	rm -rf .venv .venv-* .ratings-sync build chaos-report *.egg-info
 
-.venv/.for-demo: pyproject.toml
-	$(PYTHON) -m venv .venv
+$(VENV)/.for-demo: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[local]'
 	touch $@
 
-.venv/.for-tests: pyproject.toml
-	$(PYTHON) -m venv .venv
+$(VENV)/.for-tests: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
 	touch $@

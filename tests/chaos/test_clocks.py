@@ -16,7 +16,7 @@ from tests.chaos.conftest import Measured, on
 from tests.chaos.load import PRODUCTS, Load
 from tests.end_to_end.conftest import StageMaker
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.chaos, pytest.mark.full, pytest.mark.timeout(300)]
 
 SHIFTED = str(Path(__file__).with_name("shifted_clock"))
 

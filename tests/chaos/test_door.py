@@ -20,7 +20,7 @@ from tests.chaos.door import ANSWER_SECONDS, Answer, Door, open_door
 from tests.chaos.strikes import STRIKES, OwnPostgres, full_disk, locked, own_postgres
 from tests.unit.signed import KEY, OTHER_KEY, pem
 
-pytestmark = [pytest.mark.chaos, pytest.mark.alone, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.chaos, pytest.mark.full, pytest.mark.alone, pytest.mark.timeout(180)]
 
 LOAD = 40
 

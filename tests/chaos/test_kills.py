@@ -96,6 +96,7 @@ def ratings_of_all() -> list[RealRating]:
     "seed", [1, *(pytest.param(seed, marks=pytest.mark.long) for seed in (2, 3))]
 )
 @on(short="postgres")
+@pytest.mark.full
 def test_2500_events_survive_killed_workers_and_a_wiped_and_killed_redis(
     make_stage: StageMaker, database: dict[str, str], measured: Measured, seed: int
 ) -> None:

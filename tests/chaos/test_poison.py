@@ -24,7 +24,7 @@ from sync_worker.ledger.tables import inbox, link
 from tests.chaos.conftest import Measured, on
 from tests.end_to_end.conftest import StageMaker
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.chaos, pytest.mark.full, pytest.mark.timeout(180)]
 
 PRODUCTS = {f"product-{number}": f"SKU-{number}" for number in range(30)}
 QUEUE = "ratings-sync:sync"

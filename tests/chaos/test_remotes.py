@@ -19,7 +19,7 @@ from tests.chaos.load import PRODUCTS, Load
 from tests.chaos.strikes import wipe
 from tests.end_to_end.conftest import QUICK, StageMaker
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.chaos, pytest.mark.full, pytest.mark.timeout(900)]
 
 FAULTS = (
     "request_lost",

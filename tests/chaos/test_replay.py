@@ -14,7 +14,7 @@ from tests.chaos.load import PRODUCTS
 from tests.commands import run_command
 from tests.end_to_end.conftest import StageMaker
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.chaos, pytest.mark.full, pytest.mark.timeout(180)]
 
 HELD = 20
 

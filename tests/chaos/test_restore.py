@@ -20,7 +20,7 @@ from tests.chaos.strikes import wipe
 from tests.commands import run_command
 from tests.end_to_end.conftest import StageMaker
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.chaos, pytest.mark.full, pytest.mark.timeout(180)]
 
 PRODUCTS = {"beans": "SKU-1", "tea": "SKU-2", "cups": "SKU-3"}
 EMAIL = "ada@example.com"

@@ -15,7 +15,7 @@ from tests.chaos.conftest import Measured, on
 from tests.chaos.load import PRODUCTS, Load
 from tests.end_to_end.conftest import StageMaker
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.chaos, pytest.mark.full, pytest.mark.timeout(600)]
 
 STOP_SECONDS = 30.0
 

@@ -31,6 +31,7 @@ NAMES = ("Canary Ada", "Canary Bob", "Canary Nobody")
 TOKEN = "canary-token-of-metrics"
 
 
+@pytest.mark.full
 def test_no_secret_and_no_address_shows_after_real_work(
     make_stage: StageMaker, postgres_url: str
 ) -> None:

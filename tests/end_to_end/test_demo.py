@@ -51,6 +51,7 @@ def _processes() -> list[str]:
     return found
 
 
+@pytest.mark.full
 def test_demo_replays_a_file_and_prints_the_rate(tmp_path: Path, environ: dict[str, str]) -> None:
     file = tmp_path / "ratings.csv"
     rows = [f"{one.person},{one.item},{one.stars},0" for one in generated_ratings(60, seed=3)]
@@ -92,6 +93,7 @@ def test_bad_replay_file_is_refused_with_file_and_line(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.full
 @pytest.mark.alone
 @pytest.mark.timeout(300)
 def test_2000_ratings_from_both_sides_end_equal_and_a_busy_worker_starves_no_webhook(
@@ -126,6 +128,7 @@ def test_20000_ratings_end_equal_on_postgresql(make_stage: StageMaker, postgres_
 # -- the sandbox and `up`, as commands
 
 
+@pytest.mark.full
 def test_sandbox_and_up_work_together_as_the_readme_says(
     tmp_path: Path, environ: dict[str, str]
 ) -> None:

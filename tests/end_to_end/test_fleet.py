@@ -31,7 +31,7 @@ from sync_worker.runtime.local.processes import Processes
 from tests.fleet_file import ROOT, read_fleet
 from tests.unit.signed import APP_ID, OWN_SERVICE, a_token, an_envelope, an_event, claims, pem
 
-pytestmark = [pytest.mark.alone, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.full, pytest.mark.alone, pytest.mark.timeout(300)]
 
 SECRETS = {
     "postgres_password": "pg-canary-1",

@@ -113,6 +113,7 @@ def door(tmp_path_factory: pytest.TempPathFactory, redis_server: EmbeddedRedis) 
     assert Path(folder / "ledger.db").exists()
 
 
+@pytest.mark.full
 def test_silent_connections_cost_no_thread(door: Door) -> None:
     with ExitStack() as stack:
         for _ in range(20 * THREADS):
@@ -123,6 +124,7 @@ def test_silent_connections_cost_no_thread(door: Door) -> None:
             assert seconds < 1.25
 
 
+@pytest.mark.full
 def test_client_that_drips_its_request_is_cut_off_at_the_deadline_and_the_door_is_open_again(
     door: Door,
 ) -> None:
@@ -202,6 +204,7 @@ def test_head_beyond_the_limits_is_refused(door: Door, name: str, request_: byte
     assert door.deliver()[0] == 200
 
 
+@pytest.mark.full
 def test_metrics_tell_of_all_processes_together_and_only_to_the_token(door: Door) -> None:
     before = door.stored()
     for _ in range(20):
@@ -210,6 +213,7 @@ def test_metrics_tell_of_all_processes_together_and_only_to_the_token(door: Door
     assert requests.get(f"{door.url}/metrics", timeout=5).status_code == 404
 
 
+@pytest.mark.full
 def test_processes_that_are_replaced_count_on_where_the_old_ones_ended(door: Door) -> None:
     before, old = door.stored(), door.workers()
     assert door.deliver()[0] == 200

@@ -25,7 +25,7 @@ OFTEN = {
     "SWEEP_SECONDS": "1",
 }  # what production does each quarter of an hour and each 5 s
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.full, pytest.mark.timeout(240)]
 
 
 @pytest.fixture(params=NAMES)

@@ -69,6 +69,7 @@ def test_plain_commands_serve_by_environment_only(
     assert [line for line in lines if "Traceback" in line] == []
 
 
+@pytest.mark.full
 def test_flower_shows_workers_and_tasks(make_stage: StageMaker) -> None:
     port = free_port()
     stage = make_stage(PRODUCTS, flower_port=port)
@@ -104,6 +105,7 @@ def _tasks(flower: str) -> list[dict[str, Any]]:
     return rows
 
 
+@pytest.mark.full
 def test_dead_gateway_and_worker_are_started_again(make_stage: StageMaker) -> None:
     import threading
 
@@ -122,6 +124,7 @@ def test_dead_gateway_and_worker_are_started_again(make_stage: StageMaker) -> No
         watcher.join()
 
 
+@pytest.mark.full
 def test_redis_wiped_in_between_costs_nothing(make_stage: StageMaker) -> None:
     """The broker forgets the queue, the guard, the token: the sweeper rings again, the ledger knows
     the rest.

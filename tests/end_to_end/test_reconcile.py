@@ -68,6 +68,7 @@ def full_stage(make_stage: StageMaker, volume: Volume, **options: Any) -> Stage:
     return stage
 
 
+@pytest.mark.full
 @pytest.mark.timeout(300)
 def test_first_reconcile_ends_equal_and_the_second_writes_nothing(
     make_stage: StageMaker,
@@ -132,6 +133,7 @@ def peak_mb_of(pid: int) -> float | None:
     return int(words[words.index("VmHWM:") + 1]) / 1024 if "VmHWM:" in words else None
 
 
+@pytest.mark.full
 @pytest.mark.timeout(300)
 def test_interrupted_reconcile_goes_on_where_it_was(make_stage: StageMaker) -> None:
     volume = Volume(each_side=120, conflicting=2, strangers=4)
@@ -146,6 +148,7 @@ def test_interrupted_reconcile_goes_on_where_it_was(make_stage: StageMaker) -> N
     assert len(rated) == 2 * volume.each_side - volume.twins - volume.strangers
 
 
+@pytest.mark.full
 @pytest.mark.timeout(300)
 def test_one_sweep_finds_and_repairs_what_dropped_webhooks_left(make_stage: StageMaker) -> None:
     stage = full_stage(make_stage, Volume(each_side=60, conflicting=0, strangers=0))
@@ -174,6 +177,7 @@ def test_one_sweep_finds_and_repairs_what_dropped_webhooks_left(make_stage: Stag
     assert differing(stage) == []
 
 
+@pytest.mark.full
 @pytest.mark.timeout(120)
 def test_scheduler_and_workers_sweep_and_poll_by_themselves_once_a_person_has_run_the_baseline(
     make_stage: StageMaker, tmp_path: Path
