@@ -15,7 +15,11 @@ class ExactJSON(TypeDecorator[Any]):
     cache_ok = True
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
-        return None if value is None else exact_json.dumps(value)
+        if value is None:
+            return None
+        return exact_json.dumps(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
-        return None if value is None else exact_json.loads(value)
+        if value is None:
+            return None
+        return exact_json.loads(value)

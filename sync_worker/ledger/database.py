@@ -17,13 +17,14 @@ from sqlalchemy.exc import DisconnectionError, OperationalError
 from sqlalchemy.pool import StaticPool
 
 BUSY_SECONDS = 5.0
+# A process that has frozen within a transaction must not keep its locks.
 IDLE_SECONDS = 15
 RECYCLE_SECONDS = 1800
-# Of each SQLite connection: the system keeps the pages too, and 32 threads hold many connections
+# Of each SQLite connection: the system keeps the pages too, and 32 threads hold many connections.
 CACHE_KIB = 500
-PING_SECONDS = (
-    1.0  # a connection that has rested longer is asked whether it lives before it is used
-)
+# A connection that has rested longer is asked whether it lives before it is used.
+PING_SECONDS = 1.0
+# Between two tries for SQLite's lock.
 ASK_SECONDS = 0.001
 
 
@@ -56,15 +57,13 @@ def _open_postgresql(url: URL, busy_seconds: float, pool_size: int) -> Engine:
     server = {
         "statement_timeout": milliseconds,
         "lock_timeout": milliseconds,
-        "idle_in_transaction_session_timeout": (
-            IDLE_SECONDS * 1000
-        ),  # a frozen process must not keep its locks
+        "idle_in_transaction_session_timeout": IDLE_SECONDS * 1000,
         "timezone": "UTC",
     }
     engine = create_engine(
         url,
         pool_size=pool_size,
-        # The server has few connections for the whole fleet: docs/scaling.md counts them
+        # The server has few connections for the whole fleet: docs/scaling.md counts them.
         max_overflow=2,
         pool_timeout=busy_seconds,
         pool_recycle=RECYCLE_SECONDS,
@@ -147,8 +146,9 @@ def _is_in_memory(url: URL) -> bool:
 
 
 def _begin_to_write(driver: Any, busy_seconds: float) -> None:
-    """Ask every millisecond: SQLite's own pauses grow up to 100 ms, so it loses to a busy
-    worker.
+    """Ask for the lock every millisecond.
+
+    SQLite's own pauses grow up to 100 ms, so that it would lose to a busy worker each time.
     """
     until = time.monotonic() + busy_seconds
     while True:
@@ -163,8 +163,9 @@ def _begin_to_write(driver: Any, busy_seconds: float) -> None:
 
 
 def _go_to_wal(connection: Any, busy_seconds: float) -> None:
-    """SQLite's busy timeout does not hold for this switch, and two processes may start on a new
-    file at once.
+    """Switch to a write-ahead log; two processes may start on a new file at once.
+
+    SQLite's busy timeout does not hold for this switch.
     """
     until = time.monotonic() + busy_seconds
     while True:

@@ -1,4 +1,4 @@
-"""The tables of the ledger (design.md section 4), for SQLite and PostgreSQL alike.
+"""The tables of the ledger, for SQLite and PostgreSQL alike.
 
 Times are the database's own, in seconds since 1970 (UTC). Rating values are decimal text: exact on
 both databases.
@@ -50,17 +50,14 @@ site = Table(
     _id(),
     Column("instance_id", String(64), nullable=False, unique=True),
     Column("connector", String(64), nullable=False, unique=True),
-    Column(
-        "policy", ExactJSON, nullable=False, default=dict
-    ),  # only what differs from the defaults
+    # Only what differs from the defaults.
+    Column("policy", ExactJSON, nullable=False, default=dict),
     Column("state", String(16), nullable=False, default="active"),
     Column("created_at", Float, nullable=False),
-    Column(
-        "lifecycle_at", Float
-    ),  # Wix's time of the newest installation or removal that we heard of
-    Column(
-        "deletes_allowed", Integer, nullable=False, default=0, server_default="0"
-    ),  # within an hour, to a side
+    # Wix's time of the newest installation or removal that we heard of.
+    Column("lifecycle_at", Float),
+    # So many within an hour, to a side.
+    Column("deletes_allowed", Integer, nullable=False, default=0, server_default="0"),
     Column("deletes_allowed_until", Float, nullable=False, default=0, server_default="0"),
 )
 
@@ -137,12 +134,10 @@ link = Table(
     Column("external_sequence", BigInteger),
     Column("external_state", String(16)),
     Column("external_record", ExactJSON),
-    Column(
-        "writes", ExactJSON, nullable=False, default=list
-    ),  # times of our writes in the last hour
-    Column(
-        "shadowed", ExactJSON, nullable=False, default=list, server_default="[]"
-    ),  # ids behind the synced record
+    # Times of our writes in the last hour.
+    Column("writes", ExactJSON, nullable=False, default=list),
+    # Ids of external records that stand behind the synced one.
+    Column("shadowed", ExactJSON, nullable=False, default=list, server_default="[]"),
     UniqueConstraint("site_id", "entity_id", "contact_id"),
     UniqueConstraint("site_id", "external_id"),
     Index(None, "site_id", "contact_id"),
@@ -199,9 +194,8 @@ inbox = Table(
     Column("hold_key", String(600)),
     Column("must_read", Boolean, nullable=False, default=False),
     Column("attempts", Integer, nullable=False, default=0),
-    Column(
-        "unended", Integer, nullable=False, default=0, server_default="0"
-    ),  # see ports.TRACK_AFTER
+    # How often a worker may have died over it: suspected_crashes, see ports.inbox.TRACK_AFTER.
+    Column("unended", Integer, nullable=False, default=0, server_default="0"),
     Column("received_at", Float, nullable=False),
     Column("next_attempt_at", Float, nullable=False),
     Column("closed_at", Float),
@@ -317,9 +311,8 @@ listed = Table(
     Column("remote_id", String(512), primary_key=True),
     Column("mark", String(16), nullable=False),
     Column("change", String(16), nullable=False, default="upsert"),
-    Column(
-        "entity_id", RowId, nullable=False, default=0
-    ),  # 0, with an empty contact: the key is not known (yet)
+    # 0, with an empty contact: the key is not known (yet).
+    Column("entity_id", RowId, nullable=False, default=0),
     Column("contact_id", String(64), nullable=False, default=""),
     Column("record", ExactJSON),
     Column("must_read", Boolean, nullable=False, default=False),
