@@ -76,9 +76,7 @@ def plan(field: FieldMap, base: Base, wix: Snapshot, external: Snapshot, policy:
 
 
 def erase(wix: Snapshot, external: Snapshot) -> Action:
-    """What to do when a privacy request has removed this opinion: remove it wherever it still
-    shows.
-    """
+    """A privacy request has removed this opinion: remove it wherever it still shows."""
     for side, snapshot in ((Side.WIX, wix), (Side.EXTERNAL, external)):
         if snapshot.value is not None:
             return Delete(side, "privacy", privacy=True)
@@ -94,18 +92,23 @@ class _Case:
 
     def decide(self) -> Action:
         changed = [side for side in Side if self.value(side) != self.base.on(side)]
+        # unchanged on both sides
+        if not changed and self.base.version == self.field.version:
+            return InStep()
+        # unchanged on both sides, compared by another mapping before
         if not changed:
-            return InStep() if self.base.version == self.field.version else self.rescale()
+            return self.rescale()
+        # changed to the same class, or deleted, on both sides
         if self.agrees():
             return Agree()
+        # changed or deleted on one side, unchanged on the other
         if len(changed) == 1:
             return self.carry(changed[0], reason="changed")
+        # changed or deleted on both sides, differently
         return self.resolve()
 
     def rescale(self) -> Action:
-        """Neither side changed, but the scales did: what does not agree by the new ones is a first
-        difference.
-        """
+        """What does not agree by the new scales is a first difference."""
         if any(self.value(side) is None for side in Side) or self.agrees():
             return Agree()
         return self.by_rule(self.policy.first_difference, "scale_changed")
@@ -123,41 +126,48 @@ class _Case:
         """Bring what the winner shows to the other side, if policy lets it cross."""
         target, value = winner.other, self.value(winner)
         privacy = value is None and self.now[winner].privacy
+        # not to cross by policy; a privacy request always does
         if not self.policy.may_write(target) and not privacy:
             return Ignore("direction")
+        # created or changed on the winner's side
         if value is not None:
             return Write(target, self.on_scale_of(target, value), reason)
+        # deleted on the winner's side
         if self.policy.deletes == "ignore" and not privacy:
             return Ignore("deletes")
-        return Delete(target, "privacy" if privacy else reason, privacy)
+        if privacy:
+            return Delete(target, "privacy", privacy=True)
+        return Delete(target, reason)
 
     def on_scale_of(self, target: Side, value: Decimal) -> Decimal:
         return self.field.to_wix(value) if target is Side.WIX else self.field.to_external(value)
 
     def resolve(self) -> Action:
         """Both sides changed and do not agree."""
+        # deleted on one side because its person asked for that
         for side in Side:
             if self.now[side].privacy and self.value(side) is None:
                 return self.carry(side, reason="privacy")
+        # only one side may be written to
         if self.policy.direction != "both":
-            return self.carry(
-                Side.WIX if self.policy.direction == "to_external" else Side.EXTERNAL,
-                reason="direction",
-            )
+            source = Side.WIX if self.policy.direction == "to_external" else Side.EXTERNAL
+            return self.carry(source, reason="direction")
+        # deleted on one side, changed on the other since (both deleted would agree)
         gone = [side for side in Side if self.value(side) is None]
-        if gone:  # both gone would agree
+        if gone:
             winner = gone[0] if self.policy.edit_or_delete == "delete" else gone[0].other
             return self.carry(winner, reason=f"{self.policy.edit_or_delete}_wins")
+        # found on both sides, never in step before
         if self.base == Base():
             return self.by_rule(self.policy.first_difference, "first_difference")
+        # changed on both sides since they agreed
         return self.by_rule(self.policy.conflict, "conflict")
 
     def by_rule(self, rule: str, name: str) -> Action:
         if rule == "hold":
             return Hold(name)
-        return self.carry(
-            self.latest() if rule == "latest" else Side(rule), reason=f"{name}_{rule}"
-        )
+        winner = self.latest() if rule == "latest" else Side(rule)
+        return self.carry(winner, reason=f"{name}_{rule}")
 
     def latest(self) -> Side:
         """The change whose delivery is in hand beats one found by reading; the later delivery beats

@@ -1,5 +1,4 @@
-"""Brings rating keys in step: takes leases, joins links after merges, and puts on file how a run
-ended.
+"""Brings rating keys in step: takes leases, joins links, puts on file how a run ended.
 
 A webhook is a hint that something changed; the same run serves webhooks, retries, replay and crash
 recovery. The engine takes its ports and its clock as arguments: no thread, no sleep, no wall clock
@@ -169,8 +168,9 @@ class Engine:
         return self.ledger.links.lease(link_id)
 
     def _join_into(self, link_id: int, key: RatingKey) -> int:
-        """Raises Transient: somebody is at one of the two links, or one has a write that cannot be
-        settled now.
+        """Settle what is open on both links, then join them.
+
+        Raises Transient: somebody is at one of them, or one has a write that cannot be settled now.
         """
         links = self.ledger.links
         target_id = links.link_id(key)

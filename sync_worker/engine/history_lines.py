@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from sync_worker.core.plan import Action, Hold, Ignore
 from sync_worker.core.values import Base, Buried, HistoryEntry, Intent, Known, Operation, Side
-from sync_worker.engine.slot_write import SlotWrite
+from sync_worker.engine.link_plan import SlotWrite
 from sync_worker.engine.view import View
 
 

@@ -1,5 +1,6 @@
-"""One run over one link, under its lease: settle an open intent → see both sides → plan → write,
-and plan again.
+"""One run over one link, under its lease.
+
+Settle an open intent → see both sides → plan → write, and plan again.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from sync_worker.core.ports.loop_guard import Guard
 from sync_worker.core.ports.merges import Merges
 from sync_worker.core.values import Buried, LinkState, Operation, Side, Slot
 from sync_worker.engine.deliveries import Deliveries
-from sync_worker.engine.link_plan import UNSUPPORTED
+from sync_worker.engine.link_plan import UNSUPPORTED, SlotWrite
 from sync_worker.engine.next_step import (
     Finish,
     Look,
@@ -29,7 +30,6 @@ from sync_worker.engine.placing import Placing
 from sync_worker.engine.reading import Reading
 from sync_worker.engine.run_end import end_of_run, ids_to_forget, outcome_of_run
 from sync_worker.engine.settling import Settling
-from sync_worker.engine.slot_write import SlotWrite
 from sync_worker.engine.view import View
 from sync_worker.engine.writing import MERGED, SHADOWED, Writing
 
@@ -144,8 +144,9 @@ class LinkRun:
         return None if fresh is None else Finished(outcome, fresh)
 
     def _forget_guarded(self) -> None:
-        """Before the commit: forgotten too early the guard only costs a look, forgotten never it
-        tells of a person.
+        """Make the loop guard forget the person, before the commit.
+
+        Forgotten too early the guard only costs a look; forgotten never it tells of a person.
         """
         run = self.view.run
         for side, remote_id in ids_to_forget(self.view, self.merges.buried_with(run.link.id)):

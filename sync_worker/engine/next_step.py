@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 from sync_worker.core.plan import Action
 from sync_worker.core.values import Operation
-from sync_worker.engine.link_plan import plan_link
+from sync_worker.engine.link_plan import SlotWrite, plan_link
 from sync_worker.engine.record_view import Source
-from sync_worker.engine.slot_write import SlotWrite
 from sync_worker.engine.view import View
 
 

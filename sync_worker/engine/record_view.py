@@ -105,6 +105,11 @@ def values_in(slot: Slot, record: Record, fields: Iterable[FieldMap]) -> dict[st
     return {name: record.values[there] for name, there in names.items() if there in record.values}
 
 
+def slots_of(attributes: tuple[str, ...]) -> tuple[Slot, ...]:
+    """All slots of a link, in the order in which they are written."""
+    return (*(Slot(Side.WIX, name) for name in attributes), Slot(Side.EXTERNAL))
+
+
 def to_fields(
     values: Mapping[str, Decimal], fields: Iterable[FieldMap], side: Side
 ) -> dict[str, Decimal]:

@@ -22,7 +22,11 @@ def outcome_of_run(view: View, actions: Mapping[str, Action]) -> Outcome:
         holds.insert(0, view.held)
     if holds:
         return Outcome(OutcomeKind.HELD, holds[0].reason)
-    return Outcome(OutcomeKind.SYNCED if view.write_count else OutcomeKind.IN_STEP)
+    return Outcome(_kind_of_done(view))
+
+
+def _kind_of_done(view: View) -> OutcomeKind:
+    return OutcomeKind.SYNCED if view.write_count else OutcomeKind.IN_STEP
 
 
 def end_of_run(
@@ -38,6 +42,7 @@ def end_of_run(
     exists = any(record_view.remote_id is not None for record_view in view.record_views.values())
     held = held_slots(view, actions)
     is_live = exists or outcome.kind is OutcomeKind.HELD
+    link_state = LinkState.LIVE if is_live else LinkState.BURIED
     return Commit(
         records=_new_records(view, held),
         # Both sides agree, or a change stays where it is by policy: either way it is no news.
@@ -46,7 +51,7 @@ def end_of_run(
             for name, action in actions.items()
             if isinstance(action, Agree | Ignore)
         },
-        link_state=LinkState.LIVE if is_live else LinkState.BURIED,
+        link_state=link_state,
         new_generation=exists and view.begins_generation,
         buried=list(view.tombstones.buried.values()),
         revived=list(view.tombstones.revived.values()),
@@ -80,8 +85,8 @@ def closings_of_run(view: View, held: Set[Slot], outcome: Outcome) -> dict[int, 
     open_ids = {delivery.id for delivery in view.run.deliveries} - view.closings.keys()
     closings = dict(view.closings)
     # What told something, and was not closed as no news, is done now.
-    kind = OutcomeKind.SYNCED if view.write_count else OutcomeKind.IN_STEP
-    closings |= dict.fromkeys(open_ids, Closing(InboxState.DONE, kind.value))
+    done = Closing(InboxState.DONE, str(_kind_of_done(view)))
+    closings |= dict.fromkeys(open_ids, done)
     if outcome.kind is OutcomeKind.HELD:
         to_hold = _ids_to_hold(view, open_ids, held)
         closings |= dict.fromkeys(to_hold, Closing(InboxState.HELD, outcome.reason))
@@ -104,7 +109,8 @@ def _ids_to_hold(view: View, open_ids: Set[int], held: Set[Slot]) -> Set[int]:
     if open_ids:
         return open_ids
     # A hold must be visible: if nothing is open, the newest delivery carries it.
-    return {max(delivery.id for delivery in view.run.deliveries)} if view.run.deliveries else set()
+    in_hand = [delivery.id for delivery in view.run.deliveries]
+    return {max(in_hand)} if in_hand else set()
 
 
 def ids_to_forget(view: View, buried_with: Sequence[tuple[Side, str]]) -> list[tuple[Side, str]]:

@@ -9,7 +9,7 @@ from sync_worker.core.ports.links import Commit, Links
 from sync_worker.core.values import Intent, LinkState, Operation, Side
 from sync_worker.engine.history_lines import line_for_fight
 from sync_worker.engine.lease_keeper import LeaseKeeper
-from sync_worker.engine.slot_write import SlotWrite
+from sync_worker.engine.link_plan import SlotWrite
 from sync_worker.engine.view import View
 
 MAX_WRITES_PER_HOUR = 12

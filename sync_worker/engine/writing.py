@@ -34,14 +34,19 @@ from sync_worker.core.values import (
     Side,
     Slot,
 )
-from sync_worker.engine.intents import draft_for, intent_beside, intent_for
 from sync_worker.engine.lease_keeper import LeaseKeeper
+from sync_worker.engine.link_plan import SlotWrite
 from sync_worker.engine.placing import Placing
 from sync_worker.engine.reading import Reading
-from sync_worker.engine.slot_write import SlotWrite
 from sync_worker.engine.view import View
-from sync_worker.engine.write_commits import commit_of_removal, commit_of_write
 from sync_worker.engine.write_limits import WriteLimits
+from sync_worker.engine.write_values import (
+    commit_of_removal,
+    commit_of_write,
+    draft_for,
+    intent_beside,
+    intent_for,
+)
 
 MERGED, SHADOWED = "merged", "shadowed"  # why a record beside the one on file is removed
 

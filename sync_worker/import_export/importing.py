@@ -30,10 +30,10 @@ from sync_worker.core.values import (
     Slot,
 )
 from sync_worker.engine.engine import Engine
+from sync_worker.engine.link_plan import SlotWrite
 from sync_worker.engine.link_run import LinkRun
 from sync_worker.engine.next_step import must_look_first
 from sync_worker.engine.record_view import Source
-from sync_worker.engine.slot_write import SlotWrite
 from sync_worker.engine.view import View
 from sync_worker.intake.entities import MappedEntities
 

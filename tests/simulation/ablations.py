@@ -15,12 +15,12 @@ from sync_worker.core.ports.inbox import Stored
 from sync_worker.core.ports.links import Commit, LeasedLink
 from sync_worker.core.sweep_values import Absences, Sweep
 from sync_worker.core.values import Base, Intent, Lease, NewDelivery, Side
-from sync_worker.engine import history_lines, link_plan, next_step, write_commits
+from sync_worker.engine import history_lines, link_plan, next_step, write_values
 from sync_worker.engine.lease_keeper import LeaseKeeper
+from sync_worker.engine.link_plan import SlotWrite
 from sync_worker.engine.placing import Placing
 from sync_worker.engine.settlement import Settlement
 from sync_worker.engine.settling import Settling
-from sync_worker.engine.slot_write import SlotWrite
 from sync_worker.engine.view import View
 from sync_worker.engine.write_limits import WriteLimits
 from sync_worker.engine.writing import Writing
@@ -182,7 +182,7 @@ MECHANISMS: dict[str, tuple[Switch, ...]] = {
     "dedupe at the door": ((MemoryInbox, "store", _store_all),),
     "tombstones": ((MemoryDirectory, "locate", _locate_without_graves),),
     "look at what was buried meanwhile": ((Commit, "is_dead", _never),),
-    "source records on file": ((write_commits, "source_records", _commit_without_sources),),
+    "source records on file": ((write_values, "source_records", _commit_without_sources),),
     "base for each side": ((MemoryLinks, "lease", _one_base_for_both),),
     "sweeper": ((MemoryInbox, "due", _nobody),),
     "look after the release": ((MemoryLinks, "_fresh", _nobody),),

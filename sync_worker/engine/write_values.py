@@ -1,4 +1,4 @@
-"""What a write that succeeded puts on file. Pure."""
+"""From a planned write to what is sent, and to what goes on file before and after it. Pure."""
 
 from __future__ import annotations
 
@@ -10,15 +10,81 @@ from sync_worker.core.ports.links import Commit
 from sync_worker.core.values import (
     Base,
     Buried,
+    Draft,
     Intent,
     IntentState,
     Known,
     LinkState,
+    Record,
     Side,
     Slot,
 )
 from sync_worker.engine.history_lines import lines_for_removal, lines_for_write
+from sync_worker.engine.link_plan import SlotWrite
+from sync_worker.engine.record_view import to_fields
 from sync_worker.engine.view import View
+
+
+def intent_for(view: View, write: SlotWrite, intent_id: str) -> Intent:
+    """The intent of a write to the record on file."""
+    record_view = view.record_views[write.slot]
+    other = write.slot.side.other
+    return Intent(
+        id=intent_id,
+        slot=write.slot,
+        operation=write.operation,
+        targets=write.targets,
+        sources={name: view.value_on(other, name) for name in write.targets},
+        befores={name: record_view.values.get(name) for name in write.targets},
+        reasons={name: action.reason for name, action in write.actions.items()},
+        is_privacy=write.is_privacy,
+        remote_id=record_view.remote_id,
+        base_revision=record_view.revision,
+        source_ids=_source_ids(view, write),
+    )
+
+
+def intent_beside(view: View, write: SlotWrite, record: Record, intent_id: str) -> Intent:
+    """The intent of a removal of a record that is not the one on file."""
+    shown = view.seen_as(write.slot, record).values
+    return replace(
+        intent_for(view, write, intent_id),
+        befores={name: shown.get(name) for name in write.targets},
+        remote_id=record.remote_id,
+        base_revision=record.revision,
+    )
+
+
+def draft_for(view: View, write: SlotWrite, intent: Intent) -> Draft:
+    """All that the record shall hold, in the remote's own fields and units."""
+    slot, fields = write.slot, view.fields.values()
+    values = write.values
+    if slot.side is Side.WIX:
+        # there each attribute has a record of its own
+        values = {slot.attribute: write.values[slot.attribute]}
+    return Draft(
+        values=to_fields(values, fields, slot.side),
+        entity=view.run.entity.on(slot.side),
+        person=view.person,
+        last=view.record_views[slot].raw,
+        mapped=frozenset(field.external_field for field in fields),
+        source_id=next(iter(intent.source_ids.values()), ""),
+    )
+
+
+def _source_ids(view: View, write: SlotWrite) -> dict[str, str]:
+    """Ids of the records that are carried over, by the attribute of their slot."""
+    other = write.slot.side.other
+    slots = {view.slot_of(name, other) for name in write.targets}
+    record_views = {slot.attribute: view.record_views[slot] for slot in slots}
+    return {
+        name: record_view.remote_id
+        for name, record_view in sorted(record_views.items())
+        if record_view.remote_id is not None
+    }
+
+
+# -- after a write that succeeded
 
 
 def commit_of_write(
@@ -61,9 +127,10 @@ def commit_of_removal(view: View, intent: Intent) -> Commit:
     tombstone = Buried(slot.side, intent.remote_id or "", intent.base_revision)
     on_file = view.memory.get(slot)
     was_on_file = on_file is not None and on_file.remote_id == tombstone.remote_id
+    # Another record has its place; if it was the one on file, that place is free now.
+    records: dict[Slot, Known | None] = {slot: None} if was_on_file else {}
     return Commit(
-        # Another record has its place; if it was the one on file, that place is free now.
-        records={slot: None} if was_on_file else {},
+        records=records,
         buried=[tombstone],
         intent_state=IntentState.CONFIRMED,
         writes=view.recent_writes(1),
@@ -82,8 +149,8 @@ def source_records(view: View, intent: Intent) -> dict[Slot, Known | None]:
         on_file = view.memory.get(slot)
         is_on_file = on_file is not None and on_file.remote_id == remote_id
         if slot in view.record_views and not is_on_file:
-            has_revision = view.capabilities[slot.side].has_revision
-            records[slot] = Known(remote_id, 0 if has_revision else None)
+            nothing_seen = 0 if view.capabilities[slot.side].has_revision else None
+            records[slot] = Known(remote_id, nothing_seen)
     return records
 
 
