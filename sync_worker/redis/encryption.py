@@ -14,10 +14,10 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 
 class Seal:
-    """Authenticated encryption under a key for each name: a sealed text moved to another name does
-    not open.
+    """Authenticated encryption under a key for each name.
 
-    Without a secret the key is this process's own, and nobody else reads what it sealed.
+    A sealed text moved to another name does not open. Without a secret the key is this process's
+    own, and nobody else reads what it sealed.
     """
 
     def __init__(self, secret: str) -> None:

@@ -5,16 +5,12 @@ from __future__ import annotations
 from functools import cached_property
 
 from sync_worker.config import Settings, cache_url
-from sync_worker.redis.circuit_breaker import Breaker
-from sync_worker.redis.client import (
-    Asking,
-    Nobody,
-    RedisBudget,
-    RedisGuard,
-    RedisTokens,
-    open_redis,
-)
+from sync_worker.redis.budget import RedisBudget
+from sync_worker.redis.circuit_breaker import AlwaysOpen, Breaker
+from sync_worker.redis.client import RedisClient, open_redis
 from sync_worker.redis.encryption import Seal
+from sync_worker.redis.loop_guard import RedisGuard
+from sync_worker.redis.tokens import RedisTokens
 from sync_worker.remotes.http.budget import Budget
 from sync_worker.runtime.local.embedded_redis import running_url
 from sync_worker.telemetry.broker_figures import BrokerFigures, broker_figures
@@ -33,10 +29,10 @@ class RedisParts:
         self._settings = settings
 
     @cached_property
-    def cache(self) -> Asking:
+    def cache(self) -> RedisClient:
         """One for all uses of Redis here: what fails for one fails for all."""
-        breaker = Nobody() if self._is_alone else Breaker(observe=watch_breaker("redis"))
-        return Asking(open_redis(self._cache_url, REDIS_SECONDS), breaker)
+        breaker = AlwaysOpen() if self._is_alone else Breaker(observe=watch_breaker("redis"))
+        return RedisClient(open_redis(self._cache_url, REDIS_SECONDS), breaker)
 
     @cached_property
     def guard(self) -> RedisGuard:

@@ -15,8 +15,9 @@ import pytest
 from redis import Redis
 
 from sync_worker.core.errors import RateLimited
+from sync_worker.redis.budget import RedisBudget
 from sync_worker.redis.circuit_breaker import Breaker
-from sync_worker.redis.client import Asking, RedisBudget, open_redis
+from sync_worker.redis.client import RedisClient, open_redis
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from sync_worker.runtime.local.free_port import free_port
 
@@ -52,7 +53,7 @@ def clock(redis: Redis, redis_server: EmbeddedRedis) -> RedisInVirtualTime:
 
 def a_budget(clock: RedisInVirtualTime, reserve: float = 0.0) -> RedisBudget:
     return RedisBudget(
-        Asking(clock), "budget", capacity=CAPACITY, per_minute=PER_MINUTE, reserve=reserve
+        RedisClient(clock), "budget", capacity=CAPACITY, per_minute=PER_MINUTE, reserve=reserve
     )
 
 
@@ -148,7 +149,9 @@ def test_webhooks_hardly_wait_beside_a_sweep_which_gets_what_they_leave(
 
 
 def test_sweeps_rest_while_redis_is_away_and_webhooks_take_their_share() -> None:
-    away = Asking(open_redis(f"redis://127.0.0.1:{free_port()}/0", 0.2), Breaker(open_seconds=9e9))
+    away = RedisClient(
+        open_redis(f"redis://127.0.0.1:{free_port()}/0", 0.2), Breaker(open_seconds=9e9)
+    )
     now = [0.0]
     shape = {"capacity": 8.0, "per_minute": 240.0, "processes": 4}
     webhooks = RedisBudget(away, "budget", **shape, clock=lambda: now[0])  # type: ignore[arg-type]  # as one dict

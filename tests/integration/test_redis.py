@@ -13,31 +13,28 @@ from redis import Redis
 
 from sync_worker.core.errors import RateLimited
 from sync_worker.core.values import Side
+from sync_worker.redis.budget import LocalBudget, RedisBudget
 from sync_worker.redis.circuit_breaker import Breaker
-from sync_worker.redis.client import (
-    Asking,
-    LocalBudget,
-    RedisAway,
-    RedisBudget,
-    RedisGuard,
-    RedisTokens,
-    open_redis,
-)
+from sync_worker.redis.client import RedisAway, RedisClient, open_redis
 from sync_worker.redis.encryption import Seal
+from sync_worker.redis.loop_guard import RedisGuard
+from sync_worker.redis.tokens import RedisTokens
 from sync_worker.runtime.local.free_port import free_port
 
 SEAL = Seal("app-secret")
 
 
 @pytest.fixture
-def ask(redis: Redis) -> Asking:
-    return Asking(redis)
+def client(redis: Redis) -> RedisClient:
+    return RedisClient(redis)
 
 
 @pytest.fixture
-def ask_dead() -> Asking:
+def dead_client() -> RedisClient:
     """Asks a Redis that is not there, once."""
-    return Asking(open_redis(f"redis://127.0.0.1:{free_port()}/0", 0.2), Breaker(open_seconds=9e9))
+    return RedisClient(
+        open_redis(f"redis://127.0.0.1:{free_port()}/0", 0.2), Breaker(open_seconds=9e9)
+    )
 
 
 def taken(budget: RedisBudget | LocalBudget, tries: int) -> int:
@@ -54,8 +51,8 @@ def taken(budget: RedisBudget | LocalBudget, tries: int) -> int:
 # -- loop guard
 
 
-def test_guard_knows_exactly_the_revision_that_our_write_returned(ask: Asking) -> None:
-    guard = RedisGuard(ask)
+def test_guard_knows_exactly_the_revision_that_our_write_returned(client: RedisClient) -> None:
+    guard = RedisGuard(client)
     guard.remember(1, Side.WIX, "rating-1", 4, "intent-1")
     assert guard.recall(1, Side.WIX, "rating-1", 4) == "intent-1"
     assert guard.recall(1, Side.WIX, "rating-1", 5) is None
@@ -64,29 +61,31 @@ def test_guard_knows_exactly_the_revision_that_our_write_returned(ask: Asking) -
 
 
 def test_guard_remembers_longer_than_wix_redelivers(redis: Redis) -> None:
-    RedisGuard(Asking(redis)).remember(1, Side.WIX, "rating-1", 4, "intent-1")
+    RedisGuard(RedisClient(redis)).remember(1, Side.WIX, "rating-1", 4, "intent-1")
     (key,) = redis.keys()
     assert redis.ttl(key) > 48 * 3600
 
 
-def test_guard_without_redis_is_a_miss(ask_dead: Asking) -> None:
-    guard = RedisGuard(ask_dead)
+def test_guard_without_redis_is_a_miss(dead_client: RedisClient) -> None:
+    guard = RedisGuard(dead_client)
     guard.remember(1, Side.WIX, "rating-1", 4, "intent-1")
     assert guard.recall(1, Side.WIX, "rating-1", 4) is None
 
 
-def test_dead_redis_is_asked_once_and_then_left_alone_until_its_time(ask_dead: Asking) -> None:
+def test_dead_redis_is_asked_once_and_then_left_alone_until_its_time(
+    dead_client: RedisClient,
+) -> None:
     asked, now = [], [0.0]
 
     def question() -> None:
         asked.append(now[0])
-        ask_dead.redis.ping()
+        dead_client.redis.ping()
 
-    ask = Asking(ask_dead.redis, Breaker(open_seconds=5, clock=lambda: now[0]))
+    client = RedisClient(dead_client.redis, Breaker(open_seconds=5, clock=lambda: now[0]))
     for seconds in (0.0, 0.1, 4.9, 5.0, 5.1, 9.9, 10.0):
         now[0] = seconds
         with pytest.raises(RedisAway):
-            ask(question)
+            client.ask(question)
     assert asked == [0.0, 5.0, 10.0]
 
 
@@ -99,7 +98,7 @@ def test_breaker_tells_when_it_opens_and_when_it_closes() -> None:
 
 
 def test_guard_is_as_good_on_fakeredis() -> None:
-    guard = RedisGuard(Asking(fakeredis.FakeRedis()))
+    guard = RedisGuard(RedisClient(fakeredis.FakeRedis()))
     guard.remember(1, Side.WIX, "rating-1", 4, "intent-1")
     assert guard.recall(1, Side.WIX, "rating-1", 4) == "intent-1"
 
@@ -107,15 +106,17 @@ def test_guard_is_as_good_on_fakeredis() -> None:
 # -- request budget
 
 
-def test_budget_starts_empty_so_that_a_wiped_redis_never_doubles_the_rate(ask: Asking) -> None:
-    budget = RedisBudget(ask, "budget", capacity=8, per_minute=192)
+def test_budget_starts_empty_so_that_a_wiped_redis_never_doubles_the_rate(
+    client: RedisClient,
+) -> None:
+    budget = RedisBudget(client, "budget", capacity=8, per_minute=192)
     with pytest.raises(RateLimited) as limited:
         budget.take()
     assert 0 < (limited.value.retry_after or 0) <= 60 / 192 + 0.01
 
 
-def test_budget_fills_up_to_its_capacity_and_no_further(ask: Asking) -> None:
-    budget = RedisBudget(ask, "budget", capacity=8, per_minute=60_000)
+def test_budget_fills_up_to_its_capacity_and_no_further(client: RedisClient) -> None:
+    budget = RedisBudget(client, "budget", capacity=8, per_minute=60_000)
     taken(budget, 1)
     time.sleep(0.1)
     assert taken(budget, 9) >= 8  # a thousand a second: the bucket is full again
@@ -125,7 +126,9 @@ def test_fleet_shares_one_budget(redis: Redis) -> None:
     """Eight workers ask for three seconds' worth at once: together they get no more than one bucket
     holds.
     """
-    budgets = [RedisBudget(Asking(redis), "budget", capacity=8, per_minute=192) for _ in range(8)]
+    budgets = [
+        RedisBudget(RedisClient(redis), "budget", capacity=8, per_minute=192) for _ in range(8)
+    ]
     taken(budgets[0], 1)
     started = time.monotonic()
     time.sleep(1.0)
@@ -136,7 +139,7 @@ def test_fleet_shares_one_budget(redis: Redis) -> None:
 
 def test_pause_that_a_remote_asked_for_holds_for_the_fleet(redis: Redis) -> None:
     one, other = (
-        RedisBudget(Asking(redis), "budget", capacity=8, per_minute=60_000) for _ in range(2)
+        RedisBudget(RedisClient(redis), "budget", capacity=8, per_minute=60_000) for _ in range(2)
     )
     taken(one, 1)
     time.sleep(0.05)
@@ -147,10 +150,10 @@ def test_pause_that_a_remote_asked_for_holds_for_the_fleet(redis: Redis) -> None
     assert 28 < (limited.value.retry_after or 0) <= 30
 
 
-def test_without_redis_each_process_takes_its_share(ask_dead: Asking) -> None:
+def test_without_redis_each_process_takes_its_share(dead_client: RedisClient) -> None:
     now = [0.0]
     budget = RedisBudget(
-        ask_dead, "budget", capacity=8, per_minute=240, processes=4, clock=lambda: now[0]
+        dead_client, "budget", capacity=8, per_minute=240, processes=4, clock=lambda: now[0]
     )
     assert taken(budget, 5) == 0
     now[0] += 10
@@ -163,9 +166,9 @@ def test_without_redis_each_process_takes_its_share(ask_dead: Asking) -> None:
 
 
 def test_token_is_kept_until_it_ends_and_one_worker_refreshes_it(redis: Redis) -> None:
-    tokens = RedisTokens(Asking(redis), SEAL)
+    tokens = RedisTokens(RedisClient(redis), SEAL)
     tokens.put("site", "secret", 100)
-    assert RedisTokens(Asking(redis), SEAL).get("site") == "secret"
+    assert RedisTokens(RedisClient(redis), SEAL).get("site") == "secret"
     assert [tokens.claim("site", 10), tokens.claim("site", 10)] == [True, False]
     tokens.drop("site")
     assert tokens.get("site") is None
@@ -174,25 +177,25 @@ def test_token_is_kept_until_it_ends_and_one_worker_refreshes_it(redis: Redis) -
 def test_token_in_redis_is_readable_only_with_the_app_secret_and_under_its_own_name(
     redis: Redis,
 ) -> None:
-    RedisTokens(Asking(redis), SEAL).put("site", "canary-token", 100)
+    RedisTokens(RedisClient(redis), SEAL).put("site", "canary-token", 100)
     (sealed,) = [redis.get(key) for key in redis.scan_iter()]
     assert b"canary" not in sealed  # type: ignore[operator]  # redis types sync and async answers as one
-    assert RedisTokens(Asking(redis), Seal("new-app-secret")).get("site") is None
+    assert RedisTokens(RedisClient(redis), Seal("new-app-secret")).get("site") is None
     redis.set("token:other", sealed)  # type: ignore[arg-type]  # as above
-    assert RedisTokens(Asking(redis), SEAL).get("other") is None
+    assert RedisTokens(RedisClient(redis), SEAL).get("other") is None
     redis.set("token:site", "planted")
-    assert RedisTokens(Asking(redis), SEAL).get("site") is None
+    assert RedisTokens(RedisClient(redis), SEAL).get("site") is None
 
 
 def test_without_a_secret_a_token_is_its_own_process_s(redis: Redis) -> None:
-    tokens = RedisTokens(Asking(redis), Seal(""))
+    tokens = RedisTokens(RedisClient(redis), Seal(""))
     tokens.put("site", "token", 100)
     assert tokens.get("site") == "token"
-    assert RedisTokens(Asking(redis), Seal("")).get("site") is None
+    assert RedisTokens(RedisClient(redis), Seal("")).get("site") is None
 
 
-def test_without_redis_everybody_refreshes_for_himself(ask_dead: Asking) -> None:
-    tokens = RedisTokens(ask_dead, SEAL)
+def test_without_redis_everybody_refreshes_for_himself(dead_client: RedisClient) -> None:
+    tokens = RedisTokens(dead_client, SEAL)
     tokens.put("site", "secret", 100)
     assert tokens.get("site") is None
     assert tokens.claim("site", 10)

@@ -1,0 +1,109 @@
+"""The request budget of a remote account: one token bucket in Redis for the whole fleet."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from sync_worker.core.errors import RateLimited
+from sync_worker.redis.client import RedisAway, RedisClient
+
+AWAY_SECONDS = 5.0
+
+# Keys: the bucket. Arguments: capacity, tokens each second, tokens that stay for others. A missing
+# key starts empty: a wiped Redis must not double the rate. Returns 0, or the milliseconds until a
+# token is there.
+TAKE = """
+local time = redis.call('TIME')
+local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
+local bucket = redis.call('HMGET', KEYS[1], 'tokens', 'at', 'paused_until')
+local capacity, rate, reserve = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local tokens, at = tonumber(bucket[1]) or 0, tonumber(bucket[2]) or now
+local paused_until = tonumber(bucket[3]) or 0
+tokens = math.min(capacity, tokens + math.max(0, now - at) * rate)
+local wait = math.max(paused_until - now, (1 + reserve - tokens) / rate)
+if wait <= 0 then tokens = tokens - 1 end
+redis.call('HSET', KEYS[1], 'tokens', tostring(tokens), 'at', tostring(now))
+redis.call('EXPIRE', KEYS[1], 604800)
+if wait <= 0 then return 0 end
+return math.ceil(wait * 1000)
+"""
+PAUSE = """
+local time = redis.call('TIME')
+redis.call('HSET', KEYS[1], 'paused_until', tostring(tonumber(time[1]) + tonumber(ARGV[1])))
+redis.call('EXPIRE', KEYS[1], 3600)
+return 0
+"""
+
+
+class LocalBudget:
+    """A token bucket of this process alone; starts empty."""
+
+    def __init__(
+        self, capacity: float, per_minute: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._capacity, self._rate, self._clock = capacity, per_minute / 60.0, clock
+        self._tokens, self._at, self._paused_until = 0.0, clock(), 0.0
+        self._turn = threading.Lock()
+
+    def take(self) -> None:
+        with self._turn:
+            now = self._clock()
+            self._tokens = min(self._capacity, self._tokens + (now - self._at) * self._rate)
+            self._at = now
+            wait = max(self._paused_until - now, (1.0 - self._tokens) / self._rate)
+            if wait > 0:
+                raise RateLimited(retry_after=wait)
+            self._tokens -= 1.0
+
+    def penalise(self, seconds: float) -> None:
+        with self._turn:
+            self._paused_until = max(self._paused_until, self._clock() + seconds)
+
+
+class RedisBudget:
+    """The request budget of one remote account; implements the remotes' ``Budget``.
+
+    ``processes``: while Redis is away each process takes this share of the rate for itself.
+    ``reserve``: so many tokens stay in the bucket for those who have none to leave; who leaves some
+    to others rests while Redis is away.
+    """
+
+    def __init__(
+        self,
+        client: RedisClient,
+        key: str,
+        *,
+        capacity: float,
+        per_minute: float,
+        processes: int = 1,
+        reserve: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client, self._key, self._reserve = client, key, reserve
+        self._capacity, self._rate = capacity, per_minute / 60.0
+        self._take = client.redis.register_script(TAKE)
+        self._pause = client.redis.register_script(PAUSE)
+        self._local = LocalBudget(max(1.0, capacity / processes), per_minute / processes, clock)
+
+    def take(self) -> None:
+        try:
+            shape = [self._capacity, self._rate, self._reserve]
+            wait = self._client.ask(lambda: self._take(keys=[self._key], args=shape))
+        except RedisAway:
+            # Sweeps and imports leave the process's own share to webhooks.
+            if self._reserve:
+                raise RateLimited(
+                    "sweeps rest while Redis is away", retry_after=AWAY_SECONDS
+                ) from None
+            self._local.take()
+            return
+        if int(wait) > 0:
+            raise RateLimited(retry_after=int(wait) / 1000.0)
+
+    def penalise(self, seconds: float) -> None:
+        self._local.penalise(seconds)
+        with suppress(RedisAway):
+            self._client.ask(lambda: self._pause(keys=[self._key], args=[seconds]))
