@@ -1,8 +1,7 @@
-"""How a listing goes on: from one answer to the place of the next page, as a text that any process
-can go on with.
+"""How a listing goes on: from one answer to the place of the next page, one class a kind. Pure.
 
 A listing that was cut must never look complete, as absence leads to deletes: repeats, endless pages
-and pages that end before the announced total are errors. Pure.
+and pages that end before the announced total are errors.
 """
 
 from __future__ import annotations
@@ -10,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 from sync_worker.core import exact_json
 from sync_worker.core.errors import Permanent
+from sync_worker.manifest.places import Place
 from sync_worker.manifest.record_reader import search
 from sync_worker.manifest.schema.calls import Pagination
 
@@ -23,76 +23,112 @@ NEXT = re.compile(r"""\brel\s*=\s*"?(?:[^";]*\s)?next\b""", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where the next page begins: pages and rows so far, the cursor or link ``at``, a digest of the
-    last page.
-    """
+class ListingAnswer:
+    """One page as the system gave it."""
 
-    pages: int = 0
-    rows: int = 0
-    at: str = ""
-    last: str = ""
+    items: Sequence[Any]
+    body: Any
+    headers: Mapping[str, str]
+
+
+class Pages(Protocol):
+    """One kind of pagination."""
+
+    def query(self, place: Place) -> dict[str, str]:
+        """Query parameters of the page at a place, besides the size."""
+
+    def following(self, place: Place, answer: ListingAnswer) -> Place | None:
+        """Where to go on; ``None`` after the last page. ``place``: with this page counted.
+
+        Raises Permanent.
+        """
 
 
 @dataclass(frozen=True, slots=True)
-class ParentPlace:
-    """A listing parent by parent: those left of this page of parents, where in the first of them,
-    and the next page.
-    """
+class NumberedPages:
+    paging: Pagination
 
-    left: tuple[str, ...] = ()
-    child: Place | None = None
-    parents: Place | None = None
+    def query(self, place: Place) -> dict[str, str]:
+        return {self.paging.place_param: str(self.paging.start + place.pages)}
 
+    def following(self, place: Place, answer: ListingAnswer) -> Place | None:
+        total = self._total(answer)
+        if total is not None:
+            return place if place.pages < total else None
+        # Without a total only an empty page is the end: a system may give fewer rows than asked
+        # for.
+        return place if answer.items else None
 
-def place_text(place: Place | ParentPlace) -> str:
-    """A place as a cursor."""
-    return exact_json.dumps(asdict(place))
-
-
-def place_of(cursor: str) -> Place:
-    """Raises Permanent for a text that ``place_text`` did not make."""
-    return _place(_document(cursor))
-
-
-def parent_place_of(cursor: str) -> ParentPlace:
-    """Raises Permanent for a text that ``place_text`` did not make."""
-    document = _document(cursor)
-    left = document.get("left")
-    if not isinstance(left, list):
-        raise _no_cursor()
-    child, parents = document.get("child"), document.get("parents")
-    return ParentPlace(
-        tuple(str(one) for one in left),
-        _place(child) if child else None,
-        _place(parents) if parents else None,
-    )
+    def _total(self, answer: ListingAnswer) -> int | None:
+        in_header = _number(answer.headers.get(self.paging.total_pages_header or ""))
+        return in_header or _number(_at(self.paging.total_pages_path, answer.body))
 
 
-def _document(cursor: str) -> Mapping[str, Any]:
-    try:
-        document = exact_json.loads(cursor)
-    except ValueError:
-        raise _no_cursor() from None
-    if not isinstance(document, dict):
-        raise _no_cursor()
-    return document
+@dataclass(frozen=True, slots=True)
+class Offsets:
+    paging: Pagination
+
+    def query(self, place: Place) -> dict[str, str]:
+        return {self.paging.place_param: str(place.rows)}
+
+    def following(self, place: Place, answer: ListingAnswer) -> Place | None:
+        total = _number(_at(self.paging.total_path, answer.body))
+        if total is None:
+            return place if answer.items else None
+        if place.rows >= total:
+            return None
+        if not answer.items:
+            raise Permanent("the listing ends before its total", reason="listing_cut")
+        return place
 
 
-def _place(document: Any) -> Place:
-    try:
-        return Place(
-            int(document["pages"]),
-            int(document["rows"]),
-            str(document.get("at", "")),
-            str(document.get("last", "")),
-        )
-    except (KeyError, TypeError, ValueError, AttributeError):
-        raise _no_cursor() from None
+@dataclass(frozen=True, slots=True)
+class Cursors:
+    paging: Pagination
+
+    def query(self, place: Place) -> dict[str, str]:
+        return {self.paging.place_param: place.at} if place.at else {}
+
+    def following(self, place: Place, answer: ListingAnswer) -> Place | None:
+        return _gone_on(place, _at(self.paging.next_path, answer.body))
 
 
-def _no_cursor() -> Permanent:
-    return Permanent("this is no cursor of a listing", reason="bad_cursor")
+@dataclass(frozen=True, slots=True)
+class NextLinks:
+    paging: Pagination
+
+    def query(self, place: Place) -> dict[str, str]:
+        return {}  # a link has its own
+
+    def following(self, place: Place, answer: ListingAnswer) -> Place | None:
+        if self.paging.source == "header":
+            return _gone_on(place, _link_in(answer.headers))
+        return _gone_on(place, _at(self.paging.path, answer.body))
+
+
+@dataclass(frozen=True, slots=True)
+class SinglePage:
+    paging: Pagination
+
+    def query(self, place: Place) -> dict[str, str]:
+        return {}
+
+    def following(self, place: Place, answer: ListingAnswer) -> Place | None:
+        return None
+
+
+KINDS: Mapping[str, type[NumberedPages | Offsets | Cursors | NextLinks | SinglePage]] = {
+    "page": NumberedPages,
+    "offset": Offsets,
+    "cursor": Cursors,
+    "next_link": NextLinks,
+    "none": SinglePage,
+}
+
+
+def pages_of(paging: Pagination) -> Pages:
+    """The kind that a manifest declares."""
+    return KINDS[paging.kind](paging)
 
 
 def page_context(paging: Pagination, place: Place) -> dict[str, Any]:
@@ -107,18 +143,10 @@ def page_context(paging: Pagination, place: Place) -> dict[str, Any]:
 
 def page_query(paging: Pagination, place: Place) -> dict[str, str]:
     """Query parameters of the page at a place; a next link has its own."""
+    if paging.kind == "next_link" and place.at:
+        return {}
     size = {paging.page_size_param: str(paging.size)} if paging.page_size_param else {}
-    match paging.kind:
-        case "page":
-            return {**size, paging.place_param: str(paging.start + place.pages)}
-        case "offset":
-            return {**size, paging.place_param: str(place.rows)}
-        case "cursor":
-            return {**size, paging.place_param: place.at} if place.at else size
-        case "next_link":
-            return {} if place.at else size
-        case "none":
-            return size if paging.size_param else {}
+    return {**size, **pages_of(paging).query(place)}
 
 
 def next_place(
@@ -130,7 +158,7 @@ def next_place(
         raise Permanent(
             "a page repeats the one before: the listing cannot be trusted", reason="paging_repeats"
         )
-    following = _following(paging, there, items, body, headers)
+    following = pages_of(paging).following(there, ListingAnswer(items, body, headers))
     if following is not None and following.pages >= paging.max_pages:
         raise Permanent(
             f"the listing has more than {paging.max_pages} pages", reason="paging_too_long"
@@ -142,34 +170,13 @@ def _digest(items: Sequence[Any]) -> str:
     return hashlib.sha256(exact_json.dumps(items).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def _following(
-    paging: Pagination, there: Place, items: Sequence[Any], body: Any, headers: Mapping[str, str]
-) -> Place | None:
-    match paging.kind:
-        case "page":
-            total = _number(headers.get(paging.total_pages_header or "")) or _number(
-                _at(paging.total_pages_path, body)
-            )
-            # Without a total only an empty page is the end: a system may give fewer rows than were
-            # asked for.
-            return there if (there.pages < total if total is not None else bool(items)) else None
-        case "offset":
-            total = _number(_at(paging.total_path, body))
-            if total is not None and there.rows < total and not items:
-                raise Permanent("the listing ends before its total", reason="listing_cut")
-            return there if (there.rows < total if total is not None else bool(items)) else None
-        case "cursor" | "next_link":
-            if paging.kind == "cursor":
-                found = _at(paging.next_path, body)
-            else:
-                found = _link(headers) if paging.source == "header" else _at(paging.path, body)
-            if found in (None, "", False):
-                return None
-            if str(found) == there.at:
-                raise Permanent("the listing repeats a cursor", reason="paging_repeats")
-            return replace(there, at=str(found))
-        case "none":
-            return None
+def _gone_on(place: Place, found: Any) -> Place | None:
+    """At the cursor or link that an answer names; without one it was the last page."""
+    if found in (None, "", False):
+        return None
+    if str(found) == place.at:
+        raise Permanent("the listing repeats a cursor", reason="paging_repeats")
+    return replace(place, at=str(found))
 
 
 def _at(path: Any, body: Any) -> Any:
@@ -181,7 +188,7 @@ def _number(value: Any) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 12 else None
 
 
-def _link(headers: Mapping[str, str]) -> str | None:
+def _link_in(headers: Mapping[str, str]) -> str | None:
     """The target of ``rel="next"`` in a Link header (RFC 8288)."""
     found = LINK.findall(headers.get("Link", ""))
     return next((target for target, parameters in found if NEXT.search(parameters)), None)

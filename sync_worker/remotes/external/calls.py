@@ -1,6 +1,4 @@
-"""The declared calls of a manifest over HTTP: trees filled, answers read, errors by the manifest's
-rules.
-"""
+"""The declared calls of a manifest over HTTP: trees filled, answers and errors by its rules."""
 
 from __future__ import annotations
 
@@ -20,7 +18,8 @@ from sync_worker.core.errors import (
     Transient,
 )
 from sync_worker.manifest.manifest import Manifest
-from sync_worker.manifest.pagination import Place, next_place, page_context, page_query
+from sync_worker.manifest.pagination import next_place, page_context, page_query
+from sync_worker.manifest.places import Place
 from sync_worker.manifest.record_reader import search
 from sync_worker.manifest.record_writer import filled, query_of, url_path
 from sync_worker.manifest.schema.calls import ErrorRule, Hook, OperationSpec
@@ -30,9 +29,8 @@ from sync_worker.remotes.http.client import RemoteHttp
 
 NO_CONTENT = 204
 Context = Mapping[str, Any]
-Handler = Callable[
-    [RemoteHttp, Manifest, Context], Any
-]  # a named hook: the context in, what the call returns out
+# A named hook: the context in, what the call returns out.
+Handler = Callable[[RemoteHttp, Manifest, Context], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +65,10 @@ class ExternalCalls:
     def reserve_request(self) -> None:
         self._http.reserve_request()
 
+    def context(self, **parts: Any) -> dict[str, Any]:
+        """What a call is filled from: these parts, and what tells the account from another."""
+        return {"conn": self._manifest.conn, **parts}
+
     def spec(self, name: str) -> OperationSpec | Hook:
         """The declaration of an operation. Raises Permanent (``unsupported``) if there is none."""
         spec: OperationSpec | Hook | None = getattr(self._manifest.operations, name)
@@ -79,9 +81,7 @@ class ExternalCalls:
         return spec
 
     def resource(self, name: str, context: Context, options: Options | None = None) -> Any:
-        """What an operation on one record returns: the record as JSON, ``None`` if the answer holds
-        none.
-        """
+        """The record that an operation returns, as JSON; ``None`` if the answer holds none."""
         spec = self.spec(name)
         if isinstance(spec, Hook):
             return self._hooked(spec, context)
@@ -107,21 +107,17 @@ class ExternalCalls:
     ) -> RawPage:
         """One page of a listing that is declared elsewhere than under operations."""
         paging = spec.pagination
-        is_link = paging.kind == "next_link" and place.at != ""
-        answer = self.send(
-            spec,
-            name,
-            {**context, "page": page_context(paging, place)},
-            (
-                Options(
-                    query={}, address=self._address(spec, context, place.at)
-                )  # a link has all that it needs
-                if is_link
-                else Options(query={**page_query(paging, place), **(more or {})})
-            ),
-        )
-        found = search(spec.items_path, answer.body) if spec.items_path else answer.body
-        items = [] if answer.status == NO_CONTENT else _rows(found)
+        if paging.kind == "next_link" and place.at:
+            # A link has all that it needs.
+            options = Options(query={}, address=self._address(spec, context, place.at))
+        else:
+            options = Options(query={**page_query(paging, place), **(more or {})})
+        filled_from = {**context, "page": page_context(paging, place)}
+        answer = self.send(spec, name, filled_from, options)
+        items: Sequence[Any] = []
+        if answer.status != NO_CONTENT:
+            found = answer.body
+            items = _rows(search(spec.items_path, found) if spec.items_path else found)
         following = next_place(paging, place, items, answer.body, answer.headers)
         if following is not None and paging.kind == "next_link":
             following = replace(following, at=without_credentials(self._manifest, following.at))
@@ -137,29 +133,29 @@ class ExternalCalls:
 
     def send(self, spec: OperationSpec, name: str, context: Context, options: Options) -> Answer:
         """One declared call. Raises what its rules and RemoteHttp say."""
-        own_headers = {key: str(value) for key, value in filled(spec.headers, context).items()}
-        body = (
-            filled(spec.body, context)
-            if options.body is UNSET and spec.body is not None
-            else options.body
+        headers = {key: str(value) for key, value in filled(spec.headers, context).items()}
+        # A next link comes with its own query.
+        query = {} if options.address else query_of(spec.query, context)
+        body = options.body
+        if body is UNSET and spec.body is not None:
+            body = filled(spec.body, context)
+        form = None
+        if spec.encoding == "form" and body is not UNSET:
+            form, body = query_of(body, {}), UNSET
+        call = Call(
+            spec.method,
+            options.address or url_path(spec.path, context),
+            name,
+            query={**query, **(options.query or {})},
+            headers={**headers, **(options.headers or {})},
+            json=body,
+            form=form,
+            is_write=options.is_write,
+            is_idempotent=options.is_idempotent,
+            successes=frozenset(spec.success),
+            outcomes=_outcomes(spec.errors, options),
         )
-        own_query = {} if options.address else query_of(spec.query, context)
-        is_form = spec.encoding == "form" and body is not UNSET
-        answer = self._http.call(
-            Call(
-                spec.method,
-                options.address or url_path(spec.path, context),
-                name,
-                query={**own_query, **(options.query or {})},
-                headers={**own_headers, **(options.headers or {})},
-                json=UNSET if is_form else body,
-                form=query_of(body, {}) if is_form else None,
-                is_write=options.is_write,
-                is_idempotent=options.is_idempotent,
-                successes=frozenset(spec.success),
-                outcomes=_outcomes(spec.errors, options),
-            )
-        )
+        answer = self._http.call(call)
         options.tries = answer.attempts
         return answer
 
@@ -174,8 +170,9 @@ class ExternalCalls:
 
 
 def _rows(found: Any) -> Sequence[Any]:
-    """A page in maintenance must not look like an empty listing: only a list, or the status for
-    "nothing", is one.
+    """The rows of a page.
+
+    A page in maintenance must not look like an empty listing: only a list is one.
     """
     if not isinstance(found, list):
         raise Permanent(
@@ -189,7 +186,10 @@ def _outcomes(
 ) -> Callable[[Answer], SyncError | bool | None]:
     def outcome(answer: Answer) -> SyncError | bool | None:
         options.tries = answer.attempts
-        return next((_meaning(rule, answer) for rule in rules if _applies(rule, answer)), None)
+        for rule in rules:
+            if _applies(rule, answer):
+                return _meaning(rule, answer)
+        return None
 
     return outcome
 
@@ -225,8 +225,6 @@ def _meaning(rule: ErrorRule, answer: Answer) -> SyncError | bool:
 
 
 def _existing_id(body: Any) -> str | None:
-    """A duplicate answer may name the record that is there (the published contract:
-    ``existing_id``).
-    """
+    """The record that is there, where the answer names it (own-service: ``existing_id``)."""
     found = body.get("existing_id") if isinstance(body, Mapping) else None
     return str(found) if isinstance(found, str | int) else None

@@ -11,7 +11,7 @@ from urllib.parse import urlencode, urlsplit
 
 from sync_worker.core.errors import Misconfigured
 from sync_worker.manifest.manifest import Manifest
-from sync_worker.manifest.pagination import Place
+from sync_worker.manifest.places import Place
 from sync_worker.manifest.record_reader import search
 from sync_worker.manifest.schema.webhook import Manage, UrlTokenVerify
 from sync_worker.remotes.external.calls import ExternalCalls, Options

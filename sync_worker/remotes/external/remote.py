@@ -1,34 +1,16 @@
-"""An external system behind its manifest; implements ports.Remote."""
+"""An external system behind its manifest: the port ``Remote`` over declared calls."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-import structlog
-
-from sync_worker.core.errors import (
-    Conflict,
-    Gone,
-    Misconfigured,
-    Permanent,
-    Unconfirmed,
-    UnknownOutcome,
-)
+from sync_worker.core.errors import Conflict, Gone, Permanent, Unconfirmed, UnknownOutcome
 from sync_worker.core.ports.remote import Capabilities, Page
 from sync_worker.core.values import Draft, EntityRef, Person, Record, RecordState, Side
 from sync_worker.manifest.drafts import keep_items, write_context
-from sync_worker.manifest.incremental import newest_of, since_query
 from sync_worker.manifest.manifest import Manifest
-from sync_worker.manifest.pagination import (
-    ParentPlace,
-    Place,
-    parent_place_of,
-    place_of,
-    place_text,
-)
 from sync_worker.manifest.record_reader import (
     context_of,
     created_at,
@@ -40,15 +22,14 @@ from sync_worker.manifest.record_reader import (
 from sync_worker.manifest.record_writer import filled, merged_over
 from sync_worker.manifest.schema.calls import OperationSpec
 from sync_worker.remotes.external.calls import ExternalCalls, Handler, Options
+from sync_worker.remotes.external.listing import Listing
 from sync_worker.remotes.http.client import RemoteHttp
 
 LAST = datetime.max.replace(tzinfo=UTC)
 
-log = structlog.get_logger(__name__)
-
 
 class ExternalRemote:
-    """One account of one external system."""
+    """One account of one external system; implements ``Remote``."""
 
     side = Side.EXTERNAL
 
@@ -61,6 +42,7 @@ class ExternalRemote:
     ) -> None:
         self._manifest, self._now = manifest, now
         self._calls = ExternalCalls(manifest, http, handlers)
+        self._listing = Listing(manifest, self._calls)
         self._capabilities = manifest.capabilities
 
     @property
@@ -78,51 +60,53 @@ class ExternalRemote:
         return read_record(self._manifest, resource) if resource is not None else None
 
     def probe(self) -> bool:
-        """One harmless call, to see whether address and credentials work; false if none is
-        declared.
+        """One harmless call, to see whether address and credentials work.
+
+        False if none is declared.
         """
-        for name in ("probe", "list"):
-            spec = getattr(self._manifest.operations, name)
-            if spec is None or (name == "list" and self._manifest.lists_by_parent):
-                continue
-            self._calls.resource(name, self._with_conn({})) if name == "probe" else self.list_page()
+        operations = self._manifest.operations
+        if operations.probe is not None:
+            self._calls.resource("probe", self._calls.context())
+            return True
+        # One page of the listing does as well, where it needs no parent.
+        if operations.list is not None and not self._manifest.lists_by_parent:
+            self.list_page()
             return True
         return False
 
     # -- reading
 
     def get(self, remote_id: str) -> Record | None:
-        context = self._with_conn(context_of(self._manifest, remote_id))
-        if self._manifest.operations.get is None:
+        context = self._calls.context(**context_of(self._manifest, remote_id))
+        spec = self._manifest.operations.get
+        if spec is None:
             return self._listed(remote_id, context)
         try:
             resource = self._calls.resource("get", context)
         except Gone:
             return None
-        if resource is None and not isinstance(self._manifest.operations.get, OperationSpec):
+        if resource is None and not isinstance(spec, OperationSpec):
             return None  # a named hook found nothing
         return _alive(read_record(self._manifest, resource, context))
 
     def _listed(self, remote_id: str, context: Mapping[str, Any]) -> Record | None:
-        """A record of a system that gives none by id.
-
-        If deletes are never told, a missing one may be hidden.
-        """
+        """A record of a system that gives none by id."""
 
         def is_it(item: Any) -> bool:
             return read_remote_id(self._manifest, item, context) == remote_id
 
-        found = next(
-            (one for one in self._records("list", context, is_it) if one.remote_id == remote_id),
-            None,
-        )
-        webhook = self._manifest.webhook
-        tells_deletes = webhook is not None and any(
-            rule.change == "delete" for rule in webhook.events
-        )
-        if found is None and not tells_deletes:
+        for record in self._listing.records("list", context, is_it):
+            if record.remote_id == remote_id:
+                return _alive(record)
+        # If deletes are never told, a missing record may be hidden.
+        if not self._tells_deletes:
             raise Permanent("the listing does not show this record", reason="not_listed")
-        return _alive(found)
+        return None
+
+    @property
+    def _tells_deletes(self) -> bool:
+        webhook = self._manifest.webhook
+        return webhook is not None and any(rule.change == "delete" for rule in webhook.events)
 
     def find(self, entity: EntityRef, person: Person) -> Sequence[Record]:
         """Filters that a system does not know would return everything: every row is compared again.
@@ -133,132 +117,35 @@ class ExternalRemote:
         name = "find" if self._manifest.operations.find is not None else "list"
         if name == "list" and not self._manifest.lists_by_parent:
             self._calls.spec("find")  # it is not there: this raises
-        context = self._with_conn(
-            {"entity": _entity_context(entity), "contact": _contact_context(person)}
+        context = self._calls.context(
+            entity=_entity_context(entity), contact=_contact_context(person)
         )
 
         def may_be_theirs(item: Any) -> bool:
             subject, email = read_subject(self._manifest, item, context)
-            return email == person.email and (
-                subject is None or subject.entity_id == entity.entity_id
-            )
+            is_of_entity = subject is None or subject.entity_id == entity.entity_id
+            return email == person.email and is_of_entity
 
         found = [
             record
-            for record in self._records(name, context, may_be_theirs)
+            for record in self._listing.records(name, context, may_be_theirs)
             if record.entity is not None
-            and (record.entity.entity_id, record.person.email) == (entity.entity_id, person.email)
+            and record.entity.entity_id == entity.entity_id
+            and record.person.email == person.email
             and record.state is not RecordState.DELETED
         ]
         return sorted(found, key=lambda record: created_at(self._manifest, record.raw) or LAST)
 
-    def children(self, parent_id: str) -> Iterator[Record]:
-        """Every record of one parent (a product), whatever its state.
-
-        Raises Misconfigured where records have none.
-        """
-        if not self._manifest.lists_by_parent:
-            raise Misconfigured(f"connector {self._manifest.id} lists no records by parent")
-        return self._records(
-            "list", self._with_conn({"entity": {"external_id": parent_id, "group": ""}}), _none
-        )
-
-    def _records(
-        self, name: str, context: Mapping[str, Any], matters: Callable[[Any], bool]
-    ) -> Iterator[Record]:
-        """``matters``: of a row that cannot be read, whether that is an error."""
-        place: Place | None = Place()
-        while place is not None:
-            records, _, place = self._read_page(name, context, place, matters=matters)
-            yield from records
-
-    def _read_page(
-        self,
-        name: str,
-        context: Mapping[str, Any],
-        place: Place,
-        more: Mapping[str, str] | None = None,
-        *,
-        matters: Callable[[Any], bool],
-    ) -> tuple[list[Record], int, Place | None]:
-        """Records of a page, how many rows were unreadable, and where it goes on.
-
-        A parent that is gone has none.
-        """
-        try:
-            page = self._calls.page(name, context, place, more)
-        except Gone:
-            return [], 0, None
-        records, unreadable = [], 0
-        for item in page.items:
-            try:
-                records.append(read_record(self._manifest, item, context))
-            except Permanent as error:
-                if matters(item):
-                    raise
-                unreadable += 1
-                log.warning("record_unreadable", remote=self._manifest.id, reason=error.message)
-        return records, unreadable, page.place
-
     def list_page(self, cursor: str | None = None) -> Page:
-        """One call for each page.
-
-        A row that cannot be read is left out and counted: a look by id tells more.
-        """
-        return self._page(cursor, {})
+        return self._listing.page(cursor)
 
     def changed_page(self, since: datetime | None, cursor: str | None = None) -> Page:
-        """The same of what changed since a time, for Connection.changed; of everything where that
-        cannot be asked.
-        """
-        poll = self._manifest.operations.poll
-        incremental = poll.incremental if poll is not None else None
-        if incremental is None:
-            return self._page(cursor, {})
-        page = self._page(cursor, {} if since is None else since_query(incremental, since))
-        return replace(page, newest=newest_of(self._manifest, incremental, page.records))
+        """For ``Connection.changed``."""
+        return self._listing.changed_page(since, cursor)
 
-    def _page(self, cursor: str | None, more: Mapping[str, str]) -> Page:
-        if self._manifest.operations.list is None:
-            raise Misconfigured(
-                f"connector {self._manifest.id} declares no operation `list`: nothing can be listed"
-            )
-        if self._manifest.lists_by_parent:
-            place = ParentPlace() if cursor is None else parent_place_of(cursor)
-            return self._parent_page(place, more, is_first=cursor is None)
-        return self._own_page(Place() if cursor is None else place_of(cursor), more)
-
-    def _own_page(self, place: Place, more: Mapping[str, str]) -> Page:
-        records, unreadable, following = self._read_page(
-            "list", self._with_conn({}), place, more, matters=_none
-        )
-        return Page(records, place_text(following) if following else None, unreadable)
-
-    def _parent_page(self, place: ParentPlace, more: Mapping[str, str], *, is_first: bool) -> Page:
-        """The next page of the first parent left; with none left, the next page of parents."""
-        if not place.left:
-            place = self._next_parents(Place() if is_first else place.parents)
-            return Page((), place_text(place) if place.left or place.parents else None)
-        context = self._with_conn({"entity": {"external_id": place.left[0], "group": ""}})
-        records, unreadable, child = self._read_page(
-            "list", context, place.child or Place(), more, matters=_none
-        )
-        place = replace(place, child=child, left=place.left if child else place.left[1:])
-        return Page(records, place_text(place) if place.left or place.parents else None, unreadable)
-
-    def _next_parents(self, place: Place | None) -> ParentPlace:
-        spec = self._manifest.operations.parents
-        if spec is None:
-            raise Misconfigured(
-                f"connector {self._manifest.id} lists records of one product only; declare"
-                " operations.parents"
-            )
-        if place is None:
-            return ParentPlace()
-        page = self._calls.page("parents", self._with_conn({}), place)
-        chosen = [item for item in page.items if spec.when is None or search(spec.when, item)]
-        ids = [search(spec.id_path, item) for item in chosen]
-        return ParentPlace(tuple(str(one) for one in ids if one is not None), None, page.place)
+    def children(self, parent_id: str) -> Iterator[Record]:
+        """For ``Connection.children``."""
+        return self._listing.children(parent_id)
 
     # -- writing
 
@@ -286,8 +173,11 @@ class ExternalRemote:
         try:
             resource = self._calls.resource("update", context, options)
         except Conflict:
-            if options.tries > 1 and (ours := self._landed(remote_id, draft, revision)) is not None:
-                return ours
+            # After our own retry the conflict may be with our own first try.
+            if options.tries > 1:
+                ours = self._landed(remote_id, draft, revision)
+                if ours is not None:
+                    return ours
             raise
         if resource is None:  # some systems answer an update with nothing
             return self._seen_again(remote_id)
@@ -307,15 +197,12 @@ class ExternalRemote:
         return merged_over(kept, body)
 
     def _landed(self, remote_id: str, draft: Draft, revision: int | None) -> Record | None:
-        """After our own retry, a conflict with exactly our change is our first try's success."""
+        """The record, if it shows exactly our change: then our first try was carried out."""
         record = self.get(remote_id)
         if record is None or revision is None or record.revision != revision + 1:
             return None
-        return (
-            record
-            if all(record.values.get(name) == value for name, value in draft.values.items())
-            else None
-        )
+        is_ours = all(record.values.get(name) == value for name, value in draft.values.items())
+        return record if is_ours else None
 
     def _seen_again(self, remote_id: str) -> Record:
         record = self.get(remote_id)
@@ -336,18 +223,13 @@ class ExternalRemote:
             ) from None
 
     def delete(self, remote_id: str, revision: int | None) -> None:
-        context = self._with_conn(
-            {**context_of(self._manifest, remote_id), "rating": {"revision": revision}}
+        context = self._calls.context(
+            **context_of(self._manifest, remote_id), rating={"revision": revision}
         )
         try:
             self._calls.resource("delete", context, Options(is_write=True))
         except Gone:
             return  # already gone is the outcome we wanted
-
-    # -- what calls are filled from
-
-    def _with_conn(self, context: Mapping[str, Any]) -> dict[str, Any]:
-        return {"conn": self._manifest.conn, **context}
 
     def _write_context(
         self,
@@ -357,22 +239,18 @@ class ExternalRemote:
         revision: int | None = None,
         idempotency_key: str = "",
     ) -> dict[str, Any]:
-        return self._with_conn(
-            {
-                **write_context(self._manifest, draft, revision=revision, now=self._now()),
-                "entity": _entity_context(draft.entity),
-                "key": (known or {}).get("key", {}),
-                "sync": {"wix_id": draft.source_id, "idempotency_key": idempotency_key},
-            }
-        )
-
-
-def _none(item: Any) -> bool:
-    return False
+        """What a write is filled from. ``known``: the context of the record's id."""
+        parts = write_context(self._manifest, draft, revision=revision, now=self._now())
+        parts["entity"] = _entity_context(draft.entity)
+        parts["key"] = (known or {}).get("key", {})
+        parts["sync"] = {"wix_id": draft.source_id, "idempotency_key": idempotency_key}
+        return self._calls.context(**parts)
 
 
 def _alive(record: Record | None) -> Record | None:
-    return None if record is None or record.state is RecordState.DELETED else record
+    if record is None or record.state is RecordState.DELETED:
+        return None
+    return record
 
 
 def _entity_context(entity: EntityRef) -> dict[str, Any]:
