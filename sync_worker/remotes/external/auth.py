@@ -6,7 +6,7 @@ import base64
 import hashlib
 import hmac
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -78,27 +78,25 @@ def _in_query(params: Mapping[str, str]) -> Signer:
 
 def _with_params(url: str, params: Mapping[str, str]) -> str:
     parts = urlsplit(url)
-    others = [
-        (name, value)
-        for name, value in parse_qsl(parts.query, keep_blank_values=True)
-        if name not in params
-    ]
+    others = _others(parts.query, params)
     return urlunsplit(parts._replace(query=urlencode([*others, *params.items()])))
 
 
+def _others(query: str, names: Collection[str]) -> list[tuple[str, str]]:
+    """Parameters of a query but for those of these names."""
+    pairs = parse_qsl(query, keep_blank_values=True)
+    return [(name, value) for name, value in pairs if name not in names]
+
+
 def without_credentials(manifest: Manifest, url: str) -> str:
-    """A next link as it may be kept: a system that repeats our credentials in it does not get them
-    into a database.
+    """A next link as it may be kept in a database.
+
+    A system may repeat our credentials in it.
     """
     if not isinstance(manifest.auth, QueryAuth):
         return url
     parts = urlsplit(url)
-    pairs = parse_qsl(parts.query, keep_blank_values=True)
-    return urlunsplit(
-        parts._replace(
-            query=urlencode([one for one in pairs if one[0] not in manifest.auth.params])
-        )
-    )
+    return urlunsplit(parts._replace(query=urlencode(_others(parts.query, manifest.auth.params))))
 
 
 # -- signed requests

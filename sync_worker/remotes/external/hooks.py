@@ -1,6 +1,4 @@
-"""Our webhooks at an external system: made, listed and brought back, as ``webhook.manage`` of the
-manifest says.
-"""
+"""Our webhooks at an external system: made, listed and brought back, as the manifest says."""
 
 from __future__ import annotations
 
@@ -51,8 +49,9 @@ class ExternalHooks:
         ]
 
     def register(self, url: str) -> list[HookState]:
-        """Makes a hook for each topic that has none at ``url`` yet; returns all that are there
-        then.
+        """Make a hook for each topic that has none at ``url`` yet; return all that are there then.
+
+        Raises Misconfigured for an address that is not this connector's.
         """
         if not urlsplit(url).path.rstrip("/").endswith(self._path):
             raise Misconfigured(
@@ -67,7 +66,7 @@ class ExternalHooks:
         return self.ours()
 
     def enable(self) -> list[HookState]:
-        """Brings back those that the system has disabled; returns which these were."""
+        """Bring back those that the system has disabled; return which these were."""
         disabled = [hook for hook in self.ours() if not hook.is_enabled]
         if disabled and self._manage.enable is None:
             raise Misconfigured(
@@ -75,10 +74,8 @@ class ExternalHooks:
                 " dashboard"
             )
         for hook in disabled:
-            self._send(
-                "enable",
-                {"id": hook.id, "url": hook.url, "topic": hook.topic, "secret": self._secret},
-            )
+            parts = {"id": hook.id, "url": hook.url, "topic": hook.topic, "secret": self._secret}
+            self._send("enable", parts)
         return disabled
 
     @property
@@ -89,40 +86,34 @@ class ExternalHooks:
     def _secret(self) -> str:
         """What the system signs with. A token in the address is told by the address alone."""
         schemes = self._webhook.verify
-        signing = next((one for one in schemes if not isinstance(one, UrlTokenVerify)), schemes[0])
-        return next(iter(signing.secrets), "")
+        signing = [scheme for scheme in schemes if not isinstance(scheme, UrlTokenVerify)]
+        return next(iter([*signing, schemes[0]][0].secrets), "")
 
     def _with_token(self, url: str) -> str:
-        """Each proof has its own secret: one that signs must not get into an address, and so into
+        """The address with its token, where the manifest verifies one.
+
+        Each proof has its own secret: one that signs must not get into an address, and so into
         logs.
         """
-        scheme = next(
-            (one for one in self._webhook.verify if isinstance(one, UrlTokenVerify)), None
-        )
-        return (
-            url
-            if scheme is None
-            else f"{url}?{urlencode({scheme.name: next(iter(scheme.secrets), '')})}"
-        )
+        for scheme in self._webhook.verify:
+            if isinstance(scheme, UrlTokenVerify):
+                token = next(iter(scheme.secrets), "")
+                return f"{url}?{urlencode({scheme.name: token})}"
+        return url
 
     def _send(self, name: str, hook: dict[str, str]) -> None:
         spec = self._manage.register_ if name == "register" else self._manage.enable
         if spec is not None:
-            context = {"conn": self._manifest.conn, "hook": hook}
-            self._calls.send(
-                spec,
-                f"webhook.{name}",
-                context,
-                Options(is_write=True, is_idempotent=name == "enable"),
-            )
+            options = Options(is_write=True, is_idempotent=name == "enable")
+            context = self._calls.context(hook=hook)
+            self._calls.send(spec, f"webhook.{name}", context, options)
 
     def _all(self) -> Iterator[HookState]:
-        spec, place = self._manage.list, Place()
-        while True:
-            page = self._calls.page_of(spec, "webhook.list", {"conn": self._manifest.conn}, place)
+        place: Place | None = Place()
+        while place is not None:
+            context = self._calls.context()
+            page = self._calls.page_of(self._manage.list, "webhook.list", context, place)
             yield from (self._state(item) for item in page.items)
-            if page.place is None:
-                return
             place = page.place
 
     def _state(self, item: Any) -> HookState:

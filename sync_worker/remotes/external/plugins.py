@@ -76,10 +76,10 @@ def _handlers(manifest: Manifest) -> dict[str, Handler]:
 
 
 def _registered(group: str, name: str, manifest: Manifest) -> Any:
-    found = entry_points(group=group)
-    chosen = next((one for one in found if one.name == name), None)
+    installed = {entry.name: entry for entry in entry_points(group=group)}
+    chosen = installed.get(name)
     if chosen is None:
-        known = ", ".join(sorted(one.name for one in found)) or "none"
+        known = ", ".join(sorted(installed)) or "none"
         raise Misconfigured(
             f"connector {manifest.id} names {name!r} of {group}, which is not installed (installed:"
             f" {known}); install the package that has it, into the environment of gateway and"

@@ -33,13 +33,13 @@ CONNECT_SECONDS = 3.0
 
 @dataclass(slots=True)
 class CallDeadline:
-    """A call under way in this thread: when it must end, and whether a byte of the current try was
-    sent.
-    """
+    """A call under way in this thread."""
 
     ends_at: float
+    """When it must end, by ``time.monotonic``."""
     allow_private_hosts: bool
     has_sent: bool = False
+    """Whether a byte of the current try was sent."""
 
     def remaining(self) -> float:
         """Seconds left. Raises TimeoutError when there are none."""
@@ -61,14 +61,13 @@ def _current() -> CallDeadline:
 def deadline_of_call(
     deadline_seconds: float, *, allow_private_hosts: bool
 ) -> Iterator[CallDeadline]:
-    """The deadline of one call; a call inside a call (fetching a token) ends no later than the
-    outer one.
-    """
+    """The deadline of one call."""
     outer: CallDeadline | None = getattr(_thread, "deadline", None)
     ends_at = time.monotonic() + deadline_seconds
-    deadline = CallDeadline(
-        ends_at if outer is None else min(ends_at, outer.ends_at), allow_private_hosts
-    )
+    # A call inside a call (fetching a token) ends no later than the outer one.
+    if outer is not None:
+        ends_at = min(ends_at, outer.ends_at)
+    deadline = CallDeadline(ends_at, allow_private_hosts)
     _thread.deadline = deadline
     try:
         yield deadline
@@ -103,19 +102,15 @@ def _is_public(address: str) -> bool:
     if isinstance(ip, ipaddress.IPv6Address):
         if any(ip in network for network in NEVER_OUTSIDE):
             return False
-        wrapped = (
-            ip.ipv4_mapped
-            or ip.sixtofour
-            or (ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF) if ip in NAT64 else None)
-        )
+        wrapped = ip.ipv4_mapped or ip.sixtofour
+        if ip in NAT64:
+            wrapped = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
         ip = wrapped or ip
     return ip.is_global and not ip.is_multicast
 
 
 class _DeadlineConnection(HTTPConnection):
-    """Connects to the very addresses it has checked, so a name that resolves anew has no second
-    chance.
-    """
+    """Connects to the very addresses it has checked: a name may resolve anew a moment later."""
 
     def _new_conn(self) -> socket.socket:
         failure: OSError | None = None

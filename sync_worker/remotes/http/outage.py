@@ -1,5 +1,4 @@
-"""A remote that hangs must not hold every slot of a worker: it is left alone for a moment, and the
-others go on.
+"""A remote that hangs must not hold every slot of a worker: it is left alone for a moment.
 
 Only silence counts, not failure: whoever refuses at once holds nobody up.
 """
@@ -49,9 +48,8 @@ class Outage:
         """A ticket for one call; hand it back with ``end``. Raises Away."""
         with self._turn:
             self._admit()
-            if (
-                self._shut_until is not None
-            ):  # this one tries for all; if it never comes back, another one does
+            # This one tries for all; if it never comes back, another one does.
+            if self._shut_until is not None:
                 self._shut_until = self._clock() + OPEN_SECONDS
             ticket = next(self._numbers)
             self._under_way[ticket] = self._clock()

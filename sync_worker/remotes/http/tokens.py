@@ -45,10 +45,9 @@ class OwnTokens:
 
 
 class TokenAuthorization:
-    """Implements adapters.http.Authorization. ``fetch`` asks the token endpoint and returns its
-    answer.
+    """Implements ``Authorization`` with a token that is fetched when it is needed.
 
-    ``prefix``: what stands before the token in the header. ``name``: the token's name in the
+    ``fetch`` asks the token endpoint and returns its answer. ``prefix``: what stands before the token in the header. ``name``: the token's name in the
     fleet's cache.
     """
 
@@ -92,8 +91,9 @@ class TokenAuthorization:
             return self._shared() or self._fetch()
 
     def _shared(self) -> str | None:
-        """The fleet's token; it leaves the cache early, so that one worker fetches the next in
-        time.
+        """The fleet's token.
+
+        It leaves the cache early, so that one worker fetches the next in time.
         """
         token = self._tokens.get(self._name)
         if token:

@@ -28,7 +28,9 @@ class Waits:
     def seconds(self, headers: Mapping[str, str]) -> float | None:
         """The wait that an answer asks for, ``None`` if it names none."""
         value = headers.get(self.header)
-        found = _seconds(value.strip(), self.unit) if value is not None else None
+        if value is None:
+            return None
+        found = _seconds(value.strip(), self.unit)
         return None if found is None else max(0.0, min(found, self.most_seconds))
 
 
@@ -45,9 +47,7 @@ def _seconds(value: str, unit: str) -> float | None:
     if not abs(number) < 1e15:  # also NaN
         return None
     now = datetime.now(UTC).timestamp()
-    if unit == "auto":
-        unit = "epoch_ms" if number >= EPOCH_MS_FROM else "epoch_s" if number >= EPOCH_FROM else "s"
-    match unit:
+    match _unit_of(number) if unit == "auto" else unit:
         case "ms":
             return number / 1000
         case "epoch_s":
@@ -56,6 +56,13 @@ def _seconds(value: str, unit: str) -> float | None:
             return number / 1000 - now
         case _:
             return number
+
+
+def _unit_of(number: float) -> str:
+    """A length is small, a moment large."""
+    if number >= EPOCH_MS_FROM:
+        return "epoch_ms"
+    return "epoch_s" if number >= EPOCH_FROM else "s"
 
 
 def _until(value: str) -> float | None:

@@ -1,5 +1,4 @@
-"""Wix ratings and rating events as records: tolerant where Wix's own material contradicts itself.
-Pure.
+"""Wix ratings and rating events as records, tolerant where Wix contradicts itself. Pure.
 
 The contradictions and their sources: ``owner`` or ``ratingOwner``, ``attributeName`` or
 ``attributeId``, ``entity`` or ``entityAsJson`` (object or string); see the Ratings schema and
@@ -8,7 +7,7 @@ webhook samples in the Wix docs repository.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -20,11 +19,9 @@ from sync_worker.core.values import EntityRef, Merge, Person, Record
 def record_of_event(event: Mapping[str, Any]) -> Record | None:
     """The whole rating that a domain event carries; ``None`` for deletes, which carry none."""
     rating = entity_in_event(event)
-    return (
-        rating_of(rating, sequence=whole_number(event.get("entityEventSequence")))
-        if rating
-        else None
-    )
+    if not rating:
+        return None
+    return rating_of(rating, sequence=whole_number(event.get("entityEventSequence")))
 
 
 def entity_in_event(event: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -44,37 +41,37 @@ def entity_in_event(event: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 def merge_of_event(event: Mapping[str, Any]) -> Merge | None:
     """Who was merged into whom; the body in its current or its older form (``bodyAsJson``)."""
-    action = event.get("actionEvent")
-    bodies = (
-        [action.get(name) for name in ("body", "bodyAsJson")] if isinstance(action, Mapping) else []
-    )
-    body = next((found for one in bodies if (found := _object(one)) is not None), {})
-    target, sources = (
-        body.get("targetContactId") or event.get("entityId"),
-        body.get("sourceContactIds"),
-    )
+    body: Mapping[str, Any] = next(_action_bodies(event), {})
+    target = body.get("targetContactId") or event.get("entityId")
+    sources = body.get("sourceContactIds")
     if not isinstance(target, str) or not isinstance(sources, list):
         return None
-    named = tuple(one for one in sources if isinstance(one, str) and one and one != target)
+    named = tuple(
+        contact_id
+        for contact_id in sources
+        if isinstance(contact_id, str) and contact_id and contact_id != target
+    )
     return Merge(named, target) if named else None
 
 
 def target_in_merge(event: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The contact that lives on, as the merge event carries it."""
+    for body in _action_bodies(event):
+        contact = _object(body.get("targetContact"))
+        if contact is not None:
+            return contact
+    return None
+
+
+def _action_bodies(event: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The body of an action event, in its current and its older form."""
     action = event.get("actionEvent")
-    bodies = (
-        [_object(action.get(name)) for name in ("body", "bodyAsJson")]
-        if isinstance(action, Mapping)
-        else []
-    )
-    return next(
-        (
-            found
-            for one in bodies
-            if one and (found := _object(one.get("targetContact"))) is not None
-        ),
-        None,
-    )
+    if not isinstance(action, Mapping):
+        return
+    for name in ("body", "bodyAsJson"):
+        body = _object(action.get(name))
+        if body is not None:
+            yield body
 
 
 def _object(value: Any) -> Mapping[str, Any] | None:
@@ -91,10 +88,8 @@ def rating_of(rating: Any, *, sequence: int | None = None) -> Record:
     """A Wix rating as a record. Raises Permanent when it is not one."""
     if not isinstance(rating, Mapping):
         raise Permanent("Wix sent no rating", reason="malformed_record")
-    remote_id, attribute = (
-        rating.get("id"),
-        rating.get("attributeName") or rating.get("attributeId"),
-    )
+    remote_id = rating.get("id")
+    attribute = rating.get("attributeName") or rating.get("attributeId")
     value = whole_number(rating.get("value"))
     if not isinstance(remote_id, str) or not isinstance(attribute, str) or value is None:
         raise Permanent("the rating has no id, attribute or value", reason="malformed_record")
@@ -109,9 +104,7 @@ def rating_of(rating: Any, *, sequence: int | None = None) -> Record:
 
 
 def whole_number(value: Any) -> int | None:
-    """An int, also from the strings that Wix writes 64-bit numbers as; ``None`` for
-    anything else.
-    """
+    """An int, also from the strings that Wix writes 64-bit numbers as; else ``None``."""
     if isinstance(value, bool):
         return None
     if isinstance(value, Decimal):
@@ -122,17 +115,22 @@ def whole_number(value: Any) -> int | None:
 
 
 def _entity_of(rating: Mapping[str, Any]) -> EntityRef | None:
-    parts = [rating.get(name) for name in ("entityId", "group", "namespace")]
-    if not isinstance(parts[0], str):
+    entity_id = rating.get("entityId")
+    if not isinstance(entity_id, str):
         return None
-    return EntityRef(parts[0], *(part if isinstance(part, str) else "" for part in parts[1:]))
+    group, namespace = _text(rating.get("group")), _text(rating.get("namespace"))
+    return EntityRef(entity_id, group or "", namespace or "")
 
 
 def _person_of(owner: Any) -> Person:
     if not isinstance(owner, Mapping):
         return Person()
-    ids = [owner.get(name) for name in ("contactId", "memberId", "anonymousVisitorId")]
-    contact_id, member_id, visitor_id = (
-        one if isinstance(one, str) and one else None for one in ids
+    return Person(
+        contact_id=_text(owner.get("contactId")),
+        member_id=_text(owner.get("memberId")),
+        visitor_id=_text(owner.get("anonymousVisitorId")),
     )
-    return Person(contact_id=contact_id, member_id=member_id, visitor_id=visitor_id)
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
