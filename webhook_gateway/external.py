@@ -14,7 +14,8 @@ from sync_worker.core import exact_json
 from sync_worker.core.errors import Permanent
 from sync_worker.core.values import NewDelivery, Side
 from sync_worker.manifest.manifest import Manifest
-from sync_worker.manifest.record_reader import read_subject, remote_id_of
+from sync_worker.manifest.record_keys import remote_id_of
+from sync_worker.manifest.record_reader import read_subject
 from sync_worker.manifest.schema.webhook import DeliveryIdPart, EventRule, Handshake, Webhook
 from sync_worker.manifest.signatures import Received, Verified, verified
 from webhook_gateway.wix import Ignored, Rejected

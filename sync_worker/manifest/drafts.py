@@ -9,8 +9,9 @@ from datetime import datetime
 from typing import Any
 
 from sync_worker.core.values import Draft
+from sync_worker.manifest.field_values import search
 from sync_worker.manifest.manifest import Manifest
-from sync_worker.manifest.record_reader import MAIN_FIELD, created_at, read_values, search
+from sync_worker.manifest.record_reader import MAIN_FIELD, created_at, read_values
 from sync_worker.manifest.record_writer import merged_over
 from sync_worker.manifest.schema.base import CompiledPath
 from sync_worker.manifest.schema.record import FieldPath

@@ -14,8 +14,8 @@ from typing import Any, Protocol
 
 from sync_worker.core import exact_json
 from sync_worker.core.errors import Permanent
+from sync_worker.manifest.field_values import search
 from sync_worker.manifest.places import Place
-from sync_worker.manifest.record_reader import search
 from sync_worker.manifest.schema.calls import Pagination
 
 LINK = re.compile(r"<([^<>]*)>([^<]*)")

@@ -24,7 +24,8 @@ from sync_worker.manifest.loader import (
     shipped_manifest,
 )
 from sync_worker.manifest.manifest import Manifest
-from sync_worker.manifest.record_reader import key_of, read_record
+from sync_worker.manifest.record_keys import key_of
+from sync_worker.manifest.record_reader import read_record
 from sync_worker.manifest.record_writer import filled, merged_over, query_of, url_path
 from tests.unit.signed import OWN_SERVICE
 

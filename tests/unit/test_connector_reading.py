@@ -18,13 +18,8 @@ from sync_worker.manifest.drafts import write_context
 from sync_worker.manifest.loader import Placeholders, parse_manifest
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.plain_text import plain_text
-from sync_worker.manifest.record_reader import (
-    context_of,
-    created_at,
-    key_of,
-    read_record,
-    read_texts,
-)
+from sync_worker.manifest.record_keys import context_of, key_of
+from sync_worker.manifest.record_reader import created_at, read_record, read_texts
 from sync_worker.manifest.record_writer import filled
 
 BASE = """

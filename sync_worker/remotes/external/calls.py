@@ -17,10 +17,10 @@ from sync_worker.core.errors import (
     SyncError,
     Transient,
 )
+from sync_worker.manifest.field_values import search
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.pagination import next_place, page_context, page_query
 from sync_worker.manifest.places import Place
-from sync_worker.manifest.record_reader import search
 from sync_worker.manifest.record_writer import filled, query_of, url_path
 from sync_worker.manifest.schema.calls import ErrorRule, Hook, OperationSpec
 from sync_worker.remotes.external.auth import without_credentials

@@ -8,9 +8,9 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from sync_worker.core.errors import Misconfigured
+from sync_worker.manifest.field_values import search
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.places import Place
-from sync_worker.manifest.record_reader import search
 from sync_worker.manifest.schema.webhook import Manage, UrlTokenVerify
 from sync_worker.remotes.external.calls import ExternalCalls, Options
 from sync_worker.remotes.http.client import RemoteHttp
@@ -87,7 +87,7 @@ class ExternalHooks:
         """What the system signs with. A token in the address is told by the address alone."""
         schemes = self._webhook.verify
         signing = [scheme for scheme in schemes if not isinstance(scheme, UrlTokenVerify)]
-        return next(iter([*signing, schemes[0]][0].secrets), "")
+        return next(iter((signing or schemes)[0].secrets), "")
 
     def _with_token(self, url: str) -> str:
         """The address with its token, where the manifest verifies one.

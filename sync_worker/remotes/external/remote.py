@@ -10,15 +10,10 @@ from sync_worker.core.errors import Conflict, Gone, Permanent, Unconfirmed, Unkn
 from sync_worker.core.ports.remote import Capabilities, Page
 from sync_worker.core.values import Draft, EntityRef, Person, Record, RecordState, Side
 from sync_worker.manifest.drafts import keep_items, write_context
+from sync_worker.manifest.field_values import search
 from sync_worker.manifest.manifest import Manifest
-from sync_worker.manifest.record_reader import (
-    context_of,
-    created_at,
-    read_record,
-    read_remote_id,
-    read_subject,
-    search,
-)
+from sync_worker.manifest.record_keys import context_of
+from sync_worker.manifest.record_reader import created_at, read_record, read_remote_id, read_subject
 from sync_worker.manifest.record_writer import filled, merged_over
 from sync_worker.manifest.schema.calls import OperationSpec
 from sync_worker.remotes.external.calls import ExternalCalls, Handler, Options

@@ -47,8 +47,8 @@ class OwnTokens:
 class TokenAuthorization:
     """Implements ``Authorization`` with a token that is fetched when it is needed.
 
-    ``fetch`` asks the token endpoint and returns its answer. ``prefix``: what stands before the token in the header. ``name``: the token's name in the
-    fleet's cache.
+    ``fetch`` asks the token endpoint and returns its answer. ``prefix``: what stands before the
+    token in the header. ``name``: the token's name in the fleet's cache.
     """
 
     def __init__(

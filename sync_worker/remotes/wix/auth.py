@@ -19,7 +19,8 @@ WIX_TOKEN_SECONDS = 14_400.0
 class WixAuthorization(TokenAuthorization):
     """Implements ``Authorization`` for one instance.
 
-    ``http`` calls the token endpoint, without a budget. The header holds the bare token, without ``Bearer``: so does Wix's own SDK.
+    ``http`` calls the token endpoint, without a budget. The header holds the bare token, without
+    ``Bearer``: so does Wix's own SDK.
     """
 
     def __init__(

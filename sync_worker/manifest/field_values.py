@@ -1,0 +1,97 @@
+"""Values of a system's JSON: found by path, then in the type and unit that we keep. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from jmespath.exceptions import JMESPathError
+
+from sync_worker.core.errors import Permanent
+from sync_worker.manifest.plain_text import plain_text
+from sync_worker.manifest.schema.base import CompiledPath
+from sync_worker.manifest.schema.record import FieldPath, KeyPart, ScaleSection
+
+Context = Mapping[str, Any]
+
+
+def malformed(message: str) -> Permanent:
+    """The error for what is no record in the form of the manifest."""
+    return Permanent(message, reason="malformed_record")
+
+
+def search(path: CompiledPath, document: Any) -> Any:
+    """What is at a path.
+
+    Raises Permanent where a function of the path meets what it cannot take.
+    """
+    try:
+        return path.search(document)
+    except JMESPathError as error:
+        raise malformed(f"{path}: {type(error).__name__}") from None
+
+
+def source_of(field: FieldPath | KeyPart, resource: Any, context: Context) -> Any:
+    """The value that a field or a part of a key names: in the resource, the request, or fixed."""
+    if field.path is not None:
+        return search(field.path, resource)
+    if field.context is not None:
+        return search(field.context, context)
+    return field.const if isinstance(field, FieldPath) else None
+
+
+def named(field: FieldPath, value: Any) -> Any:
+    """The manifest's name for a value, the value itself if it has none."""
+    return field.values.get(str(value), value) if field.values else value
+
+
+def converted(field: FieldPath, value: Any) -> Any:
+    """A value in the type that the manifest asks for; ``None`` for what is none.
+
+    Raises Permanent.
+    """
+    value = named(field, value)
+    match field.as_:
+        case _ if value is None:
+            return None
+        case "datetime":
+            return _moment(field, value)
+        case "html_text":
+            return plain_text(value) if isinstance(value, str) else None
+        case "bool":
+            return value if isinstance(value, bool) else str(value).lower() in ("1", "true", "yes")
+        case _:
+            return value if isinstance(value, str | int | Decimal) else None
+
+
+def _moment(field: FieldPath, value: Any) -> datetime:
+    """A time with its zone. Raises Permanent."""
+    try:
+        if field.unit == "epoch_ms":
+            return datetime.fromtimestamp(int(value) / 1000, UTC)
+        if field.unit != "iso8601":
+            return datetime.fromtimestamp(int(value), UTC)
+        moment = datetime.fromisoformat(str(value))
+    except (ValueError, TypeError, OverflowError, OSError):
+        raise malformed(f"{str(value)[:40]!r} is no time ({field.unit})") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(field.tz))
+
+
+def number_of(value: Any, scale: ScaleSection) -> Decimal | None:
+    """An exact number; ``None`` if there is none or if it means "not rated"."""
+    if value is None or isinstance(value, bool):
+        return None
+    try:
+        number = Decimal(str(value))
+    except InvalidOperation:
+        raise malformed(f"{str(value)[:40]!r} is no number") from None
+    if not number.is_finite() or len(str(number)) > 32:
+        raise malformed("a value is no reasonable number")
+    if number in scale.unrated:
+        return None
+    if scale.out_of_range == "clamp":
+        return max(scale.min, min(scale.max, number))
+    return number
