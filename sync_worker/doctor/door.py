@@ -8,7 +8,7 @@ import requests
 
 from sync_worker.doctor.check import ASK_SECONDS, Check, bad, note, ok, skipped
 from sync_worker.manifest.manifest import Manifest
-from sync_worker.manifest.schema.webhook import Secrets, StandardWebhooksVerify
+from sync_worker.manifest.schema.verify import Secrets, StandardWebhooksVerify
 from sync_worker.remotes.wix.public_keys import load_public_keys
 from sync_worker.wiring import Wiring
 

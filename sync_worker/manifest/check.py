@@ -18,7 +18,7 @@ from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.record_reader import read_details, read_record, read_texts
 from sync_worker.manifest.schema.examples import DeliveryExample, RecordExample
 from sync_worker.manifest.schema.record import STATES
-from sync_worker.manifest.schema.webhook import BasicVerify, JwtVerify, Verify
+from sync_worker.manifest.schema.verify import BasicVerify, JwtVerify, Verify
 
 # webhook_gateway.external.read_deliveries, handed in: the gateway is above this layer
 ReadDeliveries = Callable[[Manifest, bytes, Mapping[str, str], Mapping[str, str], float], Any]
@@ -46,12 +46,12 @@ def check_manifest(
     findings = [Finding("schema, paths and trees")]
     findings += _scales(manifest, wix)
     findings += [
-        Finding(f"delivery: {one.name}", _delivery_wrong(manifest, one, read, now))
-        for one in manifest.examples.deliveries
+        Finding(f"delivery: {example.name}", _delivery_wrong(manifest, example, read, now))
+        for example in manifest.examples.deliveries
     ]
     findings += [
-        Finding(f"record: {one.name}", _record_wrong(manifest, one))
-        for one in manifest.examples.records
+        Finding(f"record: {example.name}", _record_wrong(manifest, example))
+        for example in manifest.examples.records
     ]
     return findings
 
@@ -91,8 +91,8 @@ def _delivery_wrong(
         return f"expected {len(example.expect)} deliveries, is {name}" + (
             f" ({reason})" if reason else ""
         )
-    got = [(one.change, one.remote_id) for one in found]
-    wanted = [(one.change, one.remote_id) for one in example.expect]
+    got = [(delivery.change, delivery.remote_id) for delivery in found]
+    wanted = [(result.change, result.remote_id) for result in example.expect]
     if got != wanted:
         return f"expected {wanted}, is {got}"
     sequences = [
@@ -105,7 +105,7 @@ def _delivery_wrong(
 
 def _name_of(found: Any) -> str:
     """The word of an example for what the gateway made of it."""
-    if isinstance(found, list) and all(isinstance(one, NewDelivery) for one in found):
+    if isinstance(found, list) and all(isinstance(item, NewDelivery) for item in found):
         return "deliveries"
     return {"Greeted": "handshake"}.get(type(found).__name__, type(found).__name__.lower())
 

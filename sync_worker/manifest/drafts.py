@@ -33,7 +33,7 @@ def write_context(
         "rating": {
             "value": draft.values.get(MAIN_FIELD),
             "attributes": attributes,
-            "by_name": {one["name"]: one["value"] for one in attributes},
+            "by_name": {attribute["name"]: attribute["value"] for attribute in attributes},
             "state": manifest.states.write.get("published", "published"),
             "revision": revision,
             "title": title or (text.placeholder_title if text.required_title else title),

@@ -82,7 +82,7 @@ def shipped_manifest(name: str) -> Path:
     """The file of a manifest that ships with ratings-sync. Raises Misconfigured."""
     file = SHIPPED / f"{name}.yaml"
     if not file.is_file():
-        known = ", ".join(sorted(one.stem for one in SHIPPED.glob("*.yaml")))
+        known = ", ".join(sorted(file.stem for file in SHIPPED.glob("*.yaml")))
         raise Misconfigured(f"there is no connector {name!r}; shipped are: {known}")
     return file
 
@@ -130,7 +130,7 @@ def _inherited(document: Mapping[str, Any], file: Path, *chain: Path) -> Mapping
     # A file that has the name of a shipped connector may extend that one.
     base = beside if beside.is_file() and beside != here else shipped_manifest(parent)
     if base in (file, *chain):
-        names = " extends ".join(one.stem for one in (file, *chain, base))
+        names = " extends ".join(path.stem for path in (file, *chain, base))
         raise Misconfigured(f"{file}: extends: {names}; one of them must stand alone")
     own = {key: value for key, value in document.items() if key != "extends"}
     return _merged(_inherited(_read(base), file, *chain, base), own)
@@ -178,10 +178,11 @@ def _resolved(value: Any, environ: Mapping[str, str], file: Path, place: tuple[s
                 raise Misconfigured(
                     f"{file}: {'.'.join(place)}: the key {key!r} is not a text; put it in quotes"
                 )
-        return {key: _resolved(one, environ, file, (*place, key)) for key, one in value.items()}
+        return {key: _resolved(part, environ, file, (*place, key)) for key, part in value.items()}
     if isinstance(value, list):
         return [
-            _resolved(one, environ, file, (*place, str(number))) for number, one in enumerate(value)
+            _resolved(item, environ, file, (*place, str(number)))
+            for number, item in enumerate(value)
         ]
     return value
 

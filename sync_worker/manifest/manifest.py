@@ -1,9 +1,7 @@
-"""The shape of a connector manifest: one YAML file for each external system, checked whole when it
-is loaded.
+"""The shape of a connector manifest: one YAML file for a system, checked whole when it is loaded.
 
 Unknown keys are refused, secrets come by reference only, and every path compiles at load. Sections
-and their meaning:
-docs/connectors.md; their shapes: the modules ``schema_*`` beside this one.
+and their meaning: docs/connectors.md; their shapes: the modules in ``schema/``.
 """
 
 from __future__ import annotations

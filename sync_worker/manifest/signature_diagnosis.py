@@ -23,7 +23,7 @@ from pydantic import BaseModel, SecretStr
 
 from sync_worker.core.errors import Misconfigured
 from sync_worker.manifest.manifest import Manifest
-from sync_worker.manifest.schema.webhook import JwtVerify, StandardWebhooksVerify, Verify
+from sync_worker.manifest.schema.verify import JwtVerify, StandardWebhooksVerify, Verify
 from sync_worker.manifest.signatures import MAX_HEADER, Received, verified
 
 ALGORITHMS = {20: "sha1", 32: "sha256", 48: "sha384", 64: "sha512"}
@@ -84,7 +84,7 @@ def at_its_time(request: Received, now: float) -> Received:
         exp = _unverified(value).get("exp")
         found += [int(exp) - 1] if isinstance(exp, int | float) else []
     seconds = [stamp / 1000 if stamp > 10**12 else float(stamp) for stamp in found]
-    past = [one for one in seconds if 10**9 <= one <= now]
+    past = [second for second in seconds if 10**9 <= second <= now]
     return Received(request.body, request.headers, request.query, max(past, default=now))
 
 

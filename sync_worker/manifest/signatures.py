@@ -17,7 +17,7 @@ from typing import Any, assert_never
 import jwt
 
 from sync_worker.core import exact_json
-from sync_worker.manifest.schema.webhook import (
+from sync_worker.manifest.schema.verify import (
     BasicVerify,
     HmacVerify,
     JwtVerify,

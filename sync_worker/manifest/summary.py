@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.schema.calls import OperationSpec, Poll
-from sync_worker.manifest.schema.webhook import JwtVerify, UrlTokenVerify
+from sync_worker.manifest.schema.verify import JwtVerify, UrlTokenVerify
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,70 +118,101 @@ def _webhooks(manifest: Manifest) -> str:
     webhook = manifest.webhook
     if webhook is None:
         return "none"
-    kinds = ", ".join(dict.fromkeys(one.type for one in webhook.verify))
+    kinds = ", ".join(dict.fromkeys(scheme.type for scheme in webhook.verify))
     trust = (
         "whole records, trusted" if webhook.trusts_payload else "hints: the record is read again"
     )
     return f"{kinds}; {trust}"
 
 
+Limits = tuple[tuple[Callable[[Manifest], bool], str], ...]  # what must hold, and what follows
+
+LIMITS_OF_WRITES: Limits = (
+    (
+        lambda manifest: manifest.operations.delete_means == "hide",
+        "Deleting hides the record only: it stays in the system and can be shown again there.",
+    ),
+    (
+        lambda manifest: manifest.operations.create_async is not None,
+        "The system may drop a new rating silently; a person is told when it has not shown itself"
+        " in time.",
+    ),
+)
+LIMITS_OF_READING: Limits = (
+    (
+        lambda manifest: manifest.fields.email is None,
+        "Records carry no e-mail address: who rated is not known, and their ratings are held"
+        " (reason `no_email`).",
+    ),
+    (
+        lambda manifest: manifest.operations.get is None and manifest.operations.list is not None,
+        "One record has no call of its own: it is looked for in the listing, which costs a call"
+        " for each page.",
+    ),
+    (
+        lambda manifest: not _lists_all(manifest),
+        "There is no listing of all records: what a webhook missed stays missed.",
+    ),
+)
+WRITES: Mapping[Literal["create", "update", "delete"], str] = {
+    "create": "A new Wix rating",
+    "update": "A changed Wix rating",
+    "delete": "A deleted Wix rating",
+}
+UNSUPPORTED = {
+    "park": "is held and shown (reason `unsupported`)",
+    "ignore": "is noted in the history and ends there",
+}
+
+
 def _limits(manifest: Manifest) -> Iterator[str]:
-    if manifest.plugin is not None:
-        yield from _limits_of_webhooks(manifest)
-        yield from manifest.limits
-        return
-    operations = manifest.operations
-    parked = {
-        name: operations.on_unsupported.get(name, "park") for name in ("create", "update", "delete")
-    }
-    consequence = {
-        "park": "is held and shown (reason `unsupported`)",
-        "ignore": "is noted in the history and ends there",
-    }
-    words = {
-        "create": "A new Wix rating",
-        "update": "A changed Wix rating",
-        "delete": "A deleted Wix rating",
-    }
-    for name, answer in parked.items():
-        if getattr(operations, name) is None:
-            yield f"{words[name]} cannot be carried over: it {consequence[answer]}."
-    if operations.delete_means == "hide":
-        yield "Deleting hides the record only: it stays in the system and can be shown again there."
-    if operations.create_async is not None:
-        yield (
-            "The system may drop a new rating silently; a person is told when it has not shown"
-            " itself in time."
-        )
+    is_declared = manifest.plugin is None  # what a plugin can do, it says itself
+    if is_declared:
+        yield from _unsupported_writes(manifest)
+        yield from _those_that_hold(LIMITS_OF_WRITES, manifest)
     yield from _limits_of_webhooks(manifest)
     yield from manifest.limits
-    if manifest.fields.email is None:
-        yield (
-            "Records carry no e-mail address: who rated is not known, and their ratings are held"
-            " (reason `no_email`)."
-        )
-    if operations.get is None and operations.list is not None:
-        yield (
-            "One record has no call of its own: it is looked for in the listing, which costs a call"
-            " for each page."
-        )
-    if operations.list is None or (manifest.lists_by_parent and operations.parents is None):
-        yield "There is no listing of all records: what a webhook missed stays missed."
-    listing = operations.list
+    if is_declared:
+        yield from _those_that_hold(LIMITS_OF_READING, manifest)
+        yield from _limit_of_pages(manifest)
+        yield from _placeholders(manifest)
+
+
+def _those_that_hold(limits: Limits, manifest: Manifest) -> Iterator[str]:
+    return (sentence for holds, sentence in limits if holds(manifest))
+
+
+def _lists_all(manifest: Manifest) -> bool:
+    operations = manifest.operations
+    if operations.list is None:
+        return False
+    return not manifest.lists_by_parent or operations.parents is not None
+
+
+def _unsupported_writes(manifest: Manifest) -> Iterator[str]:
+    for name, write in WRITES.items():
+        if getattr(manifest.operations, name) is None:
+            answer = manifest.operations.on_unsupported.get(name, "park")
+            yield f"{write} cannot be carried over: it {UNSUPPORTED[answer]}."
+
+
+def _limit_of_pages(manifest: Manifest) -> Iterator[str]:
+    listing = manifest.operations.list
     if isinstance(listing, OperationSpec) and listing.pagination.max_pages < 1000:
         rows = listing.pagination.max_pages * listing.pagination.size
         yield (
             f"A full scan sees at most {rows} records; beyond that it stops with an error and"
             " deletes nothing."
         )
-    if manifest.text.required_body or manifest.text.required_title:
-        placeholders = [
-            one for one in (manifest.text.placeholder_body, manifest.text.placeholder_title) if one
-        ]
-        yield (
-            "Ratings without a text are written with a placeholder:"
-            f" {', '.join(map(repr, placeholders))}."
-        )
+
+
+def _placeholders(manifest: Manifest) -> Iterator[str]:
+    text = manifest.text
+    if not (text.required_body or text.required_title):
+        return
+    both = (text.placeholder_body, text.placeholder_title)
+    placeholders = ", ".join(repr(placeholder) for placeholder in both if placeholder)
+    yield f"Ratings without a text are written with a placeholder: {placeholders}."
 
 
 def _limits_of_webhooks(manifest: Manifest) -> Iterator[str]:
@@ -199,7 +231,7 @@ def _limits_of_webhooks(manifest: Manifest) -> Iterator[str]:
             "Deletes are not told: they are seen by two complete scans, or not at all if nothing"
             " can be listed."
         )
-    if any(isinstance(one, JwtVerify | UrlTokenVerify) for one in webhook.verify):
+    if any(isinstance(scheme, JwtVerify | UrlTokenVerify) for scheme in webhook.verify):
         yield (
             "The webhook's proof is in its address or does not cover its body: keep addresses out"
             " of access logs."

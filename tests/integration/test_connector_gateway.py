@@ -25,7 +25,7 @@ from sync_worker.ledger.sql_ledger import SqlLedger, sql_ledger
 from sync_worker.manifest.check import signed_by
 from sync_worker.manifest.loader import SHIPPED, Placeholders, load_manifest
 from sync_worker.manifest.manifest import Manifest
-from sync_worker.manifest.schema.webhook import (
+from sync_worker.manifest.schema.verify import (
     BasicVerify,
     HmacVerify,
     JwtVerify,

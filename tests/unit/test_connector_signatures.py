@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr, TypeAdapter
 
-from sync_worker.manifest.schema.webhook import Verify
+from sync_worker.manifest.schema.verify import Verify
 from sync_worker.manifest.signatures import Received, Verified, verified
 
 NOW = 1_700_000_000

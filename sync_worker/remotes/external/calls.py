@@ -116,8 +116,8 @@ class ExternalCalls:
         answer = self.send(spec, name, filled_from, options)
         items: Sequence[Any] = []
         if answer.status != NO_CONTENT:
-            found = answer.body
-            items = _rows(search(spec.items_path, found) if spec.items_path else found)
+            found = search(spec.items_path, answer.body) if spec.items_path else answer.body
+            items = _rows(found)
         following = next_place(paging, place, items, answer.body, answer.headers)
         if following is not None and paging.kind == "next_link":
             following = replace(following, at=without_credentials(self._manifest, following.at))

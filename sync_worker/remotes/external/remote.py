@@ -148,11 +148,9 @@ class ExternalRemote:
         spec = self._calls.spec("create")
         header = spec.idempotency_header if isinstance(spec, OperationSpec) else None
         context = self._write_context(draft, idempotency_key=idempotency_key)
-        options = Options(
-            headers={header: idempotency_key} if header else {},
-            is_write=True,
-            is_idempotent=header is not None,
-        )
+        options = Options(is_write=True, is_idempotent=header is not None)
+        if header is not None:
+            options.headers = {header: idempotency_key}
         resource = self._calls.resource("create", context, options)
         if self._capabilities.create_is_async:
             raise Unconfirmed

@@ -160,7 +160,9 @@ def _contact_outcome(answer: Answer) -> SyncError | None:
     if not error_code(answer.body).startswith("DUPLICATE_CONTACT_EXIST"):
         return None
     known = inside(answer.body, "details", "applicationError", "data", "duplicateContactId")
-    return Duplicate(remote_id=known if isinstance(known, str) else None)
+    if not isinstance(known, str):
+        return Duplicate()
+    return Duplicate(remote_id=known)
 
 
 def _rank(contact: Mapping[str, Any], email: str) -> tuple[int, str, str]:
