@@ -50,13 +50,14 @@ def steps() -> list[Step]:
     """Where the setup stands, by what exists."""
     sites = wiring().admin.sites()
     checks = list(Doctor(wiring(), offline=True).checks())
-    wrong = [one.name for one in checks if one.verdict == "bad"]
+    wrong = [check.name for check in checks if check.verdict == "bad"]
     connectors = ", ".join(wiring().manifests) if "connectors" not in wrong else ""
     site = sites[0] if len(sites) == 1 else None
-    entities = sum(len(wiring().admin.entities(one.id)) for one in sites)
-    people = sum(len(wiring().admin.contacts(one.id)) for one in sites)
-    broken = [f.attribute for one in sites for f in one.fields if f.violations()]
-    shown = ", ".join(f"{one.id} ({one.connector})" for one in sites) or "none yet"
+    entities = sum(len(wiring().admin.entities(known.id)) for known in sites)
+    people = sum(len(wiring().admin.contacts(known.id)) for known in sites)
+    fields = [field for known in sites for field in known.fields]
+    broken = [field.attribute for field in fields if field.violations()]
+    shown = ", ".join(f"{known.id} ({known.connector})" for known in sites) or "none yet"
     by_id = site is not None and site.policy.unknown_entity == "same_id"
     return [
         Step(
@@ -83,7 +84,7 @@ def steps() -> list[Step]:
         Step(
             "fields",
             bool(sites) and not broken,
-            ", ".join(f.attribute for one in sites for f in one.fields) or "none",
+            ", ".join(field.attribute for field in fields) or "none",
             "ratings-sync map fields list; map fields check FILE; map fields import FILE",
         ),
     ]
@@ -103,10 +104,10 @@ def setup(status: bool, as_json: bool) -> None:
     if as_json or status:
         found = steps()
         if as_json:
-            print_json({"done": all(one.is_done for one in found), "steps": found, "next": NEXT})
+            print_json({"done": all(step.is_done for step in found), "steps": found, "next": NEXT})
         else:
             _print_steps(found)
-        raise SystemExit(0 if all(one.is_done for one in found) else 1)
+        raise SystemExit(0 if all(step.is_done for step in found) else 1)
     try:
         _guide()
     except (click.Abort, KeyboardInterrupt) as end:
@@ -115,13 +116,11 @@ def setup(status: bool, as_json: bool) -> None:
 
 
 def _print_steps(found: list[Step]) -> None:
-    for one in found:
-        click.secho(
-            f"{'✓' if one.is_done else '–'} {one.name}: {one.what}",
-            fg="green" if one.is_done else None,
-        )
-        if not one.is_done:
-            click.echo(f"    → {one.command}")
+    for step in found:
+        sign, colour = ("✓", "green") if step.is_done else ("–", None)
+        click.secho(f"{sign} {step.name}: {step.what}", fg=colour)
+        if not step.is_done:
+            click.echo(f"    → {step.command}")
 
 
 def _guide() -> None:
@@ -161,11 +160,11 @@ def _connector() -> str:
 
 def _site(connector: str) -> Site:
     """The connector's site, or a new one after a live look at Wix and at the external system."""
-    for one in wiring().admin.sites():
-        if one.connector == connector:
-            click.echo(f"site {one.id}: Wix instance {one.instance_id} ↔ {connector}")
+    for site in wiring().admin.sites():
+        if site.connector == connector:
+            click.echo(f"site {site.id}: Wix instance {site.instance_id} ↔ {connector}")
             _check_live(None)
-            return one
+            return site
     instance_id = click.prompt("App instance id of the Wix site").strip()
     _check_live(instance_id)
     field = default_field(wiring().manifests[connector])
@@ -271,11 +270,10 @@ def _contacts(site: Site) -> None:
 
 
 def _fields(site: Site) -> None:
-    for one in site.fields:
-        click.echo(
-            f"{one.attribute} ({one.wix}) ↔ {one.external_field} ({one.external}), {one.mapping}"
-        )
-        print_problems(one.violations())
+    for field in site.fields:
+        scales = f"{field.attribute} ({field.wix}) ↔ {field.external_field} ({field.external})"
+        click.echo(f"{scales}, {field.mapping}")
+        print_problems(field.violations())
     if click.confirm("Are these fields and scales right?", default=True):
         return
     file = click.prompt("Mapping file of the fields", type=EXISTING_FILE)

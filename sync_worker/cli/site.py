@@ -81,8 +81,9 @@ def list_sites(as_json: bool) -> None:
         click.echo(
             "no site yet; add one: ratings-sync site add INSTANCE_ID --connector NAME", err=True
         )
-    for one in sites:
-        click.echo(f"{one.id}\t{one.state}\t{one.instance_id}\t{one.connector}\t{_differing(one)}")
+    for known in sites:
+        ids = f"{known.id}\t{known.state}\t{known.instance_id}\t{known.connector}"
+        click.echo(f"{ids}\t{_differing(known)}")
 
 
 @site.command("policy")
@@ -178,8 +179,8 @@ def _policies(pairs: Iterable[str]) -> dict[str, str]:
     return policies
 
 
-def _differing(one: Site) -> str:
-    default = type(one.policy)()
-    names = [*type(one.policy).CHOICES, "same_id_namespace", "same_id_group"]
-    differing = (name for name in names if getattr(one.policy, name) != getattr(default, name))
-    return " ".join(f"{name}={getattr(one.policy, name)}" for name in differing)
+def _differing(site: Site) -> str:
+    policy, default = site.policy, type(site.policy)()
+    names = [*type(policy).CHOICES, "same_id_namespace", "same_id_group"]
+    differing = (name for name in names if getattr(policy, name) != getattr(default, name))
+    return " ".join(f"{name}={getattr(policy, name)}" for name in differing)

@@ -32,8 +32,9 @@ FIELD_COLUMNS = ("wix_attribute", "external_field", *SCALE_COLUMNS, "mapping")
 
 
 class BadFile(Exception):
-    """A mapping file has bad rows; ``problems`` are lines ready to print, ``FILE:LINE: COLUMN:
-    why``.
+    """A mapping file has bad rows.
+
+    ``problems`` are lines ready to print: ``FILE:LINE: COLUMN: why``.
     """
 
     def __init__(self, problems: Sequence[str]) -> None:
@@ -101,7 +102,10 @@ def read_fields(path: Path) -> MappingFile[FieldMap]:
         path,
         FIELD_COLUMNS,
         _field,
-        lambda one: [("wix_attribute", one.attribute), ("external_field", one.external_field)],
+        lambda field: [
+            ("wix_attribute", field.attribute),
+            ("external_field", field.external_field),
+        ],
     )
 
 
@@ -145,7 +149,7 @@ def check_fields(path: Path) -> list[str]:
     Raises BadFile.
     """
     found = _read(
-        path, FIELD_COLUMNS, _unchecked_field, lambda one: [("wix_attribute", one.attribute)]
+        path, FIELD_COLUMNS, _unchecked_field, lambda field: [("wix_attribute", field.attribute)]
     )
     return [
         found.problem(position, f"{field.attribute}: {violation}")

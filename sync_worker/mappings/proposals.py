@@ -114,18 +114,17 @@ def _column(path: Path, header: Sequence[str], way: By, columns: Mapping[str, st
 
 def _item(row: Mapping[str, str | None], named: Mapping[By, str | None]) -> Item | None:
     kind = (row.get("fieldType") or "product").strip().lower()
-    cells = {
-        way: (row.get(column) or "").strip() if column else "" for way, column in named.items()
-    }
+    cells = {way: _cell(row, column) for way, column in named.items()}
+    # The export of Wix has rows for variants too.
     if kind != "product" or not cells["id"]:
         return None
     handle = WIX_ID.fullmatch(cells["id"])  # the export writes product_ before the product's id
-    return Item(
-        handle.group(1) if handle else cells["id"],
-        cells["sku"],
-        cells["name"],
-        (row.get(GROUP) or "").strip(),
-    )
+    item_id = handle.group(1) if handle else cells["id"]
+    return Item(item_id, cells["sku"], cells["name"], _cell(row, GROUP))
+
+
+def _cell(row: Mapping[str, str | None], column: str | None) -> str:
+    return "" if column is None else (row.get(column) or "").strip()
 
 
 def propose_entities(
@@ -133,30 +132,28 @@ def propose_entities(
 ) -> EntityProposal:
     """Pairs by the first way that fits one thing on each side and no other; the rest are doubts."""
     pairs: list[Pair] = []
-    reasons: dict[tuple[str, str], str] = {}
-    left = {"wix": list(dict.fromkeys(wix)), "external": list(dict.fromkeys(external))}
+    reasons: dict[tuple[Literal["wix", "external"], str], str] = {}
+    left_wix, left_external = list(dict.fromkeys(wix)), list(dict.fromkeys(external))
     for way in ways:
-        here, there = _by(left["wix"], way), _by(left["external"], way)
+        here, there = _by(left_wix, way), _by(left_external, way)
         for key in here.keys() & there.keys():
             if len(here[key]) == len(there[key]) == 1:
                 pairs.append(Pair(here[key][0], there[key][0], way))
-            else:
-                why = (
-                    f"{way} {key!r} stands {len(here[key])} times on Wix and {len(there[key])}"
-                    " times outside"
-                )
-                reasons |= {("wix", one.id): why for one in here[key]}
-                reasons |= {("external", one.id): why for one in there[key]}
-        left["wix"] = _without(left["wix"], (pair.wix for pair in pairs))
-        left["external"] = _without(left["external"], (pair.external for pair in pairs))
+                continue
+            # Several things look alike: which is which is for a person to say.
+            times = f"{len(here[key])} times on Wix and {len(there[key])} times outside"
+            why = f"{way} {key!r} stands {times}"
+            reasons |= {("wix", item.id): why for item in here[key]}
+            reasons |= {("external", item.id): why for item in there[key]}
+        left_wix = _without(left_wix, (pair.wix for pair in pairs))
+        left_external = _without(left_external, (pair.external for pair in pairs))
     nothing = f"nothing with the same {' or '.join(ways)} on the other side"
     doubts = [
-        UnmatchedItem("wix", one, reasons.get(("wix", one.id), nothing)) for one in left["wix"]
+        UnmatchedItem("wix", item, reasons.get(("wix", item.id), nothing)) for item in left_wix
     ]
-    doubts += [
-        UnmatchedItem("external", one, reasons.get(("external", one.id), nothing))
-        for one in left["external"]
-    ]
+    for item in left_external:
+        why = reasons.get(("external", item.id), nothing)
+        doubts.append(UnmatchedItem("external", item, why))
     order = {item: number for number, item in enumerate(wix)}
     return EntityProposal(sorted(pairs, key=lambda pair: order[pair.wix]), doubts)
 
@@ -175,9 +172,9 @@ def _without(items: Iterable[Item], taken: Iterable[Item]) -> list[Item]:
 
 
 def pair_of(pair: Pair, namespace: str, group: str) -> tuple[EntityRef, EntityRef]:
-    return EntityRef(pair.wix.id, group, namespace), EntityRef(
-        pair.external.id, pair.external.group
-    )
+    """The references of both things, on Wix and outside."""
+    wix = EntityRef(pair.wix.id, group, namespace)
+    return wix, EntityRef(pair.external.id, pair.external.group)
 
 
 # -- contacts
@@ -212,8 +209,8 @@ def propose_contacts(
             certain.append(Contact(contact.contact_id, email, contact.name))
         elif contacts:
             doubtful += [
-                (email, one, f"one of {len(contacts)} contacts with this address")
-                for one in contacts
+                (email, contact, f"one of {len(contacts)} contacts with this address")
+                for contact in contacts
             ]
         else:
             doubtful.append((email, None, "no contact has this address"))
