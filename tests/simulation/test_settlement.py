@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 from sync_worker.core.ports.links import Commit
@@ -10,7 +11,7 @@ from sync_worker.core.values import Buried, Known, RatingKey, Side, Slot
 from tests.simulation.ablations import without
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.scenarios import changes, ending_of, rates
-from tests.simulation.world import CALM, Options, World
+from tests.simulation.world import CALM, OVERALL, QUALITY, Options, World
 from tests.twins.memory_ledger import memory_ledger
 
 
@@ -118,3 +119,23 @@ def test_guard_is_not_told_of_a_record_that_was_deleted_before_anybody_knew_its_
     assert struck
     assert not any(struck[0] in str(one) for one in world.guard.kept)
     assert ending_of(world) == (None, None)
+
+
+def test_open_intent_of_an_attribute_that_is_not_mapped_any_more_is_given_up() -> None:
+    """The answer to a create is lost; before we look, a person takes its attribute off the map."""
+    world = World(0, Options(CALM, people=1, fields=(OVERALL, QUALITY)), memory_ledger)
+    lost: list[str] = []
+
+    def lose_the_answer_and_the_map(operation: str) -> str | None:
+        if operation != "create" or lost or len(world.wix.records) != 1:
+            return None
+        lost.append("answer")
+        world.ledger.state.site_rows[world.site.id] = replace(world.site, fields=(OVERALL,))
+        return "response_lost"
+
+    world.wix.fault = lose_the_answer_and_the_map
+    rates(Side.EXTERNAL, value=4, quality=4)(world)
+    world.drain()
+    assert lost == ["answer"]
+    assert world.crashes == []
+    assert world.ledger.open_intents() == 0
