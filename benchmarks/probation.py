@@ -31,6 +31,7 @@ from sync_worker.runtime.local.free_port import free_port
 from sync_worker.runtime.local.processes import Child, Processes
 
 ALL, AFFINITY, DEADLINE = "all of them", "cpu-affinity", "deadline-worker"
+RATING, NOTHING, WEBHOOK = "rating", "task of nothing", "webhook"
 SLOTS = 8
 THREADS = 4  # of the gateway, in one process
 STAY_SECONDS = 8.0  # a worker that has survived a message for so long has survived it
@@ -39,21 +40,25 @@ PATIENCE_SECONDS = 12.0  # of a client at a gateway whose threads are all taken
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """``ratings`` and ``webhooks``: in each round of each variant; one round more warms up."""
+    """Of each round of each variant; one round more warms up.
+
+    ``tasks``: that do nothing, so that only Celery and kombu work.
+    """
 
     database: str = "sqlite"
     rounds: int = 5
     ratings: int = 100
+    tasks: int = 500
     webhooks: int = 1000
     clients: int = 4
 
 
-QUICK = Size(rounds=1, ratings=20, webhooks=40)
+QUICK = Size(rounds=1, ratings=20, tasks=20, webhooks=40)
 
 
 @dataclass
 class Turns:
-    """Processor milliseconds for each rating or webhook, one figure a round."""
+    """Processor milliseconds for each rating, task or webhook, one figure a round."""
 
     workaround: str
     per: str
@@ -103,18 +108,20 @@ class Variant:
 
     queue: Queue
     rounds: list[list[int]]
+    tasks: int
 
-    def drain_one(self) -> float:
-        """Processor milliseconds for each rating of the next round."""
+    def drain_one(self) -> dict[str, float]:
+        """Processor milliseconds for each rating of the next round, and for a task of nothing."""
         ids = self.rounds.pop()
-        drained = self.queue.drain("sync_worker.tasks.sync_delivery", ids)
+        ratings = self.queue.drain("sync_worker.tasks.sync_delivery", ids)
         check_that_all_crossed(self.queue.at, ids)
-        return drained.cpu_ms
+        nothing = self.queue.drain("benchmarks.nothing", list(range(self.tasks)))
+        return {RATING: ratings.cpu_ms, NOTHING: nothing.cpu_ms}
 
 
 def _worker_turns(size: Size) -> list[Turns]:
     measured = [Workaround.KEPT_CLIENT, Workaround.GATHERED_EVENTS, AFFINITY]
-    turns = [Turns(str(name), "rating") for name in measured]
+    turns = [Turns(str(name), per) for per in (RATING, NOTHING) for name in measured]
     with ExitStack() as stack:
         box = stack.enter_context(Sandbox(SandboxOptions(rate_per_minute=None)))
         variants = {
@@ -127,8 +134,8 @@ def _worker_turns(size: Size) -> list[Turns]:
             names = list(variants)[:: 1 if number % 2 == 0 else -1]
             figures = {name: variants[name].drain_one() for name in names}
             for one in turns:
-                one.on.append(figures[ALL])
-                one.off.append(figures[one.workaround])
+                one.on.append(figures[ALL][one.per])
+                one.off.append(figures[one.workaround][one.per])
     return turns
 
 
@@ -140,7 +147,7 @@ def _worker_without(name: str, size: Size, box: Sandbox) -> Iterator[Variant]:
         ids = store(at, "own-service", size.ratings * (size.rounds + 1))
         rounds = [ids[first : first + size.ratings] for first in range(0, len(ids), size.ratings)]
         with _a_worker(at, name, settings) as queue:
-            yield Variant(queue, rounds)
+            yield Variant(queue, rounds, size.tasks)
 
 
 @contextmanager
@@ -207,7 +214,7 @@ class Gateway:
 
 
 def _gateway_turns(size: Size) -> Turns:
-    turns, wix = Turns(DEADLINE, "webhook"), WixState()
+    turns, wix = Turns(DEADLINE, WEBHOOK), WixState()
     webhooks = signed_webhooks(wix)
     with ExitStack() as stack:
         folder = stack.enter_context(a_folder())

@@ -36,3 +36,8 @@ REMOVED_BY: dict[Workaround, Callable[[], object]] = {
 
 for _name in filter(None, os.environ.get("PROBATION_WITHOUT", "").split(",")):
     REMOVED_BY[Workaround(_name)]()
+
+
+@app.task(name="benchmarks.nothing")
+def nothing(number: int) -> None:
+    """Show what Celery and kombu themselves take for a message."""

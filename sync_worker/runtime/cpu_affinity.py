@@ -2,8 +2,8 @@
 
 Python runs one thread of a process at a time. Where its threads may run on every core, each of
 their turns wakes another one with cold caches: on a machine at rest that was a fifth of a worker's
-processor time (docs/benchmarks.md). On two cores that others kept busy it brought nothing: 3 % more
-processor time for a rating on PostgreSQL, 22 % more on SQLite (medians of nine rounds of
+processor time (docs/benchmarks.md). On two cores that others kept busy it brought nothing: 3 and
+29 % more processor time for a rating on PostgreSQL, 22 % more on SQLite (medians of nine rounds of
 ``python -m benchmarks probation``). ``WORKER_ONE_CORE=false`` switches it off.
 
 Made for CPython 3.11 to 3.13 with its lock. Only Linux has what this needs: ``sched_setaffinity``

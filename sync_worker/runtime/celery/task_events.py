@@ -1,9 +1,11 @@
 """Celery's events, which Flower lives on, published a few times a second.
 
 By itself a worker publishes what it has buffered with every turn of its loop, about three times for
-each task. Gathering saves 12 % of a worker's processor time for a rating on PostgreSQL, 15 % on
-SQLite (medians of nine rounds of ``python -m benchmarks probation``). Celery has no setting for it:
-``worker_send_task_events`` is all or nothing. The step itself is a documented extension
+each task. Gathering saves 6 to 23 % of a worker's processor time for a rating on PostgreSQL, 6 to
+15 % on SQLite (medians of five runs of ``python -m benchmarks probation``, of 9 to 25 rounds, on
+busy cores). Celery has no setting for it: ``worker_send_task_events`` is all or nothing.
+
+The step itself is a documented extension
 (https://docs.celeryq.dev/en/stable/userguide/extending.html); what reaches inside is
 ``on_send_buffered`` of the dispatcher. Made for celery 5.7.0;
 tests/integration/test_library_contracts.py fails when that changes.
