@@ -165,13 +165,15 @@ def _ours(box: Sandbox, products: Mapping[str, str], ada: str) -> Iterator[Drain
         settings = {**at.environ(), **box.settings(), **raised_budgets(at.folder)}
         wiring, bell = Wiring(load_settings(settings), settings), Rings()
         manifest = wiring.manifests["own-service"]
-        site, _ = wiring.admin.add_site(box.wix.instance_id, manifest.id, [default_field(manifest)])
-        wiring.admin.import_contacts(site, [Contact(ada, EMAIL)])
+        site, _ = wiring.admin.sites.add(
+            box.wix.instance_id, manifest.id, [default_field(manifest)]
+        )
+        wiring.admin.mappings.import_contacts(site, [Contact(ada, EMAIL)])
         pairs = [
             (EntityRef(wix, GROUP, NAMESPACE), EntityRef(external))
             for wix, external in products.items()
         ]
-        wiring.admin.import_entities(site, pairs)
+        wiring.admin.mappings.import_entities(site, pairs)
         gateway = serve_door(wiring, bell, box)
         box.send_webhooks_to(gateway.url)
         intake = wiring.intake(bell)

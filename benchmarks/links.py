@@ -24,7 +24,7 @@ from sync_worker.core.outcome import OutcomeKind
 from sync_worker.core.ports.remote import Capabilities, Connection
 from sync_worker.core.values import Record, Side
 from sync_worker.intake.intake import Intake
-from sync_worker.ledger.admin import LedgerAdmin
+from sync_worker.ledger.administration.admin import ledger_admin
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.migrations.upgrade import upgrade
 from sync_worker.ledger.sql_ledger import sql_ledger
@@ -120,7 +120,7 @@ class _Filled:
         self.links, self.blocks = links, list[float]()
         self._engine = open_engine(url)
         upgrade(self._engine)
-        site, _ = LedgerAdmin(self._engine).add_site("instance", "connector", [STARS])
+        site, _ = ledger_admin(self._engine).sites.add("instance", "connector", [STARS])
         fill(self._engine, site, links)
         chosen = random.Random(links).sample(range(links), min(events, links))
         self._ledger, self._chosen = sql_ledger(self._engine), iter(chosen)

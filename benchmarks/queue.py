@@ -20,7 +20,7 @@ from benchmarks.ground import Ground
 from benchmarks.machine import processor_seconds_of
 from sync_worker.core.scale import FieldMap, Scale
 from sync_worker.core.values import Contact, EntityRef, NewDelivery, Side
-from sync_worker.ledger.admin import LedgerAdmin
+from sync_worker.ledger.administration.admin import ledger_admin
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.migrations.upgrade import upgrade
 from sync_worker.ledger.sql_ledger import sql_ledger
@@ -47,14 +47,14 @@ def store(at: Ground, connector: str, count: int) -> list[int]:
     """
     engine = open_engine(at.database_url)
     upgrade(engine)
-    ledger, admin = sql_ledger(engine), LedgerAdmin(engine)
+    ledger, admin = sql_ledger(engine), ledger_admin(engine)
     instance = f"instance-{connector}"
-    site, _ = admin.add_site(instance, connector, [STARS])
+    site, _ = admin.sites.add(instance, connector, [STARS])
     things = -(-count // PEOPLE)
-    admin.import_contacts(
+    admin.mappings.import_contacts(
         site, [Contact(f"c{one}", f"p{one}@example.com") for one in range(PEOPLE)]
     )
-    admin.import_entities(
+    admin.mappings.import_entities(
         site, [(EntityRef(f"w{one}", "g", "n"), EntityRef(f"e{one}")) for one in range(things)]
     )
     ids = [ledger.inbox.store(_rating(instance, one)).inbox_id for one in range(count)]

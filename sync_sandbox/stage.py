@@ -16,7 +16,8 @@ from sync_sandbox.server import Sandbox, SandboxOptions
 from sync_worker.config import load_settings
 from sync_worker.core.scale import FieldMap
 from sync_worker.core.values import EntityRef, Site
-from sync_worker.ledger.admin import LedgerAdmin, LedgerStatus
+from sync_worker.ledger.administration.admin import LedgerAdmin
+from sync_worker.ledger.administration.questions import LedgerStatus
 from sync_worker.manifest.default_field import default_field
 from sync_worker.runtime.local.free_port import free_port
 from sync_worker.runtime.waiting import wait_until
@@ -83,14 +84,14 @@ class Stage:
         """What a person does once: add the site, map the products."""
         connector = self.wiring.manifests[self.box.connector]
         self.site: Site
-        self.site, _ = self.admin.add_site(
+        self.site, _ = self.admin.sites.add(
             self.box.wix.instance_id, connector.id, self.fields or [default_field(connector)]
         )
         pairs = [
             (EntityRef(wix, GROUP, NAMESPACE), EntityRef(external))
             for wix, external in self.products.items()
         ]
-        self.admin.import_entities(self.site, pairs)
+        self.admin.mappings.import_entities(self.site, pairs)
 
     @cached_property
     def wiring(self) -> Wiring:
@@ -223,7 +224,7 @@ class Stage:
         return Counter(str(entry["by"]) for journal in journals for entry in list(journal))
 
     def status(self) -> LedgerStatus:
-        return self.admin.status()
+        return self.admin.questions.status()
 
     def is_quiet(self) -> bool:
         """No webhook on its way, no delivery open, no write of unknown outcome."""

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from sync_worker.cli.options import JSON
 from sync_worker.cli.output import STAMP, print_json
-from sync_worker.ledger.held import HistoryLine
+from sync_worker.ledger.administration.held import HistoryLine
 from sync_worker.wiring import wiring
 
 
@@ -28,7 +28,7 @@ def history(remote_id: str | None, link_id: int | None, limit: int, as_json: boo
     \b
     Example: ratings-sync history 076716da-0000-4000-8000-2448c17c89df
     """
-    lines = wiring().admin.history(link_id=link_id, remote_id=remote_id, limit=limit)
+    lines = wiring().admin.questions.history(link_id=link_id, remote_id=remote_id, limit=limit)
     if as_json:
         print_json(
             [

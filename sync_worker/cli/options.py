@@ -30,7 +30,7 @@ FILE = click.argument("file", type=EXISTING_FILE)
 
 def the_site(name: str | None) -> Site:
     """The site that --site names. Raises Misconfigured."""
-    return wiring().admin.find_site(name)
+    return wiring().admin.sites.find(name)
 
 
 def user_name() -> str:

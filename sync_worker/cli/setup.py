@@ -26,7 +26,7 @@ from sync_worker.cli.output import print_json, print_problems
 from sync_worker.core.errors import Misconfigured, SyncError
 from sync_worker.core.values import Site
 from sync_worker.doctor.doctor import Doctor
-from sync_worker.ledger.fields import ImportRefused
+from sync_worker.ledger.administration.mappings import ImportRefused
 from sync_worker.manifest.default_field import default_field
 from sync_worker.mappings.mapping_files import BadFile, read_entities, read_fields
 from sync_worker.mappings.proposals import propose_entities, read_catalogue
@@ -48,13 +48,13 @@ class Step:
 
 def steps() -> list[Step]:
     """Where the setup stands, by what exists."""
-    sites = wiring().admin.sites()
+    sites = wiring().admin.sites.all()
     checks = list(Doctor(wiring(), offline=True).checks())
     wrong = [check.name for check in checks if check.verdict == "bad"]
     connectors = ", ".join(wiring().manifests) if "connectors" not in wrong else ""
     site = sites[0] if len(sites) == 1 else None
-    entities = sum(len(wiring().admin.entities(known.id)) for known in sites)
-    people = sum(len(wiring().admin.contacts(known.id)) for known in sites)
+    entities = sum(len(wiring().admin.mappings.entities(known.id)) for known in sites)
+    people = sum(len(wiring().admin.mappings.contacts(known.id)) for known in sites)
     fields = [field for known in sites for field in known.fields]
     broken = [field.attribute for field in fields if field.violations()]
     shown = ", ".join(f"{known.id} ({known.connector})" for known in sites) or "none yet"
@@ -137,7 +137,7 @@ def _guide() -> None:
         (("entities", _entities), ("contacts", _contacts), ("fields", _fields)), start=4
     ):
         _head(f"{number} of 6: {name}")
-        step(wiring().admin.find_site(str(site.id)))
+        step(wiring().admin.sites.find(str(site.id)))
     click.echo(f"\nReady. Compare both sides without writing anything: {NEXT}")
     click.echo("Then start everything: ratings-sync up")
 
@@ -160,7 +160,7 @@ def _connector() -> str:
 
 def _site(connector: str) -> Site:
     """The connector's site, or a new one after a live look at Wix and at the external system."""
-    for site in wiring().admin.sites():
+    for site in wiring().admin.sites.all():
         if site.connector == connector:
             click.echo(f"site {site.id}: Wix instance {site.instance_id} ↔ {connector}")
             _check_live(None)
@@ -168,7 +168,7 @@ def _site(connector: str) -> Site:
     instance_id = click.prompt("App instance id of the Wix site").strip()
     _check_live(instance_id)
     field = default_field(wiring().manifests[connector])
-    site, released = wiring().admin.add_site(instance_id, connector, [field])
+    site, released = wiring().admin.sites.add(instance_id, connector, [field])
     click.echo(
         f"site {site.id} is added"
         + (f"; {len(released)} deliveries had waited for it" if released else "")
@@ -186,7 +186,7 @@ def _check_live(instance_id: str | None) -> None:
 
 
 def _entities(site: Site) -> None:
-    count = len(wiring().admin.entities(site.id))
+    count = len(wiring().admin.mappings.entities(site.id))
     if count:
         click.echo(f"{count} are mapped; more: ratings-sync map entities import FILE")
         return
@@ -207,7 +207,7 @@ def _entities(site: Site) -> None:
         case "file":
             _save_file(click.prompt("File", type=EXISTING_FILE), site)
         case "same-id":
-            wiring().admin.set_policy(site.id, {"unknown_entity": "same_id"})
+            wiring().admin.sites.set_policy(site.id, {"unknown_entity": "same_id"})
             click.echo(
                 f"equal ids will be mapped by themselves, in {site.policy.same_id_namespace}/",
                 nl=False,
@@ -237,7 +237,11 @@ def _propose(site: Site) -> None:
 
 
 def _save_file(file: Path, site: Site) -> None:
-    _saved(lambda: f"{wiring().admin.import_entities(site, read_entities(file).rows).added} added")
+    _saved(
+        lambda: (
+            f"{wiring().admin.mappings.import_entities(site, read_entities(file).rows).added} added"
+        )
+    )
 
 
 def _saved(save: Callable[[], str]) -> None:
@@ -252,7 +256,7 @@ def _saved(save: Callable[[], str]) -> None:
 
 
 def _contacts(site: Site) -> None:
-    count = len(wiring().admin.contacts(site.id))
+    count = len(wiring().admin.mappings.contacts(site.id))
     click.echo(f"{count} are mapped; whoever is not is looked up by e-mail when needed.")
     if count or not click.confirm("Look up everybody in the external listing now?", default=True):
         return
@@ -261,7 +265,7 @@ def _contacts(site: Site) -> None:
     except SyncError as error:
         click.secho(f"not now: {error}; later: ratings-sync map contacts match", err=True, fg="red")
         return
-    done = wiring().admin.import_contacts(site, proposal.certain)
+    done = wiring().admin.mappings.import_contacts(site, proposal.certain)
     save_doubtful(proposal, DOUBTFUL_CONTACTS)
     where = (
         f", {len(proposal.doubtful)} doubtful in {DOUBTFUL_CONTACTS}" if proposal.doubtful else ""
@@ -277,4 +281,8 @@ def _fields(site: Site) -> None:
     if click.confirm("Are these fields and scales right?", default=True):
         return
     file = click.prompt("Mapping file of the fields", type=EXISTING_FILE)
-    _saved(lambda: f"{wiring().admin.import_fields(site, read_fields(file).rows).changed} changed")
+    _saved(
+        lambda: (
+            f"{wiring().admin.fields.import_fields(site, read_fields(file).rows).changed} changed"
+        )
+    )

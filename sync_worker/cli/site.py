@@ -47,7 +47,7 @@ def add_site(instance_id: str, connector: str, policies: Sequence[str]) -> None:
         known = ", ".join(sorted(wiring().manifests))
         raise Misconfigured(f"there is no connector {connector!r}; CONNECTORS names: {known}")
     chosen = manifest.first_policies | _policies(policies)
-    added, released = wiring().admin.add_site(
+    added, released = wiring().admin.sites.add(
         instance_id, connector, [default_field(manifest)], chosen
     )
     click.echo(f"site {added.id}: Wix instance {instance_id} ↔ {connector}")
@@ -73,7 +73,7 @@ def list_sites(as_json: bool) -> None:
     \b
     Example: ratings-sync site list --json
     """
-    sites = wiring().admin.sites()
+    sites = wiring().admin.sites.all()
     if as_json:
         print_json(sites)
         return
@@ -96,7 +96,7 @@ def set_policy(policies: Sequence[str], site_name: str | None) -> None:
     Example: ratings-sync site policy unknown_contact=create conflict=wix
     """
     admin = wiring().admin
-    changed = admin.set_policy(admin.find_site(site_name).id, _policies(policies))
+    changed = admin.sites.set_policy(admin.sites.find(site_name).id, _policies(policies))
     click.echo(f"site {changed.id}: {_differing(changed) or 'all policies at their defaults'}")
 
 
@@ -152,7 +152,7 @@ def remove(site_name: str | None, yes: bool) -> None:
     \b
     Example: ratings-sync site remove --site 2 --yes
     """
-    found = wiring().admin.find_site(site_name)
+    found = wiring().admin.sites.find(site_name)
     if not yes:
         click.confirm(
             f"Stop site {found.id} ({found.instance_id} ↔ {found.connector})?", abort=True
@@ -162,8 +162,8 @@ def remove(site_name: str | None, yes: bool) -> None:
 
 def _set_state(site_name: str | None, state: str) -> None:
     admin = wiring().admin
-    found = admin.find_site(site_name)
-    released = admin.set_state(found.id, state)
+    found = admin.sites.find(site_name)
+    released = admin.sites.set_state(found.id, state)
     click.echo(
         f"site {found.id}: {state}" + (f", {len(released)} deliveries released" if released else "")
     )

@@ -27,7 +27,11 @@ def status(as_json: bool) -> None:
     \b
     Example: ratings-sync status --json
     """
-    now, figures, broker = wiring().admin.status(), wiring().databases.figures(), _broker()
+    now, figures, broker = (
+        wiring().admin.questions.status(),
+        wiring().databases.figures(),
+        _broker(),
+    )
     if as_json:
         print_json(dataclasses.asdict(now) | {"figures": figures, "broker": broker})
         return

@@ -19,7 +19,7 @@ PERMISSIONS = ("Read Ratings", "Manage Ratings", "Read Contacts", "Manage Contac
 
 def check_wix(wiring: Wiring, new_instance: str | None = None) -> Iterator[Check]:
     """Every site's app instance, and one that is not added yet."""
-    instances = [site.instance_id for site in wiring.admin.sites()]
+    instances = [site.instance_id for site in wiring.admin.sites.all()]
     if new_instance is not None and new_instance not in instances:
         instances.append(new_instance)
     if not instances:

@@ -10,7 +10,7 @@ from sync_worker.core.ports.ledger import Ledger
 from sync_worker.ledger.directory import SqlDirectory
 from sync_worker.ledger.inbox import InboxObserver, SqlInbox
 from sync_worker.ledger.links import LEASE_SECONDS, SqlLinks
-from sync_worker.ledger.people import PeopleLedger
+from sync_worker.ledger.merges import SqlMerges
 from sync_worker.ledger.site_cache import SITE_CACHE_SECONDS, SiteCache
 from sync_worker.ledger.sites import SqlSiteStates
 from sync_worker.ledger.transactions import Transactions
@@ -42,7 +42,7 @@ def sql_ledger(
         inbox=SqlInbox(transactions, sites, observer or InboxObserver()),
         directory=SqlDirectory(transactions),
         links=SqlLinks(transactions, sites, lease_seconds),
-        merges=PeopleLedger(engine, transactions=transactions, sites=sites),
+        merges=SqlMerges(transactions, sites),
         sites=SqlSiteStates(transactions, sites),
         transactions=transactions,
         site_cache=sites,

@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 from redis.exceptions import RedisError
 
 from sync_worker.core.errors import Transient
-from sync_worker.ledger.figures import LedgerFigures
+from sync_worker.ledger.administration.figures import LedgerFigures
 from sync_worker.telemetry.broker_figures import BrokerFigures
 
 QUEUES = ("sync", "maint")

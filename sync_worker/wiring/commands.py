@@ -9,8 +9,8 @@ from functools import cached_property, lru_cache
 from sync_worker.config import Settings, environment, load_settings
 from sync_worker.core.ports.doorbell import Bell
 from sync_worker.intake.intake import Intake
-from sync_worker.ledger.admin import LedgerAdmin
-from sync_worker.ledger.retention import LedgerRetention
+from sync_worker.ledger.administration.admin import LedgerAdmin, ledger_admin
+from sync_worker.ledger.administration.retention import LedgerRetention
 from sync_worker.ledger.sql_ledger import SqlLedger, sql_ledger
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.wiring.connectors import Connectors
@@ -42,7 +42,7 @@ class Wiring:
 
     @cached_property
     def admin(self) -> LedgerAdmin:
-        return LedgerAdmin(self.databases.aside)
+        return ledger_admin(self.databases.aside)
 
     @cached_property
     def ledger(self) -> SqlLedger:

@@ -8,9 +8,9 @@ from functools import cached_property
 from sqlalchemy import Engine
 
 from sync_worker.config import Settings
-from sync_worker.ledger.figures import FigureLedger, LedgerFigures
+from sync_worker.ledger.administration.figures import FigureReader, LedgerFigures
+from sync_worker.ledger.administration.retention import Retention
 from sync_worker.ledger.opening import open_with_newest_schema
-from sync_worker.ledger.retention import Retention
 
 WORKER_SQL_SECONDS = 5.0
 GATEWAY_SQL_SECONDS = 0.6
@@ -43,7 +43,7 @@ class Databases:
 
     def figures(self) -> LedgerFigures:
         """The ledger's figures of this moment. Raises Transient."""
-        return FigureLedger(self.aside).figures()
+        return FigureReader(self.aside).figures()
 
     def close(self) -> None:
         """Let go of all engines; what was made over them is of no use afterwards."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from sync_worker.core.errors import Misconfigured
 from sync_worker.core.values import Site
-from sync_worker.ledger.admin import LedgerAdmin
+from sync_worker.ledger.administration.admin import LedgerAdmin
 from sync_worker.manifest.default_field import default_field
 from sync_worker.wiring.connectors import Connectors
 
@@ -23,7 +23,7 @@ class SiteOpening:
         Raises Misconfigured if a manifest cannot be read.
         """
         admin = self._admin()
-        taken = {site.connector for site in admin.sites()}
+        taken = {site.connector for site in admin.sites.all()}
         manifests = self._connectors.manifests
         free = [manifest for name, manifest in manifests.items() if name not in taken]
         if len(free) != 1:
@@ -31,7 +31,7 @@ class SiteOpening:
         (manifest,) = free
         try:
             fields = [default_field(manifest)]
-            return admin.add_site(instance_id, manifest.id, fields, manifest.first_policies)
+            return admin.sites.add(instance_id, manifest.id, fields, manifest.first_policies)
         except Misconfigured:
             # Somebody else was quicker, or its scale needs a person: `site add` says so.
             return None

@@ -11,8 +11,8 @@ from sync_worker.config import Settings
 from sync_worker.core.sweep_values import Sweep
 from sync_worker.core.values import Site
 from sync_worker.intake.intake import Intake
-from sync_worker.ledger.findings import SqlRuns
 from sync_worker.ledger.sql_ledger import SqlLedger, sql_ledger
+from sync_worker.ledger.sweeps import SqlSweeps
 from sync_worker.reconcile.pace import Pace
 from sync_worker.reconcile.planned_writes import PlannedWrite
 from sync_worker.reconcile.reconcile import Reconcile
@@ -65,10 +65,10 @@ class SweepParts:
         return sql_ledger(self._databases.open(SWEEP_THREADS + 2))
 
     @cached_property
-    def runs(self) -> SqlRuns:
+    def runs(self) -> SqlSweeps:
         """The runs themselves."""
         ledger = self.ledger
-        return SqlRuns(ledger.engine, transactions=ledger.transactions, sites=ledger.site_cache)
+        return SqlSweeps(ledger.transactions, ledger.site_cache)
 
     def reconcile(
         self, site: Site, sweep: Sweep, pace: Pace, note: Callable[[PlannedWrite], None]

@@ -9,9 +9,9 @@ from functools import cached_property, lru_cache
 from sync_worker.config import Settings, environment, load_settings
 from sync_worker.core.ports.doorbell import Bell
 from sync_worker.intake.intake import Intake
-from sync_worker.ledger.admin import LedgerAdmin
+from sync_worker.ledger.administration.admin import LedgerAdmin, ledger_admin
+from sync_worker.ledger.administration.retention import LedgerRetention
 from sync_worker.ledger.inbox import InboxObserver
-from sync_worker.ledger.retention import LedgerRetention
 from sync_worker.ledger.sql_ledger import SqlLedger, sql_ledger
 from sync_worker.remotes.external.hooks import ExternalHooks
 from sync_worker.runtime.celery.bell import WorkerBell
@@ -57,7 +57,7 @@ class WorkerWiring:
 
     @cached_property
     def _admin(self) -> LedgerAdmin:
-        return LedgerAdmin(self.databases.aside)
+        return ledger_admin(self.databases.aside)
 
     @cached_property
     def retention(self) -> LedgerRetention:
@@ -70,7 +70,7 @@ class WorkerWiring:
 
     def nightly_sweeps(self) -> NightlySweeps:
         """One slice of the sweeps and polls that are due."""
-        return self._sweeps.nightly(self._admin.sites)
+        return self._sweeps.nightly(self._admin.sites.all)
 
 
 def worker_wiring(bell: WorkerBell) -> WorkerWiring:

@@ -62,7 +62,9 @@ def test_no_secret_and_no_address_shows_after_real_work(
             lambda: len(stage.rated()) == 3 and len(stage.differences()) == 1, 30
         )
         assert followed, stage.rated()
-        assert stage.wait_until(lambda: stage.admin.status().held == {"unknown_contact": 1}, 20)
+        assert stage.wait_until(
+            lambda: stage.admin.questions.status().held == {"unknown_contact": 1}, 20
+        )
         tasks = wait_for(lambda: _tasks(f"http://127.0.0.1:{flower_port}"))
         header = {"Authorization": f"Bearer {TOKEN}"}
         metrics = [

@@ -26,7 +26,7 @@ from sync_sandbox.server import Sandbox, SandboxOptions
 from sync_worker.config import load_settings
 from sync_worker.core.values import Contact, EntityRef, Site
 from sync_worker.intake.intake import Intake
-from sync_worker.ledger.admin import LedgerAdmin
+from sync_worker.ledger.administration.admin import LedgerAdmin
 from sync_worker.ledger.tables import metadata
 from sync_worker.manifest.default_field import default_field
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
@@ -165,10 +165,12 @@ def opened(folder: Path, redis: Redis, redis_server: EmbeddedRedis, **more: str)
 
 def _set_up(admin: LedgerAdmin, wiring: Wiring, box: Sandbox) -> tuple[Site, str]:
     manifest = wiring.manifests["own-service"]
-    site, _ = admin.add_site(box.wix.instance_id, manifest.id, [default_field(manifest)])
-    admin.import_entities(site, [(EntityRef("beans", "stores", "reviews"), EntityRef("SKU-1"))])
+    site, _ = admin.sites.add(box.wix.instance_id, manifest.id, [default_field(manifest)])
+    admin.mappings.import_entities(
+        site, [(EntityRef("beans", "stores", "reviews"), EntityRef("SKU-1"))]
+    )
     contact_id = str(box.wix.add_contact("ada@example.com", "Ada")["id"])
-    admin.import_contacts(site, [Contact(contact_id, "ada@example.com")])
+    admin.mappings.import_contacts(site, [Contact(contact_id, "ada@example.com")])
     return site, contact_id
 
 

@@ -41,9 +41,9 @@ def ask(tmp_path: Path, box: Sandbox, redis: Redis, redis_server: EmbeddedRedis)
         )
         wiring = Wiring(load_settings(environ), environ)
         opened.append(wiring)
-        if with_site and not wiring.admin.sites():
+        if with_site and not wiring.admin.sites.all():
             manifest = wiring.manifests["own-service"]
-            wiring.admin.add_site(box.wix.instance_id, "own-service", [default_field(manifest)])
+            wiring.admin.sites.add(box.wix.instance_id, "own-service", [default_field(manifest)])
         return {check.name: check for check in Doctor(wiring).checks()}
 
     yield checks

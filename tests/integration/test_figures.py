@@ -17,9 +17,9 @@ from sqlalchemy import Engine, event, text, update
 from sync_worker.core.ports.inbox import Closing
 from sync_worker.core.scale import FieldMap, Scale
 from sync_worker.core.values import EntityRef, InboxState, NewDelivery, RatingKey, Side
-from sync_worker.ledger.admin import LedgerAdmin
+from sync_worker.ledger.administration.admin import ledger_admin
+from sync_worker.ledger.administration.figures import FigureReader
 from sync_worker.ledger.database import open_engine
-from sync_worker.ledger.figures import FigureLedger
 from sync_worker.ledger.migrations.upgrade import upgrade
 from sync_worker.ledger.sql_ledger import sql_ledger
 from sync_worker.ledger.tables import inbox
@@ -58,7 +58,7 @@ def deliver(
 def test_ledger_figures_count_what_is_open_and_held_and_how_long_the_ended_took(
     engine: Engine,
 ) -> None:
-    empty = FigureLedger(engine).figures()
+    empty = FigureReader(engine).figures()
     assert (empty.open, empty.held, empty.oldest_open_seconds) == ({"new": 0, "taken": 0}, {}, 0.0)
     assert (empty.most_attempts, empty.most_for_one_link) == (0, 0)
     assert empty.delivery_age_seconds == {}
@@ -73,7 +73,7 @@ def test_ledger_figures_count_what_is_open_and_held_and_how_long_the_ended_took(
         connection.execute(
             update(inbox).where(inbox.c.id == done).values(received_at=inbox.c.received_at - 7)
         )
-    now = FigureLedger(engine).figures()
+    now = FigureReader(engine).figures()
     assert now.open == {"new": 2, "taken": 0}
     assert now.held == {"unknown_contact": 1}
     assert 100 <= now.oldest_open_seconds < 130
@@ -84,17 +84,17 @@ def test_ledger_figures_count_what_is_open_and_held_and_how_long_the_ended_took(
 def test_ledger_figures_tell_what_is_stuck(engine: Engine) -> None:
     ledger = sql_ledger(engine)
     stars = Scale(Decimal(1), Decimal(5), Decimal(1))
-    site, _ = LedgerAdmin(engine).add_site(
+    site, _ = ledger_admin(engine).sites.add(
         "instance-1", "own-service", [FieldMap("overall", "value", WIX_SCALE, stars)]
     )
-    LedgerAdmin(engine).import_entities(site, [(EntityRef("beans"), EntityRef("SKU-1"))])
+    ledger_admin(engine).mappings.import_entities(site, [(EntityRef("beans"), EntityRef("SKU-1"))])
     entity = ledger.directory.entity(site.id, Side.WIX, EntityRef("beans"))
     assert entity is not None
     for name, contact in (("a", "ada"), ("b", "ada"), ("c", "ada"), ("d", "ben")):
         ledger.links.attach(deliver(engine, name), RatingKey(site.id, entity.id, contact))
     ledger.inbox.defer([1], 100.0, "the remote is down", is_failure=True)
     ledger.inbox.defer([1], 100.0, "the remote is down", is_failure=True)
-    now = FigureLedger(engine).figures()
+    now = FigureReader(engine).figures()
     assert (now.most_attempts, now.most_for_one_link) == (2, 3)
 
 
@@ -108,7 +108,7 @@ def test_figures_go_over_indexes_and_never_read_the_whole_inbox(postgres_url: st
         "before_cursor_execute",
         lambda c, cur, text_, values, ctx, many: statements.append((text_, values)),
     )
-    FigureLedger(engine).figures()
+    FigureReader(engine).figures()
     asked = [one for one in statements if "FROM inbox" in one[0]]
     assert len(asked) == 6
     with engine.begin() as connection:

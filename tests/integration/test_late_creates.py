@@ -20,7 +20,7 @@ from sync_sandbox.door import serve_door
 from sync_sandbox.server import Sandbox, SandboxOptions
 from sync_worker.config import load_settings
 from sync_worker.core.values import EntityRef
-from sync_worker.ledger.held import HeldFilter
+from sync_worker.ledger.administration.held import HeldFilter
 from sync_worker.manifest.default_field import default_field
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from sync_worker.wiring import Wiring
@@ -109,10 +109,10 @@ class Bench:
             self.wiring.intake(self).process(self.rung.pop(0))
 
     def held(self) -> list[str]:
-        return [one.reason for one in self.wiring.admin.held(HeldFilter())]
+        return [one.reason for one in self.wiring.admin.held.all(HeldFilter())]
 
     def release(self) -> None:
-        self.ring(self.wiring.admin.release(HeldFilter(), by="the test"))
+        self.ring(self.wiring.admin.held.release(HeldFilter(), by="the test"))
 
     def wix_values(self) -> list[int]:
         return [one["value"] for one in self.box.wix.ratings.values()]
@@ -150,8 +150,10 @@ def bench(
         box.wix.webhooks.url = f"{served.url}/webhooks/wix"
         bench.judgeme.webhook_url = f"{served.url}/webhooks/external/reviews"
         manifest = wiring.manifests["reviews"]
-        site, _ = wiring.admin.add_site(box.wix.instance_id, manifest.id, [default_field(manifest)])
-        wiring.admin.import_entities(
+        site, _ = wiring.admin.sites.add(
+            box.wix.instance_id, manifest.id, [default_field(manifest)]
+        )
+        wiring.admin.mappings.import_entities(
             site, [(EntityRef("beans", "stores", "reviews"), EntityRef("22"))]
         )
         yield bench

@@ -36,7 +36,7 @@ def test_site_opens_on_the_one_free_connector_with_the_policies_that_it_starts_w
         opened = wiring.sites.open("instance-1")
         assert opened is not None
         assert (opened[0].connector, opened[0].policy.direction) == ("fera", "to_wix")
-        assert wiring.admin.find_site(None).policy.direction == "to_wix"
+        assert wiring.admin.sites.find(None).policy.direction == "to_wix"
         assert wiring.sites.open("instance-2") is None, "its connector serves a site already"
 
 
@@ -50,4 +50,4 @@ def test_site_of_a_system_of_ones_own_opens_both_ways(tmp_path: Path) -> None:
 def test_no_site_opens_while_two_connectors_are_free(tmp_path: Path) -> None:
     with wired(tmp_path, "fera,own-service") as wiring:
         assert wiring.sites.open("instance-1") is None
-        assert wiring.admin.sites() == []
+        assert wiring.admin.sites.all() == []

@@ -43,7 +43,7 @@ class Bench:
 
     def add_site(self) -> Site:
         manifest = self.wiring.manifests["own-service"]
-        site, _ = self.wiring.admin.add_site(
+        site, _ = self.wiring.admin.sites.add(
             self.box.wix.instance_id, manifest.id, [default_field(manifest)]
         )
         self.map_products(site)
@@ -54,7 +54,7 @@ class Bench:
             (EntityRef(name, "stores", "reviews"), EntityRef(name.upper()))
             for name in ("beans", "mug")
         ]
-        self.ring(self.wiring.admin.import_entities(site, pairs).released)
+        self.ring(self.wiring.admin.mappings.import_entities(site, pairs).released)
 
     def settle(self) -> list[str]:
         """Until no webhook is on its way and no delivery is open. Returns the outcomes."""
@@ -100,7 +100,7 @@ class Bench:
             )
 
     def state(self) -> str:
-        return self.wiring.admin.sites()[0].state
+        return self.wiring.admin.sites.all()[0].state
 
 
 @pytest.fixture
@@ -140,7 +140,7 @@ def test_two_contacts_that_rated_alike_things_become_one_with_one_rating_on_each
     assert (bench.wix_values(), bench.external_scores()) == ([40, 80], [Decimal(2), Decimal(4)])
     lost = [
         line.entry
-        for line in bench.wiring.admin.history(limit=100)
+        for line in bench.wiring.admin.questions.history(limit=100)
         if line.entry.reason == "merged"
     ]
     assert {(str(one.side), one.loser) for one in lost} == {
@@ -224,7 +224,7 @@ def test_site_opens_by_itself_when_the_app_is_installed_and_one_connector_is_fre
     assert set(bench.settle()) == {"held unknown_site"}
     bench.box.wix.install()
     bench.settle()
-    (site,) = bench.wiring.admin.sites()
+    (site,) = bench.wiring.admin.sites.all()
     assert (site.instance_id, site.connector, site.state) == (
         bench.box.wix.instance_id,
         "own-service",
@@ -241,7 +241,7 @@ def test_duplicated_site_waits_for_a_connector_of_its_own_and_has_no_mapping(ben
     copy = "22222222-0000-4000-8000-000000000002"
     bench.box.wix.install(copy, origin.instance_id)
     assert bench.settle() == ["held unknown_site"]
-    assert [one.instance_id for one in bench.wiring.admin.sites()] == [origin.instance_id]
+    assert [one.instance_id for one in bench.wiring.admin.sites.all()] == [origin.instance_id]
 
 
 def test_removed_site_rests_keeps_its_rows_and_goes_on_after_a_new_installation(

@@ -82,7 +82,7 @@ class Ground:
         return wix, external
 
     def held(self) -> Counter[str]:
-        return Counter(one.reason for one in self.wiring.admin.held())
+        return Counter(one.reason for one in self.wiring.admin.held.all())
 
 
 RAISED = {
@@ -108,11 +108,11 @@ def make_ground(
     environ |= budget
     wiring = Wiring(load_settings(environ), environ)
     manifest = wiring.manifests["own-service"]
-    site, _ = wiring.admin.add_site(box.wix.instance_id, manifest.id, [default_field(manifest)])
+    site, _ = wiring.admin.sites.add(box.wix.instance_id, manifest.id, [default_field(manifest)])
     pairs = [
         (EntityRef(wix, GROUP, NAMESPACE), EntityRef(sku)) for wix, sku in volume.products.items()
     ]
-    wiring.admin.import_entities(site, pairs)
+    wiring.admin.mappings.import_entities(site, pairs)
     load(box, volume)
     yield Ground(box, wiring, site, volume)
     wiring.close()
@@ -138,7 +138,7 @@ def test_wix_wins_the_first_difference_and_the_loser_is_in_the_history(ground: G
     ground.run()
     after, _ = ground.sides()
     assert {key: after[key] for key in before} == before
-    lines = ground.wiring.admin.history(limit=500)
+    lines = ground.wiring.admin.questions.history(limit=500)
     assert (
         sum(
             line.entry.reason == "first_difference_wix" and line.entry.loser is not None
@@ -213,7 +213,7 @@ def test_dry_run_writes_nothing_and_lists_exactly_what_the_real_run_then_does(
 
 
 def nightly(ground: Ground, seconds: float = 60.0) -> bool:
-    return ground.wiring.sweeps.nightly(ground.wiring.admin.sites, seconds).work()
+    return ground.wiring.sweeps.nightly(ground.wiring.admin.sites.all, seconds).work()
 
 
 def test_no_sweep_begins_by_itself_before_a_person_has_confirmed_the_baseline(

@@ -62,12 +62,14 @@ def two_sides(folder: Path, volume: Volume) -> Iterator[TwoSides]:
         }
         wiring = Wiring(load_settings(environ), environ)
         manifest = wiring.manifests["own-service"]
-        site, _ = wiring.admin.add_site(box.wix.instance_id, manifest.id, [default_field(manifest)])
+        site, _ = wiring.admin.sites.add(
+            box.wix.instance_id, manifest.id, [default_field(manifest)]
+        )
         pairs = [
             (EntityRef(wix, GROUP, NAMESPACE), EntityRef(sku))
             for wix, sku in volume.products.items()
         ]
-        wiring.admin.import_entities(site, pairs)
+        wiring.admin.mappings.import_entities(site, pairs)
         wiring.close()
         load(box, volume)
         yield TwoSides(box, Shell(folder, environ))

@@ -12,10 +12,10 @@ from sqlalchemy import Engine, select, update
 
 from sync_worker.core.ports.inbox import Closing
 from sync_worker.core.values import InboxState, NewDelivery, Side
-from sync_worker.ledger.admin import LedgerAdmin
+from sync_worker.ledger.administration.admin import ledger_admin
+from sync_worker.ledger.administration.retention import LedgerRetention, Retention
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.migrations.upgrade import upgrade
-from sync_worker.ledger.retention import LedgerRetention, Retention
 from sync_worker.ledger.sql_ledger import SqlLedger, sql_ledger
 from sync_worker.ledger.tables import entity_map, history, inbox, intent, link, run
 from sync_worker.ledger.transactions import ledger_now
@@ -80,7 +80,7 @@ class Ground:
 def ground(request: pytest.FixtureRequest) -> Iterator[Ground]:
     engine = open_engine(request.getfixturevalue(request.param))
     upgrade(engine)
-    site, _ = LedgerAdmin(engine).add_site("instance-1", "own-service", [])
+    site, _ = ledger_admin(engine).sites.add("instance-1", "own-service", [])
     yield Ground(engine, sql_ledger(engine), LedgerRetention(engine), site.id)
     engine.dispose()
 

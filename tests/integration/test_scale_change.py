@@ -18,7 +18,7 @@ from sync_sandbox.server import Sandbox, SandboxOptions
 from sync_worker.config import load_settings
 from sync_worker.core.scale import FieldMap, Scale
 from sync_worker.core.values import EntityRef, NewDelivery, Side, Site
-from sync_worker.ledger.fields import ImportRefused
+from sync_worker.ledger.administration.mappings import ImportRefused
 from sync_worker.manifest.default_field import WIX_SCALE, default_field
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from sync_worker.wiring import Wiring
@@ -40,7 +40,7 @@ class Shop:
 
     @property
     def site(self) -> Site:
-        return self.wiring.admin.find_site(None)
+        return self.wiring.admin.sites.find(None)
 
     def rate(self, email: str, value: int) -> None:
         """On Wix, and brought across."""
@@ -98,10 +98,10 @@ def shop(
             environ["DATABASE_URL"] = request.getfixturevalue("postgres_url")
         wiring = Wiring(load_settings(environ), environ)
         manifest = wiring.manifests["own-service"]
-        site, _ = wiring.admin.add_site(
+        site, _ = wiring.admin.sites.add(
             box.wix.instance_id, "own-service", [default_field(manifest)]
         )
-        wiring.admin.import_entities(
+        wiring.admin.mappings.import_entities(
             site, [(EntityRef("beans", "stores", "reviews"), EntityRef("SKU-1"))]
         )
         yield Shop(box, wiring)
@@ -113,19 +113,19 @@ def test_linked_ratings_that_change_class_are_shown_and_then_written(shop: Shop)
     shop.rate("a@example.com", 40)
     shop.rate("b@example.com", 100)
     assert shop.stars() == [Decimal(2), Decimal(5)]
-    (effect,) = shop.wiring.admin.field_effects(shop.site, [SPAN])
+    (effect,) = shop.wiring.admin.fields.effects(shop.site, [SPAN])
     assert (effect.linked, effect.changing) == (2, 1)
     assert effect.examples == ("wix 40, external 2: external becomes 2.5",)
     with pytest.raises(ImportRefused):
-        shop.wiring.admin.import_fields(shop.site, [SPAN])
+        shop.wiring.admin.fields.import_fields(shop.site, [SPAN])
     shop.work()
     assert shop.stars() == [Decimal(2), Decimal(5)], "nothing happens before somebody says yes"
-    shop.wiring.admin.import_fields(shop.site, [SPAN], may_rescale=True)
+    shop.wiring.admin.fields.import_fields(shop.site, [SPAN], may_rescale=True)
     assert shop.site.fields[0].version == 2
     shop.work()
     assert (shop.on_wix(), shop.stars()) == ([40, 100], [Decimal("2.5"), Decimal(5)])
     calls, writes = sum(shop.box.wix.calls.values()), len(shop.box.reviews.journal)
-    shop.wiring.admin.plan_anew(shop.site.id)
+    shop.wiring.admin.fields.plan_anew(shop.site.id)
     shop.work()
     assert (sum(shop.box.wix.calls.values()), len(shop.box.reviews.journal)) == (calls, writes), (
         "once is enough"
@@ -134,8 +134,8 @@ def test_linked_ratings_that_change_class_are_shown_and_then_written(shop: Shop)
 
 def test_policy_says_which_side_is_right_after_a_change_of_scales(shop: Shop) -> None:
     shop.rate("a@example.com", 40)
-    shop.wiring.admin.set_policy(shop.site.id, {"first_difference": "external"})
-    shop.wiring.admin.import_fields(shop.site, [SPAN], may_rescale=True)
+    shop.wiring.admin.sites.set_policy(shop.site.id, {"first_difference": "external"})
+    shop.wiring.admin.fields.import_fields(shop.site, [SPAN], may_rescale=True)
     shop.work()
     assert shop.stars() == [Decimal(2)]
     assert shop.on_wix() != [40]
@@ -144,20 +144,20 @@ def test_policy_says_which_side_is_right_after_a_change_of_scales(shop: Shop) ->
 
 def test_change_of_scales_is_held_where_a_person_decides(shop: Shop) -> None:
     shop.rate("a@example.com", 40)
-    shop.wiring.admin.set_policy(shop.site.id, {"first_difference": "hold"})
-    shop.wiring.admin.import_fields(shop.site, [SPAN], may_rescale=True)
+    shop.wiring.admin.sites.set_policy(shop.site.id, {"first_difference": "hold"})
+    shop.wiring.admin.fields.import_fields(shop.site, [SPAN], may_rescale=True)
     shop.work()
-    assert [one.reason for one in shop.wiring.admin.held()] == ["scale_changed"]
+    assert [one.reason for one in shop.wiring.admin.held.all()] == ["scale_changed"]
     assert (shop.on_wix(), shop.stars()) == ([40], [Decimal(2)])
 
 
 def test_value_off_the_new_scale_is_counted_and_held(shop: Shop) -> None:
     shop.rate("a@example.com", 80)
-    (effect,) = shop.wiring.admin.field_effects(shop.site, [HALF])
+    (effect,) = shop.wiring.admin.fields.effects(shop.site, [HALF])
     assert (effect.changing, effect.off_scale) == (0, 1)
-    shop.wiring.admin.import_fields(shop.site, [HALF], may_rescale=True)
+    shop.wiring.admin.fields.import_fields(shop.site, [HALF], may_rescale=True)
     shop.work()
-    assert [one.reason for one in shop.wiring.admin.held()] == ["off_scale"]
+    assert [one.reason for one in shop.wiring.admin.held.all()] == ["off_scale"]
     assert shop.on_wix() == [80]
 
 
@@ -165,4 +165,4 @@ def test_another_pairing_of_a_linked_attribute_stays_refused(shop: Shop) -> None
     shop.rate("a@example.com", 80)
     other = replace(SPAN, external_field="taste")
     with pytest.raises(ImportRefused):
-        shop.wiring.admin.import_fields(shop.site, [other], may_rescale=True)
+        shop.wiring.admin.fields.import_fields(shop.site, [other], may_rescale=True)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from sync_worker.core.values import Draft, EntityRef, NewDelivery, Policy, RecordState, Side
-from sync_worker.ledger.admin import LedgerAdmin
+from sync_worker.ledger.administration.admin import ledger_admin
 from tests.simulation.ablations import without
 from tests.simulation.chaos import LATE_CREATE, NO_REVISION, sql_ledger
 from tests.simulation.oracles import broken_invariants
@@ -234,7 +234,7 @@ def deliver_all(world: World) -> None:
 
 def held_ids(world: World) -> list[int]:
     if hasattr(world.ledger, "engine"):
-        return [one.inbox_id for one in LedgerAdmin(world.ledger.engine).held()]
+        return [one.inbox_id for one in ledger_admin(world.ledger.engine).held.all()]
     return [
         inbox_id for inbox_id, row in world.ledger.rows.items() if str(row.delivery.state) == "held"
     ]

@@ -29,9 +29,9 @@ def make_ledger(request: pytest.FixtureRequest) -> LedgerMaker:
 
 def held_reasons(world: World) -> set[str]:
     if hasattr(world.ledger, "engine"):
-        from sync_worker.ledger.admin import LedgerAdmin
+        from sync_worker.ledger.administration.admin import ledger_admin
 
-        return {one.reason for one in LedgerAdmin(world.ledger.engine).held()}
+        return {one.reason for one in ledger_admin(world.ledger.engine).held.all()}
     return {
         row.delivery.reason
         for row in world.ledger.rows.values()

@@ -10,10 +10,10 @@ from sqlalchemy import ColumnElement, Engine, Table, func, select, update
 
 from sync_worker.core.scale import FieldMap
 from sync_worker.core.values import EntityRef, HistoryEntry, Person, Policy, Record, Side, Site
-from sync_worker.ledger.admin import LedgerAdmin
-from sync_worker.ledger.findings import SqlRuns
+from sync_worker.ledger.administration.admin import ledger_admin
 from sync_worker.ledger.rows import to_history
 from sync_worker.ledger.sql_ledger import sql_ledger
+from sync_worker.ledger.sweeps import SqlSweeps
 from sync_worker.ledger.tables import entity_map, history, inbox, intent, link, link_value, metadata
 
 
@@ -25,7 +25,7 @@ class ObservedLedger:
         self.engine, self._transactions = engine, ledger.transactions
         self.inbox, self.directory, self.links = ledger.inbox, ledger.directory, ledger.links
         self.merges, self.sites = ledger.merges, ledger.sites
-        self.sweeps = SqlRuns(engine, transactions=ledger.transactions, sites=ledger.site_cache)
+        self.sweeps = SqlSweeps(ledger.transactions, ledger.site_cache)
 
     def add_site(
         self,
@@ -36,11 +36,11 @@ class ObservedLedger:
     ) -> Site:
         policy = policy or Policy()
         changed = {name: getattr(policy, name) for name in Policy.CHOICES}
-        added, _ = LedgerAdmin(self.engine).add_site(instance_id, connector, fields, changed)
+        added, _ = ledger_admin(self.engine).sites.add(instance_id, connector, fields, changed)
         return added
 
     def site(self, site_id: int) -> Site:
-        return LedgerAdmin(self.engine).find_site(str(site_id))
+        return ledger_admin(self.engine).sites.find(str(site_id))
 
     def make_due(self, inbox_id: int) -> None:
         """As if its time had come; PostgreSQL's clock does not jump."""

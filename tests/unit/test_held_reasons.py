@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sync_worker.ledger.admin import STATES
+from sync_worker.ledger.administration.sites import STATES
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "held.md").read_text(encoding="utf-8")

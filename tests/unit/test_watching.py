@@ -18,7 +18,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from sync_worker.core.errors import Transient
 from sync_worker.core.outcome import Outcome, OutcomeKind
-from sync_worker.ledger.figures import LedgerFigures, RunFigures
+from sync_worker.ledger.administration.figures import LedgerFigures, RunFigures
 from sync_worker.runtime.local.free_port import free_port
 from sync_worker.telemetry import metrics
 from sync_worker.telemetry.broker_figures import BrokerFigures

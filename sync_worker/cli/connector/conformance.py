@@ -60,14 +60,14 @@ def conformance(
         known = ", ".join(sorted(wiring().manifests))
         raise Misconfigured(f"there is no connector {name!r}; CONNECTORS names: {known}")
     http = http_of(manifest, NoBudget(), OwnTokens())
-    admin, began = wiring().admin, wiring().admin.now() - RULE_SLACK_SECONDS
+    admin, began = wiring().admin, wiring().admin.questions.now() - RULE_SLACK_SECONDS
     try:
         suite = Conformance(
             remote_of(manifest, http),
             manifest.scale.scale,
             EntityRef(product or ""),
             events_of(manifest),
-            lambda ids: admin.heard(manifest.id, ids, began),
+            lambda ids: admin.questions.heard(manifest.id, ids, began),
             time.sleep,
             time.monotonic,
             wait,
@@ -78,7 +78,9 @@ def conformance(
     finally:
         http.close()
     if suite.ever_made:
-        admin.close_held(manifest.id, [*suite.ever_made, product or ""], began, "conformance")
+        admin.questions.close_held(
+            manifest.id, [*suite.ever_made, product or ""], began, "conformance"
+        )
     _tell(manifest, measured, suite.made, as_json)
     sys.exit(1 if any(line.differs for line in measured) or suite.made else 0)
 

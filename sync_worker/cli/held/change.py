@@ -10,7 +10,7 @@ import click
 from sync_worker.cli.held.options import DELIVERIES, REASON, SIDE, SINCE, filter_of
 from sync_worker.cli.options import JSON, SITE, user_name
 from sync_worker.cli.output import print_json
-from sync_worker.ledger.held import HeldFilter
+from sync_worker.ledger.administration.held import HeldFilter
 from sync_worker.wiring import wiring
 
 
@@ -36,7 +36,7 @@ def release(
     """
     which = filter_of(reason, side, site_name, since, deliveries)
     _refuse_all(which)
-    _tell("released", deliveries, wiring().admin.release(which, user_name()), as_json, reason)
+    _tell("released", deliveries, wiring().admin.held.release(which, user_name()), as_json, reason)
 
 
 @click.command()
@@ -67,7 +67,11 @@ def drop(
     if not why.strip():
         raise click.UsageError("--why is empty; say it for whoever reads the history")
     _tell(
-        "dropped", deliveries, wiring().admin.drop(which, why.strip(), user_name()), as_json, reason
+        "dropped",
+        deliveries,
+        wiring().admin.held.drop(which, why.strip(), user_name()),
+        as_json,
+        reason,
     )
 
 
@@ -85,9 +89,9 @@ def replay(deliveries: Sequence[int], reason: str | None, as_json: bool) -> None
         raise click.UsageError("say which: numbers of deliveries, or --reason REASON")
     admin = wiring().admin
     released = (
-        admin.release(HeldFilter(reason), user_name())
+        admin.held.release(HeldFilter(reason), user_name())
         if reason
-        else admin.replay(deliveries, user_name())
+        else admin.held.replay(deliveries, user_name())
     )
     _tell("replayed", deliveries, released, as_json, reason)
 
@@ -106,7 +110,7 @@ def _tell(
 
     A reason that none has may be misspelt.
     """
-    held_now = wiring().admin.status().held if reason and not done else {}
+    held_now = wiring().admin.questions.status().held if reason and not done else {}
     if held_now and reason not in held_now:
         reasons = ", ".join(f"{name} ({count})" for name, count in sorted(held_now.items()))
         click.echo(f"nothing is held for the reason {reason!r}; held now: {reasons}", err=True)

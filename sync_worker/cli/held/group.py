@@ -13,7 +13,7 @@ from sync_worker.cli.held.options import REASON, SIDE, SINCE, filter_of
 from sync_worker.cli.lazy import Lazy, LazyGroup
 from sync_worker.cli.options import JSON, SITE
 from sync_worker.cli.output import STAMP, print_json
-from sync_worker.ledger.held import HeldDelivery
+from sync_worker.ledger.administration.held import HeldDelivery
 from sync_worker.wiring import wiring
 
 COMMANDS = {
@@ -59,7 +59,7 @@ def held(
     """
     if context.invoked_subcommand is not None:
         return
-    rows = wiring().admin.held(filter_of(reason, side, site_name, since), limit)
+    rows = wiring().admin.held.all(filter_of(reason, side, site_name, since), limit)
     if as_json:
         print_json(rows)
     elif not rows:

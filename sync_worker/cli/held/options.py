@@ -9,7 +9,7 @@ import click
 
 from sync_worker.cli.options import Moment, the_site
 from sync_worker.core.values import Side
-from sync_worker.ledger.held import HeldFilter
+from sync_worker.ledger.administration.held import HeldFilter
 
 REASON = click.option("--reason", metavar="REASON", help="Only those held for this reason.")
 SIDE = click.option(

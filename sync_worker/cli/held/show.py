@@ -16,7 +16,7 @@ from sync_worker.cli.output import STAMP, print_json
 from sync_worker.core.errors import SyncError
 from sync_worker.core.ports.remote import Remote
 from sync_worker.core.values import Person, Record, Side
-from sync_worker.ledger.held import DeliveryStory
+from sync_worker.ledger.administration.held import DeliveryStory
 from sync_worker.runtime.waiting import shortly
 from sync_worker.wiring import wiring
 
@@ -32,7 +32,7 @@ def show(delivery: int, offline: bool, as_json: bool) -> None:
     \b
     Example: ratings-sync held show 17
     """
-    story = wiring().admin.story(delivery)
+    story = wiring().admin.held.story(delivery)
     if story is None:
         click.secho(
             f"there is no delivery {delivery}; `ratings-sync held` lists them", err=True, fg="red"

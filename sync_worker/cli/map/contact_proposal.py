@@ -50,7 +50,7 @@ def match_contacts(site: Site, addresses: Sequence[str]) -> tuple[ContactProposa
     Case does not matter.
     """
     people = wiring().remotes.connect(site).people
-    mapped = {contact.email for contact in wiring().admin.contacts(site.id)}
+    mapped = {contact.email for contact in wiring().admin.mappings.contacts(site.id)}
     spelled = {normalise_email(address): address for address in addresses}
     wanted = [email for email in spelled if email not in mapped]
     found: dict[str, Sequence[Contact]] = {}

@@ -15,7 +15,7 @@ from sync_worker.cli.map.contact_proposal import (
 from sync_worker.cli.map.importing import import_rows, print_rows, read_or_refuse
 from sync_worker.cli.options import EXISTING_FILE, FILE, JSON, NEW_FILE, SITE, the_site
 from sync_worker.cli.output import print_json, print_problems
-from sync_worker.ledger.fields import Imported
+from sync_worker.ledger.administration.mappings import Imported
 from sync_worker.mappings.mapping_files import CONTACT_COLUMNS, BadFile, read_contacts
 from sync_worker.mappings.proposals import read_addresses
 from sync_worker.wiring import wiring
@@ -41,7 +41,7 @@ def import_contacts(file: Path, site_name: str | None, as_json: bool) -> None:
     Example: ratings-sync map contacts import contacts.csv
     """
     site, rows = the_site(site_name), read_or_refuse(file, read_contacts)
-    import_rows(site, rows, wiring().admin.import_contacts, as_json)
+    import_rows(site, rows, wiring().admin.mappings.import_contacts, as_json)
 
 
 @contacts.command("list")
@@ -53,7 +53,7 @@ def list_contacts(site_name: str | None, as_json: bool) -> None:
     \b
     Example: ratings-sync map contacts list
     """
-    found = wiring().admin.contacts(the_site(site_name).id)
+    found = wiring().admin.mappings.contacts(the_site(site_name).id)
     print_rows(
         CONTACT_COLUMNS,
         [(contact.contact_id, contact.email, contact.author_id or "") for contact in found],
@@ -96,7 +96,9 @@ def match(
         print_problems(bad.problems)
         raise SystemExit(1) from None
     proposal, known = match_contacts(site, addresses)
-    done = Imported() if dry_run else wiring().admin.import_contacts(site, proposal.certain)
+    done = (
+        Imported() if dry_run else wiring().admin.mappings.import_contacts(site, proposal.certain)
+    )
     save_doubtful(proposal, out)
     if as_json:
         print_json(

@@ -41,7 +41,7 @@ def import_entities(file: Path, site_name: str | None, as_json: bool) -> None:
     Example: ratings-sync map entities import entities.csv
     """
     site, rows = the_site(site_name), read_or_refuse(file, read_entities)
-    import_rows(site, rows, wiring().admin.import_entities, as_json)
+    import_rows(site, rows, wiring().admin.mappings.import_entities, as_json)
 
 
 @entities.command("list")
@@ -53,7 +53,7 @@ def list_entities(site_name: str | None, as_json: bool) -> None:
     \b
     Example: ratings-sync map entities list
     """
-    found = wiring().admin.entities(the_site(site_name).id)
+    found = wiring().admin.mappings.entities(the_site(site_name).id)
     rows = [columns_of(entity.wix, entity.external) for entity in found]
     print_rows(ENTITY_COLUMNS, rows, as_json)
 

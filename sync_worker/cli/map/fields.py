@@ -14,7 +14,8 @@ from sync_worker.cli.options import FILE, JSON, SITE, the_site
 from sync_worker.cli.output import print_csv, print_json
 from sync_worker.core.scale import FieldMap
 from sync_worker.core.values import Site
-from sync_worker.ledger.fields import FieldEffect, Imported
+from sync_worker.ledger.administration.fields import FieldEffect
+from sync_worker.ledger.administration.mappings import Imported
 from sync_worker.mappings.mapping_files import FIELD_COLUMNS, BadFile, check_fields, read_fields
 from sync_worker.wiring import wiring
 
@@ -52,7 +53,7 @@ def import_fields(
     """
     site = the_site(site_name)
     rows = read_or_refuse(file, read_fields)
-    effects = wiring().admin.field_effects(site, rows.rows)
+    effects = wiring().admin.fields.effects(site, rows.rows)
     if dry_run and as_json:
         print_json(effects)
     elif not as_json:
@@ -61,12 +62,12 @@ def import_fields(
         return
 
     def save(site: Site, fields_: Sequence[Any]) -> Imported:
-        return wiring().admin.import_fields(site, fields_, may_rescale=yes)
+        return wiring().admin.fields.import_fields(site, fields_, may_rescale=yes)
 
     import_rows(site, rows, save, as_json)
     if any(effect.linked for effect in effects):
         time.sleep(SETTLE_SECONDS)
-        wiring().admin.plan_anew(site.id)
+        wiring().admin.fields.plan_anew(site.id)
 
 
 def _print_effects(effects: Sequence[FieldEffect]) -> None:

@@ -11,7 +11,7 @@ import click
 
 from sync_worker.cli.output import print_csv, print_json, print_problems
 from sync_worker.core.values import Site
-from sync_worker.ledger.fields import Imported, ImportRefused
+from sync_worker.ledger.administration.mappings import Imported, ImportRefused
 from sync_worker.mappings.mapping_files import BadFile, MappingFile
 
 

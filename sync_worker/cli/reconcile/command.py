@@ -18,7 +18,7 @@ from sync_worker.core.errors import LeaseLost, Misconfigured, SyncError
 from sync_worker.core.ports.sweeps import Sweeps
 from sync_worker.core.sweep_values import Finding, Mark, RunKind, Sweep
 from sync_worker.core.values import Site
-from sync_worker.ledger.held import HeldFilter
+from sync_worker.ledger.administration.held import HeldFilter
 from sync_worker.reconcile.dry_run import Forecast
 from sync_worker.reconcile.reconcile import Reconcile
 from sync_worker.runtime.waiting import wait_for
@@ -70,11 +70,11 @@ def reconcile(
     """
     parts = wiring()
     set_up_logs(parts.settings.log_format, parts.settings.log_level)
-    site = parts.admin.find_site(site_name)
+    site = parts.admin.sites.find(site_name)
     _refuse_unready(site, dry_run=dry_run, yes=yes)
     if allow_deletes is not None and not dry_run:
         parts.sweeps.runs.allow_deletes(site.id, allow_deletes)
-        parts.admin.release(HeldFilter(reason="delete_brake", site=site), user_name())
+        parts.admin.held.release(HeldFilter(reason="delete_brake", site=site), user_name())
     sweep = _begin(parts.sweeps.runs, site, RunKind.DRY_RUN if dry_run else RunKind.SWEEP)
     show = Show(Console(stderr=True), as_json=as_json, actions=actions)
     with show.progress, _stoppable(show):

@@ -27,7 +27,7 @@ from sync_worker.import_export.exporting import (
     query_for,
     wix_line,
 )
-from sync_worker.ledger.export import ExportLedger
+from sync_worker.ledger.administration.export import LedgerExport
 from sync_worker.remotes.wix.ratings import WixRatings
 from sync_worker.runtime.waiting import patiently
 from sync_worker.wiring import wiring
@@ -118,7 +118,7 @@ def export_ledger(wanted: Wanted) -> None:
     Example: ratings-sync export ledger --entity beans
     """
     site = the_site(wanted.site_name)
-    ledger = ExportLedger(wiring().admin.engine)
+    ledger = LedgerExport(wiring().admin.engine)
     which = {"namespace": wanted.namespace, "group": wanted.group, "entity": wanted.entity}
 
     def page_of(cursor: str | None) -> tuple[Sequence[Mapping[str, Any]], str | None]:

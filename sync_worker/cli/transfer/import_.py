@@ -18,7 +18,7 @@ from sync_worker.import_export.file_import import FileImport, Tally
 from sync_worker.import_export.importing import Importer
 from sync_worker.import_export.rating_files import RatingFile, RejectedFile
 from sync_worker.import_export.row_reading import reading_of
-from sync_worker.ledger.imports import ImportLedger
+from sync_worker.ledger.administration.imports import ImportRuns
 from sync_worker.runtime.waiting import patiently
 from sync_worker.wiring import wiring
 from sync_worker.wiring.sweeps import NoBell
@@ -130,7 +130,7 @@ def _run(work: FileImport, source: RatingFile, threads: int) -> None:
 @contextmanager
 def _noted(work: FileImport) -> Iterator[Callable[[Mapping[str, int]], None]]:
     """Keep the import as a run of the ledger, for ``status``; takes the counts so far."""
-    runs = ImportLedger(wiring().admin.engine)
+    runs = ImportRuns(wiring().admin.engine)
     run_id = runs.begin(work.site.id)
     is_whole = False
     try:

@@ -71,6 +71,11 @@ def ids_of_contact(connection: Connection, site_id: int, contact_id: str) -> lis
     return ids
 
 
+def all_ids_of(connection: Connection, site_id: int, contact_id: str) -> list[str]:
+    """The contact that lives on, and all that were merged into it."""
+    return ids_of_contact(connection, site_id, surviving_id(connection, site_id, contact_id))
+
+
 def contact_of(connection: Connection, site_id: int, contact_id: str) -> Contact | None:
     """The contact, or the one it was merged into, with an address."""
     row = UNMERGED.first(connection, site_id=site_id, contact_id=contact_id)

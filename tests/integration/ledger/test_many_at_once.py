@@ -14,7 +14,7 @@ from sqlalchemy import text
 from sync_worker.core.errors import LeaseLost
 from sync_worker.core.ports.links import Commit
 from sync_worker.core.values import LinkState
-from sync_worker.ledger.admin import LedgerAdmin
+from sync_worker.ledger.administration.admin import ledger_admin
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.inbox import InboxObserver
 from sync_worker.ledger.migrations.upgrade import upgrade
@@ -65,7 +65,7 @@ def test_site_that_returns_is_active_at_once_for_every_process(
         ground.ledger.sites.note_lifecycle(ground.site_id, state, None)
         inbox_id = ground.stored(len(state))
         assert state_of_its_site(other, inbox_id) == state
-        LedgerAdmin(ledgers[0].engine).set_state(ground.site_id, "active")
+        ledger_admin(ledgers[0].engine).sites.set_state(ground.site_id, "active")
         assert state_of_its_site(other, inbox_id) == "active"
 
 

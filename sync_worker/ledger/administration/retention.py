@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, func, literal_column, select, update
+from sqlalchemy import Engine, and_, func, literal_column, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from sync_worker.core.values import IntentState
-from sync_worker.ledger.base import LedgerBase
 from sync_worker.ledger.statements.inbox import ENDED, OPEN
 from sync_worker.ledger.tables import history, inbox, intent, run
+from sync_worker.ledger.transactions import Transactions, ledger_now
 
 BATCH = 500
 DAY_SECONDS = 86_400.0
@@ -36,8 +36,11 @@ class Retention:
     run_days: float = 90.0
 
 
-class LedgerRetention(LedgerBase):
+class LedgerRetention:
     """Forgets what is older than a Retention."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._transactions = Transactions(engine)
 
     def prune(self, keep: Retention, *, batch: int = BATCH) -> Iterator[tuple[str, int]]:
         """One batch at each step: (what was forgotten, how many rows).
@@ -58,7 +61,7 @@ class LedgerRetention(LedgerBase):
                 yield what, count
 
     def _days_ago(self, days: float) -> Any:
-        return self._in(-days * DAY_SECONDS)
+        return ledger_now() - days * DAY_SECONDS
 
     def _old_deliveries(self, days: float) -> Any:
         """Ended ones, and those held for a site that nobody added in that time."""

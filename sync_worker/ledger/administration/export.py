@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Engine, func, select
 
-from sync_worker.ledger.base import LedgerBase
 from sync_worker.ledger.tables import contact_map, entity_map, link, link_value
+from sync_worker.ledger.transactions import Transactions
 
 PAGE = 500
 
 
-class ExportLedger(LedgerBase):
+class LedgerExport:
     """What the ledger remembers of each link and attribute, in the order of the links."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._transactions = Transactions(engine)
 
     def links_page(
         self,

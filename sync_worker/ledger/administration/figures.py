@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Engine, func, select
 
 from sync_worker.core.values import InboxState, IntentState
-from sync_worker.ledger.base import LedgerBase
 from sync_worker.ledger.statements.inbox import ENDED, OPEN
 from sync_worker.ledger.tables import inbox, intent, run
+from sync_worker.ledger.transactions import Transactions, ledger_now
 
 RECENT_SECONDS = 300.0
 MAX_RECENT = 1000  # of the newest ended deliveries: enough for a quantile
@@ -54,8 +54,11 @@ class LedgerFigures:
     most_for_one_link: int = 0
 
 
-class FigureLedger(LedgerBase):
+class FigureReader:
     """Reads LedgerFigures."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._transactions = Transactions(engine)
 
     def figures(self) -> LedgerFigures:
         """Raises Transient."""
@@ -78,7 +81,7 @@ class FigureLedger(LedgerBase):
 
     def _oldest_and_toughest(self, connection: Connection) -> tuple[float, int]:
         """Age of the oldest open delivery in seconds, and the most failed attempts of any."""
-        asked = select(self._now - func.min(inbox.c.received_at), func.max(inbox.c.attempts))
+        asked = select(ledger_now() - func.min(inbox.c.received_at), func.max(inbox.c.attempts))
         age, attempts = connection.execute(asked.where(inbox.c.state.in_(OPEN))).one()
         return max(0.0, float(age or 0.0)), int(attempts or 0)
 
@@ -91,7 +94,7 @@ class FigureLedger(LedgerBase):
 
     def _near_misses(self, connection: Connection) -> int:
         """Processed events that carry our identity, but that neither ledger nor intent knew."""
-        is_recent = (inbox.c.closed_at > self._in(-HOUR_SECONDS)) & inbox.c.is_ours
+        is_recent = (inbox.c.closed_at > ledger_now() - HOUR_SECONDS) & inbox.c.is_ours
         is_processed = (inbox.c.state == str(InboxState.DONE)) & inbox.c.reason.in_(
             ("synced", "in_step")
         )
@@ -100,7 +103,7 @@ class FigureLedger(LedgerBase):
     def _ages(self, connection: Connection) -> dict[float, float]:
         rows = (
             select(inbox.c.closed_at - inbox.c.received_at)
-            .where(inbox.c.closed_at > self._in(-RECENT_SECONDS), inbox.c.state.in_(ENDED))
+            .where(inbox.c.closed_at > ledger_now() - RECENT_SECONDS, inbox.c.state.in_(ENDED))
             .order_by(inbox.c.closed_at.desc())
             .limit(MAX_RECENT)
         )
@@ -114,7 +117,7 @@ class FigureLedger(LedgerBase):
     def _runs(self, connection: Connection) -> list[RunFigures]:
         newest = select(func.max(run.c.id)).where(run.c.ended_at.is_not(None)).group_by(run.c.kind)
         found = (
-            select(run, (self._now - run.c.ended_at).label("ago"))
+            select(run, (ledger_now() - run.c.ended_at).label("ago"))
             .where(run.c.id.in_(newest))
             .order_by(run.c.kind)
         )

@@ -1,0 +1,39 @@
+"""The parts of the ledger's administration, over one database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+
+from sync_worker.ledger.administration.fields import FieldAdmin
+from sync_worker.ledger.administration.held import HeldAdmin
+from sync_worker.ledger.administration.mappings import MappingAdmin
+from sync_worker.ledger.administration.questions import LedgerQuestions
+from sync_worker.ledger.administration.sites import SiteAdmin
+from sync_worker.ledger.transactions import Transactions
+
+
+@dataclass(frozen=True)
+class LedgerAdmin:
+    """Each command takes the part that it uses."""
+
+    engine: Engine
+    sites: SiteAdmin
+    mappings: MappingAdmin
+    fields: FieldAdmin
+    held: HeldAdmin
+    questions: LedgerQuestions
+
+
+def ledger_admin(engine: Engine) -> LedgerAdmin:
+    """The parts share their transactions."""
+    transactions = Transactions(engine)
+    return LedgerAdmin(
+        engine,
+        SiteAdmin(transactions),
+        MappingAdmin(transactions),
+        FieldAdmin(transactions),
+        HeldAdmin(transactions),
+        LedgerQuestions(transactions),
+    )

@@ -1,0 +1,246 @@
+"""Held deliveries: found by filters, shown with their history, released or dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, and_, or_, select, update
+
+from sync_worker.core.values import (
+    Contact,
+    Delivery,
+    Entity,
+    HistoryEntry,
+    InboxState,
+    Link,
+    Side,
+    Site,
+)
+from sync_worker.ledger.rows import to_delivery, to_entity, to_history
+from sync_worker.ledger.site_cache import SiteCache
+from sync_worker.ledger.statements.findings import own_contact
+from sync_worker.ledger.statements.inbox import OPEN, is_of_site, release_rows
+from sync_worker.ledger.statements.links import read_link
+from sync_worker.ledger.tables import entity_map, history, inbox, link
+from sync_worker.ledger.transactions import Transactions, ledger_now
+
+KEYS_AT_ONCE = 400  # SQLite takes no more than some hundred parameters in one statement
+HISTORY_SHOWN = 50
+
+
+@dataclass(frozen=True, slots=True)
+class HeldFilter:
+    """Which held deliveries; what is ``None`` does not matter.
+
+    ``since``: received at that moment or later.
+    """
+
+    reason: str | None = None
+    side: Side | None = None
+    site: Site | None = None
+    since: datetime | None = None
+    inbox_ids: Sequence[int] | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        return all(
+            part is None for part in (self.reason, self.side, self.site, self.since, self.inbox_ids)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class HeldDelivery:
+    """A delivery that waits for a person or for something to arrive."""
+
+    inbox_id: int
+    side: Side
+    source: str
+    change: str
+    remote_id: str
+    reason: str
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryLine:
+    """A line of the history with its time and link."""
+
+    at: datetime
+    link_id: int | None
+    entry: HistoryEntry
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryStory:
+    """One delivery with all that the ledger knows around it.
+
+    ``link`` is ``None`` until its rating key is known.
+    """
+
+    delivery: Delivery
+    site: Site | None
+    link: Link | None
+    entity: Entity | None
+    contact: Contact | None
+    history: Sequence[HistoryLine]
+
+
+class HeldAdmin:
+    """What people do with held deliveries."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions, self._sites = transactions, SiteCache()
+
+    def all(self, which: HeldFilter | None = None, limit: int | None = None) -> list[HeldDelivery]:
+        """What is held, oldest first."""
+        found = select(inbox).where(_is_held(which or HeldFilter())).order_by(inbox.c.id)
+        with self._transactions.read() as connection:
+            return [_held(row) for row in connection.execute(found.limit(limit))]
+
+    def release(self, which: HeldFilter, by: str) -> list[int]:
+        """Put what is held back to work, to be compared with both sides as they are now.
+
+        ``by``: the person who asks, for the history.
+        """
+        with self._transactions.write() as connection:
+            return self._put_back(connection, _is_held(which), by)
+
+    def replay(self, inbox_ids: Sequence[int], by: str) -> list[int]:
+        """The same for deliveries by number, held or ended; those on their way stay as they are."""
+        is_at_rest = inbox.c.id.in_(inbox_ids) & inbox.c.state.not_in(OPEN)
+        with self._transactions.write() as connection:
+            return self._put_back(connection, is_at_rest, by)
+
+    def _put_back(self, connection: Connection, which: Any, by: str) -> list[int]:
+        rows = connection.execute(select(inbox).where(which).order_by(inbox.c.id)).all()
+        released = release_rows(connection, which)
+        # Another person may have been quicker with some.
+        ours = [row for row in rows if row.id in released]
+        reasons = {row.id: f"{row.reason or row.state}, by {by}" for row in ours}
+        self._note(connection, ours, "replay", reasons)
+        return released
+
+    def drop(self, which: HeldFilter, why: str, by: str) -> list[int]:
+        """End what is held, for good, with a person's reason in the history.
+
+        A later change plans anew.
+        """
+        ended: dict[str, Any] = {
+            "state": str(InboxState.DONE),
+            "reason": "dropped",
+            "hold_key": None,
+            "closed_at": ledger_now(),
+        }
+        held = select(inbox).where(_is_held(which)).order_by(inbox.c.id)
+        with self._transactions.write() as connection:
+            rows = connection.execute(held).all()
+            for start in range(0, len(rows), KEYS_AT_ONCE):
+                part = [row.id for row in rows[start : start + KEYS_AT_ONCE]]
+                connection.execute(update(inbox).where(inbox.c.id.in_(part)).values(**ended))
+            reasons = {row.id: f"{row.reason}: {why}, by {by}" for row in rows}
+            self._note(connection, rows, "drop", reasons)
+        return [row.id for row in rows]
+
+    def _note(
+        self, connection: Connection, rows: Sequence[Any], what: str, reasons: Mapping[int, str]
+    ) -> None:
+        """A line of the history for each; a delivery whose site nobody added has none."""
+        now = connection.execute(select(ledger_now())).scalar_one()
+        notes = []
+        for row in rows:
+            site = self._sites.by_source(connection, Side(row.side), row.source)
+            if site is not None:
+                note = {"site_id": site.id, "link_id": row.link_id, "at": now, "what": what}
+                note |= {"side": row.side, "reason": reasons[row.id]}
+                notes.append(note | {"remote_id": row.remote_id, "inbox_id": row.id})
+        if notes:
+            connection.execute(history.insert(), notes)
+
+    def story(self, inbox_id: int) -> DeliveryStory | None:
+        """A delivery in any state, with its link and the newest lines of its history.
+
+        The lines come oldest first.
+        """
+        with self._transactions.read() as connection:
+            row = connection.execute(select(inbox).where(inbox.c.id == inbox_id)).first()
+            if row is None:
+                return None
+            delivery = to_delivery(row)
+            site = self._sites.by_source(connection, delivery.new.side, delivery.new.source)
+            rating, entity, contact = _linked(connection, row.link_id)
+            about = history.c.remote_id == row.remote_id
+            if row.link_id is not None:
+                about = or_(about, history.c.link_id == row.link_id)
+            newest = select(history).where(about).order_by(history.c.id.desc())
+            lines = connection.execute(newest.limit(HISTORY_SHOWN)).all()
+        told = [to_line(line) for line in reversed(lines)]
+        return DeliveryStory(delivery, site, rating, entity, contact, told)
+
+
+def _linked(
+    connection: Connection, link_id: int | None
+) -> tuple[Link | None, Entity | None, Contact | None]:
+    row = connection.execute(select(link).where(link.c.id == link_id)).first()
+    if row is None:
+        return None, None, None
+    known = read_link(connection, row.id)
+    mapped = select(entity_map).where(entity_map.c.id == known.key.entity_id)
+    entity = to_entity(connection.execute(mapped).one())
+    return known, entity, own_contact(connection, known.key)
+
+
+# -- what was held for a mapping or a site that has come
+
+
+def release_keys(
+    transactions: Transactions, keys: Sequence[str], site: Site | None = None
+) -> list[int]:
+    """Put back to work what waits for these names, of one site or of all."""
+    released: list[int] = []
+    for start in range(0, len(keys), KEYS_AT_ONCE):
+        has_key = inbox.c.hold_key.in_(keys[start : start + KEYS_AT_ONCE])
+        with transactions.write() as connection:
+            released += release_rows(connection, _is_held(HeldFilter(site=site)) & has_key)
+    return sorted(released)
+
+
+def release_reasons(transactions: Transactions, reasons: Sequence[str], site: Site) -> list[int]:
+    """Put back to work what a site holds for these reasons."""
+    is_ready = _is_held(HeldFilter(site=site)) & inbox.c.reason.in_(reasons)
+    with transactions.write() as connection:
+        return release_rows(connection, is_ready)
+
+
+def _is_held(which: HeldFilter) -> Any:
+    parts: list[Any] = [inbox.c.state == str(InboxState.HELD)]
+    if which.reason is not None:
+        parts.append(inbox.c.reason == which.reason)
+    if which.side is not None:
+        parts.append(inbox.c.side == str(which.side))
+    if which.site is not None:
+        parts.append(is_of_site(which.site))
+    if which.since is not None:
+        parts.append(inbox.c.received_at >= which.since.timestamp())
+    if which.inbox_ids is not None:
+        parts.append(inbox.c.id.in_(which.inbox_ids))
+    return and_(*parts)
+
+
+def to_line(row: Any) -> HistoryLine:
+    """A row of the history."""
+    return HistoryLine(to_time(row.at), row.link_id, to_history(row))
+
+
+def to_time(seconds: float) -> datetime:
+    """The database's seconds as a time in UTC."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _held(row: Any) -> HeldDelivery:
+    side, received_at = Side(row.side), to_time(row.received_at)
+    return HeldDelivery(
+        row.id, side, row.source, row.change, row.remote_id, row.reason, received_at
+    )

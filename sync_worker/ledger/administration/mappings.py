@@ -1,0 +1,177 @@
+"""Mappings of entities and people, as files bring them. All rows of an import, or none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Table, and_, delete, insert, or_, select
+
+from sync_worker.core.hold_keys import contact_hold_key, email_hold_key, entity_hold_key
+from sync_worker.core.values import Contact, Entity, EntityRef, Side, Site
+from sync_worker.ledger.administration.held import release_keys
+from sync_worker.ledger.rows import to_contact, to_entity
+from sync_worker.ledger.tables import contact_map, entity_map, link
+from sync_worker.ledger.transactions import Transactions
+
+Row = Mapping[str, Any]
+IN_USE = "it would change a mapping that linked ratings use already"
+
+
+class ImportRefused(Exception):
+    """Rows cannot be mapped; nothing was changed. ``problems``: why, by position of the row."""
+
+    def __init__(self, problems: dict[int, str]) -> None:
+        super().__init__(f"{len(problems)} rows refused")
+        self.problems = dict(problems)
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """Outcome of an import; ``released``: inbox ids of deliveries that had waited for its rows."""
+
+    added: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    released: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Mapping:
+    """How rows of one table are imported.
+
+    ``same``: which rows a new one replaces. ``uses``: which links use a row. ``fixed``: the columns
+    that must stay while links use it; ``None``: all of them.
+    """
+
+    table: Table
+    same: Callable[[Row], Any]
+    uses: Callable[[Any], Any]
+    fixed: tuple[str, ...] | None = None
+
+
+def _equals(table: Table, row: Row, *names: str) -> Any:
+    return and_(*(table.c[name] == row[name] for name in names))
+
+
+ENTITIES = _Mapping(
+    entity_map,
+    same=lambda row: or_(
+        _equals(entity_map, row, "wix_namespace", "wix_group", "wix_entity_id"),
+        _equals(entity_map, row, "external_group", "external_entity_id"),
+    ),
+    uses=lambda found: link.c.entity_id == found.id,
+)
+CONTACTS = _Mapping(
+    contact_map,
+    same=lambda row: _equals(contact_map, row, "email"),
+    uses=lambda found: and_(
+        link.c.site_id == found.site_id, link.c.contact_id == found.wix_contact_id
+    ),
+    fixed=("wix_contact_id",),
+)
+
+
+class MappingAdmin:
+    """Entities and people of a site."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+
+    def import_entities(self, site: Site, pairs: Sequence[tuple[EntityRef, EntityRef]]) -> Imported:
+        """Map (Wix, external) pairs; a pair that links use cannot be taken apart.
+
+        Raises ImportRefused.
+        """
+        rows = [_entity_row(site.id, *pair) for pair in pairs]
+        sides = [zip(Side, pair, strict=True) for pair in pairs]
+        keys = [entity_hold_key(side, ref) for pair in sides for side, ref in pair]
+        return self._import(ENTITIES, rows, keys, site)
+
+    def import_contacts(self, site: Site, contacts: Sequence[Contact]) -> Imported:
+        """Map people by their address; a contact with links keeps its address.
+
+        Raises ImportRefused.
+        """
+        rows = [
+            {
+                "site_id": site.id,
+                "wix_contact_id": contact.contact_id,
+                "email": contact.email,
+                "external_author_id": contact.author_id,
+            }
+            for contact in contacts
+        ]
+        emails = [contact.email for contact in contacts if contact.email is not None]
+        keys = [email_hold_key(email) for email in emails]
+        keys += [contact_hold_key(contact.contact_id) for contact in contacts]
+        return self._import(CONTACTS, rows, keys, site)
+
+    def _import(
+        self, mapping: _Mapping, rows: Sequence[Row], keys: Sequence[str], site: Site
+    ) -> Imported:
+        with self._transactions.write() as connection:
+            counts = _import_rows(connection, mapping, rows)
+        # After the mappings' own transaction: a worker that holds now looks once more, and finds
+        # them.
+        released = release_keys(self._transactions, keys, site)
+        return Imported(counts["added"], counts["changed"], counts["unchanged"], tuple(released))
+
+    def entities(self, site_id: int) -> list[Entity]:
+        return [to_entity(row) for row in self._rows(entity_map, site_id)]
+
+    def contacts(self, site_id: int) -> list[Contact]:
+        return [to_contact(row) for row in self._rows(contact_map, site_id)]
+
+    def _rows(self, table: Table, site_id: int) -> Sequence[Any]:
+        rows = select(table).where(table.c.site_id == site_id).order_by(table.c.id)
+        with self._transactions.read() as connection:
+            return connection.execute(rows).all()
+
+
+def _import_rows(connection: Connection, mapping: _Mapping, rows: Sequence[Row]) -> dict[str, int]:
+    """Insert rows; found rows that differ are replaced unless links use them.
+
+    Raises ImportRefused.
+    """
+    table, problems = mapping.table, dict[int, str]()
+    counts = dict.fromkeys(("added", "changed", "unchanged"), 0)
+    for position, row in enumerate(rows):
+        is_same = (table.c.site_id == row["site_id"]) & mapping.same(row)
+        found = connection.execute(select(table).where(is_same)).all()
+        if len(found) == 1 and _has_all(found[0], row):
+            counts["unchanged"] += 1
+        elif any(_must_stay(connection, mapping, known, row) for known in found):
+            problems[position] = IN_USE
+        else:
+            replaced = table.c.id.in_([known.id for known in found])
+            connection.execute(delete(table).where(replaced))
+            connection.execute(insert(table).values(row))
+            counts["changed" if found else "added"] += 1
+    if problems:
+        raise ImportRefused(problems)
+    return counts
+
+
+def _must_stay(connection: Connection, mapping: _Mapping, known: Any, row: Row) -> bool:
+    """Whether links use a row for what the new one would change."""
+    if mapping.fixed and _has_all(known, {name: row[name] for name in mapping.fixed}):
+        return False
+    used = select(1).where(mapping.uses(known)).limit(1)
+    return connection.execute(used).first() is not None
+
+
+def _entity_row(site_id: int, wix: EntityRef, external: EntityRef) -> Row:
+    return {
+        "site_id": site_id,
+        "wix_namespace": wix.namespace,
+        "wix_group": wix.group,
+        "wix_entity_id": wix.entity_id,
+        "external_group": external.group,
+        "external_entity_id": external.entity_id,
+    }
+
+
+def _has_all(found: Any, row: Row) -> bool:
+    return all(getattr(found, name) == value for name, value in row.items())

@@ -1,0 +1,123 @@
+"""Sites as a person sets them up: added, found, paused, with their policies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from sync_worker.core.errors import Misconfigured
+from sync_worker.core.hold_keys import source_hold_key
+from sync_worker.core.scale import FieldMap
+from sync_worker.core.values import Policy, Side, Site
+from sync_worker.ledger.administration.held import release_keys, release_reasons
+from sync_worker.ledger.rows import from_field
+from sync_worker.ledger.statements.sites import site_by_id
+from sync_worker.ledger.tables import field_map, site
+from sync_worker.ledger.transactions import Transactions, ledger_now
+
+STATES = ("active", "recovery", "paused", "removed")
+FREE_POLICIES = frozenset({"same_id_namespace", "same_id_group"})
+
+
+class SiteAdmin:
+    """Sites, by their number, instance id or connector."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+
+    def add(
+        self,
+        instance_id: str,
+        connector: str,
+        fields: Sequence[FieldMap],
+        policy: Mapping[str, str] | None = None,
+    ) -> tuple[Site, list[int]]:
+        """A new site, and the deliveries that had waited for it.
+
+        Raises Misconfigured if either name is taken.
+        """
+        row = {
+            "instance_id": instance_id,
+            "connector": connector,
+            "policy": _checked_policy(policy or {}),
+            "created_at": ledger_now(),
+        }
+        with self._transactions.write() as connection:
+            _refuse_if_taken(connection, site.c.instance_id, instance_id)
+            _refuse_if_taken(connection, site.c.connector, connector)
+            new = insert(site).values(row).returning(site.c.id)
+            site_id = connection.execute(new).scalar_one()
+            if fields:
+                rows = [{"site_id": site_id, **from_field(field)} for field in fields]
+                connection.execute(insert(field_map).values(rows))
+            added = site_by_id(connection, site_id)
+        assert added is not None  # noqa: S101 - it was inserted above
+        keys = [source_hold_key(Side.WIX, instance_id), source_hold_key(Side.EXTERNAL, connector)]
+        return added, release_keys(self._transactions, keys)
+
+    def all(self) -> list[Site]:
+        """In the order in which they were added."""
+        with self._transactions.read() as connection:
+            ids = connection.execute(select(site.c.id).order_by(site.c.id)).scalars().all()
+            found = [site_by_id(connection, site_id) for site_id in ids]
+        return [known for known in found if known is not None]
+
+    def find(self, name: str | None) -> Site:
+        """By number, instance id or connector; without a name the only one there is.
+
+        Raises Misconfigured.
+        """
+        sites = self.all()
+        if not sites:
+            raise Misconfigured(
+                "there is no site yet; add one with `ratings-sync site add INSTANCE_ID --connector"
+                " CONNECTOR`"
+            )
+        names = ", ".join(f"{known.id} ({known.connector})" for known in sites)
+        if name is None:
+            if len(sites) > 1:
+                raise Misconfigured(f"there are several sites: {names}; choose one with --site")
+            return sites[0]
+        for known in sites:
+            if name in (str(known.id), known.instance_id, known.connector):
+                return known
+        raise Misconfigured(f"there is no site {name!r}; there are: {names}")
+
+    def set_policy(self, site_id: int, changes: Mapping[str, str]) -> Site:
+        """Change some decisions. Raises Misconfigured for an unknown one."""
+        with self._transactions.write() as connection:
+            row = connection.execute(select(site.c.policy).where(site.c.id == site_id)).one()
+            policy = _checked_policy({**row.policy, **changes})
+            connection.execute(update(site).where(site.c.id == site_id).values(policy=policy))
+        return self.find(str(site_id))
+
+    def set_state(self, site_id: int, state: str) -> list[int]:
+        """Pause, resume or remove; resuming releases what was held for it."""
+        with self._transactions.write() as connection:
+            connection.execute(update(site).where(site.c.id == site_id).values(state=state))
+        if state != "active":
+            return []
+        reasons = [f"site_{other}" for other in STATES]
+        return release_reasons(self._transactions, reasons, self.find(str(site_id)))
+
+
+def _refuse_if_taken(connection: Connection, column: Any, name: str) -> None:
+    taken = connection.execute(select(site.c.id).where(column == name)).scalar()
+    if taken is not None:
+        raise Misconfigured(f"{column.name} {name!r} belongs to site {taken} already")
+
+
+def _checked_policy(changes: Mapping[str, str]) -> dict[str, str]:
+    """Only what may be chosen. Raises Misconfigured with the choices."""
+    for name, value in changes.items():
+        choices = Policy.CHOICES.get(name)
+        if choices is None and name not in FREE_POLICIES:
+            there_are = ", ".join([*Policy.CHOICES, *sorted(FREE_POLICIES)])
+            raise Misconfigured(f"there is no policy {name!r}; there are: {there_are}")
+        if choices is not None and value not in choices:
+            raise Misconfigured(
+                f"policy {name} cannot be {value!r}; choose one of: {', '.join(choices)}"
+            )
+    return dict(changes)

@@ -1,0 +1,113 @@
+"""Links that come to the contact that lives on: all tables that know a link."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, delete, select, update
+
+from sync_worker.core.errors import LeaseLost
+from sync_worker.core.values import InboxState, Lease, Link, LinkState, NewDelivery, Side, Site
+from sync_worker.ledger.rows import from_delivery, from_external
+from sync_worker.ledger.statements.inbox import DOORBELL_SECONDS, OPEN
+from sync_worker.ledger.tables import contact_redirect, inbox, link, link_value, tombstone
+from sync_worker.ledger.transactions import insert_into, ledger_now
+
+
+def store_redirect(
+    connection: Connection, site_id: int, source: str, target: str, *, is_told: bool
+) -> None:
+    """One merge; one that an event told of replaces one that was only found."""
+    row = {"site_id": site_id, "contact_id": source, "target_id": target}
+    insert = insert_into(connection, contact_redirect).values(row)
+    if is_told:
+        names = ["site_id", "contact_id"]
+        stored = insert.on_conflict_do_update(index_elements=names, set_={"target_id": target})
+    else:
+        stored = insert.on_conflict_do_nothing()
+    connection.execute(stored)
+
+
+def hold_link(connection: Connection, lease: Lease) -> None:
+    """Lock a link under its fence for this transaction. Raises LeaseLost."""
+    is_ours = (
+        (link.c.id == lease.link_id)
+        & (link.c.fence == lease.fence)
+        & (link.c.lease_until > ledger_now())
+    )
+    held = connection.execute(update(link).where(is_ours).values(fence=link.c.fence))
+    if held.rowcount != 1:
+        raise LeaseLost
+
+
+def rekey_link(connection: Connection, link_id: int, contact_id: str) -> None:
+    """Raises IntegrityError if the contact has a link for this entity."""
+    connection.execute(update(link).where(link.c.id == link_id).values(contact_id=contact_id))
+
+
+def move_link(connection: Connection, site: Site, source: Link, target: Link, fence: int) -> None:
+    """All of ``source`` to ``target``: records, deliveries and tombstones.
+
+    Where both have records, deliveries tell of those of ``source``, one each.
+    """
+    if target.records:
+        _tell_of_records(connection, site, source, target, fence)
+        connection.execute(delete(link_value).where(link_value.c.link_id == source.id))
+    else:
+        connection.execute(delete(link_value).where(link_value.c.link_id == target.id))
+        moved = update(link_value).where(link_value.c.link_id == source.id)
+        connection.execute(moved.values(link_id=target.id))
+    _move_external(connection, source, target)
+    for table in (inbox, tombstone):
+        theirs = update(table).where(table.c.link_id == source.id)
+        connection.execute(theirs.values(link_id=target.id))
+
+
+def _tell_of_records(
+    connection: Connection, site: Site, source: Link, target: Link, fence: int
+) -> None:
+    payload = {"merged_from": source.key.contact_id}
+    for slot, known in source.records.items():
+        sender = site.instance_id if slot.side is Side.WIX else site.connector
+        name = f"join:{source.id}:{fence}:{slot}"
+        hint = NewDelivery(slot.side, sender, name, "upsert", known.remote_id, payload)
+        hint_link(connection, hint, site.id, target.id)
+
+
+def _move_external(connection: Connection, source: Link, target: Link) -> None:
+    """Let go of the external record; where ``target`` has nothing, hand it and the state on."""
+    names = [*from_external(None), "state", "writes"]
+    columns = [link.c[name] for name in names]
+    row = connection.execute(select(*columns).where(link.c.id == source.id)).one()
+    emptied: dict[str, Any] = {
+        **from_external(None),
+        "state": str(LinkState.BURIED),
+        "writes": [],
+        "shadowed": [],
+    }
+    connection.execute(update(link).where(link.c.id == source.id).values(emptied))
+    moved: dict[str, Any] = {"shadowed": sorted(target.shadowed | source.shadowed)}
+    if not target.records:
+        moved |= dict(row._mapping)
+    connection.execute(update(link).where(link.c.id == target.id).values(moved))
+
+
+def hint_link(connection: Connection, hint: NewDelivery, site_id: int, link_id: int) -> None:
+    """A delivery of our own for a link; one that has come to an end begins anew."""
+    row = {
+        **from_delivery(hint),
+        "state": str(InboxState.NEW),
+        "site_id": site_id,
+        "link_id": link_id,
+        "must_read": True,
+        "received_at": ledger_now(),
+        "next_attempt_at": ledger_now() + DOORBELL_SECONDS,
+    }
+    again = {name: row[name] for name in ("state", "link_id", "next_attempt_at")}
+    again |= {"reason": "", "unended": 0, "closed_at": None}
+    names = ["side", "source", "dedupe_id"]
+    insert = insert_into(connection, inbox).values(row)
+    is_over = inbox.c.state.not_in(OPEN)
+    connection.execute(
+        insert.on_conflict_do_update(index_elements=names, set_=again, where=is_over)
+    )

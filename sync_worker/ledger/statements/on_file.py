@@ -1,0 +1,143 @@
+"""What the ledger knows of the ids of a page: one SELECT over links, tombstones and the inbox."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from enum import IntEnum
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    String,
+    Text,
+    case,
+    cast,
+    func,
+    literal,
+    null,
+    select,
+    true,
+    type_coerce,
+    union_all,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from sync_worker.core.sweep_values import OnFile
+from sync_worker.core.values import InboxState, RecordState, Side, Site
+from sync_worker.ledger.statements.inbox import UNENDED, is_from
+from sync_worker.ledger.statements.tombstones import is_tombstone
+from sync_worker.ledger.tables import inbox, link, link_value, tombstone
+from sync_worker.ledger.transactions import is_sqlite
+
+
+class _Kind(IntEnum):
+    """Of what a row tells; what a link says has the last word, so it comes first here."""
+
+    LINKED = 0
+    BURIED = 1
+    HELD = 2
+    SHADOWED = 3
+    AWAITED = 4
+
+
+NAMES = ("kind", "remote_id", "revision", "state", "attribute", "base")
+
+
+def on_file(
+    connection: Connection, site: Site, side: Side, remote_ids: Sequence[str]
+) -> Mapping[str, OnFile]:
+    """By id; one that the ledger does not know is missing."""
+    parts = [_linked(site.id, side, remote_ids), _buried(site.id, side, remote_ids)]
+    parts.append(_unended(site, side, remote_ids))
+    if side is Side.EXTERNAL:
+        parts.append(_shadowed(connection, site.id, remote_ids))
+    rows = connection.execute(union_all(*parts)).all()
+    found: dict[str, OnFile] = {}
+    for row in sorted(rows, key=lambda row: int(row.kind), reverse=True):
+        found[row.remote_id] = _with(found.get(row.remote_id, OnFile()), row)
+    return found
+
+
+def _with(known: OnFile, row: Any) -> OnFile:
+    match _Kind(row.kind):
+        case _Kind.HELD:
+            return replace(known, is_held=True)
+        case _Kind.AWAITED:
+            return replace(known, is_awaited=True)
+        case _Kind.SHADOWED:
+            return replace(known, is_shadowed=True)
+        case _Kind.BURIED:
+            return replace(known, is_buried=True, revision=row.revision)
+        case _Kind.LINKED:
+            return _with_link(known, row)
+
+
+def _with_link(known: OnFile, row: Any) -> OnFile:
+    values = dict(known.values)
+    if row.base is not None:
+        values[row.attribute] = Decimal(row.base)
+    return replace(
+        known,
+        is_linked=True,
+        is_buried=False,
+        revision=row.revision,
+        state=RecordState(row.state),
+        values=values,
+    )
+
+
+def _linked(site_id: int, side: Side, remote_ids: Sequence[str]) -> Any:
+    """A row for each value of a link that has one of the ids on file."""
+    kind = literal(int(_Kind.LINKED)).label("kind")
+    if side is Side.WIX:
+        columns = (link_value.c.wix_id, link_value.c.wix_revision, link_value.c.wix_state)
+        found = select(kind, *columns, link_value.c.attribute, link_value.c.base_wix).where(
+            link_value.c.site_id == site_id, link_value.c.wix_id.in_(remote_ids)
+        )
+    else:
+        columns = (link.c.external_id, link.c.external_revision, link.c.external_state)
+        bases = select(kind, *columns, link_value.c.attribute, link_value.c.base_external)
+        joined = bases.outerjoin_from(link, link_value, link_value.c.link_id == link.c.id)
+        found = joined.where(link.c.site_id == site_id, link.c.external_id.in_(remote_ids))
+    # SQLite and PostgreSQL name the columns of a union after its first part.
+    first = found.subquery("on_file")
+    return select(*(column.label(name) for column, name in zip(first.c, NAMES, strict=True)))
+
+
+def _buried(site_id: int, side: Side, remote_ids: Sequence[str]) -> Any:
+    kind, text = literal(int(_Kind.BURIED)).label("kind"), _no_text()
+    columns = (kind, tombstone.c.remote_id, tombstone.c.revision, text, text, text)
+    return select(*columns).where(is_tombstone(site_id, side, list(remote_ids)))
+
+
+def _unended(site: Site, side: Side, remote_ids: Sequence[str]) -> Any:
+    kind, text = (
+        case((inbox.c.state == str(InboxState.HELD), int(_Kind.HELD)), else_=int(_Kind.AWAITED)),
+        _no_text(),
+    )
+    columns = (kind, inbox.c.remote_id, _no_number(), text, text, text)
+    is_theirs = is_from(site, side) & inbox.c.remote_id.in_(remote_ids)
+    return select(*columns).where(is_theirs, inbox.c.state.in_(UNENDED))
+
+
+def _shadowed(connection: Connection, site_id: int, remote_ids: Sequence[str]) -> Any:
+    shadowed, text = type_coerce(link.c.shadowed, Text), _no_text()
+    if is_sqlite(connection):
+        each = func.json_each(shadowed)
+    else:
+        each = func.jsonb_array_elements_text(cast(shadowed, JSONB))
+    ids = each.table_valued("value")
+    columns = (literal(int(_Kind.SHADOWED)), ids.c.value, _no_number(), text, text, text)
+    found = select(*columns).select_from(link).join(ids, true())
+    return found.where(link.c.site_id == site_id, shadowed != "[]", ids.c.value.in_(remote_ids))
+
+
+def _no_text() -> Any:
+    return cast(null(), String)
+
+
+def _no_number() -> Any:
+    return cast(null(), BigInteger)

@@ -1,0 +1,160 @@
+"""Runs of sweeps with their cursor and counts, under the fence of a lease: table ``run``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, delete, select, update
+
+from sync_worker.core.errors import LeaseLost
+from sync_worker.core.sweep_values import Phase, RunKind, Sweep, next_since
+from sync_worker.ledger.tables import listed, run
+from sync_worker.ledger.transactions import insert_into, ledger_now
+
+RUN_LEASE_SECONDS = 20.0
+STALE_SECONDS = 24 * 3600.0
+RUNNING, DONE, ABANDONED = "running", "done", "abandoned"
+WHOLE_KINDS = (str(RunKind.BASELINE), str(RunKind.SWEEP))
+
+
+def end_what_is_over(connection: Connection, site_id: int, kind: RunKind) -> None:
+    """Give up what nobody holds and began over a day ago, and a poll where another run begins."""
+    is_stale = run.c.started_at < ledger_now() - STALE_SECONDS
+    is_over = is_stale & (run.c.lease_until <= ledger_now())
+    if kind is not RunKind.POLL:
+        is_over |= _is_poll()
+    over = select(run.c.id).where(_is_open(site_id), is_over)
+    for run_id in connection.execute(over).scalars().all():
+        end_run(connection, run_id, ABANDONED)
+
+
+def resume_run(connection: Connection, site_id: int, kind: RunKind) -> Sweep | None:
+    """The site's open run, if nobody holds it: a poll goes on as a poll only."""
+    is_same = _is_poll() if kind is RunKind.POLL else ~_is_poll()
+    is_free = _is_open(site_id) & (run.c.lease_until <= ledger_now()) & is_same
+    lease = {"fence": run.c.fence + 1, "lease_until": ledger_now() + RUN_LEASE_SECONDS}
+    taken = update(run).where(is_free).values(lease).returning(run)
+    row = connection.execute(taken).first()
+    return None if row is None else to_sweep(row, is_resumed=True)
+
+
+def begin_run(connection: Connection, site_id: int, kind: RunKind) -> Sweep | None:
+    """A new run; ``None`` if the site has an open one: a unique index lets it have one only."""
+    new = _new_sweep(connection, site_id, kind)
+    values = {
+        "site_id": site_id,
+        "kind": str(new.kind),
+        "state": RUNNING,
+        "fence": new.fence,
+        "cursor": cursor_of(new),
+        "counts": {},
+        "started_at": ledger_now(),
+        "lease_until": ledger_now() + RUN_LEASE_SECONDS,
+    }
+    insert = insert_into(connection, run).values(values).on_conflict_do_nothing()
+    row = connection.execute(insert.returning(run)).first()
+    return None if row is None else to_sweep(row)
+
+
+def _new_sweep(connection: Connection, site_id: int, kind: RunKind) -> Sweep:
+    new = Sweep(0, site_id, kind, 1)
+    is_done = (run.c.site_id == site_id) & (run.c.state == DONE)
+    if kind is RunKind.SWEEP:
+        # The first complete run of a site is its baseline.
+        had_one = is_any_run(connection, is_done & run.c.kind.in_(WHOLE_KINDS))
+        return new if had_one else replace(new, kind=RunKind.BASELINE)
+    if kind is RunKind.POLL:
+        # A poll begins where the last one that was done ended.
+        polls = select(run).where(is_done, _is_poll()).order_by(run.c.id.desc()).limit(1)
+        last = connection.execute(polls).first()
+        if last is not None:
+            began_at = datetime.fromtimestamp(last.started_at, UTC)
+            return replace(new, since=next_since(to_sweep(last), began_at))
+    return new
+
+
+def hold_run(connection: Connection, sweep: Sweep, values: Mapping[str, Any] | None = None) -> None:
+    """Renew the lease and change the run under its fence.
+
+    Raises LeaseLost, and the transaction with it.
+    """
+    values = {"lease_until": ledger_now() + RUN_LEASE_SECONDS, **(values or {})}
+    is_ours = (run.c.id == sweep.id) & (run.c.fence == sweep.fence) & (run.c.state == RUNNING)
+    if connection.execute(update(run).where(is_ours).values(**values)).rowcount != 1:
+        raise LeaseLost("another process goes on with this run")
+
+
+def release_run(connection: Connection, sweep: Sweep) -> None:
+    """End the lease if it is still ours."""
+    is_ours = (run.c.id == sweep.id) & (run.c.fence == sweep.fence)
+    connection.execute(update(run).where(is_ours).values(lease_until=0.0))
+
+
+def end_run(connection: Connection, run_id: int, state: str) -> None:
+    """The run is over, and its listing forgotten."""
+    ended = {"state": state, "ended_at": ledger_now(), "lease_until": 0.0}
+    connection.execute(update(run).where(run.c.id == run_id).values(**ended))
+    connection.execute(delete(listed).where(listed.c.run_id == run_id))
+
+
+def is_run_due(connection: Connection, site_id: int, kind: RunKind, every_seconds: float) -> bool:
+    """Whether a run of this kind is open and free, or none has begun for so long."""
+    is_whole = (run.c.site_id == site_id) & run.c.kind.in_(WHOLE_KINDS)
+    is_done = is_whole & (run.c.state == DONE)
+    is_running, is_like_it = is_whole & (run.c.state == RUNNING), is_done
+    if kind is RunKind.POLL:
+        # A sweep shows all that a poll would, so a poll waits for either.
+        polls = (run.c.site_id == site_id) & _is_poll()
+        is_running = (is_whole | polls) & (run.c.state == RUNNING)
+        is_like_it = is_done | polls
+    if is_any_run(connection, is_running):
+        is_free = (run.c.kind == str(kind)) & (run.c.lease_until <= ledger_now())
+        return is_any_run(connection, is_running & is_free)
+    # Never before the first baseline: that is begun, and confirmed, by a person.
+    if not is_any_run(connection, is_done):
+        return False
+    is_recent = is_like_it & (run.c.started_at > ledger_now() - every_seconds)
+    return not is_any_run(connection, is_recent)
+
+
+def is_any_run(connection: Connection, which: Any) -> bool:
+    return connection.execute(select(run.c.id).where(which).limit(1)).first() is not None
+
+
+def cursor_of(sweep: Sweep) -> dict[str, Any]:
+    """Where a run is, as JSON."""
+    times = {"since": sweep.since, "newest": sweep.newest}
+    texts = {name: time.isoformat() for name, time in times.items() if time is not None}
+    return {"phase": str(sweep.phase), "page": sweep.page, **texts}
+
+
+def to_sweep(row: Any, *, is_resumed: bool = False) -> Sweep:
+    """A row of the table."""
+    cursor = row.cursor or {}
+    times = {
+        name: datetime.fromisoformat(cursor[name]) for name in ("since", "newest") if name in cursor
+    }
+    return Sweep(
+        id=row.id,
+        site_id=row.site_id,
+        kind=RunKind(row.kind),
+        fence=row.fence,
+        phase=Phase(cursor.get("phase", Phase.EXTERNAL)),
+        page=cursor.get("page"),
+        counts=row.counts,
+        is_resumed=is_resumed,
+        **times,
+    )
+
+
+def _is_open(site_id: int) -> Any:
+    """The run of a sweep that is not over; imports are runs of another kind."""
+    is_sweep = run.c.kind.in_([str(kind) for kind in RunKind])
+    return (run.c.site_id == site_id) & is_sweep & (run.c.state == RUNNING)
+
+
+def _is_poll() -> Any:
+    return run.c.kind == str(RunKind.POLL)

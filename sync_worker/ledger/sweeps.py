@@ -1,0 +1,173 @@
+"""What sweeps keep in the ledger: their runs, what listings showed, and findings to hand over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from sqlalchemy import select, update
+
+from sync_worker.core.ports.links import LeasedLink
+from sync_worker.core.sweep_values import (
+    Absences,
+    Finding,
+    Listed,
+    Mark,
+    OnFile,
+    Queued,
+    RunKind,
+    Sweep,
+)
+from sync_worker.core.values import Lease, NewDelivery, RatingKey, Side, Site
+from sync_worker.ledger.rows import to_entity
+from sync_worker.ledger.site_cache import SiteCache
+from sync_worker.ledger.statements import listings, runs
+from sync_worker.ledger.statements.findings import (
+    link_at,
+    open_intent_of,
+    own_contact,
+    queue_finding,
+    ready_deliveries,
+)
+from sync_worker.ledger.statements.on_file import on_file
+from sync_worker.ledger.tables import entity_map, site
+from sync_worker.ledger.transactions import Transactions, ledger_now
+
+ALLOWED_SECONDS = 24 * 3600.0
+
+
+class SqlSweeps:
+    """Implements ports.Sweeps."""
+
+    def __init__(self, transactions: Transactions, sites: SiteCache) -> None:
+        self._transactions, self._sites = transactions, sites
+
+    # -- the run
+
+    def begin(self, site_id: int, kind: RunKind) -> Sweep | None:
+        with self._transactions.write() as connection:
+            runs.end_what_is_over(connection, site_id, kind)
+            resumed = runs.resume_run(connection, site_id, kind)
+            return resumed or runs.begin_run(connection, site_id, kind)
+
+    def save(self, sweep: Sweep, listed: Sequence[Listed] = ()) -> None:
+        values = {"cursor": runs.cursor_of(sweep), "counts": dict(sweep.counts)}
+        with self._transactions.write() as connection:
+            runs.hold_run(connection, sweep, values)
+            listings.store_listed(connection, sweep, listed)
+
+    def renew_run(self, sweep: Sweep) -> None:
+        with self._transactions.write() as connection:
+            runs.hold_run(connection, sweep)
+
+    def restart_listing(self, sweep: Sweep, side: Side) -> None:
+        values = {"cursor": runs.cursor_of(replace(sweep, page=None)), "counts": dict(sweep.counts)}
+        with self._transactions.write() as connection:
+            runs.hold_run(connection, sweep, values)
+            listings.forget_listed(connection, sweep, side)
+
+    def release_run(self, sweep: Sweep) -> None:
+        with self._transactions.write() as connection:
+            runs.release_run(connection, sweep)
+
+    def end(self, sweep: Sweep, state: str = runs.DONE) -> None:
+        with self._transactions.write() as connection:
+            runs.hold_run(connection, sweep, {"counts": dict(sweep.counts)})
+            runs.end_run(connection, sweep.id, state)
+
+    def is_due(self, site_id: int, kind: RunKind, every_seconds: float) -> bool:
+        """Whether a sweep or poll of the site is open and free, or none has begun for so long.
+
+        A sweep shows all that a poll would. Never before the first baseline: that is begun, and
+        confirmed, by a person.
+        """
+        with self._transactions.read() as connection:
+            return runs.is_run_due(connection, site_id, kind, every_seconds)
+
+    # -- a page against the ledger
+
+    def on_file(self, site: Site, side: Side, remote_ids: Sequence[str]) -> Mapping[str, OnFile]:
+        if not remote_ids:
+            return {}
+        with self._transactions.read() as connection:
+            return on_file(connection, site, side, remote_ids)
+
+    # -- absence
+
+    def note_absences(self, sweep: Sweep, side: Side) -> Absences:
+        with self._transactions.write() as connection:
+            runs.hold_run(connection, sweep)
+            return listings.note_absences(connection, sweep, side)
+
+    def next_missing(self, sweep: Sweep, limit: int) -> list[Listed]:
+        with self._transactions.read() as connection:
+            return listings.missing_rows(connection, sweep, limit)
+
+    def settle_missing(self, sweep: Sweep, gone: Sequence[Listed], there: Sequence[Listed]) -> None:
+        with self._transactions.write() as connection:
+            runs.hold_run(connection, sweep)
+            listings.mark_rows(connection, sweep, gone, Mark.OPEN)
+            listings.mark_rows(connection, sweep, there, Mark.IN_STEP)
+
+    def brake(self, sweep: Sweep, side: Side) -> int:
+        with self._transactions.write() as connection:
+            runs.hold_run(connection, sweep)
+            return listings.brake_deletes(connection, sweep, side)
+
+    def allow_deletes(self, site_id: int, count: int) -> None:
+        until = ledger_now() + ALLOWED_SECONDS
+        allowed = {"deletes_allowed": count, "deletes_allowed_until": until}
+        with self._transactions.write() as connection:
+            connection.execute(update(site).where(site.c.id == site_id).values(**allowed))
+
+    # -- findings
+
+    def next_findings(
+        self, sweep: Sweep, limit: int, after: tuple[int, str, str] | None = None
+    ) -> list[Finding]:
+        with self._transactions.read() as connection:
+            return listings.findings(connection, sweep, limit, after)
+
+    def leave(self, sweep: Sweep, findings: Sequence[Finding]) -> None:
+        rows = [row for finding in findings for row in finding.rows]
+        with self._transactions.write() as connection:
+            runs.hold_run(connection, sweep)
+            listings.mark_rows(connection, sweep, rows, Mark.LEFT)
+
+    def queue(
+        self, sweep: Sweep, deliveries: Sequence[tuple[Finding, Sequence[NewDelivery]]]
+    ) -> list[Queued]:
+        rows = [row for finding, _ in deliveries for row in finding.rows]
+        with self._transactions.write() as connection:
+            runs.hold_run(connection, sweep)
+            queued = [
+                queue_finding(connection, sweep.site_id, finding, told)
+                for finding, told in deliveries
+            ]
+            listings.mark_rows(connection, sweep, rows, Mark.DONE)
+        return queued
+
+    def is_shown(self, sweep: Sweep, side: Side, remote_id: str) -> bool:
+        with self._transactions.read() as connection:
+            return listings.is_shown(connection, sweep, side, remote_id)
+
+    def count_marks(self, sweep: Sweep) -> Mapping[Mark, int]:
+        with self._transactions.read() as connection:
+            return listings.count_marks(connection, sweep)
+
+    # -- looking ahead
+
+    def peek(self, key: RatingKey) -> LeasedLink:
+        mapped = select(entity_map).where(entity_map.c.id == key.entity_id)
+        with self._transactions.read() as connection:
+            found = link_at(connection, key)
+            return LeasedLink(
+                lease=Lease(found.id, 0, key.site_id),
+                site=self._sites.by_id(connection, key.site_id),
+                link=found,
+                entity=to_entity(connection.execute(mapped).one()),
+                contact=own_contact(connection, key),
+                intent=open_intent_of(connection, found.id) if found.id else None,
+                deliveries=ready_deliveries(connection, found.id) if found.id else (),
+                now=float(connection.execute(select(ledger_now())).scalar_one()),
+            )
