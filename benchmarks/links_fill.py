@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Engine, text
 
-from sync_worker.core.values import NewDelivery, Side, Site
+from sync_worker.core.values import Change, NewDelivery, Side, Site
 from sync_worker.ledger.tables import contact_map, entity_map, inbox, link, link_value
 
 PEOPLE_FOR_EACH_THING = 1000
@@ -102,5 +102,5 @@ def change_of(number: int) -> NewDelivery:
     }
     payload = {"updatedEvent": {"currentEntity": rating}, "entityEventSequence": "2"}
     return NewDelivery(
-        Side.WIX, "instance", f"change-{number}", "upsert", f"w-{number}", payload, 2
+        Side.WIX, "instance", f"change-{number}", Change.UPSERT, f"w-{number}", payload, 2
     )

@@ -19,7 +19,7 @@ from sqlalchemy import Engine, select
 from benchmarks.ground import Ground
 from benchmarks.machine import processor_seconds_of
 from sync_worker.core.scale import FieldMap, Scale
-from sync_worker.core.values import Contact, EntityRef, NewDelivery, Side
+from sync_worker.core.values import Change, Contact, EntityRef, NewDelivery, Side
 from sync_worker.ledger.administration.admin import ledger_admin
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.migrations.upgrade import upgrade
@@ -75,7 +75,7 @@ def _rating(instance: str, number: int) -> NewDelivery:
     }
     payload = {"createdEvent": {"entity": rating}, "entityEventSequence": "1"}
     return NewDelivery(
-        Side.WIX, instance, f"event-{number}", "upsert", str(rating["id"]), payload, 1
+        Side.WIX, instance, f"event-{number}", Change.UPSERT, str(rating["id"]), payload, 1
     )
 
 

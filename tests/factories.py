@@ -6,7 +6,16 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from sync_worker.core.values import EntityRef, Intent, NewDelivery, Operation, Record, Side, Slot
+from sync_worker.core.values import (
+    Change,
+    EntityRef,
+    Intent,
+    NewDelivery,
+    Operation,
+    Record,
+    Side,
+    Slot,
+)
 
 WIX_ENTITY = EntityRef("product-1", "stores", "reviews")
 EXTERNAL_ENTITY = EntityRef("sku-1")
@@ -15,7 +24,7 @@ EXTERNAL_ENTITY = EntityRef("sku-1")
 def a_delivery(number: int = 1, **changes: Any) -> NewDelivery:
     """The numbered event of one Wix rating; its number is its revision, too."""
     name, payload = f"event-{number}", {"n": number}
-    delivery = NewDelivery(Side.WIX, "instance-1", name, "upsert", "rating-1", payload, number)
+    delivery = NewDelivery(Side.WIX, "instance-1", name, Change.UPSERT, "rating-1", payload, number)
     return replace(delivery, **changes)
 
 

@@ -12,7 +12,7 @@ from jmespath.exceptions import JMESPathError
 
 from sync_worker.core import exact_json
 from sync_worker.core.errors import Permanent
-from sync_worker.core.values import NewDelivery, Side
+from sync_worker.core.values import Change, NewDelivery, Side
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.record_keys import remote_id_of
 from sync_worker.manifest.record_reader import read_subject
@@ -160,7 +160,7 @@ def _delivery(
         side=Side.EXTERNAL,
         source=reader.manifest.id,
         dedupe_id=_dedupe_id(reader, item, number),
-        change=rule.change,
+        change=Change(rule.change),
         remote_id=_remote_id(reader, rule, item),
         payload=payload,
         revision=sequence if has_revisions else None,

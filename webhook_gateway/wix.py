@@ -20,7 +20,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from sync_worker.core import exact_json
-from sync_worker.core.values import NewDelivery, Side
+from sync_worker.core.values import Change, NewDelivery, Side
 
 LEEWAY_SECONDS = 60
 MAX_ID_LENGTH = 200
@@ -28,23 +28,24 @@ RATING = "wix.ratings.v1.rating"
 CONTACT = "wix.contacts.v4.contact"
 INSTALLATION = "wix.app.installations.v1.app_installation"
 CHANGES = {
-    (RATING, "created"): "upsert",
-    (RATING, "updated"): "upsert",
-    (RATING, "deleted"): "delete",
-    (RATING, "delete"): "delete",  # one of Wix's samples spells the slug so
-    (CONTACT, "created"): "contact_changed",
-    (CONTACT, "updated"): "contact_changed",
-    (CONTACT, "deleted"): "contact_deleted",
-    (CONTACT, "merged"): "contact_merged",
-    (CONTACT, "merge"): "contact_merged",  # one guide spells the slug so
-    (INSTALLATION, "created"): "app_installed",
-    (INSTALLATION, "updated"): "app_installed",  # unless its status says uninstalled: see _change
-    (INSTALLATION, "deleted"): "app_removed",
+    (RATING, "created"): Change.UPSERT,
+    (RATING, "updated"): Change.UPSERT,
+    (RATING, "deleted"): Change.DELETE,
+    (RATING, "delete"): Change.DELETE,  # one of Wix's samples spells the slug so
+    (CONTACT, "created"): Change.CONTACT_CHANGED,
+    (CONTACT, "updated"): Change.CONTACT_CHANGED,
+    (CONTACT, "deleted"): Change.CONTACT_DELETED,
+    (CONTACT, "merged"): Change.CONTACT_MERGED,
+    (CONTACT, "merge"): Change.CONTACT_MERGED,  # one guide spells the slug so
+    (INSTALLATION, "created"): Change.APP_INSTALLED,
+    # Unless its status says uninstalled: see _change.
+    (INSTALLATION, "updated"): Change.APP_INSTALLED,
+    (INSTALLATION, "deleted"): Change.APP_REMOVED,
 }
 # Plain objects instead of domain events: no id, no slug, no time of their own.
 # App Instance Installed, App Instance Removed:
 # https://dev.wix.com/docs/rest/app-management/app-instance
-APP_EVENTS = {"AppInstalled": "app_installed", "AppRemoved": "app_removed"}
+APP_EVENTS = {"AppInstalled": Change.APP_INSTALLED, "AppRemoved": Change.APP_REMOVED}
 # Where an event carries its entity, of which kind it is.
 ENTITIES = {
     "createdEvent": ("entity", "entityAsJson"),
@@ -149,12 +150,12 @@ def _delivery(claims: Mapping[str, Any], app_id: str) -> NewDelivery | Ignored:
     )
 
 
-def _app_change(event_type: Any) -> str | None:
+def _app_change(event_type: Any) -> Change | None:
     return APP_EVENTS.get(event_type) if isinstance(event_type, str) else None
 
 
 def _app_delivery(
-    change: str, instance_id: str, event: Mapping[str, Any], issued_at: Any, app_id: str
+    change: Change, instance_id: str, event: Mapping[str, Any], issued_at: Any, app_id: str
 ) -> NewDelivery | Ignored:
     """Installed or removed; the token's time tells a second installation from a repeated one."""
     if event.get("appId", app_id) != app_id:
@@ -182,12 +183,12 @@ def _object(value: Any, what: str) -> Mapping[str, Any]:
     return value
 
 
-def _change(event: Mapping[str, Any], event_type: Any) -> str | None:
+def _change(event: Mapping[str, Any], event_type: Any) -> Change | None:
     fqdn, slug = event.get("entityFqdn"), event.get("slug")
     if not isinstance(fqdn, str) or not isinstance(slug, str):
         fqdn, _, slug = event_type.rpartition("_") if isinstance(event_type, str) else ("", "", "")
     if fqdn == INSTALLATION and _entity(event).get("status") == "UNINSTALLED":
-        return "app_removed"
+        return Change.APP_REMOVED
     return CHANGES.get((fqdn, slug))
 
 

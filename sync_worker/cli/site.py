@@ -9,7 +9,7 @@ import click
 from sync_worker.cli.options import JSON, SITE
 from sync_worker.cli.output import print_json
 from sync_worker.core.errors import Misconfigured
-from sync_worker.core.values import Side, Site
+from sync_worker.core.values import Side, Site, SiteState
 from sync_worker.manifest.default_field import default_field
 from sync_worker.wiring import wiring
 
@@ -108,7 +108,7 @@ def pause(site_name: str | None) -> None:
     \b
     Example: ratings-sync site pause
     """
-    _set_state(site_name, "paused")
+    _set_state(site_name, SiteState.PAUSED)
 
 
 @site.command("recover")
@@ -124,7 +124,7 @@ def recover(site_name: str | None) -> None:
     \b
     Example: ratings-sync site recover
     """
-    _set_state(site_name, "recovery")
+    _set_state(site_name, SiteState.RECOVERY)
 
 
 @site.command("resume")
@@ -135,7 +135,7 @@ def resume(site_name: str | None) -> None:
     \b
     Example: ratings-sync site resume
     """
-    _set_state(site_name, "active")
+    _set_state(site_name, SiteState.ACTIVE)
 
 
 @site.command("remove")
@@ -157,10 +157,10 @@ def remove(site_name: str | None, yes: bool) -> None:
         click.confirm(
             f"Stop site {found.id} ({found.instance_id} ↔ {found.connector})?", abort=True
         )
-    _set_state(str(found.id), "removed")
+    _set_state(str(found.id), SiteState.REMOVED)
 
 
-def _set_state(site_name: str | None, state: str) -> None:
+def _set_state(site_name: str | None, state: SiteState) -> None:
     admin = wiring().admin
     found = admin.sites.find(site_name)
     released = admin.sites.set_state(found.id, state)

@@ -13,7 +13,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from sync_worker.core.values import RatingKey, Record, RecordState, Side, Site
+from sync_worker.core.values import Change, RatingKey, Record, RecordState, Side, Site
 
 
 class RunKind(StrEnum):
@@ -97,7 +97,7 @@ class Listed:
     remote_id: str
     mark: Mark
     key: RatingKey | None = None
-    change: str = "upsert"
+    change: Change = Change.UPSERT
     record: Record | None = None
     must_read: bool = False
     hold: str = ""

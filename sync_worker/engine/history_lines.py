@@ -7,7 +7,16 @@ from dataclasses import replace
 from decimal import Decimal
 
 from sync_worker.core.plan import Action, Hold, Ignore
-from sync_worker.core.values import Base, Buried, HistoryEntry, Intent, Known, Operation, Side
+from sync_worker.core.values import (
+    Base,
+    Buried,
+    HistoryEntry,
+    HistoryKind,
+    Intent,
+    Known,
+    Operation,
+    Side,
+)
 from sync_worker.engine.link_plan import SlotWrite
 from sync_worker.engine.view import View
 
@@ -55,7 +64,11 @@ def lines_for_revision_gap(intent: Intent, known: Known | None) -> list[HistoryE
     if known.revision == intent.base_revision + 1:
         return []
     reason = f"revisions {intent.base_revision + 1} to {known.revision - 1} were never seen"
-    return [HistoryEntry("gap", intent.slot.side, "", reason=reason, remote_id=known.remote_id)]
+    return [
+        HistoryEntry(
+            HistoryKind.GAP, intent.slot.side, "", reason=reason, remote_id=known.remote_id
+        )
+    ]
 
 
 def lines_for_removal(intent: Intent) -> list[HistoryEntry]:
@@ -81,16 +94,18 @@ def lines_for_removal(intent: Intent) -> list[HistoryEntry]:
 def line_for_fight(write: SlotWrite, now: Decimal | None) -> HistoryEntry:
     """``now``: what the target shows of the first attribute."""
     name, wanted = next(iter(write.targets.items()))
-    return HistoryEntry("hold", write.slot.side, name, before=now, after=wanted, reason="fight")
+    return HistoryEntry(
+        HistoryKind.HOLD, write.slot.side, name, before=now, after=wanted, reason="fight"
+    )
 
 
 def line_for_held_link(intent: Intent, reason: str) -> HistoryEntry:
-    return HistoryEntry("hold", intent.slot.side, "", reason=reason, intent_id=intent.id)
+    return HistoryEntry(HistoryKind.HOLD, intent.slot.side, "", reason=reason, intent_id=intent.id)
 
 
 def line_for_shadowed(side: Side, remote_id: str) -> HistoryEntry:
     reason = "a newer record of the same person stands for it"
-    return HistoryEntry("shadow", side, "", reason=reason, remote_id=remote_id)
+    return HistoryEntry(HistoryKind.SHADOW, side, "", reason=reason, remote_id=remote_id)
 
 
 def lines_for_unseen_edit(
@@ -99,7 +114,7 @@ def lines_for_unseen_edit(
     """An edit that nobody saw before the record was deleted."""
     return [
         HistoryEntry(
-            "gap",
+            HistoryKind.GAP,
             tombstone.side,
             name,
             before=value,
@@ -119,7 +134,7 @@ def lines_for_unknown_write(
     """Nothing tells whether the write landed, or will: what it may cover."""
     return [
         HistoryEntry(
-            "unknown",
+            HistoryKind.UNKNOWN,
             intent.slot.side,
             name,
             before=before,
@@ -134,7 +149,7 @@ def lines_for_unknown_write(
 def line_for_unseen_revision(intent: Intent, remote_id: str, revision: int) -> HistoryEntry:
     """An edit that a write of ours may have covered, and of which no delivery told."""
     return HistoryEntry(
-        "gap",
+        HistoryKind.GAP,
         intent.slot.side,
         "",
         reason=f"revision {revision} was never seen",
@@ -149,7 +164,7 @@ def lines_for_covered_edit(
     """An edit that a write of ours may have covered, with what a delivery told of it."""
     return [
         HistoryEntry(
-            "gap",
+            HistoryKind.GAP,
             intent.slot.side,
             name,
             before=value,
@@ -171,14 +186,14 @@ def lines_for_differences_left(actions: Mapping[str, Action], view: View) -> lis
         wix, external = view.value_on(Side.WIX, name), view.value_on(Side.EXTERNAL, name)
         match action:
             case Hold(reason):
-                what = "hold"
+                what = HistoryKind.HOLD
             case Ignore(reason):
-                what = "ignore"
+                what = HistoryKind.IGNORE
             case _:
                 continue
         lines.append(HistoryEntry(what, None, name, before=wix, after=external, reason=reason))
     return lines
 
 
-def _operation_of(intent: Intent) -> str:
-    return "privacy_delete" if intent.is_privacy else str(intent.operation)
+def _operation_of(intent: Intent) -> HistoryKind:
+    return HistoryKind.PRIVACY_DELETE if intent.is_privacy else HistoryKind(intent.operation)

@@ -16,7 +16,7 @@ from sync_worker.core.outcome import Outcome
 from sync_worker.core.ports.doorbell import Bell
 from sync_worker.core.ports.inbox import Closing, Inbox
 from sync_worker.core.ports.sites import Sites, SiteStates
-from sync_worker.core.values import Delivery, InboxState, Site
+from sync_worker.core.values import Change, Delivery, InboxState, Site, SiteState
 
 NEVER_CONNECTED = Closing(InboxState.DONE, "never_connected")
 SITE_REMOVED = Closing(InboxState.DONE, "site_removed")
@@ -30,7 +30,7 @@ class InstallEvents:
     ``sites`` opens unknown sites; without it they wait for ``site add``.
     """
 
-    CHANGES = frozenset({"app_installed", "app_removed"})
+    CHANGES = frozenset({Change.APP_INSTALLED, Change.APP_REMOVED})
 
     inbox: Inbox
     site_states: SiteStates
@@ -39,18 +39,18 @@ class InstallEvents:
 
     def apply(self, delivery: Delivery, site: Site | None) -> Outcome | None:
         """Process an event of the app; ``None``: it has to wait for its site."""
-        if delivery.new.change == "app_removed":
+        if delivery.new.change == Change.APP_REMOVED:
             # Removed before anybody connected it: nothing of it is here.
             if site is None:
                 return self._close(delivery, NEVER_CONNECTED)
-            self._note_state(site, "removed", delivery)
+            self._note_state(site, SiteState.REMOVED, delivery)
             return self._close(delivery, SITE_REMOVED)
         if site is None:
             site = self._opened(delivery.new.source)
         # A person has to choose its connector.
         if site is None:
             return None
-        self._note_state(site, "active", delivery)
+        self._note_state(site, SiteState.ACTIVE, delivery)
         return self._close(delivery, SITE_INSTALLED)
 
     def _opened(self, instance_id: str) -> Site | None:
@@ -62,7 +62,7 @@ class InstallEvents:
         self.bell.ring(waiting)
         return site
 
-    def _note_state(self, site: Site, state: str, delivery: Delivery) -> None:
+    def _note_state(self, site: Site, state: SiteState, delivery: Delivery) -> None:
         moment = delivery.new.event_time
         at = None if moment is None else moment.timestamp()
         self.bell.ring(self.site_states.note_lifecycle(site.id, state, at))

@@ -17,6 +17,7 @@ from sync_worker.core.ports.doorbell import Bell
 from sync_worker.core.ports.inbox import Closing, Inbox
 from sync_worker.core.ports.remote import Connection
 from sync_worker.core.values import (
+    Change,
     Delivery,
     EntityRef,
     InboxState,
@@ -25,6 +26,7 @@ from sync_worker.core.values import (
     Record,
     Side,
     Site,
+    UnknownEntity,
 )
 from sync_worker.intake.entities import ENTITY_SKIPPED, MappedEntities
 
@@ -70,7 +72,9 @@ class ParentEvents:
         changed = changed_children(now, known, unknown)
         gone = [remote_id for remote_id in known.on_file if remote_id not in now]
         source = delivery.new.source
-        return self._stored(source, changed, "upsert") + self._stored(source, gone, "delete")
+        return self._stored(source, changed, Change.UPSERT) + self._stored(
+            source, gone, Change.DELETE
+        )
 
     def _refusal_of(self, ref: EntityRef) -> Closing | None:
         """One held delivery for a thing that is not mapped, not one for each of its ratings."""
@@ -78,15 +82,15 @@ class ParentEvents:
         if entities.find(ref, Side.EXTERNAL) is not None:
             return None
         match self.site.policy.unknown_entity:
-            case "skip":
+            case UnknownEntity.SKIP:
                 return ENTITY_SKIPPED
-            case "same_id":
+            case UnknownEntity.SAME_ID:
                 # Mapped with the first of its ratings.
                 return None
             case _:
                 raise entities.hold_until_mapped(ref, Side.EXTERNAL)
 
-    def _stored(self, source: str, remote_ids: list[str], change: str) -> list[int]:
+    def _stored(self, source: str, remote_ids: list[str], change: Change) -> list[int]:
         """Hints, without a delivery id: an equal one that nobody has taken yet absorbs them."""
         stored = []
         for remote_id in remote_ids:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Text, delete, func, or_, select, type_coerce, update
 
 from sync_worker.core.hold_keys import contact_hold_key, email_hold_key
-from sync_worker.core.values import Buried, Side
+from sync_worker.core.values import Buried, Change, Side
 from sync_worker.ledger.site_cache import SiteCache
 from sync_worker.ledger.statements.contacts import all_ids_of
 from sync_worker.ledger.statements.erasure import (
@@ -27,6 +27,7 @@ from sync_worker.ledger.transactions import Transactions, ledger_now
 ROWS_AT_ONCE = 400
 # Of any text: far below the time that a statement may take, on a slow machine too.
 ROWS_SEARCHED_AT_ONCE = 5_000
+OF_A_RATING = [str(Change.UPSERT), str(Change.DELETE)]
 SEARCH_SECONDS = 30.0  # so long after its last batch a search counts as dead
 
 
@@ -104,7 +105,7 @@ class PersonErasure:
         )
         # A merge that waits tells of more people who have to go; it forgets its content when its
         # turn has come.
-        waits = (inbox.c.change == "contact_merged") & inbox.c.state.in_(UNENDED)
+        waits = (inbox.c.change == str(Change.CONTACT_MERGED)) & inbox.c.state.in_(UNENDED)
         is_theirs = is_of_site(site) & (inbox.c.id != self._inbox_id) & about & ~waits
         # What comes in meanwhile finds the tombstones when its turn comes.
         for batch in self._batches(inbox.c.id, inbox.c.id <= newest, 0):
@@ -116,7 +117,9 @@ class PersonErasure:
     def _erase_mentions(self, connection: Connection, inbox_ids: Sequence[int]) -> None:
         """What never came to a link is buried: told again, it is known as erased."""
         which = inbox.c.id.in_(inbox_ids)
-        is_loose = inbox.c.link_id.is_(None) & inbox.c.change.in_(("upsert", "delete"))
+        is_loose = inbox.c.link_id.is_(None) & inbox.c.change.in_(
+            [str(Change.UPSERT), str(Change.DELETE)]
+        )
         loose = select(inbox.c.side, inbox.c.remote_id).where(which, is_loose).distinct()
         site = self._sites.by_id(connection, self._site_id)
         for row in connection.execute(loose).all():

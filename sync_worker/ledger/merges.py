@@ -10,7 +10,9 @@ from sync_worker.core.errors import Transient
 from sync_worker.core.hold_keys import contact_grave
 from sync_worker.core.values import (
     Buried,
+    Change,
     HistoryEntry,
+    HistoryKind,
     Lease,
     Merge,
     MergeDistance,
@@ -110,7 +112,13 @@ class SqlMerges:
             for link_id in links:
                 name = f"erase:{inbox_id}:{link_id}"
                 hint = NewDelivery(
-                    Side.WIX, site.instance_id, name, "erase", f"link:{link_id}", {}, privacy=True
+                    Side.WIX,
+                    site.instance_id,
+                    name,
+                    Change.ERASE,
+                    f"link:{link_id}",
+                    {},
+                    privacy=True,
                 )
                 hint_link(connection, hint, site_id, link_id)
         return links
@@ -121,4 +129,4 @@ class SqlMerges:
 
 def _merge_of(link_id: int) -> HistoryEntry:
     reason = f"link {link_id}: its contact was merged into this one's"
-    return HistoryEntry("merge", None, "", reason=reason)
+    return HistoryEntry(HistoryKind.MERGE, None, "", reason=reason)

@@ -15,11 +15,13 @@ from sync_worker.core.scale import FieldMap, Scale
 from sync_worker.core.values import (
     Base,
     Buried,
+    Change,
     Contact,
     Delivery,
     Entity,
     EntityRef,
     HistoryEntry,
+    HistoryKind,
     InboxState,
     Intent,
     IntentState,
@@ -33,6 +35,7 @@ from sync_worker.core.values import (
     RecordState,
     Side,
     Site,
+    SiteState,
     Slot,
 )
 
@@ -67,9 +70,9 @@ def to_site(row: Row, fields: Iterable[Row]) -> Site:
         row.id,
         row.instance_id,
         row.connector,
-        Policy(**row.policy),
+        Policy.of(row.policy),
         tuple(map(to_field, fields)),
-        row.state,
+        SiteState(row.state),
     )
 
 
@@ -114,7 +117,7 @@ def to_delivery(row: Row) -> Delivery:
         side=Side(row.side),
         source=row.source,
         dedupe_id=row.dedupe_id,
-        change=row.change,
+        change=Change(row.change),
         remote_id=row.remote_id,
         payload=row.payload,
         revision=row.revision,
@@ -143,7 +146,7 @@ def from_delivery(new: NewDelivery) -> dict[str, Any]:
         "side": str(new.side),
         "source": new.source,
         "dedupe_id": new.dedupe_id,
-        "change": new.change,
+        "change": str(new.change),
         "remote_id": new.remote_id,
         "payload": dict(new.payload),
         "revision": new.revision,
@@ -257,7 +260,7 @@ def from_intent(intent: Intent) -> dict[str, Any]:
 
 def to_history(row: Row) -> HistoryEntry:
     return HistoryEntry(
-        what=row.what,
+        what=HistoryKind(row.what),
         side=_side(row.side),
         attribute=row.attribute,
         before=_decimal(row.before),
@@ -273,7 +276,7 @@ def to_history(row: Row) -> HistoryEntry:
 
 def from_history(entry: HistoryEntry) -> dict[str, Any]:
     return {
-        "what": entry.what,
+        "what": str(entry.what),
         "side": _text(entry.side),
         "attribute": entry.attribute,
         "before": _text(entry.before),

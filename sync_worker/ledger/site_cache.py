@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from sqlalchemy import Connection
 
-from sync_worker.core.values import Side, Site
+from sync_worker.core.values import Side, Site, SiteState
 from sync_worker.ledger.statements.sites import site_by_id, site_by_source
 
 SITE_CACHE_SECONDS = 1.0
@@ -41,7 +41,7 @@ class SiteCache:
     def _cached(self, key: object, read: Callable[[], Site | None]) -> Site | None:
         expires_at, cached = self._sites.get(key, (0.0, None))
         now = time.monotonic()
-        if cached is not None and expires_at > now and cached.state == "active":
+        if cached is not None and expires_at > now and cached.state is SiteState.ACTIVE:
             return cached
         found = read()
         if found is not None:

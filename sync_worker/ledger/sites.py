@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import func, select, update
 
-from sync_worker.core.values import InboxState
+from sync_worker.core.values import InboxState, SiteState
 from sync_worker.ledger.site_cache import SiteCache
 from sync_worker.ledger.statements.inbox import is_of_site, release_rows
 from sync_worker.ledger.tables import inbox, site
@@ -17,7 +17,7 @@ class SqlSiteStates:
     def __init__(self, transactions: Transactions, sites: SiteCache) -> None:
         self._transactions, self._sites = transactions, sites
 
-    def note_lifecycle(self, site_id: int, state: str, at: float | None) -> list[int]:
+    def note_lifecycle(self, site_id: int, state: SiteState, at: float | None) -> list[int]:
         is_news = site.c.id == site_id
         if at is not None:
             is_news &= func.coalesce(site.c.lifecycle_at, 0.0) <= at
@@ -27,13 +27,14 @@ class SqlSiteStates:
                 return []
             # Whoever paused or recovers a site resumes it; installing the app anew only brings a
             # removed one back.
-            stays = state == "active" and row.state in ("paused", "recovery")
-            values: dict[str, object] = {"state": row.state if stays else state}
+            is_held_back = row.state in (SiteState.PAUSED, SiteState.RECOVERY)
+            stays = is_held_back and state is SiteState.ACTIVE
+            values: dict[str, object] = {"state": row.state if stays else str(state)}
             if at is not None:
                 values["lifecycle_at"] = at
             connection.execute(update(site).where(site.c.id == site_id).values(values))
             self._sites.clear()
-            if state != "active":
+            if state is not SiteState.ACTIVE:
                 return []
             is_held = (inbox.c.state == str(InboxState.HELD)) & (inbox.c.reason == "site_removed")
             its_site = self._sites.by_id(connection, site_id)

@@ -12,7 +12,7 @@ from sync_worker.core.ports.inbox import Closing
 from sync_worker.core.ports.sweeps import Sweeps
 from sync_worker.core.record_codec import listed_payload
 from sync_worker.core.sweep_values import Listed, Mark, OnFile
-from sync_worker.core.values import RatingKey, Record, Side, Site
+from sync_worker.core.values import RatingKey, Record, Side, Site, UnknownContact
 from sync_worker.intake.resolve import Resolver
 from sync_worker.reconcile.bulk_people import BulkPeople
 from sync_worker.reconcile.marks import mark_of
@@ -97,4 +97,4 @@ def creating_nobody(site: Site) -> Site:
     """The site as a listing sees it: contacts are created only when their ratings are written."""
     if site.policy.unknown_contact != "create":
         return site
-    return replace(site, policy=replace(site.policy, unknown_contact="hold"))
+    return replace(site, policy=replace(site.policy, unknown_contact=UnknownContact.HOLD))

@@ -17,7 +17,7 @@ from sqlalchemy import select, text, update
 
 from sync_sandbox.stage import Stage
 from sync_worker.core.ports.inbox import MAX_DEATHS, TRACK_AFTER
-from sync_worker.core.values import NewDelivery, Side
+from sync_worker.core.values import Change, NewDelivery, Side
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.statements.inbox import OPEN
 from sync_worker.ledger.tables import inbox, link
@@ -124,7 +124,9 @@ def test_delivery_that_nobody_foresaw_is_tried_ever_later_and_held_in_the_end(
     """Something in its row that no code expects; what comes beside it is not delayed."""
     stage: Stage = make_stage(PRODUCTS, settings=database)
     poison = stage.wiring.ledger.inbox.store(
-        NewDelivery(Side.WIX, stage.box.wix.instance_id, "poison", "upsert", "rating-of-poison", {})
+        NewDelivery(
+            Side.WIX, stage.box.wix.instance_id, "poison", Change.UPSERT, "rating-of-poison", {}
+        )
     ).inbox_id
     change(stage, "UPDATE inbox SET payload = '[1]', next_attempt_at = 0 WHERE id = :id", poison)
     stage.rate_on_wix(stage.add_person("ada@example.com", "Ada"), "product-1", 80)
@@ -210,7 +212,9 @@ def test_delivery_that_kills_its_worker_is_held_and_what_comes_beside_it_crosses
         stage, {"GET /v1/ratings/poison": "poison", f"PUT /v1/ratings/{record}": rating}
     )
     try:
-        lookup = NewDelivery(Side.EXTERNAL, stage.box.connector, "poison", "upsert", "poison", {})
+        lookup = NewDelivery(
+            Side.EXTERNAL, stage.box.connector, "poison", Change.UPSERT, "poison", {}
+        )
         poison = stage.wiring.ledger.inbox.store(lookup).inbox_id
         stage.change_on_wix(rating, 20)
         for number in range(1, 12):

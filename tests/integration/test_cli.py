@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from sync_worker.core.hold_keys import email_hold_key, entity_hold_key
-from sync_worker.core.values import EntityRef, NewDelivery, Side
+from sync_worker.core.values import Change, EntityRef, NewDelivery, Side
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.sql_ledger import sql_ledger
 from tests.commands import run_command
@@ -62,7 +62,7 @@ class Shell:
         side = changes.pop("side", Side.WIX)
         source = "instance-1" if side is Side.WIX else "own-service"
         new = NewDelivery(
-            side, source, changes.pop("dedupe_id", "event-1"), "upsert", "rating-1", {}
+            side, source, changes.pop("dedupe_id", "event-1"), Change.UPSERT, "rating-1", {}
         )
         inbox_id = ledger.inbox.store(new).inbox_id
         ledger.inbox.hold([inbox_id], reason, hold_key=hold_key)

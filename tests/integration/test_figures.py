@@ -16,7 +16,7 @@ from sqlalchemy import Engine, event, text, update
 
 from sync_worker.core.ports.inbox import Closing
 from sync_worker.core.scale import FieldMap, Scale
-from sync_worker.core.values import EntityRef, InboxState, NewDelivery, RatingKey, Side
+from sync_worker.core.values import Change, EntityRef, InboxState, NewDelivery, RatingKey, Side
 from sync_worker.ledger.administration.admin import ledger_admin
 from sync_worker.ledger.administration.figures import FigureReader
 from sync_worker.ledger.database import open_engine
@@ -48,7 +48,7 @@ def deliver(
 ) -> int:
     ledger = sql_ledger(engine)
     inbox_id = ledger.inbox.store(
-        NewDelivery(Side.WIX, "instance-1", name, "upsert", name, {}, is_ours=ours)
+        NewDelivery(Side.WIX, "instance-1", name, Change.UPSERT, name, {}, is_ours=ours)
     ).inbox_id
     if state is not None:
         ledger.inbox.close(inbox_id, Closing(state, reason))

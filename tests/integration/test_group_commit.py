@@ -17,7 +17,7 @@ from redis import Redis
 
 from sync_worker.core.errors import Transient
 from sync_worker.core.ports.inbox import Stored
-from sync_worker.core.values import NewDelivery, Side
+from sync_worker.core.values import Change, NewDelivery, Side
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.migrations.upgrade import upgrade
 from sync_worker.ledger.sql_ledger import SqlLedger, sql_ledger
@@ -27,7 +27,7 @@ from webhook_gateway.group_commit import COMMITTERS, GroupCommit
 
 
 def a_delivery(name: str, dedupe_id: str | None = None) -> NewDelivery:
-    return NewDelivery(Side.WIX, "instance", dedupe_id, "upsert", name, {})
+    return NewDelivery(Side.WIX, "instance", dedupe_id, Change.UPSERT, name, {})
 
 
 class Held:

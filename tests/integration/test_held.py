@@ -18,7 +18,7 @@ from sync_sandbox.server import Sandbox, SandboxOptions
 from sync_worker.cli.options import user_name
 from sync_worker.config import load_settings
 from sync_worker.core.outcome import OutcomeKind
-from sync_worker.core.values import NewDelivery, Side
+from sync_worker.core.values import Change, NewDelivery, Side
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from sync_worker.wiring import Wiring
 from tests.integration.test_cli import ENTITIES, Shell, shell, site
@@ -147,7 +147,7 @@ class SilentBell:
 def process(wiring: Wiring, side: Side, source: str, remote_id: str) -> int:
     """A webhook's way through the worker, waiting for the budget where it must."""
     inbox_id = wiring.ledger.inbox.store(
-        NewDelivery(side, source, remote_id, "upsert", remote_id, {})
+        NewDelivery(side, source, remote_id, Change.UPSERT, remote_id, {})
     ).inbox_id
     while wiring.intake(SilentBell()).process(inbox_id).kind is OutcomeKind.RATE_LIMITED:
         time.sleep(0.01)
@@ -209,7 +209,7 @@ def test_show_of_an_unreachable_side_still_tells_the_rest(
     live: tuple[Shell, Sandbox, Wiring],
 ) -> None:
     shell, _, wiring = live
-    new = NewDelivery(Side.EXTERNAL, "own-service", "event-1", "upsert", "r-1", {})
+    new = NewDelivery(Side.EXTERNAL, "own-service", "event-1", Change.UPSERT, "r-1", {})
     inbox_id = wiring.ledger.inbox.store(new).inbox_id
     wiring.ledger.inbox.hold([inbox_id], "refused")
     shell.environ["OWN_SERVICE_URL"] = "http://127.0.0.1:9"

@@ -179,11 +179,11 @@ def test_import_never_brings_back_what_was_deleted_since(shop: Shop) -> None:
     (rating_id,) = shop.box.wix.ratings
     shop.box.wix.delete_rating(rating_id, MEMBER)
     from sync_worker.config import load_settings
-    from sync_worker.core.values import NewDelivery, Side
+    from sync_worker.core.values import Change, NewDelivery, Side
     from sync_worker.wiring import Wiring
 
     wiring = Wiring(load_settings(shop.shell.environ), shop.shell.environ)
-    new = NewDelivery(Side.WIX, shop.box.wix.instance_id, "event", "delete", rating_id, {})
+    new = NewDelivery(Side.WIX, shop.box.wix.instance_id, "event", Change.DELETE, rating_id, {})
     outcome = wiring.intake(_NoBell()).process(wiring.ledger.inbox.store(new).inbox_id)
     assert str(outcome) == "in_step"
     wiring.close()

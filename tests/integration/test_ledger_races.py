@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import Connection, Engine, text
 
 from sync_worker.core.ports.links import Attached, Commit
-from sync_worker.core.values import Contact, EntityRef, Lease, NewDelivery, RatingKey, Side
+from sync_worker.core.values import Change, Contact, EntityRef, Lease, NewDelivery, RatingKey, Side
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.migrations.upgrade import upgrade
 from sync_worker.ledger.sql_text import batch
@@ -72,7 +72,7 @@ def test_delivery_that_comes_as_a_run_ends_is_told_to_the_run_or_gets_the_lease(
 
 def stored(ledger: Any, number: int) -> int:
     delivery = NewDelivery(
-        Side.WIX, "instance-1", f"event-{number}", "upsert", "rating-1", {}, number
+        Side.WIX, "instance-1", f"event-{number}", Change.UPSERT, "rating-1", {}, number
     )
     return int(ledger.inbox.store(delivery).inbox_id)
 

@@ -17,7 +17,7 @@ from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import OperationalError
 
 from sync_worker.core.errors import Transient
-from sync_worker.core.values import NewDelivery, Side
+from sync_worker.core.values import Change, NewDelivery, Side
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.migrations.upgrade import (
     alembic_config,
@@ -47,7 +47,7 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
 
 def a_delivery(number: int) -> NewDelivery:
     return NewDelivery(
-        Side.WIX, "instance-1", f"event-{number}", "upsert", f"rating-{number}", {"n": number}
+        Side.WIX, "instance-1", f"event-{number}", Change.UPSERT, f"rating-{number}", {"n": number}
     )
 
 

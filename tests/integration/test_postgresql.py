@@ -20,7 +20,7 @@ from sqlalchemy import Engine, create_engine, text
 
 from sync_worker.core.errors import Transient
 from sync_worker.core.ports.inbox import Closing
-from sync_worker.core.values import InboxState, NewDelivery, Side
+from sync_worker.core.values import Change, InboxState, NewDelivery, Side
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.migrations.upgrade import upgrade
 from sync_worker.ledger.sql_ledger import sql_ledger
@@ -55,7 +55,7 @@ def other(postgres_url: str) -> Iterator[Engine]:
 
 
 def a_delivery(name: str) -> NewDelivery:
-    return NewDelivery(Side.WIX, "instance-1", name, "upsert", name, {"n": 1})
+    return NewDelivery(Side.WIX, "instance-1", name, Change.UPSERT, name, {"n": 1})
 
 
 def test_connections_that_the_server_has_closed_are_replaced_unnoticed(

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine, select, update
 
 from sync_worker.core.ports.inbox import Closing
-from sync_worker.core.values import InboxState, NewDelivery, Side
+from sync_worker.core.values import Change, InboxState, NewDelivery, Side
 from sync_worker.ledger.administration.admin import ledger_admin
 from sync_worker.ledger.administration.retention import LedgerRetention, Retention
 from sync_worker.ledger.database import open_engine
@@ -35,7 +35,9 @@ class Ground:
         self, dedupe_id: str, state: InboxState | None = None, days: float = 0, reason: str = ""
     ) -> int:
         """A delivery, ended (or held) some days ago; without a state it is open."""
-        new = NewDelivery(Side.WIX, "instance-1", dedupe_id, "upsert", dedupe_id, {"name": "Ada"})
+        new = NewDelivery(
+            Side.WIX, "instance-1", dedupe_id, Change.UPSERT, dedupe_id, {"name": "Ada"}
+        )
         inbox_id = self.ledger.inbox.store(new).inbox_id
         if state is not None:
             self.ledger.inbox.close(inbox_id, Closing(state, reason))
@@ -93,7 +95,7 @@ def test_payload_goes_before_its_delivery_and_the_delivery_is_still_known_as_a_d
     assert ground.prune() == {"payloads": 1}
     assert (ground.payload(old), ground.payload(young)) == ({}, {"name": "Ada"})
     assert ground.ledger.inbox.store(
-        NewDelivery(Side.WIX, "instance-1", "old", "upsert", "old", {})
+        NewDelivery(Side.WIX, "instance-1", "old", Change.UPSERT, "old", {})
     ).is_duplicate
 
 

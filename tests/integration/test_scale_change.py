@@ -17,7 +17,7 @@ from redis import Redis
 from sync_sandbox.server import Sandbox, SandboxOptions
 from sync_worker.config import load_settings
 from sync_worker.core.scale import FieldMap, Scale
-from sync_worker.core.values import EntityRef, NewDelivery, Side, Site
+from sync_worker.core.values import Change, EntityRef, NewDelivery, Side, Site
 from sync_worker.ledger.administration.mappings import ImportRefused
 from sync_worker.manifest.default_field import WIX_SCALE, default_field
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
@@ -53,7 +53,9 @@ class Shop:
         }
         owner = {"owner": {"contactId": contact["id"]}, "value": value}
         made = self.box.wix.create_rating(rating | owner, {"identityType": "MEMBER"})
-        new = NewDelivery(Side.WIX, self.box.wix.instance_id, made["id"], "upsert", made["id"], {})
+        new = NewDelivery(
+            Side.WIX, self.box.wix.instance_id, made["id"], Change.UPSERT, made["id"], {}
+        )
         self.wiring.ledger.inbox.store(new)
         self.work()
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from sync_worker.core.values import NewDelivery, Side
+from sync_worker.core.values import Change, NewDelivery, Side
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.migrations.upgrade import upgrade
 from sync_worker.ledger.sql_ledger import SqlLedger, sql_ledger
@@ -38,7 +38,9 @@ def ledger(tmp_path: Path, sqlite_url: str) -> SqlLedger:
     long_ago = sql_ledger(engine)
     for number in range(300):
         long_ago.inbox.store(
-            NewDelivery(Side.WIX, "instance", f"event-{number}", "upsert", f"rating-{number}", {})
+            NewDelivery(
+                Side.WIX, "instance", f"event-{number}", Change.UPSERT, f"rating-{number}", {}
+            )
         )
     engine.dispose()
     return sql_ledger(open_engine(sqlite_url))

@@ -17,7 +17,14 @@ from functools import cached_property
 from sqlalchemy import Engine
 
 from sync_worker.core.ports.remote import Capabilities
-from sync_worker.core.values import Policy
+from sync_worker.core.values import (
+    Conflict,
+    Deletes,
+    Direction,
+    EditOrDelete,
+    FirstDifference,
+    Policy,
+)
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.tables import metadata
 from tests.simulation.oracles import broken_invariants
@@ -54,7 +61,11 @@ SCENES: dict[str, Options] = {
     "storm, two attributes": Options(STORM, fields=(OVERALL, QUALITY)),
     "storm, external edits win": Options(
         STORM,
-        policy=Policy(first_difference="external", conflict="external", edit_or_delete="delete"),
+        policy=Policy(
+            first_difference=FirstDifference.EXTERNAL,
+            conflict=Conflict.EXTERNAL,
+            edit_or_delete=EditOrDelete.DELETE,
+        ),
     ),
     "storm, no preconditions outside": Options(
         STORM, external=Capabilities(many_fields=True, update_precondition=False)
@@ -75,11 +86,11 @@ SCENES: dict[str, Options] = {
             many_fields=True, has_revision=False, update_precondition=False, trusts_payload=False
         ),
     ),
-    "storm, deletes ignored": Options(STORM, policy=Policy(deletes="ignore")),
-    "storm, to wix only": Options(STORM, policy=Policy(direction="to_wix")),
-    "storm, differences held": Options(STORM, policy=Policy(first_difference="hold")),
+    "storm, deletes ignored": Options(STORM, policy=Policy(deletes=Deletes.IGNORE)),
+    "storm, to wix only": Options(STORM, policy=Policy(direction=Direction.TO_WIX)),
+    "storm, differences held": Options(STORM, policy=Policy(first_difference=FirstDifference.HOLD)),
     "storm, delete wins": Options(
-        STORM, policy=Policy(edit_or_delete="delete"), fields=(OVERALL, QUALITY)
+        STORM, policy=Policy(edit_or_delete=EditOrDelete.DELETE), fields=(OVERALL, QUALITY)
     ),
     "calm, contacts merge": Options(CALM, people=3, acts=10, merges=0.15),
     "storm, contacts merge": Options(STORM, people=4, acts=12, merges=0.15),

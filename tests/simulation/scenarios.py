@@ -105,7 +105,7 @@ TWO = Options(CALM, people=1, fields=(OVERALL, QUALITY))
 
 
 def _options(**policy: str) -> Options:
-    return Options(CALM, people=1, policy=Policy(**policy))
+    return Options(CALM, people=1, policy=Policy.of(policy))
 
 
 def _outside(**capabilities: Any) -> Options:

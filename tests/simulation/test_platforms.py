@@ -11,7 +11,16 @@ from typing import Any
 
 import pytest
 
-from sync_worker.core.values import Draft, EntityRef, NewDelivery, Policy, RecordState, Side
+from sync_worker.core.values import (
+    Change,
+    Draft,
+    EntityRef,
+    NewDelivery,
+    Policy,
+    RecordState,
+    Side,
+    UnknownEntity,
+)
 from sync_worker.ledger.administration.admin import ledger_admin
 from tests.simulation.ablations import without
 from tests.simulation.chaos import LATE_CREATE, NO_REVISION, sql_ledger
@@ -402,7 +411,7 @@ def test_event_of_the_product_brings_nothing_without_the_hints() -> None:
 def tell_of_the_product(world: World, remote_id: str = "sku-0") -> None:
     world.next_event += 1
     event = NewDelivery(
-        E, "own-service", f"event-{world.next_event}", "parent_changed", remote_id, {}
+        E, "own-service", f"event-{world.next_event}", Change.PARENT_CHANGED, remote_id, {}
     )
     world.queue.append(world.ledger.inbox.store(event).inbox_id)
     world.drain()
@@ -445,7 +454,7 @@ def test_product_that_is_not_mapped_is_held_once_and_followed_when_it_is(
 
 
 def test_product_that_is_not_mapped_is_skipped_where_the_owner_wants_that() -> None:
-    world = a_world(external=NO_REVISION, policy=Policy(unknown_entity="skip"))
+    world = a_world(external=NO_REVISION, policy=Policy(unknown_entity=UnknownEntity.SKIP))
     world.external.on_event = lambda event: None
     world.external.visitor_rates(EntityRef("sku-new"), world.persons[0], {"value": Decimal(4)})
     tell_of_the_product(world, "sku-new")
@@ -459,7 +468,7 @@ def test_listing_that_fails_half_way_deletes_nothing() -> None:
     world.external.fault = lambda operation: "unavailable" if operation == "children" else None
     world.next_event += 1
     event = NewDelivery(
-        E, "own-service", f"event-{world.next_event}", "parent_changed", "sku-0", {}
+        E, "own-service", f"event-{world.next_event}", Change.PARENT_CHANGED, "sku-0", {}
     )
     stored = world.ledger.inbox.store(event).inbox_id
     world.queue.append(stored)
@@ -480,7 +489,7 @@ def rated_without_an_address(world: World) -> None:
     world.external.on_event = lambda event: None
     nobody = replace(world.persons[0], email=None)
     record = world.external.visitor_rates(world.entities[0][1], nobody, {"value": Decimal(4)})
-    world.hint(E, "upsert", record.remote_id)
+    world.hint(E, Change.UPSERT, record.remote_id)
     world.drain()
 
 

@@ -7,7 +7,16 @@ from typing import Any
 
 import pytest
 
-from sync_worker.core.values import EntityRef, NewDelivery, Person, Policy, Side
+from sync_worker.core.values import (
+    Change,
+    EntityRef,
+    NewDelivery,
+    Person,
+    Policy,
+    Side,
+    SiteState,
+    UnknownContact,
+)
 from tests.simulation.chaos import sql_ledger
 from tests.simulation.scenarios import ending_of, rates
 from tests.simulation.world import CALM, LedgerMaker, Options, World
@@ -77,7 +86,7 @@ def test_in_recovery_changes_cross_and_deletes_are_held_but_for_privacy(
 ) -> None:
     world = a_world(make_ledger, entities=3)
     changed, deleted, erased = many_ratings(world)
-    world.ledger.sites.note_lifecycle(world.site.id, "recovery", None)
+    world.ledger.sites.note_lifecycle(world.site.id, SiteState.RECOVERY, None)
     world.wix.visitor_changes(changed, {"overall": Decimal(40)})
     world.wix.visitor_deletes(deleted)
     world.wix.visitor_deletes(erased, privacy=True)
@@ -95,7 +104,7 @@ def stranger(world: World) -> None:
     world.external.on_event = lambda event: None
     record = world.external.visitor_rates(world.entities[0][1], person, {"value": Decimal(4)})
     assert record is not None
-    world.hint(E, "upsert", record.remote_id)
+    world.hint(E, Change.UPSERT, record.remote_id)
     world.drain()
 
 
@@ -108,7 +117,7 @@ def test_stranger_is_held_and_released_by_the_contact_that_appears() -> None:
         W,
         "instance-1",
         "contact-event",
-        "contact_changed",
+        Change.CONTACT_CHANGED,
         "contact-dora",
         {"email": "Dora@example.com"},
     )
@@ -119,13 +128,13 @@ def test_stranger_is_held_and_released_by_the_contact_that_appears() -> None:
 
 
 def test_stranger_is_created_where_the_owner_wants_that() -> None:
-    world = a_world(policy=Policy(unknown_contact="create"))
+    world = a_world(policy=Policy(unknown_contact=UnknownContact.CREATE))
     stranger(world)
     assert len(world.wix.records) == 1
 
 
 def test_stranger_is_skipped_where_the_owner_wants_that() -> None:
-    world = a_world(policy=Policy(unknown_contact="skip"))
+    world = a_world(policy=Policy(unknown_contact=UnknownContact.SKIP))
     stranger(world)
     assert (len(world.wix.records), held_reasons(world)) == (0, set())
 
@@ -135,7 +144,7 @@ def test_unknown_entity_is_held_and_released_when_it_is_mapped() -> None:
     new = EntityRef("product-new", "stores", "reviews")
     world.wix.on_event = lambda event: None
     record = world.wix.visitor_rates(new, world.persons[0], {"overall": Decimal(80)})
-    world.hint(W, "upsert", record.remote_id)
+    world.hint(W, Change.UPSERT, record.remote_id)
     world.drain()
     assert held_reasons(world) == {"unknown_entity"}
     world.ledger.directory.add_entity(world.site.id, new, EntityRef("sku-new"))
@@ -165,7 +174,7 @@ def test_entity_that_is_mapped_while_it_is_being_held_is_not_forgotten() -> None
             )
 
     world.on_step = map_it
-    world.hint(W, "upsert", record.remote_id)
+    world.hint(W, Change.UPSERT, record.remote_id)
     world.drain()
     assert held_reasons(world) == set()
     assert len(world.external.records) == 1
@@ -186,7 +195,7 @@ def test_entity_that_is_mapped_while_it_is_being_held_is_not_forgotten() -> None
 def test_direction_is_kept(
     direction: str, side: Side, ending: tuple[str | None, str | None]
 ) -> None:
-    world = a_world(policy=Policy(direction=direction))
+    world = a_world(policy=Policy.of({"direction": direction}))
     rates(side, **({"overall": 80} if side is W else {"value": 4}))(world)
     world.drain()
     assert ending_of(world) == ending

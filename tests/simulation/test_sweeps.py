@@ -122,7 +122,7 @@ def test_twins_that_never_met_are_linked_without_a_write() -> None:
 def test_twins_that_differ_follow_the_policy_of_first_differences(
     policy: str, ending: tuple[str, str]
 ) -> None:
-    options = Options(Faults(drop=1.0), people=1, policy=Policy(first_difference=policy))
+    options = Options(Faults(drop=1.0), people=1, policy=Policy.of({"first_difference": policy}))
     world = World(0, options, memory_ledger)
     rates(W, overall=80)(world)
     rates(E, value=1)(world)

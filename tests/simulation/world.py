@@ -23,6 +23,7 @@ from sync_worker.core.ports.remote import Capabilities, Connection, Page
 from sync_worker.core.scale import FieldMap, Scale
 from sync_worker.core.sweep_values import RunKind, Sweep
 from sync_worker.core.values import (
+    Change,
     Contact,
     Draft,
     EntityRef,
@@ -355,7 +356,7 @@ class World:
         number = f"event-{self.next_event}"
         self.webhooks.append(
             NewDelivery(
-                Side.EXTERNAL, "own-service", number, "create_failed", f"failed:{number}", told
+                Side.EXTERNAL, "own-service", number, Change.CREATE_FAILED, f"failed:{number}", told
             )
         )
 
@@ -434,8 +435,8 @@ class World:
         self.people.merges(str(source.contact_id), str(target.contact_id))
         self.merged.append((source, target))
         told = {"sources": [source.contact_id], "target": target.contact_id}
-        self.tell_of_contact("contact_merged", target, told)
-        self.tell_of_contact("contact_deleted", source, {"originatedFrom": "merge"})
+        self.tell_of_contact(Change.CONTACT_MERGED, target, told)
+        self.tell_of_contact(Change.CONTACT_DELETED, source, {"originatedFrom": "merge"})
 
     def erase(self, person: Person) -> None:
         """A person asks to be forgotten: Wix deletes the ratings and the contact, and tells of
@@ -446,10 +447,10 @@ class World:
             for record in self.ratings_of(Side.WIX, wix, person):
                 self.wix.visitor_deletes(record.remote_id, privacy=True)
         del self.people.contacts[str(person.contact_id)]
-        self.tell_of_contact("contact_deleted", person, {}, privacy=True)
+        self.tell_of_contact(Change.CONTACT_DELETED, person, {}, privacy=True)
 
     def tell_of_contact(
-        self, change: str, person: Person, told: dict[str, Any], *, privacy: bool = False
+        self, change: Change, person: Person, told: dict[str, Any], *, privacy: bool = False
     ) -> NewDelivery:
         """Never dropped: nothing but the event tells of a privacy request."""
         self.next_event += 1
@@ -476,12 +477,14 @@ class World:
         if self.options.parent_events and event.side is Side.EXTERNAL:
             assert event.record.entity is not None
             parent = event.record.entity.entity_id
-            return NewDelivery(Side.EXTERNAL, "own-service", event_id, "parent_changed", parent, {})
+            return NewDelivery(
+                Side.EXTERNAL, "own-service", event_id, Change.PARENT_CHANGED, parent, {}
+            )
         return NewDelivery(
             side=event.side,
             source="instance-1" if event.side is Side.WIX else "own-service",
             dedupe_id=event_id,
-            change=event.change,
+            change=Change(event.change),
             remote_id=event.record.remote_id,
             payload=(
                 {}
@@ -715,7 +718,7 @@ class World:
         except Crash:
             return
 
-    def hint(self, side: Side, change: str, remote_id: str) -> None:
+    def hint(self, side: Side, change: Change, remote_id: str) -> None:
         """Have one record looked at again."""
         self.next_event += 1
         source = "instance-1" if side is Side.WIX else "own-service"

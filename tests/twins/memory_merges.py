@@ -9,7 +9,9 @@ from sync_worker.core.errors import Transient
 from sync_worker.core.hold_keys import contact_grave
 from sync_worker.core.values import (
     Buried,
+    Change,
     HistoryEntry,
+    HistoryKind,
     Lease,
     LinkState,
     Merge,
@@ -57,7 +59,7 @@ class MemoryMerges:
     def join(self, lease: Lease, into: Lease | None, contact_id: str) -> None:
         row = self.state.leased(lease)
         reason = f"link {lease.link_id}: its contact was merged into this one's"
-        entry = HistoryEntry("merge", None, "", reason=reason)
+        entry = HistoryEntry(HistoryKind.MERGE, None, "", reason=reason)
         if into is None:
             key = replace(row.link.key, contact_id=contact_id)
             if key in self.state.by_key:
@@ -97,7 +99,7 @@ class MemoryMerges:
                 f"join:{source.id}:{lease.fence}:{slot}",
                 self.state.source(site_id, slot.side),
             )
-            hint = NewDelivery(slot.side, of, name, "upsert", known.remote_id, payload)
+            hint = NewDelivery(slot.side, of, name, Change.UPSERT, known.remote_id, payload)
             self.state.hint(target.link, hint)
             del self.state.by_remote[site_id, slot.side, known.remote_id]
 
@@ -123,7 +125,9 @@ class MemoryMerges:
         ids, source = self.links_of(site_id, contact_id), self.state.source(site_id, Side.WIX)
         for link_id in ids:
             name = f"erase:{inbox_id}:{link_id}"
-            hint = NewDelivery(Side.WIX, source, name, "erase", f"link:{link_id}", {}, privacy=True)
+            hint = NewDelivery(
+                Side.WIX, source, name, Change.ERASE, f"link:{link_id}", {}, privacy=True
+            )
             self.state.hint(self.state.link_rows[link_id].link, hint)
         return ids
 

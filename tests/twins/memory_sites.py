@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from sync_worker.core.values import SiteState
 from tests.twins.memory_state import MemoryState
+
+HELD_BACK = (SiteState.PAUSED, SiteState.RECOVERY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,17 +16,17 @@ class MemorySites:
 
     state: MemoryState
 
-    def note_lifecycle(self, site_id: int, state: str, at: float | None) -> list[int]:
+    def note_lifecycle(self, site_id: int, state: SiteState, at: float | None) -> list[int]:
         site = self.state.site_rows[site_id]
         if at is not None:
             if self.state.lifecycle_at.get(site_id, 0.0) > at:
                 return []
             self.state.lifecycle_at[site_id] = at
         # A person holds it back: installing the app anew does not resume it.
-        is_held_back = state == "active" and site.state in ("paused", "recovery")
+        is_held_back = state is SiteState.ACTIVE and site.state in HELD_BACK
         if not is_held_back:
             self.state.site_rows[site_id] = replace(site, state=state)
-        return self._release_what_waited(site_id) if state == "active" else []
+        return self._release_what_waited(site_id) if state is SiteState.ACTIVE else []
 
     def _release_what_waited(self, site_id: int) -> list[int]:
         waiting = [

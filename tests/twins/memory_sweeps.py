@@ -21,7 +21,16 @@ from sync_worker.core.sweep_values import (
     next_since,
     place_of,
 )
-from sync_worker.core.values import Lease, Link, LinkState, NewDelivery, RatingKey, Side, Site
+from sync_worker.core.values import (
+    Change,
+    Lease,
+    Link,
+    LinkState,
+    NewDelivery,
+    RatingKey,
+    Side,
+    Site,
+)
 from tests.twins.memory_findings import on_file_of, put_finding
 from tests.twins.memory_links import contact_of, deletes_most, entity_of, ready_of_link
 from tests.twins.memory_state import MemoryState, RunRow
@@ -157,7 +166,7 @@ class MemorySweeps:
         for name in due:
             link_id = self.state.by_remote[sweep.site_id, side, name]
             key = self.state.link_rows[link_id].link.key
-            missing = Listed(side, name, Mark.MISSING, key, change="delete", must_read=True)
+            missing = Listed(side, name, Mark.MISSING, key, change=Change.DELETE, must_read=True)
             row.listed.setdefault((side, name), missing)
         return replace(absences, due=len(due))
 

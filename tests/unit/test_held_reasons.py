@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sync_worker.ledger.administration.sites import STATES
+from sync_worker.core.values import SiteState
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "held.md").read_text(encoding="utf-8")
@@ -69,7 +69,7 @@ def all_reasons() -> set[str]:
     written = {
         reason for path in (ROOT / "sync_worker").rglob("*.py") for reason in reasons_in(path)
     }
-    by_state = {f"site_{state}" for state in STATES if state != "active"}
+    by_state = {f"site_{state}" for state in SiteState if state is not SiteState.ACTIVE}
     return written | by_state | {"misconfigured"}
 
 

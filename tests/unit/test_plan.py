@@ -9,7 +9,17 @@ import pytest
 
 from sync_worker.core.plan import Action, Agree, Delete, Hold, Ignore, InStep, Write, plan
 from sync_worker.core.scale import FieldMap, Scale
-from sync_worker.core.values import Base, Policy, Side, Snapshot
+from sync_worker.core.values import (
+    Base,
+    Conflict,
+    Deletes,
+    Direction,
+    EditOrDelete,
+    FirstDifference,
+    Policy,
+    Side,
+    Snapshot,
+)
 
 STARS = Scale(Decimal(1), Decimal(5), Decimal(1))
 SAME_SCALES = FieldMap("overall", "value", STARS, STARS)
@@ -28,7 +38,7 @@ def planned(
         Base(d(base[0]), d(base[1])),
         Snapshot(d(wix)),
         Snapshot(d(external)),
-        Policy(**policy),
+        Policy.of(policy),
     )
 
 
@@ -97,11 +107,11 @@ POLICIES = [
         deletes=deletes,
     )
     for first, conflict, edit, direction, deletes in product(
-        Policy.CHOICES["first_difference"],
-        Policy.CHOICES["conflict"],
-        Policy.CHOICES["edit_or_delete"],
-        Policy.CHOICES["direction"],
-        Policy.CHOICES["deletes"],
+        FirstDifference,
+        Conflict,
+        EditOrDelete,
+        Direction,
+        Deletes,
     )
 ]
 HEARD = (None, 1, 2)
@@ -131,12 +141,14 @@ def _mirror_word(word: str) -> str:
 
 def mirrored_policy(policy: Policy) -> Policy:
     swap = {"wix": "external", "external": "wix", "to_wix": "to_external", "to_external": "to_wix"}
-    return Policy(
-        first_difference=swap.get(policy.first_difference, policy.first_difference),
-        conflict=swap.get(policy.conflict, policy.conflict),
-        edit_or_delete=policy.edit_or_delete,
-        direction=swap.get(policy.direction, policy.direction),
-        deletes=policy.deletes,
+    return Policy.of(
+        {
+            "first_difference": swap.get(policy.first_difference, policy.first_difference),
+            "conflict": swap.get(policy.conflict, policy.conflict),
+            "edit_or_delete": policy.edit_or_delete,
+            "direction": swap.get(policy.direction, policy.direction),
+            "deletes": policy.deletes,
+        }
     )
 
 
@@ -221,7 +233,9 @@ def test_coarse_edit_crosses_as_the_representative_of_its_class() -> None:
 def test_privacy_deletion_wins_over_an_edit_and_over_every_policy() -> None:
     base = Base(Decimal(4), Decimal(4))
     gone, edited = Snapshot(None, heard=1, privacy=True), Snapshot(Decimal(5), heard=2)
-    policy = Policy(deletes="ignore", direction="to_wix", edit_or_delete="edit")
+    policy = Policy(
+        deletes=Deletes.IGNORE, direction=Direction.TO_WIX, edit_or_delete=EditOrDelete.EDIT
+    )
     assert plan(SAME_SCALES, base, gone, edited, policy) == Delete(
         Side.EXTERNAL, "privacy", privacy=True
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from sync_worker.core.values import Site
+from sync_worker.core.values import Site, SiteState
 
 
 class Sites(Protocol):
@@ -22,7 +22,7 @@ class Sites(Protocol):
 class SiteStates(Protocol):
     """The state of a site. Each method is one transaction."""
 
-    def note_lifecycle(self, site_id: int, state: str, at: float | None) -> list[int]:
+    def note_lifecycle(self, site_id: int, state: SiteState, at: float | None) -> list[int]:
         """Installed (``active``) or ``removed`` at Wix's time ``at``, unless something newer is
         known.
 

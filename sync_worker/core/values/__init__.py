@@ -2,6 +2,7 @@
 
 from sync_worker.core.values.deliveries import (
     Buried,
+    Change,
     Delivery,
     InboxState,
     NewDelivery,
@@ -9,6 +10,7 @@ from sync_worker.core.values.deliveries import (
 from sync_worker.core.values.links import (
     Base,
     HistoryEntry,
+    HistoryKind,
     Intent,
     IntentState,
     Known,
@@ -33,21 +35,37 @@ from sync_worker.core.values.records import (
     Side,
 )
 from sync_worker.core.values.sites import (
+    Conflict,
+    Deletes,
+    Direction,
+    EditOrDelete,
     Entity,
+    FirstDifference,
     Policy,
     RatingKey,
     Site,
+    SiteState,
+    UnknownContact,
+    UnknownEntity,
+    WixAnonymous,
 )
 
 __all__ = [
     "Base",
     "Buried",
+    "Change",
+    "Conflict",
     "Contact",
+    "Deletes",
     "Delivery",
+    "Direction",
     "Draft",
+    "EditOrDelete",
     "Entity",
     "EntityRef",
+    "FirstDifference",
     "HistoryEntry",
+    "HistoryKind",
     "InboxState",
     "Intent",
     "IntentState",
@@ -66,6 +84,10 @@ __all__ = [
     "RecordState",
     "Side",
     "Site",
+    "SiteState",
     "Slot",
     "Snapshot",
+    "UnknownContact",
+    "UnknownEntity",
+    "WixAnonymous",
 ]

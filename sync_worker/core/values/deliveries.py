@@ -22,24 +22,39 @@ class InboxState(StrEnum):
     HELD = "held"
 
 
+class Change(StrEnum):
+    """What a delivery tells.
+
+    Of a rating: ``UPSERT``, ``DELETE``, and ``ERASE``, our own hint after a privacy request.
+    ``PARENT_CHANGED``: something about the ratings of the thing ``remote_id``. ``CREATE_FAILED``:
+    an accepted create was not carried out; the payload's ``entity`` and ``email`` tell which.
+    """
+
+    UPSERT = "upsert"
+    DELETE = "delete"
+    ERASE = "erase"
+    PARENT_CHANGED = "parent_changed"
+    CREATE_FAILED = "create_failed"
+    CONTACT_CHANGED = "contact_changed"
+    CONTACT_MERGED = "contact_merged"
+    CONTACT_DELETED = "contact_deleted"
+    APP_INSTALLED = "app_installed"
+    APP_REMOVED = "app_removed"
+
+
 @dataclass(frozen=True, slots=True)
 class NewDelivery:
     """A verified delivery, ready for the inbox.
 
     ``source``: Wix instance id or connector id. ``dedupe_id``: the sender's id for this delivery,
     or ``None`` for thin senders (then it is absorbed only by an equal row that no run has taken
-    yet). ``change``: ``upsert``, ``delete``, ``erase`` (our own hint after a privacy request), or a
-    word of its own for what is not a rating:
-    ``contact_changed``, ``contact_merged``, ``contact_deleted``, ``app_installed``,
-    ``app_removed``, ``parent_changed`` (something about the ratings of the thing ``remote_id``),
-    ``create_failed`` (an accepted create was not carried out; the payload's ``entity`` and
-    ``email`` tell which).
+    yet).
     """
 
     side: Side
     source: str
     dedupe_id: str | None
-    change: str
+    change: Change
     remote_id: str
     payload: Mapping[str, Any] = field(hash=False)
     revision: int | None = None

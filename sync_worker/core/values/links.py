@@ -156,13 +156,28 @@ class Intent:
         )
 
 
+class HistoryKind(StrEnum):
+    """What a line of the history tells: a write, a decision, or what a person did."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+    PRIVACY_DELETE = "privacy_delete"
+    MERGE = "merge"
+    GAP = "gap"
+    UNKNOWN = "unknown"
+    HOLD = "hold"
+    IGNORE = "ignore"
+    SHADOW = "shadow"
+    DROP = "drop"
+    REPLAY = "replay"
+
+
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
     """One line of what was written or decided: the winner, the loser and why."""
 
-    # create | update | delete | privacy_delete | merge | gap | unknown | hold | ignore | shadow |
-    # drop | replay
-    what: str
+    what: HistoryKind
     side: Side | None
     attribute: str
     before: Decimal | None = None

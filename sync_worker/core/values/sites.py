@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from types import MappingProxyType
+from typing import Any, ClassVar
 
 from sync_worker.core.scale import FieldMap
 from sync_worker.core.values.records import EntityRef, Side
@@ -30,37 +33,116 @@ class RatingKey:
     contact_id: str
 
 
+class UnknownContact(StrEnum):
+    """An external rater who is not a Wix contact."""
+
+    HOLD = "hold"
+    CREATE = "create"
+    SKIP = "skip"
+
+
+class WixAnonymous(StrEnum):
+    """A Wix rater without an address, or an anonymous visitor."""
+
+    HOLD = "hold"
+    SKIP = "skip"
+
+
+class UnknownEntity(StrEnum):
+    """A rated thing that is not mapped; ``SAME_ID``: it has the same id on both sides."""
+
+    HOLD = "hold"
+    SAME_ID = "same_id"
+    SKIP = "skip"
+
+
+class FirstDifference(StrEnum):
+    """Both sides hold a rating never linked before, and they differ: whose stays."""
+
+    WIX = "wix"
+    EXTERNAL = "external"
+    HOLD = "hold"
+
+
+class Conflict(StrEnum):
+    """Both sides changed since they last agreed: whose change wins."""
+
+    LATEST = "latest"
+    WIX = "wix"
+    EXTERNAL = "external"
+
+
+class EditOrDelete(StrEnum):
+    """Deleted on one side, edited on the other: which wins."""
+
+    EDIT = "edit"
+    DELETE = "delete"
+
+
+class Direction(StrEnum):
+    """To which sides our writes may go."""
+
+    BOTH = "both"
+    TO_WIX = "to_wix"
+    TO_EXTERNAL = "to_external"
+
+
+class Deletes(StrEnum):
+    """Whether a deletion crosses to the other side."""
+
+    PROPAGATE = "propagate"
+    IGNORE = "ignore"
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Decisions that a site's owner may change; the defaults are design.md section 5."""
+    """Decisions that a site's owner may change; the defaults are the careful choices."""
 
-    unknown_contact: str = "hold"  # hold | create | skip
-    wix_anonymous: str = "hold"  # hold | skip
-    unknown_entity: str = "hold"  # hold | same_id | skip
-    first_difference: str = "wix"  # wix | external | hold
-    conflict: str = "latest"  # latest | wix | external
-    edit_or_delete: str = "edit"  # edit | delete
-    direction: str = "both"  # both | to_wix | to_external
-    deletes: str = "propagate"  # propagate | ignore
+    unknown_contact: UnknownContact = UnknownContact.HOLD
+    wix_anonymous: WixAnonymous = WixAnonymous.HOLD
+    unknown_entity: UnknownEntity = UnknownEntity.HOLD
+    first_difference: FirstDifference = FirstDifference.WIX
+    conflict: Conflict = Conflict.LATEST
+    edit_or_delete: EditOrDelete = EditOrDelete.EDIT
+    direction: Direction = Direction.BOTH
+    deletes: Deletes = Deletes.PROPAGATE
     same_id_namespace: str = "reviews"  # where `same_id` looks for an external entity on Wix
     same_id_group: str = "stores"
 
-    CHOICES = MappingProxyType(
+    CHOICES: ClassVar[Mapping[str, tuple[StrEnum, ...]]] = MappingProxyType(
         {
-            "unknown_contact": ("hold", "create", "skip"),
-            "wix_anonymous": ("hold", "skip"),
-            "unknown_entity": ("hold", "same_id", "skip"),
-            "first_difference": ("wix", "external", "hold"),
-            "conflict": ("latest", "wix", "external"),
-            "edit_or_delete": ("edit", "delete"),
-            "direction": ("both", "to_wix", "to_external"),
-            "deletes": ("propagate", "ignore"),
+            "unknown_contact": tuple(UnknownContact),
+            "wix_anonymous": tuple(WixAnonymous),
+            "unknown_entity": tuple(UnknownEntity),
+            "first_difference": tuple(FirstDifference),
+            "conflict": tuple(Conflict),
+            "edit_or_delete": tuple(EditOrDelete),
+            "direction": tuple(Direction),
+            "deletes": tuple(Deletes),
         }
     )
 
+    @classmethod
+    def of(cls, chosen: Mapping[str, str]) -> Policy:
+        """With these decisions, by name; the others are the defaults. Raises ValueError."""
+        decisions: dict[str, Any] = dict(chosen)
+        for name, choices in cls.CHOICES.items():
+            if name in chosen:
+                decisions[name] = type(choices[0])(chosen[name])
+        return cls(**decisions)
+
     def may_write(self, side: Side) -> bool:
         """Whether our writes may go to ``side``."""
-        return self.direction == "both" or self.direction == f"to_{side}"
+        return self.direction in (Direction.BOTH, f"to_{side}")
+
+
+class SiteState(StrEnum):
+    """``RECOVERY``: at work, but nothing is deleted; ``REMOVED``: the app is not installed."""
+
+    ACTIVE = "active"
+    RECOVERY = "recovery"
+    PAUSED = "paused"
+    REMOVED = "removed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +154,9 @@ class Site:
     connector: str
     policy: Policy
     fields: tuple[FieldMap, ...]
-    state: str = "active"  # active | recovery | paused | removed
+    state: SiteState = SiteState.ACTIVE
 
     @property
     def is_at_work(self) -> bool:
         """Whether deliveries are processed; in recovery nothing is deleted (rule R11)."""
-        return self.state in ("active", "recovery")
+        return self.state in (SiteState.ACTIVE, SiteState.RECOVERY)

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, insert, or_, select
 
 from sync_worker.core.scale import FieldMap, OffScale
-from sync_worker.core.values import InboxState, LinkState, Policy, Side, Site
+from sync_worker.core.values import FirstDifference, InboxState, LinkState, Policy, Side, Site
 from sync_worker.ledger.administration.mappings import IN_USE, Imported, ImportRefused
 from sync_worker.ledger.rows import from_field, to_field
 from sync_worker.ledger.statements.sites import site_by_id
@@ -209,9 +209,9 @@ def _effect(field: FieldMap, rows: Sequence[Any], policy: Policy) -> FieldEffect
 def _example(field: FieldMap, row: Any, policy: Policy) -> str:
     shown = f"wix {row.base_wix}, external {row.base_external}"
     match policy.first_difference:
-        case "wix":
+        case FirstDifference.WIX:
             return f"{shown}: external becomes {field.to_external(Decimal(row.base_wix))}"
-        case "external":
+        case FirstDifference.EXTERNAL:
             return f"{shown}: wix becomes {field.to_wix(Decimal(row.base_external))}"
         case _:
             return f"{shown}: held (scale_changed)"

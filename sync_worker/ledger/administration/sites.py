@@ -10,14 +10,13 @@ from sqlalchemy import Connection, insert, select, update
 from sync_worker.core.errors import Misconfigured
 from sync_worker.core.hold_keys import source_hold_key
 from sync_worker.core.scale import FieldMap
-from sync_worker.core.values import Policy, Side, Site
+from sync_worker.core.values import Policy, Side, Site, SiteState
 from sync_worker.ledger.administration.held import release_keys, release_reasons
 from sync_worker.ledger.rows import from_field
 from sync_worker.ledger.statements.sites import site_by_id
 from sync_worker.ledger.tables import field_map, site
 from sync_worker.ledger.transactions import Transactions, ledger_now
 
-STATES = ("active", "recovery", "paused", "removed")
 FREE_POLICIES = frozenset({"same_id_namespace", "same_id_group"})
 
 
@@ -93,13 +92,13 @@ class SiteAdmin:
             connection.execute(update(site).where(site.c.id == site_id).values(policy=policy))
         return self.find(str(site_id))
 
-    def set_state(self, site_id: int, state: str) -> list[int]:
+    def set_state(self, site_id: int, state: SiteState) -> list[int]:
         """Pause, resume or remove; resuming releases what was held for it."""
         with self._transactions.write() as connection:
-            connection.execute(update(site).where(site.c.id == site_id).values(state=state))
-        if state != "active":
+            connection.execute(update(site).where(site.c.id == site_id).values(state=str(state)))
+        if state is not SiteState.ACTIVE:
             return []
-        reasons = [f"site_{other}" for other in STATES]
+        reasons = [f"site_{other}" for other in SiteState]
         return release_reasons(self._transactions, reasons, self.find(str(site_id)))
 
 
@@ -120,4 +119,4 @@ def _checked_policy(changes: Mapping[str, str]) -> dict[str, str]:
             raise Misconfigured(
                 f"policy {name} cannot be {value!r}; choose one of: {', '.join(choices)}"
             )
-    return dict(changes)
+    return {name: str(value) for name, value in changes.items()}

@@ -119,7 +119,7 @@ def twin_of(new: NewDelivery) -> Any:
         inbox.c.dedupe_id.is_(None),
         inbox.c.state == str(InboxState.NEW),
         inbox.c.remote_id == new.remote_id,
-        inbox.c.change == new.change,
+        inbox.c.change == str(new.change),
     )
 
 

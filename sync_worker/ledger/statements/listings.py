@@ -20,7 +20,7 @@ from sqlalchemy import (
 from sync_worker.core.hold_keys import address_grave, contact_grave
 from sync_worker.core.record_codec import record_as_json, record_from_json
 from sync_worker.core.sweep_values import Absences, Finding, Listed, Mark, Sweep
-from sync_worker.core.values import RatingKey, Side
+from sync_worker.core.values import Change, RatingKey, Side
 from sync_worker.ledger.statements.links import max_deletes
 from sync_worker.ledger.statements.tombstones import buried_among
 from sync_worker.ledger.tables import link, link_value, listed, missing
@@ -130,7 +130,7 @@ def _list_due(connection: Connection, sweep: Sweep, side: Side, due: Any) -> int
             "side": str(side),
             "remote_id": row.remote_id,
             "mark": str(Mark.MISSING),
-            "change": "delete",
+            "change": str(Change.DELETE),
             "entity_id": row.entity_id,
             "contact_id": row.contact_id,
             "must_read": True,
@@ -158,7 +158,7 @@ def missing_rows(connection: Connection, sweep: Sweep, limit: int) -> list[Liste
 
 def brake_deletes(connection: Connection, sweep: Sweep, side: Side) -> int:
     """Hold the open deletes found on a side if they are too many; how many."""
-    is_open_delete = (listed.c.change == "delete") & (listed.c.mark == str(Mark.OPEN))
+    is_open_delete = (listed.c.change == str(Change.DELETE)) & (listed.c.mark == str(Mark.OPEN))
     which = _is_of(sweep, side) & is_open_delete
     count = _count(connection, select(listed.c.remote_id).where(which).subquery())
     if count <= max_deletes(connection, sweep.site_id, count):
@@ -193,7 +193,7 @@ def count_marks(connection: Connection, sweep: Sweep) -> dict[Mark, int]:
 def is_shown(connection: Connection, sweep: Sweep, side: Side, remote_id: str) -> bool:
     """Whether the listing of a side showed this record."""
     is_row = _is_of(sweep, side) & (listed.c.remote_id == remote_id)
-    shown = select(listed.c.remote_id).where(is_row, listed.c.change != "delete")
+    shown = select(listed.c.remote_id).where(is_row, listed.c.change != str(Change.DELETE))
     return connection.execute(shown).first() is not None
 
 
@@ -256,7 +256,7 @@ def _from_listed(sweep: Sweep, row: Listed) -> dict[str, Any]:
         "side": str(row.side),
         "remote_id": row.remote_id,
         "mark": str(row.mark),
-        "change": row.change,
+        "change": str(row.change),
         "entity_id": entity_id,
         "contact_id": contact_id,
         "record": record_as_json(row.record) if row.record is not None else None,
@@ -272,7 +272,7 @@ def to_listed(site_id: int, row: Any) -> Listed:
         remote_id=row.remote_id,
         mark=Mark(row.mark),
         key=RatingKey(site_id, row.entity_id, row.contact_id) if row.contact_id else None,
-        change=row.change,
+        change=Change(row.change),
         record=record_from_json(row.record) if row.record is not None else None,
         must_read=row.must_read,
         hold=row.hold,

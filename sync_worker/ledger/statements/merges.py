@@ -7,7 +7,16 @@ from typing import Any
 from sqlalchemy import Connection, delete, select, update
 
 from sync_worker.core.errors import LeaseLost
-from sync_worker.core.values import InboxState, Lease, Link, LinkState, NewDelivery, Side, Site
+from sync_worker.core.values import (
+    Change,
+    InboxState,
+    Lease,
+    Link,
+    LinkState,
+    NewDelivery,
+    Side,
+    Site,
+)
 from sync_worker.ledger.rows import from_delivery, from_external
 from sync_worker.ledger.statements.inbox import DOORBELL_SECONDS, OPEN
 from sync_worker.ledger.tables import contact_redirect, inbox, link, link_value, tombstone
@@ -70,7 +79,7 @@ def _tell_of_records(
     for slot, known in source.records.items():
         sender = site.instance_id if slot.side is Side.WIX else site.connector
         name = f"join:{source.id}:{fence}:{slot}"
-        hint = NewDelivery(slot.side, sender, name, "upsert", known.remote_id, payload)
+        hint = NewDelivery(slot.side, sender, name, Change.UPSERT, known.remote_id, payload)
         hint_link(connection, hint, site.id, target.id)
 
 

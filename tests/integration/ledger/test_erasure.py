@@ -11,7 +11,15 @@ from sync_worker.core.errors import Transient
 from sync_worker.core.hold_keys import address_grave, contact_grave, email_hold_key
 from sync_worker.core.ports.inbox import ERASED, Closing
 from sync_worker.core.ports.links import Commit
-from sync_worker.core.values import Buried, HistoryEntry, InboxState, IntentState, Side
+from sync_worker.core.values import (
+    Buried,
+    Change,
+    HistoryEntry,
+    HistoryKind,
+    InboxState,
+    IntentState,
+    Side,
+)
 from tests.factories import EXTERNAL_ENTITY, WIX_ENTITY, an_intent
 from tests.integration.ledger.ground import ADA, BOB, Ground
 
@@ -24,7 +32,7 @@ class TestErasure:
         ground.ledger.inbox.close(early, Closing(InboxState.SUPPRESSED, "intent"))
         run = ground.link(BOB, 1)
         line = HistoryEntry(
-            "update", Side.EXTERNAL, "overall", Decimal(77), Decimal(78), remote_id="e1"
+            HistoryKind.UPDATE, Side.EXTERNAL, "overall", Decimal(77), Decimal(78), remote_id="e1"
         )
         ground.ledger.links.open_intent(run.lease, replace(an_intent(), remote_id="e1"))
         ground.ledger.links.commit(
@@ -83,7 +91,9 @@ class TestErasure:
             5, remote_id="e5", side=Side.EXTERNAL, source="own-service", payload={"who": BOB.email}
         )
         ground.ledger.inbox.close(echo, Closing(InboxState.SUPPRESSED, "intent"))
-        asked = ground.stored(4, change="contact_deleted", remote_id=BOB.contact_id, privacy=True)
+        asked = ground.stored(
+            4, change=Change.CONTACT_DELETED, remote_id=BOB.contact_id, privacy=True
+        )
         assert ground.ledger.merges.hint_erasure(ground.site_id, BOB.contact_id, asked) == [
             run.link.id
         ]
@@ -105,7 +115,9 @@ class TestErasure:
         ground.ledger.inbox.hold(
             [waiting], "unknown_entity", hold_key=email_hold_key(str(BOB.email))
         )
-        asked = ground.stored(4, change="contact_deleted", remote_id=BOB.contact_id, privacy=True)
+        asked = ground.stored(
+            4, change=Change.CONTACT_DELETED, remote_id=BOB.contact_id, privacy=True
+        )
         assert ground.ledger.merges.hint_erasure(ground.site_id, BOB.contact_id, asked) == []
         ground.ledger.merges.erase_contact(ground.site_id, BOB.contact_id, asked)
         left = ground.ledger.everything().lower()
@@ -126,7 +138,9 @@ class TestErasure:
     def test_other_people_stay_as_they_are(self, ground: Ground) -> None:
         ground.ledger.directory.save_contact(ground.site_id, BOB)
         theirs = ground.stored(3, payload={"owner": ADA.contact_id})
-        asked = ground.stored(4, change="contact_deleted", remote_id=BOB.contact_id, privacy=True)
+        asked = ground.stored(
+            4, change=Change.CONTACT_DELETED, remote_id=BOB.contact_id, privacy=True
+        )
         ground.ledger.merges.erase_contact(ground.site_id, BOB.contact_id, asked)
         assert ground.ledger.directory.contact(ground.site_id, email=ADA.email) == ADA
         assert ground.ledger.inbox.open_delivery(theirs)[0].new.payload == {"owner": ADA.contact_id}
@@ -169,7 +183,7 @@ class TestErasure:
         self, ground: Ground
     ) -> None:
         told = [
-            ground.stored(n, change="contact_merged", payload={"sources": [BOB.contact_id]})
+            ground.stored(n, change=Change.CONTACT_MERGED, payload={"sources": [BOB.contact_id]})
             for n in (1, 2)
         ]
         done = Closing(InboxState.DONE, "merged")

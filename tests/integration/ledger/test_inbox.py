@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from sync_worker.core.ports.inbox import RATE_LIMITED, RATE_LIMITED_AT_ONCE, Closing
-from sync_worker.core.values import InboxState, NewDelivery, Side
+from sync_worker.core.values import Change, InboxState, NewDelivery, Side
 from tests.factories import a_delivery
 from tests.integration.ledger.ground import Ground
 
@@ -133,7 +133,7 @@ class TestInbox:
         self, ground: Ground
     ) -> None:
         inbox_id = ground.ledger.inbox.store(
-            NewDelivery(Side.EXTERNAL, "own-service", None, "upsert", "r7", {})
+            NewDelivery(Side.EXTERNAL, "own-service", None, Change.UPSERT, "r7", {})
         ).inbox_id
         ids = [f"r{number}" for number in range(1200)]
         assert ground.ledger.inbox.held_among(ground.site_id, Side.EXTERNAL, ids) == frozenset()

@@ -15,6 +15,7 @@ from sync_worker.core.values import (
     Buried,
     EntityRef,
     HistoryEntry,
+    HistoryKind,
     InboxState,
     IntentState,
     Known,
@@ -48,7 +49,7 @@ class TestCommits:
                 writes=[again.now],
                 history=[
                     HistoryEntry(
-                        "create",
+                        HistoryKind.CREATE,
                         Side.EXTERNAL,
                         "overall",
                         after=Decimal("4.5"),
@@ -100,7 +101,8 @@ class TestCommits:
         ground.ledger.links.release(late.lease)
         held = ground.ledger.links.lease(late.lease.link_id)
         lost = Commit(
-            records={slot: Known("r1")}, history=[HistoryEntry("create", slot.side, "overall")]
+            records={slot: Known("r1")},
+            history=[HistoryEntry(HistoryKind.CREATE, slot.side, "overall")],
         )
         with pytest.raises(LeaseLost):
             ground.ledger.links.commit(late.lease, lost)
@@ -160,7 +162,7 @@ class TestCommits:
 
     def test_delete_brake_counts_the_deletes_of_the_last_hour(self, ground: Ground) -> None:
         run = ground.leased()
-        deleted = HistoryEntry("delete", Side.EXTERNAL, "overall", intent_id="i")
+        deleted = HistoryEntry(HistoryKind.DELETE, Side.EXTERNAL, "overall", intent_id="i")
         ground.ledger.links.commit(run.lease, Commit(history=[deleted] * 19))
         assert not ground.ledger.links.deletes_exceeded(ground.site_id, Side.EXTERNAL)
         ground.ledger.links.commit(run.lease, Commit(history=[deleted]))
@@ -174,7 +176,7 @@ class TestCommits:
         run = ground.leased()
         for number in range(440):  # 441 with the leased one: five percent are 22.05
             ground.ledger.links.link_of(replace(run.link.key, contact_id=f"contact-{number}"))
-        deleted = HistoryEntry("delete", Side.EXTERNAL, "overall", intent_id="i")
+        deleted = HistoryEntry(HistoryKind.DELETE, Side.EXTERNAL, "overall", intent_id="i")
         ground.ledger.links.commit(
             run.lease, Commit(link_state=LinkState.LIVE, history=[deleted] * 22)
         )

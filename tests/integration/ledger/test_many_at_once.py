@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from sync_worker.core.errors import LeaseLost
 from sync_worker.core.ports.links import Commit
-from sync_worker.core.values import LinkState
+from sync_worker.core.values import LinkState, SiteState
 from sync_worker.ledger.administration.admin import ledger_admin
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.inbox import InboxObserver
@@ -59,13 +59,13 @@ def test_site_that_returns_is_active_at_once_for_every_process(
     ledgers: list[ObservedLedger],
 ) -> None:
     ground = Ground(ledgers[0], None).set_up()
-    for state in ("paused", "recovery"):
+    for state in (SiteState.PAUSED, SiteState.RECOVERY):
         other = sql_ledger(ledgers[1].engine, site_cache_seconds=3600.0)
-        ground.ledger.sites.note_lifecycle(ground.site_id, "removed", None)
+        ground.ledger.sites.note_lifecycle(ground.site_id, SiteState.REMOVED, None)
         ground.ledger.sites.note_lifecycle(ground.site_id, state, None)
         inbox_id = ground.stored(len(state))
         assert state_of_its_site(other, inbox_id) == state
-        ledger_admin(ledgers[0].engine).sites.set_state(ground.site_id, "active")
+        ledger_admin(ledgers[0].engine).sites.set_state(ground.site_id, SiteState.ACTIVE)
         assert state_of_its_site(other, inbox_id) == "active"
 
 
