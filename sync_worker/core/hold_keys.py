@@ -1,7 +1,6 @@
-"""Names of what a held delivery waits for, so that its arrival can release it. Addresses appear
-hashed only.
+"""Names of what a held delivery waits for, and of what a privacy request has erased.
 
-And the names under which what a privacy request has erased is still known to be gone.
+The arrival of what is waited for releases the delivery. Addresses appear hashed only.
 """
 
 from __future__ import annotations
@@ -19,11 +18,9 @@ def source_hold_key(side: Side, source: str) -> str:
 
 def entity_hold_key(side: Side, ref: EntityRef) -> str:
     """Waits until this entity is mapped."""
-    parts = (
-        (ref.namespace, ref.group, ref.entity_id)
-        if side is Side.WIX
-        else (ref.group, ref.entity_id)
-    )
+    parts: tuple[str, ...] = (ref.group, ref.entity_id)
+    if side is Side.WIX:
+        parts = (ref.namespace, *parts)
     return ":".join(("entity", str(side), *parts))
 
 
@@ -38,19 +35,15 @@ def contact_hold_key(contact_id: str) -> str:
 
 
 def erased_id(site_id: int, side: Side, remote_id: str) -> str:
-    """What remains of the id of an erased thing: enough to know it again, not enough to tell what
-    it was.
-    """
+    """The hash that remains of an erased id: enough to know it again, not to tell what it was."""
     return hashlib.sha256(f"{site_id}:{side}:{remote_id}".encode()).hexdigest()
 
 
-def contact_grave(contact_id: str) -> str:
+def contact_tombstone(contact_id: str) -> str:
     """Under this name an erased contact lies among the buried ids of the Wix side."""
     return f"contact:{contact_id}"
 
 
-def address_grave(email: str) -> str:
-    """Under this name the address of an erased contact lies among the buried ids of the external
-    side.
-    """
+def address_tombstone(email: str) -> str:
+    """Under this name an erased address lies among the buried ids of the external side."""
     return f"address:{normalise_email(email)}"

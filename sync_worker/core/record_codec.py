@@ -1,7 +1,4 @@
-"""A record of a listing: whether the ledger knows it as it is, and how it travels as a delivery.
-
-Pure.
-"""
+"""Records of a listing as JSON: in the ledger, and as the payload of a delivery."""
 
 from __future__ import annotations
 
@@ -65,10 +62,9 @@ def record_from_json(kept: Mapping[str, Any]) -> Record:
 
 
 def dedupe_id_of(remote_id: str, record: Record | None) -> str:
-    """The same state of a record is told once, however often it is listed.
+    """The name of a record's state, so that it is told once, however often it is listed.
 
-    Hashed: the id of somebody who is erased later must not stand in clear where nobody looks for
-    it.
+    Hashed: the id of somebody who is erased later must not stand in clear where nobody looks.
     """
     told = fingerprint(record) if record is not None else "missing"
     return "listed:" + hashlib.sha256(f"{remote_id} {told}".encode()).hexdigest()[:32]

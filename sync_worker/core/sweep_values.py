@@ -1,5 +1,4 @@
-"""What a sweep keeps in the ledger: its run with a cursor, what a listing showed, and what was
-missing in it.
+"""What a sweep keeps in the ledger: its run, what a listing showed, and what was missing.
 
 A run belongs to one holder at a time, by a lease with a fence as a link's. Every step is one
 transaction that also saves the cursor, so that a sweep goes on where it was killed.
@@ -43,11 +42,10 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """A run over one site, held under ``fence``. ``page``: the cursor in the listing that ``phase``
-    is at.
+    """A run over one site, held under ``fence``.
 
-    ``since``: where a poll begins, ``None``: with everything; ``newest``: the latest time that its
-    records showed.
+    ``page``: the cursor in the listing that ``phase`` is at. ``since``: where a poll begins,
+    ``None``: with everything. ``newest``: the latest time that its records showed.
     """
 
     id: int
@@ -72,8 +70,7 @@ class Mark(StrEnum):
     ``IN_STEP``: the ledger knows it as it is; ``HELD``: it is held already; ``OPEN``: the engine
     has to see it; ``HIDDEN``: unpublished and never linked, of interest only beside an open record
     of its key; ``MISSING``: on file, but twice not listed, and still to be looked for by id;
-    ``LEFT``: outside of the direction asked for; ``DONE``:
-    handed over.
+    ``LEFT``: outside of the direction asked for; ``DONE``: handed over.
     """
 
     IN_STEP = "in_step"
@@ -87,10 +84,10 @@ class Mark(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A row of a listing, or of what was missing in it (``change`` is ``delete``).
+    """A row of a listing, or of what was missing in it (``change`` is ``DELETE``).
 
-    ``record``: as listed, for open ones. ``must_read``: a hint only. ``hold``: held at once, for
-    this reason.
+    ``record``: as listed, for open ones. ``must_read``: a hint only. ``hold``: the reason for which
+    it is held at once.
     """
 
     side: Side
@@ -105,9 +102,7 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """All open rows of one key; without a key one row, whose person or entity is not known
-    (yet).
-    """
+    """All open rows of one key; without a key one row, of an unknown person or entity."""
 
     key: RatingKey | None
     rows: tuple[Listed, ...]
@@ -161,17 +156,15 @@ class Absences:
 
 
 def next_since(poll: Sweep, began_at: datetime) -> datetime | None:
-    """Where the poll after this one begins: at the newest time it saw, never later than it began
-    itself.
+    """Where the poll after this one begins: at the newest time that it saw.
 
-    A record with a time in the future must not hide all that comes before that time.
+    Never later than it began itself: a record with a time in the future must not hide all that
+    comes before that time.
     """
-    seen = [
-        time
-        for time in (poll.since, min(poll.newest, began_at) if poll.newest else None)
-        if time is not None
-    ]
-    return max(seen, default=None)
+    if poll.newest is None:
+        return poll.since
+    newest = min(poll.newest, began_at)
+    return newest if poll.since is None else max(poll.since, newest)
 
 
 def place_of(finding: Finding) -> tuple[int, str, str]:

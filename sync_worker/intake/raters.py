@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from sync_worker.core.email_identity import normalise_email
 from sync_worker.core.errors import Held
 from sync_worker.core.hold_keys import (
-    address_grave,
-    contact_grave,
+    address_tombstone,
     contact_hold_key,
+    contact_tombstone,
     email_hold_key,
 )
 from sync_worker.core.ports.directory import Directory
@@ -25,7 +25,7 @@ CONTACT_SKIPPED = Closing(InboxState.DONE, "contact_skipped")
 
 def is_erased(directory: Directory, site: Site, contact_id: str) -> bool:
     """Whether a privacy request has erased this contact."""
-    return directory.locate(site.id, Side.WIX, contact_grave(contact_id)).buried is not None
+    return directory.locate(site.id, Side.WIX, contact_tombstone(contact_id)).buried is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ class Raters:
         )
 
     def _is_erased_address(self, email: str) -> bool:
-        located = self.directory.locate(self.site.id, Side.EXTERNAL, address_grave(email))
+        located = self.directory.locate(self.site.id, Side.EXTERNAL, address_tombstone(email))
         return located.buried is not None
 
     def _known(self, *, contact_id: str | None = None, email: str | None = None) -> Contact | None:

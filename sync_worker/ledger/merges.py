@@ -7,7 +7,7 @@ from sqlalchemy.exc import IntegrityError
 
 from sync_worker.core.email_identity import normalise_email
 from sync_worker.core.errors import Transient
-from sync_worker.core.hold_keys import contact_grave
+from sync_worker.core.hold_keys import contact_tombstone
 from sync_worker.core.values import (
     Buried,
     Change,
@@ -105,7 +105,7 @@ class SqlMerges:
         with self._transactions.write() as connection:
             site = self._sites.by_id(connection, site_id)
             ids = all_ids_of(connection, site_id, contact_id)
-            for name in map(contact_grave, sorted(ids)):
+            for name in map(contact_tombstone, sorted(ids)):
                 lock_ids(connection, site_id, {Side.WIX: [name]})
                 bury(connection, site_id, Buried(Side.WIX, name, privacy=True), None)
             links = links_of_contact(connection, site_id, ids)

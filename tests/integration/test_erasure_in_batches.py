@@ -13,7 +13,7 @@ from sqlalchemy import Engine, event, insert
 from sqlalchemy.exc import OperationalError
 
 from sync_worker.core.errors import Transient
-from sync_worker.core.hold_keys import address_grave
+from sync_worker.core.hold_keys import address_tombstone
 from sync_worker.core.sweep_values import RunKind
 from sync_worker.core.values import Contact, Side, Site
 from sync_worker.ledger.database import open_engine
@@ -144,7 +144,7 @@ def test_search_that_was_cut_short_begins_anew_and_ends_the_same(large: LargeLed
     assert [word for word in (GONE.email, GONE.contact_id) if str(word) in left] == []
     assert (
         large.ledger.directory.locate(
-            large.site.id, Side.EXTERNAL, address_grave(str(GONE.email))
+            large.site.id, Side.EXTERNAL, address_tombstone(str(GONE.email))
         ).buried
         is not None
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence, Set
 from dataclasses import replace
 
-from sync_worker.core.hold_keys import address_grave, contact_hold_key, email_hold_key
+from sync_worker.core.hold_keys import address_tombstone, contact_hold_key, email_hold_key
 from sync_worker.core.ports.links import Commit
 from sync_worker.core.sweep_values import Listed
 from sync_worker.core.values import (
@@ -108,7 +108,7 @@ def _forget_addresses(state: MemoryState, site_id: int, ids: Collection[str]) ->
     ]
     for pair in theirs:
         state.contacts.remove(pair)
-        grave = address_grave(str(pair[1].email))
+        grave = address_tombstone(str(pair[1].email))
         state.bury(site_id, Buried(Side.EXTERNAL, grave, privacy=True))
 
 

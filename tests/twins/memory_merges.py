@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from sync_worker.core.email_identity import normalise_email
 from sync_worker.core.errors import Transient
-from sync_worker.core.hold_keys import contact_grave
+from sync_worker.core.hold_keys import contact_tombstone
 from sync_worker.core.values import (
     Buried,
     Change,
@@ -121,7 +121,7 @@ class MemoryMerges:
 
     def hint_erasure(self, site_id: int, contact_id: str, inbox_id: int) -> list[int]:
         for member in all_ids_of(self.state, site_id, contact_id):
-            self.state.bury(site_id, Buried(Side.WIX, contact_grave(member), privacy=True))
+            self.state.bury(site_id, Buried(Side.WIX, contact_tombstone(member), privacy=True))
         ids, source = self.links_of(site_id, contact_id), self.state.source(site_id, Side.WIX)
         for link_id in ids:
             name = f"erase:{inbox_id}:{link_id}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from sync_worker.core.errors import LeaseLost
-from sync_worker.core.hold_keys import contact_grave, erased_id
+from sync_worker.core.hold_keys import contact_tombstone, erased_id
 from sync_worker.core.ports.inbox import ERASED, Stored
 from sync_worker.core.sweep_values import Listed, Sweep
 from sync_worker.core.values import (
@@ -198,7 +198,7 @@ class MemoryState:
         return None
 
     def is_erased(self, site_id: int, contact_id: str) -> bool:
-        return self.grave(site_id, Side.WIX, contact_grave(contact_id)) is not None
+        return self.grave(site_id, Side.WIX, contact_tombstone(contact_id)) is not None
 
     def bury(self, site_id: int, buried: Buried) -> None:
         """Both tombstones in one: the highest numbers, and privacy for ever."""

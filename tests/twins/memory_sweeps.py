@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from sync_worker.core.errors import LeaseLost
-from sync_worker.core.hold_keys import address_grave, contact_grave
+from sync_worker.core.hold_keys import address_tombstone, contact_tombstone
 from sync_worker.core.ports.links import LeasedLink
 from sync_worker.core.sweep_values import (
     Absences,
@@ -107,14 +107,14 @@ class MemorySweeps:
         if row.record is not None and row.record.person.contact_id:
             contacts.append(row.record.person.contact_id)
         names = [(row.side, row.remote_id)]
-        names += [(Side.WIX, contact_grave(contact_id)) for contact_id in contacts]
+        names += [(Side.WIX, contact_tombstone(contact_id)) for contact_id in contacts]
         return any(self._has_privacy_grave(site_id, *name) for name in names)
 
     def _without_address(self, site_id: int, row: Listed) -> Listed:
         """An erased address may be a new contact's by now: the record is read again."""
         if row.record is None or row.key is not None or not row.record.person.email:
             return row
-        grave = address_grave(row.record.person.email)
+        grave = address_tombstone(row.record.person.email)
         if self._has_privacy_grave(site_id, Side.EXTERNAL, grave):
             return replace(row, record=None, must_read=True)
         return row

@@ -18,36 +18,34 @@ class Merges(Protocol):
         """
 
     def merge_distance(self, site_id: int, person: Person) -> MergeDistance | None:
-        """Of the contact that a record names (by its id, else by its address); ``None`` if nobody
-        knows.
+        """Of the contact that a record names, by its id, else by its address.
+
+        ``None`` if nobody knows that contact.
         """
 
     def links_of(self, site_id: int, contact_id: str) -> list[int]:
-        """Links of a contact, of all that were merged into it, and of the one that it was merged
-        into.
-        """
+        """Links of all contacts that are the same person, before and after merges."""
 
     def join(self, lease: Lease, into: Lease | None, contact_id: str) -> None:
         """Bring a link to the contact that lives on, under the fences of both links.
 
         Without ``into`` (it has no link for that entity) the link gets the contact's key. Else all
-        moves to that link:
-        to the place of nothing, or, where it has records already, as deliveries that tell of one
-        record each (their payload says ``merged_from``), for the engine to see which one stays.
-        Raises LeaseLost, and nothing has moved.
+        moves to that link. Where that has records already, they come as deliveries that tell of
+        one record each (their payload says ``merged_from``), and the engine sees which one stays.
+        Raises LeaseLost, or Transient if such a link was made just now; then nothing has moved.
         """
 
     def buried_with(self, link_id: int) -> list[tuple[Side, str]]:
         """Remote ids (in clear) that were on file with a link and are gone."""
 
     def hint_erasure(self, site_id: int, contact_id: str, inbox_id: int) -> list[int]:
-        """Nothing is made for this contact any more; for each of ``links_of`` commit a delivery
-        that asks to erase it.
+        """Begin the erasure of a contact: from now on nothing is made for it.
 
-        Returns the link ids.
+        For each of ``links_of`` a delivery asks to erase it. Returns the link ids.
         """
 
     def erase_contact(self, site_id: int, contact_id: str, inbox_id: int) -> None:
-        """After its links: forget the person in mappings and inbox, and close the delivery that
-        asked for it.
+        """After its links: forget the person in mappings and inbox.
+
+        The delivery that asked for it ends with it.
         """

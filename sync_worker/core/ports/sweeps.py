@@ -34,12 +34,10 @@ class Sweeps(Protocol):
         """
 
     def save(self, sweep: Sweep, listed: Sequence[Listed] = ()) -> None:
-        """Keep what a page showed together with the cursor and counts, and the lease for another 20
-        s.
-        """
+        """Keep what a page showed, the cursor and the counts; renew the lease for 20 s."""
 
     def renew_run(self, sweep: Sweep) -> None:
-        """20 s more."""
+        """Renew the lease for 20 s."""
 
     def restart_listing(self, sweep: Sweep, side: Side) -> None:
         """Forget what a listing showed: its cursor is of no use any more."""
@@ -51,13 +49,13 @@ class Sweeps(Protocol):
         """The run is over (``done`` or ``abandoned``); its listing is forgotten."""
 
     def on_file(self, site: Site, side: Side, remote_ids: Sequence[str]) -> Mapping[str, OnFile]:
-        """What the ledger knows of a page's ids, in one SELECT; an id that it does not know is
-        missing.
+        """What the ledger knows of a page's ids, in one SELECT.
+
+        An id that it does not know is missing.
         """
 
     def note_absences(self, sweep: Sweep, side: Side) -> Absences:
-        """After a complete listing of a side: what it did not show is missing; what was missing
-        before is due.
+        """After a complete listing: what it did not show is missing; what was missing is due.
 
         Due ones become rows, marked missing. Under half of the known ones shown: nothing is noted.
         A dry run lists the due ones, but notes nothing.
@@ -70,15 +68,17 @@ class Sweeps(Protocol):
         """They were looked for: those that are gone become open."""
 
     def brake(self, sweep: Sweep, side: Side) -> int:
-        """If the open deletes found on a side exceed max(20, 5 % of live links), hold all; how
-        many.
+        """If the open deletes found on a side exceed max(20, 5 % of live links), hold them all.
+
+        Returns how many are held.
         """
 
     def next_findings(
         self, sweep: Sweep, limit: int, after: tuple[int, str, str] | None = None
     ) -> list[Finding]:
-        """Open findings in a fixed order; ``after`` (see ``place_of``) is for those who do not
-        change them.
+        """Open findings in a fixed order.
+
+        ``after`` (see ``place_of``) is for callers that do not change them as they go.
         """
 
     def leave(self, sweep: Sweep, findings: Sequence[Finding]) -> None:
@@ -103,6 +103,4 @@ class Sweeps(Protocol):
         """How many rows carry each mark."""
 
     def allow_deletes(self, site_id: int, count: int) -> None:
-        """A person says that so many deletes to a side within an hour are right; holds for
-        a day.
-        """
+        """A person allows so many deletes to a side within an hour; that holds for a day."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from sync_worker.core.hold_keys import contact_grave
+from sync_worker.core.hold_keys import contact_tombstone
 from sync_worker.core.values import Buried, Contact, Side
 from sync_worker.ledger.rows import to_contact
 from sync_worker.ledger.sql_text import SqlText, batch, columns_of
@@ -112,6 +112,6 @@ def is_erased(connection: Connection, site_id: int, contact_id: str) -> bool:
 
 def ask_erased(connection: Connection, site_id: int, contact_id: str) -> Callable[[], list[Buried]]:
     """The tombstone of an erased contact, to be called after the batch it is asked in."""
-    names = {Side.WIX: [contact_grave(contact_id)]}
+    names = {Side.WIX: [contact_tombstone(contact_id)]}
     lock_ids(connection, site_id, names)
     return ask_buried_among(connection, site_id, names)

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, false, or_, select, update
 
-from sync_worker.core.hold_keys import address_grave, erased_id
+from sync_worker.core.hold_keys import address_tombstone, erased_id
 from sync_worker.core.ports.inbox import ERASED
 from sync_worker.core.ports.links import Commit
 from sync_worker.core.values import Buried, InboxState, IntentState, LinkState, Side, Site
@@ -148,5 +148,5 @@ def _is_address_of(site_id: int, ids: Sequence[str]) -> Any:
 def bury_addresses(connection: Connection, site_id: int, emails: Iterable[str]) -> None:
     """Hashed tombstones of addresses."""
     for email in emails:
-        hashed = Buried(Side.EXTERNAL, address_grave(email), privacy=True)
+        hashed = Buried(Side.EXTERNAL, address_tombstone(email), privacy=True)
         bury(connection, site_id, hashed, None)

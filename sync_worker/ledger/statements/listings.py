@@ -17,7 +17,7 @@ from sqlalchemy import (
     update,
 )
 
-from sync_worker.core.hold_keys import address_grave, contact_grave
+from sync_worker.core.hold_keys import address_tombstone, contact_tombstone
 from sync_worker.core.record_codec import record_as_json, record_from_json
 from sync_worker.core.sweep_values import Absences, Finding, Listed, Mark, Sweep
 from sync_worker.core.values import Change, RatingKey, Side
@@ -66,7 +66,7 @@ def _tombstones_of(row: Listed) -> list[tuple[Side, str]]:
     contacts = {row.key.contact_id} if row.key is not None else set()
     if row.record is not None and row.record.person.contact_id:
         contacts.add(row.record.person.contact_id)
-    names = [(Side.WIX, contact_grave(contact_id)) for contact_id in contacts]
+    names = [(Side.WIX, contact_tombstone(contact_id)) for contact_id in contacts]
     return [(row.side, row.remote_id), *names]
 
 
@@ -74,7 +74,7 @@ def _address_tombstones_of(row: Listed) -> list[tuple[Side, str]]:
     """The same of an address that no key stands for yet."""
     if row.record is None or row.key is not None or not row.record.person.email:
         return []
-    return [(Side.EXTERNAL, address_grave(row.record.person.email))]
+    return [(Side.EXTERNAL, address_tombstone(row.record.person.email))]
 
 
 def forget_listed(connection: Connection, sweep: Sweep, side: Side) -> None:

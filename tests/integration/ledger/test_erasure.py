@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from sync_worker.core.errors import Transient
-from sync_worker.core.hold_keys import address_grave, contact_grave, email_hold_key
+from sync_worker.core.hold_keys import address_tombstone, contact_tombstone, email_hold_key
 from sync_worker.core.ports.inbox import ERASED, Closing
 from sync_worker.core.ports.links import Commit
 from sync_worker.core.values import (
@@ -127,10 +127,10 @@ class TestErasure:
             if word in left
         ] == []
         assert ground.ledger.directory.locate(
-            ground.site_id, Side.WIX, contact_grave("contact-old")
+            ground.site_id, Side.WIX, contact_tombstone("contact-old")
         ).buried.privacy
         assert ground.ledger.directory.locate(
-            ground.site_id, Side.EXTERNAL, address_grave("BOB@example.com")
+            ground.site_id, Side.EXTERNAL, address_tombstone("BOB@example.com")
         ).buried.privacy
         assert ground.ledger.directory.locate(ground.site_id, Side.EXTERNAL, "e3").buried.privacy
         assert ground.ledger.inbox.open_delivery(asked) is None
