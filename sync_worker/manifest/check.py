@@ -67,9 +67,8 @@ def _scales(manifest: Manifest, wix: Scale) -> Iterator[Finding]:
             ).violations()
         except ValueError as error:
             violations = [str(error)]
-        yield Finding(
-            f"{name} {section.scale} converts to Wix and back", violations[0] if violations else ""
-        )
+        wrong = violations[0] if violations else ""
+        yield Finding(f"{name} {section.scale} converts to Wix and back", wrong)
 
 
 def _delivery_wrong(
@@ -88,9 +87,8 @@ def _delivery_wrong(
         return "" if name == example.expect else f"expected {example.expect}, is {name}"
     if name != "deliveries":
         reason = getattr(found, "reason", "")
-        return f"expected {len(example.expect)} deliveries, is {name}" + (
-            f" ({reason})" if reason else ""
-        )
+        because = f" ({reason})" if reason else ""
+        return f"expected {len(example.expect)} deliveries, is {name}{because}"
     got = [(delivery.change, delivery.remote_id) for delivery in found]
     wanted = [(result.change, result.remote_id) for result in example.expect]
     if got != wanted:

@@ -64,11 +64,12 @@ def keep_items(manifest: Manifest, draft: Draft, body: Any) -> None:
     if None in ours:  # what is written names its items in another way
         return
     before = [(_text_at(listed.name, item), item) for item in old]
-    stay = [
-        merged_over(item, ours.pop(name)) if name in draft.mapped else item
-        for name, item in before
-        if name not in draft.mapped or name in ours
-    ]
+    stay = []
+    for name, item in before:
+        if name not in draft.mapped:
+            stay.append(item)
+        elif name in ours:
+            stay.append(merged_over(item, ours.pop(name)))
     new[:] = stay + [item for name, item in ours.items() if name not in dict(before)]
 
 

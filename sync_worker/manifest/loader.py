@@ -31,11 +31,9 @@ PLAIN_PLACES = frozenset(
 
 def load_manifests(paths: Iterable[Path], environ: Mapping[str, str]) -> dict[str, Manifest]:
     """Manifests by id, from files and folders. Raises Misconfigured."""
-    files = [
-        file
-        for path in paths
-        for file in (sorted(path.glob("*.y*ml")) if path.is_dir() else [path])
-    ]
+    files: list[Path] = []
+    for path in paths:
+        files += sorted(path.glob("*.y*ml")) if path.is_dir() else [path]
     manifests: dict[str, Manifest] = {}
     for file in files:
         manifest = load_manifest(file, environ)

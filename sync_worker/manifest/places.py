@@ -52,12 +52,13 @@ def parent_place_of(cursor: str) -> ParentPlace:
     left = document.get("left")
     if not isinstance(left, list):
         raise _no_cursor()
-    child, parents = document.get("child"), document.get("parents")
-    return ParentPlace(
-        tuple(str(parent_id) for parent_id in left),
-        _place(child) if child else None,
-        _place(parents) if parents else None,
-    )
+    child, parents = _place_or_none(document, "child"), _place_or_none(document, "parents")
+    return ParentPlace(tuple(str(parent_id) for parent_id in left), child, parents)
+
+
+def _place_or_none(document: Mapping[str, Any], name: str) -> Place | None:
+    found = document.get(name)
+    return _place(found) if found else None
 
 
 def _document(cursor: str) -> Mapping[str, Any]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
@@ -42,24 +42,17 @@ def is_leaf(node: Any) -> bool:
 def check_tree(node: Any, *, is_path: bool = False, roots: Set[str] = ROOTS) -> str:
     """What is wrong with a tree or a URL path, in words; empty if nothing is."""
     if is_path:
-        return next(
-            (
-                wrong
-                for name in VARIABLE.findall(node or "")
-                if (wrong := _check_source(name, roots))
-            ),
-            "",
-        )
+        problems = (_check_source(name, roots) for name in VARIABLE.findall(node or ""))
+        return next(filter(None, problems), "")
     if is_leaf(node):
         return _check_leaf(node) or _check_source(node["from"], roots)
-    children = (
-        node.values()
-        if isinstance(node, Mapping)
-        else node
-        if isinstance(node, list | tuple)
-        else ()
-    )
-    return next((wrong for child in children if (wrong := check_tree(child, roots=roots))), "")
+    children: Iterable[Any] = ()
+    if isinstance(node, Mapping):
+        children = node.values()
+    elif isinstance(node, list | tuple):
+        children = node
+    problems = (check_tree(child, roots=roots) for child in children)
+    return next(filter(None, problems), "")
 
 
 def _check_leaf(node: Mapping[str, Any]) -> str:

@@ -41,7 +41,8 @@ def captured(content: bytes) -> Received:
     """
     if content.lstrip()[:1] == b"{":
         return _from_json(content)
-    head, separator, body = content.partition(b"\r\n\r\n" if b"\r\n\r\n" in content else b"\n\n")
+    empty_line = b"\r\n\r\n" if b"\r\n\r\n" in content else b"\n\n"
+    head, separator, body = content.partition(empty_line)
     first, *lines = head.decode("latin-1").splitlines() or [""]
     target = REQUEST_LINE.match(first)
     headers = [line.partition(":") for line in lines if ":" in line]
@@ -76,16 +77,22 @@ def _from_json(content: bytes) -> Received:
 
 
 def at_its_time(request: Received, now: float) -> Received:
-    """The request as when it came, as far as it tells: how old a captured one is does not
-    matter.
+    """The request as when it came, as far as it tells.
+
+    How old a captured one is does not matter.
     """
     found = [int(stamp) for value in request.headers.values() for stamp in STAMP.findall(value)]
     for value in (*request.query.values(), *request.headers.values()):
         exp = _unverified(value).get("exp")
-        found += [int(exp) - 1] if isinstance(exp, int | float) else []
-    seconds = [stamp / 1000 if stamp > 10**12 else float(stamp) for stamp in found]
-    past = [second for second in seconds if 10**9 <= second <= now]
+        if isinstance(exp, int | float):
+            found.append(int(exp) - 1)
+    past = [second for second in map(_in_seconds, found) if 10**9 <= second <= now]
     return Received(request.body, request.headers, request.query, max(past, default=now))
+
+
+def _in_seconds(stamp: int) -> float:
+    """A time stamp of either unit: one of milliseconds is a thousand times larger."""
+    return stamp / 1000 if stamp > 10**12 else float(stamp)
 
 
 def is_verified(manifest: Manifest, request: Received) -> bool:
@@ -268,14 +275,12 @@ def _unverified(token: str) -> dict[str, Any]:
 
 
 def _missing(manifest: Manifest, request: Received) -> list[str]:
-    """Headers and parameters that the manifest waits for and that the delivery has not, unless one
-    way in is whole.
-    """
-    ways = [
-        list(_missing_of(scheme, request))
-        for scheme in (manifest.webhook.verify if manifest.webhook else ())
-    ]
-    return [] if [] in ways else [missing for way in ways for missing in way]
+    """What the manifest waits for and the delivery has not; nothing if one way in is whole."""
+    schemes = manifest.webhook.verify if manifest.webhook else ()
+    ways = [list(_missing_of(scheme, request)) for scheme in schemes]
+    if [] in ways:
+        return []
+    return [missing for way in ways for missing in way]
 
 
 def _missing_of(scheme: Verify, request: Received) -> Iterator[str]:

@@ -31,13 +31,11 @@ def ways(manifest: Manifest) -> str:
     ]
     if manifest.plugin is not None:
         return "by plugin"
-    return (
-        "two-way"
-        if len(writes) == 3
-        else f"to Wix; {', '.join(writes)} outwards"
-        if writes
-        else "to Wix only"
-    )
+    if len(writes) == 3:
+        return "two-way"
+    if writes:
+        return f"to Wix; {', '.join(writes)} outwards"
+    return "to Wix only"
 
 
 def _abilities(manifest: Manifest) -> Iterator[tuple[str, str]]:

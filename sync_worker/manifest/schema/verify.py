@@ -183,7 +183,8 @@ class BasicVerify(Strict):
     @property
     def secrets(self) -> Iterator[str]:
         password = self.password.get_secret_value()
-        return iter([f"{self.username.get_secret_value()}:{password}"] if password else [])
+        if password:
+            yield f"{self.username.get_secret_value()}:{password}"
 
 
 class UrlTokenVerify(Secrets):
