@@ -123,10 +123,8 @@ class Commit:
         """
         if not buried:
             return self
-        records = {
-            slot: None if known and known.remote_id in buried else known
-            for slot, known in self.records.items()
-        }
+        gone = [slot for slot, known in self.records.items() if known and known.remote_id in buried]
+        records = {**self.records, **dict.fromkeys(gone)}
         return replace(self, records=records, closings={}, release=False, erases=False)
 
 

@@ -51,6 +51,7 @@ def merge_path(connection: Connection, site_id: int, contact_id: str) -> list[st
     path = [contact_id]
     while True:
         target = MERGE_TARGET.scalar(connection, site_id=site_id, contact_id=path[-1])
+        # The end of the chain; a circle, which no merge should make, ends it too.
         if target is None or target in path:
             return path
         path.append(target)
@@ -89,6 +90,7 @@ def known_contact(connection: Connection, site_id: int, contact_id: str) -> Cont
     row = OLDEST_OF.first(connection, site_id=site_id, contact_ids=[contact_id])
     if row is not None:
         return to_contact(row)
+    # Its address may be known under an id that was merged into it.
     ids = ids_of_contact(connection, site_id, contact_id)
     if len(ids) == 1:
         return None

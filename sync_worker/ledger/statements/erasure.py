@@ -62,12 +62,15 @@ def erase_link(connection: Connection, site: Site, link_id: int, change: Commit)
     # What came in meanwhile, or is held, and tells of another record finds its way anew.
     is_held = (inbox.c.link_id == link_id) & (inbox.c.state == str(InboxState.HELD))
     release_rows(connection, is_held & ~of_these)
+    # What has come to its end, or tells of this rating, loses its content.
     is_over = (inbox.c.link_id == link_id) & inbox.c.state.not_in(OPEN)
     erase_rows(connection, site.id, or_(is_over, of_these))
     _erase_listing(connection, site.id, link_id, ids)
+    # What is still on its way may be for a new rating of the same person.
     is_new = (inbox.c.link_id == link_id) & inbox.c.state.in_(OPEN)
     anew: dict[str, Any] = {"link_id": None, "next_attempt_at": ledger_now()}
     connection.execute(update(inbox).where(is_new).values(anew))
+    # The history keeps its lines, without values and ids; an intent that is over goes.
     emptied = {"before": None, "after": None, "loser": None, "remote_id": ""}
     connection.execute(update(history).where(history.c.link_id == link_id).values(emptied))
     is_closed = (intent.c.link_id == link_id) & (intent.c.state != str(IntentState.OPEN))
