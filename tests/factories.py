@@ -28,6 +28,11 @@ def a_delivery(number: int = 1, **changes: Any) -> NewDelivery:
     return replace(delivery, **changes)
 
 
+def a_named_delivery(name: str, **changes: Any) -> NewDelivery:
+    """An event of the record with this name, under a delivery id of the same name."""
+    return a_delivery(**{"dedupe_id": name, "remote_id": name, "revision": None} | changes)
+
+
 def an_intent(name: str = "intent-1", **changes: Any) -> Intent:
     """To create the external copy of a Wix rating of 90."""
     intent = Intent(

@@ -167,7 +167,7 @@ class SqlSweeps:
                 link=found,
                 entity=to_entity(connection.execute(mapped).one()),
                 contact=own_contact(connection, key),
-                intent=open_intent_of(connection, found.id) if found.id else None,
-                deliveries=ready_deliveries(connection, found.id) if found.id else (),
+                intent=open_intent_of(connection, found.id),
+                deliveries=ready_deliveries(connection, found.id),
                 now=float(connection.execute(select(ledger_now())).scalar_one()),
             )

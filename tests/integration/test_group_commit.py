@@ -17,17 +17,14 @@ from redis import Redis
 
 from sync_worker.core.errors import Transient
 from sync_worker.core.ports.inbox import Stored
-from sync_worker.core.values import Change, NewDelivery, Side
+from sync_worker.core.values import NewDelivery
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.migrations.upgrade import upgrade
 from sync_worker.ledger.sql_ledger import SqlLedger, sql_ledger
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis, embedded_redis
+from tests.factories import a_named_delivery
 from webhook_gateway.doorbell import QUEUE, TASK, CeleryBell
 from webhook_gateway.group_commit import COMMITTERS, GroupCommit
-
-
-def a_delivery(name: str, dedupe_id: str | None = None) -> NewDelivery:
-    return NewDelivery(Side.WIX, "instance", dedupe_id, Change.UPSERT, name, {})
 
 
 class Held:
@@ -54,7 +51,9 @@ def commit_all(group: GroupCommit, names: Sequence[str], store: Held) -> dict[st
 
     def ask(name: str) -> object:
         try:
-            return [one.inbox_id for one in group.commit([a_delivery(name)], 10)]
+            return [
+                one.inbox_id for one in group.commit([a_named_delivery(name, dedupe_id=None)], 10)
+            ]
         except Transient as error:
             return error.message
 
@@ -86,9 +85,11 @@ def test_request_that_was_answered_in_the_meantime_is_not_stored_late() -> None:
     group = GroupCommit(store)
     for number in range(COMMITTERS + 3):  # one for each committer, and three for whom there is none
         with pytest.raises(TimeoutError):
-            group.commit([a_delivery(str(number))], 0.2)
+            group.commit([a_named_delivery(str(number), dedupe_id=None)], 0.2)
     store.is_open.set()
-    assert [one.inbox_id for one in group.commit([a_delivery("99")], 10)] == [99]
+    assert [one.inbox_id for one in group.commit([a_named_delivery("99", dedupe_id=None)], 10)] == [
+        99
+    ]
     stored = [name for names in store.groups for name in names]
     assert sorted(stored) == sorted([*map(str, range(COMMITTERS)), "99"])
 
@@ -102,14 +103,14 @@ def ledger(request: pytest.FixtureRequest) -> Iterator[SqlLedger]:
 
 
 def test_group_finds_duplicates_among_earlier_rows_and_in_itself(ledger: SqlLedger) -> None:
-    earlier = ledger.inbox.store(a_delivery("b", "event-b"))
+    earlier = ledger.inbox.store(a_named_delivery("b", dedupe_id="event-b"))
     group = [
-        a_delivery("b", "event-b"),
-        a_delivery("a", "event-a"),
-        a_delivery("a", "event-a"),
-        a_delivery("c"),
+        a_named_delivery("b", dedupe_id="event-b"),
+        a_named_delivery("a", dedupe_id="event-a"),
+        a_named_delivery("a", dedupe_id="event-a"),
+        a_named_delivery("c", dedupe_id=None),
     ]
-    stored = ledger.inbox.store_all([*group, a_delivery("c")])
+    stored = ledger.inbox.store_all([*group, a_named_delivery("c", dedupe_id=None)])
     assert [one.is_duplicate for one in stored] == [True, False, True, False, True]
     assert stored[0].inbox_id == earlier.inbox_id
     assert stored[1].inbox_id == stored[2].inbox_id != stored[3].inbox_id == stored[4].inbox_id
@@ -119,7 +120,7 @@ def test_group_finds_duplicates_among_earlier_rows_and_in_itself(ledger: SqlLedg
 def test_groups_with_the_same_deliveries_in_opposite_orders_do_not_wait_for_each_other_for_ever(
     ledger: SqlLedger,
 ) -> None:
-    events = [a_delivery(f"r{number}", f"event-{number}") for number in range(30)]
+    events = [a_named_delivery(f"r{number}", dedupe_id=f"event-{number}") for number in range(30)]
     with ThreadPoolExecutor(4) as pool:
         orders = [events, events[::-1]] * 6
         stored = [

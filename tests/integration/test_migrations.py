@@ -17,7 +17,6 @@ from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import OperationalError
 
 from sync_worker.core.errors import Transient
-from sync_worker.core.values import Change, NewDelivery, Side
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.migrations.upgrade import (
     alembic_config,
@@ -28,6 +27,7 @@ from sync_worker.ledger.migrations.upgrade import (
 )
 from sync_worker.ledger.sql_ledger import sql_ledger
 from sync_worker.ledger.tables import metadata
+from tests.factories import a_delivery
 
 REVISIONS = [
     one.revision for one in ScriptDirectory.from_config(alembic_config()).walk_revisions()
@@ -43,12 +43,6 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     engine = open_engine(request.getfixturevalue(request.param))
     yield engine
     engine.dispose()
-
-
-def a_delivery(number: int) -> NewDelivery:
-    return NewDelivery(
-        Side.WIX, "instance-1", f"event-{number}", Change.UPSERT, f"rating-{number}", {"n": number}
-    )
 
 
 def step_up(engine: Engine, revision: str) -> None:

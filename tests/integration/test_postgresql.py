@@ -20,12 +20,13 @@ from sqlalchemy import Engine, create_engine, text
 
 from sync_worker.core.errors import Transient
 from sync_worker.core.ports.inbox import Closing
-from sync_worker.core.values import Change, InboxState, NewDelivery, Side
+from sync_worker.core.values import InboxState
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.migrations.upgrade import upgrade
 from sync_worker.ledger.sql_ledger import sql_ledger
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from tests.commands import run_command
+from tests.factories import a_named_delivery
 from tests.unit.signed import OWN_SERVICE
 
 OURS = (
@@ -54,16 +55,12 @@ def other(postgres_url: str) -> Iterator[Engine]:
     engine.dispose()
 
 
-def a_delivery(name: str) -> NewDelivery:
-    return NewDelivery(Side.WIX, "instance-1", name, Change.UPSERT, name, {"n": 1})
-
-
 def test_connections_that_the_server_has_closed_are_replaced_unnoticed(
     engine: Engine, other: Engine
 ) -> None:
     ledger = sql_ledger(engine)
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda n: ledger.inbox.store(a_delivery(f"before-{n}")), range(8)))
+        list(pool.map(lambda n: ledger.inbox.store(a_named_delivery(f"before-{n}")), range(8)))
     with other.connect() as connection:
         assert (
             connection.execute(
@@ -72,7 +69,7 @@ def test_connections_that_the_server_has_closed_are_replaced_unnoticed(
             >= 1
         )
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda n: ledger.inbox.store(a_delivery(f"after-{n}")), range(8)))
+        list(pool.map(lambda n: ledger.inbox.store(a_named_delivery(f"after-{n}")), range(8)))
     assert ledger.inbox.count_open() == 16
 
 
@@ -84,9 +81,9 @@ def test_statement_behind_a_lock_ends_as_transient_within_its_time_and_works_aft
         connection.execute(text("LOCK TABLE inbox IN ACCESS EXCLUSIVE MODE"))
         started = time.monotonic()
         with pytest.raises(Transient):
-            ledger.inbox.store(a_delivery("behind"))
+            ledger.inbox.store(a_named_delivery("behind"))
         assert time.monotonic() - started < 8
-    assert not ledger.inbox.store(a_delivery("behind")).is_duplicate
+    assert not ledger.inbox.store(a_named_delivery("behind")).is_duplicate
 
 
 def test_pool_that_is_used_up_ends_as_transient_and_never_takes_more_connections_than_its_share(
@@ -158,9 +155,9 @@ def test_commands_of_a_whole_life_on_postgresql(
 
     engine = open_engine(postgres_url)
     ledger = sql_ledger(engine)
-    held = ledger.inbox.store(a_delivery("held")).inbox_id
+    held = ledger.inbox.store(a_named_delivery("held")).inbox_id
     ledger.inbox.hold([held], "refused")
-    old = ledger.inbox.store(a_delivery("old")).inbox_id
+    old = ledger.inbox.store(a_named_delivery("old")).inbox_id
     ledger.inbox.close(old, Closing(InboxState.DONE, "synced"))
     with engine.begin() as connection:
         connection.execute(

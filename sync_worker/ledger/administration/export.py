@@ -27,8 +27,9 @@ class LedgerExport:
         group: str | None,
         entity: str | None,
     ) -> tuple[list[dict[str, Any]], int | None]:
-        """Up to 500 links after the one named, a line for each attribute; and the last link,
-        ``None`` at the end.
+        """Up to 500 links after the one named, a line for each attribute.
+
+        With them the last link, ``None`` at the end.
         """
         which = (link.c.site_id == site_id) & (link.c.id > after)
         wanted = (("wix_namespace", namespace), ("wix_group", group), ("wix_entity_id", entity))
@@ -43,9 +44,9 @@ class LedgerExport:
         return [dict(row) for row in rows], (ids[-1] if len(ids) == PAGE else None)
 
     def _lines(self, ids: list[int]) -> Any:
-        one = contact_map.alias("one")
-        is_same = (one.c.site_id == link.c.site_id) & (one.c.wix_contact_id == link.c.contact_id)
-        first = select(func.min(one.c.id)).where(is_same).correlate(link).scalar_subquery()
+        own = contact_map.alias("own")
+        is_same = (own.c.site_id == link.c.site_id) & (own.c.wix_contact_id == link.c.contact_id)
+        first = select(func.min(own.c.id)).where(is_same).correlate(link).scalar_subquery()
         return (
             select(
                 link.c.id.label("link"),

@@ -1,6 +1,4 @@
-"""How the ledger stands, in a few reads that stay cheap however many rows it holds: each goes over
-a small index.
-"""
+"""How the ledger stands, in a few reads over small indexes: cheap however many rows it holds."""
 
 from __future__ import annotations
 
@@ -108,11 +106,10 @@ class FigureReader:
             .limit(MAX_RECENT)
         )
         ages = sorted(float(age) for age in connection.execute(rows).scalars())
-        return (
-            {one: ages[min(len(ages) - 1, int(one * len(ages)))] for one in QUANTILES}
-            if ages
-            else {}
-        )
+        if not ages:
+            return {}
+        last = len(ages) - 1
+        return {share: ages[min(last, int(share * len(ages)))] for share in QUANTILES}
 
     def _runs(self, connection: Connection) -> list[RunFigures]:
         newest = select(func.max(run.c.id)).where(run.c.ended_at.is_not(None)).group_by(run.c.kind)
@@ -131,9 +128,9 @@ def _numbers(counts: Any) -> dict[str, int]:
     if not isinstance(counts, Mapping):
         return {}
     return {
-        name: one
-        for name, one in counts.items()
-        if isinstance(one, int) and not isinstance(one, bool)
+        name: number
+        for name, number in counts.items()
+        if isinstance(number, int) and not isinstance(number, bool)
     }
 
 

@@ -1,5 +1,4 @@
-"""What the ledger forgets, by age and in small batches: no batch holds a lock for long, each may be
-the last.
+"""What the ledger forgets, by age and in small batches: none holds a lock for long.
 
 Never forgotten: what is open or held, links and their bases, mappings, tombstones.
 """

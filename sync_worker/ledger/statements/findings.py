@@ -46,7 +46,9 @@ def queue_finding(
         held = held or reason
         if not reason:
             ids.append(inbox_id)
-    return Queued(tuple(ids), link_id, held="" if ids else held)
+    if ids:
+        held = ""
+    return Queued(tuple(ids), link_id, held)
 
 
 def _put(
@@ -121,13 +123,18 @@ def own_contact(connection: Connection, key: RatingKey) -> Contact:
 
 
 def open_intent_of(connection: Connection, link_id: int) -> Intent | None:
+    """The open intent of a link; link 0 has none."""
+    if not link_id:
+        return None
     is_open = (intent.c.link_id == link_id) & (intent.c.state == str(IntentState.OPEN))
     row = connection.execute(select(intent).where(is_open)).first()
     return None if row is None else to_intent(row)
 
 
 def ready_deliveries(connection: Connection, link_id: int) -> tuple[Delivery, ...]:
-    """The deliveries that a lease of the link would take."""
+    """The deliveries that a lease of the link would take; for link 0 there are none."""
+    if not link_id:
+        return ()
     is_rechecked: Any = (inbox.c.state == str(InboxState.HELD)) & inbox.c.reason.in_(
         ENGINE_RECHECKS
     )

@@ -267,13 +267,18 @@ def _from_listed(sweep: Sweep, row: Listed) -> dict[str, Any]:
 
 def to_listed(site_id: int, row: Any) -> Listed:
     """A row of the table."""
+    key = record = None
+    if row.contact_id:
+        key = RatingKey(site_id, row.entity_id, row.contact_id)
+    if row.record is not None:
+        record = record_from_json(row.record)
     return Listed(
         side=Side(row.side),
         remote_id=row.remote_id,
         mark=Mark(row.mark),
-        key=RatingKey(site_id, row.entity_id, row.contact_id) if row.contact_id else None,
+        key=key,
         change=Change(row.change),
-        record=record_from_json(row.record) if row.record is not None else None,
+        record=record,
         must_read=row.must_read,
         hold=row.hold,
     )
