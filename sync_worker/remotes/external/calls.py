@@ -85,7 +85,9 @@ class ExternalCalls:
         spec = self.spec(name)
         if isinstance(spec, Hook):
             return self._hooked(spec, context)
-        answer = self.send(spec, name, context, options or Options())
+        options = options or Options()
+        answer = self._http.call(_call_of(spec, name, context, options))
+        options.tries = answer.attempts
         return search(spec.result_path, answer.body) if spec.result_path else answer.body
 
     def page(
@@ -133,29 +135,7 @@ class ExternalCalls:
 
     def send(self, spec: OperationSpec, name: str, context: Context, options: Options) -> Answer:
         """One declared call. Raises what its rules and RemoteHttp say."""
-        headers = {key: str(value) for key, value in filled(spec.headers, context).items()}
-        # A next link comes with its own query.
-        query = {} if options.address else query_of(spec.query, context)
-        body = options.body
-        if body is UNSET and spec.body is not None:
-            body = filled(spec.body, context)
-        form = None
-        if spec.encoding == "form" and body is not UNSET:
-            form, body = query_of(body, {}), UNSET
-        call = Call(
-            spec.method,
-            options.address or url_path(spec.path, context),
-            name,
-            query={**query, **(options.query or {})},
-            headers={**headers, **(options.headers or {})},
-            json=body,
-            form=form,
-            is_write=options.is_write,
-            is_idempotent=options.is_idempotent,
-            successes=frozenset(spec.success),
-            outcomes=_outcomes(spec.errors, options),
-        )
-        answer = self._http.call(call)
+        answer = self._http.call(_call_of(spec, name, context, options))
         options.tries = answer.attempts
         return answer
 
@@ -167,6 +147,32 @@ class ExternalCalls:
                 " installed"
             )
         return handler(self._http, self._manifest, context)
+
+
+def _call_of(spec: OperationSpec, name: str, context: Context, options: Options) -> Call:
+    """What goes out for an operation, its templates filled from the context."""
+    headers = {key: str(value) for key, value in filled(spec.headers, context).items()}
+    # A next link comes with its own query.
+    query = {} if options.address else query_of(spec.query, context)
+    body = options.body
+    if body is UNSET and spec.body is not None:
+        body = filled(spec.body, context)
+    form = None
+    if spec.encoding == "form" and body is not UNSET:
+        form, body = query_of(body, {}), UNSET
+    return Call(
+        spec.method,
+        options.address or url_path(spec.path, context),
+        name,
+        query={**query, **(options.query or {})},
+        headers={**headers, **(options.headers or {})},
+        json=body,
+        form=form,
+        is_write=options.is_write,
+        is_idempotent=options.is_idempotent,
+        successes=frozenset(spec.success),
+        outcomes=_outcomes(spec.errors, options),
+    )
 
 
 def _rows(found: Any) -> Sequence[Any]:
