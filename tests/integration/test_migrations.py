@@ -27,7 +27,7 @@ from sync_worker.ledger.migrations.upgrade import (
 )
 from sync_worker.ledger.sql_ledger import sql_ledger
 from sync_worker.ledger.tables import metadata
-from tests.factories import a_delivery
+from tests.factories import a_delivery, a_named_delivery
 
 REVISIONS = [
     one.revision for one in ScriptDirectory.from_config(alembic_config()).walk_revisions()
@@ -100,7 +100,7 @@ def test_upgrade_under_running_traffic_loses_no_delivery_that_was_accepted(engin
         number = first
         while not is_over.is_set():
             try:
-                ledger.inbox.store(a_delivery(number))
+                ledger.inbox.store(a_named_delivery(f"rating-{number}"))
             except Transient:
                 continue  # 503: the sender tries again
             with turn:
