@@ -88,11 +88,9 @@ class Source:
         return (node for node in ast.walk(self.tree) if isinstance(node, ast.IfExp))
 
     def sized(self, node: ast.ClassDef | Function) -> Sized:
-        """Decorators count, as a reader meets them."""
-        first = min([node.lineno, *(one.lineno for one in node.decorator_list)])
-        return Sized(
-            f"{self.name}:{node.lineno} {node.name}", (node.end_lineno or first) - first + 1
-        )
+        """From its own line to its last; decorators, such as a command's options, do not count."""
+        lines = (node.end_lineno or node.lineno) - node.lineno + 1
+        return Sized(f"{self.name}:{node.lineno} {node.name}", lines)
 
     def dense_expressions(self) -> Iterator[str]:
         """If-expressions inside another one, an argument list or a comprehension."""
@@ -305,11 +303,17 @@ def figures(code: Code) -> Mapping[str, str]:
         "lines of the largest file": _first(code.files()),
         "classes of our own above a class": _first(code.depths()),
         "if-expressions in 1,000 lines": f"{code.if_expressions_each_1000_lines():.1f}",
-        "dense if-expressions in five rooms": str(len(code.dense_expressions())),
+        "dense if-expressions in five rooms": _dense(code),
         f"branches a line, functions of {MANY_BRANCHES} or more": f"{code.branches_a_line():.2f}",
         f"lines over {MAX_LINE} characters": f"{code.long_lines():.1f} %",
         "comments in 100 lines": f"{code.comments_each_100_lines():.1f}",
     }
+
+
+def _dense(code: Code) -> str:
+    """Nothing for a commit from before the rooms."""
+    has_rooms = any(one.is_plain_room for one in code.sources)
+    return str(len(code.dense_expressions())) if has_rooms else "–"
 
 
 def _first(sizes: Sequence[Sized]) -> str:

@@ -1,0 +1,36 @@
+"""The hard signs of plain code: sizes, depth of inheritance, dense expressions.
+
+``python -m benchmarks.signs --violations`` prints the same, beside the figures that are no limits.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.signs import ROOT, Code, Source, violations
+
+FOUND = violations(Code(ROOT))
+
+
+@pytest.mark.parametrize("sign", FOUND)
+def test_product_keeps_within(sign: str) -> None:
+    assert FOUND[sign] == []
+
+
+DENSE = """
+told = say(one if is_one else other)
+many = [one if is_one else other for one in all]
+last = one if is_one else (other if is_other else None)
+plain = one if is_one else other
+"""
+
+
+def test_dense_if_expressions_are_found_and_a_plain_one_is_not() -> None:
+    found = Source(Path(), "sync_worker/engine/some.py", DENSE).dense_expressions()
+    assert sorted(found) == [
+        "sync_worker/engine/some.py:2 in argument",
+        "sync_worker/engine/some.py:3 in comprehension",
+        "sync_worker/engine/some.py:4 in if-expression",
+    ]
