@@ -4,12 +4,12 @@ ARG PYTHON=3.12
 
 FROM python:${PYTHON}-slim AS build
 WORKDIR /src
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml requirements.lock README.md LICENSE ./
 COPY sync_worker sync_worker
 COPY webhook_gateway webhook_gateway
 COPY sync_sandbox sync_sandbox
 RUN python -m venv /opt/ratings-sync \
- && /opt/ratings-sync/bin/pip install --no-cache-dir --disable-pip-version-check '.[postgres,flower]'
+ && /opt/ratings-sync/bin/pip install --no-cache-dir --disable-pip-version-check -c requirements.lock '.[postgres,flower]'
 
 FROM python:${PYTHON}-slim
 RUN useradd --system --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin app

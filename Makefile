@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test test-all test-unit test-long chaos lint audit clean
+.PHONY: demo test test-all test-unit test-long chaos lint lock audit clean
 
 demo: $(VENV)/.for-demo
 	$(BIN)/ratings-sync demo $(ARGS)
@@ -40,18 +40,27 @@ audit:
 	$(PYTHON) -m venv .venv-audit
 	.venv-audit/bin/pip install --quiet --disable-pip-version-check pip-audit
 	$(PYTHON) -m venv .venv-audited
-	.venv-audited/bin/pip install --quiet --disable-pip-version-check '.[postgres,flower]'
+	.venv-audited/bin/pip install --quiet --disable-pip-version-check -c requirements.lock '.[postgres,flower]'
 	.venv-audit/bin/pip-audit --path $$(.venv-audited/bin/python -c 'import site; print(site.getsitepackages()[0])')
+
+# The newest versions that pyproject.toml allows, on the oldest Python, so that all later ones find them.
+lock:
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/pip install --quiet --disable-pip-version-check '.[dev]'
+	sed -n '/^#/p' requirements.lock > .venv-lock/lock
+	.venv-lock/bin/pip freeze --exclude ratings-sync >> .venv-lock/lock
+	mv .venv-lock/lock requirements.lock
+	rm -r .venv-lock
 
 clean:
 	rm -rf .venv .venv-* .ratings-sync build chaos-report *.egg-info
 
-$(VENV)/.for-demo: pyproject.toml
+$(VENV)/.for-demo: pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[local]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[local]'
 	touch $@
 
-$(VENV)/.for-tests: pyproject.toml
+$(VENV)/.for-tests: pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[dev]'
 	touch $@
