@@ -24,7 +24,7 @@ from sync_worker.cli.map.entity_proposal import describe, doubtful, save_entity_
 from sync_worker.cli.options import EXISTING_FILE, JSON
 from sync_worker.cli.output import print_json, print_problems
 from sync_worker.core.errors import Misconfigured, SyncError
-from sync_worker.core.values import Site
+from sync_worker.core.values import Site, UnknownEntity
 from sync_worker.doctor.doctor import Doctor
 from sync_worker.ledger.administration.mappings import ImportRefused
 from sync_worker.manifest.default_field import default_field
@@ -58,7 +58,7 @@ def steps() -> list[Step]:
     fields = [field for known in sites for field in known.fields]
     broken = [field.attribute for field in fields if field.violations()]
     shown = ", ".join(f"{known.id} ({known.connector})" for known in sites) or "none yet"
-    by_id = site is not None and site.policy.unknown_entity == "same_id"
+    by_id = site is not None and site.policy.unknown_entity == UnknownEntity.SAME_ID
     return [
         Step(
             "settings",

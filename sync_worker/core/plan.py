@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from sync_worker.core.scale import FieldMap, OffScale
-from sync_worker.core.values import Base, Policy, Side, Snapshot
+from sync_worker.core.values import Base, Deletes, Direction, EditOrDelete, Policy, Side, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ class _Case:
         if value is not None:
             return Write(target, self.on_scale_of(target, value), reason)
         # deleted on the winner's side
-        if self.policy.deletes == "ignore" and not privacy:
+        if self.policy.deletes == Deletes.IGNORE and not privacy:
             return Ignore("deletes")
         if privacy:
             return Delete(target, "privacy", privacy=True)
@@ -149,13 +149,13 @@ class _Case:
             if self.now[side].privacy and self.value(side) is None:
                 return self.carry(side, reason="privacy")
         # only one side may be written to
-        if self.policy.direction != "both":
-            source = Side.WIX if self.policy.direction == "to_external" else Side.EXTERNAL
+        if self.policy.direction != Direction.BOTH:
+            source = Side.WIX if self.policy.direction == Direction.TO_EXTERNAL else Side.EXTERNAL
             return self.carry(source, reason="direction")
         # deleted on one side, changed on the other since (both deleted would agree)
         gone = [side for side in Side if self.value(side) is None]
         if gone:
-            winner = gone[0] if self.policy.edit_or_delete == "delete" else gone[0].other
+            winner = gone[0] if self.policy.edit_or_delete == EditOrDelete.DELETE else gone[0].other
             return self.carry(winner, reason=f"{self.policy.edit_or_delete}_wins")
         # found on both sides, never in step before
         if self.base == Base():

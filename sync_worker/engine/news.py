@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum, auto
 
 from sync_worker.core.ports.inbox import Closing
-from sync_worker.core.values import Buried, Delivery, InboxState, Record
+from sync_worker.core.values import Buried, Change, Delivery, InboxState, Record
 from sync_worker.engine.record_view import RecordView, Source
 
 STALE = Closing(InboxState.DONE, "stale")
@@ -96,7 +96,7 @@ def may_matter(delivery: Delivery, tombstone: Buried) -> bool:
     if tombstone.privacy:
         return False
     # deleted twice; only the word that privacy was the reason is new
-    if delivery.new.change == "delete":
+    if delivery.new.change == Change.DELETE:
         return delivery.new.privacy
     # restored, or edited before it was deleted and nobody saw that
     return may_be_restored(delivery, tombstone) or was_unseen(delivery, tombstone)

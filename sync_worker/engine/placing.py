@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sync_worker.core.errors import Held
 from sync_worker.core.ports.merges import Merges
-from sync_worker.core.values import Buried, MergeDistance, Person, Record, Side, Slot
+from sync_worker.core.values import Buried, Deletes, MergeDistance, Person, Record, Side, Slot
 from sync_worker.engine.history_lines import line_for_shadowed
 from sync_worker.engine.reading import Reading
 from sync_worker.engine.view import View
@@ -99,7 +99,7 @@ class Placing:
         mine = self.merges.merge_distance(site_id, given_by)
         theirs = self.merges.merge_distance(site_id, rival.person)
         may_write = all(policy.may_write(side) for side in Side)
-        may_remove = may_write and policy.deletes == "propagate"
+        may_remove = may_write and policy.deletes == Deletes.PROPAGATE
         is_nearer = _is_less(mine, theirs)
         if not may_remove or (is_nearer is None and merged_from is None):
             raise Held("several_records")

@@ -16,6 +16,7 @@ from sync_worker.core.ports.remote import Capabilities
 from sync_worker.core.scale import OffScale
 from sync_worker.core.values import (
     Base,
+    Change,
     Delivery,
     Intent,
     Known,
@@ -132,7 +133,7 @@ class Settlement:
             delivery.new.remote_id
             for delivery in self.view.run.deliveries
             if delivery.new.side is side
-            and delivery.new.change != "delete"
+            and delivery.new.change != Change.DELETE
             and self.view.slot_on_file(side, delivery.new.remote_id) is None
         ]
         return iter(dict.fromkeys(found + told))

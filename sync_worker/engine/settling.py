@@ -9,7 +9,15 @@ from types import MappingProxyType
 from sync_worker.core.errors import Held, Unconfirmed
 from sync_worker.core.ports.inbox import CREATE_ACCEPTED, Closing, Inbox
 from sync_worker.core.ports.links import Commit
-from sync_worker.core.values import Delivery, InboxState, Intent, IntentState, LinkState, Operation
+from sync_worker.core.values import (
+    Change,
+    Delivery,
+    InboxState,
+    Intent,
+    IntentState,
+    LinkState,
+    Operation,
+)
 from sync_worker.engine.history_lines import line_for_held_link
 from sync_worker.engine.lease_keeper import LeaseKeeper
 from sync_worker.engine.placing import Placing
@@ -100,7 +108,7 @@ class Settling:
         return [
             delivery
             for delivery in self.view.run.deliveries
-            if delivery.new.change == "create_failed"
+            if delivery.new.change == Change.CREATE_FAILED
             and delivery.received_at is not None
             and delivery.received_at.timestamp() >= intent.opened_at
         ]

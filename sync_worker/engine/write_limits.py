@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sync_worker.core.errors import Held
 from sync_worker.core.ports.links import Commit, Links
-from sync_worker.core.values import Intent, LinkState, Operation, Side
+from sync_worker.core.values import Intent, LinkState, Operation, Side, SiteState
 from sync_worker.engine.history_lines import line_for_fight
 from sync_worker.engine.lease_keeper import LeaseKeeper
 from sync_worker.engine.link_plan import SlotWrite
@@ -54,7 +54,7 @@ class WriteLimits:
             return
         site = self.view.run.site
         # The ledger may be behind both sides: what it misses need not be deleted.
-        if site.state == "recovery":
+        if site.state == SiteState.RECOVERY:
             raise Held("site_recovery")
         # So many deletes in an hour look like a mistake, of a person or of ours.
         if self.links.deletes_exceeded(site.id, write.slot.side):

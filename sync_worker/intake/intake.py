@@ -24,7 +24,7 @@ from sync_worker.core.ports.ledger import Ledger
 from sync_worker.core.ports.loop_guard import Guard
 from sync_worker.core.ports.remote import Connection
 from sync_worker.core.ports.sites import Sites
-from sync_worker.core.values import Delivery, InboxState, RatingKey, Site
+from sync_worker.core.values import Change, Delivery, InboxState, RatingKey, Site
 from sync_worker.engine.engine import Engine
 from sync_worker.intake.contact_events import ContactEvents
 from sync_worker.intake.install_events import InstallEvents
@@ -105,7 +105,7 @@ class Intake:
         """The key that the delivery is about, or how it ended without one. Raises SyncError."""
         if not site.is_at_work:
             raise Held(f"site_{site.state}")
-        if delivery.new.change == "parent_changed":
+        if delivery.new.change == Change.PARENT_CHANGED:
             return self._parent_events(site).apply(delivery)
         if delivery.new.change in ContactEvents.CHANGES:
             return self._contact_events(site).apply(delivery)
@@ -123,7 +123,7 @@ class Intake:
     def _is_own_write(self, delivery: Delivery, site: Site) -> bool:
         """The guard's short cut: exactly the revision that a write of ours returned (rule R3)."""
         new = delivery.new
-        if new.revision is None or new.change == "delete" or delivery.must_read:
+        if new.revision is None or new.change == Change.DELETE or delivery.must_read:
             return False
         intent_id = self.guard.recall(site.id, new.side, new.remote_id, new.revision)
         if intent_id is None:

@@ -16,7 +16,16 @@ from sync_worker.core.ports.directory import Directory
 from sync_worker.core.ports.inbox import ERASED, Closing
 from sync_worker.core.ports.merges import Merges
 from sync_worker.core.ports.remote import Connection
-from sync_worker.core.values import Contact, InboxState, Merge, Person, Side, Site
+from sync_worker.core.values import (
+    Contact,
+    InboxState,
+    Merge,
+    Person,
+    Side,
+    Site,
+    UnknownContact,
+    WixAnonymous,
+)
 
 ANONYMOUS_SKIPPED = Closing(InboxState.DONE, "anonymous_skipped")
 NO_EMAIL_SKIPPED = Closing(InboxState.DONE, "no_email_skipped")
@@ -53,7 +62,7 @@ class Raters:
         # An erased contact has lost its address, and none will come.
         if contact is not None and is_erased(self.directory, self.site, contact.contact_id):
             return ERASED
-        if self.site.policy.wix_anonymous == "skip":
+        if self.site.policy.wix_anonymous == WixAnonymous.SKIP:
             return ANONYMOUS_SKIPPED
         # A visitor who never logged in: no event will ever name one, so no hold key.
         if contact is None:
@@ -107,13 +116,13 @@ class Raters:
         # new contact. If Wix knows the address again, its owner has come back by themselves.
         if contact is None and self._is_erased_address(email):
             return ERASED
-        if contact is None and self.site.policy.unknown_contact == "create":
+        if contact is None and self.site.policy.unknown_contact == UnknownContact.CREATE:
             contact = self.connection.people.create(email, person.name)
         if contact is not None:
             name = contact.name or person.name
             named = Contact(contact.contact_id, email, name)
             return self.directory.save_contact(self.site.id, named)
-        if self.site.policy.unknown_contact == "skip":
+        if self.site.policy.unknown_contact == UnknownContact.SKIP:
             return CONTACT_SKIPPED
         # Nobody has this address yet: the event of a contact that gets it releases the delivery.
         raise Held(

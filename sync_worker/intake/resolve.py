@@ -21,6 +21,7 @@ from sync_worker.core.ports.remote import Connection
 from sync_worker.core.record_codec import record_listed
 from sync_worker.core.values import (
     Buried,
+    Change,
     Delivery,
     EntityRef,
     InboxState,
@@ -54,10 +55,10 @@ class Resolver:
         """The key, or how the delivery ends without one. Raises Held, Transient, Permanent."""
         new = delivery.new
         # Its link was erased before its turn came.
-        if new.change == "erase":
+        if new.change == Change.ERASE:
             return ERASED
         # It names no record: none was made.
-        if new.change == "create_failed":
+        if new.change == Change.CREATE_FAILED:
             return self._awaiting_key(new.payload)
         located = self.directory.locate(self.site.id, new.side, new.remote_id)
         for step in (
@@ -102,7 +103,7 @@ class Resolver:
     def _end_of_unlinked_delete(self, delivery: Delivery, located: Located) -> Answer | None:
         """A delete that came before its create, or of a record that never crossed."""
         new = delivery.new
-        if new.change != "delete":
+        if new.change != Change.DELETE:
             return None
         gone = Buried(new.side, new.remote_id, new.revision, new.sequence, new.privacy)
         closing = ERASED if new.privacy else NOT_LINKED

@@ -95,6 +95,6 @@ class PageComparison:
 
 def creating_nobody(site: Site) -> Site:
     """The site as a listing sees it: contacts are created only when their ratings are written."""
-    if site.policy.unknown_contact != "create":
+    if site.policy.unknown_contact != UnknownContact.CREATE:
         return site
     return replace(site, policy=replace(site.policy, unknown_contact=UnknownContact.HOLD))

@@ -15,7 +15,7 @@ from sync_worker.cli.options import JSON
 from sync_worker.cli.output import STAMP, print_json
 from sync_worker.core.errors import SyncError
 from sync_worker.core.ports.remote import Remote
-from sync_worker.core.values import Person, Record, Side
+from sync_worker.core.values import Change, Person, Record, Side
 from sync_worker.ledger.administration.held import DeliveryStory
 from sync_worker.runtime.waiting import shortly
 from sync_worker.wiring import wiring
@@ -127,7 +127,11 @@ def _ids_on(story: DeliveryStory, side: Side) -> list[str]:
             if slot.side is side:
                 ids.append(known.remote_id)
     new = story.delivery.new
-    if new.side is side and new.remote_id not in ids and new.change in ("upsert", "delete"):
+    if (
+        new.side is side
+        and new.remote_id not in ids
+        and new.change in (Change.UPSERT, Change.DELETE)
+    ):
         ids.append(new.remote_id)
     return ids
 

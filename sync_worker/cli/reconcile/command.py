@@ -17,7 +17,7 @@ from sync_worker.cli.reconcile.show import HELD_ALREADY, Show, Stopped, Summary
 from sync_worker.core.errors import LeaseLost, Misconfigured, SyncError
 from sync_worker.core.ports.sweeps import Sweeps
 from sync_worker.core.sweep_values import Finding, Mark, RunKind, Sweep
-from sync_worker.core.values import Site
+from sync_worker.core.values import Site, SiteState
 from sync_worker.ledger.administration.held import HeldFilter
 from sync_worker.reconcile.dry_run import Forecast
 from sync_worker.reconcile.reconcile import Reconcile
@@ -88,7 +88,7 @@ def reconcile(
 
 def _refuse_unready(site: Site, *, dry_run: bool, yes: bool) -> None:
     """Raises Misconfigured where a run could not go to its end."""
-    if site.state == "recovery" and not dry_run:
+    if site.state == SiteState.RECOVERY and not dry_run:
         raise Misconfigured(
             f"site {site.id} is in recovery: look with --dry-run, then `ratings-sync site resume`"
         )

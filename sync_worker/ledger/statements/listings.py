@@ -49,7 +49,7 @@ def _without_erased(
         for side, name in (*_tombstones_of(row), *_address_tombstones_of(row)):
             names[side].add(name)
     buried = buried_among(connection, site_id, {side: list(some) for side, some in names.items()})
-    erased = {(grave.side, grave.remote_id) for grave in buried if grave.privacy}
+    erased = {(tombstone.side, tombstone.remote_id) for tombstone in buried if tombstone.privacy}
     for row in rows:
         if not erased.isdisjoint(_tombstones_of(row)):
             # The rating or its person was erased.

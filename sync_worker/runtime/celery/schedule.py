@@ -19,7 +19,7 @@ from sync_worker.core.errors import LeaseLost, Misconfigured, Permanent, SyncErr
 from sync_worker.core.outcome import Outcome
 from sync_worker.core.ports.sweeps import Sweeps
 from sync_worker.core.sweep_values import RunKind, Sweep
-from sync_worker.core.values import Site
+from sync_worker.core.values import Site, SiteState
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.schema.calls import Poll
 from sync_worker.reconcile.pace import Job, Pace
@@ -77,7 +77,7 @@ class NightlySweeps:
     def work(self) -> bool:
         """Whether something is left for the next slice."""
         for site in self._sites():
-            kind = self._due(site) if site.state == "active" else None
+            kind = self._due(site) if site.state == SiteState.ACTIVE else None
             if kind is not None and (self._is_over() or not self._run(site, kind)):
                 return True
         return False
