@@ -31,6 +31,7 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("patient")
 
 
+@pytest.hookimpl(optionalhook=True)  # pytest knows it with xdist alone
 def pytest_xdist_auto_num_workers() -> int:
     """For ``-n auto``: one more than there are processors, since many tests wait for processes."""
     return (os.cpu_count() or 1) + 1
