@@ -117,10 +117,13 @@ def test_gateway_that_starts_while_redis_is_away_answers_in_time(
 
 
 @on(short="sqlite", long=("sqlite",))
-def test_ledger_that_another_process_locks_or_whose_disk_is_full_is_503_and_nothing_is_lost(
+def test_locked_ledger_or_full_disk_is_503_and_nothing_is_lost(
     door: Door, database: dict[str, str], measured: Measured
 ) -> None:
-    """Sent again, everything is stored once, by the same processes."""
+    """A ledger that another process locks or whose disk is full is 503 and nothing is lost.
+
+    Sent again, everything is stored once, by the same processes.
+    """
     file, pids = Path(str(make_url(database["DATABASE_URL"]).database)), door.pids()
     assert_all_answered(door.deliver(8))
     longest = 0.0
@@ -191,9 +194,10 @@ def test_fifty_senders_of_one_event_are_answered_200_and_store_it_once(door: Doo
 
 
 @on(short="sqlite", long=("sqlite",))
-def test_key_that_is_replaced_while_events_come_costs_none_and_the_retired_one_opens_nothing(
+def test_key_replaced_while_events_come_costs_none_of_them(
     own_redis: EmbeddedRedis, tmp_path: Path, environ: dict[str, str], database: dict[str, str]
 ) -> None:
+    """A key that is replaced while events come costs none and the retired one opens nothing."""
     url, both = database["DATABASE_URL"], pem(OTHER_KEY) + "\n" + pem()
     with open_door(tmp_path / "both", environ, own_redis, url, both) as door:
         for key in (KEY, OTHER_KEY, KEY, OTHER_KEY):

@@ -156,10 +156,12 @@ class Trap:
     "seed", [1, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(2, 10))]
 )
 @on(short="sqlite")
-def test_worker_killed_before_or_after_its_remote_write_leaves_exactly_one_write(
+def test_worker_killed_around_its_remote_write_leaves_exactly_one(
     make_stage: StageMaker, database: dict[str, str], measured: Measured, seed: int
 ) -> None:
-    """Two creates, two updates and two deletes are caught, each before and after its effect; their
+    """A worker killed before or after its remote write leaves exactly one write.
+
+    Two creates, two updates and two deletes are caught, each before and after its effect; their
     worker dies there.
 
     The contract: others take up a killed worker's work within 30 s.

@@ -118,10 +118,13 @@ def test_broken_messages_in_the_queue_stop_no_worker_and_delay_nobody(
 
 
 @on(short="sqlite")
-def test_delivery_that_nobody_foresaw_is_tried_ever_later_and_held_in_the_end(
+def test_unforeseen_delivery_is_tried_ever_later_and_held_in_the_end(
     make_stage: StageMaker, database: dict[str, str]
 ) -> None:
-    """Something in its row that no code expects; what comes beside it is not delayed."""
+    """A delivery that nobody foresaw is tried ever later and held in the end.
+
+    Something in its row that no code expects; what comes beside it is not delayed.
+    """
     stage: Stage = make_stage(PRODUCTS, settings=database)
     poison = stage.wiring.ledger.inbox.store(
         NewDelivery(
@@ -192,10 +195,12 @@ class Deadly:
 
 @on(short="sqlite")
 @pytest.mark.timeout(300)
-def test_delivery_that_kills_its_worker_is_held_and_what_comes_beside_it_crosses(
+def test_delivery_that_kills_its_worker_is_held_and_others_cross(
     make_stage: StageMaker, database: dict[str, str], measured: Measured
 ) -> None:
-    """One kills as its record is looked for, before anything is noted of it; one in the middle of a
+    """A delivery that kills its worker is held and what comes beside it crosses.
+
+    One kills as its record is looked for, before anything is noted of it; one in the middle of a
     run.
 
     Nobody else's delivery is held with them, though it was in the same worker's hands.

@@ -67,9 +67,10 @@ def test_remotes_that_fail_in_every_way_lose_and_double_no_rating(
 
 @pytest.mark.parametrize("count", [10, pytest.param(200, marks=pytest.mark.long)])
 @on(short="sqlite")
-def test_one_change_is_one_write_although_redis_is_wiped_between_each_write_and_its_echo(
+def test_one_change_is_one_write_although_redis_is_wiped_before_echoes(
     make_stage: StageMaker, database: dict[str, str], measured: Measured, count: int
 ) -> None:
+    """One change is one write, although Redis is wiped between each write and its echo."""
     stage: Stage = make_stage(PRODUCTS, settings=database)
     wiped: list[str] = []
 

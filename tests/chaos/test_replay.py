@@ -20,9 +20,10 @@ HELD = 20
 
 
 @on(short="sqlite")
-def test_twenty_held_deliveries_replayed_twice_at_once_and_once_more_have_one_effect_each(
+def test_twenty_held_deliveries_replayed_thrice_have_one_effect_each(
     make_stage: StageMaker, database: dict[str, str], measured: Measured
 ) -> None:
+    """Twenty held deliveries replayed twice at once and once more have one effect each."""
     stage: Stage = make_stage(PRODUCTS, settings=database)
     emails = [f"stranger{number}@example.com" for number in range(HELD)]
     for email in emails:

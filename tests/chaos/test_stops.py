@@ -34,10 +34,13 @@ def stop(stage: Stage, name: str) -> float:
 
 @pytest.mark.parametrize("times", [2, pytest.param(20, marks=pytest.mark.long)])
 @on(short="sqlite")
-def test_worker_that_is_stopped_again_and_again_under_load_ends_in_time_and_loses_nothing(
+def test_worker_stopped_under_load_ends_in_time_and_loses_nothing(
     make_stage: StageMaker, database: dict[str, str], measured: Measured, times: int
 ) -> None:
-    """Every other time in its first second."""
+    """A worker that is stopped again and again under load ends in time and loses nothing.
+
+    Every other time in its first second.
+    """
     stage: Stage = make_stage(PRODUCTS, settings=database)
     for side in (stage.box.wix, stage.box.reviews):
         side.faults.latency_ms = 50
@@ -54,10 +57,12 @@ def test_worker_that_is_stopped_again_and_again_under_load_ends_in_time_and_lose
 
 
 @on(short="postgres")
-def test_gateway_of_a_newer_version_and_its_migration_beside_old_workers_lose_nothing(
+def test_newer_gateway_beside_old_workers_loses_nothing(
     make_stage: StageMaker, database: dict[str, str], measured: Measured
 ) -> None:
-    """The new gateway comes first, against the manual: its doorbells name a task that old workers
+    """A gateway of a newer version and its migration beside old workers lose nothing.
+
+    The new gateway comes first, against the manual: its doorbells name a task that old workers
     do not know.
     """
     stage: Stage = make_stage(PRODUCTS, settings=database)

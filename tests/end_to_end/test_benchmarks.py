@@ -36,9 +36,10 @@ def runs(report_folder: Path) -> dict[str, Any]:
 
 
 @pytest.mark.timeout(300)
-def test_every_benchmark_runs_and_the_report_names_the_machine_and_every_chart(
+def test_every_benchmark_runs_and_the_report_names_every_chart(
     report_folder: Path,
 ) -> None:
+    """Every benchmark runs and the report names the machine and every chart."""
     made = json.loads((report_folder / "report.json").read_text())
     text = (report_folder / "report.md").read_text()
     assert {name: run["error"] for name, run in made["runs"].items()} == dict.fromkeys(PARTS)
@@ -64,9 +65,10 @@ def test_benchmark_of_the_gateway_finds_in_the_inbox_what_was_answered(
     )
 
 
-def test_benchmark_of_remote_calls_counts_one_for_a_change_and_three_for_the_flow_of_the_guide(
+def test_benchmark_counts_one_remote_call_for_a_change(
     runs: dict[str, Any],
 ) -> None:
+    """The benchmark of remote calls counts one for a change and three for the flow of the guide."""
     ours, guide = (
         runs["calls"]["figures"]["ratings-sync"],
         runs["calls"]["figures"]["flow of the guide"],
@@ -86,9 +88,10 @@ def test_benchmark_replay_is_equal_on_both_sides_after_a_kill_and_a_flush(
     assert it["writes"] == it["changes"] >= it["ratings"] == 40
 
 
-def test_benchmarks_of_workers_ledger_latency_and_memory_have_a_figure_for_each_case(
+def test_benchmarks_have_a_figure_for_each_case(
     runs: dict[str, Any],
 ) -> None:
+    """The benchmarks of workers, ledger, latency and memory have a figure for each case."""
     rates = [
         (one["remotes"], [rate["latency_ms"] for rate in one["rates"]])
         for one in runs["workers"]["figures"]

@@ -96,9 +96,10 @@ def test_bad_replay_file_is_refused_with_file_and_line(
 @pytest.mark.full
 @pytest.mark.alone
 @pytest.mark.timeout(300)
-def test_2000_ratings_from_both_sides_end_equal_and_a_busy_worker_starves_no_webhook(
+def test_2000_ratings_from_both_sides_end_equal_and_starve_no_webhook(
     make_stage: StageMaker,
 ) -> None:
+    """2000 ratings from both sides end equal and a busy worker starves no webhook."""
     ratings = generated_ratings(2000, seed=5)
     stage = make_stage(dict(products_of(ratings)))
     replay = Replay(stage, ratings, seed=5, changes=80)

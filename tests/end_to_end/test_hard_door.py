@@ -125,10 +125,13 @@ def test_silent_connections_cost_no_thread(door: Door) -> None:
 
 
 @pytest.mark.full
-def test_client_that_drips_its_request_is_cut_off_at_the_deadline_and_the_door_is_open_again(
+def test_client_that_drips_its_request_is_cut_off_at_the_deadline(
     door: Door,
 ) -> None:
-    """More drippers than there are threads: nobody waits longer than their one deadline."""
+    """A client that drips its request is cut off at the deadline and the door is open again.
+
+    More drippers than there are threads: nobody waits longer than their one deadline.
+    """
     head = b"POST /webhooks/wix HTTP/1.1\r\nHost: x\r\n"
     with ExitStack() as stack:
         drippers = [stack.enter_context(closing(door.connect())) for _ in range(4 * THREADS)]
@@ -180,9 +183,8 @@ AMBIGUOUS = {
 
 
 @pytest.mark.parametrize("case", sorted(AMBIGUOUS))
-def test_request_of_ambiguous_length_is_refused_and_nothing_behind_it_is_answered(
-    door: Door, case: str
-) -> None:
+def test_request_of_ambiguous_length_is_refused_with_all_behind_it(door: Door, case: str) -> None:
+    """A request of ambiguous length is refused and nothing behind it is answered."""
     answer = door.say(SMUGGLED + AMBIGUOUS[case])
     assert answer.count(b"HTTP/1.1") <= 1
     assert not answer.startswith(b"HTTP/1.1 2")

@@ -179,10 +179,12 @@ def test_one_sweep_finds_and_repairs_what_dropped_webhooks_left(make_stage: Stag
 
 @pytest.mark.full
 @pytest.mark.timeout(120)
-def test_scheduler_and_workers_sweep_and_poll_by_themselves_once_a_person_has_run_the_baseline(
+def test_sweeps_and_polls_run_by_themselves_after_the_baseline(
     make_stage: StageMaker, tmp_path: Path
 ) -> None:
-    """The real beat and worker.
+    """The scheduler and workers sweep and poll by themselves once a person has run the baseline.
+
+    The real beat and worker.
 
     Webhooks are lost; Wix is seen by sweeps only, the external side by polls too.
     """
@@ -242,7 +244,8 @@ def ending_of_a_volume(make_stage: StageMaker, volume: Volume, kills: int) -> st
 @pytest.mark.long
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("kills", [0, 10])
-def test_twenty_thousand_ratings_on_each_side_end_equal_also_when_killed_on_the_way(
+def test_twenty_thousand_ratings_on_each_side_end_equal_after_kills(
     make_stage: StageMaker, kills: int
 ) -> None:
+    """Twenty thousand ratings on each side end equal, also when killed on the way."""
     ending_of_a_volume(make_stage, LARGE, kills)

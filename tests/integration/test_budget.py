@@ -101,9 +101,10 @@ def most_in(taken: Sequence[tuple[float, str]], seconds: float) -> int:
     return max(sum(start <= at < start + seconds for at in times) for start in times)
 
 
-def test_fleet_never_exceeds_the_budget_and_uses_it_to_95_percent_over_three_minutes(
+def test_fleet_uses_the_budget_to_95_percent_and_never_exceeds_it(
     clock: RedisInVirtualTime,
 ) -> None:
+    """The fleet never exceeds the budget and uses it to 95 percent over three minutes."""
     taken = played(
         clock, 180.0, {f"worker {number}": (a_budget(clock), eager) for number in range(3)}
     )

@@ -231,9 +231,8 @@ BAD_FILES: dict[str, tuple[str, str, str]] = {
 
 
 @pytest.mark.parametrize("case", sorted(BAD_FILES))
-def test_bad_row_is_named_with_file_line_column_and_why_and_nothing_is_imported(
-    site: Shell, case: str
-) -> None:
+def test_bad_row_is_named_with_its_place_and_nothing_is_imported(site: Shell, case: str) -> None:
+    """A bad row is named with file, line, column and why, and nothing is imported."""
     kind, content, complaint = BAD_FILES[case]
     before = site.good("map", kind, "list")
     error = site.bad("map", kind, "import", site.file("bad.csv", content))
@@ -393,10 +392,13 @@ print(json.dumps(ended))
 """
 
 
-def test_every_command_in_an_empty_folder_ends_with_words_and_a_sensible_status(
+def test_every_command_in_an_empty_folder_ends_with_words(
     shell: Shell,
 ) -> None:
-    """0: it has an answer; 1: a problem in words; 2: wrong usage. Nothing else is raised."""
+    """Every command in an empty folder ends with words and a sensible status.
+
+    0: it has an answer; 1: a problem in words; 2: wrong usage. Nothing else is raised.
+    """
     kept = {"PATH", "HOME", "RATINGS_SYNC_HOME"}
     environ = {name: value for name, value in shell.environ.items() if name in kept}
     command = [sys.executable, "-c", WALK]

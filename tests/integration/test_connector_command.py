@@ -218,9 +218,10 @@ def test_webhooks_are_made_once_listed_and_brought_back(server: RemoteServer) ->
     assert [hook["status"] for hook in hooks] == ["active"] * 4
 
 
-def test_name_of_the_connector_may_come_before_what_is_done_with_its_webhooks(
+def test_name_of_the_connector_may_come_before_the_subcommand(
     server: RemoteServer,
 ) -> None:
+    """The name of the connector may come before what is done with its webhooks."""
     hooks, shop = hooks_of(server), a_shop(server)
     url = "https://gw.example.com/webhooks/external/shop"
     assert run("webhooks", shop, "register", "--url", url, **WOO).exit_code == 0

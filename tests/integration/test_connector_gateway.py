@@ -109,7 +109,8 @@ def woo(arg: int, topic: str = "updated") -> tuple[bytes, dict[str, str]]:
     }
 
 
-def test_two_reviews_in_one_second_are_two_deliveries_although_their_id_is_one(door: Door) -> None:
+def test_two_reviews_in_one_second_with_one_id_are_two_deliveries(door: Door) -> None:
+    """Two reviews in one second are two deliveries, although their id is one."""
     for number in (1, 2, 1):
         body, headers = woo(number)
         door.client.post("/webhooks/external/woocommerce", data=body, headers=headers)
@@ -166,9 +167,10 @@ def test_batch_is_stored_item_by_item(door: Door) -> None:
     ]
 
 
-def test_product_event_becomes_parent_changed_only_if_its_reviews_may_have_changed(
+def test_product_event_is_parent_changed_only_if_reviews_may_have_changed(
     door: Door,
 ) -> None:
+    """A product event becomes parent changed only if its reviews may have changed."""
     for properties in (None, ["price"], ["name", "reviews_count"]):
         data = {"type": "product", "id": 200 + len(properties or [])} | (
             {"properties": properties} if properties else {}
@@ -362,9 +364,10 @@ def test_signed_sample_is_taken_and_what_the_manifest_cannot_read_is_422(connect
     st.dictionaries(st.sampled_from(KEYS), JSON, max_size=4),
     st.sampled_from(["", "events", "scope", "review", "resource"]),
 )
-def test_any_content_that_is_properly_signed_is_answered_as_the_contract_says(
+def test_any_content_properly_signed_is_answered_as_the_contract_says(
     connector: str, document: dict[str, Any], wrapped_in: str
 ) -> None:
+    """Any content that is properly signed is answered as the contract says."""
     if wrapped_in == "events":
         document = {"events": [{"eventName": "service-review-created", "eventData": document}]}
     elif wrapped_in == "scope":

@@ -85,9 +85,10 @@ def test_each_request_is_signed_over_its_parts(server: RemoteServer) -> None:
 
 
 @pytest.mark.parametrize("client_auth", ["body", "basic"])
-def test_client_credentials_fetch_one_token_and_a_new_one_when_it_is_refused(
+def test_client_credentials_fetch_one_token_until_it_is_refused(
     server: RemoteServer, client_auth: str
 ) -> None:
+    """Client credentials fetch one token and a new one when it is refused."""
     good = ["t-1"]
 
     def answer(asked: Asked) -> Reply:
@@ -156,9 +157,10 @@ def test_list_of_sub_ratings_goes_back_with_all_that_is_not_ours(
     ]
 
 
-def test_list_of_sub_ratings_that_is_written_in_another_form_goes_as_declared(
+def test_list_of_sub_ratings_in_another_form_goes_as_declared(
     server: RemoteServer,
 ) -> None:
+    """A list of sub-ratings that is written in another form goes as declared."""
     server.answer = lambda asked: Reply(body=a_row())
     other = {"aspects": {"from": "rating.attributes[].{label: name, score: value}"}}
     manifest = a_manifest(server, **ASPECTS, operations__update__body=other)
@@ -241,9 +243,10 @@ def test_wait_that_a_refusal_asks_for_is_told(server: RemoteServer, status: int)
     assert told == [("small", 30.0)]
 
 
-def test_wait_is_read_from_the_header_and_in_the_unit_that_the_manifest_names(
+def test_wait_is_read_from_the_header_and_unit_of_the_manifest(
     server: RemoteServer,
 ) -> None:
+    """The wait is read from the header and in the unit that the manifest names."""
     server.answer = lambda asked: Reply(429, None, {"X-Rate-Limit-Time-Reset-Ms": "15000"})
     remote = shipped(
         "bigcommerce", server, BC_STORE_HASH="h", BC_ACCESS_TOKEN="t", BC_CLIENT_SECRET="c"
@@ -307,9 +310,10 @@ def test_asynchronous_create_is_unconfirmed_until_the_record_shows_itself(
     assert server.asked[0].json["shop_domain"] == "s"
 
 
-def test_text_of_a_person_goes_back_as_it_came_and_a_missing_one_is_the_placeholder(
+def test_text_of_a_person_goes_back_as_it_came(
     server: RemoteServer,
 ) -> None:
+    """The text of a person goes back as it came and a missing one is the placeholder."""
     review = {
         "id": 7,
         "product_id": 22,

@@ -104,9 +104,10 @@ def searches(statement: str) -> bool:
     return "lower(" in statement
 
 
-def test_no_statement_searches_more_than_a_batch_and_nothing_of_the_person_is_left(
+def test_no_statement_of_an_erasure_searches_more_than_a_batch(
     large: LargeLedger,
 ) -> None:
+    """No statement searches more than a batch and nothing of the person is left."""
     found: list[str] = []
     with large.watched(lambda statement: found.append(statement) if searches(statement) else None):
         large.erase()

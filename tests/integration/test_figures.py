@@ -55,9 +55,10 @@ def deliver(
     return inbox_id
 
 
-def test_ledger_figures_count_what_is_open_and_held_and_how_long_the_ended_took(
+def test_ledger_figures_count_what_is_open_held_and_ended(
     engine: Engine,
 ) -> None:
+    """The ledger's figures count what is open and held and how long the ended took."""
     empty = FigureReader(engine).figures()
     assert (empty.open, empty.held, empty.oldest_open_seconds) == ({"new": 0, "taken": 0}, {}, 0.0)
     assert (empty.most_attempts, empty.most_for_one_link) == (0, 0)

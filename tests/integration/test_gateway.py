@@ -99,9 +99,10 @@ def gateway(request: pytest.FixtureRequest) -> Iterator[Gateway]:
     engine.dispose()
 
 
-def test_delivery_is_committed_before_the_answer_and_then_the_doorbell_rings(
+def test_delivery_is_committed_before_the_answer_and_the_doorbell(
     gateway: Gateway,
 ) -> None:
+    """A delivery is committed before the answer and then the doorbell rings."""
     assert gateway.wix() == (200, "stored")
     (inbox_id,) = gateway.bell.rung
     opened = gateway.ledger.inbox.open_delivery(inbox_id)
@@ -119,9 +120,10 @@ def test_event_of_an_unknown_instance_is_stored(gateway: Gateway) -> None:
     assert gateway.wix(a_wix_webhook(an_event(), instanceId="instance-9")) == (200, "stored")
 
 
-def test_event_of_an_unknown_type_and_the_dashboards_test_event_are_answered_200(
+def test_event_of_an_unknown_type_is_answered_200(
     gateway: Gateway,
 ) -> None:
+    """An event of an unknown type and the dashboard's test event are answered 200."""
     assert gateway.wix(a_wix_webhook(an_event(entityFqdn="wix.forms.v4.submission"))) == (
         200,
         "ignored",
@@ -153,9 +155,10 @@ def test_forged_wix_request_is_answered_401_and_nothing_is_stored(variant: str) 
 
 
 @pytest.mark.parametrize("variant", sorted(test_external_webhook.UNREADABLE))
-def test_signed_request_that_the_manifest_cannot_read_is_answered_422_with_the_reason(
+def test_signed_request_that_cannot_be_read_is_422_with_the_reason(
     variant: str,
 ) -> None:
+    """A signed request that the manifest cannot read is answered 422 with the reason."""
     stored: list[NewDelivery] = []
     client = make_gateway(into(stored), Rings())
     body, headers = test_external_webhook.UNREADABLE[variant]()
@@ -223,7 +226,8 @@ def test_ledger_that_hangs_is_503_within_the_time_that_wix_gives() -> None:
     assert seconds < 1.25
 
 
-def test_probe_of_a_ledger_that_hangs_is_answered_in_time_and_probes_do_not_pile_up() -> None:
+def test_probe_of_a_ledger_that_hangs_is_answered_in_time() -> None:
+    """A probe of a ledger that hangs is answered in time and probes do not pile up."""
     is_over, asked = threading.Event(), []
 
     def hang() -> bool:
@@ -316,9 +320,10 @@ def heard() -> Iterator[list[Any]]:
         structlog.configure(wrapper_class=before)
 
 
-def test_sender_of_many_forgeries_fills_no_log_and_what_verifies_is_never_refused(
+def test_sender_of_many_forgeries_fills_no_log(
     gateway: Gateway,
 ) -> None:
+    """A sender of many forgeries fills no log and what verifies is never refused."""
     client = make_gateway(gateway.ledger.inbox.store_all, gateway.bell, bad_signatures_per_minute=3)
     with heard() as lines:
         answers = [client.post(WIX, data=b"forged") for _ in range(20)]

@@ -64,9 +64,8 @@ def commit_all(group: GroupCommit, names: Sequence[str], store: Held) -> dict[st
         return {name: one.result(10) for name, one in asked.items()}
 
 
-def test_requests_that_come_during_a_commit_share_the_next_one_and_each_gets_its_own_answer() -> (
-    None
-):
+def test_requests_that_come_during_a_commit_share_the_next_one() -> None:
+    """Requests that come during a commit share the next one and each gets its own answer."""
     store, names = Held(), [str(number) for number in range(20)]
     answers = commit_all(GroupCommit(store), names, store)
     assert answers == {name: [int(name)] for name in names}
@@ -117,9 +116,10 @@ def test_group_finds_duplicates_among_earlier_rows_and_in_itself(ledger: SqlLedg
     assert ledger.inbox.count_open() == 3
 
 
-def test_groups_with_the_same_deliveries_in_opposite_orders_do_not_wait_for_each_other_for_ever(
+def test_groups_in_opposite_orders_do_not_wait_for_each_other(
     ledger: SqlLedger,
 ) -> None:
+    """Groups with the same deliveries in opposite orders do not wait for each other for ever."""
     events = [a_named_delivery(f"r{number}", dedupe_id=f"event-{number}") for number in range(30)]
     with ThreadPoolExecutor(4) as pool:
         orders = [events, events[::-1]] * 6
@@ -159,9 +159,10 @@ def bare(message: dict[str, object]) -> dict[str, object]:
     return {name: clean(one) for name, one in message.items()}
 
 
-def test_ring_puts_the_very_message_into_the_queue_that_send_task_would_put_there(
+def test_ring_puts_the_very_message_of_send_task_into_the_queue(
     broker: EmbeddedRedis,
 ) -> None:
+    """A ring puts the very message into the queue that send_task would put there."""
     with Redis.from_url(broker.url) as redis:
         bell = CeleryBell(broker.url)
         bell.ring([7])

@@ -200,7 +200,8 @@ def test_show_waits_for_its_budget_where_no_redis_keeps_one(
     assert "value 4 by eve@example.com" in shell.good("held", "show", str(number))
 
 
-def test_list_that_is_narrowed_to_nothing_does_not_say_that_nothing_is_held(site: Shell) -> None:
+def test_list_narrowed_to_nothing_does_not_say_that_nothing_is_held(site: Shell) -> None:
+    """A list that is narrowed to nothing does not say that nothing is held."""
     hold(site, "refused", 1)
     assert "nothing that fits is held" in site.good("held", "--reason", "reused")
 

@@ -241,9 +241,10 @@ def test_rejected_file_that_somebody_edits_is_not_overwritten(shop: Shop) -> Non
     assert first != second
 
 
-def test_second_rating_of_one_person_for_one_thing_is_rejected_with_the_line_of_the_first(
+def test_second_rating_of_one_person_is_rejected_with_the_first_line(
     shop: Shop,
 ) -> None:
+    """A second rating of one person for one thing is rejected with the line of the first."""
     shop.add_people(1)
     report = shop.import_file(
         shop.judgeme("r.csv", [row(0), row(0, rating=2)]), "--preset", "judgeme", status=1

@@ -184,9 +184,10 @@ def rate_and_accept(bench: Bench) -> None:
     raise AssertionError("nothing was created")
 
 
-def test_accepted_create_is_recognised_when_its_event_tells_of_it_and_is_sent_once(
+def test_accepted_create_is_recognised_by_its_event_and_sent_once(
     bench: Bench,
 ) -> None:
+    """An accepted create is recognised when its event tells of it and is sent once."""
     rate_and_accept(bench)
     assert (bench.stars(), bench.wiring.ledger.inbox.count_open()) == ([], 1), (
         "it waits to be confirmed"
@@ -197,9 +198,10 @@ def test_accepted_create_is_recognised_when_its_event_tells_of_it_and_is_sent_on
     assert (bench.held(), bench.wiring.ledger.inbox.count_open()) == ([], 0)
 
 
-def test_create_that_failed_is_held_as_soon_as_the_event_says_so_and_sent_again_on_release(
+def test_create_whose_event_says_failed_is_held_until_released(
     bench: Bench,
 ) -> None:
+    """A create that failed is held as soon as the event says so and sent again on release."""
     rate_and_accept(bench)
     bench.judgeme.work_off(fails=True)
     bench.work()

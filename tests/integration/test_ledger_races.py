@@ -31,9 +31,10 @@ ENDS: dict[str, End] = {
 
 
 @pytest.mark.parametrize("end", ENDS.values(), ids=ENDS.keys())
-def test_delivery_that_comes_as_a_run_ends_is_told_to_the_run_or_gets_the_lease(
+def test_delivery_that_comes_as_a_run_ends_is_never_left_behind(
     postgres_url: str, end: End, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A delivery that comes as a run ends is told to the run or gets the lease."""
     engine, other = open_engine(postgres_url), open_engine(postgres_url)
     upgrade(engine)
     holder, newcomer = (ObservedLedger(one) for one in (engine, other))

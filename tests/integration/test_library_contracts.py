@@ -76,9 +76,10 @@ def test_kombu_finds_its_transport_by_the_alias_that_we_replace(
         assert resolve_transport(scheme) is SafeTransport, BROKER
 
 
-def test_kombu_makes_a_client_for_every_command_and_the_safe_channel_keeps_one(
+def test_safe_channel_keeps_one_client_where_kombu_makes_many(
     redis_server: EmbeddedRedis,
 ) -> None:
+    """Kombu makes a client for every command and the safe channel keeps one."""
     clients: dict[type[Transport], list[Any]] = {}
     for transport in (Transport, SafeTransport):
         channel = channel_of(transport, redis_server)
@@ -179,7 +180,8 @@ def test_gthread_has_the_methods_that_the_deadline_worker_extends() -> None:
     assert parameters(worker.handle) == ["self", "conn"], GATEWAY
 
 
-def test_connection_of_gthread_has_the_socket_and_the_state_that_we_look_at() -> None:
+def test_connection_of_gthread_has_the_state_that_we_look_at() -> None:
+    """A connection of gthread has the socket and the state that we look at."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
         connection = gthread.TConn(SimpleNamespace(), ours, None, None)
@@ -189,7 +191,8 @@ def test_connection_of_gthread_has_the_socket_and_the_state_that_we_look_at() ->
         assert connection.parser is None, f"{GATEWAY}; the parser keeps the socket that it got"
 
 
-def test_gthread_gives_a_silent_connection_back_to_its_poller_for_the_word_that_we_say() -> None:
+def test_gthread_gives_a_silent_connection_back_to_its_poller() -> None:
+    """Gthread gives a silent connection back to its poller for the word that we say."""
     assert "_DEFER" in vars(gthread), GATEWAY
     source = inspect.getsource(gthread.ThreadWorker.finish_request)
     assert "result is _DEFER" in source, GATEWAY

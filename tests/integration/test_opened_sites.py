@@ -29,9 +29,10 @@ def wired(folder: Path, connectors: str) -> Iterator[Wiring]:
         wiring.close()
 
 
-def test_site_opens_on_the_one_free_connector_with_the_policies_that_it_starts_with(
+def test_site_opens_on_the_one_free_connector_with_its_policies(
     tmp_path: Path,
 ) -> None:
+    """A site opens on the one free connector with the policies that it starts with."""
     with wired(tmp_path, "fera") as wiring:
         opened = wiring.sites.open("instance-1")
         assert opened is not None

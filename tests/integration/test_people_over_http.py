@@ -122,9 +122,10 @@ def bench(tmp_path: Path, redis: Redis, redis_server: EmbeddedRedis) -> Iterator
         wiring.close()
 
 
-def test_two_contacts_that_rated_alike_things_become_one_with_one_rating_on_each_side(
+def test_two_contacts_become_one_with_one_rating_on_each_side(
     bench: Bench,
 ) -> None:
+    """Two contacts that rated alike things become one with one rating on each side."""
     site = bench.add_site()
     ada, bob = bench.person("ada@example.com"), bench.person("bob@example.com")
     bench.rate(ada, 80)
@@ -156,7 +157,8 @@ def test_two_contacts_that_rated_alike_things_become_one_with_one_rating_on_each
     assert (bench.wix_values(), bench.external_scores()) == ([40, 80], [Decimal(2), Decimal(4)])
 
 
-def test_merge_whose_event_was_lost_is_found_by_the_deletion_that_it_caused(bench: Bench) -> None:
+def test_merge_whose_event_was_lost_is_found_by_its_deletion(bench: Bench) -> None:
+    """A merge whose event was lost is found by the deletion that it caused."""
     site = bench.add_site()
     ada, bob = bench.person("ada@example.com"), bench.person("bob@example.com")
     bench.rate(bob, 40)
@@ -170,9 +172,8 @@ def test_merge_whose_event_was_lost_is_found_by_the_deletion_that_it_caused(benc
     assert (bench.wix_values(), bench.external_scores()) == ([40], [Decimal(2)])
 
 
-def test_person_who_asks_is_forgotten_on_both_sides_and_a_late_event_brings_nothing_back(
-    bench: Bench, redis: Redis
-) -> None:
+def test_person_who_asks_is_forgotten_on_both_sides(bench: Bench, redis: Redis) -> None:
+    """A person who asks is forgotten on both sides and a late event brings nothing back."""
     bench.add_site()
     ada, bob = bench.person("ada@example.com"), bench.person("bob@example.com")
     for contact_id, value in ((ada, 80), (bob, 20)):
@@ -216,9 +217,10 @@ def test_address_that_a_contact_gets_releases_what_waited_for_it(bench: Bench) -
     assert bench.external_scores() == [Decimal(1)]
 
 
-def test_site_opens_by_itself_when_the_app_is_installed_and_one_connector_is_free(
+def test_site_opens_by_itself_where_one_connector_is_free(
     bench: Bench,
 ) -> None:
+    """A site opens by itself when the app is installed and one connector is free."""
     bob = bench.person("bob@example.com")
     bench.rate(bob, 20)
     assert set(bench.settle()) == {"held unknown_site"}
@@ -236,7 +238,8 @@ def test_site_opens_by_itself_when_the_app_is_installed_and_one_connector_is_fre
     assert bench.external_scores() == [Decimal(1)]
 
 
-def test_duplicated_site_waits_for_a_connector_of_its_own_and_has_no_mapping(bench: Bench) -> None:
+def test_duplicated_site_waits_for_a_connector_of_its_own(bench: Bench) -> None:
+    """A duplicated site waits for a connector of its own and has no mapping."""
     origin = bench.add_site()
     copy = "22222222-0000-4000-8000-000000000002"
     bench.box.wix.install(copy, origin.instance_id)
@@ -244,9 +247,10 @@ def test_duplicated_site_waits_for_a_connector_of_its_own_and_has_no_mapping(ben
     assert [one.instance_id for one in bench.wiring.admin.sites.all()] == [origin.instance_id]
 
 
-def test_removed_site_rests_keeps_its_rows_and_goes_on_after_a_new_installation(
+def test_removed_site_rests_and_goes_on_after_a_new_installation(
     bench: Bench,
 ) -> None:
+    """A removed site rests, keeps its rows and goes on after a new installation."""
     bench.add_site()
     bob = bench.person("bob@example.com")
     bench.rate(bob, 20)

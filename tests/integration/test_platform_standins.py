@@ -159,9 +159,8 @@ def test_pages_are_counted_in_headers(woo: Api) -> None:
     assert 'rel="next"' in page.headers["Link"]
 
 
-def test_new_hook_is_pinged_without_a_signature_and_deliveries_of_one_second_share_their_id(
-    woo: Api, listener: Listener
-) -> None:
+def test_new_hook_is_pinged_without_a_signature(woo: Api, listener: Listener) -> None:
+    """A new hook is pinged without a signature and deliveries of one second share their id."""
     hook = {
         "topic": "action.woocommerce_rating_sync_created",
         "delivery_url": listener.url,
@@ -267,9 +266,10 @@ def a_bc_review(**more: Any) -> dict[str, Any]:
     }
 
 
-def test_product_without_reviews_is_204_and_title_and_date_are_wanted_again(
+def test_product_without_reviews_is_204(
     bigcommerce: Api,
 ) -> None:
+    """A product without reviews is 204 and title and date are wanted again."""
     assert bigcommerce.call("GET", PRODUCT).status_code == 204
     made = bigcommerce.call("POST", PRODUCT, json=a_bc_review()).json()["data"]
     assert "product_id" not in made

@@ -162,9 +162,10 @@ def kinds(ground: Ground) -> list[str]:
         ]
 
 
-def test_change_rating_and_removal_that_no_webhook_told_cross_with_the_next_poll(
+def test_changes_that_no_webhook_told_cross_with_the_next_poll(
     ground: Ground,
 ) -> None:
+    """A change, a rating and a removal that no webhook told cross with the next poll."""
     ground.run()
     tick(ground)  # the first poll: it lists everything
     ground.box.reviews.calls.clear()
@@ -207,9 +208,10 @@ def test_poll_whose_slice_is_over_goes_on_in_the_next_one(ground: Ground) -> Non
     assert kinds(ground) == ["baseline done", "poll done"]
 
 
-def test_poll_that_the_system_refuses_is_over_and_the_next_one_is_due_in_time(
+def test_poll_that_the_system_refuses_is_over_and_the_next_comes_in_time(
     ground: Ground,
 ) -> None:
+    """A poll that the system refuses is over and the next one is due in time."""
     ground.run()
     ground.box.reviews.token = "another"
     tick(ground)

@@ -73,9 +73,10 @@ def test_connections_that_the_server_has_closed_are_replaced_unnoticed(
     assert ledger.inbox.count_open() == 16
 
 
-def test_statement_behind_a_lock_ends_as_transient_within_its_time_and_works_afterwards(
+def test_statement_behind_a_lock_ends_as_transient_within_its_time(
     engine: Engine, other: Engine
 ) -> None:
+    """A statement behind a lock ends as transient within its time and works afterwards."""
     ledger = sql_ledger(engine)
     with other.begin() as connection:
         connection.execute(text("LOCK TABLE inbox IN ACCESS EXCLUSIVE MODE"))
@@ -86,10 +87,11 @@ def test_statement_behind_a_lock_ends_as_transient_within_its_time_and_works_aft
     assert not ledger.inbox.store(a_named_delivery("behind")).is_duplicate
 
 
-def test_pool_that_is_used_up_ends_as_transient_and_never_takes_more_connections_than_its_share(
-    engine: Engine, other: Engine
-) -> None:
-    """4 and 2 more: docs/scaling.md counts on it."""
+def test_used_up_pool_ends_as_transient_within_its_share(engine: Engine, other: Engine) -> None:
+    """A pool that is used up ends as transient and never takes more connections than its share.
+
+    4 and 2 more: docs/scaling.md counts on it.
+    """
     ledger, is_over = sql_ledger(engine), threading.Event()
     failures: list[Transient] = []
 

@@ -124,7 +124,8 @@ def ground(tmp_path: Path, redis_server: EmbeddedRedis, redis: Any) -> Iterator[
     yield from make_ground(tmp_path, redis_server, SMALL)
 
 
-def test_baseline_ends_with_both_sides_equal_but_for_strangers_who_are_held(ground: Ground) -> None:
+def test_baseline_ends_with_equal_sides_and_strangers_held(ground: Ground) -> None:
+    """A baseline ends with both sides equal, but for strangers who are held."""
     ground.run()
     wix, external = ground.sides()
     strangers = {key for key in external if key[1].startswith("stranger")}
@@ -148,9 +149,10 @@ def test_wix_wins_the_first_difference_and_the_loser_is_in_the_history(ground: G
     )
 
 
-def test_baseline_costs_at_most_a_call_for_each_rating_written_and_one_for_each_hundred_listed(
+def test_baseline_costs_a_call_for_a_write_and_one_for_a_page(
     ground: Ground,
 ) -> None:
+    """A baseline costs at most a call for each rating written and one for each hundred listed."""
     ground.run()
     calls = Counter(ground.box.wix.calls)
     del calls["POST /oauth2/token"]
@@ -159,9 +161,10 @@ def test_baseline_costs_at_most_a_call_for_each_rating_written_and_one_for_each_
     assert calls.total() <= 1.02 * writes + 60 / 100 + 1
 
 
-def test_second_reconcile_writes_nothing_and_costs_two_listings_and_one_question_for_strangers(
+def test_second_reconcile_writes_nothing_and_costs_two_listings(
     ground: Ground,
 ) -> None:
+    """A second reconcile writes nothing and costs two listings and one question for strangers."""
     ground.run()
     before = ground.sides()
     ground.box.wix.calls.clear()
@@ -184,9 +187,10 @@ def as_set(planned_writes: Sequence[PlannedWrite]) -> Counter[str]:
     )
 
 
-def test_dry_run_writes_nothing_and_lists_exactly_what_the_real_run_then_does(
+def test_dry_run_writes_nothing_and_lists_what_the_real_run_does(
     ground: Ground,
 ) -> None:
+    """A dry run writes nothing and lists exactly what the real run then does."""
     before = ground.sides()
     ground.run(RunKind.DRY_RUN)
     planned = as_set(
@@ -216,9 +220,10 @@ def nightly(ground: Ground, seconds: float = 60.0) -> bool:
     return ground.wiring.sweeps.nightly(ground.wiring.admin.sites.all, seconds).work()
 
 
-def test_no_sweep_begins_by_itself_before_a_person_has_confirmed_the_baseline(
+def test_no_sweep_begins_by_itself_before_the_baseline_is_confirmed(
     ground: Ground,
 ) -> None:
+    """No sweep begins by itself before a person has confirmed the baseline."""
     before = ground.sides()
     assert not nightly(ground)
     assert ground.sides() == before
@@ -264,9 +269,10 @@ def test_seconds_since_a_daily_time_reach_back_over_midnight() -> None:
 @pytest.mark.long
 @pytest.mark.alone
 @pytest.mark.timeout(600)
-def test_three_minutes_at_the_real_rate_use_the_budget_to_95_percent_and_never_exceed_it(
+def test_three_minutes_at_the_real_rate_use_95_percent_of_the_budget(
     tmp_path: Path, redis_server: EmbeddedRedis, redis: Any
 ) -> None:
+    """Three minutes at the real rate use the budget to 95 percent and never exceed it."""
     grounds = make_ground(
         tmp_path, redis_server, Volume(1_400, 0, 0), budget={}, rate_per_minute=200
     )

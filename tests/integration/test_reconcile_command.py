@@ -107,9 +107,10 @@ def test_run_in_one_direction_leaves_the_rest_to_another_run(
 # -- deletes
 
 
-def test_mass_delete_is_held_with_the_command_that_allows_it_and_allowed_it_crosses(
+def test_mass_delete_is_held_and_crosses_once_it_is_allowed(
     tmp_path: Path,
 ) -> None:
+    """A mass delete is held with the command that allows it and allowed it crosses."""
     for sides in two_sides(tmp_path, Volume(each_side=32, conflicting=0, strangers=0)):
         sides.reconcile()
         with silently(sides.box):
@@ -141,9 +142,10 @@ def test_ctrl_c_at_the_question_stops_and_the_same_command_goes_on(sides: TwoSid
     assert sides.reconcile()["is_resumed"]
 
 
-def test_confirmed_plan_is_carried_out_with_bars_that_show_rate_and_time_left(
+def test_confirmed_plan_is_carried_out_with_bars(
     sides: TwoSides,
 ) -> None:
+    """A confirmed plan is carried out with bars that show rate and time left."""
     seen = sides.at_terminal({"Go on?": "y\n"})
     assert (seen.status, sides.counts()) == (0, (17, 18))
     for words in ("listing external", "listing wix", "planning", "bringing in step"):

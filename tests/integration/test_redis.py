@@ -174,9 +174,10 @@ def test_token_is_kept_until_it_ends_and_one_worker_refreshes_it(redis: Redis) -
     assert tokens.get("site") is None
 
 
-def test_token_in_redis_is_readable_only_with_the_app_secret_and_under_its_own_name(
+def test_token_in_redis_is_readable_only_with_the_app_secret(
     redis: Redis,
 ) -> None:
+    """A token in Redis is readable only with the app secret and under its own name."""
     RedisTokens(RedisClient(redis), SEAL).put("site", "canary-token", 100)
     (sealed,) = [redis.get(key) for key in redis.scan_iter()]
     assert b"canary" not in sealed  # type: ignore[operator]  # redis types sync and async answers as one

@@ -224,9 +224,8 @@ def test_read_that_keeps_failing_is_transient(over_http: Ground) -> None:
 
 
 @pytest.mark.parametrize("fault", ["response_lost", "gateway_timeout"])
-def test_bare_create_with_a_lost_answer_is_of_unknown_outcome_and_never_repeated(
-    wix: Ground, fault: str
-) -> None:
+def test_bare_create_with_a_lost_answer_is_never_repeated(wix: Ground, fault: str) -> None:
+    """A bare create with a lost answer is of unknown outcome and never repeated."""
     list(
         wix.remote.find(BEANS[Side.WIX], wix.person)
     )  # the token is there: the fault strikes the create
@@ -331,9 +330,10 @@ def test_150_addresses_are_matched_with_two_calls(wix: Ground) -> None:
     assert wix.box.wix.calls["POST /contacts/v4/contacts/query"] == 2
 
 
-def test_150_contacts_are_shown_by_their_ids_with_two_calls_but_not_those_merged_away(
+def test_150_contacts_are_shown_by_their_ids_with_two_calls(
     wix: Ground,
 ) -> None:
+    """150 contacts are shown by their ids with two calls but not those merged away."""
     assert wix.box is not None
     assert wix.people is not None
     ids = [

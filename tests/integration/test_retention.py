@@ -87,9 +87,10 @@ def ground(request: pytest.FixtureRequest) -> Iterator[Ground]:
     engine.dispose()
 
 
-def test_payload_goes_before_its_delivery_and_the_delivery_is_still_known_as_a_duplicate(
+def test_delivery_without_its_payload_is_still_known_as_a_duplicate(
     ground: Ground,
 ) -> None:
+    """A payload goes before its delivery and the delivery is still known as a duplicate."""
     old = ground.deliver("old", InboxState.DONE, days=8)
     young = ground.deliver("young", InboxState.SUPPRESSED, days=6)
     assert ground.prune() == {"payloads": 1}
@@ -113,9 +114,10 @@ def test_open_and_held_deliveries_are_never_forgotten_however_old(ground: Ground
     assert ground.payload(held) == ground.payload(still_open) == {"name": "Ada"}
 
 
-def test_delivery_held_for_a_site_that_nobody_added_is_forgotten_after_30_days(
+def test_delivery_held_for_an_unknown_site_is_forgotten_after_30_days(
     ground: Ground,
 ) -> None:
+    """A delivery held for a site that nobody added is forgotten after 30 days."""
     ground.deliver("nobody's", InboxState.HELD, days=31, reason="unknown_site")
     kept = ground.deliver("new", InboxState.HELD, days=29, reason="unknown_site")
     assert ground.prune() == {"deliveries": 1}
@@ -133,9 +135,10 @@ def test_replayed_delivery_whose_payload_is_gone_is_read_from_its_side(ground: G
     assert ground.prune() == {}
 
 
-def test_closed_intents_old_history_and_ended_runs_go_and_the_younger_and_open_ones_stay(
+def test_old_ended_rows_go_and_younger_and_open_ones_stay(
     ground: Ground,
 ) -> None:
+    """Closed intents, old history and ended runs go, and the younger and open ones stay."""
     now = ground.now()
     entity_id = ground.add(
         entity_map,
@@ -195,9 +198,10 @@ def test_closed_intents_old_history_and_ended_runs_go_and_the_younger_and_open_o
     assert sum(ground.retention.waiting(KEEP).values()) == 0
 
 
-def test_many_rows_go_in_small_batches_and_whoever_stops_in_between_has_lost_nothing(
+def test_many_rows_go_in_small_batches_that_may_stop_in_between(
     ground: Ground,
 ) -> None:
+    """Many rows go in small batches and whoever stops in between has lost nothing."""
     for number in range(25):
         ground.deliver(f"event-{number}", InboxState.DONE, days=40)
     steps = ground.retention.prune(KEEP, batch=10)

@@ -168,14 +168,16 @@ def a_rounding_remote() -> World:
     return world
 
 
-def test_remote_that_rounds_into_another_class_is_held_and_not_written_to_again() -> None:
+def test_remote_that_rounds_into_another_class_is_held() -> None:
+    """A remote that rounds into another class is held and not written to again."""
     world = a_rounding_remote()
     assert broken_invariants(world) == []
     assert world.is_held(world.entities[0][0], world.persons[0])
     assert len([entry for entry in world.external.journal if entry.by_us]) == 1
 
 
-def test_rounding_remote_diverges_silently_without_the_check_of_what_was_returned() -> None:
+def test_rounding_remote_diverges_without_the_check_of_what_returned() -> None:
+    """A rounding remote diverges silently without the check of what was returned."""
     with without("check of what was returned"):
         assert any(broken.startswith("I1") for broken in broken_invariants(a_rounding_remote()))
 

@@ -49,7 +49,8 @@ def test_story_ends_the_same_after_a_crash_at_any_step(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_story_ends_the_same_on_the_sql_ledger_and_when_all_is_delivered_again(name: str) -> None:
+def test_story_ends_the_same_on_the_sql_ledger_and_when_repeated(name: str) -> None:
+    """A story ends the same on the SQL ledger and when all is delivered again."""
     story = STORIES[name]
     world = story.begin(sql_ledger)
     world.settle()
@@ -73,7 +74,8 @@ def test_loser_of_a_merge_is_in_the_history_of_both_sides() -> None:
     }
 
 
-def test_merge_whose_event_never_comes_is_found_when_wix_refuses_the_contact() -> None:
+def test_merge_without_an_event_is_found_when_wix_refuses_the_contact() -> None:
+    """A merge whose event never comes is found when Wix refuses the contact."""
     world = World(0, Options(CALM, people=2), memory_ledger)
     rates(Side.EXTERNAL, 0, 4)(world)
     merges(0, 1)(world)

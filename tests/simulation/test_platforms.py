@@ -70,9 +70,10 @@ def test_create_that_never_shows_is_held_after_fifteen_minutes(make_ledger: Ledg
     assert world.now - began >= 900
 
 
-def test_record_that_shows_after_the_deadline_is_adopted_and_the_hold_ends_by_itself(
+def test_record_that_shows_after_the_deadline_is_adopted(
     make_ledger: LedgerMaker,
 ) -> None:
+    """A record that shows after the deadline is adopted and the hold ends by itself."""
     world = a_world(make_ledger, external=LATE)
     shows: list[Callable[[], None]] = []
     world.external.later = shows.append
@@ -103,7 +104,8 @@ def test_held_create_is_sent_again_only_when_a_person_releases_it() -> None:
     assert held_reasons(world) == set()
 
 
-def test_late_create_that_a_moderator_has_to_publish_agrees_when_it_is_published() -> None:
+def test_late_create_under_moderation_agrees_when_it_is_published() -> None:
+    """A late create that a moderator has to publish agrees when it is published."""
     world = a_world(external=LATE)
     world.external.new_state = RecordState.PENDING
     rates(W, overall=80)(world)
@@ -135,9 +137,10 @@ def fails_late(world: World) -> list[Callable[[], None]]:
     return told
 
 
-def test_create_that_is_told_to_have_failed_is_held_at_once_and_sent_again_only_on_release(
+def test_create_told_to_have_failed_is_held_until_released(
     make_ledger: LedgerMaker,
 ) -> None:
+    """A create that is told to have failed is held at once and sent again only on release."""
     world = a_world(make_ledger, external=LATE)
     told, began = fails_late(world), world.now
     rates(W, overall=80)(world)
@@ -198,9 +201,10 @@ def test_failure_that_nobody_waits_for_ends_quietly() -> None:
     assert (held_reasons(world), world.ledger.open_count(), creates(world)) == (set(), 0, 0)
 
 
-def test_late_create_that_shows_another_value_was_edited_since_where_its_value_does_not_mark_it(
+def test_late_create_that_shows_another_value_was_edited_since(
     make_ledger: LedgerMaker,
 ) -> None:
+    """A late create that shows another value was edited since, where its value does not mark it."""
     world = a_world(make_ledger, external=replace(LATE, correlates_value=False))
     world.external.normalise = lambda name, value: Decimal(2)
     rates(W, overall=80)(world)
@@ -229,7 +233,8 @@ def test_review_with_a_persons_words_is_not_taken_for_an_accepted_create() -> No
     assert (len(world.external.records), creates(world), held_reasons(world)) == (2, 1, set())
 
 
-def test_review_with_a_persons_words_is_taken_for_ours_without_the_look_at_its_text() -> None:
+def test_review_with_the_words_of_a_person_is_ours_without_the_look() -> None:
+    """A review with a person's words is taken for ours without the look at its text."""
     with without("text of an accepted create"):
         world = rated_with_words_while_a_create_waits()
     assert any(entry.by_us for entry in world.wix.journal)
@@ -257,9 +262,10 @@ def release_all(world: World, *, until_quiet: bool = True) -> None:
 # -- operations that are not there
 
 
-def test_change_that_the_platform_cannot_take_is_held_and_the_other_way_goes_on(
+def test_change_that_the_platform_cannot_take_is_held(
     make_ledger: LedgerMaker,
 ) -> None:
+    """A change that the platform cannot take is held and the other way goes on."""
     world = a_world(make_ledger, external=replace(NO_REVISION, can_update=False))
     rates(W, overall=80)(world)
     world.drain()
@@ -300,9 +306,8 @@ def test_missing_operation_is_found_out_by_failing_without_the_refusal() -> None
     assert held_reasons(world) == {"refused"}
 
 
-def test_privacy_delete_that_the_platform_cannot_do_is_held_even_where_deletes_are_only_noted() -> (
-    None
-):
+def test_privacy_delete_that_the_platform_cannot_do_is_held() -> None:
+    """A privacy delete that the platform cannot do is held even where deletes are only noted."""
     cannot = replace(NO_REVISION, can_delete=False, ignored_operations=frozenset({"delete"}))
     world = a_world(external=cannot)
     rates(W, overall=80)(world)
@@ -326,9 +331,10 @@ def test_create_on_a_read_only_platform_is_held() -> None:
 # -- several records of one person
 
 
-def test_newest_of_several_records_is_synced_and_the_older_is_shadowed_not_deleted(
+def test_newest_of_several_records_is_synced_and_the_older_shadowed(
     make_ledger: LedgerMaker,
 ) -> None:
+    """The newest of several records is synced and the older is shadowed, not deleted."""
     world = a_world(make_ledger, external=NO_REVISION)
     rates(E, value=2)(world)
     world.drain()
@@ -354,7 +360,8 @@ def test_edit_of_a_shadowed_record_changes_nothing() -> None:
     assert [str(one.values["overall"]) for one in world.wix.records.values()] == ["100"]
 
 
-def test_shadowed_record_does_not_come_to_wix_when_the_rating_is_deleted_there() -> None:
+def test_shadowed_record_stays_away_when_the_rating_is_deleted_on_wix() -> None:
+    """A shadowed record does not come to Wix when the rating is deleted there."""
     world = a_world(external=NO_REVISION)
     rates(E, value=2)(world)
     rates(E, value=5)(world)

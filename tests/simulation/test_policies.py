@@ -59,9 +59,10 @@ def many_ratings(world: World) -> list[str]:
     return list(world.wix.records)
 
 
-def test_delete_brake_stops_after_twenty_deletes_in_an_hour_and_holds_the_rest(
+def test_delete_brake_holds_what_follows_twenty_deletes_in_an_hour(
     make_ledger: LedgerMaker,
 ) -> None:
+    """The delete brake stops after twenty deletes in an hour and holds the rest."""
     world = a_world(make_ledger, entities=30)
     for remote_id in many_ratings(world):
         world.wix.visitor_deletes(remote_id)

@@ -52,7 +52,8 @@ def test_change_whose_webhook_was_lost_crosses_with_the_next_poll(external: Capa
     assert ending_of(world) == ("20", "1")
 
 
-def test_deletion_that_the_listing_of_changes_shows_crosses_with_the_next_poll() -> None:
+def test_deletion_in_the_listing_of_changes_crosses_with_the_next_poll() -> None:
+    """A deletion that the listing of changes shows crosses with the next poll."""
     world = a_world(Options(Faults(drop=1.0), people=2))
     later(world)
     deletes(E)(world)
@@ -60,7 +61,8 @@ def test_deletion_that_the_listing_of_changes_shows_crosses_with_the_next_poll()
     assert (len(world.wix.records), len(world.external.records)) == (1, 1)
 
 
-def test_deletion_that_a_poll_shows_reaches_older_news_of_the_record_that_still_waits() -> None:
+def test_deletion_that_a_poll_shows_reaches_older_news_that_waits() -> None:
+    """A deletion that a poll shows reaches older news of the record that still waits."""
     world = World(0, Options(Faults(drop=1.0), people=1), memory_ledger)
     world.external.overlap_seconds = 0.0
     poll(world)
@@ -79,7 +81,8 @@ def test_deletion_that_a_poll_shows_reaches_older_news_of_the_record_that_still_
     assert (len(world.wix.records), len(world.external.records)) == (0, 0)
 
 
-def test_poll_lists_only_what_changed_since_the_last_one_and_writes_nothing_again() -> None:
+def test_poll_lists_only_what_changed_since_the_last_one() -> None:
+    """A poll lists only what changed since the last one and writes nothing again."""
     world = a_world(Options(Faults(drop=1.0), people=6))
     later(world)
     changes(E, value=1)(world)
@@ -114,7 +117,8 @@ def test_poll_takes_nothing_for_deleted_that_it_does_not_show() -> None:
     assert (len(world.wix.records), len(world.external.records)) == (6, 6)
 
 
-def test_poll_that_crashes_at_any_step_ends_the_same_when_the_next_one_comes() -> None:
+def test_poll_that_crashes_at_any_step_is_made_good_by_the_next() -> None:
+    """A poll that crashes at any step ends the same when the next one comes."""
     whole = a_world(Options(Faults(drop=1.0), people=3))
     for step in range(1, whole.steps + 1):
         world = World(0, Options(Faults(drop=1.0), people=3), memory_ledger)

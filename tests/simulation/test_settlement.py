@@ -46,7 +46,8 @@ def edited_in_the_window() -> tuple[World, str]:
     return world, record.remote_id
 
 
-def test_edit_that_a_write_of_unknown_outcome_covered_is_in_the_history_with_its_value() -> None:
+def test_edit_covered_by_a_write_of_unknown_outcome_is_in_the_history() -> None:
+    """An edit that a write of unknown outcome covered is in the history with its value."""
     world, remote_id = edited_in_the_window()
     covered = [
         entry for entry in world.ledger.history_entries() if entry.what == "gap" and entry.attribute
@@ -64,8 +65,10 @@ def test_covered_edit_leaves_no_trace_without_the_gap_record() -> None:
         ]
 
 
-def test_write_whose_record_another_link_has_on_file_is_abandoned_and_holds_up_no_merge() -> None:
-    """The answer to a create is lost; until we look, the record has come on file under another name
+def test_write_of_a_record_that_another_link_has_is_abandoned() -> None:
+    """A write whose record another link has on file is abandoned and holds up no merge.
+
+    The answer to a create is lost; until we look, the record has come on file under another name
     of the person.
     """
     world = World(0, Options(CALM, people=2), memory_ledger)
@@ -100,8 +103,10 @@ def test_write_whose_record_another_link_has_on_file_is_abandoned_and_holds_up_n
     assert len(world.external.records) == 1
 
 
-def test_guard_is_not_told_of_a_record_that_was_deleted_before_anybody_knew_its_link() -> None:
-    """Its visitor deletes what we have just created, and the deletion is processed before we commit
+def test_guard_is_not_told_of_a_record_deleted_before_its_link() -> None:
+    """The guard is not told of a record that was deleted before anybody knew its link.
+
+    Its visitor deletes what we have just created, and the deletion is processed before we commit
     the create.
     """
     world = World(0, Options(CALM, people=1), memory_ledger)
@@ -121,8 +126,11 @@ def test_guard_is_not_told_of_a_record_that_was_deleted_before_anybody_knew_its_
     assert ending_of(world) == (None, None)
 
 
-def test_open_intent_of_an_attribute_that_is_not_mapped_any_more_is_given_up() -> None:
-    """The answer to a create is lost; before we look, a person takes its attribute off the map."""
+def test_open_intent_of_an_attribute_no_longer_mapped_is_given_up() -> None:
+    """An open intent of an attribute that is not mapped any more is given up.
+
+    The answer to a create is lost; before we look, a person takes its attribute off the map.
+    """
     world = World(0, Options(CALM, people=1, fields=(OVERALL, QUALITY)), memory_ledger)
     lost: list[str] = []
 

@@ -156,9 +156,8 @@ def test_older_ratings_of_one_person_for_one_thing_are_found_once() -> None:
     assert len(world.ledger.rows) == deliveries
 
 
-def test_stranger_is_held_once_however_often_it_is_listed_and_crosses_when_a_contact_is_there() -> (
-    None
-):
+def test_stranger_is_held_once_and_crosses_when_a_contact_is_there() -> None:
+    """A stranger is held once, however often it is listed, and crosses when a contact is there."""
     world = World(0, DEAF, memory_ledger)
     stranger = Person(email="stranger@example.com", name="S")
     world.persons.append(Person(contact_id="contact-s", email=stranger.email))
@@ -183,7 +182,8 @@ def test_addresses_are_asked_for_in_bulk() -> None:
     assert (world.people.calls["matches"], world.people.calls["by_email"]) == (1, 0)
 
 
-def test_contacts_are_asked_for_in_bulk_and_one_that_was_merged_away_by_its_id() -> None:
+def test_contacts_are_asked_for_in_bulk_and_merged_ones_by_id() -> None:
+    """Contacts are asked for in bulk and one that was merged away by its id."""
     world = World(0, Options(Faults(drop=1.0), people=9), memory_ledger)
     world.wix.page_size = 100
     world.ledger.contacts.clear()

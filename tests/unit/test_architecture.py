@@ -56,7 +56,8 @@ def test_no_room_imports_an_entry_point() -> None:
     assert {f"sync_worker.{name}" for name in ENTRY_POINTS} <= set(contract["forbidden_modules"])
 
 
-def test_arrows_of_the_picture_are_the_table_without_what_follows_from_others() -> None:
+def test_arrows_of_the_picture_are_the_reduced_table() -> None:
+    """The arrows of the picture are the table without what follows from others."""
     arrows = {(room, other) for room, other in ARROW.findall(PAGE)}
     allowed = {(room, other) for room, others in TABLE.items() for other in rooms_of(others)}
     assert arrows <= allowed

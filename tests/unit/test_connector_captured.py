@@ -91,7 +91,8 @@ def test_known_variant_that_fits_is_named_and_no_secret_is(case: str) -> None:
 
 
 @pytest.mark.parametrize("end", [b"\n", b" \r\n"])
-def test_body_that_was_changed_in_the_file_is_no_reason_to_change_the_manifest(end: bytes) -> None:
+def test_body_changed_in_the_file_is_no_reason_to_change_the_manifest(end: bytes) -> None:
+    """A body that was changed in the file is no reason to change the manifest."""
     told = diagnose(judgeme(), sent(BODY + end, judgeme_hmac_sha256=mac(b"oauth-secret").hex()))
     advice = {one.rpartition("; ")[2] for one in told}
     assert advice == {

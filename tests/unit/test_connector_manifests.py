@@ -99,7 +99,8 @@ def test_every_shipped_connector_is_in_the_table_above() -> None:
     assert {file.stem for file in SHIPPED.glob("*.yaml")} == set(WAYS)
 
 
-def test_two_way_platforms_have_no_revisions_and_are_searched_before_each_create() -> None:
+def test_two_way_platforms_are_searched_before_each_create() -> None:
+    """Two-way platforms have no revisions and are searched before each create."""
     for name in ("woocommerce", "fera", "bigcommerce"):
         can = shipped(name).capabilities
         assert (can.has_revision, can.is_unique, can.trusts_payload) == (False, False, False)

@@ -39,7 +39,8 @@ def test_numbered_pages_end_with_the_announced_total() -> None:
     assert walk(paging, answers) == [{"per_page": "3", "page": str(number)} for number in (1, 2, 3)]
 
 
-def test_numbered_pages_without_a_total_end_with_an_empty_page_not_with_a_short_one() -> None:
+def test_numbered_pages_without_a_total_end_with_an_empty_page() -> None:
+    """Numbered pages without a total end with an empty page, not with a short one."""
     paging = Pagination(kind="page", param="p", size_param="n", size=100, start=0)
     assert walk(paging, [(ROWS[:3], None, {}), (ROWS[3:], None, {}), ([], None, {})]) == [
         {"n": "100", "p": str(number)} for number in (0, 1, 2)

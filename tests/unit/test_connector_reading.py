@@ -64,7 +64,8 @@ def a_resource(**changes: Any) -> dict[str, Any]:
     return {"id": 7, "email": "Ada@Example.com", "stars": 4, "state": True} | changes
 
 
-def test_key_part_from_the_request_comes_back_as_the_context_of_the_next_one() -> None:
+def test_key_part_of_the_request_is_the_context_of_the_next_one() -> None:
+    """A key part from the request comes back as the context of the next one."""
     manifest = a_manifest()
     record = read_record(manifest, a_resource(), CONTEXT)
     assert (record.entity, key_of(manifest, record.remote_id)) == (

@@ -66,7 +66,8 @@ def test_hmac_over_the_body_holds_in_every_encoding_and_with_both_secrets(
     )
 
 
-def test_hmac_with_its_time_in_a_header_of_its_own_holds_for_the_tolerance_only() -> None:
+def test_hmac_with_its_time_in_a_header_holds_for_the_tolerance_only() -> None:
+    """An HMAC with its time in a header of its own holds for the tolerance only."""
     one = scheme(
         "hmac",
         header="X-Sig",

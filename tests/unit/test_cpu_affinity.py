@@ -52,7 +52,8 @@ def test_it_starts_on_any_core_that_it_may_use(chance: float, mine: int) -> None
     assert machine.moves == [mine]
 
 
-def test_it_leaves_a_core_that_others_use_and_its_own_work_drives_it_nowhere() -> None:
+def test_it_leaves_a_core_that_others_use() -> None:
+    """It leaves a core that others use and its own work drives it nowhere."""
     machine = Machine()
     core = machine.start()
     machine.passes(2.0, core, ours=1.0, others={2: 0.1})

@@ -47,9 +47,10 @@ def test_service_is_restarted_checked_and_has_time_to_stop(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_service_gets_only_settings_that_exist_and_each_secret_as_a_file_that_is_granted(
+def test_service_gets_settings_that_exist_and_secrets_as_files(
     name: str,
 ) -> None:
+    """A service gets only settings that exist and each secret as a file that is granted."""
     service = SERVICES[name]
     known = {field.upper() for field in Settings.model_fields}
     for variable, value in service["environment"].items():

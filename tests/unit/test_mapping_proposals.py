@@ -38,9 +38,10 @@ def test_a_later_way_may_settle_what_an_earlier_one_left_in_doubt() -> None:
     assert pairs(wix, external) == [("2", "8", "name")]
 
 
-def test_catalogue_of_wix_is_read_without_variants_and_with_the_products_own_id(
+def test_catalogue_of_wix_is_read_by_product_without_variants(
     tmp_path: Path,
 ) -> None:
+    """The catalogue of Wix is read without variants and with the product's own id."""
     file = tmp_path / "wix.csv"
     file.write_text(
         f"handleId,fieldType,name,sku\nproduct_{PRODUCT},Product,Tea,S1\nproduct_{PRODUCT},Variant,,S2\n"

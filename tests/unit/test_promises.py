@@ -52,9 +52,10 @@ JUNIT = f"""<testsuites><testsuite>
 </testsuite></testsuites>"""
 
 
-def test_report_tells_results_figures_and_what_was_not_run_and_draws_a_chart(
+def test_report_tells_results_and_what_was_not_run(
     tmp_path: Path,
 ) -> None:
+    """The report tells results, figures and what was not run and draws a chart."""
     (tmp_path / "results.xml").write_text(JUNIT)
     results = read_results(tmp_path / "results.xml")
     report = write_report(tmp_path, results, 60.0).read_text()

@@ -47,9 +47,10 @@ def test_page_lists_every_setting_with_the_same_default() -> None:
     assert all(text for *_, text in rows)
 
 
-def test_empty_value_means_the_default_also_in_the_environment_of_the_process(
+def test_empty_value_in_the_environment_means_the_default(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """An empty value means the default, also in the environment of the process."""
     for name in EXAMPLE:
         monkeypatch.setenv(name, "")
     assert load_settings() == load_settings({})

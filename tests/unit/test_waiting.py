@@ -22,7 +22,8 @@ def failing(*errors: Exception) -> Callable[[], str]:
     return call
 
 
-def test_patient_call_waits_for_the_budget_as_long_as_it_takes_and_as_it_is_asked() -> None:
+def test_patient_call_waits_for_the_budget_as_long_as_it_takes() -> None:
+    """A patient call waits for the budget as long as it takes and as it is asked."""
     waits: list[float] = []
     refusals = [RateLimited(retry_after=3.0), LeaseLost(), RateLimited(retry_after=0.0)] * 10
     assert patiently(failing(*refusals), waits.append) == "answered"

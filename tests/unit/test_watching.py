@@ -73,9 +73,10 @@ def named(expression: str) -> set[str]:
 
 
 @pytest.mark.parametrize("alert", ALERTS, ids=lambda one: one["alert"])
-def test_alert_is_good_promql_of_metrics_that_exist_and_has_a_page_in_the_runbook(
+def test_alert_is_good_promql_of_metrics_and_is_in_the_runbook(
     alert: dict[str, Any],
 ) -> None:
+    """An alert is good PromQL of metrics that exist and has a page in the runbook."""
     promql_parser.parse(alert["expr"])
     assert named(alert["expr"]) <= exposed()
     assert alert["labels"]["severity"] in ("critical", "warning", "info")

@@ -79,9 +79,10 @@ def test_what_is_no_review_s_is_not_told(told: dict[str, Any], act: str) -> None
     assert told[act] == []
 
 
-def test_every_topic_that_the_manifest_registers_is_an_action_of_the_companion_file(
+def test_every_topic_of_the_manifest_is_an_action_of_the_companion(
     told: dict[str, Any],
 ) -> None:
+    """Every topic that the manifest registers is an action of the companion file."""
     webhook = load_manifest(shipped_manifest("woocommerce"), Placeholders({})).webhook
     assert webhook is not None
     assert webhook.manage is not None

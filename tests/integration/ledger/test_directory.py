@@ -46,10 +46,11 @@ class TestDirectory:
         by_address = ground.ledger.directory.contact(ground.site_id, email=BOB.email)
         assert (by_address.contact_id, by_address.email) == (ADA.contact_id, BOB.email)
 
-    def test_contact_without_an_address_of_its_own_has_that_of_the_one_merged_into_it(
+    def test_contact_without_an_address_has_that_of_the_one_merged_into_it(
         self,
         ground: Ground,
     ) -> None:
+        """A contact without an address of its own has that of the one merged into it."""
         ground.ledger.merges.redirect(ground.site_id, Merge((ADA.contact_id,), "contact-new"))
         assert (
             ground.ledger.directory.contact(ground.site_id, contact_id="contact-new").email

@@ -82,10 +82,11 @@ class TestErasure:
         ground.erase(run)
         assert ground.ledger.directory.contact(ground.site_id, contact_id=BOB.contact_id) == BOB
 
-    def test_echo_that_no_link_knows_goes_with_the_person_whose_address_it_names(
+    def test_unlinked_echo_goes_with_the_person_whose_address_it_names(
         self,
         ground: Ground,
     ) -> None:
+        """An echo that no link knows goes with the person whose address it names."""
         run = ground.link(BOB, 1)
         echo = ground.stored(
             5, remote_id="e5", side=Side.EXTERNAL, source="own-service", payload={"who": BOB.email}
@@ -145,10 +146,11 @@ class TestErasure:
         assert ground.ledger.directory.contact(ground.site_id, email=ADA.email) == ADA
         assert ground.ledger.inbox.open_delivery(theirs)[0].new.payload == {"owner": ADA.contact_id}
 
-    def test_each_link_of_the_person_gets_a_delivery_that_asks_to_erase_it_again_after_a_hold(
+    def test_each_link_of_the_person_gets_a_delivery_after_a_hold(
         self,
         ground: Ground,
     ) -> None:
+        """Each link of the person gets a delivery that asks to erase it again, after a hold."""
         run = ground.link(BOB, 1)
         ground.ledger.links.release(run.lease)
         assert ground.ledger.merges.hint_erasure(ground.site_id, BOB.contact_id, 99) == [
@@ -163,10 +165,11 @@ class TestErasure:
         ground.ledger.merges.hint_erasure(ground.site_id, BOB.contact_id, 99)
         assert ground.ledger.inbox.open_delivery(hint.id) is not None
 
-    def test_nothing_is_made_for_a_contact_from_the_moment_that_its_erasure_begins(
+    def test_nothing_is_made_for_a_contact_once_its_erasure_begins(
         self,
         ground: Ground,
     ) -> None:
+        """Nothing is made for a contact from the moment its erasure begins."""
         ground.ledger.merges.hint_erasure(ground.site_id, BOB.contact_id, 99)
         ground.ledger.directory.save_contact(ground.site_id, BOB)
         assert ground.ledger.directory.contact(ground.site_id, email=BOB.email) is None
@@ -179,9 +182,8 @@ class TestErasure:
         ground.ledger.inbox.close(late, ERASED)
         assert str(BOB.email) not in ground.ledger.everything()
 
-    def test_delivery_that_names_somebody_erased_meanwhile_ends_without_content(
-        self, ground: Ground
-    ) -> None:
+    def test_delivery_naming_somebody_erased_ends_without_content(self, ground: Ground) -> None:
+        """A delivery that names somebody erased meanwhile ends without content."""
         told = [
             ground.stored(n, change=Change.CONTACT_MERGED, payload={"sources": [BOB.contact_id]})
             for n in (1, 2)

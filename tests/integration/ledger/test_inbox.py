@@ -55,10 +55,11 @@ class TestInbox:
         ground.ledger.inbox.close(inbox_id, Closing(InboxState.DONE, "stale"))
         assert ground.ledger.inbox.open_delivery(inbox_id) is None
 
-    def test_sweeper_rings_for_a_delivery_whose_doorbell_was_lost_and_then_waits(
+    def test_sweeper_rings_once_for_a_delivery_whose_doorbell_was_lost(
         self,
         ground: Ground,
     ) -> None:
+        """The sweeper rings for a delivery whose doorbell was lost and then waits."""
         jump = ground.jump
         inbox_id = ground.stored()
         assert ground.ledger.inbox.due(10) == []
@@ -88,10 +89,11 @@ class TestInbox:
         assert ground.ledger.inbox.open_delivery(inbox_id)[0].attempts == 0
         assert ground.ledger.inbox.due(10) == [inbox_id]
 
-    def test_sweep_rings_for_few_of_those_that_wait_for_a_budget_and_for_all_others(
+    def test_sweep_rings_for_few_that_wait_for_a_budget_and_for_all_others(
         self,
         ground: Ground,
     ) -> None:
+        """A sweep rings for few of those that wait for a budget and for all others."""
         waiting = [ground.stored(number) for number in range(20)]
         ground.ledger.inbox.defer(waiting, 0.0, RATE_LIMITED, is_failure=False)
         others = [ground.stored(number) for number in range(20, 23)]

@@ -87,9 +87,10 @@ class TestCommits:
             )
 
     @pytest.mark.parametrize("slot", [Slot(Side.EXTERNAL), Slot(Side.WIX, "overall")], ids=str)
-    def test_whoever_has_lost_the_lease_is_told_so_whatever_else_is_wrong_with_the_commit(
+    def test_whoever_has_lost_the_lease_is_told_so_before_all_else(
         self, ground: Ground, slot: Slot
     ) -> None:
+        """Whoever has lost the lease is told so, whatever else is wrong with the commit."""
         run = ground.leased()
         ground.ledger.links.commit(run.lease, Commit(records={slot: Known("r1")}))
         entity = ground.ledger.directory.add_entity(
@@ -139,11 +140,13 @@ class TestCommits:
         assert ground.ledger.links.commit(run.lease, revived).buried == frozenset()
         assert ground.ledger.directory.locate(ground.site_id, Side.WIX, "rating-1").is_on_file
 
-    def test_run_whose_record_was_buried_meanwhile_ends_no_delivery_before_it_is_over(
+    def test_run_with_a_record_buried_meanwhile_ends_no_delivery_early(
         self,
         ground: Ground,
     ) -> None:
-        """Whoever buried the record leaves the rest to the run.
+        """A run whose record was buried meanwhile ends no delivery before it is over.
+
+        Whoever buried the record leaves the rest to the run.
 
         If it dies, an open delivery must bring the next one.
         """
@@ -169,10 +172,11 @@ class TestCommits:
         assert ground.ledger.links.deletes_exceeded(ground.site_id, Side.EXTERNAL)
         assert not ground.ledger.links.deletes_exceeded(ground.site_id, Side.WIX)
 
-    def test_delete_brake_of_a_large_site_grips_at_five_percent_of_its_live_links(
+    def test_delete_brake_of_a_large_site_grips_at_five_percent(
         self,
         ground: Ground,
     ) -> None:
+        """The delete brake of a large site grips at five percent of its live links."""
         run = ground.leased()
         for number in range(440):  # 441 with the leased one: five percent are 22.05
             ground.ledger.links.link_of(replace(run.link.key, contact_id=f"contact-{number}"))

@@ -31,10 +31,11 @@ class TestLeases:
             ground.ledger.links.commit(late.lease, Commit(link_state=LinkState.BURIED))
         assert ground.ledger.open_intents() == 0
 
-    def test_intent_leaves_time_for_its_call_under_a_lease_just_taken_and_under_an_older_one(
+    def test_intent_leaves_time_for_its_call_under_new_and_old_leases(
         self,
         ground: Ground,
     ) -> None:
+        """An intent leaves time for its call under a lease just taken and under an older one."""
         jump = ground.jump
         for age, intent_id in (
             (0.0, "intent-1"),

@@ -107,10 +107,11 @@ class TestMerges:
         left = ground.ledger.links.lease(bob.link.id).link
         assert (left.records, left.shadowed) == ({}, frozenset())
 
-    def test_records_of_two_living_links_become_deliveries_of_the_one_that_stays(
+    def test_records_of_two_links_become_deliveries_of_the_one_that_stays(
         self,
         ground: Ground,
     ) -> None:
+        """Records of two living links become deliveries of the one that stays."""
         bob, ada = ground.link(BOB, 1), ground.link(ADA, 2)
         for run in (bob, ada):
             ground.ledger.links.commit(run.lease, Commit(shadowed={f"behind {run.link.id}"}))

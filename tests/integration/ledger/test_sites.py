@@ -13,10 +13,11 @@ def site_state(ground: Ground) -> str:
 
 
 class TestSites:
-    def test_removed_site_keeps_its_rows_and_installing_brings_it_back_with_what_waited(
+    def test_removed_site_keeps_its_rows_and_installing_brings_it_back(
         self,
         ground: Ground,
     ) -> None:
+        """A removed site keeps its rows and installing brings it back with what waited."""
         waiting = ground.stored(1)
         assert ground.ledger.sites.note_lifecycle(ground.site_id, SiteState.REMOVED, 100.0) == []
         assert site_state(ground) == "removed"

@@ -74,11 +74,14 @@ class TestErasureUnderWay:
             row.remote_id for one in field.sweeps.next_findings(sweep, 10) for row in one.rows
         ] == ["e2"]
 
-    def test_page_that_was_on_its_way_while_a_person_was_erased_brings_nothing_back(
+    def test_page_on_its_way_while_a_person_is_erased_brings_nothing_back(
         self,
         field: SweepGround,
     ) -> None:
-        """By the contact, by the address where no key is known yet, and by the rating's id."""
+        """A page that was on its way while a person was erased brings nothing back.
+
+        By the contact, by the address where no key is known yet, and by the rating's id.
+        """
         sweep = field.begin()
         key = field.link(1)
         field.erase(key, 1)

@@ -12,10 +12,11 @@ from tests.integration.ledger.ground import ADA, SweepGround, as_delivery
 
 
 class TestFindings:
-    def test_findings_come_by_key_with_their_hidden_rows_and_those_without_a_key_first(
+    def test_findings_come_by_key_and_those_without_a_key_first(
         self,
         field: SweepGround,
     ) -> None:
+        """Findings come by key with their hidden rows and those without a key first."""
         sweep = field.begin()
         hidden = field.open_row(Side.EXTERNAL, mark=Mark.HIDDEN)
         nobody = field.open_row(Side.EXTERNAL, 7, key=None)

@@ -39,10 +39,11 @@ class TestRuns:
         )
         assert again.is_resumed
 
-    def test_killed_run_is_taken_over_when_its_lease_ends_and_the_old_holder_is_refused(
+    def test_killed_run_is_taken_over_when_its_lease_ends(
         self,
         field: SweepGround,
     ) -> None:
+        """A killed run is taken over when its lease ends and the old holder is refused."""
         wait, old = field.ground.jump, field.begin()
         wait(21.0)
         new = field.begin()
