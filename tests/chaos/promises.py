@@ -77,8 +77,8 @@ PROMISES = (
         6,
         "A forged, altered, old or broken request never gets in, and never makes a 500.",
         (
-            "tests/unit/test_wix_webhook.py::test_forged_or_broken_body_is_rejected",
-            "tests/unit/test_external_webhook.py::test_forged_or_broken_request_is_rejected",
+            "tests/unit/webhook_gateway/test_wix_webhook.py::test_forged_or_broken_body_is_rejected",
+            "tests/unit/webhook_gateway/test_external_webhook.py::test_forged_or_broken_request_is_rejected",
             "tests/integration/test_gateway.py::test_no_bytes_and_headers_cause_a_500",
             (
                 "tests/end_to_end/test_hard_door.py::"
@@ -91,7 +91,7 @@ PROMISES = (
         "Keys and secrets are replaced without a lost event, and a retired one opens nothing.",
         (
             CHAOS + "door.py::test_key_replaced_while_events_come_costs_none_of_them",
-            "tests/unit/test_external_webhook.py::test_previous_secret_serves_during_a_rotation",
+            "tests/unit/webhook_gateway/test_external_webhook.py::test_previous_secret_serves_during_a_rotation",
         ),
     ),
     Promise(

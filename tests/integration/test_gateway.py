@@ -25,7 +25,6 @@ from sync_worker.ledger.sql_ledger import SqlLedger, sql_ledger
 from sync_worker.manifest.loader import load_manifest, shipped_manifest
 from sync_worker.remotes.wix.public_keys import load_public_keys
 from sync_worker.telemetry import metrics
-from tests.unit import test_external_webhook, test_wix_webhook
 from tests.unit.signed import (
     APP_ID,
     OWN_SERVICE,
@@ -38,6 +37,7 @@ from tests.unit.signed import (
     claims,
     pem,
 )
+from tests.unit.webhook_gateway import test_external_webhook, test_wix_webhook
 from webhook_gateway.app import create_app
 from webhook_gateway.group_commit import COMMITTERS, Store
 from webhook_gateway.settings import GatewayConfig

@@ -15,7 +15,7 @@ import pytest
 
 from sync_worker.manifest.loader import Placeholders, load_manifest, shipped_manifest
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PLUGIN = ROOT / "docs" / "woocommerce" / "ratings-sync-webhooks.php"
 STAGE = ROOT / "tests" / "php" / "companion.php"
 PHP = shutil.which("php")

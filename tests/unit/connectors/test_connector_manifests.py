@@ -29,7 +29,7 @@ from sync_worker.manifest.schema.editor import editor_schema
 from sync_worker.manifest.summary import describe, ways
 from webhook_gateway.external import read_deliveries
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PRINTED = ROOT / "tests" / "manifests"
 ALL = [
     *sorted(SHIPPED.glob("*.yaml")),

@@ -193,6 +193,6 @@ def test_manifest_of_the_contract_loads_as_it_is_printed() -> None:
         name: "https://api.ratings.acme.example" if name.endswith("URL") else "secret"
         for name in ("ACME_RATINGS_TOKEN", "ACME_WEBHOOK_SECRET")
     }
-    manifest = load_manifest(Path(__file__).parents[1] / "manifests" / "acme-ratings.yaml", environ)
+    manifest = load_manifest(Path(__file__).parents[2] / "manifests" / "acme-ratings.yaml", environ)
     assert manifest.capabilities.has_revision
     assert manifest.capabilities.update_precondition
