@@ -63,14 +63,10 @@ class Scale:
 
         Raises OffScale when it is not a level of this scale.
         """
-        position = (
-            (Fraction(value) - Fraction(self.minimum)) / Fraction(self.step)
-            if value.is_finite()
-            else None
-        )
-        if position is None or position.denominator != 1 or not 0 <= position < self.levels:
+        position = _position(self, value) if value.is_finite() else None
+        if position is None:
             raise OffScale(f"{value} is not on the scale {self}")
-        return int(position)
+        return position
 
     def nearest(self, value: Fraction) -> int:
         """Position of the level nearest to ``value``, halves upwards, clamped to the scale."""
@@ -82,6 +78,15 @@ class Scale:
                 (2 * exact.numerator + exact.denominator) // (2 * exact.denominator),
             ),
         )
+
+
+@lru_cache(maxsize=65_536)
+def _position(scale: Scale, value: Decimal) -> int | None:
+    """Position of a finite ``value``, None between the levels and beyond them."""
+    position = (Fraction(value) - Fraction(scale.minimum)) / Fraction(scale.step)
+    if position.denominator != 1 or not 0 <= position < scale.levels:
+        return None
+    return int(position)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import sys
 import tomllib
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -31,6 +32,7 @@ IO_MODULES = {
 READS_FILES = {ROOT / "sync_worker" / "manifest" / "loader.py"}
 
 
+@cache
 def imports_of(path: Path) -> set[str]:
     """Every module that a file imports, at its top level or inside a function."""
     found: set[str] = set()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 TESTS = Path(__file__).parents[1]
@@ -11,15 +11,17 @@ TESTS = Path(__file__).parents[1]
 MAX_LENGTH = 70
 
 
-def names_by_scope() -> Iterator[tuple[str, list[str]]]:
+@cache
+def names_by_scope() -> list[tuple[str, list[str]]]:
     """The tests of each module and of each class, in their order."""
+    found = []
     for file in sorted(TESTS.rglob("test_*.py")):
         module = ast.parse(file.read_text())
         path = file.relative_to(TESTS)
-        yield str(path), names_in(module.body)
-        for node in module.body:
-            if isinstance(node, ast.ClassDef):
-                yield f"{path}:{node.name}", names_in(node.body)
+        found.append((str(path), names_in(module.body)))
+        classes = [node for node in module.body if isinstance(node, ast.ClassDef)]
+        found += [(f"{path}:{node.name}", names_in(node.body)) for node in classes]
+    return found
 
 
 def names_in(body: list[ast.stmt]) -> list[str]:
