@@ -5,12 +5,14 @@ Reads inbox ids from standard input and works on each as the task does; answers 
 
 from __future__ import annotations
 
+import dis
 import json
 import logging
 import sys
 from collections import Counter
+from functools import cache
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 import requests
@@ -24,7 +26,7 @@ REMOTE = {requests.Session.request.__code__, requests.Session.send.__code__}
 
 
 class Hops:
-    """What one run of the task calls, in its own thread.
+    """What one run of the task calls, in its own thread: functions, methods and properties.
 
     ``frames``: the deepest way from the task to ``requests``, neither of them counted.
     """
@@ -37,11 +39,26 @@ class Hops:
         if event != "call":
             return
         if frame.f_code.co_filename.startswith(ROOT):
-            self.calls[frame.f_code.co_filename.removeprefix(ROOT)] += 1
+            if _is_call_of_a_function(frame):
+                self.calls[frame.f_code.co_filename.removeprefix(ROOT)] += 1
         elif frame.f_code in REMOTE:
             way = _way_from_task(frame)
             if len(way) > len(self.frames):
                 self.frames = way
+
+
+def _is_call_of_a_function(frame: FrameType) -> bool:
+    """Whether a reader follows it somewhere: not a comprehension, not a generator that goes on."""
+    code = frame.f_code
+    if code.co_name.startswith("<") and code.co_name != "<lambda>":
+        return False
+    return frame.f_lasti <= _start_of(code)
+
+
+@cache
+def _start_of(code: CodeType) -> int:
+    """Where its own statements begin; a generator that goes on is further."""
+    return next(step.offset for step in dis.get_instructions(code) if step.opname == "RESUME")
 
 
 def _way_from_task(frame: FrameType) -> list[str]:
