@@ -11,6 +11,7 @@ import re
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Boolean, Connection, Table
@@ -54,21 +55,26 @@ class SqlText:
     """
 
     def __init__(self, text: str) -> None:
-        self._sqlite = _for_sqlite(text)
-        self._postgresql = _for_postgresql(text)
+        self._by_dialect = {"sqlite": _for_sqlite(text), "postgresql": _for_postgresql(text)}
 
     def ask(self, connection: Connection, **values: Any) -> Answer:
         """Run it with these parameters.
 
         Raises SQLAlchemyError; in a batch that may come with its end.
         """
-        statement = self._sqlite if is_sqlite(connection) else self._postgresql
+        statement = self._by_dialect[connection.dialect.name]
+        for name in statement.as_json:
+            if values[name] is not None:
+                values[name] = exact_json.dumps(values[name])
         driver: Any = connection.connection.driver_connection
         try:
-            cursor = driver.execute(statement.sql, statement.bound(values))
+            cursor = driver.execute(statement.sql, values)
         except connection.dialect.loaded_dbapi.Error as error:
             raise _as_sqlalchemy(connection, error, statement.sql) from error
-        return statement.answer(cursor)
+        rows = None
+        if statement.reads_at_once and cursor.description is not None:
+            rows = statement.rows(cursor)
+        return Answer(cursor, statement, rows)
 
     def all(self, connection: Connection, **values: Any) -> list[Any]:
         """The rows, as named tuples."""
@@ -88,17 +94,17 @@ class SqlText:
         return self.ask(connection, **values).count
 
 
+@dataclass(slots=True)
 class Answer:
     """What a statement brings. One asked in a batch is read after the batch."""
 
-    __slots__ = ("_cursor", "_read")
-
-    def __init__(self, cursor: Any, read: Callable[[], list[Any]]) -> None:
-        self._cursor, self._read = cursor, read
+    _cursor: Any
+    _statement: _DriverText
+    _rows: list[Any] | None  # those read already
 
     def all(self) -> list[Any]:
         """The rows; to be called once."""
-        return self._read()
+        return self._statement.rows(self._cursor) if self._rows is None else self._rows
 
     def first(self) -> Any:
         """The first row, ``None`` if there is none."""
@@ -133,8 +139,9 @@ def batch(connection: Connection) -> Iterator[None]:
 class _DriverText:
     """A text as one driver takes it, and its rows as we take them.
 
-    ``lists``: parameters that the driver gets as a JSON list. ``conversions``: by column name, from
-    the driver's value to ours. ``reads_at_once``: the driver has all rows as soon as it has asked.
+    ``as_json``: parameters that the driver gets as JSON, ``lists`` among them. ``conversions``: by
+    column name, from the driver's value to ours. ``reads_at_once``: the rows are read as soon as
+    they are asked for.
     """
 
     def __init__(
@@ -147,26 +154,13 @@ class _DriverText:
         reads_at_once: bool = False,
     ) -> None:
         self.sql = sql
-        as_json = {*lists, *JSON_NAMES.intersection(names)}
-        self._as_json = tuple(as_json)
-        self._conversions, self._reads_at_once = conversions, reads_at_once
+        self.as_json = frozenset(lists) | JSON_NAMES.intersection(names)
+        self.reads_at_once = reads_at_once
+        self._conversions = conversions
         self._shape: tuple[Any, list[tuple[int, Conversion]]] | None = None
 
-    def bound(self, values: dict[str, Any]) -> dict[str, Any]:
-        """The parameters as the driver takes them."""
-        for name in self._as_json:
-            if values[name] is not None:
-                values[name] = exact_json.dumps(values[name])
-        return values
-
-    def answer(self, cursor: Any) -> Answer:
-        """What the cursor has brought, or is going to bring with the end of a batch."""
-        if not self._reads_at_once:
-            return Answer(cursor, lambda: self._rows(cursor))
-        rows = self._rows(cursor) if cursor.description is not None else []
-        return Answer(cursor, lambda: rows)
-
-    def _rows(self, cursor: Any) -> list[Any]:
+    def rows(self, cursor: Any) -> list[Any]:
+        """What the cursor has brought, as named tuples."""
         if self._shape is None:
             self._shape = self._shape_of([column[0] for column in cursor.description])
         to_row, conversions = self._shape
