@@ -43,17 +43,12 @@ def source_of(field: FieldPath | KeyPart, resource: Any, context: Context) -> An
     return field.const if isinstance(field, FieldPath) else None
 
 
-def named(field: FieldPath, value: Any) -> Any:
-    """The manifest's name for a value, the value itself if it has none."""
-    return field.values.get(str(value), value) if field.values else value
-
-
 def converted(field: FieldPath, value: Any) -> Any:
     """A value in the type that the manifest asks for; ``None`` for what is none.
 
     Raises Permanent.
     """
-    value = named(field, value)
+    value = field.values.get(str(value), value)  # the manifest's name for it, if it has one
     match field.as_:
         case _ if value is None:
             return None

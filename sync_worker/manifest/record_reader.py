@@ -16,7 +16,6 @@ from sync_worker.manifest.field_values import (
     Context,
     converted,
     malformed,
-    named,
     number_of,
     search,
     source_of,
@@ -203,7 +202,8 @@ class _Reader:
 
     def _main_value(self) -> Decimal | None:
         field = self._manifest.fields.value
-        value = named(field, source_of(field, self._resource, self._context))
+        value = source_of(field, self._resource, self._context)
+        value = field.values.get(str(value), value)
         if value is None and field.required:
             raise malformed("the record has no value")
         return number_of(value, self._manifest.scale)

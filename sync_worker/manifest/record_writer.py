@@ -35,19 +35,15 @@ def _path(text: str) -> CompiledPath:
     return CompiledPath(text)
 
 
-def is_leaf(node: Any) -> bool:
-    return isinstance(node, Mapping) and "from" in node
-
-
 def check_tree(node: Any, *, is_path: bool = False, roots: Set[str] = ROOTS) -> str:
     """What is wrong with a tree or a URL path, in words; empty if nothing is."""
     if is_path:
         problems = (_check_source(name, roots) for name in VARIABLE.findall(node or ""))
         return next(filter(None, problems), "")
-    if is_leaf(node):
-        return _check_leaf(node) or _check_source(node["from"], roots)
     children: Iterable[Any] = ()
     if isinstance(node, Mapping):
+        if "from" in node:
+            return _check_leaf(node) or _check_source(node["from"], roots)
         children = node.values()
     elif isinstance(node, list | tuple):
         children = node
@@ -87,9 +83,9 @@ def filled(node: Any, context: Mapping[str, Any]) -> Any:
 
     Raises Permanent.
     """
-    if is_leaf(node):
-        return _leaf(node, context)
     if isinstance(node, Mapping):
+        if "from" in node:
+            return _leaf(node, context)
         children = {key: filled(child, context) for key, child in node.items()}
         return {key: value for key, value in children.items() if value is not None}
     if isinstance(node, list | tuple):

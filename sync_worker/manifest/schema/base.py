@@ -4,6 +4,7 @@ reference.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import jmespath
@@ -25,15 +26,12 @@ class Strict(BaseModel):
 class CompiledPath(str):
     """A JMESPath expression (https://jmespath.org), compiled once."""
 
-    _compiled: Any
+    search: Callable[[Any], Any]  # what is at the path in a document
 
     def __new__(cls, text: str) -> CompiledPath:
         path = super().__new__(cls, text)
-        path._compiled = jmespath.compile(text)
+        path.search = jmespath.compile(text).search
         return path
-
-    def search(self, document: Any) -> Any:
-        return self._compiled.search(document)
 
 
 def _compiled(value: Any) -> CompiledPath:
