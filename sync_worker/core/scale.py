@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Literal
 
 MappingKind = Literal["proportional", "span"]
@@ -23,7 +23,7 @@ class OffScale(ValueError):
     """The value is outside of its scale or between two of its steps."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Scale:
     """``minimum`` to ``maximum``, both included, in steps of ``step``; the unit is the remote's
     own.
@@ -48,7 +48,7 @@ class Scale:
     def __str__(self) -> str:
         return f"{self.minimum}..{self.maximum} step {self.step}"
 
-    @property
+    @cached_property
     def levels(self) -> int:
         return int((Fraction(self.maximum) - Fraction(self.minimum)) / Fraction(self.step)) + 1
 
@@ -89,7 +89,7 @@ def _position(scale: Scale, value: Decimal) -> int | None:
     return int(position)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FieldMap:
     """A Wix attribute ↔ an external field, with both scales.
 
@@ -109,9 +109,12 @@ class FieldMap:
         if self.mapping == "proportional" and min(self.wix.maximum, self.external.maximum) <= 0:
             raise ValueError("a proportional mapping needs both maxima above 0; use mapping 'span'")
 
-    @property
-    def _wix_is_coarser(self) -> bool:
-        return self.wix.levels <= self.external.levels
+    @cached_property
+    def coarse_and_fine(self) -> tuple[Scale, Scale]:
+        """Both scales, the one with fewer levels first; Wix's if they have as many."""
+        if self.wix.levels <= self.external.levels:
+            return self.wix, self.external
+        return self.external, self.wix
 
     def _image(self, value: Decimal, source: Scale, target: Scale) -> Fraction:
         if self.mapping == "proportional":
@@ -154,17 +157,9 @@ class FieldMap:
         return list(_violations(self))
 
 
-def _coarse_and_fine(mapping: FieldMap) -> tuple[Scale, Scale]:
-    return (
-        (mapping.wix, mapping.external)
-        if mapping._wix_is_coarser
-        else (mapping.external, mapping.wix)
-    )
-
-
 @lru_cache(maxsize=65_536)
 def _class_of(mapping: FieldMap, value: Decimal, scale: Scale) -> int:
-    coarse, _ = _coarse_and_fine(mapping)
+    coarse, _ = mapping.coarse_and_fine
     if scale is coarse or scale == coarse:
         return coarse.index(value)
     return coarse.nearest(mapping._image(value, scale, coarse))
@@ -172,7 +167,7 @@ def _class_of(mapping: FieldMap, value: Decimal, scale: Scale) -> int:
 
 @lru_cache(maxsize=65_536)
 def _representative(mapping: FieldMap, class_index: int, scale: Scale) -> Decimal:
-    coarse, fine = _coarse_and_fine(mapping)
+    coarse, fine = mapping.coarse_and_fine
     level = coarse.level(class_index)
     if scale == coarse:
         return level
@@ -180,7 +175,7 @@ def _representative(mapping: FieldMap, class_index: int, scale: Scale) -> Decima
 
 
 def _violations(mapping: FieldMap) -> Iterator[str]:
-    coarse, fine = _coarse_and_fine(mapping)
+    coarse, fine = mapping.coarse_and_fine
     for index in range(coarse.levels):
         there = _representative(mapping, index, fine)
         back = _class_of(mapping, there, fine)
