@@ -91,7 +91,7 @@ class _Case:
     policy: Policy
 
     def decide(self) -> Action:
-        changed = [side for side in Side if self.value(side) != self.base.on(side)]
+        changed = [side for side in Side if self.now[side].value != self.base.on(side)]
         # unchanged on both sides
         if not changed and self.base.version == self.field.version:
             return InStep()
@@ -109,22 +109,19 @@ class _Case:
 
     def rescale(self) -> Action:
         """What does not agree by the new scales is a first difference."""
-        if any(self.value(side) is None for side in Side) or self.agrees():
+        if any(self.now[side].value is None for side in Side) or self.agrees():
             return Agree()
         return self.by_rule(self.policy.first_difference, "scale_changed")
 
-    def value(self, side: Side) -> Decimal | None:
-        return self.now[side].value
-
     def agrees(self) -> bool:
-        wix, external = self.value(Side.WIX), self.value(Side.EXTERNAL)
+        wix, external = self.now[Side.WIX].value, self.now[Side.EXTERNAL].value
         if wix is None or external is None:
             return wix is external
         return self.field.agree(wix, external)
 
     def carry(self, winner: Side, *, reason: str) -> Action:
         """Bring what the winner shows to the other side, if policy lets it cross."""
-        target, value = winner.other, self.value(winner)
+        target, value = winner.other, self.now[winner].value
         privacy = value is None and self.now[winner].privacy
         # not to cross by policy; a privacy request always does
         if not self.policy.may_write(target) and not privacy:
@@ -146,14 +143,14 @@ class _Case:
         """Both sides changed and do not agree."""
         # deleted on one side because its person asked for that
         for side in Side:
-            if self.now[side].privacy and self.value(side) is None:
+            if self.now[side].privacy and self.now[side].value is None:
                 return self.carry(side, reason="privacy")
         # only one side may be written to
         if self.policy.direction != Direction.BOTH:
             source = Side.WIX if self.policy.direction == Direction.TO_EXTERNAL else Side.EXTERNAL
             return self.carry(source, reason="direction")
         # deleted on one side, changed on the other since (both deleted would agree)
-        gone = [side for side in Side if self.value(side) is None]
+        gone = [side for side in Side if self.now[side].value is None]
         if gone:
             winner = gone[0] if self.policy.edit_or_delete == EditOrDelete.DELETE else gone[0].other
             return self.carry(winner, reason=f"{self.policy.edit_or_delete}_wins")

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 
 from sync_worker.core.errors import Held
 from sync_worker.core.plan import Action, Delete, Hold, Ignore, Write, erase, plan
@@ -21,7 +22,7 @@ MAIN_FIELD = "value"
 UNSUPPORTED = "unsupported"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SlotWrite:
     """One remote write: ``targets`` are the attributes it changes, ``values`` all that the record
     shall hold.
@@ -32,7 +33,7 @@ class SlotWrite:
     actions: Mapping[str, Write | Delete]
     values: Mapping[str, Decimal]
 
-    @property
+    @cached_property
     def targets(self) -> dict[str, Decimal | None]:
         """The wanted value of each attribute; ``None``: it is to go."""
         targets: dict[str, Decimal | None] = dict.fromkeys(self.actions)
@@ -41,7 +42,7 @@ class SlotWrite:
                 targets[name] = action.value
         return targets
 
-    @property
+    @cached_property
     def is_privacy(self) -> bool:
         return any(
             isinstance(action, Delete) and action.privacy for action in self.actions.values()
@@ -66,9 +67,7 @@ def plan_link(view: View) -> LinkPlan:
     policy = view.run.site.policy
     actions: dict[str, Action] = {}
     for name, field in view.fields.items():
-        wix, external = (
-            view.record_views[view.slot_of(name, side)].snapshot(name) for side in Side
-        )
+        wix, external = view.snapshots(name)
         actions[name] = plan(field, view.bases[name], wix, external, policy)
     main_attribute = _main_attribute(view)
     for slot, record_view in view.record_views.items():
@@ -124,10 +123,7 @@ def _plan_erasure(view: View) -> LinkPlan:
     """Every record that is left has to go, also one that moderation keeps out of sight."""
     actions = {}
     for name in view.fields:
-        wix, external = (
-            view.record_views[view.slot_of(name, side)].snapshot(name) for side in Side
-        )
-        actions[name] = erase(wix, external)
+        actions[name] = erase(*view.snapshots(name))
     write = _first_removal(view)
     if write is not None and refusal_of(view, write) is not None:
         raise Held(UNSUPPORTED)

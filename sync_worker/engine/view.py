@@ -22,6 +22,7 @@ from sync_worker.core.values import (
     Record,
     Side,
     Slot,
+    Snapshot,
 )
 from sync_worker.engine.news import is_older
 from sync_worker.engine.record_view import RecordView, Source, absent, remembered, seen, slots_of
@@ -84,6 +85,12 @@ class View:
     def value_on(self, side: Side, attribute: str) -> Decimal | None:
         """What a side shows of an attribute, in its units."""
         return self.record_views[self.slot_of(attribute, side)].values.get(attribute)
+
+    def snapshots(self, attribute: str) -> tuple[Snapshot, Snapshot]:
+        """An attribute as Wix shows it now, and as the external side does."""
+        wix = self.record_views[Slot(Side.WIX, attribute)]
+        external = self.record_views[Slot(Side.EXTERNAL)]
+        return wix.snapshot(attribute), external.snapshot(attribute)
 
     def version_of(self, attribute: str) -> int:
         """Of the mapping that this run goes by."""
