@@ -100,18 +100,15 @@ def _replace_dead_connections(engine: Engine) -> None:
     @event.listens_for(engine, "checkout")
     def _check(driver: Any, record: Any, fairy: Any) -> None:
         now = time.monotonic()
+        has_rested = now - record.info.get("rests_since", now) > PING_SECONDS
+        poll = select.poll()
         try:
-            if now - record.info.get("rests_since", now) > PING_SECONDS or _was_told(driver):
+            # Readable: the server has said something that nobody asked for, or is gone.
+            poll.register(driver.fileno(), select.POLLIN)
+            if has_rested or poll.poll(0):
                 engine.dialect.do_ping(driver)
         except error as failure:
             raise DisconnectionError from failure  # the pool opens another one
-
-
-def _was_told(driver: Any) -> bool:
-    """Whether the server has said something that nobody asked for, or is gone."""
-    poll = select.poll()
-    poll.register(driver.fileno(), select.POLLIN)
-    return bool(poll.poll(0))
 
 
 def _open_sqlite(url: URL, busy_seconds: float, clock: Callable[[], float]) -> Engine:

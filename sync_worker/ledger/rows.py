@@ -210,11 +210,8 @@ def from_wix(known: Known | None) -> dict[str, Any]:
 
 
 def from_base(base: Base) -> dict[str, Any]:
-    return {
-        "base_wix": _text(base.wix),
-        "base_external": _text(base.external),
-        "base_version": base.version,
-    }
+    values = _texts({"base_wix": base.wix, "base_external": base.external})
+    return {**values, "base_version": base.version}
 
 
 def to_buried(side: Side, remote_id: str, row: Row) -> Buried:
@@ -275,14 +272,11 @@ def to_history(row: Row) -> HistoryEntry:
 
 
 def from_history(entry: HistoryEntry) -> dict[str, Any]:
+    values = {"before": entry.before, "after": entry.after, "loser": entry.loser}
     return {
         "what": str(entry.what),
-        "side": _text(entry.side),
         "attribute": entry.attribute,
-        "before": _text(entry.before),
-        "after": _text(entry.after),
-        "loser": _text(entry.loser),
-        "loser_side": _text(entry.loser_side),
+        **_texts({"side": entry.side, "loser_side": entry.loser_side, **values}),
         "reason": entry.reason,
         "remote_id": entry.remote_id,
         "intent_id": entry.intent_id,
@@ -298,13 +292,10 @@ def _decimal(value: str | None) -> Decimal | None:
     return None if value is None else Decimal(value)
 
 
-def _text(value: Decimal | Side | None) -> str | None:
-    return None if value is None else str(value)
-
-
 def _decimals(values: Mapping[str, str | None]) -> dict[str, Decimal | None]:
     return {name: _decimal(value) for name, value in values.items()}
 
 
-def _texts(values: Mapping[str, Decimal | None]) -> dict[str, str | None]:
-    return {name: _text(value) for name, value in values.items()}
+def _texts(values: Mapping[str, Decimal | Side | None]) -> dict[str, str | None]:
+    texts = {name: str(value) for name, value in values.items() if value is not None}
+    return dict.fromkeys(values) | texts

@@ -23,6 +23,8 @@ from sync_worker.ledger.tables import metadata
 from sync_worker.ledger.transactions import POSTGRESQL_CLOCK, is_sqlite
 
 Conversion = Callable[[Any], Any]
+# What makes a named tuple of a row, and the columns to convert before, by their place.
+Shape = tuple[Callable[[Iterable[Any]], Any], list[tuple[int, Conversion]]]
 
 _PARAMETER = re.compile(r"(?<!:):([a-z]\w*)")
 _CAST = re.compile(r"::[a-z0-9]+(\[\])?")
@@ -71,10 +73,8 @@ class SqlText:
             cursor = driver.execute(statement.sql, values)
         except connection.dialect.loaded_dbapi.Error as error:
             raise _as_sqlalchemy(connection, error, statement.sql) from error
-        rows = None
-        if statement.reads_at_once and cursor.description is not None:
-            rows = statement.rows(cursor)
-        return Answer(cursor, statement, rows)
+        found = cursor.fetchall() if statement.reads_at_once else None
+        return Answer(cursor, statement, found)
 
     def all(self, connection: Connection, **values: Any) -> list[Any]:
         """The rows, as named tuples."""
@@ -82,7 +82,8 @@ class SqlText:
 
     def first(self, connection: Connection, **values: Any) -> Any:
         """The first row, ``None`` if there is none."""
-        return self.ask(connection, **values).first()
+        rows = self.ask(connection, **values).all()
+        return rows[0] if rows else None
 
     def scalar(self, connection: Connection, **values: Any) -> Any:
         """The first column of the first row, ``None`` if there is none."""
@@ -100,11 +101,23 @@ class Answer:
 
     _cursor: Any
     _statement: _DriverText
-    _rows: list[Any] | None  # those read already
+    _found: list[Any] | None  # the driver's rows where they are read already
 
     def all(self) -> list[Any]:
-        """The rows; to be called once."""
-        return self._statement.rows(self._cursor) if self._rows is None else self._rows
+        """The rows, as named tuples; to be called once."""
+        found = self._cursor.fetchall() if self._found is None else self._found
+        if not found:
+            return []
+        shape = self._statement.shape or self._statement.shape_of(self._cursor.description)
+        to_row, conversions = shape
+        if not conversions:
+            return list(map(to_row, found))
+        rows = [list(values) for values in found]
+        for values in rows:
+            for place, convert in conversions:
+                if values[place] is not None:
+                    values[place] = convert(values[place])
+        return list(map(to_row, rows))
 
     def first(self) -> Any:
         """The first row, ``None`` if there is none."""
@@ -137,7 +150,7 @@ def batch(connection: Connection) -> Iterator[None]:
 
 
 class _DriverText:
-    """A text as one driver takes it, and its rows as we take them.
+    """A text as one driver takes it, and the shape of its rows as we take them.
 
     ``as_json``: parameters that the driver gets as JSON, ``lists`` among them. ``conversions``: by
     column name, from the driver's value to ours. ``reads_at_once``: the rows are read as soon as
@@ -157,31 +170,18 @@ class _DriverText:
         self.as_json = frozenset(lists) | JSON_NAMES.intersection(names)
         self.reads_at_once = reads_at_once
         self._conversions = conversions
-        self._shape: tuple[Any, list[tuple[int, Conversion]]] | None = None
+        self.shape: Shape | None = None  # known with its first row
 
-    def rows(self, cursor: Any) -> list[Any]:
-        """What the cursor has brought, as named tuples."""
-        if self._shape is None:
-            self._shape = self._shape_of([column[0] for column in cursor.description])
-        to_row, conversions = self._shape
-        found = cursor.fetchall()
-        if not conversions:
-            return list(map(to_row, found))
-        rows = [list(values) for values in found]
-        for values in rows:
-            for place, convert in conversions:
-                if values[place] is not None:
-                    values[place] = convert(values[place])
-        return list(map(to_row, rows))
-
-    def _shape_of(self, names: Sequence[str]) -> tuple[Any, list[tuple[int, Conversion]]]:
+    def shape_of(self, description: Sequence[Any]) -> Shape:
         """The columns are the same each time. Of two with one name the second has only a place."""
+        names = [column[0] for column in description]
         conversions = [
             (place, self._conversions[name])
             for place, name in enumerate(names)
             if name in self._conversions
         ]
-        return _row_of(names)._make, conversions
+        self.shape = _row_of(names)._make, conversions
+        return self.shape
 
 
 def _row_of(names: Sequence[str]) -> Any:

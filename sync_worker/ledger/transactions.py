@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Float, Table
@@ -99,15 +99,12 @@ class Transactions:
             time.sleep(REST_SECONDS)
             self._worked_seconds = 0.0
 
-    @contextmanager
-    def single(self) -> Iterator[Connection]:
+    def single(self) -> AbstractContextManager[Connection]:
         """For one statement that writes, or one batch: PostgreSQL needs no transaction around it.
 
         As ``write``.
         """
-        transaction: Callable[[], Any] = self.write if self._is_sqlite else self.read
-        with transaction() as connection:
-            yield connection
+        return self.write() if self._is_sqlite else self.read()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
