@@ -91,7 +91,7 @@ class RedisBudget:
     def take(self) -> None:
         try:
             shape = [self._capacity, self._rate, self._reserve]
-            wait = self._client.ask(lambda: self._take(keys=[self._key], args=shape))
+            wait = self._client.ask(self._take, keys=[self._key], args=shape)
         except RedisAway:
             # Sweeps and imports leave the process's own share to webhooks.
             if self._reserve:
@@ -106,4 +106,4 @@ class RedisBudget:
     def penalise(self, seconds: float) -> None:
         self._local.penalise(seconds)
         with suppress(RedisAway):
-            self._client.ask(lambda: self._pause(keys=[self._key], args=[seconds]))
+            self._client.ask(self._pause, keys=[self._key], args=[seconds])

@@ -39,12 +39,12 @@ class RedisClient:
     def __init__(self, redis: Redis, breaker: Breaker | None = None) -> None:
         self.redis, self._breaker = redis, breaker or Breaker()
 
-    def ask(self, question: Callable[[], Any]) -> Any:
-        """The answer to a question, which calls ``redis``. Raises RedisAway."""
+    def ask(self, command: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        """The answer to a command of ``redis``. Raises RedisAway."""
         if not self._breaker.admits():
             raise RedisAway
         try:
-            answer = question()
+            answer = command(*arguments, **options)
         except RedisError as error:
             self._breaker.report(success=False)
             log.warning("redis_away", error=type(error).__name__)

@@ -24,11 +24,11 @@ class RedisGuard:
     ) -> None:
         key, value = _guard_key(site_id, side, remote_id), f"{revision} {intent_id}"
         with suppress(RedisAway):
-            self._client.ask(lambda: self._redis.set(key, value, ex=self._ttl_seconds))
+            self._client.ask(self._redis.set, key, value, ex=self._ttl_seconds)
 
     def recall(self, site_id: int, side: Side, remote_id: str, revision: int) -> str | None:
         try:
-            value = self._client.ask(lambda: self._redis.get(_guard_key(site_id, side, remote_id)))
+            value = self._client.ask(self._redis.get, _guard_key(site_id, side, remote_id))
         except RedisAway:
             return None
         kept_revision, _, intent_id = text_of(value).partition(" ")
@@ -36,7 +36,7 @@ class RedisGuard:
 
     def forget(self, site_id: int, side: Side, remote_id: str) -> None:
         with suppress(RedisAway):
-            self._client.ask(lambda: self._redis.delete(_guard_key(site_id, side, remote_id)))
+            self._client.ask(self._redis.delete, _guard_key(site_id, side, remote_id))
 
 
 def _guard_key(site_id: int, side: Side, remote_id: str) -> str:

@@ -19,7 +19,7 @@ class RedisTokens:
 
     def get(self, name: str) -> str | None:
         try:
-            sealed = text_of(self._client.ask(lambda: self._redis.get(f"token:{name}")))
+            sealed = text_of(self._client.ask(self._redis.get, f"token:{name}"))
         except RedisAway:
             return None
         return self._seal.open(name, sealed) if sealed else None
@@ -27,18 +27,15 @@ class RedisTokens:
     def put(self, name: str, token: str, seconds: int) -> None:
         sealed = self._seal.close(name, token)
         with suppress(RedisAway):
-            self._client.ask(lambda: self._redis.set(f"token:{name}", sealed, ex=max(1, seconds)))
+            self._client.ask(self._redis.set, f"token:{name}", sealed, ex=max(1, seconds))
 
     def drop(self, name: str) -> None:
         with suppress(RedisAway):
-            self._client.ask(lambda: self._redis.delete(f"token:{name}"))
+            self._client.ask(self._redis.delete, f"token:{name}")
 
     def claim(self, name: str, seconds: int) -> bool:
         try:
-            return bool(
-                self._client.ask(
-                    lambda: self._redis.set(f"token-refresh:{name}", "1", nx=True, ex=seconds)
-                )
-            )
+            key = f"token-refresh:{name}"
+            return bool(self._client.ask(self._redis.set, key, "1", nx=True, ex=seconds))
         except RedisAway:
             return True
