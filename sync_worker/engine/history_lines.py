@@ -183,7 +183,6 @@ def lines_for_differences_left(actions: Mapping[str, Action], view: View) -> lis
     """What the run leaves as it is although the sides differ."""
     lines = []
     for name, action in actions.items():
-        wix, external = view.value_on(Side.WIX, name), view.value_on(Side.EXTERNAL, name)
         match action:
             case Hold(reason):
                 what = HistoryKind.HOLD
@@ -191,6 +190,7 @@ def lines_for_differences_left(actions: Mapping[str, Action], view: View) -> lis
                 what = HistoryKind.IGNORE
             case _:
                 continue
+        wix, external = view.value_on(Side.WIX, name), view.value_on(Side.EXTERNAL, name)
         lines.append(HistoryEntry(what, None, name, before=wix, after=external, reason=reason))
     return lines
 

@@ -71,12 +71,15 @@ def plan_link(view: View) -> LinkPlan:
         actions[name] = plan(field, view.bases[name], wix, external, policy)
     main_attribute = _main_attribute(view)
     for slot, record_view in view.record_views.items():
-        write = slot_write(slot, record_view, actions, slot.attribute or main_attribute)
-        match _verdict(view, write):
-            case SlotWrite() as possible:
-                return LinkPlan(actions, possible)
-            case Hold() | Ignore() as instead:
-                _keep_back(actions, slot, instead)
+        match slot_write(slot, record_view, actions, slot.attribute or main_attribute):
+            case SlotWrite() as write:
+                refusal = refusal_of(view, write)
+                if refusal is None:
+                    return LinkPlan(actions, write)
+                _keep_back(actions, slot, refusal)
+            case Hold() as hold:
+                # The record cannot be what the actions ask.
+                _keep_back(actions, slot, hold)
             case None:
                 # The actions ask nothing of this record.
                 pass
@@ -98,12 +101,6 @@ def refusal_of(view: View, write: SlotWrite) -> Hold | Ignore | None:
     if write.operation in can.ignored_operations and not write.is_privacy:
         return Ignore(UNSUPPORTED)
     return Hold(UNSUPPORTED)
-
-
-def _verdict(view: View, write: SlotWrite | Hold | None) -> SlotWrite | Hold | Ignore | None:
-    if not isinstance(write, SlotWrite):
-        return write
-    return refusal_of(view, write) or write
 
 
 def _keep_back(actions: dict[str, Action], target: Slot, instead: Hold | Ignore) -> None:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from sync_worker.core.scale import FieldMap
-from sync_worker.core.values import Base, Known, Record, RecordState, Side, Slot, Snapshot
+from sync_worker.core.values import Base, Known, Record, RecordState, Side, Slot
 
 
 class Source(StrEnum):
@@ -42,9 +42,6 @@ class RecordView:
     def is_withdrawn(self) -> bool:
         """The record exists but may not cross (moderation)."""
         return self.remote_id is not None and self.state is not RecordState.PUBLISHED
-
-    def snapshot(self, attribute: str) -> Snapshot:
-        return Snapshot(self.values.get(attribute), self.heard, self.privacy)
 
     def known(self) -> Known | None:
         """The same as the ledger's memory."""
@@ -99,9 +96,9 @@ def seen(
 
 def values_in(slot: Slot, record: Record, fields: Iterable[FieldMap]) -> dict[str, Decimal]:
     """Values by attribute that a record of this slot holds."""
-    names = {field.attribute: _field_name(field, slot.side) for field in fields}
-    if slot.attribute:
-        names = {slot.attribute: names.get(slot.attribute, slot.attribute)}
+    names = {field.attribute: field.external_field for field in fields}
+    if slot.side is Side.WIX:
+        names = {slot.attribute: slot.attribute}
     return {name: record.values[there] for name, there in names.items() if there in record.values}
 
 

@@ -86,11 +86,11 @@ class View:
         """What a side shows of an attribute, in its units."""
         return self.record_views[self.slot_of(attribute, side)].values.get(attribute)
 
-    def snapshots(self, attribute: str) -> tuple[Snapshot, Snapshot]:
+    def snapshots(self, attribute: str) -> list[Snapshot]:
         """An attribute as Wix shows it now, and as the external side does."""
-        wix = self.record_views[Slot(Side.WIX, attribute)]
-        external = self.record_views[Slot(Side.EXTERNAL)]
-        return wix.snapshot(attribute), external.snapshot(attribute)
+        slots = (Slot(Side.WIX, attribute), Slot(Side.EXTERNAL))
+        shown = [self.record_views[slot] for slot in slots]
+        return [Snapshot(view.values.get(attribute), view.heard, view.privacy) for view in shown]
 
     def version_of(self, attribute: str) -> int:
         """Of the mapping that this run goes by."""

@@ -63,5 +63,5 @@ class WriteLimits:
     def _refuse_without_address(self, write: SlotWrite) -> None:
         """A contact that is gone has left no address: nobody outside would know whose it is."""
         is_create = write.operation is Operation.CREATE
-        if is_create and write.slot.side is Side.EXTERNAL and self.view.person.email is None:
+        if is_create and write.slot.side is Side.EXTERNAL and self.view.run.contact.email is None:
             raise Held("no_email")
