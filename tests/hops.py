@@ -74,6 +74,8 @@ def _way_from_task(frame: FrameType) -> list[str]:
 
 def main() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    # Sites are read again each second: not for each event.
+    tasks.worker().ledger.site_cache.seconds = 3600.0
     for line in sys.stdin:
         hops = Hops()
         sys.setprofile(hops.note)

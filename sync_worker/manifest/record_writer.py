@@ -103,7 +103,9 @@ def _leaf(node: Mapping[str, Any], context: Mapping[str, Any]) -> Any:
         )
     if value is None:
         return None
-    value = _converted(node.get("values", {}).get(str(value), value), node.get("as"))
+    value = node.get("values", {}).get(str(value), value)
+    if "as" in node:
+        value = _converted(value, node["as"])
     limit = node.get("max_length")
     return value[:limit] if limit is not None and isinstance(value, str) else value
 
@@ -117,7 +119,7 @@ def _found(source: str, context: Mapping[str, Any]) -> Any:
         ) from None
 
 
-def _converted(value: Any, kind: str | None) -> Any:
+def _converted(value: Any, kind: str) -> Any:
     try:
         match kind:
             case "str":

@@ -41,15 +41,12 @@ class Remotes:
         self._outages: dict[str, Outage] = {}
         self._turn = threading.Lock()
 
-    def connect(self, site: Site) -> Connection:
-        """The live remotes of a site. Raises Misconfigured."""
-        return self._connect(site, is_patient=False)
-
     def connect_patiently(self, site: Site) -> Connection:
-        """The same for sweeps and files. Raises Misconfigured."""
-        return self._connect(site, is_patient=True)
+        """The live remotes of a site, for sweeps and files. Raises Misconfigured."""
+        return self.connect(site, is_patient=True)
 
-    def _connect(self, site: Site, *, is_patient: bool) -> Connection:
+    def connect(self, site: Site, *, is_patient: bool = False) -> Connection:
+        """The live remotes of a site. Raises Misconfigured."""
         key = (site.id, is_patient)
         with self._turn:
             if key not in self._connections:

@@ -118,19 +118,18 @@ def _entity_of(rating: Mapping[str, Any]) -> EntityRef | None:
     entity_id = rating.get("entityId")
     if not isinstance(entity_id, str):
         return None
-    group, namespace = _text(rating.get("group")), _text(rating.get("namespace"))
+    group, namespace = _texts(rating, "group", "namespace")
     return EntityRef(entity_id, group or "", namespace or "")
 
 
 def _person_of(owner: Any) -> Person:
     if not isinstance(owner, Mapping):
         return Person()
-    return Person(
-        contact_id=_text(owner.get("contactId")),
-        member_id=_text(owner.get("memberId")),
-        visitor_id=_text(owner.get("anonymousVisitorId")),
-    )
+    return Person(*_texts(owner, "contactId", "memberId", "anonymousVisitorId"))
 
 
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
+def _texts(part: Mapping[str, Any], *names: str) -> list[str | None]:
+    """What a part says under these names; ``None`` where that is no text, or an empty one."""
+    texts = {name: part.get(name) for name in names}
+    known = {name: text for name, text in texts.items() if isinstance(text, str) and text}
+    return [known.get(name) for name in names]
