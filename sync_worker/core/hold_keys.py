@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import hashlib
 
-from sync_worker.core.email_identity import normalise_email
-from sync_worker.core.values import EntityRef, Side
+from sync_worker.core.values import EntityRef, Side, normalise_email
 
 
 def source_hold_key(side: Side, source: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sync_worker.core.email_identity import normalise_email
 from sync_worker.core.errors import Held
 from sync_worker.core.hold_keys import (
     address_tombstone,
@@ -25,6 +24,7 @@ from sync_worker.core.values import (
     Site,
     UnknownContact,
     WixAnonymous,
+    normalise_email,
 )
 
 ANONYMOUS_SKIPPED = Closing(InboxState.DONE, "anonymous_skipped")

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from sync_worker.core.email_identity import normalise_email
 from sync_worker.core.errors import (
     Away,
     Conflict,
@@ -33,6 +32,7 @@ from sync_worker.core.values import (
     Record,
     RecordState,
     Side,
+    normalise_email,
 )
 
 WIX_CAPABILITIES = Capabilities(delete_is_final=True)

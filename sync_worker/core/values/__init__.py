@@ -25,6 +25,7 @@ from sync_worker.core.values.people import (
     Contact,
     Merge,
     MergeDistance,
+    normalise_email,
 )
 from sync_worker.core.values.records import (
     Draft,
@@ -90,4 +91,5 @@ __all__ = [
     "UnknownContact",
     "UnknownEntity",
     "WixAnonymous",
+    "normalise_email",
 ]
