@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 
-from sync_worker.core.values import EntityRef, Side, normalise_email
+from sync_worker.core.email_identity import normalise_email
+from sync_worker.core.values import EntityRef, Side
 
 
 def source_hold_key(side: Side, source: str) -> str:

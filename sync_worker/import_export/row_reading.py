@@ -9,9 +9,10 @@ from decimal import Decimal, InvalidOperation
 import jmespath
 from jmespath.exceptions import JMESPathError
 
+from sync_worker.core.email_identity import normalise_email
 from sync_worker.core.errors import Misconfigured
 from sync_worker.core.scale import FieldMap, OffScale, Scale
-from sync_worker.core.values import EntityRef, Side, Site, normalise_email
+from sync_worker.core.values import EntityRef, Side, Site
 from sync_worker.import_export.file_format import FileFormat
 from sync_worker.import_export.importing import RatingRow
 from sync_worker.import_export.rating_files import Row

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sync_worker.core.email_identity import normalise_email
 from sync_worker.core.errors import Held
 from sync_worker.core.hold_keys import (
     address_tombstone,
@@ -24,7 +25,6 @@ from sync_worker.core.values import (
     Site,
     UnknownContact,
     WixAnonymous,
-    normalise_email,
 )
 
 ANONYMOUS_SKIPPED = Closing(InboxState.DONE, "anonymous_skipped")

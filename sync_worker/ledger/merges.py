@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
+from sync_worker.core.email_identity import normalise_email
 from sync_worker.core.errors import Transient
 from sync_worker.core.hold_keys import contact_tombstone
 from sync_worker.core.values import (
@@ -18,7 +19,6 @@ from sync_worker.core.values import (
     NewDelivery,
     Person,
     Side,
-    normalise_email,
 )
 from sync_worker.ledger.erasure import PersonErasure
 from sync_worker.ledger.site_cache import SiteCache

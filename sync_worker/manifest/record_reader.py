@@ -9,8 +9,9 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from sync_worker.core.email_identity import normalise_email
 from sync_worker.core.errors import Permanent
-from sync_worker.core.values import EntityRef, Person, Record, RecordState, normalise_email
+from sync_worker.core.values import EntityRef, Person, Record, RecordState
 from sync_worker.manifest.field_values import (
     Context,
     converted,

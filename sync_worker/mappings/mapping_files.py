@@ -12,8 +12,9 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Generic, TypeVar, cast
 
+from sync_worker.core.email_identity import normalise_email
 from sync_worker.core.scale import FieldMap, MappingKind, Scale
-from sync_worker.core.values import Contact, EntityRef, normalise_email
+from sync_worker.core.values import Contact, EntityRef
 
 T = TypeVar("T")
 

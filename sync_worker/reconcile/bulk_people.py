@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
+from sync_worker.core.email_identity import normalise_email
 from sync_worker.core.ports.people import People
-from sync_worker.core.values import Contact, Merge, normalise_email
+from sync_worker.core.values import Contact, Merge
 
 BATCH = 100  # so many are asked for in one call
 

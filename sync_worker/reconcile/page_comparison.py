@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from sync_worker.core.email_identity import normalise_email
 from sync_worker.core.errors import Held, Permanent
 from sync_worker.core.ports.directory import Directory
 from sync_worker.core.ports.inbox import Closing
 from sync_worker.core.ports.sweeps import Sweeps
 from sync_worker.core.record_codec import listed_payload
 from sync_worker.core.sweep_values import Listed, Mark, OnFile
-from sync_worker.core.values import RatingKey, Record, Side, Site, UnknownContact, normalise_email
+from sync_worker.core.values import RatingKey, Record, Side, Site, UnknownContact
 from sync_worker.intake.resolve import Resolver
 from sync_worker.reconcile.bulk_people import BulkPeople
 from sync_worker.reconcile.marks import mark_of

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from sync_worker.core.email_identity import normalise_email
 from sync_worker.core.errors import Transient
 from sync_worker.core.hold_keys import contact_tombstone
 from sync_worker.core.values import (
@@ -18,7 +19,6 @@ from sync_worker.core.values import (
     NewDelivery,
     Person,
     Side,
-    normalise_email,
 )
 from tests.twins.memory_contacts import all_ids_of, links_of_contact, merge_path
 from tests.twins.memory_erasure import buried_in_clear, erase_person

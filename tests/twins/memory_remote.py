@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from sync_worker.core.email_identity import normalise_email
 from sync_worker.core.errors import (
     Away,
     Conflict,
@@ -32,7 +33,6 @@ from sync_worker.core.values import (
     Record,
     RecordState,
     Side,
-    normalise_email,
 )
 
 WIX_CAPABILITIES = Capabilities(delete_is_final=True)

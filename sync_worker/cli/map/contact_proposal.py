@@ -8,9 +8,10 @@ from pathlib import Path
 
 from sync_worker.cli.map.importing import save_rows
 from sync_worker.cli.output import advance, progress
+from sync_worker.core.email_identity import normalise_email
 from sync_worker.core.ports.people import People
 from sync_worker.core.ports.remote import Page, Remote
-from sync_worker.core.values import Contact, Side, Site, normalise_email
+from sync_worker.core.values import Contact, Side, Site
 from sync_worker.mappings.mapping_files import CONTACT_COLUMNS, NOTE
 from sync_worker.mappings.proposals import ContactProposal, propose_contacts
 from sync_worker.runtime.waiting import patiently

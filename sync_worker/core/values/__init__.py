@@ -25,7 +25,6 @@ from sync_worker.core.values.people import (
     Contact,
     Merge,
     MergeDistance,
-    normalise_email,
 )
 from sync_worker.core.values.records import (
     Draft,
@@ -91,5 +90,4 @@ __all__ = [
     "UnknownContact",
     "UnknownEntity",
     "WixAnonymous",
-    "normalise_email",
 ]

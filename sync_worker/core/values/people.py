@@ -36,8 +36,3 @@ class MergeDistance:
     merges: int
     contact_id: str
     lives_as: str = field(compare=False)
-
-
-def normalise_email(email: str) -> str:
-    """The one form in which addresses are stored and compared: trimmed and case-folded."""
-    return email.strip().casefold()

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from sync_worker.core.email_identity import normalise_email
 from sync_worker.core.errors import Duplicate, Gone, Permanent, SyncError
-from sync_worker.core.values import Contact, Merge, normalise_email
+from sync_worker.core.values import Contact, Merge
 from sync_worker.remotes.http.calls import Answer
 from sync_worker.remotes.wix.answers import error_code, gone_on_404, inside, objects_in
 from sync_worker.remotes.wix.api import OLDEST_FIRST, WixApi
