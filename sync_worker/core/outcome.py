@@ -17,6 +17,7 @@ from sync_worker.core.errors import (
 )
 from sync_worker.core.ports.inbox import CREATE_ACCEPTED, RATE_LIMITED, Closing
 
+# Between two looks for an accepted create: 30 looks in the 900 s that are its default wait.
 CONFIRM_EVERY_SECONDS = 30.0
 
 
@@ -91,6 +92,7 @@ Disposition = Leave | Defer | HoldDeliveries
 
 def disposition_of(error: SyncError) -> Disposition:
     """What an error means for the deliveries in hand. Raises errors that say nothing of them."""
+    # LeaseLost, RateLimited and Unconfirmed are Transient too: the special cases come first.
     match error:
         case LeaseLost():
             # Another worker has the link, and the deliveries with it.
@@ -104,13 +106,16 @@ def disposition_of(error: SyncError) -> Disposition:
             outcome = Outcome(OutcomeKind.CREATE_ACCEPTED)
             return Defer(outcome, CONFIRM_EVERY_SECONDS, CREATE_ACCEPTED, is_failure=False)
         case Transient():
+            # After the wait that the remote asks for, else by our own backoff.
             outcome = Outcome(OutcomeKind.RETRY)
             return Defer(outcome, error.retry_after, error.message, error.is_failure)
         case Held():
+            # No wait helps: a person decides, or an event brings what is missing.
             outcome = Outcome(OutcomeKind.HELD, error.reason)
             return HoldDeliveries(outcome, error.reason, error.hold_key)
         case Permanent() | Misconfigured():
             # Held at once: it would only be refused again.
             return HoldDeliveries(Outcome(OutcomeKind.HELD, error.reason), error.reason)
         case _:
+            # Conflict, Gone, Duplicate: the engine plans with them, here they are a defect.
             raise error

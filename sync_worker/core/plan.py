@@ -72,11 +72,13 @@ def plan(field: FieldMap, base: Base, wix: Snapshot, external: Snapshot, policy:
     try:
         return _Case(field, base, {Side.WIX: wix, Side.EXTERNAL: external}, policy).decide()
     except OffScale:
+        # A side shows a value that its scale does not have: it has no class to compare.
         return Hold("off_scale")
 
 
 def erase(wix: Snapshot, external: Snapshot) -> Action:
     """A privacy request has removed this opinion: remove it wherever it still shows."""
+    # A plan holds one delete at most: the run plans again after it.
     for side, snapshot in ((Side.WIX, wix), (Side.EXTERNAL, external)):
         if snapshot.value is not None:
             return Delete(side, "privacy", privacy=True)
@@ -109,13 +111,16 @@ class _Case:
 
     def rescale(self) -> Action:
         """What does not agree by the new scales is a first difference."""
+        # absent on a side as before, or still in one class
         if any(self.now[side].value is None for side in Side) or self.agrees():
             return Agree()
+        # in one class by the earlier mapping only
         return self.by_rule(self.policy.first_difference, "scale_changed")
 
     def agrees(self) -> bool:
         wix, external = self.now[Side.WIX].value, self.now[Side.EXTERNAL].value
         if wix is None or external is None:
+            # gone on one side at least: in agreement only if gone on both
             return wix is external
         return self.field.agree(wix, external)
 
@@ -132,8 +137,10 @@ class _Case:
         # deleted on the winner's side
         if self.policy.deletes == Deletes.IGNORE and not privacy:
             return Ignore("deletes")
+        # deleted at its person's request: no policy keeps that back
         if privacy:
             return Delete(target, "privacy", privacy=True)
+        # deleted by anybody else
         return Delete(target, reason)
 
     def on_scale_of(self, target: Side, value: Decimal) -> Decimal:
@@ -163,11 +170,14 @@ class _Case:
     def by_rule(self, rule: str, name: str) -> Action:
         if rule == "hold":
             return Hold(name)
+        # policy names the later change, or a side
         winner = self.latest() if rule == "latest" else Side(rule)
         return self.carry(winner, reason=f"{name}_{rule}")
 
     def latest(self) -> Side:
-        """The change whose delivery is in hand beats one found by reading; the later delivery beats
+        """The side whose change counts as the later.
+
+        A change whose delivery is in hand beats a change found by reading; the later delivery beats
         the earlier.
 
         Clocks of two systems are never compared (I19): deliveries are ordered by when we accepted
@@ -175,5 +185,7 @@ class _Case:
         """
         wix, external = self.now[Side.WIX].heard, self.now[Side.EXTERNAL].heard
         if external is not None and (wix is None or external > wix):
+            # heard of outside only, or outside last
             return Side.EXTERNAL
+        # heard of on Wix last; or on neither side, where Wix wins by convention
         return Side.WIX

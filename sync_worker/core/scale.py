@@ -25,8 +25,9 @@ class OffScale(ValueError):
 
 @dataclass(frozen=True)
 class Scale:
-    """``minimum`` to ``maximum``, both included, in steps of ``step``; the unit is the remote's
-    own.
+    """``minimum`` to ``maximum``, both included, in steps of ``step``.
+
+    The unit is the remote's own.
     """
 
     minimum: Decimal
@@ -70,6 +71,7 @@ class Scale:
 
     def nearest(self, value: Fraction) -> int:
         """Position of the level nearest to ``value``, halves upwards, clamped to the scale."""
+        # floor(exact + 1/2) in whole numbers; Python's round() takes halves to the even level.
         exact = (value - Fraction(self.minimum)) / Fraction(self.step)
         return max(
             0,
@@ -128,11 +130,13 @@ class FieldMap:
 
     def wix_class(self, value: Decimal) -> int:
         """Class of a Wix value. Raises OffScale."""
+        # Checked first: on the finer scale ``nearest`` clamps what is off the scale.
         self.wix.index(value)
         return _class_of(self, value, self.wix)
 
     def external_class(self, value: Decimal) -> int:
         """Class of an external value. Raises OffScale."""
+        # Checked first, as in ``wix_class``.
         self.external.index(value)
         return _class_of(self, value, self.external)
 
@@ -160,8 +164,10 @@ class FieldMap:
 @lru_cache(maxsize=65_536)
 def _class_of(mapping: FieldMap, value: Decimal, scale: Scale) -> int:
     coarse, _ = mapping.coarse_and_fine
+    # a level of the coarser scale is a class of its own
     if scale is coarse or scale == coarse:
         return coarse.index(value)
+    # a level of the finer scale belongs to the class nearest to it
     return coarse.nearest(mapping._image(value, scale, coarse))
 
 
@@ -176,11 +182,13 @@ def _representative(mapping: FieldMap, class_index: int, scale: Scale) -> Decima
 
 def _violations(mapping: FieldMap) -> Iterator[str]:
     coarse, fine = mapping.coarse_and_fine
+    # Each class comes back to itself from the finer scale.
     for index in range(coarse.levels):
         there = _representative(mapping, index, fine)
         back = _class_of(mapping, there, fine)
         if back != index:
             yield f"{coarse.level(index)} becomes {there}, which reads back as {coarse.level(back)}"
+    # A higher value is never in a lower class.
     classes = [_class_of(mapping, value, fine) for value in fine]
     for value, lower, upper in zip(list(fine)[1:], classes, classes[1:], strict=False):
         if upper < lower:

@@ -41,6 +41,7 @@ class Deliveries:
         """Take in one delivery. Raises what remotes raise, LeaseLost, and Held."""
         new = delivery.new
         slot = self.view.slot_on_file(new.side, new.remote_id)
+        # Noted for every kind of event: a hold keeps the deliveries that speak of its slot.
         if slot is not None:
             self.view.note_slot(delivery, slot)
         match new.change:
@@ -49,12 +50,16 @@ class Deliveries:
             case "create_failed":
                 # Nothing waits for that create (any more).
                 self.view.close(delivery, NOT_CREATED)
+            # deleted: the record on file
             case "delete" if slot is not None:
                 self._apply_delete(delivery, slot)
+            # deleted: a record that has left the file, or was never on it
             case "delete":
                 self._apply_late_delete(delivery)
+            # created, changed or restored: the record on file
             case _ if slot is not None:
                 self._apply_known(delivery, slot)
+            # created, changed or restored: a record that is not on file
             case _:
                 self._apply_unknown(delivery)
 
@@ -64,9 +69,11 @@ class Deliveries:
             case NewsOfDelete.STALE:
                 self.view.close(delivery, STALE)
             case NewsOfDelete.FINAL:
+                # Wix alone declares its deletes final; all others are asked.
                 self.view.believe_delete(slot, delivery)
             case NewsOfDelete.TO_READ:
                 self._follow(delivery, slot)
+        # Gone at its person's request: the other side goes too, unless a look found it alive.
         if delivery.new.privacy and self.view.record_views[slot].remote_id is None:
             self.view.erase()
 
@@ -85,6 +92,7 @@ class Deliveries:
             # Only now we hear that privacy was the reason.
             self.view.erase()
         else:
+            # Its delete has crossed already, or there was nothing to cross.
             self.view.close(delivery, BURIED)
 
     def _apply_known(self, delivery: Delivery, slot: Slot) -> None:
@@ -100,12 +108,14 @@ class Deliveries:
             case NewsOfKnown.NEWER if told is not None:
                 self.view.believe(slot, told, delivery)
             case _:
+                # Shown already. But policy ``latest`` asks which side was heard of last.
                 self.view.hear_again(slot, delivery)
                 self.view.close(delivery, SUPERSEDED)
 
     def _apply_unknown(self, delivery: Delivery) -> None:
         """Of a record with an id that is not on file."""
         side, remote_id = delivery.new.side, delivery.new.remote_id
+        # A newer record of the same person is synced in its place.
         if self.view.is_shadowed(side, remote_id):
             self.view.close(delivery, BEHIND_ANOTHER)
             return
@@ -134,22 +144,27 @@ class Deliveries:
             self.view.close(delivery, NOT_MAPPED)
             return
         self.view.note_slot(delivery, slot)
+        # never seen, and its place is free: no look is needed
         if is_new and self.view.record_views[slot].remote_id is None:
             self.view.believe(slot, record, delivery)
             return
+        # its place is taken, or it was buried: a look decides
         self.placing.meet(slot, remote_id, merged_from=delivery.new.payload.get("merged_from"))
         if self.view.is_shadowed(side, remote_id):
             self.view.close(delivery, BEHIND_ANOTHER)
+        # it has the place now; else it is gone, or loses against the record on file
         elif self.view.record_views[slot].remote_id == remote_id:
             self.view.hear_again(slot, delivery)
 
     def _close_buried(self, delivery: Delivery, told: Record | None, tombstone: Buried) -> None:
         """The record is gone; an edit that came after what we last saw of it is lost with it."""
         self.view.bury(tombstone)
+        # nothing was lost with it
         if not was_unseen(delivery, tombstone):
             self.view.close(delivery, BURIED)
             return
         self.view.close(delivery, UNSEEN)
+        # A hint carries no values: then only the closing tells of the edit.
         slot = None if told is None else self.view.slot_for(tombstone.side, told)
         if told is not None and slot is not None:
             values = self.view.seen_as(slot, told).values

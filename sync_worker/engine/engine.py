@@ -74,6 +74,7 @@ class Engine:
             finished = work.run_until_settled()
         except SyncError as error:
             return self._give_up(run, self._disposition_of(error, run))
+        # They came in under our lease, so their own workers went away as busy.
         self._ring(finished.fresh)
         return finished.outcome
 
@@ -113,10 +114,12 @@ class Engine:
         """Put on file what becomes of the deliveries in hand, then end the lease."""
         ids = [delivery.id for delivery in run.deliveries]
         match disposition:
+            # the lease is not ours any more: nothing of it may be touched
             case Leave(outcome):
                 return outcome
             case Defer(outcome, delay_seconds, reason, is_failure):
                 self.ledger.inbox.defer(ids, delay_seconds, reason, is_failure=is_failure)
+            # no hold key: the intake alone waits for a person or an entity to arrive
             case HoldDeliveries(outcome, reason):
                 self.ledger.inbox.hold(ids, reason)
         self._ring(self.ledger.links.release(run.lease))
@@ -134,8 +137,10 @@ class Engine:
         except (Transient, Permanent):
             # Held for the first reason; a replay asks again.
             return False
+        # gone, or there as itself: no merge explains the refusal
         if contact is None or contact.contact_id == contact_id:
             return False
+        # Asked for an id that was merged away, Wix shows the contact that lives on.
         merge = Merge((contact_id,), contact.contact_id)
         self.ledger.merges.redirect(run.site.id, merge, is_told=False)
         return True
@@ -147,21 +152,26 @@ class Engine:
 
         ``None`` if another worker has the lease: it looks for new deliveries as it ends it.
         """
+        # A loop, because merges form chains: the link that is left may have to join again.
         while run is not None and (run.merged_into is not None or run.links_to_join):
             run = self._join(run)
         return run
 
     def _join(self, run: LeasedLink) -> LeasedLink | None:
         """Make one link of one person and entity, and take its lease."""
+        # Let go first: a join takes the leases of both links in the order of their ids.
         self.ledger.links.release(run.lease)
         link_id, key = run.lease.link_id, run.link.key
         try:
+            # its contact was merged away: it joins the link of the contact that lives on
             if run.merged_into is not None:
                 link_id = self._join_into(link_id, replace(key, contact_id=run.merged_into))
             else:
+                # its contact lives on: the links of those merged into it join it
                 for other_id in run.links_to_join:
                     self._join_into(other_id, key)
         except Transient as failure:
+            # A link of this person is busy, or its open write is not settled: no failed attempt.
             ids = [delivery.id for delivery in run.deliveries]
             self.ledger.inbox.defer(ids, failure.retry_after, failure.message, is_failure=False)
             return None
@@ -176,8 +186,10 @@ class Engine:
         target_id = links.link_id(key)
         for next_id in (link_id, target_id):
             run = None if next_id is None else links.lease(next_id)
+            # a write of unknown outcome: a whole run settles it and ends its lease
             if run is not None and run.intent is not None:
                 self.work_on(run)
+            # nothing is open: left for the join to lease
             elif run is not None:
                 links.release(run.lease)
         return join_links(links, self.ledger.merges, link_id, key)

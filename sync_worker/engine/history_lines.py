@@ -57,10 +57,13 @@ def lines_for_write(
 
 def lines_for_revision_gap(intent: Intent, known: Known | None) -> list[HistoryEntry]:
     """Without a precondition our update may have covered an unseen edit: the revision tells."""
+    # a create covers nothing; a delete returns no revision that could tell
     if intent.operation is not Operation.UPDATE or known is None:
         return []
+    # the remote does not number its revisions: nothing tells
     if known.revision is None or intent.base_revision is None:
         return []
+    # ours is the very next revision: nothing came in between
     if known.revision == intent.base_revision + 1:
         return []
     reason = f"revisions {intent.base_revision + 1} to {known.revision - 1} were never seen"
@@ -75,6 +78,7 @@ def lines_for_removal(intent: Intent) -> list[HistoryEntry]:
     """For a record that had to go although another one is the person's."""
     shown = {name: before for name, before in intent.befores.items() if before is not None}
     side = intent.slot.side
+    # A record without mapped values gets a line, too: its removal must be on record.
     return [
         HistoryEntry(
             _operation_of(intent),
@@ -184,10 +188,13 @@ def lines_for_differences_left(actions: Mapping[str, Action], view: View) -> lis
     lines = []
     for name, action in actions.items():
         match action:
+            # a person decides later
             case Hold(reason):
                 what = HistoryKind.HOLD
+            # by policy, or for want of the operation, it never crosses
             case Ignore(reason):
                 what = HistoryKind.IGNORE
+            # both sides agree: no difference is left
             case _:
                 continue
         wix, external = view.value_on(Side.WIX, name), view.value_on(Side.EXTERNAL, name)

@@ -1,8 +1,7 @@
-"""Keeps a run inside its lease: renews before every remote call, and refuses the call if it might
-outlive the lease.
+"""Keeps a run inside its lease: renews it before every remote call.
 
-The ledger alone decides who holds the lease; this process only measures how long it was away
-itself.
+A call that might outlive the lease is refused. The ledger alone decides who holds the lease; this
+process only measures how long it was away itself.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from sync_worker.core.values import Intent, Lease
 
 # a lease of 14.5 s less 9 s: a call of 8 s that starts later might outlive the lease
 PAUSE_SECONDS = 5.5
+# seven calls at their deadline of 8 s; what is left is for the next run, from what is on file
 RUN_SECONDS = 60.0
 
 
@@ -33,6 +33,7 @@ class LeaseKeeper:
 
     def renew(self) -> None:
         """Before a remote read. Raises LeaseLost."""
+        # Measured from before the renewal: the lease counts from a moment within that call.
         before = self.clock.monotonic()
         self.links.renew(self.lease)
         self._refuse_if_late(before)
@@ -49,7 +50,9 @@ class LeaseKeeper:
 
     def _refuse_if_late(self, before: float) -> None:
         now = self.clock.monotonic()
+        # stopped in between: the lease may end before the call does
         if now - before > PAUSE_SECONDS:
             raise LeaseLost("this worker was paused")
+        # never stopped, but slow: a later run goes on
         if now - self.started > RUN_SECONDS:
             raise Transient("the run took longer than it may")

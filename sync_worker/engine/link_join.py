@@ -28,11 +28,13 @@ def join_links(links: Links, merges: Merges, link_id: int, key: RatingKey) -> in
     link_ids = {link_id} if target_id is None else {link_id, target_id}
     runs: dict[int, LeasedLink] = {}
     try:
+        # In the order of their ids, so that two joins of the same links do not block each other.
         for leased_id in sorted(link_ids):
             runs[leased_id] = _leased(links, leased_id)
         source = runs[link_id]
         target = None if target_id is None else runs[target_id]
         _refuse_if_changed(source, target, key)
+        # No link there yet: this link moves to the key as it is.
         into = None if target is None else target.lease
         merges.join(source.lease, into, key.contact_id)
     finally:

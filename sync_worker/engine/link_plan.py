@@ -24,8 +24,9 @@ UNSUPPORTED = "unsupported"
 
 @dataclass(frozen=True)
 class SlotWrite:
-    """One remote write: ``targets`` are the attributes it changes, ``values`` all that the record
-    shall hold.
+    """One remote write.
+
+    ``targets``: the attributes that it changes; ``values``: all that the record shall hold.
     """
 
     slot: Slot
@@ -62,6 +63,7 @@ def plan_link(view: View) -> LinkPlan:
 
     Raises Held: a privacy request asks for what the remote does not offer.
     """
+    # A privacy request stands above every policy, and takes all attributes.
     if view.erases:
         return _plan_erasure(view)
     policy = view.run.site.policy
@@ -74,8 +76,10 @@ def plan_link(view: View) -> LinkPlan:
         match slot_write(slot, record_view, actions, slot.attribute or main_attribute):
             case SlotWrite() as write:
                 refusal = refusal_of(view, write)
+                # Only the first write: what comes of it may change the others.
                 if refusal is None:
                     return LinkPlan(actions, write)
+                # The remote does not offer it: plan the other slots without it.
                 _keep_back(actions, slot, refusal)
             case Hold() as hold:
                 # The record cannot be what the actions ask.
@@ -97,9 +101,10 @@ def refusal_of(view: View, write: SlotWrite) -> Hold | Ignore | None:
     can = view.capabilities[write.slot.side]
     if can.can(write.operation):
         return None
-    # A privacy request is never just noted.
+    # Declared as of no interest to a person (Okendo, Trustpilot). A privacy request always is.
     if write.operation in can.ignored_operations and not write.is_privacy:
         return Ignore(UNSUPPORTED)
+    # A person has to do it by hand (Judge.me: update; Ecwid: create, update).
     return Hold(UNSUPPORTED)
 
 
@@ -110,8 +115,10 @@ def _keep_back(actions: dict[str, Action], target: Slot, instead: Hold | Ignore)
     leaves it there, on record.
     """
     for name, action in actions.items():
+        # asks for nothing, or for a write to the other side
         if not isinstance(action, Write | Delete) or action.side is not target.side:
             continue
+        # a Wix record holds one attribute, an external record all of them
         if target.attribute in ("", name):
             actions[name] = instead
 
@@ -122,6 +129,7 @@ def _plan_erasure(view: View) -> LinkPlan:
     for name in view.fields:
         actions[name] = erase(*view.snapshots(name))
     write = _first_removal(view)
+    # Held while a record is left that cannot be removed: the request must not pass for done.
     if write is not None and refusal_of(view, write) is not None:
         raise Held(UNSUPPORTED)
     return LinkPlan(actions, write)
@@ -163,6 +171,7 @@ def slot_write(
     }
     if not mine:
         return None
+    # A write replaces the whole record: what stays as it is goes along.
     kept = {
         name: value
         for name, value in record_view.values.items()
@@ -178,13 +187,18 @@ def slot_write(
 def _operation(
     record_view: RecordView, values: Mapping[str, Decimal], main_attribute: str | None
 ) -> Operation | Hold:
+    # withdrawn by a moderator: not ours to change
     if record_view.is_withdrawn:
         return Hold("moderated")
     exists = record_view.remote_id is not None
+    # nothing is left of it, its main value included
     if exists and not values and main_attribute is not None:
         return Operation.DELETE
+    # its main value stays or changes, or is none of ours
     if exists and (main_attribute is None or main_attribute in values):
         return Operation.UPDATE
+    # not there yet, and its main value is known
     if not exists and main_attribute in values:
         return Operation.CREATE
+    # a sub-rating would stand alone: without its main value no record can exist
     return Hold("main_value_missing")

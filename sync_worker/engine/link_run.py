@@ -62,6 +62,7 @@ class LinkRun:
         """Settle what is open and take in the deliveries in hand. Raises SyncError."""
         self._refuse_if_stopped()
         run = self.view.run
+        # First the open intent: what became of it decides what the deliveries still tell.
         if run.intent is not None:
             self.settling.settle(run.intent)
         for delivery in run.deliveries:
@@ -92,8 +93,10 @@ class LinkRun:
                     case never:
                         assert_never(never)
             raise Transient("the link did not settle in one run")
+        # another worker has the link: nothing of ours may go on file
         except LeaseLost:
             raise
+        # the run stops, but its last write succeeded: on file before the error goes up
         except SyncError:
             self.writing.save()
             raise
@@ -101,6 +104,7 @@ class LinkRun:
     def look(self, write: SlotWrite) -> None:
         """See what a write would change: the record on file, or those that may be there."""
         if write.operation is Operation.CREATE:
+            # nothing on file: a create might double what a search shows
             self.placing.look_up(write.slot.side)
         else:
             self.reading.read(write.slot)
@@ -124,10 +128,12 @@ class LinkRun:
         for remote_id in remote_ids:
             record = self.reading.get(slot.side, remote_id)
             if record is not None:
+                # There, and the remote offers no delete: a person has to do it by hand.
                 if not self.view.capabilities[slot.side].can_delete:
                     raise Held(UNSUPPORTED)
                 action = Delete(slot.side, SHADOWED, privacy=True)
                 self.writing.remove_beside(slot, record, action)
+            # Removed now, or gone before: late news of it must find a tombstone.
             self.view.bury(Buried(slot.side, remote_id))
 
     def _finish(self, actions: Mapping[str, Action]) -> Finished | None:

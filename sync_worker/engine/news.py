@@ -105,18 +105,23 @@ def may_matter(delivery: Delivery, tombstone: Buried) -> bool:
 def may_be_restored(delivery: Delivery, tombstone: Buried) -> bool:
     """Whether a delivery for an id that is gone may be news of a restore; only a look tells."""
     new = delivery.new
+    # replayed, or opened again: it tells of then, only a look tells of now
     if delivery.must_read:
         return True
+    # the side numbers its events
     if new.sequence is not None and tombstone.sequence is not None:
         return new.sequence > tombstone.sequence
+    # the side numbers the states of its records
     if new.revision is not None and tombstone.revision is not None:
         return new.revision > tombstone.revision
+    # nothing tells which of the two came first
     return True
 
 
 def was_unseen(delivery: Delivery, tombstone: Buried) -> bool:
     """Whether it tells of an edit after what we last saw of a record that is gone now."""
     revision = delivery.new.revision
+    # no numbers: a lost edit is not claimed without proof
     if revision is None or tombstone.revision is None:
         return False
     return revision > tombstone.revision

@@ -57,6 +57,7 @@ def next_step(view: View, *, is_saved: bool) -> Step:
     """What to do next; ``is_saved``: the last write is committed. Raises Held."""
     # Whatever showed them: a delivery, or a write that the remote refused for their sake.
     if view.losers:
+        # A removal commits by itself, so the last write goes on file before it.
         return RemoveLosers() if is_saved else Save()
     planned = plan_link(view)
     # A privacy request asks for all that the person said of this thing.
@@ -66,6 +67,7 @@ def next_step(view: View, *, is_saved: bool) -> Step:
     # Before the next call; what the commit tells may change the plan.
     if not is_saved:
         return Save()
+    # erased on both sides; what stood behind the synced record is left
     if planned.write is None:
         return RemoveShadowed(shadowed)
     if must_look_first(view, planned.write):
@@ -78,9 +80,12 @@ def must_look_first(view: View, write: SlotWrite) -> bool:
     can = view.capabilities[write.slot.side]
     is_read = view.record_views[write.slot].source is Source.READ
     match write.operation:
+        # may double a record, unless the remote refuses that or this run has searched
         case Operation.CREATE:
             return not can.is_unique and write.slot.side not in view.looked_up
+        # may cover an edit, unless it names a revision or this run has read
         case Operation.UPDATE:
             return not can.update_precondition and not is_read
+        # may remove an edit unseen, unless it names a revision or this run has read
         case Operation.DELETE:
             return not can.delete_precondition and not is_read

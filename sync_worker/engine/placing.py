@@ -26,6 +26,7 @@ class Placing:
 
     def look_up(self, side: Side, *, also_buried: bool = False) -> None:
         """Find records that are not on file and let them be the slots'. Raises Held."""
+        # All hits first: meeting a record changes what a search leaves out.
         for slot, remote_id in list(self.reading.find(side, also_buried=also_buried)):
             if self.view.record_views[slot].remote_id != remote_id:
                 self.meet(slot, remote_id)
@@ -36,6 +37,7 @@ class Placing:
         ``merged_from``: it was on file for a contact that has been merged away.
         """
         record = self.reading.get(slot.side, remote_id)
+        # deleted: events and searches lag behind
         if record is None:
             self.view.bury(Buried(slot.side, remote_id))
         else:
@@ -57,6 +59,7 @@ class Placing:
             self.view.lose(slot)
             self.view.take(slot, record)
             return
+        # both are alive, and the one on file has been read, too
         self.view.take(slot, rival)
         # one person gave both, and the system allows that
         if merged_from is None and self._may_be_several(slot.side, record, rival):
@@ -65,10 +68,12 @@ class Placing:
         elif self._is_nearer(record, rival, merged_from):
             self.view.add_loser(slot, rival)
             self.view.take(slot, record)
+        # the one on file is of the nearer contact
         else:
             self.view.add_loser(slot, record)
 
     def _may_be_several(self, side: Side, record: Record, rival: Record) -> bool:
+        # WooCommerce lets a person rate a product twice; BigCommerce and Fera document no rule.
         is_one_person = record.person.email == rival.person.email
         return is_one_person and not self.view.capabilities[side].is_unique
 
@@ -80,6 +85,7 @@ class Placing:
         order = [hit.remote_id for hit in self.reading.search(slot.side)]
         old, new = rival.remote_id, record.remote_id
         is_newer = new not in order or (old in order and order.index(old) < order.index(new))
+        # the new one is the newest: the one on file steps behind it
         if is_newer:
             self._shadow(slot.side, old)
             self.view.take(slot, record)
@@ -94,6 +100,7 @@ class Placing:
 
         Raises Held if nobody knows, or if policy lets us remove neither.
         """
+        # After a join the delivery names the contact for which the record was on file.
         given_by = Person(contact_id=merged_from) if merged_from is not None else record.person
         site_id, policy = self.view.run.site.id, self.view.run.site.policy
         mine = self.merges.merge_distance(site_id, given_by)
@@ -103,13 +110,16 @@ class Placing:
         is_nearer = _is_less(mine, theirs)
         if not may_remove or (is_nearer is None and merged_from is None):
             raise Held("several_records")
+        # Not nearer, or after a join nothing tells: the record on file stays.
         return is_nearer is True
 
 
 def _is_less(mine: MergeDistance | None, theirs: MergeDistance | None) -> bool | None:
     """``None``: they were not merged into one contact, as far as anybody knows."""
+    # a contact that the ledger does not know
     if mine is None or theirs is None:
         return None
+    # merged into different contacts, or just as near
     if mine.lives_as != theirs.lives_as or mine == theirs:
         return None
     return mine < theirs

@@ -25,6 +25,7 @@ class Reading:
 
     def get(self, side: Side, remote_id: str) -> Record | None:
         """Read a record. Only a tombstone that was there before the look can be refuted by it."""
+        # Noted before the call: a delete that arrives during the call stays a delete.
         if self.view.slot_on_file(side, remote_id) is None:
             tombstone = self._tombstone_on_file(side, remote_id)
             if tombstone is not None:
@@ -81,10 +82,13 @@ class Reading:
     def record_told(self, delivery: Delivery) -> Record | None:
         """The whole record that a delivery carries; what was replayed is only a hint."""
         side, payload = delivery.new.side, delivery.new.payload
+        # replayed, or opened again: what it carries is old by now
         if delivery.must_read:
             return None
+        # the signature covers a whole record
         if self.view.capabilities[side].trusts_payload:
             return self.record_in(side, payload)
+        # a hint from outside carries nothing; only a row of our own listing is whole
         return record_listed(payload)
 
     def record_in(self, side: Side, payload: Mapping[str, Any]) -> Record | None:

@@ -51,6 +51,7 @@ class RecordView:
 
     def heard_by(self, inbox_id: int) -> RecordView:
         """The same, spoken of by this delivery too."""
+        # The newest counts: inbox ids grow in the order in which we accepted deliveries.
         if self.heard is not None and self.heard >= inbox_id:
             return self
         return replace(self, heard=inbox_id)
@@ -81,6 +82,7 @@ def seen(
     slot: Slot, record: Record, fields: Iterable[FieldMap], source: Source, heard: int | None = None
 ) -> RecordView:
     """The view that a whole record gives."""
+    # What moderation withdrew has no values that may cross.
     values = values_in(slot, record, fields) if record.is_visible else {}
     return RecordView(
         values,
@@ -97,6 +99,7 @@ def seen(
 def values_in(slot: Slot, record: Record, fields: Iterable[FieldMap]) -> dict[str, Decimal]:
     """Values by attribute that a record of this slot holds."""
     names = {field.attribute: field.external_field for field in fields}
+    # on Wix each attribute has a record of its own
     if slot.side is Side.WIX:
         names = {slot.attribute: slot.attribute}
     return {name: record.values[there] for name, there in names.items() if there in record.values}

@@ -41,6 +41,7 @@ def end_of_run(
     """
     exists = any(record_view.remote_id is not None for record_view in view.record_views.values())
     held = held_slots(view, actions)
+    # Buried only if nothing is left and nobody has to decide.
     is_live = exists or outcome.kind is OutcomeKind.HELD
     link_state = LinkState.LIVE if is_live else LinkState.BURIED
     return Commit(

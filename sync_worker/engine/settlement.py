@@ -83,6 +83,7 @@ class Settlement:
             # Not deleted; but a worker that stood still may send it yet.
             self._note_unknown(self._values(record))
             return None
+        # gone: by our delete or another's, which is the same to us
         if is_on_file:
             self.view.lose(slot)
         return Settled(None, dict.fromkeys(self.intent.targets))
@@ -90,9 +91,11 @@ class Settlement:
     def _settle_update(self) -> Settled | None:
         remote_id = self.intent.remote_id or ""
         record = self._get(remote_id)
+        # there: its revision or its values tell
         if record is not None:
             self.view.take(self.intent.slot, record)
             return self._landed(record)
+        # gone: only an echo proves that our update came before the delete
         self.view.lose(self.intent.slot)
         if (settled := self._landed_and_gone(remote_id)) is None:
             self._note_unknown(self.intent.befores)
@@ -106,9 +109,11 @@ class Settlement:
                 # created by us and deleted since, or never ours
                 if (settled := self._landed_and_gone(remote_id)) is not None:
                     return settled
+            # there, and of the attribute that we wanted to create
             elif self.view.slot_for(side, record) == self.intent.slot:
                 self.placing.place(self.intent.slot, record)
                 return self._landed(record)
+        # nothing shows: it did not land, or shows later
         return None
 
     def _landed_and_gone(self, remote_id: str) -> Settled | None:
@@ -129,6 +134,7 @@ class Settlement:
         side = self.intent.slot.side
         hits = self.reading.find(side, also_buried=self._may_show_hidden)
         found = [remote_id for slot, remote_id in hits if slot == self.intent.slot]
+        # A delivery may name our record before the search shows it.
         told = [
             delivery.new.remote_id
             for delivery in self.view.run.deliveries
@@ -141,6 +147,7 @@ class Settlement:
     @property
     def _may_show_hidden(self) -> bool:
         """A create that shows late may be unpublished at first, and be taken for gone then."""
+        # Judge.me accepts a create before it has a record.
         return self.intent.operation is Operation.CREATE and self._can.create_is_async
 
     @property
@@ -188,10 +195,13 @@ class Settlement:
 
     def _note_covered(self, remote_id: str, revisions: range) -> None:
         """Edits that our write may have covered, where it named no revision."""
+        # our update named its revision: the remote refuses it rather than cover an edit
         if self._can.update_precondition:
             return
+        # Sent without a precondition: any edit in between may be covered.
         for revision in revisions[-MAX_GAPS:]:
             delivery, told = self._told(remote_id, revision)
+            # no delivery told of it, or none with its values
             if delivery is None or told is None:
                 line = line_for_unseen_revision(self.intent, remote_id, revision)
                 self.view.note([line])
@@ -203,6 +213,7 @@ class Settlement:
     @property
     def _first_revision(self) -> int:
         """The revision that our write made, if it landed."""
+        # A create has no base, and revisions begin at 1.
         return (self.intent.base_revision or 0) + 1
 
     def _echo(self, remote_id: str) -> Record | None:
@@ -253,6 +264,7 @@ class Settlement:
 
     def _is_same(self, attribute: str, wanted: Decimal | None, shown: Decimal | None) -> bool:
         """In one class: a remote may return another value of the class that we wrote."""
+        # deleted, or not there: the same only if both
         if wanted is None or shown is None:
             return wanted is shown
         field = self.view.fields[attribute]
@@ -260,4 +272,5 @@ class Settlement:
         try:
             return class_of(wanted) == class_of(shown)
         except OffScale:
+            # off the scale there is no class: only the very value counts
             return wanted == shown

@@ -49,15 +49,19 @@ class Settling:
         """
         look = Settlement(self.view, self.reading, self.placing, self.inbox, intent)
         settled = look.settle()
+        # it did not land, or nothing proves it
         if settled is None:
             self._wait_for(intent)
             # What it may have covered goes on file with it: nothing looks again.
             self.writing.abandon(self.view.take_history())
+        # a record beside the one on file is removed: the slot itself is as before
         elif is_beside(intent):
             self.writing.remember_removal(intent)
+        # it landed, as a write of this run would have
         else:
             self.writing.remember(intent, settled.landed, settled.values)
             self.writing.save()
+            # Saved as it landed, and only then lost: the delete is news of its own.
             if settled.is_gone:
                 self.view.lose(intent.slot)
             self._read_sources(intent)
@@ -98,8 +102,10 @@ class Settling:
             raise Held(AWAITING)
 
     def _may_show(self, intent: Intent) -> bool:
+        # Updates and deletes show at once; an attribute may be unmapped since.
         if intent.operation is not Operation.CREATE or intent.slot not in self.view.record_views:
             return False
+        # Only a slot that is still empty waits for its record.
         is_missing = self.view.record_views[intent.slot].remote_id is None
         return is_missing and self.view.capabilities[intent.slot.side].create_is_async
 

@@ -117,6 +117,7 @@ class View:
     def slot_for(self, side: Side, record: Record) -> Slot | None:
         """The slot a record belongs to; ``None`` when its attribute is not mapped."""
         for slot in self.record_views:
+            # an external record holds all attributes, a Wix record one
             if slot.side is side and (not slot.attribute or slot.attribute in record.values):
                 return slot
         return None
@@ -130,11 +131,13 @@ class View:
     def is_news(self, delivery: Delivery, slot: Slot) -> bool:
         """Above the seen revision; without revisions every delivery may be news."""
         known = self.memory.get(slot)
+        # another record, or the first of this slot: nothing of it was seen
         if known is None or known.remote_id != delivery.new.remote_id:
             return True
         return not is_older(delivery.new.revision, known.revision)
 
     def is_shadowed(self, side: Side, remote_id: str) -> bool:
+        # Only outside may a person have several records; if it is on file by now, it is synced.
         is_known = remote_id in self.shadowed or remote_id in self.run.link.shadowed
         return is_known and side is Side.EXTERNAL and self.slot_on_file(side, remote_id) is None
 
@@ -186,12 +189,14 @@ class View:
         """The record on file is gone, says a delivery in hand."""
         new = delivery.new
         self.lose(slot, sequence=new.sequence, privacy=new.privacy)
+        # Known by hearing, not by a look: the delivery counts as this side's last word.
         self.record_views[slot] = absent(Source.HEARD, delivery.id, privacy=new.privacy)
 
     # -- what looks show
 
     def show(self, slot: Slot, record: Record) -> None:
         """The record is the slot's, as a remote just returned it."""
+        # A look does not undo that a delivery spoke of it.
         heard = self.record_views[slot].heard
         self.record_views[slot] = seen(slot, record, self.fields.values(), Source.READ, heard)
 
@@ -264,6 +269,7 @@ class View:
             else:
                 self.memory[slot] = known
         for slot, record_view in self.record_views.items():
+            # what was heard or read in this run is newer than the ledger
             if record_view.source is Source.LEDGER:
                 self.record_views[slot] = remembered(slot, self.memory.get(slot), self.bases)
 
@@ -315,5 +321,6 @@ class Tombstones:
         """A look found the record."""
         key = (side, remote_id)
         self.buried.pop(key, None)
+        # Only a tombstone from before the look: a delete since then stands.
         if (tombstone := self.before_look.pop(key, None)) is not None:
             self.revived[key] = tombstone

@@ -12,6 +12,7 @@ from sync_worker.engine.lease_keeper import LeaseKeeper
 from sync_worker.engine.link_plan import SlotWrite
 from sync_worker.engine.view import View
 
+# For each link, in a sliding hour; no event starts the count anew (design, loop breaker).
 MAX_WRITES_PER_HOUR = 12
 
 
@@ -34,6 +35,7 @@ class WriteLimits:
         """Whether a delete may go out now that its intent is on file, and others' are too."""
         if intent.operation is not Operation.DELETE or intent.is_privacy:
             return True
+        # Two workers may pass ``check`` together; by now each sees the intent of the other.
         is_too_many = self.links.deletes_exceeded(
             self.view.run.site.id,
             intent.slot.side,

@@ -101,6 +101,7 @@ def commit_of_write(
     on_file = {
         (slot.side, record.remote_id) for slot, record in records.items() if record is not None
     }
+    # Of tombstones only what concerns these records; the run's end brings the others.
     tombstones = view.tombstones
     return Commit(
         records=records,
@@ -148,7 +149,9 @@ def source_records(view: View, intent: Intent) -> dict[Slot, Known | None]:
         slot = Slot(intent.slot.side.other, attribute)
         on_file = view.memory.get(slot)
         is_on_file = on_file is not None and on_file.remote_id == remote_id
+        # still mapped, and new on file or with another id there
         if slot in view.record_views and not is_on_file:
+            # 0 is below every revision: whatever tells of the record is still news.
             nothing_seen = 0 if view.capabilities[slot.side].has_revision else None
             records[slot] = Known(remote_id, nothing_seen)
     return records

@@ -94,6 +94,7 @@ class Writing:
                     record = remote.update(remote_id, draft, intent.base_revision)
                 case Operation.DELETE:
                     remote.delete(remote_id, intent.base_revision)
+        # sent, and perhaps done: the intent stays open (both are Transient, so they come first)
         except (UnknownOutcome, Unconfirmed):
             raise
         except (Conflict, Gone):
@@ -123,6 +124,7 @@ class Writing:
             raise Held("delete_brake")
 
     def _adopt(self, slot: Slot, duplicate: Duplicate) -> None:
+        # The remote names the record that stands in the way.
         if duplicate.remote_id is not None:
             self.placing.meet(slot, duplicate.remote_id)
         else:
@@ -130,6 +132,7 @@ class Writing:
             # for gone.
             self.placing.look_up(slot.side, also_buried=True)
         if self.view.record_views[slot].remote_id is None:
+            # Its search lags behind its own refusal.
             raise Transient("the remote says duplicate but does not show the record yet")
 
     def _confirm(self, write: SlotWrite, intent: Intent, record: Record | None) -> None:
@@ -159,6 +162,7 @@ class Writing:
         try:
             return class_of(wanted) == class_of(returned)
         except OffScale:
+            # not even on its scale: surely not our value
             return False
 
     # -- a record for which another one of the same person stands
@@ -175,6 +179,7 @@ class Writing:
         self._announce(intent)
         try:
             self.reading.remotes[slot.side].delete(record.remote_id, record.revision)
+        # sent, and perhaps done: the intent stays open
         except UnknownOutcome:
             raise
         except Conflict as conflict:
@@ -221,8 +226,10 @@ class Writing:
         """
         unsaved, self.unsaved = self.unsaved, None
         if unsaved is not None:
+            # a write, and with ``end`` the end of its run in the same transaction
             change = unsaved.commit.then(end)
         elif end is not None:
+            # nothing was written, or it is on file already
             change = end
         else:
             return ()
@@ -247,6 +254,7 @@ class Writing:
         """Not of a record that is gone: it may be gone because its person asked for that."""
         slot, site_id = unsaved.intent.slot, self.view.run.site.id
         known = unsaved.commit.records.get(slot)
+        # No record, no number to recognise, or its echo is still news (revision 0).
         if known is None or not known.revision or known.remote_id in buried:
             return
         self.guard.remember(site_id, slot.side, known.remote_id, known.revision, unsaved.intent.id)

@@ -107,6 +107,7 @@ class ContactEvents:
         """Process a contact event. Raises Transient, Permanent: not done yet, or refused."""
         contact_id = delivery.new.remote_id
         match news_of(delivery):
+            # Both look for erased people themselves: a repeated request has to end what is left.
             case ContactNews.ERASURE_ASKED:
                 return self._erase(delivery, [contact_id])
             case ContactNews.MERGED:
@@ -158,12 +159,14 @@ class ContactEvents:
         # Who was merged into the person that asked to be erased was that person.
         if self._is_erased(merge.target):
             return self._erase(delivery, merge.sources)
+        # An erased contact was merged away: it must not lead anywhere again.
         if any(self._is_erased(source) for source in merge.sources):
             return self._close(delivery, ERASED)
         self._contact_merges.follow(merge, is_told=True)
         # The request to erase the person came while the links were joined.
         if self._is_erased(merge.target):
             return self._erase(delivery, merge.sources)
+        # What waits for a contact merged away goes on as the contact that lives on.
         for source in merge.sources:
             self.bell.ring(self._release_held(contact_hold_key(source)))
         return self._release(delivery, merge.target, "merged")
@@ -191,6 +194,7 @@ class ContactEvents:
             case DeletedContact.STAYS:
                 return self._close(delivery, CONTACT_STAYS)
             case DeletedContact.GONE:
+                # No privacy request: its ratings stay, only its addresses mean nobody now.
                 self.directory.forget_contact(self.site.id, contact_id)
                 return self._close(delivery, CONTACT_FORGOTTEN)
 

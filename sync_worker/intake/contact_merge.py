@@ -15,6 +15,7 @@ from sync_worker.core.values import Merge, Site
 from sync_worker.engine.engine import Engine
 
 AGAIN_SECONDS = 2.0
+# Tried again until done; a held link waits for a person, and a merge does not wait with it.
 UNFINISHED = frozenset(
     {OutcomeKind.BUSY, OutcomeKind.LEASE_LOST, OutcomeKind.RETRY, OutcomeKind.RATE_LIMITED}
 )

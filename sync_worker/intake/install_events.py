@@ -45,6 +45,7 @@ class InstallEvents:
                 return self._close(delivery, NEVER_CONNECTED)
             self._note_state(site, SiteState.REMOVED, delivery)
             return self._close(delivery, SITE_REMOVED)
+        # Installed where nobody has added the site.
         if site is None:
             site = self._opened(delivery.new.source)
         # A person has to choose its connector.
@@ -56,6 +57,7 @@ class InstallEvents:
     def _opened(self, instance_id: str) -> Site | None:
         """The site, opened by itself where that is possible."""
         opened = None if self.sites is None else self.sites.open(instance_id)
+        # Not allowed here, or not exactly one connector is free.
         if opened is None:
             return None
         site, waiting = opened
@@ -63,6 +65,7 @@ class InstallEvents:
         return site
 
     def _note_state(self, site: Site, state: SiteState, delivery: Delivery) -> None:
+        # Wix's own time: installs and removals may come out of order.
         moment = delivery.new.event_time
         at = None if moment is None else moment.timestamp()
         self.bell.ring(self.site_states.note_lifecycle(site.id, state, at))

@@ -55,9 +55,11 @@ class Intake:
     def process(self, inbox_id: int) -> Outcome:
         """Process one delivery; a doubled doorbell is harmless."""
         opened = self.ledger.inbox.open_delivery(inbox_id)
+        # not open (any more): the doorbell rang twice
         if opened is None:
             return Outcome(OutcomeKind.CLOSED_ALREADY)
         delivery, site = opened
+        # no sign that a worker died over it: the usual case, and a statement less
         if delivery.suspected_crashes < TRACK_AFTER:
             return self._take_up(delivery, site)
         return self._take_up_tracked(delivery, site)
@@ -65,8 +67,10 @@ class Intake:
     def _take_up_tracked(self, delivery: Delivery, site: Site | None) -> Outcome:
         """Take up a delivery that workers may have died over: the ledger knows it before."""
         match self.ledger.inbox.begin_look(delivery):
+            # not due yet, or another worker is at it
             case Look.EARLY:
                 return Outcome(OutcomeKind.EARLY)
+            # too many workers died over it: held
             case Look.GIVEN_UP:
                 return Outcome.of(WORKER_DIED)
             case Look.BEGUN:
@@ -82,6 +86,7 @@ class Intake:
 
     def _take_up(self, delivery: Delivery, site: Site | None) -> Outcome:
         """Bring a delivery to its end, or put on file what it waits for."""
+        # Events of the app come before the site: they may make it.
         if delivery.new.change in InstallEvents.CHANGES:
             inbox, site_states = self.ledger.inbox, self.ledger.sites
             events = InstallEvents(inbox, site_states, self.bell, self.sites)
@@ -105,10 +110,12 @@ class Intake:
         """The key that the delivery is about, or how it ended without one. Raises SyncError."""
         if not site.is_at_work:
             raise Held(f"site_{site.state}")
+        # It names a rated thing, and none of its ratings.
         if delivery.new.change == Change.PARENT_CHANGED:
             return self._parent_events(site).apply(delivery)
         if delivery.new.change in ContactEvents.CHANGES:
             return self._contact_events(site).apply(delivery)
+        # An echo that the guard knows ends here, before any search for its key.
         if self._is_own_write(delivery, site):
             return Outcome(OutcomeKind.SUPPRESSED)
         key = self._resolver(site).key_of(delivery)
@@ -123,9 +130,11 @@ class Intake:
     def _is_own_write(self, delivery: Delivery, site: Site) -> bool:
         """The guard's short cut: exactly the revision that a write of ours returned (rule R3)."""
         new = delivery.new
+        # no revision to compare, a delete, or to be looked at in any case
         if new.revision is None or new.change == Change.DELETE or delivery.must_read:
             return False
         intent_id = self.guard.recall(site.id, new.side, new.remote_id, new.revision)
+        # A miss proves nothing: the run recognises an echo by SQL.
         if intent_id is None:
             return False
         self.ledger.inbox.close(delivery.id, Closing(InboxState.SUPPRESSED, f"intent {intent_id}"))

@@ -61,6 +61,7 @@ class ParentEvents:
         # Nothing is stored before the whole list has been read: half of one would look like
         # deletions.
         now = {record.remote_id: record for record in self.connection.children(ref.entity_id)}
+        # Without any rating only deletions can follow, and those need no mapped thing.
         if now:
             refusal = self._refusal_of(ref)
             if refusal is not None:
@@ -111,6 +112,8 @@ def changed_children(
 
 
 def _differs(record: Record, known: Known | None) -> bool:
+    # shadowed or held: nothing on file to differ from
     if known is None:
         return False
+    # Compared as the remote shows it: such a system need not number its revisions.
     return known.state is not record.state or dict(known.raw) != dict(record.raw)

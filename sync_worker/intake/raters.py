@@ -79,6 +79,7 @@ class Raters:
         """The contact that a Wix record names; ``None`` for an anonymous visitor."""
         if person.contact_id is not None:
             return self._known(contact_id=person.contact_id) or self._look_up(person.contact_id)
+        # named as a member of the site only: Wix tells the contact
         if person.member_id is not None:
             member = self.connection.people.by_member(person.member_id)
             return None if member is None else self._remembered(member)
@@ -86,6 +87,7 @@ class Raters:
 
     def _look_up(self, contact_id: str) -> Contact:
         found = self.connection.people.by_id(contact_id)
+        # Wix does not know it either: a contact without an address.
         if found is None:
             return Contact(contact_id)
         # Asked for an id that was merged away, Wix shows the contact that lives on.
@@ -104,6 +106,7 @@ class Raters:
 
     def _external_rater(self, person: Person) -> Contact | Closing:
         if person.email is None:
+            # No address (Trustpilot shows none): the manifest says what then.
             if self.connection.remotes[Side.EXTERNAL].capabilities.skips_without_email:
                 return NO_EMAIL_SKIPPED
             raise Held("no_email")
@@ -116,8 +119,10 @@ class Raters:
         # new contact. If Wix knows the address again, its owner has come back by themselves.
         if contact is None and self._is_erased_address(email):
             return ERASED
+        # By policy whoever rates outside becomes a contact.
         if contact is None and self.site.policy.unknown_contact == UnknownContact.CREATE:
             contact = self.connection.people.create(email, person.name)
+        # Wix knows the address, or does since just now.
         if contact is not None:
             name = contact.name or person.name
             named = Contact(contact.contact_id, email, name)

@@ -61,6 +61,7 @@ class Resolver:
         if new.change == Change.CREATE_FAILED:
             return self._awaiting_key(new.payload)
         located = self.directory.locate(self.site.id, new.side, new.remote_id)
+        # These ask the ledger alone; a remote is asked only after them.
         for step in (
             _key_on_file,
             _end_at_tombstone,
@@ -74,6 +75,7 @@ class Resolver:
 
     def key_of_record(self, record: Record, side: Side) -> Answer:
         """The key of a record, whatever is known of its id. Raises as ``key_of``."""
+        # The thing before the person: what is not mapped must not create a contact.
         entity = MappedEntities(self.directory, self.site).entity_of(record.entity, side)
         if isinstance(entity, Closing):
             return entity
@@ -93,9 +95,11 @@ class Resolver:
         ref = EntityRef(entity_id, group)
         entity = self.directory.entity(self.site.id, Side.EXTERNAL, ref)
         contact = self.directory.contact(self.site.id, email=email)
+        # Unmapped: no link of ours can wait for it.
         if entity is None or contact is None:
             return NOT_AWAITED
         key = RatingKey(self.site.id, entity.id, contact.contact_id)
+        # Somebody else's create, not ours.
         if self.links.link_id(key) is None:
             return NOT_AWAITED
         return key
@@ -113,6 +117,7 @@ class Resolver:
         """The key of a record that nothing is known of: as the event carries it, else by a look."""
         new = delivery.new
         remote = self.connection.remotes[new.side]
+        # The cheapest first: a row of our own listing, the event itself, then a call.
         record = (
             record_listed(new.payload) or remote.record_in(new.payload) or remote.get(new.remote_id)
         )

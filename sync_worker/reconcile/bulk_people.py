@@ -10,7 +10,8 @@ from sync_worker.core.email_identity import normalise_email
 from sync_worker.core.ports.people import People
 from sync_worker.core.values import Contact, Merge
 
-BATCH = 100  # so many are asked for in one call
+# So many are asked for in one call; Wix does not document how many its ``$in`` takes.
+BATCH = 100
 
 T = TypeVar("T")
 
@@ -65,6 +66,7 @@ class BulkPeople:
         return self.patiently(lambda: self.people.matches(emails))
 
     def by_id(self, contact_id: str) -> Contact | None:
+        # In bulk Wix leaves out ids that were merged away: those are asked for alone.
         if contact_id in self.by_known_id:
             return self.by_known_id[contact_id]
         return self.patiently(lambda: self.people.by_id(contact_id))

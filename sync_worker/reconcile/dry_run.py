@@ -80,9 +80,11 @@ class DryRun:
         ledger = DryRunLedger.over(self.ledger, self.deletes)
         connection = replace(self.connection, people=DryRunPeople(people))
         try:
+            # A finding without a key has a single row.
             key = finding.key or self._key_of(in_hand[0], ledger, connection)
         except (Held, Permanent, Misconfigured) as refusal:
             return Forecast(f"held {refusal.reason}")
+        # By policy it does not cross, or nothing of it is left.
         if isinstance(key, Closing):
             return Forecast("skipped")
         return self._run(self._leased_link(key, in_hand, ledger), ledger, connection)
@@ -125,6 +127,7 @@ class DryRun:
             return engine.work_on(run)
 
         outcome = self.until_paid(attempt)
+        # Counted for the brake: the real run would have these deletes on file by then.
         self.deletes.update(
             planned_write.side
             for planned_write in planned_writes

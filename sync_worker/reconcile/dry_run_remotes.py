@@ -63,6 +63,7 @@ class DryRunRemote:
         # What the listing has just shown exists.
         if not self._is_shown(self.side, remote_id):
             self._refuse_if_changed(remote_id, revision)
+        # A remote that numbers its states counts each update.
         after = None if revision is None else revision + 1
         return Record(
             remote_id,
@@ -81,8 +82,10 @@ class DryRunRemote:
     def _refuse_if_changed(self, remote_id: str, revision: int | None) -> None:
         """An update of what the listing does not show may be refused. Raises Gone, Conflict."""
         now = self._remote.get(remote_id)
+        # deleted since it was put on file
         if now is None:
             raise Gone
+        # changed since, and the remote would compare the revision
         if now.revision != revision and self.capabilities.update_precondition:
             raise Conflict
 

@@ -58,6 +58,7 @@ class HandOver:
         if link_id is None:
             inbox_id = queued.inbox_ids[0]
             return lambda: self.run.until_paid(lambda: intake.process(inbox_id))
+        # Its link is known: the run takes all of its deliveries at once.
         return lambda: self.run.until_paid(lambda: intake.engine.sync_link(link_id))
 
 

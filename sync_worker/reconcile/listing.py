@@ -54,14 +54,17 @@ class Listings:
         self.run.note_newest(page)
         rows = self._rows_of(side, page.records)
         counts = {f"listed_{side}": len(page.records)}
+        # the last page
         if page.cursor is None:
             self._end_listing(side, rows, counts)
             return
+        # The place moves with the rows, in one transaction: a killed run loses no row.
         self.run.move(self.run.sweep.phase, page.cursor, counts)
         self.run.save(rows)
 
     def _page_of(self, side: Side) -> Page:
         connection, sweep = self.connection, self.run.sweep
+        # a poll: what changed since the last one, on the external side
         if sweep.kind is RunKind.POLL and connection.changed is not None:
             return connection.changed(sweep.since, sweep.page)
         return connection.remotes[side].list_page(sweep.page)

@@ -42,6 +42,7 @@ class PageComparison:
             remote_id: mark_of(record, side, known[remote_id], self.site)
             for remote_id, record in records.items()
         }
+        # Most records are in step, and nobody has to be asked for them.
         differing = [record for record in listed if marks[record.remote_id] is not Mark.IN_STEP]
         self._ask_for_people(differing, side)
         return [
@@ -52,10 +53,12 @@ class PageComparison:
     def _ask_for_people(self, records: Sequence[Record], side: Side) -> None:
         """Ask for all unknown people of a page at once."""
         people = [record.person for record in records]
+        # outside a record names its person by address
         if side is Side.EXTERNAL:
             emails = {person.email.strip() for person in people if person.email is not None}
             unknown = [email for email in sorted(emails) if not self._is_known_email(email)]
             self.people.ask(unknown)
+        # on Wix it names the contact
         else:
             ids = {person.contact_id for person in people if person.contact_id is not None}
             unknown = [contact_id for contact_id in sorted(ids) if not self._is_known(contact_id)]
@@ -83,6 +86,7 @@ class PageComparison:
 
     def _key_of(self, record: Record, side: Side, known: OnFile) -> RatingKey | Closing | None:
         """The key; ``None`` where only the intake can find it or say why there is none."""
+        # The ledger knows the id: its link stands, whoever the record names now.
         if known.is_linked or known.is_buried:
             located = self.directory.locate(self.site.id, side, record.remote_id)
             if located.key is not None:
@@ -90,6 +94,7 @@ class PageComparison:
         try:
             return self.resolver.key_of_record(record, side)
         except (Held, Permanent):
+            # The intake meets the same refusal, and holds the delivery with its reason.
             return None
 
 

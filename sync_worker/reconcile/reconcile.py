@@ -52,6 +52,7 @@ class Reconcile:
 
     def work(self) -> bool:
         """All that is left of the run; whether it has come to its end."""
+        # A step that runs out of time returns False; the next run goes on there.
         return self.list_both() and self.confirm_absences() and self.apply()
 
     def list_both(self) -> bool:
@@ -70,6 +71,7 @@ class Reconcile:
             gone = [row for row in missing if self._is_gone(row)]
             there = [row for row in missing if row not in gone]
             self.runs.settle_missing(self.sweep, gone, there)
+            # All are looked for: only now the deletes of a side can be counted for its brake.
             if not missing:
                 braked = {f"braked_{side}": self.runs.brake(self.sweep, side) for side in Side}
                 self.run.move(Phase.APPLY, None, braked)
@@ -101,6 +103,7 @@ class Reconcile:
             for finding in findings:
                 deliveries = deliveries_of(self.site, finding)
                 yield finding, dry_run.play(finding, deliveries, people)
+            # A forecast leaves its findings open, so the place has to move.
             after = place_of(findings[-1])
 
     def apply(self) -> bool:
@@ -109,6 +112,7 @@ class Reconcile:
         while findings := self.runs.next_findings(self.sweep, BATCH):
             if self.run.pace.is_over():
                 return False
+            # What is handed over is open no more: the next turn gets others.
             hand_over.hand_over(findings)
             self.run.pace.report(self.sweep)
         self.runs.end(self.sweep)
