@@ -47,6 +47,7 @@ def open_engine(
 
 
 def _normalised(url: URL) -> URL:
+    # SQLAlchemy 2.0 takes psycopg2 for a bare `postgresql`, and no release takes `postgres`.
     if url.drivername in ("postgres", "postgresql"):
         return url.set(drivername="postgresql+psycopg")
     return url
@@ -112,6 +113,7 @@ def _replace_dead_connections(engine: Engine) -> None:
 
 
 def _open_sqlite(url: URL, busy_seconds: float, clock: Callable[[], float]) -> Engine:
+    # A database in memory belongs to one connection: all threads share it.
     pool: dict[str, Any] = {"poolclass": StaticPool} if _is_in_memory(url) else {}
     # With a write-ahead log only `BEGIN IMMEDIATE` waits for anybody, and it waits here
     # (`_begin_to_write`).
@@ -124,6 +126,8 @@ def _open_sqlite(url: URL, busy_seconds: float, clock: Callable[[], float]) -> E
         connection.isolation_level = None  # we say BEGIN ourselves
         connection.create_function("ledger_now", 0, clock)
         _go_to_wal(connection, busy_seconds)
+        # FULL: a commit that the gateway answered 200 for survives a power cut. SQLite checks
+        # foreign keys only on connections that ask for it.
         for pragma in ("synchronous=FULL", "foreign_keys=ON", f"cache_size=-{CACHE_KIB}"):
             connection.execute(f"PRAGMA {pragma}").close()
 
@@ -131,8 +135,11 @@ def _open_sqlite(url: URL, busy_seconds: float, clock: Callable[[], float]) -> E
     def _begin(connection: Connection) -> None:
         driver: Any = connection.connection.driver_connection
         if connection.get_execution_options().get("ledger_reads", False):
+            # A reader needs no lock: the write-ahead log gives it its own view.
             driver.execute("BEGIN")
         else:
+            # The lock is taken before the first read: a reader that begins to write later may be
+            # refused at once, however long it would wait.
             _begin_to_write(driver, busy_seconds)
 
     return engine

@@ -29,8 +29,10 @@ class SqlDirectory:
                 remote_id=remote_id,
                 erased_id=erased_id(site_id, side, remote_id),
             )
+        # No link and no tombstone knows this id.
         if row is None:
             return Located()
+        # A rating that was never linked has a tombstone without a key.
         key = None
         if row.entity_id is not None:
             key = RatingKey(site_id, row.entity_id, row.contact_id)
@@ -44,6 +46,7 @@ class SqlDirectory:
             tombstones.lock_ids(connection, site_id, ids)
             on_file = directory.ON_FILE[buried.side]
             if on_file.first(connection, site_id=site_id, remote_id=buried.remote_id) is not None:
+                # A link has the id on file by now: only its run may bury it.
                 return False
             tombstones.bury(connection, site_id, buried, None)
             return True
@@ -73,6 +76,7 @@ class SqlDirectory:
         with self._transactions.write() as connection:
             insert = insert_into(connection, entity_map).values(row)
             connection.execute(insert.on_conflict_do_nothing())
+        # Read again: either of the two may have been mapped by another worker or long ago.
         found = self.entity(site_id, Side.WIX, wix)
         if found is None or found.external != external:
             raise Permanent(
@@ -116,6 +120,7 @@ class SqlDirectory:
             "external_author_id": contact.author_id,
         }
         with self._transactions.write() as connection:
+            # Erased while we looked for the person: nothing is kept.
             if not contacts.is_erased(connection, site_id, contact.contact_id):
                 insert = insert_into(connection, contact_map).values(row)
                 connection.execute(insert.on_conflict_do_nothing())

@@ -38,8 +38,10 @@ IDS_AT_ONCE = 500  # in one statement; SQLite allows 999 parameters at the least
 
 @dataclass(frozen=True, slots=True)
 class InboxObserver:
-    """What the inbox sees by the way, for metrics: seconds from the door to a first look, and a
-    delivery found in the hands of a worker whose lease has run out.
+    """What the inbox sees by the way, for metrics.
+
+    ``first_look``: seconds from the door to a first look. ``takeover``: a delivery was found in the
+    hands of a worker whose lease has run out.
     """
 
     first_look: Callable[[float], None] = lambda seconds: None
@@ -101,12 +103,14 @@ class SqlInbox:
         names: str | None = None,
     ) -> Closing:
         with self._transactions.write() as connection:
+            # Most closings need no site: only an erasure has to know whose row this is.
             owner: Site | None = None
             if closing == ERASED or names is not None:
                 owner = self._owner(connection, inbox_id)
             if owner and names and contacts.is_erased(connection, owner.id, names):
                 closing = ERASED  # since the delivery was read
             if closing == ERASED:
+                # Nobody has added this source: the id is hashed without a site.
                 site_id = 0 if owner is None else owner.id
                 erasure.erase_rows(connection, site_id, inbox.c.id == inbox_id)
                 return closing
@@ -133,9 +137,12 @@ class SqlInbox:
         dropped = Closing(InboxState.DONE, "unknown_site_dropped")
         with self._transactions.write() as connection:
             deliveries.close_rows(connection, [inbox_id], held, hold_key=key)
+            # Anybody may install the app: only the newest rows of a source are kept.
             surplus = newest_first.offset(MAX_UNKNOWN_SITE)
             too_many = connection.execute(surplus).scalars().all()
             deliveries.close_rows(connection, too_many, dropped, text=deliveries.CLOSE_HELD)
+        # Only after the commit above: a site that is added now finds the held row, or is found
+        # here.
         with self._transactions.read() as connection:
             found = self._sites.by_source(connection, delivery.side, delivery.source)
             return found is not None
@@ -148,6 +155,7 @@ class SqlInbox:
         inbox_ids: Sequence[int] | None = None,
     ) -> list[int]:
         which = (inbox.c.state == str(InboxState.HELD)) & (inbox.c.hold_key == hold_key)
+        # By id an ended delivery goes back to work, too, but none that is under way.
         if inbox_ids is not None:
             which = inbox.c.id.in_(inbox_ids) & inbox.c.state.not_in(OPEN)
         with self._transactions.write() as connection:
@@ -175,9 +183,11 @@ class SqlInbox:
         with self._transactions.write() as connection:
             found = select(inbox.c.id, inbox.c.attempts, age).where(is_open)
             for row in connection.execute(found).all():
+                # It has failed for two days: from here on it waits for a person.
                 if is_failure and row.age > GIVE_UP_SECONDS:
                     deliveries.close_rows(connection, [row.id], exhausted)
                     continue
+                # Waiting, for a budget say, is no failed attempt.
                 attempts = row.attempts + is_failure
                 delay = backoff_seconds(attempts) if delay_seconds is None else delay_seconds
                 later = {
@@ -192,6 +202,7 @@ class SqlInbox:
     def due(self, limit: int) -> list[int]:
         with self._transactions.write() as connection:
             found = deliveries.ring(connection, deliveries.ripe(limit))
+            # What waits for a budget comes last: most of it would be refused again.
             if len(found) < limit:
                 waiting = deliveries.waiting_for_budget(limit - len(found))
                 found += deliveries.ring(connection, waiting)
@@ -202,7 +213,9 @@ class SqlInbox:
     def begin_look(self, delivery: Delivery) -> Look:
         deaths = delivery.suspected_crashes - TRACK_AFTER
         is_last = deaths >= MAX_DEATHS
+        # Without a noted look there is no death: the rings may only show a long queue.
         values: dict[str, Any] = {"attempts": inbox.c.attempts + int(deaths > 0)}
+        # So many looks that nobody ended: the delivery is held for a person.
         if is_last:
             values["state"] = str(WORKER_DIED.state)
             values["reason"] = WORKER_DIED.reason
@@ -216,6 +229,7 @@ class SqlInbox:
         # Who comes early has an old message, or another worker is at it: the sweeper rings up to
         # that long ahead.
         is_due = inbox.c.state.in_(OPEN) & (inbox.c.next_attempt_at <= ledger_now() + SWEPT_SECONDS)
+        # Two workers with the same message: the first to note its look goes on.
         is_same = (inbox.c.id == delivery.id) & (inbox.c.unended == delivery.suspected_crashes)
         begun = update(inbox).where(is_due & is_same).values(values)
         with self._transactions.write() as connection:
@@ -226,6 +240,7 @@ class SqlInbox:
     def end_look(self, delivery: Delivery, *, is_busy: bool = False) -> None:
         is_noted = inbox.c.state.in_(OPEN) & (inbox.c.unended > TRACK_AFTER)
         ended: dict[str, Any] = {"unended": 0, "next_attempt_at": ledger_now() + SWEPT_SECONDS}
+        # Another run has the link. This look tells nothing of the delivery, so its signs stay.
         if is_busy:
             ended["unended"] = delivery.suspected_crashes
             ended["attempts"] = delivery.attempts

@@ -68,11 +68,13 @@ class SqlLinks:
             link_id, row = self._lease_of_key(connection, key)
             its = {"inbox_id": inbox_id, "site_id": key.site_id, "link_id": link_id}
             taken: list[Any] = []
+            # The lease is ours: with this delivery come the others of its link.
             if row is not None:
                 taken = deliveries.ATTACH_AND_TAKE.all(connection, **its)
             if all(delivery.id != inbox_id for delivery in taken):
                 # The lease is another run's, or the delivery has ended.
                 deliveries.ATTACH.run(connection, **its)
+            # Another run holds the lease. It looks for new deliveries as it ends.
             if row is None:
                 return Attached(link_id, None)
             return Attached(link_id, self._leased(connection, row, taken))
@@ -80,12 +82,14 @@ class SqlLinks:
     def _lease_of_key(self, connection: Connection, key: RatingKey) -> tuple[int, Any]:
         """The link of a key, made if need be, and its row if the lease was free."""
         link_id = links.known_link(connection, key)
+        # A new key: the link and its lease come with the same statement.
         if link_id is None:
             row = links.make_link(
                 connection, key, links.NEW_LEASED, lease_seconds=self._lease_seconds
             )
             if row is not None:
                 return int(row.id), row
+            # Another worker has made the link just now.
             link_id = links.link_of_key(connection, key)
         row = self._take_lease(connection, link_id)
         return link_id, row or self._lease_that_ends_now(connection, link_id)
@@ -124,12 +128,15 @@ class SqlLinks:
 
     def _leased(self, connection: Connection, row: Any, taken: Sequence[Any]) -> LeasedLink:
         """All that the holder of the lease needs; ``row`` is the link, ``taken`` its deliveries."""
+        # PostgreSQL promises no order for the rows of UPDATE … RETURNING.
         in_hand = tuple(sorted(map(to_delivery, taken), key=lambda delivery: delivery.id))
         ids = frozenset((delivery.new.side, delivery.new.remote_id) for delivery in in_hand)
+        # After a privacy request a tombstone has the hashed id, so both forms are asked for.
         hashed = [erased_id(row.site_id, side, remote_id) for side, remote_id in ids]
         names = [*(remote_id for _, remote_id in ids), *hashed]
         around = links.AROUND.all(connection, link_id=row.id, names=names)
         parts = [parts_of(part, entity_map, link_value, intent, contact_map) for part in around]
+        # Every row has the same entity, intent and contact.
         entity, _, open_intent, address = parts[0]
         contact, opened = None, None
         if address is not None:
@@ -149,6 +156,7 @@ class SqlLinks:
             now=float(row.now),
             unburied=unburied,
         )
+        # Most contacts were never merged: no further statement for them.
         if not around[0].is_in_merge:
             return leased
         return _with_merges(connection, leased, contact)
@@ -186,17 +194,20 @@ class SqlLinks:
         try:
             with self._transactions.write() as connection:
                 if change.erases:
-                    # Before the link, as whoever queues findings.
+                    # Lock order: the runs before the link, as `SqlSweeps.queue` has it.
                     erasure.hold_listings(connection, lease.site_id)
+                # Whoever buries one of these ids from here on waits for this commit.
                 buried = _buried_meanwhile(connection, lease.site_id, change)
                 change = change.without(buried)
                 fresh = _commit_rows(connection, lease, change)
                 # Tombstones are rare: they take statements of their own, after the batch.
                 if _changes_tombstones(change):
                     self._commit_tombstones(connection, lease, change)
+                    # After the erasure: it puts some deliveries back to work and ends others.
                     fresh = _ask_fresh(connection, lease) if change.release else None
                 return Committed(buried, _ids(fresh))
         except IntegrityError as error:
+            # The unique indexes let a record be on file with one link of a site.
             raise Permanent(
                 "another link has this record on file", reason="id_linked_elsewhere"
             ) from error
@@ -206,6 +217,7 @@ class SqlLinks:
             tombstones.bury(connection, lease.site_id, buried, lease.link_id)
         for refuted in change.revived:
             tombstones.revive(connection, lease.site_id, refuted)
+        # The batch has ended them. Here they lose their content.
         if erased := links.by_closing(change.closings).get(ERASED):
             erasure.erase_rows(connection, lease.site_id, inbox.c.id.in_(erased))
         if change.erases:
@@ -222,12 +234,15 @@ class SqlLinks:
     # -- the brake
 
     def deletes_exceeded(self, site_id: int, side: Side, more: int = 0) -> bool:
+        # These are the columns of ix_history_recent, in its order.
         is_recent = (
             (history.c.site_id == site_id)
             & (history.c.side == str(side))
             & (history.c.what == "delete")
             & (history.c.at > ledger_now() - HOUR_SECONDS)
         )
+        # Open intents count, too: runs side by side must not pass the brake together. A privacy
+        # deletion is exempt.
         is_under_way = (
             (intent.c.state == str(IntentState.OPEN))
             & (intent.c.site_id == site_id)
@@ -238,6 +253,7 @@ class SqlLinks:
         with self._transactions.read() as connection:
             deletes = more + _count(connection, history, is_recent)
             deletes += _count(connection, intent, is_under_way)
+            # Below the smallest limit the links need no count.
             if deletes < links.MIN_BRAKE:
                 return False
             return deletes >= links.max_deletes(connection, site_id, deletes)
@@ -246,6 +262,7 @@ class SqlLinks:
 def _with_merges(connection: Connection, leased: LeasedLink, contact: Contact | None) -> LeasedLink:
     """What merges of the link's contact change; ``contact``: with an address of its own, if any."""
     key = leased.link.key
+    # Without an address of its own the contact takes that of a contact merged into it.
     contact = contact or contacts.known_contact(connection, key.site_id, key.contact_id)
     survivor = contacts.surviving_id(connection, key.site_id, key.contact_id)
     merged_into = None if survivor == key.contact_id else survivor
@@ -269,6 +286,7 @@ def _buried_meanwhile(connection: Connection, site_id: int, change: Commit) -> f
         return frozenset()
     ids = {side: sorted(name for of, name in records if of is side) for side in Side}
     with batch(connection):
+        # The locks come first: an earlier tombstone shows below, a later one waits.
         tombstones.lock_ids(connection, site_id, ids)
         found = tombstones.ask_buried_among(connection, site_id, ids)
     return frozenset(buried.remote_id for buried in found() if change.is_dead(buried))
@@ -286,6 +304,8 @@ def _commit_rows(connection: Connection, lease: Lease, change: Commit) -> Answer
     fresh: Answer | None = None
     try:
         with batch(connection):
+            # All goes out in one round trip, so the fence is checked after it. If the lease is
+            # lost, nothing of the batch stays.
             changed = links.change_under_fence(tuple(values)).ask(
                 connection,
                 link_id=lease.link_id,
@@ -316,6 +336,7 @@ def _link_values(connection: Connection, lease: Lease, change: Commit) -> dict[s
     if change.release:
         values["lease_until"] = 0.0
     if change.shadowed:
+        # Reading before writing is safe here: only the holder of the lease changes this column.
         of_link = select(link.c.shadowed).where(link.c.id == lease.link_id)
         before = connection.execute(of_link).scalar_one()
         values["shadowed"] = sorted({*before, *change.shadowed})

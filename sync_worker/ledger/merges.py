@@ -58,9 +58,11 @@ class SqlMerges:
     def merge_distance(self, site_id: int, person: Person) -> MergeDistance | None:
         with self._transactions.read() as connection:
             contact_id = person.contact_id
+            # The external system knows people by their address only.
             if contact_id is None and person.email is not None:
                 row = contact_of_address(connection, site_id, normalise_email(person.email))
                 contact_id = None if row is None else row.wix_contact_id
+            # Nobody on file has this address, so no merge concerns it.
             if contact_id is None:
                 return None
             path = merge_path(connection, site_id, contact_id)
@@ -79,9 +81,11 @@ class SqlMerges:
                 # In the order of their ids, so that two joins never wait for each other.
                 for held in sorted(leases, key=lambda held: held.link_id):
                     hold_link(connection, held)
+                # The contact that lives on has no link for this entity: this link becomes theirs.
                 if into is None:
                     rekey_link(connection, lease.link_id, contact_id)
                 else:
+                    # Both contacts have a link: all that this link has goes to the other.
                     site = self._sites.by_id(connection, lease.site_id)
                     source = read_link(connection, lease.link_id)
                     target = read_link(connection, into.link_id)
@@ -105,9 +109,11 @@ class SqlMerges:
         with self._transactions.write() as connection:
             site = self._sites.by_id(connection, site_id)
             ids = all_ids_of(connection, site_id, contact_id)
+            # In the order of their names, so that two requests never wait for each other.
             for name in map(contact_tombstone, sorted(ids)):
                 lock_ids(connection, site_id, {Side.WIX: [name]})
                 bury(connection, site_id, Buried(Side.WIX, name, privacy=True), None)
+            # After the tombstones: nobody can make a link now that this list would miss.
             links = links_of_contact(connection, site_id, ids)
             for link_id in links:
                 name = f"erase:{inbox_id}:{link_id}"

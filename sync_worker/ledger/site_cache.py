@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from sync_worker.core.values import Side, Site, SiteState
 from sync_worker.ledger.statements.sites import site_by_id, site_by_source
 
+# A pause or a changed policy reaches every process within this time.
 SITE_CACHE_SECONDS = 1.0
 
 

@@ -19,6 +19,7 @@ class SqlSiteStates:
 
     def note_lifecycle(self, site_id: int, state: SiteState, at: float | None) -> list[int]:
         is_news = site.c.id == site_id
+        # Wix delivers late and again: an event older than the newest known says nothing.
         if at is not None:
             is_news &= func.coalesce(site.c.lifecycle_at, 0.0) <= at
         with self._transactions.write() as connection:
@@ -33,9 +34,11 @@ class SqlSiteStates:
             if at is not None:
                 values["lifecycle_at"] = at
             connection.execute(update(site).where(site.c.id == site_id).values(values))
+            # This process knows it now, the others when their cache ends.
             self._sites.clear()
             if state is not SiteState.ACTIVE:
                 return []
+            # Installed again: what came while the site was removed goes back to work.
             is_held = (inbox.c.state == str(InboxState.HELD)) & (inbox.c.reason == "site_removed")
             its_site = self._sites.by_id(connection, site_id)
             return release_rows(connection, is_held & is_of_site(its_site))

@@ -40,6 +40,7 @@ def _names_of(column_type: type[Any]) -> frozenset[str]:
 JSON_NAMES = _names_of(ExactJSON)
 BOOLEAN_NAMES = _names_of(Boolean)
 FROM_JSON: dict[str, Conversion] = dict.fromkeys(JSON_NAMES, exact_json.loads)
+# SQLite has no booleans: they come as 0 and 1.
 FROM_NUMBERS: dict[str, Conversion] = dict.fromkeys(BOOLEAN_NAMES, bool)
 
 
@@ -66,6 +67,7 @@ class SqlText:
         """
         statement = self._by_dialect[connection.dialect.name]
         for name in statement.as_json:
+            # None is SQL's NULL, not JSON's null.
             if values[name] is not None:
                 values[name] = exact_json.dumps(values[name])
         driver: Any = connection.connection.driver_connection
@@ -210,6 +212,7 @@ def _as_sqlalchemy(connection: Connection, error: Any, sql: str) -> BaseExceptio
     """The error that SQLAlchemy would have raised; a connection that is gone is not used again."""
     dialect, driver = connection.dialect, connection.connection.driver_connection
     is_gone = dialect.is_disconnect(error, driver, None)
+    # The pool must not hand it out again.
     if is_gone:
         connection.invalidate(error)
     raised: BaseException = DBAPIError.instance(

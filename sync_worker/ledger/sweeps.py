@@ -46,6 +46,7 @@ class SqlSweeps:
 
     def begin(self, site_id: int, kind: RunKind) -> Sweep | None:
         with self._transactions.write() as connection:
+            # First what is over: an open run, even of a dead process, shuts out a new one.
             runs.end_what_is_over(connection, site_id, kind)
             resumed = runs.resume_run(connection, site_id, kind)
             return resumed or runs.begin_run(connection, site_id, kind)
@@ -53,6 +54,7 @@ class SqlSweeps:
     def save(self, sweep: Sweep, listed: Sequence[Listed] = ()) -> None:
         values = {"cursor": runs.cursor_of(sweep), "counts": dict(sweep.counts)}
         with self._transactions.write() as connection:
+            # The fence first: a process that has lost the run must not add rows to it.
             runs.hold_run(connection, sweep, values)
             listings.store_listed(connection, sweep, listed)
 
@@ -139,6 +141,7 @@ class SqlSweeps:
     ) -> list[Queued]:
         rows = [row for finding, _ in deliveries for row in finding.rows]
         with self._transactions.write() as connection:
+            # Lock order: the run before the links, as the commit of an erasure has it.
             runs.hold_run(connection, sweep)
             queued = [
                 queue_finding(connection, sweep.site_id, finding, told)
@@ -162,6 +165,7 @@ class SqlSweeps:
         with self._transactions.read() as connection:
             found = link_at(connection, key)
             return LeasedLink(
+                # A look without a lease: no write passes under fence 0.
                 lease=Lease(found.id, 0, key.site_id),
                 site=self._sites.by_id(connection, key.site_id),
                 link=found,

@@ -202,6 +202,7 @@ inbox = Table(
     _site(nullable=True),
     Column("link_id", RowId, ForeignKey("link.id")),
 )
+# NULLs do not collide in a unique index, so rows without a delivery id pass here.
 Index("uq_inbox_dedupe", inbox.c.side, inbox.c.source, inbox.c.dedupe_id, unique=True)
 # Thin senders have no delivery id: an equal row absorbs another only until a run has taken it.
 _thin = text("state = 'new' AND dedupe_id IS NULL")
@@ -216,6 +217,7 @@ Index(
     postgresql_where=_thin,
 )
 _open = text("state IN ('new', 'taken')")
+# For the sweeper, oldest first.
 Index("ix_inbox_due", inbox.c.next_attempt_at, sqlite_where=_open, postgresql_where=_open)
 _held = text("state = 'held'")
 Index("ix_inbox_held", inbox.c.reason, inbox.c.hold_key, sqlite_where=_held, postgresql_where=_held)
@@ -225,6 +227,7 @@ Index("ix_inbox_closed", inbox.c.closed_at, sqlite_where=_closed, postgresql_whe
 _full = text("closed_at IS NOT NULL AND payload <> '{}'")
 Index("ix_inbox_payload", inbox.c.closed_at, sqlite_where=_full, postgresql_where=_full)
 Index("ix_inbox_link", inbox.c.link_id, inbox.c.state)
+# For all that a side has told of one record, and for the evidence of a revision.
 Index("ix_inbox_remote", inbox.c.side, inbox.c.source, inbox.c.remote_id, inbox.c.revision)
 
 intent = Table(
@@ -249,6 +252,7 @@ intent = Table(
     Column("closed_at", Float),
 )
 _open_intent = text("state = 'open'")
+# One open intent for a link: a write of unknown outcome is settled before the next.
 Index(
     "uq_intent_open",
     intent.c.link_id,
@@ -277,6 +281,7 @@ history = Table(
     Column("inbox_id", RowId),
 )
 Index("ix_history_link", history.c.link_id, history.c.id)
+# For the brake: the deletes to a side within the hour.
 Index("ix_history_recent", history.c.site_id, history.c.side, history.c.what, history.c.at)
 
 run = Table(
@@ -293,6 +298,7 @@ run = Table(
     Column("fence", BigInteger, nullable=False, default=0, server_default="0"),
     Column("lease_until", Float, nullable=False, default=0, server_default="0"),
 )
+# One open sweep or poll for a site; imports run beside it.
 _open_sweep = text("state = 'running' AND kind IN ('baseline', 'sweep', 'dry_run', 'poll')")
 Index(
     "uq_run_open_sweep",

@@ -104,6 +104,8 @@ class Transactions:
 
         As ``write``.
         """
+        # SQLite's writers need the turn. On PostgreSQL the reader's autocommit makes a statement,
+        # or a pipeline, its own transaction.
         return self.write() if self._is_sqlite else self.read()
 
     @contextmanager

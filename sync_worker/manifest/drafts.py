@@ -20,11 +20,10 @@ from sync_worker.manifest.schema.record import FieldPath
 def write_context(
     manifest: Manifest, draft: Draft, *, revision: int | None, now: datetime
 ) -> dict[str, Any]:
-    """A field that Wix does not own comes from the record as last returned, so that it is never
-    lost or altered.
+    """Our values, with the rest of the record as the system last returned it.
 
-    Where the system insists on a text and the person wrote none, the manifest's placeholder stands
-    in.
+    So a field that Wix does not own is never lost or altered. Where the system insists on a text
+    and the person wrote none, the manifest's placeholder stands in.
     """
     fields, text = manifest.fields, manifest.text
     title, body = _kept(fields.title, draft), _kept(fields.body, draft)
@@ -58,6 +57,7 @@ def keep_items(manifest: Manifest, draft: Draft, body: Any) -> None:
     if listed is None:
         return
     old, new = search(listed.items, draft.last), search(listed.items, body)
+    # No list in the last record, or none in the body: there is nothing to keep.
     if not isinstance(old, list) or not isinstance(new, list):
         return
     ours = {_text_at(listed.name, item): item for item in new}
@@ -66,8 +66,10 @@ def keep_items(manifest: Manifest, draft: Draft, body: Any) -> None:
     before = [(_text_at(listed.name, item), item) for item in old]
     stay = []
     for name, item in before:
+        # Not ours: the item goes back as it was.
         if name not in draft.mapped:
             stay.append(item)
+        # Ours: the new value over the further keys of the item.
         elif name in ours:
             stay.append(merged_over(item, ours.pop(name)))
     new[:] = stay + [item for name, item in ours.items() if name not in dict(before)]

@@ -83,6 +83,7 @@ def number_of(value: Any, scale: ScaleSection) -> Decimal | None:
         number = Decimal(str(value))
     except InvalidOperation:
         raise malformed(f"{str(value)[:40]!r} is no number") from None
+    # 32 characters: what the ledger's columns hold.
     if not number.is_finite() or len(str(number)) > 32:
         raise malformed("a value is no reasonable number")
     if number in scale.unrated:

@@ -1,5 +1,6 @@
-"""A listing of what changed since a time: what it asks for, and the newest time that its records
-show. Pure.
+"""A listing of what changed since a time. Pure.
+
+What it asks for, and the newest time that its records show.
 """
 
 from __future__ import annotations

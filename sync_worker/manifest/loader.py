@@ -1,5 +1,6 @@
-"""Manifests from files: YAML, references to settings, inheritance, and errors that say where and
-what next.
+"""Manifests from files: YAML, references to settings, inheritance.
+
+Errors say where the problem is and what to do next.
 """
 
 from __future__ import annotations
@@ -55,10 +56,9 @@ def load_manifest(file: Path, environ: Mapping[str, str]) -> Manifest:
 
 
 class Placeholders(dict[str, str]):
-    """An environment that has an answer for every name, so that a manifest can be read before it is
-    set up.
+    """An environment that has an answer for every name.
 
-    ``missing``: the names that it made up.
+    So a manifest can be read before it is set up. ``missing``: the names that it made up.
     """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
@@ -214,8 +214,9 @@ def _looked_up(
 
 
 def _in_words(error: ValidationError) -> str:
-    """The problem that explains most, with the place, and for an unknown key the nearest
-    known one.
+    """The problem that explains most, with its place.
+
+    For an unknown key with the nearest known key.
     """
     problems = error.errors(include_url=False, include_input=False)
     problem = problems[0]
@@ -241,8 +242,9 @@ def _in_words(error: ValidationError) -> str:
 
 
 def _reworded(kind: str, facts: Mapping[str, Any]) -> str:
-    """What pydantic says in words of its own, in words for whoever writes a manifest; empty for the
-    rest.
+    """What pydantic says, in words for whoever writes a manifest.
+
+    Empty where pydantic's own words will do.
     """
     match kind:
         case "missing":
@@ -267,8 +269,9 @@ def _reworded(kind: str, facts: Mapping[str, Any]) -> str:
 
 
 def _is_written(part: str, before: str) -> bool:
-    """Whether a part of a place is in the manifest: pydantic also names the branch of a union that
-    it tried.
+    """Whether a part of a place is in the manifest.
+
+    Pydantic also names the branch of a union that it tried.
     """
     is_type = (before == "auth" or before.isdigit()) and part in TYPES
     return not is_type and "[" not in part and part not in UNION_PARTS

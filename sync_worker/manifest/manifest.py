@@ -113,9 +113,7 @@ class Manifest(Strict):
 
     @property
     def first_policies(self) -> dict[str, str]:
-        """Policies that a new site of this connector starts with, where they are not the usual
-        ones.
-        """
+        """The unusual policies that a new site of this connector starts with."""
         return {} if self.outbound else {"direction": "to_wix"}
 
     @property
@@ -128,8 +126,9 @@ class Manifest(Strict):
 
     @property
     def parent_part(self) -> str | None:
-        """The key part that is the parent's id, for records that are addressed under their
-        parent.
+        """The key part that is the parent's id.
+
+        For records that are addressed under their parent.
         """
         return next((name for name, part in self.key.items() if part.context == PARENT), None)
 

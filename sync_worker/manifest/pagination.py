@@ -73,6 +73,7 @@ class Offsets:
 
     def following(self, place: Place, answer: ListingAnswer) -> Place | None:
         total = _number(_at(self.paging.total_path, answer.body))
+        # Without a total only an empty page is the end.
         if total is None:
             return place if answer.items else None
         if place.rows >= total:
@@ -154,6 +155,7 @@ def next_place(
 ) -> Place | None:
     """Where the listing goes on, ``None`` if this was its last page. Raises Permanent."""
     there = replace(place, pages=place.pages + 1, rows=place.rows + len(items), last=_digest(items))
+    # A system that does not know the parameter gives its first page again and again.
     if paging.stop_on_repeat and items and there.last == place.last:
         raise Permanent(
             "a page repeats the one before: the listing cannot be trusted", reason="paging_repeats"

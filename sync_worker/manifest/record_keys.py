@@ -10,6 +10,7 @@ from sync_worker.core.errors import Permanent
 from sync_worker.manifest.field_values import malformed
 from sync_worker.manifest.manifest import Manifest
 
+# The ledger's columns hold 512 characters.
 MAX_ID_LENGTH = 500
 
 
@@ -19,12 +20,14 @@ def remote_id_of(parts: Mapping[str, Any]) -> str:
     Raises Permanent.
     """
     for name, value in parts.items():
+        # To Python True is a number; as an id it is none.
         if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
             raise malformed(f"the key part {name!r} is missing")
     texts = {name: str(value) for name, value in parts.items()}
     if len(texts) == 1:
         (remote_id,) = texts.values()
     else:
+        # Sorted: the same parts make the same id in any order.
         remote_id = exact_json.dumps(dict(sorted(texts.items())))
     if len(remote_id) > MAX_ID_LENGTH or not remote_id.isprintable():
         raise malformed(

@@ -163,12 +163,14 @@ class _Reader:
         value = converted(field, source_of(field, self._resource, self._context))
         if value in (None, "") and field.required:
             raise malformed(f"the record has no {name}")
+        # As JSON writes it.
         if isinstance(value, bool):
             return str(value).lower()
         return None if value is None else str(value)
 
     def email(self) -> str | None:
         text = (self.text("email") or "").strip()
+        # Some systems put a name or a mask where they hide the address.
         return normalise_email(text) if "@" in text else None
 
     def revision(self) -> int | None:
@@ -189,6 +191,7 @@ class _Reader:
 
     def state(self) -> RecordState:
         """Unknown states wait: only what is surely published may cross."""
+        # The system knows no moderation: what it shows is published.
         if self._manifest.fields.state is None:
             return RecordState.PUBLISHED
         return self._manifest.states.of(self.text("state"))
@@ -203,6 +206,7 @@ class _Reader:
     def _main_value(self) -> Decimal | None:
         field = self._manifest.fields.value
         value = source_of(field, self._resource, self._context)
+        # A system may name its ratings (`FIVE`): the manifest has the numbers.
         value = field.values.get(str(value), value)
         if value is None and field.required:
             raise malformed("the record has no value")

@@ -1,10 +1,10 @@
-"""Typed trees: how a manifest says what a call carries. No templates: values keep their types,
-texts their bytes.
+"""Typed trees: how a manifest says what a call carries.
+
+There are no templates: values keep their types, texts their bytes.
 
 A leaf ``{from: PATH, as: KIND, default: VALUE, max_length: N, values: MAP, required: true}`` is
 filled from the context; everything else is literal. In URL paths ``{PATH}`` is filled and
-percent-encoded, and may not be empty:
-``DELETE /ratings/`` must not be possible.
+percent-encoded, and may not be empty: ``DELETE /ratings/`` must not be possible.
 """
 
 from __future__ import annotations
@@ -89,6 +89,7 @@ def filled(node: Any, context: Mapping[str, Any]) -> Any:
         children = {key: filled(child, context) for key, child in node.items()}
         return {key: value for key, value in children.items() if value is not None}
     if isinstance(node, list | tuple):
+        # In a list the place counts: a leaf without a value stays, as null.
         return [filled(child, context) for child in node]
     return node
 
@@ -126,10 +127,12 @@ def _converted(value: Any, kind: str) -> Any:
                 return str(value)
             case "int":
                 number = Decimal(str(value))
+                # A value is never rounded on its way out.
                 if number != number.to_integral_value():
                     raise ValueError
                 return int(number)
             case "decimal":
+                # Whole numbers go out as 4, not as 4.0.
                 number = Decimal(str(value))
                 return int(number) if number == number.to_integral_value() else number
             case "bool":
@@ -164,6 +167,7 @@ def url_path(template: str, context: Mapping[str, Any]) -> str:
     def fill(variable: re.Match[str]) -> str:
         value = _found(variable.group(1), context)
         text = "" if value is None else str(value)
+        # `/ratings/` and `/ratings/..` are other resources.
         if not text.strip(". "):
             raise Permanent(
                 f"{variable.group(1)} is empty in the address {template}", reason="cannot_write"
@@ -190,6 +194,7 @@ def merged_over(record: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str,
     merged = dict(record)
     for key, value in body.items():
         old = merged.get(key)
+        # Only mappings are merged. A list takes the place of the old list; see `keep_items`.
         merged[key] = (
             merged_over(old, value)
             if isinstance(old, Mapping) and isinstance(value, Mapping)

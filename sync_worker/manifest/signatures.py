@@ -211,8 +211,9 @@ def _is_equal(given: str, right: bytes, encoding: str) -> bool:
 
 
 def _is_standard_signed(scheme: StandardWebhooksVerify, request: Received) -> bool:
-    """Signed text is ``id.timestamp.body``; the header lists ``v1,<base64>``, separated by
-    blanks.
+    """Signed text is ``id.timestamp.body``.
+
+    The header lists ``v1,<base64>``, separated by blanks.
     """
     message_id, timestamp, header = (
         request.headers.get(scheme.header_prefix + name, "")

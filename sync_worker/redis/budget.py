@@ -45,6 +45,7 @@ class LocalBudget:
         self, capacity: float, per_minute: float, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._capacity, self._rate, self._clock = capacity, per_minute / 60.0, clock
+        # Empty: a process that starts again and again gains nothing by it.
         self._tokens, self._at, self._paused_until = 0.0, clock(), 0.0
         self._turn = threading.Lock()
 
@@ -86,6 +87,7 @@ class RedisBudget:
         self._capacity, self._rate = capacity, per_minute / 60.0
         self._take = client.redis.register_script(TAKE)
         self._pause = client.redis.register_script(PAUSE)
+        # At least a whole token fits in, or this process could never take any.
         self._local = LocalBudget(max(1.0, capacity / processes), per_minute / processes, clock)
 
     def take(self) -> None:
@@ -104,6 +106,7 @@ class RedisBudget:
             raise RateLimited(retry_after=int(wait) / 1000.0)
 
     def penalise(self, seconds: float) -> None:
+        # Here, too: Redis may go away within the pause.
         self._local.penalise(seconds)
         with suppress(RedisAway):
             self._client.ask(self._pause, keys=[self._key], args=[seconds])

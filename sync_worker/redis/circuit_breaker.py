@@ -10,8 +10,10 @@ OPEN_SECONDS = 5.0
 
 
 class Breaker:
-    """Closed: calls pass. Open: none for some seconds after a failure. Then one may try (half
-    open).
+    """Lets calls pass while the server answers.
+
+    Closed: calls pass. Open: none for some seconds after a failure. Then a single call may try
+    (half open).
 
     Shared by threads. ``clock`` gives monotonic seconds; ``observe`` is told whether it is open.
     Every admitted call reports how it went; one that never does (its thread was killed) lets the
@@ -35,6 +37,7 @@ class Breaker:
                 return True
             if self._clock() < self._closed_from:
                 return False
+            # Half open: this call tries, the others wait for its report.
             self._closed_from = self._clock() + self._open_seconds
             return True
 

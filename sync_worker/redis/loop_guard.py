@@ -32,6 +32,7 @@ class RedisGuard:
         except RedisAway:
             return None
         kept_revision, _, intent_id = text_of(value).partition(" ")
+        # Only the exact revision that our write returned is its echo.
         return intent_id if kept_revision == str(revision) else None
 
     def forget(self, site_id: int, side: Side, remote_id: str) -> None:

@@ -102,8 +102,10 @@ def _import_field(connection: Connection, site: Site, field: FieldMap, *, may_re
         return "unchanged"
     is_same_pair = old is not None and _pair(old) == _pair(field)
     is_used = any(_is_used(connection, site.id, row.wix_attribute) for row in found)
+    # Linked ratings rely on the old pair.
     if is_used and not is_same_pair:
         return IN_USE
+    # Linked ratings would be planned anew: a person has to agree first.
     if is_used and not may_rescale:
         return "it would change the scales of linked ratings; see --dry-run, then say --yes"
     version = old.version + 1 if old is not None and is_same_pair else 1
@@ -154,6 +156,7 @@ def _plan_anew(connection: Connection, site: Site, field: FieldMap) -> int:
         return 0
     now = connection.execute(select(ledger_now())).scalar_one()
     times = {"received_at": now, "next_attempt_at": now}
+    # A link with no record on either side has nothing to look at.
     rows = [hint | times for hint in hints if hint["remote_id"]]
     connection.execute(insert_into(connection, inbox).on_conflict_do_nothing(), rows)
     return len(hints)

@@ -34,8 +34,10 @@ class RunFigures:
 
 @dataclass(frozen=True, slots=True)
 class LedgerFigures:
-    """``delivery_age_seconds``: by quantile, from the door to the end, of what ended in the last
-    five minutes.
+    """How the ledger stands at one moment.
+
+    ``delivery_age_seconds``: by quantile, from the door to the end, of what ended in the last five
+    minutes.
 
     ``most_attempts``: failed attempts of the delivery that failed most; ``most_for_one_link``:
     deliveries on their way for the link that has most of them.

@@ -145,6 +145,7 @@ def _import_rows(connection: Connection, mapping: _Mapping, rows: Sequence[Row])
         elif any(_must_stay(connection, mapping, known, row) for known in found):
             problems[position] = IN_USE
         else:
+            # New, or nobody uses what it replaces. A pair may replace two rows, one for each side.
             replaced = table.c.id.in_([known.id for known in found])
             connection.execute(delete(table).where(replaced))
             connection.execute(insert(table).values(row))
@@ -156,6 +157,7 @@ def _import_rows(connection: Connection, mapping: _Mapping, rows: Sequence[Row])
 
 def _must_stay(connection: Connection, mapping: _Mapping, known: Any, row: Row) -> bool:
     """Whether links use a row for what the new one would change."""
+    # What links rely on stays the same: the other columns may change.
     if mapping.fixed and _has_all(known, {name: row[name] for name in mapping.fixed}):
         return False
     used = select(1).where(mapping.uses(known)).limit(1)

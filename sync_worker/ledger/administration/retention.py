@@ -77,9 +77,8 @@ class LedgerRetention:
         )
 
     def _delete(self, table: Any, is_old: Any, batch: int) -> int:
-        """The condition stands twice: a row that is put back to work between the look and the
-        delete must stay.
-        """
+        """Delete a batch of old rows; how many."""
+        # The condition stands twice: a row put back to work between look and delete must stay.
         ids = select(table.c.id).where(is_old).limit(batch)
         with self._transactions.write() as connection:
             return int(
@@ -87,17 +86,17 @@ class LedgerRetention:
             )
 
     def _delete_history(self, days: float, batch: int) -> int:
-        """Lines are numbered as they are written: the oldest are the first, and no index on the
-        time is needed.
-        """
+        """Delete a batch of old lines; how many."""
+        # Lines are numbered as they are written: the oldest come first, without an index on time.
         first = select(history.c.id, history.c.at).order_by(history.c.id).limit(batch).subquery()
         ids = select(first.c.id).where(first.c.at < self._days_ago(days))
         with self._transactions.write() as connection:
             return int(connection.execute(history.delete().where(history.c.id.in_(ids))).rowcount)
 
     def _empty_payloads(self, days: float, batch: int) -> int:
-        """A delivery without its payload still knows its id, and a replay reads the record from its
-        side.
+        """Empty a batch of old payloads; how many.
+
+        The delivery keeps its id, so a replay reads the record from its side.
         """
         is_old = self._old_payloads(days)
         ids = select(inbox.c.id).where(is_old).limit(batch)

@@ -53,6 +53,7 @@ class SiteAdmin:
                 connection.execute(insert(field_map).values(rows))
             added = site_by_id(connection, site_id)
         assert added is not None  # noqa: S101 - it was inserted above
+        # After the site's own transaction: a worker that holds a delivery now looks once more.
         keys = [source_hold_key(Side.WIX, instance_id), source_hold_key(Side.EXTERNAL, connector)]
         return added, release_keys(self._transactions, keys)
 

@@ -92,11 +92,13 @@ def known_contact(connection: Connection, site_id: int, contact_id: str) -> Cont
         return to_contact(row)
     # Its address may be known under an id that was merged into it.
     ids = ids_of_contact(connection, site_id, contact_id)
+    # Nobody was merged into it.
     if len(ids) == 1:
         return None
     row = OLDEST_OF.first(connection, site_id=site_id, contact_ids=ids)
     if row is None:
         return None
+    # The address was a merged contact's. Now it belongs to the contact that lives on.
     return Contact(contact_id, row.email, row.name, row.external_author_id)
 
 

@@ -56,8 +56,10 @@ def erase_link(connection: Connection, site: Site, link_id: int, change: Commit)
     buried = connection.execute(select(tombstone).where(is_in_clear)).all()
     before = {(Side(row.side), row.remote_id) for row in buried}
     ids = sorted(before | {(one.side, one.remote_id) for one in change.buried})
+    # A late delivery is known by the hash.
     for side, remote_id in ids:
         bury(connection, site.id, Buried(side, remote_id, privacy=True), link_id)
+    # false(): without ids the OR must match nothing.
     of_these = or_(false(), *(is_about(site, side, remote_id) for side, remote_id in ids))
     # What came in meanwhile, or is held, and tells of another record finds its way anew.
     is_held = (inbox.c.link_id == link_id) & (inbox.c.state == str(InboxState.HELD))
@@ -98,8 +100,9 @@ def _erase_listing(
 
 
 def hold_listings(connection: Connection, site_id: int) -> None:
-    """Who erases and who saves a page take turns: what is saved later finds the tombstones of what
-    was erased.
+    """Who erases and who saves a page take turns.
+
+    What is saved later finds the tombstones of what was erased.
     """
     is_open = (run.c.site_id == site_id) & (run.c.state == RUNNING)
     connection.execute(select(run.c.id).where(is_open).order_by(run.c.id).with_for_update()).all()
@@ -124,6 +127,7 @@ def _forget_rater(connection: Connection, site_id: int, link_id: int) -> None:
         "shadowed": [],
     }
     connection.execute(update(link).where(link.c.id == link_id).values(nobody))
+    # The whole person goes: that search still needs the addresses.
     if is_erased(connection, site_id, contact_id):
         return
     others = [other for other in theirs if other != link_id]

@@ -46,6 +46,7 @@ def queue_finding(
         held = held or reason
         if not reason:
             ids.append(inbox_id)
+    # Part of the finding is on its way, so it does not count as held.
     if ids:
         held = ""
     return Queued(tuple(ids), link_id, held)
@@ -62,6 +63,7 @@ def _put(
         "link_id": link_id,
         "must_read": row.must_read,
     }
+    # The brake has stopped it: it enters the inbox for a person to release.
     if row.hold:
         held = {"state": str(InboxState.HELD), "reason": row.hold, "closed_at": ledger_now()}
         values |= held
@@ -69,6 +71,7 @@ def _put(
     inbox_id = connection.execute(insert.returning(inbox.c.id)).scalar()
     if link_id is not None:
         _give_key(connection, site_id, link_id, new)
+    # The inbox did not know it.
     if inbox_id is not None:
         return int(inbox_id), row.hold
     return _open_again(connection, link_id, new)
@@ -80,6 +83,7 @@ def _open_again(connection: Connection, link_id: int | None, new: NewDelivery) -
     if twin.state == str(InboxState.HELD):
         # It goes on waiting for a person.
         return int(twin.id), str(twin.reason)
+    # Its last look is over, and the sweep still finds a difference.
     if twin.state not in OPEN:
         again = released_values() | {
             "next_attempt_at": ledger_now() + QUEUED_SECONDS,

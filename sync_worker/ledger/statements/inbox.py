@@ -141,6 +141,7 @@ def is_about(site: Site, side: Side, remote_id: str) -> Any:
 
 def release_rows(connection: Connection, which: Any) -> list[int]:
     """Back to work, to be looked at afresh; a held link that they belong to is live again."""
+    # The links first: once the deliveries are released, the condition no longer finds them.
     links = select(inbox.c.link_id).where(which, inbox.c.link_id.is_not(None))
     is_held = link.c.id.in_(links) & (link.c.state == str(LinkState.HELD))
     connection.execute(update(link).where(is_held).values(state=str(LinkState.LIVE), writes=[]))
@@ -168,8 +169,9 @@ def released_values() -> dict[str, Any]:
 
 
 def fixed(some: Iterable[str]) -> list[Any]:
-    """Constants for ``in_`` that stand in the statement: plain values are written into it again at
-    every execution.
+    """Constants for ``in_`` that stand in the statement.
+
+    Plain values are written into it again at every execution.
     """
     return [literal_column(f"'{word}'", String) for word in some]
 
@@ -203,8 +205,10 @@ def waiting_for_budget(limit: int) -> Any:
 
 def ring(connection: Connection, which: Any) -> list[int]:
     """Ring for deliveries: the ring is a first sign that a worker died over them."""
+    # Another sweeper or a run holds the locked rows: they need no ring.
     if not is_sqlite(connection):
         which = which.with_for_update(skip_locked=True)
+    # Rings count up to TRACK_AFTER. From there on only noted looks do.
     suspected = case((inbox.c.unended < TRACK_AFTER, inbox.c.unended + 1), else_=inbox.c.unended)
     rung = {"next_attempt_at": ledger_now() + SWEPT_SECONDS, "unended": suspected}
     rings = update(inbox).where(inbox.c.id.in_(which)).values(rung).returning(inbox.c.id)

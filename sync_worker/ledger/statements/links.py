@@ -22,6 +22,7 @@ from sync_worker.ledger.statements.inbox import CLOSE_UNENDED, close_rows
 from sync_worker.ledger.tables import contact_map, entity_map, intent, link, link_value, site
 from sync_worker.ledger.transactions import ledger_now
 
+# The delete brake: max(20, 5 % of the live links) to a side within an hour.
 MIN_BRAKE = 20
 BRAKE_SHARE = 0.05
 
@@ -156,6 +157,7 @@ def link_of_key(connection: Connection, key: RatingKey) -> int:
     link_id = known_link(connection, key)
     if link_id is not None:
         return link_id
+    # None: another worker has made it just now, so it can be read.
     made = make_link(connection, key)
     return link_of_key(connection, key) if made is None else int(made.id)
 
@@ -174,6 +176,7 @@ def make_link(connection: Connection, key: RatingKey, text: SqlText = NEW, **mor
     Raises Transient if the contact was erased just now.
     """
     with batch(connection):
+        # Asked under the contact's lock: an erasure shows here, or waits for this link.
         tombstones = ask_erased(connection, key.site_id, key.contact_id)
         made = text.ask(
             connection,
@@ -221,6 +224,7 @@ def store_values(connection: Connection, lease: Lease, change: Commit) -> None:
     }
     for slot, known in change.records.items():
         if slot.side is Side.WIX:
+            # A base and a Wix record of one attribute share a row.
             rows.setdefault(slot.attribute, {}).update(from_wix(known))
     for attribute, values in rows.items():
         store_value(tuple(values)).ask(
@@ -239,6 +243,7 @@ def store_history(connection: Connection, lease: Lease, change: Commit) -> None:
     for entry in change.history:
         add_history(connection, lease.site_id, lease.link_id, entry)
     for closing, inbox_ids in by_closing(change.closings).items():
+        # A held delivery that this run has settled ends, too.
         close_rows(connection, inbox_ids, closing, text=CLOSE_UNENDED)
 
 

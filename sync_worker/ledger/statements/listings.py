@@ -36,6 +36,7 @@ PLACE = (listed.c.side, listed.c.remote_id)
 def store_listed(connection: Connection, sweep: Sweep, rows: Sequence[Listed]) -> None:
     """Keep what a page showed; what is on file of the run already stays as it is."""
     kept = [_from_listed(sweep, row) for row in _without_erased(connection, sweep.site_id, rows)]
+    # A page that is read again after a crash changes nothing.
     if kept:
         connection.execute(insert_into(connection, listed).on_conflict_do_nothing(), kept)
 
@@ -97,9 +98,11 @@ def note_absences(connection: Connection, sweep: Sweep, side: Side) -> Absences:
         return replace(absences, is_refused=True)
     unseen = select(on_file.c.remote_id).where(on_file.c.remote_id.not_in(shown))
     is_noted = (missing.c.site_id == sweep.site_id) & (missing.c.side == str(side))
+    # A dry run leaves no note that a later sweep would act on.
     if not sweep.is_dry:
         connection.execute(delete(missing).where(is_noted, missing.c.remote_id.not_in(unseen)))
         _note_missing(connection, sweep, side, unseen.subquery("unseen"))
+    # An earlier run has missed it, too: only now a look by id may lead to a delete.
     was_missing = is_noted & (missing.c.run_id < sweep.id) & missing.c.remote_id.in_(unseen)
     due = _list_due(connection, sweep, side, select(missing.c.remote_id).where(was_missing))
     return replace(absences, due=due)
@@ -109,6 +112,8 @@ def _note_missing(connection: Connection, sweep: Sweep, side: Side, unseen: Any)
     """The first run that did not show a record stays on file until one shows it again."""
     names = ["site_id", "side", "remote_id", "run_id"]
     values = (literal(sweep.site_id), literal(str(side)), unseen.c.remote_id, literal(sweep.id))
+    # INSERT … SELECT with ON CONFLICT needs a WHERE on SQLite, which reads a join's ON otherwise.
+    # https://www.sqlite.org/lang_upsert.html, "Parsing Ambiguity"
     rows = select(*values).where(unseen.c.remote_id != "")
     insert = insert_into(connection, missing).from_select(names, rows)
     connection.execute(insert.on_conflict_do_nothing())
@@ -163,6 +168,7 @@ def brake_deletes(connection: Connection, sweep: Sweep, side: Side) -> int:
     count = _count(connection, select(listed.c.remote_id).where(which).subquery())
     if count <= max_deletes(connection, sweep.site_id, count):
         return 0
+    # Too many: all of them are held, since nobody knows which are right.
     connection.execute(update(listed).where(which).values(hold="delete_brake"))
     return count
 
@@ -206,8 +212,10 @@ def findings(
     """Open rows by key: first those without one, each for itself."""
     is_open = (listed.c.run_id == sweep.id) & (listed.c.mark == str(Mark.OPEN))
     found: list[Finding] = []
+    # Rows without a key have entity 0, so a cursor with 0 is still among them.
     if after is None or after[0] == 0:
         found = _without_key(connection, sweep, is_open, limit, after)
+    # No row without a key is left: on with the keys.
     if len(found) < limit:
         after_key = after[:2] if after is not None and after[0] != 0 else None
         keys = select(*KEY).where(is_open, listed.c.contact_id != "")

@@ -29,10 +29,12 @@ def store_redirect(
     """One merge; one that an event told of replaces one that was only found."""
     row = {"site_id": site_id, "contact_id": source, "target_id": target}
     insert = insert_into(connection, contact_redirect).values(row)
+    # An event has the last word about a merge.
     if is_told:
         names = ["site_id", "contact_id"]
         stored = insert.on_conflict_do_update(index_elements=names, set_={"target_id": target})
     else:
+        # Found by a look at the contact: it never replaces what is known.
         stored = insert.on_conflict_do_nothing()
     connection.execute(stored)
 
@@ -44,6 +46,7 @@ def hold_link(connection: Connection, lease: Lease) -> None:
         & (link.c.fence == lease.fence)
         & (link.c.lease_until > ledger_now())
     )
+    # The value stays. The statement is for the lock on the row.
     held = connection.execute(update(link).where(is_ours).values(fence=link.c.fence))
     if held.rowcount != 1:
         raise LeaseLost
@@ -59,10 +62,12 @@ def move_link(connection: Connection, site: Site, source: Link, target: Link, fe
 
     Where both have records, deliveries tell of those of ``source``, one each.
     """
+    # Both have records: deliveries let the run of the target compare them.
     if target.records:
         _tell_of_records(connection, site, source, target, fence)
         connection.execute(delete(link_value).where(link_value.c.link_id == source.id))
     else:
+        # The target has none: its empty values make room for those of the source.
         connection.execute(delete(link_value).where(link_value.c.link_id == target.id))
         moved = update(link_value).where(link_value.c.link_id == source.id)
         connection.execute(moved.values(link_id=target.id))
@@ -78,6 +83,7 @@ def _tell_of_records(
     payload = {"merged_from": source.key.contact_id}
     for slot, known in source.records.items():
         sender = site.instance_id if slot.side is Side.WIX else site.connector
+        # The fence is in the name, so the hint of an earlier join does not absorb this one.
         name = f"join:{source.id}:{fence}:{slot}"
         hint = NewDelivery(slot.side, sender, name, Change.UPSERT, known.remote_id, payload)
         hint_link(connection, hint, site.id, target.id)
@@ -94,6 +100,7 @@ def _move_external(connection: Connection, source: Link, target: Link) -> None:
         "writes": [],
         "shadowed": [],
     }
+    # The source lets go first: a unique index lets one link have the record on file.
     connection.execute(update(link).where(link.c.id == source.id).values(emptied))
     moved: dict[str, Any] = {"shadowed": sorted(target.shadowed | source.shadowed)}
     if not target.records:
@@ -116,6 +123,7 @@ def hint_link(connection: Connection, hint: NewDelivery, site_id: int, link_id: 
     again |= {"reason": "", "unended": 0, "closed_at": None}
     names = ["side", "source", "dedupe_id"]
     insert = insert_into(connection, inbox).values(row)
+    # A hint that is on its way serves as it is.
     is_over = inbox.c.state.not_in(OPEN)
     connection.execute(
         insert.on_conflict_do_update(index_elements=names, set_=again, where=is_over)

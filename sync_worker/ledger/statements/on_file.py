@@ -56,6 +56,7 @@ def on_file(
         parts.append(_shadowed(connection, site.id, remote_ids))
     rows = connection.execute(union_all(*parts)).all()
     found: dict[str, OnFile] = {}
+    # In reverse, so that what a link says is applied last.
     for row in sorted(rows, key=lambda row: int(row.kind), reverse=True):
         found[row.remote_id] = _with(found.get(row.remote_id, OnFile()), row)
     return found
@@ -82,6 +83,7 @@ def _with_link(known: OnFile, row: Any) -> OnFile:
     return replace(
         known,
         is_linked=True,
+        # On file again: its tombstone is from an earlier delete.
         is_buried=False,
         revision=row.revision,
         state=RecordState(row.state),
@@ -100,6 +102,7 @@ def _linked(site_id: int, side: Side, remote_ids: Sequence[str]) -> Any:
     else:
         columns = (link.c.external_id, link.c.external_revision, link.c.external_state)
         bases = select(kind, *columns, link_value.c.attribute, link_value.c.base_external)
+        # Outer: a link may have an external record before it has any value.
         joined = bases.outerjoin_from(link, link_value, link_value.c.link_id == link.c.id)
         found = joined.where(link.c.site_id == site_id, link.c.external_id.in_(remote_ids))
     # SQLite and PostgreSQL name the columns of a union after its first part.
@@ -132,6 +135,7 @@ def _shadowed(connection: Connection, site_id: int, remote_ids: Sequence[str]) -
     ids = each.table_valued("value")
     columns = (literal(int(_Kind.SHADOWED)), ids.c.value, _no_number(), text, text, text)
     found = select(*columns).select_from(link).join(ids, true())
+    # Most links shadow nothing: their lists are not opened.
     return found.where(link.c.site_id == site_id, shadowed != "[]", ids.c.value.in_(remote_ids))
 
 

@@ -24,6 +24,7 @@ def end_what_is_over(connection: Connection, site_id: int, kind: RunKind) -> Non
     """Give up what nobody holds and began over a day ago, and a poll where another run begins."""
     is_stale = run.c.started_at < ledger_now() - STALE_SECONDS
     is_over = is_stale & (run.c.lease_until <= ledger_now())
+    # A poll under way loses its run: the sweep that begins shows all that it would.
     if kind is not RunKind.POLL:
         is_over |= _is_poll()
     over = select(run.c.id).where(_is_open(site_id), is_over)
@@ -82,6 +83,7 @@ def hold_run(connection: Connection, sweep: Sweep, values: Mapping[str, Any] | N
     Raises LeaseLost, and the transaction with it.
     """
     values = {"lease_until": ledger_now() + RUN_LEASE_SECONDS, **(values or {})}
+    # The end of the lease does not matter until another process takes the run.
     is_ours = (run.c.id == sweep.id) & (run.c.fence == sweep.fence) & (run.c.state == RUNNING)
     if connection.execute(update(run).where(is_ours).values(**values)).rowcount != 1:
         raise LeaseLost("another process goes on with this run")
@@ -110,6 +112,7 @@ def is_run_due(connection: Connection, site_id: int, kind: RunKind, every_second
         polls = (run.c.site_id == site_id) & _is_poll()
         is_running = (is_whole | polls) & (run.c.state == RUNNING)
         is_like_it = is_done | polls
+    # A run is open: it is due if it is of this kind and its process has let go or died.
     if is_any_run(connection, is_running):
         is_free = (run.c.kind == str(kind)) & (run.c.lease_until <= ledger_now())
         return is_any_run(connection, is_running & is_free)

@@ -36,6 +36,7 @@ def bury(connection: Connection, site_id: int, buried: Buried, link_id: int | No
         select(tombstone).where(is_tombstone(site_id, buried.side, [buried.remote_id]))
     )
     for row in known.all():
+        # The id is buried already, in clear or hashed: both tombstones become one.
         buried = _combined(buried, to_buried(buried.side, buried.remote_id, row))
         link_id = link_id or row.link_id
         if buried.privacy and not row.privacy:
@@ -55,6 +56,7 @@ def bury(connection: Connection, site_id: int, buried: Buried, link_id: int | No
         privacy=buried.privacy,
         created_at=ledger_now(),
     )
+    # Another transaction may bury the same id now. NULL counts as below every number.
     highest = {
         column: case(
             (
@@ -90,6 +92,7 @@ def _highest(*numbers: int | None) -> int | None:
 def revive(connection: Connection, site_id: int, refuted: Buried) -> None:
     """Forget a tombstone that a look has refuted; a newer one stays."""
     is_same = is_tombstone(site_id, refuted.side, [refuted.remote_id])
+    # A delete that was told since the look has other numbers.
     for name in ("revision", "sequence", "privacy"):
         is_same &= tombstone.c[name].is_not_distinct_from(getattr(refuted, name))
     connection.execute(delete(tombstone).where(is_same))

@@ -78,6 +78,7 @@ def _in_query(params: Mapping[str, str]) -> Signer:
 
 def _with_params(url: str, params: Mapping[str, str]) -> str:
     parts = urlsplit(url)
+    # A next link may repeat our parameters: ours take their place.
     others = _others(parts.query, params)
     return urlunsplit(parts._replace(query=urlencode([*others, *params.items()])))
 

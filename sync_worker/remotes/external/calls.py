@@ -96,6 +96,7 @@ class ExternalCalls:
         """One page of a listing. ``more``: query parameters besides the declared ones."""
         spec = self.spec(name)
         if isinstance(spec, Hook):
+            # A hook gives all rows at once.
             return RawPage(_rows(self._hooked(spec, context) or []), None)
         return self.page_of(spec, name, context, place, more)
 
@@ -117,10 +118,12 @@ class ExternalCalls:
         filled_from = {**context, "page": page_context(paging, place)}
         answer = self.send(spec, name, filled_from, options)
         items: Sequence[Any] = []
+        # Some systems answer an empty page with 204 and no body.
         if answer.status != NO_CONTENT:
             found = search(spec.items_path, answer.body) if spec.items_path else answer.body
             items = _rows(found)
         following = next_place(paging, place, items, answer.body, answer.headers)
+        # The ledger keeps this place, so it must hold no secret.
         if following is not None and paging.kind == "next_link":
             following = replace(following, at=without_credentials(self._manifest, following.at))
         return RawPage(items, following)
@@ -192,6 +195,7 @@ def _outcomes(
 ) -> Callable[[Answer], SyncError | bool | None]:
     def outcome(answer: Answer) -> SyncError | bool | None:
         options.tries = answer.attempts
+        # The first rule that fits decides.
         for rule in rules:
             if _applies(rule, answer):
                 return _meaning(rule, answer)
@@ -203,6 +207,7 @@ def _outcomes(
 def _applies(rule: ErrorRule, answer: Answer) -> bool:
     if answer.status not in rule.status:
         return False
+    # Without a path the status alone decides.
     return rule.path is None or search(rule.path, answer.body) == rule.equals
 
 

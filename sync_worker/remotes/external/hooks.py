@@ -61,6 +61,7 @@ class ExternalHooks:
             )
         there = {hook.topic for hook in self.ours() if hook.url.rstrip("/") == url.rstrip("/")}
         for topic in self._manage.topics:
+            # A second hook for a topic would deliver everything twice.
             if topic not in there:
                 hook = {"url": self._with_token(url), "topic": topic, "secret": self._secret}
                 self._send("register", hook)
@@ -105,6 +106,7 @@ class ExternalHooks:
     def _send(self, name: str, hook: dict[str, str]) -> None:
         spec = self._manage.register_ if name == "register" else self._manage.enable
         if spec is not None:
+            # A second register would make a second hook. Enabling twice changes nothing.
             options = Options(is_write=True, is_idempotent=name == "enable")
             context = self._calls.context(hook=hook)
             self._calls.send(spec, f"webhook.{name}", context, options)

@@ -90,6 +90,7 @@ class Listing:
         """The next page of the first parent left; with none left, the next page of parents."""
         place = ParentPlace() if cursor is None else parent_place_of(cursor)
         if not place.left:
+            # A page of parents brings no records. So each step stays one call.
             parents = Place() if cursor is None else place.parents
             following = ParentPlace() if parents is None else self._parents(parents)
             return Page((), _cursor_of(following))
@@ -134,6 +135,7 @@ class Listing:
             try:
                 records.append(read_record(self._manifest, item, context))
             except Permanent as error:
+                # The row may be what is looked for: leaving it out would look like its absence.
                 if matters(item):
                     raise
                 unreadable += 1

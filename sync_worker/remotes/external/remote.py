@@ -49,6 +49,7 @@ class ExternalRemote:
 
     def record_in(self, payload: Mapping[str, Any]) -> Record | None:
         webhook = self._manifest.webhook
+        # Without a payload to trust the delivery is a hint: the record is read by its id.
         if webhook is None or not webhook.trusts_payload or webhook.record_path is None:
             return None
         resource = search(webhook.record_path, payload)
@@ -74,6 +75,7 @@ class ExternalRemote:
     def get(self, remote_id: str) -> Record | None:
         context = self._calls.context(**context_of(self._manifest, remote_id))
         spec = self._manifest.operations.get
+        # The system gives no record by id: its listing is searched.
         if spec is None:
             return self._listed(remote_id, context)
         try:
@@ -129,6 +131,7 @@ class ExternalRemote:
             and record.person.email == person.email
             and record.state is not RecordState.DELETED
         ]
+        # The oldest first; without a time a record comes last.
         return sorted(found, key=lambda record: created_at(self._manifest, record.raw) or LAST)
 
     def list_page(self, cursor: str | None = None) -> Page:
@@ -148,10 +151,12 @@ class ExternalRemote:
         spec = self._calls.spec("create")
         header = spec.idempotency_header if isinstance(spec, OperationSpec) else None
         context = self._write_context(draft, idempotency_key=idempotency_key)
+        # Only a create with a key may be repeated: the system carries it out once.
         options = Options(is_write=True, is_idempotent=header is not None)
         if header is not None:
             options.headers = {header: idempotency_key}
         resource = self._calls.resource("create", context, options)
+        # The system has only taken the request: the record shows later.
         if self._capabilities.create_is_async:
             raise Unconfirmed
         return self._written(resource, context)
@@ -160,6 +165,7 @@ class ExternalRemote:
         spec = self._calls.spec("update")
         known = context_of(self._manifest, remote_id)
         context = self._write_context(draft, known=known, revision=revision)
+        # Under a precondition a second try cannot overwrite a change that came between.
         options = Options(is_write=True, is_idempotent=self._capabilities.update_precondition)
         if isinstance(spec, OperationSpec) and spec.body is not None:
             options.body = self._update_body(spec, draft, context)
@@ -180,6 +186,7 @@ class ExternalRemote:
         """Our fields; for a full update over the record as last returned."""
         body = filled(spec.body, context)
         keep_items(self._manifest, draft, body)
+        # The system keeps what a patch does not name.
         if self._manifest.operations.update_mode == "patch":
             return body
         kept = {
@@ -192,6 +199,7 @@ class ExternalRemote:
     def _landed(self, remote_id: str, draft: Draft, revision: int | None) -> Record | None:
         """The record, if it shows exactly our change: then our first try was carried out."""
         record = self.get(remote_id)
+        # Gone, or another revision: somebody else has written, and the conflict is real.
         if record is None or revision is None or record.revision != revision + 1:
             return None
         is_ours = all(record.values.get(name) == value for name, value in draft.values.items())

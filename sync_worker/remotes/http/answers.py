@@ -35,6 +35,7 @@ class AnswerReader:
 
     def failure_in(self, call: Call, answer: Answer) -> SyncError | TryAgain | None:
         """What to raise for an answer; ``None`` for a success."""
+        # The remote's own rules come first: a status may mean something else there.
         claimed = call.outcomes(answer)
         if isinstance(claimed, SyncError):
             return self._claimed(call, answer, claimed)
@@ -44,6 +45,7 @@ class AnswerReader:
             return self._too_fast(call, answer)
         if answer.is_success:
             return self._undeclared_success(call, answer)
+        # 501 is no outage: a later try ends the same way.
         if answer.status >= 500 and answer.status != 501:
             return self._down(call, answer)
         return self._refusal(call, answer)
@@ -80,6 +82,7 @@ class AnswerReader:
             down = Transient("the remote is down", retry_after=wait)
         down.facts = self.facts(call, answer)
         is_soon = wait is None or wait <= WAIT_INSIDE_SECONDS
+        # A short wait, and a repetition does no harm.
         if is_soon and call.is_idempotent:
             return TryAgain(down)
         return down
@@ -92,6 +95,7 @@ class AnswerReader:
             return Permanent(
                 "the remote does not accept our credentials", reason="unauthorized", facts=facts
             )
+        # We follow no redirect: it may lead to another host, with our credentials.
         if 300 <= answer.status < 400:
             return Permanent(
                 "the remote answered with a redirect", reason="redirected", facts=facts

@@ -48,6 +48,7 @@ class RemoteHttp:
     ) -> None:
         self._options, self._observers = options or HttpOptions(), observers or Observers()
         self._remote, self._authorization, self._budget = remote, authorization, budget
+        # Three lanes of four may hang: the last quarter stays free for other calls.
         self._outage = outage or Outage(self._options.lanes * 3 // 4)
         self._reader = AnswerReader(remote, self._options.code_of, self._options.waits)
         self._transport = Transport(base_url, self._options, self._reader, self._outage)
@@ -101,6 +102,7 @@ class RemoteHttp:
                     try:
                         return self._try(call, deadline, attempt.retry_state.attempt_number)
                     except (RateLimited, Away) as refusal:
+                        # Refused, but an earlier try may have been carried out: that counts more.
                         if may_have_landed:
                             raise self._reader.unknown(call, refusal.retry_after) from refusal
                         raise
@@ -117,6 +119,7 @@ class RemoteHttp:
     def _try(self, call: Call, deadline: CallDeadline, attempt: int) -> Answer:
         self._pay()
         answer = self._transport.send(call, self._authorization.headers(), deadline, attempt)
+        # The token may have ended early: once more with a new token, as a request of its own.
         if answer.status == 401 and self._authorization.refresh():
             self._budget.take()
             answer = self._transport.send(call, self._authorization.headers(), deadline, attempt)
@@ -127,6 +130,7 @@ class RemoteHttp:
         raise failure
 
     def _pay(self) -> None:
+        # reserve_request has taken the token already.
         if getattr(self._reserved, "has_token", False):
             self._reserved.has_token = False
         else:

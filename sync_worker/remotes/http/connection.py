@@ -98,6 +98,7 @@ NEVER_OUTSIDE = (
 
 def _is_public(address: str) -> bool:
     """Whether an address leads outside, also where IPv6 wraps an IPv4 address."""
+    # A link-local address may carry a zone (`fe80::1%eth0`).
     ip = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, ipaddress.IPv6Address):
         if any(ip in network for network in NEVER_OUTSIDE):
@@ -106,6 +107,7 @@ def _is_public(address: str) -> bool:
         if ip in NAT64:
             wrapped = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
         ip = wrapped or ip
+    # Python counts some multicast addresses as global.
     return ip.is_global and not ip.is_multicast
 
 
@@ -132,6 +134,7 @@ class _DeadlineConnection(HTTPConnection):
         try:
             found = socket.getaddrinfo(self._dns_host, self.port, type=socket.SOCK_STREAM)
         except (socket.gaierror, UnicodeError) as error:
+            # UnicodeError: the name cannot be written in IDNA.
             cause = error if isinstance(error, socket.gaierror) else socket.gaierror(str(error))
             raise NameResolutionError(self.host, self, cause) from error
         if _current().allow_private_hosts:
@@ -147,6 +150,7 @@ class _DeadlineConnection(HTTPConnection):
     def send(self, data: Any) -> None:
         if self.sock is None:
             self.connect()
+        # Before the first byte: whatever fails from here on may have reached the remote.
         _current().has_sent = True
         super().send(data)
 

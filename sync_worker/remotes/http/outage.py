@@ -57,8 +57,10 @@ class Outage:
 
     def _admit(self) -> None:
         now = self._clock()
+        # Shut, and the pause is not over.
         if self._shut_until is not None and now < self._shut_until:
             raise _away(self._shut_until - now)
+        # So many calls hang that another would only join them.
         if sum(now - began >= SLOW_SECONDS for began in self._under_way.values()) >= self._most:
             raise _away(SLOW_SECONDS)
 
@@ -66,10 +68,12 @@ class Outage:
         """How the call of a ticket went; ``answered``: whatever the answer was."""
         with self._turn:
             seconds = self._clock() - self._under_way.pop(ticket)
+            # Any answer, an error too, shows that the remote lives.
             if answered:
                 if self._shut_until is not None:
                     self._observe(False)
                 self._silent, self._shut_until = 0, None
+            # It hung without an answer. A quick failure holds nobody up and does not count.
             elif seconds >= SLOW_SECONDS:
                 self._silent += 1
                 if self._silent >= MAX_SILENT:

@@ -44,4 +44,5 @@ def _pause_seconds(state: RetryCallState, deadline: CallDeadline) -> float:
     try:
         return min(pause, deadline.remaining())
     except TimeoutError:
+        # No time is left: the next try finds that out without a pause.
         return 0.0

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from sync_worker.core.errors import Permanent
 
 EARLY_SECONDS = 120.0  # refresh while the old token still works
+# A worker that dies while it fetches keeps the others waiting no longer than this.
 REFRESH_SECONDS = 10
 
 
@@ -86,6 +87,7 @@ class TokenAuthorization:
         if self._token and self._clock() < self._good_until:
             return self._token
         with self._turn:
+            # Another thread has fetched it while this thread waited.
             if self._token and self._clock() < self._good_until:
                 return self._token
             return self._shared() or self._fetch()
@@ -97,10 +99,13 @@ class TokenAuthorization:
         """
         token = self._tokens.get(self._name)
         if token:
+            # For 30 s only: then the cache is asked again, since another worker may have fetched a
+            # new token.
             self._token, self._good_until = token, self._clock() + EARLY_SECONDS / 4
         return token
 
     def _fetch(self) -> str:
+        # Without a token of its own this process has nothing to wait with: it fetches in any case.
         if self._token and not self._tokens.claim(self._name, REFRESH_SECONDS):
             self._good_until = self._clock() + 5.0  # another worker is fetching; ours still works
             return self._token

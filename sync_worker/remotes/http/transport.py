@@ -59,6 +59,7 @@ class Transport:
         with self._lane(call, deadline):
             ticket, is_answered = self._outage.begin(), False
             try:
+                # The wait for a lane may have used up the time.
                 deadline.remaining()
                 # No time-out: our sockets keep the deadline of the whole call, requests cannot.
                 with self._session.send(
@@ -77,6 +78,7 @@ class Transport:
     @contextmanager
     def _lane(self, call: Call, deadline: CallDeadline) -> Iterator[None]:
         """One of the calls that may be under way at a time. Raises RateLimited, Away."""
+        # A second is left for the call itself.
         wait = min(LANE_SECONDS, deadline.ends_at - time.monotonic() - 1.0)
         self._outage.check()
         if not self._lanes.acquire(timeout=max(0.0, wait)):
@@ -97,11 +99,14 @@ class Transport:
 
     def _lost(self, call: Call, deadline: CallDeadline, error: Exception) -> SyncError | TryAgain:
         """What to raise where no whole answer came."""
+        # Nothing was sent, so any call may be tried again.
         if not deadline.has_sent:
             return TryAgain(Transient("could not connect", facts=self._reader.facts(call)))
+        # A read changes nothing, so it may be tried again.
         if not call.is_write:
             message = f"no whole answer: {type(error).__name__}"
             return TryAgain(Transient(message, facts=self._reader.facts(call)))
+        # A write was sent and its answer is lost.
         unknown = self._reader.unknown(call)
         # A bare create is never repeated: the engine finds out by looking.
         return TryAgain(unknown) if call.is_idempotent else unknown
@@ -129,6 +134,7 @@ class Transport:
         request = self._session.prepare_request(
             requests.Request(call.method, url, params=call.query, headers=headers, data=body)
         )
+        # Last, since a signature covers the finished address and body.
         if self._options.sign is not None:
             self._options.sign(request)
         return request
@@ -143,9 +149,11 @@ class Transport:
             port = parts.port or PORTS.get(parts.scheme)
             own_port = self._base.port or PORTS.get(self._base.scheme)
         except ValueError:
+            # A port that is no number, or brackets that hold no IPv6 address.
             return False
         if (parts.scheme, port) != (self._base.scheme, own_port):
             return False
+        # Some parsers read a backslash as a slash, and so see another host.
         return parts.hostname in self._hosts and "@" not in parts.netloc and "\\" not in url
 
 
@@ -164,4 +172,5 @@ def _parsed(body: bytes) -> Any:
     try:
         return exact_json.loads(body) if body else None
     except ValueError:
+        # Gateways in front of an API answer HTML: then the status alone tells.
         return None

@@ -43,6 +43,7 @@ def _seconds(value: str, unit: str) -> float | None:
     try:
         number = float(value)
     except ValueError:
+        # No number: perhaps a date, the other form of Retry-After.
         return _until(value) if unit == "auto" else None
     if not abs(number) < 1e15:  # also NaN
         return None
@@ -70,5 +71,6 @@ def _until(value: str) -> float | None:
         at = parsedate_to_datetime(value)
     except (ValueError, OverflowError):
         return None
+    # HTTP dates are UTC, also where they do not say so.
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
     return (at - datetime.now(UTC)).total_seconds()

@@ -30,6 +30,7 @@ def objects_in(body: Any, name: str) -> list[Any]:
 def error_code(body: Any) -> str:
     """The application's code in an error of Wix, or OAuth's; empty if there is none."""
     application = inside(body, "details", "applicationError")
+    # OAuth's form, which Wix's token endpoint has. All other calls name an application error.
     code = inside(body, "error")
     if isinstance(application, Mapping):
         code = application.get("code")

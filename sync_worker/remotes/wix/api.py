@@ -45,6 +45,7 @@ class WixApi:
     def call(self, name: str, *, remote_id: str = "", **options: Any) -> Answer:
         """One call. ``options``: as those of Call. Errors: as RemoteHttp's."""
         method, path = self._endpoints[name]
+        # Quoted whole: a slash in an id must not lead to another path.
         address = path.format(id=quote(remote_id, safe=""))
         return self.http.call(Call(method, address, name, **options))
 

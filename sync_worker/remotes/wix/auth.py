@@ -13,6 +13,7 @@ from sync_worker.remotes.http.calls import Call
 from sync_worker.remotes.http.client import RemoteHttp
 from sync_worker.remotes.http.tokens import TokenAuthorization, Tokens
 
+# Four hours, as Wix documents it; used where an answer has no `expires_in`.
 WIX_TOKEN_SECONDS = 14_400.0
 
 

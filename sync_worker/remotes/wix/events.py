@@ -42,6 +42,7 @@ def entity_in_event(event: Mapping[str, Any]) -> Mapping[str, Any] | None:
 def merge_of_event(event: Mapping[str, Any]) -> Merge | None:
     """Who was merged into whom; the body in its current or its older form (``bodyAsJson``)."""
     body: Mapping[str, Any] = next(_action_bodies(event), {})
+    # The event's own entity is the contact that lives on.
     target = body.get("targetContactId") or event.get("entityId")
     sources = body.get("sourceContactIds")
     if not isinstance(target, str) or not isinstance(sources, list):
@@ -49,6 +50,7 @@ def merge_of_event(event: Mapping[str, Any]) -> Merge | None:
     named = tuple(
         contact_id
         for contact_id in sources
+        # A contact merged into itself would be a circle.
         if isinstance(contact_id, str) and contact_id and contact_id != target
     )
     return Merge(named, target) if named else None
@@ -105,10 +107,12 @@ def rating_of(rating: Any, *, sequence: int | None = None) -> Record:
 
 def whole_number(value: Any) -> int | None:
     """An int, also from the strings that Wix writes 64-bit numbers as; else ``None``."""
+    # To Python True is the number 1.
     if isinstance(value, bool):
         return None
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else None
+    # 18 digits fit into 64 bits, 19 may not.
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 18:
         return int(value)
     return value if isinstance(value, int) and abs(value) < 2**63 else None

@@ -14,6 +14,7 @@ from sync_worker.remotes.wix.answers import error_code, gone_on_404, inside, obj
 from sync_worker.remotes.wix.api import OLDEST_FIRST, WixApi
 from sync_worker.remotes.wix.events import entity_in_event, merge_of_event, target_in_merge
 
+# The most that Query Contacts gives; above it Wix answers `ILLEGAL_LIMIT`.
 CONTACTS_PAGE_SIZE = 1000
 AT_ONCE = 100  # the size of `$in` is not documented
 
@@ -74,6 +75,7 @@ class WixPeople:
 
     def _pages(self, field: str, values: Sequence[str]) -> Iterator[Any]:
         """The rows of Query Contacts, which pages by offset; a short page is the last one."""
+        # Oldest first: a contact that is made meanwhile comes last and shifts no page.
         offset = 0
         while True:
             query = {
@@ -117,6 +119,7 @@ class WixPeople:
         except Gone:
             return None
         contact_id = inside(body, "member", "contactId")
+        # Without a contact id the person cannot be matched.
         if not isinstance(contact_id, str):
             return None
         email = inside(body, "member", "loginEmail")
@@ -128,6 +131,7 @@ class WixPeople:
             "name": {"first": name or email.partition("@")[0]},
             "emails": {"items": [{"tag": "MAIN", "email": email, "primary": True}]},
         }
+        # Wix then refuses a second contact with this address and names the existing contact.
         request = {"info": info, "allowDuplicates": False}
         try:
             body = self._api.call(
@@ -160,6 +164,7 @@ def _contact_outcome(answer: Answer) -> SyncError | None:
     if not error_code(answer.body).startswith("DUPLICATE_CONTACT_EXIST"):
         return None
     known = inside(answer.body, "details", "applicationError", "data", "duplicateContactId")
+    # The id is optional in Wix's answer: the address is looked up instead.
     if not isinstance(known, str):
         return Duplicate()
     return Duplicate(remote_id=known)

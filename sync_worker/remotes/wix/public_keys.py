@@ -32,8 +32,10 @@ def load_public_keys(text: str) -> tuple[RSAPublicKey, ...]:
 
 def _pems(text: str) -> list[str]:
     plain = text.replace("\\n", "\n")
+    # PEM, its line breaks written as `\n` where a setting has to fit on one line.
     if "-----BEGIN" in plain:
         return PEM.findall(plain)
+    # Base64 of a whole PEM; several stand apart by blanks or commas.
     pems: list[str] = []
     for part in re.split(r"[\s,]+", plain.strip()):
         try:

@@ -14,7 +14,9 @@ from sync_worker.remotes.wix.answers import error_code, gone_on_404, inside, obj
 from sync_worker.remotes.wix.api import OLDEST_FIRST, WixApi
 from sync_worker.remotes.wix.events import rating_of, record_of_event
 
+# The most that Query Ratings gives.
 PAGE_SIZE = 100
+# A listing that never ends must not hold a worker.
 MAX_PAGES = 1_000
 # The exact code is not documented.
 DUPLICATE_CODES = ("ALREADY_EXIST", "DUPLICATE", "ALREADY_RATED")
@@ -112,6 +114,7 @@ class WixRatings:
             "create_rating",
             json={"rating": rating},
             is_write=True,
+            # Wix takes no idempotency key: after a lost answer the engine looks for the rating.
             is_idempotent=False,
             outcomes=_create_outcome,
         )
@@ -119,6 +122,7 @@ class WixRatings:
 
     def update(self, remote_id: str, draft: Draft, revision: int | None) -> Record:
         ((attribute, value),) = draft.values.items()
+        # Wix writes 64-bit numbers as text.
         rating = {"id": remote_id, "revision": str(revision), "value": int(value)}
         attempts = 0
 
@@ -149,12 +153,14 @@ class WixRatings:
     ) -> Record | None:
         """The record, if it shows exactly our change: then our first try was carried out."""
         record = self.get(remote_id)
+        # Gone, or another revision: somebody else has written, and the conflict is real.
         if record is None or record.revision != (revision or 0) + 1:
             return None
         return record if record.values == {attribute: value} else None
 
     def delete(self, remote_id: str, revision: int | None) -> None:
         try:
+            # Wix takes no revision here: whoever deletes has looked before.
             self._api.call(
                 "delete_rating", remote_id=remote_id, is_write=True, outcomes=gone_on_404
             )
@@ -168,6 +174,7 @@ def _create_outcome(answer: Answer) -> SyncError | None:
     is_suspicious = any(part in code for part in DUPLICATE_CODES)
     if answer.status == 409 or (answer.status < 500 and is_suspicious):
         return Duplicate()
+    # Which status an unknown owner gets is not documented.
     if answer.status in (404, 428):
         return Permanent("Wix does not know this contact", reason="contact_unknown")
     return None
@@ -175,6 +182,7 @@ def _create_outcome(answer: Answer) -> SyncError | None:
 
 def _update_outcome(answer: Answer) -> SyncError | None:
     if answer.status == 409:
+        # The rating has another revision than the draft was made for.
         return Conflict()
     return gone_on_404(answer)
 
