@@ -23,7 +23,6 @@ from sync_worker.core.values import (
     Side,
 )
 from sync_worker.ledger.rows import (
-    from_external,
     from_intent,
     parts_of,
     to_contact,
@@ -42,7 +41,6 @@ from sync_worker.ledger.tables import (
     history,
     inbox,
     intent,
-    link,
     link_value,
 )
 from sync_worker.ledger.transactions import Transactions, is_sqlite, ledger_now
@@ -297,7 +295,7 @@ def _commit_rows(connection: Connection, lease: Lease, change: Commit) -> Answer
 
     Returns the new deliveries if nothing else is to be done.
     """
-    values = _link_values(connection, lease, change)
+    values = links.changed_columns(connection, lease, change)
     asks_fresh = change.release and not _changes_tombstones(change)
     more_generations = int(change.new_generation)
     changed: Answer | None = None
@@ -323,26 +321,6 @@ def _commit_rows(connection: Connection, lease: Lease, change: Commit) -> Answer
         raise
     links.check(changed)
     return fresh
-
-
-def _link_values(connection: Connection, lease: Lease, change: Commit) -> dict[str, Any]:
-    """The columns of the link that a step changes."""
-    values: dict[str, Any] = {}
-    for slot, known in change.records.items():
-        if slot.side is Side.EXTERNAL:
-            values |= from_external(known)
-    if change.link_state is not None:
-        values["state"] = str(change.link_state)
-    if change.release:
-        values["lease_until"] = 0.0
-    if change.shadowed:
-        # Reading before writing is safe here: only the holder of the lease changes this column.
-        of_link = select(link.c.shadowed).where(link.c.id == lease.link_id)
-        before = connection.execute(of_link).scalar_one()
-        values["shadowed"] = sorted({*before, *change.shadowed})
-    if change.writes:
-        values["writes"] = list(change.writes)
-    return values
 
 
 def _ask_fresh(connection: Connection, lease: Lease) -> Answer:

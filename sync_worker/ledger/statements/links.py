@@ -15,7 +15,7 @@ from sync_worker.core.errors import LeaseLost, Transient
 from sync_worker.core.ports.inbox import Closing
 from sync_worker.core.ports.links import Commit
 from sync_worker.core.values import HistoryEntry, Lease, Link, LinkState, RatingKey, Side
-from sync_worker.ledger.rows import from_base, from_history, from_wix, to_link
+from sync_worker.ledger.rows import from_base, from_external, from_history, from_wix, to_link
 from sync_worker.ledger.sql_text import Answer, SqlText, batch, columns_of
 from sync_worker.ledger.statements.contacts import ask_erased, ids_of_contact
 from sync_worker.ledger.statements.inbox import CLOSE_UNENDED, close_rows
@@ -283,3 +283,23 @@ def max_deletes(connection: Connection, site_id: int, deletes: int) -> float:
         site.c.id == site_id, site.c.deletes_allowed_until > ledger_now()
     )
     return max(MIN_BRAKE, live * BRAKE_SHARE, connection.execute(allowed).scalar() or 0)
+
+
+def changed_columns(connection: Connection, lease: Lease, change: Commit) -> dict[str, Any]:
+    """The columns of the link that a step changes, with their values."""
+    values: dict[str, Any] = {}
+    for slot, known in change.records.items():
+        if slot.side is Side.EXTERNAL:
+            values |= from_external(known)
+    if change.link_state is not None:
+        values["state"] = str(change.link_state)
+    if change.release:
+        values["lease_until"] = 0.0
+    if change.shadowed:
+        # Reading before writing is safe here: only the holder of the lease changes this column.
+        of_link = select(link.c.shadowed).where(link.c.id == lease.link_id)
+        before = connection.execute(of_link).scalar_one()
+        values["shadowed"] = sorted({*before, *change.shadowed})
+    if change.writes:
+        values["writes"] = list(change.writes)
+    return values
