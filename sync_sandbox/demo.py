@@ -21,7 +21,7 @@ from rich.text import Text
 from sync_sandbox.replay import Replay, products_of, read_ratings
 from sync_sandbox.server import SandboxOptions
 from sync_sandbox.stage import Rated, Stage
-from sync_sandbox.story import PRODUCTS, STEP_SECONDS, Check, Step, Story
+from sync_sandbox.story import PRODUCTS, STEP_SECONDS, STORY_RETRY_SCALE, Check, Step, Story
 
 BUDGET = 60_000.0  # calls a minute, at both ends: a replay measures the machine, not Wix's limit
 
@@ -51,7 +51,11 @@ def play(environ: Mapping[str, str], *, once: bool) -> bool:
             " scheduler …"
         )
         stage = Stage(
-            folder, environ, PRODUCTS, say=lambda name, line: lines.append(f"{name} | {line}")
+            folder,
+            environ,
+            PRODUCTS,
+            options=SandboxOptions(retry_scale=STORY_RETRY_SCALE),
+            say=lambda name, line: lines.append(f"{name} | {line}"),
         )
         with _stage(stage, console, lines):
             story = Story(stage)

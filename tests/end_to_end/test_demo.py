@@ -15,6 +15,8 @@ import pytest
 import requests
 
 from sync_sandbox.replay import Replay, generated_ratings, products_of
+from sync_sandbox.story import STEP_SECONDS, STORY_RETRY_SCALE
+from sync_sandbox.webhooks import WIX_RETRY_SECONDS
 from sync_worker.runtime.local.free_port import free_port
 from tests.end_to_end.conftest import StageMaker
 
@@ -32,11 +34,16 @@ def test_demo_tells_its_story_and_leaves_nothing_behind(
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Verdict: good" in done.stdout
     assert "writes = changes: 7 writes for 7 changes" in done.stdout
-    assert done.stdout.count("✓") == 8 + 3
+    assert "✗" not in done.stdout, done.stdout
+    assert done.stdout.count("✓") == 8 + 4
     assert done.stderr == ""
     assert [path.name for path in tmp_path.iterdir()] == [".env"]
     left = [line for line in _processes() if str(tmp_path) in line]
     assert left == []
+
+
+def test_webhook_missed_once_comes_again_within_a_step() -> None:
+    assert STORY_RETRY_SCALE * WIX_RETRY_SECONDS[0] < STEP_SECONDS / 5
 
 
 def _processes() -> list[str]:

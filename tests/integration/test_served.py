@@ -11,7 +11,7 @@ import requests
 from flask import Flask, request
 
 from sync_sandbox.faults import HTTP_FAULTS, Faults, install
-from sync_sandbox.served import Served
+from sync_sandbox.served import Served, _Handler
 
 SECONDS = 5.0
 
@@ -94,3 +94,14 @@ def test_a_stopped_server_answers_nobody_not_even_on_an_open_connection(served: 
         served.stop()
         with pytest.raises(requests.ConnectionError):
             session.post(f"{served.url}/v1/echo", timeout=SECONDS)
+
+
+def test_connection_that_rests_too_long_is_closed_without_a_word(
+    served: Served, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(_Handler, "timeout", 0.1)
+    address = served.url.removeprefix("http://").split(":")
+    with socket.create_connection((address[0], int(address[1])), timeout=SECONDS) as resting:
+        assert resting.recv(1) == b""
+    written = capfd.readouterr()
+    assert written.out + written.err == ""
