@@ -3,10 +3,14 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test test-all test-unit test-long chaos lint lock audit clean
+.PHONY: demo recording test test-all test-unit test-long chaos lint lock audit clean
 
 demo: $(VENV)/.for-demo
 	$(BIN)/ratings-sync demo $(ARGS)
+
+# The README's pictures of the demo, from a demo played now; a test holds them against each demo that it plays.
+recording: $(VENV)/.for-tests
+	$(BIN)/python -m tests.recording docs/pictures
 
 # Both halves run, also when the first one fails.
 test: $(VENV)/.for-tests

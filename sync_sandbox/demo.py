@@ -42,9 +42,9 @@ def _folder() -> Path:
     return Path(tempfile.mkdtemp(prefix="ratings-sync-demo-"))
 
 
-def play(environ: Mapping[str, str], *, once: bool) -> bool:
-    """The story. Returns whether the verdict is good."""
-    console, folder, lines = Console(), _folder(), deque[str](maxlen=40)
+def play(environ: Mapping[str, str], *, once: bool, console: Console | None = None) -> bool:
+    """The story, told on ``console``, default the terminal. Returns whether the verdict is good."""
+    console, folder, lines = console or Console(), _folder(), deque[str](maxlen=40)
     try:
         console.print(
             "Starting a stand-in Wix, a stand-in review service, Redis, gateway, worker and"

@@ -19,7 +19,9 @@ from sync_sandbox.story import STEP_SECONDS, STORY_RETRY_SCALE
 from sync_sandbox.webhooks import WIX_RETRY_SECONDS
 from sync_worker.runtime.local.free_port import free_port
 from tests.end_to_end.conftest import StageMaker
+from tests.recording import END, THEMES, same_words, words_of
 
+PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 COMMAND = str(Path(sys.executable).parent / "ratings-sync")
 
 
@@ -36,6 +38,10 @@ def test_demo_tells_its_story_and_leaves_nothing_behind(
     assert "writes = changes: 7 writes for 7 changes" in done.stdout
     assert "✗" not in done.stdout, done.stdout
     assert done.stdout.count("✓") == 8 + 4
+    told = done.stdout.partition(END)[0]
+    for theme in THEMES:
+        shown = words_of((PICTURES / f"demo-{theme}.svg").read_text())
+        assert shown == same_words(told), "call `make recording`"
     assert done.stderr == ""
     assert [path.name for path in tmp_path.iterdir()] == [".env"]
     left = [line for line in _processes() if str(tmp_path) in line]
