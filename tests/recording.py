@@ -89,9 +89,9 @@ def words_of(svg: str) -> list[str]:
 
 
 def same_words(told: str) -> list[str]:
-    """The lines that say something, without durations."""
+    """The lines that say something, without durations and spaces: a picture has none in tables."""
     lines = re.sub(r"\d+\.\d s\)", "… s)", told).splitlines()
-    return [" ".join(line.split()) for line in lines if line.strip()]
+    return ["".join(line.split()) for line in lines if line.strip()]
 
 
 if __name__ == "__main__":
