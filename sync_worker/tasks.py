@@ -18,6 +18,7 @@ from sync_worker.core.errors import SyncError
 from sync_worker.core.outcome import Outcome, OutcomeKind
 from sync_worker.runtime.celery.bell import WorkerBell
 from sync_worker.runtime.celery.broker import install_safe_transport
+from sync_worker.runtime.celery.site_faults import HOOKS, each_for_itself
 from sync_worker.runtime.celery.task_events import GatheredEvents
 from sync_worker.runtime.celery.worker_signals import SignalParts, WorkerSignals
 from sync_worker.telemetry import metrics
@@ -101,14 +102,17 @@ def sweep(asked_by: str = "beat") -> None:
 def prune() -> None:
     """Forget what is older than the settings say, in batches; the rest waits for the next hour."""
     until, forgotten = time.monotonic() + PRUNE_SECONDS, Counter[str]()
-    try:
-        for kind, count in worker().retention.prune(retention_of(worker().settings)):
-            forgotten[kind] += count
-            metrics.pruned.labels(kind).inc(count)
-            if time.monotonic() > until:
-                break
-    except SyncError as error:
-        log.warning("prune_postponed", error=type(error).__name__, **_facts(error))
+    for kind, step in worker().retention.steps(retention_of(worker().settings)).items():
+        try:
+            while time.monotonic() < until and (count := step()) > 0:
+                forgotten[kind] += count
+                metrics.pruned.labels(kind).inc(count)
+        except SyncError as error:
+            log.warning("prune_postponed", error=type(error).__name__, **_facts(error))
+            break
+        except Exception as error:
+            # The other kinds of rows have nothing to do with it.
+            log.error("prune_failed", kind=kind, error=type(error).__name__, exc_info=error)
     if forgotten:
         log.info("pruned", **forgotten)
 
@@ -116,15 +120,15 @@ def prune() -> None:
 @app.task(name="sync_worker.tasks.check_hooks")
 def check_hooks() -> None:
     """Enable webhooks again that an external system has disabled: without them only scans see."""
-    for connector, hooks in worker().hooks.items():
-        try:
-            enabled = hooks.enable()
-        except SyncError as error:
-            name = type(error).__name__
-            log.warning("hook_check_failed", connector=connector, error=name, **_facts(error))
-        else:
-            for hook in enabled:
-                log.warning("hook_enabled_again", connector=connector, topic=hook.topic)
+    try:
+        each_for_itself(worker().site_faults(), HOOKS, worker().managed_hooks, _enable_hooks)
+    except SyncError as error:
+        log.warning("hook_checks_postponed", error=type(error).__name__, **_facts(error))
+
+
+def _enable_hooks(connector: str) -> None:
+    for hook in worker().hooks(connector).enable():
+        log.warning("hook_enabled_again", connector=connector, topic=hook.topic)
 
 
 @app.task(name="sync_worker.tasks.reconcile_due")

@@ -14,6 +14,7 @@ from rich.table import Table
 from sync_worker.cli.options import JSON
 from sync_worker.cli.output import print_json
 from sync_worker.core.errors import Misconfigured
+from sync_worker.ledger.administration.site_faults import fault_words
 from sync_worker.telemetry.broker_figures import BrokerFigures
 from sync_worker.wiring import wiring
 
@@ -53,6 +54,8 @@ def status(as_json: bool) -> None:
             f"last {run.kind}",
             f"{run.state} {run.ended_seconds_ago:.0f} s ago: {_counted(run.counts) or '–'}",
         )
+    for fault in figures.site_faults:
+        table.add_row(f"{fault.work} of {fault.source} fails", fault_words(fault))
     table.add_row("broker", _broker_words(broker))
     Console().print(table)
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
+
+from sync_worker.core.errors import Misconfigured
 
 Verdict = Literal["ok", "note", "bad", "skipped"]
 
@@ -54,3 +57,13 @@ def clock(name: str, seconds_ahead: float) -> Check:
 def first_line(error: Exception) -> str:
     """Of an error's words, at most 200 characters."""
     return (str(error).splitlines() or [""])[0][:200]
+
+
+def safely(name: str, checks: Iterator[Check]) -> Iterator[Check]:
+    """The checks; an error that they do not foresee is a bad one, and not the end of all."""
+    try:
+        yield from checks
+    except Misconfigured as error:
+        yield bad(name, error.message, "correct the setting in the environment or in .env")
+    except Exception as error:
+        yield bad(name, f"{type(error).__name__}: {first_line(error)}", "see the logs")

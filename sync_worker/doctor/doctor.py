@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sync_worker.core.errors import Misconfigured
-from sync_worker.doctor.check import Check, bad, first_line
+from sync_worker.doctor.check import Check, safely
 from sync_worker.doctor.door import check_gateway, check_webhook_keys, check_webhook_secrets
-from sync_worker.doctor.ledger import check_sql
+from sync_worker.doctor.ledger import check_site_work, check_sql
 from sync_worker.doctor.redis import check_redis
 from sync_worker.doctor.remotes import check_external, check_wix
 from sync_worker.doctor.settings import check_connectors, check_settings
@@ -19,6 +18,7 @@ HERE = {
     "settings": check_settings,
     "connectors": check_connectors,
     "sql": check_sql,
+    "site work": check_site_work,
     "redis": check_redis,
     "webhook keys": check_webhook_keys,
     "webhook secrets": check_webhook_secrets,
@@ -40,24 +40,14 @@ class Doctor:
     def checks(self) -> Iterator[Check]:
         """Every check; one that fails is a bad one, and the others go on."""
         for name, check in HERE.items():
-            yield from _safely(name, check(self.wiring))
+            yield from safely(name, check(self.wiring))
         if self.offline:
             return
-        yield from _safely("wix", check_wix(self.wiring, self.instance_id))
-        yield from _safely("external", check_external(self.wiring))
-        yield from _safely("gateway", check_gateway(self.wiring))
+        yield from safely("wix", check_wix(self.wiring, self.instance_id))
+        yield from safely("external", check_external(self.wiring))
+        yield from safely("gateway", check_gateway(self.wiring))
 
     def live_checks(self) -> Iterator[Check]:
         """Wix and the external systems only. Raises what a check raises."""
         yield from check_wix(self.wiring, self.instance_id)
         yield from check_external(self.wiring)
-
-
-def _safely(name: str, checks: Iterator[Check]) -> Iterator[Check]:
-    """The checks; an error that they do not foresee is a bad one, and not the end of all."""
-    try:
-        yield from checks
-    except Misconfigured as error:
-        yield bad(name, error.message, "correct the setting in the environment or in .env")
-    except Exception as error:
-        yield bad(name, f"{type(error).__name__}: {first_line(error)}", "see the logs")

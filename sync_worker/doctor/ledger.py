@@ -1,4 +1,4 @@
-"""Checks of the ledger's database: its schema, its workers and its clock."""
+"""Checks of the ledger's database: its schema, its workers, its clock, and the work it tells of."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from sqlalchemy import select
 
 from sync_worker.doctor.check import Check, bad, clock, ok
+from sync_worker.ledger.administration.site_faults import fault_words
 from sync_worker.ledger.transactions import ledger_now
 from sync_worker.wiring import Wiring
 
@@ -27,3 +28,17 @@ def check_sql(wiring: Wiring) -> Iterator[Check]:
     with engine.connect() as connection:
         there = float(connection.execute(select(ledger_now())).scalar_one())
     yield clock("clock of the database", there - time.time())
+
+
+def check_site_work(wiring: Wiring) -> Iterator[Check]:
+    """Whether sweeps, polls and hook checks of some site fail."""
+    faults = wiring.databases.figures().site_faults
+    for fault in faults:
+        yield bad(
+            f"{fault.work} of {fault.source}",
+            f"fails {fault_words(fault)}",
+            f"the line {fault.work}_failed in the worker's log says more; nobody has to start it"
+            " again once the cause is gone",
+        )
+    if not faults:
+        yield ok("site work", "no sweep, poll or hook check fails")

@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from sync_worker.core.errors import Permanent, SyncError
-from sync_worker.doctor.check import Check, bad, clock, note, ok, skipped
+from sync_worker.doctor.check import Check, bad, clock, note, ok, safely, skipped
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.runtime.waiting import shortly
 from sync_worker.wiring import Wiring
@@ -27,7 +27,7 @@ def check_wix(wiring: Wiring, new_instance: str | None = None) -> Iterator[Check
             "wix", "there is no site yet", "`ratings-sync setup`, or `doctor --instance ID`"
         )
     for instance_id in instances:
-        yield from _instance(wiring, instance_id)
+        yield from safely(f"wix {instance_id[:8]}", _instance(wiring, instance_id))
 
 
 def _instance(wiring: Wiring, instance_id: str) -> Iterator[Check]:
@@ -106,7 +106,11 @@ def _ratings_advice(error: SyncError) -> str:
 def check_external(wiring: Wiring) -> Iterator[Check]:
     """Whether each external system answers and takes our credentials."""
     for manifest in wiring.manifests.values():
-        yield _probe(wiring, manifest)
+        yield from safely(f"connector {manifest.id} probe", _probed(wiring, manifest))
+
+
+def _probed(wiring: Wiring, manifest: Manifest) -> Iterator[Check]:
+    yield _probe(wiring, manifest)
 
 
 def _probe(wiring: Wiring, manifest: Manifest) -> Check:

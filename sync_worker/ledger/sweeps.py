@@ -30,6 +30,7 @@ from sync_worker.ledger.statements.findings import (
     ready_deliveries,
 )
 from sync_worker.ledger.statements.on_file import on_file
+from sync_worker.ledger.statements.sites import active_sites
 from sync_worker.ledger.tables import entity_map, site
 from sync_worker.ledger.transactions import Transactions, ledger_now
 
@@ -41,6 +42,18 @@ class SqlSweeps:
 
     def __init__(self, transactions: Transactions, sites: SiteCache) -> None:
         self._transactions, self._sites = transactions, sites
+
+    # -- whose
+
+    def active_sites(self) -> list[tuple[int, str]]:
+        """The number and the connector of each site that is at work."""
+        with self._transactions.read() as connection:
+            return active_sites(connection)
+
+    def site(self, site_id: int) -> Site:
+        """Raises LookupError."""
+        with self._transactions.read() as connection:
+            return self._sites.by_id(connection, site_id)
 
     # -- the run
 

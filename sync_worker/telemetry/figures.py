@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
 import structlog
@@ -16,6 +17,7 @@ from sync_worker.ledger.administration.figures import LedgerFigures
 from sync_worker.telemetry.broker_figures import BrokerFigures
 
 QUEUES = ("sync", "maint")
+SITE_WORK = ("sweep", "poll", "hooks")
 CACHED_SECONDS = 5.0
 
 log = structlog.get_logger(__name__)
@@ -102,6 +104,13 @@ def gauges_of_ledger(now: LedgerFigures) -> Iterator[GaugeMetricFamily]:
     ended = {run.kind: run.ended_seconds_ago for run in now.runs}
     yield _family(
         "run_ended_seconds_ago", "Time since a run of this kind last ended", "kind", ended
+    )
+    failing = Counter(fault.work for fault in now.site_faults)
+    yield _family(
+        "failing_site_work",
+        "Sites whose sweep, poll or hook check fails, and is tried again after a pause",
+        "work",
+        dict.fromkeys(SITE_WORK, 0) | failing,
     )
     counts = GaugeMetricFamily(
         "ratings_sync_run_last_count", "Counts of the last run", labels=["kind", "count"]

@@ -114,6 +114,11 @@ broker_messages_dropped = Counter(
     "Messages that no worker of ours can read: no_json, no_task",
     ["why"],
 )
+site_work_failures = Counter(
+    "ratings_sync_site_work_failures",
+    "Sweeps, polls and hook checks of one site that failed",
+    ["work"],
+)
 pruned = Counter("ratings_sync_pruned_rows", "Rows that the retention forgot", ["kind"])
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from functools import cached_property
 
 from sync_worker.config import Settings
 from sync_worker.core.ports.remote import Connection, Remote
@@ -39,6 +38,7 @@ class Remotes:
         self._settings, self._connectors, self._redis = settings, connectors, redis
         self._connections: dict[tuple[int, bool], Connection] = {}
         self._outages: dict[str, Outage] = {}
+        self._hooks: dict[str, ExternalHooks] = {}
         self._turn = threading.Lock()
 
     def connect_patiently(self, site: Site) -> Connection:
@@ -109,18 +109,21 @@ class Remotes:
         manifest = self._connectors.manifest(connector)
         return remote_of(manifest, self._external_http(manifest, is_patient=is_patient))
 
-    @cached_property
-    def hooks(self) -> dict[str, ExternalHooks]:
-        """Our webhooks at external systems that let us manage them, by connector."""
-        managed = [
-            manifest
+    @property
+    def managed_hooks(self) -> list[str]:
+        """The connectors whose external system lets us manage our webhooks."""
+        return [
+            manifest.id
             for manifest in self._connectors.manifests.values()
             if manifest.webhook is not None and manifest.webhook.manage is not None
         ]
-        return {
-            manifest.id: ExternalHooks(manifest, self._external_http(manifest))
-            for manifest in managed
-        }
+
+    def hooks(self, connector: str) -> ExternalHooks:
+        """Our webhooks at one external system. Raises Misconfigured."""
+        if connector not in self._hooks:
+            manifest = self._connectors.manifest(connector)
+            self._hooks[connector] = ExternalHooks(manifest, self._external_http(manifest))
+        return self._hooks[connector]
 
     def _external_http(self, manifest: Manifest, *, is_patient: bool = False) -> RemoteHttp:
         name, budget = f"external:{manifest.id}", manifest.http.budget

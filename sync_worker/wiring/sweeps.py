@@ -11,12 +11,14 @@ from sync_worker.config import Settings
 from sync_worker.core.sweep_values import Sweep
 from sync_worker.core.values import Site
 from sync_worker.intake.intake import Intake
+from sync_worker.ledger.administration.site_faults import SqlSiteFaults
 from sync_worker.ledger.sql_ledger import SqlLedger, sql_ledger
 from sync_worker.ledger.sweeps import SqlSweeps
 from sync_worker.reconcile.pace import Pace
 from sync_worker.reconcile.planned_writes import PlannedWrite
 from sync_worker.reconcile.reconcile import Reconcile
 from sync_worker.runtime.celery.schedule import SLICE_SECONDS, NightlySweeps
+from sync_worker.runtime.celery.site_faults import SiteFaults
 from sync_worker.wiring.connectors import Connectors
 from sync_worker.wiring.databases import Databases
 from sync_worker.wiring.redis_parts import RedisParts
@@ -81,15 +83,16 @@ class SweepParts:
         intake = Intake(self.ledger, self._redis.guard, NoBell(), connect, Monotonic(), new_id)
         return Reconcile(sweep, site, self.runs, intake, pace, note)
 
-    def nightly(
-        self, sites: Callable[[], Sequence[Site]], slice_seconds: float = SLICE_SECONDS
-    ) -> NightlySweeps:
-        """One slice of the sweeps and polls that are due, from now on."""
+    def faults(self) -> SiteFaults:
+        """What fails on which site now. Raises Transient."""
+        return SiteFaults(SqlSiteFaults(self.ledger.transactions))
+
+    def nightly(self, slice_seconds: float = SLICE_SECONDS) -> NightlySweeps:
+        """One slice of the sweeps and polls that are due, from now on. Raises Transient."""
         return NightlySweeps(
-            sites=sites,
             manifests=self._connectors.manifests,
             runs=self.runs,
-            is_due=self.runs.is_due,
+            faults=self.faults(),
             reconcile=self.reconcile,
             reconcile_at=self._settings.reconcile_at,
             threads=SWEEP_THREADS,

@@ -16,6 +16,7 @@ from sync_worker.ledger.sql_ledger import SqlLedger, sql_ledger
 from sync_worker.remotes.external.hooks import ExternalHooks
 from sync_worker.runtime.celery.bell import WorkerBell
 from sync_worker.runtime.celery.schedule import NightlySweeps
+from sync_worker.runtime.celery.site_faults import SiteFaults
 from sync_worker.telemetry.metrics import deliveries_taken_over, first_look_delay_seconds
 from sync_worker.wiring.connectors import Connectors
 from sync_worker.wiring.databases import Databases
@@ -64,13 +65,21 @@ class WorkerWiring:
         return LedgerRetention(self.databases.aside)
 
     @property
-    def hooks(self) -> Mapping[str, ExternalHooks]:
-        """Our webhooks at external systems, by connector."""
-        return self._remotes.hooks
+    def managed_hooks(self) -> list[str]:
+        """The connectors whose webhooks we manage."""
+        return self._remotes.managed_hooks
+
+    def hooks(self, connector: str) -> ExternalHooks:
+        """Our webhooks at one external system. Raises Misconfigured."""
+        return self._remotes.hooks(connector)
+
+    def site_faults(self) -> SiteFaults:
+        """What fails on which site now. Raises Transient."""
+        return self._sweeps.faults()
 
     def nightly_sweeps(self) -> NightlySweeps:
-        """One slice of the sweeps and polls that are due."""
-        return self._sweeps.nightly(self._admin.sites.all)
+        """One slice of the sweeps and polls that are due. Raises Transient."""
+        return self._sweeps.nightly()
 
 
 def worker_wiring(bell: WorkerBell) -> WorkerWiring:

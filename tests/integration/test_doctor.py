@@ -7,12 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Response
 from redis import Redis
 
 from sync_sandbox.server import Sandbox, SandboxOptions
 from sync_worker.config import load_settings
 from sync_worker.doctor.check import Check
 from sync_worker.doctor.doctor import Doctor
+from sync_worker.ledger.administration.site_faults import SqlSiteFaults
+from sync_worker.ledger.database import open_engine
+from sync_worker.ledger.transactions import Transactions
 from sync_worker.manifest.default_field import default_field
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from sync_worker.wiring import Wiring
@@ -144,3 +148,23 @@ def test_wix_that_is_down_is_told_in_words(ask: Ask, box: Sandbox) -> None:
     assert check.verdict == "bad"
     assert "WIX_API_BASE_URL" in check.next_step
     assert box.wix.faults.struck["unavailable"] == 3, "the tries of one call: a person looks on"
+
+
+def test_it_names_the_work_of_a_site_that_fails(ask: Ask, tmp_path: Path) -> None:
+    assert ask()["site work"].verdict == "ok"
+    engine = open_engine(f"sqlite:///{tmp_path / 'ledger.db'}")
+    SqlSiteFaults(Transactions(engine)).note("hooks", "own-service", "KeyError", 3600.0)
+    engine.dispose()
+    found = ask()["hooks of own-service"]
+    assert found.verdict == "bad"
+    assert "fails once, last 0 s ago: KeyError (again in 60 s)" in found.what
+    assert "hooks_failed" in found.next_step
+
+
+def test_error_in_the_checks_of_one_site_leaves_those_of_the_others(ask: Ask, box: Sandbox) -> None:
+    """An answer that nobody foresaw ends the checks of its own site only."""
+    odd = Response('{"site": ["?"]}', content_type="application/json")
+    box.wix.faults.watch = lambda moment, call: odd if call.endswith("/instance") else None
+    found = ask()
+    assert found["wix 11111111"].verdict == "bad"
+    assert found["connector own-service probe"].verdict == "ok"

@@ -19,10 +19,12 @@ from sync_worker.core.scale import FieldMap, Scale
 from sync_worker.core.values import Change, EntityRef, InboxState, NewDelivery, RatingKey, Side
 from sync_worker.ledger.administration.admin import ledger_admin
 from sync_worker.ledger.administration.figures import FigureReader
+from sync_worker.ledger.administration.site_faults import SqlSiteFaults
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.migrations.upgrade import upgrade
 from sync_worker.ledger.sql_ledger import sql_ledger
 from sync_worker.ledger.tables import inbox
+from sync_worker.ledger.transactions import Transactions
 from sync_worker.manifest.default_field import WIX_SCALE
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from sync_worker.telemetry.broker_figures import broker_figures
@@ -148,6 +150,9 @@ def test_status_shows_the_same_figures(
     engine = open_engine(database)
     upgrade(engine)
     deliver(engine, "held", InboxState.HELD, "unknown_contact")
+    faults = SqlSiteFaults(Transactions(engine))
+    for _ in range(2):
+        faults.note("poll", "own-service", "ValueError", 3600.0)
     engine.dispose()
 
     def status(*words: str, **changes: str) -> str:
@@ -158,5 +163,10 @@ def test_status_shows_the_same_figures(
     told = json.loads(status("--json"))
     assert told["figures"]["held"] == told["held"] == {"unknown_contact": 1}
     assert set(told["broker"]["queues"]) == {"sync", "maint"}
-    assert "0 sync, 0 maint waiting" in status()
+    (fault,) = told["figures"]["site_faults"]
+    assert (fault["work"], fault["source"], fault["failures"]) == ("poll", "own-service", 2)
+    words = " ".join(status().split())
+    assert "0 sync, 0 maint waiting" in words
+    assert "poll of own-service fails 2 times in a row, last " in words
+    assert "s ago: ValueError (again in 1" in words
     assert "not reached" in status(REDIS_URL="")

@@ -25,10 +25,11 @@ from sync_worker.ledger.migrations.upgrade import (
     revisions,
     upgrade,
 )
+from sync_worker.ledger.process_tables import site_fault
 from sync_worker.ledger.sql_ledger import sql_ledger
-from sync_worker.ledger.tables import metadata
 from tests.factories import a_delivery, a_named_delivery
 
+metadata = site_fault.metadata  # of all tables
 REVISIONS = [
     one.revision for one in ScriptDirectory.from_config(alembic_config()).walk_revisions()
 ][::-1]

@@ -217,7 +217,7 @@ def test_dry_run_writes_nothing_and_lists_what_the_real_run_does(
 
 
 def nightly(ground: Ground, seconds: float = 60.0) -> bool:
-    return ground.wiring.sweeps.nightly(ground.wiring.admin.sites.all, seconds).work()
+    return ground.wiring.sweeps.nightly(seconds).work()
 
 
 def test_no_sweep_begins_by_itself_before_the_baseline_is_confirmed(
@@ -250,6 +250,26 @@ def test_nightly_sweep_whose_time_is_over_goes_on_in_the_next_slice(ground: Grou
     long_ago(ground)
     assert nightly(ground, 0.0)
     assert not nightly(ground)
+
+
+def test_nightly_sweep_repairs_beside_a_site_whose_connector_is_gone(ground: Ground) -> None:
+    """A site whose connector is in no manifest any more is named, and stops no other site."""
+    ground.run()
+    gone, _ = ground.wiring.admin.sites.add("another-instance", "gone", [])
+    baseline = ground.wiring.sweeps.runs.begin(gone.id, RunKind.SWEEP)
+    assert baseline is not None
+    ground.wiring.sweeps.runs.end(baseline)
+    long_ago(ground)
+    for _ in range(2):
+        assert not nightly(ground)
+    with ground.wiring.sweeps.runs._transactions.read() as connection:
+        done = connection.execute(run.select().where(run.c.kind == "sweep")).all()
+    assert {(row.site_id, row.state) for row in done} == {
+        (ground.site.id, "done"),
+        (gone.id, "running"),
+    }
+    (fault,) = ground.wiring.databases.figures().site_faults
+    assert (fault.work, fault.source, fault.failures) == ("sweep", "gone", 1)
 
 
 def long_ago(ground: Ground) -> None:

@@ -81,6 +81,7 @@ def test_module_without_io_imports_nothing_that_does_io(path: Path) -> None:
 def test_metrics_are_counted_at_the_edges_only() -> None:
     edges = {
         "sync_worker/runtime/celery/broker.py",
+        "sync_worker/runtime/celery/site_faults.py",
         "sync_worker/runtime/celery/worker_signals.py",
         "sync_worker/tasks.py",
         "sync_worker/wiring/redis_parts.py",

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, func, select
 
 from sync_worker.core.values import InboxState, IntentState
+from sync_worker.ledger.administration.site_faults import SiteFault, standing_faults
 from sync_worker.ledger.statements.inbox import ENDED, OPEN
 from sync_worker.ledger.tables import inbox, intent, run
 from sync_worker.ledger.transactions import Transactions, ledger_now
@@ -40,7 +41,8 @@ class LedgerFigures:
     minutes.
 
     ``most_attempts``: failed attempts of the delivery that failed most; ``most_for_one_link``:
-    deliveries on their way for the link that has most of them.
+    deliveries on their way for the link that has most of them; ``site_faults``: sweeps, polls and
+    hook checks of one site that fail.
     """
 
     open: Mapping[str, int]
@@ -52,6 +54,7 @@ class LedgerFigures:
     runs: Sequence[RunFigures] = ()
     most_attempts: int = 0
     most_for_one_link: int = 0
+    site_faults: Sequence[SiteFault] = ()
 
 
 class FigureReader:
@@ -74,6 +77,7 @@ class FigureReader:
                 runs=self._runs(connection),
                 most_attempts=most_attempts,
                 most_for_one_link=self._most_for_one_link(connection),
+                site_faults=standing_faults(connection),
             )
 
     def _open(self, connection: Connection) -> dict[str, int]:

@@ -13,6 +13,8 @@ from sqlalchemy import Engine, and_, func, literal_column, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from sync_worker.core.values import IntentState
+from sync_worker.ledger.administration.site_faults import GONE_SECONDS
+from sync_worker.ledger.process_tables import site_fault
 from sync_worker.ledger.statements.inbox import ENDED, OPEN
 from sync_worker.ledger.tables import history, inbox, intent, run
 from sync_worker.ledger.transactions import Transactions, ledger_now
@@ -46,7 +48,13 @@ class LedgerRetention:
 
         Ends when nothing is left to forget.
         """
-        steps: dict[str, Callable[[], int]] = {
+        for what, step in self.steps(keep, batch=batch).items():
+            while (count := step()) > 0:
+                yield what, count
+
+    def steps(self, keep: Retention, *, batch: int = BATCH) -> dict[str, Callable[[], int]]:
+        """By kind of row: forgets one batch, and returns how many rows that were."""
+        return {
             "payloads": lambda: self._empty_payloads(keep.payload_days, batch),
             "deliveries": lambda: self._delete(inbox, self._old_deliveries(keep.inbox_days), batch),
             "intents": lambda: self._delete(intent, self._old_intents(keep.inbox_days), batch),
@@ -54,10 +62,8 @@ class LedgerRetention:
             "runs": lambda: self._delete(
                 run, run.c.ended_at < self._days_ago(keep.run_days), batch
             ),
+            "site_faults": lambda: self._delete(site_fault, _is_of_gone_site(), batch),
         }
-        for what, step in steps.items():
-            while (count := step()) > 0:
-                yield what, count
 
     def _days_ago(self, days: float) -> Any:
         return ledger_now() - days * DAY_SECONDS
@@ -122,3 +128,8 @@ class LedgerRetention:
                 )
                 for what, (table, which) in old.items()
             }
+
+
+def _is_of_gone_site() -> Any:
+    """Nobody has tried that work for long after its pause: its site or connector is gone."""
+    return site_fault.c.next_try_at < ledger_now() - GONE_SECONDS

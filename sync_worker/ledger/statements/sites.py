@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from sync_worker.core.values import Side, Site
+from sync_worker.core.values import Side, Site, SiteState
 from sync_worker.ledger.rows import to_site
 from sync_worker.ledger.tables import field_map, site
 
@@ -29,3 +29,9 @@ def read_site(connection: Connection, which: Any) -> Site | None:
         return None
     fields = select(field_map).where(field_map.c.site_id == row.id).order_by(field_map.c.id)
     return to_site(row, connection.execute(fields).all())
+
+
+def active_sites(connection: Connection) -> list[tuple[int, str]]:
+    """The number and the connector of each site that is at work; one query, whatever they hold."""
+    names = select(site.c.id, site.c.connector).where(site.c.state == str(SiteState.ACTIVE))
+    return [(row.id, row.connector) for row in connection.execute(names.order_by(site.c.id))]

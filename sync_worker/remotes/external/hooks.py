@@ -16,6 +16,8 @@ from sync_worker.manifest.schema.webhook import Manage
 from sync_worker.remotes.external.calls import ExternalCalls, Options
 from sync_worker.remotes.http.client import RemoteHttp
 
+MAX_PAGES = 50  # no system has so many hooks: it ignores our paging and lists the first again
+
 
 @dataclass(frozen=True, slots=True)
 class HookState:
@@ -112,12 +114,18 @@ class ExternalHooks:
             self._calls.send(spec, f"webhook.{name}", context, options)
 
     def _all(self) -> Iterator[HookState]:
-        place: Place | None = Place()
-        while place is not None:
+        place = Place()
+        for _ in range(MAX_PAGES):
             context = self._calls.context()
             page = self._calls.page_of(self._manage.list, "webhook.list", context, place)
             yield from (self._state(item) for item in page.items)
+            if page.place is None:
+                return
             place = page.place
+        raise Misconfigured(
+            f"connector {self._manifest.id} lists hooks on more than {MAX_PAGES} pages: does the"
+            " system know the paging of webhook.manage.list.pagination?"
+        )
 
     def _state(self, item: Any) -> HookState:
         spec = self._manage.list

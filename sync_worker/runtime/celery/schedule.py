@@ -1,34 +1,41 @@
 """Sweeps and polls that nobody asks for, in slices short enough for a worker's task.
 
 Each site is swept whole once a day, and its external side is looked at as often as its connector's
-manifest says.
+manifest says. Each site has its turn of a slice, and its fault stays its own.
 """
 
 from __future__ import annotations
 
+import random
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import structlog
 
-from sync_worker.core.errors import LeaseLost, Misconfigured, Permanent, SyncError, Transient
-from sync_worker.core.outcome import Outcome
+from sync_worker.core.errors import LeaseLost, SyncError, Transient
+from sync_worker.core.outcome import Outcome, OutcomeKind
 from sync_worker.core.ports.sweeps import Sweeps
 from sync_worker.core.sweep_values import RunKind, Sweep
-from sync_worker.core.values import Site, SiteState
+from sync_worker.core.values import Site
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.schema.calls import Poll
 from sync_worker.reconcile.pace import Job, Pace
 from sync_worker.reconcile.planned_writes import PlannedWrite
 from sync_worker.reconcile.reconcile import Reconcile
+from sync_worker.runtime.celery.site_faults import SiteFaults
 
 SLICE_SECONDS = 45.0
+TURN_SECONDS = 10.0  # of one site, then the next one that is due has its turn
 # For what is in hand; with the slice below the broker's visibility timeout: none starts twice
 GRACE_SECONDS = 60.0
+# An open run shuts out polls: one that fails each time is given up after so many tries.
+MAX_HOPELESS_TRIES = 3
 
 log = structlog.get_logger(__name__)
 
@@ -39,6 +46,28 @@ class MakeRun(Protocol):
     def __call__(
         self, site: Site, sweep: Sweep, pace: Pace, note: Callable[[PlannedWrite], None]
     ) -> Reconcile: ...
+
+
+class SiteRuns(Sweeps, Protocol):
+    """The runs of sweeps, and which sites have them."""
+
+    def active_sites(self) -> Sequence[tuple[int, str]]:
+        """The number and the connector of each site that is at work."""
+
+    def site(self, site_id: int) -> Site:
+        """Raises LookupError."""
+
+    def is_due(self, site_id: int, kind: RunKind, every_seconds: float) -> bool:
+        """Whether a run of a site is open and free, or none has begun for so long."""
+
+
+@dataclass(frozen=True, slots=True)
+class DueRun:
+    """A sweep or poll of one site whose time has come."""
+
+    site_id: int
+    connector: str
+    kind: RunKind
 
 
 def seconds_since(daily: str, now: datetime) -> float:
@@ -54,43 +83,61 @@ class NightlySweeps:
     """One slice of the sweeps and polls that are due.
 
     One process at a time works on a site; any may go on with it. ``reconcile_at``: HH:MM (UTC) of
-    the daily sweeps, or nothing; ``threads``: jobs of a run at a time.
+    the daily sweeps, or nothing; ``threads``: jobs of a run at a time; ``turn_seconds``: for one
+    site, before the next one that is due.
     """
 
     def __init__(
         self,
         *,
-        sites: Callable[[], Sequence[Site]],
         manifests: Mapping[str, Manifest],
-        runs: Sweeps,
-        is_due: Callable[[int, RunKind, float], bool],
+        runs: SiteRuns,
+        faults: SiteFaults,
         reconcile: MakeRun,
         reconcile_at: str,
         threads: int,
         slice_seconds: float = SLICE_SECONDS,
+        turn_seconds: float = TURN_SECONDS,
     ) -> None:
-        self._sites, self._manifests = sites, manifests
-        self._runs, self._is_due, self._reconcile = runs, is_due, reconcile
-        self._reconcile_at, self._threads = reconcile_at, threads
+        self._manifests, self._runs, self._faults = manifests, runs, faults
+        self._reconcile, self._reconcile_at = reconcile, reconcile_at
+        self._threads, self._turn_seconds = threads, turn_seconds
         self._until = time.monotonic() + slice_seconds
+        self._turn_until = self._until
 
     def work(self) -> bool:
-        """Whether something is left for the next slice."""
-        for site in self._sites():
-            kind = self._due(site) if site.state == SiteState.ACTIVE else None
-            if kind is not None and (self._is_over() or not self._run(site, kind)):
+        """Whether something is left for the next slice. Raises Transient."""
+        waiting = deque(self._due_runs())
+        # By chance: where a slice is too short for all, no site is always the last.
+        random.shuffle(waiting)
+        while waiting:
+            if self._is_over():
                 return True
+            due = waiting.popleft()
+            if not self._take_turn(due):
+                waiting.append(due)
         return False
 
-    def _due(self, site: Site) -> RunKind | None:
+    def _due_runs(self) -> list[DueRun]:
+        found = []
+        for site_id, connector in self._runs.active_sites():
+            kind = self._due(site_id, connector)
+            if kind is not None:
+                found.append(DueRun(site_id, connector, kind))
+        return found
+
+    def _due(self, site_id: int, connector: str) -> RunKind | None:
         """What is due on a site. A sweep goes first: it shows all that a poll would."""
-        manifest = self._manifests.get(site.connector)
+        manifest = self._manifests.get(connector)
         poll = manifest.operations.poll if manifest is not None else None
-        sweep_seconds = self._sweep_seconds(poll)
-        if sweep_seconds is not None and self._is_due(site.id, RunKind.SWEEP, sweep_seconds):
-            return RunKind.SWEEP
-        if poll is not None and self._is_due(site.id, RunKind.POLL, float(poll.every_s)):
-            return RunKind.POLL
+        ages = {RunKind.SWEEP: self._sweep_seconds(poll), RunKind.POLL: None}
+        if poll is not None:
+            ages[RunKind.POLL] = float(poll.every_s)
+        for kind, age in ages.items():
+            if age is None or self._faults.is_paused(kind, connector):
+                continue
+            if self._runs.is_due(site_id, kind, age):
+                return kind
         return None
 
     def _sweep_seconds(self, poll: Poll | None) -> float | None:
@@ -105,48 +152,76 @@ class NightlySweeps:
     def _is_over(self) -> bool:
         return time.monotonic() > self._until
 
+    def _is_turn_over(self) -> bool:
+        return time.monotonic() > self._turn_until
+
     def _wait(self, seconds: float) -> None:
-        """Raises Transient where the budget would make a slice wait for ever."""
-        if time.monotonic() > self._until + GRACE_SECONDS:
-            raise Transient("the slice is over")
+        """Raises Transient where the budget would make a turn wait for ever."""
+        if time.monotonic() > self._turn_until + GRACE_SECONDS:
+            raise Transient("the turn of the site is over")
         time.sleep(seconds)
 
-    def _run(self, site: Site, kind: RunKind) -> bool:
-        """Work on a site; whether it needs no further slice.
-
-        A failure waits for the next tick.
-        """
-        sweep = self._runs.begin(site.id, kind)
-        if sweep is None:
-            return True  # somebody else is at it
-        with ThreadPoolExecutor(self._threads) as pool:
-
-            def together(jobs: Sequence[Job]) -> list[Outcome]:
-                return list(pool.map(lambda job: job(), jobs))
-
-            pace = Pace(self._wait, together, self._is_over)
-            run = self._reconcile(site, sweep, pace, lambda planned_write: None)
-            try:
-                is_finished = run.work()
-            except SyncError as error:
-                name = type(error).__name__
-                log.warning(f"{kind}_interrupted", site=site.id, run=sweep.id, error=name)
-                self._let_go(run.sweep, error)
+    def _take_turn(self, due: DueRun) -> bool:
+        """Work on a site; whether it needs no further turn. What fails has its pause first."""
+        self._turn_until = min(self._until, time.monotonic() + self._turn_seconds)
+        try:
+            sweep = self._runs.begin(due.site_id, due.kind)
+            # Somebody else is at it.
+            if sweep is None:
                 return True
+            return self._work_on(due, sweep)
+        except LeaseLost:
+            return True  # another process goes on with the run
+        except Exception as error:
+            self._faults.failed(due.kind, due.connector, error)
+            return True
+
+    def _work_on(self, due: DueRun, sweep: Sweep) -> bool:
+        """Whether the run has come to its end."""
+        run: Reconcile | None = None
+        try:
+            with ThreadPoolExecutor(self._threads) as pool:
+
+                def together(jobs: Sequence[Job]) -> list[Outcome]:
+                    return list(pool.map(_outcome_of, jobs))
+
+                pace = Pace(self._wait, together, self._is_turn_over)
+                site = self._runs.site(due.site_id)
+                run = self._reconcile(site, sweep, pace, lambda planned_write: None)
+                is_finished = run.work()
+        except LeaseLost:
+            raise
+        except Exception as error:
+            self._give_up(due, sweep if run is None else run.sweep, error)
+            return True
         if not is_finished:
             self._runs.release_run(run.sweep)
             return False
-        log.info(f"{kind}_done", site=site.id, run=sweep.id, **run.sweep.counts)
+        self._faults.succeeded(due.kind, due.connector)
+        log.info(f"{due.kind}_done", site=due.site_id, run=sweep.id, **run.sweep.counts)
         return True
 
-    def _let_go(self, sweep: Sweep, error: SyncError) -> None:
-        """What will pass goes on with the next tick.
+    def _give_up(self, due: DueRun, sweep: Sweep, error: Exception) -> None:
+        """What will pass goes on after a pause.
 
-        A poll that cannot succeed is over; the next one has its time.
+        A run that cannot succeed is over: a poll at once, and a sweep after some tries.
         """
-        is_hopeless = isinstance(error, Permanent | Misconfigured)
+        failures = self._faults.failed(due.kind, due.connector, error)
+        is_hopeless = not isinstance(error, Transient)
+        is_poll = sweep.kind is RunKind.POLL
         with suppress(LeaseLost):
-            if sweep.kind is RunKind.POLL and is_hopeless:
+            if is_hopeless and (is_poll or failures >= MAX_HOPELESS_TRIES):
                 self._runs.end(sweep, "abandoned")
             else:
                 self._runs.release_run(sweep)
+
+
+def _outcome_of(job: Job) -> Outcome:
+    """The outcome of one job: what nobody foresaw is left to the workers, who count it."""
+    try:
+        return job()
+    except SyncError:
+        raise
+    except Exception as error:
+        log.error("rating_of_sweep_failed", error=type(error).__name__, exc_info=error)
+        return Outcome(OutcomeKind.FAILED)

@@ -1,0 +1,21 @@
+"""The tables of what processes tell each other of their work: no rating depends on them."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Float, Integer, String, Table, UniqueConstraint
+
+from sync_worker.ledger.tables import RowId, metadata
+
+# Work of one site that fails: when it last did, and when it is tried again.
+site_fault = Table(
+    "site_fault",
+    metadata,
+    Column("id", RowId, primary_key=True, autoincrement=True),
+    Column("work", String(16), nullable=False),  # sweep | poll | hooks
+    Column("source", String(128), nullable=False),  # the connector of the site
+    Column("failures", Integer, nullable=False),  # in a row
+    Column("error", String(256), nullable=False),
+    Column("failed_at", Float, nullable=False),
+    Column("next_try_at", Float, nullable=False),
+    UniqueConstraint("work", "source"),
+)
