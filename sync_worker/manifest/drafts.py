@@ -5,6 +5,7 @@ Pure.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -27,12 +28,9 @@ def write_context(
     """
     fields, text = manifest.fields, manifest.text
     title, body = _kept(fields.title, draft), _kept(fields.body, draft)
-    attributes = _attributes(manifest, draft)
     return {
         "rating": {
-            "value": draft.values.get(MAIN_FIELD),
-            "attributes": attributes,
-            "by_name": {attribute["name"]: attribute["value"] for attribute in attributes},
+            **values_in_context(draft.values.get(MAIN_FIELD), _attributes(manifest, draft)),
             "state": manifest.states.write.get("published", "published"),
             "revision": revision,
             "title": title or (text.placeholder_title if text.required_title else title),
@@ -47,22 +45,44 @@ def write_context(
     }
 
 
-def keep_items(manifest: Manifest, draft: Draft, body: Any) -> None:
-    """Let a list of sub-ratings in ``body`` go back with what else the last record holds in it.
+def values_in_context(value: Any, attributes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The part of ``rating`` that holds values."""
+    by_name = {attribute["name"]: attribute["value"] for attribute in attributes}
+    return {"value": value, "attributes": attributes, "by_name": by_name}
 
-    Items that are not mapped stay as they are, unrated ones too, and ours keep the further keys of
-    their item.
+
+def own_value(manifest: Manifest, source: str, draft: Draft) -> Any:
+    """What the system itself holds where a leaf ``{from: source}`` would write, to the byte."""
+    fields = manifest.fields
+    field = {
+        "rating.value": fields.value,
+        "rating.title": fields.title,
+        "rating.body": fields.body,
+        "rating.state": fields.state,
+        "rating.created_at": fields.created_at,
+        "contact.email": fields.email,
+        "contact.name": fields.author,
+        "entity.external_id": fields.entity,
+        "entity.group": fields.entity_group,
+    }.get(source)
+    return _kept(field, draft)
+
+
+def keep_items(manifest: Manifest, draft: Draft, new: Any) -> Any:
+    """A list of sub-ratings to write, with what else the last record holds in it.
+
+    Items that are not mapped or did not change stay as they are, unrated ones too, and ours keep
+    the further keys of their item.
     """
     listed = manifest.attributes_list
-    if listed is None:
-        return
-    old, new = search(listed.items, draft.last), search(listed.items, body)
-    # No list in the last record, or none in the body: there is nothing to keep.
-    if not isinstance(old, list) or not isinstance(new, list):
-        return
+    old = search(listed.items, draft.last) if listed is not None else None
+    # No list in the last record, or none to write: there is nothing to keep.
+    if listed is None or not isinstance(old, list) or not isinstance(new, list):
+        return new
     ours = {_text_at(listed.name, item): item for item in new}
     if None in ours:  # what is written names its items in another way
-        return
+        return new
+    held = read_values(manifest, draft.last)
     before = [(_text_at(listed.name, item), item) for item in old]
     stay = []
     for name, item in before:
@@ -71,8 +91,10 @@ def keep_items(manifest: Manifest, draft: Draft, body: Any) -> None:
             stay.append(item)
         # Ours: the new value over the further keys of the item.
         elif name in ours:
-            stay.append(merged_over(item, ours.pop(name)))
-    new[:] = stay + [item for name, item in ours.items() if name not in dict(before)]
+            is_changed = draft.values.get(name) != held.get(name)
+            stay.append(merged_over(item, ours[name]) if is_changed else item)
+    known = {name for name, _ in before}
+    return stay + [item for name, item in ours.items() if name not in known]
 
 
 def _text_at(path: CompiledPath, item: Any) -> str | None:

@@ -189,6 +189,6 @@ def test_full_update_sends_title_and_date_and_nothing_that_is_read_only(
     assert (body["rating"], body["title"], body["date_reviewed"]) == (
         2,
         "Rating",
-        "2026-11-20T09:15:00Z",
+        "2026-11-20T09:15:00+00:00",
     )
     assert not set(body) & {"id", "date_created"}

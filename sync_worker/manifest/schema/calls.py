@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from sync_worker.manifest.schema.base import Path, Strict
+from sync_worker.manifest.tree_outline import Part, outline_of
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 ResultOf = Literal[
@@ -118,6 +120,16 @@ class OperationSpec(Strict):
         if set(path) & set("?#"):
             raise ValueError(f"{path!r}: parameters belong under query")
         return path
+
+    @cached_property
+    def outline(self) -> tuple[Part, ...] | None:
+        """The parts of the body; ``None`` if it is no mapping of parts."""
+        return outline_of(self.body)
+
+    @model_validator(mode="after")
+    def _is_compiled_once(self) -> OperationSpec:
+        _ = self.outline
+        return self
 
 
 class Hook(Strict):

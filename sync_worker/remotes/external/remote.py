@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from sync_worker.core.errors import Conflict, Gone, Permanent, Unconfirmed, UnknownOutcome
 from sync_worker.core.ports.remote import Capabilities, Page
 from sync_worker.core.values import Draft, EntityRef, Person, Record, RecordState, Side
-from sync_worker.manifest.drafts import keep_items, write_context
+from sync_worker.manifest.drafts import write_context
 from sync_worker.manifest.field_values import search
 from sync_worker.manifest.manifest import Manifest
+from sync_worker.manifest.record_changes import update_body
 from sync_worker.manifest.record_keys import context_of
 from sync_worker.manifest.record_reader import created_at, read_record, read_remote_id, read_subject
-from sync_worker.manifest.record_writer import filled, merged_over
 from sync_worker.manifest.schema.calls import OperationSpec
 from sync_worker.remotes.external.calls import ExternalCalls, Handler, Options
 from sync_worker.remotes.external.listing import Listing
@@ -163,12 +164,15 @@ class ExternalRemote:
 
     def update(self, remote_id: str, draft: Draft, revision: int | None) -> Record:
         spec = self._calls.spec("update")
+        # The whole record goes back: without one on file it is read first.
+        if self._manifest.operations.update_mode == "full" and not draft.last:
+            draft = replace(draft, last=self._seen_again(remote_id).raw)
         known = context_of(self._manifest, remote_id)
         context = self._write_context(draft, known=known, revision=revision)
         # Under a precondition a second try cannot overwrite a change that came between.
         options = Options(is_write=True, is_idempotent=self._capabilities.update_precondition)
         if isinstance(spec, OperationSpec) and spec.body is not None:
-            options.body = self._update_body(spec, draft, context)
+            options.body = update_body(self._manifest, spec, draft, context)
         try:
             resource = self._calls.resource("update", context, options)
         except Conflict:
@@ -181,20 +185,6 @@ class ExternalRemote:
         if resource is None:  # some systems answer an update with nothing
             return self._seen_again(remote_id)
         return self._written(resource, context)
-
-    def _update_body(self, spec: OperationSpec, draft: Draft, context: Mapping[str, Any]) -> Any:
-        """Our fields; for a full update over the record as last returned."""
-        body = filled(spec.body, context)
-        keep_items(self._manifest, draft, body)
-        # The system keeps what a patch does not name.
-        if self._manifest.operations.update_mode == "patch":
-            return body
-        kept = {
-            key: value
-            for key, value in draft.last.items()
-            if key not in self._manifest.operations.read_only
-        }
-        return merged_over(kept, body)
 
     def _landed(self, remote_id: str, draft: Draft, revision: int | None) -> Record | None:
         """The record, if it shows exactly our change: then our first try was carried out."""

@@ -1,0 +1,142 @@
+"""The body of an update: what we change, and of the rest the system's own bytes. Pure.
+
+We own the values that are mapped. Title, text, state, times, addresses, and where a record was
+born belong to whoever wrote them: a patch leaves them out, a full update sends them back as the
+system last returned them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sync_worker.core.errors import Permanent
+from sync_worker.core.values import Draft
+from sync_worker.manifest.drafts import keep_items, own_value, values_in_context
+from sync_worker.manifest.manifest import Manifest
+from sync_worker.manifest.record_reader import MAIN_FIELD, read_values
+from sync_worker.manifest.record_writer import filled, merged_over
+from sync_worker.manifest.schema.calls import OperationSpec
+from sync_worker.manifest.tree_outline import Owner, Part, Place
+
+LEFT_OUT = object()
+Context = Mapping[str, Any]
+
+
+def update_body(manifest: Manifest, spec: OperationSpec, draft: Draft, context: Context) -> Any:
+    """The body of an update by its declared tree. ``context``: what a create is filled from.
+
+    Raises Permanent.
+    """
+    # A body that is one leaf or a list has no fields that could be told apart.
+    if spec.outline is None:
+        return filled(spec.body, context)
+    is_full = manifest.operations.update_mode == "full"
+    before = _as_it_stands(manifest, draft, context)
+    body = _Changes(manifest, draft, before, context, is_full).body(spec.outline)
+    if not is_full:
+        return body
+    read_only = manifest.operations.read_only
+    returned = {key: value for key, value in draft.last.items() if key not in read_only}
+    return merged_over(returned, body)
+
+
+def _as_it_stands(manifest: Manifest, draft: Draft, context: Context) -> Context:
+    """The same context with the values that the record held when it was last returned."""
+    held = read_values(manifest, draft.last) if draft.last else {}
+    rating = context["rating"]
+    # In the order of the draft, so that lists of equal values are equal.
+    ours = [name for name in dict.fromkeys((*draft.values, *sorted(draft.mapped))) if name in held]
+    attributes = [{"name": name, "value": held[name]} for name in ours if name != MAIN_FIELD]
+    attributes += [mark for mark in rating["attributes"] if mark["name"] not in draft.mapped]
+    stood = values_in_context(held.get(MAIN_FIELD), attributes)
+    return {**context, "rating": rating | stood}
+
+
+@dataclass(frozen=True, slots=True)
+class _Changes:
+    """Fills a tree. ``before`` and ``now`` differ only in the values that are ours."""
+
+    manifest: Manifest
+    draft: Draft
+    before: Context
+    now: Context
+    is_full: bool
+
+    def body(self, outline: Sequence[Part]) -> dict[str, Any]:
+        """What is sent of the parts of a tree."""
+        sent: dict[Place, Any] = {}
+        for part in outline:
+            shown = _at(self.draft.last, part.place)
+            stays = shown is not LEFT_OUT if self.is_full else not part.is_required
+            # The system keeps what a patch does not name; a whole record goes back as it is.
+            if part.owner is Owner.THEIRS and stays:
+                continue
+            value = self._fixed(part, shown, sent) if part.is_fixed else self._leaf(part, shown)
+            if value is not LEFT_OUT:
+                sent[part.place] = value
+        return _nested(sent)
+
+    def _fixed(self, part: Part, shown: Any, sent: Mapping[Place, Any]) -> Any:
+        """A fixed value; leaves come before it."""
+        # It only explains leaves that are not sent: `origin: {system: wix, id: …}`.
+        if part.explains and part.explains.isdisjoint(sent):
+            return LEFT_OUT
+        # It never takes the place of another value that the record has.
+        return part.node if shown is LEFT_OUT or shown == part.node else LEFT_OUT
+
+    def _leaf(self, part: Part, shown: Any) -> Any:
+        if part.owner is Owner.THEIRS:
+            return self._unchanged(part, shown)
+        value = filled(part.node, self.now)
+        # Which record is meant is said in any case.
+        if part.owner is not Owner.ADDRESS and not self._is_changed(part, value):
+            return self._unchanged(part, shown)
+        if part.is_list_of_attributes:
+            value = keep_items(self.manifest, self.draft, value)
+        return LEFT_OUT if value is None else value
+
+    def _is_changed(self, part: Part, value: Any) -> bool:
+        try:
+            return bool(filled(part.node, self.before) != value)
+        # What the record held does not even fit the leaf.
+        except Permanent:
+            return True
+
+    def _unchanged(self, part: Part, shown: Any) -> Any:
+        is_shown = shown is not LEFT_OUT
+        is_wanted = self._is_wanted(part)
+        # It goes back with the whole record, or the system keeps what a patch does not name.
+        if (self.is_full and is_shown) or not (self.is_full or is_wanted):
+            return LEFT_OUT
+        # The record shows it here, at another place, or not at all.
+        own = shown if is_shown else own_value(self.manifest, part.source, self.draft)
+        if own is not None:
+            return own
+        return filled(part.node, self.now) if is_wanted else LEFT_OUT
+
+    def _is_wanted(self, part: Part) -> bool:
+        """Whether the system refuses an update without it, says the manifest."""
+        text = self.manifest.text
+        needed = {"rating.title": text.required_title, "rating.body": text.required_body}
+        return part.is_required or (self.is_full and needed.get(part.source, False))
+
+
+def _at(record: Any, place: Place) -> Any:
+    """What the record holds there."""
+    for key in place:
+        if not isinstance(record, Mapping) or key not in record:
+            return LEFT_OUT
+        record = record[key]
+    return record
+
+
+def _nested(sent: Mapping[Place, Any]) -> dict[str, Any]:
+    body: dict[str, Any] = {}
+    for place, value in sent.items():
+        branch = body
+        for key in place[:-1]:
+            branch = branch.setdefault(key, {})
+        branch[place[-1]] = value
+    return body
