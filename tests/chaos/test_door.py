@@ -63,6 +63,7 @@ def test_every_delivery_is_answered_in_time_while_redis_is_well(door: Door) -> N
     assert door.stored() == 60
 
 
+@pytest.mark.own_redis
 @on(short="sqlite")
 def test_every_delivery_is_answered_in_time_whatever_redis_does(
     own_redis: EmbeddedRedis,
@@ -92,6 +93,7 @@ def test_every_delivery_is_answered_in_time_whatever_redis_does(
     measured("longest answer in ms", 1000 * longest)
 
 
+@pytest.mark.own_redis
 @pytest.mark.parametrize(
     "name",
     [pytest.param(one, marks=() if one == "frozen" else pytest.mark.long) for one in STRIKES],

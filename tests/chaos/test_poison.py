@@ -94,6 +94,7 @@ POISON: dict[str, Any] = {
 }
 
 
+@pytest.mark.own_redis
 @on(short="sqlite")
 def test_broken_messages_in_the_queue_stop_no_worker_and_delay_nobody(
     make_stage: StageMaker, database: dict[str, str], measured: Measured

@@ -248,6 +248,7 @@ def fleet(tmp_path: Path, tools: Path, postgres_url: str) -> Iterator[Fleet]:
         print(line)  # noqa: T201 - pytest shows it only where a test failed
 
 
+@pytest.mark.own_redis
 def test_fleet_starts_serves_tells_and_stops_as_the_compose_file_says(fleet: Fleet) -> None:
     image = sorted(path for path in fleet.tools.parent.rglob("*") if "borrowed" not in path.name)
     fleet.start_redis()

@@ -124,6 +124,7 @@ def test_dead_gateway_and_worker_are_started_again(make_stage: StageMaker) -> No
         watcher.join()
 
 
+@pytest.mark.own_redis
 @pytest.mark.full
 def test_redis_wiped_in_between_costs_nothing(make_stage: StageMaker) -> None:
     """The broker forgets the queue, the guard, the token: the sweeper rings again, the ledger knows
