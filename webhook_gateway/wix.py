@@ -20,6 +20,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from sync_worker.core import exact_json
+from sync_worker.core.numbers import whole_number
 from sync_worker.core.values import Change, NewDelivery, Side
 
 LEEWAY_SECONDS = 60
@@ -225,11 +226,9 @@ def _digest(inner: Any) -> str:
 
 
 def _number(value: Any) -> int | None:
-    """64-bit numbers come as texts."""
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 18:
-        return int(value)
-    is_whole = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
-    return value if is_whole else None
+    """64-bit numbers come as texts; what counts something is never below 0."""
+    number = whole_number(value)
+    return number if number is not None and number >= 0 else None
 
 
 def _epoch(value: Any) -> datetime | None:

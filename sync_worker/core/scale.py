@@ -15,6 +15,8 @@ from fractions import Fraction
 from functools import cached_property, lru_cache
 from typing import Literal
 
+from sync_worker.core.numbers import MAX_EXPONENT, SHOWN, is_within_bounds
+
 MappingKind = Literal["proportional", "span"]
 MAX_LEVELS = 10_001  # both ranges are checked level by level when a mapping is saved
 
@@ -35,8 +37,10 @@ class Scale:
     step: Decimal
 
     def __post_init__(self) -> None:
-        if not all(part.is_finite() for part in (self.minimum, self.maximum, self.step)):
-            raise ValueError(f"scale {self} has a part that is not a finite number")
+        # Before any arithmetic: exact fractions of 1e20000000 take minutes.
+        for part in (self.minimum, self.maximum, self.step):
+            if not is_within_bounds(part):
+                raise ValueError(f"{str(part)[:SHOWN]!r} is no part of a scale")
         if self.step <= 0 or self.maximum <= self.minimum:
             raise ValueError(f"scale {self} needs a step above 0 and a maximum above its minimum")
         if (Fraction(self.maximum) - Fraction(self.minimum)) % Fraction(self.step):
@@ -64,9 +68,11 @@ class Scale:
 
         Raises OffScale when it is not a level of this scale.
         """
-        position = _position(self, value) if value.is_finite() else None
+        # By its exponent first: to look for the position of 1e20000000 takes minutes.
+        is_near = value.is_finite() and abs(value.adjusted()) <= MAX_EXPONENT
+        position = _position(self, value) if is_near else None
         if position is None:
-            raise OffScale(f"{value} is not on the scale {self}")
+            raise OffScale(f"{str(value)[:SHOWN]} is not on the scale {self}")
         return position
 
     def nearest(self, value: Fraction) -> int:

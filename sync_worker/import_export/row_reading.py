@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 import jmespath
 from jmespath.exceptions import JMESPathError
 
 from sync_worker.core.email_identity import normalise_email
 from sync_worker.core.errors import Misconfigured
+from sync_worker.core.numbers import BadNumber, exact_number
 from sync_worker.core.scale import FieldMap, OffScale, Scale
 from sync_worker.core.values import EntityRef, Side, Site
 from sync_worker.import_export.file_format import FileFormat
@@ -75,9 +76,9 @@ class RowReading:
         if not text:
             raise BadRow(column, "is empty")
         try:
-            return self.fields[name].to_wix(Decimal(text))
-        except InvalidOperation:
-            raise BadRow(column, f"{text!r} is not a number") from None
+            return self.fields[name].to_wix(exact_number(text))
+        except BadNumber as bad:
+            raise BadRow(column, str(bad)) from None
         except OffScale:
             raise BadRow(column, f"{text} is not on the scale {self.format.scale.scale}") from None
 

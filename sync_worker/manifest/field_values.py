@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from jmespath.exceptions import JMESPathError
 
 from sync_worker.core.errors import Permanent
+from sync_worker.core.numbers import BadNumber, exact_number
 from sync_worker.manifest.plain_text import plain_text
 from sync_worker.manifest.schema.base import CompiledPath
 from sync_worker.manifest.schema.record import FieldPath, KeyPart, ScaleSection
@@ -80,12 +81,9 @@ def number_of(value: Any, scale: ScaleSection) -> Decimal | None:
     if value is None or isinstance(value, bool):
         return None
     try:
-        number = Decimal(str(value))
-    except InvalidOperation:
-        raise malformed(f"{str(value)[:40]!r} is no number") from None
-    # 32 characters: what the ledger's columns hold.
-    if not number.is_finite() or len(str(number)) > 32:
-        raise malformed("a value is no reasonable number")
+        number = exact_number(str(value))
+    except BadNumber as error:
+        raise malformed(f"the value {error}") from None
     if number in scale.unrated:
         return None
     if scale.out_of_range == "clamp":

@@ -25,6 +25,7 @@ TYPES = frozenset(
     | {"hmac", "standard_webhooks", "jwt", "static_header", "url_token"}
 )
 CALLS = frozenset({"probe", "get", "find", "list", "create", "update", "delete"})
+MAX_NUMBER = 10**12
 PLAIN_PLACES = frozenset(
     {"base_url", "conn", "token_url"}
 )  # what a reference there names is no secret
@@ -182,6 +183,9 @@ def _resolved(value: Any, environ: Mapping[str, str], file: Path, place: tuple[s
             _resolved(item, environ, file, (*place, str(number)))
             for number, item in enumerate(value)
         ]
+    is_number = isinstance(value, int | float) and place[:1] != ("examples",)
+    if is_number and not abs(value) <= MAX_NUMBER:
+        raise Misconfigured(f"{file}: {'.'.join(place)}: no number here is above {MAX_NUMBER:,}")
     return value
 
 

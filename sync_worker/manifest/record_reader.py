@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from sync_worker.core.email_identity import normalise_email
 from sync_worker.core.errors import Permanent
+from sync_worker.core.numbers import SHOWN, whole_number
 from sync_worker.core.values import EntityRef, Person, Record, RecordState
 from sync_worker.manifest.field_values import (
     Context,
@@ -151,8 +152,9 @@ class _Reader:
 
     def key_part(self, part: KeyPart) -> Any:
         value = source_of(part, self._resource, self._context)
-        if part.as_ == "int" and not str(value).lstrip("-").isdigit():
-            raise malformed(f"the key part {str(value)[:40]!r} is no whole number")
+        digits = str(value).lstrip("-")
+        if part.as_ == "int" and not (digits.isascii() and digits.isdigit()):
+            raise malformed(f"the key part {str(value)[:SHOWN]!r} is no whole number")
         return value
 
     def text(self, name: str) -> str | None:
@@ -177,12 +179,9 @@ class _Reader:
         text = self.text("revision")
         if text is None:
             return None
-        try:
-            number = int(text)
-        except ValueError:
-            raise malformed(f"{text[:40]!r} is no revision") from None
-        if abs(number) >= 2**63:
-            raise malformed("the revision is larger than 64 bits")
+        number = whole_number(text.strip())
+        if number is None:
+            raise malformed(f"{text[:SHOWN]!r} is no revision: a whole number of at most 64 bits")
         return number
 
     def entity(self) -> EntityRef | None:

@@ -13,7 +13,6 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping, Set
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
@@ -21,6 +20,7 @@ from urllib.parse import quote
 from jmespath.exceptions import JMESPathError
 
 from sync_worker.core.errors import Permanent
+from sync_worker.core.numbers import exact_number
 from sync_worker.manifest.schema.base import CompiledPath
 
 ROOTS = frozenset({"rating", "entity", "contact", "key", "sync", "page", "conn"})
@@ -126,14 +126,14 @@ def _converted(value: Any, kind: str) -> Any:
             case "str":
                 return str(value)
             case "int":
-                number = Decimal(str(value))
+                number = exact_number(str(value))
                 # A value is never rounded on its way out.
                 if number != number.to_integral_value():
                     raise ValueError
                 return int(number)
             case "decimal":
                 # Whole numbers go out as 4, not as 4.0.
-                number = Decimal(str(value))
+                number = exact_number(str(value))
                 return int(number) if number == number.to_integral_value() else number
             case "bool":
                 return bool(value)
@@ -148,7 +148,7 @@ def _converted(value: Any, kind: str) -> Any:
                 return int(_moment(value).timestamp() * (1000 if kind == "epoch_ms" else 1))
             case _:
                 return value
-    except (InvalidOperation, ValueError):
+    except ValueError:
         raise Permanent(f"a value is no {kind}", reason="cannot_write") from None
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Generic, TypeVar, cast
 
 from sync_worker.core.email_identity import normalise_email
+from sync_worker.core.numbers import BadNumber, exact_number
 from sync_worker.core.scale import FieldMap, MappingKind, Scale
 from sync_worker.core.values import Contact, EntityRef
 
@@ -78,12 +79,9 @@ class _Cells:
     def number(self, column: str) -> Decimal:
         text = self.required(column)
         try:
-            number = Decimal(text)
-        except InvalidOperation:
-            raise _BadCell(column, f"{text!r} is not a number") from None
-        if not number.is_finite():
-            raise _BadCell(column, f"{text!r} is not a finite number")
-        return number
+            return exact_number(text)
+        except BadNumber as bad:
+            raise _BadCell(column, str(bad)) from None
 
 
 def read_entities(path: Path) -> MappingFile[tuple[EntityRef, EntityRef]]:

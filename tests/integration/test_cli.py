@@ -205,7 +205,7 @@ BAD_FILES: dict[str, tuple[str, str, str]] = {
     "infinite": (
         "fields",
         FIELDS + "q,q,0,100,1,0,inf,1,span\n",
-        "bad.csv:2: external_max: 'inf' is not a finite",
+        "bad.csv:2: external_max: 'inf' is not a number",
     ),
     "impossible step": (
         "fields",

@@ -20,6 +20,7 @@ class Strict(BaseModel):
         populate_by_name=True,
         use_attribute_docstrings=True,
         hide_input_in_errors=True,
+        allow_inf_nan=False,
     )
 
 

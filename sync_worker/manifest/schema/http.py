@@ -104,8 +104,8 @@ Auth = Annotated[
 class RequestBudget(Strict):
     """The pace of all our processes together: ``requests`` in ``per_s`` seconds."""
 
-    requests: Decimal = Field(gt=0)
-    per_s: Decimal = Field(default=Decimal(1), gt=0)
+    requests: Decimal = Field(gt=0, le=1_000_000, decimal_places=9)
+    per_s: Decimal = Field(default=Decimal(1), gt=0, le=1_000_000, decimal_places=9)
     concurrency: int = Field(default=8, gt=0)
     """Calls of one process under way at the same time."""
 

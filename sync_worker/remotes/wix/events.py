@@ -13,6 +13,7 @@ from typing import Any
 
 from sync_worker.core import exact_json
 from sync_worker.core.errors import Permanent
+from sync_worker.core.numbers import whole_number
 from sync_worker.core.values import EntityRef, Merge, Person, Record
 
 
@@ -103,19 +104,6 @@ def rating_of(rating: Any, *, sequence: int | None = None) -> Record:
         entity=_entity_of(rating),
         person=_person_of(rating.get("owner") or rating.get("ratingOwner")),
     )
-
-
-def whole_number(value: Any) -> int | None:
-    """An int, also from the strings that Wix writes 64-bit numbers as; else ``None``."""
-    # To Python True is the number 1.
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else None
-    # 18 digits fit into 64 bits, 19 may not.
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 18:
-        return int(value)
-    return value if isinstance(value, int) and abs(value) < 2**63 else None
 
 
 def _entity_of(rating: Mapping[str, Any]) -> EntityRef | None:
