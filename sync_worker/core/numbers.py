@@ -34,7 +34,7 @@ def exact_number(text: str) -> Decimal:
     if _NUMBER.fullmatch(bare) is None:
         raise BadNumber(f"{bare!r} is not a number")
     number = Decimal(bare)
-    if not is_within_bounds(number):
+    if abs(number.adjusted()) > MAX_EXPONENT:
         raise BadNumber(f"{bare!r} is larger or finer than any scale")
     # -0 is 0: two spellings of one value would look like a change.
     return number or abs(number)

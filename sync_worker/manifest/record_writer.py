@@ -13,6 +13,7 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping, Set
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
@@ -126,14 +127,14 @@ def _converted(value: Any, kind: str) -> Any:
             case "str":
                 return str(value)
             case "int":
-                number = exact_number(str(value))
+                number = value if isinstance(value, Decimal) else exact_number(str(value))
                 # A value is never rounded on its way out.
                 if number != number.to_integral_value():
                     raise ValueError
                 return int(number)
             case "decimal":
                 # Whole numbers go out as 4, not as 4.0.
-                number = exact_number(str(value))
+                number = value if isinstance(value, Decimal) else exact_number(str(value))
                 return int(number) if number == number.to_integral_value() else number
             case "bool":
                 return bool(value)
