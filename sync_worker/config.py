@@ -35,7 +35,7 @@ MIN_TOKEN = 16  # characters; what can be guessed closes nothing
 class Settings(BaseModel):
     """What the environment says. Names without surprises; defaults serve one machine."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
 
     ratings_sync_home: Path = Path(".ratings-sync")
     database_url: SecretStr | None = None
@@ -64,6 +64,7 @@ class Settings(BaseModel):
     bad_signatures_per_minute: int = Field(default=30, ge=1)
     worker_concurrency: int = Field(default=0, ge=0)  # 0: 8 on SQLite, 16 on PostgreSQL
     worker_one_core: bool = True
+    delivery_cpu_seconds: float = Field(default=2.0, gt=0)
     sweep_seconds: float = Field(default=5.0, gt=0)
     hook_check_seconds: float = Field(default=900.0, gt=0)
     reconcile_check_seconds: float = Field(default=60.0, gt=0)

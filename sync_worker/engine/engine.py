@@ -7,6 +7,7 @@ inside.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -43,7 +44,10 @@ BUSY = Outcome(OutcomeKind.BUSY)
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """Runs links. ``connect`` gives the live remotes of a site; ``new_id`` makes intent ids."""
+    """Runs links. ``connect`` gives the live remotes of a site; ``new_id`` makes intent ids.
+
+    ``cpu_until``: as in LeaseKeeper.
+    """
 
     ledger: Ledger
     guard: Guard
@@ -51,6 +55,7 @@ class Engine:
     clock: Clock
     connect: Callable[[Site], Connection]
     new_id: Callable[[], str]
+    cpu_until: float = math.inf
 
     def sync_delivery(self, inbox_id: int, key: RatingKey) -> Outcome:
         """Bring the link of a delivery in step, made if need be. Raises Transient."""
@@ -83,7 +88,7 @@ class Engine:
         connection, ledger = self.connect(run.site), self.ledger
         remotes = connection.remotes
         view = View(run, {side: remote.capabilities for side, remote in remotes.items()})
-        keeper = LeaseKeeper(ledger.links, run.lease, self.clock)
+        keeper = LeaseKeeper(ledger.links, run.lease, self.clock, self.cpu_until)
         reading = Reading(view, remotes, ledger.directory, keeper)
         placing = Placing(view, reading, ledger.merges)
         limits = WriteLimits(view, ledger.links, keeper)

@@ -6,9 +6,10 @@ process only measures how long it was away itself.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
-from sync_worker.core.errors import LeaseLost, Transient
+from sync_worker.core.errors import LeaseLost, Permanent, Transient
 from sync_worker.core.ports.clock import Clock
 from sync_worker.core.ports.links import Commit, Committed, Links
 from sync_worker.core.values import Intent, Lease
@@ -21,11 +22,15 @@ RUN_SECONDS = 60.0
 
 @dataclass(slots=True)
 class LeaseKeeper:
-    """Every ledger write of a run goes through here, under its fence."""
+    """Every ledger write of a run goes through here, under its fence.
+
+    ``cpu_until``: what the thread's clock must not pass; the delivery in hand may use no more.
+    """
 
     links: Links
     lease: Lease
     clock: Clock
+    cpu_until: float = math.inf
     started: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -48,6 +53,10 @@ class LeaseKeeper:
         """Raises LeaseLost, and then nothing was applied."""
         return self.links.commit(self.lease, change)
 
+    def refuse_if_costly(self) -> None:
+        """Between two steps; what is committed already stays. Raises Permanent."""
+        refuse_if_costly(self.clock, self.cpu_until)
+
     def _refuse_if_late(self, before: float) -> None:
         now = self.clock.monotonic()
         # stopped in between: the lease may end before the call does
@@ -56,3 +65,13 @@ class LeaseKeeper:
         # never stopped, but slow: a later run goes on
         if now - self.started > RUN_SECONDS:
             raise Transient("the run took longer than it may")
+        refuse_if_costly(self.clock, self.cpu_until)
+
+
+def refuse_if_costly(clock: Clock, cpu_until: float) -> None:
+    """Whether this thread may go on with the delivery in hand. Raises Permanent.
+
+    Python runs one thread at a time: a delivery that computes for long would stop all others.
+    """
+    if clock.cpu_seconds() > cpu_until:
+        raise Permanent("it used more processor time than a delivery may", reason="too_costly")

@@ -66,6 +66,7 @@ class LinkRun:
         if run.intent is not None:
             self.settling.settle(run.intent)
         for delivery in run.deliveries:
+            self.reading.keeper.refuse_if_costly()
             self.deliveries.apply(delivery)
 
     def run_until_settled(self) -> Finished:

@@ -5,6 +5,7 @@ Expected failures end as rows, not as errors.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -26,6 +27,7 @@ from sync_worker.core.ports.remote import Connection
 from sync_worker.core.ports.sites import Sites
 from sync_worker.core.values import Change, Delivery, InboxState, RatingKey, Site
 from sync_worker.engine.engine import Engine
+from sync_worker.engine.lease_keeper import refuse_if_costly
 from sync_worker.intake.contact_events import ContactEvents
 from sync_worker.intake.install_events import InstallEvents
 from sync_worker.intake.parent_events import ParentEvents
@@ -38,6 +40,7 @@ class Intake:
 
     ``connect`` gives the live remotes of a site; ``new_id`` makes intent ids. ``sites`` opens a
     site when the app is installed on one; without it such a site waits for ``site add``.
+    ``cpu_seconds``: of processor time that one delivery may use.
     """
 
     ledger: Ledger
@@ -47,10 +50,15 @@ class Intake:
     clock: Clock
     new_id: Callable[[], str]
     sites: Sites | None = None
+    cpu_seconds: float = math.inf
 
     @property
     def engine(self) -> Engine:
-        return Engine(self.ledger, self.guard, self.bell, self.clock, self.connect, self.new_id)
+        """An engine for one delivery, whose processor time counts from now."""
+        until = self.clock.cpu_seconds() + self.cpu_seconds
+        return Engine(
+            self.ledger, self.guard, self.bell, self.clock, self.connect, self.new_id, until
+        )
 
     def process(self, inbox_id: int) -> Outcome:
         """Process one delivery; a doubled doorbell is harmless."""
@@ -81,6 +89,10 @@ class Intake:
             # Whatever comes back, even an error, this worker lives.
             self.ledger.inbox.end_look(delivery)
             raise
+        # This worker stood still so long that another has the link. Was it because of what the
+        # delivery says? Its noted look stays as the sign of it.
+        if outcome.kind is OutcomeKind.LEASE_LOST:
+            return outcome
         self.ledger.inbox.end_look(delivery, is_busy=outcome.kind is OutcomeKind.BUSY)
         return outcome
 
@@ -96,17 +108,19 @@ class Intake:
         if site is None:
             return self._hold_for_site(delivery)
         try:
+            engine = self.engine
             # Its key was found in an earlier attempt.
             if delivery.link_id is not None:
-                return self.engine.sync_link(delivery.link_id)
-            key = self._key_of(delivery, site)
+                return engine.sync_link(delivery.link_id)
+            key = self._key_of(delivery, site, engine)
             if isinstance(key, Outcome):
                 return key
-            return self.engine.sync_delivery(delivery.id, key)
+            refuse_if_costly(self.clock, engine.cpu_until)
+            return engine.sync_delivery(delivery.id, key)
         except SyncError as error:
             return self._set_aside(delivery, site, error)
 
-    def _key_of(self, delivery: Delivery, site: Site) -> RatingKey | Outcome:
+    def _key_of(self, delivery: Delivery, site: Site, engine: Engine) -> RatingKey | Outcome:
         """The key that the delivery is about, or how it ended without one. Raises SyncError."""
         if not site.is_at_work:
             raise Held(f"site_{site.state}")
@@ -114,7 +128,7 @@ class Intake:
         if delivery.new.change == Change.PARENT_CHANGED:
             return self._parent_events(site).apply(delivery)
         if delivery.new.change in ContactEvents.CHANGES:
-            return self._contact_events(site).apply(delivery)
+            return self._contact_events(site, engine).apply(delivery)
         # An echo that the guard knows ends here, before any search for its key.
         if self._is_own_write(delivery, site):
             return Outcome(OutcomeKind.SUPPRESSED)
@@ -171,13 +185,13 @@ class Intake:
         connection = self.connect(site)
         return ParentEvents(self.ledger.inbox, self.ledger.directory, self.bell, connection, site)
 
-    def _contact_events(self, site: Site) -> ContactEvents:
+    def _contact_events(self, site: Site, engine: Engine) -> ContactEvents:
         return ContactEvents(
             self.ledger.inbox,
             self.ledger.directory,
             self.ledger.merges,
             self.bell,
-            self.engine,
+            engine,
             self.connect(site).people,
             site,
         )

@@ -62,6 +62,7 @@ class Wiring:
             Monotonic(),
             new_id,
             self.sites,
+            self.settings.delivery_cpu_seconds,
         )
 
     def close(self) -> None:

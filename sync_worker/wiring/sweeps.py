@@ -32,6 +32,7 @@ class Monotonic:
     """The clock of this process; implements ports.Clock."""
 
     monotonic = staticmethod(time.monotonic)
+    cpu_seconds = staticmethod(time.thread_time)
 
 
 class NoBell:
@@ -80,7 +81,15 @@ class SweepParts:
         """
         connect = self._remotes.connect_patiently
         connect(site)  # what is wrong with it shows before the run begins
-        intake = Intake(self.ledger, self._redis.guard, NoBell(), connect, Monotonic(), new_id)
+        intake = Intake(
+            self.ledger,
+            self._redis.guard,
+            NoBell(),
+            connect,
+            Monotonic(),
+            new_id,
+            cpu_seconds=self._settings.delivery_cpu_seconds,
+        )
         return Reconcile(sweep, site, self.runs, intake, pace, note)
 
     def faults(self) -> SiteFaults:

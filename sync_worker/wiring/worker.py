@@ -54,6 +54,7 @@ class WorkerWiring:
             Monotonic(),
             new_id,
             SiteOpening(lambda: self._admin, self._connectors),
+            self.settings.delivery_cpu_seconds,
         )
 
     @cached_property

@@ -61,6 +61,7 @@ GUARDED = {
     "loop breaker",
     "check of what was returned",
     "source records on file",
+    "bound of processor time",  # tests/simulation/test_costly_deliveries.py
     "gap record",  # tests/simulation/test_settlement.py
     # tests/simulation/test_platforms.py
     "waiting for an accepted create",

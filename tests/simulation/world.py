@@ -160,6 +160,7 @@ class Options:
 
 
 SWEEPS = 3
+CPU_SECONDS = 2.0
 LedgerMaker = Callable[[Callable[[], float]], Any]
 
 
@@ -174,6 +175,7 @@ class World:
         self.options = options
         self.faults = options.faults
         self.now = 1_000_000.0
+        self.cpu = 0.0
         self.webhooks: list[NewDelivery] = []
         self.sent: list[NewDelivery] = []
         self.queue: list[int] = []
@@ -271,7 +273,15 @@ class World:
                 for port in PORTS_OF_THE_LEDGER
             }
         )
-        return Intake(ledger, self.guard, self, lambda site: connection, self, self._intent_id)
+        return Intake(
+            ledger,
+            self.guard,
+            self,
+            lambda site: connection,
+            self,
+            self._intent_id,
+            cpu_seconds=CPU_SECONDS,
+        )
 
     def _note_shadowed(self, attribute: str, args: tuple[Any, ...]) -> None:
         if attribute == "commit":
@@ -294,6 +304,9 @@ class World:
 
     def monotonic(self) -> float:
         return self.now
+
+    def cpu_seconds(self) -> float:
+        return self.cpu
 
     def ring(self, inbox_ids: Sequence[int]) -> None:
         self.queue += inbox_ids

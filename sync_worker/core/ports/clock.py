@@ -9,3 +9,6 @@ class Clock(Protocol):
     """Elapsed time of this process, in seconds; never compared with another clock."""
 
     def monotonic(self) -> float: ...
+
+    def cpu_seconds(self) -> float:
+        """Processor time that this thread has used."""
