@@ -22,7 +22,7 @@ from sync_worker import tasks
 
 ROOT = str(Path(tasks.__file__).parent)
 TASK = tasks.sync_delivery.run.__code__
-REMOTE = {requests.Session.request.__code__, requests.Session.send.__code__}
+REMOTE = {requests.Session.send.__code__, requests.adapters.HTTPAdapter.send.__code__}
 
 
 class Hops:

@@ -1,8 +1,11 @@
 """Connections that keep one total deadline and never reach into a private network.
 
 ``requests`` limits each read, never the whole answer: a server that drips one byte a second holds a
-thread for ever. Here the socket itself knows when the call ends, so headers, body and TLS handshake
-share one deadline. Only the system's name lookup cannot be interrupted.
+thread for ever, and one that never ends fills the memory. Here the socket itself knows when the
+call ends, so headers, body and TLS handshake share one deadline, and how many bytes a try may read,
+whatever they are: headers, interim answers, lengths of chunks. Only the system's name lookup cannot
+be interrupted. Bodies are unpacked here, too, up to their limit: the libraries below unpack a part
+as a whole, and a megabyte of gzip may hold a gigabyte.
 """
 
 from __future__ import annotations
@@ -12,12 +15,15 @@ import socket
 import ssl
 import threading
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from requests import Response
 from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NameResolutionError, NewConnectionError
@@ -29,6 +35,12 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 CONNECT_SECONDS = 3.0
+MAX_HEADER_BYTES = 128 * 1024
+TOO_MANY_BYTES = "the answer is larger than allowed"
+PART_BYTES = 65_536
+MAX_PARTS = 50_000  # a server may flush each row; one that sends each byte costs seconds to read
+ACCEPTED_ENCODING = "gzip"  # what we ask for; who packs unasked may also use deflate
+ZLIB_OR_GZIP, RAW_DEFLATE = zlib.MAX_WBITS | 32, -zlib.MAX_WBITS
 
 
 @dataclass(slots=True)
@@ -40,6 +52,8 @@ class CallDeadline:
     allow_private_hosts: bool
     has_sent: bool = False
     """Whether a byte of the current try was sent."""
+    bytes_left: int = MAX_HEADER_BYTES
+    """So many more bytes may be read in the current try; below 0: the remote sent too many."""
 
     def remaining(self) -> float:
         """Seconds left. Raises TimeoutError when there are none."""
@@ -50,11 +64,6 @@ class CallDeadline:
 
 
 _thread = threading.local()
-
-
-def _current() -> CallDeadline:
-    deadline: CallDeadline = _thread.deadline
-    return deadline
 
 
 @contextmanager
@@ -77,14 +86,24 @@ def deadline_of_call(
 
 class _Socket(socket.socket):
     def recv_into(self, buffer: Buffer, nbytes: int = 0, flags: int = 0) -> int:
-        self.settimeout(_current().remaining())
-        return super().recv_into(buffer, nbytes, flags)
+        deadline: CallDeadline = _thread.deadline
+        self.settimeout(deadline.remaining())
+        count = super().recv_into(buffer, nbytes, flags)
+        deadline.bytes_left -= count
+        if deadline.bytes_left < 0:
+            raise OSError(TOO_MANY_BYTES)
+        return count
 
 
 class _TlsSocket(ssl.SSLSocket):
     def recv_into(self, buffer: Buffer, nbytes: int | None = None, flags: int = 0) -> int:
-        self.settimeout(_current().remaining())
-        return super().recv_into(buffer, nbytes, flags)
+        deadline: CallDeadline = _thread.deadline
+        self.settimeout(deadline.remaining())
+        count = super().recv_into(buffer, nbytes, flags)
+        deadline.bytes_left -= count
+        if deadline.bytes_left < 0:
+            raise OSError(TOO_MANY_BYTES)
+        return count
 
 
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
@@ -121,7 +140,7 @@ class _DeadlineConnection(HTTPConnection):
             try:
                 for option in self.socket_options or ():
                     sock.setsockopt(*option)
-                sock.settimeout(min(CONNECT_SECONDS, _current().remaining()))
+                sock.settimeout(min(CONNECT_SECONDS, _thread.deadline.remaining()))
                 sock.connect(address)
             except OSError as error:
                 sock.close()
@@ -137,7 +156,7 @@ class _DeadlineConnection(HTTPConnection):
             # UnicodeError: the name cannot be written in IDNA.
             cause = error if isinstance(error, socket.gaierror) else socket.gaierror(str(error))
             raise NameResolutionError(self.host, self, cause) from error
-        if _current().allow_private_hosts:
+        if _thread.deadline.allow_private_hosts:
             return list(found)
         public = [entry for entry in found if _is_public(str(entry[4][0]))]
         if not public:
@@ -151,7 +170,7 @@ class _DeadlineConnection(HTTPConnection):
         if self.sock is None:
             self.connect()
         # Before the first byte: whatever fails from here on may have reached the remote.
-        _current().has_sent = True
+        _thread.deadline.has_sent = True
         super().send(data)
 
 
@@ -177,3 +196,81 @@ class DeadlineAdapter(HTTPAdapter):
         context.sslsocket_class = _TlsSocket
         super().init_poolmanager(connections, maxsize, block, ssl_context=context, **pool_kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+
+    def build_response(self, req: Any, resp: Any) -> Response:
+        """The answer, without a cookie jar: what a remote sets is nothing that we would keep."""
+        answer = Response()
+        answer.status_code, answer.headers = resp.status, CaseInsensitiveDict(resp.headers)
+        answer.raw, answer.reason, answer.url = resp, resp.reason, req.url
+        answer.request, answer.connection = req, self
+        return answer
+
+
+class TooLarge(Exception):
+    """The answer is larger than allowed."""
+
+
+class Unreadable(Exception):
+    """The answer is packed in a way that we did not ask for, broken, or in crumbs."""
+
+
+def read_body(raw: Any, limit: int) -> bytes:
+    """The body of an answer of urllib3, unpacked. Raises TooLarge, Unreadable, and its errors."""
+    packed = None
+    encoding = raw.headers.get("Content-Encoding")
+    if encoding is not None:
+        packed = _Packed(encoding.strip().lower())
+    body = bytearray()
+    for number, part in enumerate(raw.stream(PART_BYTES, decode_content=False)):
+        if number > MAX_PARTS:
+            raise Unreadable
+        # One byte above the limit tells that there is more.
+        body += part if packed is None else packed.unpack(part, limit + 1 - len(body))
+        if len(body) > limit:
+            raise TooLarge
+    if packed is not None:
+        packed.end()
+    return bytes(body)
+
+
+class _Packed:
+    """One compressed stream, or several one after the other, as gzip allows; nothing nested."""
+
+    def __init__(self, encoding: str) -> None:
+        if encoding not in ("", "identity", "gzip", "x-gzip", "deflate"):
+            raise Unreadable
+        self._is_plain = encoding in ("", "identity")
+        self._is_deflate = encoding == "deflate"
+        self._stream = zlib.decompressobj(ZLIB_OR_GZIP)
+        self._has_begun = False
+
+    def unpack(self, part: bytes, most: int) -> bytes:
+        """At most ``most`` bytes (1 or more) of what this part unpacks to. Raises Unreadable."""
+        if self._is_plain:
+            return part
+        found = bytearray()
+        while part and len(found) < most:
+            found += self._unpacked(part, most - len(found))
+            part = self._stream.unused_data
+            if part:
+                self._stream = zlib.decompressobj(ZLIB_OR_GZIP)
+        return bytes(found)
+
+    def _unpacked(self, part: bytes, most: int) -> bytes:
+        is_first, self._has_begun = not self._has_begun, True
+        try:
+            return self._stream.decompress(part, most)
+        except zlib.error:
+            # Some send deflate without the frame that its standard asks for.
+            if not (is_first and self._is_deflate):
+                raise Unreadable from None
+        self._stream = zlib.decompressobj(RAW_DEFLATE)
+        try:
+            return self._stream.decompress(part, most)
+        except zlib.error:
+            raise Unreadable from None
+
+    def end(self) -> None:
+        """Raises Unreadable if something was packed and its end is missing."""
+        if self._has_begun and not self._stream.eof:
+            raise Unreadable

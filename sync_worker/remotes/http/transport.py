@@ -13,18 +13,33 @@ from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
 import requests
+from requests.structures import CaseInsensitiveDict
+from urllib3.exceptions import HTTPError
 
 from sync_worker.core import exact_json
 from sync_worker.core.errors import Permanent, RateLimited, SyncError, Transient
 from sync_worker.remotes.http.answers import AnswerReader
 from sync_worker.remotes.http.calls import UNSET, Answer, Call
-from sync_worker.remotes.http.connection import CallDeadline, DeadlineAdapter
+from sync_worker.remotes.http.connection import (
+    ACCEPTED_ENCODING,
+    MAX_HEADER_BYTES,
+    CallDeadline,
+    DeadlineAdapter,
+    TooLarge,
+    Unreadable,
+    read_body,
+)
 from sync_worker.remotes.http.options import HttpOptions
 from sync_worker.remotes.http.outage import Outage
 from sync_worker.remotes.http.retries import TryAgain
 
 LANE_SECONDS = 2.0  # who finds no lane free comes again later, and leaves the slot to others
 PORTS = {"http": 80, "https": 443}
+HEADERS = {
+    "Accept": "application/json",
+    "Accept-Encoding": ACCEPTED_ENCODING,
+    "User-Agent": "ratings-sync",
+}
 
 
 class Transport:
@@ -41,10 +56,11 @@ class Transport:
         self._hosts = options.allowed_hosts | {self._base.hostname or ""}
         self._options, self._reader, self._outage = options, reader, outage
         self._lanes = BoundedSemaphore(options.lanes)
-        self._session = _session(options)
+        # Without a session of requests: that one keeps cookies, and reads each redirect whole.
+        self._adapter = DeadlineAdapter(pool_connections=4, pool_maxsize=options.pool_size)
 
     def close(self) -> None:
-        self._session.close()
+        self._adapter.close()
 
     def send(
         self, call: Call, proof: Mapping[str, str], deadline: CallDeadline, attempt: int
@@ -54,7 +70,8 @@ class Transport:
         ``proof``: the headers that say who we are. Raises TryAgain or the final error where no
         whole answer came.
         """
-        deadline.has_sent = False
+        # A new try: nothing is sent yet, and headers are all that may be read.
+        deadline.has_sent, deadline.bytes_left = False, MAX_HEADER_BYTES
         request = self._prepared(call, proof)
         with self._lane(call, deadline):
             ticket, is_answered = self._outage.begin(), False
@@ -62,12 +79,13 @@ class Transport:
                 # The wait for a lane may have used up the time.
                 deadline.remaining()
                 # No time-out: our sockets keep the deadline of the whole call, requests cannot.
-                with self._session.send(
-                    request, stream=True, allow_redirects=False, timeout=None
-                ) as response:
-                    body = self._whole(response)
+                with self._adapter.send(request, stream=True, timeout=None) as response:
+                    body = self._body(response, deadline)
                 is_answered = True
-            except (requests.RequestException, OSError) as error:
+            except (TooLarge, Unreadable) as error:
+                is_answered = True
+                raise self._unread(call, error) from None
+            except (requests.RequestException, HTTPError, OSError) as error:
                 # Not chained: what requests says holds the whole address, and the address may hold
                 # a secret.
                 raise self._lost(call, deadline, error) from None
@@ -89,16 +107,32 @@ class Transport:
         finally:
             self._lanes.release()
 
-    def _whole(self, response: requests.Response) -> bytes:
-        body = bytearray()
-        for chunk in response.iter_content(65_536):
-            body += chunk
-            if len(body) > self._options.max_body_bytes:
-                raise requests.exceptions.ContentDecodingError("the answer is larger than allowed")
-        return bytes(body)
+    def _body(self, response: requests.Response, deadline: CallDeadline) -> bytes:
+        # We follow no redirect, so nobody needs its body, and it may be endless.
+        if 300 <= response.status_code < 400:
+            return b""
+        limit = self._options.max_body_bytes
+        # Twice: what is sent in chunks has their lengths between them.
+        deadline.bytes_left += 2 * limit
+        body = read_body(response.raw, limit)
+        # Read to its end: the connection serves the next call.
+        response.raw.release_conn()
+        return body
+
+    def _unread(self, call: Call, error: TooLarge | Unreadable) -> SyncError:
+        """What to raise for an answer that we do not read; another try would bring the same."""
+        # A write may have been carried out, whatever its answer looks like.
+        if call.is_write:
+            return self._reader.unknown(call)
+        message = "the answer is packed or cut in a way that cannot be read"
+        if isinstance(error, TooLarge):
+            message = f"the answer is larger than {self._options.max_body_bytes} bytes"
+        return Transient(message, facts=self._reader.facts(call))
 
     def _lost(self, call: Call, deadline: CallDeadline, error: Exception) -> SyncError | TryAgain:
         """What to raise where no whole answer came."""
+        if deadline.bytes_left < 0:
+            return self._unread(call, TooLarge())
         # Nothing was sent, so any call may be tried again.
         if not deadline.has_sent:
             return TryAgain(Transient("could not connect", facts=self._reader.facts(call)))
@@ -123,7 +157,9 @@ class Transport:
                 reason="host_not_allowed",
                 facts=self._reader.facts(call),
             )
-        headers = {**proof, **(call.headers or {})}
+        headers = CaseInsensitiveDict(HEADERS)
+        for more in (self._options.headers, proof, call.headers or {}):
+            headers.update(more)
         body = None
         if call.json is not UNSET:
             body = exact_json.dumps(call.json).encode()
@@ -131,9 +167,9 @@ class Transport:
         elif call.form is not None:
             body = urlencode(call.form).encode()
             headers.setdefault("Content-Type", "application/x-www-form-urlencoded")
-        request = self._session.prepare_request(
-            requests.Request(call.method, url, params=call.query, headers=headers, data=body)
-        )
+        request = requests.Request(
+            call.method, url, params=call.query, headers=headers, data=body
+        ).prepare()
         # Last, since a signature covers the finished address and body.
         if self._options.sign is not None:
             self._options.sign(request)
@@ -155,17 +191,6 @@ class Transport:
             return False
         # Some parsers read a backslash as a slash, and so see another host.
         return parts.hostname in self._hosts and "@" not in parts.netloc and "\\" not in url
-
-
-def _session(options: HttpOptions) -> requests.Session:
-    session = requests.Session()
-    session.trust_env = False  # no proxies, no .netrc: what we call is what is configured
-    session.headers.update({"Accept": "application/json", "User-Agent": "ratings-sync"})
-    session.headers.update(options.headers)
-    adapter = DeadlineAdapter(pool_connections=4, pool_maxsize=options.pool_size)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
-    return session
 
 
 def _parsed(body: bytes) -> Any:
