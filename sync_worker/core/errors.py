@@ -90,7 +90,21 @@ class Away(Transient):
 
 
 class UnknownOutcome(Transient):
-    """A write was sent and its answer was lost."""
+    """A write was sent and its answer was lost.
+
+    ``later``: what a later try of the same call was refused with, if any.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        retry_after: float | None = None,
+        facts: Facts = NO_FACTS,
+        later: SyncError | None = None,
+    ) -> None:
+        super().__init__(message, retry_after=retry_after, facts=facts)
+        self.later = later
 
 
 class Unconfirmed(Transient):

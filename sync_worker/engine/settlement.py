@@ -11,12 +11,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from sync_worker.core.errors import Transient
 from sync_worker.core.ports.inbox import Inbox
 from sync_worker.core.ports.remote import Capabilities
-from sync_worker.core.scale import OffScale
+from sync_worker.core.scale import FieldMap, OffScale
 from sync_worker.core.values import (
     Base,
     Change,
+    Conflict,
     Delivery,
     Intent,
     Known,
@@ -34,6 +36,9 @@ from sync_worker.engine.reading import Reading
 from sync_worker.engine.view import View
 
 MAX_GAPS = 20  # the newest ones; a robot may have made thousands
+# So long after a write its echo may be on its way, where only that tells the outcome.
+ECHO_SECONDS = 60.0
+LOOK_AGAIN_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,19 +107,27 @@ class Settlement:
         return settled
 
     def _settle_create(self) -> Settled | None:
-        side = self.intent.slot.side
+        living: Record | None = None
         for remote_id in self._candidates():
             record = self._get(remote_id)
             if record is None:
                 # created by us and deleted since, or never ours
                 if (settled := self._landed_and_gone(remote_id)) is not None:
                     return settled
-            # there, and of the attribute that we wanted to create
-            elif self.view.slot_for(side, record) == self.intent.slot:
-                self.placing.place(self.intent.slot, record)
-                return self._landed(record)
+                continue
+            # not of the attribute that we wanted to create
+            if self.view.slot_for(self.intent.slot.side, record) != self.intent.slot:
+                continue
+            living = living or record
+            # Where a person may have several records, one before ours may be their own.
+            if self._can.is_unique or self._has_targets(record):
+                living = record
+                break
         # nothing shows: it did not land, or shows later
-        return None
+        if living is None:
+            return None
+        self.placing.place(self.intent.slot, living)
+        return self._landed(living)
 
     def _landed_and_gone(self, remote_id: str) -> Settled | None:
         echo = self._echo(remote_id)
@@ -170,9 +183,19 @@ class Settlement:
         echo = self._echo(record.remote_id)
         if echo is not None:
             return self._as_shown(echo)
+        self._wait_for_echo()
         self._note_unknown(self.intent.befores)
         self._note_covered(record.remote_id, range(first, record.revision))
         return None
+
+    def _wait_for_echo(self) -> None:
+        """Given up too early, an edit made after our write would pass for one beside it.
+
+        Raises Transient while the echo may still come.
+        """
+        if self.view.run.now - self.intent.opened_at < ECHO_SECONDS:
+            message = "waiting to hear whether the write landed"
+            raise Transient(message, retry_after=LOOK_AGAIN_SECONDS)
 
     def _landed_unnumbered(self, record: Record) -> Settled | None:
         """Without a revision: by what the record shows."""
@@ -187,7 +210,21 @@ class Settlement:
         # created by us, and changed since
         if is_late_create and not self._can.correlates_value:
             return Settled(self._known(record), dict(self.intent.targets))
+        # edited since our look, so after what we carried: as good as an edit of what we wrote
+        if self._is_edited_since(record):
+            return Settled(self._known(record), dict(self.intent.targets))
         return None
+
+    def _is_edited_since(self, record: Record) -> bool:
+        """Whether a record shows neither what our look before the write found nor what we wrote.
+
+        The later edit counts, unless the owner named a side for conflicts.
+        """
+        is_update = self.intent.operation is Operation.UPDATE
+        if not is_update or self.view.run.site.policy.conflict != Conflict.LATEST:
+            return False
+        shown, befores = self._values(record), self.intent.befores
+        return all(shown[name] not in (None, befores.get(name)) for name in self.intent.targets)
 
     def _is_somebodys_own(self, record: Record) -> bool:
         """What we create has no words."""
@@ -256,21 +293,21 @@ class Settlement:
         return {name: values.get(name) for name in self.intent.targets}
 
     def _has_targets(self, record: Record) -> bool:
-        values = self._values(record)
+        values, fields, side = self._values(record), self.view.fields, self.intent.slot.side
         return all(
-            self._is_same(name, wanted, values[name])
+            _is_same(fields[name], side, wanted, values[name])
             for name, wanted in self.intent.targets.items()
         )
 
-    def _is_same(self, attribute: str, wanted: Decimal | None, shown: Decimal | None) -> bool:
-        """In one class: a remote may return another value of the class that we wrote."""
-        # deleted, or not there: the same only if both
-        if wanted is None or shown is None:
-            return wanted is shown
-        field = self.view.fields[attribute]
-        class_of = field.wix_class if self.intent.slot.side is Side.WIX else field.external_class
-        try:
-            return class_of(wanted) == class_of(shown)
-        except OffScale:
-            # off the scale there is no class: only the very value counts
-            return wanted == shown
+
+def _is_same(field: FieldMap, side: Side, wanted: Decimal | None, shown: Decimal | None) -> bool:
+    """In one class: a remote may return another value of the class that we wrote."""
+    # deleted, or not there: the same only if both
+    if wanted is None or shown is None:
+        return wanted is shown
+    class_of = field.wix_class if side is Side.WIX else field.external_class
+    try:
+        return class_of(wanted) == class_of(shown)
+    except OffScale:
+        # off the scale there is no class: only the very value counts
+        return wanted == shown

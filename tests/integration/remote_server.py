@@ -31,16 +31,20 @@ class Asked:
 
 @dataclass(frozen=True)
 class Reply:
+    """``body`` goes out as JSON, ``raw`` as it is; ``hangs_up``: no answer, and the line closes."""
+
     status: int = 200
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
+    raw: bytes | None = None
+    hangs_up: bool = False
 
 
 @dataclass
 class RemoteServer:
     """``answer`` decides; everything asked is in ``asked``.
 
-    ``most_at_once``: requests under way together.
+    ``most_at_once``: requests under way together. ``go_away``: nobody listens here any more.
     """
 
     url: str = ""
@@ -49,6 +53,7 @@ class RemoteServer:
     most_at_once: int = 0
     now: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
+    go_away: Callable[[], None] = lambda: None
 
     def under_way(self, change: int) -> None:
         with self.lock:
@@ -79,7 +84,12 @@ def remote_server() -> Iterator[RemoteServer]:
                 reply = remote.answer(asked)
             finally:
                 remote.under_way(-1)
-            content = b"" if reply.body is None else json.dumps(reply.body).encode()
+            if reply.hangs_up:
+                self.close_connection = True
+                return
+            content = reply.raw or b""
+            if reply.body is not None:
+                content = json.dumps(reply.body).encode()
             self.send_response(reply.status)
             for name, value in {"Content-Length": str(len(content)), **reply.headers}.items():
                 self.send_header(name, value)
@@ -96,6 +106,12 @@ def remote_server() -> Iterator[RemoteServer]:
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     remote.url = f"http://127.0.0.1:{server.server_port}"
+
+    def go_away() -> None:
+        server.shutdown()
+        server.server_close()
+
+    remote.go_away = go_away
     try:
         yield remote
     finally:

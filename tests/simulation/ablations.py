@@ -30,6 +30,7 @@ from sync_worker.intake.parent_events import ParentEvents
 from sync_worker.intake.raters import Raters
 from sync_worker.reconcile.listing import Listings
 from sync_worker.reconcile.reconcile import Reconcile
+from sync_worker.remotes.http.retries import CallTries
 from tests.twins.memory_directory import MemoryDirectory
 from tests.twins.memory_guard import MemoryGuard
 from tests.twins.memory_inbox import MemoryInbox
@@ -181,6 +182,9 @@ MECHANISMS: dict[str, tuple[Switch, ...]] = {
     "pause check": ((LeaseKeeper, "_refuse_if_late", _nothing),),
     "intent": ((MemoryLinks, "open_intent", _intent_forgotten),),
     "settling by looking": ((Settlement, "settle", _nothing),),
+    "tries taken together": ((CallTries, "verdict", lambda self, error: error),),
+    "waiting for the echo": ((Settlement, "_wait_for_echo", _nothing),),
+    "edit since our look": ((Settlement, "_is_edited_since", _never),),
     "echo as acknowledgement": ((MemoryInbox, "evidence", _nothing),),
     "seen revision": ((View, "is_news", _always),),
     "loop guard": ((MemoryGuard, "recall", _nothing),),

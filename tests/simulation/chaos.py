@@ -150,6 +150,21 @@ SCENES: dict[str, Options] = {
         sweeps=False,
     ),
 }
+# Each write is sent up to three times, as the HTTP client does, and the world goes on in between.
+# Few people edit much, so that somebody does while an outcome is unknown.
+THREE_TRIES = Faults(response_lost=0.35, refused_again=0.6)
+TRIED = Options(THREE_TRIES, people=1, acts=12, tries_again=True)
+SCENES |= {
+    "three tries of each write": TRIED,
+    "three tries of each write, storm": replace(
+        TRIED, faults=replace(STORM, response_lost=0.2, refused_again=0.5)
+    ),
+    "three tries of each write, two attributes": replace(TRIED, fields=(OVERALL, QUALITY)),
+    "three tries of each write, no preconditions outside": replace(
+        TRIED, external=Capabilities(many_fields=True, update_precondition=False)
+    ),
+    "three tries of each write, no revisions outside": replace(TRIED, external=NO_REVISION),
+}
 SCENES |= PLATFORMS
 # Where no webhook is lost for good, the engine needs nobody to sweep behind it.
 SCENES |= {

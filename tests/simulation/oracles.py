@@ -11,6 +11,13 @@ from decimal import Decimal
 
 from sync_worker.core.scale import FieldMap, OffScale
 from sync_worker.core.values import EntityRef, HistoryEntry, Person, Record, Side
+from tests.simulation.newest_edit import (
+    edits_of,
+    is_kept,
+    is_true_winner,
+    lines_about,
+    value_in,
+)
 from tests.simulation.world import World
 from tests.twins.memory_remote import JournalEntry
 
@@ -26,7 +33,7 @@ def broken_invariants(world: World) -> list[str]:
         remembered_after_erasure,
     ]
     if not diverges_by_policy(world):
-        checks += [not_converged, resurrected]
+        checks += [not_converged, resurrected, newest_edit_lost]
     return [broken for check in checks for broken in check(world)]
 
 
@@ -344,6 +351,67 @@ def remembered_after_erasure(world: World) -> Iterator[str]:
                         f"I20 {record.remote_id} of {person.contact_id}, shadowed before, lives"
                         " outside"
                     )
+
+
+def newest_edit_lost(world: World) -> Iterator[str]:
+    """I26: the newest edit of a person stands on both sides, or is in the history as the loser,
+    and then what won is a person's, too.
+    """
+    if world.merged or world.erased or world.options.moderation or world.options.normalises:
+        return
+    for number, (wix_ref, external_ref) in enumerate(world.entities):
+        behind = shadowed(world, external_ref)
+        for person in world.persons:
+            if is_held(world, wix_ref, person):
+                continue
+            for field in world.options.fields:
+                edits = edits_of(world, number, person, field)
+                # A privacy request beats every edit, and takes what it named out of the history.
+                if (str(number), str(person.contact_id)) in erased_keys(world):
+                    continue
+                if not edits or edits[-1][1].remote_id in behind:
+                    continue
+                side, newest = edits[-1]
+                value = value_in(newest.after, field, side)
+                ref = wix_ref if side is Side.WIX else external_ref
+                name = field.attribute if side is Side.WIX else field.external_field
+                now = shown(world, side, ref, person, name, behind)
+                if value is None or is_kept(field, side, value, now):
+                    continue
+                if newest.remote_id in covered_unseen(world, side, name, value):
+                    continue
+                # Withdrawn by a moderator: policy says that nobody sees it.
+                if newest.remote_id in moderated(world, side):
+                    continue
+                if not any(
+                    is_true_winner(field, line, edits) for line in lines_about(world, newest, value)
+                ):
+                    yield (
+                        f"I26 {wix_ref.entity_id} {person.contact_id} {field.attribute}: {value}"
+                        f" on {side} was the newest edit, {now} stands, the history names no winner"
+                    )
+
+
+def moderated(world: World, side: Side) -> Set[str]:
+    journal = world.remotes[side].journal
+    return {entry.remote_id for entry in journal if entry.operation == "moderate"}
+
+
+def covered_unseen(world: World, side: Side, name: str, value: Decimal) -> Set[str]:
+    """Records whose value a write of ours covered in one of the windows that docs/promises.md
+    names: without revisions, and before a delete.
+    """
+    unseen = world.dropped | set(world.ledger.closed_with("buried_with_unseen_edit"))
+    return {
+        write.remote_id
+        for on, write in our_writes(world)
+        if on is side
+        and (write.before or {}).get(name) == value
+        and (
+            write.revision is None
+            or (write.operation == "delete" and (write.remote_id, write.revision) in unseen)
+        )
+    }
 
 
 def resurrected(world: World) -> Iterator[str]:

@@ -63,6 +63,10 @@ GUARDED = {
     "source records on file",
     "bound of processor time",  # tests/simulation/test_costly_deliveries.py
     "gap record",  # tests/simulation/test_settlement.py
+    # tests/simulation/test_tries.py
+    "tries taken together",
+    "waiting for the echo",
+    "edit since our look",
     # tests/simulation/test_platforms.py
     "waiting for an accepted create",
     "hearing of a failed create",

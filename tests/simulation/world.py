@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from greenlet import getcurrent, greenlet
@@ -39,8 +40,15 @@ from sync_worker.intake.intake import Intake
 from sync_worker.reconcile.pace import Pace
 from sync_worker.reconcile.planned_writes import PlannedWrite
 from sync_worker.reconcile.reconcile import Reconcile
+from tests.simulation.tries import REFUSALS, TryingRemote
 from tests.twins.memory_guard import MemoryGuard
-from tests.twins.memory_remote import MemoryPeople, MemoryRemote, RemoteEvent, record_payload
+from tests.twins.memory_remote import (
+    JournalEntry,
+    MemoryPeople,
+    MemoryRemote,
+    RemoteEvent,
+    record_payload,
+)
 
 PERCENT = Scale(Decimal(0), Decimal(100), Decimal(1))
 STARS = Scale(Decimal(1), Decimal(5), Decimal(1))
@@ -63,6 +71,7 @@ class Faults:
     request_lost: float = 0.0
     response_lost: float = 0.0
     refused_connection: float = 0.0
+    refused_again: float = 0.0  # a later try of the same call is refused, whatever the first met
     limited: float = 0.0
     crash: float = 0.0
     pause: float = 0.0
@@ -157,6 +166,8 @@ class Options:
     )
     # Events outside name the rated thing, and only when the number of its records changes
     parent_events: bool = False
+    # Whether a write that fails is tried again at once, as the HTTP client does
+    tries_again: bool = False
 
 
 SWEEPS = 3
@@ -184,12 +195,16 @@ class World:
         self.steps = 0
         self.crash_steps: set[int] = set()
         self.on_step: Callable[[str], None] = lambda place: None
+        # Which refusal, if any, a later try of a call meets.
+        self.refuse_again: Callable[[], int | None] = self._refused_by_chance
         self.next_event = 0
         self.next_intent = 0
         self.acts = 0
         self.dropped: set[tuple[str, int | None]] = set()
         self.showing: list[tuple[float, Callable[[], None]]] = []
         self.last_act: dict[tuple[int, str], int] = {}
+        # What people did, on both sides, in its order.
+        self.people_did: list[tuple[Side, JournalEntry]] = []
         self.merged: list[tuple[Person, Person]] = []
         self.erased: list[Person] = []
         self.shadowed: set[str] = (
@@ -262,9 +277,7 @@ class World:
 
     def make_intake(self) -> Intake:
         step = self._step
-        remotes = {
-            side: _Stepping(remote, step, str(side)) for side, remote in self.remotes.items()
-        }
+        remotes = {side: _Stepping(self._called(side), step, str(side)) for side in Side}
         changed = self._changed if self.options.lists_changes else None
         connection = Connection(remotes, self.people, self._children, changed)
         ledger = Ledger(
@@ -282,6 +295,19 @@ class World:
             self._intent_id,
             cpu_seconds=CPU_SECONDS,
         )
+
+    def _called(self, side: Side) -> Any:
+        """A remote, as the engine calls it."""
+        remote = self.remotes[side]
+        if not self.options.tries_again:
+            return remote
+        between = partial(self._step, f"between tries of {side}")
+        return TryingRemote(remote, between, lambda: self.refuse_again())
+
+    def _refused_by_chance(self) -> int | None:
+        if not self._chance(self.faults.refused_again):
+            return None
+        return self.random.randrange(len(REFUSALS))
 
     def _note_shadowed(self, attribute: str, args: tuple[Any, ...]) -> None:
         if attribute == "commit":
@@ -377,7 +403,8 @@ class World:
         return event.is_created or event.change == "delete"
 
     def _note_act(self, event: RemoteEvent) -> None:
-        """Remember the last act for each key, and deletes that met both sides in step."""
+        """Remember what people did, and which deletes met both sides in step."""
+        self.people_did.append((event.side, self.remotes[event.side].journal[-1]))
         record = event.record
         number = next(i for i, pair in enumerate(self.entities) if record.entity in pair)
         person = next(

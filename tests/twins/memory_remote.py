@@ -179,7 +179,9 @@ class MemoryRemote:
             self._accept(draft)
             raise Unconfirmed
         if idempotency_key in self.idempotency:
-            return self.records[self.idempotency[idempotency_key]]
+            # The answer of the first time, whatever became of the record since.
+            made = self.idempotency[idempotency_key]
+            return self.records.get(made) or self.gone[made]
         if self.is_unknown(draft.person):
             raise Permanent("there is no such contact", reason="contact_unknown")
         record = self._create(draft.entity, draft.person, draft.values, self.new_state, by_us=True)

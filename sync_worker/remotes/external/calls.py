@@ -43,7 +43,7 @@ class RawPage:
 
 @dataclass(slots=True)
 class Options:
-    """What one call adds to its declaration. ``tries`` receives how often it was sent."""
+    """What one call adds to its declaration."""
 
     query: Mapping[str, str] | None = None
     headers: Mapping[str, str] | None = None
@@ -51,7 +51,6 @@ class Options:
     address: str | None = None
     is_write: bool = False
     is_idempotent: bool = True
-    tries: int = 1
 
 
 class ExternalCalls:
@@ -87,7 +86,6 @@ class ExternalCalls:
             return self._hooked(spec, context)
         options = options or Options()
         answer = self._http.call(_call_of(spec, name, context, options))
-        options.tries = answer.attempts
         return search(spec.result_path, answer.body) if spec.result_path else answer.body
 
     def page(
@@ -138,9 +136,7 @@ class ExternalCalls:
 
     def send(self, spec: OperationSpec, name: str, context: Context, options: Options) -> Answer:
         """One declared call. Raises what its rules and RemoteHttp say."""
-        answer = self._http.call(_call_of(spec, name, context, options))
-        options.tries = answer.attempts
-        return answer
+        return self._http.call(_call_of(spec, name, context, options))
 
     def _hooked(self, hook: Hook, context: Context) -> Any:
         handler = self._handlers.get(hook.handler)
@@ -174,7 +170,7 @@ def _call_of(spec: OperationSpec, name: str, context: Context, options: Options)
         is_write=options.is_write,
         is_idempotent=options.is_idempotent,
         successes=frozenset(spec.success),
-        outcomes=_outcomes(spec.errors, options),
+        outcomes=_outcomes(spec.errors),
     )
 
 
@@ -190,11 +186,8 @@ def _rows(found: Any) -> Sequence[Any]:
     return found
 
 
-def _outcomes(
-    rules: Sequence[ErrorRule], options: Options
-) -> Callable[[Answer], SyncError | bool | None]:
+def _outcomes(rules: Sequence[ErrorRule]) -> Callable[[Answer], SyncError | bool | None]:
     def outcome(answer: Answer) -> SyncError | bool | None:
-        options.tries = answer.attempts
         # The first rule that fits decides.
         for rule in rules:
             if _applies(rule, answer):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
-from sync_worker.core.errors import Conflict, Gone, Permanent, Unconfirmed, UnknownOutcome
+from sync_worker.core.errors import Gone, Permanent, Unconfirmed, UnknownOutcome
 from sync_worker.core.ports.remote import Capabilities, Page
 from sync_worker.core.values import Draft, EntityRef, Person, Record, RecordState, Side
 from sync_worker.manifest.drafts import write_context
@@ -20,6 +21,7 @@ from sync_worker.manifest.schema.calls import OperationSpec
 from sync_worker.remotes.external.calls import ExternalCalls, Handler, Options
 from sync_worker.remotes.external.listing import Listing
 from sync_worker.remotes.http.client import RemoteHttp
+from sync_worker.remotes.landed import look_after_write, update_met_by_itself
 
 LAST = datetime.max.replace(tzinfo=UTC)
 
@@ -166,7 +168,7 @@ class ExternalRemote:
         spec = self._calls.spec("update")
         # The whole record goes back: without one on file it is read first.
         if self._manifest.operations.update_mode == "full" and not draft.last:
-            draft = replace(draft, last=self._seen_again(remote_id).raw)
+            draft = replace(draft, last=self._last_of(remote_id))
         known = context_of(self._manifest, remote_id)
         context = self._write_context(draft, known=known, revision=revision)
         # Under a precondition a second try cannot overwrite a change that came between.
@@ -175,30 +177,25 @@ class ExternalRemote:
             options.body = update_body(self._manifest, spec, draft, context)
         try:
             resource = self._calls.resource("update", context, options)
-        except Conflict:
-            # After our own retry the conflict may be with our own first try.
-            if options.tries > 1:
-                ours = self._landed(remote_id, draft, revision)
-                if ours is not None:
-                    return ours
-            raise
+        except UnknownOutcome as unknown:
+            look = partial(self.get, remote_id)
+            return update_met_by_itself(unknown, look, draft.values, revision)
         if resource is None:  # some systems answer an update with nothing
             return self._seen_again(remote_id)
         return self._written(resource, context)
 
-    def _landed(self, remote_id: str, draft: Draft, revision: int | None) -> Record | None:
-        """The record, if it shows exactly our change: then our first try was carried out."""
-        record = self.get(remote_id)
-        # Gone, or another revision: somebody else has written, and the conflict is real.
-        if record is None or revision is None or record.revision != revision + 1:
-            return None
-        is_ours = all(record.values.get(name) == value for name, value in draft.values.items())
-        return record if is_ours else None
-
-    def _seen_again(self, remote_id: str) -> Record:
+    def _last_of(self, remote_id: str) -> Mapping[str, Any]:
+        """The record as the system shows it, before a write. Raises Gone."""
         record = self.get(remote_id)
         if record is None:
             raise Gone
+        return record.raw
+
+    def _seen_again(self, remote_id: str) -> Record:
+        """The record after an update that was answered with nothing."""
+        record = look_after_write(partial(self.get, remote_id))
+        if record is None:
+            raise UnknownOutcome("the update was accepted, and its record is gone")
         return record
 
     def _written(self, resource: Any, context: Mapping[str, Any]) -> Record:
@@ -221,6 +218,10 @@ class ExternalRemote:
             self._calls.resource("delete", context, Options(is_write=True))
         except Gone:
             return  # already gone is the outcome we wanted
+        except UnknownOutcome as unknown:
+            # The try after a lost one says that it is gone.
+            if not isinstance(unknown.later, Gone):
+                raise
 
     def _write_context(
         self,

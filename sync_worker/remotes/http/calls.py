@@ -13,15 +13,11 @@ UNSET: Any = object()
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """``body`` is the parsed JSON, ``None`` if the answer was not JSON.
-
-    ``attempts``: how often we sent the call.
-    """
+    """``body`` is the parsed JSON, ``None`` if the answer was not JSON."""
 
     status: int
     headers: Mapping[str, str]
     body: Any
-    attempts: int = 1
 
     @property
     def is_success(self) -> bool:

@@ -12,7 +12,7 @@ from threading import local
 
 import structlog
 
-from sync_worker.core.errors import Away, RateLimited, SyncError, Transient, UnknownOutcome
+from sync_worker.core.errors import RateLimited, SyncError, Transient
 from sync_worker.remotes.http.answers import AnswerReader
 from sync_worker.remotes.http.authorization import Authorization
 from sync_worker.remotes.http.budget import Budget
@@ -20,7 +20,7 @@ from sync_worker.remotes.http.calls import Answer, Call
 from sync_worker.remotes.http.connection import CallDeadline, deadline_of_call
 from sync_worker.remotes.http.options import HttpOptions, Observers
 from sync_worker.remotes.http.outage import Outage
-from sync_worker.remotes.http.retries import TryAgain, tries
+from sync_worker.remotes.http.retries import CallTries, TryAgain, tries
 from sync_worker.remotes.http.transport import Transport
 
 UNKNOWN_PAUSE_SECONDS = 5.0  # for a remote that says "too fast", but not for how long
@@ -95,34 +95,28 @@ class RemoteHttp:
         )
 
     def _with_retries(self, call: Call, deadline: CallDeadline) -> Answer:
-        may_have_landed = False
+        together = CallTries()
         try:
             for attempt in tries(self._options.waits.tries, deadline):
                 with attempt:
                     try:
-                        return self._try(call, deadline, attempt.retry_state.attempt_number)
-                    except (RateLimited, Away) as refusal:
-                        # Refused, but an earlier try may have been carried out: that counts more.
-                        if may_have_landed:
-                            raise self._reader.unknown(call, refusal.retry_after) from refusal
-                        raise
+                        return self._try(call, deadline)
                     except TryAgain as failure:
-                        # An earlier try may have been carried out: that must be found out first.
-                        if may_have_landed and isinstance(failure.error, RateLimited):
-                            failure.error = self._reader.unknown(call, failure.error.retry_after)
-                        may_have_landed |= isinstance(failure.error, UnknownOutcome)
+                        failure.error = together.verdict(failure.error)
                         raise
+                    except SyncError as error:
+                        raise together.verdict(error) from error
         except TryAgain as failure:
             raise failure.error from None
         raise AssertionError("tenacity ends with an answer or an error")
 
-    def _try(self, call: Call, deadline: CallDeadline, attempt: int) -> Answer:
+    def _try(self, call: Call, deadline: CallDeadline) -> Answer:
         self._pay()
-        answer = self._transport.send(call, self._authorization.headers(), deadline, attempt)
+        answer = self._transport.send(call, self._authorization.headers(), deadline)
         # The token may have ended early: once more with a new token, as a request of its own.
         if answer.status == 401 and self._authorization.refresh():
             self._budget.take()
-            answer = self._transport.send(call, self._authorization.headers(), deadline, attempt)
+            answer = self._transport.send(call, self._authorization.headers(), deadline)
         failure = self._reader.failure_in(call, answer)
         if failure is None:
             return answer

@@ -7,20 +7,44 @@ from __future__ import annotations
 
 import random
 import time
+from dataclasses import dataclass
 from functools import partial
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 
-from sync_worker.core.errors import Transient
+from sync_worker.core.errors import SyncError, Transient, UnknownOutcome
 from sync_worker.remotes.http.connection import CallDeadline
 
 
 class TryAgain(Exception):
     """A failed try that may be repeated; ``error`` is the caller's if no further try helps."""
 
-    def __init__(self, error: Transient) -> None:
+    def __init__(self, error: SyncError) -> None:
         super().__init__(str(error))
         self.error = error
+
+
+@dataclass(slots=True)
+class CallTries:
+    """What the tries of one call come to, taken together.
+
+    A try that may have landed makes the outcome of the whole call unknown. A later try that is
+    refused tells only of itself; a later success alone ends the doubt.
+    """
+
+    may_have_landed: bool = False
+
+    def verdict(self, error: SyncError) -> SyncError:
+        """The error of the call, by that of its newest try."""
+        if isinstance(error, UnknownOutcome):
+            self.may_have_landed = True
+            return error
+        if not self.may_have_landed:
+            return error
+        wait = error.retry_after if isinstance(error, Transient) else None
+        return UnknownOutcome(
+            "an earlier try may have landed", retry_after=wait, facts=error.facts, later=error
+        )
 
 
 def tries(most: int, deadline: CallDeadline) -> Retrying:
@@ -36,8 +60,9 @@ def tries(most: int, deadline: CallDeadline) -> Retrying:
 
 def _pause_seconds(state: RetryCallState, deadline: CallDeadline) -> float:
     """The remote's wish, else a jittered pause; never beyond the deadline of the call."""
-    error = state.outcome.exception() if state.outcome else None
-    pause = error.error.retry_after if isinstance(error, TryAgain) else None
+    failure = state.outcome.exception() if state.outcome else None
+    error = failure.error if isinstance(failure, TryAgain) else None
+    pause = error.retry_after if isinstance(error, Transient) else None
     if pause is None:
         jitter = random.uniform(0.05, 0.2)  # noqa: S311 - jitter spreads load; nothing to guess
         pause = jitter * 2**state.attempt_number

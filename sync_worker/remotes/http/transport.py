@@ -62,9 +62,7 @@ class Transport:
     def close(self) -> None:
         self._adapter.close()
 
-    def send(
-        self, call: Call, proof: Mapping[str, str], deadline: CallDeadline, attempt: int
-    ) -> Answer:
+    def send(self, call: Call, proof: Mapping[str, str], deadline: CallDeadline) -> Answer:
         """The answer of the remote, whatever it says.
 
         ``proof``: the headers that say who we are. Raises TryAgain or the final error where no
@@ -91,7 +89,7 @@ class Transport:
                 raise self._lost(call, deadline, error) from None
             finally:
                 self._outage.end(ticket, answered=is_answered)
-        return Answer(response.status_code, response.headers, _parsed(body), attempt)
+        return Answer(response.status_code, response.headers, _parsed(body))
 
     @contextmanager
     def _lane(self, call: Call, deadline: CallDeadline) -> Iterator[None]:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from sync_worker.core.email_identity import normalise_email
-from sync_worker.core.errors import Duplicate, Gone, Permanent, SyncError
+from sync_worker.core.errors import Duplicate, Gone, Permanent, SyncError, UnknownOutcome
 from sync_worker.core.values import Contact, Merge
 from sync_worker.remotes.http.calls import Answer
 from sync_worker.remotes.wix.answers import error_code, gone_on_404, inside, objects_in
@@ -139,6 +139,11 @@ class WixPeople:
             ).body
         except Duplicate as duplicate:
             return self._existing(email, duplicate.remote_id)
+        except UnknownOutcome as unknown:
+            # The try after a lost one finds the contact that the first one made.
+            if not isinstance(unknown.later, Duplicate):
+                raise
+            return self._existing(email, unknown.later.remote_id)
         contact = _contact_of(inside(body, "contact"))
         if contact is None:
             raise Permanent("Wix created a contact without an id", reason="contact_unknown")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from decimal import Decimal
+from functools import partial
 from typing import Any
 
-from sync_worker.core.errors import Conflict, Duplicate, Gone, Permanent, SyncError
+from sync_worker.core.errors import Conflict, Duplicate, Gone, Permanent, SyncError, UnknownOutcome
 from sync_worker.core.ports.remote import Capabilities, Page
 from sync_worker.core.values import Draft, EntityRef, Person, Record, Side
 from sync_worker.remotes.http.calls import Answer
+from sync_worker.remotes.landed import update_met_by_itself
 from sync_worker.remotes.wix.answers import error_code, gone_on_404, inside, objects_in
 from sync_worker.remotes.wix.api import OLDEST_FIRST, WixApi
 from sync_worker.remotes.wix.events import rating_of, record_of_event
@@ -121,42 +122,21 @@ class WixRatings:
         return _rating_in(answer)
 
     def update(self, remote_id: str, draft: Draft, revision: int | None) -> Record:
-        ((attribute, value),) = draft.values.items()
+        (value,) = draft.values.values()
         # Wix writes 64-bit numbers as text.
         rating = {"id": remote_id, "revision": str(revision), "value": int(value)}
-        attempts = 0
-
-        def outcome(answer: Answer) -> SyncError | None:
-            nonlocal attempts
-            attempts = answer.attempts
-            return _update_outcome(answer)
-
         try:
             answer = self._api.call(
                 "update_rating",
                 remote_id=remote_id,
                 json={"rating": rating},
                 is_write=True,
-                outcomes=outcome,
+                outcomes=_update_outcome,
             )
-        except Conflict:
-            # After our own retry the conflict may be with our own first try.
-            if attempts > 1:
-                ours = self._landed(remote_id, revision, attribute, value)
-                if ours is not None:
-                    return ours
-            raise
+        except UnknownOutcome as unknown:
+            look = partial(self.get, remote_id)
+            return update_met_by_itself(unknown, look, draft.values, revision)
         return _rating_in(answer)
-
-    def _landed(
-        self, remote_id: str, revision: int | None, attribute: str, value: Decimal
-    ) -> Record | None:
-        """The record, if it shows exactly our change: then our first try was carried out."""
-        record = self.get(remote_id)
-        # Gone, or another revision: somebody else has written, and the conflict is real.
-        if record is None or record.revision != (revision or 0) + 1:
-            return None
-        return record if record.values == {attribute: value} else None
 
     def delete(self, remote_id: str, revision: int | None) -> None:
         try:
@@ -166,6 +146,10 @@ class WixRatings:
             )
         except Gone:
             return  # already gone is the outcome we wanted
+        except UnknownOutcome as unknown:
+            # The try after a lost one says that it is gone.
+            if not isinstance(unknown.later, Gone):
+                raise
 
 
 def _create_outcome(answer: Answer) -> SyncError | None:
