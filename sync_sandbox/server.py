@@ -38,6 +38,7 @@ class SandboxOptions:
     sender_threads: int = 4
     public_key_file: Path | None = None
     platform: str | None = None  # a review platform in the place of the review service
+    at_shipped_pace: bool = False  # with the request budget of the platform's shipped manifest
 
 
 @dataclass
@@ -110,14 +111,15 @@ class Sandbox:
 
     def manifest(self) -> str:
         """The shipped manifest of the platform, pointed at its stand-in: plain http, on this
-        machine, at any pace.
+        machine, at any pace unless ``at_shipped_pace``.
         """
         if self.platform is None:
             raise LookupError("the review service needs no manifest of its own")
+        pace = "http: {budget: {requests: 200, per_s: 1, concurrency: 8}}\n"
         return (
             f"version: 1\nextends: {self.platform.name}\nid: {self.connector}\nbase_url:"
-            f" {self.reviews_url}\nallow_private_hosts: true\noutbound: on\nhttp: {{budget:"
-            " {requests: 200, per_s: 1, concurrency: 8}}\n"
+            f" {self.reviews_url}\nallow_private_hosts: true\noutbound: on\n"
+            f"{'' if self.options.at_shipped_pace else pace}"
         )
 
     @property

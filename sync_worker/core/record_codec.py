@@ -14,12 +14,21 @@ from sync_worker.core.values import EntityRef, Person, Record, RecordState, Side
 def listed_payload(record: Record) -> dict[str, Any]:
     """A listed record as the payload of a delivery; ``record_listed`` reads it back.
 
-    Without a revision it cannot be ordered among other news: then it is a hint only, and nothing of
-    it travels.
+    Empty for a row that is a hint only: the record has to be read by its id.
     """
-    if record.revision is None or record.state is RecordState.DELETED:
+    if record.state is RecordState.DELETED or not _has_all(record):
         return {}
     return {"listed": record_as_json(record)}
+
+
+def _has_all(record: Record) -> bool:
+    """Whether a row shows what and whose it is, so that its key needs no look at the record.
+
+    A system that numbers its states shows whole records in its listings.
+    """
+    person = record.person
+    is_named = person.email or person.contact_id or person.member_id or person.visitor_id
+    return record.revision is not None or (record.entity is not None and bool(is_named))
 
 
 def record_listed(payload: Mapping[str, Any]) -> Record | None:

@@ -50,11 +50,27 @@ class Tally:
         self.skipped[why] += 1
 
 
+class Pauses:
+    """The waits of one run; all end at once when it is stopped."""
+
+    def __init__(self) -> None:
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    def wait(self, seconds: float) -> None:
+        """Raises KeyboardInterrupt once the run is stopped."""
+        if self._stopped.wait(seconds):
+            raise KeyboardInterrupt
+
+
 @dataclass
 class FileImport:
     """Imports the rows of one file.
 
-    ``waiting``: makes calls again that are refused for now. ``tally``: what has become of the rows.
+    ``waiting``: makes calls again that are refused for now, with waits of ``pauses``. ``tally``:
+    what has become of the rows.
     """
 
     site: Site
@@ -62,9 +78,9 @@ class FileImport:
     reading: RowReading
     rejected: RejectedFile
     waiting: Waiting
+    pauses: Pauses
     tally: Tally = field(default_factory=Tally)
     _first_lines: dict[tuple[int, str, str], int] = field(default_factory=dict)
-    _stopped: threading.Event = field(default_factory=threading.Event)
 
     def run(
         self,
@@ -84,7 +100,7 @@ class FileImport:
                     report(len(chunk), self.counts)
             except BaseException:
                 # Other rows may wait for the budget: leaving the pool waits for them.
-                self._stopped.set()
+                self.pauses.stop()
                 raise
 
     def _import_chunk(self, chunk: Sequence[Row], pool: ThreadPoolExecutor) -> None:
@@ -145,9 +161,4 @@ class FileImport:
         return self._patiently(lambda: self.importer.import_rating(key, rating.values))
 
     def _patiently(self, call: Callable[[], T]) -> T:
-        return self.waiting(call, self._sleep)
-
-    def _sleep(self, seconds: float) -> None:
-        """Waits end at once when the run is stopped."""
-        if self._stopped.wait(seconds):
-            raise KeyboardInterrupt
+        return self.waiting(call, self.pauses.wait)

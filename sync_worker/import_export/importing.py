@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
 
-from sync_worker.core.errors import Held, LeaseLost, Permanent, SyncError
+from sync_worker.core.errors import Held, LeaseLost, Permanent, RateLimited, SyncError
 from sync_worker.core.plan import Write
 from sync_worker.core.ports.inbox import Closing
 from sync_worker.core.ports.links import LeasedLink
@@ -158,11 +158,15 @@ class ImportRun:
 
 @dataclass(frozen=True, slots=True)
 class Importer:
-    """Imports ratings into one site."""
+    """Imports ratings into one site.
+
+    ``_begun``: keys whose rating it has created on Wix, before the other side asked to wait.
+    """
 
     engine: Engine
     connection: Connection
     site: Site
+    _begun: set[RatingKey] = field(default_factory=set)
 
     def find_people(self, ratings: Sequence[RatingRow]) -> None:
         """Look up everybody whom the ledger does not know, and remember who was found.
@@ -235,11 +239,16 @@ class Importer:
             work.run_until_in_step()
         except SyncError as error:
             self._give_back(leased)
+            if isinstance(error, RateLimited):
+                # It may be on Wix by now: the next attempt goes on from there.
+                if work.created:
+                    self._begun.add(key)
+                raise
             if not work.created:
                 raise _as_refused(error) from error
             # It is on Wix; its echo brings it across.
             return ImportResult("created", note=str(error))
-        if work.created:
+        if work.created or key in self._begun:
             return ImportResult("created")
         if leased.link.state is LinkState.LIVE:
             return ImportResult("there", work.differs)

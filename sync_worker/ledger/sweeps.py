@@ -18,7 +18,7 @@ from sync_worker.core.sweep_values import (
     RunKind,
     Sweep,
 )
-from sync_worker.core.values import Lease, NewDelivery, RatingKey, Side, Site
+from sync_worker.core.values import Entity, Lease, NewDelivery, RatingKey, Side, Site
 from sync_worker.ledger.rows import to_entity
 from sync_worker.ledger.site_cache import SiteCache
 from sync_worker.ledger.statements import listings, runs
@@ -173,7 +173,7 @@ class SqlSweeps:
 
     # -- looking ahead
 
-    def peek(self, key: RatingKey) -> LeasedLink:
+    def peek(self, key: RatingKey, entity: Entity | None = None) -> LeasedLink:
         mapped = select(entity_map).where(entity_map.c.id == key.entity_id)
         with self._transactions.read() as connection:
             found = link_at(connection, key)
@@ -182,7 +182,7 @@ class SqlSweeps:
                 lease=Lease(found.id, 0, key.site_id),
                 site=self._sites.by_id(connection, key.site_id),
                 link=found,
-                entity=to_entity(connection.execute(mapped).one()),
+                entity=entity or to_entity(connection.execute(mapped).one()),
                 contact=own_contact(connection, key),
                 intent=open_intent_of(connection, found.id),
                 deliveries=ready_deliveries(connection, found.id),

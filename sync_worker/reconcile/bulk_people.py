@@ -37,14 +37,16 @@ class BulkPeople:
 
     def ask(self, emails: Sequence[str]) -> None:
         """Look these addresses up now; ``by_email`` then answers without a call."""
-        for batch in _batches(emails):
+        new = [email for email in emails if normalise_email(email) not in self.by_known_email]
+        for batch in _batches(new):
             found = self.matches(batch)
             for email in map(normalise_email, batch):
                 self.by_known_email[email] = next(iter(found.get(email, ())), None)
 
     def ask_ids(self, contact_ids: Sequence[str]) -> None:
         """Look these contacts up now; ``by_id`` then answers without a call for those found."""
-        for batch in _batches(contact_ids):
+        new = [contact_id for contact_id in contact_ids if contact_id not in self.by_known_id]
+        for batch in _batches(new):
             self.by_known_id |= self.by_ids(batch)
 
     # -- ports.People

@@ -6,12 +6,14 @@ What it plans is what the real run then does, because it is the same code up to 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 from sync_worker.core.errors import Held, Misconfigured, Permanent
 from sync_worker.core.outcome import Outcome, OutcomeKind
 from sync_worker.core.ports.clock import Clock
+from sync_worker.core.ports.directory import Directory
 from sync_worker.core.ports.inbox import Closing
 from sync_worker.core.ports.ledger import Ledger
 from sync_worker.core.ports.links import LeasedLink
@@ -22,15 +24,21 @@ from sync_worker.core.sweep_values import Finding
 from sync_worker.core.values import (
     Delivery,
     InboxState,
+    Known,
     NewDelivery,
     Operation,
+    Person,
     RatingKey,
+    Record,
     Side,
     Site,
+    Slot,
 )
 from sync_worker.engine.engine import Engine
+from sync_worker.engine.record_view import to_fields
 from sync_worker.intake.resolve import Resolver
-from sync_worker.reconcile.dry_run_ledger import DryRunLedger
+from sync_worker.reconcile.bulk_people import Patiently
+from sync_worker.reconcile.dry_run_ledger import DryRunDirectory, DryRunLedger, FoundContacts
 from sync_worker.reconcile.dry_run_remotes import (
     DryRunPeople,
     DryRunRemote,
@@ -38,6 +46,7 @@ from sync_worker.reconcile.dry_run_remotes import (
     SilentBell,
 )
 from sync_worker.reconcile.pace import Job
+from sync_worker.reconcile.planned_entities import entity_of, is_planned
 from sync_worker.reconcile.planned_writes import NotingRemote, PlannedWrite
 
 # Above all numbers of real deliveries: what a listing tells is the newest news.
@@ -59,7 +68,8 @@ class Forecast:
 class DryRun:
     """Plays findings of one site without consequences.
 
-    ``until_paid`` repeats what the budget refuses. ``deletes``: planned so far, by side.
+    ``found``: contacts that the listings brought. ``patiently`` and ``until_paid`` repeat what the
+    budget refuses. ``deletes``: planned so far, by side.
     """
 
     site: Site
@@ -67,6 +77,8 @@ class DryRun:
     runs: Sweeps
     connection: Connection
     clock: Clock
+    found: FoundContacts
+    patiently: Patiently
     until_paid: Callable[[Job], Outcome]
     is_shown: Callable[[Side, str], bool]
     deletes: Counter[Side] = field(default_factory=Counter)
@@ -77,17 +89,21 @@ class DryRun:
         if all(row.hold for row in finding.rows):
             return Forecast(f"held {finding.rows[0].hold}")
         in_hand = self._in_hand(finding, deliveries)
-        ledger = DryRunLedger.over(self.ledger, self.deletes)
+        directory = DryRunDirectory(self.ledger.directory, self.found)
+        ledger = DryRunLedger.over(self.ledger, directory, self.deletes)
         connection = replace(self.connection, people=DryRunPeople(people))
         try:
             # A finding without a key has a single row.
-            key = finding.key or self._key_of(in_hand[0], ledger, connection)
+            key = finding.key or self.patiently(
+                lambda: self._key_of(in_hand[0], ledger, connection)
+            )
         except (Held, Permanent, Misconfigured) as refusal:
             return Forecast(f"held {refusal.reason}")
         # By policy it does not cross, or nothing of it is left.
         if isinstance(key, Closing):
             return Forecast("skipped")
-        return self._run(self._leased_link(key, in_hand, ledger), ledger, connection)
+        run = self._leased_link(key, finding, in_hand, people)
+        return self._run(run, finding, ledger, connection)
 
     def _in_hand(self, finding: Finding, deliveries: Sequence[NewDelivery]) -> list[Delivery]:
         """The deliveries as a run would take them from the inbox."""
@@ -110,16 +126,27 @@ class DryRun:
         return resolver.key_of(delivery)
 
     def _leased_link(
-        self, key: RatingKey, in_hand: Sequence[Delivery], ledger: DryRunLedger
+        self, key: RatingKey, finding: Finding, in_hand: Sequence[Delivery], people: People
     ) -> LeasedLink:
-        run = self.runs.peek(key)
-        # Found or created just now, so the ledger does not know it.
-        contact = ledger.directory.contacts.get(key.contact_id, run.contact)
+        entity = None
+        # The real run maps it as it begins with the finding.
+        if is_planned(key):
+            directory = cast(Directory, DryRunDirectory(self.ledger.directory))
+            entity = entity_of(directory, self.site, finding.rows)
+        run = self.runs.peek(key, entity)
+        contact = run.contact
+        # Found by this run, so the ledger does not know it; or by the process that had it before.
+        if contact.email is None:
+            found = self.found.by_id.get(key.contact_id) or people.by_id(key.contact_id)
+            contact = found or contact
         return replace(run, contact=contact, deliveries=(*run.deliveries, *in_hand))
 
-    def _run(self, run: LeasedLink, ledger: DryRunLedger, connection: Connection) -> Forecast:
+    def _run(
+        self, run: LeasedLink, finding: Finding, ledger: DryRunLedger, connection: Connection
+    ) -> Forecast:
         planned_writes: list[PlannedWrite] = []
-        engine = self._engine(ledger, connection, planned_writes.append)
+        shown = self._shown(run, finding)
+        engine = self._engine(ledger, connection, shown, planned_writes.append)
 
         def attempt() -> Outcome:
             # What an attempt had planned before the budget refused it is planned again.
@@ -136,11 +163,29 @@ class DryRun:
         word = _word_of(outcome, planned_writes, is_new=_is_new(run, ledger))
         return Forecast(word, tuple(planned_writes))
 
+    def _shown(self, run: LeasedLink, finding: Finding) -> Mapping[Side, Mapping[str, Record]]:
+        """What the listings showed of this link, by side and id."""
+        shown: dict[Side, dict[str, Record]] = {side: {} for side in Side}
+        for row in finding.rows:
+            if row.record is not None:
+                shown[row.side][row.remote_id] = row.record
+        # A record in step is as it is on file; of such rows no more is kept.
+        for slot, known in run.link.records.items():
+            if known.remote_id in shown[slot.side]:
+                continue
+            if self.is_shown(slot.side, known.remote_id):
+                shown[slot.side][known.remote_id] = _as_on_file(run, slot, known)
+        return shown
+
     def _engine(
-        self, ledger: DryRunLedger, connection: Connection, note: Callable[[PlannedWrite], None]
+        self,
+        ledger: DryRunLedger,
+        connection: Connection,
+        shown: Mapping[Side, Mapping[str, Record]],
+        note: Callable[[PlannedWrite], None],
     ) -> Engine:
         remotes: dict[Side, Remote] = {
-            side: NotingRemote(DryRunRemote(remote, self.is_shown), note)
+            side: NotingRemote(DryRunRemote(remote, self.is_shown, shown[side]), note)
             for side, remote in connection.remotes.items()
         }
         looking = replace(connection, remotes=remotes)
@@ -152,6 +197,24 @@ class DryRun:
             lambda site: looking,
             lambda: "dry-run",
         )
+
+
+def _as_on_file(run: LeasedLink, slot: Slot, known: Known) -> Record:
+    """The record of a slot as both sides last agreed on it."""
+    names = [slot.attribute] if slot.attribute else list(run.link.bases)
+    agreed = {name: run.link.bases[name].on(slot.side) for name in names if name in run.link.bases}
+    values = {name: value for name, value in agreed.items() if value is not None}
+    contact = run.contact
+    return Record(
+        known.remote_id,
+        to_fields(values, run.site.fields, slot.side),
+        known.revision,
+        known.sequence,
+        known.state,
+        run.entity.on(slot.side),
+        Person(contact.contact_id, email=contact.email, name=contact.name),
+        known.raw,
+    )
 
 
 def _is_new(run: LeasedLink, ledger: DryRunLedger) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
+from sync_worker.core.email_identity import normalise_email
 from sync_worker.core.ports.directory import Directory, Located
 from sync_worker.core.ports.inbox import Inbox
 from sync_worker.core.ports.ledger import Ledger
@@ -28,6 +29,7 @@ from sync_worker.core.values import (
     Person,
     Side,
 )
+from sync_worker.reconcile.planned_entities import planned_entity
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +56,35 @@ class DryRunInbox:
 
 
 @dataclass(frozen=True, slots=True)
+class FoundContacts:
+    """Contacts that a run has found, and that the ledger does not keep."""
+
+    by_id: dict[str, Contact] = field(default_factory=dict)
+    by_email: dict[str, Contact] = field(default_factory=dict)
+
+    def add(self, contact: Contact) -> Contact:
+        """The first one with an address is the one that has it, as in the ledger."""
+        if contact.email is not None:
+            contact = self.by_email.setdefault(normalise_email(contact.email), contact)
+        self.by_id[contact.contact_id] = contact
+        return contact
+
+    def get(self, contact_id: str | None, email: str | None) -> Contact | None:
+        if contact_id is not None:
+            return self.by_id.get(contact_id)
+        return None if email is None else self.by_email.get(email)
+
+
+@dataclass(frozen=True, slots=True)
 class DryRunDirectory:
-    """The part of ports.Directory that leads to a key; ``contacts``: those it would have saved."""
+    """The part of ports.Directory that leads to a key.
+
+    ``found``: the contacts that it would have saved. ``keeps_contacts``: it does save them.
+    """
 
     directory: Directory
-    contacts: dict[str, Contact] = field(default_factory=dict)
+    found: FoundContacts = field(default_factory=FoundContacts)
+    keeps_contacts: bool = False
 
     def locate(self, site_id: int, side: Side, remote_id: str) -> Located:
         return self.directory.locate(site_id, side, remote_id)
@@ -67,17 +93,20 @@ class DryRunDirectory:
         return self.directory.entity(site_id, side, ref)
 
     def add_entity(self, site_id: int, wix: EntityRef, external: EntityRef) -> Entity:
-        # Policy same_id: the listing has mapped nearly all of them before.
-        return self.directory.add_entity(site_id, wix, external)
+        return planned_entity(self.directory, site_id, wix, external)
 
     def contact(
         self, site_id: int, *, contact_id: str | None = None, email: str | None = None
     ) -> Contact | None:
-        return self.directory.contact(site_id, contact_id=contact_id, email=email)
+        known = self.directory.contact(site_id, contact_id=contact_id, email=email)
+        if known is not None:
+            return known
+        return self.found.get(contact_id, email)
 
     def save_contact(self, site_id: int, contact: Contact) -> Contact:
-        self.contacts[contact.contact_id] = contact
-        return contact
+        if self.keeps_contacts:
+            return self.directory.save_contact(site_id, contact)
+        return self.found.add(contact)
 
     def bury(self, site_id: int, buried: Buried) -> bool:
         return True
@@ -133,17 +162,17 @@ class DryRunMerges:
 class DryRunLedger:
     """The ledger of one planned run.
 
-    ``ports``: what the engine takes. ``directory`` and ``links`` also tell what it would have kept.
+    ``ports``: what the engine takes. ``links`` also tells what it would have kept.
     """
 
     ports: Ledger
-    directory: DryRunDirectory
     links: DryRunLinks
 
     @classmethod
-    def over(cls, ledger: Ledger, deletes: Mapping[Side, int]) -> DryRunLedger:
+    def over(
+        cls, ledger: Ledger, directory: DryRunDirectory, deletes: Mapping[Side, int]
+    ) -> DryRunLedger:
         """A dry run's ledger over the real one. ``deletes``: planned before it, by side."""
-        directory = DryRunDirectory(ledger.directory)
         links = DryRunLinks(ledger.links, deletes)
         ports = Ledger(
             cast(Inbox, DryRunInbox(ledger.inbox)),
@@ -152,4 +181,4 @@ class DryRunLedger:
             cast(Merges, DryRunMerges(ledger.merges)),
             ledger.sites,
         )
-        return cls(ports, directory, links)
+        return cls(ports, links)

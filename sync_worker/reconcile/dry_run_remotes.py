@@ -24,10 +24,16 @@ class DryRunRemote:
     """Implements ports.Remote over another; a write is only answered, as the remote would.
 
     ``is_shown``: whether the listing at hand shows a record; one that it does not show may be gone.
+    ``shown``: records of the listing, by id: nobody has to ask for them again.
     """
 
-    def __init__(self, remote: Remote, is_shown: Callable[[Side, str], bool]) -> None:
-        self._remote, self._is_shown = remote, is_shown
+    def __init__(
+        self,
+        remote: Remote,
+        is_shown: Callable[[Side, str], bool],
+        shown: Mapping[str, Record],
+    ) -> None:
+        self._remote, self._is_shown, self._shown = remote, is_shown, shown
 
     @property
     def side(self) -> Side:
@@ -44,10 +50,14 @@ class DryRunRemote:
         return self._remote.record_in(payload)
 
     def get(self, remote_id: str) -> Record | None:
-        return self._remote.get(remote_id)
+        return self._shown.get(remote_id) or self._remote.get(remote_id)
 
     def find(self, entity: EntityRef, person: Person) -> Sequence[Record]:
-        return self._remote.find(entity, person)
+        # Some listings leave out what a search shows.
+        if not self.capabilities.absence_counts:
+            return self._remote.find(entity, person)
+        shown = self._shown.values()
+        return [record for record in shown if record.state is not RecordState.DELETED]
 
     def list_page(self, cursor: str | None = None) -> Page:
         return self._remote.list_page(cursor)
@@ -118,7 +128,7 @@ class DryRunPeople:
         return self._people.by_member(member_id)
 
     def create(self, email: str, name: str | None) -> Contact:
-        return Contact("(new contact)", email, name)
+        return Contact(f"(new contact {email})", email, name)
 
 
 class ForgetfulGuard:

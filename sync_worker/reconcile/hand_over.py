@@ -15,6 +15,7 @@ from sync_worker.core.values import NewDelivery, Side, Site
 from sync_worker.intake.intake import Intake
 from sync_worker.reconcile.bulk_people import BulkPeople
 from sync_worker.reconcile.pace import Job
+from sync_worker.reconcile.planned_entities import with_mapped_entity
 from sync_worker.reconcile.planned_writes import NotingRemote, PlannedWrite
 from sync_worker.reconcile.sweep_run import SweepRun
 
@@ -30,6 +31,8 @@ class HandOver:
 
     def hand_over(self, findings: Sequence[Finding]) -> None:
         """Bring these findings in step, and count how that ended."""
+        directory = self.intake.ledger.directory
+        findings = [with_mapped_entity(directory, self.site, finding) for finding in findings]
         deliveries = [(finding, deliveries_of(self.site, finding)) for finding in findings]
         queued_findings = self.run.runs.queue(self.run.sweep, deliveries)
         connection = self._noting_connection(findings)

@@ -9,7 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sync_worker.core.errors import Permanent
+from sync_worker.core.ports.directory import Directory
 from sync_worker.core.ports.ledger import Ledger
+from sync_worker.core.ports.merges import Merges
 from sync_worker.core.ports.remote import Connection, Page
 from sync_worker.core.sweep_values import Absences, Listed, Phase, RunKind
 from sync_worker.core.values import Record, Side, Site
@@ -25,12 +27,15 @@ AFTER = {Side.EXTERNAL: Phase.WIX, Side.WIX: Phase.CONFIRM}
 
 @dataclass(frozen=True, slots=True)
 class Listings:
-    """The listings of one run."""
+    """The listings of one run. ``directory``: what is found on the way is kept there."""
 
     run: SweepRun
     site: Site
     ledger: Ledger
     connection: Connection
+    directory: Directory
+    merges: Merges
+    people: BulkPeople
 
     def list_both(self) -> bool:
         """List what is left of both sides (of a poll: of the changes); whether that is all."""
@@ -70,16 +75,14 @@ class Listings:
         return connection.remotes[side].list_page(sweep.page)
 
     def _rows_of(self, side: Side, records: Sequence[Record]) -> list[Listed]:
-        people = BulkPeople(self.connection.people, self.run.patiently)
-        ledger = self.ledger
         resolver = Resolver(
-            ledger.directory,
-            ledger.links,
-            ledger.merges,
-            replace(self.connection, people=people),
+            self.directory,
+            self.ledger.links,
+            self.merges,
+            replace(self.connection, people=self.people),
             creating_nobody(self.site),
         )
-        comparison = PageComparison(self.run.runs, ledger.directory, people, resolver, self.site)
+        comparison = PageComparison(self.run.runs, self.directory, self.people, resolver, self.site)
         return comparison.rows_of(side, records)
 
     def _begin_again(self, side: Side) -> None:

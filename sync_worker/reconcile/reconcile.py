@@ -9,17 +9,19 @@ about the rest.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import cast
 
-from sync_worker.core.ports.sweeps import Sweeps
+from sync_worker.core.ports.directory import Directory
+from sync_worker.core.ports.merges import Merges
 from sync_worker.core.sweep_values import Finding, Listed, Phase, Sweep, place_of
 from sync_worker.core.values import Side, Site
 from sync_worker.intake.intake import Intake
 from sync_worker.reconcile.bulk_people import BulkPeople
 from sync_worker.reconcile.dry_run import DryRun, Forecast
+from sync_worker.reconcile.dry_run_ledger import DryRunDirectory, DryRunMerges, FoundContacts
 from sync_worker.reconcile.hand_over import HandOver, deliveries_of, people_of
 from sync_worker.reconcile.listing import Listings
-from sync_worker.reconcile.pace import Pace
 from sync_worker.reconcile.planned_writes import PlannedWrite
 from sync_worker.reconcile.sweep_run import SweepRun
 
@@ -27,23 +29,23 @@ BATCH = 50  # findings handed over at once: what a killed run leaves to the swee
 
 
 class Reconcile:
-    """One run over one site, from where ``sweep`` stands.
+    """One run over one site, from where ``run`` stands.
 
     ``note``: told of every remote write. Every step raises LeaseLost if another goes on.
     """
 
     def __init__(
         self,
-        sweep: Sweep,
+        run: SweepRun,
         site: Site,
-        runs: Sweeps,
         intake: Intake,
-        pace: Pace,
         note: Callable[[PlannedWrite], None] = lambda planned_write: None,
     ) -> None:
-        self.site, self.runs, self.intake, self.note = site, runs, intake, note
-        self.run = SweepRun(sweep, runs, pace, intake.clock)
+        self.run, self.runs, self.site, self.intake, self.note = run, run.runs, site, intake, note
         self.connection = intake.connect(site)
+        # What the run finds of people serves its listings and its plan.
+        self.people = BulkPeople(self.connection.people, run.patiently)
+        self.found = FoundContacts()
 
     @property
     def sweep(self) -> Sweep:
@@ -57,7 +59,20 @@ class Reconcile:
 
     def list_both(self) -> bool:
         """List both sides, then what they did not show; whether that is all."""
-        return Listings(self.run, self.site, self.intake.ledger, self.connection).list_both()
+        ledger, is_dry = self.intake.ledger, self.sweep.is_dry
+        # What is rated is mapped as its ratings are written; a dry run keeps nothing at all.
+        directory = DryRunDirectory(ledger.directory, self.found, keeps_contacts=not is_dry)
+        merges = cast(Merges, DryRunMerges(ledger.merges)) if is_dry else ledger.merges
+        listings = Listings(
+            self.run,
+            self.site,
+            ledger,
+            self.connection,
+            cast(Directory, directory),
+            merges,
+            self.people,
+        )
+        return listings.list_both()
 
     # -- what is missing
 
@@ -94,17 +109,33 @@ class Reconcile:
             self.runs,
             self.connection,
             self.intake.clock,
+            self.found,
+            self.run.patiently,
             self.run.until_paid,
             lambda side, remote_id: self.runs.is_shown(self.sweep, side, remote_id),
         )
         after = None
         while findings := self.runs.next_findings(self.sweep, BATCH, after):
-            people = people_of(findings, BulkPeople(self.connection.people, self.run.patiently))
+            people = people_of(findings, self.people)
+            self._ask_for_forgotten(findings)
             for finding in findings:
                 deliveries = deliveries_of(self.site, finding)
                 yield finding, dry_run.play(finding, deliveries, people)
             # A forecast leaves its findings open, so the place has to move.
             after = place_of(findings[-1])
+
+    def _ask_for_forgotten(self, findings: Sequence[Finding]) -> None:
+        """People whom the listings of a dry run found in a process that is gone."""
+        if not self.sweep.is_dry:
+            return
+        directory, ids = self.intake.ledger.directory, set[str]()
+        for finding in findings:
+            if finding.key is not None and finding.key.contact_id not in self.found.by_id:
+                ids.add(finding.key.contact_id)
+        forgotten = [
+            one for one in sorted(ids) if not directory.contact(self.site.id, contact_id=one)
+        ]
+        self.people.ask_ids(forgotten)
 
     def apply(self) -> bool:
         """Every finding to the engine; whether none is left."""

@@ -54,18 +54,24 @@ class SweepRun:
             try:
                 return call()
             except RateLimited as limit:
-                seconds = limit.retry_after or PAUSE_SECONDS
-                # A longer pause would let the run's lease end.
-                self._wait(min(seconds, KEEP_SECONDS))
+                self.wait(limit.retry_after or PAUSE_SECONDS)
 
     def until_paid(self, job: Job) -> Outcome:
         """The outcome of a job, done again for as long as the budget refuses it."""
         outcome = job()
         while outcome.kind is OutcomeKind.RATE_LIMITED:
-            self._wait(PAUSE_SECONDS)
+            self.wait(PAUSE_SECONDS)
             outcome = job()
         self._keep()
         return outcome
+
+    def wait(self, seconds: float) -> None:
+        """Wait, and keep the run meanwhile. May raise, so that a run can be stopped."""
+        # A longer pause would let the run's lease end.
+        while seconds > KEEP_SECONDS:
+            self._wait(KEEP_SECONDS)
+            seconds -= KEEP_SECONDS
+        self._wait(seconds)
 
     def _wait(self, seconds: float) -> None:
         self.pace.wait(seconds)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from functools import cached_property, lru_cache
 
 from sync_worker.config import Settings, environment, load_settings
@@ -22,12 +23,20 @@ from sync_worker.wiring.sweeps import Monotonic, SweepParts, new_id
 
 
 class Wiring:
-    """Most commands need few parts, and some work where others are missing. Not for a fork."""
+    """Most commands need few parts, and some work where others are missing. Not for a fork.
 
-    def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
+    ``budget_clock``: of the request budgets, where there is no Redis to keep them.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        environ: Mapping[str, str],
+        budget_clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.settings, self.environ = settings, environ
         self.databases = Databases(settings)
-        self.redis = RedisParts(settings)
+        self.redis = RedisParts(settings, budget_clock)
         self.connectors = Connectors(settings, environ)
         self.remotes = Remotes(settings, self.connectors, self.redis)
         self.sweeps = SweepParts(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from functools import cached_property
 
 from sync_worker.config import Settings, cache_url
@@ -23,10 +25,13 @@ RESERVED_SHARE = 0.25
 
 
 class RedisParts:
-    """Parts over REDIS_URL; without it over the Redis of ``ratings-sync up`` in this folder."""
+    """Parts over REDIS_URL; without it over the Redis of ``ratings-sync up`` in this folder.
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    ``clock``: of the budgets that this process keeps for itself while there is no Redis.
+    """
+
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
+        self._settings, self._clock = settings, clock
 
     @cached_property
     def cache(self) -> RedisClient:
@@ -57,6 +62,7 @@ class RedisParts:
             per_minute=per_minute,
             processes=self._settings.budget_processes,
             reserve=reserve,
+            clock=self._clock,
         )
 
     def broker_figures(self) -> BrokerFigures:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from functools import partial
 
 from sync_worker.config import Settings
 from sync_worker.core.ports.remote import Connection, Remote
@@ -12,7 +14,7 @@ from sync_worker.remotes.external.hooks import ExternalHooks
 from sync_worker.remotes.external.http import http_of
 from sync_worker.remotes.external.plugins import remote_of
 from sync_worker.remotes.http.authorization import FixedHeaders
-from sync_worker.remotes.http.budget import NoBudget
+from sync_worker.remotes.http.budget import NoBudget, Wait
 from sync_worker.remotes.http.client import RemoteHttp
 from sync_worker.remotes.http.options import HttpOptions, Observers
 from sync_worker.remotes.http.outage import Outage
@@ -31,39 +33,46 @@ OBSERVERS = Observers(count_call, observe_wait)
 class Remotes:
     """Connects sites to their remotes, each once. Shared by the threads of a process.
 
-    ``is_patient``: for sweeps and files; webhooks go first.
+    ``is_patient``: for sweeps and files; webhooks go first. ``wait``: how such work waits for the
+    budget, some seconds at a time.
     """
 
     def __init__(self, settings: Settings, connectors: Connectors, redis: RedisParts) -> None:
         self._settings, self._connectors, self._redis = settings, connectors, redis
-        self._connections: dict[tuple[int, bool], Connection] = {}
+        self._connections: dict[int, Connection] = {}
+        self._clients: dict[tuple[str, bool], RemoteHttp] = {}
         self._outages: dict[str, Outage] = {}
         self._hooks: dict[str, ExternalHooks] = {}
-        self._turn = threading.Lock()
+        self._turn = threading.RLock()
 
-    def connect_patiently(self, site: Site) -> Connection:
-        """The live remotes of a site, for sweeps and files. Raises Misconfigured."""
-        return self.connect(site, is_patient=True)
-
-    def connect(self, site: Site, *, is_patient: bool = False) -> Connection:
-        """The live remotes of a site. Raises Misconfigured."""
-        key = (site.id, is_patient)
+    def connect_patiently(self, site: Site, wait: Wait) -> Connection:
+        """The live remotes of a site, for a sweep or a file. Raises Misconfigured."""
         with self._turn:
-            if key not in self._connections:
-                self._connections[key] = self._connection(site, is_patient=is_patient)
-            return self._connections[key]
+            return self._connection(site, wait)
 
-    def _connection(self, site: Site, *, is_patient: bool) -> Connection:
-        api = self.wix_api(site.instance_id, is_patient=is_patient)
-        external = self.external(site.connector, is_patient=is_patient)
+    def connect(self, site: Site) -> Connection:
+        """The live remotes of a site. Raises Misconfigured."""
+        with self._turn:
+            if site.id not in self._connections:
+                self._connections[site.id] = self._connection(site)
+            return self._connections[site.id]
+
+    def _connection(self, site: Site, wait: Wait | None = None) -> Connection:
+        api = self.wix_api(site.instance_id, wait)
+        external = self.external(site.connector, wait)
         remotes: dict[Side, Remote] = {Side.WIX: WixRatings(api), Side.EXTERNAL: external}
         # A plugin has them or has not: only parent_changed events ask for children, and polls can
         # list the whole.
         children, changed = (getattr(external, name, None) for name in ("children", "changed_page"))
         return Connection(remotes, WixPeople(api), children, changed)
 
-    def wix_api(self, instance_id: str, *, is_patient: bool = False) -> WixApi:
+    def wix_api(self, instance_id: str, wait: Wait | None = None) -> WixApi:
         """The API of Wix, as the app on one site."""
+        return WixApi(
+            self._client(f"wix:{instance_id}", wait, partial(self._wix_http, instance_id))
+        )
+
+    def _wix_http(self, instance_id: str, *, is_patient: bool) -> RemoteHttp:
         settings = self._settings
         url = settings.wix_api_base_url
         # A stand-in on this machine is meant where the address is plain HTTP.
@@ -91,7 +100,7 @@ class Remotes:
             settings.wix_budget_per_minute,
             is_patient=is_patient,
         )
-        http = RemoteHttp(
+        return RemoteHttp(
             url,
             remote="wix",
             authorization=authorization,
@@ -102,12 +111,20 @@ class Remotes:
             observers=OBSERVERS,
             outage=self._outage("wix"),
         )
-        return WixApi(http)
 
-    def external(self, connector: str, *, is_patient: bool = False) -> Remote:
+    def external(self, connector: str, wait: Wait | None = None) -> Remote:
         """The external system behind a connector. Raises Misconfigured."""
         manifest = self._connectors.manifest(connector)
-        return remote_of(manifest, self._external_http(manifest, is_patient=is_patient))
+        make = partial(self._external_http, manifest)
+        return remote_of(manifest, self._client(f"external:{manifest.id}", wait, make))
+
+    def _client(self, name: str, wait: Wait | None, make: Callable[..., RemoteHttp]) -> RemoteHttp:
+        """One client for each remote, so one set of connections, and one for those who wait."""
+        key = (name, wait is not None)
+        with self._turn:
+            if key not in self._clients:
+                self._clients[key] = make(is_patient=wait is not None)
+            return self._clients[key].waiting(wait)
 
     @property
     def managed_hooks(self) -> list[str]:

@@ -17,6 +17,7 @@ from sync_worker.ledger.sweeps import SqlSweeps
 from sync_worker.reconcile.pace import Pace
 from sync_worker.reconcile.planned_writes import PlannedWrite
 from sync_worker.reconcile.reconcile import Reconcile
+from sync_worker.reconcile.sweep_run import SweepRun
 from sync_worker.runtime.celery.schedule import SLICE_SECONDS, NightlySweeps
 from sync_worker.runtime.celery.site_faults import SiteFaults
 from sync_worker.wiring.connectors import Connectors
@@ -79,18 +80,18 @@ class SweepParts:
 
         Raises Misconfigured.
         """
-        connect = self._remotes.connect_patiently
-        connect(site)  # what is wrong with it shows before the run begins
+        run = SweepRun(sweep, self.runs, pace, Monotonic())
+        connection = self._remotes.connect_patiently(site, run.wait)
         intake = Intake(
             self.ledger,
             self._redis.guard,
             NoBell(),
-            connect,
+            lambda site: connection,
             Monotonic(),
             new_id,
             cpu_seconds=self._settings.delivery_cpu_seconds,
         )
-        return Reconcile(sweep, site, self.runs, intake, pace, note)
+        return Reconcile(run, site, intake, note)
 
     def faults(self) -> SiteFaults:
         """What fails on which site now. Raises Transient."""

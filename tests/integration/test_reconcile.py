@@ -297,7 +297,6 @@ def test_three_minutes_at_the_real_rate_use_95_percent_of_the_budget(
         tmp_path, redis_server, Volume(1_400, 0, 0), budget={}, rate_per_minute=200
     )
     ground = next(grounds)
-    ground.wiring.remotes.connect_patiently(ground.site)
     until = [0.0]
     with ThreadPoolExecutor(4) as pool:
 

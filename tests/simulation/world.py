@@ -40,6 +40,7 @@ from sync_worker.intake.intake import Intake
 from sync_worker.reconcile.pace import Pace
 from sync_worker.reconcile.planned_writes import PlannedWrite
 from sync_worker.reconcile.reconcile import Reconcile
+from sync_worker.reconcile.sweep_run import SweepRun
 from tests.simulation.tries import REFUSALS, TryingRemote
 from tests.twins.memory_guard import MemoryGuard
 from tests.twins.memory_remote import (
@@ -768,9 +769,8 @@ class World:
         self.queue += self.ledger.inbox.release_held(None, inbox_ids=[stored.inbox_id])
 
     def reconcile(self, sweep: Sweep, runs: Any) -> Reconcile:
-        return Reconcile(
-            sweep, self.site, runs, self.intake, Pace(self._wait), self.planned_writes.append
-        )
+        run = SweepRun(sweep, runs, Pace(self._wait), self.intake.clock)
+        return Reconcile(run, self.site, self.intake, self.planned_writes.append)
 
     def _wait(self, seconds: float) -> None:
         self.now += seconds

@@ -74,6 +74,8 @@ def put_finding(
         return stored.inbox_id, kept.delivery.reason
     if not kept.is_open:
         state.release_row(stored.inbox_id)
+        told = replace(kept.delivery.new, payload=new.payload)
+        kept.delivery = replace(kept.delivery, new=told)
         kept.next_attempt_at = state.now() + QUEUED_SECONDS
     return stored.inbox_id, ""
 

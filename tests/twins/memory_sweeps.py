@@ -23,6 +23,7 @@ from sync_worker.core.sweep_values import (
 )
 from sync_worker.core.values import (
     Change,
+    Entity,
     Lease,
     Link,
     LinkState,
@@ -67,9 +68,13 @@ class MemorySweeps:
         return sweep
 
     def _is_over(self, row: RunRow, kind: RunKind) -> bool:
-        """An old one that nobody holds is given up, and a poll where any other run begins."""
+        """An old one that nobody holds is given up, a dry one where a real one begins, and a poll
+        where any other run begins.
+        """
         now = self.state.now()
         is_stale = row.lease_until <= now and row.started_at < now - DAY_SECONDS
+        if kind not in (RunKind.POLL, RunKind.DRY_RUN) and row.sweep.is_dry:
+            return row.lease_until <= now
         return is_stale or (row.sweep.kind is RunKind.POLL and kind is not RunKind.POLL)
 
     def _new(self, site_id: int, kind: RunKind, done: Sequence[RunRow]) -> Sweep:
@@ -266,14 +271,14 @@ class MemorySweeps:
 
     # -- looking ahead
 
-    def peek(self, key: RatingKey) -> LeasedLink:
+    def peek(self, key: RatingKey, entity: Entity | None = None) -> LeasedLink:
         link_id = self.state.by_key.get(key)
         row = self.state.link_rows.get(link_id or 0)
         return LeasedLink(
             lease=Lease(link_id or 0, 0, key.site_id),
             site=self.state.site_rows[key.site_id],
             link=row.link if row is not None else Link(0, key, 0, LinkState.LIVE, {}, {}),
-            entity=entity_of(self.state, key),
+            entity=entity or entity_of(self.state, key),
             contact=contact_of(self.state, key),
             intent=row.intent if row is not None else None,
             deliveries=tuple(ready.delivery for ready in ready_of_link(self.state, link_id)),

@@ -20,6 +20,7 @@ from sync_worker.core.sweep_values import Finding, Mark, RunKind, Sweep
 from sync_worker.core.values import Site, SiteState
 from sync_worker.ledger.administration.held import HeldFilter
 from sync_worker.reconcile.dry_run import Forecast
+from sync_worker.reconcile.listing import LISTING
 from sync_worker.reconcile.reconcile import Reconcile
 from sync_worker.runtime.waiting import wait_for
 from sync_worker.telemetry.logs import set_up_logs
@@ -76,6 +77,10 @@ def reconcile(
         parts.sweeps.runs.allow_deletes(site.id, allow_deletes)
         parts.admin.held.release(HeldFilter(reason="delete_brake", site=site), user_name())
     sweep = _begin(parts.sweeps.runs, site, RunKind.DRY_RUN if dry_run else RunKind.SWEEP)
+    # The listing of an interrupted run keeps the people that it finds; a dry run makes its own.
+    if dry_run and not sweep.is_dry and sweep.phase in LISTING:
+        parts.sweeps.runs.end(sweep, "abandoned")
+        sweep = _begin(parts.sweeps.runs, site, RunKind.DRY_RUN)
     show = Show(Console(stderr=True), as_json=as_json, actions=actions)
     with show.progress, _stoppable(show):
         run = parts.sweeps.reconcile(site, sweep, show.pace(), show.done.note)

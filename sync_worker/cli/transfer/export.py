@@ -93,7 +93,7 @@ def export_wix(wanted: Wanted) -> None:
     Example: ratings-sync export wix --group stores --format jsonl --out ratings.jsonl
     """
     site = the_site(wanted.site_name)
-    ratings = WixRatings(wiring().remotes.wix_api(site.instance_id, is_patient=True))
+    ratings = WixRatings(wiring().remotes.wix_api(site.instance_id, time.sleep))
     query = query_for(wanted.group, wanted.entity)
 
     def page_of(cursor: str | None) -> tuple[Sequence[Mapping[str, Any]], str | None]:

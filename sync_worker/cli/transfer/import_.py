@@ -14,7 +14,7 @@ from sync_worker.cli.options import FILE, JSON, SITE, the_site
 from sync_worker.cli.output import advance, print_json, progress
 from sync_worker.core.values import Side, Site
 from sync_worker.import_export.file_format import FileFormat, format_of, load_format
-from sync_worker.import_export.file_import import FileImport, Tally
+from sync_worker.import_export.file_import import FileImport, Pauses, Tally
 from sync_worker.import_export.importing import Importer
 from sync_worker.import_export.rating_files import RatingFile, RejectedFile
 from sync_worker.import_export.row_reading import reading_of
@@ -86,7 +86,8 @@ def import_ratings(
         source.check(chosen)
         rejected = RejectedFile(source)
         reading = reading_of(chosen, source.header, site)
-        work = FileImport(site, _importer(site), reading, rejected, patiently)
+        pauses = Pauses()
+        work = FileImport(site, _importer(site, pauses), reading, rejected, patiently, pauses)
         try:
             _run(work, source, threads)
         finally:
@@ -110,11 +111,11 @@ def _format(
     return format_of(base, columns, scale=parts, mapping=mapping, entity_of=entity_of)
 
 
-def _importer(site: Site) -> Importer:
+def _importer(site: Site, pauses: Pauses) -> Importer:
     """Writes as patiently as a person who waits for a whole file, not as a webhook."""
-    connect = wiring().remotes.connect_patiently
-    intake = replace(wiring().intake(NoBell()), connect=connect)
-    return Importer(intake.engine, connect(site), site)
+    connection = wiring().remotes.connect_patiently(site, pauses.wait)
+    intake = replace(wiring().intake(NoBell()), connect=lambda site: connection)
+    return Importer(intake.engine, connection, site)
 
 
 def _run(work: FileImport, source: RatingFile, threads: int) -> None:

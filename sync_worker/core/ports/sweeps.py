@@ -16,7 +16,7 @@ from sync_worker.core.sweep_values import (
     RunKind,
     Sweep,
 )
-from sync_worker.core.values import NewDelivery, RatingKey, Side, Site
+from sync_worker.core.values import Entity, NewDelivery, RatingKey, Side, Site
 
 
 class Sweeps(Protocol):
@@ -28,9 +28,10 @@ class Sweeps(Protocol):
     def begin(self, site_id: int, kind: RunKind) -> Sweep | None:
         """The site's open run, or a new one, leased for 20 s; ``None`` if another holder is at it.
 
-        A run that began over a day ago is given up, and a poll where any other run begins: that
-        lists all it would have. A poll never begins beside another run; it begins where the last
-        one that was done ended. A first run that is no dry run is the baseline.
+        A run that began over a day ago is given up; so is a poll where any other run begins, which
+        lists all it would have, and a dry run of nobody where one begins that writes. A poll never
+        begins beside another run; it begins where the last one that was done ended. A first run
+        that is no dry run is the baseline.
         """
 
     def save(self, sweep: Sweep, listed: Sequence[Listed] = ()) -> None:
@@ -93,8 +94,11 @@ class Sweeps(Protocol):
         person. Held ones of the same record that had no key yet get it now.
         """
 
-    def peek(self, key: RatingKey) -> LeasedLink:
-        """What a lease of the key's link would give, without taking anything."""
+    def peek(self, key: RatingKey, entity: Entity | None = None) -> LeasedLink:
+        """What a lease of the key's link would give, without taking anything.
+
+        ``entity``: that of the key, where it is not mapped yet.
+        """
 
     def is_shown(self, sweep: Sweep, side: Side, remote_id: str) -> bool:
         """Whether the listing of a side showed this record."""

@@ -88,6 +88,8 @@ def _open_again(connection: Connection, link_id: int | None, new: NewDelivery) -
         again = released_values() | {
             "next_attempt_at": ledger_now() + QUEUED_SECONDS,
             "link_id": link_id,
+            # The same values, but perhaps of another thing or person by now.
+            "payload": dict(new.payload),
         }
         connection.execute(update(inbox).where(inbox.c.id == twin.id).values(**again))
     return int(twin.id), ""

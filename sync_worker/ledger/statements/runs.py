@@ -21,9 +21,15 @@ WHOLE_KINDS = (str(RunKind.BASELINE), str(RunKind.SWEEP))
 
 
 def end_what_is_over(connection: Connection, site_id: int, kind: RunKind) -> None:
-    """Give up what nobody holds and began over a day ago, and a poll where another run begins."""
-    is_stale = run.c.started_at < ledger_now() - STALE_SECONDS
-    is_over = is_stale & (run.c.lease_until <= ledger_now())
+    """Give up what is of no use to a run of this kind that begins.
+
+    What nobody holds and began over a day ago; a poll, where another run begins; and a dry run that
+    nobody holds, where a run begins that is none: its listings kept nothing of what they found.
+    """
+    is_free = run.c.lease_until <= ledger_now()
+    is_over = (run.c.started_at < ledger_now() - STALE_SECONDS) & is_free
+    if kind.value in WHOLE_KINDS:
+        is_over |= (run.c.kind == str(RunKind.DRY_RUN)) & is_free
     # A poll under way loses its run: the sweep that begins shows all that it would.
     if kind is not RunKind.POLL:
         is_over |= _is_poll()

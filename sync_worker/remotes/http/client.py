@@ -6,16 +6,18 @@ repeated blindly.
 
 from __future__ import annotations
 
+import copy
 import time
 import warnings
 from threading import local
+from typing import Self
 
 import structlog
 
 from sync_worker.core.errors import RateLimited, SyncError, Transient
 from sync_worker.remotes.http.answers import AnswerReader
 from sync_worker.remotes.http.authorization import Authorization
-from sync_worker.remotes.http.budget import Budget
+from sync_worker.remotes.http.budget import Budget, Wait, WaitingBudget
 from sync_worker.remotes.http.calls import Answer, Call
 from sync_worker.remotes.http.connection import CallDeadline, deadline_of_call
 from sync_worker.remotes.http.options import HttpOptions, Observers
@@ -48,6 +50,8 @@ class RemoteHttp:
     ) -> None:
         self._options, self._observers = options or HttpOptions(), observers or Observers()
         self._remote, self._authorization, self._budget = remote, authorization, budget
+        # Of a call's first try; for its further ones there is no time to wait.
+        self._entry = budget
         # Three lanes of four may hang: the last quarter stays free for other calls.
         self._outage = outage or Outage(self._options.lanes * 3 // 4)
         self._reader = AnswerReader(remote, self._options.code_of, self._options.waits)
@@ -57,10 +61,18 @@ class RemoteHttp:
     def close(self) -> None:
         self._transport.close()
 
+    def waiting(self, wait: Wait | None) -> Self:
+        """The same client for those who can wait for the budget; ``None``: it refuses them."""
+        if wait is None:
+            return self
+        other = copy.copy(self)
+        other._entry = WaitingBudget(self._budget, wait)
+        return other
+
     def reserve_request(self) -> None:
         """Take the next call's token now; it belongs to this thread. Raises RateLimited, Away."""
         self._outage.check()
-        self._budget.take()
+        self._entry.take()
         self._reserved.has_token = True
 
     def prepay(self) -> None:
@@ -72,6 +84,8 @@ class RemoteHttp:
         """The answer to a call, or the error that says what to do next."""
         started = time.monotonic()
         try:
+            # Before the deadline begins: who can wait for a token must not lose the call's time.
+            self._pay()
             with deadline_of_call(
                 self._options.deadline_seconds,
                 allow_private_hosts=self._options.allow_private_hosts,
@@ -100,6 +114,9 @@ class RemoteHttp:
             for attempt in tries(self._options.waits.tries, deadline):
                 with attempt:
                     try:
+                        # The token of the first one was taken before the deadline began.
+                        if attempt.retry_state.attempt_number > 1:
+                            self._budget.take()
                         return self._try(call, deadline)
                     except TryAgain as failure:
                         failure.error = together.verdict(failure.error)
@@ -111,7 +128,6 @@ class RemoteHttp:
         raise AssertionError("tenacity ends with an answer or an error")
 
     def _try(self, call: Call, deadline: CallDeadline) -> Answer:
-        self._pay()
         answer = self._transport.send(call, self._authorization.headers(), deadline)
         # The token may have ended early: once more with a new token, as a request of its own.
         if answer.status == 401 and self._authorization.refresh():
@@ -128,7 +144,7 @@ class RemoteHttp:
         if getattr(self._reserved, "has_token", False):
             self._reserved.has_token = False
         else:
-            self._budget.take()
+            self._entry.take()
 
     def _keep_wait(self, failure: SyncError | TryAgain) -> None:
         """Tell what a refusal asks for; if we were too fast, let the whole fleet wait."""
