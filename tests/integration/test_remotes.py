@@ -34,6 +34,7 @@ from sync_worker.remotes.http.authorization import FixedHeaders
 from sync_worker.remotes.http.budget import NoBudget
 from sync_worker.remotes.http.calls import Call
 from sync_worker.remotes.http.client import RemoteHttp
+from sync_worker.remotes.http.tokens import OwnTokens, TokenAuthorization
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from sync_worker.wiring import Wiring
 from tests.twins.memory_remote import OWN_SERVICE_CAPABILITIES, WIX_CAPABILITIES, MemoryRemote
@@ -308,6 +309,29 @@ def test_revoked_token_is_renewed_once(wix: Ground) -> None:
     wix.box.wix.revoke_tokens()
     assert wix.remote.get(created.remote_id) is not None
     assert wix.box.wix.calls["POST /oauth2/token"] == 2
+
+
+def test_token_revoked_twice_within_seconds_is_renewed_twice(wix: Ground) -> None:
+    """A second 401 within seconds is no proof of a missing permission: the token counts."""
+    created = wix.remote.create(wix.draft(), "key-1")
+    assert wix.box is not None
+    for _ in range(3):
+        wix.box.wix.revoke_tokens()
+        assert wix.remote.get(created.remote_id) is not None
+    assert wix.box.wix.calls["POST /oauth2/token"] == 4
+
+
+def test_newer_token_of_the_fleet_is_kept_when_an_older_one_is_refused() -> None:
+    fetched = iter(["second", "third"])
+    tokens = OwnTokens()
+    tokens.put("instance", "first", 3600)
+    ours = TokenAuthorization(lambda: {"access_token": next(fetched)}, tokens, "instance")
+    assert ours.headers() == {"Authorization": "Bearer first"}
+    tokens.put("instance", "newer", 3600)  # another worker has fetched it meanwhile
+    ours.refresh()
+    assert ours.headers() == {"Authorization": "Bearer newer"}
+    ours.refresh()
+    assert ours.headers() == {"Authorization": "Bearer second"}
 
 
 def test_contact_is_found_in_any_spelling_and_created_once(wix: Ground) -> None:

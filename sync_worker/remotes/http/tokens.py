@@ -66,21 +66,24 @@ class TokenAuthorization:
         self._prefix, self._default_seconds = prefix, default_seconds
         self._token = ""
         self._good_until = 0.0
+        self._sent = threading.local()  # the token that this thread has sent last
         self._turn = threading.Lock()
 
     def headers(self) -> Mapping[str, str]:
-        return {"Authorization": self._prefix + self._current()}
+        self._sent.token = self._current()
+        return {"Authorization": self._prefix + self._sent.token}
 
     def refresh(self) -> bool:
-        """Forget the token.
-
-        Once in a few seconds only: a 401 may also mean that a permission is missing.
-        """
+        """Forget the token that this thread has sent; a newer one, of whomever, is kept."""
+        refused = getattr(self._sent, "token", "")
         with self._turn:
+            # Another thread of this process has a newer one already.
+            if self._token != refused:
+                return True
             self._token, self._good_until = "", 0.0
-            if not self._tokens.claim(f"401:{self._name}", REFRESH_SECONDS):
-                return True  # somebody else dropped it just now: the cache holds a new one
-            self._tokens.drop(self._name)
+            # The cache may hold a newer one of another worker.
+            if self._tokens.get(self._name) == refused:
+                self._tokens.drop(self._name)
         return True
 
     def _current(self) -> str:
