@@ -16,6 +16,7 @@ from kombu.exceptions import ConnectionLimitExceeded, OperationalError
 from sync_worker.alive import show_sign
 from sync_worker.core.errors import SyncError
 from sync_worker.core.outcome import Outcome, OutcomeKind
+from sync_worker.core.ports.accounts import PROBE_SECONDS
 from sync_worker.runtime.celery.bell import WorkerBell
 from sync_worker.runtime.celery.broker import install_safe_transport
 from sync_worker.runtime.celery.site_faults import HOOKS, each_for_itself
@@ -28,6 +29,7 @@ from sync_worker.wiring.worker import WorkerWiring, worker_wiring
 
 # The sweeper rings up to here: a longer queue has lost nothing, and more rings only lengthen it.
 MAX_QUEUE = 200
+PROBE_TASK_SECONDS = 45.0  # what is left waits for the next sweep
 PRUNE_SECONDS = 45.0  # of each hour; well below the broker's visibility time-out
 
 log = structlog.get_logger(__name__)
@@ -96,6 +98,30 @@ def sweep(asked_by: str = "beat") -> None:
             log.info("swept", count=len(due))
             metrics.swept.inc(len(due))
             bell.ring(due)
+        _ask_accounts()
+
+
+def _ask_accounts() -> None:
+    """Ring for the accounts that remotes refuse, if the turn of one has come."""
+    try:
+        if worker().ledger.accounts.are_due():
+            probe_accounts.apply_async(expires=PROBE_SECONDS)
+    except SyncError as error:
+        log.warning("probe_postponed", error=type(error).__name__, **_facts(error))
+    except OperationalError as error:
+        log.warning("doorbell_failed", error=type(error).__name__)
+
+
+@app.task(name="sync_worker.tasks.probe_accounts")
+def probe_accounts() -> None:
+    """Ask the refused accounts whose turn has come; what waited for one that works goes on."""
+    until, watch = time.monotonic() + PROBE_TASK_SECONDS, worker().intake.engine.account_watch
+    try:
+        while worker().ledger.accounts.are_due() and time.monotonic() < until:
+            if recovered := watch.probe_some():
+                log.info("accounts_recovered", count=recovered)
+    except SyncError as error:
+        log.warning("probe_postponed", error=type(error).__name__, **_facts(error))
 
 
 @app.task(name="sync_worker.tasks.prune")

@@ -41,6 +41,10 @@ def status(as_json: bool) -> None:
     if now.oldest_open_seconds is not None:
         table.add_row("oldest on its way", f"{now.oldest_open_seconds:.1f} s")
     table.add_row("held", _words(now.held) or "nothing")
+    for account in now.failing_accounts:
+        since = account.since.strftime("%Y-%m-%d %H:%M:%S UTC")
+        said = f"refused since {since}, asked every minute: {account.reason}"
+        table.add_row(f"account on {account.side} of site {account.site_id}", said)
     table.add_row("links", _words(now.links) or "none yet")
     table.add_row("open intents", str(now.open_intents))
     table.add_row("writes in the last hour", str(now.writes_last_hour))

@@ -8,6 +8,7 @@ SyncError
 │   ├── Unconfirmed         a create was accepted, its record shows later: look, never repeat
 │   └── LeaseLost           another worker has the link; nothing was written
 ├── Permanent               the remote refuses and will refuse again: held at once
+│   └── Unauthorized        our credentials are refused: of the account, or of one record
 ├── Held                    a person has to decide or something has to arrive first
 ├── Misconfigured           settings, manifest or mapping are wrong: says what and where
 └── RemoteAnswer            answers of a remote that the engine plans with
@@ -123,6 +124,19 @@ class Permanent(SyncError):
     ) -> None:
         super().__init__(message, facts=facts)
         self.reason = reason
+
+
+class Unauthorized(Permanent):
+    """The remote does not accept our credentials.
+
+    ``is_of_account``: no record is involved, the account itself is refused.
+    """
+
+    def __init__(
+        self, message: str = "", *, is_of_account: bool = False, facts: Facts = NO_FACTS
+    ) -> None:
+        super().__init__(message, reason="unauthorized", facts=facts)
+        self.is_of_account = is_of_account
 
 
 class Held(SyncError):

@@ -34,6 +34,11 @@ def contact_hold_key(contact_id: str) -> str:
     return f"contact:wix:{contact_id}"
 
 
+def account_hold_key(side: Side) -> str:
+    """Waits until the site's account on this side is accepted again."""
+    return f"account:{side}"
+
+
 def erased_id(site_id: int, side: Side, remote_id: str) -> str:
     """The hash that remains of an erased id: enough to know it again, not to tell what it was."""
     return hashlib.sha256(f"{site_id}:{side}:{remote_id}".encode()).hexdigest()

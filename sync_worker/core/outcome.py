@@ -16,6 +16,7 @@ from sync_worker.core.errors import (
     Unconfirmed,
 )
 from sync_worker.core.ports.inbox import CREATE_ACCEPTED, RATE_LIMITED, Closing
+from sync_worker.core.values import Account
 
 # Between two looks for an accepted create: 30 looks in the 900 s that are its default wait.
 CONFIRM_EVERY_SECONDS = 30.0
@@ -87,7 +88,16 @@ class HoldDeliveries:
     hold_key: str | None = None
 
 
-Disposition = Leave | Defer | HoldDeliveries
+@dataclass(frozen=True, slots=True)
+class AwaitAccount:
+    """The deliveries wait until ``account`` is accepted again; ``why``: what the remote said."""
+
+    outcome: Outcome
+    account: Account
+    why: str
+
+
+Disposition = Leave | Defer | HoldDeliveries | AwaitAccount
 
 
 def disposition_of(error: SyncError) -> Disposition:

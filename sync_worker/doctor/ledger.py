@@ -7,7 +7,9 @@ from collections.abc import Iterator
 
 from sqlalchemy import select
 
+from sync_worker.core.values import Side
 from sync_worker.doctor.check import Check, bad, clock, ok
+from sync_worker.ledger.accounts import failing_accounts
 from sync_worker.ledger.administration.site_faults import fault_words
 from sync_worker.ledger.transactions import ledger_now
 from sync_worker.wiring import Wiring
@@ -42,3 +44,19 @@ def check_site_work(wiring: Wiring) -> Iterator[Check]:
         )
     if not faults:
         yield ok("site work", "no sweep, poll or hook check fails")
+
+
+def check_accounts(wiring: Wiring) -> Iterator[Check]:
+    """Accounts that a remote has refused: their ratings wait."""
+    with wiring.admin.engine.connect() as connection:
+        found = failing_accounts(connection)
+    if not found:
+        yield ok("accounts", "no remote refuses our credentials")
+    for account in found:
+        where = "Wix" if account.side == Side.WIX else f"connector {account.connector}"
+        yield bad(
+            f"account on {account.side} of site {account.site_id}",
+            f"{where} refuses us since {account.since:%Y-%m-%d %H:%M:%S} UTC: {account.reason}",
+            "correct its credentials or permissions; a probe each minute then lets all that waits"
+            " go on by itself",
+        )

@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 
 from sync_worker.core.errors import Permanent, SyncError, Transient
 from sync_worker.core.outcome import (
+    AwaitAccount,
     Defer,
     Disposition,
     HoldDeliveries,
     Leave,
     Outcome,
     OutcomeKind,
-    disposition_of,
 )
 from sync_worker.core.ports.clock import Clock
 from sync_worker.core.ports.doorbell import Bell
@@ -29,6 +29,7 @@ from sync_worker.core.ports.loop_guard import Guard
 from sync_worker.core.ports.remote import Connection
 from sync_worker.core.values import Merge, RatingKey, Site
 from sync_worker.engine.deliveries import Deliveries
+from sync_worker.engine.holds.accounts import AccountWatch
 from sync_worker.engine.lease_keeper import LeaseKeeper
 from sync_worker.engine.link_join import join_links
 from sync_worker.engine.link_run import LinkRun
@@ -106,8 +107,12 @@ class Engine:
 
     # -- how it may fail
 
+    @property
+    def account_watch(self) -> AccountWatch:
+        return AccountWatch(self.ledger.accounts, self.bell, self.connect)
+
     def _disposition_of(self, error: SyncError, run: LeasedLink) -> Disposition:
-        disposition = disposition_of(error)
+        disposition = self.account_watch.disposition_of(error, run.site, run.deliveries)
         if not isinstance(disposition, HoldDeliveries):
             return disposition
         if disposition.reason == "contact_unknown" and self._follow_merge(run):
@@ -127,6 +132,9 @@ class Engine:
             # no hold key: the intake alone waits for a person or an entity to arrive
             case HoldDeliveries(outcome, reason):
                 self.ledger.inbox.hold(ids, reason)
+            # nothing is wrong with this rating
+            case AwaitAccount(outcome, account, why):
+                self.ledger.accounts.fail(account, ids, why)
         self._ring(self.ledger.links.release(run.lease))
         return outcome
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 from sync_worker.core.errors import Held, SyncError
 from sync_worker.core.outcome import (
+    AwaitAccount,
     Defer,
     HoldDeliveries,
     Leave,
     Outcome,
     OutcomeKind,
-    disposition_of,
 )
 from sync_worker.core.ports.clock import Clock
 from sync_worker.core.ports.doorbell import Bell
@@ -27,6 +27,7 @@ from sync_worker.core.ports.remote import Connection
 from sync_worker.core.ports.sites import Sites
 from sync_worker.core.values import Change, Delivery, InboxState, RatingKey, Site
 from sync_worker.engine.engine import Engine
+from sync_worker.engine.holds.accounts import WAITS
 from sync_worker.engine.lease_keeper import refuse_if_costly
 from sync_worker.intake.contact_events import ContactEvents
 from sync_worker.intake.install_events import InstallEvents
@@ -107,6 +108,9 @@ class Intake:
                 return outcome
         if site is None:
             return self._hold_for_site(delivery)
+        # A remote refuses our account: asking it for one more rating tells nothing new.
+        if site.failing and self.engine.account_watch.waits(site, delivery):
+            return WAITS
         try:
             engine = self.engine
             # Its key was found in an earlier attempt.
@@ -164,7 +168,7 @@ class Intake:
 
     def _set_aside(self, delivery: Delivery, site: Site, error: SyncError) -> Outcome:
         """Put on file what the delivery waits for."""
-        match disposition_of(error):
+        match self.engine.account_watch.disposition_of(error, site, [delivery]):
             case Leave(outcome):
                 return outcome
             case Defer(outcome, delay_seconds, reason, is_failure):
@@ -172,6 +176,9 @@ class Intake:
                 return outcome
             case HoldDeliveries(outcome, reason, hold_key):
                 self.ledger.inbox.hold([delivery.id], reason, hold_key=hold_key)
+            case AwaitAccount(outcome, account, why):
+                self.ledger.accounts.fail(account, [delivery.id], why)
+                return outcome
         # Hold first, then look again: whoever brings what it waits for commits that first, and
         # releases after.
         if isinstance(error, Held) and error.has_arrived():

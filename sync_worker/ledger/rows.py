@@ -66,6 +66,11 @@ def _row_of(table: Table) -> Any:
 
 
 def to_site(row: Row, fields: Iterable[Row]) -> Site:
+    failing = set()
+    if row.wix_fails:
+        failing.add(Side.WIX)
+    if row.external_fails:
+        failing.add(Side.EXTERNAL)
     return Site(
         row.id,
         row.instance_id,
@@ -73,6 +78,7 @@ def to_site(row: Row, fields: Iterable[Row]) -> Site:
         Policy.of(row.policy),
         tuple(map(to_field, fields)),
         SiteState(row.state),
+        frozenset(failing),
     )
 
 

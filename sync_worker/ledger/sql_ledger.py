@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Engine
 
 from sync_worker.core.ports.ledger import Ledger
+from sync_worker.ledger.accounts import SqlAccounts
 from sync_worker.ledger.directory import SqlDirectory
 from sync_worker.ledger.inbox import InboxObserver, SqlInbox
 from sync_worker.ledger.links import LEASE_SECONDS, SqlLinks
@@ -21,6 +22,7 @@ class SqlLedger(Ledger):
     """The ports over one database, and what entry points ask of it besides."""
 
     inbox: SqlInbox
+    accounts: SqlAccounts
     transactions: Transactions
     site_cache: SiteCache
 
@@ -44,6 +46,7 @@ def sql_ledger(
         links=SqlLinks(transactions, sites, lease_seconds),
         merges=SqlMerges(transactions, sites),
         sites=SqlSiteStates(transactions, sites),
+        accounts=SqlAccounts(transactions, sites),
         transactions=transactions,
         site_cache=sites,
     )

@@ -31,8 +31,7 @@ metadata = MetaData(
     }
 )
 
-# SQLite gives row ids only to INTEGER keys; PostgreSQL wants 64 bits for rows that never stop
-# coming.
+# SQLite gives row ids only to INTEGER keys; PostgreSQL wants 64 bits for rows without end.
 RowId = BigInteger().with_variant(Integer, "sqlite")
 
 
@@ -59,6 +58,18 @@ site = Table(
     # So many within an hour, to a side.
     Column("deletes_allowed", Integer, nullable=False, default=0, server_default="0"),
     Column("deletes_allowed_until", Float, nullable=False, default=0, server_default="0"),
+)
+
+# How the account of a site on a side stands, once a remote has refused it.
+account = Table(
+    "account",
+    metadata,
+    Column("site_id", RowId, ForeignKey("site.id"), primary_key=True, autoincrement=False),
+    Column("side", String(16), primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("since", Float, nullable=False),
+    Column("reason", Text, nullable=False, default=""),  # what the remote said
+    Column("next_probe_at", Float, nullable=False),
 )
 
 entity_map = Table(
@@ -88,8 +99,7 @@ contact_map = Table(
     Index(None, "site_id", "wix_contact_id"),
 )
 
-# A contact that was merged away, and the one that it was merged into (which may have been merged
-# away since).
+# A contact that was merged away, and the one it was merged into (perhaps merged away since).
 contact_redirect = Table(
     "contact_redirect",
     metadata,
@@ -326,8 +336,7 @@ listed = Table(
     Index("ix_listed_findings", "run_id", "mark", "entity_id", "contact_id"),
 )
 
-# Records on file that the last complete listing of their side did not show, and the run that missed
-# them first.
+# Records on file that the last complete listing did not show; the run that missed them first.
 missing = Table(
     "missing",
     metadata,

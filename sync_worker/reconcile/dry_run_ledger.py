@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from sync_worker.core.email_identity import normalise_email
+from sync_worker.core.ports.accounts import Accounts
 from sync_worker.core.ports.directory import Directory, Located
 from sync_worker.core.ports.inbox import Inbox
 from sync_worker.core.ports.ledger import Ledger
 from sync_worker.core.ports.links import Commit, Committed, Links
 from sync_worker.core.ports.merges import Merges
 from sync_worker.core.values import (
+    Account,
     Buried,
     Contact,
     Delivery,
@@ -159,6 +161,17 @@ class DryRunMerges:
 
 
 @dataclass(frozen=True, slots=True)
+class DryRunAccounts:
+    """The part of ports.Accounts that a run calls."""
+
+    def fail(self, account: Account, inbox_ids: Sequence[int], why: str) -> None:
+        """The outcome tells it."""
+
+    def wait(self, account: Account, inbox_ids: Sequence[int]) -> bool:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
 class DryRunLedger:
     """The ledger of one planned run.
 
@@ -180,5 +193,6 @@ class DryRunLedger:
             cast(Links, links),
             cast(Merges, DryRunMerges(ledger.merges)),
             ledger.sites,
+            cast(Accounts, DryRunAccounts()),
         )
         return cls(ports, links)

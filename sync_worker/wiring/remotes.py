@@ -30,6 +30,11 @@ from sync_worker.wiring.redis_parts import RedisParts
 OBSERVERS = Observers(count_call, observe_wait)
 
 
+def no_probe() -> bool:
+    """Of a plugin that has no cheap read."""
+    return False
+
+
 class Remotes:
     """Connects sites to their remotes, each once. Shared by the threads of a process.
 
@@ -60,11 +65,14 @@ class Remotes:
     def _connection(self, site: Site, wait: Wait | None = None) -> Connection:
         api = self.wix_api(site.instance_id, wait)
         external = self.external(site.connector, wait)
-        remotes: dict[Side, Remote] = {Side.WIX: WixRatings(api), Side.EXTERNAL: external}
+        wix = WixRatings(api)
+        remotes: dict[Side, Remote] = {Side.WIX: wix, Side.EXTERNAL: external}
         # A plugin has them or has not: only parent_changed events ask for children, and polls can
         # list the whole.
         children, changed = (getattr(external, name, None) for name in ("children", "changed_page"))
-        return Connection(remotes, WixPeople(api), children, changed)
+        # So it is with a cheap read.
+        probes = {Side.WIX: wix.probe, Side.EXTERNAL: getattr(external, "probe", no_probe)}
+        return Connection(remotes, WixPeople(api), children, changed, probes)
 
     def wix_api(self, instance_id: str, wait: Wait | None = None) -> WixApi:
         """The API of Wix, as the app on one site."""

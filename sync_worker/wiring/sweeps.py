@@ -10,6 +10,7 @@ from functools import cached_property
 from sync_worker.config import Settings
 from sync_worker.core.sweep_values import Sweep
 from sync_worker.core.values import Site
+from sync_worker.engine.holds.accounts import AccountWatch
 from sync_worker.intake.intake import Intake
 from sync_worker.ledger.administration.site_faults import SqlSiteFaults
 from sync_worker.ledger.sql_ledger import SqlLedger, sql_ledger
@@ -104,6 +105,7 @@ class SweepParts:
             runs=self.runs,
             faults=self.faults(),
             reconcile=self.reconcile,
+            note_refusal=AccountWatch(self.ledger.accounts, NoBell(), self._remotes.connect).note,
             reconcile_at=self._settings.reconcile_at,
             threads=SWEEP_THREADS,
             slice_seconds=slice_seconds,

@@ -131,6 +131,32 @@ def test_side_that_hangs_leaves_the_workers_to_the_other_side(
     measured("caught up after s", time.monotonic() - back_at)
 
 
+@on(short="sqlite")
+def test_refusal_of_15_seconds_on_both_sides_needs_nobody(
+    make_stage: StageMaker, database: dict[str, str], measured: Measured
+) -> None:
+    """Wix and the external system answer 401: all waits, and goes on by itself."""
+    stage: Stage = make_stage(PRODUCTS, settings=database)
+    load = Load(stage, per_second=20, people=6)
+    refused: list[str] = []
+
+    def refuse(moment: str, call: str) -> Response:
+        refused.append(call)
+        return Response('{"message": "unauthorized"}', 401, mimetype="application/json")
+
+    stage.box.wix.faults.watch = stage.box.reviews.faults.watch = refuse
+    began_at = time.monotonic()
+    for _ in range(6):
+        load.rate()
+    assert stage.wait_until(lambda: bool(stage.status().failing_accounts), 15)
+    time.sleep(max(0.0, began_at + 15 - time.monotonic()))
+    stage.box.wix.faults.watch = stage.box.reviews.faults.watch = None
+    assert stage.wait_until(lambda: not stage.status().held, 100), stage.status()
+    load.assert_all_followed(60)
+    assert not stage.status().failing_accounts
+    measured("refused calls", len(refused))
+
+
 def follow_on_external(stage: Stage, contact: str, product: str) -> float:
     """A new rating on the site; the seconds until the external side shows it."""
     started = time.monotonic()

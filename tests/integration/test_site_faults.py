@@ -83,6 +83,7 @@ class Ground:
             runs=self.runs,
             faults=SiteFaults(self.kept),
             reconcile=self._reconcile,
+            note_refusal=lambda error, site_id: None,
             reconcile_at="00:00",
             threads=2,
             slice_seconds=seconds,

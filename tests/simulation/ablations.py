@@ -16,6 +16,7 @@ from sync_worker.core.ports.links import Commit, LeasedLink
 from sync_worker.core.sweep_values import Absences, Sweep
 from sync_worker.core.values import Base, Intent, Lease, NewDelivery, Side
 from sync_worker.engine import history_lines, lease_keeper, link_plan, next_step, write_values
+from sync_worker.engine.holds.accounts import AccountWatch
 from sync_worker.engine.lease_keeper import LeaseKeeper
 from sync_worker.engine.link_plan import SlotWrite
 from sync_worker.engine.placing import Placing
@@ -173,6 +174,8 @@ def _no_more(*arguments: Any, **named: Any) -> int:
 
 
 MECHANISMS: dict[str, tuple[Switch, ...]] = {
+    "probe of a failing account": ((AccountWatch, "probe_some", _no_more),),
+    "cheap read after a refusal": ((AccountWatch, "_is_accepted", _never),),
     "lease": ((MemoryLinks, "lease", _lease_for_all), (MemoryState, "leased", _any_holder)),
     "fence": ((MemoryState, "leased", _any_holder),),
     "bound of processor time": (

@@ -113,6 +113,9 @@ SCENES: dict[str, Options] = {
             many_fields=True, has_revision=False, update_precondition=False, trusts_payload=False
         ),
     ),
+    "storm, credentials refused now and then": Options(
+        replace(STORM, refuse=0.02), people=3, acts=10
+    ),
     "many people": Options(STORM, people=4, entities=3, acts=20),
     "storm, sweeps all the time": Options(
         STORM, people=3, entities=2, acts=12, sweeps_meanwhile=True

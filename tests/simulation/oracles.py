@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Set
 from decimal import Decimal
 
+from sync_worker.core.ports.accounts import ACCOUNT_FAILING
 from sync_worker.core.scale import FieldMap, OffScale
 from sync_worker.core.values import EntityRef, HistoryEntry, Person, Record, Side
 from tests.simulation.newest_edit import (
@@ -30,6 +31,7 @@ def broken_invariants(world: World) -> list[str]:
         idle_rewrites,
         twins,
         left_open,
+        waits_for_nothing,
         remembered_after_erasure,
     ]
     if not diverges_by_policy(world):
@@ -322,6 +324,13 @@ def left_open(world: World) -> Iterator[str]:
         count := world.ledger.open_intents()
     ) > awaiting:  # held, and shown as such: nobody can tell the outcome
         yield f"I12 {count} intents are open"
+
+
+def waits_for_nothing(world: World) -> Iterator[str]:
+    """I31: nothing waits for an account that works again."""
+    waiting = world.ledger.held_reasons().count(ACCOUNT_FAILING)
+    if waiting:
+        yield f"I31 {waiting} deliveries wait for an account that works"
 
 
 def remembered_after_erasure(world: World) -> Iterator[str]:

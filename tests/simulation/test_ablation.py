@@ -73,6 +73,9 @@ GUARDED = {
     "text of an accepted create",
     "hints for children",
     "refusing what is not offered",
+    # tests/simulation/test_refusals.py
+    "probe of a failing account",
+    "cheap read after a refusal",
 }
 
 

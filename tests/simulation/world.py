@@ -19,6 +19,7 @@ from typing import Any
 from greenlet import getcurrent, greenlet
 
 from sync_worker.core.errors import Duplicate, Gone, SyncError
+from sync_worker.core.ports.accounts import PROBE_SECONDS
 from sync_worker.core.ports.ledger import Ledger
 from sync_worker.core.ports.remote import Capabilities, Connection, Page
 from sync_worker.core.scale import FieldMap, Scale
@@ -36,6 +37,7 @@ from sync_worker.core.values import (
     Side,
     Site,
 )
+from sync_worker.engine.holds.accounts import AccountWatch
 from sync_worker.intake.intake import Intake
 from sync_worker.reconcile.pace import Pace
 from sync_worker.reconcile.planned_writes import PlannedWrite
@@ -84,6 +86,7 @@ class Faults:
     clock_jump: float = 0.0
     list_skip: float = 0.0
     list_cut: float = 0.0
+    refuse: float = 0.0  # a side does not accept our credentials for up to two minutes
 
 
 CALM = Faults()
@@ -105,7 +108,7 @@ STORM = Faults(
 )
 
 
-PORTS_OF_THE_LEDGER = ("inbox", "directory", "links", "merges", "sites")
+PORTS_OF_THE_LEDGER = ("inbox", "directory", "links", "merges", "sites", "accounts")
 
 
 class _Stepping:
@@ -280,7 +283,8 @@ class World:
         step = self._step
         remotes = {side: _Stepping(self._called(side), step, str(side)) for side in Side}
         changed = self._changed if self.options.lists_changes else None
-        connection = Connection(remotes, self.people, self._children, changed)
+        probes = {side: remote.probe for side, remote in self.remotes.items()}
+        connection = Connection(remotes, self.people, self._children, changed, probes)
         ledger = Ledger(
             **{
                 port: _Stepping(getattr(self.ledger, port), step, "ledger", self._note_shadowed)
@@ -670,8 +674,16 @@ class World:
             self.guard.flush()
         if self._chance(self.faults.broker_loss * 5):
             self.queue.clear()
+        for remote in self.remotes.values():
+            if self._chance(self.faults.refuse):
+                remote.refused_until = self.now + self.random.uniform(1.0, 120.0)
         if self._chance(0.2):
             self.queue += self.ledger.inbox.due(20)
+            self.probe()
+
+    def probe(self) -> None:
+        """Failing accounts are asked whether they work again."""
+        AccountWatch(self.ledger.accounts, self, self.intake.connect).probe_some()
 
     def run(self) -> None:
         """Acts and chaos, then calm until nothing moves."""
@@ -698,8 +710,17 @@ class World:
                 return
             self.now += 30.0
             self.show()
+            self.probe()
             self.queue += self.ledger.inbox.due(100)
         raise AssertionError("the world did not come to rest")
+
+    def recover_accounts(self) -> None:
+        """Refusals end, and the probe of the minute after that finds out."""
+        ends_at = max(remote.refused_until for remote in self.remotes.values())
+        if ends_at:
+            self.now = max(self.now, ends_at) + PROBE_SECONDS
+            self.probe()
+            self.drain()
 
     def settle(self) -> None:
         """Faults off, everything delivered, then sweeps: a deletion that was not told shows in the
@@ -711,6 +732,7 @@ class World:
         """
         self.faults = CALM
         self.drain()
+        self.recover_accounts()
         for _ in range(2 * self.options.polls_meanwhile):
             self.poll()
             self.drain()

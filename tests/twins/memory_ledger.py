@@ -18,6 +18,7 @@ from sync_worker.core.values import (
     Side,
     Site,
 )
+from tests.twins.memory_accounts import MemoryAccounts
 from tests.twins.memory_directory import MemoryDirectory
 from tests.twins.memory_inbox import MemoryInbox
 from tests.twins.memory_links import MemoryLinks
@@ -37,6 +38,7 @@ class MemoryLedger:
     links: MemoryLinks
     merges: MemoryMerges
     sites: MemorySites
+    accounts: MemoryAccounts
     sweeps: MemorySweeps
 
     # -- set-up
@@ -103,6 +105,9 @@ class MemoryLedger:
         link_id = self.links.link_id(RatingKey(site_id, entity.id, str(person.contact_id)))
         return any(row.is_held for row in self.state.of_link(link_id))
 
+    def held_reasons(self) -> list[str]:
+        return sorted(row.delivery.reason for row in self.state.rows.values() if row.is_held)
+
     def was_in_step(
         self, site_id: int, side: Side, record: Record, partners: Sequence[Record]
     ) -> bool:
@@ -126,5 +131,6 @@ def memory_ledger(now: Callable[[], float]) -> MemoryLedger:
         MemoryLinks(state),
         MemoryMerges(state),
         MemorySites(state),
+        MemoryAccounts(state),
         MemorySweeps(state),
     )

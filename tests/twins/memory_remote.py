@@ -15,10 +15,12 @@ from sync_worker.core.errors import (
     Away,
     Conflict,
     Duplicate,
+    Facts,
     Gone,
     Permanent,
     RateLimited,
     Transient,
+    Unauthorized,
     Unconfirmed,
     UnknownOutcome,
 )
@@ -103,8 +105,21 @@ class MemoryRemote:
     clock: Callable[[], float] = lambda: 0.0  # the remote's own, for listings of changes
     changed_at: dict[str, float] = field(default_factory=dict)
     overlap_seconds: float = 60.0
+    refused_until: float = 0.0  # our credentials are not accepted before that time of its clock
+    refused_ids: set[str] = field(default_factory=set)  # forbidden, and only these records
 
     # -- ports.Remote
+
+    def probe(self) -> bool:
+        self.calls["probe"] += 1
+        self._refuse("probe")
+        return True
+
+    def _refuse(self, operation: str, remote_id: str = "") -> None:
+        if self.clock() < self.refused_until:
+            raise Unauthorized(facts=Facts(str(self.side), operation, 401))
+        if remote_id in self.refused_ids:
+            raise Unauthorized(facts=Facts(str(self.side), operation, 403))
 
     def reserve_request(self) -> None:
         fault = self.fault("reserve_request")
@@ -118,11 +133,13 @@ class MemoryRemote:
 
     def get(self, remote_id: str) -> Record | None:
         self.calls["get"] += 1
+        self._refuse("get", remote_id)
         self._fail_reading("get")
         return self.records.get(remote_id)
 
     def find(self, entity: EntityRef, person: Person) -> Sequence[Record]:
         self.calls["find"] += 1
+        self._refuse("find")
         self._fail_reading("find")
         rows = self.stale_index if self.find_lags() else list(self.records.values())
         found = [
@@ -134,6 +151,7 @@ class MemoryRemote:
 
     def list_page(self, cursor: str | None = None) -> Page:
         self.calls["list"] += 1
+        self._refuse("list")
         self._fail_reading("list")
         if self.list_is_cut():
             return Page([])
@@ -149,6 +167,7 @@ class MemoryRemote:
     def changed_page(self, since: datetime | None, cursor: str | None = None) -> Page:
         """For Connection.changed; what is gone is shown as deleted."""
         self.calls["changed"] += 1
+        self._refuse("changed")
         self._fail_reading("list")
         start = since.timestamp() - self.overlap_seconds if since is not None else None
         shown = {**self.records, **{one: _as_deleted(record) for one, record in self.gone.items()}}
@@ -167,6 +186,7 @@ class MemoryRemote:
 
     def children(self, parent_id: str) -> Iterator[Record]:
         self.calls["children"] += 1
+        self._refuse("children")
         self._fail_reading("children")
         yield from [
             record for record in self.records.values() if record.entity == EntityRef(parent_id)
@@ -174,6 +194,7 @@ class MemoryRemote:
 
     def create(self, draft: Draft, idempotency_key: str) -> Record:
         self.calls["create"] += 1
+        self._refuse("create")
         fault = self._fail_before_write("create")
         if self.capabilities.create_is_async:
             self._accept(draft)
@@ -211,6 +232,7 @@ class MemoryRemote:
     def update(self, remote_id: str, draft: Draft, revision: int | None) -> Record:
         self._refuse_if_unsupported(Operation.UPDATE)
         self.calls["update"] += 1
+        self._refuse("update", remote_id)
         fault = self._fail_before_write("update")
         record = self._existing(remote_id)
         if self.capabilities.update_precondition and revision != record.revision:
@@ -222,6 +244,7 @@ class MemoryRemote:
     def delete(self, remote_id: str, revision: int | None) -> None:
         self._refuse_if_unsupported(Operation.DELETE)
         self.calls["delete"] += 1
+        self._refuse("delete", remote_id)
         fault = self._fail_before_write("delete")
         record = self.records.get(remote_id)
         if record is not None:

@@ -11,6 +11,7 @@ from sync_worker.core.hold_keys import contact_tombstone, erased_id
 from sync_worker.core.ports.inbox import ERASED, Stored
 from sync_worker.core.sweep_values import Listed, Sweep
 from sync_worker.core.values import (
+    Account,
     Buried,
     Contact,
     Delivery,
@@ -91,6 +92,8 @@ class MemoryState:
     intents: dict[str, Intent] = field(default_factory=dict)
     intent_links: dict[str, int] = field(default_factory=dict)
     history: list[tuple[int, float, HistoryEntry]] = field(default_factory=list)
+    # Accounts that fail, and when they are asked again.
+    next_probe_at: dict[Account, float] = field(default_factory=dict)
     runs: list[RunRow] = field(default_factory=list)
     missing: dict[tuple[int, Side, str], int] = field(default_factory=dict)
 

@@ -24,7 +24,7 @@ class ObservedLedger:
         ledger = sql_ledger(engine, site_cache_seconds=60.0)
         self.engine, self._transactions = engine, ledger.transactions
         self.inbox, self.directory, self.links = ledger.inbox, ledger.directory, ledger.links
-        self.merges, self.sites = ledger.merges, ledger.sites
+        self.merges, self.sites, self.accounts = ledger.merges, ledger.sites, ledger.accounts
         self.sweeps = SqlSweeps(ledger.transactions, ledger.site_cache)
 
     def add_site(
@@ -104,6 +104,11 @@ class ObservedLedger:
         )
         with self._transactions.read() as connection:
             return connection.execute(held).first() is not None
+
+    def held_reasons(self) -> list[str]:
+        held = select(inbox.c.reason).where(inbox.c.state == "held").order_by(inbox.c.reason)
+        with self._transactions.read() as connection:
+            return list(connection.execute(held).scalars())
 
     def was_in_step(
         self, site_id: int, side: Side, record: Record, partners: Sequence[Record]

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from sync_worker.core.errors import Unauthorized
+from sync_worker.core.ports.accounts import ACCOUNT_FAILING
 from sync_worker.core.values import SiteState
 
 ROOT = Path(__file__).parents[2]
@@ -70,7 +72,7 @@ def all_reasons() -> set[str]:
         reason for path in (ROOT / "sync_worker").rglob("*.py") for reason in reasons_in(path)
     }
     by_state = {f"site_{state}" for state in SiteState if state is not SiteState.ACTIVE}
-    return written | by_state | {"misconfigured"}
+    return written | by_state | {"misconfigured", ACCOUNT_FAILING, Unauthorized().reason}
 
 
 REASONS = sorted(all_reasons())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sync_worker.core.ports.accounts import Accounts
 from sync_worker.core.ports.directory import Directory
 from sync_worker.core.ports.inbox import Inbox
 from sync_worker.core.ports.links import Links
@@ -20,3 +21,4 @@ class Ledger:
     links: Links
     merges: Merges
     sites: SiteStates
+    accounts: Accounts

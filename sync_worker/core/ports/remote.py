@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -123,10 +123,12 @@ class Connection:
     ``children``: every external record of a rated thing by its id, for systems whose events name
     only that; complete when it ends. ``changed``: a page of the external records that changed since
     a time (``None``: of all), deleted ones too where the system shows them; ``None`` where nothing
-    but the whole can be listed. Errors as for Remote.
+    but the whole can be listed. ``probes``: a cheap read of a side, which tells whether our
+    credentials are accepted there; it returns False if the side has none. Errors as for Remote.
     """
 
     remotes: Mapping[Side, Remote]
     people: People
     children: Callable[[str], Iterator[Record]] | None = None
     changed: Callable[[datetime | None, str | None], Page] | None = None
+    probes: Mapping[Side, Callable[[], bool]] = field(default_factory=dict)

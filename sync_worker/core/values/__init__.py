@@ -35,6 +35,8 @@ from sync_worker.core.values.records import (
     Side,
 )
 from sync_worker.core.values.sites import (
+    Account,
+    AccountState,
     Conflict,
     Deletes,
     Direction,
@@ -51,6 +53,8 @@ from sync_worker.core.values.sites import (
 )
 
 __all__ = [
+    "Account",
+    "AccountState",
     "Base",
     "Buried",
     "Change",

@@ -145,9 +145,27 @@ class SiteState(StrEnum):
     REMOVED = "removed"
 
 
+class AccountState(StrEnum):
+    """``FAILING``: the remote refuses our credentials; a probe each minute asks again."""
+
+    WORKING = "working"
+    FAILING = "failing"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What a site has on one side: its credentials, and what they may do there."""
+
+    site_id: int
+    side: Side
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
-    """One Wix app instance, its connector, policies and mapped fields."""
+    """One Wix app instance, its connector, policies and mapped fields.
+
+    ``failing``: the sides whose account is refused.
+    """
 
     id: int
     instance_id: str
@@ -155,6 +173,7 @@ class Site:
     policy: Policy
     fields: tuple[FieldMap, ...]
     state: SiteState = SiteState.ACTIVE
+    failing: frozenset[Side] = frozenset()
 
     @property
     def is_at_work(self) -> bool:

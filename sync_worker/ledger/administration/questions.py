@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, func, or_, select, update
 
 from sync_worker.core.values import InboxState, IntentState, Side
+from sync_worker.ledger.accounts import FailingAccount, failing_accounts
 from sync_worker.ledger.administration.held import HistoryLine, to_line
 from sync_worker.ledger.statements.inbox import OPEN
 from sync_worker.ledger.tables import history, inbox, intent, link
@@ -23,6 +24,7 @@ class LedgerStatus:
 
     ``oldest_open_seconds``: age of the oldest delivery that is not at its end. ``near_misses``:
     processed events that carry our identity, but that neither ledger nor intent knew.
+    ``failing_accounts``: those that a remote refuses; a probe asks each every minute.
     """
 
     deliveries: Mapping[str, int] = field(default_factory=dict)
@@ -32,6 +34,7 @@ class LedgerStatus:
     oldest_open_seconds: float | None = None
     writes_last_hour: int = 0
     near_misses: int = 0
+    failing_accounts: Sequence[FailingAccount] = ()
 
 
 class LedgerQuestions:
@@ -58,6 +61,7 @@ class LedgerQuestions:
                     connection, history, is_recent & (history.c.intent_id != "")
                 ),
                 near_misses=_count(connection, inbox, inbox.c.is_ours & is_processed),
+                failing_accounts=failing_accounts(connection),
             )
 
     def history(

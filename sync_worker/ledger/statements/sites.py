@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, exists, select
 
-from sync_worker.core.values import Side, Site, SiteState
+from sync_worker.core.values import AccountState, Side, Site, SiteState
 from sync_worker.ledger.rows import to_site
-from sync_worker.ledger.tables import field_map, site
+from sync_worker.ledger.tables import account, field_map, site
+
+
+def _is_failing(side: Side) -> Any:
+    is_its = (account.c.site_id == site.c.id) & (account.c.side == str(side))
+    failing = exists().where(is_its, account.c.state == str(AccountState.FAILING))
+    return failing.label(f"{side}_fails")
+
+
+# Read with each site: a refused account costs no statement of its own.
+FAILING = tuple(map(_is_failing, Side))
 
 
 def site_by_id(connection: Connection, site_id: int) -> Site | None:
@@ -24,7 +34,7 @@ def site_by_source(connection: Connection, side: Side, source: str) -> Site | No
 
 def read_site(connection: Connection, which: Any) -> Site | None:
     """The site that a condition on its table names."""
-    row = connection.execute(select(site).where(which)).first()
+    row = connection.execute(select(site, *FAILING).where(which)).first()
     if row is None:
         return None
     fields = select(field_map).where(field_map.c.site_id == row.id).order_by(field_map.c.id)
@@ -32,6 +42,13 @@ def read_site(connection: Connection, which: Any) -> Site | None:
 
 
 def active_sites(connection: Connection) -> list[tuple[int, str]]:
-    """The number and the connector of each site that is at work; one query, whatever they hold."""
-    names = select(site.c.id, site.c.connector).where(site.c.state == str(SiteState.ACTIVE))
+    """The number and the connector of each site that is at work; one query, whatever they hold.
+
+    Without those of which a remote refuses the account: its probe comes first.
+    """
+    is_at_work = site.c.state == str(SiteState.ACTIVE)
+    fails = exists().where(
+        account.c.site_id == site.c.id, account.c.state == str(AccountState.FAILING)
+    )
+    names = select(site.c.id, site.c.connector).where(is_at_work, ~fails)
     return [(row.id, row.connector) for row in connection.execute(names.order_by(site.c.id))]

@@ -16,6 +16,7 @@ from sync_worker.core.errors import (
     RateLimited,
     SyncError,
     Transient,
+    Unauthorized,
 )
 from sync_worker.manifest.field_values import search
 from sync_worker.manifest.manifest import Manifest
@@ -219,7 +220,7 @@ def _meaning(rule: ErrorRule, answer: Answer) -> SyncError | bool:
         case "retry":
             return Transient("the system asks to try again")
         case "auth":
-            return Permanent("the system does not accept our credentials", reason="unauthorized")
+            return Unauthorized("the system does not accept our credentials")
         case "skip":
             return Permanent(
                 "the system does not take this one, says the manifest", reason="skipped"

@@ -16,6 +16,7 @@ from sync_worker.core.errors import (
     RateLimited,
     SyncError,
     Transient,
+    Unauthorized,
     UnknownOutcome,
 )
 from sync_worker.remotes.http.calls import Answer, Call
@@ -92,9 +93,7 @@ class AnswerReader:
         if answer.status == 501:
             return Misconfigured("this remote does not offer the operation", facts=facts)
         if answer.status in (401, 403):
-            return Permanent(
-                "the remote does not accept our credentials", reason="unauthorized", facts=facts
-            )
+            return Unauthorized("the remote does not accept our credentials", facts=facts)
         # We follow no redirect: it may lead to another host, with our credentials.
         if 300 <= answer.status < 400:
             return Permanent(

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from sync_worker.core.errors import Permanent
+from sync_worker.core.errors import Permanent, Unauthorized
 
 EARLY_SECONDS = 120.0  # refresh while the old token still works
 # A worker that dies while it fetches keeps the others waiting no longer than this.
@@ -112,15 +112,28 @@ class TokenAuthorization:
         if self._token and not self._tokens.claim(self._name, REFRESH_SECONDS):
             self._good_until = self._clock() + 5.0  # another worker is fetching; ours still works
             return self._token
-        token, seconds = _token_of(self._ask(), self._default_seconds)
+        token, seconds = _token_of(self._answer(), self._default_seconds)
         lifetime = max(1.0, seconds - EARLY_SECONDS)
         self._token, self._good_until = token, self._clock() + min(lifetime, EARLY_SECONDS / 4)
         self._tokens.put(self._name, token, int(lifetime))
         return token
 
+    def _answer(self) -> Any:
+        """What the token endpoint answers. Its refusal is the account's: no call gets further."""
+        try:
+            return self._ask()
+        except Permanent as refusal:
+            if refusal.reason not in ("refused", "unauthorized"):
+                raise
+            raise Unauthorized(
+                "the token endpoint does not accept our credentials",
+                is_of_account=True,
+                facts=refusal.facts,
+            ) from refusal
+
 
 def _token_of(body: Any, default_seconds: float) -> tuple[str, float]:
     if not isinstance(body, dict) or not isinstance(body.get("access_token"), str):
-        raise Permanent("the token endpoint answered without a token", reason="unauthorized")
+        raise Unauthorized("the token endpoint answered without a token", is_of_account=True)
     seconds = body.get("expires_in")
     return body["access_token"], float(seconds) if isinstance(seconds, int) else default_seconds

@@ -101,6 +101,11 @@ class WixRatings:
         """
         return self.query_page({"sort": OLDEST_FIRST}, cursor)
 
+    def probe(self) -> bool:
+        """A query of one row: whether Wix accepts our token and lets us read ratings."""
+        self._api.call("query_ratings", json={"query": {"cursorPaging": {"limit": 1}}})
+        return True
+
     def create(self, draft: Draft, idempotency_key: str) -> Record:
         ((attribute, value),) = draft.values.items()
         rating = {

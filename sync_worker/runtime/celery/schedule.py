@@ -18,7 +18,7 @@ from typing import Protocol
 
 import structlog
 
-from sync_worker.core.errors import LeaseLost, SyncError, Transient
+from sync_worker.core.errors import LeaseLost, SyncError, Transient, Unauthorized
 from sync_worker.core.outcome import Outcome, OutcomeKind
 from sync_worker.core.ports.sweeps import Sweeps
 from sync_worker.core.sweep_values import RunKind, Sweep
@@ -84,7 +84,8 @@ class NightlySweeps:
 
     One process at a time works on a site; any may go on with it. ``reconcile_at``: HH:MM (UTC) of
     the daily sweeps, or nothing; ``threads``: jobs of a run at a time; ``turn_seconds``: for one
-    site, before the next one that is due.
+    site, before the next one that is due; ``note_refusal``: told of a listing that a remote
+    refuses to our account, with the number of the site.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class NightlySweeps:
         runs: SiteRuns,
         faults: SiteFaults,
         reconcile: MakeRun,
+        note_refusal: Callable[[Unauthorized, int], None],
         reconcile_at: str,
         threads: int,
         slice_seconds: float = SLICE_SECONDS,
@@ -102,6 +104,7 @@ class NightlySweeps:
         self._manifests, self._runs, self._faults = manifests, runs, faults
         self._reconcile, self._reconcile_at = reconcile, reconcile_at
         self._threads, self._turn_seconds = threads, turn_seconds
+        self._note_refusal = note_refusal
         self._until = time.monotonic() + slice_seconds
         self._turn_until = self._until
 
@@ -207,7 +210,10 @@ class NightlySweeps:
         A run that cannot succeed is over: a poll at once, and a sweep after some tries.
         """
         failures = self._faults.failed(due.kind, due.connector, error)
-        is_hopeless = not isinstance(error, Transient)
+        # A refused account is asked by its probe; it may be accepted again in a minute.
+        if isinstance(error, Unauthorized):
+            self._note_refusal(error, due.site_id)
+        is_hopeless = not isinstance(error, Transient | Unauthorized)
         is_poll = sweep.kind is RunKind.POLL
         with suppress(LeaseLost):
             if is_hopeless and (is_poll or failures >= MAX_HOPELESS_TRIES):

@@ -40,7 +40,7 @@ task_queues = {
 task_create_missing_queues = False  # a typo would make a queue that nobody reads
 task_routes = {
     f"sync_worker.tasks.{name}": {"queue": "maint", "routing_key": "maint"}
-    for name in ("sweep", "prune", "check_hooks", "reconcile_due")
+    for name in ("sweep", "prune", "check_hooks", "reconcile_due", "probe_accounts")
 }
 task_publish_retry = False  # the sweeper is the retry
 task_acks_late = True  # a message is kept until its work is done; work is safe to do twice

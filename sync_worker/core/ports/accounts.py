@@ -1,0 +1,27 @@
+"""How the account of a site on a side stands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from sync_worker.core.values import Account, Side, Site
+
+ACCOUNT_FAILING = "account_failing"  # why a delivery waits for its account
+PROBE_SECONDS = 60.0  # between two looks at a failing account
+
+
+class Accounts(Protocol):
+    """The accounts that the remotes refuse. Each method is one transaction."""
+
+    def fail(self, account: Account, inbox_ids: Sequence[int], why: str) -> None:
+        """The remote refuses the account: these open deliveries are held until it does no more."""
+
+    def wait(self, account: Account, inbox_ids: Sequence[int]) -> bool:
+        """Hold these open deliveries if the account is failing now; whether it is."""
+
+    def to_probe(self) -> list[tuple[Site, Side]]:
+        """A few failing accounts whose turn has come; their next is after ``PROBE_SECONDS``."""
+
+    def recover(self, account: Account) -> list[int]:
+        """The remote accepts the account again: all that waited for it; their ids."""

@@ -1,0 +1,121 @@
+"""Refused credentials: of the whole account, or of one record.
+
+A remote that refuses the account refuses every rating of the site: nothing of one rating is wrong,
+so its deliveries wait together, and a cheap read each minute asks whether they can go on. Only what
+is refused although that read is accepted is the record's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sync_worker.core.errors import Misconfigured, Permanent, SyncError, Transient, Unauthorized
+from sync_worker.core.outcome import (
+    AwaitAccount,
+    Defer,
+    Disposition,
+    Outcome,
+    OutcomeKind,
+    disposition_of,
+)
+from sync_worker.core.ports.accounts import ACCOUNT_FAILING, Accounts
+from sync_worker.core.ports.doorbell import Bell
+from sync_worker.core.ports.remote import Connection
+from sync_worker.core.values import Account, Delivery, Side, Site
+
+WIX = "wix"  # the name of that remote in the facts of an error
+UNAUTHORIZED = 401
+# Refused, though the account is accepted: so often it is tried again before it is held. Credentials
+# that are accepted for one call and not for the next (401) will hardly stay so.
+TRIES_OF_RECORD = {UNAUTHORIZED: 5, 403: 2}
+WAITS = Outcome(OutcomeKind.HELD, ACCOUNT_FAILING)
+
+
+@dataclass(frozen=True, slots=True)
+class AccountWatch:
+    """Tells refused accounts from refused records, and asks refused accounts again."""
+
+    accounts: Accounts
+    bell: Bell
+    connect: Callable[[Site], Connection]
+
+    def disposition_of(
+        self, error: SyncError, site: Site, deliveries: Sequence[Delivery]
+    ) -> Disposition:
+        """What an error means for the deliveries in hand."""
+        if not isinstance(error, Unauthorized):
+            return disposition_of(error)
+        account = Account(site.id, side_of(error))
+        # Another delivery has found that out already.
+        if self.accounts.wait(account, [delivery.id for delivery in deliveries]):
+            return AwaitAccount(WAITS, account, error.message)
+        try:
+            is_accepted = self._is_accepted(error, site, account.side)
+        except Transient as failure:
+            # Nothing tells whose refusal it is before the remote answers again.
+            return disposition_of(failure)
+        if not is_accepted:
+            return AwaitAccount(WAITS, account, str(error))
+        attempts = max((delivery.attempts for delivery in deliveries), default=0)
+        if attempts + 1 < TRIES_OF_RECORD.get(error.facts.status or 0, 1):
+            return Defer(Outcome(OutcomeKind.RETRY), None, error.message, is_failure=True)
+        return disposition_of(error)
+
+    def _is_accepted(self, error: Unauthorized, site: Site, side: Side) -> bool:
+        """Whether the account is, although this call was refused. Raises Transient."""
+        if error.is_of_account:
+            return False
+        try:
+            # No cheap read tells: 401 speaks of the credentials, 403 of what was asked for.
+            return self._probe(site, side) or error.facts.status != UNAUTHORIZED
+        except Unauthorized:
+            return False
+        except (Permanent, Misconfigured):
+            # Something else is wrong with the cheap read itself.
+            return error.facts.status != UNAUTHORIZED
+
+    def _probe(self, site: Site, side: Side) -> bool:
+        """Ask with a cheap read; False: the remote has none. Raises what remotes raise."""
+        probe = self.connect(site).probes.get(side)
+        return probe is not None and probe()
+
+    # -- an account that fails
+
+    def note(self, error: Unauthorized, site_id: int) -> None:
+        """A listing was refused: the account is."""
+        self.accounts.fail(Account(site_id, side_of(error)), (), str(error))
+
+    def waits(self, site: Site, delivery: Delivery) -> bool:
+        """Whether the delivery is held now, since an account of its site is known to fail."""
+        # A privacy request is not held for an account: what it can erase is erased now.
+        if delivery.new.privacy:
+            return False
+        accounts = [Account(site.id, side) for side in sorted(site.failing)]
+        return any(self.accounts.wait(account, [delivery.id]) for account in accounts)
+
+    def probe_some(self) -> int:
+        """Ask a few failing accounts whose turn has come; how many work again."""
+        recovered = 0
+        for site, side in self.accounts.to_probe():
+            # In a minute again.
+            if self._still_fails(site, side):
+                continue
+            self.bell.ring(self.accounts.recover(Account(site.id, side)))
+            recovered += 1
+        return recovered
+
+    def _still_fails(self, site: Site, side: Side) -> bool:
+        try:
+            self._probe(site, side)
+        except (Unauthorized, Transient, Misconfigured):
+            return True
+        except Permanent:
+            # Something is wrong with the cheap read, but our credentials are not refused.
+            return False
+        return False
+
+
+def side_of(error: SyncError) -> Side:
+    """Whose remote raised an error."""
+    return Side.WIX if error.facts.remote == WIX else Side.EXTERNAL

@@ -1,0 +1,141 @@
+"""Accounts that a remote refuses, in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, case, select, tuple_, update
+
+from sync_worker.core.hold_keys import account_hold_key
+from sync_worker.core.ports.accounts import ACCOUNT_FAILING, PROBE_SECONDS
+from sync_worker.core.ports.inbox import Closing
+from sync_worker.core.values import Account, AccountState, InboxState, Side, Site
+from sync_worker.ledger.site_cache import SiteCache
+from sync_worker.ledger.statements.inbox import close_rows, is_of_site, release_rows
+from sync_worker.ledger.tables import account, inbox, site
+from sync_worker.ledger.transactions import Transactions, insert_into, is_sqlite, ledger_now
+
+FAILING, WORKING = str(AccountState.FAILING), str(AccountState.WORKING)
+
+
+AT_ONCE = 5  # accounts in the hands of one process
+
+
+@dataclass(frozen=True, slots=True)
+class FailingAccount:
+    """An account that is refused; ``reason``: what the remote said."""
+
+    site_id: int
+    connector: str
+    side: str
+    since: datetime
+    reason: str
+
+
+class SqlAccounts:
+    """Implements ports.Accounts."""
+
+    def __init__(self, transactions: Transactions, sites: SiteCache) -> None:
+        self._transactions, self._sites = transactions, sites
+
+    def fail(self, refused: Account, inbox_ids: Sequence[int], why: str) -> None:
+        with self._transactions.write() as connection:
+            _note_failing(connection, refused, why)
+            _hold(connection, refused, inbox_ids)
+        self._sites.clear()
+
+    def wait(self, refused: Account, inbox_ids: Sequence[int]) -> bool:
+        failing = select(account.c.site_id).where(_is(refused), account.c.state == FAILING)
+        with self._transactions.write() as connection:
+            # Its recovery waits for us, and then finds what we hold; or it came before.
+            if not is_sqlite(connection):
+                failing = failing.with_for_update(read=True)
+            if connection.execute(failing).first() is None:
+                return False
+            _hold(connection, refused, inbox_ids)
+        return True
+
+    def to_probe(self) -> list[tuple[Site, Side]]:
+        # Asked every few seconds, and nearly always in vain: then nothing is locked.
+        if not self.are_due():
+            return []
+        key = (account.c.site_id, account.c.side)
+        some = select(*key).where(_is_due()).order_by(account.c.next_probe_at).limit(AT_ONCE)
+        next_turn = {"next_probe_at": ledger_now() + PROBE_SECONDS}
+        with self._transactions.write() as connection:
+            # Another process is at the locked ones.
+            if not is_sqlite(connection):
+                some = some.with_for_update(skip_locked=True)
+            claimed = update(account).where(tuple_(*key).in_(some)).values(next_turn)
+            rows = connection.execute(claimed.returning(*key)).all()
+            return [
+                (self._sites.by_id(connection, row.site_id), Side(row.side)) for row in sorted(rows)
+            ]
+
+    def are_due(self) -> bool:
+        """Whether the turn of a failing account has come."""
+        with self._transactions.read() as connection:
+            return connection.execute(select(account.c.side).where(_is_due())).first() is not None
+
+    def recover(self, refused: Account) -> list[int]:
+        accepted = update(account).where(_is(refused), account.c.state == FAILING)
+        waits = (inbox.c.state == str(InboxState.HELD)) & (inbox.c.reason == ACCOUNT_FAILING)
+        waits &= inbox.c.hold_key == account_hold_key(refused.side)
+        with self._transactions.write() as connection:
+            connection.execute(accepted.values(state=WORKING, since=ledger_now()))
+            its_site = self._sites.by_id(connection, refused.site_id)
+            released = release_rows(connection, waits & is_of_site(its_site))
+        self._sites.clear()
+        return released
+
+
+def failing_accounts(connection: Connection) -> list[FailingAccount]:
+    """The accounts that fail now, the longest first."""
+    fails = select(account, site.c.connector).join(site, site.c.id == account.c.site_id)
+    fails = fails.where(account.c.state == FAILING).order_by(account.c.since)
+    return [
+        FailingAccount(
+            row.site_id,
+            row.connector,
+            row.side,
+            datetime.fromtimestamp(row.since, UTC),
+            row.reason,
+        )
+        for row in connection.execute(fails)
+    ]
+
+
+def _is_due() -> Any:
+    return (account.c.state == FAILING) & (account.c.next_probe_at <= ledger_now())
+
+
+def _is(refused: Account) -> Any:
+    return (account.c.site_id == refused.site_id) & (account.c.side == str(refused.side))
+
+
+def _note_failing(connection: Connection, refused: Account, why: str) -> None:
+    insert = insert_into(connection, account).values(
+        site_id=refused.site_id,
+        side=str(refused.side),
+        state=FAILING,
+        since=ledger_now(),
+        reason=why,
+        next_probe_at=ledger_now() + PROBE_SECONDS,
+    )
+    # One that fails already keeps its beginning, and the time of its next probe.
+    new, fails = insert.excluded, account.c.state == FAILING
+    kept = {
+        "state": FAILING,
+        "reason": new.reason,
+        "since": case((fails, account.c.since), else_=new.since),
+        "next_probe_at": case((fails, account.c.next_probe_at), else_=new.next_probe_at),
+    }
+    connection.execute(insert.on_conflict_do_update(index_elements=["site_id", "side"], set_=kept))
+
+
+def _hold(connection: Connection, refused: Account, inbox_ids: Sequence[int]) -> None:
+    held = Closing(InboxState.HELD, ACCOUNT_FAILING)
+    close_rows(connection, inbox_ids, held, hold_key=account_hold_key(refused.side))
