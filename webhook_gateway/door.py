@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 from flask import Response, g, jsonify, request
 
-from sync_worker.core.errors import Transient
+from sync_worker.core.errors import Permanent, Transient
 from sync_worker.core.ports.doorbell import Bell
 from sync_worker.core.ports.inbox import Stored
 from sync_worker.core.values import NewDelivery
@@ -149,6 +149,10 @@ class Door:
             log.warning("ledger_unavailable", source=source, error=type(error).__name__)
             metrics.gateway_requests.labels(source, "ledger_down").inc()
             return unavailable()
+        except Permanent as error:
+            # Nothing that a sender says should come to this; to try it again would not help.
+            log.error("delivery_unstorable", source=source, facts=str(error.facts))
+            return _end(source, "unreadable", 422, error=UNREADABLE, reason=error.reason)
         new = [row.inbox_id for row in rows if not row.is_duplicate]
         if new:
             metrics.gateway_last_delivery.labels(source).set_to_current_time()

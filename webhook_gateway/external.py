@@ -12,9 +12,10 @@ from jmespath.exceptions import JMESPathError
 
 from sync_worker.core import exact_json
 from sync_worker.core.errors import Permanent
-from sync_worker.core.values import Change, NewDelivery, Side
+from sync_worker.core.values import Change, NewDelivery, Side, unusable_id
+from sync_worker.core.words import MAX_ID, is_usable_id, with_stand_ins
 from sync_worker.manifest.manifest import Manifest
-from sync_worker.manifest.record_keys import remote_id_of
+from sync_worker.manifest.record_keys import joined_id
 from sync_worker.manifest.record_reader import read_subject
 from sync_worker.manifest.schema.webhook import DeliveryIdPart, EventRule, Handshake, Webhook
 from sync_worker.manifest.signatures import Received, Verified, verified
@@ -151,8 +152,6 @@ def _delivery(
     rule = _rule(reader, item)
     if isinstance(rule, Ignored):
         return rule
-    # Lone surrogates have no place in a database: this raises for them.
-    exact_json.dumps(item).encode()
     sequence = _number(webhook.sequence.search(item)) if webhook.sequence is not None else None
     has_revisions = reader.manifest.fields.revision is not None
     payload = _of_failed(reader, item) if rule.change == "create_failed" else item
@@ -212,7 +211,9 @@ def _remote_id(reader: _Reader, rule: EventRule, item: Mapping[str, Any]) -> str
     parts = {name: path.search(item) for name, path in (rule.key or reader.webhook.key).items()}
     if rule.change == "create_failed" and None in parts.values():
         return f"failed:{hashlib.sha256(reader.request.body).hexdigest()[:32]}"
-    return remote_id_of(parts)
+    # What is signed is stored, whatever it is about: an id that names no record is held.
+    remote_id = joined_id(parts)
+    return remote_id if is_usable_id(remote_id, MAX_ID) else unusable_id(remote_id)
 
 
 def _dedupe_id(reader: _Reader, item: Mapping[str, Any], number: int | None) -> str | None:
@@ -225,10 +226,8 @@ def _dedupe_id(reader: _Reader, item: Mapping[str, Any], number: int | None) -> 
         # Its items are told apart by their place.
         parts.append(str(number))
     dedupe_id = parts[0] if len(parts) == 1 else exact_json.dumps(parts)
-    if len(dedupe_id) > MAX_DEDUPE_LENGTH or "\x00" in dedupe_id:
-        raise Permanent(
-            "the delivery id is too long or has a NUL in it", reason="malformed_delivery"
-        )
+    if len(dedupe_id) > MAX_DEDUPE_LENGTH:
+        return "sha256:" + hashlib.sha256(dedupe_id.encode()).hexdigest()
     return dedupe_id
 
 
@@ -241,7 +240,8 @@ def _id_part(reader: _Reader, part: DeliveryIdPart, item: Mapping[str, Any]) -> 
         found = hashlib.sha256(reader.request.body).hexdigest()
     if isinstance(found, bool) or not isinstance(found, str | int) or found == "":
         raise Permanent("the delivery has no id", reason="malformed_delivery")
-    return str(found)
+    # A header is no JSON: its words are guarded here.
+    return str(with_stand_ins(str(found)))
 
 
 def _number(value: Any) -> int | None:

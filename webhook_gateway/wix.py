@@ -21,10 +21,11 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from sync_worker.core import exact_json
 from sync_worker.core.numbers import whole_number
-from sync_worker.core.values import Change, NewDelivery, Side
+from sync_worker.core.values import Change, NewDelivery, Side, unusable_id
+from sync_worker.core.words import MAX_WIX_ID, is_usable_id
 
 LEEWAY_SECONDS = 60
-MAX_ID_LENGTH = 200
+MAX_DEDUPE_LENGTH = 200
 RATING = "wix.ratings.v1.rating"
 CONTACT = "wix.contacts.v4.contact"
 INSTALLATION = "wix.app.installations.v1.app_installation"
@@ -134,13 +135,12 @@ def _delivery(claims: Mapping[str, Any], app_id: str) -> NewDelivery | Ignored:
     is_ours = identity.get("identityType") == "APP" and identity.get("appId") == app_id
     # An event of the app itself is about the instance, and names no entity.
     entity_id = instance_id if change.startswith("app_") else event.get("entityId")
-    dedupe_id = _id(event["id"]) if event.get("id") else _digest(inner)
     return NewDelivery(
         side=Side.WIX,
         source=_id(instance_id),
-        dedupe_id=dedupe_id,
+        dedupe_id=_dedupe_id(event.get("id"), inner),
         change=change,
-        remote_id=_id(entity_id),
+        remote_id=_entity_id(entity_id),
         payload=event,
         revision=_number(_entity(event).get("revision")),
         sequence=_number(event.get("entityEventSequence")),
@@ -213,11 +213,23 @@ def _entity(event: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _id(value: Any) -> str:
-    if not isinstance(value, str) or not value or len(value) > MAX_ID_LENGTH:
-        raise _Malformed("an_id_is_malformed")
-    if not value.isprintable():
+    if not isinstance(value, str) or not is_usable_id(value, MAX_WIX_ID):
         raise _Malformed("an_id_is_malformed")
     return value
+
+
+def _entity_id(value: Any) -> str:
+    """What is signed is stored, whatever it is about: an id that names no record is held."""
+    if not isinstance(value, str) or not value:
+        raise _Malformed("an_id_is_malformed")
+    return value if is_usable_id(value, MAX_WIX_ID) else unusable_id(value)
+
+
+def _dedupe_id(event_id: Any, inner: Any) -> str:
+    """The event's own id, else the digest of what it says."""
+    if isinstance(event_id, str) and is_usable_id(event_id, MAX_DEDUPE_LENGTH):
+        return event_id
+    return _digest(inner)
 
 
 def _digest(inner: Any) -> str:
@@ -244,6 +256,8 @@ def _time(value: Any) -> datetime | None:
     if not isinstance(value, str) or len(value) > 40:
         return None
     try:
-        return datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", value))
-    except ValueError:
+        time = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", value))
+        # In UTC the text has one length, and a time without a zone is one like the others.
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
         return None

@@ -55,7 +55,8 @@ class LeaseKeeper:
 
     def refuse_if_costly(self) -> None:
         """Between two steps; what is committed already stays. Raises Permanent."""
-        refuse_if_costly(self.clock, self.cpu_until)
+        if self.clock.cpu_seconds() > self.cpu_until:
+            raise too_costly()
 
     def _refuse_if_late(self, before: float) -> None:
         now = self.clock.monotonic()
@@ -65,13 +66,12 @@ class LeaseKeeper:
         # never stopped, but slow: a later run goes on
         if now - self.started > RUN_SECONDS:
             raise Transient("the run took longer than it may")
-        refuse_if_costly(self.clock, self.cpu_until)
+        self.refuse_if_costly()
 
 
-def refuse_if_costly(clock: Clock, cpu_until: float) -> None:
-    """Whether this thread may go on with the delivery in hand. Raises Permanent.
+def too_costly() -> Permanent:
+    """The error for a delivery that computes for long.
 
-    Python runs one thread at a time: a delivery that computes for long would stop all others.
+    Python runs one thread at a time, so it would stop all others of its process.
     """
-    if clock.cpu_seconds() > cpu_until:
-        raise Permanent("it used more processor time than a delivery may", reason="too_costly")
+    return Permanent("it used more processor time than a delivery may", reason="too_costly")

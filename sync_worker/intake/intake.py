@@ -25,10 +25,10 @@ from sync_worker.core.ports.ledger import Ledger
 from sync_worker.core.ports.loop_guard import Guard
 from sync_worker.core.ports.remote import Connection
 from sync_worker.core.ports.sites import Sites
-from sync_worker.core.values import Change, Delivery, InboxState, RatingKey, Site
+from sync_worker.core.values import UNUSABLE, Change, Delivery, InboxState, RatingKey, Site
 from sync_worker.engine.engine import Engine
 from sync_worker.engine.holds.accounts import WAITS
-from sync_worker.engine.lease_keeper import refuse_if_costly
+from sync_worker.engine.lease_keeper import too_costly
 from sync_worker.intake.contact_events import ContactEvents
 from sync_worker.intake.install_events import InstallEvents
 from sync_worker.intake.parent_events import ParentEvents
@@ -119,7 +119,8 @@ class Intake:
             key = self._key_of(delivery, site, engine)
             if isinstance(key, Outcome):
                 return key
-            refuse_if_costly(self.clock, engine.cpu_until)
+            if self.clock.cpu_seconds() > engine.cpu_until:
+                raise too_costly()
             return engine.sync_delivery(delivery.id, key)
         except SyncError as error:
             return self._set_aside(delivery, site, error)
@@ -128,6 +129,9 @@ class Intake:
         """The key that the delivery is about, or how it ended without one. Raises SyncError."""
         if not site.is_at_work:
             raise Held(f"site_{site.state}")
+        # No record has such an id; a person looks at what was told.
+        if delivery.new.remote_id.startswith(UNUSABLE):
+            raise Held("unusable_id")
         # It names a rated thing, and none of its ratings.
         if delivery.new.change == Change.PARENT_CHANGED:
             return self._parent_events(site).apply(delivery)

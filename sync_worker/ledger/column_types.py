@@ -22,4 +22,4 @@ class ExactJSON(TypeDecorator[Any]):
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
         if value is None:
             return None
-        return exact_json.loads(value)
+        return exact_json.loads_own(value)

@@ -39,7 +39,7 @@ def _names_of(column_type: type[Any]) -> frozenset[str]:
 # A column's name tells its type: no table gives it to anything else.
 JSON_NAMES = _names_of(ExactJSON)
 BOOLEAN_NAMES = _names_of(Boolean)
-FROM_JSON: dict[str, Conversion] = dict.fromkeys(JSON_NAMES, exact_json.loads)
+FROM_JSON: dict[str, Conversion] = dict.fromkeys(JSON_NAMES, exact_json.loads_own)
 # SQLite has no booleans: they come as 0 and 1.
 FROM_NUMBERS: dict[str, Conversion] = dict.fromkeys(BOOLEAN_NAMES, bool)
 

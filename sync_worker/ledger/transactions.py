@@ -13,12 +13,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Float, Table
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.pool import StaticPool
 from sqlalchemy.sql.functions import FunctionElement
 
-from sync_worker.core.errors import Facts, Transient
+from sync_worker.core.errors import Facts, Permanent, Transient
 
 # So much of writing, and a process rests, so that another one, the door, gets its turn.
 WORK_SECONDS = 0.01
@@ -56,7 +56,7 @@ def insert_into(connection: Connection, table: Table) -> Any:
 
 
 class Transactions:
-    """Short transactions; database errors come out as Transient.
+    """Short transactions; database errors come out as Transient, refused values as Permanent.
 
     SQLite has one writer: the threads of a process queue for it here, in order, instead of spinning
     on its lock.
@@ -121,8 +121,32 @@ def _translated() -> Iterator[None]:
         yield
     except IntegrityError:
         raise
+    # What the drivers refuse themselves: a number over 64 bits, a text that is none.
+    except (OverflowError, UnicodeEncodeError) as error:
+        raise _unstorable(error) from error
     except SQLAlchemyError as error:
+        if _is_about_data(error):
+            raise _unstorable(error) from error
         code = type(error.__cause__ or error).__name__
         raise Transient(
             "the ledger's database did not answer", facts=Facts("ledger", code=code)
         ) from error
+
+
+def _is_about_data(error: SQLAlchemyError) -> bool:
+    """The database works, and refuses a value: it would refuse it again.
+
+    Class 22 is data exceptions, 54 limits of the program, such as the size of an index row:
+    https://www.postgresql.org/docs/current/errcodes-appendix.html
+    """
+    state = getattr(getattr(error, "orig", None), "sqlstate", None) or ""
+    return isinstance(error, DataError) or state[:2] in ("22", "54")
+
+
+def _unstorable(error: Exception) -> Permanent:
+    code = type(error.__cause__ or error).__name__
+    return Permanent(
+        "the ledger cannot hold one of the values",
+        reason="unstorable",
+        facts=Facts("ledger", code=code),
+    )

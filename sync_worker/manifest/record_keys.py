@@ -7,11 +7,9 @@ from typing import Any
 
 from sync_worker.core import exact_json
 from sync_worker.core.errors import Permanent
+from sync_worker.core.words import MAX_ID
 from sync_worker.manifest.field_values import malformed
 from sync_worker.manifest.manifest import Manifest
-
-# The ledger's columns hold 512 characters.
-MAX_ID_LENGTH = 500
 
 
 def remote_id_of(parts: Mapping[str, Any]) -> str:
@@ -19,21 +17,25 @@ def remote_id_of(parts: Mapping[str, Any]) -> str:
 
     Raises Permanent.
     """
+    remote_id = joined_id(parts)
+    if len(remote_id) > MAX_ID or not remote_id.isprintable():
+        raise malformed(
+            "the id is longer than 500 characters or has a character that cannot be printed"
+        )
+    return remote_id
+
+
+def joined_id(parts: Mapping[str, Any]) -> str:
+    """The parts of a key as one text, whatever they say. Raises Permanent for a missing one."""
     for name, value in parts.items():
         # To Python True is a number; as an id it is none.
         if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
             raise malformed(f"the key part {name!r} is missing")
     texts = {name: str(value) for name, value in parts.items()}
     if len(texts) == 1:
-        (remote_id,) = texts.values()
-    else:
-        # Sorted: the same parts make the same id in any order.
-        remote_id = exact_json.dumps(dict(sorted(texts.items())))
-    if len(remote_id) > MAX_ID_LENGTH or not remote_id.isprintable():
-        raise malformed(
-            "the id is longer than 500 characters or has a character that cannot be printed"
-        )
-    return remote_id
+        return next(iter(texts.values()))
+    # Sorted: the same parts make the same id in any order.
+    return exact_json.dumps(dict(sorted(texts.items())))
 
 
 def key_of(manifest: Manifest, remote_id: str) -> dict[str, str]:
@@ -41,7 +43,7 @@ def key_of(manifest: Manifest, remote_id: str) -> dict[str, str]:
     if len(manifest.key) == 1:
         return {next(iter(manifest.key)): remote_id}
     try:
-        key = exact_json.loads(remote_id)
+        key = exact_json.loads_own(remote_id)
     except ValueError:
         key = None
     if not isinstance(key, dict) or set(key) != set(manifest.key):

@@ -13,6 +13,7 @@ from sync_worker.core.email_identity import normalise_email
 from sync_worker.core.errors import Permanent
 from sync_worker.core.numbers import SHOWN, whole_number
 from sync_worker.core.values import EntityRef, Person, Record, RecordState
+from sync_worker.core.words import MAX_EMAIL, MAX_ENTITY_ID, MAX_GROUP, MAX_NAME, shown
 from sync_worker.manifest.field_values import (
     Context,
     converted,
@@ -57,7 +58,7 @@ def read_record(manifest: Manifest, resource: Any, context: Context = NO_CONTEXT
         revision=reader.revision(),
         state=reader.state(),
         entity=reader.entity(),
-        person=Person(email=reader.email(), name=reader.text("author")),
+        person=Person(email=reader.email(), name=reader.name()),
         raw=resource,
         has_words=manifest.correlates_text and read_texts(manifest, resource, context) != NO_TEXTS,
     )
@@ -172,8 +173,17 @@ class _Reader:
 
     def email(self) -> str | None:
         text = (self.text("email") or "").strip()
+        if len(text) > MAX_EMAIL:
+            raise malformed(f"the address is longer than {MAX_EMAIL} characters")
         # Some systems put a name or a mask where they hide the address.
         return normalise_email(text) if "@" in text else None
+
+    def name(self) -> str | None:
+        """For people to read, so a long one is cut."""
+        name = self.text("author")
+        if name is None or name.isascii():
+            return name and name[:MAX_NAME]
+        return shown(name)[:MAX_NAME]
 
     def revision(self) -> int | None:
         text = self.text("revision")
@@ -186,7 +196,12 @@ class _Reader:
 
     def entity(self) -> EntityRef | None:
         entity = self.text("entity")
-        return EntityRef(entity, self.text("entity_group") or "") if entity else None
+        if not entity:
+            return None
+        group = self.text("entity_group") or ""
+        if len(entity) > MAX_ENTITY_ID or len(group) > MAX_GROUP:
+            raise malformed(f"the entity's id is longer than {MAX_ENTITY_ID} characters")
+        return EntityRef(entity, group)
 
     def state(self) -> RecordState:
         """Unknown states wait: only what is surely published may cross."""

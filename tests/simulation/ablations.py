@@ -15,7 +15,7 @@ from sync_worker.core.ports.inbox import Stored
 from sync_worker.core.ports.links import Commit, LeasedLink
 from sync_worker.core.sweep_values import Absences, Sweep
 from sync_worker.core.values import Base, Intent, Lease, NewDelivery, Side
-from sync_worker.engine import history_lines, lease_keeper, link_plan, next_step, write_values
+from sync_worker.engine import history_lines, link_plan, next_step, write_values
 from sync_worker.engine.holds.accounts import AccountWatch
 from sync_worker.engine.lease_keeper import LeaseKeeper
 from sync_worker.engine.link_plan import SlotWrite
@@ -26,7 +26,6 @@ from sync_worker.engine.view import View
 from sync_worker.engine.write_limits import WriteLimits
 from sync_worker.engine.writing import Writing
 from sync_worker.intake import contact_events as contact_events_module
-from sync_worker.intake import intake as intake_module
 from sync_worker.intake.parent_events import ParentEvents
 from sync_worker.intake.raters import Raters
 from sync_worker.reconcile.listing import Listings
@@ -178,10 +177,7 @@ MECHANISMS: dict[str, tuple[Switch, ...]] = {
     "cheap read after a refusal": ((AccountWatch, "_is_accepted", _never),),
     "lease": ((MemoryLinks, "lease", _lease_for_all), (MemoryState, "leased", _any_holder)),
     "fence": ((MemoryState, "leased", _any_holder),),
-    "bound of processor time": (
-        (lease_keeper, "refuse_if_costly", _nothing),
-        (intake_module, "refuse_if_costly", _nothing),
-    ),
+    "bound of processor time": ((LeaseKeeper, "refuse_if_costly", _nothing),),
     "pause check": ((LeaseKeeper, "_refuse_if_late", _nothing),),
     "intent": ((MemoryLinks, "open_intent", _intent_forgotten),),
     "settling by looking": ((Settlement, "settle", _nothing),),

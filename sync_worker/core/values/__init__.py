@@ -1,11 +1,13 @@
 """The values that everything else speaks in: frozen, without I/O, in the words of the glossary."""
 
 from sync_worker.core.values.deliveries import (
+    UNUSABLE,
     Buried,
     Change,
     Delivery,
     InboxState,
     NewDelivery,
+    unusable_id,
 )
 from sync_worker.core.values.links import (
     Base,
@@ -53,6 +55,7 @@ from sync_worker.core.values.sites import (
 )
 
 __all__ = [
+    "UNUSABLE",
     "Account",
     "AccountState",
     "Base",
@@ -94,4 +97,5 @@ __all__ = [
     "UnknownContact",
     "UnknownEntity",
     "WixAnonymous",
+    "unusable_id",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,6 +10,15 @@ from enum import StrEnum
 from typing import Any
 
 from sync_worker.core.values.records import Side
+
+# Before the digest of an id that can name no record: empty it is not, but too long, or with
+# characters that cannot be printed.
+UNUSABLE = "unusable:"
+
+
+def unusable_id(text: str) -> str:
+    """The id of a delivery about a record whose own id cannot be used; such a one is held."""
+    return UNUSABLE + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 class InboxState(StrEnum):

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from sync_worker.core.errors import Permanent, Unauthorized
 
+MAX_TOKEN_SECONDS = 366 * 86_400  # a longer life is a mistake of the endpoint's
 EARLY_SECONDS = 120.0  # refresh while the old token still works
 # A worker that dies while it fetches keeps the others waiting no longer than this.
 REFRESH_SECONDS = 10
@@ -136,4 +137,6 @@ def _token_of(body: Any, default_seconds: float) -> tuple[str, float]:
     if not isinstance(body, dict) or not isinstance(body.get("access_token"), str):
         raise Unauthorized("the token endpoint answered without a token", is_of_account=True)
     seconds = body.get("expires_in")
-    return body["access_token"], float(seconds) if isinstance(seconds, int) else default_seconds
+    if not isinstance(seconds, int) or not 0 < seconds <= MAX_TOKEN_SECONDS:
+        seconds = default_seconds
+    return body["access_token"], float(seconds)

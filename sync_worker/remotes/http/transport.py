@@ -18,6 +18,7 @@ from urllib3.exceptions import HTTPError
 
 from sync_worker.core import exact_json
 from sync_worker.core.errors import Permanent, RateLimited, SyncError, Transient
+from sync_worker.core.words import as_received
 from sync_worker.remotes.http.answers import AnswerReader
 from sync_worker.remotes.http.calls import UNSET, Answer, Call
 from sync_worker.remotes.http.connection import (
@@ -160,7 +161,7 @@ class Transport:
             headers.update(more)
         body = None
         if call.json is not UNSET:
-            body = exact_json.dumps(call.json).encode()
+            body = as_received(exact_json.dumps(call.json)).encode()
             headers.setdefault("Content-Type", "application/json")
         elif call.form is not None:
             body = urlencode(call.form).encode()

@@ -15,6 +15,23 @@ from sync_worker.core import exact_json
 from sync_worker.core.errors import Permanent
 from sync_worker.core.numbers import whole_number
 from sync_worker.core.values import EntityRef, Merge, Person, Record
+from sync_worker.core.words import (
+    MAX_ATTRIBUTE,
+    MAX_ENTITY_ID,
+    MAX_GROUP,
+    MAX_NAMESPACE,
+    MAX_WIX_ID,
+    is_usable_id,
+)
+
+MAX_WORDS = {
+    "group": MAX_GROUP,
+    "namespace": MAX_NAMESPACE,
+    "contactId": MAX_WIX_ID,
+    "memberId": MAX_WIX_ID,
+    "anonymousVisitorId": MAX_WIX_ID,
+}
+MAX_MERGED = 500  # contacts that one event says were merged into another
 
 
 def record_of_event(event: Mapping[str, Any]) -> Record | None:
@@ -54,7 +71,11 @@ def merge_of_event(event: Mapping[str, Any]) -> Merge | None:
         # A contact merged into itself would be a circle.
         if isinstance(contact_id, str) and contact_id and contact_id != target
     )
-    return Merge(named, target) if named else None
+    # Each of them is looked for in the ledger: one event must not ask for thousands.
+    if not named or len(named) > MAX_MERGED:
+        return None
+    are_usable = all(is_usable_id(contact_id, MAX_WIX_ID) for contact_id in (target, *named))
+    return Merge(named, target) if are_usable else None
 
 
 def target_in_merge(event: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -96,6 +117,8 @@ def rating_of(rating: Any, *, sequence: int | None = None) -> Record:
     value = whole_number(rating.get("value"))
     if not isinstance(remote_id, str) or not isinstance(attribute, str) or value is None:
         raise Permanent("the rating has no id, attribute or value", reason="malformed_record")
+    if not is_usable_id(remote_id, MAX_WIX_ID) or len(attribute) > MAX_ATTRIBUTE:
+        raise Permanent("the rating has an unusable id or attribute", reason="malformed_record")
     return Record(
         remote_id=remote_id,
         values={attribute: Decimal(value)},
@@ -111,6 +134,8 @@ def _entity_of(rating: Mapping[str, Any]) -> EntityRef | None:
     if not isinstance(entity_id, str):
         return None
     group, namespace = _texts(rating, "group", "namespace")
+    if len(entity_id) > MAX_ENTITY_ID:
+        raise Permanent("the entity's id is too long", reason="malformed_record")
     return EntityRef(entity_id, group or "", namespace or "")
 
 
@@ -121,7 +146,14 @@ def _person_of(owner: Any) -> Person:
 
 
 def _texts(part: Mapping[str, Any], *names: str) -> list[str | None]:
-    """What a part says under these names; ``None`` where that is no text, or an empty one."""
+    """What a part says under these names.
+
+    ``None`` where that is no text, an empty one, or one that the ledger has no room for.
+    """
     texts = {name: part.get(name) for name in names}
-    known = {name: text for name, text in texts.items() if isinstance(text, str) and text}
+    known = {
+        name: text
+        for name, text in texts.items()
+        if isinstance(text, str) and 0 < len(text) <= MAX_WORDS[name]
+    }
     return [known.get(name) for name in names]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeGuard
 
 from sync_worker.core.email_identity import normalise_email
 from sync_worker.core.errors import Duplicate, Gone, Permanent, SyncError, UnknownOutcome
 from sync_worker.core.values import Contact, Merge
+from sync_worker.core.words import MAX_EMAIL, MAX_NAME, MAX_WIX_ID, is_usable_id, shown
 from sync_worker.remotes.http.calls import Answer
 from sync_worker.remotes.wix.answers import error_code, gone_on_404, inside, objects_in
 from sync_worker.remotes.wix.api import OLDEST_FIRST, WixApi
@@ -16,6 +17,7 @@ from sync_worker.remotes.wix.events import entity_in_event, merge_of_event, targ
 
 # The most that Query Contacts gives; above it Wix answers `ILLEGAL_LIMIT`.
 CONTACTS_PAGE_SIZE = 1000
+MAX_ADDRESSES = 100  # of one contact
 AT_ONCE = 100  # the size of `$in` is not documented
 
 
@@ -67,11 +69,7 @@ class WixPeople:
             if field == "info.emails.email" and refusal.facts.code.startswith("UNSUPPORTED_FILTER"):
                 return self._query("primaryInfo.email", values)
             raise
-        return [
-            contact
-            for contact in found
-            if isinstance(contact, dict) and isinstance(contact.get("id"), str)
-        ]
+        return [contact for contact in found if _is_contact_id(inside(contact, "id"))]
 
     def _pages(self, field: str, values: Sequence[str]) -> Iterator[Any]:
         """The rows of Query Contacts, which pages by offset; a short page is the last one."""
@@ -186,7 +184,8 @@ def _emails_of(contact: Mapping[str, Any]) -> list[str]:
     """All addresses of a contact, the primary one first."""
     items = objects_in(inside(contact, "info", "emails"), "items")
     found = [_primary_of(contact), *(inside(item, "email") for item in items)]
-    return [address.strip() for address in found if isinstance(address, str)]
+    texts = [address.strip() for address in found[:MAX_ADDRESSES] if isinstance(address, str)]
+    return [address for address in texts if len(address) <= MAX_EMAIL]
 
 
 def _primary_of(contact: Mapping[str, Any]) -> str | None:
@@ -194,15 +193,20 @@ def _primary_of(contact: Mapping[str, Any]) -> str | None:
     return email if isinstance(email, str) else None
 
 
+def _is_contact_id(value: Any) -> TypeGuard[str]:
+    return isinstance(value, str) and is_usable_id(value, MAX_WIX_ID)
+
+
 def _name_of(contact: Mapping[str, Any]) -> str | None:
     name = inside(contact, "info", "name")
     parts = [inside(name, "first"), inside(name, "last")]
-    return " ".join(part for part in parts if isinstance(part, str)) or None
+    # For people to read, so a long one is cut.
+    return shown(" ".join(part for part in parts if isinstance(part, str)))[:MAX_NAME] or None
 
 
 def _contact_of(contact: Any) -> Contact | None:
     contact_id = inside(contact, "id")
-    if not isinstance(contact_id, str):
+    if not _is_contact_id(contact_id):
         return None
     emails = _emails_of(contact)
     address = emails[0].casefold() if emails else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import datetime
 import json
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook
 
 from sync_worker.core.values import NewDelivery, Side
+from sync_worker.core.words import is_storable
 from sync_worker.manifest.loader import load_manifest, shipped_manifest
 from tests.unit.signed import OLD_SECRET, OWN_SERVICE, SECRET, acme_headers, an_external_body
 from webhook_gateway.external import Reading, Unreadable, read_deliveries
@@ -147,12 +149,6 @@ UNREADABLE: dict[str, Callable[[], tuple[bytes, dict[str, str]]]] = {
         {"event_id": {}, "type": "rating.updated", "data": {"id": "r1"}}
     ),
     "without a record id": lambda: signed({"event_id": "e", "type": "rating.updated", "data": {}}),
-    "the record id has a NUL": lambda: signed(
-        {"event_id": "e", "type": "rating.updated", "data": {"id": "a\x00"}}
-    ),
-    "the delivery id is a lone surrogate": lambda: signed(
-        b'{"event_id": "\\ud800", "type": "rating.updated", "data": {"id": "r1"}}'
-    ),
 }
 
 
@@ -196,3 +192,21 @@ def test_manifest_of_the_contract_loads_as_it_is_printed() -> None:
     manifest = load_manifest(Path(__file__).parents[2] / "manifests" / "acme-ratings.yaml", environ)
     assert manifest.capabilities.has_revision
     assert manifest.capabilities.update_precondition
+
+
+@pytest.mark.parametrize("record_id", ["a\x00", "\ud83d", "r" * 501, "r\n1", "\u202er1"])
+def test_signed_id_that_can_name_nothing_is_stored_by_its_digest(record_id: str) -> None:
+    body = json.dumps({"event_id": "e", "type": "rating.updated", "data": {"id": record_id}})
+    delivery = accepted(body.encode(), acme_headers(body.encode()))
+    assert re.fullmatch("unusable:[0-9a-f]{32}", delivery.remote_id)
+    assert is_storable(str(delivery.payload))
+
+
+@pytest.mark.parametrize("event_id", ["a\x00", "\ud83d", "e" * 100_000])
+def test_any_delivery_id_serves_to_know_it_again(event_id: str) -> None:
+    body = json.dumps({"event_id": event_id, "type": "rating.updated", "data": {"id": "r1"}})
+    dedupe_ids = {accepted(body.encode(), acme_headers(body.encode())).dedupe_id for _ in range(2)}
+    (dedupe_id,) = dedupe_ids
+    assert dedupe_id is not None
+    assert len(dedupe_id) <= 500
+    assert is_storable(dedupe_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from sync_worker.core.errors import Misconfigured
 from sync_worker.core.values import Merge, NewDelivery, Side
+from sync_worker.core.words import is_storable
 from sync_worker.remotes.wix.events import merge_of_event
 from sync_worker.remotes.wix.public_keys import load_public_keys
 from tests.unit.signed import (
@@ -220,8 +222,6 @@ FORGED: dict[str, Callable[[], bytes]] = {
     "no data": lambda: a_token({"exp": NOW + 60}),
     "event is no JSON": lambda: a_token(claims(an_envelope("{"))),
     "event without entity id": lambda: a_token(claims(an_envelope(an_event(entityId="")))),
-    "entity id with a NUL": lambda: a_token(claims(an_envelope(an_event(entityId="a\x00b")))),
-    "entity id without end": lambda: a_token(claims(an_envelope(an_event(entityId="a" * 5000)))),
     "instance id is an object": lambda: a_token(
         claims(an_envelope(instanceId={"a": 1}) | {"instanceId": "\x00"})
     ),
@@ -422,3 +422,33 @@ def test_newer_installation_event_says_the_same(slug: str, status: str | None, c
     }
     delivery = accepted(a_token(claims(an_envelope(event))))
     assert (delivery.change, delivery.remote_id) == (change, "instance-1")
+
+
+@pytest.mark.parametrize("entity_id", ["a\x00b", "\ud83d", "a" * 65, "a" * 5000])
+def test_signed_id_that_can_name_nothing_is_stored_by_its_digest(entity_id: str) -> None:
+    delivery = accepted(a_token(claims(an_envelope(an_event(entityId=entity_id)))))
+    assert re.fullmatch("unusable:[0-9a-f]{32}", delivery.remote_id)
+    assert is_storable(str(delivery.payload))
+
+
+@pytest.mark.parametrize("event_id", ["a\x00b", "\ud83d", "e" * 5000, 5, ["e"]])
+def test_event_of_an_odd_id_is_known_by_its_content(event_id: object) -> None:
+    dedupe_id = accepted(a_token(claims(an_envelope(an_event(id=event_id))))).dedupe_id
+    assert dedupe_id is not None
+    assert dedupe_id.startswith("sha256:")
+
+
+@pytest.mark.parametrize(
+    ("told", "text"),
+    [
+        ("20260101T000000.123456+235959.999999", "2025-12-31T00:00:00.123457+00:00"),
+        ("2026-01-02T03:04:05.678901234Z", "2026-01-02T03:04:05.678901+00:00"),
+        ("2026-01-02", "2026-01-02T00:00:00+00:00"),
+        ("0001-01-01T00:00:00+23:59", None),
+        ("9" * 100_000, None),
+    ],
+)
+def test_time_of_an_event_fits_its_column_or_is_none(told: str, text: str | None) -> None:
+    time_ = accepted(a_token(claims(an_envelope(an_event(eventTime=told))))).event_time
+    assert (time_.isoformat() if time_ else None) == text
+    assert time_ is None or len(time_.isoformat()) <= 40
