@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from flask import Flask, Response, g, jsonify, request
+from werkzeug.datastructures import ImmutableMultiDict, MultiDict
 
 HTTP_FAULTS = {
     "request_lost": "the connection closes before the request has an effect",
@@ -22,6 +23,7 @@ HTTP_FAULTS = {
     "hang": "no answer for 30 seconds",
     "drip": "the answer comes one byte at a time",
     "redirect": "302 to another host",
+    "paging_ignored": "a listing shows its first page, whatever page is asked for",
 }
 WEBHOOK_FAULTS = {
     "webhook_dropped": "this webhook is never sent",
@@ -42,6 +44,9 @@ REVIEW_FAULTS = {
     "moderates": "new ratings wait in the queue",
 }
 
+
+# Query parameters by which the stand-ins are asked for a page.
+PLACES = ("page", "offset", "cursor")
 
 Watch = Callable[[str, str], Response | None]
 
@@ -128,6 +133,8 @@ def install(app: Flask, faults: Faults, prefixes: tuple[str, ...]) -> None:
     def before() -> Response | None:
         if not request.path.startswith(prefixes):
             return None
+        if not request.args.keys().isdisjoint(PLACES) and faults.strikes("paging_ignored"):
+            request.args = _without_place(request.args)
         g.latency_ends_at = time.monotonic() + faults.latency_ms / 1000
         time.sleep(faults.latency_ms / 2000)  # the way there
         watched = faults.watch and faults.watch("arrived", f"{request.method} {request.path}")
@@ -150,6 +157,11 @@ def install(app: Flask, faults: Faults, prefixes: tuple[str, ...]) -> None:
             body = response.get_data()
             return Response(_drip(body), response.status_code, mimetype="application/json")
         return response
+
+
+def _without_place(asked: MultiDict[str, str]) -> ImmutableMultiDict[str, str]:
+    kept = [(name, value) for name, value in asked.items(multi=True) if name not in PLACES]
+    return ImmutableMultiDict(kept)
 
 
 def _refusal(faults: Faults) -> Response | None:

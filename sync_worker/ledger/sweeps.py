@@ -167,6 +167,10 @@ class SqlSweeps:
         with self._transactions.read() as connection:
             return listings.is_shown(connection, sweep, side, remote_id)
 
+    def has_shown_all(self, sweep: Sweep, side: Side, remote_ids: Sequence[str]) -> bool:
+        with self._transactions.read() as connection:
+            return listings.has_shown_all(connection, sweep, side, remote_ids)
+
     def count_marks(self, sweep: Sweep) -> Mapping[Mark, int]:
         with self._transactions.read() as connection:
             return listings.count_marks(connection, sweep)

@@ -24,11 +24,21 @@ NEXT = re.compile(r"""\brel\s*=\s*"?(?:[^";]*\s)?next\b""", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class ListingAnswer:
-    """One page as the system gave it."""
+    """One page as the system gave it.
+
+    ``ids``: of its rows where they are known, as ``None`` where a row has none. ``where``: the
+    section of the manifest that says how the listing goes on.
+    """
 
     items: Sequence[Any]
     body: Any
     headers: Mapping[str, str]
+    ids: Sequence[str | None] = ()
+    where: str = "pagination"
+
+    def advice(self, what: str, key: str) -> str:
+        """Words for a listing that cannot be trusted; ``key``: what may be wrong."""
+        return f"{what}; check {self.where}.{key} of the manifest"
 
 
 class Pages(Protocol):
@@ -79,7 +89,8 @@ class Offsets:
         if place.rows >= total:
             return None
         if not answer.items:
-            raise Permanent("the listing ends before its total", reason="listing_cut")
+            words = answer.advice("the listing ends before its total", "total_path")
+            raise Permanent(words, reason="listing_cut")
         return place
 
 
@@ -91,7 +102,7 @@ class Cursors:
         return {self.paging.place_param: place.at} if place.at else {}
 
     def following(self, place: Place, answer: ListingAnswer) -> Place | None:
-        return _gone_on(place, _at(self.paging.next_path, answer.body))
+        return _gone_on(place, answer, _at(self.paging.next_path, answer.body), "next_path")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +114,8 @@ class NextLinks:
 
     def following(self, place: Place, answer: ListingAnswer) -> Place | None:
         if self.paging.source == "header":
-            return _gone_on(place, _link_in(answer.headers))
-        return _gone_on(place, _at(self.paging.path, answer.body))
+            return _gone_on(place, answer, _link_in(answer.headers), "source")
+        return _gone_on(place, answer, _at(self.paging.path, answer.body), "path")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,34 +161,56 @@ def page_query(paging: Pagination, place: Place) -> dict[str, str]:
     return {**size, **pages_of(paging).query(place)}
 
 
-def next_place(
-    paging: Pagination, place: Place, items: Sequence[Any], body: Any, headers: Mapping[str, str]
-) -> Place | None:
+def next_place(paging: Pagination, place: Place, answer: ListingAnswer) -> Place | None:
     """Where the listing goes on, ``None`` if this was its last page. Raises Permanent."""
-    there = replace(place, pages=place.pages + 1, rows=place.rows + len(items), last=_digest(items))
+    digest = _digest(answer)
+    there = replace(
+        place,
+        pages=place.pages + 1,
+        rows=place.rows + len(answer.items),
+        last=digest,
+        first=place.first or digest,
+    )
     # A system that does not know the parameter gives its first page again and again.
-    if paging.stop_on_repeat and items and there.last == place.last:
-        raise Permanent(
-            "a page repeats the one before: the listing cannot be trusted", reason="paging_repeats"
+    if paging.stop_on_repeat and answer.items and digest in (place.last, place.first):
+        what = (
+            f"page {there.pages} shows the rows of an earlier one again, as if the system ignored"
+            f" {_asked_by(paging)}"
         )
-    following = pages_of(paging).following(there, ListingAnswer(items, body, headers))
+        raise Permanent(answer.advice(what, _key_of_place(paging)), reason="paging_repeats")
+    following = pages_of(paging).following(there, answer)
     if following is not None and following.pages >= paging.max_pages:
-        raise Permanent(
-            f"the listing has more than {paging.max_pages} pages", reason="paging_too_long"
-        )
+        what = f"the listing has more than {paging.max_pages} pages"
+        raise Permanent(answer.advice(what, "max_pages"), reason="paging_too_long")
     return following
 
 
-def _digest(items: Sequence[Any]) -> str:
-    return hashlib.sha256(exact_json.dumps(items).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+def _asked_by(paging: Pagination) -> str:
+    return "its own link" if paging.kind == "next_link" else f"the parameter {paging.place_param}"
 
 
-def _gone_on(place: Place, found: Any) -> Place | None:
+def _key_of_place(paging: Pagination) -> str:
+    """What says in the manifest how a page is asked for."""
+    return {"cursor": "next_path", "next_link": "source"}.get(paging.kind, "param")
+
+
+def _digest(answer: ListingAnswer) -> str:
+    """Names the rows of a page: by their ids, as other parts may change with each answer."""
+    rows = list(answer.items)
+    named: Any = sorted(str(row_id) for row_id in answer.ids)
+    if len(named) != len(rows) or None in answer.ids:
+        named = rows
+    text = exact_json.dumps(named).encode("utf-8", "surrogatepass")
+    return hashlib.sha256(text).hexdigest()[:16]
+
+
+def _gone_on(place: Place, answer: ListingAnswer, found: Any, key: str) -> Place | None:
     """At the cursor or link that an answer names; without one it was the last page."""
     if found in (None, "", False):
         return None
     if str(found) == place.at:
-        raise Permanent("the listing repeats a cursor", reason="paging_repeats")
+        words = answer.advice("the listing repeats a cursor", key)
+        raise Permanent(words, reason="paging_repeats")
     return replace(place, at=str(found))
 
 

@@ -22,6 +22,8 @@ class Place:
     """The cursor, or the link."""
     last: str = ""
     """A digest of the page before."""
+    first: str = ""
+    """A digest of the first page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ def _place(document: Any) -> Place:
             int(document["rows"]),
             str(document.get("at", "")),
             str(document.get("last", "")),
+            str(document.get("first", "")),
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         raise _no_cursor() from None

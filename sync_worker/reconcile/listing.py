@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sync_worker.core.errors import Permanent
+from sync_worker.core.pages_seen import TOO_LONG, shows_nothing_new
 from sync_worker.core.ports.directory import Directory
 from sync_worker.core.ports.ledger import Ledger
 from sync_worker.core.ports.merges import Merges
@@ -21,6 +22,8 @@ from sync_worker.reconcile.page_comparison import PageComparison, creating_nobod
 from sync_worker.reconcile.sweep_run import SweepRun
 
 LISTING = {Phase.EXTERNAL: Side.EXTERNAL, Phase.WIX: Side.WIX}
+# Of one listing, from its first page.
+MAX_TRIES = 3
 # The external side comes first; after both, what they did not show is looked for.
 AFTER = {Side.EXTERNAL: Phase.WIX, Side.WIX: Phase.CONFIRM}
 
@@ -49,12 +52,12 @@ class Listings:
     def _list_page(self, side: Side) -> None:
         try:
             page = self.run.patiently(lambda: self._page_of(side))
-        except Permanent:
+            self._refuse_repeated(side, page)
+        except Permanent as refusal:
             # The first page: it is the listing itself that is refused.
             if self.run.sweep.page is None:
                 raise
-            # A cursor does not live for ever.
-            self._begin_again(side)
+            self._begin_again(side, refusal)
             return
         self.run.note_newest(page)
         rows = self._rows_of(side, page.records)
@@ -66,6 +69,22 @@ class Listings:
         # The place moves with the rows, in one transaction: a killed run loses no row.
         self.run.move(self.run.sweep.phase, page.cursor, counts)
         self.run.save(rows)
+
+    def _refuse_repeated(self, side: Side, page: Page) -> None:
+        """A page that leads on but brings nothing new would lead on for ever. Raises Permanent."""
+        if page.cursor is None or self.run.sweep.page is None:
+            return
+        if not page.records:
+            return
+        ids = [record.remote_id for record in page.records]
+        if self.run.runs.has_shown_all(self.run.sweep, side, ids):
+            raise shows_nothing_new(self._name_of_listing(side))
+
+    def _name_of_listing(self, side: Side) -> str:
+        """What a person has to look at."""
+        if side is Side.WIX:
+            return "Query Ratings of Wix, by cursor"
+        return f"check operations.list.pagination of connector {self.site.connector}"
 
     def _page_of(self, side: Side) -> Page:
         connection, sweep = self.connection, self.run.sweep
@@ -85,12 +104,21 @@ class Listings:
         comparison = PageComparison(self.run.runs, self.directory, self.people, resolver, self.site)
         return comparison.rows_of(side, records)
 
-    def _begin_again(self, side: Side) -> None:
-        """List this side from its beginning; what was counted of it counts no more."""
-        counted = f"listed_{side}"
-        listed = self.run.sweep.counts.get(counted, 0)
-        self.run.move(self.run.sweep.phase, None, {counted: -listed})
+    def _begin_again(self, side: Side, refusal: Permanent) -> None:
+        """List this side from its beginning; what was counted of it counts no more.
+
+        Raises the refusal where that would not help.
+        """
+        sweep, counted, tries = self.run.sweep, f"listed_{side}", f"begun_again_{side}"
+        begun_again = sweep.counts.get(tries, 0)
+        # A cursor does not live for ever, and a listing may be cut by chance: but not each time.
+        is_hopeless = refusal.reason == TOO_LONG or begun_again + 1 >= MAX_TRIES
+        more = -begun_again if is_hopeless else 1
+        self.run.move(sweep.phase, None, {counted: -sweep.counts.get(counted, 0), tries: more})
         self.run.runs.restart_listing(self.run.sweep, side)
+        # The next run begins where this one began, with tries of its own.
+        if is_hopeless:
+            raise refusal
 
     def _end_listing(self, side: Side, rows: Sequence[Listed], counts: Mapping[str, int]) -> None:
         """The listing is complete: only now can something be missing in it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,10 +12,14 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
+from sqlalchemy import select, update
+
 from sync_sandbox.server import Sandbox, SandboxOptions
 from sync_worker.config import load_settings
+from sync_worker.core.errors import SyncError
 from sync_worker.core.sweep_values import RunKind
 from sync_worker.core.values import EntityRef, Site
+from sync_worker.ledger.tables import run
 from sync_worker.manifest.default_field import default_field
 from sync_worker.reconcile.dry_run import Forecast
 from sync_worker.reconcile.pace import Pace
@@ -31,15 +36,15 @@ class JumpingClock:
     """Whoever waits on it is there at once, and so is everybody else."""
 
     def __init__(self) -> None:
-        self._now, self._turn = 1000.0, threading.Lock()
+        self._skipped, self._turn = 0.0, threading.Lock()
 
     def __call__(self) -> float:
-        return self._now
+        return time.monotonic() + self._skipped
 
     def wait(self, seconds: float) -> None:
-        until = self._now + max(seconds, 0.001)
+        until = self() + seconds
         with self._turn:
-            self._now = max(self._now, until)
+            self._skipped += max(0.0, until - self())
 
 
 @dataclass
@@ -86,14 +91,18 @@ class Shop:
         """Plan, and where it is no dry run carry out; what was planned."""
         with ThreadPoolExecutor(SWEEP_THREADS) as pool:
             pace = Pace(self.clock.wait, lambda jobs: list(pool.map(lambda job: job(), jobs)))
-            run = self.begin(kind, pace)
-            assert run.list_both()
-            assert run.confirm_absences()
-            forecasts = [forecast for _, forecast in run.forecasts()]
+            work = self.begin(kind, pace)
+            try:
+                assert work.list_both()
+                assert work.confirm_absences()
+                forecasts = [forecast for _, forecast in work.forecasts()]
+            except SyncError:
+                work.runs.release_run(work.sweep)
+                raise
             if kind is RunKind.DRY_RUN:
-                self.wiring.sweeps.runs.end(run.sweep)
+                work.runs.end(work.sweep)
             else:
-                assert run.apply()
+                assert work.apply()
         return forecasts
 
     def begin(self, kind: RunKind, pace: Pace) -> Reconcile:
@@ -105,6 +114,16 @@ class Shop:
         platform = self.box.platform
         journal = self.box.reviews.journal if platform is None else platform.journal
         return [entry for entry in journal if entry["by"] == "app"]
+
+    def run_state(self) -> tuple[str, dict[str, int]]:
+        """Of the last run: its state and counts."""
+        with self.wiring.sweeps.runs._transactions.read() as connection:
+            row = connection.execute(select(run).order_by(run.c.id.desc()).limit(1)).one()
+        return row.state, dict(row.counts)
+
+    def age_runs(self, seconds: float) -> None:
+        with self.wiring.sweeps.runs._transactions.write() as connection:
+            connection.execute(update(run).values(started_at=run.c.started_at - seconds))
 
     def external_calls(self) -> Counter[str]:
         return self.box.platform.calls if self.box.platform else self.box.reviews.calls
@@ -119,13 +138,18 @@ class Shop:
 
 
 @contextmanager
-def a_shop(folder: Path, platform: str | None, **settings: str) -> Iterator[Shop]:
-    """``platform`` ``None``: the reference review service."""
+def a_shop(folder: Path, platform: str | None, most_pages: int = 10_000) -> Iterator[Shop]:
+    """``platform`` ``None``: the reference review service.
+
+    ``most_pages``: that a listing may have by the manifest.
+    """
+    folder.mkdir(exist_ok=True)
     options = SandboxOptions(rate_per_minute=None, platform=platform, at_shipped_pace=True)
     with Sandbox(options) as box:
-        environ = {**box.settings(folder), "RATINGS_SYNC_HOME": str(folder), **settings}
+        environ = {**box.settings(folder), "RATINGS_SYNC_HOME": str(folder)}
         if box.platform is not None:
-            (folder / f"{box.connector}.yaml").write_text(box.manifest())
+            limit = f"operations: {{list: {{pagination: {{max_pages: {most_pages}}}}}}}\n"
+            (folder / f"{box.connector}.yaml").write_text(box.manifest() + limit)
         clock = JumpingClock()
         wiring = Wiring(load_settings(environ), environ, clock)
         connector = wiring.manifests[box.connector]

@@ -241,6 +241,10 @@ class MemorySweeps:
         row = self._run(sweep).listed.get((side, remote_id))
         return row is not None and row.change != "delete"
 
+    def has_shown_all(self, sweep: Sweep, side: Side, remote_ids: Sequence[str]) -> bool:
+        listed = self._run(sweep).listed
+        return all((side, remote_id) in listed for remote_id in remote_ids)
+
     def count_marks(self, sweep: Sweep) -> Mapping[Mark, int]:
         marks = [row.mark for row in self._run(sweep).listed.values()]
         return {mark: marks.count(mark) for mark in Mark if mark in marks}

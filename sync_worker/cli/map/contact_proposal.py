@@ -9,6 +9,7 @@ from pathlib import Path
 from sync_worker.cli.map.importing import save_rows
 from sync_worker.cli.output import advance, progress
 from sync_worker.core.email_identity import normalise_email
+from sync_worker.core.pages_seen import PagesSeen
 from sync_worker.core.ports.people import People
 from sync_worker.core.ports.remote import Page, Remote
 from sync_worker.core.values import Contact, Side, Site
@@ -18,6 +19,8 @@ from sync_worker.runtime.waiting import patiently
 from sync_worker.wiring import wiring
 
 ADDRESSES_AT_ONCE = 50  # each may be asked for in two spellings, and `$in` takes at most 100
+# Parent by parent a listing has a page for each product.
+MAX_LISTED_PAGES = 100_000
 DOUBTFUL_CONTACTS = Path("contacts.doubtful.csv")
 
 
@@ -29,6 +32,7 @@ def external_addresses(site: Site) -> list[str]:
     remote = wiring().remotes.connect(site).remotes[Side.EXTERNAL]
     emails: dict[str, None] = {}
     cursor: str | None = None
+    seen = PagesSeen(f"connector {site.connector}, operations.list.pagination", MAX_LISTED_PAGES)
     with progress("ratings listed", None) as bar:
         while True:
             page = _page(remote, cursor)
@@ -38,6 +42,7 @@ def external_addresses(site: Site) -> list[str]:
             cursor = page.cursor
             if cursor is None:
                 return list(emails)
+            seen.add(record.remote_id for record in page.records)
 
 
 def _page(remote: Remote, cursor: str | None) -> Page:

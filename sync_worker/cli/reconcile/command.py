@@ -14,7 +14,7 @@ from rich.console import Console
 
 from sync_worker.cli.options import JSON, SITE, user_name
 from sync_worker.cli.reconcile.show import HELD_ALREADY, Show, Stopped, Summary
-from sync_worker.core.errors import LeaseLost, Misconfigured, SyncError
+from sync_worker.core.errors import LeaseLost, Misconfigured, Permanent, SyncError
 from sync_worker.core.ports.sweeps import Sweeps
 from sync_worker.core.sweep_values import Finding, Mark, RunKind, Sweep
 from sync_worker.core.values import Site, SiteState
@@ -22,6 +22,7 @@ from sync_worker.ledger.administration.held import HeldFilter
 from sync_worker.reconcile.dry_run import Forecast
 from sync_worker.reconcile.listing import LISTING
 from sync_worker.reconcile.reconcile import Reconcile
+from sync_worker.runtime.celery.site_faults import SiteFaults
 from sync_worker.runtime.waiting import wait_for
 from sync_worker.telemetry.logs import set_up_logs
 from sync_worker.wiring import wiring
@@ -84,7 +85,7 @@ def reconcile(
     show = Show(Console(stderr=True), as_json=as_json, actions=actions)
     with show.progress, _stoppable(show):
         run = parts.sweeps.reconcile(site, sweep, show.pace(), show.done.note)
-        with _released(run):
+        with _released(run), _noted(parts.sweeps.faults(), site):
             _run(run, show, dry=dry_run, direction=direction, yes=yes)
     show.close(run.sweep)
     if show.is_stopped:
@@ -117,6 +118,17 @@ def _released(run: Reconcile) -> Iterator[None]:
     except SyncError:
         run.runs.release_run(run.sweep)
         raise
+
+
+@contextmanager
+def _noted(faults: SiteFaults, site: Site) -> Iterator[None]:
+    """What no later try will mend shows in `status` and `doctor`, as that of a nightly sweep."""
+    try:
+        yield
+    except (Permanent, Misconfigured) as error:
+        faults.failed(RunKind.SWEEP, site.connector, error)
+        raise
+    faults.succeeded(RunKind.SWEEP, site.connector)
 
 
 def _begin(runs: Sweeps, site: Site, kind: RunKind) -> Sweep:

@@ -15,6 +15,7 @@ import click
 from sync_worker.cli.options import NEW_FILE, SITE, the_site
 from sync_worker.cli.output import advance, progress
 from sync_worker.core.errors import Misconfigured, Permanent
+from sync_worker.core.pages_seen import PagesSeen
 from sync_worker.import_export.exporting import (
     LEDGER_COLUMNS,
     WIX_COLUMNS,
@@ -28,9 +29,12 @@ from sync_worker.import_export.exporting import (
     wix_line,
 )
 from sync_worker.ledger.administration.export import LedgerExport
-from sync_worker.remotes.wix.ratings import WixRatings
+from sync_worker.remotes.wix.ratings import LISTING, WixRatings
 from sync_worker.runtime.waiting import patiently
 from sync_worker.wiring import wiring
+
+# Ten million ratings.
+MAX_EXPORT_PAGES = 100_000
 
 OUT = click.option(
     "--out",
@@ -95,9 +99,12 @@ def export_wix(wanted: Wanted) -> None:
     site = the_site(wanted.site_name)
     ratings = WixRatings(wiring().remotes.wix_api(site.instance_id, time.sleep))
     query = query_for(wanted.group, wanted.entity)
+    seen = PagesSeen(LISTING, MAX_EXPORT_PAGES)
 
     def page_of(cursor: str | None) -> tuple[Sequence[Mapping[str, Any]], str | None]:
         found, following = patiently(lambda: ratings.export_page(query, cursor), time.sleep)
+        if following is not None:
+            seen.add(str(rating.get("id")) for rating in found)
         lines = [wix_line(rating) for rating in found]
         return [line for line in lines if wanted.namespace in (None, line["namespace"])], following
 

@@ -103,6 +103,9 @@ class Sweeps(Protocol):
     def is_shown(self, sweep: Sweep, side: Side, remote_id: str) -> bool:
         """Whether the listing of a side showed this record."""
 
+    def has_shown_all(self, sweep: Sweep, side: Side, remote_ids: Sequence[str]) -> bool:
+        """Whether earlier pages of this listing showed every one of these records."""
+
     def count_marks(self, sweep: Sweep) -> Mapping[Mark, int]:
         """How many rows carry each mark."""
 

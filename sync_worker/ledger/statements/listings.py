@@ -203,6 +203,15 @@ def is_shown(connection: Connection, sweep: Sweep, side: Side, remote_id: str) -
     return connection.execute(shown).first() is not None
 
 
+def has_shown_all(
+    connection: Connection, sweep: Sweep, side: Side, remote_ids: Sequence[str]
+) -> bool:
+    """Whether the listing of a side showed every one of these records."""
+    wanted = set(remote_ids)
+    shown = select(func.count()).where(_is_of(sweep, side), listed.c.remote_id.in_(wanted))
+    return int(connection.execute(shown).scalar_one()) == len(wanted)
+
+
 # -- findings, in the order of ``place_of``
 
 

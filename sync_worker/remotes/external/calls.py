@@ -10,6 +10,7 @@ from urllib.parse import urljoin
 from sync_worker.core.errors import (
     Conflict,
     Duplicate,
+    Facts,
     Gone,
     Misconfigured,
     Permanent,
@@ -20,7 +21,12 @@ from sync_worker.core.errors import (
 )
 from sync_worker.manifest.field_values import search
 from sync_worker.manifest.manifest import Manifest
-from sync_worker.manifest.pagination import next_place, page_context, page_query
+from sync_worker.manifest.pagination import (
+    ListingAnswer,
+    next_place,
+    page_context,
+    page_query,
+)
 from sync_worker.manifest.places import Place
 from sync_worker.manifest.record_writer import filled, query_of, url_path
 from sync_worker.manifest.schema.calls import ErrorRule, Hook, OperationSpec
@@ -30,6 +36,8 @@ from sync_worker.remotes.http.client import RemoteHttp
 
 NO_CONTENT = 204
 Context = Mapping[str, Any]
+# The id of a row; ``None`` where it has none.
+IdOf = Callable[[Any], str | None]
 # A named hook: the context in, what the call returns out.
 Handler = Callable[[RemoteHttp, Manifest, Context], Any]
 
@@ -90,24 +98,34 @@ class ExternalCalls:
         return search(spec.result_path, answer.body) if spec.result_path else answer.body
 
     def page(
-        self, name: str, context: Context, place: Place, more: Mapping[str, str] | None = None
+        self,
+        name: str,
+        context: Context,
+        place: Place,
+        id_of: IdOf,
+        more: Mapping[str, str] | None = None,
     ) -> RawPage:
-        """One page of a listing. ``more``: query parameters besides the declared ones."""
+        """One page of a listing. ``more``: query parameters besides the declared ones.
+
+        ``id_of``: the id of a row, by which a page is known again.
+        """
         spec = self.spec(name)
         if isinstance(spec, Hook):
             # A hook gives all rows at once.
             return RawPage(_rows(self._hooked(spec, context) or []), None)
-        return self.page_of(spec, name, context, place, more)
+        return self.page_of(spec, f"operations.{name}", name, context, place, id_of, more)
 
     def page_of(
         self,
         spec: OperationSpec,
+        where: str,
         name: str,
         context: Context,
         place: Place,
+        id_of: IdOf,
         more: Mapping[str, str] | None = None,
     ) -> RawPage:
-        """One page of a listing that is declared elsewhere than under operations."""
+        """One page of a listing that is declared at ``where``."""
         paging = spec.pagination
         if paging.kind == "next_link" and place.at:
             # A link has all that it needs.
@@ -121,7 +139,14 @@ class ExternalCalls:
         if answer.status != NO_CONTENT:
             found = search(spec.items_path, answer.body) if spec.items_path else answer.body
             items = _rows(found)
-        following = next_place(paging, place, items, answer.body, answer.headers)
+        section = f"{where}.pagination"
+        ids = [id_of(item) for item in items]
+        listed = ListingAnswer(items, answer.body, answer.headers, ids, section)
+        try:
+            following = next_place(paging, place, listed)
+        except Permanent as broken:
+            broken.facts = Facts(self._manifest.id, name)
+            raise
         # The ledger keeps this place, so it must hold no secret.
         if following is not None and paging.kind == "next_link":
             following = replace(following, at=without_credentials(self._manifest, following.at))

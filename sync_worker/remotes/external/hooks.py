@@ -117,7 +117,14 @@ class ExternalHooks:
         place = Place()
         for _ in range(MAX_PAGES):
             context = self._calls.context()
-            page = self._calls.page_of(self._manage.list, "webhook.list", context, place)
+            page = self._calls.page_of(
+                self._manage.list,
+                "webhook.manage.list",
+                "webhook.list",
+                context,
+                place,
+                lambda item: self._state(item).id or None,
+            )
             yield from (self._state(item) for item in page.items)
             if page.place is None:
                 return

@@ -16,7 +16,7 @@ from sync_worker.manifest.field_values import search
 from sync_worker.manifest.incremental import newest_of, since_query
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.places import ParentPlace, Place, parent_place_of, place_of, place_text
-from sync_worker.manifest.record_reader import read_record
+from sync_worker.manifest.record_reader import read_record, read_remote_id
 from sync_worker.remotes.external.calls import ExternalCalls
 
 Matters = Callable[[Any], bool]  # of a row that cannot be read, whether that is an error
@@ -108,7 +108,9 @@ class Listing:
                 f"connector {self._manifest.id} lists records of one product only; declare"
                 " operations.parents"
             )
-        page = self._calls.page("parents", self._calls.context(), place)
+        page = self._calls.page(
+            "parents", self._calls.context(), place, lambda item: _text(search(spec.id_path, item))
+        )
         chosen = [item for item in page.items if spec.when is None or search(spec.when, item)]
         ids = [search(spec.id_path, item) for item in chosen]
         left = tuple(str(parent_id) for parent_id in ids if parent_id is not None)
@@ -127,7 +129,13 @@ class Listing:
         matters: Matters = lambda item: False,
     ) -> _Rows:
         try:
-            page = self._calls.page(name, context, place, more)
+            page = self._calls.page(
+                name,
+                context,
+                place,
+                lambda item: read_remote_id(self._manifest, item, context),
+                more,
+            )
         except Gone:
             return _Rows([], 0, None)  # a parent that is gone has no records
         records, unreadable = [], 0
@@ -141,6 +149,10 @@ class Listing:
                 unreadable += 1
                 log.warning("record_unreadable", remote=self._manifest.id, reason=error.message)
         return _Rows(records, unreadable, page.place)
+
+
+def _text(found: Any) -> str | None:
+    return None if found is None else str(found)
 
 
 def _never(item: Any) -> bool:

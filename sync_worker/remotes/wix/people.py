@@ -8,6 +8,7 @@ from typing import Any, TypeGuard
 
 from sync_worker.core.email_identity import normalise_email
 from sync_worker.core.errors import Duplicate, Gone, Permanent, SyncError, UnknownOutcome
+from sync_worker.core.pages_seen import PagesSeen
 from sync_worker.core.values import Contact, Merge
 from sync_worker.core.words import MAX_EMAIL, MAX_NAME, MAX_WIX_ID, is_usable_id, shown
 from sync_worker.remotes.http.calls import Answer
@@ -75,6 +76,7 @@ class WixPeople:
         """The rows of Query Contacts, which pages by offset; a short page is the last one."""
         # Oldest first: a contact that is made meanwhile comes last and shifts no page.
         offset = 0
+        seen = PagesSeen("Query Contacts of Wix, by offset")
         while True:
             query = {
                 "filter": {field: {"$in": list(values)}},
@@ -87,6 +89,7 @@ class WixPeople:
             yield from page
             if len(page) < CONTACTS_PAGE_SIZE:
                 return
+            seen.add(str(inside(contact, "id")) for contact in page)
             offset += len(page)
 
     def by_ids(self, contact_ids: Sequence[str]) -> Mapping[str, Contact]:

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from sync_worker.core.errors import Conflict, Duplicate, Gone, Permanent, SyncError, UnknownOutcome
+from sync_worker.core.pages_seen import PagesSeen
 from sync_worker.core.ports.remote import Capabilities, Page
 from sync_worker.core.values import Draft, EntityRef, Person, Record, Side
 from sync_worker.remotes.http.calls import Answer
@@ -17,8 +18,7 @@ from sync_worker.remotes.wix.events import rating_of, record_of_event
 
 # The most that Query Ratings gives.
 PAGE_SIZE = 100
-# A listing that never ends must not hold a worker.
-MAX_PAGES = 1_000
+LISTING = "Query Ratings of Wix, by cursor"
 # The exact code is not documented.
 DUPLICATE_CODES = ("ALREADY_EXIST", "DUPLICATE", "ALREADY_RATED")
 
@@ -63,13 +63,14 @@ class WixRatings:
     def query(self, query: Mapping[str, Any]) -> Iterator[Record]:
         """Query Ratings, page by page."""
         cursor: str | None = None
-        for _ in range(MAX_PAGES):
+        seen = PagesSeen(LISTING)
+        while True:
             page = self.query_page(query, cursor)
             yield from page.records
             cursor = page.cursor
             if cursor is None:
                 return
-        raise Permanent("Query Ratings has more pages than allowed", reason="paging_too_long")
+            seen.add(record.remote_id for record in page.records)
 
     def query_page(self, query: Mapping[str, Any], cursor: str | None = None) -> Page:
         """One page; with a cursor only the cursor is sent.

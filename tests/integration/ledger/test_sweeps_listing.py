@@ -68,6 +68,15 @@ class TestListings:
         ] == [True, False]
         assert not field.sweeps.is_shown(sweep, Side.WIX, "w2")
 
+    def test_run_knows_a_page_that_brings_nothing_new(self, field: SweepGround) -> None:
+        """Of this side and this run alone."""
+        sweep = field.begin()
+        field.show(sweep, Side.WIX, 1)
+        field.show(sweep, Side.WIX, 2)
+        assert field.sweeps.has_shown_all(sweep, Side.WIX, ["w2", "w1", "w2"])
+        assert not field.sweeps.has_shown_all(sweep, Side.WIX, ["w1", "w3"])
+        assert not field.sweeps.has_shown_all(sweep, Side.EXTERNAL, ["w1"])
+
     def test_record_is_due_only_when_two_complete_listings_did_not_show_it(
         self, field: SweepGround
     ) -> None:

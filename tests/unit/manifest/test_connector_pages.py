@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync_worker.core.errors import Permanent
-from sync_worker.manifest.pagination import next_place, page_query
+from sync_worker.manifest.pagination import ListingAnswer, next_place, page_query
 from sync_worker.manifest.places import Place, parent_place_of, place_of, place_text
 from sync_worker.manifest.schema.calls import Pagination
 
@@ -26,7 +26,7 @@ def walk(
     for items, body, headers in answers:
         place = place_of(cursor)
         queries.append(page_query(paging, place))
-        following = next_place(paging, place, items, body, headers)
+        following = next_place(paging, place, ListingAnswer(items, body, headers))
         if following is None:
             return queries
         cursor = place_text(following)
@@ -70,14 +70,19 @@ def test_cursor_is_carried_on_until_there_is_none() -> None:
     ],
 )
 def test_next_link_is_found_in_the_header(header: str) -> None:
-    following = next_place(Pagination(kind="next_link"), Place(), ROWS, None, {"Link": header})
+    following = next_place(
+        Pagination(kind="next_link"), Place(), ListingAnswer(ROWS, None, {"Link": header})
+    )
     assert following is not None
     assert following.at == "https://x.example/r?page=2"
 
 
 def test_last_page_has_no_next_link() -> None:
     for headers in ({}, {"Link": '<https://x.example/r>; rel="nextish"'}, {"Link": "rubbish"}):
-        assert next_place(Pagination(kind="next_link"), Place(), ROWS, None, headers) is None
+        assert (
+            next_place(Pagination(kind="next_link"), Place(), ListingAnswer(ROWS, None, headers))
+            is None
+        )
 
 
 CUT: dict[str, tuple[dict[str, Any], Place, list[Any], Any, str]] = {
@@ -117,12 +122,28 @@ def test_listing_that_was_cut_never_looks_complete(case: str) -> None:
     keys, place, items, body, reason = CUT[case]
     paging = Pagination.model_validate(keys)
     if case == "same rows again":
-        first = next_place(paging, Place(), items, body, {})
+        first = next_place(paging, Place(), ListingAnswer(items, body, {}))
         assert first is not None
         place = first
-    with pytest.raises(Permanent) as cut:
-        next_place(paging, place, items, body, {})
+    with pytest.raises(Permanent, match=r"check pagination\.\w+ of the manifest") as cut:
+        next_place(paging, place, ListingAnswer(items, body, {}))
     assert cut.value.reason == reason
+
+
+def test_page_is_known_again_by_its_ids_whatever_else_changes() -> None:
+    """In any order, with other contents, and after another page in between."""
+    paging = Pagination(kind="page")
+    place: Place | None = Place()
+    for ids in (["1", "2"], ["3", "4"]):
+        assert place is not None
+        place = next_place(paging, place, a_page(ids, views=len(ids)))
+    assert place is not None
+    with pytest.raises(Permanent, match=r"the parameter page; check pagination\.param"):
+        next_place(paging, place, a_page(["2", "1"], views=7))
+
+
+def a_page(ids: list[str], views: int) -> ListingAnswer:
+    return ListingAnswer([{"id": one, "views": views} for one in ids], None, {}, ids)
 
 
 @given(
