@@ -191,7 +191,9 @@ def _signal_parts() -> SignalParts:
         sweep=lambda: sweep("timer"),
         sweep_seconds=settings.sweep_seconds,
         show_sign=lambda part: show_sign(settings.ratings_sync_home, part),
-        figures=FiguresCollector(parts.databases.figures, parts.redis.broker_figures),
+        figures=FiguresCollector(
+            parts.databases.figures, parts.redis.broker_figures, parts.databases.up_check.is_up
+        ),
         slots=settings.slots,
         metrics_bind=settings.metrics_bind,
         metrics_token=token.get_secret_value() if token is not None else None,

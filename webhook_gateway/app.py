@@ -37,6 +37,7 @@ def create_app(config: GatewayConfig | None = None) -> Flask:
         store=config.store,
         bell=config.bell,
         is_ledger_up=config.is_ledger_up,
+        note_ledger_failure=config.note_ledger_failure,
         max_body_bytes=config.max_body_bytes,
         answer_seconds=config.answer_seconds,
         rejections_per_minute=config.bad_signatures_per_minute,

@@ -41,6 +41,7 @@ class Door:
         store: Store,
         bell: Bell,
         is_ledger_up: Callable[[], bool],
+        note_ledger_failure: Callable[[Exception], None],
         max_body_bytes: int,
         answer_seconds: float,
         rejections_per_minute: int,
@@ -49,7 +50,7 @@ class Door:
         self._max_body_bytes = max_body_bytes
         self._store_seconds = answer_seconds * STORE_SHARE
         self._rejections = RejectionLimit(rejections_per_minute)
-        self._ask_ledger = is_ledger_up
+        self._ask_ledger, self._note_ledger_failure = is_ledger_up, note_ledger_failure
         self._probe_thread = ThreadPoolExecutor(1, thread_name_prefix="probe")
         self._probe_turn = threading.Lock()
         self._probe: Future[bool] | None = None
@@ -146,6 +147,9 @@ class Door:
         try:
             rows = self._group.commit(deliveries, self._store_seconds)
         except (Transient, TimeoutError) as error:
+            # What the database refused, and not what only took too long.
+            if isinstance(error, Transient) and error.facts.remote == "ledger":
+                self._note_ledger_failure(error)
             log.warning("ledger_unavailable", source=source, error=type(error).__name__)
             metrics.gateway_requests.labels(source, "ledger_down").inc()
             return unavailable()

@@ -11,7 +11,8 @@ from redis.exceptions import RedisError
 
 from sync_worker.config import environment, load_settings
 from sync_worker.core.ports.doorbell import Bell
-from sync_worker.ledger.sql_ledger import SqlLedger, sql_ledger
+from sync_worker.ledger.sql_ledger import sql_ledger
+from sync_worker.ledger.up_check import UpCheck
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.redis.circuit_breaker import Breaker
 from sync_worker.redis.client import open_redis
@@ -32,8 +33,8 @@ READY_SECONDS = 0.25
 class GatewayConfig:
     """All that the door needs.
 
-    ``store`` commits all that it is given, or raises Transient when SQL is away; ``is_broker_up``
-    is only reported.
+    ``store`` commits all that it is given, or raises Transient when SQL is away;
+    ``note_ledger_failure`` is told of that; ``is_broker_up`` is only reported.
     """
 
     wix_keys: Sequence[RSAPublicKey]
@@ -42,6 +43,7 @@ class GatewayConfig:
     store: Store
     bell: Bell
     is_ledger_up: Callable[[], bool]
+    note_ledger_failure: Callable[[Exception], None] = lambda error: None
     is_broker_up: Callable[[], bool] = lambda: True
     max_body_bytes: int = MAX_BODY_BYTES
     answer_seconds: float = ANSWER_SECONDS
@@ -56,6 +58,7 @@ def gateway_config() -> GatewayConfig:
     settings = load_settings(environ)
     set_up_logs(settings.log_format, settings.log_level)
     ledger = sql_ledger(Databases(settings).open(COMMITTERS + 1, GATEWAY_SQL_SECONDS))
+    up_check = UpCheck(ledger.transactions)
     token = settings.metrics_token
     return GatewayConfig(
         wix_keys=load_public_keys(settings.wix_public_key),
@@ -67,22 +70,14 @@ def gateway_config() -> GatewayConfig:
             transport={"global_keyprefix": settings.redis_key_prefix},
             breaker=Breaker(observe=watch_breaker("doorbell")),
         ),
-        is_ledger_up=lambda: is_ledger_up(ledger),
+        is_ledger_up=up_check.is_up,
+        note_ledger_failure=up_check.note_failure,
         is_broker_up=lambda: is_redis_up(settings.broker),
         max_body_bytes=settings.gateway_max_body_bytes,
         answer_seconds=settings.gateway_answer_seconds,
         metrics_token=token.get_secret_value() if token is not None else None,
         bad_signatures_per_minute=settings.bad_signatures_per_minute,
     )
-
-
-def is_ledger_up(ledger: SqlLedger) -> bool:
-    """Whether the ledger can be written."""
-    try:
-        ledger.inbox.touch()
-    except Exception:  # whatever is wrong, the answer is no
-        return False
-    return True
 
 
 def is_redis_up(url: str) -> bool:

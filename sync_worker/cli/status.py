@@ -33,10 +33,15 @@ def status(as_json: bool) -> None:
         wiring().databases.figures(),
         _broker(),
     )
+    reason = wiring().databases.up_check.reason()
     if as_json:
-        print_json(dataclasses.asdict(now) | {"figures": figures, "broker": broker})
+        ledger = {"is_up": not reason, "reason": reason}
+        more = {"figures": figures, "broker": broker, "ledger": ledger}
+        print_json(dataclasses.asdict(now) | more)
         return
     table = Table(show_header=False, box=None)
+    if reason:
+        table.add_row("ledger", f"cannot be written: {reason}")
     table.add_row("deliveries", _words(now.deliveries) or "none yet")
     if now.oldest_open_seconds is not None:
         table.add_row("oldest on its way", f"{now.oldest_open_seconds:.1f} s")

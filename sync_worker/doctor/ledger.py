@@ -14,12 +14,23 @@ from sync_worker.ledger.administration.site_faults import fault_words
 from sync_worker.ledger.transactions import ledger_now
 from sync_worker.wiring import Wiring
 
+WRITE_STEP = {
+    "SQLite": "is the disk full, or the file or its folder read-only for this user? webhooks are"
+    " answered 503 until then",
+    "PostgreSQL": "is the disk full, or DATABASE_URL's server a standby? webhooks are answered 503"
+    " until then; no process has to be started again",
+}
+
 
 def check_sql(wiring: Wiring) -> Iterator[Check]:
     settings = wiring.settings
     engine = wiring.admin.engine  # opens it and brings it to the newest schema
     kind = "SQLite" if settings.is_sqlite else "PostgreSQL"
-    yield ok("sql", f"{kind} answers and has the newest schema")
+    reason = wiring.databases.up_check.reason()
+    if reason:
+        yield bad("sql", f"{kind} answers, but cannot be written: {reason}", WRITE_STEP[kind])
+    else:
+        yield ok("sql", f"{kind} can be written and has the newest schema")
     if settings.is_sqlite and settings.budget_processes > 1:
         yield bad(
             "sql workers",

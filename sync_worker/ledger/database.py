@@ -22,6 +22,13 @@ IDLE_SECONDS = 15
 RECYCLE_SECONDS = 1800
 # Of each SQLite connection: the system keeps the pages too, and 32 threads hold many connections.
 CACHE_KIB = 500
+# The session answers, but the server is not (or no longer) the one that takes our writes: a standby
+# after a failover, one that shuts down, a proxy that has lost it. A new session may reach another.
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+WRONG_SERVER = frozenset({"25006", "57P01", "57P02", "57P03", "57P04", "57P05"})
+CONNECTION_FAILED = "08"  # the class of all states that say so
+# SQLite opens what it may not write for reading only, and stays with that.
+READ_ONLY_FILE = "SQLITE_READONLY"
 # A connection that has rested longer is asked whether it lives before it is used.
 PING_SECONDS = 1.0
 # Between two tries for SQLite's lock.
@@ -80,8 +87,44 @@ def _open_postgresql(url: URL, busy_seconds: float, pool_size: int) -> Engine:
             "options": " ".join(f"-c {name}={value}" for name, value in server.items()),
         },
     )
+    _leave_wrong_servers(engine)
     _replace_dead_connections(engine)
     return engine
+
+
+def is_wrong_server(error: BaseException) -> bool:
+    """Whether the session is of no use, though it may still answer: another one may be."""
+    state = str(getattr(error, "sqlstate", None) or "")
+    name = str(getattr(error, "sqlite_errorname", ""))
+    is_elsewhere = state in WRONG_SERVER or state.startswith(CONNECTION_FAILED)
+    return is_elsewhere or name.startswith(READ_ONLY_FILE)
+
+
+def _leave_wrong_servers(engine: Engine) -> None:
+    """Throw all sessions of the pool away when one of them is at the wrong server.
+
+    SQLAlchemy asks its dialect with each error whether the connection is gone; such a one is not
+    used again. Those that were opened before it share its server: none of them is handed out.
+    """
+    dialect: Any = engine.dialect  # this engine's own: a method of it may be replaced
+    is_gone, wrong_since = dialect.is_disconnect, [float("-inf")]
+
+    def is_disconnect(error: Any, connection: Any, cursor: Any) -> bool:
+        if is_wrong_server(error):
+            wrong_since[0] = time.monotonic()
+            return True
+        return bool(is_gone(error, connection, cursor))
+
+    dialect.is_disconnect = is_disconnect
+
+    @event.listens_for(engine, "connect")
+    def _open(driver: Any, record: Any) -> None:
+        record.info["opened_at"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def _check_server(driver: Any, record: Any, fairy: Any) -> None:
+        if record.info["opened_at"] < wrong_since[0]:
+            raise DisconnectionError  # the pool opens another one
 
 
 def _replace_dead_connections(engine: Engine) -> None:
@@ -140,8 +183,17 @@ def _open_sqlite(url: URL, busy_seconds: float, clock: Callable[[], float]) -> E
         else:
             # The lock is taken before the first read: a reader that begins to write later may be
             # refused at once, however long it would wait.
-            _begin_to_write(driver, busy_seconds)
+            try:
+                _begin_to_write(driver, busy_seconds)
+            except OperationalError as error:
+                # SQLAlchemy does not see what is raised here.
+                if error.orig is not None and is_wrong_server(error.orig):
+                    connection.invalidate(error)
+                raise
 
+    # A database in memory is gone with its connection.
+    if not pool:
+        _leave_wrong_servers(engine)
     return engine
 
 
@@ -159,7 +211,7 @@ def _begin_to_write(driver: Any, busy_seconds: float) -> None:
         try:
             driver.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as error:
-            if time.monotonic() > until:
+            if time.monotonic() > until or not _is_busy(error):
                 raise OperationalError("BEGIN IMMEDIATE", None, error) from error
             time.sleep(ASK_SECONDS)
         else:
@@ -175,9 +227,14 @@ def _go_to_wal(connection: Any, busy_seconds: float) -> None:
     while True:
         try:
             connection.execute("PRAGMA journal_mode=WAL").close()
-        except sqlite3.OperationalError:
-            if time.monotonic() > until:
+        except sqlite3.OperationalError as error:
+            if time.monotonic() > until or not _is_busy(error):
                 raise
             time.sleep(0.01)
         else:
             return
+
+
+def _is_busy(error: sqlite3.OperationalError) -> bool:
+    """Whether somebody else has the lock: all else is the same a moment later."""
+    return error.sqlite_errorname.startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))

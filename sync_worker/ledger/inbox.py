@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, literal, select, update
+from sqlalchemy import Connection, func, select, update
 
 from sync_worker.core.hold_keys import source_hold_key
 from sync_worker.core.ports.inbox import (
@@ -270,11 +270,6 @@ class SqlInbox:
         return frozenset(found)
 
     # -- for entry points
-
-    def touch(self) -> None:
-        """Whether a write transaction can begin. Raises Transient."""
-        with self._transactions.write() as connection:
-            connection.execute(select(literal(1)))
 
     def count_open(self) -> int:
         """How many deliveries are not at their end."""

@@ -19,3 +19,11 @@ site_fault = Table(
     Column("next_try_at", Float, nullable=False),
     UniqueConstraint("work", "source"),
 )
+
+# One row, which its migration made: changed by whoever asks whether the ledger can be written.
+up_check = Table(
+    "up_check",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("checked_at", Float, nullable=False),
+)

@@ -16,6 +16,7 @@ from sync_worker.core.errors import Transient
 from sync_worker.ledger.administration.figures import LedgerFigures
 from sync_worker.telemetry.broker_figures import BrokerFigures
 
+LEDGER_UP = "Whether the ledger answered, and could be written"
 QUEUES = ("sync", "maint")
 SITE_WORK = ("sweep", "poll", "hooks")
 CACHED_SECONDS = 5.0
@@ -33,9 +34,11 @@ class FiguresCollector(Collector):
         self,
         ledger: Callable[[], LedgerFigures],
         broker: Callable[[], BrokerFigures],
+        is_ledger_up: Callable[[], bool],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ledger, self._broker, self._clock = ledger, broker, clock
+        self._is_ledger_up = is_ledger_up
         self._turn = threading.Lock()
         self._gauges: list[GaugeMetricFamily] = []
         self._good_until = float("-inf")
@@ -53,13 +56,11 @@ class FiguresCollector(Collector):
 
     def _ledger_gauges(self) -> list[GaugeMetricFamily]:
         try:
-            return [
-                _gauge("ledger_up", "Whether the ledger answered", 1),
-                *gauges_of_ledger(self._ledger()),
-            ]
+            figures = list(gauges_of_ledger(self._ledger()))
         except Transient:
             log.warning("figures_missing", of="ledger")
-            return [_gauge("ledger_up", "Whether the ledger answered", 0)]
+            return [_gauge("ledger_up", LEDGER_UP, 0)]
+        return [_gauge("ledger_up", LEDGER_UP, self._is_ledger_up()), *figures]
 
     def _broker_gauges(self) -> list[GaugeMetricFamily]:
         try:

@@ -11,6 +11,8 @@ from sync_worker.config import Settings
 from sync_worker.ledger.administration.figures import FigureReader, LedgerFigures
 from sync_worker.ledger.administration.retention import Retention
 from sync_worker.ledger.opening import open_with_newest_schema
+from sync_worker.ledger.transactions import Transactions
+from sync_worker.ledger.up_check import UpCheck
 
 WORKER_SQL_SECONDS = 5.0
 GATEWAY_SQL_SECONDS = 0.6
@@ -40,6 +42,11 @@ class Databases:
     def aside(self) -> Engine:
         """For what is not a delivery: it must not take a connection from those that are."""
         return self.open(2)
+
+    @cached_property
+    def up_check(self) -> UpCheck:
+        """Whether the ledger can be written now."""
+        return UpCheck(Transactions(self.aside))
 
     def figures(self) -> LedgerFigures:
         """The ledger's figures of this moment. Raises Transient."""

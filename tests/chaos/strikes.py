@@ -17,6 +17,7 @@ from typing import Any
 
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
+from sqlalchemy import create_engine, text
 
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 
@@ -174,6 +175,32 @@ class OwnPostgres:
             for pid in family:
                 with suppress(ProcessLookupError):  # a backend that was asked to end does so now
                     os.kill(pid, signal.SIGCONT)
+
+    @contextmanager
+    def read_only(self) -> Iterator[None]:
+        """As a primary that has become a standby: open sessions, and new ones, may only read."""
+        self._configure("ALTER SYSTEM SET default_transaction_read_only = on")
+        try:
+            yield
+        finally:
+            self._configure("ALTER SYSTEM RESET default_transaction_read_only")
+
+    @contextmanager
+    def writable_for_new_sessions(self) -> Iterator[None]:
+        """As after a failover: new sessions reach the new primary, the open ones stay."""
+        self._configure("ALTER DATABASE postgres SET default_transaction_read_only = off")
+        try:
+            yield
+        finally:
+            self._configure("ALTER DATABASE postgres RESET default_transaction_read_only")
+
+    def _configure(self, statement: str) -> None:
+        engine = create_engine(self.url, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(text("SET default_transaction_read_only = off"))
+            connection.execute(text(statement))
+            connection.execute(text("SELECT pg_reload_conf(), pg_sleep(0.3)"))
+        engine.dispose()
 
     def close(self) -> None:
         self._server.cleanup()

@@ -15,6 +15,7 @@ import requests
 from sqlalchemy import make_url
 
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis, embedded_redis
+from sync_worker.runtime.waiting import wait_until
 from tests.chaos.conftest import Measured, on
 from tests.chaos.door import ANSWER_SECONDS, Answer, Door, open_door
 from tests.chaos.strikes import STRIKES, OwnPostgres, full_disk, locked, own_postgres
@@ -134,12 +135,14 @@ def test_locked_ledger_or_full_disk_is_503_and_nothing_is_lost(
         before = door.stored()
         with strike:
             longest = max(longest, assert_all_sent_back(door.deliver(LOAD)))
-            if strike is is_locked:  # a full disk shows with the first byte only
-                assert door.ready().status_code == 503
+            assert all(door.ready().status_code == 503 for _ in range(20)), (
+                "who says up has to write"
+            )
             assert requests.get(f"{door.url}/healthz", timeout=5).status_code == 200
         assert door.stored() == before
         assert_all_answered(door.again())
         assert door.stored() == before + LOAD
+        assert wait_until(lambda: door.ready().ok, 8.0), "it can be written again"
     assert door.pids() == pids
     with sqlite3.connect(file) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
@@ -174,6 +177,29 @@ def test_postgresql_that_is_stopped_or_frozen_is_503_and_nothing_is_lost(
         assert door.pids() == pids
         measured("sent back", 2 * LOAD)
         measured("longest answer in ms", 1000 * longest)
+
+
+def test_postgresql_that_becomes_read_only_is_503_until_it_can_write(
+    postgres: OwnPostgres,
+    own_redis: EmbeddedRedis,
+    measured: Measured,
+    tmp_path: Path,
+    environ: dict[str, str],
+) -> None:
+    """A failover: open sessions are at a server that takes no writes; no restart is needed."""
+    with open_door(tmp_path / "gateway", environ, own_redis, postgres.url) as door:
+        pids = door.pids()
+        assert_all_answered(door.deliver(LOAD))
+        before = door.stored()
+        with postgres.read_only():
+            longest = assert_all_sent_back(door.deliver(LOAD))
+            assert all(door.ready().status_code == 503 for _ in range(20))
+            with postgres.writable_for_new_sessions():
+                assert_all_stored_in_the_end(door, before)
+                assert wait_until(lambda: door.ready().ok, 8.0)
+        assert door.pids() == pids
+    measured("sent back", LOAD)
+    measured("longest answer in ms", 1000 * longest)
 
 
 def assert_all_stored_in_the_end(door: Door, before: int) -> None:

@@ -372,5 +372,5 @@ def test_every_table_of_the_design_is_there() -> None:
         "missing",
         "account",
     }  # listed, missing: what a sweep found
-    work = {"site_fault"}
+    work = {"site_fault", "up_check"}
     assert names | beside | work == set(site_fault.metadata.tables)

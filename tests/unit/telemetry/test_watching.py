@@ -48,7 +48,8 @@ PANELS = [
 
 def collector(**changes: Any) -> FiguresCollector:
     parts = {"ledger": lambda: LEDGER, "broker": lambda: BROKER, **changes}
-    return FiguresCollector(parts["ledger"], parts["broker"], parts.get("clock", lambda: 0.0))
+    clock, is_up = parts.get("clock", lambda: 0.0), parts.get("is_up", lambda: True)
+    return FiguresCollector(parts["ledger"], parts["broker"], is_up, clock)
 
 
 def text_of(one: FiguresCollector) -> list[str]:
