@@ -25,6 +25,7 @@ from sync_sandbox.webhooks import WIX_RETRY_SECONDS, Sending, WebhookSender
 from sync_worker.core import exact_json
 
 API = ("/v1/",)
+NO_SUCH_RATING = "no_such_rating"
 HALF = Decimal("0.5")
 WRITABLE = ("subject", "author", "score", "headline", "text", "visibility", "aspects", "origin")
 
@@ -142,9 +143,9 @@ class ReviewsState:
         """Raises Refusal: 404 for an unknown rating, 410 for a removed one."""
         record = self.ratings.get(rating_id)
         if record is None:
-            raise Refusal(404, "there is no such rating")
+            raise Refusal(404, "there is no such rating", code=NO_SUCH_RATING)
         if record["visibility"] == "removed":
-            raise Refusal(410, "the rating was removed")
+            raise Refusal(410, "the rating was removed", code=NO_SUCH_RATING)
         return record
 
     def find(self, subject: str, email: str) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ SyncError
 │   ├── RateLimited         the budget or the remote asks to wait; not a failed attempt
 │   ├── Away                the remote did not answer lately and is left alone; no failed attempt
 │   ├── UnknownOutcome      a write was sent, its answer lost: settle by looking, never repeat
+│   ├── GoneUnsaid          a record may be gone, but its system does not say so: look again
 │   ├── Unconfirmed         a create was accepted, its record shows later: look, never repeat
 │   └── LeaseLost           another worker has the link; nothing was written
 ├── Permanent               the remote refuses and will refuse again: held at once
@@ -106,6 +107,10 @@ class UnknownOutcome(Transient):
     ) -> None:
         super().__init__(message, retry_after=retry_after, facts=facts)
         self.later = later
+
+
+class GoneUnsaid(Transient):
+    """A record may be gone, but its system does not say so in words of its own."""
 
 
 class Unconfirmed(Transient):

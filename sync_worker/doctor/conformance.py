@@ -12,7 +12,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from sync_worker.core.errors import Conflict, Duplicate, Gone, SyncError, Unconfirmed
+from sync_worker.core.errors import (
+    Conflict,
+    Duplicate,
+    Gone,
+    SyncError,
+    Transient,
+    Unconfirmed,
+)
 from sync_worker.core.ports.remote import Remote
 from sync_worker.core.scale import Scale
 from sync_worker.core.values import Draft, EntityRef, Person, Record
@@ -235,20 +242,33 @@ class Conformance:
             return
         before = self._events.count_when_quiet(current)
         self.remote.delete(current.remote_id, current.revision)
-        shows = self.remote.get(current.remote_id)
+        shows, is_said = self._after_delete(current.remote_id)
+        yield Measured(
+            "a record that is gone is said to be in the system's own words", "yes", yes_no(is_said)
+        )
         yield Measured(
             "a deleted record is gone", "yes", yes_no(shows is None or not shows.is_visible)
         )
         if shows is None:
             self.made.remove(current.remote_id)
         yield self._events.of_delete(current, before)
-        with suppress(Gone):
+        with suppress(Gone, Transient):
             self.remote.delete(current.remote_id, current.revision)
         yield Measured("deleting it again is harmless", "yes", "yes")
 
+    def _after_delete(self, remote_id: str) -> tuple[Record | None, bool]:
+        """The record, and whether the manifest's rules know for sure if it is gone.
+
+        A 404 that they do not name says nothing: the engine takes it for an outage.
+        """
+        try:
+            return self.remote.get(remote_id), True
+        except Transient:
+            return None, False
+
     def _clean_up(self) -> None:
         for remote_id in list(self.made):
-            record = self.remote.get(remote_id)
+            record, _ = self._after_delete(remote_id)
             if record is not None and self.remote.capabilities.can_delete:
                 self.remote.delete(remote_id, record.revision)
                 self.made.remove(remote_id)

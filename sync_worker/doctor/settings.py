@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from sync_worker.config import Settings
 from sync_worker.doctor.check import Check, bad, note, ok
+from sync_worker.manifest.check import weak_gone_rules
 from sync_worker.wiring import Wiring
 
 OUR_PREFIXES = (
@@ -38,6 +39,12 @@ def check_settings(wiring: Wiring) -> Iterator[Check]:
 def check_connectors(wiring: Wiring) -> Iterator[Check]:
     for manifest in wiring.manifests.values():
         yield ok(f"connector {manifest.id}", f"manifest is good; base address {manifest.base_url}")
+        for rule in weak_gone_rules(manifest):
+            yield note(
+                f"connector {manifest.id} gone",
+                f"{rule.place}: {rule.advice}",
+                "change this rule in its manifest (docs/connectors.md, Gone)",
+            )
 
 
 def _text(settings: Settings, name: str) -> str:

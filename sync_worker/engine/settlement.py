@@ -152,7 +152,8 @@ class Settlement:
             delivery.new.remote_id
             for delivery in self.view.run.deliveries
             if delivery.new.side is side
-            and delivery.new.change != Change.DELETE
+            # A create that failed made no record; one that is deleted is none any more.
+            and delivery.new.change not in (Change.DELETE, Change.CREATE_FAILED)
             and self.view.slot_on_file(side, delivery.new.remote_id) is None
         ]
         return iter(dict.fromkeys(found + told))

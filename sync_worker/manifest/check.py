@@ -16,6 +16,7 @@ from sync_worker.core.scale import FieldMap, Scale
 from sync_worker.core.values import NewDelivery
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.record_reader import read_details, read_record, read_texts
+from sync_worker.manifest.schema.calls import ErrorRule
 from sync_worker.manifest.schema.examples import DeliveryExample, RecordExample
 from sync_worker.manifest.schema.record import STATES
 from sync_worker.manifest.schema.verify import BasicVerify, JwtVerify, Verify
@@ -26,14 +27,53 @@ ReadDeliveries = Callable[[Manifest, bytes, Mapping[str, str], Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at; ``wrong`` says what is wrong and is empty if nothing is."""
+    """One thing that was looked at; ``wrong`` says what is wrong and is empty if nothing is.
+
+    ``advice``: it works, and should be changed.
+    """
 
     what: str
     wrong: str = ""
+    advice: str = ""
 
     @property
     def is_good(self) -> bool:
         return not self.wrong
+
+
+@dataclass(frozen=True, slots=True)
+class WeakRule:
+    """A rule for "gone" that names no word of the system."""
+
+    place: str
+    advice: str
+
+
+def weak_gone_rules(manifest: Manifest) -> list[WeakRule]:
+    """Rules that take a status, or a refused permission, for "gone"."""
+    return [
+        WeakRule(f"operations.{name}.errors[{number}]", _advice(rule))
+        for name, spec in manifest.operations.specs
+        for number, rule in enumerate(spec.errors)
+        if rule.outcome == "gone" and (rule.is_bare_gone or _is_refusal(rule))
+    ]
+
+
+def _is_refusal(rule: ErrorRule) -> bool:
+    return bool({401, 403} & set(rule.status))
+
+
+def _advice(rule: ErrorRule) -> str:
+    if _is_refusal(rule):
+        return (
+            "401 and 403 never say that a record is gone: a permission may have been withdrawn."
+            " Where the system says nothing else, read the record by a filter (get with items_path)"
+        )
+    return (
+        f"{', '.join(map(str, rule.status))} alone does not say that a record is gone: a wrong"
+        " address and an outage say the same. Name the system's own word (path, equals). Until"
+        " then it counts at a second look a minute later, while another record can be read"
+    )
 
 
 def check_manifest(
@@ -44,6 +84,7 @@ def check_manifest(
     ``wix``: the scale of Wix; ``now``: seconds since 1970.
     """
     findings = [Finding("schema, paths and trees")]
+    findings += [Finding(rule.place, advice=rule.advice) for rule in weak_gone_rules(manifest)]
     findings += _scales(manifest, wix)
     findings += [
         Finding(f"delivery: {example.name}", _delivery_wrong(manifest, example, read, now))

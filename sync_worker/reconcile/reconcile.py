@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import cast
 
+from sync_worker.core.errors import GoneUnsaid
 from sync_worker.core.ports.directory import Directory
 from sync_worker.core.ports.merges import Merges
 from sync_worker.core.sweep_values import Finding, Listed, Phase, Sweep, place_of
@@ -97,7 +98,11 @@ class Reconcile:
 
     def _is_gone(self, row: Listed) -> bool:
         remote = self.connection.remotes[row.side]
-        return self.run.patiently(lambda: remote.get(row.remote_id)) is None
+        try:
+            return self.run.patiently(lambda: remote.get(row.remote_id)) is None
+        except GoneUnsaid:
+            # The engine looks again, and a second time, before it believes that.
+            return True
 
     # -- what differs
 

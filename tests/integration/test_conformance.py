@@ -21,6 +21,7 @@ from sync_worker.doctor.conformance import Conformance
 from sync_worker.doctor.measured import Measured
 from sync_worker.manifest.loader import load_manifest, shipped_manifest
 from sync_worker.manifest.manifest import Manifest
+from sync_worker.manifest.schema.calls import ErrorRule, OperationSpec
 from sync_worker.remotes.external.http import http_of
 from sync_worker.remotes.external.plugins import remote_of
 from sync_worker.remotes.http.budget import NoBudget
@@ -169,3 +170,19 @@ def test_what_was_made_is_deleted_when_the_system_fails_half_way(
     assert isinstance(run, Generator)
     run.close()
     assert (suite.made, ground.external()) == ([], [])
+
+
+def test_status_that_alone_is_taken_for_gone_is_measured(stack: ExitStack, tmp_path: Path) -> None:
+    """A rule without the system's own word cannot tell a record that is gone from an outage."""
+    ground = Ground(stack, tmp_path, "own-service")
+    bare = ErrorRule(status=(404, 410), outcome="gone")
+    operations = ground.manifest.operations
+    get = operations.get
+    assert isinstance(get, OperationSpec)
+    changed = operations.model_copy(update={"get": get.model_copy(update={"errors": (bare,)})})
+    manifest = ground.manifest.model_copy(update={"operations": changed})
+    http = http_of(manifest, NoBudget(), OwnTokens())
+    stack.callback(http.close)
+    ground.remote = remote_of(manifest, http)
+    measured = by_name(list(ground.suite().write()))
+    assert measured["a record that is gone is said to be in the system's own words"] == "no"

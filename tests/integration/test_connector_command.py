@@ -107,6 +107,35 @@ def test_check_is_good_for_what_ships_and_for_a_new_skeleton() -> None:
     assert Path("our-reviews.yaml").read_text() != run("new", "another").output
 
 
+def test_no_connector_that_ships_takes_a_status_for_gone() -> None:
+    """Nor does the skeleton, nor the page about connectors."""
+    run("new", "our-reviews", "--out", "our-reviews.yaml")
+    for name in (*[row["id"] for row in said("list")], "./our-reviews.yaml"):
+        findings = said("check", name)["findings"]
+        assert [one["what"] for one in findings if one["advice"]] == [], name
+
+
+@pytest.mark.parametrize(
+    ("rule", "advice"),
+    [
+        ("{status: [404, 410], outcome: gone}", "Name the system's own word"),
+        ("{status: [404], path: data.status, equals: 404, outcome: gone}", "Name the system's own"),
+        ("{status: [403], path: code, equals: FORBIDDEN, outcome: gone}", "withdrawn"),
+    ],
+)
+def test_check_names_a_rule_that_guesses_and_the_manifest_loads(rule: str, advice: str) -> None:
+    run("new", "our-reviews", "--out", "our-reviews.yaml")
+    text = Path("our-reviews.yaml").read_text()
+    good = "{status: [404, 410], path: code, equals: review_not_found, outcome: gone}"
+    assert good in text
+    Path("our-reviews.yaml").write_text(text.replace(good, rule))
+    checked = run("check", "./our-reviews.yaml")
+    assert checked.exit_code == 0
+    (line,) = [line for line in checked.output.splitlines() if "operations.get.errors[0]" in line]
+    assert line.startswith("!")
+    assert advice in line
+
+
 def test_new_never_overwrites_and_refuses_a_name_that_is_none() -> None:
     Path("x.yaml").write_text("mine")
     assert isinstance(run("new", "x", "--out", "x.yaml").exception, Misconfigured)

@@ -365,7 +365,7 @@ def test_next_link_to_elsewhere_is_refused(server: RemoteServer, link: str) -> N
 
 
 def test_redirect_is_refused_and_not_followed(server: RemoteServer) -> None:
-    server.answer = lambda asked: Reply(302, None, {"Location": f"{server.url}/elsewhere"})
+    server.answer = lambda asked: Reply(301, None, {"Location": f"{server.url}/elsewhere"})
     with pytest.raises(Permanent) as refusal:
         a_remote(a_manifest(server)).get("1")
     assert refusal.value.reason == "redirected"

@@ -111,6 +111,7 @@ def test_found_records_are_compared_again_and_come_oldest_first(server: RemoteSe
 
 
 PAGES = {"pagination": {"total_pages": 1}}
+NOT_FOUND = Reply(404, {"status": 404, "title": "The review was not found", "errors": {}})
 
 
 def bigcommerce(server: RemoteServer) -> ExternalRemote:
@@ -131,7 +132,7 @@ def bigcommerce(server: RemoteServer) -> ExternalRemote:
             rows = reviews.get(parts[-2])
             return Reply(204) if rows is None else Reply(body={"data": rows, "meta": PAGES})
         found = [one for one in reviews.get(parts[-3], []) if str(one["id"]) == parts[-1]]
-        return Reply(body={"data": found[0]}) if found else Reply(404)
+        return Reply(body={"data": found[0]}) if found else NOT_FOUND
 
     server.answer = answer
     return shipped(

@@ -151,6 +151,18 @@ def test_wix_that_is_down_is_told_in_words(ask: Ask, box: Sandbox) -> None:
     assert box.wix.faults.struck["unavailable"] == 3, "the tries of one call: a person looks on"
 
 
+def test_rule_that_guesses_what_is_gone_is_noted(ask: Ask, tmp_path: Path) -> None:
+    rules = "[{status: [404, 410], outcome: gone}]"
+    manifest = tmp_path / "mine.yaml"
+    manifest.write_text(
+        f"extends: own-service\nid: own-service\noperations: {{get: {{errors: {rules}}}}}\n"
+    )
+    found = ask(CONNECTORS=str(manifest))["connector own-service gone"]
+    assert found.verdict == "note"
+    assert "operations.get.errors[0]" in found.what
+    assert "change this rule" in found.next_step
+
+
 def test_it_names_the_work_of_a_site_that_fails(ask: Ask, tmp_path: Path) -> None:
     assert ask()["site work"].verdict == "ok"
     engine = open_engine(f"sqlite:///{tmp_path / 'ledger.db'}")

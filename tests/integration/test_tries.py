@@ -26,6 +26,7 @@ REFUSALS = {
     "422": Reply(422, {"code": "bad"}),
     "429": Reply(429, {"code": "slow"}, {"Retry-After": "30"}),
     "501": Reply(501, {"code": "never"}),
+    "a page": Reply(200, raw=b"<html>Just a moment...</html>"),
     "a redirect": Reply(302, None, {"Location": "/elsewhere"}),
 }
 

@@ -108,7 +108,15 @@ def _probed(manifest: Manifest) -> Finding:
 
 def _print(findings: Sequence[Finding], missing: Sequence[str]) -> None:
     for finding in findings:
-        mark = click.style("✓", fg="green") if finding.is_good else click.style("✗", fg="red")
-        click.echo(f"{mark} {finding.what}" + (f": {finding.wrong}" if finding.wrong else ""))
+        said = finding.wrong or finding.advice
+        click.echo(f"{_mark_of(finding)} {finding.what}" + (f": {said}" if said else ""))
     if missing:
         click.echo(f"not set yet (made up for this check): {', '.join(missing)}")
+
+
+def _mark_of(finding: Finding) -> str:
+    if not finding.is_good:
+        return click.style("✗", fg="red")
+    if finding.advice:
+        return click.style("!", fg="yellow")
+    return click.style("✓", fg="green")

@@ -35,6 +35,23 @@ class ErrorRule(Strict):
             )
         return self
 
+    @property
+    def is_bare_gone(self) -> bool:
+        """Whether it takes a status alone for "gone".
+
+        A status that the body repeats is no word of the system: WordPress says 404 in each of its
+        404s.
+        """
+        is_status_again = str(self.equals) in {str(status) for status in self.status}
+        return self.outcome == "gone" and (self.path is None or is_status_again)
+
+
+class Condition(Strict):
+    """What an answer must hold, and where."""
+
+    path: Path
+    equals: str | int | bool
+
 
 class Pagination(Strict):
     """How a listing goes on.
@@ -97,10 +114,17 @@ class OperationSpec(Strict):
     """How ``body`` is sent."""
     success: tuple[int, ...] = ()
     """The only answers that count as done; by default every 2xx."""
+    success_if: Condition | None = None
+    """What such an answer must say besides, where a success may be none: ``{path: deleted, equals:
+    true}``.
+    """
+    answer: Literal["json", "any"] = "json"
+    """``any``: what it answers does not matter, and may be no JSON; the record is read again."""
     result_path: Path | None = None
     """Where the record is in the answer."""
     items_path: Path | None = None
-    """Where the records are in the answer of a listing."""
+    """Where the records are in the answer of a listing; of ``get``, where the system gives one by a
+    filter: an empty list says that it is gone."""
     idempotency_header: str | None = None
     """Header that makes a repeated create safe."""
     pagination: Pagination = Pagination()

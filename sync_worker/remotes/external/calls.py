@@ -11,13 +11,13 @@ from sync_worker.core.errors import (
     Conflict,
     Duplicate,
     Facts,
-    Gone,
     Misconfigured,
     Permanent,
     RateLimited,
     SyncError,
     Transient,
     Unauthorized,
+    UnknownOutcome,
 )
 from sync_worker.manifest.field_values import search
 from sync_worker.manifest.manifest import Manifest
@@ -29,12 +29,15 @@ from sync_worker.manifest.pagination import (
 )
 from sync_worker.manifest.places import Place
 from sync_worker.manifest.record_writer import filled, query_of, url_path
-from sync_worker.manifest.schema.calls import ErrorRule, Hook, OperationSpec
+from sync_worker.manifest.schema.base import CompiledPath
+from sync_worker.manifest.schema.calls import Condition, ErrorRule, Hook, OperationSpec
 from sync_worker.remotes.external.auth import without_credentials
-from sync_worker.remotes.http.calls import UNSET, Answer, Call
+from sync_worker.remotes.external.gone import gone_said
+from sync_worker.remotes.http.calls import UNSET, Answer, Call, Content
 from sync_worker.remotes.http.client import RemoteHttp
 
 NO_CONTENT = 204
+NOTHING: Any = object()  # an empty answer; JSON's null is another
 Context = Mapping[str, Any]
 # The id of a row; ``None`` where it has none.
 IdOf = Callable[[Any], str | None]
@@ -89,12 +92,16 @@ class ExternalCalls:
         return spec
 
     def resource(self, name: str, context: Context, options: Options | None = None) -> Any:
-        """The record that an operation returns, as JSON; ``None`` if the answer holds none."""
+        """The record that an operation returns, as JSON; ``NOTHING`` if it answers with nothing."""
         spec = self.spec(name)
         if isinstance(spec, Hook):
-            return self._hooked(spec, context)
-        options = options or Options()
-        answer = self._http.call(_call_of(spec, name, context, options))
+            found = self._hooked(spec, context)
+            return NOTHING if found is None else found
+        answer = self.send(spec, name, context, options or Options())
+        if answer.content is Content.EMPTY or spec.answer == "any":
+            return NOTHING
+        if name == "get" and spec.items_path:
+            return search(spec.items_path, answer.body)
         return search(spec.result_path, answer.body) if spec.result_path else answer.body
 
     def page(
@@ -196,7 +203,8 @@ def _call_of(spec: OperationSpec, name: str, context: Context, options: Options)
         is_write=options.is_write,
         is_idempotent=options.is_idempotent,
         successes=frozenset(spec.success),
-        outcomes=_outcomes(spec.errors),
+        expects_json=spec.answer == "json",
+        outcomes=_Outcomes(spec, name, is_write=options.is_write),
     )
 
 
@@ -212,30 +220,67 @@ def _rows(found: Any) -> Sequence[Any]:
     return found
 
 
-def _outcomes(rules: Sequence[ErrorRule]) -> Callable[[Answer], SyncError | bool | None]:
-    def outcome(answer: Answer) -> SyncError | bool | None:
-        # The first rule that fits decides.
-        for rule in rules:
-            if _applies(rule, answer):
-                return _meaning(rule, answer)
-        return None
+# They lead to a look or a wait only: a proxy may say them in whatever form.
+OUTCOMES_OF_ANY_FORM = frozenset({"conflict", "duplicate", "retry", "rate_limited"})
 
-    return outcome
+
+@dataclass(frozen=True, slots=True)
+class _Outcomes:
+    """What the rules of one operation make of an answer; the first that fits decides."""
+
+    spec: OperationSpec
+    name: str
+    is_write: bool
+
+    def __call__(self, answer: Answer) -> SyncError | bool | None:
+        for number, rule in enumerate(self.spec.errors):
+            if not _applies(rule, answer):
+                continue
+            if rule.outcome != "gone":
+                return _meaning(rule, answer)
+            gone = gone_said(rule, answer, f"operations.{self.name}.errors[{number}]")
+            if gone is not None:
+                return gone
+        return self._undeclared_success(answer)
+
+    def _undeclared_success(self, answer: Answer) -> SyncError | None:
+        """A success that does not say what the manifest asks of one."""
+        condition = self.spec.success_if
+        is_success = answer.status in self.spec.success if self.spec.success else answer.is_success
+        if condition is None or not is_success or _holds(condition, answer):
+            return None
+        message = "the answer does not say that it was done, as success_if asks"
+        return UnknownOutcome(message) if self.is_write else Transient(message)
 
 
 def _applies(rule: ErrorRule, answer: Answer) -> bool:
     if answer.status not in rule.status:
         return False
+    # What is no JSON is not the system's: its rules say nothing of that.
+    if answer.content is Content.OTHER and rule.outcome not in OUTCOMES_OF_ANY_FORM:
+        return False
     # Without a path the status alone decides.
-    return rule.path is None or search(rule.path, answer.body) == rule.equals
+    return rule.path is None or _is_at(rule.path, rule.equals, answer)
 
 
-def _meaning(rule: ErrorRule, answer: Answer) -> SyncError | bool:
+def _holds(condition: Condition, answer: Answer) -> bool:
+    return _is_at(condition.path, condition.equals, answer)
+
+
+def _is_at(path: CompiledPath, wanted: Any, answer: Answer) -> bool:
+    try:
+        found = search(path, answer.body)
+    except Permanent:
+        # A function of the path meets what it cannot take: not the answer that it is about.
+        return False
+    # To Python true is the number 1.
+    return bool(found == wanted) and isinstance(found, bool) == isinstance(wanted, bool)
+
+
+def _meaning(rule: ErrorRule, answer: Answer) -> SyncError | bool | None:
     match rule.outcome:
         case "ok":
             return True
-        case "gone":
-            return Gone()
         case "conflict":
             return Conflict()
         case "duplicate":
@@ -252,6 +297,9 @@ def _meaning(rule: ErrorRule, answer: Answer) -> SyncError | bool:
             )
         case "reject":
             return Permanent("the system refuses this rating", reason="refused")
+        case _:
+            # "gone": that takes more than a rule
+            return None
 
 
 def _existing_id(body: Any) -> str | None:

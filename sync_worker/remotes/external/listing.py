@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from sync_worker.core.errors import Gone, Misconfigured, Permanent
+from sync_worker.core.errors import Gone, GoneUnsaid, Misconfigured, Permanent
 from sync_worker.core.ports.remote import Page
 from sync_worker.core.values import Record
 from sync_worker.manifest.field_values import search
@@ -138,6 +138,12 @@ class Listing:
             )
         except Gone:
             return _Rows([], 0, None)  # a parent that is gone has no records
+        except GoneUnsaid:
+            # Of the records that are missing then each is looked at by its id. A search decides
+            # whether we create.
+            if name == "find":
+                raise
+            return _Rows([], 0, None)
         records, unreadable = [], 0
         for item in page.items:
             try:

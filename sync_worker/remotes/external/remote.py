@@ -8,7 +8,14 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from sync_worker.core.errors import Gone, Permanent, Unconfirmed, UnknownOutcome
+from sync_worker.core.errors import (
+    Gone,
+    GoneUnsaid,
+    Permanent,
+    Transient,
+    Unconfirmed,
+    UnknownOutcome,
+)
 from sync_worker.core.ports.remote import Capabilities, Page
 from sync_worker.core.values import Draft, EntityRef, Person, Record, RecordState, Side
 from sync_worker.manifest.drafts import write_context
@@ -16,9 +23,17 @@ from sync_worker.manifest.field_values import search
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.record_changes import update_body
 from sync_worker.manifest.record_keys import context_of
-from sync_worker.manifest.record_reader import created_at, read_record, read_remote_id, read_subject
-from sync_worker.manifest.schema.calls import OperationSpec
-from sync_worker.remotes.external.calls import ExternalCalls, Handler, Options
+from sync_worker.manifest.record_reader import created_at, read_record, read_subject
+from sync_worker.manifest.schema.calls import Hook, OperationSpec
+from sync_worker.remotes.external.by_id import RecordById
+from sync_worker.remotes.external.calls import (
+    NO_CONTENT,
+    NOTHING,
+    ExternalCalls,
+    Handler,
+    Options,
+)
+from sync_worker.remotes.external.gone import SecondLooks
 from sync_worker.remotes.external.listing import Listing
 from sync_worker.remotes.http.client import RemoteHttp
 from sync_worker.remotes.landed import look_after_write, update_met_by_itself
@@ -37,10 +52,12 @@ class ExternalRemote:
         http: RemoteHttp,
         handlers: Mapping[str, Handler] | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        looks: SecondLooks | None = None,
     ) -> None:
         self._manifest, self._now = manifest, now
         self._calls = ExternalCalls(manifest, http, handlers)
         self._listing = Listing(manifest, self._calls)
+        self._by_id = RecordById(manifest, self._calls, self._listing, looks or SecondLooks())
         self._capabilities = manifest.capabilities
 
     @property
@@ -76,37 +93,7 @@ class ExternalRemote:
     # -- reading
 
     def get(self, remote_id: str) -> Record | None:
-        context = self._calls.context(**context_of(self._manifest, remote_id))
-        spec = self._manifest.operations.get
-        # The system gives no record by id: its listing is searched.
-        if spec is None:
-            return self._listed(remote_id, context)
-        try:
-            resource = self._calls.resource("get", context)
-        except Gone:
-            return None
-        if resource is None and not isinstance(spec, OperationSpec):
-            return None  # a named hook found nothing
-        return _alive(read_record(self._manifest, resource, context))
-
-    def _listed(self, remote_id: str, context: Mapping[str, Any]) -> Record | None:
-        """A record of a system that gives none by id."""
-
-        def is_it(item: Any) -> bool:
-            return read_remote_id(self._manifest, item, context) == remote_id
-
-        for record in self._listing.records("list", context, is_it):
-            if record.remote_id == remote_id:
-                return _alive(record)
-        # If deletes are never told, a missing record may be hidden.
-        if not self._tells_deletes:
-            raise Permanent("the listing does not show this record", reason="not_listed")
-        return None
-
-    @property
-    def _tells_deletes(self) -> bool:
-        webhook = self._manifest.webhook
-        return webhook is not None and any(rule.change == "delete" for rule in webhook.events)
+        return self._by_id.get(remote_id)
 
     def find(self, entity: EntityRef, person: Person) -> Sequence[Record]:
         """Filters that a system does not know would return everything: every row is compared again.
@@ -177,10 +164,14 @@ class ExternalRemote:
             options.body = update_body(self._manifest, spec, draft, context)
         try:
             resource = self._calls.resource("update", context, options)
+        except GoneUnsaid:
+            # Refused in any case; the look that follows decides whether it is gone.
+            raise Gone from None
         except UnknownOutcome as unknown:
             look = partial(self.get, remote_id)
             return update_met_by_itself(unknown, look, draft.values, revision)
-        if resource is None:  # some systems answer an update with nothing
+        # Some systems answer an update with nothing at all.
+        if resource is NOTHING:
             return self._seen_again(remote_id)
         return self._written(resource, context)
 
@@ -218,10 +209,43 @@ class ExternalRemote:
             self._calls.resource("delete", context, Options(is_write=True))
         except Gone:
             return  # already gone is the outcome we wanted
+        except GoneUnsaid as unsaid:
+            # So says a status alone: a look decides.
+            if self.get(remote_id) is not None:
+                raise Transient("the delete is refused, and the record is there") from unsaid
+            return
         except UnknownOutcome as unknown:
             # The try after a lost one says that it is gone.
             if not isinstance(unknown.later, Gone):
                 raise
+            return
+        if self._is_trusted("delete"):
+            return
+        self._refuse_living(remote_id)
+
+    def _is_trusted(self, name: str) -> bool:
+        """Whether the manifest says by what an answer shows that the delete was carried out."""
+        spec, operations = self._calls.spec(name), self._manifest.operations
+        if operations.get is None and operations.list is None:
+            return True  # there is no way to look
+        if isinstance(spec, Hook):
+            return True
+        # No page of a proxy comes as a 204.
+        return spec.success_if is not None or set(spec.success) == {NO_CONTENT}
+
+    def _refuse_living(self, remote_id: str) -> None:
+        """Look whether a delete was carried out. Raises UnknownOutcome."""
+        try:
+            record = look_after_write(partial(self.get, remote_id))
+        except UnknownOutcome as unknown:
+            # A listing that leaves out what is hidden has left it out.
+            cause = unknown.__cause__
+            if isinstance(cause, Permanent) and cause.reason == "not_listed":
+                return
+            raise
+        # Where deletes hide, it is there for those only who look by id.
+        if record is not None and record.is_visible:
+            raise UnknownOutcome("the delete was answered with success, the record is still there")
 
     def _write_context(
         self,
@@ -237,12 +261,6 @@ class ExternalRemote:
         parts["key"] = (known or {}).get("key", {})
         parts["sync"] = {"wix_id": draft.source_id, "idempotency_key": idempotency_key}
         return self._calls.context(**parts)
-
-
-def _alive(record: Record | None) -> Record | None:
-    if record is None or record.state is RecordState.DELETED:
-        return None
-    return record
 
 
 def _entity_context(entity: EntityRef) -> dict[str, Any]:

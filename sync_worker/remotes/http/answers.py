@@ -19,11 +19,17 @@ from sync_worker.core.errors import (
     Unauthorized,
     UnknownOutcome,
 )
-from sync_worker.remotes.http.calls import Answer, Call
+from sync_worker.remotes.http.calls import Answer, Call, Content
 from sync_worker.remotes.http.retries import TryAgain
 from sync_worker.remotes.http.waits import Waits
 
 WAIT_INSIDE_SECONDS = 2.0  # a longer Retry-After goes to the inbox row's next attempt
+# They tell of a state that passes, or of an address that is not served just now: a lock, a slow
+# line, a connection that leads elsewhere, a page in maintenance (RFC 9110, 4918, 8470; 499 is
+# nginx's).
+PASSING = frozenset({302, 303, 307, 404, 408, 410, 421, 423, 424, 425, 499})
+# Of these the remote says by itself that it has done nothing.
+NOT_DONE = frozenset({404, 410, 421, 423, 425})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +46,17 @@ class AnswerReader:
         claimed = call.outcomes(answer)
         if isinstance(claimed, SyncError):
             return self._claimed(call, answer, claimed)
-        if claimed or call.succeeded(answer):
+        if claimed:
             return None
         if answer.status in self.waits.statuses:
             return self._too_fast(call, answer)
+        # Whatever its status: a proxy, a challenge or a warning speaks, and not the remote.
+        if is_foreign(call, answer):
+            return self._foreign(call, answer)
+        if call.succeeded(answer):
+            return None
+        if answer.status in PASSING:
+            return self._passing(call, answer)
         if answer.is_success:
             return self._undeclared_success(call, answer)
         # 501 is no outage: a later try ends the same way.
@@ -55,8 +68,9 @@ class AnswerReader:
         """The error that the remote's own rules see in an answer."""
         if isinstance(error, RateLimited):
             return self._too_fast(call, answer)
-        if isinstance(error, Transient):
-            error.retry_after = self.waits.seconds(answer.headers)
+        wait = self.waits.seconds(answer.headers)
+        if isinstance(error, Transient) and wait is not None:
+            error.retry_after = wait
         error.facts = self.facts(call, answer)
         return error
 
@@ -73,6 +87,31 @@ class AnswerReader:
         if call.is_write:
             return self.unknown(call)
         return Permanent("an unexpected answer", facts=self.facts(call, answer))
+
+    def _foreign(self, call: Call, answer: Answer) -> SyncError:
+        """Not in the form of the remote: an outage, and of a write nobody knows."""
+        wait, facts = self.waits.seconds(answer.headers), self.facts(call, answer)
+        if call.is_write:
+            unknown = self.unknown(call, wait)
+            unknown.facts = facts
+            return unknown
+        message = "the answer is no JSON: a page of a proxy or a plugin, or a warning before it"
+        return Transient(message, retry_after=wait, facts=facts)
+
+    def _passing(self, call: Call, answer: Answer) -> SyncError:
+        """A refusal that passes by itself."""
+        wait, facts = self.waits.seconds(answer.headers), self.facts(call, answer)
+        if call.is_write and answer.status not in NOT_DONE:
+            unknown = self.unknown(call, wait)
+            unknown.facts = facts
+            return unknown
+        message = f"the remote answers {answer.status}, which may pass"
+        if answer.status in (404, 410):
+            message = (
+                f"the remote answers {answer.status}, but not in the words that say that a record"
+                " is gone: an outage, or a wrong address"
+            )
+        return Transient(message, retry_after=wait, facts=facts)
 
     def _down(self, call: Call, answer: Answer) -> SyncError | TryAgain:
         wait = self.waits.seconds(answer.headers)
@@ -115,3 +154,12 @@ class AnswerReader:
         request_id = headers.get("X-Wix-Request-Id") or headers.get("X-Request-Id") or ""
         code = self.code_of(answer.body)
         return Facts(self.remote, call.operation, answer.status, code, request_id)
+
+
+def is_foreign(call: Call, answer: Answer) -> bool:
+    """Whether an answer is not in the form of the remote.
+
+    A 401 is believed in any form: web servers send it with a page. From 500 on the status says it.
+    """
+    is_believed = answer.status == 401 or (answer.status >= 500 and answer.status != 501)
+    return call.expects_json and answer.content is Content.OTHER and not is_believed

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Any
 
 from sync_worker.core.errors import SyncError
 
 UNSET: Any = object()
+
+
+class Content(Enum):
+    """What the body of an answer is."""
+
+    JSON = auto()
+    EMPTY = auto()
+    # neither: a page of a proxy, a warning before the JSON
+    OTHER = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +28,7 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     body: Any
+    content: Content = Content.JSON
 
     @property
     def is_success(self) -> bool:
@@ -29,7 +40,8 @@ class Call:
     """One request. ``path`` under the base URL, or the whole address of a next page.
 
     ``outcomes`` may claim any answer: by the error for it, or by ``True`` for a success.
-    ``successes``: the only statuses that are one (empty: every 2xx).
+    ``successes``: the only statuses that are one (empty: every 2xx). ``expects_json``: an answer in
+    another form is none of the remote's own.
     """
 
     method: str
@@ -42,6 +54,7 @@ class Call:
     is_write: bool = False
     is_idempotent: bool = True
     successes: frozenset[int] = frozenset()
+    expects_json: bool = True
     outcomes: Callable[[Answer], SyncError | bool | None] = lambda answer: None
 
     def succeeded(self, answer: Answer) -> bool:

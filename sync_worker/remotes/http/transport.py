@@ -6,6 +6,7 @@ Only to the addresses that were configured, in a lane of its own, and never whil
 from __future__ import annotations
 
 import time
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from threading import BoundedSemaphore
@@ -20,7 +21,7 @@ from sync_worker.core import exact_json
 from sync_worker.core.errors import Permanent, RateLimited, SyncError, Transient
 from sync_worker.core.words import as_received
 from sync_worker.remotes.http.answers import AnswerReader
-from sync_worker.remotes.http.calls import UNSET, Answer, Call
+from sync_worker.remotes.http.calls import UNSET, Answer, Call, Content
 from sync_worker.remotes.http.connection import (
     ACCEPTED_ENCODING,
     MAX_HEADER_BYTES,
@@ -90,7 +91,7 @@ class Transport:
                 raise self._lost(call, deadline, error) from None
             finally:
                 self._outage.end(ticket, answered=is_answered)
-        return Answer(response.status_code, response.headers, _parsed(body))
+        return Answer(response.status_code, response.headers, *_parsed(body))
 
     @contextmanager
     def _lane(self, call: Call, deadline: CallDeadline) -> Iterator[None]:
@@ -192,9 +193,13 @@ class Transport:
         return parts.hostname in self._hosts and "@" not in parts.netloc and "\\" not in url
 
 
-def _parsed(body: bytes) -> Any:
+def _parsed(body: bytes) -> tuple[Any, Content]:
+    # One file of PHP saved with a byte order mark puts that before every answer.
+    text = body.removeprefix(BOM_UTF8)
+    if not text.strip():
+        return None, Content.EMPTY
     try:
-        return exact_json.loads(body) if body else None
+        return exact_json.loads(text), Content.JSON
     except ValueError:
-        # Gateways in front of an API answer HTML: then the status alone tells.
-        return None
+        # Gateways in front of an API answer HTML.
+        return None, Content.OTHER

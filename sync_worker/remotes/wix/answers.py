@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from sync_worker.core.errors import Gone, SyncError
+from sync_worker.core.errors import Gone, SyncError, Transient
 from sync_worker.remotes.http.calls import Answer
 
 MAX_CODE_LENGTH = 80
+PAGINGS = ("metadata", "pagingMetadata")
 
 
 def inside(body: Any, *names: str) -> Any:
@@ -37,6 +38,42 @@ def error_code(body: Any) -> str:
     return code[:MAX_CODE_LENGTH] if isinstance(code, str) else ""
 
 
-def gone_on_404(answer: Answer) -> SyncError | None:
-    """For calls by id: no such record is an answer, not a failure."""
-    return Gone() if answer.status == 404 else None
+def application_code(body: Any) -> str:
+    """The code of an application error in Wix's envelope; empty if there is none."""
+    code = inside(body, "details", "applicationError", "code")
+    return code if isinstance(code, str) else ""
+
+
+def gone_if_said(*kinds: str) -> Callable[[Answer], SyncError | None]:
+    """For calls by id of records of these kinds: gone, if Wix says so in its own envelope.
+
+    Wix documents the class NOT_FOUND, and codes such as CONTACT_NOT_FOUND. Any other 404 is an
+    outage: a path that is not served, an app or a site that is not there just now.
+    https://dev.wix.com/docs/rest/articles/get-started/errors
+    """
+    codes = {"NOT_FOUND", *(f"{kind}_NOT_FOUND" for kind in kinds)}
+
+    def outcome(answer: Answer) -> SyncError | None:
+        is_said = answer.status == 404 and application_code(answer.body) in codes
+        return Gone() if is_said else None
+
+    return outcome
+
+
+def is_error_envelope(body: Any) -> bool:
+    """Whether an object is Wix's error, whatever its status."""
+    return isinstance(inside(body, "details"), Mapping)
+
+
+def listed_in(body: Any, name: str) -> list[Any]:
+    """The rows of a query. Raises Transient for what is no answer of a query.
+
+    A list that is empty may be left out, its paging is not.
+    """
+    rows = inside(body, name)
+    if isinstance(rows, list):
+        return rows
+    is_paged = any(isinstance(inside(body, paging), Mapping) for paging in PAGINGS)
+    if rows is None and is_paged:
+        return []
+    raise Transient(f"Wix answered a query without {name}")

@@ -7,18 +7,27 @@ from functools import partial
 from typing import Any, TypeGuard
 
 from sync_worker.core.email_identity import normalise_email
-from sync_worker.core.errors import Duplicate, Gone, Permanent, SyncError, UnknownOutcome
+from sync_worker.core.errors import (
+    Duplicate,
+    Gone,
+    Permanent,
+    SyncError,
+    Transient,
+    UnknownOutcome,
+)
 from sync_worker.core.pages_seen import PagesSeen
 from sync_worker.core.values import Contact, Merge
 from sync_worker.core.words import MAX_EMAIL, MAX_NAME, MAX_WIX_ID, is_usable_id, shown
 from sync_worker.remotes.http.calls import Answer
-from sync_worker.remotes.wix.answers import error_code, gone_on_404, inside, objects_in
+from sync_worker.remotes.wix.answers import error_code, gone_if_said, inside, listed_in, objects_in
 from sync_worker.remotes.wix.api import OLDEST_FIRST, WixApi
 from sync_worker.remotes.wix.events import entity_in_event, merge_of_event, target_in_merge
 
 # The most that Query Contacts gives; above it Wix answers `ILLEGAL_LIMIT`.
 CONTACTS_PAGE_SIZE = 1000
 MAX_ADDRESSES = 100  # of one contact
+_contact_gone = gone_if_said("CONTACT", "ENTITY")
+_member_gone = gone_if_said("MEMBER", "ENTITY")
 AT_ONCE = 100  # the size of `$in` is not documented
 
 
@@ -85,7 +94,7 @@ class WixPeople:
                 "fieldsets": ["BASIC", "COMMUNICATION_DETAILS"],
             }
             body = self._api.call("query_contacts", json={"query": query}).body
-            page = objects_in(body, "contacts")
+            page = listed_in(body, "contacts")
             yield from page
             if len(page) < CONTACTS_PAGE_SIZE:
                 return
@@ -109,17 +118,17 @@ class WixPeople:
     def by_id(self, contact_id: str) -> Contact | None:
         """Get Contact is the only call that understands ids that were merged away."""
         try:
-            body = self._api.call("get_contact", remote_id=contact_id, outcomes=gone_on_404).body
+            body = self._api.call("get_contact", remote_id=contact_id, outcomes=_contact_gone).body
         except Gone:
             return None
-        return _contact_of(inside(body, "contact"))
+        return _contact_of(_part_of(body, "contact"))
 
     def by_member(self, member_id: str) -> Contact | None:
         try:
-            body = self._api.call("get_member", remote_id=member_id, outcomes=gone_on_404).body
+            body = self._api.call("get_member", remote_id=member_id, outcomes=_member_gone).body
         except Gone:
             return None
-        contact_id = inside(body, "member", "contactId")
+        contact_id = _part_of(body, "member").get("contactId")
         # Without a contact id the person cannot be matched.
         if not isinstance(contact_id, str):
             return None
@@ -147,7 +156,7 @@ class WixPeople:
             return self._existing(email, unknown.later.remote_id)
         contact = _contact_of(inside(body, "contact"))
         if contact is None:
-            raise Permanent("Wix created a contact without an id", reason="contact_unknown")
+            raise UnknownOutcome("Wix accepted a contact, but its answer has no id")
         return Contact(contact.contact_id, email, name)
 
     def _existing(self, email: str, contact_id: str | None) -> Contact:
@@ -174,6 +183,14 @@ def _contact_outcome(answer: Answer) -> SyncError | None:
     if not isinstance(known, str):
         return Duplicate()
     return Duplicate(remote_id=known)
+
+
+def _part_of(body: Any, name: str) -> Mapping[str, Any]:
+    """What was asked for by its id. Raises Transient for an answer without it: no word for gone."""
+    part = inside(body, name)
+    if not isinstance(part, Mapping):
+        raise Transient(f"Wix answered a get without a {name}")
+    return part
 
 
 def _rank(contact: Mapping[str, Any], email: str) -> tuple[int, str, str]:

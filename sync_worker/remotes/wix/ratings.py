@@ -6,19 +6,35 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from sync_worker.core.errors import Conflict, Duplicate, Gone, Permanent, SyncError, UnknownOutcome
+from sync_worker.core.errors import (
+    Conflict,
+    Duplicate,
+    Gone,
+    Permanent,
+    SyncError,
+    Transient,
+    UnknownOutcome,
+)
 from sync_worker.core.pages_seen import PagesSeen
 from sync_worker.core.ports.remote import Capabilities, Page
 from sync_worker.core.values import Draft, EntityRef, Person, Record, Side
 from sync_worker.remotes.http.calls import Answer
-from sync_worker.remotes.landed import update_met_by_itself
-from sync_worker.remotes.wix.answers import error_code, gone_on_404, inside, objects_in
+from sync_worker.remotes.landed import look_after_write, update_met_by_itself
+from sync_worker.remotes.wix.answers import (
+    application_code,
+    error_code,
+    gone_if_said,
+    inside,
+    is_error_envelope,
+    listed_in,
+)
 from sync_worker.remotes.wix.api import OLDEST_FIRST, WixApi
 from sync_worker.remotes.wix.events import rating_of, record_of_event
 
 # The most that Query Ratings gives.
 PAGE_SIZE = 100
 LISTING = "Query Ratings of Wix, by cursor"
+_gone = gone_if_said("RATING", "ENTITY", "ITEM")
 # The exact code is not documented.
 DUPLICATE_CODES = ("ALREADY_EXIST", "DUPLICATE", "ALREADY_RATED")
 
@@ -40,10 +56,14 @@ class WixRatings:
 
     def get(self, remote_id: str) -> Record | None:
         try:
-            answer = self._api.call("get_rating", remote_id=remote_id, outcomes=gone_on_404)
+            answer = self._api.call("get_rating", remote_id=remote_id, outcomes=_gone)
         except Gone:
             return None
-        return _rating_in(answer)
+        rating = inside(answer.body, "rating")
+        # An empty answer, JSON's null, a list: no word for "gone".
+        if not isinstance(rating, Mapping):
+            raise Transient("Wix answered a get without a rating")
+        return rating_of(rating)
 
     def find(self, entity: EntityRef, person: Person) -> Sequence[Record]:
         """All attributes that this contact has rated of this entity.
@@ -90,10 +110,11 @@ class WixRatings:
         else:  # filter and sort are in the cursor
             request = {"cursorPaging": {"limit": PAGE_SIZE, "cursor": cursor}}
         body = self._api.call("query_ratings", json={"query": request}).body
+        ratings = listed_in(body, "ratings")
         next_cursor = _next_cursor(body)
         if cursor is not None and next_cursor == cursor:
             raise Permanent("Query Ratings repeats a cursor", reason="paging_repeats")
-        return objects_in(body, "ratings"), next_cursor
+        return ratings, next_cursor
 
     def list_page(self, cursor: str | None = None) -> Page:
         """In the order of creation: what is created meanwhile comes last.
@@ -147,8 +168,8 @@ class WixRatings:
     def delete(self, remote_id: str, revision: int | None) -> None:
         try:
             # Wix takes no revision here: whoever deletes has looked before.
-            self._api.call(
-                "delete_rating", remote_id=remote_id, is_write=True, outcomes=gone_on_404
+            answer = self._api.call(
+                "delete_rating", remote_id=remote_id, is_write=True, outcomes=_gone
             )
         except Gone:
             return  # already gone is the outcome we wanted
@@ -156,6 +177,12 @@ class WixRatings:
             # The try after a lost one says that it is gone.
             if not isinstance(unknown.later, Gone):
                 raise
+            return
+        # Its success is an empty object; an error or a list may come with a 200, too.
+        if isinstance(answer.body, Mapping) and not is_error_envelope(answer.body):
+            return
+        if look_after_write(partial(self.get, remote_id)) is not None:
+            raise UnknownOutcome("Wix answered the delete, the rating is still there")
 
 
 def _create_outcome(answer: Answer) -> SyncError | None:
@@ -164,8 +191,8 @@ def _create_outcome(answer: Answer) -> SyncError | None:
     is_suspicious = any(part in code for part in DUPLICATE_CODES)
     if answer.status == 409 or (answer.status < 500 and is_suspicious):
         return Duplicate()
-    # Which status an unknown owner gets is not documented.
-    if answer.status in (404, 428):
+    # Which status an unknown owner gets is not documented; a 404 without a code is an outage.
+    if answer.status == 428 or (answer.status == 404 and application_code(answer.body)):
         return Permanent("Wix does not know this contact", reason="contact_unknown")
     return None
 
@@ -174,11 +201,16 @@ def _update_outcome(answer: Answer) -> SyncError | None:
     if answer.status == 409:
         # The rating has another revision than the draft was made for.
         return Conflict()
-    return gone_on_404(answer)
+    return _gone(answer)
 
 
 def _rating_in(answer: Answer) -> Record:
-    return rating_of(inside(answer.body, "rating"))
+    """The rating that a write returned. Raises UnknownOutcome: the write was accepted."""
+    try:
+        return rating_of(inside(answer.body, "rating"))
+    except Permanent as error:
+        message = f"Wix accepted the write, but its answer is no rating: {error.message}"
+        raise UnknownOutcome(message) from None
 
 
 def _next_cursor(body: Any) -> str | None:
