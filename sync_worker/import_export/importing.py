@@ -38,7 +38,15 @@ from sync_worker.engine.view import View
 from sync_worker.intake.entities import MappedEntities
 
 BUSY_SECONDS = 0.3
-CONCERNS_ALL = ("unauthorized", "redirected", "host_not_allowed", "site_paused", "site_removed")
+CONCERNS_ALL = (
+    "unauthorized",
+    "redirected",
+    "host_not_allowed",
+    "site_paused",
+    "site_removed",
+    "paging_repeats",
+    "paging_too_long",
+)
 
 What = Literal["created", "there", "deleted_since"]
 

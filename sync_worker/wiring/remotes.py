@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 
@@ -147,7 +148,9 @@ class Remotes:
         """Our webhooks at one external system. Raises Misconfigured."""
         if connector not in self._hooks:
             manifest = self._connectors.manifest(connector)
-            self._hooks[connector] = ExternalHooks(manifest, self._external_http(manifest))
+            # A check of several calls would begin anew with each refusal of a small budget.
+            http = self._external_http(manifest, is_patient=True).waiting(time.sleep)
+            self._hooks[connector] = ExternalHooks(manifest, http)
         return self._hooks[connector]
 
     def _external_http(self, manifest: Manifest, *, is_patient: bool = False) -> RemoteHttp:

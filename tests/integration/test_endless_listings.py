@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
 from pathlib import Path
@@ -173,6 +174,40 @@ def test_webhooks_and_products_are_listed_to_an_end_or_an_error(tmp_path: Path) 
         platform.faults.set("paging_ignored", chance=1.0)
         with pytest.raises(Permanent, match=r"operations\.parents\.pagination\.param"):
             shop.run(RunKind.DRY_RUN)
+
+
+def test_import_stops_where_the_search_for_twins_never_ends(tmp_path: Path) -> None:
+    """Not row by row: no rating could be looked for."""
+    with a_shop(tmp_path, "woocommerce") as shop:
+        shop.add_people(3)
+        refuse_totals(shop)
+        shell = Shell(tmp_path, {**shop.environ, "PATH": os.environ["PATH"]})
+        rows = [f"101,4,person{number}@example.com,P" for number in range(3)]
+        shell.file("r.csv", "\n".join(["product,stars,email,name", *rows]) + "\n")
+        columns = {"entity": "product", "email": "email", "name": "name", "overall": "stars"}
+        pairs = [
+            word for name, column in columns.items() for word in ("--column", f"{name}={column}")
+        ]
+        told = shell.bad("import", "r.csv", *pairs, "--scale", "1:5:1", "--entity-of", "external")
+        assert "operations.find.pagination.param" in told
+        assert shop.box.wix.ratings == {}
+
+
+def refuse_totals(shop: Shop) -> None:
+    """Every search shows the same full page, and says that there are more."""
+    for number in range(150):
+        shop.rate_outside(number * 10, prefix="stranger")
+
+    def watch(moment: str, call: str) -> Response | None:
+        if moment == "arrived" and request.args.get("reviewer_email"):
+            rows = [{"id": number} for number in range(100)]
+            return Response(
+                json.dumps(rows), mimetype="application/json", headers={"X-WP-TotalPages": "9"}
+            )
+        return None
+
+    assert shop.box.platform is not None
+    shop.box.platform.faults.watch = watch
 
 
 def test_export_from_wix_ends_with_an_error_and_no_file(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
 
-from sync_worker.core.errors import Transient
+from sync_worker.core.errors import Permanent, Transient
 from sync_worker.core.ports.directory import Located
 from sync_worker.core.ports.inbox import Stored
 from sync_worker.core.ports.links import Commit, LeasedLink
@@ -168,6 +168,11 @@ def _failed_page_ends_the_listing(self: Listings, side: Side) -> None:
         self._end_listing(side, [], {})
 
 
+def _begin_again_each_time(self: Listings, side: Side, refusal: Permanent) -> None:
+    self.run.move(self.run.sweep.phase, None, {})
+    self.run.runs.restart_listing(self.run.sweep, side)
+
+
 def _no_more(*arguments: Any, **named: Any) -> int:
     return 0
 
@@ -216,6 +221,8 @@ MECHANISMS: dict[str, tuple[Switch, ...]] = {
     "two sweeps": ((MemorySweeps, "note_absences", _due_at_once),),
     "by-id confirmation": ((Reconcile, "_is_gone", _always), (MemorySweeps, "_put", _put_as_told)),
     "complete listing": ((Listings, "_list_page", _failed_page_ends_the_listing),),
+    "page that brings nothing new": ((MemorySweeps, "has_shown_all", _never),),
+    "three tries of a listing": ((Listings, "_begin_again", _begin_again_each_time),),
     "half of the listing": ((MemorySweeps, "_is_too_little", _never),),
     "brake of a sweep": ((MemorySweeps, "brake", _no_more),),
     "brake of an hour": ((MemoryLinks, "deletes_exceeded", _never),),

@@ -29,6 +29,8 @@ OF_SWEEPS = {
     "half of the listing",
     "brake of a sweep",
     "brake of an hour",
+    "page that brings nothing new",
+    "three tries of a listing",
 }
 
 
@@ -372,5 +374,50 @@ def test_braked_deletes_are_held_and_go_on_when_a_person_allows_them() -> None:
     assert live(world) == (40, 40)
 
 
+# -- listings that never end
+
+
+class Endless(Exception):
+    """A listing was asked for far more often than it has pages."""
+
+
+def repeating(world: World, side: Side) -> None:
+    """A listing that gives its first page for ever, and leads on."""
+    calls = iter(range(100))
+
+    def repeats() -> bool:
+        if next(calls, None) is None:
+            raise Endless
+        return True
+
+    world.remotes[side].list_repeats = repeats
+
+
+@pytest.mark.parametrize("side", list(Side))
+def test_listing_that_repeats_ends_and_deletes_nothing(side: Side) -> None:
+    """Three tries of two pages; what it did not show counts as shown by nobody."""
+    world = many(9)
+    repeating(world, side)
+    before = world.remotes[side].calls["list"]
+    sweep(world)
+    assert world.remotes[side].calls["list"] - before == 6
+    world.remotes[side].list_repeats = lambda: False
+    sweep(world, 2)
+    assert live(world) == (9, 9)
+    assert broken_invariants(world) == []
+
+
+ENDLESS = ("page that brings nothing new", "three tries of a listing")
+
+
+@pytest.mark.parametrize("mechanism", ENDLESS)
+def test_listing_that_repeats_never_ends_without_the_mechanism(mechanism: str) -> None:
+    world = many(9)
+    repeating(world, Side.WIX)
+    with without(mechanism), pytest.raises(Endless):
+        sweep(world)
+
+
 def test_mechanisms_of_sweeps_are_all_switched_off_here() -> None:
-    assert {one for _, mechanisms in MISSED for one in mechanisms} == OF_SWEEPS
+    missed = {one for _, mechanisms in MISSED for one in mechanisms}
+    assert {*missed, *ENDLESS} == OF_SWEEPS

@@ -93,6 +93,7 @@ class MemoryRemote:
     is_unknown: Callable[[Person], bool] = lambda person: False
     list_skips: Callable[[], bool] = lambda: False  # a listing leaves a record out
     list_is_cut: Callable[[], bool] = lambda: False  # a listing ends with an empty page
+    list_repeats: Callable[[], bool] = lambda: False  # its first page, whatever is asked for
     records: dict[str, Record] = field(default_factory=dict)
     sequences: Counter[str] = field(default_factory=Counter)
     gone: dict[str, Record] = field(default_factory=dict)
@@ -155,6 +156,8 @@ class MemoryRemote:
         self._fail_reading("list")
         if self.list_is_cut():
             return Page([])
+        if self.list_repeats():
+            cursor = None
         ids = sorted(self.records, key=lambda one: int(one[1:]))
         start = next(
             (place for place, one in enumerate(ids) if int(one[1:]) > int(cursor or 0)), len(ids)
