@@ -14,6 +14,7 @@ import pytest
 from sync_worker.core.ports.remote import Capabilities
 from sync_worker.core.sweep_values import RunKind
 from sync_worker.core.values import Person, Policy, Side
+from sync_worker.reconcile.reconcile import Reconcile
 from tests.simulation.ablations import without
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.scenarios import changes, deletes, ending_of, rates
@@ -372,6 +373,66 @@ def test_braked_deletes_are_held_and_go_on_when_a_person_allows_them() -> None:
     )
     world.drain()
     assert live(world) == (40, 40)
+
+
+# -- rows of a listing as records, where a system numbers no states
+
+PLAIN = Capabilities(
+    many_fields=True,
+    has_revision=False,
+    update_precondition=False,
+    trusts_payload=False,
+    is_unique=False,
+)
+
+
+def listed_world(*, told: bool, people: int = 1) -> tuple[World, Reconcile]:
+    """Ratings outside that nobody knows, in a run that has listed them and not begun to write."""
+    faults = CALM if told else Faults(drop=1.0)
+    world = World(0, Options(Faults(drop=1.0), people=people, external=PLAIN), memory_ledger)
+    for person in world.persons:
+        world.external.visitor_rates(world.entities[0][1], person, {"value": Decimal(4)})
+    world.faults = faults
+    sweep = world.runs.begin(world.site.id, RunKind.SWEEP)
+    run = world.reconcile(sweep, world.runs)
+    assert run.list_both()
+    assert run.confirm_absences()
+    return world, run
+
+
+def test_rating_outside_is_brought_across_without_another_look() -> None:
+    world, run = listed_world(told=False)
+    assert run.apply()
+    assert ending_of(world) == ("80", "4")
+    assert world.external.calls["get"] == 0
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_edit_between_listing_and_write_wins(told: bool) -> None:
+    """Told by its webhook it is there first; else the next sweep finds it."""
+    world, run = listed_world(told=told)
+    changes(E, value=1)(world)
+    world.drain()
+    assert run.apply()
+    world.drain()
+    if not told:
+        sweep(world)
+    assert ending_of(world) == ("20", "1")
+    assert broken_invariants(world) == []
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_delete_between_listing_and_write_wins(told: bool) -> None:
+    """Untold it takes two sweeps, as each deletion whose webhook was lost."""
+    world, run = listed_world(told=told, people=3)
+    deletes(E)(world)
+    world.drain()
+    assert run.apply()
+    world.drain()
+    if not told:
+        sweep(world, 2)
+    assert live(world) == (2, 2)
+    assert broken_invariants(world) == []
 
 
 # -- listings that never end
