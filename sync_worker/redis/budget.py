@@ -84,6 +84,8 @@ class RedisBudget:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client, self._key, self._reserve = client, key, reserve
+        # A bucket of one token leaves none: who keeps to the reserve would never have a turn.
+        self._left_to_others = min(reserve, capacity - 1.0)
         self._capacity, self._rate = capacity, per_minute / 60.0
         self._take = client.redis.register_script(TAKE)
         self._pause = client.redis.register_script(PAUSE)
@@ -92,7 +94,7 @@ class RedisBudget:
 
     def take(self) -> None:
         try:
-            shape = [self._capacity, self._rate, self._reserve]
+            shape = [self._capacity, self._rate, self._left_to_others]
             wait = self._client.ask(self._take, keys=[self._key], args=shape)
         except RedisAway:
             # Sweeps and imports leave the process's own share to webhooks.

@@ -163,3 +163,18 @@ def test_sweeps_rest_while_redis_is_away_and_webhooks_take_their_share() -> None
         assert wait_of(sweeps) == 5.0
         taken += not wait_of(webhooks)
     assert 58 <= taken <= 61, "a quarter of 240 a minute"
+
+
+@pytest.mark.parametrize("capacity", [1.0, 2.0, 4.0])
+def test_sweep_gets_its_turn_in_the_smallest_bucket(
+    clock: RedisInVirtualTime, capacity: float
+) -> None:
+    """Judge.me's holds one token: what is left to webhooks must not be more than there can be."""
+    sweeps = RedisBudget(
+        RedisClient(clock), "budget", capacity=capacity, per_minute=60.0, reserve=capacity / 4
+    )
+    with pytest.raises(RateLimited):
+        sweeps.take()
+    for _ in range(3):
+        clock.seconds += 60.0
+        sweeps.take()
