@@ -52,11 +52,17 @@ def _add_ratings(app: Blueprint, platform: Platform) -> None:
     def rate() -> BaseResponse:
         body = body_of()
         who = str(body.get("person")), str(body.get("name", "Visitor"))
-        texts = {"title": str(body.get("title", "A visit")), "text": str(body.get("text", "Nice"))}
         stars = int(Decimal(str(body.get("value", 0))))
-        return done(
-            _row(platform.create(str(body.get("entity")), *who, stars, by=VISITOR, **texts))
+        review = platform.create(
+            str(body.get("entity")),
+            *who,
+            stars,
+            by=VISITOR,
+            title=str(body.get("title", "A visit")),
+            text=str(body.get("text", "Nice")),
+            is_guest=body.get("guest") in (True, "true", "on"),
         )
+        return done(_row(review))
 
     @app.patch("/sandbox/ratings/<int:review_id>")
     @app.post("/sandbox/ratings/<int:review_id>")

@@ -131,7 +131,7 @@ def as_json(review: Review) -> dict[str, Any]:
         "customer_id": customer["id"],
         "created_at": review.created.isoformat(),
         "updated_at": review.modified.isoformat(),
-        "is_verified": False,
+        "is_verified": not review.is_guest,
         "is_test": False,
         "customer": customer,
     }

@@ -34,7 +34,10 @@ class Refusal(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """One review, in words that all platforms share; ``state``: the platform's own word."""
+    """One review, in words that all platforms share; ``state``: the platform's own word.
+
+    ``is_guest``: nobody was logged in, so the address may be anybody's.
+    """
 
     id: int
     product: str
@@ -44,6 +47,7 @@ class Review:
     title: str = ""
     text: str = ""
     state: str = ""
+    is_guest: bool = False
     created: datetime = field(default_factory=lambda: datetime.now(UTC))
     modified: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -136,8 +140,10 @@ class Platform(ABC):
             state = more.pop("state", "") or self.published
             if self.faults.strikes("moderates"):
                 state = self.pending
+            # For the platform a call of the API is nobody's visit.
+            is_guest = more.pop("is_guest", by == "app")
             review = Review(
-                next(self._ids), product, email, author, stars, title, text, state, **more
+                next(self._ids), product, email, author, stars, title, text, state, is_guest, **more
             )
             self.reviews[review.id] = review
             self._note("create", None, review, by)

@@ -195,6 +195,11 @@ def slashed(text: str) -> str:
 
 
 def as_json(review: Review, context: str) -> dict[str, Any]:
+    links: dict[str, Any] = {"self": [{"href": f"{REVIEWS}/{review.id}"}]}
+    # Only of a customer who was logged in; `verified` goes by the address alone.
+    if not review.is_guest:
+        user = {"embeddable": True, "href": f"/wp-json/wp/v2/users/{review.id}"}
+        links["reviewer"] = [user]
     return {
         "id": review.id,
         "date_created": (review.created + SHOP_OFFSET).strftime("%Y-%m-%dT%H:%M:%S"),
@@ -206,6 +211,7 @@ def as_json(review: Review, context: str) -> dict[str, Any]:
         "review": review.text if context == "edit" else f"<p>{review.text}</p>\n",
         "rating": review.stars,
         "verified": False,
+        "_links": links,
     }
 
 

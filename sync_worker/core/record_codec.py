@@ -54,6 +54,7 @@ def record_as_json(record: Record) -> dict[str, Any]:
             person.name,
         ],
         "raw": dict(record.raw),
+        "is_verified": record.is_verified,
     }
 
 
@@ -67,6 +68,8 @@ def record_from_json(kept: Mapping[str, Any]) -> Record:
         entity=EntityRef(*kept["entity"]) if kept["entity"] else None,
         person=Person(*kept["person"]),
         raw=kept["raw"],
+        # Rows that were kept before it was told have none.
+        is_verified=kept.get("is_verified"),
     )
 
 

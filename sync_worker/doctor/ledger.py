@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from sqlalchemy import select
 
 from sync_worker.core.values import Side
-from sync_worker.doctor.check import Check, bad, clock, ok
+from sync_worker.doctor.check import Check, bad, clock, note, ok
 from sync_worker.ledger.accounts import failing_accounts
 from sync_worker.ledger.administration.site_faults import fault_words
 from sync_worker.ledger.transactions import ledger_now
@@ -41,6 +41,21 @@ def check_sql(wiring: Wiring) -> Iterator[Check]:
     with engine.connect() as connection:
         there = float(connection.execute(select(ledger_now())).scalar_one())
     yield clock("clock of the database", there - time.time())
+
+
+def check_guests(wiring: Wiring) -> Iterator[Check]:
+    """Once, for sites from before there was a choice: what a guest may change by now."""
+    for site in wiring.admin.sites.not_asked_about_guests():
+        manifest = wiring.connectors.manifests.get(site.connector)
+        # The system does not say who is a guest: nothing changes for this site.
+        if manifest is None or not manifest.capabilities.says_verified:
+            continue
+        yield note(
+            f"guests of {site.connector}",
+            "a member's rating that an unverified guest changes is held now (guest_change)",
+            f"`ratings-sync site policy guest_may_change=hold --site {site.id}` keeps that and ends"
+            " this note; guest_may_change=allow lets guests change ratings, as before",
+        )
 
 
 def check_site_work(wiring: Wiring) -> Iterator[Check]:

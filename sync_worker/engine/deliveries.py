@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from sync_worker.core.ports.inbox import ERASED
+from sync_worker.core.ports.inbox import ERASED, Inbox
 from sync_worker.core.values import Buried, Delivery, Record, Slot
-from sync_worker.engine.history_lines import lines_for_unseen_edit
+from sync_worker.engine.history_lines import line_for_shadowed, lines_for_unseen_edit
+from sync_worker.engine.holds.guests import (
+    GUEST_CHANGE,
+    is_overtaken,
+    may_be_anybodys,
+    would_change_wix,
+)
 from sync_worker.engine.news import (
     BEHIND_ANOTHER,
     BURIED,
@@ -36,6 +42,7 @@ class Deliveries:
     view: View
     reading: Reading
     placing: Placing
+    inbox: Inbox
 
     def apply(self, delivery: Delivery) -> None:
         """Take in one delivery. Raises what remotes raise, LeaseLost, and Held."""
@@ -144,6 +151,9 @@ class Deliveries:
             self.view.close(delivery, NOT_MAPPED)
             return
         self.view.note_slot(delivery, slot)
+        # Of most records it is known who gave them, or nothing tells.
+        if record.is_verified is False and not self._is_let_in(delivery, slot, record):
+            return
         # never seen, and its place is free: no look is needed
         if is_new and self.view.record_views[slot].remote_id is None:
             self.view.believe(slot, record, delivery)
@@ -155,6 +165,27 @@ class Deliveries:
         # it has the place now; else it is gone, or loses against the record on file
         elif self.view.record_views[slot].remote_id == remote_id:
             self.view.hear_again(slot, delivery)
+
+    def _is_let_in(self, delivery: Delivery, slot: Slot, record: Record) -> bool:
+        """Whether a record may take a place; else its delivery is closed: held, or overtaken."""
+        view, remote_id = self.view, record.remote_id
+        # given by somebody whom the system knows, or it does not say
+        if not may_be_anybodys(view, remote_id, record.is_verified):
+            return True
+        # it says the same, or there is nothing to change yet
+        if not would_change_wix(view, slot, record):
+            return True
+        # a person has looked, and let it go
+        if self.inbox.was_released(delivery, GUEST_CHANGE.reason):
+            view.admit(remote_id)
+            return True
+        # the member has rated anew since: the newest edit wins
+        if is_overtaken(view, delivery):
+            view.shadow(remote_id, line_for_shadowed(slot.side, remote_id))
+            view.close(delivery, BEHIND_ANOTHER)
+            return False
+        view.close(delivery, GUEST_CHANGE)
+        return False
 
     def _close_buried(self, delivery: Delivery, told: Record | None, tombstone: Buried) -> None:
         """The record is gone; an edit that came after what we last saw of it is lost with it."""

@@ -98,7 +98,7 @@ class Engine:
             view,
             reading,
             placing,
-            Deliveries(view, reading, placing),
+            Deliveries(view, reading, placing, ledger.inbox),
             writing,
             Settling(view, reading, placing, writing, ledger.inbox, keeper),
             ledger.merges,

@@ -15,11 +15,13 @@ from functools import cached_property
 from sync_worker.core.errors import Held
 from sync_worker.core.plan import Action, Delete, Hold, Ignore, Write, erase, plan
 from sync_worker.core.values import Operation, Side, Slot
+from sync_worker.engine.holds.guests import guarded
 from sync_worker.engine.record_view import RecordView
 from sync_worker.engine.view import View
 
 MAIN_FIELD = "value"
 UNSUPPORTED = "unsupported"
+EXTERNAL_SLOT = Slot(Side.EXTERNAL)
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,11 @@ def plan_link(view: View) -> LinkPlan:
     actions: dict[str, Action] = {}
     for name, field in view.fields.items():
         wix, external = view.snapshots(name)
-        actions[name] = plan(field, view.bases[name], wix, external, policy)
+        action = plan(field, view.bases[name], wix, external, policy)
+        # Of most records it is known who gave them, or nothing tells.
+        if view.record_views[EXTERNAL_SLOT].is_verified is False:
+            action = guarded(view, name, action)
+        actions[name] = action
     main_attribute = _main_attribute(view)
     for slot, record_view in view.record_views.items():
         match slot_write(slot, record_view, actions, slot.attribute or main_attribute):

@@ -28,7 +28,7 @@ from sync_worker.engine.next_step import (
 )
 from sync_worker.engine.placing import Placing
 from sync_worker.engine.reading import Reading
-from sync_worker.engine.run_end import end_of_run, ids_to_forget, outcome_of_run
+from sync_worker.engine.run_end import end_of_run, ids_to_forget, outcome_of_run, reported
 from sync_worker.engine.settling import Settling
 from sync_worker.engine.view import View
 from sync_worker.engine.writing import MERGED, SHADOWED, Writing
@@ -148,7 +148,7 @@ class LinkRun:
         outcome = outcome_of_run(self.view, actions)
         end = end_of_run(self.view, actions, outcome, self.view.take_history())
         fresh = self.writing.save(end)
-        return None if fresh is None else Finished(outcome, fresh)
+        return None if fresh is None else Finished(reported(self.view, outcome), fresh)
 
     def _forget_guarded(self) -> None:
         """Make the loop guard forget the person, before the commit.

@@ -12,6 +12,7 @@ from sync_worker.core.errors import Held
 from sync_worker.core.ports.merges import Merges
 from sync_worker.core.values import Buried, Deletes, MergeDistance, Person, Record, Side, Slot
 from sync_worker.engine.history_lines import line_for_shadowed
+from sync_worker.engine.holds.guests import may_be_anybodys
 from sync_worker.engine.reading import Reading
 from sync_worker.engine.view import View
 
@@ -85,8 +86,9 @@ class Placing:
         order = [hit.remote_id for hit in self.reading.search(slot.side)]
         old, new = rival.remote_id, record.remote_id
         is_newer = new not in order or (old in order and order.index(old) < order.index(new))
+        is_trusted = not may_be_anybodys(self.view, new, record.is_verified)
         # the new one is the newest: the one on file steps behind it
-        if is_newer:
+        if is_newer and is_trusted:
             self._shadow(slot.side, old)
             self.view.take(slot, record)
         else:

@@ -26,6 +26,7 @@ class RecordView:
 
     ``values``: by attribute, mapped ones only; empty while the record is absent or withdrawn.
     ``heard``: the newest delivery in hand that spoke of it. ``privacy``: gone on request.
+    ``is_verified``: as in a record, where this run has seen it.
     """
 
     values: Mapping[str, Decimal]
@@ -36,6 +37,7 @@ class RecordView:
     state: RecordState = RecordState.PUBLISHED
     heard: int | None = None
     privacy: bool = False
+    is_verified: bool | None = None
     raw: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @property
@@ -92,6 +94,7 @@ def seen(
         record.sequence,
         record.state,
         heard,
+        is_verified=record.is_verified,
         raw=record.raw,
     )
 
@@ -103,6 +106,15 @@ def values_in(slot: Slot, record: Record, fields: Iterable[FieldMap]) -> dict[st
     if slot.side is Side.WIX:
         names = {slot.attribute: slot.attribute}
     return {name: record.values[there] for name, there in names.items() if there in record.values}
+
+
+def seen_revisions(record_views: Iterable[RecordView]) -> dict[str, int]:
+    """By remote id."""
+    return {
+        record_view.remote_id: record_view.revision
+        for record_view in record_views
+        if record_view.remote_id and record_view.revision is not None
+    }
 
 
 def slots_of(attributes: tuple[str, ...]) -> tuple[Slot, ...]:

@@ -12,6 +12,7 @@ from sync_worker.core.values import HistoryEntry, InboxState, Known, LinkState, 
 from sync_worker.engine.history_lines import lines_for_differences_left
 from sync_worker.engine.link_plan import held_slots
 from sync_worker.engine.news import SUPERSEDED
+from sync_worker.engine.record_view import seen_revisions
 from sync_worker.engine.view import View
 
 
@@ -23,6 +24,15 @@ def outcome_of_run(view: View, actions: Mapping[str, Action]) -> Outcome:
     if holds:
         return Outcome(OutcomeKind.HELD, holds[0].reason)
     return Outcome(_kind_of_done(view))
+
+
+def reported(view: View, outcome: Outcome) -> Outcome:
+    """What the run tells of itself: a delivery that it held alone counts, too."""
+    if outcome.kind is not OutcomeKind.HELD:
+        for closing in view.closings.values():
+            if closing.state is InboxState.HELD:
+                return Outcome(OutcomeKind.HELD, closing.reason)
+    return outcome
 
 
 def _kind_of_done(view: View) -> OutcomeKind:
@@ -57,7 +67,7 @@ def end_of_run(
         buried=list(view.tombstones.buried.values()),
         revived=list(view.tombstones.revived.values()),
         shadowed=view.shadowed,
-        seen=view.seen_revisions(),
+        seen=seen_revisions(view.record_views.values()),
         history=[*history, *lines_for_differences_left(actions, view)],
         closings=closings_of_run(view, held, outcome),
         release=True,

@@ -39,6 +39,7 @@ class View:
     ``slot_by_delivery``: what each delivery spoke of. ``closings``: deliveries that told nothing
     new. ``history``: edits found to be lost, for the next commit. ``erases``: a privacy request
     removes this opinion everywhere. ``shadowed``: records found to stand behind the synced one.
+    ``let_in``: records of guests that a person has let go on.
     ``losers``: living records that have to go, because after a merge of contacts another one is
     the person's. ``looked_up``: sides that were searched. ``write_count``: writes that succeeded.
     ``held``: why a person has to look at what a remote made of our value.
@@ -56,6 +57,7 @@ class View:
     history: list[HistoryEntry] = field(default_factory=list)
     erases: bool = False
     shadowed: set[str] = field(default_factory=set)
+    let_in: set[str] = field(default_factory=set)
     losers: dict[tuple[Side, str], tuple[Slot, Record]] = field(default_factory=dict)
     looked_up: set[Side] = field(default_factory=set)
     write_count: int = 0
@@ -105,14 +107,6 @@ class View:
     def seen_as(self, slot: Slot, record: Record) -> RecordView:
         """A whole record as the view of a slot, without changing anything."""
         return seen(slot, record, self.fields.values(), Source.READ)
-
-    def seen_revisions(self) -> dict[str, int]:
-        """By remote id."""
-        return {
-            record_view.remote_id: record_view.revision
-            for record_view in self.record_views.values()
-            if record_view.remote_id and record_view.revision is not None
-        }
 
     def slot_for(self, side: Side, record: Record) -> Slot | None:
         """The slot a record belongs to; ``None`` when its attribute is not mapped."""
@@ -241,6 +235,10 @@ class View:
         """This record stands behind a newer one of the same person: not synced, never deleted."""
         self.shadowed.add(remote_id)
         self.history.append(line)
+
+    def admit(self, remote_id: str) -> None:
+        """A person has let this record in, whoever gave it."""
+        self.let_in.add(remote_id)
 
     def add_loser(self, slot: Slot, record: Record) -> None:
         """This record has to go: after a merge of contacts another one is the person's."""

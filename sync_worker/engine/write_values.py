@@ -21,7 +21,7 @@ from sync_worker.core.values import (
 )
 from sync_worker.engine.history_lines import lines_for_removal, lines_for_write
 from sync_worker.engine.link_plan import SlotWrite
-from sync_worker.engine.record_view import to_fields
+from sync_worker.engine.record_view import seen_revisions, to_fields
 from sync_worker.engine.view import View
 
 
@@ -115,7 +115,7 @@ def commit_of_write(
         ],
         revived=[tombstone for key, tombstone in tombstones.revived.items() if key in on_file],
         shadowed=view.shadowed,
-        seen=view.seen_revisions(),
+        seen=seen_revisions(view.record_views.values()),
         intent_state=IntentState.CONFIRMED,
         writes=view.recent_writes(1),
         history=history,

@@ -19,14 +19,14 @@ from sync_worker.core.ports.inbox import (
     Look,
     Stored,
 )
-from sync_worker.core.values import Delivery, InboxState, NewDelivery, Side, Site
+from sync_worker.core.values import Delivery, HistoryKind, InboxState, NewDelivery, Side, Site
 from sync_worker.ledger.rows import from_delivery, to_delivery
 from sync_worker.ledger.site_cache import SiteCache
 from sync_worker.ledger.sql_text import batch
 from sync_worker.ledger.statements import contacts, erasure
 from sync_worker.ledger.statements import inbox as deliveries
 from sync_worker.ledger.statements.inbox import MAX_REASON, OPEN, SWEPT_SECONDS, TAKEN_SECONDS
-from sync_worker.ledger.tables import inbox
+from sync_worker.ledger.tables import history, inbox
 from sync_worker.ledger.transactions import Transactions, ledger_now
 
 BACKOFF_FIRST_SECONDS = 5.0
@@ -257,6 +257,24 @@ class SqlInbox:
             first = select(inbox).where(is_it).order_by(inbox.c.id).limit(1)
             row = connection.execute(first).first()
         return None if row is None else to_delivery(row)
+
+    def was_released(self, delivery: Delivery, reason: str) -> bool:
+        is_release = (
+            (history.c.link_id == delivery.link_id)
+            & (history.c.inbox_id == delivery.id)
+            & (history.c.what == str(HistoryKind.REPLAY))
+            & history.c.reason.startswith(f"{reason}, by ", autoescape=True)
+        )
+        with self._transactions.read() as connection:
+            found = select(history.c.id).where(is_release).limit(1)
+            return connection.execute(found).first() is not None
+
+    def look_again_at(self, site_id: int, side: Side, remote_id: str, reason: str) -> list[int]:
+        with self._transactions.write() as connection:
+            site = self._sites.by_id(connection, site_id)
+            is_held = (inbox.c.state == str(InboxState.HELD)) & (inbox.c.reason == reason)
+            is_it = deliveries.is_about(site, side, remote_id) & is_held
+            return deliveries.release_rows(connection, is_it)
 
     def held_among(self, site_id: int, side: Side, remote_ids: Sequence[str]) -> frozenset[str]:
         found: set[str] = set()

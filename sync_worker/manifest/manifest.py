@@ -90,6 +90,7 @@ class Manifest(Strict):
                 name for name, answer in operations.on_unsupported.items() if answer == "ignore"
             ),
             skips_without_email=self.identity.when_missing == "skip",
+            says_verified=self.fields.verified is not None,
             absence_counts=operations.poll is None or operations.poll.delete_when_missing,
         )
 

@@ -68,7 +68,9 @@ class _Changes:
         """What is sent of the parts of a tree."""
         sent: dict[Place, Any] = {}
         for part in outline:
-            shown = _at(self.draft.last, part.place)
+            shown: Any = self.draft.last
+            for key in part.place:
+                shown = shown.get(key, LEFT_OUT) if isinstance(shown, Mapping) else LEFT_OUT
             stays = shown is not LEFT_OUT if self.is_full else not part.is_required
             # The system keeps what a patch does not name; a whole record goes back as it is.
             if part.owner is Owner.THEIRS and stays:
@@ -121,15 +123,6 @@ class _Changes:
         text = self.manifest.text
         needed = {"rating.title": text.required_title, "rating.body": text.required_body}
         return part.is_required or (self.is_full and needed.get(part.source, False))
-
-
-def _at(record: Any, place: Place) -> Any:
-    """What the record holds there."""
-    for key in place:
-        if not isinstance(record, Mapping) or key not in record:
-            return LEFT_OUT
-        record = record[key]
-    return record
 
 
 def _nested(sent: Mapping[Place, Any]) -> dict[str, Any]:

@@ -50,6 +50,7 @@ def read_record(manifest: Manifest, resource: Any, context: Context = NO_CONTEXT
     if not isinstance(resource, Mapping):
         raise malformed("the system sent no record")
     reader = _Reader(manifest, resource, context)
+    says_verified = manifest.fields.verified is not None
     return Record(
         remote_id=remote_id_of(
             {name: reader.key_part(part) for name, part in manifest.key.items()}
@@ -61,6 +62,7 @@ def read_record(manifest: Manifest, resource: Any, context: Context = NO_CONTEXT
         person=Person(email=reader.email(), name=reader.name()),
         raw=resource,
         has_words=manifest.correlates_text and read_texts(manifest, resource, context) != NO_TEXTS,
+        is_verified=reader.is_verified() if says_verified else None,
     )
 
 
@@ -184,6 +186,16 @@ class _Reader:
         if name is None or name.isascii():
             return name and name[:MAX_NAME]
         return shown(name)[:MAX_NAME]
+
+    def is_verified(self) -> bool | None:
+        """Whether the system knows that this person gave it; ``None``: it does not say."""
+        field = self._manifest.fields.verified
+        if field is None:
+            return None
+        value = converted(field, source_of(field, self._resource, self._context))
+        if value is None or isinstance(value, bool):
+            return value
+        return str(value).lower() in ("1", "true", "yes")
 
     def revision(self) -> int | None:
         text = self.text("revision")

@@ -48,6 +48,8 @@ def _abilities(manifest: Manifest) -> Iterator[tuple[str, str]]:
         yield from _strategy(manifest)
     yield "webhooks", _webhooks(manifest)
     yield "sub-ratings", "yes" if manifest.capabilities.many_fields else "no"
+    says = manifest.capabilities.says_verified
+    yield "tells guests from people it knows", "yes" if says else "no"
     yield "scale", f"{manifest.scale.scale} ({manifest.scale.mapping})"
     budget = manifest.http.budget
     yield "pace", f"{budget.requests} calls in {budget.per_s} s, {budget.concurrency} at a time"

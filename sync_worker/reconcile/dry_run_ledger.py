@@ -56,6 +56,9 @@ class DryRunInbox:
     def evidence(self, site_id: int, side: Side, remote_id: str, revision: int) -> Delivery | None:
         return self.inbox.evidence(site_id, side, remote_id, revision)
 
+    def was_released(self, delivery: Delivery, reason: str) -> bool:
+        return self.inbox.was_released(delivery, reason)
+
 
 @dataclass(frozen=True, slots=True)
 class FoundContacts:

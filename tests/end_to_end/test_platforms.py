@@ -113,6 +113,28 @@ def test_ratings_cross_with_echo_duplicate_missed_and_disabled_webhooks(
     assert not stage.status().held
 
 
+@pytest.mark.parametrize("stage", ["woocommerce", "fera"], indirect=True)
+def test_guest_with_the_address_of_a_member_changes_nothing(stage: PlatformStage) -> None:
+    ada = stage.add_person(ADA, "Ada")
+    stage.rate_on_wix(ada, "beans", 80)
+    settles(stage, ("beans", ADA, 80, 4))
+    guest = stage.platform.create(
+        PRODUCTS["beans"], ADA, "Mallory", 1, by="visitor", text="Bad", is_guest=True
+    )
+    assert stage.wait_until(lambda: stage.status().held == {"guest_change": 1}, STEP_SECONDS)
+    assert stage.rated_on_wix() == {("beans", ADA): 80}
+
+    # The member goes on rating; a customer who was logged in may change it.
+    stage.change_on_wix(stage.wix_id(ADA, "beans"), 60)
+    assert stage.wait_until(lambda: not stage.status().held, STEP_SECONDS)
+    stage.platform.remove(guest.id, by="owner")
+    settles(stage, ("beans", ADA, 60, 3))
+    stage.platform.create(PRODUCTS["beans"], ADA, "Ada", 5, by="visitor", text="Fine by now")
+    assert stage.wait_until(
+        lambda: stage.is_quiet() and stage.rated_on_wix() == {("beans", ADA): 100}, STEP_SECONDS
+    ), (stage.rated_on_wix(), stage.status())
+
+
 def rating_of(stage: Stage, attribute: str, email: str, product: str) -> dict[str, Any]:
     """The one rating on Wix of a person for one attribute of a product."""
     contacts = stage.emails_by_contact()

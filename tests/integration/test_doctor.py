@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from flask import Response
 from redis import Redis
+from sqlalchemy import text
 
 from sync_sandbox.server import Sandbox, SandboxOptions
 from sync_worker.config import load_settings
@@ -161,6 +162,32 @@ def test_rule_that_guesses_what_is_gone_is_noted(ask: Ask, tmp_path: Path) -> No
     assert found.verdict == "note"
     assert "operations.get.errors[0]" in found.what
     assert "change this rule" in found.next_step
+
+
+def test_site_from_before_hears_once_what_guests_may_change(ask: Ask, tmp_path: Path) -> None:
+    """Only where the system says who is a guest; a new site has it with its other policies."""
+    shop = {
+        "CONNECTORS": "own-service,woocommerce",
+        "WOO_BASE_URL": "https://shop.example.com",
+        "WOO_CONSUMER_KEY": "k",
+        "WOO_CONSUMER_SECRET": "s",
+        "WOO_WEBHOOK_SECRET": "w",
+    }
+    assert not [name for name in ask(**shop) if name.startswith("guests")]
+    engine = open_engine(f"sqlite:///{tmp_path / 'ledger.db'}")
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE site SET policy = '{}'"))
+    assert not [name for name in ask(**shop) if name.startswith("guests")]
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE site SET connector = 'woocommerce'"))
+    found = ask(**shop)["guests of woocommerce"]
+    assert (found.verdict, "guest_change" in found.what) == ("note", True)
+    assert "guest_may_change=allow" in found.next_step
+    wiring = Wiring(load_settings({"RATINGS_SYNC_HOME": str(tmp_path)}), {})
+    wiring.admin.sites.set_policy(1, {"guest_may_change": "hold"})
+    wiring.close()
+    engine.dispose()
+    assert not [name for name in ask(**shop) if name.startswith("guests")]
 
 
 def test_it_names_the_work_of_a_site_that_fails(ask: Ask, tmp_path: Path) -> None:

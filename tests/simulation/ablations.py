@@ -15,7 +15,8 @@ from sync_worker.core.ports.inbox import Stored
 from sync_worker.core.ports.links import Commit, LeasedLink
 from sync_worker.core.sweep_values import Absences, Sweep
 from sync_worker.core.values import Base, Intent, Lease, NewDelivery, Side
-from sync_worker.engine import history_lines, link_plan, next_step, write_values
+from sync_worker.engine import history_lines, link_plan, next_step, placing, write_values
+from sync_worker.engine.deliveries import Deliveries
 from sync_worker.engine.holds.accounts import AccountWatch
 from sync_worker.engine.lease_keeper import LeaseKeeper
 from sync_worker.engine.link_plan import SlotWrite
@@ -143,6 +144,10 @@ def _never(*arguments: Any, **named: Any) -> bool:
     return False
 
 
+def _as_planned(view: View, name: str, action: Any) -> Any:
+    return action
+
+
 def _always(*arguments: Any, **named: Any) -> bool:
     return True
 
@@ -215,6 +220,11 @@ MECHANISMS: dict[str, tuple[Switch, ...]] = {
     "hearing of a failed create": ((Settling, "_failures_of", _nobody),),
     "text of an accepted create": ((Settlement, "_is_somebodys_own", _never),),
     "shadowing": ((View, "shadow", _nothing),),
+    "guests wait at the door": (
+        (Deliveries, "_is_let_in", _always),
+        (placing, "may_be_anybodys", _never),
+    ),
+    "guests change nothing": ((link_plan, "guarded", _as_planned),),
     "hints for children": ((ParentEvents, "_hints_of", _nobody),),
     "refusing what is not offered": ((link_plan, "refusal_of", _nothing),),
     "check of what was returned": ((Writing, "_check_returned", _nothing),),

@@ -16,7 +16,7 @@ from sync_worker.core.ports.inbox import (
     Look,
     Stored,
 )
-from sync_worker.core.values import Delivery, InboxState, NewDelivery, Side, Site
+from sync_worker.core.values import Delivery, HistoryKind, InboxState, NewDelivery, Side, Site
 from tests.twins.memory_state import InboxRow, MemoryState
 
 GIVEN_UP_SECONDS = 48 * 3600.0
@@ -170,6 +170,26 @@ class MemoryInbox:
             if self._is_of(row, site_id):
                 return row.delivery
         return None
+
+    def was_released(self, delivery: Delivery, reason: str) -> bool:
+        return any(
+            (entry.what, entry.inbox_id) == (HistoryKind.REPLAY, delivery.id)
+            and entry.reason.startswith(f"{reason}, by ")
+            for _, _, entry in self.state.history
+        )
+
+    def look_again_at(self, site_id: int, side: Side, remote_id: str, reason: str) -> list[int]:
+        held = [
+            inbox_id
+            for inbox_id, row in self.state.rows.items()
+            if row.is_held
+            and row.delivery.reason == reason
+            and self._is_of(row, site_id)
+            and (row.delivery.new.side, row.delivery.new.remote_id) == (side, remote_id)
+        ]
+        for inbox_id in held:
+            self.state.release_row(inbox_id)
+        return held
 
     def held_among(self, site_id: int, side: Side, remote_ids: Sequence[str]) -> frozenset[str]:
         held = {

@@ -265,8 +265,17 @@ class MemoryRemote:
         values: Mapping[str, Decimal],
         *,
         words: bool = False,
+        is_verified: bool | None = None,
     ) -> Record:
-        return self._create(entity, person, values, RecordState.PUBLISHED, by_us=False, words=words)
+        return self._create(
+            entity,
+            person,
+            values,
+            RecordState.PUBLISHED,
+            by_us=False,
+            words=words,
+            is_verified=is_verified,
+        )
 
     def visitor_changes(self, remote_id: str, values: Mapping[str, Decimal]) -> Record:
         record = self._existing(remote_id)
@@ -319,6 +328,7 @@ class MemoryRemote:
         *,
         by_us: bool,
         words: bool = False,
+        is_verified: bool | None = None,
     ) -> Record:
         if self.capabilities.is_unique and (twin := self._twin(entity, person, values)) is not None:
             raise Duplicate(twin.remote_id)
@@ -331,6 +341,7 @@ class MemoryRemote:
             entity=entity,
             person=self._owner(person),
             has_words=words,
+            is_verified=is_verified,
         )
         self._note(by_us, "create", None, record)
         return self._store(record, "upsert", by_us=by_us, is_created=True)
@@ -480,6 +491,7 @@ def record_from(payload: Mapping[str, Any]) -> Record:
         state=RecordState(payload["state"]),
         entity=EntityRef(*payload["entity"]),
         person=Person(contact_id=payload["contact_id"], email=payload["email"]),
+        is_verified=payload.get("is_verified"),
     )
 
 

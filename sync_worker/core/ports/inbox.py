@@ -152,5 +152,11 @@ class Inbox(Protocol):
     def evidence(self, site_id: int, side: Side, remote_id: str, revision: int) -> Delivery | None:
         """A stored delivery, in any state, for exactly this revision of a remote record."""
 
+    def was_released(self, delivery: Delivery, reason: str) -> bool:
+        """Whether a person has let go this delivery of a link that was held for ``reason``."""
+
+    def look_again_at(self, site_id: int, side: Side, remote_id: str, reason: str) -> list[int]:
+        """Put back to ``new`` what is held of one record for ``reason``; returns the ids."""
+
     def held_among(self, site_id: int, side: Side, remote_ids: Sequence[str]) -> Set[str]:
         """Those of the ids that a held delivery speaks of: its release will look at them."""

@@ -27,8 +27,8 @@ from sync_worker.core.values import (
 )
 
 # Held rows that every run of their link looks at again: what they wait for arrives as a delivery of
-# the link.
-ENGINE_RECHECKS = frozenset({"main_value_missing", "awaiting_confirmation"})
+# the link. A guest's review waits for a person, or until both sides agree again.
+ENGINE_RECHECKS = frozenset({"main_value_missing", "awaiting_confirmation", "guest_change"})
 
 
 @dataclass(frozen=True, slots=True)

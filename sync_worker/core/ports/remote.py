@@ -39,6 +39,7 @@ class Capabilities:
     skips_without_email: bool = (
         False  # records of people without an address end instead of being held
     )
+    says_verified: bool = False  # records tell whether their person is known or may be anybody
     absence_counts: bool = (
         True  # what complete listings do not show, and no look by id finds, counts as deleted
     )

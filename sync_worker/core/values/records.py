@@ -57,7 +57,8 @@ class Record:
     80}``), on the external side the main value under ``"value"`` and each sub-rating under its
     name. ``revision`` is ``None`` where the remote has none. ``raw`` is the record as JSON, kept to
     send full updates. ``has_words``: a person wrote a text in it; told only where accepted creates
-    are known by that.
+    are known by that. ``is_verified``: whether the remote knows that this person gave it (``None``:
+    it does not say); anybody may give the address of somebody else.
     """
 
     remote_id: str
@@ -69,6 +70,7 @@ class Record:
     person: Person = Person()
     raw: Mapping[str, Any] = field(default_factory=dict, hash=False)
     has_words: bool = False
+    is_verified: bool | None = None
 
     @property
     def is_visible(self) -> bool:

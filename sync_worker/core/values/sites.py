@@ -79,6 +79,13 @@ class EditOrDelete(StrEnum):
     DELETE = "delete"
 
 
+class GuestMayChange(StrEnum):
+    """Whether a guest whom the external system does not verify may change a member's rating."""
+
+    HOLD = "hold"
+    ALLOW = "allow"
+
+
 class Direction(StrEnum):
     """To which sides our writes may go."""
 
@@ -106,6 +113,7 @@ class Policy:
     edit_or_delete: EditOrDelete = EditOrDelete.EDIT
     direction: Direction = Direction.BOTH
     deletes: Deletes = Deletes.PROPAGATE
+    guest_may_change: GuestMayChange = GuestMayChange.HOLD
     same_id_namespace: str = "reviews"  # where `same_id` looks for an external entity on Wix
     same_id_group: str = "stores"
 
@@ -119,6 +127,7 @@ class Policy:
             "edit_or_delete": tuple(EditOrDelete),
             "direction": tuple(Direction),
             "deletes": tuple(Deletes),
+            "guest_may_change": tuple(GuestMayChange),
         }
     )
 

@@ -17,6 +17,7 @@ from sync_worker.ledger.statements.sites import site_by_id
 from sync_worker.ledger.tables import field_map, site
 from sync_worker.ledger.transactions import Transactions, ledger_now
 
+GUESTS = "guest_may_change"
 FREE_POLICIES = frozenset({"same_id_namespace", "same_id_group"})
 
 
@@ -40,7 +41,8 @@ class SiteAdmin:
         row = {
             "instance_id": instance_id,
             "connector": connector,
-            "policy": _checked_policy(policy or {}),
+            # Noted: only sites from before this policy have not heard of it (`doctor`).
+            "policy": _checked_policy({GUESTS: str(Policy().guest_may_change), **(policy or {})}),
             "created_at": ledger_now(),
         }
         with self._transactions.write() as connection:
@@ -84,6 +86,13 @@ class SiteAdmin:
             if name in (str(known.id), known.instance_id, known.connector):
                 return known
         raise Misconfigured(f"there is no site {name!r}; there are: {names}")
+
+    def not_asked_about_guests(self) -> list[Site]:
+        """Sites whose owner has neither chosen nor been told what guests may change."""
+        with self._transactions.read() as connection:
+            rows = connection.execute(select(site.c.id, site.c.policy)).all()
+        ids = {row.id for row in rows if GUESTS not in row.policy}
+        return [known for known in self.all() if known.id in ids]
 
     def set_policy(self, site_id: int, changes: Mapping[str, str]) -> Site:
         """Change some decisions. Raises Misconfigured for an unknown one."""

@@ -87,9 +87,10 @@ class Fields(Strict):
     revision: FieldPath | None = None
     """A whole number that grows by one with each change; not a time."""
     language: FieldPath | None = None
+    """``updated_at`` and ``language`` are for your samples: nothing is decided by them."""
     verified: FieldPath | None = None
-    """``updated_at``, ``language`` and ``verified`` are for your samples: nothing is decided by
-    them.
+    """Whether the system knows who gave it; what guests give does not change a rating that stands
+    (policy ``guest_may_change``).
     """
 
 
