@@ -53,8 +53,7 @@ def steps() -> list[Step]:
     wrong = [check.name for check in checks if check.verdict == "bad"]
     connectors = ", ".join(wiring().manifests) if "connectors" not in wrong else ""
     site = sites[0] if len(sites) == 1 else None
-    entities = sum(len(wiring().admin.mappings.entities(known.id)) for known in sites)
-    people = sum(len(wiring().admin.mappings.contacts(known.id)) for known in sites)
+    mapped = wiring().admin.mappings.counts()
     fields = [field for known in sites for field in known.fields]
     broken = [field.attribute for field in fields if field.violations()]
     shown = ", ".join(f"{known.id} ({known.connector})" for known in sites) or "none yet"
@@ -70,15 +69,15 @@ def steps() -> list[Step]:
         Step("site", bool(sites), shown, "ratings-sync site add INSTANCE_ID --connector CONNECTOR"),
         Step(
             "entities",
-            bool(entities) or by_id,
-            f"{entities} mapped" + (", others by equal id" if by_id else ""),
+            bool(mapped.entities) or by_id,
+            f"{mapped.entities} mapped" + (", others by equal id" if by_id else ""),
             "ratings-sync map entities propose --wix A.csv --external B.csv --out FILE; map"
             " entities import FILE",
         ),
         Step(
             "contacts",
             bool(sites),
-            f"{people} mapped; others are looked up",
+            f"{mapped.contacts} mapped; others are looked up",
             "ratings-sync map contacts match",
         ),
         Step(

@@ -5,13 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from sqlalchemy import select
-
 from sync_worker.core.values import Side
 from sync_worker.doctor.check import Check, bad, clock, note, ok
 from sync_worker.ledger.accounts import failing_accounts
 from sync_worker.ledger.administration.site_faults import fault_words
-from sync_worker.ledger.transactions import ledger_now
+from sync_worker.ledger.statements.clock import seen_times
 from sync_worker.wiring import Wiring
 
 WRITE_STEP = {
@@ -20,6 +18,7 @@ WRITE_STEP = {
     "PostgreSQL": "is the disk full, or DATABASE_URL's server a standby? webhooks are answered 503"
     " until then; no process has to be started again",
 }
+SHOWN_SECONDS = 60.0
 
 
 def check_sql(wiring: Wiring) -> Iterator[Check]:
@@ -39,8 +38,14 @@ def check_sql(wiring: Wiring) -> Iterator[Check]:
             "set DATABASE_URL to a PostgreSQL, or run one worker and BUDGET_PROCESSES=1",
         )
     with engine.connect() as connection:
-        there = float(connection.execute(select(ledger_now())).scalar_one())
-    yield clock("clock of the database", there - time.time())
+        times = seen_times(connection)
+    yield clock("clock of the database", times.raw - time.time())
+    if times.seconds_added > SHOWN_SECONDS:
+        yield note(
+            "clock of the ledger",
+            f"goes on {times.seconds_added:.0f} s ahead of the database's, which was set back",
+            "nothing is late or lost; times that are shown are ahead by as much",
+        )
 
 
 def check_guests(wiring: Wiring) -> Iterator[Check]:

@@ -1,12 +1,15 @@
 """Opens the ledger's database: SQLite for one machine, PostgreSQL for a fleet.
 
-Its clock is the ledger's clock.
+Its clock is the ledger's clock, but never goes back: one that is set back would leave everything
+undue, and every lease held, for as long as it was set back by. So the ledger notes its time
+(``statements/clock.py``) and from there it goes on, at the speed of the database's clock.
 """
 
 from __future__ import annotations
 
 import select
 import sqlite3
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -45,7 +48,7 @@ def open_engine(
     """An engine for the ledger.
 
     ``busy_seconds``: how long a statement may wait for a lock (SQLite) or run (PostgreSQL) before
-    it fails. ``clock`` replaces SQLite's clock, for the simulator.
+    it fails. ``clock`` replaces SQLite's clock, for the simulator; it may be set back.
     """
     url = _normalised(make_url(database_url))
     if url.get_backend_name() == "sqlite":
@@ -156,6 +159,7 @@ def _replace_dead_connections(engine: Engine) -> None:
 
 
 def _open_sqlite(url: URL, busy_seconds: float, clock: Callable[[], float]) -> Engine:
+    steady = SteadyClock(clock)
     # A database in memory belongs to one connection: all threads share it.
     pool: dict[str, Any] = {"poolclass": StaticPool} if _is_in_memory(url) else {}
     # With a write-ahead log only `BEGIN IMMEDIATE` waits for anybody, and it waits here
@@ -167,7 +171,7 @@ def _open_sqlite(url: URL, busy_seconds: float, clock: Callable[[], float]) -> E
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, record: Any) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves
-        connection.create_function("ledger_now", 0, clock)
+        give_clock(connection, steady)
         _go_to_wal(connection, busy_seconds)
         # FULL: a commit that the gateway answered 200 for survives a power cut. SQLite checks
         # foreign keys only on connections that ask for it.
@@ -238,3 +242,43 @@ def _go_to_wal(connection: Any, busy_seconds: float) -> None:
 def _is_busy(error: sqlite3.OperationalError) -> bool:
     """Whether somebody else has the lock: all else is the same a moment later."""
     return error.sqlite_errorname.startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
+
+
+def give_clock(connection: Any, steady: SteadyClock) -> None:
+    """SQLite has no clock of its own: statements ask this one."""
+    connection.create_function("ledger_raw", 0, steady.raw)
+    connection.create_function("ledger_steady", 2, steady.now)
+
+
+class SteadyClock:
+    """SQLite's clock in one process; PostgreSQL does the same in its own statement.
+
+    ``raw`` may be set back; what ``now`` tells goes on.
+    """
+
+    def __init__(self, raw: Callable[[], float]) -> None:
+        self.raw = raw
+        self._shift: float | None = None  # known with the first look
+        self._told = 0.0
+        self._turn = threading.Lock()
+
+    def now(self, shift: float | None = 0.0, latest: float | None = 0.0) -> float:
+        """The ledger's time in seconds since 1970.
+
+        ``shift`` and ``latest``: as the ledger has them on file; ``None`` where it has none yet.
+        """
+        # One at a time: who read the clock first and asks later would seem to be set back.
+        with self._turn:
+            raw, told = self.raw(), max(self._told, latest or 0.0)
+            if self._shift is None:
+                self._shift = _shift_at_start(raw, told, shift or 0.0)
+            # The clock was set back: time goes on from where it was.
+            if raw + self._shift < told:
+                self._shift = told - raw
+            self._told = raw + self._shift
+            return self._told
+
+
+def _shift_at_start(raw: float, latest: float, shift: float) -> float:
+    """What an earlier process added, unless the clock has caught up since."""
+    return shift if raw < latest else 0.0

@@ -23,8 +23,9 @@ from sync_worker.core.values import Delivery, HistoryKind, InboxState, NewDelive
 from sync_worker.ledger.rows import from_delivery, to_delivery
 from sync_worker.ledger.site_cache import SiteCache
 from sync_worker.ledger.sql_text import batch
-from sync_worker.ledger.statements import contacts, erasure
+from sync_worker.ledger.statements import clock, contacts, erasure
 from sync_worker.ledger.statements import inbox as deliveries
+from sync_worker.ledger.statements.due import WaitingForBudget, ring_ripe
 from sync_worker.ledger.statements.inbox import MAX_REASON, OPEN, SWEPT_SECONDS, TAKEN_SECONDS
 from sync_worker.ledger.tables import history, inbox
 from sync_worker.ledger.transactions import Transactions, ledger_now
@@ -59,6 +60,7 @@ class SqlInbox:
     ) -> None:
         self._transactions, self._sites = transactions, sites
         self._observer = observer
+        self._waiting = WaitingForBudget()
 
     # -- from the door
 
@@ -201,11 +203,11 @@ class SqlInbox:
 
     def due(self, limit: int) -> list[int]:
         with self._transactions.write() as connection:
-            found = deliveries.ring(connection, deliveries.ripe(limit))
+            clock.tick(connection)
+            found = ring_ripe(connection, limit)
             # What waits for a budget comes last: most of it would be refused again.
             if len(found) < limit:
-                waiting = deliveries.waiting_for_budget(limit - len(found))
-                found += deliveries.ring(connection, waiting)
+                found += self._waiting.ring(connection, limit - len(found))
         return sorted(found)
 
     # -- what workers may have died over

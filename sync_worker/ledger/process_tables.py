@@ -1,4 +1,4 @@
-"""The tables of what processes tell each other of their work: no rating depends on them."""
+"""The tables of what processes tell each other: of their work, and of the time."""
 
 from __future__ import annotations
 
@@ -26,4 +26,14 @@ up_check = Table(
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("checked_at", Float, nullable=False),
+)
+
+# One row: what is added to the database's clock, which was set back by as much, and the time noted
+# last (ledger/statements/clock.py).
+ledger_clock = Table(
+    "ledger_clock",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),  # 1
+    Column("shift", Float, nullable=False),
+    Column("latest", Float, nullable=False),
 )

@@ -7,6 +7,7 @@ statement, and its errors are SQLAlchemy's.
 
 from __future__ import annotations
 
+import json
 import re
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,12 +21,18 @@ from sqlalchemy.exc import DBAPIError
 from sync_worker.core import exact_json
 from sync_worker.ledger.column_types import ExactJSON
 from sync_worker.ledger.tables import metadata
-from sync_worker.ledger.transactions import POSTGRESQL_CLOCK, is_sqlite
+from sync_worker.ledger.transactions import (
+    POSTGRESQL_CLOCK,
+    POSTGRESQL_RAW_CLOCK,
+    SQLITE_CLOCK,
+)
 
 Conversion = Callable[[Any], Any]
 # What makes a named tuple of a row, and the columns to convert before, by their place.
 Shape = tuple[Callable[[Iterable[Any]], Any], list[tuple[int, Conversion]]]
 
+# SQLite has one writer: no row is locked by another one.
+SKIP_LOCKED = "FOR UPDATE SKIP LOCKED"
 _PARAMETER = re.compile(r"(?<!:):([a-z]\w*)")
 _CAST = re.compile(r"::[a-z0-9]+(\[\])?")
 _ANY = re.compile(r"= ANY\(:([a-z]\w*)\)")
@@ -52,13 +59,21 @@ def columns_of(table: Table) -> str:
 class SqlText:
     """One statement, in PostgreSQL's SQL with parameters as ``:name``.
 
-    ``ledger_now()`` is the database's clock. SQLite gets the text without its casts, and
-    ``= ANY(:ids)`` as the members of a JSON list. A parameter or column with the name of a JSON
-    column of the ledger (``payload``, ``writes``) holds JSON with exact decimals.
+    ``ledger_now()`` is the ledger's clock, ``ledger_raw()`` the database's. SQLite gets the text
+    without its casts and locks, and ``= ANY(:ids)`` as the members of a JSON list. A parameter or
+    column with the name of a JSON column of the ledger (``payload``, ``writes``) holds JSON with
+    exact decimals. ``sqlite``: the text for SQLite, where it says the same in other words.
     """
 
-    def __init__(self, text: str) -> None:
-        self._by_dialect = {"sqlite": _for_sqlite(text), "postgresql": _for_postgresql(text)}
+    def __init__(self, text: str, *, sqlite: str | None = None) -> None:
+        self._by_dialect = {
+            "sqlite": _for_sqlite(sqlite or text),
+            "postgresql": _for_postgresql(text),
+        }
+
+    def sql_for(self, connection: Connection) -> str:
+        """As the driver of this connection gets it: to look at, or to have explained."""
+        return self._by_dialect[connection.dialect.name].sql
 
     def ask(self, connection: Connection, **values: Any) -> Answer:
         """Run it with these parameters.
@@ -70,6 +85,8 @@ class SqlText:
             # None is SQL's NULL, not JSON's null.
             if values[name] is not None:
                 values[name] = exact_json.dumps(values[name])
+        for name in statement.lists:
+            values[name] = json.dumps(values[name])
         driver: Any = connection.connection.driver_connection
         try:
             cursor = driver.execute(statement.sql, values)
@@ -140,7 +157,7 @@ def batch(connection: Connection) -> Iterator[None]:
     SQLAlchemy runs, which looks at an answer at once. SQLite has no way to go.
     https://www.psycopg.org/psycopg3/docs/advanced/pipeline.html
     """
-    if is_sqlite(connection):
+    if connection.dialect.name == "sqlite":
         yield
         return
     driver: Any = connection.connection.driver_connection
@@ -154,9 +171,9 @@ def batch(connection: Connection) -> Iterator[None]:
 class _DriverText:
     """A text as one driver takes it, and the shape of its rows as we take them.
 
-    ``as_json``: parameters that the driver gets as JSON, ``lists`` among them. ``conversions``: by
-    column name, from the driver's value to ours. ``reads_at_once``: the rows are read as soon as
-    they are asked for.
+    ``as_json``: parameters that the driver gets as exact JSON; ``lists``: ids, as plain JSON.
+    ``conversions``: by column name, from the driver's value to ours. ``reads_at_once``: the rows
+    are read as soon as they are asked for.
     """
 
     def __init__(
@@ -169,7 +186,7 @@ class _DriverText:
         reads_at_once: bool = False,
     ) -> None:
         self.sql = sql
-        self.as_json = frozenset(lists) | JSON_NAMES.intersection(names)
+        self.as_json, self.lists = JSON_NAMES.intersection(names), lists
         self.reads_at_once = reads_at_once
         self._conversions = conversions
         self.shape: Shape | None = None  # known with its first row
@@ -192,12 +209,14 @@ def _row_of(names: Sequence[str]) -> Any:
 
 def _for_postgresql(text: str) -> _DriverText:
     sql = _PARAMETER.sub(r"%(\1)s", text).replace("ledger_now()", POSTGRESQL_CLOCK)
+    sql = sql.replace("ledger_raw()", POSTGRESQL_RAW_CLOCK)
     return _DriverText(sql, _PARAMETER.findall(text), FROM_JSON)
 
 
 def _for_sqlite(text: str) -> _DriverText:
-    bare = _CAST.sub("", text)
+    bare = _CAST.sub("", text).replace(SKIP_LOCKED, "")
     sql = _ANY.sub(r"IN (SELECT value FROM json_each(:\1))", bare)
+    sql = sql.replace("ledger_now()", SQLITE_CLOCK)
     # No transaction ends there while a statement has more to say.
     return _DriverText(
         sql,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 from sqlalchemy import select, update
 
@@ -35,6 +36,21 @@ from sync_worker.ledger.tables import entity_map, site
 from sync_worker.ledger.transactions import Transactions, ledger_now
 
 ALLOWED_SECONDS = 24 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class DueRuns:
+    """What was due on every site at one moment: one question for all of them."""
+
+    sweeps: SqlSweeps
+    standing: Mapping[int, Any]
+
+    def is_due(self, site_id: int, kind: RunKind, every_seconds: float) -> bool:
+        """As SqlSweeps.is_due; only of what was due then is asked again."""
+        standing = self.standing.get(site_id)
+        was_due = standing is not None and runs.is_run_due(standing, kind, every_seconds)
+        # Another process may have swept the site since.
+        return was_due and self.sweeps.is_due(site_id, kind, every_seconds)
 
 
 class SqlSweeps:
@@ -97,7 +113,14 @@ class SqlSweeps:
         confirmed, by a person.
         """
         with self._transactions.read() as connection:
-            return runs.is_run_due(connection, site_id, kind, every_seconds)
+            standing = runs.STANDING.first(connection, site_id=site_id)
+        return standing is not None and runs.is_run_due(standing, kind, every_seconds)
+
+    def due_runs(self) -> DueRuns:
+        """What is due on every active site, as it stands now."""
+        with self._transactions.read() as connection:
+            rows = runs.STANDING_OF_ALL.all(connection)
+        return DueRuns(self, {row.site_id: row for row in rows})
 
     # -- a page against the ledger
 

@@ -4,6 +4,8 @@ Times are the database's own, in seconds since 1970 (UTC). Rating values are dec
 both databases.
 """
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -16,6 +18,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    TextClause,
     UniqueConstraint,
     text,
 )
@@ -37,6 +40,11 @@ RowId = BigInteger().with_variant(Integer, "sqlite")
 
 def _id() -> Column[int]:
     return Column("id", RowId, primary_key=True, autoincrement=True)
+
+
+def _partial(name: str, where: TextClause, *columns: Column[Any], unique: bool = False) -> None:
+    """An index over some rows of a table."""
+    Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
 
 
 def _site(nullable: bool = False) -> Column[int]:
@@ -216,26 +224,26 @@ inbox = Table(
 Index("uq_inbox_dedupe", inbox.c.side, inbox.c.source, inbox.c.dedupe_id, unique=True)
 # Thin senders have no delivery id: an equal row absorbs another only until a run has taken it.
 _thin = text("state = 'new' AND dedupe_id IS NULL")
-Index(
-    "uq_inbox_thin",
-    inbox.c.side,
-    inbox.c.source,
-    inbox.c.remote_id,
-    inbox.c.change,
-    unique=True,
-    sqlite_where=_thin,
-    postgresql_where=_thin,
-)
+_what = (inbox.c.side, inbox.c.source, inbox.c.remote_id, inbox.c.change)
+_partial("uq_inbox_thin", _thin, *_what, unique=True)
 _open = text("state IN ('new', 'taken')")
-# For the sweeper, oldest first.
-Index("ix_inbox_due", inbox.c.next_attempt_at, sqlite_where=_open, postgresql_where=_open)
+# For counts of what is open, and the oldest of it. Not by its next attempt: PostgreSQL would walk
+# through it for what stands in the indexes below.
+_partial("ix_inbox_open", _open, inbox.c.received_at)
+# For the sweeper, which reads no further than it rings: what waits for a budget stands apart, by
+# its source, oldest first and longest due first.
+_ripe = text("state IN ('new', 'taken') AND reason <> 'rate_limited'")
+_partial("ix_inbox_ripe", _ripe, inbox.c.next_attempt_at)
+_waits = text("state IN ('new', 'taken') AND reason = 'rate_limited'")
+_partial("ix_inbox_waits", _waits, inbox.c.source, inbox.c.id)
+_partial("ix_inbox_waits_due", _waits, inbox.c.source, inbox.c.next_attempt_at)
 _held = text("state = 'held'")
-Index("ix_inbox_held", inbox.c.reason, inbox.c.hold_key, sqlite_where=_held, postgresql_where=_held)
+_partial("ix_inbox_held", _held, inbox.c.reason, inbox.c.hold_key)
 # For the retention, oldest first; an emptied payload leaves its index.
 _closed = text("closed_at IS NOT NULL")
-Index("ix_inbox_closed", inbox.c.closed_at, sqlite_where=_closed, postgresql_where=_closed)
+_partial("ix_inbox_closed", _closed, inbox.c.closed_at)
 _full = text("closed_at IS NOT NULL AND payload <> '{}'")
-Index("ix_inbox_payload", inbox.c.closed_at, sqlite_where=_full, postgresql_where=_full)
+_partial("ix_inbox_payload", _full, inbox.c.closed_at)
 Index("ix_inbox_link", inbox.c.link_id, inbox.c.state)
 # For all that a side has told of one record, and for the evidence of a revision.
 Index("ix_inbox_remote", inbox.c.side, inbox.c.source, inbox.c.remote_id, inbox.c.revision)
@@ -263,13 +271,7 @@ intent = Table(
 )
 _open_intent = text("state = 'open'")
 # One open intent for a link: a write of unknown outcome is settled before the next.
-Index(
-    "uq_intent_open",
-    intent.c.link_id,
-    unique=True,
-    sqlite_where=_open_intent,
-    postgresql_where=_open_intent,
-)
+_partial("uq_intent_open", _open_intent, intent.c.link_id, unique=True)
 
 history = Table(
     "history",
@@ -310,13 +312,10 @@ run = Table(
 )
 # One open sweep or poll for a site; imports run beside it.
 _open_sweep = text("state = 'running' AND kind IN ('baseline', 'sweep', 'dry_run', 'poll')")
-Index(
-    "uq_run_open_sweep",
-    run.c.site_id,
-    unique=True,
-    sqlite_where=_open_sweep,
-    postgresql_where=_open_sweep,
-)
+_partial("uq_run_open_sweep", _open_sweep, run.c.site_id, unique=True)
+
+# For the newest run of a site, of a kind.
+Index("ix_run_newest", run.c.site_id, run.c.kind, run.c.started_at)
 
 # What a running sweep saw in its listings; forgotten when it ends.
 listed = Table(

@@ -25,11 +25,20 @@ WORK_SECONDS = 0.01
 REST_SECONDS = 0.002  # longer than anybody who waits for the lock pauses between two tries
 
 # In a transaction too, PostgreSQL tells the time of the statement and not of its beginning.
-POSTGRESQL_CLOCK = "(extract(epoch from clock_timestamp())::double precision)"
+POSTGRESQL_RAW_CLOCK = "(extract(epoch from clock_timestamp())::double precision)"
+# Never before the time noted last, see ledger/database.py. A value of its own within its statement:
+# only so can an index find what lies before it.
+POSTGRESQL_CLOCK = (
+    f"(SELECT greatest({POSTGRESQL_RAW_CLOCK} + coalesce(max(shift), 0), max(latest))"  # noqa: S608 - a text of our own
+    " FROM ledger_clock)"
+)
+# Functions that ledger/database.py gives to each connection.
+SQLITE_RAW_CLOCK = "ledger_raw()"
+SQLITE_CLOCK = "(SELECT ledger_steady(max(shift), max(latest)) FROM ledger_clock)"
 
 
 class ledger_now(FunctionElement[float]):  # noqa: N801 - it stands in SQL as a function does
-    """The ledger's clock, the database's own: seconds since 1970."""
+    """The ledger's clock: the database's own, which never goes back; seconds since 1970."""
 
     type = Float()
     inherit_cache = True
@@ -37,7 +46,7 @@ class ledger_now(FunctionElement[float]):  # noqa: N801 - it stands in SQL as a 
 
 @compiles(ledger_now, "sqlite")
 def _sqlite_clock(element: ledger_now, compiler: Any, **more: Any) -> str:
-    return "ledger_now()"
+    return SQLITE_CLOCK
 
 
 @compiles(ledger_now, "postgresql")

@@ -27,6 +27,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 from sync_worker.core.errors import Transient
 from sync_worker.ledger.column_types import ExactJSON
 from sync_worker.ledger.database import open_engine
+from sync_worker.ledger.process_tables import ledger_clock
 from sync_worker.ledger.sql_text import BOOLEAN_NAMES, JSON_NAMES, SqlText, batch
 from sync_worker.ledger.tables import metadata
 from sync_worker.ledger.transactions import Transactions, ledger_now
@@ -60,6 +61,7 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
         request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
     )
     thing.metadata.create_all(engine)
+    ledger_clock.create(engine)
     yield engine
     engine.dispose()
 

@@ -29,6 +29,7 @@ from sync_worker.engine.writing import Writing
 from sync_worker.intake import contact_events as contact_events_module
 from sync_worker.intake.parent_events import ParentEvents
 from sync_worker.intake.raters import Raters
+from sync_worker.ledger.database import SteadyClock
 from sync_worker.reconcile.listing import Listings
 from sync_worker.reconcile.reconcile import Reconcile
 from sync_worker.remotes.http.retries import CallTries
@@ -128,6 +129,10 @@ def _refuse_to_adopt(self: Writing, slot: Any, duplicate: Any) -> None:
     raise Transient("there is a record already")
 
 
+def _as_the_database_shows(self: SteadyClock, *noted: float | None) -> float:
+    return self.raw()
+
+
 def _nothing(*arguments: Any, **named: Any) -> None:
     return None
 
@@ -202,6 +207,7 @@ MECHANISMS: dict[str, tuple[Switch, ...]] = {
     "look at what was buried meanwhile": ((Commit, "is_dead", _never),),
     "source records on file": ((write_values, "source_records", _commit_without_sources),),
     "base for each side": ((MemoryLinks, "lease", _one_base_for_both),),
+    "clock that never goes back": ((SteadyClock, "now", _as_the_database_shows),),
     "sweeper": ((MemoryInbox, "due", _nobody),),
     "look after the release": ((MemoryLinks, "_fresh", _nobody),),
     "reading what was released": ((MemoryState, "release_row", _released_as_told),),

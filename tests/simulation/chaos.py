@@ -25,7 +25,7 @@ from sync_worker.core.values import (
     FirstDifference,
     Policy,
 )
-from sync_worker.ledger.database import open_engine
+from sync_worker.ledger.database import SteadyClock, give_clock, open_engine
 from sync_worker.ledger.tables import metadata
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.world import (
@@ -189,18 +189,16 @@ def sql_ledger(now: Callable[[], float]) -> ObservedLedger:
 
 
 class _SharedDatabase:
-    def __init__(self) -> None:
-        self._now: Callable[[], float] = lambda: 0.0
-
     @cached_property
     def _engine(self) -> Engine:
-        engine = open_engine("sqlite://", clock=lambda: self._now())
+        engine = open_engine("sqlite://")
         metadata.create_all(engine)
         return engine
 
     def ledger(self, now: Callable[[], float]) -> ObservedLedger:
-        self._now = now
         with self._engine.begin() as connection:
+            # Each world begins at the same time: its clock knows nothing of the one before.
+            give_clock(connection.connection.driver_connection, SteadyClock(now))
             for table in reversed(metadata.sorted_tables):
                 connection.execute(table.delete())
         return ObservedLedger(self._engine)

@@ -84,6 +84,7 @@ class Faults:
     vanish: float = 0.0  # an accepted create never shows
     fail: float = 0.0  # nor this one, and an event says so
     clock_jump: float = 0.0
+    clock_set_back: float = 0.0  # of the ledger's database, by a day
     list_skip: float = 0.0
     list_cut: float = 0.0
     refuse: float = 0.0  # a side does not accept our credentials for up to two minutes
@@ -103,6 +104,7 @@ STORM = Faults(
     broker_loss=0.01,
     find_lag=0.2,
     clock_jump=0.004,
+    clock_set_back=0.002,
     list_skip=0.1,
     list_cut=0.05,
 )
@@ -187,10 +189,13 @@ class World:
 
     def __init__(self, seed: int, options: Options, make_ledger: LedgerMaker) -> None:
         self.random = random.Random(seed)
+        # Its own, so that the other choices of a seed stay what they were.
+        self.random_of_clock = random.Random(f"clock {seed}")
         self.options = options
         self.faults = options.faults
         self.now = 1_000_000.0
         self.cpu = 0.0
+        self.set_back_by = 0.0
         self.webhooks: list[NewDelivery] = []
         self.sent: list[NewDelivery] = []
         self.queue: list[int] = []
@@ -218,7 +223,7 @@ class World:
         self.deleted_in_step: dict[Side, dict[str, tuple[tuple[int, str], int, Set[str]]]] = {
             side: {} for side in Side
         }
-        self.ledger: Any = make_ledger(lambda: self.now)
+        self.ledger: Any = make_ledger(lambda: self.now - self.set_back_by)
         self.site: Site = self.ledger.add_site(
             "instance-1", "own-service", options.policy, options.fields
         )
@@ -670,6 +675,8 @@ class World:
         self.show()
         if self._chance(self.faults.clock_jump):
             self.now += 3600.0
+        if self.random_of_clock.random() < self.faults.clock_set_back:
+            self.set_clock_back()
         if self._chance(self.faults.flush * 5):
             self.guard.flush()
         if self._chance(self.faults.broker_loss * 5):
@@ -684,6 +691,10 @@ class World:
     def probe(self) -> None:
         """Failing accounts are asked whether they work again."""
         AccountWatch(self.ledger.accounts, self, self.intake.connect).probe_some()
+
+    def set_clock_back(self) -> None:
+        """Somebody sets the clock of the ledger's database back by a day."""
+        self.set_back_by += 86_400.0
 
     def run(self) -> None:
         """Acts and chaos, then calm until nothing moves."""

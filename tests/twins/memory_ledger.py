@@ -18,6 +18,7 @@ from sync_worker.core.values import (
     Side,
     Site,
 )
+from sync_worker.ledger.database import SteadyClock
 from tests.twins.memory_accounts import MemoryAccounts
 from tests.twins.memory_directory import MemoryDirectory
 from tests.twins.memory_inbox import MemoryInbox
@@ -122,8 +123,8 @@ class MemoryLedger:
 
 
 def memory_ledger(now: Callable[[], float]) -> MemoryLedger:
-    """An empty ledger on this clock (seconds)."""
-    state = MemoryState(now)
+    """An empty ledger on this clock (seconds), which may be set back."""
+    state = MemoryState(SteadyClock(now).now)
     return MemoryLedger(
         state,
         MemoryInbox(state),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Table, and_, delete, insert, or_, select
+from sqlalchemy import Connection, Table, and_, delete, func, insert, or_, select
 
 from sync_worker.core.hold_keys import contact_hold_key, email_hold_key, entity_hold_key
 from sync_worker.core.values import Contact, Entity, EntityRef, Side, Site
@@ -35,6 +35,14 @@ class Imported:
     changed: int = 0
     unchanged: int = 0
     released: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MappedCounts:
+    """How much is mapped."""
+
+    entities: int
+    contacts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +86,13 @@ class MappingAdmin:
 
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
+
+    def counts(self) -> MappedCounts:
+        """How many there are, of all sites together."""
+        tables = (entity_map, contact_map)
+        counted = (select(func.count()).select_from(table).scalar_subquery() for table in tables)
+        with self._transactions.read() as connection:
+            return MappedCounts(*connection.execute(select(*counted)).one())
 
     def import_entities(self, site: Site, pairs: Sequence[tuple[EntityRef, EntityRef]]) -> Imported:
         """Map (Wix, external) pairs; a pair that links use cannot be taken apart.

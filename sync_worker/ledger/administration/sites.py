@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, or_, select, update
 
 from sync_worker.core.errors import Misconfigured
 from sync_worker.core.hold_keys import source_hold_key
@@ -13,11 +13,13 @@ from sync_worker.core.scale import FieldMap
 from sync_worker.core.values import Policy, Side, Site, SiteState
 from sync_worker.ledger.administration.held import release_keys, release_reasons
 from sync_worker.ledger.rows import from_field
-from sync_worker.ledger.statements.sites import site_by_id
+from sync_worker.ledger.statements.sites import read_sites, site_by_id
 from sync_worker.ledger.tables import field_map, site
 from sync_worker.ledger.transactions import Transactions, ledger_now
 
 GUESTS = "guest_may_change"
+SITES_SHOWN = 20  # in a message
+MAX_DIGITS = 18  # a longer number is no site's: no column holds it
 FREE_POLICIES = frozenset({"same_id_namespace", "same_id_group"})
 
 
@@ -62,29 +64,30 @@ class SiteAdmin:
     def all(self) -> list[Site]:
         """In the order in which they were added."""
         with self._transactions.read() as connection:
-            ids = connection.execute(select(site.c.id).order_by(site.c.id)).scalars().all()
-            found = [site_by_id(connection, site_id) for site_id in ids]
-        return [known for known in found if known is not None]
+            return read_sites(connection)
 
     def find(self, name: str | None) -> Site:
         """By number, instance id or connector; without a name the only one there is.
 
         Raises Misconfigured.
         """
-        sites = self.all()
+        with self._transactions.read() as connection:
+            found = None if name is None else read_sites(connection, _is_named(name), limit=1)
+            if found:
+                return found[0]
+            sites = read_sites(connection, limit=SITES_SHOWN + 1)
         if not sites:
             raise Misconfigured(
                 "there is no site yet; add one with `ratings-sync site add INSTANCE_ID --connector"
                 " CONNECTOR`"
             )
-        names = ", ".join(f"{known.id} ({known.connector})" for known in sites)
-        if name is None:
-            if len(sites) > 1:
-                raise Misconfigured(f"there are several sites: {names}; choose one with --site")
+        if name is None and len(sites) == 1:
             return sites[0]
-        for known in sites:
-            if name in (str(known.id), known.instance_id, known.connector):
-                return known
+        names = ", ".join(f"{known.id} ({known.connector})" for known in sites[:SITES_SHOWN])
+        if len(sites) > SITES_SHOWN:
+            names += " and more (`ratings-sync site list`)"
+        if name is None:
+            raise Misconfigured(f"there are several sites: {names}; choose one with --site")
         raise Misconfigured(f"there is no site {name!r}; there are: {names}")
 
     def not_asked_about_guests(self) -> list[Site]:
@@ -110,6 +113,14 @@ class SiteAdmin:
             return []
         reasons = [f"site_{other}" for other in SiteState]
         return release_reasons(self._transactions, reasons, self.find(str(site_id)))
+
+
+def _is_named(name: str) -> Any:
+    is_named = or_(site.c.instance_id == name, site.c.connector == name)
+    is_number = name.isascii() and name.isdecimal() and not name.startswith("0")
+    if is_number and len(name) <= MAX_DIGITS:
+        return or_(is_named, site.c.id == int(name))
+    return is_named
 
 
 def _refuse_if_taken(connection: Connection, column: Any, name: str) -> None:

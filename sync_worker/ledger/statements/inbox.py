@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, String, case, func, literal, literal_column, select, update
+from sqlalchemy import Connection, case, literal, select, update
 
-from sync_worker.core.ports.inbox import RATE_LIMITED, RATE_LIMITED_AT_ONCE, TRACK_AFTER, Closing
+from sync_worker.core.ports.inbox import TRACK_AFTER, Closing
 from sync_worker.core.ports.links import ENGINE_RECHECKS
 from sync_worker.core.values import InboxState, LinkState, NewDelivery, Side, Site
 from sync_worker.ledger.sql_text import Answer, SqlText, columns_of
 from sync_worker.ledger.tables import inbox, link
-from sync_worker.ledger.transactions import is_sqlite, ledger_now
+from sync_worker.ledger.transactions import ledger_now
 
 OPEN = (str(InboxState.NEW), str(InboxState.TAKEN))
 UNENDED = (*OPEN, str(InboxState.HELD))
@@ -166,50 +166,3 @@ def released_values() -> dict[str, Any]:
         "received_at": ledger_now(),
         "next_attempt_at": ledger_now(),
     }
-
-
-def fixed(some: Iterable[str]) -> list[Any]:
-    """Constants for ``in_`` that stand in the statement.
-
-    Plain values are written into it again at every execution.
-    """
-    return [literal_column(f"'{word}'", String) for word in some]
-
-
-def ripe(limit: int) -> Any:
-    """Ids of what is due, and not for want of a budget; oldest first."""
-    return (
-        select(inbox.c.id)
-        .where(
-            inbox.c.state.in_(OPEN),
-            inbox.c.next_attempt_at <= ledger_now(),
-            inbox.c.reason != RATE_LIMITED,
-        )
-        .order_by(inbox.c.next_attempt_at)
-        .limit(limit)
-    )
-
-
-def waiting_for_budget(limit: int) -> Any:
-    """Ids of those that wait for a budget and are due: the oldest few of each source."""
-    place = func.row_number().over(partition_by=(inbox.c.side, inbox.c.source), order_by=inbox.c.id)
-    waits = (
-        (inbox.c.reason == RATE_LIMITED)
-        & inbox.c.state.in_(OPEN)
-        & (inbox.c.next_attempt_at <= ledger_now())
-    )
-    placed = select(inbox.c.id, place.label("place")).where(waits).subquery()
-    first = select(placed.c.id).where(placed.c.place <= RATE_LIMITED_AT_ONCE)
-    return select(inbox.c.id).where(inbox.c.id.in_(first)).limit(limit)
-
-
-def ring(connection: Connection, which: Any) -> list[int]:
-    """Ring for deliveries: the ring is a first sign that a worker died over them."""
-    # Another sweeper or a run holds the locked rows: they need no ring.
-    if not is_sqlite(connection):
-        which = which.with_for_update(skip_locked=True)
-    # Rings count up to TRACK_AFTER. From there on only noted looks do.
-    suspected = case((inbox.c.unended < TRACK_AFTER, inbox.c.unended + 1), else_=inbox.c.unended)
-    rung = {"next_attempt_at": ledger_now() + SWEPT_SECONDS, "unended": suspected}
-    rings = update(inbox).where(inbox.c.id.in_(which)).values(rung).returning(inbox.c.id)
-    return list(connection.execute(rings).scalars())

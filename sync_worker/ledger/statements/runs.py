@@ -11,6 +11,9 @@ from sqlalchemy import Connection, delete, select, update
 
 from sync_worker.core.errors import LeaseLost
 from sync_worker.core.sweep_values import Phase, RunKind, Sweep, next_since
+from sync_worker.core.values import SiteState
+from sync_worker.ledger.sql_text import SqlText
+from sync_worker.ledger.statements.inbox import words
 from sync_worker.ledger.tables import listed, run
 from sync_worker.ledger.transactions import insert_into, ledger_now
 
@@ -108,25 +111,43 @@ def end_run(connection: Connection, run_id: int, state: str) -> None:
     connection.execute(delete(listed).where(listed.c.run_id == run_id))
 
 
-def is_run_due(connection: Connection, site_id: int, kind: RunKind, every_seconds: float) -> bool:
-    """Whether a run of this kind is open and free, or none has begun for so long."""
-    is_whole = (run.c.site_id == site_id) & run.c.kind.in_(WHOLE_KINDS)
-    is_done = is_whole & (run.c.state == DONE)
-    is_running, is_like_it = is_whole & (run.c.state == RUNNING), is_done
-    if kind is RunKind.POLL:
-        # A sweep shows all that a poll would, so a poll waits for either.
-        polls = (run.c.site_id == site_id) & _is_poll()
-        is_running = (is_whole | polls) & (run.c.state == RUNNING)
-        is_like_it = is_done | polls
+_STANDING = f"""
+SELECT site.id AS site_id, ledger_now() AS now, running.kind AS running_kind,
+  running.lease_until <= ledger_now() AS is_free,
+  (SELECT max(started_at) FROM run WHERE run.site_id = site.id
+    AND kind IN ({words(WHOLE_KINDS)}) AND state = '{DONE}') AS swept_at,
+  (SELECT max(started_at) FROM run WHERE run.site_id = site.id
+    AND kind = '{RunKind.POLL}') AS polled_at
+FROM site LEFT JOIN run AS running ON running.site_id = site.id AND running.state = '{RUNNING}'
+  AND running.kind IN ({words(RunKind)})
+"""
+STANDING_OF_ALL = SqlText(f"""
+-- runs.standing_of_all: the newest runs of every active site, and the one under way
+{_STANDING} WHERE site.state = '{SiteState.ACTIVE}'
+""")
+STANDING = SqlText(f"""
+-- runs.standing: the newest runs of a site, and the one under way
+{_STANDING} WHERE site.id = :site_id
+""")
+
+
+def is_run_due(standing: Any, kind: RunKind, every_seconds: float) -> bool:
+    """Whether a run of this kind is open and free, or none has begun for so long.
+
+    ``standing``: the row of a site.
+    """
+    # A sweep shows all that a poll would, so a poll waits for either.
+    waits_for = {*WHOLE_KINDS, str(kind)}
     # A run is open: it is due if it is of this kind and its process has let go or died.
-    if is_any_run(connection, is_running):
-        is_free = (run.c.kind == str(kind)) & (run.c.lease_until <= ledger_now())
-        return is_any_run(connection, is_running & is_free)
+    if standing.running_kind in waits_for:
+        return bool(standing.running_kind == kind and standing.is_free)
     # Never before the first baseline: that is begun, and confirmed, by a person.
-    if not is_any_run(connection, is_done):
+    if standing.swept_at is None:
         return False
-    is_recent = is_like_it & (run.c.started_at > ledger_now() - every_seconds)
-    return not is_any_run(connection, is_recent)
+    newest = float(standing.swept_at)
+    if kind is RunKind.POLL:
+        newest = max(newest, standing.polled_at or 0.0)
+    return newest <= float(standing.now) - every_seconds
 
 
 def is_any_run(connection: Connection, which: Any) -> bool:

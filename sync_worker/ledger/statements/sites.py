@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Connection, exists, select
@@ -34,11 +36,30 @@ def site_by_source(connection: Connection, side: Side, source: str) -> Site | No
 
 def read_site(connection: Connection, which: Any) -> Site | None:
     """The site that a condition on its table names."""
-    row = connection.execute(select(site, *FAILING).where(which)).first()
-    if row is None:
-        return None
-    fields = select(field_map).where(field_map.c.site_id == row.id).order_by(field_map.c.id)
-    return to_site(row, connection.execute(fields).all())
+    found = read_sites(connection, which, limit=1)
+    return found[0] if found else None
+
+
+def read_sites(
+    connection: Connection, which: Any = None, *, limit: int | None = None
+) -> list[Site]:
+    """Sites with their fields, in the order in which they were added: one statement for all."""
+    chosen = select(site, *FAILING).order_by(site.c.id).limit(limit)
+    if which is not None:
+        chosen = chosen.where(which)
+    some = chosen.subquery()
+    its_fields = [column for column in field_map.c if column.name not in some.c]
+    asked = (
+        select(some, *its_fields)
+        .outerjoin_from(some, field_map, field_map.c.site_id == some.c.id)
+        .order_by(some.c.id, field_map.c.id)
+    )
+    rows = connection.execute(asked).all()
+    by_site = (list(its_rows) for _, its_rows in groupby(rows, key=attrgetter("id")))
+    return [
+        to_site(its_rows[0], [row for row in its_rows if row.wix_attribute is not None])
+        for its_rows in by_site
+    ]
 
 
 def active_sites(connection: Connection) -> list[tuple[int, str]]:

@@ -48,6 +48,13 @@ class MakeRun(Protocol):
     ) -> Reconcile: ...
 
 
+class DueRuns(Protocol):
+    """What is due on which site."""
+
+    def is_due(self, site_id: int, kind: RunKind, every_seconds: float) -> bool:
+        """Whether a run of a site is open and free, or none has begun for so long."""
+
+
 class SiteRuns(Sweeps, Protocol):
     """The runs of sweeps, and which sites have them."""
 
@@ -57,8 +64,8 @@ class SiteRuns(Sweeps, Protocol):
     def site(self, site_id: int) -> Site:
         """Raises LookupError."""
 
-    def is_due(self, site_id: int, kind: RunKind, every_seconds: float) -> bool:
-        """Whether a run of a site is open and free, or none has begun for so long."""
+    def due_runs(self) -> DueRuns:
+        """What is due on every site at work: one question for all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,14 +129,14 @@ class NightlySweeps:
         return False
 
     def _due_runs(self) -> list[DueRun]:
-        found = []
+        found, due_runs = [], self._runs.due_runs()
         for site_id, connector in self._runs.active_sites():
-            kind = self._due(site_id, connector)
+            kind = self._due(site_id, connector, due_runs)
             if kind is not None:
                 found.append(DueRun(site_id, connector, kind))
         return found
 
-    def _due(self, site_id: int, connector: str) -> RunKind | None:
+    def _due(self, site_id: int, connector: str, due_runs: DueRuns) -> RunKind | None:
         """What is due on a site. A sweep goes first: it shows all that a poll would."""
         manifest = self._manifests.get(connector)
         poll = manifest.operations.poll if manifest is not None else None
@@ -139,7 +146,7 @@ class NightlySweeps:
         for kind, age in ages.items():
             if age is None or self._faults.is_paused(kind, connector):
                 continue
-            if self._runs.is_due(site_id, kind, age):
+            if due_runs.is_due(site_id, kind, age):
                 return kind
         return None
 

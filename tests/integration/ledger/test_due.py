@@ -1,0 +1,196 @@
+"""What the sweeper rings for where much waits for a request budget."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import text
+
+from sync_worker.core.ports.inbox import RATE_LIMITED, RATE_LIMITED_AT_ONCE
+from sync_worker.ledger.database import open_engine
+from sync_worker.ledger.migrations.upgrade import upgrade
+from sync_worker.ledger.sql_ledger import SqlLedger, sql_ledger
+from sync_worker.ledger.sql_text import SqlText
+from sync_worker.ledger.statements import due as statements
+from tests.integration.ledger.ground import Ground
+
+BACKLOG = 1_000_000
+# What a round over the backlog may read, whatever its size: 8 KiB pages, cached or not.
+MAX_PAGES = 20_000
+MAX_SECONDS = 1.0
+
+
+def test_later_ones_are_rung_for_where_the_oldest_wait_for_long(ground: Ground) -> None:
+    """The remote asked the oldest to wait for an hour; another budget may let the later go."""
+    first = [ground.stored(number) for number in range(100)]
+    ground.ledger.inbox.defer(first, 3600.0, RATE_LIMITED, is_failure=False)
+    later = [ground.stored(number) for number in range(100, 110)]
+    ground.ledger.inbox.defer(later, 0.0, RATE_LIMITED, is_failure=False)
+    assert ground.ledger.inbox.due(50) == later[:RATE_LIMITED_AT_ONCE]
+
+
+def test_each_source_has_its_turn_where_few_are_rung_for(ground: Ground) -> None:
+    """A round has room for three sources of twelve: the next goes on behind them."""
+    sources = [f"instance-{number:02}" for number in range(12)]
+    waiting = [
+        ground.stored(100 * place + number, source=source)
+        for place, source in enumerate(sources)
+        for number in range(RATE_LIMITED_AT_ONCE)
+    ]
+    ground.ledger.inbox.defer(waiting, 0.0, RATE_LIMITED, is_failure=False)
+    rung: list[int] = []
+    for _ in range(4):
+        rung += ground.ledger.inbox.due(3 * RATE_LIMITED_AT_ONCE)
+    assert sorted(rung) == waiting
+
+
+# -- 10^6 deliveries on PostgreSQL
+
+FILL = """
+INSERT INTO inbox (side, source, dedupe_id, change, remote_id, payload, state, reason, received_at,
+  next_attempt_at, is_restore, is_ours, privacy, must_read, attempts)
+SELECT 'wix', {source}, 'd' || n, 'upsert', 'r' || n, '{{}}', '{state}', '{reason}', 1.0, {at},
+  false, false, false, false, 0
+FROM generate_series({first}, {first} + {count} - 1) AS n
+"""
+
+
+def fill(
+    ledger: SqlLedger,
+    *,
+    first: int,
+    count: int = BACKLOG,
+    source: str = "'instance-1'",
+    state: str = "new",
+    reason: str = RATE_LIMITED,
+    at: str = "1.0",
+) -> None:
+    filling = FILL.format(
+        first=first, count=count, source=source, state=state, reason=reason, at=at
+    )
+    with ledger.engine.begin() as connection:
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
+        connection.execute(text(filling))
+
+
+@pytest.fixture
+def large(postgres_url: str) -> Iterator[SqlLedger]:
+    engine = open_engine(postgres_url)
+    upgrade(engine)
+    yield sql_ledger(engine)
+    engine.dispose()
+
+
+def assert_cheap(ledger: SqlLedger, statement: SqlText, **values: object) -> None:
+    """EXPLAIN shows no walk through the table, and few pages."""
+    lines = explained(ledger, statement, **values)
+    plan = "\n".join(lines)
+    assert "Seq Scan on inbox" not in plan, plan
+    pages = [line for line in lines if "Buffers:" in line]
+    read = sum(int(part.split("=")[1]) for part in pages[0].split() if "=" in part)
+    assert read < MAX_PAGES, plan
+
+
+def explained(ledger: SqlLedger, statement: SqlText, **values: object) -> list[str]:
+    with ledger.engine.connect() as connection:
+        sql = f"EXPLAIN (ANALYZE, BUFFERS) {statement.sql_for(connection)}"
+        shown = [str(row[0]) for row in connection.exec_driver_sql(sql, values)]
+        # It is carried out, too.
+        connection.rollback()
+    return shown
+
+
+def timed_due(ledger: SqlLedger, limit: int = 200) -> tuple[list[int], float]:
+    started = time.monotonic()
+    found = ledger.inbox.due(limit)
+    return found, time.monotonic() - started
+
+
+@pytest.mark.full
+@pytest.mark.alone
+@pytest.mark.timeout(600)
+def test_sweep_costs_the_same_behind_a_million_that_wait(large: SqlLedger) -> None:
+    """One site's backlog waits for its budget; what is due behind it is rung for at once, whether
+    PostgreSQL has counted the rows yet or not.
+    """
+    fill(large, first=1)
+    fill(large, first=2_000_001, count=50, reason="", at="2.0", source="'instance-2'")
+    fill(large, first=2_100_001, count=20, source="'instance-3'")
+    for count_rows in (lambda ledger: None, analyze):
+        count_rows(large)
+        assert_cheap(large, statements.RING_RIPE, room=200)
+        assert_cheap(large, statements.WAITING, behind="")
+        assert_cheap(large, statements.RING_WAITING, inbox_ids=list(range(1, 9)))
+    found, seconds = timed_due(large)
+    assert len(found) == 50 + 2 * RATE_LIMITED_AT_ONCE
+    assert seconds < MAX_SECONDS
+
+
+@pytest.mark.full
+@pytest.mark.alone
+@pytest.mark.timeout(600)
+def test_sweep_costs_the_same_before_a_million_that_are_not_due(large: SqlLedger) -> None:
+    """Half wait for their budget and half for a remote that is down, all for an hour; a million
+    more are at their end.
+    """
+    later = "extract(epoch from clock_timestamp()) + 3600"
+    fill(large, first=1, count=BACKLOG // 2, at=later)
+    fill(large, first=2_000_001, count=BACKLOG // 2, at=later, reason="the remote is down")
+    fill(large, first=4_000_001, state="done", reason="synced")
+    fill(large, first=8_000_001, count=3, reason="")
+    analyze(large)
+    assert_cheap(large, statements.RING_RIPE, room=200)
+    assert_cheap(large, statements.WAITING, behind="")
+    found, seconds = timed_due(large)
+    assert len(found) == 3
+    assert seconds < MAX_SECONDS
+
+
+@pytest.mark.full
+@pytest.mark.alone
+@pytest.mark.timeout(600)
+def test_sweep_costs_the_same_with_a_hundred_thousand_sites(large: SqlLedger) -> None:
+    """Five deliveries of each wait for its budget: each round asks some sites, the next others."""
+    fill(large, first=1, count=BACKLOG // 2, source="'instance-' || (n % 100000)")
+    analyze(large)
+    assert_cheap(large, statements.WAITING, behind="instance-5")
+    rung: set[int] = set()
+    for _ in range(5):
+        found, seconds = timed_due(large)
+        assert seconds < MAX_SECONDS
+        assert rung.isdisjoint(found)
+        rung.update(found)
+    assert len(rung) == 5 * 200
+
+
+def analyze(ledger: SqlLedger) -> None:
+    with ledger.engine.begin() as connection:
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
+        connection.execute(text("ANALYZE inbox"))
+
+
+def test_sweeper_asks_sqlite_by_index_alone(sqlite_url: str) -> None:
+    engine = open_engine(sqlite_url)
+    upgrade(engine)
+    ledger = sql_ledger(engine)
+    shown = [
+        *_query_plan(ledger, statements.RING_RIPE, room=200),
+        *_query_plan(ledger, statements.WAITING, behind=""),
+        *_query_plan(ledger, statements.RING_WAITING, inbox_ids="[1, 2]"),
+    ]
+    assert not [line for line in shown if line.startswith("SCAN inbox")]
+    for wanted in (
+        "ix_inbox_ripe (next_attempt_at<?)",
+        "ix_inbox_waits (source>?)",
+        "ix_inbox_waits_due ((source,next_attempt_at)>(?,?))",
+    ):
+        assert any(wanted in line for line in shown), shown
+    engine.dispose()
+
+
+def _query_plan(ledger: SqlLedger, statement: SqlText, **values: object) -> list[str]:
+    with ledger.engine.connect() as connection:
+        sql = f"EXPLAIN QUERY PLAN {statement.sql_for(connection)}"
+        return [str(row[3]) for row in connection.exec_driver_sql(sql, values)]

@@ -1,0 +1,59 @@
+"""The clock of the ledger's database is set back by a day, again and again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from sync_worker.core.values import Side
+from tests.simulation.ablations import without
+from tests.simulation.chaos import SCENES, sql_ledger
+from tests.simulation.oracles import broken_invariants
+from tests.simulation.scenarios import ending_of, rates
+from tests.simulation.world import CALM, STORM, LedgerMaker, Options, World
+from tests.twins.memory_ledger import memory_ledger
+
+SET_BACK = replace(STORM, clock_set_back=0.05)
+
+
+@pytest.fixture(params=[memory_ledger, sql_ledger], ids=["memory", "sql"])
+def make_ledger(request: pytest.FixtureRequest) -> LedgerMaker:
+    return request.param  # type: ignore[no-any-return]
+
+
+def put_off_and_set_back(make_ledger: LedgerMaker) -> World:
+    """A rating waits for its budget when the clock is set back."""
+    world = World(0, Options(CALM, people=1), make_ledger)
+    rates(Side.WIX, overall=80)(world)
+    world.faults = replace(CALM, limited=1.0)
+    while world.step_in_order():
+        pass
+    world.set_clock_back()
+    return world
+
+
+def test_what_was_put_off_crosses_after_the_clock_was_set_back(make_ledger: LedgerMaker) -> None:
+    world = put_off_and_set_back(make_ledger)
+    world.settle()
+    assert ending_of(world) == ("80", "4")
+    assert broken_invariants(world) == []
+
+
+def test_what_was_put_off_waits_for_a_day_without_the_steady_clock() -> None:
+    with without("clock that never goes back"):
+        world = put_off_and_set_back(memory_ledger)
+        with pytest.raises(AssertionError, match="did not come to rest"):
+            world.settle()
+
+
+@pytest.mark.parametrize("scene", ["storm", "storm, sweeps all the time", "woocommerce"])
+def test_storm_ends_in_step_while_the_clock_is_set_back(
+    make_ledger: LedgerMaker, scene: str
+) -> None:
+    options = replace(SCENES[scene], faults=SET_BACK)
+    for seed in range(12):
+        world = World(seed, options, make_ledger)
+        world.run()
+        assert broken_invariants(world) == [], seed
+        assert world.set_back_by > 0 or seed
