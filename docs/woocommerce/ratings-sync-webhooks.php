@@ -1,7 +1,7 @@
 <?php
 /**
  * Plugin Name: ratings-sync webhooks
- * Description: Tells ratings-sync of every new, changed, moderated and deleted product review.
+ * Description: Tells ratings-sync of every new, changed, moderated and deleted product review, and keeps the shop's own stars exact.
  * License: MIT
  *
  * Put this file into wp-content/mu-plugins/ of the shop. It sends nothing itself: it fires three actions, and the three
@@ -62,13 +62,56 @@ add_action(
 	1
 );
 
-// The stars are comment meta: editing only them fires neither of the two above.
-foreach ( array( 'added_comment_meta', 'updated_comment_meta' ) as $ratings_sync_hook ) {
+/**
+ * Has WooCommerce clear and count anew the stars of the product that a review is about.
+ *
+ * WooCommerce counts when the review is stored, and a write over REST stores the stars after that: without this the
+ * product's average shows the write before (0.00 after the first review).
+ *
+ * @param WP_Comment $comment The review.
+ */
+function ratings_sync_recount( WP_Comment $comment ): void {
+	if ( class_exists( 'WC_Comments' ) ) {
+		WC_Comments::clear_transients( (int) $comment->comment_post_ID );
+	}
+}
+
+// A review that is deleted for good loses its stars on the way: that is no change of them.
+add_action(
+	'delete_comment',
+	static function ( $comment_id ): void {
+		ratings_sync_is_going( (int) $comment_id, true );
+	},
+	99,
+	1
+);
+
+/**
+ * Whether a comment is being deleted for good in this request.
+ *
+ * @param int  $comment_id Id of the comment.
+ * @param bool $begins     From now on it is.
+ */
+function ratings_sync_is_going( int $comment_id, bool $begins = false ): bool {
+	static $going = array();
+	if ( $begins ) {
+		$going[ $comment_id ] = true;
+	}
+	return isset( $going[ $comment_id ] );
+}
+
+// The stars are comment meta: changing or removing only them fires none of the actions above.
+foreach ( array( 'added_comment_meta', 'updated_comment_meta', 'deleted_comment_meta' ) as $ratings_sync_hook ) {
 	add_action(
 		$ratings_sync_hook,
-		static function ( $meta_id, $comment_id, $meta_key ): void {
-			if ( 'rating' === $meta_key ) {
-				ratings_sync_tell( 'updated', $comment_id );
+		static function ( $meta_ids, $comment_id, $meta_key ): void {
+			if ( 'rating' !== $meta_key || ratings_sync_is_going( (int) $comment_id ) ) {
+				return;
+			}
+			$comment = get_comment( $comment_id );
+			if ( $comment instanceof WP_Comment && 'review' === $comment->comment_type ) {
+				ratings_sync_recount( $comment );
+				ratings_sync_tell( 'updated', $comment_id, $comment );
 			}
 		},
 		99,
