@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Sequence
 
 import click
 
@@ -111,6 +112,7 @@ def cli() -> None:
 def run() -> None:
     """Run the command line of this process, and exit."""
     cli.before_loading = log_errors_only
+    _refuse_what_is_no_text(sys.argv)
     try:
         with interrupts_are_raised():
             status = cli.main(standalone_mode=False)
@@ -123,6 +125,15 @@ def run() -> None:
         click.secho(f"ratings-sync: {error}", err=True, fg="red")
         status = 1
     sys.exit(status)
+
+
+def _refuse_what_is_no_text(words: Sequence[str]) -> None:
+    """Bytes that are not UTF-8 come as characters that no database and no terminal takes."""
+    try:
+        "".join(words).encode()
+    except UnicodeEncodeError:
+        click.echo("ratings-sync: an argument is no text: it is not in UTF-8", err=True)
+        sys.exit(2)
 
 
 def _aborted(abort: click.Abort) -> int:

@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from sync_worker.cli.options import JSON
+from sync_worker.cli.options import JSON, NUMBER
 from sync_worker.cli.output import STAMP, print_json
 from sync_worker.ledger.administration.held import HistoryLine
 from sync_worker.wiring import wiring
@@ -18,8 +18,8 @@ from sync_worker.wiring import wiring
 
 @click.command()
 @click.argument("remote_id", required=False)
-@click.option("--link", "link_id", type=int, help="One link, by its number.")
-@click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
+@click.option("--link", "link_id", type=NUMBER, help="One link, by its number.")
+@click.option("--limit", type=NUMBER, default=50, show_default=True)
 @JSON
 def history(remote_id: str | None, link_id: int | None, limit: int, as_json: bool) -> None:
     """What was written or decided, with winner, loser and why; of one rating by its id on either

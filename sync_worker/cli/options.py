@@ -11,9 +11,11 @@ from typing import Any
 
 import click
 
+from sync_worker.core.numbers import MAX_WHOLE, whole_number
 from sync_worker.core.values import Site
 from sync_worker.wiring import wiring
 
+NUMBER = click.IntRange(1, MAX_WHOLE)  # of a row, or of rows
 UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 JSON = click.option("--json", "as_json", is_flag=True, help="For programs: one JSON document.")
@@ -62,14 +64,17 @@ class Moment(click.ParamType[datetime]):
         if isinstance(value, datetime):
             return value
         text = str(value)
-        if text[:-1].isdigit() and text[-1:] in UNITS:
-            return datetime.now(UTC) - timedelta(**{UNITS[text[-1]]: int(text[:-1])})
+        number = whole_number(text[:-1])
         try:
+            if number is not None and number >= 0 and text[-1:] in UNITS:
+                return datetime.now(UTC) - timedelta(**{UNITS[text[-1]]: number})
             at = datetime.fromisoformat(text)
-        except ValueError:
+            # Not every time of the first and last day of all exists in UTC.
+            at = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
+        except (ValueError, OverflowError):
             self.fail(
-                f"{text!r} is neither a date (2026-01-31) nor how long ago (90m, 36h, 7d, 2w)",
+                f"{text[:40]!r} is neither a date (2026-01-31) nor how long ago (90m, 36h, 7d, 2w)",
                 param,
                 ctx,
             )
-        return at if at.tzinfo else at.replace(tzinfo=UTC)
+        return at

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sync_worker.core.errors import Misconfigured
 from sync_worker.core.scale import MappingKind
 from sync_worker.core.values import Side
+from sync_worker.manifest.loader import BadYaml, read_yaml
 from sync_worker.manifest.schema.record import ScaleSection
 
 FORMATS = Path(__file__).parent / "file_formats"
@@ -60,9 +60,9 @@ def load_format(name: str) -> Mapping[str, Any]:
             f"there is no preset {name!r}; shipped are: {known}; or give the path of your own"
         )
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise Misconfigured(f"{path}: is no preset: {str(error).splitlines()[0]}") from None
+        document = read_yaml(path)
+    except (OSError, BadYaml) as error:
+        raise Misconfigured(f"{path}: is no preset: {error}") from None
     if not isinstance(document, dict):
         raise Misconfigured(f"{path}: a preset is a mapping; see docs/setup.md")
     return document

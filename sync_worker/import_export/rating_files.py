@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, TextIO
 
+from sync_worker.core import exact_json
 from sync_worker.core.errors import Misconfigured
+from sync_worker.core.words import as_received
 from sync_worker.import_export.file_format import FileFormat
 
 MARKS = ("rejected_line", "rejected_column", "rejected_reason")
 DELIMITERS = ",;\t"
-MAX_CELL = 1_000_000
+MAX_CELL = 1_000_000  # characters, of a line of JSONL too
+MAX_SHOWN = 1_000  # of a row that is none
 csv.field_size_limit(MAX_CELL)
 
 
@@ -120,16 +121,27 @@ class RatingFile:
         return f"{len(cells)} cells, but the header has {len(self.header)}"
 
     def _jsonl(self) -> Iterator[Row]:
-        for line, text in enumerate(self._file, start=1):
+        for line, text in enumerate(self._lines(), start=1):
             if not text.strip():
                 continue
+            if len(text) > MAX_CELL:
+                problem = f"is longer than {MAX_CELL:,} characters"
+                yield Row(line, text=text[:MAX_SHOWN], problem=problem)
+                continue
             try:
-                document = json.loads(text, parse_float=Decimal)
+                document = exact_json.loads(text)
             except ValueError:
                 yield Row(line, text=text.rstrip("\n"), problem="is no JSON")
                 continue
             problem = "" if isinstance(document, dict) else "is no JSON object"
             yield Row(line, document=document, text=text.rstrip("\n"), problem=problem)
+
+    def _lines(self) -> Iterator[str]:
+        """Lines of the file; of an endless one only so much as shows that it is too long."""
+        while text := self._file.readline(MAX_CELL + 1):
+            yield text
+            while text and not text.endswith("\n"):
+                text = self._file.readline(MAX_CELL)
 
 
 class RejectedFile:
@@ -172,7 +184,7 @@ class RejectedFile:
     def _write_object(self, row: Row, marks: Mapping[str, str]) -> None:
         assert self._file is not None  # noqa: S101 - opened by add
         kept = row.document if isinstance(row.document, dict) else {"rejected_text": row.text}
-        self._file.write(json.dumps({**kept, **marks}, ensure_ascii=False, default=str) + "\n")
+        self._file.write(as_received(exact_json.dumps({**kept, **marks})) + "\n")
 
     def close(self) -> None:
         if self._file is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 import jmespath
 from jmespath.exceptions import JMESPathError
@@ -14,6 +15,15 @@ from sync_worker.core.errors import Misconfigured
 from sync_worker.core.numbers import BadNumber, exact_number
 from sync_worker.core.scale import FieldMap, OffScale, Scale
 from sync_worker.core.values import EntityRef, Side, Site
+from sync_worker.core.words import (
+    MAX_EMAIL,
+    MAX_ENTITY_ID,
+    MAX_GROUP,
+    MAX_NAME,
+    MAX_NAMESPACE,
+    is_storable,
+    shown,
+)
 from sync_worker.import_export.file_format import FileFormat
 from sync_worker.import_export.importing import RatingRow
 from sync_worker.import_export.rating_files import Row
@@ -52,7 +62,8 @@ class RowReading:
         self._refuse_unpublished(row)
         values = self._values(row)
         email = self._email(row)
-        name = self._cell(row, self.format.columns.name) or None
+        # For people to read, so a long one is cut.
+        name = shown(self._cell(row, self.format.columns.name))[:MAX_NAME] or None
         return RatingRow(self._entity(row), self.format.entity_of, email, name, values)
 
     def _refuse_unpublished(self, row: Row) -> None:
@@ -84,7 +95,7 @@ class RowReading:
 
     def _email(self, row: Row) -> str:
         column = self.format.columns.email
-        email = self._cell(row, column)
+        email = self._bounded(row, column, MAX_EMAIL)
         if not email:
             raise BadRow(column, "is empty")
         if email.count("@") != 1 or email.startswith("@") or email.endswith("@") or " " in email:
@@ -93,13 +104,13 @@ class RowReading:
 
     def _entity(self, row: Row) -> EntityRef:
         columns = self.format.columns
-        entity_id = self._cell(row, columns.entity)
+        entity_id = self._bounded(row, columns.entity, MAX_ENTITY_ID)
         if not entity_id:
             raise BadRow(columns.entity, "is empty")
-        group = self._cell(row, columns.entity_group)
+        group = self._bounded(row, columns.entity_group, MAX_GROUP)
         if self.format.entity_of is Side.EXTERNAL:
             return EntityRef(entity_id, group)
-        namespace = self._cell(row, columns.entity_namespace)
+        namespace = self._bounded(row, columns.entity_namespace, MAX_NAMESPACE)
         return EntityRef(entity_id, group or self.same_id[1], namespace or self.same_id[0])
 
     def _has(self, column: str | None) -> bool:
@@ -109,17 +120,38 @@ class RowReading:
         """What stands in a column, or at a path of a JSON object; empty if there is no such one."""
         if column is None:
             return ""
-        if self.header:
-            if column not in self.header:
-                return ""
-            return row.cells[self.header.index(column)].strip()
-        try:
-            found = jmespath.search(column, row.document)
-        except JMESPathError as error:
-            raise Misconfigured(
-                f"--column: {column!r} is no path: {str(error).splitlines()[0]}"
-            ) from None
-        return "" if found is None else str(found).strip()
+        if not self.header:
+            text = _found(column, row.document)
+        elif column in self.header:
+            text = row.cells[self.header.index(column)]
+        else:
+            return ""
+        if not is_storable(text):
+            raise BadRow(column, "has a NUL in it, which is no character of a text")
+        return text.strip()
+
+    def _bounded(self, row: Row, column: str | None, most: int) -> str:
+        """A cell that the ledger keeps. Raises BadRow where it has no room for it."""
+        text = self._cell(row, column)
+        if len(text) > most:
+            raise BadRow(column or "", f"is longer than {most} characters")
+        return text
+
+
+def _found(column: str, document: Any) -> str:
+    """What is at a path of a JSON object, as text. Raises Misconfigured, BadRow."""
+    try:
+        path = jmespath.compile(column)
+    except (JMESPathError, RecursionError) as error:
+        raise Misconfigured(
+            f"--column: {column[:200]!r} is no path: {str(error).splitlines()[0]}"
+        ) from None
+    try:
+        found = path.search(document)
+    # Its functions let errors of Python through.
+    except (JMESPathError, ArithmeticError, TypeError, AttributeError) as error:
+        raise BadRow(column, f"cannot be read: {type(error).__name__}") from None
+    return "" if found is None else str(found)
 
 
 def reading_of(form: FileFormat, header: Sequence[str], site: Site) -> RowReading:

@@ -31,7 +31,8 @@ def search(path: CompiledPath, document: Any) -> Any:
     """
     try:
         return path.search(document)
-    except JMESPathError as error:
+    # Its functions let errors of Python through: `floor` of an infinite number, for one.
+    except (JMESPathError, ArithmeticError, TypeError, AttributeError) as error:
         raise malformed(f"{path}: {type(error).__name__}") from None
 
 
@@ -67,13 +68,18 @@ def _moment(field: FieldPath, value: Any) -> datetime:
     """A time with its zone. Raises Permanent."""
     try:
         if field.unit == "epoch_ms":
-            return datetime.fromtimestamp(int(value) / 1000, UTC)
+            return datetime.fromtimestamp(_seconds(value) / 1000, UTC)
         if field.unit != "iso8601":
-            return datetime.fromtimestamp(int(value), UTC)
+            return datetime.fromtimestamp(_seconds(value), UTC)
         moment = datetime.fromisoformat(str(value))
     except (ValueError, TypeError, OverflowError, OSError):
         raise malformed(f"{str(value)[:40]!r} is no time ({field.unit})") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(field.tz))
+
+
+def _seconds(value: Any) -> int:
+    """Whole seconds, or milliseconds, of a number or of its digits. Raises ValueError."""
+    return int(value if isinstance(value, int) else exact_number(str(value)))
 
 
 def number_of(value: Any, scale: ScaleSection) -> Decimal | None:

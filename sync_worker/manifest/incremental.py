@@ -15,6 +15,9 @@ from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.record_reader import created_at, updated_at
 from sync_worker.manifest.schema.calls import Incremental
 
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+AHEAD = timedelta(days=1)  # a system's clock may be ahead of ours
+
 
 def since_query(incremental: Incremental, since: datetime) -> dict[str, str]:
     """The query parameter, its overlap earlier."""
@@ -30,10 +33,14 @@ def since_query(incremental: Incremental, since: datetime) -> dict[str, str]:
 
 
 def newest_of(
-    manifest: Manifest, incremental: Incremental, records: Sequence[Record]
+    manifest: Manifest, incremental: Incremental, records: Sequence[Record], now: datetime
 ) -> datetime | None:
-    """The latest time on a page. A record without a readable one is none the worse for it."""
-    return max(_times(manifest, incremental, records), default=None)
+    """The latest time on a page. A record without a readable one is none the worse for it.
+
+    One from far ahead of ``now`` counts as none: asked from then on, nothing would ever be new.
+    """
+    times = _times(manifest, incremental, records)
+    return max((time for time in times if EARLIEST <= time <= now + AHEAD), default=None)
 
 
 def _times(

@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from sync_worker.core.errors import Misconfigured
+from sync_worker.core.words import is_storable
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.record_writer import HOOK_ROOTS, ROOTS, check_tree
 
@@ -26,9 +27,53 @@ TYPES = frozenset(
 )
 CALLS = frozenset({"probe", "get", "find", "list", "create", "update", "delete"})
 MAX_NUMBER = 10**12
+MAX_BYTES = 256 * 1024  # of a file; ours are below 20 kB
+MAX_PARTS = 100_000  # keys, values and items of a file, with each use of an alias
 PLAIN_PLACES = frozenset(
     {"base_url", "conn", "token_url"}
 )  # what a reference there names is no secret
+
+
+class BadYaml(Exception):
+    """A file is no YAML, or not within the bounds."""
+
+
+def read_yaml(path: Path) -> Any:
+    """What a file says, within bounds. Raises OSError, BadYaml.
+
+    PyYAML raises more than its own errors: for a date that is none, for thousands of digits or
+    brackets. And aliases of aliases make a small file endless.
+    """
+    with path.open("rb") as file:
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise BadYaml(f"it is larger than {MAX_BYTES // 1024} KiB")
+    try:
+        document = yaml.safe_load(content.decode())
+    except RecursionError:
+        raise BadYaml("it is nested too deeply") from None
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
+        raise BadYaml(str(error).partition("\n")[0][:200]) from None
+    _refuse_parts(document)
+    return document
+
+
+def _refuse_parts(document: Any) -> None:
+    """Counted until there are too many: an alias inside itself ends, too. Raises BadYaml."""
+    waiting, count = [document], 0
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, str) and not is_storable(part):
+            raise BadYaml(f"{part[:40]!r} has a NUL or half a character in it")
+        inside: list[Any] = []
+        if isinstance(part, dict):
+            inside = [*part.keys(), *part.values()]
+        elif isinstance(part, list):
+            inside = part
+        count += 1 + len(inside)
+        if count > MAX_PARTS:
+            raise BadYaml(f"it has more than {MAX_PARTS:,} parts, aliases counted at each use")
+        waiting.extend(inside)
 
 
 def load_manifests(paths: Iterable[Path], environ: Mapping[str, str]) -> dict[str, Manifest]:
@@ -104,11 +149,11 @@ def parse_manifest(document: Mapping[str, Any], environ: Mapping[str, str], file
 
 def _read(file: Path) -> Mapping[str, Any]:
     try:
-        document = yaml.safe_load(file.read_text(encoding="utf-8"))
+        document = read_yaml(file)
     except OSError as error:
         raise Misconfigured(f"{file}: cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise Misconfigured(f"{file}: is no YAML: {str(error).splitlines()[0]}") from None
+    except BadYaml as error:
+        raise Misconfigured(f"{file}: is no YAML: {error}") from None
     if not isinstance(document, dict):
         raise Misconfigured(f"{file}: a manifest is a mapping of sections; see docs/connectors.md")
     return document

@@ -19,7 +19,6 @@ from sync_worker.manifest.places import Place
 from sync_worker.manifest.schema.calls import Pagination
 
 LINK = re.compile(r"<([^<>]*)>([^<]*)")
-NEXT = re.compile(r"""\brel\s*=\s*"?(?:[^";]*\s)?next\b""", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,4 +225,13 @@ def _number(value: Any) -> int | None:
 def _link_in(headers: Mapping[str, str]) -> str | None:
     """The target of ``rel="next"`` in a Link header (RFC 8288)."""
     found = LINK.findall(headers.get("Link", ""))
-    return next((target for target, parameters in found if NEXT.search(parameters)), None)
+    return next((target for target, parameters in found if _is_next(parameters)), None)
+
+
+def _is_next(parameters: str) -> bool:
+    """Whether `next` is among the relations: ``; rel="prev next"; title="…"``."""
+    for parameter in parameters.split(";"):
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "rel" and "next" in value.strip(' ,\t"').lower().split():
+            return True
+    return False

@@ -11,7 +11,6 @@ import hashlib
 import hmac
 import html
 import itertools
-import json
 import re
 import warnings
 from collections.abc import Iterator, Mapping
@@ -21,6 +20,7 @@ from urllib.parse import parse_qsl, urlsplit
 import jwt
 from pydantic import BaseModel, SecretStr
 
+from sync_worker.core import exact_json
 from sync_worker.core.errors import Misconfigured
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.schema.verify import JwtVerify, StandardWebhooksVerify, Verify
@@ -28,6 +28,7 @@ from sync_worker.manifest.signatures import MAX_HEADER, Received, verified
 
 ALGORITHMS = {20: "sha1", 32: "sha256", 48: "sha384", 64: "sha512"}
 CHANGED = "the body "  # begins the name of each signed text that is not quite the body of the file
+MAX_STAMP = 2**53  # of an `exp`; larger ones name no time
 STAMP = re.compile(r"(?<![0-9A-Za-z])(\d{13}|\d{10})(?![0-9A-Za-z])")
 REQUEST_LINE = re.compile(r"^(?:[A-Z]+ )?(\S*)(?: HTTP/[\d.]+)?$")
 
@@ -59,7 +60,7 @@ def captured(content: bytes) -> Received:
 
 def _from_json(content: bytes) -> Received:
     try:
-        document = json.loads(content)
+        document = exact_json.loads(content)
         headers = {
             str(name).lower(): str(value) for name, value in dict(document["headers"]).items()
         }
@@ -84,7 +85,7 @@ def at_its_time(request: Received, now: float) -> Received:
     found = [int(stamp) for value in request.headers.values() for stamp in STAMP.findall(value)]
     for value in (*request.query.values(), *request.headers.values()):
         exp = _unverified(value).get("exp")
-        if isinstance(exp, int | float):
+        if isinstance(exp, int | float) and abs(exp) < MAX_STAMP:
             found.append(int(exp) - 1)
     past = [second for second in map(_in_seconds, found) if 10**9 <= second <= now]
     return Received(request.body, request.headers, request.query, max(past, default=now))

@@ -13,9 +13,18 @@ from pathlib import Path
 from typing import Generic, TypeVar, cast
 
 from sync_worker.core.email_identity import normalise_email
-from sync_worker.core.numbers import BadNumber, exact_number
+from sync_worker.core.numbers import MAX_CHARACTERS, BadNumber, exact_number
 from sync_worker.core.scale import FieldMap, MappingKind, Scale
 from sync_worker.core.values import Contact, EntityRef
+from sync_worker.core.words import (
+    MAX_ATTRIBUTE,
+    MAX_EMAIL,
+    MAX_ENTITY_ID,
+    MAX_GROUP,
+    MAX_NAMESPACE,
+    MAX_WIX_ID,
+    is_storable,
+)
 
 T = TypeVar("T")
 
@@ -29,6 +38,19 @@ ENTITY_COLUMNS = (
 CONTACT_COLUMNS = ("wix_contact_id", "email", "external_author_id")
 SCALE_COLUMNS = ("wix_min", "wix_max", "wix_step", "external_min", "external_max", "external_step")
 NOTE = "note"  # a last column of any mapping file, for people; proposals write it
+# Characters, as many as the ledger's columns hold.
+WIDTHS = {
+    "wix_namespace": MAX_NAMESPACE,
+    "wix_group": MAX_GROUP,
+    "wix_entity_id": MAX_ENTITY_ID,
+    "external_group": MAX_GROUP,
+    "external_entity_id": MAX_ENTITY_ID,
+    "wix_contact_id": MAX_WIX_ID,
+    "email": MAX_EMAIL,
+    "external_author_id": MAX_ENTITY_ID,
+    "wix_attribute": MAX_ATTRIBUTE,
+    "external_field": MAX_ATTRIBUTE,
+}
 FIELD_COLUMNS = ("wix_attribute", "external_field", *SCALE_COLUMNS, "mapping")
 
 
@@ -68,7 +90,12 @@ class _Cells:
         self._cells = cells
 
     def optional(self, column: str) -> str:
-        return self._cells[column].strip()
+        text, most = self._cells[column].strip(), WIDTHS.get(column, MAX_CHARACTERS)
+        if len(text) > most:
+            raise _BadCell(column, f"is longer than {most} characters")
+        if not is_storable(text):
+            raise _BadCell(column, "has a NUL in it, which is no character of a text")
+        return text
 
     def required(self, column: str) -> str:
         text = self.optional(column)

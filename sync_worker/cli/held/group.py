@@ -11,7 +11,7 @@ from rich.table import Table
 
 from sync_worker.cli.held.options import REASON, SIDE, SINCE, filter_of
 from sync_worker.cli.lazy import Lazy, LazyGroup
-from sync_worker.cli.options import JSON, SITE
+from sync_worker.cli.options import JSON, NUMBER, SITE
 from sync_worker.cli.output import STAMP, print_json
 from sync_worker.ledger.administration.held import HeldDelivery
 from sync_worker.wiring import wiring
@@ -39,7 +39,7 @@ COMMANDS = {
 @SIDE
 @SITE
 @SINCE
-@click.option("--limit", type=click.IntRange(1), default=100, show_default=True)
+@click.option("--limit", type=NUMBER, default=100, show_default=True)
 @JSON
 @click.pass_context
 def held(

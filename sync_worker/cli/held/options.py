@@ -7,7 +7,7 @@ from datetime import datetime
 
 import click
 
-from sync_worker.cli.options import Moment, the_site
+from sync_worker.cli.options import NUMBER, Moment, the_site
 from sync_worker.core.values import Side
 from sync_worker.ledger.administration.held import HeldFilter
 
@@ -20,7 +20,7 @@ SIDE = click.option(
 SINCE = click.option(
     "--since", type=Moment(), metavar="TIME", help="Received since then: 2026-01-31, 36h, 7d."
 )
-DELIVERIES = click.argument("deliveries", nargs=-1, type=int)
+DELIVERIES = click.argument("deliveries", nargs=-1, type=NUMBER)
 
 
 def filter_of(

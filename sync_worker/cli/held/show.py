@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sync_worker.cli.history import print_history, value_words
-from sync_worker.cli.options import JSON
+from sync_worker.cli.options import JSON, NUMBER
 from sync_worker.cli.output import STAMP, print_json
 from sync_worker.core.errors import SyncError
 from sync_worker.core.ports.remote import Remote
@@ -22,7 +22,7 @@ from sync_worker.wiring import wiring
 
 
 @click.command()
-@click.argument("delivery", type=int)
+@click.argument("delivery", type=NUMBER)
 @click.option("--offline", is_flag=True, help="Ask neither side: only what the ledger knows.")
 @JSON
 def show(delivery: int, offline: bool, as_json: bool) -> None:

@@ -40,8 +40,11 @@ def _compiled(value: Any) -> CompiledPath:
         raise ValueError("a path is a text")
     try:
         return CompiledPath(value)
+    except RecursionError:
+        raise ValueError(f"{value[:40]!r} is nested too deeply for a JMESPath") from None
     except jmespath.exceptions.JMESPathError as error:
-        raise ValueError(f"{value!r} is no JMESPath: {str(error).splitlines()[0]}") from None
+        why = str(error).partition("\n")[0][:200]
+        raise ValueError(f"{value[:200]!r} is no JMESPath: {why}") from None
 
 
 Path = Annotated[

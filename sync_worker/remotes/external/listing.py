@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -54,7 +54,8 @@ class Listing:
             return self._page(cursor, {})
         more = {} if since is None else since_query(incremental, since)
         page = self._page(cursor, more)
-        return replace(page, newest=newest_of(self._manifest, incremental, page.records))
+        now = datetime.now(UTC)
+        return replace(page, newest=newest_of(self._manifest, incremental, page.records, now))
 
     def children(self, parent_id: str) -> Iterator[Record]:
         """Every record of one parent (a product), whatever its state.

@@ -4,6 +4,7 @@ markup, placeholders.
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -11,7 +12,10 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
+from sync_worker.core import exact_json
 from sync_worker.core.errors import Permanent
 from sync_worker.core.values import Draft, EntityRef, Person, RecordState
 from sync_worker.manifest.drafts import write_context
@@ -21,6 +25,7 @@ from sync_worker.manifest.plain_text import plain_text
 from sync_worker.manifest.record_keys import context_of, key_of
 from sync_worker.manifest.record_reader import created_at, read_record, read_texts
 from sync_worker.manifest.record_writer import filled
+from tests.hostile import MARKUP
 
 BASE = """
 version: 1
@@ -174,10 +179,41 @@ def test_what_is_no_time_is_malformed(written: Any) -> None:
         ("<script>x()</script>plain", "plain"),
         ("3 < 4 stars", "3 < 4 stars"),
         ("<p>(none)</p>", "(none)"),
+        ("I <3 you", "I <3 you"),
+        ("a<", "a<"),
+        ("a < b > c", "a < b > c"),
+        ("x <é> y", "x <é> y"),
+        ("AT&T &amp; &lt;b&gt; &#39;q&#39; &hellip;", "AT&T & <b> 'q' …"),
+        ('<a href="x>y" title=it\'s>text</a> more', "text more"),
+        ('<img alt="a"b">seen', "seen"),
+        ("<ul><li>one<li>two</ul>", "one\ntwo"),
+        ("<STYLE>p { }</STYLE >plain</script>, too", "plain, too"),
+        ("<!-- a > b -->text<!-->, too", "text, too"),
+        ("<![CDATA[x]]>y <?xml z?>", "y"),
+        ("kept <b and no end", "kept"),
+        ("kept <!-- and no end", "kept"),
+        ("kept <script>and no end", "kept"),
+        ("&#" + "9" * 10_000 + ";", "\ufffd"),
+        ("<div>" * 10_000 + "deep" + "</div>" * 10_000, "deep"),
+        ("a</p>b<br/>c", "a\nb\nc"),
     ],
 )
 def test_markup_is_read_as_a_person_reads_it(html: str, text: str) -> None:
     assert plain_text(html) == text
+
+
+@pytest.mark.parametrize("name", MARKUP)
+def test_text_of_hostile_markup_takes_no_time(name: str) -> None:
+    """Twice the length takes twice the time: ten times the longest review is still quick."""
+    html = exact_json.loads(MARKUP[name])
+    before = time.thread_time()
+    plain_text(html * 2)
+    assert time.thread_time() - before < 1.0
+
+
+@given(st.text(st.sampled_from("<>!-/='\"&#;1 aAé?[]") | st.characters(), max_size=60))
+def test_any_text_is_read_without_an_error(html: str) -> None:
+    plain_text(html)
 
 
 def test_placeholders_are_nobodys_words_also_with_markup_around_them() -> None:

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook
 
 from sync_worker.core.values import NewDelivery, Side
 from sync_worker.core.words import is_storable
-from sync_worker.manifest.loader import load_manifest, shipped_manifest
+from sync_worker.manifest.loader import SHIPPED, load_manifest, parse_manifest, shipped_manifest
 from tests.unit.signed import OLD_SECRET, OWN_SERVICE, SECRET, acme_headers, an_external_body
 from webhook_gateway.external import Reading, Unreadable, read_deliveries
 from webhook_gateway.wix import Ignored, Rejected
@@ -210,3 +211,16 @@ def test_any_delivery_id_serves_to_know_it_again(event_id: str) -> None:
     assert dedupe_id is not None
     assert len(dedupe_id) <= 500
     assert is_storable(dedupe_id)
+
+
+@pytest.mark.parametrize("expression", ["(a+)+", "(a|aa)+", "(.*a){12}", "([a-z]+)*[a-z]+"])
+def test_expression_of_a_handshake_has_a_limit_of_time(expression: str) -> None:
+    """Anybody may send one, unsigned; Python's own engine takes years over these."""
+    document = yaml.safe_load((SHIPPED / "own-service.yaml").read_text())
+    document["webhook"]["handshake"] = [{"body_regex": expression}]
+    manifest = parse_manifest(document, OWN_SERVICE, Path("own.yaml"))
+    before = time.thread_time()
+    assert read_deliveries(manifest, b"a" * 4000 + b"!", {}, {}, time.time()) == Rejected(
+        "bad_signature"
+    )
+    assert time.thread_time() - before < 1.0
