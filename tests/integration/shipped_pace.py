@@ -138,10 +138,12 @@ class Shop:
 
 
 @contextmanager
-def a_shop(folder: Path, platform: str | None, most_pages: int = 10_000) -> Iterator[Shop]:
+def a_shop(
+    folder: Path, platform: str | None, most_pages: int = 10_000, more: str = ""
+) -> Iterator[Shop]:
     """``platform`` ``None``: the reference review service.
 
-    ``most_pages``: that a listing may have by the manifest.
+    ``most_pages``: that a listing may have by the manifest; ``more``: other lines of it.
     """
     folder.mkdir(exist_ok=True)
     options = SandboxOptions(rate_per_minute=None, platform=platform, at_shipped_pace=True)
@@ -149,7 +151,7 @@ def a_shop(folder: Path, platform: str | None, most_pages: int = 10_000) -> Iter
         environ = {**box.settings(folder), "RATINGS_SYNC_HOME": str(folder)}
         if box.platform is not None:
             limit = f"operations: {{list: {{pagination: {{max_pages: {most_pages}}}}}}}\n"
-            (folder / f"{box.connector}.yaml").write_text(box.manifest() + limit)
+            (folder / f"{box.connector}.yaml").write_text(box.manifest() + limit + more)
         clock = JumpingClock()
         wiring = Wiring(load_settings(environ), environ, clock)
         connector = wiring.manifests[box.connector]

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import Any
 
 import pytest
 from redis import Redis
 
 from sync_worker.core.errors import RateLimited
-from sync_worker.redis.budget import RedisBudget
+from sync_worker.redis.budget import LocalBudget, RedisBudget
 from sync_worker.redis.circuit_breaker import Breaker
 from sync_worker.redis.client import RedisClient, open_redis
+from sync_worker.remotes.http.budget import BudgetOfWebhooks, NoBudget
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from sync_worker.runtime.local.free_port import free_port
 
@@ -178,3 +181,63 @@ def test_sweep_gets_its_turn_in_the_smallest_bucket(
     for _ in range(3):
         clock.seconds += 60.0
         sweeps.take()
+
+
+# -- work of several calls
+
+
+def test_work_under_way_gets_its_next_token_and_others_are_refused() -> None:
+    """In a bucket of one token, two calls of one thread follow each other."""
+    now = [0.0]
+    waits: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        now[0] += seconds
+
+    bucket = LocalBudget(1.0, 60.0, lambda: now[0])
+    budget = BudgetOfWebhooks(bucket, wait, lambda: now[0])
+    with pytest.raises(RateLimited):
+        budget.take()
+    now[0] += 1.0
+    budget.take()
+    budget.take()
+    assert waits == [pytest.approx(1.0)]
+    with ThreadPoolExecutor(1) as other, pytest.raises(RateLimited):
+        other.submit(budget.take).result()
+    budget.penalise(60.0)
+    with pytest.raises(RateLimited):
+        budget.take()
+    now[0] += 3600.0
+    bucket.take()
+    with pytest.raises(RateLimited):
+        budget.take()
+
+
+def test_one_thread_at_a_time_waits_for_its_next_token() -> None:
+    """The others leave their slots to other work."""
+    is_waiting, may_go_on = Event(), Event()
+    tokens = iter([None, None, RateLimited(retry_after=0.1), RateLimited(retry_after=0.1), None])
+
+    class Bucket(NoBudget):
+        def take(self) -> None:
+            refusal = next(tokens)
+            if refusal is not None:
+                raise refusal
+
+    def wait(seconds: float) -> None:
+        is_waiting.set()
+        assert may_go_on.wait(10)
+
+    budget = BudgetOfWebhooks(Bucket(), wait)
+    budget.take()
+    with ThreadPoolExecutor(1) as first:
+        first.submit(budget.take).result()
+        # The first refusal lets its call wait; it asks again before it does.
+        done = first.submit(budget.take)
+        assert is_waiting.wait(10)
+        tokens = iter([RateLimited(retry_after=0.1), None])
+        with pytest.raises(RateLimited):
+            budget.take()
+        may_go_on.set()
+        done.result()

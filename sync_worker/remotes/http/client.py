@@ -17,7 +17,7 @@ import structlog
 from sync_worker.core.errors import RateLimited, SyncError, Transient
 from sync_worker.remotes.http.answers import AnswerReader
 from sync_worker.remotes.http.authorization import Authorization
-from sync_worker.remotes.http.budget import Budget, Wait, WaitingBudget
+from sync_worker.remotes.http.budget import Budget, BudgetOfWebhooks, Wait, WaitingBudget
 from sync_worker.remotes.http.calls import Answer, Call
 from sync_worker.remotes.http.connection import CallDeadline, deadline_of_call
 from sync_worker.remotes.http.options import HttpOptions, Observers
@@ -51,7 +51,7 @@ class RemoteHttp:
         self._options, self._observers = options or HttpOptions(), observers or Observers()
         self._remote, self._authorization, self._budget = remote, authorization, budget
         # Of a call's first try; for its further ones there is no time to wait.
-        self._entry = budget
+        self._entry: Budget = BudgetOfWebhooks(budget)
         # Three lanes of four may hang: the last quarter stays free for other calls.
         self._outage = outage or Outage(self._options.lanes * 3 // 4)
         self._reader = AnswerReader(remote, self._options.code_of, self._options.waits)
