@@ -25,7 +25,7 @@ from sync_worker.manifest.loader import parse_manifest, shipped_manifest
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from tests.integration.remote_server import Asked, RemoteServer, Reply, remote_server
 from tests.integration.small_connector import a_manifest, a_remote, a_row
-from tests.integration.test_reconcile import Ground, make_ground, nightly
+from tests.integration.test_reconcile import RAISED, Ground, make_ground, nightly
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 LIST = {"method": "GET", "path": "/r", "items_path": "rows"}
@@ -145,7 +145,10 @@ def test_poll_that_could_never_work_is_refused_with_its_reason(
 
 @pytest.fixture
 def ground(tmp_path: Path, redis_server: EmbeddedRedis, redis: Any) -> Iterator[Ground]:
-    yield from make_ground(tmp_path, redis_server, Volume(each_side=20, conflicting=0, strangers=2))
+    # At the hour of the daily sweeps one would go before each poll.
+    settings = {**RAISED, "RECONCILE_AT": ""}
+    volume = Volume(each_side=20, conflicting=0, strangers=2)
+    yield from make_ground(tmp_path, redis_server, volume, settings)
 
 
 def tick(ground: Ground) -> None:
