@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -45,6 +46,11 @@ class JumpingClock:
         until = self() + seconds
         with self._turn:
             self._skipped += max(0.0, until - self())
+
+
+def far_hour() -> str:
+    """A time of the daily sweeps that is twelve hours away, in either direction."""
+    return (datetime.now(UTC) + timedelta(hours=12)).strftime("%H:%M")
 
 
 @dataclass
@@ -149,7 +155,8 @@ def a_shop(
     options = SandboxOptions(rate_per_minute=None, platform=platform, at_shipped_pace=True)
     with Sandbox(options) as box:
         # No sweep is due for the hour at which the tests happen to run.
-        environ = {**box.settings(folder), "RATINGS_SYNC_HOME": str(folder), "RECONCILE_AT": ""}
+        environ = {**box.settings(folder), "RATINGS_SYNC_HOME": str(folder)}
+        environ["RECONCILE_AT"] = far_hour()
         if box.platform is not None:
             limit = f"operations: {{list: {{pagination: {{max_pages: {most_pages}}}}}}}\n"
             (folder / f"{box.connector}.yaml").write_text(box.manifest() + limit + more)

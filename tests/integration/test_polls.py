@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
+from flask import Response
 from sqlalchemy import update
 
 from sync_sandbox.control.platform import platform_app
@@ -24,6 +25,7 @@ from sync_worker.ledger.tables import run
 from sync_worker.manifest.loader import parse_manifest, shipped_manifest
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from tests.integration.remote_server import Asked, RemoteServer, Reply, remote_server
+from tests.integration.shipped_pace import far_hour
 from tests.integration.small_connector import a_manifest, a_remote, a_row
 from tests.integration.test_reconcile import RAISED, Ground, make_ground, nightly
 
@@ -146,7 +148,7 @@ def test_poll_that_could_never_work_is_refused_with_its_reason(
 @pytest.fixture
 def ground(tmp_path: Path, redis_server: EmbeddedRedis, redis: Any) -> Iterator[Ground]:
     # At the hour of the daily sweeps one would go before each poll.
-    settings = {**RAISED, "RECONCILE_AT": ""}
+    settings = {**RAISED, "RECONCILE_AT": far_hour()}
     volume = Volume(each_side=20, conflicting=0, strangers=2)
     yield from make_ground(tmp_path, redis_server, volume, settings)
 
@@ -216,7 +218,7 @@ def test_poll_that_the_system_refuses_is_over_and_the_next_comes_in_time(
 ) -> None:
     """A poll that the system refuses is over and the next one is due in time."""
     ground.run()
-    ground.box.reviews.token = "another"
+    ground.box.reviews.faults.watch = lambda moment, call: Response(status=400)
     tick(ground)
     assert kinds(ground) == ["baseline done", "poll abandoned"]
     assert not nightly(ground)
