@@ -153,14 +153,33 @@ def check_hooks() -> None:
 
 
 def _enable_hooks(connector: str) -> None:
-    for hook in worker().hooks(connector).enable():
+    check = worker().hooks(connector).check()
+    worker().hook_states.note_check(
+        connector,
+        working=len(check.working),
+        missing=len(check.missing),
+        brought_back=len(check.brought_back),
+    )
+    for hook in check.brought_back:
         log.warning("hook_enabled_again", connector=connector, topic=hook.topic)
+    # What it would have told meanwhile is found by a whole scan, which is due now.
+    if check.brought_back:
+        _go_on()
+
+
+def _watch_hooks() -> None:
+    """Look sooner at hooks that were enabled again: the system still counts their failures."""
+    watched = [state.source for state in worker().hook_states.all() if state.is_due]
+    ours = [connector for connector in worker().managed_hooks if connector in watched]
+    if ours:
+        each_for_itself(worker().site_faults(), HOOKS, ours, _enable_hooks)
 
 
 @app.task(name="sync_worker.tasks.reconcile_due")
 def reconcile_due() -> None:
     """Sweep the sites whose time has come, for less than a minute; the next slice goes on."""
     try:
+        _watch_hooks()
         is_left = worker().nightly_sweeps().work()
     except SyncError as error:
         log.warning("sweep_of_sites_postponed", error=type(error).__name__, **_facts(error))

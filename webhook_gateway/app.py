@@ -20,6 +20,7 @@ from sync_worker.telemetry import metrics
 from sync_worker.telemetry.exposition import exposition, may_read
 from webhook_gateway import external, wix
 from webhook_gateway.door import OK, Door, json_answer, unavailable
+from webhook_gateway.heard import Heard
 from webhook_gateway.settings import GatewayConfig, gateway_config
 
 log = structlog.get_logger(__name__)
@@ -38,6 +39,7 @@ def create_app(config: GatewayConfig | None = None) -> Flask:
         bell=config.bell,
         is_ledger_up=config.is_ledger_up,
         note_ledger_failure=config.note_ledger_failure,
+        heard=Heard(config.note_heard),
         max_body_bytes=config.max_body_bytes,
         answer_seconds=config.answer_seconds,
         rejections_per_minute=config.bad_signatures_per_minute,

@@ -18,6 +18,7 @@ from sync_worker.manifest.schema.webhook import Webhook
 from sync_worker.telemetry import metrics
 from webhook_gateway.external import Greeted, Reading, Unreadable
 from webhook_gateway.group_commit import GroupCommit, Store
+from webhook_gateway.heard import Heard
 from webhook_gateway.rate_limit import RejectionLimit
 from webhook_gateway.wix import Ignored, Rejected
 
@@ -42,6 +43,7 @@ class Door:
         bell: Bell,
         is_ledger_up: Callable[[], bool],
         note_ledger_failure: Callable[[Exception], None],
+        heard: Heard,
         max_body_bytes: int,
         answer_seconds: float,
         rejections_per_minute: int,
@@ -51,6 +53,7 @@ class Door:
         self._store_seconds = answer_seconds * STORE_SHARE
         self._rejections = RejectionLimit(rejections_per_minute)
         self._ask_ledger, self._note_ledger_failure = is_ledger_up, note_ledger_failure
+        self._heard = heard
         self._probe_thread = ThreadPoolExecutor(1, thread_name_prefix="probe")
         self._probe_turn = threading.Lock()
         self._probe: Future[bool] | None = None
@@ -102,6 +105,7 @@ class Door:
                 return self._refuse(source, reason, readable)
             case Greeted():
                 log.info("delivery_handshake", source=source)
+                self._heard.greeting(source)
                 return _acknowledged(source, webhook, "handshake")
             case NewDelivery():
                 return self._store(source, [reading], webhook)
@@ -160,6 +164,7 @@ class Door:
         new = [row.inbox_id for row in rows if not row.is_duplicate]
         if new:
             metrics.gateway_last_delivery.labels(source).set_to_current_time()
+            self._heard.delivery(source)
             self._bell.ring(new)
         _log_stored(source, deliveries, rows)
         metrics.gateway_body_bytes.labels(source).inc(request.content_length or 0)

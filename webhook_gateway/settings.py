@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 
 from sync_worker.config import environment, load_settings
 from sync_worker.core.ports.doorbell import Bell
+from sync_worker.ledger.administration.hook_states import SqlHookStates
 from sync_worker.ledger.sql_ledger import sql_ledger
 from sync_worker.ledger.up_check import UpCheck
 from sync_worker.manifest.manifest import Manifest
@@ -34,7 +35,8 @@ class GatewayConfig:
     """All that the door needs.
 
     ``store`` commits all that it is given, or raises Transient when SQL is away;
-    ``note_ledger_failure`` is told of that; ``is_broker_up`` is only reported.
+    ``note_ledger_failure`` is told of that; ``note_heard`` of a connector that has reached us;
+    ``is_broker_up`` is only reported.
     """
 
     wix_keys: Sequence[RSAPublicKey]
@@ -44,6 +46,7 @@ class GatewayConfig:
     bell: Bell
     is_ledger_up: Callable[[], bool]
     note_ledger_failure: Callable[[Exception], None] = lambda error: None
+    note_heard: Callable[[str], None] = lambda source: None
     is_broker_up: Callable[[], bool] = lambda: True
     max_body_bytes: int = MAX_BODY_BYTES
     answer_seconds: float = ANSWER_SECONDS
@@ -72,6 +75,7 @@ def gateway_config() -> GatewayConfig:
         ),
         is_ledger_up=up_check.is_up,
         note_ledger_failure=up_check.note_failure,
+        note_heard=SqlHookStates(ledger.transactions).note_heard,
         is_broker_up=lambda: is_redis_up(settings.broker),
         max_body_bytes=settings.gateway_max_body_bytes,
         answer_seconds=settings.gateway_answer_seconds,

@@ -166,8 +166,8 @@ def _add_hooks(app: Flask, shop: WooCommerce) -> None:
         hook = shop.hooks.get(hook_id)
         if hook is None:
             raise refusal(404, "woocommerce_rest_webhook_invalid_id")
+        # The failures in a row are kept: one more, and the hook is disabled again.
         hook.status = str(_body().get("status", hook.status))
-        hook.failures = 0
         return _answer(hook.as_json())
 
 

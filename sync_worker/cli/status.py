@@ -14,6 +14,7 @@ from rich.table import Table
 from sync_worker.cli.options import JSON
 from sync_worker.cli.output import print_json
 from sync_worker.core.errors import Misconfigured
+from sync_worker.ledger.administration.hook_states import hook_words
 from sync_worker.ledger.administration.site_faults import fault_words
 from sync_worker.telemetry.broker_figures import BrokerFigures
 from sync_worker.wiring import wiring
@@ -34,9 +35,10 @@ def status(as_json: bool) -> None:
         _broker(),
     )
     reason = wiring().databases.up_check.reason()
+    hooks = wiring().admin.hook_states.all()
     if as_json:
         ledger = {"is_up": not reason, "reason": reason}
-        more = {"figures": figures, "broker": broker, "ledger": ledger}
+        more = {"figures": figures, "broker": broker, "ledger": ledger, "webhooks": hooks}
         print_json(dataclasses.asdict(now) | more)
         return
     table = Table(show_header=False, box=None)
@@ -65,6 +67,8 @@ def status(as_json: bool) -> None:
         )
     for fault in figures.site_faults:
         table.add_row(f"{fault.work} of {fault.source} fails", fault_words(fault))
+    for state in hooks:
+        table.add_row(f"webhooks of {state.source}", hook_words(state))
     table.add_row("broker", _broker_words(broker))
     Console().print(table)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sync_worker.doctor.check import Check, safely
 from sync_worker.doctor.door import check_gateway, check_webhook_keys, check_webhook_secrets
+from sync_worker.doctor.hooks import check_hooks
 from sync_worker.doctor.ledger import check_accounts, check_guests, check_site_work, check_sql
 from sync_worker.doctor.redis import check_redis
 from sync_worker.doctor.remotes import check_external, check_wix
@@ -47,6 +48,7 @@ class Doctor:
             return
         yield from safely("wix", check_wix(self.wiring, self.instance_id))
         yield from safely("external", check_external(self.wiring))
+        yield from safely("webhooks", check_hooks(self.wiring))
         yield from safely("gateway", check_gateway(self.wiring))
 
     def live_checks(self) -> Iterator[Check]:

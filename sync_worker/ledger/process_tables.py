@@ -37,3 +37,16 @@ ledger_clock = Table(
     Column("shift", Float, nullable=False),
     Column("latest", Float, nullable=False),
 )
+
+# Our webhooks at one external system: whether they reach us, as last looked at.
+hook_state = Table(
+    "hook_state",
+    metadata,
+    Column("source", String(128), primary_key=True),  # the connector
+    Column("heard_at", Float),  # a greeting or a verified delivery reached the gateway
+    Column("checked_at", Float),
+    Column("working", Integer, nullable=False, default=0, server_default="0"),
+    Column("missing", Integer, nullable=False, default=0, server_default="0"),  # topics
+    Column("enabled_again", Integer, nullable=False, default=0, server_default="0"),  # in a row
+    Column("enabled_again_at", Float),
+)

@@ -12,6 +12,7 @@ from sync_worker.core.sweep_values import Sweep
 from sync_worker.core.values import Site
 from sync_worker.engine.holds.accounts import AccountWatch
 from sync_worker.intake.intake import Intake
+from sync_worker.ledger.administration.hook_states import SqlHookStates
 from sync_worker.ledger.administration.site_faults import SqlSiteFaults
 from sync_worker.ledger.sql_ledger import SqlLedger, sql_ledger
 from sync_worker.ledger.sweeps import SqlSweeps
@@ -98,6 +99,18 @@ class SweepParts:
         """What fails on which site now. Raises Transient."""
         return SiteFaults(SqlSiteFaults(self.ledger.transactions))
 
+    def _enabled_again(self) -> dict[str, float]:
+        """Seconds since webhooks were enabled again, of connectors that can be listed."""
+        known = SqlHookStates(self.ledger.transactions).all()
+        manifests = self._connectors.manifests
+        return {
+            state.source: state.enabled_again_ago
+            for state in known
+            if state.enabled_again_ago is not None
+            and state.source in manifests
+            and manifests[state.source].operations.list is not None
+        }
+
     def nightly(self, slice_seconds: float = SLICE_SECONDS) -> NightlySweeps:
         """One slice of the sweeps and polls that are due, from now on. Raises Transient."""
         return NightlySweeps(
@@ -108,5 +121,6 @@ class SweepParts:
             note_refusal=AccountWatch(self.ledger.accounts, NoBell(), self._remotes.connect).note,
             reconcile_at=self._settings.reconcile_at,
             threads=SWEEP_THREADS,
+            enabled_again=self._enabled_again(),
             slice_seconds=slice_seconds,
         )

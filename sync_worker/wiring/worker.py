@@ -10,6 +10,7 @@ from sync_worker.config import Settings, environment, load_settings
 from sync_worker.core.ports.doorbell import Bell
 from sync_worker.intake.intake import Intake
 from sync_worker.ledger.administration.admin import LedgerAdmin, ledger_admin
+from sync_worker.ledger.administration.hook_states import SqlHookStates
 from sync_worker.ledger.administration.retention import LedgerRetention
 from sync_worker.ledger.inbox import InboxObserver
 from sync_worker.ledger.sql_ledger import SqlLedger, sql_ledger
@@ -73,6 +74,11 @@ class WorkerWiring:
     def hooks(self, connector: str) -> ExternalHooks:
         """Our webhooks at one external system. Raises Misconfigured."""
         return self._remotes.hooks(connector)
+
+    @property
+    def hook_states(self) -> SqlHookStates:
+        """What is known of the webhooks of each connector."""
+        return self._admin.hook_states
 
     def site_faults(self) -> SiteFaults:
         """What fails on which site now. Raises Transient."""

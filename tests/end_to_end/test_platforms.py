@@ -113,6 +113,24 @@ def test_ratings_cross_with_echo_duplicate_missed_and_disabled_webhooks(
     assert not stage.status().held
 
 
+@pytest.mark.parametrize("stage", ["woocommerce"], indirect=True)
+def test_scan_finds_what_disabled_webhooks_did_not_tell(stage: PlatformStage) -> None:
+    """The worker enables them again, and scans at once: nobody has to start it."""
+    stage.add_person(BEN, "Ben")
+    sweep(stage)
+    stage.rate_on_platform(BEN, "tea", 5)
+    settles(stage, ("tea", BEN, 100, 5))
+    platform = stage.platform
+    with platform.lock:
+        platform.disable_hooks()
+        platform.change(stage.review(BEN, "tea").id, by="visitor", stars=2)
+    assert stage.wait_until(platform.has_all_hooks, STEP_SECONDS)
+    settles(stage, ("tea", BEN, 40, 2))
+    (state,) = [known for known in stage.admin.hook_states.all() if known.source != "wix"]
+    assert (state.working, state.missing, state.is_watched) == (3, 0, True)
+    assert state.heard_ago is not None
+
+
 @pytest.mark.parametrize("stage", ["woocommerce", "fera"], indirect=True)
 def test_guest_with_the_address_of_a_member_changes_nothing(stage: PlatformStage) -> None:
     ada = stage.add_person(ADA, "Ada")

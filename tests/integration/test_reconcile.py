@@ -245,6 +245,26 @@ def test_nightly_sweep_repairs_and_then_rests_for_the_day(ground: Ground) -> Non
     assert ground.box.wix.calls.total() == 0
 
 
+def test_whole_scan_follows_at_once_where_a_webhook_was_enabled_again(ground: Ground) -> None:
+    """While it was disabled nobody told of changes; one scan finds them, and then rests."""
+    ground.run()
+    rating = next(iter(ground.box.wix.ratings.values()))
+    with silently(ground.box):
+        ground.box.wix.update_rating(rating["id"], 100 if rating["value"] != 100 else 20, OWNER)
+    before = ground.sides()
+    assert not nightly(ground)
+    assert ground.sides() == before
+    ground.wiring.admin.hook_states.note_check("own-service", working=3, missing=0, brought_back=1)
+    assert not nightly(ground)
+    wix, external = ground.sides()
+    assert {
+        key: value for key, value in external.items() if not key[1].startswith("stranger")
+    } == wix
+    ground.box.wix.calls.clear()
+    assert not nightly(ground)
+    assert ground.box.wix.calls.total() == 0
+
+
 def test_nightly_sweep_whose_time_is_over_goes_on_in_the_next_slice(ground: Ground) -> None:
     ground.run()
     long_ago(ground)

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 
 import click
+from sqlalchemy.exc import SQLAlchemyError
 
 from sync_worker.cli.connector.manifests import NAME, file_of, set_up_manifest
 from sync_worker.cli.options import JSON, example
+from sync_worker.config import environment, load_settings
+from sync_worker.core.errors import SyncError
+from sync_worker.ledger.administration.admin import ledger_admin
 from sync_worker.remotes.external.hooks import ExternalHooks, HookState
 from sync_worker.remotes.external.http import http_of
 from sync_worker.remotes.http.budget import NoBudget
 from sync_worker.remotes.http.tokens import OwnTokens
+from sync_worker.wiring.databases import Databases
+
+POLL_SECONDS = 0.5
 
 
 class EitherOrder(click.Group):
@@ -41,8 +50,12 @@ def webhooks() -> None:
 @NAME
 @JSON
 def list_webhooks(name: str, as_json: bool) -> None:
-    """Our webhooks with their state. Exit code 1 if one is disabled or there is none."""
-    _tell(_with_hooks(name, lambda hooks: hooks.ours()), as_json)
+    """Our webhooks with their state. Exit code 1 if one is disabled or there is none.
+
+    "works": enabled, and the system has reached the gateway.
+    """
+    with _hooks_of(name) as hooks:
+        _tell(hooks.ours(), as_json, is_heard=_heard_ago(hooks.connector) is not None)
 
 
 @example(
@@ -54,10 +67,27 @@ def list_webhooks(name: str, as_json: bool) -> None:
 @click.option(
     "--url", required=True, help="Public address of the gateway's route for this connector."
 )
+@click.option(
+    "--wait",
+    type=click.FloatRange(0, 600),
+    default=3.0,
+    show_default=True,
+    help="Seconds to wait until the system's greeting has reached the gateway.",
+)
 @JSON
-def register_webhooks(name: str, url: str, as_json: bool) -> None:
-    """Make a webhook for each topic that has none yet."""
-    _tell(_with_hooks(name, lambda hooks: hooks.register(url)), as_json)
+def register_webhooks(name: str, url: str, wait: float, as_json: bool) -> None:
+    """Make a webhook for each topic that has none yet, and see whether it reaches the gateway."""
+    began = time.monotonic()
+    with _hooks_of(name) as hooks:
+        for doubt in hooks.doubts(url):
+            click.echo(f"{url}: {hooks.connector} may never call it: {doubt}", err=True)
+        before = {hook.id for hook in hooks.ours()}
+        ours = hooks.register(url)
+        is_new = any(hook.id not in before for hook in ours)
+        is_heard = _is_heard(hooks, wait, began if is_new else None)
+        if not is_heard:
+            _say_not_heard(hooks, url)
+        _tell(ours, as_json, is_heard=is_heard)
 
 
 @example("ratings-sync connector webhooks enable woocommerce")
@@ -66,33 +96,74 @@ def register_webhooks(name: str, url: str, as_json: bool) -> None:
 @JSON
 def enable_webhooks(name: str, as_json: bool) -> None:
     """Bring back webhooks that the system has disabled."""
-
-    def enable(hooks: ExternalHooks) -> list[HookState]:
+    with _hooks_of(name) as hooks:
         brought_back = hooks.enable()
         click.echo(f"{len(brought_back)} brought back", err=True)
-        return hooks.ours()
-
-    _tell(_with_hooks(name, enable), as_json)
+        _tell(hooks.ours(), as_json, is_heard=_heard_ago(hooks.connector) is not None)
 
 
-def _with_hooks(name: str, act: Callable[[ExternalHooks], list[HookState]]) -> list[HookState]:
+@contextmanager
+def _hooks_of(name: str) -> Iterator[ExternalHooks]:
     manifest = set_up_manifest(file_of(name))
     http = http_of(manifest, NoBudget(), OwnTokens())
     try:
-        return act(ExternalHooks(manifest, http))
+        yield ExternalHooks(manifest, http)
     finally:
         http.close()
 
 
-def _tell(hooks: Sequence[HookState], as_json: bool) -> None:
+def _is_heard(hooks: ExternalHooks, seconds: float, since: float | None) -> bool:
+    """Whether the system reaches the gateway; ``since``: a new hook was made then."""
+    if since is None or not hooks.greets:
+        return _heard_ago(hooks.connector) is not None
+    while True:
+        heard_ago = _heard_ago(hooks.connector)
+        # The gateway notes a greeting at most once a second.
+        if heard_ago is not None and heard_ago <= time.monotonic() - since + 1.0:
+            return True
+        if time.monotonic() - since >= seconds:
+            return False
+        time.sleep(POLL_SECONDS)
+
+
+def _heard_ago(connector: str) -> float | None:
+    """Seconds since the system reached the gateway; ``None``: never, as far as we know."""
+    try:
+        settings = load_settings(environment())
+        # Without a ledger on this machine nothing is known, and none is made for the question.
+        if settings.is_sqlite and not settings.ratings_sync_home.exists():
+            return None
+        with closing(Databases(settings)) as databases:
+            state = ledger_admin(databases.aside).hook_states.of(connector)
+    except (SyncError, OSError, SQLAlchemyError):
+        return None
+    return state.heard_ago if state is not None else None
+
+
+def _say_not_heard(hooks: ExternalHooks, url: str) -> None:
+    greets = "greets a new webhook at once" if hooks.greets else "calls with the first change"
+    click.echo(
+        f"nothing has reached the gateway yet, and {hooks.connector} {greets}. Is the gateway"
+        f" running, with the same DATABASE_URL, and does {url} lead to it from outside?"
+        f" `ratings-sync connector webhooks list {hooks.connector}` shows when it does",
+        err=True,
+    )
+
+
+def _tell(hooks: Sequence[HookState], as_json: bool, *, is_heard: bool) -> None:
     if as_json:
-        click.echo(json.dumps([asdict(hook) for hook in hooks]))
+        click.echo(json.dumps([asdict(hook) | {"is_heard": is_heard} for hook in hooks]))
     elif not hooks:
         click.echo(
             "there is no webhook of ours; make them with `ratings-sync connector webhooks register`"
         )
     else:
         for hook in hooks:
-            state = "works" if hook.is_enabled else "DISABLED"
-            click.echo(f"{hook.id}\t{state}\t{hook.topic}\t{hook.url}")
+            click.echo(f"{hook.id}\t{_word(hook, is_heard)}\t{hook.topic}\t{hook.url}")
     sys.exit(0 if hooks and all(hook.is_enabled for hook in hooks) else 1)
+
+
+def _word(hook: HookState, is_heard: bool) -> str:
+    if not hook.is_enabled:
+        return "DISABLED"
+    return "works" if is_heard else "enabled, not heard of yet"

@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 
 from sync_worker.ledger.administration.fields import FieldAdmin
 from sync_worker.ledger.administration.held import HeldAdmin
+from sync_worker.ledger.administration.hook_states import SqlHookStates
 from sync_worker.ledger.administration.mappings import MappingAdmin
 from sync_worker.ledger.administration.questions import LedgerQuestions
 from sync_worker.ledger.administration.sites import SiteAdmin
@@ -24,6 +25,7 @@ class LedgerAdmin:
     fields: FieldAdmin
     held: HeldAdmin
     questions: LedgerQuestions
+    hook_states: SqlHookStates
 
 
 def ledger_admin(engine: Engine) -> LedgerAdmin:
@@ -36,4 +38,5 @@ def ledger_admin(engine: Engine) -> LedgerAdmin:
         FieldAdmin(transactions),
         HeldAdmin(transactions),
         LedgerQuestions(transactions),
+        SqlHookStates(transactions),
     )

@@ -95,6 +95,10 @@ class Manage(Strict):
     list: HookList
     register_: OperationSpec = Field(alias="register")
     enable: OperationSpec | None = None
+    ports: tuple[int, ...] = ()
+    """The only ports that the system sends webhooks to; by default any."""
+    public_only: bool = False
+    """Whether it sends none to private addresses."""
 
 
 class Webhook(Strict):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import ipaddress
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -27,6 +28,18 @@ class HookState:
     topic: str
     url: str
     is_enabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HookCheck:
+    """Our hooks after a look at them.
+
+    ``brought_back``: those that had been disabled; ``missing``: topics without a hook.
+    """
+
+    working: Sequence[HookState]
+    brought_back: Sequence[HookState]
+    missing: Sequence[str]
 
 
 class ExternalHooks:
@@ -69,9 +82,46 @@ class ExternalHooks:
                 self._send("register", hook)
         return self.ours()
 
+    @property
+    def connector(self) -> str:
+        """The name of the connector."""
+        return self._manifest.id
+
+    @property
+    def greets(self) -> bool:
+        """Whether the system sends a greeting as a hook is made."""
+        return bool(self._webhook.handshake)
+
+    @property
+    def topics(self) -> Sequence[str]:
+        """The topics that need a hook each."""
+        return self._manage.topics
+
+    def doubts(self, url: str) -> list[str]:
+        """Why the system may never call an address, as far as the address itself tells."""
+        parts, manage = urlsplit(url), self._manage
+        port = parts.port or (80 if parts.scheme == "http" else 443)
+        found = []
+        if manage.ports and port not in manage.ports:
+            ports = ", ".join(map(str, manage.ports))
+            found.append(f"it sends webhooks to the ports {ports} only, and this is port {port}")
+        if manage.public_only and _is_private(parts.hostname or ""):
+            found.append(f"it sends none to private addresses such as {parts.hostname}")
+        return found
+
+    def check(self) -> HookCheck:
+        """Look at our hooks, and bring back those that the system has disabled."""
+        ours = self.ours()
+        disabled = [hook for hook in ours if not hook.is_enabled]
+        self._enable(disabled)
+        missing = [topic for topic in self.topics if topic not in {hook.topic for hook in ours}]
+        return HookCheck(ours, disabled, missing)
+
     def enable(self) -> list[HookState]:
         """Bring back those that the system has disabled; return which these were."""
-        disabled = [hook for hook in self.ours() if not hook.is_enabled]
+        return list(self.check().brought_back)
+
+    def _enable(self, disabled: Sequence[HookState]) -> None:
         if disabled and self._manage.enable is None:
             raise Misconfigured(
                 f"connector {self._manifest.id} does not say how hooks are enabled; use the"
@@ -80,7 +130,6 @@ class ExternalHooks:
         for hook in disabled:
             parts = {"id": hook.id, "url": hook.url, "topic": hook.topic, "secret": self._secret}
             self._send("enable", parts)
-        return disabled
 
     @property
     def _path(self) -> str:
@@ -143,3 +192,11 @@ class ExternalHooks:
             url.partition("?")[0],
             bool(search(spec.enabled, item)),
         )
+
+
+def _is_private(host: str) -> bool:
+    """Whether a host is inside a private network, as far as its name tells."""
+    try:
+        return not ipaddress.ip_address(host).is_global
+    except ValueError:
+        return "." not in host or host.endswith((".local", ".internal", ".localhost"))

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Protocol
 
 import structlog
@@ -91,8 +92,9 @@ class NightlySweeps:
 
     One process at a time works on a site; any may go on with it. ``reconcile_at``: HH:MM (UTC) of
     the daily sweeps, or nothing; ``threads``: jobs of a run at a time; ``turn_seconds``: for one
-    site, before the next one that is due; ``note_refusal``: told of a listing that a remote
-    refuses to our account, with the number of the site.
+    site, before the next one that is due; ``enabled_again``: how many seconds ago a webhook of a
+    connector was enabled again, which a sweep has to follow; ``note_refusal``: told of a listing
+    that a remote refuses to our account, with the number of the site.
     """
 
     def __init__(
@@ -105,13 +107,14 @@ class NightlySweeps:
         note_refusal: Callable[[Unauthorized, int], None],
         reconcile_at: str,
         threads: int,
+        enabled_again: Mapping[str, float] = MappingProxyType({}),
         slice_seconds: float = SLICE_SECONDS,
         turn_seconds: float = TURN_SECONDS,
     ) -> None:
         self._manifests, self._runs, self._faults = manifests, runs, faults
         self._reconcile, self._reconcile_at = reconcile, reconcile_at
         self._threads, self._turn_seconds = threads, turn_seconds
-        self._note_refusal = note_refusal
+        self._note_refusal, self._enabled_again = note_refusal, enabled_again
         self._until = time.monotonic() + slice_seconds
         self._turn_until = self._until
 
@@ -140,7 +143,7 @@ class NightlySweeps:
         """What is due on a site. A sweep goes first: it shows all that a poll would."""
         manifest = self._manifests.get(connector)
         poll = manifest.operations.poll if manifest is not None else None
-        ages = {RunKind.SWEEP: self._sweep_seconds(poll), RunKind.POLL: None}
+        ages = {RunKind.SWEEP: self._sweep_seconds(connector, poll), RunKind.POLL: None}
         if poll is not None:
             ages[RunKind.POLL] = float(poll.every_s)
         for kind, age in ages.items():
@@ -150,9 +153,12 @@ class NightlySweeps:
                 return kind
         return None
 
-    def _sweep_seconds(self, poll: Poll | None) -> float | None:
+    def _sweep_seconds(self, connector: str, poll: Poll | None) -> float | None:
         """How old the last sweep may be now; ``None``: there is none by itself."""
         ages = []
+        # A hook was disabled: nobody told what happened meanwhile.
+        if connector in self._enabled_again:
+            ages.append(self._enabled_again[connector])
         if poll is not None and poll.full_scan_every_s is not None:
             ages.append(float(poll.full_scan_every_s))
         if self._reconcile_at:

@@ -1,0 +1,130 @@
+"""Whether our webhooks at each external system work: table ``hook_state``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from sync_worker.ledger.process_tables import hook_state
+from sync_worker.ledger.transactions import Transactions, insert_into, ledger_now
+
+# A system that disabled a hook counts on: one more failure, and it is disabled again.
+WATCHED_SECONDS = 3600.0
+FIRST_WATCH_SECONDS = 60.0
+# Where hooks are disabled again and again, something else is wrong: each look waits twice as long.
+MAX_DOUBLINGS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class HookState:
+    """What is known of the webhooks of one connector; times in seconds ago, ``None``: never.
+
+    ``enabled_again``: looks in a row that found one disabled.
+    """
+
+    source: str
+    heard_ago: float | None
+    checked_ago: float | None
+    working: int
+    missing: int
+    enabled_again: int
+    enabled_again_ago: float | None
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether a hook was disabled lately, and may be again."""
+        return self.enabled_again_ago is not None and self.enabled_again_ago < WATCHED_SECONDS
+
+    @property
+    def is_due(self) -> bool:
+        """Whether what is watched should be looked at now."""
+        doublings = min(max(self.enabled_again - 1, 0), MAX_DOUBLINGS)
+        pause = FIRST_WATCH_SECONDS * 2**doublings
+        return self.is_watched and (self.checked_ago is None or self.checked_ago >= pause)
+
+
+class SqlHookStates:
+    """Notes what the gateway hears and what checks find; answers ``status`` and ``doctor``."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+
+    def note_heard(self, source: str) -> None:
+        """The system has reached the gateway, with a greeting or with a verified delivery."""
+        with self._transactions.write() as connection:
+            _put(connection, source, {"heard_at": ledger_now()})
+
+    def note_check(self, source: str, *, working: int, missing: int, brought_back: int) -> None:
+        """A look at the hooks of a connector; ``brought_back``: those that had been disabled."""
+        known = self.of(source)
+        values: dict[str, Any] = {
+            "checked_at": ledger_now(),
+            "working": working,
+            "missing": missing,
+        }
+        if brought_back:
+            values["enabled_again"] = known.enabled_again + 1 if known is not None else 1
+            values["enabled_again_at"] = ledger_now()
+        elif known is not None and not known.is_watched:
+            values["enabled_again"] = 0
+        with self._transactions.write() as connection:
+            _put(connection, source, values)
+
+    def all(self) -> list[HookState]:
+        """Of every connector that anything is known of."""
+        with self._transactions.read() as connection:
+            rows = connection.execute(_states().order_by(hook_state.c.source)).all()
+        return [_state(row) for row in rows]
+
+    def of(self, source: str) -> HookState | None:
+        """Of one connector; ``None``: nothing is known."""
+        with self._transactions.read() as connection:
+            row = connection.execute(_states().where(hook_state.c.source == source)).first()
+        return _state(row) if row is not None else None
+
+
+def hook_words(state: HookState) -> str:
+    """The state of the hooks of one connector, for people."""
+    words = []
+    if state.checked_ago is not None:
+        words.append(f"{state.working} enabled, looked at {state.checked_ago:.0f} s ago")
+    if state.missing:
+        words.append(f"{state.missing} missing")
+    if state.is_watched:
+        words.append(
+            f"disabled by the system and enabled again {state.enabled_again_ago:.0f} s ago"
+        )
+    if state.heard_ago is None:
+        words.append("nothing has reached the gateway yet")
+    else:
+        words.append(f"heard of {state.heard_ago:.0f} s ago")
+    return "; ".join(words)
+
+
+def _put(connection: Connection, source: str, values: dict[str, Any]) -> None:
+    new = insert_into(connection, hook_state).values(source=source, **values)
+    connection.execute(new.on_conflict_do_update(index_elements=["source"], set_=values))
+
+
+def _states() -> Any:
+    def ago(column: Any) -> Any:
+        return (ledger_now() - column).label(f"{column.name}_ago")
+
+    table = hook_state.c
+    return select(
+        hook_state, ago(table.heard_at), ago(table.checked_at), ago(table.enabled_again_at)
+    )
+
+
+def _state(row: Any) -> HookState:
+    return HookState(
+        row.source,
+        row.heard_at_ago,
+        row.checked_at_ago,
+        row.working,
+        row.missing,
+        row.enabled_again,
+        row.enabled_again_at_ago,
+    )
