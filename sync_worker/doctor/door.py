@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import requests
-
 from sync_worker.doctor.check import ASK_SECONDS, Check, bad, note, ok, skipped
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.schema.verify import Secrets, StandardWebhooksVerify
 from sync_worker.remotes.wix.public_keys import load_public_keys
+from sync_worker.runtime.local.gateway_port import ready_status
 from sync_worker.wiring import Wiring
 
 MIN_SECRET = 16
+OK = 200
 
 
 def check_webhook_keys(wiring: Wiring) -> Iterator[Check]:
@@ -51,18 +51,14 @@ def _secrets(manifest: Manifest) -> Check:
 
 def check_gateway(wiring: Wiring) -> Iterator[Check]:
     bind = wiring.settings.gateway_bind.replace("0.0.0.0", "127.0.0.1")  # noqa: S104 - compared only
-    with requests.Session() as session:
-        session.trust_env = False
-        try:
-            answer = session.get(f"http://{bind}/readyz", timeout=ASK_SECONDS)
-        except requests.RequestException:
-            yield skipped("gateway", f"does not run at {bind}", "start it with `ratings-sync up`")
-            return
-    if answer.ok:
+    status = ready_status(f"http://{bind}", ASK_SECONDS)
+    if status is None:
+        yield skipped("gateway", f"does not run at {bind}", "start it with `ratings-sync up`")
+    elif status == OK:
         yield ok("gateway", f"is ready at {bind}")
     else:
         yield bad(
             "gateway",
-            f"answers {answer.status_code} at {bind}/readyz",
+            f"answers {status} at {bind}/readyz",
             "its lines in the log say why",
         )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import click
 
 from sync_worker.cli.run.stopping import stop_event
 from sync_worker.config import environment
+from sync_worker.runtime.local.line_log import LineLog
 from sync_worker.wiring import installation, wiring
 
 
@@ -31,19 +34,23 @@ def up(flower_port: int | None, workers: int) -> None:
     \b
     Example: ratings-sync up --flower 5555
     """
-    stopped = stop_event()
+    stopped, log = stop_event(), LineLog()
+    try:
+        parts = installation(environment(), log.say, workers=workers, flower_port=flower_port)
+        with parts:
+            for line in _addresses(parts.gateway_url, flower_port):
+                log.write(line)
+            parts.watch(stopped.is_set)
+    finally:
+        log.close()
 
-    def say(name: str, line: str) -> None:
-        click.echo(f"{name:>9} | {line}")
 
-    with installation(environment(), say, workers=workers, flower_port=flower_port) as all_parts:
-        click.echo(f"gateway: {all_parts.gateway_url}  (ready: /readyz)")
-        click.echo(f"webhooks of Wix:       POST {all_parts.gateway_url}/webhooks/wix")
-        for connector in wiring().manifests:
-            click.echo(
-                f"webhooks of connector: POST {all_parts.gateway_url}/webhooks/external/{connector}"
-            )
-        if flower_port is not None:
-            click.echo(f"dashboard (Flower):    http://127.0.0.1:{flower_port}")
-        click.echo("Ctrl-C stops all.")
-        all_parts.watch(stopped.is_set)
+def _addresses(gateway: str, flower_port: int | None) -> Iterator[str]:
+    """What a person looks for first."""
+    yield f"gateway: {gateway}  (ready: /readyz)"
+    yield f"webhooks of Wix:       POST {gateway}/webhooks/wix"
+    for connector in wiring().manifests:
+        yield f"webhooks of connector: POST {gateway}/webhooks/external/{connector}"
+    if flower_port is not None:
+        yield f"dashboard (Flower):    http://127.0.0.1:{flower_port}"
+    yield "Ctrl-C stops all."

@@ -83,6 +83,11 @@ class EmbeddedRedis:
         assert self._process is not None  # noqa: S101 - asked only while it runs
         return self._process.pid
 
+    @property
+    def is_running(self) -> bool:
+        """Whether its process lives."""
+        return self._process is not None and self._process.poll() is None
+
     def start(self) -> None:
         """Start and wait until it answers. Raises Misconfigured.
 

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -57,7 +58,9 @@ class Processes:
     def _pass_on(self, name: str, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None  # noqa: S101 - asked for at the start
         for line in process.stdout:
-            self.say(name, line.rstrip())
+            # Whoever stops to read ends the process with its next line.
+            with suppress(Exception):
+                self.say(name, line.rstrip())
 
     def dead(self) -> Child | None:
         """One that has ended by itself."""
@@ -78,6 +81,7 @@ class Processes:
             try:
                 child.process.wait(max(0.1, until - time.monotonic()))
             except subprocess.TimeoutExpired:
+                self.say(child.name, f"has not ended within {STOP_SECONDS:.0f} s: killed")
                 _signal(child, signal.SIGKILL)
             # Also where it ended by itself: for what it may have left in its group.
             _signal(child, signal.SIGKILL)

@@ -1,4 +1,7 @@
-"""Everything on one machine: Redis unless you bring one, gateway, worker, scheduler, and Flower."""
+"""Everything on one machine: Redis unless you bring one, gateway, worker, scheduler, and Flower.
+
+Each is started again when it ends. The state folder is locked: one installation at a time.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
-import requests
-
 from sync_worker.core.errors import Misconfigured
 from sync_worker.runtime.local.commands import (
     beat_command,
@@ -18,23 +19,26 @@ from sync_worker.runtime.local.commands import (
     worker_command,
 )
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
-from sync_worker.runtime.local.processes import Child, Processes
+from sync_worker.runtime.local.folder_lock import FolderLock
+from sync_worker.runtime.local.gateway_port import ready_status, refuse_taken_port
+from sync_worker.runtime.local.guardian import Guardian
+from sync_worker.runtime.local.processes import STOP_SECONDS, Child, Processes
+from sync_worker.runtime.local.restarts import Restarts
 from sync_worker.runtime.waiting import wait_until
 
 READY_SECONDS = 30.0
-EARLY_SECONDS = 10.0  # a process that ends sooner than this after its start is not just unlucky
-MAX_EARLY_ENDS = 3
+OK = 200
+UP, REDIS = "up", "redis"  # names of what is no child of Processes
 
 
 @dataclass(slots=True)
 class Part:
-    """One process of the installation and when it was last started."""
+    """One process of the installation, and how its starts went."""
 
     name: str
     command: Sequence[str]
     child: Child
-    started_at: float
-    early_ends: int = 0
+    restarts: Restarts = field(default_factory=Restarts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,9 @@ class Installation:
     def __post_init__(self) -> None:
         self.environ = dict(self.environ)
         self.processes = Processes(self.say, self.folder)
+        self._lock = FolderLock(self.settings.home, lambda line: self.say(UP, line))
+        self._guardian: Guardian | None = None
+        self._redis_restarts = Restarts()
 
     @property
     def gateway_url(self) -> str:
@@ -86,10 +93,16 @@ class Installation:
             raise
 
     def _start(self) -> None:
+        # First: whatever comes next would disturb another installation of this folder.
+        self._lock.take()
+        refuse_taken_port(self.settings.gateway_bind)
         if not self.settings.has_redis:
-            self.redis = EmbeddedRedis(self.settings.home / "redis")
-            self.redis.start()
-            self.environ = {**self.environ, "REDIS_URL": self.redis.url}
+            redis = EmbeddedRedis(self.settings.home / "redis", lambda line: self.say(REDIS, line))
+            self.redis = redis
+            redis.start()
+            self._redis_restarts.note_start()
+            self._guard()
+            self.environ = {**self.environ, "REDIS_URL": redis.url}
         if self.settings.is_sqlite and self.workers > 1:
             raise Misconfigured(
                 "SQLite serves one worker process; set DATABASE_URL to a PostgreSQL for more"
@@ -98,7 +111,8 @@ class Installation:
         self.check(self.environ)
         self.environ = {**self.environ, "PYTHONUNBUFFERED": "1"}
         for name, command in self._commands().items():
-            self.parts[name] = Part(name, command, self._run(name, command), time.monotonic())
+            self.parts[name] = Part(name, command, self._run(name, command))
+            self._guard()
         self._wait_until_ready()
 
     def _commands(self) -> dict[str, list[str]]:
@@ -113,49 +127,89 @@ class Installation:
     def _run(self, name: str, command: Sequence[str]) -> Child:
         return self.processes.start(name, command, self.environ)
 
-    def _wait_until_ready(self) -> None:
-        with requests.Session() as session:
-            session.trust_env = False
-            if wait_until(lambda: self._is_ready(session), READY_SECONDS):
-                return
-        raise Misconfigured(
-            f"the gateway is not ready after {READY_SECONDS:.0f} s; its last lines say why"
-        )
+    def _guard(self) -> None:
+        """Let the guardian know which processes there are now."""
+        pids = [child.process.pid for child in self.processes.children]
+        if self.redis is not None and self.redis.is_running:
+            pids.append(self.redis.pid)
+        if self._guardian is None or not self._guardian.is_running:
+            self._guardian = Guardian(self._lock.fd)
+        self._guardian.watch(pids)
 
-    def _is_ready(self, session: requests.Session) -> bool:
+    def _wait_until_ready(self) -> None:
+        if not wait_until(self._is_ready, READY_SECONDS):
+            raise Misconfigured(
+                f"the gateway is not ready after {READY_SECONDS:.0f} s; its last lines say why"
+            )
+
+    def _is_ready(self) -> bool:
         """Raises Misconfigured if a process has ended already."""
         ended = self.processes.dead()
         if ended is not None:
             raise Misconfigured(f"the {ended.name} ended at its start; its last lines say why")
-        try:
-            return session.get(f"{self.gateway_url}/readyz", timeout=2).ok
-        except requests.RequestException:
-            return False  # it is not listening yet
+        return ready_status(self.gateway_url) == OK
+
+    # -- while it runs
 
     def watch(self, is_over: Callable[[], bool], pause_seconds: float = 0.5) -> None:
-        """Until ``is_over()``: start what has ended again.
+        """Until ``is_over()``: start what has ended again, after a pause if it ends each time.
 
-        Raises Misconfigured for one that ends at each start.
+        Raises Misconfigured for one that has ended at each start and never worked.
         """
         while not is_over():
+            if self._guardian is not None and not self._guardian.is_running:
+                self._guard()
+            self._watch_redis()
             for part in self.parts.values():
-                if part.child.process.poll() is not None:
-                    self._restart(part)
+                self._watch_part(part)
             time.sleep(pause_seconds)
 
-    def _restart(self, part: Part) -> None:
-        is_early = time.monotonic() - part.started_at < EARLY_SECONDS
-        part.early_ends = part.early_ends + 1 if is_early else 0
-        self.say(part.name, f"ended with status {part.child.process.returncode}; started again")
-        if part.early_ends >= MAX_EARLY_ENDS:
+    def _watch_redis(self) -> None:
+        """Its data is in its file, and whatever that lacks is rung for again by the sweeper."""
+        redis, restarts = self.redis, self._redis_restarts
+        if redis is None or redis.is_running:
+            return
+        self._say_end(REDIS, "ended", restarts.note_end())
+        if not restarts.is_due:
+            return
+        restarts.note_start()
+        try:
+            redis.start()
+        except (Misconfigured, OSError) as error:
+            self.say(REDIS, str(error))
+        self._guard()
+
+    def _watch_part(self, part: Part) -> None:
+        status = part.child.process.poll()
+        if status is None:
+            return
+        self._say_end(part.name, f"ended with status {status}", part.restarts.note_end())
+        if part.restarts.is_hopeless:
             raise Misconfigured(f"the {part.name} ends at each start; its last lines say why")
-        self.restart(part.name)
+        if not part.restarts.is_due:
+            return
+        try:
+            self.restart(part.name)
+        except OSError as error:
+            # No memory or no process left for it: later there may be.
+            part.restarts.note_start()
+            self.say(part.name, f"cannot be started: {error.strerror}")
+
+    def _say_end(self, name: str, what: str, pause: float | None) -> None:
+        """``pause``: until its next start; ``None`` where its end was told already."""
+        if pause is None:
+            return
+        again = f"again in {pause:.0f} s" if pause else "again"
+        self.say(name, f"{what}; started {again}")
 
     def restart(self, name: str) -> Child:
         """End one at once (SIGKILL) if it still runs, and start it anew."""
         part = self.parts[name]
-        self.processes.kill(part.child)
-        part.child, part.started_at = self._run(name, part.command), time.monotonic()
+        if part.child in self.processes.children:
+            self.processes.kill(part.child)
+        part.child = self._run(name, part.command)
+        part.restarts.note_start()
+        self._guard()
         return part.child
 
     def kill(self, name: str) -> None:
@@ -164,9 +218,22 @@ class Installation:
 
     def stop(self) -> None:
         """Stop all together; the workers have time to finish what is in hand."""
+        names = [child.name for child in self.processes.children]
+        if self.redis is not None and self.redis.is_running:
+            names.append(REDIS)
+        if names:
+            self.say(
+                UP,
+                f"stopping {', '.join(names)}; what is in hand is finished first, for"
+                f" {STOP_SECONDS:.0f} s at most",
+            )
         self.processes.stop()
         if self.redis is not None:
             self.redis.stop()
+        if self._guardian is not None:
+            self._guardian.dismiss()
+            self._guardian = None
+        self._lock.release()
 
     def __enter__(self) -> Installation:
         self.start()
