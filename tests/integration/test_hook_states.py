@@ -31,7 +31,10 @@ from sync_worker.remotes.external.http import http_of
 from sync_worker.remotes.http.budget import NoBudget
 from sync_worker.remotes.http.tokens import OwnTokens
 from sync_worker.wiring import Wiring
+from sync_worker.wiring.sweeps import NoBell
 from tests.integration.test_platform_standins import Listener, listener  # noqa: F401 - a fixture
+from webhook_gateway.app import create_app
+from webhook_gateway.settings import GatewayConfig
 
 HOOKS = "/wp-json/wc/v3/webhooks"
 REVIEWS = "/wp-json/wc/v3/products/reviews"
@@ -184,6 +187,27 @@ def test_what_is_heard_is_noted_beside_what_is_checked(states: SqlHookStates) ->
     assert shop.heard_ago is not None
     assert shop.heard_ago < 5
     assert (wix.checked_ago, "heard of" in hook_words(wix)) == (None, True)
+
+
+def test_greeting_at_the_gateway_is_noted(states: SqlHookStates) -> None:
+    document = yaml.safe_load(shipped_manifest("woocommerce").read_text())
+    environ = WooCommerce().settings() | {"WOO_BASE_URL": "https://shop.example.com"}
+    config = GatewayConfig(
+        wix_keys=[],
+        wix_app_id="app",
+        manifests={"woocommerce": parse_manifest(document, environ, Path("woocommerce.yaml"))},
+        store=lambda new: [],
+        bell=NoBell(),
+        is_ledger_up=lambda: True,
+        note_heard=states.note_heard,
+    )
+    client, form = create_app(config).test_client(), "application/x-www-form-urlencoded"
+    for body, is_heard in (("webhook_id=x", False), ("webhook_id=3", True)):
+        client.post("/webhooks/external/woocommerce", data=body, content_type=form)
+        until = time.monotonic() + (5 if is_heard else 0.3)
+        while states.of("woocommerce") is None and time.monotonic() < until:
+            time.sleep(0.02)
+        assert (states.of("woocommerce") is not None) is is_heard
 
 
 # -- the command
