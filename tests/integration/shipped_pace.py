@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
 from sqlalchemy import select, update
 
 from sync_sandbox.server import Sandbox, SandboxOptions
@@ -30,7 +31,11 @@ from sync_worker.wiring import SWEEP_THREADS, Wiring
 
 PRODUCTS = {f"product-{number}": str(101 + number) for number in range(10)}
 VISITOR = {"identityType": "MEMBER", "memberId": "visitor"}
-CONNECTORS = [None, "woocommerce", "fera", "bigcommerce"]
+# The smallest budget each time, the others in the long round; ``None``: the reference service.
+CONNECTORS = [
+    "woocommerce",
+    *(pytest.param(name, marks=pytest.mark.full) for name in (None, "fera", "bigcommerce")),
+]
 
 
 class JumpingClock:

@@ -11,7 +11,7 @@ import pytest
 from flask import Response, request
 
 from sync_sandbox.platforms.bigcommerce import BigCommerce
-from sync_sandbox.platforms.woocommerce import WooCommerce
+from sync_sandbox.platforms.woocommerce import Hook, WooCommerce
 from sync_worker.core.errors import Permanent
 from sync_worker.core.sweep_values import RunKind
 from sync_worker.doctor.ledger import check_site_work
@@ -140,6 +140,7 @@ def test_sweep_and_poll_that_never_end_show_in_status_and_doctor(
         assert "operations.list.pagination.param" in shown[f"{work} of {fault.source}"].what
 
 
+@pytest.mark.full
 def test_command_names_the_key_and_status_shows_it_until_it_works(tmp_path: Path) -> None:
     with a_shop(tmp_path, "woocommerce") as shop:
         full_shop(shop)
@@ -163,7 +164,7 @@ def test_webhooks_and_products_are_listed_to_an_end_or_an_error(tmp_path: Path) 
         platform = shop.box.platform
         assert isinstance(platform, WooCommerce)
         for number in range(150):
-            platform.add_hook(f"action.wc_{number}", "https://x.example/", "s")
+            platform.hooks[number] = Hook(number, f"action.wc_{number}", "https://x.example/", "s")
         platform.faults.set("paging_ignored", chance=1.0)
         with pytest.raises(Permanent, match=r"webhook\.manage\.list\.pagination\.param"):
             patiently(shop.wiring.remotes.hooks("woocommerce-sandbox").ours, shop.clock.wait)
