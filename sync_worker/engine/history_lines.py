@@ -63,8 +63,8 @@ def lines_for_revision_gap(intent: Intent, known: Known | None) -> list[HistoryE
     # the remote does not number its revisions: nothing tells
     if known.revision is None or intent.base_revision is None:
         return []
-    # ours is the very next revision: nothing came in between
-    if known.revision == intent.base_revision + 1:
+    # not applied at all, or ours is the very next revision: nothing came in between
+    if known.revision <= intent.base_revision + 1:
         return []
     reason = f"revisions {intent.base_revision + 1} to {known.revision - 1} were never seen"
     return [

@@ -22,6 +22,7 @@ from sync_worker.engine.view import View
 MAIN_FIELD = "value"
 UNSUPPORTED = "unsupported"
 EXTERNAL_SLOT = Slot(Side.EXTERNAL)
+NORMALISED = "normalised_by_remote"
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,10 @@ def plan_link(view: View) -> LinkPlan:
     policy = view.run.site.policy
     actions: dict[str, Action] = {}
     for name, field in view.fields.items():
+        # Written in this run, and not taken as written: once more would end the same.
+        if name in view.unmatched:
+            actions[name] = Hold(NORMALISED)
+            continue
         wix, external = view.snapshots(name)
         action = plan(field, view.bases[name], wix, external, policy)
         # Of most records it is known who gave them, or nothing tells.

@@ -10,19 +10,19 @@ from sync_worker.core.ports.inbox import Closing
 from sync_worker.core.ports.links import Commit
 from sync_worker.core.values import HistoryEntry, InboxState, Known, LinkState, Side, Slot
 from sync_worker.engine.history_lines import lines_for_differences_left
-from sync_worker.engine.link_plan import held_slots
+from sync_worker.engine.link_plan import NORMALISED, held_slots
 from sync_worker.engine.news import SUPERSEDED
 from sync_worker.engine.record_view import seen_revisions
 from sync_worker.engine.view import View
 
 
 def outcome_of_run(view: View, actions: Mapping[str, Action]) -> Outcome:
-    """What a remote made of our value counts before what was planned."""
-    holds = [action for action in actions.values() if isinstance(action, Hold)]
-    if view.held is not None:
-        holds.insert(0, view.held)
+    """Held if one of its attributes is; what a remote made of our value counts first."""
+    holds = [action.reason for action in actions.values() if isinstance(action, Hold)]
+    if NORMALISED in holds:
+        return Outcome(OutcomeKind.HELD, NORMALISED)
     if holds:
-        return Outcome(OutcomeKind.HELD, holds[0].reason)
+        return Outcome(OutcomeKind.HELD, holds[0])
     return Outcome(_kind_of_done(view))
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from sync_worker.core.plan import Hold
 from sync_worker.core.ports.inbox import Closing
 from sync_worker.core.ports.links import LeasedLink
 from sync_worker.core.ports.remote import Capabilities
@@ -42,7 +41,8 @@ class View:
     ``let_in``: records of guests that a person has let go on.
     ``losers``: living records that have to go, because after a merge of contacts another one is
     the person's. ``looked_up``: sides that were searched. ``write_count``: writes that succeeded.
-    ``held``: why a person has to look at what a remote made of our value.
+    ``unmatched``: attributes of which a remote returned something else than we wrote; ``unseen``:
+    slots of them that may show somebody's edit, whose seen revision therefore stays.
     """
 
     run: LeasedLink
@@ -61,7 +61,8 @@ class View:
     losers: dict[tuple[Side, str], tuple[Slot, Record]] = field(default_factory=dict)
     looked_up: set[Side] = field(default_factory=set)
     write_count: int = 0
-    held: Hold | None = None
+    unmatched: set[str] = field(default_factory=set)
+    unseen: set[Slot] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         link = self.run.link
@@ -274,9 +275,11 @@ class View:
     def count_write(self) -> None:
         self.write_count += 1
 
-    def hold(self, hold: Hold) -> None:
-        """A person has to look at what a remote made of our value."""
-        self.held = hold
+    def note_unmatched(self, slot: Slot, attribute: str, *, is_ours: bool) -> None:
+        """A remote returned something else; ``is_ours``: made so by our write, not an edit."""
+        self.unmatched.add(attribute)
+        if not is_ours:
+            self.unseen.add(slot)
 
 
 @dataclass(slots=True)

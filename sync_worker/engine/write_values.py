@@ -97,6 +97,10 @@ def commit_of_write(
         # The sides have not agreed on it yet: until this run has brought it across, its echo is
         # news.
         known = replace(known, revision=0)
+    before = view.memory.get(intent.slot)
+    if intent.slot in view.unseen and known is not None and before is not None:
+        # It shows somebody's edit, perhaps, and what tells of that is still news.
+        known = replace(known, revision=before.revision)
     records = {intent.slot: known, **source_records(view, intent)}
     on_file = {
         (slot.side, record.remote_id) for slot, record in records.items() if record is not None
@@ -157,6 +161,16 @@ def source_records(view: View, intent: Intent) -> dict[Slot, Known | None]:
     return records
 
 
+def is_made_by(intent: Intent, revision: int | None, attribute: str, shown: Decimal | None) -> bool:
+    """Whether a write turned an attribute into what the record shows, though not as we wanted.
+
+    Else it was not applied, and what the record shows may be somebody's edit.
+    """
+    # numbered: ours is the very next revision
+    is_next = revision is None or revision == (intent.base_revision or 0) + 1
+    return is_next and shown != intent.befores.get(attribute)
+
+
 def _bases(view: View, intent: Intent, values: Mapping[str, Decimal | None]) -> dict[str, Base]:
     """What both sides show of the attributes that were written."""
     # A value from a file: the sides have not agreed on it yet.
@@ -165,6 +179,12 @@ def _bases(view: View, intent: Intent, values: Mapping[str, Decimal | None]) -> 
     bases = {}
     for name in intent.targets:
         shown, source = values.get(name), intent.sources.get(name)
+        # Not taken as written, so not agreed on: its source is still a change to be carried over.
+        if name in view.unmatched:
+            source = view.bases[name].on(intent.slot.side.other)
+            # Nor did our write make what it shows: not applied, or edited by somebody.
+            if intent.slot in view.unseen:
+                shown = view.bases[name].on(intent.slot.side)
         version = view.version_of(name)
         if intent.slot.side is Side.WIX:
             bases[name] = Base(shown, source, version)

@@ -20,7 +20,7 @@ from sync_worker.core.errors import (
     Unconfirmed,
     UnknownOutcome,
 )
-from sync_worker.core.plan import Delete, Hold, Write
+from sync_worker.core.plan import Delete, Write
 from sync_worker.core.ports.links import Commit
 from sync_worker.core.ports.loop_guard import Guard
 from sync_worker.core.scale import OffScale
@@ -38,6 +38,7 @@ from sync_worker.engine.lease_keeper import LeaseKeeper
 from sync_worker.engine.link_plan import SlotWrite
 from sync_worker.engine.placing import Placing
 from sync_worker.engine.reading import Reading
+from sync_worker.engine.record_view import values_in
 from sync_worker.engine.view import View
 from sync_worker.engine.write_limits import WriteLimits
 from sync_worker.engine.write_values import (
@@ -46,6 +47,7 @@ from sync_worker.engine.write_values import (
     draft_for,
     intent_beside,
     intent_for,
+    is_made_by,
 )
 
 MERGED, SHADOWED = "merged", "shadowed"  # why a record beside the one on file is removed
@@ -144,19 +146,34 @@ class Writing:
             self.view.show(slot, record)
         record_view = self.view.record_views[slot]
         values = {name: record_view.values.get(name) for name in write.targets}
+        # Before the outcome is remembered: what is not ours becomes no agreement.
+        if record is not None:
+            self._note_differing(write, intent, record)
         self.remember(intent, record_view.known(), values)
-        self._check_returned(write, values)
 
-    def _check_returned(self, write: SlotWrite, values: Mapping[str, Decimal | None]) -> None:
-        """A remote that turns our value into one of another class is not written to again."""
+    def _note_differing(self, write: SlotWrite, intent: Intent, record: Record) -> None:
+        """Note the attributes of which a remote returned something else than we wrote.
+
+        It turned our value into one of another class, or did not apply it at all.
+        """
+        shown = values_in(write.slot, record, self.view.fields.values())
         for name, action in write.actions.items():
-            returned = values.get(name)
-            if not isinstance(action, Write) or returned is None:
-                continue  # deleted, or created but not published yet
-            if not self._is_same(name, write.slot.side, action.value, returned):
-                self.view.hold(Hold("normalised_by_remote"))
+            # deleted, or to the digit as we wrote it
+            if not isinstance(action, Write) or shown.get(name) == action.value:
+                continue
+            returned = shown.get(name)
+            # A record that waits for a moderator need not show its marks.
+            is_hidden = returned is None and not record.is_visible
+            if is_hidden or self._is_same(name, write.slot.side, action.value, returned):
+                continue
+            is_ours = is_made_by(intent, record.revision, name, returned)
+            self.view.note_unmatched(write.slot, name, is_ours=is_ours)
 
-    def _is_same(self, attribute: str, side: Side, wanted: Decimal, returned: Decimal) -> bool:
+    def _is_same(
+        self, attribute: str, side: Side, wanted: Decimal, returned: Decimal | None
+    ) -> bool:
+        if returned is None:
+            return False
         field = self.view.fields[attribute]
         class_of = field.wix_class if side is Side.WIX else field.external_class
         try:

@@ -43,3 +43,14 @@ def update_met_by_itself(
     if any(record.values.get(name) != value for name, value in values.items()):
         raise unknown
     return record
+
+
+def refuse_living(look: Look) -> None:
+    """Look whether a delete was carried out that was answered with success.
+
+    Raises UnknownOutcome if nothing tells that it was. Where deletes hide, the record may be there
+    for those who look by its id.
+    """
+    record = look_after_write(look)
+    if record is not None and record.is_visible:
+        raise UnknownOutcome("the delete was answered with success, the record is still there")

@@ -32,6 +32,7 @@ from sync_worker.intake.raters import Raters
 from sync_worker.ledger.database import SteadyClock
 from sync_worker.reconcile.listing import Listings
 from sync_worker.reconcile.reconcile import Reconcile
+from sync_worker.remotes import landed
 from sync_worker.remotes.http.retries import CallTries
 from tests.twins.memory_directory import MemoryDirectory
 from tests.twins.memory_guard import MemoryGuard
@@ -196,6 +197,8 @@ MECHANISMS: dict[str, tuple[Switch, ...]] = {
     "pause check": ((LeaseKeeper, "_refuse_if_late", _nothing),),
     "intent": ((MemoryLinks, "open_intent", _intent_forgotten),),
     "settling by looking": ((Settlement, "settle", _nothing),),
+    "look after a delete": ((landed, "refuse_living", _nothing),),
+    "gone in the system's words": ((MemoryRemote, "_gone_by_status", _nothing),),
     "tries taken together": ((CallTries, "verdict", lambda self, error: error),),
     "waiting for the echo": ((Settlement, "_wait_for_echo", _nothing),),
     "edit since our look": ((Settlement, "_is_edited_since", _never),),
@@ -233,7 +236,7 @@ MECHANISMS: dict[str, tuple[Switch, ...]] = {
     "guests change nothing": ((link_plan, "guarded", _as_planned),),
     "hints for children": ((ParentEvents, "_hints_of", _nobody),),
     "refusing what is not offered": ((link_plan, "refusal_of", _nothing),),
-    "check of what was returned": ((Writing, "_check_returned", _nothing),),
+    "check of what was returned": ((Writing, "_note_differing", _nothing),),
     "two sweeps": ((MemorySweeps, "note_absences", _due_at_once),),
     "by-id confirmation": ((Reconcile, "_is_gone", _always), (MemorySweeps, "_put", _put_as_told)),
     "complete listing": ((Listings, "_list_page", _failed_page_ends_the_listing),),

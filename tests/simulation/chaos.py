@@ -168,6 +168,16 @@ SCENES |= {
     ),
     "three tries of each write, no revisions outside": replace(TRIED, external=NO_REVISION),
 }
+# Answers that say more than happened: a 404 of a living record, a success that was none.
+FALSE = Options(Faults(false_gone=0.15, not_done=0.3), people=1, acts=10)
+SCENES |= {
+    "false answers": FALSE,
+    "false answers, storm": replace(FALSE, faults=replace(STORM, false_gone=0.1, not_done=0.2)),
+    "false answers, no revisions outside": replace(FALSE, external=NO_REVISION),
+    "false answers, three tries, two attributes": replace(
+        FALSE, fields=(OVERALL, QUALITY), tries_again=True
+    ),
+}
 SCENES |= PLATFORMS
 # Where no webhook is lost for good, the engine needs nobody to sweep behind it.
 SCENES |= {

@@ -74,6 +74,8 @@ class Faults:
     request_lost: float = 0.0
     response_lost: float = 0.0
     refused_connection: float = 0.0
+    false_gone: float = 0.0  # a look is answered 404, but not in the words of the system
+    not_done: float = 0.0  # an update or a delete is answered with success, and not carried out
     refused_again: float = 0.0  # a later try of the same call is refused, whatever the first met
     limited: float = 0.0
     crash: float = 0.0
@@ -357,6 +359,10 @@ class World:
         for name in ("limited", "refused_connection", "request_lost", "response_lost"):
             if self._chance(getattr(f, name)):
                 return name
+        if operation == "get" and self._chance(f.false_gone):
+            return "false_gone"
+        if operation in ("update", "delete") and self._chance(f.not_done):
+            return "not_done"
         return None
 
     def _step(self, place: str) -> None:

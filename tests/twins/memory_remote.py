@@ -17,6 +17,7 @@ from sync_worker.core.errors import (
     Duplicate,
     Facts,
     Gone,
+    GoneUnsaid,
     Permanent,
     RateLimited,
     Transient,
@@ -36,6 +37,7 @@ from sync_worker.core.values import (
     RecordState,
     Side,
 )
+from sync_worker.remotes import landed
 
 WIX_CAPABILITIES = Capabilities(delete_is_final=True)
 OWN_SERVICE_CAPABILITIES = Capabilities(many_fields=True)
@@ -135,8 +137,13 @@ class MemoryRemote:
     def get(self, remote_id: str) -> Record | None:
         self.calls["get"] += 1
         self._refuse("get", remote_id)
-        self._fail_reading("get")
+        if self._fail_reading("get") == "false_gone":
+            return self._gone_by_status()
         return self.records.get(remote_id)
+
+    def _gone_by_status(self) -> Record | None:
+        """A 404 that is none of the system's own words, whatever is there."""
+        raise GoneUnsaid(retry_after=60.0)
 
     def find(self, entity: EntityRef, person: Person) -> Sequence[Record]:
         self.calls["find"] += 1
@@ -238,6 +245,9 @@ class MemoryRemote:
         self._refuse("update", remote_id)
         fault = self._fail_before_write("update")
         record = self._existing(remote_id)
+        # A success in words: nothing has changed, and the record says so.
+        if fault == "not_done":
+            return record
         if self.capabilities.update_precondition and revision != record.revision:
             raise Conflict(f"{remote_id} is at {record.revision}, not at {revision}")
         changed = self._change(record, dict(draft.values), by_us=True)
@@ -250,6 +260,10 @@ class MemoryRemote:
         self._refuse("delete", remote_id)
         fault = self._fail_before_write("delete")
         record = self.records.get(remote_id)
+        if record is not None and fault == "not_done":
+            # As the adapters do where the form of the answer proves nothing.
+            landed.refuse_living(lambda: self.records.get(remote_id))
+            return
         if record is not None:
             if self.capabilities.delete_precondition and revision != record.revision:
                 raise Conflict(f"{remote_id} is at {record.revision}")
@@ -436,12 +450,14 @@ class MemoryRemote:
 
     # -- faults
 
-    def _fail_reading(self, operation: str) -> None:
+    def _fail_reading(self, operation: str) -> str | None:
         match self.fault(operation):
             case None:
-                return
+                return None
             case "limited":
                 raise RateLimited(retry_after=1.0)
+            case "false_gone" if operation == "get":
+                return "false_gone"
             case _:
                 raise Transient(f"{operation} failed")
 

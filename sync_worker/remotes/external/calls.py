@@ -97,7 +97,7 @@ class ExternalCalls:
         if isinstance(spec, Hook):
             found = self._hooked(spec, context)
             return NOTHING if found is None else found
-        answer = self.send(spec, name, context, options or Options())
+        answer = self._http.call(_call_of(spec, name, context, options or Options()))
         if answer.content is Content.EMPTY or spec.answer == "any":
             return NOTHING
         if name == "get" and spec.items_path:
@@ -241,13 +241,13 @@ class _Outcomes:
             gone = gone_said(rule, answer, f"operations.{self.name}.errors[{number}]")
             if gone is not None:
                 return gone
-        return self._undeclared_success(answer)
-
-    def _undeclared_success(self, answer: Answer) -> SyncError | None:
-        """A success that does not say what the manifest asks of one."""
         condition = self.spec.success_if
+        return None if condition is None else self._undeclared_success(condition, answer)
+
+    def _undeclared_success(self, condition: Condition, answer: Answer) -> SyncError | None:
+        """A success that does not say what the manifest asks of one."""
         is_success = answer.status in self.spec.success if self.spec.success else answer.is_success
-        if condition is None or not is_success or _holds(condition, answer):
+        if not is_success or _is_at(condition.path, condition.equals, answer):
             return None
         message = "the answer does not say that it was done, as success_if asks"
         return UnknownOutcome(message) if self.is_write else Transient(message)
@@ -261,10 +261,6 @@ def _applies(rule: ErrorRule, answer: Answer) -> bool:
         return False
     # Without a path the status alone decides.
     return rule.path is None or _is_at(rule.path, rule.equals, answer)
-
-
-def _holds(condition: Condition, answer: Answer) -> bool:
-    return _is_at(condition.path, condition.equals, answer)
 
 
 def _is_at(path: CompiledPath, wanted: Any, answer: Answer) -> bool:

@@ -36,7 +36,7 @@ from sync_worker.remotes.external.calls import (
 from sync_worker.remotes.external.gone import SecondLooks
 from sync_worker.remotes.external.listing import Listing
 from sync_worker.remotes.http.client import RemoteHttp
-from sync_worker.remotes.landed import look_after_write, update_met_by_itself
+from sync_worker.remotes.landed import look_after_write, refuse_living, update_met_by_itself
 
 LAST = datetime.max.replace(tzinfo=UTC)
 
@@ -236,16 +236,13 @@ class ExternalRemote:
     def _refuse_living(self, remote_id: str) -> None:
         """Look whether a delete was carried out. Raises UnknownOutcome."""
         try:
-            record = look_after_write(partial(self.get, remote_id))
+            refuse_living(partial(self.get, remote_id))
         except UnknownOutcome as unknown:
             # A listing that leaves out what is hidden has left it out.
             cause = unknown.__cause__
             if isinstance(cause, Permanent) and cause.reason == "not_listed":
                 return
             raise
-        # Where deletes hide, it is there for those only who look by id.
-        if record is not None and record.is_visible:
-            raise UnknownOutcome("the delete was answered with success, the record is still there")
 
     def _write_context(
         self,

@@ -51,7 +51,7 @@ class AnswerReader:
         if answer.status in self.waits.statuses:
             return self._too_fast(call, answer)
         # Whatever its status: a proxy, a challenge or a warning speaks, and not the remote.
-        if is_foreign(call, answer):
+        if answer.content is Content.OTHER and is_foreign(call, answer):
             return self._foreign(call, answer)
         if call.succeeded(answer):
             return None
@@ -157,9 +157,9 @@ class AnswerReader:
 
 
 def is_foreign(call: Call, answer: Answer) -> bool:
-    """Whether an answer is not in the form of the remote.
+    """Whether an answer in another form than JSON is none of the remote's.
 
     A 401 is believed in any form: web servers send it with a page. From 500 on the status says it.
     """
     is_believed = answer.status == 401 or (answer.status >= 500 and answer.status != 501)
-    return call.expects_json and answer.content is Content.OTHER and not is_believed
+    return call.expects_json and not is_believed

@@ -19,7 +19,7 @@ from sync_worker.core.pages_seen import PagesSeen
 from sync_worker.core.ports.remote import Capabilities, Page
 from sync_worker.core.values import Draft, EntityRef, Person, Record, Side
 from sync_worker.remotes.http.calls import Answer
-from sync_worker.remotes.landed import look_after_write, update_met_by_itself
+from sync_worker.remotes.landed import refuse_living, update_met_by_itself
 from sync_worker.remotes.wix.answers import (
     application_code,
     error_code,
@@ -181,8 +181,7 @@ class WixRatings:
         # Its success is an empty object; an error or a list may come with a 200, too.
         if isinstance(answer.body, Mapping) and not is_error_envelope(answer.body):
             return
-        if look_after_write(partial(self.get, remote_id)) is not None:
-            raise UnknownOutcome("Wix answered the delete, the rating is still there")
+        refuse_living(partial(self.get, remote_id))
 
 
 def _create_outcome(answer: Answer) -> SyncError | None:
