@@ -19,13 +19,14 @@ from sync_worker.core.outcome import Outcome, OutcomeKind
 from sync_worker.core.sweep_values import RunKind, Sweep
 from sync_worker.core.values import Site
 from sync_worker.ledger.administration.admin import ledger_admin
+from sync_worker.ledger.administration.retention import LedgerRetention, Retention
 from sync_worker.ledger.administration.site_faults import SiteFault, SqlSiteFaults
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.migrations.upgrade import upgrade
 from sync_worker.ledger.process_tables import site_fault
 from sync_worker.ledger.sql_ledger import sql_ledger
 from sync_worker.ledger.sweeps import SqlSweeps
-from sync_worker.ledger.tables import run
+from sync_worker.ledger.tables import run, site
 from sync_worker.reconcile.pace import Pace
 from sync_worker.runtime.celery.schedule import NightlySweeps
 from sync_worker.runtime.celery.site_faults import HOOKS, SiteFaults, each_for_itself
@@ -246,3 +247,29 @@ def test_hook_checks_end_when_their_time_is_over(ground: Ground) -> None:
 
     each_for_itself(SiteFaults(ground.kept), HOOKS, CONNECTORS, check, seconds=0.2)
     assert len(checked) == 1
+
+
+def test_fault_of_a_site_that_is_gone_is_forgotten(ground: Ground) -> None:
+    """Nobody has tried its work for a day after its pause: neither shown nor kept any more."""
+    ground.kept.note("poll", "gone", "Misconfigured", 3600.0)
+    ground.kept.note("poll", "first", "Transient", 300.0)
+    with ground.engine.begin() as connection:
+        old = site_fault.c.source == "gone"
+        connection.execute(
+            update(site_fault).where(old).values(next_try_at=site_fault.c.next_try_at - 90_000)
+        )
+    assert [fault.source for fault in ground.faults()] == ["first"]
+    pruned = dict(LedgerRetention(ground.engine).prune(Retention()))
+    assert pruned == {"site_faults": 1}
+    assert [fault.source for fault in ground.faults()] == ["first"]
+
+
+def test_policy_of_a_newer_version_on_one_site_stops_no_other_site(ground: Ground) -> None:
+    """After a step back to this version a site may carry decisions that it does not know."""
+    with ground.engine.begin() as connection:
+        newer = {"decision_of_tomorrow": "yes", "direction": "to_wix"}
+        connection.execute(update(site).where(site.c.id == 1).values(policy=newer))
+    assert not ground.night()
+    assert ground.swept() == set(CONNECTORS)
+    first, *others = ledger_admin(ground.engine).sites.all()
+    assert (str(first.policy.direction), len(others)) == ("to_wix", 2)

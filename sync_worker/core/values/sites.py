@@ -133,8 +133,12 @@ class Policy:
 
     @classmethod
     def of(cls, chosen: Mapping[str, str]) -> Policy:
-        """With these decisions, by name; the others are the defaults. Raises ValueError."""
-        decisions: dict[str, Any] = dict(chosen)
+        """With these decisions, by name; the others are the defaults. Raises ValueError.
+
+        A name that only a newer version of the program knows decides nothing here.
+        """
+        known = cls.__dataclass_fields__
+        decisions: dict[str, Any] = {name: chosen[name] for name in chosen if name in known}
         for name, choices in cls.CHOICES.items():
             if name in chosen:
                 decisions[name] = type(choices[0])(chosen[name])
