@@ -23,6 +23,7 @@ from sync_worker.remotes.http.calls import Answer, Call, Content
 from sync_worker.remotes.http.retries import TryAgain
 from sync_worker.remotes.http.waits import Waits
 
+MAX_FACT = 128
 WAIT_INSIDE_SECONDS = 2.0  # a longer Retry-After goes to the inbox row's next attempt
 # They tell of a state that passes, or of an address that is not served just now: a lock, a slow
 # line, a connection that leads elsewhere, a page in maintenance (RFC 9110, 4918, 8470; 499 is
@@ -153,6 +154,8 @@ class AnswerReader:
         headers = answer.headers
         request_id = headers.get("X-Wix-Request-Id") or headers.get("X-Request-Id") or ""
         code = self.code_of(answer.body)
+        # Both are the remote's words, and go into logs and messages.
+        code, request_id = code[:MAX_FACT], request_id[:MAX_FACT]
         return Facts(self.remote, call.operation, answer.status, code, request_id)
 
 
