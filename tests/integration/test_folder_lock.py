@@ -51,6 +51,12 @@ def test_lock_file_that_was_left_is_no_lock(tmp_path: Path) -> None:
     lock.release()
 
 
+def test_folder_that_cannot_be_used_is_said_in_words(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Misconfigured, match=r"RATINGS_SYNC_HOME: .* cannot be used"):
+        FolderLock(tmp_path / "file" / "home", print).take()
+
+
 @pytest.mark.full
 def test_guardian_ends_what_a_killed_starter_left_then_frees_the_folder(tmp_path: Path) -> None:
     starter = subprocess.Popen(

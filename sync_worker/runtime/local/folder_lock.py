@@ -28,11 +28,17 @@ class FolderLock:
 
     def take(self) -> None:
         """Raises Misconfigured with who has it."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self.fd = os.open(self._folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
         try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self.fd = os.open(self._folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
             if not self._is_ours():
                 self._wait_for_leftovers()
+        except OSError as error:
+            self.release()
+            raise Misconfigured(
+                f"RATINGS_SYNC_HOME: {self._folder} cannot be used ({error.strerror}): `up` has to"
+                " write and lock a file there"
+            ) from error
         except BaseException:
             self.release()
             raise
