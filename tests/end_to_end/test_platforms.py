@@ -5,6 +5,7 @@ quirks.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -111,6 +112,20 @@ def test_ratings_cross_with_echo_duplicate_missed_and_disabled_webhooks(
     settles(stage)
     assert stage.writes() == {"visitor": 9, "app": 9}
     assert not stage.status().held
+
+
+def test_words_of_a_person_stay_as_written_when_the_stars_change(stage: PlatformStage) -> None:
+    """To the byte, whatever the platform does with a text that is sent to it."""
+    stage.add_person(BEN, "Ben")
+    words = 'I don\'t "like" it \\ <b>at all</b> &amp; so on'
+    stage.rate_on_platform(BEN, "tea", 5, words)
+    settles(stage, ("tea", BEN, 100, 5))
+    before = stage.review(BEN, "tea")
+    for value, stars in ((40, 2), (80, 4)):
+        stage.change_on_wix(stage.wix_id(BEN, "tea"), value)
+        settles(stage, ("tea", BEN, value, stars))
+    after = stage.review(BEN, "tea")
+    assert replace(after, modified=before.modified, stars=before.stars) == before
 
 
 @pytest.mark.parametrize("stage", ["woocommerce"], indirect=True)
