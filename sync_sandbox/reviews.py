@@ -23,6 +23,7 @@ from flask import Flask, Response, request
 from sync_sandbox.faults import HTTP_FAULTS, REVIEW_FAULTS, WEBHOOK_FAULTS, Faults, install
 from sync_sandbox.webhooks import WIX_RETRY_SECONDS, Sending, WebhookSender
 from sync_worker.core import exact_json
+from sync_worker.core.words import as_received
 
 API = ("/v1/",)
 NO_SUCH_RATING = "no_such_rating"
@@ -213,9 +214,8 @@ class ReviewsState:
 
     def _tell(self, event_type: str, record: Mapping[str, Any]) -> None:
         event_id = str(uuid.uuid4())
-        body = exact_json.dumps(
-            {"event_id": event_id, "type": event_type, "data": dict(record)}
-        ).encode()
+        event = {"event_id": event_id, "type": event_type, "data": dict(record)}
+        body = as_received(exact_json.dumps(event)).encode()
         self.webhooks.send(
             Sending(event_id, record["id"], lambda: (body, self.signed(event_id, body)))
         )
@@ -338,4 +338,5 @@ def _body() -> dict[str, Any]:
 
 
 def _answer(body: Any, status: int = 200) -> Response:
-    return Response(exact_json.dumps(body), status, mimetype="application/json")
+    text = as_received(exact_json.dumps(body))
+    return Response(text, status, mimetype="application/json")

@@ -6,17 +6,28 @@ import uuid
 from typing import Any
 
 from flask import Flask, Response, jsonify, request
+from flask.json.provider import DefaultJSONProvider
 
 from sync_sandbox.faults import install
 from sync_sandbox.wix.refusal import Refusal
 from sync_sandbox.wix.state import WixState
+from sync_worker.core import exact_json
+from sync_worker.core.words import as_received
 
 API = ("/ratings/", "/contacts/", "/members/", "/apps/", "/oauth2/")
+
+
+class _ExactJson(DefaultJSONProvider):
+    """Writes what the state holds digit for digit, whatever somebody has put there."""
+
+    def dumps(self, obj: Any, **kwargs: Any) -> str:
+        return as_received(exact_json.dumps(obj))
 
 
 def create_wix_app(wix: WixState) -> Flask:
     """The API of the stand-in. Control endpoints are added by ``sync_sandbox.control``."""
     app = Flask("sync_sandbox")
+    app.json = _ExactJson(app)
 
     @app.before_request
     def admit() -> Response | None:

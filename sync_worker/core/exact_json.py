@@ -10,7 +10,7 @@ from typing import Any
 
 import simplejson
 
-from sync_worker.core.words import with_stand_ins
+from sync_worker.core.words import TOO_DEEP, with_stand_ins
 
 MAX_DEPTH = 100  # lists and objects inside one another; real records have fewer than ten
 MAX_VALUES = 200_000  # of one document: a page of a listing has some ten thousand
@@ -20,6 +20,8 @@ MAX_DIGITS = 1_000  # of a number, and the largest exponent; a double has 17, an
 _ABSURD_NUMBER = re.compile(
     rf"[0-9](?:(?<![0-9]{{2}})[0-9]{{{MAX_DIGITS}}}|[eE][+-]?[0-9]{{4}})", re.ASCII
 )
+# Possessive, and a text without an end goes to the end: each character is looked at once.
+_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\Z)|[\[\]{}]', re.DOTALL)
 _NO_TEXT = re.compile(r"\\u(?:[dD][89a-fA-F]|0000)|[\ud800-\udfff]")
 
 
@@ -57,8 +59,10 @@ def loads(text: str | bytes) -> Any:
     """The value of a JSON text from outside.
 
     A number beyond ``MAX_DIGITS`` is kept as its text: whoever wants a number there refuses it.
-    What is no text gets stand-ins (``core/words.py``). Raises ValueError: for what is no JSON, also
-    NaN, infinities and bad UTF-8, and for what is nested or filled beyond the bounds.
+    What is nested deeper than ``MAX_DEPTH`` is left out (``TOO_DEEP`` in its place), so that one
+    record does not take the others of its page along. What is no text gets stand-ins
+    (``core/words.py``). Raises ValueError: for what is no JSON, also NaN, infinities and bad UTF-8,
+    and for more than ``MAX_VALUES``.
     """
     if isinstance(text, bytes):
         text = text.decode()
@@ -68,14 +72,33 @@ def loads(text: str | bytes) -> Any:
     try:
         value = decode(text)
     except RecursionError:
-        raise ValueError("JSON is nested too deeply") from None
+        value = decode(_without_depths(text))
     if text.count("{") + text.count("[") > MAX_DEPTH and _is_deeper(value, MAX_DEPTH):
-        raise ValueError(f"JSON is nested more than {MAX_DEPTH} deep")
+        value = decode(_without_depths(text))
     # The quick questions first: nearly no text has such words.
     may_be_no_text = "\\u" in text or not text.isascii()
     if may_be_no_text and _NO_TEXT.search(text) is not None:
         return with_stand_ins(value)
     return value
+
+
+def _without_depths(text: str) -> str:
+    """The text with ``TOO_DEEP`` in place of what is nested deeper than ``MAX_DEPTH``."""
+    pieces, depth, place = [], 0, 0
+    for token in _STRING_OR_BRACKET.finditer(text):
+        sign = text[token.start()]
+        if sign in "[{":
+            depth += 1
+            if depth == MAX_DEPTH + 1:
+                pieces.append(text[place : token.start()])
+        elif sign in "]}":
+            if depth == MAX_DEPTH + 1:
+                pieces.append(f'"{TOO_DEEP}"')
+                place = token.end()
+            depth -= 1
+    if depth > MAX_DEPTH:
+        raise ValueError("JSON that does not end")
+    return "".join([*pieces, text[place:]])
 
 
 def _is_deeper(value: Any, most: int) -> bool:

@@ -23,6 +23,8 @@ MAX_ATTRIBUTE = 128
 MAX_EMAIL = 320
 MAX_NAME = 256
 
+TOO_DEEP = chr(0x10D7FE)  # stands for what is nested too deeply to be read
+
 _NUL, _FIRST_SURROGATE = 0x00, 0xD800
 _STAND_IN_OF_NUL, _FIRST_STAND_IN = 0x10D7FF, 0x10D800
 _TO_STAND_INS = {
@@ -47,8 +49,15 @@ def with_stand_ins(value: Any) -> Any:
 
 
 def as_received(json_text: str) -> str:
-    """JSON text for the system that its stand-ins came from."""
-    return json_text if json_text.isascii() else _STAND_IN.sub(_escape, json_text)
+    """JSON text for the system that its stand-ins came from.
+
+    Raises Permanent where something was left out as it was read: it would be lost there.
+    """
+    if json_text.isascii():
+        return json_text
+    if TOO_DEEP in json_text:
+        raise Permanent("the record is nested too deeply to be sent back", reason="cannot_write")
+    return _STAND_IN.sub(_escape, json_text)
 
 
 def _escape(stand_in: re.Match[str]) -> str:

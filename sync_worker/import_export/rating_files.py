@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 from sync_worker.core import exact_json
 from sync_worker.core.errors import Misconfigured
-from sync_worker.core.words import as_received
+from sync_worker.core.words import TOO_DEEP, as_received
 from sync_worker.import_export.file_format import FileFormat
 
 MARKS = ("rejected_line", "rejected_column", "rejected_reason")
@@ -183,7 +183,10 @@ class RejectedFile:
 
     def _write_object(self, row: Row, marks: Mapping[str, str]) -> None:
         assert self._file is not None  # noqa: S101 - opened by add
-        kept = row.document if isinstance(row.document, dict) else {"rejected_text": row.text}
+        kept = row.document
+        # No object, or one of which a part was left out: the line as it stands.
+        if not isinstance(kept, dict) or TOO_DEEP in exact_json.dumps(kept):
+            kept = {"rejected_text": row.text}
         self._file.write(as_received(exact_json.dumps({**kept, **marks})) + "\n")
 
     def close(self) -> None:

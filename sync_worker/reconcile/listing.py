@@ -62,6 +62,9 @@ class Listings:
         self.run.note_newest(page)
         rows = self._rows_of(side, page.records)
         counts = {f"listed_{side}": len(page.records)}
+        # Not lost without a word: what cannot be read is counted with what can.
+        if page.unreadable:
+            counts[f"unreadable_{side}"] = page.unreadable
         # the last page
         if page.cursor is None:
             self._end_listing(side, rows, counts)
@@ -114,7 +117,10 @@ class Listings:
         # A cursor does not live for ever, and a listing may be cut by chance: but not each time.
         is_hopeless = refusal.reason == TOO_LONG or begun_again + 1 >= MAX_TRIES
         more = -begun_again if is_hopeless else 1
-        self.run.move(sweep.phase, None, {counted: -sweep.counts.get(counted, 0), tries: more})
+        anew = {counted: -sweep.counts.get(counted, 0), tries: more}
+        if unreadable := sweep.counts.get(f"unreadable_{side}"):
+            anew[f"unreadable_{side}"] = -unreadable
+        self.run.move(sweep.phase, None, anew)
         self.run.runs.restart_listing(self.run.sweep, side)
         # The next run begins where this one began, with tries of its own.
         if is_hopeless:

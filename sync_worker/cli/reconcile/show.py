@@ -245,6 +245,11 @@ def _warnings(sweep: Sweep) -> list[str]:
                 f"the listing of {side} showed less than half of what is linked: nothing counts as"
                 " deleted there"
             )
+        if count := sweep.counts.get(f"unreadable_{side}"):
+            found.append(
+                f"{count} rows of the listing of {side} are no records of its form; the log says"
+                " why (record_unreadable)"
+            )
         if count := sweep.counts.get(f"braked_{side}"):
             found.append(
                 f"{count} ratings are gone from {side}, more than max(20, 5 %): their deletes are"

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+import structlog
+
 from sync_worker.core.errors import (
     Conflict,
     Duplicate,
@@ -37,6 +39,9 @@ LISTING = "Query Ratings of Wix, by cursor"
 _gone = gone_if_said("RATING", "ENTITY", "ITEM")
 # The exact code is not documented.
 DUPLICATE_CODES = ("ALREADY_EXIST", "DUPLICATE", "ALREADY_RATED")
+
+
+log = structlog.get_logger(__name__)
 
 
 class WixRatings:
@@ -86,6 +91,9 @@ class WixRatings:
         seen = PagesSeen(LISTING)
         while True:
             page = self.query_page(query, cursor)
+            # One of them may be what is looked for: to leave it out would look like its absence.
+            if page.unreadable:
+                raise Permanent("a rating cannot be read", reason="malformed_record")
             yield from page.records
             cursor = page.cursor
             if cursor is None:
@@ -95,10 +103,17 @@ class WixRatings:
     def query_page(self, query: Mapping[str, Any], cursor: str | None = None) -> Page:
         """One page; with a cursor only the cursor is sent.
 
-        Raises Permanent for a cursor that repeats.
+        A row that cannot be read is left out and counted: a look by id tells more. Raises Permanent
+        for a cursor that repeats.
         """
         ratings, next_cursor = self.export_page(query, cursor)
-        return Page([rating_of(rating) for rating in ratings], next_cursor)
+        records = []
+        for rating in ratings:
+            try:
+                records.append(rating_of(rating))
+            except Permanent as error:
+                log.warning("record_unreadable", remote="wix", reason=error.message)
+        return Page(records, next_cursor, len(ratings) - len(records))
 
     def export_page(
         self, query: Mapping[str, Any], cursor: str | None = None

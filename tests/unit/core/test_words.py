@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from sync_worker.core import exact_json
 from sync_worker.core.errors import Permanent
-from sync_worker.core.words import as_received, bounded, is_storable, is_usable_id, shown
+from sync_worker.core.words import TOO_DEEP, as_received, bounded, is_storable, is_usable_id, shown
 from tests.hostile import DEPTH, IDS, MARKUP, NUMBERS, WORDS, nested
 
 EVERYTHING = {**NUMBERS, **WORDS, **IDS, **MARKUP, **DEPTH}
@@ -76,10 +76,22 @@ def test_nesting_within_the_bound_is_read(depth: int) -> None:
     assert exact_json.dumps(exact_json.loads(nested(depth))) == nested(depth)
 
 
-@pytest.mark.parametrize("text", [nested(101), nested(900), nested(100_000), "[" * 100_000])
-def test_nesting_beyond_the_bound_is_no_json(text: str) -> None:
-    with pytest.raises(ValueError, match=r"nested|line 1"):
+@pytest.mark.parametrize("depth", [101, 900, 100_000])
+def test_nesting_beyond_the_bound_is_left_out_and_never_sent_back(depth: int) -> None:
+    """What stands beside it is read: one record does not take its page along."""
+    deep, good = exact_json.loads(f'[{{"more": {nested(depth)}}}, {{"score": 4}}]')
+    assert good == {"score": 4}
+    assert TOO_DEEP in exact_json.dumps(deep)
+    with pytest.raises(Permanent, match="nested too deeply"):
+        as_received(exact_json.dumps(deep))
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "[" * 900, "]" * 900, '["' + '\\"[' * 50_000])
+def test_nesting_without_an_end_is_no_json_at_once(text: str) -> None:
+    before = time.thread_time()
+    with pytest.raises(ValueError, match=r"line 1|does not end"):
         exact_json.loads(text)
+    assert time.thread_time() - before < 0.5
 
 
 def test_document_of_too_many_values_is_no_json() -> None:
