@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from sync_worker.core.ports.inbox import ERASED, Inbox
+from sync_worker.core.record_codec import record_listed
 from sync_worker.core.values import Buried, Delivery, Record, Slot
 from sync_worker.engine.history_lines import line_for_shadowed, lines_for_unseen_edit
 from sync_worker.engine.holds.guests import (
@@ -17,6 +18,7 @@ from sync_worker.engine.news import (
     BEHIND_ANOTHER,
     BURIED,
     NOT_CREATED,
+    NOT_DELETED,
     NOT_MAPPED,
     STALE,
     SUPERSEDED,
@@ -27,6 +29,7 @@ from sync_worker.engine.news import (
     classify_delete,
     classify_known,
     classify_unknown,
+    is_as_buried,
     was_unseen,
 )
 from sync_worker.engine.placing import Placing
@@ -140,8 +143,19 @@ class Deliveries:
                 record = told
         if record is None:
             self._close_buried(delivery, told, tombstone or Buried(side, remote_id))
+        # alive, says our own listing, as if it had never been deleted: not to be brought back
+        elif tombstone is not None and self._is_undeleted(delivery, record, tombstone):
+            self.view.close(delivery, NOT_DELETED)
         else:
             self._place(delivery, record, is_new=tombstone is None)
+
+    def _is_undeleted(self, delivery: Delivery, record: Record, tombstone: Buried) -> bool:
+        """Whether a sweep shows a record that lives on where we, or somebody, deleted it.
+
+        An event of its own may tell of a restore that counts no revision.
+        """
+        is_listed = record_listed(delivery.new.payload) is not None
+        return is_listed and is_as_buried(record, tombstone)
 
     def _place(self, delivery: Delivery, record: Record, *, is_new: bool) -> None:
         """Give a living record its slot; ``is_new``: it has no tombstone that a look refutes."""

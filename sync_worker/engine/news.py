@@ -14,6 +14,7 @@ UNSEEN = Closing(InboxState.DONE, "buried_with_unseen_edit")
 NOT_MAPPED = Closing(InboxState.DONE, "attribute_not_mapped")
 SUPERSEDED = Closing(InboxState.SUPERSEDED)
 NOT_CREATED = Closing(InboxState.DONE, "create_failed")
+NOT_DELETED = Closing(InboxState.HELD, "not_deleted")
 BEHIND_ANOTHER = Closing(InboxState.DONE, "shadowed")
 
 
@@ -116,6 +117,13 @@ def may_be_restored(delivery: Delivery, tombstone: Buried) -> bool:
         return new.revision > tombstone.revision
     # nothing tells which of the two came first
     return True
+
+
+def is_as_buried(record: Record, tombstone: Buried) -> bool:
+    """Whether a living record has not changed since it was buried: then nobody restored it."""
+    if record.revision is None or tombstone.revision is None:
+        return False
+    return record.revision <= tombstone.revision
 
 
 def was_unseen(delivery: Delivery, tombstone: Buried) -> bool:

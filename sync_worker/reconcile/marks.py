@@ -42,12 +42,12 @@ def _mark_of_linked(record: Record, known: OnFile, values: Mapping[str, Decimal]
 
 
 def _mark_of_buried(record: Record, known: OnFile) -> Mark:
-    """A record with a tombstone: open if it may have been restored."""
-    if record.is_visible and _is_above(record.revision, known.revision):
+    """A record with a tombstone: open if it was restored, or its delete was never carried out."""
+    if record.is_visible and not _is_below(record.revision, known.revision):
         return Mark.OPEN
     return Mark.IN_STEP
 
 
-def _is_above(revision: int | None, buried: int | None) -> bool:
+def _is_below(revision: int | None, buried: int | None) -> bool:
     """Unknown revisions are never below."""
-    return revision is None or buried is None or revision > buried
+    return revision is not None and buried is not None and revision < buried

@@ -51,7 +51,8 @@ TABLE = [
     ("linked, all attributes unmapped since", UNMAPPED, LINKED, Mark.OPEN),
     ("buried, shown without a revision", PLAIN, BURIED, Mark.OPEN),
     ("buried, a revision above", NEWER, replace(BURIED, revision=2), Mark.OPEN),
-    ("buried, the buried revision", NEWER, replace(BURIED, revision=3), Mark.IN_STEP),
+    ("buried, and alive as it was buried", NEWER, replace(BURIED, revision=3), Mark.OPEN),
+    ("buried, a listing that lags", NEWER, replace(BURIED, revision=4), Mark.IN_STEP),
     ("buried, unpublished", PENDING, BURIED, Mark.IN_STEP),
 ]
 
