@@ -151,7 +151,7 @@ class ReviewsState:
 
     def find(self, subject: str, email: str) -> list[dict[str, Any]]:
         with self.lock:
-            rating_id = self._by_author.get((subject, email.casefold()))
+            rating_id = self._by_author.get((subject, email.lower()))
             return [self.ratings[rating_id]] if rating_id is not None else []
 
     def list(self, since: str | None, cursor: int, limit: int) -> dict[str, Any]:
@@ -238,7 +238,7 @@ class ReviewsState:
 
 
 def _owner_of(record: Mapping[str, Any]) -> tuple[str, str]:
-    return record["subject"]["id"], record["author"]["email"].casefold()
+    return record["subject"]["id"], record["author"]["email"].lower()
 
 
 def _aspect(aspect: Any) -> dict[str, Any]:

@@ -200,9 +200,7 @@ class Stage:
         names = {external: wix_name for wix_name, external in self.products.items()}
         with self.box.reviews.lock:
             return {
-                (names[one["subject"]["id"]], one["author"]["email"].casefold()): Decimal(
-                    one["score"]
-                )
+                (names[one["subject"]["id"]], one["author"]["email"].lower()): Decimal(one["score"])
                 for one in self.box.reviews.ratings.values()
                 if one["visibility"] != "removed"
             }

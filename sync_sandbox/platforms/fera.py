@@ -186,7 +186,7 @@ def _add_listing(app: Flask, account: Fera) -> None:
                 review for review in chosen if product in (review.product, f"fpro_{review.product}")
             ]
         if email is not None:
-            chosen = [review for review in chosen if review.email.casefold() == email.casefold()]
+            chosen = [review for review in chosen if review.email.lower() == email.lower()]
         if product is not None or email is not None:
             chosen = account.searched(chosen)
         chosen = [review for review in chosen if state in (None, review.state)]

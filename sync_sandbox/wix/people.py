@@ -31,14 +31,14 @@ class WixContacts:
         allow_duplicates: bool = False,
     ) -> dict[str, Any]:
         with self.lock:
-            known = self._by_email.get((email or "").casefold(), [])
+            known = self._by_email.get((email or "").lower(), [])
             if known and not allow_duplicates:
                 data = {"duplicateContactId": known[0], "duplicateEmail": email}
                 raise Refusal(409, "DUPLICATE_CONTACT_EXISTS", "Duplicate contact exists", data)
             contact = _new_contact(str(uuid.uuid4()), email, name)
             self.by_id[contact["id"]] = contact
             if email:
-                self._by_email.setdefault(email.casefold(), []).append(contact["id"])
+                self._by_email.setdefault(email.lower(), []).append(contact["id"])
             self.events.tell_contact("created", contact, by or OWNER)
             return contact
 
@@ -56,7 +56,7 @@ class WixContacts:
         """The contact that lives on has every address of the one that was merged into it."""
         for item in source["info"]["emails"]["items"]:
             target["info"]["emails"]["items"].append(item | {"primary": False})
-            ids = self._by_email.setdefault(item["email"].casefold(), [])
+            ids = self._by_email.setdefault(item["email"].lower(), [])
             ids[:] = [known for known in ids if known != source["id"]] + [target["id"]]
         target["revision"] += 1
 
@@ -73,7 +73,7 @@ class WixContacts:
             }
             contact["info"] = contact["info"] | {"emails": {"items": [item]}}
             self.by_id[contact_id] = contact
-            self._by_email.setdefault(email.casefold(), []).append(contact_id)
+            self._by_email.setdefault(email.lower(), []).append(contact_id)
             self.events.tell_contact("updated", contact, OWNER)
             return contact
 
@@ -102,7 +102,7 @@ class WixContacts:
         with self.lock:
             ids: set[str] = set()
             for value in map(str, values):
-                ids |= {value} if field == "id" else set(self._by_email.get(value.casefold(), []))
+                ids |= {value} if field == "id" else set(self._by_email.get(value.lower(), []))
             found = [self.by_id[contact_id] for contact_id in ids if contact_id in self.by_id]
         return sorted(found, key=lambda contact: contact["createdDate"])
 

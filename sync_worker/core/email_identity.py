@@ -1,8 +1,128 @@
-"""The one form in which addresses are stored and compared."""
+"""Whose an address is: the one form in which addresses are stored and compared.
+
+Trimmed; ASCII letters in lower case; composed (NFC); the domain as IDNA 2008 writes it. Nothing
+else is folded: ``straße@`` and ``strasse@`` are two people, and so are ``K`` (Kelvin) and ``k``.
+https://www.rfc-editor.org/rfc/rfc5890 https://www.unicode.org/reports/tr46/
+"""
 
 from __future__ import annotations
 
+import re
+import string
+import unicodedata
+from contextlib import suppress
+
+import idna
+
+MAX_LENGTH = 254  # https://www.rfc-editor.org/errata/eid1690
+# What nearly all addresses look like: nothing to do but for the case of letters.
+_PLAIN = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*", re.ASCII)
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
+# Unquoted they part a list, name a scheme or frame an address: this is more than one, or none.
+_NOT_IN_LOCAL_PART = frozenset('()<>[]:;,\\"@ ')
+_LITERAL = re.compile(r"\[[0-9a-f.:]+\]")
+_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+# NFC makes an ASCII character of each of these: Kelvin's K, a Greek question mark, an accent.
+_LOOKALIKES = re.compile("([\u212a\u037e\u1fef])")
+# Without a width, and not of the categories that tell so.
+_WIDTHLESS = frozenset(
+    "\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0"
+    "\u180b\u180c\u180d\u180f"
+    "\ufe00\ufe01\ufe02\ufe03\ufe04\ufe05\ufe06\ufe07"
+    "\ufe08\ufe09\ufe0a\ufe0b\ufe0c\ufe0d\ufe0e\ufe0f"
+)
+
 
 def normalise_email(email: str) -> str:
-    """The address trimmed and case-folded."""
-    return email.strip().casefold()
+    """The identity of an address; what is none comes back trimmed, and belongs to nobody."""
+    trimmed = email.strip()
+    if len(trimmed) <= MAX_LENGTH and _PLAIN.fullmatch(trimmed) and "xn--" not in trimmed.lower():
+        return trimmed.lower()
+    return _identity(trimmed) or trimmed
+
+
+def is_usable(email: str) -> bool:
+    """Whether it is the address of one person: anything else is not looked up, nor made a contact.
+
+    Lists, ``mailto:``, control and invisible characters, more than 254 characters are not.
+    """
+    return _identity(email.strip()) is not None
+
+
+def earlier_identities(email: str) -> tuple[str, ...]:
+    """The forms in which earlier versions may have stored an address, where they differ.
+
+    They folded the case of all letters, so that two people could have one form.
+    """
+    identity = normalise_email(email)
+    shown = shown_domain(identity)
+    forms = (email.strip().casefold(), identity.casefold(), shown.casefold())
+    return tuple(dict.fromkeys(form for form in forms if form != identity))
+
+
+def spellings(email: str) -> tuple[str, ...]:
+    """The forms in which another system may know an address."""
+    identity = normalise_email(email)
+    return tuple(dict.fromkeys((email.strip(), identity, shown_domain(identity))))
+
+
+def shown_domain(identity: str) -> str:
+    """An address with its domain as people read it: ``bücher.example`` for ``xn--bcher-kva…``."""
+    local, at, domain = identity.rpartition("@")
+    if "xn--" not in domain:
+        return identity
+    try:
+        return f"{local}{at}{idna.decode(domain)}"
+    except idna.IDNAError:
+        return identity
+
+
+def _identity(trimmed: str) -> str | None:
+    """``None``: no address of one person."""
+    local, at, domain = trimmed.rpartition("@")
+    if not (local and at and domain) or len(trimmed) > MAX_LENGTH:
+        return None
+    if any(_is_invisible(character) for character in trimmed):
+        return None
+    # In quotes nearly anything may stand, another @ too.
+    if not _QUOTED.fullmatch(local) and not _NOT_IN_LOCAL_PART.isdisjoint(local):
+        return None
+    ascii_domain = _ascii_domain(domain)
+    if ascii_domain is None:
+        return None
+    # Composed again: some letters have a composed form in lower case only.
+    identity = f"{_composed(_composed(local).translate(_LOWER))}@{ascii_domain}"
+    return identity if len(identity) <= MAX_LENGTH else None
+
+
+def _composed(text: str) -> str:
+    parts = _LOOKALIKES.split(text)
+    return "".join(
+        part if _LOOKALIKES.fullmatch(part) else unicodedata.normalize("NFC", part)
+        for part in parts
+    )
+
+
+def _is_invisible(character: str) -> bool:
+    """Controls, what has no width or turns the direction, halves of a pair, unusual blanks."""
+    if character.isascii():
+        return not character.isprintable()
+    category = unicodedata.category(character)
+    return category in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp", "Zs") or character in _WIDTHLESS
+
+
+def _ascii_domain(domain: str) -> str | None:
+    lower = domain.translate(_LOWER)
+    if _LITERAL.fullmatch(lower):
+        return lower
+    if lower.isascii() and "xn--" not in lower:
+        return lower if _is_plain_domain(lower) else None
+    # A name that somebody has written in ASCII already stays what it is.
+    with suppress(idna.IDNAError, UnicodeError):
+        lower = idna.encode(domain, uts46=True, transitional=False).decode("ascii").lower()
+    return lower if lower.isascii() and _is_plain_domain(lower) else None
+
+
+def _is_plain_domain(lower: str) -> bool:
+    allowed = frozenset(string.ascii_lowercase + string.digits + "-_")
+    return all(label and allowed.issuperset(label) for label in lower.split("."))

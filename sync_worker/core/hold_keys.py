@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 
-from sync_worker.core.email_identity import normalise_email
+from sync_worker.core.email_identity import earlier_identities, normalise_email
 from sync_worker.core.values import EntityRef, Side
 
 
@@ -26,7 +26,17 @@ def entity_hold_key(side: Side, ref: EntityRef) -> str:
 
 def email_hold_key(email: str) -> str:
     """Waits until a contact with this address is known."""
-    return f"contact:email:{hashlib.sha256(normalise_email(email).encode()).hexdigest()}"
+    return _email_key(normalise_email(email))
+
+
+def email_hold_keys(email: str) -> list[str]:
+    """All keys under which something may wait for an address, those of earlier versions too."""
+    return [_email_key(form) for form in (normalise_email(email), *earlier_identities(email))]
+
+
+def _email_key(form: str) -> str:
+    # Bytes of any kind may stand in an address that a system tells.
+    return f"contact:email:{hashlib.sha256(form.encode(errors='surrogatepass')).hexdigest()}"
 
 
 def contact_hold_key(contact_id: str) -> str:
@@ -52,3 +62,8 @@ def contact_tombstone(contact_id: str) -> str:
 def address_tombstone(email: str) -> str:
     """Under this name an erased address lies among the buried ids of the external side."""
     return f"address:{normalise_email(email)}"
+
+
+def address_tombstones(email: str) -> list[str]:
+    """All names under which it may lie there, those of earlier versions too."""
+    return [f"address:{form}" for form in (normalise_email(email), *earlier_identities(email))]

@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from sync_worker.doctor.check import Check, safely
 from sync_worker.doctor.door import check_gateway, check_webhook_keys, check_webhook_secrets
 from sync_worker.doctor.hooks import check_hooks
-from sync_worker.doctor.ledger import check_accounts, check_guests, check_site_work, check_sql
+from sync_worker.doctor.ledger import (
+    check_accounts,
+    check_guests,
+    check_people,
+    check_site_work,
+    check_sql,
+)
 from sync_worker.doctor.redis import check_redis
 from sync_worker.doctor.remotes import check_external, check_wix
 from sync_worker.doctor.settings import check_connectors, check_settings
@@ -22,6 +28,7 @@ HERE = {
     "site work": check_site_work,
     "accounts": check_accounts,
     "guests": check_guests,
+    "people": check_people,
     "redis": check_redis,
     "webhook keys": check_webhook_keys,
     "webhook secrets": check_webhook_secrets,

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from sync_worker.core.values import Side
 from sync_worker.doctor.check import Check, bad, clock, note, ok
+from sync_worker.intake.earlier_addresses import PEOPLE_JOINED
 from sync_worker.ledger.accounts import failing_accounts
 from sync_worker.ledger.administration.site_faults import fault_words
 from sync_worker.ledger.statements.clock import seen_times
@@ -19,6 +20,7 @@ WRITE_STEP = {
     " until then; no process has to be started again",
 }
 SHOWN_SECONDS = 60.0
+SHOWN_IDS = 10
 
 
 def check_sql(wiring: Wiring) -> Iterator[Check]:
@@ -90,4 +92,21 @@ def check_accounts(wiring: Wiring) -> Iterator[Check]:
             f"{where} refuses us since {account.since:%Y-%m-%d %H:%M:%S} UTC: {account.reason}",
             "correct its credentials or permissions; a probe each minute then lets all that waits"
             " go on by itself",
+        )
+
+
+def check_people(wiring: Wiring) -> Iterator[Check]:
+    """People whom the rule of earlier versions took for one."""
+    joined = wiring.admin.questions.held_by_site(PEOPLE_JOINED)
+    if not joined:
+        yield ok("people", "nobody is on file as somebody else")
+    for site_id, inbox_ids in joined.items():
+        shown = ", ".join(map(str, inbox_ids[:SHOWN_IDS]))
+        more = len(inbox_ids) - SHOWN_IDS
+        shown += f" and {more} more" * (more > 0)
+        yield bad(
+            f"people of site {site_id}",
+            "an earlier version took two people for one, whose ratings may stand under one contact;"
+            f" held: {shown}",
+            "`ratings-sync held show` names them; `map contacts import` says whose the address is",
         )

@@ -8,6 +8,7 @@ or was deleted since, stays as it is; so a second import of the same file writes
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
@@ -35,6 +36,7 @@ from sync_worker.engine.link_run import LinkRun
 from sync_worker.engine.next_step import must_look_first
 from sync_worker.engine.record_view import Source
 from sync_worker.engine.view import View
+from sync_worker.intake.earlier_addresses import EarlierAddresses
 from sync_worker.intake.entities import MappedEntities
 
 BUSY_SECONDS = 0.3
@@ -186,9 +188,16 @@ class Importer:
         unknown = [email for email in emails if known(self.site.id, email=email) is None]
         found = self.connection.people.matches(unknown) if unknown else {}
         for email, contacts in found.items():
-            self.engine.ledger.directory.save_contact(
-                self.site.id, Contact(contacts[0].contact_id, email, contacts[0].name)
-            )
+            contact = Contact(contacts[0].contact_id, email, contacts[0].name)
+            # Refused with its row, and not made another person's.
+            with suppress(Held):
+                if self._earlier_addresses.contact_of(email, contact) is None:
+                    self.engine.ledger.directory.save_contact(self.site.id, contact)
+
+    @property
+    def _earlier_addresses(self) -> EarlierAddresses:
+        directory = self.engine.ledger.directory
+        return EarlierAddresses(directory, self.connection.people, self.site)
 
     def key_of(self, rating: RatingRow) -> RatingKey | Closing:
         """The rating key, or a policy's word to skip it; ``find_people`` comes before.
@@ -214,6 +223,12 @@ class Importer:
     def _contact(self, rating: RatingRow) -> Contact | Closing:
         ledger = self.engine.ledger
         contact = ledger.directory.contact(self.site.id, email=rating.email)
+        if contact is not None:
+            return contact
+        try:
+            contact = self._earlier_addresses.contact_of(rating.email, None)
+        except Held as refusal:
+            raise Refused("email", f"{refusal.reason}: see docs/held.md") from None
         if contact is not None:
             return contact
         match self.site.policy.unknown_contact:

@@ -10,7 +10,7 @@ from typing import Any
 import jmespath
 from jmespath.exceptions import JMESPathError
 
-from sync_worker.core.email_identity import normalise_email
+from sync_worker.core.email_identity import is_usable, normalise_email
 from sync_worker.core.errors import Misconfigured
 from sync_worker.core.numbers import BadNumber, exact_number
 from sync_worker.core.scale import FieldMap, OffScale, Scale
@@ -98,7 +98,7 @@ class RowReading:
         email = self._bounded(row, column, MAX_EMAIL)
         if not email:
             raise BadRow(column, "is empty")
-        if email.count("@") != 1 or email.startswith("@") or email.endswith("@") or " " in email:
+        if not is_usable(email):
             raise BadRow(column, f"{email!r} is not an e-mail address")
         return normalise_email(email)
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from sync_worker.core.errors import Permanent, Transient
-from sync_worker.core.hold_keys import contact_hold_key, email_hold_key
+from sync_worker.core.hold_keys import contact_hold_key, email_hold_keys
 from sync_worker.core.outcome import Outcome
 from sync_worker.core.ports.directory import Directory
 from sync_worker.core.ports.doorbell import Bell
@@ -137,8 +137,8 @@ class ContactEvents:
         """Release what was held for a contact, by its id and its addresses. Asks nobody."""
         addresses = self.people.addresses_in(delivery.new.payload)
         released = self._release_held(contact_hold_key(contact_id))
-        for address in addresses:
-            released += self._release_held(email_hold_key(address))
+        for hold_key in {key for address in addresses for key in email_hold_keys(address)}:
+            released += self._release_held(hold_key)
         done = Closing(InboxState.DONE, f"{reason}, released {len(released)}")
         ended = self.inbox.close(delivery.id, done, names=contact_id)
         self.bell.ring(released)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sync_worker.core.email_identity import normalise_email
+from sync_worker.core.email_identity import is_usable, normalise_email
 from sync_worker.core.errors import Held
 from sync_worker.core.hold_keys import (
-    address_tombstone,
+    address_tombstones,
     contact_hold_key,
     contact_tombstone,
     email_hold_key,
@@ -26,6 +26,7 @@ from sync_worker.core.values import (
     UnknownContact,
     WixAnonymous,
 )
+from sync_worker.intake.earlier_addresses import EarlierAddresses
 
 ANONYMOUS_SKIPPED = Closing(InboxState.DONE, "anonymous_skipped")
 NO_EMAIL_SKIPPED = Closing(InboxState.DONE, "no_email_skipped")
@@ -58,6 +59,7 @@ class Raters:
         contact = self._wix_contact(person)
         # Only by an address can the person be found on the other side.
         if contact is not None and contact.email is not None:
+            self._refuse_unusable(contact.email, contact_hold_key(contact.contact_id))
             return contact
         # An erased contact has lost its address, and none will come.
         if contact is not None and is_erased(self.directory, self.site, contact.contact_id):
@@ -98,7 +100,7 @@ class Raters:
 
     def _remembered(self, contact: Contact) -> Contact:
         """Keep a contact that has an address; without one it cannot be found by it."""
-        if contact.email is None:
+        if contact.email is None or not is_usable(contact.email):
             return contact
         return self.directory.save_contact(self.site.id, contact)
 
@@ -114,7 +116,12 @@ class Raters:
         known = self._known(email=email)
         if known is not None:
             return known
+        self._refuse_unusable(email)
         contact = self.connection.people.by_email(person.email.strip())
+        people = EarlierAddresses(self.directory, self.connection.people, self.site)
+        known = people.contact_of(email, contact)
+        if known is not None:
+            return known
         # Erased on request: what still comes under the address is neither kept nor made into a
         # new contact. If Wix knows the address again, its owner has come back by themselves.
         if contact is None and self._is_erased_address(email):
@@ -136,9 +143,15 @@ class Raters:
             has_arrived=lambda: self._known(email=email) is not None,
         )
 
+    def _refuse_unusable(self, email: str, hold_key: str | None = None) -> None:
+        """What is no address of one person finds nobody, and must not become a contact."""
+        if not is_usable(email):
+            raise Held("address_unusable", hold_key=hold_key)
+
     def _is_erased_address(self, email: str) -> bool:
-        located = self.directory.locate(self.site.id, Side.EXTERNAL, address_tombstone(email))
-        return located.buried is not None
+        names = address_tombstones(email)
+        located = (self.directory.locate(self.site.id, Side.EXTERNAL, name) for name in names)
+        return any(found.buried is not None for found in located)
 
     def _known(self, *, contact_id: str | None = None, email: str | None = None) -> Contact | None:
         """The contact as the ledger remembers it; asks nobody."""

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 
 from sync_worker.core.errors import Permanent
-from sync_worker.core.hold_keys import erased_id
+from sync_worker.core.hold_keys import email_hold_key, email_hold_keys, erased_id
 from sync_worker.core.ports.directory import Located, RecordsOfEntity
-from sync_worker.core.values import Buried, Contact, Entity, EntityRef, RatingKey, Side
+from sync_worker.core.values import (
+    Buried,
+    Contact,
+    Entity,
+    EntityRef,
+    InboxState,
+    RatingKey,
+    Side,
+)
 from sync_worker.ledger.rows import to_buried, to_entity, to_external
 from sync_worker.ledger.statements import contacts, directory, tombstones
-from sync_worker.ledger.tables import contact_map, entity_map, link
+from sync_worker.ledger.tables import contact_map, entity_map, inbox, link
 from sync_worker.ledger.transactions import Transactions, insert_into
 
 
@@ -125,6 +133,27 @@ class SqlDirectory:
                 insert = insert_into(connection, contact_map).values(row)
                 connection.execute(insert.on_conflict_do_nothing())
         return self.contact(site_id, email=contact.email) or contact
+
+    def earlier_contact(self, site_id: int, email: str) -> tuple[str, Contact] | None:
+        with self._transactions.read() as connection:
+            row = contacts.row_of_earlier_form(connection, site_id, email)
+        if row is None:
+            return None
+        found = self.contact(site_id, email=row.email)
+        return None if found is None else (row.email, found)
+
+    def rewrite_address(self, site_id: int, earlier: str, email: str) -> None:
+        is_on_site = contact_map.c.site_id == site_id
+        is_it = is_on_site & (contact_map.c.email == earlier)
+        waits = (inbox.c.site_id == site_id) & (inbox.c.hold_key.in_(email_hold_keys(email)))
+        with self._transactions.write() as connection:
+            known = select(contact_map.c.id).where(is_on_site, contact_map.c.email == email)
+            # Another worker may have been quicker.
+            if connection.execute(known).first() is None:
+                connection.execute(update(contact_map).where(is_it).values(email=email, rule=1))
+            is_held = inbox.c.state == str(InboxState.HELD)
+            renamed = update(inbox).where(is_held, waits)
+            connection.execute(renamed.values(hold_key=email_hold_key(email)))
 
     def forget_contact(self, site_id: int, contact_id: str) -> bool:
         is_theirs = (contact_map.c.site_id == site_id) & (

@@ -5,7 +5,6 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from sync_worker.core.email_identity import normalise_email
 from sync_worker.core.errors import Transient
 from sync_worker.core.hold_keys import contact_tombstone
 from sync_worker.core.values import (
@@ -24,7 +23,7 @@ from sync_worker.ledger.erasure import PersonErasure
 from sync_worker.ledger.site_cache import SiteCache
 from sync_worker.ledger.statements.contacts import (
     all_ids_of,
-    contact_of_address,
+    contact_of_any_form,
     merge_path,
 )
 from sync_worker.ledger.statements.links import add_history, links_of_contact, read_link
@@ -60,7 +59,7 @@ class SqlMerges:
             contact_id = person.contact_id
             # The external system knows people by their address only.
             if contact_id is None and person.email is not None:
-                row = contact_of_address(connection, site_id, normalise_email(person.email))
+                row = contact_of_any_form(connection, site_id, person.email)
                 contact_id = None if row is None else row.wix_contact_id
             # Nobody on file has this address, so no merge concerns it.
             if contact_id is None:

@@ -100,7 +100,9 @@ contact_map = Table(
     _id(),
     _site(),
     Column("wix_contact_id", String(64), nullable=False),
-    Column("email", String(320), nullable=False),  # trimmed and case-folded
+    Column("email", String(320), nullable=False),  # its identity: core/email_identity
+    # By which rule it was written. 0: all letters folded, it may be another person's, too.
+    Column("rule", Integer, nullable=False, default=1, server_default="0"),
     Column("name", String(256)),
     Column("external_author_id", String(256)),
     UniqueConstraint("site_id", "email"),

@@ -175,10 +175,11 @@ class _Reader:
 
     def email(self) -> str | None:
         text = (self.text("email") or "").strip()
-        if len(text) > MAX_EMAIL:
-            raise malformed(f"the address is longer than {MAX_EMAIL} characters")
         # Some systems put a name or a mask where they hide the address.
-        return normalise_email(text) if "@" in text else None
+        if "@" not in text:
+            return None
+        # What is too long for an address is held as unusable: its beginning shows what it is.
+        return normalise_email(text) if len(text) <= MAX_EMAIL else text[:MAX_EMAIL]
 
     def name(self) -> str | None:
         """For people to read, so a long one is cut."""

@@ -12,7 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Generic, TypeVar, cast
 
-from sync_worker.core.email_identity import normalise_email
+from sync_worker.core.email_identity import is_usable, normalise_email
 from sync_worker.core.numbers import MAX_CHARACTERS, BadNumber, exact_number
 from sync_worker.core.scale import FieldMap, MappingKind, Scale
 from sync_worker.core.values import Contact, EntityRef
@@ -154,7 +154,7 @@ def _entity_names(pair: tuple[EntityRef, EntityRef]) -> list[tuple[str, str]]:
 
 def _contact(cells: _Cells) -> Contact:
     email = cells.required("email")
-    if email.count("@") != 1 or email.startswith("@") or email.endswith("@"):
+    if not is_usable(email):
         raise _BadCell("email", f"{email!r} is not an e-mail address")
     author = cells.optional("external_author_id") or None
     return Contact(cells.required("wix_contact_id"), normalise_email(email), author_id=author)

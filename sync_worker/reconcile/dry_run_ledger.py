@@ -113,6 +113,12 @@ class DryRunDirectory:
             return self.directory.save_contact(site_id, contact)
         return self.found.add(contact)
 
+    def earlier_contact(self, site_id: int, email: str) -> tuple[str, Contact] | None:
+        return self.directory.earlier_contact(site_id, email)
+
+    def rewrite_address(self, site_id: int, earlier: str, email: str) -> None:
+        return
+
     def bury(self, site_id: int, buried: Buried) -> bool:
         return True
 

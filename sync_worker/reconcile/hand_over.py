@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from sync_worker.core.email_identity import is_usable
 from sync_worker.core.outcome import Outcome, OutcomeKind
 from sync_worker.core.ports.remote import Connection, Remote
 from sync_worker.core.record_codec import dedupe_id_of, listed_payload
@@ -71,7 +72,7 @@ def people_of(findings: Sequence[Finding], people: BulkPeople) -> BulkPeople:
     for finding in findings:
         if finding.key is None:
             emails += [row.record.person.email for row in finding.rows if row.record is not None]
-    people.ask([email.strip() for email in emails if email is not None])
+    people.ask([email.strip() for email in emails if email and is_usable(email)])
     return people
 
 

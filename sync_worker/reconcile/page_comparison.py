@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from sync_worker.core.email_identity import normalise_email
+from sync_worker.core.email_identity import is_usable, normalise_email
 from sync_worker.core.errors import Held, Permanent
 from sync_worker.core.ports.directory import Directory
 from sync_worker.core.ports.inbox import Closing
@@ -55,7 +55,11 @@ class PageComparison:
         people = [record.person for record in records]
         # outside a record names its person by address
         if side is Side.EXTERNAL:
-            emails = {person.email.strip() for person in people if person.email is not None}
+            emails = {
+                person.email.strip()
+                for person in people
+                if person.email is not None and is_usable(person.email)
+            }
             unknown = [email for email in sorted(emails) if not self._is_known_email(email)]
             self.people.ask(unknown)
         # on Wix it names the contact

@@ -267,3 +267,38 @@ def test_removed_site_rests_and_goes_on_after_a_new_installation(
     bench.settle()
     assert bench.state() == "active"
     assert (bench.wix_values(), bench.external_scores()) == ([100], [Decimal(5)])
+
+
+def test_two_people_whose_addresses_look_alike_stay_two(bench: Bench) -> None:
+    """Each rating outside arrives at the contact of its own rater."""
+    bench.add_site()
+    raters = {"stra\u00dfe@example.com": 5, "strasse@example.com": 1}
+    contacts = {email: bench.person(email) for email in raters}
+    for email, score in raters.items():
+        draft = {
+            "subject": {"id": "BEANS"},
+            "author": {"email": email, "display_name": "A"},
+            "score": Decimal(score),
+        }
+        bench.box.reviews.create(draft, by="visitor")
+    bench.settle()
+    found = {row["owner"]["contactId"]: row["value"] for row in bench.box.wix.ratings.values()}
+    assert found == {contacts[email]: 20 * score for email, score in raters.items()}
+
+
+def test_one_person_of_two_spellings_of_a_domain_is_one(bench: Bench) -> None:
+    site = bench.add_site()
+    bench.person("ada@b\u00fccher.example")
+    for email, product in (
+        ("ada@xn--bcher-kva.example", "BEANS"),
+        ("Ada@B\u00fccher.example", "MUG"),
+    ):
+        draft = {
+            "subject": {"id": product},
+            "author": {"email": email, "display_name": "A"},
+            "score": Decimal(4),
+        }
+        bench.box.reviews.create(draft, by="visitor")
+    bench.settle()
+    assert bench.wix_values() == [80, 80]
+    assert len(bench.wiring.admin.mappings.contacts(site.id)) == 1

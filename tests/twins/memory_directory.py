@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from sync_worker.core.hold_keys import erased_id
+from sync_worker.core.email_identity import earlier_identities
+from sync_worker.core.hold_keys import email_hold_key, email_hold_keys, erased_id
 from sync_worker.core.ports.directory import Located, RecordsOfEntity
 from sync_worker.core.values import Buried, Contact, Entity, EntityRef, Side, Slot
 from tests.twins.memory_contacts import known_contact, surviving_id
@@ -63,6 +64,22 @@ class MemoryDirectory:
 
     def _who_lives_on(self, site_id: int, contact: Contact) -> Contact:
         return replace(contact, contact_id=surviving_id(self.state, site_id, contact.contact_id))
+
+    def earlier_contact(self, site_id: int, email: str) -> tuple[str, Contact] | None:
+        for form in earlier_identities(email):
+            found = self.contact(site_id, email=form)
+            if found is not None and (site_id, form) in self.state.earlier_forms:
+                return form, found
+        return None
+
+    def rewrite_address(self, site_id: int, earlier: str, email: str) -> None:
+        for place, (owner, contact) in enumerate(self.state.contacts):
+            if (owner, contact.email) == (site_id, earlier):
+                self.state.contacts[place] = (owner, replace(contact, email=email))
+        self.state.earlier_forms.discard((site_id, earlier))
+        for row in self.state.rows.values():
+            if row.hold_key in email_hold_keys(email):
+                row.hold_key = email_hold_key(email)
 
     def forget_contact(self, site_id: int, contact_id: str) -> bool:
         theirs = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from sync_worker.core.email_identity import normalise_email
+from sync_worker.core.email_identity import earlier_identities, normalise_email
 from sync_worker.core.errors import Transient
 from sync_worker.core.hold_keys import contact_tombstone
 from sync_worker.core.values import (
@@ -41,7 +41,11 @@ class MemoryMerges:
     def merge_distance(self, site_id: int, person: Person) -> MergeDistance | None:
         contact_id = person.contact_id
         if contact_id is None:
-            contact_id = self._contact_at(site_id, normalise_email(person.email or ""))
+            email = person.email or ""
+            contact_id = self._contact_at(site_id, normalise_email(email))
+            for form in earlier_identities(email):
+                if (site_id, form) in self.state.earlier_forms:
+                    contact_id = contact_id or self._contact_at(site_id, form)
         if contact_id is None:
             return None
         path = merge_path(self.state, site_id, contact_id)

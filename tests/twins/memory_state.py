@@ -81,6 +81,8 @@ class MemoryState:
     allowed: dict[int, tuple[int, float]] = field(default_factory=dict)
     entities: list[tuple[int, Entity]] = field(default_factory=list)
     contacts: list[tuple[int, Contact]] = field(default_factory=list)
+    # Addresses that an earlier version put on file, by site.
+    earlier_forms: set[tuple[int, str]] = field(default_factory=set)
     redirects: dict[tuple[int, str], str] = field(default_factory=dict)
     rows: dict[int, InboxRow] = field(default_factory=dict)
     dedupe: dict[tuple[Side, str, str], int] = field(default_factory=dict)

@@ -9,12 +9,30 @@ from collections.abc import Sequence
 from sqlalchemy import ColumnElement, Engine, Table, func, select, update
 
 from sync_worker.core.scale import FieldMap
-from sync_worker.core.values import EntityRef, HistoryEntry, Person, Policy, Record, Side, Site
+from sync_worker.core.values import (
+    Contact,
+    EntityRef,
+    HistoryEntry,
+    Person,
+    Policy,
+    Record,
+    Side,
+    Site,
+)
 from sync_worker.ledger.administration.admin import ledger_admin
 from sync_worker.ledger.rows import to_history
 from sync_worker.ledger.sql_ledger import sql_ledger
 from sync_worker.ledger.sweeps import SqlSweeps
-from sync_worker.ledger.tables import entity_map, history, inbox, intent, link, link_value, metadata
+from sync_worker.ledger.tables import (
+    contact_map,
+    entity_map,
+    history,
+    inbox,
+    intent,
+    link,
+    link_value,
+    metadata,
+)
 
 
 class ObservedLedger:
@@ -47,6 +65,13 @@ class ObservedLedger:
         due = update(inbox).where(inbox.c.id == inbox_id).values(next_attempt_at=0.0)
         with self._transactions.write() as connection:
             connection.execute(due)
+
+    def put_on_file_before(self, site_id: int, contact_id: str, form: str) -> None:
+        """As an earlier version did, which folded all letters of an address."""
+        self.directory.save_contact(site_id, Contact(contact_id, form))
+        is_it = (contact_map.c.site_id == site_id) & (contact_map.c.email == form)
+        with self._transactions.write() as connection:
+            connection.execute(update(contact_map).where(is_it).values(rule=0))
 
     def everything(self) -> str:
         """All that is on file, as text: to look for what must not be there."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from sync_worker.cli.map.importing import save_rows
 from sync_worker.cli.output import advance, progress
-from sync_worker.core.email_identity import normalise_email
+from sync_worker.core.email_identity import is_usable, normalise_email
 from sync_worker.core.pages_seen import PagesSeen
 from sync_worker.core.ports.people import People
 from sync_worker.core.ports.remote import Page, Remote
@@ -57,14 +58,18 @@ def match_contacts(site: Site, addresses: Sequence[str]) -> tuple[ContactProposa
     people = wiring().remotes.connect(site).people
     mapped = {contact.email for contact in wiring().admin.mappings.contacts(site.id)}
     spelled = {normalise_email(address): address for address in addresses}
-    wanted = [email for email in spelled if email not in mapped]
+    unusable = [email for email in spelled if not is_usable(email)]
+    wanted = [email for email in spelled if email not in mapped and email not in unusable]
     found: dict[str, Sequence[Contact]] = {}
     with progress("people looked up", len(wanted)) as bar:
         for start in range(0, len(wanted), ADDRESSES_AT_ONCE):
             part = [spelled[email] for email in wanted[start : start + ADDRESSES_AT_ONCE]]
             found |= _matches(people, part)
             advance(bar, len(part))
-    return propose_contacts(wanted, found), len(spelled) - len(wanted)
+    proposal = propose_contacts(wanted, found)
+    none = [(email, None, "no e-mail address of one person") for email in unusable]
+    known = len(spelled) - len(wanted) - len(unusable)
+    return replace(proposal, doubtful=[*proposal.doubtful, *none]), known
 
 
 def _matches(people: People, emails: Sequence[str]) -> Mapping[str, Sequence[Contact]]:

@@ -50,6 +50,15 @@ class Directory(Protocol):
         The first mapping of an address wins. Returns the contact that has the address.
         """
 
+    def earlier_contact(self, site_id: int, email: str) -> tuple[str, Contact] | None:
+        """The contact that an earlier version put on file for an address, and in which form.
+
+        That form may be another person's: earlier versions folded all letters.
+        """
+
+    def rewrite_address(self, site_id: int, earlier: str, email: str) -> None:
+        """An address on file in an earlier form is from now on what it is, for what waits too."""
+
     def forget_contact(self, site_id: int, contact_id: str) -> bool:
         """Forget the addresses of a contact that is gone; whether there were any.
 

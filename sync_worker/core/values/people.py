@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """A Wix contact as the ledger remembers it; ``email`` is normalised (trimmed, case-folded)."""
+    """A Wix contact as the ledger remembers it; ``email`` is its identity (email_identity)."""
 
     contact_id: str
     email: str | None = None

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, and_, delete, func, insert, or_, select
 
-from sync_worker.core.hold_keys import contact_hold_key, email_hold_key, entity_hold_key
+from sync_worker.core.hold_keys import contact_hold_key, email_hold_keys, entity_hold_key
 from sync_worker.core.values import Contact, Entity, EntityRef, Side, Site
 from sync_worker.ledger.administration.held import release_keys
 from sync_worker.ledger.rows import to_contact, to_entity
@@ -119,7 +119,7 @@ class MappingAdmin:
             for contact in contacts
         ]
         emails = [contact.email for contact in contacts if contact.email is not None]
-        keys = [email_hold_key(email) for email in emails]
+        keys = [key for email in emails for key in email_hold_keys(email)]
         keys += [contact_hold_key(contact.contact_id) for contact in contacts]
         return self._import(CONTACTS, rows, keys, site)
 

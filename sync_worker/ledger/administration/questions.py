@@ -12,7 +12,7 @@ from sync_worker.core.values import InboxState, IntentState, Side
 from sync_worker.ledger.accounts import FailingAccount, failing_accounts
 from sync_worker.ledger.administration.held import HistoryLine, to_line
 from sync_worker.ledger.statements.inbox import OPEN
-from sync_worker.ledger.tables import history, inbox, intent, link
+from sync_worker.ledger.tables import history, inbox, intent, link, site
 from sync_worker.ledger.transactions import Transactions, ledger_now
 
 HOUR_SECONDS = 3600.0
@@ -78,6 +78,20 @@ class LedgerQuestions:
         with self._transactions.read() as connection:
             rows = connection.execute(newest).all()
         return [to_line(row) for row in reversed(rows)]
+
+    def held_by_site(self, reason: str) -> dict[int, list[int]]:
+        """Ids of what is held for a reason, by the site of its sender; oldest first."""
+        is_held = (inbox.c.state == str(InboxState.HELD)) & (inbox.c.reason == reason)
+        is_of_site = or_(
+            (inbox.c.side == str(Side.WIX)) & (inbox.c.source == site.c.instance_id),
+            (inbox.c.side == str(Side.EXTERNAL)) & (inbox.c.source == site.c.connector),
+        )
+        asked = select(site.c.id, inbox.c.id).where(is_held, is_of_site).order_by(inbox.c.id)
+        by_site: dict[int, list[int]] = {}
+        with self._transactions.read() as connection:
+            for site_id, inbox_id in connection.execute(asked):
+                by_site.setdefault(site_id, []).append(inbox_id)
+        return by_site
 
     def now(self) -> float:
         """The database's time, in seconds since 1970."""

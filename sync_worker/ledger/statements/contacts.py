@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from sync_worker.core.email_identity import earlier_identities, normalise_email
 from sync_worker.core.hold_keys import contact_tombstone
 from sync_worker.core.values import Buried, Contact, Side
 from sync_worker.ledger.rows import to_contact
@@ -37,6 +38,12 @@ OF_ADDRESS = SqlText(f"""
 -- contact.of_address: an address belongs to one contact of a site
 SELECT {columns_of(contact_map)} FROM contact_map
 WHERE site_id = :site_id AND email = :email ORDER BY id LIMIT 1
+""")
+
+OF_EARLIER_FORM = SqlText(f"""
+-- contact.of_earlier_form: on file since before an address had one identity
+SELECT {columns_of(contact_map)} FROM contact_map
+WHERE site_id = :site_id AND email = ANY(:forms::varchar[]) AND rule = 0 ORDER BY id LIMIT 1
 """)
 
 OLDEST_OF = SqlText(f"""
@@ -105,6 +112,21 @@ def known_contact(connection: Connection, site_id: int, contact_id: str) -> Cont
 def contact_of_address(connection: Connection, site_id: int, email: str) -> Any:
     """The row of an address, ``None`` if nobody has it."""
     return OF_ADDRESS.first(connection, site_id=site_id, email=email)
+
+
+def contact_of_any_form(connection: Connection, site_id: int, email: str) -> Any:
+    """The row of an address, also as an earlier version wrote it."""
+    row = contact_of_address(connection, site_id, normalise_email(email))
+    return row or row_of_earlier_form(connection, site_id, email)
+
+
+def row_of_earlier_form(connection: Connection, site_id: int, email: str) -> Any:
+    """The row of an address as an earlier version wrote it, ``None`` if there is none."""
+    forms = list(earlier_identities(email))
+    # As of nearly all addresses.
+    if not forms:
+        return None
+    return OF_EARLIER_FORM.first(connection, site_id=site_id, forms=forms)
 
 
 def is_erased(connection: Connection, site_id: int, contact_id: str) -> bool:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from sync_worker.core.email_identity import normalise_email
 from sync_worker.core.errors import (
     Gone,
     GoneUnsaid,
@@ -108,17 +109,19 @@ class ExternalRemote:
             entity=_entity_context(entity), contact=_contact_context(person)
         )
 
+        wanted = None if person.email is None else normalise_email(person.email)
+
         def may_be_theirs(item: Any) -> bool:
             subject, email = read_subject(self._manifest, item, context)
             is_of_entity = subject is None or subject.entity_id == entity.entity_id
-            return email == person.email and is_of_entity
+            return email == wanted and is_of_entity
 
         found = [
             record
             for record in self._listing.records(name, context, may_be_theirs)
             if record.entity is not None
             and record.entity.entity_id == entity.entity_id
-            and record.person.email == person.email
+            and record.person.email == wanted
             and record.state is not RecordState.DELETED
         ]
         # The oldest first; without a time a record comes last.

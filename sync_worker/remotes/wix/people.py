@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeGuard
 
-from sync_worker.core.email_identity import normalise_email
+from sync_worker.core.email_identity import normalise_email, spellings
 from sync_worker.core.errors import (
     Duplicate,
     Gone,
@@ -47,13 +47,11 @@ class WixPeople:
         return next(iter(self.matches([email]).get(normalise_email(email), ())), None)
 
     def matches(self, emails: Sequence[str]) -> Mapping[str, Sequence[Contact]]:
-        """Asked in both spellings, since matching may be case-sensitive; compared case-folded."""
-        spellings: dict[str, None] = {}
-        for email in emails:
-            spellings |= {email.strip(): None, normalise_email(email): None}
+        """Asked in all spellings, since matching may be of the letters; compared by identity."""
+        asked_for = dict.fromkeys(form for email in emails for form in spellings(email))
         contacts = {
             contact["id"]: contact
-            for asked in _in_parts(list(spellings))
+            for asked in _in_parts(list(asked_for))
             for contact in self._query("info.emails.email", asked)
         }
         wanted = {normalise_email(email) for email in emails}
@@ -133,7 +131,7 @@ class WixPeople:
         if not isinstance(contact_id, str):
             return None
         email = inside(body, "member", "loginEmail")
-        address = email.strip().casefold() if isinstance(email, str) else None
+        address = normalise_email(email) if isinstance(email, str) else None
         return Contact(contact_id, address)
 
     def create(self, email: str, name: str | None) -> Contact:
@@ -229,5 +227,5 @@ def _contact_of(contact: Any) -> Contact | None:
     if not _is_contact_id(contact_id):
         return None
     emails = _emails_of(contact)
-    address = emails[0].casefold() if emails else None
+    address = normalise_email(emails[0]) if emails else None
     return Contact(contact_id, address, _name_of(contact))
