@@ -18,12 +18,32 @@ HTTP_FAULTS = {
     "response_lost": "the request has its effect, then the connection closes",
     "gateway_timeout": "the request has its effect, then the answer is 504",
     "unavailable": "503 with an HTML body, no effect",
+    "no_route": "404 in JSON, as of a path that is not served, no effect",
+    "page_not_found": "404 with a page, no effect",
+    "challenge": "403 with a page that wants a captcha, no effect",
+    "page": "200 with a page, no effect",
+    "null": "200 with JSON's null, no effect",
+    "error_inside": "200 with an error in it, no effect",
     "limited": "429 with Retry-After: 1, no effect",
     "limited_silently": "429 without Retry-After, no effect",
     "hang": "no answer for 30 seconds",
     "drip": "the answer comes one byte at a time",
     "redirect": "302 to another host",
     "paging_ignored": "a listing shows its first page, whatever page is asked for",
+}
+# What stands in front of an API says, or a part of it that is switched off: WordPress without a
+# plugin, a theme's page, a proxy, a challenge.
+FALSE_ANSWERS = {
+    "no_route": (404, '{"code":"rest_no_route","data":{"status":404}}', "application/json"),
+    "page_not_found": (404, "<html>Page not found</html>", "text/html"),
+    "challenge": (403, "<html>Just a moment...</html>", "text/html"),
+    "page": (200, "<html>We will be back soon</html>", "text/html"),
+    "null": (200, "null", "application/json"),
+    "error_inside": (
+        200,
+        '{"error":"database","message":"","details":{"applicationError":{"code":"ERROR"}}}',
+        "application/json",
+    ),
 }
 WEBHOOK_FAULTS = {
     "webhook_dropped": "this webhook is never sent",
@@ -173,6 +193,9 @@ def _refusal(faults: Faults) -> Response | None:
         return Response(status=500)
     if faults.strikes("unavailable"):
         return Response("<html>Service Unavailable</html>", 503, mimetype="text/html")
+    for name, (status, body, kind) in FALSE_ANSWERS.items():
+        if faults.strikes(name):
+            return Response(body, status, mimetype=kind)
     if faults.strikes("redirect"):
         return Response(status=302, headers={"Location": "http://192.0.2.1/"})
     for name, headers in (("limited", {"Retry-After": "1"}), ("limited_silently", {})):

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from sync_sandbox.faults import Faults
+from sync_sandbox.faults import FALSE_ANSWERS, Faults
 from sync_sandbox.server import Sandbox, SandboxOptions
 from sync_worker.config import load_settings
 from sync_worker.core.errors import (
@@ -222,6 +222,23 @@ def test_read_that_keeps_failing_is_transient(over_http: Ground) -> None:
     arm(over_http, "unavailable", 10)
     with pytest.raises(Transient):
         over_http.remote.get(created.remote_id)
+
+
+@pytest.mark.parametrize("fault", sorted(FALSE_ANSWERS))
+def test_false_answer_says_nothing_of_a_living_record(over_http: Ground, fault: str) -> None:
+    """Neither that it is gone, nor that a write was carried out."""
+    remote = over_http.remote
+    created = remote.create(over_http.draft(), "key-1")
+    arm(over_http, fault, 10)
+    # An error where a record is due is no record: a person looks.
+    with pytest.raises((Transient, Permanent)):
+        remote.get(created.remote_id)
+    with pytest.raises(Transient):
+        remote.update(created.remote_id, over_http.draft(1, last=created.raw), created.revision)
+    with pytest.raises(Transient):
+        remote.delete(created.remote_id, created.revision)
+    arm(over_http, fault, 0)
+    assert over_http.value(remote.get(created.remote_id)) == VALUES[remote.side][0]
 
 
 @pytest.mark.parametrize("fault", ["response_lost", "gateway_timeout"])
