@@ -11,6 +11,7 @@ from sync_worker.core.errors import Misconfigured
 from sync_worker.core.hold_keys import source_hold_key
 from sync_worker.core.scale import FieldMap
 from sync_worker.core.values import Policy, Side, Site, SiteState
+from sync_worker.core.words import MAX_NAMESPACE, MAX_WIX_ID, is_usable_id
 from sync_worker.ledger.administration.held import release_keys, release_reasons
 from sync_worker.ledger.rows import from_field
 from sync_worker.ledger.statements.sites import read_sites, site_by_id
@@ -38,8 +39,13 @@ class SiteAdmin:
     ) -> tuple[Site, list[int]]:
         """A new site, and the deliveries that had waited for it.
 
-        Raises Misconfigured if either name is taken.
+        Raises Misconfigured if either name is taken, or the first is no instance id.
         """
+        if not is_usable_id(instance_id, MAX_WIX_ID):
+            raise Misconfigured(
+                f"{instance_id[:MAX_WIX_ID]!r} is no instance id: it is at most {MAX_WIX_ID}"
+                " characters that can be printed; Wix shows it to an installed app"
+            )
         row = {
             "instance_id": instance_id,
             "connector": connector,
@@ -136,6 +142,8 @@ def _checked_policy(changes: Mapping[str, str]) -> dict[str, str]:
         if choices is None and name not in FREE_POLICIES:
             there_are = ", ".join([*Policy.CHOICES, *sorted(FREE_POLICIES)])
             raise Misconfigured(f"there is no policy {name!r}; there are: {there_are}")
+        if choices is None and len(value) > MAX_NAMESPACE:
+            raise Misconfigured(f"policy {name} has at most {MAX_NAMESPACE} characters")
         if choices is not None and value not in choices:
             raise Misconfigured(
                 f"policy {name} cannot be {value!r}; choose one of: {', '.join(choices)}"
