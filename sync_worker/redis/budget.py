@@ -12,28 +12,36 @@ from sync_worker.redis.client import RedisAway, RedisClient
 
 AWAY_SECONDS = 5.0
 
-# Keys: the bucket. Arguments: capacity, tokens each second, tokens that stay for others. A missing
-# key starts empty: a wiped Redis must not double the rate. Returns 0, or the milliseconds until a
-# token is there.
+# Keys: the bucket, and by which other names it is counted. Arguments: capacity, tokens each second,
+# tokens that stay for others. A missing key starts empty: a wiped Redis must not double the rate.
+# Returns 0, or the milliseconds until a token is there under every name.
 TAKE = """
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
-local bucket = redis.call('HMGET', KEYS[1], 'tokens', 'at', 'paused_until')
 local capacity, rate, reserve = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local tokens, at = tonumber(bucket[1]) or 0, tonumber(bucket[2]) or now
-local paused_until = tonumber(bucket[3]) or 0
-tokens = math.min(capacity, tokens + math.max(0, now - at) * rate)
-local wait = math.max(paused_until - now, (1 + reserve - tokens) / rate)
-if wait <= 0 then tokens = tokens - 1 end
-redis.call('HSET', KEYS[1], 'tokens', tostring(tokens), 'at', tostring(now))
-redis.call('EXPIRE', KEYS[1], 604800)
+local left, wait = {}, 0
+for place, key in ipairs(KEYS) do
+  local bucket = redis.call('HMGET', key, 'tokens', 'at', 'paused_until')
+  local tokens, at = tonumber(bucket[1]) or 0, tonumber(bucket[2]) or now
+  left[place] = math.min(capacity, tokens + math.max(0, now - at) * rate)
+  local paused_until = tonumber(bucket[3]) or 0
+  wait = math.max(wait, paused_until - now, (1 + reserve - left[place]) / rate)
+end
+for place, key in ipairs(KEYS) do
+  local tokens = left[place]
+  if wait <= 0 then tokens = tokens - 1 end
+  redis.call('HSET', key, 'tokens', tostring(tokens), 'at', tostring(now))
+  redis.call('EXPIRE', key, 604800)
+end
 if wait <= 0 then return 0 end
 return math.ceil(wait * 1000)
 """
 PAUSE = """
 local time = redis.call('TIME')
-redis.call('HSET', KEYS[1], 'paused_until', tostring(tonumber(time[1]) + tonumber(ARGV[1])))
-redis.call('EXPIRE', KEYS[1], 3600)
+for _, key in ipairs(KEYS) do
+  redis.call('HSET', key, 'paused_until', tostring(tonumber(time[1]) + tonumber(ARGV[1])))
+  redis.call('EXPIRE', key, 3600)
+end
 return 0
 """
 
@@ -83,7 +91,10 @@ class RedisBudget:
         reserve: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._client, self._key, self._reserve = client, key, reserve
+        self._client, self._reserve = client, reserve
+        # Counted by its name without the prefix, too: processes of the release before know no
+        # other, and beside them the rate would double. To go with the next release.
+        self._keys = list(dict.fromkeys((f"{client.prefix}{key}", key)))
         # A bucket of one token leaves none: who keeps to the reserve would never have a turn.
         self._left_to_others = min(reserve, capacity - 1.0)
         self._capacity, self._rate = capacity, per_minute / 60.0
@@ -95,7 +106,7 @@ class RedisBudget:
     def take(self) -> None:
         try:
             shape = [self._capacity, self._rate, self._left_to_others]
-            wait = self._client.ask(self._take, keys=[self._key], args=shape)
+            wait = self._client.ask(self._take, keys=self._keys, args=shape)
         except RedisAway:
             # Sweeps and imports leave the process's own share to webhooks.
             if self._reserve:
@@ -111,4 +122,4 @@ class RedisBudget:
         # Here, too: Redis may go away within the pause.
         self._local.penalise(seconds)
         with suppress(RedisAway):
-            self._client.ask(self._pause, keys=[self._key], args=[seconds])
+            self._client.ask(self._pause, keys=self._keys, args=[seconds])

@@ -34,10 +34,13 @@ class RedisAway(Exception):
 
 
 class RedisClient:
-    """Asks a Redis that may be away, through a breaker that all users of the client share."""
+    """Asks a Redis that may be away, through a breaker that all users of the client share.
 
-    def __init__(self, redis: Redis, breaker: Breaker | None = None) -> None:
-        self.redis, self._breaker = redis, breaker or Breaker()
+    ``prefix``: stands before each of its keys, so that installations may share a server.
+    """
+
+    def __init__(self, redis: Redis, breaker: Breaker | None = None, *, prefix: str = "") -> None:
+        self.redis, self._breaker, self.prefix = redis, breaker or Breaker(), prefix
 
     def ask(self, command: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         """The answer to a command of ``redis``. Raises RedisAway."""

@@ -22,13 +22,13 @@ class RedisGuard:
     def remember(
         self, site_id: int, side: Side, remote_id: str, revision: int, intent_id: str
     ) -> None:
-        key, value = _guard_key(site_id, side, remote_id), f"{revision} {intent_id}"
+        key, value = self._key(site_id, side, remote_id), f"{revision} {intent_id}"
         with suppress(RedisAway):
             self._client.ask(self._redis.set, key, value, ex=self._ttl_seconds)
 
     def recall(self, site_id: int, side: Side, remote_id: str, revision: int) -> str | None:
         try:
-            value = self._client.ask(self._redis.get, _guard_key(site_id, side, remote_id))
+            value = self._client.ask(self._redis.get, self._key(site_id, side, remote_id))
         except RedisAway:
             return None
         kept_revision, _, intent_id = text_of(value).partition(" ")
@@ -37,8 +37,7 @@ class RedisGuard:
 
     def forget(self, site_id: int, side: Side, remote_id: str) -> None:
         with suppress(RedisAway):
-            self._client.ask(self._redis.delete, _guard_key(site_id, side, remote_id))
+            self._client.ask(self._redis.delete, self._key(site_id, side, remote_id))
 
-
-def _guard_key(site_id: int, side: Side, remote_id: str) -> str:
-    return f"guard:{site_id}:{side}:{remote_id}"
+    def _key(self, site_id: int, side: Side, remote_id: str) -> str:
+        return f"{self._client.prefix}guard:{site_id}:{side}:{remote_id}"

@@ -19,7 +19,7 @@ class RedisTokens:
 
     def get(self, name: str) -> str | None:
         try:
-            sealed = text_of(self._client.ask(self._redis.get, f"token:{name}"))
+            sealed = text_of(self._client.ask(self._redis.get, self._key(name)))
         except RedisAway:
             return None
         return self._seal.open(name, sealed) if sealed else None
@@ -27,15 +27,18 @@ class RedisTokens:
     def put(self, name: str, token: str, seconds: int) -> None:
         sealed = self._seal.close(name, token)
         with suppress(RedisAway):
-            self._client.ask(self._redis.set, f"token:{name}", sealed, ex=max(1, seconds))
+            self._client.ask(self._redis.set, self._key(name), sealed, ex=max(1, seconds))
 
     def drop(self, name: str) -> None:
         with suppress(RedisAway):
-            self._client.ask(self._redis.delete, f"token:{name}")
+            self._client.ask(self._redis.delete, self._key(name))
 
     def claim(self, name: str, seconds: int) -> bool:
         try:
-            key = f"token-refresh:{name}"
+            key = f"{self._client.prefix}token-refresh:{name}"
             return bool(self._client.ask(self._redis.set, key, "1", nx=True, ex=seconds))
         except RedisAway:
             return True
+
+    def _key(self, name: str) -> str:
+        return f"{self._client.prefix}token:{name}"

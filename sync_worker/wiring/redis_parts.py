@@ -37,7 +37,8 @@ class RedisParts:
     def cache(self) -> RedisClient:
         """One for all uses of Redis here: what fails for one fails for all."""
         breaker = AlwaysOpen() if self._is_alone else Breaker(observe=watch_breaker("redis"))
-        return RedisClient(open_redis(self._cache_url, REDIS_SECONDS), breaker)
+        redis = open_redis(self._cache_url, REDIS_SECONDS)
+        return RedisClient(redis, breaker, prefix=self._settings.redis_key_prefix)
 
     @cached_property
     def guard(self) -> RedisGuard:

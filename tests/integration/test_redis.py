@@ -200,3 +200,40 @@ def test_without_redis_everybody_refreshes_for_himself(dead_client: RedisClient)
     tokens.put("site", "secret", 100)
     assert tokens.get("site") is None
     assert tokens.claim("site", 10)
+
+
+# -- several installations on one server
+
+
+def test_installations_on_one_server_do_not_see_each_other(redis: Redis) -> None:
+    ours, theirs = (RedisClient(redis, prefix=prefix) for prefix in ("ours:", "theirs:"))
+    RedisGuard(ours).remember(1, Side.WIX, "rating-1", 4, "intent-1")
+    RedisTokens(ours, SEAL).put("site", "secret", 100)
+    assert RedisTokens(ours, SEAL).claim("site", 100)
+    assert RedisGuard(theirs).recall(1, Side.WIX, "rating-1", 4) is None
+    assert RedisTokens(theirs, SEAL).get("site") is None
+    assert RedisTokens(theirs, SEAL).claim("site", 100)
+    keys: list[bytes] = redis.keys("*")  # type: ignore[assignment]  # as above
+    assert [key for key in keys if not key.startswith((b"ours:", b"theirs:"))] == []
+
+
+def test_process_of_the_release_before_and_a_new_one_share_one_rate(redis: Redis) -> None:
+    """The earlier one knows the bucket by its name without the prefix only."""
+    earlier = RedisBudget(RedisClient(redis), "budget:x", capacity=8, per_minute=600)
+    new = RedisBudget(RedisClient(redis, prefix="ours:"), "budget:x", capacity=8, per_minute=600)
+    for budget in (earlier, new):
+        taken(budget, 1)  # makes the bucket
+    time.sleep(1.0)
+    assert 7 <= taken(earlier, 20) <= 9
+    assert taken(new, 20) <= 1
+    time.sleep(0.5)
+    both = taken(new, 10) + taken(earlier, 10)
+    assert 4 <= both <= 7
+
+
+def test_pause_that_a_new_process_notes_holds_for_the_earlier_one(redis: Redis) -> None:
+    earlier = RedisBudget(RedisClient(redis), "budget:x", capacity=8, per_minute=60_000)
+    new = RedisBudget(RedisClient(redis, prefix="ours:"), "budget:x", capacity=8, per_minute=60_000)
+    new.penalise(60.0)
+    with pytest.raises(RateLimited):
+        earlier.take()
