@@ -177,7 +177,9 @@ def _open_sqlite(url: URL, busy_seconds: float, clock: Callable[[], float]) -> E
         _go_to_wal(connection, busy_seconds)
         # FULL: a commit that the gateway answered 200 for survives a power cut. SQLite checks
         # foreign keys only on connections that ask for it.
-        for pragma in ("synchronous=FULL", "foreign_keys=ON", f"cache_size=-{CACHE_KIB}"):
+        # What is deleted is overwritten: an erased address must not stay in the file.
+        pragmas = ("synchronous=FULL", "foreign_keys=ON", "secure_delete=ON")
+        for pragma in (*pragmas, f"cache_size=-{CACHE_KIB}"):
             connection.execute(f"PRAGMA {pragma}").close()
 
     @event.listens_for(engine, "begin")

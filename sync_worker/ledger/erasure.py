@@ -63,6 +63,7 @@ class PersonErasure:
             merged = is_on_site & contact_redirect.c.contact_id.in_(ids)
             connection.execute(delete(contact_redirect).where(merged))
             self._erase_mentions(connection, [self._inbox_id])
+        self._transactions.forget_log()
 
     def _keep_asking(self) -> None:
         """Nobody begins the same search beside this one."""

@@ -115,9 +115,11 @@ class SqlInbox:
                 # Nobody has added this source: the id is hashed without a site.
                 site_id = 0 if owner is None else owner.id
                 erasure.erase_rows(connection, site_id, inbox.c.id == inbox_id)
-                return closing
-            deliveries.close_rows(connection, [inbox_id], closing, hold_key=hold_key)
-            return closing
+            else:
+                deliveries.close_rows(connection, [inbox_id], closing, hold_key=hold_key)
+        if closing == ERASED:
+            self._transactions.forget_log()
+        return closing
 
     def _owner(self, connection: Connection, inbox_id: int) -> Site | None:
         row = connection.execute(

@@ -203,12 +203,14 @@ class SqlLinks:
                     self._commit_tombstones(connection, lease, change)
                     # After the erasure: it puts some deliveries back to work and ends others.
                     fresh = _ask_fresh(connection, lease) if change.release else None
-                return Committed(buried, _ids(fresh))
         except IntegrityError as error:
             # The unique indexes let a record be on file with one link of a site.
             raise Permanent(
                 "another link has this record on file", reason="id_linked_elsewhere"
             ) from error
+        if change.erases:
+            self._transactions.forget_log()
+        return Committed(buried, _ids(fresh))
 
     def _commit_tombstones(self, connection: Connection, lease: Lease, change: Commit) -> None:
         for buried in change.buried:

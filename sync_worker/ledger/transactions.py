@@ -23,6 +23,7 @@ from sync_worker.core.errors import Facts, Permanent, Transient
 # So much of writing, and a process rests, so that another one, the door, gets its turn.
 WORK_SECONDS = 0.01
 REST_SECONDS = 0.002  # longer than anybody who waits for the lock pauses between two tries
+FORGET_SECONDS = 1.0  # for who reads the log to end
 
 # In a transaction too, PostgreSQL tells the time of the statement and not of its beginning.
 POSTGRESQL_RAW_CLOCK = "(extract(epoch from clock_timestamp())::double precision)"
@@ -116,6 +117,23 @@ class Transactions:
         # SQLite's writers need the turn. On PostgreSQL the reader's autocommit makes a statement,
         # or a pipeline, its own transaction.
         return self.write() if self._is_sqlite else self.read()
+
+    def forget_log(self) -> None:
+        """Empty SQLite's write-ahead log, in which erased data may stand; after its transaction.
+
+        Whoever reads meanwhile keeps it for a moment. PostgreSQL's log is the server's own matter.
+        """
+        # A database in memory has no log.
+        if not self._is_sqlite or not self._has_neighbours:
+            return
+        until = time.monotonic() + FORGET_SECONDS
+        with _translated(), self.engine.connect() as connection:
+            driver: Any = connection.connection.driver_connection
+            while True:
+                is_busy = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+                if not is_busy or time.monotonic() > until:
+                    return
+                time.sleep(REST_SECONDS)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -41,6 +41,7 @@ class ObservedLedger:
     def __init__(self, engine: Engine) -> None:
         ledger = sql_ledger(engine, site_cache_seconds=60.0)
         self.engine, self._transactions = engine, ledger.transactions
+        self.transactions = ledger.transactions
         self.inbox, self.directory, self.links = ledger.inbox, ledger.directory, ledger.links
         self.merges, self.sites, self.accounts = ledger.merges, ledger.sites, ledger.accounts
         self.sweeps = SqlSweeps(ledger.transactions, ledger.site_cache)
