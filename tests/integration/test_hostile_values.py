@@ -120,13 +120,20 @@ def wix_rating(bench: Bench, place: str, value: str, number: str) -> str:
 
 
 def posted(url: str, body: bytes, headers: Mapping[str, str]) -> int:
-    request = urllib.request.Request(url, body, dict(headers), method="POST")  # noqa: S310 - ours
-    try:
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - so is this
-            return int(answer.status)
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code
+    """The status, as a sender sees it who tries again when told so: a busy machine may be late."""
+    status = 503
+    for _ in range(5):
+        request = urllib.request.Request(url, body, dict(headers), method="POST")  # noqa: S310 - ours
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - so is this
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            with error:
+                status = error.code
+        if status != 503:
+            return status
+        time.sleep(1.0)
+    return status
 
 
 def work_off(bench: Bench, what: str) -> None:
