@@ -125,8 +125,8 @@ class OnFile:
     """What the ledger knows of a remote id. ``values``: by attribute, when both sides last agreed.
 
     ``is_linked``: on file with a link; ``is_buried``: it has a tombstone (then ``revision`` is the
-    buried one's); ``is_held``: a held delivery speaks of it; ``is_awaited``: one that is still on
-    its way; ``is_shadowed``: it stands behind the synced record of its person.
+    buried one's); ``is_held``: a held delivery speaks of it, or of its rating; ``is_awaited``: one
+    that is still on its way; ``is_shadowed``: it stands behind the synced record of its person.
     """
 
     is_linked: bool = False

@@ -54,6 +54,9 @@ class Deliveries:
         # Noted for every kind of event: a hold keeps the deliveries that speak of its slot.
         if slot is not None:
             self.view.note_slot(delivery, slot)
+        # Held before, or held still: then what it asks for is a person's to release.
+        if delivery.reason and self.view.holds.note(delivery):
+            return
         match new.change:
             case "erase":
                 self.view.erase()

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from sync_worker.core.errors import Permanent, SyncError, Transient
+from sync_worker.core.hold_keys import contact_hold_key
 from sync_worker.core.outcome import (
     AwaitAccount,
     Defer,
@@ -41,6 +42,7 @@ from sync_worker.engine.write_limits import WriteLimits
 from sync_worker.engine.writing import Writing
 
 BUSY = Outcome(OutcomeKind.BUSY)
+CONTACT_UNKNOWN = "contact_unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +60,12 @@ class Engine:
     new_id: Callable[[], str]
     cpu_until: float = math.inf
 
-    def sync_delivery(self, inbox_id: int, key: RatingKey) -> Outcome:
-        """Bring the link of a delivery in step, made if need be. Raises Transient."""
-        attached = self.ledger.links.attach(inbox_id, key)
+    def sync_delivery(self, inbox_id: int, key: RatingKey, *, with_held: bool = False) -> Outcome:
+        """Bring the link of a delivery in step, made if need be. Raises Transient.
+
+        ``with_held``: as ``Links.attach``.
+        """
+        attached = self.ledger.links.attach(inbox_id, key, with_held=with_held)
         run = self._joined(attached.run)
         return BUSY if run is None else self.work_on(run)
 
@@ -115,23 +120,33 @@ class Engine:
         disposition = self.account_watch.disposition_of(error, run.site, run.deliveries)
         if not isinstance(disposition, HoldDeliveries):
             return disposition
-        if disposition.reason == "contact_unknown" and self._follow_merge(run):
+        if disposition.reason == CONTACT_UNKNOWN and self._follow_merge(run):
             # The contact was merged away: the next run joins the links.
             return Defer(Outcome(OutcomeKind.RETRY), 0.0, "contact_merged", is_failure=False)
         return disposition
 
     def _give_up(self, run: LeasedLink, disposition: Disposition) -> Outcome:
         """Put on file what becomes of the deliveries in hand, then end the lease."""
-        ids = [delivery.id for delivery in run.deliveries]
+        # What only a person releases was seen, and is as it was.
+        in_hand = [delivery for delivery in run.deliveries if not delivery.stands_by]
+        ids = [delivery.id for delivery in in_hand]
         match disposition:
             # the lease is not ours any more: nothing of it may be touched
             case Leave(outcome):
                 return outcome
+            # what was held goes on being held; the delivery that led here comes again
             case Defer(outcome, delay_seconds, reason, is_failure):
-                self.ledger.inbox.defer(ids, delay_seconds, reason, is_failure=is_failure)
-            # no hold key: the intake alone waits for a person or an entity to arrive
+                again = [delivery.id for delivery in in_hand if delivery.was_held]
+                if again:
+                    self.ledger.inbox.put_back(again)
+                news = [inbox_id for inbox_id in ids if inbox_id not in again]
+                self.ledger.inbox.defer(news, delay_seconds, reason, is_failure=is_failure)
+            # an unknown contact may become known; what else holds a run waits for nobody
             case HoldDeliveries(outcome, reason):
-                self.ledger.inbox.hold(ids, reason)
+                hold_key = None
+                if reason == CONTACT_UNKNOWN:
+                    hold_key = contact_hold_key(run.link.key.contact_id)
+                self.ledger.inbox.hold(ids, reason, hold_key=hold_key)
             # nothing is wrong with this rating
             case AwaitAccount(outcome, account, why):
                 self.ledger.accounts.fail(account, ids, why)
@@ -185,8 +200,7 @@ class Engine:
                     self._join_into(other_id, key)
         except Transient as failure:
             # A link of this person is busy, or its open write is not settled: no failed attempt.
-            ids = [delivery.id for delivery in run.deliveries]
-            self.ledger.inbox.defer(ids, failure.retry_after, failure.message, is_failure=False)
+            self._give_up(run, Defer(BUSY, failure.retry_after, failure.message, is_failure=False))
             return None
         return self.ledger.links.lease(link_id)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from sync_worker.core.errors import Held, LeaseLost, SyncError, Transient
-from sync_worker.core.outcome import Outcome
+from sync_worker.core.outcome import Outcome, OutcomeKind
 from sync_worker.core.plan import Action, Delete
 from sync_worker.core.ports.loop_guard import Guard
 from sync_worker.core.ports.merges import Merges
@@ -24,6 +24,7 @@ from sync_worker.engine.next_step import (
     RemoveShadowed,
     Save,
     Send,
+    Step,
     next_step,
 )
 from sync_worker.engine.placing import Placing
@@ -68,6 +69,9 @@ class LinkRun:
         for delivery in run.deliveries:
             self.reading.keeper.refuse_if_costly()
             self.deliveries.apply(delivery)
+        # Nothing is written for it, but both sides may have come in step meanwhile.
+        if self.view.holds.is_frozen:
+            self.reading.read_all()
 
     def run_until_settled(self) -> Finished:
         """Plan and write until nothing is left to do.
@@ -76,7 +80,10 @@ class LinkRun:
         """
         try:
             for _ in range(MAX_STEPS):
-                match next_step(self.view, is_saved=self.writing.unsaved is None):
+                step = next_step(self.view, is_saved=self.writing.unsaved is None)
+                if self.view.holds.is_frozen:
+                    _refuse_write(step)
+                match step:
                     case RemoveLosers():
                         self._remove_losers()
                     case Save():
@@ -117,7 +124,7 @@ class LinkRun:
         # A held link whose write may yet show is looked at again.
         asks_to_erase = any(delivery.new.privacy for delivery in run.deliveries)
         if run.link.state is LinkState.HELD and run.intent is None and not asks_to_erase:
-            raise Held("link_held")
+            self.view.holds.is_frozen = True
 
     def _remove_losers(self) -> None:
         while self.view.losers:
@@ -146,6 +153,9 @@ class LinkRun:
         if self.view.erases:
             self._forget_guarded()
         outcome = outcome_of_run(self.view, actions)
+        # They do not agree: the link stands still as before.
+        if self.view.holds.is_frozen and outcome.kind is OutcomeKind.HELD:
+            raise Held("link_held")
         end = end_of_run(self.view, actions, outcome, self.view.take_history())
         fresh = self.writing.save(end)
         return None if fresh is None else Finished(reported(self.view, outcome), fresh)
@@ -158,3 +168,9 @@ class LinkRun:
         run = self.view.run
         for side, remote_id in ids_to_forget(self.view, self.merges.buried_with(run.link.id)):
             self.guard.forget(run.site.id, side, remote_id)
+
+
+def _refuse_write(step: Step) -> None:
+    """A held link may look, and end if both sides are in step. Raises Held."""
+    if isinstance(step, RemoveLosers | Send | RemoveShadowed):
+        raise Held("link_held")

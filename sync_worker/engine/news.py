@@ -15,6 +15,7 @@ NOT_MAPPED = Closing(InboxState.DONE, "attribute_not_mapped")
 SUPERSEDED = Closing(InboxState.SUPERSEDED)
 NOT_CREATED = Closing(InboxState.DONE, "create_failed")
 NOT_DELETED = Closing(InboxState.HELD, "not_deleted")
+OVERTAKEN = Closing(InboxState.DONE, "overtaken")
 BEHIND_ANOTHER = Closing(InboxState.DONE, "shadowed")
 
 

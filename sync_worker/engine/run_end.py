@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence, Set
 
 from sync_worker.core.outcome import Outcome, OutcomeKind
 from sync_worker.core.plan import Action, Agree, Hold, Ignore
-from sync_worker.core.ports.inbox import Closing
+from sync_worker.core.ports.inbox import ERASED, Closing
 from sync_worker.core.ports.links import Commit
 from sync_worker.core.values import HistoryEntry, InboxState, Known, LinkState, Side, Slot
 from sync_worker.engine.history_lines import lines_for_differences_left
 from sync_worker.engine.link_plan import NORMALISED, held_slots
-from sync_worker.engine.news import SUPERSEDED
-from sync_worker.engine.record_view import seen_revisions
+from sync_worker.engine.news import OVERTAKEN, SUPERSEDED
+from sync_worker.engine.record_view import Source, seen_revisions
 from sync_worker.engine.view import View
 
 
@@ -93,15 +93,37 @@ def _new_records(view: View, held: Set[Slot]) -> dict[Slot, Known | None]:
 
 def closings_of_run(view: View, held: Set[Slot], outcome: Outcome) -> dict[int, Closing]:
     """How the deliveries in hand end, by inbox id."""
-    open_ids = {delivery.id for delivery in view.run.deliveries} - view.closings.keys()
+    in_hand = {delivery.id for delivery in view.run.deliveries}
+    # What only a person releases is as it was, unless it is overtaken.
+    in_hand.difference_update([delivery.id for delivery in view.holds.standing_by])
+    open_ids = in_hand - view.closings.keys()
     closings = dict(view.closings)
     # What told something, and was not closed as no news, is done now.
     done = Closing(InboxState.DONE, str(_kind_of_done(view)))
     closings |= dict.fromkeys(open_ids, done)
+    # What was held before has outlived its cause; if not, it is held again below.
+    for delivery in view.holds.before:
+        ended = view.closings.get(delivery.id, done)
+        if ended != ERASED and ended.state is not InboxState.HELD:
+            closings[delivery.id] = OVERTAKEN
     if outcome.kind is OutcomeKind.HELD:
         to_hold = _ids_to_hold(view, open_ids, held)
         closings |= dict.fromkeys(to_hold, Closing(InboxState.HELD, outcome.reason))
+    elif view.holds.standing_by:
+        closings |= dict.fromkeys(_overtaken(view), OVERTAKEN)
     return closings
+
+
+def _overtaken(view: View) -> list[int]:
+    """What waits for a person although a look of this run has found its rating in step."""
+    overtaken = []
+    for delivery in view.holds.standing_by:
+        slot = view.slot_by_delivery.get(delivery.id)
+        # Of a record that this run has not looked at, nothing is known.
+        is_seen = slot is not None and view.record_views[slot].source is not Source.LEDGER
+        if is_seen or view.holds.is_frozen:
+            overtaken.append(delivery.id)
+    return overtaken
 
 
 def _ids_to_hold(view: View, open_ids: Set[int], held: Set[Slot]) -> Set[int]:
@@ -120,7 +142,7 @@ def _ids_to_hold(view: View, open_ids: Set[int], held: Set[Slot]) -> Set[int]:
     if open_ids:
         return open_ids
     # A hold must be visible: if nothing is open, the newest delivery carries it.
-    in_hand = [delivery.id for delivery in view.run.deliveries]
+    in_hand = [delivery.id for delivery in view.run.deliveries if not delivery.stands_by]
     return {max(in_hand)} if in_hand else set()
 
 

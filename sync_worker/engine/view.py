@@ -23,6 +23,7 @@ from sync_worker.core.values import (
     Slot,
     Snapshot,
 )
+from sync_worker.engine.holds.looking_again import Holds
 from sync_worker.engine.news import is_older
 from sync_worker.engine.record_view import RecordView, Source, absent, remembered, seen, slots_of
 
@@ -38,11 +39,10 @@ class View:
     ``slot_by_delivery``: what each delivery spoke of. ``closings``: deliveries that told nothing
     new. ``history``: edits found to be lost, for the next commit. ``erases``: a privacy request
     removes this opinion everywhere. ``shadowed``: records found to stand behind the synced one.
-    ``let_in``: records of guests that a person has let go on.
-    ``losers``: living records that have to go, because after a merge of contacts another one is
-    the person's. ``looked_up``: sides that were searched. ``write_count``: writes that succeeded.
-    ``unmatched``: attributes of which a remote returned something else than we wrote; ``unseen``:
-    slots of them that may show somebody's edit, whose seen revision therefore stays.
+    ``let_in``: records of guests that a person has let go on. ``losers``: living records that have
+    to go, as after a merge of contacts another one is the person's. ``looked_up``: sides searched.
+    ``write_count``: writes that succeeded. ``unmatched``: attributes of which a remote returned
+    something else than we wrote; ``unseen``: slots of them that may show an edit: not seen yet.
     """
 
     run: LeasedLink
@@ -63,6 +63,7 @@ class View:
     write_count: int = 0
     unmatched: set[str] = field(default_factory=set)
     unseen: set[Slot] = field(default_factory=set)
+    holds: Holds = field(default_factory=Holds)
 
     def __post_init__(self) -> None:
         link = self.run.link

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sync_worker.core.errors import Held
+from sync_worker.core.hold_reasons import UNCONFIRMED_DELETES
 from sync_worker.core.ports.links import Commit, Links
 from sync_worker.core.values import Intent, LinkState, Operation, Side, SiteState
 from sync_worker.engine.history_lines import line_for_fight
@@ -55,6 +56,10 @@ class WriteLimits:
         if write.operation is not Operation.DELETE:
             return
         site = self.view.run.site
+        # A person has not confirmed the one that was held before.
+        for delivery in self.view.holds.standing_by:
+            if delivery.reason in UNCONFIRMED_DELETES:
+                raise Held(delivery.reason)
         # The ledger may be behind both sides: what it misses need not be deleted.
         if site.state == SiteState.RECOVERY:
             raise Held("site_recovery")

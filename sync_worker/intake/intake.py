@@ -25,10 +25,9 @@ from sync_worker.core.ports.ledger import Ledger
 from sync_worker.core.ports.loop_guard import Guard
 from sync_worker.core.ports.remote import Connection
 from sync_worker.core.ports.sites import Sites
-from sync_worker.core.values import UNUSABLE, Change, Delivery, InboxState, RatingKey, Side, Site
+from sync_worker.core.values import UNUSABLE, Change, Delivery, InboxState, RatingKey, Site
 from sync_worker.engine.engine import Engine
 from sync_worker.engine.holds.accounts import WAITS
-from sync_worker.engine.holds.guests import GUEST_CHANGE
 from sync_worker.engine.lease_keeper import too_costly
 from sync_worker.intake.contact_events import ContactEvents
 from sync_worker.intake.install_events import InstallEvents
@@ -122,7 +121,7 @@ class Intake:
                 return key
             if self.clock.cpu_seconds() > engine.cpu_until:
                 raise too_costly()
-            return engine.sync_delivery(delivery.id, key)
+            return engine.sync_delivery(delivery.id, key, with_held=delivery.is_beside_held)
         except SyncError as error:
             return self._set_aside(delivery, site, error)
 
@@ -148,16 +147,10 @@ class Intake:
         if key == ERASED:
             self.guard.forget(site.id, delivery.new.side, delivery.new.remote_id)
         self.ledger.inbox.close(delivery.id, key)
-        self._free_guest_changes(delivery, site)
+        # What is held of the same record ends the same way.
+        if delivery.is_beside_held:
+            self.bell.ring(self.ledger.inbox.release_beside(delivery))
         return Outcome.of(key)
-
-    def _free_guest_changes(self, delivery: Delivery, site: Site) -> None:
-        """The record is gone or withdrawn: so is what was held of it."""
-        side, remote_id = delivery.new.side, delivery.new.remote_id
-        # Only records that say so can be of a guest.
-        if side is Side.EXTERNAL and self.connect(site).remotes[side].capabilities.says_verified:
-            reason = GUEST_CHANGE.reason
-            self.bell.ring(self.ledger.inbox.look_again_at(site.id, side, remote_id, reason))
 
     def _is_own_write(self, delivery: Delivery, site: Site) -> bool:
         """The guard's short cut: exactly the revision that a write of ours returned (rule R3)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, func, select, update
@@ -86,7 +86,7 @@ class SqlInbox:
             row = deliveries.OPEN_DELIVERY.first(connection, inbox_id=inbox_id)
             if row is None:
                 return None
-            delivery = to_delivery(row)
+            delivery = replace(to_delivery(row), is_beside_held=bool(row.is_beside_held))
             if _is_untouched(delivery):
                 self._observer.first_look(max(0.0, float(row.age)))
             if row.is_left:
@@ -132,6 +132,14 @@ class SqlInbox:
             held = Closing(InboxState.HELD, reason)
             with self._transactions.write() as connection:
                 deliveries.close_rows(connection, inbox_ids, held, hold_key=hold_key)
+
+    def put_back(self, inbox_ids: Sequence[int]) -> None:
+        with self._transactions.write() as connection:
+            deliveries.put_back_rows(connection, inbox_ids)
+
+    def release_beside(self, delivery: Delivery) -> list[int]:
+        with self._transactions.write() as connection:
+            return deliveries.release_beside(connection, delivery)
 
     def hold_for_site(self, inbox_id: int, delivery: NewDelivery) -> bool:
         key = source_hold_key(delivery.side, delivery.source)
@@ -272,13 +280,6 @@ class SqlInbox:
         with self._transactions.read() as connection:
             found = select(history.c.id).where(is_release).limit(1)
             return connection.execute(found).first() is not None
-
-    def look_again_at(self, site_id: int, side: Side, remote_id: str, reason: str) -> list[int]:
-        with self._transactions.write() as connection:
-            site = self._sites.by_id(connection, site_id)
-            is_held = (inbox.c.state == str(InboxState.HELD)) & (inbox.c.reason == reason)
-            is_it = deliveries.is_about(site, side, remote_id) & is_held
-            return deliveries.release_rows(connection, is_it)
 
     def held_among(self, site_id: int, side: Side, remote_ids: Sequence[str]) -> frozenset[str]:
         found: set[str] = set()

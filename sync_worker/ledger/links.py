@@ -61,10 +61,12 @@ class SqlLinks:
 
     # -- a run begins
 
-    def attach(self, inbox_id: int, key: RatingKey) -> Attached:
+    def attach(self, inbox_id: int, key: RatingKey, *, with_held: bool = False) -> Attached:
         with self._transactions.write() as connection:
             link_id, row = self._lease_of_key(connection, key)
             its = {"inbox_id": inbox_id, "site_id": key.site_id, "link_id": link_id}
+            if with_held:
+                deliveries.HELD_BESIDE.run(connection, **its)
             taken: list[Any] = []
             # The lease is ours: with this delivery come the others of its link.
             if row is not None:

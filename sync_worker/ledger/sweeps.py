@@ -130,6 +130,11 @@ class SqlSweeps:
         with self._transactions.read() as connection:
             return on_file(connection, site, side, remote_ids)
 
+    def list_held(self, sweep: Sweep) -> None:
+        with self._transactions.write() as connection:
+            runs.hold_run(connection, sweep)
+            listings.list_held(connection, sweep)
+
     # -- absence
 
     def note_absences(self, sweep: Sweep, side: Side) -> Absences:

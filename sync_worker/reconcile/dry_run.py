@@ -103,6 +103,10 @@ class DryRun:
         if isinstance(key, Closing):
             return Forecast("skipped")
         run = self._leased_link(key, finding, in_hand, people)
+        # The run would find the same delivery waiting for a person.
+        for waiting in run.deliveries:
+            if waiting.stands_by and _is_told_by(waiting, finding):
+                return Forecast(f"held {waiting.reason}")
         return self._run(run, finding, ledger, connection)
 
     def _in_hand(self, finding: Finding, deliveries: Sequence[NewDelivery]) -> list[Delivery]:
@@ -215,6 +219,11 @@ def _as_on_file(run: LeasedLink, slot: Slot, known: Known) -> Record:
         Person(contact.contact_id, email=contact.email, name=contact.name),
         known.raw,
     )
+
+
+def _is_told_by(waiting: Delivery, finding: Finding) -> bool:
+    name = (waiting.new.side, waiting.new.remote_id, waiting.new.change)
+    return any((row.side, row.remote_id, row.change) == name for row in finding.rows)
 
 
 def _is_new(run: LeasedLink, ledger: DryRunLedger) -> bool:

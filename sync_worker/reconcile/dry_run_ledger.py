@@ -53,6 +53,9 @@ class DryRunInbox:
     def hold(self, inbox_ids: Sequence[int], reason: str, *, hold_key: str | None = None) -> None:
         """The outcome tells it."""
 
+    def put_back(self, inbox_ids: Sequence[int]) -> None:
+        """Nothing was taken up."""
+
     def evidence(self, site_id: int, side: Side, remote_id: str, revision: int) -> Delivery | None:
         return self.inbox.evidence(site_id, side, remote_id, revision)
 

@@ -137,6 +137,9 @@ class Listings:
         # between.
         self.run.save(rows)
         absences = self._note_absences(side)
+        # Both sides are listed: what is held of other records is looked for by id.
+        if side is Side.WIX:
+            self.run.runs.list_held(self.run.sweep)
         self.run.move(AFTER[side], None, {**counts, **_counted(side, absences)})
         self.run.save()
 

@@ -13,6 +13,9 @@ from sync_worker.core.values import Record, RecordState, Side, Site
 def mark_of(record: Record, side: Side, known: OnFile, site: Site) -> Mark:
     """What becomes of a listed record, by what the ledger knows of its id."""
     values = mapped_values(record, side, site.fields)
+    # What is held of its rating may have outlived its cause: a run looks.
+    if known.is_linked and known.is_held:
+        return Mark.OPEN
     if known.is_linked:
         return _mark_of_linked(record, known, values)
     # No attribute of it is mapped, or a newer record of the same person stands for it.

@@ -85,7 +85,7 @@ class PageComparison:
         if isinstance(key, Closing) or (key is None and mark is Mark.HIDDEN):
             return Listed(side, record.remote_id, Mark.IN_STEP)
         # Whether a buried record lives again only a look tells, and so of one without a revision.
-        must_read = known.is_buried or not listed_payload(record)
+        must_read = known.is_buried or known.is_held or not listed_payload(record)
         return Listed(side, record.remote_id, mark, key, record=record, must_read=must_read)
 
     def _key_of(self, record: Record, side: Side, known: OnFile) -> RatingKey | Closing | None:

@@ -13,8 +13,8 @@ from sync_worker.core.errors import Permanent, Transient
 from sync_worker.core.ports.directory import Located
 from sync_worker.core.ports.inbox import Stored
 from sync_worker.core.ports.links import Commit, LeasedLink
-from sync_worker.core.sweep_values import Absences, Sweep
-from sync_worker.core.values import Base, Intent, Lease, NewDelivery, Side
+from sync_worker.core.sweep_values import Absences, Mark, OnFile, Sweep
+from sync_worker.core.values import Base, Intent, Lease, NewDelivery, Record, Side, Site
 from sync_worker.engine import history_lines, link_plan, next_step, placing, write_values
 from sync_worker.engine.deliveries import Deliveries
 from sync_worker.engine.holds.accounts import AccountWatch
@@ -30,10 +30,12 @@ from sync_worker.intake import contact_events as contact_events_module
 from sync_worker.intake.parent_events import ParentEvents
 from sync_worker.intake.raters import Raters
 from sync_worker.ledger.database import SteadyClock
+from sync_worker.reconcile import marks, page_comparison
 from sync_worker.reconcile.listing import Listings
 from sync_worker.reconcile.reconcile import Reconcile
 from sync_worker.remotes import landed
 from sync_worker.remotes.http.retries import CallTries
+from tests.twins import memory_links
 from tests.twins.memory_directory import MemoryDirectory
 from tests.twins.memory_guard import MemoryGuard
 from tests.twins.memory_inbox import MemoryInbox
@@ -188,9 +190,26 @@ def _no_more(*arguments: Any, **named: Any) -> int:
     return 0
 
 
+_mark_of = marks.mark_of
+
+
+def _open_of_link(state: MemoryState, link_id: int | None) -> list[Any]:
+    return [row for row in state.of_link(link_id) if row.is_open]
+
+
+def _mark_but_for_what_is_held(record: Record, side: Side, known: OnFile, site: Site) -> Mark:
+    return _mark_of(record, side, replace(known, is_held=False), site)
+
+
 MECHANISMS: dict[str, tuple[Switch, ...]] = {
     "probe of a failing account": ((AccountWatch, "probe_some", _no_more),),
     "cheap read after a refusal": ((AccountWatch, "_is_accepted", _never),),
+    "look at what is held": (
+        (memory_links, "ready_of_link", _open_of_link),
+        (marks, "mark_of", _mark_but_for_what_is_held),
+        (page_comparison, "mark_of", _mark_but_for_what_is_held),
+        (MemorySweeps, "list_held", _nothing),
+    ),
     "lease": ((MemoryLinks, "lease", _lease_for_all), (MemoryState, "leased", _any_holder)),
     "fence": ((MemoryState, "leased", _any_holder),),
     "bound of processor time": ((LeaseKeeper, "refuse_if_costly", _nothing),),

@@ -32,6 +32,7 @@ def broken_invariants(world: World) -> list[str]:
         twins,
         left_open,
         waits_for_nothing,
+        held_in_step,
         remembered_after_erasure,
     ]
     if not diverges_by_policy(world):
@@ -331,6 +332,33 @@ def waits_for_nothing(world: World) -> Iterator[str]:
     waiting = world.ledger.held_reasons().count(ACCOUNT_FAILING)
     if waiting:
         yield f"I31 {waiting} deliveries wait for an account that works"
+
+
+def held_in_step(world: World) -> Iterator[str]:
+    """I31: no delivery is held for a rating that sweeps have found in step."""
+    if not world.options.sweeps or diverges_by_policy(world):
+        return
+    for wix_ref, external_ref in world.entities:
+        behind = shadowed(world, external_ref)
+        for person in living(world):
+            if world.is_held(wix_ref, person) and is_in_step(
+                world, (wix_ref, external_ref), person, behind
+            ):
+                yield f"I31 {wix_ref.entity_id} {person.contact_id} is held, and in step"
+
+
+def is_in_step(
+    world: World, entity: tuple[EntityRef, EntityRef], person: Person, behind: Set[str]
+) -> bool:
+    """Whether both sides show the same of every attribute."""
+    return all(
+        agree(
+            field,
+            shown(world, Side.WIX, entity[0], person, field.attribute),
+            shown(world, Side.EXTERNAL, entity[1], person, field.external_field, behind),
+        )
+        for field in world.options.fields
+    )
 
 
 def remembered_after_erasure(world: World) -> Iterator[str]:

@@ -80,6 +80,7 @@ GUARDED = {
     "text of an accepted create",
     "hints for children",
     "refusing what is not offered",
+    "look at what is held",  # tests/simulation/test_held_again.py
     # tests/simulation/test_refusals.py
     "probe of a failing account",
     "cheap read after a refusal",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from sync_worker.core.hold_reasons import STANDS_BY
 from sync_worker.core.sweep_values import Listed, OnFile
 from sync_worker.core.values import InboxState, NewDelivery, RatingKey, Side, Site
 from tests.twins.memory_links import give_key
@@ -49,6 +50,7 @@ def _as_linked(
     return replace(
         known,
         is_linked=True,
+        is_held=known.is_held or any(row.is_held for row in state.of_link(link_id)),
         revision=link.records[slot].revision,
         state=link.records[slot].state,
         values={name: value for name, value in shown.items() if value is not None},
@@ -69,9 +71,11 @@ def put_finding(
         if row.hold:
             kept.delivery = replace(kept.delivery, state=InboxState.HELD, reason=row.hold)
         return stored.inbox_id, row.hold
-    if kept.is_held:
-        # It goes on waiting for a person.
+    if kept.is_held and (key is None or kept.delivery.reason in STANDS_BY):
+        # A person has to release it, or its key is still to be found.
         return stored.inbox_id, kept.delivery.reason
+    if kept.is_held:
+        return stored.inbox_id, ""
     if not kept.is_open:
         state.release_row(stored.inbox_id)
         told = replace(kept.delivery.new, payload=new.payload)
@@ -86,6 +90,8 @@ def _give_keys(state: MemoryState, key: RatingKey, new: NewDelivery, inbox_id: i
     for other, row in list(state.rows.items()):
         told = row.delivery.new
         is_same = (told.side, told.source, told.remote_id) == name
+        if row.delivery.reason in STANDS_BY:
+            continue
         if is_same and row.is_held and row.delivery.link_id is None:
             state.release_row(other)
             give_key(state, other, key)

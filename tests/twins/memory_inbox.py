@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from sync_worker.core.hold_reasons import STANDS_BY
 from sync_worker.core.ports.inbox import (
     ERASED,
     MAX_DEATHS,
@@ -17,7 +18,7 @@ from sync_worker.core.ports.inbox import (
     Stored,
 )
 from sync_worker.core.values import Delivery, HistoryKind, InboxState, NewDelivery, Side, Site
-from tests.twins.memory_state import InboxRow, MemoryState
+from tests.twins.memory_state import InboxRow, MemoryState, is_same_record
 
 GIVEN_UP_SECONDS = 48 * 3600.0
 MAX_PAUSE_SECONDS = 3600.0
@@ -36,7 +37,28 @@ class MemoryInbox:
         row = self.state.rows.get(inbox_id)
         if row is None or not row.is_open:
             return None
-        return row.delivery, self.state.site_of(row.delivery.new)
+        is_beside_held = any(self._held_beside(row.delivery))
+        delivery = replace(row.delivery, is_beside_held=is_beside_held)
+        return delivery, self.state.site_of(row.delivery.new)
+
+    def _held_beside(self, delivery: Delivery) -> Iterator[InboxRow]:
+        for row in self.state.rows.values():
+            is_other = row.is_held and row.delivery.id != delivery.id
+            if is_other and is_same_record(row.delivery.new, delivery.new):
+                yield row
+
+    def release_beside(self, delivery: Delivery) -> list[int]:
+        beside = [row.delivery for row in self._held_beside(delivery)]
+        released = [one.id for one in beside if one.reason not in STANDS_BY]
+        for inbox_id in released:
+            self.state.release_row(inbox_id)
+        return released
+
+    def put_back(self, inbox_ids: Sequence[int]) -> None:
+        for inbox_id in inbox_ids:
+            row = self.state.rows[inbox_id]
+            if row.delivery.state is InboxState.TAKEN:
+                row.delivery = replace(row.delivery, state=InboxState.HELD)
 
     def close(
         self,
@@ -177,19 +199,6 @@ class MemoryInbox:
             and entry.reason.startswith(f"{reason}, by ")
             for _, _, entry in self.state.history
         )
-
-    def look_again_at(self, site_id: int, side: Side, remote_id: str, reason: str) -> list[int]:
-        held = [
-            inbox_id
-            for inbox_id, row in self.state.rows.items()
-            if row.is_held
-            and row.delivery.reason == reason
-            and self._is_of(row, site_id)
-            and (row.delivery.new.side, row.delivery.new.remote_id) == (side, remote_id)
-        ]
-        for inbox_id in held:
-            self.state.release_row(inbox_id)
-        return held
 
     def held_among(self, site_id: int, side: Side, remote_ids: Sequence[str]) -> frozenset[str]:
         held = {

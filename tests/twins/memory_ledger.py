@@ -10,6 +10,7 @@ from sync_worker.core.values import (
     Contact,
     EntityRef,
     HistoryEntry,
+    InboxState,
     IntentState,
     Person,
     Policy,
@@ -113,6 +114,10 @@ class MemoryLedger:
 
     def held_reasons(self) -> list[str]:
         return sorted(row.delivery.reason for row in self.state.rows.values() if row.is_held)
+
+    def ended(self, inbox_id: int) -> tuple[InboxState | None, str]:
+        row = self.state.rows.get(inbox_id)
+        return (None, "") if row is None else (row.delivery.state, row.delivery.reason)
 
     def was_in_step(
         self, site_id: int, side: Side, record: Record, partners: Sequence[Record]

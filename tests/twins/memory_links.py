@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sync_worker.core.errors import Permanent, Transient
+from sync_worker.core.hold_reasons import STANDS_BY
 from sync_worker.core.ports.inbox import ERASED, TRACK_AFTER
-from sync_worker.core.ports.links import ENGINE_RECHECKS, Attached, Commit, Committed, LeasedLink
+from sync_worker.core.ports.links import Attached, Commit, Committed, LeasedLink
 from sync_worker.core.values import (
     Contact,
     Delivery,
@@ -24,7 +25,7 @@ from sync_worker.core.values import (
 )
 from tests.twins.memory_contacts import ids_of_contact, known_contact, surviving_id
 from tests.twins.memory_erasure import erase_link
-from tests.twins.memory_state import InboxRow, LinkRow, MemoryState
+from tests.twins.memory_state import InboxRow, LinkRow, MemoryState, is_same_record
 
 LEASE_SECONDS = 15.0
 TAKEN_SECONDS = 20.0
@@ -39,8 +40,13 @@ class MemoryLinks:
 
     # -- the lease
 
-    def attach(self, inbox_id: int, key: RatingKey) -> Attached:
+    def attach(self, inbox_id: int, key: RatingKey, *, with_held: bool = False) -> Attached:
         link_id = give_key(self.state, inbox_id, key)
+        new = self.state.rows[inbox_id].delivery.new
+        for row in self.state.rows.values():
+            is_keyless = row.is_held and row.delivery.link_id is None
+            if with_held and is_keyless and is_same_record(row.delivery.new, new):
+                row.delivery = replace(row.delivery, link_id=link_id, site_id=key.site_id)
         return Attached(link_id, self.lease(link_id))
 
     def link_of(self, key: RatingKey) -> int:
@@ -74,7 +80,7 @@ class MemoryLinks:
         )
 
     def _take(self, row: InboxRow) -> Delivery:
-        row.delivery = replace(row.delivery, state=InboxState.TAKEN)
+        row.delivery = as_taken(row.delivery)
         if row.delivery.suspected_crashes <= TRACK_AFTER:
             row.next_attempt_at = self.state.now() + TAKEN_SECONDS
         return row.delivery
@@ -253,11 +259,15 @@ def link_of(state: MemoryState, key: RatingKey) -> int:
 
 def ready_of_link(state: MemoryState, link_id: int | None) -> list[InboxRow]:
     """The deliveries that a lease takes."""
-    return [
-        row
-        for row in state.of_link(link_id)
-        if row.is_open or (row.is_held and row.delivery.reason in ENGINE_RECHECKS)
-    ]
+    return [row for row in state.of_link(link_id) if row.is_open or row.is_held]
+
+
+def as_taken(delivery: Delivery) -> Delivery:
+    """As a lease takes it: what was held is looked at afresh, unless a person has to release it."""
+    if delivery.state is InboxState.HELD and delivery.reason in STANDS_BY:
+        return delivery
+    must_read = delivery.must_read or delivery.state is InboxState.HELD
+    return replace(delivery, state=InboxState.TAKEN, must_read=must_read)
 
 
 def entity_of(state: MemoryState, key: RatingKey) -> Entity:

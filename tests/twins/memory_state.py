@@ -31,6 +31,12 @@ from sync_worker.core.values import (
 OPEN = (InboxState.NEW, InboxState.TAKEN)
 
 
+def is_same_record(one: NewDelivery, other: NewDelivery) -> bool:
+    """Whether two deliveries speak of one record."""
+    names = [(new.side, new.source, new.remote_id) for new in (one, other)]
+    return names[0] == names[1]
+
+
 @dataclass(slots=True)
 class InboxRow:
     """A row of the inbox."""

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from sync_worker.core.errors import LeaseLost
 from sync_worker.core.hold_keys import address_tombstone, contact_tombstone
+from sync_worker.core.hold_reasons import STANDS_BY
 from sync_worker.core.ports.links import LeasedLink
 from sync_worker.core.sweep_values import (
     Absences,
@@ -33,7 +34,7 @@ from sync_worker.core.values import (
     Site,
 )
 from tests.twins.memory_findings import on_file_of, put_finding
-from tests.twins.memory_links import contact_of, deletes_most, entity_of, ready_of_link
+from tests.twins.memory_links import as_taken, contact_of, deletes_most, entity_of, ready_of_link
 from tests.twins.memory_state import MemoryState, RunRow
 
 RUN_LEASE_SECONDS = 20.0
@@ -151,6 +152,14 @@ class MemorySweeps:
     def on_file(self, site: Site, side: Side, remote_ids: Sequence[str]) -> Mapping[str, OnFile]:
         known = {name: on_file_of(self.state, site, side, name) for name in remote_ids}
         return {name: found for name, found in known.items() if found != OnFile()}
+
+    def list_held(self, sweep: Sweep) -> None:
+        listed = self._held(sweep).listed
+        for row in self.state.rows.values():
+            new, link = row.delivery.new, self.state.link_rows.get(row.delivery.link_id or 0)
+            if row.is_held and link is not None and row.delivery.reason not in STANDS_BY:
+                unlisted = Listed(new.side, new.remote_id, Mark.OPEN, link.link.key, must_read=True)
+                listed.setdefault((new.side, new.remote_id), unlisted)
 
     # -- absence
 
@@ -285,7 +294,9 @@ class MemorySweeps:
             entity=entity or entity_of(self.state, key),
             contact=contact_of(self.state, key),
             intent=row.intent if row is not None else None,
-            deliveries=tuple(ready.delivery for ready in ready_of_link(self.state, link_id)),
+            deliveries=tuple(
+                as_taken(ready.delivery) for ready in ready_of_link(self.state, link_id)
+            ),
             now=self.state.now(),
         )
 

@@ -13,6 +13,7 @@ from sync_worker.core.values import (
     Contact,
     EntityRef,
     HistoryEntry,
+    InboxState,
     Person,
     Policy,
     Record,
@@ -135,6 +136,12 @@ class ObservedLedger:
         held = select(inbox.c.reason).where(inbox.c.state == "held").order_by(inbox.c.reason)
         with self._transactions.read() as connection:
             return list(connection.execute(held).scalars())
+
+    def ended(self, inbox_id: int) -> tuple[InboxState | None, str]:
+        found = select(inbox.c.state, inbox.c.reason).where(inbox.c.id == inbox_id)
+        with self._transactions.read() as connection:
+            row = connection.execute(found).first()
+        return (None, "") if row is None else (InboxState(row.state), row.reason)
 
     def was_in_step(
         self, site_id: int, side: Side, record: Record, partners: Sequence[Record]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from sync_worker.core.errors import Unauthorized
+from sync_worker.core.hold_reasons import FREES_ITSELF, STANDS_BY
 from sync_worker.core.ports.accounts import ACCOUNT_FAILING
 from sync_worker.core.values import SiteState
 
@@ -95,6 +96,18 @@ def test_reason_is_explained_with_what_to_do(reason: str) -> None:
     row = re.search(rf"^\| `{reason}` \|([^|]+)\|([^|]+)\|$", PAGE, re.MULTILINE)
     assert row is not None, f"docs/held.md has no row for {reason}"
     assert all(len(cell.strip()) > 10 for cell in row.groups())
+
+
+def test_every_reason_says_when_it_frees_itself() -> None:
+    assert sorted(FREES_ITSELF) == REASONS
+    assert FREES_ITSELF.keys() >= STANDS_BY
+
+
+def test_the_page_says_when_each_reason_frees_itself_as_the_code_does() -> None:
+    table = PAGE.partition("## When a hold frees itself")[2]
+    rows = re.findall(r"^\| ([^|]+) \| ((?:`[a-z_]+`(?:, )?)+) \|$", table, re.MULTILINE)
+    said = {reason: when for when, reasons in rows for reason in re.findall("[a-z_]+", reasons)}
+    assert said == dict(FREES_ITSELF)
 
 
 def test_the_page_explains_no_reason_that_the_code_does_not_give() -> None:

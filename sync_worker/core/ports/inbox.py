@@ -93,6 +93,9 @@ class Inbox(Protocol):
     def hold(self, inbox_ids: Sequence[int], reason: str, *, hold_key: str | None = None) -> None:
         """Hold open deliveries."""
 
+    def put_back(self, inbox_ids: Sequence[int]) -> None:
+        """Hold deliveries again that a run took up to look again, as they were held before."""
+
     def defer(
         self,
         inbox_ids: Sequence[int],
@@ -143,6 +146,9 @@ class Inbox(Protocol):
         A held link that they belong to is live again. Returns their ids.
         """
 
+    def release_beside(self, delivery: Delivery) -> list[int]:
+        """Release what is held of the same record (``Delivery.is_beside_held``); their ids."""
+
     def hold_for_site(self, inbox_id: int, delivery: NewDelivery) -> bool:
         """Hold an open delivery until its site is added; whether it is there by now.
 
@@ -154,9 +160,6 @@ class Inbox(Protocol):
 
     def was_released(self, delivery: Delivery, reason: str) -> bool:
         """Whether a person has let go this delivery of a link that was held for ``reason``."""
-
-    def look_again_at(self, site_id: int, side: Side, remote_id: str, reason: str) -> list[int]:
-        """Put back to ``new`` what is held of one record for ``reason``; returns the ids."""
 
     def held_among(self, site_id: int, side: Side, remote_ids: Sequence[str]) -> Set[str]:
         """Those of the ids that a held delivery speaks of: its release will look at them."""

@@ -26,10 +26,6 @@ from sync_worker.core.values import (
     Slot,
 )
 
-# Held rows that every run of their link looks at again: what they wait for arrives as a delivery of
-# the link. A guest's review waits for a person, or until both sides agree again.
-ENGINE_RECHECKS = frozenset({"main_value_missing", "awaiting_confirmation", "guest_change"})
-
 
 @dataclass(frozen=True, slots=True)
 class LeasedLink:
@@ -42,8 +38,8 @@ class LeasedLink:
     contact: Contact
     intent: Intent | None
     # Those taken for this run, oldest first: all open rows of the link (also those that wait for a
-    # later attempt: looking costs nothing more now), and rows held with a reason in
-    # `ENGINE_RECHECKS`.
+    # later attempt: looking costs nothing more now), and its held rows, to be looked at again
+    # (`Delivery.was_held`). Those that only a person releases stay held and are seen only.
     deliveries: tuple[Delivery, ...]
     # The database's time, in seconds since 1970.
     now: float
@@ -155,9 +151,10 @@ class Links(Protocol):
     The ledger alone decides who holds a lease: the engine never compares clocks.
     """
 
-    def attach(self, inbox_id: int, key: RatingKey) -> Attached:
+    def attach(self, inbox_id: int, key: RatingKey, *, with_held: bool = False) -> Attached:
         """Give a delivery to the link of its key, made if need be, and lease it as ``lease`` does.
 
+        ``with_held``: also what is held of the same record without a key.
         Raises Transient, instead of making a link, if a privacy request has erased the contact
         meanwhile.
         """

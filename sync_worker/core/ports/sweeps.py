@@ -55,6 +55,9 @@ class Sweeps(Protocol):
         An id that it does not know is missing.
         """
 
+    def list_held(self, sweep: Sweep) -> None:
+        """Rows for held deliveries of links whose record no listing has shown: to be looked at."""
+
     def note_absences(self, sweep: Sweep, side: Side) -> Absences:
         """After a complete listing: what it did not show is missing; what was missing is due.
 

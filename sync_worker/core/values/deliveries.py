@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from sync_worker.core.hold_reasons import FREES_ITSELF
 from sync_worker.core.values.records import Side
 
 # Before the digest of an id that can name no record: empty it is not, but too long, or with
@@ -80,6 +81,7 @@ class NewDelivery:
 class Delivery:
     """A row of the inbox. ``must_read``: replayed or released, so its payload is a hint only.
 
+    ``is_beside_held``: another delivery of the same record was held as this one was opened.
     ``suspected_crashes``: signs that workers died over it (``ports.TRACK_AFTER``).
     """
 
@@ -93,6 +95,17 @@ class Delivery:
     reason: str = ""
     received_at: datetime | None = None
     suspected_crashes: int = 0
+    is_beside_held: bool = False
+
+    @property
+    def stands_by(self) -> bool:
+        """Whether it is held still, and only seen by the run that has it in hand."""
+        return self.state is InboxState.HELD
+
+    @property
+    def was_held(self) -> bool:
+        """Whether a run took it up although nobody has released it: to look again."""
+        return self.state is InboxState.TAKEN and self.reason in FREES_ITSELF
 
 
 @dataclass(frozen=True, slots=True)

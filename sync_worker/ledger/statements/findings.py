@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
 
 from sqlalchemy import Connection, select, update
 
-from sync_worker.core.ports.links import ENGINE_RECHECKS
+from sync_worker.core.hold_reasons import STANDS_BY
 from sync_worker.core.sweep_values import Finding, Listed, Queued
 from sync_worker.core.values import (
     Contact,
@@ -22,7 +22,7 @@ from sync_worker.core.values import (
 )
 from sync_worker.ledger.rows import from_delivery, to_contact, to_delivery, to_intent, to_link
 from sync_worker.ledger.statements.contacts import is_erased
-from sync_worker.ledger.statements.inbox import OPEN, released_values, twin_of
+from sync_worker.ledger.statements.inbox import OPEN, UNENDED, released_values, twin_of
 from sync_worker.ledger.statements.links import link_of_key
 from sync_worker.ledger.tables import contact_map, inbox, intent, link, link_value
 from sync_worker.ledger.transactions import insert_into, ledger_now
@@ -80,9 +80,11 @@ def _put(
 def _open_again(connection: Connection, link_id: int | None, new: NewDelivery) -> tuple[int, str]:
     """The delivery that the inbox knows already."""
     twin = connection.execute(twin_of(new).add_columns(inbox.c.state, inbox.c.reason)).one()
-    if twin.state == str(InboxState.HELD):
-        # It goes on waiting for a person.
+    # A person has to release it, or its key is still to be found; else the run looks at it again.
+    if twin.state == str(InboxState.HELD) and (link_id is None or twin.reason in STANDS_BY):
         return int(twin.id), str(twin.reason)
+    if twin.state == str(InboxState.HELD):
+        return int(twin.id), ""
     # Its last look is over, and the sweep still finds a difference.
     if twin.state not in OPEN:
         again = released_values() | {
@@ -100,6 +102,7 @@ def _give_key(connection: Connection, site_id: int, link_id: int, new: NewDelive
     is_same = (inbox.c.side == str(new.side)) & (inbox.c.source == new.source)
     is_same &= inbox.c.remote_id == new.remote_id
     waits = (inbox.c.state == str(InboxState.HELD)) & inbox.c.link_id.is_(None)
+    waits &= inbox.c.reason.not_in(STANDS_BY)
     keyed = released_values() | {"link_id": link_id, "site_id": site_id}
     connection.execute(update(inbox).where(is_same, waits).values(**keyed))
 
@@ -141,9 +144,14 @@ def ready_deliveries(connection: Connection, link_id: int) -> tuple[Delivery, ..
     """The deliveries that a lease of the link would take; for link 0 there are none."""
     if not link_id:
         return ()
-    is_rechecked: Any = (inbox.c.state == str(InboxState.HELD)) & inbox.c.reason.in_(
-        ENGINE_RECHECKS
-    )
-    is_ready = inbox.c.state.in_(OPEN) | is_rechecked
+    is_ready = inbox.c.state.in_(UNENDED)
     rows = select(inbox).where(inbox.c.link_id == link_id, is_ready).order_by(inbox.c.id)
-    return tuple(map(to_delivery, connection.execute(rows)))
+    return tuple(as_taken(to_delivery(row)) for row in connection.execute(rows))
+
+
+def as_taken(delivery: Delivery) -> Delivery:
+    """A delivery as a lease would take it."""
+    if delivery.reason in STANDS_BY and delivery.state is InboxState.HELD:
+        return delivery
+    must_read = delivery.must_read or delivery.state is InboxState.HELD
+    return replace(delivery, state=InboxState.TAKEN, must_read=must_read)

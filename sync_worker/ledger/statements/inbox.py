@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlalchemy import Connection, case, literal, select, update
 
+from sync_worker.core.hold_reasons import STANDS_BY
 from sync_worker.core.ports.inbox import TRACK_AFTER, Closing
-from sync_worker.core.ports.links import ENGINE_RECHECKS
-from sync_worker.core.values import InboxState, LinkState, NewDelivery, Side, Site
+from sync_worker.core.values import Delivery, InboxState, LinkState, NewDelivery, Side, Site
 from sync_worker.ledger.sql_text import Answer, SqlText, columns_of
 from sync_worker.ledger.tables import inbox, link
 from sync_worker.ledger.transactions import ledger_now
@@ -43,15 +43,30 @@ OPEN_DELIVERY = SqlText(f"""
 -- inbox.open_delivery: with its age, and whether its holder died (the lease was never released)
 SELECT {columns_of(inbox)}, ledger_now() - inbox.received_at AS age,
   inbox.state = 'taken' AND EXISTS (SELECT 1 FROM link WHERE link.id = inbox.link_id
-    AND link.lease_until > 0 AND link.lease_until <= ledger_now()) AS is_left
+    AND link.lease_until > 0 AND link.lease_until <= ledger_now()) AS is_left,
+  EXISTS (SELECT 1 FROM inbox AS beside WHERE beside.side = inbox.side
+    AND beside.source = inbox.source AND beside.remote_id = inbox.remote_id
+    AND beside.state = 'held') AS is_beside_held
 FROM inbox WHERE inbox.id = :inbox_id AND inbox.state IN ({words(OPEN)})
 """)
 
-_TAKEN = f"""state = 'taken',
+HELD_BESIDE = SqlText("""
+-- inbox.held_beside: what is held of the same record without a key gets that of this delivery
+UPDATE inbox SET site_id = :site_id, link_id = :link_id
+WHERE state = 'held' AND link_id IS NULL AND id <> :inbox_id
+  AND side = (SELECT side FROM inbox WHERE id = :inbox_id)
+  AND source = (SELECT source FROM inbox WHERE id = :inbox_id)
+  AND remote_id = (SELECT remote_id FROM inbox WHERE id = :inbox_id)
+""")
+
+_STAYS_HELD = f"state = 'held' AND reason IN ({words(STANDS_BY)})"
+# What was held is looked at afresh; what only a person releases is seen, and stays as it is.
+_TAKEN = f"""state = CASE WHEN {_STAYS_HELD} THEN 'held' ELSE 'taken' END,
+  must_read = must_read OR state = 'held',
+  closed_at = CASE WHEN {_STAYS_HELD} THEN closed_at END,
   next_attempt_at = CASE WHEN unended > {TRACK_AFTER} THEN next_attempt_at
     ELSE ledger_now() + {TAKEN_SECONDS} END"""
-_CAN_BE_TAKEN = f"""(state IN ({words(OPEN)})
-  OR (state = 'held' AND reason IN ({words(ENGINE_RECHECKS)})))"""
+_CAN_BE_TAKEN = f"state IN ({words(UNENDED)})"
 
 TAKE = SqlText(f"""
 -- inbox.take: a link's deliveries; one that workers died over keeps its later next attempt
@@ -147,6 +162,22 @@ def release_rows(connection: Connection, which: Any) -> list[int]:
     connection.execute(update(link).where(is_held).values(state=str(LinkState.LIVE), writes=[]))
     released = update(inbox).where(which).values(**released_values()).returning(inbox.c.id)
     return sorted(connection.execute(released).scalars())
+
+
+def put_back_rows(connection: Connection, inbox_ids: Sequence[int]) -> None:
+    """Hold again, as before, what a run took up to look again."""
+    is_taken = inbox.c.id.in_(inbox_ids) & (inbox.c.state == str(InboxState.TAKEN))
+    held = {"state": str(InboxState.HELD), "closed_at": ledger_now()}
+    connection.execute(update(inbox).where(is_taken).values(held))
+
+
+def release_beside(connection: Connection, delivery: Delivery) -> list[int]:
+    """Release what is held of the same record, but for what only a person releases."""
+    new = delivery.new
+    is_same = (inbox.c.side == str(new.side)) & (inbox.c.source == new.source)
+    is_same &= (inbox.c.remote_id == new.remote_id) & (inbox.c.id != delivery.id)
+    is_held = (inbox.c.state == str(InboxState.HELD)) & inbox.c.reason.not_in(STANDS_BY)
+    return release_rows(connection, is_same & is_held)
 
 
 def released_values() -> dict[str, Any]:

@@ -18,16 +18,18 @@ from sqlalchemy import (
 )
 
 from sync_worker.core.hold_keys import address_tombstone, contact_tombstone
+from sync_worker.core.hold_reasons import STANDS_BY
 from sync_worker.core.record_codec import record_as_json, record_from_json
 from sync_worker.core.sweep_values import Absences, Finding, Listed, Mark, Sweep
-from sync_worker.core.values import Change, RatingKey, Side
+from sync_worker.core.values import Change, InboxState, RatingKey, Side
 from sync_worker.ledger.statements.links import max_deletes
 from sync_worker.ledger.statements.tombstones import buried_among
-from sync_worker.ledger.tables import link, link_value, listed, missing
+from sync_worker.ledger.tables import inbox, link, link_value, listed, missing
 from sync_worker.ledger.transactions import insert_into
 
 NOBODY = (0, "")  # the key of a row whose key is not known (yet)
 KEY = (listed.c.entity_id, listed.c.contact_id)
+_OF_LINK = (link.c.entity_id, link.c.contact_id)
 PLACE = (listed.c.side, listed.c.remote_id)
 
 # -- a page
@@ -83,6 +85,18 @@ def forget_listed(connection: Connection, sweep: Sweep, side: Side) -> None:
     connection.execute(delete(listed).where(_is_of(sweep, side)))
 
 
+def list_held(connection: Connection, sweep: Sweep) -> None:
+    """Rows for what a link holds of records that no listing has shown."""
+    held = select(inbox.c.side, inbox.c.remote_id, *_OF_LINK).join(link).distinct()
+    is_its = (link.c.site_id == sweep.site_id) & (inbox.c.state == str(InboxState.HELD))
+    rows = [
+        _unlisted(sweep, row, Mark.OPEN, Change.UPSERT)
+        for row in connection.execute(held.where(is_its, inbox.c.reason.not_in(STANDS_BY)))
+    ]
+    if rows:
+        connection.execute(insert_into(connection, listed).on_conflict_do_nothing(), rows)
+
+
 # -- absence
 
 
@@ -121,31 +135,33 @@ def _note_missing(connection: Connection, sweep: Sweep, side: Side, unseen: Any)
 
 def _list_due(connection: Connection, sweep: Sweep, side: Side, due: Any) -> int:
     """Rows for what is due, to be looked for by id; how many."""
-    key = (link.c.entity_id, link.c.contact_id)
+    name = literal(str(side)).label("side")
     if side is Side.WIX:
-        keys = select(link_value.c.wix_id.label("remote_id"), *key)
+        keys = select(name, link_value.c.wix_id.label("remote_id"), *_OF_LINK)
         keys = keys.join(link, link.c.id == link_value.c.link_id)
         keys = keys.where(link_value.c.site_id == sweep.site_id, link_value.c.wix_id.in_(due))
     else:
-        keys = select(link.c.external_id.label("remote_id"), *key)
+        keys = select(name, link.c.external_id.label("remote_id"), *_OF_LINK)
         keys = keys.where(link.c.site_id == sweep.site_id, link.c.external_id.in_(due))
-    rows = [
-        {
-            "run_id": sweep.id,
-            "side": str(side),
-            "remote_id": row.remote_id,
-            "mark": str(Mark.MISSING),
-            "change": str(Change.DELETE),
-            "entity_id": row.entity_id,
-            "contact_id": row.contact_id,
-            "must_read": True,
-            "hold": "",
-        }
-        for row in connection.execute(keys)
-    ]
+    rows = [_unlisted(sweep, row, Mark.MISSING, Change.DELETE) for row in connection.execute(keys)]
     if rows:
         connection.execute(insert_into(connection, listed).on_conflict_do_nothing(), rows)
     return len(rows)
+
+
+def _unlisted(sweep: Sweep, row: Any, mark: Mark, change: Change) -> dict[str, Any]:
+    """A row of a record that no listing has shown: only a look by id tells of it."""
+    return {
+        "run_id": sweep.id,
+        "side": row.side,
+        "remote_id": row.remote_id,
+        "mark": str(mark),
+        "change": str(change),
+        "entity_id": row.entity_id,
+        "contact_id": row.contact_id,
+        "must_read": True,
+        "hold": "",
+    }
 
 
 def _ids_on_file(site_id: int, side: Side) -> Any:

@@ -51,7 +51,7 @@ def on_file(
 ) -> Mapping[str, OnFile]:
     """By id; one that the ledger does not know is missing."""
     parts = [_linked(site.id, side, remote_ids), _buried(site.id, side, remote_ids)]
-    parts.append(_unended(site, side, remote_ids))
+    parts += [_unended(site, side, remote_ids), _held_link(site.id, side, remote_ids)]
     if side is Side.EXTERNAL:
         parts.append(_shadowed(connection, site.id, remote_ids))
     rows = connection.execute(union_all(*parts)).all()
@@ -124,6 +124,21 @@ def _unended(site: Site, side: Side, remote_ids: Sequence[str]) -> Any:
     columns = (kind, inbox.c.remote_id, _no_number(), text, text, text)
     is_theirs = is_from(site, side) & inbox.c.remote_id.in_(remote_ids)
     return select(*columns).where(is_theirs, inbox.c.state.in_(UNENDED))
+
+
+def _held_link(site_id: int, side: Side, remote_ids: Sequence[str]) -> Any:
+    """Records whose link has a held delivery, of whichever side it speaks."""
+    kind, text = literal(int(_Kind.HELD)).label("kind"), _no_text()
+    is_held = inbox.c.state == str(InboxState.HELD)
+    if side is Side.WIX:
+        columns = (kind, link_value.c.wix_id, _no_number(), text, text, text)
+        held = select(*columns).join(inbox, inbox.c.link_id == link_value.c.link_id)
+        is_its = (link_value.c.site_id == site_id) & link_value.c.wix_id.in_(remote_ids)
+    else:
+        columns = (kind, link.c.external_id, _no_number(), text, text, text)
+        held = select(*columns).join(inbox, inbox.c.link_id == link.c.id)
+        is_its = (link.c.site_id == site_id) & link.c.external_id.in_(remote_ids)
+    return held.where(is_its, is_held)
 
 
 def _shadowed(connection: Connection, site_id: int, remote_ids: Sequence[str]) -> Any:

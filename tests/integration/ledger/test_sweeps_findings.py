@@ -88,9 +88,33 @@ class TestFindings:
         finding = (Finding(field.ground.key, (row,)), [as_delivery(row)])
         field.sweeps.save(sweep, [row])
         (first,) = field.sweeps.queue(sweep, [finding])
-        field.ledger.inbox.hold(first.inbox_ids, "off_scale")
+        field.ledger.inbox.hold(first.inbox_ids, "delete_brake")
         (again,) = field.sweeps.queue(sweep, [finding])
-        assert (again.held, again.inbox_ids) == ("off_scale", ())
+        assert (again.held, again.inbox_ids) == ("delete_brake", ())
+
+    def test_held_news_that_may_have_outlived_its_cause_is_looked_at_again(
+        self, field: SweepGround
+    ) -> None:
+        """The run of its link takes it up; what a plan promised for it is done, or held anew."""
+        sweep, row = field.begin(), field.open_row(Side.WIX)
+        finding = (Finding(field.ground.key, (row,)), [as_delivery(row)])
+        field.sweeps.save(sweep, [row])
+        (first,) = field.sweeps.queue(sweep, [finding])
+        field.ledger.inbox.hold(first.inbox_ids, "moderated")
+        (again,) = field.sweeps.queue(sweep, [finding])
+        assert (again.held, again.inbox_ids) == ("", first.inbox_ids)
+        run = field.ledger.links.lease(again.link_id)
+        assert [(one.must_read, one.was_held) for one in run.deliveries] == [(True, True)]
+
+    def test_what_only_a_person_releases_is_seen_by_a_run_and_stays_held(
+        self, field: SweepGround
+    ) -> None:
+        run = field.ground.leased(1)
+        field.ledger.inbox.hold([run.deliveries[0].id], "worker_died")
+        field.ledger.links.release(run.lease)
+        again = field.ledger.links.lease(run.lease.link_id)
+        assert [one.stands_by for one in again.deliveries] == [True]
+        assert field.ledger.held_reasons() == ["worker_died"]
 
     def test_delivery_held_without_a_key_gets_it_when_a_sweep_knows_it(
         self, field: SweepGround

@@ -1,0 +1,102 @@
+"""Every reason for which a delivery is held, and when it frees itself.
+
+docs/held.md says the same; a test holds both equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+ON_LOOK = (
+    "the next look at the rating (an event, a poll, a sweep) finds both sides in step, or can bring"
+    " them in step"
+)
+IN_STEP_ONLY = (
+    "the next look at the rating finds both sides in step; nothing is written for it before a"
+    " person releases it"
+)
+ON_PERSON = "the contact or its address becomes known: by its event, by another rating, by a sweep"
+
+FREES_ITSELF: Mapping[str, str] = MappingProxyType(
+    {
+        "unknown_entity": "the entity is mapped",
+        "unknown_contact": ON_PERSON,
+        "no_email": ON_PERSON,
+        "contact_unknown": ON_PERSON,
+        "anonymous_visitor": "the next look at its record finds who rated",
+        "no_entity": "the next look at its record finds what it rates",
+        "unknown_site": "its site is added",
+        "site_paused": "the site is resumed",
+        "site_recovery": "the site is resumed",
+        "site_removed": "the app is installed again",
+        "account_failing": "the account is accepted again: a probe asks each minute",
+        "guest_change": (
+            "the next look at the rating finds both sides in step, the guest's record gone, or the"
+            " member's newer word"
+        ),
+        "address_unusable": "the contact or its record shows another address",
+        "not_deleted": "the next look finds the record gone, or changed since",
+        "people_joined": ON_LOOK,
+        "unusable_id": "never: its id names no record",
+        "malformed_event": "never: it speaks of no rating",
+        **dict.fromkeys(
+            (
+                "attempts_exhausted",
+                "awaiting_confirmation",
+                "bad_cursor",
+                "cannot_write",
+                "entity_mapped_elsewhere",
+                "first_difference",
+                "host_not_allowed",
+                "id_linked_elsewhere",
+                "listing_cut",
+                "main_value_missing",
+                "malformed_listing",
+                "malformed_record",
+                "misconfigured",
+                "moderated",
+                "not_listed",
+                "off_scale",
+                "paging_repeats",
+                "paging_too_long",
+                "redirected",
+                "refused",
+                "scale_changed",
+                "several_records",
+                "skipped",
+                "unauthorized",
+                "unstorable",
+                "unsupported",
+            ),
+            ON_LOOK,
+        ),
+        **dict.fromkeys(
+            (
+                "create_failed",
+                "delete_brake",
+                "fight",
+                "link_held",
+                "normalised_by_remote",
+                "too_costly",
+                "worker_died",
+            ),
+            IN_STEP_ONLY,
+        ),
+    }
+)
+# A run of their link sees these, but applies them only once a person has released them.
+STANDS_BY = frozenset(
+    {
+        "create_failed",
+        "delete_brake",
+        "fight",
+        "link_held",
+        "normalised_by_remote",
+        "site_recovery",
+        "too_costly",
+        "worker_died",
+    }
+)
+# Deletes that a person has to confirm: no run sends one for such a rating.
+UNCONFIRMED_DELETES = ("delete_brake", "site_recovery")
