@@ -64,7 +64,7 @@ class Placing:
         self.view.take(slot, rival)
         # one person gave both, and the system allows that
         if merged_from is None and self._may_be_several(slot.side, record, rival):
-            self._put_newest(slot, record, rival)
+            self._put_telling(slot, record, rival)
         # given by two people who are one now: the one of the nearer contact stays
         elif self._is_nearer(record, rival, merged_from):
             self.view.add_loser(slot, rival)
@@ -77,6 +77,22 @@ class Placing:
         # WooCommerce lets a person rate a product twice; BigCommerce and Fera document no rule.
         is_one_person = record.person.email == rival.person.email
         return is_one_person and not self.view.capabilities[side].is_unique
+
+    def _put_telling(self, slot: Slot, record: Record, rival: Record) -> None:
+        """A record without a rating (no stars, or not published) displaces none that has one."""
+        tells, rival_tells = (bool(self.view.seen_as(slot, one).values) for one in (record, rival))
+        # both say something, or neither does
+        if tells == rival_tells:
+            self._put_newest(slot, record, rival)
+        # the new one says nothing
+        elif rival_tells:
+            self._shadow(slot.side, record.remote_id)
+        # the one on file says nothing, and the new one may be believed
+        elif not may_be_anybodys(self.view, record.remote_id, record.is_verified):
+            self._shadow(slot.side, rival.remote_id)
+            self.view.take(slot, record)
+        else:
+            self._shadow(slot.side, record.remote_id)
 
     def _put_newest(self, slot: Slot, record: Record, rival: Record) -> None:
         """By the order in which the remote lists them: oldest first.

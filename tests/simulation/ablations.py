@@ -204,6 +204,7 @@ def _mark_but_for_what_is_held(record: Record, side: Side, known: OnFile, site: 
 MECHANISMS: dict[str, tuple[Switch, ...]] = {
     "probe of a failing account": ((AccountWatch, "probe_some", _no_more),),
     "cheap read after a refusal": ((AccountWatch, "_is_accepted", _never),),
+    "rated before unrated": ((placing.Placing, "_put_telling", placing.Placing._put_newest),),
     "look at what is held": (
         (memory_links, "ready_of_link", _open_of_link),
         (marks, "mark_of", _mark_but_for_what_is_held),

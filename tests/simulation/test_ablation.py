@@ -81,6 +81,7 @@ GUARDED = {
     "hints for children",
     "refusing what is not offered",
     "look at what is held",  # tests/simulation/test_held_again.py
+    "rated before unrated",  # tests/simulation/test_platforms.py
     # tests/simulation/test_refusals.py
     "probe of a failing account",
     "cheap read after a refusal",

@@ -513,3 +513,35 @@ def test_record_without_an_address_ends_where_the_manifest_says_skip(
     rated_without_an_address(world)
     assert (held_reasons(world), world.wix.records) == (set(), {})
     assert [remote_id for remote_id, _ in world.ledger.closed_with("no_email_skipped")] == ["e1"]
+
+
+# -- a follow-up without stars
+
+
+@pytest.mark.parametrize("way", ["event", "sweep", "poll"])
+def test_follow_up_without_stars_leaves_the_rating_where_it_is(way: str) -> None:
+    """The newest record of a person stands for all, but one without a rating says nothing."""
+    world = World(0, Options(CALM, people=1, external=NO_REVISION), memory_ledger)
+    entity, person = world.entities[0][1], world.persons[0]
+    rated = world.external.visitor_rates(entity, person, {"value": Decimal(4)})
+    world.drain()
+    world.external.visitor_rates(entity, person, {})
+    if way != "event":
+        world.webhooks.clear()
+        {"sweep": World.sweep, "poll": World.poll}[way](world)
+    world.settle()
+    assert [one.values["overall"] for one in world.wix.records.values()] == [Decimal(80)]
+    world.external.visitor_changes(rated.remote_id, {"value": Decimal(1)})
+    world.settle()
+    assert [one.values["overall"] for one in world.wix.records.values()] == [Decimal(20)]
+
+
+def test_follow_up_without_stars_displaces_the_rating_without_that_rule() -> None:
+    with without("rated before unrated"):
+        world = World(0, Options(CALM, people=1, external=NO_REVISION), memory_ledger)
+        entity, person = world.entities[0][1], world.persons[0]
+        world.external.visitor_rates(entity, person, {"value": Decimal(4)})
+        world.drain()
+        world.external.visitor_rates(entity, person, {})
+        world.settle()
+        assert not world.wix.records
