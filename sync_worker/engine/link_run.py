@@ -119,10 +119,10 @@ class LinkRun:
 
     def _refuse_if_stopped(self) -> None:
         run = self.view.run
-        if not run.site.is_at_work:
+        asks_to_erase = any(delivery.new.privacy for delivery in run.deliveries)
+        if run.site.stops(asks_to_erase=asks_to_erase):
             raise Held(f"site_{run.site.state}")
         # A held link whose write may yet show is looked at again.
-        asks_to_erase = any(delivery.new.privacy for delivery in run.deliveries)
         if run.link.state is LinkState.HELD and run.intent is None and not asks_to_erase:
             self.view.holds.is_frozen = True
 

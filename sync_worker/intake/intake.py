@@ -127,7 +127,7 @@ class Intake:
 
     def _key_of(self, delivery: Delivery, site: Site, engine: Engine) -> RatingKey | Outcome:
         """The key that the delivery is about, or how it ended without one. Raises SyncError."""
-        if not site.is_at_work:
+        if site.stops(asks_to_erase=delivery.new.privacy):
             raise Held(f"site_{site.state}")
         # No record has such an id; a person looks at what was told.
         if delivery.new.remote_id.startswith(UNUSABLE):

@@ -18,7 +18,7 @@ from sqlalchemy import select
 from sync_sandbox.door import serve_door
 from sync_sandbox.server import Sandbox, SandboxOptions
 from sync_worker.config import load_settings
-from sync_worker.core.values import EntityRef, Site
+from sync_worker.core.values import EntityRef, Site, SiteState
 from sync_worker.ledger.sql_ledger import sql_ledger
 from sync_worker.ledger.tables import metadata
 from sync_worker.manifest.default_field import default_field
@@ -302,3 +302,27 @@ def test_one_person_of_two_spellings_of_a_domain_is_one(bench: Bench) -> None:
     bench.settle()
     assert bench.wix_values() == [80, 80]
     assert len(bench.wiring.admin.mappings.contacts(site.id)) == 1
+
+
+def test_person_who_asks_is_forgotten_while_the_site_is_paused(bench: Bench) -> None:
+    """Also in what is held until the site goes on."""
+    site = bench.add_site()
+    ada, bob = bench.person("ada@example.com"), bench.person("bob@example.com")
+    for contact_id, value in ((ada, 80), (bob, 20)):
+        bench.rate(contact_id, value)
+    bench.settle()
+    bench.wiring.admin.sites.set_state(site.id, SiteState.PAUSED)
+    bench.wiring.ledger.site_cache.clear()
+    bench.rate(bob, 40, "mug")
+    draft = {
+        "subject": {"id": "MUG"},
+        "author": {"email": "bob@example.com", "display_name": "Bob"},
+        "score": Decimal(3),
+    }
+    bench.box.reviews.create(draft, by="visitor")
+    assert set(bench.settle()) == {"held site_paused"}
+    bench.box.wix.delete_contact(bob, privacy=True)
+    bench.settle()
+    assert [trace for trace in (bob, "bob@example.com", "Bob") if trace in bench.on_file()] == []
+    assert bench.external_scores() == [Decimal(3), Decimal(4)]
+    assert "ada@example.com" in bench.on_file()

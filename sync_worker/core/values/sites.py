@@ -188,6 +188,12 @@ class Site:
     state: SiteState = SiteState.ACTIVE
     failing: frozenset[Side] = frozenset()
 
+    def stops(self, *, asks_to_erase: bool) -> bool:
+        """Whether a delivery has to wait. A paused site rests, but forgets whoever asks for it."""
+        if self.state in (SiteState.ACTIVE, SiteState.RECOVERY):
+            return False
+        return not (asks_to_erase and self.state is SiteState.PAUSED)
+
     @property
     def is_at_work(self) -> bool:
         """Whether deliveries are processed; in recovery nothing is deleted (rule R11)."""
