@@ -117,10 +117,18 @@ def closings_of_run(view: View, held: Set[Slot], outcome: Outcome) -> dict[int, 
 def _overtaken(view: View) -> list[int]:
     """What waits for a person although a look of this run has found its rating in step."""
     overtaken = []
+    unseen = {
+        slot
+        for slot, record_view in view.record_views.items()
+        if record_view.remote_id is not None and record_view.source is Source.LEDGER
+    }
     for delivery in view.holds.standing_by:
         slot = view.slot_by_delivery.get(delivery.id)
-        # Of a record that this run has not looked at, nothing is known.
-        is_seen = slot is not None and view.record_views[slot].source is not Source.LEDGER
+        # Of a record that this run has not looked at, nothing is known; of one that is not on file
+        # any more only when all others were looked at.
+        is_seen = slot not in unseen
+        if slot is None:
+            is_seen = not unseen
         if is_seen or view.holds.is_frozen:
             overtaken.append(delivery.id)
     return overtaken
