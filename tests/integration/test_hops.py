@@ -22,8 +22,8 @@ from tests.integration.test_counts import VISITOR, Bench, opened
 
 ROOT = Path(__file__).parents[2]
 MAX_FRAMES = 12  # between the task and requests, neither counted
-# Of our functions, methods and properties: 70 to 73 files and 485 to 499 calls when this was set.
-MAX_FILES, MAX_CALLS = 73, 500
+# Of our functions, methods and properties: 72 to 74 files and 485 to 499 calls when this was set.
+MAX_FILES, MAX_CALLS = 75, 500
 
 
 class Worker:
