@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Text, delete, func, or_, select, type_coerce, update
 
-from sync_worker.core.hold_keys import contact_hold_key, email_hold_key
-from sync_worker.core.values import Buried, Change, Side
+from sync_worker.core.hold_keys import (
+    address_tombstones,
+    contact_hold_key,
+    email_hold_key,
+    erased_id,
+)
+from sync_worker.core.values import Buried, Change, Side, Site
 from sync_worker.ledger.site_cache import SiteCache
 from sync_worker.ledger.statements.contacts import all_ids_of
 from sync_worker.ledger.statements.erasure import (
@@ -20,7 +26,7 @@ from sync_worker.ledger.statements.erasure import (
     hold_listings,
 )
 from sync_worker.ledger.statements.inbox import OPEN, UNENDED, is_about, is_of_site
-from sync_worker.ledger.statements.tombstones import bury
+from sync_worker.ledger.statements.tombstones import bury, erased_among
 from sync_worker.ledger.tables import contact_redirect, inbox, listed, run
 from sync_worker.ledger.transactions import Transactions, ledger_now
 
@@ -28,6 +34,7 @@ ROWS_AT_ONCE = 400
 # Of any text: far below the time that a statement may take, on a slow machine too.
 ROWS_SEARCHED_AT_ONCE = 5_000
 OF_A_RATING = [str(Change.UPSERT), str(Change.DELETE)]
+ADDRESS = re.compile(r"[^\s\"'<>(),;:\\]{1,64}@[^\s\"'<>(),;:\\]{1,190}")
 SEARCH_SECONDS = 30.0  # so long after its last batch a search counts as dead
 
 
@@ -112,8 +119,31 @@ class PersonErasure:
         for batch in self._batches(inbox.c.id, inbox.c.id <= newest, 0):
             found = select(inbox.c.id).where(batch, is_theirs).order_by(inbox.c.id)
             with self._transactions.read() as connection:
-                inbox_ids = list(connection.execute(found).scalars())
-            yield inbox_ids
+                inbox_ids = set(connection.execute(found).scalars())
+                inbox_ids |= self._rows_of_erased_addresses(connection, site, batch & ~waits)
+            yield sorted(inbox_ids)
+
+    def _rows_of_erased_addresses(self, connection: Connection, site: Site, which: Any) -> set[int]:
+        """Waiting deliveries under an address of which only the hash is left.
+
+        Where the person's last rating was erased before the contact, no mapping names it any more.
+        """
+        content = type_coerce(inbox.c.payload, Text)
+        waiting = is_of_site(site) & inbox.c.state.in_(UNENDED) & (inbox.c.id != self._inbox_id)
+        found = select(inbox.c.id, content).where(which, waiting, content.contains("@"))
+        rows_by_name: dict[str, set[int]] = {}
+        for inbox_id, text in connection.execute(found):
+            for address in set(ADDRESS.findall(text)):
+                for name in address_tombstones(address):
+                    hashed = erased_id(site.id, Side.EXTERNAL, name)
+                    rows_by_name.setdefault(hashed, set()).add(inbox_id)
+        names = list(rows_by_name)
+        rows: set[int] = set()
+        for start in range(0, len(names), ROWS_AT_ONCE):
+            part = names[start : start + ROWS_AT_ONCE]
+            for name in connection.execute(erased_among(site.id, part)).scalars():
+                rows |= rows_by_name[name]
+        return rows
 
     def _erase_mentions(self, connection: Connection, inbox_ids: Sequence[int]) -> None:
         """What never came to a link is buried: told again, it is known as erased."""

@@ -75,6 +75,13 @@ def bury(connection: Connection, site_id: int, buried: Buried, link_id: int | No
     )
 
 
+def erased_among(site_id: int, hashed_names: Sequence[str]) -> Any:
+    """Those of the external side's hashed names that a privacy request has buried."""
+    return select(tombstone.c.remote_id).where(
+        _is_named(site_id, Side.EXTERNAL, hashed_names), tombstone.c.privacy
+    )
+
+
 def _combined(new: Buried, known: Buried) -> Buried:
     """Both tombstones in one: the highest numbers, and privacy for ever."""
     return replace(
