@@ -12,7 +12,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import cast
 
-from sync_worker.core.errors import GoneUnsaid
+from sync_worker.core.errors import (
+    Away,
+    GoneUnsaid,
+    LeaseLost,
+    Permanent,
+    RateLimited,
+    Transient,
+    Unauthorized,
+)
 from sync_worker.core.ports.directory import Directory
 from sync_worker.core.ports.merges import Merges
 from sync_worker.core.sweep_values import Finding, Listed, Phase, Sweep, place_of
@@ -97,12 +105,26 @@ class Reconcile:
         return True
 
     def _is_gone(self, row: Listed) -> bool:
+        """Whether nothing shows the row. Raises what is not of this record alone."""
         remote = self.connection.remotes[row.side]
         try:
             return self.run.patiently(lambda: remote.get(row.remote_id)) is None
         except GoneUnsaid:
             # The engine looks again, and a second time, before it believes that.
             return True
+        except (RateLimited, Away, LeaseLost):
+            raise
+        except Unauthorized as error:
+            if self.intake.engine.account_watch.is_refused(error, self.site):
+                raise
+        except Permanent:
+            pass
+        except Transient:
+            # Perhaps it was the wait that ended: nobody has looked.
+            if self.run.pace.is_over():
+                raise
+        # What nobody could read is not known to be gone: a later sweep looks again.
+        return False
 
     # -- what differs
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, update
 
-from sync_worker.core.errors import Misconfigured, Permanent, Transient
+from sync_worker.core.errors import Misconfigured, Permanent, Transient, Unauthorized
 from sync_worker.core.outcome import Outcome, OutcomeKind
 from sync_worker.core.sweep_values import RunKind, Sweep
 from sync_worker.core.values import Site
@@ -76,6 +76,7 @@ class Ground:
     scripts: dict[str, Work] = field(default_factory=lambda: dict.fromkeys(CONNECTORS, is_done))
     worked: list[str] = field(default_factory=list)
     missing: set[str] = field(default_factory=set)
+    is_refused: bool = True  # the account, where a run is refused
 
     def night(self, seconds: float = 20.0, turn_seconds: float = 10.0) -> bool:
         """A slice of what is due now."""
@@ -84,7 +85,7 @@ class Ground:
             runs=self.runs,
             faults=SiteFaults(self.kept),
             reconcile=self._reconcile,
-            note_refusal=lambda error, site_id: None,
+            note_refusal=lambda error, site: self.is_refused,
             reconcile_at="00:00",
             threads=2,
             slice_seconds=seconds,
@@ -195,6 +196,22 @@ def test_sweep_that_nobody_can_end_gives_way_to_polls_after_three_tries(ground: 
     with ground.engine.connect() as connection:
         states = [row.state for row in connection.execute(run.select().where(run.c.site_id == 1))]
     assert states == ["done", "abandoned"]
+
+
+@pytest.mark.parametrize(("is_refused", "state"), [(True, "running"), (False, "abandoned")])
+def test_refused_sweep_is_given_up_where_the_account_is_accepted(
+    ground: Ground, is_refused: bool, state: str
+) -> None:
+    def is_forbidden(pace: Pace) -> bool:
+        raise Unauthorized("403")
+
+    ground.scripts["first"], ground.is_refused = is_forbidden, is_refused
+    for _ in range(3):
+        ground.night()
+        ground.forward(3600)
+    with ground.engine.connect() as connection:
+        states = [row.state for row in connection.execute(run.select().where(run.c.site_id == 1))]
+    assert states == ["done", state]
 
 
 def test_site_that_takes_for_ever_leaves_the_others_their_time(ground: Ground) -> None:

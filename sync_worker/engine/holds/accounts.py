@@ -82,9 +82,20 @@ class AccountWatch:
 
     # -- an account that fails
 
-    def note(self, error: Unauthorized, site_id: int) -> None:
-        """A listing was refused: the account is."""
-        self.accounts.fail(Account(site_id, side_of(error)), (), str(error))
+    def is_refused(self, error: Unauthorized, site: Site) -> bool:
+        """Whether the account is, or only what was asked for. Raises Transient."""
+        return not self._is_accepted(error, site, side_of(error))
+
+    def note(self, error: Unauthorized, site: Site) -> bool:
+        """A run was refused: whether that may pass, since its account is refused."""
+        try:
+            if not self.is_refused(error, site):
+                return False
+        except Transient:
+            # Nothing tells whose refusal it is before the remote answers again.
+            return True
+        self.accounts.fail(Account(site.id, side_of(error)), (), str(error))
+        return True
 
     def waits(self, site: Site, delivery: Delivery) -> bool:
         """Whether the delivery is held now, since an account of its site is known to fail."""

@@ -93,8 +93,8 @@ class NightlySweeps:
     One process at a time works on a site; any may go on with it. ``reconcile_at``: HH:MM (UTC) of
     the daily sweeps, or nothing; ``threads``: jobs of a run at a time; ``turn_seconds``: for one
     site, before the next one that is due; ``enabled_again``: how many seconds ago a webhook of a
-    connector was enabled again, which a sweep has to follow; ``note_refusal``: told of a listing
-    that a remote refuses to our account, with the number of the site.
+    connector was enabled again, which a sweep has to follow; ``note_refusal``: told of what
+    a remote refuses to us on a site; whether the account is refused, and not that alone.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class NightlySweeps:
         runs: SiteRuns,
         faults: SiteFaults,
         reconcile: MakeRun,
-        note_refusal: Callable[[Unauthorized, int], None],
+        note_refusal: Callable[[Unauthorized, Site], bool],
         reconcile_at: str,
         threads: int,
         enabled_again: Mapping[str, float] = MappingProxyType({}),
@@ -224,9 +224,10 @@ class NightlySweeps:
         """
         failures = self._faults.failed(due.kind, due.connector, error)
         # A refused account is asked by its probe; it may be accepted again in a minute.
-        if isinstance(error, Unauthorized):
-            self._note_refusal(error, due.site_id)
-        is_hopeless = not isinstance(error, Transient | Unauthorized)
+        is_refused = isinstance(error, Unauthorized) and self._note_refusal(
+            error, self._runs.site(due.site_id)
+        )
+        is_hopeless = not (isinstance(error, Transient) or is_refused)
         is_poll = sweep.kind is RunKind.POLL
         with suppress(LeaseLost):
             if is_hopeless and (is_poll or failures >= MAX_HOPELESS_TRIES):
