@@ -21,7 +21,7 @@ _ABSURD_NUMBER = re.compile(
     rf"[0-9](?:(?<![0-9]{{2}})[0-9]{{{MAX_DIGITS}}}|[eE][+-]?[0-9]{{4}})", re.ASCII
 )
 # Possessive, and a text without an end goes to the end: each character is looked at once.
-_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\Z)|[\[\]{}]', re.DOTALL)
+_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 _NO_TEXT = re.compile(r"\\u(?:[dD][89a-fA-F]|0000)|[\ud800-\udfff]")
 
 

@@ -86,7 +86,16 @@ def test_nesting_beyond_the_bound_is_left_out_and_never_sent_back(depth: int) ->
         as_received(exact_json.dumps(deep))
 
 
-@pytest.mark.parametrize("text", ["[" * 100_000, "[" * 900, "]" * 900, '["' + '\\"[' * 50_000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 100_000,
+        "[" * 900,
+        "]" * 900,
+        '["' + '\\"[' * 50_000,
+        "[" * 2_000 + '\\"' * 100_000 + "\\",
+    ],
+)
 def test_nesting_without_an_end_is_no_json_at_once(text: str) -> None:
     before = time.thread_time()
     with pytest.raises(ValueError, match=r"line 1|does not end"):
