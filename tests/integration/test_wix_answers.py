@@ -119,6 +119,8 @@ def test_write_that_wix_does_not_answer_in_its_form_is_not_done(
         Reply(200, raw=b"null"),
         Reply(200),
         Reply(200, raw=b"<html>Welcome</html>"),
+        Reply(200, {"status": "maintenance"}),
+        Reply(200, {"rating": RATING}),
     ],
 )
 def test_delete_that_was_not_carried_out_is_not_believed(

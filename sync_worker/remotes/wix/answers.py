@@ -60,11 +60,6 @@ def gone_if_said(*kinds: str) -> Callable[[Answer], SyncError | None]:
     return outcome
 
 
-def is_error_envelope(body: Any) -> bool:
-    """Whether an object is Wix's error, whatever its status."""
-    return isinstance(inside(body, "details"), Mapping)
-
-
 def listed_in(body: Any, name: str) -> list[Any]:
     """The rows of a query. Raises Transient for what is no answer of a query.
 

@@ -27,7 +27,6 @@ from sync_worker.remotes.wix.answers import (
     error_code,
     gone_if_said,
     inside,
-    is_error_envelope,
     listed_in,
 )
 from sync_worker.remotes.wix.api import OLDEST_FIRST, WixApi
@@ -193,8 +192,8 @@ class WixRatings:
             if not isinstance(unknown.later, Gone):
                 raise
             return
-        # Its success is an empty object; an error or a list may come with a 200, too.
-        if isinstance(answer.body, Mapping) and not is_error_envelope(answer.body):
+        # Its success is an empty object; an error or a page of a proxy may come with a 200, too.
+        if answer.body == {}:
             return
         refuse_living(partial(self.get, remote_id))
 
