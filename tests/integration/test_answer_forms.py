@@ -126,6 +126,34 @@ def test_record_missing_where_the_manifest_says_leaves_it_unknown(server: Remote
         a_remote(manifest).update("1", a_draft(), None)
 
 
+def test_path_that_fails_on_the_answer_of_a_write_leaves_it_unknown(server: RemoteServer) -> None:
+    server.answer = writes_only(Reply(200, {"items": 5}))
+    manifest = a_manifest(server, operations__create__result_path="max_by(items, &id)")
+    with pytest.raises(UnknownOutcome, match="holds no record"):
+        a_remote(manifest).create(a_draft(), "key-1")
+
+
+@pytest.mark.parametrize("status", [200, 202, 408, 424, 499, 500, 501, 503])
+def test_retry_that_a_rule_reads_may_follow_a_write_that_landed(
+    server: RemoteServer, status: int
+) -> None:
+    server.answer = writes_only(Reply(status, {"code": "busy"}))
+    rules = [{"status": [status], "path": "code", "equals": "busy", "outcome": "retry"}]
+    with pytest.raises(UnknownOutcome):
+        a_remote(a_manifest(server, operations__create__errors=rules)).create(a_draft(), "key-1")
+
+
+@pytest.mark.parametrize("status", [400, 404, 409, 423])
+def test_retry_of_a_write_that_was_refused_is_no_unknown_one(
+    server: RemoteServer, status: int
+) -> None:
+    server.answer = writes_only(Reply(status, {"code": "busy"}))
+    rules = [{"status": [status], "path": "code", "equals": "busy", "outcome": "retry"}]
+    with pytest.raises(Transient) as refusal:
+        a_remote(a_manifest(server, operations__create__errors=rules)).create(a_draft(), "key-1")
+    assert not isinstance(refusal.value, UnknownOutcome)
+
+
 def test_system_that_answers_writes_with_a_text_is_read_again(server: RemoteServer) -> None:
     """Its manifest says so: ``answer: any``."""
     server.answer = lambda asked: (

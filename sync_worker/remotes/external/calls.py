@@ -33,6 +33,7 @@ from sync_worker.manifest.schema.base import CompiledPath
 from sync_worker.manifest.schema.calls import Condition, ErrorRule, Hook, OperationSpec
 from sync_worker.remotes.external.auth import without_credentials
 from sync_worker.remotes.external.gone import gone_said
+from sync_worker.remotes.http.answers import NOT_DONE, PASSING
 from sync_worker.remotes.http.calls import UNSET, Answer, Call, Content
 from sync_worker.remotes.http.client import RemoteHttp
 
@@ -102,7 +103,15 @@ class ExternalCalls:
             return NOTHING
         if name == "get" and spec.items_path:
             return search(spec.items_path, answer.body)
-        return search(spec.result_path, answer.body) if spec.result_path else answer.body
+        if spec.result_path is None:
+            return answer.body
+        try:
+            return search(spec.result_path, answer.body)
+        except Permanent as error:
+            if not (options and options.is_write):
+                raise
+            message = f"the write was accepted, but its answer holds no record: {error.message}"
+            raise UnknownOutcome(message) from None
 
     def page(
         self,
@@ -236,6 +245,8 @@ class _Outcomes:
         for number, rule in enumerate(self.spec.errors):
             if not _applies(rule, answer):
                 continue
+            if rule.outcome == "retry" and self.is_write and _may_have_landed(answer):
+                return UnknownOutcome("the system asks to try again; the write may have landed")
             if rule.outcome != "gone":
                 return _meaning(rule, answer)
             gone = gone_said(rule, answer, f"operations.{self.name}.errors[{number}]")
@@ -261,6 +272,12 @@ def _applies(rule: ErrorRule, answer: Answer) -> bool:
         return False
     # Without a path the status alone decides.
     return rule.path is None or _is_at(rule.path, rule.equals, answer)
+
+
+def _may_have_landed(answer: Answer) -> bool:
+    """Whether a write may have been carried out before its system answered so."""
+    is_lost = answer.status in PASSING - NOT_DONE or answer.status >= 500
+    return is_lost or answer.is_success
 
 
 def _is_at(path: CompiledPath, wanted: Any, answer: Answer) -> bool:
