@@ -24,8 +24,8 @@ test-all: $(VENV)/.for-tests
 
 # The tests of one server, against the one that is installed here (test-all's own servers come from wheels).
 test-redis test-postgresql: test-%: $(VENV)/.for-tests
-	$(BIN)/pytest -n auto --dist worksteal --server $* -m "not long and not alone"; failed=$$?; \
-	$(BIN)/pytest --server $* -m "alone and not long" && exit $$failed
+	$(BIN)/pytest -n auto --dist worksteal --server $* -m "not full and not long and not alone"; failed=$$?; \
+	$(BIN)/pytest --server $* -m "(own_redis or own_postgresql) and not long" && exit $$failed
 
 # The quick tests alone; `make test-unit PYTHON=python3.13 VENV=.venv-3.13` on another Python.
 test-unit: $(VENV)/.for-tests

@@ -249,6 +249,7 @@ def fleet(tmp_path: Path, tools: Path, postgres_url: str) -> Iterator[Fleet]:
 
 
 @pytest.mark.own_redis
+@pytest.mark.own_postgresql
 def test_fleet_starts_serves_tells_and_stops_as_the_compose_file_says(fleet: Fleet) -> None:
     image = sorted(path for path in fleet.tools.parent.rglob("*") if "borrowed" not in path.name)
     fleet.start_redis()

@@ -26,6 +26,8 @@ from tests.integration.remote_server import Reply, always, remote_server
 from tests.integration.shipped_pace import CONNECTORS, Shop, a_shop
 from tests.integration.test_cli import Shell
 
+pytestmark = pytest.mark.full
+
 LONG = 260  # more than a page of any platform
 
 

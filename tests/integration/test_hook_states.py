@@ -36,6 +36,8 @@ from tests.integration.test_platform_standins import Listener, listener  # noqa:
 from webhook_gateway.app import create_app
 from webhook_gateway.settings import GatewayConfig
 
+pytestmark = pytest.mark.full
+
 HOOKS = "/wp-json/wc/v3/webhooks"
 REVIEWS = "/wp-json/wc/v3/products/reviews"
 

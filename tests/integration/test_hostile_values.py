@@ -34,7 +34,8 @@ from tests.commands import run_command
 from tests.hostile import DEPTH, IDS, MARKUP, NUMBERS, WORDS
 from tests.integration.test_counts import VISITOR, Bench, opened
 
-CPU_SECONDS = 1.0  # of one throw, on this thread; a delivery may use two
+CPU_SECONDS = 2.0  # of one throw, on this thread: what a delivery may use
+CPU_SECONDS_OF_ALL = 30.0  # of hundreds at once, on a slow machine; one without a bound takes more
 ENDED = ("done", "suppressed", "superseded", "held")
 Thrower = Callable[[Bench, Path], None]
 
@@ -69,11 +70,11 @@ WIX_PLACES: Mapping[str, Mapping[str, str]] = {
 
 
 @contextmanager
-def little_time(what: str) -> Iterator[None]:
+def little_time(what: str, most_seconds: float = CPU_SECONDS) -> Iterator[None]:
     before = time.thread_time()
     yield
     used = time.thread_time() - before
-    assert used < CPU_SECONDS, f"{what}: {used:.1f} s"
+    assert used < most_seconds, f"{what}: {used:.1f} s"
 
 
 def external_record(place: str, value: str, number: str) -> str:
@@ -259,7 +260,7 @@ def listings(bench: Bench, folder: Path) -> None:
     run = bench.wiring.sweeps.reconcile(
         bench.site, sweep, Pace(lambda seconds: None), lambda planned: None
     )
-    with little_time("both listings"):
+    with little_time("both listings", CPU_SECONDS_OF_ALL):
         assert run.list_both()
     assert run.confirm_absences()
     assert run.apply()

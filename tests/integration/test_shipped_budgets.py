@@ -27,6 +27,8 @@ from sync_worker.wiring.sweeps import NoBell
 from tests.integration.shipped_pace import CONNECTORS, PRODUCTS, Shop, a_shop
 from tests.integration.test_cli import Shell
 
+pytestmark = pytest.mark.full
+
 STRANGERS = 120
 # Of a run itself: where it stands, what its listings showed.
 OF_RUNS = {"run", "listed", "alembic_version"}

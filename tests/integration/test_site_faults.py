@@ -31,6 +31,8 @@ from sync_worker.reconcile.pace import Pace
 from sync_worker.runtime.celery.schedule import NightlySweeps
 from sync_worker.runtime.celery.site_faults import HOOKS, SiteFaults, each_for_itself
 
+pytestmark = pytest.mark.full
+
 CONNECTORS = ("first", "second", "third")
 Work = Callable[[Pace], bool]
 

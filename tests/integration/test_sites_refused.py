@@ -10,6 +10,8 @@ from sync_worker.core.errors import Misconfigured
 from sync_worker.ledger.administration.admin import LedgerAdmin, ledger_admin
 from sync_worker.ledger.opening import open_with_newest_schema
 
+pytestmark = pytest.mark.full
+
 
 @pytest.fixture(params=["sqlite_url", "postgres_url"])
 def admin(request: pytest.FixtureRequest) -> Iterator[LedgerAdmin]:

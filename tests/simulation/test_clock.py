@@ -14,6 +14,8 @@ from tests.simulation.scenarios import ending_of, rates
 from tests.simulation.world import CALM, STORM, LedgerMaker, Options, World
 from tests.twins.memory_ledger import memory_ledger
 
+pytestmark = pytest.mark.full
+
 SET_BACK = replace(STORM, clock_set_back=0.05)
 
 
