@@ -76,6 +76,12 @@ class Deliveries:
             case _:
                 self._apply_unknown(delivery)
 
+    def leave(self, delivery: Delivery) -> None:
+        """Hold again, as it was, what was held before: no look came of it."""
+        self.view.closings.pop(delivery.id, None)
+        self.view.holds.leave(delivery)
+        self.inbox.put_back([delivery.id])
+
     def _apply_delete(self, delivery: Delivery, slot: Slot) -> None:
         is_final = self.view.capabilities[slot.side].delete_is_final
         match classify_delete(delivery, self.view.record_views[slot], is_final=is_final):

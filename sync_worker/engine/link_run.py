@@ -14,8 +14,9 @@ from sync_worker.core.outcome import Outcome, OutcomeKind
 from sync_worker.core.plan import Action, Delete
 from sync_worker.core.ports.loop_guard import Guard
 from sync_worker.core.ports.merges import Merges
-from sync_worker.core.values import Buried, LinkState, Operation, Side, Slot
+from sync_worker.core.values import Buried, Delivery, LinkState, Operation, Side, Slot
 from sync_worker.engine.deliveries import Deliveries
+from sync_worker.engine.holds.looking_again import in_order, is_of_its_record
 from sync_worker.engine.link_plan import UNSUPPORTED, SlotWrite
 from sync_worker.engine.next_step import (
     Finish,
@@ -66,12 +67,21 @@ class LinkRun:
         # First the open intent: what became of it decides what the deliveries still tell.
         if run.intent is not None:
             self.settling.settle(run.intent)
-        for delivery in run.deliveries:
+        for delivery in in_order(run.deliveries):
             self.reading.keeper.refuse_if_costly()
-            self.deliveries.apply(delivery)
+            self._take_in(delivery)
         # Nothing is written for it, but both sides may have come in step meanwhile.
         if self.view.holds.is_frozen:
             self.reading.read_all()
+
+    def _take_in(self, delivery: Delivery) -> None:
+        """Apply a delivery; what was held before, and cannot be looked at, stops nothing else."""
+        try:
+            self.deliveries.apply(delivery)
+        except SyncError as error:
+            if not delivery.was_held or not is_of_its_record(error):
+                raise
+            self.deliveries.leave(delivery)
 
     def run_until_settled(self) -> Finished:
         """Plan and write until nothing is left to do.

@@ -96,6 +96,7 @@ def closings_of_run(view: View, held: Set[Slot], outcome: Outcome) -> dict[int, 
     in_hand = {delivery.id for delivery in view.run.deliveries}
     # What only a person releases is as it was, unless it is overtaken.
     in_hand.difference_update([delivery.id for delivery in view.holds.standing_by])
+    in_hand -= view.holds.left
     open_ids = in_hand - view.closings.keys()
     closings = dict(view.closings)
     # What told something, and was not closed as no news, is done now.
@@ -150,7 +151,8 @@ def _ids_to_hold(view: View, open_ids: Set[int], held: Set[Slot]) -> Set[int]:
     if open_ids:
         return open_ids
     # A hold must be visible: if nothing is open, the newest delivery carries it.
-    in_hand = [delivery.id for delivery in view.run.deliveries if not delivery.stands_by]
+    as_before = view.holds.left | {delivery.id for delivery in view.holds.standing_by}
+    in_hand = [one.id for one in view.run.deliveries if one.id not in as_before]
     return {max(in_hand)} if in_hand else set()
 
 

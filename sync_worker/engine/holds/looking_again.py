@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from sync_worker.core.errors import (
+    Away,
+    Held,
+    LeaseLost,
+    Permanent,
+    RateLimited,
+    SyncError,
+    Transient,
+)
 from sync_worker.core.values import Delivery
+
+TOO_COSTLY = "too_costly"
 
 
 @dataclass(slots=True)
@@ -12,12 +24,14 @@ class Holds:
     """What was held of a link as its run began.
 
     ``is_frozen``: a person has to release the link, the run may only look. ``before``: deliveries
-    taken up to look again; ``standing_by``: those that only a person releases.
+    taken up to look again; ``standing_by``: those that only a person releases; ``left``: ids of
+    those that no look came of, held as before.
     """
 
     is_frozen: bool = False
     before: list[Delivery] = field(default_factory=list)
     standing_by: list[Delivery] = field(default_factory=list)
+    left: set[int] = field(default_factory=set)
 
     def note(self, delivery: Delivery) -> bool:
         """Remember a delivery that was held; whether it is held still."""
@@ -26,3 +40,24 @@ class Holds:
         if delivery.stands_by:
             self.standing_by.append(delivery)
         return delivery.stands_by
+
+    def leave(self, delivery: Delivery) -> None:
+        """It stays held as it was, and tells this run nothing."""
+        self.left.add(delivery.id)
+        self.before = [one for one in self.before if one.id != delivery.id]
+
+
+def in_order(deliveries: Sequence[Delivery]) -> list[Delivery]:
+    """As a run takes them in: the news, then what was held, the newest first."""
+    news = [delivery for delivery in deliveries if not delivery.was_held]
+    held = [delivery for delivery in deliveries if delivery.was_held]
+    return [*news, *reversed(held)]
+
+
+def is_of_its_record(error: SyncError) -> bool:
+    """Whether a look at what was held failed for a reason of that record, not of the run."""
+    if isinstance(error, LeaseLost | RateLimited | Away):
+        return False
+    if isinstance(error, Permanent) and error.reason == TOO_COSTLY:
+        return False
+    return isinstance(error, Held | Permanent | Transient)

@@ -1,0 +1,67 @@
+"""What is held of a rating stops no later edit of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from sync_worker.core.errors import Held, Permanent, SyncError, Transient
+from sync_worker.core.values import InboxState, NewDelivery, RatingKey, Record, Side
+from tests.simulation.chaos import LEDGERS
+from tests.simulation.scenarios import changes, ending_of, rates
+from tests.simulation.world import CALM, Options, World
+from tests.twins.memory_remote import MemoryRemote
+
+W, E = Side.WIX, Side.EXTERNAL
+
+
+@pytest.fixture(params=sorted(LEDGERS))
+def world(request: pytest.FixtureRequest) -> World:
+    """A rating in step."""
+    world = World(0, Options(CALM, people=1), LEDGERS[request.param])
+    rates(W, overall=80)(world)
+    world.drain()
+    return world
+
+
+def key_of(world: World) -> RatingKey:
+    entity = world.ledger.directory.entity(world.site.id, W, world.entities[0][0])
+    return RatingKey(world.site.id, entity.id, "contact-0")
+
+
+def holds(world: World, new: NewDelivery, reason: str) -> int:
+    """A delivery of the rating that was held."""
+    inbox_id = int(world.ledger.inbox.store(new).inbox_id)
+    run = world.ledger.links.attach(inbox_id, key_of(world)).run
+    world.ledger.inbox.hold([inbox_id], reason)
+    world.ledger.links.release(run.lease)
+    return inbox_id
+
+
+def of_another_record(world: World, remote_id: str) -> NewDelivery:
+    told = next(new for new in world.sent if new.side is E)
+    return replace(told, dedupe_id=f"of {remote_id}", remote_id=remote_id, payload={})
+
+
+FAILURES = [Held("several_records"), Permanent("no"), Transient("not now")]
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=["held", "permanent", "transient"])
+def test_held_row_that_cannot_be_looked_at_stops_no_edit(
+    world: World, failure: SyncError, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inbox_id = holds(world, of_another_record(world, "e9"), "moderated")
+    get = MemoryRemote.get
+
+    def fails(self: MemoryRemote, remote_id: str) -> Record | None:
+        if remote_id == "e9":
+            raise failure
+        return get(self, remote_id)
+
+    monkeypatch.setattr(MemoryRemote, "get", fails)
+    changes(W, overall=20)(world)
+    world.drain()
+    assert ending_of(world) == ("20", "1")
+    assert world.ledger.held_reasons() == ["moderated"]
+    assert world.ledger.ended(inbox_id) == (InboxState.HELD, "moderated")
