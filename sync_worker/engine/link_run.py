@@ -129,7 +129,8 @@ class LinkRun:
 
     def _refuse_if_stopped(self) -> None:
         run = self.view.run
-        asks_to_erase = any(delivery.new.privacy for delivery in run.deliveries)
+        # What waits for a person asks for nothing yet.
+        asks_to_erase = any(one.new.privacy for one in run.deliveries if not one.stands_by)
         if run.site.stops(asks_to_erase=asks_to_erase):
             raise Held(f"site_{run.site.state}")
         # A held link whose write may yet show is looked at again.

@@ -104,6 +104,9 @@ def closings_of_run(view: View, held: Set[Slot], outcome: Outcome) -> dict[int, 
     closings |= dict.fromkeys(open_ids, done)
     # What was held before has outlived its cause; if not, it is held again below.
     for delivery in view.holds.before:
+        # A privacy request ends as what its look made of it.
+        if delivery.new.privacy:
+            continue
         ended = view.closings.get(delivery.id, done)
         if ended != ERASED and ended.state is not InboxState.HELD:
             closings[delivery.id] = OVERTAKEN
@@ -124,6 +127,9 @@ def _overtaken(view: View) -> list[int]:
         if record_view.remote_id is not None and record_view.source is Source.LEDGER
     }
     for delivery in view.holds.standing_by:
+        # In step is no answer to a privacy request: the rating lives on.
+        if delivery.new.privacy and not view.erases:
+            continue
         slot = view.slot_by_delivery.get(delivery.id)
         # Of a record that this run has not looked at, nothing is known; of one that is not on file
         # any more only when all others were looked at.

@@ -7,7 +7,16 @@ from dataclasses import replace
 import pytest
 
 from sync_worker.core.errors import Held, Permanent, SyncError, Transient
-from sync_worker.core.values import InboxState, NewDelivery, RatingKey, Record, Side
+from sync_worker.core.ports.links import Commit
+from sync_worker.core.values import (
+    Change,
+    InboxState,
+    LinkState,
+    NewDelivery,
+    RatingKey,
+    Record,
+    Side,
+)
 from tests.simulation.chaos import LEDGERS
 from tests.simulation.scenarios import changes, ending_of, rates
 from tests.simulation.world import CALM, Options, World
@@ -65,3 +74,37 @@ def test_held_row_that_cannot_be_looked_at_stops_no_edit(
     assert ending_of(world) == ("20", "1")
     assert world.ledger.held_reasons() == ["moderated"]
     assert world.ledger.ended(inbox_id) == (InboxState.HELD, "moderated")
+
+
+# -- a privacy request that a person has to release
+
+
+def privacy_request(world: World) -> NewDelivery:
+    (wix_id,) = world.wix.records
+    return NewDelivery(W, "instance-1", "erase-1", Change.ERASE, wix_id, {}, privacy=True)
+
+
+def test_privacy_request_that_waits_is_not_overtaken(world: World) -> None:
+    """Both sides in step is no answer to it; its release erases the rating."""
+    inbox_id = holds(world, privacy_request(world), "worker_died")
+    changes(W, overall=20)(world)
+    world.drain()
+    world.sweep()
+    world.drain()
+    assert ending_of(world) == ("20", "1")
+    assert world.ledger.ended(inbox_id) == (InboxState.HELD, "worker_died")
+    world.queue += world.ledger.inbox.release_held(world.site.id, inbox_ids=[inbox_id])
+    world.drain()
+    assert ending_of(world) == (None, None)
+    assert world.ledger.held_reasons() == []
+
+
+def test_privacy_request_that_waits_frees_no_held_link(world: World) -> None:
+    """A link that stands still is not written for a request that nobody has released."""
+    holds(world, privacy_request(world), "worker_died")
+    run = world.ledger.links.lease(world.ledger.links.link_id(key_of(world)))
+    world.ledger.links.commit(run.lease, Commit(link_state=LinkState.HELD, release=True))
+    changes(W, overall=20)(world)
+    world.drain()
+    assert ending_of(world) == ("20", "4")
+    assert set(world.ledger.held_reasons()) == {"worker_died", "link_held"}
