@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jmespath.exceptions import JMESPathError
-
 from sync_worker.core import exact_json
 from sync_worker.core.errors import Permanent
 from sync_worker.core.values import Change, NewDelivery, Side, unusable_id
 from sync_worker.core.words import MAX_ID, is_usable_id, with_stand_ins
+from sync_worker.manifest.field_values import search
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.record_keys import joined_id
 from sync_worker.manifest.record_reader import read_subject
@@ -143,8 +142,8 @@ def _deliveries(reader: _Reader, payload: Any) -> Sequence[NewDelivery] | Ignore
 def _items(webhook: Webhook, payload: Any) -> list[Any] | None:
     """The events in a request; ``None`` if it is no list of them, or too long a one."""
     try:
-        items = [payload] if webhook.items_path is None else webhook.items_path.search(payload)
-    except JMESPathError:
+        items = [payload] if webhook.items_path is None else search(webhook.items_path, payload)
+    except Permanent:
         return None
     return items if isinstance(items, list) and len(items) <= MAX_ITEMS else None
 
@@ -154,7 +153,7 @@ def _read(reader: _Reader, item: Any, number: int | None) -> NewDelivery | Ignor
         return Unreadable("malformed")
     try:
         return _delivery(reader, item, number)
-    except (Permanent, JMESPathError, UnicodeError):
+    except (Permanent, UnicodeError):
         return Unreadable("malformed")
 
 
@@ -165,7 +164,7 @@ def _delivery(
     rule = _rule(reader, item)
     if isinstance(rule, Ignored):
         return rule
-    sequence = _number(webhook.sequence.search(item)) if webhook.sequence is not None else None
+    sequence = _number(search(webhook.sequence, item)) if webhook.sequence is not None else None
     has_revisions = reader.manifest.fields.revision is not None
     payload = _of_failed(reader, item) if rule.change == "create_failed" else item
     return NewDelivery(
@@ -185,7 +184,7 @@ def _rule(reader: _Reader, item: Mapping[str, Any]) -> EventRule | Ignored:
     rules = [rule for rule in reader.manifest.event_rules if rule.match == name]
     if not rules:
         return Ignored("unknown_event_type")
-    fitting = [rule for rule in rules if rule.when is None or rule.when.search(item)]
+    fitting = [rule for rule in rules if rule.when is None or search(rule.when, item)]
     if not fitting or fitting[0].change == "ignore":
         return Ignored("ignored_event_type")
     return fitting[0]
@@ -194,7 +193,7 @@ def _rule(reader: _Reader, item: Mapping[str, Any]) -> EventRule | Ignored:
 def _of_failed(reader: _Reader, item: Mapping[str, Any]) -> Mapping[str, Any]:
     """What was told of a create that was not carried out, and whose it was."""
     path = reader.webhook.record_path
-    record = path.search(item) if path is not None else item
+    record = search(path, item) if path is not None else item
     entity, email = read_subject(reader.manifest, record)
     whose = [entity.entity_id, entity.group] if entity else None
     return {"told": item, "entity": whose, "email": email}
@@ -213,7 +212,7 @@ def _given_name(reader: _Reader, item: Mapping[str, Any]) -> Any:
         return request.query.get(event.query)
     if event.claim is not None:
         return reader.proof.claims.get(event.claim)
-    return event.path.search(item) if event.path is not None else event.const
+    return search(event.path, item) if event.path is not None else event.const
 
 
 def _remote_id(reader: _Reader, rule: EventRule, item: Mapping[str, Any]) -> str:
@@ -221,7 +220,7 @@ def _remote_id(reader: _Reader, rule: EventRule, item: Mapping[str, Any]) -> str
 
     A failed create may have none: then the body's digest.
     """
-    parts = {name: path.search(item) for name, path in (rule.key or reader.webhook.key).items()}
+    parts = {name: search(path, item) for name, path in (rule.key or reader.webhook.key).items()}
     if rule.change == "create_failed" and None in parts.values():
         return f"failed:{hashlib.sha256(reader.request.body).hexdigest()[:32]}"
     # What is signed is stored, whatever it is about: an id that names no record is held.
@@ -246,7 +245,7 @@ def _dedupe_id(reader: _Reader, item: Mapping[str, Any], number: int | None) -> 
 
 def _id_part(reader: _Reader, part: DeliveryIdPart, item: Mapping[str, Any]) -> str:
     """One part of a delivery's id: from the event, a header, or the body's digest."""
-    found = part.path.search(item) if part.path else None
+    found = search(part.path, item) if part.path else None
     if part.header is not None:
         found = reader.request.headers.get(part.header.lower())
     elif part.body_sha256:

@@ -32,7 +32,7 @@ def search(path: CompiledPath, document: Any) -> Any:
     try:
         return path.search(document)
     # Its functions let errors of Python through: `floor` of an infinite number, for one.
-    except (JMESPathError, ArithmeticError, TypeError, AttributeError) as error:
+    except (JMESPathError, ArithmeticError, TypeError, ValueError, AttributeError) as error:
         raise malformed(f"{path}: {type(error).__name__}") from None
 
 

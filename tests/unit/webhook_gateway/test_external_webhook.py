@@ -224,3 +224,24 @@ def test_expression_of_a_handshake_has_a_limit_of_time(expression: str) -> None:
         "bad_signature"
     )
     assert time.thread_time() - before < 1.0
+
+
+@pytest.mark.parametrize("expression", ["contains('abc', `5`)", "[type][::0]"])
+@pytest.mark.parametrize("place", ["when", "sequence", "key", "event", "items_path"])
+def test_path_that_fails_on_an_event_finds_it_malformed(place: str, expression: str) -> None:
+    document = yaml.safe_load((SHIPPED / "own-service.yaml").read_text())
+    webhook = document["webhook"]
+    match place:
+        case "when":
+            webhook["events"][1]["when"] = expression
+        case "key":
+            webhook["key"] = {"id": expression}
+        case "event":
+            webhook["event"] = {"path": expression}
+        case _:
+            webhook[place] = expression
+    manifest = parse_manifest(document, OWN_SERVICE, Path("own.yaml"))
+    body = an_external_body("rating.updated")
+    reading = read_deliveries(manifest, body, acme_headers(body), {}, time.time())
+    assert isinstance(reading, Unreadable)
+    assert reading.reason == "malformed"
