@@ -149,7 +149,7 @@ def _converted(value: Any, kind: str) -> Any:
                 return int(_moment(value).timestamp() * (1000 if kind == "epoch_ms" else 1))
             case _:
                 return value
-    except ValueError:
+    except (ValueError, OverflowError):
         raise Permanent(f"a value is no {kind}", reason="cannot_write") from None
 
 

@@ -262,3 +262,11 @@ def test_leaves_convert_name_and_insist() -> None:
     }
     with pytest.raises(Permanent, match=r"contact\.email is not known"):
         filled({"email": {"from": "contact.email", "required": True}}, context)
+
+
+@pytest.mark.parametrize("kind", ["iso8601", "int"])
+def test_value_beyond_what_python_counts_cannot_be_written(kind: str) -> None:
+    value = Decimal("Infinity") if kind == "int" else "0001-01-01T00:00:00+14:00"
+    with pytest.raises(Permanent) as refusal:
+        filled({"from": "a", "as": kind}, {"a": value})
+    assert refusal.value.reason == "cannot_write"
