@@ -26,7 +26,7 @@ TYPES = frozenset(
     | {"hmac", "standard_webhooks", "jwt", "static_header", "url_token"}
 )
 CALLS = frozenset({"probe", "get", "find", "list", "create", "update", "delete"})
-MAX_NUMBER = 10**12
+MAX_NUMBER = 2**63 - 1
 MAX_BYTES = 256 * 1024  # of a file; ours are below 20 kB
 MAX_PARTS = 100_000  # keys, values and items of a file, with each use of an alias
 PLAIN_PLACES = frozenset(

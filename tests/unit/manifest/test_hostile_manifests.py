@@ -117,3 +117,15 @@ def test_hostile_link_header_ends_the_listing_at_once(header: str) -> None:
     page = ListingAnswer([{"id": 1}], None, {"Link": header})
     assert next_place(paging, Place(), page) is None
     assert time.thread_time() - before < 0.5
+
+
+@pytest.mark.parametrize(
+    ("number", "is_good"), [(1234567890123, True), (2**63 - 1, True), (2**63, False)]
+)
+def test_number_of_an_account_or_a_time_is_within_the_bound(
+    tmp_path: Path, number: int, is_good: bool
+) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text(OWN.replace("origin:  {", f"origin:  {{account: {number}, "))
+    assert str(number) in path.read_text()
+    assert (refused_or_loaded(path) == "") is is_good
