@@ -173,12 +173,14 @@ def _app_delivery(
 
 
 def _object(value: Any, what: str) -> Mapping[str, Any]:
-    """A JSON text, or what older senders put there: the object itself."""
-    if isinstance(value, str):
-        try:
-            value = exact_json.loads(value)
-        except ValueError:
-            raise _Malformed(f"{what}_is_no_json") from None
+    """A JSON text, or what older senders put there: the object itself.
+
+    Its words and depth are guarded as those of a text.
+    """
+    try:
+        value = exact_json.loads(value if isinstance(value, str) else exact_json.dumps(value))
+    except (ValueError, RecursionError):
+        raise _Malformed(f"{what}_is_no_json") from None
     if not isinstance(value, Mapping):
         raise _Malformed(f"{what}_is_no_object")
     return value

@@ -452,3 +452,16 @@ def test_time_of_an_event_fits_its_column_or_is_none(told: str, text: str | None
     time_ = accepted(a_token(claims(an_envelope(an_event(eventTime=told))))).event_time
     assert (time_.isoformat() if time_ else None) == text
     assert time_ is None or len(time_.isoformat()) <= 40
+
+
+@pytest.mark.parametrize("word", ["a\x00", "\ud83d"])
+def test_words_of_an_event_that_is_an_object_are_guarded(word: str) -> None:
+    event = an_event() | {"more": word, word: 1}
+    assert is_storable(str(accepted(a_token(claims(an_envelope() | {"data": event}))).payload))
+
+
+def test_event_that_is_an_object_and_no_json_is_malformed() -> None:
+    event = an_event() | {"more": float("nan")}
+    rejected = read(a_token(claims(None, data=an_envelope() | {"data": event})))
+    assert isinstance(rejected, Rejected)
+    assert rejected.reason.endswith("_is_no_json")
