@@ -11,7 +11,13 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from sync_worker.core.errors import Permanent, SyncError, Transient
+from sync_worker.core.errors import (
+    Permanent,
+    SyncError,
+    Transient,
+    Unconfirmed,
+    UnknownOutcome,
+)
 from sync_worker.core.hold_keys import contact_hold_key
 from sync_worker.core.outcome import (
     AwaitAccount,
@@ -84,7 +90,7 @@ class Engine:
             work.begin()
             finished = work.run_until_settled()
         except SyncError as error:
-            return self._give_up(run, self._disposition_of(error, run))
+            return self._give_up(run, self._disposition_of(error, run), leaves_open_write(error))
         # They came in under our lease, so their own workers went away as busy.
         self._ring(finished.fresh)
         return finished.outcome
@@ -125,8 +131,13 @@ class Engine:
             return Defer(Outcome(OutcomeKind.RETRY), 0.0, "contact_merged", is_failure=False)
         return disposition
 
-    def _give_up(self, run: LeasedLink, disposition: Disposition) -> Outcome:
-        """Put on file what becomes of the deliveries in hand, then end the lease."""
+    def _give_up(
+        self, run: LeasedLink, disposition: Disposition, has_open_write: bool = False
+    ) -> Outcome:
+        """Put on file what becomes of the deliveries in hand, then end the lease.
+
+        ``has_open_write``: what became of it has to be looked for, so a delivery comes again.
+        """
         # What only a person releases was seen, and is as it was.
         in_hand = [delivery for delivery in run.deliveries if not delivery.stands_by]
         ids = [delivery.id for delivery in in_hand]
@@ -137,6 +148,11 @@ class Engine:
             # what was held goes on being held; the delivery that led here comes again
             case Defer(outcome, delay_seconds, reason, is_failure):
                 again = [delivery.id for delivery in in_hand if delivery.was_held]
+                # Only what was held led here: the newest of it waits for the open write, and it
+                # is old, so that its tries must not count.
+                if has_open_write and again == ids and again:
+                    again.remove(max(ids))
+                    is_failure = False
                 if again:
                     self.ledger.inbox.put_back(again)
                 news = [inbox_id for inbox_id in ids if inbox_id not in again]
@@ -220,3 +236,8 @@ class Engine:
             elif run is not None:
                 links.release(run.lease)
         return join_links(links, self.ledger.merges, link_id, key)
+
+
+def leaves_open_write(error: SyncError) -> bool:
+    """Whether it leaves a write whose outcome is to be looked for."""
+    return isinstance(error, Unconfirmed | UnknownOutcome)

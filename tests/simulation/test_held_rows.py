@@ -17,18 +17,23 @@ from sync_worker.core.values import (
     Record,
     Side,
 )
-from tests.simulation.chaos import LEDGERS
+from tests.simulation.chaos import LATE_CREATE, LEDGERS
 from tests.simulation.scenarios import changes, ending_of, rates
-from tests.simulation.world import CALM, Options, World
+from tests.simulation.world import CALM, LedgerMaker, Options, World
 from tests.twins.memory_remote import MemoryRemote
 
 W, E = Side.WIX, Side.EXTERNAL
 
 
 @pytest.fixture(params=sorted(LEDGERS))
-def world(request: pytest.FixtureRequest) -> World:
+def make_ledger(request: pytest.FixtureRequest) -> LedgerMaker:
+    return LEDGERS[request.param]
+
+
+@pytest.fixture
+def world(make_ledger: LedgerMaker) -> World:
     """A rating in step."""
-    world = World(0, Options(CALM, people=1), LEDGERS[request.param])
+    world = World(0, Options(CALM, people=1), make_ledger)
     rates(W, overall=80)(world)
     world.drain()
     return world
@@ -108,3 +113,25 @@ def test_privacy_request_that_waits_frees_no_held_link(world: World) -> None:
     world.drain()
     assert ending_of(world) == ("20", "4")
     assert set(world.ledger.held_reasons()) == {"worker_died", "link_held"}
+
+
+# -- a write whose outcome only a look tells, for a row that was held
+
+
+def test_held_row_waits_for_its_accepted_create(
+    make_ledger: LedgerMaker,
+) -> None:
+    """Sweeps find the held row alone in hand: the create is sent once, then a person decides."""
+    world = World(0, Options(CALM, people=1, external=LATE_CREATE), make_ledger)
+    world.external.vanishes = lambda: True
+    rates(W, overall=80)(world)
+    (told,) = world.webhooks
+    world.webhooks.clear()
+    inbox_id = holds(world, told, "moderated")
+    link_id = world.ledger.links.link_id(key_of(world))
+    for _ in range(4):
+        world.intake.engine.sync_link(link_id)
+        world.drain()
+        world.now += world.external.capabilities.confirm_seconds + 1
+    assert world.external.calls["create"] == 1
+    assert world.ledger.ended(inbox_id) == (InboxState.HELD, "awaiting_confirmation")
