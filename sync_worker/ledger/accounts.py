@@ -22,6 +22,9 @@ FAILING, WORKING = str(AccountState.FAILING), str(AccountState.WORKING)
 
 
 AT_ONCE = 5  # accounts in the hands of one process
+RELEASE_AT_ONCE = 1000  # deliveries of a recovered account in one transaction
+RING_AT_ONCE = 200  # of them; the sweeper rings for the rest
+NEVER = 1e12  # seconds since 1970: the next probe of an account that works
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +84,30 @@ class SqlAccounts:
             return connection.execute(select(account.c.side).where(_is_due())).first() is not None
 
     def recover(self, refused: Account) -> list[int]:
-        accepted = update(account).where(_is(refused), account.c.state == FAILING)
         waits = (inbox.c.state == str(InboxState.HELD)) & (inbox.c.reason == ACCOUNT_FAILING)
         waits &= inbox.c.hold_key == account_hold_key(refused.side)
         with self._transactions.write() as connection:
-            connection.execute(accepted.values(state=WORKING, since=ledger_now()))
-            its_site = self._sites.by_id(connection, refused.site_id)
-            released = release_rows(connection, waits & is_of_site(its_site))
+            _note_working(connection, refused)
+            waits &= is_of_site(self._sites.by_id(connection, refused.site_id))
         self._sites.clear()
-        return released
+        to_ring, last = list[int](), 0
+        # Upwards: what is held again meanwhile is not met again.
+        while released := self._release_some(refused, waits, last):
+            to_ring, last = (to_ring + released)[:RING_AT_ONCE], released[-1]
+        return to_ring
+
+    def _release_some(self, refused: Account, waits: Any, last: int) -> list[int]:
+        """A batch of what waits, behind an id: all at once would exceed a statement's time."""
+        some = select(inbox.c.id).where(waits, inbox.c.id > last)
+        some = some.order_by(inbox.c.id).limit(RELEASE_AT_ONCE)
+        works = _is(refused) & (account.c.state == WORKING)
+        with self._transactions.write() as connection:
+            ids = connection.execute(some).scalars().all()
+            # After the last batch nothing is left to look at.
+            later = ledger_now() + PROBE_SECONDS if ids else NEVER
+            connection.execute(update(account).where(works).values(next_probe_at=later))
+            release_rows(connection, waits & inbox.c.id.in_(ids))
+        return list(ids)
 
 
 def failing_accounts(connection: Connection) -> list[FailingAccount]:
@@ -109,11 +127,22 @@ def failing_accounts(connection: Connection) -> list[FailingAccount]:
 
 
 def _is_due() -> Any:
-    return (account.c.state == FAILING) & (account.c.next_probe_at <= ledger_now())
+    """Those that fail, and those that work whose recovery has not come to its end."""
+    return account.c.next_probe_at <= ledger_now()
 
 
 def _is(refused: Account) -> Any:
     return (account.c.site_id == refused.site_id) & (account.c.side == str(refused.side))
+
+
+def _note_working(connection: Connection, refused: Account) -> None:
+    # A process may die before all is released: then the next probe goes on.
+    recovered = {
+        "state": WORKING,
+        "since": case((account.c.state == FAILING, ledger_now()), else_=account.c.since),
+        "next_probe_at": ledger_now() + PROBE_SECONDS,
+    }
+    connection.execute(update(account).where(_is(refused)).values(recovered))
 
 
 def _note_failing(connection: Connection, refused: Account, why: str) -> None:

@@ -12,7 +12,7 @@ PROBE_SECONDS = 60.0  # between two looks at a failing account
 
 
 class Accounts(Protocol):
-    """The accounts that the remotes refuse. Each method is one transaction."""
+    """The accounts that the remotes refuse. Each method but ``recover`` is one transaction."""
 
     def fail(self, account: Account, inbox_ids: Sequence[int], why: str) -> None:
         """The remote refuses the account: these open deliveries are held until it does no more."""
@@ -21,7 +21,13 @@ class Accounts(Protocol):
         """Hold these open deliveries if the account is failing now; whether it is."""
 
     def to_probe(self) -> list[tuple[Site, Side]]:
-        """A few failing accounts whose turn has come; their next is after ``PROBE_SECONDS``."""
+        """A few failing accounts whose turn has come; their next is after ``PROBE_SECONDS``.
+
+        Also those whose recovery has not come to its end.
+        """
 
     def recover(self, account: Account) -> list[int]:
-        """The remote accepts the account again: all that waited for it; their ids."""
+        """The remote accepts the account again: all that waited for it goes on.
+
+        Returns the ids to ring for; the sweeper rings for more.
+        """
