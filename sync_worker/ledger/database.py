@@ -115,13 +115,12 @@ def _leave_wrong_servers(engine: Engine) -> None:
     def is_disconnect(error: Any, connection: Any, cursor: Any) -> bool:
         if is_wrong_server(error):
             wrong_since[0] = time.monotonic()
-            # Only from now on: before the first trouble there is nothing to look at.
-            if not event.contains(engine, "checkout", check_server):
-                event.listen(engine, "checkout", check_server)
             return True
         return bool(is_gone(error, connection, cursor))
 
-    def check_server(driver: Any, record: Any, fairy: Any) -> None:
+    # From the start: other threads go through the listeners when there is trouble.
+    @event.listens_for(engine, "checkout")
+    def _check_server(driver: Any, record: Any, fairy: Any) -> None:
         if record.info["opened_at"] < wrong_since[0]:
             raise DisconnectionError  # the pool opens another one
 
