@@ -5,10 +5,11 @@ A port opens one transaction for each of its methods and calls statements in it.
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Float, Table
@@ -121,11 +122,17 @@ class Transactions:
     def forget_log(self) -> None:
         """Empty SQLite's write-ahead log, in which erased data may stand; after its transaction.
 
-        Whoever reads meanwhile keeps it for a moment. PostgreSQL's log is the server's own matter.
+        Whoever reads meanwhile keeps it for a moment; what cannot be done now is done with the next
+        ``prune``. PostgreSQL's log is the server's own matter.
         """
         # A database in memory has no log.
         if not self._is_sqlite or not self._has_neighbours:
             return
+        # The erasure is committed: it has not failed.
+        with suppress(Transient, sqlite3.Error):
+            self._empty_log()
+
+    def _empty_log(self) -> None:
         until = time.monotonic() + FORGET_SECONDS
         with _translated(), self.engine.connect() as connection:
             driver: Any = connection.connection.driver_connection

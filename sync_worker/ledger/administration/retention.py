@@ -51,6 +51,11 @@ class LedgerRetention:
         for what, step in self.steps(keep, batch=batch).items():
             while (count := step()) > 0:
                 yield what, count
+        self.forget_log()
+
+    def forget_log(self) -> None:
+        """Finish erasures: SQLite's log could perhaps not be emptied at their time."""
+        self._transactions.forget_log()
 
     def steps(self, keep: Retention, *, batch: int = BATCH) -> dict[str, Callable[[], int]]:
         """By kind of row: forgets one batch, and returns how many rows that were."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from sync_worker.core.values import Change, Side
+from sync_worker.ledger.administration.retention import LedgerRetention, Retention
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.migrations.upgrade import upgrade
 from tests.integration.ledger.ground import BOB, Ground
@@ -47,3 +49,20 @@ def test_erased_address_stands_neither_in_the_file_nor_in_its_log(
     ledger.merges.erase_contact(site_id, BOB.contact_id, asked)
     assert files_naming(str(BOB.email), tmp_path) == []
     assert files_naming(BOB.contact_id, tmp_path) == []
+
+
+def test_log_that_a_reader_keeps_fails_no_erasure_and_is_emptied_by_the_next_prune(
+    on_disk: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transactions = on_disk.ledger.transactions
+
+    def refuses() -> None:
+        raise sqlite3.OperationalError("database table is locked")
+
+    on_disk.ledger.directory.save_contact(on_disk.site_id, BOB)
+    with monkeypatch.context() as patched:
+        patched.setattr(transactions, "_empty_log", refuses)
+        transactions.forget_log()
+    assert (tmp_path / "ledger.db-wal").stat().st_size > 0
+    assert list(LedgerRetention(transactions.engine).prune(Retention())) == []
+    assert (tmp_path / "ledger.db-wal").stat().st_size == 0
