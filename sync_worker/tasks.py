@@ -19,6 +19,7 @@ from sync_worker.core.outcome import Outcome, OutcomeKind
 from sync_worker.core.ports.accounts import PROBE_SECONDS
 from sync_worker.runtime.celery.bell import WorkerBell
 from sync_worker.runtime.celery.broker import install_safe_transport
+from sync_worker.runtime.celery.schedule import SLICE_SECONDS
 from sync_worker.runtime.celery.site_faults import HOOKS, each_for_itself
 from sync_worker.runtime.celery.task_events import GatheredEvents
 from sync_worker.runtime.celery.worker_signals import SignalParts, WorkerSignals
@@ -86,19 +87,28 @@ def sweep(asked_by: str = "beat") -> None:
     metrics.sweeps.labels(asked_by).inc()
     if asked_by == "beat":
         metrics.last_beat.set_to_current_time()
+    room = _room()
     try:
-        room = MAX_QUEUE - bell.waiting()
-        due = worker().ledger.inbox.due(room) if room > 0 else []
+        # Without room too: the ledger notes its time.
+        due = worker().ledger.inbox.due(room or 0)
     except SyncError as error:
         log.warning("sweep_postponed", error=type(error).__name__, **_facts(error))
+        return
+    if due:
+        log.info("swept", count=len(due))
+        metrics.swept.inc(len(due))
+        bell.ring(due)
+    if room is not None:
+        _ask_accounts()
+
+
+def _room() -> int | None:
+    """For how many messages the queue has room; ``None``: Redis does not answer."""
+    try:
+        return max(0, MAX_QUEUE - bell.waiting())
     except (OperationalError, ConnectionLimitExceeded) as error:
         log.warning("sweep_postponed", error=type(error).__name__)
-    else:
-        if due:
-            log.info("swept", count=len(due))
-            metrics.swept.inc(len(due))
-            bell.ring(due)
-        _ask_accounts()
+        return None
 
 
 def _ask_accounts() -> None:
@@ -139,6 +149,8 @@ def prune() -> None:
         except Exception as error:
             # The other kinds of rows have nothing to do with it.
             log.error("prune_failed", kind=kind, error=type(error).__name__, exc_info=error)
+    # What is erased stood in it; a reader may have kept it then.
+    worker().retention.forget_log()
     if forgotten:
         log.info("pruned", **forgotten)
 
@@ -178,9 +190,11 @@ def _watch_hooks() -> None:
 @app.task(name="sync_worker.tasks.reconcile_due")
 def reconcile_due() -> None:
     """Sweep the sites whose time has come, for less than a minute; the next slice goes on."""
+    until = time.monotonic() + SLICE_SECONDS
     try:
         _watch_hooks()
-        is_left = worker().nightly_sweeps().work()
+        # Both together stay below the broker's visibility time-out.
+        is_left = worker().nightly_sweeps(max(0.0, until - time.monotonic())).work()
     except SyncError as error:
         log.warning("sweep_of_sites_postponed", error=type(error).__name__, **_facts(error))
     else:

@@ -214,7 +214,7 @@ class SqlInbox:
     def due(self, limit: int) -> list[int]:
         with self._transactions.write() as connection:
             clock.tick(connection)
-            found = ring_ripe(connection, limit)
+            found = ring_ripe(connection, limit) if limit > 0 else []
             # What waits for a budget comes last: most of it would be refused again.
             if len(found) < limit:
                 found += self._waiting.ring(connection, limit - len(found))

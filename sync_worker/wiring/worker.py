@@ -84,9 +84,9 @@ class WorkerWiring:
         """What fails on which site now. Raises Transient."""
         return self._sweeps.faults()
 
-    def nightly_sweeps(self) -> NightlySweeps:
+    def nightly_sweeps(self, slice_seconds: float) -> NightlySweeps:
         """One slice of the sweeps and polls that are due. Raises Transient."""
-        return self._sweeps.nightly()
+        return self._sweeps.nightly(slice_seconds)
 
 
 def worker_wiring(bell: WorkerBell) -> WorkerWiring:

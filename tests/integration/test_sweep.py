@@ -14,10 +14,12 @@ from pathlib import Path
 
 import pytest
 from redis import Redis
+from sqlalchemy import select
 
 from sync_worker.core.values import Change, NewDelivery, Side
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.migrations.upgrade import upgrade
+from sync_worker.ledger.process_tables import ledger_clock
 from sync_worker.ledger.sql_ledger import SqlLedger, sql_ledger
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 
@@ -46,20 +48,25 @@ def ledger(tmp_path: Path, sqlite_url: str) -> SqlLedger:
     return sql_ledger(open_engine(sqlite_url))
 
 
-def sweep(folder: Path, server: EmbeddedRedis) -> int:
-    """Sweep once in a process of its own; returns how many messages the queue holds afterwards."""
+def run_alone(script: str, folder: Path, redis_url: str) -> str:
+    """The last line that a script writes, in a process of its own."""
     environ = {
         "PATH": os.environ["PATH"],
         "RATINGS_SYNC_HOME": str(folder),
-        "REDIS_URL": server.url,
+        "REDIS_URL": redis_url,
         "CONNECTORS": "",
         "LOG_LEVEL": "ERROR",
     }
-    command = [sys.executable, "-c", SWEEP]
+    command = [sys.executable, "-c", script]
     done = subprocess.run(
         command, env=environ, cwd=folder, capture_output=True, text=True, timeout=60, check=True
     )
-    waiting = json.loads(done.stdout.splitlines()[-1])["waiting"]
+    return done.stdout.splitlines()[-1] if done.stdout else ""
+
+
+def sweep(folder: Path, server: EmbeddedRedis) -> int:
+    """Sweep once in a process of its own; returns how many messages the queue holds afterwards."""
+    waiting = json.loads(run_alone(SWEEP, folder, server.url))["waiting"]
     assert isinstance(waiting, int)
     return waiting
 
@@ -84,3 +91,29 @@ def test_sweep_without_a_broker_leaves_everything_due(
     with pytest.raises(subprocess.CalledProcessError):
         sweep(tmp_path, away)
     assert len(ledger.inbox.due(500)) == 300
+
+
+def test_sweep_notes_the_time_of_the_ledger_while_redis_is_away(
+    tmp_path: Path, ledger: SqlLedger
+) -> None:
+    script = "from sync_worker import tasks; tasks.sweep()"
+    run_alone(script, tmp_path, "redis://127.0.0.1:1/0")
+    with ledger.transactions.read() as connection:
+        assert connection.execute(select(ledger_clock.c.latest)).scalar_one() > 1_600_000_000
+
+
+SLICE = """
+import time
+from types import SimpleNamespace
+from sync_worker import tasks
+given = []
+tasks._watch_hooks = lambda: time.sleep(0.2)
+sweeps = SimpleNamespace(work=lambda: False)
+tasks.worker = lambda: SimpleNamespace(nightly_sweeps=lambda left: given.append(left) or sweeps)
+tasks.reconcile_due()
+print(given[0])
+"""
+
+
+def test_look_at_the_hooks_takes_its_time_from_the_slice_of_sweeps(tmp_path: Path) -> None:
+    assert 30.0 < float(run_alone(SLICE, tmp_path, "redis://127.0.0.1:1/0")) <= 44.8
