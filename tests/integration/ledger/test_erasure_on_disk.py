@@ -51,7 +51,7 @@ def test_erased_address_stands_neither_in_the_file_nor_in_its_log(
     assert files_naming(BOB.contact_id, tmp_path) == []
 
 
-def test_log_that_a_reader_keeps_fails_no_erasure_and_is_emptied_by_the_next_prune(
+def test_log_that_cannot_be_emptied_is_emptied_by_the_next_prune(
     on_disk: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     transactions = on_disk.ledger.transactions

@@ -51,7 +51,7 @@ def test_recovery_releases_in_batches_and_returns_what_to_ring_for(ground: Groun
     assert not accounts.are_due()
 
 
-def test_recovery_that_died_between_two_batches_goes_on_with_the_next_probe(
+def test_recovery_that_died_goes_on_with_the_next_probe(
     ground: Ground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     accounts, refused = ground.ledger.accounts, Account(ground.site_id, Side.EXTERNAL)

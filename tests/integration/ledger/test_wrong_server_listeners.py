@@ -7,7 +7,7 @@ import sqlite3
 from sync_worker.ledger.database import open_engine
 
 
-def test_trouble_registers_no_listener_while_other_threads_go_through_them(
+def test_trouble_registers_no_listener(
     database_url: str,
 ) -> None:
     engine = open_engine(database_url)
