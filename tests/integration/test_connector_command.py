@@ -24,13 +24,14 @@ from sync_worker.cli.connector.group import connector
 from sync_worker.core.errors import Duplicate, Gone, Misconfigured, Permanent
 from sync_worker.core.ports.remote import Remote
 from sync_worker.core.values import Draft, EntityRef, Person, Side
-from sync_worker.manifest.loader import load_manifest
+from sync_worker.manifest.loader import load_manifest, shipped_manifest
 from sync_worker.remotes.external.http import http_of
 from sync_worker.remotes.external.plugins import remote_of
 from sync_worker.remotes.http.budget import NoBudget
 from sync_worker.remotes.http.tokens import OwnTokens
 from tests.commands import run_command
 from tests.integration.remote_server import Asked, RemoteServer, Reply, always
+from tests.unit.signed import OWN_SERVICE
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "plugin"
 EARLIER_PLUGIN = Path(__file__).with_name("earlier_plugin.py.txt")
@@ -107,12 +108,25 @@ def test_check_is_good_for_what_ships_and_for_a_new_skeleton() -> None:
     assert Path("our-reviews.yaml").read_text() != run("new", "another").output
 
 
+BY_STATUS = {
+    "own-service": "services built to the earlier contract answer without a code",
+    "bigcommerce": "its words are not documented",
+    "judgeme": "its words are not documented",
+    "trustpilot": "its words are not documented",
+}
+
+
 def test_no_connector_that_ships_takes_a_status_for_gone() -> None:
-    """Nor does the skeleton, nor the page about connectors."""
+    """Nor does the skeleton. Where it must, with a second look, the words come first."""
     run("new", "our-reviews", "--out", "our-reviews.yaml")
     for name in (*[row["id"] for row in said("list")], "./our-reviews.yaml"):
-        findings = said("check", name)["findings"]
-        assert [one["what"] for one in findings if one["advice"]] == [], name
+        advised = [one["what"] for one in said("check", name)["findings"] if one["advice"]]
+        assert bool(advised) == (name in BY_STATUS), name
+    own = load_manifest(shipped_manifest("own-service"), OWN_SERVICE)
+    for call in ("get", "update", "delete"):
+        *named, last = getattr(own.operations, call).errors
+        assert last.is_bare_gone
+        assert not any(rule.is_bare_gone for rule in named)
 
 
 @pytest.mark.parametrize(

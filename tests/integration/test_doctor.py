@@ -156,7 +156,8 @@ def test_rule_that_guesses_what_is_gone_is_noted(ask: Ask, tmp_path: Path) -> No
     rules = "[{status: [404, 410], outcome: gone}]"
     manifest = tmp_path / "mine.yaml"
     manifest.write_text(
-        f"extends: own-service\nid: own-service\noperations: {{get: {{errors: {rules}}}}}\n"
+        "extends: own-service\nid: own-service\noperations:\n"
+        f"  {{get: {{errors: {rules}}}, update: {{errors: []}}, delete: {{errors: []}}}}\n"
     )
     found = ask(CONNECTORS=str(manifest))["connector own-service gone"]
     assert found.verdict == "note"
