@@ -8,7 +8,7 @@ inside.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
 
 from sync_worker.core.errors import (
@@ -85,11 +85,17 @@ class Engine:
 
         Every way in which that may fail is on file afterwards.
         """
+        left: Set[int] = frozenset()
         try:
             work = self.run_of(run)
+            # It grows as the run goes on.
+            left = work.view.holds.left
             work.begin()
             finished = work.run_until_settled()
         except SyncError as error:
+            # What no look came of is held again already.
+            in_hand = tuple(one for one in run.deliveries if one.id not in left)
+            run = replace(run, deliveries=in_hand)
             return self._give_up(run, self._disposition_of(error, run), leaves_open_write(error))
         # They came in under our lease, so their own workers went away as busy.
         self._ring(finished.fresh)

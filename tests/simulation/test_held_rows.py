@@ -118,8 +118,9 @@ def test_privacy_request_that_waits_frees_no_held_link(world: World) -> None:
 # -- a write whose outcome only a look tells, for a row that was held
 
 
+@pytest.mark.parametrize("is_beside_another", [False, True])
 def test_held_row_waits_for_its_accepted_create(
-    make_ledger: LedgerMaker,
+    make_ledger: LedgerMaker, is_beside_another: bool
 ) -> None:
     """Sweeps find the held row alone in hand: the create is sent once, then a person decides."""
     world = World(0, Options(CALM, people=1, external=LATE_CREATE), make_ledger)
@@ -128,6 +129,10 @@ def test_held_row_waits_for_its_accepted_create(
     (told,) = world.webhooks
     world.webhooks.clear()
     inbox_id = holds(world, told, "moderated")
+    if is_beside_another:
+        unread = replace(told, dedupe_id="unread", remote_id="w9", payload={})
+        holds(world, unread, "refused")
+        world.wix.refused_ids = {"w9"}
     link_id = world.ledger.links.link_id(key_of(world))
     for _ in range(4):
         world.intake.engine.sync_link(link_id)
