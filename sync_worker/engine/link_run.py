@@ -16,7 +16,7 @@ from sync_worker.core.ports.loop_guard import Guard
 from sync_worker.core.ports.merges import Merges
 from sync_worker.core.values import Buried, Delivery, LinkState, Operation, Side, Slot
 from sync_worker.engine.deliveries import Deliveries
-from sync_worker.engine.holds.looking_again import in_order, is_of_its_record
+from sync_worker.engine.holds.looking_again import in_order, is_of_its_record, left_for_later
 from sync_worker.engine.link_plan import UNSUPPORTED, SlotWrite
 from sync_worker.engine.next_step import (
     Finish,
@@ -67,7 +67,11 @@ class LinkRun:
         # First the open intent: what became of it decides what the deliveries still tell.
         if run.intent is not None:
             self.settling.settle(run.intent)
+        later = left_for_later(run.deliveries)
         for delivery in in_order(run.deliveries):
+            if delivery.id in later:
+                self.deliveries.leave(delivery)
+                continue
             self.reading.keeper.refuse_if_costly()
             self._take_in(delivery)
         # Nothing is written for it, but both sides may have come in step meanwhile.

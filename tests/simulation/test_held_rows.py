@@ -17,6 +17,7 @@ from sync_worker.core.values import (
     Record,
     Side,
 )
+from sync_worker.engine.holds.looking_again import MAX_LOOKS
 from tests.simulation.chaos import LATE_CREATE, LEDGERS
 from tests.simulation.scenarios import changes, ending_of, rates
 from tests.simulation.world import CALM, LedgerMaker, Options, World
@@ -79,6 +80,29 @@ def test_held_row_that_cannot_be_looked_at_stops_no_edit(
     assert ending_of(world) == ("20", "1")
     assert world.ledger.held_reasons() == ["moderated"]
     assert world.ledger.ended(inbox_id) == (InboxState.HELD, "moderated")
+
+
+def test_many_held_rows_cost_an_edit_few_looks(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is looked at in its turn; an edit of the rating waits for none of them."""
+    asked: list[str] = []
+    get = MemoryRemote.get
+
+    def counted(self: MemoryRemote, remote_id: str) -> Record | None:
+        if remote_id.startswith("other"):
+            asked.append(remote_id)
+            raise Permanent("no", reason="refused")
+        return get(self, remote_id)
+
+    for number in range(12):
+        holds(world, of_another_record(world, f"other{number}"), "moderated")
+    monkeypatch.setattr(MemoryRemote, "get", counted)
+    changes(W, overall=20)(world)
+    world.drain()
+    assert ending_of(world) == ("20", "1")
+    assert len(asked) <= MAX_LOOKS * 2  # the edit, and its echo
+    assert world.ledger.held_reasons() == ["moderated"] * 12
 
 
 # -- a privacy request that a person has to release

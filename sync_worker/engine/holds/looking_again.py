@@ -17,6 +17,8 @@ from sync_worker.core.errors import (
 from sync_worker.core.values import Delivery
 
 TOO_COSTLY = "too_costly"
+# At what was held, in one run: each look may cost a remote call, and a stranger may have made many.
+MAX_LOOKS = 5
 
 
 @dataclass(slots=True)
@@ -52,6 +54,15 @@ def in_order(deliveries: Sequence[Delivery]) -> list[Delivery]:
     news = [delivery for delivery in deliveries if not delivery.was_held]
     held = [delivery for delivery in deliveries if delivery.was_held]
     return [*news, *reversed(held)]
+
+
+def left_for_later(deliveries: Sequence[Delivery]) -> set[int]:
+    """Ids of what was held that a later run looks at: the newest have their turn now.
+
+    A request to erase never waits for its turn.
+    """
+    held = [one for one in in_order(deliveries) if one.was_held and not one.new.privacy]
+    return {delivery.id for delivery in held[MAX_LOOKS:]}
 
 
 def is_of_its_record(error: SyncError) -> bool:
