@@ -14,7 +14,7 @@ from sync_worker.core.ports.accounts import ACCOUNT_FAILING, PROBE_SECONDS
 from sync_worker.core.ports.inbox import Closing
 from sync_worker.core.values import Account, AccountState, InboxState, Side, Site
 from sync_worker.ledger.site_cache import SiteCache
-from sync_worker.ledger.statements.inbox import close_rows, is_of_site, release_rows
+from sync_worker.ledger.statements.inbox import close_rows, is_of_site, release_deliveries
 from sync_worker.ledger.tables import account, inbox, site
 from sync_worker.ledger.transactions import Transactions, insert_into, is_sqlite, ledger_now
 
@@ -106,7 +106,7 @@ class SqlAccounts:
             # After the last batch nothing is left to look at.
             later = ledger_now() + PROBE_SECONDS if ids else NEVER
             connection.execute(update(account).where(works).values(next_probe_at=later))
-            release_rows(connection, waits & inbox.c.id.in_(ids))
+            release_deliveries(connection, waits & inbox.c.id.in_(ids))
         return list(ids)
 
 

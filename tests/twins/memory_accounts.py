@@ -46,7 +46,7 @@ class MemoryAccounts:
             and self._is_its(account, row.delivery.new.side, row.delivery.new.source)
         ]
         for inbox_id in waiting:
-            self.state.release_row(inbox_id)
+            self.state.release_delivery(inbox_id)
         return waiting
 
     def _is_its(self, account: Account, side: Side, source: str) -> bool:

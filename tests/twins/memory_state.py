@@ -144,6 +144,13 @@ class MemoryState:
 
     def release_row(self, inbox_id: int) -> None:
         """Back to ``new``, to be read afresh; a held link that it belongs to is live again."""
+        self.release_delivery(inbox_id)
+        link = self.link_rows.get(self.rows[inbox_id].delivery.link_id or 0)
+        if link is not None and link.link.state is LinkState.HELD:
+            link.link = replace(link.link, state=LinkState.LIVE, writes=())
+
+    def release_delivery(self, inbox_id: int) -> None:
+        """Back to ``new``, to be read afresh; its link stays as it is."""
         row = self.rows[inbox_id]
         row.delivery = replace(
             row.delivery,
@@ -154,9 +161,6 @@ class MemoryState:
             suspected_crashes=0,
         )
         row.next_attempt_at, row.hold_key = self.now(), None
-        link = self.link_rows.get(row.delivery.link_id or 0)
-        if link is not None and link.link.state is LinkState.HELD:
-            link.link = replace(link.link, state=LinkState.LIVE, writes=())
 
     def hint(self, link: Link, hint: NewDelivery) -> None:
         """A delivery of our own for a link; one that has come to an end begins anew."""

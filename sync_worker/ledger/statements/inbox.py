@@ -160,6 +160,11 @@ def release_rows(connection: Connection, which: Any) -> list[int]:
     links = select(inbox.c.link_id).where(which, inbox.c.link_id.is_not(None))
     is_held = link.c.id.in_(links) & (link.c.state == str(LinkState.HELD))
     connection.execute(update(link).where(is_held).values(state=str(LinkState.LIVE), writes=[]))
+    return release_deliveries(connection, which)
+
+
+def release_deliveries(connection: Connection, which: Any) -> list[int]:
+    """Back to work, to be looked at afresh; a link that a person has to release stays held."""
     released = update(inbox).where(which).values(**released_values()).returning(inbox.c.id)
     return sorted(connection.execute(released).scalars())
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from sync_worker.core.ports.accounts import ACCOUNT_FAILING, PROBE_SECONDS
-from sync_worker.core.values import Account, Delivery, Side
+from sync_worker.core.ports.links import Commit
+from sync_worker.core.values import Account, Delivery, LinkState, Side
 from tests.integration.ledger.ground import Ground
 
 
@@ -59,3 +60,15 @@ class TestAccounts:
         ground.jump(PROBE_SECONDS)
         accounts.recover(account(ground))
         assert accounts.to_probe() == []
+
+    def test_recovery_frees_no_link_that_a_person_has_to_release(self, ground: Ground) -> None:
+        """Else a fight would go on, and a create that nobody has seen would be sent again."""
+        run = ground.leased()
+        ids = [delivery.id for delivery in run.deliveries]
+        ground.ledger.links.commit(run.lease, Commit(link_state=LinkState.HELD))
+        ground.ledger.accounts.fail(account(ground), ids, "401")
+        ground.ledger.links.release(run.lease)
+        assert ground.ledger.accounts.recover(account(ground)) == ids
+        again = ground.ledger.links.lease(run.link.id)
+        assert again is not None
+        assert again.link.state is LinkState.HELD
