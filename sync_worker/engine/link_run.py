@@ -67,8 +67,11 @@ class LinkRun:
         # First the open intent: what became of it decides what the deliveries still tell.
         if run.intent is not None:
             self.settling.settle(run.intent)
-        later = left_for_later(run.deliveries)
-        for delivery in in_order(run.deliveries):
+        deliveries, later = run.deliveries, set[int]()
+        # Nearly always there is one, and its order is plain.
+        if len(deliveries) > 1:
+            deliveries, later = in_order(deliveries), left_for_later(deliveries)
+        for delivery in deliveries:
             if delivery.id in later:
                 self.deliveries.leave(delivery)
                 continue

@@ -49,11 +49,11 @@ class Holds:
         self.before = [one for one in self.before if one.id != delivery.id]
 
 
-def in_order(deliveries: Sequence[Delivery]) -> list[Delivery]:
+def in_order(deliveries: Sequence[Delivery]) -> tuple[Delivery, ...]:
     """As a run takes them in: the news, then what was held, the newest first."""
     news = [delivery for delivery in deliveries if not delivery.was_held]
     held = [delivery for delivery in deliveries if delivery.was_held]
-    return [*news, *reversed(held)]
+    return (*news, *reversed(held))
 
 
 def left_for_later(deliveries: Sequence[Delivery]) -> set[int]:
