@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -19,7 +18,6 @@ from tests.integration.ledger.ground import Ground
 BACKLOG = 1_000_000
 # What a round over the backlog may read, whatever its size: 8 KiB pages, cached or not.
 MAX_PAGES = 20_000
-MAX_SECONDS = 1.0
 
 
 def test_later_ones_are_rung_for_where_the_oldest_wait_for_long(ground: Ground) -> None:
@@ -102,12 +100,6 @@ def explained(ledger: SqlLedger, statement: SqlText, **values: object) -> list[s
     return shown
 
 
-def timed_due(ledger: SqlLedger, limit: int = 200) -> tuple[list[int], float]:
-    started = time.monotonic()
-    found = ledger.inbox.due(limit)
-    return found, time.monotonic() - started
-
-
 @pytest.mark.full
 @pytest.mark.alone
 @pytest.mark.timeout(600)
@@ -123,9 +115,8 @@ def test_sweep_costs_the_same_behind_a_million_that_wait(large: SqlLedger) -> No
         assert_cheap(large, statements.RING_RIPE, room=200)
         assert_cheap(large, statements.WAITING, behind="")
         assert_cheap(large, statements.RING_WAITING, inbox_ids=list(range(1, 9)))
-    found, seconds = timed_due(large)
+    found = large.inbox.due(200)
     assert len(found) == 50 + 2 * RATE_LIMITED_AT_ONCE
-    assert seconds < MAX_SECONDS
 
 
 @pytest.mark.full
@@ -143,9 +134,8 @@ def test_sweep_costs_the_same_before_a_million_that_are_not_due(large: SqlLedger
     analyze(large)
     assert_cheap(large, statements.RING_RIPE, room=200)
     assert_cheap(large, statements.WAITING, behind="")
-    found, seconds = timed_due(large)
+    found = large.inbox.due(200)
     assert len(found) == 3
-    assert seconds < MAX_SECONDS
 
 
 @pytest.mark.full
@@ -158,8 +148,7 @@ def test_sweep_costs_the_same_with_a_hundred_thousand_sites(large: SqlLedger) ->
     assert_cheap(large, statements.WAITING, behind="instance-5")
     rung: set[int] = set()
     for _ in range(5):
-        found, seconds = timed_due(large)
-        assert seconds < MAX_SECONDS
+        found = large.inbox.due(200)
         assert rung.isdisjoint(found)
         rung.update(found)
     assert len(rung) == 5 * 200
