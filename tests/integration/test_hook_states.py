@@ -59,7 +59,7 @@ def states(request: pytest.FixtureRequest) -> Iterator[SqlHookStates]:
     engine.dispose()
 
 
-def fail(shop: WooCommerce, url: str, listener: Listener, times: int) -> None:  # noqa: F811
+def fail(shop: WooCommerce, url: str, listener: Listener, times: int) -> None:  # noqa: F811 - the fixture
     """So many deliveries that the listener refuses."""
     listener.status = 500
     for number in range(times):
@@ -83,7 +83,7 @@ def enable(store: WooCommerce, url: str, hook: Hook) -> None:
 
 def test_one_more_failure_disables_a_hook_that_was_enabled_again(
     shop: tuple[WooCommerce, str],
-    listener: Listener,  # noqa: F811
+    listener: Listener,  # noqa: F811 - the fixture
 ) -> None:
     """As the real one counts: only a delivery that arrives makes it forget."""
     store, url = shop

@@ -21,7 +21,8 @@ SET_BACK = replace(STORM, clock_set_back=0.05)
 
 @pytest.fixture(params=[memory_ledger, sql_ledger], ids=["memory", "sql"])
 def make_ledger(request: pytest.FixtureRequest) -> LedgerMaker:
-    return request.param  # type: ignore[no-any-return]
+    chosen: LedgerMaker = request.param
+    return chosen
 
 
 def put_off_and_set_back(make_ledger: LedgerMaker) -> World:

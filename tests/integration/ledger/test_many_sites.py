@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import event
@@ -24,8 +25,8 @@ def counted(wiring: Wiring) -> Iterator[list[str]]:
     statements: list[str] = []
     traced = (wiring.admin.engine, wiring.sweeps.ledger.engine)
 
-    def trace(driver: object, record: object, fairy: object) -> None:
-        driver.set_trace_callback(statements.append)  # type: ignore[attr-defined]
+    def trace(driver: Any, record: object, fairy: object) -> None:
+        driver.set_trace_callback(statements.append)
 
     for engine in traced:
         event.listen(engine, "checkout", trace)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from typing import Any
 
 from sync_worker.ledger.database import open_engine
 
@@ -14,6 +15,7 @@ def test_trouble_registers_no_listener(
     before = list(engine.pool.dispatch.checkout)
     trouble = sqlite3.OperationalError("attempt to write a readonly database")
     trouble.sqlite_errorname = "SQLITE_READONLY"
-    assert engine.dialect.is_disconnect(trouble, None, None)  # type: ignore[arg-type]
+    dialect: Any = engine.dialect
+    assert dialect.is_disconnect(trouble, None, None)
     assert list(engine.pool.dispatch.checkout) == before != []
     engine.dispose()
