@@ -139,7 +139,8 @@ def test_locked_ledger_or_full_disk_is_503_and_nothing_is_lost(
             assert wait_until(lambda: door.ready().status_code == 503, 6.0)
             assert all(door.ready().status_code == 503 for _ in range(20))
             assert requests.get(f"{door.url}/healthz", timeout=5).status_code == 200
-        assert door.stored() == before
+        # A commit that is under way at the end may follow its 503: the next try is a duplicate.
+        assert before <= door.stored() < before + LOAD
         assert_all_answered(door.again())
         assert door.stored() == before + LOAD
         assert wait_until(lambda: door.ready().ok, 8.0), "it can be written again"
