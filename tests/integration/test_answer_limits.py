@@ -154,7 +154,7 @@ def test_answer_without_an_end_costs_neither_memory_nor_time(kind: str, method: 
     if kind.startswith("redirect"):
         assert len(server.requests) == 1, "a redirect was followed, or asked for again"
     if kind in LASTING_REDIRECTS:
-        assert end == "Permanent: the remote answered with a redirect"
+        assert end == "Permanent: the remote answered with a redirect to /r"
     else:
         assert end.startswith("UnknownOutcome" if method == "POST" else "Transient"), end
 

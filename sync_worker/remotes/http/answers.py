@@ -21,6 +21,7 @@ from sync_worker.core.errors import (
 )
 from sync_worker.remotes.http.calls import Answer, Call, Content
 from sync_worker.remotes.http.retries import TryAgain
+from sync_worker.remotes.http.unreached import where_it_leads
 from sync_worker.remotes.http.waits import Waits
 
 MAX_FACT = 128
@@ -106,7 +107,8 @@ class AnswerReader:
             unknown = self.unknown(call, wait)
             unknown.facts = facts
             return unknown
-        message = f"the remote answers {answer.status}, which may pass"
+        leading = _leading(answer, " with a redirect")
+        message = f"the remote answers {answer.status}{leading}, which may pass"
         if answer.status in (404, 410):
             message = (
                 f"the remote answers {answer.status}, but not in the words that say that a record"
@@ -136,9 +138,8 @@ class AnswerReader:
             return Unauthorized("the remote does not accept our credentials", facts=facts)
         # We follow no redirect: it may lead to another host, with our credentials.
         if 300 <= answer.status < 400:
-            return Permanent(
-                "the remote answered with a redirect", reason="redirected", facts=facts
-            )
+            words = f"the remote answered with a redirect{_leading(answer)}"
+            return Permanent(words, reason="redirected", facts=facts)
         return Permanent("the remote refused the request", reason="refused", facts=facts)
 
     def unknown(self, call: Call, retry_after: float | None = None) -> UnknownOutcome:
@@ -157,6 +158,12 @@ class AnswerReader:
         # Both are the remote's words, and go into logs and messages.
         code, request_id = code[:MAX_FACT], request_id[:MAX_FACT]
         return Facts(self.remote, call.operation, answer.status, code, request_id)
+
+
+def _leading(answer: Answer, before: str = "") -> str:
+    """Where a redirect leads; empty for other answers."""
+    where = where_it_leads(answer.headers.get("Location"))
+    return f"{before} to {where}" if where and 300 <= answer.status < 400 else ""
 
 
 def is_foreign(call: Call, answer: Answer) -> bool:

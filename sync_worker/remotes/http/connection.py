@@ -147,7 +147,8 @@ class _DeadlineConnection(HTTPConnection):
                 failure = error
             else:
                 return sock
-        raise NewConnectionError(self, f"no address of the host answers: {type(failure).__name__}")
+        words = f"no address of the host answers: {type(failure).__name__}"
+        raise NewConnectionError(self, words) from failure
 
     def _addresses(self) -> list[tuple[Any, ...]]:
         try:

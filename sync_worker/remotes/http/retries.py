@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from functools import partial
 
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
+from tenacity import RetryCallState, Retrying, retry_if_exception_type
 
 from sync_worker.core.errors import SyncError, Transient, UnknownOutcome
 from sync_worker.remotes.http.connection import CallDeadline
@@ -48,26 +48,32 @@ class CallTries:
 
 
 def tries(most: int, deadline: CallDeadline) -> Retrying:
-    """The tries of one call: those after a TryAgain, at most ``most``."""
+    """The tries of one call: those after a TryAgain, at most ``most``, within its deadline."""
     return Retrying(
-        stop=stop_after_attempt(most),
+        stop=partial(_is_over, most=most, deadline=deadline),
         retry=retry_if_exception_type(TryAgain),
-        wait=partial(_pause_seconds, deadline=deadline),
+        wait=_pause_seconds,
         sleep=time.sleep,
         reraise=True,
     )
 
 
-def _pause_seconds(state: RetryCallState, deadline: CallDeadline) -> float:
-    """The remote's wish, else a jittered pause; never beyond the deadline of the call."""
+def _pause_seconds(state: RetryCallState) -> float:
+    """The remote's wish, else a jittered pause."""
     failure = state.outcome.exception() if state.outcome else None
     error = failure.error if isinstance(failure, TryAgain) else None
     pause = error.retry_after if isinstance(error, Transient) else None
     if pause is None:
         jitter = random.uniform(0.05, 0.2)  # noqa: S311 - jitter spreads load; nothing to guess
         pause = jitter * 2**state.attempt_number
-    try:
-        return min(pause, deadline.remaining())
-    except TimeoutError:
-        # No time is left: the next try finds that out without a pause.
-        return 0.0
+    return pause
+
+
+def _is_over(state: RetryCallState, most: int, deadline: CallDeadline) -> bool:
+    """Whether no further try follows.
+
+    One that begins with the end of the call would only hide what the last one was told.
+    """
+    if state.attempt_number >= most:
+        return True
+    return time.monotonic() + state.upcoming_sleep >= deadline.ends_at

@@ -34,6 +34,11 @@ from sync_worker.remotes.http.connection import (
 from sync_worker.remotes.http.options import HttpOptions
 from sync_worker.remotes.http.outage import Outage
 from sync_worker.remotes.http.retries import TryAgain
+from sync_worker.remotes.http.unreached import (
+    own_authorities,
+    why_not_answered,
+    why_not_connected,
+)
 
 LANE_SECONDS = 2.0  # who finds no lane free comes again later, and leaves the slot to others
 PORTS = {"http": 80, "https": 443}
@@ -79,7 +84,10 @@ class Transport:
                 # The wait for a lane may have used up the time.
                 deadline.remaining()
                 # No time-out: our sockets keep the deadline of the whole call, requests cannot.
-                with self._adapter.send(request, stream=True, timeout=None) as response:
+                verify = own_authorities()
+                with self._adapter.send(
+                    request, stream=True, timeout=None, verify=verify
+                ) as response:
                     body = self._body(response, deadline)
                 is_answered = True
             except (TooLarge, Unreadable) as error:
@@ -88,7 +96,7 @@ class Transport:
             except (requests.RequestException, HTTPError, OSError) as error:
                 # Not chained: what requests says holds the whole address, and the address may hold
                 # a secret.
-                raise self._lost(call, deadline, error) from None
+                raise self._lost(call, deadline, error, request.url or "") from None
             finally:
                 self._outage.end(ticket, answered=is_answered)
         return Answer(response.status_code, response.headers, *_parsed(body))
@@ -129,16 +137,19 @@ class Transport:
             message = f"the answer is larger than {self._options.max_body_bytes} bytes"
         return Transient(message, facts=self._reader.facts(call))
 
-    def _lost(self, call: Call, deadline: CallDeadline, error: Exception) -> SyncError | TryAgain:
+    def _lost(
+        self, call: Call, deadline: CallDeadline, error: Exception, url: str
+    ) -> SyncError | TryAgain:
         """What to raise where no whole answer came."""
         if deadline.bytes_left < 0:
             return self._unread(call, TooLarge())
         # Nothing was sent, so any call may be tried again.
         if not deadline.has_sent:
-            return TryAgain(Transient("could not connect", facts=self._reader.facts(call)))
+            message = why_not_connected(error, url)
+            return TryAgain(Transient(message, facts=self._reader.facts(call)))
         # A read changes nothing, so it may be tried again.
         if not call.is_write:
-            message = f"no whole answer: {type(error).__name__}"
+            message = why_not_answered(error, url)
             return TryAgain(Transient(message, facts=self._reader.facts(call)))
         # A write was sent and its answer is lost.
         unknown = self._reader.unknown(call)
