@@ -49,9 +49,9 @@ class PeopleStory:
         """Deliver in this order, each worked off before the next one comes."""
         world = self.begin()
         world.crash_steps = {world.steps + one for one in crashes}
-        waiting, world.webhooks = world.webhooks, []
+        waiting, world.post.webhooks = world.post.webhooks, []
         for place in order if order is not None else range(len(waiting)):
-            world.webhooks.append(waiting[place])
+            world.post.webhooks.append(waiting[place])
             world.drain()
         world.settle()
         return world
@@ -80,18 +80,18 @@ def rates(side: Side, person: int, value: int) -> Act:
 
 
 def merges(source: int, target: int) -> Act:
-    return lambda world: world.merge(world.persons[source], world.persons[target])
+    return lambda world: world.crowd.merge(world.persons[source], world.persons[target])
 
 
 def only_merges_are_told(world: World) -> None:
     """A deletion that overtakes its merge makes us ask, and hides the middle of the chain:
     docs/people.md.
     """
-    world.webhooks = [one for one in world.webhooks if one.change == "contact_merged"]
+    world.post.webhooks = [one for one in world.post.webhooks if one.change == "contact_merged"]
 
 
 def leaves(person: int) -> Act:
-    return lambda world: world.erase(world.persons[person])
+    return lambda world: world.crowd.erase(world.persons[person])
 
 
 def deletes_on_wix(person: int) -> Act:
@@ -107,7 +107,7 @@ def leaves_quietly(person: int) -> Act:
 
     def act(world: World) -> None:
         leaves(person)(world)
-        world.webhooks = [one for one in world.webhooks if one.change != "delete"]
+        world.post.webhooks = [one for one in world.post.webhooks if one.change != "delete"]
 
     return act
 

@@ -29,7 +29,7 @@ def put_off_and_set_back(make_ledger: LedgerMaker) -> World:
     """A rating waits for its budget when the clock is set back."""
     world = World(0, Options(CALM, people=1), make_ledger)
     rates(Side.WIX, overall=80)(world)
-    world.faults = replace(CALM, limited=1.0)
+    world.chance.faults = replace(CALM, limited=1.0)
     while world.step_in_order():
         pass
     world.set_clock_back()

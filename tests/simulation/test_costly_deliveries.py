@@ -83,8 +83,8 @@ def test_delivery_that_loses_every_lease_is_held_in_the_end(make_ledger: LedgerM
 
     world.on_step = stand_still
     rates(W, overall=80)(world)
-    (webhook,) = world.webhooks
-    world.webhooks.clear()
+    (webhook,) = world.post.webhooks
+    world.post.webhooks.clear()
     inbox_id = world.ledger.inbox.store(webhook).inbox_id
     outcomes = []
     for _ in range(TRACK_AFTER + MAX_DEATHS + 2):

@@ -143,9 +143,9 @@ def test_guest_changes_no_rating_that_the_shop_does_not_have(make_ledger: Ledger
 def test_member_who_rates_anew_meanwhile_is_not_held_up(make_ledger: LedgerMaker) -> None:
     world = a_rated_world(make_ledger)
     guest_rates(world, 1)
-    world.deliver(0)
+    world.post.deliver(0)
     changes(W, overall=60)(world)
-    world.deliver(0)
+    world.post.deliver(0)
     world.drain()
     assert (on_wix(world), in_shop(world)) == ("60", {"e1": "3", "e2": "1"})
     assert broken_invariants(world) == []

@@ -63,7 +63,7 @@ def in_step_and_held(world: World, reason: str, *, has_key: bool) -> int:
     """A rating in step, and a delivery of it that was held for a reason."""
     rates(W, overall=80)(world)
     world.drain()
-    told = next(new for new in world.sent if new.side is E)
+    told = next(new for new in world.post.sent if new.side is E)
     inbox_id = int(world.ledger.inbox.store(again(told)).inbox_id)
     if has_key:
         entity = world.ledger.directory.entity(world.site.id, W, world.entities[0][0])
@@ -126,9 +126,9 @@ OUTSIDE = {"with revisions": Capabilities(many_fields=True), "without": NUMBERLE
 
 def quietly(world: World, act: Callable[[World], object]) -> None:
     """Something happens of which no webhook tells."""
-    known = list(world.webhooks)
+    known = list(world.post.webhooks)
     act(world)
-    world.webhooks[:] = known
+    world.post.webhooks[:] = known
 
 
 def released(world: World) -> None:
@@ -205,16 +205,18 @@ def test_what_a_plan_promises_for_a_held_rating_the_run_does(outside: str) -> No
     world.drain()
     assert world.ledger.held_reasons()
     quietly(world, lambda one: one.external.moderator_sets("e1", RecordState.PUBLISHED))
-    run = world.reconcile(world.runs.begin(world.site.id, RunKind.DRY_RUN), world.runs)
+    run = world.sweeper.reconcile(
+        world.sweeper.runs.begin(world.site.id, RunKind.DRY_RUN), world.sweeper.runs
+    )
     assert run.list_both()
     assert run.confirm_absences()
     promised = [forecast.planned_writes for _, forecast in run.forecasts()]
-    world.runs.end(run.sweep)
-    world.planned_writes.clear()
+    world.sweeper.runs.end(run.sweep)
+    world.sweeper.planned_writes.clear()
     world.sweep()
     world.drain()
     assert [str(one) for writes in promised for one in writes] == list(
-        map(str, world.planned_writes)
+        map(str, world.sweeper.planned_writes)
     )
     assert ending_of(world) == ("20", "1")
     assert world.ledger.held_reasons() == []

@@ -55,7 +55,7 @@ def holds(world: World, new: NewDelivery, reason: str) -> int:
 
 
 def of_another_record(world: World, remote_id: str) -> NewDelivery:
-    told = next(new for new in world.sent if new.side is E)
+    told = next(new for new in world.post.sent if new.side is E)
     return replace(told, dedupe_id=f"of {remote_id}", remote_id=remote_id, payload={})
 
 
@@ -150,8 +150,8 @@ def test_held_row_waits_for_its_accepted_create(
     world = World(0, Options(CALM, people=1, external=LATE_CREATE), make_ledger)
     world.external.vanishes = lambda: True
     rates(W, overall=80)(world)
-    (told,) = world.webhooks
-    world.webhooks.clear()
+    (told,) = world.post.webhooks
+    world.post.webhooks.clear()
     inbox_id = holds(world, told, "moderated")
     if is_beside_another:
         unread = replace(told, dedupe_id="unread", remote_id="w9", payload={})

@@ -69,12 +69,12 @@ def told_in(order: Sequence[int], acts: Sequence[Story]) -> World:
     world = a_world()
     for act in acts:
         act(world)
-    events: list[NewDelivery] = list(world.webhooks)
-    world.webhooks.clear()
+    events: list[NewDelivery] = list(world.post.webhooks)
+    world.post.webhooks.clear()
     for index in order:
-        world.webhooks.append(events[index])
-        while world.webhooks:
-            world.deliver(0)
+        world.post.webhooks.append(events[index])
+        while world.post.webhooks:
+            world.post.deliver(0)
             world.drain()
     world.settle()
     return world
@@ -141,11 +141,11 @@ def interrupted(first: Story, second: Story, step: int) -> World:
             second(world)
         except (StopIteration, Duplicate, Gone):
             return  # there is nothing yet that it could act on
-        while world.webhooks:
-            world.deliver(0)
+        while world.post.webhooks:
+            world.post.deliver(0)
         for inbox_id in list(world.queue):
             world.queue.remove(inbox_id)
-            worker = greenlet(lambda number=inbox_id: world._work(number))
+            worker = greenlet(lambda number=inbox_id: world.work(number))
             while not worker.dead:
                 worker.switch()
 

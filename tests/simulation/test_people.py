@@ -30,7 +30,8 @@ MISSED = {
 
 
 def orders(story: PeopleStory, limit: int = 24) -> Iterator[tuple[int, ...]]:
-    yield from itertools.islice(itertools.permutations(range(len(story.begin().webhooks))), limit)
+    webhooks = story.begin().post.webhooks
+    yield from itertools.islice(itertools.permutations(range(len(webhooks))), limit)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -56,7 +57,7 @@ def test_story_ends_the_same_on_the_sql_ledger_and_when_repeated(name: str) -> N
     world.settle()
     assert story.complaints(world, at_once=True) == []
     writes = [len(remote.journal) for remote in world.remotes.values()]
-    world.replay(list(world.sent))
+    world.replay(list(world.post.sent))
     assert story.complaints(world, at_once=True) == []
     assert [len(remote.journal) for remote in world.remotes.values()] == writes
 
@@ -79,7 +80,7 @@ def test_merge_without_an_event_is_found_when_wix_refuses_the_contact() -> None:
     world = World(0, Options(CALM, people=2), memory_ledger)
     rates(Side.EXTERNAL, 0, 4)(world)
     merges(0, 1)(world)
-    world.webhooks = world.webhooks[:1]
+    world.post.webhooks = world.post.webhooks[:1]
     world.settle()
     assert [record.person.contact_id for record in world.wix.records.values()] == ["contact-1"]
 

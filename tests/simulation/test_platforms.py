@@ -180,12 +180,12 @@ def test_failure_of_an_older_try_does_not_end_the_wait_for_a_newer_one(
     rates(W, overall=80)(world)
     deliver_all(world)
     told[0]()
-    late = world.webhooks[-1]
+    late = world.post.webhooks[-1]
     world.drain()
     world.external.fails = lambda: False
     release_all(world, until_quiet=False)
     world.external.later = lambda show: show()
-    world.webhooks.append(replace(late, dedupe_id="again"))
+    world.post.webhooks.append(replace(late, dedupe_id="again"))
     told[1]()
     world.drain()
     assert (ending_of(world), creates(world), held_reasons(world)) == (("80", "4"), 2, set())
@@ -416,10 +416,7 @@ def test_event_of_the_product_brings_nothing_without_the_hints() -> None:
 
 
 def tell_of_the_product(world: World, remote_id: str = "sku-0") -> None:
-    world.next_event += 1
-    event = NewDelivery(
-        E, "own-service", f"event-{world.next_event}", Change.PARENT_CHANGED, remote_id, {}
-    )
+    event = NewDelivery(E, "own-service", world.post.new_id(), Change.PARENT_CHANGED, remote_id, {})
     world.queue.append(world.ledger.inbox.store(event).inbox_id)
     world.drain()
 
@@ -473,10 +470,7 @@ def test_listing_that_fails_half_way_deletes_nothing() -> None:
     rates(E, value=2)(world)
     world.drain()
     world.external.fault = lambda operation: "unavailable" if operation == "children" else None
-    world.next_event += 1
-    event = NewDelivery(
-        E, "own-service", f"event-{world.next_event}", Change.PARENT_CHANGED, "sku-0", {}
-    )
+    event = NewDelivery(E, "own-service", world.post.new_id(), Change.PARENT_CHANGED, "sku-0", {})
     stored = world.ledger.inbox.store(event).inbox_id
     world.queue.append(stored)
     while world.workers or world.queue:
@@ -496,7 +490,7 @@ def rated_without_an_address(world: World) -> None:
     world.external.on_event = lambda event: None
     nobody = replace(world.persons[0], email=None)
     record = world.external.visitor_rates(world.entities[0][1], nobody, {"value": Decimal(4)})
-    world.hint(E, Change.UPSERT, record.remote_id)
+    world.post.hint(E, Change.UPSERT, record.remote_id)
     world.drain()
 
 
@@ -527,7 +521,7 @@ def test_follow_up_without_stars_leaves_the_rating_where_it_is(way: str) -> None
     world.drain()
     world.external.visitor_rates(entity, person, {})
     if way != "event":
-        world.webhooks.clear()
+        world.post.webhooks.clear()
         {"sweep": World.sweep, "poll": World.poll}[way](world)
     world.settle()
     assert [one.values["overall"] for one in world.wix.records.values()] == [Decimal(80)]

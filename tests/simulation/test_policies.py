@@ -105,7 +105,7 @@ def stranger(world: World) -> None:
     world.external.on_event = lambda event: None
     record = world.external.visitor_rates(world.entities[0][1], person, {"value": Decimal(4)})
     assert record is not None
-    world.hint(E, Change.UPSERT, record.remote_id)
+    world.post.hint(E, Change.UPSERT, record.remote_id)
     world.drain()
 
 
@@ -145,7 +145,7 @@ def test_unknown_entity_is_held_and_released_when_it_is_mapped() -> None:
     new = EntityRef("product-new", "stores", "reviews")
     world.wix.on_event = lambda event: None
     record = world.wix.visitor_rates(new, world.persons[0], {"overall": Decimal(80)})
-    world.hint(W, Change.UPSERT, record.remote_id)
+    world.post.hint(W, Change.UPSERT, record.remote_id)
     world.drain()
     assert held_reasons(world) == {"unknown_entity"}
     world.ledger.directory.add_entity(world.site.id, new, EntityRef("sku-new"))
@@ -175,7 +175,7 @@ def test_entity_that_is_mapped_while_it_is_being_held_is_not_forgotten() -> None
             )
 
     world.on_step = map_it
-    world.hint(W, Change.UPSERT, record.remote_id)
+    world.post.hint(W, Change.UPSERT, record.remote_id)
     world.drain()
     assert held_reasons(world) == set()
     assert len(world.external.records) == 1

@@ -31,7 +31,7 @@ def test_story_ends_as_it_must(name: str) -> None:
 def test_replaying_every_delivery_changes_nothing(name: str) -> None:
     world = played(SCENARIOS[name])
     writes = [len(remote.journal) for remote in world.remotes.values()]
-    world.replay(list(world.sent))
+    world.replay(list(world.post.sent))
     assert [len(remote.journal) for remote in world.remotes.values()] == writes
 
 

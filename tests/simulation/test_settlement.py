@@ -98,7 +98,7 @@ def test_write_of_a_record_that_another_link_has_is_abandoned() -> None:
     world.drain()
     assert on_file
     assert world.ledger.open_intents() == 0
-    world.merge(alias, person)
+    world.crowd.merge(alias, person)
     world.settle()
     assert ending_of(world) == ("80", "4")
     assert len(world.external.records) == 1

@@ -46,7 +46,7 @@ def many(people: int, policy: Policy | None = None, *, loses: bool = True) -> Wo
     world.drain()
     world.sweep()
     if loses:
-        world.faults = Faults(drop=1.0)
+        world.chance.faults = Faults(drop=1.0)
     return world
 
 
@@ -98,7 +98,7 @@ def test_absence_means_nothing_where_the_manifest_says_so() -> None:
     for person in world.persons:
         world.wix.visitor_rates(world.entities[0][0], person, {"overall": Decimal(80)})
     world.drain()
-    world.faults = Faults(drop=1.0)
+    world.chance.faults = Faults(drop=1.0)
     deletes(E)(world)
     sweep(world, 3)
     assert live(world) == (4, 3)
@@ -226,8 +226,8 @@ def test_sweep_that_crashes_at_any_step_ends_the_same_when_it_goes_on() -> None:
 
 def test_dry_run_plans_exactly_what_the_run_then_does() -> None:
     world = a_busy_world()
-    dry = world.runs.begin(world.site.id, RunKind.DRY_RUN)
-    run = world.reconcile(dry, world.runs)
+    dry = world.sweeper.runs.begin(world.site.id, RunKind.DRY_RUN)
+    run = world.sweeper.reconcile(dry, world.sweeper.runs)
     assert run.list_both()
     assert run.confirm_absences()
     planned = [
@@ -235,12 +235,12 @@ def test_dry_run_plans_exactly_what_the_run_then_does() -> None:
         for _, forecast in run.forecasts()
         for planned_write in forecast.planned_writes
     ]
-    world.runs.end(run.sweep)
+    world.sweeper.runs.end(run.sweep)
     assert not [
         entry for remote in world.remotes.values() for entry in remote.journal if entry.by_us
     ]
     sweep(world)
-    assert sorted(map(str, world.planned_writes)) == sorted(map(str, planned))
+    assert sorted(map(str, world.sweeper.planned_writes)) == sorted(map(str, planned))
     assert len(planned) == 5
 
 
@@ -253,14 +253,14 @@ def test_dry_run_equals_the_run_in_worlds_left_by_a_storm(seed: int) -> None:
     world = World(seed, options, memory_ledger)
     acts = options.acts
     while acts:
-        if world.random.random() < 0.1:
-            world.act()
+        if world.chance.random.random() < 0.1:
+            world.crowd.act()
             acts -= 1
         world.tick()
-    world.faults = CALM
+    world.chance.faults = CALM
     world.drain()
-    dry = world.runs.begin(world.site.id, RunKind.DRY_RUN)
-    run = world.reconcile(dry, world.runs)
+    dry = world.sweeper.runs.begin(world.site.id, RunKind.DRY_RUN)
+    run = world.sweeper.reconcile(dry, world.sweeper.runs)
     assert run.list_both()
     assert run.confirm_absences()
     planned = [
@@ -268,10 +268,10 @@ def test_dry_run_equals_the_run_in_worlds_left_by_a_storm(seed: int) -> None:
         for _, forecast in run.forecasts()
         for planned_write in forecast.planned_writes
     ]
-    world.runs.end(run.sweep)
-    world.planned_writes.clear()
+    world.sweeper.runs.end(run.sweep)
+    world.sweeper.planned_writes.clear()
     sweep(world)
-    assert sorted(map(str, world.planned_writes)) == sorted(map(str, planned))
+    assert sorted(map(str, world.sweeper.planned_writes)) == sorted(map(str, planned))
 
 
 # -- what they never do
@@ -279,7 +279,7 @@ def test_dry_run_equals_the_run_in_worlds_left_by_a_storm(seed: int) -> None:
 
 def lagging_twice(world: World) -> None:
     """Two listings of Wix do not show one record, which is there."""
-    world.faults = CALM
+    world.chance.faults = CALM
     for _ in range(2):
         lagging_once(world)
 
@@ -367,7 +367,7 @@ def test_braked_deletes_are_held_and_go_on_when_a_person_allows_them() -> None:
     held = [row.delivery for row in world.ledger.rows.values() if str(row.delivery.state) == "held"]
     assert {one.reason for one in held} == {"delete_brake"}
     assert len(held) == 30
-    world.runs.allow_deletes(world.site.id, 30)
+    world.sweeper.runs.allow_deletes(world.site.id, 30)
     world.queue += world.ledger.inbox.release_held(
         world.site.id, inbox_ids=[one.id for one in held]
     )
@@ -392,9 +392,9 @@ def listed_world(*, told: bool, people: int = 1) -> tuple[World, Reconcile]:
     world = World(0, Options(Faults(drop=1.0), people=people, external=PLAIN), memory_ledger)
     for person in world.persons:
         world.external.visitor_rates(world.entities[0][1], person, {"value": Decimal(4)})
-    world.faults = faults
-    sweep = world.runs.begin(world.site.id, RunKind.SWEEP)
-    run = world.reconcile(sweep, world.runs)
+    world.chance.faults = faults
+    sweep = world.sweeper.runs.begin(world.site.id, RunKind.SWEEP)
+    run = world.sweeper.reconcile(sweep, world.sweeper.runs)
     assert run.list_both()
     assert run.confirm_absences()
     return world, run

@@ -81,25 +81,25 @@ def edited_after_a_lost_update(
     else:
         changes(E, value=1)(world)
     # One worker, and nothing else, until its update is lost.
-    world.deliver(0)
+    world.post.deliver(0)
     world.start_worker(world.queue.pop())
     while world.workers:
         world.step_worker(0)
     assert lost.happened
     # The echo of our write, if there is one, arrives; the edit is heard of only after we looked.
-    while world.webhooks and not echo_is_late:
-        world.deliver(0)
+    while world.post.webhooks and not echo_is_late:
+        world.post.deliver(0)
     if side is E:
         changes(E, value=3)(world)
     else:
         changes(W, overall=60)(world)
-    late = list(world.webhooks)
-    world.webhooks.clear()
+    late = list(world.post.webhooks)
+    world.post.webhooks.clear()
     world.now += 30.0
     world.queue += world.ledger.inbox.due(20)
     while world.queue or world.workers:
         world.step_in_order()
-    world.webhooks += late
+    world.post.webhooks += late
     world.settle()
     return world
 

@@ -1,0 +1,36 @@
+"""What must hold when the world has come to rest.
+
+Each check names the invariant that it stands for.
+"""
+
+from __future__ import annotations
+
+from tests.simulation.oracles.agreement import not_converged, resurrected, twins
+from tests.simulation.oracles.history import lost_silently
+from tests.simulation.oracles.leftovers import (
+    held_in_step,
+    left_open,
+    remembered_after_erasure,
+    waits_for_nothing,
+)
+from tests.simulation.oracles.newest_edit import newest_edit_lost
+from tests.simulation.oracles.reading import diverges_by_policy
+from tests.simulation.oracles.writes import idle_rewrites, too_many_writes
+from tests.simulation.world import World
+
+
+def broken_invariants(world: World) -> list[str]:
+    """Every broken invariant, in words; empty when all hold."""
+    checks = [
+        lost_silently,
+        too_many_writes,
+        idle_rewrites,
+        twins,
+        left_open,
+        waits_for_nothing,
+        held_in_step,
+        remembered_after_erasure,
+    ]
+    if not diverges_by_policy(world):
+        checks += [not_converged, resurrected, newest_edit_lost]
+    return [broken for check in checks for broken in check(world)]

@@ -1,0 +1,104 @@
+"""Whether both sides show the same, once, and nothing that was deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from sync_worker.core.values import Side
+from tests.simulation.oracles.reading import agree, is_held, live_records, shadowed, shown
+from tests.simulation.world import World
+
+
+def not_converged(world: World) -> Iterator[str]:
+    """I1: each attribute exists on both sides in one class, or on neither, unless something of its
+    key is held.
+    """
+    for wix_ref, external_ref in world.entities:
+        behind = shadowed(world, external_ref)
+        for person in world.crowd.living():
+            if is_held(world, wix_ref, person):
+                continue
+            for field in world.options.fields:
+                wix = shown(world, Side.WIX, wix_ref, person, field.attribute)
+                external = shown(
+                    world, Side.EXTERNAL, external_ref, person, field.external_field, behind
+                )
+                if is_absence_disbelieved(world, wix, external):
+                    continue
+                if not agree(field, wix, external):
+                    yield (
+                        f"I1 {wix_ref.entity_id} {person.contact_id} {field.attribute}: {wix}"
+                        f" against {external}"
+                    )
+
+
+def is_absence_disbelieved(world: World, wix: Decimal | None, external: Decimal | None) -> bool:
+    """I18: nothing counts as deleted on a side whose listing shows under half of what is on
+    file.
+    """
+    absent = {side for side, value in ((Side.WIX, wix), (Side.EXTERNAL, external)) if value is None}
+    return bool(absent & world.sweeper.disbelieved)
+
+
+def twins(world: World) -> Iterator[str]:
+    """I14, I21: at most one live record for each key (and, on Wix, attribute) on each side, also
+    after merges.
+    """
+    for wix_ref, external_ref in world.entities:
+        for person in world.crowd.living():
+            if is_held(world, wix_ref, person):
+                continue
+            for field in world.options.fields:
+                mine = [
+                    one
+                    for one in world.crowd.ratings_of(Side.WIX, wix_ref, person)
+                    if field.attribute in one.values
+                ]
+                if len(mine) > 1:
+                    yield f"I14 {[one.remote_id for one in mine]} on wix"
+            behind = shadowed(world, external_ref)
+            theirs = [
+                one
+                for one in world.crowd.ratings_of(Side.EXTERNAL, external_ref, person)
+                if one.remote_id not in behind
+            ]
+            if (
+                not world.external.capabilities.is_unique
+            ):  # there, a withdrawn one does not keep others away
+                theirs = [one for one in theirs if one.is_visible]
+            if len(theirs) > 1:
+                yield f"I14 {[one.remote_id for one in theirs]} on the external side"
+
+
+def resurrected(world: World) -> Iterator[str]:
+    """I9: what a person deleted while both sides were in step stays deleted until somebody rates
+    anew.
+    """
+    for side, remote_ids in world.act_log.deleted_in_step.items():
+        for remote_id, (key, act, attributes) in remote_ids.items():
+            entity, person = (
+                world.entities[key[0]][0],
+                next(one for one in world.persons if one.contact_id == key[1]),
+            )
+            # After a merge somebody else's rating may have taken the place; an erased person's may
+            # be left outside.
+            if (
+                world.is_held(entity, person)
+                or len(world.crowd.aliases(person)) > 1
+                or person in world.crowd.erased
+            ):
+                continue
+            lives = any(
+                attributes & world.act_log.attributes_of(record)
+                for record in live_records(world, key)
+            )
+            if (
+                lives
+                and world.act_log.last_act.get(key) == act
+                and side not in world.sweeper.disbelieved
+            ):
+                yield (
+                    f"I9 {key} lives although {remote_id} was deleted on {side} while both sides"
+                    " were in step"
+                )

@@ -1,0 +1,63 @@
+"""Whether what a write of ours covered is in the history."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sync_worker.core.values import HistoryEntry, Side
+from tests.simulation.oracles.reading import erased_keys, key_of, our_writes
+from tests.simulation.world import World
+from tests.twins.memory_remote import JournalEntry
+
+
+def lost_silently(world: World) -> Iterator[str]:
+    """I2: every value that one of our writes covered is in the history (or a gap is).
+
+    What a delete of ours covered may be what a write of ours, for a link that a merge was about to
+    join, had just put there: that is in the history as its outcome.
+    """
+    history: list[HistoryEntry] = world.ledger.history_entries()
+    gaps = {entry.remote_id for entry in history if entry.what == "gap"}
+    told = {(entry.remote_id, entry.before) for entry in history}
+    written = {(entry.remote_id, entry.after) for entry in history}
+    unseen = set(world.ledger.closed_with("buried_with_unseen_edit"))
+    erased = erased_keys(world)
+    for side, write in our_writes(world):
+        if key_of(world, side, write) in erased:
+            continue  # a privacy request leaves no trace: I20
+        for name, value in (write.before or {}).items():
+            after = (write.after or {}).get(name)
+            if value == after or name not in mapped_names(world) or write.remote_id in gaps:
+                continue
+            if (
+                write.operation == "delete"
+                and (write.remote_id, write.revision) in world.post.dropped | unseen
+            ):
+                # Deletes know no precondition: an edit in that window shows only by its webhook
+                continue
+            if write.revision is None:
+                # Without revisions there is a window between look and write: named in
+                # docs/promises.md
+                continue
+            is_ours = write.operation == "delete" and covers_our_own(world, side, write)
+            if (write.remote_id, value) not in told and not (
+                is_ours and (write.remote_id, value) in written
+            ):
+                yield (
+                    f"I2 {write.operation} of {write.remote_id} covered {name}={value} without a"
+                    " trace"
+                )
+
+
+def covers_our_own(world: World, side: Side, write: JournalEntry) -> bool:
+    """Whether what a write covered was a write of ours, and no word of a person."""
+    earlier = (
+        one for one in world.remotes[side].journal[: write.at] if one.remote_id == write.remote_id
+    )
+    return max(earlier, key=lambda one: one.at).by_us
+
+
+def mapped_names(world: World) -> set[str]:
+    return {
+        name for field in world.options.fields for name in (field.attribute, field.external_field)
+    }

@@ -1,0 +1,86 @@
+"""Whether something is left: open work, holds without a cause, memories of erased people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Set
+
+from sync_worker.core.ports.accounts import ACCOUNT_FAILING
+from sync_worker.core.values import EntityRef, Person, Side
+from tests.simulation.oracles.reading import agree, diverges_by_policy, shadowed, shown
+from tests.simulation.world import World
+
+
+def left_open(world: World) -> Iterator[str]:
+    """I7: every accepted delivery has come to an end, and no write is of unknown outcome."""
+    if count := world.ledger.open_count():
+        yield f"I7 {count} deliveries are open"
+    awaiting = sum(
+        entry.reason == "awaiting_confirmation" for entry in world.ledger.history_entries()
+    )
+    if (
+        count := world.ledger.open_intents()
+    ) > awaiting:  # held, and shown as such: nobody can tell the outcome
+        yield f"I12 {count} intents are open"
+
+
+def waits_for_nothing(world: World) -> Iterator[str]:
+    """I31: nothing waits for an account that works again."""
+    waiting = world.ledger.held_reasons().count(ACCOUNT_FAILING)
+    if waiting:
+        yield f"I31 {waiting} deliveries wait for an account that works"
+
+
+def held_in_step(world: World) -> Iterator[str]:
+    """I31: no delivery is held for a rating that sweeps have found in step."""
+    if not world.options.sweeps or diverges_by_policy(world):
+        return
+    for wix_ref, external_ref in world.entities:
+        behind = shadowed(world, external_ref)
+        for person in world.crowd.living():
+            if world.is_held(wix_ref, person) and is_in_step(
+                world, (wix_ref, external_ref), person, behind
+            ):
+                yield f"I31 {wix_ref.entity_id} {person.contact_id} is held, and in step"
+
+
+def is_in_step(
+    world: World, entity: tuple[EntityRef, EntityRef], person: Person, behind: Set[str]
+) -> bool:
+    """Whether both sides show the same of every attribute."""
+    return all(
+        agree(
+            field,
+            shown(world, Side.WIX, entity[0], person, field.attribute),
+            shown(world, Side.EXTERNAL, entity[1], person, field.external_field, behind),
+        )
+        for field in world.options.fields
+    )
+
+
+def remembered_after_erasure(world: World) -> Iterator[str]:
+    """I20: no address, contact id or erased rating of a person who asked for it is on file
+    anywhere.
+
+    The bare id of a rating that they had removed before, and that no link ever knew, tells of
+    nobody.
+    """
+    if not world.crowd.erased:
+        return
+    ledger, guarded = world.ledger.everything(), str(world.guard.kept)
+    for person in world.crowd.erased:
+        for name in (f"{person.contact_id}'", str(person.email)):
+            if name in ledger:
+                yield f"I20 {name} is still on file"
+        for entry in world.wix.journal:
+            if entry.person.contact_id == person.contact_id and entry.privacy:
+                if f"'{entry.remote_id}'" in ledger or f"'{entry.remote_id}'" in guarded:
+                    yield f"I20 rating {entry.remote_id} of {person.contact_id} is still on file"
+                if entry.remote_id in world.wix.records:
+                    yield f"I20 rating {entry.remote_id} of {person.contact_id} lives on Wix"
+        for _, external_ref in world.entities:
+            for record in world.external.of(external_ref, person):
+                if record.remote_id in world.ports.shadowed:
+                    yield (
+                        f"I20 {record.remote_id} of {person.contact_id}, shadowed before, lives"
+                        " outside"
+                    )

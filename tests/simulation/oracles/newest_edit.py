@@ -1,0 +1,135 @@
+"""I26: the newest edit of a person wins, or is in the history as the loser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence, Set
+from decimal import Decimal
+
+from sync_worker.core.scale import FieldMap, OffScale
+from sync_worker.core.values import HistoryEntry, HistoryKind, Person, Side
+from tests.simulation.oracles.reading import (
+    erased_keys,
+    is_held,
+    moderated,
+    our_writes,
+    shadowed,
+    shown,
+)
+from tests.simulation.world import World
+from tests.twins.memory_remote import JournalEntry
+
+
+def edits_of(
+    world: World, number: int, person: Person, field: FieldMap
+) -> list[tuple[Side, JournalEntry]]:
+    """What a person did to one attribute of one thing, on both sides, in its order."""
+    pair = world.entities[number]
+    return [
+        (side, entry)
+        for side, entry in world.act_log.acts
+        if entry.entity in pair
+        and (entry.person.contact_id == person.contact_id or entry.person.email == person.email)
+        and value_in(entry.before, field, side) != value_in(entry.after, field, side)
+    ]
+
+
+def value_in(values: object, field: FieldMap, side: Side) -> Decimal | None:
+    name = field.attribute if side is Side.WIX else field.external_field
+    return values.get(name) if isinstance(values, dict) else None
+
+
+def is_kept(field: FieldMap, side: Side, value: Decimal, now: Decimal | None) -> bool:
+    """Whether a side still shows a value, or another one of its class."""
+    if now is None:
+        return False
+    class_of = field.wix_class if side is Side.WIX else field.external_class
+    try:
+        return class_of(value) == class_of(now)
+    except OffScale:
+        return value == now
+
+
+def is_true_winner(
+    field: FieldMap, line: HistoryEntry, edits: Sequence[tuple[Side, JournalEntry]]
+) -> bool:
+    """Whether what a line says was written in place of the loser was given by a person."""
+    # Nothing was written: a gap, or a delete.
+    if line.after is None or line.side is None:
+        return True
+    other = line.side.other
+    given = [value_in(entry.after, field, other) for side, entry in edits if side is other]
+    convert = field.to_wix if line.side is Side.WIX else field.to_external
+    return any(
+        is_kept(field, line.side, convert(value), line.after)
+        for value in given
+        if value is not None
+    )
+
+
+def lines_about(world: World, entry: JournalEntry, value: Decimal) -> Iterator[HistoryEntry]:
+    """Lines of the history that name this value of this record as lost, or a gap in what we saw."""
+    for line in world.ledger.history_entries():
+        is_lost = value in (line.loser, line.before) or line.what == HistoryKind.GAP
+        if line.remote_id == entry.remote_id and is_lost:
+            yield line
+
+
+def newest_edit_lost(world: World) -> Iterator[str]:
+    """I26: the newest edit of a person stands on both sides, or is in the history as the loser,
+    and then what won is a person's, too.
+    """
+    if (
+        world.crowd.merged
+        or world.crowd.erased
+        or world.options.moderation
+        or world.options.normalises
+    ):
+        return
+    for number, (wix_ref, external_ref) in enumerate(world.entities):
+        behind = shadowed(world, external_ref)
+        for person in world.persons:
+            if is_held(world, wix_ref, person):
+                continue
+            for field in world.options.fields:
+                edits = edits_of(world, number, person, field)
+                # A privacy request beats every edit, and takes what it named out of the history.
+                if (str(number), str(person.contact_id)) in erased_keys(world):
+                    continue
+                if not edits or edits[-1][1].remote_id in behind:
+                    continue
+                side, newest = edits[-1]
+                value = value_in(newest.after, field, side)
+                ref = wix_ref if side is Side.WIX else external_ref
+                name = field.attribute if side is Side.WIX else field.external_field
+                now = shown(world, side, ref, person, name, behind)
+                if value is None or is_kept(field, side, value, now):
+                    continue
+                if newest.remote_id in covered_unseen(world, side, name, value):
+                    continue
+                # Withdrawn by a moderator: policy says that nobody sees it.
+                if newest.remote_id in moderated(world, side):
+                    continue
+                if not any(
+                    is_true_winner(field, line, edits) for line in lines_about(world, newest, value)
+                ):
+                    yield (
+                        f"I26 {wix_ref.entity_id} {person.contact_id} {field.attribute}: {value}"
+                        f" on {side} was the newest edit, {now} stands, the history names no winner"
+                    )
+
+
+def covered_unseen(world: World, side: Side, name: str, value: Decimal) -> Set[str]:
+    """Records whose value a write of ours covered in one of the windows that docs/promises.md
+    names: without revisions, and before a delete.
+    """
+    unseen = world.post.dropped | set(world.ledger.closed_with("buried_with_unseen_edit"))
+    return {
+        write.remote_id
+        for on, write in our_writes(world)
+        if on is side
+        and (write.before or {}).get(name) == value
+        and (
+            write.revision is None
+            or (write.operation == "delete" and (write.remote_id, write.revision) in unseen)
+        )
+    }

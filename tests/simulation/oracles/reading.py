@@ -1,0 +1,108 @@
+"""What a world shows at rest, as the oracles ask for it."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from decimal import Decimal
+
+from sync_worker.core.scale import FieldMap, OffScale
+from sync_worker.core.values import EntityRef, Person, Record, Side
+from tests.simulation.world import World
+from tests.twins.memory_remote import JournalEntry
+
+
+def shown(
+    world: World,
+    side: Side,
+    entity: EntityRef,
+    person: Person,
+    name: str,
+    without: Set[str] = frozenset(),
+) -> Decimal | None:
+    visible = [
+        one
+        for one in world.crowd.ratings_of(side, entity, person)
+        if one.is_visible and one.remote_id not in without
+    ]
+    values = (record.values.get(name) for record in visible)
+    return next((value for value in values if value is not None), None)
+
+
+def agree(field: FieldMap, wix: Decimal | None, external: Decimal | None) -> bool:
+    if wix is None or external is None:
+        return wix is external
+    try:
+        return field.agree(wix, external)
+    except OffScale:
+        return False
+
+
+def shadowed(world: World, external_ref: EntityRef) -> Set[str]:
+    """Records that stand behind a newer one of the same person: only where a system allows
+    several.
+    """
+    if world.external.capabilities.is_unique:
+        return frozenset()
+    family = world.ledger.directory.records_of_entity(world.site.id, external_ref)
+    return frozenset(family.shadowed - family.on_file.keys())
+
+
+def is_held(world: World, entity: EntityRef, person: Person) -> bool:
+    return any(world.is_held(entity, one) for one in world.crowd.aliases(person))
+
+
+def key_of(world: World, side: Side, entry: JournalEntry) -> tuple[str, str]:
+    assert entry.entity is not None
+    number = next(i for i, pair in enumerate(world.entities) if entry.entity in pair)
+    person = next(
+        one
+        for one in world.persons
+        if (
+            one.contact_id == entry.person.contact_id
+            if side is Side.WIX
+            else one.email == entry.person.email
+        )
+    )
+    return str(number), str(world.crowd.lives_as(person).contact_id)
+
+
+def our_writes(world: World) -> list[tuple[Side, JournalEntry]]:
+    return [
+        (side, entry)
+        for side, remote in world.remotes.items()
+        for entry in remote.journal
+        if entry.by_us
+    ]
+
+
+def erased_keys(world: World) -> set[tuple[str, str]]:
+    """Ratings that a privacy request has removed."""
+    entries = (
+        (side, entry)
+        for side, remote in world.remotes.items()
+        for entry in remote.journal
+        if entry.privacy
+    )
+    by_person = {
+        (str(number), str(world.crowd.lives_as(one).contact_id))
+        for number in range(len(world.entities))
+        for one in world.crowd.erased
+    }
+    return by_person | {key_of(world, side, entry) for side, entry in entries}
+
+
+def moderated(world: World, side: Side) -> Set[str]:
+    journal = world.remotes[side].journal
+    return {entry.remote_id for entry in journal if entry.operation == "moderate"}
+
+
+def live_records(world: World, key: tuple[int, str]) -> list[Record]:
+    wix_ref, external_ref = world.entities[key[0]]
+    person = next(one for one in world.persons if one.contact_id == key[1])
+    return world.wix.of(wix_ref, person) + world.external.of(external_ref, person)
+
+
+def diverges_by_policy(world: World) -> bool:
+    """The owner asked that some changes do not cross."""
+    policy = world.options.policy
+    return policy.deletes == "ignore" or policy.direction != "both"

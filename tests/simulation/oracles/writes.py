@@ -1,0 +1,83 @@
+"""Whether we wrote no more than people made us write."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from decimal import Decimal
+
+from sync_worker.core.scale import FieldMap
+from sync_worker.core.values import Side
+from tests.simulation.oracles.reading import key_of
+from tests.simulation.world import World
+from tests.twins.memory_remote import JournalEntry
+
+
+def too_many_writes(world: World) -> Iterator[str]:
+    """I3, I4: no more effective writes of ours than changes that people made, key by key.
+
+    A create whose answer was lost and that no look could find again counts as a person's: nobody
+    can tell it apart.
+    """
+    people: Counter[tuple[str, str]] = Counter()
+    created = {
+        entry.remote_id for entry in world.ledger.history_entries() if entry.what == "create"
+    }
+    ours: Counter[tuple[str, str]] = Counter()
+    for side, remote in world.remotes.items():
+        for entry in remote.journal:
+            (ours if entry.by_us else people)[key_of(world, side, entry)] += (
+                changes(entry) if entry.by_us else weight(entry)
+            )
+            if entry.by_us and entry.operation == "create" and entry.remote_id not in created:
+                people[key_of(world, side, entry)] += 1
+    for (
+        source,
+        _,
+    ) in world.crowd.merged:  # the loser goes on both sides, and may have crossed before
+        for number in range(len(world.entities)):
+            people[str(number), str(world.crowd.lives_as(source).contact_id)] += 4 * len(
+                world.options.fields
+            )
+    for key, count in ours.items():
+        if count > people[key]:
+            yield f"I3 {key}: {count} writes of ours for {people[key]} changes by people"
+
+
+def weight(entry: JournalEntry) -> int:
+    """How many writes of ours a person's act may cause: one for each attribute that it may change.
+
+    A privacy delete may have to undo, besides, what an edit had brought back before we heard of the
+    request.
+    """
+    return 2 * entry.privacy + max(len(entry.before or {}), len(entry.after or {}), 1)
+
+
+def changes(entry: JournalEntry) -> int:
+    return 0 if entry.before == entry.after else 1
+
+
+def idle_rewrites(world: World) -> Iterator[str]:
+    """I16: an existing value is never rewritten inside its class, unless a lost answer made us
+    repeat ourselves.
+    """
+    for side, remote in world.remotes.items():
+        for entry in remote.journal:
+            if not entry.by_us or entry.operation != "update":
+                continue
+            assert entry.before is not None
+            assert entry.after is not None
+            for field in world.options.fields:
+                name = field.attribute if side is Side.WIX else field.external_field
+                before, after = entry.before.get(name), entry.after.get(name)
+                if before is None or after is None or before == after:
+                    continue
+                if class_of(field, side, before) == class_of(field, side, after):
+                    yield (
+                        f"I16 {entry.remote_id}: {name} rewritten from {before} to {after} in one"
+                        " class"
+                    )
+
+
+def class_of(field: FieldMap, side: Side, value: Decimal) -> int:
+    return field.wix_class(value) if side is Side.WIX else field.external_class(value)

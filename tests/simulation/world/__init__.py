@@ -1,0 +1,29 @@
+"""A small world on a virtual clock: two remotes, people, webhooks on their way, and workers that
+run the real engine. All choices come from one seed.
+"""
+
+from tests.simulation.world.options import (
+    CALM,
+    CPU_SECONDS,
+    OVERALL,
+    PERCENT,
+    QUALITY,
+    STORM,
+    Faults,
+    LedgerMaker,
+    Options,
+)
+from tests.simulation.world.world import World
+
+__all__ = [
+    "CALM",
+    "CPU_SECONDS",
+    "OVERALL",
+    "PERCENT",
+    "QUALITY",
+    "STORM",
+    "Faults",
+    "LedgerMaker",
+    "Options",
+    "World",
+]

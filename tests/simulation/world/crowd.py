@@ -1,0 +1,145 @@
+"""The people of a world: who is who after merges, and what they do on both sides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+
+from sync_worker.core.errors import Duplicate, Gone
+from sync_worker.core.scale import Scale
+from sync_worker.core.values import Change, EntityRef, Person, Record, RecordState, Side
+from tests.simulation.world.chance import Chance
+from tests.simulation.world.options import PERCENT, STARS, Options
+from tests.simulation.world.post import Post
+from tests.twins.memory_remote import MemoryPeople, MemoryRemote
+
+
+class Crowd:
+    """Some of them turn out to be one, and some ask to be forgotten.
+
+    ``entities``: what they rate, as each side names it. ``contacts``: the address book of Wix.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        chance: Chance,
+        persons: Sequence[Person],
+        entities: Sequence[tuple[EntityRef, EntityRef]],
+        remotes: Mapping[Side, MemoryRemote],
+        contacts: MemoryPeople,
+        post: Post,
+    ) -> None:
+        self._options, self._chance = options, chance
+        self._persons, self._entities = persons, entities
+        self._remotes, self._contacts, self._post = remotes, contacts, post
+        self.merged: list[tuple[Person, Person]] = []
+        self.erased: list[Person] = []
+
+    # -- who is who
+
+    def lives_as(self, person: Person) -> Person:
+        """After merges: the one who lives on."""
+        targets = {str(source.contact_id): target for source, target in self.merged}
+        while str(person.contact_id) in targets:
+            person = targets[str(person.contact_id)]
+        return person
+
+    def aliases(self, person: Person) -> list[Person]:
+        """Everybody who is the same person by now."""
+        return [one for one in self._persons if self.lives_as(one) == self.lives_as(person)]
+
+    def living(self) -> list[Person]:
+        """Each person once, however many contacts were merged into one; without those who asked to
+        be forgotten.
+        """
+        there = [one for one in self._persons if one not in self.erased]
+        return [one for one in there if self.lives_as(one) == one]
+
+    def ratings_of(self, side: Side, entity: EntityRef, person: Person) -> list[Record]:
+        return [
+            record for one in self.aliases(person) for record in self._remotes[side].of(entity, one)
+        ]
+
+    # -- people who are one, and people who left
+
+    def merge(self, source: Person, target: Person) -> None:
+        """The owner merges two contacts: Wix tells of the merge and of the deletion that it
+        caused.
+        """
+        self._contacts.merges(str(source.contact_id), str(target.contact_id))
+        self.merged.append((source, target))
+        told = {"sources": [source.contact_id], "target": target.contact_id}
+        self._post.tell_of_contact(Change.CONTACT_MERGED, target, told)
+        self._post.tell_of_contact(Change.CONTACT_DELETED, source, {"originatedFrom": "merge"})
+
+    def erase(self, person: Person) -> None:
+        """A person asks to be forgotten: Wix deletes the ratings and the contact, and tells of
+        both.
+        """
+        self.erased += self.aliases(person)
+        for wix, _ in self._entities:
+            for record in self.ratings_of(Side.WIX, wix, person):
+                self._remotes[Side.WIX].visitor_deletes(record.remote_id, privacy=True)
+        del self._contacts.contacts[str(person.contact_id)]
+        self._post.tell_of_contact(Change.CONTACT_DELETED, person, {}, privacy=True)
+
+    # -- what they do
+
+    def act(self) -> None:
+        """One person does one thing on one side, or two turn out to be one, or somebody leaves."""
+        random, living = self._chance.random, self.living()
+        if len(living) > 1 and self._chance.happens(self._options.merges):
+            self.merge(*random.sample(living, 2))
+            return
+        if len(living) > 1 and self._chance.happens(self._options.erasures):
+            self.erase(random.choice(living))
+            return
+        side = random.choice(list(Side))
+        entity = random.choice(self._entities)[0 if side is Side.WIX else 1]
+        person = random.choice([one for one in self._persons if one not in self.erased])
+        if side is Side.WIX:
+            person = self.lives_as(person)
+        try:
+            self._rates_or_changes(side, entity, person)
+        except (Duplicate, Gone):
+            return
+
+    def _rates_or_changes(self, side: Side, entity: EntityRef, person: Person) -> None:
+        random, remote = self._chance.random, self._remotes[side]
+        is_wix = side is Side.WIX
+        mine = self.ratings_of(side, entity, person) if is_wix else remote.of(entity, person)
+        field_map = random.choice(self._options.fields)
+        name = field_map.attribute if is_wix else field_map.external_field
+        mine = [one for one in mine if remote.capabilities.many_fields or name in one.values]
+        record = random.choice(mine) if len(mine) > 1 else next(iter(mine), None)
+        value = self._some_value(field_map.wix if is_wix else field_map.external)
+        if record is None or self._rates_again(remote):
+            self._rates(remote, entity, person, {name: value})
+        else:
+            self._changes(remote, record, {name: value})
+
+    def _rates_again(self, remote: MemoryRemote) -> bool:
+        return not remote.capabilities.is_unique and self._chance.happens(self._options.several)
+
+    def _rates(
+        self, remote: MemoryRemote, entity: EntityRef, person: Person, values: dict[str, Decimal]
+    ) -> None:
+        if remote.capabilities.many_fields:
+            values.setdefault("value", self._some_value(STARS))
+        remote.visitor_rates(entity, person, values)
+
+    def _changes(self, remote: MemoryRemote, record: Record, values: dict[str, Decimal]) -> None:
+        happens, is_wix = self._chance.happens, remote.side is Side.WIX
+        if happens(0.25):
+            remote.visitor_deletes(record.remote_id, privacy=is_wix and happens(0.1))
+        elif self._options.moderation and not is_wix and happens(0.3):
+            state = RecordState.PENDING if record.is_visible else RecordState.PUBLISHED
+            remote.moderator_sets(record.remote_id, state)
+        else:
+            remote.visitor_changes(record.remote_id, values)
+
+    def _some_value(self, scale: Scale) -> Decimal:
+        if scale == PERCENT and not self._options.fine_edits:
+            return Decimal(self._chance.random.randrange(20, 101, 20))
+        return scale.level(self._chance.random.randrange(scale.levels))

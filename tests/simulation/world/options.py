@@ -1,0 +1,104 @@
+"""What a world is made of, and what goes wrong in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from sync_worker.core.ports.remote import Capabilities
+from sync_worker.core.scale import FieldMap, Scale
+from sync_worker.core.values import Policy
+
+PERCENT = Scale(Decimal(0), Decimal(100), Decimal(1))
+STARS = Scale(Decimal(1), Decimal(5), Decimal(1))
+TENTHS = Scale(Decimal(0), Decimal(10), Decimal(1))
+OVERALL = FieldMap("overall", "value", PERCENT, STARS)
+QUALITY = FieldMap("quality", "quality", PERCENT, TENTHS, "span")
+
+# Of the processor, for one delivery.
+CPU_SECONDS = 2.0
+# Makes a ledger whose database has the given clock.
+LedgerMaker = Callable[[Callable[[], float]], Any]
+
+
+@dataclass(frozen=True)
+class Faults:
+    """Chances of each fault, by occasion; all zero is a calm world."""
+
+    duplicate: float = 0.0
+    drop: float = 0.0
+    drop_outside: float = 0.0  # of the external side's webhooks alone
+    request_lost: float = 0.0
+    response_lost: float = 0.0
+    refused_connection: float = 0.0
+    false_gone: float = 0.0  # a look is answered 404, but not in the words of the system
+    not_done: float = 0.0  # an update or a delete is answered with success, and not carried out
+    refused_again: float = 0.0  # a later try of the same call is refused, whatever the first met
+    limited: float = 0.0
+    crash: float = 0.0
+    pause: float = 0.0
+    flush: float = 0.0
+    broker_loss: float = 0.0
+    find_lag: float = 0.0
+    vanish: float = 0.0  # an accepted create never shows
+    fail: float = 0.0  # nor this one, and an event says so
+    clock_jump: float = 0.0
+    clock_set_back: float = 0.0  # of the ledger's database, by a day
+    list_skip: float = 0.0
+    list_cut: float = 0.0
+    refuse: float = 0.0  # a side does not accept our credentials for up to two minutes
+
+
+CALM = Faults()
+STORM = Faults(
+    duplicate=0.15,
+    drop=0.05,
+    request_lost=0.04,
+    response_lost=0.06,
+    refused_connection=0.04,
+    limited=0.03,
+    crash=0.012,
+    pause=0.008,
+    flush=0.01,
+    broker_loss=0.01,
+    find_lag=0.2,
+    clock_jump=0.004,
+    clock_set_back=0.002,
+    list_skip=0.1,
+    list_cut=0.05,
+)
+
+
+@dataclass
+class Options:
+    """What a world is made of."""
+
+    faults: Faults = CALM
+    policy: Policy = field(default_factory=Policy)
+    fields: tuple[FieldMap, ...] = (OVERALL,)
+    external: Capabilities = field(default_factory=lambda: Capabilities(many_fields=True))
+    people: int = 2
+    entities: int = 1
+    acts: int = 6
+    fine_edits: bool = True
+    moderation: bool = False
+    normalises: bool = False
+    workers: int = 3
+    merges: float = 0.0  # chance that an act is a merge of two contacts
+    erasures: float = 0.0  # chance that an act is the privacy request of a person
+    several: float = (
+        0.2  # chance that somebody who has rated outside rates there again, where that may be
+    )
+    sweeps: bool = True  # whether the world ends with sweeps
+    sweeps_meanwhile: bool = False  # and whether some begin while everything happens
+    polls_meanwhile: bool = False  # and polls
+    overlap_seconds: float = 60.0  # how far before the newest time that it has seen a poll begins
+    lists_changes: bool = (
+        True  # whether a poll can ask for what changed; if not, it lists everything
+    )
+    # Events outside name the rated thing, and only when the number of its records changes
+    parent_events: bool = False
+    # Whether a write that fails is tried again at once, as the HTTP client does
+    tries_again: bool = False
