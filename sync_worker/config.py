@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, m
 from redis.connection import parse_url
 
 from sync_worker.core.errors import Misconfigured
+from sync_worker.files.references import DEFAULT_FOLDERS
 
 SECRETS = (
     "WIX_APP_SECRET",
@@ -54,6 +55,7 @@ class Settings(BaseModel):
     budget_processes: int = Field(default=1, ge=1)
 
     connectors: str = "own-service"
+    connector_secrets_folders: str = DEFAULT_FOLDERS  # of {file: PATH} in a manifest
 
     gateway_bind: str = "127.0.0.1:8700"
     gateway_max_body_bytes: int = Field(default=262_144, gt=0)

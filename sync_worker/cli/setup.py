@@ -26,10 +26,10 @@ from sync_worker.cli.output import print_json, print_problems
 from sync_worker.core.errors import Misconfigured, SyncError
 from sync_worker.core.values import Site, UnknownEntity
 from sync_worker.doctor.doctor import Doctor
+from sync_worker.files.mapping_files import BadFile, read_entities, read_fields
+from sync_worker.files.proposals import propose_entities, read_catalogue
 from sync_worker.ledger.administration.mappings import ImportRefused
 from sync_worker.manifest.default_field import default_field
-from sync_worker.mappings.mapping_files import BadFile, read_entities, read_fields
-from sync_worker.mappings.proposals import propose_entities, read_catalogue
 from sync_worker.wiring import wiring
 
 NEXT = "ratings-sync reconcile --dry-run"

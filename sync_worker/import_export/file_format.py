@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sync_worker.core.errors import Misconfigured
 from sync_worker.core.scale import MappingKind
 from sync_worker.core.values import Side
-from sync_worker.manifest.loader import BadYaml, read_yaml
+from sync_worker.files.yaml_file import BadYaml, read_yaml
 from sync_worker.manifest.schema.record import ScaleSection
 
 FORMATS = Path(__file__).parent / "file_formats"

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from sync_worker.core.errors import Misconfigured
-from sync_worker.core.words import is_storable
+from sync_worker.files.references import BadReference, looked_up
+from sync_worker.files.yaml_file import BadYaml, read_yaml
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.record_writer import HOOK_ROOTS, ROOTS, check_tree
 
@@ -27,53 +27,9 @@ TYPES = frozenset(
 )
 CALLS = frozenset({"probe", "get", "find", "list", "create", "update", "delete"})
 MAX_NUMBER = 2**63 - 1
-MAX_BYTES = 256 * 1024  # of a file; ours are below 20 kB
-MAX_PARTS = 100_000  # keys, values and items of a file, with each use of an alias
 PLAIN_PLACES = frozenset(
     {"base_url", "conn", "token_url"}
 )  # what a reference there names is no secret
-
-
-class BadYaml(Exception):
-    """A file is no YAML, or not within the bounds."""
-
-
-def read_yaml(path: Path) -> Any:
-    """What a file says, within bounds. Raises OSError, BadYaml.
-
-    PyYAML raises more than its own errors: for a date that is none, for thousands of digits or
-    brackets. And aliases of aliases make a small file endless.
-    """
-    with path.open("rb") as file:
-        content = file.read(MAX_BYTES + 1)
-    if len(content) > MAX_BYTES:
-        raise BadYaml(f"it is larger than {MAX_BYTES // 1024} KiB")
-    try:
-        document = yaml.safe_load(content.decode())
-    except RecursionError:
-        raise BadYaml("it is nested too deeply") from None
-    except (yaml.YAMLError, ValueError, OverflowError) as error:
-        raise BadYaml(str(error).partition("\n")[0][:200]) from None
-    _refuse_parts(document)
-    return document
-
-
-def _refuse_parts(document: Any) -> None:
-    """Counted until there are too many: an alias inside itself ends, too. Raises BadYaml."""
-    waiting, count = [document], 0
-    while waiting:
-        part = waiting.pop()
-        if isinstance(part, str) and not is_storable(part):
-            raise BadYaml(f"{part[:40]!r} has a NUL or half a character in it")
-        inside: list[Any] = []
-        if isinstance(part, dict):
-            inside = [*part.keys(), *part.values()]
-        elif isinstance(part, list):
-            inside = part
-        count += 1 + len(inside)
-        if count > MAX_PARTS:
-            raise BadYaml(f"it has more than {MAX_PARTS:,} parts, aliases counted at each use")
-        waiting.extend(inside)
 
 
 def load_manifests(paths: Iterable[Path], environ: Mapping[str, str]) -> dict[str, Manifest]:
@@ -212,7 +168,10 @@ def _is_reference(value: Any) -> bool:
 def _resolved(value: Any, environ: Mapping[str, str], file: Path, place: tuple[str, ...]) -> Any:
     """References replaced by what they name: a SecretStr, or the plain text for ``base_url``."""
     if _is_reference(value) and place[:1] != ("examples",):
-        text = _looked_up(value, environ, file, place)
+        try:
+            text = looked_up(value, environ, is_optional=place[-1] in OPTIONAL_KEYS)
+        except BadReference as bad:
+            raise Misconfigured(f"{file}: {'.'.join(place)}: {bad}") from None
         if text is None:
             return None
         return text if PLAIN_PLACES & {place[0], place[-1]} else SecretStr(text)
@@ -232,34 +191,6 @@ def _resolved(value: Any, environ: Mapping[str, str], file: Path, place: tuple[s
     if is_number and not abs(value) <= MAX_NUMBER:
         raise Misconfigured(f"{file}: {'.'.join(place)}: no number here is above {MAX_NUMBER:,}")
     return value
-
-
-def _looked_up(
-    reference: Mapping[str, Any], environ: Mapping[str, str], file: Path, place: tuple[str, ...]
-) -> str | None:
-    ((kind, name),) = reference.items()
-    if not isinstance(name, str) or not name:
-        raise Misconfigured(
-            f"{file}: {'.'.join(place)}: {kind} names a setting or a file as text, not {name!r}"
-        )
-    if place[-1] in OPTIONAL_KEYS and kind == "env" and not {name, f"{name}_FILE"} & set(environ):
-        return None
-    path = name if kind == "file" else environ.get(f"{name}_FILE")
-    if kind == "env" and environ.get(name):
-        return environ[name]
-    if path:
-        try:
-            return Path(path).read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise Misconfigured(
-                f"{file}: {'.'.join(place)}: cannot read {path} ({error.strerror})"
-            ) from None
-    if place[-1] in OPTIONAL_KEYS:
-        return None
-    raise Misconfigured(
-        f"{file}: {'.'.join(place)}: {name} is not set; set {name} or {name}_FILE in the"
-        " environment"
-    )
 
 
 def _in_words(error: ValidationError) -> str:

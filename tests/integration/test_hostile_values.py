@@ -26,8 +26,8 @@ from sqlalchemy import select
 from sync_worker.core import exact_json
 from sync_worker.core.sweep_values import RunKind
 from sync_worker.core.values import Change, Contact, EntityRef, NewDelivery, Side
+from sync_worker.files.mapping_files import BadFile, read_contacts, read_entities, read_fields
 from sync_worker.ledger.tables import inbox
-from sync_worker.mappings.mapping_files import BadFile, read_contacts, read_entities, read_fields
 from sync_worker.reconcile.pace import Pace
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from tests.commands import run_command

@@ -14,8 +14,8 @@ from sync_worker.core.pages_seen import PagesSeen
 from sync_worker.core.ports.people import People
 from sync_worker.core.ports.remote import Page, Remote
 from sync_worker.core.values import Contact, Side, Site
-from sync_worker.mappings.mapping_files import CONTACT_COLUMNS, NOTE
-from sync_worker.mappings.proposals import ContactProposal, propose_contacts
+from sync_worker.files.mapping_files import CONTACT_COLUMNS, NOTE
+from sync_worker.files.proposals import ContactProposal, propose_contacts
 from sync_worker.runtime.waiting import patiently
 from sync_worker.wiring import wiring
 

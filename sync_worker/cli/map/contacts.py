@@ -15,9 +15,9 @@ from sync_worker.cli.map.contact_proposal import (
 from sync_worker.cli.map.importing import import_rows, print_rows, read_or_refuse
 from sync_worker.cli.options import EXISTING_FILE, FILE, JSON, NEW_FILE, SITE, the_site
 from sync_worker.cli.output import print_json, print_problems
+from sync_worker.files.mapping_files import CONTACT_COLUMNS, BadFile, read_contacts
+from sync_worker.files.proposals import read_addresses
 from sync_worker.ledger.administration.mappings import Imported
-from sync_worker.mappings.mapping_files import CONTACT_COLUMNS, BadFile, read_contacts
-from sync_worker.mappings.proposals import read_addresses
 from sync_worker.wiring import wiring
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from sync_worker.cli.map.importing import save_rows
 from sync_worker.core.values import EntityRef
-from sync_worker.mappings.mapping_files import ENTITY_COLUMNS, NOTE
-from sync_worker.mappings.proposals import ALL_WAYS, EntityProposal, pair_of
+from sync_worker.files.mapping_files import ENTITY_COLUMNS, NOTE
+from sync_worker.files.proposals import ALL_WAYS, EntityProposal, pair_of
 
 
 def describe(proposal: EntityProposal) -> str:

@@ -11,8 +11,8 @@ import click
 
 from sync_worker.cli.output import print_csv, print_json, print_problems
 from sync_worker.core.values import Site
+from sync_worker.files.mapping_files import BadFile, MappingFile
 from sync_worker.ledger.administration.mappings import Imported, ImportRefused
-from sync_worker.mappings.mapping_files import BadFile, MappingFile
 
 
 def read_or_refuse(file: Path, read: Callable[[Path], MappingFile[Any]]) -> MappingFile[Any]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from sync_worker.core.values import Contact, EntityRef
-from sync_worker.mappings.mapping_files import BadFile
+from sync_worker.files.mapping_files import BadFile
 
 By = Literal["id", "sku", "name"]
 ALL_WAYS: tuple[By, ...] = ("id", "sku", "name")
