@@ -5,26 +5,23 @@ Errors say where the problem is and what to do next.
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import SecretStr, ValidationError
 
 from sync_worker.core.errors import Misconfigured
 from sync_worker.files.references import BadReference, looked_up
 from sync_worker.files.yaml_file import BadYaml, read_yaml
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.record_writer import HOOK_ROOTS, ROOTS, check_tree
+from sync_worker.manifest.source.complaints import complaint
+from sync_worker.manifest.source.lines import spot_of
 
 SHIPPED = Path(__file__).parent.parent / "connectors"
 OPTIONAL_KEYS = frozenset({"previous_secret", "previous_key"})
-UNION_PARTS = frozenset({"OperationSpec", "Hook", "tuple", "DeliveryResult", "RecordResult"})
-TYPES = frozenset(
-    {"none", "basic", "bearer", "headers", "query", "oauth2_client_credentials", "hmac_request"}
-    | {"hmac", "standard_webhooks", "jwt", "static_header", "url_token"}
-)
 CALLS = frozenset({"probe", "get", "find", "list", "create", "update", "delete"})
 MAX_NUMBER = 2**63 - 1
 PLAIN_PLACES = frozenset(
@@ -93,13 +90,14 @@ def parse_manifest(document: Mapping[str, Any], environ: Mapping[str, str], file
     try:
         manifest = Manifest.model_validate(_resolved(document, environ, file, ()))
     except ValidationError as error:
-        raise Misconfigured(f"{file}: {_in_words(error)}") from None
+        at, words = complaint(error)
+        raise Misconfigured(f"{named_place(file, at)}: {words}") from None
     for place, operation in manifest.specs:
         roots = HOOK_ROOTS if place.startswith("webhook.") else ROOTS
         for part in ("path", "query", "headers", "body"):
             problem = check_tree(getattr(operation, part), is_path=part == "path", roots=roots)
             if problem:
-                raise Misconfigured(f"{file}: {place}.{part}: {problem}")
+                raise _wrong(file, (*place.split("."), part), problem)
     return manifest
 
 
@@ -125,15 +123,41 @@ def _inherited(document: Mapping[str, Any], file: Path, *chain: Path) -> Mapping
         return document
     if not isinstance(parent, str):
         raise Misconfigured(f"{file}: extends: is the name of one connector, not {parent!r}")
-    here = (file, *chain)[-1]
-    beside = file.parent / f"{parent}.yaml"
-    # A file that has the name of a shipped connector may extend that one.
-    base = beside if beside.is_file() and beside != here else shipped_manifest(parent)
+    base = _base_of(parent, file, (file, *chain)[-1])
     if base in (file, *chain):
         names = " extends ".join(path.stem for path in (file, *chain, base))
         raise Misconfigured(f"{file}: extends: {names}; one of them must stand alone")
     own = {key: value for key, value in document.items() if key != "extends"}
     return _merged(_inherited(_read(base), file, *chain, base), own)
+
+
+def _base_of(parent: str, file: Path, here: Path) -> Path:
+    """The file that ``extends`` names in ``here``; ``file``: the manifest that was asked for."""
+    beside = file.parent / f"{parent}.yaml"
+    # A file that has the name of a shipped connector may extend that one.
+    return beside if beside.is_file() and beside != here else shipped_manifest(parent)
+
+
+def _wrong(file: Path, place: Sequence[str], why: str) -> Misconfigured:
+    return Misconfigured(f"{named_place(file, place)}: {'.'.join(place)}: {why}")
+
+
+def named_place(file: Path, place: Sequence[str]) -> str:
+    """A place for its author: the file that says it, with line and column where they are known."""
+    spot = spot_of(place, *_sources(file)) if place else None
+    return str(spot or file)
+
+
+def _sources(file: Path) -> list[Path]:
+    """A manifest and those that it extends, as far as they can be read."""
+    files = [file]
+    with suppress(Misconfigured):
+        while isinstance(parent := _read(files[-1]).get("extends"), str):
+            base = _base_of(parent, file, files[-1])
+            if base in files:
+                break
+            files.append(base)
+    return files
 
 
 def _merged(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
@@ -171,16 +195,14 @@ def _resolved(value: Any, environ: Mapping[str, str], file: Path, place: tuple[s
         try:
             text = looked_up(value, environ, is_optional=place[-1] in OPTIONAL_KEYS)
         except BadReference as bad:
-            raise Misconfigured(f"{file}: {'.'.join(place)}: {bad}") from None
+            raise _wrong(file, place, str(bad)) from None
         if text is None:
             return None
         return text if PLAIN_PLACES & {place[0], place[-1]} else SecretStr(text)
     if isinstance(value, Mapping):
         for key in value:
             if not isinstance(key, str):
-                raise Misconfigured(
-                    f"{file}: {'.'.join(place)}: the key {key!r} is not a text; put it in quotes"
-                )
+                raise _wrong(file, place, f"the key {key!r} is not a text; put it in quotes")
         return {key: _resolved(part, environ, file, (*place, key)) for key, part in value.items()}
     if isinstance(value, list):
         return [
@@ -189,84 +211,5 @@ def _resolved(value: Any, environ: Mapping[str, str], file: Path, place: tuple[s
         ]
     is_number = isinstance(value, int | float) and place[:1] != ("examples",)
     if is_number and not abs(value) <= MAX_NUMBER:
-        raise Misconfigured(f"{file}: {'.'.join(place)}: no number here is above {MAX_NUMBER:,}")
+        raise _wrong(file, place, f"no number here is above {MAX_NUMBER:,}")
     return value
-
-
-def _in_words(error: ValidationError) -> str:
-    """The problem that explains most, with its place.
-
-    For an unknown key with the nearest known key.
-    """
-    problems = error.errors(include_url=False, include_input=False)
-    problem = problems[0]
-    if (
-        problem["type"] == "missing"
-    ):  # perhaps only misspelt: then the unknown key beside it says more
-        beside = (
-            one
-            for one in problems
-            if one["type"] == "extra_forbidden" and one["loc"][:-1] == problem["loc"][:-1]
-        )
-        problem = next(beside, problem)
-    parts = [str(part) for part in problem["loc"]]
-    place = ".".join(
-        part for before, part in zip(["", *parts], parts, strict=False) if _is_written(part, before)
-    )
-    if problem["type"] == "extra_forbidden":
-        return f"unknown key {place!r}{_nearest(parts[-1])}"
-    message = _reworded(problem["type"], problem.get("ctx", {})) or problem["msg"].removeprefix(
-        "Value error, "
-    )
-    return f"{place}: {message}" if place else message
-
-
-def _reworded(kind: str, facts: Mapping[str, Any]) -> str:
-    """What pydantic says, in words for whoever writes a manifest.
-
-    Empty where pydantic's own words will do.
-    """
-    match kind:
-        case "missing":
-            return "is missing"
-        case "literal_error":
-            return f"is one of {facts['expected']}"
-        case "string_pattern_mismatch":
-            return f"is not in its form, {facts['pattern']}; see docs/connectors.md"
-        case "union_tag_invalid":
-            return (
-                f"{facts['discriminator'].strip(chr(39))}: {facts['tag']!r} is none of"
-                f" {facts['expected_tags']}"
-            )
-        case "union_tag_not_found":
-            return f"needs {facts['discriminator'].strip(chr(39))}"
-        case "tuple_type":
-            return "is a list: [ … ]"
-        case "model_type" | "model_attributes_type" | "mapping_type" | "dict_type":
-            return "is a section with keys of its own"
-        case _:
-            return ""
-
-
-def _is_written(part: str, before: str) -> bool:
-    """Whether a part of a place is in the manifest.
-
-    Pydantic also names the branch of a union that it tried.
-    """
-    is_type = (before == "auth" or before.isdigit()) and part in TYPES
-    return not is_type and "[" not in part and part not in UNION_PARTS
-
-
-def _nearest(key: str) -> str:
-    known = _known_keys(Manifest)
-    if key in known:
-        return "; it belongs to another section, see docs/connectors.md"
-    close = difflib.get_close_matches(key, sorted(known), n=1)
-    return f"; did you mean {close[0]!r}?" if close else "; see docs/connectors.md for the keys"
-
-
-def _known_keys(model: type[BaseModel]) -> set[str]:
-    """Every key of the schema, at any depth."""
-    schema = model.model_json_schema()
-    parts = [schema, *schema.get("$defs", {}).values()]
-    return {key for part in parts for key in part.get("properties", {})}

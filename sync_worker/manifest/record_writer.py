@@ -9,7 +9,6 @@ percent-encoded, and may not be empty: ``DELETE /ratings/`` must not be possible
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping, Set
 from datetime import UTC, datetime
@@ -21,6 +20,7 @@ from urllib.parse import quote
 from jmespath.exceptions import JMESPathError
 
 from sync_worker.core.errors import Permanent
+from sync_worker.core.nearest import nearest
 from sync_worker.core.numbers import exact_number
 from sync_worker.manifest.schema.base import CompiledPath
 
@@ -55,8 +55,8 @@ def check_tree(node: Any, *, is_path: bool = False, roots: Set[str] = ROOTS) -> 
 def _check_leaf(node: Mapping[str, Any]) -> str:
     unknown = sorted(set(node) - LEAF_KEYS)
     if unknown:
-        close = difflib.get_close_matches(str(unknown[0]), sorted(LEAF_KEYS), n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
+        meant = nearest(str(unknown[0]), sorted(LEAF_KEYS))
+        hint = f"; did you mean {meant!r}?" if meant else ""
         return f"a leaf knows {sorted(LEAF_KEYS)}, not {unknown}{hint}"
     if str(node.get("as", "str")) not in KINDS:
         return f"as: {node['as']!r} is none of {sorted(KINDS)}"

@@ -1,0 +1,101 @@
+"""A manifest that is refused: where in its file, what stood there, what may have been meant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sync_worker.core.errors import Misconfigured
+from sync_worker.manifest.loader import Placeholders, load_manifest
+
+HEAD = """version: 1
+id: ours
+base_url: https://ratings.example.com
+key: {id: {path: id}}
+fields:
+  entity: {path: product}
+  value: {path: stars, as: decimal}
+scale: {min: 1, max: 5}
+"""
+OPERATIONS = """operations:
+  get: {method: GET, path: "/r/{key.id}"}
+  list:
+    method: GET
+    path: /r
+"""
+
+
+def refusal_of(folder: Path, text: str, name: str = "ours.yaml") -> str:
+    file = folder / name
+    file.write_text(text)
+    with pytest.raises(Misconfigured) as refusal:
+        load_manifest(file, Placeholders({}))
+    return str(refusal.value).replace(f"{folder}/", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            HEAD + OPERATIONS + "    itemspath: rows\n",
+            "ours.yaml, line 14, column 5: unknown key 'operations.list.itemspath';"
+            " did you mean 'items_path'?",
+        ),
+        (
+            HEAD + OPERATIONS + "    items_path: rows[\n",
+            "ours.yaml, line 14, column 5: operations.list.items_path: 'rows[' is no JMESPath:",
+        ),
+        (
+            HEAD + OPERATIONS + "    query: {since: {from: ratng.value}}\n",
+            "ours.yaml, line 14, column 5: operations.list.query: 'ratng.value' starts with none",
+        ),
+        (
+            HEAD + OPERATIONS + "states: {read: {live: publsihed}}\n",
+            "ours.yaml, line 14, column 17: states.read.live: is one of 'published'",
+        ),
+        (
+            HEAD.replace("  entity: {path: product}\n", "") + OPERATIONS,
+            "ours.yaml, line 5, column 1: fields.entity: is missing",
+        ),
+        (HEAD, "ours.yaml: there is no way in"),
+    ],
+)
+def test_refusal_names_line_and_column(tmp_path: Path, text: str, words: str) -> None:
+    assert words in refusal_of(tmp_path, text)
+
+
+def test_what_is_inherited_is_found_in_the_file_that_says_it(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text(HEAD + OPERATIONS + "    items_path: 'a b'\n")
+    refusal = refusal_of(tmp_path, "extends: base\nid: shop\n", "shop.yaml")
+    assert refusal.startswith("base.yaml, line 14, column 5: operations.list.items_path")
+    both = "extends: base\nid: shop\noperations:\n  list: {items_path: 'b c'}\n"
+    refusal = refusal_of(tmp_path, both, "shop.yaml")
+    assert refusal.startswith("shop.yaml, line 4, column 10: operations.list.items_path: 'b c'")
+
+
+@pytest.mark.parametrize(
+    ("section", "line", "advice"),
+    [
+        ("fields:\n  ", "reviion: {path: v}", "did you mean 'revision'?"),
+        ("", "stars: 5", "known here: allow_private_hosts, allowed_hosts, attribute_scale"),
+        (
+            "",
+            "items_path: r",
+            "it belongs to another section: operations.probe, operations.get, operations.find",
+        ),
+        (
+            "fields:\n  ",
+            "total_path: n",
+            "it belongs to another section: operations.probe.pagination, ",
+        ),
+    ],
+)
+def test_meant_is_only_what_is_within_reach(
+    tmp_path: Path, section: str, line: str, advice: str
+) -> None:
+    """And only in the section where it stands; else it says where the key belongs."""
+    text = HEAD + OPERATIONS + f"{line}\n"
+    if section:
+        text = (HEAD + OPERATIONS).replace("fields:\n", f"{section}{line}\n")
+    assert advice in refusal_of(tmp_path, text)
