@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
@@ -17,8 +18,10 @@ from sync_worker.alive import show_sign
 from sync_worker.core.errors import SyncError
 from sync_worker.core.outcome import Outcome, OutcomeKind
 from sync_worker.core.ports.accounts import PROBE_SECONDS
+from sync_worker.intake.intake import Opened
 from sync_worker.runtime.celery.bell import WorkerBell
 from sync_worker.runtime.celery.broker import install_safe_transport
+from sync_worker.runtime.celery.dashboard import DeliveryRequest, Postponed, Shown, Tick
 from sync_worker.runtime.celery.schedule import SLICE_SECONDS
 from sync_worker.runtime.celery.site_faults import HOOKS, each_for_itself
 from sync_worker.runtime.celery.task_events import GatheredEvents
@@ -46,13 +49,14 @@ def worker() -> WorkerWiring:
     return worker_wiring(bell)
 
 
-@app.task(name="sync_worker.tasks.sync_delivery")
-def sync_delivery(inbox_id: int) -> None:
+@app.task(name="sync_worker.tasks.sync_delivery", Request=DeliveryRequest)
+def sync_delivery(inbox_id: int) -> Shown:
     """Process one delivery. Whatever happens, the inbox row knows what comes next."""
     structlog.contextvars.bind_contextvars(inbox_id=inbox_id)
     started = time.monotonic()
+    opened: list[Opened] = []
     try:
-        outcome = worker().intake.process(inbox_id)
+        outcome = worker().intake.process(inbox_id, opened.append)
     except SyncError as error:
         outcome = _postpone(error)
     except Exception as error:
@@ -62,6 +66,7 @@ def sync_delivery(inbox_id: int) -> None:
     metrics.count_outcome(outcome, time.monotonic() - started)
     if outcome.kind is OutcomeKind.RATE_LIMITED:
         signals.sweep_soon()
+    return Shown(inbox_id, outcome, opened)
 
 
 def _postpone(error: SyncError) -> Outcome:
@@ -81,8 +86,8 @@ def _count_failure(inbox_id: int, error: Exception) -> Outcome:
     return Outcome(OutcomeKind.FAILED)
 
 
-@app.task(name="sync_worker.tasks.sweep")
-def sweep(asked_by: str = "beat") -> None:
+@app.task(name="sync_worker.tasks.sweep", base=Tick)
+def sweep(asked_by: str = "beat") -> str:
     """Ring for what is due: new deliveries whose doorbell was lost, retries, a dead worker's."""
     metrics.sweeps.labels(asked_by).inc()
     if asked_by == "beat":
@@ -93,13 +98,14 @@ def sweep(asked_by: str = "beat") -> None:
         due = worker().ledger.inbox.due(room or 0)
     except SyncError as error:
         log.warning("sweep_postponed", error=type(error).__name__, **_facts(error))
-        return
+        return Postponed(error.message)
     if due:
         log.info("swept", count=len(due))
         metrics.swept.inc(len(due))
         bell.ring(due)
     if room is not None:
         _ask_accounts()
+    return f"rang for {len(due)} deliveries" if due else ""
 
 
 def _room() -> int | None:
@@ -122,20 +128,24 @@ def _ask_accounts() -> None:
         log.warning("doorbell_failed", error=type(error).__name__)
 
 
-@app.task(name="sync_worker.tasks.probe_accounts")
-def probe_accounts() -> None:
+@app.task(name="sync_worker.tasks.probe_accounts", base=Tick)
+def probe_accounts() -> str:
     """Ask the refused accounts whose turn has come; what waited for one that works goes on."""
     until, watch = time.monotonic() + PROBE_TASK_SECONDS, worker().intake.engine.account_watch
+    recovered = 0
     try:
         while worker().ledger.accounts.are_due() and time.monotonic() < until:
-            if recovered := watch.probe_some():
-                log.info("accounts_recovered", count=recovered)
+            if now_recovered := watch.probe_some():
+                log.info("accounts_recovered", count=now_recovered)
+                recovered += now_recovered
     except SyncError as error:
         log.warning("probe_postponed", error=type(error).__name__, **_facts(error))
+        return Postponed(error.message)
+    return f"{recovered} accounts are accepted again" if recovered else ""
 
 
-@app.task(name="sync_worker.tasks.prune")
-def prune() -> None:
+@app.task(name="sync_worker.tasks.prune", base=Tick)
+def prune() -> str:
     """Forget what is older than the settings say, in batches; the rest waits for the next hour."""
     until, forgotten = time.monotonic() + PRUNE_SECONDS, Counter[str]()
     for kind, step in worker().retention.steps(retention_of(worker().settings)).items():
@@ -153,18 +163,33 @@ def prune() -> None:
     worker().retention.forget_log()
     if forgotten:
         log.info("pruned", **forgotten)
+    return ", ".join(f"{count} {kind} forgotten" for kind, count in forgotten.items())
 
 
-@app.task(name="sync_worker.tasks.check_hooks")
-def check_hooks() -> None:
+@app.task(name="sync_worker.tasks.check_hooks", base=Tick)
+def check_hooks() -> str:
     """Enable webhooks again that an external system has disabled: without them only scans see."""
+    return _enable_hooks_of(worker().managed_hooks)
+
+
+def _enable_hooks_of(connectors: Sequence[str]) -> str:
+    """Check the webhooks of each; what was done, in words."""
+    enabled: list[str] = []
     try:
-        each_for_itself(worker().site_faults(), HOOKS, worker().managed_hooks, _enable_hooks)
+        each_for_itself(
+            worker().site_faults(),
+            HOOKS,
+            connectors,
+            lambda connector: enabled.extend(_enable_hooks(connector)),
+        )
     except SyncError as error:
         log.warning("hook_checks_postponed", error=type(error).__name__, **_facts(error))
+        return Postponed(error.message)
+    return f"enabled again: {', '.join(enabled)}" if enabled else ""
 
 
-def _enable_hooks(connector: str) -> None:
+def _enable_hooks(connector: str) -> list[str]:
+    """The topics whose webhooks were enabled again."""
     check = worker().hooks(connector).check()
     worker().hook_states.note_check(
         connector,
@@ -177,29 +202,31 @@ def _enable_hooks(connector: str) -> None:
     # What it would have told meanwhile is found by a whole scan, which is due now.
     if check.brought_back:
         _go_on()
+    return [f"{connector} {hook.topic}" for hook in check.brought_back]
 
 
-def _watch_hooks() -> None:
-    """Look sooner at hooks that were enabled again: the system still counts their failures."""
+def _watched_hooks() -> list[str]:
+    """Ours that were enabled again: the system still counts their failures, so look sooner."""
     watched = [state.source for state in worker().hook_states.all() if state.is_due]
-    ours = [connector for connector in worker().managed_hooks if connector in watched]
-    if ours:
-        each_for_itself(worker().site_faults(), HOOKS, ours, _enable_hooks)
+    return [connector for connector in worker().managed_hooks if connector in watched]
 
 
-@app.task(name="sync_worker.tasks.reconcile_due")
-def reconcile_due() -> None:
+@app.task(name="sync_worker.tasks.reconcile_due", base=Tick)
+def reconcile_due() -> str:
     """Sweep the sites whose time has come, for less than a minute; the next slice goes on."""
     until = time.monotonic() + SLICE_SECONDS
     try:
-        _watch_hooks()
+        if ours := _watched_hooks():
+            _enable_hooks_of(ours)
         # Both together stay below the broker's visibility time-out.
-        is_left = worker().nightly_sweeps(max(0.0, until - time.monotonic())).work()
+        slice_of_runs = worker().nightly_sweeps(max(0.0, until - time.monotonic()))
+        is_left = slice_of_runs.work()
     except SyncError as error:
         log.warning("sweep_of_sites_postponed", error=type(error).__name__, **_facts(error))
-    else:
-        if is_left:
-            _go_on()
+        return Postponed(error.message)
+    if is_left:
+        _go_on()
+    return ", ".join(slice_of_runs.turns)
 
 
 def _go_on() -> None:

@@ -34,6 +34,13 @@ from sync_worker.intake.install_events import InstallEvents
 from sync_worker.intake.parent_events import ParentEvents
 from sync_worker.intake.resolve import Resolver
 
+# A delivery as it stands in the inbox, and its site where that is known.
+Opened = tuple[Delivery, Site | None]
+
+
+def _nobody(opened: Opened) -> None:
+    """Nobody wants to hear of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Intake:
@@ -61,12 +68,16 @@ class Intake:
             self.ledger, self.guard, self.bell, self.clock, self.connect, self.new_id, until
         )
 
-    def process(self, inbox_id: int) -> Outcome:
-        """Process one delivery; a doubled doorbell is harmless."""
+    def process(self, inbox_id: int, tell: Callable[[Opened], None] = _nobody) -> Outcome:
+        """Process one delivery; a doubled doorbell is harmless.
+
+        ``tell``: hears what was opened, before anything is done with it.
+        """
         opened = self.ledger.inbox.open_delivery(inbox_id)
         # not open (any more): the doorbell rang twice
         if opened is None:
             return Outcome(OutcomeKind.CLOSED_ALREADY)
+        tell(opened)
         delivery, site = opened
         # no sign that a worker died over it: the usual case, and a statement less
         if delivery.suspected_crashes < TRACK_AFTER:

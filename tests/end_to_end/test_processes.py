@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -70,25 +71,47 @@ def test_plain_commands_serve_by_environment_only(
 
 
 @pytest.mark.full
-def test_flower_shows_workers_and_tasks(make_stage: StageMaker) -> None:
+def test_flower_tells_how_each_delivery_ended(make_stage: StageMaker) -> None:
+    """By its rating, its end and a state to filter by; ticks that found nothing leave no row."""
     port = free_port()
     stage = make_stage(PRODUCTS, flower_port=port)
     flower = f"http://127.0.0.1:{port}"
     wait_for(lambda: requests.get(flower, timeout=2).ok)
     time.sleep(1)  # it must listen before there is something to hear
-    stage.rate_on_wix(stage.add_person("ada@example.com", "Ada"), "beans", 80)
+    ada = stage.add_person("ada@example.com", "Ada")
+    wix_id = stage.rate_on_wix(ada, "beans", 80)
     assert stage.wait_until(lambda: not stage.differences() and len(stage.rated()) == 1, 20)
-    page = wait_for(lambda: _tasks(flower))
-    assert {task["name"] for task in page} >= {"sync_worker.tasks.sync_delivery"}
-    assert all(
-        task["args"].strip("()[], ").isdigit()
-        for task in page
-        if task["name"].endswith("sync_delivery")
-    )
+    stage.rate_on_external("nobody@example.com", "Nobody", "beans", Decimal(2))  # no such contact
+    stage.box.reviews.faults.set("unavailable", next=8)
+    stage.change_on_wix(wix_id, 40)
+    crossed = {("beans", "ada@example.com"): Decimal(2)}
+    assert stage.wait_until(lambda: stage.rated_outside().items() >= crossed.items(), 60)
+    ends = wait_for(lambda: _ends(flower, {"SUCCESS", "RETRY", "FAILURE"}))
+    assert {result for result, _ in ends["SUCCESS"]} <= {"synced", "in_step", "suppressed"}
+    assert ("held unknown_contact", "external") in {
+        (result, args.split()[1]) for result, args in ends["FAILURE"]
+    }
+    assert any(result.startswith("retry") for result, _ in ends["RETRY"])
+    assert any(f" wix upsert {wix_id[:8]} · site " in args for _, args in ends["SUCCESS"])
+    assert "example.com" not in str(ends)
+    for state in ("SUCCESS", "RETRY", "FAILURE"):
+        assert {task["state"] for task in _tasks(flower, f"state:{state}")} == {state}
+    ticks = {task["result"] for task in _tasks(flower) if "sync_delivery" not in task["name"]}
+    assert "" not in ticks, "a tick that did nothing has a row"
+    assert None not in ticks, "a tick that did nothing has a row"
     assert "worker1@" in requests.get(f"{flower}/workers", timeout=5).text
 
 
-def _tasks(flower: str) -> list[dict[str, Any]]:
+def _ends(flower: str, states: set[str]) -> dict[str, list[tuple[str, str]]]:
+    """Result and arguments of the deliveries' tasks, by state; empty until all these are there."""
+    ends: dict[str, list[tuple[str, str]]] = {}
+    for task in _tasks(flower):
+        if task["name"].endswith("sync_delivery"):
+            ends.setdefault(task["state"], []).append((task["result"], task["args"]))
+    return ends if states <= set(ends) else {}
+
+
+def _tasks(flower: str, search: str = "") -> list[dict[str, Any]]:
     columns = {
         f"columns[{i}][data]": name for i, name in enumerate(("name", "uuid", "state", "args"))
     }
@@ -96,7 +119,7 @@ def _tasks(flower: str) -> list[dict[str, Any]]:
         "draw": 1,
         "start": 0,
         "length": 50,
-        "search[value]": "",
+        "search[value]": search,
         "order[0][column]": 0,
         "order[0][dir]": "asc",
     }

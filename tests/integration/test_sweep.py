@@ -107,8 +107,8 @@ import time
 from types import SimpleNamespace
 from sync_worker import tasks
 given = []
-tasks._watch_hooks = lambda: time.sleep(0.2)
-sweeps = SimpleNamespace(work=lambda: False)
+tasks._watched_hooks = lambda: time.sleep(0.2)
+sweeps = SimpleNamespace(work=lambda: False, turns=[])
 tasks.worker = lambda: SimpleNamespace(nightly_sweeps=lambda left: given.append(left) or sweeps)
 tasks.reconcile_due()
 print(given[0])

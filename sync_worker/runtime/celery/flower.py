@@ -13,6 +13,8 @@ address, port = _settings.flower_address
 read_only = True
 max_tasks = 10_000  # about 7 kB each: the default of 100,000 would be 700 MB
 persistent = False
+# The end and whose rating it was first: by itself Flower shows neither.
+tasks_columns = "state,result,args,received,runtime,worker,name"
 purge_offline_workers = 600  # containers come and go under new names
 inspect_timeout = 2000.0
 if _settings.flower_basic_auth is not None:

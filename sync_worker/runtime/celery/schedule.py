@@ -117,6 +117,7 @@ class NightlySweeps:
         self._note_refusal, self._enabled_again = note_refusal, enabled_again
         self._until = time.monotonic() + slice_seconds
         self._turn_until = self._until
+        self.turns: list[str] = []  # what was worked on, in words
 
     def work(self) -> bool:
         """Whether something is left for the next slice. Raises Transient."""
@@ -185,6 +186,7 @@ class NightlySweeps:
             # Somebody else is at it.
             if sweep is None:
                 return True
+            self.turns.append(f"{due.kind} of {due.connector}, site {due.site_id}")
             return self._work_on(due, sweep)
         except LeaseLost:
             return True  # another process goes on with the run

@@ -51,7 +51,8 @@ worker_pool = "threads"
 worker_concurrency = _settings.slots
 worker_prefetch_multiplier = 1  # fair, and a kill loses little
 worker_send_task_events = True  # Flower lives on events
-task_send_sent_event = True
+# A row as soon as a worker has it; the scheduler's ticks would all leave one
+task_send_sent_event = False
 worker_disable_rate_limits = True  # they are for each worker; the request budget is for the fleet
 worker_hijack_root_logger = False  # keep our log format
 worker_redirect_stdouts = False
