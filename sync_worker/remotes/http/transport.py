@@ -62,6 +62,7 @@ class Transport:
         self._base = urlsplit(base_url)
         self._hosts = options.allowed_hosts | {self._base.hostname or ""}
         self._options, self._reader, self._outage = options, reader, outage
+        self._authorities = own_authorities()
         self._lanes = BoundedSemaphore(options.lanes)
         # Without a session of requests: that one keeps cookies, and reads each redirect whole.
         self._adapter = DeadlineAdapter(pool_connections=4, pool_maxsize=options.pool_size)
@@ -84,9 +85,8 @@ class Transport:
                 # The wait for a lane may have used up the time.
                 deadline.remaining()
                 # No time-out: our sockets keep the deadline of the whole call, requests cannot.
-                verify = own_authorities()
                 with self._adapter.send(
-                    request, stream=True, timeout=None, verify=verify
+                    request, stream=True, timeout=None, verify=self._authorities
                 ) as response:
                     body = self._body(response, deadline)
                 is_answered = True
