@@ -37,7 +37,8 @@ from sync_worker.remotes.http.client import RemoteHttp
 from sync_worker.remotes.http.tokens import OwnTokens, TokenAuthorization
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from sync_worker.wiring import Wiring
-from tests.twins.memory_remote import OWN_SERVICE_CAPABILITIES, WIX_CAPABILITIES, MemoryRemote
+from tests.twins.memory_remote import MemoryRemote
+from tests.twins.memory_system import OWN_SERVICE_CAPABILITIES, WIX_CAPABILITIES
 
 BEANS = {Side.WIX: EntityRef("beans", "stores", "reviews"), Side.EXTERNAL: EntityRef("SKU-1")}
 NAME = {Side.WIX: "overall", Side.EXTERNAL: "value"}

@@ -21,7 +21,7 @@ from tests.simulation.scenarios import SCENARIOS, changes, deletes, ending_of, r
 from tests.simulation.test_sweeps import OF_SWEEPS
 from tests.simulation.world import CALM, PERCENT, Options, World
 from tests.twins.memory_ledger import memory_ledger
-from tests.twins.memory_remote import RemoteEvent
+from tests.twins.remote_values import RemoteEvent
 
 W, E = Side.WIX, Side.EXTERNAL
 

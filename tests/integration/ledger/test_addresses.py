@@ -15,7 +15,8 @@ from sync_worker.core.ports.remote import Capabilities, Connection
 from sync_worker.core.values import Buried, Contact, Person, Policy, Side, UnknownContact
 from sync_worker.intake.raters import Raters
 from tests.integration.ledger.ground import Ground
-from tests.twins.memory_remote import MemoryPeople, MemoryRemote
+from tests.twins.memory_people import MemoryPeople
+from tests.twins.memory_remote import MemoryRemote
 
 SHARP, PLAIN = "Stra\u00dfe@example.com", "strasse@example.com"
 BOOKS, OF_BOOKS = "ada@B\u00fccher.example", "ada@b\u00fccher.example"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from sync_worker.core.values import HistoryEntry, Side
 from tests.simulation.oracles.reading import erased_keys, key_of, our_writes
 from tests.simulation.world import World
-from tests.twins.memory_remote import JournalEntry
+from tests.twins.remote_values import JournalEntry
 
 
 def lost_silently(world: World) -> Iterator[str]:

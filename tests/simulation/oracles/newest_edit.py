@@ -16,7 +16,7 @@ from tests.simulation.oracles.reading import (
     shown,
 )
 from tests.simulation.world import World
-from tests.twins.memory_remote import JournalEntry
+from tests.twins.remote_values import JournalEntry
 
 
 def edits_of(

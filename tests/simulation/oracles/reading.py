@@ -8,7 +8,7 @@ from decimal import Decimal
 from sync_worker.core.scale import FieldMap, OffScale
 from sync_worker.core.values import EntityRef, Person, Record, Side
 from tests.simulation.world import World
-from tests.twins.memory_remote import JournalEntry
+from tests.twins.remote_values import JournalEntry
 
 
 def shown(

@@ -10,7 +10,7 @@ from sync_worker.core.scale import FieldMap
 from sync_worker.core.values import Side
 from tests.simulation.oracles.reading import key_of
 from tests.simulation.world import World
-from tests.twins.memory_remote import JournalEntry
+from tests.twins.remote_values import JournalEntry
 
 
 def too_many_writes(world: World) -> Iterator[str]:

@@ -8,7 +8,8 @@ from typing import Any
 from sync_worker.core.values import EntityRef, Person, Record, Side, Site
 from tests.simulation.world.crowd import Crowd
 from tests.simulation.world.options import Options
-from tests.twins.memory_remote import JournalEntry, MemoryRemote, RemoteEvent
+from tests.twins.memory_remote import MemoryRemote
+from tests.twins.remote_values import JournalEntry, RemoteEvent
 
 # A person's rating of a thing: the number of the entity, and the contact.
 Key = tuple[int, str]

@@ -11,7 +11,8 @@ from sync_worker.core.values import Change, EntityRef, Person, Record, RecordSta
 from tests.simulation.world.chance import Chance
 from tests.simulation.world.options import PERCENT, STARS, Options
 from tests.simulation.world.post import Post
-from tests.twins.memory_remote import MemoryPeople, MemoryRemote
+from tests.twins.memory_people import MemoryPeople
+from tests.twins.memory_remote import MemoryRemote
 
 
 class Crowd:

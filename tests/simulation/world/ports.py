@@ -13,7 +13,8 @@ from sync_worker.core.values import Record, Side
 from tests.simulation.tries import TryingRemote
 from tests.simulation.world.options import Options
 from tests.simulation.world.stepping import Stepping
-from tests.twins.memory_remote import MemoryPeople, MemoryRemote
+from tests.twins.memory_people import MemoryPeople
+from tests.twins.memory_remote import MemoryRemote
 
 PORTS_OF_THE_LEDGER = ("inbox", "directory", "links", "merges", "sites", "accounts")
 

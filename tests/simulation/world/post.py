@@ -10,7 +10,7 @@ from sync_worker.core.ports.remote import Capabilities
 from sync_worker.core.values import Change, Draft, NewDelivery, Person, Side
 from tests.simulation.world.chance import Chance
 from tests.simulation.world.options import Options
-from tests.twins.memory_remote import RemoteEvent, record_payload
+from tests.twins.remote_values import RemoteEvent, record_payload
 
 SOURCES = {Side.WIX: "instance-1", Side.EXTERNAL: "own-service"}
 

@@ -29,7 +29,9 @@ from tests.simulation.world.post import Post
 from tests.simulation.world.stepping import Crash
 from tests.simulation.world.sweeper import Sweeper
 from tests.twins.memory_guard import MemoryGuard
-from tests.twins.memory_remote import MemoryPeople, MemoryRemote, RemoteEvent
+from tests.twins.memory_people import MemoryPeople
+from tests.twins.memory_remote import MemoryRemote
+from tests.twins.remote_values import RemoteEvent
 
 SWEEPS = 3
 

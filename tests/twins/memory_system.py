@@ -1,0 +1,214 @@
+"""A review system in memory: its records, what people do there, and what it tells of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+from sync_worker.core.errors import Duplicate, Gone
+from sync_worker.core.ports.remote import Capabilities
+from sync_worker.core.values import EntityRef, Person, Record, RecordState, Side
+from tests.twins.remote_values import JournalEntry, RemoteEvent, record_payload
+
+WIX_CAPABILITIES = Capabilities(delete_is_final=True)
+OWN_SERVICE_CAPABILITIES = Capabilities(many_fields=True)
+
+
+@dataclass(slots=True)
+class MemorySystem:
+    """Keeps records, journals every write, and tells of it.
+
+    ``normalise(name, value)``: what it makes of a value. ``clock``: its own.
+    """
+
+    side: Side
+    capabilities: Capabilities = field(default_factory=lambda: OWN_SERVICE_CAPABILITIES)
+    on_event: Callable[[RemoteEvent], None] = lambda event: None
+    normalise: Callable[[str, Decimal], Decimal] = lambda name, value: value
+    clock: Callable[[], float] = lambda: 0.0
+    records: dict[str, Record] = field(default_factory=dict)
+    gone: dict[str, Record] = field(default_factory=dict)
+    journal: list[JournalEntry] = field(default_factory=list)
+    sequences: Counter[str] = field(default_factory=Counter)
+    changed_at: dict[str, float] = field(default_factory=dict)
+    next_id: int = 0
+
+    # -- what visitors and moderators do
+
+    def visitor_rates(
+        self,
+        entity: EntityRef,
+        person: Person,
+        values: Mapping[str, Decimal],
+        *,
+        words: bool = False,
+        is_verified: bool | None = None,
+    ) -> Record:
+        return self._create(
+            entity,
+            person,
+            values,
+            RecordState.PUBLISHED,
+            by_us=False,
+            words=words,
+            is_verified=is_verified,
+        )
+
+    def visitor_changes(self, remote_id: str, values: Mapping[str, Decimal]) -> Record:
+        record = self._existing(remote_id)
+        return self._change(record, {**record.values, **values}, by_us=False)
+
+    def visitor_deletes(self, remote_id: str, *, privacy: bool = False) -> None:
+        self._delete(self._existing(remote_id), by_us=False, privacy=privacy)
+
+    def moderator_sets(self, remote_id: str, state: RecordState) -> Record:
+        record = self._existing(remote_id)
+        self._note(False, "moderate", record, record)
+        return self._store(
+            replace(record, state=state, revision=self._next_revision(record)),
+            "upsert",
+            by_us=False,
+        )
+
+    def restores(self, remote_id: str) -> Record:
+        record = self.gone.pop(remote_id)
+        record = replace(record, revision=self._next_revision(record))
+        self._note(False, "create", None, record)
+        return self._store(record, "upsert", by_us=False, is_created=True)
+
+    def of(self, entity: EntityRef, person: Person) -> list[Record]:
+        """All live records of a person for an entity."""
+        return [
+            record
+            for record in self.records.values()
+            if record.entity == entity and self.is_by(record, person)
+        ]
+
+    # -- inside
+
+    def is_by(self, record: Record, person: Person) -> bool:
+        if self.side is Side.WIX:
+            return record.person.contact_id == person.contact_id
+        return record.person.email == person.email
+
+    def _existing(self, remote_id: str) -> Record:
+        if remote_id not in self.records:
+            raise Gone(remote_id)
+        return self.records[remote_id]
+
+    def _create(
+        self,
+        entity: EntityRef,
+        person: Person,
+        values: Mapping[str, Decimal],
+        state: RecordState,
+        *,
+        by_us: bool,
+        words: bool = False,
+        is_verified: bool | None = None,
+    ) -> Record:
+        if self.capabilities.is_unique and (twin := self._twin(entity, person, values)) is not None:
+            raise Duplicate(twin.remote_id)
+        self.next_id += 1
+        record = Record(
+            remote_id=f"{self.side[0]}{self.next_id}",
+            values=self._normalised(values),
+            revision=1 if self.capabilities.has_revision else None,
+            state=state,
+            entity=entity,
+            person=self._owner(person),
+            has_words=words,
+            is_verified=is_verified,
+        )
+        self._note(by_us, "create", None, record)
+        return self._store(record, "upsert", by_us=by_us, is_created=True)
+
+    def _owner(self, person: Person) -> Person:
+        if self.side is Side.WIX:
+            return Person(contact_id=person.contact_id)
+        return Person(email=person.email, name=person.name)
+
+    def _twin(
+        self, entity: EntityRef, person: Person, values: Mapping[str, Decimal]
+    ) -> Record | None:
+        for record in self.of(entity, person):
+            if self.capabilities.many_fields or set(record.values) & set(values):
+                return record
+        return None
+
+    def _normalised(self, values: Mapping[str, Decimal]) -> dict[str, Decimal]:
+        return {name: self.normalise(name, value) for name, value in values.items()}
+
+    def _change(self, record: Record, values: Mapping[str, Decimal], *, by_us: bool) -> Record:
+        # Our writes ask for `published`; a visitor's edit leaves moderation as it is.
+        state = RecordState.PUBLISHED if by_us else record.state
+        changed = replace(
+            record,
+            values=self._normalised(values),
+            revision=self._next_revision(record),
+            state=state,
+        )
+        self._note(by_us, "update", record, changed)
+        return self._store(changed, "upsert", by_us=by_us)
+
+    def _next_revision(self, record: Record) -> int | None:
+        return None if record.revision is None else record.revision + 1
+
+    def _delete(self, record: Record, *, by_us: bool, privacy: bool = False) -> None:
+        del self.records[record.remote_id]
+        self.changed_at[record.remote_id] = self.clock()
+        self.gone[record.remote_id] = record
+        self._note(by_us, "delete", record, None, privacy=privacy)
+        self.sequences[record.remote_id] += 1
+        self.on_event(
+            RemoteEvent(
+                self.side,
+                "delete",
+                record,
+                by_us,
+                self.sequences[record.remote_id],
+                privacy=privacy,
+            )
+        )
+
+    def _store(
+        self, record: Record, change: str, *, by_us: bool, is_created: bool = False
+    ) -> Record:
+        record = replace(record, raw=record_payload(record))
+        self.records[record.remote_id] = record
+        self.changed_at[record.remote_id] = self.clock()
+        self.sequences[record.remote_id] += 1
+        self.on_event(
+            RemoteEvent(
+                self.side, change, record, by_us, self.sequences[record.remote_id], is_created
+            )
+        )
+        return record
+
+    def _note(
+        self,
+        by_us: bool,
+        operation: str,
+        before: Record | None,
+        after: Record | None,
+        *,
+        privacy: bool = False,
+    ) -> None:
+        record = after or before
+        assert record is not None
+        self.journal.append(
+            JournalEntry(
+                by_us,
+                operation,
+                record.remote_id,
+                before.values if before else None,
+                after.values if after else None,
+                record.entity,
+                record.person,
+                len(self.journal),
+                before.revision if before else None,
+                privacy,
+            )
+        )
