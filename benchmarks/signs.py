@@ -135,8 +135,12 @@ class Code:
         ]
 
     def entries(self) -> int:
-        """Of the folder sync_worker, as ``ls`` shows them."""
-        return sum(not path.name.startswith("__") for path in (self.root / "sync_worker").iterdir())
+        """Of the folder sync_worker, as ``ls`` shows them in a fresh clone.
+
+        A room that has gone leaves its compiled files behind where it was once run.
+        """
+        entries = (self.root / "sync_worker").iterdir()
+        return sum(not one.name.startswith("__") for one in entries if not _is_left_over(one))
 
     def folders(self) -> Sequence[Sized]:
         """With the number of their files."""
@@ -216,6 +220,10 @@ class Code:
     def count(self) -> int:
         """Lines that hold something."""
         return sum(bool(line.strip()) for one in self.sources for line in one.lines)
+
+
+def _is_left_over(entry: Path) -> bool:
+    return entry.is_dir() and not any(one.name != "__pycache__" for one in entry.iterdir())
 
 
 def _largest_first(sizes: Sequence[Sized]) -> Sequence[Sized]:
