@@ -92,6 +92,7 @@ def sweep(asked_by: str = "beat") -> str:
     metrics.sweeps.labels(asked_by).inc()
     if asked_by == "beat":
         metrics.last_beat.set_to_current_time()
+        signals.note_scheduler(sweep.request.origin)
     room = _room()
     try:
         # Without room too: the ledger notes its time.
@@ -258,6 +259,8 @@ def _signal_parts() -> SignalParts:
         metrics_bind=settings.metrics_bind,
         metrics_token=token.get_secret_value() if token is not None else None,
         is_on_one_core=settings.worker_one_core,
+        heartbeats=parts.heartbeats,
+        remotes=parts.remote_names,
     )
 
 

@@ -40,16 +40,24 @@ def create_app(config: GatewayConfig | None = None) -> Flask:
         is_ledger_up=config.is_ledger_up,
         note_ledger_failure=config.note_ledger_failure,
         heard=Heard(config.note_heard),
+        note=config.note_door,
         max_body_bytes=config.max_body_bytes,
         answer_seconds=config.answer_seconds,
         rejections_per_minute=config.bad_signatures_per_minute,
     )
     app.before_request(_begin)
     app.after_request(_end)
-    app.register_error_handler(Exception, _last_net)
+    _add_last_net(app, door)
     _add_webhooks(app, door, config)
     _add_checks(app, door, config)
+    metrics.start_door_at_zero(["wix", *hooked(config)])
+    config.start()
     return app
+
+
+def hooked(config: GatewayConfig) -> list[str]:
+    """The connectors whose webhooks we take."""
+    return [name for name, manifest in config.manifests.items() if manifest.webhook is not None]
 
 
 def _add_webhooks(app: Flask, door: Door, config: GatewayConfig) -> None:
@@ -64,6 +72,7 @@ def _add_webhooks(app: Flask, door: Door, config: GatewayConfig) -> None:
     def receive_external(connector: str) -> Response:
         manifest = config.manifests.get(connector)
         if manifest is None or manifest.webhook is None:
+            door.not_found("unknown_connector", request.path)
             return json_answer(404, error="there is no connector of this name")
         body = door.body(connector, may_be_empty=external.greets_empty(manifest))
         if isinstance(body, Response):
@@ -106,12 +115,17 @@ def _end(response: Response) -> Response:
     return response
 
 
-def _last_net(error: Exception) -> Response:
-    """No byte string from outside may cause a 500: what we did not expect is tried again."""
-    if isinstance(error, HTTPException):
-        return json_answer(error.code or 400, error=error.name)
-    log.error("gateway_error", error=type(error).__name__, exc_info=error)
-    return unavailable()
+def _add_last_net(app: Flask, door: Door) -> None:
+    @app.errorhandler(Exception)
+    def last_net(error: Exception) -> Response:
+        """No byte string from outside may cause a 500: what we did not expect is tried again."""
+        if isinstance(error, HTTPException):
+            # Also a known path that is asked in another way than by POST.
+            if error.code in (404, 405):
+                door.not_found("unknown_path", request.path)
+            return json_answer(error.code or 400, error=error.name)
+        log.error("gateway_error", error=type(error).__name__, exc_info=error)
+        return unavailable()
 
 
 def _state(is_up: bool) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,6 +17,7 @@ from sync_worker.core.ports.inbox import Stored
 from sync_worker.core.values import NewDelivery
 from sync_worker.manifest.schema.webhook import Webhook
 from sync_worker.telemetry import metrics
+from sync_worker.telemetry.door_book import UNKNOWN_SOURCE
 from webhook_gateway.external import Greeted, Reading, Unreadable
 from webhook_gateway.group_commit import GroupCommit, Store
 from webhook_gateway.heard import Heard
@@ -25,6 +27,7 @@ from webhook_gateway.wix import Ignored, Rejected
 RETRY_AFTER_SECONDS = 30
 STORE_SHARE = 0.7  # of the time for an answer; the rest is for the signature and the doorbell
 OK = 200
+MAX_SHOWN_PATH = 80
 UNREADABLE = "verified, but not in the form that the connector's manifest describes"
 
 log = structlog.get_logger(__name__)
@@ -33,7 +36,8 @@ log = structlog.get_logger(__name__)
 class Door:
     """Shared by the threads of a process.
 
-    ``store`` commits all that it is given, or raises Transient when SQL is away.
+    ``store`` commits all that it is given, or raises Transient when SQL is away. ``note`` is told
+    how each request ended (source, result, reason), and only remembers it.
     """
 
     def __init__(
@@ -44,6 +48,7 @@ class Door:
         is_ledger_up: Callable[[], bool],
         note_ledger_failure: Callable[[Exception], None],
         heard: Heard,
+        note: Callable[[str, str, str], None],
         max_body_bytes: int,
         answer_seconds: float,
         rejections_per_minute: int,
@@ -53,7 +58,7 @@ class Door:
         self._store_seconds = answer_seconds * STORE_SHARE
         self._rejections = RejectionLimit(rejections_per_minute)
         self._ask_ledger, self._note_ledger_failure = is_ledger_up, note_ledger_failure
-        self._heard = heard
+        self._heard, self._note = heard, note
         self._probe_thread = ThreadPoolExecutor(1, thread_name_prefix="probe")
         self._probe_turn = threading.Lock()
         self._probe: Future[bool] | None = None
@@ -77,18 +82,18 @@ class Door:
         g.source = source
         limit, length = self._max_body_bytes, request.content_length or 0
         if length > limit:
-            return _end(source, "too_large", 413, error="the body is too large")
+            return self._end(source, "too_large", 413, error="the body is too large")
         request.max_content_length = None
         try:
             body = request.stream.read(limit + 1)
         except Exception:  # each server has its own errors for what a client sends wrongly
-            return _end(source, "malformed", 400, error="the body could not be read")
+            return self._end(source, "malformed", 400, error="the body could not be read")
         if len(body) > limit:
-            return _end(source, "too_large", 413, error="the body is too large")
+            return self._end(source, "too_large", 413, error="the body is too large")
         if len(body) < length:
-            return _end(source, "malformed", 400, error="the body is not whole")
+            return self._end(source, "malformed", 400, error="the body is not whole")
         if not body and not may_be_empty:
-            return _end(source, "malformed", 400, error="the body is empty")
+            return self._end(source, "malformed", 400, error="the body is empty")
         return body
 
     def answer(
@@ -100,13 +105,13 @@ class Door:
                 return self._reject(source, reason)
             case Ignored(reason):
                 log.info("delivery_ignored", source=source, reason=reason)
-                return _acknowledged(source, webhook, "ignored")
+                return self._acknowledged(source, webhook, "ignored")
             case Unreadable(reason, readable):
                 return self._refuse(source, reason, readable)
             case Greeted():
                 log.info("delivery_handshake", source=source)
                 self._heard.greeting(source)
-                return _acknowledged(source, webhook, "handshake")
+                return self._acknowledged(source, webhook, "handshake")
             case NewDelivery():
                 return self._store(source, [reading], webhook)
             case _:
@@ -117,7 +122,7 @@ class Door:
         metrics.gateway_rejections.labels(source, reason).inc()
         if self._is_worth_a_line(source):
             log.info("delivery_rejected", source=source, reason=reason)
-        return _end(source, "rejected", 401, error="not verified")
+        return self._end(source, "rejected", 401, reason, error="not verified")
 
     def _refuse(self, source: str, reason: str, readable: Sequence[NewDelivery]) -> Response:
         """The sender is verified, and says what the manifest does not know.
@@ -131,8 +136,10 @@ class Door:
             stored = self._store(source, readable, None)
             if stored.status_code != OK:
                 return stored
-        count = len(readable)
-        return _end(source, "unreadable", 422, error=UNREADABLE, reason=reason, stored=count)
+        return self._unreadable(source, reason, stored=len(readable))
+
+    def _unreadable(self, source: str, reason: str, **body: Any) -> Response:
+        return self._end(source, "unreadable", 422, reason, error=UNREADABLE, reason=reason, **body)
 
     def _is_worth_a_line(self, source: str) -> bool:
         """Not for a sender who is refused too often: the log would be theirs to write."""
@@ -155,12 +162,12 @@ class Door:
             if isinstance(error, Transient) and error.facts.remote == "ledger":
                 self._note_ledger_failure(error)
             log.warning("ledger_unavailable", source=source, error=type(error).__name__)
-            metrics.gateway_requests.labels(source, "ledger_down").inc()
+            self._count(source, "ledger_down")
             return unavailable()
         except Permanent as error:
             # Nothing that a sender says should come to this; to try it again would not help.
             log.error("delivery_unstorable", source=source, facts=str(error.facts))
-            return _end(source, "unreadable", 422, error=UNREADABLE, reason=error.reason)
+            return self._unreadable(source, error.reason)
         new = [row.inbox_id for row in rows if not row.is_duplicate]
         if new:
             metrics.gateway_last_delivery.labels(source).set_to_current_time()
@@ -168,7 +175,31 @@ class Door:
             self._bell.ring(new)
         _log_stored(source, deliveries, rows)
         metrics.gateway_body_bytes.labels(source).inc(request.content_length or 0)
-        return _acknowledged(source, webhook, "stored" if new else "duplicate")
+        return self._acknowledged(source, webhook, "stored" if new else "duplicate")
+
+    def _acknowledged(self, source: str, webhook: Webhook | None, result: str) -> Response:
+        """The answer that the sender wants."""
+        if webhook is None:
+            return self._end(source, result, OK, result=result)
+        body = webhook.ack_body or {"result": result}
+        return self._end(source, result, webhook.ack_status, **body)
+
+    def _end(
+        self, source: str, result: str, status: int, why: str = "", /, **body: Any
+    ) -> Response:
+        """The answer, counted under its result."""
+        self._count(source, result, why)
+        return json_answer(status, **body)
+
+    def _count(self, source: str, result: str, reason: str = "") -> None:
+        metrics.gateway_requests.labels(source, result).inc()
+        self._note(source, result, reason)
+
+    def not_found(self, why: str, path: str) -> None:
+        """Nobody is at this path: a webhook that is set up wrongly, or a stranger's guess."""
+        self._count(UNKNOWN_SOURCE, why)
+        if self._is_worth_a_line(UNKNOWN_SOURCE):
+            log.warning("webhook_unknown", why=why, path=_shown(path))
 
 
 def _log_stored(source: str, deliveries: Sequence[NewDelivery], rows: Sequence[Stored]) -> None:
@@ -177,17 +208,9 @@ def _log_stored(source: str, deliveries: Sequence[NewDelivery], rows: Sequence[S
         log.info(event, source=source, side=str(delivery.side), inbox_id=row.inbox_id)
 
 
-def _acknowledged(source: str, webhook: Webhook | None, result: str) -> Response:
-    """The answer that the sender wants."""
-    if webhook is None:
-        return _end(source, result, OK, result=result)
-    return _end(source, result, webhook.ack_status, **(webhook.ack_body or {"result": result}))
-
-
-def _end(source: str, result: str, status: int, /, **body: Any) -> Response:
-    """The answer, counted under its result."""
-    metrics.gateway_requests.labels(source, result).inc()
-    return json_answer(status, **body)
+def _shown(path: str) -> str:
+    """A stranger's path for a log: short, and of harmless characters."""
+    return re.sub(r"[^A-Za-z0-9/._-]", "?", path[:MAX_SHOWN_PATH])
 
 
 def json_answer(status: int, /, **body: Any) -> Response:

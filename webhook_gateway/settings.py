@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import atexit
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from redis.exceptions import RedisError
 
 from sync_worker.config import environment, load_settings
+from sync_worker.core.errors import Transient
 from sync_worker.core.ports.doorbell import Bell
+from sync_worker.core.processes import BEAT_SECONDS, ProcessKind
+from sync_worker.ledger.administration.door_counts import SqlDoorCounts
+from sync_worker.ledger.administration.heartbeats import SqlHeartbeats
 from sync_worker.ledger.administration.hook_states import SqlHookStates
 from sync_worker.ledger.sql_ledger import sql_ledger
 from sync_worker.ledger.up_check import UpCheck
@@ -18,6 +24,8 @@ from sync_worker.manifest.manifest import Manifest
 from sync_worker.redis.circuit_breaker import Breaker
 from sync_worker.redis.client import open_redis
 from sync_worker.remotes.wix.public_keys import load_public_keys
+from sync_worker.telemetry.door_book import DoorBook
+from sync_worker.telemetry.heartbeat import Heartbeat, ThisProcess
 from sync_worker.telemetry.logs import set_up_logs
 from sync_worker.telemetry.metrics import watch_breaker
 from sync_worker.wiring.connectors import Connectors
@@ -28,6 +36,7 @@ from webhook_gateway.group_commit import COMMITTERS, Store
 MAX_BODY_BYTES = 256 * 1024
 ANSWER_SECONDS = 1.0
 READY_SECONDS = 0.25
+BOOK_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +45,8 @@ class GatewayConfig:
 
     ``store`` commits all that it is given, or raises Transient when SQL is away;
     ``note_ledger_failure`` is told of that; ``note_heard`` of a connector that has reached us;
-    ``is_broker_up`` is only reported.
+    ``note_door`` how a request ended (source, result, reason); ``start`` begins what goes on beside
+    the requests; ``is_broker_up`` is only reported.
     """
 
     wix_keys: Sequence[RSAPublicKey]
@@ -47,6 +57,8 @@ class GatewayConfig:
     is_ledger_up: Callable[[], bool]
     note_ledger_failure: Callable[[Exception], None] = lambda error: None
     note_heard: Callable[[str], None] = lambda source: None
+    note_door: Callable[[str, str, str], None] = lambda source, result, reason: None
+    start: Callable[[], None] = lambda: None
     is_broker_up: Callable[[], bool] = lambda: True
     max_body_bytes: int = MAX_BODY_BYTES
     answer_seconds: float = ANSWER_SECONDS
@@ -62,6 +74,7 @@ def gateway_config() -> GatewayConfig:
     set_up_logs(settings.log_format, settings.log_level)
     ledger = sql_ledger(Databases(settings).open(COMMITTERS + 1, GATEWAY_SQL_SECONDS))
     up_check = UpCheck(ledger.transactions)
+    book = DoorBook(SqlDoorCounts(ledger.transactions).add)
     token = settings.metrics_token
     return GatewayConfig(
         wix_keys=load_public_keys(settings.wix_public_key),
@@ -76,12 +89,32 @@ def gateway_config() -> GatewayConfig:
         is_ledger_up=up_check.is_up,
         note_ledger_failure=up_check.note_failure,
         note_heard=SqlHookStates(ledger.transactions).note_heard,
+        note_door=book.note,
+        start=lambda: start_signs(SqlHeartbeats(ledger.transactions), book, settings.gateway_pool),
         is_broker_up=lambda: is_redis_up(settings.broker),
         max_body_bytes=settings.gateway_max_body_bytes,
         answer_seconds=settings.gateway_answer_seconds,
         metrics_token=token.get_secret_value() if token is not None else None,
         bad_signatures_per_minute=settings.bad_signatures_per_minute,
     )
+
+
+def start_signs(heartbeats: SqlHeartbeats, book: DoorBook, pool: tuple[int, int]) -> None:
+    """Show signs of life of this process, and write its book down, beside the requests."""
+    process = ThisProcess(ProcessKind.GATEWAY, slots=pool[1])
+    signs = Heartbeat(lambda: heartbeats.note(process.now()), BEAT_SECONDS)
+    pages = Heartbeat(book.flush, BOOK_SECONDS)
+
+    def end() -> None:
+        signs.stop()
+        pages.stop()
+        with suppress(Transient):
+            book.flush()
+            heartbeats.note_stop(process.now())
+
+    signs.start()
+    pages.start()
+    atexit.register(end)
 
 
 def is_redis_up(url: str) -> bool:

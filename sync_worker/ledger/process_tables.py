@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Float, Integer, String, Table, UniqueConstraint
+from sqlalchemy import BigInteger, Column, Float, Index, Integer, String, Table, UniqueConstraint
 
 from sync_worker.ledger.tables import RowId, metadata
 
@@ -49,4 +49,48 @@ hook_state = Table(
     Column("missing", Integer, nullable=False, default=0, server_default="0"),  # topics
     Column("enabled_again", Integer, nullable=False, default=0, server_default="0"),  # in a row
     Column("enabled_again_at", Float),
+)
+
+# The processes that work on this ledger, each with its last sign of life.
+heartbeat = Table(
+    "heartbeat",
+    metadata,
+    Column("id", String(160), primary_key=True),
+    Column("kind", String(16), nullable=False),  # gateway | worker | beat
+    Column("host", String(128), nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("version", String(32), nullable=False),  # empty: not known
+    Column("started_at", Float, nullable=False),  # or first seen
+    Column("seen_at", Float, nullable=False),
+    Column("every_seconds", Float, nullable=False),  # how often it shows a sign
+    Column("clock_ahead", Float, nullable=False),  # of the ledger's clock, in seconds
+    Column("slots", Integer, nullable=False),
+    Column("busy", Integer, nullable=False),
+    Column("stopped_at", Float),  # it ended as it was told to
+)
+
+# What came to the door. An hour is a number of hours since 1970.
+door_count = Table(
+    "door_count",
+    metadata,
+    Column("source", String(128), primary_key=True),  # wix | a connector | (unknown)
+    Column("result", String(32), primary_key=True),
+    Column("reason", String(64), primary_key=True),
+    Column("hour", Integer, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, nullable=False),
+    Index("ix_door_count_hour", "hour"),
+)
+
+# Of each source: when it was last accepted and last refused, and the refusals since.
+door_source = Table(
+    "door_source",
+    metadata,
+    Column("source", String(128), primary_key=True),
+    Column("accepted_at", Float),
+    Column("refused_at", Float),
+    Column("refused_result", String(32), nullable=False, default="", server_default=""),
+    Column("refused_reason", String(64), nullable=False, default="", server_default=""),
+    # The first refusal after the last accepted one, and how many there were.
+    Column("refusing_since", Float),
+    Column("refusals", BigInteger, nullable=False, default=0, server_default="0"),
 )

@@ -14,11 +14,11 @@ from redis.exceptions import RedisError
 
 from sync_worker.core.errors import Transient
 from sync_worker.ledger.administration.figures import LedgerFigures
+from sync_worker.ledger.administration.site_faults import SITE_WORK
 from sync_worker.telemetry.broker_figures import BrokerFigures
 
 LEDGER_UP = "Whether the ledger answered, and could be written"
 QUEUES = ("sync", "maint")
-SITE_WORK = ("sweep", "poll", "hooks")
 CACHED_SECONDS = 5.0
 
 log = structlog.get_logger(__name__)

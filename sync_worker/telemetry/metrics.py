@@ -7,11 +7,15 @@ and the alerts; a test compares them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from enum import StrEnum
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from sync_worker.core.hold_reasons import FREES_ITSELF
 from sync_worker.core.outcome import Outcome, OutcomeKind
+from sync_worker.ledger.administration.door_counts import UNKNOWN_SOURCE
+from sync_worker.ledger.administration.site_faults import SITE_WORK
 
 # Wix gives up after the last.
 ANSWER_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 1.25)
@@ -19,10 +23,21 @@ WORK_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 8.0, 15.0, 60.
 DELAY_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
 WAIT_BUCKETS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
 
+
+class CallEnd(StrEnum):
+    """How a remote call ended, for alerts."""
+
+    ANSWERED = "answered"
+    REFUSED = "refused"
+    LIMITED = "limited"
+    FAILED = "failed"
+    AWAY = "away"
+
+
 gateway_requests = Counter(
     "ratings_sync_gateway_requests",
-    "Webhooks by their end: stored, duplicate, ignored, rejected, rate_limited, too_large,"
-    " malformed, ledger_down",
+    "Webhooks by their end: stored, duplicate, ignored, handshake, rejected, unreadable, too_large,"
+    " malformed, ledger_down; of the source (unknown): unknown_connector, unknown_path",
     ["source", "result"],
 )
 gateway_rejections = Counter(
@@ -71,6 +86,11 @@ remote_calls = Counter(
     "ratings_sync_remote_calls",
     "Calls by their status or error",
     ["remote", "operation", "outcome"],
+)
+remote_ends = Counter(
+    "ratings_sync_remote_ends",
+    "Calls by the kind of their end: answered, refused (401, 403), limited (429), failed, away",
+    ["remote", "end"],
 )
 remote_call_seconds = Histogram(
     "ratings_sync_remote_call_seconds",
@@ -122,6 +142,52 @@ site_work_failures = Counter(
 pruned = Counter("ratings_sync_pruned_rows", "Rows that the retention forgot", ["kind"])
 
 
+# How a request ends at the door, and why it is refused, as far as the words are known before.
+DOOR_RESULTS = (
+    "stored",
+    "duplicate",
+    "ignored",
+    "handshake",
+    "rejected",
+    "unreadable",
+    "too_large",
+    "malformed",
+    "ledger_down",
+)
+UNKNOWN_RESULTS = ("unknown_connector", "unknown_path")
+
+
+def start_door_at_zero(sources: Sequence[str]) -> None:
+    """Every series that an alert looks at exists from the start: one born at 1 shows no increase.
+
+    ``sources``: those that may send webhooks.
+    """
+    for source in sources:
+        for result in DOOR_RESULTS:
+            gateway_requests.labels(source, result)
+    for result in UNKNOWN_RESULTS:
+        gateway_requests.labels(UNKNOWN_SOURCE, result)
+    for result in ("rung", "failed", "skipped"):
+        doorbell_rings.labels(result)
+
+
+def start_work_at_zero(remotes: Sequence[str]) -> None:
+    """As ``start_door_at_zero``, of a worker. ``remotes``: those that it may call."""
+    for kind in OutcomeKind:
+        deliveries_processed.labels(kind)
+    for reason in FREES_ITSELF:
+        deliveries_held.labels(reason)
+    for remote in remotes:
+        for end in CallEnd:
+            remote_ends.labels(remote, end)
+    for asked_by in ("beat", "timer"):
+        sweeps.labels(asked_by)
+    for why in ("no_json", "no_task"):
+        broker_messages_dropped.labels(why)
+    for work in SITE_WORK:
+        site_work_failures.labels(work)
+
+
 def count_outcome(outcome: Outcome, seconds: float) -> None:
     """One processed delivery."""
     deliveries_processed.labels(outcome.kind).inc()
@@ -133,7 +199,30 @@ def count_outcome(outcome: Outcome, seconds: float) -> None:
 def count_call(remote: str, operation: str, outcome: int | str, seconds: float) -> None:
     """One remote call. ``outcome``: its status, or the name of the error."""
     remote_calls.labels(remote, operation, str(outcome)).inc()
+    remote_ends.labels(remote, end_of(outcome)).inc()
     remote_call_seconds.labels(remote, operation).observe(seconds)
+
+
+def end_of(outcome: int | str) -> CallEnd:
+    """The kind of an end: few words, so that each can be counted from 0."""
+    match outcome:
+        case 401 | 403:
+            return CallEnd.REFUSED
+        case 429:
+            return CallEnd.LIMITED
+        case int() if outcome >= 500:
+            return CallEnd.FAILED
+        case "Transient" | "UnknownOutcome":
+            return CallEnd.FAILED
+        case "Away":
+            return CallEnd.AWAY
+        case _:
+            return CallEnd.ANSWERED
+
+
+def busy_slots() -> int:
+    """Tasks under way in this worker."""
+    return sum(int(sample.value) for family in slots_busy.collect() for sample in family.samples)
 
 
 def observe_wait(remote: str, seconds: float) -> None:

@@ -10,6 +10,7 @@ from sync_worker.config import Settings, environment, load_settings
 from sync_worker.core.ports.doorbell import Bell
 from sync_worker.intake.intake import Intake
 from sync_worker.ledger.administration.admin import LedgerAdmin, ledger_admin
+from sync_worker.ledger.administration.heartbeats import SqlHeartbeats
 from sync_worker.ledger.administration.hook_states import SqlHookStates
 from sync_worker.ledger.administration.retention import LedgerRetention
 from sync_worker.ledger.inbox import InboxObserver
@@ -79,6 +80,16 @@ class WorkerWiring:
     def hook_states(self) -> SqlHookStates:
         """What is known of the webhooks of each connector."""
         return self._admin.hook_states
+
+    @property
+    def heartbeats(self) -> SqlHeartbeats:
+        """Where processes show that they live."""
+        return self._admin.heartbeats
+
+    @property
+    def remote_names(self) -> list[str]:
+        """Of Wix and of every external system, as metrics name them."""
+        return ["wix", *self._connectors.manifests]
 
     def site_faults(self) -> SiteFaults:
         """What fails on which site now. Raises Transient."""

@@ -373,5 +373,5 @@ def test_every_table_of_the_design_is_there() -> None:
         "account",
         "ledger_clock",
     }  # listed, missing: what a sweep found
-    work = {"site_fault", "up_check", "hook_state"}
+    work = {"site_fault", "up_check", "hook_state", "heartbeat", "door_count", "door_source"}
     assert names | beside | work == set(site_fault.metadata.tables)

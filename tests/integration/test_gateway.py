@@ -25,6 +25,7 @@ from sync_worker.ledger.sql_ledger import SqlLedger, sql_ledger
 from sync_worker.manifest.loader import load_manifest, shipped_manifest
 from sync_worker.remotes.wix.public_keys import load_public_keys
 from sync_worker.telemetry import metrics
+from sync_worker.telemetry.exposition import exposition
 from tests.unit.signed import (
     APP_ID,
     OWN_SERVICE,
@@ -382,3 +383,60 @@ def test_answer_names_its_request_so_that_it_can_be_found_in_the_log(gateway: Ga
     names = [gateway.client.post(WIX, data=b"x").headers["X-Request-Id"] for _ in range(2)]
     assert names[0] != names[1]
     assert all(len(name) == 32 for name in names)
+
+
+def test_unknown_connector_and_path_are_counted_and_logged() -> None:
+    """A webhook that is set up wrongly leaves a line and a count; a flood leaves few lines."""
+    notes: list[tuple[str, str, str]] = []
+    client = make_gateway(
+        into([]),
+        Rings(),
+        note_door=lambda *note: notes.append(note),
+        bad_signatures_per_minute=3,
+    )
+    with heard() as lines:
+        for _ in range(50):
+            assert client.post("/webhooks/external/own-servce", data=b"{}").status_code == 404
+        assert client.post("/webhook/wix", data=b"x").status_code == 404
+        assert client.get(WIX).status_code == 405
+    unknown = [line for line in lines if line["event"] == "webhook_unknown"]
+    assert len(unknown) == 3
+    assert unknown[0]["why"] == "unknown_connector"
+    assert unknown[0]["path"] == "/webhooks/external/own-servce"
+    assert notes.count(("(unknown)", "unknown_connector", "")) == 50
+    assert notes.count(("(unknown)", "unknown_path", "")) == 2
+
+
+def test_path_of_a_stranger_is_harmless_in_the_log() -> None:
+    client = make_gateway(into([]), Rings())
+    with heard() as lines:
+        client.post("/webhooks/external/" + "%1b[31m%0a\u2028" + "x" * 500, data=b"{}")
+    (line,) = [line for line in lines if line["event"] == "webhook_unknown"]
+    assert line["path"].startswith("/webhooks/external/?")
+    assert len(line["path"]) == 80
+
+
+def test_every_end_at_the_door_is_noted_for_the_ledger() -> None:
+    notes: list[tuple[str, str, str]] = []
+    client = make_gateway(into([]), Rings(), note_door=lambda *note: notes.append(note))
+    body = an_external_body()
+    client.post(OWN, data=body, headers=acme_headers(body))
+    client.post(OWN, data=body, headers={})
+    client.post(WIX, data=b"no token")
+    client.post(WIX, data=b"")
+    assert notes == [
+        ("own-service", "stored", ""),
+        ("own-service", "rejected", "bad_signature"),
+        ("wix", "rejected", "DecodeError"),
+        ("wix", "malformed", ""),
+    ]
+
+
+def test_series_of_the_door_exist_before_the_first_request() -> None:
+    """A series that is born at 1 shows no increase: no alert would see the first event."""
+    make_gateway(into([]), Rings())
+    text = exposition().decode()
+    for result in ("stored", "rejected", "unreadable", "ledger_down"):
+        for source in ("wix", "own-service"):
+            assert f'requests_total{{result="{result}",source="{source}"}}' in text
+    assert 'requests_total{result="unknown_connector",source="(unknown)"}' in text

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
+from sync_worker.ledger.administration.door_counts import SqlDoorCounts
 from sync_worker.ledger.administration.fields import FieldAdmin
+from sync_worker.ledger.administration.heartbeats import SqlHeartbeats
 from sync_worker.ledger.administration.held import HeldAdmin
 from sync_worker.ledger.administration.hook_states import SqlHookStates
 from sync_worker.ledger.administration.mappings import MappingAdmin
@@ -26,6 +28,8 @@ class LedgerAdmin:
     held: HeldAdmin
     questions: LedgerQuestions
     hook_states: SqlHookStates
+    heartbeats: SqlHeartbeats
+    door_counts: SqlDoorCounts
 
 
 def ledger_admin(engine: Engine) -> LedgerAdmin:
@@ -39,4 +43,6 @@ def ledger_admin(engine: Engine) -> LedgerAdmin:
         HeldAdmin(transactions),
         LedgerQuestions(transactions),
         SqlHookStates(transactions),
+        SqlHeartbeats(transactions),
+        SqlDoorCounts(transactions),
     )

@@ -13,8 +13,10 @@ from sqlalchemy import Engine, and_, func, literal_column, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from sync_worker.core.values import IntentState
+from sync_worker.ledger.administration.door_counts import HOUR_SECONDS, KEPT_DAYS
+from sync_worker.ledger.administration.heartbeats import GONE_DAYS
 from sync_worker.ledger.administration.site_faults import GONE_SECONDS
-from sync_worker.ledger.process_tables import site_fault
+from sync_worker.ledger.process_tables import door_count, heartbeat, site_fault
 from sync_worker.ledger.statements.inbox import ENDED, OPEN
 from sync_worker.ledger.tables import history, inbox, intent, run
 from sync_worker.ledger.transactions import Transactions, ledger_now
@@ -68,6 +70,10 @@ class LedgerRetention:
                 run, run.c.ended_at < self._days_ago(keep.run_days), batch
             ),
             "site_faults": lambda: self._delete(site_fault, _is_of_gone_site(), batch),
+            "heartbeats": lambda: self._delete(
+                heartbeat, heartbeat.c.seen_at < self._days_ago(GONE_DAYS), batch
+            ),
+            "door_counts": self._delete_door_counts,
         }
 
     def _days_ago(self, days: float) -> Any:
@@ -103,6 +109,12 @@ class LedgerRetention:
         ids = select(first.c.id).where(first.c.at < self._days_ago(days))
         with self._transactions.write() as connection:
             return int(connection.execute(history.delete().where(history.c.id.in_(ids))).rowcount)
+
+    def _delete_door_counts(self) -> int:
+        """Delete the counts of old hours: a few hundred a day, so all at once; how many."""
+        is_old = door_count.c.hour < self._days_ago(KEPT_DAYS) / HOUR_SECONDS
+        with self._transactions.write() as connection:
+            return int(connection.execute(door_count.delete().where(is_old)).rowcount)
 
     def _empty_payloads(self, days: float, batch: int) -> int:
         """Empty a batch of old payloads; how many.

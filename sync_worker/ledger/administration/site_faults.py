@@ -10,6 +10,7 @@ from sqlalchemy import Connection, delete, select
 from sync_worker.ledger.process_tables import site_fault
 from sync_worker.ledger.transactions import Transactions, insert_into, ledger_now
 
+SITE_WORK = ("sweep", "poll", "hooks")
 FIRST_PAUSE_SECONDS = 60.0
 MAX_ERROR = 256
 # Longer than the longest pause: what nobody has tried since then is of a site that is gone.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from celery.signals import (
 from prometheus_client import REGISTRY
 
 from sync_worker.runtime.celery.sweep_timer import SweepTimer
+from sync_worker.runtime.celery.worker_signs import Signs, WorkerSigns
 from sync_worker.runtime.cpu_affinity import CpuAffinity, cpu_affinity
 from sync_worker.telemetry import metrics
 from sync_worker.telemetry.exposition import serve_metrics
@@ -35,7 +36,8 @@ class SignalParts:
     """What the signals need.
 
     ``prepare`` opens the ledger; ``show_sign`` tells health checks that a part works; an empty
-    ``metrics_bind`` or no ``metrics_token``: metrics are not served.
+    ``metrics_bind`` or no ``metrics_token``: metrics are not served. ``remotes``: those that this
+    worker may call.
     """
 
     log_format: str
@@ -49,6 +51,8 @@ class SignalParts:
     metrics_bind: str
     metrics_token: str | None
     is_on_one_core: bool
+    heartbeats: Signs
+    remotes: Sequence[str]
 
 
 class WorkerSignals:
@@ -59,6 +63,7 @@ class WorkerSignals:
         self._timer: SweepTimer | None = None
         self._core: CpuAffinity | None = None
         self._stop_metrics: Callable[[], None] | None = None
+        self._signs: WorkerSigns | None = None
 
     def connect(self) -> None:
         """From now on Celery calls this object."""
@@ -66,6 +71,7 @@ class WorkerSignals:
         celeryd_init.connect(self._prepare, weak=False)
         worker_ready.connect(self._start_sweeping, weak=False)
         worker_ready.connect(self._start_metrics, weak=False)
+        worker_ready.connect(self._start_signs, weak=False)
         worker_shutting_down.connect(self._stop_aside, weak=False)
         heartbeat_sent.connect(self._show_that_the_worker_lives, weak=False)
         heartbeat_sent.connect(self._look_for_a_better_core, weak=False)
@@ -77,6 +83,11 @@ class WorkerSignals:
         """Let this process sweep within a moment, if it is a worker."""
         if self._timer is not None:
             self._timer.sweep_soon()
+
+    def note_scheduler(self, origin: str | None) -> None:
+        """A tick of the scheduler has come. ``origin``: of its message, as Celery names it."""
+        if self._signs is not None and origin is not None:
+            self._signs.note_scheduler(origin)
 
     def _set_up_logging(self, **_: Any) -> None:
         parts = self._parts()
@@ -96,6 +107,7 @@ class WorkerSignals:
 
     def _start_metrics(self, **_: Any) -> None:
         parts = self._parts()
+        metrics.start_work_at_zero(parts.remotes)
         # The settings refuse an address without a token.
         if not parts.metrics_bind or parts.metrics_token is None:
             return
@@ -107,12 +119,21 @@ class WorkerSignals:
             # The work goes on.
             log.error("metrics_not_served", bind=parts.metrics_bind, error=error.strerror)
 
+    def _start_signs(self, **_: Any) -> None:
+        parts = self._parts()
+        self._signs = WorkerSigns(
+            parts.heartbeats, parts.slots, metrics.busy_slots, parts.sweep_seconds
+        )
+        self._signs.start()
+
     def _stop_aside(self, **_: Any) -> None:
         if self._timer is not None:
             self._timer.stop()
         if self._stop_metrics is not None:
             self._stop_metrics()
             self._stop_metrics = None
+        if self._signs is not None:
+            self._signs.stop()
 
     def _show_that_the_worker_lives(self, **_: Any) -> None:
         """The consumer's own loop sends heartbeats: one that has stopped to consume sends none."""

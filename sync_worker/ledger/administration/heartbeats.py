@@ -1,0 +1,120 @@
+"""Which processes work on the ledger, and when each last showed a sign: table ``heartbeat``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+
+from sync_worker.core.processes import Process, ProcessKind
+from sync_worker.ledger.process_tables import heartbeat
+from sync_worker.ledger.transactions import Transactions, insert_into, ledger_now
+
+# A sign or two may come late, or wait for the lock of SQLite.
+MAX_SILENCE_SIGNS = 3
+MAX_SILENCE_SECONDS = 30.0
+GONE_DAYS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class SeenProcess:
+    """A process, as the ledger knows it; times in seconds since 1970 by the ledger's clock.
+
+    ``clock_ahead``: how far its own clock was ahead of the ledger's, in seconds; ``stopped_at``:
+    ``None`` unless it ended as it was told to.
+    """
+
+    kind: ProcessKind
+    host: str
+    pid: int
+    version: str
+    started_at: float
+    seen_at: float
+    seen_ago: float
+    every_seconds: float
+    clock_ahead: float
+    slots: int
+    busy: int
+    stopped_at: float | None
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether its last sign is young enough."""
+        longest = max(MAX_SILENCE_SECONDS, MAX_SILENCE_SIGNS * self.every_seconds)
+        return self.stopped_at is None and self.seen_ago <= longest
+
+    @property
+    def name(self) -> str:
+        return f"{self.host} (pid {self.pid})"
+
+
+class SqlHeartbeats:
+    """Notes signs of life, in one statement each; answers ``status`` and ``doctor``."""
+
+    def __init__(
+        self, transactions: Transactions, wall_clock: Callable[[], float] = time.time
+    ) -> None:
+        self._transactions, self._wall_clock = transactions, wall_clock
+
+    def note(self, process: Process, ago: float = 0.0) -> None:
+        """It showed a sign so many seconds ago. Raises Transient."""
+        seen: dict[str, Any] = {
+            "version": process.version[:32],
+            "seen_at": ledger_now() - ago,
+            "every_seconds": process.every_seconds,
+            "clock_ahead": self._wall_clock() - ledger_now(),
+            "slots": process.slots,
+            "busy": process.busy,
+            "stopped_at": None,
+        }
+        started_at = ledger_now() - ago
+        # Containers that start again keep their name and number.
+        if process.up_seconds is not None:
+            started_at = seen["started_at"] = ledger_now() - process.up_seconds
+        which = {
+            "id": process.id,
+            "kind": str(process.kind),
+            "host": process.host[:128],
+            "pid": process.pid,
+        }
+        with self._transactions.single() as connection:
+            new = insert_into(connection, heartbeat).values(
+                **which | {"started_at": started_at} | seen
+            )
+            connection.execute(new.on_conflict_do_update(index_elements=["id"], set_=seen))
+
+    def note_stop(self, process: Process) -> None:
+        """It ends, as it was told to. Raises Transient."""
+        with self._transactions.single() as connection:
+            connection.execute(
+                heartbeat.update()
+                .where(heartbeat.c.id == process.id)
+                .values(stopped_at=ledger_now())
+            )
+
+    def all(self) -> list[SeenProcess]:
+        """Those that were seen within a day, the newest sign first. Raises Transient."""
+        ago = (ledger_now() - heartbeat.c.seen_at).label("ago")
+        with self._transactions.read() as connection:
+            rows = connection.execute(select(heartbeat, ago).order_by(ago)).all()
+        return [_seen(row) for row in rows]
+
+
+def _seen(row: Any) -> SeenProcess:
+    return SeenProcess(
+        ProcessKind(row.kind),
+        row.host,
+        row.pid,
+        row.version,
+        row.started_at,
+        row.seen_at,
+        max(0.0, float(row.ago)),
+        row.every_seconds,
+        row.clock_ahead,
+        row.slots,
+        row.busy,
+        row.stopped_at,
+    )
