@@ -59,7 +59,10 @@ class Deliveries:
             return
         match new.change:
             case "erase":
-                self.view.erase()
+                self._erase()
+            # deleted on request, where no look can confirm it
+            case "delete" if new.privacy and self.view.run.site.is_out_of_reach(new.side):
+                self._erase()
             case "create_failed":
                 # Nothing waits for that create (any more).
                 self.view.close(delivery, NOT_CREATED)
@@ -82,6 +85,13 @@ class Deliveries:
         self.view.holds.leave(delivery)
         self.inbox.put_back([delivery.id])
 
+    def _erase(self) -> None:
+        """What is out of our reach counts as gone: whoever keeps it there has to forget it."""
+        self.view.erase()
+        for slot in self.view.record_views:
+            if self.view.run.site.is_out_of_reach(slot.side):
+                self.view.lose(slot, privacy=True)
+
     def _apply_delete(self, delivery: Delivery, slot: Slot) -> None:
         is_final = self.view.capabilities[slot.side].delete_is_final
         match classify_delete(delivery, self.view.record_views[slot], is_final=is_final):
@@ -94,7 +104,7 @@ class Deliveries:
                 self._follow(delivery, slot)
         # Gone at its person's request: the other side goes too, unless a look found it alive.
         if delivery.new.privacy and self.view.record_views[slot].remote_id is None:
-            self.view.erase()
+            self._erase()
 
     def _apply_late_delete(self, delivery: Delivery) -> None:
         """Of a record that is not on file (any more)."""
@@ -109,7 +119,7 @@ class Deliveries:
         was_private = before is not None and before.privacy
         if new.privacy and not was_private:
             # Only now we hear that privacy was the reason.
-            self.view.erase()
+            self._erase()
         else:
             # Its delete has crossed already, or there was nothing to cross.
             self.view.close(delivery, BURIED)

@@ -65,7 +65,9 @@ class LinkRun:
         self._refuse_if_stopped()
         run = self.view.run
         # First the open intent: what became of it decides what the deliveries still tell.
-        if run.intent is not None:
+        if run.intent is not None and run.site.is_out_of_reach(run.intent.slot.side):
+            self.writing.abandon()
+        elif run.intent is not None:
             self.settling.settle(run.intent)
         deliveries, later = run.deliveries, set[int]()
         # Nearly always there is one, and its order is plain.

@@ -15,7 +15,7 @@ from typing import Literal
 
 from sync_worker.core.errors import Held, LeaseLost, Permanent, RateLimited, SyncError
 from sync_worker.core.plan import Write
-from sync_worker.core.ports.inbox import Closing
+from sync_worker.core.ports.inbox import ERASED, Closing
 from sync_worker.core.ports.links import LeasedLink
 from sync_worker.core.ports.remote import Connection
 from sync_worker.core.values import (
@@ -38,6 +38,7 @@ from sync_worker.engine.record_view import Source
 from sync_worker.engine.view import View
 from sync_worker.intake.earlier_addresses import EarlierAddresses
 from sync_worker.intake.entities import MappedEntities
+from sync_worker.intake.raters import is_erased_address
 
 BUSY_SECONDS = 0.3
 CONCERNS_ALL = (
@@ -231,6 +232,9 @@ class Importer:
             raise Refused("email", f"{refusal.reason}: see docs/held.md") from None
         if contact is not None:
             return contact
+        # Whoever asked to be forgotten is neither made a contact nor put into a file of ours.
+        if is_erased_address(ledger.directory, self.site, rating.email):
+            return ERASED
         match self.site.policy.unknown_contact:
             case "create":
                 try:

@@ -124,6 +124,11 @@ class ContactEvents:
             case ContactNews.PRESENT:
                 return self._release(delivery, contact_id, "contact")
 
+    def names_erased(self, delivery: Delivery) -> bool:
+        """Whether a merge names somebody who asked to be forgotten."""
+        merge = self.people.merge_in(delivery.new.payload)
+        return merge is not None and any(map(self._is_erased, (merge.target, *merge.sources)))
+
     def _is_erased(self, contact_id: str) -> bool:
         return is_erased(self.directory, self.site, contact_id)
 

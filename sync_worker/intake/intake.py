@@ -20,7 +20,14 @@ from sync_worker.core.outcome import (
 )
 from sync_worker.core.ports.clock import Clock
 from sync_worker.core.ports.doorbell import Bell
-from sync_worker.core.ports.inbox import ERASED, TRACK_AFTER, WORKER_DIED, Closing, Look
+from sync_worker.core.ports.inbox import (
+    ERASED,
+    TRACK_AFTER,
+    UNKNOWN_SITE,
+    WORKER_DIED,
+    Closing,
+    Look,
+)
 from sync_worker.core.ports.ledger import Ledger
 from sync_worker.core.ports.loop_guard import Guard
 from sync_worker.core.ports.remote import Connection
@@ -118,7 +125,7 @@ class Intake:
             if outcome is not None:
                 return outcome
         if site is None:
-            return self._hold_for_site(delivery)
+            return self._set_aside_for_site(delivery)
         # A remote refuses our account: asking it for one more rating tells nothing new.
         if site.failing and self.engine.account_watch.waits(site, delivery):
             return WAITS
@@ -138,7 +145,7 @@ class Intake:
 
     def _key_of(self, delivery: Delivery, site: Site, engine: Engine) -> RatingKey | Outcome:
         """The key that the delivery is about, or how it ended without one. Raises SyncError."""
-        if site.stops(asks_to_erase=delivery.new.privacy):
+        if site.stops(asks_to_erase=self._asks_to_erase(delivery, site, engine)):
             raise Held(f"site_{site.state}")
         # No record has such an id; a person looks at what was told.
         if delivery.new.remote_id.startswith(UNUSABLE):
@@ -178,11 +185,24 @@ class Intake:
 
     # -- what cannot end now
 
-    def _hold_for_site(self, delivery: Delivery) -> Outcome:
-        """Hold a delivery until its site is added; released at once if that was just now."""
-        if self.ledger.inbox.hold_for_site(delivery.id, delivery.new):
-            self.bell.ring(self.ledger.inbox.release_held(None, inbox_ids=[delivery.id]))
-        return Outcome(OutcomeKind.HELD, "unknown_site")
+    def _asks_to_erase(self, delivery: Delivery, site: Site, engine: Engine) -> bool:
+        """A privacy request, or a merge that tells who else was the person who asked."""
+        if delivery.new.change == Change.CONTACT_MERGED and not site.is_at_work:
+            return self._contact_events(site, engine).names_erased(delivery)
+        return delivery.new.privacy
+
+    def _set_aside_for_site(self, delivery: Delivery) -> Outcome:
+        """Hold a delivery until its site is added; released at once if that was just now.
+
+        What somebody asks to forget is forgotten now.
+        """
+        if delivery.new.privacy and self.ledger.inbox.erase_without_site(delivery):
+            return Outcome.of(ERASED)
+        closing = self.ledger.inbox.hold_for_site(delivery.id, delivery.new)
+        if closing is not None:
+            return Outcome.of(closing)
+        self.bell.ring(self.ledger.inbox.release_held(None, inbox_ids=[delivery.id]))
+        return Outcome(OutcomeKind.RELEASED, UNKNOWN_SITE.reason)
 
     def _set_aside(self, delivery: Delivery, site: Site, error: SyncError) -> Outcome:
         """Put on file what the delivery waits for."""

@@ -38,6 +38,12 @@ def is_erased(directory: Directory, site: Site, contact_id: str) -> bool:
     return directory.locate(site.id, Side.WIX, contact_tombstone(contact_id)).buried is not None
 
 
+def is_erased_address(directory: Directory, site: Site, email: str) -> bool:
+    """Whether a privacy request has erased whoever had this address."""
+    located = (directory.locate(site.id, Side.EXTERNAL, name) for name in address_tombstones(email))
+    return any(found.buried is not None for found in located)
+
+
 @dataclass(frozen=True, slots=True)
 class Raters:
     """Finds the contacts of one site: in the ledger first, then by asking Wix."""
@@ -124,7 +130,7 @@ class Raters:
             return known
         # Erased on request: what still comes under the address is neither kept nor made into a
         # new contact. If Wix knows the address again, its owner has come back by themselves.
-        if contact is None and self._is_erased_address(email):
+        if contact is None and is_erased_address(self.directory, self.site, email):
             return ERASED
         # By policy whoever rates outside becomes a contact.
         if contact is None and self.site.policy.unknown_contact == UnknownContact.CREATE:
@@ -147,11 +153,6 @@ class Raters:
         """What is no address of one person finds nobody, and must not become a contact."""
         if not is_usable(email):
             raise Held("address_unusable", hold_key=hold_key)
-
-    def _is_erased_address(self, email: str) -> bool:
-        names = address_tombstones(email)
-        located = (self.directory.locate(self.site.id, Side.EXTERNAL, name) for name in names)
-        return any(found.buried is not None for found in located)
 
     def _known(self, *, contact_id: str | None = None, email: str | None = None) -> Contact | None:
         """The contact as the ledger remembers it; asks nobody."""

@@ -1,4 +1,7 @@
-"""A person is erased from the whole ledger, in batches: it may be too large for one statement."""
+"""A person is erased from the whole ledger, in batches: it may be too large for one statement.
+
+Where nobody has added the site, the ledger has only what its source told.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,16 @@ from sync_worker.core.hold_keys import (
     email_hold_key,
     erased_id,
 )
-from sync_worker.core.values import Buried, Change, Side, Site
+from sync_worker.core.ports.inbox import ERASED
+from sync_worker.core.values import (
+    Buried,
+    Change,
+    Delivery,
+    InboxState,
+    NewDelivery,
+    Side,
+    Site,
+)
 from sync_worker.ledger.site_cache import SiteCache
 from sync_worker.ledger.statements.contacts import all_ids_of
 from sync_worker.ledger.statements.erasure import (
@@ -25,7 +37,13 @@ from sync_worker.ledger.statements.erasure import (
     forget_addresses,
     hold_listings,
 )
-from sync_worker.ledger.statements.inbox import OPEN, UNENDED, is_about, is_of_site
+from sync_worker.ledger.statements.inbox import (
+    OPEN,
+    UNENDED,
+    is_about,
+    is_of_site,
+    release_deliveries,
+)
 from sync_worker.ledger.statements.tombstones import bury, erased_among
 from sync_worker.ledger.tables import contact_redirect, inbox, listed, run
 from sync_worker.ledger.transactions import Transactions, ledger_now
@@ -35,6 +53,14 @@ ROWS_AT_ONCE = 400
 ROWS_SEARCHED_AT_ONCE = 5_000
 OF_A_RATING = [str(Change.UPSERT), str(Change.DELETE)]
 ADDRESS = re.compile(r"[^\s\"'<>(),;:\\]{1,64}@[^\s\"'<>(),;:\\]{1,190}")
+# What may be an id within any text.
+NAME = re.compile(r"[\w.@+-]{6,320}")
+OF_A_CONTACT = [
+    str(Change.CONTACT_CHANGED),
+    str(Change.CONTACT_MERGED),
+    str(Change.CONTACT_DELETED),
+]
+NO_SITE = 0  # with it ids are hashed where there is none
 SEARCH_SECONDS = 30.0  # so long after its last batch a search counts as dead
 
 
@@ -70,7 +96,19 @@ class PersonErasure:
             merged = is_on_site & contact_redirect.c.contact_id.in_(ids)
             connection.execute(delete(contact_redirect).where(merged))
             self._erase_mentions(connection, [self._inbox_id])
+            self._release_merges(connection, ids)
         self._transactions.forget_log()
+
+    def _release_merges(self, connection: Connection, ids: Sequence[str]) -> None:
+        """Held merges that name the person find the tombstones, also where the site rests."""
+        its_site = self._sites.by_id(connection, self._site_id)
+        is_merge = inbox.c.change == str(Change.CONTACT_MERGED)
+        is_held = (inbox.c.state == str(InboxState.HELD)) & is_of_site(its_site) & is_merge
+        found = connection.execute(
+            select(inbox.c.id, type_coerce(inbox.c.payload, Text)).where(is_held)
+        )
+        naming = [row[0] for row in found if any(name in row[1] for name in ids)]
+        release_deliveries(connection, inbox.c.id.in_(naming))
 
     def _keep_asking(self) -> None:
         """Nobody begins the same search beside this one."""
@@ -87,7 +125,7 @@ class PersonErasure:
         for run_id in self._runs_under_way():
             for side in Side:
                 rows = (listed.c.run_id == run_id) & (listed.c.side == str(side))
-                for batch in self._batches(listed.c.remote_id, rows, ""):
+                for batch in _batches(self._transactions, listed.c.remote_id, rows, ""):
                     with self._transactions.write() as connection:
                         hold_listings(connection, self._site_id)
                         connection.execute(delete(listed).where(rows, batch, is_theirs))
@@ -116,7 +154,7 @@ class PersonErasure:
         waits = (inbox.c.change == str(Change.CONTACT_MERGED)) & inbox.c.state.in_(UNENDED)
         is_theirs = is_of_site(site) & (inbox.c.id != self._inbox_id) & about & ~waits
         # What comes in meanwhile finds the tombstones when its turn comes.
-        for batch in self._batches(inbox.c.id, inbox.c.id <= newest, 0):
+        for batch in _batches(self._transactions, inbox.c.id, inbox.c.id <= newest, 0):
             found = select(inbox.c.id).where(batch, is_theirs).order_by(inbox.c.id)
             with self._transactions.read() as connection:
                 inbox_ids = set(connection.execute(found).scalars())
@@ -162,18 +200,74 @@ class PersonErasure:
         has_more = or_(inbox.c.payload != {}, inbox.c.state.in_(UNENDED))
         erase_rows(connection, site.id, which & has_more)
 
-    def _batches(self, column: Any, which: Any, first: Any) -> Iterator[Any]:
-        """Conditions that part the rows into ranges of a column, each of so many rows."""
-        after = first
-        while True:
-            some = select(column).where(which, column > after).order_by(column)
-            batch = some.limit(ROWS_SEARCHED_AT_ONCE).subquery()
-            with self._transactions.read() as connection:
-                last = connection.execute(select(func.max(batch.c[0]))).scalar()
-            if last is None:
-                return
-            yield (column > after) & (column <= last)
-            after = last
+
+class ErasureWithoutSite:
+    """One privacy request of a source that nobody has added a site for."""
+
+    def __init__(self, transactions: Transactions, sites: SiteCache, request: Delivery) -> None:
+        self._transactions, self._sites, self._request = transactions, sites, request
+        new = request.new
+        self._is_its = (inbox.c.side == str(new.side)) & (inbox.c.source == new.source)
+
+    def erase(self) -> bool:
+        """What the source has told loses its content; the request last. False: it has a site."""
+        new = self._request.new
+        with self._transactions.read() as connection:
+            if self._sites.by_source(connection, new.side, new.source) is not None:
+                return False
+            names = self._names(connection, new.remote_id)
+        is_theirs = or_(inbox.c.remote_id.in_(names), *_names_any(inbox.c.payload, names, []))
+        is_other = self._is_its & (inbox.c.id != self._request.id)
+        for batch in _batches(self._transactions, inbox.c.id, is_other, 0):
+            with self._transactions.write() as connection:
+                erase_rows(connection, NO_SITE, is_other & batch & is_theirs)
+        with self._transactions.write() as connection:
+            erase_rows(connection, NO_SITE, inbox.c.id == self._request.id)
+        self._transactions.forget_log()
+        return True
+
+    def _names(self, connection: Connection, asked: str) -> list[str]:
+        """The id asked for, those merged into it, and the addresses that were told of them."""
+        ids, addresses = [asked], set[str]()
+        is_of_contact = self._is_its & inbox.c.change.in_(OF_A_CONTACT)
+        for contact_id in ids:
+            told = select(inbox.c.change, type_coerce(inbox.c.payload, Text))
+            found = connection.execute(told.where(is_of_contact, inbox.c.remote_id == contact_id))
+            for change, text in found.all():
+                addresses.update(ADDRESS.findall(text))
+                if change == str(Change.CONTACT_MERGED):
+                    named = [name for name in set(NAME.findall(text)) if name not in ids]
+                    merged = select(inbox.c.remote_id).where(is_of_contact).distinct()
+                    merged = merged.where(inbox.c.remote_id.in_(named[:ROWS_AT_ONCE]))
+                    ids += connection.execute(merged).scalars()
+        return [*ids, *sorted(addresses)]
+
+
+def names_erased_without_site(connection: Connection, new: NewDelivery) -> bool:
+    """Whether a delivery names a person or record that such a request has erased."""
+    names = {new.remote_id, *NAME.findall(str(new.payload))}
+    hashed = sorted(erased_id(NO_SITE, new.side, name) for name in names)
+    is_erased = (inbox.c.side == str(new.side)) & (inbox.c.source == new.source)
+    is_erased &= inbox.c.reason == ERASED.reason
+    for start in range(0, len(hashed), ROWS_AT_ONCE):
+        part = inbox.c.remote_id.in_(hashed[start : start + ROWS_AT_ONCE])
+        if connection.execute(select(inbox.c.id).where(is_erased, part).limit(1)).first():
+            return True
+    return False
+
+
+def _batches(transactions: Transactions, column: Any, which: Any, first: Any) -> Iterator[Any]:
+    """Conditions that part the rows into ranges of a column, each of so many rows."""
+    after = first
+    while True:
+        some = select(column).where(which, column > after).order_by(column)
+        batch = some.limit(ROWS_SEARCHED_AT_ONCE).subquery()
+        with transactions.read() as connection:
+            last = connection.execute(select(func.max(batch.c[0]))).scalar()
+        if last is None:
+            return
+        yield (column > after) & (column <= last)
+        after = last
 
 
 def _names_any(column: Any, ids: Sequence[str], emails: Sequence[str]) -> list[Any]:

@@ -14,12 +14,14 @@ from sync_worker.core.ports.inbox import (
     ERASED,
     MAX_DEATHS,
     TRACK_AFTER,
+    UNKNOWN_SITE,
     WORKER_DIED,
     Closing,
     Look,
     Stored,
 )
 from sync_worker.core.values import Delivery, HistoryKind, InboxState, NewDelivery, Side, Site
+from sync_worker.ledger.erasure import ErasureWithoutSite, names_erased_without_site
 from sync_worker.ledger.rows import from_delivery, to_delivery
 from sync_worker.ledger.site_cache import SiteCache
 from sync_worker.ledger.sql_text import batch
@@ -108,7 +110,7 @@ class SqlInbox:
             # Most closings need no site: only an erasure has to know whose row this is.
             owner: Site | None = None
             if closing == ERASED or names is not None:
-                owner = self._owner(connection, inbox_id)
+                owner = _owner(connection, self._sites, inbox_id)
             if owner and names and contacts.is_erased(connection, owner.id, names):
                 closing = ERASED  # since the delivery was read
             if closing == ERASED:
@@ -120,12 +122,6 @@ class SqlInbox:
         if closing == ERASED:
             self._transactions.forget_log()
         return closing
-
-    def _owner(self, connection: Connection, inbox_id: int) -> Site | None:
-        row = connection.execute(
-            select(inbox.c.side, inbox.c.source).where(inbox.c.id == inbox_id)
-        ).one()
-        return self._sites.by_source(connection, Side(row.side), row.source)
 
     def hold(self, inbox_ids: Sequence[int], reason: str, *, hold_key: str | None = None) -> None:
         if inbox_ids:
@@ -141,14 +137,19 @@ class SqlInbox:
         with self._transactions.write() as connection:
             return deliveries.release_beside(connection, delivery)
 
-    def hold_for_site(self, inbox_id: int, delivery: NewDelivery) -> bool:
+    def erase_without_site(self, request: Delivery) -> bool:
+        return ErasureWithoutSite(self._transactions, self._sites, request).erase()
+
+    def hold_for_site(self, inbox_id: int, delivery: NewDelivery) -> Closing | None:
         key = source_hold_key(delivery.side, delivery.source)
         is_same = (inbox.c.state == str(InboxState.HELD)) & (inbox.c.hold_key == key)
         newest_first = select(inbox.c.id).where(is_same).order_by(inbox.c.id.desc())
-        held = Closing(InboxState.HELD, "unknown_site")
         dropped = Closing(InboxState.DONE, "unknown_site_dropped")
         with self._transactions.write() as connection:
-            deliveries.close_rows(connection, [inbox_id], held, hold_key=key)
+            if names_erased_without_site(connection, delivery):
+                erasure.erase_rows(connection, 0, inbox.c.id == inbox_id)
+                return ERASED
+            deliveries.close_rows(connection, [inbox_id], UNKNOWN_SITE, hold_key=key)
             # Anybody may install the app: only the newest rows of a source are kept.
             surplus = newest_first.offset(MAX_UNKNOWN_SITE)
             too_many = connection.execute(surplus).scalars().all()
@@ -157,7 +158,7 @@ class SqlInbox:
         # here.
         with self._transactions.read() as connection:
             found = self._sites.by_source(connection, delivery.side, delivery.source)
-            return found is not None
+        return UNKNOWN_SITE if found is None else None
 
     def release_held(
         self,
@@ -299,6 +300,12 @@ class SqlInbox:
         counted = select(func.count()).select_from(inbox).where(inbox.c.state.in_(OPEN))
         with self._transactions.read() as connection:
             return connection.execute(counted).scalar_one()
+
+
+def _owner(connection: Connection, sites: SiteCache, inbox_id: int) -> Site | None:
+    source = select(inbox.c.side, inbox.c.source).where(inbox.c.id == inbox_id)
+    row = connection.execute(source).one()
+    return sites.by_source(connection, Side(row.side), row.source)
 
 
 def _stored(connection: Connection, delivery: NewDelivery, made: Any) -> Stored:

@@ -84,6 +84,22 @@ def test_rows_survive_the_way_down_to_the_first_schema_and_up_again(engine: Engi
     assert all(one.is_duplicate for one in again)
 
 
+def test_request_that_waited_for_its_site_goes_to_work_with_the_upgrade(engine: Engine) -> None:
+    """Privacy requests only; the way back leaves them at work."""
+    step_up(engine, "0014")
+    inbox = sql_ledger(engine).inbox
+    asked, plain, refused = (
+        inbox.store(a_delivery(number, privacy=privacy)).inbox_id
+        for number, privacy in ((1, True), (2, False), (3, True))
+    )
+    inbox.hold([asked, plain], "site_removed")
+    inbox.hold([refused], "unsupported")
+    upgrade(engine)
+    assert inbox.due(10) == [asked]
+    downgrade(engine, "0014")
+    assert inbox.count_open() == 1
+
+
 def test_many_processes_may_upgrade_at_once(engine: Engine) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: upgrade(engine), range(8)))

@@ -18,7 +18,9 @@ from sqlalchemy import select
 from sync_sandbox.door import serve_door
 from sync_sandbox.server import Sandbox, SandboxOptions
 from sync_worker.config import load_settings
-from sync_worker.core.values import EntityRef, Site, SiteState
+from sync_worker.core.ports.inbox import ERASED
+from sync_worker.core.values import EntityRef, Side, Site, SiteState
+from sync_worker.import_export.importing import Importer, RatingRow
 from sync_worker.ledger.sql_ledger import sql_ledger
 from sync_worker.ledger.tables import metadata
 from sync_worker.manifest.default_field import default_field
@@ -304,25 +306,121 @@ def test_one_person_of_two_spellings_of_a_domain_is_one(bench: Bench) -> None:
     assert len(bench.wiring.admin.mappings.contacts(site.id)) == 1
 
 
-def test_person_who_asks_is_forgotten_while_the_site_is_paused(bench: Bench) -> None:
-    """Also in what is held until the site goes on."""
+class Kept:
+    """Whatever the product keeps anywhere: its ledger, its files, Redis and its log."""
+
+    def __init__(
+        self, bench: Bench, redis: Redis, folder: Path, logged: pytest.CaptureFixture[str]
+    ) -> None:
+        self.bench, self.redis, self.folder, self.logged = bench, redis, folder, logged
+
+    def places_naming(self, *words: str) -> list[str]:
+        """Where one of these words stands, in any case of letters."""
+        places = {"ledger": self.bench.on_file().encode()}
+        for path in self.folder.rglob("*"):
+            if path.is_file():
+                places[path.name] = path.read_bytes()
+        for key in self.redis.keys("*"):
+            places[f"redis {key!r}"] = repr((key, self.redis.dump(key))).encode()
+        places["log"] = "".join(self.logged.readouterr()).encode()
+        wanted = [word.lower().encode() for word in words]
+        return sorted(
+            place
+            for place, content in places.items()
+            if any(word in content.lower() for word in wanted)
+        )
+
+
+@pytest.fixture
+def kept(bench: Bench, redis: Redis, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Kept:
+    return Kept(bench, redis, tmp_path, capfd)
+
+
+def reviews_outside(bench: Bench, email: str, name: str, score: int) -> None:
+    draft = {
+        "subject": {"id": "MUG"},
+        "author": {"email": email, "display_name": name},
+        "score": Decimal(score),
+    }
+    bench.box.reviews.create(draft, by="visitor")
+
+
+def a_site_that_rests(bench: Bench, state: SiteState) -> tuple[str, Site]:
+    """Ada's and Bob's ratings have crossed; then the site rests, and more of Bob is held."""
     site = bench.add_site()
     ada, bob = bench.person("ada@example.com"), bench.person("bob@example.com")
     for contact_id, value in ((ada, 80), (bob, 20)):
         bench.rate(contact_id, value)
     bench.settle()
-    bench.wiring.admin.sites.set_state(site.id, SiteState.PAUSED)
+    if state is SiteState.REMOVED:
+        bench.box.wix.remove()
+        bench.settle()
+    else:
+        bench.wiring.admin.sites.set_state(site.id, state)
+    bench.wiring.ledger.site_cache.seconds = 0.0
     bench.wiring.ledger.site_cache.clear()
     bench.rate(bob, 40, "mug")
-    draft = {
-        "subject": {"id": "MUG"},
-        "author": {"email": "bob@example.com", "display_name": "Bob"},
-        "score": Decimal(3),
-    }
-    bench.box.reviews.create(draft, by="visitor")
-    assert set(bench.settle()) == {"held site_paused"}
+    reviews_outside(bench, "bob@example.com", "Bob", 3)
+    old = bench.person("bob.old@example.com")
+    bench.box.wix.merge_contacts(old, bob)
+    assert set(bench.settle()) == {f"held site_{state}"}
+    return bob, site
+
+
+@pytest.mark.parametrize("state", [SiteState.PAUSED, SiteState.REMOVED])
+def test_person_who_asks_is_forgotten_while_the_site_rests(
+    bench: Bench, kept: Kept, state: SiteState
+) -> None:
+    """Also in what is held until the site goes on, in Redis, in the log and in every file."""
+    bob, _ = a_site_that_rests(bench, state)
+    assert kept.places_naming("bob@example.com") != []
+    calls = bench.box.wix.calls.copy()
     bench.box.wix.delete_contact(bob, privacy=True)
     bench.settle()
-    assert [trace for trace in (bob, "bob@example.com", "Bob") if trace in bench.on_file()] == []
+    bench.box.wix.webhooks.again(bob)
+    bench.settle()
+    assert kept.places_naming(bob, "bob@example.com", "bob.old@example.com", "Bob") == []
+    # Her rating outside that never crossed is not ours.
     assert bench.external_scores() == [Decimal(3), Decimal(4)]
     assert "ada@example.com" in bench.on_file()
+    if state is SiteState.REMOVED:
+        # The app is not there any more: nobody asks Wix.
+        assert bench.box.wix.calls == calls
+
+
+def test_person_who_asks_is_forgotten_before_anybody_adds_the_site(
+    bench: Bench, kept: Kept
+) -> None:
+    """And a late event of that person is not kept, while those of others wait."""
+    ada, bob = bench.person("ada@example.com"), bench.person("bob@example.com")
+    bench.rate(ada, 80)
+    bench.rate(bob, 20)
+    bench.box.wix.change_email(bob, "bob.new@example.com")
+    assert set(bench.settle()) == {"held unknown_site"}
+    assert kept.places_naming("bob.new@example.com") != []
+    bench.box.wix.delete_contact(bob, privacy=True)
+    bench.settle()
+    bench.box.wix.webhooks.again(bob)
+    bench.settle()
+    assert kept.places_naming(bob, "bob@example.com", "bob.new@example.com", "Bob") == []
+    assert kept.places_naming("ada@example.com") != []
+    bench.add_site()
+    bench.settle()
+    assert bench.external_scores() == [Decimal(4)]
+
+
+@pytest.mark.parametrize("policy", ["hold", "create"])
+def test_row_of_a_file_makes_nobody_a_contact_who_was_erased(bench: Bench, policy: str) -> None:
+    site = bench.add_site()
+    bob = bench.person("bob@example.com")
+    bench.rate(bob, 20)
+    bench.settle()
+    bench.box.wix.delete_contact(bob, privacy=True)
+    bench.settle()
+    site = bench.wiring.admin.sites.set_policy(site.id, {"unknown_contact": policy})
+    intake = bench.wiring.intake(bench)
+    importer = Importer(intake.engine, intake.connect(site), site)
+    row = RatingRow(EntityRef("BEANS"), Side.EXTERNAL, "bob@example.com", "Bob", {})
+    importer.find_people([row])
+    assert importer.key_of(row) == ERASED
+    assert "bob@example.com" not in bench.on_file()

@@ -27,8 +27,8 @@ from sync_worker.engine.view import View
 from sync_worker.engine.write_limits import WriteLimits
 from sync_worker.engine.writing import Writing
 from sync_worker.intake import contact_events as contact_events_module
+from sync_worker.intake import raters as raters_module
 from sync_worker.intake.parent_events import ParentEvents
-from sync_worker.intake.raters import Raters
 from sync_worker.ledger.database import SteadyClock
 from sync_worker.reconcile import marks, page_comparison
 from sync_worker.reconcile.listing import Listings
@@ -281,5 +281,5 @@ PEOPLE_MECHANISMS: dict[str, tuple[Switch, ...]] = {
     "erasure with the last commit": ((MemoryLinks, "_erase_link", _nothing),),
     "erasure of shadowed records": ((View, "shadowed_left", _nobody),),
     "grave of a contact": ((contact_events_module, "is_erased", _never),),
-    "grave of an address": ((Raters, "_is_erased_address", _never),),
+    "grave of an address": ((raters_module, "is_erased_address", _never),),
 }

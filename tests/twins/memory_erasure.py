@@ -5,19 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence, Set
 from dataclasses import replace
 
-from sync_worker.core.hold_keys import address_tombstone, contact_hold_key, email_hold_key
+from sync_worker.core.hold_keys import (
+    address_tombstone,
+    contact_hold_key,
+    email_hold_key,
+    erased_id,
+)
+from sync_worker.core.ports.inbox import ERASED
 from sync_worker.core.ports.links import Commit
 from sync_worker.core.sweep_values import Listed
 from sync_worker.core.values import (
     Buried,
+    Delivery,
     Intent,
     IntentState,
     Link,
     LinkState,
+    NewDelivery,
     Operation,
     Side,
     Slot,
 )
+from sync_worker.ledger.erasure import NAME
 from tests.twins.memory_contacts import all_ids_of, links_of_contact
 from tests.twins.memory_state import InboxRow, LinkRow, MemoryState
 
@@ -156,6 +165,45 @@ def erase_person(state: MemoryState, site_id: int, contact_id: str, inbox_id: in
     forget_listed(state, site_id, lambda shown: _is_listed_of(shown, ids, names))
     for member in ids:
         state.redirects.pop((site_id, member), None)
+    for row in state.rows.values():
+        is_its = row.delivery.new.source == state.source(site_id, row.delivery.new.side)
+        if is_its and row.is_held and _waits(row) and _names(names, row.delivery.new.payload):
+            state.release_delivery(row.delivery.id)
+
+
+def erase_without_site(state: MemoryState, request: Delivery) -> None:
+    """What a source without a site has told of a person or record; the request, too."""
+    source, names = (request.new.side, request.new.source), [request.new.remote_id]
+    theirs = [row for row in state.rows.values() if _source(row.delivery.new) == source]
+    for name in names:
+        for row in theirs:
+            new = row.delivery.new
+            if new.change.startswith("contact_") and new.remote_id == name:
+                told = set(NAME.findall(str(new.payload))) - set(names)
+                known = {one.delivery.new.remote_id for one in theirs}
+                is_merge = new.change == "contact_merged"
+                names += [one for one in told if "@" in one or (is_merge and one in known)]
+    lowered = [name.lower() for name in names]
+    for row in theirs:
+        new = row.delivery.new
+        if new.remote_id in names or _names(lowered, new.payload):
+            state.erase_row(row)
+
+
+def names_erased_without_site(state: MemoryState, new: NewDelivery) -> bool:
+    """Whether a delivery names a person or record that such a request has erased."""
+    names = {new.remote_id, *NAME.findall(str(new.payload))}
+    hashed = {erased_id(0, new.side, name) for name in names}
+    return any(
+        _source(row.delivery.new) == _source(new)
+        and row.delivery.reason == ERASED.reason
+        and row.delivery.new.remote_id in hashed
+        for row in state.rows.values()
+    )
+
+
+def _source(new: NewDelivery) -> tuple[Side, str]:
+    return new.side, new.source
 
 
 def _waits(row: InboxRow) -> bool:

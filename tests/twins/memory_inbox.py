@@ -12,12 +12,14 @@ from sync_worker.core.ports.inbox import (
     RATE_LIMITED,
     RATE_LIMITED_AT_ONCE,
     TRACK_AFTER,
+    UNKNOWN_SITE,
     WORKER_DIED,
     Closing,
     Look,
     Stored,
 )
 from sync_worker.core.values import Delivery, HistoryKind, InboxState, NewDelivery, Side, Site
+from tests.twins.memory_erasure import erase_without_site, names_erased_without_site
 from tests.twins.memory_state import InboxRow, MemoryState, is_same_record
 
 GIVEN_UP_SECONDS = 48 * 3600.0
@@ -83,9 +85,17 @@ class MemoryInbox:
         for inbox_id in inbox_ids:
             self.close(inbox_id, Closing(InboxState.HELD, reason), hold_key=hold_key)
 
-    def hold_for_site(self, inbox_id: int, delivery: NewDelivery) -> bool:
-        self.close(inbox_id, Closing(InboxState.HELD, "unknown_site"))
-        return self.state.site_of(delivery) is not None
+    def hold_for_site(self, inbox_id: int, delivery: NewDelivery) -> Closing | None:
+        if names_erased_without_site(self.state, delivery):
+            return self.close(inbox_id, ERASED)
+        self.close(inbox_id, UNKNOWN_SITE)
+        return UNKNOWN_SITE if self.state.site_of(delivery) is None else None
+
+    def erase_without_site(self, request: Delivery) -> bool:
+        if self.state.site_of(request.new) is not None:
+            return False
+        erase_without_site(self.state, request)
+        return True
 
     def defer(
         self,

@@ -57,6 +57,7 @@ class Closing:
 ERASED = Closing(InboxState.DONE, "erased")
 
 
+UNKNOWN_SITE = Closing(InboxState.HELD, "unknown_site")
 WORKER_DIED = Closing(InboxState.HELD, "worker_died")
 
 
@@ -149,10 +150,17 @@ class Inbox(Protocol):
     def release_beside(self, delivery: Delivery) -> list[int]:
         """Release what is held of the same record (``Delivery.is_beside_held``); their ids."""
 
-    def hold_for_site(self, inbox_id: int, delivery: NewDelivery) -> bool:
-        """Hold an open delivery until its site is added; whether it is there by now.
+    def hold_for_site(self, inbox_id: int, delivery: NewDelivery) -> Closing | None:
+        """Hold an open delivery until its site is added; ``None`` if that is there by now.
 
-        Of each source the newest 10,000 are kept.
+        Of each source the newest 10,000 are kept. What names somebody erased ends as ERASED.
+        """
+
+    def erase_without_site(self, request: Delivery) -> bool:
+        """Carry out a privacy request of a source that nobody has added a site for.
+
+        What that source has told of the person or record loses its content, and so does what it
+        tells later (``hold_for_site``). False, and nothing is done, if there is a site by now.
         """
 
     def evidence(self, site_id: int, side: Side, remote_id: str, revision: int) -> Delivery | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from sync_worker.core.ports.links import Commit
 from sync_worker.core.values import (
     Buried,
     Change,
+    Delivery,
     HistoryEntry,
     HistoryKind,
     InboxState,
@@ -195,3 +197,56 @@ class TestErasure:
         assert ground.ledger.everything().count(f"'{BOB.contact_id}'") == 1, (
             "only the first one names them"
         )
+
+    def test_held_merge_of_somebody_erased_goes_back_to_work(self, ground: Ground) -> None:
+        """It tells who else was that person."""
+        told = {"sources": ["contact-old"], "target": BOB.contact_id}
+        merge = ground.stored(3, change=Change.CONTACT_MERGED, remote_id="contact-x", payload=told)
+        ground.ledger.inbox.hold([merge], "site_paused")
+        asked = ground.stored(
+            4, change=Change.CONTACT_DELETED, remote_id=BOB.contact_id, privacy=True
+        )
+        ground.ledger.merges.erase_contact(ground.site_id, BOB.contact_id, asked)
+        assert ground.ledger.inbox.open_delivery(merge) is not None
+
+
+class TestErasureWithoutSite:
+    def told(self, ground: Ground, number: int, **changes: Any) -> Delivery:
+        inbox_id = ground.stored(number, source="instance-9", **changes)
+        delivery: Delivery = ground.ledger.inbox.open_delivery(inbox_id)[0]
+        return delivery
+
+    def hold(self, ground: Ground, number: int, **changes: Any) -> Any:
+        delivery = self.told(ground, number, **changes)
+        return ground.ledger.inbox.hold_for_site(delivery.id, delivery.new)
+
+    def test_person_is_forgotten_where_nobody_has_added_the_site(self, ground: Ground) -> None:
+        """Also those merged into them, under every address, and in what comes later."""
+        contact = {"change": Change.CONTACT_CHANGED}
+        self.hold(ground, 1, **contact, remote_id="contact-bob", payload={"e": "Bob@Example.com"})
+        self.hold(ground, 2, **contact, remote_id="contact-old", payload={"e": "old@example.com"})
+        self.hold(ground, 3, remote_id="w3", payload={"owner": "contact-old"})
+        self.hold(ground, 4, remote_id="w4", payload={"by": "bob@example.com"})
+        merged = {"sourceContactIds": ["contact-old"]}
+        self.hold(ground, 5, change=Change.CONTACT_MERGED, remote_id="contact-bob", payload=merged)
+        self.hold(ground, 6, remote_id="w6", payload={"owner": ADA.contact_id})
+        asked = self.told(
+            ground, 7, change=Change.CONTACT_DELETED, remote_id="contact-bob", privacy=True
+        )
+        assert ground.ledger.inbox.erase_without_site(asked)
+        late = {"remote_id": "w8", "payload": {"entity": '{"owner": "contact-bob"}'}}
+        assert self.hold(ground, 8, **late) == ERASED
+        assert self.hold(ground, 9, remote_id="w3") == ERASED
+        left = ground.ledger.everything().lower()
+        names = ("contact-bob", "bob@example.com", "contact-old", "old@example.com", "'w3'", "'w4'")
+        assert [name for name in names if name in left] == []
+        assert "'w6'" in left
+        assert ground.ledger.inbox.open_delivery(asked.id) is None
+
+    def test_request_of_a_source_that_has_a_site_by_now_is_left_to_it(self, ground: Ground) -> None:
+        asked = ground.stored(
+            4, change=Change.CONTACT_DELETED, remote_id=BOB.contact_id, privacy=True
+        )
+        request = ground.ledger.inbox.open_delivery(asked)[0]
+        assert not ground.ledger.inbox.erase_without_site(request)
+        assert ground.ledger.inbox.open_delivery(asked) is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from sync_worker.core.ports.inbox import RATE_LIMITED, RATE_LIMITED_AT_ONCE, Closing
+from sync_worker.core.ports.inbox import RATE_LIMITED, RATE_LIMITED_AT_ONCE, UNKNOWN_SITE, Closing
 from sync_worker.core.values import Change, InboxState, NewDelivery, Side
 from tests.factories import a_delivery
 from tests.integration.ledger.ground import Ground
@@ -118,10 +118,9 @@ class TestInbox:
         self, ground: Ground
     ) -> None:
         known, unknown = a_delivery(1), a_delivery(2, source="instance-9")
-        assert ground.ledger.inbox.hold_for_site(ground.ledger.inbox.store(known).inbox_id, known)
-        assert not ground.ledger.inbox.hold_for_site(
-            ground.ledger.inbox.store(unknown).inbox_id, unknown
-        )
+        inbox = ground.ledger.inbox
+        assert inbox.hold_for_site(inbox.store(known).inbox_id, known) is None
+        assert inbox.hold_for_site(inbox.store(unknown).inbox_id, unknown) == UNKNOWN_SITE
 
     def test_evidence_is_the_delivery_of_exactly_that_revision(self, ground: Ground) -> None:
         ground.stored(3)
