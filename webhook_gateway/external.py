@@ -11,6 +11,7 @@ from sync_worker.core import exact_json
 from sync_worker.core.errors import Permanent
 from sync_worker.core.values import Change, NewDelivery, Side, unusable_id
 from sync_worker.core.words import MAX_ID, is_usable_id, with_stand_ins
+from sync_worker.manifest.conditions import applies
 from sync_worker.manifest.field_values import search
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.record_keys import joined_id
@@ -68,7 +69,7 @@ def read_deliveries(
         payload = exact_json.loads(body)
     except ValueError:
         return Unreadable("no_json")
-    return _deliveries(_Reader(manifest, webhook, request, proof), payload)
+    return _deliveries(_Reader(manifest, webhook, request, proof, payload))
 
 
 def _proof_of(webhook: Webhook, request: Received) -> Verified | None:
@@ -120,11 +121,12 @@ class _Reader:
     webhook: Webhook
     request: Received
     proof: Verified
+    payload: Any
 
 
-def _deliveries(reader: _Reader, payload: Any) -> Sequence[NewDelivery] | Ignored | Unreadable:
+def _deliveries(reader: _Reader) -> Sequence[NewDelivery] | Ignored | Unreadable:
     """What can be read of a batch is not lost with what cannot."""
-    items = _items(reader.webhook, payload)
+    items = _items(reader.webhook, reader.payload)
     if items is None:
         return Unreadable("malformed")
     is_batch = reader.webhook.items_path is not None
@@ -149,7 +151,7 @@ def _items(webhook: Webhook, payload: Any) -> list[Any] | None:
 
 
 def _read(reader: _Reader, item: Any, number: int | None) -> NewDelivery | Ignored | Unreadable:
-    if not isinstance(item, Mapping):
+    if not (isinstance(item, Mapping) or (number is not None and _is_bare_key(item))):
         return Unreadable("malformed")
     try:
         return _delivery(reader, item, number)
@@ -157,16 +159,21 @@ def _read(reader: _Reader, item: Any, number: int | None) -> NewDelivery | Ignor
         return Unreadable("malformed")
 
 
-def _delivery(
-    reader: _Reader, item: Mapping[str, Any], number: int | None
-) -> NewDelivery | Ignored:
+def _is_bare_key(item: Any) -> bool:
+    """Whether an item of a batch is a key alone: ``{"keys": [1, 2]}``, as Directus sends."""
+    return isinstance(item, str | int) and not isinstance(item, bool)
+
+
+def _delivery(reader: _Reader, item: Any, number: int | None) -> NewDelivery | Ignored:
     webhook = reader.webhook
     rule = _rule(reader, item)
     if isinstance(rule, Ignored):
         return rule
     sequence = _number(search(webhook.sequence, item)) if webhook.sequence is not None else None
     has_revisions = reader.manifest.fields.revision is not None
-    payload = _of_failed(reader, item) if rule.change == "create_failed" else item
+    payload = item if isinstance(item, Mapping) else {"key": item}
+    if rule.change == "create_failed":
+        payload = _of_failed(reader, item)
     return NewDelivery(
         side=Side.EXTERNAL,
         source=reader.manifest.id,
@@ -179,18 +186,19 @@ def _delivery(
     )
 
 
-def _rule(reader: _Reader, item: Mapping[str, Any]) -> EventRule | Ignored:
+def _rule(reader: _Reader, item: Any) -> EventRule | Ignored:
     name = _event_name(reader, item)
     rules = [rule for rule in reader.manifest.event_rules if rule.match == name]
     if not rules:
         return Ignored("unknown_event_type")
-    fitting = [rule for rule in rules if rule.when is None or search(rule.when, item)]
+    headers = reader.request.headers
+    fitting = [rule for rule in rules if applies(rule, item, headers)]
     if not fitting or fitting[0].change == "ignore":
         return Ignored("ignored_event_type")
     return fitting[0]
 
 
-def _of_failed(reader: _Reader, item: Mapping[str, Any]) -> Mapping[str, Any]:
+def _of_failed(reader: _Reader, item: Any) -> Mapping[str, Any]:
     """What was told of a create that was not carried out, and whose it was."""
     path = reader.webhook.record_path
     record = search(path, item) if path is not None else item
@@ -199,12 +207,12 @@ def _of_failed(reader: _Reader, item: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"told": item, "entity": whose, "email": email}
 
 
-def _event_name(reader: _Reader, item: Mapping[str, Any]) -> Any:
+def _event_name(reader: _Reader, item: Any) -> Any:
     name = _given_name(reader, item)
     return reader.webhook.event.default if name in (None, "") else name
 
 
-def _given_name(reader: _Reader, item: Mapping[str, Any]) -> Any:
+def _given_name(reader: _Reader, item: Any) -> Any:
     event, request = reader.webhook.event, reader.request
     if event.header is not None:
         return request.headers.get(event.header.lower())
@@ -212,10 +220,12 @@ def _given_name(reader: _Reader, item: Mapping[str, Any]) -> Any:
         return request.query.get(event.query)
     if event.claim is not None:
         return reader.proof.claims.get(event.claim)
-    return search(event.path, item) if event.path is not None else event.const
+    if event.path is None:
+        return event.const
+    return search(event.path, reader.payload if event.at == "request" else item)
 
 
-def _remote_id(reader: _Reader, rule: EventRule, item: Mapping[str, Any]) -> str:
+def _remote_id(reader: _Reader, rule: EventRule, item: Any) -> str:
     """The record's id; for ``parent_changed`` the parent's.
 
     A failed create may have none: then the body's digest.
@@ -228,12 +238,12 @@ def _remote_id(reader: _Reader, rule: EventRule, item: Mapping[str, Any]) -> str
     return remote_id if is_usable_id(remote_id, MAX_ID) else unusable_id(remote_id)
 
 
-def _dedupe_id(reader: _Reader, item: Mapping[str, Any], number: int | None) -> str | None:
+def _dedupe_id(reader: _Reader, item: Any, number: int | None) -> str | None:
     """The sender's id of this delivery; its parts are joined so that none can run into the next."""
     if not reader.webhook.drops_repeats:
         return None
     parts = [_id_part(reader, part, item) for part in reader.webhook.delivery_id]
-    is_of_request = not any(part.path for part in reader.webhook.delivery_id)
+    is_of_request = not any(part.path and part.at == "item" for part in reader.webhook.delivery_id)
     if number is not None and is_of_request:
         # Its items are told apart by their place.
         parts.append(str(number))
@@ -243,9 +253,10 @@ def _dedupe_id(reader: _Reader, item: Mapping[str, Any], number: int | None) -> 
     return dedupe_id
 
 
-def _id_part(reader: _Reader, part: DeliveryIdPart, item: Mapping[str, Any]) -> str:
+def _id_part(reader: _Reader, part: DeliveryIdPart, item: Any) -> str:
     """One part of a delivery's id: from the event, a header, or the body's digest."""
-    found = search(part.path, item) if part.path else None
+    root = reader.payload if part.at == "request" else item
+    found = search(part.path, root) if part.path else None
     if part.header is not None:
         found = reader.request.headers.get(part.header.lower())
     elif part.body_sha256:

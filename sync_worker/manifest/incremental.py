@@ -20,7 +20,7 @@ AHEAD = timedelta(days=1)  # a system's clock may be ahead of ours
 
 
 def since_query(incremental: Incremental, since: datetime) -> dict[str, str]:
-    """The query parameter, its overlap earlier."""
+    """The query parameters, their overlap earlier."""
     start = since.astimezone(UTC) - timedelta(seconds=incremental.overlap_s)
     match incremental.format:
         case "iso8601":
@@ -29,7 +29,7 @@ def since_query(incremental: Incremental, since: datetime) -> dict[str, str]:
             text = str(int(start.timestamp()))
         case "epoch_ms":
             text = str(int(start.timestamp() * 1000))
-    return {incremental.param: text}
+    return dict.fromkeys(incremental.names, text)
 
 
 def newest_of(
@@ -46,8 +46,11 @@ def newest_of(
 def _times(
     manifest: Manifest, incremental: Incremental, records: Sequence[Record]
 ) -> Iterator[datetime]:
-    time_of = updated_at if incremental.semantics == "updated" else created_at
+    kinds = [updated_at if incremental.semantics == "updated" else created_at]
+    if incremental.params:
+        kinds.append(created_at)
     for record in records:
         with suppress(Permanent):
-            if (time := time_of(manifest, record.raw)) is not None:
+            times = (time_of(manifest, record.raw) for time_of in kinds)
+            if (time := next(filter(None, times), None)) is not None:
                 yield time

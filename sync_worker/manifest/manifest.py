@@ -215,12 +215,15 @@ class Manifest(Strict):
                     "poll.incremental adds its param to a declared operations.list, not to a"
                     " handler"
                 )
-            name = f"{poll.incremental.semantics}_at"
-            if getattr(self.fields, name) is None:
-                raise ValueError(
-                    f"poll.incremental needs fields.{name}: the next look begins at the newest one"
-                    " seen"
-                )
+            needed = [f"{poll.incremental.semantics}_at"]
+            if poll.incremental.params:
+                needed.append("created_at")
+            for name in needed:
+                if getattr(self.fields, name) is None:
+                    raise ValueError(
+                        f"poll.incremental needs fields.{name}: the next look begins at the newest"
+                        " one seen"
+                    )
         return self
 
     @model_validator(mode="after")

@@ -35,7 +35,8 @@ class CompiledPath(str):
         return path
 
 
-def _compiled(value: Any) -> CompiledPath:
+def compiled(value: Any) -> CompiledPath:
+    """A path, compiled once. Raises ValueError."""
     if not isinstance(value, str):
         raise ValueError("a path is a text")
     try:
@@ -49,7 +50,7 @@ def _compiled(value: Any) -> CompiledPath:
 
 Path = Annotated[
     Any,
-    BeforeValidator(_compiled),
+    BeforeValidator(compiled),
     WithJsonSchema({"type": "string", "description": "A JMESPath expression"}),
 ]
 

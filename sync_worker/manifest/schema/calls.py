@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from sync_worker.manifest.schema.base import Path, Strict
+from sync_worker.manifest.schema.base import Path, Strict, one_of
 from sync_worker.manifest.tree_outline import Part, outline_of
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -19,21 +19,46 @@ ResultOf = Literal[
 Writing = Literal["create", "update", "delete"]
 
 
+class Condition(Strict):
+    """What an answer or an event must hold, and where: in its body, or in a header."""
+
+    path: Path | None = None
+    header: str | None = None
+    equals: str | int | bool
+
+    @model_validator(mode="after")
+    def _is_one_place(self) -> Condition:
+        one_of(self, "path", "header")
+        return self
+
+
 class ErrorRule(Strict):
     """What an answer means; the first rule that fits counts, also for answers below 300."""
 
     status: tuple[int, ...] = Field(min_length=1)
     path: Path | None = None
+    header: str | None = None
+    """The name of a header that is compared instead of the body."""
     equals: str | int | bool | None = None
     outcome: ResultOf
 
     @model_validator(mode="after")
     def _compares_something(self) -> ErrorRule:
-        if (self.path is None) != (self.equals is None):
+        if self.path is not None and self.header is not None:
+            raise ValueError("needs path or header, not both: one thing is compared")
+        if (self.path is None and self.header is None) != (self.equals is None):
             raise ValueError(
-                "path and equals belong together: what the answer holds there, and what it must be"
+                "path (or header) and equals belong together: what the answer holds there, and what"
+                " it must be"
             )
         return self
+
+    @property
+    def condition(self) -> Condition | None:
+        """What the answer must hold besides the status, if anything."""
+        if self.equals is None:
+            return None
+        return Condition(path=self.path, header=self.header, equals=self.equals)
 
     @property
     def is_bare_gone(self) -> bool:
@@ -43,14 +68,7 @@ class ErrorRule(Strict):
         404s.
         """
         is_status_again = str(self.equals) in {str(status) for status in self.status}
-        return self.outcome == "gone" and (self.path is None or is_status_again)
-
-
-class Condition(Strict):
-    """What an answer must hold, and where."""
-
-    path: Path
-    equals: str | int | bool
+        return self.outcome == "gone" and (self.equals is None or is_status_again)
 
 
 class Pagination(Strict):
@@ -176,8 +194,11 @@ class Incremental(Strict):
     system's own clock.
     """
 
-    param: str
+    param: str | None = None
     """Query parameter of ``operations.list``."""
+    params: tuple[str, ...] = ()
+    """Several that all get the same time, for systems that are asked for what was updated *or*
+    created since: a record without a time of an update counts by its time of creation."""
     semantics: Literal["updated", "created"]
     """The time that it compares, by ``fields.updated_at`` or ``fields.created_at``. ``created``:
     edits and deletes are seen by full scans only."""
@@ -185,6 +206,17 @@ class Incremental(Strict):
     overlap_s: int = Field(default=300, ge=0)
     """How long before the newest time each look begins: what became visible late is listed again.
     """
+
+    @model_validator(mode="after")
+    def _names_a_parameter(self) -> Incremental:
+        if (self.param is None) == (not self.params):
+            raise ValueError("needs param, or params where the system wants several")
+        return self
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All its parameters."""
+        return self.params or (str(self.param),)
 
 
 class Poll(Strict):

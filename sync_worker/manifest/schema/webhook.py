@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
-from sync_worker.manifest.schema.base import Path, Strict, one_of
-from sync_worker.manifest.schema.calls import OperationSpec
+from sync_worker.manifest.schema.base import CompiledPath, Path, Strict, compiled, one_of
+from sync_worker.manifest.schema.calls import Condition, OperationSpec
 from sync_worker.manifest.schema.verify import JwtVerify, Verify
 
 
@@ -37,6 +37,8 @@ class DeliveryIdPart(Strict):
     """Part of the sender's id of a delivery."""
 
     path: Path | None = None
+    at: Literal["item", "request"] = "item"
+    """Where ``path`` begins: in the item of a batch, or at the root of the request."""
     header: str | None = None
     body_sha256: Literal[True] | None = None
 
@@ -50,6 +52,8 @@ class EventName(Strict):
     """Where the name of an event is."""
 
     path: Path | None = None
+    at: Literal["item", "request"] = "item"
+    """Where ``path`` begins: in the item of a batch, or at the root of the request."""
     header: str | None = None
     query: str | None = None
     claim: str | None = None
@@ -64,13 +68,38 @@ class EventName(Strict):
         return self
 
 
+WHEN_SCHEMA = {
+    "anyOf": [
+        {"type": "string", "description": "A JMESPath expression"},
+        {
+            "type": "object",
+            "description": "A condition: path or header, and equals",
+            "properties": {
+                "path": {"type": "string"},
+                "header": {"type": "string"},
+                "equals": {"type": ["string", "integer", "boolean"]},
+            },
+            "required": ["equals"],
+            "additionalProperties": False,
+        },
+    ]
+}
+
+
+def _path_or_condition(value: Any) -> CompiledPath | Condition | None:
+    if isinstance(value, Mapping):
+        return Condition.model_validate(value)
+    return None if value is None else compiled(value)
+
+
 class EventRule(Strict):
     """What an event means for us."""
 
     match: str
     change: Literal["upsert", "delete", "parent_changed", "create_failed", "ignore"]
-    when: Path | None = None
-    """Only if this is true in the payload; otherwise the event is ignored."""
+    when: Annotated[Any, BeforeValidator(_path_or_condition), WithJsonSchema(WHEN_SCHEMA)] = None
+    """Only if this is so; otherwise the event is ignored: a path that is true in the payload, or
+    ``{path, equals}``, or ``{header, equals}``."""
     key: Mapping[str, Path] | None = None
     """Where this event has its key, if not where ``webhook.key`` says."""
 
@@ -112,7 +141,8 @@ class Webhook(Strict):
     """For senders that want certain words back."""
     delivery_id: tuple[DeliveryIdPart, ...] = ()
     items_path: Path | None = None
-    """A batch: every item is a delivery, and all other paths are inside an item."""
+    """A batch: every item is a delivery, and all other paths are inside an item. An item may be a
+    bare key (``key: {id: "@"}``)."""
     event: EventName
     events: tuple[EventRule, ...] = Field(min_length=1)
     payload: Literal["full", "thin"] = "thin"

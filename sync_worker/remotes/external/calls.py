@@ -19,6 +19,7 @@ from sync_worker.core.errors import (
     Unauthorized,
     UnknownOutcome,
 )
+from sync_worker.manifest.conditions import holds
 from sync_worker.manifest.field_values import search
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.pagination import (
@@ -29,7 +30,6 @@ from sync_worker.manifest.pagination import (
 )
 from sync_worker.manifest.places import Place
 from sync_worker.manifest.record_writer import filled, query_of, url_path
-from sync_worker.manifest.schema.base import CompiledPath
 from sync_worker.manifest.schema.calls import Condition, ErrorRule, Hook, OperationSpec
 from sync_worker.remotes.external.auth import without_credentials
 from sync_worker.remotes.external.gone import gone_said
@@ -258,7 +258,7 @@ class _Outcomes:
     def _undeclared_success(self, condition: Condition, answer: Answer) -> SyncError | None:
         """A success that does not say what the manifest asks of one."""
         is_success = answer.status in self.spec.success if self.spec.success else answer.is_success
-        if not is_success or _is_at(condition.path, condition.equals, answer):
+        if not is_success or holds(condition, answer.body, answer.headers):
             return None
         message = "the answer does not say that it was done, as success_if asks"
         return UnknownOutcome(message) if self.is_write else Transient(message)
@@ -270,24 +270,15 @@ def _applies(rule: ErrorRule, answer: Answer) -> bool:
     # What is no JSON is not the system's: its rules say nothing of that.
     if answer.content is Content.OTHER and rule.outcome not in OUTCOMES_OF_ANY_FORM:
         return False
-    # Without a path the status alone decides.
-    return rule.path is None or _is_at(rule.path, rule.equals, answer)
+    # Without a condition the status alone decides.
+    condition = rule.condition
+    return condition is None or holds(condition, answer.body, answer.headers)
 
 
 def _may_have_landed(answer: Answer) -> bool:
     """Whether a write may have been carried out before its system answered so."""
     is_lost = answer.status in PASSING - NOT_DONE or answer.status >= 500
     return is_lost or answer.is_success
-
-
-def _is_at(path: CompiledPath, wanted: Any, answer: Answer) -> bool:
-    try:
-        found = search(path, answer.body)
-    except Permanent:
-        # A function of the path meets what it cannot take: not the answer that it is about.
-        return False
-    # To Python true is the number 1.
-    return bool(found == wanted) and isinstance(found, bool) == isinstance(wanted, bool)
 
 
 def _meaning(rule: ErrorRule, answer: Answer) -> SyncError | bool | None:
