@@ -22,13 +22,13 @@ from sync_worker.core.errors import (
 from sync_worker.manifest.conditions import holds
 from sync_worker.manifest.field_values import search
 from sync_worker.manifest.manifest import Manifest
-from sync_worker.manifest.pagination import (
+from sync_worker.manifest.paging.pagination import (
     ListingAnswer,
     next_place,
     page_context,
     page_query,
 )
-from sync_worker.manifest.places import Place
+from sync_worker.manifest.paging.places import Place
 from sync_worker.manifest.record_writer import filled, query_of, url_path
 from sync_worker.manifest.schema.calls import Condition, ErrorRule, Hook, OperationSpec
 from sync_worker.remotes.external.auth import without_credentials

@@ -11,7 +11,7 @@ from urllib.parse import urlencode, urlsplit
 from sync_worker.core.errors import Misconfigured
 from sync_worker.manifest.field_values import search
 from sync_worker.manifest.manifest import Manifest
-from sync_worker.manifest.places import Place
+from sync_worker.manifest.paging.places import Place
 from sync_worker.manifest.schema.verify import UrlTokenVerify
 from sync_worker.manifest.schema.webhook import Manage
 from sync_worker.remotes.external.calls import ExternalCalls, Options

@@ -13,9 +13,15 @@ from sync_worker.core.errors import Gone, GoneUnsaid, Misconfigured, Permanent
 from sync_worker.core.ports.remote import Page
 from sync_worker.core.values import Record
 from sync_worker.manifest.field_values import search
-from sync_worker.manifest.incremental import newest_of, since_query
 from sync_worker.manifest.manifest import Manifest
-from sync_worker.manifest.places import ParentPlace, Place, parent_place_of, place_of, place_text
+from sync_worker.manifest.paging.incremental import newest_of, since_query
+from sync_worker.manifest.paging.places import (
+    ParentPlace,
+    Place,
+    parent_place_of,
+    place_of,
+    place_text,
+)
 from sync_worker.manifest.record_reader import read_record, read_remote_id
 from sync_worker.remotes.external.calls import ExternalCalls
 

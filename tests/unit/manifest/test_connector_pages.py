@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync_worker.core.errors import Permanent
-from sync_worker.manifest.pagination import ListingAnswer, next_place, page_query
-from sync_worker.manifest.places import Place, parent_place_of, place_of, place_text
+from sync_worker.manifest.paging.pagination import ListingAnswer, next_place, page_query
+from sync_worker.manifest.paging.places import Place, parent_place_of, place_of, place_text
 from sync_worker.manifest.schema.calls import Pagination
 
 ROWS = [{"id": number} for number in range(7)]

@@ -13,8 +13,8 @@ import yaml
 from sync_worker.core.errors import Misconfigured
 from sync_worker.import_export.file_format import load_format
 from sync_worker.manifest.loader import SHIPPED, load_manifest
-from sync_worker.manifest.pagination import ListingAnswer, next_place
-from sync_worker.manifest.places import Place
+from sync_worker.manifest.paging.pagination import ListingAnswer, next_place
+from sync_worker.manifest.paging.places import Place
 from sync_worker.manifest.schema.calls import Pagination
 from tests.hostile import DEPTH, IDS, NUMBERS, WORDS
 from tests.unit.signed import OWN_SERVICE

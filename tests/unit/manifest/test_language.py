@@ -13,9 +13,9 @@ import yaml
 from sync_worker.core.errors import Misconfigured
 from sync_worker.core.values import Record
 from sync_worker.manifest.conditions import holds
-from sync_worker.manifest.incremental import newest_of, since_query
 from sync_worker.manifest.loader import parse_manifest
 from sync_worker.manifest.manifest import Manifest
+from sync_worker.manifest.paging.incremental import newest_of, since_query
 from sync_worker.manifest.schema.calls import Condition
 from webhook_gateway.external import Reading, read_deliveries
 

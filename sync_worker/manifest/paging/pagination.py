@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from sync_worker.core import exact_json
 from sync_worker.core.errors import Permanent
 from sync_worker.manifest.field_values import search
-from sync_worker.manifest.places import Place
+from sync_worker.manifest.paging.places import Place
 from sync_worker.manifest.schema.calls import Pagination
 
 LINK = re.compile(r"<([^<>]*)>([^<]*)")

@@ -1,0 +1,1 @@
+"""Listings in pages: how they go on, where, and from what time on. Pure."""
