@@ -86,7 +86,7 @@ def test_rows_survive_the_way_down_to_the_first_schema_and_up_again(engine: Engi
 
 def test_request_that_waited_for_its_site_goes_to_work_with_the_upgrade(engine: Engine) -> None:
     """Privacy requests only; the way back leaves them at work."""
-    step_up(engine, "0014")
+    step_up(engine, "0015")
     inbox = sql_ledger(engine).inbox
     asked, plain, refused = (
         inbox.store(a_delivery(number, privacy=privacy)).inbox_id
@@ -96,7 +96,7 @@ def test_request_that_waited_for_its_site_goes_to_work_with_the_upgrade(engine: 
     inbox.hold([refused], "unsupported")
     upgrade(engine)
     assert inbox.due(10) == [asked]
-    downgrade(engine, "0014")
+    downgrade(engine, "0015")
     assert inbox.count_open() == 1
 
 
