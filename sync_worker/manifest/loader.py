@@ -5,7 +5,7 @@ Errors say where the problem is and what to do next.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from sync_worker.core.errors import Misconfigured
 from sync_worker.files.references import BadReference, looked_up
 from sync_worker.files.yaml_file import BadYaml, read_yaml
 from sync_worker.manifest.manifest import Manifest
-from sync_worker.manifest.record_writer import HOOK_ROOTS, ROOTS, check_tree
+from sync_worker.manifest.record_writer import CREATE_ROOTS, HOOK_ROOTS, ROOTS, check_tree
 from sync_worker.manifest.source.complaints import complaint
 from sync_worker.manifest.source.lines import spot_of
 
@@ -93,12 +93,21 @@ def parse_manifest(document: Mapping[str, Any], environ: Mapping[str, str], file
         at, words = complaint(error)
         raise Misconfigured(f"{named_place(file, at)}: {words}") from None
     for place, operation in manifest.specs:
-        roots = HOOK_ROOTS if place.startswith("webhook.") else ROOTS
+        roots = _roots_at(place, manifest)
         for part in ("path", "query", "headers", "body"):
             problem = check_tree(getattr(operation, part), is_path=part == "path", roots=roots)
             if problem:
                 raise _wrong(file, (*place.split("."), part), problem)
     return manifest
+
+
+def _roots_at(place: str, manifest: Manifest) -> Set[str]:
+    """What the leaves of a call may begin with."""
+    if place.startswith("webhook."):
+        return HOOK_ROOTS
+    if place == "operations.create" and manifest.operations.author is not None:
+        return CREATE_ROOTS
+    return ROOTS
 
 
 def _read(file: Path) -> Mapping[str, Any]:

@@ -25,6 +25,7 @@ from sync_worker.core.numbers import exact_number
 from sync_worker.manifest.schema.base import CompiledPath
 
 ROOTS = frozenset({"rating", "entity", "contact", "key", "sync", "page", "conn"})
+CREATE_ROOTS = ROOTS | {"author"}
 HOOK_ROOTS = frozenset({"hook", "conn", "page"})
 LEAF_KEYS = frozenset({"from", "as", "default", "max_length", "values", "required"})
 KINDS = frozenset({"str", "int", "decimal", "bool", "iso8601", "epoch_s", "epoch_ms"})

@@ -189,6 +189,21 @@ class ParentsSpec(OperationSpec):
     """Only parents for which this is true, such as those with a number of reviews above 0."""
 
 
+class AuthorSpec(Strict):
+    """A person as a record of its own, which a new rating names by ``{from: author.id}``.
+
+    Before a create the person is looked for by address, and made where there is none.
+    """
+
+    find: OperationSpec
+    """Lists people by a filter; rows are compared by address again."""
+    create: OperationSpec
+    id: Path
+    """The person's id, inside a row of ``find`` and inside what ``create`` returns."""
+    email: Path
+    """The person's address, inside a row of ``find``."""
+
+
 class Incremental(Strict):
     """A listing of what changed since a time: the newest one that records have shown, in the
     system's own clock.
@@ -269,6 +284,7 @@ class Operations(Strict):
     find: OperationSpec | Hook | None = None
     list: OperationSpec | Hook | None = None
     parents: ParentsSpec | None = None
+    author: AuthorSpec | None = None
     create: OperationSpec | Hook | None = None
     update: OperationSpec | Hook | None = None
     delete: OperationSpec | Hook | None = None
@@ -310,3 +326,6 @@ class Operations(Strict):
             spec = getattr(self, name)
             if isinstance(spec, OperationSpec):
                 yield name, spec
+        if self.author is not None:
+            yield "author.find", self.author.find
+            yield "author.create", self.author.create

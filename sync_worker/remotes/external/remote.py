@@ -26,6 +26,7 @@ from sync_worker.manifest.record_changes import update_body
 from sync_worker.manifest.record_keys import context_of
 from sync_worker.manifest.record_reader import created_at, read_record, read_subject
 from sync_worker.manifest.schema.calls import Hook, OperationSpec
+from sync_worker.remotes.external.authors import Authors
 from sync_worker.remotes.external.by_id import RecordById
 from sync_worker.remotes.external.calls import (
     NO_CONTENT,
@@ -59,6 +60,8 @@ class ExternalRemote:
         self._calls = ExternalCalls(manifest, http, handlers)
         self._listing = Listing(manifest, self._calls)
         self._by_id = RecordById(manifest, self._calls, self._listing, looks or SecondLooks())
+        author = manifest.operations.author
+        self._authors = Authors(author, self._calls) if author is not None else None
         self._capabilities = manifest.capabilities
 
     @property
@@ -144,6 +147,9 @@ class ExternalRemote:
         spec = self._calls.spec("create")
         header = spec.idempotency_header if isinstance(spec, OperationSpec) else None
         context = self._write_context(draft, idempotency_key=idempotency_key)
+        if self._authors is not None:
+            person = _contact_context(draft.person)
+            context["author"] = {"id": self._authors.id_of(draft.person, person)}
         # Only a create with a key may be repeated: the system carries it out once.
         options = Options(is_write=True, is_idempotent=header is not None)
         if header is not None:
