@@ -6,17 +6,22 @@ Every secret also as NAME_FILE.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from functools import cached_property
+from io import StringIO
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote, urlsplit
 
 from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from redis.connection import parse_url
 
 from sync_worker.core.errors import Misconfigured
+from sync_worker.core.pasted import bare, is_placeholder, nearest, secret_of, text_of
+from sync_worker.core.service_urls import check_database_url, check_redis_url, has_password
 from sync_worker.files.references import DEFAULT_FOLDERS
 
 SECRETS = (
@@ -29,6 +34,24 @@ SECRETS = (
     "REDIS_PASSWORD",
     "METRICS_TOKEN",
     "FLOWER_BASIC_AUTH",
+)
+# Without these nothing crosses, or something is open to all: an example's value stops the start.
+NEEDED = (*SECRETS, "WIX_APP_ID", "WIX_API_BASE_URL")
+# Of docker-compose.yml and the servers in it.
+OF_COMPOSE = (
+    "RATINGS_SYNC_VERSION",
+    "REDIS_IMAGE",
+    "POSTGRES_IMAGE",
+    "POSTGRES_PASSWORD",
+    "POSTGRES_MAX_CONNECTIONS",
+    "GATEWAY_HOST_IP",
+    "GATEWAY_HOST_PORTS",
+    "FLOWER_HOST_IP",
+    "FLOWER_HOST_PORT",
+)
+# A PEM pasted into .env as it is; only a value in quotes may go over several lines.
+PASTED_PEM = re.compile(
+    r"^(\s*(?:export\s+)?\w+\s*=\s*)(-----BEGIN [A-Z ]+-----[^\"']+?-----END [A-Z ]+-----)", re.M
 )
 MIN_TOKEN = 16  # characters; what can be guessed closes nothing
 
@@ -94,8 +117,12 @@ class Settings(BaseModel):
 
     @cached_property
     def database(self) -> str:
-        """The ledger's URL; without a setting a SQLite file in the state folder."""
+        """The ledger's URL; without a setting a SQLite file in the state folder.
+
+        Raises Misconfigured.
+        """
         if self.database_url is not None:
+            check_database_url("DATABASE_URL", self.database_url.get_secret_value())
             return _with_password(self.database_url, self.database_password)
         return f"sqlite:///{(self.ratings_sync_home / 'ledger.db').absolute()}"
 
@@ -139,12 +166,14 @@ class Settings(BaseModel):
                 "REDIS_URL is not set; set it (redis://[:password@]host:6379/0), or start all with"
                 " `ratings-sync up`, which brings its own Redis"
             )
+        check_redis_url("REDIS_URL", self.redis_url.get_secret_value())
         return _with_password(self.redis_url, self.redis_password)
 
     @cached_property
     def cache(self) -> str:
-        """The cache's URL: another database than the broker's."""
+        """The cache's URL: another database than the broker's. Raises Misconfigured."""
         if self.redis_cache_url is not None:
+            check_redis_url("REDIS_CACHE_URL", self.redis_cache_url.get_secret_value())
             return _with_password(self.redis_cache_url, self.redis_password)
         return cache_url(self.broker)
 
@@ -160,8 +189,10 @@ def cache_url(broker: str) -> str:
 def _with_password(url: SecretStr, password: SecretStr | None) -> str:
     """The URL, with the password in it unless it has one of its own."""
     text = url.get_secret_value()
+    if password is None or has_password(text):
+        return text
     parts = urlsplit(text)
-    if password is None or not parts.netloc or parts.password:
+    if not parts.netloc:
         return text
     user, _, host = parts.netloc.rpartition("@")
     secret = quote(password.get_secret_value(), safe="")
@@ -169,12 +200,50 @@ def _with_password(url: SecretStr, password: SecretStr | None) -> str:
 
 
 def environment(folder: Path | None = None) -> dict[str, str]:
-    """The process's environment over the ``.env`` file of the folder."""
+    """The process's environment over the ``.env`` file of the folder. Raises Misconfigured."""
     file = (folder or Path()) / ".env"
     if not file.is_file():
         return dict(os.environ)
-    from_file = {name: value for name, value in dotenv_values(file).items() if value}
-    return {**from_file, **os.environ}
+    return {**_env_file(file), **os.environ}
+
+
+def _env_file(file: Path) -> dict[str, str]:
+    try:
+        text = text_of(file.read_bytes())
+    except OSError as error:
+        raise Misconfigured(f"cannot read {file.absolute()} ({error.strerror})") from None
+    except ValueError:
+        raise Misconfigured(f"{file.absolute()} is no text (UTF-8)") from None
+    text = PASTED_PEM.sub(r"\1'\2'", text.replace("\r\n", "\n"))
+    for line in parse_stream(StringIO(text)):
+        # Lines of others are theirs; one of ours must not be left out without a word.
+        if line.error and _names_ours(line.original.string):
+            raise Misconfigured(
+                f"{file.absolute()}, line {line.original.line}: not in the form NAME=value, or a"
+                " quote has no end"
+            )
+    return {name: value for name, value in dotenv_values(stream=StringIO(text)).items() if value}
+
+
+def _names_ours(line: str) -> bool:
+    name = re.match(r"\s*(?:export\s+)?(\w+)", line)
+    return name is not None and name[1] in known_names()
+
+
+def known_names() -> set[str]:
+    """Every setting of ours, also as NAME_FILE, and those of the compose file."""
+    return {
+        *(name.upper() for name in Settings.model_fields),
+        *(f"{name}_FILE" for name in SECRETS),
+        *OF_COMPOSE,
+    }
+
+
+def misspelt_names(environ: Iterable[str]) -> dict[str, str]:
+    """Names that are no settings but nearly so, each with the one that is likely meant."""
+    ours = known_names()
+    near = {name: nearest(name, ours) for name in sorted(set(environ) - ours)}
+    return {name: meant for name, meant in near.items() if meant and meant not in OF_COMPOSE}
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -185,17 +254,28 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     environ = environment() if environ is None else environ
     # An empty value is as good as none: compose files pass such on.
     values = {
-        name: environ[name.upper()] for name in Settings.model_fields if environ.get(name.upper())
+        name: bare(environ[name.upper()])
+        for name in Settings.model_fields
+        if environ.get(name.upper())
     }
     for name in SECRETS:
         if name.lower() not in values and environ.get(f"{name}_FILE"):
-            values[name.lower()] = _from_file(name, environ[f"{name}_FILE"])
+            values[name.lower()] = _from_file(name, bare(environ[f"{name}_FILE"]))
+    _refuse_placeholders(values)
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
         raise Misconfigured(
             f"{_first_problem(error)}; correct it in the environment or in .env"
         ) from None
+
+
+def _refuse_placeholders(values: Mapping[str, str]) -> None:
+    for name in NEEDED:
+        if is_placeholder(values.get(name.lower(), "")):
+            raise Misconfigured(
+                f"{name} is still a placeholder; put its real value into the environment or .env"
+            )
 
 
 def _first_problem(error: ValidationError) -> str:
@@ -209,6 +289,8 @@ def _first_problem(error: ValidationError) -> str:
 
 def _from_file(name: str, path: str) -> str:
     try:
-        return Path(path).read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise Misconfigured(f"{name}_FILE: cannot read {path} ({error.strerror})") from None
+        data = Path(path).read_bytes()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "no path"
+        raise Misconfigured(f"{name}_FILE: {path} cannot be read ({reason})") from None
+    return secret_of(name, path, data, is_one_line=name != "WIX_PUBLIC_KEY")

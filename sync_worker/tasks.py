@@ -15,6 +15,7 @@ from celery import Celery
 from kombu.exceptions import ConnectionLimitExceeded, OperationalError
 
 from sync_worker.alive import show_sign
+from sync_worker.config import environment, misspelt_names
 from sync_worker.core.errors import SyncError
 from sync_worker.core.outcome import Outcome, OutcomeKind
 from sync_worker.core.ports.accounts import PROBE_SECONDS
@@ -248,6 +249,7 @@ def _signal_parts() -> SignalParts:
     return SignalParts(
         log_format=settings.log_format,
         log_level=settings.log_level,
+        misspelt=misspelt_names(environment()),
         prepare=lambda: parts.intake,
         sweep=lambda: sweep("timer"),
         sweep_seconds=settings.sweep_seconds,

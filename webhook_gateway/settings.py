@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from redis.exceptions import RedisError
 
-from sync_worker.config import environment, load_settings
+from sync_worker.config import environment, load_settings, misspelt_names
 from sync_worker.core.errors import Transient
 from sync_worker.core.ports.doorbell import Bell
 from sync_worker.core.processes import BEAT_SECONDS, ProcessKind
@@ -26,7 +26,7 @@ from sync_worker.redis.client import open_redis
 from sync_worker.remotes.wix.public_keys import load_public_keys
 from sync_worker.telemetry.door_book import DoorBook
 from sync_worker.telemetry.heartbeat import Heartbeat, ThisProcess
-from sync_worker.telemetry.logs import set_up_logs
+from sync_worker.telemetry.logs import set_up_logs, warn_of_misspelt
 from sync_worker.telemetry.metrics import watch_breaker
 from sync_worker.wiring.connectors import Connectors
 from sync_worker.wiring.databases import GATEWAY_SQL_SECONDS, Databases
@@ -72,6 +72,7 @@ def gateway_config() -> GatewayConfig:
     environ = environment()
     settings = load_settings(environ)
     set_up_logs(settings.log_format, settings.log_level)
+    warn_of_misspelt(misspelt_names(environ))
     ledger = sql_ledger(Databases(settings).open(COMMITTERS + 1, GATEWAY_SQL_SECONDS))
     up_check = UpCheck(ledger.transactions)
     book = DoorBook(SqlDoorCounts(ledger.transactions).add)

@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 
-from sync_worker.config import Settings
+from sync_worker.config import Settings, misspelt_names
 from sync_worker.doctor.check import Check, bad, note, ok
 from sync_worker.manifest.check import weak_gone_rules
 from sync_worker.wiring import Wiring
-
-OUR_PREFIXES = (
-    "WIX_",
-    "RATINGS_SYNC_",
-    "GATEWAY_",
-    "REDIS_",
-    "DATABASE_",
-    "WORKER_",
-    "BUDGET_",
-    "SWEEP_",
-)
 
 
 def check_settings(wiring: Wiring) -> Iterator[Check]:
@@ -53,12 +41,8 @@ def _text(settings: Settings, name: str) -> str:
 
 
 def _unknown_names(environ: Mapping[str, str]) -> Iterator[Check]:
-    """Names that look like ours but are none: a typing error would otherwise go unnoticed."""
-    known = {name.upper() for name in Settings.model_fields}
-    known |= {f"{name}_FILE" for name in known}
-    for name in sorted(environ):
-        if not name.startswith(OUR_PREFIXES) or name in known:
-            continue
-        close = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.85)
-        if close:
-            yield note("settings", f"{name} is no setting", f"did you mean {close[0]}?")
+    """A typing error would otherwise go unnoticed."""
+    for name, meant in misspelt_names(environ).items():
+        yield note(
+            "settings", f"{name} is no setting, and nothing reads it", f"did you mean {meant}?"
+        )

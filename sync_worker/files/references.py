@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from sync_worker.core.errors import Misconfigured
+from sync_worker.core.pasted import bare, is_placeholder, nearest, secret_of
+
 FOLDERS_SETTING = "CONNECTOR_SECRETS_FOLDERS"
 # Where the containers of the compose file have them, and where deploy/secrets.sh writes them.
 DEFAULT_FOLDERS = "/run/secrets/connector,secrets/connector"
@@ -35,7 +38,7 @@ def looked_up(
     if not isinstance(name, str) or not name:
         raise BadReference(f"{kind} names a setting or a file as text, not {name!r}")
     if kind == "file":
-        return _text_of(_within_folders(name, environ))
+        return _text_of(name, _within_folders(name, environ))
     if name.startswith(OURS):
         raise BadReference(
             f"{name} is a setting of ratings-sync, which a manifest must not read; give the"
@@ -44,13 +47,15 @@ def looked_up(
     if is_optional and not {name, f"{name}_FILE"} & set(environ):
         return None
     if environ.get(name):
-        return environ[name]
+        return _real(name, bare(environ[name]))
     if path := environ.get(f"{name}_FILE"):
         # Whoever wrote the environment named this file, no manifest did.
-        return _text_of(Path(path))
+        return _text_of(name, Path(bare(path)))
     if is_optional:
         return None
-    raise BadReference(f"{name} is not set; set {name} or {name}_FILE in the environment")
+    meant = nearest(name, set(environ) - {name})
+    slip = f" ({meant} is set: did you mean that?)" if meant else ""
+    raise BadReference(f"{name} is not set{slip}; set {name} or {name}_FILE in the environment")
 
 
 def _within_folders(name: str, environ: Mapping[str, str]) -> Path:
@@ -78,11 +83,20 @@ def _files_of_ours(environ: Mapping[str, str]) -> Iterator[Path]:
             yield Path(environ[name]).resolve()
 
 
-def _text_of(path: Path) -> str:
+def _text_of(name: str, path: Path) -> str:
     try:
         with path.open("rb") as file:
-            return file.read(MAX_SECRET_BYTES).decode().strip()
+            data = file.read(MAX_SECRET_BYTES)
     except OSError as error:
         raise BadReference(f"cannot read {path} ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise BadReference(f"{path} is not UTF-8") from None
+    try:
+        return _real(name, secret_of(name, str(path), data))
+    except Misconfigured as error:
+        raise BadReference(error.message) from None
+
+
+def _real(name: str, value: str) -> str:
+    """The value, unless it is still an example's. Raises BadReference."""
+    if is_placeholder(value):
+        raise BadReference(f"{name} is still a placeholder; set its real value")
+    return value

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Mapping
 
 import structlog
 
+log = structlog.get_logger(__name__)
 NOISY = ("alembic", "celery", "kombu", "amqp", "redis", "urllib3", "werkzeug")
 
 
@@ -34,6 +36,12 @@ def set_up_logs(log_format: str, log_level: str) -> None:
         cache_logger_on_first_use=True,
     )
     _set_up_standard_logs(level, shared, renderer)
+
+
+def warn_of_misspelt(names: Mapping[str, str]) -> None:
+    """A line for each name that is no setting but nearly so, with the one that is meant."""
+    for name, meant in names.items():
+        log.warning("unknown_setting", name=name, did_you_mean=meant)
 
 
 def _renderer(log_format: str) -> structlog.typing.Processor:

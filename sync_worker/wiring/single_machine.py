@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 
-from sync_worker.config import load_settings
+from sync_worker.config import load_settings, misspelt_names
 from sync_worker.runtime.local.single_machine import Installation, MachineSettings
 from sync_worker.wiring.commands import Wiring
 
@@ -25,6 +25,8 @@ def installation(
     ``folder``: where they run.
     """
     settings = load_settings(environ)
+    for name, meant in misspelt_names(environ).items():
+        say("up", f"{name} is no setting, and nothing reads it; did you mean {meant}?")
     machine = MachineSettings(
         home=settings.ratings_sync_home,
         gateway_bind=settings.gateway_bind,
@@ -36,5 +38,7 @@ def installation(
 
 def check_all(environ: Mapping[str, str]) -> None:
     """Open the ledger and read the manifests. Raises Misconfigured with what is wrong."""
-    with closing(Wiring(load_settings(environ), environ)) as parts:
+    settings = load_settings(environ)
+    _ = settings.broker, settings.cache
+    with closing(Wiring(settings, environ)) as parts:
         _ = parts.ledger, parts.manifests

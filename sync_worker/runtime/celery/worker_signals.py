@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +26,7 @@ from sync_worker.runtime.cpu_affinity import CpuAffinity, cpu_affinity
 from sync_worker.telemetry import metrics
 from sync_worker.telemetry.exposition import serve_metrics
 from sync_worker.telemetry.figures import FiguresCollector
-from sync_worker.telemetry.logs import set_up_logs
+from sync_worker.telemetry.logs import set_up_logs, warn_of_misspelt
 
 log = structlog.get_logger(__name__)
 
@@ -42,6 +42,7 @@ class SignalParts:
 
     log_format: str
     log_level: str
+    misspelt: Mapping[str, str]
     prepare: Callable[[], object]
     sweep: Callable[[], None]
     sweep_seconds: float
@@ -92,6 +93,7 @@ class WorkerSignals:
     def _set_up_logging(self, **_: Any) -> None:
         parts = self._parts()
         set_up_logs(parts.log_format, parts.log_level)
+        warn_of_misspelt(parts.misspelt)
 
     def _prepare(self, **_: Any) -> None:
         """Open the ledger (and bring it to the newest schema) before the first task comes."""
