@@ -106,8 +106,8 @@ class Door:
             case Ignored(reason):
                 log.info("delivery_ignored", source=source, reason=reason)
                 return self._acknowledged(source, webhook, "ignored")
-            case Unreadable(reason, readable):
-                return self._refuse(source, reason, readable)
+            case Unreadable():
+                return self._refuse(source, reading)
             case Greeted():
                 log.info("delivery_handshake", source=source)
                 self._heard.greeting(source)
@@ -124,19 +124,23 @@ class Door:
             log.info("delivery_rejected", source=source, reason=reason)
         return self._end(source, "rejected", 401, reason, error="not verified")
 
-    def _refuse(self, source: str, reason: str, readable: Sequence[NewDelivery]) -> Response:
+    def _refuse(self, source: str, unreadable: Unreadable) -> Response:
         """The sender is verified, and says what the manifest does not know.
 
         What could be read is stored.
         """
+        reason, readable, why = unreadable.reason, unreadable.deliveries, unreadable.words
         metrics.gateway_rejections.labels(source, reason).inc()
         if self._is_worth_a_line(source):
-            log.warning("delivery_unreadable", source=source, reason=reason, stored=len(readable))
+            stored_count = len(readable)
+            log.warning(
+                "delivery_unreadable", source=source, reason=reason, why=why, stored=stored_count
+            )
         if readable:
             stored = self._store(source, readable, None)
             if stored.status_code != OK:
                 return stored
-        return self._unreadable(source, reason, stored=len(readable))
+        return self._unreadable(source, reason, why=why, stored=len(readable))
 
     def _unreadable(self, source: str, reason: str, **body: Any) -> Response:
         return self._end(source, "unreadable", 422, reason, error=UNREADABLE, reason=reason, **body)

@@ -18,6 +18,7 @@ from sync_worker.manifest.record_keys import joined_id
 from sync_worker.manifest.record_reader import read_subject
 from sync_worker.manifest.schema.webhook import DeliveryIdPart, EventRule, Handshake, Webhook
 from sync_worker.manifest.signatures import Received, Verified, verified
+from sync_worker.manifest.source.stands import at_path, kind_of
 from webhook_gateway.wix import Ignored, Rejected
 
 MAX_DEDUPE_LENGTH = 500
@@ -33,10 +34,15 @@ class Greeted:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """Verified, but not what the manifest says. ``deliveries``: of a batch, what could be read."""
+    """Verified, but not what the manifest says.
+
+    ``deliveries``: of a batch, what could be read. ``words``: which key of the manifest leads to
+    what; no value of the event stands in them.
+    """
 
     reason: str
     deliveries: Sequence[NewDelivery] = ()
+    words: str = ""
 
 
 Reading = Sequence[NewDelivery] | Greeted | Ignored | Rejected | Unreadable
@@ -127,36 +133,59 @@ class _Reader:
 def _deliveries(reader: _Reader) -> Sequence[NewDelivery] | Ignored | Unreadable:
     """What can be read of a batch is not lost with what cannot."""
     items = _items(reader.webhook, reader.payload)
-    if items is None:
-        return Unreadable("malformed")
+    if isinstance(items, Unreadable):
+        return items
     is_batch = reader.webhook.items_path is not None
     numbers = range(len(items)) if is_batch else [None]
     readings = [_read(reader, item, number) for item, number in zip(items, numbers, strict=True)]
     deliveries = [reading for reading in readings if isinstance(reading, NewDelivery)]
-    if any(isinstance(reading, Unreadable) for reading in readings):
-        return Unreadable("malformed", deliveries)
+    unreadable = [reading for reading in readings if isinstance(reading, Unreadable)]
+    if unreadable:
+        return Unreadable("malformed", deliveries, unreadable[0].words)
     if deliveries:
         return deliveries
     ignored = [reading for reading in readings if isinstance(reading, Ignored)]
     return ignored[0] if ignored else Ignored("empty_batch")
 
 
-def _items(webhook: Webhook, payload: Any) -> list[Any] | None:
-    """The events in a request; ``None`` if it is no list of them, or too long a one."""
+def _items(webhook: Webhook, payload: Any) -> list[Any] | Unreadable:
+    """The events in a request, if it is a list of them, and not too long a one."""
+    if webhook.items_path is None:
+        return [payload]
     try:
-        items = [payload] if webhook.items_path is None else search(webhook.items_path, payload)
-    except Permanent:
-        return None
-    return items if isinstance(items, list) and len(items) <= MAX_ITEMS else None
+        items = search(webhook.items_path, payload)
+    except Permanent as error:
+        return _misread("items_path", error.message)
+    if not isinstance(items, list):
+        words = at_path(webhook.items_path, payload, "the event")
+        due = "" if words.startswith("nothing") else ", where a list is due"
+        return _misread("items_path", f"{words}{due}")
+    if len(items) > MAX_ITEMS:
+        return _misread("items_path", f"{len(items)} items; a delivery has {MAX_ITEMS} at most")
+    return items
+
+
+def _misread(key: str, words: str) -> Unreadable:
+    return Unreadable("malformed", words=f"webhook.{key}: {words}")
 
 
 def _read(reader: _Reader, item: Any, number: int | None) -> NewDelivery | Ignored | Unreadable:
     if not (isinstance(item, Mapping) or (number is not None and _is_bare_key(item))):
-        return Unreadable("malformed")
+        return _no_object(reader.webhook, item, number)
     try:
         return _delivery(reader, item, number)
-    except (Permanent, UnicodeError):
-        return Unreadable("malformed")
+    except Permanent as error:
+        return Unreadable("malformed", words=error.message)
+    except UnicodeError:
+        return Unreadable("malformed", words="the event has characters that are none")
+
+
+def _no_object(webhook: Webhook, item: Any, number: int | None) -> Unreadable:
+    if number is None:
+        words = f"{kind_of(item)} is in the body, where an object is due"
+        return Unreadable("malformed", words=words)
+    what = f"item {number} at `{webhook.items_path}` is {kind_of(item)}"
+    return _misread("items_path", f"{what}, where an object or a key is due")
 
 
 def _is_bare_key(item: Any) -> bool:
@@ -233,9 +262,17 @@ def _remote_id(reader: _Reader, rule: EventRule, item: Any) -> str:
     parts = {name: search(path, item) for name, path in (rule.key or reader.webhook.key).items()}
     if rule.change == "create_failed" and None in parts.values():
         return f"failed:{hashlib.sha256(reader.request.body).hexdigest()[:32]}"
+    for name, found in parts.items():
+        if isinstance(found, bool) or not isinstance(found, str | int) or found == "":
+            raise _no_key(name, (rule.key or reader.webhook.key)[name], item)
     # What is signed is stored, whatever it is about: an id that names no record is held.
     remote_id = joined_id(parts)
     return remote_id if is_usable_id(remote_id, MAX_ID) else unusable_id(remote_id)
+
+
+def _no_key(name: str, path: str, item: Any) -> Permanent:
+    words = f"webhook.key.{name}: {at_path(path, item, 'the event')}"
+    return Permanent(words, reason="malformed_delivery")
 
 
 def _dedupe_id(reader: _Reader, item: Any, number: int | None) -> str | None:
@@ -262,7 +299,9 @@ def _id_part(reader: _Reader, part: DeliveryIdPart, item: Any) -> str:
     elif part.body_sha256:
         found = hashlib.sha256(reader.request.body).hexdigest()
     if isinstance(found, bool) or not isinstance(found, str | int) or found == "":
-        raise Permanent("the delivery has no id", reason="malformed_delivery")
+        where = f"the header {part.header}" if part.header else f"`{part.path}`"
+        words = f"webhook.delivery_id: nothing in {where}"
+        raise Permanent(words, reason="malformed_delivery")
     # A header is no JSON: its words are guarded here.
     return str(with_stand_ins(str(found)))
 

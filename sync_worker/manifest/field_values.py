@@ -15,6 +15,7 @@ from sync_worker.core.numbers import BadNumber, exact_number
 from sync_worker.manifest.plain_text import plain_text
 from sync_worker.manifest.schema.base import CompiledPath
 from sync_worker.manifest.schema.record import FieldPath, KeyPart, ScaleSection
+from sync_worker.manifest.source.stands import at_path, kind_of
 
 Context = Mapping[str, Any]
 
@@ -45,6 +46,19 @@ def source_of(field: FieldPath | KeyPart, resource: Any, context: Context) -> An
     return field.const if isinstance(field, FieldPath) else None
 
 
+def stands_at(field: FieldPath | KeyPart, resource: Any) -> str:
+    """Words for a field or a part of a key that has nothing of use."""
+    if field.context is not None:
+        return f"the request knows no `{field.context}`"
+    return at_path(str(field.path), resource)
+
+
+def misread(place: str, field: FieldPath, error: Permanent) -> Permanent:
+    """The error for a field that cannot be read, with its place in the manifest."""
+    where = f", at `{field.path}`" if field.path is not None else ""
+    return malformed(f"{place}: {error.message}{where}")
+
+
 def converted(field: FieldPath, value: Any) -> Any:
     """A value in the type that the manifest asks for; ``None`` for what is none.
 
@@ -73,7 +87,7 @@ def _moment(field: FieldPath, value: Any) -> datetime:
             return datetime.fromtimestamp(_seconds(value), UTC)
         moment = datetime.fromisoformat(str(value))
     except (ValueError, TypeError, OverflowError, OSError):
-        raise malformed(f"{str(value)[:40]!r} is no time ({field.unit})") from None
+        raise malformed(f"{str(value)[:40]!r} is no time (unit: {field.unit})") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(field.tz))
 
 
@@ -86,10 +100,12 @@ def number_of(value: Any, scale: ScaleSection) -> Decimal | None:
     """An exact number; ``None`` if there is none or if it means "not rated"."""
     if value is None or isinstance(value, bool):
         return None
+    if not isinstance(value, str | int | Decimal):
+        raise malformed(f"{kind_of(value)} is not a number")
     try:
         number = exact_number(str(value))
     except BadNumber as error:
-        raise malformed(f"the value {error}") from None
+        raise malformed(str(error)) from None
     if number in scale.unrated:
         return None
     if scale.out_of_range == "clamp":

@@ -13,12 +13,12 @@ from typing import Any
 from pydantic import SecretStr, ValidationError
 
 from sync_worker.core.errors import Misconfigured
+from sync_worker.files.lines import spot_of
 from sync_worker.files.references import BadReference, looked_up
 from sync_worker.files.yaml_file import BadYaml, read_yaml
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.record_writer import CREATE_ROOTS, HOOK_ROOTS, ROOTS, check_tree
 from sync_worker.manifest.source.complaints import complaint
-from sync_worker.manifest.source.lines import spot_of
 
 SHIPPED = Path(__file__).parent.parent / "connectors"
 OPTIONAL_KEYS = frozenset({"previous_secret", "previous_key"})

@@ -18,13 +18,16 @@ from sync_worker.manifest.field_values import (
     Context,
     converted,
     malformed,
+    misread,
     number_of,
     search,
     source_of,
+    stands_at,
 )
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.record_keys import remote_id_of
 from sync_worker.manifest.schema.record import FieldPath, KeyPart
+from sync_worker.manifest.source.stands import kind_of
 
 MAIN_FIELD = "value"
 NO_CONTEXT: Context = MappingProxyType({})
@@ -48,12 +51,12 @@ def read_record(manifest: Manifest, resource: Any, context: Context = NO_CONTEXT
     Raises Permanent (``malformed_record``).
     """
     if not isinstance(resource, Mapping):
-        raise malformed("the system sent no record")
+        raise malformed(f"a record is due, and there is {kind_of(resource)}")
     reader = _Reader(manifest, resource, context)
     says_verified = manifest.fields.verified is not None
     return Record(
         remote_id=remote_id_of(
-            {name: reader.key_part(part) for name, part in manifest.key.items()}
+            {name: reader.key_part(name, part) for name, part in manifest.key.items()}
         ),
         values=reader.values(),
         revision=reader.revision(),
@@ -82,7 +85,9 @@ def read_remote_id(manifest: Manifest, resource: Any, context: Context = NO_CONT
         return None
     reader = _Reader(manifest, resource, context)
     return _if_readable(
-        lambda: remote_id_of({name: reader.key_part(part) for name, part in manifest.key.items()})
+        lambda: remote_id_of(
+            {name: reader.key_part(name, part) for name, part in manifest.key.items()}
+        )
     )
 
 
@@ -125,25 +130,32 @@ def read_details(
     }
     details: dict[str, Any] = dict.fromkeys(fields)
     for name, field in fields.items():
-        if field is not None:
+        if field is None:
+            continue
+        try:
             details[name] = converted(field, source_of(field, resource, context))
+        except Permanent as error:
+            raise misread(f"fields.{name}", field, error) from None
     return details
 
 
 def created_at(manifest: Manifest, resource: Mapping[str, Any]) -> datetime | None:
     """When a record was made, if the manifest says where that is. Raises Permanent."""
-    return _time_in(manifest.fields.created_at, resource)
+    return _time_in("created_at", manifest.fields.created_at, resource)
 
 
 def updated_at(manifest: Manifest, resource: Mapping[str, Any]) -> datetime | None:
     """When a record was last changed, if the manifest says where that is. Raises Permanent."""
-    return _time_in(manifest.fields.updated_at, resource)
+    return _time_in("updated_at", manifest.fields.updated_at, resource)
 
 
-def _time_in(field: FieldPath | None, resource: Mapping[str, Any]) -> datetime | None:
+def _time_in(name: str, field: FieldPath | None, resource: Mapping[str, Any]) -> datetime | None:
     if field is None:
         return None
-    value = converted(field, source_of(field, resource, NO_CONTEXT))
+    try:
+        value = converted(field, source_of(field, resource, NO_CONTEXT))
+    except Permanent as error:
+        raise misread(f"fields.{name}", field, error) from None
     return value if isinstance(value, datetime) else None
 
 
@@ -153,11 +165,16 @@ class _Reader:
     def __init__(self, manifest: Manifest, resource: Mapping[str, Any], context: Context) -> None:
         self._manifest, self._resource, self._context = manifest, resource, context
 
-    def key_part(self, part: KeyPart) -> Any:
+    def key_part(self, name: str, part: KeyPart) -> Any:
         value = source_of(part, self._resource, self._context)
+        # To Python True is a number; as an id it is none.
+        if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
+            words = stands_at(part, self._resource)
+            raise malformed(f"key.{name}: the key part {name!r} is missing: {words}")
         digits = str(value).lstrip("-")
         if part.as_ == "int" and not (digits.isascii() and digits.isdigit()):
-            raise malformed(f"the key part {str(value)[:SHOWN]!r} is no whole number")
+            words = f"{str(value)[:SHOWN]!r} is no whole number, at `{part.path}`"
+            raise malformed(f"key.{name}: {words}")
         return value
 
     def text(self, name: str) -> str | None:
@@ -165,9 +182,12 @@ class _Reader:
         field: FieldPath | None = getattr(self._manifest.fields, name)
         if field is None:
             return None
-        value = converted(field, source_of(field, self._resource, self._context))
+        try:
+            value = converted(field, source_of(field, self._resource, self._context))
+        except Permanent as error:
+            raise misread(f"fields.{name}", field, error) from None
         if value in (None, "") and field.required:
-            raise malformed(f"the record has no {name}")
+            raise malformed(f"fields.{name}: {stands_at(field, self._resource)}")
         # As JSON writes it.
         if isinstance(value, bool):
             return str(value).lower()
@@ -204,7 +224,9 @@ class _Reader:
             return None
         number = whole_number(text.strip())
         if number is None:
-            raise malformed(f"{text[:SHOWN]!r} is no revision: a whole number of at most 64 bits")
+            where = self._manifest.fields.revision
+            words = f"{text[:SHOWN]!r} is no whole number of at most 64 bits"
+            raise malformed(f"fields.revision: {words}, at `{where and where.path}`")
         return number
 
     def entity(self) -> EntityRef | None:
@@ -213,7 +235,8 @@ class _Reader:
             return None
         group = self.text("entity_group") or ""
         if len(entity) > MAX_ENTITY_ID or len(group) > MAX_GROUP:
-            raise malformed(f"the entity's id is longer than {MAX_ENTITY_ID} characters")
+            words = f"the entity's id is longer than {MAX_ENTITY_ID} characters"
+            raise malformed(f"fields.entity: {words}")
         return EntityRef(entity, group)
 
     def state(self) -> RecordState:
@@ -226,8 +249,12 @@ class _Reader:
     def values(self) -> dict[str, Decimal]:
         main = self._main_value()
         scale = self._manifest.attribute_scale or self._manifest.scale
-        found = {name: number_of(value, scale) for name, value in self._attributes().items()}
-        found = {MAIN_FIELD: main} | found
+        found = {MAIN_FIELD: main}
+        for name, value in self._attributes().items():
+            try:
+                found[name] = number_of(value, scale)
+            except Permanent as error:
+                raise self._misread_attribute(name, error) from None
         return {name: number for name, number in found.items() if number is not None}
 
     def _main_value(self) -> Decimal | None:
@@ -236,8 +263,17 @@ class _Reader:
         # A system may name its ratings (`FIVE`): the manifest has the numbers.
         value = field.values.get(str(value), value)
         if value is None and field.required:
-            raise malformed("the record has no value")
-        return number_of(value, self._manifest.scale)
+            raise malformed(f"fields.value: {stands_at(field, self._resource)}")
+        try:
+            return number_of(value, self._manifest.scale)
+        except Permanent as error:
+            raise misread("fields.value", field, error) from None
+
+    def _misread_attribute(self, name: str, error: Permanent) -> Permanent:
+        path = self._manifest.attributes.get(name)
+        if path is None:
+            return malformed(f"attributes_list.value: {error.message}, of {name[:SHOWN]!r}")
+        return malformed(f"attributes.{name}: {error.message}, at `{path}`")
 
     def _attributes(self) -> dict[str, Any]:
         found = {

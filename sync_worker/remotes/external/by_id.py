@@ -13,6 +13,7 @@ from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.record_keys import context_of
 from sync_worker.manifest.record_reader import read_record, read_remote_id
 from sync_worker.manifest.schema.calls import Hook, OperationSpec
+from sync_worker.manifest.source.stands import kind_of
 from sync_worker.remotes.external.calls import NOTHING, ExternalCalls
 from sync_worker.remotes.external.gone import SecondLooks
 from sync_worker.remotes.external.listing import Listing
@@ -92,7 +93,7 @@ class RecordById:
             found = self._row_of(remote_id, spec, found, context)
         # An empty answer, JSON's null, a list: whatever that is, it is no word for "gone".
         if not isinstance(found, Mapping):
-            raise Transient(f"{self._manifest.id} answers a get with something that is no record")
+            raise Transient(_no_record(self._manifest.id, spec, found))
         return read_record(self._manifest, found, context)
 
     def _row_of(
@@ -100,7 +101,8 @@ class RecordById:
     ) -> Any:
         """The row of a list that was asked for one id. Raises Gone if it is empty, Transient."""
         if not isinstance(rows, list):
-            raise Transient(f"{self._manifest.id}: no list at operations.get.items_path")
+            words = f"no list at operations.get.items_path (`{spec.items_path}`): {kind_of(rows)}"
+            raise Transient(f"{self._manifest.id}: {words}")
         if not rows:
             raise Gone
         for row in rows:
@@ -129,3 +131,10 @@ class RecordById:
     def _tells_deletes(self) -> bool:
         webhook = self._manifest.webhook
         return webhook is not None and any(rule.change == "delete" for rule in webhook.events)
+
+
+def _no_record(connector: str, spec: OperationSpec, found: Any) -> str:
+    what = "nothing" if found is NOTHING else kind_of(found)
+    where = "operations.get.result_path"
+    at = f"at {where} (`{spec.result_path}`)" if spec.result_path else f"without {where}"
+    return f"{connector} answers a get with something that is no record: {what} {at}"

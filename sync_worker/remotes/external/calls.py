@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 from urllib.parse import urljoin
 
@@ -31,6 +32,7 @@ from sync_worker.manifest.paging.pagination import (
 from sync_worker.manifest.paging.places import Place
 from sync_worker.manifest.record_writer import filled, query_of, url_path
 from sync_worker.manifest.schema.calls import Condition, ErrorRule, Hook, OperationSpec
+from sync_worker.manifest.source.stands import at_path, kind_of
 from sync_worker.remotes.external.auth import without_credentials
 from sync_worker.remotes.external.gone import gone_said
 from sync_worker.remotes.http.answers import NOT_DONE, PASSING
@@ -128,7 +130,9 @@ class ExternalCalls:
         spec = self.spec(name)
         if isinstance(spec, Hook):
             # A hook gives all rows at once.
-            return RawPage(_rows(self._hooked(spec, context) or []), None)
+            return RawPage(
+                _rows(self._hooked(spec, context) or [], lambda: "the hook returns none"), None
+            )
         return self.page_of(spec, f"operations.{name}", name, context, place, id_of, more)
 
     def page_of(
@@ -154,7 +158,7 @@ class ExternalCalls:
         # Some systems answer an empty page with 204 and no body.
         if answer.status != NO_CONTENT:
             found = search(spec.items_path, answer.body) if spec.items_path else answer.body
-            items = _rows(found)
+            items = _rows(found, partial(_no_list, spec, where, answer))
         section = f"{where}.pagination"
         ids = [id_of(item) for item in items]
         listed = ListingAnswer(items, answer.body, answer.headers, ids, section)
@@ -217,16 +221,24 @@ def _call_of(spec: OperationSpec, name: str, context: Context, options: Options)
     )
 
 
-def _rows(found: Any) -> Sequence[Any]:
-    """The rows of a page.
+def _rows(found: Any, words: Callable[[], str]) -> Sequence[Any]:
+    """The rows of a page; ``words``: what stands there instead.
 
     A page in maintenance must not look like an empty listing: only a list is one.
     """
     if not isinstance(found, list):
-        raise Permanent(
-            "the listing holds no list where items_path says", reason="malformed_listing"
-        )
+        message = f"the listing holds no list where items_path says: {words()}"
+        raise Permanent(message, reason="malformed_listing")
     return found
+
+
+def _no_list(spec: OperationSpec, where: str, answer: Answer) -> str:
+    """What an answer holds where the manifest looks for rows."""
+    if answer.content is Content.EMPTY:
+        return f"{where}: the answer is empty"
+    if spec.items_path is None:
+        return f"{where} names no items_path, and the answer is {kind_of(answer.body)}"
+    return f"{where}.items_path: {at_path(spec.items_path, answer.body, 'the answer')}"
 
 
 # They lead to a look or a wait only: a proxy may say them in whatever form.

@@ -109,5 +109,6 @@ def test_manifest_that_looks_too_far_is_refused_with_file_and_key(tmp_path: Path
         for environ in (OWN_SERVICE | {"WIX_APP_SECRET": "canary"}, Placeholders({})):
             with pytest.raises(Misconfigured) as refusal:
                 load_manifest(path, environ)
-            assert str(refusal.value).startswith(f"{path}: auth.token: ")
+            assert str(refusal.value).startswith(f"{path}, line ")
+            assert ": auth.token: " in str(refusal.value)
             assert "canary" not in str(refusal.value)

@@ -1,22 +1,17 @@
-"""What can be known of a manifest without its system: its samples, its scales, what is not set yet.
-
-Pure.
-"""
+"""The samples of a manifest, each beside what it must come to. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pydantic import SecretStr
 
 from sync_worker.core.errors import Permanent
-from sync_worker.core.scale import FieldMap, Scale
 from sync_worker.core.values import NewDelivery
+from sync_worker.manifest.check.findings import Finding
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.record_reader import read_details, read_record, read_texts
-from sync_worker.manifest.schema.calls import ErrorRule
 from sync_worker.manifest.schema.examples import DeliveryExample, RecordExample
 from sync_worker.manifest.schema.record import STATES
 from sync_worker.manifest.schema.verify import BasicVerify, JwtVerify, Verify
@@ -25,91 +20,15 @@ from sync_worker.manifest.schema.verify import BasicVerify, JwtVerify, Verify
 ReadDeliveries = Callable[[Manifest, bytes, Mapping[str, str], Mapping[str, str], float], Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at; ``wrong`` says what is wrong and is empty if nothing is.
-
-    ``advice``: it works, and should be changed.
-    """
-
-    what: str
-    wrong: str = ""
-    advice: str = ""
-
-    @property
-    def is_good(self) -> bool:
-        return not self.wrong
-
-
-@dataclass(frozen=True, slots=True)
-class WeakRule:
-    """A rule for "gone" that names no word of the system."""
-
-    place: str
-    advice: str
-
-
-def weak_gone_rules(manifest: Manifest) -> list[WeakRule]:
-    """Rules that take a status, or a refused permission, for "gone"."""
-    return [
-        WeakRule(f"operations.{name}.errors[{number}]", _advice(rule))
-        for name, spec in manifest.operations.specs
-        for number, rule in enumerate(spec.errors)
-        if rule.outcome == "gone" and (rule.is_bare_gone or _is_refusal(rule))
-    ]
-
-
-def _is_refusal(rule: ErrorRule) -> bool:
-    return bool({401, 403} & set(rule.status))
-
-
-def _advice(rule: ErrorRule) -> str:
-    if _is_refusal(rule):
-        return (
-            "401 and 403 never say that a record is gone: a permission may have been withdrawn."
-            " Where the system says nothing else, read the record by a filter (get with items_path)"
-        )
-    return (
-        f"{', '.join(map(str, rule.status))} alone does not say that a record is gone: a wrong"
-        " address and an outage say the same. Name the system's own word (path, equals). Until"
-        " then it counts at a second look a minute later, while another record can be read"
-    )
-
-
-def check_manifest(
-    manifest: Manifest, read: ReadDeliveries, wix: Scale, now: float
-) -> list[Finding]:
-    """Everything that holds or not, example by example.
-
-    ``wix``: the scale of Wix; ``now``: seconds since 1970.
-    """
-    findings = [Finding("schema, paths and trees")]
-    findings += [Finding(rule.place, advice=rule.advice) for rule in weak_gone_rules(manifest)]
-    findings += _scales(manifest, wix)
-    findings += [
-        Finding(f"delivery: {example.name}", _delivery_wrong(manifest, example, read, now))
-        for example in manifest.examples.deliveries
-    ]
-    findings += [
-        Finding(f"record: {example.name}", _record_wrong(manifest, example))
-        for example in manifest.examples.records
-    ]
-    return findings
-
-
-def _scales(manifest: Manifest, wix: Scale) -> Iterator[Finding]:
-    sections = {"scale": manifest.scale}
-    if manifest.attribute_scale is not None:
-        sections["attribute_scale"] = manifest.attribute_scale
-    for name, section in sections.items():
-        try:
-            violations = FieldMap(
-                "overall", "value", wix, section.scale, section.mapping
-            ).violations()
-        except ValueError as error:
-            violations = [str(error)]
-        wrong = violations[0] if violations else ""
-        yield Finding(f"{name} {section.scale} converts to Wix and back", wrong)
+def check_samples(manifest: Manifest, read: ReadDeliveries, now: float) -> Iterator[Finding]:
+    """Every sample; ``now``: seconds since 1970."""
+    for number, example in enumerate(manifest.examples.deliveries):
+        wrong = _delivery_wrong(manifest, example, read, now)
+        place = f"examples.deliveries.{number}"
+        yield Finding(f"delivery: {example.name}", wrong, place=place)
+    for number, sample in enumerate(manifest.examples.records):
+        place = f"examples.records.{number}"
+        yield Finding(f"record: {sample.name}", _record_wrong(manifest, sample), place=place)
 
 
 def _delivery_wrong(
@@ -196,7 +115,3 @@ def _record_wrong(manifest: Manifest, example: RecordExample) -> str:
         if got[name] != wanted:
             return f"{name}: expected {wanted!s}, is {got[name]!s}"
     return ""
-
-
-def failures(findings: Sequence[Finding]) -> int:
-    return sum(not finding.is_good for finding in findings)

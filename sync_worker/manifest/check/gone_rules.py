@@ -1,0 +1,43 @@
+"""Rules of a manifest that take for "gone" what does not say so. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sync_worker.manifest.manifest import Manifest
+from sync_worker.manifest.schema.calls import ErrorRule
+
+
+@dataclass(frozen=True, slots=True)
+class WeakRule:
+    """A rule for "gone" that names no word of the system."""
+
+    place: str
+    advice: str
+
+
+def weak_gone_rules(manifest: Manifest) -> list[WeakRule]:
+    """Rules that take a status, or a refused permission, for "gone"."""
+    return [
+        WeakRule(f"operations.{name}.errors[{number}]", _advice(rule))
+        for name, spec in manifest.operations.specs
+        for number, rule in enumerate(spec.errors)
+        if rule.outcome == "gone" and (rule.is_bare_gone or _is_refusal(rule))
+    ]
+
+
+def _is_refusal(rule: ErrorRule) -> bool:
+    return bool({401, 403} & set(rule.status))
+
+
+def _advice(rule: ErrorRule) -> str:
+    if _is_refusal(rule):
+        return (
+            "401 and 403 never say that a record is gone: a permission may have been withdrawn."
+            " Where the system says nothing else, read the record by a filter (get with items_path)"
+        )
+    return (
+        f"{', '.join(map(str, rule.status))} alone does not say that a record is gone: a wrong"
+        " address and an outage say the same. Name the system's own word (path, equals). Until"
+        " then it counts at a second look a minute later, while another record can be read"
+    )

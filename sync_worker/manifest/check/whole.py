@@ -1,0 +1,40 @@
+"""Everything that can be known of a manifest without its system. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sync_worker.core.scale import FieldMap, Scale
+from sync_worker.manifest.check.findings import Finding
+from sync_worker.manifest.check.gone_rules import weak_gone_rules
+from sync_worker.manifest.check.samples import ReadDeliveries, check_samples
+from sync_worker.manifest.manifest import Manifest
+
+
+def check_manifest(
+    manifest: Manifest, read: ReadDeliveries, wix: Scale, now: float
+) -> list[Finding]:
+    """Everything that holds or not, example by example.
+
+    ``wix``: the scale of Wix; ``now``: seconds since 1970.
+    """
+    findings = [Finding("schema, paths and trees")]
+    findings += [Finding(rule.place, advice=rule.advice) for rule in weak_gone_rules(manifest)]
+    findings += _scales(manifest, wix)
+    findings += check_samples(manifest, read, now)
+    return findings
+
+
+def _scales(manifest: Manifest, wix: Scale) -> Iterator[Finding]:
+    sections = {"scale": manifest.scale}
+    if manifest.attribute_scale is not None:
+        sections["attribute_scale"] = manifest.attribute_scale
+    for name, section in sections.items():
+        try:
+            violations = FieldMap(
+                "overall", "value", wix, section.scale, section.mapping
+            ).violations()
+        except ValueError as error:
+            violations = [str(error)]
+        wrong = violations[0] if violations else ""
+        yield Finding(f"{name} {section.scale} converts to Wix and back", wrong)
