@@ -27,6 +27,7 @@ from benchmarks import (
     probation,
     probation_report,
     replay,
+    servers,
     workers,
     workers_report,
 )
@@ -43,6 +44,7 @@ S = TypeVar(
     memory.Size,
     probation.Size,
     replay.Size,
+    servers.Size,
 )
 CONSOLE = Console(width=150)
 FOLDER = Path("benchmark-report")
@@ -120,6 +122,21 @@ def one_gateway(database: str | None, webhooks: int | None, quick: bool, out: Pa
         webhooks=webhooks,
     )
     end_with([("gateway", lambda: gateway_report.run(size))], quick, out)
+
+
+@main.command("servers")
+@database_option
+@click.option("--rounds", type=click.IntRange(1), help="Turns of each server.")
+@click.option("--webhooks", type=click.IntRange(10), help="Of each server in each round.")
+@quick_option
+@out_option
+def one_servers(
+    database: str | None, rounds: int | None, webhooks: int | None, quick: bool, out: Path
+) -> None:
+    """The HTTP servers that the door could stand on: speed, slow clients, floods of chunks."""
+    size = servers.QUICK if quick else servers.Size()
+    size = _with(size, database=database, rounds=rounds, webhooks=webhooks)
+    end_with([("servers", lambda: servers.run(size))], quick, out)
 
 
 @main.command("workers")

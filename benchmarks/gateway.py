@@ -1,9 +1,9 @@
 """The gateway against a bare Flask route and against the plain Flask + PyJWT + Celery gateway that
 stores nothing.
 
-All three run at the same time under the same gunicorn settings, and are asked in turns. Then each
-gets a steady load below its capacity; then Redis freezes and dies under the two that use it. In the
-end every delivery that ours answered with 200 must be found in its inbox.
+All three run at the same time on the gateway's own server with the same settings, and are asked in
+turns. Then each gets a steady load below its capacity; then Redis freezes and dies under the two
+that use it. In the end every delivery that ours answered with 200 must be found in its inbox.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from sync_worker.runtime.local.processes import Child, Processes
 
 OURS, PLAIN, BARE = "ratings-sync", "Flask + PyJWT + delay()", "bare Flask route"
 APPS = {
-    BARE: "benchmarks.gateway_apps:bare()",
-    PLAIN: "benchmarks.gateway_apps:plain()",
-    OURS: "webhook_gateway.app:create_app()",
+    BARE: ["-m", "benchmarks.gateway_apps", "bare"],
+    PLAIN: ["-m", "benchmarks.gateway_apps", "plain"],
+    OURS: gateway_command(),
 }
 CONNECTOR = {
     "CONNECTORS": "own-service",
@@ -197,10 +197,9 @@ def _servers(at: Ground, environ: Mapping[str, str]) -> Iterator[dict[str, Serve
     lines: list[str] = []
     with Processes(lambda who, line: lines.append(f"{who} | {line}"), at.folder) as processes:
         servers = {}
-        for number, (name, app) in enumerate(APPS.items()):
+        for number, (name, command) in enumerate(APPS.items()):
             bind = f"127.0.0.1:{free_port()}"
             home = str(at.folder / f"server-{number}")
-            command = [app if word == APPS[OURS] else word for word in gateway_command()]
             child = processes.start(
                 name, command, {**environ, "GATEWAY_BIND": bind, "RATINGS_SYNC_HOME": home}
             )

@@ -5,10 +5,13 @@ build.
 from __future__ import annotations
 
 import os
+import sys
 
 import jwt
 from celery import Celery
 from flask import Flask, Response, jsonify, request
+
+from webhook_gateway.serve import run
 
 
 def bare() -> Flask:
@@ -36,3 +39,7 @@ def plain() -> Flask:
         return jsonify(result="ok")
 
     return app
+
+
+if __name__ == "__main__":  # ``python -m benchmarks.gateway_apps bare``, served as the gateway is
+    sys.exit(run({"bare": bare, "plain": plain}[sys.argv[1]]))

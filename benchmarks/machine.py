@@ -21,7 +21,7 @@ PACKAGES = (
     "celery",
     "kombu",
     "flask",
-    "gunicorn",
+    "waitress",
     "sqlalchemy",
     "psycopg",
     "redis",

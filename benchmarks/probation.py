@@ -2,40 +2,32 @@
 turns.
 
 The figure is processor time, user and system, of the one process that does the work, for a fixed
-number of ratings or webhooks. What a workaround prevents is shown as it happens without it. The
+number of ratings. What a workaround prevents is shown as it happens without it. The
 table of workarounds is in docs/architecture.md.
 """
 
 from __future__ import annotations
 
-import socket
 import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from redis import Redis
 
-from benchmarks.gateway import CONNECTOR, signed_webhooks, wait_until_it_answers
-from benchmarks.ground import Ground, a_database, a_folder, ground, raised_budgets
-from benchmarks.load import Client, post_all
-from benchmarks.machine import children_of, processor_seconds_of
+from benchmarks.gateway import CONNECTOR
+from benchmarks.ground import Ground, ground, raised_budgets
 from benchmarks.probation_app import Workaround
 from benchmarks.queue import PREFIX, Queue, check_that_all_crossed, store
 from sync_sandbox.server import Sandbox, SandboxOptions
-from sync_sandbox.wix.state import WixState
-from sync_worker.runtime.local.commands import QUIET, gateway_command
-from sync_worker.runtime.local.embedded_redis import embedded_redis
-from sync_worker.runtime.local.free_port import free_port
-from sync_worker.runtime.local.processes import Child, Processes
+from sync_worker.runtime.local.commands import QUIET
+from sync_worker.runtime.local.processes import Processes
 
-ALL, AFFINITY, DEADLINE = "all of them", "cpu-affinity", "deadline-worker"
-RATING, NOTHING, WEBHOOK = "rating", "task of nothing", "webhook"
+ALL, AFFINITY = "all of them", "cpu-affinity"
+RATING, NOTHING = "rating", "task of nothing"
 SLOTS = 8
-THREADS = 4  # of the gateway, in one process
 STAY_SECONDS = 8.0  # a worker that has survived a message for so long has survived it
-PATIENCE_SECONDS = 12.0  # of a client at a gateway whose threads are all taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +41,14 @@ class Size:
     rounds: int = 5
     ratings: int = 100
     tasks: int = 500
-    webhooks: int = 1000
-    clients: int = 4
 
 
-QUICK = Size(rounds=1, ratings=20, tasks=20, webhooks=40)
+QUICK = Size(rounds=1, ratings=20, tasks=20)
 
 
 @dataclass
 class Turns:
-    """Processor milliseconds for each rating, task or webhook, one figure a round."""
+    """Processor milliseconds for each rating or task, one figure a round."""
 
     workaround: str
     per: str
@@ -94,8 +84,8 @@ class Figures:
 def measure(size: Size) -> Figures:
     """Raises RuntimeError if a process does not get through."""
     return Figures(
-        [*_worker_turns(size), _gateway_turns(size)],
-        [*_message_faults(), *_slow_client_faults()],
+        _worker_turns(size),
+        list(_message_faults()),
     )
 
 
@@ -197,93 +187,3 @@ def _how_a_worker_takes(message: bytes, without: str) -> str:
         return "the worker goes on"
     back = "; the message is back in the queue" if left + kept else ""
     return f"the worker ends with status {status}{back}"
-
-
-# -- the gateway ------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Gateway:
-    """One process of ``THREADS`` threads behind gunicorn's master."""
-
-    url: str
-    child: Child
-
-    def processor_seconds(self) -> float:
-        return sum(processor_seconds_of(pid) for pid in children_of(self.child.process.pid))
-
-
-def _gateway_turns(size: Size) -> Turns:
-    turns, wix = Turns(DEADLINE, WEBHOOK), WixState()
-    webhooks = signed_webhooks(wix)
-    with ExitStack() as stack:
-        folder = stack.enter_context(a_folder())
-        redis = stack.enter_context(embedded_redis(folder / "redis"))
-        url = stack.enter_context(a_database(size.database, folder))
-        at = Ground(folder, redis, url)
-        ours = stack.enter_context(_a_gateway(at, wix, is_ours=True))
-        librarys = stack.enter_context(_a_gateway(at, wix, is_ours=False))
-        for number in range(size.rounds + 1):
-            figures = {}
-            for gateway in (ours, librarys) if number % 2 == 0 else (librarys, ours):
-                some = [next(webhooks) for _ in range(size.webhooks)]
-                before = gateway.processor_seconds()
-                load = post_all(gateway.url, some, size.clients)
-                if load.statuses["200"] != len(some):
-                    raise RuntimeError(f"the gateway answered {dict(load.statuses)}")
-                worked = gateway.processor_seconds() - before
-                figures[gateway.url] = worked / len(some) * 1000
-            if number > 0:  # the first round opens connections
-                turns.on.append(figures[ours.url])
-                turns.off.append(figures[librarys.url])
-    return turns
-
-
-@contextmanager
-def _a_gateway(at: Ground, wix: WixState, *, is_ours: bool) -> Iterator[Gateway]:
-    """``is_ours``: with the worker class that the settings name, else with gunicorn's own."""
-    bind, lines = f"127.0.0.1:{free_port()}", list[str]()
-    environ = at.environ(
-        WIX_PUBLIC_KEY=wix.public_key.replace("\n", "\\n"),
-        WIX_APP_ID=wix.app_id,
-        GATEWAY_BIND=bind,
-        GATEWAY_PROCESSES="1",
-        GATEWAY_THREADS=str(THREADS),
-        **CONNECTOR,
-    )
-    environ = {**environ, "RATINGS_SYNC_HOME": str(at.folder / f"gateway-{is_ours}")}
-    command = gateway_command() if is_ours else [*gateway_command(), "-k", "gthread"]
-    with Processes(lambda name, line: lines.append(line), at.folder) as running:
-        gateway = Gateway(f"http://{bind}/webhooks/wix", running.start("gateway", command, environ))
-        wait_until_it_answers("gateway", gateway.url, gateway.child, lines)
-        yield gateway
-
-
-def _slow_client_faults() -> Iterator[Fault]:
-    wix = WixState()
-    body = next(signed_webhooks(wix))
-    start = b"POST /webhooks/wix HTTP/1.1\r\nHost: x\r\n"
-    situations = {
-        "four silent clients for each thread are there first": [b""] * 4 * THREADS,
-        "one client for each thread has sent the first lines of a request": [start] * THREADS,
-    }
-    for situation, starts in situations.items():
-        answers = [_answer_beside(starts, body, wix, is_ours=is_ours) for is_ours in (True, False)]
-        yield Fault(DEADLINE, situation, *answers)
-
-
-def _answer_beside(starts: Sequence[bytes], body: bytes, wix: WixState, *, is_ours: bool) -> str:
-    """What a webhook gets after a slow client has sent each of these, and nothing more."""
-    with ground("sqlite") as at, _a_gateway(at, wix, is_ours=is_ours) as gateway:
-        host, _, port = gateway.url.split("/")[2].partition(":")
-        with ExitStack() as stack:
-            for start in starts:
-                slow = stack.enter_context(
-                    closing(socket.create_connection((host, int(port)), PATIENCE_SECONDS))
-                )
-                slow.sendall(start)
-            time.sleep(0.5)  # all of them are accepted
-            client, started = Client(gateway.url, PATIENCE_SECONDS), time.monotonic()
-            status = client.post(body)
-            client.close()
-            return f"{status} after {time.monotonic() - started:.1f} s"

@@ -21,8 +21,8 @@ def run(size: Size) -> Section:
         "Workarounds on probation",
         "Each workaround reaches into a library, so each must show what it brings: processor time,"
         " user and system, of the one process that works, with it and without it in turns. A round"
-        f" is {size.ratings} ratings over HTTP on {size.database}, {size.tasks} tasks that do"
-        f" nothing, or {size.webhooks} webhooks."
+        f" is {size.ratings} ratings over HTTP on {size.database}, or {size.tasks} tasks that"
+        " do nothing."
         f" A workaround that saves less than {LEAST_SAVING:.0%} and prevents no fault has to go.",
         tables=[_savings(figures.turns, versions), _faults(figures.faults)],
         figures=asdict(figures),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def exposition() -> bytes:
-    """All metrics as text; behind gunicorn those of all its processes together."""
+    """All metrics as text; of the gateway those of all its processes together."""
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return generate_latest(REGISTRY)
     registry = CollectorRegistry()

@@ -1,4 +1,4 @@
-"""A gateway as it runs in production, behind gunicorn, and valid deliveries for it."""
+"""A gateway as it runs in production, and valid deliveries for it."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class Door:
             time.sleep(0.2)
 
     def pids(self) -> list[int]:
-        """gunicorn and its processes."""
+        """The parent and its processes."""
         children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
         return [self.pid, *map(int, children)]
 

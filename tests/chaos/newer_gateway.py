@@ -4,9 +4,11 @@ its own.
 
 from __future__ import annotations
 
+import sys
+
 from webhook_gateway import doorbell
-from webhook_gateway.app import create_app
+from webhook_gateway.serve import main
 
-__all__ = ["create_app"]
-
-doorbell.TASK = "sync_worker.tasks.sync_delivery_of_tomorrow"
+if __name__ == "__main__":
+    doorbell.TASK = "sync_worker.tasks.sync_delivery_of_tomorrow"
+    sys.exit(main())

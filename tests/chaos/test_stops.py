@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -10,7 +11,6 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from sync_sandbox.stage import Stage
-from sync_worker.runtime.local.commands import gateway_command
 from tests.chaos.conftest import Measured, on
 from tests.chaos.load import PRODUCTS, Load
 from tests.end_to_end.conftest import StageMaker
@@ -71,11 +71,12 @@ def test_newer_gateway_beside_old_workers_loses_nothing(
         time.sleep(1)
         migrate_as_tomorrow(database["DATABASE_URL"])
         part = stage.parts.parts["gateway"]
+        root = str(Path(__file__).parents[2])
         part.command = [
-            *gateway_command()[:-1],
-            "--pythonpath",
-            str(Path(__file__).parents[2]),
-            "tests.chaos.newer_gateway:create_app()",
+            sys.executable,
+            "-c",
+            f"import runpy, sys; sys.path.insert(0, {root!r});"
+            " runpy.run_module('tests.chaos.newer_gateway', run_name='__main__')",
         ]
         stop(stage, "gateway")
         stage.parts.restart("gateway")

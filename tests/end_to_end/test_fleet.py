@@ -94,14 +94,11 @@ def install(wheel: Path, folder: Path, *, with_dependencies: bool) -> Path:
     (folder / "lib" / version / "site-packages" / "borrowed.pth").write_text(
         site.getsitepackages()[0] + "\n"
     )
-    for name, module in (("celery", "celery.__main__"), ("gunicorn", "gunicorn.app.wsgiapp")):
-        function = "main" if name == "celery" else "run"
-        script = (
-            f"#!{folder}/bin/python\nimport sys\nfrom {module} import"
-            f" {function}\nsys.exit({function}())\n"
-        )
-        (folder / "bin" / name).write_text(script)
-        (folder / "bin" / name).chmod(0o755)
+    script = (
+        f"#!{folder}/bin/python\nimport sys\nfrom celery.__main__ import main\nsys.exit(main())\n"
+    )
+    (folder / "bin" / "celery").write_text(script)
+    (folder / "bin" / "celery").chmod(0o755)
     return folder / "bin"
 
 

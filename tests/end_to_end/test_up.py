@@ -161,7 +161,11 @@ def test_killed_redis_of_up_comes_back_and_nothing_waits(start_up: StartUp) -> N
 def test_every_killed_part_of_up_comes_back(start_up: StartUp) -> None:
     up = start_up()
     up.wait_for(up.is_ready)
-    for word in ("gunicorn", "celery -A sync_worker.tasks worker", "sync_worker.tasks beat"):
+    for word in (
+        "-m webhook_gateway",
+        "celery -A sync_worker.tasks worker",
+        "sync_worker.tasks beat",
+    ):
         before = set(up.pids(word))
         assert before, word
         for pid in before:

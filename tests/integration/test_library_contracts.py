@@ -8,27 +8,26 @@ from __future__ import annotations
 
 import inspect
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from celery import Celery
 from celery.worker.consumer import Consumer
 from celery.worker.consumer.events import Events
-from gunicorn import util
-from gunicorn.http.unreader import SocketUnreader
-from gunicorn.workers import gthread
 from kombu import connection as kombu_connection
 from kombu.asynchronous import Hub
 from kombu.transport import TRANSPORT_ALIASES, resolve_transport
 from kombu.transport.redis import Channel, Transport
 from redis import Redis
+from waitress.adjustments import Adjustments
+from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser
+from waitress.server import BaseWSGIServer
 
 from benchmarks.probation_app import Workaround
 from sync_worker.runtime.celery.broker import SafeTransport, install_safe_transport
@@ -168,52 +167,37 @@ def test_celery_starts_the_gathering_step_after_its_own_events() -> None:
     hub.close()
 
 
-# -- webhook_gateway/deadline_worker.py -------------------------------------------------------
+# -- webhook_gateway/server.py ----------------------------------------------------------------
 
-GATEWAY = changed("gunicorn", "27.0.1", "webhook_gateway/deadline_worker.py")
-
-
-def test_gthread_has_the_methods_that_the_deadline_worker_extends() -> None:
-    worker = gthread.ThreadWorker
-    assert parameters(worker.enqueue_req) == ["self", "conn"], GATEWAY
-    assert parameters(worker.finish_request) == ["self", "conn", "fs"], GATEWAY
-    assert parameters(worker.handle) == ["self", "conn"], GATEWAY
+SERVER = changed("waitress", "3.0.2", "webhook_gateway/server.py")
 
 
-def test_connection_of_gthread_has_the_state_that_we_look_at() -> None:
-    """A connection of gthread has the socket and the state that we look at."""
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        connection = gthread.TConn(SimpleNamespace(), ours, None, None)
-        assert connection.sock is ours, GATEWAY
-        assert connection.initialized is False, GATEWAY
-        assert connection.data_ready is False, GATEWAY
-        assert connection.parser is None, f"{GATEWAY}; the parser keeps the socket that it got"
+def test_waitress_has_what_the_door_extends() -> None:
+    """What it does with it is tested with whole requests: test_server.py, test_hard_door.py."""
+    assert parameters(HTTPRequestParser.parse_header) == ["self", "header_plus"], SERVER
+    assert parameters(HTTPRequestParser.received) == ["self", "data"], SERVER
+    for name in ("error", "chunked", "content_length", "body_bytes_received", "expect_continue"):
+        assert name in vars(HTTPRequestParser), f"{SERVER}: {name}"
+    assert parameters(HTTPChannel.received) == ["self", "data"], SERVER
+    assert parameters(HTTPChannel.handle_close) == ["self"], SERVER
+    for name in ("parser_class", "request", "last_activity", "will_close", "total_outbufs_len"):
+        assert name in vars(HTTPChannel), f"{SERVER}: {name}"
+    assert BaseWSGIServer.channel_class is HTTPChannel, SERVER
 
 
-def test_gthread_gives_a_silent_connection_back_to_its_poller() -> None:
-    """Gthread gives a silent connection back to its poller for the word that we say."""
-    assert "_DEFER" in vars(gthread), GATEWAY
-    source = inspect.getsource(gthread.ThreadWorker.finish_request)
-    assert "result is _DEFER" in source, GATEWAY
-    assert "self.pending_conns.append(conn)" in source, GATEWAY
+def test_waitress_closes_by_last_activity_what_has_no_request_in_hand() -> None:
+    """The deadline of a request hangs on it."""
+    source = inspect.getsource(BaseWSGIServer.maintenance)
+    assert "(not channel.requests) and channel.last_activity < cutoff" in source, SERVER
+    assert "self.adj.channel_timeout" in source, SERVER
 
 
-def test_gunicorn_reads_by_recv_and_answers_by_sendall() -> None:
-    """The two calls on which a request's deadline hangs."""
-    calls = []
-
-    class Watched:
-        def recv(self, size: int) -> bytes:
-            calls.append("recv")
-            return b"GET"
-
-        def sendall(self, data: bytes) -> None:
-            calls.append("sendall")
-
-    assert SocketUnreader(Watched()).chunk() == b"GET", GATEWAY
-    util.write(Watched(), b"HTTP/1.1 200 OK")
-    assert calls == ["recv", "sendall"], GATEWAY
+@pytest.mark.parametrize("headers", [b"Content-Length: 5\r\nTransfer-Encoding: chunked"])
+def test_waitress_itself_takes_a_body_of_two_lengths(headers: bytes) -> None:
+    """While it does, the door has to refuse it."""
+    request = HTTPRequestParser(Adjustments())
+    request.received(b"POST / HTTP/1.1\r\n" + headers + b"\r\n\r\n0\r\n\r\n")
+    assert request.error is None, NO_REASON_ANY_MORE
 
 
 # -- benchmarks/probation_app.py ----------------------------------------------------------------

@@ -10,9 +10,8 @@ FLOWER_SETTINGS = Path(__file__).parents[1] / "celery" / "flower.py"
 
 
 def gateway_command() -> list[str]:
-    """The gateway behind gunicorn; its settings and limits are ``webhook_gateway.serving``'s."""
-    serving = "python:webhook_gateway.serving"
-    return ["-m", "gunicorn", "-c", serving, "webhook_gateway.app:create_app()"]
+    """The gateway, with as many processes as its settings say."""
+    return ["-m", "webhook_gateway"]
 
 
 def worker_command(name: str = "worker@%h") -> list[str]:

@@ -25,7 +25,7 @@ def refuse_taken_port(bind: str) -> None:
         return
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as sock:
-        # As gunicorn does: connections that end still are no listeners.
+        # As the gateway does: connections that end still are no listeners.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             sock.bind((host, port))
