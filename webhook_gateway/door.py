@@ -28,6 +28,7 @@ RETRY_AFTER_SECONDS = 30
 STORE_SHARE = 0.7  # of the time for an answer; the rest is for the signature and the doorbell
 OK = 200
 MAX_SHOWN_PATH = 80
+MAX_SHOWN_NAME = 80
 UNREADABLE = "verified, but not in the form that the connector's manifest describes"
 
 log = structlog.get_logger(__name__)
@@ -103,8 +104,9 @@ class Door:
         match reading:
             case Rejected(reason):
                 return self._reject(source, reason)
-            case Ignored(reason):
-                log.info("delivery_ignored", source=source, reason=reason)
+            case Ignored(reason, name):
+                event = {} if name is None else {"event_name": name[:MAX_SHOWN_NAME]}
+                log.info("delivery_ignored", source=source, reason=reason, **event)
                 return self._acknowledged(source, webhook, "ignored")
             case Unreadable():
                 return self._refuse(source, reading)

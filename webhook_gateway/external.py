@@ -219,7 +219,7 @@ def _rule(reader: _Reader, item: Any) -> EventRule | Ignored:
     name = _event_name(reader, item)
     rules = [rule for rule in reader.manifest.event_rules if rule.match == name]
     if not rules:
-        return Ignored("unknown_event_type")
+        return Ignored("unknown_event_type", None if name is None else str(name))
     headers = reader.request.headers
     fitting = [rule for rule in rules if applies(rule, item, headers)]
     if not fitting or fitting[0].change == "ignore":

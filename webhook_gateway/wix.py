@@ -66,9 +66,10 @@ JWT_OPTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """Verified, but nothing for us."""
+    """Verified, but nothing for us. ``name``: of an event that nobody knows."""
 
     reason: str
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@ registered name.
 
 from __future__ import annotations
 
+import base64
+import hmac
 import importlib
 import json
 import os
@@ -144,10 +146,12 @@ def test_check_names_a_rule_that_guesses_and_the_manifest_loads(rule: str, advic
     assert good in text
     Path("our-reviews.yaml").write_text(text.replace(good, rule))
     checked = run("check", "./our-reviews.yaml")
-    assert checked.exit_code == 0
+    # A refused permission is no word for gone: such a rule does nothing.
+    assert checked.exit_code == (1 if "403" in rule else 0)
     (line,) = [line for line in checked.output.splitlines() if "operations.get.errors[0]" in line]
-    assert line.startswith("!")
+    assert line.startswith("✗" if "403" in rule else "!")
     assert advice in line
+    assert "(our-reviews.yaml, line " in line
 
 
 def test_new_never_overwrites_and_refuses_a_name_that_is_none() -> None:
@@ -162,7 +166,46 @@ def test_check_of_a_wrong_sample_ends_with_1_and_names_it() -> None:
     Path("our-reviews.yaml").write_text(text)
     checked = run("check", "./our-reviews.yaml")
     assert checked.exit_code == 1
-    assert "✗ record: a review: entity: expected 23, is 22" in checked.output
+    assert (
+        "✗ record: a review: entity: expected 23, is 22 (our-reviews.yaml, line" in checked.output
+    )
+
+
+def test_check_of_an_event_without_a_rule_ends_with_1_and_names_both() -> None:
+    """Such a delivery was "verified, and ignored": the shop stayed deaf, and all was green."""
+    body = '{"action":"order_created","arg":4711}'
+    signature = hmac.new(WOO["WOO_WEBHOOK_SECRET"].encode(), body.encode(), "sha256").digest()
+    headers = {
+        "X-WC-Webhook-Topic": "order.created",
+        "X-WC-Webhook-Signature": base64.b64encode(signature).decode(),
+        "X-WC-Webhook-Delivery-ID": "1",
+    }
+    Path("seen.json").write_text(json.dumps({"headers": headers, "body": body}))
+    environ = WOO | {"WOO_BASE_URL": "https://shop.example.com"}
+    checked = run("check", "woocommerce", "--delivery", "seen.json", **environ)
+    assert checked.exit_code == 1
+    assert (
+        "✗ captured delivery seen.json: verified, but nothing would happen: no rule of"
+        " webhook.events matches 'order.created'; known are"
+        " action.woocommerce_rating_sync_created, " in checked.output
+    )
+
+
+def test_check_of_a_malformed_delivery_names_the_key_and_what_stood_there() -> None:
+    body = '{"action":"woocommerce_rating_sync_updated","id":4711}'
+    signature = hmac.new(WOO["WOO_WEBHOOK_SECRET"].encode(), body.encode(), "sha256").digest()
+    headers = {
+        "X-WC-Webhook-Topic": "action.woocommerce_rating_sync_updated",
+        "X-WC-Webhook-Signature": base64.b64encode(signature).decode(),
+    }
+    Path("seen.json").write_text(json.dumps({"headers": headers, "body": body}))
+    environ = WOO | {"WOO_BASE_URL": "https://shop.example.com"}
+    checked = run("check", "woocommerce", "--delivery", "seen.json", **environ)
+    assert checked.exit_code == 1
+    assert (
+        "verified, but not in the form of the manifest: webhook.key.id: nothing at `arg`, the event"
+        " has: action, id" in checked.output
+    )
 
 
 def test_check_of_a_captured_delivery_tells_what_fits(tmp_path: Path) -> None:

@@ -14,8 +14,9 @@ import click
 from sync_worker.cli.connector.manifests import NAME, file_of, read_manifest, set_up_manifest
 from sync_worker.cli.options import EXISTING_FILE, JSON, example
 from sync_worker.core.errors import Misconfigured, SyncError
-from sync_worker.manifest.check import Finding, check_manifest, failures
+from sync_worker.manifest.check import Finding, check_manifest, failures, unmatched_event
 from sync_worker.manifest.default_field import WIX_SCALE
+from sync_worker.manifest.loader import named_place
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.signature_diagnosis import at_its_time, captured, diagnose, is_verified
 from sync_worker.remotes.external.http import http_of
@@ -24,6 +25,8 @@ from sync_worker.remotes.http.budget import NoBudget
 from sync_worker.remotes.http.tokens import OwnTokens
 from webhook_gateway.external import Unreadable, read_deliveries
 from webhook_gateway.wix import Ignored, Rejected
+
+EVENTS = "webhook.events"
 
 
 @example("ratings-sync connector check ./our-reviews.yaml --delivery captured.http")
@@ -53,7 +56,7 @@ def check(name: str, live: bool, delivery: Path | None, as_json: bool) -> None:
         rows = [asdict(finding) | {"is_good": finding.is_good} for finding in findings]
         click.echo(json.dumps({"id": manifest.id, "settings_missing": missing, "findings": rows}))
     else:
-        _print(findings, missing)
+        _print(file, findings, missing)
     sys.exit(1 if failures(findings) else 0)
 
 
@@ -80,8 +83,12 @@ def _delivery(manifest: Manifest, file: Path) -> Finding:
             return Finding(f"{what}: an unsigned handshake")
         return Finding(what, "; ".join(["it is not verified", *diagnose(manifest, request)]))
     match reading:
-        case Unreadable(reason):
-            return Finding(what, f"it is verified, but not in the form of the manifest ({reason})")
+        case Unreadable():
+            words = reading.words or reading.reason
+            return Finding(what, f"verified, but not in the form of the manifest: {words}")
+        case Ignored("unknown_event_type", event):
+            words = unmatched_event(manifest, event)
+            return Finding(what, f"verified, but nothing would happen: {words}", "", EVENTS)
         case Ignored(reason):
             return Finding(f"{what}: verified, and ignored ({reason})")
         case list():
@@ -106,10 +113,13 @@ def _probed(manifest: Manifest) -> Finding:
     return Finding("live: address and credentials")
 
 
-def _print(findings: Sequence[Finding], missing: Sequence[str]) -> None:
+def _print(file: Path, findings: Sequence[Finding], missing: Sequence[str]) -> None:
     for finding in findings:
         said = finding.wrong or finding.advice
-        click.echo(f"{_mark_of(finding)} {finding.what}" + (f": {said}" if said else ""))
+        line = f"{_mark_of(finding)} {finding.what}" + (f": {said}" if said else "")
+        if said and finding.place:
+            line += f" ({named_place(file, finding.place.split('.'))})"
+        click.echo(line)
     if missing:
         click.echo(f"not set yet (made up for this check): {', '.join(missing)}")
 

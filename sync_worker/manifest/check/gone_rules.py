@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from sync_worker.manifest.check.findings import Finding
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.schema.calls import ErrorRule
 
@@ -18,12 +20,24 @@ class WeakRule:
 
 def weak_gone_rules(manifest: Manifest) -> list[WeakRule]:
     """Rules that take a status, or a refused permission, for "gone"."""
-    return [
-        WeakRule(f"operations.{name}.errors[{number}]", _advice(rule))
-        for name, spec in manifest.operations.specs
-        for number, rule in enumerate(spec.errors)
-        if rule.outcome == "gone" and (rule.is_bare_gone or _is_refusal(rule))
-    ]
+    return [WeakRule(place, _advice(rule)) for place, rule in _rules(manifest)]
+
+
+def _rules(manifest: Manifest) -> Iterator[tuple[str, ErrorRule]]:
+    for name, spec in manifest.operations.specs:
+        for number, rule in enumerate(spec.errors):
+            if rule.outcome == "gone" and (rule.is_bare_gone or _is_refusal(rule)):
+                yield f"operations.{name}.errors[{number}]", rule
+
+
+def check_gone_rules(manifest: Manifest) -> Iterator[Finding]:
+    """Each such rule: one that a refused permission fits says nothing at all."""
+    for place, rule in _rules(manifest):
+        key = place.replace("[", ".").rstrip("]")
+        if _is_refusal(rule):
+            yield Finding(place, _advice(rule), place=key)
+        else:
+            yield Finding(place, advice=_advice(rule), place=key)
 
 
 def _is_refusal(rule: ErrorRule) -> bool:

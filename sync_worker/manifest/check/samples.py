@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from sync_worker.core.errors import Permanent
+from sync_worker.core.nearest import nearest
 from sync_worker.core.values import NewDelivery
 from sync_worker.manifest.check.findings import Finding
 from sync_worker.manifest.manifest import Manifest
@@ -46,9 +47,7 @@ def _delivery_wrong(
     if isinstance(example.expect, str):
         return "" if name == example.expect else f"expected {example.expect}, is {name}"
     if name != "deliveries":
-        reason = getattr(found, "reason", "")
-        because = f" ({reason})" if reason else ""
-        return f"expected {len(example.expect)} deliveries, is {name}{because}"
+        return f"expected {len(example.expect)} deliveries, is {name}{_because(manifest, found)}"
     got = [(delivery.change, delivery.remote_id) for delivery in found]
     wanted = [(result.change, result.remote_id) for result in example.expect]
     if got != wanted:
@@ -59,6 +58,30 @@ def _delivery_wrong(
         if a.sequence is not None
     ]
     return next((f"expected sequence {a}, is {b}" for a, b in sequences if a != b), "")
+
+
+def _because(manifest: Manifest, found: Any) -> str:
+    """Why a delivery came to what it came to, as far as the gateway says."""
+    if getattr(found, "reason", "") == "unknown_event_type":
+        return f": {unmatched_event(manifest, getattr(found, 'name', None))}"
+    words, reason = getattr(found, "words", ""), getattr(found, "reason", "")
+    if words:
+        return f": {words}"
+    return f" ({reason})" if reason else ""
+
+
+def unmatched_event(manifest: Manifest, name: object) -> str:
+    """Words for an event that no rule matches; ``name``: as it came, ``None`` if there was none."""
+    known = [rule.match for rule in manifest.event_rules]
+    listed = ", ".join(dict.fromkeys(known)) or "none"
+    if name in (None, ""):
+        where = manifest.webhook.event if manifest.webhook is not None else None
+        places = where.model_dump(include={"path", "header", "query", "claim"}) if where else {}
+        place = next((f"{key}: {at}" for key, at in places.items() if at is not None), "")
+        return f"webhook.event: no name stands at {place}; known are {listed}"
+    meant = nearest(str(name), known)
+    hint = f"; did you mean {meant!r}?" if meant else ""
+    return f"no rule of webhook.events matches {str(name)[:80]!r}; known are {listed}{hint}"
 
 
 def _name_of(found: Any) -> str:

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sync_worker.core.scale import FieldMap, Scale
+from sync_worker.manifest.check.event_keys import check_event_keys
 from sync_worker.manifest.check.findings import Finding
-from sync_worker.manifest.check.gone_rules import weak_gone_rules
+from sync_worker.manifest.check.gone_rules import check_gone_rules
+from sync_worker.manifest.check.leaves import check_leaves
 from sync_worker.manifest.check.samples import ReadDeliveries, check_samples
+from sync_worker.manifest.check.states import check_states
+from sync_worker.manifest.check.writes import check_writes
 from sync_worker.manifest.manifest import Manifest
 
 
@@ -19,7 +23,11 @@ def check_manifest(
     ``wix``: the scale of Wix; ``now``: seconds since 1970.
     """
     findings = [Finding("schema, paths and trees")]
-    findings += [Finding(rule.place, advice=rule.advice) for rule in weak_gone_rules(manifest)]
+    findings += check_gone_rules(manifest)
+    findings += check_leaves(manifest)
+    findings += check_writes(manifest)
+    findings += check_event_keys(manifest)
+    findings += check_states(manifest)
     findings += _scales(manifest, wix)
     findings += check_samples(manifest, read, now)
     return findings
@@ -37,4 +45,4 @@ def _scales(manifest: Manifest, wix: Scale) -> Iterator[Finding]:
         except ValueError as error:
             violations = [str(error)]
         wrong = violations[0] if violations else ""
-        yield Finding(f"{name} {section.scale} converts to Wix and back", wrong)
+        yield Finding(f"{name} {section.scale} converts to Wix and back", wrong, place=name)
