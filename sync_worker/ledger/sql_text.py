@@ -106,8 +106,8 @@ class SqlText:
 
     def scalar(self, connection: Connection, **values: Any) -> Any:
         """The first column of the first row, ``None`` if there is none."""
-        row = self.first(connection, **values)
-        return None if row is None else row[0]
+        rows = self.ask(connection, **values).all()
+        return rows[0][0] if rows else None
 
     def run(self, connection: Connection, **values: Any) -> int:
         """How many rows it changed."""

@@ -18,6 +18,8 @@ from sync_worker.manifest.schema.record import FieldPath, KeyPart, ScaleSection
 from sync_worker.manifest.source.stands import at_path, kind_of
 
 Context = Mapping[str, Any]
+# The functions of a path let errors of Python through: `floor` of an infinite number, for one.
+PATH_ERRORS = (JMESPathError, ArithmeticError, TypeError, ValueError, AttributeError)
 
 
 def malformed(message: str) -> Permanent:
@@ -32,15 +34,17 @@ def search(path: CompiledPath, document: Any) -> Any:
     """
     try:
         return path.search(document)
-    # Its functions let errors of Python through: `floor` of an infinite number, for one.
-    except (JMESPathError, ArithmeticError, TypeError, ValueError, AttributeError) as error:
+    except PATH_ERRORS as error:
         raise malformed(f"{path}: {type(error).__name__}") from None
 
 
 def source_of(field: FieldPath | KeyPart, resource: Any, context: Context) -> Any:
     """The value that a field or a part of a key names: in the resource, the request, or fixed."""
     if field.path is not None:
-        return search(field.path, resource)
+        try:
+            return field.path.search(resource)
+        except PATH_ERRORS as error:
+            raise malformed(f"{field.path}: {type(error).__name__}") from None
     if field.context is not None:
         return search(field.context, context)
     return field.const if isinstance(field, FieldPath) else None

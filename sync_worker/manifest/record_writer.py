@@ -29,6 +29,7 @@ CREATE_ROOTS = ROOTS | {"author"}
 HOOK_ROOTS = frozenset({"hook", "conn", "page"})
 LEAF_KEYS = frozenset({"from", "as", "default", "max_length", "values", "required"})
 KINDS = frozenset({"str", "int", "decimal", "bool", "iso8601", "epoch_s", "epoch_ms"})
+TREES = (Mapping, list, tuple)  # what has leaves; all else is literal
 VARIABLE = re.compile(r"\{([^{}]*)\}")
 
 
@@ -88,7 +89,10 @@ def filled(node: Any, context: Mapping[str, Any]) -> Any:
     if isinstance(node, Mapping):
         if "from" in node:
             return _leaf(node, context)
-        children = {key: filled(child, context) for key, child in node.items()}
+        children = {
+            key: filled(child, context) if isinstance(child, TREES) else child
+            for key, child in node.items()
+        }
         return {key: value for key, value in children.items() if value is not None}
     if isinstance(node, list | tuple):
         # In a list the place counts: a leaf without a value stays, as null.
