@@ -2,6 +2,12 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+# Said first: pip looks for minutes for packages that an unsuited Python could take.
+SUITS = import sys; v = sys.version_info; sys.exit(None if (3, 11) <= v[:2] <= (3, 14) else \
+	"ratings-sync runs on Python 3.11 to 3.14, and $(PYTHON) is %d.%d: make $(MAKECMDGOALS) PYTHON=python3.13" % v[:2])
+CHECK_PYTHON = @"$(PYTHON)" -c "" > /dev/null 2>&1 \
+	|| { echo "there is no $(PYTHON) here; ratings-sync runs on Python 3.11 to 3.14" >&2; exit 1; }; \
+	"$(PYTHON)" -c '$(SUITS)'
 
 .PHONY: demo recording test test-all test-redis test-postgresql test-unit test-long chaos lint lock audit clean
 
@@ -46,6 +52,7 @@ lint: $(VENV)/.for-tests
 
 # Needs the network: asks the advisory database of PyPI. In an environment of its own, so that it audits only what we need.
 audit:
+	$(CHECK_PYTHON)
 	$(PYTHON) -m venv .venv-audit
 	.venv-audit/bin/pip install --quiet --disable-pip-version-check pip-audit
 	$(PYTHON) -m venv .venv-audited
@@ -54,6 +61,7 @@ audit:
 
 # The newest versions that pyproject.toml allows, on the oldest Python, so that all later ones find them.
 lock:
+	$(CHECK_PYTHON)
 	$(PYTHON) -m venv .venv-lock
 	.venv-lock/bin/pip install --quiet --disable-pip-version-check '.[dev]'
 	sed -n '/^#/p' requirements.lock > .venv-lock/lock
@@ -65,11 +73,13 @@ clean:
 	rm -rf .venv .venv-* .ratings-sync build chaos-report *.egg-info
 
 $(VENV)/.for-demo: pyproject.toml requirements.lock
+	$(CHECK_PYTHON)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[local]'
 	touch $@
 
 $(VENV)/.for-tests: pyproject.toml requirements.lock
+	$(CHECK_PYTHON)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[dev]'
 	touch $@

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Writes each secret to a file of its own under secrets/, from .env where it is filled in; what only the fleet itself
-# needs to know is drawn at random. Files that are there stay as they are. Compose cannot hand secrets of the
-# environment to containers with a read-only file system (docker/compose pull request 12531), so they must be files.
+# needs to know is drawn at random. Files that are there stay as they are, and it says so. Compose cannot hand secrets of
+# the environment to containers with a read-only file system (docker/compose pull request 12531), so they must be files.
 set -eu
 cd "$(dirname "$0")/.."
 umask 077
@@ -9,9 +9,41 @@ mkdir -p secrets/connector connectors
 # The folder is closed to others; its files are readable, because in a container they belong to another user.
 chmod 700 secrets
 
+# The value of a name in .env, as the program itself reads it: a comment after it, quotes, a byte order mark and Windows
+# line ends are no part of it; in quotes, and of a PEM, it goes over several lines.
 value_of() {
     [ -f .env ] || return 0
-    sed -n "s/^$1=//p" .env | tail -n 1 | sed -e "s/^\"\(.*\)\"\$/\1/" -e "s/^'\(.*\)'\$/\1/"
+    LC_ALL=C awk -v name="$1" '
+        function finish() { value = text; open = "" }
+        function take(line,    place) {
+            if (open == "PEM") {
+                text = text (text == "" ? "" : "\n") line
+                if (line ~ /-----END [A-Z ]+-----/) finish()
+                return
+            }
+            place = 1
+            while (place <= length(line) && substr(line, place, 1) != open) {
+                if (open == "\"" && substr(line, place, 1) == "\\") place++
+                place++
+            }
+            text = text (begun ? "\n" : "") substr(line, 1, place - 1)
+            begun = 1
+            if (place <= length(line)) finish()
+        }
+        NR == 1 { sub(/^\357\273\277/, "") }
+        { sub(/\r$/, "") }
+        open != "" { take($0); next }
+        $0 ~ "^[ \t]*(export[ \t]+)?" name "[ \t]*=" {
+            line = $0
+            sub(/^[^=]*=[ \t]*/, "", line)
+            text = ""; begun = 0
+            first = substr(line, 1, 1)
+            if (first == "\"" || first == "\047") { open = first; take(substr(line, 2)) }
+            else if (line ~ /^-----BEGIN/ && line !~ /-----END/) { open = "PEM"; take(line) }
+            else { sub(/([ \t]+|^)#.*$/, "", line); sub(/[ \t]+$/, "", line); value = line }
+        }
+        END { printf "%s", value }
+    ' .env
 }
 
 random() {
@@ -23,36 +55,62 @@ write() { # file, value
     chmod 444 "secrets/$1"
 }
 
+kept="" differing="" missing=""
+
+# A file that is there is kept, and named where .env says otherwise. Status 1: there is none.
+keep() { # file, value
+    [ -s "secrets/$1" ] || return 1
+    if [ -n "$2" ] && [ "$2" != "$(cat "secrets/$1")" ]; then
+        differing="$differing secrets/$1"
+        echo "secrets/$1: kept as it was, though .env has another value" >&2
+    else
+        kept="$kept $1"
+    fi
+}
+
+from_env() { # file, name
+    value=$(value_of "$2")
+    keep "$1" "$value" && return 0
+    if [ -z "$value" ]; then
+        missing="$missing $2"
+        return 0
+    fi
+    write "$1" "$value"
+    echo "secrets/$1: written from .env"
+}
+
 for name in POSTGRES_PASSWORD REDIS_PASSWORD METRICS_TOKEN FLOWER_BASIC_AUTH; do
     file=$(printf '%s' "$name" | tr 'A-Z' 'a-z')
-    [ -s "secrets/$file" ] && continue
     value=$(value_of "$name")
-    if [ -z "$value" ]; then
-        value=$(random)
-        [ "$name" = FLOWER_BASIC_AUTH ] && value="flower:$value"
-        echo "secrets/$file: drawn at random"
+    keep "$file" "$value" && continue
+    if [ -n "$value" ]; then
+        write "$file" "$value"
+        echo "secrets/$file: written from .env"
+        continue
     fi
+    value=$(random)
+    [ "$name" = FLOWER_BASIC_AUTH ] && value="flower:$value"
     write "$file" "$value"
+    echo "secrets/$file: drawn at random"
 done
 
-missing=""
 for name in WIX_APP_SECRET WIX_PUBLIC_KEY; do
-    file=$(printf '%s' "$name" | tr 'A-Z' 'a-z')
-    [ -s "secrets/$file" ] && continue
-    value=$(value_of "$name")
-    [ -n "$value" ] && write "$file" "$value" || missing="$missing $name"
+    from_env "$(printf '%s' "$name" | tr 'A-Z' 'a-z')" "$name"
 done
 
 for name in $(sed -n 's/^\([A-Z][A-Z0-9_]*\)_FILE=\/run\/secrets\/connector\/.*/\1/p' connector.env 2>/dev/null); do
-    file="connector/$(printf '%s' "$name" | tr 'A-Z' 'a-z')"
-    [ -s "secrets/$file" ] && continue
-    value=$(value_of "$name")
-    [ -n "$value" ] && write "$file" "$value" || missing="$missing $name"
+    from_env "connector/$(printf '%s' "$name" | tr 'A-Z' 'a-z')" "$name"
 done
 [ -d secrets/connector ] && chmod 755 secrets/connector
 
+[ -n "$kept" ] && echo "kept as they were:$kept"
 if [ -n "$missing" ]; then
     echo "still missing:$missing; fill them in .env and run this again" >&2
     exit 1
+fi
+if [ -n "$differing" ]; then
+    echo "every secret has a file, but .env has another value for:$differing" >&2
+    echo "to take those of .env: rm -f$differing, and run this again; else: docker compose up -d" >&2
+    exit 0
 fi
 echo "all secrets are in place: docker compose up -d"

@@ -7,6 +7,9 @@ import stat
 import subprocess
 from pathlib import Path
 
+import pytest
+
+from sync_worker.config import environment
 from tests.fleet_file import ROOT, read_fleet
 
 
@@ -54,6 +57,48 @@ def test_second_run_changes_nothing(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("WIX_APP_SECRET=new\nWIX_PUBLIC_KEY=b\n")
     assert run(tmp_path).returncode == 0
     assert (secret(tmp_path, "redis_password"), secret(tmp_path, "wix_app_secret")) == (before, "a")
+
+
+def test_kept_secret_that_the_env_file_contradicts_is_told(tmp_path: Path) -> None:
+    """A secret changed in .env is not in use yet, and no value is shown."""
+    (tmp_path / ".env").write_text("WIX_APP_SECRET=canary-a\nWIX_PUBLIC_KEY=b\n")
+    first = run(tmp_path)
+    assert "secrets/wix_app_secret: written from .env" in first.stdout
+    assert "secrets/redis_password: drawn at random" in first.stdout
+    again = run(tmp_path)
+    assert "kept as they were: postgres_password redis_password" in again.stdout
+    assert "all secrets are in place" in again.stdout
+    (tmp_path / ".env").write_text("WIX_APP_SECRET=canary-b\nWIX_PUBLIC_KEY=b\n")
+    changed = run(tmp_path)
+    assert "all secrets are in place" not in changed.stdout
+    assert "secrets/wix_app_secret: kept as it was, though .env has another value" in changed.stderr
+    assert "rm -f secrets/wix_app_secret, and run this again" in changed.stderr
+    assert "canary" not in changed.stdout + changed.stderr
+
+
+PEM = "-----BEGIN PUBLIC KEY-----\nMIIB\nIjAN\n-----END PUBLIC KEY-----"
+LINES = {
+    "comment": ("WIX_APP_SECRET=abc   # from the dashboard", "abc"),
+    "comment alone": ("WIX_APP_SECRET=abc\n#WIX_APP_SECRET=old", "abc"),
+    "no comment": ("WIX_APP_SECRET=a#b", "a#b"),
+    "quotes and comment": ("WIX_APP_SECRET='a # b'  # of the app", "a # b"),
+    "double quotes": ('WIX_APP_SECRET="a # b" # of the app', "a # b"),
+    "export": ("export WIX_APP_SECRET = abc", "abc"),
+    "Windows": ("WIX_APP_SECRET=abc\r\nWIX_APP_ID=x\r", "abc"),
+    "byte order mark": ("\ufeffWIX_APP_SECRET=abc", "abc"),
+    "the last one counts": ("WIX_APP_SECRET=old\nWIX_APP_SECRET=abc", "abc"),
+    "PEM in quotes": (f'WIX_APP_SECRET="{PEM}"\nX=y', PEM),
+    "PEM as pasted": (f"WIX_APP_SECRET={PEM}\nX=y", PEM),
+}
+
+
+@pytest.mark.parametrize("form", LINES)
+def test_env_file_is_read_as_the_program_reads_it(form: str, tmp_path: Path) -> None:
+    line, value = LINES[form]
+    (tmp_path / ".env").write_bytes(f"{line}\nWIX_PUBLIC_KEY=b\n".encode())
+    assert run(tmp_path).returncode == 0
+    assert secret(tmp_path, "wix_app_secret") == value
+    assert environment(tmp_path)["WIX_APP_SECRET"] == value
 
 
 def test_missing_secret_is_named(tmp_path: Path) -> None:
