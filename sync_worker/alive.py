@@ -22,7 +22,7 @@ def sign_file(home: Path, part: str) -> Path:
 def show_sign(home: Path, part: str) -> None:
     """Touch the file of a part. A full or read-only disk must not stop the work that goes on."""
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
         sign_file(home, part).touch()
     except OSError:
         return

@@ -53,6 +53,7 @@ OF_COMPOSE = (
 PASTED_PEM = re.compile(
     r"^(\s*(?:export\s+)?\w+\s*=\s*)(-----BEGIN [A-Z ]+-----[^\"']+?-----END [A-Z ]+-----)", re.M
 )
+LEDGER_FILE = "ledger.db"  # in the state folder, without DATABASE_URL
 MIN_TOKEN = 16  # characters; what can be guessed closes nothing
 
 
@@ -124,7 +125,7 @@ class Settings(BaseModel):
         if self.database_url is not None:
             check_database_url("DATABASE_URL", self.database_url.get_secret_value())
             return _with_password(self.database_url, self.database_password)
-        return f"sqlite:///{(self.ratings_sync_home / 'ledger.db').absolute()}"
+        return f"sqlite:///{(self.ratings_sync_home / LEDGER_FILE).absolute()}"
 
     @property
     def is_sqlite(self) -> bool:

@@ -15,7 +15,8 @@ def begin_anew(home: Path) -> None:
     folder = home / "gateway-metrics"
     # The metrics of the last time are another process's.
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.mkdir()
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from sqlalchemy import Engine
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from sync_worker.core.errors import Misconfigured
 from sync_worker.ledger.database import open_engine
-from sync_worker.ledger.migrations.upgrade import downgrade, upgrade
+from sync_worker.ledger.migrations.upgrade import downgrade, revisions, upgrade
 
 # A process that starts while another one makes the tables waits at least so long for it.
 UPGRADE_SECONDS = 5.0
@@ -28,12 +29,28 @@ def open_with_newest_schema(url: str, *, busy_seconds: float, pool_size: int) ->
         ) from error
 
 
+def place_of(url: str) -> str:
+    """Where the ledger is, for people: the file, or host and name without the password."""
+    address = make_url(url)
+    if address.get_backend_name() == "sqlite":
+        return address.database or "in memory"
+    return f"{address.host or 'localhost'}/{address.database}"
+
+
+def refuse_unknown(revision: str) -> None:
+    """Raises Misconfigured if there is no such schema to go back to."""
+    if revision not in ("base", *revisions()):
+        known = ", ".join(revisions())
+        raise Misconfigured(f"cannot go back to {revision!r}: there are base, {known}")
+
+
 def step_back(url: str, revision: str) -> None:
     """Bring the schema back to an earlier revision. Raises Misconfigured."""
+    refuse_unknown(revision)
     engine = open_engine(url, busy_seconds=UPGRADE_SECONDS)
     try:
         downgrade(engine, revision)
-    except (SQLAlchemyError, LookupError) as error:
+    except SQLAlchemyError as error:
         reason = str(error).splitlines()[0]
         raise Misconfigured(f"cannot go back to {revision!r}: {reason}") from error
     finally:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from functools import cached_property
+from pathlib import Path
 
 from sqlalchemy import Engine
+from sqlalchemy.engine import make_url
 
 from sync_worker.config import Settings
 from sync_worker.ledger.administration.figures import FigureReader, LedgerFigures
@@ -13,6 +15,7 @@ from sync_worker.ledger.administration.retention import Retention
 from sync_worker.ledger.opening import open_with_newest_schema
 from sync_worker.ledger.transactions import Transactions
 from sync_worker.ledger.up_check import UpCheck
+from sync_worker.wiring.state_folder import make_private_file, make_private_folder
 
 WORKER_SQL_SECONDS = 5.0
 GATEWAY_SQL_SECONDS = 0.6
@@ -25,7 +28,9 @@ class Databases:
         self._settings = settings
         self._opened = ExitStack()
         if settings.is_sqlite:
-            settings.ratings_sync_home.mkdir(parents=True, exist_ok=True)
+            make_private_folder(settings.ratings_sync_home)
+            if (file := make_url(settings.database).database) and file != ":memory:":
+                make_private_file(Path(file))
 
     def open(self, threads: int, busy_seconds: float = WORKER_SQL_SECONDS) -> Engine:
         """An engine with the newest schema, with a connection for each of so many threads.

@@ -121,7 +121,11 @@ def start_up(tmp_path: Path, environ: dict[str, str]) -> Iterator[StartUp]:
             said = tmp_path / f"said-{port}"
             out = stack.enter_context(said.open("wb")) if stdout is None else stdout
             process = subprocess.Popen(
-                [COMMAND, "up"], cwd=tmp_path, env=settings, stdout=out, stderr=subprocess.STDOUT
+                [COMMAND, "up", "--new"],
+                cwd=tmp_path,
+                env=settings,
+                stdout=out,
+                stderr=subprocess.STDOUT,
             )
             up = Up(process, home, f"http://{settings['GATEWAY_BIND']}", said)
             stack.callback(end, up)

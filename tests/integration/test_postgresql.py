@@ -183,7 +183,7 @@ def test_commands_of_a_whole_life_on_postgresql(
     assert json.loads(run("status", "--json"))["deliveries"] == {"new": 1}
 
     assert "cannot go back to '4711'" in run("migrate", "--to", "4711", fails=True)
-    assert "has the schema 0001" in run("migrate", "--to", "0001")
+    assert "has the schema 0001" in run("migrate", "--to", "0001", "--yes")
     assert "newest schema" in run("migrate")
     assert json.loads(run("status", "--json"))["deliveries"] == {"new": 1}
     engine.dispose()

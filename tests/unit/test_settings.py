@@ -18,7 +18,8 @@ EXAMPLE = dict(
     if re.match(r"[A-Z_]+=", line)
 )
 FIELDS = {name.upper() for name in Settings.model_fields}
-COMPOSE = set(re.findall(r"\$\{([A-Z_]+)", (ROOT / "docker-compose.yml").read_text())) | {
+# ``$${NAME}`` is a shell's own, in a container.
+COMPOSE = set(re.findall(r"(?<!\$)\$\{([A-Z_]+)", (ROOT / "docker-compose.yml").read_text())) | {
     "POSTGRES_PASSWORD"
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import click
 
 from sync_sandbox.server import PLATFORMS, Sandbox, SandboxOptions
 from sync_worker.cli.run.stopping import stop_event
+from sync_worker.core.errors import Misconfigured
+
+WRITTEN_BY_US = "# Written by `ratings-sync sandbox`; written anew unless you change it:"
 
 
 @click.command()
@@ -28,7 +32,9 @@ from sync_worker.cli.run.stopping import stop_event
     "--platform", help="woocommerce, fera or bigcommerce in the place of the review service."
 )
 @click.option(
-    "--env-file", type=click.Path(path_type=Path), help="Write the settings for ratings-sync here."
+    "--env-file",
+    type=click.Path(path_type=Path),
+    help="Write the settings for ratings-sync here; a file of yours is never overwritten.",
 )
 def sandbox(
     wix_port: int,
@@ -53,6 +59,9 @@ def sandbox(
         raise click.BadParameter(
             f"{platform!r} is none of {', '.join(PLATFORMS)}", param_hint="--platform"
         )
+    if env_file is not None:
+        _refuse_to_overwrite(env_file)
+        _refuse_to_overwrite(env_file.parent / f"{platform}-sandbox.yaml")
     stopped = stop_event()
     options = SandboxOptions(
         wix_port,
@@ -74,7 +83,39 @@ def sandbox(
 
 
 def _write_settings(box: Sandbox, env_file: Path) -> None:
-    env_file.write_text("".join(f"{name}={value}\n" for name, value in box.settings().items()))
+    settings = "".join(f"{name}={value}\n" for name, value in box.settings().items())
+    _write(env_file, settings)
     if box.options.platform is not None:
-        (env_file.parent / f"{box.connector}.yaml").write_text(box.manifest())
+        _write(env_file.parent / f"{box.connector}.yaml", box.manifest())
     click.echo(f"settings for ratings-sync are in {env_file}; Wix instance: {box.wix.instance_id}")
+
+
+def _write(file: Path, content: str) -> None:
+    """Only its owner may read it. Raises Misconfigured."""
+    try:
+        file.touch(mode=0o600)
+        file.write_text(f"{_mark(content)}\n{content}", encoding="utf-8")
+    except OSError as error:
+        raise Misconfigured(f"cannot write {file} ({error.strerror})") from None
+
+
+def _mark(content: str) -> str:
+    """The first line of a file of ours; it no longer fits once a person has changed the file."""
+    return f"{WRITTEN_BY_US} {hashlib.sha256(content.encode()).hexdigest()[:16]}"
+
+
+def _refuse_to_overwrite(file: Path) -> None:
+    """Raises Misconfigured if a file is there that we have not written, or that was changed."""
+    try:
+        first, _, content = file.read_text(encoding="utf-8").partition("\n")
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError):
+        first, content = "", ""
+    if first == _mark(content):
+        return
+    why = "was changed since" if first.startswith(WRITTEN_BY_US) else "is not from the sandbox"
+    raise Misconfigured(
+        f"{file} {why} and stays as it is; name another file, or start the sandbox in an empty"
+        " folder"
+    )

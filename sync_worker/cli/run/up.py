@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import click
 
+from sync_worker.cli.asking import agree
 from sync_worker.cli.run.stopping import stop_event
-from sync_worker.config import environment
+from sync_worker.config import LEDGER_FILE, environment, load_settings
 from sync_worker.runtime.local.line_log import LineLog
 from sync_worker.wiring import installation, wiring
 
@@ -27,22 +28,39 @@ from sync_worker.wiring import installation, wiring
     show_default=True,
     help="More than one: PostgreSQL only.",
 )
-def up(flower_port: int | None, workers: int) -> None:
+@click.option("--new", is_flag=True, help="Begin with a new, empty ledger if this folder has none.")
+def up(flower_port: int | None, workers: int, new: bool) -> None:
     """Gateway, worker, scheduler and (unless REDIS_URL is set) Redis on this machine; Ctrl-C stops
     them together.
 
     \b
     Example: ratings-sync up --flower 5555
     """
+    environ = environment()
+    _ask_for_a_new_ledger(environ, is_wanted=new)
     stopped, log = stop_event(), LineLog()
     try:
-        parts = installation(environment(), log.say, workers=workers, flower_port=flower_port)
+        parts = installation(environ, log.say, workers=workers, flower_port=flower_port)
         with parts:
             for line in _addresses(parts.gateway_url, flower_port):
                 log.write(line)
             parts.watch(stopped.is_set)
     finally:
         log.close()
+
+
+def _ask_for_a_new_ledger(environ: Mapping[str, str], *, is_wanted: bool) -> None:
+    """In another folder than before, an empty ledger would begin beside the one with all links."""
+    settings = load_settings(environ)
+    file = settings.ratings_sync_home.absolute() / LEDGER_FILE
+    if settings.database_url is not None or file.exists():
+        return
+    agree(
+        f"There is no ledger at {file}: begin with a new, empty one? If you have one, run this in"
+        " its folder, or set RATINGS_SYNC_HOME.",
+        "--new",
+        is_given=is_wanted,
+    )
 
 
 def _addresses(gateway: str, flower_port: int | None) -> Iterator[str]:

@@ -94,7 +94,7 @@ class EmbeddedRedis:
         Data that this server cannot read (another kind of Redis wrote it) is moved aside: the
         ledger knows all that it held, and rings again.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         is_up = self._run()
         if not is_up and (kept := self._data()):
             aside = self._move_aside(kept)

@@ -29,7 +29,7 @@ class FolderLock:
     def take(self) -> None:
         """Raises Misconfigured with who has it."""
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.fd = os.open(self._folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
             if not self._is_ours():
                 self._wait_for_leftovers()
