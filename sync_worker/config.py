@@ -82,6 +82,7 @@ class Settings(BaseModel):
     connector_secrets_folders: str = DEFAULT_FOLDERS  # of {file: PATH} in a manifest
 
     gateway_bind: str = "127.0.0.1:8700"
+    gateway_public_url: str = ""  # where senders reach it; its certificate is looked at
     gateway_max_body_bytes: int = Field(default=262_144, gt=0)
     gateway_answer_seconds: float = Field(default=1.0, gt=0)
     gateway_read_seconds: float = Field(default=5.0, gt=0)

@@ -45,8 +45,8 @@ SET_UP = {
 ASK = {
     "status": Lazy(
         "status:status",
-        "What is on its way, what is held and why, how many ratings are linked, and how the broker"
-        " stands.",
+        "What is wrong now, what is on its way, what is held and why, and how many ratings are"
+        " linked.",
     ),
     "held": Lazy(
         "held.group:held",

@@ -22,6 +22,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from sync_worker.services.trouble import Trouble
+
 PROBLEMS_SHOWN = 50
 STAMP = "%Y-%m-%d %H:%M:%S"
 
@@ -45,6 +47,13 @@ def print_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows(rows)
+
+
+def print_trouble(trouble: Trouble) -> None:
+    """What is wrong, and below it what to do."""
+    sentence = f"{trouble.sentence[0].upper()}{trouble.sentence[1:]}."
+    click.secho(f"✗ {sentence}", fg="red")
+    click.echo(f"    → {trouble.next_step}")
 
 
 def print_problems(problems: Sequence[str]) -> None:

@@ -49,7 +49,7 @@ class Step:
 def steps() -> list[Step]:
     """Where the setup stands, by what exists."""
     sites = wiring().admin.sites.all()
-    checks = list(Doctor(wiring(), offline=True).checks())
+    checks = list(Doctor(wiring(), offline=True).checks_before_start())
     wrong = [check.name for check in checks if check.verdict == "bad"]
     connectors = ", ".join(wiring().manifests) if "connectors" not in wrong else ""
     site = sites[0] if len(sites) == 1 else None
@@ -124,7 +124,9 @@ def _print_steps(found: list[Step]) -> None:
 
 def _guide() -> None:
     _head("1 of 6: settings")
-    if not is_good([print_check(check) for check in Doctor(wiring(), offline=True).checks()]):
+    if not is_good(
+        [print_check(check) for check in Doctor(wiring(), offline=True).checks_before_start()]
+    ):
         raise Misconfigured(
             "put right what is marked, then run `ratings-sync setup` again; it goes on from here"
         )

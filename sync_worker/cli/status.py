@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -12,46 +14,78 @@ from rich.console import Console
 from rich.table import Table
 
 from sync_worker.cli.options import JSON
-from sync_worker.cli.output import print_json
-from sync_worker.core.errors import Misconfigured
+from sync_worker.cli.output import print_json, print_trouble
+from sync_worker.core.errors import Misconfigured, SyncError
+from sync_worker.core.processes import ProcessKind
+from sync_worker.doctor.evidence import find_troubles
+from sync_worker.ledger.administration.door_counts import source_words
+from sync_worker.ledger.administration.heartbeats import SeenProcess
 from sync_worker.ledger.administration.hook_states import hook_words
 from sync_worker.ledger.administration.site_faults import fault_words
+from sync_worker.services.trouble import Trouble, TroubleKind
 from sync_worker.telemetry.broker_figures import BrokerFigures
 from sync_worker.wiring import wiring
 
 
 @click.command()
+@click.option("--offline", is_flag=True, help="Ask neither Wix nor the external systems.")
 @JSON
-def status(as_json: bool) -> None:
-    """What is on its way, what is held and why, how many ratings are linked, and how the broker
-    stands.
+def status(offline: bool, as_json: bool) -> None:
+    """What is wrong now, what is on its way, what is held and why, and how many ratings are
+    linked.
+
+    Status 1 if a rating would not cross now.
 
     \b
     Example: ratings-sync status --json
     """
-    now, figures, broker = (
-        wiring().admin.questions.status(),
-        wiring().databases.figures(),
-        _broker(),
-    )
-    reason = wiring().databases.up_check.reason()
-    hooks = wiring().admin.hook_states.all()
+    troubles = find_troubles(wiring(), is_offline=offline)
+    is_read = all(trouble.kind is not TroubleKind.LEDGER for trouble in troubles)
     if as_json:
-        ledger = {"is_up": not reason, "reason": reason}
-        more = {"figures": figures, "broker": broker, "ledger": ledger, "webhooks": hooks}
-        print_json(dataclasses.asdict(now) | more)
-        return
+        print_json(_as_json(troubles, is_read=is_read or _can_be_read()))
+    else:
+        for trouble in troubles:
+            print_trouble(trouble)
+        if is_read or _can_be_read():
+            Console().print(_table())
+    raise SystemExit(1 if troubles else 0)
+
+
+def _can_be_read() -> bool:
+    """A ledger that takes no writes may tell how it stands."""
+    try:
+        wiring().admin.questions.now()
+    except SyncError:
+        return False
+    return True
+
+
+def _as_json(troubles: Sequence[Trouble], *, is_read: bool) -> dict[str, Any]:
+    found: dict[str, Any] = {"is_well": not troubles, "troubles": troubles}
+    if not is_read:
+        return found
+    reason = wiring().databases.up_check.reason()
+    more = {
+        "figures": wiring().databases.figures(),
+        "broker": _broker(),
+        "ledger": {"is_up": not reason, "reason": reason},
+        "webhooks": wiring().admin.hook_states.all(),
+        "processes": wiring().admin.heartbeats.all(),
+        "door": wiring().admin.door_counts.sources(),
+    }
+    return found | dataclasses.asdict(wiring().admin.questions.status()) | more
+
+
+def _table() -> Table:
+    now, figures = wiring().admin.questions.status(), wiring().databases.figures()
     table = Table(show_header=False, box=None)
-    if reason:
-        table.add_row("ledger", f"cannot be written: {reason}")
+    table.add_row("processes", _process_words(wiring().admin.heartbeats.all()))
+    for source in wiring().admin.door_counts.sources():
+        table.add_row(f"webhooks from {source.source}", source_words(source, time.time()))
     table.add_row("deliveries", _words(now.deliveries) or "none yet")
     if now.oldest_open_seconds is not None:
         table.add_row("oldest on its way", f"{now.oldest_open_seconds:.1f} s")
     table.add_row("held", _words(now.held) or "nothing")
-    for account in now.failing_accounts:
-        since = account.since.strftime("%Y-%m-%d %H:%M:%S UTC")
-        said = f"refused since {since}, asked every minute: {account.reason}"
-        table.add_row(f"account on {account.side} of site {account.site_id}", said)
     table.add_row("links", _words(now.links) or "none yet")
     table.add_row("open intents", str(now.open_intents))
     table.add_row("writes in the last hour", str(now.writes_last_hour))
@@ -67,10 +101,23 @@ def status(as_json: bool) -> None:
         )
     for fault in figures.site_faults:
         table.add_row(f"{fault.work} of {fault.source} fails", fault_words(fault))
-    for state in hooks:
+    for state in wiring().admin.hook_states.all():
         table.add_row(f"webhooks of {state.source}", hook_words(state))
-    table.add_row("broker", _broker_words(broker))
-    Console().print(table)
+    table.add_row("broker", _broker_words(_broker()))
+    return table
+
+
+def _process_words(processes: Sequence[SeenProcess]) -> str:
+    alive = Counter(str(process.kind) for process in processes if process.is_alive)
+    slots = sum(process.slots for process in processes if _works(process))
+    busy = sum(process.busy for process in processes if _works(process))
+    if not alive:
+        return "none"
+    return f"{_words(alive)}; {busy} of {slots} slots busy"
+
+
+def _works(process: SeenProcess) -> bool:
+    return process.is_alive and process.kind is ProcessKind.WORKER
 
 
 def _broker() -> BrokerFigures | None:

@@ -18,6 +18,7 @@ from sync_worker.doctor.ledger import (
 from sync_worker.doctor.redis import check_redis
 from sync_worker.doctor.remotes import check_external, check_wix
 from sync_worker.doctor.settings import check_connectors, check_settings
+from sync_worker.doctor.troubles import check_troubles
 from sync_worker.wiring import Wiring
 
 # In the order in which one would put things right.
@@ -49,14 +50,19 @@ class Doctor:
 
     def checks(self) -> Iterator[Check]:
         """Every check; one that fails is a bad one, and the others go on."""
-        for name, check in HERE.items():
-            yield from safely(name, check(self.wiring))
+        yield from safely("now", check_troubles(self.wiring, is_offline=self.offline))
+        yield from self.checks_before_start()
         if self.offline:
             return
         yield from safely("wix", check_wix(self.wiring, self.instance_id))
         yield from safely("external", check_external(self.wiring))
         yield from safely("webhooks", check_hooks(self.wiring))
         yield from safely("gateway", check_gateway(self.wiring))
+
+    def checks_before_start(self) -> Iterator[Check]:
+        """What can be right before anything runs: settings, keys, the ledger, Redis."""
+        for name, check in HERE.items():
+            yield from safely(name, check(self.wiring))
 
     def live_checks(self) -> Iterator[Check]:
         """Wix and the external systems only. Raises what a check raises."""

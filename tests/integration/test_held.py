@@ -91,7 +91,7 @@ def test_dropped_delivery_is_over_and_its_reason_is_in_the_history(site: Shell) 
     first, second = hold(site, "anonymous_visitor", 1), hold(site, "no_email", 2)
     site.good("held", "drop", "--reason", "anonymous_visitor", "--why", "visitors stay on Wix")
     assert held(site) == [second]
-    assert json.loads(site.good("status", "--json"))["deliveries"] == {"done": 1, "held": 1}
+    assert site.how()["deliveries"] == {"done": 1, "held": 1}
     (line,) = json.loads(site.good("history", "rating-1", "--json"))
     assert (line["what"], line["reason"]) == (
         "drop",

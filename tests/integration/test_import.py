@@ -126,7 +126,7 @@ def test_import_is_a_run_that_status_shows_with_its_counts(shop: Shop) -> None:
     shop.add_people(2)
     name = shop.judgeme("r.csv", [row(0), row(1, rating="bad"), row(2, curated="spam")])
     shop.import_file(name, "--preset", "judgeme", status=1)
-    (run,) = json.loads(shop.shell.good("status", "--json"))["figures"]["runs"]
+    (run,) = shop.shell.how()["figures"]["runs"]
     assert (run["kind"], run["state"], run["counts"]) == (
         "import",
         "done",

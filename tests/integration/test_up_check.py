@@ -168,8 +168,11 @@ def test_read_only_postgresql_is_not_up_for_doctor_and_status(
     checks = {one["name"]: one for one in json.loads(told.stdout)["checks"]}
     assert checks["sql"]["verdict"] == "bad"
     assert "cannot execute UPDATE in a read-only transaction" in checks["sql"]["what"]
-    status = run_command(["status"], tmp_path, environ).stdout
-    assert "cannot be written: cannot execute UPDATE" in " ".join(status.split())
+    status = run_command(["status"], tmp_path, environ)
+    assert status.returncode == 1
+    assert "✗ The ledger cannot be written: cannot execute UPDATE" in " ".join(
+        status.stdout.split()
+    )
     with admin.connect() as connection:
         connection.execute(text(f"ALTER DATABASE {name} RESET default_transaction_read_only"))
     admin.dispose()

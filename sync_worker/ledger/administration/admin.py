@@ -14,6 +14,7 @@ from sync_worker.ledger.administration.hook_states import SqlHookStates
 from sync_worker.ledger.administration.mappings import MappingAdmin
 from sync_worker.ledger.administration.questions import LedgerQuestions
 from sync_worker.ledger.administration.sites import SiteAdmin
+from sync_worker.ledger.administration.standing import SqlStanding
 from sync_worker.ledger.transactions import Transactions
 
 
@@ -30,6 +31,7 @@ class LedgerAdmin:
     hook_states: SqlHookStates
     heartbeats: SqlHeartbeats
     door_counts: SqlDoorCounts
+    standing: SqlStanding
 
 
 def ledger_admin(engine: Engine) -> LedgerAdmin:
@@ -45,4 +47,5 @@ def ledger_admin(engine: Engine) -> LedgerAdmin:
         SqlHookStates(transactions),
         SqlHeartbeats(transactions),
         SqlDoorCounts(transactions),
+        SqlStanding(transactions),
     )

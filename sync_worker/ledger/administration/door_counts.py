@@ -97,6 +97,19 @@ class SqlDoorCounts:
         return {(row.source, row.result, row.reason): int(row.number) for row in rows}
 
 
+def source_words(source: DoorSource, now: float) -> str:
+    """When a source was last accepted and last refused, for people."""
+    words = "nothing accepted yet"
+    if source.accepted_at is not None:
+        words = f"last accepted {max(0.0, now - source.accepted_at):.0f} s ago"
+    if source.source == UNKNOWN_SOURCE:
+        words = "no such path or connector (404)"
+    if source.refused_at is not None:
+        ago = max(0.0, now - source.refused_at)
+        words += f"; last refused {ago:.0f} s ago ({source.refused_reason})"
+    return words
+
+
 def _add_count(connection: Connection, key: tuple[str, str, str], hour: int, number: int) -> None:
     source, result, reason = key
     new = insert_into(connection, door_count).values(

@@ -1,0 +1,199 @@
+"""Gathers what the list of troubles is made of: from the ledger, from Redis, from the remotes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from urllib.parse import urlsplit
+
+from redis.exceptions import RedisError
+
+from sync_worker.core.errors import Misconfigured, Permanent, SyncError
+from sync_worker.core.values import SiteState
+from sync_worker.doctor.addresses import look_at
+from sync_worker.doctor.check import first_line
+from sync_worker.ledger.accounts import failing_accounts
+from sync_worker.ledger.statements.clock import seen_times
+from sync_worker.remotes.external.hooks import HookState
+from sync_worker.runtime.waiting import shortly
+from sync_worker.services.evidence import DisabledHooks, Evidence, RemoteLook
+from sync_worker.services.trouble import Trouble
+from sync_worker.services.troubles import troubles
+from sync_worker.wiring import Wiring
+
+MAX_LOOKS = 20  # of remotes and addresses: who has more asks the alerts
+LOOK_THREADS = 8
+DENIED = (401, 403)
+WIX_DENIED = (400, 401, 403, 404)  # of the token that is asked for with the app's id and secret
+
+
+def find_troubles(wiring: Wiring, *, is_offline: bool, asks_remotes: bool = True) -> list[Trouble]:
+    """All that is known to be wrong now.
+
+    ``is_offline``: nothing but the ledger and Redis is asked; ``asks_remotes``: false where
+    somebody else reads from them anyway.
+    """
+    evidence = local_evidence(wiring)
+    # Nobody knows which sites there are, or which systems they use.
+    if is_offline or not evidence.sites or evidence.connectors_reason:
+        return troubles(evidence)
+    hooks = our_hooks(wiring, evidence)
+    evidence = replace(with_addresses(wiring, evidence, hooks), disabled_hooks=disabled(hooks))
+    if asks_remotes:
+        evidence = replace(evidence, remotes=failed_reads(wiring, evidence))
+    return troubles(evidence)
+
+
+def local_evidence(wiring: Wiring) -> Evidence:
+    """What the ledger and Redis know. A ledger that cannot be read is a fact, too."""
+    redis = redis_reason(wiring)
+    try:
+        evidence = _of_ledger(wiring)
+    except SyncError as error:
+        reason = wiring_reason(wiring) or error.message
+        evidence = Evidence(now=time.time(), ledger_reason=reason)
+    return replace(evidence, redis_reason=redis)
+
+
+def _of_ledger(wiring: Wiring) -> Evidence:
+    admin = wiring.admin
+    with admin.engine.connect() as connection:
+        times = seen_times(connection)
+        failing = failing_accounts(connection)
+    return Evidence(
+        now=times.told,
+        ledger_reason=wiring.databases.up_check.reason(),
+        clock_ahead=times.raw - time.time(),
+        is_sqlite=wiring.settings.is_sqlite,
+        processes=admin.heartbeats.all(),
+        door=admin.door_counts.sources(),
+        connectors_reason=connectors_reason(wiring),
+        sources=frozenset({"wix", *_hooked(wiring)}),
+        sites=admin.standing.sites(),
+        failing_accounts=failing,
+        site_faults=wiring.databases.figures().site_faults,
+        waiting=admin.standing.waiting(),
+    )
+
+
+def connectors_reason(wiring: Wiring) -> str:
+    """Why the manifests cannot be read; empty if they can."""
+    try:
+        _ = wiring.manifests
+    except Misconfigured as error:
+        return error.message
+    return ""
+
+
+def _hooked(wiring: Wiring) -> list[str]:
+    if connectors_reason(wiring):
+        return []
+    return [name for name, manifest in wiring.manifests.items() if manifest.webhook is not None]
+
+
+def wiring_reason(wiring: Wiring) -> str:
+    """What the database says as it is written to; empty if it cannot even be opened."""
+    try:
+        return wiring.databases.up_check.reason()
+    except SyncError:
+        return ""
+
+
+def redis_reason(wiring: Wiring) -> str | None:
+    """Why Redis does not answer; ``None``: it is nowhere set, and `up` does not run here."""
+    try:
+        wiring.redis.broker_figures()
+    except Misconfigured:
+        return None
+    except RedisError as error:
+        return first_line(error) or type(error).__name__
+    return ""
+
+
+def used_connectors(wiring: Wiring, evidence: Evidence) -> list[str]:
+    """Those of active sites."""
+    used = [site.connector for site in evidence.sites if site.state is SiteState.ACTIVE]
+    return [name for name in used if name in wiring.manifests][:MAX_LOOKS]
+
+
+def failed_reads(wiring: Wiring, evidence: Evidence) -> list[RemoteLook]:
+    """Of one cheap read of Wix and of each external system in use, those that failed."""
+    reads: list[Callable[[], RemoteLook | None]] = []
+    active = [site for site in wiring.admin.sites.all() if site.state is SiteState.ACTIVE]
+    # Credentials of the app are the same on every site; a site that lost it is an account's fault.
+    reads += [partial(_wix, wiring, site.instance_id) for site in active[:1]]
+    reads += [partial(_external, wiring, name) for name in used_connectors(wiring, evidence)]
+    with ThreadPoolExecutor(LOOK_THREADS) as pool:
+        looks = list(pool.map(lambda read: read(), reads))
+    return [look for look in looks if look is not None]
+
+
+def _wix(wiring: Wiring, instance_id: str) -> RemoteLook | None:
+    api = wiring.remotes.wix_api(instance_id)
+    return _look("Wix", lambda: api.call("get_instance"), WIX_DENIED)
+
+
+def _external(wiring: Wiring, connector: str) -> RemoteLook | None:
+    probe = getattr(wiring.remotes.external(connector), "probe", None)
+    return None if probe is None else _look(connector, probe, DENIED)
+
+
+def _look(remote: str, read: Callable[[], object], denied: Sequence[int]) -> RemoteLook | None:
+    try:
+        shortly(read, time.sleep)
+    except SyncError as error:
+        is_unauthorized = isinstance(error, Permanent) and error.reason == "unauthorized"
+        return RemoteLook(remote, str(error), is_unauthorized or error.facts.status in denied)
+    return None
+
+
+def our_hooks(wiring: Wiring, evidence: Evidence) -> dict[str, list[HookState]]:
+    """Our webhooks at the systems in use that let us look, by connector."""
+    managed = set(wiring.remotes.managed_hooks)
+    names = [name for name in used_connectors(wiring, evidence) if name in managed]
+    with ThreadPoolExecutor(LOOK_THREADS) as pool:
+        return dict(zip(names, pool.map(partial(_hooks_of, wiring), names), strict=True))
+
+
+def _hooks_of(wiring: Wiring, connector: str) -> list[HookState]:
+    try:
+        return shortly(wiring.remotes.hooks(connector).ours, time.sleep)
+    except SyncError:
+        return []  # its probe says what is wrong
+
+
+def disabled(hooks: Mapping[str, Sequence[HookState]]) -> list[DisabledHooks]:
+    """The topics that each system has disabled."""
+    topics = {
+        name: [hook.topic for hook in ours if not hook.is_enabled] for name, ours in hooks.items()
+    }
+    return [DisabledHooks(name, disabled) for name, disabled in topics.items() if disabled]
+
+
+def with_addresses(
+    wiring: Wiring, evidence: Evidence, hooks: Mapping[str, Sequence[HookState]]
+) -> Evidence:
+    """Clocks and certificates of the remotes in use, and of our own public address."""
+    looks = [partial(look_at, *address) for address in addresses(wiring, evidence, hooks)]
+    with ThreadPoolExecutor(LOOK_THREADS) as pool:
+        found = list(pool.map(lambda look: look(), looks))
+    return replace(evidence, addresses=[look for look in found if look is not None])
+
+
+def addresses(
+    wiring: Wiring, evidence: Evidence, hooks: Mapping[str, Sequence[HookState]]
+) -> list[tuple[str, str]]:
+    """Whose they are, and where; a host once."""
+    found = [("Wix", wiring.settings.wix_api_base_url)]
+    found += [(name, wiring.manifests[name].base_url) for name in used_connectors(wiring, evidence)]
+    found.append(("our public address", wiring.settings.gateway_public_url))
+    found += [("our public address", hook.url) for ours in hooks.values() for hook in ours]
+    by_place: dict[tuple[str, str], tuple[str, str]] = {}
+    for whose, url in found:
+        parts = urlsplit(url)
+        if parts.scheme in ("http", "https") and parts.hostname:
+            by_place.setdefault((parts.scheme, parts.netloc), (whose, url))
+    return list(by_place.values())[:MAX_LOOKS]

@@ -1,0 +1,88 @@
+"""How sites stand, and what waits: the questions behind the list of troubles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import case, exists, func, select
+
+from sync_worker.core.ports.inbox import CREATE_ACCEPTED, RATE_LIMITED
+from sync_worker.core.values import SiteState
+from sync_worker.ledger.statements.inbox import OPEN
+from sync_worker.ledger.statements.runs import DONE, RUNNING, WHOLE_KINDS
+from sync_worker.ledger.tables import inbox, run, site
+from sync_worker.ledger.transactions import Transactions, ledger_now
+
+
+@dataclass(frozen=True, slots=True)
+class SiteStanding:
+    """``is_compared``: a whole run of both sides has ended well; ``is_comparing``: one is open."""
+
+    id: int
+    connector: str
+    state: SiteState
+    is_compared: bool
+    is_comparing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Open deliveries of one source; times in seconds.
+
+    ``is_for_budget``: they wait for a request budget, and for nothing else.
+    """
+
+    source: str
+    is_for_budget: bool
+    count: int
+    oldest_at: float
+    oldest_seconds: float
+
+
+class SqlStanding:
+    """Answers for the list of troubles. Raises Transient."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+
+    def sites(self) -> list[SiteStanding]:
+        """Every site, in the order in which they were added."""
+        whole = (run.c.site_id == site.c.id) & run.c.kind.in_(WHOLE_KINDS)
+        is_compared = exists().where(whole, run.c.state == DONE).label("is_compared")
+        is_comparing = exists().where(whole, run.c.state == RUNNING).label("is_comparing")
+        found = select(site.c.id, site.c.connector, site.c.state, is_compared, is_comparing)
+        with self._transactions.read() as connection:
+            rows = connection.execute(found.order_by(site.c.id)).all()
+        return [
+            SiteStanding(
+                row.id,
+                row.connector,
+                SiteState(row.state),
+                bool(row.is_compared),
+                bool(row.is_comparing),
+            )
+            for row in rows
+        ]
+
+    def waiting(self) -> list[Waiting]:
+        """What is on its way, by source. Not what waits for a create that was accepted."""
+        is_budget: Any = case((inbox.c.reason == RATE_LIMITED, 1), else_=0).label("is_budget")
+        oldest = func.min(inbox.c.received_at)
+        summed = (
+            select(
+                inbox.c.source,
+                is_budget,
+                func.count().label("number"),
+                oldest.label("oldest_at"),
+                (ledger_now() - oldest).label("age"),
+            )
+            .where(inbox.c.state.in_(OPEN), inbox.c.reason != CREATE_ACCEPTED)
+            .group_by(inbox.c.source, is_budget)
+            .order_by(oldest)
+        )
+        with self._transactions.read() as connection:
+            return [
+                Waiting(row.source, bool(row.is_budget), row.number, row.oldest_at, float(row.age))
+                for row in connection.execute(summed)
+            ]

@@ -1,0 +1,74 @@
+"""What the list of troubles is made of: facts of one moment, gathered by whoever can ask."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sync_worker.ledger.accounts import FailingAccount
+from sync_worker.ledger.administration.door_counts import DoorSource
+from sync_worker.ledger.administration.heartbeats import SeenProcess
+from sync_worker.ledger.administration.site_faults import SiteFault
+from sync_worker.ledger.administration.standing import SiteStanding, Waiting
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteLook:
+    """A cheap read of one remote that failed.
+
+    ``is_refused``: it does not accept our credentials; ``said``: what it, or the network, said.
+    """
+
+    remote: str
+    said: str
+    is_refused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AddressLook:
+    """An address, as a plain request sees it.
+
+    ``whose``: for people; ``clock_ahead``: of ours, in seconds, by its Date header;
+    ``certificate_ends_at``: in seconds since 1970; ``None``: not known.
+    """
+
+    whose: str
+    host: str
+    clock_ahead: float | None = None
+    certificate_ends_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DisabledHooks:
+    """Webhooks that an external system has disabled."""
+
+    connector: str
+    topics: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One moment of an installation; times in seconds since 1970.
+
+    ``ledger_reason``, ``redis_reason``: why it cannot be used, empty if it can;
+    ``redis_reason`` ``None``: nobody told where it is; ``connectors_reason``: why the manifests
+    cannot be read. ``clock_ahead``: the database's, of ours.
+    ``sources``: those whose webhooks the gateway takes.
+    """
+
+    now: float
+    ledger_reason: str = ""
+    redis_reason: str | None = ""
+    connectors_reason: str = ""
+    clock_ahead: float = 0.0
+    is_sqlite: bool = False
+    processes: Sequence[SeenProcess] = ()
+    door: Sequence[DoorSource] = ()
+    sources: frozenset[str] = frozenset()
+    sites: Sequence[SiteStanding] = ()
+    failing_accounts: Sequence[FailingAccount] = ()
+    site_faults: Sequence[SiteFault] = ()
+    waiting: Sequence[Waiting] = ()
+    remotes: Sequence[RemoteLook] = ()
+    addresses: Sequence[AddressLook] = ()
+    disabled_hooks: Sequence[DisabledHooks] = ()

@@ -1,0 +1,203 @@
+"""The list of troubles: why a rating would not cross now, since when, and what to do.
+
+Pure: facts in, sentences out. ``status`` and ``doctor`` say the same, since both ask here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from sync_worker.core.values import SiteState
+from sync_worker.services.door_troubles import refused_webhooks
+from sync_worker.services.evidence import Evidence
+from sync_worker.services.process_troubles import lost_processes, two_installations, wrong_clocks
+from sync_worker.services.trouble import Trouble, TroubleKind, at, since
+
+DELIVERY_SECONDS = 300.0
+BUDGET_SECONDS = 10.0  # a burst that ends sooner is what a budget is for
+CERTIFICATE_DAYS = 7.0
+DAY_SECONDS = 86_400.0
+
+Rule = Callable[[Evidence], Iterator[Trouble]]
+
+
+def troubles(evidence: Evidence) -> list[Trouble]:
+    """All of them, in the order in which one would put them right."""
+    return [trouble for rule in RULES for trouble in rule(evidence)]
+
+
+def never_compared(evidence: Evidence) -> Iterator[Trouble]:
+    """First of all: whoever waits for polls and sweeps would wait for ever."""
+    for site in evidence.sites:
+        if site.state is not SiteState.ACTIVE or site.is_compared or site.is_comparing:
+            continue
+        yield Trouble(
+            TroubleKind.NEVER_COMPARED,
+            f"both sides of site {site.id} ({site.connector}) were never compared: what was there"
+            " before stays apart, and polls and sweeps never start",
+            f"`ratings-sync reconcile --site {site.id} --dry-run` shows what would be written,"
+            f" `ratings-sync reconcile --site {site.id}` does it",
+        )
+
+
+def ledger_not_written(evidence: Evidence) -> Iterator[Trouble]:
+    if evidence.ledger_reason:
+        yield Trouble(
+            TroubleKind.LEDGER,
+            f"the ledger cannot be written: {evidence.ledger_reason}; webhooks are answered 503",
+            "is the disk full, the file or its folder read-only for this user, or the database's"
+            " server away or a standby? no process has to be started again",
+        )
+
+
+def unread_connectors(evidence: Evidence) -> Iterator[Trouble]:
+    # Before there is a site, nobody needs one.
+    if evidence.connectors_reason and evidence.sites:
+        yield Trouble(
+            TroubleKind.MISCONFIGURED,
+            f"the connectors cannot be read: {evidence.connectors_reason}",
+            "set what it names in .env or in the environment; each process needs it",
+        )
+
+
+def redis_away(evidence: Evidence) -> Iterator[Trouble]:
+    if evidence.redis_reason:
+        yield Trouble(
+            TroubleKind.REDIS,
+            f"Redis does not answer ({evidence.redis_reason}): what is accepted waits",
+            "check REDIS_URL (host, port, password, TLS as rediss://) and that the server runs",
+        )
+
+
+def paused_sites(evidence: Evidence) -> Iterator[Trouble]:
+    words = {
+        SiteState.PAUSED: "is paused: its ratings wait",
+        SiteState.RECOVERY: "is in recovery: no delete crosses, and no sweep begins",
+    }
+    for site in evidence.sites:
+        if site.state in words:
+            yield Trouble(
+                TroubleKind.PAUSED,
+                f"site {site.id} ({site.connector}) {words[site.state]}",
+                f"`ratings-sync site resume --site {site.id}`",
+            )
+
+
+def refused_accounts(evidence: Evidence) -> Iterator[Trouble]:
+    for account in evidence.failing_accounts:
+        who = "Wix" if account.side == "wix" else account.connector
+        moment = account.since.timestamp()
+        yield Trouble(
+            TroubleKind.ACCOUNT_REFUSED,
+            f"{who} refuses our credentials for site {account.site_id}"
+            f"{since(moment, evidence.now)}: {account.reason}",
+            "correct its credentials or permissions; a probe each minute then lets all that waits"
+            " go on by itself",
+            moment,
+        )
+
+
+def remotes_away(evidence: Evidence) -> Iterator[Trouble]:
+    for look in evidence.remotes:
+        if look.is_refused:
+            yield Trouble(
+                TroubleKind.REMOTE_REFUSES,
+                f"{look.remote} refuses our credentials: {look.said}",
+                "correct its secret or token in .env or in its file, and start the processes again",
+            )
+            continue
+        yield Trouble(
+            TroubleKind.REMOTE_AWAY,
+            f"{look.remote} cannot be read: {look.said}",
+            "what waits is tried again for 48 hours; if it stays, check its address, and ask its"
+            " operator",
+        )
+
+
+def disabled_hooks(evidence: Evidence) -> Iterator[Trouble]:
+    for hooks in evidence.disabled_hooks:
+        yield Trouble(
+            TroubleKind.HOOKS_DISABLED,
+            f"{hooks.connector} has disabled our webhooks: {', '.join(hooks.topics)}",
+            f"let the gateway answer, then `ratings-sync connector webhooks enable"
+            f" {hooks.connector}`; a worker tries that by itself (HOOK_CHECK_SECONDS)",
+        )
+
+
+def used_up_budgets(evidence: Evidence) -> Iterator[Trouble]:
+    for waiting in evidence.waiting:
+        if waiting.is_for_budget and waiting.oldest_seconds > BUDGET_SECONDS:
+            yield Trouble(
+                TroubleKind.BUDGET_USED_UP,
+                f"a request budget is used up: {_deliveries(waiting.count)} of {waiting.source}"
+                f" for it{since(waiting.oldest_at, evidence.now)}",
+                "nothing is lost, they go on as requests are free; WIX_BUDGET_PER_MINUTE and"
+                " `http.budget` of the manifest say how many, no more than the system allows",
+                waiting.oldest_at,
+            )
+
+
+def late_deliveries(evidence: Evidence) -> Iterator[Trouble]:
+    for waiting in evidence.waiting:
+        if not waiting.is_for_budget and waiting.oldest_seconds > DELIVERY_SECONDS:
+            yield Trouble(
+                TroubleKind.DELIVERY_WAITS,
+                f"{_deliveries(waiting.count)} of {waiting.source} on the way, the oldest"
+                f"{since(waiting.oldest_at, evidence.now)}",
+                "the other lines say why; if there are none: `ratings-sync history`, and the"
+                " worker's log",
+                waiting.oldest_at,
+            )
+
+
+def failing_site_work(evidence: Evidence) -> Iterator[Trouble]:
+    for fault in evidence.site_faults:
+        times = "once" if fault.failures == 1 else f"{fault.failures} times in a row"
+        yield Trouble(
+            TroubleKind.SITE_WORK_FAILS,
+            f"the {fault.work} of {fault.source} has failed {times}: {fault.error}",
+            f"the line {fault.work}_failed in the worker's log says more; it is tried again by"
+            " itself",
+            evidence.now - fault.failed_seconds_ago,
+        )
+
+
+def ending_certificates(evidence: Evidence) -> Iterator[Trouble]:
+    for look in evidence.addresses:
+        if look.certificate_ends_at is None:
+            continue
+        left = look.certificate_ends_at - evidence.now
+        if left > CERTIFICATE_DAYS * DAY_SECONDS:
+            continue
+        ends = f"ends at {at(look.certificate_ends_at, evidence.now)}"
+        if left <= 0:
+            ends = f"has ended at {at(look.certificate_ends_at, evidence.now)}"
+        yield Trouble(
+            TroubleKind.CERTIFICATE,
+            f"the certificate of {look.whose} ({look.host}) {ends}: no request passes after that",
+            "have it renewed, and see why that did not happen by itself",
+        )
+
+
+def _deliveries(count: int) -> str:
+    return "1 delivery waits" if count == 1 else f"{count} deliveries wait"
+
+
+RULES: Sequence[Rule] = (
+    never_compared,
+    ledger_not_written,
+    unread_connectors,
+    lost_processes,
+    redis_away,
+    two_installations,
+    paused_sites,
+    refused_webhooks,
+    refused_accounts,
+    remotes_away,
+    disabled_hooks,
+    used_up_budgets,
+    late_deliveries,
+    failing_site_work,
+    wrong_clocks,
+    ending_certificates,
+)
