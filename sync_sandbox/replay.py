@@ -4,19 +4,21 @@ service.
 
 from __future__ import annotations
 
-import csv
 import random
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 
 from sync_sandbox.stage import Stage
 from sync_sandbox.story import Check
 from sync_worker.core.errors import Misconfigured
+from sync_worker.files.cells import BadCell, number_of
+from sync_worker.files.csv_rows import CsvFile
+from sync_worker.files.rows import BadFile, Row
 
 COLUMNS = ["userId", "movieId", "rating", "timestamp"]
 MAX_ON_THEIR_WAY = 400  # ratings not yet on both sides; more would only wait in the queue
@@ -41,25 +43,27 @@ def read_ratings(file: Path, limit: int) -> list[RealRating]:
     Raises Misconfigured with file, line and why.
     """
     rows: deque[RealRating] = deque(maxlen=limit)
-    with file.open(newline="", encoding="utf-8-sig") as lines:
-        reader = csv.reader(lines)
-        if next(reader, []) != COLUMNS:
-            raise Misconfigured(f"{file}:1: the header must be {','.join(COLUMNS)}")
-        for cells in reader:
-            rows.append(_rating(file, reader.line_num, cells))
+    try:
+        with CsvFile(file) as ratings:
+            places = [ratings.needed_place_of(name) for name in COLUMNS]
+            for row in ratings.rows():
+                rows.append(_rating(file, row, places))
+    except BadFile as bad:
+        raise Misconfigured(str(bad)) from None
     return list(rows)
 
 
-def _rating(file: Path, line: int, cells: Sequence[str]) -> RealRating:
-    if len(cells) != len(COLUMNS):
-        raise Misconfigured(f"{file}:{line}: {len(cells)} cells, but the header has {len(COLUMNS)}")
+def _rating(file: Path, row: Row, places: Sequence[int]) -> RealRating:
+    if row.problem:
+        raise Misconfigured(f"{file}:{row.line}: {row.problem}")
+    person, item, text = (row.cells[place] for place in places[:3])
     try:
-        stars = Decimal(cells[2])
-    except InvalidOperation:
-        raise Misconfigured(f"{file}:{line}: rating: {cells[2]!r} is not a number") from None
+        stars = number_of(text)
+    except BadCell as bad:
+        raise Misconfigured(f"{file}:{row.line}: rating: {bad}") from None
     if not Decimal("0.5") <= stars <= 5 or stars % Decimal("0.5"):
-        raise Misconfigured(f"{file}:{line}: rating: {stars} is not 0.5 to 5 in half steps")
-    return RealRating(cells[0], cells[1], stars)
+        raise Misconfigured(f"{file}:{row.line}: rating: {stars} is not 0.5 to 5 in half steps")
+    return RealRating(person, item, stars)
 
 
 def generated_ratings(count: int, seed: int) -> list[RealRating]:

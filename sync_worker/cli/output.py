@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import json
 import sys
@@ -22,6 +21,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from sync_worker.files.csv_lines import csv_line
 from sync_worker.services.trouble import Trouble
 
 PROBLEMS_SHOWN = 50
@@ -44,9 +44,8 @@ def _plain(value: Any) -> Any:
 
 
 def print_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
+    sys.stdout.write(csv_line(columns))
+    sys.stdout.writelines(csv_line(row) for row in rows)
 
 
 def print_trouble(trouble: Trouble) -> None:

@@ -26,8 +26,9 @@ from sync_worker.cli.output import print_json, print_problems
 from sync_worker.core.errors import Misconfigured, SyncError
 from sync_worker.core.values import Site, UnknownEntity
 from sync_worker.doctor.doctor import Doctor
-from sync_worker.files.mapping_files import BadFile, read_entities, read_fields
+from sync_worker.files.mapping_files import read_entities, read_fields
 from sync_worker.files.proposals import propose_entities, read_catalogue
+from sync_worker.files.rows import BadFile
 from sync_worker.ledger.administration.mappings import ImportRefused
 from sync_worker.manifest.default_field import default_field
 from sync_worker.wiring import wiring

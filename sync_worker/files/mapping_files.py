@@ -5,15 +5,13 @@ Every bad row is named with file, line, column and why.
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Generic, TypeVar, cast
 
-from sync_worker.core.email_identity import is_usable, normalise_email
-from sync_worker.core.numbers import MAX_CHARACTERS, BadNumber, exact_number
+from sync_worker.core.numbers import MAX_CHARACTERS
 from sync_worker.core.scale import FieldMap, MappingKind, Scale
 from sync_worker.core.values import Contact, EntityRef
 from sync_worker.core.words import (
@@ -23,8 +21,10 @@ from sync_worker.core.words import (
     MAX_GROUP,
     MAX_NAMESPACE,
     MAX_WIX_ID,
-    is_storable,
 )
+from sync_worker.files.cells import BadCell, email_of, id_within, number_of, text_within
+from sync_worker.files.csv_rows import CsvFile
+from sync_worker.files.rows import BadFile, Row
 
 T = TypeVar("T")
 
@@ -51,21 +51,13 @@ WIDTHS = {
     "wix_attribute": MAX_ATTRIBUTE,
     "external_field": MAX_ATTRIBUTE,
 }
+ID_COLUMNS = frozenset(WIDTHS) - {"email", "wix_attribute", "external_field"}
 FIELD_COLUMNS = ("wix_attribute", "external_field", *SCALE_COLUMNS, "mapping")
 
 
-class BadFile(Exception):
-    """A mapping file has bad rows.
-
-    ``problems`` are lines ready to print: ``FILE:LINE: COLUMN: why``.
-    """
-
-    def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = tuple(problems)
-
-
 class _BadCell(Exception):
+    """A cell is not taken, or without a column the whole row."""
+
     def __init__(self, column: str, why: str) -> None:
         super().__init__(why)
         self.column, self.why = column, why
@@ -86,16 +78,13 @@ class MappingFile(Generic[T]):
 class _Cells:
     """One row's cells by column."""
 
-    def __init__(self, cells: dict[str, str]) -> None:
+    def __init__(self, cells: Mapping[str, str]) -> None:
         self._cells = cells
 
     def optional(self, column: str) -> str:
-        text, most = self._cells[column].strip(), WIDTHS.get(column, MAX_CHARACTERS)
-        if len(text) > most:
-            raise _BadCell(column, f"is longer than {most} characters")
-        if not is_storable(text):
-            raise _BadCell(column, "has a NUL in it, which is no character of a text")
-        return text
+        most = WIDTHS.get(column, MAX_CHARACTERS)
+        read = id_within if column in ID_COLUMNS else text_within
+        return self._checked(column, lambda text: read(text, most))
 
     def required(self, column: str) -> str:
         text = self.optional(column)
@@ -103,11 +92,18 @@ class _Cells:
             raise _BadCell(column, "is empty")
         return text
 
+    def email(self) -> str:
+        self.required("email")
+        return self._checked("email", email_of)
+
     def number(self, column: str) -> Decimal:
-        text = self.required(column)
+        self.required(column)
+        return self._checked(column, number_of)
+
+    def _checked(self, column: str, read: Callable[[str], T]) -> T:
         try:
-            return exact_number(text)
-        except BadNumber as bad:
+            return read(self._cells[column])
+        except BadCell as bad:
             raise _BadCell(column, str(bad)) from None
 
 
@@ -153,11 +149,8 @@ def _entity_names(pair: tuple[EntityRef, EntityRef]) -> list[tuple[str, str]]:
 
 
 def _contact(cells: _Cells) -> Contact:
-    email = cells.required("email")
-    if not is_usable(email):
-        raise _BadCell("email", f"{email!r} is not an e-mail address")
     author = cells.optional("external_author_id") or None
-    return Contact(cells.required("wix_contact_id"), normalise_email(email), author_id=author)
+    return Contact(cells.required("wix_contact_id"), cells.email(), author_id=author)
 
 
 def _wix_number(cells: _Cells, column: str) -> Decimal:
@@ -222,46 +215,36 @@ def _read(
     lines: list[int] = []
     problems: list[str] = []
     seen: dict[tuple[str, str], int] = {}
-    for line, cells in _lines(path, columns):
-        try:
-            row = parse(_Cells(cells))
-            for column, name in names_of(row):
-                if (earlier := seen.setdefault((column, name), line)) != line:
-                    raise _BadCell(column, f"{name!r} stands on line {earlier} already")
-        except _BadCell as bad:
-            problems.append(f"{path}:{line}: {bad.column}: {bad.why}")
-        else:
-            rows.append(row)
-            lines.append(line)
+    with CsvFile(path) as file:
+        places = _places(file, columns)
+        for found in file.rows():
+            try:
+                row = parse(_cells_of(found, places))
+                for column, name in names_of(row):
+                    if (earlier := seen.setdefault((column, name), found.line)) != found.line:
+                        raise _BadCell(column, f"{name!r} stands on line {earlier} already")
+            except _BadCell as bad:
+                blamed = f"{bad.column}: " if bad.column else ""
+                problems.append(f"{path}:{found.line}: {blamed}{bad.why}")
+            else:
+                rows.append(row)
+                lines.append(found.line)
     if problems:
         raise BadFile(problems)
     return MappingFile(path, tuple(rows), tuple(lines))
 
 
-def _lines(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """Rows as cells by column, each with its line; blank lines are passed over."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file, strict=True)
-            width = _check_header(path, next(reader, []), columns)
-            for cells in reader:
-                if not any(cell.strip() for cell in cells):
-                    continue
-                if len(cells) != width:
-                    why = f"{len(cells)} cells, but the header has {width}"
-                    raise BadFile([f"{path}:{reader.line_num}: {why}"])
-                yield reader.line_num, dict(zip(columns, cells, strict=False))
-    except OSError as error:
-        raise BadFile([f"{path}: cannot be read ({error.strerror})"]) from None
-    except UnicodeDecodeError:
-        raise BadFile([f"{path}: is not UTF-8; save it as 'CSV UTF-8'"]) from None
-    except csv.Error as error:
-        raise BadFile([f"{path}:{reader.line_num}: is no CSV ({error})"]) from None
+def _cells_of(row: Row, places: Mapping[str, int]) -> _Cells:
+    if row.problem:
+        raise _BadCell("", row.problem)
+    return _Cells({column: row.cells[place] for column, place in places.items()})
 
 
-def _check_header(path: Path, header: Sequence[str], columns: Sequence[str]) -> int:
-    """The number of columns; a last one ``note`` is for people."""
-    names = [cell.strip() for cell in header]
-    if names not in (list(columns), [*columns, NOTE]):
-        raise BadFile([f"{path}:1: the header must be {','.join(columns)}"])
-    return len(names)
+def _places(file: CsvFile, columns: Sequence[str]) -> Mapping[str, int]:
+    """Which cell each column is; in any order, and ``note`` besides is for people."""
+    for name in filter(None, file.header):
+        file.place_of(name)  # one that stands twice is told of before what is missing
+    named = {name.casefold() for name in file.header} - {NOTE}
+    if named != set(columns):
+        raise BadFile([f"{file.path}:1: the header must be {','.join(columns)}"])
+    return {column: file.needed_place_of(column) for column in columns}

@@ -6,7 +6,6 @@ What is not certain is never proposed as if it were: it is listed as doubtful, w
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,10 @@ from pathlib import Path
 from typing import Literal
 
 from sync_worker.core.values import Contact, EntityRef
-from sync_worker.files.mapping_files import BadFile
+from sync_worker.core.words import MAX_ENTITY_ID, MAX_GROUP
+from sync_worker.files.cells import BadCell, id_within, plain
+from sync_worker.files.csv_rows import CsvFile
+from sync_worker.files.rows import BadFile, Row
 
 By = Literal["id", "sku", "name"]
 ALL_WAYS: tuple[By, ...] = ("id", "sku", "name")
@@ -27,18 +29,22 @@ COLUMNS: Mapping[By, Sequence[str]] = {
     "sku": ("sku", "variant sku", "product_sku", "product sku"),
     "name": ("name", "title", "product_name", "product name", "product title"),
 }
-GROUP = "external_group"
+GROUP, FIELD_TYPE = "external_group", "fieldType"
 WIX_ID = re.compile(r"product_([0-9a-f]{8}-[0-9a-f-]{27})", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing of a catalogue; ``group`` is the external system's own."""
+    """One thing of a catalogue.
+
+    ``group``: the external system's own; ``problem``: why it is not paired, whatever fits.
+    """
 
     id: str
     sku: str = ""
     name: str = ""
     group: str = ""
+    problem: str = ""
 
     def by(self, way: By) -> str:
         """What it is compared by: names without regard to case and spaces."""
@@ -77,54 +83,52 @@ def read_catalogue(path: Path, columns: Mapping[str, str] | None = None) -> list
     """A catalogue export; variants and pictures are passed over. ``columns``: names where ours do
     not fit.
 
+    A row that cannot be read, or whose id a spreadsheet has changed, is an item with its problem.
     Raises BadFile.
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = csv.DictReader(file)
-            header = list(rows.fieldnames or [])
-            named = {way: _column(path, header, way, columns or {}) for way in ALL_WAYS}
-            return [item for row in rows if (item := _item(row, named)) is not None]
-    except OSError as error:
-        raise BadFile([f"{path}: cannot be read ({error.strerror})"]) from None
-    except UnicodeDecodeError:
-        raise BadFile([f"{path}: is not UTF-8; save it as 'CSV UTF-8'"]) from None
-    except csv.Error as error:
-        raise BadFile([f"{path}: is no CSV ({error})"]) from None
+    with CsvFile(path) as file:
+        parts: dict[str, int | None] = {
+            GROUP: file.place_of(GROUP),
+            FIELD_TYPE: file.place_of(FIELD_TYPE),
+        }
+        for way in ALL_WAYS:
+            parts[way] = _column(file, way, columns or {})
+        return [item for row in file.rows() if (item := _item(row, parts)) is not None]
 
 
-def _column(path: Path, header: Sequence[str], way: By, columns: Mapping[str, str]) -> str | None:
+def _column(file: CsvFile, way: By, columns: Mapping[str, str]) -> int | None:
     if (wanted := columns.get(way)) is not None:
-        if wanted not in header:
-            raise BadFile(
-                [f"{path}:1: there is no column {wanted!r}; the columns are: {', '.join(header)}"]
-            )
-        return wanted
-    by_name = {name.strip().lower(): name for name in header}
-    found = next((by_name[name] for name in COLUMNS[way] if name in by_name), None)
-    if found is None and way == "id":
-        raise BadFile(
-            [
-                f"{path}:1: no column holds the id; the columns are: {', '.join(header)}; name it:"
-                " id=COLUMN"
-            ]
-        )
-    return found
+        return file.needed_place_of(wanted)
+    for name in COLUMNS[way]:
+        if (place := file.place_of(name)) is not None:
+            return place
+    if way == "id":
+        names = ", ".join(file.header)
+        why = f"no column holds the id; the columns are: {names}; name it: id=COLUMN"
+        raise BadFile([f"{file.path}:1: {why}"])
+    return None
 
 
-def _item(row: Mapping[str, str | None], named: Mapping[By, str | None]) -> Item | None:
-    kind = (row.get("fieldType") or "product").strip().lower()
-    cells = {way: _cell(row, column) for way, column in named.items()}
+def _item(row: Row, places: Mapping[str, int | None]) -> Item | None:
+    if row.problem:
+        return Item("", problem=f"line {row.line}: {row.problem}")
+    cells = {
+        part: "" if place is None else plain(row.cells[place]) for part, place in places.items()
+    }
+    kind = (cells[FIELD_TYPE] or "product").lower()
     # The export of Wix has rows for variants too.
     if kind != "product" or not cells["id"]:
         return None
     handle = WIX_ID.fullmatch(cells["id"])  # the export writes product_ before the product's id
     item_id = handle.group(1) if handle else cells["id"]
-    return Item(item_id, cells["sku"], cells["name"], _cell(row, GROUP))
-
-
-def _cell(row: Mapping[str, str | None], column: str | None) -> str:
-    return "" if column is None else (row.get(column) or "").strip()
+    problem = ""
+    try:
+        id_within(item_id, MAX_ENTITY_ID)
+        id_within(cells["sku"], MAX_ENTITY_ID)
+        id_within(cells[GROUP], MAX_GROUP)
+    except BadCell as bad:
+        problem = f"line {row.line}: {bad}"
+    return Item(item_id, cells["sku"], cells["name"], cells[GROUP], problem)
 
 
 def propose_entities(
@@ -133,7 +137,8 @@ def propose_entities(
     """Pairs by the first way that fits one thing on each side and no other; the rest are doubts."""
     pairs: list[Pair] = []
     reasons: dict[tuple[Literal["wix", "external"], str], str] = {}
-    left_wix, left_external = list(dict.fromkeys(wix)), list(dict.fromkeys(external))
+    left_wix = [item for item in dict.fromkeys(wix) if not item.problem]
+    left_external = [item for item in dict.fromkeys(external) if not item.problem]
     for way in ways:
         here, there = _by(left_wix, way), _by(left_external, way)
         for key in here.keys() & there.keys():
@@ -154,6 +159,8 @@ def propose_entities(
     for item in left_external:
         why = reasons.get(("external", item.id), nothing)
         doubts.append(UnmatchedItem("external", item, why))
+    doubts += [UnmatchedItem("wix", item, item.problem) for item in wix if item.problem]
+    doubts += [UnmatchedItem("external", item, item.problem) for item in external if item.problem]
     order = {item: number for number, item in enumerate(wix)}
     return EntityProposal(sorted(pairs, key=lambda pair: order[pair.wix]), doubts)
 
@@ -217,18 +224,18 @@ def propose_contacts(
     return ContactProposal(certain, doubtful)
 
 
-def read_addresses(path: Path, column: str) -> list[str]:
-    """The addresses in one column of a CSV file. Raises BadFile."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = csv.DictReader(file)
-            if column not in (rows.fieldnames or ()):
-                names = ", ".join(rows.fieldnames or ())
-                raise BadFile(
-                    [f"{path}:1: there is no column {column!r}; the columns are: {names}"]
-                )
-            return [text for row in rows if "@" in (text := (row[column] or "").strip())]
-    except OSError as error:
-        raise BadFile([f"{path}: cannot be read ({error.strerror})"]) from None
-    except UnicodeDecodeError:
-        raise BadFile([f"{path}: is not UTF-8; save it as 'CSV UTF-8'"]) from None
+def read_addresses(path: Path, column: str) -> tuple[list[str], list[str]]:
+    """The addresses in one column of a CSV file, and the rows that cannot be read, as lines.
+
+    Raises BadFile.
+    """
+    addresses: list[str] = []
+    problems: list[str] = []
+    with CsvFile(path) as file:
+        place = file.needed_place_of(column)
+        for row in file.rows():
+            if row.problem:
+                problems.append(f"{path}:{row.line}: {row.problem}")
+            elif text := plain(row.cells[place]):
+                addresses.append(text)
+    return addresses, problems

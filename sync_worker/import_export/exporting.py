@@ -4,16 +4,16 @@ killed export goes on.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
 from sync_worker.core.errors import Misconfigured, Permanent
+from sync_worker.files.csv_lines import csv_line
 from sync_worker.remotes.wix.events import rating_of
 
 Format = Literal["csv", "jsonl"]
@@ -50,14 +50,7 @@ LEDGER_COLUMNS = (
     "external_id",
     "external_value",
 )
-FORMULA_STARTS = (
-    "=",
-    "+",
-    "-",
-    "@",
-    "\t",
-    "\r",
-)  # https://owasp.org/www-community/attacks/CSV_Injection
+_HIDDEN = re.compile("[\x7f-\x9f\u2028\u2029]")  # JSON leaves them, terminals act on them
 
 
 def wix_line(rating: Any) -> Line:
@@ -99,31 +92,14 @@ class Writer:
     columns: Sequence[str]
 
     def head(self) -> str:
-        return self._row(self.columns) if self.form == "csv" else ""
+        return csv_line(self.columns) if self.form == "csv" else ""
 
     def line(self, line: Line) -> str:
-        if self.form == "jsonl":
-            return (
-                json.dumps(
-                    {name: line.get(name) for name in self.columns}, ensure_ascii=False, default=str
-                )
-                + "\n"
-            )
-        return self._row([_cell(line.get(name)) for name in self.columns])
-
-    def _row(self, cells: Sequence[str]) -> str:
-        buffer = io.StringIO()
-        csv.writer(buffer, lineterminator="\n").writerow(cells)
-        return buffer.getvalue()
-
-
-def _cell(value: Any) -> str:
-    """A text that a spreadsheet would run as a formula gets an apostrophe in front."""
-    if value is None:
-        return ""
-    return (
-        f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else str(value)
-    )
+        if self.form == "csv":
+            return csv_line(line.get(name) for name in self.columns)
+        found = {name: line.get(name) for name in self.columns}
+        text = json.dumps(found, ensure_ascii=False, default=str)
+        return _HIDDEN.sub(lambda hidden: f"\\u{ord(hidden[0]):04x}", text) + "\n"
 
 
 def export_to_stream(out: TextIO, writer: Writer, page_of: PageOf) -> Iterator[int]:

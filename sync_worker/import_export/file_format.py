@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -75,8 +75,12 @@ def format_of(
     scale: tuple[str, str, str] | None = None,
     mapping: MappingKind | None = None,
     entity_of: str | None = None,
+    published: Sequence[str] = (),
 ) -> FileFormat:
-    """A format with the options of a command over it. Raises Misconfigured."""
+    """A format with the options of a command over it.
+
+    Raises Misconfigured, also for an option that would change nothing.
+    """
     document = dict(base)
     parts = {name: column for name, column in columns.items() if name in PARTS}
     values = {name: column for name, column in columns.items() if name not in PARTS}
@@ -88,8 +92,10 @@ def format_of(
         document["scale"] = {**document.get("scale", {}), "mapping": mapping}
     if entity_of is not None:
         document["entity_of"] = entity_of
+    if published:
+        document["published"] = tuple(published)
     try:
-        return FileFormat.model_validate(document)
+        form = FileFormat.model_validate(document)
     except ValidationError as error:
         problem = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, problem["loc"]))
@@ -98,3 +104,25 @@ def format_of(
             f" {problem['msg'].removeprefix('Value error, ')}; choose a --preset, or name them:"
             " --column entity=… --column email=… --column overall=… --scale 1:5:1"
         ) from None
+    _refuse_without_effect(form, columns, published)
+    return form
+
+
+def _refuse_without_effect(
+    form: FileFormat, columns: Mapping[str, str], published: Sequence[str]
+) -> None:
+    if "state" in columns and not form.published:
+        raise Misconfigured(
+            f"--column state={columns['state']} changes nothing: every row counts until --published"
+            " WORD says which state does (several times for several words)"
+        )
+    if published and form.columns.state is None:
+        raise Misconfigured(
+            f"--published {published[0]} changes nothing: name the column of the state, too, with"
+            " --column state=COLUMN"
+        )
+    if "entity_namespace" in columns and form.entity_of is Side.EXTERNAL:
+        raise Misconfigured(
+            f"--column entity_namespace={columns['entity_namespace']} changes nothing: ids of the"
+            " external system have no namespace; add --entity-of wix if these are ids of Wix"
+        )

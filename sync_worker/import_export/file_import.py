@@ -10,14 +10,22 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Protocol, TypeVar
 
-from sync_worker.core.errors import Misconfigured, SyncError
+from sync_worker.core.errors import Misconfigured, Permanent, SyncError
 from sync_worker.core.values import RatingKey, Site
-from sync_worker.import_export.importing import Importer, ImportResult, RatingRow, Refused
-from sync_worker.import_export.rating_files import RejectedFile, Row
+from sync_worker.files.rows import Row
+from sync_worker.import_export.importing import (
+    CONCERNS_ALL,
+    Importer,
+    ImportResult,
+    RatingRow,
+    Refused,
+)
+from sync_worker.import_export.rating_files import RejectedFile
 from sync_worker.import_export.row_reading import BadRow, NotForUs, RowReading
 
 CHUNK = 100  # rows whose people are looked up in one call
 RESUME = "what was imported stays; run the same command again to go on"
+MAX_REASON = 300  # characters
 T = TypeVar("T")
 
 
@@ -114,6 +122,8 @@ class FileImport:
                 self.rejected.add(row, refused.column, refused.reason)
             except SyncError as error:
                 raise Misconfigured(f"stopped at line {row.line}: {error}; {RESUME}") from error
+            except Exception as error:
+                self._reject_unforeseen(row, error)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -123,10 +133,39 @@ class FileImport:
 
     def _keyed(self, chunk: Sequence[Row]) -> list[tuple[Row, RatingKey, RatingRow]]:
         read = [(row, self._rating(row)) for row in chunk]
-        ratings = [(row, rating) for row, rating in read if rating is not None]
-        self._patiently(lambda: self.importer.find_people([rating for _, rating in ratings]))
+        ratings = self._with_known_people(
+            [(row, rating) for row, rating in read if rating is not None]
+        )
         keyed = [(row, self._key(row, rating), rating) for row, rating in ratings]
         return [(row, key, rating) for row, key, rating in keyed if key is not None]
+
+    def _with_known_people(
+        self, ratings: Sequence[tuple[Row, RatingRow]]
+    ) -> Sequence[tuple[Row, RatingRow]]:
+        """Look up who has rated, all at once; where Wix refuses that, each by itself."""
+        try:
+            self._patiently(lambda: self.importer.find_people([rating for _, rating in ratings]))
+        except Permanent as refusal:
+            if refusal.reason in CONCERNS_ALL:
+                raise
+            return [pair for pair in ratings if self._has_found_person(*pair)]
+        return ratings
+
+    def _has_found_person(self, row: Row, rating: RatingRow) -> bool:
+        try:
+            self._patiently(lambda: self.importer.find_people([rating]))
+        except Permanent as refusal:
+            column = self.reading.format.columns.email
+            reason = f"{refusal.reason}: Wix does not look up this address"
+            self.rejected.add(row, column, reason)
+            return False
+        return True
+
+    def _reject_unforeseen(self, row: Row, error: Exception) -> None:
+        """What nobody has foreseen is told of with its row, and the others go on."""
+        self.rejected.add(
+            row, "", f"unexpected error: {type(error).__name__}: {error}"[:MAX_REASON]
+        )
 
     def _rating(self, row: Row) -> RatingRow | None:
         try:
@@ -144,6 +183,11 @@ class FileImport:
         except Refused as refused:
             column = {"entity": columns.entity, "email": columns.email}[refused.column]
             self.rejected.add(row, column, refused.reason)
+            return None
+        except SyncError:
+            raise
+        except Exception as error:
+            self._reject_unforeseen(row, error)
             return None
         if not isinstance(key, RatingKey):
             self.tally.skip(key.reason)

@@ -2,88 +2,82 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from sync_worker.core import exact_json
 from sync_worker.core.errors import Misconfigured
 from sync_worker.core.words import TOO_DEEP, as_received
+from sync_worker.files.csv_lines import csv_line
+from sync_worker.files.csv_rows import CsvFile
+from sync_worker.files.json_lines import ENDINGS, JsonLines
+from sync_worker.files.rows import BadFile, Row
 from sync_worker.import_export.file_format import FileFormat
 
 MARKS = ("rejected_line", "rejected_column", "rejected_reason")
-DELIMITERS = ",;\t"
-MAX_CELL = 1_000_000  # characters, of a line of JSONL too
-MAX_SHOWN = 1_000  # of a row that is none
-csv.field_size_limit(MAX_CELL)
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One row as it stands.
-
-    ``cells``: of CSV; ``document``: of JSONL; ``problem``: why it cannot be read.
-    """
-
-    line: int
-    cells: Sequence[str] = ()
-    document: Any = None
-    text: str = ""
-    problem: str = ""
-
-
-@dataclass
 class RatingFile:
     """``with RatingFile(path) as file: for row in file.rows(): …``.
 
     Raises Misconfigured for a file that is none.
     """
 
-    path: Path
-    header: Sequence[str] = field(default=())
-    delimiter: str = ","
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.is_jsonl = path.suffix.lower() in ENDINGS
+        self._csv = CsvFile(path)
+        self._opened: CsvFile | JsonLines = self._csv
+        if self.is_jsonl:
+            self._opened = JsonLines(path)
 
     def __enter__(self) -> RatingFile:
         try:
-            self._file: TextIO = self.path.open(newline="", encoding="utf-8-sig")
-            if not self.is_jsonl:
-                self._read_header()
-        except OSError as error:
-            raise Misconfigured(f"{self.path}: cannot be read ({error.strerror})") from None
-        except UnicodeDecodeError:
-            raise self._not_utf8() from None
+            self._opened.__enter__()
+        except BadFile as bad:
+            raise Misconfigured(str(bad)) from None
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        self._opened.__exit__()
 
     @property
-    def is_jsonl(self) -> bool:
-        return self.path.suffix.lower() in (".jsonl", ".ndjson", ".json")
+    def header(self) -> Sequence[str]:
+        """Names of the columns; none of JSONL."""
+        return self._csv.header
 
-    def _read_header(self) -> None:
-        first = self._file.readline()
-        self._file.seek(0)
-        self.delimiter = max(DELIMITERS, key=first.count)
-        self._reader = csv.reader(self._file, strict=True, delimiter=self.delimiter)
-        self.header = [cell.strip() for cell in next(self._reader, [])]
-        if not any(self.header):
-            raise Misconfigured(f"{self.path}: is empty; the first line must name the columns")
+    @property
+    def delimiter(self) -> str:
+        return self._csv.delimiter
 
-    def check(self, form: FileFormat) -> None:
-        """Whether the columns that a rating needs are there. Raises Misconfigured."""
+    @property
+    def encoding(self) -> str:
+        """In which a spreadsheet opens what is written beside the file."""
+        return "utf-8-sig" if self._csv.has_mark else "utf-8"
+
+    def places(self, form: FileFormat, named: Collection[str]) -> Mapping[str, int] | None:
+        """Which cell of a row each column of a format is; ``None`` for JSONL.
+
+        ``named``: parts that an option named, so that they must be there; what only a preset knows
+        may be missing but for what a rating needs. Raises Misconfigured.
+        """
         if self.is_jsonl:
-            return
-        needed = [form.columns.entity, form.columns.email, *form.values.values()]
-        missing = [name for name in needed if name not in self.header]
-        if missing:
-            raise Misconfigured(
-                f"{self.path}:1: there is no column {missing[0]!r}; the columns are:"
-                f" {', '.join(self.header)}; name the right one with --column"
-            )
+            return None
+        columns = {**form.columns.model_dump(exclude_none=True), **form.values}
+        needed = {"entity", "email", *form.values, *named}
+        hint = "; name the right one with --column"
+        places = {}
+        try:
+            for part, column in columns.items():
+                place = self._csv.place_of(column)
+                if place is None and part in needed:
+                    place = self._csv.needed_place_of(column, hint)
+                if place is not None:
+                    places[column] = place
+        except BadFile as bad:
+            raise Misconfigured(str(bad)) from None
+        return places
 
     def count(self) -> int:
         """How many rows, about: lines but for the header."""
@@ -92,56 +86,8 @@ class RatingFile:
         return lines if self.is_jsonl else max(0, lines - 1)
 
     def rows(self) -> Iterator[Row]:
-        try:
-            rows = self._jsonl() if self.is_jsonl else self._csv()
-            yield from rows
-        except UnicodeDecodeError:
-            raise self._not_utf8() from None
-
-    def _not_utf8(self) -> Misconfigured:
-        return Misconfigured(f"{self.path}: is not UTF-8; save it as 'CSV UTF-8'")
-
-    def _csv(self) -> Iterator[Row]:
-        while True:
-            line = self._reader.line_num + 1
-            try:
-                cells = next(self._reader)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                raise Misconfigured(
-                    f"{self.path}:{line}: is no CSV ({error}); is a quotation mark missing?"
-                ) from None
-            if any(cell.strip() for cell in cells):
-                yield Row(line, cells, problem=self._misfit(cells))
-
-    def _misfit(self, cells: Sequence[str]) -> str:
-        if len(cells) == len(self.header):
-            return ""
-        return f"{len(cells)} cells, but the header has {len(self.header)}"
-
-    def _jsonl(self) -> Iterator[Row]:
-        for line, text in enumerate(self._lines(), start=1):
-            if not text.strip():
-                continue
-            if len(text) > MAX_CELL:
-                problem = f"is longer than {MAX_CELL:,} characters"
-                yield Row(line, text=text[:MAX_SHOWN], problem=problem)
-                continue
-            try:
-                document = exact_json.loads(text)
-            except ValueError:
-                yield Row(line, text=text.rstrip("\n"), problem="is no JSON")
-                continue
-            problem = "" if isinstance(document, dict) else "is no JSON object"
-            yield Row(line, document=document, text=text.rstrip("\n"), problem=problem)
-
-    def _lines(self) -> Iterator[str]:
-        """Lines of the file; of an endless one only so much as shows that it is too long."""
-        while text := self._file.readline(MAX_CELL + 1):
-            yield text
-            while text and not text.endswith("\n"):
-                text = self._file.readline(MAX_CELL)
+        """Every row, broken ones with their problem."""
+        return self._opened.rows()
 
 
 class RejectedFile:
@@ -160,7 +106,14 @@ class RejectedFile:
         if self._file is None:
             suffix = "jsonl" if self._source.is_jsonl else "csv"
             self.path = _free_path(self._source.path, suffix)
-            self._file = self.path.open("x", newline="", encoding="utf-8")
+            encoding = self._source.encoding
+            try:
+                self._file = self.path.open("x", newline="", encoding=encoding)
+            except OSError as error:
+                raise Misconfigured(
+                    f"{self.path}: the rejected rows cannot be written there ({error.strerror});"
+                    " put the file where you may write, and run the same command again"
+                ) from None
             if not self._source.is_jsonl:
                 self._write_cells([*MARKS, *self._kept(self._source.header)])
         self.count += 1
@@ -177,9 +130,7 @@ class RejectedFile:
 
     def _write_cells(self, cells: Sequence[str]) -> None:
         assert self._file is not None  # noqa: S101 - opened by add
-        buffer = io.StringIO()
-        csv.writer(buffer, delimiter=self._source.delimiter, lineterminator="\n").writerow(cells)
-        self._file.write(buffer.getvalue())
+        self._file.write(csv_line(cells, self._source.delimiter))
 
     def _write_object(self, row: Row, marks: Mapping[str, str]) -> None:
         assert self._file is not None  # noqa: S101 - opened by add

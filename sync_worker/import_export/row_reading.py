@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -10,24 +11,24 @@ from typing import Any
 import jmespath
 from jmespath.exceptions import JMESPathError
 
-from sync_worker.core.email_identity import is_usable, normalise_email
 from sync_worker.core.errors import Misconfigured
-from sync_worker.core.numbers import BadNumber, exact_number
 from sync_worker.core.scale import FieldMap, OffScale, Scale
 from sync_worker.core.values import EntityRef, Side, Site
-from sync_worker.core.words import (
-    MAX_EMAIL,
-    MAX_ENTITY_ID,
-    MAX_GROUP,
-    MAX_NAME,
-    MAX_NAMESPACE,
-    is_storable,
-    shown,
+from sync_worker.core.words import MAX_ENTITY_ID, MAX_GROUP, MAX_NAME, MAX_NAMESPACE, shown
+from sync_worker.files.cells import (
+    BadCell,
+    email_of,
+    id_within,
+    number_of,
+    refuse_formula,
+    text_within,
 )
+from sync_worker.files.rows import MAX_CELL, Row
 from sync_worker.import_export.file_format import FileFormat
 from sync_worker.import_export.importing import RatingRow
-from sync_worker.import_export.rating_files import Row
 from sync_worker.manifest.schema.record import ScaleSection
+
+MAX_STATE_SHOWN = 40
 
 
 class BadRow(Exception):
@@ -46,12 +47,12 @@ class NotForUs(Exception):
 class RowReading:
     """Reads rows of one file for one site. Made by ``reading_of``.
 
-    ``fields``: how each attribute's values convert; ``same_id``: namespace and group of Wix ids
-    that the file does not name.
+    ``places``: which cell each column is, ``None`` for JSONL; ``fields``: how each attribute's
+    values convert; ``same_id``: namespace and group of Wix ids that the file does not name.
     """
 
     format: FileFormat
-    header: Sequence[str]
+    places: Mapping[str, int] | None
     fields: Mapping[str, FieldMap]
     same_id: tuple[str, str]
 
@@ -62,18 +63,24 @@ class RowReading:
         self._refuse_unpublished(row)
         values = self._values(row)
         email = self._email(row)
+        return RatingRow(self._entity(row), self.format.entity_of, email, self._name(row), values)
+
+    def _name(self, row: Row) -> str | None:
+        column = self.format.columns.name
+        name = self._cell(row, column)
+        with _blamed_on(column):
+            refuse_formula(name)
         # For people to read, so a long one is cut.
-        name = shown(self._cell(row, self.format.columns.name))[:MAX_NAME] or None
-        return RatingRow(self._entity(row), self.format.entity_of, email, name, values)
+        return shown(name)[:MAX_NAME] or None
 
     def _refuse_unpublished(self, row: Row) -> None:
         column = self.format.columns.state
         # Without such a column, or with an empty list of states, every row counts.
         if not self.format.published or not self._has(column):
             return
-        state = self._cell(row, column).lower()
-        if state not in self.format.published:
-            raise NotForUs(f"not published ({state or 'no state'})")
+        state = self._cell(row, column).casefold()
+        if state not in {word.casefold() for word in self.format.published}:
+            raise NotForUs(f"not published ({state[:MAX_STATE_SHOWN] or 'no state'})")
 
     def _values(self, row: Row) -> dict[str, Decimal]:
         texts = {name: self._cell(row, column) for name, column in self.format.values.items()}
@@ -86,56 +93,61 @@ class RowReading:
         column = self.format.values[name]
         if not text:
             raise BadRow(column, "is empty")
+        with _blamed_on(column):
+            number = number_of(text)
         try:
-            return self.fields[name].to_wix(exact_number(text))
-        except BadNumber as bad:
-            raise BadRow(column, str(bad)) from None
+            return self.fields[name].to_wix(number)
         except OffScale:
             raise BadRow(column, f"{text} is not on the scale {self.format.scale.scale}") from None
 
     def _email(self, row: Row) -> str:
         column = self.format.columns.email
-        email = self._bounded(row, column, MAX_EMAIL)
-        if not email:
+        text = self._cell(row, column)
+        if not text:
             raise BadRow(column, "is empty")
-        if not is_usable(email):
-            raise BadRow(column, f"{email!r} is not an e-mail address")
-        return normalise_email(email)
+        with _blamed_on(column):
+            return email_of(text)
 
     def _entity(self, row: Row) -> EntityRef:
         columns = self.format.columns
-        entity_id = self._bounded(row, columns.entity, MAX_ENTITY_ID)
+        entity_id = self._id(row, columns.entity, MAX_ENTITY_ID)
         if not entity_id:
             raise BadRow(columns.entity, "is empty")
-        group = self._bounded(row, columns.entity_group, MAX_GROUP)
+        group = self._id(row, columns.entity_group, MAX_GROUP)
         if self.format.entity_of is Side.EXTERNAL:
             return EntityRef(entity_id, group)
-        namespace = self._bounded(row, columns.entity_namespace, MAX_NAMESPACE)
+        namespace = self._id(row, columns.entity_namespace, MAX_NAMESPACE)
         return EntityRef(entity_id, group or self.same_id[1], namespace or self.same_id[0])
 
+    def _id(self, row: Row, column: str | None, most: int) -> str:
+        text = self._cell(row, column)
+        with _blamed_on(column):
+            return id_within(text, most)
+
     def _has(self, column: str | None) -> bool:
-        return column is not None and (not self.header or column in self.header)
+        return column is not None and (self.places is None or column in self.places)
 
     def _cell(self, row: Row, column: str | None) -> str:
         """What stands in a column, or at a path of a JSON object; empty if there is no such one."""
         if column is None:
             return ""
-        if not self.header:
+        if self.places is None:
             text = _found(column, row.document)
-        elif column in self.header:
-            text = row.cells[self.header.index(column)]
+        elif column in self.places:
+            text = row.cells[self.places[column]]
         else:
             return ""
-        if not is_storable(text):
-            raise BadRow(column, "has a NUL in it, which is no character of a text")
-        return text.strip()
+        with _blamed_on(column):
+            return text_within(text, MAX_CELL)
 
-    def _bounded(self, row: Row, column: str | None, most: int) -> str:
-        """A cell that the ledger keeps. Raises BadRow where it has no room for it."""
-        text = self._cell(row, column)
-        if len(text) > most:
-            raise BadRow(column or "", f"is longer than {most} characters")
-        return text
+
+@contextmanager
+def _blamed_on(column: str | None) -> Iterator[None]:
+    """A cell that is refused is a row that is, because of this column."""
+    try:
+        yield
+    except BadCell as bad:
+        raise BadRow(column or "", str(bad)) from None
 
 
 def _found(column: str, document: Any) -> str:
@@ -151,11 +163,13 @@ def _found(column: str, document: Any) -> str:
     # Its functions let errors of Python through.
     except (JMESPathError, ArithmeticError, TypeError, AttributeError) as error:
         raise BadRow(column, f"cannot be read: {type(error).__name__}") from None
+    if isinstance(found, dict | list):
+        raise BadRow(column, "is a list or an object, not one value; name the path to the value")
     return "" if found is None else str(found)
 
 
-def reading_of(form: FileFormat, header: Sequence[str], site: Site) -> RowReading:
-    """For the fields of a site.
+def reading_of(form: FileFormat, places: Mapping[str, int] | None, site: Site) -> RowReading:
+    """For the fields of a site. ``places``: of the columns in a CSV file.
 
     Raises Misconfigured for an attribute that is not mapped, or scales that do not fit.
     """
@@ -169,7 +183,7 @@ def reading_of(form: FileFormat, header: Sequence[str], site: Site) -> RowReadin
             )
         fields[name] = _field(name, mapped[name], form.scale)
     same_id = (site.policy.same_id_namespace, site.policy.same_id_group)
-    return RowReading(form, header, fields, same_id)
+    return RowReading(form, places, fields, same_id)
 
 
 def _field(name: str, wix: Scale, scale: ScaleSection) -> FieldMap:

@@ -176,7 +176,7 @@ def test_changed_row_replaces_the_old_one_while_no_rating_uses_it(site: Shell) -
 
 BAD_FILES: dict[str, tuple[str, str, str]] = {
     "wrong header": ("entities", "a,b\n", "bad.csv:1: the header must be wix_namespace,wix_group,"),
-    "empty file": ("entities", "", "bad.csv:1: the header must be"),
+    "empty file": ("entities", "", "bad.csv: is empty; the first line must name the columns"),
     "empty cell": (
         "entities",
         ENTITIES + "reviews,stores,,,SKU-1\n",

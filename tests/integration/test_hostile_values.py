@@ -26,7 +26,8 @@ from sqlalchemy import select
 from sync_worker.core import exact_json
 from sync_worker.core.sweep_values import RunKind
 from sync_worker.core.values import Change, Contact, EntityRef, NewDelivery, Side
-from sync_worker.files.mapping_files import BadFile, read_contacts, read_entities, read_fields
+from sync_worker.files.mapping_files import read_contacts, read_entities, read_fields
+from sync_worker.files.rows import BadFile
 from sync_worker.ledger.tables import inbox
 from sync_worker.reconcile.pace import Pace
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
@@ -333,7 +334,7 @@ def imports(bench: Bench, folder: Path) -> None:
         done = command(
             bench,
             folder,
-            *("import", file_name, "--scale", "1:5:1", "--json"),
+            *("import", file_name, "--scale", "1:5:1", "--published", "published", "--json"),
             *(word for name in PLACES_OF_A_FILE for word in ("--column", name)),
         )
         report = json.loads(done.stdout)

@@ -196,6 +196,18 @@ class _NoBell:
         return
 
 
+COLUMNS = (
+    *("--column", "entity=product_id", "--column", "email=reviewer_email"),
+    *("--column", "overall=rating", "--scale", "1:5:1"),
+)
+MANGLED = {
+    "1.23E+15": "a spreadsheet has rounded",
+    "7891234567890.0": "is the id 7891234567890?",
+    '"=""0012"""': "is a spreadsheet's formula",
+    "'0012345": "begins with the apostrophe",
+    "w-4\u200b": "has an invisible character in it (U+200B)",
+    "#REF!": "is a spreadsheet's error",
+}
 BAD = {
     "no number": (row(0, rating="five"), "rating", "'five' is not a number"),
     "off the scale": (row(0, rating=6), "rating", "6 is not on the scale 1..5 step 1"),
@@ -220,6 +232,94 @@ def test_bad_row_is_rejected_with_line_column_and_reason(shop: Shop, case: str) 
     (rejected,) = shop.rejected(report)
     assert (rejected["rejected_line"], rejected["rejected_column"]) == ("4", column)
     assert reason in rejected["rejected_reason"]
+
+
+def test_mangled_id_makes_no_rating_of_a_product_that_is_none(shop: Shop) -> None:
+    """Also where equal ids map themselves and raters become contacts, nothing is created."""
+    shop.shell.good("site", "policy", "unknown_entity=same_id", "unknown_contact=create")
+    rows = [row(number, product=product) for number, product in enumerate(MANGLED)]
+    formula = row(8).replace("Person 8", '"=HYPERLINK(""x"")"')
+    report = shop.import_file(
+        shop.judgeme("r.csv", [*rows, formula, row(9, product="0012")]),
+        *("--preset", "judgeme"),
+        status=1,
+    )
+    assert (report["created"], report["rejected"]) == (1, len(MANGLED) + 1)
+    *mangled, name = shop.rejected(report)
+    for rejected, reason in zip(mangled, MANGLED.values(), strict=True):
+        assert rejected["rejected_column"] == "product_id"
+        assert reason in rejected["rejected_reason"]
+    assert name["rejected_column"] == "reviewer_name"
+    written = (shop.shell.folder / report["rejected_file"]).read_text()
+    assert "'=HYPERLINK" in written
+    assert ",=" not in written
+    assert len(shop.box.wix.contacts) == 1
+    assert {one["entityId"] for one in shop.box.wix.ratings.values()} == {"0012"}
+
+
+def test_broken_row_leaves_its_neighbours_and_can_be_mended(shop: Shop) -> None:
+    """Each row ends on its own: good ones are imported, bad ones stand in the rejected file."""
+    shop.add_people(4)
+    opened = row(1).replace('"two\nlines"', '"open')
+    content = JUDGEME + "\n".join([row(0), opened, "a,b", row(2)]) + "\n"
+    path = shop.shell.folder / "r.csv"
+    path.write_bytes(content.encode() + row(3).replace("Person", "Ren\u00e9").encode("cp1252"))
+    report = shop.import_file("r.csv", "--preset", "judgeme", status=1)
+    assert (report["created"], report["rejected"]) == (2, 3)
+    lines = [(one["rejected_line"], one["rejected_reason"]) for one in shop.rejected(report)]
+    assert [line for line, _ in lines] == ["4", "5", "8"]
+    assert "is not UTF-8; save it as 'CSV UTF-8'" in lines[2][1]
+    name = report["rejected_file"]
+    assert shop.import_file(name, "--preset", "judgeme", status=1)["created"] == 1
+
+
+def test_yotpo_file_is_read_without_what_was_rejected_there(shop: Shop) -> None:
+    shop.add_people(2)
+    header = (
+        "appKey,Review ID,Review Creation Date,Review Type,Review Status,Review Score,Review Title,"
+        "Reviewer Display Name,Reviewer Email,Product ID,Product Title\n"
+    )
+    rows = "".join(
+        f"K,{number},2022-07-18,product_review,{state},5,T,P,person{number}@example.com,P1,Beans\n"
+        for number, state in enumerate(("Published", "Rejected"))
+    )
+    report = shop.import_file(shop.shell.file("y.csv", header + rows), "--preset", "yotpo")
+    assert (report["created"], report["skipped_why"]) == (1, {"not published (rejected)": 1})
+
+
+def test_semicolons_and_decimal_commas_are_read_with_a_state_of_ones_own(shop: Shop) -> None:
+    shop.add_people(3)
+    lines = ["sep=;", "Rating;Reviewer_Email;Product_ID;Stand;body"]
+    lines += [
+        f"{rating};person{number}@example.com;P1;{state};gut, sehr gut"
+        for number, (rating, state) in enumerate((("4,5", "Frei"), ("4,0", "frei"), ("1", "weg")))
+    ]
+    report = shop.import_file(
+        shop.shell.file("s.csv", "\n".join(lines)),
+        *(*COLUMNS[:-1], "0:5:0.5", "--column", "state=stand", "--published", "FREI"),
+    )
+    assert (report["created"], report["skipped"], shop.values_on_wix()) == (2, 1, [80, 90])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "complaint"),
+    [
+        (
+            "d.csv",
+            "rating,reviewer_email,product_id,Rating\n",
+            "the column 'rating' stands 2 times",
+        ),
+        ("a.json", '[\n {"a": 1},\n {"a": 2}\n]', "is one JSON list; JSONL is needed"),
+        ("x.csv", "PK\x03\x04", "is an Excel workbook"),
+    ],
+)
+def test_file_that_cannot_be_read_is_refused_once_in_words(
+    shop: Shop, name: str, content: str, complaint: str
+) -> None:
+    done = shop.shell.run("import", shop.shell.file(name, content), *COLUMNS)
+    assert done.returncode == 1
+    assert complaint in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
 
 
 def test_rejected_file_is_put_right_and_imported(shop: Shop) -> None:
@@ -305,7 +405,7 @@ def test_jsonl_with_columns_by_options_and_a_bad_line(shop: Shop) -> None:
         (
             ("--preset", "nobody"),
             1,
-            "there is no preset 'nobody'; shipped are: judgeme, woocommerce",
+            "there is no preset 'nobody'; shipped are: judgeme, woocommerce, yotpo",
         ),
         ((), 1, "choose a --preset, or name them: --column"),
         (
@@ -320,6 +420,27 @@ def test_jsonl_with_columns_by_options_and_a_bad_line(shop: Shop) -> None:
         ),
         (("--preset", "judgeme", "--column", "email"), 2, "is not PART=COLUMN"),
         (("--preset", "judgeme", "--scale", "1-5"), 2, "--scale takes MIN:MAX:STEP"),
+        (
+            (*COLUMNS, "--column", "state=curated"),
+            1,
+            "--column state=curated changes nothing: every row counts until --published WORD says",
+        ),
+        (
+            (*COLUMNS, "--published", "ok"),
+            1,
+            "--published ok changes nothing: name the column of the state, too",
+        ),
+        (
+            (*COLUMNS, "--column", "entity_namespace=source"),
+            1,
+            "--column entity_namespace=source changes nothing: ids of the external system have no",
+        ),
+        (
+            ("--preset", "judgeme", "--column", "name=who"),
+            1,
+            "there is no column 'who'; the columns are: title",
+        ),
+        ((*COLUMNS, "--column", "email=body"), 2, "--column email is given twice"),
     ],
 )
 def test_wrong_option_is_told_in_words(

@@ -15,8 +15,10 @@ from sync_worker.cli.map.contact_proposal import (
 from sync_worker.cli.map.importing import import_rows, print_rows, read_or_refuse
 from sync_worker.cli.options import EXISTING_FILE, FILE, JSON, NEW_FILE, SITE, the_site
 from sync_worker.cli.output import print_json, print_problems
-from sync_worker.files.mapping_files import CONTACT_COLUMNS, BadFile, read_contacts
-from sync_worker.files.proposals import read_addresses
+from sync_worker.core.values import Site
+from sync_worker.files.mapping_files import CONTACT_COLUMNS, read_contacts
+from sync_worker.files.proposals import ContactProposal, read_addresses
+from sync_worker.files.rows import BadFile
 from sync_worker.ledger.administration.mappings import Imported
 from sync_worker.wiring import wiring
 
@@ -88,13 +90,8 @@ def match(
     Example: ratings-sync map contacts match --emails customers.csv --column "E-mail"
     """
     site = the_site(site_name)
-    try:
-        addresses = (
-            read_addresses(emails, column) if emails is not None else external_addresses(site)
-        )
-    except BadFile as bad:
-        print_problems(bad.problems)
-        raise SystemExit(1) from None
+    addresses, unread = _addresses(site, emails, column)
+    print_problems(unread)
     proposal, known = match_contacts(site, addresses)
     done = (
         Imported() if dry_run else wiring().admin.mappings.import_contacts(site, proposal.certain)
@@ -109,9 +106,27 @@ def match(
                 "added": done.added,
                 "released": len(done.released),
                 "doubtful_file": str(out) if proposal.doubtful else None,
+                "unread": len(unread),
             }
         )
-        return
+    else:
+        _tell(proposal, done, known, out)
+    if unread:
+        raise SystemExit(1)
+
+
+def _addresses(site: Site, emails: Path | None, column: str) -> tuple[list[str], list[str]]:
+    """Of a file or of the external listing; and the rows of the file that cannot be read."""
+    if emails is None:
+        return external_addresses(site), []
+    try:
+        return read_addresses(emails, column)
+    except BadFile as bad:
+        print_problems(bad.problems)
+        raise SystemExit(1) from None
+
+
+def _tell(proposal: ContactProposal, done: Imported, known: int, out: Path) -> None:
     click.echo(
         f"{len(proposal.certain)} people have one contact; {done.added} added, {known} were mapped"
         " already"

@@ -16,8 +16,9 @@ from sync_worker.cli.map.entity_proposal import (
 from sync_worker.cli.map.importing import import_rows, print_rows, read_or_refuse
 from sync_worker.cli.options import EXISTING_FILE, FILE, JSON, NEW_FILE, SITE, the_site
 from sync_worker.cli.output import print_json, print_problems
-from sync_worker.files.mapping_files import ENTITY_COLUMNS, BadFile, read_entities
+from sync_worker.files.mapping_files import ENTITY_COLUMNS, read_entities
 from sync_worker.files.proposals import ALL_WAYS, By, propose_entities, read_catalogue
+from sync_worker.files.rows import BadFile
 from sync_worker.wiring import wiring
 
 

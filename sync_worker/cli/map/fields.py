@@ -14,7 +14,8 @@ from sync_worker.cli.options import FILE, JSON, SITE, the_site
 from sync_worker.cli.output import print_csv, print_json
 from sync_worker.core.scale import FieldMap
 from sync_worker.core.values import Site
-from sync_worker.files.mapping_files import FIELD_COLUMNS, BadFile, check_fields, read_fields
+from sync_worker.files.mapping_files import FIELD_COLUMNS, check_fields, read_fields
+from sync_worker.files.rows import BadFile
 from sync_worker.ledger.administration.fields import FieldEffect
 from sync_worker.ledger.administration.mappings import Imported
 from sync_worker.wiring import wiring

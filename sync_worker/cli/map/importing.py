@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -11,7 +10,9 @@ import click
 
 from sync_worker.cli.output import print_csv, print_json, print_problems
 from sync_worker.core.values import Site
-from sync_worker.files.mapping_files import BadFile, MappingFile
+from sync_worker.files.csv_lines import csv_line
+from sync_worker.files.mapping_files import MappingFile
+from sync_worker.files.rows import BadFile
 from sync_worker.ledger.administration.mappings import Imported, ImportRefused
 
 
@@ -65,6 +66,5 @@ def save_rows(columns: Sequence[str], rows: Iterable[Sequence[object]], out: Pat
         print_csv(columns, rows)
         return
     with out.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows(rows)
+        file.write(csv_line(columns))
+        file.writelines(csv_line(row) for row in rows)

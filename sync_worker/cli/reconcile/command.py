@@ -70,6 +70,10 @@ def reconcile(
     Example: ratings-sync reconcile --dry-run
              ratings-sync reconcile --yes --json
     """
+    if actions and not as_json:
+        raise click.UsageError("--actions changes nothing without --json")
+    if allow_deletes is not None and dry_run:
+        raise click.UsageError("--allow-deletes changes nothing with --dry-run")
     parts = wiring()
     set_up_logs(parts.settings.log_format, parts.settings.log_level)
     site = parts.admin.sites.find(site_name)

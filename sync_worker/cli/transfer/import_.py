@@ -32,6 +32,8 @@ def _columns(pairs: Sequence[str]) -> dict[str, str]:
             raise click.UsageError(
                 f"--column {pair!r} is not PART=COLUMN, such as email=reviewer_email"
             )
+        if name.strip() in columns:
+            raise click.UsageError(f"--column {name.strip()} is given twice; one column has a part")
         columns[name.strip()] = column.strip()
     return columns
 
@@ -39,13 +41,19 @@ def _columns(pairs: Sequence[str]) -> dict[str, str]:
 @click.command("import")
 @FILE
 @SITE
-@click.option("--preset", metavar="NAME|PATH", help="judgeme, woocommerce, or a file of your own.")
+@click.option("--preset", metavar="NAME|PATH", help="judgeme, woocommerce, yotpo, or your own.")
 @click.option(
     "--column",
     "pairs",
     multiple=True,
     metavar="PART=COLUMN",
     help="entity, email, name, state, or an attribute.",
+)
+@click.option(
+    "--published",
+    multiple=True,
+    metavar="WORD",
+    help="A state whose rows count, if a column tells the state.",
 )
 @click.option("--scale", metavar="MIN:MAX:STEP", help="Of the file's values, such as 1:5:1.")
 @click.option(
@@ -65,6 +73,7 @@ def import_ratings(
     site_name: str | None,
     preset: str | None,
     pairs: Sequence[str],
+    published: Sequence[str],
     scale: str | None,
     mapping: Any,
     entity_of: str | None,
@@ -81,11 +90,12 @@ def import_ratings(
     Example: ratings-sync import reviews.csv --preset judgeme
     """
     site = the_site(site_name)
-    chosen = _format(preset, _columns(pairs), scale, mapping, entity_of)
+    columns = _columns(pairs)
+    chosen = _format(preset, columns, scale, mapping, entity_of, published)
     with RatingFile(file) as source:
-        source.check(chosen)
+        places = source.places(chosen, columns)
         rejected = RejectedFile(source)
-        reading = reading_of(chosen, source.header, site)
+        reading = reading_of(chosen, places, site)
         pauses = Pauses()
         work = FileImport(site, _importer(site, pauses), reading, rejected, patiently, pauses)
         try:
@@ -103,12 +113,15 @@ def _format(
     scale: str | None,
     mapping: Any,
     entity_of: str | None,
+    published: Sequence[str],
 ) -> FileFormat:
     parts = tuple(scale.split(":")) if scale is not None else None
     if parts is not None and len(parts) != 3:
         raise click.UsageError("--scale takes MIN:MAX:STEP, such as 1:5:1")
     base = load_format(preset) if preset is not None else {}
-    return format_of(base, columns, scale=parts, mapping=mapping, entity_of=entity_of)
+    return format_of(
+        base, columns, scale=parts, mapping=mapping, entity_of=entity_of, published=published
+    )
 
 
 def _importer(site: Site, pauses: Pauses) -> Importer:

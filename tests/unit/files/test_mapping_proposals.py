@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from sync_worker.core.values import Contact
-from sync_worker.files.mapping_files import BadFile, check_fields, read_entities
+from sync_worker.files.mapping_files import check_fields, read_entities
 from sync_worker.files.proposals import Item, propose_contacts, propose_entities, read_catalogue
+from sync_worker.files.rows import BadFile
 
 PRODUCT = "985f3c2e-0000-4000-8000-431e93e46806"
 
