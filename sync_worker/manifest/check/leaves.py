@@ -70,10 +70,14 @@ def _context(manifest: Manifest, place: str) -> Mapping[str, Any]:
     conn = {"conn": dict.fromkeys(manifest.conn, ANYTHING)}
     if place.startswith("webhook."):
         return {**conn, "hook": HOOK, "page": PAGE}
+    if place.startswith("operations.author."):
+        return {**conn, "contact": CONTACT, "page": PAGE}
     key = {"key": dict.fromkeys(manifest.key, ANYTHING), **_of_key(manifest)}
     match place.rpartition(".")[2]:
         case "create":
             known = {"rating": RATING, "entity": ENTITY, "contact": CONTACT, "sync": SYNC}
+            if manifest.operations.author is not None:
+                known["author"] = {"id": ANYTHING}
         case "update":
             known = {"rating": RATING, "contact": CONTACT, "sync": SYNC, **key, "entity": ENTITY}
         case "delete":

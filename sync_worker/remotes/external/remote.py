@@ -13,7 +13,9 @@ from sync_worker.core.errors import (
     Gone,
     GoneUnsaid,
     Permanent,
+    SyncError,
     Transient,
+    Unauthorized,
     Unconfirmed,
     UnknownOutcome,
 )
@@ -40,6 +42,7 @@ from sync_worker.remotes.external.listing import Listing
 from sync_worker.remotes.http.client import RemoteHttp
 from sync_worker.remotes.landed import look_after_write, refuse_living, update_met_by_itself
 
+MAY_BE_GONE = frozenset({403, 404, 410})
 LAST = datetime.max.replace(tzinfo=UTC)
 
 
@@ -176,6 +179,10 @@ class ExternalRemote:
         except GoneUnsaid:
             # Refused in any case; the look that follows decides whether it is gone.
             raise Gone from None
+        except (Unauthorized, Transient) as refusal:
+            if self._is_gone(remote_id, refusal):
+                raise Gone from None
+            raise
         except UnknownOutcome as unknown:
             look = partial(self.get, remote_id)
             return update_met_by_itself(unknown, look, draft.values, revision)
@@ -183,6 +190,19 @@ class ExternalRemote:
         if resource is NOTHING:
             return self._seen_again(remote_id)
         return self._written(resource, context)
+
+    def _is_gone(self, remote_id: str, refusal: SyncError) -> bool:
+        """Whether what cannot be written is gone, where its refusal may say that, and more.
+
+        Directus says 403 to what is gone and to what may not be touched, Strapi 404 to what is gone
+        and to a route that is missing.
+        """
+        if refusal.facts.status not in MAY_BE_GONE or self._manifest.operations.get is None:
+            return False
+        try:
+            return self.get(remote_id) is None
+        except SyncError:
+            return False
 
     def _last_of(self, remote_id: str) -> Mapping[str, Any]:
         """The record as the system shows it, before a write. Raises Gone."""
@@ -226,6 +246,10 @@ class ExternalRemote:
         except UnknownOutcome as unknown:
             # The try after a lost one says that it is gone.
             if not isinstance(unknown.later, Gone):
+                raise
+            return
+        except (Unauthorized, Transient) as refusal:
+            if not self._is_gone(remote_id, refusal):
                 raise
             return
         if self._is_trusted("delete"):

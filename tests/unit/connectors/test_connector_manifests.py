@@ -35,6 +35,7 @@ ALL = [
     *sorted(SHIPPED.glob("*.yaml")),
     *sorted(PRINTED.glob("*.yaml")),
     ROOT / "examples" / "plugin" / "acme-graphql.yaml",
+    *sorted((ROOT / "examples" / "connectors").glob("*.yaml")),
 ]
 
 

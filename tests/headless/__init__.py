@@ -1,0 +1,1 @@
+"""Headless CMS as they answer: a stand-in for each manifest under ``examples/connectors``."""
