@@ -10,6 +10,9 @@ from typing import Any
 
 from sync_worker.core.errors import Permanent, SyncError
 from sync_worker.doctor.check import Check, bad, clock, note, ok, safely, skipped
+from sync_worker.doctor.live.pace import Patience
+from sync_worker.doctor.live.reading import read_live
+from sync_worker.doctor.live.system import LiveSystem
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.runtime.waiting import shortly
 from sync_worker.wiring import Wiring
@@ -110,7 +113,26 @@ def check_external(wiring: Wiring) -> Iterator[Check]:
 
 
 def _probed(wiring: Wiring, manifest: Manifest) -> Iterator[Check]:
-    yield _probe(wiring, manifest)
+    probed = _probe(wiring, manifest)
+    yield probed
+    # A plugin makes its own calls: its rows are not ours to look into.
+    if probed.verdict == "ok" and manifest.plugin is None:
+        yield from _read(wiring, manifest)
+
+
+def _read(wiring: Wiring, manifest: Manifest) -> Iterator[Check]:
+    """One real record through every declared path, and what is wrong around it."""
+    system = LiveSystem(manifest, wiring.remotes.external_http(manifest.id, Patience()))
+    for finding in read_live(system):
+        what = finding.what.removeprefix("live: ")
+        name, _, shown = what.partition(": ")
+        name = f"connector {manifest.id}: {name}"
+        if finding.wrong:
+            yield bad(name, finding.wrong, f"look at {finding.place} of the manifest")
+        elif finding.advice:
+            yield note(name, finding.advice)
+        elif shown:
+            yield ok(name, shown)
 
 
 def _probe(wiring: Wiring, manifest: Manifest) -> Check:

@@ -127,6 +127,12 @@ class Remotes:
         make = partial(self._external_http, manifest)
         return remote_of(manifest, self._client(f"external:{manifest.id}", wait, make))
 
+    def external_http(self, connector: str, wait: Wait) -> RemoteHttp:
+        """The HTTP client of a connector, for those who wait. Raises Misconfigured."""
+        manifest = self._connectors.manifest(connector)
+        make = partial(self._external_http, manifest)
+        return self._client(f"external:{manifest.id}", wait, make)
+
     def _client(self, name: str, wait: Wait | None, make: Callable[..., RemoteHttp]) -> RemoteHttp:
         """One client for each remote, so one set of connections, and one for those who wait."""
         key = (name, wait is not None)

@@ -78,6 +78,18 @@ def test_good_installation_has_nothing_wrong(ask: Ask) -> None:
     assert found["gateway"].verdict == "skipped"
 
 
+def test_record_is_read_and_a_wrong_path_is_named(ask: Ask, box: Sandbox, tmp_path: Path) -> None:
+    """A probe alone is green for a manifest that reads nothing."""
+    draft = {"subject": {"id": "22"}, "author": {"email": "ada@example.com"}, "score": 4}
+    box.reviews.create(draft, by="visitor")
+    assert ask()["connector own-service: a record"].what.startswith("id r1, product 22, by a…@e…")
+    manifest = tmp_path / "ours.yaml"
+    manifest.write_text("extends: own-service\nid: ours\noperations: {list: {items_path: rows}}\n")
+    check = ask(CONNECTORS=f"own-service,{manifest}")["connector ours: a record"]
+    assert (check.verdict, check.next_step) == ("bad", "look at operations.list of the manifest")
+    assert "operations.list.items_path: nothing at `rows`, the answer has: data" in check.what
+
+
 def test_without_a_site_it_says_how_to_get_one(ask: Ask) -> None:
     assert "ratings-sync setup" in ask(with_site=False)["wix"].next_step
 

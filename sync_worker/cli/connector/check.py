@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,6 +14,11 @@ import click
 from sync_worker.cli.connector.manifests import NAME, file_of, read_manifest, set_up_manifest
 from sync_worker.cli.options import EXISTING_FILE, JSON, example
 from sync_worker.core.errors import Misconfigured, SyncError
+from sync_worker.core.ports.remote import Remote
+from sync_worker.doctor.live.advice import in_words, place_after
+from sync_worker.doctor.live.pace import pace_of
+from sync_worker.doctor.live.reading import read_live
+from sync_worker.doctor.live.system import LiveSystem
 from sync_worker.manifest.check import Finding, check_manifest, failures, unmatched_event
 from sync_worker.manifest.default_field import WIX_SCALE
 from sync_worker.manifest.loader import named_place
@@ -21,7 +26,6 @@ from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.signature_diagnosis import at_its_time, captured, diagnose, is_verified
 from sync_worker.remotes.external.http import http_of
 from sync_worker.remotes.external.plugins import is_installed, remote_of
-from sync_worker.remotes.http.budget import NoBudget
 from sync_worker.remotes.http.tokens import OwnTokens
 from webhook_gateway.external import Unreadable, read_deliveries
 from webhook_gateway.wix import Ignored, Rejected
@@ -35,7 +39,7 @@ EVENTS = "webhook.events"
 @click.option(
     "--live",
     is_flag=True,
-    help="Also ask the system itself, with the operation probe or a first page.",
+    help="Also ask the system itself: one real record, its pages, its search. Writes nothing.",
 )
 @click.option(
     "--delivery",
@@ -51,7 +55,7 @@ def check(name: str, live: bool, delivery: Path | None, as_json: bool) -> None:
     if delivery is not None:
         findings.append(_delivery(manifest if not missing else set_up_manifest(file), delivery))
     if live:
-        findings.append(_probed(set_up_manifest(file)))
+        findings += _asked(set_up_manifest(file))
     if as_json:
         rows = [asdict(finding) | {"is_good": finding.is_good} for finding in findings]
         click.echo(json.dumps({"id": manifest.id, "settings_missing": missing, "findings": rows}))
@@ -98,19 +102,28 @@ def _delivery(manifest: Manifest, file: Path) -> Finding:
             return Finding(f"{what}: verified, handshake")
 
 
-def _probed(manifest: Manifest) -> Finding:
-    http = http_of(manifest, NoBudget(), OwnTokens())
+def _asked(manifest: Manifest) -> Iterator[Finding]:
+    """What the live system shows; after a refused probe there is nothing to read."""
+    http = http_of(manifest, pace_of(manifest), OwnTokens())
     try:
-        remote = remote_of(manifest, http)
-        probe = getattr(remote, "probe", None)
-        is_probed = bool(probe()) if probe is not None else False
-    except SyncError as error:
-        return Finding("live: address and credentials", str(error))
+        probed = _probed(remote_of(manifest, http))
+        yield probed
+        # A plugin makes its own calls: its rows are not ours to look into.
+        if probed.is_good and manifest.plugin is None:
+            yield from read_live(LiveSystem(manifest, http))
     finally:
         http.close()
-    if not is_probed:
-        return Finding("live: address and credentials: no operation probe, nothing was asked")
-    return Finding("live: address and credentials")
+
+
+def _probed(remote: Remote) -> Finding:
+    what = "live: address and credentials"
+    probe = getattr(remote, "probe", None)
+    try:
+        is_probed = bool(probe()) if probe is not None else False
+    except SyncError as error:
+        name = error.facts.operation or "probe"
+        return Finding(what, in_words(error, name), place=place_after(error, name))
+    return Finding(what if is_probed else f"{what}: no operation probe, nothing was asked")
 
 
 def _print(file: Path, findings: Sequence[Finding], missing: Sequence[str]) -> None:

@@ -28,7 +28,7 @@ def remote_of(manifest: Manifest, http: RemoteHttp) -> Remote:
     Raises Misconfigured.
     """
     if manifest.plugin is None:
-        return ExternalRemote(manifest, http, _handlers(manifest))
+        return ExternalRemote(manifest, http, handlers_of(manifest))
     plugin: Plugin = _registered(CONNECTORS, manifest.plugin, manifest)
     remote = plugin(manifest, http)
     if hasattr(remote, "prepay") and not hasattr(remote, "reserve_request"):
@@ -66,10 +66,11 @@ def is_installed(manifest: Manifest) -> bool:
     """
     if manifest.plugin is not None:
         _registered(CONNECTORS, manifest.plugin, manifest)
-    return bool(_handlers(manifest)) or manifest.plugin is not None
+    return bool(handlers_of(manifest)) or manifest.plugin is not None
 
 
-def _handlers(manifest: Manifest) -> dict[str, Handler]:
+def handlers_of(manifest: Manifest) -> dict[str, Handler]:
+    """The installed hooks that a manifest names. Raises Misconfigured."""
     operations = dict(manifest.operations).values()
     names = {spec.handler for spec in operations if isinstance(spec, Hook)}
     return {name: _registered(HOOKS, name, manifest) for name in names}
