@@ -7,20 +7,20 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from decimal import Decimal
 from itertools import islice
 from typing import Protocol, TypeVar
 
 from sync_worker.core.errors import Misconfigured, Permanent, SyncError
+from sync_worker.core.ports.inbox import Closing
 from sync_worker.core.values import RatingKey, Site
 from sync_worker.files.rows import Row
 from sync_worker.import_export.importing import (
     CONCERNS_ALL,
-    Importer,
     ImportResult,
     RatingRow,
     Refused,
 )
-from sync_worker.import_export.rating_files import RejectedFile
 from sync_worker.import_export.row_reading import BadRow, NotForUs, RowReading
 
 CHUNK = 100  # rows whose people are looked up in one call
@@ -40,22 +40,51 @@ class Waiting(Protocol):
 
 @dataclass
 class Tally:
-    """What became of the rows of a file."""
+    """What became of the rows of a file.
+
+    ``writes``: of a dry run. ``tell``: hears of each row that was not rejected.
+    """
 
     counts: Counter[str] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
     notes: Counter[str] = field(default_factory=Counter)
+    writes: Counter[str] = field(default_factory=Counter)
+    tell: Callable[[Row, str], None] = lambda row, what: None
 
-    def add(self, result: ImportResult) -> None:
+    def add(self, row: Row, result: ImportResult) -> None:
+        self.tell(row, result.what)
         self.counts[result.what] += 1
+        self.writes.update(result.writes)
         if result.differs:
             self.counts["differs"] += 1
         if result.note:
             self.notes[result.note] += 1
 
-    def skip(self, why: str) -> None:
+    def skip(self, row: Row, why: str) -> None:
+        self.tell(row, f"skipped: {why}")
         self.counts["skipped"] += 1
         self.skipped[why] += 1
+
+
+class Imports(Protocol):
+    """Takes ratings in, or plays that."""
+
+    def find_people(self, ratings: Sequence[RatingRow]) -> None:
+        """Look up everybody whom the ledger does not know."""
+
+    def key_of(self, rating: RatingRow) -> RatingKey | Closing:
+        """Raises Refused, Transient."""
+
+    def import_rating(self, key: RatingKey, values: Mapping[str, Decimal]) -> ImportResult:
+        """Raises Refused, Transient."""
+
+
+class Rejects(Protocol):
+    """Takes the rows that cannot be imported."""
+
+    count: int
+
+    def add(self, row: Row, column: str, reason: str) -> None: ...
 
 
 class Pauses:
@@ -82,9 +111,9 @@ class FileImport:
     """
 
     site: Site
-    importer: Importer
+    importer: Imports
     reading: RowReading
-    rejected: RejectedFile
+    rejected: Rejects
     waiting: Waiting
     pauses: Pauses
     tally: Tally = field(default_factory=Tally)
@@ -117,7 +146,7 @@ class FileImport:
         ]
         for row, done in work:
             try:
-                self.tally.add(done.result())
+                self.tally.add(row, done.result())
             except Refused as refused:
                 self.rejected.add(row, refused.column, refused.reason)
             except SyncError as error:
@@ -173,7 +202,7 @@ class FileImport:
         except BadRow as bad:
             self.rejected.add(row, bad.column, bad.reason)
         except NotForUs as other:
-            self.tally.skip(str(other))
+            self.tally.skip(row, str(other))
         return None
 
     def _key(self, row: Row, rating: RatingRow) -> RatingKey | None:
@@ -190,7 +219,7 @@ class FileImport:
             self._reject_unforeseen(row, error)
             return None
         if not isinstance(key, RatingKey):
-            self.tally.skip(key.reason)
+            self.tally.skip(row, key.reason)
             return None
         for name in rating.values:
             place = (key.entity_id, key.contact_id, name)

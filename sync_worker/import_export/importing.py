@@ -51,7 +51,7 @@ CONCERNS_ALL = (
     "paging_too_long",
 )
 
-What = Literal["created", "there", "deleted_since"]
+What = Literal["created", "there", "deleted_since", "held"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +72,14 @@ class RatingRow:
 class ImportResult:
     """What became of a row.
 
-    ``differs``: Wix has another value; ``note``: what is still to be done, and why.
+    ``differs``: Wix has another value; ``note``: what is still to be done, and why; ``writes``: of
+    a dry run, in words.
     """
 
     what: What
     differs: bool = False
     note: str = ""
+    writes: tuple[str, ...] = ()
 
 
 class Refused(Exception):
@@ -103,6 +105,19 @@ class ImportRun:
         self.create_unknown()
         self.work.run_until_settled()
         self.differs = any(self.is_other(name) for name in self.values)
+
+    @property
+    def result(self) -> ImportResult:
+        """What became of the row, once the run is at its end."""
+        if self.created:
+            return ImportResult("created")
+        match self.view.run.link.state:
+            case LinkState.LIVE:
+                return ImportResult("there", self.differs)
+            case LinkState.HELD:
+                return ImportResult("held", self.differs)
+            case LinkState.BURIED:
+                return ImportResult("deleted_since", self.differs)
 
     def create_unknown(self) -> None:
         """Create on Wix what nobody knows."""
@@ -272,14 +287,12 @@ class Importer:
                     self._begun.add(key)
                 raise
             if not work.created:
-                raise _as_refused(error) from error
+                raise as_refused(error) from error
             # It is on Wix; its echo brings it across.
             return ImportResult("created", note=str(error))
-        if work.created or key in self._begun:
+        if key in self._begun:
             return ImportResult("created")
-        if leased.link.state is LinkState.LIVE:
-            return ImportResult("there", work.differs)
-        return ImportResult("deleted_since", work.differs)
+        return work.result
 
     def _give_back(self, leased: LeasedLink) -> None:
         """Leave to the workers what the run had in hand."""
@@ -289,7 +302,7 @@ class Importer:
         self.engine.ledger.links.release(leased.lease)
 
 
-def _as_refused(error: SyncError) -> Exception:
+def as_refused(error: SyncError) -> Exception:
     """An error of one row as its reason; an error that concerns every row as it is."""
     if not isinstance(error, Held | Permanent) or error.reason in CONCERNS_ALL:
         return error

@@ -19,6 +19,8 @@ from sync_worker.core.values import (
     Side,
 )
 
+PLANNED_CONTACT = "(new contact"  # how the id of one begins that is still to be made
+
 
 class DryRunRemote:
     """Implements ports.Remote over another; a write is only answered, as the remote would.
@@ -128,7 +130,7 @@ class DryRunPeople:
         return self._people.by_member(member_id)
 
     def create(self, email: str, name: str | None) -> Contact:
-        return Contact(f"(new contact {email})", email, name)
+        return Contact(f"{PLANNED_CONTACT} {email})", email, name)
 
 
 class ForgetfulGuard:

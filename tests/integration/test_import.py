@@ -9,6 +9,7 @@ import json
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
@@ -232,6 +233,77 @@ def test_bad_row_is_rejected_with_line_column_and_reason(shop: Shop, case: str) 
     (rejected,) = shop.rejected(report)
     assert (rejected["rejected_line"], rejected["rejected_column"]) == ("4", column)
     assert reason in rejected["rejected_reason"]
+
+
+def everything(shop: Shop) -> tuple[object, ...]:
+    """All that an import might change: both sides, the ledger's rows, the files."""
+    tables = {}
+    with sqlite3.connect(shop.shell.folder / "home" / "ledger.db") as ledger:
+        for (name,) in ledger.execute("SELECT name FROM sqlite_master WHERE type = 'table'"):
+            # Signs of life and the probe of a write are no data of an import.
+            if name not in ("up_check", "heartbeat"):
+                tables[name] = ledger.execute(f'SELECT * FROM "{name}"').fetchall()  # noqa: S608
+    return (
+        tables,
+        repr(shop.box.wix.ratings),
+        repr(shop.box.wix.contacts),
+        repr(shop.box.reviews.ratings),
+        shop.wix_writes(),
+        shop.external_writes(),
+        sorted(path.name for path in shop.shell.folder.iterdir()),
+    )
+
+
+def test_dry_run_changes_nothing_and_foresees_what_the_run_does(shop: Shop) -> None:
+    """For each row: created, there, differs, skipped, rejected, a new contact, a new mapping."""
+    shop.add_people(7)
+    shop.shell.good("site", "policy", "unknown_entity=same_id", "unknown_contact=create")
+    linked = shop.judgeme("linked.csv", [row(0), row(1)])
+    shop.import_file(linked, "--preset", "judgeme")
+    contacts = {one["primaryInfo"]["email"]: one["id"] for one in shop.box.wix.contacts.values()}
+    shop.box.wix.create_rating(
+        {
+            "namespace": "reviews",
+            "group": "stores",
+            "entityId": "wix-1",
+            "attributeName": "overall",
+            "value": 20,
+            "owner": {"contactId": contacts["person2@example.com"]},
+        },
+        MEMBER,
+    )
+    draft = {"subject": {"id": "P1"}, "author": {"email": "person3@example.com"}}
+    shop.box.reviews.create(draft | {"score": Decimal(3)}, by="visitor")
+    rows = [
+        *(row(0), row(1, rating=1), row(2, rating=5), row(3, rating=5), row(4)),
+        *(row(5, product="NEW-1"), row(6, curated="spam"), row(4, rating=3), row(6, rating=9)),
+        *(row(7, email="new@example.com"), row(8, email="new@example.com", product="NEW-1")),
+    ]
+    name = shop.judgeme("r.csv", rows)
+    before = everything(shop)
+    foreseen = shop.import_file(name, "--preset", "judgeme", "--dry-run", status=1)
+    assert everything(shop) == before
+    words = [str(one["what"]) for one in foreseen["rows"]]
+    assert words == [
+        *("there", "there", "there", "there", "created", "created"),
+        *("skipped: not published (spam)", "rejected", "rejected", "created", "created"),
+    ]
+    assert foreseen["rows"][0]["line"] == 2
+    assert "rated the same thing on line" in foreseen["rows"][7]["reason"]
+    assert (foreseen["new_contacts"], foreseen["new_entities"]) == (1, 1)
+    wrote = (shop.wix_writes(), shop.external_writes())
+    report = shop.import_file(name, "--preset", "judgeme", status=1)
+    for count in ("created", "there", "differs", "deleted_since", "held", "skipped", "rejected"):
+        assert foreseen[count] == report[count], count
+    writes = foreseen["writes"]
+    created = sum(count for what, count in writes.items() if what.endswith("wix"))
+    assert shop.wix_writes() - wrote[0] == created
+    assert shop.external_writes() - wrote[1] == sum(writes.values()) - created
+    told = shop.shell.run("import", name, "--preset", "judgeme", "--dry-run")
+    assert told.returncode == 1
+    assert "a dry run: nothing was written\n0 would be created on Wix\n" in told.stdout
+    assert "r.csv:18: rating: 9 is not on the scale 1..5 step 1" in " ".join(told.stderr.split())
+    assert "2 would be rejected" in told.stderr
 
 
 def test_mangled_id_makes_no_rating_of_a_product_that_is_none(shop: Shop) -> None:

@@ -12,6 +12,8 @@ import click
 
 from sync_worker.cli.options import FILE, JSON, SITE, the_site
 from sync_worker.cli.output import advance, print_json, progress
+from sync_worker.cli.transfer.import_dry_run import play_import, print_others
+from sync_worker.core.ports.remote import Connection
 from sync_worker.core.values import Side, Site
 from sync_worker.import_export.file_format import FileFormat, format_of, load_format
 from sync_worker.import_export.file_import import FileImport, Pauses, Tally
@@ -66,6 +68,7 @@ def _columns(pairs: Sequence[str]) -> dict[str, str]:
     type=click.Choice([str(side) for side in Side]),
     help="Whose entity ids the file names.",
 )
+@click.option("--dry-run", is_flag=True, help="Say what would become of each row; write nothing.")
 @click.option("--threads", type=click.IntRange(1, 32), default=8, show_default=True)
 @JSON
 def import_ratings(
@@ -77,6 +80,7 @@ def import_ratings(
     scale: str | None,
     mapping: Any,
     entity_of: str | None,
+    dry_run: bool,
     threads: int,
     as_json: bool,
 ) -> None:
@@ -87,15 +91,18 @@ def import_ratings(
     and import that file.
 
     \b
-    Example: ratings-sync import reviews.csv --preset judgeme
+    Example: ratings-sync import reviews.csv --preset judgeme --dry-run
     """
     site = the_site(site_name)
     columns = _columns(pairs)
     chosen = _format(preset, columns, scale, mapping, entity_of, published)
     with RatingFile(file) as source:
-        places = source.places(chosen, columns)
+        reading = reading_of(chosen, source.places(chosen, columns), site)
+        if dry_run:
+            report = play_import(site, source, reading, _connect, threads)
+            report.show(as_json=as_json)
+            raise SystemExit(1 if report.rejected.count else 0)
         rejected = RejectedFile(source)
-        reading = reading_of(chosen, places, site)
         pauses = Pauses()
         work = FileImport(site, _importer(site, pauses), reading, rejected, patiently, pauses)
         try:
@@ -124,9 +131,13 @@ def _format(
     )
 
 
+def _connect(site: Site, pauses: Pauses) -> Connection:
+    """As patient as a person who waits for a whole file, not as a webhook."""
+    return wiring().remotes.connect_patiently(site, pauses.wait)
+
+
 def _importer(site: Site, pauses: Pauses) -> Importer:
-    """Writes as patiently as a person who waits for a whole file, not as a webhook."""
-    connection = wiring().remotes.connect_patiently(site, pauses.wait)
+    connection = _connect(site, pauses)
     intake = replace(wiring().intake(NoBell()), connect=lambda site: connection)
     return Importer(intake.engine, connection, site)
 
@@ -157,7 +168,7 @@ def _noted(work: FileImport) -> Iterator[Callable[[Mapping[str, int]], None]]:
 def _report(tally: Tally, rejected: RejectedFile, as_json: bool) -> None:
     counts = tally.counts
     if as_json:
-        names = ("created", "there", "differs", "deleted_since", "skipped")
+        names = ("created", "there", "differs", "deleted_since", "held", "skipped")
         print_json(
             {
                 **{name: counts[name] for name in names},
@@ -168,14 +179,7 @@ def _report(tally: Tally, rejected: RejectedFile, as_json: bool) -> None:
         )
         return
     click.echo(f"{counts['created']} created on Wix")
-    click.echo(
-        f"{counts['there']} there already ({counts['differs']} with another value, left as they"
-        " are)"
-    )
-    if counts["deleted_since"]:
-        click.echo(f"{counts['deleted_since']} deleted since, left so")
-    for why, count in tally.skipped.items():
-        click.echo(f"{count} skipped: {why}")
+    print_others(tally)
     for note, count in tally.notes.most_common(5):
         click.echo(f"{count} are on Wix, but did not go further yet: {note}", err=True)
     if rejected.path is not None:

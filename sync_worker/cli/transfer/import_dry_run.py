@@ -1,0 +1,100 @@
+"""``ratings-sync import --dry-run``: what an import would do, row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from sync_worker.cli.output import advance, print_json, print_problems, progress
+from sync_worker.core.ports.remote import Connection
+from sync_worker.core.values import Site
+from sync_worker.files.rows import Row
+from sync_worker.import_export.dry_run import DryRunImporter, RejectedRows
+from sync_worker.import_export.file_import import FileImport, Pauses, Tally
+from sync_worker.import_export.rating_files import RatingFile
+from sync_worker.import_export.row_reading import RowReading
+from sync_worker.runtime.waiting import patiently
+from sync_worker.wiring import wiring
+from sync_worker.wiring.sweeps import Monotonic
+
+Connect = Callable[[Site, Pauses], Connection]
+
+
+def play_import(
+    site: Site, source: RatingFile, reading: RowReading, connect: Connect, threads: int
+) -> DryRunReport:
+    """Play every row, and change nothing on any side or in the ledger."""
+    pauses = Pauses()
+    importer = DryRunImporter(
+        wiring().ledger, connect(site, pauses), site, Monotonic(), wiring().sweeps.runs.peek
+    )
+    report = DryRunReport(importer, source.path)
+    work = FileImport(site, importer, reading, report.rejected, patiently, pauses, report.tally)
+    with progress("played", source.count()) as bar:
+        work.run(source.rows(), threads, lambda rows, counts: advance(bar, rows))
+    return report
+
+
+class DryRunReport:
+    """What was foreseen for each row, in numbers and row by row."""
+
+    def __init__(self, importer: DryRunImporter, file: Path) -> None:
+        self._importer = importer
+        self.rejected = RejectedRows(str(file))
+        self.rows: list[dict[str, object]] = []
+        self.tally = Tally(tell=self._tell)
+
+    def _tell(self, row: Row, what: str) -> None:
+        self.rows.append({"line": row.line, "what": what})
+
+    def show(self, *, as_json: bool) -> None:
+        if as_json:
+            self._show_json()
+            return
+        counts = self.tally.counts
+        click.echo("a dry run: nothing was written")
+        click.echo(f"{counts['created']} would be created on Wix")
+        for write, count in sorted(self.tally.writes.items()):
+            if write != "create on wix":
+                click.echo(f"{count} would follow from that: {write}")
+        if self._importer.new_contacts:
+            click.echo(f"{self._importer.new_contacts} people would become contacts of the site")
+        if self._importer.planned:
+            click.echo(f"{len(self._importer.planned)} things would be mapped (same_id)")
+        print_others(self.tally)
+        print_problems(self.rejected.lines)
+        if self.rejected.count:
+            click.echo(f"{self.rejected.count} would be rejected", err=True)
+
+    def _show_json(self) -> None:
+        names = ("created", "there", "differs", "deleted_since", "held", "skipped")
+        rows = [*self.rows, *self.rejected.rows]
+        print_json(
+            {
+                "dry_run": True,
+                **{name: self.tally.counts[name] for name in names},
+                "rejected": self.rejected.count,
+                "writes": self.tally.writes,
+                "new_contacts": self._importer.new_contacts,
+                "new_entities": len(self._importer.planned),
+                "skipped_why": self.tally.skipped,
+                "rows": sorted(rows, key=lambda row: int(str(row["line"]))),
+            }
+        )
+
+
+def print_others(tally: Tally) -> None:
+    """What is not created, and why."""
+    counts = tally.counts
+    click.echo(
+        f"{counts['there']} there already ({counts['differs']} with another value, left as they"
+        " are)"
+    )
+    if counts["deleted_since"]:
+        click.echo(f"{counts['deleted_since']} deleted since, left so")
+    if counts["held"]:
+        click.echo(f"{counts['held']} held for a person, left so: see `ratings-sync held`")
+    for why, count in tally.skipped.items():
+        click.echo(f"{count} skipped: {why}")
