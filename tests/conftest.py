@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import os
+import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from sqlalchemy import create_engine, text
 
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis, embedded_redis
 from tests.installed_servers import FIXTURES, binary_of, installed_postgresql, uses, version_of
+from tests.ledgers import create_database, migrated_postgresql, migrated_sqlite
 
 _numbers = itertools.count(1)
 
@@ -97,19 +99,40 @@ def _spare_the_disk(url: str) -> None:
     engine.dispose()
 
 
-@pytest.fixture
-def postgres_url(postgres_server: str) -> str:
-    """URL of an empty PostgreSQL database of this test's own."""
-    name = f"test_{os.getpid()}_{next(_numbers)}"
-    engine = create_engine(postgres_server, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    engine.dispose()
-    return postgres_server.replace("/postgres?", f"/{name}?")
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: str) -> str:
+    return migrated_postgresql(postgres_server)
 
 
 @pytest.fixture
-def sqlite_url(tmp_path: Path) -> str:
+def postgres_url(postgres_server: str, postgres_template: str) -> str:
+    """URL of a PostgreSQL database of this test's own: a ledger with nothing in it."""
+    return create_database(postgres_server, _new_name(), postgres_template)
+
+
+@pytest.fixture
+def empty_postgres_url(postgres_server: str) -> str:
+    """URL of a PostgreSQL database of this test's own, without tables."""
+    return create_database(postgres_server, _new_name())
+
+
+def _new_name() -> str:
+    return f"test_{os.getpid()}_{next(_numbers)}"
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return migrated_sqlite(tmp_path_factory.mktemp("template") / "ledger.db")
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path, sqlite_template: Path) -> str:
+    """URL of a SQLite file of this test's own: a ledger with nothing in it."""
+    return f"sqlite:///{shutil.copy(sqlite_template, tmp_path)}"
+
+
+@pytest.fixture
+def empty_sqlite_url(tmp_path: Path) -> str:
     """URL of a SQLite file that does not exist yet."""
     return f"sqlite:///{tmp_path / 'ledger.db'}"
 

@@ -33,12 +33,12 @@ TOKEN = "canary-token-of-metrics"
 
 @pytest.mark.full
 def test_no_secret_and_no_address_shows_after_real_work(
-    make_stage: StageMaker, postgres_url: str
+    make_stage: StageMaker, empty_postgres_url: str
 ) -> None:
     flower_port, metrics_port = free_port(), free_port()
     lines: list[str] = []
     settings = {
-        "DATABASE_URL": postgres_url,
+        "DATABASE_URL": empty_postgres_url,
         "LOG_LEVEL": "DEBUG",
         "LOG_FORMAT": "json",
         "METRICS_TOKEN": TOKEN,
@@ -100,7 +100,7 @@ def test_no_secret_and_no_address_shows_after_real_work(
     assert "token:" in shown["Redis"], "no access token was in Redis"
     assert "remote_call" in shown["logs"], "the log was not detailed enough to prove anything"
     assert '"BRPOP"' in shown["messages"] or '"LPUSH"' in shown["messages"]
-    database = _rows(postgres_url)
+    database = _rows(empty_postgres_url)
     assert PEOPLE[0] in database, "the ledger itself knows people by their address"
     assert [one for one in hidden if one in database] == []
 

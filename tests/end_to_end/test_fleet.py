@@ -235,13 +235,13 @@ def tools(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture
-def fleet(tmp_path: Path, tools: Path, postgres_url: str) -> Iterator[Fleet]:
+def fleet(tmp_path: Path, tools: Path, empty_postgres_url: str) -> Iterator[Fleet]:
     (tmp_path / "secrets").mkdir()
     for name, value in {**SECRETS, "wix_public_key": pem()}.items():
         (tmp_path / "secrets" / name).write_text(value)
     lines: list[str] = []
     with Processes(lambda name, line: lines.append(f"{name} | {line}"), tmp_path) as processes:
-        yield Fleet(tmp_path, tools, postgres_url, processes, lines)
+        yield Fleet(tmp_path, tools, empty_postgres_url, processes, lines)
     for line in lines[-60:]:
         print(line)  # noqa: T201 - pytest shows it only where a test failed
 

@@ -73,7 +73,7 @@ def restore(database: str, url: str) -> None:
 def earlier(
     request: pytest.FixtureRequest, tmp_path: Path, redis: Redis, redis_server: EmbeddedRedis
 ) -> Iterator[Installation]:
-    fixture = "sqlite_url" if request.param == "sqlite" else "postgres_url"
+    fixture = "empty_sqlite_url" if request.param == "sqlite" else "empty_postgres_url"
     url = request.getfixturevalue(fixture)
     restore(request.param, url)
     held = exact_json.loads((DATA / f"{request.param}-stand-ins.json").read_bytes())

@@ -39,7 +39,7 @@ def test_scripts_are_named_by_their_revisions_in_order() -> None:
     assert revisions() == REVISIONS
 
 
-@pytest.fixture(params=["sqlite_url", "postgres_url"])
+@pytest.fixture(params=["empty_sqlite_url", "empty_postgres_url"])
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     engine = open_engine(request.getfixturevalue(request.param))
     yield engine
@@ -150,11 +150,14 @@ def test_process_of_an_older_version_goes_on_beside_a_newer_schema(engine: Engin
     assert not sql_ledger(engine).inbox.store(a_delivery(1)).is_duplicate
 
 
-def test_migration_waits_for_its_turn_longer_than_a_statement_may_run(postgres_url: str) -> None:
+def test_migration_waits_for_its_turn_longer_than_a_statement_may_run(
+    empty_postgres_url: str,
+) -> None:
     """A gateway lets no statement run for long; its migration must wait for another process's all
     the same.
     """
-    holder, waiter = open_engine(postgres_url), open_engine(postgres_url, busy_seconds=0.2)
+    holder = open_engine(empty_postgres_url)
+    waiter = open_engine(empty_postgres_url, busy_seconds=0.2)
     with holder.connect() as connection:
         connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": 0x7261_7469})
         with ThreadPoolExecutor(1) as pool:
@@ -169,9 +172,9 @@ def test_migration_waits_for_its_turn_longer_than_a_statement_may_run(postgres_u
 
 
 def test_migration_that_cannot_have_its_table_leaves_those_before_it_done(
-    postgres_url: str,
+    empty_postgres_url: str,
 ) -> None:
-    engine, other = open_engine(postgres_url), open_engine(postgres_url)
+    engine, other = open_engine(empty_postgres_url), open_engine(empty_postgres_url)
     step_up(engine, "0006")
     with other.begin() as holder:
         holder.execute(text("LOCK TABLE inbox IN SHARE MODE"))

@@ -57,9 +57,9 @@ SEEN = SqlText("UPDATE thing SET state = 'seen' WHERE name = :name::varchar")
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
-    engine = open_engine(
-        request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
-    )
+    is_sqlite = request.param == "sqlite"
+    url = request.getfixturevalue("empty_sqlite_url" if is_sqlite else "empty_postgres_url")
+    engine = open_engine(url)
     thing.metadata.create_all(engine)
     ledger_clock.create(engine)
     yield engine

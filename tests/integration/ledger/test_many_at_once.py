@@ -137,8 +137,11 @@ def test_ledger_tells_of_first_looks_and_of_what_dead_workers_left(
     assert left == [1]
 
 
-def test_many_processes_may_bring_one_database_up_to_date_at_once(database_url: str) -> None:
-    engines = [open_engine(database_url) for _ in range(6)]
+@pytest.mark.parametrize("url", ["empty_sqlite_url", "empty_postgres_url"])
+def test_many_processes_may_bring_one_database_up_to_date_at_once(
+    request: pytest.FixtureRequest, url: str
+) -> None:
+    engines = [open_engine(request.getfixturevalue(url)) for _ in range(6)]
     all_at_once(6, lambda number: upgrade(engines[number]))
     for engine in engines:
         engine.dispose()

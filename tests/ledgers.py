@@ -1,0 +1,48 @@
+"""Empty ledgers: migrated once for each test process, then copied.
+
+A migration from nothing takes a fifth of a second of processor time, a copy a hundredth.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import NullPool, create_engine, text
+from sqlalchemy.engine import make_url
+
+from sync_worker.ledger.database import open_engine
+from sync_worker.ledger.migrations.upgrade import upgrade
+
+TEMPLATE = "ledger_template"
+
+
+def migrated_sqlite(file: Path) -> Path:
+    """A ledger in one file: closed, so that a copy of it is whole."""
+    _migrate(f"sqlite:///{file}")
+    return file
+
+
+def migrated_postgresql(server: str) -> str:
+    """The name of a database to be copied; nobody may be connected to it."""
+    create_database(server, TEMPLATE)
+    _migrate(url_of(server, TEMPLATE))
+    return TEMPLATE
+
+
+def create_database(server: str, name: str, template: str | None = None) -> str:
+    """The URL of a new database on the server at ``server``."""
+    engine = create_engine(server, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    copied = f" TEMPLATE {template}" if template is not None else ""
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}{copied}"))
+    return url_of(server, name)
+
+
+def url_of(server: str, database: str) -> str:
+    return make_url(server).set(database=database).render_as_string(hide_password=False)
+
+
+def _migrate(url: str) -> None:
+    engine = open_engine(url)
+    upgrade(engine)
+    engine.dispose()
