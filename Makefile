@@ -8,6 +8,8 @@ SUITS = import sys; v = sys.version_info; sys.exit(None if (3, 11) <= v[:2] <= (
 CHECK_PYTHON = @"$(PYTHON)" -c "" > /dev/null 2>&1 \
 	|| { echo "there is no $(PYTHON) here; ratings-sync runs on Python 3.11 to 3.14" >&2; exit 1; }; \
 	"$(PYTHON)" -c '$(SUITS)'
+# Each process of the tests would compile every module anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo recording test test-all test-redis test-postgresql test-unit test-long chaos lint lock audit clean
 

@@ -12,7 +12,7 @@ import subprocess
 import tarfile
 import tempfile
 import tokenize
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -282,23 +282,32 @@ def _branches(node: ast.AST) -> int:
 
 def violations(code: Code) -> Mapping[str, Sequence[str]]:
     """What breaks a hard limit, by its sign."""
-    limits = {
-        f"at most {MAX_FILES} files in a folder": (code.folders(), MAX_FILES),
-        f"at most {MAX_CLASS} lines in a class": (code.classes(), MAX_CLASS),
-        f"at most {MAX_FUNCTION} lines in a function": (code.functions(), MAX_FUNCTION),
-        f"at most {MAX_FILE} lines in a file": (code.files(), MAX_FILE),
-        f"at most {MAX_DEPTH} class of our own above a class": (code.depths(), MAX_DEPTH),
-    }
-    found: dict[str, Sequence[str]] = {
-        sign: [f"{one.where}: {one.lines}" for one in sizes if one.lines > most]
-        for sign, (sizes, most) in limits.items()
-    }
-    found["no dense if-expression in " + ", ".join(PLAIN_ROOMS)] = code.dense_expressions()
+    return {sign: find(code) for sign, find in SIGNS.items()}
+
+
+def _beyond(sizes: Sequence[Sized], most: int) -> Sequence[str]:
+    return [f"{one.where}: {one.lines}" for one in sizes if one.lines > most]
+
+
+def _beyond_a_postcard(code: Code) -> Sequence[str]:
     entries = code.entries()
-    found["sync_worker fits on a postcard"] = (
-        [] if entries <= MAX_ENTRIES else [f"sync_worker: {entries} entries"]
-    )
-    return found
+    return [] if entries <= MAX_ENTRIES else [f"sync_worker: {entries} entries"]
+
+
+# Each with what finds its violations: known without a look at the code.
+SIGNS: Mapping[str, Callable[[Code], Sequence[str]]] = {
+    f"at most {MAX_FILES} files in a folder": lambda code: _beyond(code.folders(), MAX_FILES),
+    f"at most {MAX_CLASS} lines in a class": lambda code: _beyond(code.classes(), MAX_CLASS),
+    f"at most {MAX_FUNCTION} lines in a function": lambda code: _beyond(
+        code.functions(), MAX_FUNCTION
+    ),
+    f"at most {MAX_FILE} lines in a file": lambda code: _beyond(code.files(), MAX_FILE),
+    f"at most {MAX_DEPTH} class of our own above a class": lambda code: _beyond(
+        code.depths(), MAX_DEPTH
+    ),
+    "no dense if-expression in " + ", ".join(PLAIN_ROOMS): Code.dense_expressions,
+    "sync_worker fits on a postcard": _beyond_a_postcard,
+}
 
 
 def figures(code: Code) -> Mapping[str, str]:
