@@ -275,10 +275,10 @@ class World:
 
     # -- the end
 
-    def drain(self) -> None:
-        """Deliver and process everything there is."""
+    def drain(self, rounds: int = 2_000) -> None:
+        """Deliver and process everything there is, in so many rounds of half a minute."""
         random, post = self.chance.random, self.post
-        for _ in range(2_000):
+        for _ in range(rounds):
             while post.webhooks:
                 post.deliver(random.randrange(len(post.webhooks)))
             while self.workers or self.queue:
