@@ -54,6 +54,9 @@ def _run(make_app: Callable[[], WSGIApplication], settings: Settings) -> int:
             raise SystemExit(FAILED_TO_START) from None
         signal.signal(signal.SIGTERM, lambda number, frame: server.stop())
         server.run(beat)
+        from webhook_gateway.settings import end_signs
+
+        end_signs()
 
     return Processes(serve, settings.gateway_pool[0], _say).run()
 

@@ -113,13 +113,21 @@ def gauges_of_ledger(now: LedgerFigures) -> Iterator[GaugeMetricFamily]:
         "work",
         dict.fromkeys(SITE_WORK, 0) | failing,
     )
+    yield _family(
+        "sites", "Sites by how they stand, never_compared among them", "standing", now.sites
+    )
+    yield _family("processes", "Processes that show signs of life", "kind", now.processes)
+    yield _run_counts(now)
+
+
+def _run_counts(now: LedgerFigures) -> GaugeMetricFamily:
     counts = GaugeMetricFamily(
         "ratings_sync_run_last_count", "Counts of the last run", labels=["kind", "count"]
     )
     for run in now.runs:
         for name, number in run.counts.items():
             counts.add_metric([run.kind, name], number)
-    yield counts
+    return counts
 
 
 def gauges_of_broker(now: BrokerFigures) -> Iterator[GaugeMetricFamily]:

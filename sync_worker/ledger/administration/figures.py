@@ -9,7 +9,9 @@ from typing import Any
 from sqlalchemy import Connection, Engine, func, select
 
 from sync_worker.core.values import InboxState, IntentState
+from sync_worker.ledger.administration.heartbeats import living_processes
 from sync_worker.ledger.administration.site_faults import SiteFault, standing_faults
+from sync_worker.ledger.administration.standing import site_counts
 from sync_worker.ledger.statements.inbox import ENDED, OPEN
 from sync_worker.ledger.tables import inbox, intent, run
 from sync_worker.ledger.transactions import Transactions, ledger_now
@@ -42,7 +44,8 @@ class LedgerFigures:
 
     ``most_attempts``: failed attempts of the delivery that failed most; ``most_for_one_link``:
     deliveries on their way for the link that has most of them; ``site_faults``: sweeps, polls and
-    hook checks of one site that fail.
+    hook checks of one site that fail; ``sites``: by how they stand, ``never_compared`` among them;
+    ``processes``: those that live, by kind.
     """
 
     open: Mapping[str, int]
@@ -55,6 +58,8 @@ class LedgerFigures:
     most_attempts: int = 0
     most_for_one_link: int = 0
     site_faults: Sequence[SiteFault] = ()
+    sites: Mapping[str, int] = field(default_factory=dict)
+    processes: Mapping[str, int] = field(default_factory=dict)
 
 
 class FigureReader:
@@ -78,6 +83,8 @@ class FigureReader:
                 most_attempts=most_attempts,
                 most_for_one_link=self._most_for_one_link(connection),
                 site_faults=standing_faults(connection),
+                sites=site_counts(connection),
+                processes=living_processes(connection),
             )
 
     def _open(self, connection: Connection) -> dict[str, int]:

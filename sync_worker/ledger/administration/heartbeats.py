@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from sync_worker.core.processes import Process, ProcessKind
 from sync_worker.ledger.process_tables import heartbeat
@@ -97,10 +98,19 @@ class SqlHeartbeats:
 
     def all(self) -> list[SeenProcess]:
         """Those that were seen within a day, the newest sign first. Raises Transient."""
-        ago = (ledger_now() - heartbeat.c.seen_at).label("ago")
         with self._transactions.read() as connection:
-            rows = connection.execute(select(heartbeat, ago).order_by(ago)).all()
-        return [_seen(row) for row in rows]
+            return seen_processes(connection)
+
+
+def seen_processes(connection: Connection) -> list[SeenProcess]:
+    ago = (ledger_now() - heartbeat.c.seen_at).label("ago")
+    return [_seen(row) for row in connection.execute(select(heartbeat, ago).order_by(ago))]
+
+
+def living_processes(connection: Connection) -> dict[str, int]:
+    """How many there are of each kind."""
+    alive = Counter(str(one.kind) for one in seen_processes(connection) if one.is_alive)
+    return dict.fromkeys(map(str, ProcessKind), 0) | alive
 
 
 def _seen(row: Any) -> SeenProcess:

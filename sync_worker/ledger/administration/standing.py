@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import case, exists, func, select
+from sqlalchemy import Connection, case, exists, func, select
 
 from sync_worker.core.ports.inbox import CREATE_ACCEPTED, RATE_LIMITED
 from sync_worker.core.values import SiteState
@@ -38,6 +38,17 @@ class Waiting:
     count: int
     oldest_at: float
     oldest_seconds: float
+
+
+def site_counts(connection: Connection) -> dict[str, int]:
+    """How many sites stand so: by state, and ``never_compared`` of those at work."""
+    by_state = select(site.c.state, func.count()).group_by(site.c.state)
+    counts = {state: int(number) for state, number in connection.execute(by_state)}
+    whole = (run.c.site_id == site.c.id) & run.c.kind.in_(WHOLE_KINDS) & (run.c.state == DONE)
+    never = select(func.count()).select_from(site).where(site.c.state == str(SiteState.ACTIVE))
+    never = never.where(~exists().where(whole))
+    known = dict.fromkeys(map(str, SiteState), 0) | counts
+    return known | {"never_compared": int(connection.execute(never).scalar_one())}
 
 
 class SqlStanding:
