@@ -21,6 +21,15 @@ _ROUNDED = re.compile(r"[+-]?\d+(?:[.,]\d+)?[eE][+-]\d+|[+-]?\d+[.,]\d+[eE]\d+",
 _WITH_ZEROS = re.compile(r"([+-]?\d+)[.,]0+", re.ASCII)
 _GROUPED = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+", re.ASCII)
 _DECIMAL_COMMA = re.compile(r"([+-]?\d+),(\d+)", re.ASCII)
+_MONTH = (
+    r"(?:jan|feb|fév|mar|mär|apr|avr|may|mai|jun|jui|jul|aug|aoû|sep|oct|okt|nov|dec|dez|déc)"
+    r"[^\W\d]*\.?"
+)
+_DATE = re.compile(
+    rf"\d{{1,2}}[-. ]+{_MONTH}(?:[-. ]+\d{{2,4}})?|{_MONTH}[-. ]+\d{{2,4}}"
+    r"|\d{4}-\d\d-\d\d|\d{1,2}\.\d{1,2}\.(?:\d{2,4})?",
+    re.IGNORECASE,
+)
 _ERRORS = frozenset(
     {"#n/a", "#ref!", "#name?", "#value!", "#div/0!", "#null!", "#num!", "#error!", "#spill!"}
 )
@@ -94,6 +103,11 @@ def number_of(text: str) -> Decimal:
     bare = plain(text)
     if _GROUPED.fullmatch(bare):
         raise BadCell(f"{bare[:SHOWN]} may be thousands or decimals; write it without the comma")
+    if _DATE.fullmatch(bare):
+        raise BadCell(
+            f"{bare[:SHOWN]} looks like a date that a spreadsheet has made of a number; write the"
+            " number"
+        )
     try:
         return exact_number(_DECIMAL_COMMA.sub(r"\1.\2", bare) if "," in bare else bare)
     except BadNumber as bad:

@@ -71,14 +71,19 @@ def list_contacts(site_name: str | None, as_json: bool) -> None:
     metavar="FILE",
     help="A CSV with addresses; default: the external listing.",
 )
-@click.option("--column", default="email", show_default=True, help="Of that file.")
+@click.option("--column", help="Of that file.  [default: email]")
 @click.option(
     "--doubtful", "out", type=NEW_FILE, default=DOUBTFUL_CONTACTS, show_default=True, metavar="FILE"
 )
 @click.option("--dry-run", is_flag=True, help="Map nothing; only list what is doubtful.")
 @JSON
 def match(
-    site_name: str | None, emails: Path | None, column: str, out: Path, dry_run: bool, as_json: bool
+    site_name: str | None,
+    emails: Path | None,
+    column: str | None,
+    out: Path,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
     """Find the Wix contact of everybody who has rated outside, by e-mail, up to 100 addresses in a
     call.
@@ -90,7 +95,9 @@ def match(
     Example: ratings-sync map contacts match --emails customers.csv --column "E-mail"
     """
     site = the_site(site_name)
-    addresses, unread = _addresses(site, emails, column)
+    if column is not None and emails is None:
+        raise click.UsageError("--column changes nothing without --emails FILE")
+    addresses, unread = _addresses(site, emails, column or "email")
     print_problems(unread)
     proposal, known = match_contacts(site, addresses)
     done = (

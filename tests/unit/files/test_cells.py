@@ -71,12 +71,18 @@ def test_number_with_point_or_comma_is_read(text: str, number: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        *("5 stars", "4/5", "★★★★☆", "80%", "five", "NaN", "Infinity", "1_0", "٤", "１", "05-Apr"),
+        *("5 stars", "4/5", "★★★★☆", "80%", "five", "NaN", "Infinity", "1_0", "٤", "１"),
         *("4,5,6", "4.5,0", ",5", "--4", "4 5", "1e20000000", "9" * 40),
     ],
 )
 def test_other_form_of_a_rating_is_refused_with_what_to_write(text: str) -> None:
     with pytest.raises(BadCell, match=r"write the value alone, such as 4 or 4\.5"):
+        number_of(text)
+
+
+@pytest.mark.parametrize("text", ["05-Apr", "5. Mai", "Apr-05", "2026-05-04", "4.5.", "4.5.2026"])
+def test_date_that_a_spreadsheet_made_of_a_rating_is_named(text: str) -> None:
+    with pytest.raises(BadCell, match="looks like a date that a spreadsheet has made of a number"):
         number_of(text)
 
 

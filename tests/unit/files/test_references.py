@@ -40,7 +40,7 @@ def test_every_secret_of_ours_is_out_of_reach() -> None:
 
 
 def test_other_names_work_as_before(tmp_path: Path) -> None:
-    (tmp_path / "token").write_text("from a file\n")
+    (tmp_path / "token").write_text("\ufefffrom a file\n", encoding="utf-8")
     assert looked_up({"env": "SHOP"}, {"SHOP": "x"}, is_optional=False) == "x"
     by_file = {"SHOP_FILE": str(tmp_path / "token")}
     assert looked_up({"env": "SHOP"}, by_file, is_optional=False) == "from a file"
