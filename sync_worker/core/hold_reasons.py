@@ -85,6 +85,14 @@ FREES_ITSELF: Mapping[str, str] = MappingProxyType(
         ),
     }
 )
+# Such wait for a contact or its address, under a hold key.
+FOR_A_CONTACT = (
+    "address_unusable",
+    "contact_unknown",
+    "no_email",
+    "people_joined",
+    "unknown_contact",
+)
 # A run of their link sees these, but applies them only once a person has released them.
 STANDS_BY = frozenset(
     {

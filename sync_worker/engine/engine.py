@@ -44,7 +44,7 @@ from sync_worker.engine.placing import Placing
 from sync_worker.engine.reading import Reading
 from sync_worker.engine.settling import Settling
 from sync_worker.engine.view import View
-from sync_worker.engine.write_limits import WriteLimits
+from sync_worker.engine.write_limits import NO_EMAIL, WriteLimits
 from sync_worker.engine.writing import Writing
 
 BUSY = Outcome(OutcomeKind.BUSY)
@@ -147,6 +147,7 @@ class Engine:
         # What only a person releases was seen, and is as it was.
         in_hand = [delivery for delivery in run.deliveries if not delivery.stands_by]
         ids = [delivery.id for delivery in in_hand]
+        arrived: Sequence[int] = ()
         match disposition:
             # the lease is not ours any more: nothing of it may be touched
             case Leave(outcome):
@@ -163,17 +164,34 @@ class Engine:
                     self.ledger.inbox.put_back(again)
                 news = [inbox_id for inbox_id in ids if inbox_id not in again]
                 self.ledger.inbox.defer(news, delay_seconds, reason, is_failure=is_failure)
-            # an unknown contact may become known; what else holds a run waits for nobody
+            # a contact may become known, or a site go on; what else holds a run waits for nobody
             case HoldDeliveries(outcome, reason):
                 hold_key = None
-                if reason == CONTACT_UNKNOWN:
+                if reason in (CONTACT_UNKNOWN, NO_EMAIL):
                     hold_key = contact_hold_key(run.link.key.contact_id)
                 self.ledger.inbox.hold(ids, reason, hold_key=hold_key)
+                arrived = self._arrived_meanwhile(run, reason, hold_key)
             # nothing is wrong with this rating
             case AwaitAccount(outcome, account, why):
                 self.ledger.accounts.fail(account, ids, why)
-        self._ring(self.ledger.links.release(run.lease))
+        self._ring([*self.ledger.links.release(run.lease), *arrived])
         return outcome
+
+    def _arrived_meanwhile(
+        self, run: LeasedLink, reason: str, hold_key: str | None
+    ) -> Sequence[int]:
+        """Release what was held too late: what it waits for came while it was in our hands.
+
+        Whoever brings that commits it first and releases after, so this look comes after the hold.
+        """
+        if reason == f"site_{run.site.state}":
+            return self.ledger.sites.release_if_at_work(run.site.id)
+        if reason != NO_EMAIL:
+            return ()
+        known = self.ledger.directory.contact(run.site.id, contact_id=run.link.key.contact_id)
+        if known is None or known.email is None:
+            return ()
+        return self.ledger.inbox.release_held(run.site.id, hold_key=hold_key)
 
     def _ring(self, fresh: Sequence[int]) -> None:
         if fresh:

@@ -138,9 +138,12 @@ class LinkRun:
 
     def _refuse_if_stopped(self) -> None:
         run = self.view.run
+        # as nearly always
+        if run.site.is_at_work and run.link.state is not LinkState.HELD:
+            return
         # What waits for a person asks for nothing yet.
         asks_to_erase = any(one.new.privacy for one in run.deliveries if not one.stands_by)
-        if run.site.stops(asks_to_erase=asks_to_erase):
+        if not run.site.is_at_work and not asks_to_erase:
             raise Held(f"site_{run.site.state}")
         # A held link whose write may yet show is looked at again.
         if run.link.state is LinkState.HELD and run.intent is None and not asks_to_erase:

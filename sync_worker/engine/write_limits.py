@@ -15,6 +15,7 @@ from sync_worker.engine.view import View
 
 # For each link, in a sliding hour; no event starts the count anew (design, loop breaker).
 MAX_WRITES_PER_HOUR = 12
+NO_EMAIL = "no_email"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,4 +72,4 @@ class WriteLimits:
         """A contact that is gone has left no address: nobody outside would know whose it is."""
         is_create = write.operation is Operation.CREATE
         if is_create and write.slot.side is Side.EXTERNAL and self.view.run.contact.email is None:
-            raise Held("no_email")
+            raise Held(NO_EMAIL)

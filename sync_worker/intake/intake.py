@@ -145,7 +145,7 @@ class Intake:
 
     def _key_of(self, delivery: Delivery, site: Site, engine: Engine) -> RatingKey | Outcome:
         """The key that the delivery is about, or how it ended without one. Raises SyncError."""
-        if site.stops(asks_to_erase=self._asks_to_erase(delivery, site, engine)):
+        if not site.is_at_work and not self._asks_to_erase(delivery, site, engine):
             raise Held(f"site_{site.state}")
         # No record has such an id; a person looks at what was told.
         if delivery.new.remote_id.startswith(UNUSABLE):
@@ -186,8 +186,11 @@ class Intake:
     # -- what cannot end now
 
     def _asks_to_erase(self, delivery: Delivery, site: Site, engine: Engine) -> bool:
-        """A privacy request, or a merge that tells who else was the person who asked."""
-        if delivery.new.change == Change.CONTACT_MERGED and not site.is_at_work:
+        """A privacy request, or a merge that tells who else was the person who asked.
+
+        A site that rests forgets whoever asks for it.
+        """
+        if delivery.new.change == Change.CONTACT_MERGED:
             return self._contact_events(site, engine).names_erased(delivery)
         return delivery.new.privacy
 
@@ -219,6 +222,8 @@ class Intake:
                 return outcome
         # Hold first, then look again: whoever brings what it waits for commits that first, and
         # releases after.
+        if reason == f"site_{site.state}":
+            self.bell.ring(self.ledger.sites.release_if_at_work(site.id))
         if isinstance(error, Held) and error.has_arrived():
             self.bell.ring(self.ledger.inbox.release_held(site.id, inbox_ids=[delivery.id]))
             return Outcome(OutcomeKind.RELEASED, reason)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import Connection, delete, or_, select, update
 
 from sync_worker.core.errors import Permanent
-from sync_worker.core.hold_keys import email_hold_key, email_hold_keys, erased_id
+from sync_worker.core.hold_keys import (
+    contact_hold_key,
+    email_hold_key,
+    email_hold_keys,
+    erased_id,
+)
+from sync_worker.core.hold_reasons import FOR_A_CONTACT
 from sync_worker.core.ports.directory import Located, RecordsOfEntity
 from sync_worker.core.values import (
     Buried,
@@ -18,7 +24,8 @@ from sync_worker.core.values import (
 )
 from sync_worker.ledger.rows import to_buried, to_entity, to_external
 from sync_worker.ledger.statements import contacts, directory, tombstones
-from sync_worker.ledger.tables import contact_map, entity_map, inbox, link
+from sync_worker.ledger.statements.inbox import release_deliveries
+from sync_worker.ledger.tables import contact_map, entity_map, inbox, link, site
 from sync_worker.ledger.transactions import Transactions, insert_into
 
 
@@ -131,7 +138,9 @@ class SqlDirectory:
             # Erased while we looked for the person: nothing is kept.
             if not contacts.is_erased(connection, site_id, contact.contact_id):
                 insert = insert_into(connection, contact_map).values(row)
-                connection.execute(insert.on_conflict_do_nothing())
+                new = insert.on_conflict_do_nothing().returning(contact_map.c.id)
+                if connection.execute(new).first() is not None:
+                    _release_waiting(connection, site_id, contact)
         return self.contact(site_id, email=contact.email) or contact
 
     def earlier_contact(self, site_id: int, email: str) -> tuple[str, Contact] | None:
@@ -161,3 +170,18 @@ class SqlDirectory:
         )
         with self._transactions.write() as connection:
             return connection.execute(delete(contact_map).where(is_theirs)).rowcount > 0
+
+
+def _release_waiting(connection: Connection, site_id: int, contact: Contact) -> None:
+    """What waits for a contact that becomes known just now, whichever rating told of it."""
+    keys = [contact_hold_key(contact.contact_id), *email_hold_keys(str(contact.email))]
+    # The reasons lead to the place in the index.
+    is_waiting = (inbox.c.state == str(InboxState.HELD)) & inbox.c.reason.in_(FOR_A_CONTACT)
+    is_its = or_(
+        *(
+            (inbox.c.side == str(side))
+            & (inbox.c.source == select(name).where(site.c.id == site_id).scalar_subquery())
+            for side, name in ((Side.WIX, site.c.instance_id), (Side.EXTERNAL, site.c.connector))
+        )
+    )
+    release_deliveries(connection, is_waiting & inbox.c.hold_key.in_(keys) & is_its)

@@ -176,7 +176,8 @@ class SqlInbox:
                 # A delivery that was held before its key was known has no site yet.
                 its_source = deliveries.is_of_site(self._sites.by_id(connection, site_id))
                 which &= (inbox.c.site_id == site_id) | its_source
-            return deliveries.release_rows(connection, which)
+            release = deliveries.release_rows if inbox_ids else deliveries.release_deliveries
+            return release(connection, which)
 
     # -- later
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Connection, func, select, update
 
 from sync_worker.core.values import InboxState, SiteState
 from sync_worker.ledger.site_cache import SiteCache
-from sync_worker.ledger.statements.inbox import is_of_site, release_rows
+from sync_worker.ledger.statements.inbox import is_of_site, release_deliveries
 from sync_worker.ledger.tables import inbox, site
 from sync_worker.ledger.transactions import Transactions
+
+# By the state of a site: for which states nothing has to wait any more.
+REST_OVER = {
+    SiteState.ACTIVE: (SiteState.PAUSED, SiteState.REMOVED, SiteState.RECOVERY),
+    SiteState.RECOVERY: (SiteState.PAUSED, SiteState.REMOVED),
+}
 
 
 class SqlSiteStates:
@@ -39,6 +45,17 @@ class SqlSiteStates:
             if state is not SiteState.ACTIVE:
                 return []
             # Installed again: what came while the site was removed goes back to work.
-            is_held = (inbox.c.state == str(InboxState.HELD)) & (inbox.c.reason == "site_removed")
-            its_site = self._sites.by_id(connection, site_id)
-            return release_rows(connection, is_held & is_of_site(its_site))
+            return self._release_waiting(connection, site_id)
+
+    def release_if_at_work(self, site_id: int) -> list[int]:
+        with self._transactions.write() as connection:
+            return self._release_waiting(connection, site_id)
+
+    def _release_waiting(self, connection: Connection, site_id: int) -> list[int]:
+        its_site = self._sites.by_id(connection, site_id)
+        if not its_site.is_at_work:
+            return []
+        # In recovery a person has to confirm each delete.
+        reasons = [f"site_{state}" for state in REST_OVER[its_site.state]]
+        is_held = (inbox.c.state == str(InboxState.HELD)) & inbox.c.reason.in_(reasons)
+        return release_deliveries(connection, is_held & is_of_site(its_site))

@@ -106,6 +106,12 @@ def gauges_of_ledger(now: LedgerFigures) -> Iterator[GaugeMetricFamily]:
     yield _family(
         "run_ended_seconds_ago", "Time since a run of this kind last ended", "kind", ended
     )
+    yield from _gauges_of_sites(now)
+    yield _family("processes", "Processes that show signs of life", "kind", now.processes)
+    yield _run_counts(now)
+
+
+def _gauges_of_sites(now: LedgerFigures) -> Iterator[GaugeMetricFamily]:
     failing = Counter(fault.work for fault in now.site_faults)
     yield _family(
         "failing_site_work",
@@ -116,8 +122,12 @@ def gauges_of_ledger(now: LedgerFigures) -> Iterator[GaugeMetricFamily]:
     yield _family(
         "sites", "Sites by how they stand, never_compared among them", "standing", now.sites
     )
-    yield _family("processes", "Processes that show signs of life", "kind", now.processes)
-    yield _run_counts(now)
+    yield _family(
+        "failing_accounts",
+        "Accounts of sites that their remote refuses; a probe asks again each minute",
+        "side",
+        now.failing_accounts,
+    )
 
 
 def _run_counts(now: LedgerFigures) -> GaugeMetricFamily:

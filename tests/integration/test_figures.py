@@ -16,7 +16,15 @@ from sqlalchemy import Engine, event, text, update
 
 from sync_worker.core.ports.inbox import Closing
 from sync_worker.core.scale import FieldMap, Scale
-from sync_worker.core.values import Change, EntityRef, InboxState, NewDelivery, RatingKey, Side
+from sync_worker.core.values import (
+    Account,
+    Change,
+    EntityRef,
+    InboxState,
+    NewDelivery,
+    RatingKey,
+    Side,
+)
 from sync_worker.ledger.administration.admin import ledger_admin
 from sync_worker.ledger.administration.figures import FigureReader
 from sync_worker.ledger.administration.site_faults import SqlSiteFaults
@@ -55,6 +63,11 @@ def deliver(
     if state is not None:
         ledger.inbox.close(inbox_id, Closing(state, reason))
     return inbox_id
+
+
+def add_site_that_is_refused(engine: Engine) -> None:
+    site, _ = ledger_admin(engine).sites.add("instance-1", "own-service", [])
+    sql_ledger(engine).accounts.fail(Account(site.id, Side.EXTERNAL), [], "401")
 
 
 def test_ledger_figures_count_what_is_open_held_and_ended(
@@ -153,6 +166,7 @@ def test_status_shows_the_same_figures(
     faults = SqlSiteFaults(Transactions(engine))
     for _ in range(2):
         faults.note("poll", "own-service", "ValueError", 3600.0)
+    add_site_that_is_refused(engine)
     engine.dispose()
 
     def status(*words: str, **changes: str) -> str:
@@ -165,6 +179,7 @@ def test_status_shows_the_same_figures(
     assert set(told["broker"]["queues"]) == {"sync", "maint"}
     (fault,) = told["figures"]["site_faults"]
     assert (fault["work"], fault["source"], fault["failures"]) == ("poll", "own-service", 2)
+    assert told["figures"]["failing_accounts"] == {"wix": 0, "external": 1}
     words = " ".join(status().split())
     assert "0 sync, 0 maint waiting" in words
     assert "poll of own-service fails 2 times in a row, last " in words

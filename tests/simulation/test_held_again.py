@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
-from sync_worker.core.hold_reasons import FREES_ITSELF, IN_STEP_ONLY, ON_LOOK, ON_PERSON
+from sync_worker.core.hold_reasons import FREES_ITSELF, IN_STEP_ONLY, STANDS_BY
 from sync_worker.core.ports.links import Commit
 from sync_worker.core.ports.remote import Capabilities
 from sync_worker.core.sweep_values import RunKind
 from sync_worker.core.values import (
     Change,
+    Contact,
     InboxState,
     LinkState,
     NewDelivery,
     RatingKey,
     RecordState,
     Side,
+    SiteState,
 )
 from tests.simulation.ablations import without
 from tests.simulation.chaos import LEDGERS
@@ -28,11 +31,17 @@ from tests.simulation.scenarios import changes, ending_of, rates
 from tests.simulation.world import CALM, Options, World
 
 W, E = Side.WIX, Side.EXTERNAL
-OF_A_RATING = sorted(
-    reason
-    for reason, frees in FREES_ITSELF.items()
-    if frees in (ON_LOOK, IN_STEP_ONLY, ON_PERSON) or reason.startswith(("no_", "anonymous"))
-)
+# Of a whole site or account, or of nothing that is there: each has a test of its own below.
+OF_NO_RATING = {
+    "account_failing",
+    "malformed_event",
+    "site_paused",
+    "site_recovery",
+    "site_removed",
+    "unknown_site",
+    "unusable_id",
+}
+OF_A_RATING = sorted(FREES_ITSELF.keys() - OF_NO_RATING)
 Way = Callable[[World], None]
 
 
@@ -98,9 +107,7 @@ def test_held_delivery_of_a_rating_in_step_is_overtaken(
 
 
 @pytest.mark.parametrize("way", ["event outside", "sweep"])
-@pytest.mark.parametrize(
-    "reason", [one for one in OF_A_RATING if FREES_ITSELF[one] != IN_STEP_ONLY]
-)
+@pytest.mark.parametrize("reason", [one for one in OF_A_RATING if one not in STANDS_BY])
 def test_delivery_held_without_a_key_goes_on_with_the_next_look(
     world: World, reason: str, way: str
 ) -> None:
@@ -326,3 +333,76 @@ def test_link_that_stands_still_is_free_once_both_sides_are_in_step(world: World
     changes(W, overall=60)(world)
     world.drain()
     assert ending_of(world) == ("60", "3")
+
+
+# -- held for a whole site, an account, a thing or a person
+
+
+RESTS = {
+    "site_paused": SiteState.PAUSED,
+    "site_removed": SiteState.REMOVED,
+}
+
+
+@pytest.mark.parametrize("reason", sorted(RESTS))
+def test_what_waits_for_a_site_goes_on_with_it(world: World, reason: str) -> None:
+    """Also what a worker holds who saw the site at rest, after all that waited was released."""
+    world.ledger.sites.note_lifecycle(world.site.id, RESTS[reason], None)
+    rates(W, overall=80)(world)
+    world.drain()
+    assert world.ledger.held_reasons() == [reason]
+    world.ledger.sites.note_lifecycle(world.site.id, SiteState.REMOVED, None)
+    world.queue += world.ledger.sites.note_lifecycle(world.site.id, SiteState.ACTIVE, None)
+    world.drain()
+    assert (ending_of(world), world.ledger.held_reasons()) == (("80", "4"), [])
+    late = told_again(world)
+    world.ledger.inbox.hold([late], reason)
+    world.queue += world.ledger.sites.release_if_at_work(world.site.id)
+    world.drain()
+    assert world.ledger.held_reasons() == []
+
+
+def told_again(world: World) -> int:
+    told = next(new for new in world.post.sent if new.side is W)
+    return int(world.ledger.inbox.store(replace(told, dedupe_id="late")).inbox_id)
+
+
+def nobody_outside_knows_whose_it_is(world: World) -> Contact:
+    """The rating is gone outside and changed on Wix, and its contact has lost its address."""
+    rates(W, overall=80)(world)
+    world.drain()
+    contact: Contact | None = world.ledger.directory.contact(world.site.id, contact_id="contact-0")
+    assert contact is not None
+    (external_id,) = world.external.records
+    quietly(world, lambda one: one.external.visitor_deletes(external_id))
+    world.ledger.directory.forget_contact(world.site.id, "contact-0")
+    return contact
+
+
+def test_rating_without_an_address_goes_on_when_the_contact_becomes_known(world: World) -> None:
+    contact = nobody_outside_knows_whose_it_is(world)
+    changes(W, overall=20)(world)
+    world.drain()
+    assert world.ledger.held_reasons() == ["no_email"]
+    world.ledger.directory.save_contact(world.site.id, contact)
+    world.queue += world.ledger.inbox.due(10)
+    world.drain()
+    assert (ending_of(world), world.ledger.held_reasons()) == (("20", "1"), [])
+
+
+def test_address_that_came_while_the_rating_was_in_hand_frees_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was told before the hold was on file, and released nothing then."""
+    contact = nobody_outside_knows_whose_it_is(world)
+    hold = type(world.ledger.inbox).hold
+
+    def comes_first(inbox: Any, *which: Any, **more: Any) -> None:
+        world.ledger.directory.save_contact(world.site.id, contact)
+        hold(inbox, *which, **more)
+
+    changes(W, overall=20)(world)
+    monkeypatch.setattr(type(world.ledger.inbox), "hold", comes_first)
+    world.queue += world.ledger.inbox.due(10)
+    world.drain()
+    assert (ending_of(world), world.ledger.held_reasons()) == (("20", "1"), [])

@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from sync_worker.core.email_identity import earlier_identities
-from sync_worker.core.hold_keys import email_hold_key, email_hold_keys, erased_id
+from sync_worker.core.hold_keys import (
+    contact_hold_key,
+    email_hold_key,
+    email_hold_keys,
+    erased_id,
+)
+from sync_worker.core.hold_reasons import FOR_A_CONTACT
 from sync_worker.core.ports.directory import Located, RecordsOfEntity
 from sync_worker.core.values import Buried, Contact, Entity, EntityRef, Side, Slot
 from tests.twins.memory_contacts import known_contact, surviving_id
@@ -60,7 +66,15 @@ class MemoryDirectory:
             return known
         if not self.state.is_erased(site_id, contact.contact_id):
             self.state.contacts.append((site_id, contact))
+            self._release_waiting(contact)
         return self._who_lives_on(site_id, contact)
+
+    def _release_waiting(self, contact: Contact) -> None:
+        """Who waits for the contact goes on at once."""
+        keys = {contact_hold_key(contact.contact_id), *email_hold_keys(str(contact.email))}
+        for row in self.state.rows.values():
+            if row.is_held and row.hold_key in keys and row.delivery.reason in FOR_A_CONTACT:
+                self.state.release_delivery(row.delivery.id)
 
     def _who_lives_on(self, site_id: int, contact: Contact) -> Contact:
         return replace(contact, contact_id=surviving_id(self.state, site_id, contact.contact_id))

@@ -66,7 +66,7 @@ def _erase_deliveries(state: MemoryState, link: Link, ids: Set[tuple[Side, str]]
         is_about = is_ours and (new.side, new.remote_id) in ids
         is_of_link = row.delivery.link_id == link.id
         if is_of_link and row.is_held and not is_about:
-            state.release_row(row.delivery.id)
+            state.release_delivery(row.delivery.id)
         if is_about or (is_of_link and not row.is_open):
             state.erase_row(row)
         elif is_of_link:

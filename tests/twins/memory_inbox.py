@@ -53,7 +53,7 @@ class MemoryInbox:
         beside = [row.delivery for row in self._held_beside(delivery)]
         released = [one.id for one in beside if one.reason not in STANDS_BY]
         for inbox_id in released:
-            self.state.release_row(inbox_id)
+            self.state.release_delivery(inbox_id)
         return released
 
     def put_back(self, inbox_ids: Sequence[int]) -> None:
@@ -191,7 +191,10 @@ class MemoryInbox:
                 inbox_id for inbox_id, row in rows if row.is_held and row.hold_key == hold_key
             ]
         for inbox_id in released:
-            self.state.release_row(inbox_id)
+            if inbox_ids is None:
+                self.state.release_delivery(inbox_id)
+            else:
+                self.state.release_row(inbox_id)
         return released
 
     def evidence(self, site_id: int, side: Side, remote_id: str, revision: int) -> Delivery | None:

@@ -26,16 +26,22 @@ class MemorySites:
         is_held_back = state is SiteState.ACTIVE and site.state in HELD_BACK
         if not is_held_back:
             self.state.site_rows[site_id] = replace(site, state=state)
-        return self._release_what_waited(site_id) if state is SiteState.ACTIVE else []
+        return self.release_if_at_work(site_id) if state is SiteState.ACTIVE else []
 
-    def _release_what_waited(self, site_id: int) -> list[int]:
+    def release_if_at_work(self, site_id: int) -> list[int]:
+        site = self.state.site_rows[site_id]
+        if not site.is_at_work:
+            return []
+        reasons = {"site_removed", "site_paused"}
+        if site.state is SiteState.ACTIVE:
+            reasons.add("site_recovery")
         waiting = [
             inbox_id
             for inbox_id, row in self.state.rows.items()
             if row.is_held
-            and row.delivery.reason == "site_removed"
+            and row.delivery.reason in reasons
             and row.delivery.new.source == self.state.source(site_id, row.delivery.new.side)
         ]
         for inbox_id in waiting:
-            self.state.release_row(inbox_id)
+            self.state.release_delivery(inbox_id)
         return waiting

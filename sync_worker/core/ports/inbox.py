@@ -142,9 +142,9 @@ class Inbox(Protocol):
         hold_key: str | None = None,
         inbox_ids: Sequence[int] | None = None,
     ) -> list[int]:
-        """Put held (or, by id, closed) deliveries back to ``new`` with ``must_read``.
+        """Put held (or, by id, closed) deliveries back to ``new`` with ``must_read``; their ids.
 
-        A held link that they belong to is live again. Returns their ids.
+        By id, as a person does it, a held link that they belong to is live again.
         """
 
     def release_beside(self, delivery: Delivery) -> list[int]:

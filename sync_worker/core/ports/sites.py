@@ -26,6 +26,11 @@ class SiteStates(Protocol):
         """Installed (``active``) or ``removed`` at Wix's time ``at``, unless something newer is
         known.
 
-        A paused site stays paused. Returns the deliveries that were held because the site was
-        removed.
+        A paused site stays paused. Returns the deliveries that were held for the site's state.
+        """
+
+    def release_if_at_work(self, site_id: int) -> list[int]:
+        """Release what is held for the state of a site, if it works (again); their ids.
+
+        Asked after a hold: the site may have gone on since the worker looked.
         """

@@ -188,10 +188,6 @@ class Site:
     state: SiteState = SiteState.ACTIVE
     failing: frozenset[Side] = frozenset()
 
-    def stops(self, *, asks_to_erase: bool) -> bool:
-        """Whether a delivery has to wait. A site that rests forgets whoever asks for it."""
-        return not (self.is_at_work or asks_to_erase)
-
     def is_out_of_reach(self, side: Side) -> bool:
         """Whether the site's records on a side are not ours any more: its app was removed."""
         return side is Side.WIX and self.state is SiteState.REMOVED

@@ -8,12 +8,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, func, select
 
-from sync_worker.core.values import InboxState, IntentState
+from sync_worker.core.values import AccountState, InboxState, IntentState, Side
 from sync_worker.ledger.administration.heartbeats import living_processes
 from sync_worker.ledger.administration.site_faults import SiteFault, standing_faults
 from sync_worker.ledger.administration.standing import site_counts
 from sync_worker.ledger.statements.inbox import ENDED, OPEN
-from sync_worker.ledger.tables import inbox, intent, run
+from sync_worker.ledger.tables import account, inbox, intent, run
 from sync_worker.ledger.transactions import Transactions, ledger_now
 
 RECENT_SECONDS = 300.0
@@ -45,7 +45,7 @@ class LedgerFigures:
     ``most_attempts``: failed attempts of the delivery that failed most; ``most_for_one_link``:
     deliveries on their way for the link that has most of them; ``site_faults``: sweeps, polls and
     hook checks of one site that fail; ``sites``: by how they stand, ``never_compared`` among them;
-    ``processes``: those that live, by kind.
+    ``processes``: those that live, by kind; ``failing_accounts``: refused by their remote, by side.
     """
 
     open: Mapping[str, int]
@@ -60,6 +60,7 @@ class LedgerFigures:
     site_faults: Sequence[SiteFault] = ()
     sites: Mapping[str, int] = field(default_factory=dict)
     processes: Mapping[str, int] = field(default_factory=dict)
+    failing_accounts: Mapping[str, int] = field(default_factory=dict)
 
 
 class FigureReader:
@@ -85,6 +86,7 @@ class FigureReader:
                 site_faults=standing_faults(connection),
                 sites=site_counts(connection),
                 processes=living_processes(connection),
+                failing_accounts=_failing_accounts(connection),
             )
 
     def _open(self, connection: Connection) -> dict[str, int]:
@@ -135,6 +137,11 @@ class FigureReader:
             RunFigures(row.kind, row.state, max(0.0, float(row.ago)), _numbers(row.counts))
             for row in connection.execute(found)
         ]
+
+
+def _failing_accounts(connection: Connection) -> dict[str, int]:
+    fails = account.c.state == str(AccountState.FAILING)
+    return dict.fromkeys(map(str, Side), 0) | _counts(connection, account.c.side, fails)
 
 
 def _numbers(counts: Any) -> dict[str, int]:

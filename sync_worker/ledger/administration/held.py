@@ -22,7 +22,7 @@ from sync_worker.core.values import (
 from sync_worker.ledger.rows import to_delivery, to_entity, to_history
 from sync_worker.ledger.site_cache import SiteCache
 from sync_worker.ledger.statements.findings import own_contact
-from sync_worker.ledger.statements.inbox import OPEN, is_of_site, release_rows
+from sync_worker.ledger.statements.inbox import OPEN, is_of_site, release_deliveries, release_rows
 from sync_worker.ledger.statements.links import read_link
 from sync_worker.ledger.tables import entity_map, history, inbox, link
 from sync_worker.ledger.transactions import Transactions, ledger_now
@@ -203,7 +203,8 @@ def release_keys(
     for start in range(0, len(keys), KEYS_AT_ONCE):
         has_key = inbox.c.hold_key.in_(keys[start : start + KEYS_AT_ONCE])
         with transactions.write() as connection:
-            released += release_rows(connection, _is_held(HeldFilter(site=site)) & has_key)
+            is_ready = _is_held(HeldFilter(site=site)) & has_key
+            released += release_deliveries(connection, is_ready)
     return sorted(released)
 
 
@@ -211,7 +212,7 @@ def release_reasons(transactions: Transactions, reasons: Sequence[str], site: Si
     """Put back to work what a site holds for these reasons."""
     is_ready = _is_held(HeldFilter(site=site)) & inbox.c.reason.in_(reasons)
     with transactions.write() as connection:
-        return release_rows(connection, is_ready)
+        return release_deliveries(connection, is_ready)
 
 
 def _is_held(which: HeldFilter) -> Any:

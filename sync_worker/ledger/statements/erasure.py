@@ -12,7 +12,7 @@ from sync_worker.core.ports.inbox import ERASED
 from sync_worker.core.ports.links import Commit
 from sync_worker.core.values import Buried, InboxState, IntentState, LinkState, Side, Site
 from sync_worker.ledger.statements.contacts import ids_of_contact, is_erased, surviving_id
-from sync_worker.ledger.statements.inbox import OPEN, UNENDED, is_about, release_rows
+from sync_worker.ledger.statements.inbox import OPEN, UNENDED, is_about, release_deliveries
 from sync_worker.ledger.statements.links import links_of_contact
 from sync_worker.ledger.statements.tombstones import bury
 from sync_worker.ledger.tables import (
@@ -63,7 +63,7 @@ def erase_link(connection: Connection, site: Site, link_id: int, change: Commit)
     of_these = or_(false(), *(is_about(site, side, remote_id) for side, remote_id in ids))
     # What came in meanwhile, or is held, and tells of another record finds its way anew.
     is_held = (inbox.c.link_id == link_id) & (inbox.c.state == str(InboxState.HELD))
-    release_rows(connection, is_held & ~of_these)
+    release_deliveries(connection, is_held & ~of_these)
     # What has come to its end, or tells of this rating, loses its content.
     is_over = (inbox.c.link_id == link_id) & inbox.c.state.not_in(OPEN)
     erase_rows(connection, site.id, or_(is_over, of_these))

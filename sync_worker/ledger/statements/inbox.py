@@ -155,7 +155,7 @@ def is_about(site: Site, side: Side, remote_id: str) -> Any:
 
 
 def release_rows(connection: Connection, which: Any) -> list[int]:
-    """Back to work, to be looked at afresh; a held link that they belong to is live again."""
+    """A person lets these go: to be looked at afresh, and a held link of theirs is live again."""
     # The links first: once the deliveries are released, the condition no longer finds them.
     links = select(inbox.c.link_id).where(which, inbox.c.link_id.is_not(None))
     is_held = link.c.id.in_(links) & (link.c.state == str(LinkState.HELD))
@@ -182,7 +182,7 @@ def release_beside(connection: Connection, delivery: Delivery) -> list[int]:
     is_same = (inbox.c.side == str(new.side)) & (inbox.c.source == new.source)
     is_same &= (inbox.c.remote_id == new.remote_id) & (inbox.c.id != delivery.id)
     is_held = (inbox.c.state == str(InboxState.HELD)) & inbox.c.reason.not_in(STANDS_BY)
-    return release_rows(connection, is_same & is_held)
+    return release_deliveries(connection, is_same & is_held)
 
 
 def released_values() -> dict[str, Any]:

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import pytest
+
+from sync_worker.core.hold_keys import contact_hold_key, email_hold_key
 from sync_worker.core.ports.inbox import RATE_LIMITED, RATE_LIMITED_AT_ONCE, UNKNOWN_SITE, Closing
-from sync_worker.core.values import Change, InboxState, NewDelivery, Side
+from sync_worker.core.ports.links import Commit
+from sync_worker.core.values import Change, InboxState, LinkState, NewDelivery, Side, SiteState
+from sync_worker.ledger.administration.admin import ledger_admin
 from tests.factories import a_delivery
-from tests.integration.ledger.ground import Ground
+from tests.integration.ledger.ground import BOB, Ground
+from tests.twins.observed_ledger import ObservedLedger
 
 
 class TestInbox:
@@ -141,3 +147,95 @@ class TestInbox:
         ground.ledger.inbox.hold([inbox_id], "unknown_contact")
         assert ground.ledger.inbox.held_among(ground.site_id, Side.EXTERNAL, ids) == {"r7"}
         assert ground.ledger.inbox.held_among(ground.site_id, Side.WIX, ids) == frozenset()
+
+
+class TestLinkThatStandsStill:
+    """A person has to release it; what frees one of its rows by itself leaves it as it is."""
+
+    @pytest.fixture
+    def held(self, ground: Ground) -> int:
+        """A delivery that waits for a name, of a link that a person has to release."""
+        run = ground.leased()
+        (delivery,) = run.deliveries
+        ground.ledger.links.commit(run.lease, Commit(link_state=LinkState.HELD))
+        ground.ledger.inbox.hold([delivery.id], "site_removed", hold_key="contact:wix:a")
+        ground.ledger.links.release(run.lease)
+        return int(delivery.id)
+
+    def state(self, ground: Ground) -> LinkState:
+        link_id = ground.ledger.links.link_id(ground.key)
+        state: LinkState = ground.ledger.links.lease(link_id).link.state
+        return state
+
+    def test_key_that_arrives_frees_no_held_link(self, ground: Ground, held: int) -> None:
+        released = ground.ledger.inbox.release_held(ground.site_id, hold_key="contact:wix:a")
+        assert (released, self.state(ground)) == ([held], LinkState.HELD)
+
+    def test_site_that_goes_on_frees_no_held_link(self, ground: Ground, held: int) -> None:
+        sites = ground.ledger.sites
+        assert sites.note_lifecycle(ground.site_id, SiteState.REMOVED, None) == []
+        assert sites.note_lifecycle(ground.site_id, SiteState.ACTIVE, None) == [held]
+        assert self.state(ground) is LinkState.HELD
+
+    def test_record_that_ends_frees_no_held_link(self, ground: Ground, held: int) -> None:
+        told = ground.ledger.inbox.open_delivery(ground.stored(7))[0]
+        assert ground.ledger.inbox.release_beside(told) == [held]
+        assert self.state(ground) is LinkState.HELD
+
+    def test_person_who_releases_frees_the_link(self, ground: Ground, held: int) -> None:
+        assert ground.ledger.inbox.release_held(ground.site_id, inbox_ids=[held]) == [held]
+        assert self.state(ground) is LinkState.LIVE
+
+    def test_site_that_a_person_resumes_frees_no_held_link(self, ground: Ground, held: int) -> None:
+        if not isinstance(ground.ledger, ObservedLedger):
+            pytest.skip("the administration of sites is SQL only")
+        admin = ledger_admin(ground.ledger.engine)
+        assert admin.sites.set_state(ground.site_id, SiteState.ACTIVE) == [held]
+        assert self.state(ground) is LinkState.HELD
+
+
+class TestContactThatBecomesKnown:
+    """By another rating, say: who waits for it goes on at once, without an event or a sweep."""
+
+    WAITS = (
+        ("unknown_contact", email_hold_key(str(BOB.email))),
+        ("no_email", contact_hold_key(BOB.contact_id)),
+        ("contact_unknown", contact_hold_key(BOB.contact_id)),
+        ("address_unusable", contact_hold_key(BOB.contact_id)),
+    )
+
+    def test_what_waits_for_a_contact_goes_on_when_it_is_saved(self, ground: Ground) -> None:
+        waiting = []
+        for number, (reason, key) in enumerate(self.WAITS):
+            waiting.append(ground.stored(number))
+            ground.ledger.inbox.hold([waiting[-1]], reason, hold_key=key)
+        other = ground.stored(9)
+        other_key = email_hold_key("carl@example.com")
+        ground.ledger.inbox.hold([other], "unknown_contact", hold_key=other_key)
+        ground.ledger.directory.save_contact(ground.site_id, BOB)
+        assert ground.ledger.inbox.due(10) == waiting
+
+    def test_contact_that_is_known_already_releases_nothing(self, ground: Ground) -> None:
+        """Wix refuses it, and only its event or a look tells that it does not any more."""
+        ground.ledger.directory.save_contact(ground.site_id, BOB)
+        refused = ground.stored(1)
+        key = contact_hold_key(BOB.contact_id)
+        ground.ledger.inbox.hold([refused], "contact_unknown", hold_key=key)
+        ground.ledger.directory.save_contact(ground.site_id, BOB)
+        assert ground.ledger.inbox.due(10) == []
+
+
+class TestSiteThatGoesOnMeanwhile:
+    """A run that read a resting site holds its delivery after the release of all that waited."""
+
+    def test_what_was_held_too_late_goes_on(self, ground: Ground) -> None:
+        late, other = ground.stored(1), ground.stored(2)
+        ground.ledger.inbox.hold([late], "site_paused")
+        ground.ledger.inbox.hold([other], "unknown_entity")
+        assert ground.ledger.sites.release_if_at_work(ground.site_id) == [late]
+
+    def test_site_that_rests_releases_nothing(self, ground: Ground) -> None:
+        held = ground.stored(1)
+        ground.ledger.inbox.hold([held], "site_removed")
+        ground.ledger.sites.note_lifecycle(ground.site_id, SiteState.REMOVED, None)
+        assert ground.ledger.sites.release_if_at_work(ground.site_id) == []
