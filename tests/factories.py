@@ -6,14 +6,17 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+from sync_worker.core.scale import FieldMap, Scale
 from sync_worker.core.values import (
     Change,
     EntityRef,
     Intent,
     NewDelivery,
     Operation,
+    Policy,
     Record,
     Side,
+    Site,
     Slot,
 )
 
@@ -53,3 +56,11 @@ def a_record(side: Side, number: int = 1, **changes: Any) -> Record:
     else:
         record = Record(f"e{number}", {"value": Decimal("4.5")}, entity=EXTERNAL_ENTITY)
     return replace(replace(record, revision=3, raw={"x": 1}), **changes)
+
+
+def a_site(**changes: Any) -> Site:
+    """A site whose stars, 1 to 5, are a hundred points on Wix."""
+    stars = Scale(Decimal(1), Decimal(5), Decimal(1))
+    points = Scale(Decimal(0), Decimal(100), Decimal(1))
+    fields = (FieldMap("overall", "value", points, stars),)
+    return replace(Site(1, "instance-1", "shop", Policy(), fields), **changes)

@@ -229,7 +229,7 @@ class CsvFile:
 
     def _broken(self, line: int, error: str) -> Row:
         """The first line of a broken row; what followed it begins anew."""
-        first = self._lines.give_back()
+        first = self._lines.give_back().rstrip("\r\n")
         why = next((words for part, words in _IN_WORDS.items() if part in error), error)
         try:
             cells = next(csv.reader([first], delimiter=self.delimiter), [])

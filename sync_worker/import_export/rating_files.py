@@ -104,24 +104,29 @@ class RejectedFile:
 
     def add(self, row: Row, column: str, reason: str) -> None:
         if self._file is None:
-            suffix = "jsonl" if self._source.is_jsonl else "csv"
-            self.path = _free_path(self._source.path, suffix)
-            encoding = self._source.encoding
-            try:
-                self._file = self.path.open("x", newline="", encoding=encoding)
-            except OSError as error:
-                raise Misconfigured(
-                    f"{self.path}: the rejected rows cannot be written there ({error.strerror});"
-                    " put the file where you may write, and run the same command again"
-                ) from None
-            if not self._source.is_jsonl:
-                self._write_cells([*MARKS, *self._kept(self._source.header)])
+            self._begin()
         self.count += 1
         marks = (str(row.line), column, reason)
         if self._source.is_jsonl:
             self._write_object(row, dict(zip(MARKS, marks, strict=True)))
         else:
             self._write_cells([*marks, *self._kept(row.cells)])
+
+    def _begin(self) -> None:
+        """Raises Misconfigured where the file cannot be written."""
+        suffix = "jsonl" if self._source.is_jsonl else "csv"
+        try:
+            self.path = _free_path(self._source.path, suffix)
+            encoding = self._source.encoding
+            self._file = self.path.open("x", newline="", encoding=encoding)
+        except OSError as error:
+            raise Misconfigured(
+                f"{self._source.path}: the rejected rows cannot be written beside it"
+                f" ({error.strerror}); put the file where you may write, and run the same command"
+                " again"
+            ) from None
+        if not self._source.is_jsonl:
+            self._write_cells([*MARKS, *self._kept(self._source.header)])
 
     def _kept(self, cells: Sequence[str]) -> Sequence[str]:
         """Without the marks of an earlier import."""

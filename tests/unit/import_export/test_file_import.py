@@ -1,0 +1,92 @@
+"""One run over a file: what goes wrong with a row is that row's, foreseen or not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from sync_worker.core.errors import Misconfigured, Permanent
+from sync_worker.core.values import RatingKey
+from sync_worker.import_export.file_format import format_of
+from sync_worker.import_export.file_import import FileImport, Pauses
+from sync_worker.import_export.importing import ImportResult, RatingRow
+from sync_worker.import_export.rating_files import RatingFile, RejectedFile
+from sync_worker.import_export.row_reading import reading_of
+from tests.factories import a_site
+
+FORMAT = format_of(
+    {"scale": {"min": 1, "max": 5, "step": 1}},
+    {"entity": "thing", "email": "email", "overall": "stars"},
+)
+
+
+@dataclass
+class WordImports:
+    """Implements Imports: an address or a thing says what goes wrong with it."""
+
+    site_id: int
+    reason: str = "invalid_request"
+    taken: list[str] = field(default_factory=list)
+
+    def find_people(self, ratings: Sequence[RatingRow]) -> None:
+        if any(rating.email.startswith("refused") for rating in ratings):
+            raise Permanent("no such filter", reason=self.reason)
+
+    def key_of(self, rating: RatingRow) -> RatingKey:
+        if rating.email.startswith("odd"):
+            raise LookupError("nobody has foreseen this")
+        return RatingKey(self.site_id, 1, f"{rating.email}/{rating.entity.entity_id}")
+
+    def import_rating(self, key: RatingKey, values: Mapping[str, Decimal]) -> ImportResult:
+        if key.contact_id.endswith("/odd"):
+            raise ArithmeticError("nor this")
+        self.taken.append(key.contact_id)
+        return ImportResult("created")
+
+
+def run(path: Path, imports: WordImports, lines: Sequence[str]) -> tuple[FileImport, str]:
+    path.write_text("\n".join(["thing,email,stars", *lines]) + "\n")
+    with RatingFile(path) as source:
+        rejected = RejectedFile(source)
+        reading = reading_of(FORMAT, source.places(FORMAT, ()), a_site())
+        work = FileImport(
+            a_site(), imports, reading, rejected, lambda call, sleep: call(), Pauses()
+        )
+        try:
+            work.run(source.rows(), 2, lambda rows, counts: None)
+        finally:
+            rejected.close()
+    return work, rejected.path.read_text() if rejected.path else ""
+
+
+def test_row_that_goes_wrong_takes_no_other_along(tmp_path: Path) -> None:
+    imports = WordImports(1)
+    lines = [
+        *("a,one@x.example,5", "b,refused@x.example,5", "c,odd@x.example,5", "odd,two@x.example,5"),
+        *('"d,three@x.example,5', "e,four@x.example,9", "f,five@x.example,4"),
+    ]
+    work, rejected = run(tmp_path / "r.csv", imports, lines)
+    assert sorted(imports.taken) == ["five@x.example/f", "one@x.example/a"]
+    assert work.counts == {"created": 2, "rejected": 5}
+    told = {line.split(",")[0]: line for line in rejected.splitlines()[1:]}
+    assert sorted(told) == ["3", "4", "5", "6", "7"]
+    assert "invalid_request: Wix does not look up this address" in told["3"]
+    assert "unexpected error: LookupError: nobody has foreseen this" in told["4"]
+    assert "unexpected error: ArithmeticError: nor this" in told["5"]
+    assert "a quotation mark is opened and never closed" in told["6"]
+
+
+def test_refusal_that_concerns_every_row_stops_the_run(tmp_path: Path) -> None:
+    imports = WordImports(1, reason="unauthorized")
+    with pytest.raises(Permanent):
+        run(tmp_path / "r.csv", imports, ["a,refused@x.example,5"])
+
+
+def test_rejected_rows_that_cannot_be_written_are_told_of(tmp_path: Path) -> None:
+    name = "r" * 245 + ".csv"  # with the ending of a rejected file no name of a file any more
+    with pytest.raises(Misconfigured, match="the rejected rows cannot be written beside it"):
+        run(tmp_path / name, WordImports(1), ["a,one@x.example,9"])
