@@ -16,7 +16,8 @@ COMMANDS = {
     ),
     "check": Lazy("connector.check:check", "Schema, paths, scales and examples of a manifest."),
     "new": Lazy(
-        "connector.new:new", "A commented skeleton of a manifest that passes `connector check`."
+        "connector.new:new",
+        "A manifest that passes `connector check`: a skeleton, or a draft from samples.",
     ),
     "schema": Lazy("connector.new:schema", "The JSON Schema of manifests, for editors."),
     "webhooks": Lazy(
