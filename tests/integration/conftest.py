@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -13,3 +15,18 @@ from tests.integration.remote_server import RemoteServer, remote_server
 def server() -> Iterator[RemoteServer]:
     with remote_server() as remote:
         yield remote
+
+
+@pytest.fixture
+def ledger_at_home(sqlite_url: str) -> str:
+    """An empty ledger where RATINGS_SYNC_HOME is ``tmp_path``: nothing is left to migrate."""
+    return sqlite_url
+
+
+@pytest.fixture
+def home(tmp_path: Path, sqlite_template: Path) -> Path:
+    """A folder ``home`` in ``tmp_path``, with an empty ledger: nothing is left to migrate."""
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    shutil.copy(sqlite_template, home)
+    return home

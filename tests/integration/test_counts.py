@@ -32,6 +32,8 @@ from sync_worker.manifest.default_field import default_field
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from sync_worker.wiring import Wiring
 
+pytestmark = pytest.mark.usefixtures("ledger_at_home")
+
 WIX_GET, WIX_POST = "GET /ratings/v1/ratings/{id}", "POST /ratings/v1/ratings"
 WIX_PATCH, WIX_DELETE = "PATCH /ratings/v1/ratings/{id}", "DELETE /ratings/v1/ratings/{id}"
 EXT_GET, EXT_POST = "GET /v1/ratings/{id}", "POST /v1/ratings"

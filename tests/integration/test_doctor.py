@@ -25,6 +25,8 @@ from sync_worker.manifest.default_field import default_field
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from sync_worker.wiring import Wiring
 
+pytestmark = pytest.mark.usefixtures("ledger_at_home")
+
 Ask = Callable[..., dict[str, Check]]
 
 

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -74,7 +75,7 @@ class Shop:
 
 
 @pytest.fixture
-def shop(shell: Shell, redis: Redis, redis_server: EmbeddedRedis) -> Iterator[Shop]:
+def shop(home: Path, shell: Shell, redis: Redis, redis_server: EmbeddedRedis) -> Iterator[Shop]:
     with Sandbox(SandboxOptions(rate_per_minute=None)) as box:
         budget = {
             "REDIS_URL": redis_server.url,

@@ -26,6 +26,8 @@ from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from sync_worker.wiring import Wiring
 from tests.integration.remote_server import Asked, RemoteServer, Reply, remote_server
 
+pytestmark = pytest.mark.usefixtures("ledger_at_home")
+
 SECRET = "judgeme-secret-0123456789"  # a stand-in's own
 ADA = "ada@example.com"
 MANIFEST = """

@@ -8,8 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from sync_worker.config import load_settings
 from sync_worker.wiring import Wiring
+
+pytestmark = pytest.mark.usefixtures("ledger_at_home")
 
 SECRETS = {
     "FERA_SECRET_KEY": "sk_0123456789abcdef0123456789abcdef",

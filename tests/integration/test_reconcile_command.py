@@ -76,7 +76,7 @@ def two_sides(folder: Path, volume: Volume) -> Iterator[TwoSides]:
 
 
 @pytest.fixture
-def sides(tmp_path: Path) -> Iterator[TwoSides]:
+def sides(tmp_path: Path, home: Path) -> Iterator[TwoSides]:
     yield from two_sides(tmp_path, HALF)
 
 

@@ -40,6 +40,8 @@ from sync_worker.wiring import Wiring
 from tests.twins.memory_remote import MemoryRemote
 from tests.twins.memory_system import OWN_SERVICE_CAPABILITIES, WIX_CAPABILITIES
 
+pytestmark = pytest.mark.usefixtures("ledger_at_home")
+
 BEANS = {Side.WIX: EntityRef("beans", "stores", "reviews"), Side.EXTERNAL: EntityRef("SKU-1")}
 NAME = {Side.WIX: "overall", Side.EXTERNAL: "value"}
 VALUES = {Side.WIX: (Decimal(80), Decimal(20)), Side.EXTERNAL: (Decimal(4), Decimal("1.5"))}

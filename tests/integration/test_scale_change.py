@@ -23,6 +23,8 @@ from sync_worker.manifest.default_field import WIX_SCALE, default_field
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from sync_worker.wiring import Wiring
 
+pytestmark = pytest.mark.usefixtures("ledger_at_home")
+
 STARS = Scale(Decimal("0.5"), Decimal(5), Decimal("0.5"))
 SPAN = FieldMap("overall", "value", WIX_SCALE, STARS, "span")
 HALF = FieldMap("overall", "value", Scale(Decimal(0), Decimal(50), Decimal(1)), STARS)

@@ -8,6 +8,7 @@ import csv
 import json
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,7 +31,7 @@ SHOP_CATALOGUE = "ID,SKU,Name\n10,SKU-1,Coffee\n11,,tea\n12,SKU-9,Pot\n"
 
 @pytest.fixture
 def live(
-    shell: Shell, redis: Redis, redis_server: EmbeddedRedis
+    home: Path, shell: Shell, redis: Redis, redis_server: EmbeddedRedis
 ) -> Iterator[tuple[Shell, Sandbox]]:
     with Sandbox(SandboxOptions(rate_per_minute=None)) as box:
         shell.environ |= box.settings() | {
