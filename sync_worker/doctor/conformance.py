@@ -22,8 +22,10 @@ from sync_worker.core.errors import (
 )
 from sync_worker.core.ports.remote import Remote
 from sync_worker.core.scale import Scale
-from sync_worker.core.values import Draft, EntityRef, Person, Record
+from sync_worker.core.values import Draft, EntityRef, Person, Record, RecordState
 from sync_worker.doctor.events import Events
+from sync_worker.doctor.first_page import READ, first_page_with_records, read_page, same_by_id
+from sync_worker.doctor.live.advice import key_after
 from sync_worker.doctor.measured import Measured, yes_no
 from sync_worker.doctor.watch import Watch
 
@@ -37,8 +39,8 @@ class Conformance:
     ``events``: the changes that the manifest can hear (``upsert``, ``delete``, ``parent_changed``);
     ``heard(ids)``: those that arrived by webhook about these ids since the start; ``sleep`` and
     ``monotonic``: the caller's clock, in seconds. ``made``: test records that are still there;
-    ``ever_made``: all of them. Raises Transient, Permanent, Misconfigured where the system does not
-    even do the common things.
+    ``ever_made``: all of them. ``writes_follow``: an empty system is no fault, a record is made in
+    it. Where the system does not even do the common things, a line says so, and it ends.
     """
 
     remote: Remote
@@ -52,6 +54,7 @@ class Conformance:
     person: Person = PERSON
     made: list[str] = field(default_factory=list)
     ever_made: list[str] = field(default_factory=list)
+    writes_follow: bool = True
     _watch: Watch = field(init=False)
     _events: Events = field(init=False)
 
@@ -63,25 +66,14 @@ class Conformance:
 
     def read(self) -> Iterator[Measured]:
         """What can be seen without a write."""
-        page = self.remote.list_page(None)
-        while not page.records and page.cursor is not None:
-            page = self.remote.list_page(page.cursor)
-        yield Measured(
-            "listing", None, f"{len(page.records)} records on the first page that has any"
-        )
-        if not page.records:
-            yield Measured(
-                "get shows what the listing shows",
-                "yes",
-                "there is no record to look at",
-                is_known=False,
-            )
-            return
-        record = page.records[0]
-        again = self.remote.get(record.remote_id)
-        is_same = again is not None and (again.values, again.state) == (record.values, record.state)
-        yield Measured("get shows what the listing shows", "yes", yes_no(is_same))
-        yield self._revision(record)
+        try:
+            page = first_page_with_records(self.remote)
+            yield from read_page(page, may_be_empty=self.writes_follow)
+            for record in page.records[:1]:
+                yield same_by_id(self.remote, record)
+                yield self._revision(record)
+        except SyncError as error:
+            yield _failed(READ, error, "list")
 
     def _revision(self, record: Record) -> Measured:
         declared = self.remote.capabilities.has_revision
@@ -99,6 +91,8 @@ class Conformance:
             return
         try:
             yield from self._life()
+        except SyncError as error:
+            yield _failed("the life of a test record", error, "create")
         finally:
             self._clean_up()
 
@@ -116,9 +110,11 @@ class Conformance:
                 "the record shows itself", "yes", f"not within {self.wait_seconds:.0f} s"
             )
             return
+        yield _landed(record)
         yield self._search_lag(record)
         yield self._revision(record)
-        yield self._stable(record)
+        # Else each look would seem to be an edit.
+        yield same_by_id(self.remote, record, "a look shows what the write returned")
         yield self._events.of_create(record)
         yield from self._uniqueness(low)
         if self.remote.capabilities.can_update:
@@ -164,12 +160,6 @@ class Conformance:
         seen = f"after {lag:.1f} s" if found else f"not within {self.wait_seconds:.0f} s"
         return Measured("the search shows a new record", None, seen, is_known=found is not None)
 
-    def _stable(self, record: Record) -> Measured:
-        """Whether a later look shows the same: else each look would seem to be an edit."""
-        again = self.remote.get(record.remote_id)
-        same = again is not None and (again.values, again.state) == (record.values, record.state)
-        return Measured("a look shows what the write returned", "yes", yes_no(same))
-
     def _uniqueness(self, value: Decimal) -> Iterator[Measured]:
         declared = yes_no(self.remote.capabilities.is_unique)
         person, self.person = self.person, replace(self.person, name=f"{self.person.name} again")
@@ -202,13 +192,25 @@ class Conformance:
             "an update returns what was written",
             "yes",
             yes_no(changed.values.get("value") == high),
+            key="operations.update",
         )
+        yield self._applied(current.remote_id, high)
         if current.revision is not None and changed.revision is not None:
             yield Measured("the revision grows by", "1", str(changed.revision - current.revision))
         yield self._events.of_update(changed, before)
         if current.revision is not None:
             yield self._precondition(changed, current, low)
         yield from self._normalisation(changed)
+
+    def _applied(self, remote_id: str, value: Decimal) -> Measured:
+        """An answer may repeat what was asked, and the record stay as it was."""
+
+        def shows() -> bool:
+            look = self.remote.get(remote_id)
+            return look is not None and look.values.get("value") == value
+
+        is_applied = self._watch.until(shows) is not None
+        return Measured("an update is applied", "yes", yes_no(is_applied), key="operations.update")
 
     def _precondition(self, record: Record, older: Record, value: Decimal) -> Measured:
         declared = self.remote.capabilities.update_precondition
@@ -267,10 +269,24 @@ class Conformance:
             return None, False
 
     def _clean_up(self) -> None:
+        """What cannot be deleted stays in ``made``, for a person to delete."""
         for remote_id in list(self.made):
-            record, _ = self._after_delete(remote_id)
-            if record is not None and self.remote.capabilities.can_delete:
-                self.remote.delete(remote_id, record.revision)
-                self.made.remove(remote_id)
-            elif record is None:
-                self.made.remove(remote_id)
+            with suppress(SyncError):
+                record, _ = self._after_delete(remote_id)
+                if record is None:
+                    self.made.remove(remote_id)
+                elif self.remote.capabilities.can_delete:
+                    self.remote.delete(remote_id, record.revision)
+                    self.made.remove(remote_id)
+
+
+def _landed(record: Record) -> Measured:
+    what, key = "a create lands in the state that was asked for", "states.write"
+    seen = str(record.state)
+    return Measured(what, str(RecordState.PUBLISHED), seen, key=f"{key} and operations.create.body")
+
+
+def _failed(what: str, error: SyncError, name: str) -> Measured:
+    """A call that was refused: the measuring ends here."""
+    name = error.facts.operation or name
+    return Measured(what, "yes", f"no: {error}", key=key_after(error, name) or f"operations.{name}")

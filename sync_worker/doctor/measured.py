@@ -10,13 +10,14 @@ class Measured:
     """One property: what is declared, and what was seen.
 
     ``declared``: ``None`` where nothing is declared; ``is_known``: false where nothing could be
-    measured.
+    measured. ``key``: of the manifest, to look at where both differ.
     """
 
     what: str
     declared: str | None
     seen: str
     is_known: bool = True
+    key: str = ""
 
     @property
     def differs(self) -> bool:

@@ -25,6 +25,7 @@ id: shop
 base_url: {env: SHOP_URL}
 allow_private_hosts: true
 auth: {type: bearer, token: {env: SHOP_TOKEN}}
+http: {budget: {requests: 1000}}
 key: {id: {path: id}}
 fields:
   entity: {path: product.id, required: true}

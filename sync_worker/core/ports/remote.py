@@ -60,13 +60,14 @@ class Page:
 
     ``unreadable``: rows that are no records of the system's own form; only a look by id tells more
     of them. ``newest``: of a listing of changes, the latest time that a record shows, in the
-    remote's own clock.
+    remote's own clock. ``why_unreadable``: of the first such row.
     """
 
     records: Sequence[Record]
     cursor: str | None = None
     unreadable: int = 0
     newest: datetime | None = None
+    why_unreadable: str = ""
 
 
 class Remote(Protocol):

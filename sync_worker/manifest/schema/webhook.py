@@ -136,6 +136,9 @@ class Webhook(Strict):
     verify: tuple[Verify, ...] = Field(min_length=1)
     """Any one of them may pass."""
     handshake: tuple[Handshake, ...] = ()
+    delay_s: int = Field(default=30, gt=0, le=3600)
+    """How long after a change its event may come, of systems that send from a queue;
+    ``connector conformance`` waits as long."""
     ack_status: int = Field(default=200, ge=200, le=299)
     ack_body: Mapping[str, Any] | None = None
     """For senders that want certain words back."""

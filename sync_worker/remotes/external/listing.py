@@ -32,11 +32,15 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """Records of one answer, how many rows were unreadable, and where the listing goes on."""
+    """Records of one answer, how many rows were unreadable, and where the listing goes on.
+
+    ``why``: the first of those was.
+    """
 
     records: list[Record]
     unreadable: int
     following: Place | None
+    why: str = ""
 
 
 class Listing:
@@ -91,7 +95,7 @@ class Listing:
         place = Place() if cursor is None else place_of(cursor)
         rows = self._rows("list", self._calls.context(), place, more)
         text = None if rows.following is None else place_text(rows.following)
-        return Page(rows.records, text, rows.unreadable)
+        return Page(rows.records, text, rows.unreadable, why_unreadable=rows.why)
 
     def _page_by_parent(self, cursor: str | None, more: Mapping[str, str]) -> Page:
         """The next page of the first parent left; with none left, the next page of parents."""
@@ -106,7 +110,8 @@ class Listing:
         # The last page of a parent takes it off the list.
         left = place.left if rows.following else place.left[1:]
         following = replace(place, child=rows.following, left=left)
-        return Page(rows.records, _cursor_of(following), rows.unreadable)
+        cursor = _cursor_of(following)
+        return Page(rows.records, cursor, rows.unreadable, why_unreadable=rows.why)
 
     def _parents(self, place: Place) -> ParentPlace:
         spec = self._manifest.operations.parents
@@ -151,7 +156,7 @@ class Listing:
             if name == "find":
                 raise
             return _Rows([], 0, None)
-        records, unreadable = [], 0
+        records, unreadable, why = [], 0, ""
         for item in page.items:
             try:
                 records.append(read_record(self._manifest, item, context))
@@ -160,8 +165,9 @@ class Listing:
                 if matters(item):
                     raise
                 unreadable += 1
+                why = why or error.message
                 log.warning("record_unreadable", remote=self._manifest.id, reason=error.message)
-        return _Rows(records, unreadable, page.place)
+        return _Rows(records, unreadable, page.place, why)
 
 
 def _text(found: Any) -> str | None:
