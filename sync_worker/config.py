@@ -272,6 +272,16 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         ) from None
 
 
+def settings_of_module() -> Settings:
+    """For modules that a library loads by name: what is wrong ends the process in one line."""
+    try:
+        settings = load_settings()
+        _ = settings.broker
+    except Misconfigured as error:
+        raise SystemExit(f"ratings-sync: {error}") from None
+    return settings
+
+
 def _refuse_placeholders(values: Mapping[str, str]) -> None:
     for name in NEEDED:
         if is_placeholder(values.get(name.lower(), "")):

@@ -6,15 +6,20 @@ Errors of settings and files are words on stderr and status 1, an interrupt is o
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import sys
+import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 
 import click
 
 from sync_worker.cli.interrupts import STATUS, interrupts_are_raised, is_interrupt
 from sync_worker.cli.lazy import Lazy, LazyGroup
 from sync_worker.core.errors import SyncError
+from sync_worker.core.outside_words import lines_for_people
 
 SET_UP = {
     "setup": Lazy(
@@ -112,6 +117,7 @@ def cli() -> None:
 def run() -> None:
     """Run the command line of this process, and exit."""
     cli.before_loading = log_errors_only
+    _open_closed_streams()
     _refuse_what_is_no_text(sys.argv)
     try:
         with interrupts_are_raised():
@@ -121,10 +127,66 @@ def run() -> None:
         status = wrong.exit_code
     except click.Abort as abort:
         status = _aborted(abort)
+    except KeyboardInterrupt:
+        click.echo("ratings-sync: interrupted", err=True)
+        status = STATUS
     except SyncError as error:
-        click.secho(f"ratings-sync: {error}", err=True, fg="red")
-        status = 1
-    sys.exit(status)
+        status = _say_error(str(error))
+    except OSError as error:
+        status = _say_error(_file_words(error))
+    except Exception as error:
+        status = _say_error(_unforeseen_words(error))
+    sys.exit(_flushed(status))
+
+
+def _say_error(words: str) -> int:
+    """On stderr, where that can be written."""
+    with suppress(OSError):
+        click.secho(f"ratings-sync: {lines_for_people(words)}", err=True, fg="red")
+    return 1
+
+
+def _file_words(error: OSError) -> str:
+    """What the system refused, and of which file."""
+    reason = error.strerror or str(error) or type(error).__name__
+    if error.filename is None and error.errno == errno.ENOSPC:
+        return f"cannot write the output ({reason})"
+    if error.filename is None:
+        return f"cannot read or write ({reason})"
+    return f"cannot read or write {os.fspath(str(error.filename))} ({reason})"
+
+
+def _unforeseen_words(error: Exception) -> str:
+    if os.environ.get("LOG_LEVEL") == "DEBUG":
+        traceback.print_exception(error)
+    first = (str(error).splitlines() or [""])[0][:200]
+    return (
+        f"an unforeseen error: {type(error).__name__}: {first} (LOG_LEVEL=DEBUG shows where; please"
+        " report it)"
+    )
+
+
+def _open_closed_streams() -> None:
+    """A program that is started with a closed output has none: what it prints goes nowhere."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - until the end
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - until the end
+
+
+def _flushed(status: int) -> int:
+    """Print what is left now: at its end Python would tell of an error in its own way."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        status = status or 1  # whoever read it has seen enough
+    except OSError as error:
+        # Told already where the command itself met it.
+        status = status or _say_error(f"cannot write the output ({error.strerror})")
+    else:
+        return status
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return status
 
 
 def _refuse_what_is_no_text(words: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import click
 
 from sync_worker.cli.options import JSON
-from sync_worker.cli.output import print_json
+from sync_worker.cli.output import print_json, say
 from sync_worker.doctor.check import Check
 from sync_worker.doctor.doctor import Doctor
 from sync_worker.wiring import wiring
@@ -48,7 +48,7 @@ def is_good(checks: Iterable[Check]) -> bool:
 
 def print_check(check: Check) -> Check:
     sign, colour = SIGNS[check.verdict]
-    click.secho(f"{sign} {check.name}: {check.what}", fg=colour)
+    say(f"{sign} {check.name}: {check.what}", fg=colour)
     if check.next_step:
-        click.echo(f"    → {check.next_step}")
+        say(f"    → {check.next_step}")
     return check

@@ -5,30 +5,31 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import NoReturn
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from sync_worker.cli.options import JSON, NUMBER
-from sync_worker.cli.output import STAMP, print_json
+from sync_worker.cli.output import STAMP, print_json, print_table, say
 from sync_worker.ledger.administration.held import HistoryLine
 from sync_worker.wiring import wiring
 
 
 @click.command()
-@click.argument("remote_id", required=False)
+@click.argument("word", metavar="[ID | E-MAIL]", required=False)
 @click.option("--link", "link_id", type=NUMBER, help="One link, by its number.")
 @click.option("--limit", type=NUMBER, default=50, show_default=True)
 @JSON
-def history(remote_id: str | None, link_id: int | None, limit: int, as_json: bool) -> None:
+def history(word: str | None, link_id: int | None, limit: int, as_json: bool) -> None:
     """What was written or decided, with winner, loser and why; of one rating by its id on either
-    side.
+    side, also by its first characters, or of a person by the e-mail address. Status 1 if there is
+    none.
 
     \b
     Example: ratings-sync history 076716da-0000-4000-8000-2448c17c89df
     """
-    lines = wiring().admin.questions.history(link_id=link_id, remote_id=remote_id, limit=limit)
+    questions = wiring().admin.questions
+    lines = questions.history(link_id=link_id, word=word, limit=limit)
     if as_json:
         print_json(
             [
@@ -36,14 +37,28 @@ def history(remote_id: str | None, link_id: int | None, limit: int, as_json: boo
                 for line in lines
             ]
         )
-    elif not lines:
-        click.echo("no history yet" + (f" for {remote_id}" if remote_id else ""))
-    else:
+    elif lines:
         print_history(lines)
+    elif word is None and link_id is None:
+        click.echo("no history yet")
+    if not lines and (word is not None or link_id is not None):
+        _tell_nothing(word, link_id)
+
+
+def _tell_nothing(word: str | None, link_id: int | None) -> NoReturn:
+    """Status 1: what was asked for may be misspelt, or of another ledger."""
+    of = f"{word!r}" if word is not None else f"link {link_id}"
+    advice = (
+        "an id of either side (its first 8 characters do), an e-mail address, or the id of a person"
+        " or product finds one; RETENTION_HISTORY_DAYS ends it"
+    )
+    say(f"there is no history of {of}: {advice}", err=True)
+    raise SystemExit(1)
 
 
 def print_history(lines: Sequence[HistoryLine]) -> None:
-    table = Table("time (UTC)", "link", "what", "on", "attribute", "value", "lost", "why", box=None)
+    headers = ("time (UTC)", "link", "what", "on", "attribute", "value", "lost", "why")
+    rows = []
     for line in lines:
         entry = line.entry
         on = f"{entry.side or ''} {entry.remote_id[:8]}".strip()
@@ -53,8 +68,8 @@ def print_history(lines: Sequence[HistoryLine]) -> None:
         if entry.loser is not None:
             lost = f"{entry.loser} ({entry.loser_side})"
         values = (entry.attribute, change, lost, entry.reason)
-        table.add_row(line.at.strftime(STAMP), str(line.link_id or ""), entry.what, on, *values)
-    Console().print(table)
+        rows.append((line.at.strftime(STAMP), line.link_id, entry.what, on, *values))
+    print_table(headers, rows)
 
 
 def value_words(value: Decimal | None) -> str:

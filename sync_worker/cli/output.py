@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,17 +21,53 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.table import Table
+from rich.text import Text
 
+from sync_worker.core.outside_words import for_people, lines_for_people
 from sync_worker.files.csv_lines import csv_line
 from sync_worker.services.trouble import Trouble
 
+# Further control characters, and those that turn or hide the text beside them.
+_UNSEEN = re.compile("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 PROBLEMS_SHOWN = 50
 STAMP = "%Y-%m-%d %H:%M:%S"
 
 
 def print_json(value: Any) -> None:
     """One document on one line; values of our own become objects, numbers stay exact as texts."""
-    click.echo(json.dumps(value, default=_plain, ensure_ascii=False))
+    click.echo(_UNSEEN.sub(_as_json_escape, json.dumps(value, default=_plain, ensure_ascii=False)))
+
+
+def _as_json_escape(sign: re.Match[str]) -> str:
+    """A character that a terminal obeys or hides, in the form that JSON has for it."""
+    return json.dumps(sign.group())[1:-1]
+
+
+def say(text: str, *, err: bool = False, fg: str | None = None) -> None:
+    """A line with words from outside in it, such as an id, or what a remote said."""
+    click.secho(lines_for_people(text), err=err, fg=fg)
+
+
+def print_table(
+    headers: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    title: str | None = None,
+    console: Console | None = None,
+) -> None:
+    """A table whose cells are words, and never markup or commands of the terminal."""
+    table = WordsTable(*headers, title=title, title_justify="left", box=None)
+    for row in rows:
+        table.add_row(*("" if cell is None else str(cell) for cell in row))
+    (console or Console()).print(table)
+
+
+class WordsTable(Table):
+    """Rich's table with cells of words: ``[/x]`` of an id is no end of a style."""
+
+    def add_row(self, *cells: Any, **options: Any) -> None:
+        super().add_row(*(Text(for_people(str(cell))) for cell in cells), **options)
 
 
 def _plain(value: Any) -> Any:
@@ -51,14 +88,14 @@ def print_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
 def print_trouble(trouble: Trouble) -> None:
     """What is wrong, and below it what to do."""
     sentence = f"{trouble.sentence[0].upper()}{trouble.sentence[1:]}."
-    click.secho(f"✗ {sentence}", fg="red")
-    click.echo(f"    → {trouble.next_step}")
+    say(f"✗ {sentence}", fg="red")
+    say(f"    → {trouble.next_step}")
 
 
 def print_problems(problems: Sequence[str]) -> None:
     """To stderr: the first ones, and how many more there are."""
     for problem in problems[:PROBLEMS_SHOWN]:
-        click.secho(problem, err=True, fg="red")
+        say(problem, err=True, fg="red")
     if len(problems) > PROBLEMS_SHOWN:
         click.echo(f"… and {len(problems) - PROBLEMS_SHOWN} more", err=True)
 

@@ -22,7 +22,7 @@ from sync_worker.cli.map.contact_proposal import (
 )
 from sync_worker.cli.map.entity_proposal import describe, doubtful, save_entity_proposal
 from sync_worker.cli.options import EXISTING_FILE, JSON
-from sync_worker.cli.output import print_json, print_problems
+from sync_worker.cli.output import print_json, print_problems, say
 from sync_worker.core.errors import Misconfigured, SyncError
 from sync_worker.core.values import Site, UnknownEntity
 from sync_worker.doctor.doctor import Doctor
@@ -118,7 +118,7 @@ def setup(status: bool, as_json: bool) -> None:
 def _print_steps(found: list[Step]) -> None:
     for step in found:
         sign, colour = ("✓", "green") if step.is_done else ("–", None)
-        click.secho(f"{sign} {step.name}: {step.what}", fg=colour)
+        say(f"{sign} {step.name}: {step.what}", fg=colour)
         if not step.is_done:
             click.echo(f"    → {step.command}")
 
@@ -265,7 +265,7 @@ def _contacts(site: Site) -> None:
     try:
         proposal, _ = match_contacts(site, external_addresses(site))
     except SyncError as error:
-        click.secho(f"not now: {error}; later: ratings-sync map contacts match", err=True, fg="red")
+        say(f"not now: {error}; later: ratings-sync map contacts match", err=True, fg="red")
         return
     done = wiring().admin.mappings.import_contacts(site, proposal.certain)
     save_doubtful(proposal, DOUBTFUL_CONTACTS)

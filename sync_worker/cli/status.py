@@ -11,10 +11,9 @@ from typing import Any
 import click
 from redis.exceptions import RedisError
 from rich.console import Console
-from rich.table import Table
 
 from sync_worker.cli.options import JSON
-from sync_worker.cli.output import print_json, print_trouble
+from sync_worker.cli.output import WordsTable, print_json, print_trouble
 from sync_worker.core.errors import Misconfigured, SyncError
 from sync_worker.core.processes import ProcessKind
 from sync_worker.doctor.evidence import find_troubles
@@ -76,9 +75,9 @@ def _as_json(troubles: Sequence[Trouble], *, is_read: bool) -> dict[str, Any]:
     return found | dataclasses.asdict(wiring().admin.questions.status()) | more
 
 
-def _table() -> Table:
+def _table() -> WordsTable:
     now, figures = wiring().admin.questions.status(), wiring().databases.figures()
-    table = Table(show_header=False, box=None)
+    table = WordsTable(show_header=False, box=None)
     table.add_row("processes", _process_words(wiring().admin.heartbeats.all()))
     for source in wiring().admin.door_counts.sources():
         table.add_row(f"webhooks from {source.source}", source_words(source, time.time()))

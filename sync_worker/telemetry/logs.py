@@ -12,6 +12,10 @@ from collections.abc import Mapping
 
 import structlog
 
+from sync_worker.core.outside_words import for_people
+
+OF_LINES = ("exception", "stack")  # ours, of several lines
+
 log = structlog.get_logger(__name__)
 NOISY = ("alembic", "celery", "kombu", "amqp", "redis", "urllib3", "werkzeug")
 
@@ -47,7 +51,16 @@ def warn_of_misspelt(names: Mapping[str, str]) -> None:
 def _renderer(log_format: str) -> structlog.typing.Processor:
     if log_format == "json":
         return structlog.processors.JSONRenderer()
-    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    console = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    return lambda logger, name, line: console(logger, name, _for_eyes(line))
+
+
+def _for_eyes(line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """A terminal obeys what some ids hold; JSON escapes it by itself."""
+    return {
+        name: for_people(value) if isinstance(value, str) and name not in OF_LINES else value
+        for name, value in line.items()
+    }
 
 
 def _set_up_standard_logs(

@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from sync_worker.cli.held.options import REASON, SIDE, SINCE, filter_of
 from sync_worker.cli.lazy import Lazy, LazyGroup
 from sync_worker.cli.options import JSON, NUMBER, SITE
-from sync_worker.cli.output import STAMP, print_json
+from sync_worker.cli.output import STAMP, print_json, print_table
 from sync_worker.ledger.administration.held import HeldDelivery
 from sync_worker.wiring import wiring
 
@@ -78,10 +76,18 @@ def held(
 
 
 def _print_held(rows: Sequence[HeldDelivery]) -> None:
-    table = Table("delivery", "since (UTC)", "side", "change", "remote id", "reason", box=None)
-    for row in rows:
-        since = row.received_at.strftime(STAMP)
-        table.add_row(
-            str(row.inbox_id), since, str(row.side), row.change, row.remote_id, row.reason
-        )
-    Console().print(table)
+    headers = ("delivery", "since (UTC)", "side", "change", "remote id", "reason")
+    print_table(
+        headers,
+        [
+            (
+                row.inbox_id,
+                row.received_at.strftime(STAMP),
+                row.side,
+                row.change,
+                row.remote_id,
+                row.reason,
+            )
+            for row in rows
+        ],
+    )

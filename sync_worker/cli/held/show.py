@@ -7,12 +7,10 @@ from functools import partial
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from sync_worker.cli.history import print_history, value_words
 from sync_worker.cli.options import JSON, NUMBER
-from sync_worker.cli.output import STAMP, print_json
+from sync_worker.cli.output import STAMP, print_json, print_table
 from sync_worker.core.errors import SyncError
 from sync_worker.core.ports.remote import Remote
 from sync_worker.core.values import Change, Person, Record, Side
@@ -50,10 +48,7 @@ def show(delivery: int, offline: bool, as_json: bool) -> None:
         )
         return
     for title, facts in {"delivery": _facts(story), **now, "ledger": _link_facts(story)}.items():
-        table = Table(title, "", box=None, title_justify="left")
-        for name, value in facts.items():
-            table.add_row(name, "" if value is None else str(value))
-        Console().print(table)
+        print_table((title, ""), facts.items())
     if story.history:
         print_history(story.history)
 

@@ -11,7 +11,7 @@ import click
 
 from sync_worker.cli.map.importing import import_rows, read_or_refuse
 from sync_worker.cli.options import FILE, JSON, SITE, the_site
-from sync_worker.cli.output import print_csv, print_json
+from sync_worker.cli.output import print_csv, print_json, say
 from sync_worker.core.scale import FieldMap
 from sync_worker.core.values import Site
 from sync_worker.files.mapping_files import FIELD_COLUMNS, check_fields, read_fields
@@ -99,7 +99,7 @@ def check(file: Path, as_json: bool) -> None:
     if as_json:
         print_json({"good": not problems, "problems": problems})
     elif problems:
-        click.secho("\n".join(problems), err=True, fg="red")
+        say("\n".join(problems), err=True, fg="red")
     else:
         click.echo("every level of both scales converts there and back")
     raise SystemExit(1 if problems else 0)

@@ -22,8 +22,8 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
 
+from sync_worker.cli.output import print_table, say
 from sync_worker.core.outcome import Outcome
 from sync_worker.core.sweep_values import Finding, Sweep
 from sync_worker.core.values import Side
@@ -190,12 +190,17 @@ class Show:
         if self.is_plan_shown:
             return
         self.is_plan_shown = True
-        table = Table("plan", "ratings", "for example", title_justify="left", box=None)
         in_step_first = sorted(self.plan.outcomes, key=lambda name: (name != "in_step", name))
-        for outcome in in_step_first:
-            examples = "; ".join(self.plan.examples.get(outcome, []))
-            table.add_row(outcome.replace("_", " "), str(self.plan.outcomes[outcome]), examples)
-        (Console() if not self.as_json else self.console).print(table)
+        rows = [
+            (
+                outcome.replace("_", " "),
+                self.plan.outcomes[outcome],
+                "; ".join(self.plan.examples.get(outcome, [])),
+            )
+            for outcome in in_step_first
+        ]
+        console = self.console if self.as_json else None
+        print_table(("plan", "ratings", "for example"), rows, console=console)
 
     def close(self, sweep: Sweep) -> None:
         self._pool.shutdown()
@@ -214,7 +219,7 @@ class Show:
         elif not sweep.is_dry and not self.plan.planned_writes:
             click.echo("nothing to write on either side")
         for warning in _warnings(sweep):
-            click.secho(warning, fg="yellow", err=True)
+            say(warning, fg="yellow", err=True)
 
     def _document(self, sweep: Sweep) -> dict[str, Any]:
         document: dict[str, Any] = {

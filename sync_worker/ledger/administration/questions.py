@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Table, func, or_, select, update
 from sync_worker.core.values import InboxState, IntentState, Side
 from sync_worker.ledger.accounts import FailingAccount, failing_accounts
 from sync_worker.ledger.administration.held import HistoryLine, to_line
+from sync_worker.ledger.statements.history_search import ways_to_history
 from sync_worker.ledger.statements.inbox import OPEN
 from sync_worker.ledger.tables import history, inbox, intent, link, site
 from sync_worker.ledger.transactions import Transactions, ledger_now
@@ -65,19 +66,22 @@ class LedgerQuestions:
             )
 
     def history(
-        self, *, link_id: int | None = None, remote_id: str | None = None, limit: int = 50
+        self, *, link_id: int | None = None, word: str | None = None, limit: int = 50
     ) -> list[HistoryLine]:
-        """The newest lines, oldest first: of a link, of what a remote id belongs to, or of all."""
-        which: Any = history.c.id > 0
-        if link_id is not None:
-            which = history.c.link_id == link_id
-        if remote_id is not None:
-            linked = select(history.c.link_id).where(history.c.remote_id == remote_id)
-            which &= or_(history.c.remote_id == remote_id, history.c.link_id.in_(linked))
-        newest = select(history).where(which).order_by(history.c.id.desc()).limit(limit)
+        """The newest lines, oldest first: of a link, of what a word names, or of all.
+
+        A word is an id of either side or its first characters, an e-mail address, or the id of a
+        person or product: the first of these that has a history.
+        """
+        ways: list[Any] = [history.c.id > 0] if word is None else list(ways_to_history(word))
+        is_of_link = history.c.id > 0 if link_id is None else history.c.link_id == link_id
         with self._transactions.read() as connection:
-            rows = connection.execute(newest).all()
-        return [to_line(row) for row in reversed(rows)]
+            for way in ways:
+                found = select(history).where(is_of_link, way)
+                newest = found.order_by(history.c.id.desc()).limit(limit)
+                if rows := connection.execute(newest).all():
+                    return [to_line(row) for row in reversed(rows)]
+        return []
 
     def held_by_site(self, reason: str) -> dict[int, list[int]]:
         """Ids of what is held for a reason, by the site of its sender; oldest first."""

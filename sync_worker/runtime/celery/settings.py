@@ -4,9 +4,9 @@ Measured facts behind most lines: Celery on Redis loses messages when a worker i
 them when Redis is wiped. The inbox in SQL is the queue; the sweeper rings again for what was lost.
 """
 
-from sync_worker.config import load_settings
+from sync_worker.config import settings_of_module
 
-_settings = load_settings()
+_settings = settings_of_module()
 
 broker_url = _settings.broker
 broker_transport_options = {

@@ -1,0 +1,27 @@
+"""Words from outside where people see them, on terminals and in logs; pure.
+
+An id may hold what a terminal obeys: escape sequences, or a text that runs backwards.
+"""
+
+from __future__ import annotations
+
+FIRST_UNICODE = 0x100
+
+
+def for_people(text: str) -> str:
+    """The text on one line, with every character that cannot be printed written as its number."""
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() else _escaped(sign) for sign in text)
+
+
+def lines_for_people(text: str) -> str:
+    """The same for a text of several lines."""
+    return "\n".join(map(for_people, text.split("\n")))
+
+
+def _escaped(sign: str) -> str:
+    code = ord(sign)
+    if code < FIRST_UNICODE:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
