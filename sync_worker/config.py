@@ -57,6 +57,10 @@ LEDGER_FILE = "ledger.db"  # in the state folder, without DATABASE_URL
 MIN_TOKEN = 16  # characters; what can be guessed closes nothing
 
 
+# Empty they say something of their own: never.
+MAY_BE_EMPTY = frozenset({"reconcile_at"})
+
+
 class Settings(BaseModel):
     """What the environment says. Names without surprises; defaults serve one machine."""
 
@@ -224,7 +228,12 @@ def _env_file(file: Path) -> dict[str, str]:
                 f"{file.absolute()}, line {line.original.line}: not in the form NAME=value, or a"
                 " quote has no end"
             )
-    return {name: value for name, value in dotenv_values(stream=StringIO(text)).items() if value}
+    values = dotenv_values(stream=StringIO(text))
+    return {
+        name: value or ""
+        for name, value in values.items()
+        if value or (value is not None and name.lower() in MAY_BE_EMPTY)
+    }
 
 
 def _names_ours(line: str) -> bool:
@@ -254,11 +263,11 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     Raises Misconfigured.
     """
     environ = environment() if environ is None else environ
-    # An empty value is as good as none: compose files pass such on.
+    # An empty value is as good as none, unless it says something: compose files pass such on.
     values = {
         name: bare(environ[name.upper()])
         for name in Settings.model_fields
-        if environ.get(name.upper())
+        if environ.get(name.upper()) or (name in MAY_BE_EMPTY and name.upper() in environ)
     }
     for name in SECRETS:
         if name.lower() not in values and environ.get(f"{name}_FILE"):

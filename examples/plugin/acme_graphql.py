@@ -26,6 +26,8 @@ from sync_worker.plugin import (
     RemoteHttp,
     Side,
     SyncError,
+    Transient,
+    UnknownOutcome,
     read_record,
 )
 
@@ -111,7 +113,10 @@ class AcmeGraphql:
                 outcomes=_outcome,
             )
         )
-        found: Mapping[str, Any] = answer.body["data"]
+        found = answer.body["data"] if isinstance(answer.body, dict) else None
+        # An answer without what was asked for says nothing: a write may be done all the same.
+        if not isinstance(found, dict) or (is_write and None in found.values()):
+            raise UnknownOutcome if is_write else Transient("the system answered nothing")
         return found
 
 

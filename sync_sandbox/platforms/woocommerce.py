@@ -26,7 +26,7 @@ from sync_worker.core import exact_json
 
 ROOT = "/wp-json/wc/v3"
 REVIEWS = f"{ROOT}/products/reviews"
-MAX_FAILURES = 5  # WC_Webhook::failed_delivery: one more disables the hook
+MAX_FAILURES = 5  # WC_Webhook::failed_delivery: counted beyond it, the next one disables
 SHOP_OFFSET = timedelta(hours=1)  # `date_created` is the shop's own time, without saying so
 STATES = ("approved", "hold", "spam", "unspam", "trash", "untrash")
 EVENT = {"created": "created", "updated": "updated", "deleted": "deleted"}
@@ -139,8 +139,15 @@ class WooCommerce(Platform):
         self.webhooks.send(sending)
 
     def _count(self, hook: Hook, status: int) -> None:
-        """No delivery is tried again; more than five failures in a row disable the hook."""
+        """No delivery is tried again; the seventh failure in a row disables the hook.
+
+        It compares the count before it adds to it, and adds no more to a disabled one:
+        https://github.com/woocommerce/woocommerce/blob/trunk/plugins/woocommerce/includes/class-wc-webhook.php
+        """
         with self.lock:
-            hook.failures = 0 if status in self.accepts else hook.failures + 1
-            if hook.failures > MAX_FAILURES:
+            if status in self.accepts:
+                hook.failures = 0
+            elif hook.failures > MAX_FAILURES:
                 hook.status = "disabled"
+            else:
+                hook.failures += 1

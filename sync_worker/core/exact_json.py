@@ -22,7 +22,7 @@ _ABSURD_NUMBER = re.compile(
 )
 # Possessive, and a text without an end goes to the end: each character is looked at once.
 _STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
-_NO_TEXT = re.compile(r"\\u(?:[dD][89a-fA-F]|0000)|[\ud800-\udfff]")
+_NO_TEXT = re.compile(r"\\u(?:[dD][89a-fA-F]|0000)|[\ud800-\udfff\U0010d7fd-\U0010dfff]")
 
 
 def _refuse_constant(name: str) -> Any:

@@ -23,7 +23,13 @@ from click.testing import CliRunner, Result
 
 from sync_worker import plugin
 from sync_worker.cli.connector.group import connector
-from sync_worker.core.errors import Duplicate, Gone, Misconfigured, Permanent
+from sync_worker.core.errors import (
+    Duplicate,
+    Gone,
+    Misconfigured,
+    Permanent,
+    UnknownOutcome,
+)
 from sync_worker.core.ports.remote import Remote
 from sync_worker.core.values import Draft, EntityRef, Person, Side
 from sync_worker.manifest.loader import load_manifest, shipped_manifest
@@ -437,6 +443,24 @@ def test_plugin_that_is_installed_makes_the_calls(installed: Path, server: Remot
     remote = acme(server)
     remote.reserve_request()
     makes_all_calls(remote, server)
+
+
+@pytest.mark.parametrize(
+    "body", [None, {"data": None}, {"data": {"create": None, "update": None, "delete": None}}, []]
+)
+def test_write_of_the_plugin_that_is_answered_with_nothing_is_unknown(
+    installed: Path, server: RemoteServer, body: Any
+) -> None:
+    server.answer = lambda asked: Reply(body=body)
+    remote = acme(server)
+    draft = Draft({"value": Decimal(4)}, EntityRef("22"), Person(email="ada@example.com"))
+    for write in (
+        lambda: remote.create(draft, "k"),
+        lambda: remote.update("g1", draft, None),
+        lambda: remote.delete("g1", None),
+    ):
+        with pytest.raises(UnknownOutcome):
+            write()
 
 
 def makes_all_calls(remote: Remote, server: RemoteServer) -> None:

@@ -90,6 +90,8 @@ def test_one_more_failure_disables_a_hook_that_was_enabled_again(
     hook = store.add_hook("action.woocommerce_rating_sync_created", listener.url, "s3cret")
     assert store.webhooks.flush(5)
     fail(store, url, listener, 6)
+    assert hook.status == "active"
+    fail(store, url, listener, 1)
     assert hook.status == "disabled"
     enable(store, url, hook)
     fail(store, url, listener, 1)

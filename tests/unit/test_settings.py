@@ -5,10 +5,11 @@ the same defaults.
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
-from sync_worker.config import SECRETS, Settings, load_settings
+from sync_worker.config import SECRETS, Settings, environment, load_settings
 from sync_worker.core.errors import Misconfigured
 from tests.fleet_file import ROOT
 
@@ -54,6 +55,8 @@ def test_empty_value_in_the_environment_means_the_default(
     """An empty value means the default, also in the environment of the process."""
     for name in EXAMPLE:
         monkeypatch.setenv(name, "")
+    # Empty it says something of its own.
+    monkeypatch.delenv("RECONCILE_AT")
     assert load_settings() == load_settings({})
     monkeypatch.setenv("SWEEP_SECONDS", "9")
     assert load_settings({}).sweep_seconds == 5.0, "a given environment is the only one"
@@ -127,3 +130,13 @@ def test_wrong_setting_is_told_by_its_name_without_its_value(
         load_settings(environ)
     assert complaint in str(refused.value)
     assert "short-secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("line", ["RECONCILE_AT=\n", "RECONCILE_AT=''\n"])
+def test_empty_time_of_the_nightly_sweep_means_never(tmp_path: Path, line: str) -> None:
+    """In the environment and in the file; without the line it is the default."""
+    needed = {"WIX_APP_ID": "a"}
+    assert load_settings({**needed, "RECONCILE_AT": ""}).reconcile_at == ""
+    (tmp_path / ".env").write_text(line)
+    assert environment(tmp_path)["RECONCILE_AT"] == ""
+    assert load_settings(needed).reconcile_at == "03:00"

@@ -63,6 +63,20 @@ def test_word_survives_the_ledger(word: str) -> None:
     assert exact_json.loads_own(kept) == [read]
 
 
+@pytest.mark.parametrize("code", [0x10D7FC, 0x10D7FD, 0x10D7FE, 0x10D7FF, 0x10D83D, 0x10DFFF])
+@pytest.mark.parametrize("is_escaped", [True, False])
+def test_character_that_is_like_a_stand_in_goes_back_as_it_came(
+    code: int, is_escaped: bool
+) -> None:
+    """Also beside what has a stand-in, and twice."""
+    text = f"a{chr(code)}b\ud83d{chr(code)}{chr(code)}"
+    if not is_escaped:
+        text = text.replace("\ud83d", "")
+    read = exact_json.loads(json.dumps(text, ensure_ascii=is_escaped))
+    assert is_storable(read)
+    assert json.loads(as_received(exact_json.dumps(read))) == text
+
+
 def test_cut_emoji_is_shown_as_a_broken_character_and_names_nothing() -> None:
     cut = exact_json.loads(r'"good \ud83d"')
     assert shown(cut) == "good \ufffd"
