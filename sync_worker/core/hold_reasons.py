@@ -56,6 +56,7 @@ FREES_ITSELF: Mapping[str, str] = MappingProxyType(
                 "malformed_record",
                 "misconfigured",
                 "moderated",
+                "moved_onto_rating",
                 "not_listed",
                 "off_scale",
                 "paging_repeats",

@@ -12,7 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from sync_worker.core.values import Change, RatingKey, Record, RecordState, Side, Site
+from sync_worker.core.values import Change, EntityRef, RatingKey, Record, RecordState, Side, Site
 
 
 class RunKind(StrEnum):
@@ -121,12 +121,21 @@ class Queued:
 
 
 @dataclass(frozen=True, slots=True)
+class Whose:
+    """What an external record on file rates, and the addresses of its person."""
+
+    entity: EntityRef
+    addresses: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class OnFile:
     """What the ledger knows of a remote id. ``values``: by attribute, when both sides last agreed.
 
     ``is_linked``: on file with a link; ``is_buried``: it has a tombstone (then ``revision`` is the
     buried one's); ``is_held``: a held delivery speaks of it, or of its rating; ``is_awaited``: one
     that is still on its way; ``is_shadowed``: it stands behind the synced record of its person.
+    ``whose``: of an external record that is linked or shadowed.
     """
 
     is_linked: bool = False
@@ -137,6 +146,7 @@ class OnFile:
     revision: int | None = None
     state: RecordState = RecordState.PUBLISHED
     values: Mapping[str, Decimal] = field(default_factory=dict)
+    whose: Whose | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

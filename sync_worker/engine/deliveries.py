@@ -17,6 +17,7 @@ from sync_worker.engine.holds.guests import (
 from sync_worker.engine.news import (
     BEHIND_ANOTHER,
     BURIED,
+    MOVED_ON,
     NOT_CREATED,
     NOT_DELETED,
     NOT_MAPPED,
@@ -147,6 +148,11 @@ class Deliveries:
         # A newer record of the same person is synced in its place.
         if self.view.is_shadowed(side, remote_id):
             self.view.close(delivery, BEHIND_ANOTHER)
+            return
+        # It moved before this delivery had its turn: whoever has it on file now looks at it.
+        is_new = (side, remote_id) in self.view.run.unburied
+        if not is_new and self.placing.moves.is_elsewhere(side, remote_id):
+            self.view.close(delivery, MOVED_ON)
             return
         told = self.reading.record_told(delivery)
         tombstone = self.reading.tombstone_of(side, remote_id)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
 
 from sync_worker.core.errors import (
+    Held,
     Permanent,
     SyncError,
     Transient,
@@ -30,6 +31,7 @@ from sync_worker.core.outcome import (
 )
 from sync_worker.core.ports.clock import Clock
 from sync_worker.core.ports.doorbell import Bell
+from sync_worker.core.ports.keys import Keys
 from sync_worker.core.ports.ledger import Ledger
 from sync_worker.core.ports.links import LeasedLink
 from sync_worker.core.ports.loop_guard import Guard
@@ -40,6 +42,7 @@ from sync_worker.engine.holds.accounts import AccountWatch
 from sync_worker.engine.lease_keeper import LeaseKeeper
 from sync_worker.engine.link_join import join_links
 from sync_worker.engine.link_run import LinkRun
+from sync_worker.engine.moves.moves import Moves
 from sync_worker.engine.placing import Placing
 from sync_worker.engine.reading import Reading
 from sync_worker.engine.settling import Settling
@@ -55,7 +58,8 @@ CONTACT_UNKNOWN = "contact_unknown"
 class Engine:
     """Runs links. ``connect`` gives the live remotes of a site; ``new_id`` makes intent ids.
 
-    ``cpu_until``: as in LeaseKeeper.
+    ``keys`` finds out where a record of a site belongs. ``cpu_until``: as in LeaseKeeper. ``hops``:
+    so often a record that has left its link is followed at once; then its delivery is rung for.
     """
 
     ledger: Ledger
@@ -64,7 +68,9 @@ class Engine:
     clock: Clock
     connect: Callable[[Site], Connection]
     new_id: Callable[[], str]
+    keys: Callable[[Site], Keys]
     cpu_until: float = math.inf
+    hops: int = 3
 
     def sync_delivery(self, inbox_id: int, key: RatingKey, *, with_held: bool = False) -> Outcome:
         """Bring the link of a delivery in step, made if need be. Raises Transient.
@@ -96,10 +102,18 @@ class Engine:
             # What no look came of is held again already.
             in_hand = tuple(one for one in run.deliveries if one.id not in left)
             run = replace(run, deliveries=in_hand)
-            return self._give_up(run, self._disposition_of(error, run), leaves_open_write(error))
+            disposition = self._disposition_of(error, run)
+            outcome = self._give_up(run, disposition, leaves_open_write(error))
+            return self._let_go_on(run, error) or outcome
         # They came in under our lease, so their own workers went away as busy.
         self._ring(finished.fresh)
-        return finished.outcome
+        if not finished.passed_on:
+            return finished.outcome
+        # Each is on file: whoever comes, the record finds its place.
+        outcomes = [
+            self._follow_record(inbox_id, key) for inbox_id, key in finished.passed_on.items()
+        ]
+        return next((one for one in outcomes if one.kind is OutcomeKind.HELD), finished.outcome)
 
     def run_of(self, run: LeasedLink) -> LinkRun:
         """The work under a lease. Raises Misconfigured."""
@@ -108,7 +122,8 @@ class Engine:
         view = View(run, {side: remote.capabilities for side, remote in remotes.items()})
         keeper = LeaseKeeper(ledger.links, run.lease, self.clock, self.cpu_until)
         reading = Reading(view, remotes, ledger.directory, keeper)
-        placing = Placing(view, reading, ledger.merges)
+        moves = Moves(view, reading, ledger, self.keys)
+        placing = Placing(view, reading, ledger.merges, moves)
         limits = WriteLimits(view, ledger.links, keeper)
         writing = Writing(view, reading, placing, limits, keeper, self.guard, self.new_id)
         return LinkRun(
@@ -121,6 +136,18 @@ class Engine:
             ledger.merges,
             self.guard,
         )
+
+    def _follow_record(self, inbox_id: int, key: RatingKey) -> Outcome:
+        """Bring a record that has left its link to the rating that it belongs to now."""
+        if self.hops == 0:
+            self._ring([inbox_id])
+            return BUSY
+        try:
+            return replace(self, hops=self.hops - 1).sync_delivery(inbox_id, key)
+        except SyncError:
+            # Its contact was erased just now: the intake finds that out.
+            self._ring([inbox_id])
+            return BUSY
 
     # -- how it may fail
 
@@ -165,8 +192,7 @@ class Engine:
                 news = [inbox_id for inbox_id in ids if inbox_id not in again]
                 self.ledger.inbox.defer(news, delay_seconds, reason, is_failure=is_failure)
             # a contact may become known, or a site go on; what else holds a run waits for nobody
-            case HoldDeliveries(outcome, reason):
-                hold_key = None
+            case HoldDeliveries(outcome, reason, hold_key):
                 if reason in (CONTACT_UNKNOWN, NO_EMAIL):
                     hold_key = contact_hold_key(run.link.key.contact_id)
                 self.ledger.inbox.hold(ids, reason, hold_key=hold_key)
@@ -192,6 +218,14 @@ class Engine:
         if known is None or known.email is None:
             return ()
         return self.ledger.inbox.release_held(run.site.id, hold_key=hold_key)
+
+    def _let_go_on(self, run: LeasedLink, error: SyncError) -> Outcome | None:
+        """Look once more for what the deliveries now wait for; if it is there, they go on."""
+        if not isinstance(error, Held) or not error.has_arrived():
+            return None
+        ids = [delivery.id for delivery in run.deliveries if not delivery.stands_by]
+        self._ring(self.ledger.inbox.release_held(run.site.id, inbox_ids=ids))
+        return Outcome(OutcomeKind.RELEASED, error.reason)
 
     def _ring(self, fresh: Sequence[int]) -> None:
         if fresh:

@@ -14,7 +14,7 @@ from functools import cached_property
 
 from sync_worker.core.errors import Held
 from sync_worker.core.plan import Action, Delete, Hold, Ignore, Write, erase, plan
-from sync_worker.core.values import Operation, Side, Slot
+from sync_worker.core.values import Operation, Side, Slot, Snapshot
 from sync_worker.engine.holds.guests import guarded
 from sync_worker.engine.record_view import RecordView
 from sync_worker.engine.view import View
@@ -23,6 +23,7 @@ MAIN_FIELD = "value"
 UNSUPPORTED = "unsupported"
 EXTERNAL_SLOT = Slot(Side.EXTERNAL)
 NORMALISED = "normalised_by_remote"
+MOVED = "moved"
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,11 @@ def plan_link(view: View) -> LinkPlan:
         if name in view.unmatched:
             actions[name] = Hold(NORMALISED)
             continue
-        wix, external = view.snapshots(name)
+        wix, external = _snapshots(view, name)
         action = plan(field, view.bases[name], wix, external, policy)
+        # Its record was not deleted: it is another rating's now.
+        if view.departures.waiting and action == Delete(Side.WIX, "changed"):
+            action = Delete(Side.WIX, MOVED)
         # Of most records it is known who gave them, or nothing tells.
         if view.record_views[EXTERNAL_SLOT].is_verified is False:
             action = guarded(view, name, action)
@@ -99,6 +103,12 @@ def plan_link(view: View) -> LinkPlan:
                 # The actions ask nothing of this record.
                 pass
     return LinkPlan(actions, None)
+
+
+def _snapshots(view: View, attribute: str) -> list[Snapshot]:
+    """An attribute as Wix shows it now, and as the external side does."""
+    shown = [view.record_views[slot] for slot in (Slot(Side.WIX, attribute), EXTERNAL_SLOT)]
+    return [Snapshot(one.values.get(attribute), one.heard, one.privacy) for one in shown]
 
 
 def held_slots(view: View, actions: Mapping[str, Action]) -> Set[Slot]:
@@ -138,7 +148,7 @@ def _plan_erasure(view: View) -> LinkPlan:
     """Every record that is left has to go, also one that moderation keeps out of sight."""
     actions = {}
     for name in view.fields:
-        actions[name] = erase(*view.snapshots(name))
+        actions[name] = erase(*_snapshots(view, name))
     write = _first_removal(view)
     # Held while a record is left that cannot be removed: the request must not pass for done.
     if write is not None and refusal_of(view, write) is not None:

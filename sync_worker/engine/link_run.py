@@ -14,18 +14,20 @@ from sync_worker.core.outcome import Outcome, OutcomeKind
 from sync_worker.core.plan import Action, Delete
 from sync_worker.core.ports.loop_guard import Guard
 from sync_worker.core.ports.merges import Merges
-from sync_worker.core.values import Buried, Delivery, LinkState, Operation, Side, Slot
+from sync_worker.core.values import Buried, Delivery, LinkState, Operation, RatingKey, Side, Slot
 from sync_worker.engine.deliveries import Deliveries
 from sync_worker.engine.holds.looking_again import in_order, is_of_its_record, left_for_later
 from sync_worker.engine.link_plan import UNSUPPORTED, SlotWrite
 from sync_worker.engine.next_step import (
     Finish,
+    LetGo,
     Look,
     RemoveLosers,
     RemoveShadowed,
     Save,
     Send,
     Step,
+    Trace,
     next_step,
 )
 from sync_worker.engine.placing import Placing
@@ -41,10 +43,14 @@ MAX_STEPS = 96
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A run is over. ``fresh``: deliveries that came in meanwhile."""
+    """A run is over. ``fresh``: deliveries that came in meanwhile.
+
+    ``passed_on``: deliveries of records that are another rating's now, with the key of that.
+    """
 
     outcome: Outcome
     fresh: Sequence[int]
+    passed_on: Mapping[int, RatingKey]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +111,10 @@ class LinkRun:
                 match step:
                     case RemoveLosers():
                         self._remove_losers()
+                    case Trace():
+                        self.placing.moves.trace()
+                    case LetGo():
+                        self.placing.moves.let_go()
                     case Save():
                         self.writing.save()
                     case Look(write):
@@ -180,8 +190,11 @@ class LinkRun:
         if self.view.holds.is_frozen and outcome.kind is OutcomeKind.HELD:
             raise Held("link_held")
         end = end_of_run(self.view, actions, outcome, self.view.take_history())
-        fresh = self.writing.save(end)
-        return None if fresh is None else Finished(reported(self.view, outcome), fresh)
+        committed = self.writing.save(end)
+        if committed is None:
+            return None
+        fresh, passed_on = committed.fresh, self.view.departures.passed_on
+        return Finished(reported(self.view, outcome), fresh, passed_on)
 
     def _forget_guarded(self) -> None:
         """Make the loop guard forget the person, before the commit.

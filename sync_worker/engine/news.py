@@ -16,6 +16,7 @@ SUPERSEDED = Closing(InboxState.SUPERSEDED)
 NOT_CREATED = Closing(InboxState.DONE, "create_failed")
 NOT_DELETED = Closing(InboxState.HELD, "not_deleted")
 OVERTAKEN = Closing(InboxState.DONE, "overtaken")
+MOVED_ON = Closing(InboxState.DONE, "moved")
 BEHIND_ANOTHER = Closing(InboxState.DONE, "shadowed")
 
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from sync_worker.core.plan import Action
 from sync_worker.core.values import Operation
-from sync_worker.engine.link_plan import SlotWrite, plan_link
+from sync_worker.engine.link_plan import EXTERNAL_SLOT, SlotWrite, plan_link
+from sync_worker.engine.moves.leaving import may_leave
+from sync_worker.engine.moves.strays import is_stray
 from sync_worker.engine.record_view import Source
 from sync_worker.engine.view import View
 
@@ -15,6 +17,16 @@ from sync_worker.engine.view import View
 @dataclass(frozen=True, slots=True)
 class RemoveLosers:
     """Remove the records that lost their place to another one of the same person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Find out where the external record belongs: it names another person or thing."""
+
+
+@dataclass(frozen=True, slots=True)
+class LetGo:
+    """Commit that records are another rating's now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +62,7 @@ class Finish:
     actions: Mapping[str, Action]
 
 
-Step = RemoveLosers | Save | Look | Send | RemoveShadowed | Finish
+Step = RemoveLosers | Trace | LetGo | Save | Look | Send | RemoveShadowed | Finish
 
 
 def next_step(view: View, *, is_saved: bool) -> Step:
@@ -59,7 +71,15 @@ def next_step(view: View, *, is_saved: bool) -> Step:
     if view.losers:
         # A removal commits by itself, so the last write goes on file before it.
         return RemoveLosers() if is_saved else Save()
+    # Nothing may be planned with a record that is another rating's.
+    shown = view.record_views[EXTERNAL_SLOT]
+    is_looked_at = shown.source is not Source.LEDGER and shown.remote_id is not None
+    if is_looked_at and shown.remote_id not in view.departures.own and is_stray(view):
+        return Trace()
     planned = plan_link(view)
+    # A commit of its own, so the last write goes on file before it.
+    if view.departures.waiting and may_leave(view, planned):
+        return LetGo() if is_saved else Save()
     # A privacy request asks for all that the person said of this thing.
     shadowed = view.shadowed_left() if view.erases and planned.write is None else []
     if planned.write is None and not shadowed:

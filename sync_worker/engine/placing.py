@@ -13,6 +13,7 @@ from sync_worker.core.ports.merges import Merges
 from sync_worker.core.values import Buried, Deletes, MergeDistance, Person, Record, Side, Slot
 from sync_worker.engine.history_lines import line_for_shadowed
 from sync_worker.engine.holds.guests import may_be_anybodys
+from sync_worker.engine.moves.moves import Moves
 from sync_worker.engine.reading import Reading
 from sync_worker.engine.view import View
 
@@ -24,6 +25,7 @@ class Placing:
     view: View
     reading: Reading
     merges: Merges
+    moves: Moves
 
     def look_up(self, side: Side, *, also_buried: bool = False) -> None:
         """Find records that are not on file and let them be the slots'. Raises Held."""
@@ -50,6 +52,10 @@ class Placing:
         Raises Held if both are alive and nothing tells which one counts.
         """
         on_file = self.view.record_views[slot].remote_id
+        # it names another person or thing: none of this link's
+        if not self.moves.stays(slot.side, record):
+            self.view.part_with(slot, record.remote_id)
+            return
         # the place is free, or its own
         if on_file in (None, record.remote_id):
             self.view.take(slot, record)
@@ -58,6 +64,11 @@ class Placing:
         # the one on file is gone
         if rival is None:
             self.view.lose(slot)
+            self.view.take(slot, record)
+            return
+        # the one on file is another rating's by now
+        if not self.moves.stays(slot.side, rival):
+            self.view.part_with(slot, on_file)
             self.view.take(slot, record)
             return
         # both are alive, and the one on file has been read, too

@@ -9,7 +9,18 @@ from enum import StrEnum
 from typing import Any
 
 from sync_worker.core.scale import FieldMap
-from sync_worker.core.values import Base, Known, Record, RecordState, Side, Slot
+from sync_worker.core.values import (
+    Base,
+    EntityRef,
+    Known,
+    Person,
+    Record,
+    RecordState,
+    Side,
+    Slot,
+)
+
+NOT_TOLD = Person()
 
 
 class Source(StrEnum):
@@ -26,7 +37,7 @@ class RecordView:
 
     ``values``: by attribute, mapped ones only; empty while the record is absent or withdrawn.
     ``heard``: the newest delivery in hand that spoke of it. ``privacy``: gone on request.
-    ``is_verified``: as in a record, where this run has seen it.
+    ``is_verified``, ``entity``, ``person``: as in a record, where this run has seen it.
     """
 
     values: Mapping[str, Decimal]
@@ -38,6 +49,8 @@ class RecordView:
     heard: int | None = None
     privacy: bool = False
     is_verified: bool | None = None
+    entity: EntityRef | None = None
+    person: Person = NOT_TOLD
     raw: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @property
@@ -95,6 +108,8 @@ def seen(
         record.state,
         heard,
         is_verified=record.is_verified,
+        entity=record.entity,
+        person=record.person,
         raw=record.raw,
     )
 

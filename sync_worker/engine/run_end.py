@@ -8,10 +8,10 @@ from sync_worker.core.outcome import Outcome, OutcomeKind
 from sync_worker.core.plan import Action, Agree, Hold, Ignore
 from sync_worker.core.ports.inbox import ERASED, Closing
 from sync_worker.core.ports.links import Commit
-from sync_worker.core.values import HistoryEntry, InboxState, Known, LinkState, Side, Slot
+from sync_worker.core.values import Base, HistoryEntry, InboxState, Known, LinkState, Side, Slot
 from sync_worker.engine.history_lines import lines_for_differences_left
 from sync_worker.engine.link_plan import NORMALISED, held_slots
-from sync_worker.engine.news import OVERTAKEN, SUPERSEDED
+from sync_worker.engine.news import OVERTAKEN, SUPERSEDED, UNSEEN
 from sync_worker.engine.record_view import Source, seen_revisions
 from sync_worker.engine.view import View
 
@@ -58,7 +58,7 @@ def end_of_run(
         records=_new_records(view, held),
         # Both sides agree, or a change stays where it is by policy: either way it is no news.
         bases={
-            name: view.current_base(name)
+            name: _current_base(view, name)
             for name, action in actions.items()
             if isinstance(action, Agree | Ignore)
         },
@@ -75,6 +75,12 @@ def end_of_run(
     )
 
 
+def _current_base(view: View, attribute: str) -> Base:
+    """What both sides show now, as the base to remember."""
+    wix, external = (view.value_on(side, attribute) for side in Side)
+    return Base(wix, external, view.version_of(attribute))
+
+
 def _new_records(view: View, held: Set[Slot]) -> dict[Slot, Known | None]:
     """What to remember of the slots that this run saw."""
     records: dict[Slot, Known | None] = {}
@@ -82,6 +88,10 @@ def _new_records(view: View, held: Set[Slot]) -> dict[Slot, Known | None]:
         known = record_view.known()
         # unchanged since it was put on file
         if known == view.memory.get(slot):
+            continue
+        # moved away, and the old rating cannot be withdrawn yet
+        on_file = view.memory.get(slot)
+        if on_file is not None and on_file.remote_id in view.departures.waiting:
             continue
         # gone: forgotten in any case. Else a slot with a change that is held keeps its seen
         # revision: a later write under it will be refused by the remote, and so cannot cover
@@ -108,7 +118,8 @@ def closings_of_run(view: View, held: Set[Slot], outcome: Outcome) -> dict[int, 
         if delivery.new.privacy:
             continue
         ended = view.closings.get(delivery.id, done)
-        if ended != ERASED and ended.state is not InboxState.HELD:
+        # What it told of a lost edit stays on record.
+        if ended not in (ERASED, UNSEEN) and ended.state is not InboxState.HELD:
             closings[delivery.id] = OVERTAKEN
     if outcome.kind is OutcomeKind.HELD:
         to_hold = _ids_to_hold(view, open_ids, held)

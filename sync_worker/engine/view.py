@@ -21,9 +21,9 @@ from sync_worker.core.values import (
     Record,
     Side,
     Slot,
-    Snapshot,
 )
 from sync_worker.engine.holds.looking_again import Holds
+from sync_worker.engine.moves.departures import Departures
 from sync_worker.engine.news import is_older
 from sync_worker.engine.record_view import RecordView, Source, absent, remembered, seen, slots_of
 
@@ -64,6 +64,7 @@ class View:
     unmatched: set[str] = field(default_factory=set)
     unseen: set[Slot] = field(default_factory=set)
     holds: Holds = field(default_factory=Holds)
+    departures: Departures = field(default_factory=Departures)
 
     def __post_init__(self) -> None:
         link = self.run.link
@@ -90,21 +91,10 @@ class View:
         """What a side shows of an attribute, in its units."""
         return self.record_views[self.slot_of(attribute, side)].values.get(attribute)
 
-    def snapshots(self, attribute: str) -> list[Snapshot]:
-        """An attribute as Wix shows it now, and as the external side does."""
-        slots = (Slot(Side.WIX, attribute), Slot(Side.EXTERNAL))
-        shown = [self.record_views[slot] for slot in slots]
-        return [Snapshot(view.values.get(attribute), view.heard, view.privacy) for view in shown]
-
     def version_of(self, attribute: str) -> int:
         """Of the mapping that this run goes by."""
         field = self.fields.get(attribute)
         return field.version if field is not None else 1
-
-    def current_base(self, attribute: str) -> Base:
-        """What both sides show now, as the base to remember."""
-        wix, external = (self.value_on(side, attribute) for side in Side)
-        return Base(wix, external, self.version_of(attribute))
 
     def seen_as(self, slot: Slot, record: Record) -> RecordView:
         """A whole record as the view of a slot, without changing anything."""
@@ -214,6 +204,13 @@ class View:
             )
             self.tombstones.bury_again(tombstone)
         self.record_views[slot] = absent(Source.READ, record_view.heard)
+
+    def part_with(self, slot: Slot, remote_id: str) -> None:
+        """The record is another rating's now: alive, and none of this link's."""
+        # Whoever takes it up must find no tombstone of an earlier delete.
+        self.tombstones.refute(slot.side, remote_id)
+        if self.record_views[slot].remote_id == remote_id:
+            self.record_views[slot] = absent(Source.READ, self.record_views[slot].heard)
 
     def lose_buried(self, remote_ids: Set[str]) -> None:
         """These are gone, heard somebody else, later than this run saw the others.

@@ -21,7 +21,7 @@ from sync_worker.core.errors import (
     UnknownOutcome,
 )
 from sync_worker.core.plan import Delete, Write
-from sync_worker.core.ports.links import Commit
+from sync_worker.core.ports.links import Commit, Committed
 from sync_worker.core.ports.loop_guard import Guard
 from sync_worker.core.scale import OffScale
 from sync_worker.core.values import (
@@ -144,6 +144,8 @@ class Writing:
             self.view.lose(slot)
         else:
             self.view.show(slot, record)
+            # Whose it is is not asked of the answer to a write: that is news of its own.
+            self.view.departures.own.add(record.remote_id)
         record_view = self.view.record_views[slot]
         values = {name: record_view.values.get(name) for name in write.targets}
         # Before the outcome is remembered: what is not ours becomes no agreement.
@@ -234,10 +236,10 @@ class Writing:
         self.view.count_write()
         self.view.learn(change.records, change.bases)
 
-    def save(self, end: Commit | None = None) -> Sequence[int] | None:
+    def save(self, end: Commit | None = None) -> Committed | None:
         """Commit the last write if it is not yet, then tell the guard; with ``end``, as one step.
 
-        Returns the deliveries that came in meanwhile. ``None``, and the run goes on, if a record
+        Returns what came of it. ``None``, and the run goes on, if a record
         that is new on file was deleted before anybody knew its link. Raises Permanent if another
         link has a record on file.
         """
@@ -249,7 +251,7 @@ class Writing:
             # nothing was written, or it is on file already
             change = end
         else:
-            return ()
+            return Committed()
         try:
             committed = self.keeper.commit(change)
         except Permanent:
@@ -265,7 +267,7 @@ class Writing:
             self.view.learn(change.records, change.bases)
             self.view.lose_buried(committed.buried)
             return None
-        return committed.fresh
+        return committed
 
     def _tell_guard(self, unsaved: Unsaved, buried: Set[str]) -> None:
         """Not of a record that is gone: it may be gone because its person asked for that."""

@@ -26,6 +26,7 @@ from sync_worker.import_export.importing import (
     as_refused,
 )
 from sync_worker.intake.entities import MappedEntities
+from sync_worker.intake.resolve import Resolver
 from sync_worker.reconcile.dry_run_ledger import DryRunDirectory, DryRunLedger, FoundContacts
 from sync_worker.reconcile.dry_run_remotes import (
     PLANNED_CONTACT,
@@ -144,7 +145,13 @@ class DryRunImporter:
 
     def _importer(self, writes: list[PlannedWrite]) -> Importer:
         """An importer whose writes are only noted."""
-        ports = DryRunLedger.over(self.ledger, self._directory, Counter[Side]()).ports
+        directory = self._directory
+        ports = DryRunLedger.over(
+            self.ledger,
+            directory,
+            Counter[Side](),
+            lambda key: self.peek(key, directory.planned.get(key.entity_id)),
+        ).ports
         remotes: dict[Side, Remote] = {
             side: NotingRemote(AskingRemote(remote), writes.append)
             for side, remote in self.connection.remotes.items()
@@ -158,6 +165,7 @@ class DryRunImporter:
             self.clock,
             lambda site: connection,
             lambda: "dry-run",
+            lambda site: Resolver(ports.directory, ports.links, ports.merges, connection, site),
         )
         return Importer(engine, connection, self.site)
 

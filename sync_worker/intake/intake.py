@@ -72,7 +72,14 @@ class Intake:
         """An engine for one delivery, whose processor time counts from now."""
         until = self.clock.cpu_seconds() + self.cpu_seconds
         return Engine(
-            self.ledger, self.guard, self.bell, self.clock, self.connect, self.new_id, until
+            self.ledger,
+            self.guard,
+            self.bell,
+            self.clock,
+            self.connect,
+            self.new_id,
+            self._resolver,
+            until,
         )
 
     def process(self, inbox_id: int, tell: Callable[[Opened], None] = _nobody) -> Outcome:

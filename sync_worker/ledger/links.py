@@ -33,7 +33,7 @@ from sync_worker.ledger.rows import (
 )
 from sync_worker.ledger.site_cache import SiteCache
 from sync_worker.ledger.sql_text import Answer, batch
-from sync_worker.ledger.statements import contacts, erasure, links, tombstones
+from sync_worker.ledger.statements import contacts, erasure, links, merges, tombstones
 from sync_worker.ledger.statements import inbox as deliveries
 from sync_worker.ledger.tables import (
     contact_map,
@@ -119,6 +119,10 @@ class SqlLinks:
         with self._transactions.read() as connection:
             return links.known_link(connection, key)
 
+    def external_id(self, key: RatingKey) -> str | None:
+        with self._transactions.read() as connection:
+            return links.external_id(connection, key)
+
     def lease(self, link_id: int) -> LeasedLink | None:
         with self._transactions.write() as connection:
             row = self._take_lease(connection, link_id)
@@ -143,8 +147,8 @@ class SqlLinks:
             contact = to_contact(address)
         if open_intent is not None:
             opened = to_intent(open_intent)
-        # With one tombstone among these ids the run asks for each.
-        unburied = frozenset() if around[0].is_any_buried else ids
+        # With one tombstone or other link among these the run asks for each.
+        unburied = frozenset() if around[0].is_any_known else ids
         leased = LeasedLink(
             lease=Lease(row.id, row.fence, row.site_id),
             site=self._sites.by_id(connection, row.site_id),
@@ -200,6 +204,7 @@ class SqlLinks:
                 buried = _buried_meanwhile(connection, lease.site_id, change)
                 change = change.without(buried)
                 fresh = _commit_rows(connection, lease, change)
+                passed_on = merges.pass_on(connection, lease, change) if change.leaving else ()
                 # Tombstones are rare: they take statements of their own, after the batch.
                 if _changes_tombstones(change):
                     self._commit_tombstones(connection, lease, change)
@@ -212,10 +217,13 @@ class SqlLinks:
             ) from error
         if change.erases:
             self._transactions.forget_log()
-        return Committed(buried, _ids(fresh))
+        return Committed(buried, _ids(fresh), passed_on)
 
     def _commit_tombstones(self, connection: Connection, lease: Lease, change: Commit) -> None:
-        for buried in change.buried:
+        gone = change.buried
+        if change.leaving:
+            gone = merges.buried_by(connection, lease, change)
+        for buried in gone:
             tombstones.bury(connection, lease.site_id, buried, lease.link_id)
         for refuted in change.revived:
             tombstones.revive(connection, lease.site_id, refuted)

@@ -23,6 +23,7 @@ from sync_worker.core.ports.sweeps import Sweeps
 from sync_worker.core.sweep_values import Finding
 from sync_worker.core.values import (
     Delivery,
+    Entity,
     InboxState,
     Known,
     NewDelivery,
@@ -90,7 +91,12 @@ class DryRun:
             return Forecast(f"held {finding.rows[0].hold}")
         in_hand = self._in_hand(finding, deliveries)
         directory = DryRunDirectory(self.ledger.directory, self.found)
-        ledger = DryRunLedger.over(self.ledger, directory, self.deletes)
+        ledger = DryRunLedger.over(
+            self.ledger,
+            directory,
+            self.deletes,
+            lambda key: self._peek(key, people, directory.planned.get(key.entity_id)),
+        )
         connection = replace(self.connection, people=DryRunPeople(people))
         try:
             # A finding without a key has a single row.
@@ -125,9 +131,7 @@ class DryRun:
     def _key_of(
         self, delivery: Delivery, ledger: DryRunLedger, connection: Connection
     ) -> RatingKey | Closing:
-        ports = ledger.ports
-        resolver = Resolver(ports.directory, ports.links, ports.merges, connection, self.site)
-        return resolver.key_of(delivery)
+        return _resolver(ledger, connection, self.site).key_of(delivery)
 
     def _leased_link(
         self, key: RatingKey, finding: Finding, in_hand: Sequence[Delivery], people: People
@@ -137,13 +141,18 @@ class DryRun:
         if is_planned(key):
             directory = cast(Directory, DryRunDirectory(self.ledger.directory))
             entity = entity_of(directory, self.site, finding.rows)
+        run = self._peek(key, people, entity)
+        return replace(run, deliveries=(*run.deliveries, *in_hand))
+
+    def _peek(self, key: RatingKey, people: People, entity: Entity | None = None) -> LeasedLink:
+        """The link of a key as a lease would give it, with its contact as far as anybody knows."""
         run = self.runs.peek(key, entity)
         contact = run.contact
         # Found by this run, so the ledger does not know it; or by the process that had it before.
         if contact.email is None:
             found = self.found.by_id.get(key.contact_id) or people.by_id(key.contact_id)
             contact = found or contact
-        return replace(run, contact=contact, deliveries=(*run.deliveries, *in_hand))
+        return replace(run, contact=contact)
 
     def _run(
         self, run: LeasedLink, finding: Finding, ledger: DryRunLedger, connection: Connection
@@ -200,7 +209,13 @@ class DryRun:
             self.clock,
             lambda site: looking,
             lambda: "dry-run",
+            lambda site: _resolver(ledger, connection, site),
         )
+
+
+def _resolver(ledger: DryRunLedger, connection: Connection, site: Site) -> Resolver:
+    ports = ledger.ports
+    return Resolver(ports.directory, ports.links, ports.merges, connection, site)
 
 
 def _as_on_file(run: LeasedLink, slot: Slot, known: Known) -> Record:

@@ -6,8 +6,8 @@ else is there on purpose: a call of another method fails, instead of writing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 from sync_worker.core.email_identity import normalise_email
@@ -15,7 +15,7 @@ from sync_worker.core.ports.accounts import Accounts
 from sync_worker.core.ports.directory import Directory, Located
 from sync_worker.core.ports.inbox import Inbox
 from sync_worker.core.ports.ledger import Ledger
-from sync_worker.core.ports.links import Commit, Committed, Links
+from sync_worker.core.ports.links import Attached, Commit, Committed, LeasedLink, Links
 from sync_worker.core.ports.merges import Merges
 from sync_worker.core.values import (
     Account,
@@ -24,14 +24,20 @@ from sync_worker.core.values import (
     Delivery,
     Entity,
     EntityRef,
+    InboxState,
     Intent,
     Lease,
     Merge,
     MergeDistance,
+    NewDelivery,
     Person,
+    RatingKey,
     Side,
 )
 from sync_worker.reconcile.planned_entities import planned_entity
+
+# Above all numbers of real deliveries, and of those that stand for findings.
+PASSED_ON = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,20 +94,27 @@ class DryRunDirectory:
     """The part of ports.Directory that leads to a key.
 
     ``found``: the contacts that it would have saved. ``keeps_contacts``: it does save them.
+    ``planned``: entities that it would have mapped, by id. ``left``: ids of external records that
+    would have left their link.
     """
 
     directory: Directory
     found: FoundContacts = field(default_factory=FoundContacts)
     keeps_contacts: bool = False
+    planned: dict[int, Entity] = field(default_factory=dict)
+    left: set[str] = field(default_factory=set)
 
     def locate(self, site_id: int, side: Side, remote_id: str) -> Located:
+        if side is Side.EXTERNAL and remote_id in self.left:
+            return Located()
         return self.directory.locate(site_id, side, remote_id)
 
     def entity(self, site_id: int, side: Side, ref: EntityRef) -> Entity | None:
         return self.directory.entity(site_id, side, ref)
 
     def add_entity(self, site_id: int, wix: EntityRef, external: EntityRef) -> Entity:
-        return planned_entity(self.directory, site_id, wix, external)
+        entity = planned_entity(self.directory, site_id, wix, external)
+        return self.planned.setdefault(entity.id, entity)
 
     def contact(
         self, site_id: int, *, contact_id: str | None = None, email: str | None = None
@@ -130,12 +143,26 @@ class DryRunDirectory:
 class DryRunLinks:
     """The part of ports.Links that a run calls.
 
-    ``deletes``: planned so far, by side, for the brake. ``is_linked_anew``: a record came on file.
+    ``deletes``: planned so far, by side, for the brake. ``peek``: what a lease of a key's link
+    would give. ``left``: ids of records that would have left their link. ``is_linked_anew``: a
+    record came on file. ``passed_on``: what was told of records that are another rating's now.
     """
 
     links: Links
     deletes: Mapping[Side, int]
+    peek: Callable[[RatingKey], LeasedLink]
+    left: set[str]
     is_linked_anew: bool = False
+    passed_on: list[NewDelivery] = field(default_factory=list)
+
+    def external_id(self, key: RatingKey) -> str | None:
+        return self.links.external_id(key)
+
+    def attach(self, inbox_id: int, key: RatingKey, *, with_held: bool = False) -> Attached:
+        """For what was passed on: with its key the run goes on as the real one does."""
+        new, run = self.passed_on[inbox_id - PASSED_ON], self.peek(key)
+        told = Delivery(inbox_id, new, InboxState.TAKEN, key.site_id, must_read=True)
+        return Attached(run.lease.link_id, replace(run, deliveries=(*run.deliveries, told)))
 
     def renew(self, lease: Lease) -> None:
         """Nothing was leased."""
@@ -146,7 +173,10 @@ class DryRunLinks:
     def commit(self, lease: Lease, change: Commit) -> Committed:
         if any(known is not None for known in change.records.values()):
             self.is_linked_anew = True
-        return Committed()
+        self.left.update(change.leaving)
+        first = PASSED_ON + len(self.passed_on)
+        self.passed_on += change.passed_on
+        return Committed(passed_on=range(first, first + len(change.passed_on)))
 
     def release(self, lease: Lease) -> Sequence[int]:
         return ()
@@ -195,10 +225,14 @@ class DryRunLedger:
 
     @classmethod
     def over(
-        cls, ledger: Ledger, directory: DryRunDirectory, deletes: Mapping[Side, int]
+        cls,
+        ledger: Ledger,
+        directory: DryRunDirectory,
+        deletes: Mapping[Side, int],
+        peek: Callable[[RatingKey], LeasedLink],
     ) -> DryRunLedger:
-        """A dry run's ledger over the real one. ``deletes``: planned before it, by side."""
-        links = DryRunLinks(ledger.links, deletes)
+        """A dry run's ledger over the real one. ``deletes``, ``peek``: as in DryRunLinks."""
+        links = DryRunLinks(ledger.links, deletes, peek, directory.left)
         ports = Ledger(
             cast(Inbox, DryRunInbox(ledger.inbox)),
             cast(Directory, directory),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from sync_worker.core.record_codec import mapped_values
+from sync_worker.core.record_identity import is_of_another, rates_another
 from sync_worker.core.sweep_values import Mark, OnFile
 from sync_worker.core.values import Record, RecordState, Side, Site
 
@@ -15,6 +16,9 @@ def mark_of(record: Record, side: Side, known: OnFile, site: Site) -> Mark:
     values = mapped_values(record, side, site.fields)
     # What is held of its rating may have outlived its cause: a run looks.
     if known.is_linked and known.is_held:
+        return Mark.OPEN
+    # Somebody outside changed whose it is, or what it rates.
+    if has_moved(record, known):
         return Mark.OPEN
     if known.is_linked:
         return _mark_of_linked(record, known, values)
@@ -28,6 +32,14 @@ def mark_of(record: Record, side: Side, known: OnFile, site: Site) -> Mark:
         return _mark_of_buried(record, known)
     # Never seen before: to be brought across, unless it is unpublished.
     return Mark.OPEN if record.is_visible else Mark.HIDDEN
+
+
+def has_moved(record: Record, known: OnFile) -> bool:
+    """Whether a record names another person or thing than it is on file for."""
+    if known.whose is None or record.state is RecordState.DELETED:
+        return False
+    names_another = is_of_another(record.person.email, known.whose.addresses)
+    return names_another or rates_another(record.entity, known.whose.entity)
 
 
 def _mark_of_linked(record: Record, known: OnFile, values: Mapping[str, Decimal]) -> Mark:

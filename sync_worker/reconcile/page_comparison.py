@@ -11,11 +11,12 @@ from sync_worker.core.ports.directory import Directory
 from sync_worker.core.ports.inbox import Closing
 from sync_worker.core.ports.sweeps import Sweeps
 from sync_worker.core.record_codec import listed_payload
+from sync_worker.core.record_identity import is_of_another
 from sync_worker.core.sweep_values import Listed, Mark, OnFile
-from sync_worker.core.values import RatingKey, Record, Side, Site, UnknownContact
+from sync_worker.core.values import Contact, RatingKey, Record, Side, Site, UnknownContact
 from sync_worker.intake.resolve import Resolver
 from sync_worker.reconcile.bulk_people import BulkPeople
-from sync_worker.reconcile.marks import mark_of
+from sync_worker.reconcile.marks import has_moved, mark_of
 
 NOT_ON_FILE = OnFile()
 
@@ -37,7 +38,10 @@ class PageComparison:
         """A row for each record of the page. Raises Transient, Misconfigured."""
         records = {record.remote_id: record for record in listed}
         on_file = self.runs.on_file(self.site, side, list(records))
-        known = {remote_id: on_file.get(remote_id, NOT_ON_FILE) for remote_id in records}
+        known = {
+            remote_id: self._with_alias(record, on_file.get(remote_id, NOT_ON_FILE))
+            for remote_id, record in records.items()
+        }
         marks = {
             remote_id: mark_of(record, side, known[remote_id], self.site)
             for remote_id, record in records.items()
@@ -49,6 +53,21 @@ class PageComparison:
             self._row(side, record, marks[remote_id], known[remote_id])
             for remote_id, record in records.items()
         ]
+
+    def _with_alias(self, record: Record, known: OnFile) -> OnFile:
+        """With the record's address, where it is another one of its person."""
+        email, whose = record.person.email, known.whose
+        if not email or whose is None or not is_of_another(email, whose.addresses):
+            return known
+        # Its own, or that of a contact merged into it: most people have one address only.
+        mine, its_key = self._contact_at(email), self._key_on_file(record)
+        if mine is None or its_key is None or mine.contact_id != its_key.contact_id:
+            return known
+        own = replace(whose, addresses=whose.addresses | {normalise_email(email)})
+        return replace(known, whose=own)
+
+    def _key_on_file(self, record: Record) -> RatingKey | None:
+        return self.directory.locate(self.site.id, Side.EXTERNAL, record.remote_id).key
 
     def _ask_for_people(self, records: Sequence[Record], side: Side) -> None:
         """Ask for all unknown people of a page at once."""
@@ -69,7 +88,10 @@ class PageComparison:
             self.people.ask_ids(unknown)
 
     def _is_known_email(self, email: str) -> bool:
-        return self.directory.contact(self.site.id, email=normalise_email(email)) is not None
+        return self._contact_at(email) is not None
+
+    def _contact_at(self, email: str) -> Contact | None:
+        return self.directory.contact(self.site.id, email=normalise_email(email))
 
     def _is_known(self, contact_id: str) -> bool:
         return self.directory.contact(self.site.id, contact_id=contact_id) is not None
@@ -85,7 +107,9 @@ class PageComparison:
         if isinstance(key, Closing) or (key is None and mark is Mark.HIDDEN):
             return Listed(side, record.remote_id, Mark.IN_STEP)
         # Whether a buried record lives again only a look tells, and so of one without a revision.
+        # And a listing may be older than what a run has seen.
         must_read = known.is_buried or known.is_held or not listed_payload(record)
+        must_read = must_read or has_moved(record, known)
         return Listed(side, record.remote_id, mark, key, record=record, must_read=must_read)
 
     def _key_of(self, record: Record, side: Side, known: OnFile) -> RatingKey | Closing | None:

@@ -14,12 +14,13 @@ from sync_worker.core.ports.directory import Located
 from sync_worker.core.ports.inbox import Stored
 from sync_worker.core.ports.links import Commit, LeasedLink
 from sync_worker.core.sweep_values import Absences, Mark, OnFile, Sweep
-from sync_worker.core.values import Base, Intent, Lease, NewDelivery, Record, Side, Site
+from sync_worker.core.values import Base, InboxState, Intent, Lease, NewDelivery, Record, Side, Site
 from sync_worker.engine import history_lines, link_plan, next_step, placing, write_values
 from sync_worker.engine.deliveries import Deliveries
 from sync_worker.engine.holds.accounts import AccountWatch
 from sync_worker.engine.lease_keeper import LeaseKeeper
 from sync_worker.engine.link_plan import SlotWrite
+from sync_worker.engine.moves import moves
 from sync_worker.engine.placing import Placing
 from sync_worker.engine.settlement import Settlement
 from sync_worker.engine.settling import Settling
@@ -148,6 +149,16 @@ def _none_at_all(*arguments: Any, **named: Any) -> tuple[()]:
     return ()
 
 
+_pass_on = MemoryLinks._pass_on
+
+
+def _passed_on_as_ended(self: MemoryLinks, lease: Lease, hint: NewDelivery) -> int:
+    inbox_id = _pass_on(self, lease, hint)
+    row = self.state.rows[inbox_id]
+    row.delivery = replace(row.delivery, state=InboxState.DONE)
+    return inbox_id
+
+
 def _never(*arguments: Any, **named: Any) -> bool:
     return False
 
@@ -202,6 +213,13 @@ def _mark_but_for_what_is_held(record: Record, side: Side, known: OnFile, site: 
 
 
 MECHANISMS: dict[str, tuple[Switch, ...]] = {
+    "whose a record is": ((next_step, "is_stray", _never), (moves, "names_another", _never)),
+    "whose a listed record is": (
+        (marks, "has_moved", _never),
+        (page_comparison, "has_moved", _never),
+    ),
+    "delivery of a moved record": ((MemoryLinks, "_pass_on", _passed_on_as_ended),),
+    "one rating for whom it names": ((moves.Moves, "_refuse_second_rating", _nothing),),
     "probe of a failing account": ((AccountWatch, "probe_some", _no_more),),
     "cheap read after a refusal": ((AccountWatch, "_is_accepted", _never),),
     "rated before unrated": ((placing.Placing, "_put_telling", placing.Placing._put_newest),),
@@ -268,6 +286,13 @@ MECHANISMS: dict[str, tuple[Switch, ...]] = {
 }
 # These need people who merge or leave: tests/simulation/test_people.py.
 PEOPLE_MECHANISMS: dict[str, tuple[Switch, ...]] = {
+    "whose a record is": ((next_step, "is_stray", _never), (moves, "names_another", _never)),
+    "whose a listed record is": (
+        (marks, "has_moved", _never),
+        (page_comparison, "has_moved", _never),
+    ),
+    "delivery of a moved record": ((MemoryLinks, "_pass_on", _passed_on_as_ended),),
+    "one rating for whom it names": ((moves.Moves, "_refuse_second_rating", _nothing),),
     "memory of merges": ((MemoryMerges, "redirect", _nothing),),
     "joining of links": (
         (MemoryLinks, "_merged_into", _nothing),

@@ -168,6 +168,18 @@ SCENES |= {
     ),
     "three tries of each write, no revisions outside": replace(TRIED, external=NO_REVISION),
 }
+# The owner of the shop gives records to other people and other products, again and again.
+MOVED = Options(STORM, people=3, entities=2, acts=14, moves=0.25)
+SCENES |= {
+    "records move": replace(MOVED, faults=CALM),
+    "records move, storm": MOVED,
+    "records move, two attributes": replace(MOVED, fields=(OVERALL, QUALITY)),
+    "records move, no revisions outside": replace(MOVED, external=NO_REVISION),
+    "records move, contacts merge": replace(MOVED, people=4, merges=0.12),
+    "records move, polls and sweeps all the time": replace(
+        MOVED, sweeps_meanwhile=True, polls_meanwhile=True, overlap_seconds=2.0
+    ),
+}
 # Answers that say more than happened: a 404 of a living record, a success that was none.
 FALSE = Options(Faults(false_gone=0.15, not_done=0.3), people=1, acts=10)
 SCENES |= {

@@ -68,6 +68,11 @@ GUARDED = {
     "tries taken together",
     "waiting for the echo",
     "edit since our look",
+    # tests/simulation/test_moves.py
+    "whose a record is",
+    "whose a listed record is",
+    "delivery of a moved record",
+    "one rating for whom it names",
     # tests/simulation/test_guests.py
     "guests wait at the door",
     "guests change nothing",

@@ -41,6 +41,7 @@ def erase_link(state: MemoryState, row: LinkRow, change: Commit) -> None:
     for side, remote_id in sorted(ids):
         state.bury(site_id, Buried(side, remote_id, privacy=True))
         state.link_grave(site_id, Buried(side, remote_id), link.id)
+    _erase_told_of_moved(state, link)
     _erase_deliveries(state, link, ids)
     _erase_story(state, link.id)
     forget_listed(
@@ -54,8 +55,20 @@ def buried_in_clear(state: MemoryState, link_id: int) -> list[tuple[Side, str]]:
     return [
         (key[1], key[2])
         for key, owner in state.grave_links.items()
-        if owner == link_id and not state.graves[key].privacy
+        if owner == link_id and key in state.graves and not state.graves[key].privacy
     ]
+
+
+def _erase_told_of_moved(state: MemoryState, link: Link) -> None:
+    """What was told of records that have left the link; alive, they are somebody else's now."""
+    moved = {
+        entry.remote_id for of, _, entry in state.history if of == link.id and entry.what == "move"
+    }
+    source = state.source(link.key.site_id, Side.EXTERNAL)
+    for row in state.rows.values():
+        is_theirs = row.delivery.new.source == source and row.delivery.new.remote_id in moved
+        if is_theirs and not row.is_open and not row.is_held:
+            state.erase_row(row)
 
 
 def _erase_deliveries(state: MemoryState, link: Link, ids: Set[tuple[Side, str]]) -> None:

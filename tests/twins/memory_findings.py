@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from sync_worker.core.hold_reasons import STANDS_BY
-from sync_worker.core.sweep_values import Listed, OnFile
-from sync_worker.core.values import InboxState, NewDelivery, RatingKey, Side, Site
-from tests.twins.memory_links import give_key
+from sync_worker.core.sweep_values import Listed, OnFile, Whose
+from sync_worker.core.values import InboxState, Link, NewDelivery, RatingKey, Side, Site
+from tests.twins.memory_links import entity_of, give_key
 from tests.twins.memory_state import OPEN, MemoryState
 
 QUEUED_SECONDS = 60.0
@@ -25,6 +26,9 @@ def on_file_of(state: MemoryState, site: Site, side: Side, remote_id: str) -> On
         is_awaited=not states.isdisjoint(OPEN),
         is_shadowed=side is Side.EXTERNAL and _is_shadowed(state, site.id, remote_id),
     )
+    if known.is_shadowed:
+        behind = next(one for one in _links_of(state, site.id) if remote_id in one.shadowed)
+        known = replace(known, whose=_whose(state, behind))
     link_id = state.by_remote.get((site.id, side, remote_id))
     grave = state.graves.get((site.id, side, remote_id))
     if link_id is not None:
@@ -35,8 +39,21 @@ def on_file_of(state: MemoryState, site: Site, side: Side, remote_id: str) -> On
 
 
 def _is_shadowed(state: MemoryState, site_id: int, remote_id: str) -> bool:
+    return any(remote_id in link.shadowed for link in _links_of(state, site_id))
+
+
+def _links_of(state: MemoryState, site_id: int) -> Iterator[Link]:
     links = (row.link for row in state.link_rows.values())
-    return any(remote_id in link.shadowed for link in links if link.key.site_id == site_id)
+    return (link for link in links if link.key.site_id == site_id)
+
+
+def _whose(state: MemoryState, link: Link) -> Whose:
+    addresses = frozenset(
+        contact.email
+        for owner, contact in state.contacts
+        if (owner, contact.contact_id) == (link.key.site_id, link.key.contact_id) and contact.email
+    )
+    return Whose(entity_of(state, link.key).external, addresses)
 
 
 def _as_linked(
@@ -54,6 +71,7 @@ def _as_linked(
         revision=link.records[slot].revision,
         state=link.records[slot].state,
         values={name: value for name, value in shown.items() if value is not None},
+        whose=_whose(state, link) if side is Side.EXTERNAL else None,
     )
 
 

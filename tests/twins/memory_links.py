@@ -19,9 +19,11 @@ from sync_worker.core.values import (
     Lease,
     Link,
     LinkState,
+    NewDelivery,
     Operation,
     RatingKey,
     Side,
+    Slot,
 )
 from tests.twins.memory_contacts import ids_of_contact, known_contact, surviving_id
 from tests.twins.memory_erasure import erase_link
@@ -55,6 +57,11 @@ class MemoryLinks:
     def link_id(self, key: RatingKey) -> int | None:
         return self.state.by_key.get(key)
 
+    def external_id(self, key: RatingKey) -> str | None:
+        row = self.state.link_rows.get(self.state.by_key.get(key, 0))
+        known = None if row is None else row.link.records.get(Slot(Side.EXTERNAL))
+        return None if known is None else known.remote_id
+
     def lease(self, link_id: int) -> LeasedLink | None:
         row = self.state.link_rows[link_id]
         if row.lease_until > self.state.now():
@@ -64,7 +71,7 @@ class MemoryLinks:
         key = row.link.key
         taken = [self._take(ready) for ready in ready_of_link(self.state, link_id)]
         told = frozenset((delivery.new.side, delivery.new.remote_id) for delivery in taken)
-        is_any_buried = any(self.state.grave(key.site_id, *name) is not None for name in told)
+        is_any_known = any(self._is_known_elsewhere(row.link, *name) for name in told)
         return LeasedLink(
             lease=Lease(link_id, row.fence, key.site_id),
             site=self.state.site_rows[key.site_id],
@@ -76,8 +83,13 @@ class MemoryLinks:
             now=self.state.now(),
             merged_into=self._merged_into(key),
             links_to_join=self._links_to_join(key),
-            unburied=frozenset() if is_any_buried else told,
+            unburied=frozenset() if is_any_known else told,
         )
+
+    def _is_known_elsewhere(self, link: Link, side: Side, remote_id: str) -> bool:
+        """Whether an id has a tombstone, or is on file with another link."""
+        owner = self.state.by_remote.get((link.key.site_id, side, remote_id), link.id)
+        return owner != link.id or self.state.grave(link.key.site_id, side, remote_id) is not None
 
     def _take(self, row: InboxRow) -> Delivery:
         row.delivery = as_taken(row.delivery)
@@ -138,7 +150,26 @@ class MemoryLinks:
             row.lease_until = 0.0
         if change.erases:
             self._erase_link(row, change)
-        return Committed(buried, self._fresh(lease.link_id) if change.release else ())
+        for remote_id in change.leaving:
+            self._keep_told(lease, remote_id)
+        passed_on = tuple(self._pass_on(lease, hint) for hint in change.passed_on)
+        fresh = self._fresh(lease.link_id) if change.release else ()
+        return Committed(buried, fresh, passed_on)
+
+    def _keep_told(self, lease: Lease, remote_id: str) -> None:
+        """What was told of a record that leaves stays with its link."""
+        source = self.state.source(lease.site_id, Side.EXTERNAL)
+        for row in self.state.rows.values():
+            told, is_ended = row.delivery, not row.is_open and not row.is_held
+            is_its = (told.new.source, told.new.remote_id) == (source, remote_id)
+            if is_ended and told.link_id is None and is_its:
+                row.delivery = replace(told, link_id=lease.link_id)
+
+    def _pass_on(self, lease: Lease, hint: NewDelivery) -> int:
+        inbox_id = self.state.store(hint).inbox_id
+        row = self.state.rows[inbox_id]
+        row.delivery = replace(row.delivery, must_read=True, site_id=lease.site_id)
+        return inbox_id
 
     def _erase_link(self, row: LinkRow, change: Commit) -> None:
         erase_link(self.state, row, change)
@@ -184,11 +215,16 @@ class MemoryLinks:
 
     def _apply_graves(self, lease: Lease, change: Commit) -> None:
         for grave in change.buried:
+            # Whoever has it on file by now says whether it is gone.
+            place = (lease.site_id, grave.side, grave.remote_id)
+            if grave.remote_id in change.leaving and place in self.state.by_remote:
+                continue
             self.state.bury(lease.site_id, grave)
             self.state.link_grave(lease.site_id, grave, lease.link_id)
         for grave in change.revived:
             if self.state.grave(lease.site_id, grave.side, grave.remote_id) == grave:
-                del self.state.graves[lease.site_id, grave.side, grave.remote_id]
+                # One of a privacy request lies under its hash, and stays.
+                self.state.graves.pop((lease.site_id, grave.side, grave.remote_id), None)
 
     def _apply_story(self, row: LinkRow, change: Commit) -> None:
         """The intent's end, the history, and how the deliveries ended."""

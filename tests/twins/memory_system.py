@@ -63,6 +63,25 @@ class MemorySystem:
     def visitor_deletes(self, remote_id: str, *, privacy: bool = False) -> None:
         self._delete(self._existing(remote_id), by_us=False, privacy=privacy)
 
+    def owner_moves(
+        self, remote_id: str, *, entity: EntityRef | None = None, person: Person | None = None
+    ) -> Record:
+        """The shop's owner gives a record to another person, or to another thing."""
+        before = self._existing(remote_id)
+        moved = replace(
+            before,
+            entity=entity or before.entity,
+            person=before.person if person is None else self._owner(person),
+            revision=self._next_revision(before),
+        )
+        assert moved.entity is not None
+        person = person or moved.person
+        if self.capabilities.is_unique and self._twin(moved.entity, person, moved.values):
+            raise Duplicate(remote_id)
+        self._note(False, "move", before, None)
+        self._note(False, "move", None, moved)
+        return self._store(moved, "upsert", by_us=False)
+
     def moderator_sets(self, remote_id: str, state: RecordState) -> Record:
         record = self._existing(remote_id)
         self._note(False, "moderate", record, record)

@@ -20,6 +20,7 @@ from sync_worker.core.values import (
     Lease,
     Link,
     LinkState,
+    NewDelivery,
     RatingKey,
     Side,
     Site,
@@ -48,7 +49,8 @@ class LeasedLink:
     merged_into: str | None = None
     # Links for the same entity that have to join this one.
     links_to_join: tuple[int, ...] = ()
-    # Ids of deliveries in hand that had no tombstone then; it says nothing of others.
+    # Ids of deliveries in hand that had no tombstone then, nor another link; it says nothing of
+    # others.
     unburied: Set[tuple[Side, str]] = frozenset()
 
 
@@ -83,6 +85,11 @@ class Commit:
     # A privacy request has removed the rating from both sides: forget all that is personal of it,
     # and leave hashed tombstones.
     erases: bool = False
+    # Ids of external records that belong to another rating now. What was told of them before stays
+    # with this link, so that an erasure of its person finds it.
+    leaving: Sequence[str] = ()
+    # Stored with it, for no link yet: what tells of those that may cross to somebody.
+    passed_on: Sequence[NewDelivery] = ()
 
     def then(self, later: Commit | None) -> Commit:
         """Both steps as one; the later one has the last word."""
@@ -102,6 +109,8 @@ class Commit:
             history=(*self.history, *later.history),
             shadowed=self.shadowed | later.shadowed,
             closings={**self.closings, **later.closings},
+            leaving=(*self.leaving, *later.leaving),
+            passed_on=(*self.passed_on, *later.passed_on),
         )
 
     def is_dead(self, tombstone: Buried) -> bool:
@@ -121,7 +130,10 @@ class Commit:
             return self
         gone = [slot for slot, known in self.records.items() if known and known.remote_id in buried]
         records = {**self.records, **dict.fromkeys(gone)}
-        return replace(self, records=records, closings={}, release=False, erases=False)
+        ends_nothing = replace(
+            self, closings={}, release=False, erases=False, leaving=(), passed_on=()
+        )
+        return replace(ends_nothing, records=records)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +147,8 @@ class Committed:
     # If the lease ended with it, the new deliveries of the link, but for those that wait for a
     # later attempt. Who attaches one after that gets the lease, so none is overlooked.
     fresh: Sequence[int] = ()
+    # Inbox ids of `Commit.passed_on`, in its order.
+    passed_on: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +178,9 @@ class Links(Protocol):
 
     def link_id(self, key: RatingKey) -> int | None:
         """The link of a key, if there is one."""
+
+    def external_id(self, key: RatingKey) -> str | None:
+        """The id of the external record that the link of a key has on file, if any."""
 
     def lease(self, link_id: int) -> LeasedLink | None:
         """Take the lease for 15 s and the link's deliveries, and read all.

@@ -169,6 +169,7 @@ class HistoryKind(StrEnum):
     HOLD = "hold"
     IGNORE = "ignore"
     SHADOW = "shadow"
+    MOVE = "move"
     DROP = "drop"
     REPLAY = "replay"
 

@@ -10,9 +10,23 @@ from sqlalchemy import Connection, delete, false, or_, select, update
 from sync_worker.core.hold_keys import address_tombstone, erased_id
 from sync_worker.core.ports.inbox import ERASED
 from sync_worker.core.ports.links import Commit
-from sync_worker.core.values import Buried, InboxState, IntentState, LinkState, Side, Site
+from sync_worker.core.values import (
+    Buried,
+    HistoryKind,
+    InboxState,
+    IntentState,
+    LinkState,
+    Side,
+    Site,
+)
 from sync_worker.ledger.statements.contacts import ids_of_contact, is_erased, surviving_id
-from sync_worker.ledger.statements.inbox import OPEN, UNENDED, is_about, release_deliveries
+from sync_worker.ledger.statements.inbox import (
+    ENDED,
+    OPEN,
+    UNENDED,
+    is_about,
+    release_deliveries,
+)
 from sync_worker.ledger.statements.links import links_of_contact
 from sync_worker.ledger.statements.tombstones import bury
 from sync_worker.ledger.tables import (
@@ -66,7 +80,8 @@ def erase_link(connection: Connection, site: Site, link_id: int, change: Commit)
     release_deliveries(connection, is_held & ~of_these)
     # What has come to its end, or tells of this rating, loses its content.
     is_over = (inbox.c.link_id == link_id) & inbox.c.state.not_in(OPEN)
-    erase_rows(connection, site.id, or_(is_over, of_these))
+    of_moved = _ended_of_moved(connection, site, link_id)
+    erase_rows(connection, site.id, or_(is_over, of_these, of_moved))
     _erase_listing(connection, site.id, link_id, ids)
     # What is still on its way may be for a new rating of the same person.
     is_new = (inbox.c.link_id == link_id) & inbox.c.state.in_(OPEN)
@@ -79,6 +94,14 @@ def erase_link(connection: Connection, site: Site, link_id: int, change: Commit)
     connection.execute(delete(intent).where(is_closed))
     connection.execute(delete(link_value).where(link_value.c.link_id == link_id))
     _forget_rater(connection, site.id, link_id)
+
+
+def _ended_of_moved(connection: Connection, site: Site, link_id: int) -> Any:
+    """What was told of records that have left the link; alive, they are somebody else's now."""
+    is_move = (history.c.link_id == link_id) & (history.c.what == str(HistoryKind.MOVE))
+    names = connection.execute(select(history.c.remote_id).where(is_move).distinct()).scalars()
+    of_them = [is_about(site, Side.EXTERNAL, name) for name in names if name]
+    return or_(false(), *of_them) & inbox.c.state.in_(ENDED)
 
 
 def _erase_listing(

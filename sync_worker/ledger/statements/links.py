@@ -32,6 +32,12 @@ SELECT id FROM link
 WHERE site_id = :site_id AND entity_id = :entity_id AND contact_id = :contact_id
 """)
 
+EXTERNAL_ID = SqlText("""
+-- link.external_id: the external record that the link of a rating key has on file
+SELECT external_id FROM link
+WHERE site_id = :site_id AND entity_id = :entity_id AND contact_id = :contact_id
+""")
+
 NEW = SqlText("""
 -- link.new: somebody else may make it in the same moment; then there is no row
 INSERT INTO link (site_id, entity_id, contact_id, state, generation, fence, lease_until, writes,
@@ -82,7 +88,9 @@ SELECT {columns_of(entity_map)}, {columns_of(link_value)}, {columns_of(intent)},
     WHERE here.site_id = link.site_id AND here.target_id = link.contact_id) AS is_in_merge,
   EXISTS (SELECT 1 FROM tombstone WHERE tombstone.site_id = link.site_id
     AND tombstone.side IN ('wix', 'external')
-    AND tombstone.remote_id = ANY(:names::varchar[])) AS is_any_buried
+    AND tombstone.remote_id = ANY(:names::varchar[]))
+  OR EXISTS (SELECT 1 FROM link AS other WHERE other.site_id = link.site_id
+    AND other.external_id = ANY(:names::varchar[]) AND other.id <> link.id) AS is_any_known
 FROM link JOIN entity_map ON entity_map.id = link.entity_id
 LEFT JOIN link_value ON link_value.link_id = link.id
 LEFT JOIN intent ON intent.link_id = link.id AND intent.state = 'open'
@@ -168,6 +176,14 @@ def known_link(connection: Connection, key: RatingKey) -> int | None:
         connection, site_id=key.site_id, entity_id=key.entity_id, contact_id=key.contact_id
     )
     return link_id
+
+
+def external_id(connection: Connection, key: RatingKey) -> str | None:
+    """The external record that the link of a key has on file, if any."""
+    found: str | None = EXTERNAL_ID.scalar(
+        connection, site_id=key.site_id, entity_id=key.entity_id, contact_id=key.contact_id
+    )
+    return found
 
 
 def make_link(connection: Connection, key: RatingKey, text: SqlText = NEW, **more: Any) -> Any:

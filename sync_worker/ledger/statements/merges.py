@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, delete, select, update
 
 from sync_worker.core.errors import LeaseLost
+from sync_worker.core.ports.links import Commit
 from sync_worker.core.values import (
+    Buried,
     Change,
     InboxState,
     Lease,
@@ -18,8 +21,9 @@ from sync_worker.core.values import (
     Site,
 )
 from sync_worker.ledger.rows import from_delivery, from_external
-from sync_worker.ledger.statements.inbox import DOORBELL_SECONDS, OPEN
-from sync_worker.ledger.tables import contact_redirect, inbox, link, link_value, tombstone
+from sync_worker.ledger.statements.inbox import DOORBELL_SECONDS, ENDED, OPEN
+from sync_worker.ledger.statements.tombstones import lock_ids
+from sync_worker.ledger.tables import contact_redirect, inbox, link, link_value, site, tombstone
 from sync_worker.ledger.transactions import insert_into, ledger_now
 
 
@@ -57,14 +61,14 @@ def rekey_link(connection: Connection, link_id: int, contact_id: str) -> None:
     connection.execute(update(link).where(link.c.id == link_id).values(contact_id=contact_id))
 
 
-def move_link(connection: Connection, site: Site, source: Link, target: Link, fence: int) -> None:
+def move_link(connection: Connection, of: Site, source: Link, target: Link, fence: int) -> None:
     """All of ``source`` to ``target``: records, deliveries and tombstones.
 
     Where both have records, deliveries tell of those of ``source``, one each.
     """
     # Both have records: deliveries let the run of the target compare them.
     if target.records:
-        _tell_of_records(connection, site, source, target, fence)
+        _tell_of_records(connection, of, source, target, fence)
         connection.execute(delete(link_value).where(link_value.c.link_id == source.id))
     else:
         # The target has none: its empty values make room for those of the source.
@@ -78,15 +82,15 @@ def move_link(connection: Connection, site: Site, source: Link, target: Link, fe
 
 
 def _tell_of_records(
-    connection: Connection, site: Site, source: Link, target: Link, fence: int
+    connection: Connection, of: Site, source: Link, target: Link, fence: int
 ) -> None:
     payload = {"merged_from": source.key.contact_id}
     for slot, known in source.records.items():
-        sender = site.instance_id if slot.side is Side.WIX else site.connector
+        sender = of.instance_id if slot.side is Side.WIX else of.connector
         # The fence is in the name, so the hint of an earlier join does not absorb this one.
         name = f"join:{source.id}:{fence}:{slot}"
         hint = NewDelivery(slot.side, sender, name, Change.UPSERT, known.remote_id, payload)
-        hint_link(connection, hint, site.id, target.id)
+        hint_link(connection, hint, of.id, target.id)
 
 
 def _move_external(connection: Connection, source: Link, target: Link) -> None:
@@ -108,8 +112,13 @@ def _move_external(connection: Connection, source: Link, target: Link) -> None:
     connection.execute(update(link).where(link.c.id == target.id).values(moved))
 
 
-def hint_link(connection: Connection, hint: NewDelivery, site_id: int, link_id: int) -> None:
-    """A delivery of our own for a link; one that has come to an end begins anew."""
+def hint_link(
+    connection: Connection, hint: NewDelivery, site_id: int, link_id: int | None
+) -> int | None:
+    """A delivery of our own for a link; one that has come to an end begins anew.
+
+    Without a link its key is still to be found. Returns its id, unless it was on its way already.
+    """
     row = {
         **from_delivery(hint),
         "state": str(InboxState.NEW),
@@ -125,6 +134,33 @@ def hint_link(connection: Connection, hint: NewDelivery, site_id: int, link_id: 
     insert = insert_into(connection, inbox).values(row)
     # A hint that is on its way serves as it is.
     is_over = inbox.c.state.not_in(OPEN)
-    connection.execute(
-        insert.on_conflict_do_update(index_elements=names, set_=again, where=is_over)
-    )
+    stored = insert.on_conflict_do_update(index_elements=names, set_=again, where=is_over)
+    row_id: int | None = connection.execute(stored.returning(inbox.c.id)).scalar()
+    return row_id
+
+
+def pass_on(connection: Connection, lease: Lease, change: Commit) -> Sequence[int]:
+    """Store what tells of records that are another rating's now; their ids.
+
+    What was told of them so far stays with the link that they leave.
+    """
+    for remote_id in change.leaving:
+        is_theirs = (inbox.c.side == str(Side.EXTERNAL)) & (inbox.c.remote_id == remote_id)
+        is_loose = inbox.c.link_id.is_(None) & inbox.c.state.in_(ENDED)
+        is_of_site = inbox.c.source == _connector_of(lease.site_id)
+        stays = update(inbox).where(is_theirs, is_loose, is_of_site)
+        connection.execute(stays.values(link_id=lease.link_id))
+    told = [hint_link(connection, hint, lease.site_id, None) for hint in change.passed_on]
+    return [inbox_id for inbox_id in told if inbox_id is not None]
+
+
+def buried_by(connection: Connection, lease: Lease, change: Commit) -> list[Buried]:
+    """What a step buries, without records that have left and are on file elsewhere by now."""
+    lock_ids(connection, lease.site_id, {Side.EXTERNAL: sorted(change.leaving)})
+    is_one = (link.c.site_id == lease.site_id) & link.c.external_id.in_(change.leaving)
+    there = set(connection.execute(select(link.c.external_id).where(is_one)).scalars())
+    return [one for one in change.buried if one.remote_id not in there]
+
+
+def _connector_of(site_id: int) -> Any:
+    return select(site.c.connector).where(site.c.id == site_id).scalar_subquery()

@@ -25,22 +25,30 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from sync_worker.core.sweep_values import OnFile
-from sync_worker.core.values import InboxState, RecordState, Side, Site
+from sync_worker.core.sweep_values import OnFile, Whose
+from sync_worker.core.values import EntityRef, InboxState, RecordState, Side, Site
 from sync_worker.ledger.statements.inbox import UNENDED, is_from
 from sync_worker.ledger.statements.tombstones import is_tombstone
-from sync_worker.ledger.tables import inbox, link, link_value, tombstone
+from sync_worker.ledger.tables import (
+    contact_map,
+    entity_map,
+    inbox,
+    link,
+    link_value,
+    tombstone,
+)
 from sync_worker.ledger.transactions import is_sqlite
 
 
 class _Kind(IntEnum):
     """Of what a row tells; what a link says has the last word, so it comes first here."""
 
-    LINKED = 0
-    BURIED = 1
-    HELD = 2
-    SHADOWED = 3
-    AWAITED = 4
+    WHOSE = 0
+    LINKED = 1
+    BURIED = 2
+    HELD = 3
+    SHADOWED = 4
+    AWAITED = 5
 
 
 NAMES = ("kind", "remote_id", "revision", "state", "attribute", "base")
@@ -54,6 +62,7 @@ def on_file(
     parts += [_unended(site, side, remote_ids), _held_link(site.id, side, remote_ids)]
     if side is Side.EXTERNAL:
         parts.append(_shadowed(connection, site.id, remote_ids))
+        parts.append(_whose(site.id, remote_ids))
     rows = connection.execute(union_all(*parts)).all()
     found: dict[str, OnFile] = {}
     # In reverse, so that what a link says is applied last.
@@ -69,7 +78,9 @@ def _with(known: OnFile, row: Any) -> OnFile:
         case _Kind.AWAITED:
             return replace(known, is_awaited=True)
         case _Kind.SHADOWED:
-            return replace(known, is_shadowed=True)
+            return replace(known, is_shadowed=True, whose=_with_address(known.whose, row))
+        case _Kind.WHOSE:
+            return replace(known, whose=_with_address(known.whose, row))
         case _Kind.BURIED:
             return replace(known, is_buried=True, revision=row.revision)
         case _Kind.LINKED:
@@ -88,7 +99,17 @@ def _with_link(known: OnFile, row: Any) -> OnFile:
         revision=row.revision,
         state=RecordState(row.state),
         values=values,
+        # Its own link says whose it is, not one behind whose record it stood.
+        whose=None,
     )
+
+
+def _with_address(known: Whose | None, row: Any) -> Whose:
+    """A row for each address: the thing stands where the state and the attribute of others do."""
+    whose = known or Whose(EntityRef(row.state, row.attribute))
+    if row.base is None:
+        return whose
+    return replace(whose, addresses=whose.addresses | {row.base})
 
 
 def _linked(site_id: int, side: Side, remote_ids: Sequence[str]) -> Any:
@@ -142,16 +163,34 @@ def _held_link(site_id: int, side: Side, remote_ids: Sequence[str]) -> Any:
 
 
 def _shadowed(connection: Connection, site_id: int, remote_ids: Sequence[str]) -> Any:
-    shadowed, text = type_coerce(link.c.shadowed, Text), _no_text()
+    shadowed = type_coerce(link.c.shadowed, Text)
     if is_sqlite(connection):
         each = func.json_each(shadowed)
     else:
         each = func.jsonb_array_elements_text(cast(shadowed, JSONB))
     ids = each.table_valued("value")
-    columns = (literal(int(_Kind.SHADOWED)), ids.c.value, _no_number(), text, text, text)
-    found = select(*columns).select_from(link).join(ids, true())
+    columns = (literal(int(_Kind.SHADOWED)), ids.c.value, _no_number(), *_OF_WHOM)
+    found = _with_addresses(select(*columns).select_from(link).join(ids, true()))
     # Most links shadow nothing: their lists are not opened.
     return found.where(link.c.site_id == site_id, shadowed != "[]", ids.c.value.in_(remote_ids))
+
+
+def _whose(site_id: int, remote_ids: Sequence[str]) -> Any:
+    """What records on file rate, and the addresses of their people."""
+    columns = (literal(int(_Kind.WHOSE)), link.c.external_id, _no_number(), *_OF_WHOM)
+    found = _with_addresses(select(*columns).select_from(link))
+    return found.where(link.c.site_id == site_id, link.c.external_id.in_(remote_ids))
+
+
+_OF_WHOM = (entity_map.c.external_entity_id, entity_map.c.external_group, contact_map.c.email)
+
+
+def _with_addresses(found: Any) -> Any:
+    is_theirs = (contact_map.c.site_id == link.c.site_id) & (
+        contact_map.c.wix_contact_id == link.c.contact_id
+    )
+    of_thing = found.join(entity_map, entity_map.c.id == link.c.entity_id)
+    return of_thing.outerjoin(contact_map, is_theirs)
 
 
 def _no_text() -> Any:

@@ -8,7 +8,16 @@ import pytest
 
 from sync_worker.core.errors import LeaseLost, Transient
 from sync_worker.core.ports.links import Commit
-from sync_worker.core.values import Base, Buried, Merge, MergeDistance, Person, Side
+from sync_worker.core.values import (
+    Base,
+    Buried,
+    Change,
+    Merge,
+    MergeDistance,
+    NewDelivery,
+    Person,
+    Side,
+)
 from sync_worker.engine.link_join import join_links
 from tests.integration.ledger.ground import ADA, BOB, EXTERNAL_SLOT, WIX_SLOT, Ground
 
@@ -106,6 +115,34 @@ class TestMerges:
         assert moved.link.shadowed == {"e0"}
         left = ground.ledger.links.lease(bob.link.id).link
         assert (left.records, left.shadowed) == ({}, frozenset())
+
+    def test_record_that_leaves_is_told_of_in_the_same_step(self, ground: Ground) -> None:
+        """It is on file nowhere, has a tombstone for older news, and a delivery of its own."""
+        run, key = ground.link(BOB, 1), ground.key_of(BOB)
+        assert ground.ledger.links.external_id(key) == "e1"
+        source = ground.ledger.site(ground.site_id).connector
+        hint = NewDelivery(Side.EXTERNAL, source, "moved:1", Change.UPSERT, "e1", {})
+        change = Commit(
+            records={EXTERNAL_SLOT: None},
+            buried=[Buried(Side.EXTERNAL, "e1", 1)],
+            leaving=["e1"],
+            passed_on=[hint],
+        )
+        [inbox_id] = ground.ledger.links.commit(run.lease, change).passed_on
+        opened = ground.ledger.inbox.open_delivery(inbox_id)
+        assert opened is not None
+        assert (opened[0].new.remote_id, opened[0].link_id, opened[0].must_read) == ("e1", None, 1)
+        located = ground.ledger.directory.locate(ground.site_id, Side.EXTERNAL, "e1")
+        assert (located.is_on_file, located.key) == (False, key)
+        assert ground.ledger.links.external_id(key) is None
+
+    def test_record_that_left_and_is_on_file_elsewhere_is_not_buried(self, ground: Ground) -> None:
+        bob, _ = ground.link(BOB, 1), ground.link(ADA, 2)
+        change = Commit(buried=[Buried(Side.EXTERNAL, "e2", 9)], leaving=["e2"])
+        ground.ledger.links.commit(bob.lease, change)
+        located = ground.ledger.directory.locate(ground.site_id, Side.EXTERNAL, "e2")
+        assert (located.is_on_file, located.key) == (True, ground.key_of(ADA))
+        assert located.buried is None
 
     def test_records_of_two_links_become_deliveries_of_the_one_that_stays(
         self,

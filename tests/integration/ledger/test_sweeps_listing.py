@@ -8,7 +8,7 @@ import pytest
 
 from sync_worker.core.ports.inbox import Closing
 from sync_worker.core.ports.links import Commit
-from sync_worker.core.sweep_values import OnFile, RunKind, Sweep
+from sync_worker.core.sweep_values import OnFile, RunKind, Sweep, Whose
 from sync_worker.core.values import Buried, InboxState, Side
 from tests.integration.ledger.ground import SweepGround
 
@@ -30,6 +30,22 @@ class TestListings:
         assert known == {
             f"{side[0]}1": OnFile(is_linked=True, revision=2, values={"overall": value})
         }
+
+    def test_external_record_is_known_with_what_it_rates_and_whose_it_is(
+        self, field: SweepGround
+    ) -> None:
+        """Of the linked one, and of the one behind it; never of a record on Wix."""
+        key = field.link(1)
+        run = field.ledger.links.lease(field.ledger.links.link_of(key))
+        field.ledger.links.commit(run.lease, Commit(shadowed={"e8"}, release=True))
+        known = field.sweeps.on_file(field.site, Side.EXTERNAL, ["e1", "e8"])
+        contact = field.ledger.directory.contact(field.site.id, contact_id=key.contact_id)
+        addresses = frozenset({contact.email} if contact is not None else ())
+        assert {name: found.whose for name, found in known.items()} == {
+            "e1": Whose(run.entity.external, addresses),
+            "e8": Whose(run.entity.external, addresses),
+        }
+        assert field.sweeps.on_file(field.site, Side.WIX, ["w1"])["w1"].whose is None
 
     def test_buried_record_is_known_with_its_revision(self, field: SweepGround) -> None:
         field.ledger.directory.bury(field.site.id, Buried(Side.EXTERNAL, "e9", 5))

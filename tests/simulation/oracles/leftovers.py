@@ -6,7 +6,13 @@ from collections.abc import Iterator, Set
 
 from sync_worker.core.ports.accounts import ACCOUNT_FAILING
 from sync_worker.core.values import EntityRef, Person, Side
-from tests.simulation.oracles.reading import agree, diverges_by_policy, shadowed, shown
+from tests.simulation.oracles.reading import (
+    agree,
+    diverges_by_policy,
+    keeps_anothers,
+    shadowed,
+    shown,
+)
 from tests.simulation.world import World
 
 
@@ -37,6 +43,9 @@ def held_in_step(world: World) -> Iterator[str]:
     for wix_ref, external_ref in world.entities:
         behind = shadowed(world, external_ref)
         for person in world.crowd.living():
+            # What it has on file names somebody who has a rating: that is no agreement.
+            if keeps_anothers(world, wix_ref, person):
+                continue
             if world.is_held(wix_ref, person) and is_in_step(
                 world, (wix_ref, external_ref), person, behind
             ):

@@ -9,6 +9,7 @@ from sync_worker.core.scale import FieldMap, OffScale
 from sync_worker.core.values import HistoryEntry, HistoryKind, Person, Side
 from tests.simulation.oracles.reading import (
     erased_keys,
+    has_moves,
     is_held,
     moderated,
     our_writes,
@@ -79,7 +80,8 @@ def newest_edit_lost(world: World) -> Iterator[str]:
     and then what won is a person's, too.
     """
     if (
-        world.crowd.merged
+        has_moves(world)
+        or world.crowd.merged
         or world.crowd.erased
         or world.options.moderation
         or world.options.normalises

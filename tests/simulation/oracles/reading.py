@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from sync_worker.core.scale import FieldMap, OffScale
 from sync_worker.core.values import EntityRef, Person, Record, Side
+from sync_worker.engine.moves.moves import MOVED_ONTO_RATING
 from tests.simulation.world import World
 from tests.twins.remote_values import JournalEntry
 
@@ -38,13 +39,46 @@ def agree(field: FieldMap, wix: Decimal | None, external: Decimal | None) -> boo
 
 
 def shadowed(world: World, external_ref: EntityRef) -> Set[str]:
-    """Records that stand behind a newer one of the same person: only where a system allows
-    several.
+    """Records that stand behind a newer one of the same person, where a system allows several;
+    and those that a person has to place, since they were given to somebody who has one.
     """
     if world.external.capabilities.is_unique:
-        return frozenset()
+        return moved_onto_another(world)
     family = world.ledger.directory.records_of_entity(world.site.id, external_ref)
-    return frozenset(family.shadowed - family.on_file.keys())
+    return frozenset(family.shadowed - family.on_file.keys()) | moved_onto_another(world)
+
+
+def has_moves(world: World) -> bool:
+    """Whether somebody gave a record to another person or thing."""
+    return any(entry.operation == "move" for entry in world.external.journal)
+
+
+def moved_onto_another(world: World) -> Set[str]:
+    """Records that are held, since whom they name now has a rating already."""
+    held = {name for name, _ in world.ledger.closed_with(MOVED_ONTO_RATING)}
+    return frozenset(name for name in held if is_on_file_elsewhere(world, name))
+
+
+def keeps_anothers(world: World, wix_ref: EntityRef, person: Person) -> bool:
+    """Whether a person's rating has a record on file that was given to somebody with a rating."""
+    entity = world.ledger.directory.entity(world.site.id, Side.WIX, wix_ref)
+    own = {(entity.id, str(one.contact_id)) for one in world.crowd.aliases(person)}
+    keys = (
+        world.ledger.directory.locate(world.site.id, Side.EXTERNAL, name).key
+        for name in moved_onto_another(world)
+    )
+    return any((key.entity_id, key.contact_id) in own for key in keys)
+
+
+def is_on_file_elsewhere(world: World, remote_id: str) -> bool:
+    """Whether an external record is on file for somebody whom it does not name."""
+    record = world.external.records.get(remote_id)
+    key = world.ledger.directory.locate(world.site.id, Side.EXTERNAL, remote_id).key
+    if record is None or key is None or record.entity is None:
+        return False
+    entity = world.ledger.directory.entity(world.site.id, Side.EXTERNAL, record.entity)
+    contact = world.ledger.directory.contact(world.site.id, email=str(record.person.email))
+    return (key.entity_id, key.contact_id) != (entity.id, contact.contact_id)
 
 
 def is_held(world: World, entity: EntityRef, person: Person) -> bool:

@@ -48,9 +48,13 @@ def weight(entry: JournalEntry) -> int:
     """How many writes of ours a person's act may cause: one for each attribute that it may change.
 
     A privacy delete may have to undo, besides, what an edit had brought back before we heard of the
-    request.
+    request. Of a record that moves, what a write of ours has just put there may have to be undone.
     """
-    return 2 * entry.privacy + max(len(entry.before or {}), len(entry.after or {}), 1)
+    return (
+        2 * entry.privacy
+        + (entry.operation == "move")
+        + max(len(entry.before or {}), len(entry.after or {}), 1)
+    )
 
 
 def changes(entry: JournalEntry) -> int:

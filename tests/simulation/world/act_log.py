@@ -45,6 +45,9 @@ class ActLog:
         self._count += 1
         record, number = event.record, self._number_of(event.record)
         person = self._person_of(event.side, record)
+        # Given to somebody or something that the world does not know.
+        if number is None or person is None:
+            return
         key = (number, str(person.contact_id))
         self.last_act[key] = self._count
         if event.change != "delete":
@@ -66,11 +69,12 @@ class ActLog:
             if record.values.keys() & {one.attribute, one.external_field}
         }
 
-    def _number_of(self, record: Record) -> int:
-        return next(i for i, pair in enumerate(self._entities) if record.entity in pair)
+    def _number_of(self, record: Record) -> int | None:
+        numbers = (i for i, pair in enumerate(self._entities) if record.entity in pair)
+        return next(numbers, None)
 
-    def _person_of(self, side: Side, record: Record) -> Person:
+    def _person_of(self, side: Side, record: Record) -> Person | None:
         by = record.person
         if side is Side.EXTERNAL:
-            return next(one for one in self._persons if one.email == by.email)
-        return next(one for one in self._persons if one.contact_id == by.contact_id)
+            return next((one for one in self._persons if one.email == by.email), None)
+        return next((one for one in self._persons if one.contact_id == by.contact_id), None)

@@ -96,6 +96,9 @@ class Crowd:
         if len(living) > 1 and self._chance.happens(self._options.erasures):
             self.erase(random.choice(living))
             return
+        if self._chance.happens(self._options.moves):
+            self._moves_a_record()
+            return
         side = random.choice(list(Side))
         entity = random.choice(self._entities)[0 if side is Side.WIX else 1]
         person = random.choice([one for one in self._persons if one not in self.erased])
@@ -115,10 +118,27 @@ class Crowd:
         mine = [one for one in mine if remote.capabilities.many_fields or name in one.values]
         record = random.choice(mine) if len(mine) > 1 else next(iter(mine), None)
         value = self._some_value(field_map.wix if is_wix else field_map.external)
-        if record is None or self._rates_again(remote):
+        if record is not None and not is_wix and self._chance.happens(self._options.unrated):
+            remote.visitor_rates(entity, person, {})
+        elif record is None or self._rates_again(remote):
             self._rates(remote, entity, person, {name: value})
         else:
             self._changes(remote, record, {name: value})
+
+    def _moves_a_record(self) -> None:
+        """The owner of the shop gives a record another address or another product."""
+        random, remote = self._chance.random, self._remotes[Side.EXTERNAL]
+        there = [one for one in self._persons if one not in self.erased]
+        if not remote.records:
+            return
+        remote_id = random.choice(sorted(remote.records))
+        try:
+            if random.random() < 0.5 and len(self._entities) > 1:
+                remote.owner_moves(remote_id, entity=random.choice(self._entities)[1])
+            else:
+                remote.owner_moves(remote_id, person=random.choice(there))
+        except Duplicate:
+            return
 
     def _rates_again(self, remote: MemoryRemote) -> bool:
         return not remote.capabilities.is_unique and self._chance.happens(self._options.several)

@@ -88,6 +88,11 @@ class Options:
     workers: int = 3
     merges: float = 0.0  # chance that an act is a merge of two contacts
     erasures: float = 0.0  # chance that an act is the privacy request of a person
+    # Chance that the owner gives an external record to another person or thing
+    moves: float = 0.0
+    unrated: float = (
+        0.0  # and that somebody who has rated outside writes again there, without stars
+    )
     several: float = (
         0.2  # chance that somebody who has rated outside rates there again, where that may be
     )

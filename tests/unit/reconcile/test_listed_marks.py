@@ -8,8 +8,8 @@ from decimal import Decimal
 import pytest
 
 from sync_worker.core.scale import FieldMap, Scale
-from sync_worker.core.sweep_values import Mark, OnFile
-from sync_worker.core.values import Policy, Record, RecordState, Side, Site
+from sync_worker.core.sweep_values import Mark, OnFile, Whose
+from sync_worker.core.values import EntityRef, Person, Policy, Record, RecordState, Side, Site
 from sync_worker.reconcile.marks import mark_of
 
 STARS = Scale(Decimal(1), Decimal(5), Decimal(1))
@@ -25,6 +25,8 @@ UNMAPPED = replace(PLAIN, values={"comfort": Decimal(4)})
 UNKNOWN = OnFile()
 LINKED = OnFile(is_linked=True, values={"overall": Decimal(4)})
 LINKED_WITH_FIVE = replace(LINKED, values={"overall": Decimal(5)})
+OWNED = replace(LINKED, whose=Whose(EntityRef("sku"), frozenset({"ada@example.com"})))
+HERS = replace(PLAIN, entity=EntityRef("sku"), person=Person(email="Ada@Example.com"))
 BURIED = OnFile(is_buried=True)
 
 # situation, record as listed, what the ledger knows, its mark
@@ -48,6 +50,33 @@ TABLE = [
     ("linked, a revision above", NEWER, replace(LINKED, revision=2), Mark.OPEN),
     ("linked, the seen revision", NEWER, replace(LINKED_WITH_FIVE, revision=3), Mark.IN_STEP),
     ("linked, a listing that lags", NEWER, replace(LINKED_WITH_FIVE, revision=4), Mark.IN_STEP),
+    ("linked, as it was, address written differently", HERS, OWNED, Mark.IN_STEP),
+    ("linked, names nobody and nothing", PLAIN, OWNED, Mark.IN_STEP),
+    (
+        "linked, made anonymous",
+        replace(HERS, person=Person(email="deleted@site.invalid")),
+        OWNED,
+        Mark.IN_STEP,
+    ),
+    (
+        "linked, given to another person",
+        replace(HERS, person=Person(email="bob@example.com")),
+        OWNED,
+        Mark.OPEN,
+    ),
+    ("linked, put under another thing", replace(HERS, entity=EntityRef("b")), OWNED, Mark.OPEN),
+    (
+        "moved at a revision seen before",
+        replace(HERS, entity=EntityRef("b"), revision=2),
+        replace(OWNED, revision=3),
+        Mark.OPEN,
+    ),
+    (
+        "shadowed, given to another person",
+        replace(HERS, person=Person(email="bob@example.com")),
+        replace(OWNED, is_linked=False, is_shadowed=True),
+        Mark.OPEN,
+    ),
     ("linked, all attributes unmapped since", UNMAPPED, LINKED, Mark.OPEN),
     ("buried, shown without a revision", PLAIN, BURIED, Mark.OPEN),
     ("buried, a revision above", NEWER, replace(BURIED, revision=2), Mark.OPEN),

@@ -1,0 +1,176 @@
+"""Finds out where a record belongs that names another person or thing than its link.
+
+The old rating on Wix is withdrawn as if the record had been deleted, by the same policies, and the
+record goes on under its new key in a delivery of its own: both are on file before anything else
+happens, so that a crash neither loses nor doubles it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from sync_worker.core.email_identity import normalise_email
+from sync_worker.core.errors import Held, Permanent
+from sync_worker.core.ports.inbox import Closing
+from sync_worker.core.ports.keys import Keys
+from sync_worker.core.ports.ledger import Ledger
+from sync_worker.core.record_identity import is_of_another, rates_another
+from sync_worker.core.values import Buried, Person, RatingKey, Record, Side, Site
+from sync_worker.engine.link_plan import EXTERNAL_SLOT
+from sync_worker.engine.moves.leaving import commit_of_leaving
+from sync_worker.engine.moves.strays import addresses_of, is_stray, names_another
+from sync_worker.engine.reading import Reading
+from sync_worker.engine.record_view import RecordView, Source
+from sync_worker.engine.view import View
+
+# The person or thing that it names now has a rating already.
+MOVED_ONTO_RATING = "moved_onto_rating"
+
+
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """Decides whether records stay with one link."""
+
+    view: View
+    reading: Reading
+    ledger: Ledger
+    keys: Callable[[Site], Keys]
+
+    def trace(self) -> None:
+        """Find out whether the external record of the slot is still this link's.
+
+        Raises Held, Permanent: it moved, and nobody can say where to yet; and what remotes raise.
+        """
+        # What a delivery or a listing tells may be old by now.
+        if self.view.record_views[EXTERNAL_SLOT].source is Source.HEARD:
+            self.reading.read(EXTERNAL_SLOT)
+        shown = self.view.record_views[EXTERNAL_SLOT]
+        if shown.remote_id is None or not is_stray(self.view):
+            return
+        known = self.view.departures.stays(shown.remote_id)
+        if known is None:
+            known = self._stays(shown.remote_id, shown)
+        if not known:
+            self.view.part_with(EXTERNAL_SLOT, shown.remote_id)
+
+    def stays(self, side: Side, record: Record) -> bool:
+        """Whether a record just read is this link's. Raises as ``trace``."""
+        # On Wix the person and the thing of a rating never change.
+        if side is Side.WIX:
+            return True
+        known = self.view.departures.stays(record.remote_id)
+        if known is not None:
+            return known
+        return not names_another(record, self.view.run) or self._stays(record.remote_id, record)
+
+    def is_elsewhere(self, side: Side, remote_id: str) -> bool:
+        """Whether another link has a record on file; a delivery then tells that one of it."""
+        if side is Side.WIX:
+            return False
+        located = self.ledger.directory.locate(self.view.run.site.id, side, remote_id)
+        if not located.is_on_file or located.key in (None, self.view.run.link.key):
+            return False
+        self.view.departures.go(remote_id, located.key, None)
+        return True
+
+    def let_go(self) -> None:
+        """Commit that they are none of this link's any more. Raises LeaseLost."""
+        change = commit_of_leaving(self.view)
+        committed = self.reading.keeper.commit(change)
+        self.view.learn(change.records, {})
+        for tombstone in change.buried:
+            self.view.tombstones.bury_again(tombstone)
+        self.view.departures.let_go(committed.passed_on)
+
+    def _stays(self, remote_id: str, shown: RecordView | Record) -> bool:
+        own = self.view.run.link.key
+        try:
+            key = self._key_now(remote_id, shown)
+            if isinstance(key, RatingKey) and key != own:
+                self._refuse_second_rating(remote_id, key)
+        except (Held, Permanent):
+            # Nobody else is known whose it could be, and who asks to be forgotten does not wait.
+            if not self._is_erasing:
+                raise
+            key = own
+        # An address of the same person that the ledger did not know.
+        if key == own:
+            self.view.departures.own.add(remote_id)
+            return True
+        # By policy it may cross to nobody.
+        goes_to = None if isinstance(key, Closing) else key
+        self.view.departures.go(remote_id, goes_to, _before_move(remote_id, shown.revision))
+        return False
+
+    @property
+    def _is_erasing(self) -> bool:
+        asks = any(one.new.privacy for one in self.view.run.deliveries if not one.stands_by)
+        return self.view.erases or asks
+
+    def _key_now(self, remote_id: str, shown: RecordView | Record) -> RatingKey | Closing:
+        """The key that the record names; what it does not tell is as it was."""
+        run = self.view.run
+        is_of_same_thing = not rates_another(shown.entity, run.entity.external)
+        is_of_same_person = self._is_of_same_person(shown.person)
+        if is_of_same_thing and is_of_same_person:
+            return run.link.key
+        entity = run.entity.external if is_of_same_thing else shown.entity
+        person = shown.person
+        if is_of_same_person:
+            person = replace(person, email=run.contact.email or person.email)
+        record = Record(remote_id, {}, entity=entity, person=person)
+        return self.keys(run.site).key_of_record(record, Side.EXTERNAL)
+
+    def _is_of_same_person(self, person: Person) -> bool:
+        run = self.view.run
+        if not is_of_another(person.email, addresses_of(run)):
+            return True
+        # A contact may have several addresses, its own and those of contacts merged into it.
+        email = normalise_email(person.email or "")
+        known = self.ledger.directory.contact(run.site.id, email=email)
+        return known is not None and known.contact_id == run.link.key.contact_id
+
+    def _refuse_second_rating(self, remote_id: str, key: RatingKey) -> None:
+        """Which of two ratings counts, a person has to say, unless one has let this one go on."""
+        on_file = self.view.memory.get(EXTERNAL_SLOT)
+        # It has brought nothing to Wix that would have to go, or that is gone already.
+        if on_file is None or on_file.remote_id != remote_id or self._is_erasing:
+            return
+        if not self._is_on_wix:
+            return
+        there = self.ledger.links.external_id(key)
+        # Free, or it is there already.
+        if there is None or there == remote_id or not self._is_still_of(key, there):
+            return
+        for delivery in self.view.run.deliveries:
+            is_about = delivery.new.remote_id == remote_id
+            if is_about and self.ledger.inbox.was_released(delivery, MOVED_ONTO_RATING):
+                return
+        raise Held(MOVED_ONTO_RATING)
+
+    @property
+    def _is_on_wix(self) -> bool:
+        return any(
+            shown.remote_id is not None
+            for slot, shown in self.view.record_views.items()
+            if slot.side is Side.WIX
+        )
+
+    def _is_still_of(self, key: RatingKey, remote_id: str) -> bool:
+        """Whether the record on file for a key is there, and names that key: two may be swapped."""
+        record = self.reading.get(Side.EXTERNAL, remote_id)
+        if record is None:
+            return False
+        try:
+            return self.keys(self.view.run.site).key_of_record(record, Side.EXTERNAL) == key
+        except (Held, Permanent):
+            return True
+
+
+def _before_move(remote_id: str, revision: int | None) -> Buried | None:
+    """What older news finds, so that it does not bring the record back; alive it is all the same.
+
+    ``None``: the remote numbers no states, and each of its events is looked at anyway.
+    """
+    return None if revision is None else Buried(Side.EXTERNAL, remote_id, revision - 1)
