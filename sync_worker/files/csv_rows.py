@@ -11,11 +11,13 @@ import csv
 import re
 from collections import deque
 from collections.abc import Iterator, Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TextIO
 
 from sync_worker.files.rows import MAX_CELL, MAX_SHOWN, BadFile, Row, unreadable
 
+HEAD_BYTES = 4096  # looked at without being taken: a file may be a pipe
 DELIMITERS = ",;\t|"
 MAX_ROW = 4 * MAX_CELL  # characters of one row, with all its lines
 csv.field_size_limit(MAX_CELL)
@@ -104,12 +106,16 @@ class CsvFile:
 
     def __enter__(self) -> CsvFile:
         try:
-            encoding = self._encoding()
-            errors = "surrogateescape" if encoding == "utf-8-sig" else "replace"
-            # Closed in __exit__.
-            self._file = self.path.open(newline="", encoding=encoding, errors=errors)
+            file = self.path.open("rb")  # closed in __exit__
         except OSError as error:
             raise unreadable(self.path, error) from None
+        try:
+            encoding = self._encoding(file.peek(HEAD_BYTES)[:HEAD_BYTES])
+        except BaseException:
+            file.close()
+            raise
+        errors = "surrogateescape" if encoding == "utf-8-sig" else "replace"
+        self._file = TextIOWrapper(file, newline="", encoding=encoding, errors=errors)
         self._lines = _Lines(self._file)
         try:
             self._read_header()
@@ -121,10 +127,8 @@ class CsvFile:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    def _encoding(self) -> str:
-        """By the first bytes. Raises OSError, BadFile."""
-        with self.path.open("rb") as file:
-            head = file.read(4096)
+    def _encoding(self, head: bytes) -> str:
+        """By the first bytes. Raises BadFile."""
         for start, why in _OTHER_KINDS.items():
             if head.startswith(start):
                 raise BadFile([f"{self.path}: {why}"])

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
+from io import TextIOWrapper
+from itertools import chain, islice
 from pathlib import Path
 from typing import TextIO
 
 from sync_worker.core import exact_json
 from sync_worker.files.rows import MAX_CELL, MAX_SHOWN, BadFile, Row, unreadable
 
+UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+SHOWN = 40  # characters of a key in a message
 ENDINGS = (".jsonl", ".ndjson", ".json")
 
 
@@ -20,13 +25,12 @@ class JsonLines:
 
     def __enter__(self) -> JsonLines:
         try:
-            with self.path.open("rb") as file:
-                is_utf_16 = file.read(2) in (b"\xff\xfe", b"\xfe\xff")
-            encoding = "utf-16" if is_utf_16 else "utf-8-sig"
-            # Closed in __exit__.
-            self._file = self.path.open(encoding=encoding, errors="surrogateescape")
+            file = self.path.open("rb")  # closed in __exit__
         except OSError as error:
             raise unreadable(self.path, error) from None
+        encoding = "utf-16" if file.peek(2)[:2] in UTF_16_MARKS else "utf-8-sig"
+        self._file = TextIOWrapper(file, encoding=encoding, errors="surrogateescape")
+        self._lines = enumerate(_lines(self._file), start=1)
         try:
             self._refuse_one_document()
         except BaseException:
@@ -39,15 +43,13 @@ class JsonLines:
 
     def _refuse_one_document(self) -> None:
         """A whole list or object in the place of lines is told of once, not line by line."""
-        lines = (text for text in _lines(self._file) if text.strip())
-        first, second = next(lines, "").strip(), next(lines, None)
-        self._file.seek(0)
-        if first[:1] not in ("[", "{"):
-            return
-        if first[0] == "[" and (second is None or _row(1, first).problem == "is no JSON"):
-            kind = "one JSON list"
-        elif first == "{" and second is not None:
+        # Taken from the file, which may be a pipe, and kept for the rows.
+        self._ahead = list(islice((line for line in self._lines if line[1].strip()), 2))
+        texts = [text.strip() for _, text in self._ahead]
+        if texts[:1] == ["{"] and len(texts) > 1:
             kind = "one JSON document over several lines"
+        elif texts and texts[0].startswith("[") and (len(texts) == 1 or not _is_json(texts[0])):
+            kind = "one JSON list"
         else:
             return
         raise BadFile(
@@ -59,9 +61,17 @@ class JsonLines:
 
     def rows(self) -> Iterator[Row]:
         """Every line that is not blank; what is no object has its problem."""
-        for line, text in enumerate(_lines(self._file), start=1):
+        for line, text in chain(self._ahead, self._lines):
             if text.strip():
                 yield _row(line, text)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        exact_json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _row(line: int, text: str) -> Row:
@@ -79,7 +89,30 @@ def _row(line: int, text: str) -> Row:
     except (ValueError, RecursionError):
         return Row(line, text=kept, problem="is no JSON")
     problem = "" if isinstance(document, dict) else "is no JSON object"
+    if double := _double_key(kept):
+        problem = f"has the key {double[:SHOWN]!r} twice"
     return Row(line, document=document, text=kept, problem=problem)
+
+
+class _Double(Exception):
+    """An object has a key twice."""
+
+
+def _double_key(text: str) -> str:
+    """A key that stands twice in one object: which of the two counts nobody can tell."""
+
+    def refuse(pairs: Sequence[tuple[str, object]]) -> None:
+        if len(dict(pairs)) < len(pairs):
+            keys = [key for key, _ in pairs]
+            raise _Double(next(key for key in keys if keys.count(key) > 1))
+
+    try:
+        json.loads(text, object_pairs_hook=refuse, parse_int=str, parse_float=str)
+    except _Double as double:
+        return str(double)
+    except (ValueError, RecursionError):  # what is nested too deeply is left out anyway
+        return ""
+    return ""
 
 
 def _lines(file: TextIO) -> Iterator[str]:

@@ -107,7 +107,7 @@ class FileImport:
     """Imports the rows of one file.
 
     ``waiting``: makes calls again that are refused for now, with waits of ``pauses``. ``tally``:
-    what has become of the rows.
+    what has become of the rows; ``resume``: what to do after it had to stop.
     """
 
     site: Site
@@ -117,6 +117,7 @@ class FileImport:
     waiting: Waiting
     pauses: Pauses
     tally: Tally = field(default_factory=Tally)
+    resume: str = RESUME
     _first_lines: dict[tuple[int, str, str], int] = field(default_factory=dict)
 
     def run(
@@ -150,7 +151,9 @@ class FileImport:
             except Refused as refused:
                 self.rejected.add(row, refused.column, refused.reason)
             except SyncError as error:
-                raise Misconfigured(f"stopped at line {row.line}: {error}; {RESUME}") from error
+                raise Misconfigured(
+                    f"stopped at line {row.line}: {error}; {self.resume}"
+                ) from error
             except Exception as error:
                 self._reject_unforeseen(row, error)
 

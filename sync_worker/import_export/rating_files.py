@@ -79,8 +79,10 @@ class RatingFile:
             raise Misconfigured(str(bad)) from None
         return places
 
-    def count(self) -> int:
-        """How many rows, about: lines but for the header."""
+    def count(self) -> int | None:
+        """How many rows, about: lines but for the header; ``None`` of what is read only once."""
+        if not self.path.is_file():
+            return None
         with self.path.open("rb") as file:
             lines = sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(1 << 20), b""))
         return lines if self.is_jsonl else max(0, lines - 1)

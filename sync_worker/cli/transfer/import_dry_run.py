@@ -19,6 +19,7 @@ from sync_worker.runtime.waiting import patiently
 from sync_worker.wiring import wiring
 from sync_worker.wiring.sweeps import Monotonic
 
+AGAIN = "nothing was written; run the same command again"
 Connect = Callable[[Site, Pauses], Connection]
 
 
@@ -31,7 +32,9 @@ def play_import(
         wiring().ledger, connect(site, pauses), site, Monotonic(), wiring().sweeps.runs.peek
     )
     report = DryRunReport(importer, source.path)
-    work = FileImport(site, importer, reading, report.rejected, patiently, pauses, report.tally)
+    work = FileImport(
+        site, importer, reading, report.rejected, patiently, pauses, report.tally, AGAIN
+    )
     with progress("played", source.count()) as bar:
         work.run(source.rows(), threads, lambda rows, counts: advance(bar, rows))
     return report

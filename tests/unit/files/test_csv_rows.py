@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -149,6 +151,17 @@ def test_what_is_no_csv_is_refused_in_words(
     tmp_path: Path, content: str | bytes, words: str
 ) -> None:
     assert refusal(tmp_path, content).startswith(words)
+
+
+def test_pipe_is_read_once_and_whole(tmp_path: Path) -> None:
+    path = tmp_path / "pipe.csv"
+    os.mkfifo(path)
+    content = "sep=;\nrating;email\n" + "5;p@example.com\n" * 1_000
+    writer = threading.Thread(target=path.write_text, args=(content,))
+    writer.start()
+    with CsvFile(path) as file:
+        assert len(list(file.rows())) == 1_000
+    writer.join()
 
 
 def test_file_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -23,6 +25,7 @@ BAD: Mapping[str, tuple[str | bytes, str]] = {
     "a list": ("[1]", "is no JSON object"),
     "a text": ('"x"', "is no JSON object"),
     "cut off": ('{"a": 1', "is no JSON"),
+    "a key twice": ('{"x": {"a": 1, "b": 2, "a": 3}}', "has the key 'a' twice"),
     "NaN": ('{"a": NaN}', "is no JSON"),
     "nested without end": ('{"a":' * 100_000, "is no JSON"),
     "very long": ('{"a": "' + "x" * 1_100_000 + '"}', "is longer than 1,000,000 characters"),
@@ -69,6 +72,16 @@ def test_whole_document_is_refused_once_with_what_to_do(
 def test_first_line_that_is_a_list_is_one_bad_row(tmp_path: Path) -> None:
     rows = rows_of(tmp_path, '[1, 2]\n{"a": 1}\n')
     assert [row.problem for row in rows] == ["is no JSON object", ""]
+
+
+def test_pipe_is_read_once_and_whole(tmp_path: Path) -> None:
+    path = tmp_path / "pipe.jsonl"
+    os.mkfifo(path)
+    writer = threading.Thread(target=path.write_text, args=('\n{"a": 1}\n\n' * 1_000,))
+    writer.start()
+    with JsonLines(path) as file:
+        assert [row.line for row in file.rows()] == list(range(2, 3_000, 3))
+    writer.join()
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
