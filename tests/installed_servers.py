@@ -1,6 +1,6 @@
 """The machine's own Redis and PostgreSQL, beside those of the wheels: ``--server``.
 
-``pytest --server redis`` runs the tests that use a Redis, against the ``redis-server`` or
+``pytest --server redis`` runs the tests that are about Redis, against the ``redis-server`` or
 ``valkey-server`` on the PATH; ``--server postgresql`` those that use a PostgreSQL, against the
 newest installed one (``initdb`` on the PATH, or where Debian's packages put it).
 """
@@ -19,6 +19,11 @@ import pytest
 from sync_worker.runtime.local.free_port import free_port
 
 FIXTURES = {"redis": "redis_server", "postgresql": "postgres_server"}
+# What a test that starts a server only in some of its cases calls those.
+CASES = {
+    "redis": {"redis", "redis_server"},
+    "postgresql": {"postgresql", "postgres_server", "postgres_url", "empty_postgres_url"},
+}
 DEBIAN = Path("/usr/lib/postgresql")  # one folder a major version
 
 
@@ -48,12 +53,14 @@ def version_of(server: str) -> str:
 
 
 def uses(item: pytest.Item, server: str) -> bool:
-    """Whether a test starts ``server``, by its fixtures, its case or its mark."""
+    """Whether a test is about ``server``, by its mark, or else by its fixtures or its case."""
     if item.get_closest_marker(f"own_{server}") is not None:
         return True
+    if item.get_closest_marker(f"any_{server}") is not None:
+        return False
     case = getattr(item, "callspec", None)
     cases = {str(value) for value in case.params.values()} if case is not None else set()
-    return bool({*getattr(item, "fixturenames", ()), *cases} & {FIXTURES[server], server})
+    return FIXTURES[server] in getattr(item, "fixturenames", ()) or bool(cases & CASES[server])
 
 
 @contextmanager

@@ -161,7 +161,6 @@ def test_killed_redis_of_up_comes_back_and_nothing_waits(start_up: StartUp) -> N
     assert "redis | ended; started again" in up.stop()
 
 
-@pytest.mark.own_redis
 def test_every_killed_part_of_up_comes_back(start_up: StartUp) -> None:
     up = start_up()
     up.wait_for(up.is_ready)
@@ -180,7 +179,6 @@ def test_every_killed_part_of_up_comes_back(start_up: StartUp) -> None:
     up.wait_for(up.all_held)
 
 
-@pytest.mark.own_redis
 def test_second_up_in_one_folder_is_refused_with_who_has_it(start_up: StartUp) -> None:
     """One line with the number of the first, which is not disturbed."""
     up = start_up()
@@ -195,7 +193,6 @@ def test_second_up_in_one_folder_is_refused_with_who_has_it(start_up: StartUp) -
     up.wait_for(up.all_held)
 
 
-@pytest.mark.own_redis
 def test_up_at_a_taken_port_says_so_and_does_not_call_itself_ready(start_up: StartUp) -> None:
     """The first would answer in the place of the second, which nobody could reach."""
     up = start_up()
@@ -223,7 +220,6 @@ def test_killed_up_leaves_neither_processes_nor_a_lock(start_up: StartUp) -> Non
     assert len(again.pids("tasks beat")) == 1
 
 
-@pytest.mark.own_redis
 @pytest.mark.parametrize("log", ["full disk", "closed pipe", "pipe that nobody reads"])
 def test_up_works_on_although_its_log_cannot_be_written(start_up: StartUp, log: str) -> None:
     """Each delivery writes lines: all pipes behind the gateway would be full after hundreds."""
@@ -244,7 +240,6 @@ def test_up_works_on_although_its_log_cannot_be_written(start_up: StartUp, log: 
         os.close(reading)
 
 
-@pytest.mark.own_redis
 def test_up_says_what_it_stops(start_up: StartUp) -> None:
     up = start_up()
     up.wait_for(lambda: "Ctrl-C stops all." in up.lines())

@@ -25,7 +25,7 @@ from sync_worker.manifest.default_field import default_field
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from sync_worker.wiring import Wiring
 
-pytestmark = pytest.mark.usefixtures("ledger_at_home")
+pytestmark = [pytest.mark.usefixtures("ledger_at_home"), pytest.mark.any_redis]
 
 Ask = Callable[..., dict[str, Check]]
 

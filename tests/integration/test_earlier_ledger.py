@@ -29,6 +29,8 @@ from sync_worker.ledger.tables import metadata
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from sync_worker.wiring import Wiring
 
+pytestmark = pytest.mark.any_redis
+
 DATA = Path(__file__).parents[1] / "data" / "ledger-2a134f7"
 BELOW = "0007"  # one below the schema of the dumps
 OUTSIDE = "r2"  # Ada's rating on the review service: 5, where Wix says 20 of 100 since

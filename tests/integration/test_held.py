@@ -23,6 +23,8 @@ from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from sync_worker.wiring import Wiring
 from tests.integration.test_cli import ENTITIES, Shell, shell, site
 
+pytestmark = pytest.mark.any_redis
+
 __all__ = ["shell", "site"]  # fixtures of the commands' tests
 
 

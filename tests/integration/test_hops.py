@@ -20,6 +20,8 @@ from redis import Redis
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from tests.integration.test_counts import VISITOR, Bench, opened
 
+pytestmark = pytest.mark.any_redis
+
 ROOT = Path(__file__).parents[2]
 MAX_FRAMES = 12  # between the task and requests, neither counted
 # Of our functions, methods and properties: 74 to 75 files and 486 to 499 calls when this was set.

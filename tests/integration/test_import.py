@@ -25,6 +25,8 @@ from sync_sandbox.server import Sandbox, SandboxOptions
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from tests.integration.test_cli import COMMAND, ENTITIES, Shell, shell
 
+pytestmark = pytest.mark.any_redis
+
 __all__ = ["shell"]  # a fixture of the commands' tests
 
 JUDGEME = (

@@ -26,7 +26,7 @@ from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from sync_worker.wiring import Wiring
 from tests.integration.remote_server import Asked, RemoteServer, Reply, remote_server
 
-pytestmark = pytest.mark.usefixtures("ledger_at_home")
+pytestmark = [pytest.mark.usefixtures("ledger_at_home"), pytest.mark.any_redis]
 
 SECRET = "judgeme-secret-0123456789"  # a stand-in's own
 ADA = "ada@example.com"

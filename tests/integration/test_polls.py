@@ -29,7 +29,7 @@ from tests.integration.shipped_pace import far_hour
 from tests.integration.small_connector import a_manifest, a_remote, a_row
 from tests.integration.test_reconcile import RAISED, Ground, make_ground, nightly
 
-pytestmark = pytest.mark.usefixtures("ledger_at_home")
+pytestmark = [pytest.mark.usefixtures("ledger_at_home"), pytest.mark.any_redis]
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 LIST = {"method": "GET", "path": "/r", "items_path": "rows"}

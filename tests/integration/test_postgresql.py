@@ -30,6 +30,8 @@ from tests.commands import run_command
 from tests.factories import a_named_delivery
 from tests.unit.signed import OWN_SERVICE
 
+pytestmark = pytest.mark.any_redis
+
 OURS = (
     "FROM pg_stat_activity WHERE application_name = 'ratings-sync' AND datname = current_database()"
 )

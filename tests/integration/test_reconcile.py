@@ -31,7 +31,7 @@ from sync_worker.runtime.celery.schedule import seconds_since
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from sync_worker.wiring import Wiring
 
-pytestmark = pytest.mark.usefixtures("ledger_at_home")
+pytestmark = [pytest.mark.usefixtures("ledger_at_home"), pytest.mark.any_redis]
 
 SMALL = Volume(each_side=60, conflicting=3, strangers=10)
 

@@ -40,7 +40,7 @@ from sync_worker.wiring import Wiring
 from tests.twins.memory_remote import MemoryRemote
 from tests.twins.memory_system import OWN_SERVICE_CAPABILITIES, WIX_CAPABILITIES
 
-pytestmark = pytest.mark.usefixtures("ledger_at_home")
+pytestmark = [pytest.mark.usefixtures("ledger_at_home"), pytest.mark.any_redis]
 
 BEANS = {Side.WIX: EntityRef("beans", "stores", "reviews"), Side.EXTERNAL: EntityRef("SKU-1")}
 NAME = {Side.WIX: "overall", Side.EXTERNAL: "value"}

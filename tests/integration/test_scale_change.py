@@ -23,7 +23,7 @@ from sync_worker.manifest.default_field import WIX_SCALE, default_field
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from sync_worker.wiring import Wiring
 
-pytestmark = pytest.mark.usefixtures("ledger_at_home")
+pytestmark = [pytest.mark.usefixtures("ledger_at_home"), pytest.mark.any_redis]
 
 STARS = Scale(Decimal("0.5"), Decimal(5), Decimal("0.5"))
 SPAN = FieldMap("overall", "value", WIX_SCALE, STARS, "span")

@@ -20,6 +20,8 @@ from sync_worker.import_export.exporting import Writer, export_to_file
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from tests.integration.test_cli import COMMAND, ENTITIES, Shell, shell
 
+pytestmark = pytest.mark.any_redis
+
 __all__ = ["shell"]  # a fixture of the commands' tests
 
 WIX_CATALOGUE = (
