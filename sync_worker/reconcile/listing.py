@@ -24,6 +24,8 @@ from sync_worker.reconcile.sweep_run import SweepRun
 LISTING = {Phase.EXTERNAL: Side.EXTERNAL, Phase.WIX: Side.WIX}
 # Of one listing, from its first page.
 MAX_TRIES = 3
+# In a row, that lead on: no listing of ours filters out so many rows.
+MAX_EMPTY_PAGES = 20
 # The external side comes first; after both, what they did not show is looked for.
 AFTER = {Side.EXTERNAL: Phase.WIX, Side.WIX: Phase.CONFIRM}
 
@@ -61,7 +63,7 @@ class Listings:
             return
         self.run.note_newest(page)
         rows = self._rows_of(side, page.records)
-        counts = {f"listed_{side}": len(page.records)}
+        counts = {f"listed_{side}": len(page.records), **self._empty_pages(side, page)}
         # Not lost without a word: what cannot be read is counted with what can.
         if page.unreadable:
             counts[f"unreadable_{side}"] = page.unreadable
@@ -78,10 +80,19 @@ class Listings:
         if page.cursor is None or self.run.sweep.page is None:
             return
         if not page.records:
+            if self.run.sweep.counts.get(f"empty_{side}", 0) >= MAX_EMPTY_PAGES:
+                raise shows_nothing_new(self._name_of_listing(side))
             return
         ids = [record.remote_id for record in page.records]
         if self.run.runs.has_shown_all(self.run.sweep, side, ids):
             raise shows_nothing_new(self._name_of_listing(side))
+
+    def _empty_pages(self, side: Side, page: Page) -> dict[str, int]:
+        """What changes in the count of empty pages in a row that lead on."""
+        so_far = self.run.sweep.counts.get(f"empty_{side}", 0)
+        if page.cursor is not None and not page.records and not page.unreadable:
+            return {f"empty_{side}": 1}
+        return {f"empty_{side}": -so_far} if so_far else {}
 
     def _name_of_listing(self, side: Side) -> str:
         """What a person has to look at."""
@@ -118,8 +129,9 @@ class Listings:
         is_hopeless = refusal.reason == TOO_LONG or begun_again + 1 >= MAX_TRIES
         more = -begun_again if is_hopeless else 1
         anew = {counted: -sweep.counts.get(counted, 0), tries: more}
-        if unreadable := sweep.counts.get(f"unreadable_{side}"):
-            anew[f"unreadable_{side}"] = -unreadable
+        for name in (f"unreadable_{side}", f"empty_{side}"):
+            if counted_so := sweep.counts.get(name):
+                anew[name] = -counted_so
         self.run.move(sweep.phase, None, anew)
         self.run.runs.restart_listing(self.run.sweep, side)
         # The next run begins where this one began, with tries of its own.

@@ -70,6 +70,31 @@ def writes_only(reply: Reply) -> Callable[[Asked], Reply]:
     return lambda asked: Reply(body=a_row(stars=2)) if asked.method == "GET" else reply
 
 
+ENVELOPES: list[Any] = [
+    {"error": "the database is away"},
+    {"errors": [{"message": "too many connections"}]},
+    {"code": "internal_error", "message": "Sorry"},
+    {"success": False, "data": None},
+    {"status": 503, "title": "Service Unavailable"},
+]
+
+
+@pytest.mark.parametrize("path", [None, "data"])
+@pytest.mark.parametrize("body", ENVELOPES, ids=lambda body: next(iter(body)))
+def test_error_told_with_success_is_an_outage_for_a_read(
+    server: RemoteServer, body: Any, path: str | None
+) -> None:
+    """What is no record and no error stays the manifest's matter."""
+    remote = a_remote(a_manifest(server, operations__get__result_path=path))
+    server.answer = always(Reply(200, body))
+    with pytest.raises(Transient):
+        remote.get("1")
+    server.answer = always(Reply(200, {"data": {"id": "1"}, "id": "1"}))
+    with pytest.raises(Permanent) as refused:
+        remote.get("1")
+    assert refused.value.reason == "malformed_record"
+
+
 @pytest.mark.parametrize("page", sorted(PAGES))
 @pytest.mark.parametrize("read", sorted(READS))
 def test_page_where_json_is_due_is_an_outage_for_a_read(

@@ -11,15 +11,17 @@ from decimal import Decimal
 
 import pytest
 
-from sync_worker.core.ports.remote import Capabilities
+from sync_worker.core.ports.remote import Capabilities, Page
 from sync_worker.core.sweep_values import RunKind
 from sync_worker.core.values import Person, Policy, Side
+from sync_worker.reconcile.listing import MAX_EMPTY_PAGES
 from sync_worker.reconcile.reconcile import Reconcile
 from tests.simulation.ablations import without
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.scenarios import changes, deletes, ending_of, rates
 from tests.simulation.world import CALM, Faults, Options, World
 from tests.twins.memory_ledger import memory_ledger
+from tests.twins.memory_remote import MemoryRemote
 
 W, E = Side.WIX, Side.EXTERNAL
 DEAF = Options(Faults(drop=1.0), people=1)
@@ -463,6 +465,30 @@ def test_listing_that_repeats_ends_and_deletes_nothing(side: Side) -> None:
     sweep(world)
     assert world.remotes[side].calls["list"] - before == 6
     world.remotes[side].list_repeats = lambda: False
+    sweep(world, 2)
+    assert live(world) == (9, 9)
+    assert broken_invariants(world) == []
+
+
+@pytest.mark.parametrize("side", list(Side))
+def test_listing_of_empty_pages_ends_and_deletes_nothing(
+    side: Side, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three tries; a few empty pages between others are none of its matter."""
+    world, calls = many(9), iter(range(200))
+    list_page = MemoryRemote.list_page
+
+    def leads_on(self: MemoryRemote, cursor: str | None = None) -> Page:
+        if self.side is not side:
+            return list_page(self, cursor)
+        if next(calls, None) is None:
+            raise Endless
+        return Page([], f"{self.calls['list']}")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(MemoryRemote, "list_page", leads_on)
+        sweep(world)
+    assert 200 - len(list(calls)) == 3 * (MAX_EMPTY_PAGES + 1)
     sweep(world, 2)
     assert live(world) == (9, 9)
     assert broken_invariants(world) == []

@@ -15,6 +15,7 @@ from sync_worker.manifest.record_reader import read_record, read_remote_id
 from sync_worker.manifest.schema.calls import Hook, OperationSpec
 from sync_worker.manifest.source.stands import kind_of
 from sync_worker.remotes.external.calls import NOTHING, ExternalCalls
+from sync_worker.remotes.external.envelopes import is_error_envelope
 from sync_worker.remotes.external.gone import SecondLooks
 from sync_worker.remotes.external.listing import Listing
 
@@ -94,7 +95,15 @@ class RecordById:
         # An empty answer, JSON's null, a list: whatever that is, it is no word for "gone".
         if not isinstance(found, Mapping):
             raise Transient(_no_record(self._manifest.id, spec, found))
-        return read_record(self._manifest, found, context)
+        try:
+            return read_record(self._manifest, found, context)
+        except Permanent:
+            # A record that cannot be read is the manifest's matter; an error that the system tells
+            # with success passes.
+            if is_error_envelope(found):
+                words = "operations.get was answered with an error, and with success"
+                raise Transient(f"{self._manifest.id}: {words}") from None
+            raise
 
     def _row_of(
         self, remote_id: str, spec: OperationSpec, rows: Any, context: Mapping[str, Any]

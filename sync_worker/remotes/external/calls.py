@@ -34,6 +34,7 @@ from sync_worker.manifest.record_writer import filled, query_of, url_path
 from sync_worker.manifest.schema.calls import Condition, ErrorRule, Hook, OperationSpec
 from sync_worker.manifest.source.stands import at_path, kind_of
 from sync_worker.remotes.external.auth import without_credentials
+from sync_worker.remotes.external.envelopes import is_error_envelope
 from sync_worker.remotes.external.gone import gone_said
 from sync_worker.remotes.http.answers import NOT_DONE, PASSING
 from sync_worker.remotes.http.calls import UNSET, Answer, Call, Content
@@ -111,7 +112,7 @@ class ExternalCalls:
             return search(spec.result_path, answer.body)
         except Permanent as error:
             if not (options and options.is_write):
-                raise
+                raise _outage_if_told(name, answer.body, error) from None
             message = f"the write was accepted, but its answer holds no record: {error.message}"
             raise UnknownOutcome(message) from None
 
@@ -192,6 +193,13 @@ class ExternalCalls:
                 " installed"
             )
         return handler(self._http, self._manifest, context)
+
+
+def _outage_if_told(name: str, body: Any, error: Permanent) -> SyncError:
+    """The error of a read that found no record: an outage where the system tells an error."""
+    if not is_error_envelope(body):
+        return error
+    return Transient(f"operations.{name} was answered with an error, and with success")
 
 
 def _call_of(spec: OperationSpec, name: str, context: Context, options: Options) -> Call:
