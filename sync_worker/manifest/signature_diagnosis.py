@@ -112,23 +112,45 @@ def diagnose(manifest: Manifest, request: Received) -> list[str]:
         *_jwt_fits(request, secrets),
     ]
     if fits:
-        return [f"it fits as {fit}; {_advice(fit)}" for fit in dict.fromkeys(fits)][:5]
+        advised = [f"it fits as {fit}; {_advice(fit, manifest)}" for fit in dict.fromkeys(fits)]
+        return advised[:5]
     return [
         *_missing(manifest, request),
         (
             "no known way of signing fits with any secret of the manifest: the secret is another"
             " one, or something between the sender and the file changed the body (a proxy, an"
-            " editor, a new line at its end)"
+            f" editor, a new line at its end); check {_where_secrets_are(manifest)}"
         ),
     ]
 
 
-def _advice(fit: str) -> str:
+def _where_secrets_are(manifest: Manifest) -> str:
+    schemes = manifest.webhook.verify if manifest.webhook else ()
+    names = {"jwt": "key", "basic": "password"}
+    places = [
+        f"webhook.verify.{number}.{names.get(scheme.type, 'secret')}"
+        for number, scheme in enumerate(schemes)
+    ]
+    return " and ".join(places) or "webhook.verify"
+
+
+def _differences(fit: str, manifest: Manifest) -> str:
+    """What the manifest says otherwise than a way of signing that fits."""
+    found = []
+    for number, scheme in enumerate(manifest.webhook.verify if manifest.webhook else ()):
+        for key in ("header", "algorithm", "encoding", "name", "source"):
+            value = getattr(scheme, key, None)
+            if isinstance(value, str) and f"{key} {value}".lower() not in fit.lower():
+                found.append(f"webhook.verify.{number}.{key} is {value}")
+    return f" ({', '.join(found)})" if found else ""
+
+
+def _advice(fit: str, manifest: Manifest) -> str:
     if f"signed {CHANGED}" in fit:
         return (
             "something changed its end on the way into the file: capture the body to the last byte"
         )
-    return "change the manifest so, or set the right secret"
+    return f"change the manifest so{_differences(fit, manifest)}, or set the right secret"
 
 
 def _secrets(part: Any, place: str) -> Iterator[tuple[str, str]]:

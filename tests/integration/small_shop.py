@@ -125,7 +125,10 @@ class SmallShop:
         if "email" in query:
             rows = [row for row in rows if row["author"]["email"] == query["email"]]
         if "updated_since" in query and "no_since" not in self.quirks:
-            since = datetime.fromisoformat(query["updated_since"])
+            try:
+                since = datetime.fromisoformat(query["updated_since"])
+            except ValueError:
+                return Reply(400, {"code": "bad_date"})
             rows = [row for row in rows if datetime.fromisoformat(row["updated"]) >= since]
         size, page = int(query.get("per_page", 20)), int(query.get("page", 1))
         return Reply(body={"data": rows[(page - 1) * size : page * size], "total": len(rows)})

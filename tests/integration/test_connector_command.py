@@ -517,6 +517,17 @@ def test_plugin_may_import_the_names_of_its_example_from_one_module() -> None:
         assert all(getattr(earlier, name) is getattr(plugin, name) for name in shared)
 
 
+def test_live_check_of_a_plugin_shows_its_first_record(
+    installed: Path, server: RemoteServer
+) -> None:
+    rating = {"id": "g1", "product": "22", "email": "ada@example.com", "stars": 4}
+    server.answer = graphql({"g1": rating})
+    environ = {"ACME_URL": server.url, "ACME_TOKEN": "t", "ACME_WEBHOOK_SECRET": "w"}
+    checked = run("check", str(EXAMPLE / "acme-graphql.yaml"), "--live", **environ)
+    assert checked.exit_code == 0, checked.output
+    assert "✓ live: a record: id g1, product 22, by a…@e…, 4 of 1..5 step 1" in checked.output
+
+
 def test_check_knows_whether_the_plugin_is_installed(
     installed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

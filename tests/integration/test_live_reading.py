@@ -120,6 +120,10 @@ def changed_rows(shop: SmallShop, change: Callable[[dict[str, Any]], None]) -> N
             "✗ live: the second page: nothing leads to it, and the answer tells of 25 records",
         ),
         (
+            {"operations__poll__incremental__format": "epoch_s"},
+            "✗ live: what changed: updated_since is refused",
+        ),
+        (
             {"operations__list__pagination": {"kind": "none"}},
             "✗ live: the second page: the answer tells of 25 records, and has 20",
         ),

@@ -17,7 +17,7 @@ from sync_worker.core.errors import Misconfigured, SyncError
 from sync_worker.core.ports.remote import Remote
 from sync_worker.doctor.live.advice import in_words, place_after
 from sync_worker.doctor.live.pace import pace_of
-from sync_worker.doctor.live.reading import read_live
+from sync_worker.doctor.live.reading import read_live, read_port
 from sync_worker.doctor.live.system import LiveSystem
 from sync_worker.manifest.check import Finding, check_manifest, failures, unmatched_event
 from sync_worker.manifest.default_field import WIX_SCALE
@@ -106,10 +106,15 @@ def _asked(manifest: Manifest) -> Iterator[Finding]:
     """What the live system shows; after a refused probe there is nothing to read."""
     http = http_of(manifest, pace_of(manifest), OwnTokens())
     try:
-        probed = _probed(remote_of(manifest, http))
+        remote = remote_of(manifest, http)
+        probed = _probed(remote)
         yield probed
+        if not probed.is_good:
+            return
         # A plugin makes its own calls: its rows are not ours to look into.
-        if probed.is_good and manifest.plugin is None:
+        if manifest.plugin is not None:
+            yield from read_port(manifest, remote)
+        else:
             yield from read_live(LiveSystem(manifest, http))
     finally:
         http.close()

@@ -11,10 +11,10 @@ from sync_worker.core.errors import SyncError
 from sync_worker.doctor.live.advice import in_words
 from sync_worker.doctor.live.system import LiveSystem
 from sync_worker.manifest.check import Finding
-from sync_worker.manifest.paging.incremental import since_query
+from sync_worker.manifest.paging.incremental import newest_of, since_query
 from sync_worker.manifest.paging.pagination import page_query
 from sync_worker.manifest.paging.places import Place
-from sync_worker.manifest.schema.calls import OperationSpec
+from sync_worker.manifest.schema.calls import Incremental, OperationSpec
 from sync_worker.remotes.external.calls import Options
 
 PAGING = "operations.list.pagination"
@@ -125,15 +125,32 @@ def check_changed(system: LiveSystem) -> Iterator[Finding]:
     more = since_query(poll.incremental, datetime.now(UTC) + ahead)
     try:
         page = system.page(spec, system.rows.context, None, more)
+        late = "" if page.items else _lately(system, spec, poll.incremental)
     except SyncError as error:
         words = f"{', '.join(more)} is refused: {error}; check {place}.param and format"
         yield Finding(CHANGED, words, place=place)
         return
-    if not page.items:
-        yield Finding(CHANGED)
+    if page.items:
+        words = (
+            f"asked for what changes after tomorrow, the system lists {len(page.items)} records: it"
+            f" does not know its parameter {', '.join(more)}; check {place}.param and format"
+        )
+        yield Finding(CHANGED, words, place=f"{place}.param")
         return
-    words = (
-        f"asked for what changes after tomorrow, the system lists {len(page.items)} records: it"
-        f" does not know its parameter {', '.join(more)}; check {place}.param"
+    yield Finding(CHANGED, late, place=f"{place}.format")
+
+
+def _lately(system: LiveSystem, spec: OperationSpec, incremental: Incremental) -> str:
+    """What is wrong if the newest record that was seen is not listed as changed since then."""
+    records, _ = system.readable()
+    newest = newest_of(system.manifest, incremental, records, datetime.now(UTC))
+    if newest is None:
+        return ""
+    more = since_query(incremental, newest - timedelta(days=1))
+    if system.page(spec, system.rows.context, None, more).items:
+        return ""
+    asked = ", ".join(f"{name}={value}" for name, value in more.items())
+    return (
+        f"asked with {asked} the system lists nothing, and a record of {newest:%Y-%m-%d %H:%M} is"
+        " there; check operations.poll.incremental.format and semantics"
     )
-    yield Finding(CHANGED, words, place=f"{place}.param")

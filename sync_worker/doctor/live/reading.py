@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from sync_worker.core.errors import Permanent, SyncError
+from sync_worker.core.ports.remote import Remote
 from sync_worker.core.values import EntityRef, Record
+from sync_worker.doctor.first_page import first_page_with_records
 from sync_worker.doctor.live.advice import in_words, masked, place_after
 from sync_worker.doctor.live.pages import check_changed, check_pages
 from sync_worker.doctor.live.paths import (
@@ -50,6 +52,22 @@ def read_live(system: LiveSystem) -> Iterator[Finding]:
     yield Finding(f"{RECORD}: {in_our_words(system.manifest, records[0])}")
     yield from _unread(errors, len(items))
     yield from _seen(system, records)
+
+
+def read_port(manifest: Manifest, remote: Remote) -> Iterator[Finding]:
+    """The first record that a plugin lists, and the same one by its id."""
+    try:
+        page = first_page_with_records(remote)
+        if not page.records:
+            yield Finding(RECORD, advice="there is none yet; add one there and check again")
+            return
+        record = page.records[0]
+        yield Finding(f"{RECORD}: {in_our_words(manifest, record)}")
+        again = remote.get(record.remote_id)
+    except SyncError as error:
+        yield Finding(RECORD, str(error))
+        return
+    yield Finding(BY_ID, "it is gone, says the plugin" if again is None else "")
 
 
 def _seen(system: LiveSystem, records: list[Record]) -> Iterator[Finding]:
