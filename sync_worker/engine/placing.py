@@ -34,6 +34,13 @@ class Placing:
             if self.view.record_views[slot].remote_id != remote_id:
                 self.meet(slot, remote_id)
 
+    def shadow_silent(self, slot: Slot) -> None:
+        """Find what a person said of this thing without rating it: an erasure takes that along."""
+        for record in self.reading.search(slot.side):
+            is_silent = not self.view.seen_as(slot, record).values
+            if is_silent and self.view.slot_on_file(slot.side, record.remote_id) is None:
+                self._shadow(slot.side, record.remote_id)
+
     def meet(self, slot: Slot, remote_id: str, *, merged_from: str | None = None) -> None:
         """Read a record with an id that is not on file, and give it its place. Raises Held.
 
@@ -95,9 +102,9 @@ class Placing:
         # both say something, or neither does
         if tells == rival_tells:
             self._put_newest(slot, record, rival)
-        # the new one says nothing
+        # the new one says nothing: not behind the other for good, for it may say something later
         elif rival_tells:
-            self._shadow(slot.side, record.remote_id)
+            return
         # the one on file says nothing, and the new one may be believed
         elif not may_be_anybodys(self.view, record.remote_id, record.is_verified):
             self._shadow(slot.side, rival.remote_id)

@@ -286,13 +286,6 @@ MECHANISMS: dict[str, tuple[Switch, ...]] = {
 }
 # These need people who merge or leave: tests/simulation/test_people.py.
 PEOPLE_MECHANISMS: dict[str, tuple[Switch, ...]] = {
-    "whose a record is": ((next_step, "is_stray", _never), (moves, "names_another", _never)),
-    "whose a listed record is": (
-        (marks, "has_moved", _never),
-        (page_comparison, "has_moved", _never),
-    ),
-    "delivery of a moved record": ((MemoryLinks, "_pass_on", _passed_on_as_ended),),
-    "one rating for whom it names": ((moves.Moves, "_refuse_second_rating", _nothing),),
     "memory of merges": ((MemoryMerges, "redirect", _nothing),),
     "joining of links": (
         (MemoryLinks, "_merged_into", _nothing),

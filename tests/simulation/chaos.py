@@ -180,6 +180,9 @@ SCENES |= {
         MOVED, sweeps_meanwhile=True, polls_meanwhile=True, overlap_seconds=2.0
     ),
 }
+SCENES["follow-ups without stars"] = Options(
+    STORM, external=NO_REVISION, unrated=0.3, several=0.3, acts=12
+)
 # Answers that say more than happened: a 404 of a living record, a success that was none.
 FALSE = Options(Faults(false_gone=0.15, not_done=0.3), people=1, acts=10)
 SCENES |= {

@@ -465,3 +465,8 @@ def test_crash_loses_a_record_that_is_not_told_of_with_the_move() -> None:
         gives_to(world, 1)
         world.drain()
         assert any(line.startswith("I1 ") for line in broken_invariants(world))
+
+
+def test_move_onto_a_rating_deletes_without_the_hold() -> None:
+    with without("one rating for whom it names"):
+        assert on_wix(a_collision()) == {"product-0 contact-1": "20"}

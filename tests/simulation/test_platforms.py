@@ -530,6 +530,24 @@ def test_follow_up_without_stars_leaves_the_rating_where_it_is(way: str) -> None
     assert [one.values["overall"] for one in world.wix.records.values()] == [Decimal(20)]
 
 
+@pytest.mark.parametrize("way", ["event", "sweep"])
+def test_erasure_takes_along_a_follow_up_without_stars(way: str) -> None:
+    """It has no rating to keep in step, and its words are the person's all the same."""
+    world = World(0, Options(CALM, people=2, external=NO_REVISION), memory_ledger)
+    entity, person = world.entities[0][1], world.persons[0]
+    world.external.visitor_rates(entity, person, {"value": Decimal(4)})
+    world.drain()
+    world.external.visitor_rates(entity, person, {})
+    if way == "sweep":
+        world.post.webhooks.clear()
+        world.sweep()
+    world.drain()
+    world.crowd.erase(person)
+    world.settle()
+    assert (world.wix.records, world.external.records) == ({}, {})
+    assert broken_invariants(world) == []
+
+
 def test_follow_up_without_stars_displaces_the_rating_without_that_rule() -> None:
     with without("rated before unrated"):
         world = World(0, Options(CALM, people=1, external=NO_REVISION), memory_ledger)

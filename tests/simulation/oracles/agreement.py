@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
-from sync_worker.core.values import Side
+from sync_worker.core.values import Record, Side
 from tests.simulation.oracles.reading import agree, is_held, live_records, shadowed, shown
 from tests.simulation.world import World
 
@@ -66,9 +66,14 @@ def twins(world: World) -> Iterator[str]:
             if (
                 not world.external.capabilities.is_unique
             ):  # there, a withdrawn one does not keep others away
-                theirs = [one for one in theirs if one.is_visible]
+                theirs = [one for one in theirs if one.is_visible and is_rated(world, one)]
             if len(theirs) > 1:
                 yield f"I14 {[one.remote_id for one in theirs]} on the external side"
+
+
+def is_rated(world: World, record: Record) -> bool:
+    """Whether an external record says anything that is mapped."""
+    return any(field.external_field in record.values for field in world.options.fields)
 
 
 def resurrected(world: World) -> Iterator[str]:
