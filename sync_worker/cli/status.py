@@ -18,6 +18,7 @@ from sync_worker.core.errors import Misconfigured, SyncError
 from sync_worker.core.processes import ProcessKind
 from sync_worker.doctor.evidence import find_troubles
 from sync_worker.ledger.administration.door_counts import source_words
+from sync_worker.ledger.administration.figures import RunFigures
 from sync_worker.ledger.administration.heartbeats import SeenProcess
 from sync_worker.ledger.administration.hook_states import hook_words
 from sync_worker.ledger.administration.site_faults import fault_words
@@ -94,10 +95,7 @@ def _table() -> WordsTable:
     )
     table.add_row("door to end, last 5 min", ages or "nothing ended")
     for run in figures.runs:
-        table.add_row(
-            f"last {run.kind}",
-            f"{run.state} {run.ended_seconds_ago:.0f} s ago: {_counted(run.counts) or '–'}",
-        )
+        table.add_row(f"last {run.kind}", _run_words(run))
     for fault in figures.site_faults:
         table.add_row(f"{fault.work} of {fault.source} fails", fault_words(fault))
     for state in wiring().admin.hook_states.all():
@@ -117,6 +115,11 @@ def _process_words(processes: Sequence[SeenProcess]) -> str:
 
 def _works(process: SeenProcess) -> bool:
     return process.is_alive and process.kind is ProcessKind.WORKER
+
+
+def _run_words(run: RunFigures) -> str:
+    why = f" ({run.reason})" if run.reason else ""
+    return f"{run.state}{why} {run.ended_seconds_ago:.0f} s ago: {_counted(run.counts) or '–'}"
 
 
 def _broker() -> BrokerFigures | None:

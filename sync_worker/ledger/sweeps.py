@@ -101,10 +101,10 @@ class SqlSweeps:
         with self._transactions.write() as connection:
             runs.release_run(connection, sweep)
 
-    def end(self, sweep: Sweep, state: str = runs.DONE) -> None:
+    def end(self, sweep: Sweep, state: str = runs.DONE, reason: str = "") -> None:
         with self._transactions.write() as connection:
             runs.hold_run(connection, sweep, {"counts": dict(sweep.counts)})
-            runs.end_run(connection, sweep.id, state)
+            runs.end_run(connection, sweep.id, state, reason)
 
     def is_due(self, site_id: int, kind: RunKind, every_seconds: float) -> bool:
         """Whether a sweep or poll of the site is open and free, or none has begun for so long.

@@ -305,6 +305,7 @@ run = Table(
     _site(),
     Column("kind", String(16), nullable=False),  # baseline | sweep | dry_run | poll | import
     Column("state", String(16), nullable=False),
+    Column("reason", String(256), nullable=False, default="", server_default=""),  # if abandoned
     Column("cursor", ExactJSON),
     Column("counts", ExactJSON, nullable=False, default=dict),
     Column("started_at", Float, nullable=False),

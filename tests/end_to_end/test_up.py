@@ -278,7 +278,22 @@ def test_doctor_and_others_find_the_redis_of_up(start_up: StartUp, tmp_path: Pat
         "PATH": os.environ["PATH"],
         "RATINGS_SYNC_HOME": str(up.home),
     }
-    done = subprocess.run(
-        [COMMAND, "status", "--json"], cwd=tmp_path, env=environ, capture_output=True, text=True
-    )
-    assert json.loads(done.stdout)["ledger"]["is_up"]
+
+    def status() -> dict[str, Any]:
+        done = subprocess.run(
+            [COMMAND, "status", "--json", "--offline"],
+            cwd=tmp_path,
+            env=environ,
+            capture_output=True,
+            text=True,
+        )
+        told: dict[str, Any] = json.loads(done.stdout)
+        return told
+
+    def kinds() -> list[str]:
+        return sorted(one["kind"] for one in status()["processes"] if one["stopped_at"] is None)
+
+    assert status()["ledger"]["is_up"]
+    # The scheduler is known by its first tick, with the worker's next sign.
+    up.wait_for(lambda: kinds() == ["beat", "gateway", "worker"])
+    assert status()["is_well"], "there is no site yet, and all that has to run runs"

@@ -142,7 +142,7 @@ class MemorySweeps:
         if row.sweep.fence == sweep.fence:
             row.lease_until = 0.0
 
-    def end(self, sweep: Sweep, state: str = "done") -> None:
+    def end(self, sweep: Sweep, state: str = "done", reason: str = "") -> None:
         row = self._held(sweep)
         row.sweep, row.state, row.lease_until = sweep, state, 0.0
         row.listed.clear()

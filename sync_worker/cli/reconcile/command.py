@@ -84,7 +84,7 @@ def reconcile(
     sweep = _begin(parts.sweeps.runs, site, RunKind.DRY_RUN if dry_run else RunKind.SWEEP)
     # The listing of an interrupted run keeps the people that it finds; a dry run makes its own.
     if dry_run and not sweep.is_dry and sweep.phase in LISTING:
-        parts.sweeps.runs.end(sweep, "abandoned")
+        parts.sweeps.runs.end(sweep, "abandoned", "a dry run began anew")
         sweep = _begin(parts.sweeps.runs, site, RunKind.DRY_RUN)
     show = Show(Console(stderr=True), as_json=as_json, actions=actions)
     with show.progress, _stoppable(show):
@@ -167,7 +167,7 @@ def _run(run: Reconcile, show: Show, *, dry: bool, direction: str, yes: bool) ->
         if show.is_stopped:
             run.runs.release_run(run.sweep)
             return
-        run.runs.end(run.sweep, "abandoned")
+        run.runs.end(run.sweep, "abandoned", f"{user_name()} looked at the plan and said no")
         show.is_declined = True
         return
     show.begin_writing()

@@ -46,8 +46,8 @@ class Sweeps(Protocol):
     def release_run(self, sweep: Sweep) -> None:
         """Let go of the run; it goes on later."""
 
-    def end(self, sweep: Sweep, state: str = "done") -> None:
-        """The run is over (``done`` or ``abandoned``); its listing is forgotten."""
+    def end(self, sweep: Sweep, state: str = "done", reason: str = "") -> None:
+        """The run is over (``done``, or ``abandoned`` for a reason); its listing is forgotten."""
 
     def on_file(self, site: Site, side: Side, remote_ids: Sequence[str]) -> Mapping[str, OnFile]:
         """What the ledger knows of a page's ids, in one SELECT.

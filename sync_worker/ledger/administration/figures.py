@@ -26,13 +26,14 @@ QUANTILES = (0.5, 0.95, 0.99)
 class RunFigures:
     """The newest ended run of a kind.
 
-    ``counts``: its own numbers, drift found and healed among them.
+    ``counts``: its own numbers, drift found and healed among them; ``reason``: why it was given up.
     """
 
     kind: str
     state: str
     ended_seconds_ago: float
     counts: Mapping[str, int] = field(default_factory=dict)
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +135,9 @@ class FigureReader:
             .order_by(run.c.kind)
         )
         return [
-            RunFigures(row.kind, row.state, max(0.0, float(row.ago)), _numbers(row.counts))
+            RunFigures(
+                row.kind, row.state, max(0.0, float(row.ago)), _numbers(row.counts), row.reason
+            )
             for row in connection.execute(found)
         ]
 

@@ -18,6 +18,10 @@ from sync_worker.ledger.tables import listed, run
 from sync_worker.ledger.transactions import insert_into, ledger_now
 
 RUN_LEASE_SECONDS = 20.0
+MAX_REASON = 256
+# Who asks comes a moment early or late: without it a poll of each minute would be every second one.
+EARLY_SECONDS = 5.0
+EARLY_SHARE = 0.1
 STALE_SECONDS = 24 * 3600.0
 RUNNING, DONE, ABANDONED = "running", "done", "abandoned"
 WHOLE_KINDS = (str(RunKind.BASELINE), str(RunKind.SWEEP))
@@ -36,9 +40,18 @@ def end_what_is_over(connection: Connection, site_id: int, kind: RunKind) -> Non
     # A poll under way loses its run: the sweep that begins shows all that it would.
     if kind is not RunKind.POLL:
         is_over |= _is_poll()
-    over = select(run.c.id).where(_is_open(site_id), is_over)
-    for run_id in connection.execute(over).scalars().all():
-        end_run(connection, run_id, ABANDONED)
+    over = select(run.c.id, run.c.kind).where(_is_open(site_id), is_over)
+    for row in connection.execute(over).all():
+        end_run(connection, row.id, ABANDONED, _why_over(row.kind, kind))
+
+
+def _why_over(old: str, new: RunKind) -> str:
+    """Why a run makes room for one that begins."""
+    if old == str(RunKind.POLL) and new is not RunKind.POLL:
+        return f"a {new} began, which lists all that it would"
+    if old == str(RunKind.DRY_RUN):
+        return "nobody went on with it, and a run began that writes"
+    return "nobody went on with it for a day"
 
 
 def resume_run(connection: Connection, site_id: int, kind: RunKind) -> Sweep | None:
@@ -104,9 +117,10 @@ def release_run(connection: Connection, sweep: Sweep) -> None:
     connection.execute(update(run).where(is_ours).values(lease_until=0.0))
 
 
-def end_run(connection: Connection, run_id: int, state: str) -> None:
-    """The run is over, and its listing forgotten."""
+def end_run(connection: Connection, run_id: int, state: str, reason: str = "") -> None:
+    """The run is over, and its listing forgotten. ``reason``: why it was given up."""
     ended = {"state": state, "ended_at": ledger_now(), "lease_until": 0.0}
+    ended["reason"] = reason[:MAX_REASON]
     connection.execute(update(run).where(run.c.id == run_id).values(**ended))
     connection.execute(delete(listed).where(listed.c.run_id == run_id))
 
@@ -147,6 +161,7 @@ def is_run_due(standing: Any, kind: RunKind, every_seconds: float) -> bool:
     newest = float(standing.swept_at)
     if kind is RunKind.POLL:
         newest = max(newest, standing.polled_at or 0.0)
+        every_seconds -= min(EARLY_SECONDS, EARLY_SHARE * every_seconds)
     return newest <= float(standing.now) - every_seconds
 
 

@@ -29,7 +29,7 @@ from sync_worker.manifest.schema.calls import Poll
 from sync_worker.reconcile.pace import Job, Pace
 from sync_worker.reconcile.planned_writes import PlannedWrite
 from sync_worker.reconcile.reconcile import Reconcile
-from sync_worker.runtime.celery.site_faults import SiteFaults
+from sync_worker.runtime.celery.site_faults import SiteFaults, failure_words
 
 SLICE_SECONDS = 45.0
 TURN_SECONDS = 10.0  # of one site, then the next one that is due has its turn
@@ -233,7 +233,7 @@ class NightlySweeps:
         is_poll = sweep.kind is RunKind.POLL
         with suppress(LeaseLost):
             if is_hopeless and (is_poll or failures >= MAX_HOPELESS_TRIES):
-                self._runs.end(sweep, "abandoned")
+                self._runs.end(sweep, "abandoned", failure_words(error))
             else:
                 self._runs.release_run(sweep)
 

@@ -64,7 +64,7 @@ class SiteFaults:
         longest = LONGEST_PAUSE_SECONDS
         if isinstance(error, Transient):
             longest = LONGEST_OUTAGE_PAUSE_SECONDS
-        failures = self._kept.note(work, source, _words(error), longest)
+        failures = self._kept.note(work, source, failure_words(error), longest)
         facts = {"source": source, "error": type(error).__name__, "failures": failures}
         if isinstance(error, SyncError):
             log.warning(f"{work}_failed", facts=str(error.facts), **facts)
@@ -103,7 +103,7 @@ def each_for_itself(
             faults.succeeded(work, source)
 
 
-def _words(error: Exception) -> str:
+def failure_words(error: Exception) -> str:
     """For people. What nobody foresaw is told by its name: its words may be a person's."""
     name = type(error).__name__
     return f"{name}: {error}" if isinstance(error, SyncError) else name

@@ -6,9 +6,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import select
 
 from sync_worker.core.errors import LeaseLost
 from sync_worker.core.sweep_values import Phase, RunKind, Sweep
+from sync_worker.ledger.sweeps import SqlSweeps
+from sync_worker.ledger.tables import run
 from tests.integration.ledger.ground import SweepGround
 
 NEWEST = datetime(1970, 1, 5, tzinfo=UTC)
@@ -119,3 +122,38 @@ class TestRuns:
     def test_poll_is_no_baseline(self, field: SweepGround) -> None:
         field.sweeps.end(field.begin(RunKind.POLL))
         assert field.begin().kind is RunKind.BASELINE
+
+
+def test_poll_of_each_minute_is_due_at_each_tick(field: SweepGround) -> None:
+    """The run begins a moment after its tick, and the next tick comes a moment early."""
+    if not isinstance(field.sweeps, SqlSweeps):
+        pytest.skip("only the ledger answers the schedule")
+    jump = field.ground.jump
+    field.sweeps.end(field.begin())
+    jump(3600.0)
+    acted = 0
+    for _ in range(10):
+        if field.sweeps.is_due(field.site.id, RunKind.POLL, 60.0):
+            acted += 1
+            jump(0.3)
+            field.sweeps.end(field.begin(RunKind.POLL))
+        jump(59.6)
+    assert acted == 10
+    jump(30.0)
+    field.sweeps.end(field.begin(RunKind.POLL))
+    jump(40.0)
+    assert not field.sweeps.is_due(field.site.id, RunKind.POLL, 60.0), "a third too early"
+
+
+def test_run_that_is_given_up_says_why(field: SweepGround) -> None:
+    if not isinstance(field.sweeps, SqlSweeps):
+        pytest.skip("what it is for is read in SQL")
+    field.begin(RunKind.POLL)
+    sweep = field.begin()
+    field.sweeps.end(sweep, "abandoned", "Permanent: the listing is cut")
+    with field.sweeps._transactions.read() as connection:
+        reasons = connection.execute(select(run.c.reason).order_by(run.c.id)).scalars().all()
+    assert reasons == [
+        "a sweep began, which lists all that it would",
+        "Permanent: the listing is cut",
+    ]
