@@ -8,20 +8,25 @@ import json
 import os
 import re
 import signal
+import threading
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from sync_sandbox.server import Sandbox, SandboxOptions
 from sync_sandbox.volume import GROUP, NAMESPACE, Volume, load, silently
 from sync_worker.config import load_settings
 from sync_worker.core.values import EntityRef
+from sync_worker.ledger.tables import inbox
 from sync_worker.manifest.default_field import default_field
 from sync_worker.runtime.local.free_port import free_port
 from sync_worker.wiring import Wiring
+from sync_worker.wiring.sweeps import NoBell
 from tests.integration.test_cli import COMMAND, Shell
 from tests.terminal import CTRL_C, Seen, at_terminal
 
@@ -191,3 +196,39 @@ def test_ctrl_c_ends_a_run_that_waits_for_its_budget(sides: TwoSides) -> None:
 def test_paused_site_is_not_reconciled_and_says_how_to_go_on(sides: TwoSides) -> None:
     sides.shell.good("site", "pause")
     assert "ratings-sync site resume" in sides.shell.bad("reconcile", "--dry-run")
+
+
+def test_what_workers_write_meanwhile_counts_too(tmp_path: Path) -> None:
+    """A worker that takes what the run has queued leaves no gap in its counts."""
+    for sides in two_sides(tmp_path, Volume(each_side=60, conflicting=0, strangers=0)):
+        before = sides.counts()
+        is_over, taken = threading.Event(), list[int]()
+        thread = threading.Thread(target=work_beside, args=(sides.shell.environ, is_over, taken))
+        thread.start()
+        try:
+            done = sides.reconcile()
+        finally:
+            is_over.set()
+            thread.join()
+        written = {
+            "create on wix": sides.counts()[0] - before[0],
+            "create on external": sides.counts()[1] - before[1],
+        }
+        assert taken, "the worker had a part in it"
+        assert done["written"] == written
+        assert sum(done["written_by_workers"].values()) > 0
+
+
+def work_beside(environ: dict[str, str], is_over: threading.Event, taken: list[int]) -> None:
+    """A worker that is quicker than the sweeper: it takes whatever is queued."""
+    wiring = Wiring(load_settings(environ), environ)
+    intake = wiring.intake(NoBell())
+    queued = select(inbox.c.id).where(inbox.c.state == "new").order_by(inbox.c.id.desc()).limit(1)
+    while not is_over.is_set():
+        with wiring.admin.engine.connect() as connection:
+            inbox_id = connection.execute(queued).scalar()
+        if inbox_id is None:
+            time.sleep(0.01)
+        elif str(intake.process(inbox_id)) == "synced":
+            taken.append(inbox_id)
+    wiring.close()

@@ -15,6 +15,7 @@ from rich.console import Console
 from sync_worker.cli.options import JSON, SITE, user_name
 from sync_worker.cli.reconcile.show import HELD_ALREADY, Show, Stopped, Summary
 from sync_worker.core.errors import LeaseLost, Misconfigured, Permanent, SyncError
+from sync_worker.core.outcome import OutcomeKind
 from sync_worker.core.ports.sweeps import Sweeps
 from sync_worker.core.sweep_values import Finding, Mark, RunKind, Sweep
 from sync_worker.core.values import Site, SiteState
@@ -30,6 +31,8 @@ from sync_worker.wiring import wiring
 TAKE_OVER_SECONDS = 25.0  # a killed run's lease ends by then
 TAKE_OVER_PAUSE_SECONDS = 0.5
 BEAT_SECONDS = 5.0
+OTHERS_SECONDS = 30.0
+IN_OTHER_HANDS = (OutcomeKind.BUSY, OutcomeKind.LEASE_LOST)
 LEFT_AT_ONCE = 50  # findings in one statement
 
 
@@ -91,9 +94,23 @@ def reconcile(
         run = parts.sweeps.reconcile(site, sweep, show.pace(), show.done.note)
         with _released(run), _noted(parts.sweeps.faults(), site):
             _run(run, show, dry=dry_run, direction=direction, yes=yes)
+    if show.is_finished and not dry_run:
+        _count_all(show, site, run.sweep)
     show.close(run.sweep)
     if show.is_stopped:
         sys.exit(130)
+
+
+def _count_all(show: Show, site: Site, sweep: Sweep) -> None:
+    """What the workers did of it counts, too: they take what they are rung for meanwhile."""
+    standing = wiring().admin.standing
+    if sum(sweep.counts.get(f"outcome_{kind}", 0) for kind in IN_OTHER_HANDS):
+        wait_for(
+            lambda: None if standing.has_fresh_work(site.id) else True,
+            OTHERS_SECONDS,
+            pause_seconds=TAKE_OVER_PAUSE_SECONDS,
+        )
+    show.note_all(standing.written_since(site.id, sweep.id))
 
 
 def _refuse_unready(site: Site, *, dry_run: bool, yes: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -111,6 +111,7 @@ class Show:
             console=console,
             disable=as_json or not console.is_terminal,
         )
+        self.by_workers = Counter[str]()
         self._stop = threading.Event()
         self._pool = ThreadPoolExecutor(SWEEP_THREADS)
         self._task: TaskID | None = None
@@ -202,6 +203,11 @@ class Show:
         console = self.console if self.as_json else None
         print_table(("plan", "ratings", "for example"), rows, console=console)
 
+    def note_all(self, written: Mapping[str, int]) -> None:
+        """All that has been written since the run began, by it or by the workers."""
+        self.by_workers = Counter(written) - self.done.planned_writes
+        self.done.planned_writes |= Counter(written)
+
     def close(self, sweep: Sweep) -> None:
         self._pool.shutdown()
         if self.as_json:
@@ -213,9 +219,10 @@ class Show:
         elif self.is_stopped or not self.is_finished:
             click.echo("stopped; the same command goes on from here")
         elif self.done.planned_writes or sweep.counts.get("applied"):
-            written = sorted(self.done.planned_writes.items())
-            words = ", ".join(f"{count} × {what}" for what, count in written)
-            click.echo(f"written: {words or 'nothing'}")
+            words = _written(self.done.planned_writes) or "nothing"
+            if self.by_workers:
+                words += f"; of these by the workers meanwhile: {_written(self.by_workers)}"
+            click.echo(f"written: {words}")
         elif not sweep.is_dry and not self.plan.planned_writes:
             click.echo("nothing to write on either side")
         for warning in _warnings(sweep):
@@ -234,12 +241,17 @@ class Show:
             },
             "examples": self.plan.examples,
             "written": dict(self.done.planned_writes),
+            "written_by_workers": dict(self.by_workers),
             "warnings": _warnings(sweep),
         }
         if self.actions:
             document["plan"]["actions"] = self.plan.listing
             document["actions"] = self.done.listing
         return document
+
+
+def _written(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} × {what}" for what, count in sorted(counts.items()))
 
 
 def _warnings(sweep: Sweep) -> list[str]:

@@ -8,10 +8,10 @@ from typing import Any
 from sqlalchemy import Connection, case, exists, func, select
 
 from sync_worker.core.ports.inbox import CREATE_ACCEPTED, RATE_LIMITED
-from sync_worker.core.values import SiteState
+from sync_worker.core.values import IntentState, SiteState
 from sync_worker.ledger.statements.inbox import OPEN
 from sync_worker.ledger.statements.runs import DONE, RUNNING, WHOLE_KINDS
-from sync_worker.ledger.tables import inbox, run, site
+from sync_worker.ledger.tables import inbox, intent, run, site
 from sync_worker.ledger.transactions import Transactions, ledger_now
 
 
@@ -75,6 +75,26 @@ class SqlStanding:
             )
             for row in rows
         ]
+
+    def written_since(self, site_id: int, run_id: int) -> dict[str, int]:
+        """Writes that have landed on a site since a run of it began, by whoever: by kind."""
+        began = select(run.c.started_at).where(run.c.id == run_id).scalar_subquery()
+        counted = (
+            select(intent.c.operation, intent.c.side, func.count().label("number"))
+            .where(intent.c.site_id == site_id, intent.c.created_at >= began)
+            .where(intent.c.state == str(IntentState.CONFIRMED))
+            .group_by(intent.c.operation, intent.c.side)
+        )
+        with self._transactions.read() as connection:
+            rows = connection.execute(counted).all()
+        return {f"{row.operation} on {row.side}": row.number for row in rows}
+
+    def has_fresh_work(self, site_id: int) -> bool:
+        """Whether deliveries of a site are in somebody's hands, or wait for their first look."""
+        fresh = (inbox.c.site_id == site_id) & inbox.c.state.in_(OPEN) & (inbox.c.attempts == 0)
+        fresh &= inbox.c.reason.not_in((RATE_LIMITED, CREATE_ACCEPTED))
+        with self._transactions.read() as connection:
+            return connection.execute(select(inbox.c.id).where(fresh).limit(1)).first() is not None
 
     def waiting(self) -> list[Waiting]:
         """What is on its way, by source. Not what waits for a create that was accepted."""
