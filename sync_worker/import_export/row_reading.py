@@ -56,6 +56,12 @@ class RowReading:
     fields: Mapping[str, FieldMap]
     same_id: tuple[str, str]
 
+    @property
+    def lacks_state(self) -> bool:
+        """Whether the format tells what is published by a column that the file has not."""
+        column = self.format.columns.state
+        return column is not None and bool(self.format.published) and not self._has(column)
+
     def rating_of(self, row: Row) -> RatingRow:
         """Raises BadRow, NotForUs."""
         if row.problem:

@@ -362,6 +362,17 @@ def test_yotpo_file_is_read_without_what_was_rejected_there(shop: Shop) -> None:
     assert (report["created"], report["skipped_why"]) == (1, {"not published (rejected)": 1})
 
 
+def test_file_without_the_state_of_its_preset_is_told_of(shop: Shop) -> None:
+    shop.add_people(1)
+    name = shop.shell.file("r.csv", "rating,reviewer_email,product_id\n5,person0@example.com,P1\n")
+    done = shop.shell.run("import", name, "--preset", "judgeme")
+    assert done.returncode == 0
+    assert "there is no column 'curated': every row counts as published" in done.stderr
+    refused = shop.shell.run("import", name, "--preset", "judgeme", "--published", "ok")
+    assert refused.returncode == 1
+    assert "there is no column 'curated'; the columns are: rating" in refused.stderr
+
+
 def test_semicolons_and_decimal_commas_are_read_with_a_state_of_ones_own(shop: Shop) -> None:
     shop.add_people(3)
     lines = ["sep=;", "Rating;Reviewer_Email;Product_ID;Stand;body"]

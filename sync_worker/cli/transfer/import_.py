@@ -97,7 +97,14 @@ def import_ratings(
     columns = _columns(pairs)
     chosen = _format(preset, columns, scale, mapping, entity_of, published)
     with RatingFile(file) as source:
-        reading = reading_of(chosen, source.places(chosen, columns), site)
+        # A word for published needs its column, as a column that an option names.
+        named = {*columns, "state"} if published else set(columns)
+        reading = reading_of(chosen, source.places(chosen, named), site)
+        if reading.lacks_state:
+            click.echo(
+                f"there is no column {chosen.columns.state!r}: every row counts as published",
+                err=True,
+            )
         if dry_run:
             report = play_import(site, source, reading, _connect, threads)
             report.show(as_json=as_json)
