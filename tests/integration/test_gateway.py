@@ -246,7 +246,7 @@ def test_probe_of_a_ledger_that_hangs_is_answered_in_time() -> None:
 def test_deliveries_behind_a_ledger_that_hangs_do_not_pile_up() -> None:
     """What was answered 503 before its turn came is not stored later: its sender sends it again."""
     is_over = threading.Event()
-    tried: list[str] = []
+    tried: list[str | None] = []
 
     def hang(new: Sequence[NewDelivery]) -> Sequence[Stored]:
         tried.extend(one.dedupe_id for one in new)
