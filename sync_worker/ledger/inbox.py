@@ -27,7 +27,7 @@ from sync_worker.ledger.site_cache import SiteCache
 from sync_worker.ledger.sql_text import batch
 from sync_worker.ledger.statements import clock, contacts, erasure
 from sync_worker.ledger.statements import inbox as deliveries
-from sync_worker.ledger.statements.due import WaitingForBudget, ring_ripe
+from sync_worker.ledger.statements.due import WaitingForBudget, ring_due
 from sync_worker.ledger.statements.inbox import MAX_REASON, OPEN, SWEPT_SECONDS, TAKEN_SECONDS
 from sync_worker.ledger.tables import history, inbox
 from sync_worker.ledger.transactions import Transactions, ledger_now
@@ -216,11 +216,7 @@ class SqlInbox:
     def due(self, limit: int) -> list[int]:
         with self._transactions.write() as connection:
             clock.tick(connection)
-            found = ring_ripe(connection, limit) if limit > 0 else []
-            # What waits for a budget comes last: most of it would be refused again.
-            if len(found) < limit:
-                found += self._waiting.ring(connection, limit - len(found))
-        return sorted(found)
+            return sorted(ring_due(connection, self._waiting, limit))
 
     # -- what workers may have died over
 

@@ -15,6 +15,7 @@ from sync_worker.core.ports.inbox import RATE_LIMITED, RATE_LIMITED_AT_ONCE, TRA
 from sync_worker.ledger.sql_text import SKIP_LOCKED, SqlText
 from sync_worker.ledger.statements.inbox import OPEN, SWEPT_SECONDS, words
 
+WAITING_SHARE = 4  # a fourth of a turn is kept for what waits for a budget
 MAX_SOURCES = 200  # asked in one turn; the next one goes on behind them
 # Of a source's oldest that wait: among so many the due ones go first, oldest first.
 OLDEST_SHARE = 4 * RATE_LIMITED_AT_ONCE
@@ -117,3 +118,20 @@ class WaitingForBudget:
             return []
         ids = [row.id for row in found]
         return [row.id for row in RING_WAITING.all(connection, inbox_ids=ids)]
+
+
+def ring_due(connection: Connection, waiting: WaitingForBudget, limit: int) -> list[int]:
+    """Ring for at most ``limit`` deliveries that are due.
+
+    What waits for a budget comes last, as most of it would be refused again; but it has a share, or
+    what is due again and again, since its remote is down, would leave it no room.
+    """
+    if limit <= 0:
+        return []
+    share = limit - limit // WAITING_SHARE
+    ripe = ring_ripe(connection, share)
+    found = ripe + waiting.ring(connection, limit - len(ripe))
+    # What waits did not need all of its share.
+    if len(ripe) == share and len(found) < limit:
+        found += ring_ripe(connection, limit - len(found))
+    return found

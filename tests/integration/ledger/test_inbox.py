@@ -109,6 +109,21 @@ class TestInbox:
             ground.ledger.inbox.due(100) == waiting[RATE_LIMITED_AT_ONCE : 2 * RATE_LIMITED_AT_ONCE]
         )
 
+    def test_what_a_remote_refuses_that_is_down_leaves_room_for_other_waits(
+        self, ground: Ground
+    ) -> None:
+        """Hundreds are due of it in each turn, and others wait for a budget."""
+        waiting = [ground.stored(number) for number in range(4)]
+        ground.ledger.inbox.defer(waiting, 0.0, RATE_LIMITED, is_failure=False)
+        refused = [ground.stored(number) for number in range(10, 30)]
+        ground.ledger.inbox.defer(refused, 0.0, "the remote is down", is_failure=False)
+        first = set(ground.ledger.inbox.due(8))
+        assert len(first) == 8
+        assert len(first & set(waiting)) == 2
+        # Where nothing waits the whole turn is for what is due.
+        ground.ledger.inbox.hold(waiting, "refused")
+        assert len(ground.ledger.inbox.due(8)) == 8
+
     def test_what_is_held_for_a_thing_is_released_by_its_name(self, ground: Ground) -> None:
         inbox_id, other = ground.stored(1), ground.stored(2)
         ground.ledger.inbox.hold([inbox_id], "unknown_entity", hold_key="entity:wix:a")
