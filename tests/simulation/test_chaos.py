@@ -51,7 +51,10 @@ def test_no_seed_breaks_an_invariant_on_the_sql_ledger(scene: str, seeds: range)
 # seen, and so an edit before it; after a lost answer old news of the source passed for new; what a
 # lost create of ours had made was believed without a look when it was gone again; a deletion that
 # only a poll had shown was passed over, and older news of the record that still waited was
-# believed.
+# believed; two records of which each names the other's person waited for one another; older news of
+# a record that had moved brought it back; what told of a move once more buried a record that was on
+# file elsewhere by then; a create of ours that no look had found again won against a newer edit, as
+# if a person had made it.
 FOUND = [
     ("storm, two attributes", 9000432),
     ("storm, contacts merge and people ask to be forgotten", 5000456),
@@ -72,6 +75,14 @@ FOUND = [
     ("storm, contacts merge and people ask to be forgotten", 17000178),
     ("polls alone see what happens outside", 420),
     ("polls alone see what happens outside", 984),
+    ("records move", 183),
+    ("records move", 234),
+    ("records move", 732),
+    ("records move, storm", 1221),
+    ("records move, two attributes", 49),
+    ("records move, contacts merge", 96),
+    ("records move, contacts merge", 1090),
+    ("storm, contacts merge, two attributes", 20078),
 ]
 
 
