@@ -125,11 +125,16 @@ BY_STATUS = {
 
 
 def test_no_connector_that_ships_takes_a_status_for_gone() -> None:
-    """Nor does the skeleton. Where it must, with a second look, the words come first."""
+    """Nor does the skeleton. Where it must, it says that the second look is meant: an owner cannot
+    change such a rule, and is told of none.
+    """
     run("new", "our-reviews", "--out", "our-reviews.yaml")
     for name in (*[row["id"] for row in said("list")], "./our-reviews.yaml"):
         advised = [one["what"] for one in said("check", name)["findings"] if one["advice"]]
-        assert bool(advised) == (name in BY_STATUS), name
+        assert advised == [], name
+        path = shipped_manifest(name) if not name.startswith(".") else None
+        meant = path is not None and "second_look: true" in path.read_text()
+        assert meant == (name in BY_STATUS), name
     own = load_manifest(shipped_manifest("own-service"), OWN_SERVICE)
     for call in ("get", "update", "delete"):
         *named, last = getattr(own.operations, call).errors

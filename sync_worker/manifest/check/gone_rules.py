@@ -26,7 +26,9 @@ def weak_gone_rules(manifest: Manifest) -> list[WeakRule]:
 def _rules(manifest: Manifest) -> Iterator[tuple[str, ErrorRule]]:
     for name, spec in manifest.operations.specs:
         for number, rule in enumerate(spec.errors):
-            if rule.outcome == "gone" and (rule.is_bare_gone or _is_refusal(rule)):
+            # The second look is meant, says whoever wrote it: nothing is left to name.
+            is_weak = rule.is_bare_gone and not rule.second_look
+            if rule.outcome == "gone" and (is_weak or _is_refusal(rule)):
                 yield f"operations.{name}.errors[{number}]", rule
 
 

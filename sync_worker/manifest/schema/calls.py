@@ -41,6 +41,8 @@ class ErrorRule(Strict):
     """The name of a header that is compared instead of the body."""
     equals: str | int | bool | None = None
     outcome: ResultOf
+    second_look: bool = False
+    """Of ``gone``: the system documents no word for it, so a second look decides on purpose."""
 
     @model_validator(mode="after")
     def _compares_something(self) -> ErrorRule:
