@@ -19,13 +19,14 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import BusyLoadingError, RedisError
 
 from sync_worker.core.errors import Misconfigured
 from sync_worker.runtime.local.free_port import free_port
 from sync_worker.runtime.waiting import wait_until
 
 START_SECONDS = 10.0
+LOAD_SECONDS = 600.0  # a large file takes minutes
 STOP_SECONDS = 5.0
 URL_FILE = "url"
 DATA = ("appendonly*", "*.rdb")  # files and folders of every kind of Redis
@@ -137,12 +138,23 @@ class EmbeddedRedis:
             process.stdin.write(lines.encode())
             process.stdin.close()
         with Redis.from_url(self.url) as redis:
-            wait_until(
-                lambda: _answers(redis) or process.poll() is not None,
-                START_SECONDS,
-                pause_seconds=0.02,
-            )
-            return process.poll() is None and _answers(redis)
+            if self._comes_up(process, redis):
+                return True
+        # Alive, it would hold the port and the data while the next one starts beside it.
+        self._end(process)
+        return False
+
+    def _comes_up(self, process: subprocess.Popen[bytes], redis: Redis) -> bool:
+        """Whether it answers in time; one that reads its data yet has more of it."""
+
+        def is_decided() -> bool:
+            return _answers(redis) or process.poll() is not None
+
+        until = time.monotonic() + LOAD_SECONDS
+        wait_until(is_decided, START_SECONDS, pause_seconds=0.02)
+        while process.poll() is None and _is_loading(redis) and time.monotonic() < until:
+            wait_until(is_decided, 1.0, pause_seconds=0.02)
+        return process.poll() is None and _answers(redis)
 
     def _data(self) -> list[Path]:
         """What an earlier server of this folder kept."""
@@ -180,13 +192,16 @@ class EmbeddedRedis:
         if self._process is None:
             return
         (self.folder / URL_FILE).unlink(missing_ok=True)
-        self._process.terminate()
-        try:
-            self._process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._end(self._process)
         self._process = None
+
+    def _end(self, process: subprocess.Popen[bytes]) -> None:
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def _answers(redis: Redis) -> bool:
@@ -194,6 +209,17 @@ def _answers(redis: Redis) -> bool:
         return bool(redis.ping())
     except RedisError:
         return False
+
+
+def _is_loading(redis: Redis) -> bool:
+    """Whether it says that it still reads its data."""
+    try:
+        redis.ping()
+    except BusyLoadingError:
+        return True
+    except RedisError:
+        return False
+    return False
 
 
 def running_url(folder: Path) -> str | None:
