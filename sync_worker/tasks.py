@@ -262,7 +262,7 @@ def _signal_parts() -> SignalParts:
         metrics_token=token.get_secret_value() if token is not None else None,
         is_on_one_core=settings.worker_one_core,
         heartbeats=parts.heartbeats,
-        remotes=parts.remote_names,
+        remotes=lambda: parts.remote_names,
     )
 
 

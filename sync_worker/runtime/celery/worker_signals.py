@@ -37,7 +37,7 @@ class SignalParts:
 
     ``prepare`` opens the ledger; ``show_sign`` tells health checks that a part works; an empty
     ``metrics_bind`` or no ``metrics_token``: metrics are not served. ``remotes``: those that this
-    worker may call.
+    worker may call; a scheduler has no manifests and never asks.
     """
 
     log_format: str
@@ -53,7 +53,7 @@ class SignalParts:
     metrics_token: str | None
     is_on_one_core: bool
     heartbeats: Signs
-    remotes: Sequence[str]
+    remotes: Callable[[], Sequence[str]]
 
 
 class WorkerSignals:
@@ -109,7 +109,7 @@ class WorkerSignals:
 
     def _start_metrics(self, **_: Any) -> None:
         parts = self._parts()
-        metrics.start_work_at_zero(parts.remotes)
+        metrics.start_work_at_zero(parts.remotes())
         # The settings refuse an address without a token.
         if not parts.metrics_bind or parts.metrics_token is None:
             return
