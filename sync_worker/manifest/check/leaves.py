@@ -59,7 +59,7 @@ def _leaves(node: Any, place: str) -> Iterator[Leaf]:
 def check_leaves(manifest: Manifest) -> Iterator[Finding]:
     """Leaves whose paths lead to nothing that their call knows."""
     for place, spec in manifest.specs:
-        known, call = _context(manifest, place), place.rpartition(".")[2]
+        known, call = _context(manifest, place), place.partition(".")[2]
         for leaf in leaves_of(spec, place):
             for why in Unfilled(known, call).in_path(leaf.source):
                 yield Finding(leaf.place, f"`{leaf.source}` is never filled: {why}", "", leaf.place)
@@ -73,9 +73,13 @@ def _context(manifest: Manifest, place: str) -> Mapping[str, Any]:
     if place.startswith("operations.author."):
         return {**conn, "contact": CONTACT, "page": PAGE}
     key = {"key": dict.fromkeys(manifest.key, ANYTHING), **_of_key(manifest)}
-    match place.rpartition(".")[2]:
+    match place.partition(".")[2]:
+        case "author.find" | "author.create":
+            known = {"contact": CONTACT, "page": PAGE}
         case "create":
             known = {"rating": RATING, "entity": ENTITY, "contact": CONTACT, "sync": SYNC}
+            if manifest.operations.author is not None:
+                known["author"] = {"id": ANYTHING}
             if manifest.operations.author is not None:
                 known["author"] = {"id": ANYTHING}
         case "update":

@@ -14,7 +14,12 @@ MARK = re.compile(r"\brating($|\.(value|attributes|by_name)\b)")
 THING = re.compile(r"\bentity\b")
 PERSON = re.compile(r"\b(contact|author)\b")
 RECORD = re.compile(r"\bkey\b")
-USUAL = {"create": "POST", "update": "PUT or PATCH", "delete": "DELETE"}
+USUAL = {
+    "create": "POST",
+    "author.create": "POST",
+    "update": "PUT or PATCH",
+    "delete": "DELETE",
+}
 
 
 def check_writes(manifest: Manifest) -> Iterator[Finding]:

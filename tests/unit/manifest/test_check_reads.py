@@ -180,6 +180,28 @@ def test_what_can_never_work_is_named_with_its_key(
     assert words in "; ".join(wrong for where, wrong in found if where == place)
 
 
+AUTHOR = {
+    "find": {"method": "GET", "path": "/p", "query": {"mail": {"from": "contact.email"}}},
+    "create": {"method": "POST", "path": "/p", "body": {"mail": {"from": "contact.email"}}},
+    "id": "id",
+    "email": "mail",
+}
+WITH_AUTHOR = {
+    "operations.author": AUTHOR,
+    "operations.create.body": {
+        "product": {"from": "entity.external_id"},
+        "author": {"from": "author.id"},
+        "stars": {"from": "rating.value"},
+    },
+}
+
+
+def test_author_that_is_a_record_of_its_own_is_known() -> None:
+    assert wrong_in(WITH_AUTHOR) == []
+    ((place, wrong),) = wrong_in(WITH_AUTHOR | {LEAF: {"from": "author.name"}})
+    assert (place, wrong) == (LEAF, "`author.name` is never filled: author has no name; it has id")
+
+
 def test_list_whose_first_item_is_meant_is_proved_by_a_sample() -> None:
     """A sample with such a list and one delivery says that the others are no records."""
     event = {"event": "changed", "args": [7, "other"]}
