@@ -10,6 +10,7 @@ import importlib
 import json
 import os
 import sys
+import time
 import tomllib
 from collections.abc import Iterator
 from decimal import Decimal
@@ -200,6 +201,24 @@ def test_check_of_an_event_without_a_rule_ends_with_1_and_names_both() -> None:
         " webhook.events matches 'order.created'; known are"
         " action.woocommerce_rating_sync_created, " in checked.output
     )
+
+
+def test_check_of_a_delivery_reads_the_record_that_it_carries(server: RemoteServer) -> None:
+    """Where its payload is trusted a worker reads that, and nothing else."""
+    record = {"id": "r1", "version": 1, "subject": {"id": "22"}, "score": 4, "visibility": "public"}
+    environ = OWN_SERVICE | {"OWN_SERVICE_URL": server.url}
+    for stars, code, words in (
+        ({"score": 4}, 0, "✓ captured delivery seen.json: verified, upsert r1; id r1, product 22"),
+        ({"score": "four"}, 1, "fields.value: 'four' is not a number, at `score`"),
+    ):
+        event = {"event_id": "e1", "type": "rating.created", "data": record | stars}
+        body, now = json.dumps(event), str(int(time.time()))
+        secret = environ["OWN_SERVICE_WEBHOOK_SECRET"].encode()
+        digest = hmac.new(secret, f"{now}.{body}".encode(), "sha256").hexdigest()
+        headers = {"X-Acme-Signature": f"t={now},v1={digest}"}
+        Path("seen.json").write_text(json.dumps({"headers": headers, "body": body}))
+        checked = run("check", "own-service", "--delivery", "seen.json", **environ)
+        assert (checked.exit_code, words in checked.output) == (code, True), checked.output
 
 
 def test_check_of_a_malformed_delivery_names_the_key_and_what_stood_there() -> None:

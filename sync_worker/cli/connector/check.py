@@ -5,24 +5,27 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
 from sync_worker.cli.connector.manifests import NAME, file_of, read_manifest, set_up_manifest
 from sync_worker.cli.options import EXISTING_FILE, JSON, example
-from sync_worker.core.errors import Misconfigured, SyncError
+from sync_worker.core.errors import Misconfigured, Permanent, SyncError
 from sync_worker.core.ports.remote import Remote
 from sync_worker.doctor.live.advice import in_words, place_after
 from sync_worker.doctor.live.pace import pace_of
-from sync_worker.doctor.live.reading import read_live, read_port
+from sync_worker.doctor.live.reading import in_our_words, read_live, read_port
 from sync_worker.doctor.live.system import LiveSystem
 from sync_worker.manifest.check import Finding, check_manifest, failures, unmatched_event
 from sync_worker.manifest.default_field import WIX_SCALE
+from sync_worker.manifest.field_values import search
 from sync_worker.manifest.loader import named_place
 from sync_worker.manifest.manifest import Manifest
+from sync_worker.manifest.record_reader import read_record
 from sync_worker.manifest.signature_diagnosis import at_its_time, captured, diagnose, is_verified
 from sync_worker.remotes.external.http import http_of
 from sync_worker.remotes.external.plugins import is_installed, remote_of
@@ -97,9 +100,26 @@ def _delivery(manifest: Manifest, file: Path) -> Finding:
             return Finding(f"{what}: verified, and ignored ({reason})")
         case list():
             changes = [f"{delivery.change} {delivery.remote_id}" for delivery in reading]
-            return Finding(f"{what}: verified, {', '.join(changes)}")
+            what = f"{what}: verified, {', '.join(changes)}"
+            return _carried(manifest, what, [delivery.payload for delivery in reading])
         case _:
             return Finding(f"{what}: verified, handshake")
+
+
+def _carried(manifest: Manifest, what: str, payloads: Sequence[Mapping[str, Any]]) -> Finding:
+    """The records that events carry, where they are trusted: read as a worker would."""
+    webhook = manifest.webhook
+    if webhook is None or not webhook.trusts_payload or webhook.record_path is None:
+        return Finding(what)
+    words = []
+    for payload in payloads:
+        try:
+            resource = search(webhook.record_path, payload)
+            if resource is not None:
+                words.append(in_our_words(manifest, read_record(manifest, resource)))
+        except Permanent as error:
+            return Finding(what, error.message, place=error.message.partition(":")[0])
+    return Finding(f"{what}; {'; '.join(words)}" if words else what)
 
 
 def _asked(manifest: Manifest) -> Iterator[Finding]:

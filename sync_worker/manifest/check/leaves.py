@@ -73,13 +73,10 @@ def _context(manifest: Manifest, place: str) -> Mapping[str, Any]:
     if place.startswith("operations.author."):
         return {**conn, "contact": CONTACT, "page": PAGE}
     key = {"key": dict.fromkeys(manifest.key, ANYTHING), **_of_key(manifest)}
+    known: dict[str, Any]
     match place.partition(".")[2]:
-        case "author.find" | "author.create":
-            known = {"contact": CONTACT, "page": PAGE}
         case "create":
             known = {"rating": RATING, "entity": ENTITY, "contact": CONTACT, "sync": SYNC}
-            if manifest.operations.author is not None:
-                known["author"] = {"id": ANYTHING}
             if manifest.operations.author is not None:
                 known["author"] = {"id": ANYTHING}
         case "update":
@@ -87,7 +84,7 @@ def _context(manifest: Manifest, place: str) -> Mapping[str, Any]:
         case "delete":
             known = {"rating": {"revision": ANYTHING}, **key}
         case "get":
-            known = key
+            known = {**key}
         case "find":
             known = {"entity": ENTITY, "contact": CONTACT, "page": PAGE}
         case "list" if manifest.lists_by_parent:
