@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from sync_worker.core.errors import Held, Permanent, SyncError, Transient
+from sync_worker.core.errors import Held, Permanent, SyncError, Transient, UnknownOutcome
 from sync_worker.core.ports.links import Commit
 from sync_worker.core.values import (
     Change,
@@ -19,6 +20,7 @@ from sync_worker.core.values import (
 )
 from sync_worker.engine.holds.looking_again import MAX_LOOKS
 from tests.simulation.chaos import LATE_CREATE, LEDGERS
+from tests.simulation.oracles import broken_invariants
 from tests.simulation.scenarios import changes, ending_of, rates
 from tests.simulation.world import CALM, LedgerMaker, Options, World
 from tests.twins.memory_remote import MemoryRemote
@@ -164,3 +166,33 @@ def test_held_row_waits_for_its_accepted_create(
         world.now += world.external.capabilities.confirm_seconds + 1
     assert world.external.calls["create"] == 1
     assert world.ledger.ended(inbox_id) == (InboxState.HELD, "awaiting_confirmation")
+
+
+@pytest.mark.parametrize("lands", [True, False])
+def test_held_row_waits_for_a_write_whose_answer_was_lost(
+    world: World, lands: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It alone led to the write: it comes again, old as it is, and the outcome is looked for."""
+    changes(W, overall=20)(world)
+    (told,) = world.post.webhooks
+    world.post.webhooks.clear()
+    newest = holds(world, told, "moderated")
+    other = holds(world, of_another_record(world, "e9"), "refused")
+    world.now += 3 * 24 * 3600.0  # beyond the time after which tries end
+    update = MemoryRemote.update
+
+    def loses(self: MemoryRemote, *what: Any) -> Record:
+        if lands:
+            update(self, *what)
+        raise UnknownOutcome
+
+    with monkeypatch.context() as patched:
+        patched.setattr(MemoryRemote, "update", loses)
+        world.intake.engine.sync_link(world.ledger.links.link_id(key_of(world)))
+    opened = [one for one in (newest, other) if world.ledger.inbox.open_delivery(one) is not None]
+    assert len(opened) == 1
+    assert world.ledger.inbox.open_delivery(opened[0])[0].attempts == 0
+    world.settle()
+    assert ending_of(world) == ("20", "1")
+    assert world.ledger.held_reasons() == []
+    assert broken_invariants(world) == []
