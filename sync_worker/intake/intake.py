@@ -136,6 +136,9 @@ class Intake:
         # A remote refuses our account: asking it for one more rating tells nothing new.
         if site.failing and self.engine.account_watch.waits(site, delivery):
             return WAITS
+        # Edited faster than we bring it over: one look serves for all that wait.
+        if delivery.is_crowded:
+            delivery = self.ledger.inbox.gather(delivery)
         try:
             engine = self.engine
             # Its key was found in an earlier attempt.

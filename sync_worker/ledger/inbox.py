@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, select, update
 
 from sync_worker.core.hold_keys import source_hold_key
 from sync_worker.core.ports.inbox import (
@@ -20,7 +20,7 @@ from sync_worker.core.ports.inbox import (
     Look,
     Stored,
 )
-from sync_worker.core.values import Delivery, HistoryKind, InboxState, NewDelivery, Side, Site
+from sync_worker.core.values import Delivery, InboxState, NewDelivery, Side, Site
 from sync_worker.ledger.erasure import ErasureWithoutSite, names_erased_without_site
 from sync_worker.ledger.rows import from_delivery, to_delivery
 from sync_worker.ledger.site_cache import SiteCache
@@ -29,7 +29,7 @@ from sync_worker.ledger.statements import clock, contacts, erasure
 from sync_worker.ledger.statements import inbox as deliveries
 from sync_worker.ledger.statements.due import WaitingForBudget, ring_due
 from sync_worker.ledger.statements.inbox import MAX_REASON, OPEN, SWEPT_SECONDS, TAKEN_SECONDS
-from sync_worker.ledger.tables import history, inbox
+from sync_worker.ledger.tables import inbox
 from sync_worker.ledger.transactions import Transactions, ledger_now
 
 BACKOFF_FIRST_SECONDS = 5.0
@@ -88,7 +88,11 @@ class SqlInbox:
             row = deliveries.OPEN_DELIVERY.first(connection, inbox_id=inbox_id)
             if row is None:
                 return None
-            delivery = replace(to_delivery(row), is_beside_held=bool(row.is_beside_held))
+            delivery = replace(
+                to_delivery(row),
+                is_beside_held=bool(row.is_beside_held),
+                is_crowded=bool(row.is_crowded),
+            )
             if _is_untouched(delivery):
                 self._observer.first_look(max(0.0, float(row.age)))
             if row.is_left:
@@ -128,6 +132,13 @@ class SqlInbox:
             held = Closing(InboxState.HELD, reason)
             with self._transactions.write() as connection:
                 deliveries.close_rows(connection, inbox_ids, held, hold_key=hold_key)
+
+    def gather(self, delivery: Delivery) -> Delivery:
+        with self._transactions.write() as connection:
+            row = deliveries.gather(connection, delivery.new)
+        if row is None:
+            return delivery
+        return replace(to_delivery(row), is_beside_held=delivery.is_beside_held)
 
     def put_back(self, inbox_ids: Sequence[int]) -> None:
         with self._transactions.write() as connection:
@@ -263,21 +274,12 @@ class SqlInbox:
     def evidence(self, site_id: int, side: Side, remote_id: str, revision: int) -> Delivery | None:
         with self._transactions.read() as connection:
             site = self._sites.by_id(connection, site_id)
-            is_it = deliveries.is_about(site, side, remote_id) & (inbox.c.revision == revision)
-            first = select(inbox).where(is_it).order_by(inbox.c.id).limit(1)
-            row = connection.execute(first).first()
+            row = deliveries.first_of(connection, site, side, remote_id, revision)
         return None if row is None else to_delivery(row)
 
     def was_released(self, delivery: Delivery, reason: str) -> bool:
-        is_release = (
-            (history.c.link_id == delivery.link_id)
-            & (history.c.inbox_id == delivery.id)
-            & (history.c.what == str(HistoryKind.REPLAY))
-            & history.c.reason.startswith(f"{reason}, by ", autoescape=True)
-        )
         with self._transactions.read() as connection:
-            found = select(history.c.id).where(is_release).limit(1)
-            return connection.execute(found).first() is not None
+            return deliveries.was_released(connection, delivery, reason)
 
     def held_among(self, site_id: int, side: Side, remote_ids: Sequence[str]) -> frozenset[str]:
         found: set[str] = set()
@@ -294,9 +296,8 @@ class SqlInbox:
 
     def count_open(self) -> int:
         """How many deliveries are not at their end."""
-        counted = select(func.count()).select_from(inbox).where(inbox.c.state.in_(OPEN))
         with self._transactions.read() as connection:
-            return connection.execute(counted).scalar_one()
+            return deliveries.count_open(connection)
 
 
 def _owner(connection: Connection, sites: SiteCache, inbox_id: int) -> Site | None:

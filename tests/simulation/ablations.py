@@ -14,7 +14,17 @@ from sync_worker.core.ports.directory import Located
 from sync_worker.core.ports.inbox import Stored
 from sync_worker.core.ports.links import Commit, LeasedLink
 from sync_worker.core.sweep_values import Absences, Mark, OnFile, Sweep
-from sync_worker.core.values import Base, InboxState, Intent, Lease, NewDelivery, Record, Side, Site
+from sync_worker.core.values import (
+    Base,
+    Delivery,
+    InboxState,
+    Intent,
+    Lease,
+    NewDelivery,
+    Record,
+    Side,
+    Site,
+)
 from sync_worker.engine import history_lines, link_plan, next_step, placing, write_values
 from sync_worker.engine.deliveries import Deliveries
 from sync_worker.engine.holds.accounts import AccountWatch
@@ -141,6 +151,10 @@ def _nothing(*arguments: Any, **named: Any) -> None:
     return None
 
 
+def _as_it_is(self: MemoryInbox, delivery: Delivery) -> Delivery:
+    return delivery
+
+
 def _nobody(*arguments: Any, **named: Any) -> list[int]:
     return []
 
@@ -243,6 +257,7 @@ MECHANISMS: dict[str, tuple[Switch, ...]] = {
     "echo as acknowledgement": ((MemoryInbox, "evidence", _nothing),),
     "seen revision": ((View, "is_news", _always),),
     "loop guard": ((MemoryGuard, "recall", _nothing),),
+    "gathering of a crowd": ((MemoryInbox, "gather", _as_it_is),),
     "dedupe at the door": ((MemoryInbox, "store", _store_all),),
     "tombstones": ((MemoryDirectory, "locate", _locate_without_graves),),
     "look at what was buried meanwhile": ((Commit, "is_dead", _never),),

@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 
 from sync_worker.core.hold_reasons import STANDS_BY
 from sync_worker.core.ports.inbox import (
+    CROWD,
     ERASED,
+    GATHERED,
     MAX_DEATHS,
     RATE_LIMITED,
     RATE_LIMITED_AT_ONCE,
@@ -41,7 +43,8 @@ class MemoryInbox:
         if row is None or not row.is_open:
             return None
         is_beside_held = any(self._held_beside(row.delivery))
-        delivery = replace(row.delivery, is_beside_held=is_beside_held)
+        is_crowded = row.delivery.is_edit and len(self._waiting_edits(row.delivery)) > CROWD
+        delivery = replace(row.delivery, is_beside_held=is_beside_held, is_crowded=is_crowded)
         return delivery, self.state.site_of(row.delivery.new)
 
     def _held_beside(self, delivery: Delivery) -> Iterator[InboxRow]:
@@ -49,6 +52,30 @@ class MemoryInbox:
             is_other = row.is_held and row.delivery.id != delivery.id
             if is_other and is_same_record(row.delivery.new, delivery.new):
                 yield row
+
+    def _waiting_edits(self, delivery: Delivery) -> list[InboxRow]:
+        """The newest first."""
+        edits = [
+            row
+            for row in self.state.rows.values()
+            if row.delivery.state is InboxState.NEW
+            and row.delivery.is_edit
+            and is_same_record(row.delivery.new, delivery.new)
+        ]
+        return sorted(edits, key=lambda row: _age(row.delivery), reverse=True)
+
+    def gather(self, delivery: Delivery) -> Delivery:
+        edits = self._waiting_edits(delivery)
+        if not edits:
+            return delivery
+        kept = edits.pop(0)
+        for row in edits:
+            self.close(
+                row.delivery.id, Closing(InboxState.SUPERSEDED, f"{GATHERED}{kept.delivery.id}")
+            )
+            row.delivery = replace(row.delivery, new=replace(row.delivery.new, payload={}))
+        kept.delivery = replace(kept.delivery, must_read=True)
+        return replace(kept.delivery, is_beside_held=delivery.is_beside_held)
 
     def release_beside(self, delivery: Delivery) -> list[int]:
         beside = [row.delivery for row in self._held_beside(delivery)]
@@ -204,7 +231,7 @@ class MemoryInbox:
             new = row.delivery.new
             if (new.side, new.remote_id, new.revision) != (side, remote_id, revision):
                 continue
-            if self._is_of(row, site_id):
+            if self._is_of(row, site_id) and not row.delivery.reason.startswith(GATHERED):
                 return row.delivery
         return None
 
@@ -226,6 +253,11 @@ class MemoryInbox:
     def _is_of(self, row: InboxRow, site_id: int) -> bool:
         site = self.state.site_of(row.delivery.new)
         return site is not None and site.id == site_id
+
+
+def _age(delivery: Delivery) -> tuple[int, int]:
+    new = delivery.new
+    return new.revision or new.sequence or 0, delivery.id
 
 
 def _pause(doublings: int) -> float:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from sync_worker.core.errors import LeaseLost
 from sync_worker.core.hold_keys import contact_tombstone, erased_id
-from sync_worker.core.ports.inbox import ERASED, Stored
+from sync_worker.core.ports.inbox import ERASED, GATHERED, Stored
 from sync_worker.core.sweep_values import Listed, Sweep
 from sync_worker.core.values import (
     Account,
@@ -173,7 +173,16 @@ class MemoryState:
             )
 
     def erase_row(self, row: InboxRow) -> None:
-        """A delivery without content; one that was not at its end is now."""
+        """A delivery without content; one that was not at its end is now.
+
+        What was gathered into it goes with it.
+        """
+        for other in self.rows.values():
+            if other.delivery.reason == f"{GATHERED}{row.delivery.id}":
+                self._empty_row(other)
+        self._empty_row(row)
+
+    def _empty_row(self, row: InboxRow) -> None:
         site = self.site_of(row.delivery.new)
         new = row.delivery.new
         name = erased_id(site.id if site else 0, new.side, new.remote_id)

@@ -36,6 +36,11 @@ TRACK_AFTER = 2
 MAX_DEATHS = 10
 
 
+# So many others that wait with an edit of the same record are a crowd: one look serves for all.
+CROWD = 5
+GATHERED = "gathered into "  # and the id of the delivery that looks for it
+
+
 class Look(Enum):
     """What became of a look that was to be noted."""
 
@@ -89,6 +94,13 @@ class Inbox(Protocol):
 
         ``names``: a contact in its payload; if a privacy request has erased that one meanwhile, it
         ends as ERASED. Returns how it ended.
+        """
+
+    def gather(self, delivery: Delivery) -> Delivery:
+        """Of all edits of its record that wait, keep the newest, to look; the others end with it.
+
+        They are ``superseded``, name it and lose their content. It is in the hands of the caller,
+        and whatever becomes of it becomes of all: it waits, is held and is released for them.
         """
 
     def hold(self, inbox_ids: Sequence[int], reason: str, *, hold_key: str | None = None) -> None:

@@ -82,6 +82,7 @@ class Delivery:
     """A row of the inbox. ``must_read``: replayed or released, so its payload is a hint only.
 
     ``is_beside_held``: another delivery of the same record was held as this one was opened.
+    ``is_crowded``: many others of the same record waited then (``ports.inbox.CROWD``).
     ``suspected_crashes``: signs that workers died over it (``ports.TRACK_AFTER``).
     """
 
@@ -96,6 +97,14 @@ class Delivery:
     received_at: datetime | None = None
     suspected_crashes: int = 0
     is_beside_held: bool = False
+    is_crowded: bool = False
+
+    @property
+    def is_edit(self) -> bool:
+        """Whether it tells no more than that its record was edited, so that a look says it all."""
+        new = self.new
+        is_plain = new.change is Change.UPSERT and not new.is_restore and not new.privacy
+        return is_plain and new.dedupe_id is not None and not self.must_read
 
     @property
     def stands_by(self) -> bool:

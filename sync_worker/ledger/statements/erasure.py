@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, false, or_, select, update
 
 from sync_worker.core.hold_keys import address_tombstone, erased_id
-from sync_worker.core.ports.inbox import ERASED
+from sync_worker.core.ports.inbox import ERASED, GATHERED
 from sync_worker.core.ports.links import Commit
 from sync_worker.core.values import (
     Buried,
@@ -47,14 +47,21 @@ RUNNING = "running"
 
 
 def erase_rows(connection: Connection, site_id: int, which: Any) -> None:
-    """Deliveries without content; those that were not at their end are now."""
-    columns = (inbox.c.id, inbox.c.side, inbox.c.remote_id, inbox.c.state)
+    """Deliveries without content; those that were not at their end are now.
+
+    What was gathered into one of them goes with it.
+    """
+    columns = (inbox.c.id, inbox.c.side, inbox.c.source, inbox.c.remote_id, inbox.c.state)
     for row in connection.execute(select(*columns).where(which)).all():
         emptied: dict[str, Any] = {
             "payload": {},
             "remote_id": erased_id(site_id, Side(row.side), row.remote_id),
             "hold_key": None,
         }
+        is_same = (inbox.c.side == row.side) & (inbox.c.source == row.source)
+        is_same &= inbox.c.remote_id == row.remote_id
+        is_gathered = is_same & (inbox.c.reason == f"{GATHERED}{row.id}")
+        connection.execute(update(inbox).where(is_gathered).values(emptied))
         if row.state in UNENDED:
             emptied |= {
                 "state": str(ERASED.state),

@@ -5,13 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, case, literal, select, update
+from sqlalchemy import Connection, case, func, literal, select, update
 
 from sync_worker.core.hold_reasons import STANDS_BY
-from sync_worker.core.ports.inbox import TRACK_AFTER, Closing
-from sync_worker.core.values import Delivery, InboxState, LinkState, NewDelivery, Side, Site
-from sync_worker.ledger.sql_text import Answer, SqlText, columns_of
-from sync_worker.ledger.tables import inbox, link
+from sync_worker.core.ports.inbox import CROWD, GATHERED, TRACK_AFTER, Closing
+from sync_worker.core.values import (
+    Change,
+    Delivery,
+    HistoryKind,
+    InboxState,
+    LinkState,
+    NewDelivery,
+    Side,
+    Site,
+)
+from sync_worker.ledger.sql_text import SKIP_LOCKED, Answer, SqlText, columns_of
+from sync_worker.ledger.tables import history, inbox, link
 from sync_worker.ledger.transactions import ledger_now
 
 OPEN = (str(InboxState.NEW), str(InboxState.TAKEN))
@@ -20,6 +29,7 @@ ENDED = (str(InboxState.DONE), str(InboxState.SUPPRESSED), str(InboxState.SUPERS
 DOORBELL_SECONDS = 5.0  # a stored delivery is the doorbell's; after that the sweeper rings
 TAKEN_SECONDS = 20.0  # after that the sweeper takes a dead worker's deliveries up: well within 30 s
 SWEPT_SECONDS = 10.0  # a delivery that the sweeper rang for is left alone this long
+MAX_GATHERED = 1000  # in one transaction
 MAX_REASON = 128  # characters, as the column holds them
 
 
@@ -39,14 +49,27 @@ VALUES (:side, :source, :dedupe_id, :change, :remote_id, :payload, :revision, :s
 ON CONFLICT DO NOTHING RETURNING id
 """)
 
+
+def _waiting_edit(name: str) -> str:
+    """What ``Delivery.is_edit`` says, of a row that no run has taken."""
+    return f"""{name}.state = 'new' AND {name}.change = '{Change.UPSERT}'
+  AND {name}.dedupe_id IS NOT NULL
+  AND NOT ({name}.privacy OR {name}.is_restore OR {name}.must_read)"""
+
+
 OPEN_DELIVERY = SqlText(f"""
--- inbox.open_delivery: with its age, and whether its holder died (the lease was never released)
+-- inbox.open_delivery: with its age, whether its holder died (the lease was never released), and
+-- what waits or is held beside it
 SELECT {columns_of(inbox)}, ledger_now() - inbox.received_at AS age,
   inbox.state = 'taken' AND EXISTS (SELECT 1 FROM link WHERE link.id = inbox.link_id
     AND link.lease_until > 0 AND link.lease_until <= ledger_now()) AS is_left,
   EXISTS (SELECT 1 FROM inbox AS beside WHERE beside.side = inbox.side
     AND beside.source = inbox.source AND beside.remote_id = inbox.remote_id
-    AND beside.state = 'held') AS is_beside_held
+    AND beside.state = 'held') AS is_beside_held,
+  {_waiting_edit("inbox")} AND EXISTS (SELECT 1 FROM inbox AS beside WHERE beside.side = inbox.side
+    AND beside.source = inbox.source AND beside.remote_id = inbox.remote_id
+    AND beside.id <> inbox.id AND {_waiting_edit("beside")}
+    LIMIT 1 OFFSET {CROWD - 1}) AS is_crowded
 FROM inbox WHERE inbox.id = :inbox_id AND inbox.state IN ({words(OPEN)})
 """)
 
@@ -57,6 +80,24 @@ WHERE state = 'held' AND link_id IS NULL AND id <> :inbox_id
   AND side = (SELECT side FROM inbox WHERE id = :inbox_id)
   AND source = (SELECT source FROM inbox WHERE id = :inbox_id)
   AND remote_id = (SELECT remote_id FROM inbox WHERE id = :inbox_id)
+""")
+
+WAITING_EDITS = SqlText(f"""
+-- inbox.waiting_edits: those of one record, the newest first; what is locked is another worker's
+SELECT id FROM inbox
+WHERE side = :side AND source = :source AND remote_id = :remote_id AND {_waiting_edit("inbox")}
+ORDER BY coalesce(revision, sequence, 0) DESC, id DESC LIMIT {MAX_GATHERED} {SKIP_LOCKED}
+""")
+
+END_GATHERED = SqlText("""
+-- inbox.end_gathered: without content, which no erasure would find where the look finds no link
+UPDATE inbox SET state = 'superseded', reason = :reason, payload = '{}', closed_at = ledger_now()
+WHERE id = ANY(:inbox_ids::bigint[])
+""")
+
+KEEP_TO_LOOK = SqlText(f"""
+-- inbox.keep_to_look: what it tells is a hint from now on
+UPDATE inbox SET must_read = true WHERE id = :inbox_id RETURNING {columns_of(inbox)}
 """)
 
 _STAYS_HELD = f"state = 'held' AND reason IN ({words(STANDS_BY)})"
@@ -124,6 +165,20 @@ def close_rows(
     )
 
 
+def gather(connection: Connection, new: NewDelivery) -> Any:
+    """Keep the newest edit of a record that waits, to look, and end the others with it.
+
+    Its row; ``None`` if other workers have them all.
+    """
+    about = {"side": str(new.side), "source": new.source, "remote_id": new.remote_id}
+    waiting = [row.id for row in WAITING_EDITS.all(connection, **about)]
+    if not waiting:
+        return None
+    kept = waiting.pop(0)
+    END_GATHERED.run(connection, inbox_ids=waiting, reason=f"{GATHERED}{kept}")
+    return KEEP_TO_LOOK.first(connection, inbox_id=kept)
+
+
 def twin_of(new: NewDelivery) -> Any:
     """The id of the row that absorbs a delivery."""
     same = select(inbox.c.id).where(inbox.c.side == str(new.side), inbox.c.source == new.source)
@@ -152,6 +207,18 @@ def is_of_site(site: Site) -> Any:
 def is_about(site: Site, side: Side, remote_id: str) -> Any:
     """Deliveries that tell of one record."""
     return is_from(site, side) & (inbox.c.remote_id == remote_id)
+
+
+def first_of(connection: Connection, site: Site, side: Side, remote_id: str, revision: int) -> Any:
+    """The row of the first delivery of exactly this revision that still has its content."""
+    is_it = is_about(site, side, remote_id) & (inbox.c.revision == revision)
+    is_it &= ~inbox.c.reason.startswith(GATHERED)
+    return connection.execute(select(inbox).where(is_it).order_by(inbox.c.id).limit(1)).first()
+
+
+def count_open(connection: Connection) -> int:
+    counted = select(func.count()).select_from(inbox).where(inbox.c.state.in_(OPEN))
+    return int(connection.execute(counted).scalar_one())
 
 
 def release_rows(connection: Connection, which: Any) -> list[int]:
@@ -183,6 +250,18 @@ def release_beside(connection: Connection, delivery: Delivery) -> list[int]:
     is_same &= (inbox.c.remote_id == new.remote_id) & (inbox.c.id != delivery.id)
     is_held = (inbox.c.state == str(InboxState.HELD)) & inbox.c.reason.not_in(STANDS_BY)
     return release_deliveries(connection, is_same & is_held)
+
+
+def was_released(connection: Connection, delivery: Delivery, reason: str) -> bool:
+    """Whether a person has let go a delivery that was held for a reason."""
+    is_release = (
+        (history.c.link_id == delivery.link_id)
+        & (history.c.inbox_id == delivery.id)
+        & (history.c.what == str(HistoryKind.REPLAY))
+        & history.c.reason.startswith(f"{reason}, by ", autoescape=True)
+    )
+    found = select(history.c.id).where(is_release).limit(1)
+    return connection.execute(found).first() is not None
 
 
 def released_values() -> dict[str, Any]:

@@ -146,10 +146,10 @@ class TestInbox:
     def test_evidence_is_the_delivery_of_exactly_that_revision(self, ground: Ground) -> None:
         ground.stored(3)
         assert (
-            ground.ledger.inbox.evidence(ground.site_id, Side.WIX, "rating-1", 3).new.dedupe_id
+            ground.ledger.inbox.evidence(ground.key.site_id, Side.WIX, "rating-1", 3).new.dedupe_id
             == "event-3"
         )
-        assert ground.ledger.inbox.evidence(ground.site_id, Side.WIX, "rating-1", 4) is None
+        assert ground.ledger.inbox.evidence(ground.key.site_id, Side.WIX, "rating-1", 4) is None
 
     def test_held_among_many_ids_are_those_that_a_held_delivery_speaks_of(
         self, ground: Ground
@@ -254,3 +254,51 @@ class TestSiteThatGoesOnMeanwhile:
         ground.ledger.inbox.hold([held], "site_removed")
         ground.ledger.sites.note_lifecycle(ground.site_id, SiteState.REMOVED, None)
         assert ground.ledger.sites.release_if_at_work(ground.site_id) == []
+
+
+class TestCrowd:
+    """Many edits of one record that wait: one of them looks for all."""
+
+    def test_crowd_of_edits_is_gathered_into_the_newest(self, ground: Ground) -> None:
+        """By its revision, whichever is in hand; what tells more than an edit stays by itself."""
+        inbox = ground.ledger.inbox
+        others = [
+            ground.stored(dedupe_id="of another", remote_id="rating-2"),
+            ground.stored(dedupe_id="delete", change=Change.DELETE),
+            ground.stored(dedupe_id="restore", is_restore=True),
+            ground.stored(dedupe_id="erase", privacy=True),
+            ground.stored(dedupe_id=None),
+        ]
+        edits = [
+            ground.stored(dedupe_id=f"edit-{number}", revision=revision)
+            for number, revision in enumerate([4, 9, 5, 6, 7])
+        ]
+        opened = inbox.open_delivery(edits[0])
+        assert opened is not None
+        assert not opened[0].is_crowded
+        edits.append(ground.stored(dedupe_id="edit-5", revision=8))
+        opened = inbox.open_delivery(edits[0])
+        assert opened is not None
+        assert opened[0].is_crowded
+        assert not any(inbox.open_delivery(other)[0].is_crowded for other in others)
+        kept = inbox.gather(opened[0])
+        assert (kept.id, kept.must_read, kept.state) == (edits[1], True, InboxState.NEW)
+        for inbox_id in others:
+            assert inbox.open_delivery(inbox_id) is not None
+        for inbox_id in edits:
+            is_open = inbox.open_delivery(inbox_id) is not None
+            assert is_open == (inbox_id == edits[1])
+        # Their content is gone: no erasure has to find them. Nor do they prove a revision.
+        assert inbox.evidence(ground.key.site_id, Side.WIX, "rating-1", 5) is None
+        assert inbox.evidence(ground.key.site_id, Side.WIX, "rating-1", 9) is not None
+        # Edits that come later are a crowd of their own; what was kept is none of it.
+        assert not inbox.open_delivery(edits[1])[0].is_crowded
+
+    def test_gathered_delivery_stays_when_others_are_gathered_again(self, ground: Ground) -> None:
+        inbox = ground.ledger.inbox
+        for turn in range(2):
+            edits = [ground.stored(dedupe_id=f"{turn}-{number}") for number in range(6)]
+            opened = inbox.open_delivery(edits[0])
+            assert opened is not None
+            assert opened[0].is_crowded
+            assert inbox.gather(opened[0]).id == edits[-1]
