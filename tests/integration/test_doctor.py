@@ -88,7 +88,10 @@ def test_record_is_read_and_a_wrong_path_is_named(ask: Ask, box: Sandbox, tmp_pa
     manifest = tmp_path / "ours.yaml"
     manifest.write_text("extends: own-service\nid: ours\noperations: {list: {items_path: rows}}\n")
     check = ask(CONNECTORS=f"own-service,{manifest}")["connector ours: a record"]
-    assert (check.verdict, check.next_step) == ("bad", "look at operations.list of the manifest")
+    assert (check.verdict, check.next_step) == (
+        "bad",
+        "look at operations.list.items_path of the manifest",
+    )
     assert "operations.list.items_path: nothing at `rows`, the answer has: data" in check.what
 
 

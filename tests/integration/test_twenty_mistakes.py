@@ -90,7 +90,10 @@ MISTAKES = {
     ),
     "items_path": Mistake(
         "--live",
-        ("operations.list.items_path: nothing at `rows`, the answer has: data, total",),
+        (
+            "operations.list.items_path: nothing at `rows`, the answer has: data, total",
+            "shop.yaml, line 69, column 5",
+        ),
         {"operations__list__items_path": "rows"},
     ),
     "update without value": Mistake(

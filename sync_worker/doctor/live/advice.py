@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from sync_worker.core.errors import RateLimited, SyncError, Unauthorized
 from sync_worker.core.values import Person
 
+PLACE = re.compile(r"\boperations\.\w+(\.\w+)*")
 UNREACHED = ("could not connect", "no whole answer")
 BY_STATUS = {
     400: "operations.{name}.query and its body",
@@ -41,7 +44,10 @@ def in_words(error: SyncError, name: str) -> str:
 
 
 def place_after(error: SyncError, name: str) -> str:
-    """The place in the manifest: what the words of an error begin with, else by its kind."""
+    """The place in the manifest: the one that the words of an error name, else by its kind."""
+    named = PLACE.search(error.message)
+    if named is not None:
+        return named.group()
     key = key_after(error, name).partition(" ")[0]
     return key or f"operations.{name}"
 
