@@ -19,7 +19,6 @@ import click
 from sync_worker.cli.interrupts import STATUS, interrupts_are_raised, is_interrupt
 from sync_worker.cli.lazy import Lazy, LazyGroup
 from sync_worker.core.errors import SyncError
-from sync_worker.core.outside_words import lines_for_people
 
 SET_UP = {
     "setup": Lazy(
@@ -141,6 +140,8 @@ def run() -> None:
 
 def _say_error(words: str) -> int:
     """On stderr, where that can be written."""
+    from sync_worker.core.outside_words import lines_for_people  # only where something is wrong
+
     with suppress(OSError):
         click.secho(f"ratings-sync: {lines_for_people(words)}", err=True, fg="red")
     return 1

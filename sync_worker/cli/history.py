@@ -22,8 +22,10 @@ from sync_worker.wiring import wiring
 @JSON
 def history(word: str | None, link_id: int | None, limit: int, as_json: bool) -> None:
     """What was written or decided, with winner, loser and why; of one rating by its id on either
-    side, also by its first characters, or of a person by the e-mail address. Status 1 if there is
-    none.
+    side.
+
+    The first characters of an id will do, and an e-mail address stands for the ratings of that
+    person. Status 1 if there is none.
 
     \b
     Example: ratings-sync history 076716da-0000-4000-8000-2448c17c89df
