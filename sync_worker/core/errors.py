@@ -35,6 +35,13 @@ class Facts:
     status: int | None = None
     code: str = ""
     request_id: str = ""
+    said: str = ""  # the remote's own sentence, without what we had sent it
+
+    @property
+    def answer(self) -> str:
+        """What the remote answered, in words for people; empty where no answer came."""
+        answered = " ".join(filter(None, (str(self.status or ""), self.code)))
+        return f"{answered}: {self.said}" if self.said and answered else answered or self.said
 
     def __str__(self) -> str:
         parts = {
@@ -43,6 +50,7 @@ class Facts:
             "status": self.status,
             "code": self.code,
             "request_id": self.request_id,
+            "said": repr(self.said) if self.said else "",
         }
         return " ".join(
             f"{name}={value}" for name, value in parts.items() if value not in ("", None)

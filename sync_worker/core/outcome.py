@@ -100,6 +100,12 @@ class AwaitAccount:
 Disposition = Leave | Defer | HoldDeliveries | AwaitAccount
 
 
+def reason_of_wait(error: SyncError) -> str:
+    """Why a delivery is tried again: which remote, what it answered, and what that means."""
+    who = " ".join(filter(None, (error.facts.remote, error.facts.answer)))
+    return f"{who}: {error.message}" if who else error.message
+
+
 def disposition_of(error: SyncError) -> Disposition:
     """What an error means for the deliveries in hand. Raises errors that say nothing of them."""
     # LeaseLost, RateLimited and Unconfirmed are Transient too: the special cases come first.
@@ -118,7 +124,7 @@ def disposition_of(error: SyncError) -> Disposition:
         case Transient():
             # After the wait that the remote asks for, else by our own backoff.
             outcome = Outcome(OutcomeKind.RETRY)
-            return Defer(outcome, error.retry_after, error.message, error.is_failure)
+            return Defer(outcome, error.retry_after, reason_of_wait(error), error.is_failure)
         case Held():
             # No wait helps: a person decides, or an event brings what is missing.
             outcome = Outcome(OutcomeKind.HELD, error.reason)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 
+from sync_worker.core.errors import Facts
 from sync_worker.core.plan import Action, Hold, Ignore
 from sync_worker.core.values import (
     Base,
@@ -72,6 +73,18 @@ def lines_for_revision_gap(intent: Intent, known: Known | None) -> list[HistoryE
             HistoryKind.GAP, intent.slot.side, "", reason=reason, remote_id=known.remote_id
         )
     ]
+
+
+def line_for_refusal(intent: Intent, facts: Facts, inbox_id: int | None) -> HistoryEntry:
+    """What the remote said of a write that it refused. It wrote nothing, so it names no intent."""
+    return HistoryEntry(
+        HistoryKind.REFUSED,
+        intent.slot.side,
+        intent.slot.attribute or "",
+        reason=f"{intent.operation}: {facts.answer or 'no answer'}",
+        remote_id=intent.remote_id or "",
+        inbox_id=inbox_id,
+    )
 
 
 def lines_for_removal(intent: Intent) -> list[HistoryEntry]:

@@ -87,12 +87,16 @@ def _source_ids(view: View, write: SlotWrite) -> dict[str, str]:
 # -- after a write that succeeded
 
 
+def newest_in_hand(view: View) -> int | None:
+    """The delivery that a line of the history names."""
+    return max((delivery.id for delivery in view.run.deliveries), default=None)
+
+
 def commit_of_write(
     view: View, intent: Intent, known: Known | None, values: Mapping[str, Decimal | None]
 ) -> Commit:
     """``known``: the record after the write, ``values``: what it shows of each attribute."""
-    newest = max((delivery.id for delivery in view.run.deliveries), default=None)
-    history = lines_for_write(intent, known, values, view.bases, newest)
+    history = lines_for_write(intent, known, values, view.bases, newest_in_hand(view))
     if intent.is_imported and known is not None and known.revision is not None:
         # The sides have not agreed on it yet: until this run has brought it across, its echo is
         # news.

@@ -34,6 +34,7 @@ from sync_worker.core.values import (
     Side,
     Slot,
 )
+from sync_worker.engine.history_lines import line_for_refusal
 from sync_worker.engine.lease_keeper import LeaseKeeper
 from sync_worker.engine.link_plan import SlotWrite
 from sync_worker.engine.placing import Placing
@@ -48,6 +49,7 @@ from sync_worker.engine.write_values import (
     intent_beside,
     intent_for,
     is_made_by,
+    newest_in_hand,
 )
 
 MERGED, SHADOWED = "merged", "shadowed"  # why a record beside the one on file is removed
@@ -107,7 +109,11 @@ class Writing:
             # a record that we did not know stands where we wanted to create one
             self.abandon()
             self._adopt(write.slot, duplicate)
-        except (Transient, Permanent):
+        except Permanent as refusal:
+            # not done, and it would only be refused again: a person has to know why
+            self.abandon([line_for_refusal(intent, refusal.facts, newest_in_hand(self.view))])
+            raise
+        except Transient:
             # not done, for sure
             self.abandon()
             raise

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import structlog
 from sqlalchemy import Connection, select, update
 
 from sync_worker.core.hold_keys import source_hold_key
@@ -32,8 +33,11 @@ from sync_worker.ledger.statements.inbox import MAX_REASON, OPEN, SWEPT_SECONDS,
 from sync_worker.ledger.tables import inbox
 from sync_worker.ledger.transactions import Transactions, ledger_now
 
+log = structlog.get_logger(__name__)
+
 BACKOFF_FIRST_SECONDS = 5.0
 MAX_BACKOFF_SECONDS = 3600.0
+EXHAUSTED = Closing(InboxState.HELD, "attempts_exhausted")
 GIVE_UP_SECONDS = 48 * 3600.0
 MAX_UNKNOWN_SITE = 10_000  # for each source; anybody may install the app
 IDS_AT_ONCE = 500  # in one statement; SQLite allows 999 parameters at the least
@@ -204,13 +208,12 @@ class SqlInbox:
             return
         age = (ledger_now() - inbox.c.received_at).label("age")
         is_open = inbox.c.id.in_(inbox_ids) & inbox.c.state.in_(OPEN)
-        exhausted = Closing(InboxState.HELD, "attempts_exhausted")
         with self._transactions.write() as connection:
             found = select(inbox.c.id, inbox.c.attempts, age).where(is_open)
             for row in connection.execute(found).all():
                 # It has failed for two days: from here on it waits for a person.
                 if is_failure and row.age > GIVE_UP_SECONDS:
-                    deliveries.close_rows(connection, [row.id], exhausted)
+                    deliveries.close_rows(connection, [row.id], EXHAUSTED)
                     continue
                 # Waiting, for a budget say, is no failed attempt.
                 attempts = row.attempts + is_failure
@@ -223,6 +226,7 @@ class SqlInbox:
                     "next_attempt_at": ledger_now() + delay,
                 }
                 connection.execute(update(inbox).where(inbox.c.id == row.id).values(later))
+                _tell_wait(row.id, reason, attempts, delay, is_failure=is_failure)
 
     def due(self, limit: int) -> list[int]:
         with self._transactions.write() as connection:
@@ -333,3 +337,12 @@ def backoff_seconds(attempts: int) -> float:
     """5 s doubling with each failed attempt, at most an hour, less up to half by chance."""
     ceiling = min(BACKOFF_FIRST_SECONDS * 2.0 ** max(attempts - 1, 0), MAX_BACKOFF_SECONDS)
     return ceiling * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load; nothing to guess
+
+
+def _tell_wait(
+    inbox_id: int, reason: str, attempts: int, delay: float, *, is_failure: bool
+) -> None:
+    if not is_failure:
+        return
+    facts = {"reason": reason, "attempts": attempts, "next_try_s": round(delay)}
+    log.info("delivery_waits", inbox_id=inbox_id, **facts)

@@ -11,7 +11,7 @@ from sync_worker.cli.held.options import REASON, SIDE, SINCE, filter_of
 from sync_worker.cli.lazy import Lazy, LazyGroup
 from sync_worker.cli.options import JSON, NUMBER, SITE
 from sync_worker.cli.output import STAMP, print_json, print_table
-from sync_worker.ledger.administration.held import HeldDelivery
+from sync_worker.ledger.administration.held import HeldDelivery, WaitingDelivery
 from sync_worker.wiring import wiring
 
 COMMANDS = {
@@ -37,6 +37,7 @@ COMMANDS = {
 @SIDE
 @SITE
 @SINCE
+@click.option("--waiting", is_flag=True, help="What is tried again by itself, and when.")
 @click.option("--limit", type=NUMBER, default=100, show_default=True)
 @JSON
 @click.pass_context
@@ -46,6 +47,7 @@ def held(
     side: str | None,
     site_name: str | None,
     since: datetime | None,
+    waiting: bool,
     limit: int,
     as_json: bool,
 ) -> None:
@@ -55,13 +57,22 @@ def held(
     \b
     Example: ratings-sync held --reason unknown_contact --since 7d
     """
+    is_narrowed = any((reason, side, site_name, since))
     if context.invoked_subcommand is not None:
+        if is_narrowed or waiting or as_json:
+            raise click.UsageError("options belong behind the command that they are for")
+        return
+    if waiting and is_narrowed:
+        raise click.UsageError(
+            "--waiting lists all that waits: no --reason, --side, --site, --since"
+        )
+    if waiting:
+        _print_waiting(wiring().admin.held.waiting(limit), as_json)
         return
     rows = wiring().admin.held.all(filter_of(reason, side, site_name, since), limit)
     if as_json:
         print_json(rows)
     elif not rows:
-        is_narrowed = any((reason, side, site_name, since))
         click.echo("nothing that fits is held" if is_narrowed else "nothing is held")
     else:
         _print_held(rows)
@@ -73,6 +84,27 @@ def held(
             "or all of one reason with `held release --reason REASON`. What to do about each:"
             " docs/held.md."
         )
+
+
+def _print_waiting(rows: Sequence[WaitingDelivery], as_json: bool) -> None:
+    if as_json:
+        print_json(rows)
+        return
+    if not rows:
+        click.echo("nothing waits for another try")
+        return
+    cells = [
+        (
+            row.inbox_id,
+            row.side,
+            row.remote_id,
+            row.attempts,
+            f"in {row.next_try_seconds:.0f} s",
+            row.reason,
+        )
+        for row in rows
+    ]
+    print_table(("delivery", "side", "remote id", "tries", "next try", "why"), cells)
 
 
 def _print_held(rows: Sequence[HeldDelivery]) -> None:

@@ -13,7 +13,7 @@ from sync_worker.cli.options import JSON, NUMBER
 from sync_worker.cli.output import STAMP, print_json, print_table
 from sync_worker.core.errors import SyncError
 from sync_worker.core.ports.remote import Remote
-from sync_worker.core.values import Change, Person, Record, Side
+from sync_worker.core.values import Change, HistoryKind, Person, Record, Side
 from sync_worker.ledger.administration.held import DeliveryStory
 from sync_worker.runtime.waiting import shortly
 from sync_worker.wiring import wiring
@@ -68,7 +68,15 @@ def _facts(story: DeliveryStory) -> dict[str, Any]:
         "received (UTC)": received.strftime(STAMP) if received else None,
         "attempts": delivery.attempts,
         "link": delivery.link_id,
+        "refused with": _refused_with(story),
     }
+
+
+def _refused_with(story: DeliveryStory) -> str | None:
+    """What the remote said last, if it refused a write for this delivery."""
+    own = [line.entry for line in story.history if line.entry.inbox_id == story.delivery.id]
+    refusals = [entry for entry in own if entry.what == HistoryKind.REFUSED]
+    return f"{refusals[-1].side}, {refusals[-1].reason}" if refusals else None
 
 
 def _link_facts(story: DeliveryStory) -> dict[str, Any]:

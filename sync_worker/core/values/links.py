@@ -172,6 +172,7 @@ class HistoryKind(StrEnum):
     MOVE = "move"
     DROP = "drop"
     REPLAY = "replay"
+    REFUSED = "refused"
 
 
 @dataclass(frozen=True, slots=True)

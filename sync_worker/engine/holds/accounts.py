@@ -18,6 +18,7 @@ from sync_worker.core.outcome import (
     Outcome,
     OutcomeKind,
     disposition_of,
+    reason_of_wait,
 )
 from sync_worker.core.ports.accounts import ACCOUNT_FAILING, Accounts
 from sync_worker.core.ports.doorbell import Bell
@@ -59,7 +60,7 @@ class AccountWatch:
             return AwaitAccount(WAITS, account, str(error))
         attempts = max((delivery.attempts for delivery in deliveries), default=0)
         if attempts + 1 < TRIES_OF_RECORD.get(error.facts.status or 0, 1):
-            return Defer(Outcome(OutcomeKind.RETRY), None, error.message, is_failure=True)
+            return Defer(Outcome(OutcomeKind.RETRY), None, reason_of_wait(error), is_failure=True)
         return disposition_of(error)
 
     def _is_accepted(self, error: Unauthorized, site: Site, side: Side) -> bool:

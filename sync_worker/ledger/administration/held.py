@@ -65,6 +65,19 @@ class HeldDelivery:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitingDelivery:
+    """A delivery that is tried again by itself. ``next_try_seconds``: from now."""
+
+    inbox_id: int
+    side: Side
+    source: str
+    remote_id: str
+    reason: str
+    attempts: int
+    next_try_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class HistoryLine:
     """A line of the history with its time and link."""
 
@@ -99,6 +112,14 @@ class HeldAdmin:
         found = select(inbox).where(_is_held(which or HeldFilter())).order_by(inbox.c.id)
         with self._transactions.read() as connection:
             return [_held(row) for row in connection.execute(found.limit(limit))]
+
+    def waiting(self, limit: int | None = None) -> list[WaitingDelivery]:
+        """What a remote could not take yet and is tried again by itself, the next one first."""
+        left = (inbox.c.next_attempt_at - ledger_now()).label("left")
+        is_again = inbox.c.state.in_(OPEN) & (inbox.c.reason != "") & (inbox.c.attempts > 0)
+        found = select(inbox, left).where(is_again).order_by(inbox.c.next_attempt_at, inbox.c.id)
+        with self._transactions.read() as connection:
+            return [_waiting(row) for row in connection.execute(found.limit(limit))]
 
     def release(self, which: HeldFilter, by: str) -> list[int]:
         """Put what is held back to work, to be compared with both sides as they are now.
@@ -238,6 +259,18 @@ def to_line(row: Any) -> HistoryLine:
 def to_time(seconds: float) -> datetime:
     """The database's seconds as a time in UTC."""
     return datetime.fromtimestamp(seconds, UTC)
+
+
+def _waiting(row: Any) -> WaitingDelivery:
+    return WaitingDelivery(
+        row.id,
+        Side(row.side),
+        row.source,
+        row.remote_id,
+        row.reason,
+        row.attempts,
+        max(0.0, float(row.left)),
+    )
 
 
 def _held(row: Any) -> HeldDelivery:

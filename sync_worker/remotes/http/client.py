@@ -14,7 +14,7 @@ from typing import Self
 
 import structlog
 
-from sync_worker.core.errors import RateLimited, SyncError, Transient
+from sync_worker.core.errors import Facts, Permanent, RateLimited, SyncError, Transient
 from sync_worker.remotes.http.answers import AnswerReader
 from sync_worker.remotes.http.authorization import Authorization
 from sync_worker.remotes.http.budget import Budget, BudgetOfWebhooks, Wait, WaitingBudget
@@ -93,6 +93,8 @@ class RemoteHttp:
                 answer = self._with_retries(call, deadline)
         except SyncError as error:
             self._tell(call, started, _outcome(error))
+            if call.is_write and isinstance(error, Permanent):
+                self._tell_refusal(error.facts)
             raise
         self._tell(call, started, answer.status)
         return answer
@@ -106,6 +108,18 @@ class RemoteHttp:
             operation=call.operation,
             outcome=outcome,
             ms=round(seconds * 1000),
+        )
+
+    def _tell_refusal(self, facts: Facts) -> None:
+        """Why a write was refused: for whoever has to change something."""
+        log.info(
+            "write_refused",
+            remote=self._remote,
+            operation=facts.operation,
+            status=facts.status,
+            code=facts.code,
+            said=facts.said,
+            remote_request_id=facts.request_id,
         )
 
     def _with_retries(self, call: Call, deadline: CallDeadline) -> Answer:

@@ -1,0 +1,88 @@
+"""What a remote said of a refused write, without what we had sent it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sync_worker.core.errors import Permanent
+from sync_worker.remotes.http.answers import AnswerReader
+from sync_worker.remotes.http.calls import Answer, Call
+from sync_worker.remotes.http.waits import Waits
+
+SENT = {
+    "reviewer": "Ada Müller",
+    "reviewer_email": "ada@exämple.com",
+    "review": "It is of good quality, and the invalid parts were exchanged",
+    "rating": 5,
+}
+CALL = Call("POST", "reviews", "create", json=SENT, is_write=True)
+
+
+def refusal(status: int, body: Any, call: Call = CALL) -> Permanent:
+    reader = AnswerReader("external:shop", lambda body: "", Waits())
+    failure = reader.failure_in(call, Answer(status, {}, body))
+    assert isinstance(failure, Permanent)
+    return failure
+
+
+FORMS = {
+    "WordPress": (
+        {"code": "rest_invalid_param", "message": "Invalid parameter(s): reviewer_email"},
+        "400 rest_invalid_param: Invalid parameter(s): reviewer_email",
+    ),
+    "OAuth": (
+        {"error": "invalid_scope", "error_description": "The scope is wrong"},
+        "400: The scope is wrong",
+    ),
+    "RFC 9457": (
+        {"type": "about:blank", "title": "Bad", "detail": "rating is above 5"},
+        "400 about:blank: rating is above 5",
+    ),
+    "GraphQL, Directus": (
+        {"errors": [{"message": "No access", "extensions": {"code": "FORBIDDEN"}}]},
+        "400: No access",
+    ),
+    "nested": (
+        {"error": {"code": "bad_rating", "message": "Out of range"}},
+        "400 bad_rating: Out of range",
+    ),
+    "a text": ({"error": "Out of range"}, "400: Out of range"),
+    "a list of texts": ({"errors": ["Out of range"]}, "400: Out of range"),
+    "nothing": (None, "400"),
+    "a page's marks": ({"message": "<b>Out</b> of\n range\x1b[2J"}, "400: Out of range\\x1b[2J"),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_code_and_sentence_are_found_in_the_usual_forms(form: str) -> None:
+    body, words = FORMS[form]
+    assert refusal(400, body).facts.answer == words
+
+
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [
+        ("ada@exämple.com is no address", "… is no address"),
+        ("Reviewer 'Ada Müller' is banned", "Reviewer '…' is banned"),
+        ("ADA MÜLLER is banned", "… is banned"),
+        ("Müller is banned", "… is banned"),
+        ("eve@example.com has rated already", "… has rated already"),
+        ("call +49 170 1234567 for help", "call … for help"),
+        ("It is of good quality, and the invalid parts were exchanged: too long", "…: too long"),
+        ("The rating is invalid", "The rating is invalid"),
+    ],
+)
+def test_what_was_sent_is_left_out_of_the_sentence(said: str, left: str) -> None:
+    """Names, addresses and words come back in errors, and must not reach logs and history."""
+    assert refusal(400, {"message": said}).facts.said == left
+
+
+def test_success_of_another_kind_shows_no_part_of_its_record() -> None:
+    read = Call("GET", "reviews/1", "get", successes=frozenset({204}))
+    assert refusal(200, {"message": "Ada writes"}, read).facts.said == ""
+
+
+def test_endless_sentence_is_cut() -> None:
+    assert len(refusal(400, {"message": "x y " * 100_000}).facts.said) <= 200
