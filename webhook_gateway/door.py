@@ -27,6 +27,7 @@ from webhook_gateway.wix import Ignored, Rejected
 RETRY_AFTER_SECONDS = 30
 STORE_SHARE = 0.7  # of the time for an answer; the rest is for the signature and the doorbell
 OK = 200
+PLAIN = ("", "identity")
 MAX_SHOWN_PATH = 80
 MAX_SHOWN_NAME = 80
 UNREADABLE = "verified, but not in the form that the connector's manifest describes"
@@ -84,6 +85,9 @@ class Door:
         limit, length = self._max_body_bytes, request.content_length or 0
         if length > limit:
             return self._end(source, "too_large", 413, error="the body is too large")
+        coding = request.headers.get("Content-Encoding", "identity")
+        if coding.lower() not in PLAIN:
+            return self._refuse_coding(source, coding)
         request.max_content_length = None
         try:
             body = request.stream.read(limit + 1)
@@ -96,6 +100,14 @@ class Door:
         if not body and not may_be_empty:
             return self._end(source, "malformed", 400, error="the body is empty")
         return body
+
+    def _refuse_coding(self, source: str, coding: str) -> Response:
+        """Whether a sender signs what it sends or what it packed is not said in a request."""
+        told = f"the body is compressed ({coding[:40]}): send it as it is, without Content-Encoding"
+        response = self._end(source, "malformed", 415, "compressed", error=told)
+        # https://www.rfc-editor.org/rfc/rfc9110#section-12.5.3
+        response.headers["Accept-Encoding"] = "identity"
+        return response
 
     def answer(
         self, source: str, reading: NewDelivery | Reading, webhook: Webhook | None = None

@@ -186,6 +186,17 @@ def test_empty_body_is_400_and_a_large_one_413(gateway: Gateway) -> None:
     assert gateway.client.post(WIX, data=b"x" * (LIMIT + 1)).status_code == 413
 
 
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "GZIP, identity"])
+def test_compressed_body_is_415_that_names_the_coding(gateway: Gateway, coding: str) -> None:
+    for path in (WIX, OWN):
+        answer = gateway.client.post(path, data=b"x", headers={"Content-Encoding": coding})
+        assert answer.status_code == 415
+        assert answer.headers["Accept-Encoding"] == "identity"
+        assert coding in answer.get_json()["error"]
+    plain = gateway.client.post(WIX, data=b"x", headers={"Content-Encoding": "identity"})
+    assert plain.status_code == 401
+
+
 def test_limit_holds_on_the_stream_when_no_length_is_named(gateway: Gateway) -> None:
     import io
 
