@@ -8,7 +8,16 @@ from sync_worker.core.outcome import Outcome, OutcomeKind
 from sync_worker.core.plan import Action, Agree, Hold, Ignore
 from sync_worker.core.ports.inbox import ERASED, Closing
 from sync_worker.core.ports.links import Commit
-from sync_worker.core.values import Base, HistoryEntry, InboxState, Known, LinkState, Side, Slot
+from sync_worker.core.values import (
+    Base,
+    Buried,
+    HistoryEntry,
+    InboxState,
+    Known,
+    LinkState,
+    Side,
+    Slot,
+)
 from sync_worker.engine.history_lines import lines_for_differences_left
 from sync_worker.engine.link_plan import NORMALISED, held_slots
 from sync_worker.engine.news import OVERTAKEN, SUPERSEDED, UNSEEN
@@ -65,7 +74,7 @@ def end_of_run(
         link_state=link_state,
         new_generation=exists and view.begins_generation,
         buried=list(view.tombstones.buried.values()),
-        revived=list(view.tombstones.revived.values()),
+        revived=_revived(view, held),
         shadowed=view.shadowed,
         seen=seen_revisions(view.record_views.values()),
         history=[*history, *lines_for_differences_left(actions, view)],
@@ -73,6 +82,19 @@ def end_of_run(
         release=True,
         erases=view.erases,
     )
+
+
+def _revived(view: View, held: Set[Slot]) -> list[Buried]:
+    """Tombstones that a look refuted, but for those of records that stay off file: held ones.
+
+    Without its tombstone older news of such a record would pass for the first.
+    """
+    off_file = {
+        (slot.side, view.record_views[slot].remote_id)
+        for slot in held
+        if slot in view.record_views and slot not in view.memory
+    }
+    return [one for key, one in view.tombstones.revived.items() if key not in off_file]
 
 
 def _current_base(view: View, attribute: str) -> Base:
