@@ -179,13 +179,13 @@ class ExternalRemote:
         except GoneUnsaid:
             # Refused in any case; the look that follows decides whether it is gone.
             raise Gone from None
+        except UnknownOutcome as unknown:
+            look = partial(self.get, remote_id)
+            return update_met_by_itself(unknown, look, draft.values, revision)
         except (Unauthorized, Transient) as refusal:
             if self._is_gone(remote_id, refusal):
                 raise Gone from None
             raise
-        except UnknownOutcome as unknown:
-            look = partial(self.get, remote_id)
-            return update_met_by_itself(unknown, look, draft.values, revision)
         # Some systems answer an update with nothing at all.
         if resource is NOTHING:
             return self._seen_again(remote_id)
