@@ -51,10 +51,21 @@ def values_in_context(value: Any, attributes: Sequence[Mapping[str, Any]]) -> di
     return {"value": value, "attributes": attributes, "by_name": by_name}
 
 
-def own_value(manifest: Manifest, source: str, draft: Draft) -> Any:
+def own_value(manifest: Manifest, source: str, last: Mapping[str, Any]) -> Any:
     """What the system itself holds where a leaf ``{from: source}`` would write, to the byte."""
+    return _at(_fields_by_source(manifest).get(source), last)
+
+
+def may_be_unseen(manifest: Manifest, source: str) -> bool:
+    """Whether a record may hold words or a time of its owner that the manifest does not read."""
+    field = _fields_by_source(manifest).get(source)
+    is_owners = source in ("rating.title", "rating.body", "rating.created_at")
+    return is_owners and (field is None or field.path is None)
+
+
+def _fields_by_source(manifest: Manifest) -> Mapping[str, FieldPath | None]:
     fields = manifest.fields
-    field = {
+    return {
         "rating.value": fields.value,
         "rating.title": fields.title,
         "rating.body": fields.body,
@@ -64,8 +75,7 @@ def own_value(manifest: Manifest, source: str, draft: Draft) -> Any:
         "contact.name": fields.author,
         "entity.external_id": fields.entity,
         "entity.group": fields.entity_group,
-    }.get(source)
-    return _kept(field, draft)
+    }
 
 
 def keep_items(manifest: Manifest, draft: Draft, new: Any) -> Any:
@@ -104,11 +114,13 @@ def _text_at(path: CompiledPath, item: Any) -> str | None:
 
 def _kept(field: FieldPath | None, draft: Draft) -> Any:
     """The value as the system holds it, markup and all."""
-    return (
-        search(field.path, draft.last)
-        if field is not None and field.path is not None and draft.last
-        else None
-    )
+    return _at(field, draft.last)
+
+
+def _at(field: FieldPath | None, record: Mapping[str, Any]) -> Any:
+    if field is None or field.path is None or not record:
+        return None
+    return search(field.path, record)
 
 
 def _attributes(manifest: Manifest, draft: Draft) -> list[dict[str, Any]]:

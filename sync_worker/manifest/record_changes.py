@@ -2,7 +2,7 @@
 
 We own the values that are mapped. Title, text, state, times, addresses, and where a record was
 born belong to whoever wrote them: a patch leaves them out, a full update sends them back as the
-system last returned them.
+system last returned them. What no record shows is sent where we know it, and never invented.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from sync_worker.core.errors import Permanent
 from sync_worker.core.values import Draft
-from sync_worker.manifest.drafts import keep_items, own_value, values_in_context
+from sync_worker.manifest.drafts import keep_items, may_be_unseen, own_value, values_in_context
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.record_reader import MAIN_FIELD, read_values
 from sync_worker.manifest.record_writer import filled, merged_over
@@ -21,6 +21,7 @@ from sync_worker.manifest.schema.calls import OperationSpec
 from sync_worker.manifest.tree_outline import Owner, Part, Place
 
 LEFT_OUT = object()
+MARK = "sync."  # written by a create of ours: a record born elsewhere never shows it
 Context = Mapping[str, Any]
 
 
@@ -40,6 +41,31 @@ def update_body(manifest: Manifest, spec: OperationSpec, draft: Draft, context: 
     read_only = manifest.operations.read_only
     returned = {key: value for key, value in draft.last.items() if key not in read_only}
     return merged_over(returned, body)
+
+
+def shows_in_part(manifest: Manifest, last: Mapping[str, Any]) -> bool:
+    """Whether a record shows less than a full update says of it, and a read may tell more."""
+    spec = manifest.operations.update
+    if not isinstance(spec, OperationSpec) or manifest.operations.get is None:
+        return False
+    return any(
+        not (part.is_fixed or part.owner is Owner.ADDRESS or part.source.startswith(MARK))
+        and not _is_told(last, part.place)
+        and own_value(manifest, part.source, last) is None
+        for part in spec.outline or ()
+    )
+
+
+def _is_told(last: Mapping[str, Any], place: Place) -> bool:
+    """Whether a record says what stands at a place, or that nothing does (``origin: null``)."""
+    shown: Any = last
+    for key in place:
+        if not isinstance(shown, Mapping):
+            return True
+        if key not in shown:
+            return False
+        shown = shown[key]
+    return True
 
 
 def _as_it_stands(manifest: Manifest, draft: Draft, context: Context) -> Context:
@@ -113,10 +139,31 @@ class _Changes:
         if (self.is_full and is_shown) or not (self.is_full or is_wanted):
             return LEFT_OUT
         # The record shows it here, at another place, or not at all.
-        own = shown if is_shown else own_value(self.manifest, part.source, self.draft)
+        own = shown if is_shown else own_value(self.manifest, part.source, self.draft.last)
+        if own is None and self.is_full:
+            own = self._known(part)
         if own is not None:
             return own
-        return filled(part.node, self.now) if is_wanted else LEFT_OUT
+        return self._demanded(part) if is_wanted else LEFT_OUT
+
+    def _known(self, part: Part) -> Any:
+        """What we know of a leaf that no record shows: our values, whose it is, what it rates."""
+        if not part.is_known or not isinstance(part.node, Mapping):
+            return None
+        # A default is no knowledge.
+        leaf = {key: word for key, word in part.node.items() if key not in ("default", "required")}
+        return filled(leaf, self.now) or None
+
+    def _demanded(self, part: Part) -> Any:
+        """A leaf that the system insists on. Raises Permanent if it would replace unseen words."""
+        if self.is_full and may_be_unseen(self.manifest, part.source):
+            name = part.source.removeprefix("rating.")
+            raise Permanent(
+                f"{self.manifest.id} insists on operations.update.body.{'.'.join(part.place)}, and"
+                f" no record shows what it holds: name where it is read in fields.{name}",
+                reason="cannot_write",
+            )
+        return filled(part.node, self.now)
 
     def _is_wanted(self, part: Part) -> bool:
         """Whether the system refuses an update without it, says the manifest."""

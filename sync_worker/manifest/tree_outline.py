@@ -11,6 +11,7 @@ from typing import Any
 Place = tuple[str, ...]
 ADDRESS = re.compile(r"(?<![\w.])(key|conn|page)(?=[.\[]|$)|\brating\.revision\b")
 THEIRS = re.compile(r"(contact|entity|sync)\.[\w.]+|rating\.(title|body|state|created_at)")
+KNOWN = re.compile(r"contact\.email|entity\.\w+|rating\.(value|by_name\.\w+|attributes\b.*)")
 
 
 class Owner(StrEnum):
@@ -36,6 +37,11 @@ class Part:
     owner: Owner = Owner.PERHAPS_OURS
     is_required: bool = False
     explains: frozenset[Place] = frozenset()
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the ledger tells what belongs there, whatever the record shows."""
+        return KNOWN.fullmatch(self.source) is not None
 
     @property
     def is_list_of_attributes(self) -> bool:

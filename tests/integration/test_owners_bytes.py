@@ -28,6 +28,7 @@ from sync_sandbox.platforms.woocommerce_app import as_json as woocommerce_json
 from sync_sandbox.reviews import ReviewsState, create_reviews_app
 from sync_sandbox.served import Served
 from sync_worker.core import exact_json
+from sync_worker.core.errors import Permanent
 from sync_worker.core.values import Draft, Person
 from sync_worker.manifest.loader import parse_manifest, shipped_manifest
 from sync_worker.manifest.manifest import Manifest
@@ -329,3 +330,71 @@ def test_full_update_without_a_record_on_file_reads_it_first(server: RemoteServe
     a_remote(manifest).update("1", replace(a_draft(), values={"value": Decimal(2)}), None)
     assert [asked.method for asked in server.asked] == ["GET", "PUT"]
     assert server.asked[1].json == own | {"stars": 2, "notify": False}
+
+
+# -- a last record that shows less than the update's tree names
+
+
+def updated_in_full(
+    server: RemoteServer, last: dict[str, Any], fresh: dict[str, Any], **changes: Any
+) -> tuple[list[str], Any]:
+    """The calls of a full update, and what it sent. ``fresh``: what a read shows."""
+    shown = exact_json.dumps(fresh).encode()
+    server.answer = lambda asked: Reply(raw=shown) if asked.method == "GET" else Reply(body=a_row())
+    manifest = a_manifest(
+        server, operations__update_mode="full", **{"operations__update__body": DRAFTED, **changes}
+    )
+    draft = replace(a_draft(last=last), values={"value": Decimal(2)}, source_id="wix-1")
+    a_remote(manifest).update("1", draft, None)
+    return [asked.method for asked in server.asked], exact_json.loads(server.asked[-1].body)
+
+
+def test_full_update_reads_what_the_last_record_left_out(server: RemoteServer) -> None:
+    """An answer of an update, a webhook, or a row of a listing may show less than a read."""
+    partial = {"id": 1, "stars": 4, "product": "22"}
+    calls, sent = updated_in_full(server, partial, WHOLE)
+    assert calls == ["GET", "PUT"]
+    assert sent == {**WHOLE, "weight": Decimal("1.50"), "stars": 2, "notify": False}
+
+
+def test_full_update_sends_whose_it_is_where_no_record_shows_it(server: RemoteServer) -> None:
+    """The address is known; time, name and where it was born would be invented."""
+    hidden = {"id": 1, "stars": 4, "product": "22", "source": "shop"}
+    _, sent = updated_in_full(server, hidden, hidden)
+    assert sent == hidden | {"stars": 2, "email": "ada@example.com", "notify": False}
+
+
+def test_full_update_sends_our_values_that_are_shown_elsewhere(server: RemoteServer) -> None:
+    """The sub-rating is read at one place and written at another; it did not change."""
+    shown = a_row(details={"taste": 3})
+    body = {
+        "stars": {"from": "rating.value", "as": "int"},
+        "taste": {"from": "rating.by_name.taste", "as": "int"},
+        "smell": {"from": "rating.by_name.smell", "default": 0},
+    }
+    _, sent = updated_in_full(
+        server,
+        shown,
+        shown,
+        attributes={"taste": "details.taste", "smell": "details.smell"},
+        operations__update__body=body,
+    )
+    assert sent == {**shown, "stars": 2, "taste": 3}
+
+
+@pytest.mark.parametrize(
+    ("source", "kind"), [("title", "str"), ("body", "str"), ("created_at", "iso8601")]
+)
+def test_full_update_that_would_invent_a_demanded_leaf_is_refused(
+    server: RemoteServer, source: str, kind: str
+) -> None:
+    body = {
+        "stars": {"from": "rating.value", "as": "int"},
+        "words": {"from": f"rating.{source}", "required": True, "as": kind},
+    }
+    text = {"required_title": True, "placeholder_title": "Rating", "placeholder_body": "-"}
+    changes = {"text": text, "operations__update__body": body, "fields__created_at": None}
+    with pytest.raises(Permanent, match=r"update\.body\.words") as refused:
+        updated_in_full(server, a_row(), a_row(), **changes)
+    assert refused.value.reason == "cannot_write"
+    assert [asked.method for asked in server.asked] == ["GET"]

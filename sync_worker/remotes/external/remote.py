@@ -24,7 +24,7 @@ from sync_worker.core.values import Draft, EntityRef, Person, Record, RecordStat
 from sync_worker.manifest.drafts import write_context
 from sync_worker.manifest.field_values import search
 from sync_worker.manifest.manifest import Manifest
-from sync_worker.manifest.record_changes import update_body
+from sync_worker.manifest.record_changes import shows_in_part, update_body
 from sync_worker.manifest.record_keys import context_of
 from sync_worker.manifest.record_reader import created_at, read_record, read_subject
 from sync_worker.manifest.schema.calls import Hook, OperationSpec
@@ -165,9 +165,8 @@ class ExternalRemote:
 
     def update(self, remote_id: str, draft: Draft, revision: int | None) -> Record:
         spec = self._calls.spec("update")
-        # The whole record goes back: without one on file it is read first.
-        if self._manifest.operations.update_mode == "full" and not draft.last:
-            draft = replace(draft, last=self._last_of(remote_id))
+        if self._manifest.operations.update_mode == "full":
+            draft = self._with_whole_record(draft, remote_id)
         known = context_of(self._manifest, remote_id)
         context = self._write_context(draft, known=known, revision=revision)
         # Under a precondition a second try cannot overwrite a change that came between.
@@ -204,12 +203,18 @@ class ExternalRemote:
         except SyncError:
             return False
 
-    def _last_of(self, remote_id: str) -> Mapping[str, Any]:
-        """The record as the system shows it, before a write. Raises Gone."""
+    def _with_whole_record(self, draft: Draft, remote_id: str) -> Draft:
+        """A draft over the whole record, which goes back with a full update. Raises Gone.
+
+        It is read where none is on file, or one that shows less than the update says: an answer, a
+        webhook, or a row of a listing.
+        """
+        if draft.last and not shows_in_part(self._manifest, draft.last):
+            return draft
         record = self.get(remote_id)
         if record is None:
             raise Gone
-        return record.raw
+        return replace(draft, last=record.raw)
 
     def _seen_again(self, remote_id: str) -> Record:
         """The record after an update that was answered with nothing."""
