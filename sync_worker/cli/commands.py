@@ -64,7 +64,7 @@ ASK = {
     "history": Lazy(
         "history:history",
         "What was written or decided, with winner, loser and why; of one rating by its id on either"
-        " side, also by its first characters, or of a person by the e-mail address.",
+        " side.",
     ),
 }
 RUN = {

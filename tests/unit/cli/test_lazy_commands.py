@@ -22,8 +22,6 @@ except SystemExit:
     print(json.dumps(sorted(sys.modules)))
 """
 LIGHT = {"sync_worker", "sync_worker.cli", "sync_worker.core", "sync_worker.core.errors"}
-# Words from outside, such as a mistyped command, are made safe to show: it imports nothing.
-LIGHT |= {"sync_worker.core.outside_words"}
 LIGHT |= {f"sync_worker.cli.{name}" for name in ("main", "commands", "interrupts", "lazy")}
 
 
