@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from sync_worker.core.record_codec import mapped_values
-from sync_worker.core.record_identity import is_of_another, rates_another
 from sync_worker.core.sweep_values import Mark, OnFile
 from sync_worker.core.values import Record, RecordState, Side, Site
+from sync_worker.core.values.record_identity import is_of_another, rates_another
 
 
 def mark_of(record: Record, side: Side, known: OnFile, site: Site) -> Mark:

@@ -11,9 +11,9 @@ from sync_worker.core.ports.directory import Directory
 from sync_worker.core.ports.inbox import Closing
 from sync_worker.core.ports.sweeps import Sweeps
 from sync_worker.core.record_codec import listed_payload
-from sync_worker.core.record_identity import is_of_another
 from sync_worker.core.sweep_values import Listed, Mark, OnFile
 from sync_worker.core.values import Contact, RatingKey, Record, Side, Site, UnknownContact
+from sync_worker.core.values.record_identity import is_of_another
 from sync_worker.intake.resolve import Resolver
 from sync_worker.reconcile.bulk_people import BulkPeople
 from sync_worker.reconcile.marks import has_moved, mark_of

@@ -15,8 +15,8 @@ from sync_worker.core.errors import Held, Permanent
 from sync_worker.core.ports.inbox import Closing
 from sync_worker.core.ports.keys import Keys
 from sync_worker.core.ports.ledger import Ledger
-from sync_worker.core.record_identity import is_of_another, rates_another
 from sync_worker.core.values import Buried, Person, RatingKey, Record, Side, Site
+from sync_worker.core.values.record_identity import is_of_another, rates_another
 from sync_worker.engine.link_plan import EXTERNAL_SLOT
 from sync_worker.engine.moves.leaving import commit_of_leaving
 from sync_worker.engine.moves.strays import addresses_of, is_stray, names_another

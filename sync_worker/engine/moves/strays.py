@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from sync_worker.core.ports.links import LeasedLink
-from sync_worker.core.record_identity import is_of_another, rates_another
 from sync_worker.core.values import Record
+from sync_worker.core.values.record_identity import is_of_another, rates_another
 from sync_worker.engine.link_plan import EXTERNAL_SLOT
 from sync_worker.engine.record_view import RecordView, Source
 from sync_worker.engine.view import View
