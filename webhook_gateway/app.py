@@ -66,7 +66,8 @@ def _add_webhooks(app: Flask, door: Door, config: GatewayConfig) -> None:
         body = door.body("wix")
         if isinstance(body, Response):
             return body
-        return door.answer("wix", wix.read_delivery(body, config.wix_keys, config.wix_app_id))
+        delivery = wix.read_delivery(body.content, config.wix_keys, config.wix_app_id)
+        return door.answer("wix", delivery)
 
     @app.post("/webhooks/external/<connector>")
     def receive_external(connector: str) -> Response:
@@ -78,7 +79,8 @@ def _add_webhooks(app: Flask, door: Door, config: GatewayConfig) -> None:
         if isinstance(body, Response):
             return body
         headers, query = dict(request.headers), request.args.to_dict()
-        reading = external.read_deliveries(manifest, body, headers, query, config.clock())
+        now, packed = config.clock(), body.packed
+        reading = external.read_deliveries(manifest, body.content, headers, query, now, packed)
         return door.answer(connector, reading, manifest.webhook)
 
 

@@ -6,6 +6,7 @@ import re
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -14,6 +15,7 @@ from flask import Response, g, jsonify, request
 from sync_worker.core.errors import Permanent, Transient
 from sync_worker.core.ports.doorbell import Bell
 from sync_worker.core.ports.inbox import Stored
+from sync_worker.core.unpacking import CODINGS, PLAIN, NotUnpackable, unpacked
 from sync_worker.core.values import NewDelivery
 from sync_worker.manifest.schema.webhook import Webhook
 from sync_worker.telemetry import metrics
@@ -27,12 +29,19 @@ from webhook_gateway.wix import Ignored, Rejected
 RETRY_AFTER_SECONDS = 30
 STORE_SHARE = 0.7  # of the time for an answer; the rest is for the signature and the doorbell
 OK = 200
-PLAIN = ("", "identity")
 MAX_SHOWN_PATH = 80
 MAX_SHOWN_NAME = 80
 UNREADABLE = "verified, but not in the form that the connector's manifest describes"
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What a request says. ``packed``: as it came, where it came compressed."""
+
+    content: bytes
+    packed: bytes | None = None
 
 
 class Door:
@@ -79,14 +88,17 @@ class Door:
         except TimeoutError:
             return False
 
-    def body(self, source: str, *, may_be_empty: bool = False) -> bytes | Response:
-        """The request's body; the limit holds on the stream, whatever Content-Length says."""
+    def body(self, source: str, *, may_be_empty: bool = False) -> Body | Response:
+        """The request's body; the limit holds on the stream, whatever Content-Length says.
+
+        It holds on what a compressed body unpacks to, too.
+        """
         g.source = source
         limit, length = self._max_body_bytes, request.content_length or 0
         if length > limit:
             return self._end(source, "too_large", 413, error="the body is too large")
-        coding = request.headers.get("Content-Encoding", "identity")
-        if coding.lower() not in PLAIN:
+        coding = request.headers.get("Content-Encoding", "").strip().lower()
+        if coding not in PLAIN and coding not in CODINGS:
             return self._refuse_coding(source, coding)
         request.max_content_length = None
         try:
@@ -97,16 +109,31 @@ class Door:
             return self._end(source, "too_large", 413, error="the body is too large")
         if len(body) < length:
             return self._end(source, "malformed", 400, error="the body is not whole")
+        if coding in CODINGS and body:
+            return self._unpacked(source, body, coding)
         if not body and not may_be_empty:
             return self._end(source, "malformed", 400, error="the body is empty")
-        return body
+        return Body(body)
+
+    def _unpacked(self, source: str, packed: bytes, coding: str) -> Body | Response:
+        limit = self._max_body_bytes
+        try:
+            content = unpacked(packed, coding, limit + 1)
+        except NotUnpackable:
+            told = f"the body is not whole {coding}, as its Content-Encoding says"
+            return self._end(source, "malformed", 400, error=told)
+        if len(content) > limit:
+            return self._end(source, "too_large", 413, error="the body, unpacked, is too large")
+        if not content:
+            return self._end(source, "malformed", 400, error="the body is empty")
+        return Body(content, packed)
 
     def _refuse_coding(self, source: str, coding: str) -> Response:
-        """Whether a sender signs what it sends or what it packed is not said in a request."""
-        told = f"the body is compressed ({coding[:40]}): send it as it is, without Content-Encoding"
+        """We unpack few codings, and none inside another."""
+        told = f"the body is compressed ({coding[:40]}): send it as gzip, deflate or as it is"
         response = self._end(source, "malformed", 415, "compressed", error=told)
         # https://www.rfc-editor.org/rfc/rfc9110#section-12.5.3
-        response.headers["Accept-Encoding"] = "identity"
+        response.headers["Accept-Encoding"] = "gzip, deflate, identity"
         return response
 
     def answer(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sync_worker.core import exact_json
@@ -54,16 +54,17 @@ def read_deliveries(
     headers: Mapping[str, str],
     query: Mapping[str, str],
     now: float,
+    packed: bytes | None = None,
 ) -> Reading:
     """What a request says, if one of the manifest's signatures holds.
 
-    ``now``: seconds since 1970.
+    ``now``: seconds since 1970. ``packed``: the body as it came, where it came compressed.
     """
     webhook = manifest.webhook
     if webhook is None:
         return Rejected("no_webhook")
     request = Received(body, {name.lower(): value for name, value in headers.items()}, query, now)
-    proof = _proof_of(webhook, request)
+    proof = _proof_of(webhook, request, packed)
     if proof is None:
         # Some systems send their handshake unsigned.
         if any(_greets(handshake, request) for handshake in webhook.handshake):
@@ -78,12 +79,15 @@ def read_deliveries(
     return _deliveries(_Reader(manifest, webhook, request, proof, payload))
 
 
-def _proof_of(webhook: Webhook, request: Received) -> Verified | None:
+def _proof_of(webhook: Webhook, request: Received, packed: bytes | None) -> Verified | None:
     """What the first of the manifest's signatures that holds has verified."""
-    for scheme in webhook.verify:
-        proof = verified(scheme, request)
-        if proof is not None:
-            return proof
+    # Some senders sign what they send, others what they packed: both take the secret.
+    sent = [] if packed is None else [replace(request, body=packed)]
+    for signed in [*sent, request]:
+        for scheme in webhook.verify:
+            proof = verified(scheme, signed)
+            if proof is not None:
+                return proof
     return None
 
 

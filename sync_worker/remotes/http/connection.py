@@ -15,7 +15,6 @@ import socket
 import ssl
 import threading
 import time
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from urllib3.exceptions import NameResolutionError, NewConnectionError
 from urllib3.util.ssl_ import create_urllib3_context
 
 from sync_worker.core.errors import Misconfigured
+from sync_worker.core.unpacking import PLAIN, NotUnpackable, Unpacker
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -40,7 +40,6 @@ TOO_MANY_BYTES = "the answer is larger than allowed"
 PART_BYTES = 65_536
 MAX_PARTS = 50_000  # a server may flush each row; one that sends each byte costs seconds to read
 ACCEPTED_ENCODING = "gzip"  # what we ask for; who packs unasked may also use deflate
-ZLIB_OR_GZIP, RAW_DEFLATE = zlib.MAX_WBITS | 32, -zlib.MAX_WBITS
 
 
 @dataclass(slots=True)
@@ -218,60 +217,20 @@ class Unreadable(Exception):
 def read_body(raw: Any, limit: int) -> bytes:
     """The body of an answer of urllib3, unpacked. Raises TooLarge, Unreadable, and its errors."""
     packed = None
-    encoding = raw.headers.get("Content-Encoding")
-    if encoding is not None:
-        packed = _Packed(encoding.strip().lower())
-    body = bytearray()
-    for number, part in enumerate(raw.stream(PART_BYTES, decode_content=False)):
-        if number > MAX_PARTS:
-            raise Unreadable
-        # One byte above the limit tells that there is more.
-        body += part if packed is None else packed.unpack(part, limit + 1 - len(body))
-        if len(body) > limit:
-            raise TooLarge
-    if packed is not None:
-        packed.end()
+    encoding = raw.headers.get("Content-Encoding", "").strip().lower()
+    try:
+        if encoding not in PLAIN:
+            packed = Unpacker(encoding)
+        body = bytearray()
+        for number, part in enumerate(raw.stream(PART_BYTES, decode_content=False)):
+            if number > MAX_PARTS:
+                raise Unreadable
+            # One byte above the limit tells that there is more.
+            body += part if packed is None else packed.unpack(part, limit + 1 - len(body))
+            if len(body) > limit:
+                raise TooLarge
+        if packed is not None:
+            packed.end()
+    except NotUnpackable:
+        raise Unreadable from None
     return bytes(body)
-
-
-class _Packed:
-    """One compressed stream, or several one after the other, as gzip allows; nothing nested."""
-
-    def __init__(self, encoding: str) -> None:
-        if encoding not in ("", "identity", "gzip", "x-gzip", "deflate"):
-            raise Unreadable
-        self._is_plain = encoding in ("", "identity")
-        self._is_deflate = encoding == "deflate"
-        self._stream = zlib.decompressobj(ZLIB_OR_GZIP)
-        self._has_begun = False
-
-    def unpack(self, part: bytes, most: int) -> bytes:
-        """At most ``most`` bytes (1 or more) of what this part unpacks to. Raises Unreadable."""
-        if self._is_plain:
-            return part
-        found = bytearray()
-        while part and len(found) < most:
-            found += self._unpacked(part, most - len(found))
-            part = self._stream.unused_data
-            if part:
-                self._stream = zlib.decompressobj(ZLIB_OR_GZIP)
-        return bytes(found)
-
-    def _unpacked(self, part: bytes, most: int) -> bytes:
-        is_first, self._has_begun = not self._has_begun, True
-        try:
-            return self._stream.decompress(part, most)
-        except zlib.error:
-            # Some send deflate without the frame that its standard asks for.
-            if not (is_first and self._is_deflate):
-                raise Unreadable from None
-        self._stream = zlib.decompressobj(RAW_DEFLATE)
-        try:
-            return self._stream.decompress(part, most)
-        except zlib.error:
-            raise Unreadable from None
-
-    def end(self) -> None:
-        """Raises Unreadable if something was packed and its end is missing."""
-        if self._has_begun and not self._stream.eof:
-            raise Unreadable
