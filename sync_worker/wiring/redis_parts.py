@@ -11,6 +11,7 @@ from sync_worker.redis.budget import RedisBudget
 from sync_worker.redis.circuit_breaker import AlwaysOpen, Breaker
 from sync_worker.redis.client import RedisClient, open_redis
 from sync_worker.redis.encryption import Seal
+from sync_worker.redis.first_looks import RedisFirstLooks
 from sync_worker.redis.loop_guard import RedisGuard
 from sync_worker.redis.tokens import RedisTokens
 from sync_worker.remotes.http.budget import Budget
@@ -47,6 +48,10 @@ class RedisParts:
     @property
     def tokens(self) -> RedisTokens:
         return RedisTokens(self.cache, Seal(self._settings.wix_app_secret.get_secret_value()))
+
+    def first_looks(self, remote: str) -> RedisFirstLooks:
+        """The fleet's first looks at records that a status alone calls gone."""
+        return RedisFirstLooks(self.cache, remote)
 
     def budget(self, name: str, capacity: float, per_minute: float, *, is_patient: bool) -> Budget:
         """A token bucket that all processes share.

@@ -125,7 +125,8 @@ class Remotes:
         """The external system behind a connector. Raises Misconfigured."""
         manifest = self._connectors.manifest(connector)
         make = partial(self._external_http, manifest)
-        return remote_of(manifest, self._client(f"external:{manifest.id}", wait, make))
+        client = self._client(f"external:{manifest.id}", wait, make)
+        return remote_of(manifest, client, self._redis.first_looks(manifest.id))
 
     def external_http(self, connector: str, wait: Wait) -> RemoteHttp:
         """The HTTP client of a connector, for those who wait. Raises Misconfigured."""

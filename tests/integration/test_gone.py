@@ -6,13 +6,18 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from redis import Redis
 
 from sync_worker.core.errors import Gone, Permanent, SyncError, Transient
+from sync_worker.redis.client import RedisClient, open_redis
+from sync_worker.redis.first_looks import RedisFirstLooks
 from sync_worker.remotes.external.gone import SecondLooks
 from sync_worker.remotes.external.http import http_of
+from sync_worker.remotes.external.plugins import remote_of
 from sync_worker.remotes.external.remote import ExternalRemote
 from sync_worker.remotes.http.budget import NoBudget
 from sync_worker.remotes.http.tokens import OwnTokens
+from sync_worker.runtime.local.free_port import free_port
 from tests.integration.remote_server import Asked, RemoteServer, Reply, always
 from tests.integration.small_connector import a_draft, a_manifest, a_remote, a_row
 
@@ -198,6 +203,90 @@ def test_looks_count_together_only_if_nothing_else_was_seen_between(server: Remo
     is_away[0], clock.now = True, clock.now + 61
     with pytest.raises(Transient):
         remote.get("1")
+
+
+# -- several workers, and one that starts again
+
+
+def fleet(
+    server: RemoteServer, redis: Redis, workers: int, client: RedisClient | None = None
+) -> list[ExternalRemote]:
+    manifest = a_manifest(server, operations__get__errors=BARE)
+    first = RedisFirstLooks(client or RedisClient(redis, prefix="shop:"), "small")
+    made = [
+        remote_of(manifest, http_of(manifest, NoBudget(), OwnTokens()), first)
+        for _ in range(workers)
+    ]
+    return [remote for remote in made if isinstance(remote, ExternalRemote)]
+
+
+def pass_a_minute(redis: Redis) -> None:
+    for key in redis.scan_iter("shop:gone-look:small:wait:*"):
+        redis.delete(key)
+
+
+def looks_away(remote: ExternalRemote) -> bool:
+    try:
+        return remote.get("1") is not None
+    except Transient:
+        return True
+
+
+def test_second_look_is_another_workers_or_comes_after_a_restart(
+    server: RemoteServer, redis: Redis
+) -> None:
+    one, another = fleet(server, redis, 2)
+    server.answer = one_is_gone
+    assert looks_away(one)
+    assert looks_away(another)
+    pass_a_minute(redis)
+    assert another.get("1") is None
+
+
+def test_worker_that_reads_the_record_takes_back_anothers_first_look(
+    server: RemoteServer, redis: Redis
+) -> None:
+    """An old node behind a balancer: its 404 counts only if nobody read the record since."""
+    one, another = fleet(server, redis, 2)
+    server.answer = one_is_gone
+    assert looks_away(one)
+    server.answer = always(Reply(body=a_row(1)))
+    assert another.get("1") is not None
+    pass_a_minute(redis)
+    server.answer = one_is_gone
+    assert looks_away(one)
+
+
+def test_redis_that_forgets_or_is_away_only_delays(server: RemoteServer, redis: Redis) -> None:
+    (one,) = fleet(server, redis, 1)
+    server.answer = one_is_gone
+    assert looks_away(one)
+    redis.flushdb()
+    assert looks_away(one)
+    pass_a_minute(redis)
+    assert one.get("1") is None
+    nobody = RedisClient(open_redis(f"redis://127.0.0.1:{free_port()}/0", 0.2))
+    clock = Clock()
+    manifest = a_manifest(server, operations__get__errors=BARE)
+    looks = SecondLooks(clock, RedisFirstLooks(nobody, "small"))
+    alone = ExternalRemote(manifest, http_of(manifest, NoBudget(), OwnTokens()), looks=looks)
+    assert looks_away(alone)
+    clock.now += 61
+    assert alone.get("1") is None
+
+
+@pytest.mark.parametrize("rules", [CODED, BARE])
+def test_read_asks_redis_only_where_a_status_may_say_gone(
+    server: RemoteServer, redis: Redis, rules: list[dict[str, Any]]
+) -> None:
+    manifest = a_manifest(server, operations__get__errors=rules)
+    first = RedisFirstLooks(RedisClient(redis, prefix="shop:"), "small")
+    remote = remote_of(manifest, http_of(manifest, NoBudget(), OwnTokens()), first)
+    server.answer = always(Reply(body=a_row(1)))
+    redis.config_resetstat()
+    assert remote.get("1") is not None
+    stats: dict[str, Any] = redis.info("commandstats")
+    assert ("cmdstat_del" in stats) is (rules is BARE)
 
 
 def test_first_look_is_forgotten_after_a_while(server: RemoteServer) -> None:

@@ -22,6 +22,7 @@ from sync_worker.core.values import Side
 from sync_worker.redis.budget import RedisBudget
 from sync_worker.redis.client import RedisClient
 from sync_worker.redis.encryption import Seal
+from sync_worker.redis.first_looks import RedisFirstLooks
 from sync_worker.redis.loop_guard import RedisGuard
 from sync_worker.redis.tokens import RedisTokens
 from sync_worker.runtime.celery.broker import SafeTransport
@@ -78,6 +79,9 @@ def test_our_parts_work_with_these_rights(url: str) -> None:
         assert tokens.get("site") == "token"
         assert tokens.claim("site", 5)
         tokens.drop("site")
+        looks = RedisFirstLooks(client, "small")
+        assert looks.is_second("1", 60, 900) is False
+        looks.forget("1")
         budget = RedisBudget(client, "budget:wix:x", capacity=8, per_minute=60_000)
         with pytest.raises(RateLimited):
             budget.take()

@@ -11,16 +11,18 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import Protocol
 
 import structlog
 
 from sync_worker.core.errors import Gone, GoneUnsaid
-from sync_worker.manifest.schema.calls import ErrorRule
+from sync_worker.manifest.manifest import Manifest
+from sync_worker.manifest.schema.calls import ErrorRule, OperationSpec
 from sync_worker.remotes.http.calls import Answer, Content
 
-SECOND_LOOK_SECONDS = 60.0
+SECOND_LOOK_SECONDS = 60
 # A first look that is older tells of another time.
-FORGOTTEN_SECONDS = 900.0
+FORGOTTEN_SECONDS = 900
 MAX_KEPT = 1_000
 
 log = structlog.get_logger(__name__)
@@ -46,20 +48,50 @@ def gone_said(rule: ErrorRule, answer: Answer, place: str) -> Gone | GoneUnsaid 
     return GoneUnsaid(message, retry_after=SECOND_LOOK_SECONDS)
 
 
-class SecondLooks:
-    """What one process saw of records that a status alone calls gone. Shared by its threads.
+def says_gone_by_status(manifest: Manifest) -> bool:
+    """Whether a read by id may be answered with a status that alone calls the record gone."""
+    spec = manifest.operations.get
+    return isinstance(spec, OperationSpec) and any(rule.is_bare_gone for rule in spec.errors)
 
-    ``clock``: seconds. Kept in memory only: another process looks twice, too.
+
+class FirstLooks(Protocol):
+    """First looks at records that a status alone calls gone, shared by all workers."""
+
+    def is_second(self, remote_id: str, wait_seconds: int, forgotten_seconds: int) -> bool | None:
+        """Whether the first look is old enough, and not too old; notes this one if there is none.
+
+        ``None``: the shared memory is away.
+        """
+
+    def forget(self, remote_id: str) -> None:
+        """The record could be read."""
+
+
+class SecondLooks:
+    """What was seen of records that a status alone calls gone. Shared by a process's threads.
+
+    ``shared``: the fleet's memory; without it each process looks twice. ``clock``: seconds.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, shared: FirstLooks | None = None
+    ) -> None:
+        self._clock, self._shared = clock, shared
         self._first: OrderedDict[str, float] = OrderedDict()
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._turn = threading.Lock()
 
     def is_second(self, remote_id: str) -> bool:
         """Whether a look at least a minute ago was answered the same. Notes this one."""
+        is_second = self._is_second_here(remote_id)
+        if self._shared is None:
+            return is_second
+        told = self._shared.is_second(remote_id, SECOND_LOOK_SECONDS, FORGOTTEN_SECONDS)
+        if told is None:
+            return is_second
+        return told
+
+    def _is_second_here(self, remote_id: str) -> bool:
         now = self._clock()
         with self._turn:
             since = now - self._first.get(remote_id, now - FORGOTTEN_SECONDS)
@@ -75,9 +107,12 @@ class SecondLooks:
             self._seen[remote_id] = None
             self._seen.move_to_end(remote_id)
             _shorten(self._seen)
+        # Another worker may have looked first.
+        if self._shared is not None:
+            self._shared.forget(remote_id)
 
     def note_gone(self, remote_id: str) -> None:
-        """It counts as gone now."""
+        """It counts as gone now. The shared look ends by itself."""
         with self._turn:
             self._first.pop(remote_id, None)
             self._seen.pop(remote_id, None)

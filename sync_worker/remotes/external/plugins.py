@@ -15,6 +15,7 @@ from sync_worker.core.ports.remote import Remote
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.schema.calls import Hook
 from sync_worker.remotes.external.calls import Handler
+from sync_worker.remotes.external.gone import FirstLooks, SecondLooks, says_gone_by_status
 from sync_worker.remotes.external.remote import ExternalRemote
 from sync_worker.remotes.http.client import RemoteHttp
 
@@ -22,13 +23,18 @@ CONNECTORS, HOOKS = "ratings_sync.connectors", "ratings_sync.hooks"
 Plugin = Callable[[Manifest, RemoteHttp], Remote]
 
 
-def remote_of(manifest: Manifest, http: RemoteHttp) -> Remote:
+def remote_of(
+    manifest: Manifest, http: RemoteHttp, first_looks: FirstLooks | None = None
+) -> Remote:
     """The remote of a manifest: declared, or made by the plugin that it names.
 
-    Raises Misconfigured.
+    ``first_looks``: the fleet's memory of what a status alone calls gone. Raises Misconfigured.
     """
     if manifest.plugin is None:
-        return ExternalRemote(manifest, http, handlers_of(manifest))
+        # Only where a status alone may say it: elsewhere a read needs no second memory.
+        shared = first_looks if says_gone_by_status(manifest) else None
+        looks = SecondLooks(shared=shared)
+        return ExternalRemote(manifest, http, handlers_of(manifest), looks=looks)
     plugin: Plugin = _registered(CONNECTORS, manifest.plugin, manifest)
     remote = plugin(manifest, http)
     if hasattr(remote, "prepay") and not hasattr(remote, "reserve_request"):
