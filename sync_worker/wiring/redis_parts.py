@@ -33,6 +33,7 @@ class RedisParts:
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
         self._settings, self._clock = settings, clock
+        self._first_looks = dict[str, RedisFirstLooks]()
 
     @cached_property
     def cache(self) -> RedisClient:
@@ -51,7 +52,9 @@ class RedisParts:
 
     def first_looks(self, remote: str) -> RedisFirstLooks:
         """The fleet's first looks at records that a status alone calls gone."""
-        return RedisFirstLooks(self.cache, remote)
+        if remote not in self._first_looks:
+            self._first_looks[remote] = RedisFirstLooks(self.cache, remote)
+        return self._first_looks[remote]
 
     def budget(self, name: str, capacity: float, per_minute: float, *, is_patient: bool) -> Budget:
         """A token bucket that all processes share.

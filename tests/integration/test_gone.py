@@ -208,13 +208,13 @@ def test_looks_count_together_only_if_nothing_else_was_seen_between(server: Remo
 # -- several workers, and one that starts again
 
 
-def fleet(
-    server: RemoteServer, redis: Redis, workers: int, client: RedisClient | None = None
-) -> list[ExternalRemote]:
+def fleet(server: RemoteServer, redis: Redis, workers: int) -> list[ExternalRemote]:
     manifest = a_manifest(server, operations__get__errors=BARE)
-    first = RedisFirstLooks(client or RedisClient(redis, prefix="shop:"), "small")
+    client = RedisClient(redis, prefix="shop:")
     made = [
-        remote_of(manifest, http_of(manifest, NoBudget(), OwnTokens()), first)
+        remote_of(
+            manifest, http_of(manifest, NoBudget(), OwnTokens()), RedisFirstLooks(client, "small")
+        )
         for _ in range(workers)
     ]
     return [remote for remote in made if isinstance(remote, ExternalRemote)]
@@ -275,18 +275,20 @@ def test_redis_that_forgets_or_is_away_only_delays(server: RemoteServer, redis: 
     assert alone.get("1") is None
 
 
-@pytest.mark.parametrize("rules", [CODED, BARE])
-def test_read_asks_redis_only_where_a_status_may_say_gone(
-    server: RemoteServer, redis: Redis, rules: list[dict[str, Any]]
+@pytest.mark.parametrize(("rules", "asked"), [(CODED, 0), (BARE, 2)])
+def test_reads_ask_redis_once_in_half_a_minute_and_for_bare_rules_alone(
+    server: RemoteServer, redis: Redis, rules: list[dict[str, Any]], asked: int
 ) -> None:
-    manifest = a_manifest(server, operations__get__errors=rules)
-    first = RedisFirstLooks(RedisClient(redis, prefix="shop:"), "small")
+    manifest, clock = a_manifest(server, operations__get__errors=rules), Clock()
+    first = RedisFirstLooks(RedisClient(redis, prefix="shop:"), "small", clock)
     remote = remote_of(manifest, http_of(manifest, NoBudget(), OwnTokens()), first)
     server.answer = always(Reply(body=a_row(1)))
-    redis.config_resetstat()
-    assert remote.get("1") is not None
-    stats: dict[str, Any] = redis.info("commandstats")
-    assert ("cmdstat_del" in stats) is (rules is BARE)
+    before: dict[str, Any] = redis.info()
+    for _ in range(40):
+        assert remote.get("1") is not None
+        clock.now += 1
+    after: dict[str, Any] = redis.info()
+    assert after["total_commands_processed"] - before["total_commands_processed"] == asked + 1
 
 
 def test_first_look_is_forgotten_after_a_while(server: RemoteServer) -> None:
