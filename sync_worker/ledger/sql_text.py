@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections import namedtuple
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -182,7 +182,7 @@ class _DriverText:
         names: Iterable[str],
         conversions: Mapping[str, Conversion],
         *,
-        lists: Sequence[str] = (),
+        lists: Set[str] = frozenset(),
         reads_at_once: bool = False,
     ) -> None:
         self.sql = sql
@@ -222,7 +222,7 @@ def _for_sqlite(text: str) -> _DriverText:
         sql,
         _PARAMETER.findall(bare),
         FROM_JSON | FROM_NUMBERS,
-        lists=_ANY.findall(bare),
+        lists=frozenset(_ANY.findall(bare)),  # each once, however often it is used
         reads_at_once=True,
     )
 

@@ -118,6 +118,18 @@ def test_list_is_one_parameter_of_any_length(engine: Engine, count: int) -> None
         assert [row.name for row in among.all(connection, names=wanted)] == wanted
 
 
+def test_list_that_a_text_uses_twice_is_the_same_list(engine: Engine) -> None:
+    either = SqlText("""
+    SELECT name FROM thing WHERE name = ANY(:names::varchar[]) OR state = ANY(:names::varchar[])
+    ORDER BY name
+    """)
+    with engine.begin() as connection:
+        for name in "ab":
+            add(connection, name)
+        assert [row.name for row in either.all(connection, names=["a"])] == ["a"]
+        assert [row.name for row in either.all(connection, names=["new"])] == ["a", "b"]
+
+
 def test_columns_of_one_name_are_reached_by_their_place(engine: Engine) -> None:
     pairs = SqlText("SELECT one.name, two.name FROM thing one JOIN thing two ON two.id > one.id")
     with engine.begin() as connection:
