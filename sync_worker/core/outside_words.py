@@ -15,6 +15,11 @@ def for_people(text: str) -> str:
     return "".join(sign if sign.isprintable() else _escaped(sign) for sign in text)
 
 
+def shortened(text: str, most: int) -> str:
+    """So many characters of a text, the last a sign of what was left out."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
 def lines_for_people(text: str) -> str:
     """The same for a text of several lines."""
     return "\n".join(map(for_people, text.split("\n")))

@@ -13,6 +13,7 @@ from sync_worker.core.hold_keys import account_hold_key
 from sync_worker.core.ports.accounts import ACCOUNT_FAILING, PROBE_SECONDS
 from sync_worker.core.ports.inbox import Closing
 from sync_worker.core.values import Account, AccountState, InboxState, Side, Site
+from sync_worker.ledger.rows import fitting
 from sync_worker.ledger.site_cache import SiteCache
 from sync_worker.ledger.statements.inbox import close_rows, is_of_site, release_deliveries
 from sync_worker.ledger.tables import account, inbox, site
@@ -151,7 +152,7 @@ def _note_failing(connection: Connection, refused: Account, why: str) -> None:
         side=str(refused.side),
         state=FAILING,
         since=ledger_now(),
-        reason=why,
+        reason=fitting(why, account.c.reason),
         next_probe_at=ledger_now() + PROBE_SECONDS,
     )
     # One that fails already keeps its beginning, and the time of its next probe.

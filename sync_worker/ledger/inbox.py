@@ -23,14 +23,13 @@ from sync_worker.core.ports.inbox import (
 )
 from sync_worker.core.values import Delivery, InboxState, NewDelivery, Side, Site
 from sync_worker.ledger.erasure import ErasureWithoutSite, names_erased_without_site
-from sync_worker.ledger.rows import from_delivery, to_delivery
+from sync_worker.ledger.rows import fitting, from_delivery, to_delivery
 from sync_worker.ledger.site_cache import SiteCache
 from sync_worker.ledger.sql_text import batch
 from sync_worker.ledger.statements import clock, contacts, erasure
 from sync_worker.ledger.statements import inbox as deliveries
 from sync_worker.ledger.statements.due import WaitingForBudget, ring_due
-from sync_worker.ledger.statements.held_words import hold_rows
-from sync_worker.ledger.statements.inbox import MAX_REASON, OPEN, SWEPT_SECONDS, TAKEN_SECONDS
+from sync_worker.ledger.statements.inbox import OPEN, SWEPT_SECONDS, TAKEN_SECONDS
 from sync_worker.ledger.tables import inbox
 from sync_worker.ledger.transactions import Transactions, ledger_now
 
@@ -136,7 +135,7 @@ class SqlInbox:
         if inbox_ids:
             held = Closing(InboxState.HELD, reason)
             with self._transactions.write() as connection:
-                hold_rows(connection, inbox_ids, held, hold_key)
+                deliveries.close_rows(connection, inbox_ids, held, hold_key=hold_key)
 
     def gather(self, delivery: Delivery) -> Delivery:
         with self._transactions.write() as connection:
@@ -223,7 +222,7 @@ class SqlInbox:
                     "state": str(InboxState.NEW),
                     "attempts": attempts,
                     "unended": 0,
-                    "reason": reason[:MAX_REASON],
+                    "reason": fitting(reason, inbox.c.reason),
                     "next_attempt_at": ledger_now() + delay,
                 }
                 connection.execute(update(inbox).where(inbox.c.id == row.id).values(later))

@@ -9,8 +9,9 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Table
+from sqlalchemy import Column, Table
 
+from sync_worker.core.outside_words import for_people, shortened
 from sync_worker.core.scale import FieldMap, Scale
 from sync_worker.core.values import (
     Base,
@@ -38,6 +39,7 @@ from sync_worker.core.values import (
     SiteState,
     Slot,
 )
+from sync_worker.ledger.tables import history
 
 Row = Any  # SQLAlchemy rows are typed by their select only
 
@@ -63,6 +65,16 @@ def parts_of(row: Row, *tables: Table) -> list[Row | None]:
 @cache
 def _row_of(table: Table) -> Any:
     return namedtuple(table.name, table.c.keys())
+
+
+def fitting(text: str, column: Column[str]) -> str:
+    """Words of others as a column holds them on every database.
+
+    What no database holds is written as its number, and what is too long is shortened.
+    """
+    most: int | None = getattr(column.type, "length", None)
+    words = for_people(text)
+    return words if most is None else shortened(words, most)
 
 
 def to_site(row: Row, fields: Iterable[Row]) -> Site:
@@ -279,11 +291,15 @@ def to_history(row: Row) -> HistoryEntry:
 
 def from_history(entry: HistoryEntry) -> dict[str, Any]:
     values = {"before": entry.before, "after": entry.after, "loser": entry.loser}
+    reason = entry.reason
+    # Nearly all are words of ours.
+    if not reason.isprintable():
+        reason = fitting(reason, history.c.reason)
     return {
         "what": str(entry.what),
         "attribute": entry.attribute,
         **_texts({"side": entry.side, "loser_side": entry.loser_side, **values}),
-        "reason": entry.reason,
+        "reason": reason,
         "remote_id": entry.remote_id,
         "intent_id": entry.intent_id,
         "inbox_id": entry.inbox_id,

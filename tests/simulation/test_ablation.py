@@ -62,7 +62,6 @@ GUARDED = {
     "check of what was returned",
     "source records on file",
     "bound of processor time",  # tests/simulation/test_costly_deliveries.py
-    "one held word of a record",  # tests/simulation/test_policies.py
     "gathering of a crowd",  # tests/simulation/test_crowds.py
     "clock that never goes back",  # tests/simulation/test_clock.py
     "gap record",  # tests/simulation/test_settlement.py

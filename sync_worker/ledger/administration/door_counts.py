@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Integer, cast, func, select
 
 from sync_worker.ledger.process_tables import door_count, door_source
+from sync_worker.ledger.rows import fitting
 from sync_worker.ledger.transactions import Transactions, insert_into, ledger_now
 
 UNKNOWN_SOURCE = "(unknown)"  # requests for a path or a connector that there is not
@@ -113,7 +114,11 @@ def source_words(source: DoorSource, now: float) -> str:
 def _add_count(connection: Connection, key: tuple[str, str, str], hour: int, number: int) -> None:
     source, result, reason = key
     new = insert_into(connection, door_count).values(
-        source=source[:128], result=result[:32], reason=reason[:64], hour=hour, number=number
+        source=source[:128],
+        result=fitting(result, door_count.c.result),
+        reason=fitting(reason, door_count.c.reason),
+        hour=hour,
+        number=number,
     )
     connection.execute(
         new.on_conflict_do_update(
@@ -127,8 +132,8 @@ def _put_source(connection: Connection, news: SourceNews) -> None:
     values: dict[str, Any] = {}
     if news.refused_ago is not None:
         values["refused_at"] = ledger_now() - news.refused_ago
-        values["refused_result"] = news.refused_result[:32]
-        values["refused_reason"] = news.refused_reason[:64]
+        values["refused_result"] = fitting(news.refused_result, door_source.c.refused_result)
+        values["refused_reason"] = fitting(news.refused_reason, door_source.c.refused_reason)
     since = None
     if news.refusing_for is not None:
         since = ledger_now() - news.refusing_for

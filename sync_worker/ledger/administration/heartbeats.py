@@ -12,6 +12,7 @@ from sqlalchemy import Connection, select
 
 from sync_worker.core.processes import Process, ProcessKind
 from sync_worker.ledger.process_tables import heartbeat
+from sync_worker.ledger.rows import fitting
 from sync_worker.ledger.transactions import Transactions, insert_into, ledger_now
 
 # A sign or two may come late, or wait for the lock of SQLite.
@@ -63,7 +64,7 @@ class SqlHeartbeats:
     def note(self, process: Process, ago: float = 0.0) -> None:
         """It showed a sign so many seconds ago. Raises Transient."""
         seen: dict[str, Any] = {
-            "version": process.version[:32],
+            "version": fitting(process.version, heartbeat.c.version),
             "seen_at": ledger_now() - ago,
             "every_seconds": process.every_seconds,
             "clock_ahead": self._wall_clock() - ledger_now(),
@@ -76,9 +77,9 @@ class SqlHeartbeats:
         if process.up_seconds is not None:
             started_at = seen["started_at"] = ledger_now() - process.up_seconds
         which = {
-            "id": process.id,
+            "id": fitting(process.id, heartbeat.c.id),
             "kind": str(process.kind),
-            "host": process.host[:128],
+            "host": fitting(process.host, heartbeat.c.host),
             "pid": process.pid,
         }
         with self._transactions.single() as connection:
@@ -92,7 +93,7 @@ class SqlHeartbeats:
         with self._transactions.single() as connection:
             connection.execute(
                 heartbeat.update()
-                .where(heartbeat.c.id == process.id)
+                .where(heartbeat.c.id == fitting(process.id, heartbeat.c.id))
                 .values(stopped_at=ledger_now())
             )
 

@@ -8,11 +8,11 @@ from typing import Any
 from sqlalchemy import Connection, delete, select
 
 from sync_worker.ledger.process_tables import site_fault
+from sync_worker.ledger.rows import fitting
 from sync_worker.ledger.transactions import Transactions, insert_into, ledger_now
 
 SITE_WORK = ("sweep", "poll", "hooks")
 FIRST_PAUSE_SECONDS = 60.0
-MAX_ERROR = 256
 # Longer than the longest pause: what nobody has tried since then is of a site that is gone.
 GONE_SECONDS = 86_400.0
 
@@ -55,7 +55,7 @@ class SqlSiteFaults:
             pause = min(FIRST_PAUSE_SECONDS * 2.0 ** min(earlier, 20), longest_seconds)
             values: dict[str, Any] = {
                 "failures": earlier + 1,
-                "error": error[:MAX_ERROR],
+                "error": fitting(error, site_fault.c.error),
                 "failed_at": ledger_now(),
                 "next_try_at": ledger_now() + pause,
             }

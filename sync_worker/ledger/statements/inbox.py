@@ -19,6 +19,7 @@ from sync_worker.core.values import (
     Side,
     Site,
 )
+from sync_worker.ledger.rows import fitting
 from sync_worker.ledger.sql_text import SKIP_LOCKED, Answer, SqlText, columns_of
 from sync_worker.ledger.tables import history, inbox, link
 from sync_worker.ledger.transactions import ledger_now
@@ -91,8 +92,7 @@ ORDER BY coalesce(revision, sequence, 0) DESC, id DESC LIMIT {MAX_GATHERED} {SKI
 
 END_GATHERED = SqlText("""
 -- inbox.end_gathered: without content, which no erasure would find where the look finds no link
-UPDATE inbox SET state = 'superseded', reason = :reason, hold_key = NULL, payload = '{}',
-  closed_at = ledger_now()
+UPDATE inbox SET state = 'superseded', reason = :reason, payload = '{}', closed_at = ledger_now()
 WHERE id = ANY(:inbox_ids::bigint[])
 """)
 
@@ -157,11 +157,15 @@ def close_rows(
     text: SqlText = CLOSE_OPEN,
 ) -> Answer:
     """End deliveries; ``text`` says those of which states."""
+    reason = closing.reason
+    # Nearly all are words of ours.
+    if len(reason) > MAX_REASON or not reason.isprintable():
+        reason = fitting(reason, inbox.c.reason)
     return text.ask(
         connection,
         inbox_ids=list(inbox_ids),
         state=str(closing.state),
-        reason=closing.reason[:MAX_REASON],
+        reason=reason,
         hold_key=hold_key,
     )
 

@@ -12,13 +12,13 @@ from sqlalchemy import Connection, delete, select, update
 from sync_worker.core.errors import LeaseLost
 from sync_worker.core.sweep_values import Phase, RunKind, Sweep, next_since
 from sync_worker.core.values import SiteState
+from sync_worker.ledger.rows import fitting
 from sync_worker.ledger.sql_text import SqlText
 from sync_worker.ledger.statements.inbox import words
 from sync_worker.ledger.tables import listed, run
 from sync_worker.ledger.transactions import insert_into, ledger_now
 
 RUN_LEASE_SECONDS = 20.0
-MAX_REASON = 256
 # Who asks comes a moment early or late: without it a poll of each minute would be every second one.
 EARLY_SECONDS = 5.0
 EARLY_SHARE = 0.1
@@ -120,7 +120,7 @@ def release_run(connection: Connection, sweep: Sweep) -> None:
 def end_run(connection: Connection, run_id: int, state: str, reason: str = "") -> None:
     """The run is over, and its listing forgotten. ``reason``: why it was given up."""
     ended = {"state": state, "ended_at": ledger_now(), "lease_until": 0.0}
-    ended["reason"] = reason[:MAX_REASON]
+    ended["reason"] = fitting(reason, run.c.reason)
     connection.execute(update(run).where(run.c.id == run_id).values(**ended))
     connection.execute(delete(listed).where(listed.c.run_id == run_id))
 
