@@ -55,7 +55,8 @@ def test_no_seed_breaks_an_invariant_on_the_sql_ledger(scene: str, seeds: range)
 # a record that had moved brought it back; what told of a move once more buried a record that was on
 # file elsewhere by then; a create of ours that no look had found again won against a newer edit, as
 # if a person had made it; a withdrawn record that was held lost its tombstone, so that older news
-# of it passed for the first.
+# of it passed for the first; and two where a person deleted a create of ours that nobody could tell
+# apart, and the oracle counted it as ours and as a person's at once.
 FOUND = [
     ("storm, two attributes", 9000432),
     ("storm, contacts merge and people ask to be forgotten", 5000456),
@@ -86,6 +87,8 @@ FOUND = [
     ("storm, contacts merge, two attributes", 20078),
     ("storm, moderation, nothing dropped, no sweep", 20038),
     ("storm, moderation, nothing dropped, no sweep", 20053),
+    ("storm, contacts merge", 56),
+    ("storm, polls all the time, nothing dropped, no sweep", 20017),
 ]
 
 

@@ -16,6 +16,7 @@ from tests.simulation.oracles.reading import (
     our_writes,
     shadowed,
     shown,
+    untold_creates,
 )
 from tests.simulation.world import World
 from tests.twins.remote_values import JournalEntry
@@ -125,11 +126,9 @@ def has_untold_create(world: World, number: int, person: Person) -> bool:
     """Whether a create of ours stands there whose answer was lost, and that no look found again: it
     counts as a person's, since nobody can tell it apart.
     """
-    told = {line.remote_id for line in world.ledger.history_entries() if line.what == "create"}
     key = (number, str(person.contact_id))
     standing = {record.remote_id for record in live_records(world, key)}
-    made = {write.remote_id for _, write in our_writes(world) if write.operation == "create"}
-    return bool((standing & made) - told)
+    return bool(standing & untold_creates(world))
 
 
 def covered_unseen(world: World, side: Side, name: str, value: Decimal) -> Set[str]:

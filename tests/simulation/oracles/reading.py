@@ -109,6 +109,13 @@ def our_writes(world: World) -> list[tuple[Side, JournalEntry]]:
     ]
 
 
+def untold_creates(world: World) -> Set[str]:
+    """Records of ours whose answer was lost, and that no look could find again."""
+    told = {line.remote_id for line in world.ledger.history_entries() if line.what == "create"}
+    made = {write.remote_id for _, write in our_writes(world) if write.operation == "create"}
+    return made - told
+
+
 def erased_keys(world: World) -> set[tuple[str, str]]:
     """Ratings that a privacy request has removed."""
     entries = (

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from sync_worker.core.scale import FieldMap
 from sync_worker.core.values import Side
-from tests.simulation.oracles.reading import key_of
+from tests.simulation.oracles.reading import key_of, untold_creates
 from tests.simulation.world import World
 from tests.twins.remote_values import JournalEntry
 
@@ -17,20 +17,19 @@ def too_many_writes(world: World) -> Iterator[str]:
     """I3, I4: no more effective writes of ours than changes that people made, key by key.
 
     A create whose answer was lost and that no look could find again counts as a person's: nobody
-    can tell it apart.
+    can tell it apart, so what people do with it crosses like a rating of theirs.
     """
     people: Counter[tuple[str, str]] = Counter()
-    created = {
-        entry.remote_id for entry in world.ledger.history_entries() if entry.what == "create"
-    }
     ours: Counter[tuple[str, str]] = Counter()
+    untold = untold_creates(world)
     for side, remote in world.remotes.items():
         for entry in remote.journal:
-            (ours if entry.by_us else people)[key_of(world, side, entry)] += (
-                changes(entry) if entry.by_us else weight(entry)
-            )
-            if entry.by_us and entry.operation == "create" and entry.remote_id not in created:
-                people[key_of(world, side, entry)] += 1
+            key = key_of(world, side, entry)
+            counts_as_theirs = entry.operation == "create" and entry.remote_id in untold
+            if counts_as_theirs or not entry.by_us:
+                people[key] += weight(entry)
+            else:
+                ours[key] += changes(entry)
     for (
         source,
         _,
