@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from sync_worker.core.errors import Misconfigured
+from sync_worker.core.pasted import text_of
 from sync_worker.files.yaml_file import BadYaml, read_yaml
 from sync_worker.manifest.drafting.deliveries import Told, told_by
 from sync_worker.manifest.drafting.draft import PLACES, Draft
@@ -16,6 +19,7 @@ from sync_worker.manifest.drafting.openapi import Proposal, proposed
 from sync_worker.manifest.drafting.samples import Sample, leaves, sample_of
 from sync_worker.manifest.signature_diagnosis import captured
 
+MAX_BYTES = 16 * 2**20
 T = TypeVar("T")
 
 
@@ -64,11 +68,35 @@ def drafted(
 def _of_file(file: Path, read: Callable[[Any], T]) -> T:
     """What is read from a JSON or YAML file. Raises Misconfigured."""
     try:
-        return read(read_yaml(file))
+        return read(_document(file))
     except OSError as error:
         raise Misconfigured(f"{file}: cannot be read ({error.strerror})") from None
     except (BadYaml, ValueError) as error:
         raise Misconfigured(f"{file}: {error}") from None
+
+
+def _document(file: Path) -> Any:
+    """Raises OSError, BadYaml, ValueError."""
+    content = file.read_bytes()
+    if len(content) > MAX_BYTES:
+        raise ValueError(
+            f"it is larger than {MAX_BYTES // 2**20} MiB; cut it to what is about reviews"
+        )
+    text = text_of(content)
+    # JSON is no YAML where a text has an emoji in PHP's spelling.
+    if text.lstrip()[:1] in ("{", "["):
+        return _json(text)
+    return read_yaml(file)
+
+
+def _json(text: str) -> Any:
+    """Raises ValueError."""
+    try:
+        return json.loads(text, parse_float=Decimal)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"line {error.lineno}, column {error.colno}: is no JSON") from None
 
 
 def _told(file: Path, setting: str, sample: Sample) -> Told:

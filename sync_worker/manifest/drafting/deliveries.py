@@ -8,28 +8,32 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sync_worker.core import exact_json
 from sync_worker.manifest.drafting.samples import WRAPPERS, leaves
+from sync_worker.manifest.drafting.scrubbed import SECRET, scrubbed
 from sync_worker.manifest.signatures import Received
 
 EXAMPLE_SECRET = "example-secret-0123456789abcdefgh"  # noqa: S105 - signs samples only
 SIGNED = re.compile(r"signature|hmac", re.IGNORECASE)
-SECRET = re.compile(r"secret|token|api-?key", re.IGNORECASE)
+NO_SIGNATURE = re.compile(r"algorithm|version|timestamp|input", re.IGNORECASE)
+SENT_SECRET = re.compile(r"secret|token|api-?key", re.IGNORECASE)
 EVENT_HEADER = re.compile(r"(event|topic)(-?(name|type))?$", re.IGNORECASE)
 EVENT_NAMES = ("event", "type", "event_type", "eventtype", "event_name", "topic", "action", "scope")
 WORDS = {"delete": "delete", "remove": "delete", "trash": "delete"}
 DIGESTS = {20: "sha1", 32: "sha256", 64: "sha512"}
-IGNORED_HEADERS = {"content-type", "content-length", "host", "accept", "user-agent"}
+IGNORED_HEADERS = {"cookie", "content-type", "content-length", "host", "accept", "user-agent"}
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
     """What a captured delivery shows. ``headers``: of the sample, signed by the example secret.
 
-    ``verify``, ``event``, ``key``: ``None`` where it was not found.
+    ``verify``, ``event``, ``key``: ``None`` where it was not found. ``items``: where a list of bare
+    ``keys`` is.
     """
 
     verify: dict[str, Any] | None
@@ -39,6 +43,8 @@ class Told:
     remote_id: str
     headers: Mapping[str, str]
     body: str
+    items: str | None = None
+    keys: Sequence[str] = ()
 
     @property
     def change(self) -> str:
@@ -54,21 +60,29 @@ def told_by(request: Received, setting: str, record_id: Any) -> Told:
     is about the same. Raises ValueError where its body is no JSON.
     """
     try:
-        document = json.loads(request.body)
+        document = exact_json.loads(request.body)
     except ValueError:
         raise ValueError("the body of the captured webhook is no JSON") from None
     found = dict(leaves(document)) if isinstance(document, Mapping) else {}
     verify = _verify(request, setting)
+    body = json.dumps(scrubbed(document), ensure_ascii=False)
     event, name = _event(request, found)
-    key = _key(found, record_id)
+    items, key = _items(document), _key(found, record_id)
+    if items is not None:
+        key = "@"
+        found = {**found, "@": document[items][0]}
+        if event is not None and "path" in event:
+            event["at"] = "request"
     return Told(
         verify,
         event,
         name,
         key,
         str(found.get(key or "", "")),
-        _signed_again(request, verify),
-        request.body.decode("utf-8", "replace"),
+        _signed_again(request, body.encode(), verify),
+        body,
+        items,
+        [str(key) for key in document[items]] if items is not None else (),
     )
 
 
@@ -79,17 +93,17 @@ def _verify(request: Received, setting: str) -> dict[str, Any] | None:
         if f"{prefix}signature" in request.headers:
             return {"type": "standard_webhooks", "secret": secret, "header_prefix": prefix}
     for name, value in request.headers.items():
-        if SIGNED.search(name):
+        if SIGNED.search(name) and not NO_SIGNATURE.search(name):
             return _hmac(name, value, secret)
     for name in request.headers:
-        if SECRET.search(name) and name not in IGNORED_HEADERS:
+        if SENT_SECRET.search(name) and name not in IGNORED_HEADERS:
             return {"type": "static_header", "header": name, "secret": secret}
     if request.headers.get("authorization", "").lower().startswith("basic "):
         return {"type": "basic", "username": {"env": f"{setting}_USER"}, "password": secret}
     if "authorization" in request.headers:
         return {"type": "static_header", "header": "authorization", "secret": secret}
     for name in request.query:
-        if SECRET.search(name):
+        if SENT_SECRET.search(name):
             return {"type": "url_token", "name": name, "secret": secret}
     return None
 
@@ -97,8 +111,8 @@ def _verify(request: Received, setting: str) -> dict[str, Any] | None:
 def _hmac(header: str, value: str, secret: Mapping[str, Any]) -> dict[str, Any]:
     verify: dict[str, Any] = {"type": "hmac", "header": header, "secret": secret}
     pairs = dict(re.findall(r"(\w+)=([^,]+)", value)) if "," in value else {}
-    if "t" in pairs:
-        signature = next(name for name in pairs if name != "t")
+    signature = next((name for name in pairs if name != "t"), "")
+    if "t" in pairs and signature:
         verify["pairs"] = {"signature": signature, "timestamp": "t"}
         verify["signed"] = [{"header": "*timestamp"}, {"text": "."}, {"body": True}]
         value = pairs[signature]
@@ -148,7 +162,20 @@ def _key(found: Mapping[str, Any], record_id: Any) -> str | None:
     return next((by_name[name] for name in wanted if name in by_name), None)
 
 
-def _signed_again(request: Received, verify: dict[str, Any] | None) -> dict[str, str]:
+def _items(document: Any) -> str | None:
+    """Where a list of bare keys is, as Directus sends it: ``{"keys": [1, 2]}``."""
+    for name in ("keys", "ids"):
+        found = document.get(name) if isinstance(document, Mapping) else None
+        if isinstance(found, list) and found and all(_is_key(key) for key in found):
+            return name
+    return None
+
+
+def _is_key(value: Any) -> bool:
+    return isinstance(value, str | int) and not isinstance(value, bool)
+
+
+def _signed_again(request: Received, body: bytes, verify: dict[str, Any] | None) -> dict[str, str]:
     """The headers that the sample needs, with a signature of the example secret.
 
     Empty where the form cannot be signed here: then the sample says that it is rejected.
@@ -158,14 +185,14 @@ def _signed_again(request: Received, verify: dict[str, Any] | None) -> dict[str,
     kept = {
         name: value
         for name, value in request.headers.items()
-        if EVENT_HEADER.search(name) or name == "content-type"
+        if (EVENT_HEADER.search(name) and not SECRET.search(name)) or name == "content-type"
     }
     if verify["type"] == "static_header":
         return {**kept, verify["header"]: EXAMPLE_SECRET}
     if verify["type"] != "hmac" or "pairs" in verify:
         return {}
     digest = getattr(hashlib, verify.get("algorithm", "sha256"))
-    signature = hmac.new(EXAMPLE_SECRET.encode(), request.body, digest).digest()
+    signature = hmac.new(EXAMPLE_SECRET.encode(), body, digest).digest()
     is_hex = verify.get("encoding", "hex") == "hex"
     text = signature.hex() if is_hex else base64.b64encode(signature).decode()
     return {**kept, verify["header"]: verify.get("prefix", "") + text}

@@ -9,8 +9,14 @@ from typing import Any
 import yaml
 
 from sync_worker.manifest.drafting.deliveries import Told
-from sync_worker.manifest.drafting.samples import Sample, scale_of, states_of
+from sync_worker.manifest.drafting.samples import Sample, number_in, scale_of, states_of
+from sync_worker.manifest.drafting.scrubbed import scrubbed
 
+WEBHOOK_PARTS: Mapping[str, str] = {
+    "verify": "a signature, secret or token",
+    "event": "the name of the event",
+    "key": "the record's id",
+}
 OPERATIONS = ("get", "find", "list", "create", "update", "delete")
 PLACES: Mapping[str, str] = {
     "id": "reviews' own id",
@@ -24,6 +30,7 @@ AS: Mapping[str, str] = {
     "created_at": "datetime",
     "updated_at": "datetime",
 }
+MAX_VALUE = 100  # the highest mark of a usual scale
 HEAD = """\
 # A first draft for {name}, from samples: look at each line, then
 #   ratings-sync connector check {file}
@@ -83,7 +90,7 @@ class Draft:
         document["key"] = {"id": {"path": self._path("id"), "required": True}}
         document["fields"] = self._fields()
         document["scale"] = scale_of(self.sample.value_at("value"))
-        if states := states_of(self.sample.value_at("state")):
+        if states := self.document_states():
             document["states"] = states
         document["operations"] = self.operations or self._usual_operations()
         document["operations"].setdefault("poll", {"every_s": 900, "full_scan_every_s": 86400})
@@ -126,19 +133,44 @@ class Draft:
             guesses.append(
                 "operations.update_mode: full, as the update is a PUT; patch, if yours merges"
             )
+        guesses += self._of_marks()
+        guesses.append(
+            "examples: the samples stand in the file, without what looks like a secret or an"
+            " address; look for what is a person's"
+        )
         guesses.append(
             "operations.get.errors: name the word by which the system says that a record is gone"
             ' (docs/connectors.md, "Gone")'
         )
         if self.told is None:
             return [*guesses, "webhook: no sample was given; until then changes are found by polls"]
-        if self.told.verify is None:
-            guesses.append("webhook.verify: no signature, secret or token was found in the sample")
-        if self.told.event is None:
-            guesses.append("webhook.event: no name of an event was found in the sample")
-        else:
-            guesses.append("webhook.events: only the sample's event is named; add the others")
-        return guesses
+        missing_parts = [
+            f"webhook.{part}: {words} was not found in the sample, so the webhook was left out"
+            for part, words in WEBHOOK_PARTS.items()
+            if getattr(self.told, part) is None
+        ]
+        if missing_parts:
+            return [*guesses, *missing_parts]
+        return [*guesses, "webhook.events: only the sample's event is named; add the others"]
+
+    def _of_marks(self) -> list[str]:
+        """What is odd about the sample's mark and its state."""
+        found = []
+        number = number_in(self.sample.value_at("value"))
+        if number is not None and not 0 <= number <= MAX_VALUE:
+            found.append(f"scale: the sample's mark, {number}, is on no usual scale; state yours")
+        states = self.document_states()
+        if states and "published" not in states["read"].values():
+            word = self.sample.value_at("state")
+            found.append(
+                f"states.read: {word!r} is no word of a published record; name the system's own, or"
+                " nothing crosses"
+            )
+        return found
+
+    def document_states(self) -> dict[str, Any]:
+        """The section ``states``, empty if the sample has no word for it."""
+        return states_of(self.sample.value_at("state"))
 
     def _path(self, name: str) -> str:
         return self.sample.paths.get(
@@ -212,8 +244,10 @@ class Draft:
         told = self.told
         if told is None or told.verify is None or told.event is None or told.key is None:
             return None
+        items = {"items_path": told.items} if told.items is not None else {}
         return {
             "verify": [told.verify],
+            **items,
             "event": told.event,
             "events": [{"match": told.event_name, "change": told.change}],
             "payload": "thin",
@@ -226,17 +260,17 @@ class Draft:
             expect["remote_id"] = str(self.sample.value_at("id"))
         if "entity" in self.sample.paths:
             expect["entity"] = str(self.sample.value_at("entity"))
-        examples: dict[str, Any] = {
-            "records": [
-                {"name": "the sample", "resource": dict(self.sample.record), "expect": expect}
-            ]
-        }
+        examples: dict[str, Any] = {}
+        if expect:
+            resource = scrubbed(self.sample.record)
+            examples["records"] = [{"name": "the sample", "resource": resource, "expect": expect}]
         told = self.told
         if told is not None and self._webhook() is not None:
             sample: dict[str, Any] = {"name": "the captured webhook", "body": told.body}
             sample["headers"] = dict(told.headers)
-            result = {"change": told.change, "remote_id": told.remote_id}
-            sample["expect"] = [result] if told.headers else "rejected"
+            ids = told.keys or [told.remote_id]
+            results = [{"change": told.change, "remote_id": one} for one in ids]
+            sample["expect"] = results if told.headers else "rejected"
             examples["deliveries"] = [sample]
         return examples
 

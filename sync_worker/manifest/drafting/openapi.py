@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from sync_worker.manifest.drafting.draft import tree
 from sync_worker.manifest.drafting.samples import NAMES, WRAPPERS
@@ -67,12 +67,19 @@ def _server(document: Mapping[str, Any]) -> tuple[str, str]:
     """The address, and the path before all paths."""
     servers = document.get("servers")
     if isinstance(servers, list) and servers and isinstance(servers[0], Mapping):
-        parts = urlsplit(str(servers[0].get("url", "")))
+        parts = _address(str(servers[0].get("url", "")))
     else:
-        scheme = (document.get("schemes") or ["https"])[0]
-        parts = urlsplit(f"{scheme}://{document.get('host', '')}{document.get('basePath', '')}")
+        scheme = next(iter(_list(document.get("schemes"))), "https")
+        parts = _address(f"{scheme}://{document.get('host', '')}{document.get('basePath', '')}")
     base = f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
     return base, parts.path.rstrip("/")
+
+
+def _address(text: str) -> SplitResult:
+    try:
+        return urlsplit(text)
+    except ValueError:
+        raise ValueError(f"{text[:100]!r} is no address of a server") from None
 
 
 def _collection(paths: Mapping[str, Any]) -> str | None:
@@ -80,10 +87,11 @@ def _collection(paths: Mapping[str, Any]) -> str | None:
     found = [
         path
         for path, methods in paths.items()
-        if isinstance(methods, Mapping)
+        if isinstance(path, str)
+        and isinstance(methods, Mapping)
         and not VARIABLE.search(path)
         and RATED.search(path.rstrip("/").rpartition("/")[2])
-        and "get" in methods
+        and isinstance(methods.get("get"), Mapping)
     ]
     return min(found, key=lambda path: ("post" not in paths[path], len(path)), default=None)
 
@@ -92,8 +100,8 @@ def _one_of(paths: Mapping[str, Any], collection: str) -> tuple[str, Mapping[str
     """The path of one record, and its methods."""
     wanted = re.compile(re.escape(collection.rstrip("/")) + r"/\{[^{}]+\}/?")
     for path, methods in paths.items():
-        if wanted.fullmatch(path) and isinstance(methods, Mapping):
-            return path, methods
+        if wanted.fullmatch(str(path)) and isinstance(methods, Mapping):
+            return path, {name: _mapping(one) for name, one in methods.items()}
     return None
 
 
@@ -110,7 +118,7 @@ def _of_one(reader: _Reader, methods: Mapping[str, Any], path: str) -> dict[str,
     if "delete" in methods:
         statuses = [
             int(one)
-            for one in methods["delete"].get("responses", {})
+            for one in _mapping(methods["delete"].get("responses"))
             if str(one) in ("200", "202", "204")
         ]
         found["delete"] = {"method": "DELETE", "path": path}
@@ -132,8 +140,8 @@ def _of_many(reader: _Reader, methods: Mapping[str, Any], path: str) -> dict[str
     if query:
         found["find"] = {"method": "GET", "path": path, "query": query, **items}
     # Without a way to look for a record first, a create is not proposed.
-    if "post" in methods and query:
-        body = reader.body(methods["post"], tuple(SENT))
+    body = reader.body(_mapping(methods.get("post")), tuple(SENT)) if query else {}
+    if body:
         found["create"] = {
             "method": "POST",
             "path": path,
@@ -162,6 +170,15 @@ def _is_named(parameter: str, name: str) -> bool:
     return any(re.sub(r"[^a-z]", "", known) == flat for known in NAMES[name])
 
 
+def _mapping(node: Any) -> Mapping[str, Any]:
+    """What is no mapping says nothing."""
+    return node if isinstance(node, Mapping) else {}
+
+
+def _list(node: Any) -> list[Any]:
+    return node if isinstance(node, list) else []
+
+
 class _Reader:
     """Looks into schemas; references within the document are followed."""
 
@@ -169,7 +186,7 @@ class _Reader:
         self._document = document
 
     def parameters(self, operation: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-        for one in operation.get("parameters", ()):
+        for one in _list(operation.get("parameters")):
             found = self._followed(one)
             if found.get("in") == "query":
                 yield found
@@ -188,7 +205,9 @@ class _Reader:
         """The parts of a body that we have something for."""
         schema = self._sent(operation)
         wrapper = self._wrapper(schema, "object")
-        inner = self._followed(schema.get("properties", {}).get(wrapper, {})) if wrapper else schema
+        inner = (
+            self._followed(_mapping(schema.get("properties")).get(wrapper)) if wrapper else schema
+        )
         leaves: dict[str, Any] = {}
         for path in self._paths(inner):
             for name in names:
@@ -199,7 +218,7 @@ class _Reader:
         return {wrapper: filled} if wrapper else filled
 
     def _paths(self, schema: Mapping[str, Any], before: str = "", depth: int = 0) -> Iterator[str]:
-        for name, part in schema.get("properties", {}).items():
+        for name, part in _mapping(schema.get("properties")).items():
             path = f"{before}.{name}" if before else name
             inner = self._followed(part)
             if inner.get("properties") and depth < 2:
@@ -209,7 +228,7 @@ class _Reader:
 
     def _wrapper(self, schema: Mapping[str, Any], kind: str) -> str:
         """The property that holds the record or the list."""
-        for name, part in schema.get("properties", {}).items():
+        for name, part in _mapping(schema.get("properties")).items():
             inner = self._followed(part)
             is_kind = inner.get("type") == kind or ("properties" in inner and kind == "object")
             if name.lower() in WRAPPERS and is_kind:
@@ -217,7 +236,7 @@ class _Reader:
         return ""
 
     def _answer(self, operation: Mapping[str, Any]) -> Mapping[str, Any]:
-        for status, answer in operation.get("responses", {}).items():
+        for status, answer in _mapping(operation.get("responses")).items():
             if str(status).startswith("2"):
                 found = self._followed(answer)
                 return self._followed(found.get("schema") or self._of_json(found))
@@ -227,7 +246,7 @@ class _Reader:
         body = self._followed(operation.get("requestBody", {}))
         if body:
             return self._followed(self._of_json(body))
-        for one in operation.get("parameters", ()):
+        for one in _list(operation.get("parameters")):
             found = self._followed(one)
             if found.get("in") == "body":
                 return self._followed(found.get("schema", {}))
@@ -235,10 +254,9 @@ class _Reader:
 
     @staticmethod
     def _of_json(holder: Mapping[str, Any]) -> Mapping[str, Any]:
-        for kind, content in holder.get("content", {}).items():
-            if "json" in kind:
-                found: Mapping[str, Any] = content.get("schema", {})
-                return found
+        for kind, content in _mapping(holder.get("content")).items():
+            if "json" in str(kind):
+                return _mapping(_mapping(content).get("schema"))
         return {}
 
     def _followed(self, node: Any) -> Mapping[str, Any]:

@@ -82,7 +82,8 @@ def sample_of(document: Any, named: Mapping[str, str] | None = None) -> Sample:
 
 def leaves(node: Mapping[str, Any], before: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
     """Every value that is no mapping, by its path; lists count as one value."""
-    for name, value in node.items():
+    for key, value in node.items():
+        name = str(key)
         part = name if _PLAIN.fullmatch(name) else '"' + name.replace('"', '\\"') + '"'
         path = f"{before}.{part}" if before else part
         if isinstance(value, Mapping) and depth < MAX_DEPTH:
@@ -144,7 +145,7 @@ def _unwrapped(document: Any) -> tuple[Mapping[str, Any], str, bool]:
 
 def _wrapper_in(document: Mapping[str, Any]) -> str | None:
     """The key that holds the record, where the document itself is none."""
-    if any(_flat(name) in NAMES["value"] and number_in(document[name]) for name in document):
+    if any(_flat(str(key)) in NAMES["value"] and number_in(document[key]) for key in document):
         return None
     return next(
         (

@@ -52,6 +52,15 @@ def test_sample_that_cannot_be_used_is_one_line(tmp_path: Path, text: str, wrong
     assert "Traceback" not in made.output
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_sample_with_an_emoji_in_php_s_spelling_is_json(tmp_path: Path, encoding: str) -> None:
+    file = tmp_path / "sample.json"
+    file.write_text(json.dumps({**RECORD, "text": "gut \U0001f600"}), encoding=encoding)
+    made = run("new", "acme", "--record", str(file))
+    assert made.exit_code == 0, made.output
+    assert "\U0001f600" in made.output
+
+
 def test_draft_needs_a_record(tmp_path: Path) -> None:
     file = tmp_path / "d.http"
     file.write_text("POST / HTTP/1.1\n\n{}")

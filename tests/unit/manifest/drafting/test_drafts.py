@@ -176,11 +176,56 @@ def test_webhook_that_is_no_json_is_refused() -> None:
 
 def test_webhook_without_a_proof_is_left_out_and_said() -> None:
     draft = a_draft(told=told({}))
-    assert (
-        "webhook" in str(draft.document()["operations"]["poll"])
-        or "webhook" not in draft.document()
-    )
-    assert "webhook.verify: no signature" in "; ".join(draft.left())
+    assert "webhook" not in draft.document()
+    assert "webhook.verify: a signature, secret or token was not found" in "; ".join(draft.left())
+
+
+def test_no_secret_and_no_address_of_a_sample_gets_into_the_draft() -> None:
+    private = {"api_token": "real-1", "Session-Id": "real-2", "ip": "203.0.113.7"}
+    record = {**RECORD, **private, "text": "write to real-5@example.org"}
+    event: dict[str, Any] = {"event": "review.created", "review": {"id": 12}}
+    event |= {"secret": "real-4", "email": "ada@example.com", "data": {"access_token": "real-3"}}
+    body = json.dumps(event).encode()
+    headers = {"x-hmac": signature(body), "x-secret-event": "real-6", "cookie": "real-7"}
+    draft = a_draft(record, told(headers, body))
+    text = draft.text("acme.yaml")
+    assert "real-" not in text
+    assert "ada@" not in text
+    assert "203.0" not in text
+    assert "look for what is a person's" in "; ".join(draft.left())
+    assert findings_of(draft) == []
+
+
+def test_list_of_bare_keys_is_drafted_as_a_batch() -> None:
+    body = json.dumps({"event": "items.update", "keys": [77, 78]}).encode()
+    draft = a_draft(told=told({"x-flow-secret": "s"}, body))
+    webhook = draft.document()["webhook"]
+    assert webhook["items_path"] == "keys"
+    assert webhook["key"] == {"id": "@"}
+    assert webhook["event"] == {"path": "event", "at": "request"}
+    assert findings_of(draft) == []
+
+
+def test_webhook_without_a_key_is_said_to_be_left_out() -> None:
+    body = json.dumps({"event": "items.update", "what": [1.5]}).encode()
+    draft = a_draft(told=told({"x-hmac": signature(body)}, body))
+    assert "webhook" not in draft.document()
+    assert "webhook.key: the record's id was not found" in "; ".join(draft.left())
+
+
+def test_state_that_is_not_published_is_said() -> None:
+    draft = a_draft({**RECORD, "status": "PENDING"})
+    assert "states.read: 'PENDING' is no word of a published record" in "; ".join(draft.left())
+
+
+@pytest.mark.parametrize("record", [{1: 2, "id": 1}, {None: 2, "id": 3}, {"a": {3: 4}, "id": 1}])
+def test_keys_that_are_no_texts_are_read_as_texts(record: Any) -> None:
+    assert sample_of(record).paths["id"] == "id"
+
+
+@pytest.mark.parametrize("value", ["t=123,", "t=1,,", "=", ",", "sha256="])
+def test_odd_signature_ends_in_no_error(value: str) -> None:
+    assert told({"x-signature": value}).verify is not None
 
 
 # -- the description
@@ -242,11 +287,33 @@ def test_description_without_ratings_is_refused_in_words(document: Any, wrong: s
         proposed(document)
 
 
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("paths", "/reviews", "get"), {"responses": None, "parameters": None}),
+        (("paths", "/reviews", "get"), {"responses": [], "parameters": [{"in": "query"}, 7]}),
+        (("paths", "/reviews", "get"), {"responses": {"200": {"content": []}}}),
+        (("paths", "/reviews", "post"), None),
+        (("paths", "/reviews/{id}"), {"get": None, "delete": None}),
+        (("paths", 404), {}),
+        (("x", "Review"), {"properties": None}),
+        (("servers",), [7]),
+    ],
+)
+def test_description_of_another_form_ends_in_no_error(place: tuple[Any, ...], value: Any) -> None:
+    api = an_api()
+    node: Any = api
+    for name in place[:-1]:
+        node = node[name]
+    node[place[-1]] = value
+    assert proposed(api).collection.endswith("/reviews")
+
+
 def test_reference_in_a_circle_ends() -> None:
     api = an_api()
     api["x"]["Review"] = {"$ref": "#/x/Other"}
     api["x"]["Other"] = {"$ref": "#/x/Review"}
-    assert proposed(api).operations["create"]["body"] == {}
+    assert "create" not in proposed(api).operations
 
 
 def test_shipped_connectors_samples_are_understood_as_they_are_declared() -> None:
