@@ -179,8 +179,23 @@ class Deliveries:
 
         An event of its own may tell of a restore that counts no revision.
         """
-        is_listed = record_listed(delivery.new.payload) is not None
-        return is_listed and is_as_buried(record, tombstone)
+        if record_listed(delivery.new.payload) is None:
+            return False
+        # the side numbers the states of its records
+        if record.revision is not None and tombstone.revision is not None:
+            return is_as_buried(record, tombstone)
+        # without numbers: one that we deleted, and that shows what it showed then
+        return self._is_as_we_deleted(record, tombstone)
+
+    def _is_as_we_deleted(self, record: Record, tombstone: Buried) -> bool:
+        side, remote_id = tombstone.side, tombstone.remote_id
+        site_id = self.view.run.site.id
+        deleted = self.reading.directory.values_deleted(site_id, side, remote_id)
+        slot = self.view.slot_for(side, record)
+        if deleted is None or slot is None:
+            return False
+        shown = self.view.seen_as(slot, record).values
+        return all(value is None or shown.get(name) == value for name, value in deleted.items())
 
     def _place(self, delivery: Delivery, record: Record, *, is_new: bool) -> None:
         """Give a living record its slot; ``is_new``: it has no tombstone that a look refutes."""

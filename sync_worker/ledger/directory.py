@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from decimal import Decimal
+
 from sqlalchemy import Connection, delete, or_, select, update
 
 from sync_worker.core.errors import Permanent
@@ -54,6 +57,20 @@ class SqlDirectory:
         if row.is_on_file:
             return Located(key, is_on_file=True)
         return Located(key, to_buried(side, remote_id, row))
+
+    def values_deleted(
+        self, site_id: int, side: Side, remote_id: str
+    ) -> Mapping[str, Decimal | None] | None:
+        with self._transactions.read() as connection:
+            rows = directory.DELETED.ask(
+                connection, site_id=site_id, side=str(side), remote_id=remote_id
+            ).all()
+        values = dict[str, Decimal | None]()
+        for row in rows:
+            values[row.attribute] = None
+            if row.before is not None:
+                values[row.attribute] = Decimal(row.before)
+        return values or None
 
     def bury(self, site_id: int, buried: Buried) -> bool:
         ids = {buried.side: [buried.remote_id]}

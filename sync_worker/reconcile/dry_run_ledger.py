@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import cast
 
 from sync_worker.core.email_identity import normalise_email
@@ -108,6 +109,11 @@ class DryRunDirectory:
         if side is Side.EXTERNAL and remote_id in self.left:
             return Located()
         return self.directory.locate(site_id, side, remote_id)
+
+    def values_deleted(
+        self, site_id: int, side: Side, remote_id: str
+    ) -> Mapping[str, Decimal | None] | None:
+        return self.directory.values_deleted(site_id, side, remote_id)
 
     def entity(self, site_id: int, side: Side, ref: EntityRef) -> Entity | None:
         return self.directory.entity(site_id, side, ref)

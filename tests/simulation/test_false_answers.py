@@ -133,10 +133,13 @@ def test_delete_that_was_not_carried_out_differs_without_the_look(external: Capa
         assert ending_of(world) == (None, "4")
 
 
-def test_record_that_lives_on_where_it_was_deleted_is_held_by_the_sweep() -> None:
+@BOTH
+def test_record_that_lives_on_where_it_was_deleted_is_held_by_the_sweep(
+    external: Capabilities,
+) -> None:
     """The answer had the declared form, and was a lie: seen by the sweep, and not brought back."""
     with without("look after a delete"):
-        world = in_step(NUMBERED)
+        world = in_step(external)
         world.external.fault = fails(1, "delete", "not_done")
         deletes(W)(world)
         world.drain()
@@ -150,9 +153,12 @@ def test_record_that_lives_on_where_it_was_deleted_is_held_by_the_sweep() -> Non
     assert (ending_of(world), is_held(world)) == ((None, None), False)
 
 
-def test_record_that_lives_on_and_is_changed_there_counts_as_restored() -> None:
+@BOTH
+def test_record_that_lives_on_and_is_changed_there_counts_as_restored(
+    external: Capabilities,
+) -> None:
     with without("look after a delete"):
-        world = in_step(NUMBERED)
+        world = in_step(external)
         world.external.fault = fails(1, "delete", "not_done")
         deletes(W)(world)
         world.drain()

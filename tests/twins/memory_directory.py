@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
 from sync_worker.core.email_identity import earlier_identities
 from sync_worker.core.hold_keys import (
@@ -104,6 +106,20 @@ class MemoryDirectory:
         for pair in theirs:
             self.state.contacts.remove(pair)
         return bool(theirs)
+
+    def values_deleted(
+        self, site_id: int, side: Side, remote_id: str
+    ) -> Mapping[str, Decimal | None] | None:
+        if self.state.grave(site_id, side, remote_id) is None:
+            return None
+        values = {
+            entry.attribute: entry.before
+            for link_id, _, entry in self.state.history
+            if (entry.side, entry.remote_id, str(entry.what)) == (side, remote_id, "delete")
+            and entry.intent_id
+            and self.state.link_rows[link_id].link.key.site_id == site_id
+        }
+        return values or None
 
     def bury(self, site_id: int, buried: Buried) -> bool:
         if (site_id, buried.side, buried.remote_id) in self.state.by_remote:

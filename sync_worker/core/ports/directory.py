@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Protocol
 
 from sync_worker.core.values import Buried, Contact, Entity, EntityRef, Known, RatingKey, Side
@@ -33,6 +34,14 @@ class Directory(Protocol):
     """What leads from a delivery to its key. Each method is one transaction."""
 
     def locate(self, site_id: int, side: Side, remote_id: str) -> Located: ...
+
+    def values_deleted(
+        self, site_id: int, side: Side, remote_id: str
+    ) -> Mapping[str, Decimal | None] | None:
+        """What a buried record showed, by attribute, when a delete of ours took it.
+
+        ``None`` if none of ours did.
+        """
 
     def entity(self, site_id: int, side: Side, ref: EntityRef) -> Entity | None: ...
 

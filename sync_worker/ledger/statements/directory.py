@@ -46,6 +46,16 @@ LOCATED: Mapping[Side, SqlText] = {
     Side.EXTERNAL: _located(_EXTERNAL_ON_FILE),
 }
 
+DELETED = SqlText("""
+-- directory.deleted: what a buried record showed when we deleted it; the last delete comes last
+SELECT history.attribute, history.before FROM tombstone
+JOIN history ON history.link_id = tombstone.link_id
+WHERE tombstone.site_id = :site_id AND tombstone.side = :side
+  AND tombstone.remote_id = :remote_id AND history.remote_id = :remote_id
+  AND history.side = :side AND history.what = 'delete' AND history.intent_id <> ''
+ORDER BY history.id
+""")
+
 ENTITY: Mapping[Side, SqlText] = {
     Side.WIX: SqlText(f"""
 -- directory.entity: by its name on Wix

@@ -11,6 +11,8 @@ from sync_worker.core.values import (
     Buried,
     Contact,
     EntityRef,
+    HistoryEntry,
+    HistoryKind,
     Known,
     Merge,
     RecordState,
@@ -76,6 +78,27 @@ class TestDirectory:
         located = ground.ledger.directory.locate(ground.site_id, Side.WIX, "gone")
         assert located.buried == Buried(Side.WIX, "gone", 5, 9, privacy=True)
         assert not located.is_on_file
+
+    def test_what_a_delete_of_ours_took_is_known_of_a_buried_record(self, ground: Ground) -> None:
+        run = ground.leased()
+        slot = Slot(Side.EXTERNAL)
+        ground.ledger.links.commit(run.lease, Commit(records={slot: Known("r1")}))
+        line = HistoryEntry(
+            HistoryKind.DELETE, Side.EXTERNAL, "overall", before=Decimal(4), remote_id="r1"
+        )
+
+        def deleted(remote_id: str, side: Side = Side.EXTERNAL) -> object:
+            return ground.ledger.directory.values_deleted(ground.site_id, side, remote_id)
+
+        seen = Commit(records={slot: None}, buried=[Buried(slot.side, "r1")], history=[line])
+        ground.ledger.links.commit(run.lease, seen)
+        assert deleted("r1") is None, "deleted by somebody else"
+        ours = [replace(line, intent_id="i-1"), replace(line, attribute="fit", intent_id="i-1")]
+        ground.ledger.links.commit(
+            run.lease, Commit(history=[ours[0], replace(ours[1], before=None)])
+        )
+        assert deleted("r1") == {"overall": Decimal(4), "fit": None}
+        assert (deleted("r2"), deleted("r1", Side.WIX)) == (None, None)
 
     def test_record_that_a_link_has_on_file_is_buried_by_its_run_alone(
         self, ground: Ground
