@@ -152,7 +152,8 @@ class _Changes:
             return None
         # A default is no knowledge.
         leaf = {key: word for key, word in part.node.items() if key not in ("default", "required")}
-        return filled(leaf, self.now) or None
+        value = filled(leaf, self.now)
+        return value if value not in ("", []) else None
 
     def _demanded(self, part: Part) -> Any:
         """A leaf that the system insists on. Raises Permanent if it would replace unseen words."""

@@ -364,9 +364,12 @@ def test_full_update_sends_whose_it_is_where_no_record_shows_it(server: RemoteSe
     assert sent == hidden | {"stars": 2, "email": "ada@example.com", "notify": False}
 
 
-def test_full_update_sends_our_values_that_are_shown_elsewhere(server: RemoteServer) -> None:
+@pytest.mark.parametrize("taste", [3, 0])
+def test_full_update_sends_our_values_that_are_shown_elsewhere(
+    server: RemoteServer, taste: int
+) -> None:
     """The sub-rating is read at one place and written at another; it did not change."""
-    shown = a_row(details={"taste": 3})
+    shown = a_row(details={"taste": taste})
     body = {
         "stars": {"from": "rating.value", "as": "int"},
         "taste": {"from": "rating.by_name.taste", "as": "int"},
@@ -379,7 +382,7 @@ def test_full_update_sends_our_values_that_are_shown_elsewhere(server: RemoteSer
         attributes={"taste": "details.taste", "smell": "details.smell"},
         operations__update__body=body,
     )
-    assert sent == {**shown, "stars": 2, "taste": 3}
+    assert sent == {**shown, "stars": 2, "taste": taste}
 
 
 @pytest.mark.parametrize(
