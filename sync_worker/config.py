@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, m
 from redis.connection import parse_url
 
 from sync_worker.core.errors import Misconfigured
-from sync_worker.core.pasted import bare, is_placeholder, nearest, secret_of, text_of
+from sync_worker.core.pasted import bare, is_placeholder, nearest, secret_of, text_of, unsendable_in
 from sync_worker.core.service_urls import check_database_url, check_redis_url, has_password
 from sync_worker.files.references import DEFAULT_FOLDERS
 
@@ -53,6 +53,8 @@ OF_COMPOSE = (
 PASTED_PEM = re.compile(
     r"^(\s*(?:export\s+)?\w+\s*=\s*)(-----BEGIN [A-Z ]+-----[^\"']+?-----END [A-Z ]+-----)", re.M
 )
+# They go out with calls, in headers, forms and addresses.
+SENT = ("WIX_APP_ID", "WIX_APP_SECRET", "WIX_API_BASE_URL")
 LEDGER_FILE = "ledger.db"  # in the state folder, without DATABASE_URL
 MIN_TOKEN = 16  # characters; what can be guessed closes nothing
 
@@ -272,7 +274,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     for name in SECRETS:
         if name.lower() not in values and environ.get(f"{name}_FILE"):
             values[name.lower()] = _from_file(name, bare(environ[f"{name}_FILE"]))
-    _refuse_placeholders(values)
+    _refuse_unreal(values)
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
@@ -291,11 +293,17 @@ def settings_of_module() -> Settings:
     return settings
 
 
-def _refuse_placeholders(values: Mapping[str, str]) -> None:
+def _refuse_unreal(values: Mapping[str, str]) -> None:
     for name in NEEDED:
         if is_placeholder(values.get(name.lower(), "")):
             raise Misconfigured(
                 f"{name} is still a placeholder; put its real value into the environment or .env"
+            )
+    for name in SENT:
+        if sign := unsendable_in(values.get(name.lower(), "")):
+            raise Misconfigured(
+                f"{name} holds {sign}, which does not belong there; paste its value again as plain"
+                " text"
             )
 
 

@@ -13,6 +13,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 
 import click
 
@@ -149,7 +150,8 @@ def _say_error(words: str) -> int:
 
 def _file_words(error: OSError) -> str:
     """What the system refused, and of which file."""
-    reason = error.strerror or str(error) or type(error).__name__
+    # Without a reason of the system's it is a library's, whose words may hold a header.
+    reason = error.strerror or type(error).__name__
     if error.filename is None and error.errno == errno.ENOSPC:
         return f"cannot write the output ({reason})"
     if error.filename is None:
@@ -158,12 +160,13 @@ def _file_words(error: OSError) -> str:
 
 
 def _unforeseen_words(error: Exception) -> str:
+    """What happened and where: the error's own words may hold a secret."""
     if os.environ.get("LOG_LEVEL") == "DEBUG":
-        traceback.print_exception(error)
-    first = (str(error).splitlines() or [""])[0][:200]
+        traceback.print_tb(error.__traceback__)
+    last = traceback.extract_tb(error.__traceback__)[-1]
     return (
-        f"an unforeseen error: {type(error).__name__}: {first} (LOG_LEVEL=DEBUG shows where; please"
-        " report it)"
+        f"an unforeseen error: {type(error).__name__} in {Path(last.filename).name}, line"
+        f" {last.lineno} (LOG_LEVEL=DEBUG shows the way there; please report it)"
     )
 
 

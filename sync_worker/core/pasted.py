@@ -24,6 +24,8 @@ PLACEHOLDER = re.compile(
 )
 # Within an address only what no real one holds.
 PLACEHOLDER_IN_ADDRESS = re.compile(r"…|<[^<>]*>|YOUR[-_]")
+# What text programs put in the place of the quotes of a keyboard.
+TYPOGRAPHIC_QUOTES = frozenset("\u201c\u201d\u201e\u201f\u2018\u2019\u201a\u201b")
 # Similar enough to be a slip, and not the name of another program's setting.
 SLIP = 0.85
 
@@ -71,6 +73,24 @@ def is_placeholder(value: str) -> bool:
     if "://" in value:
         return PLACEHOLDER_IN_ADDRESS.search(value) is not None
     return PLACEHOLDER.fullmatch(value.strip()) is not None
+
+
+def unsendable_in(value: str) -> str:
+    """The first character that no header and no form carries whole, in words without the value.
+
+    Empty if there is none. A PEM goes over several lines.
+    """
+    text = value
+    if value.startswith("-----BEGIN "):
+        text = value.replace("\r", "").replace("\n", "")
+    for sign in text:
+        if sign in TYPOGRAPHIC_QUOTES:
+            return f"U+{ord(sign):04X} (a typographic quote)"
+        if sign in "\r\n":
+            return f"U+{ord(sign):04X} (a line break)"
+        if not sign.isprintable():
+            return f"U+{ord(sign):04X} (an invisible character)"
+    return ""
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

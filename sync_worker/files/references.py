@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from sync_worker.core.errors import Misconfigured
-from sync_worker.core.pasted import bare, is_placeholder, nearest, secret_of
+from sync_worker.core.pasted import bare, is_placeholder, nearest, secret_of, unsendable_in
 
 FOLDERS_SETTING = "CONNECTOR_SECRETS_FOLDERS"
 # Where the containers of the compose file have them, and where deploy/secrets.sh writes them.
@@ -28,17 +28,22 @@ class BadReference(Exception):
 
 
 def looked_up(
-    reference: Mapping[str, object], environ: Mapping[str, str], *, is_optional: bool
+    reference: Mapping[str, object],
+    environ: Mapping[str, str],
+    *,
+    is_optional: bool,
+    is_sent: bool = False,
 ) -> str | None:
     """What a reference names. ``None``: it is optional, and nothing is there.
 
-    ``NAME`` is also found as ``NAME_FILE``. Raises BadReference.
+    ``NAME`` is also found as ``NAME_FILE``. ``is_sent``: it goes into a header, a form or an
+    address. Raises BadReference.
     """
     ((kind, name),) = reference.items()
     if not isinstance(name, str) or not name:
         raise BadReference(f"{kind} names a setting or a file as text, not {name!r}")
     if kind == "file":
-        return _text_of(name, _within_folders(name, environ))
+        return _text_of(name, _within_folders(name, environ), is_sent)
     if name.startswith(OURS):
         raise BadReference(
             f"{name} is a setting of ratings-sync, which a manifest must not read; give the"
@@ -47,10 +52,10 @@ def looked_up(
     if is_optional and not {name, f"{name}_FILE"} & set(environ):
         return None
     if environ.get(name):
-        return _real(name, bare(environ[name]))
+        return _real(name, bare(environ[name]), is_sent)
     if path := environ.get(f"{name}_FILE"):
         # Whoever wrote the environment named this file, no manifest did.
-        return _text_of(name, Path(bare(path)))
+        return _text_of(name, Path(bare(path)), is_sent)
     if is_optional:
         return None
     meant = nearest(name, set(environ) - {name})
@@ -83,20 +88,24 @@ def _files_of_ours(environ: Mapping[str, str]) -> Iterator[Path]:
             yield Path(environ[name]).resolve()
 
 
-def _text_of(name: str, path: Path) -> str:
+def _text_of(name: str, path: Path, is_sent: bool) -> str:
     try:
         with path.open("rb") as file:
             data = file.read(MAX_SECRET_BYTES)
     except OSError as error:
         raise BadReference(f"cannot read {path} ({error.strerror})") from None
     try:
-        return _real(name, secret_of(name, str(path), data))
+        return _real(name, secret_of(name, str(path), data), is_sent)
     except Misconfigured as error:
         raise BadReference(error.message) from None
 
 
-def _real(name: str, value: str) -> str:
-    """The value, unless it is still an example's. Raises BadReference."""
+def _real(name: str, value: str, is_sent: bool) -> str:
+    """The value, unless it is still an example's, or damaged. Raises BadReference, without it."""
     if is_placeholder(value):
         raise BadReference(f"{name} is still a placeholder; set its real value")
+    if is_sent and (sign := unsendable_in(value)):
+        raise BadReference(
+            f"{name} holds {sign}, which does not belong there; paste its value again as plain text"
+        )
     return value

@@ -22,6 +22,7 @@ from sync_worker.manifest.source.complaints import complaint
 
 SHIPPED = Path(__file__).parent.parent / "connectors"
 OPTIONAL_KEYS = frozenset({"previous_secret", "previous_key"})
+SENT_SECTIONS = frozenset({"base_url", "auth"})  # what they name goes out with each call
 CALLS = frozenset({"probe", "get", "find", "list", "create", "update", "delete"})
 MAX_NUMBER = 2**63 - 1
 PLAIN_PLACES = frozenset(
@@ -202,7 +203,12 @@ def _resolved(value: Any, environ: Mapping[str, str], file: Path, place: tuple[s
     """References replaced by what they name: a SecretStr, or the plain text for ``base_url``."""
     if _is_reference(value) and place[:1] != ("examples",):
         try:
-            text = looked_up(value, environ, is_optional=place[-1] in OPTIONAL_KEYS)
+            text = looked_up(
+                value,
+                environ,
+                is_optional=place[-1] in OPTIONAL_KEYS,
+                is_sent=place[0] in SENT_SECTIONS,
+            )
         except BadReference as bad:
             raise _wrong(file, place, str(bad)) from None
         if text is None:

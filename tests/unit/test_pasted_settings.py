@@ -290,3 +290,11 @@ def test_secret_of_a_manifest_is_read_as_editors_write_it(tmp_path: Path) -> Non
     (manifest,) = load_manifests([shipped_manifest("own-service")], environ).values()
     assert isinstance(manifest.auth, BearerAuth)
     assert manifest.auth.token.get_secret_value() == "the-token"
+
+
+@pytest.mark.parametrize("name", ["WIX_APP_SECRET", "WIX_APP_ID", "WIX_API_BASE_URL"])
+@pytest.mark.parametrize(("sign", "code"), [("\n", "U+000A"), ("\u201c", "U+201C")])
+def test_sign_that_a_program_put_into_a_secret_is_told(name: str, sign: str, code: str) -> None:
+    line = refusal({name: f"https://canary{sign}abc"})
+    assert line.startswith(f"{name} holds {code} (")
+    assert "canary" not in line

@@ -5,6 +5,7 @@ Only to the addresses that were configured, in a lane of its own, and never whil
 
 from __future__ import annotations
 
+import re
 import time
 from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
@@ -18,7 +19,8 @@ from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import HTTPError
 
 from sync_worker.core import exact_json
-from sync_worker.core.errors import Permanent, RateLimited, SyncError, Transient
+from sync_worker.core.errors import Misconfigured, Permanent, RateLimited, SyncError, Transient
+from sync_worker.core.outside_words import for_people
 from sync_worker.core.words import as_received
 from sync_worker.remotes.http.answers import AnswerReader
 from sync_worker.remotes.http.calls import UNSET, Answer, Call, Content
@@ -41,6 +43,8 @@ from sync_worker.remotes.http.unreached import (
 )
 
 LANE_SECONDS = 2.0  # who finds no lane free comes again later, and leaves the slot to others
+HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
+HEADER_VALUE = re.compile(r"|[!-~\xa0-\xff][\t -~\xa0-\xff]*")
 PORTS = {"http": 80, "https": 443}
 HEADERS = {
     "Accept": "application/json",
@@ -171,6 +175,7 @@ class Transport:
         headers = CaseInsensitiveDict(HEADERS)
         for more in (self._options.headers, proof, call.headers or {}):
             headers.update(more)
+        self._refuse_unsendable(call, headers)
         body = None
         if call.json is not UNSET:
             body = as_received(exact_json.dumps(call.json)).encode()
@@ -184,7 +189,27 @@ class Transport:
         # Last, since a signature covers the finished address and body.
         if self._options.sign is not None:
             self._options.sign(request)
+            self._refuse_unsendable(call, request.headers)
         return request
+
+    def _refuse_unsendable(self, call: Call, headers: Mapping[str, str | bytes]) -> None:
+        """Raises Misconfigured where no request can carry a header; for a record's: Permanent.
+
+        Libraries would tell of it with the whole value, which may be a secret.
+        """
+        for name, value in headers.items():
+            # A plugin may sign with bytes, as requests takes them, too.
+            text = value.decode("latin-1") if isinstance(value, bytes) else value
+            if HEADER_NAME.fullmatch(name) and HEADER_VALUE.fullmatch(text):
+                continue
+            words = (
+                f"no request can carry the header {for_people(name)}: it holds a character that"
+                " does not belong there"
+            )
+            facts = self._reader.facts(call)
+            if name in (call.headers or {}):
+                raise Permanent(words, reason="refused", facts=facts)
+            raise Misconfigured(f"{words}; set its value again as plain text", facts=facts)
 
     def _is_admitted(self, url: str) -> bool:
         """Whether an address may be called: our own scheme and port, an allowed host, no password.

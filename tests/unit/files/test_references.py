@@ -112,3 +112,42 @@ def test_manifest_that_looks_too_far_is_refused_with_file_and_key(tmp_path: Path
             assert str(refusal.value).startswith(f"{path}, line ")
             assert ": auth.token: " in str(refusal.value)
             assert "canary" not in str(refusal.value)
+
+
+UNSENDABLE = {
+    "a line break": ("canary\nabc", "U+000A"),
+    "a quote of a text program": ("canary\u201cabc", "U+201C"),
+    "a blank without width": ("canary\u200babc", "U+200B"),
+    "a blank that does not break": ("canary\u00a0abc", "U+00A0"),
+    "a sign of a terminal": ("canary\x1babc", "U+001B"),
+}
+
+
+@pytest.mark.parametrize("kind", UNSENDABLE)
+def test_pasted_sign_that_no_header_carries_is_told(kind: str, tmp_path: Path) -> None:
+    """The setting and the sign are named, and no part of the secret."""
+    value, sign = UNSENDABLE[kind]
+    (tmp_path / "token").write_text(value)
+    for environ in (
+        {"OWN_SERVICE_TOKEN": value},
+        {"OWN_SERVICE_TOKEN_FILE": str(tmp_path / "token")},
+    ):
+        with pytest.raises(Misconfigured) as refusal:
+            load_manifest(
+                SHIPPED / "own-service.yaml",
+                {name: text for name, text in OWN_SERVICE.items() if name != "OWN_SERVICE_TOKEN"}
+                | environ,
+            )
+        assert f"OWN_SERVICE_TOKEN holds {sign} (" in str(refusal.value)
+        assert "canary" not in str(refusal.value)
+        assert "abc" not in str(refusal.value)
+
+
+def test_secret_of_webhooks_and_pem_may_have_several_lines(tmp_path: Path) -> None:
+    lines = "-----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY-----"
+    load_manifest(
+        SHIPPED / "own-service.yaml", OWN_SERVICE | {"OWN_SERVICE_WEBHOOK_SECRET": "a\nb\u201c"}
+    )
+    assert looked_up({"env": "A"}, {"A": lines}, is_optional=False, is_sent=True) == lines
+    with pytest.raises(BadReference):
+        looked_up({"env": "A"}, {"A": lines + "\u200b"}, is_optional=False, is_sent=True)
