@@ -20,6 +20,7 @@ from sync_worker.core.errors import (
     UnknownOutcome,
 )
 from sync_worker.remotes.http.calls import Answer, Call, Content
+from sync_worker.remotes.http.credentials import credentials_of, without_secrets
 from sync_worker.remotes.http.refusal_words import code_in, said_in
 from sync_worker.remotes.http.retries import TryAgain
 from sync_worker.remotes.http.unreached import where_it_leads
@@ -157,8 +158,12 @@ class AnswerReader:
         request_id = headers.get("X-Wix-Request-Id") or headers.get("X-Request-Id") or ""
         is_success = answer.is_success
         # A success may carry a whole record.
-        code = self.code_of(answer.body) or ("" if is_success else code_in(answer.body))
-        said = "" if is_success else said_in(answer.body, call)
+        ours = credentials_of(answer.sent)
+        code = without_secrets(self.code_of(answer.body), ours)
+        request_id = without_secrets(request_id, ours)
+        said = ""
+        if not is_success:
+            code, said = code or code_in(answer.body, ours), said_in(answer.body, call, ours)
         # They are the remote's words, and go into logs and messages.
         code, request_id = code[:MAX_FACT], request_id[:MAX_FACT]
         return Facts(self.remote, call.operation, answer.status, code, request_id, said)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any
 
@@ -22,13 +22,25 @@ class Content(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Sent:
+    """Where a request went and how it said who we are: what no message may repeat."""
+
+    url: str = ""
+    proof: Mapping[str, str] = field(default_factory=dict)
+
+
+NOTHING_SENT = Sent()
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """``body`` is the parsed JSON, ``None`` if the answer was not JSON."""
+    """``body`` is the parsed JSON, ``None`` if the answer was not JSON. ``sent``: the request."""
 
     status: int
     headers: Mapping[str, str]
     body: Any
     content: Content = Content.JSON
+    sent: Sent = field(default=NOTHING_SENT, repr=False, compare=False)
 
     @property
     def is_success(self) -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sync_worker.core.outside_words import for_people
 from sync_worker.remotes.http.calls import Call
+from sync_worker.remotes.http.credentials import LEFT_OUT, without_secrets
 
 MAX_SAID = 200
 MAX_CODE = 80
@@ -20,26 +21,28 @@ CODES = ("code", "errorCode", "error_code", "type")
 INSIDE = ("error", "errors", "details", "data")
 ADDRESS = re.compile(r"[^\s<>()\"',;]+@[^\s<>()\"',;]+")
 LONG_NUMBER = re.compile(r"\+?\d[\d ()/-]{6,}\d")
-LEFT_OUT = "…"
 
 
-def code_in(body: Any) -> str:
+def code_in(body: Any, secrets: Sequence[str] = ()) -> str:
     """The code of an error in the forms that are common; empty if there is none."""
     for part in _parts(body):
         for name in CODES:
             code = part.get(name)
             if isinstance(code, str) and code and " " not in code:
-                return for_people(code)[:MAX_CODE]
+                return for_people(without_secrets(code, secrets))[:MAX_CODE]
     return ""
 
 
-def said_in(body: Any, call: Call) -> str:
-    """The sentence of an error, without what the call had sent, addresses and long numbers."""
+def said_in(body: Any, call: Call, secrets: Sequence[str] = ()) -> str:
+    """The sentence of an error, without what the call had sent, addresses and long numbers.
+
+    ``secrets``: what the request carried beside the call.
+    """
     for part in _parts(body):
         for name in SENTENCES:
             sentence = part.get(name)
             if isinstance(sentence, str) and sentence.strip():
-                return _without_people(sentence, call)
+                return _without_people(without_secrets(sentence, secrets), call)
     return ""
 
 

@@ -23,7 +23,7 @@ from sync_worker.core.errors import Misconfigured, Permanent, RateLimited, SyncE
 from sync_worker.core.outside_words import for_people
 from sync_worker.core.words import as_received
 from sync_worker.remotes.http.answers import AnswerReader
-from sync_worker.remotes.http.calls import UNSET, Answer, Call, Content
+from sync_worker.remotes.http.calls import UNSET, Answer, Call, Content, Sent
 from sync_worker.remotes.http.connection import (
     ACCEPTED_ENCODING,
     MAX_HEADER_BYTES,
@@ -103,7 +103,8 @@ class Transport:
                 raise self._lost(call, deadline, error, request.url or "") from None
             finally:
                 self._outage.end(ticket, answered=is_answered)
-        return Answer(response.status_code, response.headers, *_parsed(body))
+        sent = Sent(request.url or "", proof)
+        return Answer(response.status_code, response.headers, *_parsed(body), sent)
 
     @contextmanager
     def _lane(self, call: Call, deadline: CallDeadline) -> Iterator[None]:

@@ -8,7 +8,7 @@ import pytest
 
 from sync_worker.core.errors import Permanent
 from sync_worker.remotes.http.answers import AnswerReader
-from sync_worker.remotes.http.calls import Answer, Call
+from sync_worker.remotes.http.calls import Answer, Call, Sent
 from sync_worker.remotes.http.waits import Waits
 
 SENT = {
@@ -86,3 +86,80 @@ def test_success_of_another_kind_shows_no_part_of_its_record() -> None:
 
 def test_endless_sentence_is_cut() -> None:
     assert len(refusal(400, {"message": "x y " * 100_000}).facts.said) <= 200
+
+
+TOKEN = "abcdefg123"
+PAIR = "Y2tfbGl2ZTpzM2NyZXQ="  # ck_live:s3cret
+PROOFS: dict[str, tuple[dict[str, str], str, str, str]] = {
+    "bearer": ({"Authorization": f"Bearer {TOKEN}"}, "", f"bad token {TOKEN}", "bad token …"),
+    "whole header": (
+        {"Authorization": f"Bearer {TOKEN}"},
+        "",
+        f"'Bearer {TOKEN}' is wrong",
+        "'…' is wrong",
+    ),
+    "a part of it": ({"Authorization": f"Token token={TOKEN}"}, "", f"bad {TOKEN}", "bad …"),
+    "basic, as sent": ({"Authorization": f"Basic {PAIR}"}, "", f"bad {PAIR}", "bad …"),
+    "basic, the pair": (
+        {"Authorization": f"Basic {PAIR}"},
+        "",
+        "bad ck_live:s3cret",
+        "bad …",
+    ),
+    "basic, its password": (
+        {"Authorization": f"Basic {PAIR}"},
+        "",
+        "s3cret is not of ck_live",
+        "… is not of …",
+    ),
+    "in base64": (
+        {"X-Token": TOKEN},
+        "",
+        "bad YWJjZGVmZzEyMw==",
+        "bad …",
+    ),
+    "in the address": ({}, "https://a.example/r?page=2&key=a%2Fb%2Bc12", "bad a/b+c12", "bad …"),
+    "as an address writes it": (
+        {},
+        "https://a.example/r?key=a%2Fb%2Bc12",
+        "bad a%2Fb%2Bc12",
+        "bad …",
+    ),
+    "the word before it stays": (
+        {"Authorization": f"Bearer {TOKEN}"},
+        "",
+        "a Bearer token is needed",
+        "a Bearer token is needed",
+    ),
+}
+
+
+@pytest.mark.parametrize("form", PROOFS)
+def test_own_credentials_are_left_out_of_the_answer(form: str) -> None:
+    """Some systems answer with the token that they refuse."""
+    proof, url, said, left = PROOFS[form]
+    reader = AnswerReader("external:shop", lambda body: "", Waits())
+    sent = Sent(url, proof)
+    read = Call("GET", "reviews", "list")
+    failure = reader.failure_in(read, Answer(401, {}, {"error": said}, sent=sent))
+    assert isinstance(failure, Permanent)
+    assert failure.facts.said == left
+
+
+def test_token_longer_than_what_is_shown_is_left_out_whole() -> None:
+    reader = AnswerReader("external:shop", lambda body: "", Waits())
+    token = "eyJhbGciOi" * 120
+    sent = Sent("", {"Authorization": f"Bearer {token}"})
+    body = {"error": f"bad {token}", "code": token}
+    failure = reader.failure_in(Call("GET", "r", "list"), Answer(401, {}, body, sent=sent))
+    assert isinstance(failure, Permanent)
+    assert (failure.facts.said, failure.facts.code) == ("bad …", "…")
+
+
+def test_own_credentials_are_left_out_of_code_and_request_id() -> None:
+    reader = AnswerReader("external:shop", lambda body: "", Waits())
+    sent = Sent("", {"Authorization": f"Bearer {TOKEN}"})
+    answer = Answer(401, {"X-Request-Id": f"r-{TOKEN}"}, {"code": f"bad:{TOKEN}"}, sent=sent)
+    failure = reader.failure_in(Call("GET", "reviews", "list"), answer)
+    assert isinstance(failure, Permanent)
+    assert (failure.facts.code, failure.facts.request_id) == ("bad:…", "r-…")
