@@ -61,6 +61,14 @@ def _parts(body: Any) -> Iterator[Mapping[str, Any]]:
             inner = {"message": inner}
         if isinstance(inner, Mapping):
             yield inner
+            yield from _extensions(inner)
+
+
+def _extensions(error: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Where GraphQL says the code: https://spec.graphql.org/October2021/#sec-Errors."""
+    extensions = error.get("extensions")
+    if isinstance(extensions, Mapping):
+        yield extensions
 
 
 def _without_people(sentence: str, call: Call) -> str:

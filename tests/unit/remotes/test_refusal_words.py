@@ -42,7 +42,7 @@ FORMS = {
     ),
     "GraphQL, Directus": (
         {"errors": [{"message": "No access", "extensions": {"code": "FORBIDDEN"}}]},
-        "400: No access",
+        "400 FORBIDDEN: No access",
     ),
     "nested": (
         {"error": {"code": "bad_rating", "message": "Out of range"}},

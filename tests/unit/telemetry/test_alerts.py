@@ -174,6 +174,12 @@ CASES: dict[str, list[Case]] = {
         gauge('failing_site_work{work="poll"}', 1, 31, work="poll"),
         quiet('failing_site_work{work="poll"}', 0),
     ],
+    "AccountRefused": [
+        gauge('failing_accounts{side="external"}', 1, 6, side="external"),
+        quiet('failing_accounts{side="external"}', 0),
+        # A probe has put it right before anybody has to come.
+        Case({'failing_accounts{side="wix"}': "1x2 0x60"}, 8, fires=False),
+    ],
     "SweepOverdue": [
         gauge('run_ended_seconds_ago{kind="sweep"}', 172_801, 61),
         quiet('run_ended_seconds_ago{kind="sweep"}', 86_400),
