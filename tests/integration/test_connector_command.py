@@ -125,6 +125,17 @@ BY_STATUS = {
 }
 
 
+@pytest.mark.parametrize(("every", "is_told"), [(30, True), (60, False), (90, False)])
+def test_check_says_when_the_scheduler_asks_less_often(every: int, is_told: bool) -> None:
+    Path("often.yaml").write_text(
+        f"extends: own-service\nid: often\noperations: {{poll: {{every_s: {every}}}}}\n"
+    )
+    checked = run("check", "./often.yaml", **OWN_SERVICE)
+    assert checked.exit_code == 0
+    words = "operations.poll.every_s: it looks every 60 s, not every 30 s"
+    assert (words in checked.output) == is_told
+
+
 def test_no_connector_that_ships_takes_a_status_for_gone() -> None:
     """Nor does the skeleton. Where it must, it says that the second look is meant: an owner cannot
     change such a rule, and is told of none.

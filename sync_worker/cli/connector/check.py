@@ -14,6 +14,7 @@ import click
 
 from sync_worker.cli.connector.manifests import NAME, file_of, read_manifest, set_up_manifest
 from sync_worker.cli.options import EXISTING_FILE, JSON, example
+from sync_worker.config import Settings, environment, load_settings
 from sync_worker.core.errors import Misconfigured, Permanent, SyncError
 from sync_worker.core.ports.remote import Remote
 from sync_worker.doctor.live.advice import in_words, place_after
@@ -68,7 +69,29 @@ def check(name: str, live: bool, delivery: Path | None, as_json: bool) -> None:
 
 
 def _checked(manifest: Manifest) -> list[Finding]:
-    return [*check_manifest(manifest, read_deliveries, WIX_SCALE, time.time()), *_named(manifest)]
+    return [
+        *check_manifest(manifest, read_deliveries, WIX_SCALE, time.time()),
+        *_named(manifest),
+        *_paced(manifest),
+    ]
+
+
+def _paced(manifest: Manifest) -> Iterator[Finding]:
+    """Whether the scheduler here asks as often as the manifest wants to look."""
+    poll, tick = manifest.operations.poll, _tick_seconds()
+    if poll is not None and poll.every_s < tick:
+        yield Finding(
+            f"operations.poll.every_s: it looks every {tick:g} s, not every {poll.every_s} s, as"
+            " RECONCILE_CHECK_SECONDS says"
+        )
+
+
+def _tick_seconds() -> float:
+    try:
+        return load_settings(environment()).reconcile_check_seconds
+    except Misconfigured:
+        # What else is wrong with the settings is the doctor's to say.
+        return Settings().reconcile_check_seconds
 
 
 def _named(manifest: Manifest) -> list[Finding]:
