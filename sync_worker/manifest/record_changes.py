@@ -48,12 +48,15 @@ def shows_in_part(manifest: Manifest, last: Mapping[str, Any]) -> bool:
     spec = manifest.operations.update
     if not isinstance(spec, OperationSpec) or manifest.operations.get is None:
         return False
-    return any(
-        not (part.is_fixed or part.owner is Owner.ADDRESS or part.source.startswith(MARK))
-        and not _is_told(last, part.place)
-        and own_value(manifest, part.source, last) is None
-        for part in spec.outline or ()
-    )
+    for part in spec.outline or ():
+        if part.is_fixed or part.owner is Owner.ADDRESS or part.source.startswith(MARK):
+            continue
+        # Most leaves stand at the top, and are shown.
+        if len(part.place) == 1 and part.place[0] in last:
+            continue
+        if not _is_told(last, part.place) and own_value(manifest, part.source, last) is None:
+            return True
+    return False
 
 
 def _is_told(last: Mapping[str, Any], place: Place) -> bool:
