@@ -30,6 +30,7 @@ from sync_worker.manifest.schema.record import FieldPath, KeyPart
 from sync_worker.manifest.source.stands import kind_of
 
 MAIN_FIELD = "value"
+PLAIN = ("str", "email")  # kinds of fields that a text has as it is
 NO_CONTEXT: Context = MappingProxyType({})
 T = TypeVar("T")
 
@@ -183,7 +184,10 @@ class _Reader:
         if field is None:
             return None
         try:
-            value = converted(field, source_of(field, self._resource, self._context))
+            value = source_of(field, self._resource, self._context)
+            # Most are texts already.
+            if field.values or not isinstance(value, str) or field.as_ not in PLAIN:
+                value = converted(field, value)
         except Permanent as error:
             raise misread(f"fields.{name}", field, error) from None
         if value in (None, "") and field.required:
