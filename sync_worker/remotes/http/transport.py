@@ -176,7 +176,11 @@ class Transport:
         headers = CaseInsensitiveDict(HEADERS)
         for more in (self._options.headers, proof, call.headers or {}):
             headers.update(more)
-        self._refuse_unsendable(call, headers)
+        for name, value in headers.items():
+            # A plugin may sign with bytes, as requests takes them, too.
+            text = value.decode("latin-1") if isinstance(value, bytes) else value
+            if not (HEADER_NAME.fullmatch(name) and HEADER_VALUE.fullmatch(text)):
+                raise self._unsendable(call, name)
         body = None
         if call.json is not UNSET:
             body = as_received(exact_json.dumps(call.json)).encode()
@@ -190,27 +194,21 @@ class Transport:
         # Last, since a signature covers the finished address and body.
         if self._options.sign is not None:
             self._options.sign(request)
-            self._refuse_unsendable(call, request.headers)
         return request
 
-    def _refuse_unsendable(self, call: Call, headers: Mapping[str, str | bytes]) -> None:
-        """Raises Misconfigured where no request can carry a header; for a record's: Permanent.
+    def _unsendable(self, call: Call, header: str) -> SyncError:
+        """The error for a header that no request can carry; a record's own concerns it alone.
 
         Libraries would tell of it with the whole value, which may be a secret.
         """
-        for name, value in headers.items():
-            # A plugin may sign with bytes, as requests takes them, too.
-            text = value.decode("latin-1") if isinstance(value, bytes) else value
-            if HEADER_NAME.fullmatch(name) and HEADER_VALUE.fullmatch(text):
-                continue
-            words = (
-                f"no request can carry the header {for_people(name)}: it holds a character that"
-                " does not belong there"
-            )
-            facts = self._reader.facts(call)
-            if name in (call.headers or {}):
-                raise Permanent(words, reason="refused", facts=facts)
-            raise Misconfigured(f"{words}; set its value again as plain text", facts=facts)
+        words = (
+            f"no request can carry the header {for_people(header)}: it holds a character that"
+            " does not belong there"
+        )
+        facts = self._reader.facts(call)
+        if header in (call.headers or {}):
+            return Permanent(words, reason="refused", facts=facts)
+        return Misconfigured(f"{words}; set its value again as plain text", facts=facts)
 
     def _is_admitted(self, url: str) -> bool:
         """Whether an address may be called: our own scheme and port, an allowed host, no password.
