@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ def checked(changes: dict[str, Any]) -> list[Finding]:
         part = document
         for name in path:
             part = part.setdefault(name, {})
-        part[last] = value
+        part[last] = deepcopy(value)
     manifest = parse_manifest(document, Placeholders({}), Path("ours.yaml"))
     return check_manifest(manifest, read_deliveries, WIX_SCALE, time.time())
 
@@ -248,4 +249,51 @@ def test_sample_of_an_event_without_a_rule_names_those_that_are_known() -> None:
     assert wrong == (
         "expected 1 deliveries, is unreadable: webhook.key.id: nothing at `id`, the event has:"
         " event, review"
+    )
+
+
+OF_ITS_OWN: dict[str, Any] = {
+    "find": {"method": "GET", "path": "/people", "query": {"email": {"from": "contact.email"}}},
+    "create": {"method": "POST", "path": "/people", "body": {"email": {"from": "contact.email"}}},
+    "id": "id",
+    "email": "email",
+}
+BY_AUTHOR = {
+    "operations.author": OF_ITS_OWN,
+    "operations.create.body.author": {"from": "author.id"},
+}
+
+
+def test_author_who_is_found_again_and_named_has_nothing_wrong() -> None:
+    assert wrong_in(BY_AUTHOR) == []
+
+
+def test_author_who_is_made_anew_with_each_rating_is_wrong() -> None:
+    """Without an address in the record that is made, no later look finds the person."""
+    wrong = wrong_in(BY_AUTHOR | {"operations.author.create.body": {"name": "A"}})
+    assert wrong == [
+        (
+            "operations.author.create",
+            "does not say the person's address, so nobody is found again, and each rating makes one"
+            " more person; send {from: contact.email}",
+        )
+    ]
+
+
+def test_rating_that_does_not_name_its_declared_author_is_wrong() -> None:
+    assert wrong_in({"operations.author": OF_ITS_OWN}) == [
+        (
+            "operations.create",
+            "does not name the person whom operations.author finds or makes; send"
+            " {from: author.id}, or take operations.author out",
+        )
+    ]
+
+
+def test_author_who_is_looked_for_among_all_is_advised_against() -> None:
+    found = checked(BY_AUTHOR | {"operations.author.find.query": {}})
+    (advice,) = [one for one in found if one.what == "operations.author.find"]
+    assert advice.is_good
+    assert advice.advice == (
+        "lists everybody at each create; filter by the address, with {from: contact.email}"
     )
