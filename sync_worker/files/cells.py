@@ -30,8 +30,11 @@ _DATE = re.compile(
     r"|\d{4}-\d\d-\d\d|\d{1,2}\.\d{1,2}\.(?:\d{2,4})?",
     re.IGNORECASE,
 )
-_ERRORS = frozenset(
-    {"#n/a", "#ref!", "#name?", "#value!", "#div/0!", "#null!", "#num!", "#error!", "#spill!"}
+# In the languages of spreadsheets: #REF!, #BEZUG!, #NOM?; #N/A, #N/V, #NV; LibreOffice's Err:522.
+_ERROR = re.compile(r"#\S*[^\W\d_]\S*[!?]|#[^\W\d_]/[^\W\d_]{1,4}|#nv|err:\d{3}", re.IGNORECASE)
+_TOO_NARROW = re.compile(r"#{2,}")
+_YES_OR_NO = re.compile(
+    r"(?i:true|false)|WAHR|FALSCH|VRAI|FAUX|VERDADERO|VERDADEIRO|FALSO|WAAR|ONWAAR|PRAWDA|ИСТИНА|ЛОЖЬ"
 )
 _NOTHING = frozenset({"nan", "null", "none", "undefined", "n/a", "(null)", "[object object]"})
 _BROKEN = "\ufffd"  # what a program writes where it could not read a character
@@ -75,11 +78,11 @@ def id_within(text: str, most: int) -> str:
             f"{bare[:SHOWN]} looks like a number that a spreadsheet has written; is the id"
             f" {with_zeros[1][:SHOWN]}?"
         )
-    if bare.lower() in _ERRORS:
-        raise BadCell(f"{bare} is a spreadsheet's error, no id")
+    _refuse_word_of_a_spreadsheet(bare)
     if bare.lower() in _NOTHING:
         raise BadCell(f"{bare} stands for no value, it is no id")
     _refuse_invisible(bare)
+    _refuse_foreign_digit(bare)
     return bare
 
 
@@ -87,6 +90,29 @@ def refuse_formula(text: str) -> None:
     """Raises BadCell."""
     if text.startswith("="):
         raise BadCell(f"{text[:SHOWN]} is a spreadsheet's formula; write what it shows")
+
+
+def _refuse_word_of_a_spreadsheet(text: str) -> None:
+    shown = text[:SHOWN]
+    if _ERROR.fullmatch(text):
+        raise BadCell(f"{shown} is a spreadsheet's error, no id")
+    if _TOO_NARROW.fullmatch(text):
+        raise BadCell(
+            f"{shown} is what a spreadsheet shows where a column is too narrow; take the id from"
+            " where it came from"
+        )
+    if _YES_OR_NO.fullmatch(text):
+        raise BadCell(f"{shown} says true or false, it is no id")
+
+
+def _refuse_foreign_digit(text: str) -> None:
+    """Some programs write digits of another script, and no system finds the id by them."""
+    for sign in text:
+        if sign.isdecimal() and not sign.isascii():
+            raise BadCell(
+                f"has a digit in it that is none of 0 to 9 (U+{ord(sign):04X}); write the id as its"
+                " system does"
+            )
 
 
 def _refuse_invisible(text: str) -> None:
