@@ -168,9 +168,16 @@ class LinkRun:
             self.writing.remove_beside(slot, record, Delete(slot.side, MERGED))
 
     def _remove_shadowed(self, remote_ids: Sequence[str]) -> None:
-        slot = Slot(Side.EXTERNAL)
+        slot, moves = Slot(Side.EXTERNAL), self.placing.moves
         for remote_id in remote_ids:
+            # It stands behind this rating no more: another one has it on file.
+            if moves.is_elsewhere(slot.side, remote_id):
+                continue
             record = self.reading.get(slot.side, remote_id)
+            # It names another person or thing by now: not this person's to take along.
+            if record is not None and not moves.stays(slot.side, record):
+                self.view.part_with(slot, remote_id)
+                continue
             if record is not None:
                 # There, and the remote offers no delete: a person has to do it by hand.
                 if not self.view.capabilities[slot.side].can_delete:

@@ -133,6 +133,7 @@ class View:
             remote_id
             for remote_id in sorted(self.shadowed | self.run.link.shadowed)
             if (Side.EXTERNAL, remote_id) not in self.tombstones.buried
+            and self.departures.stays(remote_id) is not False
             and self.is_shadowed(Side.EXTERNAL, remote_id)
         ]
 
