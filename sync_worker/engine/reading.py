@@ -51,6 +51,10 @@ class Reading:
 
     def search(self, side: Side) -> list[Record]:
         """All records of this person for this thing, oldest first. A search may lag."""
+        # Outside people are known by their address: without one nobody is found, and not all those
+        # who have none.
+        if side is Side.EXTERNAL and not self.view.person.email:
+            return []
         self.keeper.renew()
         entity = self.view.run.entity.on(side)
         return list(self.remotes[side].find(entity, self.view.person))

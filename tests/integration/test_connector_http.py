@@ -29,7 +29,7 @@ from sync_worker.core.errors import (
     Unconfirmed,
     UnknownOutcome,
 )
-from sync_worker.core.values import Draft
+from sync_worker.core.values import Draft, Person
 from sync_worker.manifest.loader import parse_manifest
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.remotes.external.http import http_of
@@ -116,6 +116,13 @@ def test_client_credentials_fetch_one_token_until_it_is_refused(
     assert fetched[0].headers["content-type"] == "application/x-www-form-urlencoded"
     assert b"grant_type=client_credentials&scope=reviews%3Awrite" in fetched[0].body
     assert (b"client_secret=secret" in fetched[0].body) == (client_auth == "body")
+
+
+def test_who_has_no_address_is_not_searched(server: RemoteServer) -> None:
+    """Else everybody who has none would be one person."""
+    server.answer = lambda asked: Reply(body={"rows": [{**a_row(1), "email": None}]})
+    assert a_remote(a_manifest(server)).find(MUG, Person(name="Ada")) == []
+    assert server.asked == []
 
 
 # -- what answers mean

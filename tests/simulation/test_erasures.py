@@ -6,10 +6,14 @@ from decimal import Decimal
 
 import pytest
 
-from sync_worker.core.values import Change
+from sync_worker.core.values import Change, Person
 from tests.simulation.oracles import broken_invariants
+from tests.simulation.scenarios import changes
 from tests.simulation.test_moves import (
+    ACCURATE,
+    SHOP,
     WAYS,
+    W,
     a_world,
     look,
     make_ledger,
@@ -18,6 +22,7 @@ from tests.simulation.test_moves import (
 from tests.simulation.world import LedgerMaker, World
 
 __all__ = ["make_ledger"]
+STRANGER = Person(email=None, name="Stranger")
 
 
 def rates_again(world: World) -> None:
@@ -77,3 +82,32 @@ def test_record_on_file_elsewhere_survives_without_an_address(make_ledger: Ledge
         world.wix.visitor_deletes(remote_id, privacy=True)
     world.settle()
     assert list(world.external.records) == ["e1"]
+
+
+# -- nobody's address is no address
+
+
+def test_erasure_without_an_address_spares_strangers(make_ledger: LedgerMaker) -> None:
+    """Who has no address is not everybody else who has none."""
+    world = a_world(make_ledger)
+    world.external.visitor_rates(world.entities[0][1], STRANGER, {}, words=True)
+    world.drain()
+    loses_contact(world)
+    asks_on_wix(world)
+    assert list(world.external.records) == ["e2"]
+
+
+@pytest.mark.parametrize("external", [ACCURATE, SHOP], ids=["unique", "several"])
+def test_person_without_an_address_takes_no_strangers_rating(
+    external: object, make_ledger: LedgerMaker
+) -> None:
+    """The rating of a person without an address was deleted; a stranger's is not it."""
+    world = a_world(make_ledger, external=external)
+    words = {"value": Decimal(5)}
+    world.external.visitor_rates(world.entities[0][1], STRANGER, words, words=True)
+    world.drain()
+    loses_contact(world)
+    changes(W, overall=20)(world)
+    world.external.visitor_deletes("e1")
+    world.settle()
+    assert world.external.records["e2"].values == words

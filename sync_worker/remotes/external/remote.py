@@ -105,17 +105,16 @@ class ExternalRemote:
     def find(self, entity: EntityRef, person: Person) -> Sequence[Record]:
         """Filters that a system does not know would return everything: every row is compared again.
 
-        A row that cannot be read is an error only if it may be this person's: else one would block
-        all others.
+        Who has no address is not found, not even among others who have none. A row that cannot be
+        read is an error only if it may be this person's: else one would block all others.
         """
         name = "find" if self._manifest.operations.find is not None else "list"
         if name == "list" and not self._manifest.lists_by_parent:
             self._calls.spec("find")  # it is not there: this raises
-        context = self._calls.context(
-            entity=_entity_context(entity), contact=_contact_context(person)
-        )
-
-        wanted = None if person.email is None else normalise_email(person.email)
+        if not person.email:
+            return []
+        whose = {"entity": _entity_context(entity), "contact": _contact_context(person)}
+        context, wanted = self._calls.context(**whose), normalise_email(person.email)
 
         def may_be_theirs(item: Any) -> bool:
             subject, email = read_subject(self._manifest, item, context)
