@@ -125,6 +125,12 @@ def line_for_shadowed(side: Side, remote_id: str) -> HistoryEntry:
     return HistoryEntry(HistoryKind.SHADOW, side, "", reason=reason, remote_id=remote_id)
 
 
+def line_for_no_search(side: Side, reason: str) -> HistoryEntry:
+    """An erasure that took along only what was on file."""
+    told = f"what else this person wrote here could not be searched: {reason}"
+    return HistoryEntry(HistoryKind.GAP, side, "", reason=told)
+
+
 def lines_for_unseen_edit(
     tombstone: Buried, values: Mapping[str, Decimal], inbox_id: int
 ) -> list[HistoryEntry]:

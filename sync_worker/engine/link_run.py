@@ -85,8 +85,7 @@ class LinkRun:
                 continue
             self.reading.keeper.refuse_if_costly()
             self._take_in(delivery)
-        # Where a person may have several records, those without a rating never came to us.
-        if self.view.erases and not self.view.capabilities[Side.EXTERNAL].is_unique:
+        if self.view.erases:
             self.placing.shadow_silent(Slot(Side.EXTERNAL))
         # Nothing is written for it, but both sides may have come in step meanwhile.
         if self.view.holds.is_frozen:

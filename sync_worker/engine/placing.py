@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sync_worker.core.errors import Held
+from sync_worker.core.errors import Held, Permanent, Unauthorized
 from sync_worker.core.ports.merges import Merges
 from sync_worker.core.values import Buried, Deletes, MergeDistance, Person, Record, Side, Slot
-from sync_worker.engine.history_lines import line_for_shadowed
+from sync_worker.engine.history_lines import line_for_no_search, line_for_shadowed
 from sync_worker.engine.holds.guests import may_be_anybodys
 from sync_worker.engine.moves.moves import Moves
 from sync_worker.engine.reading import Reading
@@ -35,8 +35,23 @@ class Placing:
                 self.meet(slot, remote_id)
 
     def shadow_silent(self, slot: Slot) -> None:
-        """Find what a person said of this thing without rating it: an erasure takes that along."""
-        for record in self.reading.search(slot.side):
+        """Find what a person said of this thing without rating it: an erasure takes that along.
+
+        It does not wait for a search that is not to be had: what was not searched is on record.
+        """
+        can = self.view.capabilities[slot.side]
+        # Where a person may have several records, those without a rating never came to us.
+        if can.is_unique or not can.can_find:
+            return
+        try:
+            found = self.reading.search(slot.side)
+        # Our credentials may be accepted later.
+        except Unauthorized:
+            raise
+        except Permanent as refusal:
+            self.view.note([line_for_no_search(slot.side, refusal.reason)])
+            return
+        for record in found:
             is_silent = not self.view.seen_as(slot, record).values
             if is_silent and self.view.slot_on_file(slot.side, record.remote_id) is None:
                 self._shadow(slot.side, record.remote_id)

@@ -83,6 +83,7 @@ class Manifest(Strict):
             many_fields=bool(self.attributes or self.attributes_list),
             create_is_async=operations.create_async is not None,
             **_confirmation(operations.create_async),
+            can_find=operations.find is not None or self.lists_by_parent,
             can_create=operations.create is not None,
             can_update=operations.update is not None,
             can_delete=operations.delete is not None,

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
-from sync_worker.core.values import Change, Person
+from sync_worker.core.errors import Permanent
+from sync_worker.core.values import Change, EntityRef, Person, Record
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.scenarios import changes
 from tests.simulation.test_moves import (
     ACCURATE,
     SHOP,
     WAYS,
+    E,
     W,
     a_world,
     look,
@@ -20,6 +24,7 @@ from tests.simulation.test_moves import (
     on_wix,
 )
 from tests.simulation.world import LedgerMaker, World
+from tests.twins.memory_remote import MemoryRemote
 
 __all__ = ["make_ledger"]
 STRANGER = Person(email=None, name="Stranger")
@@ -111,3 +116,61 @@ def test_person_without_an_address_takes_no_strangers_rating(
     world.external.visitor_deletes("e1")
     world.settle()
     assert world.external.records["e2"].values == words
+
+
+# -- a search is no precondition
+
+
+def refuses_to_find(world: World, monkeypatch: pytest.MonkeyPatch, *, with_address: bool) -> None:
+    """Outside no search is offered, or only for people with an address."""
+    real = MemoryRemote.find
+
+    def find(self: MemoryRemote, entity: EntityRef, person: Person) -> Sequence[Record]:
+        if self.side is E and (with_address or person.email is None):
+            raise Permanent("it declares no operation find", reason="unsupported")
+        return real(self, entity, person)
+
+    monkeypatch.setattr(MemoryRemote, "find", find)
+
+
+@pytest.mark.parametrize("is_gone", [False, True], ids=["there", "gone"])
+def test_erasure_ends_where_nothing_can_be_searched(
+    is_gone: bool, make_ledger: LedgerMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is on file goes; that nothing else was searched is on record."""
+    world = a_world(make_ledger)
+    refuses_to_find(world, monkeypatch, with_address=True)
+    world.crowd.erase(world.persons[0])
+    if is_gone:
+        world.external.visitor_deletes("e1")
+    world.settle()
+    assert (world.wix.records, world.external.records) == ({}, {})
+    assert world.ledger.held_reasons() == []
+    reasons = [line.reason for line in world.ledger.history_entries()]
+    assert "what else this person wrote here could not be searched: unsupported" in reasons
+
+
+def test_erasure_searches_only_where_a_search_is_declared() -> None:
+    world = a_world(external=replace(SHOP, can_find=False))
+    searches = world.external.calls["find"]
+    world.crowd.erase(world.persons[0])
+    world.settle()
+    assert world.external.calls["find"] == searches
+    assert world.external.records == {}
+
+
+@pytest.mark.parametrize("how", ["deleted", "anonymous"])
+def test_erasure_ends_where_a_search_wants_an_address(
+    how: str, make_ledger: LedgerMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = a_world(make_ledger)
+    refuses_to_find(world, monkeypatch, with_address=False)
+    if how == "deleted":
+        loses_contact(world)
+    else:
+        told = world.persons[0]
+        world.post.tell_of_contact(Change.CONTACT_CHANGED, told, {}, privacy=True)
+        world.drain()
+    asks_on_wix(world)
+    assert world.external.records == {}
+    assert world.ledger.held_reasons() == []

@@ -30,6 +30,7 @@ class Capabilities:
     )
     correlates_value: bool = True  # a record with another value is not taken for an accepted create
     correlates_text: bool = False  # nor one with a person's own words: ours have none
+    can_find: bool = True  # its records of a person can be searched
     can_create: bool = True
     can_update: bool = True
     can_delete: bool = True

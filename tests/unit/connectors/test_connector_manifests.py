@@ -123,6 +123,13 @@ def test_what_a_system_does_not_offer_is_a_capability_it_lacks() -> None:
     assert ecwid.ignored_operations == frozenset()
 
 
+def test_systems_that_cannot_be_searched_say_so() -> None:
+    """Who may have several records there is not searched for before an erasure."""
+    names = ("woocommerce", "fera", "bigcommerce", "ecwid", "okendo", "trustpilot")
+    can_find = {name: shipped(name).capabilities.can_find for name in names}
+    assert [name for name, can in can_find.items() if not can] == ["ecwid", "okendo", "trustpilot"]
+
+
 @pytest.mark.parametrize("name", ["fera", "judgeme", "reviewsio", "okendo", "trustpilot"])
 def test_hosted_review_platform_starts_with_writing_off(name: str) -> None:
     assert shipped(name).first_policies == {"direction": "to_wix"}
