@@ -166,8 +166,10 @@ def _none_at_all(*arguments: Any, **named: Any) -> tuple[()]:
 _pass_on = MemoryLinks._pass_on
 
 
-def _passed_on_as_ended(self: MemoryLinks, lease: Lease, hint: NewDelivery) -> int:
+def _passed_on_as_ended(self: MemoryLinks, lease: Lease, hint: NewDelivery) -> int | None:
     inbox_id = _pass_on(self, lease, hint)
+    if inbox_id is None:
+        return None
     row = self.state.rows[inbox_id]
     row.delivery = replace(row.delivery, state=InboxState.DONE)
     return inbox_id

@@ -16,6 +16,7 @@ from sync_worker.core.values import (
     HistoryKind,
     Person,
     Policy,
+    Record,
     RecordState,
     Side,
 )
@@ -25,6 +26,7 @@ from tests.simulation.oracles import broken_invariants
 from tests.simulation.scenarios import changes
 from tests.simulation.world import CALM, LedgerMaker, Options, World
 from tests.twins.memory_ledger import memory_ledger
+from tests.twins.memory_remote import MemoryRemote
 
 W, E = Side.WIX, Side.EXTERNAL
 ACCURATE, SHOP = Options().external, NO_REVISION
@@ -198,6 +200,33 @@ def test_crash_at_any_step_neither_loses_nor_doubles_it(external: Any) -> None:
         world.settle()
         assert on_wix(world) == {"product-0 contact-1": "80"}, world.crashes
         assert broken_invariants(world) == [], world.crashes
+
+
+def test_two_records_leave_one_after_the_other_in_one_run(
+    make_ledger: LedgerMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A search that lags shows the second one only when the first has gone."""
+    world = a_world(make_ledger)
+    world.external.visitor_rates(world.entities[0][1], world.persons[0], {})
+    world.drain()
+    stale = world.external.records["e2"]
+    changes(W, overall=20)(world)
+    world.external.owner_moves("e2", person=world.persons[1])
+    world.post.webhooks[:] = [one for one in world.post.webhooks if "e2" not in repr(one)]
+    gives_to(world, 1)
+    real = MemoryRemote.find
+
+    def find(self: MemoryRemote, entity: EntityRef, person: Person) -> list[Record]:
+        found = list(real(self, entity, person))
+        is_theirs = (person.email, entity) == (stale.person.email, stale.entity)
+        return [*found, stale] if self.side is E and is_theirs else found
+
+    monkeypatch.setattr(MemoryRemote, "find", find)
+    world.drain()
+    assert on_wix(world).keys() == {"product-0 contact-0", "product-0 contact-1"}
+    assert world.ledger.held_reasons() == []
+    told = [line.remote_id for line in world.ledger.history_entries() if line.what == "move"]
+    assert told == ["e1"]
 
 
 # -- what is no move

@@ -152,7 +152,8 @@ class MemoryLinks:
             self._erase_link(row, change)
         for remote_id in change.leaving:
             self._keep_told(lease, remote_id)
-        passed_on = tuple(self._pass_on(lease, hint) for hint in change.passed_on)
+        told = [self._pass_on(lease, hint) for hint in change.passed_on]
+        passed_on = [inbox_id for inbox_id in told if inbox_id is not None]
         fresh = self._fresh(lease.link_id) if change.release else ()
         return Committed(buried, fresh, passed_on)
 
@@ -165,9 +166,12 @@ class MemoryLinks:
             if is_ended and told.link_id is None and is_its:
                 row.delivery = replace(told, link_id=lease.link_id)
 
-    def _pass_on(self, lease: Lease, hint: NewDelivery) -> int:
-        inbox_id = self.state.store(hint).inbox_id
-        row = self.state.rows[inbox_id]
+    def _pass_on(self, lease: Lease, hint: NewDelivery) -> int | None:
+        """``None``: a delivery of that name is on its way already."""
+        stored = self.state.store(hint)
+        inbox_id, row = stored.inbox_id, self.state.rows[stored.inbox_id]
+        if stored.is_duplicate and row.is_open:
+            return None
         row.delivery = replace(row.delivery, must_read=True, site_id=lease.site_id)
         return inbox_id
 

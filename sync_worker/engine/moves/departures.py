@@ -24,12 +24,14 @@ class Departures:
     """Records by id.
 
     ``own``: those that stay. ``waiting``: those that go, and are still to be let go; ``left``: ids
-    of those that were. ``passed_on``: the deliveries that tell of them, and where they belong.
+    of those that were; ``left_count``: how often one was. ``passed_on``: the deliveries that tell
+    of them, and where they belong.
     """
 
     own: set[str] = field(default_factory=set)
     waiting: dict[str, Departure] = field(default_factory=dict)
     left: set[str] = field(default_factory=set)
+    left_count: int = 0
     passed_on: dict[int, RatingKey] = field(default_factory=dict)
 
     def go(self, remote_id: str, key: RatingKey | None, before: Buried | None) -> None:
@@ -46,4 +48,5 @@ class Departures:
         keys = [one.key for one in self.waiting.values() if one.key is not None]
         self.passed_on |= dict(zip(inbox_ids, keys, strict=True))
         self.left |= self.waiting.keys()
+        self.left_count += len(self.waiting)
         self.waiting.clear()

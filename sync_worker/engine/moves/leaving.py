@@ -72,12 +72,15 @@ def _hints_of(view: View) -> list[NewDelivery]:
         NewDelivery(
             Side.EXTERNAL,
             delivery_source(site, Side.EXTERNAL),
-            # The fence is in the name: a record may come back, and leave again.
+            # The fence is in the name: a record may come back, and leave again. Counted through the
+            # whole run: one name twice would be one delivery.
             f"moved:{lease.link_id}:{lease.fence}:{number}",
             Change.UPSERT,
             remote_id,
             {},
         )
-        for number, (remote_id, departure) in enumerate(view.departures.waiting.items())
+        for number, (remote_id, departure) in enumerate(
+            view.departures.waiting.items(), view.departures.left_count
+        )
         if departure.key is not None
     ]

@@ -136,6 +136,14 @@ class TestMerges:
         assert (located.is_on_file, located.key) == (False, key)
         assert ground.ledger.links.external_id(key) is None
 
+    def test_name_that_is_on_its_way_is_told_of_once(self, ground: Ground) -> None:
+        run, _ = ground.link(BOB, 1), ground.link(ADA, 2)
+        source = ground.ledger.site(ground.site_id).connector
+        hint = NewDelivery(Side.EXTERNAL, source, "moved:1", Change.UPSERT, "e1", {})
+        change = Commit(records={EXTERNAL_SLOT: None}, leaving=["e1"], passed_on=[hint])
+        assert len(ground.ledger.links.commit(run.lease, change).passed_on) == 1
+        assert list(ground.ledger.links.commit(run.lease, change).passed_on) == []
+
     def test_record_that_left_and_is_on_file_elsewhere_is_not_buried(self, ground: Ground) -> None:
         bob, _ = ground.link(BOB, 1), ground.link(ADA, 2)
         change = Commit(buried=[Buried(Side.EXTERNAL, "e2", 9)], leaving=["e2"])
