@@ -21,7 +21,7 @@ from sync_worker.core.ports.inbox import (
     Stored,
 )
 from sync_worker.core.values import Delivery, HistoryKind, InboxState, NewDelivery, Side, Site
-from sync_worker.ledger.statements.due import WAITING_SHARE
+from sync_worker.ledger.statements.due import share_of_ripe
 from tests.twins.memory_erasure import erase_without_site, names_erased_without_site
 from tests.twins.memory_state import InboxRow, MemoryState, is_same_record
 
@@ -166,7 +166,7 @@ class MemoryInbox:
         first_waiting = [
             inbox_id for ids in waiting.values() for inbox_id in ids[:RATE_LIMITED_AT_ONCE]
         ]
-        share = limit - limit // WAITING_SHARE
+        share = share_of_ripe(limit)
         rung = [*ready[:share], *first_waiting, *ready[share:]][:limit]
         for inbox_id in rung:
             row = due[inbox_id]

@@ -15,7 +15,7 @@ from sync_worker.core.ports.inbox import RATE_LIMITED, RATE_LIMITED_AT_ONCE, TRA
 from sync_worker.ledger.sql_text import SKIP_LOCKED, SqlText
 from sync_worker.ledger.statements.inbox import OPEN, SWEPT_SECONDS, words
 
-WAITING_SHARE = 4  # a fourth of a turn is kept for what waits for a budget
+WAITING_SHARE = 4  # a fourth of a turn, or one, is kept for what waits for a budget
 MAX_SOURCES = 200  # asked in one turn; the next one goes on behind them
 # Of a source's oldest that wait: among so many the due ones go first, oldest first.
 OLDEST_SHARE = 4 * RATE_LIMITED_AT_ONCE
@@ -104,6 +104,8 @@ class WaitingForBudget:
 
     def ring(self, connection: Connection, room: int) -> list[int]:
         """Ring for at most ``room``."""
+        if room <= 0:
+            return []
         rows = WAITING.all(connection, behind=self.behind)
         found = [row for row in rows if row.id is not None][:room]
         has_room = len(found) < room
@@ -120,6 +122,11 @@ class WaitingForBudget:
         return [row.id for row in RING_WAITING.all(connection, inbox_ids=ids)]
 
 
+def share_of_ripe(limit: int) -> int:
+    """How many of a turn are not kept for what waits; where one is all, it is not kept."""
+    return max(1, min(limit - 1, limit - limit // WAITING_SHARE))
+
+
 def ring_due(connection: Connection, waiting: WaitingForBudget, limit: int) -> list[int]:
     """Ring for at most ``limit`` deliveries that are due.
 
@@ -128,7 +135,7 @@ def ring_due(connection: Connection, waiting: WaitingForBudget, limit: int) -> l
     """
     if limit <= 0:
         return []
-    share = limit - limit // WAITING_SHARE
+    share = share_of_ripe(limit)
     ripe = ring_ripe(connection, share)
     found = ripe + waiting.ring(connection, limit - len(ripe))
     # What waits did not need all of its share.

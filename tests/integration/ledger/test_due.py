@@ -44,6 +44,23 @@ def test_each_source_has_its_turn_where_few_are_rung_for(ground: Ground) -> None
     assert sorted(rung) == waiting
 
 
+@pytest.mark.parametrize("room", [2, 3])
+def test_smallest_rounds_keep_a_place_for_what_waits(ground: Ground, room: int) -> None:
+    """What is due again and again takes no round whole, however small it is."""
+    due = [ground.stored(number) for number in range(3)]
+    ground.ledger.inbox.defer(due, 0.0, "down", is_failure=False)
+    waiting = ground.stored(100)
+    ground.ledger.inbox.defer([waiting], 0.0, RATE_LIMITED, is_failure=False)
+    assert waiting in ground.ledger.inbox.due(room)
+
+
+def test_round_of_one_rings_for_what_is_due(ground: Ground) -> None:
+    due, waiting = ground.stored(1), ground.stored(2)
+    ground.ledger.inbox.defer([due], 0.0, "down", is_failure=False)
+    ground.ledger.inbox.defer([waiting], 0.0, RATE_LIMITED, is_failure=False)
+    assert ground.ledger.inbox.due(1) == [due]
+
+
 # -- 10^6 deliveries on PostgreSQL
 
 FILL = """
