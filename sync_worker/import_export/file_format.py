@@ -13,8 +13,10 @@ from sync_worker.core.scale import MappingKind
 from sync_worker.core.values import Side
 from sync_worker.files.yaml_file import BadYaml, read_yaml
 from sync_worker.manifest.schema.record import ScaleSection
+from sync_worker.manifest.source.stands import kind_of
 
 FORMATS = Path(__file__).parent / "file_formats"
+MAPPINGS = frozenset({"columns", "values", "scale"})
 PARTS = ("entity", "entity_group", "entity_namespace", "email", "name", "state")
 
 
@@ -65,6 +67,12 @@ def load_format(name: str) -> Mapping[str, Any]:
         raise Misconfigured(f"{path}: is no preset: {error}") from None
     if not isinstance(document, dict):
         raise Misconfigured(f"{path}: a preset is a mapping; see docs/setup.md")
+    for part in MAPPINGS & document.keys():
+        if not isinstance(document[part], dict):
+            raise Misconfigured(
+                f"{path}: {part}: is {kind_of(document[part])}, and has to be a mapping; see"
+                " docs/setup.md"
+            )
     return document
 
 
