@@ -17,6 +17,12 @@ import idna
 MAX_LENGTH = 254  # https://www.rfc-editor.org/errata/eid1690
 # What nearly all addresses look like: nothing to do but for the case of letters.
 _PLAIN = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*", re.ASCII)
+# Of a person nobody has an address there; WordPress puts one in place of an erased person's.
+# https://www.rfc-editor.org/rfc/rfc6761#section-6.4
+# https://developer.wordpress.org/reference/functions/wp_privacy_anonymize_data/
+NOBODY = ".invalid"
+# How systems hide a part of an address: ``j***@example.com``, ``j...@example.com``.
+_MASKED = re.compile("[*\u2022\u25cf\u2217\u2026]|\\.\\.")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 # Unquoted they part a list, name a scheme or frame an address: this is more than one, or none.
 _NOT_IN_LOCAL_PART = frozenset('()<>[]:;,\\"@ ')
@@ -39,6 +45,17 @@ def normalise_email(email: str) -> str:
     if len(trimmed) <= MAX_LENGTH and _PLAIN.fullmatch(trimmed) and "xn--" not in trimmed.lower():
         return trimmed.lower()
     return _identity(trimmed) or trimmed
+
+
+def identity_told(email: str) -> str | None:
+    """The identity of an address that a record shows; ``None``: it does not tell whose it is.
+
+    So of one that is masked or made anonymous, and of what is no address.
+    """
+    identity = normalise_email(email)
+    if _MASKED.search(identity) or identity.endswith(NOBODY):
+        return None
+    return identity if is_usable(identity) else None
 
 
 def is_usable(email: str) -> bool:

@@ -135,7 +135,8 @@ class OnFile:
     ``is_linked``: on file with a link; ``is_buried``: it has a tombstone (then ``revision`` is the
     buried one's); ``is_held``: a held delivery speaks of it, or of its rating; ``is_awaited``: one
     that is still on its way; ``is_shadowed``: it stands behind the synced record of its person.
-    ``whose``: of an external record that is linked or shadowed.
+    ``whose``: of an external record that is linked or shadowed. ``identity``: of a linked one, as
+    in ``Known``.
     """
 
     is_linked: bool = False
@@ -147,6 +148,7 @@ class OnFile:
     state: RecordState = RecordState.PUBLISHED
     values: Mapping[str, Decimal] = field(default_factory=dict)
     whose: Whose | None = field(default=None, compare=False)
+    identity: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

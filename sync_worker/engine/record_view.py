@@ -19,6 +19,7 @@ from sync_worker.core.values import (
     Side,
     Slot,
 )
+from sync_worker.core.values.record_identity import identity_shown
 
 NOT_TOLD = Person()
 
@@ -38,6 +39,7 @@ class RecordView:
     ``values``: by attribute, mapped ones only; empty while the record is absent or withdrawn.
     ``heard``: the newest delivery in hand that spoke of it. ``privacy``: gone on request.
     ``is_verified``, ``entity``, ``person``: as in a record, where this run has seen it.
+    ``identity``: as in ``Known``.
     """
 
     values: Mapping[str, Decimal]
@@ -52,6 +54,7 @@ class RecordView:
     entity: EntityRef | None = None
     person: Person = NOT_TOLD
     raw: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    identity: str | None = None
 
     @property
     def is_withdrawn(self) -> bool:
@@ -62,7 +65,8 @@ class RecordView:
         """The same as the ledger's memory."""
         if self.remote_id is None:
             return None
-        return Known(self.remote_id, self.revision, self.sequence, self.state, self.raw)
+        revision, sequence, state = self.revision, self.sequence, self.state
+        return Known(self.remote_id, revision, sequence, state, self.raw, self.identity)
 
     def heard_by(self, inbox_id: int) -> RecordView:
         """The same, spoken of by this delivery too."""
@@ -90,15 +94,28 @@ def remembered(slot: Slot, known: Known | None, bases: Mapping[str, Base]) -> Re
         known.sequence,
         known.state,
         raw=known.raw,
+        identity=known.identity,
     )
 
 
 def seen(
-    slot: Slot, record: Record, fields: Iterable[FieldMap], source: Source, heard: int | None = None
+    slot: Slot,
+    record: Record,
+    fields: Iterable[FieldMap],
+    source: Source,
+    heard: int | None = None,
+    known: Known | None = None,
 ) -> RecordView:
-    """The view that a whole record gives."""
+    """The view that a whole record gives; ``known``: the slot's as on file."""
     # What moderation withdrew has no values that may cross.
     values = values_in(slot, record, fields) if record.is_visible else {}
+    identity = None
+    # On Wix the person and the thing of a rating never change.
+    if slot.side is Side.EXTERNAL:
+        noted = None
+        if known is not None and known.remote_id == record.remote_id:
+            noted = known.identity
+        identity = identity_shown(record.entity, record.person.email, noted)
     return RecordView(
         values,
         source,
@@ -111,6 +128,7 @@ def seen(
         entity=record.entity,
         person=record.person,
         raw=record.raw,
+        identity=identity,
     )
 
 
@@ -141,12 +159,7 @@ def to_fields(
     values: Mapping[str, Decimal], fields: Iterable[FieldMap], side: Side
 ) -> dict[str, Decimal]:
     """Values by attribute → values by the field names of a side."""
-    return {
-        _field_name(field, side): values[field.attribute]
-        for field in fields
-        if field.attribute in values
-    }
-
-
-def _field_name(field: FieldMap, side: Side) -> str:
-    return field.attribute if side is Side.WIX else field.external_field
+    there = [field for field in fields if field.attribute in values]
+    if side is Side.WIX:
+        return {field.attribute: values[field.attribute] for field in there}
+    return {field.external_field: values[field.attribute] for field in there}

@@ -287,7 +287,13 @@ class Settlement:
         )
 
     def _known(self, record: Record) -> Known:
-        return Known(record.remote_id, record.revision, record.sequence, record.state, record.raw)
+        slot = self.intent.slot
+        identity, on_file = self.view.seen_as(slot, record).identity, self.view.memory.get(slot)
+        # Whether it moved meanwhile is found out by a look.
+        if on_file is not None and on_file.remote_id == record.remote_id:
+            identity = on_file.identity
+        revision, sequence, state = record.revision, record.sequence, record.state
+        return Known(record.remote_id, revision, sequence, state, record.raw, identity)
 
     def _values(self, record: Record) -> dict[str, Decimal | None]:
         values = self.view.seen_as(self.intent.slot, record).values

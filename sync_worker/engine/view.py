@@ -98,7 +98,8 @@ class View:
 
     def seen_as(self, slot: Slot, record: Record) -> RecordView:
         """A whole record as the view of a slot, without changing anything."""
-        return seen(slot, record, self.fields.values(), Source.READ)
+        known = self.memory.get(slot)
+        return seen(slot, record, self.fields.values(), Source.READ, known=known)
 
     def slot_for(self, side: Side, record: Record) -> Slot | None:
         """The slot a record belongs to; ``None`` when its attribute is not mapped."""
@@ -165,8 +166,8 @@ class View:
 
     def believe(self, slot: Slot, record: Record, delivery: Delivery) -> None:
         """The record is the slot's, as a delivery in hand carries it."""
-        fields = self.fields.values()
-        self.record_views[slot] = seen(slot, record, fields, Source.HEARD, delivery.id)
+        fields, known = self.fields.values(), self.memory.get(slot)
+        self.record_views[slot] = seen(slot, record, fields, Source.HEARD, delivery.id, known)
 
     def hear_again(self, slot: Slot, delivery: Delivery) -> None:
         """A delivery speaks of what the slot shows already."""
@@ -184,8 +185,9 @@ class View:
     def show(self, slot: Slot, record: Record) -> None:
         """The record is the slot's, as a remote just returned it."""
         # A look does not undo that a delivery spoke of it.
-        heard = self.record_views[slot].heard
-        self.record_views[slot] = seen(slot, record, self.fields.values(), Source.READ, heard)
+        heard, known = self.record_views[slot].heard, self.memory.get(slot)
+        fields = self.fields.values()
+        self.record_views[slot] = seen(slot, record, fields, Source.READ, heard, known)
 
     def take(self, slot: Slot, record: Record) -> None:
         """The record is the slot's, as just read: it is alive."""

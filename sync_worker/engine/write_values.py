@@ -40,7 +40,7 @@ def intent_for(view: View, write: SlotWrite, intent_id: str) -> Intent:
         is_privacy=write.is_privacy,
         remote_id=record_view.remote_id,
         base_revision=record_view.revision,
-        source_ids=_source_ids(view, write),
+        source_ids=_source_ids(view, write, other),
     )
 
 
@@ -72,9 +72,8 @@ def draft_for(view: View, write: SlotWrite, intent: Intent) -> Draft:
     )
 
 
-def _source_ids(view: View, write: SlotWrite) -> dict[str, str]:
+def _source_ids(view: View, write: SlotWrite, other: Side) -> dict[str, str]:
     """Ids of the records that are carried over, by the attribute of their slot."""
-    other = write.slot.side.other
     slots = {view.slot_of(name, other) for name in write.targets}
     record_views = {slot.attribute: view.record_views[slot] for slot in slots}
     return {
@@ -97,7 +96,8 @@ def commit_of_write(
 ) -> Commit:
     """``known``: the record after the write, ``values``: what it shows of each attribute."""
     history = lines_for_write(intent, known, values, view.bases, newest_in_hand(view))
-    if intent.is_imported and known is not None and known.revision is not None:
+    is_imported = intent.is_imported
+    if is_imported and known is not None and known.revision is not None:
         # The sides have not agreed on it yet: until this run has brought it across, its echo is
         # news.
         known = replace(known, revision=0)
@@ -113,7 +113,7 @@ def commit_of_write(
     tombstones = view.tombstones
     return Commit(
         records=records,
-        bases=_bases(view, intent, values),
+        bases=_bases(view, intent, values, is_imported=is_imported),
         link_state=LinkState.LIVE,
         new_generation=view.begins_generation,
         buried=[
@@ -161,7 +161,8 @@ def source_records(view: View, intent: Intent) -> dict[Slot, Known | None]:
         if slot in view.record_views and not is_on_file:
             # 0 is below every revision: whatever tells of the record is still news.
             nothing_seen = 0 if view.capabilities[slot.side].has_revision else None
-            records[slot] = Known(remote_id, nothing_seen)
+            identity = view.record_views[slot].identity
+            records[slot] = Known(remote_id, nothing_seen, identity=identity)
     return records
 
 
@@ -175,10 +176,12 @@ def is_made_by(intent: Intent, revision: int | None, attribute: str, shown: Deci
     return is_next and shown != intent.befores.get(attribute)
 
 
-def _bases(view: View, intent: Intent, values: Mapping[str, Decimal | None]) -> dict[str, Base]:
+def _bases(
+    view: View, intent: Intent, values: Mapping[str, Decimal | None], *, is_imported: bool
+) -> dict[str, Base]:
     """What both sides show of the attributes that were written."""
     # A value from a file: the sides have not agreed on it yet.
-    if intent.is_imported:
+    if is_imported:
         return {name: view.bases[name] for name in intent.targets}
     bases = {}
     for name in intent.targets:

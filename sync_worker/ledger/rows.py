@@ -198,7 +198,8 @@ def to_link(row: Row, values: Iterable[Row]) -> Link:
 
 def to_external(row: Row) -> Known:
     state, raw = RecordState(row.external_state), row.external_record or {}
-    return Known(row.external_id, row.external_revision, row.external_sequence, state, raw)
+    revision, sequence = row.external_revision, row.external_sequence
+    return Known(row.external_id, revision, sequence, state, raw, row.external_identity)
 
 
 EXTERNAL_COLUMNS = (
@@ -207,6 +208,7 @@ EXTERNAL_COLUMNS = (
     "external_sequence",
     "external_state",
     "external_record",
+    "external_identity",
 )
 WIX_COLUMNS = ("wix_id", "wix_revision", "wix_sequence", "wix_state")
 
@@ -215,7 +217,8 @@ def from_external(known: Known | None) -> dict[str, Any]:
     """``None``: the slot is forgotten."""
     if known is None:
         return dict.fromkeys(EXTERNAL_COLUMNS)
-    values = (known.remote_id, known.revision, known.sequence, str(known.state), dict(known.raw))
+    state, raw = str(known.state), dict(known.raw)
+    values = (known.remote_id, known.revision, known.sequence, state, raw, known.identity)
     return dict(zip(EXTERNAL_COLUMNS, values, strict=True))
 
 

@@ -154,8 +154,8 @@ link = Table(
     Column("external_sequence", BigInteger),
     Column("external_state", String(16)),
     Column("external_record", ExactJSON),
-    # Times of our writes in the last hour.
-    Column("writes", ExactJSON, nullable=False, default=list),
+    Column("external_identity", String(64)),  # whose it showed to be, and of what, hashed
+    Column("writes", ExactJSON, nullable=False, default=list),  # times of ours in the last hour
     # Ids of external records that stand behind the synced one.
     Column("shadowed", ExactJSON, nullable=False, default=list, server_default="[]"),
     UniqueConstraint("site_id", "entity_id", "contact_id"),

@@ -8,7 +8,12 @@ from decimal import Decimal
 from sync_worker.core.record_codec import mapped_values
 from sync_worker.core.sweep_values import Mark, OnFile
 from sync_worker.core.values import Record, RecordState, Side, Site
-from sync_worker.core.values.record_identity import is_of_another, rates_another
+from sync_worker.core.values.record_identity import (
+    changed,
+    identity_shown,
+    is_of_another,
+    rates_another,
+)
 
 
 def mark_of(record: Record, side: Side, known: OnFile, site: Site) -> Mark:
@@ -39,7 +44,18 @@ def has_moved(record: Record, known: OnFile) -> bool:
     if known.whose is None or record.state is RecordState.DELETED:
         return False
     names_another = is_of_another(record.person.email, known.whose.addresses)
-    return names_another or rates_another(record.entity, known.whose.entity)
+    if not names_another and not rates_another(record.entity, known.whose.entity):
+        return False
+    return shows_another(record, known)
+
+
+def shows_another(record: Record, known: OnFile) -> bool:
+    """Whether it shows another identity than before, as far as anybody has seen it before."""
+    # A record behind the synced one is its person's by its address.
+    if not known.is_linked:
+        return True
+    now = identity_shown(record.entity, record.person.email, known.identity)
+    return bool(changed(now, known.identity))
 
 
 def _mark_of_linked(record: Record, known: OnFile, values: Mapping[str, Decimal]) -> Mark:

@@ -16,7 +16,7 @@ from sync_worker.core.values import Contact, RatingKey, Record, Side, Site, Unkn
 from sync_worker.core.values.record_identity import is_of_another
 from sync_worker.intake.resolve import Resolver
 from sync_worker.reconcile.bulk_people import BulkPeople
-from sync_worker.reconcile.marks import has_moved, mark_of
+from sync_worker.reconcile.marks import has_moved, mark_of, shows_another
 
 NOT_ON_FILE = OnFile()
 
@@ -58,6 +58,9 @@ class PageComparison:
         """With the record's address, where it is another one of its person."""
         email, whose = record.person.email, known.whose
         if not email or whose is None or not is_of_another(email, whose.addresses):
+            return known
+        # As it was before: nobody has to be asked.
+        if not shows_another(record, known):
             return known
         # Its own, or that of a contact merged into it: most people have one address only.
         mine, its_key = self._contact_at(email), self._key_on_file(record)

@@ -28,6 +28,8 @@ from sync_worker.ledger.migrations.upgrade import (
 from sync_worker.ledger.process_tables import site_fault
 from sync_worker.ledger.sql_ledger import sql_ledger
 from tests.factories import a_delivery, a_named_delivery
+from tests.integration.ledger.ground import ADA, Ground
+from tests.twins.observed_ledger import ObservedLedger
 
 metadata = site_fault.metadata  # of all tables
 REVISIONS = [
@@ -190,3 +192,16 @@ def test_migration_that_cannot_have_its_table_leaves_those_before_it_done(
         assert is_current(connection)
     engine.dispose()
     other.dispose()
+
+
+def test_links_keep_their_records_over_what_these_showed(engine: Engine) -> None:
+    """The way up notes nothing of them, the way back forgets it; neither loses a link."""
+    upgrade(engine)
+    Ground(ObservedLedger(engine), None).set_up().link(ADA, 1)
+    external = text("SELECT external_id, external_state, external_identity FROM link")
+    with engine.connect() as connection:
+        assert connection.execute(external).all() == [("e1", "published", ADA.email)]
+    downgrade(engine, "0017")
+    upgrade(engine)
+    with engine.connect() as connection:
+        assert connection.execute(external).all() == [("e1", "published", None)]

@@ -25,12 +25,20 @@ from sync_worker.core.values import (
     Side,
     Site,
 )
-from sync_worker.engine import history_lines, link_plan, next_step, placing, write_values
+from sync_worker.core.values.record_identity import UNCOMPARED, Changed
+from sync_worker.engine import (
+    history_lines,
+    link_plan,
+    next_step,
+    placing,
+    record_view,
+    write_values,
+)
 from sync_worker.engine.deliveries import Deliveries
 from sync_worker.engine.holds.accounts import AccountWatch
 from sync_worker.engine.lease_keeper import LeaseKeeper
 from sync_worker.engine.link_plan import SlotWrite
-from sync_worker.engine.moves import moves
+from sync_worker.engine.moves import moves, strays
 from sync_worker.engine.placing import Placing
 from sync_worker.engine.settlement import Settlement
 from sync_worker.engine.settling import Settling
@@ -183,6 +191,10 @@ def _as_planned(view: View, name: str, action: Any) -> Any:
     return action
 
 
+def _uncompared(*arguments: Any) -> Changed:
+    return UNCOMPARED
+
+
 def _always(*arguments: Any, **named: Any) -> bool:
     return True
 
@@ -233,6 +245,13 @@ MECHANISMS: dict[str, tuple[Switch, ...]] = {
     "whose a listed record is": (
         (marks, "has_moved", _never),
         (page_comparison, "has_moved", _never),
+    ),
+    "what a record showed itself": (
+        (record_view, "identity_shown", _nothing),
+        (strays, "changed_since", _uncompared),
+        (moves, "changed_since", _uncompared),
+        (marks, "shows_another", _always),
+        (page_comparison, "shows_another", _always),
     ),
     "delivery of a moved record": ((MemoryLinks, "_pass_on", _passed_on_as_ended),),
     "one rating for whom it names": ((moves.Moves, "_refuse_second_rating", _nothing),),

@@ -72,6 +72,7 @@ GUARDED = {
     # tests/simulation/test_moves.py
     "whose a record is",
     "whose a listed record is",
+    "what a record showed itself",
     "delivery of a moved record",
     "one rating for whom it names",
     # tests/simulation/test_guests.py

@@ -344,15 +344,37 @@ def test_edit_on_wix_never_lands_on_a_strangers_record() -> None:
     ("policy", "ending"),
     [
         ({"unknown_contact": "create"}, {"product-0 contact-3": "80"}),
-        ({"unknown_contact": "skip"}, {}),
+        ({"unknown_contact": "skip"}, {"product-0 contact-0": "80"}),
     ],
     ids=["create", "skip"],
 )
 def test_unknown_person_follows_the_policy(policy: dict[str, str], ending: dict[str, str]) -> None:
+    """But who has a rating, and has edited an address outside, does not lose it by ``skip``."""
     world = a_world(policy=Policy.of(policy))
     gives_address(world, "new@example.com")
     world.drain()
     assert on_wix(world) == ending
+    held = ["unknown_contact"] if policy["unknown_contact"] == "skip" else []
+    assert world.ledger.held_reasons() == held
+
+
+def test_skip_does_not_keep_a_record_from_somebody_known() -> None:
+    world = a_world(policy=Policy.of({"unknown_contact": "skip"}))
+    gives_to(world, 1)
+    world.drain()
+    assert on_wix(world) == {"product-0 contact-1": "80"}
+
+
+def test_address_that_was_edited_and_becomes_known_ends_the_hold() -> None:
+    world = a_world(policy=Policy.of({"unknown_contact": "skip"}))
+    gives_address(world, "new@example.com")
+    world.drain()
+    world.people.aliases["contact-0"] = ["new@example.com"]
+    world.post.tell_of_contact(
+        Change.CONTACT_CHANGED, world.persons[0], {"email": "new@example.com"}
+    )
+    look(world, "sweep")
+    assert on_wix(world) == {"product-0 contact-0": "80"}
     assert world.ledger.held_reasons() == []
 
 

@@ -72,6 +72,7 @@ def _as_linked(
         state=link.records[slot].state,
         values={name: value for name, value in shown.items() if value is not None},
         whose=_whose(state, link) if side is Side.EXTERNAL else None,
+        identity=link.records[slot].identity,
     )
 
 

@@ -20,7 +20,9 @@ OWN_SERVICE_CAPABILITIES = Capabilities(many_fields=True)
 class MemorySystem:
     """Keeps records, journals every write, and tells of it.
 
-    ``normalise(name, value)``: what it makes of a value. ``clock``: its own.
+    ``normalise(name, value)``: what it makes of a value. ``clock``: its own. ``shows(person)``:
+    whom it names in a record that we write; some name the account of the token instead, write an
+    address their own way, or mask it.
     """
 
     side: Side
@@ -28,6 +30,7 @@ class MemorySystem:
     on_event: Callable[[RemoteEvent], None] = lambda event: None
     normalise: Callable[[str, Decimal], Decimal] = lambda name, value: value
     clock: Callable[[], float] = lambda: 0.0
+    shows: Callable[[Person], Person] = lambda person: person
     records: dict[str, Record] = field(default_factory=dict)
     gone: dict[str, Record] = field(default_factory=dict)
     journal: list[JournalEntry] = field(default_factory=list)
@@ -130,6 +133,8 @@ class MemorySystem:
     ) -> Record:
         if self.capabilities.is_unique and (twin := self._twin(entity, person, values)) is not None:
             raise Duplicate(twin.remote_id)
+        if by_us:
+            person = self.shows(person)
         self.next_id += 1
         record = Record(
             remote_id=f"{self.side[0]}{self.next_id}",

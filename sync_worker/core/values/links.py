@@ -83,7 +83,8 @@ class Known:
     """The record of a slot as the ledger remembers it.
 
     ``revision`` is the *seen* revision: events at or below it tell nothing new. ``raw`` is the
-    record as last returned. ``state`` tells a withdrawn record from a published one.
+    record as last returned. ``state`` tells a withdrawn record from a published one. ``identity``:
+    whose an external record showed to be, and of what, when it was last taken for this link's.
     """
 
     remote_id: str
@@ -91,6 +92,7 @@ class Known:
     sequence: int | None = None
     state: RecordState = RecordState.PUBLISHED
     raw: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    identity: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,19 +1,21 @@
 """Whether a record rates what it rated, and is of whom it was, by what it tells now. Pure.
 
-What a record does not tell is unknown, and unknown is not another.
+What a record does not tell is unknown, and unknown is not another. Nor is what a system shows
+instead of the person that we named: the account of our token, an address that it writes its own
+way. So a record on file has changed only against what it showed itself.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection
+from dataclasses import dataclass
+from functools import lru_cache
 
-from sync_worker.core.email_identity import earlier_identities, normalise_email
+from sync_worker.core.email_identity import earlier_identities, identity_told
 from sync_worker.core.values.records import EntityRef
 
-# Nobody has an address there; WordPress puts one in place of an erased person's.
-# https://www.rfc-editor.org/rfc/rfc6761#section-6.4
-# https://developer.wordpress.org/reference/functions/wp_privacy_anonymize_data/
-NOBODY = ".invalid"
+HASH_LENGTH = 20  # of each part; an identity has three of them, parted by dots
 
 
 def rates_another(ref: EntityRef | None, known: EntityRef) -> bool:
@@ -29,11 +31,63 @@ def rates_another(ref: EntityRef | None, known: EntityRef) -> bool:
 def is_of_another(email: str | None, addresses: Collection[str]) -> bool:
     """Whether a record names an address beside those of its person, as the ledger has them."""
     # Not told; or its person has left no address to compare with.
-    if not email or not email.strip() or not addresses:
+    if not email or not addresses:
         return False
-    identity = normalise_email(email)
-    # Written differently, or made anonymous.
-    if identity in addresses or identity.endswith(NOBODY):
+    identity = identity_told(email)
+    # Masked or anonymous; or written differently.
+    if identity is None or identity in addresses:
         return False
     # On file in the form of an earlier version.
     return all(form not in addresses for form in earlier_identities(email))
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """Which parts of its identity a record shows otherwise than before."""
+
+    person: bool
+    thing: bool
+
+    def __bool__(self) -> bool:
+        return self.person or self.thing
+
+
+UNCHANGED, UNCOMPARED = Changed(False, False), Changed(True, True)
+
+
+def identity_shown(entity: EntityRef | None, email: str | None, noted: str | None) -> str | None:
+    """Whose a record is, and of what, by what it shows; a hash for each part.
+
+    ``noted``: what it showed before, of which stays what it does not tell now.
+    """
+    shown = _hashes(entity, email)
+    if noted is not None:
+        pairs = zip(shown, noted.split("."), strict=True)
+        shown = tuple(now or before for now, before in pairs)
+    return ".".join(shown) if any(shown) else None
+
+
+# A run sees one record several times, and a worker often the same records.
+@lru_cache(maxsize=1000)
+def _hashes(entity: EntityRef | None, email: str | None) -> tuple[str, ...]:
+    """Of the address, the id and the group of the thing; empty: not told."""
+    parts: list[str | None] = [None, None, None]
+    if email:
+        parts[0] = identity_told(email)
+    if entity is not None:
+        parts[1:] = entity.entity_id, entity.group
+    shown = [""] * len(parts)
+    for place, part in enumerate(parts):
+        if part:
+            told = part.encode(errors="surrogatepass")
+            shown[place] = hashlib.sha256(told).hexdigest()[:HASH_LENGTH]
+    return tuple(shown)
+
+
+def changed(now: str | None, noted: str | None) -> Changed:
+    """What differs of two identities; only what both tell can."""
+    if now is None or noted is None or now == noted:
+        return UNCHANGED
+    pairs = zip(now.split("."), noted.split("."), strict=True)
+    person, *thing = [bool(one and other) and one != other for one, other in pairs]
+    return Changed(person, any(thing))

@@ -15,11 +15,25 @@ from sync_worker.core.errors import Held, Permanent
 from sync_worker.core.ports.inbox import Closing
 from sync_worker.core.ports.keys import Keys
 from sync_worker.core.ports.ledger import Ledger
-from sync_worker.core.values import Buried, Person, RatingKey, Record, Side, Site
+from sync_worker.core.values import (
+    Buried,
+    Known,
+    Person,
+    RatingKey,
+    Record,
+    Side,
+    Site,
+    UnknownContact,
+)
 from sync_worker.core.values.record_identity import is_of_another, rates_another
 from sync_worker.engine.link_plan import EXTERNAL_SLOT
 from sync_worker.engine.moves.leaving import commit_of_leaving
-from sync_worker.engine.moves.strays import addresses_of, is_stray, names_another
+from sync_worker.engine.moves.strays import (
+    addresses_of,
+    changed_since,
+    is_stray,
+    names_another,
+)
 from sync_worker.engine.reading import Reading
 from sync_worker.engine.record_view import RecordView, Source
 from sync_worker.engine.view import View
@@ -62,7 +76,29 @@ class Moves:
         known = self.view.departures.stays(record.remote_id)
         if known is not None:
             return known
-        return not names_another(record, self.view.run) or self._stays(record.remote_id, record)
+        return not names_another(self.view, record) or self._stays(record.remote_id, record)
+
+    def compare_answer(self, record: Record, noted: Known) -> None:
+        """The answer to a write of ours shows somebody or something else than before.
+
+        It stands for this link's person: some systems name the account of our token. Not so what
+        is known to be another's: what tells of that is news of its own.
+        """
+        if noted.remote_id == record.remote_id and self._is_known_to_be_anothers(record):
+            shown = self.view.record_views[EXTERNAL_SLOT]
+            self.view.record_views[EXTERNAL_SLOT] = replace(shown, identity=noted.identity)
+
+    def _is_known_to_be_anothers(self, record: Record) -> bool:
+        run, directory = self.view.run, self.ledger.directory
+        if record.entity is not None:
+            entity = directory.entity(run.site.id, Side.EXTERNAL, record.entity)
+            if entity is not None and entity.id != run.entity.id:
+                return True
+        if not is_of_another(record.person.email, addresses_of(run)):
+            return False
+        email = normalise_email(record.person.email or "")
+        contact = directory.contact(run.site.id, email=email)
+        return contact is not None and contact.contact_id != run.link.key.contact_id
 
     def is_elsewhere(self, side: Side, remote_id: str) -> bool:
         """Whether another link has a record on file; a delivery then tells that one of it."""
@@ -111,16 +147,29 @@ class Moves:
     def _key_now(self, remote_id: str, shown: RecordView | Record) -> RatingKey | Closing:
         """The key that the record names; what it does not tell is as it was."""
         run = self.view.run
-        is_of_same_thing = not rates_another(shown.entity, run.entity.external)
-        is_of_same_person = self._is_of_same_person(shown.person)
+        since = changed_since(self.view, shown)
+        is_of_same_thing = not since.thing or not rates_another(shown.entity, run.entity.external)
+        is_of_same_person = not since.person or self._is_of_same_person(shown.person)
         if is_of_same_thing and is_of_same_person:
             return run.link.key
+        # It shows somebody instead of its person, as before: with another thing nobody could tell
+        # whose it is.
+        if not since.person and not self._is_of_same_person(shown.person):
+            raise Held("unknown_contact")
         entity = run.entity.external if is_of_same_thing else shown.entity
         person = shown.person
         if is_of_same_person:
             person = replace(person, email=run.contact.email or person.email)
         record = Record(remote_id, {}, entity=entity, person=person)
-        return self.keys(run.site).key_of_record(record, Side.EXTERNAL)
+        return self.keys(self._site_for(remote_id)).key_of_record(record, Side.EXTERNAL)
+
+    def _site_for(self, remote_id: str) -> Site:
+        """The site; but who has a rating, and changes an address outside, is no stranger."""
+        on_file, site = self.view.memory.get(EXTERNAL_SLOT), self.view.run.site
+        is_on_file = on_file is not None and on_file.remote_id == remote_id
+        if not is_on_file or site.policy.unknown_contact != UnknownContact.SKIP:
+            return site
+        return replace(site, policy=replace(site.policy, unknown_contact=UnknownContact.HOLD))
 
     def _is_of_same_person(self, person: Person) -> bool:
         run = self.view.run

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from sync_worker.core.ports.links import LeasedLink
 from sync_worker.core.values import Record
-from sync_worker.core.values.record_identity import is_of_another, rates_another
+from sync_worker.core.values.record_identity import (
+    UNCOMPARED,
+    Changed,
+    changed,
+    identity_shown,
+    is_of_another,
+    rates_another,
+)
 from sync_worker.engine.link_plan import EXTERNAL_SLOT
 from sync_worker.engine.record_view import RecordView, Source
 from sync_worker.engine.view import View
@@ -20,14 +27,34 @@ def is_stray(view: View) -> bool:
     # Found out already, though another delivery has told of it since.
     if known is not None:
         return not known
-    return names_another(shown, view.run)
+    on_file = view.memory.get(EXTERNAL_SLOT)
+    # As nearly always: it shows what it showed before.
+    if on_file is not None and on_file.identity == shown.identity is not None:
+        return False
+    return names_another(view, shown)
 
 
-def names_another(shown: RecordView | Record, run: LeasedLink) -> bool:
-    """Whether it names another thing or another address than the link has."""
+def names_another(view: View, shown: RecordView | Record) -> bool:
+    """Whether it names another thing or another address than the link has.
+
+    What is on file must also have shown something else before: a system may name another address
+    than the one that we gave it.
+    """
+    if not changed_since(view, shown):
+        return False
+    run = view.run
     if rates_another(shown.entity, run.entity.external):
         return True
     return is_of_another(shown.person.email, addresses_of(run))
+
+
+def changed_since(view: View, shown: RecordView | Record) -> Changed:
+    """What differs from what the record on file showed; nobody has compared any other record."""
+    on_file = view.memory.get(EXTERNAL_SLOT)
+    if on_file is None or on_file.remote_id != shown.remote_id:
+        return UNCOMPARED
+    now = identity_shown(shown.entity, shown.person.email, on_file.identity)
+    return changed(now, on_file.identity)
 
 
 def addresses_of(run: LeasedLink) -> tuple[str, ...]:

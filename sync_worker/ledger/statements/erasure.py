@@ -153,6 +153,7 @@ def _forget_rater(connection: Connection, site_id: int, link_id: int) -> None:
         "contact_id": f"erased-{link_id}",
         "state": str(LinkState.BURIED),
         "external_record": None,
+        "external_identity": None,
         "writes": [],
         "shadowed": [],
     }

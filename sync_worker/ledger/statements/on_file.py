@@ -51,7 +51,7 @@ class _Kind(IntEnum):
     AWAITED = 5
 
 
-NAMES = ("kind", "remote_id", "revision", "state", "attribute", "base")
+NAMES = ("kind", "remote_id", "revision", "state", "attribute", "base", "identity")
 
 
 def on_file(
@@ -99,6 +99,7 @@ def _with_link(known: OnFile, row: Any) -> OnFile:
         revision=row.revision,
         state=RecordState(row.state),
         values=values,
+        identity=row.identity,
         # Its own link says whose it is, not one behind whose record it stood.
         whose=None,
     )
@@ -117,12 +118,14 @@ def _linked(site_id: int, side: Side, remote_ids: Sequence[str]) -> Any:
     kind = literal(int(_Kind.LINKED)).label("kind")
     if side is Side.WIX:
         columns = (link_value.c.wix_id, link_value.c.wix_revision, link_value.c.wix_state)
-        found = select(kind, *columns, link_value.c.attribute, link_value.c.base_wix).where(
+        base = (link_value.c.attribute, link_value.c.base_wix, _no_text())
+        found = select(kind, *columns, *base).where(
             link_value.c.site_id == site_id, link_value.c.wix_id.in_(remote_ids)
         )
     else:
         columns = (link.c.external_id, link.c.external_revision, link.c.external_state)
-        bases = select(kind, *columns, link_value.c.attribute, link_value.c.base_external)
+        base = (link_value.c.attribute, link_value.c.base_external, link.c.external_identity)
+        bases = select(kind, *columns, *base)
         # Outer: a link may have an external record before it has any value.
         joined = bases.outerjoin_from(link, link_value, link_value.c.link_id == link.c.id)
         found = joined.where(link.c.site_id == site_id, link.c.external_id.in_(remote_ids))
@@ -133,7 +136,7 @@ def _linked(site_id: int, side: Side, remote_ids: Sequence[str]) -> Any:
 
 def _buried(site_id: int, side: Side, remote_ids: Sequence[str]) -> Any:
     kind, text = literal(int(_Kind.BURIED)).label("kind"), _no_text()
-    columns = (kind, tombstone.c.remote_id, tombstone.c.revision, text, text, text)
+    columns = (kind, tombstone.c.remote_id, tombstone.c.revision, text, text, text, text)
     return select(*columns).where(is_tombstone(site_id, side, list(remote_ids)))
 
 
@@ -142,7 +145,7 @@ def _unended(site: Site, side: Side, remote_ids: Sequence[str]) -> Any:
         case((inbox.c.state == str(InboxState.HELD), int(_Kind.HELD)), else_=int(_Kind.AWAITED)),
         _no_text(),
     )
-    columns = (kind, inbox.c.remote_id, _no_number(), text, text, text)
+    columns = (kind, inbox.c.remote_id, _no_number(), text, text, text, text)
     is_theirs = is_from(site, side) & inbox.c.remote_id.in_(remote_ids)
     return select(*columns).where(is_theirs, inbox.c.state.in_(UNENDED))
 
@@ -152,11 +155,11 @@ def _held_link(site_id: int, side: Side, remote_ids: Sequence[str]) -> Any:
     kind, text = literal(int(_Kind.HELD)).label("kind"), _no_text()
     is_held = inbox.c.state == str(InboxState.HELD)
     if side is Side.WIX:
-        columns = (kind, link_value.c.wix_id, _no_number(), text, text, text)
+        columns = (kind, link_value.c.wix_id, _no_number(), text, text, text, text)
         held = select(*columns).join(inbox, inbox.c.link_id == link_value.c.link_id)
         is_its = (link_value.c.site_id == site_id) & link_value.c.wix_id.in_(remote_ids)
     else:
-        columns = (kind, link.c.external_id, _no_number(), text, text, text)
+        columns = (kind, link.c.external_id, _no_number(), text, text, text, text)
         held = select(*columns).join(inbox, inbox.c.link_id == link.c.id)
         is_its = (link.c.site_id == site_id) & link.c.external_id.in_(remote_ids)
     return held.where(is_its, is_held)
@@ -169,7 +172,7 @@ def _shadowed(connection: Connection, site_id: int, remote_ids: Sequence[str]) -
     else:
         each = func.jsonb_array_elements_text(cast(shadowed, JSONB))
     ids = each.table_valued("value")
-    columns = (literal(int(_Kind.SHADOWED)), ids.c.value, _no_number(), *_OF_WHOM)
+    columns = (literal(int(_Kind.SHADOWED)), ids.c.value, _no_number(), *_OF_WHOM, _no_text())
     found = _with_addresses(select(*columns).select_from(link).join(ids, true()))
     # Most links shadow nothing: their lists are not opened.
     return found.where(link.c.site_id == site_id, shadowed != "[]", ids.c.value.in_(remote_ids))
@@ -177,7 +180,7 @@ def _shadowed(connection: Connection, site_id: int, remote_ids: Sequence[str]) -
 
 def _whose(site_id: int, remote_ids: Sequence[str]) -> Any:
     """What records on file rate, and the addresses of their people."""
-    columns = (literal(int(_Kind.WHOSE)), link.c.external_id, _no_number(), *_OF_WHOM)
+    columns = (literal(int(_Kind.WHOSE)), link.c.external_id, _no_number(), *_OF_WHOM, _no_text())
     found = _with_addresses(select(*columns).select_from(link))
     return found.where(link.c.site_id == site_id, link.c.external_id.in_(remote_ids))
 

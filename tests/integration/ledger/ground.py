@@ -75,7 +75,9 @@ class Ground:
         if records:
             on_file = {
                 WIX_SLOT: Known(f"w{number}", 1),
-                EXTERNAL_SLOT: Known(f"e{number}", 1, raw={"by": contact.email}),
+                EXTERNAL_SLOT: Known(
+                    f"e{number}", 1, raw={"by": contact.email}, identity=contact.email
+                ),
             }
             bases = {"overall": Base(Decimal(80), Decimal(4))}
             change = Commit(records=on_file, bases=bases, link_state=LinkState.LIVE)

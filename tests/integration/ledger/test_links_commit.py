@@ -38,7 +38,8 @@ class TestCommits:
         assert again.intent == an_intent()
         assert again.intent.targets == {"overall": Decimal("4.5")}
         wix = Known("rating-1", 3, 8)
-        external = Known("r1", 1, None, RecordState.PUBLISHED, {"score": Decimal("4.5")})
+        raw = {"score": Decimal("4.5")}
+        external = Known("r1", 1, None, RecordState.PUBLISHED, raw, identity="a.b.")
         crashed.links.commit(
             again.lease,
             Commit(

@@ -10,6 +10,7 @@ import pytest
 from sync_worker.core.scale import FieldMap, Scale
 from sync_worker.core.sweep_values import Mark, OnFile, Whose
 from sync_worker.core.values import EntityRef, Person, Policy, Record, RecordState, Side, Site
+from sync_worker.core.values.record_identity import identity_shown
 from sync_worker.reconcile.marks import mark_of
 
 STARS = Scale(Decimal(1), Decimal(5), Decimal(1))
@@ -25,8 +26,14 @@ UNMAPPED = replace(PLAIN, values={"comfort": Decimal(4)})
 UNKNOWN = OnFile()
 LINKED = OnFile(is_linked=True, values={"overall": Decimal(4)})
 LINKED_WITH_FIVE = replace(LINKED, values={"overall": Decimal(5)})
-OWNED = replace(LINKED, whose=Whose(EntityRef("sku"), frozenset({"ada@example.com"})))
+OWNED = replace(
+    LINKED,
+    whose=Whose(EntityRef("sku"), frozenset({"ada@example.com"})),
+    identity=identity_shown(EntityRef("sku"), "ada@example.com", None),
+)
 HERS = replace(PLAIN, entity=EntityRef("sku"), person=Person(email="Ada@Example.com"))
+OURS = replace(HERS, person=Person(email="api@shop.example"))  # shown instead of its person
+OWNED_AS_OURS = replace(OWNED, identity=identity_shown(OURS.entity, OURS.person.email, None))
 BURIED = OnFile(is_buried=True)
 
 # situation, record as listed, what the ledger knows, its mark
@@ -63,6 +70,15 @@ TABLE = [
         replace(HERS, person=Person(email="bob@example.com")),
         OWNED,
         Mark.OPEN,
+    ),
+    ("linked, shows somebody else as before", OURS, OWNED_AS_OURS, Mark.IN_STEP),
+    ("linked, nobody has seen whom it showed", OURS, replace(OWNED, identity=None), Mark.IN_STEP),
+    ("linked, masked", replace(HERS, person=Person(email="b**@example.com")), OWNED, Mark.IN_STEP),
+    (
+        "linked, shows its own person now",
+        HERS,
+        OWNED_AS_OURS,
+        Mark.IN_STEP,
     ),
     ("linked, put under another thing", replace(HERS, entity=EntityRef("b")), OWNED, Mark.OPEN),
     (

@@ -1,0 +1,204 @@
+"""A record has moved only when it shows somebody or something else than it showed itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from sync_worker.core.values import Link, Person, Policy, Side, Slot
+from tests.simulation.ablations import without
+from tests.simulation.chaos import NO_REVISION
+from tests.simulation.oracles import broken_invariants
+from tests.simulation.test_moves import (
+    WAYS,
+    a_world,
+    gives_address,
+    gives_to,
+    look,
+    make_ledger,
+    on_wix,
+    puts_under,
+)
+from tests.simulation.world import CALM, LedgerMaker, Options, World
+from tests.twins.memory_ledger import MemoryLedger, memory_ledger
+from tests.twins.memory_remote import MemoryRemote
+
+__all__ = ["make_ledger"]
+
+HERS, ALSO_HERS = "product-0 contact-0", "product-0 contact-1"
+
+
+def api_account(person: Person) -> Person:
+    """As systems do that note the user of the token as the author."""
+    return Person(email="api@shop.example", name="API")
+
+
+def own_spelling(person: Person) -> Person:
+    return replace(person, email=f"{person.email}".replace("@", "+reviews@"))
+
+
+def masked(person: Person) -> Person:
+    return replace(person, email=f"{person.email}"[0] + "***@example.com")
+
+
+def dotted(person: Person) -> Person:
+    return replace(person, email=f"{person.email}"[0] + "...@example.com")
+
+
+SHOWN = pytest.mark.parametrize("shows", [api_account, own_spelling, masked, dotted])
+POLICIES = pytest.mark.parametrize("unknown_contact", ["hold", "create", "skip"])
+
+
+def a_written_world(
+    make: LedgerMaker,
+    shows: Callable[[Person], Person],
+    unknown_contact: str = "hold",
+) -> World:
+    """Two people rate one product on Wix; the records that we make of it show somebody else."""
+    policy = Policy.of({"unknown_contact": unknown_contact})
+    options = Options(CALM, people=2, entities=2, external=NO_REVISION, policy=policy)
+    world = World(0, options, make)
+    world.external.shows = shows
+    for person in world.persons:
+        world.wix.visitor_rates(world.entities[0][0], person, {"overall": Decimal(80)})
+    world.drain()
+    return world
+
+
+@SHOWN
+@POLICIES
+@pytest.mark.parametrize("way", WAYS)
+def test_record_that_never_showed_our_person_is_no_move(
+    shows: Callable[[Person], Person], unknown_contact: str, way: str, make_ledger: LedgerMaker
+) -> None:
+    """Whatever the policy for people whom nobody knows, and by every way."""
+    world = a_written_world(make_ledger, shows, unknown_contact)
+    for _ in range(2):
+        look(world, way)
+        world.external.visitor_changes("e1", {"value": Decimal(2)})
+        look(world, way)
+    assert on_wix(world) == {HERS: "40", ALSO_HERS: "80"}
+    assert world.ledger.held_reasons() == []
+    assert len(world.external.records) == 2
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_record_of_the_api_account_moves_when_it_is_given_away(
+    way: str, make_ledger: LedgerMaker
+) -> None:
+    world = a_written_world(make_ledger, api_account)
+    [theirs] = world.wix.of(world.entities[0][0], world.persons[1])
+    world.wix.visitor_deletes(theirs.remote_id)
+    world.drain()
+    gives_to(world, 1)
+    look(world, way)
+    assert on_wix(world) == {ALSO_HERS: "80"}
+    assert world.ledger.held_reasons() == []
+
+
+@POLICIES
+def test_record_of_the_api_account_under_another_product_waits(
+    unknown_contact: str, make_ledger: LedgerMaker
+) -> None:
+    """Of a record that is new there, whom it shows does not tell whose it is."""
+    world = a_written_world(make_ledger, api_account, unknown_contact)
+    puts_under(world, 1)
+    world.drain()
+    assert on_wix(world) == {HERS: "80", ALSO_HERS: "80"}
+    assert world.ledger.held_reasons() == ["unknown_contact"]
+    puts_under(world, 0)
+    world.drain()
+    assert world.ledger.held_reasons() == []
+
+
+def test_address_of_our_own_contact_is_noted_and_no_move(make_ledger: LedgerMaker) -> None:
+    """And from there on, what it shows then is what counts."""
+    world = a_written_world(make_ledger, api_account)
+    gives_to(world, 0)
+    world.drain()
+    assert on_wix(world) == {HERS: "80", ALSO_HERS: "80"}
+    world.external.owner_moves("e1", person=Person(email="api@shop.example"))
+    world.drain()
+    assert world.ledger.held_reasons() == ["unknown_contact"]
+
+
+def test_record_that_is_masked_later_is_no_move(make_ledger: LedgerMaker) -> None:
+    world = a_world(make_ledger)
+    for email in ("p***@example.com", "p\u2022\u2022\u2022@example.com", "[hidden]"):
+        gives_address(world, email)
+        world.drain()
+        look(world, "sweep")
+        assert on_wix(world) == {HERS: "80"}
+        assert world.ledger.held_reasons() == []
+    # What it showed before stays known under the mask.
+    gives_to(world, 1)
+    world.drain()
+    assert on_wix(world) == {ALSO_HERS: "80"}
+
+
+def forget_what_was_shown(world: World) -> None:
+    """As links are that an earlier version has made."""
+    assert isinstance(world.ledger, MemoryLedger)
+    for row in world.ledger.state.link_rows.values():
+        row.link = _unseen(row.link)
+
+
+def _unseen(link: Link) -> Link:
+    records = {slot: replace(known, identity=None) for slot, known in link.records.items()}
+    return replace(link, records=records)
+
+
+@POLICIES
+@pytest.mark.parametrize("way", WAYS)
+def test_upgrade_moves_nothing_and_notes_what_is_shown(unknown_contact: str, way: str) -> None:
+    world = a_written_world(memory_ledger, api_account, unknown_contact)
+    forget_what_was_shown(world)
+    look(world, way)
+    world.external.visitor_changes("e1", {"value": Decimal(2)})
+    look(world, way)
+    assert on_wix(world) == {HERS: "40", ALSO_HERS: "80"}
+    assert world.ledger.held_reasons() == []
+    external = Slot(Side.EXTERNAL)
+    shown = [row.link.records[external].identity for row in world.ledger.state.link_rows.values()]
+    assert shown[0] is not None
+    gives_address(world, "somebody@example.com")
+    look(world, way)
+    is_held = world.ledger.held_reasons() == ["unknown_contact"]
+    assert is_held is (unknown_contact != "create")
+    assert (HERS in on_wix(world)) is is_held
+
+
+def test_answer_that_shows_a_known_other_is_news(
+    make_ledger: LedgerMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given away between our look and our write: the answer is the first to tell."""
+    world = a_world(make_ledger)
+    update = MemoryRemote.update
+
+    def given_away_meanwhile(self: MemoryRemote, *arguments: Any) -> Any:
+        if self.side is Side.EXTERNAL:
+            monkeypatch.setattr(MemoryRemote, "update", update)
+            gives_to(world, 1)
+            world.post.webhooks.clear()
+        return update(self, *arguments)
+
+    monkeypatch.setattr(MemoryRemote, "update", given_away_meanwhile)
+    [remote_id] = world.wix.records
+    world.wix.visitor_changes(remote_id, {"overall": Decimal(20)})
+    look(world, "sweep")
+    assert on_wix(world) == {ALSO_HERS: "20"}
+    assert broken_invariants(world) == []
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_our_own_writes_are_moves_without_what_a_record_showed(way: str) -> None:
+    """The tests are tested: compared with our contact, every record that we made has moved."""
+    with without("what a record showed itself"):
+        world = a_written_world(memory_ledger, api_account)
+        world.external.visitor_changes("e1", {"value": Decimal(2)})
+        look(world, way)
+        assert "unknown_contact" in world.ledger.held_reasons()
