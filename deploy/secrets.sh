@@ -14,7 +14,21 @@ chmod 700 secrets
 value_of() {
     [ -f .env ] || return 0
     LC_ALL=C awk -v name="$1" '
-        function finish() { value = text; open = "" }
+        # What stands after a backslash in quotes; other backslashes are part of the value.
+        function unescaped(from,    to, place, sign, next_sign, known) {
+            known = (open == "\"") ? "\\\"\047abfnrtv" : "\\\047"
+            for (place = 1; place <= length(from); place++) {
+                sign = substr(from, place, 1)
+                next_sign = substr(from, place + 1, 1)
+                if (sign == "\\" && next_sign != "" && index(known, next_sign)) {
+                    place++
+                    sign = (next_sign in ESCAPES) ? ESCAPES[next_sign] : next_sign
+                }
+                to = to sign
+            }
+            return to
+        }
+        function finish() { value = (open == "PEM") ? text : unescaped(text); open = "" }
         function take(line,    place) {
             if (open == "PEM") {
                 text = text (text == "" ? "" : "\n") line
@@ -23,12 +37,16 @@ value_of() {
             }
             place = 1
             while (place <= length(line) && substr(line, place, 1) != open) {
-                if (open == "\"" && substr(line, place, 1) == "\\") place++
+                if (substr(line, place, 1) == "\\") place++
                 place++
             }
             text = text (begun ? "\n" : "") substr(line, 1, place - 1)
             begun = 1
             if (place <= length(line)) finish()
+        }
+        BEGIN {
+            ESCAPES["a"] = "\a"; ESCAPES["b"] = "\b"; ESCAPES["f"] = "\f"; ESCAPES["n"] = "\n"
+            ESCAPES["r"] = "\r"; ESCAPES["t"] = "\t"; ESCAPES["v"] = "\v"
         }
         NR == 1 { sub(/^\357\273\277/, "") }
         { sub(/\r$/, "") }
@@ -42,7 +60,13 @@ value_of() {
             else if (line ~ /^-----BEGIN/ && line !~ /-----END/) { open = "PEM"; take(line) }
             else { sub(/([ \t]+|^)#.*$/, "", line); sub(/[ \t]+$/, "", line); value = line }
         }
-        END { printf "%s", value }
+        END {
+            if (index(value, "${")) {
+                print ".env: " name " holds ${, which stands for another setting; write the value itself" > "/dev/stderr"
+                exit 1
+            }
+            printf "%s", value
+        }
     ' .env
 }
 

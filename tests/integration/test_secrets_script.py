@@ -37,7 +37,7 @@ def test_filled_env_file_becomes_every_secret_that_the_fleet_needs(tmp_path: Pat
     done = run(tmp_path)
     assert done.returncode == 0, done.stderr
     assert secret(tmp_path, "wix_app_secret") == "canary=1"
-    assert secret(tmp_path, "wix_public_key") == "-----BEGIN\\nAA=="
+    assert secret(tmp_path, "wix_public_key") == "-----BEGIN\nAA=="
     assert secret(tmp_path, "connector/own_service_webhook_secret") == "whsec"
     needed = {
         name: tmp_path / one["file"]
@@ -87,6 +87,11 @@ LINES = {
     "Windows": ("WIX_APP_SECRET=abc\r\nWIX_APP_ID=x\r", "abc"),
     "byte order mark": ("\ufeffWIX_APP_SECRET=abc", "abc"),
     "the last one counts": ("WIX_APP_SECRET=old\nWIX_APP_SECRET=abc", "abc"),
+    "quote in quotes": (r"WIX_APP_SECRET='it\'s' # mine", "it's"),
+    "escapes": (r'WIX_APP_SECRET="u:p\"q\\r\a\qb"', 'u:p"q\\r\a\\qb'),
+    "tab": (r'WIX_APP_SECRET="tab\there"', "tab\there"),
+    "no escapes in single quotes": (r"WIX_APP_SECRET='a\\b\nc'", r"a\b\nc"),
+    "no escapes without quotes": (r"WIX_APP_SECRET=a\tb$X", r"a\tb$X"),
     "PEM in quotes": (f'WIX_APP_SECRET="{PEM}"\nX=y', PEM),
     "PEM as pasted": (f"WIX_APP_SECRET={PEM}\nX=y", PEM),
 }
@@ -106,3 +111,13 @@ def test_missing_secret_is_named(tmp_path: Path) -> None:
     done = run(tmp_path)
     assert done.returncode == 1
     assert done.stderr == "still missing: WIX_PUBLIC_KEY; fill them in .env and run this again\n"
+
+
+def test_value_that_stands_for_another_setting_is_refused(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("WIX_APP_SECRET=${REDIS_PASSWORD}canary\nWIX_PUBLIC_KEY=b\n")
+    done = run(tmp_path)
+    assert done.returncode == 1
+    assert done.stderr == (
+        ".env: WIX_APP_SECRET holds ${, which stands for another setting; write the value itself\n"
+    )
+    assert not (tmp_path / "secrets" / "wix_app_secret").exists()
