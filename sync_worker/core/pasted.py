@@ -19,11 +19,12 @@ QUOTES = "\"'"
 # A whole value that only says what belongs there.
 PLACEHOLDER = re.compile(
     r'…+|\.{3,}|\*{3,}|x{3,}|-{3,}|<[^<>]*>|\[[^"]*\]|\{[^"]*\}|'
+    r"\$\{\w+\}|(?-i:\$[A-Z][A-Z_]+|%[A-Z_]+%)|•{3,}|●{3,}|changeit|undefined|"
     r"(your|replace|insert|enter|paste|put)([-_ ].*)?|change[-_ ]?me|to-?do|tbd|fixme|placeholder",
     re.IGNORECASE | re.DOTALL,
 )
 # Within an address only what no real one holds.
-PLACEHOLDER_IN_ADDRESS = re.compile(r"…|<[^<>]*>|YOUR[-_]")
+PLACEHOLDER_IN_ADDRESS = re.compile(r"…|<[^<>]*>|YOUR[-_]|://[^/@]*\{[^{}]*\}[^@]*$")
 # What text programs put in the place of the quotes of a keyboard.
 TYPOGRAPHIC_QUOTES = frozenset("\u201c\u201d\u201e\u201f\u2018\u2019\u201a\u201b")
 # Similar enough to be a slip, and not the name of another program's setting.

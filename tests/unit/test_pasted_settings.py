@@ -298,3 +298,26 @@ def test_sign_that_a_program_put_into_a_secret_is_told(name: str, sign: str, cod
     line = refusal({name: f"https://canary{sign}abc"})
     assert line.startswith(f"{name} holds {code} (")
     assert "canary" not in line
+
+
+@pytest.mark.parametrize(
+    "value", ["${TOKEN}", "$TOKEN", "%TOKEN%", "changeit", "undefined", "••••••", "https://{h}/x"]
+)
+def test_name_in_the_place_of_a_value_is_a_placeholder(value: str) -> None:
+    """What a shell or a page has left unfilled."""
+    assert refusal({"WIX_APP_SECRET": value}).startswith("WIX_APP_SECRET is still a placeholder")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "$2b$12$abc",
+        "$ecret",
+        "postgresql://u:p{a}s@h/x",
+        "pa$$word",
+        "50%off%x!",
+        "https://a.example/{id}",
+    ],
+)
+def test_value_with_such_signs_in_it_passes(value: str) -> None:
+    assert load_settings({"WIX_APP_SECRET": value}).wix_app_secret.get_secret_value() == value
