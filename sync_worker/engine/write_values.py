@@ -19,6 +19,7 @@ from sync_worker.core.values import (
     Side,
     Slot,
 )
+from sync_worker.core.values.record_identity import identity_shown
 from sync_worker.engine.history_lines import lines_for_removal, lines_for_write
 from sync_worker.engine.link_plan import SlotWrite
 from sync_worker.engine.record_view import seen_revisions, to_fields
@@ -162,6 +163,10 @@ def source_records(view: View, intent: Intent) -> dict[Slot, Known | None]:
             # 0 is below every revision: whatever tells of the record is still news.
             nothing_seen = 0 if view.capabilities[slot.side].has_revision else None
             identity = view.record_views[slot].identity
+            # Not seen in this run: a write of an earlier one is settled. It was taken for this
+            # link's by what it told.
+            if identity is None and slot.side is Side.EXTERNAL:
+                identity = identity_shown(view.run.entity.external, view.run.contact.email, None)
             records[slot] = Known(remote_id, nothing_seen, identity=identity)
     return records
 
