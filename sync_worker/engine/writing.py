@@ -152,9 +152,10 @@ class Writing:
             self.view.show(slot, record)
             # Whose it is is not asked of the answer to a write: that is news of its own.
             self.view.departures.own.add(record.remote_id)
-            noted, shown = self.view.memory.get(slot), self.view.record_views[slot]
-            if noted is not None and noted.identity != shown.identity:
-                self.placing.moves.compare_answer(record, noted)
+            if slot.side is Side.EXTERNAL and write.operation is Operation.UPDATE:
+                noted, shown = self.view.memory.get(slot), self.view.record_views[slot]
+                if noted is None or noted.identity != shown.identity:
+                    self.placing.moves.compare_answer(record, noted)
         record_view = self.view.record_views[slot]
         values = {name: record_view.values.get(name) for name in write.targets}
         # Before the outcome is remembered: what is not ours becomes no agreement.

@@ -25,7 +25,11 @@ from sync_worker.core.values import (
     Site,
     UnknownContact,
 )
-from sync_worker.core.values.record_identity import is_of_another, rates_another
+from sync_worker.core.values.record_identity import (
+    identity_shown,
+    is_of_another,
+    rates_another,
+)
 from sync_worker.engine.link_plan import EXTERNAL_SLOT
 from sync_worker.engine.moves.leaving import commit_of_leaving
 from sync_worker.engine.moves.strays import (
@@ -78,15 +82,20 @@ class Moves:
             return known
         return not names_another(self.view, record) or self._stays(record.remote_id, record)
 
-    def compare_answer(self, record: Record, noted: Known) -> None:
+    def compare_answer(self, record: Record, noted: Known | None) -> None:
         """The answer to a write of ours shows somebody or something else than before.
 
         It stands for this link's person: some systems name the account of our token. Not so what
         is known to be another's: what tells of that is news of its own.
         """
-        if noted.remote_id == record.remote_id and self._is_known_to_be_anothers(record):
-            shown = self.view.record_views[EXTERNAL_SLOT]
-            self.view.record_views[EXTERNAL_SLOT] = replace(shown, identity=noted.identity)
+        if not self._is_known_to_be_anothers(record):
+            return
+        shown, run = self.view.record_views[EXTERNAL_SLOT], self.view.run
+        # New on file: it was taken for this link's by what it told.
+        identity = identity_shown(run.entity.external, run.contact.email, None)
+        if noted is not None and noted.remote_id == record.remote_id:
+            identity = noted.identity
+        self.view.record_views[EXTERNAL_SLOT] = replace(shown, identity=identity)
 
     def _is_known_to_be_anothers(self, record: Record) -> bool:
         run, directory = self.view.run, self.ledger.directory
