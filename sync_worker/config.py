@@ -51,7 +51,9 @@ OF_COMPOSE = (
 )
 # A PEM pasted into .env as it is; only a value in quotes may go over several lines.
 PASTED_PEM = re.compile(
-    r"^(\s*(?:export\s+)?\w+\s*=\s*)(-----BEGIN [A-Z ]+-----[^\"']+?-----END [A-Z ]+-----)", re.M
+    r"^(\s*(?:export\s+)?\w+\s*=\s*)"
+    r"(-----BEGIN [A-Z ]+-----[ \t]*\n[^\"'\\]+?-----END [A-Z ]+-----)[ \t]*$",
+    re.M,
 )
 # They go out with calls, in headers, forms and addresses.
 SENT = ("WIX_APP_ID", "WIX_APP_SECRET", "WIX_API_BASE_URL")

@@ -148,6 +148,30 @@ def test_env_file_is_read_as_editors_write_it(
     assert settings.wix_app_secret.get_secret_value() == "the # secret"
 
 
+KEY_LINES = ("-----BEGIN PUBLIC KEY-----", "MIIB+X/w==", "-----END PUBLIC KEY-----")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "\\n".join(KEY_LINES),
+        "\\n".join((*KEY_LINES, "")),  # as the sandbox writes it
+        "\n".join(KEY_LINES),
+        "\n".join(KEY_LINES) + "  ",
+        "'" + "\n".join(KEY_LINES) + "'",
+        '"' + "\\n".join((*KEY_LINES, "")) + '"',
+    ],
+)
+def test_key_in_an_env_file_keeps_its_lines_in_any_form(
+    value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WIX_PUBLIC_KEY", raising=False)
+    (tmp_path / ".env").write_text(f"WIX_APP_ID=an-app\nWIX_PUBLIC_KEY={value}\nCONNECTORS=own\n")
+    found = environment(tmp_path)["WIX_PUBLIC_KEY"]
+    assert found.replace("\\n", "\n").split() == "\n".join(KEY_LINES).split()
+    assert environment(tmp_path)["CONNECTORS"] == "own"
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [
