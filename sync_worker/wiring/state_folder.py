@@ -37,10 +37,15 @@ def make_private_folder(home: Path) -> None:
 
 
 def make_private_file(file: Path) -> None:
-    """Make a SQLite file before SQLite does: the files beside it take its mode."""
+    """Make a SQLite file before SQLite does: the files beside it take its mode.
+
+    One that is there is never opened: to close it again would end every lock that this process has
+    on it, and another process would then take its log away
+    (https://sqlite.org/howtocorrupt.html, "file locking problems").
+    """
     # What cannot be made here is told where the database is opened.
     with suppress(OSError):
-        os.close(os.open(file, os.O_RDWR | os.O_CREAT, FILE_MODE))
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, FILE_MODE))
     for suffix in SIDE_FILES:
         _close(file.with_name(file.name + suffix), FILE_MODE)
 

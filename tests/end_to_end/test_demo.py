@@ -81,7 +81,7 @@ def test_demo_replays_a_file_and_prints_the_rate(tmp_path: Path, environ: dict[s
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        ("a,b\n", "ratings.csv:1: the header must be userId,movieId,rating,timestamp"),
+        ("a,b\n", "ratings.csv:1: there is no column 'userId'; the columns are: a, b"),
         (
             "userId,movieId,rating,timestamp\n1,2,six,0\n",
             "ratings.csv:2: rating: 'six' is not a number",

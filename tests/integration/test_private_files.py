@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -14,6 +17,7 @@ from sync_worker.alive import show_sign
 from sync_worker.config import load_settings
 from sync_worker.core.errors import Misconfigured
 from sync_worker.wiring import Wiring
+from sync_worker.wiring.state_folder import make_private_file
 
 
 @pytest.fixture(autouse=True)
@@ -83,3 +87,23 @@ def test_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(Misconfigured, match=r"RATINGS_SYNC_HOME: .*/file/home cannot be made"):
         open_ledger(RATINGS_SYNC_HOME=str(tmp_path / "file" / "home"))
+
+
+def test_ledger_in_use_keeps_its_log_when_it_is_opened_once_more(tmp_path: Path) -> None:
+    """To open and close a SQLite file beside SQLite ends the locks of this process on it.
+
+    Another process that closes the ledger then takes its log away, and what each writes from then
+    on the other does not see.
+    """
+    file = tmp_path / "ledger.db"
+    make_private_file(file)
+    ours = sqlite3.connect(file, isolation_level=None)
+    ours.execute("PRAGMA journal_mode = WAL")
+    ours.execute("CREATE TABLE noted (word TEXT)")
+    make_private_file(file)
+    script = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]);"
+    script += "c.execute('INSERT INTO noted VALUES (1)'); c.commit(); c.close()"
+    subprocess.run([sys.executable, "-c", script, str(file)], check=True)
+    assert file.with_name("ledger.db-wal").exists()
+    assert ours.execute("SELECT count(*) FROM noted").fetchone() == (1,)
+    ours.close()
