@@ -8,6 +8,7 @@ from decimal import Decimal
 from sync_worker.core.ports.links import Commit
 from sync_worker.core.ports.remote import Capabilities
 from sync_worker.core.values import Buried, Known, RatingKey, Side, Slot
+from sync_worker.core.values.record_identity import identity_shown
 from tests.simulation.ablations import without
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.scenarios import changes, ending_of, rates
@@ -88,7 +89,9 @@ def test_write_of_a_record_that_another_link_has_is_abandoned() -> None:
                     RatingKey(world.site.id, entity.id, str(person.contact_id))
                 )
             )
-            known = Known(on_file[0], 1)
+            # As every run notes it: it showed the name under which it came on file.
+            shown = identity_shown(entity.external, person.email, None)
+            known = Known(on_file[0], 1, identity=shown)
             world.ledger.links.commit(
                 other.lease, Commit(records={Slot(Side.EXTERNAL): known}, release=True)
             )
