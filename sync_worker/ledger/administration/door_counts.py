@@ -129,6 +129,9 @@ def _add_count(connection: Connection, key: tuple[str, str, str], hour: int, num
 
 
 def _put_source(connection: Connection, news: SourceNews) -> None:
+    # Something else ended its requests, such as a body that is too large: it is only counted.
+    if news.accepted_ago is None and news.refused_ago is None:
+        return
     values: dict[str, Any] = {}
     if news.refused_ago is not None:
         values["refused_at"] = ledger_now() - news.refused_ago

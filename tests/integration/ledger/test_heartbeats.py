@@ -67,6 +67,15 @@ def test_door_counts_add_up_by_source_reason_and_hour(engine: Engine) -> None:
     assert counts.counts(hours=2) == {("wix", "rejected", "expired"): 6, ("wix", "stored", ""): 2}
 
 
+def test_source_that_was_neither_accepted_nor_refused_is_counted(engine: Engine) -> None:
+    """Bodies that were too large, say."""
+    counts = SqlDoorCounts(Transactions(engine))
+    too_large = {("wix", "too_large", ""): 1}
+    for _ in range(2):
+        counts.add(DoorNews(too_large, [SourceNews("wix")]))
+    assert counts.counts(hours=2) == {("wix", "too_large", ""): 2}
+
+
 def test_refusals_go_on_until_something_is_accepted(engine: Engine) -> None:
     counts = SqlDoorCounts(Transactions(engine))
     refused = SourceNews("wix", None, 1.0, "rejected", "InvalidSignatureError", 2, 60.0)
