@@ -22,6 +22,7 @@ from tests.unit.signed import APP_ID, KEY, OWN_SERVICE, a_token, an_envelope, an
 
 ANSWER_SECONDS = 1.25  # Wix gives up then
 QUEUE = "ratings-sync:sync"
+PROCESSES = 2
 START_SECONDS = 30.0
 
 
@@ -117,6 +118,7 @@ def open_door(
         "RATINGS_SYNC_HOME": str(folder),
         "DATABASE_URL": database_url,
         "GATEWAY_BIND": bind,
+        "GATEWAY_PROCESSES": str(PROCESSES),
         "REDIS_URL": redis.url,
         "WIX_APP_ID": APP_ID,
         "WIX_PUBLIC_KEY": keys.replace("\n", "\\n"),
@@ -135,7 +137,8 @@ def _wait_until_ready(door: Door) -> None:
     until = time.monotonic() + START_SECONDS
     while time.monotonic() < until:
         try:
-            if door.ready().ok:
+            # The first shows that the settings are good, then the others begin.
+            if door.ready().ok and len(door.pids()) == 1 + PROCESSES:
                 return
         except requests.RequestException:
             time.sleep(0.05)
