@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from sync_worker.core.errors import SyncError
 from sync_worker.core.ports.people import People
 from sync_worker.core.values import Draft, EntityRef, Operation, Person, Record, Side
+from sync_worker.core.values.texts import TextRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,10 @@ class Capabilities:
     absence_counts: bool = (
         True  # what complete listings do not show, and no look by id finds, counts as deleted
     )
+    words: Mapping[str, TextRule] = field(default_factory=dict)  # the words that records carry
+    revision_covers_state: bool = True  # moderation raises the revision, too
+    can_moderate: bool = False  # offers ``Moderation``
+    bulk_create: int = 0  # how many drafts one call of ``BulkCreate`` takes; 0: it offers none
 
     def can(self, operation: Operation) -> bool:
         """Whether the remote offers a write at all."""
@@ -117,6 +123,30 @@ class Remote(Protocol):
 
     def delete(self, remote_id: str, revision: int | None) -> None:
         """Delete; a record that is already gone is a success. Raises Conflict, UnknownOutcome."""
+
+
+class Moderation(Protocol):
+    """What a remote with ``can_moderate`` offers beside its records' content."""
+
+    def withdraw(self, remote_id: str) -> Record:
+        """Take a record out of sight and keep it. Raises Gone, UnknownOutcome, as Remote."""
+
+    def approve(self, remote_id: str) -> Record:
+        """Publish a record that waits. Raises Gone, UnknownOutcome, as Remote."""
+
+
+class Replies(Protocol):
+    """What a remote whose ``words`` name a reply offers, where that is a call of its own."""
+
+    def reply(self, remote_id: str, text: str) -> Record:
+        """Set the owner's reply; empty: remove it. Raises Gone, UnknownOutcome, as Remote."""
+
+
+class BulkCreate(Protocol):
+    """What a remote with ``bulk_create`` offers, for files and baselines."""
+
+    def create_many(self, drafts: Sequence[Draft]) -> Sequence[Record | SyncError]:
+        """What became of each draft, in their order. Raises UnknownOutcome for all of them."""
 
 
 @dataclass(frozen=True, slots=True)

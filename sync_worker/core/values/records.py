@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -58,7 +59,11 @@ class Record:
     name. ``revision`` is ``None`` where the remote has none. ``raw`` is the record as JSON, kept to
     send full updates. ``has_words``: a person wrote a text in it; told only where accepted creates
     are known by that. ``is_verified``: whether the remote knows that this person gave it (``None``:
-    it does not say); anybody may give the address of somebody else.
+    it does not say); anybody may give the address of somebody else. ``words``: what it shows under
+    ``title``, ``body`` and ``reply``, in the bytes and the markup of its system; a name that is
+    missing is not carried there (or was not shown), an empty text is an empty field.
+    ``written_at``: when its person wrote it. ``is_ours``: whether we made it, as far as the remote
+    tells.
     """
 
     remote_id: str
@@ -71,6 +76,9 @@ class Record:
     raw: Mapping[str, Any] = field(default_factory=dict, hash=False)
     has_words: bool = False
     is_verified: bool | None = None
+    words: Mapping[str, str] = field(default_factory=dict, hash=False)
+    written_at: datetime | None = None
+    is_ours: bool | None = None
 
     @property
     def is_visible(self) -> bool:
@@ -84,7 +92,10 @@ class Draft:
 
     ``last`` is the record as last returned, for systems that want the whole record back.
     ``mapped``: names of all fields that are mapped; what ``last`` holds besides them is not ours to
-    remove. ``source_id`` is the id on the other side, for provenance.
+    remove. ``source_id`` is the id on the other side, for provenance. ``words``: all that the
+    record shall hold under ``title`` and ``body``, in the form of its system. ``changed``: names of the
+    values and words that this write changes; ``None``: all of them, as in a create. ``written_at``:
+    when its person wrote it, for a create.
     """
 
     values: Mapping[str, Decimal]
@@ -93,3 +104,6 @@ class Draft:
     last: Mapping[str, Any] = field(default_factory=dict, hash=False)
     mapped: frozenset[str] = frozenset()
     source_id: str = ""
+    words: Mapping[str, str] = field(default_factory=dict, hash=False)
+    changed: frozenset[str] | None = None
+    written_at: datetime | None = None
