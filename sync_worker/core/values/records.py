@@ -93,9 +93,9 @@ class Draft:
     ``last`` is the record as last returned, for systems that want the whole record back.
     ``mapped``: names of all fields that are mapped; what ``last`` holds besides them is not ours to
     remove. ``source_id`` is the id on the other side, for provenance. ``words``: all that the
-    record shall hold under ``title`` and ``body``, in the form of its system. ``changed``: names of the
-    values and words that this write changes; ``None``: all of them, as in a create. ``written_at``:
-    when its person wrote it, for a create.
+    record shall hold under ``title`` and ``body``, in the form of its system. ``changed``: names of
+    the values and words that this write changes; ``None``: all of them, as in a create.
+    ``written_at``: when its person wrote it, for a create.
     """
 
     values: Mapping[str, Decimal]
