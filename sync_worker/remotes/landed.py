@@ -5,11 +5,10 @@ Whatever goes wrong with such a look, the write is not undone by it: its outcome
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from decimal import Decimal
+from collections.abc import Callable
 
 from sync_worker.core.errors import Conflict, SyncError, Transient, UnknownOutcome
-from sync_worker.core.values import Record
+from sync_worker.core.values import Draft, Record
 
 Look = Callable[[], Record | None]
 
@@ -28,9 +27,9 @@ def look_after_write(look: Look) -> Record | None:
 
 
 def update_met_by_itself(
-    unknown: UnknownOutcome, look: Look, values: Mapping[str, Decimal], revision: int | None
+    unknown: UnknownOutcome, look: Look, draft: Draft, revision: int | None
 ) -> Record:
-    """The record, if our second try met our own first one: one change on, to our values.
+    """The record, if our second try met our own first one: one change on, to what we sent.
 
     Raises ``unknown`` if nothing tells that.
     """
@@ -40,17 +39,25 @@ def update_met_by_itself(
     # Gone, or another revision: somebody else has written since.
     if record is None or revision is None or record.revision != revision + 1:
         raise unknown
-    if any(record.values.get(name) != value for name, value in values.items()):
+    if not _shows(record, draft):
         raise unknown
     return record
 
 
-def refuse_living(look: Look) -> None:
+def _shows(record: Record, draft: Draft) -> bool:
+    """Whether a record shows the values of a draft, and the words that it changes."""
+    words = [name for name in draft.words if draft.changed is None or name in draft.changed]
+    return all(record.values.get(name) == value for name, value in draft.values.items()) and all(
+        record.words.get(name) == draft.words[name] for name in words
+    )
+
+
+def refuse_living(look: Look, *, may_hide: bool = True) -> None:
     """Look whether a delete was carried out that was answered with success.
 
-    Raises UnknownOutcome if nothing tells that it was. Where deletes hide, the record may be there
-    for those who look by its id.
+    Raises UnknownOutcome if nothing tells that it was. ``may_hide``: deletes may hide, and the
+    record is there for those who look by its id.
     """
     record = look_after_write(look)
-    if record is not None and record.is_visible:
+    if record is not None and (record.is_visible or not may_hide):
         raise UnknownOutcome("the delete was answered with success, the record is still there")

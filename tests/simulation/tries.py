@@ -67,7 +67,7 @@ class TryingRemote:
             )
         except UnknownOutcome as unknown:
             look = partial(self._remote.get, remote_id)
-            return update_met_by_itself(unknown, look, draft.values, revision)
+            return update_met_by_itself(unknown, look, draft, revision)
 
     def delete(self, remote_id: str, revision: int | None) -> None:
         try:

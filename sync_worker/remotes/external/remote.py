@@ -179,7 +179,7 @@ class ExternalRemote:
             raise Gone from None
         except UnknownOutcome as unknown:
             look = partial(self.get, remote_id)
-            return update_met_by_itself(unknown, look, draft.values, revision)
+            return update_met_by_itself(unknown, look, draft, revision)
         except (Unauthorized, Transient) as refusal:
             if self._is_gone(remote_id, refusal):
                 raise Gone from None
