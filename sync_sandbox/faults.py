@@ -52,7 +52,7 @@ WEBHOOK_FAULTS = {
     "webhook_forged": "the signature is broken",
 }
 WIX_FAULTS = {
-    "find_lags": "Query Ratings does not show what was written in the last seconds",
+    "find_lags": "queries do not show what was written in the last second",
     "identity_missing": "webhooks carry no identity",
     "entity_as_json": "webhooks carry the older entityAsJson form",
     "rating_owner": "webhooks say ratingOwner instead of owner",
@@ -76,14 +76,18 @@ class Faults:
 
     ``watch(moment, call)`` is called as a call has ``arrived`` and again when it is ``done``,
     before its answer is sent (``call``: ``POST /v1/ratings``); what it returns is answered instead.
+    ``defaults``: the chances of switches that are on unless somebody turns them off.
     """
 
-    def __init__(self, names: Mapping[str, str], seed: int = 0) -> None:
+    def __init__(
+        self, names: Mapping[str, str], seed: int = 0, defaults: Mapping[str, float] | None = None
+    ) -> None:
         self.names = names
+        self._defaults = dict(defaults or {})
         self.latency_ms = 0.0
         self.watch: Watch | None = None
         self._random = random.Random(seed)
-        self._chances: dict[str, float] = {}
+        self._chances = dict(self._defaults)
         self._next: Counter[str] = Counter()
         self._turn = threading.Lock()
         self.struck: Counter[str] = Counter()
@@ -97,7 +101,7 @@ class Faults:
 
     def clear(self) -> None:
         with self._turn:
-            self._chances.clear()
+            self._chances = dict(self._defaults)
             self._next.clear()
             self.latency_ms = 0.0
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from flask import Blueprint, Flask, Response, redirect, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
-from sync_sandbox.control.shared import VISITOR, add_shared, answer, body_of, done
+from sync_sandbox.control.shared import add_shared, answer, body_of, done
+from sync_sandbox.control.wix_reviews import MEMBER, add_review_controls
 from sync_sandbox.wix.app import create_wix_app
 from sync_sandbox.wix.state import WixState
-
-MEMBER = {"identityType": "MEMBER", "memberId": VISITOR}  # as Wix names who did it
 
 
 def wix_app(wix: WixState) -> Flask:
@@ -24,6 +23,7 @@ def wix_control(wix: WixState) -> Blueprint:
     app = Blueprint("control", __name__)
     add_shared(app, wix)
     _add_ratings(app, wix)
+    add_review_controls(app, wix.reviews)
     _add_people(app, wix)
     _add_app(app, wix)
 
@@ -57,7 +57,12 @@ def wix_control(wix: WixState) -> Blueprint:
     @app.get("/sandbox/state")
     def state() -> Response:
         return answer(
-            {"ratings": list(wix.ratings.values()), "contacts": list(wix.contacts.values())}
+            {
+                "ratings": list(wix.ratings.values()),
+                "reviews": list(wix.reviews.by_id.values()),
+                "moderation": wix.reviews.mode,
+                "contacts": list(wix.contacts.values()),
+            }
         )
 
     return app

@@ -1,20 +1,22 @@
-"""The HTTP of the stand-in Wix: OAuth, Ratings, Contacts v4, Members and App Instance."""
+"""The HTTP of the stand-in Wix: OAuth, Ratings, Reviews, Contacts v4, Members and App Instance."""
 
 from __future__ import annotations
 
 import uuid
 from typing import Any
 
-from flask import Flask, Response, jsonify, request
+from flask import Flask, Response, g, jsonify, request
 from flask.json.provider import DefaultJSONProvider
 
 from sync_sandbox.faults import install
+from sync_sandbox.wix.bodies import body_of, caller, part_of
 from sync_sandbox.wix.refusal import Refusal
+from sync_sandbox.wix.reviews.routes import add_reviews
 from sync_sandbox.wix.state import WixState
 from sync_worker.core import exact_json
 from sync_worker.core.words import as_received
 
-API = ("/ratings/", "/contacts/", "/members/", "/apps/", "/oauth2/")
+API = ("/ratings/", "/reviews/", "/contacts/", "/members/", "/apps/", "/oauth2/")
 
 
 class _ExactJson(DefaultJSONProvider):
@@ -34,8 +36,12 @@ def create_wix_app(wix: WixState) -> Flask:
         if not request.path.startswith(API) or request.path.startswith("/oauth2/"):
             return None
         wix.calls[f"{request.method} {_template(request.path)}"] += 1
-        if not wix.is_token_good(request.headers.get("Authorization", "")):
+        known = wix.caller(
+            request.headers.get("Authorization", ""), request.headers.get("wix-site-id")
+        )
+        if known is None:
             return Refusal(401, "UNAUTHENTICATED").response()
+        g.caller = known
         if wix.is_over_limit():
             return Refusal(429, "RESOURCE_EXHAUSTED").response()
         return None
@@ -53,6 +59,7 @@ def create_wix_app(wix: WixState) -> Flask:
 
     _add_sign_in(app, wix)
     _add_ratings(app, wix)
+    add_reviews(app, wix.reviews)
     _add_people(app, wix)
     return app
 
@@ -61,7 +68,7 @@ def _add_sign_in(app: Flask, wix: WixState) -> None:
     @app.post("/oauth2/token")
     def token() -> Response:
         wix.calls["POST /oauth2/token"] += 1
-        body = _json()
+        body = body_of()
         right = ("client_credentials", wix.app_id, wix.app_secret, wix.instance_id)
         names = ("grant_type", "client_id", "client_secret", "instance_id")
         if tuple(body.get(name) for name in names) != right:
@@ -83,6 +90,7 @@ def _add_sign_in(app: Flask, wix: WixState) -> None:
         permissions = [
             "Read Ratings",
             "Manage Ratings",
+            "Manage Reviews",
             "Read Contacts",
             "Manage Contacts",
             "Read Members",
@@ -93,16 +101,14 @@ def _add_sign_in(app: Flask, wix: WixState) -> None:
             "permissions": permissions,
         }
         return jsonify(
-            instance=about, site={"siteId": "sandbox-site", "siteDisplayName": "Sandbox shop"}
+            instance=about, site={"siteId": wix.site_id, "siteDisplayName": "Sandbox shop"}
         )
 
 
 def _add_ratings(app: Flask, wix: WixState) -> None:
-    as_app = _as_app(wix)
-
     @app.post("/ratings/v1/ratings")
     def create() -> Response:
-        return jsonify(rating=wix.create_rating(_part("rating"), as_app))
+        return jsonify(rating=wix.create_rating(part_of("rating"), caller()))
 
     @app.get("/ratings/v1/ratings/<rating_id>")
     def get(rating_id: str) -> Response:
@@ -112,41 +118,39 @@ def _add_ratings(app: Flask, wix: WixState) -> None:
 
     @app.patch("/ratings/v1/ratings/<rating_id>")
     def update(rating_id: str) -> Response:
-        rating = _part("rating")
+        rating = part_of("rating")
         revision = rating.get("revision")
         if not isinstance(revision, str):
             raise Refusal(400, "rating.revision", "must be the revision as a text")
-        return jsonify(rating=wix.update_rating(rating_id, rating.get("value"), as_app, revision))
+        return jsonify(rating=wix.update_rating(rating_id, rating.get("value"), caller(), revision))
 
     @app.delete("/ratings/v1/ratings/<rating_id>")
     def delete(rating_id: str) -> Response:
-        wix.delete_rating(rating_id, as_app)
+        wix.delete_rating(rating_id, caller())
         return jsonify({})
 
     @app.post("/ratings/v1/ratings/query")
     def query() -> Response:
-        return jsonify(wix.query_ratings(_part("query")))
+        return jsonify(wix.query_ratings(part_of("query")))
 
 
 def _add_people(app: Flask, wix: WixState) -> None:
-    as_app = _as_app(wix)
-
     @app.post("/contacts/v4/contacts/query")
     def query_contacts() -> Response:
-        found = wix.find_contacts(_part("query").get("filter") or {})
+        found = wix.find_contacts(part_of("query").get("filter") or {})
         return jsonify(
             contacts=found, pagingMetadata={"count": len(found), "offset": 0, "total": len(found)}
         )
 
     @app.post("/contacts/v4/contacts")
     def create_contact() -> Response:
-        body = _json()
+        body = body_of()
         info = body.get("info") or {}
         items = (info.get("emails") or {}).get("items") or []
         email = items[0].get("email") if items else None
         name = (info.get("name") or {}).get("first", "")
         contact = wix.add_contact(
-            email, name, by=as_app, allow_duplicates=body.get("allowDuplicates") is True
+            email, name, by=caller(), allow_duplicates=body.get("allowDuplicates") is True
         )
         return jsonify(contact=contact)
 
@@ -166,25 +170,6 @@ def _add_people(app: Flask, wix: WixState) -> None:
             raise Refusal(404, "MEMBER_NOT_FOUND")
         email = contact["primaryInfo"].get("email")
         return jsonify(member={"id": member_id, "contactId": contact["id"], "loginEmail": email})
-
-
-def _as_app(wix: WixState) -> dict[str, str]:
-    """Who our app's writes are by, as Wix names it."""
-    return {"identityType": "APP", "appId": wix.app_id}
-
-
-def _json() -> dict[str, Any]:
-    body = request.get_json(force=True, silent=True)
-    if not isinstance(body, dict):
-        raise Refusal(400, "body", "must be a JSON object")
-    return body
-
-
-def _part(name: str) -> dict[str, Any]:
-    part = _json().get(name)
-    if not isinstance(part, dict):
-        raise Refusal(400, name, "must be an object")
-    return part
 
 
 def _template(path: str) -> str:

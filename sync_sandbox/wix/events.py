@@ -17,9 +17,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sync_sandbox.faults import Faults
 from sync_sandbox.webhooks import Sending, WebhookSender
 from sync_worker.core import exact_json
+from sync_worker.core.words import as_received
 
 RATING, CONTACT = "wix.ratings.v1.rating", "wix.contacts.v4.contact"
 OWNER = {"identityType": "WIX_USER", "wixUserId": "owner"}
+API_KEY = {"identityType": "WIX_USER", "wixUserId": "api-key"}
 
 
 @dataclass
@@ -55,7 +57,7 @@ class WixEvents:
             "deleted": {"deletedEvent": {}},
         }
         spelled = "delete" if slug == "deleted" and self.faults.strikes("slug_delete") else slug
-        self._emit(RATING, spelled, rating["id"], parts[slug], by, privacy=privacy)
+        self.emit(RATING, spelled, rating["id"], parts[slug], by, privacy=privacy)
 
     def tell_contact(
         self,
@@ -71,7 +73,7 @@ class WixEvents:
             "updated": {"updatedEvent": {"currentEntity": contact}},
         }
         body = parts.get(slug, {"deletedEvent": {}})
-        self._emit(CONTACT, slug, contact["id"], body, by, origin=origin, privacy=privacy)
+        self.emit(CONTACT, slug, contact["id"], body, by, origin=origin, privacy=privacy)
 
     def tell_merge(self, source_id: str, target: dict[str, Any]) -> None:
         body = {
@@ -79,7 +81,7 @@ class WixEvents:
             "sourceContactIds": [source_id],
             "targetContact": target,
         }
-        self._emit(CONTACT, "merged", target["id"], {"actionEvent": {"body": body}}, OWNER)
+        self.emit(CONTACT, "merged", target["id"], {"actionEvent": {"body": body}}, OWNER)
 
     def tell_app(self, event_type: str, instance_id: str, event: Mapping[str, Any]) -> None:
         """A plain object, no domain event: only the time of its token tells two apart."""
@@ -93,17 +95,18 @@ class WixEvents:
             Sending(str(uuid.uuid4()), instance_id, lambda: (body, {"Content-Type": "text/plain"}))
         )
 
-    def _emit(
+    def emit(
         self,
         fqdn: str,
         slug: str,
         entity_id: str,
         part: Mapping[str, Any],
-        by: Mapping[str, str],
+        by: Mapping[str, str] | None,
         *,
         origin: str = "",
         privacy: bool = False,
     ) -> None:
+        """A domain event; ``by`` is ``None`` where nobody did it, as a rule of the site."""
         self._sequences[entity_id] += 1
         event = {
             "id": str(uuid.uuid4()),
@@ -119,9 +122,9 @@ class WixEvents:
         envelope: dict[str, Any] = {
             "eventType": f"{fqdn}_{slug}",
             "instanceId": self.instance_id,
-            "data": exact_json.dumps(event),
+            "data": as_received(exact_json.dumps(event)),
         }
-        if not self.faults.strikes("identity_missing"):
+        if by is not None and not self.faults.strikes("identity_missing"):
             envelope["identity"] = exact_json.dumps(dict(by))
         self.webhooks.send(
             Sending(
@@ -136,6 +139,11 @@ class WixEvents:
         now = int(time.time())
         claims = {"data": exact_json.dumps(dict(envelope)), "iat": now, "exp": now + 300_000}
         return jwt.encode(claims, self.key, algorithm="RS256", headers={"kid": "sandbox"}).encode()
+
+
+def is_client(by: Mapping[str, str]) -> bool:
+    """Whether a program did it: an app by its token, or whoever has the API key."""
+    return by.get("identityType") == "APP" or by == API_KEY
 
 
 def now() -> str:

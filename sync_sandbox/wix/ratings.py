@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sync_sandbox.faults import Faults
-from sync_sandbox.wix.events import WixEvents, now
+from sync_sandbox.wix.events import WixEvents, is_client, now
 from sync_sandbox.wix.filters import check_filter, matches
 from sync_sandbox.wix.refusal import Refusal
 from sync_worker.core import exact_json
@@ -176,7 +176,7 @@ class WixRatings:
                 "id": rating["id"],
                 "before": before,
                 "after": after,
-                "by": "app" if by.get("identityType") == "APP" else "visitor",
+                "by": "app" if is_client(by) else "visitor",
                 "entity": rating["entityId"],
                 "person": rating["owner"].get("contactId") or rating["owner"].get("memberId"),
                 "attribute": rating["attributeName"],

@@ -18,6 +18,10 @@ class Refusal(Exception):
         self.status, self.code = status, code
         self.message, self.data = message or code, dict(data or {})
 
+    def as_item(self) -> dict[str, Any]:
+        """The error of one item of a bulk call."""
+        return {"code": self.code, "description": self.message, "data": self.data}
+
     def response(self) -> Response:
         details: dict[str, Any]
         if self.status == 400:

@@ -1,7 +1,7 @@
 """The state of the stand-in Wix: one app and its one instance.
 
 The contract is that of the Wix documentation; where Ratings is only documented as messages, the
-paths follow its sibling Reviews.
+paths follow its sibling Reviews. A site has both.
 """
 
 from __future__ import annotations
@@ -17,9 +17,12 @@ from typing import Any
 
 from sync_sandbox.faults import HTTP_FAULTS, WEBHOOK_FAULTS, WIX_FAULTS, Faults
 from sync_sandbox.webhooks import WIX_RETRY_SECONDS, WebhookSender
-from sync_sandbox.wix.events import OWNER, WixEvents
+from sync_sandbox.wix.events import API_KEY, OWNER, WixEvents
 from sync_sandbox.wix.people import WixContacts
 from sync_sandbox.wix.ratings import WixRatings
+from sync_sandbox.wix.reviews.news import ReviewNews
+from sync_sandbox.wix.reviews.quirks import DEFAULTS, QUIRKS
+from sync_sandbox.wix.reviews.store import WixReviews
 
 
 @dataclass
@@ -29,6 +32,8 @@ class WixState:
     app_id: str = "sandbox-app"
     app_secret: str = "sandbox-app-secret"  # noqa: S105 - a stand-in's own
     instance_id: str = "11111111-0000-4000-8000-000000000001"
+    site_id: str = "22222222-0000-4000-8000-000000000002"
+    api_key: str = "sandbox-api-key"
     rate_per_minute: int | None = 200
     token_seconds: int = 14_400
     seed: int = 0
@@ -44,7 +49,8 @@ class WixState:
 
     def __post_init__(self) -> None:
         self.lock = threading.RLock()
-        self.faults = Faults(HTTP_FAULTS | WEBHOOK_FAULTS | WIX_FAULTS, self.seed)
+        names = HTTP_FAULTS | WEBHOOK_FAULTS | WIX_FAULTS | QUIRKS
+        self.faults = Faults(names, self.seed, DEFAULTS)
         self._tokens: dict[str, float] = {}
         self._call_times: list[float] = []
         retries = [seconds * self.retry_scale for seconds in WIX_RETRY_SECONDS]
@@ -59,6 +65,14 @@ class WixState:
         self.events = WixEvents(self.instance_id, self.faults, self.webhooks)
         self._ratings = WixRatings(
             self.lock, self.faults, self.events, self.contacts, self.ratings, self.journal
+        )
+        self.reviews = WixReviews(
+            self.lock,
+            self.faults,
+            ReviewNews(self.events, self.faults),
+            self.contacts,
+            self.members,
+            self.journal,
         )
         self._people = WixContacts(self.lock, self.events, self.contacts, self.merged)
 
@@ -78,9 +92,14 @@ class WixState:
             self._tokens[token] = time.monotonic() + self.token_seconds
         return token
 
-    def is_token_good(self, header: str) -> bool:
-        token = header.removeprefix("Bearer ").strip()
-        return self._tokens.get(token, 0.0) > time.monotonic()
+    def caller(self, authorization: str, site_id: str | None) -> dict[str, str] | None:
+        """Who calls, as Wix names it: our app by a token, or the owner by the key and the site."""
+        token = authorization.removeprefix("Bearer ").strip()
+        if self._tokens.get(token, 0.0) > time.monotonic():
+            return {"identityType": "APP", "appId": self.app_id}
+        if (token, site_id) == (self.api_key, self.site_id):
+            return dict(API_KEY)
+        return None
 
     def revoke_tokens(self) -> None:
         with self.lock:
@@ -152,12 +171,17 @@ class WixState:
         return self._people.change_email(contact_id, email)
 
     def delete_contact(self, contact_id: str, *, privacy: bool = False) -> None:
-        """An owner deletes a contact; with ``privacy`` the person asked for it: ratings go too."""
+        """An owner deletes a contact; with ``privacy`` the person asked for it, and what they
+        rated goes, too.
+        """
         with self.lock:
             if privacy and contact_id in self.contacts:
                 for rating in list(self.ratings.values()):
                     if rating["owner"].get("contactId") == contact_id:
                         self.delete_rating(rating["id"], OWNER, privacy=True)
+                for review in list(self.reviews.by_id.values()):
+                    if review["author"]["contactId"] == contact_id:
+                        self.reviews.delete(review["id"], OWNER, privacy=True)
             self._people.delete(contact_id, privacy=privacy)
 
     def find_contacts(self, where: Mapping[str, Any]) -> list[dict[str, Any]]:
