@@ -22,6 +22,7 @@ from redis.connection import parse_url
 from sync_worker.core.errors import Misconfigured
 from sync_worker.core.pasted import bare, is_placeholder, nearest, secret_of, text_of, unsendable_in
 from sync_worker.core.service_urls import check_database_url, check_redis_url, has_password
+from sync_worker.core.values import WixKind
 from sync_worker.files.references import DEFAULT_FOLDERS
 
 SECRETS = (
@@ -57,6 +58,7 @@ PASTED_PEM = re.compile(
 )
 # They go out with calls, in headers, forms and addresses.
 SENT = ("WIX_APP_ID", "WIX_APP_SECRET", "WIX_API_BASE_URL")
+WIX_URL = "https://www.wixapis.com"
 LEDGER_FILE = "ledger.db"  # in the state folder, without DATABASE_URL
 MIN_TOKEN = 16  # characters; what can be guessed closes nothing
 
@@ -81,7 +83,7 @@ class Settings(BaseModel):
     wix_app_id: str = ""
     wix_app_secret: SecretStr = SecretStr("")
     wix_public_key: str = ""
-    wix_api_base_url: str = "https://www.wixapis.com"
+    wix_api_base_url: str = WIX_URL
     wix_budget_per_minute: float = Field(default=192.0, gt=0)
     wix_budget_capacity: float = Field(default=8.0, ge=1)
     budget_processes: int = Field(default=1, ge=1)
@@ -135,6 +137,11 @@ class Settings(BaseModel):
             check_database_url("DATABASE_URL", self.database_url.get_secret_value())
             return _with_password(self.database_url, self.database_password)
         return f"sqlite:///{(self.ratings_sync_home / LEDGER_FILE).absolute()}"
+
+    @property
+    def first_wix_api(self) -> WixKind:
+        """Of a new site: Wix has published its Reviews API only; a stand-in shows Ratings first."""
+        return WixKind.REVIEWS if self.wix_api_base_url == WIX_URL else WixKind.RATINGS
 
     @property
     def is_sqlite(self) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from sync_worker.core.numbers import MAX_WHOLE, whole_number
-from sync_worker.core.values import Site
+from sync_worker.core.values import Site, WixKind
 from sync_worker.wiring import wiring
 
 NUMBER = click.IntRange(1, MAX_WHOLE)  # of a row, or of rows
@@ -78,3 +78,12 @@ class Moment(click.ParamType[datetime]):
                 ctx,
             )
         return at
+
+
+WIX_KINDS = click.Choice([str(kind) for kind in WixKind])
+WIX_API = click.option(
+    "--wix-api",
+    type=WIX_KINDS,
+    help="Where Wix keeps the ratings: Wix Reviews, or its Ratings API. A new site of"
+    " www.wixapis.com uses reviews.",
+)

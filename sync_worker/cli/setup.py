@@ -21,10 +21,10 @@ from sync_worker.cli.map.contact_proposal import (
     save_doubtful,
 )
 from sync_worker.cli.map.entity_proposal import describe, doubtful, save_entity_proposal
-from sync_worker.cli.options import EXISTING_FILE, JSON
+from sync_worker.cli.options import EXISTING_FILE, JSON, WIX_API, WIX_KINDS
 from sync_worker.cli.output import print_json, print_problems, say
 from sync_worker.core.errors import Misconfigured, SyncError
-from sync_worker.core.values import Site, UnknownEntity
+from sync_worker.core.values import Site, UnknownEntity, WixKind
 from sync_worker.doctor.doctor import Doctor
 from sync_worker.files.mapping_files import read_entities, read_fields
 from sync_worker.files.proposals import propose_entities, read_catalogue
@@ -92,8 +92,9 @@ def steps() -> list[Step]:
 
 @click.command()
 @click.option("--status", is_flag=True, help="Ask nothing: only show which steps are done.")
+@WIX_API
 @JSON
-def setup(status: bool, as_json: bool) -> None:
+def setup(status: bool, wix_api: str | None, as_json: bool) -> None:
     """Set a site up, step by step: settings, connector, site, entities, contacts, fields. May be
     left and resumed.
 
@@ -109,7 +110,7 @@ def setup(status: bool, as_json: bool) -> None:
             _print_steps(found)
         raise SystemExit(0 if all(step.is_done for step in found) else 1)
     try:
-        _guide()
+        _guide(wix_api)
     except (click.Abort, KeyboardInterrupt) as end:
         click.echo("\nleft; `ratings-sync setup` goes on from here", err=True)
         raise SystemExit(STATUS if is_interrupt(end) else 1) from None
@@ -123,7 +124,7 @@ def _print_steps(found: list[Step]) -> None:
             click.echo(f"    → {step.command}")
 
 
-def _guide() -> None:
+def _guide(wix_api: str | None) -> None:
     _head("1 of 6: settings")
     if not is_good(
         [print_check(check) for check in Doctor(wiring(), offline=True).checks_before_start()]
@@ -134,7 +135,7 @@ def _guide() -> None:
     _head("2 of 6: connector")
     connector = _connector()
     _head("3 of 6: site")
-    site = _site(connector)
+    site = _site(connector, wix_api)
     for number, (name, step) in enumerate(
         (("entities", _entities), ("contacts", _contacts), ("fields", _fields)), start=4
     ):
@@ -160,22 +161,36 @@ def _connector() -> str:
     )
 
 
-def _site(connector: str) -> Site:
+def _site(connector: str, wix_api: str | None) -> Site:
     """The connector's site, or a new one after a live look at Wix and at the external system."""
     for site in wiring().admin.sites.all():
         if site.connector == connector:
-            click.echo(f"site {site.id}: Wix instance {site.instance_id} ↔ {connector}")
+            shown = f"{site.instance_id} ({site.wix_api})"
+            click.echo(f"site {site.id}: Wix instance {shown} ↔ {connector}")
             _check_live(None)
             return site
     instance_id = click.prompt("App instance id of the Wix site").strip()
+    kind = _wix_api(wix_api)
     _check_live(instance_id)
-    field = default_field(wiring().manifests[connector])
-    site, released = wiring().admin.sites.add(instance_id, connector, [field])
+    field = default_field(wiring().manifests[connector], kind)
+    site, released = wiring().admin.sites.add(instance_id, connector, [field], wix_api=kind)
     click.echo(
-        f"site {site.id} is added"
+        f"site {site.id} is added, wix_api={kind}"
         + (f"; {len(released)} deliveries had waited for it" if released else "")
     )
     return site
+
+
+def _wix_api(chosen: str | None) -> WixKind:
+    """Which API of Wix a new site uses: asked where both may be meant."""
+    first = wiring().settings.first_wix_api
+    if chosen is None and first is WixKind.REVIEWS:
+        click.echo(
+            "reviews: Wix Reviews, published and open to every app; ratings: the Ratings API, which"
+            " Wix has not published."
+        )
+        chosen = click.prompt("Its ratings are in", type=WIX_KINDS, default=str(first))
+    return WixKind(chosen or first)
 
 
 def _check_live(instance_id: str | None) -> None:

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 
 import click
 
-from sync_worker.cli.options import JSON, SITE
+from sync_worker.cli.options import JSON, SITE, WIX_API
 from sync_worker.cli.output import print_json
 from sync_worker.core.errors import Misconfigured
-from sync_worker.core.values import Side, Site, SiteState
+from sync_worker.core.values import Side, Site, SiteState, WixKind
 from sync_worker.manifest.default_field import default_field
 from sync_worker.wiring import wiring
 
@@ -34,7 +34,10 @@ def site() -> None:
     metavar="NAME=CHOICE",
     help="May be given several times.",
 )
-def add_site(instance_id: str, connector: str, policies: Sequence[str]) -> None:
+@WIX_API
+def add_site(
+    instance_id: str, connector: str, policies: Sequence[str], wix_api: str | None
+) -> None:
     """Connect a Wix site (its app instance id) with a connector; maps `overall` to the connector's
     main value.
 
@@ -47,10 +50,10 @@ def add_site(instance_id: str, connector: str, policies: Sequence[str]) -> None:
         known = ", ".join(sorted(wiring().manifests))
         raise Misconfigured(f"there is no connector {connector!r}; CONNECTORS names: {known}")
     chosen = manifest.first_policies | _policies(policies)
-    added, released = wiring().admin.sites.add(
-        instance_id, connector, [default_field(manifest)], chosen
-    )
-    click.echo(f"site {added.id}: Wix instance {instance_id} ↔ {connector}")
+    kind = WixKind(wix_api) if wix_api else wiring().settings.first_wix_api
+    fields = [default_field(manifest, kind)]
+    added, released = wiring().admin.sites.add(instance_id, connector, fields, chosen, kind)
+    click.echo(f"site {added.id}: Wix instance {instance_id} ↔ {connector}, wix_api={kind}")
     for field in added.fields:
         click.echo(
             f"  {field.attribute} ({field.wix}) ↔ {field.external_field} ({field.external}),"
@@ -83,7 +86,7 @@ def list_sites(as_json: bool) -> None:
         )
     for known in sites:
         ids = f"{known.id}\t{known.state}\t{known.instance_id}\t{known.connector}"
-        click.echo(f"{ids}\t{_differing(known)}")
+        click.echo(f"{ids}\twix_api={known.wix_api} {_differing(known)}".rstrip())
 
 
 @site.command("policy")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 
 from sync_worker.core.email_identity import earlier_identities, normalise_email
-from sync_worker.core.values import EntityRef, Side
+from sync_worker.core.values import PRODUCTS, EntityRef, Side
 
 
 def source_hold_key(side: Side, source: str) -> str:
@@ -22,6 +22,15 @@ def entity_hold_key(side: Side, ref: EntityRef) -> str:
     if side is Side.WIX:
         parts = (ref.namespace, *parts)
     return ":".join(("entity", str(side), *parts))
+
+
+def entity_hold_keys(side: Side, ref: EntityRef) -> list[str]:
+    """All keys under which something may wait for an entity that is mapped by this name.
+
+    Wix Reviews tells no more of a product than its id.
+    """
+    names = {ref, EntityRef(ref.entity_id, namespace=PRODUCTS)} if side is Side.WIX else {ref}
+    return [entity_hold_key(side, name) for name in names]
 
 
 def email_hold_key(email: str) -> str:

@@ -53,7 +53,7 @@ class MappedEntities:
         """The entity's names on Wix and outside, where both sides use one id."""
         # the Wix id names it outside, too
         if side is Side.WIX:
-            return ref, EntityRef(ref.entity_id)
+            return self.site.name_in_maps(ref), EntityRef(ref.entity_id)
         # Wix asks for a group and a namespace, which the external id does not tell.
         policy = self.site.policy
         return EntityRef(ref.entity_id, policy.same_id_group, policy.same_id_namespace), ref

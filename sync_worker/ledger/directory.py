@@ -86,6 +86,8 @@ class SqlDirectory:
     # -- rated things
 
     def entity(self, site_id: int, side: Side, ref: EntityRef) -> Entity | None:
+        if side is Side.WIX and ref.is_product:
+            return self._product(site_id, ref.entity_id)
         with self._transactions.read() as connection:
             row = directory.ENTITY[side].first(
                 connection,
@@ -94,6 +96,11 @@ class SqlDirectory:
                 group=ref.group,
                 entity_id=ref.entity_id,
             )
+        return None if row is None else to_entity(row)
+
+    def _product(self, site_id: int, entity_id: str) -> Entity | None:
+        with self._transactions.read() as connection:
+            row = directory.PRODUCT.first(connection, site_id=site_id, entity_id=entity_id)
         return None if row is None else to_entity(row)
 
     def add_entity(self, site_id: int, wix: EntityRef, external: EntityRef) -> Entity:

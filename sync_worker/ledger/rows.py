@@ -38,6 +38,7 @@ from sync_worker.core.values import (
     Site,
     SiteState,
     Slot,
+    WixKind,
 )
 from sync_worker.ledger.tables import history
 
@@ -91,6 +92,7 @@ def to_site(row: Row, fields: Iterable[Row]) -> Site:
         tuple(map(to_field, fields)),
         SiteState(row.state),
         frozenset(failing),
+        WixKind(row.wix_api),
     )
 
 

@@ -66,6 +66,8 @@ site = Table(
     # So many within an hour, to a side.
     Column("deletes_allowed", Integer, nullable=False, default=0, server_default="0"),
     Column("deletes_allowed_until", Float, nullable=False, default=0, server_default="0"),
+    # In which API of Wix its ratings are.
+    Column("wix_api", String(16), nullable=False, default="ratings", server_default="ratings"),
 )
 
 # How the account of a site on a side stands, once a remote has refused it.
@@ -92,6 +94,8 @@ entity_map = Table(
     Column("external_entity_id", String(256), nullable=False),
     UniqueConstraint("site_id", "wix_namespace", "wix_group", "wix_entity_id"),
     UniqueConstraint("site_id", "external_group", "external_entity_id"),
+    # For Wix Reviews, which names a product by its id alone.
+    Index("ix_entity_map_wix_entity_id", "site_id", "wix_entity_id"),
 )
 
 contact_map = Table(

@@ -42,7 +42,7 @@ class Wiring:
         self.sweeps = SweepParts(
             settings, self.databases, self.redis, self.connectors, self.remotes
         )
-        self.sites = SiteOpening(lambda: self.admin, self.connectors)
+        self.sites = SiteOpening(lambda: self.admin, self.connectors, settings.first_wix_api)
 
     @property
     def manifests(self) -> dict[str, Manifest]:

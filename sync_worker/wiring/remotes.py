@@ -8,8 +8,9 @@ from collections.abc import Callable
 from functools import partial
 
 from sync_worker.config import Settings
+from sync_worker.core.errors import Misconfigured
 from sync_worker.core.ports.remote import Connection, Remote
-from sync_worker.core.values import Side, Site
+from sync_worker.core.values import Side, Site, WixKind
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.remotes.external.hooks import ExternalHooks
 from sync_worker.remotes.external.http import http_of
@@ -45,7 +46,7 @@ class Remotes:
 
     def __init__(self, settings: Settings, connectors: Connectors, redis: RedisParts) -> None:
         self._settings, self._connectors, self._redis = settings, connectors, redis
-        self._connections: dict[int, Connection] = {}
+        self._connections: dict[int, tuple[tuple[str, WixKind], Connection]] = {}
         self._clients: dict[tuple[str, bool], RemoteHttp] = {}
         self._outages: dict[str, Outage] = {}
         self._hooks: dict[str, ExternalHooks] = {}
@@ -59,14 +60,17 @@ class Remotes:
     def connect(self, site: Site) -> Connection:
         """The live remotes of a site. Raises Misconfigured."""
         with self._turn:
-            if site.id not in self._connections:
-                self._connections[site.id] = self._connection(site)
-            return self._connections[site.id]
+            # A site may come to use another API of Wix, or another name there, as we run.
+            where = (site.instance_id, site.wix_api)
+            known = self._connections.get(site.id)
+            if known is None or known[0] != where:
+                known = self._connections[site.id] = (where, self._connection(site))
+            return known[1]
 
     def _connection(self, site: Site, wait: Wait | None = None) -> Connection:
         api = self.wix_api(site.instance_id, wait)
         external = self.external(site.connector, wait)
-        wix = WixRatings(api)
+        wix = self._wix(site, api)
         remotes: dict[Side, Remote] = {Side.WIX: wix, Side.EXTERNAL: external}
         # A plugin has them or has not: only parent_changed events ask for children, and polls can
         # list the whole.
@@ -74,6 +78,12 @@ class Remotes:
         # So it is with a cheap read.
         probes = {Side.WIX: wix.probe, Side.EXTERNAL: getattr(external, "probe", no_probe)}
         return Connection(remotes, WixPeople(api), children, changed, probes)
+
+    def _wix(self, site: Site, api: WixApi) -> WixRatings:
+        """Its ratings on Wix, in the API that the site uses. Raises Misconfigured."""
+        if site.wix_api is WixKind.REVIEWS:
+            raise Misconfigured("this version does not speak Wix Reviews yet")
+        return WixRatings(api)
 
     def wix_api(self, instance_id: str, wait: Wait | None = None) -> WixApi:
         """The API of Wix, as the app on one site."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from sync_worker.core.errors import Misconfigured
-from sync_worker.core.values import Site
+from sync_worker.core.values import Site, WixKind
 from sync_worker.ledger.administration.admin import LedgerAdmin
 from sync_worker.manifest.default_field import default_field
 from sync_worker.wiring.connectors import Connectors
@@ -14,8 +14,10 @@ from sync_worker.wiring.connectors import Connectors
 class SiteOpening:
     """Implements ports.Sites. ``admin`` is asked for when the first instance comes."""
 
-    def __init__(self, admin: Callable[[], LedgerAdmin], connectors: Connectors) -> None:
-        self._admin, self._connectors = admin, connectors
+    def __init__(
+        self, admin: Callable[[], LedgerAdmin], connectors: Connectors, wix_api: WixKind
+    ) -> None:
+        self._admin, self._connectors, self._wix_api = admin, connectors, wix_api
 
     def open(self, instance_id: str) -> tuple[Site, Sequence[int]] | None:
         """The new site and the deliveries that had waited for it; ``None``: a person has to choose.
@@ -30,8 +32,9 @@ class SiteOpening:
             return None
         (manifest,) = free
         try:
-            fields = [default_field(manifest)]
-            return admin.sites.add(instance_id, manifest.id, fields, manifest.first_policies)
+            fields = [default_field(manifest, self._wix_api)]
+            first = manifest.first_policies
+            return admin.sites.add(instance_id, manifest.id, fields, first, self._wix_api)
         except Misconfigured:
             # Somebody else was quicker, or its scale needs a person: `site add` says so.
             return None

@@ -55,7 +55,7 @@ class WorkerWiring:
             self._remotes.connect,
             Monotonic(),
             new_id,
-            SiteOpening(lambda: self._admin, self._connectors),
+            SiteOpening(lambda: self._admin, self._connectors, self.settings.first_wix_api),
             self.settings.delivery_cpu_seconds,
         )
 

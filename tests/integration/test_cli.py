@@ -94,9 +94,18 @@ def test_site_is_added_with_the_default_field(shell: Shell) -> None:
     output = shell.good(
         "site", "add", "instance-1", "--connector", "own-service", "-p", "unknown_contact=create"
     )
-    assert "site 1: Wix instance instance-1 ↔ own-service" in output
-    assert "overall (0..100 step 1) ↔ value (0.5..5 step 0.5), proportional" in output
-    assert "unknown_contact=create" in shell.good("site", "list")
+    assert "site 1: Wix instance instance-1 ↔ own-service, wix_api=reviews" in output
+    assert "overall (1..5 step 1) ↔ value (0.5..5 step 0.5), proportional" in output
+    assert "wix_api=reviews unknown_contact=create" in shell.good("site", "list")
+
+
+def test_site_of_the_ratings_api_has_its_scale(shell: Shell) -> None:
+    """Asked for, and where Wix is a stand-in."""
+    words = ("site", "add", "instance-1", "--connector", "own-service")
+    chosen = shell.good(*words, "--wix-api", "ratings")
+    assert "wix_api=ratings\n  overall (0..100 step 1)" in chosen
+    assert json.loads(shell.good("site", "list", "--json"))[0]["wix_api"] == "ratings"
+    assert "'stars' is not one of" in shell.bad(*words, "--wix-api", "stars")
 
 
 def test_site_of_a_hosted_platform_writes_nothing_until_a_person_says_so(shell: Shell) -> None:

@@ -16,7 +16,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import OperationalError
 
-from sync_worker.core.errors import Transient
+from sync_worker.core.errors import Misconfigured, Transient
+from sync_worker.core.values import WixKind
+from sync_worker.ledger.administration.admin import ledger_admin
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.migrations.upgrade import (
     alembic_config,
@@ -205,3 +207,21 @@ def test_links_keep_their_records_over_what_these_showed(engine: Engine) -> None
     upgrade(engine)
     with engine.connect() as connection:
         assert connection.execute(external).all() == [("e1", "published", None)]
+
+
+def test_sites_from_before_use_wix_ratings_and_the_way_back_loses_none(engine: Engine) -> None:
+    """A site on Wix Reviews keeps an older version from taking its reviews for deleted."""
+    step_up(engine, "0018")
+    old = "INSERT INTO site (instance_id, connector, policy, state, created_at)"
+    with engine.begin() as connection:
+        connection.execute(text(f"{old} VALUES ('instance-1', 'shop', '{{}}', 'active', 1)"))
+    upgrade(engine)
+    sites = ledger_admin(engine).sites
+    assert sites.find(None).wix_api is WixKind.RATINGS
+    downgrade(engine, "0018")
+    upgrade(engine)
+    sites.add("instance-2", "other", [], wix_api=WixKind.REVIEWS)
+    with pytest.raises(Misconfigured, match="site 2 uses Wix Reviews"):
+        downgrade(engine, "0018")
+    upgrade(engine)
+    assert [one.wix_api for one in sites.all()] == [WixKind.RATINGS, WixKind.REVIEWS]

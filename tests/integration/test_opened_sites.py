@@ -41,6 +41,7 @@ def test_site_opens_on_the_one_free_connector_with_its_policies(
         opened = wiring.sites.open("instance-1")
         assert opened is not None
         assert (opened[0].connector, opened[0].policy.direction) == ("fera", "to_wix")
+        assert (opened[0].wix_api, str(opened[0].fields[0].wix)) == ("reviews", "1..5 step 1")
         assert wiring.admin.sites.find(None).policy.direction == "to_wix"
         assert wiring.sites.open("instance-2") is None, "its connector serves a site already"
 

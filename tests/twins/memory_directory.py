@@ -40,6 +40,9 @@ class MemoryDirectory:
         for owner, entity in self.state.entities:
             if owner == site_id and entity.on(side) == ref:
                 return entity
+            is_named_so = side is Side.WIX and ref.is_product
+            if owner == site_id and is_named_so and entity.wix.entity_id == ref.entity_id:
+                return entity
         return None
 
     def add_entity(self, site_id: int, wix: EntityRef, external: EntityRef) -> Entity:

@@ -43,7 +43,8 @@ class Directory(Protocol):
         ``None`` if none of ours did.
         """
 
-    def entity(self, site_id: int, side: Side, ref: EntityRef) -> Entity | None: ...
+    def entity(self, site_id: int, side: Side, ref: EntityRef) -> Entity | None:
+        """The mapped entity; a product of Wix Reviews by its id, however the map calls it."""
 
     def add_entity(self, site_id: int, wix: EntityRef, external: EntityRef) -> Entity:
         """Map an entity; an existing map of the same pair is returned."""

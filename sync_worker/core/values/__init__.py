@@ -29,6 +29,7 @@ from sync_worker.core.values.people import (
     MergeDistance,
 )
 from sync_worker.core.values.records import (
+    PRODUCTS,
     Draft,
     EntityRef,
     Person,
@@ -53,9 +54,11 @@ from sync_worker.core.values.sites import (
     UnknownContact,
     UnknownEntity,
     WixAnonymous,
+    WixKind,
 )
 
 __all__ = [
+    "PRODUCTS",
     "UNUSABLE",
     "Account",
     "AccountState",
@@ -99,5 +102,6 @@ __all__ = [
     "UnknownContact",
     "UnknownEntity",
     "WixAnonymous",
+    "WixKind",
     "unusable_id",
 ]

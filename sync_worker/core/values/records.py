@@ -9,6 +9,10 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+# The only namespace of Wix Reviews; it has no groups.
+# https://dev.wix.com/docs/sdk/backend-modules/reviews/introduction
+PRODUCTS = "stores"
+
 
 class Side(StrEnum):
     """One of the two systems that are kept in step."""
@@ -37,6 +41,11 @@ class EntityRef:
     entity_id: str
     group: str = ""
     namespace: str = ""
+
+    @property
+    def is_product(self) -> bool:
+        """Whether it is named as Wix Reviews does: by its id among the products of the site."""
+        return self.namespace == PRODUCTS and not self.group
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,6 +158,13 @@ class SiteState(StrEnum):
     REMOVED = "removed"
 
 
+class WixKind(StrEnum):
+    """Which API of Wix a site's ratings are kept in: setting ``wix_api`` of a site."""
+
+    RATINGS = "ratings"
+    REVIEWS = "reviews"
+
+
 class AccountState(StrEnum):
     """``FAILING``: the remote refuses our credentials; a probe each minute asks again."""
 
@@ -187,6 +194,16 @@ class Site:
     fields: tuple[FieldMap, ...]
     state: SiteState = SiteState.ACTIVE
     failing: frozenset[Side] = frozenset()
+    wix_api: WixKind = WixKind.RATINGS
+
+    def name_in_maps(self, ref: EntityRef) -> EntityRef:
+        """What the maps of the site call a thing on Wix; Wix Reviews tells only a product's id.
+
+        They name it as Wix Ratings does, so that they stay right whichever API the site uses.
+        """
+        if self.wix_api is WixKind.RATINGS or not ref.is_product:
+            return ref
+        return EntityRef(ref.entity_id, self.policy.same_id_group, self.policy.same_id_namespace)
 
     def is_out_of_reach(self, side: Side) -> bool:
         """Whether the site's records on a side are not ours any more: its app was removed."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, and_, delete, func, insert, or_, select
 
-from sync_worker.core.hold_keys import contact_hold_key, email_hold_keys, entity_hold_key
+from sync_worker.core.hold_keys import contact_hold_key, email_hold_keys, entity_hold_keys
 from sync_worker.core.values import Contact, Entity, EntityRef, Side, Site
 from sync_worker.ledger.administration.held import release_keys
 from sync_worker.ledger.rows import to_contact, to_entity
@@ -101,7 +101,7 @@ class MappingAdmin:
         """
         rows = [_entity_row(site.id, *pair) for pair in pairs]
         sides = [zip(Side, pair, strict=True) for pair in pairs]
-        keys = [entity_hold_key(side, ref) for pair in sides for side, ref in pair]
+        keys = [key for pair in sides for side, ref in pair for key in entity_hold_keys(side, ref)]
         return self._import(ENTITIES, rows, keys, site)
 
     def import_contacts(self, site: Site, contacts: Sequence[Contact]) -> Imported:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, insert, or_, select, update
 from sync_worker.core.errors import Misconfigured
 from sync_worker.core.hold_keys import source_hold_key
 from sync_worker.core.scale import FieldMap
-from sync_worker.core.values import Policy, Side, Site, SiteState
+from sync_worker.core.values import Policy, Side, Site, SiteState, WixKind
 from sync_worker.core.words import MAX_NAMESPACE, MAX_WIX_ID, is_usable_id
 from sync_worker.ledger.administration.held import release_keys, release_reasons
 from sync_worker.ledger.rows import from_field
@@ -36,6 +36,7 @@ class SiteAdmin:
         connector: str,
         fields: Sequence[FieldMap],
         policy: Mapping[str, str] | None = None,
+        wix_api: WixKind = WixKind.RATINGS,
     ) -> tuple[Site, list[int]]:
         """A new site, and the deliveries that had waited for it.
 
@@ -52,6 +53,7 @@ class SiteAdmin:
             # Noted: only sites from before this policy have not heard of it (`doctor`).
             "policy": _checked_policy({GUESTS: str(Policy().guest_may_change), **(policy or {})}),
             "created_at": ledger_now(),
+            "wix_api": str(wix_api),
         }
         with self._transactions.write() as connection:
             _refuse_if_taken(connection, site.c.instance_id, instance_id)

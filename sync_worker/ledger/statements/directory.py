@@ -69,3 +69,9 @@ SELECT {columns_of(entity_map)} FROM entity_map
 WHERE site_id = :site_id AND external_group = :group AND external_entity_id = :entity_id
 """),
 }
+
+PRODUCT = SqlText(f"""
+-- directory.product: by its id alone, as Wix Reviews names it; the first that was mapped
+SELECT {columns_of(entity_map)} FROM entity_map
+WHERE site_id = :site_id AND wix_entity_id = :entity_id ORDER BY id LIMIT 1
+""")

@@ -31,6 +31,21 @@ class TestDirectory:
         )
         assert ground.ledger.directory.entity(ground.site_id, Side.WIX, EntityRef("other")) is None
 
+    def test_product_of_wix_reviews_is_found_whatever_the_map_calls_it(
+        self, ground: Ground
+    ) -> None:
+        """Wix Reviews names a product by its id alone, maps made for Ratings by group, too."""
+        directory = ground.ledger.directory
+        named = EntityRef("product-2", "shop", "comments")
+        second = directory.add_entity(ground.site_id, named, EntityRef("sku-2"))
+        for entity_id, found in (("product-1", WIX_ENTITY), ("product-2", named)):
+            ref = EntityRef(entity_id, namespace="stores")
+            assert directory.entity(ground.site_id, Side.WIX, ref).wix == found
+        for other in (EntityRef("product-9", namespace="stores"), EntityRef("product-2", "stores")):
+            assert directory.entity(ground.site_id, Side.WIX, other) is None
+        assert directory.entity(ground.site_id + 1, Side.WIX, second.wix) is None
+        assert directory.entity(ground.site_id, Side.EXTERNAL, EntityRef("product-2")) is None
+
     def test_first_mapping_of_an_address_wins(self, ground: Ground) -> None:
         kept = ground.ledger.directory.save_contact(
             ground.site_id, Contact("contact-new", ADA.email)
