@@ -27,6 +27,7 @@ from sync_worker.core.values import (
     Side,
     Site,
 )
+from sync_worker.ledger.process_tables import listed
 from sync_worker.ledger.site_cache import SiteCache
 from sync_worker.ledger.statements.contacts import all_ids_of
 from sync_worker.ledger.statements.erasure import (
@@ -45,7 +46,7 @@ from sync_worker.ledger.statements.inbox import (
     release_deliveries,
 )
 from sync_worker.ledger.statements.tombstones import bury, erased_among
-from sync_worker.ledger.tables import contact_redirect, inbox, listed, run
+from sync_worker.ledger.tables import contact_redirect, inbox, run
 from sync_worker.ledger.transactions import Transactions, ledger_now
 
 ROWS_AT_ONCE = 400

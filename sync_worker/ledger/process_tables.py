@@ -1,9 +1,21 @@
-"""The tables of what processes tell each other: of their work, and of the time."""
+"""The tables of what processes tell each other and themselves: of their work, and of the time."""
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Float, Index, Integer, String, Table, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Table,
+    UniqueConstraint,
+)
 
+from sync_worker.ledger.column_types import ExactJSON
 from sync_worker.ledger.tables import RowId, metadata
 
 # Work of one site that fails: when it last did, and when it is tried again.
@@ -93,4 +105,33 @@ door_source = Table(
     # The first refusal after the last accepted one, and how many there were.
     Column("refusing_since", Float),
     Column("refusals", BigInteger, nullable=False, default=0, server_default="0"),
+)
+
+# What a running sweep saw in its listings; forgotten when it ends.
+listed = Table(
+    "listed",
+    metadata,
+    Column("run_id", RowId, ForeignKey("run.id"), primary_key=True, autoincrement=False),
+    Column("side", String(16), primary_key=True),
+    Column("remote_id", String(512), primary_key=True),
+    Column("mark", String(16), nullable=False),
+    Column("change", String(16), nullable=False, default="upsert"),
+    # 0, with an empty contact: the key is not known (yet).
+    Column("entity_id", RowId, nullable=False, default=0),
+    Column("contact_id", String(64), nullable=False, default=""),
+    Column("record", ExactJSON),
+    Column("must_read", Boolean, nullable=False, default=False),
+    Column("hold", String(32), nullable=False, default=""),
+    Index("ix_listed_findings", "run_id", "mark", "entity_id", "contact_id"),
+)
+
+# Records on file that the last complete listing did not show; the run that missed them first.
+missing = Table(
+    "missing",
+    metadata,
+    Column("site_id", RowId, ForeignKey("site.id"), nullable=False),
+    Column("side", String(16), nullable=False),
+    Column("remote_id", String(512), nullable=False),
+    Column("run_id", RowId, nullable=False),
+    UniqueConstraint("site_id", "side", "remote_id"),
 )

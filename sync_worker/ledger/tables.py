@@ -323,32 +323,3 @@ _partial("uq_run_open_sweep", _open_sweep, run.c.site_id, unique=True)
 
 # For the newest run of a site, of a kind.
 Index("ix_run_newest", run.c.site_id, run.c.kind, run.c.started_at)
-
-# What a running sweep saw in its listings; forgotten when it ends.
-listed = Table(
-    "listed",
-    metadata,
-    Column("run_id", RowId, ForeignKey("run.id"), primary_key=True, autoincrement=False),
-    Column("side", String(16), primary_key=True),
-    Column("remote_id", String(512), primary_key=True),
-    Column("mark", String(16), nullable=False),
-    Column("change", String(16), nullable=False, default="upsert"),
-    # 0, with an empty contact: the key is not known (yet).
-    Column("entity_id", RowId, nullable=False, default=0),
-    Column("contact_id", String(64), nullable=False, default=""),
-    Column("record", ExactJSON),
-    Column("must_read", Boolean, nullable=False, default=False),
-    Column("hold", String(32), nullable=False, default=""),
-    Index("ix_listed_findings", "run_id", "mark", "entity_id", "contact_id"),
-)
-
-# Records on file that the last complete listing did not show; the run that missed them first.
-missing = Table(
-    "missing",
-    metadata,
-    _site(),
-    Column("side", String(16), nullable=False),
-    Column("remote_id", String(512), nullable=False),
-    Column("run_id", RowId, nullable=False),
-    UniqueConstraint("site_id", "side", "remote_id"),
-)

@@ -19,7 +19,8 @@ from sync_worker.core.values import Contact, Side, Site
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.erasure import ROWS_SEARCHED_AT_ONCE
 from sync_worker.ledger.migrations.upgrade import upgrade
-from sync_worker.ledger.tables import inbox, listed
+from sync_worker.ledger.process_tables import listed
+from sync_worker.ledger.tables import inbox
 from tests.twins.observed_ledger import ObservedLedger
 
 ROWS = 2 * ROWS_SEARCHED_AT_ONCE + 100

@@ -19,6 +19,7 @@ from sync_worker.core.values import (
     Side,
     Site,
 )
+from sync_worker.ledger.process_tables import listed, missing
 from sync_worker.ledger.statements.contacts import ids_of_contact, is_erased, surviving_id
 from sync_worker.ledger.statements.inbox import (
     ENDED,
@@ -36,8 +37,6 @@ from sync_worker.ledger.tables import (
     intent,
     link,
     link_value,
-    listed,
-    missing,
     run,
     tombstone,
 )

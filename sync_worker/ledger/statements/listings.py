@@ -22,9 +22,10 @@ from sync_worker.core.hold_reasons import STANDS_BY
 from sync_worker.core.record_codec import record_as_json, record_from_json
 from sync_worker.core.sweep_values import Absences, Finding, Listed, Mark, Sweep
 from sync_worker.core.values import Change, InboxState, RatingKey, Side
+from sync_worker.ledger.process_tables import listed, missing
 from sync_worker.ledger.statements.links import max_deletes
 from sync_worker.ledger.statements.tombstones import buried_among
-from sync_worker.ledger.tables import inbox, link, link_value, listed, missing
+from sync_worker.ledger.tables import inbox, link, link_value
 from sync_worker.ledger.transactions import insert_into
 
 NOBODY = (0, "")  # the key of a row whose key is not known (yet)

@@ -12,10 +12,11 @@ from sqlalchemy import Connection, delete, select, update
 from sync_worker.core.errors import LeaseLost
 from sync_worker.core.sweep_values import Phase, RunKind, Sweep, next_since
 from sync_worker.core.values import SiteState
+from sync_worker.ledger.process_tables import listed
 from sync_worker.ledger.rows import fitting
 from sync_worker.ledger.sql_text import SqlText
 from sync_worker.ledger.statements.inbox import words
-from sync_worker.ledger.tables import listed, run
+from sync_worker.ledger.tables import run
 from sync_worker.ledger.transactions import insert_into, ledger_now
 
 RUN_LEASE_SECONDS = 20.0

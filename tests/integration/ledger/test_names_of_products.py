@@ -1,4 +1,4 @@
-"""Products as Wix Reviews names them, and the maps, which stay right when a site changes its API."""
+"""Products as Wix Reviews names them, in maps that were made for Ratings."""
 
 from __future__ import annotations
 
