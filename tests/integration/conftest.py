@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.listener import Listener
 from tests.integration.remote_server import RemoteServer, remote_server
 
 
@@ -15,6 +16,14 @@ from tests.integration.remote_server import RemoteServer, remote_server
 def server() -> Iterator[RemoteServer]:
     with remote_server() as remote:
         yield remote
+
+
+@pytest.fixture
+def listener() -> Iterator[Listener]:
+    """Somebody who gets webhooks."""
+    made = Listener()
+    yield made
+    made.served.stop()
 
 
 @pytest.fixture

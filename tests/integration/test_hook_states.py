@@ -32,7 +32,7 @@ from sync_worker.remotes.http.budget import NoBudget
 from sync_worker.remotes.http.tokens import OwnTokens
 from sync_worker.wiring import Wiring
 from sync_worker.wiring.sweeps import NoBell
-from tests.integration.test_platform_standins import Listener, listener  # noqa: F401 - a fixture
+from tests.integration.listener import Listener
 from webhook_gateway.app import create_app
 from webhook_gateway.settings import GatewayConfig
 
@@ -59,7 +59,7 @@ def states(request: pytest.FixtureRequest) -> Iterator[SqlHookStates]:
     engine.dispose()
 
 
-def fail(shop: WooCommerce, url: str, listener: Listener, times: int) -> None:  # noqa: F811 - the fixture
+def fail(shop: WooCommerce, url: str, listener: Listener, times: int) -> None:
     """So many deliveries that the listener refuses."""
     listener.status = 500
     for number in range(times):
@@ -83,7 +83,7 @@ def enable(store: WooCommerce, url: str, hook: Hook) -> None:
 
 def test_one_more_failure_disables_a_hook_that_was_enabled_again(
     shop: tuple[WooCommerce, str],
-    listener: Listener,  # noqa: F811 - the fixture
+    listener: Listener,
 ) -> None:
     """As the real one counts: only a delivery that arrives makes it forget."""
     store, url = shop

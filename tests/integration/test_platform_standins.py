@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +10,6 @@ from typing import Any
 import jwt
 import pytest
 import requests
-from flask import Flask, Response, request
 
 from sync_sandbox.control.platform import platform_app
 from sync_sandbox.platforms.bigcommerce import BigCommerce
@@ -19,43 +17,9 @@ from sync_sandbox.platforms.fera import Fera
 from sync_sandbox.platforms.platform import Platform
 from sync_sandbox.platforms.woocommerce import WooCommerce
 from sync_sandbox.served import Served
+from tests.integration.listener import Listener
 
 ANA = "ana@example.com"
-
-
-class Listener:
-    """Takes webhooks, and answers with ``status``."""
-
-    def __init__(self) -> None:
-        self.status, self.got, self._lock = (
-            200,
-            list[tuple[dict[str, str], dict[str, str], bytes]](),
-            threading.Lock(),
-        )
-        app = Flask("listener")
-
-        @app.post("/hook")
-        def hear() -> Response:
-            with self._lock:
-                self.got.append((dict(request.headers), request.args.to_dict(), request.get_data()))
-            return Response(status=self.status)
-
-        self.served = Served(app, 0)
-        self.url = f"{self.served.url}/hook"
-
-    def wait(self, count: int) -> list[tuple[dict[str, str], dict[str, str], bytes]]:
-        until = time.monotonic() + 10
-        while len(self.got) < count and time.monotonic() < until:
-            time.sleep(0.02)
-        assert len(self.got) >= count, self.got
-        return self.got
-
-
-@pytest.fixture
-def listener() -> Iterator[Listener]:
-    made = Listener()
-    yield made
-    made.served.stop()
 
 
 class Api:

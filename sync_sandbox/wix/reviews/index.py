@@ -13,9 +13,10 @@ Version = tuple[float, dict[str, Any] | None]
 
 
 class ReviewIndex:
-    """Each review in the versions of the last moments."""
+    """Each review in the versions of the last ``lag_seconds``."""
 
-    def __init__(self) -> None:
+    def __init__(self, lag_seconds: float = LAG_SECONDS) -> None:
+        self.lag_seconds = lag_seconds
         self._versions: dict[str, list[Version]] = {}
         self._by_entity: dict[str, set[str]] = {}
 
@@ -23,7 +24,7 @@ class ReviewIndex:
         """A review is so from now on, or ``None``: it is gone."""
         now = time.monotonic()
         versions = self._versions.setdefault(review_id, [])
-        recent = [one for one in versions if one[0] > now - LAG_SECONDS]
+        recent = [one for one in versions if one[0] > now - self.lag_seconds]
         older = versions[: len(versions) - len(recent)][-1:]
         self._versions[review_id] = [*older, *recent, (now, review)]
         if review is not None:
@@ -34,7 +35,7 @@ class ReviewIndex:
         ids: Iterable[str] = self._versions
         if entities is not None:
             ids = [found for name in entities for found in self._by_entity.get(name, ())]
-        until = time.monotonic() - (LAG_SECONDS if lags else 0.0)
+        until = time.monotonic() - (self.lag_seconds if lags else 0.0)
         versions = (self._as_of(review_id, until) for review_id in ids)
         return [review for review in versions if review is not None]
 

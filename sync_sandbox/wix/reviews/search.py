@@ -21,14 +21,14 @@ class ReviewSearch:
 
     lock: threading.RLock
     faults: Faults
-    _index: ReviewIndex = field(default_factory=ReviewIndex)
+    index: ReviewIndex = field(default_factory=ReviewIndex)
 
     def __post_init__(self) -> None:
         self._cursors = itertools.count(1)
 
     def put(self, review_id: str, review: dict[str, Any] | None) -> None:
         """A review is so from now on, or ``None``: it is gone."""
-        self._index.put(review_id, review)
+        self.index.put(review_id, review)
 
     def sees(self, review: Mapping[str, Any], *, private: bool) -> bool:
         """Whether a read shows the review; ``private``: unpublished ones were asked for."""
@@ -65,5 +65,5 @@ class ReviewSearch:
         tests = conditions(where, can_ask_for_contacts=can_ask)
         with self.lock:
             lags = self.faults.strikes("find_lags")
-            reviews = self._index.reviews(entities_of(tests), lags=lags)
+            reviews = self.index.reviews(entities_of(tests), lags=lags)
         return [one for one in reviews if self.sees(one, private=private) and matches(one, tests)]

@@ -57,6 +57,10 @@ class WixReviews:
         """All reviews as they are now."""
         return self.records.by_id
 
+    def id_of(self, contact_id: str, entity_id: str) -> str | None:
+        """Of the review that a contact wrote of a product."""
+        return self.records.id_of(contact_id, entity_id)
+
     # -- what clients call and visitors do
 
     def create(self, review: Mapping[str, Any], by: By) -> dict[str, Any]:
