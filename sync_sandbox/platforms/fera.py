@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import jwt
@@ -210,7 +211,14 @@ def _add_creating(app: Flask, account: Fera) -> None:
         name = str(customer.get("name") or "") if isinstance(customer, Mapping) else ""
         texts = {"title": str(sent.get("heading") or ""), "text": str(sent.get("body") or "")}
         review = account.create(
-            str(product), email, name, stars, by="app", state=_state(sent) or "pending", **texts
+            str(product),
+            email,
+            name,
+            stars,
+            by="app",
+            state=_state(sent) or "pending",
+            created=_date(sent),
+            **texts,
         )
         return _answer(as_json(review), 201)
 
@@ -290,6 +298,15 @@ def _state(sent: Mapping[str, Any]) -> str:
     if state and state not in STATES:
         raise refusal(422, "Invalid", state=["is unknown"])
     return state
+
+
+def _date(sent: Mapping[str, Any]) -> datetime:
+    try:
+        return datetime.fromisoformat(str(sent["created_at"]))
+    except KeyError:
+        return datetime.now(UTC)
+    except ValueError:
+        raise refusal(422, "Invalid", created_at=["is no date"]) from None
 
 
 def _data() -> dict[str, Any]:

@@ -96,7 +96,14 @@ def _add_creating(app: Flask, shop: WooCommerce) -> None:
         with shop.lock:
             _refuse_twin(shop, str(product_id), email, author, text)
             review = shop.create(
-                str(product_id), email, author, stars, by="app", text=text, state=state
+                str(product_id),
+                email,
+                author,
+                stars,
+                by="app",
+                text=text,
+                state=state,
+                created=_date(body.get("date_created_gmt")),
             )
         return _answer(as_json(review, "edit"), 201)
 
@@ -122,7 +129,7 @@ def _add_reviews(app: Flask, shop: WooCommerce) -> None:
             if stars := whole(body.get("rating")):
                 changes["stars"] = stars
             if "review" in body:
-                changes["text"] = filtered(slashed(str(body["review"])))
+                changes["text"] = slashed(str(body["review"]))
                 if not changes["text"]:
                     raise refusal(400, "woocommerce_rest_review_content_invalid")
             if status := _status(body):
@@ -185,13 +192,16 @@ def filtered(text: str) -> str:
 
 
 def slashed(text: str) -> str:
-    """As an update stores a text, and a create does not: with a backslash before each quote.
+    """As an update stores a text, and a create does not: no backslash of it, and one before each
+    quote.
 
     Seen on WooCommerce 11.0.1: *don't* becomes *don\\'t* with each update that names ``review``.
-    Its ``update_item`` hands ``wp_slash`` all that it was sent
+    Its schema has ``wp_filter_post_kses`` sanitize it, which takes slashes away first, and adds
+    them at the end; the arguments of a create name no such callback
     (github.com/woocommerce/woocommerce, class-wc-rest-product-reviews-controller.php).
     """
-    return re.sub(r"""(['"\\])""", r"\\\1", text)
+    bare = re.sub(r"\\(.?)", r"\1", text, flags=re.DOTALL)
+    return re.sub(r"""(['"\\])""", r"\\\1", filtered(bare))
 
 
 def as_json(review: Review, context: str) -> dict[str, Any]:
@@ -224,6 +234,15 @@ def _status(body: Mapping[str, Any]) -> str:
     if status and status not in STATES:
         raise refusal(400, "rest_invalid_param", "Invalid parameter(s): status")
     return {"unspam": "approved", "untrash": "approved"}.get(status, status)
+
+
+def _date(value: Any) -> datetime:
+    """When it was written; what is no date counts as none (``rest_get_date_with_gmt``)."""
+    try:
+        moment = datetime.fromisoformat(str(value))
+    except ValueError:
+        return datetime.now(UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _body() -> dict[str, Any]:

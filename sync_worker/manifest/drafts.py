@@ -6,10 +6,13 @@ Pure.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from sync_worker.core.values import Draft
+from sync_worker.core.values.texts import BODY, REPLY, TITLE
 from sync_worker.manifest.field_values import search
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.record_reader import MAIN_FIELD, created_at, read_values
@@ -17,32 +20,74 @@ from sync_worker.manifest.record_writer import merged_over
 from sync_worker.manifest.schema.base import CompiledPath
 from sync_worker.manifest.schema.record import FieldPath
 
+UNSEEN = ("rating.title", "rating.body", "rating.reply", "rating.created_at")
+
 
 def write_context(
-    manifest: Manifest, draft: Draft, *, revision: int | None, now: datetime
+    manifest: Manifest,
+    draft: Draft,
+    held: Mapping[str, Decimal],
+    *,
+    revision: int | None,
+    now: datetime,
 ) -> dict[str, Any]:
-    """Our values, with the rest of the record as the system last returned it.
+    """Our values and words, with the rest of the record as the system last returned it.
 
     So a field that Wix does not own is never lost or altered. Where the system insists on a text
-    and the person wrote none, the manifest's placeholder stands in.
+    and the person wrote none, the manifest's placeholder stands in. ``held``: of ``held_values``.
     """
-    fields, text = manifest.fields, manifest.text
-    title, body = _kept(fields.title, draft), _kept(fields.body, draft)
+    written_at = created_at(manifest, draft.last) if draft.last else None
     return {
         "rating": {
-            **values_in_context(draft.values.get(MAIN_FIELD), _attributes(manifest, draft)),
+            **values_in_context(draft.values.get(MAIN_FIELD), _attributes(draft, held)),
+            **words_in_context(manifest, draft),
             "state": manifest.states.write.get("published", "published"),
             "revision": revision,
-            "title": title or (text.placeholder_title if text.required_title else title),
-            "body": body or (text.placeholder_body if text.required_body else body),
-            "created_at": (created_at(manifest, draft.last) if draft.last else None) or now,
+            "created_at": written_at or draft.written_at or now,
         },
         "contact": {
             "email": draft.person.email,
-            "name": _kept(fields.author, draft) or draft.person.name,
+            "name": _kept(manifest.fields.author, draft) or draft.person.name,
             "wix_id": draft.person.contact_id,
         },
     }
+
+
+def held_values(manifest: Manifest, draft: Draft) -> Mapping[str, Decimal]:
+    """What a record held when it was last returned.
+
+    What this write does not change counts as it stands there, and as drafted where it is not shown.
+    """
+    shown = read_values(manifest, draft.last) if draft.last else {}
+    if draft.changed is None:
+        return shown
+    stays = {name: value for name, value in draft.values.items() if name not in draft.changed}
+    return stays | shown
+
+
+def with_changes_only(draft: Draft, held: Mapping[str, Decimal]) -> Draft:
+    """The draft of an update, with what it does not change as the record holds it."""
+    if draft.changed is None:
+        return draft
+    stays = {name: held[name] for name in draft.values if name not in draft.changed}
+    return replace(draft, values={**draft.values, **stays})
+
+
+def words_in_context(manifest: Manifest, draft: Draft) -> dict[str, str | None]:
+    """The part of ``rating`` that holds words: ours where this write brings them."""
+    fields, text = manifest.fields, manifest.text
+    found = {
+        TITLE: _kept(fields.title, draft),
+        BODY: _kept(fields.body, draft),
+        REPLY: _kept(fields.reply, draft),
+    }
+    for name, word in draft.words_to_write.items():
+        # What is empty and stays empty keeps its form: a system may show nothing, or "".
+        if word or found[name]:
+            found[name] = word
+    found[TITLE] = found[TITLE] or (text.placeholder_title if text.required_title else found[TITLE])
+    found[BODY] = found[BODY] or (text.placeholder_body if text.required_body else found[BODY])
+    return found
 
 
 def values_in_context(value: Any, attributes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -59,7 +104,7 @@ def own_value(manifest: Manifest, source: str, last: Mapping[str, Any]) -> Any:
 def may_be_unseen(manifest: Manifest, source: str) -> bool:
     """Whether a record may hold words or a time of its owner that the manifest does not read."""
     field = _fields_by_source(manifest).get(source)
-    is_owners = source in ("rating.title", "rating.body", "rating.created_at")
+    is_owners = source in UNSEEN
     return is_owners and (field is None or field.path is None)
 
 
@@ -69,6 +114,7 @@ def _fields_by_source(manifest: Manifest) -> Mapping[str, FieldPath | None]:
         "rating.value": fields.value,
         "rating.title": fields.title,
         "rating.body": fields.body,
+        "rating.reply": fields.reply,
         "rating.state": fields.state,
         "rating.created_at": fields.created_at,
         "contact.email": fields.email,
@@ -78,7 +124,7 @@ def _fields_by_source(manifest: Manifest) -> Mapping[str, FieldPath | None]:
     }
 
 
-def keep_items(manifest: Manifest, draft: Draft, new: Any) -> Any:
+def keep_items(manifest: Manifest, draft: Draft, held: Mapping[str, Decimal], new: Any) -> Any:
     """A list of sub-ratings to write, with what else the last record holds in it.
 
     Items that are not mapped or did not change stay as they are, unrated ones too, and ours keep
@@ -92,7 +138,6 @@ def keep_items(manifest: Manifest, draft: Draft, new: Any) -> Any:
     ours = {_text_at(listed.name, item): item for item in new}
     if None in ours:  # what is written names its items in another way
         return new
-    held = read_values(manifest, draft.last)
     before = [(_text_at(listed.name, item), item) for item in old]
     stay = []
     for name, item in before:
@@ -123,13 +168,12 @@ def _at(field: FieldPath | None, record: Mapping[str, Any]) -> Any:
     return search(field.path, record)
 
 
-def _attributes(manifest: Manifest, draft: Draft) -> list[dict[str, Any]]:
+def _attributes(draft: Draft, held: Mapping[str, Decimal]) -> list[dict[str, Any]]:
     """Our sub-ratings, and those of the last record that are not mapped."""
     ours = [
         {"name": name, "value": value} for name, value in draft.values.items() if name != MAIN_FIELD
     ]
-    before = read_values(manifest, draft.last) if draft.last else {}
     theirs = {
-        name: value for name, value in before.items() if name not in draft.mapped | {MAIN_FIELD}
+        name: value for name, value in held.items() if name not in draft.mapped | {MAIN_FIELD}
     }
     return ours + [{"name": name, "value": value} for name, value in theirs.items()]

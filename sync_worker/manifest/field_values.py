@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import jmespath
 from jmespath.exceptions import JMESPathError
 
 from sync_worker.core.errors import Permanent
@@ -36,6 +37,35 @@ def search(path: CompiledPath, document: Any) -> Any:
         return path.search(document)
     except PATH_ERRORS as error:
         raise malformed(f"{path}: {type(error).__name__}") from None
+
+
+def is_shown(path: CompiledPath, document: Any) -> bool:
+    """Whether a document names what is at a path, be it empty: ``heading: null`` says so.
+
+    What is found by anything else than names is shown where it is found.
+    """
+    return _is_named(jmespath.compile(path).parsed, document)
+
+
+def _is_named(node: Mapping[str, Any], document: Any) -> bool:
+    children = node["children"]
+    match node["type"]:
+        case "field":
+            return isinstance(document, Mapping) and node["value"] in document
+        case "subexpression":
+            inside: Any = document
+            for child in children:
+                # ``reply: null`` says that there is no ``reply.body``.
+                if inside is None:
+                    return True
+                if child["type"] != "field" or not _is_named(child, inside):
+                    return False
+                inside = inside[child["value"]]
+            return True
+        case "or_expression":
+            return any(_is_named(child, document) for child in children)
+        case _:
+            return False
 
 
 def source_of(field: FieldPath | KeyPart, resource: Any, context: Context) -> Any:
@@ -73,7 +103,7 @@ def converted(field: FieldPath, value: Any) -> Any:
         case _ if value is None:
             return None
         case "datetime":
-            return _moment(field, value)
+            return moment_of(field, value)
         case "html_text":
             return plain_text(value) if isinstance(value, str) else None
         case "bool":
@@ -82,7 +112,7 @@ def converted(field: FieldPath, value: Any) -> Any:
             return value if isinstance(value, str | int | Decimal) else None
 
 
-def _moment(field: FieldPath, value: Any) -> datetime:
+def moment_of(field: FieldPath, value: Any) -> datetime:
     """A time with its zone. Raises Permanent."""
     try:
         if field.unit == "epoch_ms":

@@ -27,6 +27,7 @@ from sync_worker.manifest.schema.record import (
     Text,
 )
 from sync_worker.manifest.schema.webhook import EventRule, Webhook
+from sync_worker.manifest.text_rules import text_rules
 
 PARENT = "entity.external_id"
 
@@ -93,6 +94,7 @@ class Manifest(Strict):
             skips_without_email=self.identity.when_missing == "skip",
             says_verified=self.fields.verified is not None,
             absence_counts=operations.poll is None or operations.poll.delete_when_missing,
+            words=text_rules(self.text, self.fields, operations),
         )
 
     @property
@@ -175,6 +177,17 @@ class Manifest(Strict):
                 "operations.get or operations.list is needed: webhooks are hints, the record is"
                 " read again"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _reads_its_words(self) -> Manifest:
+        for name in self.text.sync:
+            field = getattr(self.fields, name)
+            if field is None or field.path is None:
+                raise ValueError(
+                    f"text.sync: {name} needs fields.{name} with a path: what is not read cannot be"
+                    " kept in step"
+                )
         return self
 
     @model_validator(mode="after")

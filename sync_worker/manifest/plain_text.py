@@ -22,6 +22,7 @@ _TAG = re.compile(rf"</?([a-zA-Z][^\s/>]*+)(?:[^>=]|{_VALUE})*+>")
 _SILENT_END = re.compile("</(?:script|style)", re.IGNORECASE)
 # No character has so long a number, and Python refuses to read thousands of digits.
 _LONG_REFERENCE = re.compile(r"&#(?:[0-9]{8,}|[xX][0-9a-fA-F]{8,});?")
+_SPECIAL = re.compile(r"""<[a-zA-Z/!][^<>]*>|['"\\\U00010000-\U0010ffff]""")
 
 
 def plain_text(html: str) -> str:
@@ -29,6 +30,21 @@ def plain_text(html: str) -> str:
     text = unescape(_LONG_REFERENCE.sub("\ufffd", "".join(_pieces(html))))
     lines = (" ".join(line.split()) for line in text.splitlines())
     return "\n".join(line for line in lines if line)
+
+
+def with_entities(html: str) -> str:
+    """HTML that reads the same where systems add backslashes, or hold no character of four bytes.
+
+    Quotes, backslashes and what lies beyond the basic plane stand as numbers; tags stay as they
+    are.
+    """
+    return _SPECIAL.sub(_numbered, html)
+
+
+def _numbered(match: re.Match[str]) -> str:
+    found = match.group()
+    # The form that WordPress keeps: https://developer.wordpress.org/reference/functions/wp_kses_normalize_entities2/
+    return found if found.startswith("<") else f"&#{ord(found):03};"
 
 
 def _pieces(html: str) -> Iterator[str]:

@@ -1,41 +1,63 @@
 """The body of an update: what we change, and of the rest the system's own bytes. Pure.
 
-We own the values that are mapped. Title, text, state, times, addresses, and where a record was
-born belong to whoever wrote them: a patch leaves them out, a full update sends them back as the
-system last returned them. What no record shows is sent where we know it, and never invented.
+We own the values that are mapped, and the words that a write brings. Other words, state, times,
+addresses, and where a record was born belong to whoever wrote them: a patch leaves them out, a full
+update sends them back as the system last returned them. What no record shows is sent where we know
+it, and never invented.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 
 from sync_worker.core.errors import Permanent
 from sync_worker.core.values import Draft
-from sync_worker.manifest.drafts import keep_items, may_be_unseen, own_value, values_in_context
+from sync_worker.core.values.texts import BODY, REPLY, TITLE
+from sync_worker.manifest.drafts import (
+    keep_items,
+    may_be_unseen,
+    own_value,
+    values_in_context,
+    words_in_context,
+)
 from sync_worker.manifest.manifest import Manifest
-from sync_worker.manifest.record_reader import MAIN_FIELD, read_values
+from sync_worker.manifest.record_reader import MAIN_FIELD
 from sync_worker.manifest.record_writer import filled, merged_over
 from sync_worker.manifest.schema.calls import OperationSpec
 from sync_worker.manifest.tree_outline import Owner, Part, Place
 
 LEFT_OUT = object()
+WORDS = {f"rating.{name}": name for name in (TITLE, BODY, REPLY)}
 MARK = "sync."  # written by a create of ours: a record born elsewhere never shows it
 Context = Mapping[str, Any]
 
 
-def update_body(manifest: Manifest, spec: OperationSpec, draft: Draft, context: Context) -> Any:
+def update_body(
+    manifest: Manifest,
+    spec: OperationSpec,
+    draft: Draft,
+    held: Mapping[str, Decimal],
+    context: Context,
+) -> Any:
     """The body of an update by its declared tree. ``context``: what a create is filled from.
 
-    Raises Permanent.
+    ``held``: what the record held before, of ``held_values``. Raises Permanent.
     """
     # A body that is one leaf or a list has no fields that could be told apart.
     if spec.outline is None:
         return filled(spec.body, context)
     is_full = manifest.operations.update_mode == "full"
-    before = _as_it_stands(manifest, draft, context)
-    body = _Changes(manifest, draft, before, context, is_full).body(spec.outline)
+    before = _as_it_stands(manifest, draft, held, context)
+    old_words = frozenset(
+        source
+        for source, name in WORDS.items()
+        if before["rating"][name] == context["rating"][name]
+    )
+    changes = _Changes(manifest, draft, held, before, context, old_words, is_full)
+    body = changes.body(spec.outline)
     if not is_full:
         return body
     read_only = manifest.operations.read_only
@@ -71,26 +93,34 @@ def _is_told(last: Mapping[str, Any], place: Place) -> bool:
     return True
 
 
-def _as_it_stands(manifest: Manifest, draft: Draft, context: Context) -> Context:
-    """The same context with the values that the record held when it was last returned."""
-    held = read_values(manifest, draft.last) if draft.last else {}
+def _as_it_stands(
+    manifest: Manifest, draft: Draft, held: Mapping[str, Decimal], context: Context
+) -> Context:
+    """The same context with what the record held when it was last returned."""
     rating = context["rating"]
     # In the order of the draft, so that lists of equal values are equal.
     ours = [name for name in dict.fromkeys((*draft.values, *sorted(draft.mapped))) if name in held]
     attributes = [{"name": name, "value": held[name]} for name in ours if name != MAIN_FIELD]
     attributes += [mark for mark in rating["attributes"] if mark["name"] not in draft.mapped]
     stood = values_in_context(held.get(MAIN_FIELD), attributes)
+    if draft.words:
+        stood |= words_in_context(manifest, replace(draft, words={}))
     return {**context, "rating": rating | stood}
 
 
 @dataclass(frozen=True, slots=True)
 class _Changes:
-    """Fills a tree. ``before`` and ``now`` differ only in the values that are ours."""
+    """Fills a tree. ``before`` and ``now`` differ only in the values and words that are ours.
+
+    ``old_words``: sources of leaves whose words this write does not change.
+    """
 
     manifest: Manifest
     draft: Draft
+    held: Mapping[str, Decimal]
     before: Context
     now: Context
+    old_words: frozenset[str]
     is_full: bool
 
     def body(self, outline: Sequence[Part]) -> dict[str, Any]:
@@ -102,9 +132,15 @@ class _Changes:
                 shown = shown.get(key, LEFT_OUT) if isinstance(shown, Mapping) else LEFT_OUT
             stays = shown is not LEFT_OUT if self.is_full else not part.is_required
             # The system keeps what a patch does not name; a whole record goes back as it is.
-            if part.owner is Owner.THEIRS and stays:
+            is_theirs = part.owner is Owner.THEIRS or part.source in self.old_words
+            if stays and is_theirs:
                 continue
-            value = self._fixed(part, shown, sent) if part.is_fixed else self._leaf(part, shown)
+            if part.is_fixed:
+                value = self._fixed(part, shown, sent)
+            elif is_theirs:
+                value = self._unchanged(part, shown)
+            else:
+                value = self._leaf(part, shown)
             if value is not LEFT_OUT:
                 sent[part.place] = value
         return _nested(sent)
@@ -118,14 +154,12 @@ class _Changes:
         return part.node if shown is LEFT_OUT or shown == part.node else LEFT_OUT
 
     def _leaf(self, part: Part, shown: Any) -> Any:
-        if part.owner is Owner.THEIRS:
-            return self._unchanged(part, shown)
         value = filled(part.node, self.now)
         # Which record is meant is said in any case.
         if part.owner is not Owner.ADDRESS and not self._is_changed(part, value):
             return self._unchanged(part, shown)
         if part.is_list_of_attributes:
-            value = keep_items(self.manifest, self.draft, value)
+            value = keep_items(self.manifest, self.draft, self.held, value)
         return LEFT_OUT if value is None else value
 
     def _is_changed(self, part: Part, value: Any) -> bool:

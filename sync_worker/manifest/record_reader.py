@@ -17,8 +17,10 @@ from sync_worker.core.words import MAX_EMAIL, MAX_ENTITY_ID, MAX_GROUP, MAX_NAME
 from sync_worker.manifest.field_values import (
     Context,
     converted,
+    is_shown,
     malformed,
     misread,
+    moment_of,
     number_of,
     search,
     source_of,
@@ -32,6 +34,7 @@ from sync_worker.manifest.source.stands import kind_of
 MAIN_FIELD = "value"
 PLAIN = ("str", "email")  # kinds of fields that a text has as it is
 NO_CONTEXT: Context = MappingProxyType({})
+NO_WORDS: Mapping[str, str] = MappingProxyType({})
 T = TypeVar("T")
 
 
@@ -67,6 +70,8 @@ def read_record(manifest: Manifest, resource: Any, context: Context = NO_CONTEXT
         raw=resource,
         has_words=manifest.correlates_text and read_texts(manifest, resource, context) != NO_TEXTS,
         is_verified=reader.is_verified() if says_verified else None,
+        words=reader.words() if manifest.text.sync else NO_WORDS,
+        written_at=reader.written_at(),
     )
 
 
@@ -196,6 +201,32 @@ class _Reader:
         if isinstance(value, bool):
             return str(value).lower()
         return None if value is None else str(value)
+
+    def words(self) -> dict[str, str]:
+        """The words that travel, as the system shows them: its bytes, markup and all."""
+        shown: dict[str, str] = {}
+        for name in self._manifest.text.sync:
+            path = getattr(self._manifest.fields, name).path
+            found = search(path, self._resource)
+            if isinstance(found, str):
+                shown[name] = found
+            elif isinstance(found, int | Decimal) and not isinstance(found, bool):
+                shown[name] = str(found)
+            # An empty field is no field that is not shown.
+            elif found is None and is_shown(path, self._resource):
+                shown[name] = ""
+        return shown
+
+    def written_at(self) -> datetime | None:
+        """When it was written, if that can be read: nothing but what people see depends on it."""
+        field = self._manifest.fields.created_at
+        if field is None or field.path is None:
+            return None
+        try:
+            found = search(field.path, self._resource)
+            return moment_of(field, found) if found is not None else None
+        except Permanent:
+            return None
 
     def email(self) -> str | None:
         text = (self.text("email") or "").strip()

@@ -22,13 +22,14 @@ from jmespath.exceptions import JMESPathError
 from sync_worker.core.errors import Permanent
 from sync_worker.core.nearest import nearest
 from sync_worker.core.numbers import exact_number
+from sync_worker.manifest.plain_text import with_entities
 from sync_worker.manifest.schema.base import CompiledPath
 
 ROOTS = frozenset({"rating", "entity", "contact", "key", "sync", "page", "conn"})
 CREATE_ROOTS = ROOTS | {"author"}
 HOOK_ROOTS = frozenset({"hook", "conn", "page"})
 LEAF_KEYS = frozenset({"from", "as", "default", "max_length", "values", "required"})
-KINDS = frozenset({"str", "int", "decimal", "bool", "iso8601", "epoch_s", "epoch_ms"})
+KINDS = frozenset({"str", "int", "decimal", "bool", "html_text", "iso8601", "epoch_s", "epoch_ms"})
 TREES = (Mapping, list, tuple)  # what has leaves; all else is literal
 VARIABLE = re.compile(r"\{([^{}]*)\}")
 
@@ -101,7 +102,10 @@ def filled(node: Any, context: Mapping[str, Any]) -> Any:
 
 
 def _leaf(node: Mapping[str, Any], context: Mapping[str, Any]) -> Any:
-    value = _found(node["from"], context)
+    try:
+        value = _path(node["from"]).search(context)
+    except JMESPathError as error:
+        raise _unreadable(node["from"], error) from None
     if value is None:
         value = node.get("default")
     if value in (None, "") and node.get("required"):
@@ -117,13 +121,8 @@ def _leaf(node: Mapping[str, Any], context: Mapping[str, Any]) -> Any:
     return value[:limit] if limit is not None and isinstance(value, str) else value
 
 
-def _found(source: str, context: Mapping[str, Any]) -> Any:
-    try:
-        return _path(source).search(context)
-    except JMESPathError as error:
-        raise Permanent(
-            f"{source!r} cannot be read: {type(error).__name__}", reason="cannot_write"
-        ) from None
+def _unreadable(source: str, error: JMESPathError) -> Permanent:
+    return Permanent(f"{source!r} cannot be read: {type(error).__name__}", reason="cannot_write")
 
 
 def _converted(value: Any, kind: str) -> Any:
@@ -143,6 +142,8 @@ def _converted(value: Any, kind: str) -> Any:
                 return int(number) if number == number.to_integral_value() else number
             case "bool":
                 return bool(value)
+            case "html_text":
+                return with_entities(str(value))
             case "iso8601":
                 return (
                     _moment(value)
@@ -171,7 +172,10 @@ def url_path(template: str, context: Mapping[str, Any]) -> str:
     """
 
     def fill(variable: re.Match[str]) -> str:
-        value = _found(variable.group(1), context)
+        try:
+            value = _path(variable.group(1)).search(context)
+        except JMESPathError as error:
+            raise _unreadable(variable.group(1), error) from None
         text = "" if value is None else str(value)
         # `/ratings/` and `/ratings/..` are other resources.
         if not text.strip(". "):

@@ -10,7 +10,7 @@ from typing import Any
 
 Place = tuple[str, ...]
 ADDRESS = re.compile(r"(?<![\w.])(key|conn|page)(?=[.\[]|$)|\brating\.revision\b")
-THEIRS = re.compile(r"(contact|entity|sync)\.[\w.]+|rating\.(title|body|state|created_at)")
+THEIRS = re.compile(r"(contact|entity|sync)\.[\w.]+|rating\.(state|created_at)")
 KNOWN = re.compile(r"contact\.email|entity\.\w+|rating\.(value|by_name\.\w+|attributes\b.*)")
 
 

@@ -46,9 +46,8 @@ def update_met_by_itself(
 
 def _shows(record: Record, draft: Draft) -> bool:
     """Whether a record shows the values of a draft, and the words that it changes."""
-    words = [name for name in draft.words if draft.changed is None or name in draft.changed]
     return all(record.values.get(name) == value for name, value in draft.values.items()) and all(
-        record.words.get(name) == draft.words[name] for name in words
+        record.words.get(name) == text for name, text in draft.words_to_write.items()
     )
 
 

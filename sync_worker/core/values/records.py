@@ -116,3 +116,11 @@ class Draft:
     words: Mapping[str, str] = field(default_factory=dict, hash=False)
     changed: frozenset[str] | None = None
     written_at: datetime | None = None
+
+    @property
+    def words_to_write(self) -> Mapping[str, str]:
+        """The words that this write changes."""
+        changed = self.changed
+        if changed is None:
+            return self.words
+        return {name: text for name, text in self.words.items() if name in changed}

@@ -20,7 +20,7 @@ RATING: Mapping[str, Any] = {
     "value": ANYTHING,
     "attributes": [{"name": ANYTHING, "value": ANYTHING}],
     "by_name": ANYTHING,
-    **dict.fromkeys(("state", "title", "body", "revision", "created_at"), ANYTHING),
+    **dict.fromkeys(("state", "title", "body", "reply", "revision", "created_at"), ANYTHING),
 }
 ENTITY = dict.fromkeys(("external_id", "group"), ANYTHING)
 CONTACT = dict.fromkeys(("email", "name", "wix_id"), ANYTHING)

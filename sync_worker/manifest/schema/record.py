@@ -14,6 +14,7 @@ from sync_worker.core.values import RecordState
 from sync_worker.manifest.schema.base import Path, Strict, one_of
 
 ValueKind = Literal["str", "int", "decimal", "bool", "datetime", "email", "html_text"]
+WordName = Literal["title", "body", "reply"]
 StateName = Literal["published", "pending", "rejected", "spam", "deleted"]
 STATES: Mapping[str, RecordState] = {
     "spam": RecordState.REJECTED,
@@ -81,6 +82,8 @@ class Fields(Strict):
     author: FieldPath | None = None
     title: FieldPath | None = None
     body: FieldPath | None = None
+    reply: FieldPath | None = None
+    """What the shop answered, in public."""
     state: FieldPath | None = None
     created_at: FieldPath | None = None
     updated_at: FieldPath | None = None
@@ -134,22 +137,28 @@ class ScaleSection(Strict):
 
 
 class Text(Strict):
-    """Systems that want a text where Wix has none.
+    """The words of a record: which of them travel, and what the system takes.
 
     A placeholder is recognised and never taken for a person's words.
     """
 
+    sync: tuple[WordName, ...] = ()
+    """Words that both sides keep in step, each read by ``fields``; by default none."""
     required_body: bool = False
     placeholder_body: str | None = None
+    body_max_length: int | None = Field(default=None, gt=0)
     required_title: bool = False
     placeholder_title: str | None = None
+    title_max_length: int | None = Field(default=None, gt=0)
+    reply_max_length: int | None = Field(default=None, gt=0)
+    """The longest text that the system takes, in characters."""
 
     @model_validator(mode="after")
     def _has_placeholders(self) -> Text:
         for part in ("body", "title"):
             if getattr(self, f"required_{part}") and not getattr(self, f"placeholder_{part}"):
                 raise ValueError(
-                    f"required_{part} needs placeholder_{part}: Wix ratings carry no text"
+                    f"required_{part} needs placeholder_{part}: a rating may carry no text"
                 )
         return self
 

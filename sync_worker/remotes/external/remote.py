@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -21,7 +22,7 @@ from sync_worker.core.errors import (
 )
 from sync_worker.core.ports.remote import Capabilities, Page
 from sync_worker.core.values import Draft, EntityRef, Person, Record, RecordState, Side
-from sync_worker.manifest.drafts import write_context
+from sync_worker.manifest.drafts import held_values, with_changes_only, write_context
 from sync_worker.manifest.field_values import search
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.record_changes import shows_in_part, update_body
@@ -148,7 +149,9 @@ class ExternalRemote:
     def create(self, draft: Draft, idempotency_key: str) -> Record:
         spec = self._calls.spec("create")
         header = spec.idempotency_header if isinstance(spec, OperationSpec) else None
-        context = self._write_context(draft, idempotency_key=idempotency_key)
+        # Of a record that was there before, and is gone.
+        held = held_values(self._manifest, draft) if draft.last else {}
+        context = self._write_context(draft, held, idempotency_key=idempotency_key)
         if self._authors is not None:
             person = _contact_context(draft.person)
             context["author"] = {"id": self._authors.id_of(draft.person, person)}
@@ -160,18 +163,20 @@ class ExternalRemote:
         # The system has only taken the request: the record shows later.
         if self._capabilities.create_is_async:
             raise Unconfirmed
-        return self._written(resource, context)
+        return _written(self._manifest, resource, context)
 
     def update(self, remote_id: str, draft: Draft, revision: int | None) -> Record:
         spec = self._calls.spec("update")
         if self._manifest.operations.update_mode == "full":
             draft = self._with_whole_record(draft, remote_id)
         known = context_of(self._manifest, remote_id)
-        context = self._write_context(draft, known=known, revision=revision)
+        held = held_values(self._manifest, draft)
+        draft = with_changes_only(draft, held)
+        context = self._write_context(draft, held, known=known, revision=revision)
         # Under a precondition a second try cannot overwrite a change that came between.
         options = Options(is_write=True, is_idempotent=self._capabilities.update_precondition)
         if isinstance(spec, OperationSpec) and spec.body is not None:
-            options.body = update_body(self._manifest, spec, draft, context)
+            options.body = update_body(self._manifest, spec, draft, held, context)
         try:
             resource = self._calls.resource("update", context, options)
         except GoneUnsaid:
@@ -187,7 +192,7 @@ class ExternalRemote:
         # Some systems answer an update with nothing at all.
         if resource is NOTHING:
             return self._seen_again(remote_id)
-        return self._written(resource, context)
+        return _written(self._manifest, resource, context)
 
     def _is_gone(self, remote_id: str, refusal: SyncError) -> bool:
         """Whether what cannot be written is gone, where its refusal may say that, and more.
@@ -221,18 +226,6 @@ class ExternalRemote:
         if record is None:
             raise UnknownOutcome("the update was accepted, and its record is gone")
         return record
-
-    def _written(self, resource: Any, context: Mapping[str, Any]) -> Record:
-        """The record that a write returned.
-
-        The write has happened, so an answer that cannot be read is no refusal.
-        """
-        try:
-            return read_record(self._manifest, resource, context)
-        except Permanent as error:
-            raise UnknownOutcome(
-                f"the write was accepted, but its answer is no record: {error.message}"
-            ) from None
 
     def delete(self, remote_id: str, revision: int | None) -> None:
         context = self._calls.context(
@@ -284,13 +277,14 @@ class ExternalRemote:
     def _write_context(
         self,
         draft: Draft,
+        held: Mapping[str, Decimal],
         *,
         known: Mapping[str, Any] | None = None,
         revision: int | None = None,
         idempotency_key: str = "",
     ) -> dict[str, Any]:
         """What a write is filled from. ``known``: the context of the record's id."""
-        parts = write_context(self._manifest, draft, revision=revision, now=self._now())
+        parts = write_context(self._manifest, draft, held, revision=revision, now=self._now())
         parts["entity"] = _entity_context(draft.entity)
         parts["key"] = (known or {}).get("key", {})
         parts["sync"] = {"wix_id": draft.source_id, "idempotency_key": idempotency_key}
@@ -303,3 +297,16 @@ def _entity_context(entity: EntityRef) -> dict[str, Any]:
 
 def _contact_context(person: Person) -> dict[str, Any]:
     return {"email": person.email, "name": person.name, "wix_id": person.contact_id}
+
+
+def _written(manifest: Manifest, resource: Any, context: Mapping[str, Any]) -> Record:
+    """The record that a write returned.
+
+    The write has happened, so an answer that cannot be read is no refusal.
+    """
+    try:
+        return read_record(manifest, resource, context)
+    except Permanent as error:
+        raise UnknownOutcome(
+            f"the write was accepted, but its answer is no record: {error.message}"
+        ) from None

@@ -81,7 +81,7 @@ LEAF = "operations.create.body.x"
             {LEAF: {"from": "rating.stars"}},
             LEAF,
             "`rating.stars` is never filled: rating has no stars; it has attributes, body, by_name,"
-            " created_at, revision, state, title, value",
+            " created_at, reply, revision, state, title, value",
         ),
         ({LEAF: {"from": "rating.valeu"}}, LEAF, "did you mean `value`?"),
         (

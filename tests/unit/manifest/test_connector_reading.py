@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from sync_worker.core import exact_json
 from sync_worker.core.errors import Permanent
 from sync_worker.core.values import Draft, EntityRef, Person, RecordState
-from sync_worker.manifest.drafts import write_context
+from sync_worker.manifest.drafts import held_values, write_context
 from sync_worker.manifest.loader import Placeholders, parse_manifest
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.plain_text import plain_text
@@ -231,7 +231,7 @@ def a_draft(**last: Any) -> Draft:
 
 
 def test_new_record_gets_the_placeholders_and_the_time_of_now() -> None:
-    rating = write_context(a_manifest(), a_draft(), revision=None, now=NOW)["rating"]
+    rating = write_context(a_manifest(), a_draft(), {}, revision=None, now=NOW)["rating"]
     assert (rating["title"], rating["body"], rating["created_at"]) == ("Rating", "(none)", NOW)
 
 
@@ -239,7 +239,9 @@ def test_texts_time_and_foreign_sub_ratings_of_the_last_record_stay() -> None:
     last = a_resource(
         text="<b>Mine</b>", title="T", made="2026-01-02T03:04:05Z", marks={"taste": 1, "looks": 5}
     )
-    rating = write_context(a_manifest(), a_draft(**last), revision=None, now=NOW)["rating"]
+    manifest, draft = a_manifest(), a_draft(**last)
+    held = held_values(manifest, draft)
+    rating = write_context(manifest, draft, held, revision=None, now=NOW)["rating"]
     assert (rating["title"], rating["body"]) == ("T", "<b>Mine</b>")
     assert rating["created_at"].isoformat() == "2026-01-02T03:04:05+00:00"
     assert rating["by_name"] == {"taste": 3, "looks": 5}

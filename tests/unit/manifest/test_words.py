@@ -1,0 +1,135 @@
+"""Words of a record by its manifest: as the system shows them, and what it says it can hold."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sync_worker.core.errors import Misconfigured, Permanent
+from sync_worker.core.values.texts import TextRule
+from sync_worker.manifest.loader import parse_manifest
+from sync_worker.manifest.manifest import Manifest
+from sync_worker.manifest.plain_text import plain_text, with_entities
+from sync_worker.manifest.record_reader import read_record
+
+DOCUMENT = """
+version: 1
+id: worded
+base_url: https://example.com
+key: {id: {path: id}}
+fields:
+  entity: {path: product}
+  value: {path: stars, as: decimal}
+  title: {path: head.line}
+  body: {path: "text || comment", as: html_text}
+  created_at: {path: made, as: datetime}
+scale: {min: 1, max: 5}
+text: {sync: [title, body], title_max_length: 255, required_body: true, placeholder_body: (none)}
+operations:
+  get: {method: GET, path: "/r/{key.id}"}
+  find: {method: GET, path: /r}
+  list: {method: GET, path: /r}
+  create:
+    method: POST
+    path: /r
+    body: {title: {from: rating.title, max_length: 80}, text: {from: rating.body, as: html_text}}
+  update: {method: PUT, path: "/r/{key.id}", body: {text: {from: rating.body, as: html_text}}}
+"""
+
+
+def a_manifest(**changes: Any) -> Manifest:
+    document = yaml.safe_load(DOCUMENT)
+    for place, value in changes.items():
+        *path, last = place.split("__")
+        part = document
+        for name in path:
+            part = part[name]
+        part[last] = value
+    return parse_manifest(document, {}, Path("worded.yaml"))
+
+
+def words_of(**shown: Any) -> Any:
+    return read_record(a_manifest(), {"id": 1, "product": "p", "stars": 4} | shown).words
+
+
+def test_words_are_read_as_the_system_shows_them() -> None:
+    found = words_of(head={"line": " T\r\n"}, text="<p>I don't &amp; won't</p>\n")
+    assert found == {"title": " T\r\n", "body": "<p>I don't &amp; won't</p>\n"}
+
+
+def test_placeholder_is_shown_and_left_to_whoever_compares() -> None:
+    assert words_of(text="(none)") == {"body": "(none)"}
+
+
+@pytest.mark.parametrize(
+    ("shown", "words"),
+    [
+        ({}, {}),
+        ({"head": {}}, {}),
+        ({"head": None}, {"title": ""}),
+        ({"head": {"line": None}}, {"title": ""}),
+        ({"head": {"line": ""}, "comment": None}, {"title": "", "body": ""}),
+        ({"head": {"line": 5}}, {"title": "5"}),
+        ({"head": {"line": ["a"]}, "text": {"p": 1}}, {}),
+    ],
+)
+def test_what_is_not_shown_is_absent_and_what_is_empty_is_empty(shown: Any, words: Any) -> None:
+    assert words_of(**shown) == words
+
+
+def test_manifest_that_names_no_words_to_sync_reads_none() -> None:
+    record = read_record(a_manifest(text={}), {"id": 1, "stars": 4, "text": "Nice"})
+    assert (record.words, a_manifest(text={}).capabilities.words) == ({}, {})
+
+
+@pytest.mark.parametrize("made", ["2026-01-02T03:04:05Z", "yesterday", None, {"at": 1}])
+def test_time_of_writing_is_read_and_one_that_is_none_harms_nothing(made: Any) -> None:
+    record = read_record(a_manifest(), {"id": 1, "stars": 4, "made": made})
+    is_time = isinstance(made, str) and made.startswith("2026")
+    assert record.written_at == (datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC) if is_time else None)
+
+
+def test_rules_of_the_words_follow_from_what_reads_and_writes_them() -> None:
+    assert a_manifest().capabilities.words == {
+        "title": TextRule(max_length=80, can_update=False),
+        "body": TextRule(is_html=True, required=True, placeholder="(none)"),
+    }
+
+
+def test_word_that_no_field_reads_cannot_be_kept_in_step() -> None:
+    with pytest.raises(Misconfigured, match=r"reply needs fields\.reply with a path"):
+        a_manifest(text__sync=["title", "reply"])
+
+
+@pytest.mark.parametrize("sync", [["titel"], "body", [7]])
+def test_unknown_words_and_limits_of_nothing_are_refused(sync: Any) -> None:
+    with pytest.raises(Misconfigured, match="text"):
+        a_manifest(text__sync=sync)
+    with pytest.raises(Misconfigured, match="title_max_length"):
+        a_manifest(text__title_max_length=0)
+
+
+def test_path_that_breaks_on_a_record_says_where_it_stands() -> None:
+    manifest = a_manifest(fields__title={"path": "join(', ', tags)"})
+    with pytest.raises(Permanent, match="join"):
+        read_record(manifest, {"id": 1, "stars": 4, "tags": 7})
+
+
+@given(st.text())
+def test_entities_read_as_the_text_and_hold_nothing_that_is_slashed(text: str) -> None:
+    plain = text.replace("&", "&amp;").replace("<", "&lt;")
+    sent = with_entities(plain)
+    assert plain_text(sent) == plain_text(plain)
+    assert not set(sent) & set("\"'\\")
+    assert all(ord(character) < 0x10000 for character in sent)
+
+
+def test_entities_leave_tags_as_they_are() -> None:
+    html = """<a href="x">don't</a> <b class='y'>"""
+    assert with_entities(html) == """<a href="x">don&#039;t</a> <b class='y'>"""
