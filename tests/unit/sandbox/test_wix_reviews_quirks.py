@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -286,3 +287,9 @@ def test_switches_that_are_on_by_default_come_back_when_all_are_cleared(wix: Wix
     switches = wix.faults.as_json()["switches"]
     assert {name for name, one in switches.items() if one["chance"]} == set(DEFAULTS)
     assert switches.keys() >= QUIRKS.keys()
+
+
+def test_manual_names_every_switch_with_what_it_does() -> None:
+    manual = (Path(__file__).parents[3] / "docs" / "wix-reviews.md").read_text()
+    missing = [name for name, means in QUIRKS.items() if f"| `{name}` | {means} |" not in manual]
+    assert missing == []

@@ -269,3 +269,40 @@ def test_privacy_request_takes_the_reviews_of_its_person(
     client.create(draft)
     wix.delete_contact(ana, privacy=True)
     assert client.found({"entityId": mug}) == []
+
+
+def test_faults_and_limits_of_the_api_strike_reviews_too(
+    client: WixClient, wix: WixState, draft: dict[str, Any], mug: str
+) -> None:
+    asked = {"review": draft}
+    for fault, status in (("unavailable", 503), ("limited", 429), ("no_route", 404)):
+        wix.faults.set(fault, next=1)
+        assert client.call("POST", REVIEWS, asked)[0] == status
+    assert client.found({"entityId": mug}) == []
+    wix.faults.set("gateway_timeout", next=1)
+    assert client.call("POST", REVIEWS, asked)[0] == 504
+    assert len(client.found({"entityId": mug})) == 1, "the answer was lost, not the review"
+    wix.rate_per_minute = 1
+    try:
+        statuses = [client.call("POST", f"{REVIEWS}/count", {})[0] for _ in range(2)]
+    finally:
+        wix.rate_per_minute = None
+    assert statuses[-1] == 429
+
+
+def test_listing_that_stands_still_has_cursors_of_its_own(
+    client: WixClient, wix: WixState, draft: dict[str, Any], mug: str
+) -> None:
+    for _ in range(3):
+        draft["author"]["contactId"] = wix.add_contact(None, "Bo")["id"]
+        client.create(draft)
+    wix.faults.set("paging_ignored", chance=1.0)
+    asked: dict[str, Any] = {"filter": {"entityId": mug}, "cursorPaging": {"limit": 1}}
+    seen = []
+    for _ in range(3):
+        page = client.good("POST", f"{REVIEWS}/query", {"query": asked})
+        cursor = page["metadata"]["cursors"]["next"]
+        seen.append((page["reviews"][0]["id"], cursor))
+        asked = {"cursorPaging": {"cursor": cursor, "limit": 1}}
+    assert len({review_id for review_id, _ in seen}) == 1
+    assert len({cursor for _, cursor in seen}) == 3
