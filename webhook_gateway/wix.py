@@ -10,7 +10,6 @@ of Wix's own SDK.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,12 +20,13 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from sync_worker.core import exact_json
 from sync_worker.core.numbers import whole_number
-from sync_worker.core.values import Change, NewDelivery, Side, unusable_id
+from sync_worker.core.values import KIND_OF_EVENTS, Change, NewDelivery, Side, unusable_id
 from sync_worker.core.words import MAX_WIX_ID, is_usable_id
+from sync_worker.remotes.wix.answers import moment_of
 
 LEEWAY_SECONDS = 60
 MAX_DEDUPE_LENGTH = 200
-RATING = "wix.ratings.v1.rating"
+RATING, REVIEW = KIND_OF_EVENTS
 CONTACT = "wix.contacts.v4.contact"
 INSTALLATION = "wix.app.installations.v1.app_installation"
 CHANGES = {
@@ -34,6 +34,12 @@ CHANGES = {
     (RATING, "updated"): Change.UPSERT,
     (RATING, "deleted"): Change.DELETE,
     (RATING, "delete"): Change.DELETE,  # one of Wix's samples spells the slug so
+    # https://dev.wix.com/docs/api-reference/crm/community/reviews/reviews/review-published
+    (REVIEW, "created"): Change.UPSERT,
+    (REVIEW, "updated"): Change.UPSERT,
+    (REVIEW, "moderation_status_changed"): Change.UPSERT,
+    (REVIEW, "review_published"): Change.UPSERT,
+    (REVIEW, "deleted"): Change.DELETE,
     (CONTACT, "created"): Change.CONTACT_CHANGED,
     (CONTACT, "updated"): Change.CONTACT_CHANGED,
     (CONTACT, "deleted"): Change.CONTACT_DELETED,
@@ -44,14 +50,20 @@ CHANGES = {
     (INSTALLATION, "updated"): Change.APP_INSTALLED,
     (INSTALLATION, "deleted"): Change.APP_REMOVED,
 }
+KNOWN = (RATING, REVIEW, CONTACT, INSTALLATION)
 # Plain objects instead of domain events: no id, no slug, no time of their own.
 # App Instance Installed, App Instance Removed:
 # https://dev.wix.com/docs/rest/app-management/app-instance
 APP_EVENTS = {"AppInstalled": Change.APP_INSTALLED, "AppRemoved": Change.APP_REMOVED}
-# Where an event carries its entity, of which kind it is.
+# Where an event carries its entity.
 ENTITIES = {
     "createdEvent": ("entity", "entityAsJson"),
     "updatedEvent": ("currentEntity", "currentEntityAsJson"),
+}
+# Where it may carry one: in a deleted event, and a review in the body of an action.
+MAY_CARRY = {
+    "deletedEvent": ("deletedEntity", "deletedEntityAsJson"),
+    "actionEvent": ("body", "bodyAsJson"),
 }
 # Wix's own client accepts a future `iat` and any `aud` and `iss`; PyJWT's defaults would lose such
 # events.
@@ -129,10 +141,12 @@ def _delivery(claims: Mapping[str, Any], app_id: str) -> NewDelivery | Ignored:
     app_change = _app_change(envelope.get("eventType"))
     if app_change is not None:
         return _app_delivery(app_change, _id(instance_id), event, claims.get("iat"), app_id)
-    change = _change(event, envelope.get("eventType"))
+    fqdn, slug = _names_of(event, envelope.get("eventType"))
+    change = _change(fqdn, slug, event)
     if change is None:
         return Ignored("unknown_event_type")
-    identity = _identity(envelope.get("identity"))
+    # Optional, and only counted.
+    identity = _object_or_nothing(envelope.get("identity"))
     is_ours = identity.get("identityType") == "APP" and identity.get("appId") == app_id
     # An event of the app itself is about the instance, and names no entity.
     entity_id = instance_id if change.startswith("app_") else event.get("entityId")
@@ -142,13 +156,14 @@ def _delivery(claims: Mapping[str, Any], app_id: str) -> NewDelivery | Ignored:
         dedupe_id=_dedupe_id(event.get("id"), inner),
         change=change,
         remote_id=_entity_id(entity_id),
-        payload=event,
+        # Named whatever its form: of which API of Wix it is.
+        payload={**event, "entityFqdn": fqdn},
         revision=_number(_entity(event).get("revision")),
         sequence=_number(event.get("entityEventSequence")),
-        is_restore=event.get("slug") == "created",
+        is_restore=slug == "created",
         is_ours=is_ours,
         privacy=event.get("triggeredByAnonymizeRequest") is True,
-        event_time=_time(event.get("eventTime")),
+        event_time=moment_of(event.get("eventTime")),
     )
 
 
@@ -187,24 +202,28 @@ def _object(value: Any, what: str) -> Mapping[str, Any]:
     return value
 
 
-def _change(event: Mapping[str, Any], event_type: Any) -> Change | None:
-    fqdn, slug = event.get("entityFqdn"), event.get("slug")
-    if not isinstance(fqdn, str) or not isinstance(slug, str):
-        fqdn, _, slug = event_type.rpartition("_") if isinstance(event_type, str) else ("", "", "")
+def _change(fqdn: str, slug: str, event: Mapping[str, Any]) -> Change | None:
     if fqdn == INSTALLATION and _entity(event).get("status") == "UNINSTALLED":
         return Change.APP_REMOVED
     return CHANGES.get((fqdn, slug))
 
 
-def _identity(value: Any) -> Mapping[str, Any]:
-    try:
-        return _object(value, "identity")
-    except _Malformed:
-        return {}  # optional, and only counted
+def _names_of(event: Mapping[str, Any], event_type: Any) -> tuple[str, str]:
+    """What kind of entity an event is about, and what happened to it."""
+    fqdn, slug = event.get("entityFqdn"), event.get("slug")
+    if isinstance(fqdn, str) and isinstance(slug, str):
+        return fqdn, slug
+    # The type is both in one, and either of them may have underscores of its own.
+    for known in KNOWN:
+        if isinstance(event_type, str) and event_type.startswith(f"{known}_"):
+            return known, event_type.removeprefix(f"{known}_")
+    return "", ""
 
 
 def _entity(event: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The rating or contact in an event, as text or as an object; nothing in a deleted one."""
+    """The rating, review or contact in an event, as text or as an object; a deleted one need not be
+    there.
+    """
     for part, names in ENTITIES.items():
         body = event.get(part)
         if not isinstance(body, Mapping):
@@ -212,7 +231,32 @@ def _entity(event: Mapping[str, Any]) -> Mapping[str, Any]:
         for name in names:
             if isinstance(body.get(name), str | Mapping):
                 return _object(body[name], name)
+    return _entity_it_may_carry(event)
+
+
+def _entity_it_may_carry(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What is not understood there is not missed: the event is about its id."""
+    for part, names in MAY_CARRY.items():
+        body = event.get(part)
+        if not isinstance(body, Mapping):
+            continue
+        for name in names:
+            carried = _object_or_nothing(body.get(name))
+            if part == "actionEvent":
+                carried = _object_or_nothing(carried.get("review"))
+            if carried:
+                return carried
     return {}
+
+
+def _object_or_nothing(value: Any) -> Mapping[str, Any]:
+    """As ``_object``, of something optional."""
+    if not isinstance(value, str | Mapping):
+        return {}
+    try:
+        return _object(value, "")
+    except _Malformed:
+        return {}
 
 
 def _id(value: Any) -> str:
@@ -252,15 +296,3 @@ def _epoch(value: Any) -> datetime | None:
         isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 2**33
     )
     return datetime.fromtimestamp(value, UTC) if is_plausible else None
-
-
-def _time(value: Any) -> datetime | None:
-    """ISO 8601 with 3 to 9 digits of a second."""
-    if not isinstance(value, str) or len(value) > 40:
-        return None
-    try:
-        time = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", value))
-        # In UTC the text has one length, and a time without a zone is one like the others.
-        return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None

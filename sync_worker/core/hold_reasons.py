@@ -16,6 +16,7 @@ IN_STEP_ONLY = (
     "the next look at the rating finds both sides in step; nothing is written for it before a"
     " person releases it"
 )
+CONTENT_REPLACED = "content_replaced"
 ON_PERSON = "the contact or its address becomes known: by its event, by another rating, by a sweep"
 
 FREES_ITSELF: Mapping[str, str] = MappingProxyType(
@@ -38,6 +39,7 @@ FREES_ITSELF: Mapping[str, str] = MappingProxyType(
         "address_unusable": "the contact or its record shows another address",
         "not_deleted": "the next look finds the record gone, or changed since",
         "people_joined": ON_LOOK,
+        CONTENT_REPLACED: "never: a person puts back what was lost, and releases it",
         "unusable_id": "never: its id names no record",
         "malformed_event": "never: it speaks of no rating",
         **dict.fromkeys(
@@ -59,6 +61,7 @@ FREES_ITSELF: Mapping[str, str] = MappingProxyType(
                 "moved_onto_rating",
                 "not_listed",
                 "off_scale",
+                "organic_review",
                 "paging_repeats",
                 "paging_too_long",
                 "redirected",
@@ -97,6 +100,7 @@ FOR_A_CONTACT = (
 # A run of their link sees these, but applies them only once a person has released them.
 STANDS_BY = frozenset(
     {
+        CONTENT_REPLACED,
         "create_failed",
         "delete_brake",
         "fight",

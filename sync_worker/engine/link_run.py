@@ -195,8 +195,9 @@ class LinkRun:
         if self.view.erases:
             self._forget_guarded()
         outcome = outcome_of_run(self.view, actions)
-        # They do not agree: the link stands still as before.
-        if self.view.holds.is_frozen and outcome.kind is OutcomeKind.HELD:
+        holds = self.view.holds
+        # They do not agree, or a person has something to put back: the link stands as before.
+        if holds.is_frozen and (outcome.kind is OutcomeKind.HELD or holds.is_for_a_person):
             raise Held("link_held")
         end = end_of_run(self.view, actions, outcome, self.view.take_history())
         committed = self.writing.save(end)

@@ -20,6 +20,7 @@ from sync_worker.core.errors import (
     Unconfirmed,
     UnknownOutcome,
 )
+from sync_worker.core.hold_reasons import CONTENT_REPLACED
 from sync_worker.core.plan import Delete, Write
 from sync_worker.core.ports.links import Commit, Committed
 from sync_worker.core.ports.loop_guard import Guard
@@ -29,12 +30,13 @@ from sync_worker.core.values import (
     Intent,
     IntentState,
     Known,
+    LinkState,
     Operation,
     Record,
     Side,
     Slot,
 )
-from sync_worker.engine.history_lines import line_for_refusal
+from sync_worker.engine.history_lines import line_for_held_link, line_for_refusal
 from sync_worker.engine.lease_keeper import LeaseKeeper
 from sync_worker.engine.link_plan import SlotWrite
 from sync_worker.engine.placing import Placing
@@ -162,6 +164,17 @@ class Writing:
         if record is not None:
             self._note_differing(write, intent, record)
         self.remember(intent, record_view.known(), values)
+        if record is not None and record.lost:
+            self._hold_for_loss(intent)
+
+    def _hold_for_loss(self, intent: Intent) -> None:
+        """Our update took what it did not touch: on file as it landed, and nothing goes on from it.
+
+        Raises Held: a person puts back what was lost before it counts as somebody's edit.
+        """
+        line = line_for_held_link(intent, CONTENT_REPLACED)
+        self.save(Commit(link_state=LinkState.HELD, history=[line]))
+        raise Held(CONTENT_REPLACED)
 
     def _note_differing(self, write: SlotWrite, intent: Intent, record: Record) -> None:
         """Note the attributes of which a remote returned something else than we wrote.

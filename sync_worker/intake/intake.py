@@ -32,7 +32,17 @@ from sync_worker.core.ports.ledger import Ledger
 from sync_worker.core.ports.loop_guard import Guard
 from sync_worker.core.ports.remote import Connection
 from sync_worker.core.ports.sites import Sites
-from sync_worker.core.values import UNUSABLE, Change, Delivery, InboxState, RatingKey, Site
+from sync_worker.core.values import (
+    KIND_OF_EVENTS,
+    UNUSABLE,
+    Change,
+    Delivery,
+    InboxState,
+    NewDelivery,
+    RatingKey,
+    Side,
+    Site,
+)
 from sync_worker.engine.engine import Engine
 from sync_worker.engine.holds.accounts import WAITS
 from sync_worker.engine.lease_keeper import too_costly
@@ -41,8 +51,18 @@ from sync_worker.intake.install_events import InstallEvents
 from sync_worker.intake.parent_events import ParentEvents
 from sync_worker.intake.resolve import Resolver
 
+OTHER_API = Closing(InboxState.DONE, "other_wix_api")
 # A delivery as it stands in the inbox, and its site where that is known.
 Opened = tuple[Delivery, Site | None]
+
+
+def is_of_other_api(new: NewDelivery, site: Site) -> bool:
+    """Whether Wix tells of a record that the site does not keep: nothing of it ever crossed.
+
+    What a person asks to forget is looked for all the same.
+    """
+    kind = KIND_OF_EVENTS.get(str(new.payload.get("entityFqdn")))
+    return kind is not None and kind is not site.wix_api and not new.privacy
 
 
 def _nobody(opened: Opened) -> None:
@@ -133,6 +153,9 @@ class Intake:
                 return outcome
         if site is None:
             return self._set_aside_for_site(delivery)
+        # An app hears of what its sites keep in the other API of Wix, too.
+        if delivery.new.side is Side.WIX and is_of_other_api(delivery.new, site):
+            return Outcome.of(self.ledger.inbox.close(delivery.id, OTHER_API))
         # A remote refuses our account: asking it for one more rating tells nothing new.
         if site.failing and self.engine.account_watch.waits(site, delivery):
             return WAITS

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from functools import partial
 
 from sync_worker.config import Settings
-from sync_worker.core.errors import Misconfigured
 from sync_worker.core.ports.remote import Connection, Remote
 from sync_worker.core.values import Side, Site, WixKind
 from sync_worker.manifest.manifest import Manifest
@@ -25,6 +24,7 @@ from sync_worker.remotes.wix.api import ENDPOINTS, WixApi
 from sync_worker.remotes.wix.auth import WixAuthorization
 from sync_worker.remotes.wix.people import WixPeople
 from sync_worker.remotes.wix.ratings import WixRatings
+from sync_worker.remotes.wix.reviews import WixReviews
 from sync_worker.telemetry.metrics import count_call, observe_wait, watch_breaker
 from sync_worker.wiring.connectors import Connectors
 from sync_worker.wiring.redis_parts import RedisParts
@@ -79,10 +79,10 @@ class Remotes:
         probes = {Side.WIX: wix.probe, Side.EXTERNAL: getattr(external, "probe", no_probe)}
         return Connection(remotes, WixPeople(api), children, changed, probes)
 
-    def _wix(self, site: Site, api: WixApi) -> WixRatings:
-        """Its ratings on Wix, in the API that the site uses. Raises Misconfigured."""
+    def _wix(self, site: Site, api: WixApi) -> WixRatings | WixReviews:
+        """Its ratings on Wix, in the API that the site uses."""
         if site.wix_api is WixKind.REVIEWS:
-            raise Misconfigured("this version does not speak Wix Reviews yet")
+            return WixReviews(api, self._settings.wix_app_id)
         return WixRatings(api)
 
     def wix_api(self, instance_id: str, wait: Wait | None = None) -> WixApi:

@@ -31,9 +31,11 @@ from tests.simulation.scenarios import changes, ending_of, rates
 from tests.simulation.world import CALM, Options, World
 
 W, E = Side.WIX, Side.EXTERNAL
-# Of a whole site or account, or of nothing that is there: each has a test of its own below.
+# Of a whole site or account, of nothing that is there, or what a person puts back: each has a test
+# of its own, here or in test_false_answers.py.
 OF_NO_RATING = {
     "account_failing",
+    "content_replaced",
     "malformed_event",
     "site_paused",
     "site_recovery",

@@ -128,6 +128,21 @@ def test_stranger_is_held_and_released_by_the_contact_that_appears() -> None:
     assert [str(one.values["overall"]) for one in world.wix.records.values()] == ["80"]
 
 
+@pytest.mark.parametrize("is_private", [False, True])
+def test_event_of_the_other_api_of_wix_asks_nobody(
+    make_ledger: LedgerMaker, is_private: bool
+) -> None:
+    """The site keeps ratings; whoever asks to be forgotten is looked for all the same."""
+    world = a_world(make_ledger)
+    payload = {"entityFqdn": "wix.reviews.v1.review", "record": "none that can be read"}
+    change = Change.DELETE if is_private else Change.UPSERT
+    event = NewDelivery(W, "instance-1", "e", change, "review-1", payload, privacy=is_private)
+    inbox_id = world.ledger.inbox.store(event).inbox_id
+    outcome = str(world.intake.process(inbox_id))
+    assert outcome == ("done erased" if is_private else "done other_wix_api")
+    assert (world.ledger.open_count(), sum(world.wix.calls.values())) == (0, 0)
+
+
 def test_stranger_is_created_where_the_owner_wants_that() -> None:
     world = a_world(policy=Policy(unknown_contact=UnknownContact.CREATE))
     stranger(world)

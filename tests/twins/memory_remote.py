@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -197,6 +197,9 @@ class MemoryRemote(MemorySystem):
             raise Conflict(f"{remote_id} is at {record.revision}, not at {revision}")
         changed = self._change(record, dict(draft.values), by_us=True)
         self._fail_after_write(fault)
+        # It has taken the pictures, which the update did not touch.
+        if fault == "replaces":
+            return replace(changed, lost=frozenset({"pictures"}))
         return changed
 
     def delete(self, remote_id: str, revision: int | None) -> None:

@@ -42,6 +42,29 @@ def a_rating(**changes: Any) -> dict[str, Any]:
     return rating | changes
 
 
+def a_review(**changes: Any) -> dict[str, Any]:
+    """A review of Wix. Changes of its content and of the review itself, by name."""
+    content: dict[str, Any] = {"rating": 4, "title": "Good", "body": "Sturdy mug.", "media": []}
+    content |= {name: changes.pop(name) for name in tuple(changes) if name in content}
+    review: dict[str, Any] = {
+        "id": "review-1",
+        "revision": "1",
+        "namespace": "stores",
+        "entityId": "product-1",
+        "content": content,
+        "author": {"contactId": "contact-1", "authorName": "Ana M."},
+        "createdDate": "2026-01-02T03:04:05.678Z",
+        "updatedDate": "2026-01-02T03:04:05.678Z",
+        "reviewDate": "2025-11-20T09:15:00.000Z",
+        "foundHelpful": 0,
+        "moderation": {"moderationStatus": "APPROVED", "manuallyChanged": False},
+        "verified": False,
+        "origin": {"type": "APP", "appId": APP_ID},
+        "publishCount": 1,
+    }
+    return review | changes
+
+
 def an_event(slug: str = "updated", **changes: Any) -> dict[str, Any]:
     """A domain event of a rating."""
     bodies: dict[str, dict[str, Any]] = {
@@ -59,6 +82,21 @@ def an_event(slug: str = "updated", **changes: Any) -> dict[str, Any]:
         "entityEventSequence": "8",
     }
     return event | bodies.get(slug, {}) | changes
+
+
+def a_review_event(slug: str = "updated", **changes: Any) -> dict[str, Any]:
+    """A domain event of a review."""
+    review = a_review(revision="3")
+    action = {"actionEvent": {"body": {"review": review}}}
+    bodies: dict[str, dict[str, Any]] = {
+        "created": {"createdEvent": {"entity": review}},
+        "updated": {"updatedEvent": {"currentEntity": review}},
+        "deleted": {"deletedEvent": {"deletedEntity": review}},
+        "moderation_status_changed": action,
+        "review_published": action,
+    }
+    names = {"entityFqdn": "wix.reviews.v1.review", "slug": slug, "entityId": "review-1"}
+    return an_event(slug) | names | bodies.get(slug, {}) | changes
 
 
 def an_envelope(event: Any = None, **changes: Any) -> dict[str, Any]:

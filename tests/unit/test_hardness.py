@@ -22,9 +22,11 @@ from sync_worker.manifest.record_reader import read_record
 from sync_worker.remotes.http.waits import retry_after_seconds
 from sync_worker.remotes.wix.events import record_of_event
 from sync_worker.remotes.wix.public_keys import load_public_keys
+from sync_worker.remotes.wix.review_record import review_of_event
 from tests.unit.signed import (
     APP_ID,
     OWN_SERVICE,
+    a_review_event,
     a_token,
     acme_headers,
     an_event,
@@ -97,6 +99,14 @@ def wix_event_is_a_record_or_permanent(event: dict[str, Any]) -> None:
     assert found is None or isinstance(found, Record)
 
 
+def review_event_is_a_record_or_permanent(event: dict[str, Any]) -> None:
+    try:
+        found = review_of_event(a_review_event() | event, APP_ID)
+    except Permanent:
+        return
+    assert found is None or isinstance(found, Record)
+
+
 def external_resource_is_a_record_or_permanent(resource: Any) -> None:
     try:
         assert isinstance(read_record(OWN, resource), Record)
@@ -118,6 +128,18 @@ NEAR_JSON = st.binary(max_size=60) | st.text('[]{}",:0123456789.eE+-trufalsn \\'
 EVENT = st.dictionaries(
     st.sampled_from(["createdEvent", "updatedEvent", "entityEventSequence", "slug"]), JSON
 )
+REVIEW = st.fixed_dictionaries(
+    {"id": st.just("review-1"), "content": st.just({"rating": 4}) | JSON},
+    optional=dict.fromkeys(
+        ["revision", "entityId", "namespace", "author", "reply", "moderation", "origin"], JSON
+    )
+    | {"reviewDate": st.text(max_size=40)},
+)
+REVIEW_EVENT = st.one_of(
+    st.fixed_dictionaries({"updatedEvent": st.fixed_dictionaries({"currentEntity": REVIEW})}),
+    st.fixed_dictionaries({"slug": st.just("deleted"), "deletedEvent": JSON}),
+    st.fixed_dictionaries({"updatedEvent": JSON, "actionEvent": JSON, "deletedEvent": JSON}),
+)
 RESOURCE = JSON | st.dictionaries(
     st.sampled_from(["id", "subject", "author", "score", "version", "aspects"]), JSON
 )
@@ -137,6 +159,7 @@ CHECKS: dict[str, tuple[Callable[..., None], tuple[Any, ...]]] = {
     ),
     "JSON": (json_is_read_or_is_a_value_error, (NEAR_JSON,)),
     "Wix event": (wix_event_is_a_record_or_permanent, (EVENT,)),
+    "review event": (review_event_is_a_record_or_permanent, (REVIEW_EVENT,)),
     "external resource": (external_resource_is_a_record_or_permanent, (RESOURCE,)),
     "Retry-After": (retry_after_is_none_or_within_a_day, (DATES,)),
 }

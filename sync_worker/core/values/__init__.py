@@ -38,6 +38,7 @@ from sync_worker.core.values.records import (
     Side,
 )
 from sync_worker.core.values.sites import (
+    KIND_OF_EVENTS,
     Account,
     AccountState,
     Conflict,
@@ -58,6 +59,7 @@ from sync_worker.core.values.sites import (
 )
 
 __all__ = [
+    "KIND_OF_EVENTS",
     "PRODUCTS",
     "UNUSABLE",
     "Account",

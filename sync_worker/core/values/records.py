@@ -72,7 +72,7 @@ class Record:
     ``title``, ``body`` and ``reply``, in the bytes and the markup of its system; a name that is
     missing is not carried there (or was not shown), an empty text is an empty field.
     ``written_at``: when its person wrote it. ``is_ours``: whether we made it, as far as the remote
-    tells.
+    tells. ``lost``: of the answer to an update, what that took from the record unasked.
     """
 
     remote_id: str
@@ -88,6 +88,7 @@ class Record:
     words: Mapping[str, str] = field(default_factory=dict, hash=False)
     written_at: datetime | None = None
     is_ours: bool | None = None
+    lost: frozenset[str] = frozenset()
 
     @property
     def is_visible(self) -> bool:

@@ -165,6 +165,13 @@ class WixKind(StrEnum):
     REVIEWS = "reviews"
 
 
+# What Wix calls the records of each in its events.
+KIND_OF_EVENTS = {
+    "wix.ratings.v1.rating": WixKind.RATINGS,
+    "wix.reviews.v1.review": WixKind.REVIEWS,
+}
+
+
 class AccountState(StrEnum):
     """``FAILING``: the remote refuses our credentials; a probe each minute asks again."""
 

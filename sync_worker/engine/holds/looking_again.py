@@ -14,6 +14,7 @@ from sync_worker.core.errors import (
     SyncError,
     Transient,
 )
+from sync_worker.core.hold_reasons import CONTENT_REPLACED
 from sync_worker.core.values import Delivery
 
 TOO_COSTLY = "too_costly"
@@ -34,6 +35,11 @@ class Holds:
     before: list[Delivery] = field(default_factory=list)
     standing_by: list[Delivery] = field(default_factory=list)
     left: set[int] = field(default_factory=set)
+
+    @property
+    def is_for_a_person(self) -> bool:
+        """Whether a person has to put something back, whatever both sides show meanwhile."""
+        return any(delivery.reason == CONTENT_REPLACED for delivery in self.standing_by)
 
     def note(self, delivery: Delivery) -> bool:
         """Remember a delivery that was held; whether it is held still."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from sync_worker.core.errors import Gone, SyncError, Transient
 from sync_worker.remotes.http.calls import Answer
 
 MAX_CODE_LENGTH = 80
+MAX_TIME_LENGTH = 40
 PAGINGS = ("metadata", "pagingMetadata")
 
 
@@ -26,6 +29,18 @@ def objects_in(body: Any, name: str) -> list[Any]:
     """A list under a name; empty where there is none."""
     found = inside(body, name)
     return found if isinstance(found, list) else []
+
+
+def moment_of(value: Any) -> datetime | None:
+    """A time in UTC: ISO 8601 with 3 to 9 digits of a second. ``None`` for anything else."""
+    if not isinstance(value, str) or len(value) > MAX_TIME_LENGTH:
+        return None
+    try:
+        time = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", value))
+        # In UTC the text has one length, and a time without a zone is one like the others.
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def error_code(body: Any) -> str:

@@ -2,7 +2,8 @@
 
 Ratings have no published REST operations, only message schemas. Sources:
 https://dev.wix.com/docs/rest and the Wix docs repository (ratings.service.json,
-contacts.service.json).
+contacts.service.json). Reviews are public:
+https://dev.wix.com/docs/api-reference/crm/community/reviews/reviews/introduction
 """
 
 from __future__ import annotations
@@ -23,6 +24,16 @@ ENDPOINTS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "update_rating": ("PATCH", "/ratings/v1/ratings/{id}"),
         "delete_rating": ("DELETE", "/ratings/v1/ratings/{id}"),
         "query_ratings": ("POST", "/ratings/v1/ratings/query"),
+        "create_review": ("POST", "/reviews/v1/reviews"),
+        "create_reviews": ("POST", "/reviews/v1/bulk/reviews/create"),
+        "get_review": ("GET", "/reviews/v1/reviews/{id}"),
+        "update_review": ("PATCH", "/reviews/v1/reviews/{id}"),
+        "delete_review": ("DELETE", "/reviews/v1/reviews/{id}"),
+        "query_reviews": ("POST", "/reviews/v1/reviews/query"),
+        "count_reviews": ("POST", "/reviews/v1/reviews/count"),
+        "moderate_review": ("PATCH", "/reviews/v1/reviews/{id}/moderate"),
+        "set_reply": ("PATCH", "/reviews/v1/reviews/{id}/reply"),
+        "remove_reply": ("DELETE", "/reviews/v1/reviews/{id}/reply"),
         "query_contacts": ("POST", "/contacts/v4/contacts/query"),
         "create_contact": ("POST", "/contacts/v4/contacts"),
         "get_contact": ("GET", "/contacts/v4/contacts/{id}"),

@@ -52,14 +52,14 @@ def entity_in_event(event: Mapping[str, Any]) -> Mapping[str, Any] | None:
         if not isinstance(body, Mapping):
             continue
         for name in names:
-            if (entity := _object(body.get(name))) is not None:
+            if (entity := object_in(body.get(name))) is not None:
                 return entity
     return None
 
 
 def merge_of_event(event: Mapping[str, Any]) -> Merge | None:
     """Who was merged into whom; the body in its current or its older form (``bodyAsJson``)."""
-    body: Mapping[str, Any] = next(_action_bodies(event), {})
+    body: Mapping[str, Any] = next(action_bodies(event), {})
     # The event's own entity is the contact that lives on.
     target = body.get("targetContactId") or event.get("entityId")
     sources = body.get("sourceContactIds")
@@ -80,25 +80,25 @@ def merge_of_event(event: Mapping[str, Any]) -> Merge | None:
 
 def target_in_merge(event: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The contact that lives on, as the merge event carries it."""
-    for body in _action_bodies(event):
-        contact = _object(body.get("targetContact"))
+    for body in action_bodies(event):
+        contact = object_in(body.get("targetContact"))
         if contact is not None:
             return contact
     return None
 
 
-def _action_bodies(event: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def action_bodies(event: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """The body of an action event, in its current and its older form."""
     action = event.get("actionEvent")
     if not isinstance(action, Mapping):
         return
     for name in ("body", "bodyAsJson"):
-        body = _object(action.get(name))
+        body = object_in(action.get(name))
         if body is not None:
             yield body
 
 
-def _object(value: Any) -> Mapping[str, Any] | None:
+def object_in(value: Any) -> Mapping[str, Any] | None:
     """An object, or the JSON text of one."""
     if isinstance(value, str):
         try:
