@@ -18,7 +18,7 @@ from benchmarks.report import Section, Table, at_least, at_most
 from sync_sandbox.door import serve_door
 from sync_sandbox.served import Served
 from sync_sandbox.server import Sandbox, SandboxOptions
-from sync_sandbox.stage import GROUP, NAMESPACE
+from sync_sandbox.wix_side import GROUP, NAMESPACE
 from sync_worker.config import load_settings
 from sync_worker.core.outcome import OutcomeKind
 from sync_worker.core.values import Contact, EntityRef

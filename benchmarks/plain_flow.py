@@ -20,7 +20,7 @@ import requests
 from flask import Flask, Response, jsonify, request
 
 from sync_sandbox.server import Sandbox
-from sync_sandbox.stage import GROUP, NAMESPACE
+from sync_sandbox.wix_side import GROUP, NAMESPACE
 
 
 @dataclass

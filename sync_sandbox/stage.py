@@ -13,17 +13,16 @@ from pathlib import Path
 from types import TracebackType
 
 from sync_sandbox.server import Sandbox, SandboxOptions
+from sync_sandbox.wix_side import GROUP, NAMESPACE, NO_WORDS, WixSide, Words, wix_side
 from sync_worker.config import load_settings
 from sync_worker.core.scale import FieldMap
-from sync_worker.core.values import EntityRef, Site
+from sync_worker.core.values import EntityRef, Site, WixKind
 from sync_worker.ledger.administration.admin import LedgerAdmin
 from sync_worker.ledger.administration.questions import LedgerStatus
 from sync_worker.manifest.default_field import default_field
 from sync_worker.runtime.local.free_port import free_port
 from sync_worker.runtime.waiting import wait_until
 from sync_worker.wiring import Wiring, installation
-
-NAMESPACE, GROUP = "reviews", "stores"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ class Stage:
 
     ``environ``: the least environment of the processes; ``settings``: what differs from the
     sandbox's settings. ``products``: Wix entity id to external id. ``fields``: what is mapped; by
-    default `overall` to the main value.
+    default `overall` to the main value. ``wix_api``: where on Wix the site's ratings are.
     """
 
     folder: Path
@@ -53,6 +52,7 @@ class Stage:
     fields: Sequence[FieldMap] = ()
     workers: int = 1
     flower_port: int | None = None
+    wix_api: WixKind = WixKind.RATINGS
     say: Callable[[str, str], None] = lambda name, line: None
 
     def start(self) -> None:
@@ -84,8 +84,9 @@ class Stage:
         """What a person does once: add the site, map the products."""
         connector = self.wiring.manifests[self.box.connector]
         self.site: Site
+        fields = self.fields or [default_field(connector, self.wix_api)]
         self.site, _ = self.admin.sites.add(
-            self.box.wix.instance_id, connector.id, self.fields or [default_field(connector)]
+            self.box.wix.instance_id, connector.id, fields, wix_api=self.wix_api
         )
         pairs = [
             (EntityRef(wix, GROUP, NAMESPACE), EntityRef(external))
@@ -129,25 +130,20 @@ class Stage:
         """A contact of the Wix site; its id."""
         return str(self.box.wix.add_contact(email, name)["id"])
 
-    def rate_on_wix(self, contact_id: str, product: str, value: int) -> str:
-        rating = {
-            "namespace": NAMESPACE,
-            "group": GROUP,
-            "entityId": product,
-            "attributeName": "overall",
-            "value": value,
-            "owner": {"contactId": contact_id},
-        }
-        return str(
-            self.box.wix.create_rating(rating, {"identityType": "MEMBER", "memberId": "visitor"})[
-                "id"
-            ]
-        )
+    @cached_property
+    def on_wix(self) -> WixSide:
+        """What visitors do on Wix, in the API that the site uses."""
+        return wix_side(self.wix_api, self.box.wix)
 
-    def change_on_wix(self, rating_id: str, value: int) -> None:
-        self.box.wix.update_rating(
-            rating_id, value, {"identityType": "MEMBER", "memberId": "visitor"}
-        )
+    def rate_on_wix(
+        self, contact_id: str, product: str, value: int, words: Words = NO_WORDS
+    ) -> str:
+        return self.on_wix.rate(contact_id, product, value, words)
+
+    def change_on_wix(
+        self, rating_id: str, value: int | None = None, words: Words | None = None
+    ) -> None:
+        self.on_wix.change(rating_id, value, words)
 
     def rate_on_external(self, email: str, name: str, product: str, stars: Decimal) -> str:
         author = {"email": email, "display_name": name}
@@ -162,7 +158,7 @@ class Stage:
         contact_id = next(
             one for one, address in self.emails_by_contact().items() if address == email
         )
-        found = self.box.wix.rating_id(contact_id, product)
+        found = self.on_wix.id_of(contact_id, product)
         if found is None:
             raise LookupError(f"{email} has not rated {product} on Wix")
         return found
@@ -187,13 +183,18 @@ class Stage:
     def rated_on_wix(self) -> dict[tuple[str, str], Decimal]:
         """Product and person → value."""
         contacts = self.emails_by_contact()
-        with self.box.wix.lock:
-            return {
-                (one["entityId"], contacts.get(one["owner"].get("contactId", ""), "?")): Decimal(
-                    one["value"]
-                )
-                for one in self.box.wix.ratings.values()
-            }
+        return {
+            (product, contacts.get(contact_id, "?")): value
+            for (product, contact_id), (value, _) in self.on_wix.seen().items()
+        }
+
+    def words_on_wix(self, email: str, product: str) -> Words | None:
+        """What a person wrote of a product, as visitors see it."""
+        contacts = self.emails_by_contact()
+        for (entity, contact_id), (_, words) in self.on_wix.seen().items():
+            if (entity, contacts.get(contact_id)) == (product, email):
+                return words
+        return None
 
     def rated_outside(self) -> dict[tuple[str, str], Decimal]:
         """The same of the external stand-in."""
@@ -204,6 +205,12 @@ class Stage:
                 for one in self.box.reviews.ratings.values()
                 if one["visibility"] != "removed"
             }
+
+    def words_outside(self, email: str, product: str) -> Words | None:
+        """The same of the external stand-in."""
+        for one in self.box.reviews.find(self.products[product], email):
+            return Words(one.get("headline") or "", one.get("text") or "")
+        return None
 
     def is_in_step(self, rated: Rated) -> bool:
         if rated.wix is None or rated.external is None:

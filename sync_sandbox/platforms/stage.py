@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from sync_sandbox.platforms.platform import Platform, Review
 from sync_sandbox.stage import Stage
+from sync_sandbox.wix_side import Words
 
 
 @dataclass
@@ -40,6 +41,12 @@ class PlatformStage(Stage):
     def rated_outside(self) -> dict[tuple[str, str], Decimal]:
         names = {external: wix_name for wix_name, external in self.products.items()}
         return {(names[one.product], one.email): Decimal(one.stars) for one in self.platform.live()}
+
+    def words_outside(self, email: str, product: str) -> Words | None:
+        for one in self.platform.live():
+            if (one.product, one.email) == (self.products[product], email):
+                return Words(one.title, one.text)
+        return None
 
     def shown(self) -> set[tuple[str, str, int | None, int | None]]:
         """Product, person, value on Wix, stars on the platform."""

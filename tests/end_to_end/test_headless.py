@@ -13,7 +13,8 @@ import pytest
 import requests
 
 from sync_sandbox.server import SandboxOptions
-from sync_sandbox.stage import GROUP, NAMESPACE, Stage
+from sync_sandbox.stage import Stage
+from sync_sandbox.wix_side import GROUP, NAMESPACE
 from sync_worker.core.values import EntityRef
 from sync_worker.manifest.default_field import default_field
 from tests.commands import run_command
