@@ -381,10 +381,24 @@ def test_duplicate_is_decided_by_state(server: RemoteServer, reviews: WixReviews
 def test_refused_create_is_explained_by_looking(
     server: RemoteServer, reviews: WixReviews, refusal: Reply, contact: Reply, reason: str
 ) -> None:
-    server.answer = answering(POST=refusal, GET=contact)
+    nothing = Reply(body={"reviews": [], "metadata": {"count": 0}})
+    server.answer = lambda asked: {
+        f"POST {BASE}": refusal,
+        f"POST {BASE}/query": nothing,
+    }.get(f"{asked.method} {asked.path}", contact)
     with pytest.raises(Permanent) as raised:
         reviews.create(a_draft(), "intent-1")
     assert raised.value.reason == reason
+
+
+def test_refusal_without_a_code_may_be_a_duplicate(
+    server: RemoteServer, reviews: WixReviews
+) -> None:
+    rows = Reply(body={"reviews": [a_review()], "metadata": {"count": 1}})
+    server.answer = lambda asked: rows if asked.path.endswith("/query") else refused(400)
+    with pytest.raises(Duplicate) as duplicate:
+        reviews.create(a_draft(), "intent-1")
+    assert duplicate.value.remote_id == "review-1"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from sync_worker.core.errors import Conflict, Gone, Permanent, SyncError, Transient
+from sync_worker.core.errors import Conflict, Duplicate, Gone, Permanent, SyncError, Transient
 from sync_worker.core.numbers import whole_number
 from sync_worker.core.ports.remote import Capabilities
 from sync_worker.core.values import PRODUCTS, Draft, EntityRef, Person, Record
@@ -132,23 +132,28 @@ class WixReviews(WixRecords):
         except Permanent as refusal:
             raise self._why_refused(refusal, draft) from None
 
-    def _why_refused(self, refusal: Permanent, draft: Draft) -> Permanent:
+    def _why_refused(self, refusal: Permanent, draft: Draft) -> SyncError:
         """What a create was refused for, where Wix documents no code: told by looking.
 
         Raises what looks raise.
         """
-        # It names the field itself, or speaks of our credentials.
-        if refusal.facts.status not in BY_STATE or not refusal.facts.code:
+        facts = refusal.facts
+        if facts.status not in BY_STATE:
+            return refusal
+        for twin in self.find(draft.entity, draft.person):
+            return Duplicate(remote_id=twin.remote_id, facts=facts)
+        # It names a field of ours.
+        if not facts.code:
             return refusal
         contact_id = draft.person.contact_id
         found = WixPeople(self._api).by_id(contact_id) if contact_id else None
         if found is None or found.contact_id != contact_id:
             message, reason = "Wix does not know this contact", "contact_unknown"
-        elif refusal.facts.status == 404 or names_product(refusal.facts.code):
+        elif facts.status == 404 or names_product(facts.code):
             message, reason = "Wix does not know this product of the store", "unknown_entity"
         else:
-            return Permanent(refusal.message, reason="refused", facts=refusal.facts)
-        return Permanent(message, reason=reason, facts=refusal.facts)
+            message, reason = refusal.message, "refused"
+        return Permanent(message, reason=reason, facts=facts)
 
     def update(self, remote_id: str, draft: Draft, revision: int | None) -> Record:
         last = self._last_returned(remote_id, draft, revision)
