@@ -10,24 +10,25 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from pydantic import SecretStr, ValidationError
+from pydantic import ValidationError
 
 from sync_worker.core.errors import Misconfigured
 from sync_worker.files.lines import spot_of
-from sync_worker.files.references import BadReference, looked_up
 from sync_worker.files.yaml_file import BadYaml, read_yaml
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.record_writer import CREATE_ROOTS, HOOK_ROOTS, ROOTS, check_tree
 from sync_worker.manifest.source.complaints import complaint
+from sync_worker.manifest.source.resolving import (
+    BadReference,
+    declared_settings,
+    is_reference,
+    merged_settings,
+    resolved,
+    settings_named,
+)
 
 SHIPPED = Path(__file__).parent.parent / "connectors"
-OPTIONAL_KEYS = frozenset({"previous_secret", "previous_key"})
-SENT_SECTIONS = frozenset({"base_url", "auth"})  # what they name goes out with each call
 CALLS = frozenset({"probe", "get", "find", "list", "create", "update", "delete"})
-MAX_NUMBER = 2**63 - 1
-PLAIN_PLACES = frozenset(
-    {"base_url", "conn", "token_url"}
-)  # what a reference there names is no secret
 
 
 def load_manifests(paths: Iterable[Path], environ: Mapping[str, str]) -> dict[str, Manifest]:
@@ -55,25 +56,11 @@ def load_manifest(file: Path, environ: Mapping[str, str]) -> Manifest:
     return parse_manifest(_read(file), environ, file)
 
 
-class Placeholders(dict[str, str]):
-    """An environment that has an answer for every name.
-
-    So a manifest can be read before it is set up. ``missing``: the names that it made up.
-    """
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        super().__init__(environ)
-        self.missing: list[str] = []
-
-    def get(self, name: str, default: Any = None) -> Any:
-        if self.keys() & {name, f"{name}_FILE"} or name.endswith("_FILE"):
-            return super().get(name, default)
-        if name not in self.missing:
-            self.missing.append(name)
-        return f"https://{name.lower().replace('_', '-')}.not-set.example"
-
-    def __getitem__(self, name: str) -> str:
-        return str(self.get(name))
+def unused_settings(file: Path) -> list[str]:
+    """Settings that a manifest itself declares and no call of it uses. Raises Misconfigured."""
+    document = _read(file)
+    used = settings_named(_inherited(document, file))
+    return [name for name in declared_settings(document) if name not in used]
 
 
 def shipped_manifest(name: str) -> Path:
@@ -89,7 +76,9 @@ def parse_manifest(document: Mapping[str, Any], environ: Mapping[str, str], file
     """A manifest from a document. Raises Misconfigured, with the file and the place."""
     document = _inherited(document, file)
     try:
-        manifest = Manifest.model_validate(_resolved(document, environ, file, ()))
+        manifest = Manifest.model_validate(resolved(document, environ))
+    except BadReference as bad:
+        raise _wrong(file, bad.place, str(bad)) from None
     except ValidationError as error:
         at, words = complaint(error)
         raise Misconfigured(f"{named_place(file, at)}: {words}") from None
@@ -138,7 +127,10 @@ def _inherited(document: Mapping[str, Any], file: Path, *chain: Path) -> Mapping
         names = " extends ".join(path.stem for path in (file, *chain, base))
         raise Misconfigured(f"{file}: extends: {names}; one of them must stand alone")
     own = {key: value for key, value in document.items() if key != "extends"}
-    return _merged(_inherited(_read(base), file, *chain, base), own)
+    inherited = _inherited(_read(base), file, *chain, base)
+    if "settings" in own:
+        own["settings"] = merged_settings(inherited.get("settings"), own["settings"])
+    return _merged(inherited, own)
 
 
 def _base_of(parent: str, file: Path, here: Path) -> Path:
@@ -186,45 +178,10 @@ def _goes_into(key: str, old: Mapping[str, Any], own: Mapping[str, Any]) -> bool
 
     Of other credentials, other pages, a hook for a call nothing is taken over.
     """
-    if _is_reference(own):
+    if is_reference(own):
         return False
     choice = {"auth": "type", "pagination": "kind"}.get(key)
     if choice is not None:
         is_same: bool = own.get(choice, old.get(choice)) == old.get(choice)
         return is_same
     return key not in CALLS or not ("handler" in own or ("handler" in old and "method" in own))
-
-
-def _is_reference(value: Any) -> bool:
-    return isinstance(value, Mapping) and len(value) == 1 and next(iter(value)) in ("env", "file")
-
-
-def _resolved(value: Any, environ: Mapping[str, str], file: Path, place: tuple[str, ...]) -> Any:
-    """References replaced by what they name: a SecretStr, or the plain text for ``base_url``."""
-    if _is_reference(value) and place[:1] != ("examples",):
-        try:
-            text = looked_up(
-                value,
-                environ,
-                is_optional=place[-1] in OPTIONAL_KEYS,
-                is_sent=place[0] in SENT_SECTIONS,
-            )
-        except BadReference as bad:
-            raise _wrong(file, place, str(bad)) from None
-        if text is None:
-            return None
-        return text if PLAIN_PLACES & {place[0], place[-1]} else SecretStr(text)
-    if isinstance(value, Mapping):
-        for key in value:
-            if not isinstance(key, str):
-                raise _wrong(file, place, f"the key {key!r} is not a text; put it in quotes")
-        return {key: _resolved(part, environ, file, (*place, key)) for key, part in value.items()}
-    if isinstance(value, list):
-        return [
-            _resolved(item, environ, file, (*place, str(number)))
-            for number, item in enumerate(value)
-        ]
-    is_number = isinstance(value, int | float) and place[:1] != ("examples",)
-    if is_number and not abs(value) <= MAX_NUMBER:
-        raise _wrong(file, place, f"no number here is above {MAX_NUMBER:,}")
-    return value

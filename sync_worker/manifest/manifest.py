@@ -26,6 +26,7 @@ from sync_worker.manifest.schema.record import (
     States,
     Text,
 )
+from sync_worker.manifest.schema.settings import SettingSpec
 from sync_worker.manifest.schema.webhook import EventRule, Webhook
 from sync_worker.manifest.text_rules import text_rules
 
@@ -46,6 +47,8 @@ class Manifest(Strict):
     """Whether the system may be inside your own network."""
     conn: Mapping[str, str] = {}
     """What tells one account from another, such as a store hash: literal, or ``{env: NAME}``."""
+    settings: tuple[SettingSpec, ...] = Field(default=(), max_length=50)
+    """What a shop gives to be connected; used as ``{setting: name}``."""
     outbound: bool = True
     """``off``: a site of this connector starts with the direction ``to_wix``; a person switches
     writing on.
@@ -148,6 +151,14 @@ class Manifest(Strict):
                 ("enable", manage.enable),
             )
             yield from ((f"webhook.manage.{name}", spec) for name, spec in both if spec is not None)
+
+    @model_validator(mode="after")
+    def _settings_differ(self) -> Manifest:
+        names = [setting.name for setting in self.settings]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"settings: {twice!r} is declared twice")
+        return self
 
     @model_validator(mode="after")
     def _has_a_way_in(self) -> Manifest:

@@ -15,7 +15,8 @@ from sync_worker.cli.connector.conformance import events_of, seconds_to_wait
 from sync_worker.core.values import EntityRef
 from sync_worker.doctor.conformance import Conformance
 from sync_worker.doctor.measured import Measured
-from sync_worker.manifest.loader import Placeholders, load_manifest, shipped_manifest
+from sync_worker.manifest.loader import load_manifest, shipped_manifest
+from sync_worker.manifest.source.resolving import Placeholders
 from sync_worker.remotes.external.http import http_of
 from sync_worker.remotes.external.plugins import remote_of
 from sync_worker.remotes.http.budget import NoBudget

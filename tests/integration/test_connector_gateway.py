@@ -23,7 +23,7 @@ from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.migrations.upgrade import upgrade
 from sync_worker.ledger.sql_ledger import SqlLedger, sql_ledger
 from sync_worker.manifest.check import signed_by
-from sync_worker.manifest.loader import SHIPPED, Placeholders, load_manifest
+from sync_worker.manifest.loader import SHIPPED, load_manifest
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.schema.verify import (
     BasicVerify,
@@ -33,6 +33,7 @@ from sync_worker.manifest.schema.verify import (
     StaticHeaderVerify,
     UrlTokenVerify,
 )
+from sync_worker.manifest.source.resolving import Placeholders
 from sync_worker.remotes.wix.public_keys import load_public_keys
 from tests.integration.test_gateway import Rings
 from tests.unit.signed import APP_ID, an_external_body, pem

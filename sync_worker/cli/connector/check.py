@@ -24,7 +24,7 @@ from sync_worker.doctor.live.system import LiveSystem
 from sync_worker.manifest.check import Finding, check_manifest, failures, unmatched_event
 from sync_worker.manifest.default_field import WIX_SCALE
 from sync_worker.manifest.field_values import search
-from sync_worker.manifest.loader import named_place
+from sync_worker.manifest.loader import named_place, unused_settings
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.record_reader import read_record
 from sync_worker.manifest.signature_diagnosis import at_its_time, captured, diagnose, is_verified
@@ -55,7 +55,7 @@ def check(name: str, live: bool, delivery: Path | None, as_json: bool) -> None:
     """Schema, paths, scales and examples of a manifest. Exit code 1 if something is wrong."""
     file = file_of(name)
     manifest, missing = read_manifest(file)
-    findings = _checked(manifest)
+    findings = [*_checked(manifest), *_used(file)]
     if delivery is not None:
         findings.append(_delivery(manifest if not missing else set_up_manifest(file), delivery))
     if live:
@@ -74,6 +74,13 @@ def _checked(manifest: Manifest) -> list[Finding]:
         *_named(manifest),
         *_paced(manifest),
     ]
+
+
+def _used(file: Path) -> Iterator[Finding]:
+    """Whether a shop is asked for what no call needs."""
+    for name in unused_settings(file):
+        wrong = f"no call uses it: write {{setting: {name}}} where it belongs, or remove it"
+        yield Finding(f"settings: {name}", wrong, place="settings")
 
 
 def _paced(manifest: Manifest) -> Iterator[Finding]:

@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 
 from sync_worker.config import environment, load_settings
-from sync_worker.manifest.loader import SHIPPED, Placeholders, load_manifest, shipped_manifest
+from sync_worker.manifest.loader import SHIPPED, load_manifest, shipped_manifest
 from sync_worker.manifest.manifest import Manifest
+from sync_worker.manifest.source.resolving import Placeholders
 from sync_worker.wiring import manifest_paths
 
 NAME = click.argument("name")

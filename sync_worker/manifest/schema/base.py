@@ -55,19 +55,28 @@ Path = Annotated[
 ]
 
 
+class Plain(str):
+    """A text that came by reference, so it may stand where a secret is due."""
+
+
 def _secret(value: Any) -> SecretStr:
     if isinstance(value, SecretStr):
         return value
-    raise ValueError("a secret comes by reference: {env: NAME} or {file: PATH}, never written out")
+    if isinstance(value, Plain):
+        return SecretStr(value)
+    raise ValueError(
+        "a secret comes by reference: {setting: name}, {env: NAME} or {file: PATH}, never written"
+        " out"
+    )
 
 
 REFERENCE_SCHEMA = {
     "type": "object",
     "description": (
-        "Where the value is kept: {env: NAME} (also NAME_FILE) or {file: PATH}; never the value"
-        " itself"
+        "Where the value is kept: {setting: name} as declared under settings, {env: NAME} (also"
+        " NAME_FILE) or {file: PATH}; never the value itself"
     ),
-    "properties": {"env": {"type": "string"}, "file": {"type": "string"}},
+    "properties": {name: {"type": "string"} for name in ("setting", "env", "file")},
     "minProperties": 1,
     "maxProperties": 1,
     "additionalProperties": False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sync_worker.manifest.manifest import Manifest
+from sync_worker.manifest.schema.base import REFERENCE_SCHEMA
 
 
 def editor_schema() -> dict[str, Any]:
@@ -16,15 +17,8 @@ def editor_schema() -> dict[str, Any]:
         "type": "string",
         "description": "Name of a connector that ships, or of a manifest beside this one",
     }
-    reference = {
-        "type": "object",
-        "properties": {"env": {"type": "string"}, "file": {"type": "string"}},
-        "minProperties": 1,
-        "maxProperties": 1,
-        "additionalProperties": False,
-    }
     properties = schema["properties"]
-    properties["base_url"] = {"anyOf": [properties["base_url"], reference]}
-    properties["conn"]["additionalProperties"] = {"anyOf": [{"type": "string"}, reference]}
+    properties["base_url"] = {"anyOf": [properties["base_url"], REFERENCE_SCHEMA]}
+    properties["conn"]["additionalProperties"] = {"anyOf": [{"type": "string"}, REFERENCE_SCHEMA]}
     schema["anyOf"] = [{"required": schema.pop("required")}, {"required": ["extends", "id"]}]
     return schema

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
+from sync_worker.manifest.expressions import problem_of
 from sync_worker.manifest.schema.base import CompiledPath, Path, Strict, compiled, one_of
 from sync_worker.manifest.schema.calls import Condition, OperationSpec
 from sync_worker.manifest.schema.verify import JwtVerify, Verify
@@ -24,12 +24,8 @@ class Handshake(Strict):
     @model_validator(mode="after")
     def _is_narrow(self) -> Handshake:
         one_of(self, "empty_body", "body_regex")
-        try:
-            re.compile(self.body_regex or "")
-        except re.error as error:
-            raise ValueError(
-                f"body_regex: {self.body_regex!r} is no regular expression: {error}"
-            ) from None
+        if problem := problem_of(self.body_regex or ""):
+            raise ValueError(f"body_regex: {problem}")
         return self
 
 

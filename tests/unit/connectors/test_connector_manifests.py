@@ -16,16 +16,11 @@ import yaml
 from sync_worker.core.errors import Misconfigured
 from sync_worker.manifest.check import check_manifest, signed_by
 from sync_worker.manifest.default_field import WIX_SCALE
-from sync_worker.manifest.loader import (
-    SHIPPED,
-    Placeholders,
-    load_manifest,
-    parse_manifest,
-    shipped_manifest,
-)
+from sync_worker.manifest.loader import SHIPPED, load_manifest, parse_manifest, shipped_manifest
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.schema.calls import Hook, OperationSpec
 from sync_worker.manifest.schema.editor import editor_schema
+from sync_worker.manifest.source.resolving import Placeholders
 from sync_worker.manifest.summary import describe, ways
 from webhook_gateway.external import read_deliveries
 
@@ -202,7 +197,7 @@ WRONG: dict[str, tuple[Callable[[Any], None], str]] = {
     "typo": (_typo, "unknown key 'webhok'; did you mean 'webhook'?"),
     "secret written out": (
         _inline_secret,
-        "auth.password: a secret comes by reference: {env: NAME}",
+        "auth.password: a secret comes by reference: {setting: name}, {env: NAME}",
     ),
     "traversal": (_traversal, "has an empty segment, '.' or '..' in it"),
     "unknown root": (
@@ -430,6 +425,7 @@ def test_schema_for_editors_knows_references_and_every_section() -> None:
         schema["properties"]
     )
     assert schema["$defs"]["BearerAuth"]["properties"]["token"]["properties"].keys() == {
+        "setting",
         "env",
         "file",
     }

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from sync_worker.manifest.loader import Placeholders, load_manifest, shipped_manifest
+from sync_worker.manifest.loader import load_manifest, shipped_manifest
+from sync_worker.manifest.source.resolving import Placeholders
 
 ROOT = Path(__file__).parents[3]
 PLUGIN = ROOT / "docs" / "woocommerce" / "ratings-sync-webhooks.php"

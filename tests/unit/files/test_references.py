@@ -9,7 +9,8 @@ import pytest
 from sync_worker.config import SECRETS
 from sync_worker.core.errors import Misconfigured
 from sync_worker.files.references import OURS, BadReference, looked_up
-from sync_worker.manifest.loader import SHIPPED, Placeholders, load_manifest
+from sync_worker.manifest.loader import SHIPPED, load_manifest
+from sync_worker.manifest.source.resolving import Placeholders
 from tests.unit.signed import OWN_SERVICE
 
 FOLDERS = "CONNECTOR_SECRETS_FOLDERS"
@@ -33,6 +34,15 @@ def test_setting_of_ours_is_refused_whether_it_is_set_or_not(name: str) -> None:
             with pytest.raises(BadReference, match="is a setting of ratings-sync") as refusal:
                 looked_up({"env": name}, environ, is_optional=is_optional)
             assert "canary" not in str(refusal.value)
+
+
+def test_declared_setting_reads_no_setting_of_ours(tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    own = (SHIPPED / "own-service.yaml").read_text()
+    path.write_text(own.replace("env: OWN_SERVICE_TOKEN", "env: WIX_APP_SECRET"))
+    for environ in (OWN_SERVICE | {"WIX_APP_SECRET": "canary"}, Placeholders({})):
+        with pytest.raises(Misconfigured, match=r"auth\.token: WIX_APP_SECRET is a setting of"):
+            load_manifest(path, environ)
 
 
 def test_every_secret_of_ours_is_out_of_reach() -> None:
@@ -103,7 +113,7 @@ def test_file_of_a_setting_of_ours_is_refused_in_any_folder(tmp_path: Path) -> N
 def test_manifest_that_looks_too_far_is_refused_with_file_and_key(tmp_path: Path) -> None:
     path = tmp_path / "own.yaml"
     own = (SHIPPED / "own-service.yaml").read_text()
-    written = "{env: OWN_SERVICE_TOKEN}"
+    written = "{setting: token}"
     for reference in ("{env: WIX_APP_SECRET}", "{file: /etc/hostname}"):
         path.write_text(own.replace(written, reference))
         for environ in (OWN_SERVICE | {"WIX_APP_SECRET": "canary"}, Placeholders({})):

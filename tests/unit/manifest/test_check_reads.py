@@ -13,7 +13,8 @@ import yaml
 
 from sync_worker.manifest.check import Finding, check_manifest
 from sync_worker.manifest.default_field import WIX_SCALE
-from sync_worker.manifest.loader import Placeholders, parse_manifest
+from sync_worker.manifest.loader import parse_manifest
+from sync_worker.manifest.source.resolving import Placeholders
 from webhook_gateway.external import read_deliveries
 
 TEXT = """

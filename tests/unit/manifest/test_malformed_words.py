@@ -10,9 +10,10 @@ import pytest
 import yaml
 
 from sync_worker.core.errors import Permanent
-from sync_worker.manifest.loader import Placeholders, parse_manifest
+from sync_worker.manifest.loader import parse_manifest
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.record_reader import read_details, read_record
+from sync_worker.manifest.source.resolving import Placeholders
 from webhook_gateway.external import Unreadable, read_deliveries
 
 TEXT = """

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from sync_worker.core.errors import Misconfigured
-from sync_worker.manifest.loader import Placeholders, load_manifest
+from sync_worker.manifest.loader import load_manifest
+from sync_worker.manifest.source.resolving import Placeholders
 
 HEAD = """version: 1
 id: ours

@@ -19,8 +19,9 @@ from sync_worker.manifest.drafting.deliveries import EXAMPLE_SECRET, Told, told_
 from sync_worker.manifest.drafting.draft import Draft
 from sync_worker.manifest.drafting.openapi import proposed
 from sync_worker.manifest.drafting.samples import sample_of, scale_of
-from sync_worker.manifest.loader import Placeholders, parse_manifest
+from sync_worker.manifest.loader import parse_manifest
 from sync_worker.manifest.signatures import Received
+from sync_worker.manifest.source.resolving import Placeholders
 from webhook_gateway.external import read_deliveries
 
 RECORD = {
