@@ -89,5 +89,7 @@ def _row(review: Review) -> dict[str, Any]:
         "person": review.email,
         "what": review.state,
         "value": review.stars,
-        "note": review.text,
+        "title": review.title,
+        "text": review.text,
+        "note": "",
     }

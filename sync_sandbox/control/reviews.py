@@ -30,6 +30,8 @@ def reviews_control(reviews: ReviewsState) -> Blueprint:
                 "person": one["author"]["email"],
                 "what": one["visibility"],
                 "value": one["score"],
+                "title": one["headline"] or "",
+                "text": one["text"] or "",
                 "note": f"version {one['version']}",
             }
             for one in list(reviews.ratings.values())[-200:]
@@ -61,6 +63,7 @@ def _add_ratings(app: Blueprint, reviews: ReviewsState) -> None:
             "subject": {"id": body.get("entity")},
             "author": {"email": body.get("person"), "display_name": body.get("name", "Visitor")},
             "score": body.get("value"),
+            "headline": body.get("title"),
             "text": body.get("text"),
             "aspects": body.get("aspects", []),
         }
@@ -70,7 +73,13 @@ def _add_ratings(app: Blueprint, reviews: ReviewsState) -> None:
     @app.post("/sandbox/ratings/<rating_id>")
     def change(rating_id: str) -> BaseResponse:
         body = body_of()
-        names = {"value": "score", "text": "text", "visibility": "visibility", "aspects": "aspects"}
+        names = {
+            "value": "score",
+            "title": "headline",
+            "text": "text",
+            "visibility": "visibility",
+            "aspects": "aspects",
+        }
         changes = {names[name]: value for name, value in body.items() if name in names}
         return done(reviews.change(rating_id, changes, by=VISITOR))
 

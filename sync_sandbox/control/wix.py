@@ -6,7 +6,13 @@ from flask import Blueprint, Flask, Response, redirect, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from sync_sandbox.control.shared import add_shared, answer, body_of, done
-from sync_sandbox.control.wix_reviews import MEMBER, add_review_controls
+from sync_sandbox.control.wix_reviews import (
+    MEMBER,
+    MODES,
+    add_review_controls,
+    address_of,
+    review_rows,
+)
 from sync_sandbox.wix.app import create_wix_app
 from sync_sandbox.wix.state import WixState
 
@@ -48,6 +54,8 @@ def wix_control(wix: WixState) -> Blueprint:
             "page.html",
             title="Stand-in Wix site",
             rows=rows,
+            reviews=review_rows(wix),
+            modes=MODES,
             people=people[:500],
             state=wix,
             best=100,
@@ -142,5 +150,6 @@ def _add_app(app: Blueprint, wix: WixState) -> None:
 
 
 def _person(wix: WixState, owner: dict[str, str]) -> str:
-    contact = wix.contacts.get(owner.get("contactId", ""))
-    return str(contact["primaryInfo"].get("email")) if contact else str(owner)
+    if owner.get("contactId") not in wix.contacts:
+        return str(owner)
+    return address_of(wix, owner["contactId"])

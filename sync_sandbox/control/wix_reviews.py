@@ -10,10 +10,19 @@ from werkzeug.wrappers import Response as BaseResponse
 from sync_sandbox.control.shared import VISITOR, answer, body_of, done
 from sync_sandbox.wix.events import OWNER
 from sync_sandbox.wix.reviews.moderation import APPROVED, REJECTED, Mode
+from sync_sandbox.wix.reviews.records import status_of
 from sync_sandbox.wix.reviews.store import WixReviews
+from sync_sandbox.wix.state import WixState
 
 MEMBER = {"identityType": "MEMBER", "memberId": VISITOR}  # as Wix names who did it
-PATH = "/sandbox/reviews"
+PATH, SHOWN = "/sandbox/reviews", 200
+MODES = {
+    Mode.OFF: "are published at once",
+    Mode.LATE: "are published a moment later",
+    Mode.MANUAL: "wait for the owner",
+    Mode.LOW_STARS: "of 1 or 2 stars wait for the owner",
+    Mode.REJECT: "are rejected",
+}
 
 
 def add_review_controls(app: Blueprint, reviews: WixReviews) -> None:
@@ -82,6 +91,31 @@ def _add_owners_acts(app: Blueprint, reviews: WixReviews) -> None:
         except ValueError as error:
             return answer({"error": f"{error}; the modes are {', '.join(Mode)}"}, 400)
         return done({"mode": reviews.mode, "late_seconds": reviews.late_seconds})
+
+
+def review_rows(wix: WixState) -> list[dict[str, Any]]:
+    """The last reviews, for the page."""
+    return [
+        {
+            "id": one["id"],
+            "entity": one["entityId"],
+            "person": address_of(wix, one["author"]["contactId"]),
+            "status": status_of(one),
+            "origin": one["origin"]["type"],
+            "stars": one["content"]["rating"],
+            "title": one["content"].get("title") or "",
+            "body": one["content"].get("body") or "",
+            "reply": one.get("reply", {}).get("message", ""),
+            "revision": one["revision"],
+        }
+        for one in list(wix.reviews.by_id.values())[-SHOWN:]
+    ]
+
+
+def address_of(wix: WixState, contact_id: str) -> str:
+    """A contact in words."""
+    contact = wix.contacts.get(contact_id)
+    return str(contact["primaryInfo"].get("email") or contact_id) if contact else contact_id
 
 
 def _content(body: dict[str, Any]) -> dict[str, Any]:

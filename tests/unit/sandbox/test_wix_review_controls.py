@@ -59,3 +59,29 @@ def test_mode_that_does_not_exist_is_refused_with_those_that_do(client: WixClien
     status, answer = client.call("PUT", f"{PATH}/moderation", {"mode": "strict"}, **NOBODY)
     assert status == 400
     assert "off, late, manual, low_stars, reject" in answer["error"]
+
+
+def test_page_shows_reviews_and_takes_its_forms(client: WixClient, ana: str, mug: str) -> None:
+    def page() -> str:
+        return client.http.get("/").get_data(as_text=True)
+
+    form = {"person": ana, "entity": mug, "value": "4", "title": "Good <b>", "body": "Sturdy"}
+    assert client.http.post(PATH, data=form).status_code == 302
+    (review,) = client.found({"entityId": mug})
+    path = f"{PATH}/{review['id']}"
+    assert "<b>Good </b> Sturdy" in page()
+    assert f'action="{path}/reject"' in page()
+    yes = {"yes": "1"}
+    for act, data in (
+        ("/reply", {"message": "Thanks"}),
+        ("", {"value": "2"}),
+        ("/vote", yes),
+        ("/reject", yes),
+    ):
+        assert client.http.post(f"{path}{act}", data=data).status_code == 302
+    assert "REJECTED, ORGANIC" in page()
+    assert "↳ Thanks" in page()
+    seen = client.get(review["id"])
+    assert (seen["content"]["rating"], seen["content"]["body"]) == (2, "Sturdy")
+    assert client.http.post(f"{PATH}/moderation", data={"mode": "low_stars"}).status_code == 302
+    assert '<option value="low_stars" selected>' in page()
