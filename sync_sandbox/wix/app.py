@@ -10,13 +10,15 @@ from flask.json.provider import DefaultJSONProvider
 
 from sync_sandbox.faults import install
 from sync_sandbox.wix.bodies import body_of, caller, part_of
+from sync_sandbox.wix.catalog import API as STORES
+from sync_sandbox.wix.catalog import add_catalog
 from sync_sandbox.wix.refusal import Refusal
 from sync_sandbox.wix.reviews.routes import add_reviews
 from sync_sandbox.wix.state import WixState
 from sync_worker.core import exact_json
 from sync_worker.core.words import as_received
 
-API = ("/ratings/", "/reviews/", "/contacts/", "/members/", "/apps/", "/oauth2/")
+API = ("/ratings/", "/reviews/", "/contacts/", "/members/", "/apps/", "/oauth2/", *STORES)
 
 
 class _ExactJson(DefaultJSONProvider):
@@ -61,6 +63,7 @@ def create_wix_app(wix: WixState) -> Flask:
     _add_ratings(app, wix)
     add_reviews(app, wix.reviews)
     _add_people(app, wix)
+    add_catalog(app, wix.catalog)
     return app
 
 
@@ -101,7 +104,12 @@ def _add_sign_in(app: Flask, wix: WixState) -> None:
             "permissions": permissions,
         }
         return jsonify(
-            instance=about, site={"siteId": wix.site_id, "siteDisplayName": "Sandbox shop"}
+            instance=about,
+            site={
+                "siteId": wix.site_id,
+                "siteDisplayName": "Sandbox shop",
+                "installedWixApps": ["stores"],
+            },
         )
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from sync_sandbox.faults import HTTP_FAULTS, WEBHOOK_FAULTS, WIX_FAULTS, Faults
 from sync_sandbox.webhooks import WIX_RETRY_SECONDS, WebhookSender
+from sync_sandbox.wix.catalog import Catalog
 from sync_sandbox.wix.events import API_KEY, OWNER, WixEvents
 from sync_sandbox.wix.people import WixContacts
 from sync_sandbox.wix.ratings import WixRatings
@@ -44,6 +45,7 @@ class WixState:
     contacts: dict[str, dict[str, Any]] = field(default_factory=dict)
     members: dict[str, str] = field(default_factory=dict)
     merged: dict[str, str] = field(default_factory=dict)
+    catalog: Catalog = field(default_factory=Catalog)
     journal: list[dict[str, Any]] = field(default_factory=list)
     calls: Counter[str] = field(default_factory=Counter)
 
