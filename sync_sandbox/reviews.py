@@ -1,6 +1,4 @@
-"""The stand-in review service: the published reference contract of docs/connectors.md, with signed
-webhooks.
-"""
+"""The stand-in review service: the reference contract of docs/connectors.md, webhooks signed."""
 
 from __future__ import annotations
 
@@ -21,11 +19,13 @@ from typing import Any, Literal
 from flask import Flask, Response, request
 
 from sync_sandbox.faults import HTTP_FAULTS, REVIEW_FAULTS, WEBHOOK_FAULTS, Faults, install
+from sync_sandbox.texts import TEXT_FAULTS, TextRefused, checked
 from sync_sandbox.webhooks import WIX_RETRY_SECONDS, Sending, WebhookSender
 from sync_worker.core import exact_json
 from sync_worker.core.words import as_received
 
 API = ("/v1/",)
+MOST = {"headline": 120}  # characters
 NO_SUCH_RATING = "no_such_rating"
 HALF = Decimal("0.5")
 WRITABLE = ("subject", "author", "score", "headline", "text", "visibility", "aspects", "origin")
@@ -56,7 +56,7 @@ class ReviewsState:
 
     def __post_init__(self) -> None:
         self.lock = threading.RLock()
-        self.faults = Faults(HTTP_FAULTS | WEBHOOK_FAULTS | REVIEW_FAULTS, self.seed)
+        self.faults = Faults(HTTP_FAULTS | WEBHOOK_FAULTS | REVIEW_FAULTS | TEXT_FAULTS, self.seed)
         self._by_author: dict[tuple[str, str], str] = {}
         self._idempotent: dict[str, str] = {}
         self._ids = itertools.count(1)
@@ -175,6 +175,8 @@ class ReviewsState:
             raise Refusal(422, "author.email is missing")
         record = {name: draft.get(name) for name in WRITABLE}
         record["score"] = self._score(draft.get("score"))
+        for name in ("headline", "text"):
+            record[name] = self._text(name, draft.get(name))
         record["visibility"] = draft.get("visibility") or "public"
         if record["visibility"] not in ("public", "queue", "blocked"):
             raise Refusal(422, "visibility is unknown")
@@ -189,6 +191,12 @@ class ReviewsState:
         if not HALF <= score <= 5 or score % HALF:
             raise Refusal(422, "score must be 0.5 to 5 in half steps")
         return score.quantize(Decimal(1), ROUND_HALF_UP) if self.faults.strikes("rounds") else score
+
+    def _text(self, name: str, text: Any) -> str | None:
+        try:
+            return checked(text, MOST.get(name), self.faults)
+        except TextRefused as refused:
+            raise Refusal(422, f"{name} {refused}") from None
 
     def _note(
         self,

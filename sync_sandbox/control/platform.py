@@ -69,7 +69,7 @@ def _add_ratings(app: Blueprint, platform: Platform) -> None:
     def change(review_id: int) -> BaseResponse:
         body = body_of()
         changes: dict[str, Any] = {
-            name: str(body[name]) for name in ("title", "text", "state") if name in body
+            name: str(body[name]) for name in ("title", "text", "reply", "state") if name in body
         }
         if "value" in body:
             changes["stars"] = int(Decimal(str(body["value"])))
@@ -91,5 +91,6 @@ def _row(review: Review) -> dict[str, Any]:
         "value": review.stars,
         "title": review.title,
         "text": review.text,
+        "reply": review.reply,
         "note": "",
     }

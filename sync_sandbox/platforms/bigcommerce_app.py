@@ -12,6 +12,7 @@ from flask import Flask, Response, request
 from sync_sandbox.faults import install
 from sync_sandbox.platforms.bigcommerce import SCOPE, WINDOW_SECONDS, BigCommerce
 from sync_sandbox.platforms.platform import Refusal, Review, whole
+from sync_sandbox.texts import TextRefused
 from sync_worker.core import exact_json
 
 STATES = ("approved", "pending", "disapproved")
@@ -62,6 +63,10 @@ def _add_admission(app: Flask, store: BigCommerce, root: str) -> None:
             answer.headers["X-Rate-Limit-Requests-Left"] = str(store.requests_left)
         return answer
 
+    @app.errorhandler(TextRefused)
+    def refuse_text(error: TextRefused) -> Response:
+        return _answer(_refusal(422, f"text {error}").body, 422)
+
     @app.errorhandler(Refusal)
     def refuse(error: Refusal) -> Response:
         return _answer(error.body, error.status)
@@ -103,8 +108,8 @@ def _add_writing(app: Flask, store: BigCommerce, root: str) -> None:
             str(sent.get("name") or ""),
             whole(sent.get("rating")) or 0,
             by="app",
-            title=sent["title"],
-            text=str(sent.get("text") or ""),
+            title=store.kept(sent["title"]),
+            text=store.kept(sent.get("text")),
             state=sent.get("status") or "pending",
             created=_date(sent["date_reviewed"]),
         )
@@ -117,6 +122,9 @@ def _add_writing(app: Flask, store: BigCommerce, root: str) -> None:
             NAMES[key]: value if value is not None else ""
             for key, value in sent.items()
             if key in NAMES
+        }
+        changes |= {
+            name: store.kept(changes[name]) for name in ("title", "text") if name in changes
         }
         if "stars" in changes:
             changes["stars"] = whole(changes["stars"]) or 0

@@ -17,6 +17,7 @@ from flask import Flask, Response, request
 
 from sync_sandbox.faults import install
 from sync_sandbox.platforms.platform import Change, Platform, Refusal, Review, whole
+from sync_sandbox.texts import TextRefused
 from sync_sandbox.webhooks import Sending
 from sync_worker.core import exact_json
 
@@ -127,6 +128,7 @@ def as_json(review: Review) -> dict[str, Any]:
         "heading": review.title or None,
         "body": review.text or None,
         "state": review.state,
+        "store_reply": {"body": review.reply} if review.reply else None,
         "external_product_id": review.product,
         "product_id": f"fpro_{review.product}",
         "customer_id": customer["id"],
@@ -169,6 +171,10 @@ def _add_admission(app: Flask, account: Fera) -> None:
 
     install(app, account.faults, account.api)
 
+    @app.errorhandler(TextRefused)
+    def refuse_text(error: TextRefused) -> Response:
+        return _answer(refusal(422, "Invalid", body=[str(error)]).body, 422)
+
     @app.errorhandler(Refusal)
     def refuse(error: Refusal) -> Response:
         return _answer(error.body, error.status)
@@ -209,7 +215,7 @@ def _add_creating(app: Flask, account: Fera) -> None:
         if not product or not isinstance(email, str) or "@" not in email:
             raise refusal(422, "Invalid", customer=["needs an email"], product=["must exist"])
         name = str(customer.get("name") or "") if isinstance(customer, Mapping) else ""
-        texts = {"title": str(sent.get("heading") or ""), "text": str(sent.get("body") or "")}
+        texts = {"title": account.kept(sent.get("heading")), "text": account.kept(sent.get("body"))}
         review = account.create(
             str(product),
             email,
@@ -237,10 +243,12 @@ def _add_reviews(app: Flask, account: Fera) -> None:
                 raise refusal(422, "Invalid", rating=["must be 1 to 5"])
             changes["stars"] = stars
         changes |= {
-            name: str(sent[key] or "")
+            name: account.kept(sent[key])
             for key, name in (("heading", "title"), ("body", "text"))
             if key in sent
         }
+        if isinstance(reply := sent.get("store_reply"), Mapping):
+            changes["reply"] = account.kept(reply.get("body"))
         if state := _state(sent):
             changes["state"] = state
         with account.lock:

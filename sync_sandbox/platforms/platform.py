@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from sync_sandbox.faults import HTTP_FAULTS, WEBHOOK_FAULTS, Faults
+from sync_sandbox.texts import TEXT_FAULTS, kept
 from sync_sandbox.webhooks import WebhookSender
 
 LAG_SECONDS = 2.0
@@ -47,6 +48,7 @@ class Review:
     title: str = ""
     text: str = ""
     state: str = ""
+    reply: str = ""
     is_guest: bool = False
     created: datetime = field(default_factory=lambda: datetime.now(UTC))
     modified: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -84,7 +86,8 @@ class Platform(ABC):
         sender_threads: int = 4,
     ) -> None:
         self.lock = threading.RLock()
-        self.faults = Faults(HTTP_FAULTS | WEBHOOK_FAULTS | PLATFORM_FAULTS | self.quirks, seed)
+        names = HTTP_FAULTS | WEBHOOK_FAULTS | PLATFORM_FAULTS | TEXT_FAULTS | self.quirks
+        self.faults = Faults(names, seed)
         self.reviews: dict[int, Review] = {}
         self.journal: list[dict[str, Any]] = []
         self.calls: Counter[str] = Counter()
@@ -143,7 +146,16 @@ class Platform(ABC):
             # For the platform a call of the API is nobody's visit.
             is_guest = more.pop("is_guest", by == "app")
             review = Review(
-                next(self._ids), product, email, author, stars, title, text, state, is_guest, **more
+                next(self._ids),
+                product,
+                email,
+                author,
+                stars,
+                title,
+                text,
+                state,
+                is_guest=is_guest,
+                **more,
             )
             self.reviews[review.id] = review
             self._note("create", None, review, by)
@@ -166,6 +178,10 @@ class Platform(ABC):
             before = self.reviews.pop(review_id)
             self._note("delete", before, None, by)
             self.tell(Change("deleted", before, before))
+
+    def kept(self, text: Any) -> str:
+        """What the platform keeps of a text that its API is sent. Raises TextRefused."""
+        return kept(str(text or ""), self.faults)
 
     # -- asking
 

@@ -12,6 +12,7 @@ from flask import Flask, Response, request
 from sync_sandbox.faults import install
 from sync_sandbox.platforms.platform import Refusal, Review, whole
 from sync_sandbox.platforms.woocommerce import SHOP_OFFSET, WooCommerce
+from sync_sandbox.texts import TextRefused
 from sync_worker.core import exact_json
 
 ROOT = "/wp-json/wc/v3"
@@ -42,6 +43,12 @@ def _add_admission(app: Flask, shop: WooCommerce) -> None:
         return None
 
     install(app, shop.faults, shop.api)
+
+    @app.errorhandler(TextRefused)
+    def refuse_text(error: TextRefused) -> Response:
+        return _answer(
+            refusal(400, "woocommerce_rest_review_content_invalid", str(error)).body, 400
+        )
 
     @app.errorhandler(Refusal)
     def refuse(error: Refusal) -> Response:
@@ -85,7 +92,7 @@ def _add_creating(app: Flask, shop: WooCommerce) -> None:
             raise refusal(
                 400, "rest_missing_callback_param", "Missing parameter(s): reviewer, reviewer_email"
             )
-        text = filtered(text)
+        text = shop.kept(filtered(text))
         if not text:
             raise refusal(400, "woocommerce_rest_review_content_invalid", "Invalid review content.")
         if shop.faults.strikes("flood"):
@@ -129,7 +136,7 @@ def _add_reviews(app: Flask, shop: WooCommerce) -> None:
             if stars := whole(body.get("rating")):
                 changes["stars"] = stars
             if "review" in body:
-                changes["text"] = slashed(str(body["review"]))
+                changes["text"] = shop.kept(slashed(str(body["review"])))
                 if not changes["text"]:
                     raise refusal(400, "woocommerce_rest_review_content_invalid")
             if status := _status(body):

@@ -54,15 +54,22 @@ def write_context(
 
 
 def held_values(manifest: Manifest, draft: Draft) -> Mapping[str, Decimal]:
-    """What a record held when it was last returned.
+    """What a record held of what this write may leave alone, when it was last returned.
 
-    What this write does not change counts as it stands there, and as drafted where it is not shown.
+    Without what the write changes for sure; what it does not change counts as drafted where the
+    record does not show it.
     """
     shown = read_values(manifest, draft.last) if draft.last else {}
-    if draft.changed is None:
-        return shown
-    stays = {name: value for name, value in draft.values.items() if name not in draft.changed}
-    return stays | shown
+    changed = draft.changed
+    if changed is None:
+        is_other = draft.words or any(
+            shown.get(name) != draft.values[name] for name in draft.values
+        )
+        # What differs is changed. Where nothing does, it is written all the same.
+        changed = frozenset() if is_other else frozenset(draft.values)
+        return {name: value for name, value in shown.items() if name not in changed}
+    held = {**draft.values, **shown}
+    return {name: value for name, value in held.items() if name not in changed}
 
 
 def with_changes_only(draft: Draft, held: Mapping[str, Decimal]) -> Draft:

@@ -105,6 +105,7 @@ def _as_it_stands(
     stood = values_in_context(held.get(MAIN_FIELD), attributes)
     if draft.words:
         stood |= words_in_context(manifest, replace(draft, words={}))
+        stood |= dict.fromkeys(draft.words_to_write, LEFT_OUT)
     return {**context, "rating": rating | stood}
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.schema.calls import OperationSpec, Poll
 from sync_worker.manifest.schema.verify import JwtVerify, UrlTokenVerify
+from sync_worker.manifest.words_summary import describe_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ def _abilities(manifest: Manifest) -> Iterator[tuple[str, str]]:
         yield from _strategy(manifest)
     yield "webhooks", _webhooks(manifest)
     yield "sub-ratings", "yes" if manifest.capabilities.many_fields else "no"
+    yield from describe_words(manifest)
     says = manifest.capabilities.says_verified
     yield "tells guests from people it knows", "yes" if says else "no"
     yield "scale", f"{manifest.scale.scale} ({manifest.scale.mapping})"

@@ -290,3 +290,64 @@ def test_visitor_acts_on_the_page_and_every_change_is_in_the_journal(
 def test_wrong_credentials_are_401(woo: Api, fera: Api, bigcommerce: Api) -> None:
     for api, path in ((woo, REVIEWS), (fera, "/v3/private/reviews"), (bigcommerce, PRODUCT)):
         assert requests.get(api.served.url + path, timeout=5).status_code == 401
+
+
+# -- texts, on all of them
+
+
+def _made(api: Api, text: str) -> tuple[int, str]:
+    """The status of a create with this text, and what is kept of it."""
+    match api.platform:
+        case WooCommerce():
+            answer = api.call("POST", REVIEWS, json=a_review(review=text))
+        case Fera():
+            sent = {"external_product_id": "p", "customer": {"email": ANA}, "rating": 4}
+            answer = api.call("POST", "/v3/private/reviews", json={"data": {**sent, "body": text}})
+        case _:
+            sent = {"title": "T", "text": text, "date_reviewed": "2026-11-20T09:15:00+00:00"}
+            path = f"/stores/{BigCommerce.store_hash}/v3/catalog/products/22/reviews"
+            answer = api.call("POST", path, json={**sent, "rating": 4, "email": ANA})
+    reviews = list(api.platform.reviews.values())
+    return answer.status_code, reviews[-1].text if reviews else ""
+
+
+@pytest.mark.parametrize("name", ["woo", "fera", "bigcommerce"])
+def test_texts_are_refused_or_altered_as_old_and_strict_systems_do(
+    name: str, request: pytest.FixtureRequest
+) -> None:
+    api: Api = request.getfixturevalue(name)
+    assert _made(api, "Fine \U0001f600 casino")[1] == "Fine \U0001f600 casino"
+    kept = len(api.platform.reviews)
+    for fault in ("emoji_refused", "blocked_words"):
+        api.platform.faults.set(fault, next=1)
+        assert _made(api, "Good \U0001f600 Casino")[0] in (400, 422)
+    assert len(api.platform.reviews) == kept
+    for fault, sent, stands in (
+        ("emoji_lost", "Nice \U0001f600!", "Nice ?!"),
+        ("texts_trimmed", "a \n b", "a b"),
+        ("texts_cut", "x" * 70, "x" * 60),
+    ):
+        api.platform.faults.set(fault, chance=1)
+        status, text = _made(api, sent)
+        api.platform.faults.set(fault, chance=0)
+        assert (status < 300, text) == (True, stands)
+
+
+def test_update_of_a_text_loses_its_backslashes_and_gets_some(woo: Api) -> None:
+    """`wp_filter_post_kses`: slashes are taken away, and added before each quote."""
+    made = woo.call("POST", REVIEWS, json=a_review(review="don't \\ say")).json()
+    assert made["review"] == "don't \\ say"
+    path = f"{REVIEWS}/{made['id']}"
+    again = woo.call("PUT", path, json={"review": 'don\'t "say" C:\\new'}).json()
+    assert again["review"] == 'don\\\'t \\"say\\" C:new'
+    safe = woo.call("PUT", path, json={"review": "don&#039;t C:&#092;new"}).json()
+    assert safe["review"] == "don&#039;t C:&#092;new"
+
+
+def test_owner_s_reply_and_words_can_be_edited_by_the_controls(fera: Api) -> None:
+    made = fera.platform.create("p", ANA, "Ana", 4, by="visitor", text="Nice")
+    changes = {"title": "T", "text": "Good", "reply": "Thank you"}
+    row = fera.call("PATCH", f"/sandbox/ratings/{made.id}", json=changes).json()
+    assert {name: row[name] for name in changes} == changes
+    shown = fera.call("GET", f"/v3/private/reviews/frev_{made.id}").json()
+    assert shown["store_reply"] == {"body": "Thank you"}

@@ -18,6 +18,7 @@ from sync_sandbox.control.platform import platform_app
 from sync_sandbox.platforms.platform import Platform
 from sync_sandbox.reviews import ReviewsState, create_reviews_app
 from sync_worker.core import exact_json
+from sync_worker.core.errors import Gone, Permanent
 from sync_worker.core.values import Draft, EntityRef, Person, Record
 from sync_worker.manifest.loader import shipped_manifest
 from sync_worker.manifest.plain_text import plain_text
@@ -118,7 +119,7 @@ def test_fera_gets_stars_and_words_of_one_change_in_one_call() -> None:
         after = changed(remote, made, "2", body=HARD)
         emptied = changed(remote, after, "2", title="")
     assert sent.updates == [{"data": {"rating": 2, "body": HARD}}, {"data": {"heading": ""}}]
-    assert emptied.words == {"title": "", "body": HARD}
+    assert emptied.words == {"title": "", "body": HARD, "reply": ""}
     (review,) = account.reviews.values()
     assert (review.title, review.text, review.stars) == ("", HARD, 2)
 
@@ -182,6 +183,11 @@ def asked_to_update(server: RemoteServer, draft: Draft, **changes: Any) -> Any:
     return exact_json.loads(server.asked[-1].body)
 
 
+UPDATED = {
+    "stars": {"from": "rating.value"},
+    "head": {"from": "rating.title"},
+    "text": {"from": "rating.body"},
+}
 LAST = a_row(head="H", text="T")
 
 
@@ -211,16 +217,22 @@ def test_patch_names_what_this_write_changes(
     assert asked_to_update(server, draft) == sent
 
 
+@pytest.mark.parametrize("names", [frozenset({"value", "body"}), None])
+def test_patch_that_repeats_what_is_there_is_written_all_the_same(
+    server: RemoteServer, names: frozenset[str] | None
+) -> None:
+    """The record on file may be older than what stands there."""
+    draft = replace(a_draft(last=LAST), words={"body": "T"} if names else {}, changed=names)
+    sent = asked_to_update(server, draft, operations__update__body=UPDATED)
+    assert sent == ({"stars": 4, "text": "T"} if names else {"stars": 4})
+
+
 def test_patch_without_a_record_on_file_names_only_the_change(server: RemoteServer) -> None:
     draft = replace(a_draft(), words={"title": "new", "body": "same"}, changed=frozenset({"title"}))
     sent = asked_to_update(
         server,
         draft,
-        operations__update__body={
-            "stars": {"from": "rating.value"},
-            "head": {"from": "rating.title"},
-            "text": {"from": "rating.body"},
-        },
+        operations__update__body=UPDATED,
     )
     assert sent == {"head": "new"}
 
@@ -263,3 +275,36 @@ def test_full_update_over_a_hidden_word_reads_the_record_first(server: RemoteSer
 def test_manifest_without_words_to_sync_sends_an_update_as_before(server: RemoteServer) -> None:
     draft = replace(a_draft(last=LAST), values={"value": Decimal(2)})
     assert asked_to_update(server, draft, text={}) == {"stars": 2}
+
+
+# -- the shop's reply
+
+
+def test_reply_is_a_call_of_its_own_and_comes_back_with_the_record() -> None:
+    with connected("fera") as (remote, account, sent):
+        made = made_by(remote, body="Nice")
+        replied = remote.reply(made.remote_id, "Thank you")
+        with pytest.raises(Permanent, match="no way to take a reply away"):
+            remote.reply(made.remote_id, "")
+        account.remove(next(iter(account.reviews)), by="visitor")
+        with pytest.raises(Gone):
+            remote.reply(made.remote_id, "Thank you")
+    assert replied.words == {"title": "", "body": "Nice", "reply": "Thank you"}
+    assert sent.updates[0] == {"data": {"store_reply": {"body": "Thank you"}}}
+
+
+def test_reply_where_the_system_takes_none_is_unsupported() -> None:
+    with connected("woocommerce") as (remote, _, __), pytest.raises(Permanent) as refused:
+        remote.reply("1", "Thank you")
+    assert refused.value.reason == "unsupported"
+
+
+@pytest.mark.parametrize("name", ["woocommerce", "fera", "bigcommerce"])
+def test_refused_text_is_a_refusal_and_changes_nothing(name: str) -> None:
+    with connected(name) as (remote, platform, _):
+        made = made_by(remote, title="Fine", body="Nice")
+        platform.faults.set("blocked_words", next=1)
+        with pytest.raises(Permanent):
+            changed(remote, made, "2", body="Casino")
+        (review,) = platform.reviews.values()
+    assert (review.text, review.stars) == ("Nice", 4)

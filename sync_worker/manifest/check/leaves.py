@@ -81,6 +81,8 @@ def _context(manifest: Manifest, place: str) -> Mapping[str, Any]:
                 known["author"] = {"id": ANYTHING}
         case "update":
             known = {"rating": RATING, "contact": CONTACT, "sync": SYNC, **key, "entity": ENTITY}
+        case "reply":
+            known = {"rating": {"reply": ANYTHING}, **key}
         case "delete":
             known = {"rating": {"revision": ANYTHING}, **key}
         case "get":

@@ -11,6 +11,7 @@ from sync_worker.manifest.check.gone_rules import check_gone_rules
 from sync_worker.manifest.check.leaves import check_leaves
 from sync_worker.manifest.check.samples import ReadDeliveries, check_samples
 from sync_worker.manifest.check.states import check_states
+from sync_worker.manifest.check.texts import check_texts
 from sync_worker.manifest.check.writes import check_writes
 from sync_worker.manifest.manifest import Manifest
 
@@ -28,6 +29,7 @@ def check_manifest(
     findings += check_writes(manifest)
     findings += check_event_keys(manifest)
     findings += check_states(manifest)
+    findings += check_texts(manifest)
     findings += _scales(manifest, wix)
     findings += check_samples(manifest, read, now)
     return findings

@@ -15,12 +15,14 @@ THING = re.compile(r"\bentity\b")
 PERSON = re.compile(r"\b(contact|author)\b")
 ADDRESS = re.compile(r"\bcontact\b.*\bemail\b", re.DOTALL)
 AUTHOR_ID = re.compile(r"\bauthor\b.*\bid\b", re.DOTALL)
+REPLY = re.compile(r"\brating\.reply\b")
 RECORD = re.compile(r"\bkey\b")
 USUAL = {
     "create": "POST",
     "author.create": "POST",
     "update": "PUT or PATCH",
     "delete": "DELETE",
+    "reply": "POST or PUT",
 }
 
 
@@ -81,7 +83,11 @@ def _unsaid(manifest: Manifest, name: str, spec: OperationSpec) -> Iterator[str]
         and not _says(spec, PERSON)
     ):
         yield "does not say who rated; send {from: contact.email}"
-    if name in ("get", "update", "delete") and not (_says(spec, RECORD) or _says(spec, THING)):
+    if name == "reply" and not _says(spec, REPLY):
+        yield "does not say what the shop answers; send {from: rating.reply}"
+    if name in ("get", "update", "delete", "reply") and not (
+        _says(spec, RECORD) or _says(spec, THING)
+    ):
         part = next(iter(manifest.key))
         yield f"does not say which record is meant; put {{key.{part}}} into its path"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,6 +31,8 @@ AS: Mapping[str, str] = {
     "created_at": "datetime",
     "updated_at": "datetime",
 }
+WORDS = ("title", "body")
+TAG = re.compile(r"</?[a-zA-Z][^<>]*>|&#?[a-zA-Z0-9]{2,8};")  # as HTML has, and plain text has not
 MAX_VALUE = 100  # the highest mark of a usual scale
 HEAD = """\
 # A first draft for {name}, from samples: look at each line, then
@@ -90,6 +93,9 @@ class Draft:
         document["key"] = {"id": {"path": self._path("id"), "required": True}}
         document["fields"] = self._fields()
         document["scale"] = scale_of(self.sample.value_at("value"))
+        # Operations of a description say themselves what they carry.
+        if self._words and not self.operations:
+            document["text"] = {"sync": self._words}
         if states := self.document_states():
             document["states"] = states
         document["operations"] = self.operations or self._usual_operations()
@@ -195,9 +201,24 @@ class Draft:
             fields[name] = {"path": self._path(name)}
             if name in AS:
                 fields[name]["as"] = AS[name]
+            elif name in WORDS and self._is_html(name):
+                fields[name]["as"] = "html_text"
             if name in ("entity", "value"):
                 fields[name]["required"] = True
         return fields
+
+    @property
+    def _words(self) -> list[str]:
+        """The words that the sample shows, and so both sides can keep in step."""
+        return [name for name in WORDS if name in self.sample.paths]
+
+    def _leaf_of(self, word: str) -> dict[str, Any]:
+        leaf = {"from": f"rating.{word}"}
+        return {**leaf, "as": "html_text"} if self._is_html(word) else leaf
+
+    def _is_html(self, word: str) -> bool:
+        text = self.sample.value_at(word)
+        return isinstance(text, str) and TAG.search(text) is not None
 
     def _usual_operations(self) -> dict[str, Any]:
         one, wrapper = f"{self.collection}/{{key.id}}", self.sample.wrapper
@@ -207,6 +228,10 @@ class Draft:
         stars = {"from": "rating.value", "as": "int", "required": True}
         created = {self._path("entity"): {"from": "entity.external_id"}, self._path("value"): stars}
         created[self._path("email")] = {"from": "contact.email"}
+        words = {self._path(name): self._leaf_of(name) for name in self._words}
+        # Both for a create and for an update, which is sent only what changed.
+        created |= words
+        mark = {"from": "rating.value", "as": "int"}
         return {
             "get": {"method": "GET", "path": one, **result, "errors": gone},
             "find": {
@@ -233,7 +258,7 @@ class Draft:
             "update": {
                 "method": "PATCH",
                 "path": one,
-                "body": tree({self._path("value"): stars}),
+                "body": tree({self._path("value"): mark, **words}),
                 **result,
                 "errors": gone,
             },

@@ -290,6 +290,8 @@ class Operations(Strict):
     create: OperationSpec | Hook | None = None
     update: OperationSpec | Hook | None = None
     delete: OperationSpec | Hook | None = None
+    reply: OperationSpec | Hook | None = None
+    """Answers a record in public, for the shop: ``{from: rating.reply}``."""
     update_mode: Literal["patch", "full"] = "patch"
     """``full``: the system wants the whole record; it is sent as last returned with our fields over
     it.
@@ -324,7 +326,17 @@ class Operations(Strict):
     @property
     def specs(self) -> Iterator[tuple[str, OperationSpec]]:
         """The declared calls by name."""
-        for name in ("probe", "get", "find", "list", "parents", "create", "update", "delete"):
+        for name in (
+            "probe",
+            "get",
+            "find",
+            "list",
+            "parents",
+            "create",
+            "update",
+            "delete",
+            "reply",
+        ):
             spec = getattr(self, name)
             if isinstance(spec, OperationSpec):
                 yield name, spec

@@ -144,6 +144,8 @@ class Text(Strict):
 
     sync: tuple[WordName, ...] = ()
     """Words that both sides keep in step, each read by ``fields``; by default none."""
+    create_only: tuple[WordName, ...] = ()
+    """Those that the system takes with a create only: later changes of them are held."""
     required_body: bool = False
     placeholder_body: str | None = None
     body_max_length: int | None = Field(default=None, gt=0)

@@ -40,6 +40,7 @@ from sync_worker.remotes.external.calls import (
 )
 from sync_worker.remotes.external.gone import SecondLooks
 from sync_worker.remotes.external.listing import Listing
+from sync_worker.remotes.external.replies import ExternalReplies
 from sync_worker.remotes.http.client import RemoteHttp
 from sync_worker.remotes.landed import look_after_write, refuse_living, update_met_by_itself
 
@@ -66,6 +67,7 @@ class ExternalRemote:
         self._by_id = RecordById(manifest, self._calls, self._listing, looks or SecondLooks())
         author = manifest.operations.author
         self._authors = Authors(author, self._calls) if author is not None else None
+        self._replies = ExternalReplies(manifest, self._calls, self.get)
         self._capabilities = manifest.capabilities
 
     @property
@@ -193,6 +195,10 @@ class ExternalRemote:
         if resource is NOTHING:
             return self._seen_again(remote_id)
         return _written(self._manifest, resource, context)
+
+    def reply(self, remote_id: str, text: str) -> Record:
+        """For ``Replies``."""
+        return self._replies.set(remote_id, text)
 
     def _is_gone(self, remote_id: str, refusal: SyncError) -> bool:
         """Whether what cannot be written is gone, where its refusal may say that, and more.

@@ -13,10 +13,13 @@ from hypothesis import strategies as st
 
 from sync_worker.core.errors import Misconfigured, Permanent
 from sync_worker.core.values.texts import TextRule
-from sync_worker.manifest.loader import parse_manifest
+from sync_worker.manifest.check.texts import check_texts
+from sync_worker.manifest.loader import SHIPPED, load_manifest, parse_manifest
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.plain_text import plain_text, with_entities
 from sync_worker.manifest.record_reader import read_record
+from sync_worker.manifest.source.resolving import Placeholders
+from sync_worker.manifest.summary import describe
 
 DOCUMENT = """
 version: 1
@@ -133,3 +136,50 @@ def test_entities_read_as_the_text_and_hold_nothing_that_is_slashed(text: str) -
 def test_entities_leave_tags_as_they_are() -> None:
     html = """<a href="x">don't</a> <b class='y'>"""
     assert with_entities(html) == """<a href="x">don&#039;t</a> <b class='y'>"""
+
+
+# -- what a check says, and what people are told
+
+
+def complaints(**changes: Any) -> dict[str, str]:
+    findings = check_texts(a_manifest(**changes))
+    return {finding.place: finding.wrong or f"! {finding.advice}" for finding in findings}
+
+
+@pytest.mark.parametrize(
+    ("changes", "place", "words"),
+    [
+        ({}, "operations.update", "does not send the title that text.sync names"),
+        ({}, "operations.create", "! a leaf cuts the title at 80 characters"),
+        ({"operations__create__body": {}}, "operations.create", "does not send the body"),
+        ({"fields__body": {"path": "t", "as": "int"}}, "fields.body", "as: int is no text"),
+        ({"text__body_max_length": 3}, "text.placeholder_body", "is longer than"),
+        ({"fields__body": {"path": "t"}}, "operations.create", "every quote would change"),
+        ({"text__sync": ["body"]}, "text.title_max_length", "! says nothing while"),
+        ({"text__create_only": ["reply"]}, "text.create_only", "names reply, and text.sync"),
+    ],
+)
+def test_words_that_cannot_travel_as_said_are_named(changes: Any, place: str, words: str) -> None:
+    assert words in complaints(**changes)[place]
+
+
+def test_title_that_is_taken_with_a_create_only_may_be_named_as_that() -> None:
+    assert "operations.update" not in complaints(text__create_only=["title"])
+
+
+@pytest.mark.parametrize("name", sorted(file.stem for file in SHIPPED.glob("*.yaml")))
+def test_shipped_manifests_carry_the_words_that_they_name(name: str) -> None:
+    manifest = load_manifest(SHIPPED / f"{name}.yaml", Placeholders({}))
+    assert [finding for finding in check_texts(manifest) if finding.wrong or finding.advice] == []
+    assert manifest.text.sync
+
+
+def test_description_says_what_travels_and_in_what_form() -> None:
+    can = describe(a_manifest()).can
+    assert can["title"] == (
+        "to Wix, and outwards with a new rating only; plain text; at most 80 characters"
+    )
+    assert can["text"] == "both ways; HTML; never empty: '(none)' stands for no text"
+    assert (can["reply of the shop"], can["pictures"]) == ("no", "no")
+    assert can["day it was written"] == "to Wix, with a new rating"
+    assert describe(a_manifest(text={})).can["title"].startswith("not kept in step")

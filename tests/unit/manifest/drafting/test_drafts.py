@@ -49,6 +49,17 @@ def a_draft(record: Any = None, told: Told | None = None) -> Draft:
     return Draft("acme", sample, "https://api.example.com", BEARER, told=told)
 
 
+@pytest.mark.parametrize(("text", "kind"), [("Nice", None), ("<p>It&#039;s ok</p>", "html_text")])
+def test_words_of_the_sample_travel_as_the_system_holds_them(text: str, kind: str | None) -> None:
+    draft = a_draft({**RECORD, "text": text, "title": "T"})
+    document = draft.document()
+    assert document["text"] == {"sync": ["title", "body"]}
+    leaf = {"from": "rating.body"} | ({"as": kind} if kind else {})
+    assert document["operations"]["update"]["body"]["text"] == leaf
+    assert document["fields"]["body"].get("as") == kind
+    assert findings_of(draft) == []
+
+
 def told(headers: dict[str, str], body: bytes = EVENT, query: dict[str, str] | None = None) -> Told:
     return told_by(Received(body, headers, query or {}, 0.0), "ACME_WEBHOOK_SECRET", 12)
 
