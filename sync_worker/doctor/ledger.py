@@ -48,6 +48,12 @@ def check_sql(wiring: Wiring) -> Iterator[Check]:
             f"goes on {times.seconds_added:.0f} s ahead of the database's, which was set back",
             "nothing is late or lost; times that are shown are ahead by as much",
         )
+    if times.seconds_added < -SHOWN_SECONDS:
+        yield note(
+            "clock of the ledger",
+            f"goes on {-times.seconds_added:.0f} s behind the database's, which jumped ahead",
+            "nothing is given up or forgotten for it; set the database's clock right if it is not",
+        )
 
 
 def check_guests(wiring: Wiring) -> Iterator[Check]:

@@ -2,7 +2,8 @@
 
 Its clock is the ledger's clock, but never goes back: one that is set back would leave everything
 undue, and every lease held, for as long as it was set back by. So the ledger notes its time
-(``statements/clock.py``) and from there it goes on, at the speed of the database's clock.
+(``statements/clock.py``) and from there it goes on, at the speed of the database's clock. Nor does
+it jump ahead by more than ten minutes: a process knows from its own machine how much time went by.
 """
 
 from __future__ import annotations
@@ -18,6 +19,13 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DisconnectionError, OperationalError
 from sqlalchemy.pool import StaticPool
+
+from sync_worker.ledger.transactions import (
+    MAX_JUMP_SECONDS,
+    TimeBound,
+    bound_time,
+    running_seconds,
+)
 
 BUSY_SECONDS = 5.0
 # A process that has frozen within a transaction must not keep its locks.
@@ -44,16 +52,21 @@ def open_engine(
     busy_seconds: float = BUSY_SECONDS,
     pool_size: int = 8,
     clock: Callable[[], float] | None = None,
+    monotonic: Callable[[], float] | None = None,
 ) -> Engine:
     """An engine for the ledger.
 
     ``busy_seconds``: how long a statement may wait for a lock (SQLite) or run (PostgreSQL) before
-    it fails. ``clock`` replaces SQLite's clock, for the simulator; it may be set back.
+    it fails. ``clock`` replaces SQLite's clock, for the simulator; it may be set back or ahead.
+    ``monotonic``: what tells that it was; without one, a clock that is given is believed.
     """
     url = _normalised(make_url(database_url))
     if url.get_backend_name() == "sqlite":
-        return _open_sqlite(url, busy_seconds, clock or time.time)
-    return _open_postgresql(url, busy_seconds, pool_size)
+        steady = SteadyClock(clock or time.time, monotonic or clock or running_seconds)
+        return _open_sqlite(url, busy_seconds, steady)
+    engine = _open_postgresql(url, busy_seconds, pool_size)
+    bound_time(engine, TimeBound(monotonic or running_seconds))
+    return engine
 
 
 def _normalised(url: URL) -> URL:
@@ -159,8 +172,7 @@ def _replace_dead_connections(engine: Engine) -> None:
             raise DisconnectionError from failure  # the pool opens another one
 
 
-def _open_sqlite(url: URL, busy_seconds: float, clock: Callable[[], float]) -> Engine:
-    steady = SteadyClock(clock)
+def _open_sqlite(url: URL, busy_seconds: float, steady: SteadyClock) -> Engine:
     # A database in memory belongs to one connection: all threads share it.
     pool: dict[str, Any] = {"poolclass": StaticPool} if _is_in_memory(url) else {}
     # With a write-ahead log only `BEGIN IMMEDIATE` waits for anybody, and it waits here
@@ -256,13 +268,15 @@ def give_clock(connection: Any, steady: SteadyClock) -> None:
 class SteadyClock:
     """SQLite's clock in one process; PostgreSQL does the same in its own statement.
 
-    ``raw`` may be set back; what ``now`` tells goes on.
+    ``raw`` may be set back, or jump ahead of what ``monotonic`` tells to have gone by; what ``now``
+    tells goes on.
     """
 
-    def __init__(self, raw: Callable[[], float]) -> None:
+    def __init__(self, raw: Callable[[], float], monotonic: Callable[[], float]) -> None:
         self.raw = raw
         self._shift: float | None = None  # known with the first look
         self._told = 0.0
+        self._monotonic, self._ahead = monotonic, float("inf")  # as TimeBound has them
         self._turn = threading.Lock()
 
     def now(self, shift: float | None = 0.0, latest: float | None = 0.0) -> float:
@@ -273,15 +287,21 @@ class SteadyClock:
         # One at a time: who read the clock first and asks later would seem to be set back.
         with self._turn:
             raw, told = self.raw(), max(self._told, latest or 0.0)
+            bound = self._ahead + self._monotonic()
             if self._shift is None:
                 self._shift = _shift_at_start(raw, told, shift or 0.0)
+            # The clock jumped ahead: time follows it by so much, and goes on from there.
+            if raw + self._shift > bound:
+                self._shift = bound - raw
             # The clock was set back: time goes on from where it was.
             if raw + self._shift < told:
                 self._shift = told - raw
             self._told = raw + self._shift
+            self._ahead = self._told - self._monotonic() + MAX_JUMP_SECONDS
             return self._told
 
 
 def _shift_at_start(raw: float, latest: float, shift: float) -> float:
-    """What an earlier process added, unless the clock has caught up since."""
-    return shift if raw < latest else 0.0
+    """What an earlier process added or took off, unless the clock has been put right since."""
+    is_still_ahead = shift < 0 and raw + shift >= latest
+    return shift if is_still_ahead or raw < latest else 0.0

@@ -206,7 +206,7 @@ class SqlInbox:
     ) -> None:
         if not inbox_ids:
             return
-        age = (ledger_now() - inbox.c.received_at).label("age")
+        age = clock.age_of(inbox.c.received_at).label("age")
         is_open = inbox.c.id.in_(inbox_ids) & inbox.c.state.in_(OPEN)
         with self._transactions.write() as connection:
             found = select(inbox.c.id, inbox.c.attempts, age).where(is_open)

@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sync_worker.core.errors import Misconfigured
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.migrations.upgrade import downgrade, revisions, upgrade
+from sync_worker.ledger.statements import clock
 
 # A process that starts while another one makes the tables waits at least so long for it.
 UPGRADE_SECONDS = 5.0
@@ -20,8 +21,11 @@ def open_with_newest_schema(url: str, *, busy_seconds: float, pool_size: int) ->
     ``busy_seconds``: how long a statement may wait. Raises Misconfigured.
     """
     try:
-        _upgrade(url, max(busy_seconds, UPGRADE_SECONDS))
-        return open_engine(url, busy_seconds=busy_seconds, pool_size=pool_size)
+        told = _upgrade(url, max(busy_seconds, UPGRADE_SECONDS))
+        engine = open_engine(url, busy_seconds=busy_seconds, pool_size=pool_size)
+        # A clock that jumps ahead from here on is noticed by this process, too.
+        clock.bound(engine.dialect, told)
+        return engine
     except (SQLAlchemyError, ImportError) as error:
         reason = str(error).splitlines()[0]
         raise Misconfigured(
@@ -57,9 +61,12 @@ def step_back(url: str, revision: str) -> None:
         engine.dispose()
 
 
-def _upgrade(url: str, busy_seconds: float) -> None:
+def _upgrade(url: str, busy_seconds: float) -> float:
+    """Returns the ledger's time."""
     engine = open_engine(url, busy_seconds=busy_seconds)
     try:
         upgrade(engine)
+        with engine.connect() as connection:
+            return clock.seen_times(connection).told
     finally:
         engine.dispose()

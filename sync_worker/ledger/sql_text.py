@@ -22,6 +22,7 @@ from sync_worker.core import exact_json
 from sync_worker.ledger.column_types import ExactJSON
 from sync_worker.ledger.tables import metadata
 from sync_worker.ledger.transactions import (
+    LATEST_TIME,
     POSTGRESQL_CLOCK,
     POSTGRESQL_RAW_CLOCK,
     SQLITE_CLOCK,
@@ -87,6 +88,10 @@ class SqlText:
                 values[name] = exact_json.dumps(values[name])
         for name in statement.lists:
             values[name] = json.dumps(values[name])
+        if statement.asks_for_time:
+            dialect: Any = connection.dialect
+            bound = dialect.time_bound
+            values[LATEST_TIME] = bound.ahead + bound.monotonic()
         driver: Any = connection.connection.driver_connection
         try:
             cursor = driver.execute(statement.sql, values)
@@ -188,6 +193,7 @@ class _DriverText:
         self.sql = sql
         self.as_json, self.lists = JSON_NAMES.intersection(names), lists
         self.reads_at_once = reads_at_once
+        self.asks_for_time = LATEST_TIME in sql
         self._conversions = conversions
         self.shape: Shape | None = None  # known with its first row
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Float, Table
+from sqlalchemy import Connection, Engine, Float, Table, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.compiler import compiles
@@ -28,15 +29,62 @@ FORGET_SECONDS = 1.0  # for who reads the log to end
 
 # In a transaction too, PostgreSQL tells the time of the statement and not of its beginning.
 POSTGRESQL_RAW_CLOCK = "(extract(epoch from clock_timestamp())::double precision)"
+# How far the ledger's time follows a clock that jumps ahead. A machine that was suspended may not
+# have counted some minutes.
+MAX_JUMP_SECONDS = 600.0
+# The parameter of each statement that asks for the time: no later than that; none at first.
+LATEST_TIME = "ledger_latest"
 # Never before the time noted last, see ledger/database.py. A value of its own within its statement:
 # only so can an index find what lies before it.
 POSTGRESQL_CLOCK = (
-    f"(SELECT greatest({POSTGRESQL_RAW_CLOCK} + coalesce(max(shift), 0), max(latest))"  # noqa: S608 - a text of our own
-    " FROM ledger_clock)"
+    f"(SELECT greatest(least({POSTGRESQL_RAW_CLOCK} + coalesce(max(shift), 0),"  # noqa: S608 - a text of our own
+    f" %({LATEST_TIME})s::double precision), max(latest)) FROM ledger_clock)"
 )
 # Functions that ledger/database.py gives to each connection.
 SQLITE_RAW_CLOCK = "ledger_raw()"
 SQLITE_CLOCK = "(SELECT ledger_steady(max(shift), max(latest)) FROM ledger_clock)"
+
+
+# Goes on while the machine is suspended, where its system has such a clock.
+running_seconds: Callable[[], float] = partial(
+    time.clock_gettime, getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+)
+
+
+class TimeBound:
+    """How late it can be at most, as one process knows from the clock of its own machine.
+
+    ``monotonic``: seconds; nobody sets it.
+    """
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self.monotonic = monotonic
+        self.ahead = float("inf")  # of the monotonic clock, at most; known with the first note
+
+    def note(self, told: float) -> None:
+        """The ledger's time was told by now."""
+        self.ahead = told - self.monotonic() + MAX_JUMP_SECONDS
+
+    def latest(self) -> float:
+        """The ledger's time, at most."""
+        return self.ahead + self.monotonic()
+
+
+def bound_time(engine: Engine, bound: TimeBound) -> None:
+    """PostgreSQL's clock is the server's: each statement that asks it for the time gets the bound.
+
+    The dialect is this engine's own, so that ``SqlText`` finds the bound without a call.
+    """
+    dialect: Any = engine.dialect
+    dialect.time_bound = bound
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def _bind(
+        connection: Any, cursor: Any, statement: str, values: Any, context: Any, is_many: bool
+    ) -> None:
+        if LATEST_TIME in statement:
+            for each in values if is_many else (values,):
+                each[LATEST_TIME] = bound.latest()
 
 
 class ledger_now(FunctionElement[float]):  # noqa: N801 - it stands in SQL as a function does
@@ -44,6 +92,23 @@ class ledger_now(FunctionElement[float]):  # noqa: N801 - it stands in SQL as a 
 
     type = Float()
     inherit_cache = True
+
+
+class ledger_raw(FunctionElement[float]):  # noqa: N801 - it stands in SQL as a function does
+    """The database's own clock, whatever it shows; seconds since 1970."""
+
+    type = Float()
+    inherit_cache = True
+
+
+@compiles(ledger_raw, "sqlite")
+def _sqlite_raw_clock(element: ledger_raw, compiler: Any, **more: Any) -> str:
+    return SQLITE_RAW_CLOCK
+
+
+@compiles(ledger_raw, "postgresql")
+def _postgresql_raw_clock(element: ledger_raw, compiler: Any, **more: Any) -> str:
+    return POSTGRESQL_RAW_CLOCK
 
 
 @compiles(ledger_now, "sqlite")

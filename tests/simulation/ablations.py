@@ -4,7 +4,7 @@ has none.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
@@ -48,6 +48,7 @@ from sync_worker.engine.writing import Writing
 from sync_worker.intake import contact_events as contact_events_module
 from sync_worker.intake import raters as raters_module
 from sync_worker.intake.parent_events import ParentEvents
+from sync_worker.ledger import database
 from sync_worker.ledger.database import SteadyClock
 from sync_worker.reconcile import marks, page_comparison
 from sync_worker.reconcile.listing import Listings
@@ -64,7 +65,7 @@ from tests.twins.memory_remote import MemoryRemote
 from tests.twins.memory_state import MemoryState
 from tests.twins.memory_sweeps import MemorySweeps
 
-Switch = tuple[Any, str, Callable[..., Any]]
+Switch = tuple[Any, str, Any]
 
 
 @contextmanager
@@ -285,6 +286,7 @@ MECHANISMS: dict[str, tuple[Switch, ...]] = {
     "source records on file": ((write_values, "source_records", _commit_without_sources),),
     "base for each side": ((MemoryLinks, "lease", _one_base_for_both),),
     "clock that never goes back": ((SteadyClock, "now", _as_the_database_shows),),
+    "bound of a jump ahead": ((database, "MAX_JUMP_SECONDS", float("inf")),),
     "sweeper": ((MemoryInbox, "due", _nobody),),
     "look after the release": ((MemoryLinks, "_fresh", _nobody),),
     "reading what was released": ((MemoryState, "release_row", _released_as_told),),

@@ -208,13 +208,13 @@ SCENES |= {
 }
 
 
-def sql_ledger(now: Callable[[], float]) -> ObservedLedger:
+def sql_ledger(now: Callable[[], float], monotonic: Callable[[], float]) -> ObservedLedger:
     """The real SQL ledger, on SQLite in memory, with the world's clock as the database's.
 
     One database serves all worlds of a process, one after the other: half of a run would go into
     compiling statements.
     """
-    return _SHARED.ledger(now)
+    return _SHARED.ledger(SteadyClock(now, monotonic))
 
 
 class _SharedDatabase:
@@ -224,10 +224,10 @@ class _SharedDatabase:
         metadata.create_all(engine)
         return engine
 
-    def ledger(self, now: Callable[[], float]) -> ObservedLedger:
+    def ledger(self, clock: SteadyClock) -> ObservedLedger:
         with self._engine.begin() as connection:
             # Each world begins at the same time: its clock knows nothing of the one before.
-            give_clock(connection.connection.driver_connection, SteadyClock(now))
+            give_clock(connection.connection.driver_connection, clock)
             for table in reversed(metadata.sorted_tables):
                 connection.execute(table.delete())
         return ObservedLedger(self._engine)

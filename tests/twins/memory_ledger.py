@@ -132,9 +132,11 @@ class MemoryLedger:
         return row.intent is None and known == shown
 
 
-def memory_ledger(now: Callable[[], float]) -> MemoryLedger:
-    """An empty ledger on this clock (seconds), which may be set back."""
-    state = MemoryState(SteadyClock(now).now)
+def memory_ledger(
+    now: Callable[[], float], monotonic: Callable[[], float] | None = None
+) -> MemoryLedger:
+    """An empty ledger on this clock (seconds), which may be set back or ahead."""
+    state = MemoryState(SteadyClock(now, monotonic or now).now)
     return MemoryLedger(
         state,
         MemoryInbox(state),

@@ -17,9 +17,10 @@ from sync_worker.ledger.administration.door_counts import HOUR_SECONDS, KEPT_DAY
 from sync_worker.ledger.administration.heartbeats import GONE_DAYS
 from sync_worker.ledger.administration.site_faults import GONE_SECONDS
 from sync_worker.ledger.process_tables import door_count, heartbeat, site_fault
+from sync_worker.ledger.statements.clock import is_older
 from sync_worker.ledger.statements.inbox import ENDED, OPEN
 from sync_worker.ledger.tables import history, inbox, intent, run
-from sync_worker.ledger.transactions import Transactions, ledger_now
+from sync_worker.ledger.transactions import Transactions
 
 BATCH = 500
 DAY_SECONDS = 86_400.0
@@ -66,32 +67,25 @@ class LedgerRetention:
             "deliveries": lambda: self._delete(inbox, self._old_deliveries(keep.inbox_days), batch),
             "intents": lambda: self._delete(intent, self._old_intents(keep.inbox_days), batch),
             "history": lambda: self._delete_history(keep.history_days, batch),
-            "runs": lambda: self._delete(
-                run, run.c.ended_at < self._days_ago(keep.run_days), batch
-            ),
+            "runs": lambda: self._delete(run, _is_older(run.c.ended_at, keep.run_days), batch),
             "site_faults": lambda: self._delete(site_fault, _is_of_gone_site(), batch),
             "heartbeats": lambda: self._delete(
-                heartbeat, heartbeat.c.seen_at < self._days_ago(GONE_DAYS), batch
+                heartbeat, _is_older(heartbeat.c.seen_at, GONE_DAYS), batch
             ),
             "door_counts": self._delete_door_counts,
         }
 
-    def _days_ago(self, days: float) -> Any:
-        return ledger_now() - days * DAY_SECONDS
-
     def _old_deliveries(self, days: float) -> Any:
         """Ended ones, and those held for a site that nobody added in that time."""
         is_over = inbox.c.state.in_(ENDED) | (inbox.c.reason == "unknown_site")
-        return and_(inbox.c.closed_at < self._days_ago(days), is_over, inbox.c.state.not_in(OPEN))
+        return and_(_is_older(inbox.c.closed_at, days), is_over, inbox.c.state.not_in(OPEN))
 
     def _old_payloads(self, days: float) -> Any:
-        is_old = and_(inbox.c.closed_at < self._days_ago(days), inbox.c.payload != NO_PAYLOAD)
+        is_old = and_(_is_older(inbox.c.closed_at, days), inbox.c.payload != NO_PAYLOAD)
         return and_(is_old, inbox.c.state.in_(ENDED))
 
     def _old_intents(self, days: float) -> Any:
-        return and_(
-            intent.c.closed_at < self._days_ago(days), intent.c.state != str(IntentState.OPEN)
-        )
+        return and_(_is_older(intent.c.closed_at, days), intent.c.state != str(IntentState.OPEN))
 
     def _delete(self, table: Any, is_old: Any, batch: int) -> int:
         """Delete a batch of old rows; how many."""
@@ -106,13 +100,13 @@ class LedgerRetention:
         """Delete a batch of old lines; how many."""
         # Lines are numbered as they are written: the oldest come first, without an index on time.
         first = select(history.c.id, history.c.at).order_by(history.c.id).limit(batch).subquery()
-        ids = select(first.c.id).where(first.c.at < self._days_ago(days))
+        ids = select(first.c.id).where(_is_older(first.c.at, days))
         with self._transactions.write() as connection:
             return int(connection.execute(history.delete().where(history.c.id.in_(ids))).rowcount)
 
     def _delete_door_counts(self) -> int:
         """Delete the counts of old hours: a few hundred a day, so all at once; how many."""
-        is_old = door_count.c.hour < self._days_ago(KEPT_DAYS) / HOUR_SECONDS
+        is_old = _is_older(door_count.c.hour * HOUR_SECONDS, KEPT_DAYS)
         with self._transactions.write() as connection:
             return int(connection.execute(door_count.delete().where(is_old)).rowcount)
 
@@ -133,8 +127,8 @@ class LedgerRetention:
             "payloads": (inbox, self._old_payloads(keep.payload_days)),
             "deliveries": (inbox, self._old_deliveries(keep.inbox_days)),
             "intents": (intent, self._old_intents(keep.inbox_days)),
-            "history": (history, history.c.at < self._days_ago(keep.history_days)),
-            "runs": (run, run.c.ended_at < self._days_ago(keep.run_days)),
+            "history": (history, _is_older(history.c.at, keep.history_days)),
+            "runs": (run, _is_older(run.c.ended_at, keep.run_days)),
         }
         with self._transactions.read() as connection:
             return {
@@ -147,6 +141,10 @@ class LedgerRetention:
             }
 
 
+def _is_older(column: Any, days: float) -> Any:
+    return is_older(column, days * DAY_SECONDS)
+
+
 def _is_of_gone_site() -> Any:
     """Nobody has tried that work for long after its pause: its site or connector is gone."""
-    return site_fault.c.next_try_at < ledger_now() - GONE_SECONDS
+    return is_older(site_fault.c.next_try_at, GONE_SECONDS)

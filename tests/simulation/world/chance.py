@@ -15,6 +15,7 @@ class Chance:
         self.random = random.Random(seed)
         # Its own, so that the other choices of a seed stay what they were.
         self._of_clock = random.Random(f"clock {seed}")
+        self._of_jumps = random.Random(f"clock ahead {seed}")
         self.faults = faults
 
     def happens(self, probability: float) -> bool:
@@ -39,3 +40,10 @@ class Chance:
 
     def sets_clock_back(self) -> bool:
         return self._of_clock.random() < self.faults.clock_set_back
+
+    def sets_clock_ahead(self) -> bool:
+        return self._of_jumps.random() < self.faults.clock_set_ahead
+
+    def seconds_ahead(self) -> float:
+        """Until somebody notices: a moment, or hours."""
+        return self._of_jumps.choice((1.0, 60.0, 7200.0))

@@ -19,8 +19,8 @@ QUALITY = FieldMap("quality", "quality", PERCENT, TENTHS, "span")
 
 # Of the processor, for one delivery.
 CPU_SECONDS = 2.0
-# Makes a ledger whose database has the given clock.
-LedgerMaker = Callable[[Callable[[], float]], Any]
+# Makes a ledger whose database has the first clock; nobody sets the second.
+LedgerMaker = Callable[[Callable[[], float], Callable[[], float]], Any]
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class Faults:
     fail: float = 0.0  # nor this one, and an event says so
     clock_jump: float = 0.0
     clock_set_back: float = 0.0  # of the ledger's database, by a day
+    clock_set_ahead: float = 0.0  # of it, by a year, until somebody notices
     list_skip: float = 0.0
     list_cut: float = 0.0
     refuse: float = 0.0  # a side does not accept our credentials for up to two minutes
@@ -66,6 +67,7 @@ STORM = Faults(
     find_lag=0.2,
     clock_jump=0.004,
     clock_set_back=0.002,
+    clock_set_ahead=0.002,
     list_skip=0.1,
     list_cut=0.05,
 )

@@ -34,12 +34,13 @@ from tests.twins.memory_remote import MemoryRemote
 from tests.twins.remote_values import RemoteEvent
 
 SWEEPS = 3
+YEAR = 365 * 86_400.0
 
 
 class World:
     """Everything of one run.
 
-    ``make_ledger(now)`` gives a ledger twin or a SqlLedger on the virtual clock.
+    ``make_ledger(now, monotonic)`` gives a ledger twin or a SqlLedger on the virtual clock.
     """
 
     def __init__(self, seed: int, options: Options, make_ledger: LedgerMaker) -> None:
@@ -48,6 +49,7 @@ class World:
         self.now = 1_000_000.0
         self.cpu = 0.0
         self.set_back_by = 0.0
+        self.set_ahead_by, self.is_ahead_until = 0.0, 0.0
         self.queue: list[int] = []
         self.workers: list[greenlet] = []
         self.crashes: list[str] = []
@@ -58,7 +60,9 @@ class World:
         self.refuse_again: Callable[[], int | None] = self.chance.refusal_of_a_later_try
         self.next_intent = 0
         self.showing: list[tuple[float, Callable[[], None]]] = []
-        self.ledger: Any = make_ledger(lambda: self.now - self.set_back_by)
+        self.ledger: Any = make_ledger(
+            lambda: self.now - self.set_back_by + self.set_ahead_by, self.monotonic
+        )
         self.site: Site = self.ledger.add_site(
             "instance-1", "own-service", options.policy, options.fields
         )
@@ -244,6 +248,9 @@ class World:
             self.now += 3600.0
         if self.chance.sets_clock_back():
             self.set_clock_back()
+        if self.chance.sets_clock_ahead():
+            self.set_clock_ahead(self.chance.seconds_ahead())
+        self.notice_clock()
         if happens(faults.flush * 5):
             self.guard.flush()
         if happens(faults.broker_loss * 5):
@@ -262,6 +269,14 @@ class World:
     def set_clock_back(self) -> None:
         """Somebody sets the clock of the ledger's database back by a day."""
         self.set_back_by += 86_400.0
+
+    def set_clock_ahead(self, seconds: float) -> None:
+        """It shows the next year, until somebody notices after so many seconds."""
+        self.set_ahead_by, self.is_ahead_until = YEAR, self.now + seconds
+
+    def notice_clock(self) -> None:
+        if self.now >= self.is_ahead_until:
+            self.set_ahead_by = 0.0
 
     def run(self) -> None:
         """Acts and chaos, then calm until nothing moves."""
@@ -288,6 +303,7 @@ class World:
             if not post.webhooks and not self.ledger.open_count() and not self.showing:
                 return
             self.now += 30.0
+            self.notice_clock()
             self._show()
             self.probe()
             self.queue += self.ledger.inbox.due(100)
