@@ -189,9 +189,8 @@ def to_link(row: Row, values: Iterable[Row]) -> Link:
             _decimal(value.base_wix), _decimal(value.base_external), version
         )
         if value.wix_id is not None:
-            known = Known(
-                value.wix_id, value.wix_revision, value.wix_sequence, RecordState(value.wix_state)
-            )
+            state, raw = RecordState(value.wix_state), value.wix_record or {}
+            known = Known(value.wix_id, value.wix_revision, value.wix_sequence, state, raw)
             records[Slot(Side.WIX, value.attribute)] = known
     key = RatingKey(row.site_id, row.entity_id, row.contact_id)
     writes, shadowed = tuple(map(float, row.writes)), frozenset(row.shadowed)
@@ -212,7 +211,7 @@ EXTERNAL_COLUMNS = (
     "external_record",
     "external_identity",
 )
-WIX_COLUMNS = ("wix_id", "wix_revision", "wix_sequence", "wix_state")
+WIX_COLUMNS = ("wix_id", "wix_revision", "wix_sequence", "wix_state", "wix_record")
 
 
 def from_external(known: Known | None) -> dict[str, Any]:
@@ -228,7 +227,9 @@ def from_wix(known: Known | None) -> dict[str, Any]:
     """``None``: the slot is forgotten."""
     if known is None:
         return dict.fromkeys(WIX_COLUMNS)
-    values = (known.remote_id, known.revision, known.sequence, str(known.state))
+    # Ratings of Wix need not be kept.
+    raw = dict(known.raw) or None
+    values = (known.remote_id, known.revision, known.sequence, str(known.state), raw)
     return dict(zip(WIX_COLUMNS, values, strict=True))
 
 

@@ -177,6 +177,8 @@ link_value = Table(
     Column("wix_revision", BigInteger),  # the seen revision: events at or below it tell nothing new
     Column("wix_sequence", BigInteger),
     Column("wix_state", String(16)),
+    # As last returned, where updates have to say it again: of Wix Reviews.
+    Column("wix_record", ExactJSON),
     Column("base_wix", String(32)),
     Column("base_external", String(32)),
     Column("base_version", Integer),  # of the field's mapping by which they agreed; NULL is 1

@@ -48,6 +48,7 @@ OURS = frozenset(
         *("link_value.wix_state",),
         *("listed.change", "listed.hold", "listed.mark", "listed.side", "missing.side"),
         *("run.kind", "run.reason", "run.state", "site.state", "site_fault.error"),
+        "site.wix_api",
         *("site_fault.work", "tombstone.side", "door_count.reason", "door_count.result"),
         *("door_source.refused_reason", "door_source.refused_result"),
         # Ids of manifests, which have 63 characters at most.

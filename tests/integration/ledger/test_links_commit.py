@@ -37,7 +37,7 @@ class TestCommits:
         again = crashed.links.lease(run.lease.link_id)
         assert again.intent == an_intent()
         assert again.intent.targets == {"overall": Decimal("4.5")}
-        wix = Known("rating-1", 3, 8)
+        wix = Known("rating-1", 3, 8, raw={"content": {"title": "Good"}})
         raw = {"score": Decimal("4.5")}
         external = Known("r1", 1, None, RecordState.PUBLISHED, raw, identity="a.b.")
         crashed.links.commit(
