@@ -29,12 +29,13 @@ def alembic_config() -> Config:
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
+    config.set_main_option("recursive_version_locations", "true")
     return config
 
 
 def revisions() -> list[str]:
     """All revisions, oldest first: each script's name begins with its own."""
-    scripts = (Path(__file__).parent / "versions").glob("[0-9]*_*.py")
+    scripts = (Path(__file__).parent / "versions").rglob("[0-9]*_*.py")
     return sorted(script.name.partition("_")[0] for script in scripts)
 
 
