@@ -6,7 +6,7 @@ What is done already is seen from what exists, so a setup that was left goes on 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,13 +23,13 @@ from sync_worker.cli.map.contact_proposal import (
 from sync_worker.cli.map.entity_proposal import describe, doubtful, save_entity_proposal
 from sync_worker.cli.options import EXISTING_FILE, JSON, WIX_API, WIX_KINDS
 from sync_worker.cli.output import print_json, print_problems, say
-from sync_worker.core.errors import Misconfigured, SyncError
+from sync_worker.core.errors import Misconfigured, NoLedger, SyncError
 from sync_worker.core.values import Site, UnknownEntity, WixKind
 from sync_worker.doctor.doctor import Doctor
 from sync_worker.files.mapping_files import read_entities, read_fields
 from sync_worker.files.proposals import propose_entities, read_catalogue
 from sync_worker.files.rows import BadFile
-from sync_worker.ledger.administration.mappings import ImportRefused
+from sync_worker.ledger.administration.mappings import ImportRefused, MappedCounts
 from sync_worker.manifest.default_field import default_field
 from sync_worker.wiring import wiring
 
@@ -49,12 +49,13 @@ class Step:
 
 def steps() -> list[Step]:
     """Where the setup stands, by what exists."""
-    sites = wiring().admin.sites.all()
+    sites, mapped, not_begun = _of_ledger()
     checks = list(Doctor(wiring(), offline=True).checks_before_start())
-    wrong = [check.name for check in checks if check.verdict == "bad"]
+    wrong = [
+        check.name for check in checks if check.verdict == "bad" and check.name not in not_begun
+    ]
     connectors = ", ".join(wiring().manifests) if "connectors" not in wrong else ""
     site = sites[0] if len(sites) == 1 else None
-    mapped = wiring().admin.mappings.counts()
     fields = [field for known in sites for field in known.fields]
     broken = [field.attribute for field in fields if field.violations()]
     shown = ", ".join(f"{known.id} ({known.connector})" for known in sites) or "none yet"
@@ -90,6 +91,15 @@ def steps() -> list[Step]:
     ]
 
 
+def _of_ledger() -> tuple[Sequence[Site], MappedCounts, tuple[str, ...]]:
+    """Sites, what is mapped, and the checks that fail only as the setup has not begun."""
+    try:
+        admin = wiring().admin
+    except NoLedger:
+        return [], MappedCounts(0, 0), ("sql",)
+    return admin.sites.all(), admin.mappings.counts(), ()
+
+
 @click.command()
 @click.option("--status", is_flag=True, help="Ask nothing: only show which steps are done.")
 @WIX_API
@@ -109,6 +119,7 @@ def setup(status: bool, wix_api: str | None, as_json: bool) -> None:
         else:
             _print_steps(found)
         raise SystemExit(0 if all(step.is_done for step in found) else 1)
+    wiring().may_begin_ledger()
     try:
         _guide(wix_api)
     except (click.Abort, KeyboardInterrupt) as end:

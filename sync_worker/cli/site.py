@@ -50,6 +50,7 @@ def add_site(
         known = ", ".join(sorted(wiring().manifests))
         raise Misconfigured(f"there is no connector {connector!r}; CONNECTORS names: {known}")
     chosen = manifest.first_policies | _policies(policies)
+    wiring().may_begin_ledger()
     kind = WixKind(wix_api) if wix_api else wiring().settings.first_wix_api
     fields = [default_field(manifest, kind)]
     added, released = wiring().admin.sites.add(instance_id, connector, fields, chosen, kind)

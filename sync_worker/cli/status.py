@@ -26,6 +26,8 @@ from sync_worker.services.trouble import Trouble, TroubleKind
 from sync_worker.telemetry.broker_figures import BrokerFigures
 from sync_worker.wiring import wiring
 
+UNREAD = (TroubleKind.NO_LEDGER, TroubleKind.LEDGER)
+
 
 @click.command()
 @click.option("--offline", is_flag=True, help="Ask neither Wix nor the external systems.")
@@ -40,7 +42,7 @@ def status(offline: bool, as_json: bool) -> None:
     Example: ratings-sync status --json
     """
     troubles = find_troubles(wiring(), is_offline=offline)
-    is_read = all(trouble.kind is not TroubleKind.LEDGER for trouble in troubles)
+    is_read = all(trouble.kind not in UNREAD for trouble in troubles)
     if as_json:
         print_json(_as_json(troubles, is_read=is_read or _can_be_read()))
     else:

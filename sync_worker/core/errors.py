@@ -179,6 +179,10 @@ class Misconfigured(SyncError):
     reason = "misconfigured"
 
 
+class NoLedger(Misconfigured):
+    """There is no ledger where the settings say, and none is made for a question."""
+
+
 class RemoteAnswer(SyncError):
     """An answer of a remote that the engine plans with."""
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from sync_worker.core.errors import Misconfigured
+from sync_worker.core.errors import Misconfigured, NoLedger
 
 Verdict = Literal["ok", "note", "bad", "skipped"]
 
@@ -59,10 +59,20 @@ def first_line(error: Exception) -> str:
     return (str(error).splitlines() or [""])[0][:200]
 
 
+def _without_ledger(name: str, error: NoLedger) -> Check:
+    """Said once, by the check of the ledger itself."""
+    if name != "sql":
+        return skipped(name, "stands in the ledger")
+    where, _, step = error.message.partition(": ")
+    return bad(name, where, step)
+
+
 def safely(name: str, checks: Iterator[Check]) -> Iterator[Check]:
     """The checks; an error that they do not foresee is a bad one, and not the end of all."""
     try:
         yield from checks
+    except NoLedger as error:
+        yield _without_ledger(name, error)
     except Misconfigured as error:
         yield bad(name, error.message, "correct the setting in the environment or in .env")
     except Exception as error:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from redis.exceptions import RedisError
 
-from sync_worker.core.errors import Misconfigured, Permanent, SyncError
+from sync_worker.core.errors import Misconfigured, NoLedger, Permanent, SyncError
 from sync_worker.core.values import SiteState
 from sync_worker.doctor.addresses import look_at
 from sync_worker.doctor.check import first_line
@@ -52,6 +52,8 @@ def local_evidence(wiring: Wiring) -> Evidence:
     redis = redis_reason(wiring)
     try:
         evidence = _of_ledger(wiring)
+    except NoLedger as error:
+        evidence = Evidence(now=time.time(), missing_ledger=error.message)
     except SyncError as error:
         reason = wiring_reason(wiring) or error.message
         evidence = Evidence(now=time.time(), ledger_reason=reason)

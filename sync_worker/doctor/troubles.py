@@ -12,6 +12,7 @@ from sync_worker.wiring import Wiring
 # Of these the doctor's own checks say more.
 TOLD_BY_CHECKS = frozenset(
     {
+        TroubleKind.NO_LEDGER,
         TroubleKind.LEDGER,
         TroubleKind.MISCONFIGURED,
         TroubleKind.REDIS,

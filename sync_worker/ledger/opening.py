@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Engine
+from pathlib import Path
+
+from sqlalchemy import Engine, inspect
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from sync_worker.core.errors import Misconfigured
+from sync_worker.core.errors import Misconfigured, NoLedger
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.migrations.upgrade import downgrade, revisions, upgrade
 from sync_worker.ledger.statements import clock
@@ -15,12 +17,17 @@ from sync_worker.ledger.statements import clock
 UPGRADE_SECONDS = 5.0
 
 
-def open_with_newest_schema(url: str, *, busy_seconds: float, pool_size: int) -> Engine:
+def open_with_newest_schema(
+    url: str, *, busy_seconds: float, pool_size: int, makes: bool = True
+) -> Engine:
     """An engine whose database has the newest schema.
 
-    ``busy_seconds``: how long a statement may wait. Raises Misconfigured.
+    ``busy_seconds``: how long a statement may wait; ``makes``: whether a ledger that is not there
+    is begun. Raises NoLedger, Misconfigured.
     """
     try:
+        if not makes:
+            _refuse_missing(url, max(busy_seconds, UPGRADE_SECONDS))
         told = _upgrade(url, max(busy_seconds, UPGRADE_SECONDS))
         engine = open_engine(url, busy_seconds=busy_seconds, pool_size=pool_size)
         # A clock that jumps ahead from here on is noticed by this process, too.
@@ -68,5 +75,38 @@ def _upgrade(url: str, busy_seconds: float) -> float:
         upgrade(engine)
         with engine.connect() as connection:
             return clock.seen_times(connection).told
+    finally:
+        engine.dispose()
+
+
+def file_of(url: str) -> Path | None:
+    """The file of a SQLite database; ``None`` of any other."""
+    address = make_url(url)
+    is_file = address.get_backend_name() == "sqlite" and address.database not in (None, ":memory:")
+    return Path(str(address.database)) if is_file else None
+
+
+def _refuse_missing(url: str, busy_seconds: float) -> None:
+    """An empty ledger, begun by a question, would hide the one with all links. Raises NoLedger."""
+    file = file_of(url)
+    is_there = file is None or (file.exists() and file.stat().st_size > 0)
+    if is_there and _has_tables(url, busy_seconds):
+        return
+    if file is not None:
+        raise NoLedger(
+            f"there is no ledger at {file}: run this in the folder of your installation, or set"
+            " RATINGS_SYNC_HOME or DATABASE_URL; `ratings-sync setup` begins a new one"
+        )
+    raise NoLedger(
+        f"there is no ledger in {place_of(url)}: it has none of our tables; is"
+        " DATABASE_URL the right one? `ratings-sync migrate` makes them"
+    )
+
+
+def _has_tables(url: str, busy_seconds: float) -> bool:
+    engine = open_engine(url, busy_seconds=busy_seconds)
+    try:
+        with engine.execution_options(ledger_reads=True).connect() as connection:
+            return inspect(connection).has_table("alembic_version")
     finally:
         engine.dispose()

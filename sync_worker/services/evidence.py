@@ -50,6 +50,7 @@ class DisabledHooks:
 class Evidence:
     """One moment of an installation; times in seconds since 1970.
 
+    ``missing_ledger``: where none is, in a sentence; then nothing else is known.
     ``ledger_reason``, ``redis_reason``: why it cannot be used, empty if it can;
     ``redis_reason`` ``None``: nobody told where it is; ``connectors_reason``: why the manifests
     cannot be read. ``clock_ahead``: the database's, of ours.
@@ -57,6 +58,7 @@ class Evidence:
     """
 
     now: float
+    missing_ledger: str = ""
     ledger_reason: str = ""
     redis_reason: str | None = ""
     connectors_reason: str = ""

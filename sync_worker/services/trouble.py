@@ -10,6 +10,8 @@ from enum import StrEnum
 class TroubleKind(StrEnum):
     """Why a rating may not cross now."""
 
+    NO_LEDGER = "no_ledger"
+    NO_SITE = "no_site"
     NEVER_COMPARED = "never_compared"
     LEDGER = "ledger"
     MISCONFIGURED = "misconfigured"

@@ -26,6 +26,16 @@ def troubles(evidence: Evidence) -> list[Trouble]:
     return [trouble for rule in RULES for trouble in rule(evidence)]
 
 
+def not_set_up(evidence: Evidence) -> Iterator[Trouble]:
+    """There is nothing yet that a rating could cross."""
+    setup = "`ratings-sync setup` connects a site step by step, `ratings-sync site add` at once"
+    if evidence.missing_ledger:
+        where, _, step = evidence.missing_ledger.partition(": ")
+        yield Trouble(TroubleKind.NO_LEDGER, where, step)
+    elif not evidence.ledger_reason and not evidence.sites:
+        yield Trouble(TroubleKind.NO_SITE, "no site is connected yet: no rating crosses", setup)
+
+
 def never_compared(evidence: Evidence) -> Iterator[Trouble]:
     """First of all: whoever waits for polls and sweeps would wait for ever."""
     for site in evidence.sites:
@@ -184,6 +194,7 @@ def _deliveries(count: int) -> str:
 
 
 RULES: Sequence[Rule] = (
+    not_set_up,
     never_compared,
     ledger_not_written,
     unread_connectors,

@@ -26,6 +26,7 @@ class Wiring:
     """Most commands need few parts, and some work where others are missing. Not for a fork.
 
     ``budget_clock``: of the request budgets, where there is no Redis to keep them.
+    ``makes_ledger``: as ``Databases`` has it.
     """
 
     def __init__(
@@ -33,9 +34,11 @@ class Wiring:
         settings: Settings,
         environ: Mapping[str, str],
         budget_clock: Callable[[], float] = time.monotonic,
+        *,
+        makes_ledger: bool = True,
     ) -> None:
         self.settings, self.environ = settings, environ
-        self.databases = Databases(settings)
+        self.databases = Databases(settings, makes_ledger=makes_ledger)
         self.redis = RedisParts(settings, budget_clock)
         self.connectors = Connectors(settings, environ)
         self.remotes = Remotes(settings, self.connectors, self.redis)
@@ -74,17 +77,24 @@ class Wiring:
             self.settings.delivery_cpu_seconds,
         )
 
+    def may_begin_ledger(self) -> None:
+        """This command begins one where there is none."""
+        self.databases.makes_ledger = True
+
     def close(self) -> None:
         """Let go of the databases; what was made here is of no use afterwards."""
         self.databases.close()
 
 
 def wiring() -> Wiring:
-    """The parts of this process, from its environment. Raises Misconfigured."""
+    """The parts of this process, from its environment. Raises Misconfigured.
+
+    No command begins a ledger but by ``may_begin_ledger``.
+    """
     return _wiring_of(os.getpid())
 
 
 @lru_cache(maxsize=1)
 def _wiring_of(pid: int) -> Wiring:
     environ = environment()
-    return Wiring(load_settings(environ), environ)
+    return Wiring(load_settings(environ), environ, makes_ledger=False)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from functools import cached_property
-from pathlib import Path
 
 from sqlalchemy import Engine
-from sqlalchemy.engine import make_url
 
 from sync_worker.config import Settings
 from sync_worker.ledger.administration.figures import FigureReader, LedgerFigures
 from sync_worker.ledger.administration.retention import Retention
-from sync_worker.ledger.opening import open_with_newest_schema
+from sync_worker.ledger.opening import file_of, open_with_newest_schema
 from sync_worker.ledger.transactions import Transactions
 from sync_worker.ledger.up_check import UpCheck
 from sync_worker.wiring.state_folder import make_private_file, make_private_folder
@@ -22,23 +20,30 @@ GATEWAY_SQL_SECONDS = 0.6
 
 
 class Databases:
-    """Opens engines on DATABASE_URL and disposes of them together. Not for use across a fork."""
+    """Opens engines on DATABASE_URL and disposes of them together. Not for use across a fork.
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    ``makes_ledger``: whether a ledger that is not there is begun, as processes do it; a command
+    that only asks begins none.
+    """
+
+    def __init__(self, settings: Settings, *, makes_ledger: bool = True) -> None:
+        self._settings, self.makes_ledger = settings, makes_ledger
         self._opened = ExitStack()
-        if settings.is_sqlite:
-            make_private_folder(settings.ratings_sync_home)
-            if (file := make_url(settings.database).database) and file != ":memory:":
-                make_private_file(Path(file))
 
     def open(self, threads: int, busy_seconds: float = WORKER_SQL_SECONDS) -> Engine:
         """An engine with the newest schema, with a connection for each of so many threads.
 
-        ``busy_seconds``: how long a statement may wait. Raises Misconfigured.
+        ``busy_seconds``: how long a statement may wait. Raises NoLedger,
+        Misconfigured.
         """
+        url = self._settings.database
+        file = file_of(url)
+        if self._settings.is_sqlite and (self.makes_ledger or (file and file.exists())):
+            make_private_folder(self._settings.ratings_sync_home)
+            if file is not None:
+                make_private_file(file)
         engine = open_with_newest_schema(
-            self._settings.database, busy_seconds=busy_seconds, pool_size=threads
+            url, busy_seconds=busy_seconds, pool_size=threads, makes=self.makes_ledger
         )
         self._opened.callback(engine.dispose)
         return engine

@@ -32,15 +32,20 @@ def refused(words: tuple[str, ...], folder: Path, environ: dict[str, str]) -> st
     return done.stderr or done.stdout
 
 
-@pytest.mark.parametrize(
-    "words", [("status",), ("migrate",), ("held",), ("site", "list"), ("doctor",), ("up", "--new")]
-)
+@pytest.mark.parametrize("words", [("migrate",), ("up", "--new")])
 def test_folder_that_cannot_be_written_is_told(
     words: tuple[str, ...], environ: dict[str, str]
 ) -> None:
     line = refused(words, READ_ONLY, environ | {"RATINGS_SYNC_HOME": ".ratings-sync"})
     assert "RATINGS_SYNC_HOME: " in line
     assert ".ratings-sync cannot be " in line
+
+
+def test_folder_that_cannot_be_written_has_no_ledger(environ: dict[str, str]) -> None:
+    """What only asks wants to write nothing there."""
+    for words in (("status",), ("held",), ("site", "list"), ("doctor",)):
+        line = refused(words, READ_ONLY, environ | {"RATINGS_SYNC_HOME": ".ratings-sync"})
+        assert f"here is no ledger at {READ_ONLY}/.ratings-sync/ledger.db" in line
 
 
 def test_output_into_nowhere_is_told(tmp_path: Path, environ: dict[str, str]) -> None:
@@ -85,6 +90,7 @@ def test_output_that_cannot_be_written_is_told(tmp_path: Path, environ: dict[str
 
 @pytest.mark.full
 def test_reader_that_has_seen_enough_is_no_error(tmp_path: Path, environ: dict[str, str]) -> None:
+    assert through_a_shell(f"{COMMAND} migrate", tmp_path, environ) == (0, "")
     for words in ("connector schema", "--help", "history --json"):
         assert through_a_shell(f"{COMMAND} {words} | true", tmp_path, environ)[1] == ""
 

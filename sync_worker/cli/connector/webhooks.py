@@ -130,10 +130,7 @@ def _heard_ago(connector: str) -> float | None:
     """Seconds since the system reached the gateway; ``None``: never, as far as we know."""
     try:
         settings = load_settings(environment())
-        # Without a ledger on this machine nothing is known, and none is made for the question.
-        if settings.is_sqlite and not settings.ratings_sync_home.exists():
-            return None
-        with closing(Databases(settings)) as databases:
+        with closing(Databases(settings, makes_ledger=False)) as databases:
             state = ledger_admin(databases.aside).hook_states.of(connector)
     except (SyncError, OSError, SQLAlchemyError):
         return None

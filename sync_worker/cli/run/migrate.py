@@ -27,6 +27,7 @@ def migrate(revision: str | None, yes: bool) -> None:
         raise click.UsageError("--yes goes with --to; plain migrate asks nothing")
     parts = wiring()
     if revision is None:
+        parts.may_begin_ledger()
         _ = parts.admin
         click.echo("the ledger has the newest schema")
         return
