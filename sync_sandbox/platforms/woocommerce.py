@@ -62,6 +62,8 @@ class WooCommerce(Platform):
     quirks = {  # noqa: RUF012 - a table, as in sync_sandbox.faults
         "flood": "400: the visitor is posting too fast",
         "trash_disabled": "501: this shop has no trash",
+        "read_only_key": "401 to each write: the key has the permission Read",
+        "wrong_role": "403 to a batch or a create: no Shop manager has made the key",
     }
     accepts = range(200, 303)
 

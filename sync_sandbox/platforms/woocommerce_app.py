@@ -40,6 +40,11 @@ def _add_admission(app: Flask, shop: WooCommerce) -> None:
         login = request.authorization
         if login is None or (login.username, login.password) != (shop.key, shop.key_secret):
             return _answer(refusal(401, "woocommerce_rest_cannot_view").body, 401)
+        # The key's permission is looked at before the route, by the method alone
+        # (WC_REST_Authentication::check_permissions).
+        if request.method != "GET" and shop.faults.strikes("read_only_key"):
+            message = "The API key provided does not have write permissions."
+            return _answer(refusal(401, "woocommerce_rest_authentication_error", message).body, 401)
         return None
 
     install(app, shop.faults, shop.api)
@@ -79,8 +84,20 @@ def _add_listing(app: Flask, shop: WooCommerce) -> None:
 
 
 def _add_creating(app: Flask, shop: WooCommerce) -> None:
+    @app.post(f"{REVIEWS}/batch")
+    def batch() -> Response:
+        if shop.faults.strikes("wrong_role"):
+            message = "Sorry, you are not allowed to batch manipulate this resource."
+            raise refusal(403, "woocommerce_rest_cannot_batch", message)
+        if _body():
+            raise refusal(501, "sandbox_batches_are_empty")
+        return _answer([])
+
     @app.post(REVIEWS)
     def create() -> Response:
+        if shop.faults.strikes("wrong_role"):
+            message = "Sorry, you are not allowed to create resources."
+            raise refusal(403, "woocommerce_rest_cannot_create", message)
         body = _body()
         product_id = whole(body.get("product_id"))
         if product_id is None or product_id in shop.missing_products:

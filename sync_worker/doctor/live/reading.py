@@ -18,6 +18,7 @@ from sync_worker.doctor.live.paths import (
     check_words,
     state_word,
 )
+from sync_worker.doctor.live.rights import check_right
 from sync_worker.doctor.live.system import LiveSystem
 from sync_worker.manifest.check import Finding
 from sync_worker.manifest.check.leaves import leaves_of
@@ -32,6 +33,7 @@ SEARCH = "live: the search"
 
 def read_live(system: LiveSystem) -> Iterator[Finding]:
     """What the system shows. It ends with the first call that nothing can be read from."""
+    yield from check_right(system)
     operations = system.manifest.operations
     if operations.list is None:
         yield Finding(RECORD, advice="nothing can be listed, so no record was read")

@@ -292,6 +292,9 @@ class Operations(Strict):
     delete: OperationSpec | Hook | None = None
     reply: OperationSpec | Hook | None = None
     """Answers a record in public, for the shop: ``{from: rating.reply}``."""
+    may_write: OperationSpec | None = None
+    """A request that changes nothing and needs the right to write: ``check --live`` and ``doctor``
+    send it."""
     update_mode: Literal["patch", "full"] = "patch"
     """``full``: the system wants the whole record; it is sent as last returned with our fields over
     it.
@@ -336,6 +339,7 @@ class Operations(Strict):
             "update",
             "delete",
             "reply",
+            "may_write",
         ):
             spec = getattr(self, name)
             if isinstance(spec, OperationSpec):
