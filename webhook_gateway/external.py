@@ -214,7 +214,7 @@ def _rule(reader: _Reader, item: Any) -> EventRule | Ignored:
     headers = reader.request.headers
     fitting = [rule for rule in rules if applies(rule, item, headers)]
     if not fitting or fitting[0].change == "ignore":
-        return Ignored("ignored_event_type")
+        return Ignored("ignored_event_type", None if name is None else str(name))
     return fitting[0]
 
 

@@ -78,7 +78,7 @@ JWT_OPTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """Verified, but nothing for us. ``name``: of an event that nobody knows."""
+    """Verified, but nothing for us. ``name``: of an event that is not known, or passed over."""
 
     reason: str
     name: str | None = None

@@ -133,11 +133,31 @@ def _inherited(document: Mapping[str, Any], file: Path, *chain: Path) -> Mapping
     return _merged(inherited, own)
 
 
+def _refuse_parent(parent: str, file: Path, here: Path) -> None:
+    """Raises Misconfigured for what is no other manifest: none stands beside it by that name."""
+    if "/" in parent or "\\" in parent:
+        raise Misconfigured(
+            f"{file}: extends: no manifest stands at {parent!r}; name a connector that ships, or a"
+            " manifest beside this one"
+        )
+    if parent.endswith((".yaml", ".yml")):
+        name = parent.rpartition(".")[0]
+        raise Misconfigured(f"{file}: extends: {parent!r} is a file's name; write {name}")
+    if parent == here.stem and not (SHIPPED / f"{parent}.yaml").is_file():
+        raise Misconfigured(
+            f"{file}: extends: {parent} is this manifest itself; name another one that stands"
+            " beside it, or a connector that ships"
+        )
+
+
 def _base_of(parent: str, file: Path, here: Path) -> Path:
     """The file that ``extends`` names in ``here``; ``file``: the manifest that was asked for."""
     beside = file.parent / f"{parent}.yaml"
     # A file that has the name of a shipped connector may extend that one.
-    return beside if beside.is_file() and beside != here else shipped_manifest(parent)
+    if beside.is_file() and beside.resolve() != here.resolve():
+        return beside
+    _refuse_parent(parent, file, here)
+    return shipped_manifest(parent)
 
 
 def _wrong(file: Path, place: Sequence[str], why: str) -> Misconfigured:

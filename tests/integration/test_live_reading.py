@@ -158,3 +158,32 @@ def test_findings_for_programs_name_their_place(server: RemoteServer, shop: Smal
     result = CliRunner().invoke(connector, words, env=settings_of(server))
     places = [one["place"] for one in json.loads(result.stdout)["findings"] if one["wrong"]]
     assert places == ["fields.email.path"]
+
+
+@pytest.mark.parametrize(
+    ("pagination", "words"),
+    [
+        ({"kind": "page"}, "check operations.list.pagination.param and start"),
+        (
+            {"kind": "cursor", "next_path": "next"},
+            "check operations.list.pagination.param and next_path",
+        ),
+    ],
+)
+def test_empty_second_page_names_the_keys_of_its_kind(
+    server: RemoteServer, shop: SmallShop, pagination: dict[str, Any], words: str
+) -> None:
+    def answer(asked: Asked) -> Reply:
+        """It knows its pages by another parameter, and takes ours for its end."""
+        if "cursor" in asked.query or asked.query.get("page") == "2":
+            return Reply(body={"data": []})
+        reply = shop.answer(asked)
+        return Reply(reply.status, reply.body | {"next": "abc"})
+
+    server.answer = answer
+    size = {"size": 10, "size_param": "per_page"}
+    result = live(server, operations__list__pagination=pagination | size, operations__poll=None)
+    assert (
+        f"✗ live: the second page: it is empty, and there are at least 10 records; {words}"
+        in result.output
+    )

@@ -7,12 +7,19 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from math import ceil
 from pathlib import Path
 from typing import Any
 
 import click
 
-from sync_worker.cli.connector.manifests import NAME, file_of, read_manifest, set_up_manifest
+from sync_worker.cli.connector.manifests import (
+    NAME,
+    file_of,
+    hearing_manifest,
+    read_manifest,
+    set_up_manifest,
+)
 from sync_worker.cli.options import EXISTING_FILE, JSON, example
 from sync_worker.config import Settings, environment, load_settings
 from sync_worker.core.errors import Misconfigured, Permanent, SyncError
@@ -21,7 +28,13 @@ from sync_worker.doctor.live.advice import in_words, place_after
 from sync_worker.doctor.live.pace import pace_of
 from sync_worker.doctor.live.reading import in_our_words, read_live, read_port
 from sync_worker.doctor.live.system import LiveSystem
-from sync_worker.manifest.check import Finding, check_manifest, failures, unmatched_event
+from sync_worker.manifest.check import (
+    Finding,
+    check_manifest,
+    failures,
+    ignored_event,
+    unmatched_event,
+)
 from sync_worker.manifest.default_field import WIX_SCALE
 from sync_worker.manifest.field_values import search
 from sync_worker.manifest.loader import named_place, unused_settings
@@ -57,7 +70,7 @@ def check(name: str, live: bool, delivery: Path | None, as_json: bool) -> None:
     manifest, missing = read_manifest(file)
     findings = [*_checked(manifest), *_used(file)]
     if delivery is not None:
-        findings.append(_delivery(manifest if not missing else set_up_manifest(file), delivery))
+        findings.append(_delivery(hearing_manifest(file), delivery))
     if live:
         findings += _asked(set_up_manifest(file))
     if as_json:
@@ -86,10 +99,13 @@ def _used(file: Path) -> Iterator[Finding]:
 def _paced(manifest: Manifest) -> Iterator[Finding]:
     """Whether the scheduler here asks as often as the manifest wants to look."""
     poll, tick = manifest.operations.poll, _tick_seconds()
-    if poll is not None and poll.every_s < tick:
+    if poll is None:
+        return
+    really = ceil(poll.every_s / tick) * tick
+    if really != poll.every_s:
         yield Finding(
-            f"operations.poll.every_s: it looks every {tick:g} s, not every {poll.every_s} s, as"
-            " RECONCILE_CHECK_SECONDS says"
+            f"operations.poll.every_s: it looks every {really:g} s, not every {poll.every_s} s, as"
+            f" RECONCILE_CHECK_SECONDS is {tick:g}"
         )
 
 
@@ -126,6 +142,9 @@ def _delivery(manifest: Manifest, file: Path) -> Finding:
         case Ignored("unknown_event_type", event):
             words = unmatched_event(manifest, event)
             return Finding(what, f"verified, but nothing would happen: {words}", "", EVENTS)
+        case Ignored("ignored_event_type", event):
+            words = ignored_event(manifest, event)
+            return Finding(f"{what}: verified, and ignored", advice=words, place=EVENTS)
         case Ignored(reason):
             return Finding(f"{what}: verified, and ignored ({reason})")
         case list():

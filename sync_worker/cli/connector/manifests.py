@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from sync_worker.config import environment, load_settings
+from sync_worker.core.errors import Misconfigured
 from sync_worker.manifest.loader import SHIPPED, load_manifest, shipped_manifest
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.source.resolving import Placeholders
@@ -40,6 +41,26 @@ def read_manifest(file: Path) -> tuple[Manifest, list[str]]:
     """
     environ = Placeholders(environment())
     return load_manifest(file, environ), environ.missing
+
+
+def hearing_manifest(file: Path) -> Manifest:
+    """A manifest with the real secrets of its webhooks; other settings may be made up.
+
+    Raises Misconfigured.
+    """
+    environ = Placeholders(environment())
+    manifest = load_manifest(file, environ)
+    made_up = {environ[name]: name for name in environ.missing}
+    for scheme in manifest.webhook.verify if manifest.webhook else ():
+        for key in ("secret", "key", "username", "password"):
+            secret = getattr(scheme, key, None)
+            name = made_up.get(secret.get_secret_value()) if secret is not None else None
+            if name is not None:
+                raise Misconfigured(
+                    f"{name} is not set, and deliveries are verified with it; set {name} or"
+                    f" {name}_FILE in the environment"
+                )
+    return manifest
 
 
 def set_up_manifest(file: Path) -> Manifest:

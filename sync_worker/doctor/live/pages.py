@@ -29,6 +29,14 @@ LEADS = {
     "next_link": "source",
 }
 
+# Where to look if the second page is empty, though there are more records.
+EMPTY = {
+    "page": ("param", " and start"),
+    "offset": ("param", ": does it count records, or pages?"),
+    "cursor": ("param", " and next_path"),
+    "next_link": ("source", ": the link leads nowhere"),
+}
+
 
 def check_pages(system: LiveSystem) -> Iterator[Finding]:
     """Whether a page of one record is followed by another one."""
@@ -59,8 +67,9 @@ def _second_page(system: LiveSystem, small: OperationSpec) -> Finding:
         return Finding(SECOND, advice=_unseen(small, known, is_small), place=PAGING)
     second = system.page(small, context, first.place)
     if not second.items and is_small and known > 1:
-        key = f"{PAGING}.param"
-        words = f"it is empty, and there are at least {known} records; check {key} and start"
+        key, beside = EMPTY[small.pagination.kind]
+        key = f"{PAGING}.{key}"
+        words = f"it is empty, and there are at least {known} records; check {key}{beside}"
         return Finding(SECOND, words, place=key)
     if not second.items:
         return Finding(SECOND, advice=_unseen(small, known, is_small), place=PAGING)

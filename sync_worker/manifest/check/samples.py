@@ -13,6 +13,7 @@ from sync_worker.core.values import NewDelivery
 from sync_worker.manifest.check.findings import Finding
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.record_reader import read_details, read_record, read_texts
+from sync_worker.manifest.schema.calls import Condition
 from sync_worker.manifest.schema.examples import DeliveryExample, RecordExample
 from sync_worker.manifest.schema.record import STATES
 from sync_worker.manifest.schema.verify import BasicVerify, JwtVerify, Verify
@@ -62,8 +63,9 @@ def _delivery_wrong(
 
 def _because(manifest: Manifest, found: Any) -> str:
     """Why a delivery came to what it came to, as far as the gateway says."""
-    if getattr(found, "reason", "") == "unknown_event_type":
-        return f": {unmatched_event(manifest, getattr(found, 'name', None))}"
+    tell = {"unknown_event_type": unmatched_event, "ignored_event_type": ignored_event}
+    if why := tell.get(getattr(found, "reason", "")):
+        return f": {why(manifest, getattr(found, 'name', None))}"
     words, reason = getattr(found, "words", ""), getattr(found, "reason", "")
     if words:
         return f": {words}"
@@ -82,6 +84,22 @@ def unmatched_event(manifest: Manifest, name: object) -> str:
     meant = nearest(str(name), known)
     hint = f"; did you mean {meant!r}?" if meant else ""
     return f"no rule of webhook.events matches {str(name)[:80]!r}; known are {listed}{hint}"
+
+
+def ignored_event(manifest: Manifest, name: object) -> str:
+    """Words for an event that its rules pass over."""
+    rules = [rule for rule in manifest.event_rules if rule.match == name]
+    asked = [_condition(rule.when) for rule in rules if rule.when is not None]
+    if asked:
+        return f"{name!r} counts only when {' or '.join(asked)}, and here that is not so"
+    return f"webhook.events says `change: ignore` of {name!r}"
+
+
+def _condition(when: Any) -> str:
+    if not isinstance(when, Condition):
+        return f"`{when}`"
+    place = f"the header {when.header}" if when.header is not None else f"`{when.path}`"
+    return f"{place} is {when.equals}"
 
 
 def _name_of(found: Any) -> str:

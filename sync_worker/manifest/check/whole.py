@@ -14,6 +14,7 @@ from sync_worker.manifest.check.states import check_states
 from sync_worker.manifest.check.texts import check_texts
 from sync_worker.manifest.check.writes import check_writes
 from sync_worker.manifest.manifest import Manifest
+from sync_worker.manifest.schema.calls import OperationSpec
 
 
 def check_manifest(
@@ -30,9 +31,30 @@ def check_manifest(
     findings += check_event_keys(manifest)
     findings += check_states(manifest)
     findings += check_texts(manifest)
+    findings += _parameters(manifest)
     findings += _scales(manifest, wix)
     findings += check_samples(manifest, read, now)
     return findings
+
+
+def _parameters(manifest: Manifest) -> Iterator[Finding]:
+    """A listing of what changed sends its time beside the place of the page, not over it."""
+    listing, poll = manifest.operations.list, manifest.operations.poll
+    if not isinstance(listing, OperationSpec) or poll is None or poll.incremental is None:
+        return
+    if listing.pagination.kind == "none":
+        return
+    taken = {
+        listing.pagination.page_size_param: "size_param",
+        listing.pagination.place_param: "param",
+    }
+    for name in poll.incremental.names:
+        if name in taken:
+            place = "operations.poll.incremental.param"
+            key = f"operations.list.pagination.{taken[name]}"
+            yield Finding(
+                place, f"`{name}` is {key}, too; one request cannot carry both", "", place
+            )
 
 
 def _scales(manifest: Manifest, wix: Scale) -> Iterator[Finding]:

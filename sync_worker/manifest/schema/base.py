@@ -4,11 +4,19 @@ reference.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Annotated, Any
 
 import jmespath
-from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretStr, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    SecretStr,
+    WithJsonSchema,
+)
 
 
 class Strict(BaseModel):
@@ -53,6 +61,24 @@ Path = Annotated[
     BeforeValidator(compiled),
     WithJsonSchema({"type": "string", "description": "A JMESPath expression"}),
 ]
+
+
+# https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2
+NOT_IN_HEADER_NAMES = re.compile(r"[^!#$%&'*+.^_`|~0-9A-Za-z-]")
+
+
+def header_name(value: str) -> str:
+    """The name itself. Raises ValueError for what no request can have: it would never be found."""
+    wrong = NOT_IN_HEADER_NAMES.search(value)
+    if wrong is not None:
+        what = "a blank" if wrong.group().isspace() else repr(wrong.group())
+        raise ValueError(f"{value[:80]!r} is no name of a header: it has {what} in it")
+    if not value:
+        raise ValueError("'' is no name of a header: it is empty")
+    return value
+
+
+HeaderName = Annotated[str, AfterValidator(header_name)]
 
 
 class Plain(str):

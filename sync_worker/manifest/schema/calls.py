@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from sync_worker.manifest.schema.base import Path, Strict, one_of
+from sync_worker.manifest.schema.base import HeaderName, Path, Strict, one_of
 from sync_worker.manifest.tree_outline import Part, outline_of
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -23,7 +23,7 @@ class Condition(Strict):
     """What an answer or an event must hold, and where: in its body, or in a header."""
 
     path: Path | None = None
-    header: str | None = None
+    header: HeaderName | None = None
     equals: str | int | bool
 
     @model_validator(mode="after")
@@ -37,7 +37,7 @@ class ErrorRule(Strict):
 
     status: tuple[int, ...] = Field(min_length=1)
     path: Path | None = None
-    header: str | None = None
+    header: HeaderName | None = None
     """The name of a header that is compared instead of the body."""
     equals: str | int | bool | None = None
     outcome: ResultOf
@@ -89,7 +89,7 @@ class Pagination(Strict):
     size: int = Field(default=100, gt=0)
     start: int = Field(default=1, ge=0)
     """Number of the first page."""
-    total_pages_header: str | None = None
+    total_pages_header: HeaderName | None = None
     total_pages_path: Path | None = None
     total_path: Path | None = None
     """Number of all records (kind offset)."""
@@ -128,7 +128,7 @@ class OperationSpec(Strict):
     method: Method
     path: str = Field(pattern=r"^/")
     query: Mapping[str, Any] = {}
-    headers: Mapping[str, Any] = {}
+    headers: Mapping[HeaderName, Any] = {}
     body: Any = None
     encoding: Literal["json", "form"] = "json"
     """How ``body`` is sent."""
@@ -145,7 +145,7 @@ class OperationSpec(Strict):
     items_path: Path | None = None
     """Where the records are in the answer of a listing; of ``get``, where the system gives one by a
     filter: an empty list says that it is gone."""
-    idempotency_header: str | None = None
+    idempotency_header: HeaderName | None = None
     """Header that makes a repeated create safe."""
     pagination: Pagination = Pagination()
     errors: tuple[ErrorRule, ...] = ()

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from sync_worker.manifest.schema.base import Secret, Strict
+from sync_worker.manifest.schema.base import HeaderName, Secret, Strict
 
 Digest = Literal["sha1", "sha256", "sha384", "sha512"]
 BinaryText = Literal["hex", "base64", "base64url"]
@@ -39,7 +39,7 @@ class HeaderAuth(Strict):
     """Headers of the system's own, such as ``X-Api-Token``."""
 
     type: Literal["headers"]
-    headers: Mapping[str, Secret] = Field(min_length=1)
+    headers: Mapping[HeaderName, Secret] = Field(min_length=1)
 
 
 class QueryAuth(Strict):
@@ -73,7 +73,7 @@ class HmacRequestAuth(Strict):
     """Each request is signed: HMAC over its parts, in order."""
 
     type: Literal["hmac_request"]
-    header: str
+    header: HeaderName
     secret: Secret
     algorithm: Digest = "sha256"
     encoding: BinaryText = "hex"
@@ -84,8 +84,8 @@ class HmacRequestAuth(Strict):
     """``path`` is the percent-encoded path, ``query`` the query as sent; ``newline`` separates
     parts.
     """
-    timestamp_header: str | None = None
-    key_id_header: str | None = None
+    timestamp_header: HeaderName | None = None
+    key_id_header: HeaderName | None = None
     key_id: Secret | None = None
 
 
@@ -120,7 +120,7 @@ class Backoff(Strict):
     statuses: tuple[int, ...] = (429,)
     """Answers that mean "too fast": the whole fleet pauses, and the try does not count as failed.
     """
-    after_header: str = "Retry-After"
+    after_header: HeaderName = "Retry-After"
     after_unit: Literal["s", "ms", "epoch_s", "epoch_ms", "auto"] = "auto"
     """``auto``: seconds, an HTTP date, or an epoch, by the look of the number."""
     max_wait_s: float = Field(default=3600, gt=0, le=86_400)
@@ -132,7 +132,7 @@ class Http(Strict):
     """How calls are made."""
 
     budget: RequestBudget = RequestBudget(requests=Decimal(5))
-    headers: Mapping[str, str] = {}
+    headers: Mapping[HeaderName, str] = {}
     """Fixed headers of every call."""
     backoff: Backoff = Backoff()
     timeout_s: float = Field(default=8.0, ge=1, le=8)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from sync_worker.manifest.schema.base import Path, Secret, Strict, one_of
+from sync_worker.manifest.schema.base import HeaderName, Path, Secret, Strict, header_name, one_of
 from sync_worker.manifest.schema.http import BinaryText, Digest
 
 HS, ASYMMETRIC = (
@@ -42,7 +42,7 @@ class SignedPart(Strict):
     """
 
     body: Literal[True] | None = None
-    header: str | None = None
+    header: HeaderName | None = None
     path: Path | None = None
     text: str | None = None
 
@@ -62,7 +62,7 @@ class HmacPairs(Strict):
 class TimestampHeader(Strict):
     """A signature's time in a header of its own."""
 
-    header: str
+    header: HeaderName
     unit: Literal["s", "ms"] = "s"
 
 
@@ -70,7 +70,7 @@ class HmacVerify(Secrets):
     """HMAC over chosen parts. Only a signature over the body lets a payload be trusted."""
 
     type: Literal["hmac"]
-    header: str
+    header: HeaderName
     algorithm: Digest = "sha256"
     encoding: BinaryText = "hex"
     prefix: str = ""
@@ -148,6 +148,12 @@ class JwtVerify(Strict):
         both: tuple[SecretStr | None, ...] = (self.key, self.previous_key)
         return _texts(both)
 
+    @model_validator(mode="after")
+    def _is_somewhere(self) -> JwtVerify:
+        if self.source == "header":
+            header_name(self.name)
+        return self
+
     @field_validator("algorithms")
     @classmethod
     def _is_one_family(cls, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -162,7 +168,7 @@ class StaticHeaderVerify(Secrets):
     """A secret text in a header."""
 
     type: Literal["static_header"]
-    header: str
+    header: HeaderName
 
     @property
     def covers_body(self) -> bool:

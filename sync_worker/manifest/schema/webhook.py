@@ -8,7 +8,14 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from sync_worker.manifest.expressions import problem_of
-from sync_worker.manifest.schema.base import CompiledPath, Path, Strict, compiled, one_of
+from sync_worker.manifest.schema.base import (
+    CompiledPath,
+    HeaderName,
+    Path,
+    Strict,
+    compiled,
+    one_of,
+)
 from sync_worker.manifest.schema.calls import Condition, OperationSpec
 from sync_worker.manifest.schema.verify import JwtVerify, Verify
 
@@ -35,7 +42,7 @@ class DeliveryIdPart(Strict):
     path: Path | None = None
     at: Literal["item", "request"] = "item"
     """Where ``path`` begins: in the item of a batch, or at the root of the request."""
-    header: str | None = None
+    header: HeaderName | None = None
     body_sha256: Literal[True] | None = None
 
     @model_validator(mode="after")
@@ -50,7 +57,7 @@ class EventName(Strict):
     path: Path | None = None
     at: Literal["item", "request"] = "item"
     """Where ``path`` begins: in the item of a batch, or at the root of the request."""
-    header: str | None = None
+    header: HeaderName | None = None
     query: str | None = None
     claim: str | None = None
     """A claim of the JWT that verified the delivery."""

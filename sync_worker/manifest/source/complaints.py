@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -21,7 +22,7 @@ MAX_DEPTH = 6  # of sections inside sections
 
 def complaint(error: ValidationError) -> tuple[tuple[str, ...], str]:
     """The place of the problem that explains most, and its words."""
-    problems = error.errors(include_url=False, include_input=False)
+    problems = error.errors(include_url=False)
     problem = problems[0]
     if (
         problem["type"] == "missing"
@@ -38,10 +39,20 @@ def complaint(error: ValidationError) -> tuple[tuple[str, ...], str]:
     )
     if problem["type"] == "extra_forbidden":
         return place, f"unknown key {'.'.join(place)!r}{_advice_for(parts)}"
-    message = _reworded(problem["type"], problem.get("ctx", {})) or problem["msg"].removeprefix(
-        "Value error, "
+    message = (
+        _misread(problem["type"], problem["input"])
+        or _reworded(problem["type"], problem.get("ctx", {}))
+        or problem["msg"].removeprefix("Value error, ")
     )
     return place, f"{'.'.join(place)}: {message}" if place else message
+
+
+def _misread(kind: str, found: Any) -> str:
+    """Words for a text that YAML 1.1 takes for a number, a date, or one of its own words."""
+    if kind != "string_type" or not isinstance(found, bool | int | float | date | None):
+        return ""
+    shown = "empty" if found is None else str(found)
+    return f"is a text, and YAML reads this as {shown}; put it in quotes: '…'"
 
 
 def _reworded(kind: str, facts: Mapping[str, Any]) -> str:

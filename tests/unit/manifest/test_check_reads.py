@@ -298,3 +298,21 @@ def test_author_who_is_looked_for_among_all_is_advised_against() -> None:
     assert advice.advice == (
         "lists everybody at each create; filter by the address, with {from: contact.email}"
     )
+
+
+POLL = {"every_s": 60, "incremental": {"param": "since", "semantics": "updated"}}
+
+
+@pytest.mark.parametrize("key", ["param", "size_param"])
+def test_one_parameter_for_two_things_is_told(key: str) -> None:
+    """The time would take the place of the page: each look would see the first one only."""
+    changes = {
+        "fields.updated_at": {"path": "updated", "as": "datetime"},
+        "operations.poll": POLL,
+        "operations.list.pagination": {"kind": "page", key: "since"},
+    }
+    place = "operations.poll.incremental.param"
+    said = f"`since` is operations.list.pagination.{key}, too; one request cannot carry both"
+    assert (place, said) in wrong_in(changes)
+    changes["operations.list.pagination"][key] = "other"
+    assert place not in dict(wrong_in(changes))

@@ -100,3 +100,71 @@ def test_meant_is_only_what_is_within_reach(
     if section:
         text = (HEAD + OPERATIONS).replace("fields:\n", f"{section}{line}\n")
     assert advice in refusal_of(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("word", "read_as"),
+    [("no", "False"), ("0123", "83"), ("1:30", "90"), ("2026-01-02", "2026-01-02"), ("~", "empty")],
+)
+def test_text_that_yaml_reads_as_something_else_wants_quotes(
+    tmp_path: Path, word: str, read_as: str
+) -> None:
+    """YAML 1.1, which is what Python reads: https://yaml.org/type/bool.html"""
+    refusal = refusal_of(tmp_path, HEAD.replace("id: ours", f"id: {word}") + OPERATIONS)
+    assert refusal == (
+        f"ours.yaml, line 2, column 1: id: is a text, and YAML reads this as {read_as};"
+        " put it in quotes: '…'"
+    )
+
+
+HEADERS = [
+    ("auth: {type: headers, headers: {X Token: {env: T}}}", "auth.headers.X Token"),
+    ("auth: {type: hmac_request, header: 'X-Sig:', secret: {env: T}}", "auth.header"),
+    ("http: {headers: {'X Shop': a}}", "http.headers.X Shop"),
+    ("http: {backoff: {after_header: 'Retry After'}}", "http.backoff.after_header"),
+    (OPERATIONS + "    headers: {' Accept': a}", "operations.list.headers. Accept"),
+    (
+        OPERATIONS + "    errors: [{status: [404], header: 'X Y', equals: a, outcome: gone}]",
+        "operations.list.errors.0.header",
+    ),
+]
+
+
+@pytest.mark.parametrize(("lines", "place"), HEADERS, ids=[place for _, place in HEADERS])
+def test_header_that_no_request_can_have_is_refused(tmp_path: Path, lines: str, place: str) -> None:
+    text = HEAD + lines + "\n" + ("" if "operations" in lines else OPERATIONS)
+    refusal = refusal_of(tmp_path, text)
+    assert f"{place}: " in refusal
+    assert "is no name of a header: it has " in refusal
+
+
+def test_headers_of_webhooks_are_names_of_headers(tmp_path: Path) -> None:
+    hook = """webhook:
+  verify: [{type: VERIFY}]
+  event: {EVENT}
+  events: [{match: a, change: upsert}]
+  key: {id: id}
+"""
+    for verify, event, place in (
+        ("hmac, header: X Sig, secret: {env: T}", "path: event", "verify.0.header"),
+        ("static_header, header: '', secret: {env: T}", "path: event", "verify.0.header"),
+        ("jwt, source: header, name: X Jwt, key: {env: T}", "path: event", "verify.0"),
+        ("url_token, secret: {env: T}", "header: X Event", "event.header"),
+    ):
+        text = HEAD + OPERATIONS + hook.replace("VERIFY", verify).replace("EVENT", event)
+        refusal = refusal_of(tmp_path, text)
+        assert f": webhook.{place}: " in refusal
+        assert " is no name of a header: " in refusal
+
+
+@pytest.mark.parametrize(
+    ("parent", "words"),
+    [
+        ("ours", "extends: ours is this manifest itself; name another one that stands beside it"),
+        ("../theirs", "extends: no manifest stands at '../theirs'; name a connector that ships"),
+        ("theirs.yaml", "extends: 'theirs.yaml' is a file's name; write theirs"),
+        ("theirs", "there is no connector 'theirs'; shipped are: "),
+    ],
+)
+def test_parent_that_cannot_be_one_is_refused(tmp_path: Path, parent: str, words: str) -> None:
+    assert words in refusal_of(tmp_path, f"extends: {parent}\nid: ours\n")
