@@ -13,12 +13,15 @@ from typing import Any
 import structlog
 from celery import Celery
 from kombu.exceptions import ConnectionLimitExceeded, OperationalError
+from prometheus_client.registry import Collector
 
 from sync_worker.alive import show_sign
 from sync_worker.config import environment, misspelt_names
 from sync_worker.core.errors import SyncError
 from sync_worker.core.outcome import Outcome, OutcomeKind
 from sync_worker.core.ports.accounts import PROBE_SECONDS
+from sync_worker.doctor.evidence import addresses, local_evidence, looks_at
+from sync_worker.doctor.gauges import TroubleGauges
 from sync_worker.intake.intake import Opened
 from sync_worker.runtime.celery.bell import WorkerBell
 from sync_worker.runtime.celery.broker import install_safe_transport
@@ -254,9 +257,7 @@ def _signal_parts() -> SignalParts:
         sweep=lambda: sweep("timer"),
         sweep_seconds=settings.sweep_seconds,
         show_sign=lambda part: show_sign(settings.ratings_sync_home, part),
-        figures=FiguresCollector(
-            parts.databases.figures, parts.redis.broker_figures, parts.databases.up_check.is_up
-        ),
+        figures=_figures(parts),
         slots=settings.slots,
         metrics_bind=settings.metrics_bind,
         metrics_token=token.get_secret_value() if token is not None else None,
@@ -264,6 +265,17 @@ def _signal_parts() -> SignalParts:
         heartbeats=parts.heartbeats,
         remotes=lambda: parts.remote_names,
     )
+
+
+def _figures(parts: WorkerWiring) -> Sequence[Collector]:
+    databases, broker = parts.databases, parts.redis.broker_figures
+    return [
+        FiguresCollector(databases.figures, broker, databases.up_check.is_up),
+        TroubleGauges(
+            lambda: local_evidence(parts),
+            lambda evidence: looks_at(addresses(parts, evidence, {})),
+        ),
+    ]
 
 
 signals = WorkerSignals(_signal_parts)

@@ -7,22 +7,28 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from redis.exceptions import RedisError
 
+from sync_worker.config import Settings
 from sync_worker.core.errors import Misconfigured, NoLedger, Permanent, SyncError
 from sync_worker.core.values import SiteState
 from sync_worker.doctor.addresses import look_at
 from sync_worker.doctor.check import first_line
 from sync_worker.ledger.accounts import failing_accounts
+from sync_worker.ledger.administration.admin import LedgerAdmin
 from sync_worker.ledger.statements.clock import seen_times
+from sync_worker.manifest.manifest import Manifest
 from sync_worker.remotes.external.hooks import HookState
 from sync_worker.runtime.waiting import shortly
-from sync_worker.services.evidence import DisabledHooks, Evidence, RemoteLook
+from sync_worker.services.evidence import AddressLook, DisabledHooks, Evidence, RemoteLook
 from sync_worker.services.trouble import Trouble
 from sync_worker.services.troubles import troubles
 from sync_worker.wiring import Wiring
+from sync_worker.wiring.databases import Databases
+from sync_worker.wiring.redis_parts import RedisParts
 
 MAX_LOOKS = 20  # of remotes and addresses: who has more asks the alerts
 LOOK_THREADS = 8
@@ -47,7 +53,26 @@ def find_troubles(wiring: Wiring, *, is_offline: bool, asks_remotes: bool = True
     return troubles(evidence)
 
 
-def local_evidence(wiring: Wiring) -> Evidence:
+class Known(Protocol):
+    """The parts of a process that the ledger's, Redis' and the addresses' facts come from."""
+
+    @property
+    def settings(self) -> Settings: ...
+
+    @property
+    def databases(self) -> Databases: ...
+
+    @property
+    def redis(self) -> RedisParts: ...
+
+    @property
+    def admin(self) -> LedgerAdmin: ...
+
+    @property
+    def manifests(self) -> dict[str, Manifest]: ...
+
+
+def local_evidence(wiring: Known) -> Evidence:
     """What the ledger and Redis know. A ledger that cannot be read is a fact, too."""
     redis = redis_reason(wiring)
     try:
@@ -60,7 +85,7 @@ def local_evidence(wiring: Wiring) -> Evidence:
     return replace(evidence, redis_reason=redis)
 
 
-def _of_ledger(wiring: Wiring) -> Evidence:
+def _of_ledger(wiring: Known) -> Evidence:
     admin = wiring.admin
     with admin.engine.connect() as connection:
         times = seen_times(connection)
@@ -81,7 +106,7 @@ def _of_ledger(wiring: Wiring) -> Evidence:
     )
 
 
-def connectors_reason(wiring: Wiring) -> str:
+def connectors_reason(wiring: Known) -> str:
     """Why the manifests cannot be read; empty if they can."""
     try:
         _ = wiring.manifests
@@ -90,13 +115,13 @@ def connectors_reason(wiring: Wiring) -> str:
     return ""
 
 
-def _hooked(wiring: Wiring) -> list[str]:
+def _hooked(wiring: Known) -> list[str]:
     if connectors_reason(wiring):
         return []
     return [name for name, manifest in wiring.manifests.items() if manifest.webhook is not None]
 
 
-def wiring_reason(wiring: Wiring) -> str:
+def wiring_reason(wiring: Known) -> str:
     """What the database says as it is written to; empty if it cannot even be opened."""
     try:
         return wiring.databases.up_check.reason()
@@ -104,7 +129,7 @@ def wiring_reason(wiring: Wiring) -> str:
         return ""
 
 
-def redis_reason(wiring: Wiring) -> str | None:
+def redis_reason(wiring: Known) -> str | None:
     """Why Redis does not answer; ``None``: it is nowhere set, and `up` does not run here."""
     try:
         wiring.redis.broker_figures()
@@ -115,7 +140,7 @@ def redis_reason(wiring: Wiring) -> str | None:
     return ""
 
 
-def used_connectors(wiring: Wiring, evidence: Evidence) -> list[str]:
+def used_connectors(wiring: Known, evidence: Evidence) -> list[str]:
     """Those of active sites."""
     used = [site.connector for site in evidence.sites if site.state is SiteState.ACTIVE]
     return [name for name in used if name in wiring.manifests][:MAX_LOOKS]
@@ -176,17 +201,21 @@ def disabled(hooks: Mapping[str, Sequence[HookState]]) -> list[DisabledHooks]:
 
 
 def with_addresses(
-    wiring: Wiring, evidence: Evidence, hooks: Mapping[str, Sequence[HookState]]
+    wiring: Known, evidence: Evidence, hooks: Mapping[str, Sequence[HookState]]
 ) -> Evidence:
     """Clocks and certificates of the remotes in use, and of our own public address."""
-    looks = [partial(look_at, *address) for address in addresses(wiring, evidence, hooks)]
+    return replace(evidence, addresses=looks_at(addresses(wiring, evidence, hooks)))
+
+
+def looks_at(places: Sequence[tuple[str, str]]) -> list[AddressLook]:
+    """What a plain request sees at each address that answers."""
     with ThreadPoolExecutor(LOOK_THREADS) as pool:
-        found = list(pool.map(lambda look: look(), looks))
-    return replace(evidence, addresses=[look for look in found if look is not None])
+        found = list(pool.map(lambda place: look_at(*place), places))
+    return [look for look in found if look is not None]
 
 
 def addresses(
-    wiring: Wiring, evidence: Evidence, hooks: Mapping[str, Sequence[HookState]]
+    wiring: Known, evidence: Evidence, hooks: Mapping[str, Sequence[HookState]]
 ) -> list[tuple[str, str]]:
     """Whose they are, and where; a host once."""
     found = [("Wix", wiring.settings.wix_api_base_url)]

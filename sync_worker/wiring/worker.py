@@ -15,6 +15,7 @@ from sync_worker.ledger.administration.hook_states import SqlHookStates
 from sync_worker.ledger.administration.retention import LedgerRetention
 from sync_worker.ledger.inbox import InboxObserver
 from sync_worker.ledger.sql_ledger import SqlLedger, sql_ledger
+from sync_worker.manifest.manifest import Manifest
 from sync_worker.remotes.external.hooks import ExternalHooks
 from sync_worker.runtime.celery.bell import WorkerBell
 from sync_worker.runtime.celery.schedule import NightlySweeps
@@ -55,17 +56,22 @@ class WorkerWiring:
             self._remotes.connect,
             Monotonic(),
             new_id,
-            SiteOpening(lambda: self._admin, self._connectors, self.settings.first_wix_api),
+            SiteOpening(lambda: self.admin, self._connectors, self.settings.first_wix_api),
             self.settings.delivery_cpu_seconds,
         )
 
     @cached_property
-    def _admin(self) -> LedgerAdmin:
+    def admin(self) -> LedgerAdmin:
         return ledger_admin(self.databases.aside)
 
     @cached_property
     def retention(self) -> LedgerRetention:
         return LedgerRetention(self.databases.aside)
+
+    @property
+    def manifests(self) -> dict[str, Manifest]:
+        """By connector. Raises Misconfigured."""
+        return self._connectors.manifests
 
     @property
     def managed_hooks(self) -> list[str]:
@@ -79,12 +85,12 @@ class WorkerWiring:
     @property
     def hook_states(self) -> SqlHookStates:
         """What is known of the webhooks of each connector."""
-        return self._admin.hook_states
+        return self.admin.hook_states
 
     @property
     def heartbeats(self) -> SqlHeartbeats:
         """Where processes show that they live."""
-        return self._admin.heartbeats
+        return self.admin.heartbeats
 
     @property
     def remote_names(self) -> list[str]:

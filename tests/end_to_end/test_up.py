@@ -296,4 +296,5 @@ def test_doctor_and_others_find_the_redis_of_up(start_up: StartUp, tmp_path: Pat
     assert status()["ledger"]["is_up"]
     # The scheduler is known by its first tick, with the worker's next sign.
     up.wait_for(lambda: kinds() == ["beat", "gateway", "worker"])
-    assert status()["is_well"], "there is no site yet, and all that has to run runs"
+    kinds_of_trouble = [trouble["kind"] for trouble in status()["troubles"]]
+    assert kinds_of_trouble == ["no_site"], "all that has to run runs"

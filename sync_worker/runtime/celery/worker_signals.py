@@ -19,13 +19,13 @@ from celery.signals import (
     worker_shutting_down,
 )
 from prometheus_client import REGISTRY
+from prometheus_client.registry import Collector
 
 from sync_worker.runtime.celery.sweep_timer import SweepTimer
 from sync_worker.runtime.celery.worker_signs import Signs, WorkerSigns
 from sync_worker.runtime.cpu_affinity import CpuAffinity, cpu_affinity
 from sync_worker.telemetry import metrics
 from sync_worker.telemetry.exposition import serve_metrics
-from sync_worker.telemetry.figures import FiguresCollector
 from sync_worker.telemetry.logs import set_up_logs, warn_of_misspelt
 
 log = structlog.get_logger(__name__)
@@ -47,7 +47,7 @@ class SignalParts:
     sweep: Callable[[], None]
     sweep_seconds: float
     show_sign: Callable[[str], None]
-    figures: FiguresCollector
+    figures: Sequence[Collector]
     slots: int
     metrics_bind: str
     metrics_token: str | None
@@ -114,7 +114,8 @@ class WorkerSignals:
         if not parts.metrics_bind or parts.metrics_token is None:
             return
         metrics.slots.set(parts.slots)
-        REGISTRY.register(parts.figures)
+        for figures in parts.figures:
+            REGISTRY.register(figures)
         try:
             self._stop_metrics = serve_metrics(parts.metrics_bind, parts.metrics_token)
         except OSError as error:

@@ -306,7 +306,7 @@ POLL = {"every_s": 60, "incremental": {"param": "since", "semantics": "updated"}
 @pytest.mark.parametrize("key", ["param", "size_param"])
 def test_one_parameter_for_two_things_is_told(key: str) -> None:
     """The time would take the place of the page: each look would see the first one only."""
-    changes = {
+    changes: dict[str, Any] = {
         "fields.updated_at": {"path": "updated", "as": "datetime"},
         "operations.poll": POLL,
         "operations.list.pagination": {"kind": "page", key: "since"},

@@ -78,6 +78,7 @@ FAST = dict.fromkeys(SLOW, "0+9x200")
 FAILS = {ends("failed"): "0+3x90", ends("answered"): "0+7x90"}
 WORKS = {ends("failed"): "0x90", ends("answered"): "0+7x90"}
 
+CERTIFICATE = 'certificate_ends_timestamp_seconds{host="gw.example.com",whose="our public address"}'
 CASES: dict[str, list[Case]] = {
     "OldestDeliveryWaits": [
         gauge("inbox_oldest_open_seconds", 301, 3),
@@ -195,6 +196,17 @@ CASES: dict[str, list[Case]] = {
         # It never delivered at all.
         Case({STORED: "0x90"}, 62, labels={"source": "wix"}),
         Case({STORED: "0+1x90"}, 80, fires=False),
+    ],
+    "Trouble": [
+        gauge('troubles{kind="clock"}', 1, 16, kind="clock"),
+        quiet('troubles{kind="clock"}', 0),
+        # It was over before anybody had to come.
+        Case({'troubles{kind="clock"}': "1x9 0x60"}, 20, fires=False),
+    ],
+    "CertificateEnds": [
+        # promtool's time begins at 0: in a minute less than seven days are left.
+        gauge(CERTIFICATE, 7 * 86_400, 1, host="gw.example.com", whose="our public address"),
+        quiet(CERTIFICATE, 30 * 86_400),
     ],
 }
 

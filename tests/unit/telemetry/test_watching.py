@@ -18,8 +18,10 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from sync_worker.core.errors import Transient
 from sync_worker.core.outcome import Outcome, OutcomeKind
+from sync_worker.doctor.gauges import TroubleGauges
 from sync_worker.ledger.administration.figures import LedgerFigures, RunFigures
 from sync_worker.runtime.local.free_port import free_port
+from sync_worker.services.evidence import Evidence
 from sync_worker.telemetry import metrics
 from sync_worker.telemetry.broker_figures import BrokerFigures
 from sync_worker.telemetry.exposition import serve_metrics
@@ -46,6 +48,10 @@ PANELS = [
 ]
 
 
+def no_evidence() -> Evidence:
+    return Evidence(now=0.0)
+
+
 def collector(**changes: Any) -> FiguresCollector:
     parts = {"ledger": lambda: LEDGER, "broker": lambda: BROKER, **changes}
     clock, is_up = parts.get("clock", lambda: 0.0), parts.get("is_up", lambda: True)
@@ -61,6 +67,7 @@ def text_of(one: FiguresCollector) -> list[str]:
 def exposed() -> set[str]:
     """The names that series of ours can have."""
     names = {family.name for family in collector().collect()}
+    names |= {family.name for family in TroubleGauges(no_evidence, lambda _: []).collect()}
     for family in REGISTRY.collect():
         if family.name.startswith("ratings_sync_"):
             kinds = {"histogram": ("_bucket", "_count", "_sum"), "gauge": ("",)}
