@@ -48,6 +48,7 @@ FREES_ITSELF: Mapping[str, str] = MappingProxyType(
                 "awaiting_confirmation",
                 "bad_cursor",
                 "cannot_write",
+                "conflict_unexplained",
                 "entity_mapped_elsewhere",
                 "first_difference",
                 "host_not_allowed",

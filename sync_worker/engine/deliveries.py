@@ -130,7 +130,10 @@ class Deliveries:
         told = self.reading.record_told(delivery)
         record_view = self.view.record_views[slot]
         is_news = self.view.is_news(delivery, slot)
-        match classify_known(delivery, told, record_view, is_news=is_news):
+        covers_state = self.view.capabilities[slot.side].revision_covers_state
+        match classify_known(
+            delivery, told, record_view, is_news=is_news, covers_state=covers_state
+        ):
             case NewsOfKnown.STALE:
                 self.view.close(delivery, STALE)
             case NewsOfKnown.TO_READ:

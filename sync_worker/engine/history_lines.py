@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import replace
 from decimal import Decimal
 
@@ -17,8 +17,10 @@ from sync_worker.core.values import (
     Known,
     Operation,
     Side,
+    Slot,
 )
 from sync_worker.engine.link_plan import SlotWrite
+from sync_worker.engine.moderation.standing import is_rejected_now
 from sync_worker.engine.view import View
 
 
@@ -202,9 +204,13 @@ def lines_for_covered_edit(
     ]
 
 
-def lines_for_differences_left(actions: Mapping[str, Action], view: View) -> list[HistoryEntry]:
-    """What the run leaves as it is although the sides differ."""
+def lines_for_differences_left(
+    actions: Mapping[str, Action], view: View, held: Set[Slot]
+) -> list[HistoryEntry]:
+    """What the run leaves as it is although the sides differ; ``held``: kept for a person."""
     lines = []
+    if view.capabilities[Side.WIX].can_moderate:
+        lines = _lines_for_rejected(view, held)
     for name, action in actions.items():
         match action:
             # a person decides later
@@ -218,6 +224,27 @@ def lines_for_differences_left(actions: Mapping[str, Action], view: View) -> lis
                 continue
         wix, external = view.value_on(Side.WIX, name), view.value_on(Side.EXTERNAL, name)
         lines.append(HistoryEntry(what, None, name, before=wix, after=external, reason=reason))
+    return lines
+
+
+def _lines_for_rejected(view: View, held: Set[Slot]) -> list[HistoryEntry]:
+    """What we had brought to Wix and its owner has rejected since: its source stays."""
+    lines = []
+    for slot, shown in view.record_views.items():
+        # What is held stays as it was on file, and is told when that ends.
+        if slot in held or not is_rejected_now(shown, view.memory.get(slot)):
+            continue
+        value = shown.values.get(slot.attribute)
+        line = HistoryEntry(
+            HistoryKind.IGNORE,
+            slot.side,
+            slot.attribute,
+            before=value,
+            after=value,
+            reason="rejected_import",
+            remote_id=shown.remote_id or "",
+        )
+        lines.append(line)
     return lines
 
 

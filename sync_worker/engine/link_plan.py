@@ -8,7 +8,7 @@ the revision that our write returns may become its seen revision.
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property
 
@@ -16,6 +16,12 @@ from sync_worker.core.errors import Held
 from sync_worker.core.plan import Action, Delete, Hold, Ignore, Write, erase, plan
 from sync_worker.core.values import Operation, Side, Slot, Snapshot
 from sync_worker.engine.holds.guests import guarded
+from sync_worker.engine.moderation.visibility import (
+    approval_due,
+    base_to_plan,
+    is_only_hidden,
+    seen_with_visibility,
+)
 from sync_worker.engine.record_view import RecordView
 from sync_worker.engine.view import View
 
@@ -71,6 +77,7 @@ def plan_link(view: View) -> LinkPlan:
     if view.erases:
         return _plan_erasure(view)
     policy = view.run.site.policy
+    moderates = view.capabilities[Side.WIX].can_moderate
     actions: dict[str, Action] = {}
     for name, field in view.fields.items():
         # Written in this run, and not taken as written: once more would end the same.
@@ -78,7 +85,10 @@ def plan_link(view: View) -> LinkPlan:
             actions[name] = Hold(NORMALISED)
             continue
         wix, external = _snapshots(view, name)
-        action = plan(field, view.bases[name], wix, external, policy)
+        base = base_to_plan(view, name) if moderates else view.bases[name]
+        action = plan(field, base, wix, external, policy)
+        if moderates:
+            action = seen_with_visibility(view, name, action)
         # Its record was not deleted: it is another rating's now.
         if view.departures.waiting and action == Delete(Side.WIX, "changed"):
             action = Delete(Side.WIX, MOVED)
@@ -90,6 +100,8 @@ def plan_link(view: View) -> LinkPlan:
     for slot, record_view in view.record_views.items():
         match slot_write(slot, record_view, actions, slot.attribute or main_attribute):
             case SlotWrite() as write:
+                if moderates and is_only_hidden(view, slot):
+                    write = _withdrawn(write)
                 refusal = refusal_of(view, write)
                 # Only the first write: what comes of it may change the others.
                 if refusal is None:
@@ -102,7 +114,27 @@ def plan_link(view: View) -> LinkPlan:
             case None:
                 # The actions ask nothing of this record.
                 pass
-    return LinkPlan(actions, None)
+    if not moderates:
+        return LinkPlan(actions, None)
+    # Values agree, or are held: now who may see them.
+    return LinkPlan(actions, _approval(view, actions))
+
+
+def _approval(view: View, actions: Mapping[str, Action]) -> SlotWrite | None:
+    due = approval_due(view, actions)
+    if due is None:
+        return None
+    slot, action = due
+    values = view.record_views[slot].values
+    write = SlotWrite(slot, Operation.APPROVE, {slot.attribute: action}, values)
+    return write if refusal_of(view, write) is None else None
+
+
+def _withdrawn(write: SlotWrite) -> SlotWrite:
+    """What is only hidden on the other side is kept, and hidden, too."""
+    if write.operation is not Operation.DELETE:
+        return write
+    return replace(write, operation=Operation.WITHDRAW)
 
 
 def _snapshots(view: View, attribute: str) -> list[Snapshot]:
@@ -120,6 +152,10 @@ def held_slots(view: View, actions: Mapping[str, Action]) -> Set[Slot]:
 def refusal_of(view: View, write: SlotWrite) -> Hold | Ignore | None:
     """What becomes of a write that the remote does not offer."""
     can = view.capabilities[write.slot.side]
+    # Refused in this run already, and by the state of that record it would be refused again.
+    refused = view.holds.refused
+    if refused and (write.slot, write.operation) in refused:
+        return refused[write.slot, write.operation]
     if can.can(write.operation):
         return None
     # Declared as of no interest to a person (Okendo, Trustpilot). A privacy request always is.

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
+from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from sync_worker.core.ports.inbox import Closing
-from sync_worker.core.values import Buried, Change, Delivery, InboxState, Record
+from sync_worker.core.values import (
+    Buried,
+    Change,
+    Delivery,
+    InboxState,
+    Record,
+    RecordState,
+    Side,
+)
 from sync_worker.engine.record_view import RecordView, Source
 
 STALE = Closing(InboxState.DONE, "stale")
@@ -59,20 +69,52 @@ def classify_delete(delivery: Delivery, record_view: RecordView, *, is_final: bo
 
 
 def classify_known(
-    delivery: Delivery, told: Record | None, record_view: RecordView, *, is_news: bool
+    delivery: Delivery,
+    told: Record | None,
+    record_view: RecordView,
+    *,
+    is_news: bool,
+    covers_state: bool = True,
 ) -> NewsOfKnown:
-    """What an event of the record on file tells; ``told``: the whole record that it carries."""
+    """What an event of the record on file tells; ``told``: the whole record that it carries.
+
+    ``covers_state``: moderation raises the revision, too.
+    """
     # at or below the revision that an earlier run saw
     if not is_news and not delivery.must_read:
         return NewsOfKnown.STALE
     # a hint only, or nothing tells which of the two is newer
     if told is None or told.revision is None or record_view.revision is None:
         return NewsOfKnown.TO_READ
+    # nothing in it has changed, but perhaps who sees it
+    if told.revision == record_view.revision and is_news and not covers_state:
+        return _news_of_state(told, record_view)
     # changed since the ledger's memory, or since another delivery in hand
     if record_view.source is Source.LEDGER or told.revision > record_view.revision:
         return NewsOfKnown.NEWER
     # this run has seen a newer state already
     return NewsOfKnown.SUPERSEDED
+
+
+def _news_of_state(told: Record, record_view: RecordView) -> NewsOfKnown:
+    """What an event of the revision that is known tells: only its sequence has an order."""
+    # read in this run, so after the event
+    if record_view.source is Source.READ:
+        return NewsOfKnown.SUPERSEDED
+    # both are of events
+    if told.sequence is not None and record_view.sequence is not None:
+        is_later = told.sequence > record_view.sequence
+        return NewsOfKnown.NEWER if is_later else NewsOfKnown.SUPERSEDED
+    # Nothing is put back to waiting: what waits still has its first place in the order, and what
+    # does not wait any more is past this event.
+    if told.state is RecordState.PENDING:
+        waits = record_view.state is RecordState.PENDING
+        return NewsOfKnown.NEWER if waits else NewsOfKnown.STALE
+    # it was seen by a look, or in an answer, as it is told now
+    if told.state is record_view.state:
+        return NewsOfKnown.STALE
+    # nothing tells which of the two is newer
+    return NewsOfKnown.TO_READ
 
 
 def classify_unknown(
@@ -140,3 +182,48 @@ def was_unseen(delivery: Delivery, tombstone: Buried) -> bool:
 def is_older(number: int | None, than: int | None) -> bool:
     """At or below; unknown numbers are never older."""
     return number is not None and than is not None and number <= than
+
+
+@dataclass(slots=True)
+class Tombstones:
+    """Tombstones of one run: new ones, and old ones that a look refuted.
+
+    ``unburied``: ids of deliveries in hand that had no tombstone when the lease was taken.
+    ``buried``: ids that this run found to be gone. ``before_look``: tombstones as they were just
+    before a look; a look refutes only what was there before it. ``revived``: those it refuted.
+    """
+
+    unburied: Set[tuple[Side, str]]
+    buried: dict[tuple[Side, str], Buried] = field(default_factory=dict)
+    before_look: dict[tuple[Side, str], Buried] = field(default_factory=dict)
+    revived: dict[tuple[Side, str], Buried] = field(default_factory=dict)
+
+    def is_decided(self, side: Side, remote_id: str) -> bool:
+        """Whether this run knows without the ledger if the id has a tombstone."""
+        key = (side, remote_id)
+        return key in self.revived or key in self.buried or key in self.unburied
+
+    def get(self, side: Side, remote_id: str) -> Buried | None:
+        """The tombstone of an id, as far as this run knows; a refuted one does not count."""
+        if (side, remote_id) in self.revived:
+            return None
+        return self.buried.get((side, remote_id))
+
+    def bury(self, tombstone: Buried) -> None:
+        self.buried[tombstone.side, tombstone.remote_id] = tombstone
+
+    def bury_again(self, tombstone: Buried) -> None:
+        """The record is gone now, even if an earlier look of this run had found it."""
+        self.bury(tombstone)
+        self.revived.pop((tombstone.side, tombstone.remote_id), None)
+
+    def note_before_look(self, tombstone: Buried) -> None:
+        self.before_look[tombstone.side, tombstone.remote_id] = tombstone
+
+    def refute(self, side: Side, remote_id: str) -> None:
+        """A look found the record."""
+        key = (side, remote_id)
+        self.buried.pop(key, None)
+        # Only a tombstone from before the look: a delete since then stands.
+        if (tombstone := self.before_look.pop(key, None)) is not None:
+            self.revived[key] = tombstone

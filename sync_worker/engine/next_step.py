@@ -11,7 +11,7 @@ from sync_worker.engine.link_plan import EXTERNAL_SLOT, SlotWrite, plan_link
 from sync_worker.engine.moves.leaving import may_leave
 from sync_worker.engine.moves.strays import is_stray
 from sync_worker.engine.record_view import Source
-from sync_worker.engine.view import View
+from sync_worker.engine.view import View, shadowed_left
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def next_step(view: View, *, is_saved: bool) -> Step:
     if view.departures.waiting and may_leave(view, planned):
         return LetGo() if is_saved else Save()
     # A privacy request asks for all that the person said of this thing.
-    shadowed = view.shadowed_left() if view.erases and planned.write is None else []
+    shadowed = shadowed_left(view) if view.erases and planned.write is None else []
     if planned.write is None and not shadowed:
         return Finish(planned.actions)
     # Before the next call; what the commit tells may change the plan.
@@ -109,3 +109,6 @@ def must_look_first(view: View, write: SlotWrite) -> bool:
         # may remove an edit unseen, unless it names a revision or this run has read
         case Operation.DELETE:
             return not can.delete_precondition and not is_read
+        # names no revision at all
+        case Operation.WITHDRAW | Operation.APPROVE:
+            return not is_read

@@ -18,6 +18,7 @@ from sync_worker.core.values import (
     RecordState,
     Side,
     Slot,
+    Standing,
 )
 from sync_worker.core.values.record_identity import identity_shown
 
@@ -39,7 +40,7 @@ class RecordView:
     ``values``: by attribute, mapped ones only; empty while the record is absent or withdrawn.
     ``heard``: the newest delivery in hand that spoke of it. ``privacy``: gone on request.
     ``is_verified``, ``entity``, ``person``: as in a record, where this run has seen it.
-    ``identity``: as in ``Known``.
+    ``identity``, ``standing``: as in ``Known``. ``hidden``: what it holds while it is out of sight.
     """
 
     values: Mapping[str, Decimal]
@@ -55,18 +56,35 @@ class RecordView:
     person: Person = NOT_TOLD
     raw: Mapping[str, Any] = field(default_factory=dict, hash=False)
     identity: str | None = None
+    standing: Standing = Standing.THEIRS
+    hidden: Mapping[str, Decimal] = field(default_factory=dict, hash=False)
+
+    @property
+    def is_hidden(self) -> bool:
+        """The record exists, and moderation keeps it out of sight."""
+        return self.remote_id is not None and self.state is not RecordState.PUBLISHED
 
     @property
     def is_withdrawn(self) -> bool:
-        """The record exists but may not cross (moderation)."""
-        return self.remote_id is not None and self.state is not RecordState.PUBLISHED
+        """The record exists but counts as gone: moderation keeps it out of sight."""
+        if self.remote_id is None or self.state is RecordState.PUBLISHED:
+            return False
+        return not self.standing.counts_hidden
+
+    def under(self, standing: Standing) -> RecordView:
+        """The same, as it counts by another standing."""
+        if not self.is_hidden:
+            return replace(self, standing=standing)
+        values = self.hidden if standing.counts_hidden else {}
+        return replace(self, standing=standing, values=values)
 
     def known(self) -> Known | None:
         """The same as the ledger's memory."""
         if self.remote_id is None:
             return None
         revision, sequence, state = self.revision, self.sequence, self.state
-        return Known(self.remote_id, revision, sequence, state, self.raw, self.identity)
+        raw, identity, standing = self.raw, self.identity, self.standing
+        return Known(self.remote_id, revision, sequence, state, raw, identity, standing)
 
     def heard_by(self, inbox_id: int) -> RecordView:
         """The same, spoken of by this delivery too."""
@@ -85,9 +103,13 @@ def remembered(slot: Slot, known: Known | None, bases: Mapping[str, Base]) -> Re
     if known is None:
         return absent(Source.LEDGER)
     attributes = [slot.attribute] if slot.attribute else list(bases)
-    values = {name: bases[name].on(slot.side) for name in attributes if name in bases}
+    agreed = {name: bases[name].on(slot.side) for name in attributes if name in bases}
+    holds = {name: value for name, value in agreed.items() if value is not None}
+    values = holds
+    if known.state is not RecordState.PUBLISHED and not known.standing.counts_hidden:
+        values = {}
     return RecordView(
-        {name: value for name, value in values.items() if value is not None},
+        values,
         Source.LEDGER,
         known.remote_id,
         known.revision,
@@ -95,6 +117,8 @@ def remembered(slot: Slot, known: Known | None, bases: Mapping[str, Base]) -> Re
         known.state,
         raw=known.raw,
         identity=known.identity,
+        standing=known.standing,
+        hidden=holds,
     )
 
 
@@ -107,15 +131,25 @@ def seen(
     known: Known | None = None,
 ) -> RecordView:
     """The view that a whole record gives; ``known``: the slot's as on file."""
-    # What moderation withdrew has no values that may cross.
-    values = values_in(slot, record, fields) if record.is_visible else {}
+    holds = values_in(slot, record, fields)
+    noted, standing = None, Standing.THEIRS
+    if known is not None and known.remote_id == record.remote_id:
+        noted, standing = known.identity, known.standing
     identity = None
     # On Wix the person and the thing of a rating never change.
     if slot.side is Side.EXTERNAL:
-        noted = None
-        if known is not None and known.remote_id == record.remote_id:
-            noted = known.identity
         identity = identity_shown(record.entity, record.person.email, noted)
+    # Whoever made it said so where it was made, too.
+    elif record.is_ours and standing is Standing.THEIRS:
+        standing = Standing.OURS
+    # Shown again by its owner, or approved.
+    is_visible = record.state is RecordState.PUBLISHED
+    if is_visible and standing in (Standing.REJECTED, Standing.TO_APPROVE):
+        standing = Standing.OURS
+    # What moderation keeps out of sight has no values that may cross.
+    values = holds
+    if not is_visible and not standing.counts_hidden:
+        values = {}
     return RecordView(
         values,
         source,
@@ -129,6 +163,8 @@ def seen(
         person=record.person,
         raw=record.raw,
         identity=identity,
+        standing=standing,
+        hidden=holds,
     )
 
 

@@ -17,12 +17,14 @@ from sync_worker.core.values import (
     LinkState,
     Side,
     Slot,
+    Standing,
 )
 from sync_worker.engine.history_lines import lines_for_differences_left
 from sync_worker.engine.link_plan import NORMALISED, held_slots
+from sync_worker.engine.moderation.standing import known_at_end
 from sync_worker.engine.news import OVERTAKEN, SUPERSEDED, UNSEEN
 from sync_worker.engine.record_view import Source, seen_revisions
-from sync_worker.engine.view import View
+from sync_worker.engine.view import View, begins_generation
 
 
 def outcome_of_run(view: View, actions: Mapping[str, Action]) -> Outcome:
@@ -72,12 +74,12 @@ def end_of_run(
             if isinstance(action, Agree | Ignore)
         },
         link_state=link_state,
-        new_generation=exists and view.begins_generation,
+        new_generation=exists and begins_generation(view),
         buried=list(view.tombstones.buried.values()),
         revived=_revived(view, held),
         shadowed=view.shadowed,
         seen=seen_revisions(view.record_views.values()),
-        history=[*history, *lines_for_differences_left(actions, view)],
+        history=[*history, *lines_for_differences_left(actions, view, held)],
         closings=closings_of_run(view, held, outcome),
         release=True,
         erases=view.erases,
@@ -108,6 +110,8 @@ def _new_records(view: View, held: Set[Slot]) -> dict[Slot, Known | None]:
     records: dict[Slot, Known | None] = {}
     for slot, record_view in view.record_views.items():
         known = record_view.known()
+        if known is not None and known.standing is not Standing.THEIRS:
+            known = known_at_end(known, view.record_views[Slot(Side.EXTERNAL)])
         # unchanged since it was put on file
         if known == view.memory.get(slot):
             continue

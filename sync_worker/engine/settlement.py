@@ -31,6 +31,7 @@ from sync_worker.engine.history_lines import (
     lines_for_covered_edit,
     lines_for_unknown_write,
 )
+from sync_worker.engine.moderation.calls import look_at_moderated, standing_written
 from sync_worker.engine.placing import Placing
 from sync_worker.engine.reading import Reading
 from sync_worker.engine.view import View
@@ -76,6 +77,9 @@ class Settlement:
                 return self._settle_update()
             case Operation.CREATE:
                 return self._settle_create()
+            case Operation.WITHDRAW | Operation.APPROVE:
+                record = look_at_moderated(self.view, self.reading, self.intent)
+                return None if record is None else self._as_shown(record)
 
     def _settle_delete(self) -> Settled | None:
         """After a merge of contacts the record need not be the one on file."""
@@ -180,6 +184,10 @@ class Settlement:
         # changed once, to what we wrote
         if record.revision == first and self._has_targets(record):
             return self._as_shown(record)
+        # ours by its own word, and only who sees it has changed since
+        is_our_create = record.is_ours is True and self.intent.operation is Operation.CREATE
+        if is_our_create and self._has_targets(record):
+            return self._as_shown(record)
         # changed more than once, or to something else: only the echo tells of our write
         echo = self._echo(record.remote_id)
         if echo is not None:
@@ -269,22 +277,9 @@ class Settlement:
 
     def _as_shown(self, record: Record) -> Settled:
         known = self._known(record)
-        if known.revision is not None and self._tells_more(record):
+        if known.revision is not None and _tells_more(self.view, self.intent, record):
             known = replace(known, revision=0)  # what tells of this revision is still news
         return Settled(known, self._values(record))
-
-    def _tells_more(self, record: Record) -> bool:
-        """Whether it shows values that we neither wrote nor knew.
-
-        Then somebody made the very record that we wanted to make.
-        """
-        slot, bases = self.intent.slot, self.view.run.link.bases
-        shown = self.view.seen_as(slot, record).values
-        return any(
-            value != bases.get(name, Base()).on(slot.side)
-            for name, value in shown.items()
-            if name not in self.intent.targets
-        )
 
     def _known(self, record: Record) -> Known:
         slot = self.intent.slot
@@ -293,10 +288,15 @@ class Settlement:
         if on_file is not None and on_file.remote_id == record.remote_id:
             identity = on_file.identity
         revision, sequence, state = record.revision, record.sequence, record.state
-        return Known(record.remote_id, revision, sequence, state, record.raw, identity)
+        raw, standing = record.raw, self.view.seen_as(slot, record).standing
+        if self._can.can_moderate:
+            standing = standing_written(self.view, self.intent.operation, standing, record)
+        return Known(record.remote_id, revision, sequence, state, raw, identity, standing)
 
     def _values(self, record: Record) -> dict[str, Decimal | None]:
-        values = self.view.seen_as(self.intent.slot, record).values
+        shown = self.view.seen_as(self.intent.slot, record)
+        # There a record shows its values to us, whoever else sees it.
+        values = shown.hidden if self._can.can_moderate else shown.values
         return {name: values.get(name) for name in self.intent.targets}
 
     def _has_targets(self, record: Record) -> bool:
@@ -305,6 +305,20 @@ class Settlement:
             _is_same(fields[name], side, wanted, values[name])
             for name, wanted in self.intent.targets.items()
         )
+
+
+def _tells_more(view: View, intent: Intent, record: Record) -> bool:
+    """Whether it shows values that we neither wrote nor knew.
+
+    Then somebody made the very record that we wanted to make.
+    """
+    side, bases = intent.slot.side, view.run.link.bases
+    shown = view.seen_as(intent.slot, record).values
+    return any(
+        value != bases.get(name, Base()).on(side)
+        for name, value in shown.items()
+        if name not in intent.targets
+    )
 
 
 def _is_same(field: FieldMap, side: Side, wanted: Decimal | None, shown: Decimal | None) -> bool:

@@ -19,12 +19,15 @@ from sync_worker.core.values import (
     LinkState,
     Person,
     Record,
+    RecordState,
     Side,
     Slot,
+    Standing,
 )
 from sync_worker.engine.holds.looking_again import Holds
+from sync_worker.engine.moderation.standing import hidden_by_owner
 from sync_worker.engine.moves.departures import Departures
-from sync_worker.engine.news import is_older
+from sync_worker.engine.news import Tombstones, is_older
 from sync_worker.engine.record_view import RecordView, Source, absent, remembered, seen, slots_of
 
 HOUR_SECONDS = 3600.0
@@ -121,35 +124,18 @@ class View:
         # another record, or the first of this slot: nothing of it was seen
         if known is None or known.remote_id != delivery.new.remote_id:
             return True
-        return not is_older(delivery.new.revision, known.revision)
+        if not is_older(delivery.new.revision, known.revision):
+            return True
+        if self.capabilities[slot.side].revision_covers_state:
+            return False
+        # The same revision may show another state: events have an order of their own.
+        is_same = delivery.new.revision == known.revision
+        return is_same and not is_older(delivery.new.sequence, known.sequence)
 
     def is_shadowed(self, side: Side, remote_id: str) -> bool:
         # Only outside may a person have several records; if it is on file by now, it is synced.
         is_known = remote_id in self.shadowed or remote_id in self.run.link.shadowed
         return is_known and side is Side.EXTERNAL and self.slot_on_file(side, remote_id) is None
-
-    def shadowed_left(self) -> list[str]:
-        """Ids of the records behind the synced one that may still be there."""
-        return [
-            remote_id
-            for remote_id in sorted(self.shadowed | self.run.link.shadowed)
-            if (Side.EXTERNAL, remote_id) not in self.tombstones.buried
-            and self.departures.stays(remote_id) is not False
-            and self.is_shadowed(Side.EXTERNAL, remote_id)
-        ]
-
-    @property
-    def begins_generation(self) -> bool:
-        """Whether the next write, or a record found, ends the death of a link."""
-        return self.run.link.state is LinkState.BURIED and self.write_count == 0
-
-    def recent_writes(self, more: int = 0) -> Sequence[float]:
-        """When this link was written in the last hour.
-
-        This run's own writes, and so many ``more``, are at its end.
-        """
-        recent = [at for at in self.run.link.writes if at > self.run.now - HOUR_SECONDS]
-        return (*recent, *[self.run.now] * (self.write_count + more))
 
     # -- what deliveries tell
 
@@ -168,6 +154,8 @@ class View:
         """The record is the slot's, as a delivery in hand carries it."""
         fields, known = self.fields.values(), self.memory.get(slot)
         self.record_views[slot] = seen(slot, record, fields, Source.HEARD, delivery.id, known)
+        if record.state is not RecordState.PUBLISHED:
+            self._hide(slot)
 
     def hear_again(self, slot: Slot, delivery: Delivery) -> None:
         """A delivery speaks of what the slot shows already."""
@@ -188,6 +176,13 @@ class View:
         heard, known = self.record_views[slot].heard, self.memory.get(slot)
         fields = self.fields.values()
         self.record_views[slot] = seen(slot, record, fields, Source.READ, heard, known)
+        if record.state is not RecordState.PUBLISHED:
+            self._hide(slot)
+
+    def _hide(self, slot: Slot) -> None:
+        """By policy a rejection of what we brought may count as its end."""
+        shown, policy = self.record_views[slot], self.run.site.policy
+        self.record_views[slot] = hidden_by_owner(shown, self.memory.get(slot), policy)
 
     def take(self, slot: Slot, record: Record) -> None:
         """The record is the slot's, as just read: it is alive."""
@@ -268,6 +263,9 @@ class View:
                 self.memory.pop(slot, None)
             else:
                 self.memory[slot] = known
+                # Settled by looking: what it shows counts by what we know now.
+                if known.standing is not Standing.THEIRS and slot in self.record_views:
+                    self.note_standing(slot, known.standing)
         for slot, record_view in self.record_views.items():
             # what was heard or read in this run is newer than the ledger
             if record_view.source is Source.LEDGER:
@@ -276,6 +274,10 @@ class View:
     def count_write(self) -> None:
         self.write_count += 1
 
+    def note_standing(self, slot: Slot, standing: Standing) -> None:
+        """Who made the record of a slot, or keeps it out of sight, is known anew."""
+        self.record_views[slot] = self.record_views[slot].under(standing)
+
     def note_unmatched(self, slot: Slot, attribute: str, *, is_ours: bool) -> None:
         """A remote returned something else; ``is_ours``: made so by our write, not an edit."""
         self.unmatched.add(attribute)
@@ -283,46 +285,29 @@ class View:
             self.unseen.add(slot)
 
 
-@dataclass(slots=True)
-class Tombstones:
-    """Tombstones of one run: new ones, and old ones that a look refuted.
+# -- what follows from it
 
-    ``unburied``: ids of deliveries in hand that had no tombstone when the lease was taken.
-    ``buried``: ids that this run found to be gone. ``before_look``: tombstones as they were just
-    before a look; a look refutes only what was there before it. ``revived``: those it refuted.
+
+def shadowed_left(view: View) -> list[str]:
+    """Ids of the records behind the synced one that may still be there."""
+    return [
+        remote_id
+        for remote_id in sorted(view.shadowed | view.run.link.shadowed)
+        if (Side.EXTERNAL, remote_id) not in view.tombstones.buried
+        and view.departures.stays(remote_id) is not False
+        and view.is_shadowed(Side.EXTERNAL, remote_id)
+    ]
+
+
+def begins_generation(view: View) -> bool:
+    """Whether the next write, or a record found, ends the death of a link."""
+    return view.run.link.state is LinkState.BURIED and view.write_count == 0
+
+
+def recent_writes(view: View, more: int = 0) -> Sequence[float]:
+    """When this link was written in the last hour.
+
+    This run's own writes, and so many ``more``, are at its end.
     """
-
-    unburied: Set[tuple[Side, str]]
-    buried: dict[tuple[Side, str], Buried] = field(default_factory=dict)
-    before_look: dict[tuple[Side, str], Buried] = field(default_factory=dict)
-    revived: dict[tuple[Side, str], Buried] = field(default_factory=dict)
-
-    def is_decided(self, side: Side, remote_id: str) -> bool:
-        """Whether this run knows without the ledger if the id has a tombstone."""
-        key = (side, remote_id)
-        return key in self.revived or key in self.buried or key in self.unburied
-
-    def get(self, side: Side, remote_id: str) -> Buried | None:
-        """The tombstone of an id, as far as this run knows; a refuted one does not count."""
-        if (side, remote_id) in self.revived:
-            return None
-        return self.buried.get((side, remote_id))
-
-    def bury(self, tombstone: Buried) -> None:
-        self.buried[tombstone.side, tombstone.remote_id] = tombstone
-
-    def bury_again(self, tombstone: Buried) -> None:
-        """The record is gone now, even if an earlier look of this run had found it."""
-        self.bury(tombstone)
-        self.revived.pop((tombstone.side, tombstone.remote_id), None)
-
-    def note_before_look(self, tombstone: Buried) -> None:
-        self.before_look[tombstone.side, tombstone.remote_id] = tombstone
-
-    def refute(self, side: Side, remote_id: str) -> None:
-        """A look found the record."""
-        key = (side, remote_id)
-        self.buried.pop(key, None)
-        # Only a tombstone from before the look: a delete since then stands.
-        if (tombstone := self.before_look.pop(key, None)) is not None:
-            self.revived[key] = tombstone
+    recent = [at for at in view.run.link.writes if at > view.run.now - HOUR_SECONDS]
+    return (*recent, *[view.run.now] * (view.write_count + more))

@@ -11,11 +11,13 @@ from sync_worker.core.values import Intent, LinkState, Operation, Side, SiteStat
 from sync_worker.engine.history_lines import line_for_fight
 from sync_worker.engine.lease_keeper import LeaseKeeper
 from sync_worker.engine.link_plan import SlotWrite
-from sync_worker.engine.view import View
+from sync_worker.engine.view import View, recent_writes
 
 # For each link, in a sliding hour; no event starts the count anew (design, loop breaker).
 MAX_WRITES_PER_HOUR = 12
 NO_EMAIL = "no_email"
+# Nobody sees what was there, after these.
+TAKES_AWAY = (Operation.DELETE, Operation.WITHDRAW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class WriteLimits:
 
     def check_delete(self, intent: Intent) -> bool:
         """Whether a delete may go out now that its intent is on file, and others' are too."""
-        if intent.operation is not Operation.DELETE or intent.is_privacy:
+        if intent.operation not in TAKES_AWAY or intent.is_privacy:
             return True
         # Two workers may pass ``check`` together; by now each sees the intent of the other.
         is_too_many = self.links.deletes_exceeded(
@@ -47,14 +49,14 @@ class WriteLimits:
 
     def _refuse_if_fighting(self, write: SlotWrite) -> None:
         """Two sides that undo each other's changes are stopped. Holds the link; raises Held."""
-        if len(self.view.recent_writes()) < MAX_WRITES_PER_HOUR:
+        if len(recent_writes(self.view)) < MAX_WRITES_PER_HOUR:
             return
         now = self.view.record_views[write.slot].values.get(next(iter(write.targets)))
         self.keeper.commit(Commit(link_state=LinkState.HELD, history=[line_for_fight(write, now)]))
         raise Held("fight")
 
     def _refuse_delete(self, write: SlotWrite) -> None:
-        if write.operation is not Operation.DELETE:
+        if write.operation not in TAKES_AWAY:
             return
         site = self.view.run.site
         # A person has not confirmed the one that was held before.

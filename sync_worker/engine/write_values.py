@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from sync_worker.core.ports.links import Commit
 from sync_worker.core.values import (
+    MODERATES,
     Base,
     Buried,
     Draft,
@@ -23,7 +24,7 @@ from sync_worker.core.values.record_identity import identity_shown
 from sync_worker.engine.history_lines import lines_for_removal, lines_for_write
 from sync_worker.engine.link_plan import SlotWrite
 from sync_worker.engine.record_view import seen_revisions, to_fields
-from sync_worker.engine.view import View
+from sync_worker.engine.view import View, begins_generation, recent_writes
 
 
 def intent_for(view: View, write: SlotWrite, intent_id: str) -> Intent:
@@ -116,7 +117,7 @@ def commit_of_write(
         records=records,
         bases=_bases(view, intent, values, is_imported=is_imported),
         link_state=LinkState.LIVE,
-        new_generation=view.begins_generation,
+        new_generation=begins_generation(view),
         buried=[
             tombstone
             for tombstone in tombstones.buried.values()
@@ -126,7 +127,7 @@ def commit_of_write(
         shadowed=view.shadowed,
         seen=seen_revisions(view.record_views.values()),
         intent_state=IntentState.CONFIRMED,
-        writes=view.recent_writes(1),
+        writes=recent_writes(view, 1),
         history=history,
     )
 
@@ -143,7 +144,7 @@ def commit_of_removal(view: View, intent: Intent) -> Commit:
         records=records,
         buried=[tombstone],
         intent_state=IntentState.CONFIRMED,
-        writes=view.recent_writes(1),
+        writes=recent_writes(view, 1),
         history=lines_for_removal(intent),
     )
 
@@ -185,6 +186,9 @@ def _bases(
     view: View, intent: Intent, values: Mapping[str, Decimal | None], *, is_imported: bool
 ) -> dict[str, Base]:
     """What both sides show of the attributes that were written."""
+    # Who sees a record changes nothing in it.
+    if intent.operation in MODERATES:
+        return {}
     # A value from a file: the sides have not agreed on it yet.
     if is_imported:
         return {name: view.bases[name] for name in intent.targets}

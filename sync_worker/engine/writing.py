@@ -39,6 +39,8 @@ from sync_worker.core.values import (
 from sync_worker.engine.history_lines import line_for_held_link, line_for_refusal
 from sync_worker.engine.lease_keeper import LeaseKeeper
 from sync_worker.engine.link_plan import SlotWrite
+from sync_worker.engine.moderation.calls import moderate, note_moderated
+from sync_worker.engine.moderation.refusals import note_conflict, reason_of_refusal
 from sync_worker.engine.placing import Placing
 from sync_worker.engine.reading import Reading
 from sync_worker.engine.record_view import values_in
@@ -100,13 +102,16 @@ class Writing:
                     record = remote.update(remote_id, draft, intent.base_revision)
                 case Operation.DELETE:
                     remote.delete(remote_id, intent.base_revision)
+                case Operation.WITHDRAW | Operation.APPROVE:
+                    record = moderate(remote, intent)
         # sent, and perhaps done: the intent stays open (both are Transient, so they come first)
         except (UnknownOutcome, Unconfirmed):
             raise
-        except (Conflict, Gone):
+        except (Conflict, Gone) as refusal:
             # changed or deleted there just now: look at both sides again
             self.abandon()
             self.reading.read_all()
+            note_conflict(self.view, intent, refusal, newest_in_hand(self.view))
         except Duplicate as duplicate:
             # a record that we did not know stands where we wanted to create one
             self.abandon()
@@ -114,6 +119,7 @@ class Writing:
         except Permanent as refusal:
             # not done, and it would only be refused again: a person has to know why
             self.abandon([line_for_refusal(intent, refusal.facts, newest_in_hand(self.view))])
+            refusal.reason = reason_of_refusal(self.view, intent, refusal)
             raise
         except Transient:
             # not done, for sure
@@ -152,6 +158,8 @@ class Writing:
             self.view.lose(slot)
         else:
             self.view.show(slot, record)
+            if self.view.capabilities[slot.side].can_moderate:
+                note_moderated(self.view, slot, write.operation, record)
             # Whose it is is not asked of the answer to a write: that is news of its own.
             self.view.departures.own.add(record.remote_id)
             if slot.side is Side.EXTERNAL and write.operation is Operation.UPDATE:
@@ -298,6 +306,9 @@ class Writing:
         known = unsaved.commit.records.get(slot)
         # No record, no number to recognise, or its echo is still news (revision 0).
         if known is None or not known.revision or known.remote_id in buried:
+            return
+        # Nor where moderation goes by the same number.
+        if not self.view.capabilities[slot.side].revision_covers_state:
             return
         self.guard.remember(site_id, slot.side, known.remote_id, known.revision, unsaved.intent.id)
 

@@ -126,10 +126,21 @@ class Resolver:
             return self._bury(Buried(new.side, new.remote_id), BURIED)
         # As good as gone until a later revision: a run that has an earlier one in hand must not
         # bring it across.
-        if not record.is_visible:
-            gone = Buried(new.side, record.remote_id, record.revision, record.sequence)
+        if not record.is_visible and not self._is_ours(record, delivery):
+            revision: int | None = record.revision
+            # A later state may have the same revision: only a look tells.
+            if not remote.capabilities.revision_covers_state:
+                revision = None
+            gone = Buried(new.side, record.remote_id, revision, record.sequence)
             return self._bury(gone, NOT_PUBLISHED)
         return self.key_of_record(record, new.side)
+
+    def _is_ours(self, record: Record, delivery: Delivery) -> bool:
+        """Whether we made what waits for moderation: its run is about to put it on file."""
+        side = delivery.new.side
+        if not self.connection.remotes[side].capabilities.can_moderate:
+            return False
+        return record.is_ours is True or delivery.new.is_ours
 
     def _bury(self, gone: Buried, closing: Closing) -> Answer:
         """Note that a record is gone: ``closing``, unless a run has just put it on file."""

@@ -47,6 +47,7 @@ from sync_worker.ledger.transactions import Transactions, is_sqlite, ledger_now
 
 LEASE_SECONDS = 15.0
 HOUR_SECONDS = 3600.0
+TAKES_AWAY = (str(Operation.DELETE), str(Operation.WITHDRAW))
 FRESH_SHARE = 29 / 30  # of a lease that is as good as renewed: half a second of it may be gone
 
 
@@ -248,7 +249,7 @@ class SqlLinks:
         is_recent = (
             (history.c.site_id == site_id)
             & (history.c.side == str(side))
-            & (history.c.what == "delete")
+            & (history.c.what.in_(TAKES_AWAY))
             & (history.c.at > ledger_now() - HOUR_SECONDS)
         )
         # Open intents count, too: runs side by side must not pass the brake together. A privacy
@@ -257,7 +258,7 @@ class SqlLinks:
             (intent.c.state == str(IntentState.OPEN))
             & (intent.c.site_id == site_id)
             & (intent.c.side == str(side))
-            & (intent.c.operation == str(Operation.DELETE))
+            & (intent.c.operation.in_(TAKES_AWAY))
             & ~intent.c.is_privacy
         )
         with self._transactions.read() as connection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
@@ -38,6 +39,7 @@ from sync_worker.core.values import (
     Site,
     SiteState,
     Slot,
+    Standing,
     WixKind,
 )
 from sync_worker.ledger.tables import history
@@ -191,6 +193,9 @@ def to_link(row: Row, values: Iterable[Row]) -> Link:
         if value.wix_id is not None:
             state, raw = RecordState(value.wix_state), value.wix_record or {}
             known = Known(value.wix_id, value.wix_revision, value.wix_sequence, state, raw)
+            # As nearly always nothing is noted: somebody else made it.
+            if value.wix_standing is not None:
+                known = replace(known, standing=Standing(value.wix_standing))
             records[Slot(Side.WIX, value.attribute)] = known
     key = RatingKey(row.site_id, row.entity_id, row.contact_id)
     writes, shadowed = tuple(map(float, row.writes)), frozenset(row.shadowed)
@@ -211,7 +216,14 @@ EXTERNAL_COLUMNS = (
     "external_record",
     "external_identity",
 )
-WIX_COLUMNS = ("wix_id", "wix_revision", "wix_sequence", "wix_state", "wix_record")
+WIX_COLUMNS = (
+    "wix_id",
+    "wix_revision",
+    "wix_sequence",
+    "wix_state",
+    "wix_record",
+    "wix_standing",
+)
 
 
 def from_external(known: Known | None) -> dict[str, Any]:
@@ -229,7 +241,10 @@ def from_wix(known: Known | None) -> dict[str, Any]:
         return dict.fromkeys(WIX_COLUMNS)
     # Ratings of Wix need not be kept.
     raw = dict(known.raw) or None
-    values = (known.remote_id, known.revision, known.sequence, str(known.state), raw)
+    standing = None
+    if known.standing is not Standing.THEIRS:
+        standing = str(known.standing)
+    values = (known.remote_id, known.revision, known.sequence, str(known.state), raw, standing)
     return dict(zip(WIX_COLUMNS, values, strict=True))
 
 

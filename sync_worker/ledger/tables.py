@@ -179,6 +179,7 @@ link_value = Table(
     Column("wix_state", String(16)),
     # As last returned, where updates have to say it again: of Wix Reviews.
     Column("wix_record", ExactJSON),
+    Column("wix_standing", String(16)),  # who made the record, and who hides it; NULL is theirs
     Column("base_wix", String(32)),
     Column("base_external", String(32)),
     Column("base_version", Integer),  # of the field's mapping by which they agreed; NULL is 1

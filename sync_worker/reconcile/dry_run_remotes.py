@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sync_worker.core.errors import Conflict, Gone
@@ -90,6 +91,20 @@ class DryRunRemote:
 
     def delete(self, remote_id: str, revision: int | None) -> None:
         """A delete answers nothing."""
+
+    def withdraw(self, remote_id: str) -> Record:
+        """For ports.Moderation."""
+        return self._in_state(remote_id, RecordState.REJECTED)
+
+    def approve(self, remote_id: str) -> Record:
+        """For ports.Moderation."""
+        return self._in_state(remote_id, RecordState.PUBLISHED)
+
+    def _in_state(self, remote_id: str, state: RecordState) -> Record:
+        record = self.get(remote_id)
+        if record is None:
+            raise Gone
+        return replace(record, state=state)
 
     def _refuse_if_changed(self, remote_id: str, revision: int | None) -> None:
         """An update of what the listing does not show may be refused. Raises Gone, Conflict."""

@@ -62,7 +62,10 @@ def _mark_of_linked(record: Record, known: OnFile, values: Mapping[str, Decimal]
     """A record on file with a link."""
     # A revision counts only above the seen one: listings lag behind.
     if record.revision is not None and known.revision is not None:
-        return Mark.OPEN if record.revision > known.revision else Mark.IN_STEP
+        if record.revision != known.revision:
+            return Mark.OPEN if record.revision > known.revision else Mark.IN_STEP
+        # Moderation need not raise it.
+        return Mark.IN_STEP if record.state is known.state else Mark.OPEN
     # Withdrawn or published since.
     if record.state is not known.state:
         return Mark.OPEN
@@ -70,6 +73,11 @@ def _mark_of_linked(record: Record, known: OnFile, values: Mapping[str, Decimal]
     if not record.is_visible or values == known.values:
         return Mark.IN_STEP
     return Mark.OPEN
+
+
+def is_of_seen_revision(record: Record, known: OnFile) -> bool:
+    """Whether only a look tells which of two states of one revision is the newer."""
+    return known.is_linked and record.revision is not None and record.revision == known.revision
 
 
 def _mark_of_buried(record: Record, known: OnFile) -> Mark:

@@ -16,7 +16,12 @@ from sync_worker.core.values import Contact, RatingKey, Record, Side, Site, Unkn
 from sync_worker.core.values.record_identity import is_of_another
 from sync_worker.intake.resolve import Resolver
 from sync_worker.reconcile.bulk_people import BulkPeople
-from sync_worker.reconcile.marks import has_moved, mark_of, shows_another
+from sync_worker.reconcile.marks import (
+    has_moved,
+    is_of_seen_revision,
+    mark_of,
+    shows_another,
+)
 
 NOT_ON_FILE = OnFile()
 
@@ -112,7 +117,7 @@ class PageComparison:
         # Whether a buried record lives again only a look tells, and so of one without a revision.
         # And a listing may be older than what a run has seen.
         must_read = known.is_buried or known.is_held or not listed_payload(record)
-        must_read = must_read or has_moved(record, known)
+        must_read = must_read or has_moved(record, known) or is_of_seen_revision(record, known)
         return Listed(side, record.remote_id, mark, key, record=record, must_read=must_read)
 
     def _key_of(self, record: Record, side: Side, known: OnFile) -> RatingKey | Closing | None:

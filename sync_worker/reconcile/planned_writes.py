@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
-from sync_worker.core.ports.remote import Capabilities, Page, Remote
+from sync_worker.core.ports.remote import Capabilities, Moderation, Page, Remote
 from sync_worker.core.values import Draft, EntityRef, Operation, Person, Record, Side
 
 
@@ -15,7 +15,7 @@ from sync_worker.core.values import Draft, EntityRef, Operation, Person, Record,
 class PlannedWrite:
     """One remote write, done or planned.
 
-    ``values``: by the fields of that side, empty for a delete.
+    ``values``: by the fields of that side, empty where nothing in a record changes.
     """
 
     operation: Operation
@@ -73,6 +73,18 @@ class NotingRemote:
     def delete(self, remote_id: str, revision: int | None) -> None:
         self._remote.delete(remote_id, revision)
         self._note(PlannedWrite(Operation.DELETE, self.side, "", "", remote_id=remote_id))
+
+    def withdraw(self, remote_id: str) -> Record:
+        """For ports.Moderation."""
+        record = cast(Moderation, self._remote).withdraw(remote_id)
+        self._note(PlannedWrite(Operation.WITHDRAW, self.side, "", "", remote_id=remote_id))
+        return record
+
+    def approve(self, remote_id: str) -> Record:
+        """For ports.Moderation."""
+        record = cast(Moderation, self._remote).approve(remote_id)
+        self._note(PlannedWrite(Operation.APPROVE, self.side, "", "", remote_id=remote_id))
+        return record
 
     def _note_draft(self, operation: Operation, draft: Draft, remote_id: str) -> None:
         person = draft.person.email or draft.person.contact_id or ""

@@ -45,7 +45,7 @@ OURS = frozenset(
         *("history.side", "history.what", "inbox.change", "inbox.event_time", "inbox.reason"),
         *("inbox.side", "inbox.state", "intent.id", "intent.operation", "intent.side"),
         *("intent.state", "link.external_identity", "link.external_state", "link.state"),
-        *("link_value.wix_state",),
+        *("link_value.wix_state", "link_value.wix_standing"),
         *("listed.change", "listed.hold", "listed.mark", "listed.side", "missing.side"),
         *("run.kind", "run.reason", "run.state", "site.state", "site_fault.error"),
         "site.wix_api",

@@ -335,7 +335,7 @@ PEOPLE_MECHANISMS: dict[str, tuple[Switch, ...]] = {
         (MemoryMerges, "links_of", _nobody),
     ),
     "erasure with the last commit": ((MemoryLinks, "_erase_link", _nothing),),
-    "erasure of shadowed records": ((View, "shadowed_left", _nobody),),
+    "erasure of shadowed records": ((next_step, "shadowed_left", _nobody),),
     "grave of a contact": ((contact_events_module, "is_erased", _never),),
     "grave of an address": ((raters_module, "is_erased_address", _never),),
 }

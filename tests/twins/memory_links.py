@@ -252,7 +252,7 @@ class MemoryLinks:
         recent = sum(
             site_of_link[link_id] == site_id and at > hour_ago
             for link_id, at, entry in self.state.history
-            if entry.what == "delete" and entry.side is side
+            if entry.what in ("delete", "withdraw") and entry.side is side
         )
         under_way = sum(
             site_of_link[self.state.intent_links[intent.id]] == site_id
@@ -263,8 +263,8 @@ class MemoryLinks:
 
 
 def _is_plain_delete(intent: Intent, side: Side) -> bool:
-    is_delete = intent.operation is Operation.DELETE and intent.slot.side is side
-    return is_delete and not intent.is_privacy
+    takes_away = intent.operation in (Operation.DELETE, Operation.WITHDRAW)
+    return takes_away and intent.slot.side is side and not intent.is_privacy
 
 
 def deletes_most(state: MemoryState, site_id: int) -> float:

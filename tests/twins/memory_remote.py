@@ -55,6 +55,9 @@ class MemoryRemote(MemorySystem):
     overlap_seconds: float = 60.0
     refused_until: float = 0.0  # our credentials are not accepted before that time of its clock
     refused_ids: set[str] = field(default_factory=set)  # forbidden, and only these records
+    # How it refuses to change what visitors wrote: "conflict" (409) or "forbidden" (403).
+    read_only: str = ""
+    read_only_ids: set[str] = field(default_factory=set)  # these too, whoever wrote them
 
     # -- ports.Remote
 
@@ -190,6 +193,11 @@ class MemoryRemote(MemorySystem):
         self._refuse("update", remote_id)
         fault = self._fail_before_write("update")
         record = self._existing(remote_id)
+        is_locked = remote_id in self.read_only_ids or not self._is_made_by_us(remote_id)
+        if self.read_only and is_locked:
+            if self.read_only == "forbidden":
+                raise Unauthorized(facts=Facts(str(self.side), "update", 403))
+            raise Conflict(f"{remote_id} is somebody's own")
         # A success in words: nothing has changed, and the record says so.
         if fault == "not_done":
             return record
@@ -217,6 +225,29 @@ class MemoryRemote(MemorySystem):
                 raise Conflict(f"{remote_id} is at {record.revision}")
             self._delete(record, by_us=True)
         self._fail_after_write(fault)
+
+    # -- ports.Moderation
+
+    def withdraw(self, remote_id: str) -> Record:
+        return self._set_state("withdraw", remote_id, RecordState.REJECTED)
+
+    def approve(self, remote_id: str) -> Record:
+        return self._set_state("approve", remote_id, RecordState.PUBLISHED)
+
+    def _set_state(self, operation: str, remote_id: str, state: RecordState) -> Record:
+        self.calls[operation] += 1
+        self._refuse(operation, remote_id)
+        fault = self._fail_before_write(operation)
+        record = self._existing(remote_id)
+        if fault == "not_done":
+            return record
+        record = self._moderate(record, state, by_us=True)
+        self._fail_after_write(fault)
+        return record
+
+    def _is_made_by_us(self, remote_id: str) -> bool:
+        made = (one for one in self.journal if one.remote_id == remote_id)
+        return any(one.by_us and one.operation == "create" for one in made)
 
     # -- faults
 

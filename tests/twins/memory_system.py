@@ -14,6 +14,10 @@ from tests.twins.remote_values import JournalEntry, RemoteEvent, record_payload
 
 WIX_CAPABILITIES = Capabilities(delete_is_final=True)
 OWN_SERVICE_CAPABILITIES = Capabilities(many_fields=True)
+# Wix Reviews: moderation leaves the revision alone.
+REVIEWS_CAPABILITIES = Capabilities(
+    delete_is_final=True, revision_covers_state=False, can_moderate=True
+)
 
 
 @dataclass(slots=True)
@@ -22,7 +26,9 @@ class MemorySystem:
 
     ``normalise(name, value)``: what it makes of a value. ``clock``: its own. ``shows(person)``:
     whom it names in a record that we write; some name the account of the token instead, write an
-    address their own way, or mask it.
+    address their own way, or mask it. ``visitors_state``: of what a visitor writes, at first.
+    ``votes_count``: a vote raises the revision. ``names_origin``: its records tell who made them.
+    ``decides``: told of each new record, where rules decide later what becomes of it.
     """
 
     side: Side
@@ -31,6 +37,10 @@ class MemorySystem:
     normalise: Callable[[str, Decimal], Decimal] = lambda name, value: value
     clock: Callable[[], float] = lambda: 0.0
     shows: Callable[[Person], Person] = lambda person: person
+    visitors_state: RecordState = RecordState.PUBLISHED
+    votes_count: bool = False
+    names_origin: bool = True
+    decides: Callable[[str], None] = lambda remote_id: None
     records: dict[str, Record] = field(default_factory=dict)
     gone: dict[str, Record] = field(default_factory=dict)
     journal: list[JournalEntry] = field(default_factory=list)
@@ -53,7 +63,7 @@ class MemorySystem:
             entity,
             person,
             values,
-            RecordState.PUBLISHED,
+            self.visitors_state,
             by_us=False,
             words=words,
             is_verified=is_verified,
@@ -86,13 +96,15 @@ class MemorySystem:
         return self._store(moved, "upsert", by_us=False)
 
     def moderator_sets(self, remote_id: str, state: RecordState) -> Record:
+        return self._moderate(self._existing(remote_id), state, by_us=False)
+
+    def visitor_votes(self, remote_id: str) -> Record:
+        """Somebody found it helpful: nothing that is compared changes."""
         record = self._existing(remote_id)
-        self._note(False, "moderate", record, record)
-        return self._store(
-            replace(record, state=state, revision=self._next_revision(record)),
-            "upsert",
-            by_us=False,
-        )
+        self._note(False, "vote", record, record)
+        if self.votes_count:
+            record = replace(record, revision=self._next_revision(record))
+        return self._store(record, "upsert", by_us=False)
 
     def restores(self, remote_id: str) -> Record:
         record = self.gone.pop(remote_id)
@@ -145,9 +157,13 @@ class MemorySystem:
             person=self._owner(person),
             has_words=words,
             is_verified=is_verified,
+            is_ours=by_us if self.capabilities.can_moderate and self.names_origin else None,
         )
         self._note(by_us, "create", None, record)
-        return self._store(record, "upsert", by_us=by_us, is_created=True)
+        record = self._store(record, "upsert", by_us=by_us, is_created=True)
+        self._tell_state(record, by_us=by_us)
+        self.decides(record.remote_id)
+        return record
 
     def _owner(self, person: Person) -> Person:
         if self.side is Side.WIX:
@@ -165,9 +181,27 @@ class MemorySystem:
     def _normalised(self, values: Mapping[str, Decimal]) -> dict[str, Decimal]:
         return {name: self.normalise(name, value) for name, value in values.items()}
 
+    def _moderate(self, record: Record, state: RecordState, *, by_us: bool) -> Record:
+        operation = "moderate"
+        if by_us:
+            operation = "approve" if state is RecordState.PUBLISHED else "withdraw"
+        self._note(by_us, operation, record, record)
+        revision = record.revision
+        if self.capabilities.revision_covers_state:
+            revision = self._next_revision(record)
+        record = self._store(replace(record, state=state, revision=revision), "upsert", by_us=by_us)
+        self._tell_state(record, by_us=by_us)
+        return record
+
+    def _tell_state(self, record: Record, *, by_us: bool) -> None:
+        """One act, several events: what is new, and that it is published."""
+        if self.capabilities.can_moderate and record.is_visible:
+            self._tell(record, "upsert", by_us=by_us)
+
     def _change(self, record: Record, values: Mapping[str, Decimal], *, by_us: bool) -> Record:
-        # Our writes ask for `published`; a visitor's edit leaves moderation as it is.
-        state = RecordState.PUBLISHED if by_us else record.state
+        # Our writes ask for `published` outside; a visitor's edit leaves moderation as it is.
+        is_published = by_us and not self.capabilities.can_moderate
+        state = RecordState.PUBLISHED if is_published else record.state
         changed = replace(
             record,
             values=self._normalised(values),
@@ -203,13 +237,16 @@ class MemorySystem:
         record = replace(record, raw=record_payload(record))
         self.records[record.remote_id] = record
         self.changed_at[record.remote_id] = self.clock()
+        self._tell(record, change, by_us=by_us, is_created=is_created)
+        return record
+
+    def _tell(self, record: Record, change: str, *, by_us: bool, is_created: bool = False) -> None:
         self.sequences[record.remote_id] += 1
         self.on_event(
             RemoteEvent(
                 self.side, change, record, by_us, self.sequences[record.remote_id], is_created
             )
         )
-        return record
 
     def _note(
         self,

@@ -56,6 +56,7 @@ def record_payload(record: Record) -> dict[str, Any]:
         "entity": [record.entity.entity_id, record.entity.group, record.entity.namespace],
         "contact_id": record.person.contact_id,
         "email": record.person.email,
+        "is_ours": record.is_ours,
     }
 
 
@@ -69,4 +70,5 @@ def record_from(payload: Mapping[str, Any]) -> Record:
         entity=EntityRef(*payload["entity"]),
         person=Person(contact_id=payload["contact_id"], email=payload["email"]),
         is_verified=payload.get("is_verified"),
+        is_ours=payload.get("is_ours"),
     )

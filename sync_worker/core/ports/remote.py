@@ -57,6 +57,8 @@ class Capabilities:
             Operation.CREATE: self.can_create,
             Operation.UPDATE: self.can_update,
             Operation.DELETE: self.can_delete,
+            Operation.WITHDRAW: self.can_moderate,
+            Operation.APPROVE: self.can_moderate,
         }[operation]
 
 

@@ -10,6 +10,7 @@ from sync_worker.core.values.deliveries import (
     unusable_id,
 )
 from sync_worker.core.values.links import (
+    MODERATES,
     Base,
     HistoryEntry,
     HistoryKind,
@@ -22,6 +23,7 @@ from sync_worker.core.values.links import (
     Operation,
     Slot,
     Snapshot,
+    Standing,
 )
 from sync_worker.core.values.people import (
     Contact,
@@ -60,6 +62,7 @@ from sync_worker.core.values.sites import (
 
 __all__ = [
     "KIND_OF_EVENTS",
+    "MODERATES",
     "PRODUCTS",
     "UNUSABLE",
     "Account",
@@ -101,6 +104,7 @@ __all__ = [
     "SiteState",
     "Slot",
     "Snapshot",
+    "Standing",
     "UnknownContact",
     "UnknownEntity",
     "WixAnonymous",

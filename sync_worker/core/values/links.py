@@ -21,11 +21,48 @@ class LinkState(StrEnum):
 
 
 class Operation(StrEnum):
-    """What a remote write does."""
+    """What a remote write does; the last two only where a remote offers ``Moderation``."""
 
     CREATE = "create"
     UPDATE = "update"
     DELETE = "delete"
+    WITHDRAW = "withdraw"
+    APPROVE = "approve"
+
+
+# They change who sees a record, and nothing in it.
+MODERATES = (Operation.WITHDRAW, Operation.APPROVE)
+
+
+class Standing(StrEnum):
+    """Who made a record on a side that moderates, and who keeps it out of sight.
+
+    ``TO_APPROVE``: ours, and to be approved once. ``REJECTED``: ours, its owner rejected it, and by
+    policy that crossed. ``WITHDRAWN``, ``OURS_WITHDRAWN``: rejected by us, since the other side hid
+    it.
+    """
+
+    THEIRS = "theirs"
+    OURS = "ours"
+    TO_APPROVE = "to_approve"
+    REJECTED = "rejected"
+    WITHDRAWN = "withdrawn"
+    OURS_WITHDRAWN = "ours_withdrawn"
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether we made the record."""
+        return self not in (Standing.THEIRS, Standing.WITHDRAWN)
+
+    @property
+    def is_withdrawn(self) -> bool:
+        """Whether we took it out of sight."""
+        return self in (Standing.WITHDRAWN, Standing.OURS_WITHDRAWN)
+
+    @property
+    def counts_hidden(self) -> bool:
+        """Whether the record counts as there while it is out of sight."""
+        return self not in (Standing.THEIRS, Standing.REJECTED)
 
 
 class IntentState(StrEnum):
@@ -85,6 +122,7 @@ class Known:
     ``revision`` is the *seen* revision: events at or below it tell nothing new. ``raw`` is the
     record as last returned. ``state`` tells a withdrawn record from a published one. ``identity``:
     whose an external record showed to be, and of what, when it was last taken for this link's.
+    ``standing``: what moderation makes of a record on Wix.
     """
 
     remote_id: str
@@ -93,6 +131,7 @@ class Known:
     state: RecordState = RecordState.PUBLISHED
     raw: Mapping[str, Any] = field(default_factory=dict, hash=False)
     identity: str | None = None
+    standing: Standing = Standing.THEIRS
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +191,8 @@ class Intent:
     @property
     def is_imported(self) -> bool:
         """Writes a value that neither side showed: one from a file."""
+        if self.operation in MODERATES:
+            return False
         targets = self.targets.items()
         return any(
             target is not None and self.sources.get(name) is None for name, target in targets
@@ -164,6 +205,8 @@ class HistoryKind(StrEnum):
     CREATE = "create"
     UPDATE = "update"
     DELETE = "delete"
+    WITHDRAW = "withdraw"
+    APPROVE = "approve"
     PRIVACY_DELETE = "privacy_delete"
     MERGE = "merge"
     GAP = "gap"

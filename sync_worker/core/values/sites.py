@@ -86,6 +86,20 @@ class GuestMayChange(StrEnum):
     ALLOW = "allow"
 
 
+class RejectedImport(StrEnum):
+    """The owner rejects on Wix what we brought there: whether its source stays outside."""
+
+    KEEP = "keep"
+    DELETE = "delete"
+
+
+class WixApproveOurs(StrEnum):
+    """What we bring to Wix waits for moderation there: whether we approve it."""
+
+    LEAVE = "leave"
+    APPROVE = "approve"
+
+
 class Direction(StrEnum):
     """To which sides our writes may go."""
 
@@ -114,6 +128,8 @@ class Policy:
     direction: Direction = Direction.BOTH
     deletes: Deletes = Deletes.PROPAGATE
     guest_may_change: GuestMayChange = GuestMayChange.HOLD
+    rejected_import: RejectedImport = RejectedImport.KEEP
+    wix_approve_ours: WixApproveOurs = WixApproveOurs.LEAVE
     same_id_namespace: str = "reviews"  # where `same_id` looks for an external entity on Wix
     same_id_group: str = "stores"
 
@@ -128,6 +144,8 @@ class Policy:
             "direction": tuple(Direction),
             "deletes": tuple(Deletes),
             "guest_may_change": tuple(GuestMayChange),
+            "rejected_import": tuple(RejectedImport),
+            "wix_approve_ours": tuple(WixApproveOurs),
         }
     )
 

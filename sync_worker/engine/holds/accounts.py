@@ -27,6 +27,7 @@ from sync_worker.core.values import Account, Delivery, Side, Site
 
 WIX = "wix"  # the name of that remote in the facts of an error
 UNAUTHORIZED = 401
+UNAUTHORIZED_RECORD = "unauthorized"  # why a record is held that is refused to us
 # Refused, though the account is accepted: so often it is tried again before it is held. Credentials
 # that are accepted for one call and not for the next (401) will hardly stay so.
 TRIES_OF_RECORD = {UNAUTHORIZED: 5, 403: 2}
@@ -58,6 +59,9 @@ class AccountWatch:
             return disposition_of(failure)
         if not is_accepted:
             return AwaitAccount(WAITS, account, str(error))
+        # It will not let itself be changed: no other try would end otherwise.
+        if error.reason != UNAUTHORIZED_RECORD:
+            return disposition_of(error)
         attempts = max((delivery.attempts for delivery in deliveries), default=0)
         if attempts + 1 < TRIES_OF_RECORD.get(error.facts.status or 0, 1):
             return Defer(Outcome(OutcomeKind.RETRY), None, reason_of_wait(error), is_failure=True)

@@ -15,7 +15,8 @@ from sync_worker.core.errors import (
     Transient,
 )
 from sync_worker.core.hold_reasons import CONTENT_REPLACED
-from sync_worker.core.values import Delivery
+from sync_worker.core.plan import Hold
+from sync_worker.core.values import Delivery, Operation, Slot
 
 TOO_COSTLY = "too_costly"
 # At what was held, in one run: each look may cost a remote call, and a stranger may have made many.
@@ -24,17 +25,20 @@ MAX_LOOKS = 5
 
 @dataclass(slots=True)
 class Holds:
-    """What was held of a link as its run began.
+    """What was held of a link as its run began, and what a remote has refused since.
 
     ``is_frozen``: a person has to release the link, the run may only look. ``before``: deliveries
     taken up to look again; ``standing_by``: those that only a person releases; ``left``: ids of
-    those that no look came of, held as before.
+    those that no look came of, held as before. ``refused``: writes that would only be refused
+    again; ``conflicts``: slots whose record a write found changed.
     """
 
     is_frozen: bool = False
     before: list[Delivery] = field(default_factory=list)
     standing_by: list[Delivery] = field(default_factory=list)
     left: set[int] = field(default_factory=set)
+    refused: dict[tuple[Slot, Operation], Hold] = field(default_factory=dict)
+    conflicts: set[Slot] = field(default_factory=set)
 
     @property
     def is_for_a_person(self) -> bool:

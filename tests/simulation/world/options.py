@@ -9,7 +9,8 @@ from typing import Any
 
 from sync_worker.core.ports.remote import Capabilities
 from sync_worker.core.scale import FieldMap, Scale
-from sync_worker.core.values import Policy
+from sync_worker.core.values import Policy, RecordState
+from tests.twins.memory_system import WIX_CAPABILITIES
 
 PERCENT = Scale(Decimal(0), Decimal(100), Decimal(1))
 STARS = Scale(Decimal(1), Decimal(5), Decimal(1))
@@ -81,11 +82,20 @@ class Options:
     policy: Policy = field(default_factory=Policy)
     fields: tuple[FieldMap, ...] = (OVERALL,)
     external: Capabilities = field(default_factory=lambda: Capabilities(many_fields=True))
+    wix: Capabilities = field(default_factory=lambda: WIX_CAPABILITIES)
     people: int = 2
     entities: int = 1
     acts: int = 6
     fine_edits: bool = True
     moderation: bool = False
+    # On Wix, where it has moderation: of what is new there at first, and of what the owner decides
+    new_on_wix: RecordState = RecordState.PUBLISHED
+    rules_decide_later: bool = False  # who has not decided by then has published it
+    owner_decides: float = 0.0  # chance that an act is a decision of the owner on Wix
+    votes: float = 0.0  # and that it is a vote there
+    votes_count: bool = False  # a vote raises the revision
+    read_only: str = ""  # as in MemoryRemote
+    names_origin: bool = True  # as in MemorySystem
     normalises: bool = False
     workers: int = 3
     merges: float = 0.0  # chance that an act is a merge of two contacts

@@ -23,6 +23,7 @@ from sync_worker.intake.intake import Intake
 from tests.simulation.world.act_log import ActLog
 from tests.simulation.world.chance import Chance
 from tests.simulation.world.crowd import Crowd
+from tests.simulation.world.moderation import moderate
 from tests.simulation.world.options import CALM, CPU_SECONDS, LedgerMaker, Options
 from tests.simulation.world.ports import Ports
 from tests.simulation.world.post import Post
@@ -69,7 +70,7 @@ class World:
         self.people = MemoryPeople()
         self.guard = MemoryGuard()
         capabilities = {
-            Side.WIX: Capabilities(delete_is_final=True),
+            Side.WIX: options.wix,
             Side.EXTERNAL: options.external,
         }
         self.post = Post(options, self.chance, capabilities, self.ledger.inbox, self.ring)
@@ -101,6 +102,8 @@ class World:
         remote.on_failure = self.post.tell_of_failure
         remote.list_skips = lambda: chance.happens(chance.faults.list_skip)
         remote.list_is_cut = lambda: chance.happens(chance.faults.list_cut)
+        if side is Side.WIX:
+            moderate(remote, self.options, self._show_later)
         if side is Side.EXTERNAL and self.options.normalises:
             remote.normalise = lambda name, value: value.quantize(Decimal(1))
         return remote

@@ -1,0 +1,77 @@
+"""What is hidden on one side and shown on the other: who follows whom. Pure.
+
+Values are planned first, as if everything were in sight; then who may see them. Only where the Wix
+side moderates: elsewhere what is hidden is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from sync_worker.core.plan import Action, Delete, Hold, InStep, Write
+from sync_worker.core.values import Base, Side, Slot, Standing
+from sync_worker.engine.record_view import RecordView
+from sync_worker.engine.view import View
+
+EXTERNAL_SLOT = Slot(Side.EXTERNAL)
+HIDDEN_OUTSIDE = "hidden_outside"
+SHOWN_OUTSIDE = "shown_outside"
+REJECTED_IMPORT = "rejected_import"
+APPROVE_OURS = "wix_approve_ours"
+
+
+def base_to_plan(view: View, attribute: str) -> Base:
+    """The base of an attribute, but for what Wix keeps out of sight: nothing of that crosses."""
+    base, shown = view.bases[attribute], view.record_views[view.slot_of(attribute, Side.WIX)]
+    if shown.is_hidden and not shown.is_withdrawn:
+        return replace(base, wix=shown.values.get(attribute))
+    return base
+
+
+def seen_with_visibility(view: View, attribute: str, action: Action) -> Action:
+    """The planned action, where a side hides what the other one shows."""
+    if not isinstance(action, Delete) or action.privacy:
+        return action
+    wix = view.record_views[view.slot_of(attribute, Side.WIX)]
+    # its owner rejected what we had brought, and by policy its source goes, too
+    if action.side is Side.EXTERNAL and wix.standing is Standing.REJECTED:
+        return replace(action, reason=REJECTED_IMPORT)
+    # deleted outside, or another rating's by now: it goes on Wix, too
+    if action.side is Side.EXTERNAL or not view.record_views[EXTERNAL_SLOT].is_withdrawn:
+        return action
+    # hidden on both sides; or the owner shows what we have withdrawn once
+    if wix.is_hidden or wix.standing.is_withdrawn:
+        return InStep()
+    return replace(action, reason=HIDDEN_OUTSIDE)
+
+
+def is_only_hidden(view: View, slot: Slot) -> bool:
+    """Whether what is to go on Wix is only hidden outside: it is kept, and hidden, too."""
+    return slot.side is Side.WIX and view.record_views[EXTERNAL_SLOT].is_withdrawn
+
+
+def approval_due(view: View, actions: Mapping[str, Action]) -> tuple[Slot, Write] | None:
+    """The first record that we are to publish, once both sides show the same values."""
+    if not view.run.site.policy.may_write(Side.WIX):
+        return None
+    for slot, shown in view.record_views.items():
+        is_ours_to_show = slot.side is Side.WIX and shown.is_hidden
+        if not is_ours_to_show or isinstance(actions.get(slot.attribute), Hold):
+            continue
+        reason = _reason_to_approve(shown, view.record_views[EXTERNAL_SLOT])
+        value = shown.values.get(slot.attribute)
+        if reason and value is not None:
+            return slot, Write(Side.WIX, value, reason)
+    return None
+
+
+def _reason_to_approve(shown: RecordView, external: RecordView) -> str:
+    # not before it is shown outside (again)
+    if external.is_withdrawn:
+        return ""
+    if shown.standing is Standing.TO_APPROVE:
+        return APPROVE_OURS
+    if shown.standing.is_withdrawn and external.remote_id is not None:
+        return SHOWN_OUTSIDE
+    return ""

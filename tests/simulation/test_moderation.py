@@ -1,0 +1,391 @@
+"""Wix Reviews: whether a record is published is part of its state.
+
+What the owner of the site, its rules and the moderators outside decide, and what we make of it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from sync_worker.core.values import Policy, RecordState, Side
+from tests.simulation.oracles import broken_invariants
+from tests.simulation.scenarios import Story, changes, deletes, moderates, rates
+from tests.simulation.world import CALM, Options, World
+from tests.twins.memory_ledger import memory_ledger
+from tests.twins.memory_system import REVIEWS_CAPABILITIES
+
+W, E = Side.WIX, Side.EXTERNAL
+PENDING, REJECTED = RecordState.PENDING, RecordState.REJECTED
+PUBLISHED = RecordState.PUBLISHED
+KEEPS = REVIEWS_CAPABILITIES
+BUMPS = replace(REVIEWS_CAPABILITIES, revision_covers_state=True)
+either = pytest.mark.parametrize("wix", [KEEPS, BUMPS], ids=["keeps", "bumps"])
+
+
+def reviews(**more: object) -> Options:
+    options = Options(CALM, people=1, wix=KEEPS, new_on_wix=PENDING)
+    return replace(options, **more)  # type: ignore[arg-type]
+
+
+def on_wix(state: RecordState) -> Story:
+    """The owner decides."""
+
+    def act(world: World) -> None:
+        world.wix.moderator_sets(wix_id(world), state)
+
+    return act
+
+
+def wix_id(world: World) -> str:
+    (record,) = world.wix.of(world.entities[0][0], world.persons[0])
+    return record.remote_id
+
+
+def played(*acts: Story, **more: object) -> World:
+    """Each act is told before the next one."""
+    world = World(0, reviews(**more), memory_ledger)
+    for act in acts:
+        act(world)
+        world.drain()
+    return world
+
+
+def swept(*acts: Story, **more: object) -> World:
+    """No event arrives: two sweeps after each act tell."""
+    world = World(0, reviews(people=4, **more), memory_ledger)
+    world.chance.faults = replace(CALM, drop=1.0)
+    # A listing that shows under half of what is on file is not believed.
+    for number in range(2, 4):
+        for side, name in ((W, "overall"), (E, "value")):
+            entity, value = world.entities[0][side is E], {W: 80, E: 4}[side]
+            made = world.remotes[side].visitor_rates(
+                entity, world.persons[number], {name: Decimal(value)}
+            )
+            world.remotes[side].moderator_sets(made.remote_id, PUBLISHED)
+    for act in acts:
+        act(world)
+        for _ in range(2):
+            world.now += 3600.0
+            world.sweep()
+            world.drain()
+    return world
+
+
+by_either_way = pytest.mark.parametrize("way", [played, swept], ids=["events", "sweeps"])
+Way = Callable[..., World]
+
+
+def stands(world: World) -> tuple[tuple[str, str] | None, tuple[str, str] | None]:
+    """What each side holds, whoever sees it, and in which state."""
+    shown = []
+    for side, name in ((W, "overall"), (E, "value")):
+        entity = world.entities[0][side is E]
+        records = world.remotes[side].of(entity, world.persons[0])
+        assert len(records) < 2
+        shown.append(next(((str(one.values[name]), str(one.state)) for one in records), None))
+    return shown[0], shown[1]
+
+
+def assert_at_rest(world: World) -> None:
+    assert world.ledger.held_reasons() == []
+    assert world.ledger.open_intents() == 0
+
+
+def writes(world: World) -> Counter[str]:
+    return Counter(
+        f"{entry.operation} on {side}"
+        for side, remote in world.remotes.items()
+        for entry in remote.journal
+        if entry.by_us
+    )
+
+
+# -- an import of ours
+
+
+@either
+@by_either_way
+def test_owners_rejection_of_an_import_keeps_its_source(way: Way, wix: object) -> None:
+    """It stays rejected, its source stays, and the history says so."""
+    world = way(rates(E, value=1), on_wix(PUBLISHED), on_wix(REJECTED), wix=wix)
+    assert stands(world) == (("20", "rejected"), ("1", "published"))
+    lines = [line for line in world.ledger.history_entries() if line.reason == "rejected_import"]
+    assert [(line.what, line.side, line.before) for line in lines] == [("ignore", W, Decimal(20))]
+    world.settle()
+    assert stands(world) == (("20", "rejected"), ("1", "published"))
+    assert writes(world) == {"create on wix": 1}
+    assert_at_rest(world)
+
+
+@by_either_way
+def test_edit_outside_reaches_the_rejected_copy(way: Way) -> None:
+    world = way(rates(E, value=1), on_wix(PUBLISHED), on_wix(REJECTED), changes(E, value=2))
+    assert stands(world) == (("40", "rejected"), ("2", "published"))
+    assert_at_rest(world)
+
+
+@by_either_way
+def test_deleted_source_takes_the_rejected_copy_along(way: Way) -> None:
+    world = way(rates(E, value=1), on_wix(PUBLISHED), on_wix(REJECTED), deletes(E))
+    assert stands(world) == (None, None)
+
+
+@either
+@by_either_way
+def test_rejected_import_takes_its_source_along_by_policy(way: Way, wix: object) -> None:
+    policy = Policy.of({"rejected_import": "delete"})
+    acts = (rates(E, value=1), on_wix(PUBLISHED), on_wix(REJECTED))
+    world = way(*acts, wix=wix, policy=policy)
+    assert stands(world) == (("20", "rejected"), None)
+    world.settle()
+    assert stands(world) == (("20", "rejected"), None)
+
+
+@either
+@by_either_way
+def test_deleted_source_takes_the_waiting_import_along(way: Way, wix: object) -> None:
+    world = way(rates(E, value=4), deletes(E), wix=wix)
+    assert stands(world) == (None, None)
+    assert_at_rest(world)
+
+
+@either
+@by_either_way
+def test_edit_outside_reaches_the_waiting_import(way: Way, wix: object) -> None:
+    """Written and waiting counts as there; its approval leaves nothing held."""
+    world = way(rates(E, value=4), changes(E, value=2), wix=wix)
+    assert stands(world) == (("40", "pending"), ("2", "published"))
+    on_wix(PUBLISHED)(world)
+    world.settle()
+    assert stands(world) == (("40", "published"), ("2", "published"))
+    assert writes(world) == {"create on wix": 1, "update on wix": 1}
+    assert_at_rest(world)
+
+
+@either
+@by_either_way
+def test_import_that_rules_reject_at_once_deletes_nothing(way: Way, wix: object) -> None:
+    world = way(rates(E, value=1), on_wix(REJECTED), wix=wix)
+    assert stands(world) == (("20", "rejected"), ("1", "published"))
+    assert writes(world) == {"create on wix": 1}
+
+
+def test_import_that_names_no_origin_is_ours_by_its_write() -> None:
+    acts = (rates(E, value=1), on_wix(PUBLISHED), on_wix(REJECTED))
+    world = played(*acts, names_origin=False)
+    assert stands(world) == (("20", "rejected"), ("1", "published"))
+
+
+# -- a review of a visitor
+
+
+@either
+@by_either_way
+def test_rejected_review_of_a_visitor_goes_outside(way: Way, wix: object) -> None:
+    world = way(rates(W, overall=80), on_wix(PUBLISHED), on_wix(REJECTED), wix=wix)
+    assert stands(world) == (("80", "rejected"), None)
+    on_wix(PUBLISHED)(world)
+    world.settle()
+    assert stands(world) == (("80", "published"), ("4", "published"))
+
+
+@by_either_way
+def test_waiting_review_of_a_visitor_does_not_cross(way: Way) -> None:
+    world = way(rates(W, overall=80))
+    assert stands(world) == (("80", "pending"), None)
+    on_wix(PUBLISHED)(world)
+    world.settle()
+    assert stands(world) == (("80", "published"), ("4", "published"))
+
+
+def test_older_event_of_the_same_revision_changes_nothing() -> None:
+    """Of events with one revision the sequence tells the order."""
+    world = played(rates(W, overall=80), on_wix(PUBLISHED))
+    for state in (REJECTED, PUBLISHED):
+        on_wix(state)(world)
+    webhooks, world.post.webhooks = world.post.webhooks, []
+    for webhook in reversed(webhooks):
+        world.post.webhooks = [webhook]
+        world.drain()
+    assert stands(world) == (("80", "published"), ("4", "published"))
+    assert writes(world) == {"create on external": 1}
+
+
+def test_one_act_with_several_events_is_one_write() -> None:
+    world = played(rates(W, overall=80), new_on_wix=PUBLISHED)
+    assert len([one for one in world.post.sent if one.side is W]) == 2
+    assert writes(world) == {"create on external": 1}
+    assert world.wix.calls == {}
+
+
+def test_echoes_of_our_writes_cost_no_call() -> None:
+    world = played(rates(E, value=4), new_on_wix=PUBLISHED)
+    assert world.wix.calls == {"create": 1}
+    assert world.external.calls == {}
+
+
+@pytest.mark.parametrize("votes_count", [False, True])
+def test_vote_causes_no_write(votes_count: bool) -> None:
+    def votes(world: World) -> None:
+        world.wix.visitor_votes(wix_id(world))
+
+    world = played(rates(E, value=4), votes, on_wix(PUBLISHED), votes, votes_count=votes_count)
+    world.settle()
+    assert writes(world) == {"create on wix": 1}
+    changes(E, value=2)(world)
+    world.settle()
+    assert stands(world) == (("40", "published"), ("2", "published"))
+
+
+# -- hidden outside
+
+
+@either
+@by_either_way
+def test_hidden_outside_is_rejected_on_wix_and_approved_again(way: Way, wix: object) -> None:
+    world = way(rates(E, value=4), on_wix(PUBLISHED), moderates(PENDING), wix=wix)
+    assert stands(world) == (("80", "rejected"), ("4", "pending"))
+    moderates(PUBLISHED)(world)
+    world.settle()
+    assert stands(world) == (("80", "published"), ("4", "published"))
+    ours = {"create on wix": 1, "withdraw on wix": 1, "approve on wix": 1}
+    assert writes(world) == ours
+    assert_at_rest(world)
+
+
+def test_edit_while_hidden_arrives_before_the_approval() -> None:
+    acts = (rates(E, value=4), on_wix(PUBLISHED), moderates(PENDING), changes(E, value=2))
+    world = played(*acts)
+    assert stands(world) == (("80", "rejected"), ("2", "pending"))
+    moderates(PUBLISHED)(world)
+    world.settle()
+    assert stands(world) == (("40", "published"), ("2", "published"))
+    operations = [entry.operation for entry in world.wix.journal if entry.by_us]
+    assert operations == ["create", "withdraw", "update", "approve"]
+
+
+def test_deleted_outside_after_it_was_hidden_is_deleted_on_wix() -> None:
+    world = played(rates(E, value=4), on_wix(PUBLISHED), moderates(PENDING), deletes(E))
+    world.settle()
+    assert stands(world) == (None, None)
+    assert writes(world) == {"create on wix": 1, "withdraw on wix": 1, "delete on wix": 1}
+
+
+def test_copy_that_the_owner_rejected_is_not_approved_by_us() -> None:
+    acts = (rates(E, value=4), on_wix(PUBLISHED), on_wix(REJECTED))
+    world = played(*acts, moderates(PENDING), moderates(PUBLISHED))
+    world.settle()
+    assert stands(world) == (("80", "rejected"), ("4", "published"))
+    assert writes(world) == {"create on wix": 1}
+
+
+def test_owner_who_publishes_what_we_withdrew_is_not_fought() -> None:
+    acts = (rates(E, value=4), on_wix(PUBLISHED), moderates(PENDING), on_wix(PUBLISHED))
+    world = played(*acts)
+    world.settle()
+    assert stands(world) == (("80", "published"), ("4", "pending"))
+    moderates(PUBLISHED)(world)
+    world.settle()
+    moderates(PENDING)(world)
+    world.settle()
+    assert stands(world) == (("80", "rejected"), ("4", "pending"))
+
+
+def test_waiting_import_whose_source_is_hidden_is_withdrawn_once_approved() -> None:
+    world = played(rates(E, value=4), moderates(PENDING))
+    assert stands(world) == (("80", "pending"), ("4", "pending"))
+    on_wix(PUBLISHED)(world)
+    world.settle()
+    assert stands(world) == (("80", "rejected"), ("4", "pending"))
+
+
+# -- approving what we bring
+
+
+@pytest.mark.parametrize("state", [PENDING, REJECTED])
+def test_import_is_approved_once_by_policy(state: RecordState) -> None:
+    policy = Policy.of({"wix_approve_ours": "approve"})
+    world = played(rates(E, value=4), policy=policy, new_on_wix=state)
+    assert stands(world) == (("80", "published"), ("4", "published"))
+    assert world.wix.calls["create"] == world.wix.calls["approve"] == 1
+    on_wix(REJECTED)(world)
+    changes(E, value=2)(world)
+    world.settle()
+    assert stands(world) == (("40", "rejected"), ("2", "published"))
+    assert world.wix.calls["approve"] == 1
+
+
+def test_import_is_approved_after_a_crash_at_any_step() -> None:
+    policy = Policy.of({"wix_approve_ours": "approve"})
+    whole = played(rates(E, value=4), policy=policy)
+    for step in range(1, whole.steps + 1):
+        world = World(0, reviews(policy=policy), memory_ledger)
+        world.crash_steps = {step}
+        rates(E, value=4)(world)
+        world.settle()
+        assert stands(world) == (("80", "published"), ("4", "published")), step
+        assert broken_invariants(world) == []
+
+
+# -- refused at the right revision
+
+
+def sent(world: World) -> int:
+    return sum(world.wix.calls.values()) + sum(world.external.calls.values())
+
+
+@pytest.mark.parametrize("read_only", ["conflict", "forbidden"])
+def test_update_refused_at_the_right_revision_is_held(read_only: str) -> None:
+    """At most three calls, a hold by its name, and no storm."""
+    acts = (rates(W, overall=80), on_wix(PUBLISHED))
+    world = played(*acts, read_only=read_only)
+    before = sent(world)
+    changes(E, value=2)(world)
+    world.drain()
+    assert sent(world) - before <= 3
+    assert world.ledger.held_reasons() == ["organic_review"]
+    world.now += 24 * 3600.0
+    world.drain()
+    assert sent(world) - before <= 3
+    world.wix.read_only = ""
+    world.settle()
+    assert stands(world) == (("40", "published"), ("2", "published"))
+    assert_at_rest(world)
+
+
+def test_update_of_our_own_refused_at_the_right_revision_is_held() -> None:
+    world = played(rates(E, value=4), on_wix(PUBLISHED), read_only="conflict")
+    world.wix.read_only_ids = {wix_id(world)}
+    before = sent(world)
+    changes(E, value=2)(world)
+    world.drain()
+    assert sent(world) - before <= 3
+    assert world.ledger.held_reasons() == ["conflict_unexplained"]
+    world.wix.read_only_ids = set()
+    world.settle()
+    assert_at_rest(world)
+
+
+def test_held_edit_of_an_organic_review_ends_when_undone() -> None:
+    acts = (rates(W, overall=80), on_wix(PUBLISHED), changes(E, value=2))
+    world = played(*acts, changes(E, value=4), read_only="conflict")
+    assert_at_rest(world)
+
+
+# -- a twin that waits or was rejected stands in the way
+
+
+@pytest.mark.parametrize("state", [PENDING, REJECTED])
+def test_twin_out_of_sight_is_held_until_it_is_published(state: RecordState) -> None:
+    world = played(rates(W, overall=80), on_wix(state), rates(E, value=4))
+    assert stands(world) == (("80", str(state)), ("4", "published"))
+    assert world.ledger.held_reasons() == ["moderated"]
+    on_wix(PUBLISHED)(world)
+    world.settle()
+    assert stands(world) == (("80", "published"), ("4", "published"))
+    assert_at_rest(world)
