@@ -41,11 +41,14 @@ def door(
         yield door
 
 
-def assert_all_answered(answers: list[Answer]) -> float:
-    """The longest, in seconds."""
+def assert_all_answered(answers: list[Answer], usual: float = 0.0) -> float:
+    """The longest, in seconds; ``usual``: of the same load a moment before, with nothing broken.
+
+    On a machine that others keep busy all answers are slow; a fault may not add its time to that.
+    """
     assert {one.status for one in answers} == {200}
     longest = max(one.seconds for one in answers)
-    assert longest < ANSWER_SECONDS
+    assert longest < ANSWER_SECONDS + usual
     return longest
 
 
@@ -85,8 +88,9 @@ def test_every_delivery_is_answered_in_time_whatever_redis_does(
         ]
         for door, strike in zip(doors * 2, STRIKES.values(), strict=True):
             door.ring_until_heard()
+            usual = max(one.seconds for one in door.deliver(LOAD))
             with strike(own_redis):
-                longest = max(longest, assert_all_answered(door.deliver(LOAD)))
+                longest = max(longest, assert_all_answered(door.deliver(LOAD), usual))
         for door in doors:
             door.ring_until_heard()
         assert doors[0].stored() == sum(door.sent for door in doors)
