@@ -15,6 +15,7 @@ from sync_worker.core.numbers import SHOWN, whole_number
 from sync_worker.core.values import EntityRef, Person, Record, RecordState
 from sync_worker.core.words import MAX_EMAIL, MAX_ENTITY_ID, MAX_GROUP, MAX_NAME, shown
 from sync_worker.manifest.field_values import (
+    PATH_ERRORS,
     Context,
     converted,
     is_shown,
@@ -207,7 +208,10 @@ class _Reader:
         shown: dict[str, str] = {}
         for name in self._manifest.text.sync:
             path = getattr(self._manifest.fields, name).path
-            found = search(path, self._resource)
+            try:
+                found = path.search(self._resource)
+            except PATH_ERRORS as error:
+                raise malformed(f"fields.{name}: {type(error).__name__}, at `{path}`") from None
             if isinstance(found, str):
                 shown[name] = found
             elif isinstance(found, int | Decimal) and not isinstance(found, bool):
@@ -223,9 +227,9 @@ class _Reader:
         if field is None or field.path is None:
             return None
         try:
-            found = search(field.path, self._resource)
+            found = field.path.search(self._resource)
             return moment_of(field, found) if found is not None else None
-        except Permanent:
+        except (Permanent, *PATH_ERRORS):
             return None
 
     def email(self) -> str | None:

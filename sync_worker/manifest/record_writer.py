@@ -87,18 +87,24 @@ def filled(node: Any, context: Mapping[str, Any]) -> Any:
 
     Raises Permanent.
     """
-    if isinstance(node, Mapping):
-        if "from" in node:
-            return _leaf(node, context)
-        children = {
-            key: filled(child, context) if isinstance(child, TREES) else child
-            for key, child in node.items()
-        }
-        return {key: value for key, value in children.items() if value is not None}
     if isinstance(node, list | tuple):
         # In a list the place counts: a leaf without a value stays, as null.
         return [filled(child, context) for child in node]
-    return node
+    if not isinstance(node, Mapping):
+        return node
+    if "from" in node:
+        return _leaf(node, context)
+    found = {}
+    for key, child in node.items():
+        value = child
+        # Most children are leaves.
+        if isinstance(child, Mapping) and "from" in child:
+            value = _leaf(child, context)
+        elif isinstance(child, TREES):
+            value = filled(child, context)
+        if value is not None:
+            found[key] = value
+    return found
 
 
 def _leaf(node: Mapping[str, Any], context: Mapping[str, Any]) -> Any:
