@@ -176,6 +176,8 @@ SCENES |= {
     "records move, two attributes": replace(MOVED, fields=(OVERALL, QUALITY)),
     "records move, no revisions outside": replace(MOVED, external=NO_REVISION),
     "records move, contacts merge": replace(MOVED, people=4, merges=0.12),
+    "records move, people ask to be forgotten": replace(MOVED, faults=CALM, erasures=0.08),
+    "records move, storm, people ask to be forgotten": replace(MOVED, erasures=0.08),
     "records move, polls and sweeps all the time": replace(
         MOVED, sweeps_meanwhile=True, polls_meanwhile=True, overlap_seconds=2.0
     ),

@@ -174,3 +174,15 @@ def test_erasure_ends_where_a_search_wants_an_address(
     asks_on_wix(world)
     assert world.external.records == {}
     assert world.ledger.held_reasons() == []
+
+
+def test_record_given_to_an_erased_person_leaves_no_address(make_ledger: LedgerMaker) -> None:
+    """Each sweep lists it anew, in the delivery that the one before had emptied."""
+    world = a_world(make_ledger)
+    world.crowd.erase(world.persons[1])
+    world.drain()
+    given = next(iter(world.external.records.values()))
+    world.external.owner_moves(given.remote_id, person=world.persons[1])
+    for _ in range(3):
+        look(world, "sweep")
+        assert broken_invariants(world) == []

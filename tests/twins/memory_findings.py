@@ -97,7 +97,8 @@ def put_finding(
         return stored.inbox_id, ""
     if not kept.is_open:
         state.release_row(stored.inbox_id)
-        told = replace(kept.delivery.new, payload=new.payload)
+        # An erasure may have hashed its id.
+        told = replace(kept.delivery.new, payload=new.payload, remote_id=new.remote_id)
         kept.delivery = replace(kept.delivery, new=told)
         kept.next_attempt_at = state.now() + QUEUED_SECONDS
     return stored.inbox_id, ""

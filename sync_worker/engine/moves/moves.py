@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from sync_worker.core.email_identity import normalise_email
 from sync_worker.core.errors import Held, Permanent
-from sync_worker.core.ports.inbox import Closing
+from sync_worker.core.ports.inbox import ERASED, Closing
 from sync_worker.core.ports.keys import Keys
 from sync_worker.core.ports.ledger import Ledger
 from sync_worker.core.values import (
@@ -143,10 +143,17 @@ class Moves:
         if key == own:
             self.view.departures.own.add(remote_id)
             return True
-        # By policy it may cross to nobody.
+        # By policy it may cross to nobody; who asked to be forgotten must not stay in what tells it.
         goes_to = None if isinstance(key, Closing) else key
+        if key == ERASED:
+            self._close_as_erased(remote_id)
         self.view.departures.go(remote_id, goes_to, _before_move(remote_id, shown.revision))
         return False
+
+    def _close_as_erased(self, remote_id: str) -> None:
+        for delivery in self.view.run.deliveries:
+            if (delivery.new.side, delivery.new.remote_id) == (Side.EXTERNAL, remote_id):
+                self.view.close(delivery, ERASED)
 
     @property
     def _is_erasing(self) -> bool:
