@@ -224,7 +224,8 @@ class MemoryLinks:
             if grave.remote_id in change.leaving and place in self.state.by_remote:
                 continue
             self.state.bury(lease.site_id, grave)
-            self.state.link_grave(lease.site_id, grave, lease.link_id)
+            if grave.remote_id not in change.leaving:
+                self.state.link_grave(lease.site_id, grave, lease.link_id)
         for grave in change.revived:
             if self.state.grave(lease.site_id, grave.side, grave.remote_id) == grave:
                 # One of a privacy request lies under its hash, and stays.
