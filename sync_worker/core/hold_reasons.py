@@ -112,5 +112,7 @@ STANDS_BY = frozenset(
         "worker_died",
     }
 )
+# Of these a look is enough once the record itself is deleted: their link stands still meanwhile.
+UNTIL_DELETED = frozenset({"create_failed", "link_held"})
 # Deletes that a person has to confirm: no run sends one for such a rating.
 UNCONFIRMED_DELETES = ("delete_brake", "site_recovery")

@@ -85,7 +85,11 @@ class Settling:
         """
         if self._may_show(intent):
             # It was not carried out, says the remote.
-            if failures := self._failures_of(intent):
+            failures = self._failures_of(intent)
+            # Nor does anybody ask for it any more.
+            if failures and self._is_source_gone(intent):
+                return
+            if failures:
                 closings = self._closings(failures)
                 self._hold_link(intent, CREATE_FAILED, IntentState.ABANDONED, closings)
                 raise Held(CREATE_FAILED)
@@ -118,6 +122,11 @@ class Settling:
             and delivery.received_at is not None
             and delivery.received_at.timestamp() >= intent.opened_at
         ]
+
+    def _is_source_gone(self, intent: Intent) -> bool:
+        side = intent.slot.side.other
+        tombstones = [self.reading.tombstone_of(side, one) for one in intent.source_ids.values()]
+        return bool(tombstones) and None not in tombstones
 
     def _closings(self, failures: list[Delivery]) -> dict[int, Closing]:
         """They end here if another delivery waits; else they are held."""

@@ -224,12 +224,7 @@ class SqlLinks:
         gone = change.buried
         if change.leaving:
             gone = merges.buried_by(connection, lease, change)
-        for buried in gone:
-            # It lives, under another key: an erasure of this link must not take it for gone.
-            link_id = lease.link_id
-            if buried.remote_id in change.leaving:
-                link_id = None
-            tombstones.bury(connection, lease.site_id, buried, link_id)
+        tombstones.bury_for(connection, lease, gone, change.leaving)
         for refuted in change.revived:
             tombstones.revive(connection, lease.site_id, refuted)
         # The batch has ended them. Here they lose their content.

@@ -161,6 +161,27 @@ def test_create_told_to_have_failed_is_held_until_released(
     assert (ending_of(world), creates(world), held_reasons(world)) == (("80", "4"), 2, set())
 
 
+@pytest.mark.parametrize("is_deleted_first", [True, False])
+def test_create_that_failed_is_not_held_for_a_rating_that_is_deleted(
+    is_deleted_first: bool, make_ledger: LedgerMaker
+) -> None:
+    """Whether its author deletes the rating before the word of the failure, or after it."""
+    world = a_world(make_ledger, external=LATE)
+    told = fails_late(world)
+    rates(W, overall=80)(world)
+    deliver_all(world)
+    for act in (
+        [lambda: world.wix.visitor_deletes("w1"), told[0]]
+        if is_deleted_first
+        else [told[0], lambda: world.wix.visitor_deletes("w1")]
+    ):
+        act()
+        deliver_all(world)
+    world.drain()
+    assert (held_reasons(world), creates(world), world.ledger.open_intents()) == (set(), 1, 0)
+    assert broken_invariants(world) == []
+
+
 def test_failed_create_is_waited_for_in_vain_without_hearing_of_it() -> None:
     with without("hearing of a failed create"):
         world = a_world(external=LATE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from sync_worker.core.hold_reasons import STANDS_BY
+from sync_worker.core.hold_reasons import STANDS_BY, UNTIL_DELETED
 from sync_worker.core.ports.inbox import (
     CROWD,
     ERASED,
@@ -20,7 +20,15 @@ from sync_worker.core.ports.inbox import (
     Look,
     Stored,
 )
-from sync_worker.core.values import Delivery, HistoryKind, InboxState, NewDelivery, Side, Site
+from sync_worker.core.values import (
+    Change,
+    Delivery,
+    HistoryKind,
+    InboxState,
+    NewDelivery,
+    Side,
+    Site,
+)
 from sync_worker.ledger.statements.due import share_of_ripe
 from tests.twins.memory_erasure import erase_without_site, names_erased_without_site
 from tests.twins.memory_state import InboxRow, MemoryState, is_same_record
@@ -79,7 +87,10 @@ class MemoryInbox:
 
     def release_beside(self, delivery: Delivery) -> list[int]:
         beside = [row.delivery for row in self._held_beside(delivery)]
-        released = [one.id for one in beside if one.reason not in STANDS_BY]
+        stands_by = STANDS_BY
+        if delivery.new.change == Change.DELETE:
+            stands_by -= UNTIL_DELETED
+        released = [one.id for one in beside if one.reason not in stands_by]
         for inbox_id in released:
             self.state.release_delivery(inbox_id)
         return released

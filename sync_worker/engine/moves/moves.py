@@ -143,7 +143,7 @@ class Moves:
         if key == own:
             self.view.departures.own.add(remote_id)
             return True
-        # By policy it may cross to nobody; who asked to be forgotten must not stay in what tells it.
+        # By policy it may cross to nobody; who is forgotten must not stay in what tells of it.
         goes_to = None if isinstance(key, Closing) else key
         if key == ERASED:
             self._close_as_erased(remote_id)

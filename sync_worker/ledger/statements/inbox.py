@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, case, func, literal, select, update
 
-from sync_worker.core.hold_reasons import STANDS_BY
+from sync_worker.core.hold_reasons import STANDS_BY, UNTIL_DELETED
 from sync_worker.core.ports.inbox import CROWD, GATHERED, TRACK_AFTER, Closing
 from sync_worker.core.values import (
     Change,
@@ -249,11 +249,17 @@ def put_back_rows(connection: Connection, inbox_ids: Sequence[int]) -> None:
 
 
 def release_beside(connection: Connection, delivery: Delivery) -> list[int]:
-    """Release what is held of the same record, but for what only a person releases."""
+    """Release what is held of the same record, but for what only a person releases.
+
+    Some of that waits for nothing any more once its record is deleted.
+    """
     new = delivery.new
+    stands_by = STANDS_BY
+    if new.change == Change.DELETE:
+        stands_by -= UNTIL_DELETED
     is_same = (inbox.c.side == str(new.side)) & (inbox.c.source == new.source)
     is_same &= (inbox.c.remote_id == new.remote_id) & (inbox.c.id != delivery.id)
-    is_held = (inbox.c.state == str(InboxState.HELD)) & inbox.c.reason.not_in(STANDS_BY)
+    is_held = (inbox.c.state == str(InboxState.HELD)) & inbox.c.reason.not_in(stands_by)
     return release_deliveries(connection, is_same & is_held)
 
 

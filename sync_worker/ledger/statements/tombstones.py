@@ -5,14 +5,14 @@ Table ``tombstone``. The names of its columns' values are in core's hold_keys.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, case, delete, func, select
 
 from sync_worker.core.hold_keys import erased_id
-from sync_worker.core.values import Buried, Side
+from sync_worker.core.values import Buried, Lease, Side
 from sync_worker.ledger.rows import to_buried
 from sync_worker.ledger.sql_text import SqlText, columns_of
 from sync_worker.ledger.tables import tombstone
@@ -28,6 +28,18 @@ NAMED = SqlText(f"""
 SELECT {columns_of(tombstone)} FROM tombstone
 WHERE site_id = :site_id AND side IN ('wix', 'external') AND remote_id = ANY(:names::varchar[])
 """)
+
+
+def bury_for(
+    connection: Connection, lease: Lease, gone: Sequence[Buried], leaving: Collection[str]
+) -> None:
+    """What a link buries; ``leaving``: ids of records that live, under another key."""
+    for buried in gone:
+        # An erasure of this link must not take those for gone.
+        link_id: int | None = lease.link_id
+        if buried.remote_id in leaving:
+            link_id = None
+        bury(connection, lease.site_id, buried, link_id)
 
 
 def bury(connection: Connection, site_id: int, buried: Buried, link_id: int | None) -> None:

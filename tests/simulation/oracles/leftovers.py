@@ -40,16 +40,28 @@ def held_in_step(world: World) -> Iterator[str]:
     """I31: no delivery is held for a rating that sweeps have found in step."""
     if not world.options.sweeps or diverges_by_policy(world):
         return
+    # A write of unknown outcome may show yet: its rating is not in step before that is known.
+    if world.ledger.open_intents():
+        return
     for wix_ref, external_ref in world.entities:
         behind = shadowed(world, external_ref)
         for person in world.crowd.living():
             # What it has on file names somebody who has a rating: that is no agreement.
             if keeps_anothers(world, wix_ref, person):
                 continue
+            # Nor does it agree with two records, of which a person has to say which one counts.
+            if gave_several(world, external_ref, person, behind):
+                continue
             if world.is_held(wix_ref, person) and is_in_step(
                 world, (wix_ref, external_ref), person, behind
             ):
                 yield f"I31 {wix_ref.entity_id} {person.contact_id} is held, and in step"
+
+
+def gave_several(world: World, entity: EntityRef, person: Person, behind: Set[str]) -> bool:
+    """Whether several records of a person, or of contacts merged into one, show outside."""
+    there = world.crowd.ratings_of(Side.EXTERNAL, entity, person)
+    return len([one for one in there if one.is_visible and one.remote_id not in behind]) > 1
 
 
 def is_in_step(
