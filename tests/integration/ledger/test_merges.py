@@ -133,7 +133,9 @@ class TestMerges:
         assert opened is not None
         assert (opened[0].new.remote_id, opened[0].link_id, opened[0].must_read) == ("e1", None, 1)
         located = ground.ledger.directory.locate(ground.site_id, Side.EXTERNAL, "e1")
-        assert (located.is_on_file, located.key) == (False, key)
+        # Of no link: an erasure of the one that it left must not take it for gone.
+        assert (located.is_on_file, located.key) == (False, None)
+        assert located.buried is not None
         assert ground.ledger.links.external_id(key) is None
 
     def test_name_that_is_on_its_way_is_told_of_once(self, ground: Ground) -> None:
