@@ -25,6 +25,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sync_worker.core.outside_words import for_people, lines_for_people
+from sync_worker.core.scale import FieldMap
 from sync_worker.files.csv_lines import csv_line
 from sync_worker.services.trouble import Trouble
 
@@ -78,6 +79,12 @@ def _plain(value: Any) -> Any:
     if isinstance(value, set | frozenset | tuple):
         return list(value)
     return str(value)
+
+
+def field_words(field: FieldMap) -> str:
+    """A mapped field with both of its scales."""
+    outside = f"{field.external_field} ({field.external})"
+    return f"{field.attribute} ({field.wix}) ↔ {outside}, {field.mapping}"
 
 
 def print_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -22,7 +22,7 @@ from sync_worker.cli.map.contact_proposal import (
 )
 from sync_worker.cli.map.entity_proposal import describe, doubtful, save_entity_proposal
 from sync_worker.cli.options import EXISTING_FILE, JSON, WIX_API, WIX_KINDS
-from sync_worker.cli.output import print_json, print_problems, say
+from sync_worker.cli.output import field_words, print_json, print_problems, say
 from sync_worker.core.errors import Misconfigured, NoLedger, SyncError
 from sync_worker.core.values import Site, UnknownEntity, WixKind
 from sync_worker.doctor.doctor import Doctor
@@ -303,8 +303,7 @@ def _contacts(site: Site) -> None:
 
 def _fields(site: Site) -> None:
     for field in site.fields:
-        scales = f"{field.attribute} ({field.wix}) ↔ {field.external_field} ({field.external})"
-        click.echo(f"{scales}, {field.mapping}")
+        click.echo(field_words(field))
         print_problems(field.violations())
     if click.confirm("Are these fields and scales right?", default=True):
         return

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 import click
 
 from sync_worker.cli.options import JSON, SITE, WIX_API
-from sync_worker.cli.output import print_json
+from sync_worker.cli.output import field_words, print_json, say
+from sync_worker.cli.site_set import change_wix_api
 from sync_worker.core.errors import Misconfigured
 from sync_worker.core.values import Side, Site, SiteState, WixKind
 from sync_worker.manifest.default_field import default_field
@@ -56,10 +57,7 @@ def add_site(
     added, released = wiring().admin.sites.add(instance_id, connector, fields, chosen, kind)
     click.echo(f"site {added.id}: Wix instance {instance_id} ↔ {connector}, wix_api={kind}")
     for field in added.fields:
-        click.echo(
-            f"  {field.attribute} ({field.wix}) ↔ {field.external_field} ({field.external}),"
-            f" {field.mapping}"
-        )
+        click.echo(f"  {field_words(field)}")
     if manifest.first_policies and not added.policy.may_write(Side.EXTERNAL):
         click.echo(
             "  nothing is written to the external system yet; `ratings-sync site policy"
@@ -88,6 +86,48 @@ def list_sites(as_json: bool) -> None:
     for known in sites:
         ids = f"{known.id}\t{known.state}\t{known.instance_id}\t{known.connector}"
         click.echo(f"{ids}\twix_api={known.wix_api} {_differing(known)}".rstrip())
+
+
+@site.command("show")
+@SITE
+@JSON
+def show_site(site_name: str | None, as_json: bool) -> None:
+    """All that is set for a site: its API of Wix, fields, policies, and what a probe learned there.
+
+    \b
+    Example: ratings-sync site show --site 1
+    """
+    admin = wiring().admin
+    found = admin.sites.find(site_name)
+    learned = admin.sites.learned(found.id)
+    if as_json:
+        print_json({"site": found, "learned": learned})
+        return
+    click.echo(f"site {found.id}: {found.connector}, {found.state}")
+    click.echo(f"  Wix: {found.instance_id}, wix_api={found.wix_api}")
+    for field in found.fields:
+        click.echo(f"  {field_words(field)}")
+    click.echo(f"  policies: {_differing(found) or 'all at their defaults'}")
+    for name, said in learned.items():
+        say(f"  {name}: {said}")
+
+
+@site.command("set")
+@SITE
+@WIX_API
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def set_site(site_name: str | None, wix_api: str | None, yes: bool) -> None:
+    """Change the API of Wix that a site uses; says first what that does, and deletes nothing.
+
+    Links of the old API are set aside with their ids and come back with it; maps stay. Nothing is
+    deleted, and no sweep begins, before both sides were compared anew (`ratings-sync reconcile`).
+
+    \b
+    Example: ratings-sync site set --wix-api reviews --site 2
+    """
+    if wix_api is None:
+        raise click.UsageError("say what to set: --wix-api")
+    change_wix_api(wiring().admin.sites.find(site_name), WixKind(wix_api), yes=yes)
 
 
 @site.command("policy")
@@ -168,8 +208,9 @@ def _set_state(site_name: str | None, state: SiteState) -> None:
     admin = wiring().admin
     found = admin.sites.find(site_name)
     released = admin.sites.set_state(found.id, state)
+    now = admin.sites.find(str(found.id)).state
     click.echo(
-        f"site {found.id}: {state}" + (f", {len(released)} deliveries released" if released else "")
+        f"site {found.id}: {now}" + (f", {len(released)} deliveries released" if released else "")
     )
 
 

@@ -135,3 +135,16 @@ missing = Table(
     Column("run_id", RowId, nullable=False),
     UniqueConstraint("site_id", "side", "remote_id"),
 )
+
+# What links had on file on both sides when their site left an API of Wix; no raw text of it is
+# searched, and it goes with the link's person.
+set_aside = Table(
+    "set_aside",
+    metadata,
+    Column("site_id", RowId, ForeignKey("site.id"), primary_key=True, autoincrement=False),
+    Column("wix_api", String(16), primary_key=True),
+    Column("link_id", RowId, ForeignKey("link.id"), primary_key=True, autoincrement=False),
+    Column("record", ExactJSON, nullable=False),
+    Column("record_values", ExactJSON, nullable=False),
+    Index(None, "link_id"),
+)

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, func, select, update
 from sync_worker.core.values import InboxState, SiteState
 from sync_worker.ledger.site_cache import SiteCache
 from sync_worker.ledger.statements.inbox import is_of_site, release_deliveries
+from sync_worker.ledger.statements.runs import awaits_baseline
 from sync_worker.ledger.tables import inbox, site
 from sync_worker.ledger.transactions import Transactions
 
@@ -35,14 +36,18 @@ class SqlSiteStates:
             # Whoever paused or recovers a site resumes it; installing the app anew only brings a
             # removed one back.
             is_held_back = row.state in (SiteState.PAUSED, SiteState.RECOVERY)
-            stays = is_held_back and state is SiteState.ACTIVE
+            is_back = state is SiteState.ACTIVE
+            stays = is_held_back and is_back
+            # Nothing is deleted before a person has seen what a change of its API leads to.
+            if is_back and awaits_baseline(connection, site_id):
+                state = SiteState.RECOVERY
             values: dict[str, object] = {"state": row.state if stays else str(state)}
             if at is not None:
                 values["lifecycle_at"] = at
             connection.execute(update(site).where(site.c.id == site_id).values(values))
             # This process knows it now, the others when their cache ends.
             self._sites.clear()
-            if state is not SiteState.ACTIVE:
+            if not is_back:
                 return []
             # Installed again: what came while the site was removed goes back to work.
             return self._release_waiting(connection, site_id)

@@ -68,6 +68,9 @@ site = Table(
     Column("deletes_allowed_until", Float, nullable=False, default=0, server_default="0"),
     # In which API of Wix its ratings are.
     Column("wix_api", String(16), nullable=False, default="ratings", server_default="ratings"),
+    Column("wix_api_since", Float),  # when it changed to it: what was compared before says nothing
+    Column("other_fields", ExactJSON),  # the fields that it maps in the other API, by its name
+    Column("wix_learned", ExactJSON),  # what a probe found out of Wix Reviews there
 )
 
 # How the account of a site on a side stands, once a remote has refused it.

@@ -85,12 +85,16 @@ def paused_sites(evidence: Evidence) -> Iterator[Trouble]:
         SiteState.RECOVERY: "is in recovery: no delete crosses, and no sweep begins",
     }
     for site in evidence.sites:
-        if site.state in words:
-            yield Trouble(
-                TroubleKind.PAUSED,
-                f"site {site.id} ({site.connector}) {words[site.state]}",
-                f"`ratings-sync site resume --site {site.id}`",
+        if site.state not in words:
+            continue
+        what, next_step = words[site.state], f"`ratings-sync site resume --site {site.id}`"
+        if site.state is SiteState.RECOVERY and site.is_changed and not site.is_compared:
+            what = "has changed its API of Wix: no delete crosses, and no sweep begins"
+            next_step = (
+                f"`ratings-sync reconcile --site {site.id} --dry-run` shows what the new baseline"
+                f" writes, `ratings-sync reconcile --site {site.id}` does it, and the site goes on"
             )
+        yield Trouble(TroubleKind.PAUSED, f"site {site.id} ({site.connector}) {what}", next_step)
 
 
 def refused_accounts(evidence: Evidence) -> Iterator[Trouble]:

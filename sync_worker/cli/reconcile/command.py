@@ -13,6 +13,7 @@ import click
 from rich.console import Console
 
 from sync_worker.cli.options import JSON, SITE, user_name
+from sync_worker.cli.output import say
 from sync_worker.cli.reconcile.show import HELD_ALREADY, Show, Stopped, Summary
 from sync_worker.core.errors import LeaseLost, Misconfigured, Permanent, SyncError
 from sync_worker.core.outcome import OutcomeKind
@@ -97,6 +98,8 @@ def reconcile(
     if show.is_finished and not dry_run:
         _count_all(show, site, run.sweep)
     show.close(run.sweep)
+    if show.is_finished and not dry_run and site.state is SiteState.RECOVERY:
+        _end_recovery(site)
     if show.is_stopped:
         sys.exit(130)
 
@@ -113,9 +116,27 @@ def _count_all(show: Show, site: Site, sweep: Sweep) -> None:
     show.note_all(standing.written_since(site.id, sweep.id))
 
 
+def _end_recovery(site: Site) -> None:
+    """A person has confirmed the new baseline: the site goes on, unless deletes wait for a word."""
+    admin, reason = wiring().admin, "site_recovery"
+    waiting = len(admin.questions.held_by_site(reason).get(site.id, ()))
+    if waiting:
+        say(
+            f"{waiting} deletes are held ({reason}): `ratings-sync held` shows them; if they are"
+            f" right, `ratings-sync site resume --site {site.id}` sends them, and the site goes on",
+            err=True,
+            fg="yellow",
+        )
+        return
+    admin.sites.set_state(site.id, SiteState.ACTIVE)
+    say(f"site {site.id} is active again", err=True)
+
+
 def _refuse_unready(site: Site, *, dry_run: bool, yes: bool) -> None:
     """Raises Misconfigured where a run could not go to its end."""
-    if site.state == SiteState.RECOVERY and not dry_run:
+    # A site that changed its API of Wix is compared anew; its deletes are held meanwhile.
+    is_new = wiring().admin.wix_change.awaits_baseline(site.id)
+    if site.state == SiteState.RECOVERY and not dry_run and not is_new:
         raise Misconfigured(
             f"site {site.id} is in recovery: look with --dry-run, then `ratings-sync site resume`"
         )

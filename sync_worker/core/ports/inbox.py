@@ -62,6 +62,8 @@ class Closing:
 ERASED = Closing(InboxState.DONE, "erased")
 
 
+# It speaks of the API of Wix that its site does not use (any more).
+OTHER_API = Closing(InboxState.DONE, "other_wix_api")
 UNKNOWN_SITE = Closing(InboxState.HELD, "unknown_site")
 WORKER_DIED = Closing(InboxState.HELD, "worker_died")
 

@@ -15,6 +15,7 @@ from sync_worker.ledger.administration.mappings import MappingAdmin
 from sync_worker.ledger.administration.questions import LedgerQuestions
 from sync_worker.ledger.administration.sites import SiteAdmin
 from sync_worker.ledger.administration.standing import SqlStanding
+from sync_worker.ledger.administration.wix_change import WixChange
 from sync_worker.ledger.transactions import Transactions
 
 
@@ -32,6 +33,7 @@ class LedgerAdmin:
     heartbeats: SqlHeartbeats
     door_counts: SqlDoorCounts
     standing: SqlStanding
+    wix_change: WixChange
 
 
 def ledger_admin(engine: Engine) -> LedgerAdmin:
@@ -48,4 +50,5 @@ def ledger_admin(engine: Engine) -> LedgerAdmin:
         SqlHeartbeats(transactions),
         SqlDoorCounts(transactions),
         SqlStanding(transactions),
+        WixChange(transactions),
     )

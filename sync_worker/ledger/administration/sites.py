@@ -14,6 +14,8 @@ from sync_worker.core.values import Policy, Side, Site, SiteState, WixKind
 from sync_worker.core.words import MAX_NAMESPACE, MAX_WIX_ID, is_usable_id
 from sync_worker.ledger.administration.held import release_keys, release_reasons
 from sync_worker.ledger.rows import from_field
+from sync_worker.ledger.sites import REST_OVER
+from sync_worker.ledger.statements.runs import awaits_baseline
 from sync_worker.ledger.statements.sites import read_sites, site_by_id
 from sync_worker.ledger.tables import field_map, site
 from sync_worker.ledger.transactions import Transactions, ledger_now
@@ -105,6 +107,18 @@ class SiteAdmin:
         ids = {row.id for row in rows if GUESTS not in row.policy}
         return [known for known in self.all() if known.id in ids]
 
+    def learned(self, site_id: int) -> dict[str, str]:
+        """What a probe found out of Wix Reviews on the site, in words by its name."""
+        with self._transactions.read() as connection:
+            found = select(site.c.wix_learned).where(site.c.id == site_id)
+            return dict(connection.execute(found).scalar_one() or {})
+
+    def note_learned(self, site_id: int, learned: Mapping[str, str]) -> None:
+        """Keep what a probe found out; what it did not ask stays as it was."""
+        known = {**self.learned(site_id), **learned}
+        with self._transactions.write() as connection:
+            connection.execute(update(site).where(site.c.id == site_id).values(wix_learned=known))
+
     def set_policy(self, site_id: int, changes: Mapping[str, str]) -> Site:
         """Change some decisions. Raises Misconfigured for an unknown one."""
         with self._transactions.write() as connection:
@@ -114,13 +128,31 @@ class SiteAdmin:
         return self.find(str(site_id))
 
     def set_state(self, site_id: int, state: SiteState) -> list[int]:
-        """Pause, resume or remove; resuming releases what was held for it."""
+        """Pause, resume or remove; resuming releases what was held for it.
+
+        A site that has changed its API of Wix comes back in recovery, until both sides were
+        compared. Raises Misconfigured where it is there already.
+        """
         with self._transactions.write() as connection:
+            if state is SiteState.ACTIVE and awaits_baseline(connection, site_id):
+                _refuse_uncompared(connection, site_id)
+                state = SiteState.RECOVERY
             connection.execute(update(site).where(site.c.id == site_id).values(state=str(state)))
-        if state is not SiteState.ACTIVE:
+        if state not in REST_OVER:
             return []
-        reasons = [f"site_{other}" for other in SiteState]
+        reasons = [f"site_{other}" for other in REST_OVER[state]]
         return release_reasons(self._transactions, reasons, self.find(str(site_id)))
+
+
+def _refuse_uncompared(connection: Connection, site_id: int) -> None:
+    """Raises Misconfigured if the site is in recovery: only a baseline ends that."""
+    state = connection.execute(select(site.c.state).where(site.c.id == site_id)).scalar()
+    if state == SiteState.RECOVERY:
+        raise Misconfigured(
+            f"site {site_id} has changed its API of Wix, and both sides were not compared since:"
+            f" `ratings-sync reconcile --site {site_id} --dry-run` shows what that would write,"
+            f" `ratings-sync reconcile --site {site_id}` does it, and the site goes on"
+        )
 
 
 def _is_named(name: str) -> Any:

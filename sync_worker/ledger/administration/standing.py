@@ -10,20 +10,24 @@ from sqlalchemy import Connection, case, exists, func, select
 from sync_worker.core.ports.inbox import CREATE_ACCEPTED, RATE_LIMITED
 from sync_worker.core.values import IntentState, SiteState
 from sync_worker.ledger.statements.inbox import OPEN
-from sync_worker.ledger.statements.runs import DONE, RUNNING, WHOLE_KINDS
+from sync_worker.ledger.statements.runs import DONE, RUNNING, is_whole
 from sync_worker.ledger.tables import inbox, intent, run, site
 from sync_worker.ledger.transactions import Transactions, ledger_now
 
 
 @dataclass(frozen=True, slots=True)
 class SiteStanding:
-    """``is_compared``: a whole run of both sides has ended well; ``is_comparing``: one is open."""
+    """``is_compared``: a whole run of both sides has ended well; ``is_comparing``: one is open.
+
+    ``is_changed``: to another API of Wix, once.
+    """
 
     id: int
     connector: str
     state: SiteState
     is_compared: bool
     is_comparing: bool
+    is_changed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,7 @@ def site_counts(connection: Connection) -> dict[str, int]:
     """How many sites stand so: by state, and ``never_compared`` of those at work."""
     by_state = select(site.c.state, func.count()).group_by(site.c.state)
     counts = {state: int(number) for state, number in connection.execute(by_state)}
-    whole = (run.c.site_id == site.c.id) & run.c.kind.in_(WHOLE_KINDS) & (run.c.state == DONE)
+    whole = is_whole(site.c.id) & (run.c.state == DONE)
     never = select(func.count()).select_from(site).where(site.c.state == str(SiteState.ACTIVE))
     never = never.where(~exists().where(whole))
     known = dict.fromkeys(map(str, SiteState), 0) | counts
@@ -59,10 +63,12 @@ class SqlStanding:
 
     def sites(self) -> list[SiteStanding]:
         """Every site, in the order in which they were added."""
-        whole = (run.c.site_id == site.c.id) & run.c.kind.in_(WHOLE_KINDS)
+        whole = is_whole(site.c.id)
         is_compared = exists().where(whole, run.c.state == DONE).label("is_compared")
         is_comparing = exists().where(whole, run.c.state == RUNNING).label("is_comparing")
-        found = select(site.c.id, site.c.connector, site.c.state, is_compared, is_comparing)
+        is_changed = site.c.wix_api_since.is_not(None).label("is_changed")
+        columns = (site.c.id, site.c.connector, site.c.state, is_compared, is_comparing, is_changed)
+        found = select(*columns)
         with self._transactions.read() as connection:
             rows = connection.execute(found.order_by(site.c.id)).all()
         return [
@@ -72,6 +78,7 @@ class SqlStanding:
                 SiteState(row.state),
                 bool(row.is_compared),
                 bool(row.is_comparing),
+                bool(row.is_changed),
             )
             for row in rows
         ]

@@ -19,7 +19,7 @@ from sync_worker.core.values import (
     Side,
     Site,
 )
-from sync_worker.ledger.process_tables import listed, missing
+from sync_worker.ledger.process_tables import listed, missing, set_aside
 from sync_worker.ledger.statements.contacts import ids_of_contact, is_erased, surviving_id
 from sync_worker.ledger.statements.inbox import (
     ENDED,
@@ -99,6 +99,7 @@ def erase_link(connection: Connection, site: Site, link_id: int, change: Commit)
     is_closed = (intent.c.link_id == link_id) & (intent.c.state != str(IntentState.OPEN))
     connection.execute(delete(intent).where(is_closed))
     connection.execute(delete(link_value).where(link_value.c.link_id == link_id))
+    connection.execute(delete(set_aside).where(set_aside.c.link_id == link_id))
     _forget_rater(connection, site.id, link_id)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, func, select, update
 
 from sync_worker.core.errors import LeaseLost
 from sync_worker.core.sweep_values import Phase, RunKind, Sweep, next_since
@@ -16,7 +16,7 @@ from sync_worker.ledger.process_tables import listed
 from sync_worker.ledger.rows import fitting
 from sync_worker.ledger.sql_text import SqlText
 from sync_worker.ledger.statements.inbox import words
-from sync_worker.ledger.tables import run
+from sync_worker.ledger.tables import run, site
 from sync_worker.ledger.transactions import insert_into, ledger_now
 
 RUN_LEASE_SECONDS = 20.0
@@ -88,8 +88,8 @@ def _new_sweep(connection: Connection, site_id: int, kind: RunKind) -> Sweep:
     is_done = (run.c.site_id == site_id) & (run.c.state == DONE)
     if kind is RunKind.SWEEP:
         # The first complete run of a site is its baseline.
-        had_one = is_any_run(connection, is_done & run.c.kind.in_(WHOLE_KINDS))
-        return new if had_one else replace(new, kind=RunKind.BASELINE)
+        has_one = has_baseline(connection, site_id)
+        return new if has_one else replace(new, kind=RunKind.BASELINE)
     if kind is RunKind.POLL:
         # A poll begins where the last one that was done ended.
         polls = select(run).where(is_done, _is_poll()).order_by(run.c.id.desc()).limit(1)
@@ -130,7 +130,8 @@ _STANDING = f"""
 SELECT site.id AS site_id, ledger_now() AS now, running.kind AS running_kind,
   running.lease_until <= ledger_now() AS is_free,
   (SELECT max(started_at) FROM run WHERE run.site_id = site.id
-    AND kind IN ({words(WHOLE_KINDS)}) AND state = '{DONE}') AS swept_at,
+    AND kind IN ({words(WHOLE_KINDS)}) AND state = '{DONE}'
+    AND started_at >= coalesce(site.wix_api_since, 0)) AS swept_at,
   (SELECT max(started_at) FROM run WHERE run.site_id = site.id
     AND kind = '{RunKind.POLL}') AS polled_at
 FROM site LEFT JOIN run AS running ON running.site_id = site.id AND running.state = '{RUNNING}'
@@ -166,8 +167,27 @@ def is_run_due(standing: Any, kind: RunKind, every_seconds: float) -> bool:
     return newest <= float(standing.now) - every_seconds
 
 
-def is_any_run(connection: Connection, which: Any) -> bool:
-    return connection.execute(select(run.c.id).where(which).limit(1)).first() is not None
+# Of a site in the same statement: what was compared before it changed its API of Wix says nothing.
+SINCE = func.coalesce(site.c.wix_api_since, 0.0)
+
+
+def is_whole(site_id: Any) -> Any:
+    """Complete runs of a site over both sides as they are now."""
+    return (run.c.site_id == site_id) & run.c.kind.in_(WHOLE_KINDS) & (run.c.started_at >= SINCE)
+
+
+def has_baseline(connection: Connection, site_id: int) -> bool:
+    """Whether both sides of a site were compared whole."""
+    done = is_whole(site.c.id) & (run.c.state == DONE)
+    found = select(run.c.id).select_from(site).where(site.c.id == site_id, done).limit(1)
+    return connection.execute(found).first() is not None
+
+
+def awaits_baseline(connection: Connection, site_id: int) -> bool:
+    """Whether a site has changed its API of Wix, and nobody has confirmed what that leads to."""
+    changed = (site.c.id == site_id) & site.c.wix_api_since.is_not(None)
+    is_changed = connection.execute(select(site.c.id).where(changed)).first() is not None
+    return is_changed and not has_baseline(connection, site_id)
 
 
 def cursor_of(sweep: Sweep) -> dict[str, Any]:

@@ -1,0 +1,86 @@
+"""``ratings-sync site set``: what a site is on Wix; says first what a change does, then asks."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from sync_worker.cli.asking import agree
+from sync_worker.cli.output import field_words
+from sync_worker.core.errors import Misconfigured
+from sync_worker.core.values import Site, SiteState, WixKind
+from sync_worker.ledger.administration.wix_change import Changed, refuse_unsettled
+from sync_worker.ledger.site_cache import SITE_CACHE_SECONDS
+from sync_worker.manifest.default_field import default_field
+from sync_worker.runtime.waiting import wait_for
+from sync_worker.wiring import wiring
+
+# Every process has heard of the pause by then.
+HEARD_SECONDS = SITE_CACHE_SECONDS * 1.5
+QUIET_SECONDS = 40.0  # a link is in hand for less
+PAUSE_SECONDS = 0.5
+
+
+def change_wix_api(found: Site, kind: WixKind, *, yes: bool) -> None:
+    """Change the API of Wix that a site uses. Raises Misconfigured, click.Abort."""
+    if found.wix_api is kind:
+        click.echo(f"site {found.id} uses wix_api={kind} already; nothing is changed")
+        return
+    _say_plan(found, kind)
+    agree(f"Change site {found.id} to wix_api={kind}?", "--yes", is_given=yes)
+    done = _changed(found, kind)
+    click.echo(
+        f"site {done.site.id}: wix_api={done.site.wix_api}, {done.site.state}; {done.links} links"
+        f" set aside, {done.returned} brought back, {done.deliveries} deliveries of the other API"
+        " ended (other_wix_api)"
+    )
+    for field in done.site.fields:
+        click.echo(f"  {field_words(field)}")
+    click.echo(f"next: ratings-sync reconcile --site {found.id} --dry-run")
+
+
+def _say_plan(found: Site, kind: WixKind) -> None:
+    """What the change does, in words. Raises Misconfigured where it cannot be made now."""
+    plan = wiring().admin.wix_change.plan(found, kind)
+    refuse_unsettled(found, plan)
+    click.echo(
+        f"site {found.id} ({found.connector}) changes from wix_api={found.wix_api} to"
+        f" wix_api={kind}:\n"
+        "  nothing is written or deleted on Wix or outside, and all maps stay;\n"
+        f"  {plan.links} links are set aside with their ids, and come back when you change back;\n"
+        f"  {plan.returning} links that were set aside before come back;\n"
+        f"  {plan.deliveries} deliveries that wait or are held of {found.wix_api} end\n"
+        f"  (other_wix_api); the site rests for some seconds meanwhile;\n"
+        "  then no delete crosses and no sweep begins until you have seen the new baseline and\n"
+        f"  said yes to it: ratings-sync reconcile --site {found.id}"
+    )
+
+
+def _changed(found: Site, kind: WixKind) -> Changed:
+    """The change itself, while the site rests."""
+    admin = wiring().admin
+    manifest = wiring().manifests.get(found.connector)
+    if manifest is None:
+        raise Misconfigured(f"CONNECTORS does not name {found.connector}, which the site uses")
+    fields = [default_field(manifest, kind)]
+    after = found.state
+    if found.is_at_work:
+        after = SiteState.RECOVERY
+        admin.sites.set_state(found.id, SiteState.PAUSED)
+    try:
+        time.sleep(HEARD_SECONDS)
+        wait_for(
+            lambda: admin.wix_change.is_quiet(found.id) or None,
+            QUIET_SECONDS,
+            pause_seconds=PAUSE_SECONDS,
+        )
+        done = admin.wix_change.change(found.id, kind, fields, after)
+    except BaseException:
+        # As it was, but for whoever paused it meanwhile.
+        if found.is_at_work:
+            admin.sites.set_state(found.id, found.state)
+        raise
+    if found.is_at_work:
+        admin.sites.set_state(found.id, after)
+    return done
