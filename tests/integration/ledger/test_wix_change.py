@@ -1,0 +1,248 @@
+"""A living site changes its API of Wix: what is set aside, what comes back, and what waits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from sync_worker.core.errors import LeaseLost, Misconfigured
+from sync_worker.core.ports.links import Commit
+from sync_worker.core.scale import FieldMap, Scale
+from sync_worker.core.sweep_values import OnFile, RunKind
+from sync_worker.core.values import (
+    Base,
+    Change,
+    Intent,
+    IntentState,
+    Link,
+    LinkState,
+    Side,
+    SiteState,
+    WixKind,
+)
+from sync_worker.ledger.administration.admin import LedgerAdmin, ledger_admin
+from sync_worker.ledger.database import open_engine
+from sync_worker.ledger.migrations.upgrade import upgrade
+from sync_worker.ledger.process_tables import set_aside
+from sync_worker.ledger.statements.links import read_link
+from sync_worker.ledger.tables import inbox, intent, run
+from tests.factories import an_intent
+from tests.integration.ledger.ground import ADA, BOB, EXTERNAL_SLOT, WIX_SLOT, Ground
+from tests.simulation.world import OVERALL
+from tests.twins.observed_ledger import ObservedLedger
+
+ONE, FIVE = Decimal(1), Decimal(5)
+STARS = FieldMap("overall", "value", Scale(ONE, FIVE, ONE), OVERALL.external)
+REVIEWS, RATINGS = WixKind.REVIEWS, WixKind.RATINGS
+
+
+@dataclass
+class ChangeGround:
+    """A ledger with links of two people, and what changes the API of its site."""
+
+    ground: Ground
+
+    @property
+    def ledger(self) -> Any:
+        return self.ground.ledger
+
+    @property
+    def admin(self) -> LedgerAdmin:
+        return ledger_admin(self.ledger.engine)
+
+    def change(self, kind: WixKind) -> Any:
+        """As the command does it, but for its waiting."""
+        self.admin.sites.set_state(self.ground.site_id, SiteState.PAUSED)
+        return self.admin.wix_change.change(self.ground.site_id, kind, [STARS], SiteState.RECOVERY)
+
+    def link(self, link_id: int) -> Link:
+        with self.ledger.transactions.read() as connection:
+            return read_link(connection, link_id)
+
+    def on_file(self, side: Side, remote_id: str) -> OnFile | None:
+        site = self.ledger.site(self.ground.site_id)
+        found: OnFile | None = self.ledger.sweeps.on_file(site, side, [remote_id]).get(remote_id)
+        return found
+
+    def compare(self) -> None:
+        """The new baseline, confirmed and done."""
+        sweep = self.ledger.sweeps.begin(self.ground.site_id, RunKind.SWEEP)
+        assert sweep.kind is RunKind.BASELINE
+        self.ledger.sweeps.end(sweep)
+
+
+@pytest.fixture(params=["sqlite_url", "postgres_url"])
+def site(request: pytest.FixtureRequest) -> Iterator[ChangeGround]:
+    engine = open_engine(request.getfixturevalue(request.param))
+    upgrade(engine)
+    yield ChangeGround(Ground(ObservedLedger(engine), None).set_up())
+    engine.dispose()
+
+
+def test_links_are_set_aside_with_their_ids_and_come_back(site: ChangeGround) -> None:
+    ada = site.ground.link(ADA, 1).lease.link_id
+    before = site.link(ada)
+    done = site.change(REVIEWS)
+    assert (done.links, done.returned, done.site.wix_api) == (1, 0, REVIEWS)
+    as_new = site.link(ada)
+    assert (as_new.records, as_new.bases, as_new.state) == ({}, {}, LinkState.LIVE)
+    assert as_new.key == before.key
+    assert site.on_file(Side.WIX, "w1") is site.on_file(Side.EXTERNAL, "e1") is None
+    # What happens meanwhile is of the other API alone.
+    run_of_ada = site.ledger.links.attach(site.ground.stored(7), before.key).run
+    new = Commit(bases={"overall": Base(Decimal(4), Decimal(4))}, link_state=LinkState.HELD)
+    site.ledger.links.commit(run_of_ada.lease, new)
+    done = site.change(RATINGS)
+    assert (done.links, done.returned, done.site.wix_api) == (1, 1, RATINGS)
+    back = site.link(ada)
+    assert (back.records, back.bases, back.state) == (before.records, before.bases, before.state)
+    assert back.records[EXTERNAL_SLOT].raw == before.records[EXTERNAL_SLOT].raw
+    assert site.on_file(Side.WIX, "w1") is not None
+    assert site.change(REVIEWS).returned == 1
+    assert site.link(ada).state is LinkState.HELD
+
+
+def test_fields_of_each_api_are_its_own(site: ChangeGround) -> None:
+    assert site.change(REVIEWS).site.fields == (STARS,)
+    assert site.change(RATINGS).site.fields == (OVERALL,)
+    assert site.change(REVIEWS).site.fields == (STARS,)
+
+
+def test_what_the_other_api_has_told_ends_and_the_rest_stays(site: ChangeGround) -> None:
+    stored = site.ground.stored
+    waiting, held = stored(1), stored(2)
+    erasing = stored(3, change=Change.DELETE, privacy=True)
+    person = stored(4, change=Change.CONTACT_CHANGED)
+    outside = stored(5, side=Side.EXTERNAL, source="own-service")
+    site.ledger.inbox.hold([held], "unknown_contact", hold_key="contact:x")
+    plan = site.admin.wix_change.plan(site.ledger.site(site.ground.site_id), REVIEWS)
+    assert (plan.deliveries, plan.links) == (2, 0)
+    assert site.change(REVIEWS).deliveries == 2
+    with site.ledger.engine.connect() as connection:
+        rows = connection.execute(select(inbox.c.id, inbox.c.state, inbox.c.reason)).all()
+    ended = {row.id: (row.state, row.reason) for row in rows}
+    assert ended[waiting] == ended[held] == ("done", "other_wix_api")
+    assert {ended[one][0] for one in (erasing, person, outside)} == {"new"}
+
+
+def test_who_has_a_link_or_a_sweep_in_hand_loses_it(site: ChangeGround) -> None:
+    leased = site.ground.link(ADA, 1)
+    sweep = site.ledger.sweeps.begin(site.ground.site_id, RunKind.SWEEP)
+    site.change(REVIEWS)
+    with pytest.raises(LeaseLost):
+        site.ledger.links.commit(leased.lease, Commit(link_state=LinkState.HELD))
+    with pytest.raises(LeaseLost):
+        site.ledger.sweeps.save(sweep)
+    with site.ledger.engine.connect() as connection:
+        assert connection.execute(select(run.c.reason)).scalars().all() == [
+            "the site changed to wix_api=reviews"
+        ]
+
+
+def opened(site: ChangeGround, new: Intent, number: int) -> None:
+    leased = site.ground.link(ADA if number == 1 else BOB, number)
+    site.ledger.links.open_intent(leased.lease, new)
+
+
+def test_write_outside_of_unknown_outcome_is_settled_first(site: ChangeGround) -> None:
+    opened(site, an_intent(), 1)
+    with pytest.raises(Misconfigured, match="1 writes to own-service have no known outcome"):
+        site.change(REVIEWS)
+    now = site.ledger.site(site.ground.site_id)
+    assert (now.wix_api, now.state) == (RATINGS, SiteState.PAUSED)
+    assert site.on_file(Side.WIX, "w1") is not None
+
+
+def test_write_to_the_api_that_is_left_is_looked_for_no_more(site: ChangeGround) -> None:
+    opened(site, an_intent(slot=WIX_SLOT), 1)
+    site.change(REVIEWS)
+    with site.ledger.engine.connect() as connection:
+        states = connection.execute(select(intent.c.state)).scalars().all()
+    assert states == [str(IntentState.ABANDONED)]
+
+
+def test_file_that_is_being_imported_has_its_end_first(site: ChangeGround) -> None:
+    open_import = {"site_id": site.ground.site_id, "kind": "import", "state": "running"}
+    with site.ledger.engine.begin() as connection:
+        times = {"started_at": 1.0, "lease_until": 1e12}
+        connection.execute(run.insert().values(open_import | times))
+    with pytest.raises(Misconfigured, match="being imported"):
+        site.change(REVIEWS)
+
+
+def test_site_that_is_at_work_is_not_changed(site: ChangeGround) -> None:
+    """Somebody has resumed it between the pause and the change."""
+    with pytest.raises(Misconfigured, match="resumed meanwhile"):
+        site.admin.wix_change.change(site.ground.site_id, REVIEWS, [STARS], SiteState.RECOVERY)
+
+
+def test_nothing_goes_on_by_itself_before_the_new_baseline(site: ChangeGround) -> None:
+    site_id = site.ground.site_id
+    site.compare()
+    is_due = site.ledger.sweeps.is_due
+    assert is_due(site_id, RunKind.SWEEP, -1.0)
+    site.change(REVIEWS)
+    assert site.ledger.site(site_id).state is SiteState.RECOVERY
+    assert site.admin.wix_change.awaits_baseline(site_id)
+    assert not is_due(site_id, RunKind.SWEEP, -1.0)
+    assert not is_due(site_id, RunKind.POLL, -1.0)
+    with pytest.raises(Misconfigured, match="were not compared since"):
+        site.admin.sites.set_state(site_id, SiteState.ACTIVE)
+    # Neither a pause and its end nor a new installation of the app is a way around.
+    site.admin.sites.set_state(site_id, SiteState.PAUSED)
+    site.admin.sites.set_state(site_id, SiteState.ACTIVE)
+    assert site.ledger.site(site_id).state is SiteState.RECOVERY
+    site.ledger.sites.note_lifecycle(site_id, SiteState.REMOVED, 1.0)
+    site.ledger.sites.note_lifecycle(site_id, SiteState.ACTIVE, 2.0)
+    assert site.ledger.site(site_id).state is SiteState.RECOVERY
+    (standing,) = site.admin.standing.sites()
+    assert (standing.is_compared, standing.is_changed) == (False, True)
+    site.compare()
+    site.admin.sites.set_state(site_id, SiteState.ACTIVE)
+    assert site.ledger.site(site_id).state is SiteState.ACTIVE
+    assert is_due(site_id, RunKind.SWEEP, -1.0)
+
+
+def test_erased_person_is_erased_from_what_is_set_aside(site: ChangeGround) -> None:
+    ada, bob = site.ground.link(ADA, 1), site.ground.link(BOB, 2)
+    site.change(REVIEWS)
+    leased = site.ledger.links.attach(site.ground.stored(8), site.ground.key).run
+    site.ground.erase(leased, 8)
+    with site.ledger.engine.connect() as connection:
+        kept = connection.execute(select(set_aside.c.link_id)).scalars().all()
+    assert kept == [bob.lease.link_id]
+    assert site.change(RATINGS).returned == 1
+    assert site.link(ada.lease.link_id).records == {}
+
+
+def test_link_that_is_buried_stays_so(site: ChangeGround) -> None:
+    leased = site.ground.link(ADA, 1)
+    gone = Commit(
+        records=dict.fromkeys((WIX_SLOT, EXTERNAL_SLOT)), link_state=LinkState.BURIED, release=True
+    )
+    site.ledger.links.commit(leased.lease, gone)
+    assert site.change(REVIEWS).links == 0
+    assert site.link(leased.lease.link_id).state is LinkState.BURIED
+
+
+def test_more_links_than_one_statement_takes(
+    site: ChangeGround, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sync_worker.ledger.statements.set_aside.AT_ONCE", 1)
+    ids = [site.ground.link(who, number).lease.link_id for number, who in enumerate((ADA, BOB))]
+    assert site.change(REVIEWS).links == 2
+    assert site.change(RATINGS).returned == 2
+    assert all(site.link(link_id).records for link_id in ids)
+
+
+def test_change_to_what_it_is_changes_nothing(site: ChangeGround) -> None:
+    site.ground.link(ADA, 1)
+    with site.ledger.engine.begin() as connection:
+        connection.execute(update(inbox).values(state="done"))
+    done = site.change(RATINGS)
+    assert (done.links, done.site.state) == (0, SiteState.PAUSED)
