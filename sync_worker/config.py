@@ -12,7 +12,6 @@ from functools import cached_property
 from io import StringIO
 from pathlib import Path
 from typing import Literal
-from urllib.parse import quote, urlsplit
 
 from dotenv import dotenv_values
 from dotenv.parser import parse_stream
@@ -21,13 +20,14 @@ from redis.connection import parse_url
 
 from sync_worker.core.errors import Misconfigured
 from sync_worker.core.pasted import bare, is_placeholder, nearest, secret_of, text_of, unsendable_in
-from sync_worker.core.service_urls import check_database_url, check_redis_url, has_password
+from sync_worker.core.service_urls import check_database_url, check_redis_url, with_password
 from sync_worker.core.values import WixKind
 from sync_worker.files.references import DEFAULT_FOLDERS
 
 SECRETS = (
     "WIX_APP_SECRET",
     "WIX_PUBLIC_KEY",
+    "WIX_API_KEY",
     "DATABASE_URL",
     "DATABASE_PASSWORD",
     "REDIS_URL",
@@ -37,7 +37,7 @@ SECRETS = (
     "FLOWER_BASIC_AUTH",
 )
 # Without these nothing crosses, or something is open to all: an example's value stops the start.
-NEEDED = (*SECRETS, "WIX_APP_ID", "WIX_API_BASE_URL")
+NEEDED = (*SECRETS, "WIX_APP_ID", "WIX_SITE_ID", "WIX_API_BASE_URL")
 # Of docker-compose.yml and the servers in it.
 OF_COMPOSE = (
     "RATINGS_SYNC_VERSION",
@@ -57,7 +57,7 @@ PASTED_PEM = re.compile(
     re.M,
 )
 # They go out with calls, in headers, forms and addresses.
-SENT = ("WIX_APP_ID", "WIX_APP_SECRET", "WIX_API_BASE_URL")
+SENT = ("WIX_APP_ID", "WIX_APP_SECRET", "WIX_API_KEY", "WIX_SITE_ID", "WIX_API_BASE_URL")
 WIX_URL = "https://www.wixapis.com"
 LEDGER_FILE = "ledger.db"  # in the state folder, without DATABASE_URL
 MIN_TOKEN = 16  # characters; what can be guessed closes nothing
@@ -83,6 +83,9 @@ class Settings(BaseModel):
     wix_app_id: str = ""
     wix_app_secret: SecretStr = SecretStr("")
     wix_public_key: str = ""
+    wix_api_key: SecretStr = SecretStr("")  # of a site's owner, instead of an app
+    wix_site_id: str = ""  # of the site that the key is for
+    wix_poll_seconds: float = Field(default=300.0, ge=30)  # where no webhook tells what happens
     wix_api_base_url: str = WIX_URL
     wix_budget_per_minute: float = Field(default=192.0, gt=0)
     wix_budget_capacity: float = Field(default=8.0, ge=1)
@@ -126,6 +129,24 @@ class Settings(BaseModel):
         if self.metrics_bind and self.metrics_token is None:
             raise ValueError("METRICS_BIND needs METRICS_TOKEN: metrics are never open")
         return self
+
+    @property
+    def has_app(self) -> bool:
+        """Whether Wix knows us as an app, which hears of changes; a key alone only asks.
+
+        Raises Misconfigured.
+        """
+        if bool(self.wix_api_key.get_secret_value()) != bool(self.wix_site_id):
+            raise Misconfigured(
+                "WIX_API_KEY and WIX_SITE_ID belong together: the key, and the id of the site that"
+                " it is for (in the address of the site's dashboard)"
+            )
+        return bool(self.wix_app_id) or not self.wix_site_id
+
+    @property
+    def token_seal(self) -> str:
+        """A secret that every process of the fleet has, and Redis has not."""
+        return self.wix_app_secret.get_secret_value() or self.wix_api_key.get_secret_value()
 
     @cached_property
     def database(self) -> str:
@@ -204,16 +225,8 @@ def cache_url(broker: str) -> str:
 
 
 def _with_password(url: SecretStr, password: SecretStr | None) -> str:
-    """The URL, with the password in it unless it has one of its own."""
     text = url.get_secret_value()
-    if password is None or has_password(text):
-        return text
-    parts = urlsplit(text)
-    if not parts.netloc:
-        return text
-    user, _, host = parts.netloc.rpartition("@")
-    secret = quote(password.get_secret_value(), safe="")
-    return parts._replace(netloc=f"{user.removesuffix(':')}:{secret}@{host}").geturl()
+    return text if password is None else with_password(text, password.get_secret_value())
 
 
 def environment(folder: Path | None = None) -> dict[str, str]:

@@ -79,7 +79,7 @@ def gateway_config() -> GatewayConfig:
     book = DoorBook(SqlDoorCounts(ledger.transactions).add)
     token = settings.metrics_token
     return GatewayConfig(
-        wix_keys=load_public_keys(settings.wix_public_key),
+        wix_keys=load_public_keys(settings.wix_public_key) if settings.has_app else (),
         wix_app_id=settings.wix_app_id,
         manifests=Connectors(settings, environ).manifests,
         store=ledger.inbox.store_all,

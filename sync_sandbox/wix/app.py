@@ -103,14 +103,17 @@ def _add_sign_in(app: Flask, wix: WixState) -> None:
             "appName": "ratings-sync sandbox",
             "permissions": permissions,
         }
-        return jsonify(
-            instance=about,
-            site={
-                "siteId": wix.site_id,
-                "siteDisplayName": "Sandbox shop",
-                "installedWixApps": ["stores"],
-            },
-        )
+        site = {
+            "siteId": wix.site_id,
+            "siteDisplayName": "Sandbox shop",
+            "installedWixApps": wix.installed_apps,
+        }
+        return jsonify(instance=about, site=site)
+
+    # https://dev.wix.com/docs/api-reference/business-solutions/stores/catalog-versioning
+    @app.get("/stores/v3/provision/version")
+    def catalog_version() -> Response:
+        return jsonify(catalogVersion=wix.catalog_version)
 
 
 def _add_ratings(app: Flask, wix: WixState) -> None:
@@ -170,6 +173,13 @@ def _add_people(app: Flask, wix: WixState) -> None:
         if contact_id not in wix.contacts:
             raise Refusal(404, "CONTACT_NOT_FOUND")
         return jsonify(contact=wix.contacts[contact_id], responseType=kind)
+
+    @app.delete("/contacts/v4/contacts/<contact_id>")
+    def delete_contact(contact_id: str) -> Response:
+        if contact_id not in wix.contacts:
+            raise Refusal(404, "CONTACT_NOT_FOUND")
+        wix.delete_contact(contact_id)
+        return jsonify({})
 
     @app.get("/members/v1/members/<member_id>")
     def get_member(member_id: str) -> Response:

@@ -180,7 +180,7 @@ def _site(connector: str, wix_api: str | None) -> Site:
             click.echo(f"site {site.id}: Wix instance {shown} ↔ {connector}")
             _check_live(None)
             return site
-    instance_id = click.prompt("App instance id of the Wix site").strip()
+    instance_id = _instance_id()
     kind = _wix_api(wix_api)
     _check_live(instance_id)
     field = default_field(wiring().manifests[connector], kind)
@@ -190,6 +190,15 @@ def _site(connector: str, wix_api: str | None) -> Site:
         + (f"; {len(released)} deliveries had waited for it" if released else "")
     )
     return site
+
+
+def _instance_id() -> str:
+    """Of the site: asked for, unless its owner's key is all that we have."""
+    settings = wiring().settings
+    if not settings.has_app:
+        click.echo(f"Wix site {settings.wix_site_id}, by its owner's API key")
+        return settings.wix_site_id
+    return str(click.prompt("App instance id of the Wix site")).strip()
 
 
 def _wix_api(chosen: str | None) -> WixKind:

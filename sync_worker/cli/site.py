@@ -8,7 +8,7 @@ import click
 
 from sync_worker.cli.options import JSON, SITE, WIX_API
 from sync_worker.cli.output import field_words, print_json, say
-from sync_worker.cli.site_set import change_wix_api
+from sync_worker.cli.site_set import change_wix_api, take_over
 from sync_worker.core.errors import Misconfigured
 from sync_worker.core.values import Side, Site, SiteState, WixKind
 from sync_worker.manifest.default_field import default_field
@@ -25,7 +25,7 @@ def site() -> None:
 
 
 @site.command("add")
-@click.argument("instance_id")
+@click.argument("instance_id", required=False)
 @click.option("--connector", required=True, help="Id of a manifest that CONNECTORS names.")
 @click.option(
     "--policy",
@@ -37,15 +37,18 @@ def site() -> None:
 )
 @WIX_API
 def add_site(
-    instance_id: str, connector: str, policies: Sequence[str], wix_api: str | None
+    instance_id: str | None, connector: str, policies: Sequence[str], wix_api: str | None
 ) -> None:
     """Connect a Wix site (its app instance id) with a connector; maps `overall` to the connector's
-    main value.
+    main value. Without an id: the site of WIX_SITE_ID.
 
     \b
     Example: ratings-sync site add 11111111-0000-4000-8000-000000000001 --connector own-service -p
     deletes=ignore
     """
+    instance_id = instance_id or wiring().settings.wix_site_id
+    if not instance_id:
+        raise click.UsageError("name the app instance id of the site, or set WIX_SITE_ID")
     manifest = wiring().manifests.get(connector)
     if manifest is None:
         known = ", ".join(sorted(wiring().manifests))
@@ -115,8 +118,16 @@ def show_site(site_name: str | None, as_json: bool) -> None:
 @site.command("set")
 @SITE
 @WIX_API
+@click.option(
+    "--instance",
+    "instance_id",
+    metavar="ID",
+    help="The app is installed now on a site that its owner's API key has opened: its instance id.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def set_site(site_name: str | None, wix_api: str | None, yes: bool) -> None:
+def set_site(
+    site_name: str | None, wix_api: str | None, instance_id: str | None, yes: bool
+) -> None:
     """Change the API of Wix that a site uses; says first what that does, and deletes nothing.
 
     Links of the old API are set aside with their ids and come back with it; maps stay. Nothing is
@@ -125,9 +136,13 @@ def set_site(site_name: str | None, wix_api: str | None, yes: bool) -> None:
     \b
     Example: ratings-sync site set --wix-api reviews --site 2
     """
-    if wix_api is None:
-        raise click.UsageError("say what to set: --wix-api")
-    change_wix_api(wiring().admin.sites.find(site_name), WixKind(wix_api), yes=yes)
+    if wix_api is None and instance_id is None:
+        raise click.UsageError("say what to set: --wix-api or --instance")
+    found = wiring().admin.sites.find(site_name)
+    if instance_id is not None:
+        found = take_over(found, instance_id)
+    if wix_api is not None:
+        change_wix_api(found, WixKind(wix_api), yes=yes)
 
 
 @site.command("policy")

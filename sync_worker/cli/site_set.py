@@ -13,7 +13,7 @@ from sync_worker.core.values import Site, SiteState, WixKind
 from sync_worker.ledger.administration.wix_change import Changed, refuse_unsettled
 from sync_worker.ledger.site_cache import SITE_CACHE_SECONDS
 from sync_worker.manifest.default_field import default_field
-from sync_worker.runtime.waiting import wait_for
+from sync_worker.runtime.waiting import shortly, wait_for
 from sync_worker.wiring import wiring
 
 # Every process has heard of the pause by then.
@@ -38,6 +38,27 @@ def change_wix_api(found: Site, kind: WixKind, *, yes: bool) -> None:
     for field in done.site.fields:
         click.echo(f"  {field_words(field)}")
     click.echo(f"next: ratings-sync reconcile --site {found.id} --dry-run")
+
+
+def take_over(found: Site, instance_id: str) -> Site:
+    """Let the app take over a site that its owner's key has opened. Raises SyncError."""
+    if found.instance_id == instance_id:
+        click.echo(f"site {found.id} is of this instance already")
+        return found
+    is_of = shortly(wiring().remotes.wix_api(instance_id).site_id, time.sleep)
+    if is_of != found.instance_id:
+        raise Misconfigured(
+            f"app instance {instance_id} is on the Wix site {is_of or 'of no name'}, and site"
+            f" {found.id} is {found.instance_id}: maps of one are wrong on the other; add it with"
+            " `ratings-sync site add`"
+        )
+    taken, released = wiring().admin.sites.take_over(found.id, instance_id)
+    click.echo(
+        f"site {taken.id}: Wix instance {instance_id} ↔ {taken.connector}; maps and links stay"
+    )
+    if released:
+        click.echo(f"  {len(released)} deliveries had waited for it and are on their way")
+    return taken
 
 
 def _say_plan(found: Site, kind: WixKind) -> None:

@@ -6,7 +6,7 @@ Libraries cut an address at the first ``#`` or ``/`` of its password, and print 
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from sync_worker.core.errors import Misconfigured
 
@@ -83,3 +83,15 @@ def _cut(name: str) -> Misconfigured:
 
 def _no_port(name: str) -> Misconfigured:
     return Misconfigured(f"{name}: the port is no number from 1 to {MAX_PORT}")
+
+
+def with_password(url: str, password: str) -> str:
+    """The address, with the password in it unless it has one of its own."""
+    if has_password(url):
+        return url
+    parts = urlsplit(url)
+    if not parts.netloc:
+        return url
+    user, _, host = parts.netloc.rpartition("@")
+    secret = quote(password, safe="")
+    return parts._replace(netloc=f"{user.removesuffix(':')}:{secret}@{host}").geturl()

@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 
 from sync_worker.config import Settings
 from sync_worker.core.errors import Misconfigured, NoLedger, Permanent, SyncError
-from sync_worker.core.values import SiteState
+from sync_worker.core.values import Site, SiteState
 from sync_worker.doctor.addresses import look_at
 from sync_worker.doctor.check import first_line
 from sync_worker.ledger.accounts import failing_accounts
@@ -98,7 +98,7 @@ def _of_ledger(wiring: Known) -> Evidence:
         processes=admin.heartbeats.all(),
         door=admin.door_counts.sources(),
         connectors_reason=connectors_reason(wiring),
-        sources=frozenset({"wix", *_hooked(wiring)}),
+        sources=frozenset(_hooked(wiring)),
         sites=admin.standing.sites(),
         failing_accounts=failing,
         site_faults=wiring.databases.figures().site_faults,
@@ -116,9 +116,12 @@ def connectors_reason(wiring: Known) -> str:
 
 
 def _hooked(wiring: Known) -> list[str]:
+    """Whose webhooks the gateway takes; without an app of ours none of Wix."""
+    wix = ["wix"] if wiring.settings.has_app else []
     if connectors_reason(wiring):
-        return []
-    return [name for name, manifest in wiring.manifests.items() if manifest.webhook is not None]
+        return wix
+    hooked = [name for name, manifest in wiring.manifests.items() if manifest.webhook is not None]
+    return wix + hooked
 
 
 def wiring_reason(wiring: Known) -> str:
@@ -151,15 +154,18 @@ def failed_reads(wiring: Wiring, evidence: Evidence) -> list[RemoteLook]:
     reads: list[Callable[[], RemoteLook | None]] = []
     active = [site for site in wiring.admin.sites.all() if site.state is SiteState.ACTIVE]
     # Credentials of the app are the same on every site; a site that lost it is an account's fault.
-    reads += [partial(_wix, wiring, site.instance_id) for site in active[:1]]
+    reads += [partial(_wix, wiring, site) for site in active[:1]]
     reads += [partial(_external, wiring, name) for name in used_connectors(wiring, evidence)]
     with ThreadPoolExecutor(LOOK_THREADS) as pool:
         looks = list(pool.map(lambda read: read(), reads))
     return [look for look in looks if look is not None]
 
 
-def _wix(wiring: Wiring, instance_id: str) -> RemoteLook | None:
-    api = wiring.remotes.wix_api(instance_id)
+def _wix(wiring: Wiring, site: Site) -> RemoteLook | None:
+    api = wiring.remotes.wix_api(site.instance_id)
+    # An owner's key has no app instance to ask for.
+    if wiring.remotes.has_key(site.instance_id):
+        return _look("Wix", wiring.remotes.wix_records(site).probe, WIX_DENIED)
     return _look("Wix", lambda: api.call("get_instance"), WIX_DENIED)
 
 

@@ -9,32 +9,63 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from sync_worker.core.errors import Permanent, SyncError
+from sync_worker.core.values import Policy, Site, WixKind
 from sync_worker.doctor.check import Check, bad, clock, note, ok, safely, skipped
 from sync_worker.doctor.live.pace import Patience
 from sync_worker.doctor.live.reading import read_live
 from sync_worker.doctor.live.system import LiveSystem
+from sync_worker.doctor.reviews.reading import PERMISSIONS as OF_REVIEWS
+from sync_worker.doctor.reviews.reading import installed_check, review_checks
 from sync_worker.manifest.manifest import Manifest
+from sync_worker.remotes.wix.api import WixApi
+from sync_worker.remotes.wix.reviews import WixReviews
 from sync_worker.runtime.waiting import shortly
 from sync_worker.wiring import Wiring
 
-PERMISSIONS = ("Read Ratings", "Manage Ratings", "Read Contacts", "Manage Contacts", "Read Members")
+PERMISSIONS = {
+    WixKind.RATINGS: (
+        "Read Ratings",
+        "Manage Ratings",
+        "Read Contacts",
+        "Manage Contacts",
+        "Read Members",
+    ),
+    WixKind.REVIEWS: OF_REVIEWS,
+}
 
 
 def check_wix(wiring: Wiring, new_instance: str | None = None) -> Iterator[Check]:
-    """Every site's app instance, and one that is not added yet."""
-    instances = [site.instance_id for site in wiring.admin.sites.all()]
-    if new_instance is not None and new_instance not in instances:
-        instances.append(new_instance)
-    if not instances:
+    """Every site as Wix shows it to us, and an app instance that is not added yet."""
+    sites = wiring.admin.sites.all()
+    # As `site add` would add it.
+    if new_instance is not None and new_instance not in {site.instance_id for site in sites}:
+        sites.append(Site(0, new_instance, "", Policy(), (), wix_api=wiring.settings.first_wix_api))
+    if not sites:
         yield skipped(
             "wix", "there is no site yet", "`ratings-sync setup`, or `doctor --instance ID`"
         )
-    for instance_id in instances:
-        yield from safely(f"wix {instance_id[:8]}", _instance(wiring, instance_id))
+    for site in sites:
+        yield from safely(f"wix {site.instance_id[:8]}", _site(wiring, site))
 
 
-def _instance(wiring: Wiring, instance_id: str) -> Iterator[Check]:
-    api, name = wiring.remotes.wix_api(instance_id), f"wix {instance_id[:8]}"
+def _site(wiring: Wiring, site: Site) -> Iterator[Check]:
+    name, api = f"wix {site.instance_id[:8]}", wiring.remotes.wix_api(site.instance_id)
+    if wiring.remotes.has_key(site.instance_id):
+        yield ok(f"{name} key", "the owner's API key is all that we have: no app, no webhooks")
+    else:
+        checks = list(_instance(name, api, site.wix_api))
+        yield from checks
+        # Without a token there is nothing to ask.
+        if checks[0].verdict == "bad":
+            return
+    records = wiring.remotes.wix_records(site)
+    if isinstance(records, WixReviews):
+        yield from review_checks(name, api, records, site)
+    else:
+        yield _ratings(name, api)
+
+
+def _instance(name: str, api: WixApi, kind: WixKind) -> Iterator[Check]:
     try:
         answer = shortly(lambda: api.call("get_instance"), time.sleep)
     except SyncError as error:
@@ -43,9 +74,10 @@ def _instance(wiring: Wiring, instance_id: str) -> Iterator[Check]:
     body = answer.body if isinstance(answer.body, dict) else {}
     site_name = (body.get("site") or {}).get("siteDisplayName") or "a site without a name"
     yield ok(f"{name} token", f"the app may act on {site_name}")
-    yield _permissions(name, (body.get("instance") or {}).get("permissions"))
+    yield _permissions(name, (body.get("instance") or {}).get("permissions"), PERMISSIONS[kind])
+    if kind is WixKind.REVIEWS:
+        yield from installed_check(name, body)
     yield from _remote_clock(answer.headers.get("Date"))
-    yield _ratings(name, api)
 
 
 def _ratings(name: str, api: Any) -> Check:
@@ -58,14 +90,14 @@ def _ratings(name: str, api: Any) -> Check:
     return ok(f"{name} ratings", "the Ratings API answers")
 
 
-def _permissions(name: str, granted: Any) -> Check:
+def _permissions(name: str, granted: Any, wanted: Sequence[str]) -> Check:
     """A difference is a note only: how Wix names permissions is not documented, calls decide."""
     if not isinstance(granted, Sequence) or isinstance(granted, str):
         return note(f"{name} permissions", "Wix does not say which are granted")
     shown = {str(permission).casefold() for permission in granted}
-    missing = [wanted for wanted in PERMISSIONS if wanted.casefold() not in shown]
+    missing = [one for one in wanted if one.casefold() not in shown]
     if not missing:
-        return ok(f"{name} permissions", ", ".join(PERMISSIONS))
+        return ok(f"{name} permissions", ", ".join(wanted))
     step = (
         "add them under Permissions in your app's dashboard and let the site's owner agree to the"
         " new version"
@@ -100,8 +132,8 @@ def _ratings_advice(error: SyncError) -> str:
         return "give the app the permission Read Ratings (and Manage Ratings) in its dashboard"
     if status in (404, 501):
         return (
-            "the Ratings API is not open to this app or site: ask Wix to open it; nothing can be"
-            " synced until then"
+            "the Ratings API is not open to this app or site: ask Wix to open it, or use Wix"
+            " Reviews (`ratings-sync site set --wix-api reviews`)"
         )
     return "try again; if it stays, report the request id to Wix"
 

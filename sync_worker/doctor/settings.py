@@ -13,11 +13,18 @@ from sync_worker.wiring import Wiring
 def check_settings(wiring: Wiring) -> Iterator[Check]:
     settings, environ = wiring.settings, wiring.environ
     missing = [name for name in ("WIX_APP_ID", "WIX_APP_SECRET") if not _text(settings, name)]
-    if missing:
+    if not settings.has_app:
+        yield ok(
+            "settings",
+            f"no app; the owner's API key opens site {settings.wix_site_id}, Wix at"
+            f" {settings.wix_api_base_url}",
+        )
+    elif missing:
         yield bad(
             "settings",
             f"{' and '.join(missing)} not set",
-            "copy both from your app's dashboard at dev.wix.com (OAuth) into .env, or set …_FILE",
+            "copy both from your app's dashboard at dev.wix.com (OAuth) into .env, or set …_FILE;"
+            " for a site of your own without an app set WIX_API_KEY and WIX_SITE_ID instead",
         )
     else:
         yield ok("settings", f"app {settings.wix_app_id}, Wix at {settings.wix_api_base_url}")

@@ -22,6 +22,7 @@ from sync_worker.core.ports.clock import Clock
 from sync_worker.core.ports.doorbell import Bell
 from sync_worker.core.ports.inbox import (
     ERASED,
+    OTHER_API,
     TRACK_AFTER,
     UNKNOWN_SITE,
     WORKER_DIED,
@@ -51,7 +52,6 @@ from sync_worker.intake.install_events import InstallEvents
 from sync_worker.intake.parent_events import ParentEvents
 from sync_worker.intake.resolve import Resolver
 
-OTHER_API = Closing(InboxState.DONE, "other_wix_api")
 # A delivery as it stands in the inbox, and its site where that is known.
 Opened = tuple[Delivery, Site | None]
 

@@ -71,6 +71,11 @@ class SqlSweeps:
         with self._transactions.read() as connection:
             return self._sites.by_id(connection, site_id)
 
+    def site_of_instance(self, instance_id: str) -> Site | None:
+        """The site of an app instance, if there is one."""
+        with self._transactions.read() as connection:
+            return self._sites.by_source(connection, Side.WIX, instance_id)
+
     # -- the run
 
     def begin(self, site_id: int, kind: RunKind) -> Sweep | None:

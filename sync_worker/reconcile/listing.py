@@ -47,9 +47,29 @@ class Listings:
         while self.run.sweep.phase in LISTING:
             if self.run.pace.is_over():
                 return False
+            if self._is_left_out(LISTING[self.run.sweep.phase]):
+                self._skip(LISTING[self.run.sweep.phase])
+                continue
             self._list_page(LISTING[self.run.sweep.phase])
             self.run.pace.report(self.run.sweep)
         return True
+
+    def _is_left_out(self, side: Side) -> bool:
+        """Whether this run does not look at a side: its webhooks tell of it."""
+        return self.run.sweep.kind is RunKind.POLL and side not in self.connection.polled
+
+    def _skip(self, side: Side) -> None:
+        self.run.move(self._after(side), None, {})
+        self.run.save()
+
+    def _after(self, side: Side) -> Phase:
+        """The phase that follows the listing of a side."""
+        following = AFTER[side]
+        if self.run.sweep.kind is not RunKind.POLL:
+            return following
+        # What a poll does not show has not changed: nothing is missing.
+        is_next = following in LISTING and LISTING[following] in self.connection.polled
+        return following if is_next else Phase.APPLY
 
     def _list_page(self, side: Side) -> None:
         try:
@@ -102,8 +122,9 @@ class Listings:
 
     def _page_of(self, side: Side) -> Page:
         connection, sweep = self.connection, self.run.sweep
-        # a poll: what changed since the last one, on the external side
-        if sweep.kind is RunKind.POLL and connection.changed is not None:
+        # a poll: what changed since the last one, on the external side; Wix lists all it has
+        is_poll = sweep.kind is RunKind.POLL and side is Side.EXTERNAL
+        if is_poll and connection.changed is not None:
             return connection.changed(sweep.since, sweep.page)
         return connection.remotes[side].list_page(sweep.page)
 
@@ -140,9 +161,8 @@ class Listings:
 
     def _end_listing(self, side: Side, rows: Sequence[Listed], counts: Mapping[str, int]) -> None:
         """The listing is complete: only now can something be missing in it."""
-        # What a poll does not show has not changed: nothing is missing.
         if self.run.sweep.kind is RunKind.POLL:
-            self.run.move(Phase.APPLY, None, counts)
+            self.run.move(self._after(side), None, counts)
             self.run.save(rows)
             return
         # Saved before it is looked at, with its last page still to be listed again if we die in

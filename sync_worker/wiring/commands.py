@@ -45,7 +45,7 @@ class Wiring:
         self.sweeps = SweepParts(
             settings, self.databases, self.redis, self.connectors, self.remotes
         )
-        self.sites = SiteOpening(lambda: self.admin, self.connectors, settings.first_wix_api)
+        self.sites = SiteOpening(lambda: self.admin, self.connectors, settings, self.remotes)
 
     @property
     def manifests(self) -> dict[str, Manifest]:

@@ -48,7 +48,7 @@ class RedisParts:
 
     @property
     def tokens(self) -> RedisTokens:
-        return RedisTokens(self.cache, Seal(self._settings.wix_app_secret.get_secret_value()))
+        return RedisTokens(self.cache, Seal(self._settings.token_seal))
 
     def first_looks(self, remote: str) -> RedisFirstLooks:
         """The fleet's first looks at records that a status alone calls gone."""

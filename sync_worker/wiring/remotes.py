@@ -14,7 +14,7 @@ from sync_worker.manifest.manifest import Manifest
 from sync_worker.remotes.external.hooks import ExternalHooks
 from sync_worker.remotes.external.http import http_of
 from sync_worker.remotes.external.plugins import remote_of
-from sync_worker.remotes.http.authorization import FixedHeaders
+from sync_worker.remotes.http.authorization import Authorization, FixedHeaders
 from sync_worker.remotes.http.budget import NoBudget, Wait
 from sync_worker.remotes.http.client import RemoteHttp
 from sync_worker.remotes.http.options import HttpOptions, Observers
@@ -70,16 +70,34 @@ class Remotes:
     def _connection(self, site: Site, wait: Wait | None = None) -> Connection:
         api = self.wix_api(site.instance_id, wait)
         external = self.external(site.connector, wait)
-        wix = self._wix(site, api)
+        wix = self._records(site, api)
         remotes: dict[Side, Remote] = {Side.WIX: wix, Side.EXTERNAL: external}
         # A plugin has them or has not: only parent_changed events ask for children, and polls can
         # list the whole.
         children, changed = (getattr(external, name, None) for name in ("children", "changed_page"))
         # So it is with a cheap read.
         probes = {Side.WIX: wix.probe, Side.EXTERNAL: getattr(external, "probe", no_probe)}
-        return Connection(remotes, WixPeople(api), children, changed, probes)
+        return Connection(
+            remotes, WixPeople(api), children, changed, probes, self._polled(site, external)
+        )
 
-    def _wix(self, site: Site, api: WixApi) -> WixRatings | WixReviews:
+    def _polled(self, site: Site, external: Remote) -> frozenset[Side]:
+        """The sides that a poll looks at: those that may tell nothing by themselves."""
+        manifest = self._connectors.manifest(site.connector)
+        polled = {Side.EXTERNAL} if manifest.operations.poll is not None else set[Side]()
+        if self.has_key(site.instance_id):
+            polled.add(Side.WIX)
+        return frozenset(polled)
+
+    def has_key(self, instance_id: str) -> bool:
+        """Whether its owner's key opens the site, and no app of ours is installed there."""
+        return bool(instance_id) and instance_id == self._settings.wix_site_id
+
+    def wix_records(self, site: Site, wait: Wait | None = None) -> WixRatings | WixReviews:
+        """A site's ratings on Wix alone, whatever its connector."""
+        return self._records(site, self.wix_api(site.instance_id, wait))
+
+    def _records(self, site: Site, api: WixApi) -> WixRatings | WixReviews:
         """Its ratings on Wix, in the API that the site uses."""
         if site.wix_api is WixKind.REVIEWS:
             return WixReviews(api, self._settings.wix_app_id)
@@ -96,23 +114,7 @@ class Remotes:
         url = settings.wix_api_base_url
         # A stand-in on this machine is meant where the address is plain HTTP.
         is_local = url.startswith("http://")
-        token_http = RemoteHttp(
-            url,
-            remote="wix",
-            authorization=FixedHeaders({}),
-            budget=NoBudget(),
-            options=HttpOptions(allow_private_hosts=is_local),
-            observers=OBSERVERS,
-            outage=self._outage("wix"),
-        )
-        authorization = WixAuthorization(
-            token_http,
-            self._redis.tokens,
-            app_id=settings.wix_app_id,
-            app_secret=settings.wix_app_secret.get_secret_value(),
-            instance_id=instance_id,
-            token_path=ENDPOINTS["create_token"][1],
-        )
+        authorization = self._wix_authorization(instance_id, is_local=is_local)
         budget = self._redis.budget(
             f"wix:{instance_id}",
             settings.wix_budget_capacity,
@@ -129,6 +131,33 @@ class Remotes:
             ),
             observers=OBSERVERS,
             outage=self._outage("wix"),
+        )
+
+    def _wix_authorization(self, instance_id: str, *, is_local: bool) -> Authorization:
+        """A token of the app on the site; or its owner's key, which Wix takes as it is.
+
+        https://dev.wix.com/docs/rest/articles/getting-started/api-keys
+        """
+        settings = self._settings
+        if self.has_key(instance_id):
+            key = settings.wix_api_key.get_secret_value()
+            return FixedHeaders({"Authorization": key, "wix-site-id": instance_id})
+        token_http = RemoteHttp(
+            settings.wix_api_base_url,
+            remote="wix",
+            authorization=FixedHeaders({}),
+            budget=NoBudget(),
+            options=HttpOptions(allow_private_hosts=is_local),
+            observers=OBSERVERS,
+            outage=self._outage("wix"),
+        )
+        return WixAuthorization(
+            token_http,
+            self._redis.tokens,
+            app_id=settings.wix_app_id,
+            app_secret=settings.wix_app_secret.get_secret_value(),
+            instance_id=instance_id,
+            token_path=ENDPOINTS["create_token"][1],
         )
 
     def external(self, connector: str, wait: Wait | None = None) -> Remote:

@@ -111,6 +111,14 @@ class SweepParts:
             and manifests[state.source].operations.list is not None
         }
 
+    def _wix_polls(self) -> dict[str, float]:
+        """How often Wix is looked at, where only its owner's key opens a site."""
+        settings = self._settings
+        if not settings.wix_site_id:
+            return {}
+        found = self.runs.site_of_instance(settings.wix_site_id)
+        return {found.connector: settings.wix_poll_seconds} if found is not None else {}
+
     def nightly(self, slice_seconds: float = SLICE_SECONDS) -> NightlySweeps:
         """One slice of the sweeps and polls that are due, from now on. Raises Transient."""
         return NightlySweeps(
@@ -122,5 +130,6 @@ class SweepParts:
             reconcile_at=self._settings.reconcile_at,
             threads=SWEEP_THREADS,
             enabled_again=self._enabled_again(),
+            wix_polls=self._wix_polls(),
             slice_seconds=slice_seconds,
         )

@@ -56,7 +56,7 @@ class WorkerWiring:
             self._remotes.connect,
             Monotonic(),
             new_id,
-            SiteOpening(lambda: self.admin, self._connectors, self.settings.first_wix_api),
+            SiteOpening(lambda: self.admin, self._connectors, self.settings, self._remotes),
             self.settings.delivery_cpu_seconds,
         )
 

@@ -159,7 +159,8 @@ class Connection:
     only that; complete when it ends. ``changed``: a page of the external records that changed since
     a time (``None``: of all), deleted ones too where the system shows them; ``None`` where nothing
     but the whole can be listed. ``probes``: a cheap read of a side, which tells whether our
-    credentials are accepted there; it returns False if the side has none. Errors as for Remote.
+    credentials are accepted there; it returns False if the side has none. ``polled``: the sides
+    that a poll looks at. Errors as for Remote.
     """
 
     remotes: Mapping[Side, Remote]
@@ -167,3 +168,4 @@ class Connection:
     children: Callable[[str], Iterator[Record]] | None = None
     changed: Callable[[datetime | None, str | None], Page] | None = None
     probes: Mapping[Side, Callable[[], bool]] = field(default_factory=dict)
+    polled: frozenset[Side] = frozenset({Side.EXTERNAL})

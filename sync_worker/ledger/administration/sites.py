@@ -15,6 +15,7 @@ from sync_worker.core.words import MAX_NAMESPACE, MAX_WIX_ID, is_usable_id
 from sync_worker.ledger.administration.held import release_keys, release_reasons
 from sync_worker.ledger.rows import from_field
 from sync_worker.ledger.sites import REST_OVER
+from sync_worker.ledger.statements.inbox import move_deliveries
 from sync_worker.ledger.statements.runs import awaits_baseline
 from sync_worker.ledger.statements.sites import read_sites, site_by_id
 from sync_worker.ledger.tables import field_map, site
@@ -44,11 +45,7 @@ class SiteAdmin:
 
         Raises Misconfigured if either name is taken, or the first is no instance id.
         """
-        if not is_usable_id(instance_id, MAX_WIX_ID):
-            raise Misconfigured(
-                f"{instance_id[:MAX_WIX_ID]!r} is no instance id: it is at most {MAX_WIX_ID}"
-                " characters that can be printed; Wix shows it to an installed app"
-            )
+        _refuse_unusable(instance_id)
         row = {
             "instance_id": instance_id,
             "connector": connector,
@@ -70,6 +67,22 @@ class SiteAdmin:
         # After the site's own transaction: a worker that holds a delivery now looks once more.
         keys = [source_hold_key(Side.WIX, instance_id), source_hold_key(Side.EXTERNAL, connector)]
         return added, release_keys(self._transactions, keys)
+
+    def take_over(self, site_id: int, instance_id: str) -> tuple[Site, list[int]]:
+        """The app is installed on a site that its owner's key has opened: all it has goes on.
+
+        Returns the site, and what had waited for the new instance. Raises Misconfigured.
+        """
+        _refuse_unusable(instance_id)
+        with self._transactions.write() as connection:
+            known = site_by_id(connection, site_id)
+            assert known is not None  # noqa: S101 - callers have it from here
+            _refuse_if_taken(connection, site.c.instance_id, instance_id)
+            move_deliveries(connection, known.instance_id, instance_id)
+            changed = update(site).where(site.c.id == site_id).values(instance_id=instance_id)
+            connection.execute(changed)
+        released = release_keys(self._transactions, [source_hold_key(Side.WIX, instance_id)])
+        return self.find(str(site_id)), released
 
     def all(self) -> list[Site]:
         """In the order in which they were added."""
@@ -161,6 +174,14 @@ def _is_named(name: str) -> Any:
     if is_number and len(name) <= MAX_DIGITS:
         return or_(is_named, site.c.id == int(name))
     return is_named
+
+
+def _refuse_unusable(instance_id: str) -> None:
+    if not is_usable_id(instance_id, MAX_WIX_ID):
+        raise Misconfigured(
+            f"{instance_id[:MAX_WIX_ID]!r} is no instance id: it is at most {MAX_WIX_ID}"
+            " characters that can be printed; Wix shows it to an installed app"
+        )
 
 
 def _refuse_if_taken(connection: Connection, column: Any, name: str) -> None:

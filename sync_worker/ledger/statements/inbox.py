@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, case, func, literal, select, update
+from sqlalchemy import Connection, case, exists, func, literal, select, update
 
 from sync_worker.core.hold_reasons import STANDS_BY, UNTIL_DELETED
 from sync_worker.core.ports.inbox import CROWD, GATHERED, TRACK_AFTER, Closing
@@ -219,6 +219,21 @@ def first_of(connection: Connection, site: Site, side: Side, remote_id: str, rev
     is_it = is_about(site, side, remote_id) & (inbox.c.revision == revision)
     is_it &= ~inbox.c.reason.startswith(GATHERED)
     return connection.execute(select(inbox).where(is_it).order_by(inbox.c.id).limit(1)).first()
+
+
+def move_deliveries(connection: Connection, old: str, new: str) -> None:
+    """What Wix has told of a site is kept under another name of it from now on."""
+    is_old = (inbox.c.side == str(Side.WIX)) & (inbox.c.source == old)
+    there = inbox.alias("there")
+    is_twin = (there.c.side == inbox.c.side) & (there.c.source == new)
+    same_id = there.c.dedupe_id == inbox.c.dedupe_id
+    same_hint = there.c.dedupe_id.is_(None) & inbox.c.dedupe_id.is_(None)
+    same_hint &= (there.c.remote_id == inbox.c.remote_id) & (there.c.change == inbox.c.change)
+    has_twin = exists().where(is_twin, same_id | same_hint)
+    connection.execute(update(inbox).where(is_old, ~has_twin).values(source=new))
+    # What is there under the new name, too, serves for both.
+    ended = {"state": str(InboxState.SUPERSEDED), "closed_at": ledger_now()}
+    connection.execute(update(inbox).where(is_old, inbox.c.state.in_(UNENDED)).values(ended))
 
 
 def count_open(connection: Connection) -> int:

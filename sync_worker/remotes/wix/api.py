@@ -39,6 +39,8 @@ ENDPOINTS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "get_contact": ("GET", "/contacts/v4/contacts/{id}"),
         "get_member": ("GET", "/members/v1/members/{id}"),
         "get_instance": ("GET", "/apps/v1/instance"),
+        "delete_contact": ("DELETE", "/contacts/v4/contacts/{id}"),
+        "get_catalog_version": ("GET", "/stores/v3/provision/version"),
     }
 )
 OLDEST_FIRST = [{"fieldName": "createdDate", "order": "ASC"}]
@@ -59,6 +61,12 @@ class WixApi:
         # Quoted whole: a slash in an id must not lead to another path.
         address = path.format(id=quote(remote_id, safe=""))
         return self.http.call(Call(method, address, name, **options))
+
+    def site_id(self) -> str | None:
+        """Of the site that the app instance is installed on."""
+        site = self.app_instance().get("site")
+        site_id = site.get("siteId") if isinstance(site, dict) else None
+        return site_id if isinstance(site_id, str) else None
 
     def app_instance(self) -> Mapping[str, Any]:
         """Get App Instance: a cheap check of a token and of the granted permissions."""

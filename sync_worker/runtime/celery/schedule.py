@@ -93,7 +93,8 @@ class NightlySweeps:
     One process at a time works on a site; any may go on with it. ``reconcile_at``: HH:MM (UTC) of
     the daily sweeps, or nothing; ``threads``: jobs of a run at a time; ``turn_seconds``: for one
     site, before the next one that is due; ``enabled_again``: how many seconds ago a webhook of a
-    connector was enabled again, which a sweep has to follow; ``note_refusal``: told of what
+    connector was enabled again, which a sweep has to follow; ``wix_polls``: how often Wix is looked
+    at for a connector whose site no webhook of Wix tells of; ``note_refusal``: told of what
     a remote refuses to us on a site; whether the account is refused, and not that alone.
     """
 
@@ -108,6 +109,7 @@ class NightlySweeps:
         reconcile_at: str,
         threads: int,
         enabled_again: Mapping[str, float] = MappingProxyType({}),
+        wix_polls: Mapping[str, float] = MappingProxyType({}),
         slice_seconds: float = SLICE_SECONDS,
         turn_seconds: float = TURN_SECONDS,
     ) -> None:
@@ -115,6 +117,7 @@ class NightlySweeps:
         self._reconcile, self._reconcile_at = reconcile, reconcile_at
         self._threads, self._turn_seconds = threads, turn_seconds
         self._note_refusal, self._enabled_again = note_refusal, enabled_again
+        self._wix_polls = wix_polls
         self._until = time.monotonic() + slice_seconds
         self._turn_until = self._until
         self.turns: list[str] = []  # what was worked on, in words
@@ -144,9 +147,13 @@ class NightlySweeps:
         """What is due on a site. A sweep goes first: it shows all that a poll would."""
         manifest = self._manifests.get(connector)
         poll = manifest.operations.poll if manifest is not None else None
-        ages = {RunKind.SWEEP: self._sweep_seconds(connector, poll), RunKind.POLL: None}
-        if poll is not None:
-            ages[RunKind.POLL] = float(poll.every_s)
+        polls = [float(poll.every_s)] if poll is not None else []
+        if connector in self._wix_polls:
+            polls.append(self._wix_polls[connector])
+        ages = {
+            RunKind.SWEEP: self._sweep_seconds(connector, poll),
+            RunKind.POLL: min(polls, default=None),
+        }
         for kind, age in ages.items():
             if age is None or self._faults.is_paused(kind, connector):
                 continue

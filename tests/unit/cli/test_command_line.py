@@ -20,6 +20,7 @@ ONE_LINE = {
     "prune",
     "site add",
     "site policy",
+    "site set",
     "site pause",
     "site recover",
     "site resume",
