@@ -107,7 +107,8 @@ class FileImport:
     """Imports the rows of one file.
 
     ``waiting``: makes calls again that are refused for now, with waits of ``pauses``. ``tally``:
-    what has become of the rows; ``resume``: what to do after it had to stop.
+    what has become of the rows; ``resume``: what to do after it had to stop. ``begin``: does for
+    the rows of a chunk together what can be done together.
     """
 
     site: Site
@@ -118,6 +119,7 @@ class FileImport:
     pauses: Pauses
     tally: Tally = field(default_factory=Tally)
     resume: str = RESUME
+    begin: Callable[[Sequence[tuple[RatingKey, Mapping[str, Decimal]]]], None] = lambda rows: None
     _first_lines: dict[tuple[int, str, str], int] = field(default_factory=dict)
 
     def run(
@@ -142,9 +144,9 @@ class FileImport:
                 raise
 
     def _import_chunk(self, chunk: Sequence[Row], pool: ThreadPoolExecutor) -> None:
-        work = [
-            (row, pool.submit(self._import, key, rating)) for row, key, rating in self._keyed(chunk)
-        ]
+        keyed = self._keyed(chunk)
+        self.begin([(key, rating.values) for _, key, rating in keyed])
+        work = [(row, pool.submit(self._import, key, rating)) for row, key, rating in keyed]
         for row, done in work:
             try:
                 self.tally.add(row, done.result())

@@ -26,6 +26,7 @@ from sync_worker.core.values import (
     LinkState,
     Operation,
     RatingKey,
+    Record,
     Side,
     Site,
     Slot,
@@ -41,6 +42,7 @@ from sync_worker.intake.entities import MappedEntities
 from sync_worker.intake.raters import is_erased_address
 
 BUSY_SECONDS = 0.3
+FRESH_SECONDS = 30.0  # so long a look counts that was made before many were created together
 CONCERNS_ALL = (
     "unauthorized",
     "redirected",
@@ -90,12 +92,21 @@ class Refused(Exception):
         self.column, self.reason = column, reason
 
 
+@dataclass(frozen=True, slots=True)
+class HeadStart:
+    """A rating that was created on Wix together with others, and when (monotonic seconds)."""
+
+    made: Record
+    at: float
+
+
 @dataclass(slots=True)
 class ImportRun:
     """A run of one link that also has values of a file in hand, which neither side shows."""
 
     work: LinkRun
     values: Mapping[str, Decimal]
+    start: HeadStart | None = None
     created: set[str] = field(default_factory=set)
     differs: bool = False
 
@@ -155,7 +166,16 @@ class ImportRun:
             and known.revision == 0
             and self.view.record_views[slot].source is Source.LEDGER
         ):
+            self._read(slot, known.remote_id)
+
+    def _read(self, slot: Slot, remote_id: str) -> None:
+        if self.start is None or self.start.made.remote_id != remote_id:
             self.work.reading.read(slot)
+            return
+        # As Wix has just returned it; the other side was looked at before that.
+        self.view.take(slot, self.start.made)
+        if self.work.reading.keeper.clock.monotonic() - self.start.at < FRESH_SECONDS:
+            self.view.note_look_up(Side.EXTERNAL)
 
     @property
     def view(self) -> View:
@@ -187,12 +207,14 @@ class Importer:
     """Imports ratings into one site.
 
     ``_begun``: keys whose rating it has created on Wix, before the other side asked to wait.
+    ``starts``: those that were created together.
     """
 
     engine: Engine
     connection: Connection
     site: Site
     _begun: set[RatingKey] = field(default_factory=set)
+    starts: dict[RatingKey, HeadStart] = field(default_factory=dict)
 
     def find_people(self, ratings: Sequence[RatingRow]) -> None:
         """Look up everybody whom the ledger does not know, and remember who was found.
@@ -276,11 +298,14 @@ class Importer:
         leased = self.engine.ledger.links.lease(self.engine.ledger.links.link_of(key))
         if leased is None:
             raise LeaseLost("another worker has this rating in hand", retry_after=BUSY_SECONDS)
-        work = ImportRun(self.engine.run_of(leased), values)
+        start = self.starts.pop(key, None)
+        if start is not None:
+            self._begun.add(key)
+        work = ImportRun(self.engine.run_of(leased), values, start)
         try:
             work.run_until_in_step()
         except SyncError as error:
-            self._give_back(leased)
+            self.give_back(leased)
             if isinstance(error, RateLimited):
                 # It may be on Wix by now: the next attempt goes on from there.
                 if work.created:
@@ -294,7 +319,7 @@ class Importer:
             return ImportResult("created")
         return work.result
 
-    def _give_back(self, leased: LeasedLink) -> None:
+    def give_back(self, leased: LeasedLink) -> None:
         """Leave to the workers what the run had in hand."""
         self.engine.ledger.inbox.defer(
             [delivery.id for delivery in leased.deliveries], 0.0, "import", is_failure=False

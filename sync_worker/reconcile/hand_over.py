@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from sync_worker.core.email_identity import is_usable
@@ -19,6 +20,8 @@ from sync_worker.reconcile.pace import Job
 from sync_worker.reconcile.planned_entities import with_mapped_entity
 from sync_worker.reconcile.planned_writes import NotingRemote, PlannedWrite
 from sync_worker.reconcile.sweep_run import SweepRun
+
+Pair = tuple[Finding, Queued]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,21 +39,56 @@ class HandOver:
         findings = [with_mapped_entity(directory, self.site, finding) for finding in findings]
         deliveries = [(finding, deliveries_of(self.site, finding)) for finding in findings]
         queued_findings = self.run.runs.queue(self.run.sweep, deliveries)
-        connection = self._noting_connection(findings)
-        intake = replace(self.intake, connect=lambda site: connection)
-        jobs = [self._job_of(intake, queued) for queued in queued_findings]
-        outcomes = self.run.pace.together(jobs)
+        pairs = list(zip(findings, queued_findings, strict=True))
+        people = people_of(findings, BulkPeople(self._connection.people, self.run.patiently))
+        outcomes = [*self._created_together(pairs, people), *self._one_by_one(pairs, people)]
         counts = Counter(f"outcome_{outcome.kind}" for outcome in outcomes)
         self.run.move(Phase.APPLY, None, {**counts, "applied": len(outcomes)})
         self.run.save()
 
-    def _noting_connection(self, findings: Sequence[Finding]) -> Connection:
-        connection = self.intake.connect(self.site)
+    @property
+    def _connection(self) -> Connection:
+        return self.intake.connect(self.site)
+
+    # -- in few calls, where Wix takes many
+
+    def _created_together(self, pairs: Sequence[Pair], people: BulkPeople) -> list[Outcome]:
+        jobs = [
+            partial(self._work_over, queued, people)
+            for finding, queued in pairs
+            if self._goes_together(finding, queued)
+        ]
+        in_bulk = self.run.pace.in_bulk
+        return in_bulk(self._connection, jobs) if jobs and in_bulk is not None else []
+
+    def _goes_together(self, finding: Finding, queued: Queued) -> bool:
+        """Whether it is most likely created on Wix: only the other side shows it."""
+        remote = self._connection.remotes[Side.WIX]
+        is_offered = self.run.pace.in_bulk is not None and remote.capabilities.bulk_create > 1
+        if not is_offered or queued.held:
+            return False
+        return all(row.side is Side.EXTERNAL and row.record is not None for row in finding.rows)
+
+    def _work_over(self, queued: Queued, people: BulkPeople, connection: Connection) -> Outcome:
+        return self._job_of(self._intake_over(connection, people), queued)()
+
+    # -- each by itself
+
+    def _one_by_one(self, pairs: Sequence[Pair], people: BulkPeople) -> list[Outcome]:
+        intake = self._intake_over(self._connection, people)
+        jobs = [
+            self._job_of(intake, queued)
+            for finding, queued in pairs
+            if not self._goes_together(finding, queued)
+        ]
+        return self.run.pace.together(jobs)
+
+    def _intake_over(self, connection: Connection, people: BulkPeople) -> Intake:
         remotes: dict[Side, Remote] = {
             side: NotingRemote(remote, self.note) for side, remote in connection.remotes.items()
         }
-        people = people_of(findings, BulkPeople(connection.people, self.run.patiently))
-        return replace(connection, remotes=remotes, people=people)
+        noting = replace(connection, remotes=remotes, people=people)
+        return replace(self.intake, connect=lambda site: noting)
 
     def _job_of(self, intake: Intake, queued: Queued) -> Job:
         # The ledger has held its deliveries as it queued them: nothing is to be done.

@@ -167,7 +167,9 @@ class Reconcile:
     def apply(self) -> bool:
         """Every finding to the engine; whether none is left."""
         hand_over = HandOver(self.run, self.site, self.intake, self.note)
-        while findings := self.runs.next_findings(self.sweep, BATCH):
+        # As many as one call of Wix takes.
+        at_once = max(BATCH, self.connection.remotes[Side.WIX].capabilities.bulk_create)
+        while findings := self.runs.next_findings(self.sweep, at_once):
             if self.run.pace.is_over():
                 return False
             # What is handed over is open no more: the next turn gets others.

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import click
@@ -25,12 +26,14 @@ from rich.progress import (
 
 from sync_worker.cli.output import print_table, say
 from sync_worker.core.outcome import Outcome
+from sync_worker.core.ports.remote import Connection
 from sync_worker.core.sweep_values import Finding, Sweep
 from sync_worker.core.values import Side
 from sync_worker.reconcile.dry_run import Forecast
 from sync_worker.reconcile.listing import LISTING
-from sync_worker.reconcile.pace import Job, Pace
+from sync_worker.reconcile.pace import Job, JobOver, Pace
 from sync_worker.reconcile.planned_writes import PlannedWrite
+from sync_worker.remotes.gathering import results_together
 from sync_worker.wiring import SWEEP_THREADS
 
 EXAMPLES = 3
@@ -118,7 +121,9 @@ class Show:
         self._lists: dict[Side, TaskID] = {}
 
     def pace(self) -> Pace:
-        return Pace(self._wait, self._together, lambda: self.is_stopped, self._report)
+        return Pace(
+            self._wait, self._together, lambda: self.is_stopped, self._report, self._in_bulk
+        )
 
     def _wait(self, seconds: float) -> None:
         """A pause ends when a person stops the run, however long the budget would make it wait."""
@@ -132,6 +137,14 @@ class Show:
             return outcome
 
         return list(self._pool.map(work, jobs))
+
+    def _in_bulk(self, connection: Connection, jobs: Sequence[JobOver]) -> list[Outcome]:
+        def work(job: JobOver, over: Connection) -> Outcome:
+            outcome = job(over)
+            self.step()
+            return outcome
+
+        return results_together(connection, [partial(work, job) for job in jobs])
 
     def _report(self, sweep: Sweep) -> None:
         for side in (Side.EXTERNAL, Side.WIX):

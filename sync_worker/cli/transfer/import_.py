@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from sync_worker.core.ports.remote import Connection
 from sync_worker.core.values import Side, Site
 from sync_worker.import_export.file_format import FileFormat, format_of, load_format
 from sync_worker.import_export.file_import import FileImport, Pauses, Tally
+from sync_worker.import_export.head_starts import begin_together
 from sync_worker.import_export.importing import Importer
 from sync_worker.import_export.rating_files import RatingFile, RejectedFile
 from sync_worker.import_export.row_reading import reading_of
@@ -111,7 +113,9 @@ def import_ratings(
             raise SystemExit(1 if report.rejected.count else 0)
         rejected = RejectedFile(source)
         pauses = Pauses()
-        work = FileImport(site, _importer(site, pauses), reading, rejected, patiently, pauses)
+        importer = _importer(site, pauses)
+        work = FileImport(site, importer, reading, rejected, patiently, pauses)
+        work.begin = partial(begin_together, importer)
         try:
             _run(work, source, threads)
         finally:

@@ -150,6 +150,9 @@ class BulkCreate(Protocol):
     def create_many(self, drafts: Sequence[Draft]) -> Sequence[Record | SyncError]:
         """What became of each draft, in their order. Raises UnknownOutcome for all of them."""
 
+    def find_many(self, whose: Sequence[tuple[EntityRef, Person]]) -> Sequence[Sequence[Record]]:
+        """``Remote.find`` for each of them, in their order."""
+
 
 @dataclass(frozen=True, slots=True)
 class Connection:

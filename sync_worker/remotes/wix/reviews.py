@@ -92,18 +92,31 @@ class WixReviews(WixRecords):
         A filter that Wix does not know may be refused, or leave everything in: each row is
         compared.
         """
-        where = {**OF_PRODUCTS, "entityId": entity.entity_id}
-        by_contact = {**where, "author.contactId": {"$in": [person.contact_id]}}
+        found = self._query_for([(entity, person)])
+        return found.get((entity.entity_id, person.contact_id), [])
+
+    def find_many(self, whose: Sequence[tuple[EntityRef, Person]]) -> Sequence[Sequence[Record]]:
+        found = self._query_for(whose)
+        return [found.get((entity.entity_id, person.contact_id), []) for entity, person in whose]
+
+    def _query_for(
+        self, whose: Sequence[tuple[EntityRef, Person]]
+    ) -> dict[tuple[str, str | None], list[Record]]:
+        """Reviews by product and contact, in one query."""
+        products = sorted({entity.entity_id for entity, _ in whose})
+        of_products: Any = products[0] if len(products) == 1 else {"$in": products}
+        where = {**OF_PRODUCTS, "entityId": of_products}
+        contacts = sorted({person.contact_id for _, person in whose if person.contact_id})
+        by_contact = {**where, "author.contactId": {"$in": contacts}}
         found = self._found_by_contact(by_contact) if self._filters_contacts else None
         if found is None:
             found = list(self.query({"filter": where, "sort": OLDEST_FIRST}))
-        return [
-            record
-            for record in found
-            if record.entity is not None
-            and record.entity.entity_id == entity.entity_id
-            and record.person.contact_id == person.contact_id
-        ]
+        by_key: dict[tuple[str, str | None], list[Record]] = {}
+        for record in found:
+            if record.entity is not None:
+                key = (record.entity.entity_id, record.person.contact_id)
+                by_key.setdefault(key, []).append(record)
+        return by_key
 
     def _found_by_contact(self, where: Mapping[str, Any]) -> list[Record] | None:
         """``None``: this filter is refused; the table of 2023 did not have it."""

@@ -1,0 +1,300 @@
+"""What threads ask of Wix at the same time goes out in one call: for files and baselines.
+
+Each thread works on one rating as it would alone, with its own lease, intent, commit and history.
+Only the calls that a remote takes for many wait for one another: for the budget, for searches and
+for creates. When all threads that still work wait, one of them makes the calls for all.
+
+    lease, look …   ┐                ┌ intent ┐             ┌ commit, history, loop guard
+    lease, look …   ┼ one request is ┼ intent ┼ one create  ┼ commit …
+    lease, look …   ┘ reserved       └ intent ┘ of many     └ commit …
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from enum import Enum, auto
+from functools import wraps
+from typing import Any, TypeVar, cast
+
+from sync_worker.core.errors import Permanent, SyncError, Transient, UnknownOutcome
+from sync_worker.core.ports.remote import BulkCreate, Connection, Remote
+from sync_worker.core.values import Draft, EntityRef, Person, Record, Side
+
+# With the call's own deadline of 8 s it stays within a lease, which is renewed with the intent.
+PATIENCE_SECONDS = 5.0
+# Calls of the other side at a time: as many as webhooks may have there.
+AT_ONCE = 8
+
+T = TypeVar("T")
+
+
+class What(Enum):
+    """What a thread waits for."""
+
+    RESERVE = auto()
+    FIND = auto()
+    CREATE = auto()
+
+
+@dataclass(slots=True, eq=False)
+class Ask:
+    """What one thread asks for; ``answer``: what it got, or the error to raise."""
+
+    what: What
+    of: Any = None
+    answer: Any = None
+    is_taken: bool = False
+    is_answered: bool = False
+
+    def result(self) -> Any:
+        if isinstance(self.answer, SyncError):
+            # Each thread gets an error of its own.
+            raise copy.copy(self.answer)
+        return self.answer
+
+
+class Gathering:
+    """A remote with ``bulk_create`` for ``count`` threads; each tells when it is done (``leave``).
+
+    What is not gathered goes to the remote itself. ``made``: what was created, by what and whom it
+    is of.
+    """
+
+    def __init__(self, remote: Remote, count: int, patience: float = PATIENCE_SECONDS) -> None:
+        self._remote, self._patience = remote, patience
+        self._turn, self._working = threading.Condition(), count
+        self._waiting: list[Ask] = []
+        self.made: dict[tuple[EntityRef, str | None], Record] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._remote, name)
+
+    def reserve_request(self) -> None:
+        self._ask(Ask(What.RESERVE))
+
+    def find(self, entity: EntityRef, person: Person) -> Sequence[Record]:
+        return cast(Sequence[Record], self._ask(Ask(What.FIND, (entity, person))))
+
+    def create(self, draft: Draft, idempotency_key: str) -> Record:
+        record = cast(Record, self._ask(Ask(What.CREATE, (draft, idempotency_key))))
+        self.made[draft.entity, draft.person.contact_id] = record
+        return record
+
+    def leave(self) -> None:
+        """One thread has nothing more to ask."""
+        with self._turn:
+            self._working -= 1
+            self._turn.notify_all()
+
+    # -- waiting for one another
+
+    def _ask(self, ask: Ask) -> Any:
+        batch = self._wait_for(ask)
+        if batch:
+            try:
+                self._answer(batch)
+            finally:
+                with self._turn:
+                    for one in batch:
+                        one.is_answered = True
+                    self._turn.notify_all()
+        return ask.result()
+
+    def _wait_for(self, ask: Ask) -> list[Ask]:
+        """Wait until it is answered, or until this thread has to answer all that wait."""
+        until = time.monotonic() + self._patience
+        with self._turn:
+            self._waiting.append(ask)
+            while not ask.is_answered:
+                if not ask.is_taken and self._is_time(until):
+                    return self._take_all()
+                # Whoever has taken it answers it, or fails with it.
+                seconds = None
+                if not ask.is_taken:
+                    seconds = max(0.0, until - time.monotonic())
+                self._turn.wait(seconds)
+        return []
+
+    def _is_time(self, until: float) -> bool:
+        return len(self._waiting) >= self._working or time.monotonic() >= until
+
+    def _take_all(self) -> list[Ask]:
+        taken, self._waiting = self._waiting, []
+        for one in taken:
+            one.is_taken = True
+        return taken
+
+    # -- one call for all
+
+    def _answer(self, batch: Sequence[Ask]) -> None:
+        answers = {
+            What.RESERVE: self._reserve,
+            What.FIND: self._find,
+            What.CREATE: self._create,
+        }
+        for what, answer in answers.items():
+            asks = [ask for ask in batch if ask.what is what]
+            if not asks:
+                continue
+            try:
+                answer(asks)
+            except SyncError as error:
+                for ask in asks:
+                    ask.answer = error
+            except Exception as error:
+                # Nothing that was foreseen: no thread may wait for ever, nor believe a success.
+                for ask in asks:
+                    ask.answer = UnknownOutcome(f"unexpected error: {type(error).__name__}")
+                raise
+
+    def _reserve(self, asks: Sequence[Ask]) -> None:
+        self._remote.reserve_request()
+
+    def _find(self, asks: Sequence[Ask]) -> None:
+        for ask, found in zip(asks, self._found([ask.of for ask in asks]), strict=True):
+            ask.answer = found
+
+    def _found(self, whose: Sequence[tuple[EntityRef, Person]]) -> Sequence[Sequence[Record]]:
+        if len(whose) == 1:
+            return [self._remote.find(*whose[0])]
+        return self._bulk.find_many(whose)
+
+    def _create(self, asks: Sequence[Ask]) -> None:
+        if len(asks) == 1:
+            asks[0].answer = self._remote.create(*asks[0].of)
+            return
+        most = self._remote.capabilities.bulk_create
+        for start in range(0, len(asks), most):
+            self._create_some(asks[start : start + most])
+
+    def _create_some(self, asks: Sequence[Ask]) -> None:
+        try:
+            outcomes = self._bulk.create_many([ask.of[0] for ask in asks])
+        except UnknownOutcome as unknown:
+            outcomes = [unknown] * len(asks)
+        except Permanent as refusal:
+            # One of them may be to blame, and none was made.
+            outcomes = [refusal] * len(asks)
+        for ask, outcome in zip(asks, outcomes, strict=True):
+            ask.answer = _by_itself(outcome) if isinstance(outcome, Permanent) else outcome
+        self._settle([ask for ask in asks if isinstance(ask.answer, UnknownOutcome)])
+
+    def _settle(self, asks: Sequence[Ask]) -> None:
+        """Look once for all of whose creates nobody knows what became of them.
+
+        What does not show keeps its open intent, which the next run of its link settles.
+        """
+        if not asks:
+            return
+        try:
+            found = self._found([(ask.of[0].entity, ask.of[0].person) for ask in asks])
+        except SyncError:
+            return
+        for ask, records in zip(asks, found, strict=True):
+            for record in records:
+                if _is_made_from(record, ask.of[0]):
+                    ask.answer = record
+
+    @property
+    def _bulk(self) -> BulkCreate:
+        return cast(BulkCreate, self._remote)
+
+
+def _by_itself(refusal: Permanent) -> SyncError:
+    """Refused among many: alone it is told by the state what it is refused for."""
+    return Transient("refused among many: it is sent by itself", facts=refusal.facts)
+
+
+def _is_made_from(record: Record, draft: Draft) -> bool:
+    """Whether a record is what a create of this draft makes, and unchanged since."""
+    words = draft.words_to_write
+    return (
+        record.revision == 1
+        and record.is_ours is not False
+        and all(record.values.get(name) == value for name, value in draft.values.items())
+        and all(record.words.get(name, "") == text for name, text in words.items())
+    )
+
+
+# -- threads that work together
+
+
+class FewAtOnce:
+    """Another remote of the same threads: so many of its calls at a time.
+
+    Whoever has reserved a request keeps its place until its next call has ended.
+    """
+
+    def __init__(self, remote: Remote, at_once: int) -> None:
+        self._remote = remote
+        self._places, self._mine = threading.Semaphore(at_once), threading.local()
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._remote, name)
+        return self._in_turn(found) if callable(found) else found
+
+    def reserve_request(self) -> None:
+        self._places.acquire()
+        self._mine.has_place = True
+        try:
+            self._remote.reserve_request()
+        except BaseException:
+            self.leave()
+            raise
+
+    def _in_turn(self, call: Callable[..., T]) -> Callable[..., T]:
+        @wraps(call)
+        def called(*arguments: Any, **named: Any) -> T:
+            if not getattr(self._mine, "has_place", False):
+                self._places.acquire()
+                self._mine.has_place = True
+            try:
+                return call(*arguments, **named)
+            finally:
+                self.leave()
+
+        return called
+
+    def leave(self) -> None:
+        """Give the place back, if this thread has one."""
+        if getattr(self._mine, "has_place", False):
+            self._mine.has_place = False
+            self._places.release()
+
+
+@dataclass(slots=True)
+class Gathered:
+    """What came of jobs that were done together: ``results`` in order, and what they created."""
+
+    results: list[Any]
+    made: dict[tuple[EntityRef, str | None], Record] = field(default_factory=dict)
+
+
+def together(
+    connection: Connection, jobs: Sequence[Callable[[Connection], T]], side: Side = Side.WIX
+) -> Gathered:
+    """Do jobs, a thread each, over a connection that gathers what they ask of one side."""
+    gathering = Gathering(connection.remotes[side], len(jobs))
+    few = FewAtOnce(connection.remotes[side.other], AT_ONCE)
+    remotes = {side: cast(Remote, gathering), side.other: cast(Remote, few)}
+    over = replace(connection, remotes=remotes)
+
+    def work(job: Callable[[Connection], T]) -> T:
+        try:
+            return job(over)
+        finally:
+            few.leave()
+            gathering.leave()
+
+    with ThreadPoolExecutor(len(jobs), thread_name_prefix="together") as pool:
+        return Gathered(list(pool.map(work, jobs)), gathering.made)
+
+
+def results_together(connection: Connection, jobs: Sequence[Callable[[Connection], T]]) -> list[T]:
+    """As ``together``: the results alone."""
+    return together(connection, jobs).results

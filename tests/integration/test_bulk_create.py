@@ -1,0 +1,230 @@
+"""Many reviews in few calls: a file and a baseline into Wix Reviews, over real HTTP."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from flask import Response
+from redis import Redis
+
+from sync_sandbox.server import Sandbox, SandboxOptions
+from sync_worker.config import load_settings
+from sync_worker.core.errors import Transient
+from sync_worker.core.sweep_values import RunKind
+from sync_worker.core.values import Contact, EntityRef, RatingKey, Side, Site, WixKind
+from sync_worker.import_export.head_starts import begin_together
+from sync_worker.import_export.importing import Importer, RatingRow
+from sync_worker.manifest.default_field import default_field
+from sync_worker.reconcile.pace import Pace
+from sync_worker.remotes.gathering import results_together
+from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
+from sync_worker.wiring import Wiring
+from sync_worker.wiring.sweeps import NoBell
+
+pytestmark = [pytest.mark.usefixtures("ledger_at_home"), pytest.mark.any_redis]
+
+BULK, QUERY = "POST /reviews/v1/bulk/reviews/create", "POST /reviews/v1/reviews/query"
+ONE = "POST /reviews/v1/reviews"
+MUG = EntityRef("mug", "stores", "reviews")
+
+
+@dataclass
+class Bench:
+    """A site of Wix Reviews with a product, and people in the maps."""
+
+    box: Sandbox
+    wiring: Wiring
+    site: Site
+    people: list[str] = field(default_factory=list)
+
+    def add_people(self, count: int) -> None:
+        pairs = []
+        for number in range(count):
+            email = f"person{number}@example.com"
+            contact_id = str(self.box.wix.add_contact(email, f"Person {number}")["id"])
+            self.people.append(contact_id)
+            pairs.append(Contact(contact_id, email))
+        self.wiring.admin.mappings.import_contacts(self.site, pairs)
+
+    def importer(self) -> Importer:
+        connection = self.wiring.remotes.connect_patiently(self.site, time.sleep)
+        intake = replace(self.wiring.intake(NoBell()), connect=lambda site: connection)
+        return Importer(intake.engine, connection, self.site)
+
+    def rows(self, importer: Importer) -> list[tuple[RatingKey, Mapping[str, Decimal]]]:
+        rows: list[tuple[RatingKey, Mapping[str, Decimal]]] = []
+        for number in range(len(self.people)):
+            row = RatingRow(MUG, Side.WIX, f"person{number}@example.com", None, {})
+            key = importer.key_of(row)
+            assert isinstance(key, RatingKey)
+            rows.append((key, {"overall": Decimal(1 + number % 5)}))
+        return rows
+
+    def import_all(self, importer: Importer) -> Counter[str]:
+        rows = self.rows(importer)
+        begin_together(importer, rows)
+
+        def work(row: tuple[RatingKey, Mapping[str, Decimal]]) -> str:
+            for _ in range(20):
+                try:
+                    return importer.import_rating(*row).what
+                except Transient:
+                    time.sleep(0.05)
+            raise AssertionError("it did not end")
+
+        with ThreadPoolExecutor(8) as pool:
+            return Counter(pool.map(work, rows))
+
+    def calls(self) -> dict[str, int]:
+        """Of reviews."""
+        return {name: n for name, n in self.box.wix.calls.items() if "/reviews/" in name}
+
+    def stars(self) -> list[int]:
+        return sorted(one["content"]["rating"] for one in self.box.wix.reviews.by_id.values())
+
+    def outside(self) -> int:
+        return len(self.box.reviews.ratings)
+
+    def open_intents(self) -> int:
+        from sqlalchemy import func, select
+
+        from sync_worker.ledger.tables import intent
+
+        with self.wiring.ledger.engine.connect() as connection:
+            asked = select(func.count()).where(intent.c.state == "open")
+            return int(connection.execute(asked).scalar_one())
+
+
+@pytest.fixture
+def bench(tmp_path: Path, redis: Redis, redis_server: EmbeddedRedis) -> Iterator[Bench]:
+    with Sandbox(SandboxOptions(rate_per_minute=None)) as box:
+        settings = box.settings() | {
+            "RATINGS_SYNC_HOME": str(tmp_path),
+            "REDIS_URL": redis_server.url,
+            "WIX_BUDGET_PER_MINUTE": "60000",
+            "WIX_BUDGET_CAPACITY": "1000",
+        }
+        wiring = Wiring(load_settings(settings), settings)
+        manifest = wiring.manifests["own-service"]
+        site, _ = wiring.admin.sites.add(
+            box.wix.instance_id,
+            manifest.id,
+            [default_field(manifest, WixKind.REVIEWS)],
+            wix_api=WixKind.REVIEWS,
+        )
+        wiring.admin.mappings.import_entities(site, [(MUG, EntityRef("MUG"))])
+        yield Bench(box, wiring, site)
+        wiring.close()
+
+
+def stars_of(count: int) -> list[int]:
+    return sorted(1 + number % 5 for number in range(count))
+
+
+def test_rows_of_a_file_are_created_a_hundred_in_a_call(bench: Bench) -> None:
+    bench.add_people(230)
+    assert bench.import_all(bench.importer()) == {"created": 230}
+    assert bench.calls() == {BULK: 3}
+    assert bench.stars() == stars_of(230)
+    assert (bench.outside(), bench.open_intents()) == (230, 0)
+    # Each has its own lines, as single writes have.
+    lines = [line.entry for line in bench.wiring.admin.questions.history(limit=1_000)]
+    assert Counter((str(one.what), str(one.side)) for one in lines) == {
+        ("create", "wix"): 230,
+        ("create", "external"): 230,
+    }
+    # A second import of the same file writes nothing.
+    assert bench.import_all(bench.importer()) == {"there": 230}
+    assert bench.calls() == {BULK: 3}
+
+
+def strike(bench: Bench, moment: str, times: int) -> None:
+    """So many bulk creates are answered with 503, before or after they were carried out."""
+    left = [Response(status=503) for _ in range(times)]
+
+    def watch(now: str, call: str) -> Response | None:
+        return left.pop() if now == moment and call == BULK and left else None
+
+    bench.box.wix.faults.watch = watch
+
+
+def test_lost_answer_is_settled_by_one_query(bench: Bench) -> None:
+    strike(bench, "done", 1)
+    bench.add_people(40)
+    assert bench.import_all(bench.importer()) == {"created": 40}
+    assert bench.calls() == {BULK: 1, QUERY: 1}
+    assert bench.stars() == stars_of(40)
+    assert (bench.outside(), bench.open_intents()) == (40, 0)
+
+
+def test_lost_request_makes_nothing_twice(bench: Bench) -> None:
+    strike(bench, "arrived", 1)
+    bench.add_people(12)
+    assert bench.import_all(bench.importer()) == {"created": 12}
+    assert bench.stars() == stars_of(12)
+    assert (bench.outside(), bench.open_intents()) == (12, 0)
+
+
+def test_row_that_is_refused_takes_no_other_along(bench: Bench) -> None:
+    """Its own import tells what it is refused for."""
+    bench.add_people(10)
+    bench.box.wix.contacts.pop(bench.people[3])
+    importer = bench.importer()
+    rows = bench.rows(importer)
+    begin_together(importer, rows)
+    refused = []
+    for number, row in enumerate(rows):
+        try:
+            assert importer.import_rating(*row).what == "created"
+        except Exception as error:
+            refused.append((number, str(error)))
+    assert [number for number, _ in refused] == [3]
+    assert "contact_unknown" in refused[0][1]
+    assert len(bench.stars()) == 9
+
+
+def test_review_that_is_there_already_is_adopted(bench: Bench) -> None:
+    bench.add_people(5)
+    visitor = {"identityType": "MEMBER", "memberId": "visitor"}
+    review = {
+        "namespace": "stores",
+        "entityId": "mug",
+        "author": {"contactId": bench.people[2]},
+        "content": {"rating": 1},
+    }
+    bench.box.wix.reviews.create(review, visitor)
+    assert bench.import_all(bench.importer()) == {"created": 4, "there": 1}
+    assert len(bench.stars()) == 5
+
+
+def test_baseline_from_outside_is_created_in_few_calls(bench: Bench) -> None:
+    bench.add_people(120)
+    for number in range(120):
+        draft = {
+            "subject": {"id": "MUG"},
+            "author": {"email": f"person{number}@example.com", "display_name": "P"},
+            "score": Decimal(1 + number % 5),
+        }
+        bench.box.reviews.create(draft, by="visitor")
+    runs = bench.wiring.sweeps.runs
+    sweep = runs.begin(bench.site.id, RunKind.BASELINE)
+    assert sweep is not None
+    with ThreadPoolExecutor(4) as pool:
+        pace = Pace(
+            time.sleep,
+            lambda jobs: list(pool.map(lambda job: job(), jobs)),
+            in_bulk=results_together,
+        )
+        run = bench.wiring.sweeps.reconcile(bench.site, sweep, pace, lambda planned: None)
+        assert run.work()
+    assert bench.stars() == stars_of(120)
+    creates = {name: n for name, n in bench.calls().items() if name in (BULK, ONE)}
+    assert creates == {BULK: 2}
+    assert bench.open_intents() == 0
