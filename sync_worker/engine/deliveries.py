@@ -182,7 +182,7 @@ class Deliveries:
 
         An event of its own may tell of a restore that counts no revision.
         """
-        if record_listed(delivery.new.payload) is None:
+        if record_listed(delivery.new.payload) is None or not record.is_visible:
             return False
         # the side numbers the states of its records
         if record.revision is not None and tombstone.revision is not None:

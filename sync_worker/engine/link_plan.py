@@ -18,7 +18,6 @@ from sync_worker.core.values import Operation, Side, Slot, Snapshot
 from sync_worker.engine.holds.guests import guarded
 from sync_worker.engine.moderation.visibility import (
     approval_due,
-    base_to_plan,
     is_only_hidden,
     seen_with_visibility,
 )
@@ -85,8 +84,7 @@ def plan_link(view: View) -> LinkPlan:
             actions[name] = Hold(NORMALISED)
             continue
         wix, external = _snapshots(view, name)
-        base = base_to_plan(view, name) if moderates else view.bases[name]
-        action = plan(field, base, wix, external, policy)
+        action = plan(field, view.bases[name], wix, external, policy)
         if moderates:
             action = seen_with_visibility(view, name, action)
         # Its record was not deleted: it is another rating's now.

@@ -104,7 +104,8 @@ def commit_of_write(
         # news.
         known = replace(known, revision=0)
     before = view.memory.get(intent.slot)
-    if intent.slot in view.unseen and known is not None and before is not None:
+    is_unseen = intent.slot in view.unseen or intent.operation in MODERATES
+    if is_unseen and known is not None and before is not None:
         # It shows somebody's edit, perhaps, and what tells of that is still news.
         known = replace(known, revision=before.revision)
     records = {intent.slot: known, **source_records(view, intent)}

@@ -26,6 +26,7 @@ from sync_worker.core.ports.links import Commit, Committed
 from sync_worker.core.ports.loop_guard import Guard
 from sync_worker.core.scale import OffScale
 from sync_worker.core.values import (
+    MODERATES,
     HistoryEntry,
     Intent,
     IntentState,
@@ -169,7 +170,7 @@ class Writing:
         record_view = self.view.record_views[slot]
         values = {name: record_view.values.get(name) for name in write.targets}
         # Before the outcome is remembered: what is not ours becomes no agreement.
-        if record is not None:
+        if record is not None and write.operation not in MODERATES:
             self._note_differing(write, intent, record)
         self.remember(intent, record_view.known(), values)
         if record is not None and record.lost:

@@ -27,6 +27,7 @@ from sync_worker.core.values import (
     InboxState,
     RatingKey,
     Record,
+    RecordState,
     Side,
     Site,
 )
@@ -126,21 +127,31 @@ class Resolver:
             return self._bury(Buried(new.side, new.remote_id), BURIED)
         # As good as gone until a later revision: a run that has an earlier one in hand must not
         # bring it across.
-        if not record.is_visible and not self._is_ours(record, delivery):
-            revision: int | None = record.revision
-            # A later state may have the same revision: only a look tells.
-            if not remote.capabilities.revision_covers_state:
-                revision = None
-            gone = Buried(new.side, record.remote_id, revision, record.sequence)
+        if not record.is_visible and remote.capabilities.can_moderate:
+            return self._key_of_hidden(delivery, record)
+        if not record.is_visible:
+            gone = Buried(new.side, record.remote_id, record.revision, record.sequence)
             return self._bury(gone, NOT_PUBLISHED)
         return self.key_of_record(record, new.side)
 
-    def _is_ours(self, record: Record, delivery: Delivery) -> bool:
-        """Whether we made what waits for moderation: its run is about to put it on file."""
-        side = delivery.new.side
-        if not self.connection.remotes[side].capabilities.can_moderate:
-            return False
-        return record.is_ours is True or delivery.new.is_ours
+    def _key_of_hidden(self, delivery: Delivery, record: Record) -> Answer:
+        """Of what moderation keeps out of sight, where the next state may have its revision."""
+        new = delivery.new
+        # Made by us: its run is about to put it on file.
+        if record.is_ours or new.is_ours:
+            return self.key_of_record(record, new.side)
+        # Nothing is put back to waiting: at most an earlier revision was published.
+        if record.state is RecordState.PENDING:
+            earlier = None if record.revision is None else record.revision - 1
+            gone = Buried(new.side, record.remote_id, earlier, record.sequence)
+            return self._bury(gone, NOT_PUBLISHED)
+        # A run may have looked since the event: published again it is alive.
+        now = self.connection.remotes[new.side].get(record.remote_id)
+        if now is None:
+            return self._bury(Buried(new.side, record.remote_id), BURIED)
+        if now.is_visible:
+            return self.key_of_record(now, new.side)
+        return self._bury(Buried(new.side, record.remote_id, None, new.sequence), NOT_PUBLISHED)
 
     def _bury(self, gone: Buried, closing: Closing) -> Answer:
         """Note that a record is gone: ``closing``, unless a run has just put it on file."""

@@ -35,8 +35,9 @@ def mark_of(record: Record, side: Side, known: OnFile, site: Site) -> Mark:
         return Mark.OPEN if known.is_awaited else Mark.IN_STEP
     if known.is_buried:
         return _mark_of_buried(record, known)
-    # Never seen before: to be brought across, unless it is unpublished.
-    return Mark.OPEN if record.is_visible else Mark.HIDDEN
+    # Never seen before: to be brought across, unless it is unpublished. What is held of it may have
+    # ended with that.
+    return Mark.OPEN if record.is_visible or known.is_held else Mark.HIDDEN
 
 
 def has_moved(record: Record, known: OnFile) -> bool:
@@ -82,9 +83,10 @@ def is_of_seen_revision(record: Record, known: OnFile) -> bool:
 
 def _mark_of_buried(record: Record, known: OnFile) -> Mark:
     """A record with a tombstone: open if it was restored, or its delete was never carried out."""
-    if record.is_visible and not _is_below(record.revision, known.revision):
-        return Mark.OPEN
-    return Mark.IN_STEP
+    # What is held of it may have ended as it was hidden.
+    if not record.is_visible:
+        return Mark.OPEN if known.is_held else Mark.IN_STEP
+    return Mark.IN_STEP if _is_below(record.revision, known.revision) else Mark.OPEN
 
 
 def _is_below(revision: int | None, buried: int | None) -> bool:

@@ -16,6 +16,7 @@ from sync_worker.core.ports.links import Commit, LeasedLink
 from sync_worker.core.sweep_values import Absences, Mark, OnFile, Sweep
 from sync_worker.core.values import (
     Base,
+    Buried,
     Delivery,
     InboxState,
     Intent,
@@ -24,20 +25,25 @@ from sync_worker.core.values import (
     Record,
     Side,
     Site,
+    Slot,
+    Standing,
 )
 from sync_worker.core.values.record_identity import UNCOMPARED, Changed
 from sync_worker.engine import (
     history_lines,
     link_plan,
+    news,
     next_step,
     placing,
     record_view,
     write_values,
+    writing,
 )
 from sync_worker.engine.deliveries import Deliveries
 from sync_worker.engine.holds.accounts import AccountWatch
 from sync_worker.engine.lease_keeper import LeaseKeeper
 from sync_worker.engine.link_plan import SlotWrite
+from sync_worker.engine.moderation import calls, visibility
 from sync_worker.engine.moves import moves, strays
 from sync_worker.engine.placing import Placing
 from sync_worker.engine.settlement import Settlement
@@ -48,6 +54,7 @@ from sync_worker.engine.writing import Writing
 from sync_worker.intake import contact_events as contact_events_module
 from sync_worker.intake import raters as raters_module
 from sync_worker.intake.parent_events import ParentEvents
+from sync_worker.intake.resolve import NOT_PUBLISHED, Resolver
 from sync_worker.ledger import database
 from sync_worker.ledger.database import SteadyClock
 from sync_worker.reconcile import marks, page_comparison
@@ -241,7 +248,61 @@ def _mark_but_for_what_is_held(record: Record, side: Side, known: OnFile, site: 
     return _mark_of(record, side, replace(known, is_held=False), site)
 
 
+def _news_by_revision(self: View, delivery: Delivery, slot: Slot) -> bool:
+    known = self.memory.get(slot)
+    if known is None or known.remote_id != delivery.new.remote_id:
+        return True
+    return not news.is_older(delivery.new.revision, known.revision)
+
+
+def _mark_by_revision(record: Record, known: OnFile, values: Any) -> Mark:
+    if record.revision is not None and known.revision is not None:
+        return Mark.OPEN if record.revision > known.revision else Mark.IN_STEP
+    return Mark.OPEN
+
+
+def _newer(*arguments: Any) -> news.NewsOfKnown:
+    return news.NewsOfKnown.NEWER
+
+
+def _as_before(view: View, operation: Any, before: Standing, record: Record) -> Standing:
+    return before
+
+
+def _approve_all(shown: Any, external: Any) -> str:
+    return visibility.SHOWN_OUTSIDE
+
+
+def _tell_guard_all(self: Writing, unsaved: Any, buried: Any) -> None:
+    slot = unsaved.intent.slot
+    known = unsaved.commit.records.get(slot)
+    if known is not None and known.revision:
+        site_id, intent_id = self.view.run.site.id, unsaved.intent.id
+        self.guard.remember(site_id, slot.side, known.remote_id, known.revision, intent_id)
+
+
+def _bury_hidden(self: Resolver, delivery: Delivery, record: Record) -> Any:
+    gone = Buried(delivery.new.side, record.remote_id, record.revision, record.sequence)
+    return self._bury(gone, NOT_PUBLISHED)
+
+
+def _never_rejected(shown: Any, known: Any) -> bool:
+    return False
+
+
 MECHANISMS: dict[str, tuple[Switch, ...]] = {
+    # tests/simulation/test_moderation.py
+    "state beside the revision": ((View, "is_news", _news_by_revision),),
+    "listed state beside the revision": ((marks, "_mark_of_linked", _mark_by_revision),),
+    "order of states by their sequence": ((news, "_news_of_state", _newer),),
+    "who made a record": ((calls, "standing_written", _as_before),),
+    "hidden on one side": ((link_plan, "seen_with_visibility", _as_planned),),
+    "withdrawing what is only hidden": ((link_plan, "is_only_hidden", _never),),
+    "approving only what we withdrew": ((visibility, "_reason_to_approve", _approve_all),),
+    "refusal at the right revision": ((writing, "note_conflict", _nothing),),
+    "guard leaves states alone": ((Writing, "_tell_guard", _tell_guard_all),),
+    "hidden reviews before they are known": ((Resolver, "_key_of_hidden", _bury_hidden),),
+    "rejection on record": ((history_lines, "is_rejected_now", _never_rejected),),
     "whose a record is": ((next_step, "is_stray", _never), (moves, "names_another", _never)),
     "whose a listed record is": (
         (marks, "has_moved", _never),

@@ -24,7 +24,9 @@ from sync_worker.core.values import (
     EditOrDelete,
     FirstDifference,
     Policy,
+    RecordState,
 )
+from sync_worker.core.values.sites import RejectedImport, WixApproveOurs
 from sync_worker.ledger.database import SteadyClock, give_clock, open_engine
 from sync_worker.ledger.tables import metadata
 from tests.simulation.oracles import broken_invariants
@@ -39,6 +41,7 @@ from tests.simulation.world import (
     World,
 )
 from tests.twins.memory_ledger import memory_ledger
+from tests.twins.memory_system import REVIEWS_CAPABILITIES
 from tests.twins.observed_ledger import ObservedLedger
 
 # What the connectors that ship declare (docs/platforms.md).
@@ -196,6 +199,36 @@ SCENES |= {
     ),
 }
 SCENES |= PLATFORMS
+# Wix Reviews: the owner, the site's rules, the moderators outside and visitors who vote take turns.
+REVIEWS = Options(
+    STORM,
+    wix=REVIEWS_CAPABILITIES,
+    new_on_wix=RecordState.PENDING,
+    rules_decide_later=True,
+    moderation=True,
+    owner_decides=0.2,
+    votes=0.1,
+    acts=10,
+)
+BUMPED = replace(REVIEWS_CAPABILITIES, revision_covers_state=True)
+SCENES |= {
+    "reviews, calm": replace(REVIEWS, faults=CALM),
+    "reviews": REVIEWS,
+    "reviews, published at once": replace(REVIEWS, new_on_wix=RecordState.PUBLISHED),
+    "reviews, the owner decides on each": replace(REVIEWS, rules_decide_later=False),
+    "reviews, moderation raises the revision": replace(REVIEWS, wix=BUMPED),
+    "reviews, votes raise the revision": replace(REVIEWS, votes=0.3, votes_count=True),
+    "reviews, those of visitors cannot be changed": replace(REVIEWS, read_only="conflict"),
+    "reviews, those of visitors are forbidden to us": replace(REVIEWS, read_only="forbidden"),
+    "reviews, rejected imports take their source along": replace(
+        REVIEWS, policy=Policy(rejected_import=RejectedImport.DELETE)
+    ),
+    "reviews, ours are approved": replace(
+        REVIEWS, policy=Policy(wix_approve_ours=WixApproveOurs.APPROVE), rules_decide_later=False
+    ),
+    "reviews, no revisions outside": replace(REVIEWS, external=NO_REVISION),
+    "reviews, sweeps all the time": replace(REVIEWS, sweeps_meanwhile=True),
+}
 # Where no webhook is lost for good, the engine needs nobody to sweep behind it; but where the event
 # of a move overtakes that of the create, two ratings have the record, and a sweep finds that out.
 SCENES |= {
@@ -207,6 +240,7 @@ SCENES |= {
     and name != "dropped webhooks only"
     and not options.parent_events
     and not options.moves
+    and not options.wix.can_moderate
 }
 
 

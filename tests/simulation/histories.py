@@ -85,8 +85,13 @@ def _deletes(world: World, remote_id: str) -> None:
 
 def _moderates(world: World, remote_id: str, *, is_shown: bool) -> None:
     remote = _of(world, remote_id)
-    if remote is not None and remote.side is E:
+    if remote is None:
+        return
+    if remote.side is E:
         state = RecordState.PUBLISHED if is_shown else RecordState.PENDING
+        remote.moderator_sets(remote_id, state)
+    elif remote.capabilities.can_moderate:
+        state = RecordState.PUBLISHED if is_shown else RecordState.REJECTED
         remote.moderator_sets(remote_id, state)
 
 

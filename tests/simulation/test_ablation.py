@@ -18,6 +18,7 @@ from tests.simulation.ablations import MECHANISMS, without
 from tests.simulation.chaos import run_seed
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.scenarios import SCENARIOS, changes, deletes, ending_of, rates
+from tests.simulation.test_moderation import OF_MODERATION
 from tests.simulation.test_sweeps import OF_SWEEPS
 from tests.simulation.world import CALM, PERCENT, Options, World
 from tests.twins.memory_ledger import memory_ledger
@@ -58,6 +59,7 @@ COVERED = {
     ),
 }
 GUARDED = {
+    *OF_MODERATION,
     "loop breaker",
     "check of what was returned",
     "source records on file",

@@ -13,6 +13,7 @@ from tests.simulation.chaos import NO_REVISION
 from tests.simulation.histories import a_history
 from tests.simulation.oracles.same_end import Act, ends_differently
 from tests.simulation.world import CALM, Options, World
+from tests.twins.memory_system import REVIEWS_CAPABILITIES
 
 NUMBERED = Capabilities(many_fields=True)
 SHOP = Options(CALM, people=7, entities=2, external=NO_REVISION, moves=1.0)
@@ -20,6 +21,7 @@ SERVICE = Options(CALM, people=7, entities=2, external=NUMBERED, moves=1.0)
 SCENES = {
     "shop": SHOP,
     "service": SERVICE,
+    "reviews": Options(CALM, people=7, wix=REVIEWS_CAPABILITIES, moderation=True),
     "moderated shop": Options(CALM, people=7, external=NO_REVISION, moderation=True),
 }
 

@@ -185,11 +185,12 @@ class MemorySystem:
         operation = "moderate"
         if by_us:
             operation = "approve" if state is RecordState.PUBLISHED else "withdraw"
-        self._note(by_us, operation, record, record)
         revision = record.revision
         if self.capabilities.revision_covers_state:
             revision = self._next_revision(record)
-        record = self._store(replace(record, state=state, revision=revision), "upsert", by_us=by_us)
+        moderated = replace(record, state=state, revision=revision)
+        self._note(by_us, operation, record, moderated)
+        record = self._store(moderated, "upsert", by_us=by_us)
         self._tell_state(record, by_us=by_us)
         return record
 
@@ -271,5 +272,7 @@ class MemorySystem:
                 len(self.journal),
                 before.revision if before else None,
                 privacy,
+                after.state if after else None,
+                before is not None and before.is_visible,
             )
         )

@@ -24,6 +24,8 @@ class JournalEntry:
     at: int
     revision: int | None = None  # of the record that was covered
     privacy: bool = False
+    state: RecordState | None = None  # after it
+    was_visible: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from sync_worker.core.plan import Action, Delete, Hold, InStep, Write
-from sync_worker.core.values import Base, Side, Slot, Standing
+from sync_worker.core.values import Side, Slot, Standing
 from sync_worker.engine.record_view import RecordView
 from sync_worker.engine.view import View
 
@@ -19,21 +19,16 @@ HIDDEN_OUTSIDE = "hidden_outside"
 SHOWN_OUTSIDE = "shown_outside"
 REJECTED_IMPORT = "rejected_import"
 APPROVE_OURS = "wix_approve_ours"
-
-
-def base_to_plan(view: View, attribute: str) -> Base:
-    """The base of an attribute, but for what Wix keeps out of sight: nothing of that crosses."""
-    base, shown = view.bases[attribute], view.record_views[view.slot_of(attribute, Side.WIX)]
-    if shown.is_hidden and not shown.is_withdrawn:
-        return replace(base, wix=shown.values.get(attribute))
-    return base
+MODERATED = "moderated"
 
 
 def seen_with_visibility(view: View, attribute: str, action: Action) -> Action:
     """The planned action, where a side hides what the other one shows."""
+    wix = view.record_views[view.slot_of(attribute, Side.WIX)]
+    if isinstance(action, Write) and action.side is Side.EXTERNAL and wix.is_hidden:
+        return _kept_out_of_sight(view, attribute)
     if not isinstance(action, Delete) or action.privacy:
         return action
-    wix = view.record_views[view.slot_of(attribute, Side.WIX)]
     # its owner rejected what we had brought, and by policy its source goes, too
     if action.side is Side.EXTERNAL and wix.standing is Standing.REJECTED:
         return replace(action, reason=REJECTED_IMPORT)
@@ -44,6 +39,20 @@ def seen_with_visibility(view: View, attribute: str, action: Action) -> Action:
     if wix.is_hidden or wix.standing.is_withdrawn:
         return InStep()
     return replace(action, reason=HIDDEN_OUTSIDE)
+
+
+def _kept_out_of_sight(view: View, attribute: str) -> Action:
+    """Instead of bringing outside what nobody is to see on Wix."""
+    base, outside = view.bases[attribute], view.value_on(Side.EXTERNAL, attribute)
+    # it has never been outside, as far as we know: its time comes when it is published
+    if outside is None and base.external is None:
+        return InStep()
+    # edited on Wix: the edit waits with it
+    if outside is None or outside == base.external or not view.run.site.policy.may_write(Side.WIX):
+        return Hold(MODERATED)
+    # edited outside, too, where everybody sees it
+    value = view.fields[attribute].to_wix(outside)
+    return Write(Side.WIX, value, "changed")
 
 
 def is_only_hidden(view: View, slot: Slot) -> bool:

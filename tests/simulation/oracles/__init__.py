@@ -13,6 +13,11 @@ from tests.simulation.oracles.leftovers import (
     remembered_after_erasure,
     waits_for_nothing,
 )
+from tests.simulation.oracles.moderation import (
+    deleted_outside_for_nothing,
+    moderated_too_often,
+    shown_and_hidden,
+)
 from tests.simulation.oracles.newest_edit import newest_edit_lost
 from tests.simulation.oracles.reading import diverges_by_policy
 from tests.simulation.oracles.writes import idle_rewrites, too_many_writes
@@ -30,7 +35,9 @@ def broken_invariants(world: World) -> list[str]:
         waits_for_nothing,
         held_in_step,
         remembered_after_erasure,
+        deleted_outside_for_nothing,
+        moderated_too_often,
     ]
     if not diverges_by_policy(world):
-        checks += [not_converged, resurrected, newest_edit_lost]
+        checks += [not_converged, shown_and_hidden, resurrected, newest_edit_lost]
     return [broken for check in checks for broken in check(world)]

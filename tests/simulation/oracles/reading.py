@@ -6,7 +6,7 @@ from collections.abc import Set
 from decimal import Decimal
 
 from sync_worker.core.scale import FieldMap, OffScale
-from sync_worker.core.values import EntityRef, Person, Record, Side
+from sync_worker.core.values import EntityRef, HistoryKind, Person, Record, Side
 from sync_worker.engine.moves.moves import MOVED_ONTO_RATING
 from tests.simulation.world import World
 from tests.twins.remote_values import JournalEntry
@@ -23,10 +23,29 @@ def shown(
     visible = [
         one
         for one in world.crowd.ratings_of(side, entity, person)
-        if one.is_visible and one.remote_id not in without
+        if counts(world, side, one) and one.remote_id not in without
     ]
     values = (record.values.get(name) for record in visible)
     return next((value for value in values if value is not None), None)
+
+
+def counts(world: World, side: Side, record: Record) -> bool:
+    """Whether a record counts as there: where Wix moderates, ours does so out of sight, too."""
+    if record.is_visible or side is Side.EXTERNAL:
+        return record.is_visible
+    return world.wix.capabilities.can_moderate and is_made_by_us(world, record.remote_id)
+
+
+def is_made_by_us(world: World, remote_id: str) -> bool:
+    """Whether a record on Wix is one that we brought there, or that nobody can tell from one.
+
+    A person may have made the very record that a lost create of ours wanted to make.
+    """
+    made = (one for one in world.wix.journal if one.remote_id == remote_id)
+    taken = (one for one in world.ledger.history_entries() if one.remote_id == remote_id)
+    return any(one.by_us and one.operation == "create" for one in made) or any(
+        one.what == HistoryKind.CREATE and one.side is Side.WIX for one in taken
+    )
 
 
 def agree(field: FieldMap, wix: Decimal | None, external: Decimal | None) -> bool:
@@ -134,7 +153,9 @@ def erased_keys(world: World) -> set[tuple[str, str]]:
 
 def moderated(world: World, side: Side) -> Set[str]:
     journal = world.remotes[side].journal
-    return {entry.remote_id for entry in journal if entry.operation == "moderate"}
+    hiding = ("moderate", "withdraw", "approve")
+    hidden = {one.remote_id for one in world.remotes[side].records.values() if not one.is_visible}
+    return hidden | {entry.remote_id for entry in journal if entry.operation in hiding}
 
 
 def live_records(world: World, key: tuple[int, str]) -> list[Record]:

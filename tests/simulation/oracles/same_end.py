@@ -79,12 +79,17 @@ def ends_differently(options: Options, acts: Sequence[Act]) -> Iterator[str]:
 def ending_of(world: World) -> Mapping[str, object]:
     """Both sides as anybody sees them, and what the ledger says of each rating."""
     return {
-        "on Wix": sorted(map(_shown, world.wix.records.values())),
+        # Where Wix moderates: what we hid there, or had never brought there, nobody sees.
+        "on Wix": sorted(_shown(one) for one in world.wix.records.values() if is_seen(world, one)),
         "outside": sorted(map(_shown, world.external.records.values())),
         "in the ledger": sorted(_words_of(world)),
         "held": sorted(set(world.ledger.held_reasons())),
         "open": (world.ledger.open_count(), world.ledger.open_intents()),
     }
+
+
+def is_seen(world: World, record: Record) -> bool:
+    return record.is_visible or not world.wix.capabilities.can_moderate
 
 
 def _shown(record: Record) -> tuple[str, ...]:

@@ -49,6 +49,8 @@ def weight(entry: JournalEntry) -> int:
     A privacy delete may have to undo, besides, what an edit had brought back before we heard of the
     request. Of a record that moves, what a write of ours has just put there may have to be undone.
     """
+    if entry.operation == "vote":
+        return 0
     return (
         2 * entry.privacy
         + (entry.operation == "move")

@@ -99,6 +99,12 @@ class Crowd:
         if self._chance.happens(self._options.moves):
             self._moves_a_record()
             return
+        if self._chance.happens(self._options.owner_decides):
+            self._owner_decides()
+            return
+        if self._chance.happens(self._options.votes):
+            self._somebody_votes()
+            return
         side = random.choice(list(Side))
         entity = random.choice(self._entities)[0 if side is Side.WIX else 1]
         person = random.choice([one for one in self._persons if one not in self.erased])
@@ -124,6 +130,21 @@ class Crowd:
             self._rates(remote, entity, person, {name: value})
         else:
             self._changes(remote, record, {name: value})
+
+    def _owner_decides(self) -> None:
+        """The owner of the site publishes or rejects a review on Wix."""
+        random, wix = self._chance.random, self._remotes[Side.WIX]
+        if not wix.records:
+            return
+        record = wix.records[random.choice(sorted(wix.records))]
+        states = [RecordState.PUBLISHED, RecordState.REJECTED]
+        state = random.choice([one for one in states if one is not record.state])
+        wix.moderator_sets(record.remote_id, state)
+
+    def _somebody_votes(self) -> None:
+        wix = self._remotes[Side.WIX]
+        if wix.records:
+            wix.visitor_votes(self._chance.random.choice(sorted(wix.records)))
 
     def _moves_a_record(self) -> None:
         """The owner of the shop gives a record another address or another product."""

@@ -1,0 +1,108 @@
+"""Where Wix moderates: who may see a record, and what may go for it. Each is named I32."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sync_worker.core.values import Record, RecordState, Side
+from sync_worker.core.values.sites import RejectedImport, WixApproveOurs
+from tests.simulation.oracles.reading import agree, is_held, is_made_by_us, key_of, shadowed
+from tests.simulation.world import World
+from tests.twins.remote_values import JournalEntry
+
+DECISIONS = ("moderate", "withdraw", "approve")
+
+
+def shown_and_hidden(world: World) -> Iterator[str]:
+    """Both sides hold the same, and nobody sees on one what was taken out of sight on the other."""
+    if not world.wix.capabilities.can_moderate or world.sweeper.disbelieved:
+        return
+    for number, (wix_ref, external_ref) in enumerate(world.entities):
+        behind = shadowed(world, external_ref)
+        for person in world.crowd.living():
+            if is_held(world, wix_ref, person):
+                continue
+            wix = next(iter(world.wix.of(wix_ref, person)), None)
+            theirs = [
+                one
+                for one in world.external.of(external_ref, person)
+                if one.remote_id not in behind
+            ]
+            external = next(iter(sorted(theirs, key=lambda one: not one.is_visible)), None)
+            if wrong := what_is_wrong(world, wix, external):
+                yield f"I32 {number} {person.contact_id}: {wrong}"
+
+
+def what_is_wrong(world: World, wix: Record | None, external: Record | None) -> str:
+    """With the two records of one person for one thing; empty: nothing."""
+    # nothing on Wix: what is shown outside was not brought there
+    if wix is None:
+        return "shown outside, not on Wix" if external and external.is_visible else ""
+    ours, last = is_made_by_us(world, wix.remote_id), last_decision(world, wix.remote_id)
+    is_ours_hidden = last is not None and last.by_us and not wix.is_visible
+    # nothing outside: it was deleted there, or not brought there
+    if external is None:
+        keeps = world.options.policy.rejected_import is RejectedImport.KEEP
+        if wix.is_visible:
+            return "shown on Wix, not outside"
+        return "our copy was left on Wix" if ours and keeps else ""
+    if not external.is_visible:
+        owner_shows = last is not None and not last.by_us and last.state is RecordState.PUBLISHED
+        return "hidden outside, shown on Wix" if wix.is_visible and not owner_shows else ""
+    if is_ours_hidden:
+        return "withdrawn by us, and shown outside"
+    if not wix.is_visible and not ours:
+        return "hidden on Wix by its owner, shown outside"
+    for field in world.options.fields:
+        here, there = wix.values.get(field.attribute), external.values.get(field.external_field)
+        if not agree(field, here, there):
+            return f"{field.attribute}: {here} against {there}"
+    return ""
+
+
+def last_decision(world: World, remote_id: str) -> JournalEntry | None:
+    """Who last showed or hid a record on Wix."""
+    journal = reversed(world.wix.journal)
+    return next(
+        (one for one in journal if one.remote_id == remote_id and one.operation in DECISIONS), None
+    )
+
+
+def deleted_outside_for_nothing(world: World) -> Iterator[str]:
+    """Nothing is deleted outside without a deletion, or a withdrawal of what was published, on Wix:
+    by somebody else, and by policy only of what was theirs.
+    """
+    if not world.wix.capabilities.can_moderate:
+        return
+    reasons = {
+        key_of(world, Side.WIX, entry)
+        for entry in world.wix.journal
+        if not entry.by_us and takes_away(world, entry)
+    }
+    for entry in world.external.journal:
+        if entry.by_us and entry.operation == "delete":
+            key = key_of(world, Side.EXTERNAL, entry)
+            if key not in reasons:
+                yield f"I32 {entry.remote_id} of {key} was deleted outside for nothing"
+
+
+def takes_away(world: World, entry: JournalEntry) -> bool:
+    if entry.operation == "delete":
+        return True
+    hides = entry.operation == "moderate" and entry.was_visible
+    is_kept = world.options.policy.rejected_import is RejectedImport.KEEP
+    is_kept = is_kept and is_made_by_us(world, entry.remote_id)
+    return hides and entry.state is not RecordState.PUBLISHED and not is_kept
+
+
+def moderated_too_often(world: World) -> Iterator[str]:
+    """We show and hide no more often than somebody acted outside, and approve ours once."""
+    outside, ours = 0, 0
+    approves = world.options.policy.wix_approve_ours is WixApproveOurs.APPROVE
+    for entry in world.external.journal:
+        outside += not entry.by_us
+    for entry in world.wix.journal:
+        outside += approves and entry.by_us and entry.operation == "create"
+        ours += entry.by_us and entry.operation in DECISIONS
+    if ours > outside:
+        yield f"I32 {ours} decisions of ours for {outside} outside"
