@@ -6,14 +6,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import OperationalError
 
 from sync_worker.core.errors import Misconfigured, Transient
@@ -194,6 +195,72 @@ def test_migration_that_cannot_have_its_table_leaves_those_before_it_done(
         assert is_current(connection)
     engine.dispose()
     other.dispose()
+
+
+INSERT_DELIVERY = text(
+    "INSERT INTO inbox (side, source, dedupe_id, change, remote_id, payload, is_restore, is_ours,"
+    " privacy, state, reason, must_read, attempts, unended, received_at, next_attempt_at)"
+    " VALUES ('wix', 'instance-1', :name, 'upsert', :name, '{}', false, false, false, 'new', '',"
+    " false, 0, 0, 1, 1)"
+)
+BUILDING = text(
+    "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type"
+    " = 'Lock' AND query LIKE 'CREATE INDEX%'"
+)
+
+
+@contextmanager
+def upgrading_behind_an_open_write(url: str) -> Iterator[tuple[Connection, Future[None], int]]:
+    """A large index is built, and waits for a transaction that has written, which it gives."""
+    engine, other = open_engine(url), open_engine(url)
+    step_up(engine, "0011")
+    with other.begin() as writer, ThreadPoolExecutor(1) as pool:
+        writer.execute(INSERT_DELIVERY, {"name": "first"})
+        migration = pool.submit(upgrade, engine)
+        pid = None
+        while pid is None and not migration.done():
+            with other.connect() as connection:
+                pid = connection.execute(BUILDING).scalar()
+        try:
+            yield writer, migration, pid or 0
+        finally:
+            if writer.in_transaction():
+                writer.rollback()
+    engine.dispose()
+    other.dispose()
+
+
+def test_writes_go_on_while_a_large_index_is_built(empty_postgres_url: str) -> None:
+    with upgrading_behind_an_open_write(empty_postgres_url) as (writer, migration, _):
+        gateway = open_engine(empty_postgres_url, busy_seconds=0.6)
+        with gateway.begin() as connection:
+            connection.execute(INSERT_DELIVERY, {"name": "meanwhile"})
+        assert not migration.done()
+        writer.commit()
+        migration.result(60)
+        with gateway.connect() as connection:
+            assert is_current(connection)
+            found = connection.execute(text("SELECT remote_id FROM inbox ORDER BY id")).scalars()
+            assert list(found) == ["first", "meanwhile"]
+        gateway.dispose()
+
+
+def test_index_whose_build_was_interrupted_is_built_again(empty_postgres_url: str) -> None:
+    """PostgreSQL leaves it behind, and no question uses it."""
+    unusable = text("SELECT count(*) FROM pg_index WHERE NOT indisvalid")
+    engine = open_engine(empty_postgres_url)
+    with upgrading_behind_an_open_write(empty_postgres_url) as (_, migration, pid):
+        with engine.connect() as connection:
+            connection.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
+        with pytest.raises(OperationalError):
+            migration.result(60)
+        with engine.connect() as connection:
+            assert connection.execute(unusable).scalar() == 1
+    upgrade(engine)
+    with engine.connect() as connection:
+        assert connection.execute(unusable).scalar() == 0
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    engine.dispose()
 
 
 def test_links_keep_their_records_over_what_these_showed(engine: Engine) -> None:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import structlog
 from sqlalchemy import Connection, Engine, inspect, text
 
+from sync_worker.ledger.migrations import large_indexes
+
 if TYPE_CHECKING:
     from alembic.config import Config
 
@@ -45,9 +47,7 @@ def is_current(connection: Connection) -> bool:
     Migrations only add within a major version, so that the old processes of a rolling upgrade go on
     working.
     """
-    if not inspect(connection).has_table("alembic_version"):
-        return False
-    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    found = _revision_of(connection)
     known = revisions()
     if found is not None and found not in known:
         log.warning("schema_is_newer", revision=found)
@@ -65,13 +65,43 @@ def upgrade(engine: Engine) -> None:
         if is_current(connection):
             return
     while True:
+        with engine.execution_options(ledger_reads=True).connect() as connection:
+            found = _revision_of(connection)
+        _build_large_indexes(engine, found)
         with engine.begin() as connection:
             _take_turn(connection)
             if is_current(connection):
                 return
+            # Another process has gone a step since, and what the next one needs may be missing.
+            if _revision_of(connection) != found:
+                continue
             from alembic import command
 
             command.upgrade(_config_on(connection), "+1")
+
+
+def _revision_of(connection: Connection) -> str | None:
+    """``None``: a new database."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return found
+
+
+def _build_large_indexes(engine: Engine, found: str | None) -> None:
+    """Those of the migration after this one: without them it would make all writes wait."""
+    known = revisions()
+    # A new database has no rows, and one at the newest schema has no next migration.
+    if engine.dialect.name != "postgresql" or found is None or found not in known[:-1]:
+        return
+    from alembic.script import ScriptDirectory
+
+    script = ScriptDirectory.from_config(alembic_config()).get_revision(
+        known[known.index(found) + 1]
+    )
+    indexes = getattr(script.module, "BUILT_BEFORE", {})
+    if indexes:
+        large_indexes.build(engine, indexes)
 
 
 def downgrade(engine: Engine, revision: str) -> None:
