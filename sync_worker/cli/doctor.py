@@ -6,8 +6,9 @@ from collections.abc import Iterable
 
 import click
 
-from sync_worker.cli.options import JSON
+from sync_worker.cli.options import JSON, SITE
 from sync_worker.cli.output import print_json, say
+from sync_worker.cli.review_probe import probe_reviews
 from sync_worker.doctor.check import Check
 from sync_worker.doctor.doctor import Doctor
 from sync_worker.wiring import wiring
@@ -25,14 +26,45 @@ SIGNS = {"ok": ("✓", "green"), "note": ("!", "yellow"), "bad": ("✗", "red"),
     metavar="ID",
     help="Also this Wix app instance, before a site is added.",
 )
+@SITE
+@click.option(
+    "--probe-reviews",
+    "product_id",
+    metavar="PRODUCT_ID",
+    help="Find out what Wix leaves open about its Reviews, on this test product of the site.",
+)
+@click.option(
+    "--organic",
+    "organic_id",
+    metavar="REVIEW_ID",
+    help="With --probe-reviews: can this visitor's review be updated? Nothing of it changes.",
+)
+@click.option(
+    "--allow-writes",
+    is_flag=True,
+    help="With --probe-reviews: a contact and reviews are made, and deleted at the end.",
+)
 @JSON
-def doctor(offline: bool, instance_id: str | None, as_json: bool) -> None:
+def doctor(
+    offline: bool,
+    instance_id: str | None,
+    site_name: str | None,
+    product_id: str | None,
+    organic_id: str | None,
+    allow_writes: bool,
+    as_json: bool,
+) -> None:
     """Check settings, database, clocks, Redis, keys, Wix, connectors and gateway; status 1 if
     something is wrong.
 
     \b
     Example: ratings-sync doctor --offline
     """
+    if product_id is not None:
+        probe_reviews(site_name, product_id, organic_id, allow_writes=allow_writes, as_json=as_json)
+        return
+    if allow_writes or organic_id is not None:
+        raise click.UsageError("--allow-writes and --organic mean nothing without --probe-reviews")
     checks = Doctor(wiring(), offline, instance_id).checks()
     if as_json:
         done = list(checks)
