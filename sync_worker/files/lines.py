@@ -8,6 +8,8 @@ from pathlib import Path
 
 import yaml
 
+from sync_worker.files.yaml_file import FAST_LOADER
+
 
 @dataclass(frozen=True, slots=True)
 class Spot:
@@ -37,7 +39,7 @@ def spot_of(place: Sequence[str], *files: Path) -> Spot | None:
 
 def _spots(place: Sequence[str], file: Path) -> Iterator[Spot]:
     try:
-        node = yaml.compose(file.read_text(encoding="utf-8-sig"), Loader=yaml.SafeLoader)
+        node = yaml.compose(file.read_text(encoding="utf-8-sig"), Loader=FAST_LOADER)
     except (OSError, ValueError, yaml.YAMLError, RecursionError):
         return
     if node is None:

@@ -34,7 +34,7 @@ _IN_WORDS = {
     "second occurrence": "the same anchor stands here a second time",
 }
 # The parser of libyaml where it is there: ten times as fast.
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+FAST_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class BadYaml(Exception):
@@ -54,7 +54,7 @@ def yaml_value(text: str) -> Any:
     """What a text of YAML says, within bounds. Raises BadYaml with line and column."""
     try:
         _look_through(text)
-        loader = _Loader(text)
+        loader = FAST_LOADER(text)
         node = loader.get_single_node()
         if node is None:
             return None
@@ -159,7 +159,7 @@ class _Census:
 def _look_through(text: str) -> None:
     """Refuse bombs, cycles, depths and tags before anything is built. Raises BadYaml, YAMLError."""
     census = _Census()
-    for event in yaml.parse(text, Loader=_Loader):
+    for event in yaml.parse(text, Loader=FAST_LOADER):
         census.see(event)
 
 

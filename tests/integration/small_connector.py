@@ -7,8 +7,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from sync_worker.core.values import Draft, EntityRef, Person
 from sync_worker.manifest.loader import parse_manifest, shipped_manifest
 from sync_worker.manifest.manifest import Manifest
@@ -16,6 +14,7 @@ from sync_worker.remotes.external.http import http_of
 from sync_worker.remotes.external.remote import ExternalRemote
 from sync_worker.remotes.http.budget import NoBudget
 from sync_worker.remotes.http.tokens import OwnTokens
+from tests.documents import document_of
 from tests.integration.remote_server import RemoteServer
 
 ADA = Person(contact_id="c-1", email="ada@example.com", name="Ada")
@@ -47,7 +46,7 @@ operations:
 def a_manifest(
     server: RemoteServer, environ: dict[str, str] | None = None, **changes: Any
 ) -> Manifest:
-    document = yaml.safe_load(BASE)
+    document = document_of(BASE)
     for place, value in changes.items():
         *path, last = place.split("__")
         part = document
@@ -62,7 +61,7 @@ def a_remote(manifest: Manifest) -> ExternalRemote:
 
 
 def shipped(name: str, server: RemoteServer, **environ: str) -> ExternalRemote:
-    document = yaml.safe_load(shipped_manifest(name).read_text())
+    document = document_of(shipped_manifest(name).read_text())
     document |= {"base_url": server.url, "allow_private_hosts": True}
     return a_remote(parse_manifest(document, environ, Path(f"{name}.yaml")))
 

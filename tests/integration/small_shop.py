@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from tests.documents import document_of
 from tests.integration.remote_server import Asked, RemoteServer, Reply
 
 TOKEN, SECRET = "shop-token", "shop-secret-0123456789"
@@ -168,7 +169,7 @@ def settings_of(server: RemoteServer) -> dict[str, str]:
 
 def write_manifest(file: Path, **changes: Any) -> None:
     """``changes``: place with ``__`` between its keys → what stands there instead."""
-    document = yaml.safe_load(MANIFEST)
+    document = document_of(MANIFEST)
     for place, value in changes.items():
         *path, last = place.split("__")
         part = document

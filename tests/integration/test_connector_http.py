@@ -17,7 +17,6 @@ from typing import Any
 
 import pytest
 import structlog
-import yaml
 
 from sync_worker.core.errors import (
     Gone,
@@ -38,6 +37,7 @@ from sync_worker.remotes.http.budget import NoBudget
 from sync_worker.remotes.http.calls import Call
 from sync_worker.remotes.http.options import Observers
 from sync_worker.remotes.http.tokens import OwnTokens
+from tests.documents import document_of
 from tests.integration.remote_server import Asked, RemoteServer, Reply, always
 from tests.integration.small_connector import (
     ADA,
@@ -404,9 +404,7 @@ def test_host_that_leads_into_the_private_network_is_refused(
     """Whatever the name or the spelling: the resolved address counts, and it is the one that is
     called.
     """
-    document = yaml.safe_load(BASE) | {
-        "base_url": f"https://{host}:{server.url.rpartition(':')[2]}"
-    }
+    document = document_of(BASE) | {"base_url": f"https://{host}:{server.url.rpartition(':')[2]}"}
     document["allow_private_hosts"] = False
     remote = a_remote(parse_manifest(document, {}, Path("small.yaml")))
     with pytest.raises(Misconfigured, match="has a private address"):

@@ -32,6 +32,7 @@ from sync_worker.remotes.http.budget import NoBudget
 from sync_worker.remotes.http.tokens import OwnTokens
 from sync_worker.wiring import Wiring
 from sync_worker.wiring.sweeps import NoBell
+from tests.documents import document_of
 from tests.integration.listener import Listener
 from webhook_gateway.app import create_app
 from webhook_gateway.settings import GatewayConfig
@@ -105,7 +106,7 @@ def test_one_more_failure_disables_a_hook_that_was_enabled_again(
 
 
 def hooks_at(store: WooCommerce, url: str) -> ExternalHooks:
-    document = yaml.safe_load(shipped_manifest("woocommerce").read_text())
+    document = document_of(shipped_manifest("woocommerce").read_text())
     document |= {"base_url": url, "allow_private_hosts": True}
     manifest = parse_manifest(document, store.settings(), Path("woocommerce.yaml"))
     return ExternalHooks(manifest, http_of(manifest, NoBudget(), OwnTokens()))
@@ -194,7 +195,7 @@ def test_what_is_heard_is_noted_beside_what_is_checked(states: SqlHookStates) ->
 
 
 def test_greeting_at_the_gateway_is_noted(states: SqlHookStates) -> None:
-    document = yaml.safe_load(shipped_manifest("woocommerce").read_text())
+    document = document_of(shipped_manifest("woocommerce").read_text())
     environ = WooCommerce().settings() | {"WOO_BASE_URL": "https://shop.example.com"}
     config = GatewayConfig(
         wix_keys=[],
@@ -226,7 +227,7 @@ def test_register_says_works_only_after_the_greeting(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     store, url = shop
-    document = yaml.safe_load(shipped_manifest("woocommerce").read_text())
+    document = document_of(shipped_manifest("woocommerce").read_text())
     document |= {"base_url": url, "allow_private_hosts": True}
     (tmp_path / "woocommerce.yaml").write_text(yaml.safe_dump(document))
     home = tmp_path / "home"
@@ -260,7 +261,7 @@ def test_doctor_says_whether_webhooks_are_there_enabled_and_heard_of(
     shop: tuple[WooCommerce, str], tmp_path: Path
 ) -> None:
     store, url = shop
-    document = yaml.safe_load(shipped_manifest("woocommerce").read_text())
+    document = document_of(shipped_manifest("woocommerce").read_text())
     document |= {"base_url": url, "allow_private_hosts": True}
     document["http"]["budget"]["requests"] = 1000
     manifest = tmp_path / "woocommerce.yaml"

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from flask import Response
 from sqlalchemy import update
 
@@ -24,6 +23,7 @@ from sync_worker.core.errors import Misconfigured
 from sync_worker.ledger.tables import run
 from sync_worker.manifest.loader import parse_manifest, shipped_manifest
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
+from tests.documents import document_of
 from tests.integration.remote_server import Asked, RemoteServer, Reply, remote_server
 from tests.integration.shipped_pace import far_hour
 from tests.integration.small_connector import a_manifest, a_remote, a_row
@@ -96,7 +96,7 @@ def test_new_review_of_a_shop_is_seen_whatever_its_time_zone() -> None:
     shop = WooCommerce()
     served = Served(platform_app(shop), 0)
     environ = shop.settings() | {"WOO_BASE_URL": served.url, "WOO_WEBHOOK_SECRET_OLD": ""}
-    document = yaml.safe_load(shipped_manifest("woocommerce").read_text()) | {
+    document = document_of(shipped_manifest("woocommerce").read_text()) | {
         "allow_private_hosts": True
     }
     remote = a_remote(parse_manifest(document, environ, Path("woocommerce.yaml")))

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from sync_worker.manifest.check import Finding, check_manifest
 from sync_worker.manifest.default_field import WIX_SCALE
 from sync_worker.manifest.loader import parse_manifest
 from sync_worker.manifest.source.resolving import Placeholders
+from tests.documents import document_of
 from webhook_gateway.external import read_deliveries
 
 TEXT = """
@@ -49,11 +49,12 @@ webhook:
   events: [{match: changed, change: upsert}, {match: gone, change: delete}]
   key: {id: id}
 """
+
 ROW = {"id": 1, "product": "22", "stars": 4, "email": "ada@example.com", "status": "live"}
 
 
 def checked(changes: dict[str, Any]) -> list[Finding]:
-    document = yaml.safe_load(TEXT)
+    document = document_of(TEXT)
     for place, value in changes.items():
         *path, last = place.split(".")
         part = document

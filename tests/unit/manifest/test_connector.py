@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,6 +26,7 @@ from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.record_keys import key_of
 from sync_worker.manifest.record_reader import read_record
 from sync_worker.manifest.record_writer import filled, merged_over, query_of, url_path
+from tests.documents import document_of
 from tests.unit.signed import OWN_SERVICE
 
 OWN = load_manifest(shipped_manifest("own-service"), OWN_SERVICE)
@@ -34,7 +34,7 @@ TEXT = (SHIPPED / "own-service.yaml").read_text()
 
 
 def changed(change: Callable[[Any], None]) -> Manifest:
-    document = yaml.safe_load(TEXT)
+    document = document_of(TEXT)
     change(document)
     return parse_manifest(document, OWN_SERVICE, Path("own.yaml"))
 
@@ -123,7 +123,7 @@ def test_wrong_manifest_is_refused_with_the_place_and_words(case: str) -> None:
         if case == "plain http to the world"
         else OWN_SERVICE
     )
-    document = yaml.safe_load(TEXT)
+    document = document_of(TEXT)
     change(document)
     with pytest.raises(Misconfigured, match=r"own\.yaml") as refusal:
         parse_manifest(document, environ, Path("own.yaml"))
@@ -221,7 +221,7 @@ def test_any_resource_is_a_record_or_permanent(changes: dict[str, Any]) -> None:
 
 
 def test_key_of_several_parts_goes_there_and_back() -> None:
-    document = yaml.safe_load(TEXT)
+    document = document_of(TEXT)
     document["key"] = {"shop": {"path": "shop"}, "id": {"path": "id"}}
     document["webhook"]["key"] = {"shop": "data.shop", "id": "data.id"}
     manifest = parse_manifest(document, OWN_SERVICE, Path("own.yaml"))

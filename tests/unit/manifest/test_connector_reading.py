@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,6 +25,7 @@ from sync_worker.manifest.record_keys import context_of, key_of
 from sync_worker.manifest.record_reader import created_at, read_record, read_texts
 from sync_worker.manifest.record_writer import filled
 from sync_worker.manifest.source.resolving import Placeholders
+from tests.documents import document_of
 from tests.hostile import MARKUP
 
 BASE = """
@@ -56,7 +56,7 @@ NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
 def a_manifest(**changes: Any) -> Manifest:
-    document = yaml.safe_load(BASE)
+    document = document_of(BASE)
     for place, value in changes.items():
         *path, last = place.split("__")
         part = document

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from sync_worker.core.errors import Misconfigured
 from sync_worker.core.values import Record
@@ -17,6 +16,7 @@ from sync_worker.manifest.loader import parse_manifest
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.paging.incremental import newest_of, since_query
 from sync_worker.manifest.schema.calls import Condition
+from tests.documents import document_of
 from webhook_gateway.external import Reading, read_deliveries
 
 SECRET = "a-secret-of-the-flow-0123456789"
@@ -52,7 +52,7 @@ webhook:
 
 
 def a_manifest(**webhook: Any) -> Manifest:
-    document = yaml.safe_load(BASE)
+    document = document_of(BASE)
     document["webhook"].update(webhook)
     return parse_manifest(document, {"FLOW_SECRET": SECRET}, Path("cms.yaml"))
 
@@ -151,7 +151,7 @@ def test_two_parameters_ask_for_what_was_updated_or_created() -> None:
 
 
 def test_incremental_names_its_parameter_once() -> None:
-    document = yaml.safe_load(BASE)
+    document = document_of(BASE)
     document["operations"]["poll"]["incremental"]["param"] = "since"
     with pytest.raises(Misconfigured, match="needs param, or params"):
         parse_manifest(document, {"FLOW_SECRET": SECRET}, Path("cms.yaml"))

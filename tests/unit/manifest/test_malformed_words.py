@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from sync_worker.core.errors import Permanent
 from sync_worker.manifest.loader import parse_manifest
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.record_reader import read_details, read_record
 from sync_worker.manifest.source.resolving import Placeholders
+from tests.documents import document_of
 from webhook_gateway.external import Unreadable, read_deliveries
 
 TEXT = """
@@ -49,7 +49,7 @@ GOOD = {
 
 
 def a_manifest(**changes: Any) -> Manifest:
-    document = yaml.safe_load(TEXT)
+    document = document_of(TEXT)
     document["webhook"] |= changes
     return parse_manifest(document, Placeholders({"TOKEN": "t"}), Path("ours.yaml"))
 

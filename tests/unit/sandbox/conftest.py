@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from flask import Flask
 
 from sync_sandbox.control.wix import wix_app
 from sync_sandbox.wix.reviews.moderation import Mode
@@ -29,9 +30,15 @@ def wix(shared_wix: WixState) -> WixState:
     return shared_wix
 
 
+@pytest.fixture(scope="module")
+def shared_app(shared_wix: WixState) -> Flask:
+    """To compile its routes takes longer than a test."""
+    return wix_app(shared_wix)
+
+
 @pytest.fixture
-def client(wix: WixState) -> WixClient:
-    return WixClient(wix, wix_app(wix).test_client())
+def client(wix: WixState, shared_app: Flask) -> WixClient:
+    return WixClient(wix, shared_app.test_client())
 
 
 @pytest.fixture

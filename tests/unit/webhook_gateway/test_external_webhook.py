@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook
@@ -20,6 +19,7 @@ from standardwebhooks.webhooks import Webhook
 from sync_worker.core.values import NewDelivery, Side
 from sync_worker.core.words import is_storable
 from sync_worker.manifest.loader import SHIPPED, load_manifest, parse_manifest, shipped_manifest
+from tests.documents import document_of
 from tests.unit.signed import OLD_SECRET, OWN_SERVICE, SECRET, acme_headers, an_external_body
 from webhook_gateway.external import Reading, Unreadable, read_deliveries
 from webhook_gateway.wix import Ignored, Rejected
@@ -216,7 +216,7 @@ def test_any_delivery_id_serves_to_know_it_again(event_id: str) -> None:
 @pytest.mark.parametrize("expression", ["(a+)+", "(a|aa)+", "(.*a){12}", "([a-z]+)*[a-z]+"])
 def test_expression_of_a_handshake_has_a_limit_of_time(expression: str) -> None:
     """Anybody may send one, unsigned; Python's own engine takes years over these."""
-    document = yaml.safe_load((SHIPPED / "own-service.yaml").read_text())
+    document = document_of((SHIPPED / "own-service.yaml").read_text())
     document["webhook"]["handshake"] = [{"body_regex": expression}]
     manifest = parse_manifest(document, OWN_SERVICE, Path("own.yaml"))
     before = time.thread_time()
@@ -229,7 +229,7 @@ def test_expression_of_a_handshake_has_a_limit_of_time(expression: str) -> None:
 @pytest.mark.parametrize("expression", ["contains('abc', `5`)", "[type][::0]"])
 @pytest.mark.parametrize("place", ["when", "sequence", "key", "event", "items_path"])
 def test_path_that_fails_on_an_event_finds_it_malformed(place: str, expression: str) -> None:
-    document = yaml.safe_load((SHIPPED / "own-service.yaml").read_text())
+    document = document_of((SHIPPED / "own-service.yaml").read_text())
     webhook = document["webhook"]
     match place:
         case "when":
