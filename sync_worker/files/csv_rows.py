@@ -11,19 +11,16 @@ import csv
 import re
 from collections import deque
 from collections.abc import Iterator, Sequence
-from io import TextIOWrapper
 from pathlib import Path
 from typing import TextIO
 
-from sync_worker.files.rows import MAX_CELL, MAX_SHOWN, BadFile, Row, unreadable
+from sync_worker.files.rows import MAX_CELL, MAX_SHOWN, UTF_16_MARKS, BadFile, Row, opened
 
-HEAD_BYTES = 4096  # looked at without being taken: a file may be a pipe
 DELIMITERS = ",;\t|"
 MAX_ROW = 4 * MAX_CELL  # characters of one row, with all its lines
 csv.field_size_limit(MAX_CELL)
 
 _MARK = b"\xef\xbb\xbf"
-_UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _OTHER_KINDS = {
     b"PK\x03\x04": "is an Excel workbook (or another archive); save it as 'CSV UTF-8'",
     b"\xd0\xcf\x11\xe0": "is an old Excel workbook; save it as 'CSV UTF-8'",
@@ -105,17 +102,7 @@ class CsvFile:
         self._header_line = 1
 
     def __enter__(self) -> CsvFile:
-        try:
-            file = self.path.open("rb")  # closed in __exit__
-        except OSError as error:
-            raise unreadable(self.path, error) from None
-        try:
-            encoding = self._encoding(file.peek(HEAD_BYTES)[:HEAD_BYTES])
-        except BaseException:
-            file.close()
-            raise
-        errors = "surrogateescape" if encoding == "utf-8-sig" else "replace"
-        self._file = TextIOWrapper(file, newline="", encoding=encoding, errors=errors)
+        self._file = opened(self.path, self._encoding, newline="")
         self._lines = _Lines(self._file)
         try:
             self._read_header()
@@ -127,20 +114,20 @@ class CsvFile:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    def _encoding(self, head: bytes) -> str:
-        """By the first bytes. Raises BadFile."""
+    def _encoding(self, head: bytes) -> tuple[str, str]:
+        """By the first bytes, with what becomes of bytes that are none of it. Raises BadFile."""
         for start, why in _OTHER_KINDS.items():
             if head.startswith(start):
                 raise BadFile([f"{self.path}: {why}"])
         if head.lstrip().lower().startswith((b"<!doctype", b"<html")):
             raise BadFile([f"{self.path}: is a web page, no CSV; was the download refused?"])
-        self.has_mark = head.startswith((_MARK, *_UTF_16_MARKS))
-        if head.startswith(_UTF_16_MARKS):
-            return "utf-16"
+        self.has_mark = head.startswith((_MARK, *UTF_16_MARKS))
+        if head.startswith(UTF_16_MARKS):
+            return "utf-16", "replace"
         if head.count(0) > len(head) // 4:
             why = "looks like UTF-16 without a byte order mark; save it as 'CSV UTF-8'"
             raise BadFile([f"{self.path}: {why}"])
-        return "utf-8-sig"
+        return "utf-8-sig", "surrogateescape"
 
     def _read_header(self) -> None:
         first = self._next_line()

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from io import TextIOWrapper
 from itertools import chain, islice
 from pathlib import Path
 from typing import TextIO
 
 from sync_worker.core import exact_json
-from sync_worker.files.rows import MAX_CELL, MAX_SHOWN, BadFile, Row, unreadable
+from sync_worker.files.rows import MAX_CELL, MAX_SHOWN, UTF_16_MARKS, BadFile, Row, opened
 
-UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 SHOWN = 40  # characters of a key in a message
 ENDINGS = (".jsonl", ".ndjson", ".json")
 
@@ -24,12 +22,7 @@ class JsonLines:
         self.path = path
 
     def __enter__(self) -> JsonLines:
-        try:
-            file = self.path.open("rb")  # closed in __exit__
-        except OSError as error:
-            raise unreadable(self.path, error) from None
-        encoding = "utf-16" if file.peek(2)[:2] in UTF_16_MARKS else "utf-8-sig"
-        self._file = TextIOWrapper(file, encoding=encoding, errors="surrogateescape")
+        self._file = opened(self.path, _encoding)
         self._lines = enumerate(_lines(self._file), start=1)
         try:
             self._refuse_one_document()
@@ -64,6 +57,10 @@ class JsonLines:
         for line, text in chain(self._ahead, self._lines):
             if text.strip():
                 yield _row(line, text)
+
+
+def _encoding(head: bytes) -> tuple[str, str]:
+    return "utf-16" if head.startswith(UTF_16_MARKS) else "utf-8-sig", "surrogateescape"
 
 
 def _is_json(text: str) -> bool:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
 MAX_CELL = 1_000_000  # characters; of a line of JSONL too
 MAX_SHOWN = 1_000  # characters of a row that is none
+HEAD_BYTES = 4096  # looked at without being taken
+UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
 class BadFile(Exception):
@@ -35,6 +38,26 @@ class Row:
     document: Any = None
     text: str = ""
     problem: str = ""
+
+
+def opened(
+    path: Path, encoding_of: Callable[[bytes], tuple[str, str]], newline: str | None = None
+) -> TextIOWrapper:
+    """A person's file as text; it may be a pipe. Raises BadFile, and what ``encoding_of`` raises.
+
+    ``encoding_of``: from the first bytes, which are not taken, to the encoding and to what becomes
+    of bytes that are none of it (``errors`` of Python's codecs).
+    """
+    try:
+        file = path.open("rb")  # closed with the text
+    except OSError as error:
+        raise unreadable(path, error) from None
+    try:
+        encoding, errors = encoding_of(file.peek(HEAD_BYTES)[:HEAD_BYTES])
+    except BaseException:
+        file.close()
+        raise
+    return TextIOWrapper(file, newline=newline, encoding=encoding, errors=errors)
 
 
 def unreadable(path: Path, error: OSError) -> BadFile:
