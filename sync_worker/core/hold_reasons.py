@@ -114,5 +114,17 @@ STANDS_BY = frozenset(
 )
 # Of these a look is enough once the record itself is deleted: their link stands still meanwhile.
 UNTIL_DELETED = frozenset({"create_failed", "link_held"})
+# Whose rating it is, or of what, is not known: further words of its record wait for the same.
+KEYLESS = frozenset(
+    {
+        "address_unusable",
+        "anonymous_visitor",
+        "contact_unknown",
+        "no_email",
+        "no_entity",
+        "unknown_contact",
+        "unknown_entity",
+    }
+)
 # Deletes that a person has to confirm: no run sends one for such a rating.
 UNCONFIRMED_DELETES = ("delete_brake", "site_recovery")

@@ -29,6 +29,7 @@ from sync_worker.ledger.sql_text import batch
 from sync_worker.ledger.statements import clock, contacts, erasure
 from sync_worker.ledger.statements import inbox as deliveries
 from sync_worker.ledger.statements.due import WaitingForBudget, ring_due
+from sync_worker.ledger.statements.held_words import hold_rows
 from sync_worker.ledger.statements.inbox import OPEN, SWEPT_SECONDS, TAKEN_SECONDS
 from sync_worker.ledger.tables import inbox
 from sync_worker.ledger.transactions import Transactions, ledger_now
@@ -135,7 +136,7 @@ class SqlInbox:
         if inbox_ids:
             held = Closing(InboxState.HELD, reason)
             with self._transactions.write() as connection:
-                deliveries.close_rows(connection, inbox_ids, held, hold_key=hold_key)
+                hold_rows(connection, inbox_ids, held, hold_key)
 
     def gather(self, delivery: Delivery) -> Delivery:
         with self._transactions.write() as connection:

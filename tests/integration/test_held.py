@@ -90,7 +90,7 @@ def test_bulk_command_without_its_terms_is_refused_as_usage(
 
 
 def test_dropped_delivery_is_over_and_its_reason_is_in_the_history(site: Shell) -> None:
-    first, second = hold(site, "anonymous_visitor", 1), hold(site, "no_email", 2)
+    first, second = hold(site, "anonymous_visitor", 1), hold(site, "refused", 2)
     site.good("held", "drop", "--reason", "anonymous_visitor", "--why", "visitors stay on Wix")
     assert held(site) == [second]
     assert site.how()["deliveries"] == {"done": 1, "held": 1}

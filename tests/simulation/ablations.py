@@ -340,6 +340,7 @@ MECHANISMS: dict[str, tuple[Switch, ...]] = {
     "echo as acknowledgement": ((MemoryInbox, "evidence", _nothing),),
     "seen revision": ((View, "is_news", _always),),
     "loop guard": ((MemoryGuard, "recall", _nothing),),
+    "one held word of a record": ((MemoryInbox, "_stand_as_one", _nothing),),
     "gathering of a crowd": ((MemoryInbox, "gather", _as_it_is),),
     "dedupe at the door": ((MemoryInbox, "store", _store_all),),
     "tombstones": ((MemoryDirectory, "locate", _locate_without_graves),),

@@ -64,6 +64,7 @@ GUARDED = {
     "check of what was returned",
     "source records on file",
     "bound of processor time",  # tests/simulation/test_costly_deliveries.py
+    "one held word of a record",  # tests/simulation/test_policies.py
     "gathering of a crowd",  # tests/simulation/test_crowds.py
     # tests/simulation/test_clock.py
     "clock that never goes back",

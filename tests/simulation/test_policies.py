@@ -17,6 +17,7 @@ from sync_worker.core.values import (
     SiteState,
     UnknownContact,
 )
+from tests.simulation.ablations import without
 from tests.simulation.chaos import sql_ledger
 from tests.simulation.scenarios import ending_of, rates
 from tests.simulation.world import CALM, LedgerMaker, Options, World
@@ -153,6 +154,23 @@ def test_stranger_is_skipped_where_the_owner_wants_that() -> None:
     world = a_world(policy=Policy(unknown_contact=UnknownContact.SKIP))
     stranger(world)
     assert (len(world.wix.records), held_reasons(world)) == (0, set())
+
+
+def told_again(world: World) -> None:
+    stranger(world)
+    for remote_id in world.external.records:
+        world.post.hint(E, Change.UPSERT, remote_id)
+    world.drain()
+
+
+def test_rating_that_nobody_can_resolve_is_held_once(make_ledger: LedgerMaker) -> None:
+    world = a_world(make_ledger)
+    told_again(world)
+    assert world.ledger.held_reasons() == ["unknown_contact"]
+    with without("one held word of a record"):
+        other = a_world()
+        told_again(other)
+    assert len(other.ledger.held_reasons()) > 1
 
 
 def test_unknown_entity_is_held_and_released_when_it_is_mapped() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from sync_worker.core.hold_reasons import STANDS_BY, UNTIL_DELETED
+from sync_worker.core.hold_reasons import KEYLESS, STANDS_BY, UNTIL_DELETED
 from sync_worker.core.ports.inbox import (
     CROWD,
     ERASED,
@@ -123,6 +123,28 @@ class MemoryInbox:
     def hold(self, inbox_ids: Sequence[int], reason: str, *, hold_key: str | None = None) -> None:
         for inbox_id in inbox_ids:
             self.close(inbox_id, Closing(InboxState.HELD, reason), hold_key=hold_key)
+            self._stand_as_one(self.state.rows[inbox_id])
+
+    def _stand_as_one(self, row: InboxRow) -> None:
+        """The newest word takes the place of the others; a late one joins what waits alike."""
+        if not _is_keyless_word(row):
+            return
+        beside = [one for one in self._held_beside(row.delivery) if _is_keyless_word(one)]
+        newest = max([row, *beside], key=lambda one: _age(one.delivery))
+        if newest is row:
+            self._gather_into(row, beside)
+        elif (newest.delivery.reason, newest.hold_key) == (row.delivery.reason, row.hold_key):
+            self._gather_into(newest, [row])
+
+    def _gather_into(self, kept: InboxRow, others: list[InboxRow]) -> None:
+        name = f"{GATHERED}{kept.delivery.id}"
+        for row in others:
+            ended = replace(row.delivery, state=InboxState.SUPERSEDED, reason=name)
+            row.delivery = replace(ended, new=replace(ended.new, payload={}))
+            row.hold_key = None
+            for one in self.state.rows.values():
+                if one.delivery.reason == f"{GATHERED}{row.delivery.id}":
+                    one.delivery = replace(one.delivery, reason=name)
 
     def hold_for_site(self, inbox_id: int, delivery: NewDelivery) -> Closing | None:
         if names_erased_without_site(self.state, delivery):
@@ -264,6 +286,12 @@ class MemoryInbox:
     def _is_of(self, row: InboxRow, site_id: int) -> bool:
         site = self.state.site_of(row.delivery.new)
         return site is not None and site.id == site_id
+
+
+def _is_keyless_word(row: InboxRow) -> bool:
+    one = row.delivery
+    is_word = one.new.change is Change.UPSERT and not one.new.privacy and one.link_id is None
+    return is_word and row.is_held and one.reason in KEYLESS
 
 
 def _age(delivery: Delivery) -> tuple[int, int]:

@@ -106,7 +106,11 @@ class Inbox(Protocol):
         """
 
     def hold(self, inbox_ids: Sequence[int], reason: str, *, hold_key: str | None = None) -> None:
-        """Hold open deliveries."""
+        """Hold open deliveries.
+
+        Of a record whose key nobody knows (``KEYLESS``) one row is held: the newest word gathers
+        the others, as ``gather`` does. Deletes and privacy requests stay by themselves.
+        """
 
     def put_back(self, inbox_ids: Sequence[int]) -> None:
         """Hold deliveries again that a run took up to look again, as they were held before."""

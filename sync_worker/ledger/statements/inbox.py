@@ -92,7 +92,8 @@ ORDER BY coalesce(revision, sequence, 0) DESC, id DESC LIMIT {MAX_GATHERED} {SKI
 
 END_GATHERED = SqlText("""
 -- inbox.end_gathered: without content, which no erasure would find where the look finds no link
-UPDATE inbox SET state = 'superseded', reason = :reason, payload = '{}', closed_at = ledger_now()
+UPDATE inbox SET state = 'superseded', reason = :reason, hold_key = NULL, payload = '{}',
+  closed_at = ledger_now()
 WHERE id = ANY(:inbox_ids::bigint[])
 """)
 

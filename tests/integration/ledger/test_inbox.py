@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from sync_worker.core.hold_keys import contact_hold_key, email_hold_key
-from sync_worker.core.ports.inbox import RATE_LIMITED, RATE_LIMITED_AT_ONCE, UNKNOWN_SITE, Closing
+from sync_worker.core.ports.inbox import (
+    ERASED,
+    RATE_LIMITED,
+    RATE_LIMITED_AT_ONCE,
+    UNKNOWN_SITE,
+    Closing,
+)
 from sync_worker.core.ports.links import Commit
 from sync_worker.core.values import Change, InboxState, LinkState, NewDelivery, Side, SiteState
 from sync_worker.ledger.administration.admin import ledger_admin
@@ -125,7 +132,7 @@ class TestInbox:
         assert len(ground.ledger.inbox.due(8)) == 8
 
     def test_what_is_held_for_a_thing_is_released_by_its_name(self, ground: Ground) -> None:
-        inbox_id, other = ground.stored(1), ground.stored(2)
+        inbox_id, other = ground.stored(1), ground.stored(2, remote_id="rating-2")
         ground.ledger.inbox.hold([inbox_id], "unknown_entity", hold_key="entity:wix:a")
         ground.ledger.inbox.hold([other], "unknown_entity", hold_key="entity:wix:b")
         assert ground.ledger.inbox.release_held(ground.site_id, hold_key="entity:wix:a") == [
@@ -222,9 +229,9 @@ class TestContactThatBecomesKnown:
     def test_what_waits_for_a_contact_goes_on_when_it_is_saved(self, ground: Ground) -> None:
         waiting = []
         for number, (reason, key) in enumerate(self.WAITS):
-            waiting.append(ground.stored(number))
+            waiting.append(ground.stored(number, remote_id=f"rating-{number}"))
             ground.ledger.inbox.hold([waiting[-1]], reason, hold_key=key)
-        other = ground.stored(9)
+        other = ground.stored(9, remote_id="rating-9")
         other_key = email_hold_key("carl@example.com")
         ground.ledger.inbox.hold([other], "unknown_contact", hold_key=other_key)
         ground.ledger.directory.save_contact(ground.site_id, BOB)
@@ -302,3 +309,61 @@ class TestCrowd:
             assert opened is not None
             assert opened[0].is_crowded
             assert inbox.gather(opened[0]).id == edits[-1]
+
+
+class TestHeldOnce:
+    """One rating that cannot be resolved stands in ``held`` once."""
+
+    def held(
+        self, ground: Ground, number: int, reason: str = "unknown_entity", **changes: Any
+    ) -> int:
+        key = changes.pop("hold_key", "thing")
+        inbox_id = ground.stored(number, **changes)
+        ground.ledger.inbox.hold([inbox_id], reason, hold_key=key)
+        return inbox_id
+
+    def standing(self, ground: Ground, hold_key: str = "thing") -> list[int]:
+        return sorted(ground.ledger.inbox.release_held(ground.site_id, hold_key=hold_key))
+
+    def test_newest_word_is_held_for_all(self, ground: Ground) -> None:
+        """Whatever the others waited for; they have no content for an erasure to miss."""
+        first = self.held(ground, 1, "no_email", hold_key=None)
+        self.held(ground, 2)
+        newest = self.held(ground, 3)
+        assert ground.ledger.held_reasons() == ["unknown_entity"]
+        assert ground.ledger.ended(first) == (InboxState.SUPERSEDED, f"gathered into {newest}")
+        assert ground.ledger.inbox.evidence(ground.key.site_id, Side.WIX, "rating-1", 1) is None
+        assert self.standing(ground) == [newest]
+
+    def test_late_older_word_joins_what_waits_for_the_same(self, ground: Ground) -> None:
+        newer = self.held(ground, 2)
+        self.held(ground, 1)
+        assert self.standing(ground) == [newer]
+
+    def test_late_older_word_that_waits_for_another_thing_stays(self, ground: Ground) -> None:
+        newer, older = self.held(ground, 2), self.held(ground, 1, hold_key="other")
+        assert self.standing(ground) == [newer]
+        assert self.standing(ground, "other") == [older]
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"change": Change.DELETE},
+            {"privacy": True},
+            {"remote_id": "rating-2"},
+            {"reason": "too_costly"},
+        ],
+        ids=str,
+    )
+    def test_other_words_stay_beside_it(self, ground: Ground, changes: dict[str, Any]) -> None:
+        other = self.held(ground, 1, **changes)
+        newer = self.held(ground, 2)
+        assert self.standing(ground) == [other, newer]
+
+    def test_erasure_of_the_newest_erases_all(self, ground: Ground) -> None:
+        """Those too that had ended with an older one."""
+        words = [self.held(ground, number) for number in (1, 2, 3)]
+        ground.ledger.inbox.release_held(ground.site_id, inbox_ids=[words[-1]])
+        ground.ledger.inbox.close(words[-1], ERASED)
+        assert ground.ledger.ended(words[-1]) == (InboxState.DONE, "erased")
+        assert "rating-1" not in ground.ledger.everything()
