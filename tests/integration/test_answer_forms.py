@@ -95,6 +95,41 @@ def test_error_told_with_success_is_an_outage_for_a_read(
     assert refused.value.reason == "malformed_record"
 
 
+@pytest.mark.parametrize(
+    ("told", "is_outage"),
+    [
+        ({"code": "db_error", "message": "Sorry"}, True),
+        ({"code": 500, "message": "Sorry"}, True),
+        ({"success": False}, True),
+        ({"error": "the database is away"}, True),
+        ({"code": 0, "message": "ok"}, False),
+        ({"code": "200", "message": "done"}, False),
+        ({"success": True, "error": None}, False),
+    ],
+)
+def test_error_whose_details_stand_where_the_record_is_due_is_an_outage(
+    server: RemoteServer, told: dict[str, Any], is_outage: bool
+) -> None:
+    """WordPress puts details of an error under `data`, where others put the record."""
+    remote = a_remote(a_manifest(server, operations__get__result_path="data"))
+    server.answer = always(Reply(200, told | {"data": {"status": 500}}))
+    with pytest.raises(SyncError) as unread:
+        remote.get("1")
+    assert isinstance(unread.value, Transient) is is_outage
+    # A record is a record, whatever is told beside it.
+    server.answer = always(Reply(200, told | {"data": a_row()}))
+    assert remote.get("1") is not None
+
+
+@pytest.mark.parametrize("told", [{"code": "db_error", "message": "Sorry"}, {"error": "away"}])
+def test_error_told_with_success_is_an_outage_for_a_listing(
+    server: RemoteServer, told: dict[str, Any]
+) -> None:
+    server.answer = always(Reply(200, told | {"rows": {"status": 500}}))
+    with pytest.raises(Transient):
+        a_remote(a_manifest(server)).list_page()
+
+
 @pytest.mark.parametrize("page", sorted(PAGES))
 @pytest.mark.parametrize("read", sorted(READS))
 def test_page_where_json_is_due_is_an_outage_for_a_read(

@@ -30,11 +30,12 @@ from sync_worker.manifest.paging.pagination import (
     page_query,
 )
 from sync_worker.manifest.paging.places import Place
+from sync_worker.manifest.record_reader import read_remote_id
 from sync_worker.manifest.record_writer import filled, query_of, url_path
 from sync_worker.manifest.schema.calls import Condition, ErrorRule, Hook, OperationSpec
 from sync_worker.manifest.source.stands import at_path, kind_of
 from sync_worker.remotes.external.auth import without_credentials
-from sync_worker.remotes.external.envelopes import is_error_envelope
+from sync_worker.remotes.external.envelopes import is_error_envelope, tells_error
 from sync_worker.remotes.external.gone import gone_said
 from sync_worker.remotes.http.answers import NOT_DONE, PASSING
 from sync_worker.remotes.http.calls import UNSET, Answer, Call, Content
@@ -109,12 +110,17 @@ class ExternalCalls:
         if spec.result_path is None:
             return answer.body
         try:
-            return search(spec.result_path, answer.body)
+            found = search(spec.result_path, answer.body)
         except Permanent as error:
             if not (options and options.is_write):
                 raise _outage_if_told(name, answer.body, error) from None
             message = f"the write was accepted, but its answer holds no record: {error.message}"
             raise UnknownOutcome(message) from None
+        # Details of an error may stand where the record is due.
+        is_told = name == "get" and tells_error(answer.body)
+        if is_told and read_remote_id(self._manifest, found) is None:
+            raise _outage(name)
+        return found
 
     def page(
         self,
@@ -159,6 +165,8 @@ class ExternalCalls:
         # Some systems answer an empty page with 204 and no body.
         if answer.status != NO_CONTENT:
             found = search(spec.items_path, answer.body) if spec.items_path else answer.body
+            if not isinstance(found, list) and tells_error(answer.body):
+                raise _outage(name)
             items = _rows(found, partial(_no_list, spec, where, answer))
         section = f"{where}.pagination"
         ids = [id_of(item) for item in items]
@@ -199,6 +207,10 @@ def _outage_if_told(name: str, body: Any, error: Permanent) -> SyncError:
     """The error of a read that found no record: an outage where the system tells an error."""
     if not is_error_envelope(body):
         return error
+    return _outage(name)
+
+
+def _outage(name: str) -> Transient:
     return Transient(f"operations.{name} was answered with an error, and with success")
 
 
