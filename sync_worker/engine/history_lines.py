@@ -39,13 +39,16 @@ def lines_for_write(
     created_id = known.remote_id if known is not None else ""
     lines = []
     for name in intent.targets:
-        before = intent.befores.get(name)
+        before, shown = intent.befores.get(name), after.get(name)
+        # It is there, and nobody sees it.
+        if intent.operation is Operation.WITHDRAW:
+            shown = None
         line = HistoryEntry(
             what=_operation_of(intent),
             side=side,
             attribute=name,
             before=before,
-            after=after.get(name),
+            after=shown,
             reason=intent.reasons.get(name, ""),
             remote_id=intent.remote_id or created_id,
             intent_id=intent.id,

@@ -27,7 +27,6 @@ from sync_worker.core.values import (
     InboxState,
     Known,
     NewDelivery,
-    Operation,
     Person,
     RatingKey,
     Record,
@@ -37,6 +36,7 @@ from sync_worker.core.values import (
 )
 from sync_worker.engine.engine import Engine
 from sync_worker.engine.record_view import to_fields
+from sync_worker.engine.write_limits import TAKES_AWAY
 from sync_worker.intake.resolve import Resolver
 from sync_worker.reconcile.bulk_people import Patiently
 from sync_worker.reconcile.dry_run_ledger import DryRunDirectory, DryRunLedger, FoundContacts
@@ -171,7 +171,7 @@ class DryRun:
         self.deletes.update(
             planned_write.side
             for planned_write in planned_writes
-            if planned_write.operation is Operation.DELETE
+            if planned_write.operation in TAKES_AWAY
         )
         word = _word_of(outcome, planned_writes, is_new=_is_new(run, ledger))
         return Forecast(word, tuple(planned_writes))

@@ -292,3 +292,20 @@ def test_sites_from_before_use_wix_ratings_and_the_way_back_loses_none(engine: E
         downgrade(engine, "0018")
     upgrade(engine)
     assert [one.wix_api for one in sites.all()] == [WixKind.RATINGS, WixKind.REVIEWS]
+
+
+def test_way_back_is_refused_while_reviews_are_known_to_be_ours(engine: Engine) -> None:
+    """An older version would take a rejected import for deleted, and delete its source."""
+    upgrade(engine)
+    Ground(ObservedLedger(engine), None).set_up().link(ADA, 1)
+    mark = "UPDATE link_value SET wix_standing = {}"
+    with engine.begin() as connection:
+        connection.execute(text(mark.format("'ours'")))
+    with pytest.raises(Misconfigured, match="1 reviews on Wix are known to be ours"):
+        downgrade(engine, "0020")
+    with engine.begin() as connection:
+        connection.execute(text(mark.format("NULL")))
+    downgrade(engine, "0020")
+    upgrade(engine)
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT wix_id FROM link_value")).scalars().all() == ["w1"]

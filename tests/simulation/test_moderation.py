@@ -14,7 +14,7 @@ import pytest
 
 from sync_worker.core.values import Policy, RecordState, Side
 from tests.simulation.ablations import without
-from tests.simulation.chaos import run_seed
+from tests.simulation.chaos import run_seed, sql_ledger
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.scenarios import Story, changes, deletes, moderates, rates
 from tests.simulation.world import CALM, Options, World
@@ -181,6 +181,24 @@ def test_import_that_names_no_origin_is_ours_by_its_write() -> None:
     acts = (rates(E, value=1), on_wix(PUBLISHED), on_wix(REJECTED))
     world = played(*acts, names_origin=False)
     assert stands(world) == (("20", "rejected"), ("1", "published"))
+
+
+@pytest.mark.parametrize("policy", [{}, {"rejected_import": "delete"}], ids=["keep", "delete"])
+def test_sql_ledger_remembers_who_made_and_hides_a_review(policy: dict[str, str]) -> None:
+    """As the ledger in memory does, over the end of each run."""
+    acts = (rates(E, value=4), on_wix(PUBLISHED), moderates(PENDING), moderates(PUBLISHED))
+    for more in ((), (on_wix(REJECTED), changes(E, value=2))):
+        worlds = [
+            World(0, reviews(policy=Policy.of(policy), names_origin=False), make)
+            for make in (memory_ledger, sql_ledger)
+        ]
+        for world in worlds:
+            for act in (*acts, *more):
+                if world.external.records or act is acts[0]:
+                    act(world)
+                    world.drain()
+        assert stands(worlds[0]) == stands(worlds[1])
+        assert writes(worlds[0]) == writes(worlds[1])
 
 
 # -- a review of a visitor

@@ -1,7 +1,7 @@
 """Who made a record on Wix, and who keeps it out of sight: of what is on file already, others.
 
-The way back forgets that, so it refuses while a site uses Wix Reviews: an older version would take
-an import that its owner rejected for a deleted review, and delete its source.
+The way back forgets that, so it refuses while any is noted: an older version would take an import
+that its owner rejected for a deleted review, and delete its source.
 
 Revision ID: 0021
 Revises: 0020
@@ -23,13 +23,13 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    site = sa.table("site", sa.column("id", sa.BigInteger), sa.column("wix_api", sa.String))
-    others = sa.select(site.c.id).where(site.c.wix_api != "ratings").order_by(site.c.id)
-    numbers = [str(number) for number in op.get_bind().execute(others).scalars()]
-    if numbers:
+    value = sa.table("link_value", sa.column("wix_standing", sa.String))
+    noted = sa.select(sa.func.count()).where(value.c.wix_standing.is_not(None))
+    count = op.get_bind().execute(noted).scalar_one()
+    if count:
         raise Misconfigured(
-            f"site {', '.join(numbers)} uses Wix Reviews, and the older version does not know which"
-            " reviews are ours; change it back first: ratings-sync site set --wix-api ratings"
-            " --site SITE"
+            f"{count} reviews on Wix are known to be ours, or hidden by us: the older version would"
+            " take one that its owner rejects for deleted, and delete its source; stay with this"
+            " version"
         )
     op.drop_column("link_value", "wix_standing")
