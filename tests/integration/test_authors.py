@@ -99,7 +99,10 @@ def test_author_is_made_once_and_named_by_the_rating(cms: Cms, server: RemoteSer
     assert cms.people[7] == {"id": 7, "email": "ada@example.com", "name": "Ada"}
     remote.create(a_draft(), "i-2")
     assert len(cms.people) == 1
-    assert calls(server) == ["GET /people", "POST /people", "POST /r", "GET /people", "POST /r"]
+    assert calls(server) == [
+        *("GET /people", "POST /people", "GET /people", "POST /r"),
+        *("GET /people", "POST /r"),
+    ]
 
 
 def test_author_is_known_by_address_in_any_spelling(cms: Cms, server: RemoteServer) -> None:
@@ -118,6 +121,27 @@ def test_author_whose_answer_was_lost_is_looked_for_again(cms: Cms, server: Remo
     cms.loses_answer = True
     a_remote(a_manifest(server, **CHANGES)).create(a_draft(), "i-1")
     assert len(cms.people) == 1
+    assert cms.ratings[0]["author"] == 7
+
+
+def test_author_made_twice_at_once_is_the_older_for_both(cms: Cms, server: RemoteServer) -> None:
+    """Another process made the same person between our look and our create."""
+    make = cms._make
+
+    def make_after_another(person: dict[str, Any]) -> Reply:
+        make(person)
+        return make(person)
+
+    cms._make = make_after_another  # type: ignore[method-assign]
+    remote = a_remote(a_manifest(server, **CHANGES))
+    remote.create(a_draft(), "i-1")
+    remote.create(a_draft(), "i-2")
+    assert [one["author"] for one in cms.ratings] == [7, 7]
+
+
+def test_author_of_a_listing_that_lags_is_the_one_made(cms: Cms, server: RemoteServer) -> None:
+    cms._found = lambda email: []  # type: ignore[method-assign]
+    a_remote(a_manifest(server, **CHANGES)).create(a_draft(), "i-1")
     assert cms.ratings[0]["author"] == 7
 
 

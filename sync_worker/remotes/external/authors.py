@@ -32,16 +32,20 @@ class Authors:
         return self._made(person, context) if found is None else found
 
     def _found(self, person: Person, context: Context) -> Any:
-        """The first one with this address; filters that a system ignores return everybody."""
+        """The oldest with this address on the first page that shows one.
+
+        Filters that a system ignores return everybody. Two may have been made at once: all who
+        look must find the same.
+        """
         spec, place = self._spec.find, Place()
         wanted = None if person.email is None else normalise_email(person.email)
         while wanted is not None:
             page = self._calls.page_of(
                 spec, f"{WHERE}.find", "author.find", context, place, self._text_id
             )
-            for row in page.items:
-                if self._email_in(row) == wanted:
-                    return self._id_in(row)
+            ids = [self._id_in(row) for row in page.items if self._email_in(row) == wanted]
+            if ids:
+                return min(ids, key=_age)
             if page.place is None:
                 return None
             place = page.place
@@ -55,13 +59,16 @@ class Authors:
             answer = self._calls.send(spec, "author.create", context, once)
             body = answer.body
             author = search(spec.result_path, body) if spec.result_path is not None else body
-            return self._id_in(author)
+            made = self._id_in(author)
         except (UnknownOutcome, Duplicate, Conflict) as error:
             # It may be there now; a rating is sent only once that is known.
             found = self._found(person, context)
             if found is None:
                 raise Transient(f"whether the author was made is not known yet: {error}") from None
             return found
+        # Somebody else may have made the same person meanwhile. A listing that lags shows neither.
+        found = self._found(person, context)
+        return made if found is None else found
 
     def _id_in(self, row: Any) -> Any:
         found = search(self._spec.id, row)
@@ -78,3 +85,9 @@ class Authors:
     def _email_in(self, row: Any) -> str | None:
         found = search(self._spec.email, row)
         return normalise_email(found) if isinstance(found, str) and found else None
+
+
+def _age(author_id: str | int) -> tuple[int, str]:
+    """The lowest first: 9 before 10, also as text."""
+    text = str(author_id)
+    return len(text), text
