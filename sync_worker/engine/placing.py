@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sync_worker.core.email_identity import identity_told
 from sync_worker.core.errors import Held, Permanent, Unauthorized
 from sync_worker.core.ports.merges import Merges
 from sync_worker.core.values import Buried, Deletes, MergeDistance, Person, Record, Side, Slot
@@ -108,7 +109,9 @@ class Placing:
 
     def _may_be_several(self, side: Side, record: Record, rival: Record) -> bool:
         # WooCommerce lets a person rate a product twice; BigCommerce and Fera document no rule.
-        is_one_person = record.person.email == rival.person.email
+        # Nothing tells that two without an address are of one person.
+        one, other = (identity_told(each.person.email or "") for each in (record, rival))
+        is_one_person = one is not None and one == other
         return is_one_person and not self.view.capabilities[side].is_unique
 
     def _put_telling(self, slot: Slot, record: Record, rival: Record) -> None:

@@ -23,7 +23,7 @@ from sync_worker.core.values import (
 from sync_worker.core.values.record_identity import identity_shown
 from sync_worker.engine.history_lines import lines_for_removal, lines_for_write
 from sync_worker.engine.link_plan import SlotWrite
-from sync_worker.engine.record_view import seen_revisions, to_fields
+from sync_worker.engine.record_view import seen_revisions, to_fields, values_in
 from sync_worker.engine.view import View, begins_generation, recent_writes
 
 
@@ -47,8 +47,8 @@ def intent_for(view: View, write: SlotWrite, intent_id: str) -> Intent:
 
 
 def intent_beside(view: View, write: SlotWrite, record: Record, intent_id: str) -> Intent:
-    """The intent of a removal of a record that is not the one on file."""
-    shown = view.seen_as(write.slot, record).values
+    """The intent of a removal of a record that is not the one on file, hidden or not."""
+    shown = values_in(write.slot, record, view.fields.values())
     return replace(
         intent_for(view, write, intent_id),
         befores={name: shown.get(name) for name in write.targets},

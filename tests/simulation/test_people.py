@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sync_worker.core.values import Side
+from sync_worker.core.values import HistoryKind, RecordState, Side
 from tests.simulation.ablations import PEOPLE_MECHANISMS, without
 from tests.simulation.chaos import sql_ledger
 from tests.simulation.people_stories import STORIES, PeopleStory, merges, rates
@@ -75,6 +75,20 @@ def test_loser_of_a_merge_is_in_the_history_of_both_sides() -> None:
         (Side.WIX, 80),
         (Side.EXTERNAL, 4),
     }
+
+
+def test_loser_that_is_hidden_is_in_the_history_with_its_value() -> None:
+    """A moderator hid it before the merge: a person may still want to know what it said."""
+    world = World(0, Options(CALM, people=2, moderation=True), memory_ledger)
+    rates(Side.EXTERNAL, 0, 2)(world)
+    rates(Side.EXTERNAL, 1, 4)(world)
+    world.drain()
+    world.external.moderator_sets("e2", RecordState.PENDING)
+    merges(1, 0)(world)
+    world.drain()
+    lost = [one for one in world.ledger.history_entries() if one.remote_id == "e2"]
+    deletes = [one.before for one in lost if one.what is HistoryKind.DELETE]
+    assert (deletes, list(world.external.records)) == ([4], ["e1"])
 
 
 def test_merge_without_an_event_is_found_when_wix_refuses_the_contact() -> None:
