@@ -27,6 +27,8 @@ from sync_worker.core.values import Draft, EntityRef, Person, Record, Side
 
 # With the call's own deadline of 8 s it stays within a lease, which is renewed with the intent.
 PATIENCE_SECONDS = 5.0
+# For the request, before any intent: what a lease has left after a look at the other side.
+PATIENCE_BEFORE_INTENTS_SECONDS = 9.0
 # Calls of the other side at a time: as many as webhooks may have there.
 AT_ONCE = 8
 
@@ -65,8 +67,14 @@ class Gathering:
     is of.
     """
 
-    def __init__(self, remote: Remote, count: int, patience: float = PATIENCE_SECONDS) -> None:
-        self._remote, self._patience = remote, patience
+    def __init__(
+        self,
+        remote: Remote,
+        count: int,
+        patience: float = PATIENCE_SECONDS,
+        patience_before: float = PATIENCE_BEFORE_INTENTS_SECONDS,
+    ) -> None:
+        self._remote, self._patience, self._patience_before = remote, patience, patience_before
         self._turn, self._working = threading.Condition(), count
         self._waiting: list[Ask] = []
         self.made: dict[tuple[EntityRef, str | None], Record] = {}
@@ -107,7 +115,10 @@ class Gathering:
 
     def _wait_for(self, ask: Ask) -> list[Ask]:
         """Wait until it is answered, or until this thread has to answer all that wait."""
-        until = time.monotonic() + self._patience
+        patience = self._patience
+        if ask.what is What.RESERVE:
+            patience = self._patience_before
+        until = time.monotonic() + patience
         with self._turn:
             self._waiting.append(ask)
             while not ask.is_answered:
@@ -146,10 +157,10 @@ class Gathering:
             except SyncError as error:
                 for ask in asks:
                     ask.answer = error
-            except Exception as error:
-                # Nothing that was foreseen: no thread may wait for ever, nor believe a success.
+            except BaseException as error:
+                # Unforeseen, or stopped: no thread may wait for ever, nor believe a success.
                 for ask in asks:
-                    ask.answer = UnknownOutcome(f"unexpected error: {type(error).__name__}")
+                    ask.answer = UnknownOutcome(f"unexpected: {type(error).__name__}")
                 raise
 
     def _reserve(self, asks: Sequence[Ask]) -> None:
@@ -291,8 +302,15 @@ def together(
             few.leave()
             gathering.leave()
 
-    with ThreadPoolExecutor(len(jobs), thread_name_prefix="together") as pool:
-        return Gathered(list(pool.map(work, jobs)), gathering.made)
+    pool = ThreadPoolExecutor(len(jobs), thread_name_prefix="together")
+    try:
+        results = list(pool.map(work, jobs))
+    except BaseException:
+        # Whoever stops us ends the waits of these threads, and must not wait for them first.
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()
+    return Gathered(results, gathering.made)
 
 
 def results_together(connection: Connection, jobs: Sequence[Callable[[Connection], T]]) -> list[T]:

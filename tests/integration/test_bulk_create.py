@@ -128,21 +128,22 @@ def stars_of(count: int) -> list[int]:
     return sorted(1 + number % 5 for number in range(count))
 
 
+@pytest.mark.full
 def test_rows_of_a_file_are_created_a_hundred_in_a_call(bench: Bench) -> None:
-    bench.add_people(230)
-    assert bench.import_all(bench.importer()) == {"created": 230}
-    assert bench.calls() == {BULK: 3}
-    assert bench.stars() == stars_of(230)
-    assert (bench.outside(), bench.open_intents()) == (230, 0)
+    bench.add_people(130)
+    assert bench.import_all(bench.importer()) == {"created": 130}
+    assert bench.calls() == {BULK: 2}
+    assert bench.stars() == stars_of(130)
+    assert (bench.outside(), bench.open_intents()) == (130, 0)
     # Each has its own lines, as single writes have.
     lines = [line.entry for line in bench.wiring.admin.questions.history(limit=1_000)]
     assert Counter((str(one.what), str(one.side)) for one in lines) == {
-        ("create", "wix"): 230,
-        ("create", "external"): 230,
+        ("create", "wix"): 130,
+        ("create", "external"): 130,
     }
     # A second import of the same file writes nothing.
-    assert bench.import_all(bench.importer()) == {"there": 230}
-    assert bench.calls() == {BULK: 3}
+    assert bench.import_all(bench.importer()) == {"there": 130}
+    assert bench.calls() == {BULK: 2}
 
 
 def strike(bench: Bench, moment: str, times: int) -> None:
@@ -157,11 +158,11 @@ def strike(bench: Bench, moment: str, times: int) -> None:
 
 def test_lost_answer_is_settled_by_one_query(bench: Bench) -> None:
     strike(bench, "done", 1)
-    bench.add_people(40)
-    assert bench.import_all(bench.importer()) == {"created": 40}
+    bench.add_people(12)
+    assert bench.import_all(bench.importer()) == {"created": 12}
     assert bench.calls() == {BULK: 1, QUERY: 1}
-    assert bench.stars() == stars_of(40)
-    assert (bench.outside(), bench.open_intents()) == (40, 0)
+    assert bench.stars() == stars_of(12)
+    assert (bench.outside(), bench.open_intents()) == (12, 0)
 
 
 def test_lost_request_makes_nothing_twice(bench: Bench) -> None:
@@ -204,6 +205,7 @@ def test_review_that_is_there_already_is_adopted(bench: Bench) -> None:
     assert len(bench.stars()) == 5
 
 
+@pytest.mark.full
 def test_baseline_from_outside_is_created_in_few_calls(bench: Bench) -> None:
     bench.add_people(120)
     for number in range(120):

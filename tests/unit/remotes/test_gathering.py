@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, cast
 
+import pytest
+
 from sync_worker.core.errors import (
     Duplicate,
     Permanent,
@@ -177,9 +179,10 @@ def test_refusal_among_many_is_no_refusal_of_one() -> None:
     assert [type(one) for one in gathered.results] == [Transient] * 3
 
 
-def test_unforeseen_error_leaves_nobody_waiting() -> None:
+@pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt])
+def test_unforeseen_error_leaves_nobody_waiting(error: type[BaseException]) -> None:
     def outcome_of(draft: Draft) -> Record | SyncError:
-        raise ZeroDivisionError
+        raise error
 
     ends: list[str] = []
 
@@ -187,13 +190,13 @@ def test_unforeseen_error_leaves_nobody_waiting() -> None:
         def noted(connection: Connection) -> None:
             try:
                 ends.append(type(job(connection)).__name__)
-            except ZeroDivisionError:
-                ends.append("ZeroDivisionError")
+            except (ZeroDivisionError, KeyboardInterrupt):
+                ends.append("raised")
 
         return noted
 
     together(over(Reviews(outcome_of=outcome_of)), [noting(creates(n)) for n in range(4)])
-    assert sorted(ends) == ["UnknownOutcome"] * 3 + ["ZeroDivisionError"]
+    assert sorted(ends) == ["UnknownOutcome"] * 3 + ["raised"]
 
 
 @dataclass
