@@ -60,7 +60,7 @@ def _site(wiring: Wiring, site: Site) -> Iterator[Check]:
             return
     records = wiring.remotes.wix_records(site)
     if isinstance(records, WixReviews):
-        yield from review_checks(name, api, records, site)
+        yield from review_checks(name, api, records)
     else:
         yield _ratings(name, api)
 

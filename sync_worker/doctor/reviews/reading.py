@@ -7,9 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from sync_worker.core.errors import SyncError
-from sync_worker.core.values import Site
 from sync_worker.doctor.check import Check, bad, note, ok, skipped
-from sync_worker.manifest.default_field import MAIN
 from sync_worker.remotes.wix.answers import inside, objects_in
 from sync_worker.remotes.wix.api import WixApi
 from sync_worker.remotes.wix.reviews import WixReviews
@@ -26,7 +24,7 @@ MANAGE = (
 T = TypeVar("T")
 
 
-def review_checks(name: str, api: WixApi, reviews: WixReviews, site: Site) -> Iterator[Check]:
+def review_checks(name: str, api: WixApi, reviews: WixReviews) -> Iterator[Check]:
     """Whether reviews can be read, unpublished ones too, and what the site has installed."""
     try:
         shortly(reviews.probe, time.sleep)
@@ -36,7 +34,6 @@ def review_checks(name: str, api: WixApi, reviews: WixReviews, site: Site) -> It
     yield ok(f"{name} reviews", "the Reviews API answers, asked for unpublished ones too")
     yield _counts(name, reviews)
     yield _store(name, api)
-    yield from _other_fields(name, site)
 
 
 def installed_check(name: str, body: Mapping[str, Any]) -> Iterator[Check]:
@@ -90,16 +87,6 @@ def _store(name: str, api: WixApi) -> Check:
             "add Wix Stores to the site",
         )
     return ok(f"{name} store", f"catalog {version}")
-
-
-def _other_fields(name: str, site: Site) -> Iterator[Check]:
-    others = [field.attribute for field in site.fields if field.attribute != MAIN]
-    if others:
-        yield note(
-            f"{name} fields",
-            f"Wix Reviews has one mark of a review: {', '.join(others)} cross to nowhere",
-            "nothing has to be done; they come back with wix_api=ratings",
-        )
 
 
 def _asked(ask: Callable[[], T]) -> T | None:

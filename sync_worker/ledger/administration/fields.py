@@ -15,7 +15,15 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, insert, or_, select
 
 from sync_worker.core.scale import FieldMap, OffScale
-from sync_worker.core.values import FirstDifference, InboxState, LinkState, Policy, Side, Site
+from sync_worker.core.values import (
+    FirstDifference,
+    InboxState,
+    LinkState,
+    Policy,
+    Side,
+    Site,
+    WixKind,
+)
 from sync_worker.ledger.administration.mappings import IN_USE, Imported, ImportRefused
 from sync_worker.ledger.rows import from_field, to_field
 from sync_worker.ledger.statements.sites import site_by_id
@@ -96,6 +104,8 @@ class FieldAdmin:
 
 def _import_field(connection: Connection, site: Site, field: FieldMap, *, may_rescale: bool) -> str:
     """``added``, ``changed`` or ``unchanged``; or why it cannot be mapped."""
+    if site.wix_api is WixKind.REVIEWS and not _is_of_reviews(field):
+        return "Wix Reviews has one mark, `overall`, of 1 to 5 whole stars"
     found = connection.execute(select(field_map).where(_same_names(site.id, field))).all()
     old = to_field(found[0]) if len(found) == 1 else None
     if old is not None and replace(old, version=field.version) == field:
@@ -115,6 +125,16 @@ def _import_field(connection: Connection, site: Site, field: FieldMap, *, may_re
     connection.execute(insert(field_map).values(site_id=site.id, **from_field(new)))
     _plan_anew(connection, site, new)
     return "changed" if found else "added"
+
+
+def _is_of_reviews(field: FieldMap) -> bool:
+    """Whether Wix Reviews has such a mark.
+
+    https://dev.wix.com/docs/api-reference/crm/community/reviews/reviews/review-object
+    """
+    wix = field.wix
+    are_whole = all(part == int(part) for part in (wix.minimum, wix.step))
+    return field.attribute == "overall" and wix.minimum >= 1 and wix.maximum <= 5 and are_whole
 
 
 def _is_used(connection: Connection, site_id: int, attribute: str) -> bool:

@@ -26,6 +26,7 @@ from sync_worker.core.values import (
     WixKind,
 )
 from sync_worker.ledger.administration.admin import LedgerAdmin, ledger_admin
+from sync_worker.ledger.administration.mappings import ImportRefused
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.migrations.upgrade import upgrade
 from sync_worker.ledger.process_tables import set_aside
@@ -111,6 +112,21 @@ def test_fields_of_each_api_are_its_own(site: ChangeGround) -> None:
     assert site.change(REVIEWS).site.fields == (STARS,)
     assert site.change(RATINGS).site.fields == (OVERALL,)
     assert site.change(REVIEWS).site.fields == (STARS,)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "scale"),
+    [("quality", (1, 5, 1)), ("overall", (0, 100, 1)), ("overall", (1, 5, "0.5"))],
+)
+def test_reviews_have_one_mark_of_whole_stars(
+    site: ChangeGround, attribute: str, scale: tuple[Any, ...]
+) -> None:
+    reviews = site.change(REVIEWS).site
+    field = FieldMap(attribute, "value", Scale(*map(Decimal, scale)), OVERALL.external)
+    with pytest.raises(ImportRefused) as refused:
+        site.admin.fields.import_fields(reviews, [field])
+    assert "one mark, `overall`, of 1 to 5 whole stars" in refused.value.problems[0]
+    assert site.admin.fields.import_fields(reviews, [STARS]).unchanged == 1
 
 
 def test_what_the_other_api_has_told_ends_and_the_rest_stays(site: ChangeGround) -> None:

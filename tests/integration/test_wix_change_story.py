@@ -1,0 +1,184 @@
+"""A site with links on Wix Ratings changes to Wix Reviews and back, by its command, over HTTP."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sync_sandbox.server import Sandbox, SandboxOptions
+from sync_worker.config import load_settings
+from sync_worker.core.outcome import Outcome
+from sync_worker.core.sweep_values import RunKind
+from sync_worker.core.values import Change, EntityRef, NewDelivery, Side, Site, SiteState
+from sync_worker.manifest.default_field import default_field
+from sync_worker.wiring import Wiring
+from tests.commands import run_command
+
+pytestmark = [
+    pytest.mark.usefixtures("ledger_at_home"),
+    pytest.mark.any_redis,
+    pytest.mark.full,
+]
+PRODUCT = "44444444-0000-4000-8000-000000000004"
+MEMBER = {"identityType": "MEMBER"}
+
+
+class Silent:
+    def ring(self, inbox_ids: Any) -> None:
+        return
+
+
+@dataclass
+class Story:
+    """An installation whose processes a test plays; the commands are real ones."""
+
+    box: Sandbox
+    folder: Path
+    environ: dict[str, str]
+    wiring: Wiring
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return run_command(words, self.folder, self.environ, 90)
+
+    def good(self, *words: str) -> str:
+        done = self.run(*words)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    @property
+    def site(self) -> Site:
+        return self.wiring.admin.sites.find(None)
+
+    def hear(self, fqdn: str, change: Change, remote_id: str, number: int) -> Outcome:
+        """A worker that has run all the time gets a webhook of Wix."""
+        source, payload = self.site.instance_id, {"entityFqdn": fqdn}
+        new = NewDelivery(Side.WIX, source, f"event-{number}", change, remote_id, payload, 9)
+        inbox_id = self.wiring.ledger.inbox.store(new).inbox_id
+        return self.wiring.intake(Silent()).process(inbox_id)
+
+    def outside(self) -> list[tuple[str, str]]:
+        """What the review service shows: address and score."""
+        shown = self.box.reviews.ratings.values()
+        return sorted(
+            (one["author"]["email"], str(one["score"]))
+            for one in shown
+            if one["visibility"] != "removed"
+        )
+
+    def writes(self) -> int:
+        box = self.box
+        return len(box.wix.journal) + len(box.reviews.journal) + len(box.wix.reviews.journal)
+
+
+@pytest.fixture
+def story(tmp_path: Path) -> Iterator[Story]:
+    with Sandbox(SandboxOptions(rate_per_minute=None)) as box:
+        environ = {
+            "PATH": os.environ["PATH"],
+            **box.settings(),
+            "RATINGS_SYNC_HOME": str(tmp_path),
+            "WIX_BUDGET_PER_MINUTE": "60000",
+            "WIX_BUDGET_CAPACITY": "1000",
+            "LOG_LEVEL": "ERROR",
+        }
+        wiring = Wiring(load_settings(environ), environ)
+        fields = [default_field(wiring.manifests["own-service"])]
+        site, _ = wiring.admin.sites.add(box.wix.instance_id, "own-service", fields)
+        pair = (EntityRef(PRODUCT, "stores", "reviews"), EntityRef("SKU-1"))
+        wiring.admin.mappings.import_entities(site, [pair])
+        yield Story(box, tmp_path, environ, wiring)
+        wiring.close()
+
+
+def rate(story: Story, email: str, value: int) -> dict[str, Any]:
+    contact = story.box.wix.add_contact(email, email)
+    rating = {
+        "namespace": "reviews",
+        "group": "stores",
+        "entityId": PRODUCT,
+        "attributeName": "overall",
+        "value": value,
+        "owner": {"contactId": contact["id"]},
+    }
+    made: dict[str, Any] = story.box.wix.create_rating(rating, MEMBER)
+    return made
+
+
+def review(story: Story, email: str, stars: int) -> dict[str, Any]:
+    box = story.box.wix
+    found = [one for one in box.contacts.values() if one["primaryInfo"]["email"] == email]
+    contact = found[0] if found else box.add_contact(email, email)
+    written = {
+        "namespace": "stores",
+        "entityId": PRODUCT,
+        "author": {"contactId": contact["id"]},
+        "content": {"rating": stars, "title": "Mine", "body": "Words."},
+    }
+    made: dict[str, Any] = box.reviews.create(written, MEMBER)
+    return made
+
+
+def test_site_changes_to_reviews_and_back_and_loses_nothing(story: Story) -> None:
+    """Change, a webhook of the old kind, a sweep, the baseline, and the way back."""
+    ratings = [rate(story, "ada@example.com", 80), rate(story, "bob@example.com", 40)]
+    story.good("reconcile", "--yes")
+    assert story.outside() == [("ada@example.com", "4"), ("bob@example.com", "2")]
+    cat = review(story, "cat@example.com", 5)
+    before = story.writes()
+
+    # It says first what it will do, and asks; nobody is here to answer.
+    asked = story.run("site", "set", "--wix-api", "reviews")
+    assert asked.returncode == 1
+    assert "2 links are set aside with their ids" in asked.stdout
+    assert story.site.wix_api == "ratings"
+    done = story.good("site", "set", "--wix-api", "reviews", "--yes")
+    assert "2 links set aside, 0 brought back" in done
+    assert "overall (1..5 step 1)" in done
+    assert (story.site.state, story.writes()) == (SiteState.RECOVERY, before)
+
+    # A webhook of the old kind ends for all to see; its rating is gone on Wix, and stays outside.
+    story.box.wix.delete_rating(ratings[1]["id"], MEMBER)
+    before = story.writes()
+    outcome = story.hear("wix.ratings.v1.rating", Change.DELETE, ratings[1]["id"], 1)
+    assert str(outcome) == "done other_wix_api"
+    # Nothing sweeps by itself.
+    assert not story.wiring.sweeps.runs.is_due(story.site.id, RunKind.SWEEP, -1.0)
+    assert story.wiring.sweeps.nightly().work() is False
+    assert story.writes() == before
+
+    # The plan shows what the baseline writes; said yes to, it does that and the site goes on.
+    plan = story.good("reconcile", "--dry-run")
+    assert "create on wix" in plan
+    assert "delete" not in plan
+    assert story.writes() == before
+    story.good("reconcile", "--yes")
+    assert story.site.state is SiteState.ACTIVE
+    assert [email[:3] for email, _ in story.outside()] == ["ada", "bob", "cat"]
+    reviews = story.box.wix.reviews.by_id.values()
+    assert sorted(one["content"]["rating"] for one in reviews) == [2, 4, 5]
+    assert cat["id"] in story.box.wix.reviews.by_id
+
+    # Back: links and their bases are as they were, and no first look deletes anything.
+    reviews_there = dict(story.box.wix.reviews.by_id)
+    back = story.good("site", "set", "--wix-api", "ratings", "--yes")
+    assert "3 links set aside, 2 brought back" in back
+    story.good("reconcile", "--yes")
+    assert story.site.state is SiteState.ACTIVE
+    assert story.box.wix.reviews.by_id == reviews_there
+    assert story.outside() == [
+        ("ada@example.com", "4"),
+        ("bob@example.com", "2"),
+        ("cat@example.com", "5"),
+    ]
+    values = {one["id"]: one["value"] for one in story.box.wix.ratings.values()}
+    assert values.pop(ratings[0]["id"]) == 80
+    assert list(values.values()) == [100], "what came meanwhile is brought over"
+    # What is twice not listed is gone on Wix: it was deleted there meanwhile.
+    story.good("reconcile", "--yes")
+    assert story.outside() == [("ada@example.com", "4"), ("cat@example.com", "5")]
