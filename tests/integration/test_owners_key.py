@@ -7,8 +7,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -19,15 +20,17 @@ from sync_sandbox.server import Sandbox, SandboxOptions
 from sync_worker.config import load_settings
 from sync_worker.core.errors import Misconfigured
 from sync_worker.core.sweep_values import RunKind
-from sync_worker.core.values import Change, EntityRef, NewDelivery, Side, Site
+from sync_worker.core.values import Change, EntityRef, NewDelivery, Side, Site, WixKind
 from sync_worker.doctor.doctor import Doctor
 from sync_worker.doctor.evidence import local_evidence
 from sync_worker.ledger.sql_ledger import sql_ledger
 from sync_worker.manifest.default_field import default_field
 from sync_worker.reconcile.pace import Pace
+from sync_worker.remotes.wix.reviews import WixReviews
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from sync_worker.services.door_troubles import refused_webhooks
 from sync_worker.wiring import Wiring
+from tests.commands import run_command
 
 pytestmark = [pytest.mark.usefixtures("ledger_at_home"), pytest.mark.any_redis]
 APP = ("WIX_APP_ID", "WIX_APP_SECRET", "WIX_PUBLIC_KEY")
@@ -168,7 +171,7 @@ def test_installed_app_takes_the_site_over_with_all_that_it_has(keyed: Keyed) ->
     rate(keyed, 80)
     keyed.reconcile(RunKind.POLL)
     box, instance = keyed.box, keyed.box.wix.instance_id
-    wiring = keyed.again(**{name: value for name, value in box.settings().items() if name in APP})
+    wiring = with_app(keyed)
     ledger = sql_ledger(wiring.admin.engine)
     # What came before anybody heard of the installation waits for it.
     event = NewDelivery(Side.WIX, instance, "event-1", Change.UPSERT, "rating-9", {})
@@ -189,9 +192,53 @@ def test_installed_app_takes_the_site_over_with_all_that_it_has(keyed: Keyed) ->
     wiring.close()
 
 
+class Silent:
+    def ring(self, inbox_ids: Any) -> None:
+        return
+
+
+def with_app(keyed: Keyed) -> Wiring:
+    app = {name: value for name, value in keyed.box.settings().items() if name in APP}
+    return keyed.again(**app)
+
+
+def test_event_of_the_installation_takes_the_site_over(keyed: Keyed) -> None:
+    """As a worker hears it; a second one changes nothing."""
+    wiring, instance = with_app(keyed), keyed.box.wix.instance_id
+    for number in (1, 2):
+        event = NewDelivery(
+            Side.WIX, instance, f"event-{number}", Change.APP_INSTALLED, instance, {}
+        )
+        inbox_id = sql_ledger(wiring.admin.engine).inbox.store(event).inbox_id
+        assert str(wiring.intake(Silent()).process(inbox_id)) == "done site_installed"
+    taken = wiring.admin.sites.find(None)
+    assert (taken.id, taken.instance_id) == (keyed.site.id, instance)
+    wiring.close()
+
+
+def test_command_takes_a_site_over_after_it_asked_wix(keyed: Keyed, tmp_path: Path) -> None:
+    box = keyed.box
+    environ = {"PATH": os.environ["PATH"], **keyed.environ, **box.settings()}
+    words = ("site", "set", "--instance", box.wix.instance_id)
+    site_id, box.wix.site_id = box.wix.site_id, "33333333-0000-4000-8000-000000000003"
+    refused = run_command(words, tmp_path, environ, 60)
+    assert "maps of one are wrong on the other" in refused.stderr
+    box.wix.site_id = site_id
+    done = run_command(words, tmp_path, environ, 60)
+    assert "maps and links stay" in done.stdout, done.stderr
+    assert keyed.wiring.admin.sites.find(None).instance_id == box.wix.instance_id
+
+
+def test_key_reads_reviews_too(keyed: Keyed) -> None:
+    site = replace(keyed.site, wix_api=WixKind.REVIEWS)
+    records = keyed.wiring.remotes.wix_records(site, time.sleep)
+    assert isinstance(records, WixReviews)
+    assert (records.count(), list(records.list_page().records)) == (0, [])
+
+
 def test_app_on_another_site_takes_nothing_over(keyed: Keyed) -> None:
     box = keyed.box
-    wiring = keyed.again(**{name: value for name, value in box.settings().items() if name in APP})
+    wiring = with_app(keyed)
     keyed.box.wix.site_id = "33333333-0000-4000-8000-000000000003"
     assert wiring.sites.open(box.wix.instance_id) is None
     assert wiring.admin.sites.find(None).instance_id == keyed.site.instance_id
