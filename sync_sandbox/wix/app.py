@@ -110,11 +110,6 @@ def _add_sign_in(app: Flask, wix: WixState) -> None:
         }
         return jsonify(instance=about, site=site)
 
-    # https://dev.wix.com/docs/api-reference/business-solutions/stores/catalog-versioning
-    @app.get("/stores/v3/provision/version")
-    def catalog_version() -> Response:
-        return jsonify(catalogVersion=wix.catalog_version)
-
 
 def _add_ratings(app: Flask, wix: WixState) -> None:
     @app.post("/ratings/v1/ratings")

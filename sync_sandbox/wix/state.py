@@ -48,7 +48,6 @@ class WixState:
     catalog: Catalog = field(default_factory=Catalog)
     journal: list[dict[str, Any]] = field(default_factory=list)
     calls: Counter[str] = field(default_factory=Counter)
-    catalog_version: str = "V3_CATALOG"
     installed_apps: list[str] = field(default_factory=lambda: ["stores"])  # as Wix names them
 
     def __post_init__(self) -> None:
