@@ -56,6 +56,11 @@ class Source:
         return ast.parse(self.text)
 
     @cached_property
+    def nodes(self) -> Sequence[ast.AST]:
+        """All of the tree, walked once for all figures."""
+        return list(ast.walk(self.tree))
+
+    @cached_property
     def lines(self) -> Sequence[str]:
         return self.text.splitlines()
 
@@ -79,13 +84,13 @@ class Source:
         )
 
     def classes(self) -> Iterator[ast.ClassDef]:
-        return (node for node in ast.walk(self.tree) if isinstance(node, ast.ClassDef))
+        return (node for node in self.nodes if isinstance(node, ast.ClassDef))
 
     def functions(self) -> Iterator[Function]:
-        return (node for node in ast.walk(self.tree) if isinstance(node, Function))
+        return (node for node in self.nodes if isinstance(node, Function))
 
     def if_expressions(self) -> Iterator[ast.IfExp]:
-        return (node for node in ast.walk(self.tree) if isinstance(node, ast.IfExp))
+        return (node for node in self.nodes if isinstance(node, ast.IfExp))
 
     def sized(self, node: ast.ClassDef | Function) -> Sized:
         """From its own line to its last; decorators, such as a command's options, do not count."""
@@ -99,7 +104,7 @@ class Source:
             "argument": [],
             "comprehension": [],
         }
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             match node:
                 case ast.IfExp():
                     kinds["if-expression"] += [node.body, node.test, node.orelse]

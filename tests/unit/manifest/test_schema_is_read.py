@@ -81,13 +81,12 @@ def words_read() -> frozenset[str]:
     for folder in ("sync_worker", "webhook_gateway"):
         for file in (ROOT / folder).rglob("*.py"):
             text = file.read_text(encoding="utf-8")
-            tree = ast.parse(text)
             if file in SHAPES:
-                for node in ast.walk(tree):
+                for node in ast.walk(ast.parse(text)):
                     if isinstance(node, ast.FunctionDef) and not is_validator(node):
                         inside.setdefault(node.name, set()).update(words_of(node))
             elif "manifest.manifest import" in text or "manifest.schema" in text:
-                outside |= words_of(tree)
+                outside |= words_of(ast.parse(text))
     return frozenset(grown(outside, inside))
 
 
