@@ -44,6 +44,7 @@ def record_as_json(record: Record) -> dict[str, Any]:
         "id": record.remote_id,
         "values": {name: str(value) for name, value in record.values.items()},
         "revision": record.revision,
+        "is_ours": record.is_ours,
         "state": str(record.state),
         "entity": [entity.entity_id, entity.group, entity.namespace] if entity else None,
         "person": [
@@ -64,6 +65,8 @@ def record_from_json(kept: Mapping[str, Any]) -> Record:
         remote_id=kept["id"],
         values={name: Decimal(value) for name, value in kept["values"].items()},
         revision=kept["revision"],
+        # Rows of earlier versions do not say it.
+        is_ours=kept.get("is_ours"),
         state=RecordState(kept["state"]),
         entity=EntityRef(*kept["entity"]) if kept["entity"] else None,
         person=Person(*kept["person"]),
