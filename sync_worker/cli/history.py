@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import NoReturn
 
 import click
 
 from sync_worker.cli.options import JSON, NUMBER
 from sync_worker.cli.output import STAMP, print_json, print_table, say
+from sync_worker.core.outside_words import for_people, shortened
+from sync_worker.core.values import Value
 from sync_worker.ledger.administration.held import HistoryLine
 from sync_worker.wiring import wiring
+
+MAX_WORDS = 60  # characters of a text, in a table
 
 
 @click.command()
@@ -68,11 +71,16 @@ def print_history(lines: Sequence[HistoryLine]) -> None:
         if entry.before is not None or entry.after is not None:
             change = f"{value_words(entry.before)} → {value_words(entry.after)}"
         if entry.loser is not None:
-            lost = f"{entry.loser} ({entry.loser_side})"
+            lost = f"{value_words(entry.loser)} ({entry.loser_side})"
         values = (entry.attribute, change, lost, entry.reason)
         rows.append((line.at.strftime(STAMP), line.link_id, entry.what, on, *values))
     print_table(headers, rows)
 
 
-def value_words(value: Decimal | None) -> str:
-    return "–" if value is None else str(value)
+def value_words(value: Value | None) -> str:
+    """A number, or the first of somebody's words, in quotes; what cannot be seen as its number."""
+    if value is None:
+        return "–"
+    if isinstance(value, str):
+        return f"“{shortened(for_people(value), MAX_WORDS)}”"
+    return str(value)

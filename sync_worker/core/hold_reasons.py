@@ -70,6 +70,7 @@ FREES_ITSELF: Mapping[str, str] = MappingProxyType(
                 "scale_changed",
                 "several_records",
                 "skipped",
+                "too_long",
                 "unauthorized",
                 "unstorable",
                 "unsupported",

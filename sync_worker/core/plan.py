@@ -1,7 +1,8 @@
 """The decision table: what to do about one attribute of one rating. Pure and total.
 
 Each side is compared only with its own base, in its own units; across the sides values are compared
-only by class (``FieldMap.agree``). ``None`` is absent, on a side and in a base.
+only by what its field calls agreement (numbers: by class; words: by normal form). ``None`` is
+absent, on a side and in a base.
 
     this side \\ that side   same              changed                    deleted
     same                     in step           (mirrored)                 (mirrored)
@@ -15,11 +16,44 @@ one.
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
-from decimal import Decimal
+from typing import Any, Protocol
 
-from sync_worker.core.scale import FieldMap, OffScale
-from sync_worker.core.values import Base, Deletes, Direction, EditOrDelete, Policy, Side, Snapshot
+from sync_worker.core.scale import OffScale
+from sync_worker.core.values import (
+    Base,
+    Deletes,
+    Direction,
+    EditOrDelete,
+    Policy,
+    Side,
+    Snapshot,
+    Value,
+)
+from sync_worker.core.values.texts import TooLong
+
+NO_SIDE: Set[Side] = frozenset()
+
+
+class Field(Protocol):
+    """How one attribute is compared and carried over: ``FieldMap``, ``WordsField``."""
+
+    @property
+    def version(self) -> int:
+        """Grows when what agreed may not agree any more."""
+
+    def is_unchanged(self, side: str, before: Any, now: Any) -> bool:
+        """Whether a side says what it said before."""
+
+    def is_alike(self, side: str, wanted: Any, shown: Any) -> bool:
+        """Whether what a side shows is what was written there."""
+
+    def agree(self, wix: Any, external: Any) -> bool:
+        """Whether both sides say the same. Raises OffScale."""
+
+    def carried(self, side: str, value: Any, covered: Any) -> Any:
+        """What the other side's value is written as on a side. Raises OffScale, TooLong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +78,7 @@ class Write:
     """Bring ``value`` (in that side's units) to ``side``."""
 
     side: Side
-    value: Decimal
+    value: Value
     reason: str
 
 
@@ -64,16 +98,31 @@ class Hold:
     reason: str
 
 
+TOO_LONG = "too_long"
 Action = InStep | Agree | Ignore | Write | Delete | Hold
 
 
-def plan(field: FieldMap, base: Base, wix: Snapshot, external: Snapshot, policy: Policy) -> Action:
-    """What to do about one attribute, given both sides as they are now."""
+def plan(
+    field: Field,
+    base: Base,
+    wix: Snapshot,
+    external: Snapshot,
+    policy: Policy,
+    edited: Set[Side] = NO_SIDE,
+) -> Action:
+    """What to do about one attribute, given both sides as they are now.
+
+    ``edited``: sides where other parts of its record were edited: that keeps it alive as well.
+    """
+    now = {Side.WIX: wix, Side.EXTERNAL: external}
     try:
-        return _Case(field, base, {Side.WIX: wix, Side.EXTERNAL: external}, policy).decide()
+        return _Case(field, base, now, policy, edited).decide()
     except OffScale:
         # A side shows a value that its scale does not have: it has no class to compare.
         return Hold("off_scale")
+    except TooLong:
+        # By policy a text is not shortened; and a shortened one is never carried back.
+        return Hold(TOO_LONG)
 
 
 def erase(wix: Snapshot, external: Snapshot) -> Action:
@@ -87,27 +136,42 @@ def erase(wix: Snapshot, external: Snapshot) -> Action:
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    field: FieldMap
+    field: Field
     base: Base
     now: dict[Side, Snapshot]
     policy: Policy
+    edited: Set[Side]
 
     def decide(self) -> Action:
-        changed = [side for side in Side if self.now[side].value != self.base.on(side)]
+        differing = [side for side in Side if self.now[side].value != self.base.on(side)]
+        changed = [side for side in differing if self.is_changed(side)]
+        is_compared = self.base.version == self.field.version
         # unchanged on both sides
-        if not changed and self.base.version == self.field.version:
+        if not differing and is_compared:
             return InStep()
+        # said in other bytes: from now on those are what the side said
+        if not changed and is_compared:
+            return Agree()
         # unchanged on both sides, compared by another mapping before
         if not changed:
             return self.rescale()
         # changed to the same class, or deleted, on both sides
         if self.agrees():
             return Agree()
+        # deleted on one side, while the rest of its record was edited on the other
+        if len(changed) == 1 and self.is_deleted(changed[0]) and changed[0].other in self.edited:
+            return self.resolve()
         # changed or deleted on one side, unchanged on the other
         if len(changed) == 1:
             return self.carry(changed[0], reason="changed")
         # changed or deleted on both sides, differently
         return self.resolve()
+
+    def is_changed(self, side: Side) -> bool:
+        return not self.field.is_unchanged(side, self.base.on(side), self.now[side].value)
+
+    def is_deleted(self, side: Side) -> bool:
+        return self.now[side].value is None
 
     def rescale(self) -> Action:
         """What does not agree by the new scales is a first difference."""
@@ -133,7 +197,8 @@ class _Case:
             return Ignore("direction")
         # created or changed on the winner's side
         if value is not None:
-            return Write(target, self.on_scale_of(target, value), reason)
+            covered = self.base.on(target)
+            return Write(target, self.field.carried(target, value, covered), reason)
         # deleted on the winner's side
         if self.policy.deletes == Deletes.IGNORE and not privacy:
             return Ignore("deletes")
@@ -142,9 +207,6 @@ class _Case:
             return Delete(target, "privacy", privacy=True)
         # deleted by anybody else
         return Delete(target, reason)
-
-    def on_scale_of(self, target: Side, value: Decimal) -> Decimal:
-        return self.field.to_wix(value) if target is Side.WIX else self.field.to_external(value)
 
     def resolve(self) -> Action:
         """Both sides changed and do not agree."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -56,11 +57,14 @@ def record_as_json(record: Record) -> dict[str, Any]:
         ],
         "raw": dict(record.raw),
         "is_verified": record.is_verified,
+        "words": dict(record.words),
+        "written_at": record.written_at.isoformat() if record.written_at else None,
     }
 
 
 def record_from_json(kept: Mapping[str, Any]) -> Record:
     """What ``record_as_json`` wrote."""
+    written_at = kept.get("written_at")
     return Record(
         remote_id=kept["id"],
         values={name: Decimal(value) for name, value in kept["values"].items()},
@@ -73,6 +77,8 @@ def record_from_json(kept: Mapping[str, Any]) -> Record:
         raw=kept["raw"],
         # Rows that were kept before it was told have none.
         is_verified=kept.get("is_verified"),
+        words=kept.get("words", {}),
+        written_at=datetime.fromisoformat(written_at) if written_at else None,
     )
 
 
@@ -92,6 +98,7 @@ def fingerprint(record: Record) -> str:
     content = [
         str(record.state),
         *sorted(f"{name}={value.normalize()}" for name, value in record.values.items()),
+        *sorted(f"{name}={text!r}" for name, text in record.words.items()),
     ]
     return hashlib.sha256("\n".join(content).encode()).hexdigest()[:32]
 

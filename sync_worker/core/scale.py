@@ -158,6 +158,23 @@ class FieldMap:
         """What an external value is written as on Wix. Raises OffScale."""
         return _representative(self, self.external_class(external), self.wix)
 
+    def carried(self, side: str, value: Decimal, covered: Decimal | None) -> Decimal:
+        """What the other side's value is written as on a side, whatever it covers."""
+        return self.to_wix(value) if side == "wix" else self.to_external(value)
+
+    def is_unchanged(self, side: str, before: Decimal | None, now: Decimal | None) -> bool:
+        """Whether a side says what it said before: to the digit."""
+        return before == now
+
+    def is_alike(self, side: str, wanted: Decimal, shown: Decimal) -> bool:
+        """Whether two values of one side are in one class: a remote may return another one."""
+        class_of = self.wix_class if side == "wix" else self.external_class
+        try:
+            return class_of(wanted) == class_of(shown)
+        except OffScale:
+            # off the scale there is no class: only the very value counts
+            return wanted == shown
+
     def violations(self) -> list[str]:
         """Every breach of the mapping law I17, in words; empty when the mapping may be saved.
 

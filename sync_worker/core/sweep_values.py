@@ -12,7 +12,15 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from sync_worker.core.values import Change, EntityRef, RatingKey, Record, RecordState, Side, Site
+from sync_worker.core.values import (
+    Change,
+    EntityRef,
+    RatingKey,
+    Record,
+    RecordState,
+    Side,
+    Site,
+)
 
 
 class RunKind(StrEnum):
@@ -130,7 +138,8 @@ class Whose:
 
 @dataclass(frozen=True, slots=True)
 class OnFile:
-    """What the ledger knows of a remote id. ``values``: by attribute, when both sides last agreed.
+    """What the ledger knows of a remote id. ``values``: by attribute, and ``words``, when both
+    sides last agreed.
 
     ``is_linked``: on file with a link; ``is_buried``: it has a tombstone (then ``revision`` is the
     buried one's); ``is_held``: a held delivery speaks of it, or of its rating; ``is_awaited``: one
@@ -147,6 +156,7 @@ class OnFile:
     revision: int | None = None
     state: RecordState = RecordState.PUBLISHED
     values: Mapping[str, Decimal] = field(default_factory=dict)
+    words: Mapping[str, str] = field(default_factory=dict)
     whose: Whose | None = field(default=None, compare=False)
     identity: str | None = field(default=None, compare=False)
 

@@ -36,7 +36,7 @@ from sync_worker.engine.news import (
 from sync_worker.engine.placing import Placing
 from sync_worker.engine.reading import Reading
 from sync_worker.engine.record_view import Source
-from sync_worker.engine.view import View
+from sync_worker.engine.view import View, says_same
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +198,10 @@ class Deliveries:
         if deleted is None or slot is None:
             return False
         shown = self.view.seen_as(slot, record).values
-        return all(value is None or shown.get(name) == value for name, value in deleted.items())
+        return all(
+            value is None or says_same(self.view, name, side, value, shown.get(name))
+            for name, value in deleted.items()
+        )
 
     def _place(self, delivery: Delivery, record: Record, *, is_new: bool) -> None:
         """Give a living record its slot; ``is_new``: it has no tombstone that a look refutes."""

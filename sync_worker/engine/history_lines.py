@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Set
 from dataclasses import replace
-from decimal import Decimal
 
 from sync_worker.core.errors import Facts
 from sync_worker.core.plan import Action, Hold, Ignore
 from sync_worker.core.values import (
-    Base,
     Buried,
     HistoryEntry,
     HistoryKind,
@@ -18,22 +16,23 @@ from sync_worker.core.values import (
     Operation,
     Side,
     Slot,
+    Value,
 )
 from sync_worker.engine.link_plan import SlotWrite
 from sync_worker.engine.moderation.standing import is_rejected_now
-from sync_worker.engine.view import View
+from sync_worker.engine.view import View, is_lost
 
 
 def lines_for_write(
+    view: View,
     intent: Intent,
     known: Known | None,
-    after: Mapping[str, Decimal | None],
-    bases: Mapping[str, Base],
+    after: Mapping[str, Value | None],
     inbox_id: int | None,
 ) -> list[HistoryEntry]:
     """A line for each attribute written, and one if the write may have covered what nobody saw.
 
-    ``known``, ``after``: the record as it is after the write; ``bases``: as they were before it.
+    ``known``, ``after``: the record as it is after the write; the view's bases are those before it.
     """
     side = intent.slot.side
     created_id = known.remote_id if known is not None else ""
@@ -55,7 +54,7 @@ def lines_for_write(
             inbox_id=inbox_id,
         )
         # What the write covers is lost, unless both sides had agreed on it.
-        if before is not None and before != bases[name].on(side):
+        if before is not None and is_lost(view, name, side, before):
             line = replace(line, loser=before, loser_side=side)
         lines.append(line)
     return lines + lines_for_revision_gap(intent, known)
@@ -113,7 +112,7 @@ def lines_for_removal(intent: Intent) -> list[HistoryEntry]:
     ]
 
 
-def line_for_fight(write: SlotWrite, now: Decimal | None) -> HistoryEntry:
+def line_for_fight(write: SlotWrite, now: Value | None) -> HistoryEntry:
     """``now``: what the target shows of the first attribute."""
     name, wanted = next(iter(write.targets.items()))
     return HistoryEntry(
@@ -137,7 +136,7 @@ def line_for_no_search(side: Side, reason: str) -> HistoryEntry:
 
 
 def lines_for_unseen_edit(
-    tombstone: Buried, values: Mapping[str, Decimal], inbox_id: int
+    tombstone: Buried, values: Mapping[str, Value], inbox_id: int
 ) -> list[HistoryEntry]:
     """An edit that nobody saw before the record was deleted."""
     return [
@@ -157,7 +156,7 @@ def lines_for_unseen_edit(
 
 
 def lines_for_unknown_write(
-    intent: Intent, befores: Mapping[str, Decimal | None]
+    intent: Intent, befores: Mapping[str, Value | None]
 ) -> list[HistoryEntry]:
     """Nothing tells whether the write landed, or will: what it may cover."""
     return [
@@ -187,7 +186,7 @@ def line_for_unseen_revision(intent: Intent, remote_id: str, revision: int) -> H
 
 
 def lines_for_covered_edit(
-    intent: Intent, remote_id: str, values: Mapping[str, Decimal | None], inbox_id: int | None
+    intent: Intent, remote_id: str, values: Mapping[str, Value | None], inbox_id: int | None
 ) -> list[HistoryEntry]:
     """An edit that a write of ours may have covered, with what a delivery told of it."""
     return [

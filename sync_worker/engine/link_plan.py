@@ -7,27 +7,23 @@ the revision that our write returns may become its seen revision.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Collection, Mapping, Set
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from functools import cached_property
 
 from sync_worker.core.errors import Held
-from sync_worker.core.plan import Action, Delete, Hold, Ignore, Write, erase, plan
-from sync_worker.core.values import Operation, Side, Slot, Snapshot
+from sync_worker.core.plan import NO_SIDE, Action, Delete, Hold, Ignore, Write, erase, plan
+from sync_worker.core.values import Operation, Side, Slot, Snapshot, Value
 from sync_worker.engine.holds.guests import guarded
 from sync_worker.engine.moderation.visibility import (
     approval_due,
     is_only_hidden,
     seen_with_visibility,
 )
-from sync_worker.engine.record_view import RecordView
+from sync_worker.engine.record_view import EXTERNAL_SLOT, RecordView
 from sync_worker.engine.view import View
+from sync_worker.engine.words.planning import NORMALISED, UNSUPPORTED, plan_words, sides_reworded
 
-MAIN_FIELD = "value"
-UNSUPPORTED = "unsupported"
-EXTERNAL_SLOT = Slot(Side.EXTERNAL)
-NORMALISED = "normalised_by_remote"
 MOVED = "moved"
 
 
@@ -41,12 +37,12 @@ class SlotWrite:
     slot: Slot
     operation: Operation
     actions: Mapping[str, Write | Delete]
-    values: Mapping[str, Decimal]
+    values: Mapping[str, Value]
 
     @cached_property
-    def targets(self) -> dict[str, Decimal | None]:
+    def targets(self) -> dict[str, Value | None]:
         """The wanted value of each attribute; ``None``: it is to go."""
-        targets: dict[str, Decimal | None] = dict.fromkeys(self.actions)
+        targets: dict[str, Value | None] = dict.fromkeys(self.actions)
         for name, action in self.actions.items():
             if isinstance(action, Write):
                 targets[name] = action.value
@@ -75,16 +71,18 @@ def plan_link(view: View) -> LinkPlan:
     # A privacy request stands above every policy, and takes all attributes.
     if view.erases:
         return _plan_erasure(view)
-    policy = view.run.site.policy
+    policy, main = view.run.site.policy, view.carried.main
     moderates = view.capabilities[Side.WIX].can_moderate
     actions: dict[str, Action] = {}
+    reworded = sides_reworded(view) if view.carried.words else NO_SIDE
     for name, field in view.fields.items():
         # Written in this run, and not taken as written: once more would end the same.
         if name in view.unmatched:
             actions[name] = Hold(NORMALISED)
             continue
         wix, external = _snapshots(view, name)
-        action = plan(field, view.bases[name], wix, external, policy)
+        edited = reworded if name == main else NO_SIDE
+        action = plan(field, view.bases[name], wix, external, policy, edited)
         if moderates:
             action = seen_with_visibility(view, name, action)
         # Its record was not deleted: it is another rating's now.
@@ -94,21 +92,24 @@ def plan_link(view: View) -> LinkPlan:
         if view.record_views[EXTERNAL_SLOT].is_verified is False:
             action = guarded(view, name, action)
         actions[name] = action
-    main_attribute = _main_attribute(view)
+    if view.carried.words:
+        actions |= plan_words(view, actions[main or ""])
     for slot, record_view in view.record_views.items():
-        match slot_write(slot, record_view, actions, slot.attribute or main_attribute):
+        # on Wix each attribute is the main value of its own record
+        names, of_record = view.carried.in_slot[slot], slot.attribute or main
+        match slot_write(slot, record_view, actions, names, of_record):
             case SlotWrite() as write:
                 if moderates and is_only_hidden(view, slot):
-                    write = _withdrawn(write)
+                    write = _withdrawn(view, write)
                 refusal = refusal_of(view, write)
                 # Only the first write: what comes of it may change the others.
                 if refusal is None:
                     return LinkPlan(actions, write)
                 # The remote does not offer it: plan the other slots without it.
-                _keep_back(actions, slot, refusal)
+                _keep_back(actions, slot, names, refusal)
             case Hold() as hold:
                 # The record cannot be what the actions ask.
-                _keep_back(actions, slot, hold)
+                _keep_back(actions, slot, names, hold)
             case None:
                 # The actions ask nothing of this record.
                 pass
@@ -128,11 +129,14 @@ def _approval(view: View, actions: Mapping[str, Action]) -> SlotWrite | None:
     return write if refusal_of(view, write) is None else None
 
 
-def _withdrawn(write: SlotWrite) -> SlotWrite:
+def _withdrawn(view: View, write: SlotWrite) -> SlotWrite:
     """What is only hidden on the other side is kept, and hidden, too."""
     if write.operation is not Operation.DELETE:
         return write
-    return replace(write, operation=Operation.WITHDRAW)
+    stars = {
+        name: action for name, action in write.actions.items() if name not in view.carried.words
+    }
+    return replace(write, operation=Operation.WITHDRAW, actions=stars)
 
 
 def _snapshots(view: View, attribute: str) -> list[Snapshot]:
@@ -163,7 +167,9 @@ def refusal_of(view: View, write: SlotWrite) -> Hold | Ignore | None:
     return Hold(UNSUPPORTED)
 
 
-def _keep_back(actions: dict[str, Action], target: Slot, instead: Hold | Ignore) -> None:
+def _keep_back(
+    actions: dict[str, Action], target: Slot, names: Collection[str], instead: Hold | Ignore
+) -> None:
     """What the target cannot carry stays with its source.
 
     A ``Hold`` keeps it to be seen again, and with it what it would have covered; an ``Ignore``
@@ -173,8 +179,8 @@ def _keep_back(actions: dict[str, Action], target: Slot, instead: Hold | Ignore)
         # asks for nothing, or for a write to the other side
         if not isinstance(action, Write | Delete) or action.side is not target.side:
             continue
-        # a Wix record holds one attribute, an external record all of them
-        if target.attribute in ("", name):
+        # a Wix record holds one attribute and its words, an external record all of them
+        if name in names:
             actions[name] = instead
 
 
@@ -199,30 +205,25 @@ def _first_removal(view: View) -> SlotWrite | None:
     return None
 
 
-def _main_attribute(view: View) -> str | None:
-    """The attribute without which an external record cannot exist; ``None``: it is not mapped."""
-    for name, field in view.fields.items():
-        if field.external_field == MAIN_FIELD:
-            return name
-    return None
-
-
 # -- from the actions for each attribute to one write for each remote record
 
 
 def slot_write(
-    slot: Slot, record_view: RecordView, actions: Mapping[str, Action], main_attribute: str | None
+    slot: Slot,
+    record_view: RecordView,
+    actions: Mapping[str, Action],
+    names: Collection[str],
+    main_attribute: str | None,
 ) -> SlotWrite | Hold | None:
     """The write that the actions ask of this slot; a Hold where the record cannot be what they ask.
 
-    ``main_attribute``: the one without which the record cannot exist (``None``: it is not mapped).
+    ``names``: the attributes that its record holds; ``main_attribute``: the one without which it
+    cannot exist (``None``: it is not mapped).
     """
     mine: dict[str, Write | Delete] = {
         name: action
         for name, action in actions.items()
-        if isinstance(action, Write | Delete)
-        and action.side is slot.side
-        and slot.attribute in ("", name)
+        if isinstance(action, Write | Delete) and action.side is slot.side and name in names
     }
     if not mine:
         return None
@@ -240,7 +241,7 @@ def slot_write(
 
 
 def _operation(
-    record_view: RecordView, values: Mapping[str, Decimal], main_attribute: str | None
+    record_view: RecordView, values: Mapping[str, Value], main_attribute: str | None
 ) -> Operation | Hold:
     # withdrawn by a moderator: not ours to change
     if record_view.is_withdrawn:

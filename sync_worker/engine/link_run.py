@@ -17,7 +17,7 @@ from sync_worker.core.ports.merges import Merges
 from sync_worker.core.values import Buried, Delivery, LinkState, Operation, RatingKey, Side, Slot
 from sync_worker.engine.deliveries import Deliveries
 from sync_worker.engine.holds.looking_again import in_order, is_of_its_record, left_for_later
-from sync_worker.engine.link_plan import UNSUPPORTED, SlotWrite
+from sync_worker.engine.link_plan import SlotWrite
 from sync_worker.engine.next_step import (
     Finish,
     LetGo,
@@ -35,6 +35,7 @@ from sync_worker.engine.reading import Reading
 from sync_worker.engine.run_end import end_of_run, ids_to_forget, outcome_of_run, reported
 from sync_worker.engine.settling import Settling
 from sync_worker.engine.view import View
+from sync_worker.engine.words.planning import UNSUPPORTED
 from sync_worker.engine.writing import MERGED, SHADOWED, Writing
 
 # far above what any policy needs; a run that has not settled by then starts anew later

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from sync_worker.core.plan import Action
 from sync_worker.core.values import Operation
-from sync_worker.engine.link_plan import EXTERNAL_SLOT, SlotWrite, plan_link
+from sync_worker.engine.link_plan import SlotWrite, plan_link
 from sync_worker.engine.moves.leaving import may_leave
 from sync_worker.engine.moves.strays import is_stray
-from sync_worker.engine.record_view import Source
+from sync_worker.engine.record_view import EXTERNAL_SLOT, Source
 from sync_worker.engine.view import View, shadowed_left
+from sync_worker.engine.words.planning import has_untold_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,8 @@ def must_look_first(view: View, write: SlotWrite) -> bool:
             return not can.is_unique and write.slot.side not in view.looked_up
         # may cover an edit, unless it names a revision or this run has read
         case Operation.UPDATE:
+            if view.carried.words and has_untold_words(view, write.slot):
+                return True
             return not can.update_precondition and not is_read
         # may remove an edit unseen, unless it names a revision or this run has read
         case Operation.DELETE:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+from sync_worker.core.ports.remote import Capabilities, words_between
 from sync_worker.core.scale import FieldMap
 from sync_worker.core.values import (
     Base,
@@ -17,11 +19,16 @@ from sync_worker.core.values import (
     Record,
     RecordState,
     Side,
+    Site,
     Slot,
     Standing,
+    Value,
 )
 from sync_worker.core.values.record_identity import identity_shown
+from sync_worker.core.values.texts import WordsField
 
+MAIN_FIELD = "value"
+EXTERNAL_SLOT = Slot(Side.EXTERNAL)
 NOT_TOLD = Person()
 
 
@@ -37,13 +44,14 @@ class Source(StrEnum):
 class RecordView:
     """The record of a slot as one run sees it.
 
-    ``values``: by attribute, mapped ones only; empty while the record is absent or withdrawn.
-    ``heard``: the newest delivery in hand that spoke of it. ``privacy``: gone on request.
-    ``is_verified``, ``entity``, ``person``: as in a record, where this run has seen it.
-    ``identity``, ``standing``: as in ``Known``. ``hidden``: what it holds while it is out of sight.
+    ``values``: by attribute, mapped ones only, and the words that both sides carry; empty while the
+    record is absent or withdrawn. ``heard``: the newest delivery in hand that spoke of it.
+    ``privacy``: gone on request. ``is_verified``, ``entity``, ``person``, ``written_at``: as in a
+    record, where this run has seen it. ``identity``, ``standing``: as in ``Known``. ``hidden``:
+    what it holds while it is out of sight.
     """
 
-    values: Mapping[str, Decimal]
+    values: Mapping[str, Value]
     source: Source
     remote_id: str | None = None
     revision: int | None = None
@@ -57,7 +65,8 @@ class RecordView:
     raw: Mapping[str, Any] = field(default_factory=dict, hash=False)
     identity: str | None = None
     standing: Standing = Standing.THEIRS
-    hidden: Mapping[str, Decimal] = field(default_factory=dict, hash=False)
+    hidden: Mapping[str, Value] = field(default_factory=dict, hash=False)
+    written_at: datetime | None = None
 
     @property
     def is_hidden(self) -> bool:
@@ -94,15 +103,50 @@ class RecordView:
         return replace(self, heard=inbox_id)
 
 
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """The ratings and words of a site.
+
+    ``main``: the attribute without which an external record cannot exist (``None``: it is not
+    mapped). ``words``: by name; empty where a side carries none. ``in_slot``: the attributes that
+    the record of a slot holds, in the order in which slots are written.
+    """
+
+    fields: Mapping[str, FieldMap]
+    main: str | None
+    words: Mapping[str, WordsField]
+    in_slot: Mapping[Slot, Collection[str]]
+
+
+def carried_of(site: Site, capabilities: Mapping[Side, Capabilities]) -> Carried:
+    """What a site's sides have in common."""
+    fields = {one.attribute: one for one in site.fields}
+    main = None
+    for name, one in fields.items():
+        if main is None and one.external_field == MAIN_FIELD:
+            main = name
+    words = words_between(capabilities, site.policy, fields)
+    # on Wix each attribute has a record of its own; the main one holds the words
+    in_slot: dict[Slot, Collection[str]] = {Slot(Side.WIX, name): [name] for name in fields}
+    if main is None:
+        words = {}
+    elif words:
+        in_slot[Slot(Side.WIX, main)] = [main, *words]
+    in_slot[EXTERNAL_SLOT] = [*fields, *words]
+    return Carried(fields, main, words, in_slot)
+
+
 def absent(source: Source, heard: int | None = None, *, privacy: bool = False) -> RecordView:
     return RecordView({}, source, heard=heard, privacy=privacy)
 
 
-def remembered(slot: Slot, known: Known | None, bases: Mapping[str, Base]) -> RecordView:
+def remembered(
+    slot: Slot, known: Known | None, bases: Mapping[str, Base], carried: Carried
+) -> RecordView:
     """The ledger's view: the values when both sides last agreed, at the seen revision."""
     if known is None:
         return absent(Source.LEDGER)
-    attributes = [slot.attribute] if slot.attribute else list(bases)
+    attributes = carried.in_slot[slot]
     agreed = {name: bases[name].on(slot.side) for name in attributes if name in bases}
     holds = {name: value for name, value in agreed.items() if value is not None}
     values = holds
@@ -125,13 +169,13 @@ def remembered(slot: Slot, known: Known | None, bases: Mapping[str, Base]) -> Re
 def seen(
     slot: Slot,
     record: Record,
-    fields: Iterable[FieldMap],
+    carried: Carried,
     source: Source,
     heard: int | None = None,
     known: Known | None = None,
 ) -> RecordView:
     """The view that a whole record gives; ``known``: the slot's as on file."""
-    holds = values_in(slot, record, fields)
+    holds = values_in(slot, record, carried)
     noted, standing = None, Standing.THEIRS
     if known is not None and known.remote_id == record.remote_id:
         noted, standing = known.identity, known.standing
@@ -165,16 +209,24 @@ def seen(
         identity=identity,
         standing=standing,
         hidden=holds,
+        written_at=record.written_at,
     )
 
 
-def values_in(slot: Slot, record: Record, fields: Iterable[FieldMap]) -> dict[str, Decimal]:
+def values_in(slot: Slot, record: Record, carried: Carried) -> dict[str, Value]:
     """Values by attribute that a record of this slot holds."""
-    names = {field.attribute: field.external_field for field in fields}
+    names = {field.attribute: field.external_field for field in carried.fields.values()}
     # on Wix each attribute has a record of its own
     if slot.side is Side.WIX:
         names = {slot.attribute: slot.attribute}
-    return {name: record.values[there] for name, there in names.items() if there in record.values}
+    values = dict[str, Value]()
+    for name, there in names.items():
+        if there in record.values:
+            values[name] = record.values[there]
+    # Words alone are no rating: they go with the main value.
+    if carried.main in values:
+        values |= {name: text for name, text in record.words.items() if name in carried.words}
+    return values
 
 
 def seen_revisions(record_views: Iterable[RecordView]) -> dict[str, int]:
@@ -186,16 +238,14 @@ def seen_revisions(record_views: Iterable[RecordView]) -> dict[str, int]:
     }
 
 
-def slots_of(attributes: tuple[str, ...]) -> tuple[Slot, ...]:
-    """All slots of a link, in the order in which they are written."""
-    return (*(Slot(Side.WIX, name) for name in attributes), Slot(Side.EXTERNAL))
-
-
 def to_fields(
-    values: Mapping[str, Decimal], fields: Iterable[FieldMap], side: Side
+    values: Mapping[str, Value], fields: Iterable[FieldMap], side: Side
 ) -> dict[str, Decimal]:
-    """Values by attribute → values by the field names of a side."""
-    there = [field for field in fields if field.attribute in values]
-    if side is Side.WIX:
-        return {field.attribute: values[field.attribute] for field in there}
-    return {field.external_field: values[field.attribute] for field in there}
+    """Values by attribute → values by the field names of a side; words are none of them."""
+    there = dict[str, Decimal]()
+    for mapped in fields:
+        value = values.get(mapped.attribute)
+        if isinstance(value, Decimal):
+            name = mapped.attribute if side is Side.WIX else mapped.external_field
+            there[name] = value
+    return there

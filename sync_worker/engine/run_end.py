@@ -20,11 +20,12 @@ from sync_worker.core.values import (
     Standing,
 )
 from sync_worker.engine.history_lines import lines_for_differences_left
-from sync_worker.engine.link_plan import NORMALISED, held_slots
+from sync_worker.engine.link_plan import held_slots
 from sync_worker.engine.moderation.standing import known_at_end
 from sync_worker.engine.news import OVERTAKEN, SUPERSEDED, UNSEEN
 from sync_worker.engine.record_view import Source, seen_revisions
 from sync_worker.engine.view import View, begins_generation
+from sync_worker.engine.words.planning import NORMALISED
 
 
 def outcome_of_run(view: View, actions: Mapping[str, Action]) -> Outcome:

@@ -9,14 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from decimal import Decimal
 
 from sync_worker.core.errors import Transient
 from sync_worker.core.ports.inbox import Inbox
 from sync_worker.core.ports.remote import Capabilities
-from sync_worker.core.scale import FieldMap, OffScale
 from sync_worker.core.values import (
-    Base,
     Change,
     Conflict,
     Delivery,
@@ -24,7 +21,7 @@ from sync_worker.core.values import (
     Known,
     Operation,
     Record,
-    Side,
+    Value,
 )
 from sync_worker.engine.history_lines import (
     line_for_unseen_revision,
@@ -34,7 +31,7 @@ from sync_worker.engine.history_lines import (
 from sync_worker.engine.moderation.calls import look_at_moderated, standing_written
 from sync_worker.engine.placing import Placing
 from sync_worker.engine.reading import Reading
-from sync_worker.engine.view import View
+from sync_worker.engine.view import View, field_of, is_lost
 
 MAX_GAPS = 20  # the newest ones; a robot may have made thousands
 # So long after a write its echo may be on its way, where only that tells the outcome.
@@ -51,7 +48,7 @@ class Settled:
     """
 
     landed: Known | None
-    values: Mapping[str, Decimal | None]
+    values: Mapping[str, Value | None]
     is_gone: bool = False
 
 
@@ -108,6 +105,7 @@ class Settlement:
         self.view.lose(self.intent.slot)
         if (settled := self._landed_and_gone(remote_id)) is None:
             self._note_unknown(self.intent.befores)
+            self._note_covered(remote_id, range(self._first_revision, self._first_revision + 1))
         return settled
 
     def _settle_create(self) -> Settled | None:
@@ -139,7 +137,7 @@ class Settlement:
             return None
         return Settled(self._known(echo), self._values(echo), is_gone=True)
 
-    def _note_unknown(self, befores: Mapping[str, Decimal | None]) -> None:
+    def _note_unknown(self, befores: Mapping[str, Value | None]) -> None:
         """Nothing tells whether the write landed, or will."""
         self.view.note(lines_for_unknown_write(self.intent, befores))
 
@@ -236,8 +234,9 @@ class Settlement:
         return all(shown[name] not in (None, befores.get(name)) for name in self.intent.targets)
 
     def _is_somebodys_own(self, record: Record) -> bool:
-        """What we create has no words."""
-        return self._can.correlates_text and record.has_words
+        """What we create has no words but those that we send with it."""
+        has_words = self._can.correlates_text and record.has_words
+        return has_words and not says_what_we_sent(self.view, self.intent, record)
 
     def _note_covered(self, remote_id: str, revisions: range) -> None:
         """Edits that our write may have covered, where it named no revision."""
@@ -293,18 +292,15 @@ class Settlement:
             standing = standing_written(self.view, self.intent.operation, standing, record)
         return Known(record.remote_id, revision, sequence, state, raw, identity, standing)
 
-    def _values(self, record: Record) -> dict[str, Decimal | None]:
+    def _values(self, record: Record) -> dict[str, Value | None]:
         shown = self.view.seen_as(self.intent.slot, record)
         # There a record shows its values to us, whoever else sees it.
         values = shown.hidden if self._can.can_moderate else shown.values
         return {name: values.get(name) for name in self.intent.targets}
 
     def _has_targets(self, record: Record) -> bool:
-        values, fields, side = self._values(record), self.view.fields, self.intent.slot.side
-        return all(
-            _is_same(fields[name], side, wanted, values[name])
-            for name, wanted in self.intent.targets.items()
-        )
+        values, intent = self._values(record), self.intent
+        return all(is_as_wanted(self.view, intent, name, values[name]) for name in intent.targets)
 
 
 def _tells_more(view: View, intent: Intent, record: Record) -> bool:
@@ -312,23 +308,25 @@ def _tells_more(view: View, intent: Intent, record: Record) -> bool:
 
     Then somebody made the very record that we wanted to make.
     """
-    side, bases = intent.slot.side, view.run.link.bases
     shown = view.seen_as(intent.slot, record).values
     return any(
-        value != bases.get(name, Base()).on(side)
+        is_lost(view, name, intent.slot.side, value)
         for name, value in shown.items()
         if name not in intent.targets
     )
 
 
-def _is_same(field: FieldMap, side: Side, wanted: Decimal | None, shown: Decimal | None) -> bool:
-    """In one class: a remote may return another value of the class that we wrote."""
-    # deleted, or not there: the same only if both
-    if wanted is None or shown is None:
-        return wanted is shown
-    class_of = field.wix_class if side is Side.WIX else field.external_class
-    try:
-        return class_of(wanted) == class_of(shown)
-    except OffScale:
-        # off the scale there is no class: only the very value counts
+def is_as_wanted(view: View, intent: Intent, name: str, shown: Value | None) -> bool:
+    """Whether an attribute is as we wrote it: a remote may return another value of its class."""
+    wanted = intent.targets[name]
+    # deleted, not there, or not kept in step any more: only the very same
+    if wanted is None or shown is None or name not in view.bases:
         return wanted == shown
+    return field_of(view, name).is_alike(intent.slot.side, wanted, shown)
+
+
+def says_what_we_sent(view: View, intent: Intent, record: Record) -> bool:
+    """Whether the words of a record are those that we sent, if we sent any."""
+    words = [name for name in intent.targets if name in view.carried.words]
+    shown = view.seen_as(intent.slot, record).values
+    return bool(words) and all(is_as_wanted(view, intent, name, shown.get(name)) for name in words)

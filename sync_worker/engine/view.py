@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 
+from sync_worker.core.plan import Field
 from sync_worker.core.ports.inbox import Closing
 from sync_worker.core.ports.links import LeasedLink
 from sync_worker.core.ports.remote import Capabilities
@@ -23,20 +23,33 @@ from sync_worker.core.values import (
     Side,
     Slot,
     Standing,
+    Value,
 )
+from sync_worker.core.values.texts import WORDS_VERSION
 from sync_worker.engine.holds.looking_again import Holds
 from sync_worker.engine.moderation.standing import hidden_by_owner
 from sync_worker.engine.moves.departures import Departures
 from sync_worker.engine.news import Tombstones, is_older
-from sync_worker.engine.record_view import RecordView, Source, absent, remembered, seen, slots_of
+from sync_worker.engine.record_view import (
+    EXTERNAL_SLOT,
+    Carried,
+    RecordView,
+    Source,
+    absent,
+    carried_of,
+    remembered,
+    seen,
+)
 
 HOUR_SECONDS = 3600.0
+NEVER_SAID = Base(version=WORDS_VERSION)
 
 
 @dataclass(slots=True)
 class View:
     """Both sides of one link during one run. Only its own methods change it.
 
+    ``carried``: the ratings and words that are kept in step; ``fields``: those of ratings.
     ``memory``: the records with their seen revisions, and ``bases``, by attribute: as committed,
     or about to be. ``record_views``: the records as they are now, as far as this run knows.
     ``slot_by_delivery``: what each delivery spoke of. ``closings``: deliveries that told nothing
@@ -50,6 +63,7 @@ class View:
 
     run: LeasedLink
     capabilities: Mapping[Side, Capabilities]
+    carried: Carried = field(init=False)
     fields: Mapping[str, FieldMap] = field(init=False)
     memory: dict[Slot, Known] = field(init=False)
     bases: dict[str, Base] = field(init=False)
@@ -71,12 +85,16 @@ class View:
 
     def __post_init__(self) -> None:
         link = self.run.link
-        self.fields = {field.attribute: field for field in self.run.site.fields}
+        self.carried = carried_of(self.run.site, self.capabilities)
+        self.fields = self.carried.fields
         self.memory = dict(link.records)
-        self.bases = {name: link.bases.get(name, Base()) for name in self.fields}
+        names = self.carried.in_slot[EXTERNAL_SLOT]
+        self.bases = {name: link.bases.get(name, Base()) for name in names}
+        for name in self.carried.words.keys() - link.bases.keys():
+            self.bases[name] = NEVER_SAID
         self.record_views = {
-            slot: remembered(slot, self.memory.get(slot), self.bases)
-            for slot in slots_of(tuple(self.fields))
+            slot: remembered(slot, self.memory.get(slot), self.bases, self.carried)
+            for slot in self.carried.in_slot
         }
         self.tombstones = Tombstones(self.run.unburied)
 
@@ -88,21 +106,30 @@ class View:
         return Person(contact_id=contact.contact_id, email=contact.email, name=contact.name)
 
     def slot_of(self, attribute: str, side: Side) -> Slot:
-        return Slot(side, attribute) if side is Side.WIX else Slot(side)
+        if side is Side.EXTERNAL:
+            return EXTERNAL_SLOT
+        # Words stand in the record of the main value.
+        if attribute in self.carried.words:
+            return Slot(side, self.carried.main or "")
+        return Slot(side, attribute)
 
-    def value_on(self, side: Side, attribute: str) -> Decimal | None:
+    def value_on(self, side: Side, attribute: str) -> Value | None:
         """What a side shows of an attribute, in its units."""
-        return self.record_views[self.slot_of(attribute, side)].values.get(attribute)
+        values = self.record_views[self.slot_of(attribute, side)].values
+        # A living record that does not show words has them as before.
+        if attribute in self.carried.words and self.carried.main in values:
+            return values.get(attribute, self.bases[attribute].on(side))
+        return values.get(attribute)
 
     def version_of(self, attribute: str) -> int:
         """Of the mapping that this run goes by."""
-        field = self.fields.get(attribute)
+        field = self.carried.words.get(attribute) or self.fields.get(attribute)
         return field.version if field is not None else 1
 
     def seen_as(self, slot: Slot, record: Record) -> RecordView:
         """A whole record as the view of a slot, without changing anything."""
         known = self.memory.get(slot)
-        return seen(slot, record, self.fields.values(), Source.READ, known=known)
+        return seen(slot, record, self.carried, Source.READ, known=known)
 
     def slot_for(self, side: Side, record: Record) -> Slot | None:
         """The slot a record belongs to; ``None`` when its attribute is not mapped."""
@@ -152,8 +179,8 @@ class View:
 
     def believe(self, slot: Slot, record: Record, delivery: Delivery) -> None:
         """The record is the slot's, as a delivery in hand carries it."""
-        fields, known = self.fields.values(), self.memory.get(slot)
-        self.record_views[slot] = seen(slot, record, fields, Source.HEARD, delivery.id, known)
+        known = self.memory.get(slot)
+        self.record_views[slot] = seen(slot, record, self.carried, Source.HEARD, delivery.id, known)
         if record.state is not RecordState.PUBLISHED:
             self._hide(slot)
 
@@ -174,8 +201,7 @@ class View:
         """The record is the slot's, as a remote just returned it."""
         # A look does not undo that a delivery spoke of it.
         heard, known = self.record_views[slot].heard, self.memory.get(slot)
-        fields = self.fields.values()
-        self.record_views[slot] = seen(slot, record, fields, Source.READ, heard, known)
+        self.record_views[slot] = seen(slot, record, self.carried, Source.READ, heard, known)
         if record.state is not RecordState.PUBLISHED:
             self._hide(slot)
 
@@ -269,7 +295,8 @@ class View:
         for slot, record_view in self.record_views.items():
             # what was heard or read in this run is newer than the ledger
             if record_view.source is Source.LEDGER:
-                self.record_views[slot] = remembered(slot, self.memory.get(slot), self.bases)
+                known = self.memory.get(slot)
+                self.record_views[slot] = remembered(slot, known, self.bases, self.carried)
 
     def count_write(self) -> None:
         self.write_count += 1
@@ -286,6 +313,27 @@ class View:
 
 
 # -- what follows from it
+
+
+def field_of(view: View, attribute: str) -> Field:
+    """How an attribute is compared."""
+    return view.carried.words.get(attribute) or view.fields[attribute]
+
+
+def says_same(
+    view: View, attribute: str, side: Side, before: Value | None, now: Value | None
+) -> bool:
+    """Whether a side says what it said before."""
+    # As nearly always; or it is not kept in step any more, and nothing tells.
+    if before == now or attribute not in view.bases:
+        return before == now
+    return field_of(view, attribute).is_unchanged(side, before, now)
+
+
+def is_lost(view: View, attribute: str, side: Side, covered: Value) -> bool:
+    """Whether what a write covers is more than both sides had agreed on."""
+    agreed = view.bases.get(attribute, Base()).on(side)
+    return not says_same(view, attribute, side, agreed, covered)
 
 
 def shadowed_left(view: View) -> list[str]:

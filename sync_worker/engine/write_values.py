@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from decimal import Decimal
 
 from sync_worker.core.ports.links import Commit
 from sync_worker.core.values import (
@@ -19,12 +18,15 @@ from sync_worker.core.values import (
     Record,
     Side,
     Slot,
+    Value,
 )
 from sync_worker.core.values.record_identity import identity_shown
 from sync_worker.engine.history_lines import lines_for_removal, lines_for_write
 from sync_worker.engine.link_plan import SlotWrite
 from sync_worker.engine.record_view import seen_revisions, to_fields, values_in
 from sync_worker.engine.view import View, begins_generation, recent_writes
+from sync_worker.engine.words.answers import has_more_to_say
+from sync_worker.engine.words.drafts import with_words
 
 
 def intent_for(view: View, write: SlotWrite, intent_id: str) -> Intent:
@@ -64,7 +66,7 @@ def draft_for(view: View, write: SlotWrite, intent: Intent) -> Draft:
     if slot.side is Side.WIX:
         # there each attribute has a record of its own
         values = {slot.attribute: write.values[slot.attribute]}
-    return Draft(
+    draft = Draft(
         values=to_fields(values, fields, slot.side),
         entity=view.run.entity.on(slot.side),
         person=view.person,
@@ -72,6 +74,9 @@ def draft_for(view: View, write: SlotWrite, intent: Intent) -> Draft:
         mapped=frozenset(field.external_field for field in fields),
         source_id=next(iter(intent.source_ids.values()), ""),
     )
+    if not view.carried.words:
+        return draft
+    return with_words(view, draft, write.values, write.targets, slot)
 
 
 def _source_ids(view: View, write: SlotWrite, other: Side) -> dict[str, str]:
@@ -94,16 +99,20 @@ def newest_in_hand(view: View) -> int | None:
 
 
 def commit_of_write(
-    view: View, intent: Intent, known: Known | None, values: Mapping[str, Decimal | None]
+    view: View, intent: Intent, known: Known | None, values: Mapping[str, Value | None]
 ) -> Commit:
     """``known``: the record after the write, ``values``: what it shows of each attribute."""
-    history = lines_for_write(intent, known, values, view.bases, newest_in_hand(view))
+    history = lines_for_write(view, intent, known, values, newest_in_hand(view))
     is_imported = intent.is_imported
     if is_imported and known is not None and known.revision is not None:
         # The sides have not agreed on it yet: until this run has brought it across, its echo is
         # news.
         known = replace(known, revision=0)
     before = view.memory.get(intent.slot)
+    if view.carried.words and known is not None and has_more_to_say(view, intent):
+        # It has more to say: what tells of that is still news.
+        seen = 0 if before is None else before.revision
+        known = replace(known, revision=seen)
     is_unseen = intent.slot in view.unseen or intent.operation in MODERATES
     if is_unseen and known is not None and before is not None:
         # It shows somebody's edit, perhaps, and what tells of that is still news.
@@ -173,7 +182,7 @@ def source_records(view: View, intent: Intent) -> dict[Slot, Known | None]:
     return records
 
 
-def is_made_by(intent: Intent, revision: int | None, attribute: str, shown: Decimal | None) -> bool:
+def is_made_by(intent: Intent, revision: int | None, attribute: str, shown: Value | None) -> bool:
     """Whether a write turned an attribute into what the record shows, though not as we wanted.
 
     Else it was not applied, and what the record shows may be somebody's edit.
@@ -184,7 +193,7 @@ def is_made_by(intent: Intent, revision: int | None, attribute: str, shown: Deci
 
 
 def _bases(
-    view: View, intent: Intent, values: Mapping[str, Decimal | None], *, is_imported: bool
+    view: View, intent: Intent, values: Mapping[str, Value | None], *, is_imported: bool
 ) -> dict[str, Base]:
     """What both sides show of the attributes that were written."""
     # Who sees a record changes nothing in it.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from decimal import Decimal
 
 from sync_worker.core.errors import (
     Conflict,
@@ -24,7 +23,6 @@ from sync_worker.core.hold_reasons import CONTENT_REPLACED
 from sync_worker.core.plan import Delete, Write
 from sync_worker.core.ports.links import Commit, Committed
 from sync_worker.core.ports.loop_guard import Guard
-from sync_worker.core.scale import OffScale
 from sync_worker.core.values import (
     MODERATES,
     HistoryEntry,
@@ -36,6 +34,7 @@ from sync_worker.core.values import (
     Record,
     Side,
     Slot,
+    Value,
 )
 from sync_worker.engine.history_lines import line_for_held_link, line_for_refusal
 from sync_worker.engine.lease_keeper import LeaseKeeper
@@ -45,7 +44,8 @@ from sync_worker.engine.moderation.refusals import note_conflict, reason_of_refu
 from sync_worker.engine.placing import Placing
 from sync_worker.engine.reading import Reading
 from sync_worker.engine.record_view import values_in
-from sync_worker.engine.view import View
+from sync_worker.engine.view import View, field_of
+from sync_worker.engine.words.answers import is_left_to_remote, shown_after
 from sync_worker.engine.write_limits import WriteLimits
 from sync_worker.engine.write_values import (
     commit_of_removal,
@@ -169,6 +169,8 @@ class Writing:
                     self.placing.moves.compare_answer(record, noted)
         record_view = self.view.record_views[slot]
         values = {name: record_view.values.get(name) for name in write.targets}
+        if self.view.carried.words:
+            values = shown_after(self.view, write, values)
         # Before the outcome is remembered: what is not ours becomes no agreement.
         if record is not None and write.operation not in MODERATES:
             self._note_differing(write, intent, record)
@@ -190,7 +192,7 @@ class Writing:
 
         It turned our value into one of another class, or did not apply it at all.
         """
-        shown = values_in(write.slot, record, self.view.fields.values())
+        shown = values_in(write.slot, record, self.view.carried)
         for name, action in write.actions.items():
             # deleted, or to the digit as we wrote it
             if not isinstance(action, Write) or shown.get(name) == action.value:
@@ -198,23 +200,19 @@ class Writing:
             returned = shown.get(name)
             # A record that waits for a moderator need not show its marks.
             is_hidden = returned is None and not record.is_visible
-            if is_hidden or self._is_same(name, write.slot.side, action.value, returned):
+            if is_hidden or self._is_taken(name, write.slot.side, action.value, returned):
                 continue
             is_ours = is_made_by(intent, record.revision, name, returned)
+            # By policy what the remote made of our words may stand.
+            if is_ours and is_left_to_remote(self.view, name):
+                continue
             self.view.note_unmatched(write.slot, name, is_ours=is_ours)
 
-    def _is_same(
-        self, attribute: str, side: Side, wanted: Decimal, returned: Decimal | None
-    ) -> bool:
+    def _is_taken(self, attribute: str, side: Side, wanted: Value, returned: Value | None) -> bool:
+        # An answer need not show words.
         if returned is None:
-            return False
-        field = self.view.fields[attribute]
-        class_of = field.wix_class if side is Side.WIX else field.external_class
-        try:
-            return class_of(wanted) == class_of(returned)
-        except OffScale:
-            # not even on its scale: surely not our value
-            return False
+            return attribute in self.view.carried.words
+        return field_of(self.view, attribute).is_alike(side, wanted, returned)
 
     # -- a record for which another one of the same person stands
 
@@ -223,7 +221,7 @@ class Writing:
 
         Raises as ``perform``.
         """
-        names = [slot.attribute] if slot.attribute else list(self.view.fields)
+        names = self.view.carried.in_slot[slot]
         write = SlotWrite(slot, Operation.DELETE, dict.fromkeys(names, action), {})
         self.limits.check(write)
         intent = intent_beside(self.view, write, record, self.new_id())
@@ -257,7 +255,7 @@ class Writing:
         self.keeper.commit(Commit(intent_state=IntentState.ABANDONED, history=history))
 
     def remember(
-        self, intent: Intent, known: Known | None, values: Mapping[str, Decimal | None]
+        self, intent: Intent, known: Known | None, values: Mapping[str, Value | None]
     ) -> None:
         """Note the outcome of a write, for the next commit.
 

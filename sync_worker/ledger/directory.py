@@ -24,6 +24,7 @@ from sync_worker.core.values import (
     InboxState,
     RatingKey,
     Side,
+    Value,
 )
 from sync_worker.ledger.rows import to_buried, to_entity, to_external
 from sync_worker.ledger.statements import contacts, directory, tombstones
@@ -60,16 +61,18 @@ class SqlDirectory:
 
     def values_deleted(
         self, site_id: int, side: Side, remote_id: str
-    ) -> Mapping[str, Decimal | None] | None:
+    ) -> Mapping[str, Value | None] | None:
         with self._transactions.read() as connection:
             rows = directory.DELETED.ask(
                 connection, site_id=site_id, side=str(side), remote_id=remote_id
             ).all()
-        values = dict[str, Decimal | None]()
+        values = dict[str, Value | None]()
         for row in rows:
             values[row.attribute] = None
             if row.before is not None:
                 values[row.attribute] = Decimal(row.before)
+            elif row.words_before is not None:
+                values[row.attribute] = row.words_before
         return values or None
 
     def bury(self, site_id: int, buried: Buried) -> bool:

@@ -13,7 +13,6 @@ from typing import Any
 from sqlalchemy import Column, Table
 
 from sync_worker.core.outside_words import for_people, shortened
-from sync_worker.core.scale import FieldMap, Scale
 from sync_worker.core.values import (
     Base,
     Buried,
@@ -32,18 +31,18 @@ from sync_worker.core.values import (
     LinkState,
     NewDelivery,
     Operation,
-    Policy,
     RatingKey,
     RecordState,
     Side,
-    Site,
-    SiteState,
     Slot,
     Standing,
-    WixKind,
+    Value,
 )
+from sync_worker.core.values.texts import BODY, TITLE, WORDS_VERSION, storable
 from sync_worker.ledger.tables import history
 
+NO_WORDS: dict[str, str | None] = dict.fromkeys(("words_before", "words_after", "words_loser"))
+WORDS = "words"  # the name of the object that holds them within an intent
 Row = Any  # SQLAlchemy rows are typed by their select only
 
 
@@ -78,48 +77,6 @@ def fitting(text: str, column: Column[str]) -> str:
     most: int | None = getattr(column.type, "length", None)
     words = for_people(text)
     return words if most is None else shortened(words, most)
-
-
-def to_site(row: Row, fields: Iterable[Row]) -> Site:
-    failing = set()
-    if row.wix_fails:
-        failing.add(Side.WIX)
-    if row.external_fails:
-        failing.add(Side.EXTERNAL)
-    return Site(
-        row.id,
-        row.instance_id,
-        row.connector,
-        Policy.of(row.policy),
-        tuple(map(to_field, fields)),
-        SiteState(row.state),
-        frozenset(failing),
-        WixKind(row.wix_api),
-    )
-
-
-def to_field(row: Row) -> FieldMap:
-    wix = Scale(Decimal(row.wix_min), Decimal(row.wix_max), Decimal(row.wix_step))
-    external = Scale(
-        Decimal(row.external_min), Decimal(row.external_max), Decimal(row.external_step)
-    )
-    return FieldMap(row.wix_attribute, row.external_field, wix, external, row.mapping, row.version)
-
-
-def from_field(field: FieldMap) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "wix_attribute": field.attribute,
-        "external_field": field.external_field,
-        "mapping": field.mapping,
-        "version": field.version,
-    }
-    for side, scale in (("wix", field.wix), ("external", field.external)):
-        row |= {
-            f"{side}_min": str(scale.minimum),
-            f"{side}_max": str(scale.maximum),
-            f"{side}_step": str(scale.step),
-        }
-    return row
 
 
 def to_entity(row: Row) -> Entity:
@@ -185,6 +142,9 @@ def to_link(row: Row, values: Iterable[Row]) -> Link:
     bases: dict[str, Base] = {}
     if row.external_id is not None:
         records[Slot(Side.EXTERNAL)] = to_external(row)
+    # Most links have none.
+    if any(getattr(row, name) is not None for name in WORDS_COLUMNS):
+        bases |= words_of(row)
     for value in values:
         version = value.base_version or 1
         bases[value.attribute] = Base(
@@ -202,6 +162,23 @@ def to_link(row: Row, values: Iterable[Row]) -> Link:
     return Link(row.id, key, row.generation, LinkState(row.state), records, bases, writes, shadowed)
 
 
+def words_of(row: Row) -> dict[str, Base]:
+    """The words of a link, by name."""
+    return {
+        TITLE: Base(row.title_wix, row.title_external, WORDS_VERSION),
+        BODY: Base(row.body_wix, row.body_external, WORDS_VERSION),
+    }
+
+
+def from_words(name: str, base: Base) -> dict[str, Any]:
+    """Columns of a link; as any database holds them."""
+    return {f"{name}_wix": _words(base.wix), f"{name}_external": _words(base.external)}
+
+
+def _words(value: Value | None) -> str | None:
+    return storable(value) if isinstance(value, str) else None
+
+
 def to_external(row: Row) -> Known:
     state, raw = RecordState(row.external_state), row.external_record or {}
     revision, sequence = row.external_revision, row.external_sequence
@@ -216,6 +193,7 @@ EXTERNAL_COLUMNS = (
     "external_record",
     "external_identity",
 )
+WORDS_COLUMNS = ("title_wix", "title_external", "body_wix", "body_external")
 WIX_COLUMNS = (
     "wix_id",
     "wix_revision",
@@ -249,8 +227,8 @@ def from_wix(known: Known | None) -> dict[str, Any]:
 
 
 def from_base(base: Base) -> dict[str, Any]:
-    values = _texts({"base_wix": base.wix, "base_external": base.external})
-    return {**values, "base_version": base.version}
+    numbers = _json({"base_wix": base.wix, "base_external": base.external})
+    return {**numbers, "base_version": base.version}
 
 
 def to_buried(side: Side, remote_id: str, row: Row) -> Buried:
@@ -263,9 +241,9 @@ def to_intent(row: Row) -> Intent:
         id=row.id,
         slot=Slot(Side(row.side), row.attribute),
         operation=Operation(row.operation),
-        targets=_decimals(row.targets),
-        sources=_decimals(row.sources),
-        befores=_decimals(row.befores),
+        targets=_values(row.targets),
+        sources=_values(row.sources),
+        befores=_values(row.befores),
         reasons=row.reasons,
         is_privacy=row.is_privacy,
         remote_id=row.remote_id,
@@ -282,9 +260,9 @@ def from_intent(intent: Intent) -> dict[str, Any]:
         "side": str(intent.slot.side),
         "attribute": intent.slot.attribute,
         "operation": str(intent.operation),
-        "targets": _texts(intent.targets),
-        "sources": _texts(intent.sources),
-        "befores": _texts(intent.befores),
+        "targets": _json(intent.targets),
+        "sources": _json(intent.sources),
+        "befores": _json(intent.befores),
         "reasons": dict(intent.reasons),
         "is_privacy": intent.is_privacy,
         "remote_id": intent.remote_id,
@@ -299,9 +277,9 @@ def to_history(row: Row) -> HistoryEntry:
         what=HistoryKind(row.what),
         side=_side(row.side),
         attribute=row.attribute,
-        before=_decimal(row.before),
-        after=_decimal(row.after),
-        loser=_decimal(row.loser),
+        before=_told(row.before, row.words_before),
+        after=_told(row.after, row.words_after),
+        loser=_told(row.loser, row.words_loser),
         loser_side=_side(row.loser_side),
         reason=row.reason,
         remote_id=row.remote_id,
@@ -311,7 +289,15 @@ def to_history(row: Row) -> HistoryEntry:
 
 
 def from_history(entry: HistoryEntry) -> dict[str, Any]:
-    values = {"before": entry.before, "after": entry.after, "loser": entry.loser}
+    values: dict[str, Any] = {
+        "before": entry.before,
+        "after": entry.after,
+        "loser": entry.loser,
+    }
+    words = NO_WORDS
+    if any(isinstance(value, str) for value in values.values()):
+        words = {f"words_{name}": _words(value) for name, value in values.items()}
+        values = dict.fromkeys(values)
     reason = entry.reason
     # Nearly all are words of ours.
     if not reason.isprintable():
@@ -320,6 +306,7 @@ def from_history(entry: HistoryEntry) -> dict[str, Any]:
         "what": str(entry.what),
         "attribute": entry.attribute,
         **_texts({"side": entry.side, "loser_side": entry.loser_side, **values}),
+        **words,
         "reason": reason,
         "remote_id": entry.remote_id,
         "intent_id": entry.intent_id,
@@ -335,8 +322,27 @@ def _decimal(value: str | None) -> Decimal | None:
     return None if value is None else Decimal(value)
 
 
-def _decimals(values: Mapping[str, str | None]) -> dict[str, Decimal | None]:
-    return {name: _decimal(value) for name, value in values.items()}
+def _values(values: Mapping[str, Any]) -> dict[str, Value | None]:
+    """Of an intent: numbers as text, words in an object of their own."""
+    found = dict[str, Value | None]()
+    for name, value in values.items():
+        found[name] = value[WORDS] if isinstance(value, dict) else _decimal(value)
+    return found
+
+
+def _json(values: Mapping[str, Value | None]) -> dict[str, Any]:
+    """What ``_values`` reads."""
+    found: dict[str, Any] = dict.fromkeys(values)
+    for name, value in values.items():
+        if isinstance(value, str):
+            found[name] = {WORDS: storable(value)}
+        elif value is not None:
+            found[name] = str(value)
+    return found
+
+
+def _told(number: str | None, words: str | None) -> Value | None:
+    return words if number is None else Decimal(number)
 
 
 def _texts(values: Mapping[str, Decimal | Side | None]) -> dict[str, str | None]:

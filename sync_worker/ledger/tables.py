@@ -20,6 +20,7 @@ from sqlalchemy import (
     Text,
     TextClause,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -45,6 +46,10 @@ def _id() -> Column[int]:
 def _partial(name: str, where: TextClause, *columns: Column[Any], unique: bool = False) -> None:
     """An index over some rows of a table."""
     Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
+
+
+def _columns(of_type: Any, *names: str) -> list[Column[Any]]:
+    return [Column(name, of_type) for name in names]
 
 
 def _site(nullable: bool = False) -> Column[int]:
@@ -165,6 +170,8 @@ link = Table(
     Column("writes", ExactJSON, nullable=False, default=list),  # times of ours in the last hour
     # Ids of external records that stand behind the synced one.
     Column("shadowed", ExactJSON, nullable=False, default=list, server_default="[]"),
+    # The words of both sides when they last agreed, in the bytes of each.
+    *_columns(Text, "title_wix", "title_external", "body_wix", "body_external"),
     UniqueConstraint("site_id", "entity_id", "contact_id"),
     UniqueConstraint("site_id", "external_id"),
     Index(None, "site_id", "contact_id"),
@@ -183,8 +190,7 @@ link_value = Table(
     # As last returned, where updates have to say it again: of Wix Reviews.
     Column("wix_record", ExactJSON),
     Column("wix_standing", String(16)),  # who made the record, and who hides it; NULL is theirs
-    Column("base_wix", String(32)),
-    Column("base_external", String(32)),
+    *_columns(String(32), "base_wix", "base_external"),
     Column("base_version", Integer),  # of the field's mapping by which they agreed; NULL is 1
     UniqueConstraint("site_id", "wix_id"),
 )
@@ -295,15 +301,20 @@ history = Table(
     Column("what", String(16), nullable=False),
     Column("side", String(16)),
     Column("attribute", String(128), nullable=False, default=""),
-    Column("before", String(32)),
-    Column("after", String(32)),
-    Column("loser", String(32)),
+    *_columns(String(32), "before", "after", "loser"),
+    *_columns(Text, "words_before", "words_after", "words_loser"),
+    Column("words_hashed", Boolean, nullable=False, default=False, server_default=false()),
     Column("loser_side", String(16)),
     Column("reason", Text, nullable=False, default=""),
     Column("remote_id", String(512), nullable=False, default=""),
     Column("intent_id", String(36), nullable=False, default=""),
     Column("inbox_id", RowId),
 )
+_has_words = text(
+    "(words_before IS NOT NULL OR words_after IS NOT NULL OR words_loser IS NOT NULL)"
+    " AND NOT words_hashed"
+)
+_partial("ix_history_words", _has_words, history.c.at)
 Index("ix_history_link", history.c.link_id, history.c.id)
 # For the brake: the deletes to a side within the hour.
 Index("ix_history_recent", history.c.site_id, history.c.side, history.c.what, history.c.at)

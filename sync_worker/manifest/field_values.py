@@ -13,7 +13,7 @@ from jmespath.exceptions import JMESPathError
 
 from sync_worker.core.errors import Permanent
 from sync_worker.core.numbers import BadNumber, exact_number
-from sync_worker.manifest.plain_text import plain_text
+from sync_worker.core.values.plain_text import plain_text
 from sync_worker.manifest.schema.base import CompiledPath
 from sync_worker.manifest.schema.record import FieldPath, KeyPart, ScaleSection
 from sync_worker.manifest.source.stands import at_path, kind_of

@@ -22,7 +22,7 @@ from jmespath.exceptions import JMESPathError
 from sync_worker.core.errors import Permanent
 from sync_worker.core.nearest import nearest
 from sync_worker.core.numbers import exact_number
-from sync_worker.manifest.plain_text import with_entities
+from sync_worker.core.values.plain_text import with_entities
 from sync_worker.manifest.schema.base import CompiledPath
 
 ROOTS = frozenset({"rating", "entity", "contact", "key", "sync", "page", "conn"})

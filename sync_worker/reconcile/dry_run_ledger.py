@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from typing import cast
 
 from sync_worker.core.email_identity import normalise_email
@@ -34,6 +33,7 @@ from sync_worker.core.values import (
     Person,
     RatingKey,
     Side,
+    Value,
 )
 from sync_worker.reconcile.planned_entities import planned_entity
 
@@ -112,7 +112,7 @@ class DryRunDirectory:
 
     def values_deleted(
         self, site_id: int, side: Side, remote_id: str
-    ) -> Mapping[str, Decimal | None] | None:
+    ) -> Mapping[str, Value | None] | None:
         return self.directory.values_deleted(site_id, side, remote_id)
 
     def entity(self, site_id: int, side: Side, ref: EntityRef) -> Entity | None:

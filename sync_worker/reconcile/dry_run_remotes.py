@@ -69,7 +69,12 @@ class DryRunRemote:
         names = ",".join(sorted(draft.values))
         revision = 1 if self.capabilities.has_revision else None
         return Record(
-            f"(new {names})", draft.values, revision, entity=draft.entity, person=draft.person
+            f"(new {names})",
+            draft.values,
+            revision,
+            entity=draft.entity,
+            person=draft.person,
+            words=draft.words,
         )
 
     def update(self, remote_id: str, draft: Draft, revision: int | None) -> Record:
@@ -87,6 +92,7 @@ class DryRunRemote:
             draft.entity,
             draft.person,
             draft.last,
+            words=draft.words,
         )
 
     def delete(self, remote_id: str, revision: int | None) -> None:

@@ -13,7 +13,7 @@ from sync_worker.core.pages_seen import TOO_LONG, shows_nothing_new
 from sync_worker.core.ports.directory import Directory
 from sync_worker.core.ports.ledger import Ledger
 from sync_worker.core.ports.merges import Merges
-from sync_worker.core.ports.remote import Connection, Page
+from sync_worker.core.ports.remote import Connection, Page, words_between
 from sync_worker.core.sweep_values import Absences, Listed, Phase, RunKind
 from sync_worker.core.values import Record, Side, Site
 from sync_worker.intake.resolve import Resolver
@@ -136,7 +136,16 @@ class Listings:
             replace(self.connection, people=self.people),
             creating_nobody(self.site),
         )
-        comparison = PageComparison(self.run.runs, self.directory, self.people, resolver, self.site)
+        taken = {field.attribute for field in self.site.fields}
+        can = {of: remote.capabilities for of, remote in self.connection.remotes.items()}
+        comparison = PageComparison(
+            self.run.runs,
+            self.directory,
+            self.people,
+            resolver,
+            self.site,
+            words_between(can, self.site.policy, taken),
+        )
         return comparison.rows_of(side, records)
 
     def _begin_again(self, side: Side, refusal: Permanent) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
+from sync_worker.core.ports.remote import NO_WORDS
 from sync_worker.core.record_codec import mapped_values
 from sync_worker.core.sweep_values import Mark, OnFile
 from sync_worker.core.values import Record, RecordState, Side, Site
@@ -14,16 +15,28 @@ from sync_worker.core.values.record_identity import (
     is_of_another,
     rates_another,
 )
+from sync_worker.core.values.texts import WordsField
 
 
-def mark_of(record: Record, side: Side, known: OnFile, site: Site) -> Mark:
-    """What becomes of a listed record, by what the ledger knows of its id."""
+def mark_of(
+    record: Record,
+    side: Side,
+    known: OnFile,
+    site: Site,
+    words: Mapping[str, WordsField] = NO_WORDS,
+) -> Mark:
+    """What becomes of a listed record, by what the ledger knows of its id.
+
+    ``words``: those that both sides carry.
+    """
     values = mapped_values(record, side, site.fields)
     # What is held of its rating may have outlived its cause: a run looks.
     if known.is_linked and known.is_held:
         return Mark.OPEN
     # Somebody outside changed whose it is, or what it rates.
     if has_moved(record, known):
+        return Mark.OPEN
+    if known.is_linked and says_something_new(record, side, known, words):
         return Mark.OPEN
     if known.is_linked:
         return _mark_of_linked(record, known, values)
@@ -57,6 +70,20 @@ def shows_another(record: Record, known: OnFile) -> bool:
         return True
     now = identity_shown(record.entity, record.person.email, known.identity)
     return bool(changed(now, known.identity))
+
+
+def says_something_new(
+    record: Record, side: Side, known: OnFile, words: Mapping[str, WordsField]
+) -> bool:
+    """Whether a record without a number for its state says something else than is on file."""
+    if record.revision is not None or not record.is_visible:
+        return False
+    # What a listing leaves out is as it was.
+    there = {name: field for name, field in words.items() if name in record.words}
+    return any(
+        not field.is_unchanged(side, known.words.get(name), record.words[name])
+        for name, field in there.items()
+    )
 
 
 def _mark_of_linked(record: Record, known: OnFile, values: Mapping[str, Decimal]) -> Mark:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sync_worker.core.email_identity import is_usable, normalise_email
@@ -14,6 +14,7 @@ from sync_worker.core.record_codec import listed_payload
 from sync_worker.core.sweep_values import Listed, Mark, OnFile
 from sync_worker.core.values import Contact, RatingKey, Record, Side, Site, UnknownContact
 from sync_worker.core.values.record_identity import is_of_another
+from sync_worker.core.values.texts import WordsField
 from sync_worker.intake.resolve import Resolver
 from sync_worker.reconcile.bulk_people import BulkPeople
 from sync_worker.reconcile.marks import (
@@ -30,7 +31,8 @@ NOT_ON_FILE = OnFile()
 class PageComparison:
     """Compares pages of one site; it finds keys, and creates nobody.
 
-    ``resolver``: asks ``people``, who know everybody on the page after one call for a hundred.
+    ``words``: those that both sides carry. ``resolver``: asks ``people``, who know everybody on the
+    page after one call for a hundred.
     """
 
     runs: Sweeps
@@ -38,6 +40,7 @@ class PageComparison:
     people: BulkPeople
     resolver: Resolver
     site: Site
+    words: Mapping[str, WordsField]
 
     def rows_of(self, side: Side, listed: Sequence[Record]) -> list[Listed]:
         """A row for each record of the page. Raises Transient, Misconfigured."""
@@ -48,7 +51,7 @@ class PageComparison:
             for remote_id, record in records.items()
         }
         marks = {
-            remote_id: mark_of(record, side, known[remote_id], self.site)
+            remote_id: mark_of(record, side, known[remote_id], self.site, self.words)
             for remote_id, record in records.items()
         }
         # Most records are in step, and nobody has to be asked for them.

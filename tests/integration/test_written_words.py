@@ -20,8 +20,8 @@ from sync_sandbox.reviews import ReviewsState, create_reviews_app
 from sync_worker.core import exact_json
 from sync_worker.core.errors import Gone, Permanent
 from sync_worker.core.values import Draft, EntityRef, Person, Record
+from sync_worker.core.values.plain_text import plain_text
 from sync_worker.manifest.loader import shipped_manifest
-from sync_worker.manifest.plain_text import plain_text
 from sync_worker.remotes.external.remote import ExternalRemote
 from tests.integration.remote_server import RemoteServer, Reply
 from tests.integration.small_connector import a_draft, a_manifest, a_remote, a_row

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 from sync_worker.core.errors import Permanent, Transient
@@ -111,9 +112,11 @@ def _one_base_for_both(self: MemoryLinks, link_id: int) -> LeasedLink | None:
     fields = {field.attribute: field for field in run.site.fields}
     bases = {
         name: Base(
-            None if base.external is None else fields[name].to_wix(base.external), base.external
+            None if base.external is None else fields[name].to_wix(Decimal(base.external)),
+            base.external,
         )
         for name, base in run.link.bases.items()
+        if name in fields
     }
     return replace(run, link=replace(run.link, bases=bases))
 
@@ -244,8 +247,10 @@ def _open_of_link(state: MemoryState, link_id: int | None) -> list[Any]:
     return [row for row in state.of_link(link_id) if row.is_open]
 
 
-def _mark_but_for_what_is_held(record: Record, side: Side, known: OnFile, site: Site) -> Mark:
-    return _mark_of(record, side, replace(known, is_held=False), site)
+def _mark_but_for_what_is_held(
+    record: Record, side: Side, known: OnFile, site: Site, words: Any
+) -> Mark:
+    return _mark_of(record, side, replace(known, is_held=False), site, words)
 
 
 def _news_by_revision(self: View, delivery: Delivery, slot: Slot) -> bool:

@@ -34,6 +34,8 @@ from tests.simulation.world import (
     CALM,
     OVERALL,
     QUALITY,
+    SAID,
+    SAID_IN_SHOP,
     STORM,
     Faults,
     LedgerMaker,
@@ -196,6 +198,31 @@ SCENES |= {
     "false answers, no revisions outside": replace(FALSE, external=NO_REVISION),
     "false answers, three tries, two attributes": replace(
         FALSE, fields=(OVERALL, QUALITY), tries_again=True
+    ),
+}
+# People say things beside their stars: in a system like ours, and in a shop that has HTML.
+TALK = Options(STORM, words=SAID, said=0.6, acts=10)
+IN_SHOP = replace(TALK, words=SAID_IN_SHOP, external=NO_REVISION)
+SCENES |= {
+    "words": TALK,
+    "words, calm": replace(TALK, faults=CALM),
+    "words, no preconditions outside": replace(
+        TALK, external=Capabilities(many_fields=True, update_precondition=False)
+    ),
+    "words, no revisions outside": replace(TALK, external=NO_REVISION),
+    "words in a shop": IN_SHOP,
+    "words in a shop, moderation": replace(IN_SHOP, moderation=True),
+    "words in a shop, sweeps all the time": replace(IN_SHOP, sweeps_meanwhile=True),
+    "words, contacts merge and people ask to be forgotten": replace(
+        TALK, people=4, entities=2, acts=16, merges=0.12, erasures=0.08
+    ),
+    "words, delete wins": replace(TALK, policy=Policy(edit_or_delete=EditOrDelete.DELETE)),
+    "words, three tries of each write": replace(
+        TALK, faults=THREE_TRIES, people=1, acts=12, tries_again=True
+    ),
+    "words move with their records": replace(TALK, people=3, entities=2, acts=14, moves=0.25),
+    "words, polls all the time": replace(
+        TALK, polls_meanwhile=True, overlap_seconds=2.0, external=NO_REVISION
     ),
 }
 SCENES |= PLATFORMS

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from decimal import Decimal
 
 from sync_worker.core.email_identity import earlier_identities
 from sync_worker.core.hold_keys import (
@@ -15,7 +14,7 @@ from sync_worker.core.hold_keys import (
 )
 from sync_worker.core.hold_reasons import FOR_A_CONTACT
 from sync_worker.core.ports.directory import Located, RecordsOfEntity
-from sync_worker.core.values import Buried, Contact, Entity, EntityRef, Side, Slot
+from sync_worker.core.values import Buried, Contact, Entity, EntityRef, Side, Slot, Value
 from tests.twins.memory_contacts import known_contact, surviving_id
 from tests.twins.memory_state import MemoryState
 
@@ -112,7 +111,7 @@ class MemoryDirectory:
 
     def values_deleted(
         self, site_id: int, side: Side, remote_id: str
-    ) -> Mapping[str, Decimal | None] | None:
+    ) -> Mapping[str, Value | None] | None:
         if self.state.grave(site_id, side, remote_id) is None:
             return None
         values = {

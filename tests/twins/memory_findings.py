@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from decimal import Decimal
 
 from sync_worker.core.hold_reasons import STANDS_BY
 from sync_worker.core.sweep_values import Listed, OnFile, Whose
@@ -70,7 +71,8 @@ def _as_linked(
         is_held=known.is_held or any(row.is_held for row in state.of_link(link_id)),
         revision=link.records[slot].revision,
         state=link.records[slot].state,
-        values={name: value for name, value in shown.items() if value is not None},
+        values={name: value for name, value in shown.items() if isinstance(value, Decimal)},
+        words={name: value for name, value in shown.items() if isinstance(value, str)},
         whose=_whose(state, link) if side is Side.EXTERNAL else None,
         identity=link.records[slot].identity,
     )

@@ -163,7 +163,8 @@ class MemoryRemote(MemorySystem):
             return self.records.get(made) or self.gone[made]
         if self.is_unknown(draft.person):
             raise Permanent("there is no such contact", reason="contact_unknown")
-        record = self._create(draft.entity, draft.person, draft.values, self.new_state, by_us=True)
+        self._refuse_long(draft)
+        record = self._create_draft(draft)
         self.idempotency[idempotency_key] = record.remote_id
         self._fail_after_write(fault)
         return record
@@ -183,9 +184,32 @@ class MemoryRemote(MemorySystem):
                 self.on_failure(draft)
                 return
             with suppress(Duplicate):
-                self._create(draft.entity, draft.person, draft.values, self.new_state, by_us=True)
+                self._create_draft(draft)
 
         self.later(show)
+
+    def _create_draft(self, draft: Draft) -> Record:
+        return self._create(
+            draft.entity,
+            draft.person,
+            draft.values,
+            self.new_state,
+            by_us=True,
+            texts=draft.words,
+            written_at=draft.written_at,
+        )
+
+    def _refuse_old_words(self, record: Record, draft: Draft) -> None:
+        """Words that an update does not change go out as the record shows them at its revision."""
+        for name, text in draft.words.items():
+            if self.capabilities.update_precondition and name not in (draft.changed or ()):
+                assert text == record.words[name], f"{name} is from an older memory"
+
+    def _refuse_long(self, draft: Draft) -> None:
+        for name, text in draft.words.items():
+            most = self.capabilities.words[name].max_length
+            if most is not None and len(text) > most:
+                raise Permanent(f"{name} is too long", reason="refused")
 
     def update(self, remote_id: str, draft: Draft, revision: int | None) -> Record:
         self._refuse_if_unsupported(Operation.UPDATE)
@@ -203,7 +227,9 @@ class MemoryRemote(MemorySystem):
             return record
         if self.capabilities.update_precondition and revision != record.revision:
             raise Conflict(f"{remote_id} is at {record.revision}, not at {revision}")
-        changed = self._change(record, dict(draft.values), by_us=True)
+        self._refuse_long(draft)
+        self._refuse_old_words(record, draft)
+        changed = self._change(record, dict(draft.values), draft.words_to_write, by_us=True)
         self._fail_after_write(fault)
         # It has taken the pictures, which the update did not touch.
         if fault == "replaces":

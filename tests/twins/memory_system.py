@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from sync_worker.core.errors import Duplicate, Gone
@@ -12,6 +13,7 @@ from sync_worker.core.ports.remote import Capabilities
 from sync_worker.core.values import EntityRef, Person, Record, RecordState, Side
 from tests.twins.remote_values import JournalEntry, RemoteEvent, record_payload
 
+NO_TEXTS: Mapping[str, str] = {}
 WIX_CAPABILITIES = Capabilities(delete_is_final=True)
 OWN_SERVICE_CAPABILITIES = Capabilities(many_fields=True)
 # Wix Reviews: moderation leaves the revision alone.
@@ -35,6 +37,8 @@ class MemorySystem:
     capabilities: Capabilities = field(default_factory=lambda: OWN_SERVICE_CAPABILITIES)
     on_event: Callable[[RemoteEvent], None] = lambda event: None
     normalise: Callable[[str, Decimal], Decimal] = lambda name, value: value
+    # What it makes of our words: HTML of plain lines.
+    makes_words: Callable[[str, str], str] = lambda name, text: text
     clock: Callable[[], float] = lambda: 0.0
     shows: Callable[[Person], Person] = lambda person: person
     visitors_state: RecordState = RecordState.PUBLISHED
@@ -58,6 +62,7 @@ class MemorySystem:
         *,
         words: bool = False,
         is_verified: bool | None = None,
+        texts: Mapping[str, str] = NO_TEXTS,
     ) -> Record:
         return self._create(
             entity,
@@ -67,11 +72,17 @@ class MemorySystem:
             by_us=False,
             words=words,
             is_verified=is_verified,
+            texts=texts,
         )
 
-    def visitor_changes(self, remote_id: str, values: Mapping[str, Decimal]) -> Record:
+    def visitor_changes(
+        self,
+        remote_id: str,
+        values: Mapping[str, Decimal],
+        texts: Mapping[str, str] = NO_TEXTS,
+    ) -> Record:
         record = self._existing(remote_id)
-        return self._change(record, {**record.values, **values}, by_us=False)
+        return self._change(record, {**record.values, **values}, texts, by_us=False)
 
     def visitor_deletes(self, remote_id: str, *, privacy: bool = False) -> None:
         self._delete(self._existing(remote_id), by_us=False, privacy=privacy)
@@ -142,6 +153,8 @@ class MemorySystem:
         by_us: bool,
         words: bool = False,
         is_verified: bool | None = None,
+        texts: Mapping[str, str] = NO_TEXTS,
+        written_at: datetime | None = None,
     ) -> Record:
         if self.capabilities.is_unique and (twin := self._twin(entity, person, values)) is not None:
             raise Duplicate(twin.remote_id)
@@ -155,9 +168,11 @@ class MemorySystem:
             state=state,
             entity=entity,
             person=self._owner(person),
-            has_words=words,
+            has_words=words or any(texts.values()),
             is_verified=is_verified,
             is_ours=by_us if self.capabilities.can_moderate and self.names_origin else None,
+            words=self._texts(dict.fromkeys(self.capabilities.words, ""), texts, by_us=by_us),
+            written_at=written_at or datetime.fromtimestamp(self.clock(), UTC),
         )
         self._note(by_us, "create", None, record)
         record = self._store(record, "upsert", by_us=by_us, is_created=True)
@@ -177,6 +192,15 @@ class MemorySystem:
             if self.capabilities.many_fields or set(record.values) & set(values):
                 return record
         return None
+
+    def _texts(
+        self, before: Mapping[str, str], texts: Mapping[str, str], *, by_us: bool
+    ) -> dict[str, str]:
+        """Those that it can hold; ours in the form that it makes of them."""
+        given = {name: text for name, text in texts.items() if name in self.capabilities.words}
+        if by_us:
+            given = {name: self.makes_words(name, text) for name, text in given.items()}
+        return {**before, **given}
 
     def _normalised(self, values: Mapping[str, Decimal]) -> dict[str, Decimal]:
         return {name: self.normalise(name, value) for name, value in values.items()}
@@ -199,7 +223,14 @@ class MemorySystem:
         if self.capabilities.can_moderate and record.is_visible:
             self._tell(record, "upsert", by_us=by_us)
 
-    def _change(self, record: Record, values: Mapping[str, Decimal], *, by_us: bool) -> Record:
+    def _change(
+        self,
+        record: Record,
+        values: Mapping[str, Decimal],
+        texts: Mapping[str, str] = NO_TEXTS,
+        *,
+        by_us: bool,
+    ) -> Record:
         # Our writes ask for `published` outside; a visitor's edit leaves moderation as it is.
         is_published = by_us and not self.capabilities.can_moderate
         state = RecordState.PUBLISHED if is_published else record.state
@@ -208,6 +239,7 @@ class MemorySystem:
             values=self._normalised(values),
             revision=self._next_revision(record),
             state=state,
+            words=self._texts(record.words, texts, by_us=by_us),
         )
         self._note(by_us, "update", record, changed)
         return self._store(changed, "upsert", by_us=by_us)
@@ -265,8 +297,8 @@ class MemorySystem:
                 by_us,
                 operation,
                 record.remote_id,
-                before.values if before else None,
-                after.values if after else None,
+                {**before.values, **before.words} if before else None,
+                {**after.values, **after.words} if after else None,
                 record.entity,
                 record.person,
                 len(self.journal),

@@ -7,18 +7,18 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from sync_worker.core.values import EntityRef, Person, Record, RecordState, Side
+from sync_worker.core.values import EntityRef, Person, Record, RecordState, Side, Value
 
 
 @dataclass(frozen=True, slots=True)
 class JournalEntry:
-    """One effective change of a record, with what it overwrote."""
+    """One effective change of a record, with what it overwrote: numbers and words."""
 
     by_us: bool
     operation: str
     remote_id: str
-    before: Mapping[str, Decimal] | None
-    after: Mapping[str, Decimal] | None
+    before: Mapping[str, Value] | None
+    after: Mapping[str, Value] | None
     entity: EntityRef | None
     person: Person
     at: int
@@ -59,6 +59,7 @@ def record_payload(record: Record) -> dict[str, Any]:
         "contact_id": record.person.contact_id,
         "email": record.person.email,
         "is_ours": record.is_ours,
+        "words": dict(record.words),
     }
 
 
@@ -73,4 +74,5 @@ def record_from(payload: Mapping[str, Any]) -> Record:
         person=Person(contact_id=payload["contact_id"], email=payload["email"]),
         is_verified=payload.get("is_verified"),
         is_ours=payload.get("is_ours"),
+        words=payload.get("words", {}),
     )

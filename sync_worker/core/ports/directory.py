@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Protocol
 
-from sync_worker.core.values import Buried, Contact, Entity, EntityRef, Known, RatingKey, Side
+from sync_worker.core.values import (
+    Buried,
+    Contact,
+    Entity,
+    EntityRef,
+    Known,
+    RatingKey,
+    Side,
+    Value,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +45,7 @@ class Directory(Protocol):
 
     def values_deleted(
         self, site_id: int, side: Side, remote_id: str
-    ) -> Mapping[str, Decimal | None] | None:
+    ) -> Mapping[str, Value | None] | None:
         """What a buried record showed, by attribute, when a delete of ours took it.
 
         ``None`` if none of ours did.

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from sync_worker.core.errors import SyncError
 from sync_worker.core.ports.people import People
-from sync_worker.core.values import Draft, EntityRef, Operation, Person, Record, Side
-from sync_worker.core.values.texts import TextRule
+from sync_worker.core.values import (
+    Draft,
+    EntityRef,
+    LongWords,
+    Operation,
+    Person,
+    Policy,
+    Record,
+    Side,
+)
+from sync_worker.core.values.texts import BODY, TITLE, TextRule, WordsField
+
+WORDS = (TITLE, BODY)  # those that go with the stars, in the order in which they are read
+NO_WORDS: Mapping[str, WordsField] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +73,22 @@ class Capabilities:
             Operation.WITHDRAW: self.can_moderate,
             Operation.APPROVE: self.can_moderate,
         }[operation]
+
+
+def words_between(
+    capabilities: Mapping[Side, Capabilities], policy: Policy, taken: Container[str]
+) -> Mapping[str, WordsField]:
+    """The words that both sides carry, by name; ``taken``: names of ratings, which come first."""
+    wix, external = capabilities[Side.WIX].words, capabilities[Side.EXTERNAL].words
+    # as on all sites of Wix Ratings
+    if not wix or not external:
+        return NO_WORDS
+    cuts = policy.too_long is LongWords.TRUNCATE
+    return {
+        name: WordsField(name, wix[name], external[name], cuts)
+        for name in WORDS
+        if name in wix and name in external and name not in taken
+    }
 
 
 @dataclass(frozen=True, slots=True)

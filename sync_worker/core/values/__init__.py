@@ -24,6 +24,7 @@ from sync_worker.core.values.links import (
     Slot,
     Snapshot,
     Standing,
+    Value,
 )
 from sync_worker.core.values.people import (
     Contact,
@@ -50,6 +51,7 @@ from sync_worker.core.values.sites import (
     Entity,
     FirstDifference,
     GuestMayChange,
+    LongWords,
     Policy,
     RatingKey,
     Site,
@@ -90,6 +92,7 @@ __all__ = [
     "Lease",
     "Link",
     "LinkState",
+    "LongWords",
     "Merge",
     "MergeDistance",
     "NewDelivery",
@@ -107,6 +110,7 @@ __all__ = [
     "Standing",
     "UnknownContact",
     "UnknownEntity",
+    "Value",
     "WixAnonymous",
     "WixKind",
     "unusable_id",

@@ -11,6 +11,8 @@ from typing import Any
 from sync_worker.core.values.records import RecordState, Side
 from sync_worker.core.values.sites import RatingKey
 
+Value = Decimal | str  # of an attribute: a number in its side's units, or words in its bytes
+
 
 class LinkState(StrEnum):
     """``LIVE``: a rating exists on a side; ``BURIED``: gone on both; ``HELD``: a person decides."""
@@ -80,11 +82,11 @@ class Base:
     ``version``: of the field's mapping by which they agreed.
     """
 
-    wix: Decimal | None = None
-    external: Decimal | None = None
+    wix: Value | None = None
+    external: Value | None = None
     version: int = field(default=1, compare=False)
 
-    def on(self, side: Side) -> Decimal | None:
+    def on(self, side: Side) -> Value | None:
         return self.wix if side is Side.WIX else self.external
 
 
@@ -97,7 +99,7 @@ class Snapshot:
     because of a privacy request.
     """
 
-    value: Decimal | None
+    value: Value | None
     heard: int | None = None
     privacy: bool = False
 
@@ -177,9 +179,9 @@ class Intent:
     id: str
     slot: Slot
     operation: Operation
-    targets: Mapping[str, Decimal | None]
-    sources: Mapping[str, Decimal | None]
-    befores: Mapping[str, Decimal | None] = field(default_factory=dict, hash=False)
+    targets: Mapping[str, Value | None]
+    sources: Mapping[str, Value | None]
+    befores: Mapping[str, Value | None] = field(default_factory=dict, hash=False)
     reasons: Mapping[str, str] = field(default_factory=dict, hash=False)
     is_privacy: bool = False
     remote_id: str | None = None
@@ -227,9 +229,9 @@ class HistoryEntry:
     what: HistoryKind
     side: Side | None
     attribute: str
-    before: Decimal | None = None
-    after: Decimal | None = None
-    loser: Decimal | None = None
+    before: Value | None = None
+    after: Value | None = None
+    loser: Value | None = None
     loser_side: Side | None = None
     reason: str = ""
     remote_id: str = ""

@@ -100,6 +100,13 @@ class WixApproveOurs(StrEnum):
     APPROVE = "approve"
 
 
+class LongWords(StrEnum):
+    """What becomes of a text that the other side cannot hold whole."""
+
+    HOLD = "hold"
+    TRUNCATE = "truncate"
+
+
 class Direction(StrEnum):
     """To which sides our writes may go."""
 
@@ -130,6 +137,7 @@ class Policy:
     guest_may_change: GuestMayChange = GuestMayChange.HOLD
     rejected_import: RejectedImport = RejectedImport.KEEP
     wix_approve_ours: WixApproveOurs = WixApproveOurs.LEAVE
+    too_long: LongWords = LongWords.HOLD
     same_id_namespace: str = "reviews"  # where `same_id` looks for an external entity on Wix
     same_id_group: str = "stores"
 
@@ -146,6 +154,7 @@ class Policy:
             "guest_may_change": tuple(GuestMayChange),
             "rejected_import": tuple(RejectedImport),
             "wix_approve_ours": tuple(WixApproveOurs),
+            "too_long": tuple(LongWords),
         }
     )
 

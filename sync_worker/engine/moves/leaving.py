@@ -16,7 +16,8 @@ from sync_worker.core.values import (
     Side,
     Slot,
 )
-from sync_worker.engine.link_plan import EXTERNAL_SLOT, LinkPlan
+from sync_worker.engine.link_plan import LinkPlan
+from sync_worker.engine.record_view import EXTERNAL_SLOT
 from sync_worker.engine.view import View
 
 ANOTHERS = "it names another person or thing now"

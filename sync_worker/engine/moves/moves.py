@@ -30,7 +30,6 @@ from sync_worker.core.values.record_identity import (
     is_of_another,
     rates_another,
 )
-from sync_worker.engine.link_plan import EXTERNAL_SLOT
 from sync_worker.engine.moves.leaving import commit_of_leaving
 from sync_worker.engine.moves.strays import (
     addresses_of,
@@ -39,7 +38,7 @@ from sync_worker.engine.moves.strays import (
     names_another,
 )
 from sync_worker.engine.reading import Reading
-from sync_worker.engine.record_view import RecordView, Source
+from sync_worker.engine.record_view import EXTERNAL_SLOT, RecordView, Source
 from sync_worker.engine.view import View
 
 # The person or thing that it names now has a rating already.

@@ -12,8 +12,7 @@ from sync_worker.core.values.record_identity import (
     is_of_another,
     rates_another,
 )
-from sync_worker.engine.link_plan import EXTERNAL_SLOT
-from sync_worker.engine.record_view import RecordView, Source
+from sync_worker.engine.record_view import EXTERNAL_SLOT, RecordView, Source
 from sync_worker.engine.view import View
 
 

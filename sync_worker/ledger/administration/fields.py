@@ -25,8 +25,7 @@ from sync_worker.core.values import (
     WixKind,
 )
 from sync_worker.ledger.administration.mappings import IN_USE, Imported, ImportRefused
-from sync_worker.ledger.rows import from_field, to_field
-from sync_worker.ledger.statements.sites import site_by_id
+from sync_worker.ledger.statements.sites import from_field, site_by_id, to_field
 from sync_worker.ledger.tables import field_map, inbox, link, link_value
 from sync_worker.ledger.transactions import Transactions, insert_into, ledger_now
 

@@ -13,11 +13,10 @@ from sync_worker.core.scale import FieldMap
 from sync_worker.core.values import Policy, Side, Site, SiteState, WixKind
 from sync_worker.core.words import MAX_NAMESPACE, MAX_WIX_ID, is_usable_id
 from sync_worker.ledger.administration.held import release_keys, release_reasons
-from sync_worker.ledger.rows import from_field
 from sync_worker.ledger.sites import REST_OVER
 from sync_worker.ledger.statements.inbox import move_deliveries
 from sync_worker.ledger.statements.runs import awaits_baseline
-from sync_worker.ledger.statements.sites import read_sites, site_by_id
+from sync_worker.ledger.statements.sites import from_field, read_sites, site_by_id
 from sync_worker.ledger.tables import field_map, site
 from sync_worker.ledger.transactions import Transactions, ledger_now
 

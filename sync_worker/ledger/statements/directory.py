@@ -48,7 +48,8 @@ LOCATED: Mapping[Side, SqlText] = {
 
 DELETED = SqlText("""
 -- directory.deleted: what a buried record showed when we deleted it; the last delete comes last
-SELECT history.attribute, history.before FROM tombstone
+SELECT history.attribute, history.before, CASE WHEN history.words_hashed THEN NULL
+  ELSE history.words_before END AS words_before FROM tombstone
 JOIN history ON history.link_id = tombstone.link_id
 WHERE tombstone.site_id = :site_id AND tombstone.side = :side
   AND tombstone.remote_id = :remote_id AND history.remote_id = :remote_id

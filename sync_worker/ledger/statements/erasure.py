@@ -20,6 +20,7 @@ from sync_worker.core.values import (
     Site,
 )
 from sync_worker.ledger.process_tables import listed, missing, set_aside
+from sync_worker.ledger.rows import WORDS_COLUMNS
 from sync_worker.ledger.statements.contacts import ids_of_contact, is_erased, surviving_id
 from sync_worker.ledger.statements.inbox import (
     ENDED,
@@ -43,6 +44,7 @@ from sync_worker.ledger.tables import (
 from sync_worker.ledger.transactions import ledger_now
 
 RUNNING = "running"
+VALUES_OF_HISTORY = ("before", "after", "loser", "words_before", "words_after", "words_loser")
 
 
 def erase_rows(connection: Connection, site_id: int, which: Any) -> None:
@@ -94,7 +96,7 @@ def erase_link(connection: Connection, site: Site, link_id: int, change: Commit)
     anew: dict[str, Any] = {"link_id": None, "next_attempt_at": ledger_now()}
     connection.execute(update(inbox).where(is_new).values(anew))
     # The history keeps its lines, without values and ids; an intent that is over goes.
-    emptied = {"before": None, "after": None, "loser": None, "remote_id": ""}
+    emptied = {**dict.fromkeys(VALUES_OF_HISTORY), "remote_id": ""}
     connection.execute(update(history).where(history.c.link_id == link_id).values(emptied))
     is_closed = (intent.c.link_id == link_id) & (intent.c.state != str(IntentState.OPEN))
     connection.execute(delete(intent).where(is_closed))
@@ -154,6 +156,7 @@ def _forget_rater(connection: Connection, site_id: int, link_id: int) -> None:
         "state": str(LinkState.BURIED),
         "external_record": None,
         "external_identity": None,
+        **dict.fromkeys(WORDS_COLUMNS),
         "writes": [],
         "shadowed": [],
     }

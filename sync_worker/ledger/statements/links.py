@@ -15,7 +15,15 @@ from sync_worker.core.errors import LeaseLost, Transient
 from sync_worker.core.ports.inbox import Closing
 from sync_worker.core.ports.links import Commit
 from sync_worker.core.values import HistoryEntry, Lease, Link, LinkState, RatingKey, Side
-from sync_worker.ledger.rows import from_base, from_external, from_history, from_wix, to_link
+from sync_worker.core.values.texts import WORDS_VERSION
+from sync_worker.ledger.rows import (
+    from_base,
+    from_external,
+    from_history,
+    from_wix,
+    from_words,
+    to_link,
+)
 from sync_worker.ledger.sql_text import Answer, SqlText, batch, columns_of
 from sync_worker.ledger.statements.contacts import ask_erased, ids_of_contact
 from sync_worker.ledger.statements.inbox import CLOSE_UNENDED, close_rows
@@ -129,9 +137,10 @@ WHERE link_id = :link_id AND state = 'open'
 ADD_HISTORY = SqlText("""
 -- history.add: one line; lines are never changed, but for what a privacy request erases
 INSERT INTO history (site_id, link_id, at, what, side, attribute, before, after, loser, loser_side,
-  reason, remote_id, intent_id, inbox_id)
+  reason, remote_id, intent_id, inbox_id, words_before, words_after, words_loser)
 VALUES (:site_id, :link_id, ledger_now(), :what, :side, :attribute, :before, :after, :loser,
-  :loser_side, :reason, :remote_id, :intent_id, :inbox_id)
+  :loser_side, :reason, :remote_id, :intent_id, :inbox_id, :words_before, :words_after,
+  :words_loser)
 """)
 
 
@@ -236,7 +245,10 @@ def check(changed: Answer) -> None:
 def store_values(connection: Connection, lease: Lease, change: Commit) -> None:
     """Bases and Wix records of a step, by attribute."""
     rows: dict[str, dict[str, Any]] = {
-        attribute: from_base(base) for attribute, base in change.bases.items()
+        attribute: from_base(base)
+        for attribute, base in change.bases.items()
+        # Words stand in the row of the link.
+        if base.version != WORDS_VERSION
     }
     for slot, known in change.records.items():
         if slot.side is Side.WIX:
@@ -307,6 +319,9 @@ def changed_columns(connection: Connection, lease: Lease, change: Commit) -> dic
     for slot, known in change.records.items():
         if slot.side is Side.EXTERNAL:
             values |= from_external(known)
+    for attribute, base in change.bases.items():
+        if base.version == WORDS_VERSION:
+            values |= from_words(attribute, base)
     if change.link_state is not None:
         values["state"] = str(change.link_state)
     if change.release:

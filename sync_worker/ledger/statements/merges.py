@@ -20,7 +20,7 @@ from sync_worker.core.values import (
     Side,
     Site,
 )
-from sync_worker.ledger.rows import from_delivery, from_external
+from sync_worker.ledger.rows import WORDS_COLUMNS, from_delivery, from_external
 from sync_worker.ledger.statements.inbox import DOORBELL_SECONDS, ENDED, OPEN
 from sync_worker.ledger.statements.tombstones import lock_ids
 from sync_worker.ledger.tables import contact_redirect, inbox, link, link_value, site, tombstone
@@ -95,11 +95,11 @@ def _tell_of_records(
 
 def _move_external(connection: Connection, source: Link, target: Link) -> None:
     """Let go of the external record; where ``target`` has nothing, hand it and the state on."""
-    names = [*from_external(None), "state", "writes"]
+    names = [*from_external(None), *WORDS_COLUMNS, "state", "writes"]
     columns = [link.c[name] for name in names]
     row = connection.execute(select(*columns).where(link.c.id == source.id)).one()
     emptied: dict[str, Any] = {
-        **from_external(None),
+        **dict.fromkeys([*from_external(None), *WORDS_COLUMNS]),
         "state": str(LinkState.BURIED),
         "writes": [],
         "shadowed": [],

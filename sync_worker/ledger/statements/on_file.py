@@ -27,6 +27,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from sync_worker.core.sweep_values import OnFile, Whose
 from sync_worker.core.values import EntityRef, InboxState, RecordState, Side, Site
+from sync_worker.core.values.texts import BODY, TITLE
 from sync_worker.ledger.statements.inbox import UNENDED, is_from
 from sync_worker.ledger.statements.tombstones import is_tombstone
 from sync_worker.ledger.tables import (
@@ -51,7 +52,8 @@ class _Kind(IntEnum):
     AWAITED = 5
 
 
-NAMES = ("kind", "remote_id", "revision", "state", "attribute", "base", "identity")
+WORDS = (TITLE, BODY)
+NAMES = ("kind", "remote_id", "revision", "state", "attribute", "base", "identity", *WORDS)
 
 
 def on_file(
@@ -91,6 +93,7 @@ def _with_link(known: OnFile, row: Any) -> OnFile:
     values = dict(known.values)
     if row.base is not None:
         values[row.attribute] = Decimal(row.base)
+    words = {name: getattr(row, name) for name in WORDS if getattr(row, name) is not None}
     return replace(
         known,
         is_linked=True,
@@ -99,6 +102,7 @@ def _with_link(known: OnFile, row: Any) -> OnFile:
         revision=row.revision,
         state=RecordState(row.state),
         values=values,
+        words=words,
         identity=row.identity,
         # Its own link says whose it is, not one behind whose record it stood.
         whose=None,
@@ -118,14 +122,14 @@ def _linked(site_id: int, side: Side, remote_ids: Sequence[str]) -> Any:
     kind = literal(int(_Kind.LINKED)).label("kind")
     if side is Side.WIX:
         columns = (link_value.c.wix_id, link_value.c.wix_revision, link_value.c.wix_state)
-        base = (link_value.c.attribute, link_value.c.base_wix, _no_text())
+        base = (link_value.c.attribute, link_value.c.base_wix, *_no_texts(3))
         found = select(kind, *columns, *base).where(
             link_value.c.site_id == site_id, link_value.c.wix_id.in_(remote_ids)
         )
     else:
         columns = (link.c.external_id, link.c.external_revision, link.c.external_state)
         base = (link_value.c.attribute, link_value.c.base_external, link.c.external_identity)
-        bases = select(kind, *columns, *base)
+        bases = select(kind, *columns, *base, link.c.title_external, link.c.body_external)
         # Outer: a link may have an external record before it has any value.
         joined = bases.outerjoin_from(link, link_value, link_value.c.link_id == link.c.id)
         found = joined.where(link.c.site_id == site_id, link.c.external_id.in_(remote_ids))
@@ -135,31 +139,29 @@ def _linked(site_id: int, side: Side, remote_ids: Sequence[str]) -> Any:
 
 
 def _buried(site_id: int, side: Side, remote_ids: Sequence[str]) -> Any:
-    kind, text = literal(int(_Kind.BURIED)).label("kind"), _no_text()
-    columns = (kind, tombstone.c.remote_id, tombstone.c.revision, text, text, text, text)
+    kind = literal(int(_Kind.BURIED)).label("kind")
+    columns = (kind, tombstone.c.remote_id, tombstone.c.revision, *_no_texts(6))
     return select(*columns).where(is_tombstone(site_id, side, list(remote_ids)))
 
 
 def _unended(site: Site, side: Side, remote_ids: Sequence[str]) -> Any:
-    kind, text = (
-        case((inbox.c.state == str(InboxState.HELD), int(_Kind.HELD)), else_=int(_Kind.AWAITED)),
-        _no_text(),
-    )
-    columns = (kind, inbox.c.remote_id, _no_number(), text, text, text, text)
+    is_held = inbox.c.state == str(InboxState.HELD)
+    kind = case((is_held, int(_Kind.HELD)), else_=int(_Kind.AWAITED))
+    columns = (kind, inbox.c.remote_id, _no_number(), *_no_texts(6))
     is_theirs = is_from(site, side) & inbox.c.remote_id.in_(remote_ids)
     return select(*columns).where(is_theirs, inbox.c.state.in_(UNENDED))
 
 
 def _held_link(site_id: int, side: Side, remote_ids: Sequence[str]) -> Any:
     """Records whose link has a held delivery, of whichever side it speaks."""
-    kind, text = literal(int(_Kind.HELD)).label("kind"), _no_text()
+    kind = literal(int(_Kind.HELD)).label("kind")
     is_held = inbox.c.state == str(InboxState.HELD)
     if side is Side.WIX:
-        columns = (kind, link_value.c.wix_id, _no_number(), text, text, text, text)
+        columns = (kind, link_value.c.wix_id, _no_number(), *_no_texts(6))
         held = select(*columns).join(inbox, inbox.c.link_id == link_value.c.link_id)
         is_its = (link_value.c.site_id == site_id) & link_value.c.wix_id.in_(remote_ids)
     else:
-        columns = (kind, link.c.external_id, _no_number(), text, text, text, text)
+        columns = (kind, link.c.external_id, _no_number(), *_no_texts(6))
         held = select(*columns).join(inbox, inbox.c.link_id == link.c.id)
         is_its = (link.c.site_id == site_id) & link.c.external_id.in_(remote_ids)
     return held.where(is_its, is_held)
@@ -172,7 +174,7 @@ def _shadowed(connection: Connection, site_id: int, remote_ids: Sequence[str]) -
     else:
         each = func.jsonb_array_elements_text(cast(shadowed, JSONB))
     ids = each.table_valued("value")
-    columns = (literal(int(_Kind.SHADOWED)), ids.c.value, _no_number(), *_OF_WHOM, _no_text())
+    columns = (literal(int(_Kind.SHADOWED)), ids.c.value, _no_number(), *_OF_WHOM, *_no_texts(3))
     found = _with_addresses(select(*columns).select_from(link).join(ids, true()))
     # Most links shadow nothing: their lists are not opened.
     return found.where(link.c.site_id == site_id, shadowed != "[]", ids.c.value.in_(remote_ids))
@@ -180,7 +182,13 @@ def _shadowed(connection: Connection, site_id: int, remote_ids: Sequence[str]) -
 
 def _whose(site_id: int, remote_ids: Sequence[str]) -> Any:
     """What records on file rate, and the addresses of their people."""
-    columns = (literal(int(_Kind.WHOSE)), link.c.external_id, _no_number(), *_OF_WHOM, _no_text())
+    columns = (
+        literal(int(_Kind.WHOSE)),
+        link.c.external_id,
+        _no_number(),
+        *_OF_WHOM,
+        *_no_texts(3),
+    )
     found = _with_addresses(select(*columns).select_from(link))
     return found.where(link.c.site_id == site_id, link.c.external_id.in_(remote_ids))
 
@@ -196,8 +204,8 @@ def _with_addresses(found: Any) -> Any:
     return of_thing.outerjoin(contact_map, is_theirs)
 
 
-def _no_text() -> Any:
-    return cast(null(), String)
+def _no_texts(count: int) -> list[Any]:
+    return [cast(null(), String)] * count
 
 
 def _no_number() -> Any:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from decimal import Decimal
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Connection, exists, select
 
-from sync_worker.core.values import AccountState, Side, Site, SiteState
-from sync_worker.ledger.rows import to_site
+from sync_worker.core.scale import FieldMap, Scale
+from sync_worker.core.values import AccountState, Policy, Side, Site, SiteState, WixKind
 from sync_worker.ledger.tables import account, field_map, site
 
 
@@ -73,3 +75,48 @@ def active_sites(connection: Connection) -> list[tuple[int, str]]:
     )
     names = select(site.c.id, site.c.connector).where(is_at_work, ~fails)
     return [(row.id, row.connector) for row in connection.execute(names.order_by(site.c.id))]
+
+
+# -- rows to values and back
+
+
+def to_site(row: Any, fields: Iterable[Any]) -> Site:
+    failing = set()
+    if row.wix_fails:
+        failing.add(Side.WIX)
+    if row.external_fails:
+        failing.add(Side.EXTERNAL)
+    return Site(
+        row.id,
+        row.instance_id,
+        row.connector,
+        Policy.of(row.policy),
+        tuple(map(to_field, fields)),
+        SiteState(row.state),
+        frozenset(failing),
+        WixKind(row.wix_api),
+    )
+
+
+def to_field(row: Any) -> FieldMap:
+    wix = Scale(Decimal(row.wix_min), Decimal(row.wix_max), Decimal(row.wix_step))
+    external = Scale(
+        Decimal(row.external_min), Decimal(row.external_max), Decimal(row.external_step)
+    )
+    return FieldMap(row.wix_attribute, row.external_field, wix, external, row.mapping, row.version)
+
+
+def from_field(field: FieldMap) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "wix_attribute": field.attribute,
+        "external_field": field.external_field,
+        "mapping": field.mapping,
+        "version": field.version,
+    }
+    for side, scale in (("wix", field.wix), ("external", field.external)):
+        row |= {
+            f"{side}_min": str(scale.minimum),
+            f"{side}_max": str(scale.maximum),
+            f"{side}_step": str(scale.step),
+        }
+    return row

@@ -20,7 +20,7 @@ from tests.simulation.oracles.moderation import (
 )
 from tests.simulation.oracles.newest_edit import newest_edit_lost
 from tests.simulation.oracles.reading import diverges_by_policy
-from tests.simulation.oracles.writes import idle_rewrites, too_many_writes
+from tests.simulation.oracles.writes import idle_rewrites, invented_words, too_many_writes
 from tests.simulation.world import World
 
 
@@ -30,6 +30,7 @@ def broken_invariants(world: World) -> list[str]:
         lost_silently,
         too_many_writes,
         idle_rewrites,
+        invented_words,
         twins,
         left_open,
         waits_for_nothing,

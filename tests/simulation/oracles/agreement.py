@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from decimal import Decimal
 
-from sync_worker.core.values import Record, Side
-from tests.simulation.oracles.reading import agree, is_held, live_records, shadowed, shown
+from sync_worker.core.values import Record, Side, Value
+from tests.simulation.oracles.reading import (
+    agree,
+    fields_of,
+    is_held,
+    live_records,
+    name_on,
+    shadowed,
+    shown,
+)
 from tests.simulation.world import World
 
 
@@ -22,21 +29,20 @@ def not_converged(world: World) -> Iterator[str]:
         for person in world.crowd.living():
             if is_held(world, wix_ref, person):
                 continue
-            for field in world.options.fields:
-                wix = shown(world, Side.WIX, wix_ref, person, field.attribute)
-                external = shown(
-                    world, Side.EXTERNAL, external_ref, person, field.external_field, behind
-                )
+            for field in fields_of(world):
+                name = name_on(field, Side.EXTERNAL)
+                wix = shown(world, Side.WIX, wix_ref, person, name_on(field, Side.WIX))
+                external = shown(world, Side.EXTERNAL, external_ref, person, name, behind)
                 if is_absence_disbelieved(world, wix, external):
                     continue
                 if not agree(field, wix, external):
                     yield (
-                        f"I1 {wix_ref.entity_id} {person.contact_id} {field.attribute}: {wix}"
+                        f"I1 {wix_ref.entity_id} {person.contact_id} {name}: {wix}"
                         f" against {external}"
                     )
 
 
-def is_absence_disbelieved(world: World, wix: Decimal | None, external: Decimal | None) -> bool:
+def is_absence_disbelieved(world: World, wix: Value | None, external: Value | None) -> bool:
     """I18: nothing counts as deleted on a side whose listing shows under half of what is on
     file.
     """

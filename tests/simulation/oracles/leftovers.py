@@ -9,8 +9,10 @@ from sync_worker.core.values import EntityRef, Person, Side
 from tests.simulation.oracles.reading import (
     agree,
     diverges_by_policy,
+    fields_of,
     keeps_anothers,
-    shadowed,
+    name_on,
+    replaced,
     shown,
 )
 from tests.simulation.world import World
@@ -44,7 +46,7 @@ def held_in_step(world: World) -> Iterator[str]:
     if world.ledger.open_intents():
         return
     for wix_ref, external_ref in world.entities:
-        behind = shadowed(world, external_ref)
+        behind = replaced(world, external_ref)
         for person in world.crowd.living():
             # What it has on file names somebody who has a rating: that is no agreement.
             if keeps_anothers(world, wix_ref, person):
@@ -71,10 +73,10 @@ def is_in_step(
     return all(
         agree(
             field,
-            shown(world, Side.WIX, entity[0], person, field.attribute),
-            shown(world, Side.EXTERNAL, entity[1], person, field.external_field, behind),
+            shown(world, Side.WIX, entity[0], person, name_on(field, Side.WIX)),
+            shown(world, Side.EXTERNAL, entity[1], person, name_on(field, Side.EXTERNAL), behind),
         )
-        for field in world.options.fields
+        for field in fields_of(world)
     )
 
 

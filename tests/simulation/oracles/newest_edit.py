@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence, Set
-from decimal import Decimal
+from typing import Any
 
-from sync_worker.core.scale import FieldMap, OffScale
-from sync_worker.core.values import HistoryEntry, HistoryKind, Person, Side
+from sync_worker.core.values import HistoryEntry, HistoryKind, Person, Side, Value
+from sync_worker.core.values.texts import TooLong
 from tests.simulation.oracles.reading import (
+    AnyField,
     erased_keys,
+    fields_of,
     has_moves,
     is_held,
     live_records,
     moderated,
+    name_on,
     our_writes,
     shadowed,
     shown,
@@ -23,7 +26,7 @@ from tests.twins.remote_values import JournalEntry
 
 
 def edits_of(
-    world: World, number: int, person: Person, field: FieldMap
+    world: World, number: int, person: Person, field: AnyField
 ) -> list[tuple[Side, JournalEntry]]:
     """What a person did to one attribute of one thing, on both sides, in its order."""
     pair = world.entities[number]
@@ -36,24 +39,17 @@ def edits_of(
     ]
 
 
-def value_in(values: object, field: FieldMap, side: Side) -> Decimal | None:
-    name = field.attribute if side is Side.WIX else field.external_field
-    return values.get(name) if isinstance(values, dict) else None
+def value_in(values: object, field: AnyField, side: Side) -> Any:
+    return values.get(name_on(field, side)) if isinstance(values, dict) else None
 
 
-def is_kept(field: FieldMap, side: Side, value: Decimal, now: Decimal | None) -> bool:
-    """Whether a side still shows a value, or another one of its class."""
-    if now is None:
-        return False
-    class_of = field.wix_class if side is Side.WIX else field.external_class
-    try:
-        return class_of(value) == class_of(now)
-    except OffScale:
-        return value == now
+def is_kept(field: AnyField, side: Side, value: Any, now: Any) -> bool:
+    """Whether a side still shows a value, or another one of its class; words, in any bytes."""
+    return now is not None and field.is_alike(side, value, now)
 
 
 def is_true_winner(
-    field: FieldMap, line: HistoryEntry, edits: Sequence[tuple[Side, JournalEntry]]
+    field: AnyField, line: HistoryEntry, edits: Sequence[tuple[Side, JournalEntry]]
 ) -> bool:
     """Whether what a line says was written in place of the loser was given by a person."""
     # Nothing was written: a gap, or a delete.
@@ -61,15 +57,20 @@ def is_true_winner(
         return True
     other = line.side.other
     given = [value_in(entry.after, field, other) for side, entry in edits if side is other]
-    convert = field.to_wix if line.side is Side.WIX else field.to_external
     return any(
-        is_kept(field, line.side, convert(value), line.after)
-        for value in given
-        if value is not None
+        is_written_as(field, line.side, value, line.after) for value in given if value is not None
     )
 
 
-def lines_about(world: World, entry: JournalEntry, value: Decimal) -> Iterator[HistoryEntry]:
+def is_written_as(field: AnyField, side: Side, given: Any, after: Any) -> bool:
+    """Whether what a write left is what somebody gave on the other side."""
+    try:
+        return is_kept(field, side, field.carried(side, given, None), after)
+    except TooLong:
+        return False
+
+
+def lines_about(world: World, entry: JournalEntry, value: Value) -> Iterator[HistoryEntry]:
     """Lines of the history that name this value of this record as lost, or a gap in what we saw."""
     for line in world.ledger.history_entries():
         is_lost = value in (line.loser, line.before) or line.what == HistoryKind.GAP
@@ -94,7 +95,7 @@ def newest_edit_lost(world: World) -> Iterator[str]:
         for person in world.persons:
             if is_held(world, wix_ref, person) or has_untold_create(world, number, person):
                 continue
-            for field in world.options.fields:
+            for field in fields_of(world):
                 edits = edits_of(world, number, person, field)
                 # A privacy request beats every edit, and takes what it named out of the history.
                 if (str(number), str(person.contact_id)) in erased_keys(world):
@@ -104,7 +105,7 @@ def newest_edit_lost(world: World) -> Iterator[str]:
                 side, newest = edits[-1]
                 value = value_in(newest.after, field, side)
                 ref = wix_ref if side is Side.WIX else external_ref
-                name = field.attribute if side is Side.WIX else field.external_field
+                name = name_on(field, side)
                 now = shown(world, side, ref, person, name, behind)
                 if value is None or is_kept(field, side, value, now):
                     continue
@@ -117,7 +118,7 @@ def newest_edit_lost(world: World) -> Iterator[str]:
                     is_true_winner(field, line, edits) for line in lines_about(world, newest, value)
                 ):
                     yield (
-                        f"I26 {wix_ref.entity_id} {person.contact_id} {field.attribute}: {value}"
+                        f"I26 {wix_ref.entity_id} {person.contact_id} {name}: {value}"
                         f" on {side} was the newest edit, {now} stands, the history names no winner"
                     )
 
@@ -131,7 +132,7 @@ def has_untold_create(world: World, number: int, person: Person) -> bool:
     return bool(standing & untold_creates(world))
 
 
-def covered_unseen(world: World, side: Side, name: str, value: Decimal) -> Set[str]:
+def covered_unseen(world: World, side: Side, name: str, value: Value) -> Set[str]:
     """Records whose value a write of ours covered in one of the windows that docs/promises.md
     names: without revisions, and before a delete.
     """

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Set
-from decimal import Decimal
+from typing import Any
 
 from sync_worker.core.scale import FieldMap, OffScale
-from sync_worker.core.values import EntityRef, HistoryKind, Person, Record, Side
+from sync_worker.core.values import EntityRef, HistoryKind, Person, Record, Side, Value
+from sync_worker.core.values.texts import WordsField
 from sync_worker.engine.moves.moves import MOVED_ONTO_RATING
 from tests.simulation.world import World
 from tests.twins.remote_values import JournalEntry
+
+AnyField = FieldMap | WordsField
 
 
 def shown(
@@ -19,13 +22,13 @@ def shown(
     person: Person,
     name: str,
     without: Set[str] = frozenset(),
-) -> Decimal | None:
+) -> Value | None:
     visible = [
         one
         for one in world.crowd.ratings_of(side, entity, person)
         if counts(world, side, one) and one.remote_id not in without
     ]
-    values = (record.values.get(name) for record in visible)
+    values = (says(record, name) for record in visible)
     return next((value for value in values if value is not None), None)
 
 
@@ -48,7 +51,27 @@ def is_made_by_us(world: World, remote_id: str) -> bool:
     )
 
 
-def agree(field: FieldMap, wix: Decimal | None, external: Decimal | None) -> bool:
+def says(record: Record, name: str) -> Value | None:
+    """A number, or words; those of a record without stars are none."""
+    if name in record.values or not record.values:
+        return record.values.get(name)
+    return record.words.get(name)
+
+
+def fields_of(world: World) -> tuple[AnyField, ...]:
+    """All that both sides keep in step."""
+    return (*world.options.fields, *world.options.words_fields)
+
+
+def name_on(field: AnyField, side: Side) -> str:
+    if isinstance(field, WordsField):
+        return field.name
+    return field.attribute if side is Side.WIX else field.external_field
+
+
+def agree(field: AnyField, wix: Any, external: Any) -> bool:
+    if isinstance(field, WordsField):
+        return field.agree(wix or "", external or "")
     if wix is None or external is None:
         return wix is external
     try:
@@ -65,6 +88,14 @@ def shadowed(world: World, external_ref: EntityRef) -> Set[str]:
         return moved_onto_another(world)
     family = world.ledger.directory.records_of_entity(world.site.id, external_ref)
     return frozenset(family.shadowed - family.on_file.keys()) | moved_onto_another(world)
+
+
+def replaced(world: World, external_ref: EntityRef) -> Set[str]:
+    """The same, and those on file for which a newer one stands that is held."""
+    if world.external.capabilities.is_unique:
+        return shadowed(world, external_ref)
+    family = world.ledger.directory.records_of_entity(world.site.id, external_ref)
+    return frozenset(family.shadowed) | moved_onto_another(world)
 
 
 def has_moves(world: World) -> bool:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from decimal import Decimal
+from typing import Any
 
-from sync_worker.core.scale import FieldMap
 from sync_worker.core.values import Side
-from tests.simulation.oracles.reading import key_of, untold_creates
+from sync_worker.core.values.texts import normal_form
+from tests.simulation.oracles.reading import fields_of, has_moves, key_of, name_on, untold_creates
 from tests.simulation.world import World
 from tests.twins.remote_values import JournalEntry
 
@@ -63,8 +63,8 @@ def changes(entry: JournalEntry) -> int:
 
 
 def idle_rewrites(world: World) -> Iterator[str]:
-    """I16: an existing value is never rewritten inside its class, unless a lost answer made us
-    repeat ourselves.
+    """I16, I30: an existing value is never rewritten inside its class, nor a text in other bytes,
+    unless a lost answer made us repeat ourselves.
     """
     for side, remote in world.remotes.items():
         for entry in remote.journal:
@@ -72,17 +72,38 @@ def idle_rewrites(world: World) -> Iterator[str]:
                 continue
             assert entry.before is not None
             assert entry.after is not None
-            for field in world.options.fields:
-                name = field.attribute if side is Side.WIX else field.external_field
-                before, after = entry.before.get(name), entry.after.get(name)
+            for field in fields_of(world):
+                name = name_on(field, side)
+                before: Any = entry.before.get(name)
+                after: Any = entry.after.get(name)
                 if before is None or after is None or before == after:
                     continue
-                if class_of(field, side, before) == class_of(field, side, after):
+                if field.is_alike(side, before, after):
                     yield (
                         f"I16 {entry.remote_id}: {name} rewritten from {before} to {after} in one"
                         " class"
                     )
 
 
-def class_of(field: FieldMap, side: Side, value: Decimal) -> int:
-    return field.wix_class(value) if side is Side.WIX else field.external_class(value)
+def invented_words(world: World) -> Iterator[str]:
+    """I2: we write no word that nobody said there: neither a shortened text nor somebody else's."""
+    said: dict[tuple[str, str], set[str]] = {}
+    anywhere = ("", "") if has_moves(world) else None
+    for side, entry, _, text in _texts_written(world):
+        key = anywhere or key_of(world, side, entry)
+        if not entry.by_us:
+            said.setdefault(key, set()).add(text)
+    for side, entry, name, text in _texts_written(world):
+        key = anywhere or key_of(world, side, entry)
+        if entry.by_us and text not in said.get(key, set()):
+            yield f"I2 {entry.remote_id}: we wrote {text!r} as {name}, which nobody said"
+
+
+def _texts_written(world: World) -> Iterator[tuple[Side, JournalEntry, str, str]]:
+    """Each text that a write left in a record, as a person reads it."""
+    for side, remote in world.remotes.items():
+        for entry in remote.journal:
+            for name, rule in remote.capabilities.words.items():
+                text = normal_form(str((entry.after or {}).get(name, "")), rule)
+                if text:
+                    yield side, entry, name, text

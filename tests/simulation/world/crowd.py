@@ -11,6 +11,7 @@ from sync_worker.core.values import Change, EntityRef, Person, Record, RecordSta
 from tests.simulation.world.chance import Chance
 from tests.simulation.world.options import PERCENT, STARS, Options
 from tests.simulation.world.post import Post
+from tests.simulation.world.talk import some_texts
 from tests.twins.memory_people import MemoryPeople
 from tests.twins.memory_remote import MemoryRemote
 
@@ -36,6 +37,7 @@ class Crowd:
         self._remotes, self._contacts, self._post = remotes, contacts, post
         self.merged: list[tuple[Person, Person]] = []
         self.erased: list[Person] = []
+        self._said = 0
 
     # -- who is who
 
@@ -124,12 +126,15 @@ class Crowd:
         mine = [one for one in mine if remote.capabilities.many_fields or name in one.values]
         record = random.choice(mine) if len(mine) > 1 else next(iter(mine), None)
         value = self._some_value(field_map.wix if is_wix else field_map.external)
+        texts = self._some_texts(remote)
         if record is not None and not is_wix and self._chance.happens(self._options.unrated):
             remote.visitor_rates(entity, person, {})
         elif record is None or self._rates_again(remote):
-            self._rates(remote, entity, person, {name: value})
+            self._rates(remote, entity, person, {name: value}, texts)
+        elif texts and random.random() < 0.5:
+            remote.visitor_changes(record.remote_id, {}, texts)
         else:
-            self._changes(remote, record, {name: value})
+            self._changes(remote, record, {name: value}, texts)
 
     def _owner_decides(self) -> None:
         """The owner of the site publishes or rejects a review on Wix."""
@@ -164,14 +169,32 @@ class Crowd:
     def _rates_again(self, remote: MemoryRemote) -> bool:
         return not remote.capabilities.is_unique and self._chance.happens(self._options.several)
 
+    def _some_texts(self, remote: MemoryRemote) -> dict[str, str]:
+        words = remote.capabilities.words
+        if not words or not self._chance.happens(self._options.said):
+            return {}
+        self._said += 1
+        return some_texts(self._chance.random, words, self._said)
+
     def _rates(
-        self, remote: MemoryRemote, entity: EntityRef, person: Person, values: dict[str, Decimal]
+        self,
+        remote: MemoryRemote,
+        entity: EntityRef,
+        person: Person,
+        values: dict[str, Decimal],
+        texts: Mapping[str, str],
     ) -> None:
         if remote.capabilities.many_fields:
             values.setdefault("value", self._some_value(STARS))
-        remote.visitor_rates(entity, person, values)
+        remote.visitor_rates(entity, person, values, texts=texts)
 
-    def _changes(self, remote: MemoryRemote, record: Record, values: dict[str, Decimal]) -> None:
+    def _changes(
+        self,
+        remote: MemoryRemote,
+        record: Record,
+        values: dict[str, Decimal],
+        texts: Mapping[str, str],
+    ) -> None:
         happens, is_wix = self._chance.happens, remote.side is Side.WIX
         if happens(0.25):
             remote.visitor_deletes(record.remote_id, privacy=is_wix and happens(0.1))
@@ -179,7 +202,7 @@ class Crowd:
             state = RecordState.PENDING if record.is_visible else RecordState.PUBLISHED
             remote.moderator_sets(record.remote_id, state)
         else:
-            remote.visitor_changes(record.remote_id, values)
+            remote.visitor_changes(record.remote_id, values, texts)
 
     def _some_value(self, scale: Scale) -> Decimal:
         if scale == PERCENT and not self._options.fine_edits:

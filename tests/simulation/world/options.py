@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from sync_worker.core.ports.remote import Capabilities
 from sync_worker.core.scale import FieldMap, Scale
-from sync_worker.core.values import Policy, RecordState
+from sync_worker.core.values import Policy, RecordState, Side
+from sync_worker.core.values.texts import BODY, TITLE, TextRule, WordsField
 from tests.twins.memory_system import WIX_CAPABILITIES
 
 PERCENT = Scale(Decimal(0), Decimal(100), Decimal(1))
@@ -54,6 +55,7 @@ class Faults:
 
 
 CALM = Faults()
+Words = Mapping[Side, Mapping[str, TextRule]]
 STORM = Faults(
     duplicate=0.15,
     drop=0.05,
@@ -83,6 +85,8 @@ class Options:
     fields: tuple[FieldMap, ...] = (OVERALL,)
     external: Capabilities = field(default_factory=lambda: Capabilities(many_fields=True))
     wix: Capabilities = field(default_factory=lambda: WIX_CAPABILITIES)
+    words: Words = field(default_factory=dict)  # that the records of a side carry
+    said: float = 0.0  # chance that somebody says something; half of the time without new stars
     people: int = 2
     entities: int = 1
     acts: int = 6
@@ -119,3 +123,18 @@ class Options:
     parent_events: bool = False
     # Whether a write that fails is tried again at once, as the HTTP client does
     tries_again: bool = False
+
+    @property
+    def words_fields(self) -> tuple[WordsField, ...]:
+        """The words that both sides carry."""
+        wix, external = (self.words.get(side, {}) for side in Side)
+        return tuple(
+            WordsField(name, wix[name], external[name]) for name in wix if name in external
+        )
+
+
+# As Wix Reviews has them, and a shop that has no title, and HTML for a body that must not be empty.
+PLAIN_WORDS = {TITLE: TextRule(max_length=60), BODY: TextRule(max_length=60)}
+SHOP_WORDS = {BODY: TextRule(is_html=True, required=True, placeholder="(no comment)")}
+SAID: Words = {Side.WIX: PLAIN_WORDS, Side.EXTERNAL: PLAIN_WORDS}
+SAID_IN_SHOP: Words = {Side.WIX: PLAIN_WORDS, Side.EXTERNAL: SHOP_WORDS}

@@ -9,6 +9,7 @@ seed.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -29,6 +30,7 @@ from tests.simulation.world.ports import Ports
 from tests.simulation.world.post import Post
 from tests.simulation.world.stepping import Crash
 from tests.simulation.world.sweeper import Sweeper
+from tests.simulation.world.talk import words_made_by
 from tests.twins.memory_guard import MemoryGuard
 from tests.twins.memory_people import MemoryPeople
 from tests.twins.memory_remote import MemoryRemote
@@ -73,6 +75,8 @@ class World:
             Side.WIX: options.wix,
             Side.EXTERNAL: options.external,
         }
+        for side, words in options.words.items():
+            capabilities[side] = replace(capabilities[side], words=words)
         self.post = Post(options, self.chance, capabilities, self.ledger.inbox, self.ring)
         self.remotes = {side: self._remote(side, capabilities[side]) for side in Side}
         self.wix, self.external = self.remotes[Side.WIX], self.remotes[Side.EXTERNAL]
@@ -102,6 +106,7 @@ class World:
         remote.on_failure = self.post.tell_of_failure
         remote.list_skips = lambda: chance.happens(chance.faults.list_skip)
         remote.list_is_cut = lambda: chance.happens(chance.faults.list_cut)
+        remote.makes_words = words_made_by(capabilities)
         if side is Side.WIX:
             moderate(remote, self.options, self._show_later)
         if side is Side.EXTERNAL and self.options.normalises:

@@ -20,6 +20,7 @@ from sync_worker.core.values import (
     Side,
     Snapshot,
 )
+from sync_worker.core.values.texts import WORDS_VERSION, TextRule, WordsField
 
 STARS = Scale(Decimal(1), Decimal(5), Decimal(1))
 SAME_SCALES = FieldMap("overall", "value", STARS, STARS)
@@ -245,3 +246,74 @@ def test_value_that_is_not_on_its_scale_is_held() -> None:
     assert plan(SAME_SCALES, Base(), Snapshot(None), Snapshot(Decimal(7)), Policy()) == Hold(
         "off_scale"
     )
+
+
+BODY = WordsField("body", TextRule(max_length=20), TextRule(is_html=True))
+
+
+def planned_words(
+    base: tuple[str | None, str | None], wix: str | None, external: str | None, **policy: str
+) -> Action:
+    return plan(
+        BODY, Base(*base, WORDS_VERSION), Snapshot(wix), Snapshot(external), Policy.of(policy)
+    )
+
+
+# situation, base (wix, external), wix now, external now, what to do by the default policies
+WORDS_TABLE = [
+    ("nothing said", (None, None), None, None, InStep()),
+    ("nothing said, and empty fields", (None, None), "", "", Agree()),
+    (
+        "said on wix, empty outside",
+        (None, None),
+        "Fine",
+        "",
+        Write(Side.EXTERNAL, "Fine", "changed"),
+    ),
+    (
+        "said outside, empty on wix",
+        (None, None),
+        "",
+        "<p>a&amp;b</p>",
+        Write(Side.WIX, "a&b", "changed"),
+    ),
+    ("said on both, in other bytes", (None, None), "a & b", "<p>a &amp; b</p>\n", Agree()),
+    ("nothing changed", ("Fine", "Fine"), "Fine", "Fine", InStep()),
+    ("only bytes changed", ("Fine", "Fine"), "Fine ", "<p>Fine</p>", Agree()),
+    ("emptied on wix", ("Fine", "Fine"), "", "Fine", Write(Side.EXTERNAL, "", "changed")),
+    ("too long for wix", ("", ""), "", "x" * 21, Hold("too_long")),
+    (
+        "changed on both",
+        ("Fine", "Fine"),
+        "Good",
+        "Bad",
+        Write(Side.EXTERNAL, "Good", "conflict_latest"),
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("situation", "base", "wix", "external", "expected"),
+    WORDS_TABLE,
+    ids=[r[0] for r in WORDS_TABLE],
+)
+def test_words_go_by_the_same_table(
+    situation: str,
+    base: tuple[str | None, str | None],
+    wix: str | None,
+    external: str | None,
+    expected: Action,
+) -> None:
+    assert planned_words(base, wix, external) == expected
+
+
+def test_words_edited_here_keep_stars_deleted_there_alive() -> None:
+    """Deleted on one side, edited on the other: also where only the words were edited."""
+
+    def of_stars(**policy: str) -> Action:
+        base, four = Base(Decimal(4), Decimal(4)), Snapshot(Decimal(4))
+        edited = {Side.EXTERNAL}
+        return plan(SAME_SCALES, base, Snapshot(None), four, Policy.of(policy), edited)
+
+    assert of_stars() == Write(Side.WIX, Decimal(4), "edit_wins")
+    assert of_stars(edit_or_delete="delete") == Delete(Side.EXTERNAL, "delete_wins")

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from sync_worker.core import exact_json
 from sync_worker.core.errors import Permanent
 from sync_worker.core.values import Draft, EntityRef, Person, RecordState
+from sync_worker.core.values.plain_text import plain_text
 from sync_worker.manifest.drafts import held_values, write_context
 from sync_worker.manifest.loader import parse_manifest
 from sync_worker.manifest.manifest import Manifest
-from sync_worker.manifest.plain_text import plain_text
 from sync_worker.manifest.record_keys import context_of, key_of
 from sync_worker.manifest.record_reader import created_at, read_record, read_texts
 from sync_worker.manifest.record_writer import filled

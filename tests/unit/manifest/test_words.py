@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync_worker.core.errors import Misconfigured, Permanent
+from sync_worker.core.values.plain_text import plain_text, with_entities
 from sync_worker.core.values.texts import TextRule
 from sync_worker.manifest.check.texts import check_texts
 from sync_worker.manifest.loader import SHIPPED, load_manifest, parse_manifest
 from sync_worker.manifest.manifest import Manifest
-from sync_worker.manifest.plain_text import plain_text, with_entities
 from sync_worker.manifest.record_reader import read_record
 from sync_worker.manifest.source.resolving import Placeholders
 from sync_worker.manifest.summary import describe

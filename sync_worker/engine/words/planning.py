@@ -1,0 +1,119 @@
+"""What to do about the words of a rating, by the action of its main value. Pure.
+
+Where both sides have the record, words go by the decision table like any attribute. They never make
+or remove one: they come with its creation and go with its deletion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set
+
+from sync_worker.core.plan import (
+    TOO_LONG,
+    Action,
+    Agree,
+    Delete,
+    Hold,
+    Ignore,
+    InStep,
+    Write,
+    plan,
+)
+from sync_worker.core.values import Side, Slot, Snapshot
+from sync_worker.core.values.texts import TooLong, WordsField
+from sync_worker.engine.holds.guests import guarded
+from sync_worker.engine.moderation.visibility import base_to_plan
+from sync_worker.engine.record_view import Source
+from sync_worker.engine.view import View, says_same
+
+NORMALISED = "normalised_by_remote"
+UNSUPPORTED = "unsupported"
+
+
+def sides_reworded(view: View) -> Set[Side]:
+    """Sides whose record says something else than when both last agreed."""
+    return {
+        side
+        for side in _sides_with_record(view)
+        for name in view.carried.words
+        if not says_same(view, name, side, view.bases[name].on(side), view.value_on(side, name))
+    }
+
+
+def _sides_with_record(view: View) -> Set[Side]:
+    main = view.carried.main or ""
+    return {side for side in Side if view.value_on(side, main) is not None}
+
+
+def plan_words(view: View, main: Action) -> dict[str, Action]:
+    """An action for each of the words; ``main``: that of their record's main value."""
+    there = _sides_with_record(view)
+    actions: dict[str, Action] = {}
+    for name, field in view.carried.words.items():
+        # Written in this run, and not taken as written: once more would end the same.
+        if name in view.unmatched:
+            actions[name] = Hold(NORMALISED)
+        elif len(there) == len(Side):
+            actions[name] = _plan_text(view, field)
+        else:
+            actions[name] = _go_along(view, field, main)
+    return actions
+
+
+def _plan_text(view: View, field: WordsField) -> Action:
+    """Both sides have the record."""
+    name = field.name
+    wix, external = (
+        Snapshot(view.value_on(side, name), view.record_views[view.slot_of(name, side)].heard)
+        for side in Side
+    )
+    base = view.bases[name]
+    if view.capabilities[Side.WIX].can_moderate:
+        base = base_to_plan(view, name)
+    action = plan(field, base, wix, external, view.run.site.policy)
+    # The target shows such a text, and lets nobody change it.
+    if isinstance(action, Write) and not field.rule_on(action.side).can_update:
+        return Ignore(UNSUPPORTED)
+    # Of most records it is known who gave them, or nothing tells.
+    if view.record_views[view.slot_of(name, Side.EXTERNAL)].is_verified is False:
+        return guarded(view, name, action)
+    return action
+
+
+def _go_along(view: View, field: WordsField, main: Action) -> Action:
+    """One side, or none, has the record."""
+    name = field.name
+    match main:
+        # made anew: with what was said, where that may be given
+        case Write(target):
+            text = view.value_on(target.other, name)
+            if not text or not field.rule_on(target).can_create:
+                return InStep()
+            try:
+                return Write(target, str(field.carried(target, str(text), None)), main.reason)
+            except TooLong:
+                return Hold(TOO_LONG)
+        # removed: what it said goes, and the history keeps it
+        case Delete(target) if view.value_on(target, name) is not None:
+            return Delete(target, main.reason, main.privacy)
+        # nobody has decided yet, or it is hidden on a side
+        case Hold() | InStep():
+            return InStep()
+        case _:
+            pass
+    now = tuple(view.value_on(side, name) for side in (Side.WIX, Side.EXTERNAL))
+    base = view.bases[name]
+    # it stays as it is with its record, or is gone with it
+    return InStep() if now == (base.wix, base.external) else Agree()
+
+
+def has_untold_words(view: View, slot: Slot) -> bool:
+    """Whether nobody has seen what words a record has that the ledger remembers.
+
+    It came on file before its words were kept in step: to be read before it is written.
+    """
+    shown = view.record_views[slot]
+    if shown.source is not Source.LEDGER:
+        return False
+    words, names = view.carried.words, view.carried.in_slot[slot]
+    return any(name in words and name not in shown.values for name in names)

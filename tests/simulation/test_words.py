@@ -1,0 +1,219 @@
+"""Words travel with the stars: what both sides say after a few acts, on both ledgers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from sync_worker.core.ports.remote import Capabilities
+from sync_worker.core.values import HistoryEntry, Policy, Side
+from sync_worker.core.values.texts import BODY, TITLE
+from tests.simulation.chaos import NO_REVISION, sql_ledger
+from tests.simulation.oracles import broken_invariants
+from tests.simulation.scenarios import changes, deletes, rates
+from tests.simulation.test_policies import held_reasons
+from tests.simulation.world import CALM, SAID, SAID_IN_SHOP, LedgerMaker, Options, World
+from tests.twins.memory_ledger import memory_ledger
+from tests.twins.memory_remote import MemoryRemote
+
+W, E = Side.WIX, Side.EXTERNAL
+LONG = "x" * 61  # Wix takes 60
+
+
+@pytest.fixture(params=[memory_ledger, sql_ledger], ids=["memory", "sql"])
+def make_ledger(request: pytest.FixtureRequest) -> LedgerMaker:
+    made: LedgerMaker = request.param
+    return made
+
+
+def a_world(make_ledger: LedgerMaker = memory_ledger, **options: Any) -> World:
+    options.setdefault("words", SAID)
+    options.setdefault("sweeps", False)
+    return World(0, Options(CALM, people=1, **options), make_ledger)
+
+
+def a_told_world(make_ledger: LedgerMaker = memory_ledger, **options: Any) -> World:
+    """Somebody rated 80 on Wix, with words, and both sides agree."""
+    world = a_world(make_ledger, **options)
+    rate(world, W, 80, title="Good", body="Sturdy mug.")
+    world.drain()
+    return world
+
+
+def rate(world: World, side: Side, stars: int, **texts: str) -> None:
+    entity, person = world.entities[0][side is E], world.persons[0]
+    name = "overall" if side is W else "value"
+    world.remotes[side].visitor_rates(entity, person, {name: Decimal(stars)}, texts=texts)
+
+
+def say(world: World, side: Side, **texts: str) -> None:
+    """Somebody changes words alone."""
+    remote = world.remotes[side]
+    remote.visitor_changes(next(iter(remote.records)), {}, texts)
+
+
+def shown(remote: MemoryRemote) -> list[Any]:
+    (record,) = remote.records.values()
+    return [*map(str, record.values.values()), *record.words.values()]
+
+
+def both_show(world: World) -> tuple[list[Any], list[Any]]:
+    return shown(world.wix), shown(world.external)
+
+
+def lost(world: World, name: str) -> list[HistoryEntry]:
+    lines: list[HistoryEntry] = world.ledger.history_entries()
+    return [line for line in lines if line.loser and line.attribute == name]
+
+
+def test_new_rating_brings_its_words_and_its_time_along(make_ledger: LedgerMaker) -> None:
+    world = a_told_world(make_ledger)
+    assert both_show(world) == (["80", "Good", "Sturdy mug."], ["4", "Good", "Sturdy mug."])
+    (wix,), (external,) = world.wix.records.values(), world.external.records.values()
+    assert external.written_at == wix.written_at
+    assert world.external.calls["create"] == 1
+
+
+def test_words_alone_are_a_change_and_cost_one_write(make_ledger: LedgerMaker) -> None:
+    world = a_told_world(make_ledger)
+    say(world, E, body="Broke after a week.")
+    world.drain()
+    assert shown(world.wix) == ["80", "Good", "Broke after a week."]
+    assert (world.wix.calls["update"], world.external.calls["update"]) == (1, 0)
+    assert broken_invariants(world) == []
+
+
+def test_stars_here_and_words_there_are_no_conflict(make_ledger: LedgerMaker) -> None:
+    world = a_told_world(make_ledger)
+    changes(W, overall=20)(world)
+    say(world, E, title="Bad")
+    world.drain()
+    assert both_show(world) == (["20", "Bad", "Sturdy mug."], ["1", "Bad", "Sturdy mug."])
+    assert lost(world, TITLE) == []
+
+
+def test_loser_of_two_edits_is_in_the_history_with_its_words(make_ledger: LedgerMaker) -> None:
+    world = a_told_world(make_ledger, policy=Policy.of({"conflict": "wix"}))
+    say(world, W, body="It holds.")
+    say(world, E, body="It broke.")
+    world.drain()
+    assert both_show(world) == (["80", "Good", "It holds."], ["4", "Good", "It holds."])
+    (line,) = lost(world, BODY)
+    assert (line.loser, line.loser_side, line.reason) == ("It broke.", E, "conflict_wix")
+
+
+def test_words_edited_on_one_side_survive_a_delete_on_the_other(make_ledger: LedgerMaker) -> None:
+    world = a_told_world(make_ledger)
+    say(world, E, body="Still fine.")
+    deletes(W)(world)
+    world.drain()
+    assert both_show(world) == (["80", "Good", "Still fine."], ["4", "Good", "Still fine."])
+
+
+def test_deleted_words_stay_in_the_history(make_ledger: LedgerMaker) -> None:
+    world = a_told_world(make_ledger)
+    deletes(W)(world)
+    world.drain()
+    assert world.external.records == {}
+    said = {line.before for line in world.ledger.history_entries() if line.what == "delete"}
+    assert {"Good", "Sturdy mug."} <= said
+
+
+def test_erasure_leaves_no_word(make_ledger: LedgerMaker) -> None:
+    world = a_told_world(make_ledger)
+    say(world, E, body="Broke after a week.")
+    world.drain()
+    deletes(W, privacy=True)(world)
+    world.drain()
+    for text in ("Good", "Sturdy mug.", "Broke after a week."):
+        assert text not in world.ledger.everything()
+
+
+@pytest.mark.parametrize("policy", ["hold", "truncate"])
+def test_text_that_wix_cannot_hold_never_comes_back_short(
+    make_ledger: LedgerMaker, policy: str
+) -> None:
+    """The stars cross; the text waits, or goes shortened; where it was written it stays whole."""
+    world = a_told_world(make_ledger, words=SAID_IN_SHOP, policy=Policy.of({"too_long": policy}))
+    say(world, E, body=f"<p>{LONG}</p>")
+    changes(E, value=2)(world)
+    world.drain()
+    there = "Sturdy mug." if policy == "hold" else LONG[:59] + "…"
+    assert both_show(world) == (["40", "Good", there], ["2", f"<p>{LONG}</p>"])
+    assert held_reasons(world) == ({"too_long"} if policy == "hold" else set())
+    changes(W, overall=100)(world)
+    world.drain()
+    assert shown(world.external) == ["5", f"<p>{LONG}</p>"]
+
+
+def test_edit_of_a_shortened_text_is_held(make_ledger: LedgerMaker) -> None:
+    world = a_world(make_ledger, words=SAID_IN_SHOP, policy=Policy.of({"too_long": "truncate"}))
+    rate(world, E, 4, body=f"<p>{LONG}</p>")
+    world.drain()
+    say(world, W, body="x. Edited.")
+    world.drain()
+    assert held_reasons(world) == {"too_long"}
+    assert shown(world.external) == ["4", f"<p>{LONG}</p>"]
+
+
+def test_hold_of_a_long_text_ends_when_it_is_shortened(make_ledger: LedgerMaker) -> None:
+    world = a_told_world(make_ledger, words=SAID_IN_SHOP)
+    say(world, E, body=f"<p>{LONG}</p>")
+    world.drain()
+    say(world, E, body="<p>short</p>")
+    world.drain()
+    assert (held_reasons(world), shown(world.wix)) == (set(), ["80", "Good", "short"])
+
+
+def test_markup_of_a_shop_is_no_edit_and_its_placeholder_no_word(make_ledger: LedgerMaker) -> None:
+    world = a_told_world(make_ledger, words=SAID_IN_SHOP, external=NO_REVISION, sweeps=True)
+    assert shown(world.external) == ["4", "<p>Sturdy mug.</p>\n"]
+    say(world, W, body="")
+    world.settle()
+    assert both_show(world) == (["80", "Good", ""], ["4", "(no comment)"])
+    assert broken_invariants(world) == []
+
+
+def test_rating_from_before_words_were_carried_is_read_first(make_ledger: LedgerMaker) -> None:
+    """Nobody knows what its record outside says: a word of its person must not be covered."""
+    world = a_told_world(make_ledger, words={})
+    carry_words(world)
+    for remote in world.remotes.values():
+        (record,) = remote.records.values()
+        said = {TITLE: "Mine", BODY: ""} if remote.side is E else {TITLE: "", BODY: ""}
+        remote.records[record.remote_id] = replace(record, words=said)
+    say(world, W, body="News.")
+    world.drain()
+    assert both_show(world) == (["80", "Mine", "News."], ["4", "Mine", "News."])
+
+
+def carry_words(world: World) -> None:
+    """The connector carries words from now on."""
+    for side, remote in world.remotes.items():
+        remote.capabilities = replace(remote.capabilities, words=SAID[side])
+
+
+def test_lost_answer_is_settled_by_the_words_too(make_ledger: LedgerMaker) -> None:
+    world = a_told_world(make_ledger, external=NO_REVISION)
+    faults = ["response_lost"]
+    world.external.fault = lambda operation: (
+        faults.pop() if faults and operation == "update" else None
+    )
+    say(world, W, body="Broke after a week.")
+    world.drain()
+    assert shown(world.external) == ["4", "Good", "Broke after a week."]
+    assert world.external.calls["update"] == 1
+    assert broken_invariants(world) == []
+
+
+def test_sides_without_words_in_common_keep_theirs() -> None:
+    world = a_world(words={W: SAID[W]}, external=Capabilities(many_fields=True))
+    rates(W, overall=80)(world)
+    world.drain()
+    say(world, W, body="Only here.")
+    world.drain()
+    assert both_show(world) == (["80", "", "Only here."], ["4"])
+    assert world.external.calls["update"] == 0
