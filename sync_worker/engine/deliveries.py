@@ -36,7 +36,7 @@ from sync_worker.engine.news import (
 from sync_worker.engine.placing import Placing
 from sync_worker.engine.reading import Reading
 from sync_worker.engine.record_view import Source
-from sync_worker.engine.view import View, says_same
+from sync_worker.engine.view import View
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +199,7 @@ class Deliveries:
             return False
         shown = self.view.seen_as(slot, record).values
         return all(
-            value is None or says_same(self.view, name, side, value, shown.get(name))
+            value is None or self.view.carried.says_same(name, side, value, shown.get(name))
             for name, value in deleted.items()
         )
 

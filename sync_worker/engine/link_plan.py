@@ -71,8 +71,36 @@ def plan_link(view: View) -> LinkPlan:
     # A privacy request stands above every policy, and takes all attributes.
     if view.erases:
         return _plan_erasure(view)
-    policy, main = view.run.site.policy, view.carried.main
     moderates = view.capabilities[Side.WIX].can_moderate
+    actions = _plan_attributes(view, moderates=moderates)
+    for slot, record_view in view.record_views.items():
+        # on Wix each attribute is the main value of its own record
+        names, of_record = view.carried.in_slot[slot], slot.attribute or view.carried.main
+        match slot_write(slot, record_view, actions, names, of_record):
+            case SlotWrite() as write:
+                if moderates and is_only_hidden(view, slot):
+                    write = _withdrawn(view, write)
+                refusal = refusal_of(view, write)
+                # Only the first write: what comes of it may change the others.
+                if refusal is None:
+                    return LinkPlan(actions, write)
+                # The remote does not offer it: plan the other slots without it.
+                _keep_back(actions, slot, names, refusal)
+            case Hold() as hold:
+                # The record cannot be what the actions ask.
+                _keep_back(actions, slot, names, hold)
+            case None:
+                # The actions ask nothing of this record.
+                pass
+    if not moderates:
+        return LinkPlan(actions, None)
+    # Values agree, or are held: now who may see them.
+    return LinkPlan(actions, _approval(view, actions))
+
+
+def _plan_attributes(view: View, *, moderates: bool) -> dict[str, Action]:
+    """An action for each; ``moderates``: Wix shows and hides its records itself."""
+    policy, main = view.run.site.policy, view.carried.main
     actions: dict[str, Action] = {}
     reworded = sides_reworded(view) if view.carried.words else NO_SIDE
     for name, field in view.fields.items():
@@ -94,29 +122,7 @@ def plan_link(view: View) -> LinkPlan:
         actions[name] = action
     if view.carried.words:
         actions |= plan_words(view, actions[main or ""])
-    for slot, record_view in view.record_views.items():
-        # on Wix each attribute is the main value of its own record
-        names, of_record = view.carried.in_slot[slot], slot.attribute or main
-        match slot_write(slot, record_view, actions, names, of_record):
-            case SlotWrite() as write:
-                if moderates and is_only_hidden(view, slot):
-                    write = _withdrawn(view, write)
-                refusal = refusal_of(view, write)
-                # Only the first write: what comes of it may change the others.
-                if refusal is None:
-                    return LinkPlan(actions, write)
-                # The remote does not offer it: plan the other slots without it.
-                _keep_back(actions, slot, names, refusal)
-            case Hold() as hold:
-                # The record cannot be what the actions ask.
-                _keep_back(actions, slot, names, hold)
-            case None:
-                # The actions ask nothing of this record.
-                pass
-    if not moderates:
-        return LinkPlan(actions, None)
-    # Values agree, or are held: now who may see them.
-    return LinkPlan(actions, _approval(view, actions))
+    return actions
 
 
 def _approval(view: View, actions: Mapping[str, Action]) -> SlotWrite | None:

@@ -11,7 +11,7 @@ from sync_worker.core.ports.remote import Remote
 from sync_worker.core.record_codec import record_listed
 from sync_worker.core.values import Buried, Delivery, Record, Side, Slot
 from sync_worker.engine.lease_keeper import LeaseKeeper
-from sync_worker.engine.view import View
+from sync_worker.engine.view import View, person_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +53,12 @@ class Reading:
         """All records of this person for this thing, oldest first. A search may lag."""
         # Outside people are known by their address: without one nobody is found, and not all those
         # who have none.
-        if side is Side.EXTERNAL and not self.view.person.email:
+        person = person_of(self.view)
+        if side is Side.EXTERNAL and not person.email:
             return []
         self.keeper.renew()
         entity = self.view.run.entity.on(side)
-        return list(self.remotes[side].find(entity, self.view.person))
+        return list(self.remotes[side].find(entity, person))
 
     def find(self, side: Side, *, also_buried: bool = False) -> Iterator[tuple[Slot, str]]:
         """Slots and ids of this person's records that may be alive; read a hit before acting.

@@ -9,6 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+from sync_worker.core.plan import Field
 from sync_worker.core.ports.remote import Capabilities, words_between
 from sync_worker.core.scale import FieldMap
 from sync_worker.core.values import (
@@ -25,11 +26,12 @@ from sync_worker.core.values import (
     Value,
 )
 from sync_worker.core.values.record_identity import identity_shown
-from sync_worker.core.values.texts import WordsField
+from sync_worker.core.values.texts import WORDS_VERSION, WordsField
 
 MAIN_FIELD = "value"
 EXTERNAL_SLOT = Slot(Side.EXTERNAL)
 NOT_TOLD = Person()
+NEVER_RATED, NEVER_SAID = Base(), Base(version=WORDS_VERSION)
 
 
 class Source(StrEnum):
@@ -116,6 +118,32 @@ class Carried:
     main: str | None
     words: Mapping[str, WordsField]
     in_slot: Mapping[Slot, Collection[str]]
+
+    def field_of(self, attribute: str) -> Field:
+        """How an attribute is compared."""
+        return self.words.get(attribute) or self.fields[attribute]
+
+    def version_of(self, attribute: str) -> int:
+        """Of the mapping that counts now."""
+        field = self.words.get(attribute) or self.fields.get(attribute)
+        return field.version if field is not None else 1
+
+    def says_same(
+        self, attribute: str, side: Side, before: Value | None, now: Value | None
+    ) -> bool:
+        """Whether a side says what it said before."""
+        # As nearly always; or it is not kept in step any more, and nothing tells.
+        if before == now or attribute not in self.in_slot[EXTERNAL_SLOT]:
+            return before == now
+        return self.field_of(attribute).is_unchanged(side, before, now)
+
+    def first_bases(self, known: Mapping[str, Base]) -> dict[str, Base]:
+        """A base for each attribute: as on file, else nothing was agreed yet."""
+        bases = dict[str, Base]()
+        for name in self.in_slot[EXTERNAL_SLOT]:
+            unknown = NEVER_SAID if name in self.words else NEVER_RATED
+            bases[name] = known.get(name, unknown)
+        return bases
 
 
 def carried_of(site: Site, capabilities: Mapping[Side, Capabilities]) -> Carried:

@@ -109,7 +109,7 @@ def _revived(view: View, held: Set[Slot]) -> list[Buried]:
 def _current_base(view: View, attribute: str) -> Base:
     """What both sides show now, as the base to remember."""
     wix, external = (view.value_on(side, attribute) for side in Side)
-    return Base(wix, external, view.version_of(attribute))
+    return Base(wix, external, view.carried.version_of(attribute))
 
 
 def _new_records(view: View, held: Set[Slot]) -> dict[Slot, Known | None]:

@@ -31,7 +31,7 @@ from sync_worker.engine.history_lines import (
 from sync_worker.engine.moderation.calls import look_at_moderated, standing_written
 from sync_worker.engine.placing import Placing
 from sync_worker.engine.reading import Reading
-from sync_worker.engine.view import View, field_of, is_lost
+from sync_worker.engine.view import View, is_lost
 
 MAX_GAPS = 20  # the newest ones; a robot may have made thousands
 # So long after a write its echo may be on its way, where only that tells the outcome.
@@ -322,7 +322,7 @@ def is_as_wanted(view: View, intent: Intent, name: str, shown: Value | None) -> 
     # deleted, not there, or not kept in step any more: only the very same
     if wanted is None or shown is None or name not in view.bases:
         return wanted == shown
-    return field_of(view, name).is_alike(intent.slot.side, wanted, shown)
+    return view.carried.field_of(name).is_alike(intent.slot.side, wanted, shown)
 
 
 def says_what_we_sent(view: View, intent: Intent, record: Record) -> bool:

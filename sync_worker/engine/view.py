@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
-from sync_worker.core.plan import Field
 from sync_worker.core.ports.inbox import Closing
 from sync_worker.core.ports.links import LeasedLink
 from sync_worker.core.ports.remote import Capabilities
@@ -25,7 +24,6 @@ from sync_worker.core.values import (
     Standing,
     Value,
 )
-from sync_worker.core.values.texts import WORDS_VERSION
 from sync_worker.engine.holds.looking_again import Holds
 from sync_worker.engine.moderation.standing import hidden_by_owner
 from sync_worker.engine.moves.departures import Departures
@@ -42,7 +40,6 @@ from sync_worker.engine.record_view import (
 )
 
 HOUR_SECONDS = 3600.0
-NEVER_SAID = Base(version=WORDS_VERSION)
 
 
 @dataclass(slots=True)
@@ -88,10 +85,7 @@ class View:
         self.carried = carried_of(self.run.site, self.capabilities)
         self.fields = self.carried.fields
         self.memory = dict(link.records)
-        names = self.carried.in_slot[EXTERNAL_SLOT]
-        self.bases = {name: link.bases.get(name, Base()) for name in names}
-        for name in self.carried.words.keys() - link.bases.keys():
-            self.bases[name] = NEVER_SAID
+        self.bases = self.carried.first_bases(link.bases)
         self.record_views = {
             slot: remembered(slot, self.memory.get(slot), self.bases, self.carried)
             for slot in self.carried.in_slot
@@ -100,18 +94,12 @@ class View:
 
     # -- what it shows
 
-    @property
-    def person(self) -> Person:
-        contact = self.run.contact
-        return Person(contact_id=contact.contact_id, email=contact.email, name=contact.name)
-
     def slot_of(self, attribute: str, side: Side) -> Slot:
         if side is Side.EXTERNAL:
             return EXTERNAL_SLOT
         # Words stand in the record of the main value.
-        if attribute in self.carried.words:
-            return Slot(side, self.carried.main or "")
-        return Slot(side, attribute)
+        is_words = attribute in self.carried.words
+        return Slot(side, self.carried.main or "") if is_words else Slot(side, attribute)
 
     def value_on(self, side: Side, attribute: str) -> Value | None:
         """What a side shows of an attribute, in its units."""
@@ -120,11 +108,6 @@ class View:
         if attribute in self.carried.words and self.carried.main in values:
             return values.get(attribute, self.bases[attribute].on(side))
         return values.get(attribute)
-
-    def version_of(self, attribute: str) -> int:
-        """Of the mapping that this run goes by."""
-        field = self.carried.words.get(attribute) or self.fields.get(attribute)
-        return field.version if field is not None else 1
 
     def seen_as(self, slot: Slot, record: Record) -> RecordView:
         """A whole record as the view of a slot, without changing anything."""
@@ -315,25 +298,15 @@ class View:
 # -- what follows from it
 
 
-def field_of(view: View, attribute: str) -> Field:
-    """How an attribute is compared."""
-    return view.carried.words.get(attribute) or view.fields[attribute]
-
-
-def says_same(
-    view: View, attribute: str, side: Side, before: Value | None, now: Value | None
-) -> bool:
-    """Whether a side says what it said before."""
-    # As nearly always; or it is not kept in step any more, and nothing tells.
-    if before == now or attribute not in view.bases:
-        return before == now
-    return field_of(view, attribute).is_unchanged(side, before, now)
+def person_of(view: View) -> Person:
+    contact = view.run.contact
+    return Person(contact_id=contact.contact_id, email=contact.email, name=contact.name)
 
 
 def is_lost(view: View, attribute: str, side: Side, covered: Value) -> bool:
     """Whether what a write covers is more than both sides had agreed on."""
     agreed = view.bases.get(attribute, Base()).on(side)
-    return not says_same(view, attribute, side, agreed, covered)
+    return not view.carried.says_same(attribute, side, agreed, covered)
 
 
 def shadowed_left(view: View) -> list[str]:

@@ -24,7 +24,7 @@ from sync_worker.core.values.record_identity import identity_shown
 from sync_worker.engine.history_lines import lines_for_removal, lines_for_write
 from sync_worker.engine.link_plan import SlotWrite
 from sync_worker.engine.record_view import seen_revisions, to_fields, values_in
-from sync_worker.engine.view import View, begins_generation, recent_writes
+from sync_worker.engine.view import View, begins_generation, person_of, recent_writes
 from sync_worker.engine.words.answers import has_more_to_say
 from sync_worker.engine.words.drafts import with_words
 
@@ -69,7 +69,7 @@ def draft_for(view: View, write: SlotWrite, intent: Intent) -> Draft:
     draft = Draft(
         values=to_fields(values, fields, slot.side),
         entity=view.run.entity.on(slot.side),
-        person=view.person,
+        person=person_of(view),
         last=view.record_views[slot].raw,
         mapped=frozenset(field.external_field for field in fields),
         source_id=next(iter(intent.source_ids.values()), ""),
@@ -211,7 +211,7 @@ def _bases(
             # Nor did our write make what it shows: not applied, or edited by somebody.
             if intent.slot in view.unseen:
                 shown = view.bases[name].on(intent.slot.side)
-        version = view.version_of(name)
+        version = view.carried.version_of(name)
         if intent.slot.side is Side.WIX:
             bases[name] = Base(shown, source, version)
         else:

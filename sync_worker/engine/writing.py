@@ -44,7 +44,7 @@ from sync_worker.engine.moderation.refusals import note_conflict, reason_of_refu
 from sync_worker.engine.placing import Placing
 from sync_worker.engine.reading import Reading
 from sync_worker.engine.record_view import values_in
-from sync_worker.engine.view import View, field_of
+from sync_worker.engine.view import View
 from sync_worker.engine.words.answers import is_left_to_remote, shown_after
 from sync_worker.engine.write_limits import WriteLimits
 from sync_worker.engine.write_values import (
@@ -212,7 +212,7 @@ class Writing:
         # An answer need not show words.
         if returned is None:
             return attribute in self.view.carried.words
-        return field_of(self.view, attribute).is_alike(side, wanted, returned)
+        return self.view.carried.field_of(attribute).is_alike(side, wanted, returned)
 
     # -- a record for which another one of the same person stands
 

@@ -11,7 +11,7 @@ from sync_worker.core.plan import Action, Delete, Hold, Write
 from sync_worker.core.ports.inbox import Closing
 from sync_worker.core.scale import OffScale
 from sync_worker.core.values import Delivery, GuestMayChange, InboxState, Record, Side, Slot
-from sync_worker.engine.view import View, field_of
+from sync_worker.engine.view import View
 
 GUEST_CHANGE = Closing(InboxState.HELD, "guest_change")
 
@@ -32,7 +32,7 @@ def would_change_wix(view: View, slot: Slot, record: Record) -> bool:
         if shown is None:
             continue
         try:
-            if not field_of(view, name).agree(shown, value):
+            if not view.carried.field_of(name).agree(shown, value):
                 return True
         except OffScale:
             # It has no class on its scale: surely not the same.

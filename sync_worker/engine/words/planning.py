@@ -24,7 +24,7 @@ from sync_worker.core.values.texts import TooLong, WordsField
 from sync_worker.engine.holds.guests import guarded
 from sync_worker.engine.moderation.visibility import base_to_plan
 from sync_worker.engine.record_view import Source
-from sync_worker.engine.view import View, says_same
+from sync_worker.engine.view import View
 
 NORMALISED = "normalised_by_remote"
 UNSUPPORTED = "unsupported"
@@ -36,7 +36,9 @@ def sides_reworded(view: View) -> Set[Side]:
         side
         for side in _sides_with_record(view)
         for name in view.carried.words
-        if not says_same(view, name, side, view.bases[name].on(side), view.value_on(side, name))
+        if not view.carried.says_same(
+            name, side, view.bases[name].on(side), view.value_on(side, name)
+        )
     }
 
 
