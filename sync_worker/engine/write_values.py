@@ -50,7 +50,7 @@ def intent_for(view: View, write: SlotWrite, intent_id: str) -> Intent:
 
 def intent_beside(view: View, write: SlotWrite, record: Record, intent_id: str) -> Intent:
     """The intent of a removal of a record that is not the one on file, hidden or not."""
-    shown = values_in(write.slot, record, view.fields.values())
+    shown = values_in(write.slot, record, view.carried)
     return replace(
         intent_for(view, write, intent_id),
         befores={name: shown.get(name) for name in write.targets},

@@ -74,4 +74,5 @@ def retention_of(settings: Settings) -> Retention:
         settings.retention_inbox_days,
         settings.retention_history_days,
         settings.retention_run_days,
+        settings.retention_words_days,
     )

@@ -4,10 +4,13 @@ version.
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 from alembic import command
@@ -18,7 +21,9 @@ from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import OperationalError
 
 from sync_worker.core.errors import Misconfigured, Transient
-from sync_worker.core.values import WixKind
+from sync_worker.core.ports.links import Commit
+from sync_worker.core.values import Base, Value, WixKind
+from sync_worker.core.values.texts import WORDS_VERSION
 from sync_worker.ledger.administration.admin import ledger_admin
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.migrations.upgrade import (
@@ -30,7 +35,7 @@ from sync_worker.ledger.migrations.upgrade import (
 )
 from sync_worker.ledger.process_tables import site_fault
 from sync_worker.ledger.sql_ledger import sql_ledger
-from tests.factories import a_delivery, a_named_delivery
+from tests.factories import a_delivery, a_named_delivery, an_intent
 from tests.integration.ledger.ground import ADA, Ground
 from tests.twins.observed_ledger import ObservedLedger
 
@@ -309,3 +314,37 @@ def test_way_back_is_refused_while_reviews_are_known_to_be_ours(engine: Engine) 
     upgrade(engine)
     with engine.connect() as connection:
         assert connection.execute(text("SELECT wix_id FROM link_value")).scalars().all() == ["w1"]
+
+
+def test_way_back_forgets_words_and_keeps_links_and_open_writes(engine: Engine) -> None:
+    """An earlier version reads every value of an open write as a number."""
+    upgrade(engine)
+    run = Ground(ObservedLedger(engine), None).set_up().link(ADA, 1)
+    links = sql_ledger(engine).links
+    bases = {"body": Base("Good.", "<p>Good.</p>", WORDS_VERSION)}
+    links.commit(run.lease, Commit(bases=bases))
+    wanted: dict[str, Value | None] = {"overall": Decimal(80), "body": "Better.\n"}
+    before: dict[str, Value | None] = {"overall": None, "body": "Good."}
+    intent = replace(an_intent(), targets=wanted, sources=wanted, befores=before)
+    links.open_intent(run.lease, intent)
+    links.release(run.lease)
+    again = links.lease(run.lease.link_id)
+    assert again is not None
+    assert (again.link.bases["body"], again.intent and again.intent.targets) == (
+        bases["body"],
+        wanted,
+    )
+    links.release(again.lease)
+    downgrade(engine, "0021")
+    with engine.connect() as connection:
+        columns = text("SELECT targets, sources, befores FROM intent")
+        assert [json.loads(one) for one in connection.execute(columns).one()] == [
+            {"overall": "80"},
+            {"overall": "80"},
+            {"overall": None},
+        ]
+    upgrade(engine)
+    last = links.lease(run.lease.link_id)
+    assert last is not None
+    assert last.link.records == again.link.records
+    assert set(last.link.bases) == {"overall"}

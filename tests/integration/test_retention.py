@@ -189,6 +189,7 @@ def test_old_ended_rows_go_and_younger_and_open_ones_stay(
         "deliveries": 0,
         "intents": 1,
         "history": 2,
+        "words": 0,
         "runs": 1,
     }
     assert ground.prune() == {"intents": 1, "history": 2, "runs": 1}
@@ -213,3 +214,24 @@ def test_many_rows_go_in_small_batches_that_may_stop_in_between(
     ]
     assert len(ground.ids(inbox)) == 15
     assert ground.prune(batch=10) == {"deliveries": 15}
+
+
+def test_words_of_the_history_are_a_hash_after_30_days(ground: Ground) -> None:
+    """The line stays, and tells neither what was said nor, in a second round, anything else."""
+    said = {"what": "update", "attribute": "body", "site_id": ground.site_id, "link_id": None}
+    old, young = (
+        ground.add(
+            history, at=ground.now() - days * DAY, words_before="Bad.", words_loser="Bad.", **said
+        )
+        for days in (31, 29)
+    )
+    assert ground.prune() == {"words": 1}
+    with ground.engine.connect() as connection:
+        texts = select(history.c.words_before, history.c.words_after, history.c.words_loser)
+        lines = {
+            line: tuple(connection.execute(texts.where(history.c.id == line)).one())
+            for line in (old, young)
+        }
+    hashed = "(4 characters, sha256 8f6684b56dc41a02cca0)"
+    assert lines == {old: (hashed, None, hashed), young: ("Bad.", None, "Bad.")}
+    assert ground.prune() == {}

@@ -5,11 +5,12 @@ Never forgotten: what is open or held, links and their bases, mappings, tombston
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine, and_, func, literal_column, select, update
+from sqlalchemy import Engine, and_, func, literal_column, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from sync_worker.core.values import IntentState
@@ -23,6 +24,8 @@ from sync_worker.ledger.tables import history, inbox, intent, run
 from sync_worker.ledger.transactions import Transactions
 
 BATCH = 500
+HASH_LENGTH = 20
+WORDS_OF_HISTORY = ("words_before", "words_after", "words_loser")
 DAY_SECONDS = 86_400.0
 LEAST_DAYS = 3  # Wix delivers again for 47 h; a delivery id must be known longer than that
 NO_PAYLOAD: ColumnElement[str] = literal_column(
@@ -38,6 +41,7 @@ class Retention:
     inbox_days: float = 30.0  # delivery ids (duplicates are known that long) and closed intents
     history_days: float = 365.0
     run_days: float = 90.0
+    words_days: float = 30.0  # what people wrote, in the history: then a hash and its length
 
 
 class LedgerRetention:
@@ -67,6 +71,7 @@ class LedgerRetention:
             "deliveries": lambda: self._delete(inbox, self._old_deliveries(keep.inbox_days), batch),
             "intents": lambda: self._delete(intent, self._old_intents(keep.inbox_days), batch),
             "history": lambda: self._delete_history(keep.history_days, batch),
+            "words": lambda: self._hash_words(keep.words_days, batch),
             "runs": lambda: self._delete(run, _is_older(run.c.ended_at, keep.run_days), batch),
             "site_faults": lambda: self._delete(site_fault, _is_of_gone_site(), batch),
             "heartbeats": lambda: self._delete(
@@ -104,6 +109,18 @@ class LedgerRetention:
         with self._transactions.write() as connection:
             return int(connection.execute(history.delete().where(history.c.id.in_(ids))).rowcount)
 
+    def _hash_words(self, days: float, batch: int) -> int:
+        """Forget a batch of old words of the history; in how many lines that was."""
+        columns = [history.c[name] for name in WORDS_OF_HISTORY]
+        found = select(history.c.id, *columns).where(_has_words(), _is_older(history.c.at, days))
+        with self._transactions.write() as connection:
+            rows = connection.execute(found.order_by(history.c.at).limit(batch)).all()
+            for row in rows:
+                hashed = {name: _hashed(getattr(row, name)) for name in WORDS_OF_HISTORY}
+                its_line = update(history).where(history.c.id == row.id)
+                connection.execute(its_line.values(**hashed, words_hashed=True))
+        return len(rows)
+
     def _delete_door_counts(self) -> int:
         """Delete the counts of old hours: a few hundred a day, so all at once; how many."""
         is_old = _is_older(door_count.c.hour * HOUR_SECONDS, KEPT_DAYS)
@@ -128,6 +145,7 @@ class LedgerRetention:
             "deliveries": (inbox, self._old_deliveries(keep.inbox_days)),
             "intents": (intent, self._old_intents(keep.inbox_days)),
             "history": (history, _is_older(history.c.at, keep.history_days)),
+            "words": (history, and_(_has_words(), _is_older(history.c.at, keep.words_days))),
             "runs": (run, _is_older(run.c.ended_at, keep.run_days)),
         }
         with self._transactions.read() as connection:
@@ -139,6 +157,20 @@ class LedgerRetention:
                 )
                 for what, (table, which) in old.items()
             }
+
+
+def _has_words() -> Any:
+    """The lines of ix_history_words."""
+    told = or_(*(history.c[name].is_not(None) for name in WORDS_OF_HISTORY))
+    return and_(told, ~history.c.words_hashed)
+
+
+def _hashed(words: str | None) -> str | None:
+    """Enough to know a text again, and nothing of what it said."""
+    if words is None:
+        return None
+    digest = hashlib.sha256(words.encode()).hexdigest()[:HASH_LENGTH]
+    return f"({len(words)} characters, sha256 {digest})"
 
 
 def _is_older(column: Any, days: float) -> Any:

@@ -24,6 +24,7 @@ from sync_worker.core.values import (
     Side,
     Slot,
 )
+from sync_worker.core.values.texts import storable
 from tests.factories import an_intent
 from tests.integration.ledger.ground import Ground
 
@@ -72,6 +73,27 @@ class TestCommits:
         assert last.link.writes == (again.now,)
         assert [entry.what for entry in crashed.history_entries()] == ["create"]
         assert crashed.directory.locate(ground.site_id, Side.EXTERNAL, "r1").key == ground.key
+
+    def test_words_are_read_back_as_each_side_showed_them(self, ground: Ground) -> None:
+        """Half of a pair and NUL, which no database holds, are read as what replaces them."""
+        run = ground.leased()
+        links = ground.ledger.links
+        links.commit(run.lease, Commit(bases={"body": Base("a\r\n b ", "<p>a b</p>", 0)}))
+        title = Base("T", None, 0)
+        line = HistoryEntry(
+            HistoryKind.UPDATE, Side.WIX, "body", "before", "after", "\ud83d\x00!", Side.EXTERNAL
+        )
+        links.commit(run.lease, Commit(bases={"title": title}, history=[line], release=True))
+        again = links.lease(run.lease.link_id)
+        assert again.link.bases["body"] == Base("a\r\n b ", "<p>a b</p>", 0)
+        assert again.link.bases["title"] == title
+        (kept,) = ground.ledger.history_entries()
+        assert (kept.before, kept.after) == ("before", "after")
+        assert storable(str(kept.loser)) == "\ufffd!"
+        links.commit(again.lease, Commit(bases={"body": Base(version=0)}, release=True))
+        last = links.lease(run.lease.link_id)
+        assert last.link.bases.get("body", Base()) == Base()
+        assert last.link.bases["title"] == title
 
     def test_link_takes_no_record_that_another_link_has_on_file(self, ground: Ground) -> None:
         run = ground.leased()
