@@ -23,7 +23,7 @@ MODERATED = "moderated"
 
 
 def seen_with_visibility(view: View, attribute: str, action: Action) -> Action:
-    """The planned action, where a side hides what the other one shows."""
+    """The planned action, where a side hides what the other one shows. Raises TooLong."""
     wix = view.record_views[view.slot_of(attribute, Side.WIX)]
     if isinstance(action, Write) and action.side is Side.EXTERNAL and wix.is_hidden:
         return _kept_out_of_sight(view, attribute)
@@ -42,16 +42,17 @@ def seen_with_visibility(view: View, attribute: str, action: Action) -> Action:
 
 
 def _kept_out_of_sight(view: View, attribute: str) -> Action:
-    """Instead of bringing outside what nobody is to see on Wix."""
+    """Instead of bringing outside what nobody is to see on Wix. Raises TooLong."""
     base, outside = view.bases[attribute], view.value_on(Side.EXTERNAL, attribute)
     # it has never been outside, as far as we know: its time comes when it is published
     if outside is None and base.external is None:
         return InStep()
     # edited on Wix: the edit waits with it
-    if outside is None or outside == base.external or not view.run.site.policy.may_write(Side.WIX):
+    is_as_before = view.carried.says_same(attribute, Side.EXTERNAL, base.external, outside)
+    if outside is None or is_as_before or not view.run.site.policy.may_write(Side.WIX):
         return Hold(MODERATED)
     # edited outside, too, where everybody sees it
-    value = view.fields[attribute].to_wix(outside)
+    value = view.carried.field_of(attribute).carried(Side.WIX, outside, base.wix)
     return Write(Side.WIX, value, "changed")
 
 

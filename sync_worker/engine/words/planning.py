@@ -22,7 +22,7 @@ from sync_worker.core.plan import (
 from sync_worker.core.values import Side, Slot, Snapshot
 from sync_worker.core.values.texts import TooLong, WordsField
 from sync_worker.engine.holds.guests import guarded
-from sync_worker.engine.moderation.visibility import base_to_plan
+from sync_worker.engine.moderation.visibility import seen_with_visibility
 from sync_worker.engine.record_view import Source
 from sync_worker.engine.view import View
 
@@ -69,10 +69,9 @@ def _plan_text(view: View, field: WordsField) -> Action:
         Snapshot(view.value_on(side, name), view.record_views[view.slot_of(name, side)].heard)
         for side in Side
     )
-    base = view.bases[name]
+    action = plan(field, view.bases[name], wix, external, view.run.site.policy)
     if view.capabilities[Side.WIX].can_moderate:
-        base = base_to_plan(view, name)
-    action = plan(field, base, wix, external, view.run.site.policy)
+        action = _seen(view, name, action)
     # The target shows such a text, and lets nobody change it.
     if isinstance(action, Write) and not field.rule_on(action.side).can_update:
         return Ignore(UNSUPPORTED)
@@ -80,6 +79,13 @@ def _plan_text(view: View, field: WordsField) -> Action:
     if view.record_views[view.slot_of(name, Side.EXTERNAL)].is_verified is False:
         return guarded(view, name, action)
     return action
+
+
+def _seen(view: View, name: str, action: Action) -> Action:
+    try:
+        return seen_with_visibility(view, name, action)
+    except TooLong:
+        return Hold(TOO_LONG)
 
 
 def _go_along(view: View, field: WordsField, main: Action) -> Action:

@@ -14,7 +14,6 @@ from sync_worker.core.sweep_values import RunKind
 from sync_worker.core.values import Side, Site, SiteState, WixKind
 from sync_worker.ledger.administration.imports import IMPORT
 from sync_worker.ledger.process_tables import set_aside
-from sync_worker.ledger.rows import from_field
 from sync_worker.ledger.statements import runs
 from sync_worker.ledger.statements.set_aside import (
     abandon_intents,
@@ -28,7 +27,7 @@ from sync_worker.ledger.statements.set_aside import (
     open_intents,
     set_links_aside,
 )
-from sync_worker.ledger.statements.sites import site_by_id
+from sync_worker.ledger.statements.sites import from_field, site_by_id
 from sync_worker.ledger.tables import field_map, inbox, intent, link, run, site
 from sync_worker.ledger.transactions import Transactions, ledger_now
 
