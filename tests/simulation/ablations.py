@@ -42,6 +42,7 @@ from sync_worker.engine import (
 )
 from sync_worker.engine.deliveries import Deliveries
 from sync_worker.engine.holds.accounts import AccountWatch
+from sync_worker.engine.holds.looking_again import Holds
 from sync_worker.engine.lease_keeper import LeaseKeeper
 from sync_worker.engine.link_plan import SlotWrite
 from sync_worker.engine.moderation import calls, visibility
@@ -308,6 +309,9 @@ MECHANISMS: dict[str, tuple[Switch, ...]] = {
     "guard leaves states alone": ((Writing, "_tell_guard", _tell_guard_all),),
     "hidden reviews before they are known": ((Resolver, "_key_of_hidden", _bury_hidden),),
     "rejection on record": ((history_lines, "is_rejected_now", _never_rejected),),
+    # tests/simulation/test_false_answers.py
+    "standing still after a loss": ((Writing, "_hold_for_loss", _nothing),),
+    "loss that only a person ends": ((Holds, "is_for_a_person", False),),
     "whose a record is": ((next_step, "is_stray", _never), (moves, "names_another", _never)),
     "whose a listed record is": (
         (marks, "has_moved", _never),

@@ -84,6 +84,8 @@ GUARDED = {
     "guests wait at the door",
     "guests change nothing",
     # tests/simulation/test_false_answers.py
+    "standing still after a loss",
+    "loss that only a person ends",
     "look after a delete",
     "gone in the system's words",
     # tests/simulation/test_platforms.py

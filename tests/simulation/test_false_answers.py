@@ -109,18 +109,32 @@ def test_update_that_was_not_applied_is_in_step_where_it_is_the_base() -> None:
         assert (ending_of(world), is_held(world)) == (("20", "4"), False)
 
 
-def test_update_that_takes_what_it_did_not_touch_stands_still() -> None:
-    """What was taken is no edit of anybody: nothing goes on before a person has put it back."""
+def lost_pictures() -> World:
+    """An update of ours has taken the pictures of a review, which it did not touch."""
     world = in_step(NUMBERED)
     world.wix.fault = fails(1, "update", "replaces")
     changes(E, value=2)(world)
     world.settle()
+    return world
+
+
+def test_update_that_takes_what_it_did_not_touch_stands_still() -> None:
+    """What was taken is no edit of anybody: nothing goes on before a person has put it back."""
+    world = lost_pictures()
     assert (ending_of(world), is_held(world)) == (("40", "2"), True)
     changes(E, value=3)(world)
     world.settle()
     assert (ending_of(world), is_held(world)) == (("40", "3"), True)
     release_all(world)
     assert (ending_of(world), is_held(world)) == (("60", "3"), False)
+
+
+@pytest.mark.parametrize(
+    "mechanism", ["standing still after a loss", "loss that only a person ends"]
+)
+def test_loss_is_forgotten_without_the_hold(mechanism: str) -> None:
+    with without(mechanism):
+        assert not is_held(lost_pictures())
 
 
 # -- deletes
