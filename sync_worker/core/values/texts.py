@@ -15,6 +15,7 @@ from html import escape
 from typing import Final
 
 from sync_worker.core.values.plain_text import plain_text
+from sync_worker.core.words import shown
 
 TITLE: Final = "title"
 BODY: Final = "body"
@@ -66,7 +67,7 @@ def storable(text: str) -> str:
     # As nearly always.
     if text.isprintable():
         return text
-    return _HALF_PAIR.sub("\ufffd", _CONTROLS.sub("", text))
+    return _HALF_PAIR.sub("\ufffd", _CONTROLS.sub("", shown(text)))
 
 
 @lru_cache(maxsize=4_096)

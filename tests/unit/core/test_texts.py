@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sync_worker.core import exact_json
 from sync_worker.core.values.texts import (
     PLAIN,
     TextRule,
@@ -137,3 +138,11 @@ def test_shortened_text_never_covers_the_whole_one() -> None:
     with pytest.raises(TooLong, match="shortened"):
         field.carried("external", "twelve si.", "twelve signs")
     assert field.carried("external", "short", "as short") == "short"
+
+
+def test_half_of_an_emoji_is_broken_on_the_other_side_too() -> None:
+    """Where JSON is read a private character stands for it, which nobody else knows."""
+    read = exact_json.loads('"cut \\ud83d off"')
+    assert storable(read) == "cut \ufffd off"
+    assert written(told(read, PLAIN), PLAIN) == "cut \ufffd off"
+    assert normal_form(read) == normal_form("cut \ufffd off")
