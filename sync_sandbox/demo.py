@@ -22,6 +22,8 @@ from sync_sandbox.replay import Replay, products_of, read_ratings
 from sync_sandbox.server import SandboxOptions
 from sync_sandbox.stage import Rated, Stage
 from sync_sandbox.story import PRODUCTS, STEP_SECONDS, STORY_RETRY_SCALE, Check, Step, Story
+from sync_sandbox.wix_side import Words
+from sync_worker.core.values import WixKind
 
 BUDGET = 60_000.0  # calls a minute, at both ends: a replay measures the machine, not Wix's limit
 
@@ -106,13 +108,24 @@ def _both_sides(stage: Stage) -> Table:
     )
     for one in sorted(stage.rated(), key=lambda one: (one.product, one.email)):
         table.add_row(
-            one.product, one.email, _wix(one), _stars(one), "=" if stage.is_in_step(one) else "…"
+            one.product,
+            one.email,
+            _cell(_wix(stage, one), stage.words_on_wix(one.email, one.product)),
+            _cell(_stars(one), stage.words_outside(one.email, one.product)),
+            "=" if stage.is_in_step(one) else "…",
         )
     return table
 
 
-def _wix(one: Rated) -> str:
-    return "–" if one.wix is None else f"{one.wix} of 100"
+def _cell(value: str, words: Words | None) -> str:
+    """What a side shows of one rating, with its words below."""
+    told = ": ".join(text for text in (words.title, words.body) if text) if words else ""
+    return f"{value}\n{told}" if told else value
+
+
+def _wix(stage: Stage, one: Rated) -> str:
+    best = 5 if stage.wix_api is WixKind.REVIEWS else 100
+    return "–" if one.wix is None else f"{one.wix} of {best}"
 
 
 def _stars(one: Rated) -> str:

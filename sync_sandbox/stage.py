@@ -4,6 +4,8 @@ and the tests.
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -165,6 +167,23 @@ class Stage:
 
     def external_id(self, email: str, product: str) -> str:
         return str(self.box.reviews.find(self.products[product], email)[0]["id"])
+
+    # -- acting, as the owner does
+
+    def command(self, *words: str) -> None:
+        """``ratings-sync`` with the stage's settings. Raises CalledProcessError."""
+        program = [sys.executable, "-c", "from sync_worker.cli.main import main; main()", *words]
+        environ = self.everything | {"REDIS_URL": self.redis_url}
+        subprocess.run(  # noqa: S603 - our own command
+            program, env=environ, cwd=self.folder, check=True, capture_output=True
+        )
+
+    def move_to(self, wix_api: WixKind) -> None:
+        """The site uses the other API of Wix from now on, and both sides are compared anew."""
+        self.command("site", "set", "--wix-api", str(wix_api), "--yes")
+        self.command("reconcile", "--yes")
+        self.wix_api, self.site = wix_api, self.admin.sites.find(None)
+        del self.on_wix
 
     # -- asking
 

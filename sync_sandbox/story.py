@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 
 from redis import Redis
 
 from sync_sandbox.stage import Stage
+from sync_sandbox.wix.events import OWNER
+from sync_sandbox.wix.reviews.moderation import APPROVED, REJECTED
+from sync_sandbox.wix_side import Words
+from sync_worker.core.values import WixKind
 
 PRODUCTS = {"espresso-beans": "SKU-1001", "green-tea": "SKU-1002"}
 STEP_SECONDS = 30.0  # after so long a step has not been followed
@@ -42,6 +46,9 @@ class Story:
     stage: Stage
     steps: list[Step] = field(default_factory=list)
     expect_held: int = 0
+    expect_apart: int = 0  # reviews that only one side shows, as the owner wants it
+    compared: int = 0  # writes of a new baseline: nobody's change
+    also: Callable[[], bool] = lambda: True  # what a step brings about besides
 
     def scenes(self) -> Iterator[tuple[str, str]]:
         """(what happens, what should follow), each before it is waited for.
@@ -59,6 +66,70 @@ class Story:
 
         stage.box.reviews.remove(bens, by="visitor")
         yield "Ben deletes his rating on the review service", "it disappears from the site too"
+
+        yield from self._moving(ada)
+        yield from self._words(ada)
+        yield from self._owner()
+
+    def _moving(self, ada: str) -> Iterator[tuple[str, str]]:
+        """From Wix Ratings to Wix Reviews."""
+        before = self.stage.writes()["app"]
+        self.stage.move_to(WixKind.REVIEWS)
+        self.compared = self.stage.writes()["app"] - before
+        yield (
+            "The shop moves to Wix Reviews: `site set --wix-api reviews`, `reconcile`",
+            "all maps stay, nothing is deleted, all ratings are reviews there",
+        )
+
+    def _words(self, ada: str) -> Iterator[tuple[str, str]]:
+        stage = self.stage
+        hers = stage.rate_on_wix(ada, "green-tea", 4, Words("Fresh", "Like hay"))
+        self.also = self._say("ada@example.com", Words("Fresh", "Like hay"))
+        yield (
+            "Ada reviews the green tea on the site: 4 stars, “Fresh: Like hay”",
+            "stars and words appear on the review service",
+        )
+
+        outside = stage.external_id("ada@example.com", "green-tea")
+        stage.box.reviews.change(outside, {"text": "Too weak"}, by="visitor")
+        stage.change_on_wix(hers, 2)
+        self.also = self._say("ada@example.com", Words("Fresh", "Too weak"))
+        yield (
+            "She changes her words on the review service, and her stars on the site",
+            "both cross: one review, with the new stars and words",
+        )
+
+    def _owner(self) -> Iterator[tuple[str, str]]:
+        stage = self.stage
+        reviews = stage.box.wix.reviews
+        doras = stage.wix_id("dora@example.com", "espresso-beans")
+        reviews.moderate(doras, REJECTED, OWNER)
+        self.expect_apart = 1
+        yield (
+            "The owner rejects Dora's review on the site",
+            "it is gone there, and stays where she wrote it",
+        )
+
+        reviews.moderate(doras, APPROVED, OWNER)
+        reviews.reply(stage.wix_id("ada@example.com", "green-tea"), "Try it cooler!", OWNER)
+        self.expect_apart = 0
+        yield (
+            "The owner approves it after all, and replies to Ada",
+            "Dora's review is back; the shop's reply stays on the site",
+        )
+
+    def _say(self, email: str, words: Words) -> Callable[[], bool]:
+        """Whether both sides show these words of a person's review of the tea."""
+        stage = self.stage
+
+        def both_say() -> bool:
+            shown = (
+                stage.words_on_wix(email, "green-tea"),
+                stage.words_outside(email, "green-tea"),
+            )
+            return shown == (words, words)
+
+        return both_say
 
     def _both_ways(self, ada: str) -> Generator[tuple[str, str], None, tuple[str, str]]:
         """Returns Ada's rating on Wix, and Ben's outside."""
@@ -124,13 +195,14 @@ class Story:
         return (
             self.stage.is_quiet()
             and held == self.expect_held
-            and len(self.stage.differences()) == held
+            and len(self.stage.differences()) == held + self.expect_apart
+            and self.also()
         )
 
     def verdict(self) -> list[Check]:
         """Each step followed in time, both sides equal, writes = changes, nothing lost."""
         writes, status = self.stage.writes(), self.stage.status()
-        changes, ours = writes["visitor"], writes["app"]
+        changes, ours = writes["visitor"], writes["app"] - self.compared
         return [
             Check(
                 f"each step was followed within {STEP_SECONDS:.0f} s",

@@ -35,9 +35,9 @@ def test_demo_tells_its_story_and_leaves_nothing_behind(
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Verdict: good" in done.stdout
-    assert "writes = changes: 7 writes for 7 changes" in done.stdout
+    assert "writes = changes: 10 writes for 10 changes" in done.stdout
     assert "✗" not in done.stdout, done.stdout
-    assert done.stdout.count("✓") == 8 + 4
+    assert done.stdout.count("✓") == 13 + 4
     told = done.stdout.partition(END)[0]
     for theme in THEMES:
         shown = words_of((PICTURES / f"demo-{theme}.svg").read_text())
