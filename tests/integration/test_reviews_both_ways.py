@@ -85,8 +85,8 @@ class Shop:
         }
         return self.costs(lambda: self.box.wix.reviews.create(draft, VISITOR))
 
-    def edits_on_wix(self, stars: int) -> dict[str, int]:
-        changes = {"content": {"rating": stars}}
+    def edits_on_wix(self, stars: int, **words: str) -> dict[str, int]:
+        changes = {"content": {"rating": stars, **words}}
         reviews, review_id = self.box.wix.reviews, self.review["id"]
         return self.costs(lambda: reviews.update(review_id, changes, VISITOR, is_client=False))
 
@@ -104,9 +104,9 @@ class Shop:
         }
         return self.costs(lambda: self.box.reviews.create(draft, by="visitor"))
 
-    def edits_outside(self, stars: int) -> dict[str, int]:
+    def edits_outside(self, stars: int, **words: str) -> dict[str, int]:
         (rating_id,) = self.box.reviews.ratings
-        changes = {"score": Decimal(stars)}
+        changes = {"score": Decimal(stars), **words}
         return self.costs(lambda: self.box.reviews.change(rating_id, changes, by="visitor"))
 
     def shows_outside(self, visibility: str) -> dict[str, int]:
@@ -165,6 +165,21 @@ def test_each_change_of_a_review_crosses_with_one_call(shop: Shop) -> None:
     gone = shop.costs(lambda: shop.box.wix.reviews.delete(review_id, VISITOR))
     assert gone == {OUT_GET: 1, OUT_DELETE: 1}
     assert shop.outside() == []
+
+
+def test_words_cross_with_the_stars_in_one_call(shop: Shop) -> None:
+    shop.writes_on_wix(4)
+    (rating,) = shop.box.reviews.ratings.values()
+    assert (rating["headline"], rating["text"]) == ("Good", "Sturdy mug.")
+    assert shop.edits_outside(2, text="Broke after a week.") == {PATCH: 1}
+    content = shop.review["content"]
+    assert (content["rating"], content["body"]) == (2, "Broke after a week.")
+    assert content["title"] == "Good"
+    # Words alone are a change, too; what is the same is left alone.
+    assert shop.edits_on_wix(2, title="Bad") == {OUT_PUT: 1}
+    (rating,) = shop.box.reviews.ratings.values()
+    assert (rating["headline"], rating["text"]) == ("Bad", "Broke after a week.")
+    assert shop.outside() == [2]
 
 
 def test_rating_of_a_shopper_outside_becomes_a_review(shop: Shop) -> None:
