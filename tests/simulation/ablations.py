@@ -30,6 +30,7 @@ from sync_worker.core.values import (
     Standing,
 )
 from sync_worker.core.values.record_identity import UNCOMPARED, Changed
+from sync_worker.core.values.texts import TextRule, WordsField
 from sync_worker.engine import (
     history_lines,
     link_plan,
@@ -296,7 +297,27 @@ def _never_rejected(shown: Any, known: Any) -> bool:
     return False
 
 
+def _always_left(*arguments: Any) -> bool:
+    return True
+
+
+def _byte_for_byte(self: WordsField, side: str, wanted: str, shown: str) -> bool:
+    return wanted == shown
+
+
+def _carried_though_short(self: WordsField, text: str, rule: TextRule, there: TextRule) -> bool:
+    return True
+
+
 MECHANISMS: dict[str, tuple[Switch, ...]] = {
+    # tests/simulation/test_words.py
+    "normal form of words": ((WordsField, "is_alike", _byte_for_byte),),
+    "no way back for a shortened text": ((WordsField, "_fits", _carried_though_short),),
+    "look at words that nobody knows": ((next_step, "has_untold_words", _never),),
+    "words keep their record alive": ((link_plan, "sides_reworded", _nobody),),
+    "news of the rest of a record": ((write_values, "has_more_to_say", _never),),
+    "words listed without a number": ((marks, "says_something_new", _never),),
+    "words in an answer": ((writing, "is_left_to_remote", _always_left),),
     # tests/simulation/test_moderation.py
     "state beside the revision": ((View, "is_news", _news_by_revision),),
     "listed state beside the revision": ((marks, "_mark_of_linked", _mark_by_revision),),

@@ -20,6 +20,7 @@ from tests.simulation.oracles import broken_invariants
 from tests.simulation.scenarios import SCENARIOS, changes, deletes, ending_of, rates
 from tests.simulation.test_moderation import OF_MODERATION
 from tests.simulation.test_sweeps import OF_SWEEPS
+from tests.simulation.test_words import OF_WORDS
 from tests.simulation.world import CALM, PERCENT, Options, World
 from tests.twins.memory_ledger import memory_ledger
 from tests.twins.remote_values import RemoteEvent
@@ -60,6 +61,7 @@ COVERED = {
 }
 GUARDED = {
     *OF_MODERATION,
+    *OF_WORDS,
     "loop breaker",
     "check of what was returned",
     "source records on file",

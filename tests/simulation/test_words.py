@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -11,11 +12,12 @@ import pytest
 from sync_worker.core.ports.remote import Capabilities
 from sync_worker.core.values import HistoryEntry, Policy, Side
 from sync_worker.core.values.texts import BODY, TITLE
-from tests.simulation.chaos import NO_REVISION, sql_ledger
+from tests.simulation.ablations import without
+from tests.simulation.chaos import NO_REVISION, run_seed, sql_ledger
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.scenarios import changes, deletes, rates
 from tests.simulation.test_policies import held_reasons
-from tests.simulation.world import CALM, SAID, SAID_IN_SHOP, LedgerMaker, Options, World
+from tests.simulation.world import CALM, SAID, SAID_IN_SHOP, Faults, LedgerMaker, Options, World
 from tests.twins.memory_ledger import memory_ledger
 from tests.twins.memory_remote import MemoryRemote
 
@@ -183,17 +185,30 @@ def test_rating_from_before_words_were_carried_is_read_first(make_ledger: Ledger
     carry_words(world)
     for remote in world.remotes.values():
         (record,) = remote.records.values()
-        said = {TITLE: "Mine", BODY: ""} if remote.side is E else {TITLE: "", BODY: ""}
+        said = {TITLE: "", BODY: "Mine" if remote.side is E else ""}
         remote.records[record.remote_id] = replace(record, words=said)
     say(world, W, body="News.")
     world.drain()
-    assert both_show(world) == (["80", "Mine", "News."], ["4", "Mine", "News."])
+    assert both_show(world) == (["80", "", "News."], ["4", "", "News."])
+    assert [line.loser for line in lost(world, BODY)] == ["Mine"]
 
 
 def carry_words(world: World) -> None:
     """The connector carries words from now on."""
     for side, remote in world.remotes.items():
         remote.capabilities = replace(remote.capabilities, words=SAID[side])
+
+
+def test_sweep_finds_words_that_no_event_told(make_ledger: LedgerMaker) -> None:
+    world = a_told_world(make_ledger, words=SAID_IN_SHOP, external=NO_REVISION)
+    world.chance.faults = Faults(drop=1.0)
+    say(world, E, body="<p>Unheard.</p>")
+    world.sweep()
+    world.drain()
+    assert shown(world.wix) == ["80", "Good", "Unheard."]
+    before = world.external.calls["get"]
+    world.sweep()
+    assert world.external.calls["get"] == before
 
 
 def test_lost_answer_is_settled_by_the_words_too(make_ledger: LedgerMaker) -> None:
@@ -217,3 +232,47 @@ def test_sides_without_words_in_common_keep_theirs() -> None:
     world.drain()
     assert both_show(world) == (["80", "", "Only here."], ["4"])
     assert world.external.calls["update"] == 0
+
+
+def test_text_that_a_side_made_another_of_is_held(make_ledger: LedgerMaker) -> None:
+    """Whatever it was that the remote left out: what was written stays whole where it was."""
+    world = a_told_world(make_ledger)
+    world.external.makes_words = lambda name, text: text.replace("week", "***")
+    say(world, W, body="Broke after a week.")
+    world.drain()
+    assert held_reasons(world) == {"normalised_by_remote"}
+    assert shown(world.wix) == ["80", "Good", "Broke after a week."]
+
+
+# Mechanism: the story that misses it, or the scene whose seeds do.
+OF_WORDS: dict[str, Callable[[], None] | tuple[str, range]] = {
+    "normal form of words": lambda: test_markup_of_a_shop_is_no_edit_and_its_placeholder_no_word(
+        memory_ledger
+    ),
+    "no way back for a shortened text": lambda: test_edit_of_a_shortened_text_is_held(
+        memory_ledger
+    ),
+    "look at words that nobody knows": lambda: (
+        test_rating_from_before_words_were_carried_is_read_first(memory_ledger)
+    ),
+    "words keep their record alive": lambda: (
+        test_words_edited_on_one_side_survive_a_delete_on_the_other(memory_ledger)
+    ),
+    "words in an answer": lambda: test_text_that_a_side_made_another_of_is_held(memory_ledger),
+    "news of the rest of a record": ("words move with their records", range(1236, 1237)),
+    "words listed without a number": lambda: test_sweep_finds_words_that_no_event_told(
+        memory_ledger
+    ),
+}
+
+
+@pytest.mark.parametrize("mechanism", OF_WORDS)
+def test_mechanism_of_words_is_missed_when_it_is_off(mechanism: str) -> None:
+    story = OF_WORDS[mechanism]
+    with without(mechanism):
+        if isinstance(story, tuple):
+            scene, seeds = story
+            assert any(run_seed(scene, seed) for seed in seeds)
+            return
+        with pytest.raises((AssertionError, ValueError)):
+            story()
