@@ -117,7 +117,7 @@ class Listings:
     def _name_of_listing(self, side: Side) -> str:
         """What a person has to look at."""
         if side is Side.WIX:
-            return "Query Ratings of Wix, by cursor"
+            return f"Query {self.site.wix_api.capitalize()} of Wix, by cursor"
         return f"check operations.list.pagination of connector {self.site.connector}"
 
     def _page_of(self, side: Side) -> Page:
