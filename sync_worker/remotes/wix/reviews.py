@@ -172,8 +172,8 @@ class WixReviews(WixRecords):
         last = self._last_returned(remote_id, draft, revision)
         if self._replaces_content and pictures_of(last):
             raise Permanent(
-                "Wix has taken the pictures of a review with an update of others' words; this one"
-                " is not sent",
+                "not sent: Wix has taken the pictures of another review with an update that did not"
+                " touch them",
                 reason="content_replaced",
             )
         try:
