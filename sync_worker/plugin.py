@@ -9,6 +9,9 @@ manifest names it (``plugin: NAME``). It is called with ``(manifest, http)`` and
 - ``record_in``, ``get``, ``find``, ``list_page``: records as the system shows them
 - ``create``, ``update``, ``delete``: writes; ``create`` and ``update`` return the record as written
 
+Words travel if ``Capabilities.words`` names them (``{"body": TextRule(max_length=500)}``): records
+then show them in ``Record.words``, and ``Draft.words`` and ``Draft.changed`` say what to write.
+
 It may have three more: ``children(parent_id)`` where events name only a product,
 ``changed_page(since, cursor)`` where changes alone can be listed (both: see ``Connection``), and
 ``probe()``, a harmless call for ``ratings-sync doctor``, which returns whether there is one.
@@ -31,13 +34,17 @@ from sync_worker.core.errors import (
 )
 from sync_worker.core.ports.remote import Capabilities, Connection, Page, Remote
 from sync_worker.core.values import Draft, EntityRef, Person, Record, RecordState, Side
+from sync_worker.core.values.texts import BODY, REPLY, TITLE, TextRule
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.record_reader import MAIN_FIELD, read_record
 from sync_worker.remotes.http.calls import Answer, Call
 from sync_worker.remotes.http.client import RemoteHttp
 
 __all__ = [
+    "BODY",
     "MAIN_FIELD",
+    "REPLY",
+    "TITLE",
     "Answer",
     "Call",
     "Capabilities",
@@ -59,6 +66,7 @@ __all__ = [
     "RemoteHttp",
     "Side",
     "SyncError",
+    "TextRule",
     "Transient",
     "UnknownOutcome",
     "read_record",

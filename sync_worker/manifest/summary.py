@@ -47,9 +47,9 @@ def _abilities(manifest: Manifest) -> Iterator[tuple[str, str]]:
         yield "full scan", _scan(manifest)
         yield "looks", _looks(manifest.operations.poll)
         yield from _strategy(manifest)
+        yield from describe_words(manifest)
     yield "webhooks", _webhooks(manifest)
     yield "sub-ratings", "yes" if manifest.capabilities.many_fields else "no"
-    yield from describe_words(manifest)
     says = manifest.capabilities.says_verified
     yield "tells guests from people it knows", "yes" if says else "no"
     yield "scale", f"{manifest.scale.scale} ({manifest.scale.mapping})"
