@@ -6,6 +6,8 @@ import re
 from typing import Any
 
 from sync_sandbox.faults import Faults
+from sync_worker.core import exact_json
+from sync_worker.core.words import as_received
 
 BLOCKED = "casino"
 SHORT = 60
@@ -17,6 +19,11 @@ TEXT_FAULTS = {
     "texts_cut": f"a text is cut after {SHORT} characters, and nothing says so",
 }
 _FOUR_BYTES = re.compile("[\U00010000-\U0010ffff]")
+
+
+def json_text(value: Any) -> str:
+    """Compact JSON, with half of an emoji as systems send it: ``\\ud83d``."""
+    return as_received(exact_json.dumps(value))
 
 
 class TextRefused(Exception):

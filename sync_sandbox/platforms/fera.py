@@ -17,7 +17,7 @@ from flask import Flask, Response, request
 
 from sync_sandbox.faults import install
 from sync_sandbox.platforms.platform import Change, Platform, Refusal, Review, whole
-from sync_sandbox.texts import TextRefused
+from sync_sandbox.texts import TextRefused, json_text
 from sync_sandbox.webhooks import Sending
 from sync_worker.core import exact_json
 
@@ -88,7 +88,7 @@ class Fera(Platform):
         hook = self.hooks.get(event)
         if hook is None or not hook["is_enabled"]:
             return
-        body = exact_json.dumps(as_json(change.review)).encode()  # the bare resource
+        body = json_text(as_json(change.review)).encode()  # the bare resource
         event_id = f"{event}-{time.monotonic_ns()}"
         sending = Sending(
             event_id,
@@ -344,4 +344,4 @@ def _paged(rows: list[dict[str, Any]]) -> Response:
 
 
 def _answer(body: Any, status: int = 200) -> Response:
-    return Response(exact_json.dumps(body), status, mimetype="application/json")
+    return Response(json_text(body), status, mimetype="application/json")

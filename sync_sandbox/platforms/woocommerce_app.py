@@ -12,7 +12,7 @@ from flask import Flask, Response, request
 from sync_sandbox.faults import install
 from sync_sandbox.platforms.platform import Refusal, Review, whole
 from sync_sandbox.platforms.woocommerce import SHOP_OFFSET, WooCommerce
-from sync_sandbox.texts import TextRefused
+from sync_sandbox.texts import TextRefused, json_text
 from sync_worker.core import exact_json
 
 ROOT = "/wp-json/wc/v3"
@@ -293,4 +293,4 @@ def _paged(rows: list[dict[str, Any]]) -> Response:
 
 
 def _answer(body: Any, status: int = 200) -> Response:
-    return Response(exact_json.dumps(body), status, mimetype="application/json")
+    return Response(json_text(body), status, mimetype="application/json")

@@ -7,7 +7,7 @@ deletes what it made, whatever happens.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -23,6 +23,7 @@ from sync_worker.core.errors import (
 from sync_worker.core.ports.remote import Remote
 from sync_worker.core.scale import Scale
 from sync_worker.core.values import Draft, EntityRef, Person, Record, RecordState
+from sync_worker.doctor import measured_words
 from sync_worker.doctor.events import Events
 from sync_worker.doctor.first_page import READ, first_page_with_records, read_page, same_by_id
 from sync_worker.doctor.live.advice import key_after
@@ -57,8 +58,10 @@ class Conformance:
     writes_follow: bool = True
     _watch: Watch = field(init=False)
     _events: Events = field(init=False)
+    _words: Mapping[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
+        self._words = measured_words.words_of(self.remote, measured_words.FIRST)
         self._watch = Watch(self.sleep, self.monotonic, self.wait_seconds)
         self._events = Events(self.events, self.heard, self.entity, self._watch)
 
@@ -100,17 +103,15 @@ class Conformance:
         levels = self.scale.levels
         low, high = self.scale.level(0), self.scale.level(levels - 1)
         record, is_late = self._created(low)
-        yield Measured(
-            "create answers with the record",
-            yes_no(not self.remote.capabilities.create_is_async),
-            yes_no(not is_late),
-        )
+        is_answered = yes_no(not self.remote.capabilities.create_is_async)
+        yield Measured("create answers with the record", is_answered, yes_no(not is_late))
         if record is None:
             yield Measured(
                 "the record shows itself", "yes", f"not within {self.wait_seconds:.0f} s"
             )
             return
         yield _landed(record)
+        yield from measured_words.come_back(self.remote, record, self._words)
         yield self._search_lag(record)
         yield self._revision(record)
         # Else each look would seem to be an edit.
@@ -129,6 +130,8 @@ class Conformance:
             self.person,
             last=last.raw if last else {},
             mapped=frozenset({"value"}),
+            words=last.words if last else self._words,
+            changed=frozenset({"value"}) if last else None,
         )
 
     def _created(self, value: Decimal) -> tuple[Record | None, bool]:
@@ -195,12 +198,14 @@ class Conformance:
             key="operations.update",
         )
         yield self._applied(current.remote_id, high)
+        yield from measured_words.left_alone(current, changed)
         if current.revision is not None and changed.revision is not None:
             yield Measured("the revision grows by", "1", str(changed.revision - current.revision))
         yield self._events.of_update(changed, before)
         if current.revision is not None:
             yield self._precondition(changed, current, low)
         yield from self._normalisation(changed)
+        yield from measured_words.updates(self.remote, current.remote_id, self._draft)
 
     def _applied(self, remote_id: str, value: Decimal) -> Measured:
         """An answer may repeat what was asked, and the record stay as it was."""

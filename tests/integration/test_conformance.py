@@ -115,6 +115,12 @@ def test_connector_does_what_its_manifest_declares_and_nothing_is_left(
         "yes" if name == "own-service" else "no"
     )
     assert seen["every mark is kept as written"] == "yes"
+    assert seen["the body comes back as it was written"] == "yes"
+    assert seen["a changed body is kept as written"] == "yes"
+    assert seen["a changed body leaves stars and other words alone"] == "yes"
+    assert seen["new stars leave the words alone"] == "yes"
+    has_limit = name in ("own-service", "bigcommerce")
+    assert ("the longest title is kept as written" in seen) == has_limit
     assert seen["a delete comes as an event"] == "yes"
     assert seen["an edit comes as an event"] == ("no" if name == "bigcommerce" else "yes")
 
@@ -143,6 +149,22 @@ def test_system_that_rounds_differs_from_what_is_declared(stack: ExitStack, tmp_
     measured = list(suite.write())
     assert {one.what for one in measured if one.differs} == {"every mark is kept as written"}
     assert (suite.made, ground.external()) == ([], [])
+
+
+def test_system_that_spoils_texts_differs_from_what_is_declared(
+    stack: ExitStack, tmp_path: Path
+) -> None:
+    ground = Ground(stack, tmp_path, "own-service")
+    faults = ground.box.reviews.faults
+    for fault, what, became in (
+        ("emoji_lost", "the body comes back as it was written", "é ?"),
+        ("texts_cut", "the longest title is kept as written", "120 characters became"),
+    ):
+        faults.set(fault, chance=1.0)
+        differing = {one.what: one for one in ground.suite().write() if one.differs}
+        faults.set(fault, chance=0.0)
+        assert became in differing[what].seen
+        assert differing[what].key.startswith("text")
 
 
 def test_wrong_declaration_is_found(stack: ExitStack, tmp_path: Path) -> None:
