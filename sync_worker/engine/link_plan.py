@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Set
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cached_property
 
 from sync_worker.core.errors import Held
@@ -27,17 +28,31 @@ from sync_worker.engine.words.planning import NORMALISED, UNSUPPORTED, plan_word
 MOVED = "moved"
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a file tells of a new record besides its attributes.
+
+    ``words``: also those that only its side carries; ``name``: of who wrote it.
+    """
+
+    words: Mapping[str, str]
+    name: str | None
+    written_at: datetime | None
+
+
 @dataclass(frozen=True)
 class SlotWrite:
     """One remote write.
 
-    ``targets``: the attributes that it changes; ``values``: all that the record shall hold.
+    ``targets``: the attributes that it changes; ``values``: all that the record shall hold;
+    ``told``: of an import, what else a new record is given.
     """
 
     slot: Slot
     operation: Operation
     actions: Mapping[str, Write | Delete]
     values: Mapping[str, Value]
+    told: Told | None = None
 
     @cached_property
     def targets(self) -> dict[str, Value | None]:

@@ -22,7 +22,7 @@ from sync_worker.core.values import (
 )
 from sync_worker.core.values.record_identity import identity_shown
 from sync_worker.engine.history_lines import lines_for_removal, lines_for_write
-from sync_worker.engine.link_plan import SlotWrite
+from sync_worker.engine.link_plan import SlotWrite, Told
 from sync_worker.engine.record_view import seen_revisions, to_fields, values_in
 from sync_worker.engine.view import View, begins_generation, person_of, recent_writes
 from sync_worker.engine.words.answers import has_more_to_say
@@ -74,9 +74,16 @@ def draft_for(view: View, write: SlotWrite, intent: Intent) -> Draft:
         mapped=frozenset(field.external_field for field in fields),
         source_id=next(iter(intent.source_ids.values()), ""),
     )
-    if not view.carried.words:
-        return draft
-    return with_words(view, draft, write.values, write.targets, slot)
+    if view.carried.words:
+        draft = with_words(view, draft, write.values, write.targets, slot)
+    return draft if write.told is None else _as_told(draft, write.told)
+
+
+def _as_told(draft: Draft, told: Told) -> Draft:
+    """A draft with what a file tells of its record."""
+    person = replace(draft.person, name=told.name or draft.person.name)
+    words = {**told.words, **draft.words}
+    return replace(draft, words=words, person=person, written_at=told.written_at)
 
 
 def _source_ids(view: View, write: SlotWrite, other: Side) -> dict[str, str]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from typing import cast
 
 from sync_worker.core.errors import Duplicate, RateLimited, SyncError
@@ -23,8 +22,8 @@ from sync_worker.import_export.importing import (
     ImportResult,
     ImportRun,
     RatingRow,
-    as_refused,
 )
+from sync_worker.import_export.refusals import as_refused
 from sync_worker.intake.entities import MappedEntities
 from sync_worker.intake.resolve import Resolver
 from sync_worker.reconcile.dry_run_ledger import DryRunDirectory, DryRunLedger, FoundContacts
@@ -121,14 +120,17 @@ class DryRunImporter:
                 self.planned[key.entity_id] = entity
         return key
 
-    def import_rating(self, key: RatingKey, values: Mapping[str, Decimal]) -> ImportResult:
+    def is_erased(self, email: str) -> bool:
+        return self._importer([]).is_erased(email)
+
+    def import_rating(self, key: RatingKey, rating: RatingRow) -> ImportResult:
         """What the row would lead to. Raises Refused, Transient."""
         writes: list[PlannedWrite] = []
         leased = self.peek(key, self.planned.get(key.entity_id))
         contact = self.found.by_id.get(key.contact_id)
         if leased.contact.email is None and contact is not None:
             leased = replace(leased, contact=contact)
-        work = ImportRun(self._importer(writes).engine.run_of(leased), values)
+        work = ImportRun(self._importer(writes).engine.run_of(leased), rating)
         try:
             work.run_until_in_step()
         except RateLimited:

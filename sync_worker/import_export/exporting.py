@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any, Literal, TextIO
 
 from sync_worker.core.errors import Misconfigured, Permanent
+from sync_worker.core.values import Record
+from sync_worker.core.values.texts import BODY, TITLE
 from sync_worker.files.csv_lines import csv_line
 from sync_worker.remotes.wix.events import rating_of
 
@@ -33,6 +35,10 @@ WIX_COLUMNS = (
     "revision",
     "created",
     "updated",
+    "title",
+    "body",
+    "author_name",
+    "date",
 )
 LEDGER_COLUMNS = (
     "link",
@@ -49,7 +55,12 @@ LEDGER_COLUMNS = (
     "wix_value",
     "external_id",
     "external_value",
+    "wix_title",
+    "external_title",
+    "wix_body",
+    "external_body",
 )
+QUERIES = ("query_ratings", "query_reviews")
 _HIDDEN = re.compile("[\x7f-\x9f\u2028\u2029]")  # JSON leaves them, terminals act on them
 
 
@@ -71,6 +82,29 @@ def wix_line(rating: Any) -> Line:
         "revision": record.revision,
         "created": rating.get("createdDate"),
         "updated": rating.get("updatedDate"),
+    }
+
+
+def review_line(record: Record) -> Line:
+    """A review of Wix by the same columns."""
+    line = dict.fromkeys(WIX_COLUMNS)
+    entity, person, review = record.entity, record.person, record.raw
+    ((attribute, value),) = record.values.items()
+    return line | {
+        "id": record.remote_id,
+        "namespace": entity.namespace if entity else "",
+        "group": entity.group if entity else "",
+        "entity_id": entity.entity_id if entity else "",
+        "attribute": attribute,
+        "value": int(value),
+        "contact_id": person.contact_id,
+        "revision": record.revision,
+        "created": review.get("createdDate"),
+        "updated": review.get("updatedDate"),
+        "title": record.words.get(TITLE),
+        "body": record.words.get(BODY),
+        "author_name": person.name,
+        "date": record.written_at.isoformat() if record.written_at else None,
     }
 
 
@@ -183,4 +217,4 @@ def _keep(note: Path, found: Mapping[str, Any]) -> None:
 
 def is_stale_cursor(error: Permanent) -> bool:
     """Whether the remote did not take a cursor that an earlier run kept."""
-    return error.facts.operation == "query_ratings" and error.facts.status in (400, 404, 410, 428)
+    return error.facts.operation in QUERIES and error.facts.status in (400, 404, 410, 428)

@@ -17,7 +17,18 @@ from sync_worker.manifest.source.stands import kind_of
 
 FORMATS = Path(__file__).parent / "file_formats"
 MAPPINGS = frozenset({"columns", "values", "scale"})
-PARTS = ("entity", "entity_group", "entity_namespace", "email", "name", "state")
+PARTS = (
+    "entity",
+    "entity_group",
+    "entity_namespace",
+    "email",
+    "name",
+    "state",
+    "title",
+    "body",
+    "date",
+)
+ALSO = {"author_name": "name"}  # as exports call it
 
 
 class Columns(BaseModel):
@@ -31,13 +42,17 @@ class Columns(BaseModel):
     entity_namespace: str | None = None
     name: str | None = None
     state: str | None = None
+    title: str | None = None
+    body: str | None = None
+    date: str | None = None
 
 
 class FileFormat(BaseModel):
     """How rows are read.
 
     ``values``: the column of each attribute; ``published``: states that count, every row if empty;
-    ``unrated``: texts that stand for no rating; ``entity_of``: whose ids the file names.
+    ``unrated``: texts that stand for no rating; ``entity_of``: whose ids the file names;
+    ``html_words``: title and body are HTML; ``date_format``: of ``moment_in``.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -50,6 +65,8 @@ class FileFormat(BaseModel):
     published: tuple[str, ...] = ()
     unrated: tuple[str, ...] = ()
     entity_of: Side = Side.EXTERNAL
+    html_words: bool = False
+    date_format: str | None = None
 
 
 def load_format(name: str) -> Mapping[str, Any]:
@@ -90,9 +107,10 @@ def format_of(
     Raises Misconfigured, also for an option that would change nothing.
     """
     document = dict(base)
+    columns = renamed(columns)
     parts = {name: column for name, column in columns.items() if name in PARTS}
     values = {name: column for name, column in columns.items() if name not in PARTS}
-    document["columns"] = {**document.get("columns", {}), **parts}
+    document["columns"] = {**renamed(document.get("columns", {})), **parts}
     document["values"] = values or document.get("values", {})
     if scale is not None:
         document["scale"] = dict(zip(("min", "max", "step"), scale, strict=True))
@@ -114,6 +132,14 @@ def format_of(
         ) from None
     _refuse_without_effect(form, columns, published)
     return form
+
+
+def renamed(columns: Mapping[str, str]) -> dict[str, str]:
+    """Parts by their own names. Raises Misconfigured for one that is named in both ways."""
+    for other, own in ALSO.items():
+        if other in columns and own in columns:
+            raise Misconfigured(f"the columns name {other} and {own}, which are the same part")
+    return {ALSO.get(part, part): column for part, column in columns.items()}
 
 
 def _refuse_without_effect(

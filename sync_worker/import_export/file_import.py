@@ -7,20 +7,15 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from decimal import Decimal
 from itertools import islice
 from typing import Protocol, TypeVar
 
 from sync_worker.core.errors import Misconfigured, Permanent, SyncError
-from sync_worker.core.ports.inbox import Closing
+from sync_worker.core.ports.inbox import ERASED, Closing
 from sync_worker.core.values import RatingKey, Site
 from sync_worker.files.rows import Row
-from sync_worker.import_export.importing import (
-    CONCERNS_ALL,
-    ImportResult,
-    RatingRow,
-    Refused,
-)
+from sync_worker.import_export.importing import ImportResult, RatingRow
+from sync_worker.import_export.refusals import CONCERNS_ALL, Refused
 from sync_worker.import_export.row_reading import BadRow, NotForUs, RowReading
 
 CHUNK = 100  # rows whose people are looked up in one call
@@ -75,7 +70,10 @@ class Imports(Protocol):
     def key_of(self, rating: RatingRow) -> RatingKey | Closing:
         """Raises Refused, Transient."""
 
-    def import_rating(self, key: RatingKey, values: Mapping[str, Decimal]) -> ImportResult:
+    def is_erased(self, email: str) -> bool:
+        """Whether a privacy request has erased whoever had this address."""
+
+    def import_rating(self, key: RatingKey, rating: RatingRow) -> ImportResult:
         """Raises Refused, Transient."""
 
 
@@ -119,7 +117,7 @@ class FileImport:
     pauses: Pauses
     tally: Tally = field(default_factory=Tally)
     resume: str = RESUME
-    begin: Callable[[Sequence[tuple[RatingKey, Mapping[str, Decimal]]]], None] = lambda rows: None
+    begin: Callable[[Sequence[tuple[RatingKey, RatingRow]]], None] = lambda rows: None
     _first_lines: dict[tuple[int, str, str], int] = field(default_factory=dict)
 
     def run(
@@ -145,13 +143,13 @@ class FileImport:
 
     def _import_chunk(self, chunk: Sequence[Row], pool: ThreadPoolExecutor) -> None:
         keyed = self._keyed(chunk)
-        self.begin([(key, rating.values) for _, key, rating in keyed])
+        self.begin([(key, rating) for _, key, rating in keyed])
         work = [(row, pool.submit(self._import, key, rating)) for row, key, rating in keyed]
         for row, done in work:
             try:
                 self.tally.add(row, done.result())
             except Refused as refused:
-                self.rejected.add(row, refused.column, refused.reason)
+                self._reject(row, refused.column, refused.reason)
             except SyncError as error:
                 raise Misconfigured(
                     f"stopped at line {row.line}: {error}; {self.resume}"
@@ -191,21 +189,27 @@ class FileImport:
         except Permanent as refusal:
             column = self.reading.format.columns.email
             reason = f"{refusal.reason}: Wix does not look up this address"
-            self.rejected.add(row, column, reason)
+            self._reject(row, column, reason)
             return False
         return True
 
     def _reject_unforeseen(self, row: Row, error: Exception) -> None:
         """What nobody has foreseen is told of with its row, and the others go on."""
-        self.rejected.add(
-            row, "", f"unexpected error: {type(error).__name__}: {error}"[:MAX_REASON]
-        )
+        self._reject(row, "", f"unexpected error: {type(error).__name__}: {error}"[:MAX_REASON])
+
+    def _reject(self, row: Row, column: str, reason: str) -> None:
+        """Put a row into the rejected file, but for one of somebody who asked to be forgotten."""
+        email = self.reading.email_in(row)
+        if email is not None and self.importer.is_erased(email):
+            self.tally.skip(row, ERASED.reason)
+        else:
+            self.rejected.add(row, column, reason)
 
     def _rating(self, row: Row) -> RatingRow | None:
         try:
             return self.reading.rating_of(row)
         except BadRow as bad:
-            self.rejected.add(row, bad.column, bad.reason)
+            self._reject(row, bad.column, bad.reason)
         except NotForUs as other:
             self.tally.skip(row, str(other))
         return None
@@ -216,7 +220,7 @@ class FileImport:
             key = self._patiently(lambda: self.importer.key_of(rating))
         except Refused as refused:
             column = {"entity": columns.entity, "email": columns.email}[refused.column]
-            self.rejected.add(row, column, refused.reason)
+            self._reject(row, column, refused.reason)
             return None
         except SyncError:
             raise
@@ -231,12 +235,12 @@ class FileImport:
             earlier = self._first_lines.setdefault(place, row.line)
             if earlier != row.line:
                 reason = f"the same person has rated the same thing on line {earlier}"
-                self.rejected.add(row, columns.email, reason)
+                self._reject(row, columns.email, reason)
                 return None
         return key
 
     def _import(self, key: RatingKey, rating: RatingRow) -> ImportResult:
-        return self._patiently(lambda: self.importer.import_rating(key, rating.values))
+        return self._patiently(lambda: self.importer.import_rating(key, rating))
 
     def _patiently(self, call: Callable[[], T]) -> T:
         return self.waiting(call, self.pauses.wait)

@@ -6,18 +6,17 @@ import of its row, which tells of it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from decimal import Decimal
 from functools import partial
 
 from sync_worker.core.ports.remote import Connection
 from sync_worker.core.values import EntityRef, RatingKey, Side
-from sync_worker.import_export.importing import HeadStart, Importer, ImportRun
+from sync_worker.import_export.importing import HeadStart, Importer, ImportRun, RatingRow
 from sync_worker.remotes.gathering import together
 
-Rows = Sequence[tuple[RatingKey, Mapping[str, Decimal]]]
+Rows = Sequence[tuple[RatingKey, RatingRow]]
 
 
 def begin_together(importer: Importer, rows: Rows) -> None:
@@ -30,7 +29,7 @@ def begin_together(importer: Importer, rows: Rows) -> None:
 
 
 def _begin_some(importer: Importer, rows: Rows) -> None:
-    jobs = [partial(_begin, importer, key, values) for key, values in rows]
+    jobs = [partial(_begin, importer, key, rating) for key, rating in rows]
     gathered = together(importer.connection, jobs)
     now = importer.engine.clock.monotonic()
     for (key, _), whose in zip(rows, gathered.results, strict=True):
@@ -39,7 +38,7 @@ def _begin_some(importer: Importer, rows: Rows) -> None:
 
 
 def _begin(
-    importer: Importer, key: RatingKey, values: Mapping[str, Decimal], connection: Connection
+    importer: Importer, key: RatingKey, rating: RatingRow, connection: Connection
 ) -> tuple[EntityRef, str | None] | None:
     """What and whom it is of on Wix, if it was created there."""
     engine = replace(importer.engine, connect=lambda site: connection)
@@ -47,7 +46,7 @@ def _begin(
     # Another worker has this rating in hand.
     if leased is None:
         return None
-    work = ImportRun(engine.run_of(leased), values)
+    work = ImportRun(engine.run_of(leased), rating)
     # Whatever goes wrong here, its own import meets it again.
     with suppress(Exception):
         work.work.begin()

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
@@ -30,29 +31,22 @@ from sync_worker.core.values import (
     Side,
     Site,
     Slot,
+    Value,
 )
 from sync_worker.engine.engine import Engine
-from sync_worker.engine.link_plan import SlotWrite
+from sync_worker.engine.link_plan import SlotWrite, Told
 from sync_worker.engine.link_run import LinkRun
 from sync_worker.engine.next_step import must_look_first
 from sync_worker.engine.record_view import Source
 from sync_worker.engine.view import View
+from sync_worker.import_export.refusals import Refused, as_refused
+from sync_worker.import_export.words_of_rows import words_for
 from sync_worker.intake.earlier_addresses import EarlierAddresses
 from sync_worker.intake.entities import MappedEntities
 from sync_worker.intake.raters import is_erased_address
 
 BUSY_SECONDS = 0.3
 FRESH_SECONDS = 30.0  # so long a look counts that was made before many were created together
-CONCERNS_ALL = (
-    "unauthorized",
-    "redirected",
-    "host_not_allowed",
-    "site_paused",
-    "site_removed",
-    "paging_repeats",
-    "paging_too_long",
-)
-
 What = Literal["created", "there", "deleted_since", "held"]
 
 
@@ -60,7 +54,8 @@ What = Literal["created", "there", "deleted_since", "held"]
 class RatingRow:
     """One person's rating of one thing.
 
-    ``values``: in Wix's units, by attribute; ``side``: whose id ``entity`` is.
+    ``values``: in Wix's units, by attribute; ``side``: whose id ``entity`` is; ``words``: plain
+    text, by name; ``written_at``: when, if the file tells.
     """
 
     entity: EntityRef
@@ -68,6 +63,8 @@ class RatingRow:
     email: str
     name: str | None
     values: Mapping[str, Decimal]
+    words: Mapping[str, str] = field(default_factory=dict)
+    written_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +81,6 @@ class ImportResult:
     writes: tuple[str, ...] = ()
 
 
-class Refused(Exception):
-    """The row cannot be imported; ``column`` is the part of it that is to blame."""
-
-    def __init__(self, column: str, reason: str) -> None:
-        super().__init__(reason)
-        self.column, self.reason = column, reason
-
-
 @dataclass(frozen=True, slots=True)
 class HeadStart:
     """A rating that was created on Wix together with others, and when (monotonic seconds)."""
@@ -105,7 +94,7 @@ class ImportRun:
     """A run of one link that also has values of a file in hand, which neither side shows."""
 
     work: LinkRun
-    values: Mapping[str, Decimal]
+    row: RatingRow
     start: HeadStart | None = None
     created: set[str] = field(default_factory=set)
     differs: bool = False
@@ -146,8 +135,16 @@ class ImportRun:
 
     def create(self, slot: Slot, value: Decimal) -> None:
         name, before = slot.attribute, self.view.write_count
-        action = Write(Side.WIX, value, "import")
-        write = SlotWrite(slot, Operation.CREATE, {name: action}, {name: value})
+        words = words_for(self.view, name, self.row.words)
+        carried = {word: text for word, text in words.items() if word in self.view.carried.words}
+        values: dict[str, Value] = {name: value, **carried}
+        write = SlotWrite(
+            slot,
+            Operation.CREATE,
+            {part: Write(Side.WIX, new, "import") for part, new in values.items()},
+            values,
+            Told(words, self.row.name, self.row.written_at),
+        )
         if must_look_first(self.view, write):
             self.work.look(write)
             if not self.is_unknown(name):
@@ -176,6 +173,10 @@ class ImportRun:
         self.view.take(slot, self.start.made)
         if self.work.reading.keeper.clock.monotonic() - self.start.at < FRESH_SECONDS:
             self.view.note_look_up(Side.EXTERNAL)
+
+    @property
+    def values(self) -> Mapping[str, Decimal]:
+        return self.row.values
 
     @property
     def view(self) -> View:
@@ -270,7 +271,7 @@ class Importer:
         if contact is not None:
             return contact
         # Whoever asked to be forgotten is neither made a contact nor put into a file of ours.
-        if is_erased_address(ledger.directory, self.site, rating.email):
+        if self.is_erased(rating.email):
             return ERASED
         match self.site.policy.unknown_contact:
             case "create":
@@ -290,7 +291,11 @@ class Importer:
                     "email", "unknown_contact: no contact of the Wix site has this address"
                 )
 
-    def import_rating(self, key: RatingKey, values: Mapping[str, Decimal]) -> ImportResult:
+    def is_erased(self, email: str) -> bool:
+        """Whether a privacy request has erased whoever had this address."""
+        return is_erased_address(self.engine.ledger.directory, self.site, email)
+
+    def import_rating(self, key: RatingKey, rating: RatingRow) -> ImportResult:
         """Create it on Wix unless it is known.
 
         Raises Refused; Transient, and then it may be imported again.
@@ -301,7 +306,7 @@ class Importer:
         start = self.starts.pop(key, None)
         if start is not None:
             self._begun.add(key)
-        work = ImportRun(self.engine.run_of(leased), values, start)
+        work = ImportRun(self.engine.run_of(leased), rating, start)
         try:
             work.run_until_in_step()
         except SyncError as error:
@@ -325,10 +330,3 @@ class Importer:
             [delivery.id for delivery in leased.deliveries], 0.0, "import", is_failure=False
         )
         self.engine.ledger.links.release(leased.lease)
-
-
-def as_refused(error: SyncError) -> Exception:
-    """An error of one row as its reason; an error that concerns every row as it is."""
-    if not isinstance(error, Held | Permanent) or error.reason in CONCERNS_ALL:
-        return error
-    return Refused("", f"{error.reason}: {error.message}")

@@ -121,6 +121,9 @@ class RejectedFile:
             self.path = _free_path(self._source.path, suffix)
             encoding = self._source.encoding
             self._file = self.path.open("x", newline="", encoding=encoding)
+            # What people wrote is for no more eyes than in the file that it comes from.
+            if self._source.path.is_file():
+                self.path.chmod(self._source.path.stat().st_mode & 0o666)
         except OSError as error:
             raise Misconfigured(
                 f"{self._source.path}: the rejected rows cannot be written beside it"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +15,8 @@ from jmespath.exceptions import JMESPathError
 from sync_worker.core.errors import Misconfigured
 from sync_worker.core.scale import FieldMap, OffScale, Scale
 from sync_worker.core.values import EntityRef, Side, Site
+from sync_worker.core.values.plain_text import plain_text
+from sync_worker.core.values.texts import BODY, TITLE
 from sync_worker.core.words import MAX_ENTITY_ID, MAX_GROUP, MAX_NAME, MAX_NAMESPACE, shown
 from sync_worker.files.cells import (
     BadCell,
@@ -23,6 +26,7 @@ from sync_worker.files.cells import (
     refuse_formula,
     text_within,
 )
+from sync_worker.files.dates import moment_in
 from sync_worker.files.rows import MAX_CELL, Row
 from sync_worker.import_export.file_format import FileFormat
 from sync_worker.import_export.importing import RatingRow
@@ -62,6 +66,12 @@ class RowReading:
         column = self.format.columns.state
         return column is not None and bool(self.format.published) and not self._has(column)
 
+    @property
+    def has_words(self) -> bool:
+        """Whether the file has a column for what people wrote."""
+        columns = self.format.columns
+        return any(self._has(column) for column in (columns.title, columns.body))
+
     def rating_of(self, row: Row) -> RatingRow:
         """Raises BadRow, NotForUs."""
         if row.problem:
@@ -69,7 +79,33 @@ class RowReading:
         self._refuse_unpublished(row)
         values = self._values(row)
         email = self._email(row)
-        return RatingRow(self._entity(row), self.format.entity_of, email, self._name(row), values)
+        return RatingRow(
+            self._entity(row),
+            self.format.entity_of,
+            email,
+            self._name(row),
+            values,
+            self._words(row),
+            self._written_at(row),
+        )
+
+    def _words(self, row: Row) -> dict[str, str]:
+        """What the person wrote; a formula of a spreadsheet may well be somebody's words."""
+        columns = self.format.columns
+        words = {}
+        for name, column in ((TITLE, columns.title), (BODY, columns.body)):
+            text = self._cell(row, column)
+            if self.format.html_words:
+                text = plain_text(text)
+            if text:
+                words[name] = shown(text)
+        return words
+
+    def _written_at(self, row: Row) -> datetime | None:
+        column = self.format.columns.date
+        text = self._cell(row, column)
+        with _blamed_on(column):
+            return moment_in(text, self.format.date_format)
 
     def _name(self, row: Row) -> str | None:
         column = self.format.columns.name
@@ -105,6 +141,13 @@ class RowReading:
             return self.fields[name].to_wix(number)
         except OffScale:
             raise BadRow(column, f"{text} is not on the scale {self.format.scale.scale}") from None
+
+    def email_in(self, row: Row) -> str | None:
+        """The address in a row that is perhaps no good one; ``None`` if it shows none."""
+        try:
+            return self._email(row)
+        except (BadRow, IndexError):
+            return None
 
     def _email(self, row: Row) -> str:
         column = self.format.columns.email

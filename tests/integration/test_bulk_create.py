@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -32,6 +33,7 @@ pytestmark = [pytest.mark.usefixtures("ledger_at_home"), pytest.mark.any_redis]
 
 BULK, QUERY = "POST /reviews/v1/bulk/reviews/create", "POST /reviews/v1/reviews/query"
 ONE = "POST /reviews/v1/reviews"
+WRITTEN = datetime(2025, 3, 4, tzinfo=UTC)
 MUG = EntityRef("mug", "stores", "reviews")
 
 
@@ -43,6 +45,7 @@ class Bench:
     wiring: Wiring
     site: Site
     people: list[str] = field(default_factory=list)
+    words: dict[str, str] = field(default_factory=dict)
 
     def add_people(self, count: int) -> None:
         pairs = []
@@ -58,20 +61,22 @@ class Bench:
         intake = replace(self.wiring.intake(NoBell()), connect=lambda site: connection)
         return Importer(intake.engine, connection, self.site)
 
-    def rows(self, importer: Importer) -> list[tuple[RatingKey, Mapping[str, Decimal]]]:
-        rows: list[tuple[RatingKey, Mapping[str, Decimal]]] = []
+    def rows(self, importer: Importer) -> list[tuple[RatingKey, RatingRow]]:
+        rows: list[tuple[RatingKey, RatingRow]] = []
         for number in range(len(self.people)):
-            row = RatingRow(MUG, Side.WIX, f"person{number}@example.com", None, {})
+            values = {"overall": Decimal(1 + number % 5)}
+            email = f"person{number}@example.com"
+            row = RatingRow(MUG, Side.WIX, email, "Ana", values, self.words, WRITTEN)
             key = importer.key_of(row)
             assert isinstance(key, RatingKey)
-            rows.append((key, {"overall": Decimal(1 + number % 5)}))
+            rows.append((key, row))
         return rows
 
     def import_all(self, importer: Importer) -> Counter[str]:
         rows = self.rows(importer)
         begin_together(importer, rows)
 
-        def work(row: tuple[RatingKey, Mapping[str, Decimal]]) -> str:
+        def work(row: tuple[RatingKey, RatingRow]) -> str:
             for _ in range(20):
                 try:
                     return importer.import_rating(*row).what
@@ -144,6 +149,22 @@ def test_rows_of_a_file_are_created_a_hundred_in_a_call(bench: Bench) -> None:
     # A second import of the same file writes nothing.
     assert bench.import_all(bench.importer()) == {"there": 130}
     assert bench.calls() == {BULK: 2}
+
+
+def test_words_and_days_of_a_file_go_along_a_hundred_in_a_call(bench: Bench) -> None:
+    bench.words = {"title": "Don't", "body": "two\nlines \U0001f600"}
+    bench.add_people(12)
+    assert bench.import_all(bench.importer()) == {"created": 12}
+    assert bench.calls() == {BULK: 1}
+    reviews = list(bench.box.wix.reviews.by_id.values())
+    assert {(one["content"]["title"], one["content"]["body"]) for one in reviews} == {
+        ("Don't", "two\nlines \U0001f600")
+    }
+    assert {(one["author"]["authorName"], one["reviewDate"][:10]) for one in reviews} == {
+        ("Ana", "2025-03-04")
+    }
+    outside = bench.box.reviews.ratings.values()
+    assert {(one["headline"], one["text"]) for one in outside} == {tuple(bench.words.values())}
 
 
 def strike(bench: Bench, moment: str, times: int) -> None:

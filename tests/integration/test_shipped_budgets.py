@@ -260,7 +260,7 @@ def test_import_waits_for_the_budget_of_the_other_side(
         def imported(row: RatingRow) -> ImportResult:
             key = importer.key_of(row)
             assert isinstance(key, RatingKey)
-            return patiently(lambda: importer.import_rating(key, row.values), shop.clock.wait)
+            return patiently(lambda: importer.import_rating(key, row), shop.clock.wait)
 
         with ThreadPoolExecutor(8) as pool:
             results = list(pool.map(imported, rows))

@@ -15,13 +15,13 @@ from sync_worker.cli.options import FILE, JSON, SITE, the_site
 from sync_worker.cli.output import advance, print_json, progress
 from sync_worker.cli.transfer.import_dry_run import play_import, print_others
 from sync_worker.core.ports.remote import Connection
-from sync_worker.core.values import Side, Site
-from sync_worker.import_export.file_format import FileFormat, format_of, load_format
+from sync_worker.core.values import Side, Site, WixKind
+from sync_worker.import_export.file_format import FileFormat, format_of, load_format, renamed
 from sync_worker.import_export.file_import import FileImport, Pauses, Tally
 from sync_worker.import_export.head_starts import begin_together
 from sync_worker.import_export.importing import Importer
 from sync_worker.import_export.rating_files import RatingFile, RejectedFile
-from sync_worker.import_export.row_reading import reading_of
+from sync_worker.import_export.row_reading import RowReading, reading_of
 from sync_worker.ledger.administration.imports import ImportRuns
 from sync_worker.runtime.waiting import patiently
 from sync_worker.wiring import wiring
@@ -51,7 +51,7 @@ def _columns(pairs: Sequence[str]) -> dict[str, str]:
     "pairs",
     multiple=True,
     metavar="PART=COLUMN",
-    help="entity, email, name, state, or an attribute.",
+    help="entity, email, author_name, state, title, body, date, or an attribute.",
 )
 @click.option(
     "--published",
@@ -96,17 +96,14 @@ def import_ratings(
     Example: ratings-sync import reviews.csv --preset judgeme --dry-run
     """
     site = the_site(site_name)
-    columns = _columns(pairs)
+    columns = renamed(_columns(pairs))
     chosen = _format(preset, columns, scale, mapping, entity_of, published)
     with RatingFile(file) as source:
         # A word for published needs its column, as a column that an option names.
         named = {*columns, "state"} if published else set(columns)
         reading = reading_of(chosen, source.places(chosen, named), site)
-        if reading.lacks_state:
-            click.echo(
-                f"there is no column {chosen.columns.state!r}: every row counts as published",
-                err=True,
-            )
+        for notice in _notices(reading, site):
+            click.echo(notice, err=True)
         if dry_run:
             report = play_import(site, source, reading, _connect, threads)
             report.show(as_json=as_json)
@@ -123,6 +120,15 @@ def import_ratings(
             _report(work.tally, rejected, as_json)
     if rejected.count:
         raise SystemExit(1)
+
+
+def _notices(reading: RowReading, site: Site) -> Iterator[str]:
+    """What a person should know of a file before its rows."""
+    if reading.lacks_state:
+        column = reading.format.columns.state
+        yield f"there is no column {column!r}: every row counts as published"
+    if reading.has_words and site.wix_api is WixKind.RATINGS:
+        yield "the site's Wix side is Ratings: the words of the file stay out"
 
 
 def _format(

@@ -63,6 +63,10 @@ class LedgerExport:
                 link_value.c.base_wix.label("wix_value"),
                 link.c.external_id,
                 link_value.c.base_external.label("external_value"),
+                link.c.title_wix.label("wix_title"),
+                link.c.title_external.label("external_title"),
+                link.c.body_wix.label("wix_body"),
+                link.c.body_external.label("external_body"),
             )
             .join(entity_map, entity_map.c.id == link.c.entity_id)
             .outerjoin(contact_map, contact_map.c.id == first)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -41,7 +40,10 @@ class WordImports:
             raise LookupError("nobody has foreseen this")
         return RatingKey(self.site_id, 1, f"{rating.email}/{rating.entity.entity_id}")
 
-    def import_rating(self, key: RatingKey, values: Mapping[str, Decimal]) -> ImportResult:
+    def is_erased(self, email: str) -> bool:
+        return email.startswith("erased")
+
+    def import_rating(self, key: RatingKey, rating: RatingRow) -> ImportResult:
         if key.contact_id.endswith("/odd"):
             raise ArithmeticError("nor this")
         self.taken.append(key.contact_id)
