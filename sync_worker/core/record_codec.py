@@ -92,7 +92,10 @@ def dedupe_id_of(remote_id: str, record: Record | None) -> str:
 
 
 def fingerprint(record: Record) -> str:
-    """Names a state of a record: its revision, else its content."""
+    """Names a state of a record: its revision and who sees it, else its content."""
+    # Moderation need not raise the revision.
+    if record.revision is not None and not record.is_visible:
+        return f"{record.revision} {record.state}"
     if record.revision is not None:
         return str(record.revision)
     content = [

@@ -17,7 +17,7 @@ from tests.simulation.ablations import without
 from tests.simulation.chaos import run_seed, sql_ledger
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.scenarios import Story, changes, deletes, moderates, rates
-from tests.simulation.world import CALM, Options, World
+from tests.simulation.world import CALM, LedgerMaker, Options, World
 from tests.twins.memory_ledger import memory_ledger
 from tests.twins.memory_system import REVIEWS_CAPABILITIES
 
@@ -57,9 +57,9 @@ def played(*acts: Story, **more: object) -> World:
     return world
 
 
-def swept(*acts: Story, **more: object) -> World:
+def swept(*acts: Story, make_ledger: LedgerMaker = memory_ledger, **more: object) -> World:
     """No event arrives: two sweeps after each act tell."""
-    world = World(0, reviews(people=4, **more), memory_ledger)
+    world = World(0, reviews(people=4, **more), make_ledger)
     world.chance.faults = replace(CALM, drop=1.0)
     # A listing that shows under half of what is on file is not believed.
     for number in range(2, 4):
@@ -212,6 +212,14 @@ def test_rejected_review_of_a_visitor_goes_outside(way: Way, wix: object) -> Non
     on_wix(PUBLISHED)(world)
     world.settle()
     assert stands(world) == (("80", "published"), ("4", "published"))
+
+
+@pytest.mark.parametrize("make", [memory_ledger, sql_ledger], ids=["memory", "sql"])
+def test_sweeps_tell_each_state_of_one_revision(make: LedgerMaker) -> None:
+    acts = [on_wix(PUBLISHED), on_wix(REJECTED)] * 2
+    world = swept(rates(W, overall=80), *acts, on_wix(PUBLISHED), make_ledger=make)
+    assert stands(world) == (("80", "published"), ("4", "published"))
+    assert writes(world) == {"create on external": 3, "delete on external": 2}
 
 
 @by_either_way
