@@ -86,6 +86,37 @@ def test_record_that_never_showed_our_person_is_no_move(
     assert len(world.external.records) == 2
 
 
+def owner(person: Person) -> Person:
+    """The account of the token has a contact in the shop, too."""
+    return Person(email="person1@example.com", name="Owner")
+
+
+@pytest.mark.parametrize("is_known", [True, False], ids=["known", "unknown"])
+@pytest.mark.parametrize("way", WAYS)
+@POLICIES
+def test_answer_that_repeats_what_we_sent_makes_no_move_of_a_look(
+    is_known: bool, way: str, unknown_contact: str, make_ledger: LedgerMaker
+) -> None:
+    """Created and updated, it is answered with our person; read, it shows the token's account."""
+    policy = Policy.of({"unknown_contact": unknown_contact})
+    options = Options(CALM, people=2, entities=2, external=NO_REVISION, policy=policy)
+    world = World(0, options, make_ledger)
+    world.external.shows, world.external.echoes = api_account, True
+    if is_known:
+        world.external.shows = owner
+    world.wix.visitor_rates(world.entities[0][0], world.persons[0], {"overall": Decimal(80)})
+    look(world, way)
+    look(world, way)
+    world.wix.visitor_changes("w1", {"overall": Decimal(40)})
+    world.drain()
+    look(world, way)
+    world.sweep()
+    world.drain()
+    assert on_wix(world) == {HERS: "40"}
+    assert all(not entry.by_us for entry in world.wix.journal)
+    assert world.ledger.held_reasons() == []
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_record_of_the_api_account_moves_when_it_is_given_away(
     way: str, make_ledger: LedgerMaker

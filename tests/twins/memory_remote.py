@@ -167,7 +167,10 @@ class MemoryRemote(MemorySystem):
         record = self._create_draft(draft)
         self.idempotency[idempotency_key] = record.remote_id
         self._fail_after_write(fault)
-        return record
+        return self._answered(record, draft)
+
+    def _answered(self, record: Record, draft: Draft) -> Record:
+        return replace(record, person=draft.person) if self.echoes else record
 
     def _refuse_if_unsupported(self, operation: Operation) -> None:
         if not self.capabilities.can(operation):
@@ -234,7 +237,7 @@ class MemoryRemote(MemorySystem):
         # It has taken the pictures, which the update did not touch.
         if fault == "replaces":
             return replace(changed, lost=frozenset({"pictures"}))
-        return changed
+        return self._answered(changed, draft)
 
     def delete(self, remote_id: str, revision: int | None) -> None:
         self._refuse_if_unsupported(Operation.DELETE)

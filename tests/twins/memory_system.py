@@ -28,7 +28,8 @@ class MemorySystem:
 
     ``normalise(name, value)``: what it makes of a value. ``clock``: its own. ``shows(person)``:
     whom it names in a record that we write; some name the account of the token instead, write an
-    address their own way, or mask it. ``visitors_state``: of what a visitor writes, at first.
+    address their own way, or mask it. ``echoes``: the answer to a write repeats whom we named,
+    whatever it shows afterwards. ``visitors_state``: of what a visitor writes, at first.
     ``votes_count``: a vote raises the revision. ``names_origin``: its records tell who made them.
     ``decides``: told of each new record, where rules decide later what becomes of it.
     """
@@ -41,6 +42,7 @@ class MemorySystem:
     makes_words: Callable[[str, str], str] = lambda name, text: text
     clock: Callable[[], float] = lambda: 0.0
     shows: Callable[[Person], Person] = lambda person: person
+    echoes: bool = False
     visitors_state: RecordState = RecordState.PUBLISHED
     votes_count: bool = False
     names_origin: bool = True

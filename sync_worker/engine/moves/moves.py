@@ -26,6 +26,7 @@ from sync_worker.core.values import (
     UnknownContact,
 )
 from sync_worker.core.values.record_identity import (
+    as_answered,
     identity_shown,
     is_of_another,
     rates_another,
@@ -81,19 +82,30 @@ class Moves:
             return known
         return not names_another(self.view, record) or self._stays(record.remote_id, record)
 
+    def note_created(self) -> None:
+        """Nobody has read the external record: whose it is, only the answer to our create says."""
+        shown = self.view.record_views[EXTERNAL_SLOT]
+        identity = as_answered(shown.identity)
+        self.view.record_views[EXTERNAL_SLOT] = replace(shown, identity=identity)
+
     def compare_answer(self, record: Record, noted: Known | None) -> None:
         """The answer to a write of ours shows somebody or something else than before.
 
         It stands for this link's person: some systems name the account of our token. Not so what
         is known to be another's: what tells of that is news of its own.
         """
+        shown, run = self.view.record_views[EXTERNAL_SLOT], self.view.run
+        is_same = noted is not None and noted.remote_id == record.remote_id
+        # It may only repeat what we sent: what a look has told stands until the next one.
+        if noted is not None and is_same and noted.identity is not None:
+            self.view.record_views[EXTERNAL_SLOT] = replace(shown, identity=noted.identity)
+            return
         if not self._is_known_to_be_anothers(record):
             return
-        shown, run = self.view.record_views[EXTERNAL_SLOT], self.view.run
         # New on file: it was taken for this link's by what it told.
         identity = identity_shown(run.entity.external, run.contact.email, None)
-        if noted is not None and noted.remote_id == record.remote_id:
-            identity = noted.identity
+        if is_same:
+            identity = None
         self.view.record_views[EXTERNAL_SLOT] = replace(shown, identity=identity)
 
     def _is_known_to_be_anothers(self, record: Record) -> bool:
