@@ -86,7 +86,9 @@ def shell(tmp_path: Path) -> Shell:
 
 @pytest.fixture
 def site(shell: Shell) -> Shell:
-    shell.good("site", "add", "instance-1", "--connector", "own-service")
+    """Its ratings are of any attribute and scale, as the Ratings API has them."""
+    words = ("instance-1", "--connector", "own-service", "--wix-api", "ratings")
+    shell.good("site", "add", *words)
     return shell
 
 
