@@ -14,7 +14,7 @@ import pytest
 
 from sync_worker.core.values import Policy, RecordState, Side
 from tests.simulation.ablations import without
-from tests.simulation.chaos import run_seed, sql_ledger
+from tests.simulation.chaos import NO_REVISION, run_seed, sql_ledger
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.scenarios import Story, changes, deletes, moderates, rates
 from tests.simulation.world import CALM, LedgerMaker, Options, World
@@ -396,6 +396,20 @@ def test_update_of_our_own_refused_at_the_right_revision_is_held() -> None:
     assert world.ledger.held_reasons() == ["conflict_unexplained"]
     world.wix.read_only_ids = set()
     world.settle()
+    assert_at_rest(world)
+
+
+def test_conflict_outside_without_revisions_is_held_after_the_second() -> None:
+    """Nothing tells there whether the record has changed: one more try is made, and no storm."""
+    world = played(rates(E, value=4), external=NO_REVISION, new_on_wix=PUBLISHED)
+    world.external.read_only = "conflict"
+    changes(W, overall=20)(world)
+    world.drain()
+    assert world.external.calls["update"] == 2
+    assert world.ledger.held_reasons() == ["conflict_unexplained"]
+    world.external.read_only = ""
+    world.settle()
+    assert stands(world) == (("20", "published"), ("1", "published"))
     assert_at_rest(world)
 
 
