@@ -53,7 +53,7 @@ OURS = frozenset(
         *("door_source.refused_reason", "door_source.refused_result"),
         # Ids of manifests, which have 63 characters at most.
         *("door_count.source", "door_source.source", "hook_state.source", "site.connector"),
-        "site_fault.source",
+        *("site_fault.source", "set_aside.wix_api"),
     }
 )
 # Read by the same readers as what is thrown here, or from files: test_hostile_values.py throws at
