@@ -26,7 +26,6 @@ from sync_worker.core.values import (
     UnknownContact,
 )
 from sync_worker.core.values.record_identity import (
-    as_answered,
     identity_shown,
     is_of_another,
     rates_another,
@@ -81,12 +80,6 @@ class Moves:
         if known is not None:
             return known
         return not names_another(self.view, record) or self._stays(record.remote_id, record)
-
-    def note_created(self) -> None:
-        """Nobody has read the external record: whose it is, only the answer to our create says."""
-        shown = self.view.record_views[EXTERNAL_SLOT]
-        identity = as_answered(shown.identity)
-        self.view.record_views[EXTERNAL_SLOT] = replace(shown, identity=identity)
 
     def compare_answer(self, record: Record, noted: Known | None) -> None:
         """The answer to a write of ours shows somebody or something else than before.
