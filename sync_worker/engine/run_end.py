@@ -76,7 +76,7 @@ def end_of_run(
         },
         link_state=link_state,
         new_generation=exists and begins_generation(view),
-        buried=_buried(view),
+        buried=list(view.tombstones.buried.values()),
         revived=_revived(view, held),
         shadowed=view.shadowed,
         seen=seen_revisions(view.record_views.values()),
@@ -85,12 +85,6 @@ def end_of_run(
         release=True,
         erases=view.erases,
     )
-
-
-def _buried(view: View) -> list[Buried]:
-    """Tombstones, but for those of records that have left: on file since, and of no link."""
-    left = view.departures.left
-    return [one for one in view.tombstones.buried.values() if one.remote_id not in left]
 
 
 def _revived(view: View, held: Set[Slot]) -> list[Buried]:

@@ -186,20 +186,3 @@ def test_record_given_to_an_erased_person_leaves_no_address(make_ledger: LedgerM
     for _ in range(3):
         look(world, "sweep")
         assert broken_invariants(world) == []
-
-
-def test_record_on_its_way_to_another_survives_an_erasure(make_ledger: LedgerMaker) -> None:
-    """Its old rating has let it go, and the worker died before the new one had it."""
-    world = a_world(make_ledger, external=ACCURATE)
-    world.external.owner_moves("e1", person=world.persons[1])
-    while ("e1", 2) not in world.ledger.closed_with("synced"):
-        assert world.step_in_order()
-    world.workers.clear()
-    world.queue.clear()
-    world.now += 30.0
-    world.crowd.erase(world.persons[0])
-    while world.step_in_order():
-        pass
-    world.settle()
-    assert on_wix(world) == {"product-0 contact-1": "80"}
-    assert broken_invariants(world) == []
