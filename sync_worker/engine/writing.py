@@ -7,7 +7,7 @@ between: until then its intent is open, and a crash leaves it to be settled by l
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from sync_worker.core.errors import (
     Conflict,
@@ -36,7 +36,6 @@ from sync_worker.core.values import (
     Slot,
     Value,
 )
-from sync_worker.core.values.record_identity import as_answered
 from sync_worker.engine.history_lines import line_for_held_link, line_for_refusal
 from sync_worker.engine.lease_keeper import LeaseKeeper
 from sync_worker.engine.link_plan import SlotWrite
@@ -164,11 +163,6 @@ class Writing:
                 note_moderated(self.view, slot, write.operation, record)
             # Whose it is is not asked of the answer to a write: that is news of its own.
             self.view.departures.own.add(record.remote_id)
-            if slot.side is Side.EXTERNAL and write.operation is Operation.CREATE:
-                # Nobody has read it: whose it is, only this answer says.
-                shown = self.view.record_views[slot]
-                identity = as_answered(shown.identity)
-                self.view.record_views[slot] = replace(shown, identity=identity)
             if slot.side is Side.EXTERNAL and write.operation is Operation.UPDATE:
                 noted, shown = self.view.memory.get(slot), self.view.record_views[slot]
                 if noted is None or noted.identity != shown.identity:

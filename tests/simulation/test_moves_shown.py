@@ -97,16 +97,17 @@ def owner(person: Person) -> Person:
 def test_answer_that_repeats_what_we_sent_makes_no_move_of_a_look(
     is_known: bool, way: str, unknown_contact: str, make_ledger: LedgerMaker
 ) -> None:
-    """Created and updated, it is answered with our person; read, it shows the token's account."""
+    """Updated, it is answered with our person; read, it shows the token's account."""
     policy = Policy.of({"unknown_contact": unknown_contact})
     options = Options(CALM, people=2, entities=2, external=NO_REVISION, policy=policy)
     world = World(0, options, make_ledger)
-    world.external.shows, world.external.echoes = api_account, True
+    world.external.shows = api_account
     if is_known:
         world.external.shows = owner
     world.wix.visitor_rates(world.entities[0][0], world.persons[0], {"overall": Decimal(80)})
     look(world, way)
     look(world, way)
+    world.external.echoes = True
     world.wix.visitor_changes("w1", {"overall": Decimal(40)})
     world.drain()
     look(world, way)

@@ -15,8 +15,6 @@ from functools import lru_cache
 from sync_worker.core.email_identity import earlier_identities, identity_told
 from sync_worker.core.values.records import EntityRef
 
-# Ends an identity that nothing but the answer to our own create has told: it may be what we sent.
-ANSWERED = "~"
 HASH_LENGTH = 20  # of each part; an identity has three of them, parted by dots
 
 
@@ -64,7 +62,7 @@ def identity_shown(entity: EntityRef | None, email: str | None, noted: str | Non
     """
     shown = _hashes(entity, email)
     if noted is not None:
-        pairs = zip(shown, _parts(noted), strict=True)
+        pairs = zip(shown, noted.split("."), strict=True)
         shown = tuple(now or before for now, before in pairs)
     return ".".join(shown) if any(shown) else None
 
@@ -90,20 +88,6 @@ def changed(now: str | None, noted: str | None) -> Changed:
     """What differs of two identities; only what both tell can."""
     if now is None or noted is None or now == noted:
         return UNCHANGED
-    pairs = zip(_parts(now), _parts(noted), strict=True)
+    pairs = zip(now.split("."), noted.split("."), strict=True)
     person, *thing = [bool(one and other) and one != other for one, other in pairs]
     return Changed(person, any(thing))
-
-
-def as_answered(identity: str | None) -> str | None:
-    """Of a record that nobody has read yet."""
-    return None if identity is None else identity.removesuffix(ANSWERED) + ANSWERED
-
-
-def was_answered(identity: str | None) -> bool:
-    """Whether a look has yet to tell what the system shows of the record."""
-    return identity is not None and identity.endswith(ANSWERED)
-
-
-def _parts(identity: str) -> list[str]:
-    return identity.removesuffix(ANSWERED).split(".")

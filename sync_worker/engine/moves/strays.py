@@ -5,14 +5,12 @@ from __future__ import annotations
 from sync_worker.core.ports.links import LeasedLink
 from sync_worker.core.values import Record
 from sync_worker.core.values.record_identity import (
-    UNCHANGED,
     UNCOMPARED,
     Changed,
     changed,
     identity_shown,
     is_of_another,
     rates_another,
-    was_answered,
 )
 from sync_worker.engine.record_view import EXTERNAL_SLOT, RecordView, Source
 from sync_worker.engine.view import View
@@ -54,11 +52,6 @@ def changed_since(view: View, shown: RecordView | Record) -> Changed:
     on_file = view.memory.get(EXTERNAL_SLOT)
     if on_file is None or on_file.remote_id != shown.remote_id:
         return UNCOMPARED
-    # The answer to our create may only have repeated what we sent: the first look tells what the
-    # system makes of it. A state after that one may show a move.
-    is_same_state = on_file.revision is None or on_file.revision == shown.revision
-    if is_same_state and was_answered(on_file.identity):
-        return UNCHANGED
     now = identity_shown(shown.entity, shown.person.email, on_file.identity)
     return changed(now, on_file.identity)
 
