@@ -105,6 +105,7 @@ def test_answer_that_repeats_what_we_sent_makes_no_move_of_a_look(
     if is_known:
         world.external.shows = owner
     world.wix.visitor_rates(world.entities[0][0], world.persons[0], {"overall": Decimal(80)})
+    world.drain()
     look(world, way)
     look(world, way)
     world.external.echoes = True
