@@ -33,7 +33,7 @@ def test_product_that_waits_goes_on_when_a_map_names_it_as_ratings_do(ground: Gr
         pytest.skip("maps are imported into SQL")
     with pytest.raises(Held) as held:
         things(ground, Policy()).entity_of(PRODUCT, Side.WIX)
-    waiting, other = ground.stored(1), ground.stored(2)
+    waiting, other = ground.stored(1), ground.stored(2, remote_id="of-another")
     ground.ledger.inbox.hold([waiting], "unknown_entity", hold_key=held.value.hold_key)
     ground.ledger.inbox.hold([other], "unknown_entity", hold_key="entity:wix:stores::product-3")
     pairs = [(EntityRef("product-new", "stores", "reviews"), EntityRef("sku-new"))]
