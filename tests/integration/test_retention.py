@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, event, select, update
 
 from sync_worker.core.ports.inbox import Closing
 from sync_worker.core.values import Change, InboxState, NewDelivery, Side
@@ -235,3 +235,28 @@ def test_words_of_the_history_are_a_hash_after_30_days(ground: Ground) -> None:
     hashed = "(4 characters, sha256 8f6684b56dc41a02cca0)"
     assert lines == {old: (hashed, None, hashed), young: ("Bad.", None, "Bad.")}
     assert ground.prune() == {}
+
+
+def test_words_erased_between_look_and_write_leave_no_hash(postgres_url: str) -> None:
+    """A person is erased while the retention has their lines in hand: nothing comes back."""
+    engine, other = open_engine(postgres_url), open_engine(postgres_url)
+    upgrade(engine)
+    site, _ = ledger_admin(engine).sites.add("instance-1", "own-service", [])
+    ground = Ground(engine, sql_ledger(engine), LedgerRetention(engine), site.id)
+    said = {"what": "update", "attribute": "body", "site_id": site.id, "words_before": "Bad."}
+    ground.add(history, at=ground.now() - 31 * DAY, **said)
+    erased: list[Any] = []
+
+    def erase_first(_connection: Any, _cursor: Any, statement: str, *_others: Any) -> None:
+        if statement.startswith("UPDATE history") and not erased:
+            with other.begin() as connection:
+                erased.append(connection.execute(update(history).values(words_before=None)))
+
+    event.listen(engine, "before_cursor_execute", erase_first)
+    ground.prune()
+    with engine.connect() as connection:
+        left = connection.execute(select(history.c.words_before, history.c.words_after)).all()
+    engine.dispose()
+    other.dispose()
+    assert erased
+    assert left == [(None, None)]

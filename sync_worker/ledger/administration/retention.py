@@ -117,7 +117,8 @@ class LedgerRetention:
             rows = connection.execute(found.order_by(history.c.at).limit(batch)).all()
             for row in rows:
                 hashed = {name: _hashed(getattr(row, name)) for name in WORDS_OF_HISTORY}
-                its_line = update(history).where(history.c.id == row.id)
+                # Asked again: an erasure may have emptied the line since the look.
+                its_line = update(history).where(history.c.id == row.id, _has_words())
                 connection.execute(its_line.values(**hashed, words_hashed=True))
         return len(rows)
 
