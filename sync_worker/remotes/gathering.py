@@ -50,8 +50,12 @@ class Ask:
     what: What
     of: Any = None
     answer: Any = None
+    has_answer: bool = False  # of a request that was reserved it is None
     is_taken: bool = False
     is_answered: bool = False
+
+    def give(self, answer: Any) -> None:
+        self.answer, self.has_answer = answer, True
 
     def result(self) -> Any:
         if isinstance(self.answer, SyncError):
@@ -155,20 +159,21 @@ class Gathering:
             try:
                 answer(asks)
             except SyncError as error:
-                for ask in asks:
-                    ask.answer = error
+                _give_the_rest(asks, error)
             except BaseException as error:
                 # Unforeseen, or stopped: no thread may wait for ever, nor believe a success.
-                for ask in asks:
-                    ask.answer = UnknownOutcome(f"unexpected: {type(error).__name__}")
+                _give_the_rest(asks, UnknownOutcome(f"unexpected: {type(error).__name__}"))
+                _give_the_rest(batch, Transient("not sent"))
                 raise
 
     def _reserve(self, asks: Sequence[Ask]) -> None:
         self._remote.reserve_request()
+        for ask in asks:
+            ask.give(None)
 
     def _find(self, asks: Sequence[Ask]) -> None:
         for ask, found in zip(asks, self._found([ask.of for ask in asks]), strict=True):
-            ask.answer = found
+            ask.give(found)
 
     def _found(self, whose: Sequence[tuple[EntityRef, Person]]) -> Sequence[Sequence[Record]]:
         if len(whose) == 1:
@@ -177,7 +182,7 @@ class Gathering:
 
     def _create(self, asks: Sequence[Ask]) -> None:
         if len(asks) == 1:
-            asks[0].answer = self._remote.create(*asks[0].of)
+            asks[0].give(self._remote.create(*asks[0].of))
             return
         most = self._remote.capabilities.bulk_create
         for start in range(0, len(asks), most):
@@ -192,7 +197,8 @@ class Gathering:
             # One of them may be to blame, and none was made.
             outcomes = [refusal] * len(asks)
         for ask, outcome in zip(asks, outcomes, strict=True):
-            ask.answer = _by_itself(outcome) if isinstance(outcome, Permanent) else outcome
+            answer = _by_itself(outcome) if isinstance(outcome, Permanent) else outcome
+            ask.give(answer)
         self._settle([ask for ask in asks if isinstance(ask.answer, UnknownOutcome)])
 
     def _settle(self, asks: Sequence[Ask]) -> None:
@@ -209,11 +215,17 @@ class Gathering:
         for ask, records in zip(asks, found, strict=True):
             for record in records:
                 if _is_made_from(record, ask.of[0]):
-                    ask.answer = record
+                    ask.give(record)
 
     @property
     def _bulk(self) -> BulkCreate:
         return cast(BulkCreate, self._remote)
+
+
+def _give_the_rest(asks: Sequence[Ask], error: SyncError) -> None:
+    for ask in asks:
+        if not ask.has_answer:
+            ask.give(error)
 
 
 def _by_itself(refusal: Permanent) -> SyncError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -44,7 +45,7 @@ class Reviews:
 
     capabilities: Capabilities = field(default_factory=lambda: Capabilities(bulk_create=100))
     calls: list[tuple[str, int]] = field(default_factory=list)
-    fails: dict[str, list[SyncError]] = field(default_factory=dict)
+    fails: dict[str, list[BaseException]] = field(default_factory=dict)
     there: dict[str, Record] = field(default_factory=dict)
     outcome_of: Callable[[Draft], Record | SyncError] = made_from
 
@@ -152,7 +153,7 @@ def test_lost_answer_is_looked_for_once() -> None:
 
 
 def test_look_that_fails_leaves_the_outcome_unknown() -> None:
-    fails: dict[str, list[SyncError]] = {
+    fails: dict[str, list[BaseException]] = {
         "create_many": [UnknownOutcome("no answer")],
         "find_many": [Permanent("no", reason="unauthorized")],
     }
@@ -172,7 +173,7 @@ def test_refusal_among_many_is_no_refusal_of_one() -> None:
 
     gathered = together(over(Reviews(outcome_of=outcome_of)), [creates(n) for n in range(3)])
     assert [type(one) for one in gathered.results] == [Record, Transient, Duplicate]
-    refused: list[SyncError] = [Permanent("one of them is too long")]
+    refused: list[BaseException] = [Permanent("one of them is too long")]
     gathered = together(
         over(Reviews(fails={"create_many": refused})), [creates(n) for n in range(3)]
     )
@@ -197,6 +198,53 @@ def test_unforeseen_error_leaves_nobody_waiting(error: type[BaseException]) -> N
 
     together(over(Reviews(outcome_of=outcome_of)), [noting(creates(n)) for n in range(4)])
     assert sorted(ends) == ["UnknownOutcome"] * 3 + ["raised"]
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt])
+@pytest.mark.parametrize("first", ["reserve", "find"])
+def test_create_that_was_not_reached_is_no_success(first: str, error: type[BaseException]) -> None:
+    """It waits beside another's ask of an earlier kind, which fails unforeseen or is stopped."""
+    reviews = Reviews(fails={first: [error()]})
+    gathering = Gathering(cast(Remote, reviews), 2)
+    asks: dict[str, Callable[[], Any]] = {
+        "create": lambda: gathering.create(a_draft(0), "intent-0"),
+        "reserve": gathering.reserve_request,
+        "find": lambda: gathering.find(MUG, Person(contact_id="contact-1")),
+    }
+    ends: dict[str, list[BaseException]] = {"create": [], first: []}
+
+    def work(name: str) -> None:
+        try:
+            asks[name]()
+        except BaseException as raised:
+            ends[name].append(raised)
+        finally:
+            gathering.leave()
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in ends]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert reviews.calls == [(first, 1)]
+    assert gathering.made == {}
+    # Whoever made the calls for all goes on with the error itself; a create is not sent, for sure.
+    assert [type(one) for one in ends["create"]] in ([Transient], [error])
+    assert [type(one) for one in ends[first]] in ([UnknownOutcome], [error])
+
+
+def test_what_was_made_before_a_refusal_stays_made() -> None:
+    """Wix has no budget left for the second call of three."""
+
+    def outcome_of(draft: Draft) -> Record | SyncError:
+        reviews.fails["create_many"] = [RateLimited(retry_after=1.0)]
+        return made_from(draft)
+
+    reviews = Reviews(Capabilities(bulk_create=2), outcome_of=outcome_of)
+    gathered = together(over(reviews), [creates(n, reserves=False) for n in range(6)])
+    assert Counter(type(one) for one in gathered.results) == {Record: 2, RateLimited: 4}
+    assert reviews.calls == [("create_many", 2), ("create_many", 2)]
+    assert len(gathered.made) == 2
 
 
 @dataclass
