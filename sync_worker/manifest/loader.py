@@ -18,6 +18,7 @@ from sync_worker.files.yaml_file import BadYaml, read_yaml
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.record_writer import CREATE_ROOTS, HOOK_ROOTS, ROOTS, check_tree
 from sync_worker.manifest.source.complaints import complaint
+from sync_worker.manifest.source.left_out_words import without_left_out
 from sync_worker.manifest.source.resolving import (
     BadReference,
     declared_settings,
@@ -130,7 +131,7 @@ def _inherited(document: Mapping[str, Any], file: Path, *chain: Path) -> Mapping
     inherited = _inherited(_read(base), file, *chain, base)
     if "settings" in own:
         own["settings"] = merged_settings(inherited.get("settings"), own["settings"])
-    return _merged(inherited, own)
+    return _merged(without_left_out(inherited, own), own)
 
 
 def _refuse_parent(parent: str, file: Path, here: Path) -> None:

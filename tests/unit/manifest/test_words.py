@@ -110,6 +110,52 @@ def test_word_that_no_field_reads_cannot_be_kept_in_step() -> None:
         a_manifest(text__sync=["title", "reply"])
 
 
+def extending(folder: Path, **own: Any) -> Manifest:
+    """A shop's own manifest, of which only the differences from another are stated."""
+    base = yaml.safe_load(DOCUMENT) | {"id": "base"}
+    base["text"] |= {"create_only": ["title", "body"]}
+    (folder / "base.yaml").write_text(yaml.safe_dump(base))
+    (folder / "between.yaml").write_text("{version: 1, id: between, extends: base}")
+    file = folder / "own.yaml"
+    file.write_text(yaml.safe_dump({"version": 1, "id": "own", "extends": "between", **own}))
+    return load_manifest(file, {})
+
+
+@pytest.mark.parametrize("nothing", [None, {"path": None, "const": ""}])
+@pytest.mark.parametrize(("left_out", "kept"), [("title", ("body",)), ("body", ("title",))])
+def test_word_that_a_shop_s_manifest_leaves_out_travels_no_more(
+    tmp_path: Path, left_out: str, kept: tuple[str, ...], nothing: Any
+) -> None:
+    """It was written before words travelled, and goes on loading."""
+    text = extending(tmp_path, fields={left_out: nothing}, text={"reply_max_length": 9}).text
+    assert (text.sync, text.create_only, text.reply_max_length) == (kept, kept, 9)
+    assert text.title_max_length == (255 if "title" in kept else None)
+
+
+def test_shop_s_manifest_that_leaves_out_all_words_has_none(tmp_path: Path) -> None:
+    manifest = extending(tmp_path, fields={"title": None, "body": None})
+    assert (manifest.text.sync, manifest.capabilities.words) == ((), {})
+    assert not [one for one in check_texts(manifest) if one.wrong or one.advice]
+
+
+def test_word_that_a_shop_s_manifest_names_and_leaves_out_is_refused(tmp_path: Path) -> None:
+    """There its author contradicts himself; before, he did not know of words."""
+    with pytest.raises(Misconfigured, match=r"text\.sync: title needs fields\.title with a path"):
+        extending(tmp_path, fields={"title": None}, text={"sync": ["title"]})
+
+
+@pytest.mark.parametrize("field", ["title", "body"])
+@pytest.mark.parametrize("name", sorted(file.stem for file in SHIPPED.glob("*.yaml")))
+def test_shipped_manifests_can_be_extended_without_a_word(
+    tmp_path: Path, name: str, field: str
+) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text(f"version: 1\nid: mine\nextends: {name}\nfields: {{{field}: null}}\n")
+    manifest = load_manifest(own, Placeholders({}))
+    assert field not in manifest.text.sync
+    assert [finding for finding in check_texts(manifest) if finding.wrong or finding.advice] == []
+
+
 @pytest.mark.parametrize("sync", [["titel"], "body", [7]])
 def test_unknown_words_and_limits_of_nothing_are_refused(sync: Any) -> None:
     with pytest.raises(Misconfigured, match="text"):
