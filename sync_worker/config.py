@@ -18,9 +18,9 @@ from dotenv.parser import parse_stream
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from redis.connection import parse_url
 
+from sync_worker.core import service_urls
 from sync_worker.core.errors import Misconfigured
 from sync_worker.core.pasted import bare, is_placeholder, nearest, secret_of, text_of, unsendable_in
-from sync_worker.core.service_urls import check_database_url, check_redis_url, with_password
 from sync_worker.core.values import WixKind
 from sync_worker.files.references import DEFAULT_FOLDERS
 
@@ -156,14 +156,15 @@ class Settings(BaseModel):
         Raises Misconfigured.
         """
         if self.database_url is not None:
-            check_database_url("DATABASE_URL", self.database_url.get_secret_value())
+            service_urls.check_database_url("DATABASE_URL", self.database_url.get_secret_value())
             return _with_password(self.database_url, self.database_password)
         return f"sqlite:///{(self.ratings_sync_home / LEDGER_FILE).absolute()}"
 
     @property
     def first_wix_api(self) -> WixKind:
         """Of a new site: Wix has published its Reviews API only; a stand-in shows Ratings first."""
-        return WixKind.REVIEWS if self.wix_api_base_url == WIX_URL else WixKind.RATINGS
+        is_wix = service_urls.host_of(self.wix_api_base_url) == service_urls.host_of(WIX_URL)
+        return WixKind.REVIEWS if is_wix else WixKind.RATINGS
 
     @property
     def is_sqlite(self) -> bool:
@@ -205,14 +206,14 @@ class Settings(BaseModel):
                 "REDIS_URL is not set; set it (redis://[:password@]host:6379/0), or start all with"
                 " `ratings-sync up`, which brings its own Redis"
             )
-        check_redis_url("REDIS_URL", self.redis_url.get_secret_value())
+        service_urls.check_redis_url("REDIS_URL", self.redis_url.get_secret_value())
         return _with_password(self.redis_url, self.redis_password)
 
     @cached_property
     def cache(self) -> str:
         """The cache's URL: another database than the broker's. Raises Misconfigured."""
         if self.redis_cache_url is not None:
-            check_redis_url("REDIS_CACHE_URL", self.redis_cache_url.get_secret_value())
+            service_urls.check_redis_url("REDIS_CACHE_URL", self.redis_cache_url.get_secret_value())
             return _with_password(self.redis_cache_url, self.redis_password)
         return cache_url(self.broker)
 
@@ -226,8 +227,9 @@ def cache_url(broker: str) -> str:
 
 
 def _with_password(url: SecretStr, password: SecretStr | None) -> str:
-    text = url.get_secret_value()
-    return text if password is None else with_password(text, password.get_secret_value())
+    if password is None:
+        return url.get_secret_value()
+    return service_urls.with_password(url.get_secret_value(), password.get_secret_value())
 
 
 def environment(folder: Path | None = None) -> dict[str, str]:

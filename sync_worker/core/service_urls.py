@@ -50,6 +50,14 @@ def check_database_url(name: str, url: str) -> None:
         raise _no_port(name)
 
 
+def host_of(url: str) -> str:
+    """In small letters, without the dot that may end it; empty where the address has none."""
+    try:
+        return (urlsplit(url).hostname or "").rstrip(".")
+    except ValueError:
+        return ""
+
+
 def has_password(url: str) -> bool:
     """Whether the part before the host names one."""
     user, mark, _ = url.partition("://")[2].rpartition("@")

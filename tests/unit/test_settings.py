@@ -11,6 +11,7 @@ import pytest
 
 from sync_worker.config import SECRETS, Settings, environment, load_settings
 from sync_worker.core.errors import Misconfigured
+from sync_worker.core.values import WixKind
 from tests.fleet_file import ROOT
 
 EXAMPLE = dict(
@@ -140,3 +141,20 @@ def test_empty_time_of_the_nightly_sweep_means_never(tmp_path: Path, line: str) 
     (tmp_path / ".env").write_text(line)
     assert environment(tmp_path)["RECONCILE_AT"] == ""
     assert load_settings(needed).reconcile_at == "03:00"
+
+
+@pytest.mark.parametrize(
+    ("url", "kind"),
+    [
+        ("https://www.wixapis.com", WixKind.REVIEWS),
+        ("https://www.wixapis.com/", WixKind.REVIEWS),
+        ("HTTPS://WWW.WixAPIs.com:443/", WixKind.REVIEWS),
+        ("https://www.wixapis.com./", WixKind.REVIEWS),
+        ("http://127.0.0.1:9000", WixKind.RATINGS),
+        ("https://www.wixapis.com.example.org", WixKind.RATINGS),
+        ("https://[www.wixapis.com", WixKind.RATINGS),
+    ],
+)
+def test_new_site_of_wix_itself_uses_reviews(url: str, kind: WixKind) -> None:
+    """However its address is written."""
+    assert load_settings({"WIX_API_BASE_URL": url}).first_wix_api is kind
