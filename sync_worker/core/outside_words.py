@@ -5,7 +5,11 @@ An id may hold what a terminal obeys: escape sequences, or a text that runs back
 
 from __future__ import annotations
 
+import re
+
 FIRST_UNICODE = 0x100
+# Of a refusal's line: operation, status, code. What follows are the remote's own words.
+CODE_OF_REFUSAL = re.compile(r"\w+(?:: \d{3}(?: \S+)?(?=: |$))?")
 
 
 def for_people(text: str) -> str:
@@ -30,3 +34,9 @@ def _escaped(sign: str) -> str:
     if code < FIRST_UNICODE:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def code_of_refusal(line: str) -> str:
+    """What stays of a refusal's line in the history where its words go: a remote may quote ours."""
+    found = CODE_OF_REFUSAL.match(line)
+    return found.group() if found else ""

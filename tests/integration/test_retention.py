@@ -190,6 +190,7 @@ def test_old_ended_rows_go_and_younger_and_open_ones_stay(
         "intents": 1,
         "history": 2,
         "words": 0,
+        "refusals": 0,
         "runs": 1,
     }
     assert ground.prune() == {"intents": 1, "history": 2, "runs": 1}
@@ -234,6 +235,22 @@ def test_words_of_the_history_are_a_hash_after_30_days(ground: Ground) -> None:
         }
     hashed = "(4 characters, sha256 8f6684b56dc41a02cca0)"
     assert lines == {old: (hashed, None, hashed), young: ("Bad.", None, "Bad.")}
+    assert ground.prune() == {}
+
+
+def test_what_refusals_quote_goes_with_the_words(ground: Ground) -> None:
+    """After 30 days status and code are left of what a remote said."""
+    said = {"what": "refused", "side": "wix", "site_id": ground.site_id}
+    reason = "update: 422 bad_words: 'my secret' may not be said"
+    old, young = (
+        ground.add(history, at=ground.now() - days * DAY, reason=reason, **said)
+        for days in (31, 29)
+    )
+    assert ground.retention.waiting(KEEP)["refusals"] == 1
+    assert ground.prune() == {"refusals": 1}
+    with ground.engine.connect() as connection:
+        lines = connection.execute(select(history.c.id, history.c.reason)).all()
+    assert dict(map(tuple, lines)) == {old: "update: 422 bad_words", young: reason}
     assert ground.prune() == {}
 
 

@@ -11,12 +11,14 @@ from sync_worker.core.hold_keys import (
     email_hold_key,
     erased_id,
 )
+from sync_worker.core.outside_words import code_of_refusal
 from sync_worker.core.ports.inbox import ERASED
 from sync_worker.core.ports.links import Commit
 from sync_worker.core.sweep_values import Listed
 from sync_worker.core.values import (
     Buried,
     Delivery,
+    HistoryKind,
     Intent,
     IntentState,
     Link,
@@ -92,6 +94,8 @@ def _erase_story(state: MemoryState, link_id: int) -> None:
     for place, (owner, at, entry) in enumerate(state.history):
         if owner == link_id:
             emptied = replace(entry, before=None, after=None, loser=None, remote_id="")
+            if entry.what is HistoryKind.REFUSED:
+                emptied = replace(emptied, reason=code_of_refusal(entry.reason))
             state.history[place] = (owner, at, emptied)
     for intent_id, owner in state.intent_links.items():
         if owner == link_id and state.intents[intent_id].state is not IntentState.OPEN:

@@ -13,14 +13,15 @@ from typing import Any
 from sqlalchemy import Engine, and_, func, literal_column, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
-from sync_worker.core.values import IntentState
+from sync_worker.core.values import IntentState, Side
 from sync_worker.ledger.administration.door_counts import HOUR_SECONDS, KEPT_DAYS
 from sync_worker.ledger.administration.heartbeats import GONE_DAYS
 from sync_worker.ledger.administration.site_faults import GONE_SECONDS
 from sync_worker.ledger.process_tables import door_count, heartbeat, site_fault
 from sync_worker.ledger.statements.clock import is_older
+from sync_worker.ledger.statements.erasure import is_refusal, shorten_refusals
 from sync_worker.ledger.statements.inbox import ENDED, OPEN
-from sync_worker.ledger.tables import history, inbox, intent, run
+from sync_worker.ledger.tables import history, inbox, intent, run, site
 from sync_worker.ledger.transactions import Transactions
 
 BATCH = 500
@@ -41,7 +42,7 @@ class Retention:
     inbox_days: float = 30.0  # delivery ids (duplicates are known that long) and closed intents
     history_days: float = 365.0
     run_days: float = 90.0
-    words_days: float = 30.0  # what people wrote, in the history: then a hash and its length
+    words_days: float = 30.0  # what people wrote, and refusals quote, in the history: then a hash
 
 
 class LedgerRetention:
@@ -72,6 +73,7 @@ class LedgerRetention:
             "intents": lambda: self._delete(intent, self._old_intents(keep.inbox_days), batch),
             "history": lambda: self._delete_history(keep.history_days, batch),
             "words": lambda: self._hash_words(keep.words_days, batch),
+            "refusals": lambda: self._shorten_refusals(keep.words_days, batch),
             "runs": lambda: self._delete(run, _is_older(run.c.ended_at, keep.run_days), batch),
             "site_faults": lambda: self._delete(site_fault, _is_of_gone_site(), batch),
             "heartbeats": lambda: self._delete(
@@ -122,6 +124,11 @@ class LedgerRetention:
                 connection.execute(its_line.values(**hashed, words_hashed=True))
         return len(rows)
 
+    def _shorten_refusals(self, days: float, batch: int) -> int:
+        """Forget a batch of what remotes said of writes that they refused; how many."""
+        with self._transactions.write() as connection:
+            return shorten_refusals(connection, _is_old_refusal(days), batch)
+
     def _delete_door_counts(self) -> int:
         """Delete the counts of old hours: a few hundred a day, so all at once; how many."""
         is_old = _is_older(door_count.c.hour * HOUR_SECONDS, KEPT_DAYS)
@@ -147,6 +154,7 @@ class LedgerRetention:
             "intents": (intent, self._old_intents(keep.inbox_days)),
             "history": (history, _is_older(history.c.at, keep.history_days)),
             "words": (history, and_(_has_words(), _is_older(history.c.at, keep.words_days))),
+            "refusals": (history, _is_old_refusal(keep.words_days)),
             "runs": (run, _is_older(run.c.ended_at, keep.run_days)),
         }
         with self._transactions.read() as connection:
@@ -164,6 +172,12 @@ def _has_words() -> Any:
     """The lines of ix_history_words."""
     told = or_(*(history.c[name].is_not(None) for name in WORDS_OF_HISTORY))
     return and_(told, ~history.c.words_hashed)
+
+
+def _is_old_refusal(days: float) -> Any:
+    """By ix_history_recent: of every site and side, as few lines are refusals."""
+    of_sites = history.c.site_id.in_(select(site.c.id)) & history.c.side.in_([*map(str, Side)])
+    return and_(of_sites, is_refusal(), _is_older(history.c.at, days))
 
 
 def _hashed(words: str | None) -> str | None:

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, false, or_, select, update
 
 from sync_worker.core.hold_keys import address_tombstone, erased_id
+from sync_worker.core.outside_words import code_of_refusal
 from sync_worker.core.ports.inbox import ERASED, GATHERED
 from sync_worker.core.ports.links import Commit
 from sync_worker.core.values import (
@@ -98,11 +99,27 @@ def erase_link(connection: Connection, site: Site, link_id: int, change: Commit)
     # The history keeps its lines, without values and ids; an intent that is over goes.
     emptied = {**dict.fromkeys(VALUES_OF_HISTORY), "remote_id": ""}
     connection.execute(update(history).where(history.c.link_id == link_id).values(emptied))
+    shorten_refusals(connection, is_refusal() & (history.c.link_id == link_id))
     is_closed = (intent.c.link_id == link_id) & (intent.c.state != str(IntentState.OPEN))
     connection.execute(delete(intent).where(is_closed))
     connection.execute(delete(link_value).where(link_value.c.link_id == link_id))
     connection.execute(delete(set_aside).where(set_aside.c.link_id == link_id))
     _forget_rater(connection, site.id, link_id)
+
+
+def is_refusal() -> Any:
+    """Lines with a remote's own words, which may quote a person's."""
+    return (history.c.what == str(HistoryKind.REFUSED)) & ~history.c.words_hashed
+
+
+def shorten_refusals(connection: Connection, which: Any, limit: int | None = None) -> int:
+    """Status and code stay of what a remote said of writes that it refused; of how many lines."""
+    found = select(history.c.id, history.c.reason).where(which).limit(limit)
+    rows = connection.execute(found).all()
+    for row in rows:
+        short = {"reason": code_of_refusal(row.reason), "words_hashed": True}
+        connection.execute(update(history).where(history.c.id == row.id).values(short))
+    return len(rows)
 
 
 def _ended_of_moved(connection: Connection, site: Site, link_id: int) -> Any:

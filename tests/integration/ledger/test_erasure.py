@@ -55,6 +55,27 @@ class TestErasure:
             assert located.buried == Buried(side, remote_id, 1, None, privacy=True)
             assert not located.is_on_file
 
+    def test_refusals_that_quote_words_keep_status_and_code(self, ground: Ground) -> None:
+        run = ground.link(BOB, 1)
+        said = (
+            "update: 422 too_long: 'my secret...' is too long: shorten it",
+            "create: 'my secret' may not be said",
+            "update: 400: my secret",
+            "update: 422 too_long",
+        )
+        lines = [HistoryEntry(HistoryKind.REFUSED, Side.WIX, "", reason=one) for one in said]
+        other = HistoryEntry(HistoryKind.HOLD, Side.WIX, "", reason="fight")
+        ground.ledger.links.commit(run.lease, Commit(history=[*lines, other]))
+        ground.erase(run)
+        assert "my secret" not in ground.ledger.everything()
+        assert [one.reason for one in ground.ledger.history_entries()] == [
+            "update: 422 too_long",
+            "create",
+            "update: 400",
+            "update: 422 too_long",
+            "fight",
+        ]
+
     def test_rating_that_came_in_meanwhile_finds_its_way_anew(self, ground: Ground) -> None:
         run = ground.link(BOB, 1)
         fresh = ground.stored(9, remote_id="w9")
