@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from sync_worker.core.ports.inbox import ERASED, Inbox
 from sync_worker.core.record_codec import record_listed
 from sync_worker.core.values import Buried, Delivery, Record, Slot
+from sync_worker.core.values.texts import REPLY
 from sync_worker.engine.history_lines import line_for_shadowed, lines_for_unseen_edit
 from sync_worker.engine.holds.guests import (
     GUEST_CHANGE,
@@ -37,6 +38,7 @@ from sync_worker.engine.placing import Placing
 from sync_worker.engine.reading import Reading
 from sync_worker.engine.record_view import Source
 from sync_worker.engine.view import View
+from sync_worker.engine.words.replies import tells_other_reply
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,11 @@ class Deliveries:
         match classify_known(
             delivery, told, record_view, is_news=is_news, covers_state=covers_state
         ):
+            # A reply need not count as a change; and its policy is off, as nearly always.
+            case NewsOfKnown.STALE if REPLY in self.view.carried.words and tells_other_reply(
+                self.view, slot, told
+            ):
+                self._follow(delivery, slot)
             case NewsOfKnown.STALE:
                 self.view.close(delivery, STALE)
             case NewsOfKnown.TO_READ:

@@ -15,6 +15,7 @@ from functools import cached_property
 from sync_worker.core.errors import Held
 from sync_worker.core.plan import NO_SIDE, Action, Delete, Hold, Ignore, Write, erase, plan
 from sync_worker.core.values import Operation, Side, Slot, Snapshot, Value
+from sync_worker.core.values.texts import REPLY
 from sync_worker.engine.holds.guests import guarded
 from sync_worker.engine.moderation.visibility import (
     approval_due,
@@ -23,7 +24,8 @@ from sync_worker.engine.moderation.visibility import (
 )
 from sync_worker.engine.record_view import EXTERNAL_SLOT, RecordView
 from sync_worker.engine.view import View
-from sync_worker.engine.words.planning import NORMALISED, UNSUPPORTED, plan_words, sides_reworded
+from sync_worker.engine.words.planning import NORMALISED, plan_words, sides_reworded
+from sync_worker.engine.words.replies import UNSUPPORTED
 
 MOVED = "moved"
 
@@ -258,7 +260,24 @@ def slot_write(
         name: action.value for name, action in mine.items() if isinstance(action, Write)
     }
     operation = _operation(record_view, values, main_attribute)
-    return operation if isinstance(operation, Hold) else SlotWrite(slot, operation, mine, values)
+    if isinstance(operation, Hold):
+        return operation
+    write = SlotWrite(slot, operation, mine, values)
+    if REPLY in mine and operation is Operation.UPDATE and isinstance(values[REPLY], str):
+        return _reply_apart(write, record_view)
+    return write
+
+
+def _reply_apart(write: SlotWrite, record_view: RecordView) -> SlotWrite:
+    """The owner's reply is set by a call of its own, after all else that its record is to show."""
+    content = {name: action for name, action in write.actions.items() if name != REPLY}
+    if not content:
+        return replace(write, operation=Operation.REPLY)
+    values = dict(write.values)
+    del values[REPLY]
+    if REPLY in record_view.values:
+        values[REPLY] = record_view.values[REPLY]
+    return replace(write, actions=content, values=values)
 
 
 def _operation(

@@ -35,7 +35,7 @@ from sync_worker.engine.reading import Reading
 from sync_worker.engine.run_end import end_of_run, ids_to_forget, outcome_of_run, reported
 from sync_worker.engine.settling import Settling
 from sync_worker.engine.view import View
-from sync_worker.engine.words.planning import UNSUPPORTED
+from sync_worker.engine.words.replies import UNSUPPORTED
 from sync_worker.engine.writing import MERGED, SHADOWED, Writing
 
 # far above what any policy needs; a run that has not settled by then starts anew later

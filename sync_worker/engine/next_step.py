@@ -113,5 +113,5 @@ def must_look_first(view: View, write: SlotWrite) -> bool:
         case Operation.DELETE:
             return not can.delete_precondition and not is_read
         # names no revision at all
-        case Operation.WITHDRAW | Operation.APPROVE:
+        case Operation.WITHDRAW | Operation.APPROVE | Operation.REPLY:
             return not is_read

@@ -70,7 +70,7 @@ class Settlement:
         match self.intent.operation:
             case Operation.DELETE:
                 return self._settle_delete()
-            case Operation.UPDATE:
+            case Operation.UPDATE | Operation.REPLY:
                 return self._settle_update()
             case Operation.CREATE:
                 return self._settle_create()
@@ -103,6 +103,9 @@ class Settlement:
             return self._landed(record)
         # gone: only an echo proves that our update came before the delete
         self.view.lose(self.intent.slot)
+        # A reply goes with its review, whoever set it.
+        if self.intent.operation is Operation.REPLY:
+            return None
         if (settled := self._landed_and_gone(remote_id)) is None:
             self._note_unknown(self.intent.befores)
             self._note_covered(remote_id, range(self._first_revision, self._first_revision + 1))
@@ -173,7 +176,8 @@ class Settlement:
     # -- did it land?
 
     def _landed(self, record: Record) -> Settled | None:
-        if record.revision is None:
+        # not counted, or by a call that names no revision and need not raise it
+        if record.revision is None or self.intent.operation is Operation.REPLY:
             return self._landed_unnumbered(record)
         first = self._first_revision
         # unchanged since before our write
@@ -227,7 +231,7 @@ class Settlement:
 
         The later edit counts, unless the owner named a side for conflicts.
         """
-        is_update = self.intent.operation is Operation.UPDATE
+        is_update = self.intent.operation in (Operation.UPDATE, Operation.REPLY)
         if not is_update or self.view.run.site.policy.conflict != Conflict.LATEST:
             return False
         shown, befores = self._values(record), self.intent.befores

@@ -46,6 +46,7 @@ from sync_worker.engine.reading import Reading
 from sync_worker.engine.record_view import values_in
 from sync_worker.engine.view import View
 from sync_worker.engine.words.answers import is_left_to_remote, shown_after
+from sync_worker.engine.words.replies import send_reply
 from sync_worker.engine.write_limits import WriteLimits
 from sync_worker.engine.write_values import (
     commit_of_removal,
@@ -105,6 +106,8 @@ class Writing:
                     remote.delete(remote_id, intent.base_revision)
                 case Operation.WITHDRAW | Operation.APPROVE:
                     record = moderate(remote, intent)
+                case Operation.REPLY:
+                    record = send_reply(remote, intent)
         # sent, and perhaps done: the intent stays open (both are Transient, so they come first)
         except (UnknownOutcome, Unconfirmed):
             raise

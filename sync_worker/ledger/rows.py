@@ -38,7 +38,7 @@ from sync_worker.core.values import (
     Standing,
     Value,
 )
-from sync_worker.core.values.texts import BODY, TITLE, WORDS_VERSION, storable
+from sync_worker.core.values.texts import BODY, REPLY, TITLE, WORDS_VERSION, storable
 from sync_worker.ledger.tables import history
 
 NO_WORDS: dict[str, str | None] = dict.fromkeys(("words_before", "words_after", "words_loser"))
@@ -142,8 +142,9 @@ def to_link(row: Row, values: Iterable[Row]) -> Link:
     bases: dict[str, Base] = {}
     if row.external_id is not None:
         records[Slot(Side.EXTERNAL)] = to_external(row)
+    titles, replies = (row.title_wix, row.title_external), (row.reply_wix, row.reply_external)
     # Most links have none.
-    if any(getattr(row, name) is not None for name in WORDS_COLUMNS):
+    if (*titles, row.body_wix, row.body_external, *replies) != NOTHING_SAID:
         bases |= words_of(row)
     for value in values:
         version = value.base_version or 1
@@ -164,10 +165,14 @@ def to_link(row: Row, values: Iterable[Row]) -> Link:
 
 def words_of(row: Row) -> dict[str, Base]:
     """The words of a link, by name."""
-    return {
+    words = {
         TITLE: Base(row.title_wix, row.title_external, WORDS_VERSION),
         BODY: Base(row.body_wix, row.body_external, WORDS_VERSION),
     }
+    # Most reviews are never answered, or their answers do not travel.
+    if row.reply_wix is not None or row.reply_external is not None:
+        words[REPLY] = Base(row.reply_wix, row.reply_external, WORDS_VERSION)
+    return words
 
 
 def from_words(name: str, base: Base) -> dict[str, Any]:
@@ -193,7 +198,15 @@ EXTERNAL_COLUMNS = (
     "external_record",
     "external_identity",
 )
-WORDS_COLUMNS = ("title_wix", "title_external", "body_wix", "body_external")
+WORDS_COLUMNS = (
+    "title_wix",
+    "title_external",
+    "body_wix",
+    "body_external",
+    "reply_wix",
+    "reply_external",
+)
+NOTHING_SAID = (None,) * len(WORDS_COLUMNS)
 WIX_COLUMNS = (
     "wix_id",
     "wix_revision",

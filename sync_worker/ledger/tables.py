@@ -172,6 +172,7 @@ link = Table(
     Column("shadowed", ExactJSON, nullable=False, default=list, server_default="[]"),
     # The words of both sides when they last agreed, in the bytes of each.
     *_columns(Text, "title_wix", "title_external", "body_wix", "body_external"),
+    *_columns(Text, "reply_wix", "reply_external"),
     UniqueConstraint("site_id", "entity_id", "contact_id"),
     UniqueConstraint("site_id", "external_id"),
     Index(None, "site_id", "contact_id"),

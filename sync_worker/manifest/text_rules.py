@@ -32,6 +32,8 @@ def text_rules(text: Text, fields: Fields, operations: Operations) -> dict[str, 
             can_update=carries(update, name),
             required=is_required,
             placeholder=placeholder or "",
+            # No system has documented a call that takes a reply away.
+            can_clear=name != REPLY,
         )
     return rules
 

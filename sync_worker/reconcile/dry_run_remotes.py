@@ -19,6 +19,7 @@ from sync_worker.core.values import (
     RecordState,
     Side,
 )
+from sync_worker.core.values.texts import REPLY
 
 PLANNED_CONTACT = "(new contact"  # how the id of one begins that is still to be made
 
@@ -105,6 +106,13 @@ class DryRunRemote:
     def approve(self, remote_id: str) -> Record:
         """For ports.Moderation."""
         return self._in_state(remote_id, RecordState.PUBLISHED)
+
+    def reply(self, remote_id: str, text: str) -> Record:
+        """For ports.Replies."""
+        record = self.get(remote_id)
+        if record is None:
+            raise Gone
+        return replace(record, words={**record.words, REPLY: text})
 
     def _in_state(self, remote_id: str, state: RecordState) -> Record:
         record = self.get(remote_id)

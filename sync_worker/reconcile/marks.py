@@ -15,7 +15,7 @@ from sync_worker.core.values.record_identity import (
     is_of_another,
     rates_another,
 )
-from sync_worker.core.values.texts import WordsField
+from sync_worker.core.values.texts import REPLY, WordsField
 
 
 def mark_of(
@@ -75,11 +75,15 @@ def shows_another(record: Record, known: OnFile) -> bool:
 def says_something_new(
     record: Record, side: Side, known: OnFile, words: Mapping[str, WordsField]
 ) -> bool:
-    """Whether a record without a number for its state says something else than is on file."""
-    if record.revision is not None or not record.is_visible:
+    """Whether a record says something else than is on file, and no number of its state tells."""
+    if not record.is_visible:
         return False
     # What a listing leaves out is as it was.
     there = {name: field for name, field in words.items() if name in record.words}
+    if record.revision is not None:
+        # Numbered: of one state only the owner's reply may differ.
+        is_seen = record.revision == known.revision
+        there = {name: field for name, field in there.items() if name == REPLY and is_seen}
     return any(
         not field.is_unchanged(side, known.words.get(name), record.words[name])
         for name, field in there.items()

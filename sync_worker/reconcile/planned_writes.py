@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, cast
 
-from sync_worker.core.ports.remote import Capabilities, Moderation, Page, Remote
+from sync_worker.core.ports.remote import Capabilities, Moderation, Page, Remote, Replies
 from sync_worker.core.values import Draft, EntityRef, Operation, Person, Record, Side
 
 
@@ -84,6 +84,12 @@ class NotingRemote:
         """For ports.Moderation."""
         record = cast(Moderation, self._remote).approve(remote_id)
         self._note(PlannedWrite(Operation.APPROVE, self.side, "", "", remote_id=remote_id))
+        return record
+
+    def reply(self, remote_id: str, text: str) -> Record:
+        """For ports.Replies."""
+        record = cast(Replies, self._remote).reply(remote_id, text)
+        self._note(PlannedWrite(Operation.REPLY, self.side, "", "", remote_id=remote_id))
         return record
 
     def _note_draft(self, operation: Operation, draft: Draft, remote_id: str) -> None:

@@ -23,6 +23,7 @@ from sync_worker.core.values import (
     Intent,
     Lease,
     NewDelivery,
+    Policy,
     Record,
     Side,
     Site,
@@ -32,6 +33,7 @@ from sync_worker.core.values import (
 from sync_worker.core.values.record_identity import UNCOMPARED, Changed
 from sync_worker.core.values.texts import TextRule, WordsField
 from sync_worker.engine import (
+    deliveries,
     history_lines,
     link_plan,
     news,
@@ -49,9 +51,11 @@ from sync_worker.engine.link_plan import SlotWrite
 from sync_worker.engine.moderation import calls, visibility
 from sync_worker.engine.moves import moves, strays
 from sync_worker.engine.placing import Placing
+from sync_worker.engine.record_view import RecordView
 from sync_worker.engine.settlement import Settlement
 from sync_worker.engine.settling import Settling
 from sync_worker.engine.view import View
+from sync_worker.engine.words import planning
 from sync_worker.engine.write_limits import WriteLimits
 from sync_worker.engine.writing import Writing
 from sync_worker.intake import contact_events as contact_events_module
@@ -301,6 +305,14 @@ def _always_left(*arguments: Any) -> bool:
     return True
 
 
+def _as_one_write(write: SlotWrite, record_view: RecordView) -> SlotWrite:
+    return write
+
+
+def _as_of_all(self: Policy) -> Policy:
+    return self
+
+
 def _byte_for_byte(self: WordsField, side: str, wanted: str, shown: str) -> bool:
     return wanted == shown
 
@@ -318,6 +330,12 @@ MECHANISMS: dict[str, tuple[Switch, ...]] = {
     "news of the rest of a record": ((write_values, "has_more_to_say", _never),),
     "words listed without a number": ((marks, "says_something_new", _never),),
     "words in an answer": ((writing, "is_left_to_remote", _always_left),),
+    # tests/simulation/test_replies.py
+    "reply by a call of its own": ((link_plan, "_reply_apart", _as_one_write),),
+    "reply at the revision on file": ((deliveries, "tells_other_reply", _never),),
+    "reply listed at the revision on file": ((marks, "says_something_new", _never),),
+    "ways of replies": ((Policy, "of_replies", _as_of_all),),
+    "a reply is not the person's": ((planning, "without_reply", list),),
     # tests/simulation/test_moderation.py
     "state beside the revision": ((View, "is_news", _news_by_revision),),
     "listed state beside the revision": ((marks, "_mark_of_linked", _mark_by_revision),),

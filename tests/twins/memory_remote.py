@@ -24,6 +24,7 @@ from sync_worker.core.errors import (
 )
 from sync_worker.core.ports.remote import Page
 from sync_worker.core.values import Draft, EntityRef, Operation, Person, Record, RecordState
+from sync_worker.core.values.texts import REPLY
 from sync_worker.remotes import landed
 from tests.twins.memory_system import MemorySystem
 from tests.twins.remote_values import as_deleted, record_from
@@ -31,7 +32,7 @@ from tests.twins.remote_values import as_deleted, record_from
 
 @dataclass(slots=True)
 class MemoryRemote(MemorySystem):
-    """Implements ports.Remote.
+    """Implements ports.Remote, Moderation and Replies.
 
     ``fault(operation)`` names what goes wrong with a call, or ``None``.
     """
@@ -271,6 +272,24 @@ class MemoryRemote(MemorySystem):
         if fault == "not_done":
             return record
         record = self._moderate(record, state, by_us=True)
+        self._fail_after_write(fault)
+        return record
+
+    # -- ports.Replies
+
+    def reply(self, remote_id: str, text: str) -> Record:
+        self._refuse_if_unsupported(Operation.REPLY)
+        self.calls["reply"] += 1
+        self._refuse("reply", remote_id)
+        fault = self._fail_before_write("reply")
+        record = self._existing(remote_id)
+        if fault == "not_done":
+            return record
+        rule = self.capabilities.words[REPLY]
+        assert text or rule.can_clear, "it has no way to take a reply away"
+        if rule.max_length is not None and len(text) > rule.max_length:
+            raise Permanent("the reply is too long", reason="refused")
+        record = self._reply(record, text, by_us=True)
         self._fail_after_write(fault)
         return record
 

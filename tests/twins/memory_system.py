@@ -11,6 +11,7 @@ from decimal import Decimal
 from sync_worker.core.errors import Duplicate, Gone
 from sync_worker.core.ports.remote import Capabilities
 from sync_worker.core.values import EntityRef, Person, Record, RecordState, Side
+from sync_worker.core.values.texts import REPLY
 from tests.twins.remote_values import JournalEntry, RemoteEvent, record_payload
 
 NO_TEXTS: Mapping[str, str] = {}
@@ -30,8 +31,9 @@ class MemorySystem:
     whom it names in a record that we write; some name the account of the token instead, write an
     address their own way, or mask it. ``echoes``: the answer to a write repeats whom we named,
     whatever it shows afterwards. ``visitors_state``: of what a visitor writes, at first.
-    ``votes_count``: a vote raises the revision. ``names_origin``: its records tell who made them.
-    ``decides``: told of each new record, where rules decide later what becomes of it.
+    ``votes_count``, ``replies_count``: a vote, a reply raises the revision. ``names_origin``: its
+    records tell who made them. ``decides``: told of each new record, where rules decide later what
+    becomes of it.
     """
 
     side: Side
@@ -45,6 +47,7 @@ class MemorySystem:
     echoes: bool = False
     visitors_state: RecordState = RecordState.PUBLISHED
     votes_count: bool = False
+    replies_count: bool = True
     names_origin: bool = True
     decides: Callable[[str], None] = lambda remote_id: None
     records: dict[str, Record] = field(default_factory=dict)
@@ -244,6 +247,19 @@ class MemorySystem:
             words=self._texts(record.words, texts, by_us=by_us),
         )
         self._note(by_us, "update", record, changed)
+        return self._store(changed, "upsert", by_us=by_us)
+
+    def owner_replies(self, remote_id: str, text: str) -> Record:
+        """The shop answers a review; empty: takes its answer away."""
+        return self._reply(self._existing(remote_id), text, by_us=False)
+
+    def _reply(self, record: Record, text: str, *, by_us: bool) -> Record:
+        revision = record.revision
+        if self.replies_count:
+            revision = self._next_revision(record)
+        words = self._texts(record.words, {REPLY: text}, by_us=by_us)
+        changed = replace(record, words=words, revision=revision)
+        self._note(by_us, "reply", record, changed)
         return self._store(changed, "upsert", by_us=by_us)
 
     def _next_revision(self, record: Record) -> int | None:

@@ -18,11 +18,14 @@ from sync_worker.core.values import (
     Person,
     Policy,
     Record,
+    ReplyWays,
     Side,
 )
-from sync_worker.core.values.texts import BODY, TITLE, TextRule, WordsField
+from sync_worker.core.values.texts import BODY, REPLY, TITLE, TextRule, WordsField
 
-WORDS = (TITLE, BODY)  # those that go with the stars, in the order in which they are read
+# Those that go with the stars, in the order in which they are read; and the owner's, by policy.
+WORDS: Sequence[str] = (TITLE, BODY)
+WORDS_AND_REPLY = (*WORDS, REPLY)
 NO_WORDS: Mapping[str, WordsField] = MappingProxyType({})
 
 
@@ -72,6 +75,7 @@ class Capabilities:
             Operation.DELETE: self.can_delete,
             Operation.WITHDRAW: self.can_moderate,
             Operation.APPROVE: self.can_moderate,
+            Operation.REPLY: REPLY in self.words and self.words[REPLY].can_update,
         }[operation]
 
 
@@ -84,9 +88,12 @@ def words_between(
     if not wix or not external:
         return NO_WORDS
     cuts = policy.too_long is LongWords.TRUNCATE
+    names = WORDS
+    if policy.replies is not ReplyWays.OFF and policy.of_replies() is not None:
+        names = WORDS_AND_REPLY
     return {
         name: WordsField(name, wix[name], external[name], cuts)
-        for name in WORDS
+        for name in names
         if name in wix and name in external and name not in taken
     }
 

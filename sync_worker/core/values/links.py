@@ -23,13 +23,18 @@ class LinkState(StrEnum):
 
 
 class Operation(StrEnum):
-    """What a remote write does; the last two only where a remote offers ``Moderation``."""
+    """What a remote write does.
+
+    ``WITHDRAW``, ``APPROVE``: only where a remote offers ``Moderation``; ``REPLY``: sets the
+    owner's reply to a record that is there, only where it offers ``Replies``.
+    """
 
     CREATE = "create"
     UPDATE = "update"
     DELETE = "delete"
     WITHDRAW = "withdraw"
     APPROVE = "approve"
+    REPLY = "reply"
 
 
 # They change who sees a record, and nothing in it.
@@ -209,6 +214,7 @@ class HistoryKind(StrEnum):
     DELETE = "delete"
     WITHDRAW = "withdraw"
     APPROVE = "approve"
+    REPLY = "reply"
     PRIVACY_DELETE = "privacy_delete"
     MERGE = "merge"
     GAP = "gap"

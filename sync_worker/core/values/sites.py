@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -107,6 +107,15 @@ class LongWords(StrEnum):
     TRUNCATE = "truncate"
 
 
+class ReplyWays(StrEnum):
+    """To which sides the owner's reply to a review travels."""
+
+    OFF = "off"
+    TO_WIX = "to_wix"
+    TO_EXTERNAL = "to_external"
+    BOTH = "both"
+
+
 class Direction(StrEnum):
     """To which sides our writes may go."""
 
@@ -138,6 +147,7 @@ class Policy:
     rejected_import: RejectedImport = RejectedImport.KEEP
     wix_approve_ours: WixApproveOurs = WixApproveOurs.LEAVE
     too_long: LongWords = LongWords.HOLD
+    replies: ReplyWays = ReplyWays.OFF
     same_id_namespace: str = "reviews"  # where `same_id` looks for an external entity on Wix
     same_id_group: str = "stores"
 
@@ -155,6 +165,7 @@ class Policy:
             "rejected_import": tuple(RejectedImport),
             "wix_approve_ours": tuple(WixApproveOurs),
             "too_long": tuple(LongWords),
+            "replies": tuple(ReplyWays),
         }
     )
 
@@ -174,6 +185,20 @@ class Policy:
     def may_write(self, side: Side) -> bool:
         """Whether our writes may go to ``side``."""
         return self.direction in (Direction.BOTH, f"to_{side}")
+
+    def of_replies(self) -> Policy | None:
+        """What counts for the owner's replies; ``None``: they travel nowhere."""
+        # as nearly always
+        if self.replies is ReplyWays.OFF:
+            return None
+        way = Direction(self.replies)
+        # both ways, or the one way that everything goes
+        if way in (Direction.BOTH, self.direction):
+            return self
+        # one way of two
+        if self.direction is Direction.BOTH:
+            return replace(self, direction=way)
+        return None
 
 
 class SiteState(StrEnum):

@@ -34,6 +34,7 @@ class TextRule:
 
     ``max_length``: in characters, ``None`` if it names none. ``placeholder``: what stands there
     when the person wrote nothing and the system insists on a text (``required``); read as empty.
+    ``can_clear``: what stands there can be taken away again.
     """
 
     is_html: bool = False
@@ -42,6 +43,7 @@ class TextRule:
     can_update: bool = True
     required: bool = False
     placeholder: str = ""
+    can_clear: bool = True
 
 
 PLAIN = TextRule()

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from sync_worker.core.values import Draft, Person, Side, Slot, Value
 from sync_worker.engine.record_view import RecordView
 from sync_worker.engine.view import View
+from sync_worker.engine.words.replies import without_reply
 
 
 def with_words(
@@ -22,7 +23,8 @@ def with_words(
 
     ``values``, ``targets``: of the write, by attribute.
     """
-    words = {name: str(values[name]) for name in view.carried.words if name in values}
+    names = without_reply(view.carried.words)
+    words = {name: str(values[name]) for name in names if name in values}
     # an update: what stays goes along in the bytes in which its side showed it
     if view.record_views[slot].remote_id is not None:
         return replace(draft, words=words, changed=_changed(view, targets, slot))

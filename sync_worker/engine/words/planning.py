@@ -20,22 +20,22 @@ from sync_worker.core.plan import (
     plan,
 )
 from sync_worker.core.values import Side, Slot, Snapshot
-from sync_worker.core.values.texts import TooLong, WordsField
+from sync_worker.core.values.texts import REPLY, TooLong, WordsField
 from sync_worker.engine.holds.guests import guarded
 from sync_worker.engine.moderation.visibility import seen_with_visibility
 from sync_worker.engine.record_view import Source
 from sync_worker.engine.view import View
+from sync_worker.engine.words.replies import UNSUPPORTED, plan_reply, without_reply
 
 NORMALISED = "normalised_by_remote"
-UNSUPPORTED = "unsupported"
 
 
 def sides_reworded(view: View) -> Set[Side]:
-    """Sides whose record says something else than when both last agreed."""
+    """Sides where the person says something else than when both last agreed."""
     return {
         side
         for side in _sides_with_record(view)
-        for name in view.carried.words
+        for name in without_reply(view.carried.words)
         if not view.carried.says_same(
             name, side, view.bases[name].on(side), view.value_on(side, name)
         )
@@ -69,6 +69,9 @@ def _plan_text(view: View, field: WordsField) -> Action:
         Snapshot(view.value_on(side, name), view.record_views[view.slot_of(name, side)].heard)
         for side in Side
     )
+    # not the person's, and only where policy lets it travel
+    if name == REPLY:
+        return plan_reply(view, field, wix, external)
     action = plan(field, view.bases[name], wix, external, view.run.site.policy)
     if view.capabilities[Side.WIX].can_moderate:
         action = _seen(view, name, action)

@@ -26,8 +26,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from sync_worker.core.sweep_values import OnFile, Whose
-from sync_worker.core.values import EntityRef, InboxState, RecordState, Side, Site
-from sync_worker.core.values.texts import BODY, TITLE
+from sync_worker.core.values import EntityRef, InboxState, RecordState, ReplyWays, Side, Site
+from sync_worker.core.values.texts import BODY, REPLY, TITLE
 from sync_worker.ledger.statements.inbox import UNENDED, is_from
 from sync_worker.ledger.statements.tombstones import is_tombstone
 from sync_worker.ledger.tables import (
@@ -52,7 +52,7 @@ class _Kind(IntEnum):
     AWAITED = 5
 
 
-WORDS = (TITLE, BODY)
+WORDS = (TITLE, BODY, REPLY)
 NAMES = ("kind", "remote_id", "revision", "state", "attribute", "base", "identity", *WORDS)
 
 
@@ -60,7 +60,7 @@ def on_file(
     connection: Connection, site: Site, side: Side, remote_ids: Sequence[str]
 ) -> Mapping[str, OnFile]:
     """By id; one that the ledger does not know is missing."""
-    parts = [_linked(site.id, side, remote_ids), _buried(site.id, side, remote_ids)]
+    parts = [_linked(site, side, remote_ids), _buried(site.id, side, remote_ids)]
     parts += [_unended(site, side, remote_ids), _held_link(site.id, side, remote_ids)]
     if side is Side.EXTERNAL:
         parts.append(_shadowed(connection, site.id, remote_ids))
@@ -117,19 +117,24 @@ def _with_address(known: Whose | None, row: Any) -> Whose:
     return replace(whose, addresses=whose.addresses | {row.base})
 
 
-def _linked(site_id: int, side: Side, remote_ids: Sequence[str]) -> Any:
+def _linked(site: Site, side: Side, remote_ids: Sequence[str]) -> Any:
     """A row for each value of a link that has one of the ids on file."""
+    site_id, has_replies = site.id, site.policy.replies is not ReplyWays.OFF
     kind = literal(int(_Kind.LINKED)).label("kind")
     if side is Side.WIX:
         columns = (link_value.c.wix_id, link_value.c.wix_revision, link_value.c.wix_state)
         base = (link_value.c.attribute, link_value.c.base_wix, *_no_texts(3))
-        found = select(kind, *columns, *base).where(
-            link_value.c.site_id == site_id, link_value.c.wix_id.in_(remote_ids)
-        )
+        # A reply need not raise the revision by which all other words are compared.
+        reply = link.c.reply_wix if has_replies else _no_texts(1)[0]
+        found = select(kind, *columns, *base, reply)
+        if has_replies:
+            found = found.join(link, link.c.id == link_value.c.link_id)
+        found = found.where(link_value.c.site_id == site_id, link_value.c.wix_id.in_(remote_ids))
     else:
         columns = (link.c.external_id, link.c.external_revision, link.c.external_state)
         base = (link_value.c.attribute, link_value.c.base_external, link.c.external_identity)
-        bases = select(kind, *columns, *base, link.c.title_external, link.c.body_external)
+        words = (link.c.title_external, link.c.body_external, link.c.reply_external)
+        bases = select(kind, *columns, *base, *words)
         # Outer: a link may have an external record before it has any value.
         joined = bases.outerjoin_from(link, link_value, link_value.c.link_id == link.c.id)
         found = joined.where(link.c.site_id == site_id, link.c.external_id.in_(remote_ids))
@@ -140,14 +145,14 @@ def _linked(site_id: int, side: Side, remote_ids: Sequence[str]) -> Any:
 
 def _buried(site_id: int, side: Side, remote_ids: Sequence[str]) -> Any:
     kind = literal(int(_Kind.BURIED)).label("kind")
-    columns = (kind, tombstone.c.remote_id, tombstone.c.revision, *_no_texts(6))
+    columns = (kind, tombstone.c.remote_id, tombstone.c.revision, *_no_texts(7))
     return select(*columns).where(is_tombstone(site_id, side, list(remote_ids)))
 
 
 def _unended(site: Site, side: Side, remote_ids: Sequence[str]) -> Any:
     is_held = inbox.c.state == str(InboxState.HELD)
     kind = case((is_held, int(_Kind.HELD)), else_=int(_Kind.AWAITED))
-    columns = (kind, inbox.c.remote_id, _no_number(), *_no_texts(6))
+    columns = (kind, inbox.c.remote_id, _no_number(), *_no_texts(7))
     is_theirs = is_from(site, side) & inbox.c.remote_id.in_(remote_ids)
     return select(*columns).where(is_theirs, inbox.c.state.in_(UNENDED))
 
@@ -157,11 +162,11 @@ def _held_link(site_id: int, side: Side, remote_ids: Sequence[str]) -> Any:
     kind = literal(int(_Kind.HELD)).label("kind")
     is_held = inbox.c.state == str(InboxState.HELD)
     if side is Side.WIX:
-        columns = (kind, link_value.c.wix_id, _no_number(), *_no_texts(6))
+        columns = (kind, link_value.c.wix_id, _no_number(), *_no_texts(7))
         held = select(*columns).join(inbox, inbox.c.link_id == link_value.c.link_id)
         is_its = (link_value.c.site_id == site_id) & link_value.c.wix_id.in_(remote_ids)
     else:
-        columns = (kind, link.c.external_id, _no_number(), *_no_texts(6))
+        columns = (kind, link.c.external_id, _no_number(), *_no_texts(7))
         held = select(*columns).join(inbox, inbox.c.link_id == link.c.id)
         is_its = (link.c.site_id == site_id) & link.c.external_id.in_(remote_ids)
     return held.where(is_its, is_held)
@@ -174,7 +179,7 @@ def _shadowed(connection: Connection, site_id: int, remote_ids: Sequence[str]) -
     else:
         each = func.jsonb_array_elements_text(cast(shadowed, JSONB))
     ids = each.table_valued("value")
-    columns = (literal(int(_Kind.SHADOWED)), ids.c.value, _no_number(), *_OF_WHOM, *_no_texts(3))
+    columns = (literal(int(_Kind.SHADOWED)), ids.c.value, _no_number(), *_OF_WHOM, *_no_texts(4))
     found = _with_addresses(select(*columns).select_from(link).join(ids, true()))
     # Most links shadow nothing: their lists are not opened.
     return found.where(link.c.site_id == site_id, shadowed != "[]", ids.c.value.in_(remote_ids))
@@ -187,7 +192,7 @@ def _whose(site_id: int, remote_ids: Sequence[str]) -> Any:
         link.c.external_id,
         _no_number(),
         *_OF_WHOM,
-        *_no_texts(3),
+        *_no_texts(4),
     )
     found = _with_addresses(select(*columns).select_from(link))
     return found.where(link.c.site_id == site_id, link.c.external_id.in_(remote_ids))
