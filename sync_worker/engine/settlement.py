@@ -103,9 +103,6 @@ class Settlement:
             return self._landed(record)
         # gone: only an echo proves that our update came before the delete
         self.view.lose(self.intent.slot)
-        # A reply goes with its review, whoever set it.
-        if self.intent.operation is Operation.REPLY:
-            return None
         if (settled := self._landed_and_gone(remote_id)) is None:
             self._note_unknown(self.intent.befores)
             self._note_covered(remote_id, range(self._first_revision, self._first_revision + 1))

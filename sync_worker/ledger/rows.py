@@ -38,7 +38,8 @@ from sync_worker.core.values import (
     Standing,
     Value,
 )
-from sync_worker.core.values.texts import BODY, REPLY, TITLE, WORDS_VERSION, storable
+from sync_worker.core.values.texts import storable
+from sync_worker.ledger.statements.words import NOTHING_SAID, stored, words_of
 from sync_worker.ledger.tables import history
 
 NO_WORDS: dict[str, str | None] = dict.fromkeys(("words_before", "words_after", "words_loser"))
@@ -163,27 +164,6 @@ def to_link(row: Row, values: Iterable[Row]) -> Link:
     return Link(row.id, key, row.generation, LinkState(row.state), records, bases, writes, shadowed)
 
 
-def words_of(row: Row) -> dict[str, Base]:
-    """The words of a link, by name."""
-    words = {
-        TITLE: Base(row.title_wix, row.title_external, WORDS_VERSION),
-        BODY: Base(row.body_wix, row.body_external, WORDS_VERSION),
-    }
-    # Most reviews are never answered, or their answers do not travel.
-    if row.reply_wix is not None or row.reply_external is not None:
-        words[REPLY] = Base(row.reply_wix, row.reply_external, WORDS_VERSION)
-    return words
-
-
-def from_words(name: str, base: Base) -> dict[str, Any]:
-    """Columns of a link; as any database holds them."""
-    return {f"{name}_wix": _words(base.wix), f"{name}_external": _words(base.external)}
-
-
-def _words(value: Value | None) -> str | None:
-    return storable(value) if isinstance(value, str) else None
-
-
 def to_external(row: Row) -> Known:
     state, raw = RecordState(row.external_state), row.external_record or {}
     revision, sequence = row.external_revision, row.external_sequence
@@ -198,15 +178,6 @@ EXTERNAL_COLUMNS = (
     "external_record",
     "external_identity",
 )
-WORDS_COLUMNS = (
-    "title_wix",
-    "title_external",
-    "body_wix",
-    "body_external",
-    "reply_wix",
-    "reply_external",
-)
-NOTHING_SAID = (None,) * len(WORDS_COLUMNS)
 WIX_COLUMNS = (
     "wix_id",
     "wix_revision",
@@ -309,7 +280,7 @@ def from_history(entry: HistoryEntry) -> dict[str, Any]:
     }
     words = NO_WORDS
     if any(isinstance(value, str) for value in values.values()):
-        words = {f"words_{name}": _words(value) for name, value in values.items()}
+        words = {f"words_{name}": stored(value) for name, value in values.items()}
         values = dict.fromkeys(values)
     reason = entry.reason
     # Nearly all are words of ours.

@@ -21,7 +21,6 @@ from sync_worker.core.values import (
     Site,
 )
 from sync_worker.ledger.process_tables import listed, missing, set_aside
-from sync_worker.ledger.rows import WORDS_COLUMNS
 from sync_worker.ledger.statements.contacts import ids_of_contact, is_erased, surviving_id
 from sync_worker.ledger.statements.inbox import (
     ENDED,
@@ -32,6 +31,7 @@ from sync_worker.ledger.statements.inbox import (
 )
 from sync_worker.ledger.statements.links import links_of_contact
 from sync_worker.ledger.statements.tombstones import bury
+from sync_worker.ledger.statements.words import WORDS_COLUMNS
 from sync_worker.ledger.tables import (
     contact_map,
     history,

@@ -21,12 +21,12 @@ from sync_worker.ledger.rows import (
     from_external,
     from_history,
     from_wix,
-    from_words,
     to_link,
 )
 from sync_worker.ledger.sql_text import Answer, SqlText, batch, columns_of
 from sync_worker.ledger.statements.contacts import ask_erased, ids_of_contact
 from sync_worker.ledger.statements.inbox import CLOSE_UNENDED, close_rows
+from sync_worker.ledger.statements.words import from_words
 from sync_worker.ledger.tables import contact_map, entity_map, intent, link, link_value, site
 from sync_worker.ledger.transactions import ledger_now
 

@@ -20,9 +20,10 @@ from sync_worker.core.values import (
     Side,
     Site,
 )
-from sync_worker.ledger.rows import WORDS_COLUMNS, from_delivery, from_external
+from sync_worker.ledger.rows import from_delivery, from_external
 from sync_worker.ledger.statements.inbox import DOORBELL_SECONDS, ENDED, OPEN
 from sync_worker.ledger.statements.tombstones import lock_ids
+from sync_worker.ledger.statements.words import WORDS_COLUMNS
 from sync_worker.ledger.tables import contact_redirect, inbox, link, link_value, site, tombstone
 from sync_worker.ledger.transactions import insert_into, ledger_now
 
