@@ -22,7 +22,15 @@ from sqlalchemy.exc import OperationalError
 
 from sync_worker.core.errors import Misconfigured, Transient
 from sync_worker.core.ports.links import Commit
-from sync_worker.core.values import Base, Value, WixKind
+from sync_worker.core.values import (
+    Base,
+    HistoryEntry,
+    HistoryKind,
+    Operation,
+    Side,
+    Value,
+    WixKind,
+)
 from sync_worker.core.values.texts import WORDS_VERSION
 from sync_worker.ledger.administration.admin import ledger_admin
 from sync_worker.ledger.database import open_engine
@@ -348,3 +356,30 @@ def test_way_back_forgets_words_and_keeps_links_and_open_writes(engine: Engine) 
     assert last is not None
     assert last.link.records == again.link.records
     assert set(last.link.bases) == {"overall"}
+
+
+def test_way_back_forgets_replies_and_keeps_links_and_history(engine: Engine) -> None:
+    """An earlier version knows no such write: it is given up, and its line is one of an update."""
+    upgrade(engine)
+    run = Ground(ObservedLedger(engine), None).set_up().link(ADA, 1)
+    links = sql_ledger(engine).links
+    base = Base("Thanks", "Thanks", WORDS_VERSION)
+    line = HistoryEntry(HistoryKind.REPLY, Side.WIX, "reply", after="Thanks")
+    links.commit(run.lease, Commit(bases={"reply": base}, history=[line]))
+    wanted: dict[str, Value | None] = {"reply": "Better"}
+    asked = replace(an_intent(), operation=Operation.REPLY, targets=wanted, sources=wanted)
+    links.open_intent(run.lease, asked)
+    links.release(run.lease)
+    again = links.lease(run.lease.link_id)
+    assert again is not None
+    assert (again.link.bases["reply"], again.intent and again.intent.operation) == (base, "reply")
+    links.release(again.lease)
+    downgrade(engine, "0022")
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT state FROM intent")).scalars().all() == ["abandoned"]
+        kinds = connection.execute(text("SELECT what FROM history")).scalars().all()
+    assert kinds == ["update"]
+    upgrade(engine)
+    last = links.lease(run.lease.link_id)
+    assert last is not None
+    assert (last.link.records, set(last.link.bases)) == (again.link.records, {"overall"})
