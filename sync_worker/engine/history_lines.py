@@ -61,9 +61,9 @@ def lines_for_write(
 
 
 def lines_for_revision_gap(intent: Intent, known: Known | None) -> list[HistoryEntry]:
-    """Without a precondition our update may have covered an unseen edit: the revision tells."""
+    """Without a precondition our write may have covered an unseen edit: the revision tells."""
     # a create covers nothing; a delete returns no revision that could tell
-    if intent.operation is not Operation.UPDATE or known is None:
+    if intent.operation not in (Operation.UPDATE, Operation.REPLY) or known is None:
         return []
     # the remote does not number its revisions: nothing tells
     if known.revision is None or intent.base_revision is None:

@@ -25,12 +25,14 @@ from sync_worker.core.values import (
     FirstDifference,
     Policy,
     RecordState,
+    ReplyWays,
 )
 from sync_worker.core.values.sites import RejectedImport, WixApproveOurs
 from sync_worker.ledger.database import SteadyClock, give_clock, open_engine
 from sync_worker.ledger.tables import metadata
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.world import (
+    ANSWERED,
     CALM,
     OVERALL,
     QUALITY,
@@ -237,6 +239,24 @@ REVIEWS = Options(
     votes=0.1,
     acts=10,
 )
+# The shop's owner answers on both sides.
+ANSWERING = replace(
+    TALK, words=ANSWERED, replied=0.25, policy=Policy(replies=ReplyWays.BOTH), acts=12
+)
+SCENES |= {
+    "replies, calm": replace(ANSWERING, faults=CALM),
+    "replies": ANSWERING,
+    "replies, no revisions outside": replace(ANSWERING, external=NO_REVISION),
+    "replies, contacts merge and people ask to be forgotten": replace(
+        ANSWERING, people=4, entities=2, acts=16, merges=0.12, erasures=0.08
+    ),
+    "replies move with their records": replace(
+        ANSWERING, people=3, entities=2, acts=14, moves=0.25
+    ),
+    "replies of reviews that raise no revision": replace(
+        ANSWERING, wix=REVIEWS_CAPABILITIES, replies_count=False, external=NO_REVISION
+    ),
+}
 BUMPED = replace(REVIEWS_CAPABILITIES, revision_covers_state=True)
 SCENES |= {
     "reviews, calm": replace(REVIEWS, faults=CALM),

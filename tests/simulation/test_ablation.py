@@ -19,6 +19,7 @@ from tests.simulation.chaos import run_seed
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.scenarios import SCENARIOS, changes, deletes, ending_of, rates
 from tests.simulation.test_moderation import OF_MODERATION
+from tests.simulation.test_replies import OF_REPLIES
 from tests.simulation.test_sweeps import OF_SWEEPS
 from tests.simulation.test_words import OF_WORDS
 from tests.simulation.world import CALM, PERCENT, Options, World
@@ -62,6 +63,7 @@ COVERED = {
 GUARDED = {
     *OF_MODERATION,
     *OF_WORDS,
+    *OF_REPLIES,
     "loop breaker",
     "check of what was returned",
     "source records on file",

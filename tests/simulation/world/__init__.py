@@ -3,6 +3,7 @@ run the real engine. All choices come from one seed.
 """
 
 from tests.simulation.world.options import (
+    ANSWERED,
     CALM,
     CPU_SECONDS,
     OVERALL,
@@ -18,6 +19,7 @@ from tests.simulation.world.options import (
 from tests.simulation.world.world import World
 
 __all__ = [
+    "ANSWERED",
     "CALM",
     "CPU_SECONDS",
     "OVERALL",

@@ -8,6 +8,7 @@ from decimal import Decimal
 from sync_worker.core.errors import Duplicate, Gone
 from sync_worker.core.scale import Scale
 from sync_worker.core.values import Change, EntityRef, Person, Record, RecordState, Side
+from sync_worker.core.values.texts import REPLY
 from tests.simulation.world.chance import Chance
 from tests.simulation.world.options import PERCENT, STARS, Options
 from tests.simulation.world.post import Post
@@ -107,6 +108,9 @@ class Crowd:
         if self._chance.happens(self._options.votes):
             self._somebody_votes()
             return
+        if self._chance.happens(self._options.replied):
+            self._owner_answers()
+            return
         side = random.choice(list(Side))
         entity = random.choice(self._entities)[0 if side is Side.WIX else 1]
         person = random.choice([one for one in self._persons if one not in self.erased])
@@ -151,6 +155,15 @@ class Crowd:
         if wix.records:
             wix.visitor_votes(self._chance.random.choice(sorted(wix.records)))
 
+    def _owner_answers(self) -> None:
+        """On either side, or takes the answer away."""
+        random, remote = self._chance.random, self._remotes[self._chance.random.choice(list(Side))]
+        if not remote.records:
+            return
+        self._said += 1
+        text = some_texts(random, {REPLY: remote.capabilities.words[REPLY]}, self._said)[REPLY]
+        remote.owner_replies(random.choice(sorted(remote.records)), text)
+
     def _moves_a_record(self) -> None:
         """The owner of the shop gives a record another address or another product."""
         random, remote = self._chance.random, self._remotes[Side.EXTERNAL]
@@ -170,7 +183,8 @@ class Crowd:
         return not remote.capabilities.is_unique and self._chance.happens(self._options.several)
 
     def _some_texts(self, remote: MemoryRemote) -> dict[str, str]:
-        words = remote.capabilities.words
+        words = {**remote.capabilities.words}
+        words.pop(REPLY, None)
         if not words or not self._chance.happens(self._options.said):
             return {}
         self._said += 1

@@ -10,7 +10,7 @@ from typing import Any
 from sync_worker.core.ports.remote import Capabilities
 from sync_worker.core.scale import FieldMap, Scale
 from sync_worker.core.values import Policy, RecordState, Side
-from sync_worker.core.values.texts import BODY, TITLE, TextRule, WordsField
+from sync_worker.core.values.texts import BODY, REPLY, TITLE, TextRule, WordsField
 from tests.twins.memory_system import WIX_CAPABILITIES
 
 PERCENT = Scale(Decimal(0), Decimal(100), Decimal(1))
@@ -98,6 +98,8 @@ class Options:
     owner_decides: float = 0.0  # chance that an act is a decision of the owner on Wix
     votes: float = 0.0  # and that it is a vote there
     votes_count: bool = False  # a vote raises the revision
+    replied: float = 0.0  # chance that an act is an answer of the shop's owner, on either side
+    replies_count: bool = True  # and that raises the revision on Wix
     read_only: str = ""  # as in MemoryRemote
     names_origin: bool = True  # as in MemorySystem
     normalises: bool = False
@@ -136,5 +138,11 @@ class Options:
 # As Wix Reviews has them, and a shop that has no title, and HTML for a body that must not be empty.
 PLAIN_WORDS = {TITLE: TextRule(max_length=60), BODY: TextRule(max_length=60)}
 SHOP_WORDS = {BODY: TextRule(is_html=True, required=True, placeholder="(no comment)")}
+# The owner's reply.
+ANSWERS = {
+    Side.WIX: TextRule(max_length=60, can_create=False),
+    Side.EXTERNAL: TextRule(can_create=False),
+}
 SAID: Words = {Side.WIX: PLAIN_WORDS, Side.EXTERNAL: PLAIN_WORDS}
 SAID_IN_SHOP: Words = {Side.WIX: PLAIN_WORDS, Side.EXTERNAL: SHOP_WORDS}
+ANSWERED: Words = {side: {**words, REPLY: ANSWERS[side]} for side, words in SAID.items()}
