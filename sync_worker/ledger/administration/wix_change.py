@@ -18,6 +18,7 @@ from sync_worker.ledger.statements import runs
 from sync_worker.ledger.statements.set_aside import (
     abandon_intents,
     bring_links_back,
+    deletes_of_ratings,
     end_deliveries,
     end_leases,
     forget_missing,
@@ -37,13 +38,15 @@ class ChangePlan:
     """What a change of the API would do.
 
     ``links``: set aside; ``returning``: brought back; ``deliveries``: at their end; ``unsettled``:
-    external writes whose outcome is not known; ``is_busy``: a file is being imported.
+    external writes whose outcome is not known; ``deletes``: those of Wix that have not crossed;
+    ``is_busy``: a file is being imported.
     """
 
     links: int
     returning: int
     deliveries: int
     unsettled: int
+    deletes: int
     is_busy: bool
 
 
@@ -129,6 +132,13 @@ def refuse_unsettled(known: Site, plan: ChangePlan) -> None:
             f"{plan.unsettled} writes to {known.connector} have no known outcome yet: let the"
             " workers settle them (`ratings-sync status`), then say it once more"
         )
+    if plan.deletes:
+        raise Misconfigured(
+            f"{plan.deletes} deletes on Wix have not crossed yet, and what they deleted would be"
+            " created anew: let the workers bring them over, and those that are held (`ratings-sync"
+            " held --side wix`) with `ratings-sync held release`, or end them with `ratings-sync"
+            " held drop`; then say it once more"
+        )
 
 
 def _plan(connection: Connection, known: Site, kind: WixKind) -> ChangePlan:
@@ -142,6 +152,7 @@ def _plan(connection: Connection, known: Site, kind: WixKind) -> ChangePlan:
         returning=count(set_aside, is_kept(known.id, kind)),
         deliveries=count(inbox, of_ratings(known)),
         unsettled=count(intent, open_intents(known.id, Side.EXTERNAL)),
+        deletes=count(inbox, deletes_of_ratings(known)),
         is_busy=count(run, is_import & (run.c.lease_until > ledger_now())) > 0,
     )
 

@@ -69,6 +69,11 @@ def of_ratings(site: Site) -> Any:
     return is_its & inbox.c.change.in_(OF_RATINGS) & ~inbox.c.privacy
 
 
+def deletes_of_ratings(site: Site) -> Any:
+    """What was deleted on Wix and has not crossed: the rating still stands outside."""
+    return of_ratings(site) & (inbox.c.change == str(Change.DELETE))
+
+
 def end_deliveries(connection: Connection, site: Site) -> int:
     """What the API that the site leaves has told ends, for all to see."""
     ended = {

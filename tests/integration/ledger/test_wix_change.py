@@ -174,6 +174,29 @@ def test_write_outside_of_unknown_outcome_is_settled_first(site: ChangeGround) -
     assert site.on_file(Side.WIX, "w1") is not None
 
 
+@pytest.mark.parametrize("is_held", [False, True])
+def test_delete_on_wix_crosses_first_or_is_dropped(site: ChangeGround, is_held: bool) -> None:
+    """Ended by the change it would bring back, in public, what its author has deleted."""
+    site.ground.link(ADA, 1)
+    with site.ledger.engine.begin() as connection:
+        connection.execute(update(inbox).values(state="done"))
+    gone = site.ground.stored(2, change=Change.DELETE)
+    outside = site.ground.stored(3, change=Change.DELETE, side=Side.EXTERNAL, source="own-service")
+    if is_held:
+        site.ledger.inbox.hold([gone], "site_recovery")
+    with pytest.raises(Misconfigured, match="1 deletes on Wix have not crossed yet") as refused:
+        site.change(REVIEWS)
+    assert "`ratings-sync held drop`" in str(refused.value)
+    assert site.ledger.site(site.ground.site_id).wix_api is RATINGS
+    assert site.on_file(Side.WIX, "w1") is not None
+    with site.ledger.engine.begin() as connection:
+        connection.execute(update(inbox).where(inbox.c.id == gone).values(state="done"))
+    assert site.change(REVIEWS).links == 1
+    with site.ledger.engine.connect() as connection:
+        of_outside = select(inbox.c.state).where(inbox.c.id == outside)
+        assert connection.execute(of_outside).scalar_one() == "new"
+
+
 def test_write_to_the_api_that_is_left_is_looked_for_no_more(site: ChangeGround) -> None:
     opened(site, an_intent(slot=WIX_SLOT), 1)
     site.change(REVIEWS)
