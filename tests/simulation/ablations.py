@@ -344,6 +344,7 @@ MECHANISMS: dict[str, tuple[Switch, ...]] = {
     "hidden on one side": ((link_plan, "seen_with_visibility", _as_planned),),
     "withdrawing what is only hidden": ((link_plan, "is_only_hidden", _never),),
     "approving only what we withdrew": ((visibility, "_reason_to_approve", _approve_all),),
+    "imports that nobody wanted": ((visibility, "_is_unwanted_import", _never),),
     "refusal at the right revision": ((writing, "note_conflict", _nothing),),
     "guard leaves states alone": ((Writing, "_tell_guard", _tell_guard_all),),
     "hidden reviews before they are known": ((Resolver, "_key_of_hidden", _bury_hidden),),

@@ -177,6 +177,71 @@ def test_import_that_rules_reject_at_once_deletes_nothing(way: Way, wix: object)
     assert writes(world) == {"create on wix": 1}
 
 
+WAITS, REJECTS = (), (on_wix(PUBLISHED), on_wix(REJECTED))
+either_hidden = pytest.mark.parametrize("acts", [WAITS, REJECTS], ids=["waiting", "rejected"])
+
+
+@either
+@either_hidden
+@by_either_way
+def test_import_deleted_out_of_sight_keeps_its_source(
+    way: Way, acts: tuple[Story, ...], wix: object
+) -> None:
+    """Nobody had seen it on Wix; it comes anew only with an edit outside, once for each."""
+    world = way(rates(E, value=1), *acts, deletes(W), wix=wix)
+    for _ in range(3):
+        world.now += 3600.0
+        world.sweep()
+        world.drain()
+    assert stands(world) == (None, ("1", "published"))
+    assert writes(world) == {"create on wix": 1}
+    lines = [line for line in world.ledger.history_entries() if line.reason == "rejected_import"]
+    assert lines[-1].what == "ignore"
+    changes(E, value=2)(world)
+    world.settle()
+    assert stands(world) == (("40", "pending"), ("2", "published"))
+    deletes(W)(world)
+    world.settle()
+    assert stands(world) == (None, ("2", "published"))
+    assert writes(world) == {"create on wix": 2}
+    deletes(E)(world)
+    world.settle()
+    assert stands(world) == (None, None)
+    assert_at_rest(world)
+
+
+@either_hidden
+def test_own_review_in_place_of_a_deleted_import_takes_nothing_along(
+    acts: tuple[Story, ...],
+) -> None:
+    """The person's own waits on Wix where ours was deleted; when it is published, it counts."""
+    world = played(rates(E, value=1), *acts)
+    deletes(W)(world)
+    rates(W, overall=80)(world)
+    world.drain()
+    assert stands(world) == (("80", "pending"), ("1", "published"))
+    on_wix(PUBLISHED)(world)
+    world.settle()
+    assert stands(world) == (("80", "published"), ("4", "published"))
+    assert_at_rest(world)
+
+
+@either_hidden
+@by_either_way
+def test_import_deleted_out_of_sight_takes_its_source_by_policy(
+    way: Way, acts: tuple[Story, ...]
+) -> None:
+    policy = Policy.of({"rejected_import": "delete"})
+    world = way(rates(E, value=1), *acts, deletes(W), policy=policy)
+    assert stands(world)[1] is None
+
+
+@by_either_way
+def test_published_import_that_is_deleted_on_wix_is_deleted_outside(way: Way) -> None:
+    world = way(rates(E, value=1), on_wix(PUBLISHED), deletes(W))
+    assert stands(world) == (None, None)
+
+
 def test_import_that_names_no_origin_is_ours_by_its_write() -> None:
     acts = (rates(E, value=1), on_wix(PUBLISHED), on_wix(REJECTED))
     world = played(*acts, names_origin=False)
@@ -486,6 +551,11 @@ def hidden_on_both_sides_is_left_alone() -> bool:
     return writes(world) == {"create on wix": 1}
 
 
+def unwanted_import_keeps_its_source() -> bool:
+    world = played(rates(E, value=1), deletes(W))
+    return stands(world) == (None, ("1", "published"))
+
+
 def rejection_reaches_us_after_our_write() -> bool:
     policy = Policy.of({"rejected_import": "delete"})
     acts = (rates(E, value=4), REJECTED_ON_WIX)
@@ -513,6 +583,7 @@ OF_MODERATION: dict[str, Callable[[], bool]] = {
     "hidden on one side": hidden_on_both_sides_is_left_alone,
     "withdrawing what is only hidden": hidden_outside_is_kept_on_wix,
     "approving only what we withdrew": hidden_on_both_sides_is_left_alone,
+    "imports that nobody wanted": unwanted_import_keeps_its_source,
     "refusal at the right revision": refused_edit_is_one_update,
     "guard leaves states alone": rejection_reaches_us_after_our_write,
     "hidden reviews before they are known": no_seed_breaks_reviews,

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from sync_worker.core.plan import Action, Delete, Hold, InStep, Write
-from sync_worker.core.values import Side, Slot, Standing
+from sync_worker.core.plan import Action, Delete, Hold, Ignore, InStep, Write
+from sync_worker.core.values import RecordState, Side, Slot, Standing
+from sync_worker.core.values.sites import RejectedImport
 from sync_worker.engine.record_view import RecordView
 from sync_worker.engine.view import View
 
@@ -29,6 +30,10 @@ def seen_with_visibility(view: View, attribute: str, action: Action) -> Action:
         return _kept_out_of_sight(view, attribute)
     if not isinstance(action, Delete) or action.privacy:
         return action
+    # deleted on Wix, where nobody saw it: its owner did not want what we had brought
+    if action.side is Side.EXTERNAL and _is_unwanted_import(view, attribute):
+        # a visitor's own stands in its place, and waits
+        return Hold(MODERATED) if wix.is_hidden else Ignore(REJECTED_IMPORT)
     # its owner rejected what we had brought, and by policy its source goes, too
     if action.side is Side.EXTERNAL and wix.standing is Standing.REJECTED:
         return replace(action, reason=REJECTED_IMPORT)
@@ -39,6 +44,17 @@ def seen_with_visibility(view: View, attribute: str, action: Action) -> Action:
     if wix.is_hidden or wix.standing.is_withdrawn:
         return InStep()
     return replace(action, reason=HIDDEN_OUTSIDE)
+
+
+def _is_unwanted_import(view: View, attribute: str) -> bool:
+    """Whether what we brought waited, or was rejected, when it went: by policy its source stays."""
+    slot = view.slot_of(attribute, Side.WIX)
+    known = view.memory.get(slot)
+    keeps = view.run.site.policy.rejected_import is RejectedImport.KEEP
+    if known is None or not keeps or view.record_views[slot].remote_id == known.remote_id:
+        return False
+    is_ours = known.standing in (Standing.OURS, Standing.TO_APPROVE)
+    return is_ours and known.state is not RecordState.PUBLISHED
 
 
 def _kept_out_of_sight(view: View, attribute: str) -> Action:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sync_worker.core.values import Record, RecordState, Side
+from sync_worker.core.values import Person, Record, RecordState, Side
 from sync_worker.core.values.sites import RejectedImport, WixApproveOurs
 from tests.simulation.oracles.reading import agree, is_held, is_made_by_us, key_of, shadowed
 from tests.simulation.world import World
@@ -29,6 +29,11 @@ def shown_and_hidden(world: World) -> Iterator[str]:
                 if one.remote_id not in behind
             ]
             external = next(iter(sorted(theirs, key=lambda one: not one.is_visible)), None)
+            waits = (
+                wix is not None and not wix.is_visible and not is_made_by_us(world, wix.remote_id)
+            )
+            if (wix is None or waits) and was_unwanted(world, number, person):
+                continue
             if wrong := what_is_wrong(world, wix, external):
                 yield f"I32 {number} {person.contact_id}: {wrong}"
 
@@ -60,6 +65,29 @@ def what_is_wrong(world: World, wix: Record | None, external: Record | None) -> 
     return ""
 
 
+def was_unwanted(world: World, number: int, person: Person) -> bool:
+    """Whether our last copy was deleted on Wix while nobody saw it there: its source stays."""
+    keeps = world.options.policy.rejected_import is RejectedImport.KEEP
+    key = str(number), str(person.contact_id)
+    ours = [
+        entry
+        for entry in world.wix.journal
+        if key_of(world, Side.WIX, entry) == key and is_made_by_us(world, entry.remote_id)
+    ]
+    if not keeps or not ours or ours[-1].by_us or ours[-1].operation != "delete":
+        return False
+    return states_of(world, ours[-1].remote_id)[-1] is not RecordState.PUBLISHED
+
+
+def states_of(world: World, remote_id: str) -> list[RecordState]:
+    """That a record on Wix has had, in order."""
+    return [
+        entry.state
+        for entry in world.wix.journal
+        if entry.remote_id == remote_id and entry.state is not None
+    ]
+
+
 def last_decision(world: World, remote_id: str) -> JournalEntry | None:
     """Who last showed or hid a record on Wix."""
     journal = reversed(world.wix.journal)
@@ -87,11 +115,16 @@ def deleted_outside_for_nothing(world: World) -> Iterator[str]:
 
 
 def takes_away(world: World, entry: JournalEntry) -> bool:
-    if entry.operation == "delete":
-        return True
-    hides = entry.operation == "moderate" and entry.was_visible
     is_kept = world.options.policy.rejected_import is RejectedImport.KEEP
     is_kept = is_kept and is_made_by_us(world, entry.remote_id)
+    if entry.operation == "delete":
+        # Ours may go before anybody has seen it.
+        return (
+            entry.privacy
+            or not is_kept
+            or RecordState.PUBLISHED in states_of(world, entry.remote_id)
+        )
+    hides = entry.operation == "moderate" and entry.was_visible
     return hides and entry.state is not RecordState.PUBLISHED and not is_kept
 
 
