@@ -110,6 +110,10 @@ class Resolver:
         new = delivery.new
         if new.change != Change.DELETE:
             return None
+        if new.privacy:
+            key = self.directory.reopen_set_aside(self.site.id, new.side, new.remote_id)
+            if key is not None:
+                return key
         gone = Buried(new.side, new.remote_id, new.revision, new.sequence, new.privacy)
         closing = ERASED if new.privacy else NOT_LINKED
         return self._bury(gone, closing)

@@ -29,6 +29,7 @@ from sync_worker.core.values import (
 from sync_worker.ledger.rows import to_buried, to_entity, to_external
 from sync_worker.ledger.statements import contacts, directory, tombstones
 from sync_worker.ledger.statements.inbox import release_deliveries
+from sync_worker.ledger.statements.set_aside import link_of_record, return_external
 from sync_worker.ledger.tables import contact_map, entity_map, inbox, link, site
 from sync_worker.ledger.transactions import Transactions, insert_into
 
@@ -74,6 +75,15 @@ class SqlDirectory:
             elif row.words_before is not None:
                 values[row.attribute] = row.words_before
         return values or None
+
+    def reopen_set_aside(self, site_id: int, side: Side, remote_id: str) -> RatingKey | None:
+        with self._transactions.write() as connection:
+            row = link_of_record(connection, site_id, side, remote_id)
+            if row is None:
+                return None
+            if side is Side.WIX:
+                return_external(connection, row)
+        return RatingKey(site_id, row.entity_id, row.contact_id)
 
     def bury(self, site_id: int, buried: Buried) -> bool:
         ids = {buried.side: [buried.remote_id]}

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from sync_worker.core.ports.remote import Capabilities
-from sync_worker.core.values import HistoryEntry, Policy, Side
+from sync_worker.core.values import HistoryEntry, Policy, Side, SiteState, WixKind
 from sync_worker.core.values.texts import BODY, TITLE
+from sync_worker.ledger.administration.admin import ledger_admin
 from tests.simulation.ablations import without
 from tests.simulation.chaos import NO_REVISION, run_seed, sql_ledger
 from tests.simulation.oracles import broken_invariants
@@ -276,3 +277,24 @@ def test_mechanism_of_words_is_missed_when_it_is_off(mechanism: str) -> None:
             return
         with pytest.raises((AssertionError, ValueError)):
             story()
+
+
+@pytest.mark.parametrize("side", [W, E])
+def test_privacy_request_reaches_what_is_set_aside(side: Side) -> None:
+    """Between a change of the API of Wix and its new baseline; the way back brings nothing."""
+    world = a_told_world(sql_ledger)
+    admin = ledger_admin(world.ledger.engine)
+    (site,) = admin.sites.all()
+
+    def change(kind: WixKind) -> None:
+        admin.sites.set_state(site.id, SiteState.PAUSED)
+        admin.wix_change.change(site.id, kind, list(site.fields), SiteState.RECOVERY)
+
+    change(WixKind.REVIEWS)
+    deletes(side, privacy=True)(world)
+    world.drain()
+    assert "Sturdy mug." not in world.ledger.everything()
+    # What the left API shows is out of reach; the record outside is not.
+    assert not world.external.records
+    change(WixKind.RATINGS)
+    assert "Sturdy mug." not in world.ledger.everything()

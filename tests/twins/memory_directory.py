@@ -14,7 +14,16 @@ from sync_worker.core.hold_keys import (
 )
 from sync_worker.core.hold_reasons import FOR_A_CONTACT
 from sync_worker.core.ports.directory import Located, RecordsOfEntity
-from sync_worker.core.values import Buried, Contact, Entity, EntityRef, Side, Slot, Value
+from sync_worker.core.values import (
+    Buried,
+    Contact,
+    Entity,
+    EntityRef,
+    RatingKey,
+    Side,
+    Slot,
+    Value,
+)
 from tests.twins.memory_contacts import known_contact, surviving_id
 from tests.twins.memory_state import MemoryState
 
@@ -122,6 +131,10 @@ class MemoryDirectory:
             and self.state.link_rows[link_id].link.key.site_id == site_id
         }
         return values or None
+
+    def reopen_set_aside(self, site_id: int, side: Side, remote_id: str) -> RatingKey | None:
+        """No site in memory changes its API."""
+        return None
 
     def bury(self, site_id: int, buried: Buried) -> bool:
         if (site_id, buried.side, buried.remote_id) in self.state.by_remote:

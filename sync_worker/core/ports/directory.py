@@ -83,6 +83,13 @@ class Directory(Protocol):
         Its links stay.
         """
 
+    def reopen_set_aside(self, site_id: int, side: Side, remote_id: str) -> RatingKey | None:
+        """The link that had this record on file when its site left an API of Wix.
+
+        For a request to forget: one of Wix has to reach the external record, which is on file
+        again.
+        """
+
     def bury(self, site_id: int, buried: Buried) -> bool:
         """Note that a remote id that no link knows is gone for good.
 

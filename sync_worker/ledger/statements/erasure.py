@@ -30,6 +30,7 @@ from sync_worker.ledger.statements.inbox import (
     release_deliveries,
 )
 from sync_worker.ledger.statements.links import links_of_contact
+from sync_worker.ledger.statements.set_aside import ids_of
 from sync_worker.ledger.statements.tombstones import bury
 from sync_worker.ledger.statements.words import WORDS_COLUMNS
 from sync_worker.ledger.tables import (
@@ -78,6 +79,7 @@ def erase_link(connection: Connection, site: Site, link_id: int, change: Commit)
     is_in_clear = (tombstone.c.link_id == link_id) & ~tombstone.c.privacy
     buried = connection.execute(select(tombstone).where(is_in_clear)).all()
     before = {(Side(row.side), row.remote_id) for row in buried}
+    before |= _ids_set_aside(connection, link_id)
     ids = sorted(before | {(one.side, one.remote_id) for one in change.buried})
     # A late delivery is known by the hash.
     for side, remote_id in ids:
@@ -105,6 +107,11 @@ def erase_link(connection: Connection, site: Site, link_id: int, change: Commit)
     connection.execute(delete(link_value).where(link_value.c.link_id == link_id))
     connection.execute(delete(set_aside).where(set_aside.c.link_id == link_id))
     _forget_rater(connection, site.id, link_id)
+
+
+def _ids_set_aside(connection: Connection, link_id: int) -> set[tuple[Side, str]]:
+    kept = connection.execute(select(set_aside).where(set_aside.c.link_id == link_id))
+    return {one for row in kept for one in ids_of(row)}
 
 
 def is_refusal() -> Any:

@@ -10,12 +10,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table, delete, exists, insert, or_, select, update
+from sqlalchemy import (
+    Connection,
+    Table,
+    Text,
+    delete,
+    exists,
+    insert,
+    or_,
+    select,
+    type_coerce,
+    update,
+)
 
+from sync_worker.core import exact_json
 from sync_worker.core.ports.inbox import OTHER_API
 from sync_worker.core.values import Change, IntentState, LinkState, Side, Site, WixKind
 from sync_worker.ledger.process_tables import missing, set_aside
 from sync_worker.ledger.statements.inbox import UNENDED, is_from
+from sync_worker.ledger.statements.tombstones import buried_among
 from sync_worker.ledger.tables import inbox, intent, link, link_value
 from sync_worker.ledger.transactions import ledger_now
 
@@ -42,6 +55,34 @@ def is_linked(site_id: int) -> Any:
 def is_kept(site_id: int, kind: WixKind) -> Any:
     """What was set aside of a site when it left this API."""
     return (set_aside.c.site_id == site_id) & (set_aside.c.wix_api == str(kind))
+
+
+def link_of_record(connection: Connection, site_id: int, side: Side, remote_id: str) -> Any:
+    """The row of the link that had a record on file under another API; ``None`` if there is none.
+
+    No index knows these ids: only for what is rare, as a request to forget is.
+    """
+    told = {Side.WIX: set_aside.c.record_values, Side.EXTERNAL: set_aside.c.record}[side]
+    names_it = type_coerce(told, Text).contains(exact_json.dumps(remote_id), autoescape=True)
+    found = select(set_aside, link.c.entity_id, link.c.contact_id).join(link)
+    named = connection.execute(found.where(set_aside.c.site_id == site_id, names_it)).all()
+    return next((row for row in named if (side, remote_id) in ids_of(row)), None)
+
+
+def return_external(connection: Connection, kept: Any) -> None:
+    """What the link had on file outside is on file again, unless another record or link is."""
+    record = {name: one for name, one in _known(link, kept.record) if name.startswith("external_")}
+    other = link.alias()
+    is_its = (other.c.site_id == kept.site_id) & (other.c.external_id == record["external_id"])
+    is_free = link.c.external_id.is_(None) & ~exists().where(is_its)
+    connection.execute(update(link).where(link.c.id == kept.link_id, is_free).values(record))
+
+
+def ids_of(kept: Any) -> list[tuple[Side, str]]:
+    """The records that a link had on file when it was set aside."""
+    of_wix = [(Side.WIX, value["wix_id"]) for value in kept.record_values]
+    every = [*of_wix, (Side.EXTERNAL, kept.record["external_id"])]
+    return [(side, remote_id) for side, remote_id in every if remote_id is not None]
 
 
 def end_leases(connection: Connection, site_id: int) -> None:
@@ -105,12 +146,12 @@ def bring_links_back(connection: Connection, site_id: int, kind: WixKind) -> int
     while rows := connection.execute(
         select(set_aside).where(is_kept(site_id, kind)).limit(AT_ONCE)
     ).all():
-        kept = {row.link_id: row for row in rows}
+        kept = {row.link_id: row for row in _unerased(connection, site_id, rows)}
         mine = (link.c.site_id == site_id) & link.c.id.in_(kept)
         for link_id in connection.execute(select(link.c.id).where(mine)).scalars().all():
             _bring_back(connection, kept[link_id])
             count += 1
-        gone = is_kept(site_id, kind) & set_aside.c.link_id.in_(kept)
+        gone = is_kept(site_id, kind) & set_aside.c.link_id.in_([row.link_id for row in rows])
         connection.execute(delete(set_aside).where(gone))
     return count
 
@@ -130,6 +171,17 @@ def _values_of(connection: Connection, ids: Sequence[int]) -> dict[int, list[Any
 def _forget(connection: Connection, ids: Sequence[int]) -> None:
     connection.execute(delete(link_value).where(link_value.c.link_id.in_(ids)))
     connection.execute(update(link).where(link.c.id.in_(ids)).values(AS_NEW))
+
+
+def _unerased(connection: Connection, site_id: int, rows: Sequence[Any]) -> list[Any]:
+    """Those of whose records none was erased at its person's request since."""
+    ids: dict[Side, list[str]] = {side: [] for side in Side}
+    for row in rows:
+        for side, remote_id in ids_of(row):
+            ids[side].append(remote_id)
+    buried = buried_among(connection, site_id, ids)
+    erased = {(one.side, one.remote_id) for one in buried if one.privacy}
+    return [row for row in rows if erased.isdisjoint(ids_of(row))]
 
 
 def _bring_back(connection: Connection, kept: Any) -> None:

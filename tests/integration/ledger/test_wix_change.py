@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -16,9 +16,11 @@ from sync_worker.core.scale import FieldMap, Scale
 from sync_worker.core.sweep_values import OnFile, RunKind
 from sync_worker.core.values import (
     Base,
+    Buried,
     Change,
     Intent,
     IntentState,
+    Known,
     Link,
     LinkState,
     Side,
@@ -257,6 +259,62 @@ def test_erased_person_is_erased_from_what_is_set_aside(site: ChangeGround) -> N
     assert kept == [bob.lease.link_id]
     assert site.change(RATINGS).returned == 1
     assert site.link(ada.lease.link_id).records == {}
+
+
+@pytest.mark.parametrize(("side", "remote_id"), [(Side.WIX, "w1"), (Side.EXTERNAL, "e1")])
+def test_request_to_forget_finds_a_link_that_is_set_aside(
+    site: ChangeGround, side: Side, remote_id: str
+) -> None:
+    """One of Wix reaches the external record; the ids of both sides are hashed at the end."""
+    site_id, directory = site.ground.site_id, site.ledger.directory
+    site.ground.link(ADA, 1)
+    site.ground.link(BOB, 2)
+    site.change(REVIEWS)
+    for unknown in (remote_id[:1], "%1", f'"{remote_id}"', "w9"):
+        assert directory.reopen_set_aside(site_id, side, unknown) is None
+    assert directory.reopen_set_aside(site_id, side.other, remote_id) is None
+    assert directory.reopen_set_aside(site_id, side, remote_id) == site.ground.key
+    on_file = site.on_file(Side.EXTERNAL, "e1")
+    assert (on_file is not None) == (side is Side.WIX)
+    assert site.on_file(Side.WIX, "w1") is None
+    leased = site.ledger.links.attach(site.ground.stored(8), site.ground.key).run
+    gone = Commit(link_state=LinkState.BURIED, release=True, erases=True)
+    site.ledger.links.commit(
+        leased.lease,
+        replace(gone, records={EXTERNAL_SLOT: None}, buried=[Buried(side, remote_id)]),
+    )
+    for one, name in ((Side.WIX, "w1"), (Side.EXTERNAL, "e1")):
+        assert directory.locate(site_id, one, name).buried == Buried(one, name, privacy=True)
+    assert site.change(RATINGS).returned == 1
+    assert "'w2'" in site.ledger.everything()
+
+
+def test_record_on_file_again_is_left_to_its_link(site: ChangeGround) -> None:
+    """The other API has found the same external record, for another person."""
+    site.ground.link(ADA, 1)
+    bob = site.ground.link(BOB, 2, records=False)
+    site.change(REVIEWS)
+    bob = site.ledger.links.lease(bob.lease.link_id)
+    site.ledger.links.commit(bob.lease, Commit(records={EXTERNAL_SLOT: Known("e1", 2)}))
+    site_id, locate = site.ground.site_id, site.ledger.directory.locate
+    assert site.ledger.directory.reopen_set_aside(site_id, Side.WIX, "w1") == site.ground.key
+    assert locate(site_id, Side.EXTERNAL, "e1").key == site.ground.key_of(BOB)
+
+
+@pytest.mark.parametrize(("side", "remote_id"), [(Side.WIX, "w1"), (Side.EXTERNAL, "e1")])
+def test_link_with_an_erased_record_does_not_come_back(
+    site: ChangeGround, side: Side, remote_id: str
+) -> None:
+    ada, bob = (site.ground.link(who, number + 1) for number, who in enumerate((ADA, BOB)))
+    site.change(REVIEWS)
+    erased = Buried(side, remote_id, privacy=True)
+    assert site.ledger.directory.bury(site.ground.site_id, erased)
+    assert site.change(RATINGS).returned == 1
+    assert site.link(ada.lease.link_id).records == {}
+    assert site.link(bob.lease.link_id).records != {}
+    with site.ledger.engine.connect() as connection:
+        kept = connection.execute(select(set_aside.c.link_id, set_aside.c.wix_api)).all()
+    assert kept == []
 
 
 def test_link_that_is_buried_stays_so(site: ChangeGround) -> None:
