@@ -148,9 +148,12 @@ def bring_links_back(connection: Connection, site_id: int, kind: WixKind) -> int
     ).all():
         kept = {row.link_id: row for row in _unerased(connection, site_id, rows)}
         mine = (link.c.site_id == site_id) & link.c.id.in_(kept)
-        for link_id in connection.execute(select(link.c.id).where(mine)).scalars().all():
+        ids = connection.execute(select(link.c.id).where(mine)).scalars().all()
+        # One that was buried meanwhile was not set aside, and has values of its own.
+        connection.execute(delete(link_value).where(link_value.c.link_id.in_(ids)))
+        for link_id in ids:
             _bring_back(connection, kept[link_id])
-            count += 1
+        count += len(ids)
         gone = is_kept(site_id, kind) & set_aside.c.link_id.in_([row.link_id for row in rows])
         connection.execute(delete(set_aside).where(gone))
     return count

@@ -327,6 +327,23 @@ def test_link_that_is_buried_stays_so(site: ChangeGround) -> None:
     assert site.link(leased.lease.link_id).state is LinkState.BURIED
 
 
+def test_link_that_was_buried_meanwhile_comes_back(site: ChangeGround) -> None:
+    """Compared anew in the other API, and deleted there."""
+    ada = site.ground.link(ADA, 1).lease.link_id
+    before = site.link(ada)
+    site.change(REVIEWS)
+    lease = site.ledger.links.attach(site.ground.stored(7), before.key).run.lease
+    found = {WIX_SLOT: Known("r1", 1, 1), EXTERNAL_SLOT: Known("e1", 1, 1)}
+    agreed = {"overall": Base(Decimal(4), Decimal(4))}
+    site.ledger.links.commit(lease, Commit(records=found, bases=agreed))
+    gone, nothing = dict.fromkeys(found), {"overall": Base()}
+    buried = Commit(records=gone, bases=nothing, link_state=LinkState.BURIED)
+    site.ledger.links.commit(lease, buried)
+    assert site.change(RATINGS).returned == 1
+    back = site.link(ada)
+    assert (back.records, back.bases, back.state) == (before.records, before.bases, before.state)
+
+
 def test_more_links_than_one_statement_takes(
     site: ChangeGround, monkeypatch: pytest.MonkeyPatch
 ) -> None:
