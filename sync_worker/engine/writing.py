@@ -209,6 +209,9 @@ class Writing:
             # By policy what the remote made of our words may stand.
             if is_ours and is_left_to_remote(self.view, name):
                 continue
+            # Left as it was before the write: that has been seen.
+            if name in self.view.carried.words and returned == intent.befores.get(name):
+                is_ours = True
             self.view.note_unmatched(write.slot, name, is_ours=is_ours)
 
     def _is_taken(self, attribute: str, side: Side, wanted: Value, returned: Value | None) -> bool:

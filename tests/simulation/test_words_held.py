@@ -1,0 +1,99 @@
+"""Words that wait, or never crossed: no delete is undone for them, and no edit is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from sync_worker.core.ports.remote import Capabilities
+from sync_worker.core.values import Policy, RecordState, Side
+from sync_worker.core.values.texts import BODY, TITLE, TextRule
+from tests.simulation.chaos import NO_REVISION, sql_ledger
+from tests.simulation.scenarios import changes, deletes
+from tests.simulation.test_policies import held_reasons
+from tests.simulation.test_words import (
+    LONG,
+    a_told_world,
+    a_world,
+    both_show,
+    carry_words,
+    rate,
+    say,
+)
+from tests.simulation.world import SAID, Faults, World
+from tests.twins.memory_system import REVIEWS_CAPABILITIES
+
+W, E = Side.WIX, Side.EXTERNAL
+GRINNING = "\U0001f600"
+NUMBERED = Capabilities(many_fields=True)
+ON_REVIEWS = {"wix": REVIEWS_CAPABILITIES, "sweeps": True}
+
+both_apis = pytest.mark.parametrize("of_wix", [{}, ON_REVIEWS], ids=["ratings", "reviews"])
+with_or_without_revisions = pytest.mark.parametrize(
+    "external", [NUMBERED, NO_REVISION], ids=["numbered", "unnumbered"]
+)
+
+
+def moderate(world: World, state: RecordState) -> None:
+    """A moderator outside decides."""
+    (record,) = world.external.records.values()
+    world.external._moderate(record, state, by_us=False)
+
+
+def leaves_out_emoji(instead: str = "?") -> Callable[[str, str], str]:
+    return lambda name, text: text.replace(GRINNING, instead)
+
+
+def assert_gone(world: World) -> None:
+    assert (world.wix.records, world.external.records) == ({}, {})
+
+
+# -- writes that end
+
+
+@with_or_without_revisions
+def test_stars_beside_a_text_made_another_of(external: Capabilities) -> None:
+    world = a_world(external=external)
+    world.external.makes_words = leaves_out_emoji()
+    rate(world, W, 80, title="Good", body=f"Fine {GRINNING}")
+    world.drain()
+    changes(W, overall=20)(world)
+    world.drain()
+    assert world.external.calls["update"] <= 2
+    changes(W, overall=60)(world)
+    world.drain()
+    assert both_show(world) == (["60", "Good", f"Fine {GRINNING}"], ["3", "Good", "Fine ?"])
+    assert held_reasons(world) == {"normalised_by_remote"}
+
+
+@both_apis
+def test_baseline_over_a_copy_made_another_of(of_wix: Any) -> None:
+    """Both sides have it from before, one of them without what it leaves out."""
+    world = a_world(**of_wix | {"sweeps": False})
+    world.external.makes_words = leaves_out_emoji()
+    world.chance.faults = Faults(drop=1.0)
+    rate(world, W, 80, title="Good", body=f"Fine {GRINNING}")
+    rate(world, E, 4, title="Good", body="Fine ?")
+    world.drain()
+    world.chance.faults = Faults()
+    world.sweep()
+    world.drain()
+    assert world.external.calls["update"] <= 2
+    assert held_reasons(world) == {"normalised_by_remote"}
+
+
+@with_or_without_revisions
+@pytest.mark.parametrize("policy", ["hold", "truncate"])
+def test_edit_that_the_other_side_leaves_out(policy: str, external: Capabilities) -> None:
+    world = a_world(external=external, policy=Policy.of({"too_long": policy}))
+    rate(world, W, 80, title="Good", body="Fine")
+    world.drain()
+    world.external.makes_words = leaves_out_emoji("")
+    say(world, W, body=f"Fine{GRINNING}")
+    world.drain()
+    assert both_show(world) == (["80", "Good", f"Fine{GRINNING}"], ["4", "Good", "Fine"])
+    assert world.external.calls["update"] <= 2
+    assert "fight" not in held_reasons(world)
