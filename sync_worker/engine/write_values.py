@@ -206,11 +206,13 @@ def _bases(
     # Who sees a record changes nothing in it.
     if intent.operation in MODERATES:
         return {}
+    # Some may not be kept in step any more, since the write was announced.
+    names = [name for name in intent.targets if name in view.bases]
     # A value from a file: the sides have not agreed on it yet.
     if is_imported:
-        return {name: view.bases[name] for name in intent.targets}
+        return {name: view.bases[name] for name in names}
     bases = {}
-    for name in intent.targets:
+    for name in names:
         shown, source = values.get(name), intent.sources.get(name)
         # Not taken as written, so not agreed on: its source is still a change to be carried over.
         if name in view.unmatched:

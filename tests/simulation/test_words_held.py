@@ -97,3 +97,34 @@ def test_edit_that_the_other_side_leaves_out(policy: str, external: Capabilities
     assert both_show(world) == (["80", "Good", f"Fine{GRINNING}"], ["4", "Good", "Fine"])
     assert world.external.calls["update"] <= 2
     assert "fight" not in held_reasons(world)
+
+
+# -- words that a side carries no more
+
+
+@with_or_without_revisions
+@pytest.mark.parametrize("operation", ["update", "delete"])
+def test_write_is_settled_after_words_are_carried_no_more(
+    operation: str, external: Capabilities
+) -> None:
+    """And words that are carried again go on from what is on file."""
+    world = a_told_world(sql_ledger, external=external)
+    faults = ["response_lost"]
+    world.external.fault = lambda tried: faults.pop() if faults and tried == operation else None
+    if operation == "update":
+        say(world, W, body="Other.")
+    else:
+        deletes(W)(world)
+    while faults:
+        assert world.step_in_order() or world.tick()
+    for remote in world.remotes.values():
+        remote.capabilities = replace(remote.capabilities, words={})
+    world.drain()
+    carry_words(world)
+    if operation == "delete":
+        rate(world, W, 80, title="Good", body="Again.")
+        world.drain()
+    say(world, E, title="Better")
+    world.drain()
+    assert [texts[1] for texts in both_show(world)] == ["Better", "Better"]
+    assert held_reasons(world) == set()
