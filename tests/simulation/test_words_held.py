@@ -29,7 +29,7 @@ from tests.twins.memory_system import REVIEWS_CAPABILITIES
 W, E = Side.WIX, Side.EXTERNAL
 GRINNING = "\U0001f600"
 NUMBERED = Capabilities(many_fields=True)
-ON_REVIEWS = {"wix": REVIEWS_CAPABILITIES, "sweeps": True}
+ON_REVIEWS: dict[str, Any] = {"wix": REVIEWS_CAPABILITIES, "sweeps": True}
 
 both_apis = pytest.mark.parametrize("of_wix", [{}, ON_REVIEWS], ids=["ratings", "reviews"])
 with_or_without_revisions = pytest.mark.parametrize(
@@ -49,6 +49,115 @@ def leaves_out_emoji(instead: str = "?") -> Callable[[str, str], str]:
 
 def assert_gone(world: World) -> None:
     assert (world.wix.records, world.external.records) == ({}, {})
+
+
+# -- what never crossed keeps no record alive
+
+
+@both_apis
+@pytest.mark.parametrize("side", [W, E])
+def test_delete_counts_beside_a_title_too_long_to_cross(side: Side, of_wix: Any) -> None:
+    holds_all = dict.fromkeys((TITLE, BODY), TextRule())
+    world = a_world(words={side: SAID[W], side.other: holds_all}, **of_wix)
+    rate(world, side.other, 80 if side is E else 4, title=LONG, body="ok")
+    world.drain()
+    assert held_reasons(world) == {"too_long"}
+    deletes(side)(world)
+    world.settle()
+    assert_gone(world)
+
+
+@pytest.mark.parametrize("side", [W, E])
+@with_or_without_revisions
+def test_delete_counts_beside_words_from_before(external: Capabilities, side: Side) -> None:
+    world = a_told_world(words={}, external=external)
+    carry_words(world)
+    for remote in world.remotes.values():
+        (record,) = remote.records.values()
+        remote.records[record.remote_id] = replace(record, words={TITLE: "", BODY: "Old."})
+    deletes(side)(world)
+    world.drain()
+    assert_gone(world)
+
+
+def test_delete_counts_beside_a_text_that_was_made_another_of() -> None:
+    world = a_world()
+    world.external.makes_words = leaves_out_emoji()
+    rate(world, W, 80, title="Good", body=f"Fine {GRINNING}")
+    world.drain()
+    deletes(E)(world)
+    world.drain()
+    assert_gone(world)
+
+
+def test_first_word_still_keeps_its_record_alive() -> None:
+    """Nothing was said, and both sides agreed on that."""
+    world = a_world()
+    rate(world, W, 80)
+    world.drain()
+    say(world, E, body="Still fine.")
+    deletes(W)(world)
+    world.drain()
+    assert both_show(world) == (["80", "", "Still fine."], ["4", "", "Still fine."])
+
+
+# -- an edit waits for the other side's moderator
+
+
+@both_apis
+@with_or_without_revisions
+def test_edit_waits_with_its_copy(external: Capabilities, of_wix: Any) -> None:
+    world = a_world(external=external, **of_wix)
+    world.external.new_state = RecordState.PENDING
+    rate(world, W, 80, title="Good", body="First")
+    world.drain()
+    say(world, W, body="Second")
+    world.drain()
+    assert held_reasons(world) == {"moderated"}
+    moderate(world, RecordState.PUBLISHED)
+    world.settle()
+    assert both_show(world) == (["80", "Good", "Second"], ["4", "Good", "Second"])
+    assert held_reasons(world) == set()
+
+
+def test_approval_of_a_copy_made_another_of_is_no_edit() -> None:
+    world = a_world()
+    world.external.new_state = RecordState.PENDING
+    world.external.makes_words = leaves_out_emoji()
+    rate(world, W, 80, title="Good", body=f"Fine {GRINNING}")
+    world.drain()
+    moderate(world, RecordState.PUBLISHED)
+    world.drain()
+    assert both_show(world) == (["80", "Good", f"Fine {GRINNING}"], ["4", "Good", "Fine ?"])
+    assert world.external.calls["update"] <= 2
+    assert held_reasons(world) == {"normalised_by_remote"}
+
+
+@pytest.mark.parametrize("side", [W, E])
+@pytest.mark.parametrize("origin", [W, E])
+def test_edit_waits_until_it_is_shown_again(origin: Side, side: Side) -> None:
+    world = a_world(moderation=True, **ON_REVIEWS)
+    rate(world, origin, 80 if origin is W else 4, title="Good", body="First")
+    world.drain()
+    moderate(world, RecordState.REJECTED)
+    world.drain()
+    say(world, side, body="Second")
+    world.drain()
+    moderate(world, RecordState.PUBLISHED)
+    world.settle()
+    assert [texts[-1] for texts in both_show(world)] == ["Second", "Second"]
+    assert held_reasons(world) == set()
+
+
+def test_edit_that_the_other_side_never_takes_is_not_held() -> None:
+    fixed = {name: replace(rule, can_update=False) for name, rule in SAID[E].items()}
+    world = a_world(words={W: SAID[W], E: fixed})
+    world.external.new_state = RecordState.PENDING
+    rate(world, W, 80, title="Good", body="First")
+    world.drain()
+    say(world, W, body="Second")
+    world.drain()
+    assert held_reasons(world) == set()
 
 
 # -- writes that end
@@ -116,7 +225,8 @@ def test_write_is_settled_after_words_are_carried_no_more(
     else:
         deletes(W)(world)
     while faults:
-        assert world.step_in_order() or world.tick()
+        if not world.step_in_order():
+            world.tick()
     for remote in world.remotes.values():
         remote.capabilities = replace(remote.capabilities, words={})
     world.drain()

@@ -14,12 +14,14 @@ def shown_after(
 ) -> dict[str, Value | None]:
     """What a record shows of each attribute after a write; words that it does not tell, as sent."""
     values, words = dict(shown), view.carried.words
-    # withdrawn or gone, it shows nothing
-    if view.carried.main not in view.record_views[write.slot].values:
+    after = view.record_views[write.slot]
+    # gone
+    if after.remote_id is None:
         return values
     for name, sent in write.targets.items():
-        if name in words and values[name] is None:
-            values[name] = sent
+        if name in words:
+            # also what nobody sees yet: a text is none the less there
+            values[name] = after.hidden.get(name, sent)
     return values
 
 

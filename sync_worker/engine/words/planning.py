@@ -22,7 +22,7 @@ from sync_worker.core.plan import (
 from sync_worker.core.values import Side, Slot, Snapshot
 from sync_worker.core.values.texts import REPLY, TooLong, WordsField
 from sync_worker.engine.holds.guests import guarded
-from sync_worker.engine.moderation.visibility import seen_with_visibility
+from sync_worker.engine.moderation.visibility import MODERATED, seen_with_visibility
 from sync_worker.engine.record_view import Source
 from sync_worker.engine.view import View
 from sync_worker.engine.words.replies import UNSUPPORTED, plan_reply, without_reply
@@ -36,7 +36,9 @@ def sides_reworded(view: View) -> Set[Side]:
         side
         for side in _sides_with_record(view)
         for name in without_reply(view.carried.words)
-        if not view.carried.says_same(
+        # What never crossed is no edit since both agreed.
+        if view.bases[name].on(side) is not None
+        and not view.carried.says_same(
             name, side, view.bases[name].on(side), view.value_on(side, name)
         )
     }
@@ -107,15 +109,33 @@ def _go_along(view: View, field: WordsField, main: Action) -> Action:
         # removed: what it said goes, and the history keeps it
         case Delete(target) if view.value_on(target, name) is not None:
             return Delete(target, main.reason, main.privacy)
-        # nobody has decided yet, or it is hidden on a side
+        # nobody has decided yet, or it is hidden on a side: an edit waits with it
         case Hold() | InStep():
-            return InStep()
+            return _kept_back(view, field)
         case _:
             pass
     now = tuple(view.value_on(side, name) for side in (Side.WIX, Side.EXTERNAL))
     base = view.bases[name]
     # it stays as it is with its record, or is gone with it
     return InStep() if now == (base.wix, base.external) else Agree()
+
+
+def _kept_back(view: View, field: WordsField) -> Action:
+    name, policy = field.name, view.run.site.policy
+    # not the person's: its time comes when both sides show the record
+    if name == REPLY:
+        return InStep()
+    for side in _sides_with_record(view):
+        base, target = view.bases[name].on(side), side.other
+        # It crossed, and was edited since.
+        is_edit = base is not None and not view.carried.says_same(
+            name, side, base, view.value_on(side, name)
+        )
+        is_hidden = view.record_views[view.slot_of(name, target)].is_hidden
+        may_cross = policy.may_write(target) and field.rule_on(target).can_update
+        if is_edit and is_hidden and may_cross:
+            return Hold(MODERATED)
+    return InStep()
 
 
 def has_untold_words(view: View, slot: Slot) -> bool:
