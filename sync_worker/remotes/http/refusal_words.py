@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from html import unescape
 from typing import Any
 
 from sync_worker.core.outside_words import for_people
@@ -20,6 +21,7 @@ SENTENCES = ("message", "detail", "error_description", "title", "error", "reason
 CODES = ("code", "errorCode", "error_code", "type")
 INSIDE = ("error", "errors", "details", "data")
 ADDRESS = re.compile(r"[^\s<>()\"',;]+@[^\s<>()\"',;]+")
+WORD = re.compile(r"\w+")
 LONG_NUMBER = re.compile(r"\+?\d[\d ()/-]{6,}\d")
 
 
@@ -72,15 +74,39 @@ def _extensions(error: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def _without_people(sentence: str, call: Call) -> str:
-    text = re.sub(r"<[^<>]*>", "", sentence)[: MAX_SAID * 4]
+    text = unescape(re.sub(r"<[^<>]*>", "", sentence)[: MAX_SAID * 4])
     values = {*_texts(call.json), *_texts(call.form), *_texts(call.query)}
+    values |= {unescape(value) for value in values}
     # The longest first: a part of a name must not leave the rest of it.
     for value in sorted(values, key=len, reverse=True):
         text = re.sub(re.escape(value), LEFT_OUT, text, flags=re.IGNORECASE)
     for word in {word for value in values for word in _words_of_name(value)}:
         text = re.sub(rf"\b{re.escape(word)}\b", LEFT_OUT, text)
+    text = _without_runs(text, values)
     text = LONG_NUMBER.sub(LEFT_OUT, ADDRESS.sub(LEFT_OUT, text))
     return for_people(" ".join(text.split()))[:MAX_SAID]
+
+
+def _without_runs(text: str, values: Iterable[str]) -> str:
+    """Without parts of what was sent: three words in a row, of the last perhaps its beginning."""
+    after: dict[tuple[str, str], set[str]] = {}
+    for value in values:
+        sent = WORD.findall(value.casefold())
+        for first, second, third in zip(sent, sent[1:], sent[2:], strict=False):
+            after.setdefault((first, second), set()).add(third)
+    words = list(WORD.finditer(text))
+    spans: list[tuple[int, int]] = []
+    for first, second, third in zip(words, words[1:], words[2:], strict=False):
+        pair = (first.group().casefold(), second.group().casefold())
+        if not any(one.startswith(third.group().casefold()) for one in after.get(pair, ())):
+            continue
+        start = first.start()
+        if spans and start < spans[-1][1]:
+            start, _ = spans.pop()
+        spans.append((start, third.end()))
+    for start, end in reversed(spans):
+        text = text[:start] + LEFT_OUT + text[end:]
+    return text
 
 
 def _words_of_name(value: str) -> list[str]:

@@ -163,3 +163,26 @@ def test_own_credentials_are_left_out_of_code_and_request_id() -> None:
     failure = reader.failure_in(Call("GET", "reviews", "list"), answer)
     assert isinstance(failure, Permanent)
     assert (failure.facts.code, failure.facts.request_id) == ("bad:…", "r-…")
+
+
+REVIEW = "I have diabetes &amp; this mug broke. Anna Weber, 12 Mill Lane"
+QUOTES = {
+    "cut": (REVIEW[:34] + "...", "'…...' is not allowed"),
+    "cut at both ends": ("tes & this mug broke. Anna", "'tes & …' is not allowed"),
+    "without its marks": ("I have diabetes & this mug broke. Anna Weber, 12", "'…' is not allowed"),
+    "in small letters, of other signs": ("i have diabetes - this mug", "'…' is not allowed"),
+    "in parts": ("this mug broke' near 'Anna Weber, 12", "'…' near '…' is not allowed"),
+}
+
+
+@pytest.mark.parametrize("form", QUOTES)
+def test_parts_of_a_text_are_left_out_in_other_forms(form: str) -> None:
+    quoted, said = QUOTES[form]
+    call = Call("POST", "reviews", "create", json={"review": REVIEW}, is_write=True)
+    failure = refusal(400, {"message": f"'{quoted}' is not allowed"}, call)
+    assert failure.facts.said == said
+
+
+def test_words_that_a_sentence_shares_by_chance_stay() -> None:
+    said = "The parts of this review were refused, and it is no use"
+    assert refusal(400, {"message": said}).facts.said == said
