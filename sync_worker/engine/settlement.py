@@ -183,9 +183,8 @@ class Settlement:
         # changed once, to what we wrote
         if record.revision == first and self._has_targets(record):
             return self._as_shown(record)
-        # ours by its own word, and only who sees it has changed since
-        is_our_create = record.is_ours is True and self.intent.operation is Operation.CREATE
-        if is_our_create and self._has_targets(record):
+        # as we wanted to make it, and only who sees it has changed since
+        if is_made_here(self._can, self.intent, record) and self._has_targets(record):
             return self._as_shown(record)
         # changed more than once, or to something else: only the echo tells of our write
         echo = self._echo(record.remote_id)
@@ -302,6 +301,15 @@ class Settlement:
     def _has_targets(self, record: Record) -> bool:
         values, intent = self._values(record), self.intent
         return all(is_as_wanted(self.view, intent, name, values[name]) for name in intent.targets)
+
+
+def is_made_here(can: Capabilities, intent: Intent, record: Record) -> bool:
+    """Whether a record may be what a create made, whatever a moderator did since.
+
+    A decision may count as a revision, and not every remote says who made a record.
+    """
+    is_ours = record.is_ours is True or (can.can_moderate and record.is_ours is None)
+    return intent.operation is Operation.CREATE and is_ours
 
 
 def _tells_more(view: View, intent: Intent, record: Record) -> bool:

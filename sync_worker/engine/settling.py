@@ -52,6 +52,8 @@ class Settling:
         # it did not land, or nothing proves it
         if settled is None:
             self._wait_for(intent)
+            if intent.operation is Operation.CREATE:
+                self.writing.lost_creates.add(intent.slot)
             # What it may have covered goes on file with it: nothing looks again.
             self.writing.abandon(self.view.take_history())
         # a record beside the one on file is removed: the slot itself is as before

@@ -39,7 +39,7 @@ from sync_worker.core.values import (
 from sync_worker.engine.history_lines import line_for_held_link, line_for_refusal
 from sync_worker.engine.lease_keeper import LeaseKeeper
 from sync_worker.engine.link_plan import SlotWrite
-from sync_worker.engine.moderation.calls import moderate, note_moderated
+from sync_worker.engine.moderation.calls import claim_if_made, moderate, note_moderated
 from sync_worker.engine.moderation.refusals import note_conflict, reason_of_refusal
 from sync_worker.engine.placing import Placing
 from sync_worker.engine.reading import Reading
@@ -81,6 +81,7 @@ class Writing:
     guard: Guard
     new_id: Callable[[], str]
     unsaved: Unsaved | None = field(default=None, init=False)
+    lost_creates: set[Slot] = field(default_factory=set, init=False)  # of which no trace was found
 
     # -- one write
 
@@ -118,8 +119,7 @@ class Writing:
             note_conflict(self.view, intent, refusal, newest_in_hand(self.view))
         except Duplicate as duplicate:
             # a record that we did not know stands where we wanted to create one
-            self.abandon()
-            self._adopt(write.slot, duplicate)
+            self._adopt(intent, duplicate)
         except Permanent as refusal:
             # not done, and it would only be refused again: a person has to know why
             self.abandon([line_for_refusal(intent, refusal.facts, newest_in_hand(self.view))])
@@ -143,7 +143,14 @@ class Writing:
             self.abandon()
             raise Held("delete_brake")
 
-    def _adopt(self, slot: Slot, duplicate: Duplicate) -> None:
+    def _adopt(self, intent: Intent, duplicate: Duplicate) -> None:
+        slot = intent.slot
+        # It may be what an earlier create of unknown outcome made: until we see it, this one
+        # stays open, and is settled by looking.
+        can = self.view.capabilities[slot.side]
+        is_perhaps_ours = slot in self.lost_creates and can.can_moderate
+        if not is_perhaps_ours:
+            self.abandon()
         # The remote names the record that stands in the way.
         if duplicate.remote_id is not None:
             self.placing.meet(slot, duplicate.remote_id)
@@ -154,6 +161,9 @@ class Writing:
         if self.view.record_views[slot].remote_id is None:
             # Its search lags behind its own refusal.
             raise Transient("the remote says duplicate but does not show the record yet")
+        if is_perhaps_ours:
+            claim_if_made(self.view, self.reading, intent)
+            self.abandon()
 
     def _confirm(self, write: SlotWrite, intent: Intent, record: Record | None) -> None:
         """The write succeeded: the record as returned is the truth now."""
@@ -203,7 +213,7 @@ class Writing:
             returned = shown.get(name)
             # A record that waits for a moderator need not show its marks.
             is_hidden = returned is None and not record.is_visible
-            if is_hidden or self._is_taken(name, write.slot.side, action.value, returned):
+            if is_hidden or _is_taken(self.view, write.slot.side, name, action.value, returned):
                 continue
             is_ours = is_made_by(intent, record.revision, name, returned)
             # By policy what the remote made of our words may stand.
@@ -213,12 +223,6 @@ class Writing:
             if name in self.view.carried.words and returned == intent.befores.get(name):
                 is_ours = True
             self.view.note_unmatched(write.slot, name, is_ours=is_ours)
-
-    def _is_taken(self, attribute: str, side: Side, wanted: Value, returned: Value | None) -> bool:
-        # An answer need not show words.
-        if returned is None:
-            return attribute in self.view.carried.words
-        return self.view.carried.field_of(attribute).is_alike(side, wanted, returned)
 
     # -- a record for which another one of the same person stands
 
@@ -322,3 +326,10 @@ def is_beside(intent: Intent) -> bool:
     """Whether it removes a record for which another one of the same person stands."""
     reasons = set(intent.reasons.values())
     return intent.operation is Operation.DELETE and reasons <= {MERGED, SHADOWED}
+
+
+def _is_taken(view: View, side: Side, name: str, wanted: Value, returned: Value | None) -> bool:
+    # An answer need not show words.
+    if returned is None:
+        return name in view.carried.words
+    return view.carried.field_of(name).is_alike(side, wanted, returned)

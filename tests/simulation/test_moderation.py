@@ -12,6 +12,7 @@ from decimal import Decimal
 
 import pytest
 
+from sync_worker.core.ports.remote import Capabilities
 from sync_worker.core.values import Policy, RecordState, Side
 from tests.simulation.ablations import without
 from tests.simulation.chaos import NO_REVISION, run_seed, sql_ledger
@@ -264,6 +265,51 @@ def test_sql_ledger_remembers_who_made_and_hides_a_review(policy: dict[str, str]
                     world.drain()
         assert stands(worlds[0]) == stands(worlds[1])
         assert writes(worlds[0]) == writes(worlds[1])
+
+
+def lost_create(world: World, lags: int = 0) -> None:
+    """The answer to our create is lost, and its owner approves what it made before we look.
+
+    ``lags``: so many searches do not show it yet.
+    """
+    left, decided = [None] * lags, list[str]()
+
+    def lose(operation: str) -> str | None:
+        is_first = operation == "create" and not world.wix.records
+        return "response_lost" if is_first else None
+
+    def decide(place: str) -> None:
+        if place == "before wix.find" and world.wix.records and not decided:
+            decided.append("approved")
+            on_wix(PUBLISHED)(world)
+
+    def is_behind() -> bool:
+        return bool(left) and left.pop() is None
+
+    world.wix.fault, world.on_step, world.wix.find_lags = lose, decide, is_behind
+
+
+def rejected_after_a_lost_create(wix: Capabilities = BUMPS, lags: int = 0) -> World:
+    world = World(0, reviews(wix=wix, names_origin=False), memory_ledger)
+    # Nothing tells of it but our looks.
+    world.wix.on_event = lambda event: None
+    lost_create(world, lags)
+    rates(E, value=4)(world)
+    world.settle()
+    world.wix.on_event = world.tell
+    on_wix(REJECTED)(world)
+    world.settle()
+    return world
+
+
+@either
+@pytest.mark.parametrize("lags", [0, 1, 2, 3, 5])
+def test_lost_create_is_ours_however_late_it_shows(lags: int, wix: Capabilities) -> None:
+    """Its owner's rejection leaves its source alone, as that of any import."""
+    world = rejected_after_a_lost_create(wix, lags)
+    assert stands(world) == (("80", "rejected"), ("4", "published"))
+    assert writes(world)["create on wix"] == 1
+    assert_at_rest(world)
 
 
 # -- a review of a visitor

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from sync_worker.core.ports.remote import Moderation, Remote
-from sync_worker.core.values import MODERATES, Intent, Operation, Record, Slot, Standing
+from sync_worker.core.values import MODERATES, Intent, Operation, Record, Slot, Standing, Value
 from sync_worker.engine.moderation.standing import is_as_asked, standing_after
 from sync_worker.engine.reading import Reading
 from sync_worker.engine.view import View
@@ -36,6 +36,29 @@ def standing_written(
     """The standing of a record, as a write of ours returned or left it."""
     policy, is_visible = view.run.site.policy, record.is_visible
     return standing_after(operation, before, is_visible=is_visible, policy=policy)
+
+
+def claim_if_made(view: View, reading: Reading, intent: Intent) -> None:
+    """The record that refuses our second create as a duplicate may be what the first one made.
+
+    Ours, unless it says that somebody else made it, or shows something else than we wanted.
+    """
+    slot = intent.slot
+    record = reading.get(slot.side, view.record_views[slot].remote_id or "")
+    if record is None or record.is_ours is False:
+        return
+    shown = view.seen_as(slot, record).hidden
+    names = [name for name in intent.targets if name in view.bases]
+    if all(_is_alike(view, intent, name, shown.get(name)) for name in names):
+        before = view.record_views[slot].standing
+        view.note_standing(slot, standing_written(view, intent.operation, before, record))
+
+
+def _is_alike(view: View, intent: Intent, name: str, shown: Value | None) -> bool:
+    wanted = intent.targets[name]
+    if wanted is None or shown is None:
+        return wanted == shown
+    return view.carried.field_of(name).is_alike(intent.slot.side, wanted, shown)
 
 
 def look_at_moderated(view: View, reading: Reading, intent: Intent) -> Record | None:
