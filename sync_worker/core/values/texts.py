@@ -45,6 +45,13 @@ class TextRule:
     placeholder: str = ""
     can_clear: bool = True
 
+    def __post_init__(self) -> None:
+        if self.max_length is not None and self.max_length < 1:
+            raise ValueError(
+                f"max_length={self.max_length}: at least 1 character; leave out words that the"
+                " system does not take"
+            )
+
 
 PLAIN = TextRule()
 

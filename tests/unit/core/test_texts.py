@@ -146,3 +146,16 @@ def test_half_of_an_emoji_is_broken_on_the_other_side_too() -> None:
     assert storable(read) == "cut \ufffd off"
     assert written(told(read, PLAIN), PLAIN) == "cut \ufffd off"
     assert normal_form(read) == normal_form("cut \ufffd off")
+
+
+@pytest.mark.parametrize("most", [0, -1])
+def test_rule_that_takes_no_character_is_refused(most: int) -> None:
+    """No text is short enough for it, not even the sign of a cut."""
+    with pytest.raises(ValueError, match="at least 1 character; leave out words"):
+        TextRule(max_length=most)
+
+
+@pytest.mark.parametrize("is_html", [False, True])
+def test_one_character_is_enough_for_a_cut(is_html: bool) -> None:
+    rule = TextRule(max_length=1, is_html=is_html)
+    assert written("&&&", rule, cuts=True) == "…"
