@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from sync_worker.core.errors import Permanent, Transient
+from sync_worker.core.plan import InStep
 from sync_worker.core.ports.directory import Located
 from sync_worker.core.ports.inbox import Stored
 from sync_worker.core.ports.links import Commit, LeasedLink
@@ -321,7 +322,18 @@ def _carried_though_short(self: WordsField, text: str, rule: TextRule, there: Te
     return True
 
 
+def _only_what_is_seen(view: View, write: SlotWrite, shown: Any) -> dict[str, Any]:
+    return dict(shown)
+
+
+def _not_held(view: View, field: WordsField) -> InStep:
+    return InStep()
+
+
 MECHANISMS: dict[str, tuple[Switch, ...]] = {
+    # tests/simulation/test_words_held.py
+    "words of a record out of sight": ((writing, "shown_after", _only_what_is_seen),),
+    "hold of an edit that waits": ((planning, "_kept_back", _not_held),),
     # tests/simulation/test_words.py
     "normal form of words": ((WordsField, "is_alike", _byte_for_byte),),
     "no way back for a shortened text": ((WordsField, "_fits", _carried_though_short),),

@@ -22,6 +22,7 @@ from tests.simulation.test_moderation import OF_MODERATION
 from tests.simulation.test_replies import OF_REPLIES
 from tests.simulation.test_sweeps import OF_SWEEPS
 from tests.simulation.test_words import OF_WORDS
+from tests.simulation.test_words_held import OF_WAITING_WORDS
 from tests.simulation.world import CALM, PERCENT, Options, World
 from tests.twins.memory_ledger import memory_ledger
 from tests.twins.remote_values import RemoteEvent
@@ -63,6 +64,7 @@ COVERED = {
 GUARDED = {
     *OF_MODERATION,
     *OF_WORDS,
+    *OF_WAITING_WORDS,
     *OF_REPLIES,
     "loop breaker",
     "check of what was returned",

@@ -11,6 +11,7 @@ import pytest
 from sync_worker.core.ports.remote import Capabilities
 from sync_worker.core.values import Policy, RecordState, Side
 from sync_worker.core.values.texts import BODY, TITLE, TextRule
+from tests.simulation.ablations import without
 from tests.simulation.chaos import NO_REVISION, sql_ledger
 from tests.simulation.scenarios import changes, deletes
 from tests.simulation.test_policies import held_reasons
@@ -241,3 +242,12 @@ def test_write_is_settled_after_words_are_carried_no_more(
     world.drain()
     assert [texts[1] for texts in both_show(world)] == ["Better", "Better"]
     assert held_reasons(world) == set()
+
+
+OF_WAITING_WORDS = ("words of a record out of sight", "hold of an edit that waits")
+
+
+@pytest.mark.parametrize("mechanism", OF_WAITING_WORDS)
+def test_mechanism_of_waiting_words_is_missed_when_it_is_off(mechanism: str) -> None:
+    with without(mechanism), pytest.raises(AssertionError):
+        test_edit_waits_with_its_copy(NUMBERED, {})
