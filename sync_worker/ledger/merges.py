@@ -34,6 +34,7 @@ from sync_worker.ledger.statements.merges import (
     rekey_link,
     store_redirect,
 )
+from sync_worker.ledger.statements.set_aside import return_externals
 from sync_worker.ledger.statements.tombstones import bury, lock_ids
 from sync_worker.ledger.tables import tombstone
 from sync_worker.ledger.transactions import Transactions
@@ -114,6 +115,7 @@ class SqlMerges:
                 bury(connection, site_id, Buried(Side.WIX, name, privacy=True), None)
             # After the tombstones: nobody can make a link now that this list would miss.
             links = links_of_contact(connection, site_id, ids)
+            return_externals(connection, links)
             for link_id in links:
                 name = f"erase:{inbox_id}:{link_id}"
                 hint = NewDelivery(

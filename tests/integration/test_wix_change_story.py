@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from sync_sandbox.server import Sandbox, SandboxOptions
 from sync_worker.config import load_settings
 from sync_worker.core.outcome import Outcome
 from sync_worker.core.sweep_values import RunKind
 from sync_worker.core.values import Change, EntityRef, NewDelivery, Side, Site, SiteState
+from sync_worker.ledger.process_tables import set_aside
 from sync_worker.manifest.default_field import default_field
 from sync_worker.wiring import Wiring
 from tests.commands import run_command
@@ -55,10 +57,17 @@ class Story:
     def site(self) -> Site:
         return self.wiring.admin.sites.find(None)
 
-    def store(self, fqdn: str, change: Change, remote_id: str, number: int) -> int:
+    def store(
+        self, fqdn: str, change: Change, remote_id: str, number: int, *, privacy: bool = False
+    ) -> int:
         """The gateway takes a webhook of Wix."""
-        source, payload = self.site.instance_id, {"entityFqdn": fqdn}
-        new = NewDelivery(Side.WIX, source, f"event-{number}", change, remote_id, payload, 9)
+        source = self.site.instance_id
+        payload: dict[str, Any] = {"entityFqdn": fqdn}
+        if privacy:
+            payload |= {"slug": "deleted", "triggeredByAnonymizeRequest": True}
+        new = NewDelivery(
+            Side.WIX, source, f"event-{number}", change, remote_id, payload, 9, privacy=privacy
+        )
         return self.wiring.ledger.inbox.store(new).inbox_id
 
     def process(self, inbox_id: int) -> Outcome:
@@ -203,3 +212,29 @@ def test_site_changes_to_reviews_and_back_and_loses_nothing(story: Story) -> Non
     # What is twice not listed is gone on Wix: it was deleted there meanwhile.
     story.good("reconcile", "--yes")
     assert story.outside() == [("ada@example.com", "4"), ("cat@example.com", "5")]
+
+
+@pytest.mark.parametrize("is_compared", [False, True])
+def test_who_asks_to_be_forgotten_is_forgotten_outside(story: Story, is_compared: bool) -> None:
+    """Wix tells of the rating that is set aside, or of the person; before the baseline or after."""
+    ada, bob = rate(story, "ada@example.com", 80), rate(story, "bob@example.com", 40)
+    rate(story, "cat@example.com", 60)
+    story.good("reconcile", "--yes")
+    story.good("site", "set", "--wix-api", "reviews", "--yes")
+    if is_compared:
+        story.good("reconcile", "--yes")
+    asked = [
+        story.store("wix.ratings.v1.rating", Change.DELETE, ada["id"], 7, privacy=True),
+        story.store(
+            "wix.contacts.v4.contact",
+            Change.CONTACT_DELETED,
+            bob["owner"]["contactId"],
+            8,
+            privacy=True,
+        ),
+    ]
+    outcomes = [str(story.process(inbox_id)) for inbox_id in asked]
+    assert outcomes == ["synced", "done erased"]
+    assert story.outside() == [("cat@example.com", "3")]
+    with story.wiring.ledger.engine.connect() as connection:
+        assert len(connection.execute(select(set_aside.c.link_id)).all()) == 1

@@ -9,7 +9,9 @@ from decimal import Decimal
 import pytest
 
 from sync_worker.core.errors import Permanent
-from sync_worker.core.values import Change, EntityRef, Person, Record
+from sync_worker.core.values import Change, EntityRef, Person, Record, SiteState, WixKind
+from sync_worker.ledger.administration.admin import ledger_admin
+from tests.simulation.chaos import sql_ledger
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.scenarios import changes
 from tests.simulation.test_moves import (
@@ -186,3 +188,18 @@ def test_record_given_to_an_erased_person_leaves_no_address(make_ledger: LedgerM
     for _ in range(3):
         look(world, "sweep")
         assert broken_invariants(world) == []
+
+
+def test_person_who_is_erased_between_two_apis_of_wix_is_erased_outside() -> None:
+    """After a change of the API, before the new baseline: the link has nothing on file."""
+    world = a_world(sql_ledger)
+    assert world.external.records
+    admin = ledger_admin(world.ledger.engine)
+    (site,) = admin.sites.all()
+    admin.sites.set_state(site.id, SiteState.PAUSED)
+    admin.wix_change.change(site.id, WixKind.REVIEWS, list(site.fields), SiteState.RECOVERY)
+    person = world.persons[0]
+    world.post.tell_of_contact(Change.CONTACT_DELETED, person, {}, privacy=True)
+    world.drain()
+    assert not world.external.records
+    assert str(person.email) not in world.ledger.everything()

@@ -78,6 +78,13 @@ def return_external(connection: Connection, kept: Any) -> None:
     connection.execute(update(link).where(link.c.id == kept.link_id, is_free).values(record))
 
 
+def return_externals(connection: Connection, link_ids: Sequence[int]) -> None:
+    """Links that are about to be erased reach the external records that were theirs."""
+    found = select(set_aside).where(set_aside.c.link_id.in_(link_ids))
+    for kept in connection.execute(found).all():
+        return_external(connection, kept)
+
+
 def ids_of(kept: Any) -> list[tuple[Side, str]]:
     """The records that a link had on file when it was set aside."""
     of_wix = [(Side.WIX, value["wix_id"]) for value in kept.record_values]

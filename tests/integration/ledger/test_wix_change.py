@@ -18,6 +18,7 @@ from sync_worker.core.values import (
     Base,
     Buried,
     Change,
+    Contact,
     Intent,
     IntentState,
     Known,
@@ -315,6 +316,44 @@ def test_link_with_an_erased_record_does_not_come_back(
     with site.ledger.engine.connect() as connection:
         kept = connection.execute(select(set_aside.c.link_id, set_aside.c.wix_api)).all()
     assert kept == []
+
+
+def ask_to_erase(site: ChangeGround, who: Contact, number: int) -> Link:
+    """The link of a person as the run finds it that is to erase it outside."""
+    change = Change.CONTACT_DELETED
+    asked = site.ground.stored(number, change=change, remote_id=who.contact_id, privacy=True)
+    (link_id,) = site.ledger.merges.hint_erasure(site.ground.site_id, who.contact_id, asked)
+    leased = site.ledger.links.lease(link_id)
+    assert [one.new.change for one in leased.deliveries][-1] is Change.ERASE
+    found: Link = leased.link
+    return found
+
+
+def test_person_who_is_erased_has_on_file_outside_what_was_set_aside(site: ChangeGround) -> None:
+    """Else nothing would remove the external record, and its id would be forgotten."""
+    for number, who in enumerate((ADA, BOB)):
+        site.ground.link(who, number + 1)
+    site.change(REVIEWS)
+    records = ask_to_erase(site, ADA, 8).records
+    assert {slot: known.remote_id for slot, known in records.items()} == {EXTERNAL_SLOT: "e1"}
+    assert records[EXTERNAL_SLOT].raw == {"by": ADA.email}
+    assert site.on_file(Side.EXTERNAL, "e2") is None
+
+
+@pytest.mark.parametrize("of", [ADA, BOB])
+def test_record_that_is_on_file_by_now_stays_where_it_is(site: ChangeGround, of: Contact) -> None:
+    """The link has found another one, or another link has found this one."""
+    ada, bob = (site.ground.link(who, number + 1) for number, who in enumerate((ADA, BOB)))
+    site.change(REVIEWS)
+    found = {ADA: (ada.lease.link_id, "e9"), BOB: (bob.lease.link_id, "e1")}
+    link_id, remote_id = found[of]
+    leased = site.ledger.links.lease(link_id)
+    site.ledger.links.commit(
+        leased.lease, Commit(records={EXTERNAL_SLOT: Known(remote_id, 2)}, release=True)
+    )
+    records = ask_to_erase(site, ADA, 8).records
+    shown = {known.remote_id for known in records.values()}
+    assert shown == ({"e9"} if of is ADA else set())
 
 
 def test_link_that_is_buried_stays_so(site: ChangeGround) -> None:
