@@ -60,7 +60,7 @@ def _site(wiring: Wiring, site: Site) -> Iterator[Check]:
             return
     records = wiring.remotes.wix_records(site)
     if isinstance(records, WixReviews):
-        yield from review_checks(name, api, records)
+        yield from review_checks(name, api, records, wiring.admin.sites.learned(site.id))
     else:
         yield _ratings(name, api)
 

@@ -21,18 +21,26 @@ MANAGE = (
     " let the site's owner agree to it"
 )
 
+SEES_REJECTED, LOUD = "U10", "LOUD"  # as the probe names it, and says that something is wrong
+LEFT_OUT = "one that its owner rejects looks deleted, and is deleted outside"
+
 T = TypeVar("T")
 
 
-def review_checks(name: str, api: WixApi, reviews: WixReviews) -> Iterator[Check]:
-    """Whether reviews can be read, unpublished ones too, and what the site has installed."""
+def review_checks(
+    name: str, api: WixApi, reviews: WixReviews, learned: Mapping[str, str]
+) -> Iterator[Check]:
+    """Whether reviews can be read, unpublished ones too, and what the site has installed.
+
+    ``learned``: what a probe found out there.
+    """
     try:
         shortly(reviews.probe, time.sleep)
     except SyncError as error:
         yield bad(f"{name} reviews", f"Query Reviews fails: {error}", _advice(error))
         return
     yield ok(f"{name} reviews", "the Reviews API answers, asked for unpublished ones too")
-    yield _counts(name, reviews)
+    yield _unpublished(f"{name} unpublished", reviews, learned.get(SEES_REJECTED, ""))
     yield _store(name, api)
 
 
@@ -49,7 +57,7 @@ def installed_check(name: str, body: Mapping[str, Any]) -> Iterator[Check]:
         )
 
 
-def _counts(name: str, reviews: WixReviews) -> Check:
+def _unpublished(name: str, reviews: WixReviews, probed: str) -> Check:
     """With and without the unpublished ones: a missing permission may show as silence.
 
     https://dev.wix.com/docs/api-reference/crm/community/reviews/reviews/count-reviews
@@ -59,15 +67,25 @@ def _counts(name: str, reviews: WixReviews) -> Check:
         whole = shortly(lambda: reviews.count(with_unpublished=True), time.sleep)
     except SyncError as error:
         if error.facts.code == "TOO_MANY_TO_COUNT":
-            return ok(f"{name} unpublished", "more reviews than Wix counts")
-        return bad(f"{name} unpublished", f"Count Reviews fails: {error}", _advice(error))
+            return _as_probed(name, "more reviews than Wix counts", probed)
+        return bad(name, f"Count Reviews fails: {error}", _advice(error))
     if whole > published:
         what = f"{whole} reviews, {whole - published} of them unpublished, and we are shown those"
-        return ok(f"{name} unpublished", what)
-    return ok(
-        f"{name} unpublished",
-        f"{whole} reviews, none unpublished; whether we would be shown such is seen when there is"
-        " one, or by `doctor --probe-reviews`",
+        return ok(name, what)
+    return _as_probed(name, f"{whole} reviews, none unpublished", probed)
+
+
+def _as_probed(name: str, what: str, probed: str) -> Check:
+    """A review that we are not shown looks deleted, and would be deleted outside."""
+    if probed.startswith(LOUD):
+        return bad(name, f"{what}; a probe was not shown its rejected review: {LEFT_OUT}", MANAGE)
+    if probed:
+        return ok(name, f"{what}; a probe was shown its rejected review")
+    return note(
+        name,
+        f"{what}: not proven that we are shown such; if not, {LEFT_OUT}",
+        "prove it: `doctor --probe-reviews PRODUCT_ID --allow-writes`; until then"
+        " `site policy deletes=ignore` keeps what is outside",
     )
 
 
