@@ -64,7 +64,7 @@ class Resolver:
         located = self.directory.locate(self.site.id, new.side, new.remote_id)
         # These ask the ledger alone; a remote is asked only after them.
         for step in (
-            _key_on_file,
+            self._key_on_file,
             _end_at_tombstone,
             _key_before_burial,
             self._end_of_unlinked_delete,
@@ -104,6 +104,15 @@ class Resolver:
         if self.links.link_id(key) is None:
             return NOT_AWAITED
         return key
+
+    def _key_on_file(self, delivery: Delivery, located: Located) -> Answer | None:
+        """The link that has the record on file now."""
+        if not located.is_on_file or located.key is None:
+            return None
+        # What is set aside of the link goes with it: its external record has to be reached, too.
+        if delivery.new.privacy:
+            self.directory.return_set_aside(located.key)
+        return located.key
 
     def _end_of_unlinked_delete(self, delivery: Delivery, located: Located) -> Answer | None:
         """A delete that came before its create, or of a record that never crossed."""
@@ -163,11 +172,6 @@ class Resolver:
             return closing
         # It is that link's to say whether the record is gone.
         return self.directory.locate(self.site.id, gone.side, gone.remote_id).key or closing
-
-
-def _key_on_file(delivery: Delivery, located: Located) -> Answer | None:
-    """The link that has the record on file now."""
-    return located.key if located.is_on_file else None
 
 
 def _end_at_tombstone(delivery: Delivery, located: Located) -> Answer | None:

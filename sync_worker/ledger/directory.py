@@ -29,7 +29,12 @@ from sync_worker.core.values import (
 from sync_worker.ledger.rows import to_buried, to_entity, to_external
 from sync_worker.ledger.statements import contacts, directory, tombstones
 from sync_worker.ledger.statements.inbox import release_deliveries
-from sync_worker.ledger.statements.set_aside import link_of_record, return_external
+from sync_worker.ledger.statements.links import known_link
+from sync_worker.ledger.statements.set_aside import (
+    link_of_record,
+    return_external,
+    return_externals,
+)
 from sync_worker.ledger.tables import contact_map, entity_map, inbox, link, site
 from sync_worker.ledger.transactions import Transactions, insert_into
 
@@ -84,6 +89,12 @@ class SqlDirectory:
             if side is Side.WIX:
                 return_external(connection, row)
         return RatingKey(site_id, row.entity_id, row.contact_id)
+
+    def return_set_aside(self, key: RatingKey) -> None:
+        with self._transactions.write() as connection:
+            link_id = known_link(connection, key)
+            if link_id is not None:
+                return_externals(connection, [link_id])
 
     def bury(self, site_id: int, buried: Buried) -> bool:
         ids = {buried.side: [buried.remote_id]}

@@ -9,7 +9,17 @@ from decimal import Decimal
 import pytest
 
 from sync_worker.core.errors import Permanent
-from sync_worker.core.values import Change, EntityRef, Person, Record, SiteState, WixKind
+from sync_worker.core.ports.links import Commit
+from sync_worker.core.values import (
+    Change,
+    EntityRef,
+    Known,
+    Person,
+    Record,
+    SiteState,
+    Slot,
+    WixKind,
+)
 from sync_worker.ledger.administration.admin import ledger_admin
 from tests.simulation.chaos import sql_ledger
 from tests.simulation.oracles import broken_invariants
@@ -190,16 +200,41 @@ def test_record_given_to_an_erased_person_leaves_no_address(make_ledger: LedgerM
         assert broken_invariants(world) == []
 
 
-def test_person_who_is_erased_between_two_apis_of_wix_is_erased_outside() -> None:
-    """After a change of the API, before the new baseline: the link has nothing on file."""
-    world = a_world(sql_ledger)
-    assert world.external.records
+def between_apis(world: World) -> None:
+    """The site has changed its API of Wix, and both sides are not compared yet."""
     admin = ledger_admin(world.ledger.engine)
     (site,) = admin.sites.all()
     admin.sites.set_state(site.id, SiteState.PAUSED)
     admin.wix_change.change(site.id, WixKind.REVIEWS, list(site.fields), SiteState.RECOVERY)
+
+
+def test_person_who_is_erased_between_two_apis_of_wix_is_erased_outside() -> None:
+    """After a change of the API, before the new baseline: the link has nothing on file."""
+    world = a_world(sql_ledger)
+    assert world.external.records
+    between_apis(world)
     person = world.persons[0]
     world.post.tell_of_contact(Change.CONTACT_DELETED, person, {}, privacy=True)
     world.drain()
     assert not world.external.records
     assert str(person.email) not in world.ledger.everything()
+
+
+def test_review_that_is_erased_takes_along_what_is_set_aside_outside() -> None:
+    """The link has its review on file, and not yet the external record that it had before."""
+    world = a_world(sql_ledger)
+    between_apis(world)
+    (wix_id,) = world.wix.records
+    (link_id,) = links_of(world)
+    leased = world.ledger.links.lease(link_id)
+    on_file = Commit(records={Slot(W, "overall"): Known(wix_id, 1)}, release=True)
+    world.ledger.links.commit(leased.lease, on_file)
+    world.wix.visitor_deletes(wix_id, privacy=True)
+    world.drain()
+    assert not world.external.records
+
+
+def links_of(world: World) -> list[int]:
+    person = world.persons[0]
+    (site,) = ledger_admin(world.ledger.engine).sites.all()
+    return list(world.ledger.merges.links_of(site.id, str(person.contact_id)))

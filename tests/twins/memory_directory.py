@@ -136,6 +136,9 @@ class MemoryDirectory:
         """No site in memory changes its API."""
         return None
 
+    def return_set_aside(self, key: RatingKey) -> None:
+        """No site in memory changes its API."""
+
     def bury(self, site_id: int, buried: Buried) -> bool:
         if (site_id, buried.side, buried.remote_id) in self.state.by_remote:
             return False

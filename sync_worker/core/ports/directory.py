@@ -90,6 +90,12 @@ class Directory(Protocol):
         again.
         """
 
+    def return_set_aside(self, key: RatingKey) -> None:
+        """A link that is about to be erased has the external record of before on file again.
+
+        Only where its site has left an API of Wix, and no record was found outside since.
+        """
+
     def bury(self, site_id: int, buried: Buried) -> bool:
         """Note that a remote id that no link knows is gone for good.
 
