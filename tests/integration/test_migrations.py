@@ -17,7 +17,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy import Connection, Engine, Table, TextClause, inspect, select, text
 from sqlalchemy.exc import OperationalError
 
 from sync_worker.core.errors import Misconfigured, Transient
@@ -43,6 +43,7 @@ from sync_worker.ledger.migrations.upgrade import (
 )
 from sync_worker.ledger.process_tables import site_fault
 from sync_worker.ledger.sql_ledger import sql_ledger
+from sync_worker.ledger.tables import history, inbox
 from tests.factories import a_delivery, a_named_delivery, an_intent
 from tests.integration.ledger.ground import ADA, Ground
 from tests.twins.observed_ledger import ObservedLedger
@@ -216,6 +217,14 @@ INSERT_DELIVERY = text(
     " VALUES ('wix', 'instance-1', :name, 'upsert', :name, '{}', false, false, false, 'new', '',"
     " false, 0, 0, 1, 1)"
 )
+INSERT_SITE = text(
+    "INSERT INTO site (instance_id, connector, policy, state, created_at)"
+    " VALUES ('instance-1', 'shop', '{}', 'active', 1)"
+)
+INSERT_LINE = text(
+    "INSERT INTO history (site_id, at, what, attribute, reason, remote_id, intent_id)"
+    " SELECT id, 1, 'update', '', '', :name, '' FROM site"
+)
 BUILDING = text(
     "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type"
     " = 'Lock' AND query LIKE 'CREATE INDEX%'"
@@ -223,12 +232,16 @@ BUILDING = text(
 
 
 @contextmanager
-def upgrading_behind_an_open_write(url: str) -> Iterator[tuple[Connection, Future[None], int]]:
+def upgrading_behind_an_open_write(
+    url: str, revision: str = "0011", insert: TextClause = INSERT_DELIVERY
+) -> Iterator[tuple[Connection, Future[None], int]]:
     """A large index is built, and waits for a transaction that has written, which it gives."""
     engine, other = open_engine(url), open_engine(url)
-    step_up(engine, "0011")
+    step_up(engine, revision)
+    with other.begin() as connection:
+        connection.execute(INSERT_SITE)
     with other.begin() as writer, ThreadPoolExecutor(1) as pool:
-        writer.execute(INSERT_DELIVERY, {"name": "first"})
+        writer.execute(insert, {"name": "first"})
         migration = pool.submit(upgrade, engine)
         pid = None
         while pid is None and not migration.done():
@@ -243,17 +256,25 @@ def upgrading_behind_an_open_write(url: str) -> Iterator[tuple[Connection, Futur
     other.dispose()
 
 
-def test_writes_go_on_while_a_large_index_is_built(empty_postgres_url: str) -> None:
-    with upgrading_behind_an_open_write(empty_postgres_url) as (writer, migration, _):
+@pytest.mark.parametrize(
+    ("revision", "table", "insert"),
+    [("0011", inbox, INSERT_DELIVERY), ("0023", history, INSERT_LINE)],
+)
+def test_writes_go_on_while_a_large_index_is_built(
+    empty_postgres_url: str, revision: str, table: Table, insert: TextClause
+) -> None:
+    upgrading = upgrading_behind_an_open_write(empty_postgres_url, revision, insert)
+    with upgrading as (writer, migration, _):
         gateway = open_engine(empty_postgres_url, busy_seconds=0.6)
         with gateway.begin() as connection:
-            connection.execute(INSERT_DELIVERY, {"name": "meanwhile"})
+            connection.execute(insert, {"name": "meanwhile"})
         assert not migration.done()
         writer.commit()
         migration.result(60)
         with gateway.connect() as connection:
             assert is_current(connection)
-            found = connection.execute(text("SELECT remote_id FROM inbox ORDER BY id")).scalars()
+            names = select(table.c.remote_id).order_by(table.c.id)
+            found = connection.execute(names).scalars()
             assert list(found) == ["first", "meanwhile"]
         gateway.dispose()
 

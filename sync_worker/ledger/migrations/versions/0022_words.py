@@ -19,10 +19,6 @@ depends_on = None
 
 OF_LINK = ("title_wix", "title_external", "body_wix", "body_external")
 OF_HISTORY = ("words_before", "words_after", "words_loser")
-HAS_WORDS = sa.text(
-    "(words_before IS NOT NULL OR words_after IS NOT NULL OR words_loser IS NOT NULL)"
-    " AND NOT words_hashed"
-)
 
 
 def upgrade() -> None:
@@ -32,18 +28,10 @@ def upgrade() -> None:
         op.add_column("history", sa.Column(name, sa.Text))
     hashed = sa.Column("words_hashed", sa.Boolean, nullable=False, server_default=sa.false())
     op.add_column("history", hashed)
-    op.create_index(
-        "ix_history_words",
-        "history",
-        ["at"],
-        sqlite_where=HAS_WORDS,
-        postgresql_where=HAS_WORDS,
-    )
 
 
 def downgrade() -> None:
     _take_words_out_of_intents()
-    op.drop_index("ix_history_words", "history")
     for name in (*OF_HISTORY, "words_hashed"):
         op.drop_column("history", name)
     for name in OF_LINK:
