@@ -165,7 +165,8 @@ def _never_look_first(view: View, write: SlotWrite) -> bool:
     return False
 
 
-def _refuse_to_adopt(self: Writing, slot: Any, duplicate: Any) -> None:
+def _refuse_to_adopt(self: Writing, intent: Any, duplicate: Any) -> None:
+    self.abandon()
     raise Transient("there is a record already")
 
 
