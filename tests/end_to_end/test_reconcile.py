@@ -141,7 +141,8 @@ def test_interrupted_reconcile_goes_on_where_it_was(make_stage: StageMaker) -> N
     stopped = reconcile_for(stage, 4.0, signal.SIGINT)
     killed = reconcile_for(stage, 3.0)
     last = reconcile_for(stage, None)
-    assert (stopped.status, killed.status, last.status) in {(130, -9, 0), (130, 0, 0), (0, 0, 0)}
+    # On a fast machine it has ended before the signal, on a busy one the next has hardly begun.
+    assert (stopped.status in (130, 0), killed.status in (-9, 0), last.status) == (True, True, 0)
     assert stage.wait_until(lambda: stage.is_quiet() and not differing(stage), 90)
     assert stage.status().held == {"unknown_contact": volume.strangers}
     rated = {(one["entityId"], one["owner"]["contactId"]) for one in stage.box.wix.ratings.values()}
