@@ -78,7 +78,9 @@ class Door:
     def say(self, text: bytes) -> bytes:
         """All that the gateway answers to these bytes, until it hangs up or says no more."""
         with closing(self.connect()) as sock:
-            sock.sendall(text)
+            # Of a body far too large it does not wait for the end.
+            with suppress(BrokenPipeError, ConnectionResetError):
+                sock.sendall(text)
             sock.settimeout(READ_SECONDS * 3)
             answer = b""
             while True:
