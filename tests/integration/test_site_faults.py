@@ -219,7 +219,7 @@ def test_refused_sweep_is_given_up_where_the_account_is_accepted(
 def test_site_that_takes_for_ever_leaves_the_others_their_time(ground: Ground) -> None:
     """Each site has its turn of the slice, and what is not done goes on when all had theirs."""
     ground.scripts["first"] = never_ends
-    assert ground.night(seconds=1.0, turn_seconds=0.2)
+    assert ground.night(seconds=3.0, turn_seconds=0.2)
     assert ground.swept() == {"second", "third"}
     assert ground.worked.count("first") >= 2
     assert ground.faults() == [], "slow is no fault"
