@@ -67,8 +67,24 @@ _HIDDEN = re.compile("[\x7f-\x9f\u2028\u2029]")  # JSON leaves them, terminals a
 def wix_line(rating: Any) -> Line:
     """A rating as Wix sent it, by our columns. Raises Permanent when it is none."""
     record = rating_of(rating)
+    line = _line_of(record, rating)
+    return line | {"member_id": record.person.member_id, "visitor_id": record.person.visitor_id}
+
+
+def review_line(record: Record) -> Line:
+    """A review of Wix by the same columns."""
+    return _line_of(record, record.raw) | {
+        "title": record.words.get(TITLE),
+        "body": record.words.get(BODY),
+        "author_name": record.person.name,
+        "date": record.written_at.isoformat() if record.written_at else None,
+    }
+
+
+def _line_of(record: Record, sent: Mapping[str, Any]) -> dict[str, Any]:
+    """What ratings and reviews have in common; ``sent``: the record as Wix sent it."""
     ((attribute, value),) = record.values.items()
-    entity, person = record.entity, record.person
+    entity = record.entity
     return {
         "id": record.remote_id,
         "namespace": entity.namespace if entity else "",
@@ -76,35 +92,10 @@ def wix_line(rating: Any) -> Line:
         "entity_id": entity.entity_id if entity else "",
         "attribute": attribute,
         "value": int(value),
-        "contact_id": person.contact_id,
-        "member_id": person.member_id,
-        "visitor_id": person.visitor_id,
+        "contact_id": record.person.contact_id,
         "revision": record.revision,
-        "created": rating.get("createdDate"),
-        "updated": rating.get("updatedDate"),
-    }
-
-
-def review_line(record: Record) -> Line:
-    """A review of Wix by the same columns."""
-    line = dict.fromkeys(WIX_COLUMNS)
-    entity, person, review = record.entity, record.person, record.raw
-    ((attribute, value),) = record.values.items()
-    return line | {
-        "id": record.remote_id,
-        "namespace": entity.namespace if entity else "",
-        "group": entity.group if entity else "",
-        "entity_id": entity.entity_id if entity else "",
-        "attribute": attribute,
-        "value": int(value),
-        "contact_id": person.contact_id,
-        "revision": record.revision,
-        "created": review.get("createdDate"),
-        "updated": review.get("updatedDate"),
-        "title": record.words.get(TITLE),
-        "body": record.words.get(BODY),
-        "author_name": person.name,
-        "date": record.written_at.isoformat() if record.written_at else None,
+        "created": sent.get("createdDate"),
+        "updated": sent.get("updatedDate"),
     }
 
 
