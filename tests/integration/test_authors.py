@@ -132,7 +132,7 @@ def test_author_made_twice_at_once_is_the_older_for_both(cms: Cms, server: Remot
         make(person)
         return make(person)
 
-    cms._make = make_after_another  # type: ignore[method-assign]
+    cms._make = make_after_another  # type: ignore[method-assign]  # a second process, just then
     remote = a_remote(a_manifest(server, **CHANGES))
     remote.create(a_draft(), "i-1")
     remote.create(a_draft(), "i-2")
@@ -140,13 +140,13 @@ def test_author_made_twice_at_once_is_the_older_for_both(cms: Cms, server: Remot
 
 
 def test_author_of_a_listing_that_lags_is_the_one_made(cms: Cms, server: RemoteServer) -> None:
-    cms._found = lambda email: []  # type: ignore[method-assign]
+    cms._found = lambda email: []  # type: ignore[method-assign]  # its search lags
     a_remote(a_manifest(server, **CHANGES)).create(a_draft(), "i-1")
     assert cms.ratings[0]["author"] == 7
 
 
 def test_no_rating_is_sent_while_its_author_is_not_known(cms: Cms, server: RemoteServer) -> None:
-    cms.loses_answer, cms._found = True, lambda email: []  # type: ignore[method-assign]
+    cms.loses_answer, cms._found = True, lambda email: []  # type: ignore[method-assign]  # a second process, just then
     with pytest.raises(Transient, match="author"):
         a_remote(a_manifest(server, **CHANGES)).create(a_draft(), "i-1")
     assert cms.ratings == []

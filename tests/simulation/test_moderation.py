@@ -32,7 +32,7 @@ either = pytest.mark.parametrize("wix", [KEEPS, BUMPS], ids=["keeps", "bumps"])
 
 def reviews(**more: object) -> Options:
     options = Options(CALM, people=1, wix=KEEPS, new_on_wix=PENDING)
-    return replace(options, **more)  # type: ignore[arg-type]
+    return replace(options, **more)  # type: ignore[arg-type]  # of many types
 
 
 def on_wix(state: RecordState) -> Story:
