@@ -6,22 +6,19 @@ Every secret also as NAME_FILE.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from io import StringIO
 from pathlib import Path
 from typing import Literal
 
-from dotenv import dotenv_values
-from dotenv.parser import parse_stream
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from redis.connection import parse_url
 
 from sync_worker.core import service_urls
 from sync_worker.core.errors import Misconfigured
-from sync_worker.core.pasted import bare, is_placeholder, nearest, secret_of, text_of, unsendable_in
+from sync_worker.core.pasted import bare, is_placeholder, nearest, secret_of, unsendable_in
 from sync_worker.core.values import WixKind
+from sync_worker.files.env_file import read_env_file
 from sync_worker.files.references import DEFAULT_FOLDERS
 
 SECRETS = (
@@ -49,12 +46,6 @@ OF_COMPOSE = (
     "GATEWAY_HOST_PORTS",
     "FLOWER_HOST_IP",
     "FLOWER_HOST_PORT",
-)
-# A PEM pasted into .env as it is; only a value in quotes may go over several lines.
-PASTED_PEM = re.compile(
-    r"^(\s*(?:export\s+)?\w+\s*=\s*)"
-    r"(-----BEGIN [A-Z ]+-----[ \t]*\n[^\"'\\]+?-----END [A-Z ]+-----)[ \t]*$",
-    re.M,
 )
 # They go out with calls, in headers, forms and addresses.
 SENT = ("WIX_APP_ID", "WIX_APP_SECRET", "WIX_API_KEY", "WIX_SITE_ID", "WIX_API_BASE_URL")
@@ -237,35 +228,9 @@ def environment(folder: Path | None = None) -> dict[str, str]:
     file = (folder or Path()) / ".env"
     if not file.is_file():
         return dict(os.environ)
-    return {**_env_file(file), **os.environ}
-
-
-def _env_file(file: Path) -> dict[str, str]:
-    try:
-        text = text_of(file.read_bytes())
-    except OSError as error:
-        raise Misconfigured(f"cannot read {file.absolute()} ({error.strerror})") from None
-    except ValueError:
-        raise Misconfigured(f"{file.absolute()} is no text (UTF-8)") from None
-    text = PASTED_PEM.sub(r"\1'\2'", text.replace("\r\n", "\n"))
-    for line in parse_stream(StringIO(text)):
-        # Lines of others are theirs; one of ours must not be left out without a word.
-        if line.error and _names_ours(line.original.string):
-            raise Misconfigured(
-                f"{file.absolute()}, line {line.original.line}: not in the form NAME=value, or a"
-                " quote has no end"
-            )
-    values = dotenv_values(stream=StringIO(text))
-    return {
-        name: value or ""
-        for name, value in values.items()
-        if value or (value is not None and name.lower() in MAY_BE_EMPTY)
-    }
-
-
-def _names_ours(line: str) -> bool:
-    name = re.match(r"\s*(?:export\s+)?(\w+)", line)
-    return name is not None and name[1] in known_names()
+    ours = known_names()
+    read = read_env_file(file, ours.__contains__, lambda name: name.lower() in MAY_BE_EMPTY)
+    return {**read, **os.environ}
 
 
 def known_names() -> set[str]:
