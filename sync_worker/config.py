@@ -32,7 +32,10 @@ SECRETS = (
     "REDIS_PASSWORD",
     "METRICS_TOKEN",
     "FLOWER_BASIC_AUTH",
+    "SECRETS_KEY",
+    "SECRETS_SEALING_KEY",
 )
+OF_SEVERAL_LINES = frozenset({"WIX_PUBLIC_KEY", "SECRETS_KEY", "SECRETS_SEALING_KEY"})
 # Without these nothing crosses, or something is open to all: an example's value stops the start.
 NEEDED = (*SECRETS, "WIX_APP_ID", "WIX_SITE_ID", "WIX_API_BASE_URL")
 # Of docker-compose.yml and the servers in it.
@@ -84,6 +87,10 @@ class Settings(BaseModel):
 
     connectors: str = "own-service"
     connector_secrets_folders: str = DEFAULT_FOLDERS  # of {file: PATH} in a manifest
+
+    # Of accounts; the first seals, all open. Without it: the file that `up` makes.
+    secrets_key: SecretStr | None = None
+    secrets_sealing_key: SecretStr | None = None  # only seals, for who must not open
 
     gateway_bind: str = "127.0.0.1:8700"
     gateway_public_url: str = ""  # where senders reach it; its certificate is looked at
@@ -312,4 +319,4 @@ def _from_file(name: str, path: str) -> str:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "no path"
         raise Misconfigured(f"{name}_FILE: {path} cannot be read ({reason})") from None
-    return secret_of(name, path, data, is_one_line=name != "WIX_PUBLIC_KEY")
+    return secret_of(name, path, data, is_one_line=name not in OF_SEVERAL_LINES)

@@ -16,7 +16,8 @@ FOLDERS_SETTING = "CONNECTOR_SECRETS_FOLDERS"
 # Where the containers of the compose file have them, and where deploy/secrets.sh writes them.
 DEFAULT_FOLDERS = "/run/secrets/connector,secrets/connector"
 OURS = (
-    *("WIX_", "DATABASE_", "REDIS_", "SECRETS_KEY", "METRICS_", "FLOWER_", "GATEWAY_", "CONSOLE_"),
+    *("WIX_", "DATABASE_", "REDIS_", "SECRETS_KEY", "SECRETS_SEALING_KEY"),
+    *("METRICS_", "FLOWER_", "GATEWAY_", "CONSOLE_"),
     # What the compose file, PostgreSQL's own library and Celery read beside our settings.
     *("POSTGRES_", "PGPASS", "PGSERVICE", "CELERY_", "RATINGS_SYNC_"),
 )

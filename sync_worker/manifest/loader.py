@@ -75,7 +75,7 @@ def shipped_manifest(name: str) -> Path:
 
 def parse_manifest(document: Mapping[str, Any], environ: Mapping[str, str], file: Path) -> Manifest:
     """A manifest from a document. Raises Misconfigured, with the file and the place."""
-    document = _inherited(document, file)
+    document = _with_identity(_inherited(document, file))
     try:
         manifest = Manifest.model_validate(resolved(document, environ))
     except BadReference as bad:
@@ -90,6 +90,14 @@ def parse_manifest(document: Mapping[str, Any], environ: Mapping[str, str], file
             if problem:
                 raise _wrong(file, (*place.split("."), part), problem)
     return manifest
+
+
+def _with_identity(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """With the settings that tell one account from another, where the manifest leaves them out."""
+    if "account_identity" in document:
+        return document
+    used = settings_named([document.get("base_url"), document.get("conn")])
+    return {**document, "account_identity": sorted(used)}
 
 
 def _roots_at(place: str, manifest: Manifest) -> Set[str]:

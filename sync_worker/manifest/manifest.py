@@ -6,7 +6,7 @@ and their meaning: docs/connectors.md; their shapes: the modules in ``schema/``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -49,6 +49,10 @@ class Manifest(Strict):
     """What tells one account from another, such as a store hash: literal, or ``{env: NAME}``."""
     settings: tuple[SettingSpec, ...] = Field(default=(), max_length=50)
     """What a shop gives to be connected; used as ``{setting: name}``."""
+    account_identity: tuple[str, ...] = ()
+    """Settings that tell one external account from another; by default those that ``base_url`` and
+    ``conn`` use.
+    """
     outbound: bool = True
     """``off``: a site of this connector starts with the direction ``to_wix``; a person switches
     writing on.
@@ -153,11 +157,8 @@ class Manifest(Strict):
             yield from ((f"webhook.manage.{name}", spec) for name, spec in both if spec is not None)
 
     @model_validator(mode="after")
-    def _settings_differ(self) -> Manifest:
-        names = [setting.name for setting in self.settings]
-        twice = next((name for name in names if names.count(name) > 1), None)
-        if twice is not None:
-            raise ValueError(f"settings: {twice!r} is declared twice")
+    def _settings_fit(self) -> Manifest:
+        _check_settings([setting.name for setting in self.settings], self.account_identity)
         return self
 
     @model_validator(mode="after")
@@ -279,6 +280,16 @@ class Manifest(Strict):
     @property
     def host(self) -> str:
         return urlsplit(self.base_url).hostname or ""
+
+
+def _check_settings(names: Sequence[str], identity: Sequence[str]) -> None:
+    """Raises ValueError."""
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"settings: {twice!r} is declared twice")
+    unknown = next((name for name in identity if name not in names), None)
+    if unknown is not None:
+        raise ValueError(f"account_identity: {unknown!r} is not declared under settings")
 
 
 def _confirmation(waits: CreateAsync | None) -> dict[str, Any]:

@@ -79,7 +79,7 @@ def test_what_is_inherited_is_found_in_the_file_that_says_it(tmp_path: Path) -> 
     ("section", "line", "advice"),
     [
         ("fields:\n  ", "reviion: {path: v}", "did you mean 'revision'?"),
-        ("", "stars: 5", "known here: allow_private_hosts, allowed_hosts, attribute_scale"),
+        ("", "stars: 5", "known here: account_identity, allow_private_hosts, allowed_hosts"),
         (
             "",
             "items_path: r",

@@ -154,3 +154,8 @@ def test_shipped_connector_says_where_its_values_are_found(file: Path) -> None:
     assert unused_settings(file) == []
     names = {setting.name_in_environment(manifest.id) for setting in manifest.settings}
     assert set(environ.missing) <= names
+
+
+def test_identity_of_a_setting_that_is_not_declared_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured, match="account_identity: 'shop' is not declared"):
+        loaded(tmp_path, GIVEN, account_identity=["shop"])

@@ -1,0 +1,77 @@
+"""Which external account a shop's settings mean, in one form however they are written. Pure.
+
+Two sites on one external account would write each other's ratings, so what is likely to be the
+same is taken for the same: capitals, ``www.``, http or https, a slash at the end make no other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import re
+import unicodedata
+from collections.abc import Mapping
+from contextlib import suppress
+from posixpath import normpath
+from urllib.parse import SplitResult, unquote, urlsplit
+
+import idna
+
+from sync_worker.manifest.manifest import Manifest
+from sync_worker.manifest.schema.settings import SettingSpec
+
+MAX_IDENTITY = 512
+DEFAULT_PORTS = frozenset({None, 80, 443})
+LOOKS_LIKE_A_HOST = re.compile(r"[^\s/@]+\.[^\s/@.]{2,}(:[0-9]+)?(/.*)?")
+
+
+def identity_of(manifest: Manifest, values: Mapping[str, str]) -> str | None:
+    """The normalised identity of the external account; ``None``: its manifest names none."""
+    specs = {spec.name: spec for spec in manifest.settings}
+    parts = [
+        f"{name}={_part(manifest.id, specs[name], values[name])}"
+        for name in manifest.account_identity
+        if name in values
+    ]
+    if not parts:
+        return None
+    identity = "\n".join(sorted(parts))
+    return identity if len(identity) <= MAX_IDENTITY else _hash(manifest.id, identity)
+
+
+def _part(connector: str, spec: SettingSpec, value: str) -> str:
+    if spec.kind == "secret":
+        return _hash(connector, value)
+    text = unicodedata.normalize("NFKC", value).strip()
+    if "://" in text:
+        return _place(text)
+    if LOOKS_LIKE_A_HOST.fullmatch(text):
+        return _place(f"https://{text}")
+    return text.casefold()
+
+
+def _hash(connector: str, value: str) -> str:
+    """What tells two secrets apart and opens nothing."""
+    return "sha256:" + hashlib.sha256(f"{connector}\0{value}".encode()).hexdigest()
+
+
+def _place(url: str) -> str:
+    """Host, port and path of an address."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:  # no address after all
+        return url.casefold()
+    host = _host(parts)
+    where = host if port in DEFAULT_PORTS else f"{host}:{port}"
+    path = normpath("/" + unquote(parts.path).casefold().lstrip("/"))
+    return where if path == "/" else where + path
+
+
+def _host(parts: SplitResult) -> str:
+    host = (parts.hostname or "").rstrip(".")
+    with suppress(ValueError):
+        return str(ipaddress.ip_address(host))
+    with suppress(idna.IDNAError, UnicodeError):
+        host = idna.encode(host, uts46=True).decode()
+    return host.casefold().removeprefix("www.")
