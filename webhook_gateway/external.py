@@ -196,7 +196,7 @@ def _delivery(reader: _Reader, item: Any, number: int | None) -> NewDelivery | I
         payload = _of_failed(reader, item)
     return NewDelivery(
         side=Side.EXTERNAL,
-        source=reader.manifest.id,
+        source=reader.manifest.source,
         dedupe_id=_dedupe_id(reader, item, number),
         change=Change(rule.change),
         remote_id=_remote_id(reader, rule, item),

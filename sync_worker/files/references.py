@@ -53,7 +53,7 @@ def looked_up(
     if is_optional and not {name, f"{name}_FILE"} & set(environ):
         return None
     if environ.get(name):
-        return _real(name, bare(environ[name]), is_sent)
+        return real(name, bare(environ[name]), is_sent)
     if path := environ.get(f"{name}_FILE"):
         # Whoever wrote the environment named this file, no manifest did.
         return _text_of(name, Path(bare(path)), is_sent)
@@ -96,12 +96,12 @@ def _text_of(name: str, path: Path, is_sent: bool) -> str:
     except OSError as error:
         raise BadReference(f"cannot read {path} ({error.strerror})") from None
     try:
-        return _real(name, secret_of(name, str(path), data), is_sent)
+        return real(name, secret_of(name, str(path), data), is_sent)
     except Misconfigured as error:
         raise BadReference(error.message) from None
 
 
-def _real(name: str, value: str, is_sent: bool) -> str:
+def real(name: str, value: str, is_sent: bool) -> str:
     """The value, unless it is still an example's, or damaged. Raises BadReference, without it."""
     if is_placeholder(value):
         raise BadReference(f"{name} is still a placeholder; set its real value")

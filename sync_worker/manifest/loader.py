@@ -5,7 +5,7 @@ Errors say where the problem is and what to do next.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,13 @@ from sync_worker.core.errors import Misconfigured
 from sync_worker.files.lines import spot_of
 from sync_worker.files.yaml_file import BadYaml, read_yaml
 from sync_worker.manifest.manifest import Manifest
-from sync_worker.manifest.record_writer import CREATE_ROOTS, HOOK_ROOTS, ROOTS, check_tree
+from sync_worker.manifest.source.account_manifests import AccountManifests
+from sync_worker.manifest.source.call_trees import problem_of_trees
 from sync_worker.manifest.source.complaints import complaint
 from sync_worker.manifest.source.left_out_words import without_left_out
 from sync_worker.manifest.source.resolving import (
     BadReference,
+    Placeholders,
     declared_settings,
     is_reference,
     merged_settings,
@@ -73,6 +75,16 @@ def shipped_manifest(name: str) -> Path:
     return file
 
 
+def account_manifests(file: Path, environ: Mapping[str, str]) -> AccountManifests:
+    """A connector as code for its accounts. Raises Misconfigured, with the file and the place.
+
+    ``environ`` answers what the manifest names and does not declare as a setting.
+    """
+    document = _with_identity(_inherited(_read(file), file))
+    code = parse_manifest(document, Placeholders(environ), file)
+    return AccountManifests(document, code, environ)
+
+
 def parse_manifest(document: Mapping[str, Any], environ: Mapping[str, str], file: Path) -> Manifest:
     """A manifest from a document. Raises Misconfigured, with the file and the place."""
     document = _with_identity(_inherited(document, file))
@@ -83,12 +95,8 @@ def parse_manifest(document: Mapping[str, Any], environ: Mapping[str, str], file
     except ValidationError as error:
         at, words = complaint(error)
         raise Misconfigured(f"{named_place(file, at)}: {words}") from None
-    for place, operation in manifest.specs:
-        roots = _roots_at(place, manifest)
-        for part in ("path", "query", "headers", "body"):
-            problem = check_tree(getattr(operation, part), is_path=part == "path", roots=roots)
-            if problem:
-                raise _wrong(file, (*place.split("."), part), problem)
+    if wrong := problem_of_trees(manifest):
+        raise _wrong(file, *wrong)
     return manifest
 
 
@@ -98,15 +106,6 @@ def _with_identity(document: Mapping[str, Any]) -> Mapping[str, Any]:
         return document
     used = settings_named([document.get("base_url"), document.get("conn")])
     return {**document, "account_identity": sorted(used)}
-
-
-def _roots_at(place: str, manifest: Manifest) -> Set[str]:
-    """What the leaves of a call may begin with."""
-    if place.startswith("webhook."):
-        return HOOK_ROOTS
-    if place == "operations.create" and manifest.operations.author is not None:
-        return CREATE_ROOTS
-    return ROOTS
 
 
 def _read(file: Path) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from sync_worker.core.ports.remote import Capabilities
 from sync_worker.manifest.schema.base import Path, Strict
@@ -77,6 +77,18 @@ class Manifest(Strict):
     operations: Operations = Operations()
     webhook: Webhook | None = None
     examples: Examples = Examples()
+    _source: str = PrivateAttr(default="")
+
+    @property
+    def source(self) -> str:
+        """What deliveries come from: the connector itself, or one account of it."""
+        return self._source or self.id
+
+    def of_source(self, source: str) -> Manifest:
+        """The same manifest, as one account's."""
+        copy = self.model_copy()
+        copy._source = source
+        return copy
 
     @property
     def capabilities(self) -> Capabilities:
@@ -230,26 +242,8 @@ class Manifest(Strict):
 
     @model_validator(mode="after")
     def _can_poll(self) -> Manifest:
-        poll, listing = self.operations.poll, self.operations.list
-        if poll is None or self.plugin is not None:
-            return self
-        if listing is None:
-            raise ValueError("operations.poll needs operations.list: there is nothing to look at")
-        if poll.incremental is not None:
-            if not isinstance(listing, OperationSpec):
-                raise ValueError(
-                    "poll.incremental adds its param to a declared operations.list, not to a"
-                    " handler"
-                )
-            needed = [f"{poll.incremental.semantics}_at"]
-            if poll.incremental.params:
-                needed.append("created_at")
-            for name in needed:
-                if getattr(self.fields, name) is None:
-                    raise ValueError(
-                        f"poll.incremental needs fields.{name}: the next look begins at the newest"
-                        " one seen"
-                    )
+        if problem := _problem_of_poll(self):
+            raise ValueError(problem)
         return self
 
     @model_validator(mode="after")
@@ -310,3 +304,23 @@ def _names_revision(operation: object) -> bool:
     return "rating.revision" in repr(operation.headers) + repr(operation.query) + repr(
         operation.body
     )
+
+
+def _problem_of_poll(manifest: Manifest) -> str:
+    """Why nothing can be polled as declared; empty if nothing hinders it."""
+    poll, listing = manifest.operations.poll, manifest.operations.list
+    if poll is None or manifest.plugin is not None:
+        return ""
+    if listing is None:
+        return "operations.poll needs operations.list: there is nothing to look at"
+    if poll.incremental is None:
+        return ""
+    if not isinstance(listing, OperationSpec):
+        return "poll.incremental adds its param to a declared operations.list, not to a handler"
+    needed = [f"{poll.incremental.semantics}_at"]
+    if poll.incremental.params:
+        needed.append("created_at")
+    missing = next((name for name in needed if getattr(manifest.fields, name) is None), None)
+    if missing is None:
+        return ""
+    return f"poll.incremental needs fields.{missing}: the next look begins at the newest one seen"

@@ -45,6 +45,9 @@ class CompiledPath(str):
 
 def compiled(value: Any) -> CompiledPath:
     """A path, compiled once. Raises ValueError."""
+    # Of a section that manifests share.
+    if isinstance(value, CompiledPath):
+        return value
     if not isinstance(value, str):
         raise ValueError("a path is a text")
     try:

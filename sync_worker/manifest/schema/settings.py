@@ -105,6 +105,11 @@ class SettingSpec(Strict):
                 return text
 
     @property
+    def is_optional(self) -> bool:
+        """Whether a shop may leave it out."""
+        return not self.required or self.default is not None
+
+    @property
     def default_text(self) -> str | None:
         """The default as a shop would give it."""
         return None if self.default is None else _as_text(self.default)

@@ -92,7 +92,9 @@ WHEN_SCHEMA = {
 def _path_or_condition(value: Any) -> CompiledPath | Condition | None:
     if isinstance(value, Mapping):
         return Condition.model_validate(value)
-    return None if value is None else compiled(value)
+    if value is None or isinstance(value, Condition):
+        return value
+    return compiled(value)
 
 
 class EventRule(Strict):

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from pydantic import SecretStr, ValidationError
@@ -15,6 +16,7 @@ from sync_worker.core.nearest import nearest
 from sync_worker.files import references
 from sync_worker.manifest.schema.base import Plain
 from sync_worker.manifest.schema.settings import SettingSpec
+from sync_worker.manifest.source.values import Values, fit
 
 Place = tuple[str, ...]
 
@@ -56,9 +58,44 @@ class Placeholders(dict[str, str]):
         return str(self.get(name))
 
 
+class EnvironmentValues:
+    """Implements Values for one shop without an account, whose values are in the environment."""
+
+    def __init__(self, manifest_id: str, environ: Mapping[str, str]) -> None:
+        self._manifest_id, self._environ = manifest_id, environ
+
+    def of(self, spec: SettingSpec, *, is_sent: bool) -> str | None:
+        name = spec.name_in_environment(self._manifest_id)
+        text = self.named({"env": name}, is_optional=spec.is_optional, is_sent=is_sent)
+        if text is None:
+            return None
+        if isinstance(self._environ, Placeholders) and name in self._environ.missing:
+            return spec.stand_in
+        return fit(spec, name, text)
+
+    def before(self, spec: SettingSpec, *, is_sent: bool) -> str | None:
+        name = f"{spec.name_in_environment(self._manifest_id)}_OLD"
+        return self.named({"env": name}, is_optional=True, is_sent=is_sent)
+
+    def named(
+        self, reference: Mapping[str, Any], *, is_optional: bool, is_sent: bool
+    ) -> str | None:
+        return references.looked_up(
+            reference, self._environ, is_optional=is_optional, is_sent=is_sent
+        )
+
+
+class Shared:
+    """A part of a document that stands for itself: of a manifest that is read already."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
 def resolved(document: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
     """A manifest's document with its references replaced. Raises BadReference."""
-    return _Resolver(document, environ).section(document, ())
+    values = EnvironmentValues(str(document.get("id", "")), environ)
+    return Resolver(_specs_in(document), values).section(document, ())
 
 
 def is_reference(value: Any) -> bool:
@@ -100,13 +137,11 @@ def _are_rows(value: Any) -> bool:
     )
 
 
-class _Resolver:
-    """One document with the environment that answers it."""
+class Resolver:
+    """The settings that a document declares, with the values that answer its references."""
 
-    def __init__(self, document: Mapping[str, Any], environ: Mapping[str, str]) -> None:
-        self._environ = environ
-        self._manifest_id = str(document.get("id", ""))
-        self._specs = _specs_in(document)
+    def __init__(self, specs: Mapping[str, SettingSpec], values: Values) -> None:
+        self._specs, self._values = specs, values
 
     def section(self, part: Mapping[Any, Any], place: Place) -> dict[str, Any]:
         """A mapping with what it refers to; previous secrets of those that rotate are added."""
@@ -121,6 +156,8 @@ class _Resolver:
         return values
 
     def _value(self, value: Any, place: Place) -> Any:
+        if isinstance(value, Shared):
+            return value.value
         is_literal = place[0] in UNRESOLVED
         if is_reference(value) and not is_literal:
             return self._named(value, place)
@@ -136,7 +173,8 @@ class _Resolver:
         if "setting" in reference:
             return self._setting(self._spec(reference, place), place)
         is_optional = place[-1] in PREVIOUS.values()
-        text = self._looked_up(reference, place, is_optional=is_optional)
+        with _at(place):
+            text = self._values.named(reference, is_optional=is_optional, is_sent=_is_sent(place))
         if text is None:
             return None
         return text if PLAIN_PLACES & {place[0], place[-1]} else SecretStr(text)
@@ -156,16 +194,9 @@ class _Resolver:
 
     def _setting(self, spec: SettingSpec, place: Place) -> Any:
         """The value of a setting as its kind has it; ``None``: it is optional and not given."""
-        name = spec.name_in_environment(self._manifest_id)
-        is_optional = not spec.required or spec.default is not None
-        text = self._looked_up({"env": name}, place, is_optional=is_optional)
-        if text is None:
-            return _in_place(spec, spec.default_text)
-        if isinstance(self._environ, Placeholders) and name in self._environ.missing:
-            return _in_place(spec, spec.stand_in)
-        if problem := spec.problem_of(text):
-            raise BadReference(place, f"{name} ({spec.title}) {problem}")
-        return _in_place(spec, text)
+        with _at(place):
+            text = self._values.of(spec, is_sent=_is_sent(place))
+        return _in_place(spec, spec.default_text if text is None else text)
 
     def _value_before(self, reference: Mapping[str, Any], place: Place) -> SecretStr | None:
         """The value that a secret which rotates had before, where it is still given."""
@@ -174,22 +205,22 @@ class _Resolver:
         spec = self._spec(reference, place)
         if not spec.rotates:
             return None
-        name = f"{spec.name_in_environment(self._manifest_id)}_OLD"
-        text = self._looked_up({"env": name}, place, is_optional=True)
+        with _at(place):
+            text = self._values.before(spec, is_sent=_is_sent(place))
         return SecretStr(text) if text is not None else None
 
-    def _looked_up(
-        self, reference: Mapping[str, Any], place: Place, *, is_optional: bool
-    ) -> str | None:
-        try:
-            return references.looked_up(
-                reference,
-                self._environ,
-                is_optional=is_optional,
-                is_sent=place[0] in SENT_SECTIONS,
-            )
-        except references.BadReference as bad:
-            raise BadReference(place, str(bad)) from None
+
+@contextmanager
+def _at(place: Place) -> Iterator[None]:
+    """What is wrong with a reference is said with its place."""
+    try:
+        yield
+    except references.BadReference as bad:
+        raise BadReference(place, str(bad)) from None
+
+
+def _is_sent(place: Place) -> bool:
+    return place[0] in SENT_SECTIONS
 
 
 def _in_place(spec: SettingSpec, text: str | None) -> Any:

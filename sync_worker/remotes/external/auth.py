@@ -167,10 +167,24 @@ def _client_credentials(
         options=HttpOptions(allow_private_hosts=manifest.allow_private_hosts),
     )
     call = Call("POST", url.path, "create_token", form=form)
-    # Another account under the same connector id must not get this one's token out of the cache.
-    account = hashlib.sha256(
-        f"{auth.token_url} {auth.client_id.get_secret_value()}".encode()
-    ).hexdigest()[:16]
-    return TokenAuthorization(
-        lambda: http.call(call).body, tokens, f"external:{manifest.id}:{account}"
-    )
+    name = f"external:{manifest.source}:{account_mark(manifest)}"
+    return TokenAuthorization(lambda: http.call(call).body, tokens, name)
+
+
+def account_mark(manifest: Manifest) -> str:
+    """A short digest of where a manifest leads, and as whom.
+
+    What is kept of one external account must not be found by another, nor by the same connector or
+    account once its settings have changed.
+    """
+    auth = {name: _revealed(value) for name, value in manifest.auth}
+    whose = [manifest.base_url, sorted(manifest.conn.items()), sorted(auth.items())]
+    return hashlib.sha256(repr(whose).encode()).hexdigest()[:16]
+
+
+def _revealed(value: object) -> object:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, Mapping):
+        return {name: _revealed(part) for name, part in sorted(value.items())}
+    return value
