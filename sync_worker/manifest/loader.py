@@ -5,7 +5,7 @@ Errors say where the problem is and what to do next.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -36,19 +36,26 @@ CALLS = frozenset({"probe", "get", "find", "list", "create", "update", "delete"}
 
 def load_manifests(paths: Iterable[Path], environ: Mapping[str, str]) -> dict[str, Manifest]:
     """Manifests by id, from files and folders. Raises Misconfigured."""
-    files: list[Path] = []
-    for path in paths:
-        files += sorted(path.glob("*.y*ml")) if path.is_dir() else [path]
     manifests: dict[str, Manifest] = {}
-    for file in files:
+    for file in manifest_files(paths):
         manifest = load_manifest(file, environ)
-        if manifest.id in manifests:
-            raise Misconfigured(
-                f"{file}: connector id {manifest.id!r} is taken by another manifest; choose"
-                " another id"
-            )
+        refuse_taken(manifest.id, manifests, file)
         manifests[manifest.id] = manifest
     return manifests
+
+
+def manifest_files(paths: Iterable[Path]) -> Iterator[Path]:
+    """The manifests among files and folders."""
+    for path in paths:
+        yield from sorted(path.glob("*.y*ml")) if path.is_dir() else [path]
+
+
+def refuse_taken(name: str, taken: Container[str], file: Path) -> None:
+    """Raises Misconfigured for a second manifest of one name."""
+    if name in taken:
+        raise Misconfigured(
+            f"{file}: connector id {name!r} is taken by another manifest; choose another id"
+        )
 
 
 def load_manifest(file: Path, environ: Mapping[str, str]) -> Manifest:

@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from sync_worker.config import Settings
 from sync_worker.core.errors import Misconfigured
-from sync_worker.manifest.loader import load_manifests, shipped_manifest
+from sync_worker.manifest.loader import (
+    account_manifests,
+    load_manifest,
+    load_manifests,
+    manifest_files,
+    refuse_taken,
+    shipped_manifest,
+)
 from sync_worker.manifest.manifest import Manifest
+from sync_worker.manifest.source.account_manifests import AccountManifests
+
+# Where one of these is set, shops give what they have as accounts.
+KEYS_OF_ACCOUNTS = ("SECRETS_KEY", "SECRETS_SEALING_KEY")
+
+
+@dataclass(frozen=True, slots=True)
+class _Code:
+    file: Path
+    manifests: AccountManifests
 
 
 class Connectors:
@@ -20,15 +38,61 @@ class Connectors:
 
     @cached_property
     def manifests(self) -> dict[str, Manifest]:
-        """By name. Raises Misconfigured."""
-        return load_manifests(manifest_paths(self._settings), self._environ)
+        """Those that serve a shop whose settings the environment holds, by name.
+
+        With a key for accounts, a connector of which the environment holds nothing is code alone.
+        Raises Misconfigured.
+        """
+        if not _are_set(KEYS_OF_ACCOUNTS, self._environ):
+            return load_manifests(manifest_paths(self._settings), self._environ)
+        return {
+            name: load_manifest(code.file, self._environ)
+            for name, code in self._codes.items()
+            if self._is_set_up(code.manifests.code)
+        }
 
     def manifest(self, name: str) -> Manifest:
         """One of them. Raises Misconfigured if CONNECTORS does not name it."""
         manifest = self.manifests.get(name)
         if manifest is None:
-            raise Misconfigured(f"there is no connector {name!r}; name its manifest in CONNECTORS")
+            raise _unknown(name)
         return manifest
+
+    @property
+    def names(self) -> list[str]:
+        """Of all that CONNECTORS names, for accounts too. Raises Misconfigured."""
+        return list(self._codes)
+
+    def code_of(self, name: str) -> AccountManifests:
+        """A connector as code for accounts. Raises Misconfigured if CONNECTORS does not name it."""
+        code = self._codes.get(name)
+        if code is None:
+            raise _unknown(name)
+        return code.manifests
+
+    @cached_property
+    def _codes(self) -> dict[str, _Code]:
+        codes: dict[str, _Code] = {}
+        for file in manifest_files(manifest_paths(self._settings)):
+            code = _Code(file, account_manifests(file, self._environ))
+            name = code.manifests.code.id
+            refuse_taken(name, codes, file)
+            codes[name] = code
+        return codes
+
+    def _is_set_up(self, code: Manifest) -> bool:
+        """Whether the environment is meant to hold what a shop gives for a connector."""
+        names = [setting.name_in_environment(code.id) for setting in code.settings]
+        return not names or _are_set(names, self._environ)
+
+
+def _are_set(names: Iterable[str], environ: Mapping[str, str]) -> bool:
+    """Whether one of them is, if only as a file."""
+    return any(environ.get(name) or environ.get(f"{name}_FILE") for name in names)
+
+
+def _unknown(name: str) -> Misconfigured:
+    return Misconfigured(f"there is no connector {name!r}; name its manifest in CONNECTORS")
 
 
 def manifest_paths(settings: Settings) -> list[Path]:

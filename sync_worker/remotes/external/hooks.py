@@ -43,16 +43,18 @@ class HookCheck:
 
 
 class ExternalHooks:
-    """The hooks of one connector.
+    """The hooks of one connector, or of one account of it.
 
-    Raises Misconfigured if the manifest does not say how to manage them.
+    ``address``: the last part of the account's webhook address. Raises Misconfigured if the
+    manifest does not say how to manage them.
     """
 
-    def __init__(self, manifest: Manifest, http: RemoteHttp) -> None:
+    def __init__(self, manifest: Manifest, http: RemoteHttp, address: str = "") -> None:
+        self._path = door_path(manifest.id, address)
         if manifest.webhook is None or manifest.webhook.manage is None:
             raise Misconfigured(
                 f"connector {manifest.id} has no webhook.manage: make the webhook in the system's"
-                f" own dashboard, to the address …/webhooks/external/{manifest.id}"
+                f" own dashboard, to the address …{self._path}"
             )
         self._manifest, self._webhook = manifest, manifest.webhook
         self._manage: Manage = manifest.webhook.manage
@@ -132,10 +134,6 @@ class ExternalHooks:
             self._send("enable", parts)
 
     @property
-    def _path(self) -> str:
-        return f"/webhooks/external/{self._manifest.id}"
-
-    @property
     def _secret(self) -> str:
         """What the system signs with. A token in the address is told by the address alone."""
         schemes = self._webhook.verify
@@ -192,6 +190,12 @@ class ExternalHooks:
             url.partition("?")[0],
             bool(search(spec.enabled, item)),
         )
+
+
+def door_path(connector: str, address: str = "") -> str:
+    """Where the gateway takes webhooks; ``address``: the last part of an account's."""
+    path = f"/webhooks/external/{connector}"
+    return f"{path}/{address}" if address else path
 
 
 def _is_private(host: str) -> bool:

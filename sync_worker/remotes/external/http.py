@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.remotes.external.auth import proof_of
+from sync_worker.remotes.http.authorization import WhileCurrent
 from sync_worker.remotes.http.budget import Budget
 from sync_worker.remotes.http.client import RemoteHttp
 from sync_worker.remotes.http.options import HttpOptions, Observers
@@ -18,9 +21,16 @@ def http_of(
     tokens: Tokens,
     observers: Observers | None = None,
     outage: Outage | None = None,
+    is_current: Callable[[], bool] | None = None,
 ) -> RemoteHttp:
-    """``budget`` and ``tokens``: the fleet's. ``observers``, ``outage``: as RemoteHttp's."""
+    """``budget`` and ``tokens``: the fleet's. ``observers``, ``outage``: as RemoteHttp's.
+
+    ``is_current``: asked before each call whether the account still is as the manifest says.
+    """
     http, proof = manifest.http, proof_of(manifest, tokens)
+    authorization = proof.authorization
+    if is_current is not None:
+        authorization = WhileCurrent(authorization, is_current)
     backoff = http.backoff
     options = HttpOptions(
         allowed_hosts=frozenset(manifest.allowed_hosts),
@@ -42,7 +52,7 @@ def http_of(
     return RemoteHttp(
         manifest.base_url,
         remote=manifest.id,
-        authorization=proof.authorization,
+        authorization=authorization,
         budget=budget,
         options=options,
         observers=observers,

@@ -8,6 +8,9 @@ from typing import Protocol
 
 import requests
 
+from sync_worker.core.errors import Away
+
+CHANGED_SECONDS = 1.0
 Signer = Callable[[requests.PreparedRequest], None]
 
 
@@ -31,3 +34,23 @@ class FixedHeaders:
 
     def refresh(self) -> bool:
         return False
+
+
+@dataclass(frozen=True, slots=True)
+class WhileCurrent:
+    """Implements Authorization over another, as long as what it proves still counts.
+
+    An account may be revoked or changed while work is in hand: its next call does not go out.
+    """
+
+    authorization: Authorization
+    is_current: Callable[[], bool]
+
+    def headers(self) -> Mapping[str, str]:
+        """Raises Away: whoever works begins anew, with what counts now."""
+        if not self.is_current():
+            raise Away("the account has changed meanwhile", retry_after=CHANGED_SECONDS)
+        return self.authorization.headers()
+
+    def refresh(self) -> bool:
+        return self.authorization.refresh()
