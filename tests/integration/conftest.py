@@ -10,6 +10,7 @@ import pytest
 
 from tests.integration.listener import Listener
 from tests.integration.remote_server import RemoteServer, remote_server
+from tests.integration.shell import Shell, shell_in
 
 
 @pytest.fixture
@@ -39,3 +40,28 @@ def home(tmp_path: Path, sqlite_template: Path) -> Path:
     home.mkdir(mode=0o700)
     shutil.copy(sqlite_template, home)
     return home
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    """A folder without a ledger."""
+    return shell_in(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def home_with_site(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Path:
+    """A folder with the ledger of one site, to be copied."""
+    shell = shell_in(tmp_path_factory.mktemp("site"))
+    home = shell.folder / "home"
+    home.mkdir(mode=0o700)
+    shutil.copy(sqlite_template, home)
+    words = ("instance-1", "--connector", "own-service", "--wix-api", "ratings")
+    shell.good("site", "add", *words)
+    return home
+
+
+@pytest.fixture
+def site(shell: Shell, home_with_site: Path) -> Shell:
+    """Its ratings are of any attribute and scale, as the Ratings API has them."""
+    shutil.copytree(home_with_site, shell.folder / "home")
+    return shell

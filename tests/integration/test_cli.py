@@ -3,95 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from sync_worker.core.hold_keys import email_hold_key, entity_hold_key
-from sync_worker.core.values import Change, EntityRef, NewDelivery, Side
-from sync_worker.ledger.database import open_engine
-from sync_worker.ledger.sql_ledger import sql_ledger
-from tests.commands import run_command
+from tests.integration.shell import Shell
 from tests.unit.signed import OWN_SERVICE
 
-COMMAND = str(Path(sys.executable).parent / "ratings-sync")
-ENTITIES = "wix_namespace,wix_group,wix_entity_id,external_group,external_entity_id\n"
-CONTACTS = "wix_contact_id,email,external_author_id\n"
-FIELDS = (
-    "wix_attribute,external_field,wix_min,wix_max,wix_step,"
-    "external_min,external_max,external_step,mapping\n"
-)
 
-
-@dataclass
-class Shell:
-    folder: Path
-    environ: dict[str, str]
-    timeout: float = 60
-
-    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        done = run_command(words, self.folder, self.environ, self.timeout)
-        assert "Traceback" not in done.stderr, done.stderr
-        return done
-
-    def good(self, *words: str) -> str:
-        done = self.run(*words)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    def how(self) -> dict[str, Any]:
-        """What `status` tells; that nothing runs here makes it end with 1."""
-        told: dict[str, Any] = json.loads(self.run("status", "--json", "--offline").stdout)
-        return told
-
-    def bad(self, *words: str) -> str:
-        done = self.run(*words)
-        assert done.returncode != 0, done.stdout
-        return done.stderr
-
-    def file(self, name: str, content: str) -> str:
-        (self.folder / name).write_text(content)
-        return name
-
-    def store(self, **changes: Any) -> int:
-        """A delivery that is held, as a worker holds it. Returns its id."""
-        engine = open_engine(f"sqlite:///{self.folder / 'home' / 'ledger.db'}")
-        ledger = sql_ledger(engine)
-        hold_key = changes.pop("hold_key", None)
-        reason = changes.pop("reason", "unknown_entity")
-        side = changes.pop("side", Side.WIX)
-        source = "instance-1" if side is Side.WIX else "own-service"
-        new = NewDelivery(
-            side, source, changes.pop("dedupe_id", "event-1"), Change.UPSERT, "rating-1", {}
-        )
-        inbox_id = ledger.inbox.store(new).inbox_id
-        ledger.inbox.hold([inbox_id], reason, hold_key=hold_key)
-        engine.dispose()
-        return inbox_id
-
-
-@pytest.fixture
-def shell(tmp_path: Path) -> Shell:
-    environ = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    return Shell(
-        tmp_path,
-        {**environ, **OWN_SERVICE, "RATINGS_SYNC_HOME": str(tmp_path / "home"), "COLUMNS": "200"},
-    )
-
-
-@pytest.fixture
-def site(shell: Shell) -> Shell:
-    """Its ratings are of any attribute and scale, as the Ratings API has them."""
-    words = ("instance-1", "--connector", "own-service", "--wix-api", "ratings")
-    shell.good("site", "add", *words)
-    return shell
-
-
+@pytest.mark.usefixtures("home")
 def test_site_is_added_with_the_default_field(shell: Shell) -> None:
     output = shell.good(
         "site", "add", "instance-1", "--connector", "own-service", "-p", "unknown_contact=create"
@@ -101,6 +22,7 @@ def test_site_is_added_with_the_default_field(shell: Shell) -> None:
     assert "wix_api=reviews unknown_contact=create" in shell.good("site", "list")
 
 
+@pytest.mark.usefixtures("home")
 def test_site_of_the_ratings_api_has_its_scale(shell: Shell) -> None:
     """Asked for, and where Wix is a stand-in."""
     words = ("site", "add", "instance-1", "--connector", "own-service")
@@ -110,6 +32,7 @@ def test_site_of_the_ratings_api_has_its_scale(shell: Shell) -> None:
     assert "'stars' is not one of" in shell.bad(*words, "--wix-api", "stars")
 
 
+@pytest.mark.usefixtures("home")
 def test_site_of_a_hosted_platform_writes_nothing_until_a_person_says_so(shell: Shell) -> None:
     shell.environ |= {"CONNECTORS": "fera", "FERA_SECRET_KEY": "k"}
     added = shell.good("site", "add", "instance-1", "--connector", "fera")
@@ -162,138 +85,8 @@ def test_policy_is_changed_and_shown(site: Shell) -> None:
     assert "all policies at their defaults" not in site.good("site", "policy", "deletes=ignore")
 
 
-def test_imported_rows_come_back_as_they_were(site: Shell) -> None:
-    entities = ENTITIES + "reviews,stores,beans,,SKU-1\nreviews,stores,tea,drinks,SKU-2\n"
-    assert "2 added, 0 changed, 0 were there" in site.good(
-        "map", "entities", "import", site.file("e.csv", entities)
-    )
-    assert site.good("map", "entities", "list") == entities
-    assert "0 added, 0 changed, 2 were there" in site.good("map", "entities", "import", "e.csv")
-    contacts = CONTACTS + "contact-1, Ada@Example.com ,author-9\n"
-    site.good("map", "contacts", "import", site.file("c.csv", contacts))
-    assert site.good("map", "contacts", "list") == CONTACTS + "contact-1,ada@example.com,author-9\n"
-    fields = FIELDS + "quality,taste,0,100,1,0,10,1,span\n"
-    site.good("map", "fields", "import", site.file("f.csv", fields))
-    assert site.good("map", "fields", "list").splitlines()[2] == "quality,taste,0,100,1,0,10,1,span"
-
-
-def test_changed_row_replaces_the_old_one_while_no_rating_uses_it(site: Shell) -> None:
-    site.good(
-        "map", "entities", "import", site.file("e.csv", ENTITIES + "reviews,stores,beans,,SKU-1\n")
-    )
-    changed = site.file("e2.csv", ENTITIES + "reviews,stores,beans,,SKU-9\n")
-    assert "0 added, 1 changed" in site.good("map", "entities", "import", changed)
-    assert "SKU-1" not in site.good("map", "entities", "list")
-
-
-BAD_FILES: dict[str, tuple[str, str, str]] = {
-    "wrong header": ("entities", "a,b\n", "bad.csv:1: the header must be wix_namespace,wix_group,"),
-    "empty file": ("entities", "", "bad.csv: is empty; the first line must name the columns"),
-    "empty cell": (
-        "entities",
-        ENTITIES + "reviews,stores,,,SKU-1\n",
-        "bad.csv:2: wix_entity_id: is empty",
-    ),
-    "missing cell": (
-        "entities",
-        ENTITIES + "reviews,stores,x\n",
-        "bad.csv:2: 3 cells, but the header has 5",
-    ),
-    "twice in the file": (
-        "entities",
-        ENTITIES + "reviews,stores,a,,SKU-1\nreviews,stores,b,,SKU-1\n",
-        "bad.csv:3: external_entity_id: '/SKU-1' stands on line 2 already",
-    ),
-    "no e-mail": (
-        "contacts",
-        CONTACTS + "c-1,ada,\n",
-        "bad.csv:2: email: 'ada' is not an e-mail address",
-    ),
-    "e-mail twice": (
-        "contacts",
-        CONTACTS + "c-1,a@b.c,\nc-2,A@B.C,\n",
-        "bad.csv:3: email: 'a@b.c' stands on line 2",
-    ),
-    "no number": (
-        "fields",
-        FIELDS + "q,q,0,x,1,0,10,1,span\n",
-        "bad.csv:2: wix_max: 'x' is not a number",
-    ),
-    "infinite": (
-        "fields",
-        FIELDS + "q,q,0,100,1,0,inf,1,span\n",
-        "bad.csv:2: external_max: 'inf' is not a number",
-    ),
-    "impossible step": (
-        "fields",
-        FIELDS + "q,q,0,100,7,0,10,1,span\n",
-        "bad.csv:2: mapping: scale 0..100 step 7",
-    ),
-    "unknown mapping": (
-        "fields",
-        FIELDS + "q,q,0,100,1,0,10,1,linear\n",
-        "bad.csv:2: mapping: 'linear' is neither",
-    ),
-    "scales that do not convert": (
-        "fields",
-        FIELDS + "q,q,0,100,1,4,5,0.01,proportional\n",
-        "bad.csv:2: mapping: the two scales do not convert both ways",
-    ),
-    "beyond Wix": (
-        "fields",
-        FIELDS + "q,q,0,200,1,0,10,1,span\n",
-        "bad.csv:2: wix_max: Wix takes 0 to 100",
-    ),
-}
-
-
-@pytest.mark.parametrize("case", sorted(BAD_FILES))
-def test_bad_row_is_named_with_its_place_and_nothing_is_imported(site: Shell, case: str) -> None:
-    """A bad row is named with file, line, column and why, and nothing is imported."""
-    kind, content, complaint = BAD_FILES[case]
-    before = site.good("map", kind, "list")
-    error = site.bad("map", kind, "import", site.file("bad.csv", content))
-    assert complaint in error
-    assert "nothing was imported" in error
-    assert site.good("map", kind, "list") == before
-
-
-def test_every_bad_row_is_told_at_once(site: Shell) -> None:
-    content = CONTACTS + "c-1,ada,\n,b@c.d,\nc-3,ok@example.com,\nc-4,@,\n"
-    error = site.bad("map", "contacts", "import", site.file("bad.csv", content))
-    assert [line.split(":")[1] for line in error.splitlines() if line.startswith("bad.csv")] == [
-        "2",
-        "3",
-        "5",
-    ]
-
-
-def test_file_in_another_encoding_is_refused_with_advice(site: Shell) -> None:
-    (site.folder / "bad.csv").write_bytes(
-        CONTACTS.encode() + "c-1,jürgen@example.com,\n".encode("latin-1")
-    )
-    assert "is not UTF-8; save it as 'CSV UTF-8'" in site.bad(
-        "map", "contacts", "import", "bad.csv"
-    )
-
-
-def test_import_releases_what_was_held_for_it(site: Shell) -> None:
-    site.store(hold_key=entity_hold_key(Side.WIX, EntityRef("beans", "stores", "reviews")))
-    output = site.good(
-        "map", "entities", "import", site.file("e.csv", ENTITIES + "reviews,stores,beans,,SKU-1\n")
-    )
-    assert "1 held deliveries had waited for these" in output
-    site.store(
-        dedupe_id="event-2", reason="unknown_contact", hold_key=email_hold_key("Ada@example.com")
-    )
-    output = site.good(
-        "map", "contacts", "import", site.file("c.csv", CONTACTS + "c-1,ada@example.com,\n")
-    )
-    assert "1 held deliveries" in output
-
-
+@pytest.mark.usefixtures("home")
 def test_adding_a_site_releases_its_deliveries(shell: Shell) -> None:
-    shell.good("migrate")
     shell.store(reason="unknown_site", hold_key="source:wix:instance-1")
     assert "1 deliveries had waited for this site" in shell.good(
         "site", "add", "instance-1", "--connector", "own-service"
@@ -362,12 +155,14 @@ def test_wrong_setting_is_told_by_its_name_and_no_secret_is_shown(shell: Shell, 
     assert "hush" not in error
 
 
+@pytest.mark.usefixtures("home")
 def test_secret_may_come_from_a_file(shell: Shell) -> None:
     del shell.environ["OWN_SERVICE_TOKEN"]
     shell.environ["OWN_SERVICE_TOKEN_FILE"] = shell.file("token", "t\n")
     shell.good("site", "add", "instance-1", "--connector", "own-service")
 
 
+@pytest.mark.usefixtures("home")
 def test_settings_may_come_from_the_env_file(shell: Shell) -> None:
     lines = [f"{name}={shell.environ.pop(name)}" for name in OWN_SERVICE]
     shell.file(".env", "\n".join(lines) + "\n")

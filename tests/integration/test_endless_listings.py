@@ -23,8 +23,8 @@ from sync_worker.remotes.wix.api import WixApi
 from sync_worker.remotes.wix.people import WixPeople
 from sync_worker.runtime.waiting import patiently
 from tests.integration.remote_server import Reply, always, remote_server
+from tests.integration.shell import Shell
 from tests.integration.shipped_pace import CONNECTORS, Shop, a_shop
-from tests.integration.test_cli import Shell
 
 pytestmark = pytest.mark.full
 

@@ -21,11 +21,9 @@ from sync_worker.core.outcome import OutcomeKind
 from sync_worker.core.values import Change, NewDelivery, Side
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from sync_worker.wiring import Wiring
-from tests.integration.test_cli import ENTITIES, Shell, shell, site
+from tests.integration.shell import ENTITIES, Shell
 
 pytestmark = pytest.mark.any_redis
-
-__all__ = ["shell", "site"]  # fixtures of the commands' tests
 
 
 def hold(shell: Shell, reason: str, number: int, side: Side = Side.WIX) -> int:

@@ -23,11 +23,9 @@ from redis import Redis
 
 from sync_sandbox.server import Sandbox, SandboxOptions
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
-from tests.integration.test_cli import COMMAND, ENTITIES, Shell, shell
+from tests.integration.shell import COMMAND, ENTITIES, Shell
 
 pytestmark = pytest.mark.any_redis
-
-__all__ = ["shell"]  # a fixture of the commands' tests
 
 JUDGEME = (
     "title,body,rating,review_date,source,"

@@ -13,9 +13,7 @@ from sync_worker.ledger.opening import open_with_newest_schema
 from sync_worker.services.evidence import Evidence
 from sync_worker.services.trouble import TroubleKind
 from sync_worker.services.troubles import troubles
-from tests.integration.test_cli import Shell, shell
-
-__all__ = ["shell"]  # a fixture of the commands' tests
+from tests.integration.shell import Shell
 
 
 def ask(url: str) -> str:

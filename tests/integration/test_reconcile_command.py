@@ -27,7 +27,7 @@ from sync_worker.manifest.default_field import default_field
 from sync_worker.runtime.local.free_port import free_port
 from sync_worker.wiring import Wiring
 from sync_worker.wiring.sweeps import NoBell
-from tests.integration.test_cli import COMMAND, Shell
+from tests.integration.shell import COMMAND, Shell
 from tests.terminal import CTRL_C, Seen, at_terminal
 
 HALF = Volume(each_side=12, conflicting=0, strangers=1)

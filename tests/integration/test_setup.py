@@ -18,11 +18,9 @@ from sync_sandbox.server import Sandbox, SandboxOptions
 from sync_worker.core.errors import Misconfigured
 from sync_worker.import_export.exporting import Writer, export_to_file
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
-from tests.integration.test_cli import COMMAND, ENTITIES, Shell, shell
+from tests.integration.shell import COMMAND, ENTITIES, Shell
 
 pytestmark = pytest.mark.any_redis
-
-__all__ = ["shell"]  # a fixture of the commands' tests
 
 WIX_CATALOGUE = (
     "handleId,fieldType,name,sku\n"

@@ -24,8 +24,8 @@ from sync_worker.ledger.tables import metadata
 from sync_worker.reconcile.pace import Pace
 from sync_worker.runtime.waiting import patiently
 from sync_worker.wiring.sweeps import NoBell
+from tests.integration.shell import Shell
 from tests.integration.shipped_pace import CONNECTORS, PRODUCTS, Shop, a_shop
-from tests.integration.test_cli import Shell
 
 pytestmark = pytest.mark.full
 
