@@ -38,6 +38,9 @@ FREES_ITSELF: Mapping[str, str] = MappingProxyType(
         ),
         "address_unusable": "the contact or its record shows another address",
         "not_deleted": "the next look finds the record gone, or changed since",
+        "maybe_unpublished": (
+            "Wix shows the review again, or tells that it was deleted; or its record outside goes"
+        ),
         "people_joined": ON_LOOK,
         CONTENT_REPLACED: "never: a person puts back what was lost, and releases it",
         "unusable_id": "never: its id names no record",

@@ -37,7 +37,7 @@ from sync_worker.engine.news import (
 from sync_worker.engine.placing import Placing
 from sync_worker.engine.reading import Reading
 from sync_worker.engine.record_view import Source
-from sync_worker.engine.view import View
+from sync_worker.engine.view import View, is_shadowed
 from sync_worker.engine.words.replies import tells_other_reply
 
 
@@ -105,6 +105,9 @@ class Deliveries:
                 self.view.believe_delete(slot, delivery)
             case NewsOfDelete.TO_READ:
                 self._follow(delivery, slot)
+                # Its own event says so, and no look shows it; a sweep has only missed it.
+                if self.view.record_views[slot].is_missed and delivery.new.payload:
+                    self.view.lose(slot)
         # Gone at its person's request: the other side goes too, unless a look found it alive.
         if delivery.new.privacy and self.view.record_views[slot].remote_id is None:
             self._erase()
@@ -156,7 +159,7 @@ class Deliveries:
         """Of a record with an id that is not on file."""
         side, remote_id = delivery.new.side, delivery.new.remote_id
         # A newer record of the same person is synced in its place.
-        if self.view.is_shadowed(side, remote_id):
+        if is_shadowed(self.view, side, remote_id):
             self.view.close(delivery, BEHIND_ANOTHER)
             return
         # It moved before this delivery had its turn: whoever has it on file now looks at it.
@@ -227,7 +230,7 @@ class Deliveries:
             return
         # its place is taken, or it was buried: a look decides
         self.placing.meet(slot, remote_id, merged_from=delivery.new.payload.get("merged_from"))
-        if self.view.is_shadowed(side, remote_id):
+        if is_shadowed(self.view, side, remote_id):
             self.view.close(delivery, BEHIND_ANOTHER)
         # it has the place now; else it is gone, or loses against the record on file
         elif self.view.record_views[slot].remote_id == remote_id:

@@ -11,7 +11,7 @@ from sync_worker.core.ports.remote import Remote
 from sync_worker.core.record_codec import record_listed
 from sync_worker.core.values import Buried, Delivery, Record, Side, Slot
 from sync_worker.engine.lease_keeper import LeaseKeeper
-from sync_worker.engine.view import View, person_of
+from sync_worker.engine.view import View, is_shadowed, person_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Reading:
             return
         record = self.get(slot.side, remote_id)
         if record is None:
-            self.view.lose(slot)
+            self.view.miss(slot)
         else:
             self.view.take(slot, record)
 
@@ -73,7 +73,7 @@ class Reading:
 
     def _is_out(self, side: Side, remote_id: str) -> bool:
         is_gone = self.tombstone_of(side, remote_id) is not None
-        return is_gone or self.view.is_shadowed(side, remote_id)
+        return is_gone or is_shadowed(self.view, side, remote_id)
 
     def tombstone_of(self, side: Side, remote_id: str) -> Buried | None:
         """Of a remote id: what this run knows counts before what the ledger knows."""

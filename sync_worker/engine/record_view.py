@@ -50,7 +50,8 @@ class RecordView:
     record is absent or withdrawn. ``heard``: the newest delivery in hand that spoke of it.
     ``privacy``: gone on request. ``is_verified``, ``entity``, ``person``, ``written_at``: as in a
     record, where this run has seen it. ``identity``, ``standing``: as in ``Known``. ``hidden``:
-    what it holds while it is out of sight.
+    what it holds while it is out of sight. ``is_missed``: a look did not find it, and it may be
+    hidden from us: as on file.
     """
 
     values: Mapping[str, Value]
@@ -69,6 +70,7 @@ class RecordView:
     standing: Standing = Standing.THEIRS
     hidden: Mapping[str, Value] = field(default_factory=dict, hash=False)
     written_at: datetime | None = None
+    is_missed: bool = False
 
     @property
     def is_hidden(self) -> bool:

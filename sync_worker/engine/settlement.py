@@ -102,7 +102,7 @@ class Settlement:
             self.view.take(self.intent.slot, record)
             return self._landed(record)
         # gone: only an echo proves that our update came before the delete
-        self.view.lose(self.intent.slot)
+        self.view.miss(self.intent.slot)
         if (settled := self._landed_and_gone(remote_id)) is None:
             self._note_unknown(self.intent.befores)
             self._note_covered(remote_id, range(self._first_revision, self._first_revision + 1))

@@ -65,7 +65,7 @@ class Settling:
             self.writing.save()
             # Saved as it landed, and only then lost: the delete is news of its own.
             if settled.is_gone:
-                self.view.lose(intent.slot)
+                self.view.miss(intent.slot)
             self._read_sources(intent)
 
     def _read_sources(self, intent: Intent) -> None:

@@ -25,7 +25,7 @@ from sync_worker.core.values import (
     Value,
 )
 from sync_worker.engine.holds.looking_again import Holds
-from sync_worker.engine.moderation.standing import hidden_by_owner
+from sync_worker.engine.moderation.standing import hidden_by_owner, may_be_hidden
 from sync_worker.engine.moves.departures import Departures
 from sync_worker.engine.news import Tombstones, is_older
 from sync_worker.engine.record_view import (
@@ -142,11 +142,6 @@ class View:
         is_same = delivery.new.revision == known.revision
         return is_same and not is_older(delivery.new.sequence, known.sequence)
 
-    def is_shadowed(self, side: Side, remote_id: str) -> bool:
-        # Only outside may a person have several records; if it is on file by now, it is synced.
-        is_known = remote_id in self.shadowed or remote_id in self.run.link.shadowed
-        return is_known and side is Side.EXTERNAL and self.slot_on_file(side, remote_id) is None
-
     # -- what deliveries tell
 
     def note_slot(self, delivery: Delivery, slot: Slot) -> None:
@@ -212,6 +207,14 @@ class View:
             self.tombstones.bury_again(tombstone)
         self.record_views[slot] = absent(Source.READ, record_view.heard)
 
+    def miss(self, slot: Slot) -> None:
+        """A look has not found the record on file."""
+        shown, can = self.record_views[slot], self.capabilities[slot.side]
+        if may_be_hidden(shown, self.memory.get(slot), can, self.run.site.policy):
+            self.record_views[slot] = replace(shown, source=Source.READ, is_missed=True)
+        else:
+            self.lose(slot)
+
     def part_with(self, slot: Slot, remote_id: str) -> None:
         """The record is another rating's now: alive, and none of this link's."""
         # Whoever takes it up must find no tombstone of an earlier delete.
@@ -220,10 +223,7 @@ class View:
             self.record_views[slot] = absent(Source.READ, self.record_views[slot].heard)
 
     def lose_buried(self, remote_ids: Set[str]) -> None:
-        """These are gone, heard somebody else, later than this run saw the others.
-
-        So what it saw of the others does not stand for a fresh look any more.
-        """
+        """These are gone, as told after this run has looked: its other looks are old by now."""
         for slot, record_view in self.record_views.items():
             if record_view.remote_id in remote_ids:
                 self.lose(slot)
@@ -309,6 +309,13 @@ def is_lost(view: View, attribute: str, side: Side, covered: Value) -> bool:
     return not view.carried.says_same(attribute, side, agreed, covered)
 
 
+def is_shadowed(view: View, side: Side, remote_id: str) -> bool:
+    """Whether a record stands behind the synced one."""
+    # Only outside may a person have several records; if it is on file by now, it is synced.
+    is_known = remote_id in view.shadowed or remote_id in view.run.link.shadowed
+    return is_known and side is Side.EXTERNAL and view.slot_on_file(side, remote_id) is None
+
+
 def shadowed_left(view: View) -> list[str]:
     """Ids of the records behind the synced one that may still be there."""
     return [
@@ -316,7 +323,7 @@ def shadowed_left(view: View) -> list[str]:
         for remote_id in sorted(view.shadowed | view.run.link.shadowed)
         if (Side.EXTERNAL, remote_id) not in view.tombstones.buried
         and view.departures.stays(remote_id) is not False
-        and view.is_shadowed(Side.EXTERNAL, remote_id)
+        and is_shadowed(view, Side.EXTERNAL, remote_id)
     ]
 
 

@@ -46,7 +46,7 @@ class Remotes:
 
     def __init__(self, settings: Settings, connectors: Connectors, redis: RedisParts) -> None:
         self._settings, self._connectors, self._redis = settings, connectors, redis
-        self._connections: dict[int, tuple[tuple[str, WixKind], Connection]] = {}
+        self._connections: dict[int, tuple[object, Connection]] = {}
         self._clients: dict[tuple[str, bool], RemoteHttp] = {}
         self._outages: dict[str, Outage] = {}
         self._hooks: dict[str, ExternalHooks] = {}
@@ -60,8 +60,9 @@ class Remotes:
     def connect(self, site: Site) -> Connection:
         """The live remotes of a site. Raises Misconfigured."""
         with self._turn:
-            # A site may come to use another API of Wix, or another name there, as we run.
-            where = (site.instance_id, site.wix_api)
+            # A site may come to use another API of Wix, or another name there, or be probed, as we
+            # run.
+            where = (site.instance_id, site.wix_api, site.wix_learned)
             known = self._connections.get(site.id)
             if known is None or known[0] != where:
                 known = self._connections[site.id] = (where, self._connection(site))
@@ -100,7 +101,7 @@ class Remotes:
     def _records(self, site: Site, api: WixApi) -> WixRatings | WixReviews:
         """Its ratings on Wix, in the API that the site uses."""
         if site.wix_api is WixKind.REVIEWS:
-            return WixReviews(api, self._settings.wix_app_id)
+            return WixReviews(api, self._settings.wix_app_id, learned=site.wix_learned)
         return WixRatings(api)
 
     def wix_api(self, instance_id: str, wait: Wait | None = None) -> WixApi:

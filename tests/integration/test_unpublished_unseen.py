@@ -11,6 +11,7 @@ from sync_worker.core.sweep_values import RunKind
 from sync_worker.core.values import SiteState, WixKind
 from sync_worker.doctor.reviews.reading import review_checks
 from sync_worker.manifest.default_field import default_field
+from sync_worker.remotes.wix.learned import SEES_REJECTED, SHOWN
 from sync_worker.remotes.wix.reviews import WixReviews
 from tests.integration.test_owners_key import Keyed, keyed
 
@@ -60,6 +61,46 @@ def test_rejected_import_that_is_not_shown_any_more_keeps_its_source(keyed: Keye
     assert shown_outside(keyed) == ["public"] * 6
 
 
+def reject_unseen(keyed: Keyed) -> None:
+    keyed.box.wix.faults.set(LEAVES_OUT, chance=1.0)
+    reviews = keyed.box.wix.reviews
+    reviews.moderate(next(iter(reviews.by_id)), "REJECTED", {"identityType": "WIX_USER"})
+    for _ in range(3):
+        keyed.reconcile(RunKind.SWEEP)
+
+
+def reasons_held(keyed: Keyed) -> set[str]:
+    return {row.reason for row in keyed.wiring.admin.held.all()}
+
+
+def test_import_that_is_rejected_unseen_is_held_and_keeps_its_source(keyed: Keyed) -> None:
+    begin(keyed)
+    reject_unseen(keyed)
+    assert shown_outside(keyed) == ["public"] * 6
+    assert reasons_held(keyed) == {"maybe_unpublished"}
+    # The key may read private reviews from now on.
+    keyed.box.wix.faults.set(LEAVES_OUT, chance=0.0)
+    keyed.reconcile(RunKind.SWEEP)
+    assert shown_outside(keyed) == ["public"] * 6
+    assert reasons_held(keyed) == set()
+
+
+def test_deletion_found_by_sweeps_crosses_after_a_probe_was_shown_all(keyed: Keyed) -> None:
+    """A review that a sweep misses is deleted then, and not only out of sight."""
+    begin(keyed)
+    reviews = keyed.box.wix.reviews
+    reviews.delete(next(iter(reviews.by_id)), {"identityType": "WIX_USER"})
+    for _ in range(2):
+        keyed.reconcile(RunKind.SWEEP)
+    assert shown_outside(keyed) == ["public"] * 6
+    assert reasons_held(keyed) == {"maybe_unpublished"}
+    keyed.wiring.admin.sites.note_learned(keyed.site.id, {SEES_REJECTED: SHOWN})
+    keyed.site = keyed.wiring.admin.sites.find(None)
+    keyed.reconcile(RunKind.SWEEP)
+    assert sorted(shown_outside(keyed)) == ["public"] * 5 + ["removed"]
+    assert reasons_held(keyed) == set()
+
+
 def test_import_that_waits_and_is_never_shown_keeps_its_source(keyed: Keyed) -> None:
     keyed.box.wix.faults.set(LEAVES_OUT, chance=1.0)
     begin(keyed)
@@ -84,11 +125,10 @@ def test_doctor_is_content_only_when_unpublished_reviews_were_shown(keyed: Keyed
     verdict, what, advice = said()
     assert (verdict, what) == (
         "note",
-        "6 reviews, none unpublished: not proven that we are shown such; if not, one that its"
-        " owner rejects looks deleted, and is deleted outside",
+        "6 reviews, none unpublished: not proven that we are shown such; whether one that we"
+        " brought was rejected or deleted is then held (maybe_unpublished)",
     )
     assert "--probe-reviews" in advice
-    assert "deletes=ignore" in advice
     assert said("a rejected review is shown to us")[0] == "ok"
     verdict, _, advice = said("LOUD: a rejected review is hidden from us, although we ask for it")
     assert verdict == "bad"

@@ -41,6 +41,7 @@ from sync_worker.engine import (
     next_step,
     placing,
     record_view,
+    view,
     write_values,
     writing,
 )
@@ -349,6 +350,8 @@ MECHANISMS: dict[str, tuple[Switch, ...]] = {
     "reply listed at the revision on file": ((marks, "says_something_new", _never),),
     "ways of replies": ((Policy, "of_replies", _as_of_all),),
     "a reply is not the person's": ((planning, "without_reply", list),),
+    # tests/simulation/test_unseen.py
+    "hidden from us": ((view, "may_be_hidden", _never),),
     # tests/simulation/test_moderation.py
     "state beside the revision": ((View, "is_news", _news_by_revision),),
     "listed state beside the revision": ((marks, "_mark_of_linked", _mark_by_revision),),

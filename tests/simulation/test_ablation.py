@@ -66,6 +66,7 @@ GUARDED = {
     *OF_WORDS,
     *OF_WAITING_WORDS,
     *OF_REPLIES,
+    "hidden from us",  # tests/simulation/test_unseen.py
     "loop breaker",
     "check of what was returned",
     "source records on file",

@@ -88,7 +88,7 @@ class MemoryRemote(MemorySystem):
         self._refuse("get", remote_id)
         if self._fail_reading("get") == "false_gone":
             return self._gone_by_status()
-        return self.records.get(remote_id)
+        return self.shown().get(remote_id)
 
     def _gone_by_status(self) -> Record | None:
         """A 404 that is none of the system's own words, whatever is there."""
@@ -98,12 +98,12 @@ class MemoryRemote(MemorySystem):
         self.calls["find"] += 1
         self._refuse("find")
         self._fail_reading("find")
-        rows = self.stale_index if self.find_lags() else list(self.records.values())
+        rows = self.stale_index if self.find_lags() else list(self.shown().values())
         found = [
             record for record in rows if record.entity == entity and self.is_by(record, person)
         ]
         if not self.find_lags():
-            self.stale_index = list(self.records.values())
+            self.stale_index = list(self.shown().values())
         return found
 
     def list_page(self, cursor: str | None = None) -> Page:
@@ -114,7 +114,7 @@ class MemoryRemote(MemorySystem):
             return Page([])
         if self.list_repeats():
             cursor = None
-        ids = sorted(self.records, key=lambda one: int(one[1:]))
+        ids = sorted(self.shown(), key=lambda one: int(one[1:]))
         start = next(
             (place for place, one in enumerate(ids) if int(one[1:]) > int(cursor or 0)), len(ids)
         )

@@ -32,7 +32,8 @@ class MemorySystem:
     address their own way, or mask it. ``echoes``: the answer to a write repeats whom we named,
     whatever it shows afterwards. ``visitors_state``: of what a visitor writes, at first.
     ``votes_count``, ``replies_count``: a vote, a reply raises the revision. ``names_origin``: its
-    records tell who made them. ``decides``: told of each new record, where rules decide later what
+    records tell who made them. ``leaves_out``: nobody is shown what is not published, or that it is
+    there. ``decides``: told of each new record, where rules decide later what
     becomes of it.
     """
 
@@ -49,6 +50,7 @@ class MemorySystem:
     votes_count: bool = False
     replies_count: bool = True
     names_origin: bool = True
+    leaves_out: bool = False
     decides: Callable[[str], None] = lambda remote_id: None
     records: dict[str, Record] = field(default_factory=dict)
     gone: dict[str, Record] = field(default_factory=dict)
@@ -135,6 +137,12 @@ class MemorySystem:
             for record in self.records.values()
             if record.entity == entity and self.is_by(record, person)
         ]
+
+    def shown(self) -> dict[str, Record]:
+        """The records that reads and listings show."""
+        if not self.leaves_out:
+            return self.records
+        return {name: record for name, record in self.records.items() if record.is_visible}
 
     # -- inside
 

@@ -65,6 +65,7 @@ class Capabilities:
     words: Mapping[str, TextRule] = field(default_factory=dict)  # the words that records carry
     revision_covers_state: bool = True  # moderation raises the revision, too
     can_moderate: bool = False  # offers ``Moderation``
+    shows_hidden: bool = True  # what moderation keeps out of sight is shown to us
     bulk_create: int = 0  # how many drafts one call of ``BulkCreate`` takes; 0: it offers none
 
     def can(self, operation: Operation) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -243,7 +243,8 @@ class Account:
 class Site:
     """One Wix app instance, its connector, policies and mapped fields.
 
-    ``failing``: the sides whose account is refused.
+    ``failing``: the sides whose account is refused. ``wix_learned``: what a probe found out of Wix
+    Reviews there.
     """
 
     id: int
@@ -254,6 +255,7 @@ class Site:
     state: SiteState = SiteState.ACTIVE
     failing: frozenset[Side] = frozenset()
     wix_api: WixKind = WixKind.RATINGS
+    wix_learned: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def name_in_maps(self, ref: EntityRef) -> EntityRef:
         """What the maps of the site call a thing on Wix; Wix Reviews tells only a product's id.

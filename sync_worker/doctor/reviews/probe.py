@@ -15,6 +15,7 @@ from typing import Any
 from sync_worker.doctor.reviews.probe_calls import BODY, TITLE, ProbeReviews, review_in
 from sync_worker.remotes.http.calls import Answer
 from sync_worker.remotes.wix.answers import error_code, inside, objects_in
+from sync_worker.remotes.wix.learned import KEEPS_CONTENT, REPLACES, SEES_REJECTED, SHOWN
 
 LAG_SECONDS = 10  # how long a query may take to show a new review
 WATCH_SECONDS = 30  # how long moderation is watched
@@ -122,15 +123,15 @@ class ReviewProbe:
         before = self.its.get(review_id)
         answer = self.its.update(review_id, before.get("revision"), {"rating": 3})
         if not answer.is_success:
-            yield "U19", f"an update of the stars alone is refused ({_said(answer)})"
+            yield KEEPS_CONTENT, f"an update of the stars alone is refused ({_said(answer)})"
             return
         had, has = before.get("content") or {}, self.its.get(review_id).get("content") or {}
         lost = [name for name in ("title", "body", "media") if had.get(name) and not has.get(name)]
         if lost:
-            yield "U19", f"an update replaces the content: without being sent, {_and(lost)} went"
+            yield KEEPS_CONTENT, f"{REPLACES}: without being sent, {_and(lost)} went"
             return
         kept = [name for name in ("title", "body", "media") if has.get(name)]
-        yield "U19", f"an update merges: {_and(kept)} stayed without being sent"
+        yield KEEPS_CONTENT, f"an update merges: {_and(kept)} stayed without being sent"
 
     def _clearing(self, review_id: str) -> str:
         said = []
@@ -175,10 +176,10 @@ class ReviewProbe:
         said = f"moderation is refused ({_said(answer)})"
         if answer.is_success and after:
             said = f"moderation {_moves(before, after)} the revision"
-            yield "U10", "a rejected review is shown to us"
+            yield SEES_REJECTED, SHOWN
         elif answer.is_success:
             said = "moderation could not be looked at"
-            yield "U10", "LOUD: a rejected review is hidden from us, although we ask for it"
+            yield SEES_REJECTED, "LOUD: a rejected review is hidden from us, although we ask for it"
         self._moderate(review_id, APPROVED)
         before = self.its.get(review_id).get("revision")
         message = {"reviewId": review_id, "message": "Probe."}

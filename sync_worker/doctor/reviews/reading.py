@@ -10,6 +10,7 @@ from sync_worker.core.errors import SyncError
 from sync_worker.doctor.check import Check, bad, note, ok, skipped
 from sync_worker.remotes.wix.answers import inside, objects_in
 from sync_worker.remotes.wix.api import WixApi
+from sync_worker.remotes.wix.learned import SEES_REJECTED
 from sync_worker.remotes.wix.reviews import WixReviews
 from sync_worker.runtime.waiting import shortly
 
@@ -21,8 +22,8 @@ MANAGE = (
     " let the site's owner agree to it"
 )
 
-SEES_REJECTED, LOUD = "U10", "LOUD"  # as the probe names it, and says that something is wrong
-LEFT_OUT = "one that its owner rejects looks deleted, and is deleted outside"
+LOUD = "LOUD"  # so the probe says that something is wrong
+LEFT_OUT = "whether one that we brought was rejected or deleted is then held (maybe_unpublished)"
 
 T = TypeVar("T")
 
@@ -76,16 +77,16 @@ def _unpublished(name: str, reviews: WixReviews, probed: str) -> Check:
 
 
 def _as_probed(name: str, what: str, probed: str) -> Check:
-    """A review that we are not shown looks deleted, and would be deleted outside."""
+    """A review that we are not shown looks deleted."""
     if probed.startswith(LOUD):
         return bad(name, f"{what}; a probe was not shown its rejected review: {LEFT_OUT}", MANAGE)
     if probed:
         return ok(name, f"{what}; a probe was shown its rejected review")
     return note(
         name,
-        f"{what}: not proven that we are shown such; if not, {LEFT_OUT}",
-        "prove it: `doctor --probe-reviews PRODUCT_ID --allow-writes`; until then"
-        " `site policy deletes=ignore` keeps what is outside",
+        f"{what}: not proven that we are shown such; {LEFT_OUT}",
+        "prove it: `doctor --probe-reviews PRODUCT_ID --allow-writes`; then deletions that only a"
+        " sweep finds cross by themselves",
     )
 
 

@@ -20,6 +20,9 @@ def note_conflict(view: View, intent: Intent, conflict: SyncError, inbox_id: int
 
     One that is as it was named will not let itself be changed: another try would end the same.
     """
+    # Perhaps it is only hidden from us, and that is held by its own name.
+    if view.record_views[intent.slot].is_missed:
+        return
     if not _is_as_named(view, intent):
         view.holds.conflicts.add(intent.slot)
         return

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from sync_worker.core.ports.remote import Capabilities
 from sync_worker.core.values import Known, Operation, Policy, Record, RecordState, Standing
 from sync_worker.core.values.sites import RejectedImport, WixApproveOurs
 from sync_worker.engine.record_view import RecordView
@@ -46,6 +47,20 @@ def is_rejected_now(shown: RecordView, known: Known | None) -> bool:
     if known is None or known.remote_id != shown.remote_id or shown.standing is not Standing.OURS:
         return False
     return shown.is_hidden and known.state is RecordState.PUBLISHED
+
+
+def may_be_hidden(
+    shown: RecordView, known: Known | None, can: Capabilities, policy: Policy
+) -> bool:
+    """Whether a record that no look finds may only be out of sight, and its source is to stay.
+
+    Of anybody else's, and of one that nobody had seen, both end the same.
+    """
+    if can.shows_hidden or policy.rejected_import is not RejectedImport.KEEP:
+        return False
+    if known is None or known.remote_id != shown.remote_id:
+        return False
+    return known.standing is Standing.OURS and known.state is RecordState.PUBLISHED
 
 
 def hidden_by_owner(shown: RecordView, known: Known | None, policy: Policy) -> RecordView:

@@ -21,11 +21,15 @@ SHOWN_OUTSIDE = "shown_outside"
 REJECTED_IMPORT = "rejected_import"
 APPROVE_OURS = "wix_approve_ours"
 MODERATED = "moderated"
+MAYBE_UNPUBLISHED = "maybe_unpublished"
 
 
 def seen_with_visibility(view: View, attribute: str, action: Action) -> Action:
     """The planned action, where a side hides what the other one shows. Raises TooLong."""
     wix = view.record_views[view.slot_of(attribute, Side.WIX)]
+    # A source that goes takes along what nobody may see.
+    if wix.is_missed and not (isinstance(action, Delete) and action.side is Side.WIX):
+        return Hold(MAYBE_UNPUBLISHED)
     if isinstance(action, Write) and action.side is Side.EXTERNAL and wix.is_hidden:
         return _kept_out_of_sight(view, attribute)
     if not isinstance(action, Delete) or action.privacy:

@@ -95,6 +95,7 @@ def to_site(row: Any, fields: Iterable[Any]) -> Site:
         SiteState(row.state),
         frozenset(failing),
         WixKind(row.wix_api),
+        dict(row.wix_learned or {}),
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from sync_worker.core.errors import Conflict, Duplicate, Gone, Permanent, SyncError, Transient
@@ -18,6 +19,7 @@ from sync_worker.core.values import PRODUCTS, Draft, EntityRef, Person, Record
 from sync_worker.core.values.texts import BODY, REPLY, TITLE, TextRule
 from sync_worker.remotes.wix.answers import gone_if_said, inside
 from sync_worker.remotes.wix.api import OLDEST_FIRST, WixApi
+from sync_worker.remotes.wix.learned import shows_hidden, takes_pictures
 from sync_worker.remotes.wix.people import WixPeople
 from sync_worker.remotes.wix.records import Kind, WixRecords
 from sync_worker.remotes.wix.review_bulk import create_many, names_product
@@ -29,6 +31,7 @@ MAX_WORDS = 3_000
 MAX_REPLY = 1_000  # what reads allow; Set Reply itself names 10,000
 BULK = 100
 OF_PRODUCTS = {"namespace": PRODUCTS}
+NOTHING: Mapping[str, str] = MappingProxyType({})
 # Refused for what a record is about or whose it is; which of them tells what is not documented.
 BY_STATE = (400, 404, 422, 428)
 
@@ -43,6 +46,8 @@ CAPABILITIES = Capabilities(
     # Whether moderation counts as a change of the record is not documented.
     revision_covers_state=False,
     can_moderate=True,
+    # Whether private reviews are shown, or silently left out, is not documented either.
+    shows_hidden=False,
     bulk_create=BULK,
 )
 
@@ -55,14 +60,16 @@ class WixReviews(WixRecords):
     """Implements ports.Remote, Moderation, Replies and BulkCreate.
 
     ``app_id``: of our app, which Wix names in the reviews that it made; empty: we have none.
-    Every read asks for unpublished reviews, too: else what waits for a moderator would look
-    deleted.
+    ``learned``: what a probe found out on the site. Every read asks for unpublished reviews, too:
+    else what waits for a moderator would look deleted.
     """
 
-    capabilities = CAPABILITIES
-
     def __init__(
-        self, api: WixApi, app_id: str = "", now: Callable[[], datetime] = now_in_utc
+        self,
+        api: WixApi,
+        app_id: str = "",
+        now: Callable[[], datetime] = now_in_utc,
+        learned: Mapping[str, str] = NOTHING,
     ) -> None:
         kind = Kind(
             "review",
@@ -78,8 +85,9 @@ class WixReviews(WixRecords):
         )
         super().__init__(api, kind)
         self._app_id, self._now = app_id, now
-        # What Wix does is found out as it does it, once for each process.
-        self._filters_contacts, self._replaces_content = True, False
+        self.capabilities = replace(CAPABILITIES, shows_hidden=shows_hidden(learned))
+        # What nobody has probed is found out as Wix does it, once for each process.
+        self._filters_contacts, self._replaces_content = True, takes_pictures(learned)
 
     def record_in(self, payload: Mapping[str, Any]) -> Record | None:
         return review_of_event(payload, self._app_id)

@@ -16,7 +16,7 @@ def moderate(
     wix.new_state = wix.visitors_state = options.new_on_wix
     wix.votes_count, wix.read_only = options.votes_count, options.read_only
     wix.replies_count = options.replies_count
-    wix.names_origin = options.names_origin
+    wix.names_origin, wix.leaves_out = options.names_origin, options.leaves_out
     if options.rules_decide_later:
         wix.decides = lambda remote_id: later(lambda: publish_if_waiting(wix, remote_id))
 

@@ -102,6 +102,7 @@ class Options:
     replies_count: bool = True  # and that raises the revision on Wix
     read_only: str = ""  # as in MemoryRemote
     names_origin: bool = True  # as in MemorySystem
+    leaves_out: bool = False  # so is this, on Wix
     normalises: bool = False
     workers: int = 3
     merges: float = 0.0  # chance that an act is a merge of two contacts
