@@ -19,7 +19,7 @@ from sync_worker.alive import show_sign
 from sync_worker.config import environment, misspelt_names
 from sync_worker.core.errors import SyncError
 from sync_worker.core.outcome import Outcome, OutcomeKind
-from sync_worker.core.ports.accounts import PROBE_SECONDS
+from sync_worker.core.ports.site_sides import PROBE_SECONDS
 from sync_worker.doctor.evidence import addresses, local_evidence, looks_at
 from sync_worker.doctor.gauges import TroubleGauges
 from sync_worker.intake.intake import Opened
@@ -125,7 +125,7 @@ def _room() -> int | None:
 def _ask_accounts() -> None:
     """Ring for the accounts that remotes refuse, if the turn of one has come."""
     try:
-        if worker().ledger.accounts.are_due():
+        if worker().ledger.site_sides.are_due():
             probe_accounts.apply_async(expires=PROBE_SECONDS)
     except SyncError as error:
         log.warning("probe_postponed", error=type(error).__name__, **_facts(error))
@@ -139,7 +139,7 @@ def probe_accounts() -> str:
     until, watch = time.monotonic() + PROBE_TASK_SECONDS, worker().intake.engine.account_watch
     recovered = 0
     try:
-        while worker().ledger.accounts.are_due() and time.monotonic() < until:
+        while worker().ledger.site_sides.are_due() and time.monotonic() < until:
             if now_recovered := watch.probe_some():
                 log.info("accounts_recovered", count=now_recovered)
                 recovered += now_recovered

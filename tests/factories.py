@@ -63,4 +63,6 @@ def a_site(**changes: Any) -> Site:
     stars = Scale(Decimal(1), Decimal(5), Decimal(1))
     points = Scale(Decimal(0), Decimal(100), Decimal(1))
     fields = (FieldMap("overall", "value", points, stars),)
-    return replace(Site(1, "instance-1", "shop", Policy(), fields), **changes)
+    return replace(
+        Site(1, "instance-1", "shop", Policy(), fields, external_source="shop"), **changes
+    )

@@ -16,7 +16,7 @@ from sync_worker.core.errors import (
     Unconfirmed,
 )
 from sync_worker.core.ports.inbox import CREATE_ACCEPTED, RATE_LIMITED, Closing
-from sync_worker.core.values import Account
+from sync_worker.core.values import SiteSide
 
 # Between two looks for an accepted create: 30 looks in the 900 s that are its default wait.
 CONFIRM_EVERY_SECONDS = 30.0
@@ -93,7 +93,7 @@ class AwaitAccount:
     """The deliveries wait until ``account`` is accepted again; ``why``: what the remote said."""
 
     outcome: Outcome
-    account: Account
+    account: SiteSide
     why: str
 
 

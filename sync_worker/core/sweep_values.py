@@ -198,4 +198,4 @@ def place_of(finding: Finding) -> tuple[int, str, str]:
 
 def delivery_source(site: Site, side: Side) -> str:
     """The name under which a side's deliveries of this site are kept."""
-    return site.instance_id if side is Side.WIX else site.connector
+    return site.instance_id if side is Side.WIX else site.external_source

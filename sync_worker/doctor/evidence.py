@@ -17,7 +17,7 @@ from sync_worker.core.errors import Misconfigured, NoLedger, Permanent, SyncErro
 from sync_worker.core.values import Site, SiteState
 from sync_worker.doctor.addresses import look_at
 from sync_worker.doctor.check import first_line
-from sync_worker.ledger.accounts import failing_accounts
+from sync_worker.ledger.accounts.site_sides import failing_accounts
 from sync_worker.ledger.administration.admin import LedgerAdmin
 from sync_worker.ledger.statements.clock import seen_times
 from sync_worker.manifest.manifest import Manifest

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from sync_worker.core.values import Side
 from sync_worker.doctor.check import Check, bad, clock, note, ok
 from sync_worker.intake.earlier_addresses import PEOPLE_JOINED
-from sync_worker.ledger.accounts import failing_accounts
+from sync_worker.ledger.accounts.site_sides import failing_accounts
 from sync_worker.ledger.administration.site_faults import fault_words
 from sync_worker.ledger.statements.clock import seen_times
 from sync_worker.wiring import Wiring

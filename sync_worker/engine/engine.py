@@ -153,7 +153,7 @@ class Engine:
 
     @property
     def account_watch(self) -> AccountWatch:
-        return AccountWatch(self.ledger.accounts, self.bell, self.connect)
+        return AccountWatch(self.ledger.site_sides, self.bell, self.connect)
 
     def _disposition_of(self, error: SyncError, run: LeasedLink) -> Disposition:
         disposition = self.account_watch.disposition_of(error, run.site, run.deliveries)
@@ -199,7 +199,7 @@ class Engine:
                 arrived = self._arrived_meanwhile(run, reason, hold_key)
             # nothing is wrong with this rating
             case AwaitAccount(outcome, account, why):
-                self.ledger.accounts.fail(account, ids, why)
+                self.ledger.site_sides.fail(account, ids, why)
         self._ring([*self.ledger.links.release(run.lease), *arrived])
         return outcome
 

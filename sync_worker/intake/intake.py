@@ -251,7 +251,7 @@ class Intake:
             case HoldDeliveries(outcome, reason, hold_key):
                 self.ledger.inbox.hold([delivery.id], reason, hold_key=hold_key)
             case AwaitAccount(outcome, account, why):
-                self.ledger.accounts.fail(account, [delivery.id], why)
+                self.ledger.site_sides.fail(account, [delivery.id], why)
                 return outcome
         # Hold first, then look again: whoever brings what it waits for commits that first, and
         # releases after.

@@ -229,7 +229,10 @@ def _release_waiting(connection: Connection, site_id: int, contact: Contact) -> 
         *(
             (inbox.c.side == str(side))
             & (inbox.c.source == select(name).where(site.c.id == site_id).scalar_subquery())
-            for side, name in ((Side.WIX, site.c.instance_id), (Side.EXTERNAL, site.c.connector))
+            for side, name in (
+                (Side.WIX, site.c.instance_id),
+                (Side.EXTERNAL, site.c.external_source),
+            )
         )
     )
     release_deliveries(connection, is_waiting & inbox.c.hold_key.in_(keys) & is_its)

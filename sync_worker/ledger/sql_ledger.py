@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Engine
 
 from sync_worker.core.ports.ledger import Ledger
-from sync_worker.ledger.accounts import SqlAccounts
+from sync_worker.ledger.accounts.site_sides import SqlSiteSides
 from sync_worker.ledger.directory import SqlDirectory
 from sync_worker.ledger.inbox import InboxObserver, SqlInbox
 from sync_worker.ledger.links import LEASE_SECONDS, SqlLinks
@@ -22,7 +22,7 @@ class SqlLedger(Ledger):
     """The ports over one database, and what entry points ask of it besides."""
 
     inbox: SqlInbox
-    accounts: SqlAccounts
+    site_sides: SqlSiteSides
     transactions: Transactions
     site_cache: SiteCache
 
@@ -46,7 +46,7 @@ def sql_ledger(
         links=SqlLinks(transactions, sites, lease_seconds),
         merges=SqlMerges(transactions, sites),
         sites=SqlSiteStates(transactions, sites),
-        accounts=SqlAccounts(transactions, sites),
+        site_sides=SqlSiteSides(transactions, sites),
         transactions=transactions,
         site_cache=sites,
     )

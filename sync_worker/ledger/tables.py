@@ -43,7 +43,9 @@ def _id() -> Column[int]:
     return Column("id", RowId, primary_key=True, autoincrement=True)
 
 
-def _partial(name: str, where: TextClause, *columns: Column[Any], unique: bool = False) -> None:
+def partial_index(
+    name: str, where: TextClause, *columns: Column[Any], unique: bool = False
+) -> None:
     """An index over some rows of a table."""
     Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
 
@@ -61,13 +63,16 @@ site = Table(
     metadata,
     _id(),
     Column("instance_id", String(64), nullable=False, unique=True),
-    Column("connector", String(64), nullable=False, unique=True),
+    Column("connector", String(64), nullable=False),  # the code of its external system
+    # The source of its external deliveries: its connector, or one account of it. NULL: none yet.
+    Column("external_source", String(128), unique=True),
     # Only what differs from the defaults.
     Column("policy", ExactJSON, nullable=False, default=dict),
     Column("state", String(16), nullable=False, default="active"),
     Column("created_at", Float, nullable=False),
     # Wix's time of the newest installation or removal that we heard of.
     Column("lifecycle_at", Float),
+    Column("removed_at", Float),  # since when it rests as removed
     # So many within an hour, to a side.
     Column("deletes_allowed", Integer, nullable=False, default=0, server_default="0"),
     Column("deletes_allowed_until", Float, nullable=False, default=0, server_default="0"),
@@ -78,9 +83,9 @@ site = Table(
     Column("wix_learned", ExactJSON),  # what a probe found out of Wix Reviews there
 )
 
-# How the account of a site on a side stands, once a remote has refused it.
-account = Table(
-    "account",
+# How a side of a site stands, once its remote has refused our credentials.
+site_side = Table(
+    "site_side",
     metadata,
     Column("site_id", RowId, ForeignKey("site.id"), primary_key=True, autoincrement=False),
     Column("side", String(16), primary_key=True),
@@ -244,25 +249,25 @@ Index("uq_inbox_dedupe", inbox.c.side, inbox.c.source, inbox.c.dedupe_id, unique
 # Thin senders have no delivery id: an equal row absorbs another only until a run has taken it.
 _thin = text("state = 'new' AND dedupe_id IS NULL")
 _what = (inbox.c.side, inbox.c.source, inbox.c.remote_id, inbox.c.change)
-_partial("uq_inbox_thin", _thin, *_what, unique=True)
+partial_index("uq_inbox_thin", _thin, *_what, unique=True)
 _open = text("state IN ('new', 'taken')")
 # For counts of what is open, and the oldest of it. Not by its next attempt: PostgreSQL would walk
 # through it for what stands in the indexes below.
-_partial("ix_inbox_open", _open, inbox.c.received_at)
+partial_index("ix_inbox_open", _open, inbox.c.received_at)
 # For the sweeper, which reads no further than it rings: what waits for a budget stands apart, by
 # its source, oldest first and longest due first.
 _ripe = text("state IN ('new', 'taken') AND reason <> 'rate_limited'")
-_partial("ix_inbox_ripe", _ripe, inbox.c.next_attempt_at)
+partial_index("ix_inbox_ripe", _ripe, inbox.c.next_attempt_at)
 _waits = text("state IN ('new', 'taken') AND reason = 'rate_limited'")
-_partial("ix_inbox_waits", _waits, inbox.c.source, inbox.c.id)
-_partial("ix_inbox_waits_due", _waits, inbox.c.source, inbox.c.next_attempt_at)
+partial_index("ix_inbox_waits", _waits, inbox.c.source, inbox.c.id)
+partial_index("ix_inbox_waits_due", _waits, inbox.c.source, inbox.c.next_attempt_at)
 _held = text("state = 'held'")
-_partial("ix_inbox_held", _held, inbox.c.reason, inbox.c.hold_key)
+partial_index("ix_inbox_held", _held, inbox.c.reason, inbox.c.hold_key)
 # For the retention, oldest first; an emptied payload leaves its index.
 _closed = text("closed_at IS NOT NULL")
-_partial("ix_inbox_closed", _closed, inbox.c.closed_at)
+partial_index("ix_inbox_closed", _closed, inbox.c.closed_at)
 _full = text("closed_at IS NOT NULL AND payload <> '{}'")
-_partial("ix_inbox_payload", _full, inbox.c.closed_at)
+partial_index("ix_inbox_payload", _full, inbox.c.closed_at)
 Index("ix_inbox_link", inbox.c.link_id, inbox.c.state)
 # For all that a side has told of one record, and for the evidence of a revision.
 Index("ix_inbox_remote", inbox.c.side, inbox.c.source, inbox.c.remote_id, inbox.c.revision)
@@ -290,7 +295,7 @@ intent = Table(
 )
 _open_intent = text("state = 'open'")
 # One open intent for a link: a write of unknown outcome is settled before the next.
-_partial("uq_intent_open", _open_intent, intent.c.link_id, unique=True)
+partial_index("uq_intent_open", _open_intent, intent.c.link_id, unique=True)
 
 history = Table(
     "history",
@@ -315,7 +320,7 @@ _has_words = text(
     "(words_before IS NOT NULL OR words_after IS NOT NULL OR words_loser IS NOT NULL)"
     " AND NOT words_hashed"
 )
-_partial("ix_history_words", _has_words, history.c.at)
+partial_index("ix_history_words", _has_words, history.c.at)
 Index("ix_history_link", history.c.link_id, history.c.id)
 # For the brake: the deletes to a side within the hour.
 Index("ix_history_recent", history.c.site_id, history.c.side, history.c.what, history.c.at)
@@ -337,7 +342,7 @@ run = Table(
 )
 # One open sweep or poll for a site; imports run beside it.
 _open_sweep = text("state = 'running' AND kind IN ('baseline', 'sweep', 'dry_run', 'poll')")
-_partial("uq_run_open_sweep", _open_sweep, run.c.site_id, unique=True)
+partial_index("uq_run_open_sweep", _open_sweep, run.c.site_id, unique=True)
 
 # For the newest run of a site, of a kind.
 Index("ix_run_newest", run.c.site_id, run.c.kind, run.c.started_at)

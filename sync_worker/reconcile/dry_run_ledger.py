@@ -11,14 +11,13 @@ from dataclasses import dataclass, field, replace
 from typing import cast
 
 from sync_worker.core.email_identity import normalise_email
-from sync_worker.core.ports.accounts import Accounts
 from sync_worker.core.ports.directory import Directory, Located
 from sync_worker.core.ports.inbox import Inbox
 from sync_worker.core.ports.ledger import Ledger
 from sync_worker.core.ports.links import Attached, Commit, Committed, LeasedLink, Links
 from sync_worker.core.ports.merges import Merges
+from sync_worker.core.ports.site_sides import SiteSides
 from sync_worker.core.values import (
-    Account,
     Buried,
     Contact,
     Delivery,
@@ -33,6 +32,7 @@ from sync_worker.core.values import (
     Person,
     RatingKey,
     Side,
+    SiteSide,
     Value,
 )
 from sync_worker.reconcile.planned_entities import planned_entity
@@ -209,13 +209,13 @@ class DryRunMerges:
 
 
 @dataclass(frozen=True, slots=True)
-class DryRunAccounts:
-    """The part of ports.Accounts that a run calls."""
+class DryRunSiteSides:
+    """The part of ports.SiteSides that a run calls."""
 
-    def fail(self, account: Account, inbox_ids: Sequence[int], why: str) -> None:
+    def fail(self, account: SiteSide, inbox_ids: Sequence[int], why: str) -> None:
         """The outcome tells it."""
 
-    def wait(self, account: Account, inbox_ids: Sequence[int]) -> bool:
+    def wait(self, account: SiteSide, inbox_ids: Sequence[int]) -> bool:
         return False
 
 
@@ -245,6 +245,6 @@ class DryRunLedger:
             cast(Links, links),
             cast(Merges, DryRunMerges(ledger.merges)),
             ledger.sites,
-            cast(Accounts, DryRunAccounts()),
+            cast(SiteSides, DryRunSiteSides()),
         )
         return cls(ports, links)

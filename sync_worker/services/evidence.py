@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sync_worker.ledger.accounts import FailingAccount
+from sync_worker.ledger.accounts.site_sides import FailingAccount
 from sync_worker.ledger.administration.door_counts import DoorSource
 from sync_worker.ledger.administration.heartbeats import SeenProcess
 from sync_worker.ledger.administration.site_faults import SiteFault

@@ -117,7 +117,7 @@ class SweepParts:
         if not settings.wix_site_id:
             return {}
         found = self.runs.site_of_instance(settings.wix_site_id)
-        return {found.connector: settings.wix_poll_seconds} if found is not None else {}
+        return {found.external_source: settings.wix_poll_seconds} if found is not None else {}
 
     def nightly(self, slice_seconds: float = SLICE_SECONDS) -> NightlySweeps:
         """One slice of the sweeps and polls that are due, from now on. Raises Transient."""
@@ -126,7 +126,7 @@ class SweepParts:
             runs=self.runs,
             faults=self.faults(),
             reconcile=self.reconcile,
-            note_refusal=AccountWatch(self.ledger.accounts, NoBell(), self._remotes.connect).note,
+            note_refusal=AccountWatch(self.ledger.site_sides, NoBell(), self._remotes.connect).note,
             reconcile_at=self._settings.reconcile_at,
             threads=SWEEP_THREADS,
             enabled_again=self._enabled_again(),

@@ -18,13 +18,13 @@ from sqlalchemy import Engine, event, text, update
 from sync_worker.core.ports.inbox import Closing
 from sync_worker.core.scale import FieldMap, Scale
 from sync_worker.core.values import (
-    Account,
     Change,
     EntityRef,
     InboxState,
     NewDelivery,
     RatingKey,
     Side,
+    SiteSide,
 )
 from sync_worker.ledger.administration.admin import ledger_admin
 from sync_worker.ledger.administration.figures import FigureReader
@@ -68,7 +68,7 @@ def deliver(
 
 def add_site_that_is_refused(engine: Engine) -> None:
     site, _ = ledger_admin(engine).sites.add("instance-1", "own-service", [])
-    sql_ledger(engine).accounts.fail(Account(site.id, Side.EXTERNAL), [], "401")
+    sql_ledger(engine).site_sides.fail(SiteSide(site.id, Side.EXTERNAL), [], "401")
 
 
 def test_ledger_figures_count_what_is_open_held_and_ended(

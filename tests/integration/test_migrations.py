@@ -28,6 +28,7 @@ from sync_worker.core.values import (
     HistoryKind,
     Operation,
     Side,
+    SiteSide,
     Value,
     WixKind,
 )
@@ -404,3 +405,58 @@ def test_way_back_forgets_replies_and_keeps_links_and_history(engine: Engine) ->
     last = links.lease(run.lease.link_id)
     assert last is not None
     assert (last.link.records, set(last.link.bases)) == (again.link.records, {"overall"})
+
+
+def test_implicit_account_goes_on_over_the_way_up_and_down_again(engine: Engine) -> None:
+    """Every link stays, and what waits for a side that refused us goes on with it."""
+    upgrade(engine)
+    ground = Ground(ObservedLedger(engine), None).set_up()
+    ground.link(ADA, 1)
+    waiting, refused = ground.stored(7), SiteSide(ground.site_id, Side.EXTERNAL)
+    sql_ledger(engine).site_sides.fail(refused, [waiting], "401")
+    downgrade(engine, "0024")
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT connector FROM site")).scalars().all() == [
+            "own-service"
+        ]
+        kept = connection.execute(text("SELECT side, state, reason FROM account")).all()
+    assert kept == [("external", "failing", "401")]
+    upgrade(engine)
+    site = ledger_admin(engine).sites.find("own-service")
+    assert (site.external_source, site.has_implicit_account) == ("own-service", True)
+    assert site.account_state is None
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT external_id FROM link")).scalars().all() == ["e1"]
+    ledger = sql_ledger(engine)
+    assert ledger.site_sides.recover(refused) == [waiting]
+    opened = ledger.inbox.open_delivery(waiting)
+    assert opened is not None
+    assert opened[1] is not None
+    assert opened[1].id == site.id
+
+
+def test_worker_of_the_version_before_reads_sites_beside_accounts(engine: Engine) -> None:
+    """What it asks with each delivery and each tick; a side that is refused is unknown to it."""
+    upgrade(engine)
+    sites = ledger_admin(engine).sites
+    sites.add("instance-1", "shop", [])
+    fails = (
+        "EXISTS (SELECT * FROM account WHERE account.site_id = site.id AND account.side = 'wix'"
+        " AND account.state = 'failing')"
+    )
+    with engine.connect() as connection:
+        read = text(f"SELECT instance_id, connector, {fails} FROM site")  # noqa: S608 - its text
+        assert connection.execute(read).all() == [("instance-1", "shop", False)]
+        due = text("SELECT account.side FROM account WHERE account.next_probe_at <= 1e12")
+        assert connection.execute(due).all() == []
+
+
+def test_way_back_is_refused_while_a_site_has_an_account_of_its_own(engine: Engine) -> None:
+    """An older version would take its shop for that of the environment."""
+    upgrade(engine)
+    sites = ledger_admin(engine).sites
+    sites.add("instance-1", "shop", [])
+    waits, _ = sites.add("instance-2", "", [])
+    with pytest.raises(Misconfigured, match=f"site {waits.id} has an account of its own, or none"):
+        downgrade(engine, "0024")
+    assert [one.id for one in sites.all()] == [1, 2]

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from sync_worker.core.ports.accounts import ACCOUNT_FAILING
+from sync_worker.core.ports.site_sides import ACCOUNT_FAILING
 from sync_worker.core.values import Side
 from tests.simulation.ablations import without
 from tests.simulation.chaos import LEDGERS

@@ -20,11 +20,11 @@ from sync_worker.core.values import (
     Site,
 )
 from sync_worker.ledger.database import SteadyClock
-from tests.twins.memory_accounts import MemoryAccounts
 from tests.twins.memory_directory import MemoryDirectory
 from tests.twins.memory_inbox import MemoryInbox
 from tests.twins.memory_links import MemoryLinks
 from tests.twins.memory_merges import MemoryMerges
+from tests.twins.memory_site_sides import MemorySiteSides
 from tests.twins.memory_sites import MemorySites
 from tests.twins.memory_state import InboxRow, MemoryState
 from tests.twins.memory_sweeps import MemorySweeps
@@ -40,7 +40,7 @@ class MemoryLedger:
     links: MemoryLinks
     merges: MemoryMerges
     sites: MemorySites
-    accounts: MemoryAccounts
+    site_sides: MemorySiteSides
     sweeps: MemorySweeps
 
     # -- set-up
@@ -53,7 +53,14 @@ class MemoryLedger:
         fields: tuple[FieldMap, ...] = (),
     ) -> Site:
         site_id = len(self.state.site_rows) + 1
-        site = Site(site_id, instance_id, connector, policy or Policy(), fields)
+        site = Site(
+            site_id,
+            instance_id,
+            connector,
+            policy or Policy(),
+            fields,
+            external_source=connector,
+        )
         self.state.site_rows[site.id] = site
         return site
 
@@ -144,6 +151,6 @@ def memory_ledger(
         MemoryLinks(state),
         MemoryMerges(state),
         MemorySites(state),
-        MemoryAccounts(state),
+        MemorySiteSides(state),
         MemorySweeps(state),
     )

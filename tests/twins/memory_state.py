@@ -11,7 +11,6 @@ from sync_worker.core.hold_keys import contact_tombstone, erased_id
 from sync_worker.core.ports.inbox import ERASED, GATHERED, Stored
 from sync_worker.core.sweep_values import Listed, Sweep
 from sync_worker.core.values import (
-    Account,
     Buried,
     Contact,
     Delivery,
@@ -26,6 +25,7 @@ from sync_worker.core.values import (
     RatingKey,
     Side,
     Site,
+    SiteSide,
 )
 
 OPEN = (InboxState.NEW, InboxState.TAKEN)
@@ -101,7 +101,7 @@ class MemoryState:
     intent_links: dict[str, int] = field(default_factory=dict)
     history: list[tuple[int, float, HistoryEntry]] = field(default_factory=list)
     # Accounts that fail, and when they are asked again.
-    next_probe_at: dict[Account, float] = field(default_factory=dict)
+    next_probe_at: dict[SiteSide, float] = field(default_factory=dict)
     runs: list[RunRow] = field(default_factory=list)
     missing: dict[tuple[int, Side, str], int] = field(default_factory=dict)
 
@@ -110,7 +110,7 @@ class MemoryState:
     def source(self, site_id: int, side: Side) -> str:
         """The name under which a side's deliveries of a site arrive."""
         site = self.site_rows[site_id]
-        return site.instance_id if side is Side.WIX else site.connector
+        return site.instance_id if side is Side.WIX else site.external_source
 
     def site_of(self, new: NewDelivery) -> Site | None:
         for site in self.site_rows.values():

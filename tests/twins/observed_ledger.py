@@ -44,7 +44,7 @@ class ObservedLedger:
         self.engine, self._transactions = engine, ledger.transactions
         self.transactions = ledger.transactions
         self.inbox, self.directory, self.links = ledger.inbox, ledger.directory, ledger.links
-        self.merges, self.sites, self.accounts = ledger.merges, ledger.sites, ledger.accounts
+        self.merges, self.sites, self.site_sides = ledger.merges, ledger.sites, ledger.site_sides
         self.sweeps = SqlSweeps(ledger.transactions, ledger.site_cache)
 
     def add_site(

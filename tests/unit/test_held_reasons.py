@@ -11,7 +11,7 @@ import pytest
 
 from sync_worker.core.errors import Unauthorized
 from sync_worker.core.hold_reasons import FREES_ITSELF, STANDS_BY
-from sync_worker.core.ports.accounts import ACCOUNT_FAILING
+from sync_worker.core.ports.site_sides import ACCOUNT_FAILING
 from sync_worker.core.values import SiteState
 
 ROOT = Path(__file__).parents[2]

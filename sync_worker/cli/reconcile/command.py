@@ -168,9 +168,9 @@ def _noted(faults: SiteFaults, site: Site) -> Iterator[None]:
     try:
         yield
     except (Permanent, Misconfigured) as error:
-        faults.failed(RunKind.SWEEP, site.connector, error)
+        faults.failed(RunKind.SWEEP, site.external_source, error)
         raise
-    faults.succeeded(RunKind.SWEEP, site.connector)
+    faults.succeeded(RunKind.SWEEP, site.external_source)
 
 
 def _begin(runs: Sweeps, site: Site, kind: RunKind) -> Sweep:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sync_worker.core.ports.accounts import Accounts
 from sync_worker.core.ports.directory import Directory
 from sync_worker.core.ports.inbox import Inbox
 from sync_worker.core.ports.links import Links
 from sync_worker.core.ports.merges import Merges
+from sync_worker.core.ports.site_sides import SiteSides
 from sync_worker.core.ports.sites import SiteStates
 
 
@@ -21,4 +21,4 @@ class Ledger:
     links: Links
     merges: Merges
     sites: SiteStates
-    accounts: Accounts
+    site_sides: SiteSides

@@ -1,5 +1,14 @@
 """The values that everything else speaks in: frozen, without I/O, in the words of the glossary."""
 
+from sync_worker.core.values.accounts import (
+    Account,
+    AccountAddress,
+    AccountState,
+    AuditEntry,
+    SealedSecret,
+    account_source,
+    connector_of,
+)
 from sync_worker.core.values.deliveries import (
     UNUSABLE,
     Buried,
@@ -42,8 +51,6 @@ from sync_worker.core.values.records import (
 )
 from sync_worker.core.values.sites import (
     KIND_OF_EVENTS,
-    Account,
-    AccountState,
     Conflict,
     Deletes,
     Direction,
@@ -55,7 +62,9 @@ from sync_worker.core.values.sites import (
     Policy,
     RatingKey,
     ReplyWays,
+    SideState,
     Site,
+    SiteSide,
     SiteState,
     UnknownContact,
     UnknownEntity,
@@ -69,7 +78,9 @@ __all__ = [
     "PRODUCTS",
     "UNUSABLE",
     "Account",
+    "AccountAddress",
     "AccountState",
+    "AuditEntry",
     "Base",
     "Buried",
     "Change",
@@ -104,8 +115,11 @@ __all__ = [
     "Record",
     "RecordState",
     "ReplyWays",
+    "SealedSecret",
     "Side",
+    "SideState",
     "Site",
+    "SiteSide",
     "SiteState",
     "Slot",
     "Snapshot",
@@ -115,5 +129,7 @@ __all__ = [
     "Value",
     "WixAnonymous",
     "WixKind",
+    "account_source",
+    "connector_of",
     "unusable_id",
 ]

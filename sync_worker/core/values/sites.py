@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 from sync_worker.core.scale import FieldMap
+from sync_worker.core.values.accounts import AccountState
 from sync_worker.core.values.records import EntityRef, Side
 
 
@@ -224,7 +225,7 @@ KIND_OF_EVENTS = {
 }
 
 
-class AccountState(StrEnum):
+class SideState(StrEnum):
     """``FAILING``: the remote refuses our credentials; a probe each minute asks again."""
 
     WORKING = "working"
@@ -232,8 +233,8 @@ class AccountState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
-    """What a site has on one side: its credentials, and what they may do there."""
+class SiteSide:
+    """A side of a site: our credentials there, and what they may do."""
 
     site_id: int
     side: Side
@@ -243,8 +244,10 @@ class Account:
 class Site:
     """One Wix app instance, its connector, policies and mapped fields.
 
-    ``failing``: the sides whose account is refused. ``wix_learned``: what a probe found out of Wix
-    Reviews there.
+    ``failing``: the sides whose remote refuses our credentials. ``external_source``: the source of
+    its external deliveries: its connector, where the environment holds the settings of the one
+    shop, else one account of the connector; empty where none was given yet. ``account_state``: of
+    that account. ``wix_learned``: what a probe found out of Wix Reviews there.
     """
 
     id: int
@@ -256,6 +259,13 @@ class Site:
     failing: frozenset[Side] = frozenset()
     wix_api: WixKind = WixKind.RATINGS
     wix_learned: Mapping[str, str] = field(default_factory=dict, hash=False)
+    external_source: str = ""
+    account_state: AccountState | None = None
+
+    @property
+    def has_implicit_account(self) -> bool:
+        """Whether the environment holds the settings of its connector, as of one shop."""
+        return bool(self.connector) and self.external_source == self.connector
 
     def name_in_maps(self, ref: EntityRef) -> EntityRef:
         """What the maps of the site call a thing on Wix; Wix Reviews tells only a product's id.

@@ -20,10 +20,10 @@ from sync_worker.core.outcome import (
     disposition_of,
     reason_of_wait,
 )
-from sync_worker.core.ports.accounts import ACCOUNT_FAILING, Accounts
 from sync_worker.core.ports.doorbell import Bell
 from sync_worker.core.ports.remote import Connection
-from sync_worker.core.values import Account, Delivery, Side, Site
+from sync_worker.core.ports.site_sides import ACCOUNT_FAILING, SiteSides
+from sync_worker.core.values import Delivery, Side, Site, SiteSide
 
 WIX = "wix"  # the name of that remote in the facts of an error
 UNAUTHORIZED = 401
@@ -38,7 +38,7 @@ WAITS = Outcome(OutcomeKind.HELD, ACCOUNT_FAILING)
 class AccountWatch:
     """Tells refused accounts from refused records, and asks refused accounts again."""
 
-    accounts: Accounts
+    site_sides: SiteSides
     bell: Bell
     connect: Callable[[Site], Connection]
 
@@ -48,9 +48,9 @@ class AccountWatch:
         """What an error means for the deliveries in hand."""
         if not isinstance(error, Unauthorized):
             return disposition_of(error)
-        account = Account(site.id, side_of(error))
+        account = SiteSide(site.id, side_of(error))
         # Another delivery has found that out already.
-        if self.accounts.wait(account, [delivery.id for delivery in deliveries]):
+        if self.site_sides.wait(account, [delivery.id for delivery in deliveries]):
             return AwaitAccount(WAITS, account, error.message)
         try:
             is_accepted = self._is_accepted(error, site, account.side)
@@ -99,7 +99,7 @@ class AccountWatch:
         except Transient:
             # Nothing tells whose refusal it is before the remote answers again.
             return True
-        self.accounts.fail(Account(site.id, side_of(error)), (), str(error))
+        self.site_sides.fail(SiteSide(site.id, side_of(error)), (), str(error))
         return True
 
     def waits(self, site: Site, delivery: Delivery) -> bool:
@@ -107,17 +107,17 @@ class AccountWatch:
         # A privacy request is not held for an account: what it can erase is erased now.
         if delivery.new.privacy:
             return False
-        accounts = [Account(site.id, side) for side in sorted(site.failing)]
-        return any(self.accounts.wait(account, [delivery.id]) for account in accounts)
+        accounts = [SiteSide(site.id, side) for side in sorted(site.failing)]
+        return any(self.site_sides.wait(account, [delivery.id]) for account in accounts)
 
     def probe_some(self) -> int:
         """Ask a few failing accounts whose turn has come; how many work again."""
         recovered = 0
-        for site, side in self.accounts.to_probe():
+        for site, side in self.site_sides.to_probe():
             # In a minute again.
             if self._still_fails(site, side):
                 continue
-            self.bell.ring(self.accounts.recover(Account(site.id, side)))
+            self.bell.ring(self.site_sides.recover(SiteSide(site.id, side)))
             recovered += 1
         return recovered
 

@@ -185,7 +185,7 @@ def _hint(site: Site, field: FieldMap, row: Any) -> dict[str, Any]:
     side = Side.WIX if row.wix_id else Side.EXTERNAL
     return {
         "side": str(side),
-        "source": site.instance_id if side is Side.WIX else site.connector,
+        "source": site.instance_id if side is Side.WIX else site.external_source,
         "dedupe_id": f"scale:{field.attribute}:{field.version}:{row.link_id}",
         "change": "upsert",
         "remote_id": row.wix_id or row.external_id,

@@ -8,12 +8,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, func, select
 
-from sync_worker.core.values import AccountState, InboxState, IntentState, Side
+from sync_worker.core.values import InboxState, IntentState, Side, SideState
 from sync_worker.ledger.administration.heartbeats import living_processes
 from sync_worker.ledger.administration.site_faults import SiteFault, standing_faults
 from sync_worker.ledger.administration.standing import site_counts
 from sync_worker.ledger.statements.inbox import ENDED, OPEN
-from sync_worker.ledger.tables import account, inbox, intent, run
+from sync_worker.ledger.tables import inbox, intent, run, site_side
 from sync_worker.ledger.transactions import Transactions, ledger_now
 
 RECENT_SECONDS = 300.0
@@ -143,8 +143,8 @@ class FigureReader:
 
 
 def _failing_accounts(connection: Connection) -> dict[str, int]:
-    fails = account.c.state == str(AccountState.FAILING)
-    return dict.fromkeys(map(str, Side), 0) | _counts(connection, account.c.side, fails)
+    fails = site_side.c.state == str(SideState.FAILING)
+    return dict.fromkeys(map(str, Side), 0) | _counts(connection, site_side.c.side, fails)
 
 
 def _numbers(counts: Any) -> dict[str, int]:

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, func, or_, select, update
 
 from sync_worker.core.values import InboxState, IntentState, Side
-from sync_worker.ledger.accounts import FailingAccount, failing_accounts
+from sync_worker.ledger.accounts.site_sides import FailingAccount, failing_accounts
 from sync_worker.ledger.administration.held import HistoryLine, to_line
 from sync_worker.ledger.statements.history_search import ways_to_history
 from sync_worker.ledger.statements.inbox import OPEN
@@ -88,7 +88,7 @@ class LedgerQuestions:
         is_held = (inbox.c.state == str(InboxState.HELD)) & (inbox.c.reason == reason)
         is_of_site = or_(
             (inbox.c.side == str(Side.WIX)) & (inbox.c.source == site.c.instance_id),
-            (inbox.c.side == str(Side.EXTERNAL)) & (inbox.c.source == site.c.connector),
+            (inbox.c.side == str(Side.EXTERNAL)) & (inbox.c.source == site.c.external_source),
         )
         asked = select(site.c.id, inbox.c.id).where(is_held, is_of_site).order_by(inbox.c.id)
         by_site: dict[int, list[int]] = {}

@@ -10,8 +10,9 @@ from sqlalchemy import Connection, insert, or_, select, update
 from sync_worker.core.errors import Misconfigured
 from sync_worker.core.hold_keys import source_hold_key
 from sync_worker.core.scale import FieldMap
-from sync_worker.core.values import Policy, Side, Site, SiteState, WixKind
+from sync_worker.core.values import AccountState, Policy, Side, Site, SiteState, WixKind
 from sync_worker.core.words import MAX_NAMESPACE, MAX_WIX_ID, is_usable_id
+from sync_worker.ledger.accounts.tables import account
 from sync_worker.ledger.administration.held import release_keys, release_reasons
 from sync_worker.ledger.sites import REST_OVER
 from sync_worker.ledger.statements.inbox import move_deliveries
@@ -27,7 +28,7 @@ FREE_POLICIES = frozenset({"same_id_namespace", "same_id_group"})
 
 
 class SiteAdmin:
-    """Sites, by their number, instance id or connector."""
+    """Sites, by their number, instance id, connector or account."""
 
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
@@ -42,20 +43,23 @@ class SiteAdmin:
     ) -> tuple[Site, list[int]]:
         """A new site, and the deliveries that had waited for it.
 
-        Raises Misconfigured if either name is taken, or the first is no instance id.
+        Without a connector it waits for an account. Raises Misconfigured if either name is taken,
+        or the first is no instance id.
         """
         _refuse_unusable(instance_id)
         row = {
             "instance_id": instance_id,
             "connector": connector,
+            "external_source": connector or None,
             # Noted: only sites from before this policy have not heard of it (`doctor`).
             "policy": _checked_policy({GUESTS: str(Policy().guest_may_change), **(policy or {})}),
             "created_at": ledger_now(),
             "wix_api": str(wix_api),
         }
         with self._transactions.write() as connection:
-            _refuse_if_taken(connection, site.c.instance_id, instance_id)
-            _refuse_if_taken(connection, site.c.connector, connector)
+            _refuse_if_taken(connection, site.c.instance_id, instance_id, "instance_id")
+            if connector:
+                _refuse_if_taken(connection, site.c.external_source, connector, "connector")
             new = insert(site).values(row).returning(site.c.id)
             site_id = connection.execute(new).scalar_one()
             if fields:
@@ -64,7 +68,9 @@ class SiteAdmin:
             added = site_by_id(connection, site_id)
         assert added is not None  # noqa: S101 - it was inserted above
         # After the site's own transaction: a worker that holds a delivery now looks once more.
-        keys = [source_hold_key(Side.WIX, instance_id), source_hold_key(Side.EXTERNAL, connector)]
+        keys = [source_hold_key(Side.WIX, instance_id)]
+        if connector:
+            keys.append(source_hold_key(Side.EXTERNAL, connector))
         return added, release_keys(self._transactions, keys)
 
     def take_over(self, site_id: int, instance_id: str) -> tuple[Site, list[int]]:
@@ -76,7 +82,7 @@ class SiteAdmin:
         with self._transactions.write() as connection:
             known = site_by_id(connection, site_id)
             assert known is not None  # noqa: S101 - callers have it from here
-            _refuse_if_taken(connection, site.c.instance_id, instance_id)
+            _refuse_if_taken(connection, site.c.instance_id, instance_id, "instance_id")
             move_deliveries(connection, known.instance_id, instance_id)
             changed = update(site).where(site.c.id == site_id).values(instance_id=instance_id)
             connection.execute(changed)
@@ -89,7 +95,7 @@ class SiteAdmin:
             return read_sites(connection)
 
     def find(self, name: str | None) -> Site:
-        """By number, instance id or connector; without a name the only one there is.
+        """By number, instance id, connector or account; without a name the only one there is.
 
         Raises Misconfigured.
         """
@@ -168,7 +174,12 @@ def _refuse_uncompared(connection: Connection, site_id: int) -> None:
 
 
 def _is_named(name: str) -> Any:
-    is_named = or_(site.c.instance_id == name, site.c.connector == name)
+    is_its_account = (account.c.public_id == name) & (account.c.state != str(AccountState.REVOKED))
+    is_named = or_(
+        site.c.instance_id == name,
+        site.c.external_source == name,
+        site.c.id.in_(select(account.c.site_id).where(is_its_account)),
+    )
     is_number = name.isascii() and name.isdecimal() and not name.startswith("0")
     if is_number and len(name) <= MAX_DIGITS:
         return or_(is_named, site.c.id == int(name))
@@ -183,10 +194,10 @@ def _refuse_unusable(instance_id: str) -> None:
         )
 
 
-def _refuse_if_taken(connection: Connection, column: Any, name: str) -> None:
+def _refuse_if_taken(connection: Connection, column: Any, name: str, what: str) -> None:
     taken = connection.execute(select(site.c.id).where(column == name)).scalar()
     if taken is not None:
-        raise Misconfigured(f"{column.name} {name!r} belongs to site {taken} already")
+        raise Misconfigured(f"{what} {name!r} belongs to site {taken} already")
 
 
 def _checked_policy(changes: Mapping[str, str]) -> dict[str, str]:

@@ -201,7 +201,7 @@ def twin_of(new: NewDelivery) -> Any:
 
 def is_from(site: Site, side: Side) -> Any:
     """Deliveries of a site from one side."""
-    source = site.instance_id if side is Side.WIX else site.connector
+    source = site.instance_id if side is Side.WIX else site.external_source
     return (inbox.c.side == str(side)) & (inbox.c.source == source)
 
 

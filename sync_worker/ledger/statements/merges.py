@@ -87,7 +87,7 @@ def _tell_of_records(
 ) -> None:
     payload = {"merged_from": source.key.contact_id}
     for slot, known in source.records.items():
-        sender = of.instance_id if slot.side is Side.WIX else of.connector
+        sender = of.instance_id if slot.side is Side.WIX else of.external_source
         # The fence is in the name, so the hint of an earlier join does not absorb this one.
         name = f"join:{source.id}:{fence}:{slot}"
         hint = NewDelivery(slot.side, sender, name, Change.UPSERT, known.remote_id, payload)
@@ -148,7 +148,7 @@ def pass_on(connection: Connection, lease: Lease, change: Commit) -> Sequence[in
     for remote_id in change.leaving:
         is_theirs = (inbox.c.side == str(Side.EXTERNAL)) & (inbox.c.remote_id == remote_id)
         is_loose = inbox.c.link_id.is_(None) & inbox.c.state.in_(ENDED)
-        is_of_site = inbox.c.source == _connector_of(lease.site_id)
+        is_of_site = inbox.c.source == _source_of(lease.site_id)
         stays = update(inbox).where(is_theirs, is_loose, is_of_site)
         connection.execute(stays.values(link_id=lease.link_id))
     told = [hint_link(connection, hint, lease.site_id, None) for hint in change.passed_on]
@@ -163,5 +163,5 @@ def buried_by(connection: Connection, lease: Lease, change: Commit) -> list[Buri
     return [one for one in change.buried if one.remote_id not in there]
 
 
-def _connector_of(site_id: int) -> Any:
-    return select(site.c.connector).where(site.c.id == site_id).scalar_subquery()
+def _source_of(site_id: int) -> Any:
+    return select(site.c.external_source).where(site.c.id == site_id).scalar_subquery()

@@ -11,18 +11,21 @@ from typing import Any
 from sqlalchemy import Connection, exists, select
 
 from sync_worker.core.scale import FieldMap, Scale
-from sync_worker.core.values import AccountState, Policy, Side, Site, SiteState, WixKind
-from sync_worker.ledger.tables import account, field_map, site
+from sync_worker.core.values import AccountState, Policy, Side, SideState, Site, SiteState, WixKind
+from sync_worker.ledger.accounts.tables import account
+from sync_worker.ledger.tables import field_map, site, site_side
 
 
 def _is_failing(side: Side) -> Any:
-    is_its = (account.c.site_id == site.c.id) & (account.c.side == str(side))
-    failing = exists().where(is_its, account.c.state == str(AccountState.FAILING))
+    is_its = (site_side.c.site_id == site.c.id) & (site_side.c.side == str(side))
+    failing = exists().where(is_its, site_side.c.state == str(SideState.FAILING))
     return failing.label(f"{side}_fails")
 
 
-# Read with each site: a refused account costs no statement of its own.
+# Read with each site: neither a refused side nor an account costs a statement of its own.
 FAILING = tuple(map(_is_failing, Side))
+_in_use = (account.c.site_id == site.c.id) & (account.c.state != str(AccountState.REVOKED))
+ACCOUNT = select(account.c.state).where(_in_use).scalar_subquery().label("account_state")
 
 
 def site_by_id(connection: Connection, site_id: int) -> Site | None:
@@ -32,7 +35,7 @@ def site_by_id(connection: Connection, site_id: int) -> Site | None:
 
 def site_by_source(connection: Connection, side: Side, source: str) -> Site | None:
     """The site whose deliveries come from this source of a side."""
-    column = site.c.instance_id if side is Side.WIX else site.c.connector
+    column = site.c.instance_id if side is Side.WIX else site.c.external_source
     return read_site(connection, column == source)
 
 
@@ -46,7 +49,7 @@ def read_sites(
     connection: Connection, which: Any = None, *, limit: int | None = None
 ) -> list[Site]:
     """Sites with their fields, in the order in which they were added: one statement for all."""
-    chosen = select(site, *FAILING).order_by(site.c.id).limit(limit)
+    chosen = select(site, *FAILING, ACCOUNT).order_by(site.c.id).limit(limit)
     if which is not None:
         chosen = chosen.where(which)
     some = chosen.subquery()
@@ -65,16 +68,21 @@ def read_sites(
 
 
 def active_sites(connection: Connection) -> list[tuple[int, str]]:
-    """The number and the connector of each site that is at work; one query, whatever they hold.
+    """The number and the external source of each site at work; one query, whatever they hold.
 
-    Without those of which a remote refuses the account: its probe comes first.
+    Without those of which a remote refuses our credentials: its probe comes first. Nor those
+    without an account that is in use.
     """
-    is_at_work = site.c.state == str(SiteState.ACTIVE)
-    fails = exists().where(
-        account.c.site_id == site.c.id, account.c.state == str(AccountState.FAILING)
+    is_used = account.c.state.in_((str(AccountState.NEW), str(AccountState.ACTIVE)))
+    is_given = (site.c.external_source == site.c.connector) | exists().where(
+        account.c.site_id == site.c.id, is_used
     )
-    names = select(site.c.id, site.c.connector).where(is_at_work, ~fails)
-    return [(row.id, row.connector) for row in connection.execute(names.order_by(site.c.id))]
+    is_at_work = (site.c.state == str(SiteState.ACTIVE)) & is_given
+    fails = exists().where(
+        site_side.c.site_id == site.c.id, site_side.c.state == str(SideState.FAILING)
+    )
+    names = select(site.c.id, site.c.external_source).where(is_at_work, ~fails)
+    return [(row.id, row.external_source) for row in connection.execute(names.order_by(site.c.id))]
 
 
 # -- rows to values and back
@@ -96,7 +104,18 @@ def to_site(row: Any, fields: Iterable[Any]) -> Site:
         frozenset(failing),
         WixKind(row.wix_api),
         dict(row.wix_learned or {}),
+        row.external_source or "",
+        _account_state_of(row),
     )
+
+
+def _account_state_of(row: Any) -> AccountState | None:
+    """``None``: the site has none, or the implicit one, of which the environment tells."""
+    if row.external_source is None or row.external_source == row.connector:
+        return None
+    if row.account_state is None:
+        return AccountState.REVOKED
+    return AccountState(row.account_state)
 
 
 def to_field(row: Any) -> FieldMap:

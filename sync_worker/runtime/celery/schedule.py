@@ -23,7 +23,7 @@ from sync_worker.core.errors import LeaseLost, SyncError, Transient, Unauthorize
 from sync_worker.core.outcome import Outcome, OutcomeKind
 from sync_worker.core.ports.sweeps import Sweeps
 from sync_worker.core.sweep_values import RunKind, Sweep
-from sync_worker.core.values import Site
+from sync_worker.core.values import Site, connector_of
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.schema.calls import Poll
 from sync_worker.reconcile.pace import Job, Pace
@@ -60,7 +60,7 @@ class SiteRuns(Sweeps, Protocol):
     """The runs of sweeps, and which sites have them."""
 
     def active_sites(self) -> Sequence[tuple[int, str]]:
-        """The number and the connector of each site that is at work."""
+        """The number and the external source of each site that is at work."""
 
     def site(self, site_id: int) -> Site:
         """Raises LookupError."""
@@ -74,7 +74,7 @@ class DueRun:
     """A sweep or poll of one site whose time has come."""
 
     site_id: int
-    connector: str
+    source: str
     kind: RunKind
 
 
@@ -92,10 +92,10 @@ class NightlySweeps:
 
     One process at a time works on a site; any may go on with it. ``reconcile_at``: HH:MM (UTC) of
     the daily sweeps, or nothing; ``threads``: jobs of a run at a time; ``turn_seconds``: for one
-    site, before the next one that is due; ``enabled_again``: how many seconds ago a webhook of a
-    connector was enabled again, which a sweep has to follow; ``wix_polls``: how often Wix is looked
-    at for a connector whose site no webhook of Wix tells of; ``note_refusal``: told of what
-    a remote refuses to us on a site; whether the account is refused, and not that alone.
+    site, before the next one that is due; ``enabled_again``: how many seconds ago a webhook of an
+    external source was enabled again, which a sweep has to follow; ``wix_polls``: how often Wix is
+    looked at for a source whose site no webhook of Wix tells of; ``note_refusal``: told of what a
+    remote refuses to us on a site; whether the account is refused, and not that alone.
     """
 
     def __init__(
@@ -137,36 +137,36 @@ class NightlySweeps:
 
     def _due_runs(self) -> list[DueRun]:
         found, due_runs = [], self._runs.due_runs()
-        for site_id, connector in self._runs.active_sites():
-            kind = self._due(site_id, connector, due_runs)
+        for site_id, source in self._runs.active_sites():
+            kind = self._due(site_id, source, due_runs)
             if kind is not None:
-                found.append(DueRun(site_id, connector, kind))
+                found.append(DueRun(site_id, source, kind))
         return found
 
-    def _due(self, site_id: int, connector: str, due_runs: DueRuns) -> RunKind | None:
+    def _due(self, site_id: int, source: str, due_runs: DueRuns) -> RunKind | None:
         """What is due on a site. A sweep goes first: it shows all that a poll would."""
-        manifest = self._manifests.get(connector)
+        manifest = self._manifests.get(connector_of(source))
         poll = manifest.operations.poll if manifest is not None else None
         polls = [float(poll.every_s)] if poll is not None else []
-        if connector in self._wix_polls:
-            polls.append(self._wix_polls[connector])
+        if source in self._wix_polls:
+            polls.append(self._wix_polls[source])
         ages = {
-            RunKind.SWEEP: self._sweep_seconds(connector, poll),
+            RunKind.SWEEP: self._sweep_seconds(source, poll),
             RunKind.POLL: min(polls, default=None),
         }
         for kind, age in ages.items():
-            if age is None or self._faults.is_paused(kind, connector):
+            if age is None or self._faults.is_paused(kind, source):
                 continue
             if due_runs.is_due(site_id, kind, age):
                 return kind
         return None
 
-    def _sweep_seconds(self, connector: str, poll: Poll | None) -> float | None:
+    def _sweep_seconds(self, source: str, poll: Poll | None) -> float | None:
         """How old the last sweep may be now; ``None``: there is none by itself."""
         ages = []
         # A hook was disabled: nobody told what happened meanwhile.
-        if connector in self._enabled_again:
-            ages.append(self._enabled_again[connector])
+        if source in self._enabled_again:
+            ages.append(self._enabled_again[source])
         if poll is not None and poll.full_scan_every_s is not None:
             ages.append(float(poll.full_scan_every_s))
         if self._reconcile_at:
@@ -193,12 +193,12 @@ class NightlySweeps:
             # Somebody else is at it.
             if sweep is None:
                 return True
-            self.turns.append(f"{due.kind} of {due.connector}, site {due.site_id}")
+            self.turns.append(f"{due.kind} of {due.source}, site {due.site_id}")
             return self._work_on(due, sweep)
         except LeaseLost:
             return True  # another process goes on with the run
         except Exception as error:
-            self._faults.failed(due.kind, due.connector, error)
+            self._faults.failed(due.kind, due.source, error)
             return True
 
     def _work_on(self, due: DueRun, sweep: Sweep) -> bool:
@@ -222,7 +222,7 @@ class NightlySweeps:
         if not is_finished:
             self._runs.release_run(run.sweep)
             return False
-        self._faults.succeeded(due.kind, due.connector)
+        self._faults.succeeded(due.kind, due.source)
         log.info(f"{due.kind}_done", site=due.site_id, run=sweep.id, **run.sweep.counts)
         return True
 
@@ -231,7 +231,7 @@ class NightlySweeps:
 
         A run that cannot succeed is over: a poll at once, and a sweep after some tries.
         """
-        failures = self._faults.failed(due.kind, due.connector, error)
+        failures = self._faults.failed(due.kind, due.source, error)
         # A refused account is asked by its probe; it may be accepted again in a minute.
         is_refused = isinstance(error, Unauthorized) and self._note_refusal(
             error, self._runs.site(due.site_id)

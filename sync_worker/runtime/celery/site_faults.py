@@ -46,7 +46,7 @@ class KeptFaults(Protocol):
 class SiteFaults:
     """What fails on which site, as it stood when this round of work began.
 
-    ``source``: the connector of the site.
+    ``source``: the external source of the site.
     """
 
     def __init__(self, kept: KeptFaults) -> None:

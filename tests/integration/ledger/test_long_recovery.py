@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from sync_worker.core.values import Account, Side
-from sync_worker.ledger import accounts as module
-from sync_worker.ledger.tables import account
+from sync_worker.core.values import Side, SiteSide
+from sync_worker.ledger.accounts import site_sides as module
+from sync_worker.ledger.tables import site_side
 from tests.integration.ledger.ground import Ground
 from tests.twins.observed_ledger import ObservedLedger
 
@@ -23,16 +23,16 @@ def ground(ledgers: list[ObservedLedger], monkeypatch: pytest.MonkeyPatch) -> Gr
 
 def a_minute_later(ground: Ground) -> None:
     """Whatever is probed again in a minute is due now."""
-    soon = account.c.next_probe_at < module.NEVER
+    soon = site_side.c.next_probe_at < module.NEVER
     with ground.ledger.transactions.write() as connection:
-        connection.execute(update(account).where(soon).values(next_probe_at=0.0))
+        connection.execute(update(site_side).where(soon).values(next_probe_at=0.0))
 
 
 def dying_after(batches: int) -> Any:
     """The release of a batch, in a process that dies after so many of them."""
-    release, done = module.SqlAccounts._release_some, list[int]()
+    release, done = module.SqlSiteSides._release_some, list[int]()
 
-    def dies(self: module.SqlAccounts, refused: Account, waits: Any, last: int) -> list[int]:
+    def dies(self: module.SqlSiteSides, refused: SiteSide, waits: Any, last: int) -> list[int]:
         if len(done) == batches:
             raise KeyboardInterrupt
         done.append(last)
@@ -42,7 +42,7 @@ def dying_after(batches: int) -> Any:
 
 
 def test_recovery_releases_in_batches_and_returns_what_to_ring_for(ground: Ground) -> None:
-    accounts, refused = ground.ledger.accounts, Account(ground.site_id, Side.EXTERNAL)
+    accounts, refused = ground.ledger.site_sides, SiteSide(ground.site_id, Side.EXTERNAL)
     waiting = [ground.stored(number) for number in range(5)]
     accounts.fail(refused, waiting, "401")
     assert accounts.recover(refused) == waiting[:3]
@@ -54,11 +54,11 @@ def test_recovery_releases_in_batches_and_returns_what_to_ring_for(ground: Groun
 def test_recovery_that_died_goes_on_with_the_next_probe(
     ground: Ground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    accounts, refused = ground.ledger.accounts, Account(ground.site_id, Side.EXTERNAL)
+    accounts, refused = ground.ledger.site_sides, SiteSide(ground.site_id, Side.EXTERNAL)
     waiting = [ground.stored(number) for number in range(3)]
     accounts.fail(refused, waiting, "401")
     with monkeypatch.context() as patched:
-        patched.setattr(module.SqlAccounts, "_release_some", dying_after(1))
+        patched.setattr(module.SqlSiteSides, "_release_some", dying_after(1))
         with pytest.raises(KeyboardInterrupt):
             accounts.recover(refused)
     assert len(ground.ledger.held_reasons()) == 1

@@ -17,12 +17,12 @@ from sync_worker.core.ports.links import Commit
 from sync_worker.core.processes import Process, ProcessKind
 from sync_worker.core.sweep_values import RunKind
 from sync_worker.core.values import (
-    Account,
     HistoryEntry,
     HistoryKind,
     InboxState,
     RatingKey,
     Side,
+    SiteSide,
 )
 from sync_worker.ledger.administration.admin import ledger_admin
 from sync_worker.ledger.administration.door_counts import DoorNews, SourceNews, SqlDoorCounts
@@ -84,8 +84,8 @@ NOTES: Mapping[tuple[str, ...], Note] = {
         _stored(ledger), 1.0, words, is_failure=True
     ),
     ("history.reason", "inbox.reason"): _closed_by_a_run,
-    ("account.reason",): lambda ledger, words: ledger.accounts.fail(
-        Account(1, Side.WIX), [], words
+    ("site_side.reason",): lambda ledger, words: ledger.site_sides.fail(
+        SiteSide(1, Side.WIX), [], words
     ),
     ("run.reason",): _run,
     ("site_fault.error",): lambda ledger, words: SqlSiteFaults(ledger.transactions).note(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Set
 
-from sync_worker.core.ports.accounts import ACCOUNT_FAILING
+from sync_worker.core.ports.site_sides import ACCOUNT_FAILING
 from sync_worker.core.values import EntityRef, Person, Side
 from tests.simulation.oracles.reading import (
     agree,

@@ -15,8 +15,8 @@ from typing import Any
 
 from greenlet import getcurrent, greenlet
 
-from sync_worker.core.ports.accounts import PROBE_SECONDS
 from sync_worker.core.ports.remote import Capabilities
+from sync_worker.core.ports.site_sides import PROBE_SECONDS
 from sync_worker.core.sweep_values import RunKind
 from sync_worker.core.values import Contact, EntityRef, NewDelivery, Person, Side, Site
 from sync_worker.engine.holds.accounts import AccountWatch
@@ -272,7 +272,7 @@ class World:
 
     def probe(self) -> None:
         """Failing accounts are asked whether they work again."""
-        AccountWatch(self.ledger.accounts, self, self.intake.connect).probe_some()
+        AccountWatch(self.ledger.site_sides, self, self.intake.connect).probe_some()
 
     def set_clock_back(self) -> None:
         """Somebody sets the clock of the ledger's database back by a day."""

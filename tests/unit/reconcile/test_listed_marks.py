@@ -14,7 +14,8 @@ from sync_worker.core.values.record_identity import identity_shown
 from sync_worker.reconcile.marks import mark_of
 
 STARS = Scale(Decimal(1), Decimal(5), Decimal(1))
-SITE = Site(1, "instance-1", "shop", Policy(), (FieldMap("overall", "value", STARS, STARS),))
+FIELDS = (FieldMap("overall", "value", STARS, STARS),)
+SITE = Site(1, "instance-1", "shop", Policy(), FIELDS, external_source="shop")
 
 FOUR = {"value": Decimal(4)}
 PLAIN = Record("r1", FOUR)

@@ -17,7 +17,7 @@ from sync_worker.core.errors import (
     Transient,
     Unauthorized,
 )
-from sync_worker.core.values import Account, Side
+from sync_worker.core.values import Side, SiteSide
 from sync_worker.engine.holds.accounts import AccountWatch
 from sync_worker.reconcile.reconcile import Reconcile
 
@@ -29,9 +29,9 @@ class Accounts:
     """Notes the accounts that fail."""
 
     def __init__(self) -> None:
-        self.failed: list[Account] = []
+        self.failed: list[SiteSide] = []
 
-    def fail(self, account: Account, inbox_ids: object, why: str) -> None:
+    def fail(self, account: SiteSide, inbox_ids: object, why: str) -> None:
         self.failed.append(account)
 
 

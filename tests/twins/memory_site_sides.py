@@ -6,23 +6,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sync_worker.core.hold_keys import account_hold_key
-from sync_worker.core.ports.accounts import ACCOUNT_FAILING, PROBE_SECONDS
-from sync_worker.core.values import Account, InboxState, Side, Site
+from sync_worker.core.ports.site_sides import ACCOUNT_FAILING, PROBE_SECONDS
+from sync_worker.core.values import InboxState, Side, Site, SiteSide
 from tests.twins.memory_state import MemoryState
 
 
 @dataclass(frozen=True, slots=True)
-class MemoryAccounts:
-    """Implements ports.Accounts."""
+class MemorySiteSides:
+    """Implements ports.SiteSides."""
 
     state: MemoryState
 
-    def fail(self, account: Account, inbox_ids: Sequence[int], why: str) -> None:
+    def fail(self, account: SiteSide, inbox_ids: Sequence[int], why: str) -> None:
         self.state.next_probe_at.setdefault(account, self.state.now() + PROBE_SECONDS)
         self._show(account, is_failing=True)
         self._hold(account, inbox_ids)
 
-    def wait(self, account: Account, inbox_ids: Sequence[int]) -> bool:
+    def wait(self, account: SiteSide, inbox_ids: Sequence[int]) -> bool:
         if account not in self.state.next_probe_at:
             return False
         self._hold(account, inbox_ids)
@@ -35,7 +35,7 @@ class MemoryAccounts:
             self.state.next_probe_at[account] = now + PROBE_SECONDS
         return [(self.state.site_rows[account.site_id], account.side) for account in due]
 
-    def recover(self, account: Account) -> list[int]:
+    def recover(self, account: SiteSide) -> list[int]:
         self.state.next_probe_at.pop(account, None)
         self._show(account, is_failing=False)
         waiting = [
@@ -49,15 +49,15 @@ class MemoryAccounts:
             self.state.release_delivery(inbox_id)
         return waiting
 
-    def _is_its(self, account: Account, side: Side, source: str) -> bool:
+    def _is_its(self, account: SiteSide, side: Side, source: str) -> bool:
         return source == self.state.source(account.site_id, side)
 
-    def _show(self, account: Account, *, is_failing: bool) -> None:
+    def _show(self, account: SiteSide, *, is_failing: bool) -> None:
         site = self.state.site_rows[account.site_id]
         failing = site.failing - {account.side} | ({account.side} if is_failing else set())
         self.state.site_rows[site.id] = replace(site, failing=frozenset(failing))
 
-    def _hold(self, account: Account, inbox_ids: Sequence[int]) -> None:
+    def _hold(self, account: SiteSide, inbox_ids: Sequence[int]) -> None:
         for inbox_id in inbox_ids:
             row = self.state.rows[inbox_id]
             if row.is_open:

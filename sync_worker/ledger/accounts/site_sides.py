@@ -10,16 +10,16 @@ from typing import Any
 from sqlalchemy import Connection, case, select, tuple_, update
 
 from sync_worker.core.hold_keys import account_hold_key
-from sync_worker.core.ports.accounts import ACCOUNT_FAILING, PROBE_SECONDS
 from sync_worker.core.ports.inbox import Closing
-from sync_worker.core.values import Account, AccountState, InboxState, Side, Site
+from sync_worker.core.ports.site_sides import ACCOUNT_FAILING, PROBE_SECONDS
+from sync_worker.core.values import InboxState, Side, SideState, Site, SiteSide
 from sync_worker.ledger.rows import fitting
 from sync_worker.ledger.site_cache import SiteCache
 from sync_worker.ledger.statements.inbox import close_rows, is_of_site, release_deliveries
-from sync_worker.ledger.tables import account, inbox, site
+from sync_worker.ledger.tables import inbox, site, site_side
 from sync_worker.ledger.transactions import Transactions, insert_into, is_sqlite, ledger_now
 
-FAILING, WORKING = str(AccountState.FAILING), str(AccountState.WORKING)
+FAILING, WORKING = str(SideState.FAILING), str(SideState.WORKING)
 
 
 AT_ONCE = 5  # accounts in the hands of one process
@@ -39,20 +39,20 @@ class FailingAccount:
     reason: str
 
 
-class SqlAccounts:
-    """Implements ports.Accounts."""
+class SqlSiteSides:
+    """Implements ports.SiteSides."""
 
     def __init__(self, transactions: Transactions, sites: SiteCache) -> None:
         self._transactions, self._sites = transactions, sites
 
-    def fail(self, refused: Account, inbox_ids: Sequence[int], why: str) -> None:
+    def fail(self, refused: SiteSide, inbox_ids: Sequence[int], why: str) -> None:
         with self._transactions.write() as connection:
             _note_failing(connection, refused, why)
             _hold(connection, refused, inbox_ids)
         self._sites.clear()
 
-    def wait(self, refused: Account, inbox_ids: Sequence[int]) -> bool:
-        failing = select(account.c.site_id).where(_is(refused), account.c.state == FAILING)
+    def wait(self, refused: SiteSide, inbox_ids: Sequence[int]) -> bool:
+        failing = select(site_side.c.site_id).where(_is(refused), site_side.c.state == FAILING)
         with self._transactions.write() as connection:
             # Its recovery waits for us, and then finds what we hold; or it came before.
             if not is_sqlite(connection):
@@ -66,14 +66,14 @@ class SqlAccounts:
         # Asked every few seconds, and nearly always in vain: then nothing is locked.
         if not self.are_due():
             return []
-        key = (account.c.site_id, account.c.side)
-        some = select(*key).where(_is_due()).order_by(account.c.next_probe_at).limit(AT_ONCE)
+        key = (site_side.c.site_id, site_side.c.side)
+        some = select(*key).where(_is_due()).order_by(site_side.c.next_probe_at).limit(AT_ONCE)
         next_turn = {"next_probe_at": ledger_now() + PROBE_SECONDS}
         with self._transactions.write() as connection:
             # Another process is at the locked ones.
             if not is_sqlite(connection):
                 some = some.with_for_update(skip_locked=True)
-            claimed = update(account).where(tuple_(*key).in_(some)).values(next_turn)
+            claimed = update(site_side).where(tuple_(*key).in_(some)).values(next_turn)
             rows = connection.execute(claimed.returning(*key)).all()
             return [
                 (self._sites.by_id(connection, row.site_id), Side(row.side)) for row in sorted(rows)
@@ -82,9 +82,9 @@ class SqlAccounts:
     def are_due(self) -> bool:
         """Whether the turn of a failing account has come."""
         with self._transactions.read() as connection:
-            return connection.execute(select(account.c.side).where(_is_due())).first() is not None
+            return connection.execute(select(site_side.c.side).where(_is_due())).first() is not None
 
-    def recover(self, refused: Account) -> list[int]:
+    def recover(self, refused: SiteSide) -> list[int]:
         waits = (inbox.c.state == str(InboxState.HELD)) & (inbox.c.reason == ACCOUNT_FAILING)
         waits &= inbox.c.hold_key == account_hold_key(refused.side)
         with self._transactions.write() as connection:
@@ -97,24 +97,24 @@ class SqlAccounts:
             to_ring, last = (to_ring + released)[:RING_AT_ONCE], released[-1]
         return to_ring
 
-    def _release_some(self, refused: Account, waits: Any, last: int) -> list[int]:
+    def _release_some(self, refused: SiteSide, waits: Any, last: int) -> list[int]:
         """A batch of what waits, behind an id: all at once would exceed a statement's time."""
         some = select(inbox.c.id).where(waits, inbox.c.id > last)
         some = some.order_by(inbox.c.id).limit(RELEASE_AT_ONCE)
-        works = _is(refused) & (account.c.state == WORKING)
+        works = _is(refused) & (site_side.c.state == WORKING)
         with self._transactions.write() as connection:
             ids = connection.execute(some).scalars().all()
             # After the last batch nothing is left to look at.
             later = ledger_now() + PROBE_SECONDS if ids else NEVER
-            connection.execute(update(account).where(works).values(next_probe_at=later))
+            connection.execute(update(site_side).where(works).values(next_probe_at=later))
             release_deliveries(connection, waits & inbox.c.id.in_(ids))
         return list(ids)
 
 
 def failing_accounts(connection: Connection) -> list[FailingAccount]:
     """The accounts that fail now, the longest first."""
-    fails = select(account, site.c.connector).join(site, site.c.id == account.c.site_id)
-    fails = fails.where(account.c.state == FAILING).order_by(account.c.since)
+    fails = select(site_side, site.c.connector).join(site, site.c.id == site_side.c.site_id)
+    fails = fails.where(site_side.c.state == FAILING).order_by(site_side.c.since)
     return [
         FailingAccount(
             row.site_id,
@@ -129,43 +129,43 @@ def failing_accounts(connection: Connection) -> list[FailingAccount]:
 
 def _is_due() -> Any:
     """Those that fail, and those that work whose recovery has not come to its end."""
-    return account.c.next_probe_at <= ledger_now()
+    return site_side.c.next_probe_at <= ledger_now()
 
 
-def _is(refused: Account) -> Any:
-    return (account.c.site_id == refused.site_id) & (account.c.side == str(refused.side))
+def _is(refused: SiteSide) -> Any:
+    return (site_side.c.site_id == refused.site_id) & (site_side.c.side == str(refused.side))
 
 
-def _note_working(connection: Connection, refused: Account) -> None:
+def _note_working(connection: Connection, refused: SiteSide) -> None:
     # A process may die before all is released: then the next probe goes on.
     recovered = {
         "state": WORKING,
-        "since": case((account.c.state == FAILING, ledger_now()), else_=account.c.since),
+        "since": case((site_side.c.state == FAILING, ledger_now()), else_=site_side.c.since),
         "next_probe_at": ledger_now() + PROBE_SECONDS,
     }
-    connection.execute(update(account).where(_is(refused)).values(recovered))
+    connection.execute(update(site_side).where(_is(refused)).values(recovered))
 
 
-def _note_failing(connection: Connection, refused: Account, why: str) -> None:
-    insert = insert_into(connection, account).values(
+def _note_failing(connection: Connection, refused: SiteSide, why: str) -> None:
+    insert = insert_into(connection, site_side).values(
         site_id=refused.site_id,
         side=str(refused.side),
         state=FAILING,
         since=ledger_now(),
-        reason=fitting(why, account.c.reason),
+        reason=fitting(why, site_side.c.reason),
         next_probe_at=ledger_now() + PROBE_SECONDS,
     )
     # One that fails already keeps its beginning, and the time of its next probe.
-    new, fails = insert.excluded, account.c.state == FAILING
+    new, fails = insert.excluded, site_side.c.state == FAILING
     kept = {
         "state": FAILING,
         "reason": new.reason,
-        "since": case((fails, account.c.since), else_=new.since),
-        "next_probe_at": case((fails, account.c.next_probe_at), else_=new.next_probe_at),
+        "since": case((fails, site_side.c.since), else_=new.since),
+        "next_probe_at": case((fails, site_side.c.next_probe_at), else_=new.next_probe_at),
     }
     connection.execute(insert.on_conflict_do_update(index_elements=["site_id", "side"], set_=kept))
 
 
-def _hold(connection: Connection, refused: Account, inbox_ids: Sequence[int]) -> None:
+def _hold(connection: Connection, refused: SiteSide, inbox_ids: Sequence[int]) -> None:
     held = Closing(InboxState.HELD, ACCOUNT_FAILING)
     close_rows(connection, inbox_ids, held, hold_key=account_hold_key(refused.side))

@@ -1,0 +1,92 @@
+"""An account: what the shop of a site gave us, so that its external system lets us in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class AccountState(StrEnum):
+    """``NEW``: given, not in use yet; ``REVOKED``: at an end, its secrets open nothing."""
+
+    NEW = "new"
+    ACTIVE = "active"
+    PAUSED = "paused"
+    REVOKED = "revoked"
+
+
+@dataclass(frozen=True, slots=True)
+class AccountAddress:
+    """The last part of an account's webhook address; ``valid_until``: one that was replaced."""
+
+    address: str
+    valid_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The external account of a site, without a value of its secrets.
+
+    ``identity``: what its external system knows it by, normalised; no other site may have it.
+    ``version``: grows with every change; ``changed``: the ledger's counter at the last one.
+    """
+
+    id: int
+    public_id: str
+    site_id: int
+    connector: str
+    identity: str | None
+    settings: Mapping[str, str]
+    state: AccountState
+    version: int
+    changed: int
+    addresses: tuple[AccountAddress, ...] = ()
+    secret_names: tuple[str, ...] = ()
+    paused_why: str = ""
+    probed_at: datetime | None = None
+    probe: Mapping[str, Any] = field(default_factory=dict)
+    created_at: datetime | None = None
+    revoked_at: datetime | None = None
+    wiped_at: datetime | None = None
+
+    @property
+    def source(self) -> str:
+        """The source of its deliveries in the inbox."""
+        return account_source(self.connector, self.public_id)
+
+
+def account_source(connector: str, public_id: str) -> str:
+    """The source of an account's deliveries; that of the implicit account is its connector."""
+    return f"{connector}/{public_id}"
+
+
+def connector_of(source: str) -> str:
+    """The connector of an external source, be it an account's or the connector itself."""
+    return source.partition("/")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class SealedSecret:
+    """A secret as it lies in the ledger, and its value before, as long as that counts."""
+
+    sealed: str
+    previous: str | None = None
+    previous_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """Who changed what, when and why; of a secret only that it was changed."""
+
+    id: int
+    at: datetime
+    actor: str
+    what: str
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+    why: str = ""
+    site_id: int | None = None
+    account_id: int | None = None
