@@ -62,6 +62,7 @@ WIX_FAULTS = {
 REVIEW_FAULTS = {
     "rounds": "scores are rounded to whole stars",
     "moderates": "new ratings wait in the queue",
+    "no_subjects": "what can be rated is not listed, as by services of the earlier contract",
 }
 
 

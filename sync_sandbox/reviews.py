@@ -19,6 +19,7 @@ from typing import Any, Literal
 from flask import Flask, Response, request
 
 from sync_sandbox.faults import HTTP_FAULTS, REVIEW_FAULTS, WEBHOOK_FAULTS, Faults, install
+from sync_sandbox.products import Product, as_own_service
 from sync_sandbox.texts import TEXT_FAULTS, TextRefused, checked
 from sync_sandbox.webhooks import WIX_RETRY_SECONDS, Sending, WebhookSender
 from sync_worker.core import exact_json
@@ -51,6 +52,7 @@ class ReviewsState:
     retry_scale: float = 1.0
     sender_threads: int = 4
     ratings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    catalogue: list[Product] = field(default_factory=list)
     journal: list[dict[str, Any]] = field(default_factory=list)
     calls: Counter[str] = field(default_factory=Counter)
 
@@ -297,7 +299,20 @@ def create_reviews_app(reviews: ReviewsState) -> Flask:
         return _answer({"status": "ok"})
 
     _add_ratings(app, reviews)
+    _add_subjects(app, reviews)
     return app
+
+
+def _add_subjects(app: Flask, reviews: ReviewsState) -> None:
+    @app.get("/v1/subjects")
+    def subjects() -> Response:
+        if reviews.faults.strikes("no_subjects"):
+            raise Refusal(404, "not found")
+        cursor, limit = request.args.get("cursor", "0"), request.args.get("limit", "100")
+        start, size = int(cursor), min(int(limit), 500)
+        rows = [as_own_service(one) for one in reviews.catalogue[start : start + size]]
+        following = start + size if start + size < len(reviews.catalogue) else None
+        return _answer({"data": rows, "paging": {"next": following}})
 
 
 def _add_ratings(app: Flask, reviews: ReviewsState) -> None:

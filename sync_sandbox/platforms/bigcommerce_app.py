@@ -12,6 +12,7 @@ from flask import Flask, Response, request
 from sync_sandbox.faults import install
 from sync_sandbox.platforms.bigcommerce import SCOPE, WINDOW_SECONDS, BigCommerce
 from sync_sandbox.platforms.platform import Refusal, Review, whole
+from sync_sandbox.products import Product, as_bigcommerce
 from sync_sandbox.texts import TextRefused, json_text
 from sync_worker.core import exact_json
 
@@ -77,8 +78,15 @@ def _add_reading(app: Flask, store: BigCommerce, root: str) -> None:
     def products() -> Response:
         with store.lock:
             counts = Counter(int(review.product) for review in store.reviews.values())
-        ids = sorted(store.products | set(counts))
-        return _paged([{"id": product, "reviews_count": counts[product]} for product in ids])
+        shown = {int(product.id): product for product in store.catalogue}
+        ids = sorted(store.products | set(counts) | set(shown))
+        rows = [
+            as_bigcommerce(shown.get(product, Product(str(product))), counts[product])
+            for product in ids
+        ]
+        if "primary_image" not in request.args.get("include", ""):
+            rows = [{name: row[name] for name in row if name != "primary_image"} for row in rows]
+        return _paged(rows)
 
     @app.get(f"{root}/catalog/products/<int:product>/reviews")
     def listed(product: int) -> Response:

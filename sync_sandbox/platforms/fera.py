@@ -17,6 +17,7 @@ from flask import Flask, Response, request
 
 from sync_sandbox.faults import install
 from sync_sandbox.platforms.platform import Change, Platform, Refusal, Review, whole
+from sync_sandbox.products import as_fera
 from sync_sandbox.texts import TextRefused, json_text
 from sync_sandbox.webhooks import Sending
 from sync_worker.core import exact_json
@@ -200,6 +201,10 @@ def _add_listing(app: Flask, account: Fera) -> None:
         return _paged(
             [as_json(review) for review in sorted(chosen, key=lambda review: review.created)]
         )
+
+    @app.get(f"{ROOT}/products")
+    def products() -> Response:
+        return _paged([as_fera(product) for product in account.catalogue])
 
 
 def _add_creating(app: Flask, account: Fera) -> None:

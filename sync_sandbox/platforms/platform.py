@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from sync_sandbox.faults import HTTP_FAULTS, WEBHOOK_FAULTS, Faults
+from sync_sandbox.products import Product
 from sync_sandbox.texts import TEXT_FAULTS, kept
 from sync_sandbox.webhooks import WebhookSender
 
@@ -89,6 +90,7 @@ class Platform(ABC):
         names = HTTP_FAULTS | WEBHOOK_FAULTS | PLATFORM_FAULTS | TEXT_FAULTS | self.quirks
         self.faults = Faults(names, seed)
         self.reviews: dict[int, Review] = {}
+        self.catalogue: list[Product] = []
         self.journal: list[dict[str, Any]] = []
         self.calls: Counter[str] = Counter()
         self._ids, self._order = itertools.count(4711), itertools.count(1)

@@ -12,6 +12,7 @@ from flask import Flask, Response, request
 from sync_sandbox.faults import install
 from sync_sandbox.platforms.platform import Refusal, Review, whole
 from sync_sandbox.platforms.woocommerce import SHOP_OFFSET, WooCommerce
+from sync_sandbox.products import as_woocommerce
 from sync_sandbox.texts import TextRefused, json_text
 from sync_worker.core import exact_json
 
@@ -25,6 +26,7 @@ def create_woocommerce_app(shop: WooCommerce) -> Flask:
     app = Flask("sync_sandbox")
     _add_admission(app, shop)
     _add_listing(app, shop)
+    _add_products(app, shop)
     _add_creating(app, shop)
     _add_reviews(app, shop)
     _add_hooks(app, shop)
@@ -81,6 +83,14 @@ def _add_listing(app: Flask, shop: WooCommerce) -> None:
             chosen = [review for review in chosen if review.created + SHOP_OFFSET > since]
         chosen.sort(key=lambda review: review.id, reverse=asked.get("order", "desc") == "desc")
         return _paged([as_json(review, asked.get("context", "view")) for review in chosen])
+
+
+def _add_products(app: Flask, shop: WooCommerce) -> None:
+    @app.get(f"{ROOT}/products")
+    def products() -> Response:
+        status = request.args.get("status", "any")
+        rows = [as_woocommerce(product) for product in shop.catalogue]
+        return _paged([row for row in rows if status in ("any", row["status"])])
 
 
 def _add_creating(app: Flask, shop: WooCommerce) -> None:

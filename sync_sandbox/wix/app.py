@@ -63,7 +63,7 @@ def create_wix_app(wix: WixState) -> Flask:
     _add_ratings(app, wix)
     add_reviews(app, wix.reviews)
     _add_people(app, wix)
-    add_catalog(app, wix.catalog)
+    add_catalog(app, wix.catalog, wix.faults)
     return app
 
 

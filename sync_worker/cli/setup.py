@@ -20,14 +20,19 @@ from sync_worker.cli.map.contact_proposal import (
     match_contacts,
     save_doubtful,
 )
-from sync_worker.cli.map.entity_proposal import describe, doubtful, save_entity_proposal
+from sync_worker.cli.map.entity_proposal import (
+    describe,
+    doubtful,
+    live_catalogue,
+    save_entity_proposal,
+)
 from sync_worker.cli.options import EXISTING_FILE, JSON, WIX_API, WIX_KINDS
 from sync_worker.cli.output import field_words, print_json, print_problems, say
 from sync_worker.core.errors import Misconfigured, NoLedger, SyncError
-from sync_worker.core.values import Site, UnknownEntity, WixKind
+from sync_worker.core.values import Side, Site, UnknownEntity, WixKind
 from sync_worker.doctor.doctor import Doctor
 from sync_worker.files.mapping_files import read_entities, read_fields
-from sync_worker.files.proposals import propose_entities, read_catalogue
+from sync_worker.files.proposals import EntityProposal, propose_entities, read_catalogue
 from sync_worker.files.rows import BadFile
 from sync_worker.ledger.administration.mappings import ImportRefused, MappedCounts
 from sync_worker.manifest.default_field import default_field
@@ -227,10 +232,10 @@ def _entities(site: Site) -> None:
     if count:
         click.echo(f"{count} are mapped; more: ratings-sync map entities import FILE")
         return
-    ways = ("catalogues", "file", "same-id", "later")
+    ways = ("live", "catalogues", "file", "same-id", "later")
     click.echo(
-        "catalogues: pair two catalogue exports by id, SKU or name; file: a mapping file of your"
-        " own;"
+        "live: both catalogues are read now and paired by id, SKU or name; catalogues: the same of"
+        " two exports; file: a mapping file of your own;"
     )
     click.echo(
         "same-id: both systems use the same ids; later: unmapped things are held until you map"
@@ -239,6 +244,8 @@ def _entities(site: Site) -> None:
     match click.prompt(
         "How are the rated things mapped?", type=click.Choice(ways), default="later"
     ):
+        case "live":
+            _propose_live(site)
         case "catalogues":
             _propose(site)
         case "file":
@@ -264,7 +271,20 @@ def _propose(site: Site) -> None:
         print_problems(bad.problems)
         click.echo("nothing is mapped yet; mend the file, then: ratings-sync setup")
         return
-    proposal = propose_entities(wix, external)
+    _offer(site, propose_entities(wix, external))
+
+
+def _propose_live(site: Site) -> None:
+    try:
+        wix, external = (live_catalogue(site, side) for side in (Side.WIX, Side.EXTERNAL))
+    except SyncError as error:
+        say(f"not now: {error}; later: ratings-sync map entities propose", err=True, fg="red")
+        return
+    _offer(site, propose_entities(wix, external))
+
+
+def _offer(site: Site, proposal: EntityProposal) -> None:
+    """Show what fits, and map it after a yes."""
     save_entity_proposal(
         proposal, site.policy.same_id_namespace, site.policy.same_id_group, PROPOSED
     )

@@ -1,5 +1,5 @@
-"""Proposals for a person to confirm: pairs of entities out of two catalogue exports, contacts out
-of addresses.
+"""Proposals for a person to confirm: pairs of entities out of two catalogues, read live or from
+exports, contacts out of addresses.
 
 What is not certain is never proposed as if it were: it is listed as doubtful, with the reason.
 """
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from sync_worker.core.values import Contact, EntityRef
+from sync_worker.core.values.catalogue import CatalogueItem
 from sync_worker.core.words import MAX_ENTITY_ID, MAX_GROUP
 from sync_worker.files.cells import BadCell, id_within, plain
 from sync_worker.files.csv_rows import CsvFile
@@ -33,34 +34,21 @@ GROUP, FIELD_TYPE = "external_group", "fieldType"
 WIX_ID = re.compile(r"product_([0-9a-f]{8}-[0-9a-f-]{27})", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One thing of a catalogue.
-
-    ``group``: the external system's own; ``problem``: why it is not paired, whatever fits.
-    """
-
-    id: str
-    sku: str = ""
-    name: str = ""
-    group: str = ""
-    problem: str = ""
-
-    def by(self, way: By) -> str:
-        """What it is compared by: names without regard to case and spaces."""
-        match way:
-            case "id":
-                return self.id
-            case "sku":
-                return self.sku
-            case "name":
-                return " ".join(self.name.casefold().split())
+def key_by(item: CatalogueItem, way: By) -> str:
+    """What an item is compared by: names without regard to case and spaces."""
+    match way:
+        case "id":
+            return item.id
+        case "sku":
+            return item.sku
+        case "name":
+            return " ".join(item.name.casefold().split())
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    wix: Item
-    external: Item
+    wix: CatalogueItem
+    external: CatalogueItem
     way: By
 
 
@@ -69,7 +57,7 @@ class UnmatchedItem:
     """A thing of one side that has no certain twin."""
 
     side: Literal["wix", "external"]
-    item: Item
+    item: CatalogueItem
     reason: str
 
 
@@ -79,7 +67,7 @@ class EntityProposal:
     doubts: Sequence[UnmatchedItem]
 
 
-def read_catalogue(path: Path, columns: Mapping[str, str] | None = None) -> list[Item]:
+def read_catalogue(path: Path, columns: Mapping[str, str] | None = None) -> list[CatalogueItem]:
     """A catalogue export; variants and pictures are passed over. ``columns``: names where ours do
     not fit.
 
@@ -109,9 +97,9 @@ def _column(file: CsvFile, way: By, columns: Mapping[str, str]) -> int | None:
     return None
 
 
-def _item(row: Row, places: Mapping[str, int | None]) -> Item | None:
+def _item(row: Row, places: Mapping[str, int | None]) -> CatalogueItem | None:
     if row.problem:
-        return Item("", problem=f"line {row.line}: {row.problem}")
+        return CatalogueItem("", problem=f"line {row.line}: {row.problem}")
     cells = {
         part: "" if place is None else plain(row.cells[place]) for part, place in places.items()
     }
@@ -128,11 +116,11 @@ def _item(row: Row, places: Mapping[str, int | None]) -> Item | None:
         id_within(cells[GROUP], MAX_GROUP)
     except BadCell as bad:
         problem = f"line {row.line}: {bad}"
-    return Item(item_id, cells["sku"], cells["name"], cells[GROUP], problem)
+    return CatalogueItem(item_id, cells["sku"], cells["name"], cells[GROUP], problem)
 
 
 def propose_entities(
-    wix: Sequence[Item], external: Sequence[Item], ways: Sequence[By] = ALL_WAYS
+    wix: Sequence[CatalogueItem], external: Sequence[CatalogueItem], ways: Sequence[By] = ALL_WAYS
 ) -> EntityProposal:
     """Pairs by the first way that fits one thing on each side and no other; the rest are doubts."""
     pairs: list[Pair] = []
@@ -165,15 +153,15 @@ def propose_entities(
     return EntityProposal(sorted(pairs, key=lambda pair: order[pair.wix]), doubts)
 
 
-def _by(items: Iterable[Item], way: By) -> dict[str, list[Item]]:
-    found: dict[str, list[Item]] = {}
+def _by(items: Iterable[CatalogueItem], way: By) -> dict[str, list[CatalogueItem]]:
+    found: dict[str, list[CatalogueItem]] = {}
     for item in items:
-        if item.by(way):
-            found.setdefault(item.by(way), []).append(item)
+        if key_by(item, way):
+            found.setdefault(key_by(item, way), []).append(item)
     return found
 
 
-def _without(items: Iterable[Item], taken: Iterable[Item]) -> list[Item]:
+def _without(items: Iterable[CatalogueItem], taken: Iterable[CatalogueItem]) -> list[CatalogueItem]:
     gone = set(taken)
     return [item for item in items if item not in gone]
 

@@ -14,9 +14,10 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from sync_worker.core.ports.remote import Capabilities
 from sync_worker.manifest.schema.base import Path, Strict
-from sync_worker.manifest.schema.calls import CreateAsync, Operations, OperationSpec
+from sync_worker.manifest.schema.calls import Operations, OperationSpec
 from sync_worker.manifest.schema.examples import Examples
 from sync_worker.manifest.schema.http import Auth, Http, NoAuth
+from sync_worker.manifest.schema.polling import CreateAsync
 from sync_worker.manifest.schema.record import (
     AttributesList,
     Fields,

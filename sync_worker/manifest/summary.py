@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sync_worker.manifest.manifest import Manifest
-from sync_worker.manifest.schema.calls import OperationSpec, Poll
+from sync_worker.manifest.schema.calls import OperationSpec
+from sync_worker.manifest.schema.polling import Poll
 from sync_worker.manifest.schema.verify import JwtVerify, UrlTokenVerify
 from sync_worker.manifest.words_summary import describe_words
 
@@ -48,6 +49,7 @@ def _abilities(manifest: Manifest) -> Iterator[tuple[str, str]]:
         yield "looks", _looks(manifest.operations.poll)
         yield from _strategy(manifest)
         yield from describe_words(manifest)
+        yield "lists its products", _catalogue(manifest)
     yield "webhooks", _webhooks(manifest)
     yield "sub-ratings", "yes" if manifest.capabilities.many_fields else "no"
     says = manifest.capabilities.says_verified
@@ -103,6 +105,13 @@ def _scan(manifest: Manifest) -> str:
     if manifest.lists_by_parent and operations.parents is None:
         return "one product at a time only"
     return "yes, product by product" if manifest.lists_by_parent else "yes"
+
+
+def _catalogue(manifest: Manifest) -> str:
+    if manifest.operations.catalogue is not None:
+        return "yes: they are paired with those on Wix"
+    why = manifest.operations.no_catalogue
+    return "no, so they are paired from files" + (f": {why}" if why else "")
 
 
 def _looks(poll: Poll | None) -> str:

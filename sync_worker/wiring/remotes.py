@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from sync_worker.config import Settings
+from sync_worker.core.ports.catalogue import Catalogue
 from sync_worker.core.ports.remote import Connection, Remote
 from sync_worker.core.values import Side, Site, WixKind
 from sync_worker.manifest.manifest import Manifest
+from sync_worker.remotes.external.catalogue import catalogue_of
 from sync_worker.remotes.external.hooks import ExternalHooks
 from sync_worker.remotes.external.http import http_of
 from sync_worker.remotes.external.plugins import remote_of
@@ -22,6 +24,7 @@ from sync_worker.remotes.http.outage import Outage
 from sync_worker.remotes.wix.answers import error_code
 from sync_worker.remotes.wix.api import ENDPOINTS, WixApi
 from sync_worker.remotes.wix.auth import WixAuthorization
+from sync_worker.remotes.wix.catalogue import wix_catalogue
 from sync_worker.remotes.wix.people import WixPeople
 from sync_worker.remotes.wix.ratings import WixRatings
 from sync_worker.remotes.wix.reviews import WixReviews
@@ -89,6 +92,16 @@ class Remotes:
         if self.has_key(site.instance_id):
             polled.add(Side.WIX)
         return frozenset(polled)
+
+    def catalogues(self, site: Site, wait: Wait) -> Mapping[Side, Catalogue]:
+        """What can be rated on both sides of a site. Raises Misconfigured."""
+        external = catalogue_of(
+            self._connectors.manifest(site.connector), self.external_http(site.connector, wait)
+        )
+        return {
+            Side.WIX: wix_catalogue(self.wix_api(site.instance_id, wait)),
+            Side.EXTERNAL: external,
+        }
 
     def has_key(self, instance_id: str) -> bool:
         """Whether its owner's key opens the site, and no app of ours is installed there."""

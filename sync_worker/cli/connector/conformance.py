@@ -17,9 +17,11 @@ from sync_worker.config import environment, load_settings
 from sync_worker.core.values import EntityRef
 from sync_worker.doctor.clean_ground import refuse_what_crosses, refuse_what_stays
 from sync_worker.doctor.conformance import Conformance
+from sync_worker.doctor.live.catalogue import measure_catalogue
 from sync_worker.doctor.live.pace import pace_of
 from sync_worker.doctor.measured import Measured
 from sync_worker.manifest.manifest import Manifest
+from sync_worker.remotes.external.catalogue import catalogue_of
 from sync_worker.remotes.external.http import http_of
 from sync_worker.remotes.external.plugins import remote_of
 from sync_worker.remotes.http.tokens import OwnTokens
@@ -76,6 +78,8 @@ def conformance(
             measured = list(suite.read())
         else:
             suite, measured = _with_writes(manifest, make, product, seconds)
+        if manifest.operations.catalogue is not None or manifest.operations.no_catalogue:
+            measured += measure_catalogue(catalogue_of(manifest, http))
     finally:
         http.close()
     _tell(manifest, measured, suite.made, as_json)

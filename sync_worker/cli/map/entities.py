@@ -11,11 +11,14 @@ from sync_worker.cli.map.entity_proposal import (
     columns_of,
     describe,
     doubtful,
+    live_catalogue,
     save_entity_proposal,
 )
 from sync_worker.cli.map.importing import import_rows, print_rows, read_or_refuse
 from sync_worker.cli.options import EXISTING_FILE, FILE, JSON, NEW_FILE, SITE, the_site
 from sync_worker.cli.output import print_json, print_problems
+from sync_worker.core.values import Side
+from sync_worker.core.values.catalogue import CatalogueItem
 from sync_worker.files.mapping_files import ENTITY_COLUMNS, read_entities
 from sync_worker.files.proposals import ALL_WAYS, By, propose_entities, read_catalogue
 from sync_worker.files.rows import BadFile
@@ -64,15 +67,13 @@ def list_entities(site_name: str | None, as_json: bool) -> None:
     "--wix",
     "wix_file",
     type=EXISTING_FILE,
-    required=True,
-    help="Catalogue of the Wix site, as CSV.",
+    help="Catalogue of the Wix site, as CSV; by default Wix Stores is asked.",
 )
 @click.option(
     "--external",
     "external_file",
     type=EXISTING_FILE,
-    required=True,
-    help="Catalogue of the external system.",
+    help="Catalogue of the external system, as CSV; by default it is asked itself.",
 )
 @click.option(
     "--by",
@@ -86,35 +87,32 @@ def list_entities(site_name: str | None, as_json: bool) -> None:
 @click.option("--wix-column", "wix_columns", multiple=True, metavar="id|sku|name=COLUMN")
 @click.option("--external-column", "external_columns", multiple=True, metavar="id|sku|name=COLUMN")
 @click.option("--out", type=NEW_FILE, metavar="FILE", help="Default: stdout.")
+@SITE
 @JSON
 def propose(
-    wix_file: Path,
-    external_file: Path,
+    wix_file: Path | None,
+    external_file: Path | None,
     ways: Sequence[By],
     namespace: str,
     group: str,
     wix_columns: Sequence[str],
     external_columns: Sequence[str],
     out: Path | None,
+    site_name: str | None,
     as_json: bool,
 ) -> None:
-    """Pair two catalogue exports by equal id, SKU or name; nothing is mapped before you import the
-    file.
+    """Pair two catalogues by equal id, SKU or name; nothing is mapped before you import the file.
 
-    Things without a certain twin go to FILE.doubtful.csv (with --out).
+    Both are read live, or from exports. Things without a certain twin go to FILE.doubtful.csv (with
+    --out).
 
     \b
-    Example: ratings-sync map entities propose --wix wix.csv --external shop.csv --by sku --out
-    entities.csv
+    Example: ratings-sync map entities propose --by sku --out entities.csv
     """
     if as_json and out is None:
         raise click.UsageError("--json needs --out: without it the pairs themselves go to stdout")
-    try:
-        wix = read_catalogue(wix_file, _named(wix_columns))
-        external = read_catalogue(external_file, _named(external_columns))
-    except BadFile as bad:
-        print_problems(bad.problems)
-        raise SystemExit(1) from None
+    wix = _catalogue(Side.WIX, wix_file, wix_columns, site_name)
+    external = _catalogue(Side.EXTERNAL, external_file, external_columns, site_name)
     proposal = propose_entities(wix, external, ways or ALL_WAYS)
     save_entity_proposal(proposal, namespace, group, out)
     if as_json:
@@ -127,6 +125,19 @@ def propose(
             f"look at {out} and {doubtful(out)}, then: ratings-sync map entities import {out}",
             err=True,
         )
+
+
+def _catalogue(
+    side: Side, file: Path | None, columns: Sequence[str], site_name: str | None
+) -> list[CatalogueItem]:
+    """One side's, from its export or live. Raises Misconfigured, SyncError."""
+    if file is None:
+        return live_catalogue(the_site(site_name), side)
+    try:
+        return read_catalogue(file, _named(columns))
+    except BadFile as bad:
+        print_problems(bad.problems)
+        raise SystemExit(1) from None
 
 
 def _named(pairs: Sequence[str]) -> dict[str, str]:

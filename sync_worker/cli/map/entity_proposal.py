@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from pathlib import Path
 
+import click
+
 from sync_worker.cli.map.importing import save_rows
-from sync_worker.core.values import EntityRef
+from sync_worker.core.values import EntityRef, Side, Site
+from sync_worker.core.values.catalogue import CatalogueItem
 from sync_worker.files.mapping_files import ENTITY_COLUMNS, NOTE
 from sync_worker.files.proposals import ALL_WAYS, EntityProposal, pair_of
+from sync_worker.services.onboarding.catalogues import read_whole, refuse_unlisted
+from sync_worker.wiring import wiring
+
+
+def live_catalogue(site: Site, side: Side) -> list[CatalogueItem]:
+    """What one side lists now, at the pace of its budget. Raises SyncError."""
+    catalogues = wiring().remotes.catalogues(site, time.sleep)
+    refuse_unlisted({side: catalogues[side]})
+    items, unreadable = read_whole(catalogues[side])
+    if unreadable:
+        click.echo(f"{unreadable} rows of the {side} catalogue have no id", err=True)
+    return items
 
 
 def describe(proposal: EntityProposal) -> str:

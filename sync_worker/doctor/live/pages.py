@@ -14,7 +14,8 @@ from sync_worker.manifest.check import Finding
 from sync_worker.manifest.paging.incremental import newest_of, since_query
 from sync_worker.manifest.paging.pagination import page_query
 from sync_worker.manifest.paging.places import Place
-from sync_worker.manifest.schema.calls import Incremental, OperationSpec
+from sync_worker.manifest.schema.calls import OperationSpec
+from sync_worker.manifest.schema.polling import Incremental
 from sync_worker.remotes.external.calls import Options
 
 PAGING = "operations.list.pagination"

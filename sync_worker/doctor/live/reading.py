@@ -10,6 +10,7 @@ from sync_worker.core.ports.remote import Remote
 from sync_worker.core.values import EntityRef, Record
 from sync_worker.doctor.first_page import first_page_with_records
 from sync_worker.doctor.live.advice import in_words, masked, place_after
+from sync_worker.doctor.live.catalogue import check_catalogue
 from sync_worker.doctor.live.pages import check_changed, check_pages
 from sync_worker.doctor.live.paths import (
     check_paths,
@@ -34,6 +35,7 @@ SEARCH = "live: the search"
 def read_live(system: LiveSystem) -> Iterator[Finding]:
     """What the system shows. It ends with the first call that nothing can be read from."""
     yield from check_right(system)
+    yield from check_catalogue(system)
     operations = system.manifest.operations
     if operations.list is None:
         yield Finding(RECORD, advice="nothing can be listed, so no record was read")

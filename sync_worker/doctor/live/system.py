@@ -16,6 +16,7 @@ from sync_worker.manifest.paging.places import Place
 from sync_worker.manifest.record_reader import read_record, read_remote_id
 from sync_worker.manifest.schema.calls import OperationSpec
 from sync_worker.remotes.external.calls import ExternalCalls, RawPage
+from sync_worker.remotes.external.catalogue import catalogue_of
 from sync_worker.remotes.external.plugins import handlers_of
 from sync_worker.remotes.external.remote import ExternalRemote
 from sync_worker.remotes.http.client import RemoteHttp
@@ -40,6 +41,7 @@ class LiveSystem:
         handlers = handlers_of(manifest)
         self.calls = ExternalCalls(manifest, http, handlers)
         self.remote = ExternalRemote(manifest, http, handlers)
+        self.catalogue = catalogue_of(manifest, http)
 
     @property
     def listing(self) -> OperationSpec | None:

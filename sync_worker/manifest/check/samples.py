@@ -10,11 +10,12 @@ from pydantic import SecretStr
 from sync_worker.core.errors import Permanent
 from sync_worker.core.nearest import nearest
 from sync_worker.core.values import NewDelivery
+from sync_worker.manifest.catalogue_reader import read_item
 from sync_worker.manifest.check.findings import Finding
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.record_reader import read_details, read_record, read_texts
 from sync_worker.manifest.schema.calls import Condition
-from sync_worker.manifest.schema.examples import DeliveryExample, RecordExample
+from sync_worker.manifest.schema.examples import CatalogueExample, DeliveryExample, RecordExample
 from sync_worker.manifest.schema.record import STATES
 from sync_worker.manifest.schema.verify import BasicVerify, JwtVerify, Verify
 
@@ -31,6 +32,9 @@ def check_samples(manifest: Manifest, read: ReadDeliveries, now: float) -> Itera
     for number, sample in enumerate(manifest.examples.records):
         place = f"examples.records.{number}"
         yield Finding(f"record: {sample.name}", _record_wrong(manifest, sample), place=place)
+    for number, row in enumerate(manifest.examples.catalogue):
+        place = f"examples.catalogue.{number}"
+        yield Finding(f"catalogue: {row.name}", _row_wrong(manifest, row), place=place)
 
 
 def _delivery_wrong(
@@ -124,6 +128,23 @@ def _with_secret(scheme: Verify, secret: SecretStr) -> Verify:
     if isinstance(scheme, BasicVerify):
         return scheme.model_copy(update={"password": secret})
     return scheme.model_copy(update={"secret": secret, "previous_secret": None})
+
+
+def _row_wrong(manifest: Manifest, example: CatalogueExample) -> str:
+    spec = manifest.operations.catalogue
+    if spec is None:
+        return "there is no operations.catalogue to read it by"
+    try:
+        item = read_item(spec, example.row)
+    except Permanent as error:
+        return "" if example.expect == "malformed" else error.message
+    if isinstance(example.expect, str):
+        return "expected malformed, but it can be read"
+    for name in sorted(example.expect.model_fields_set):
+        wanted, got = getattr(example.expect, name) or "", getattr(item, name)
+        if got != wanted:
+            return f"{name}: expected {wanted!r}, is {got!r}"
+    return item.problem
 
 
 def _record_wrong(manifest: Manifest, example: RecordExample) -> str:

@@ -13,7 +13,7 @@ from sync_worker.core.errors import Permanent
 from sync_worker.core.values import Record
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.record_reader import created_at, updated_at
-from sync_worker.manifest.schema.calls import Incremental
+from sync_worker.manifest.schema.polling import Incremental
 
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 AHEAD = timedelta(days=1)  # a system's clock may be ahead of ours

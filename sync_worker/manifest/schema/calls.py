@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from sync_worker.manifest.schema.base import HeaderName, Path, Strict, one_of
+from sync_worker.manifest.schema.polling import CreateAsync, Poll
 from sync_worker.manifest.tree_outline import Part, outline_of
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -206,73 +207,20 @@ class AuthorSpec(Strict):
     """The person's address, inside a row of ``find``."""
 
 
-class Incremental(Strict):
-    """A listing of what changed since a time: the newest one that records have shown, in the
-    system's own clock.
-    """
+class CatalogueSpec(OperationSpec):
+    """Lists what can be rated, for pairing: paged as ``list``, each path inside one item."""
 
-    param: str | None = None
-    """Query parameter of ``operations.list``."""
-    params: tuple[str, ...] = ()
-    """Several that all get the same time, for systems that are asked for what was updated *or*
-    created since: a record without a time of an update counts by its time of creation."""
-    semantics: Literal["updated", "created"]
-    """The time that it compares, by ``fields.updated_at`` or ``fields.created_at``. ``created``:
-    edits and deletes are seen by full scans only."""
-    format: Literal["iso8601", "epoch_s", "epoch_ms"] = "iso8601"
-    overlap_s: int = Field(default=300, ge=0)
-    """How long before the newest time each look begins: what became visible late is listed again.
-    """
-
-    @model_validator(mode="after")
-    def _names_a_parameter(self) -> Incremental:
-        if (self.param is None) == (not self.params):
-            raise ValueError("needs param, or params where the system wants several")
-        return self
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """All its parameters."""
-        return self.params or (str(self.param),)
-
-
-class Poll(Strict):
-    """How often we look for what webhooks missed."""
-
-    every_s: int = Field(gt=0)
-    """Looks at what changed since the last look, without ``incremental`` at the whole listing;
-    checked each minute.
-    """
-    incremental: Incremental | None = None
-    full_scan_every_s: int | None = Field(default=None, gt=0)
-    """Compares both sides whole, as every night."""
-    delete_when_missing: bool = True
-    """Whether a record that two complete scans did not show, and that a look by id confirms gone,
-    is deleted.
-    """
-
-
-class CreateAsync(Strict):
-    """The create is accepted now and carried out later, or never: the record is known once it shows
-    itself.
-    """
-
-    correlate_on: tuple[Literal["entity", "email", "value", "text_hash"], ...] = ("entity", "email")
-    """By what the record is known again. Without ``value`` it may show another one, which counts as
-    an edit since; with ``text_hash`` a record with a person's own words is never taken for ours."""
-    fail_event: str | None = None
-    """Name of the event that tells that a create was not carried out: a person is told at once."""
-    wait_s: int = Field(default=900, gt=0)
-    """How long until a person is told."""
-
-    @model_validator(mode="after")
-    def _tells_people_apart(self) -> CreateAsync:
-        if not {"entity", "email"} <= set(self.correlate_on):
-            raise ValueError(
-                "correlate_on needs at least entity and email: one opinion for each person and"
-                " entity"
-            )
-        return self
+    id: Path
+    """The id by which records name the thing, as ``fields.entity`` reads it."""
+    sku: Path | None = None
+    """Its stock keeping unit, where the thing has one and no more."""
+    name: Path | None = None
+    url: Path | None = None
+    """Its page for buyers."""
+    image: Path | None = None
+    """The address of a picture of it."""
+    group: Path | None = None
+    """Its group, where ids are unique within a group only."""
 
 
 class Operations(Strict):
@@ -286,6 +234,10 @@ class Operations(Strict):
     find: OperationSpec | Hook | None = None
     list: OperationSpec | Hook | None = None
     parents: ParentsSpec | None = None
+    catalogue: CatalogueSpec | None = None
+    """What can be rated there."""
+    no_catalogue: str = Field(default="", max_length=500)
+    """Why the system cannot list that: products are paired from files then."""
     author: AuthorSpec | None = None
     create: OperationSpec | Hook | None = None
     update: OperationSpec | Hook | None = None
@@ -324,6 +276,8 @@ class Operations(Strict):
     def _fits_together(self) -> Operations:
         if self.delete_means == "unsupported" and self.delete is not None:
             raise ValueError("delete_means: unsupported, but there is an operation delete")
+        if self.no_catalogue and self.catalogue is not None:
+            raise ValueError("no_catalogue: WHY, but there is an operation catalogue")
         return self
 
     @property
@@ -335,6 +289,7 @@ class Operations(Strict):
             "find",
             "list",
             "parents",
+            "catalogue",
             "create",
             "update",
             "delete",

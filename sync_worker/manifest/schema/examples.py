@@ -78,8 +78,34 @@ class RecordExample(Strict):
     expect: RecordResult | Literal["malformed"]
 
 
+class CatalogueResult(Strict):
+    """What a row of the catalogue reads as; only what is named is compared."""
+
+    id: str | None = None
+    sku: str | None = None
+    name: str | None = None
+    url: str | None = None
+    image: str | None = None
+    group: str | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> CatalogueResult:
+        if not self.model_fields_set:
+            raise ValueError("an example expects nothing")
+        return self
+
+
+class CatalogueExample(Strict):
+    """A row of the catalogue as the system returns it."""
+
+    name: str
+    row: Mapping[str, Any]
+    expect: CatalogueResult | Literal["malformed"]
+
+
 class Examples(Strict):
     """Samples with their results."""
 
     deliveries: tuple[DeliveryExample, ...] = ()
     records: tuple[RecordExample, ...] = ()
+    catalogue: tuple[CatalogueExample, ...] = ()

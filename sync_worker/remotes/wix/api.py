@@ -41,6 +41,8 @@ ENDPOINTS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "get_instance": ("GET", "/apps/v1/instance"),
         "delete_contact": ("DELETE", "/contacts/v4/contacts/{id}"),
         "get_catalog_version": ("GET", "/stores/v3/provision/version"),
+        "query_products_v1": ("POST", "/stores/v1/products/query"),
+        "query_products_v3": ("POST", "/stores/v3/products/query"),
     }
 )
 OLDEST_FIRST = [{"fieldName": "createdDate", "order": "ASC"}]

@@ -25,7 +25,7 @@ from sync_worker.core.ports.sweeps import Sweeps
 from sync_worker.core.sweep_values import RunKind, Sweep
 from sync_worker.core.values import Site, connector_of
 from sync_worker.manifest.manifest import Manifest
-from sync_worker.manifest.schema.calls import Poll
+from sync_worker.manifest.schema.polling import Poll
 from sync_worker.reconcile.pace import Job, Pace
 from sync_worker.reconcile.planned_writes import PlannedWrite
 from sync_worker.reconcile.reconcile import Reconcile

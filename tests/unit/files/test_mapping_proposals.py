@@ -7,27 +7,39 @@ from pathlib import Path
 import pytest
 
 from sync_worker.core.values import Contact
+from sync_worker.core.values.catalogue import CatalogueItem
 from sync_worker.files.mapping_files import check_fields, read_entities
-from sync_worker.files.proposals import Item, propose_contacts, propose_entities, read_catalogue
+from sync_worker.files.proposals import propose_contacts, propose_entities, read_catalogue
 from sync_worker.files.rows import BadFile
 
 PRODUCT = "985f3c2e-0000-4000-8000-431e93e46806"
 
 
-def pairs(wix: list[Item], external: list[Item]) -> list[tuple[str, str, str]]:
+def pairs(wix: list[CatalogueItem], external: list[CatalogueItem]) -> list[tuple[str, str, str]]:
     return [
         (pair.wix.id, pair.external.id, pair.way) for pair in propose_entities(wix, external).pairs
     ]
 
 
 def test_equal_id_goes_before_sku_and_sku_before_name() -> None:
-    wix = [Item("1", "S1", "Tea"), Item("2", "S2", "Mug"), Item("3", "", "Green  TEA")]
-    external = [Item("1", "S9", "Else"), Item("8", "S2", "Cup"), Item("9", "", "green tea")]
+    wix = [
+        CatalogueItem("1", "S1", "Tea"),
+        CatalogueItem("2", "S2", "Mug"),
+        CatalogueItem("3", "", "Green  TEA"),
+    ]
+    external = [
+        CatalogueItem("1", "S9", "Else"),
+        CatalogueItem("8", "S2", "Cup"),
+        CatalogueItem("9", "", "green tea"),
+    ]
     assert pairs(wix, external) == [("1", "1", "id"), ("2", "8", "sku"), ("3", "9", "name")]
 
 
 def test_what_stands_twice_on_a_side_is_a_doubt_with_the_reason() -> None:
-    wix, external = [Item("1", "S1", "Tea"), Item("2", "S1", "Mug")], [Item("8", "S1", "Pot")]
+    wix, external = (
+        [CatalogueItem("1", "S1", "Tea"), CatalogueItem("2", "S1", "Mug")],
+        [CatalogueItem("8", "S1", "Pot")],
+    )
     proposal = propose_entities(wix, external)
     assert not proposal.pairs
     assert [doubt.item.id for doubt in proposal.doubts] == ["1", "2", "8"]
@@ -35,7 +47,10 @@ def test_what_stands_twice_on_a_side_is_a_doubt_with_the_reason() -> None:
 
 
 def test_a_later_way_may_settle_what_an_earlier_one_left_in_doubt() -> None:
-    wix, external = [Item("1", "S1", "Tea"), Item("2", "S1", "Mug")], [Item("8", "S1", "mug")]
+    wix, external = (
+        [CatalogueItem("1", "S1", "Tea"), CatalogueItem("2", "S1", "Mug")],
+        [CatalogueItem("8", "S1", "mug")],
+    )
     assert pairs(wix, external) == [("2", "8", "name")]
 
 
@@ -47,7 +62,7 @@ def test_catalogue_of_wix_is_read_by_product_without_variants(
     file.write_text(
         f"handleId,fieldType,name,sku\nproduct_{PRODUCT},Product,Tea,S1\nproduct_{PRODUCT},Variant,,S2\n"
     )
-    assert read_catalogue(file) == [Item(PRODUCT, "S1", "Tea")]
+    assert read_catalogue(file) == [CatalogueItem(PRODUCT, "S1", "Tea")]
 
 
 def test_catalogue_without_a_known_id_column_is_refused_with_its_columns(tmp_path: Path) -> None:
@@ -55,7 +70,7 @@ def test_catalogue_without_a_known_id_column_is_refused_with_its_columns(tmp_pat
     file.write_text("Nummer,Name\n1,Tee\n")
     with pytest.raises(BadFile, match="no column holds the id; the columns are: Nummer, Name"):
         read_catalogue(file)
-    assert read_catalogue(file, {"id": "Nummer"}) == [Item("1", "", "Tee")]
+    assert read_catalogue(file, {"id": "Nummer"}) == [CatalogueItem("1", "", "Tee")]
 
 
 def test_one_contact_is_certain_and_several_or_none_are_listed() -> None:
