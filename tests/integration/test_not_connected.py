@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+import os
 import socket
 import ssl
 import threading
@@ -18,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from sync_worker.core.errors import SyncError
+from sync_worker.remotes.http.connection import tls_context
 from tests.integration.remote_server import RemoteServer, Reply, always
 from tests.integration.small_connector import a_manifest, a_remote
 
@@ -145,6 +147,24 @@ def test_certificate_of_an_own_authority_is_said_and_can_be_set(
         assert said_by(f"https://127.0.0.1:{port}") == ""
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
         assert "REQUESTS_CA_BUNDLE names /nowhere/ca.pem" in said_by(f"https://127.0.0.1:{port}")
+
+
+def test_authorities_are_read_once_for_all_clients_and_again_when_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fleet has thousands of clients, and the file of authorities may be renewed below it."""
+    (tmp_path / "other").mkdir()
+    trusted, other = a_certificate(tmp_path, "127.0.0.1"), tmp_path / "bundle.pem"
+    other.write_bytes(a_certificate(tmp_path / "other", "127.0.0.1").read_bytes())
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(other))
+    with tls_server(trusted) as port:
+        before = tls_context.cache_info().misses
+        assert "is not trusted" in said_by(f"https://127.0.0.1:{port}")
+        assert "is not trusted" in said_by(f"https://127.0.0.1:{port}")
+        assert tls_context.cache_info().misses == before + 1
+        other.write_bytes(trusted.read_bytes())
+        os.utime(other, ns=(1, 1))
+        assert said_by(f"https://127.0.0.1:{port}") == ""
 
 
 def test_certificate_for_another_name_is_said(
