@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import os
 import shutil
@@ -21,8 +20,7 @@ from sqlalchemy import create_engine, text
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis, embedded_redis
 from tests.installed_servers import FIXTURES, binary_of, installed_postgresql, uses, version_of
 from tests.ledgers import create_database, migrated_postgresql, migrated_sqlite
-
-_numbers = itertools.count(1)
+from tests.lent_databases import LentDatabases, new_name
 
 structlog.configure(
     wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL)
@@ -90,34 +88,38 @@ def _postgresql_of_the_wheel(folder: Path) -> Iterator[str]:
 
 def _spare_the_disk(url: str) -> None:
     """Processes die in tests, the machine does not: what was written stays without waiting for the
-    disk.
+    disk, and nothing lives so long that it must be cleaned up.
     """
     engine = create_engine(url, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.execute(text("ALTER SYSTEM SET fsync = off"))
+        for setting in ("fsync", "full_page_writes", "autovacuum"):
+            connection.execute(text(f"ALTER SYSTEM SET {setting} = off"))
         connection.execute(text("SELECT pg_reload_conf()"))
     engine.dispose()
 
 
 @pytest.fixture(scope="session")
-def postgres_template(postgres_server: str) -> str:
-    return migrated_postgresql(postgres_server)
+def postgres_databases(postgres_server: str) -> LentDatabases:
+    return LentDatabases(postgres_server, migrated_postgresql(postgres_server))
 
 
 @pytest.fixture
-def postgres_url(postgres_server: str, postgres_template: str) -> str:
-    """URL of a PostgreSQL database of this test's own: a ledger with nothing in it."""
-    return create_database(postgres_server, _new_name(), postgres_template)
+def postgres_url(postgres_databases: LentDatabases) -> Iterator[str]:
+    """URL of a PostgreSQL database that this test has to itself: a ledger with nothing in it."""
+    with postgres_databases.lent() as url:
+        yield url
+
+
+@pytest.fixture
+def fresh_postgres_url(postgres_databases: LentDatabases) -> str:
+    """The same, and nobody has had it before: its pages are as few as can be."""
+    return postgres_databases.fresh()
 
 
 @pytest.fixture
 def empty_postgres_url(postgres_server: str) -> str:
     """URL of a PostgreSQL database of this test's own, without tables."""
-    return create_database(postgres_server, _new_name())
-
-
-def _new_name() -> str:
-    return f"test_{os.getpid()}_{next(_numbers)}"
+    return create_database(postgres_server, new_name())
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,13 @@ FIXTURES = {"redis": "redis_server", "postgresql": "postgres_server"}
 # What a test that starts a server only in some of its cases calls those.
 CASES = {
     "redis": {"redis", "redis_server"},
-    "postgresql": {"postgresql", "postgres_server", "postgres_url", "empty_postgres_url"},
+    "postgresql": {
+        "postgresql",
+        "postgres_server",
+        "postgres_url",
+        "fresh_postgres_url",
+        "empty_postgres_url",
+    },
 }
 DEBIAN = Path("/usr/lib/postgresql")  # one folder a major version
 
@@ -78,7 +84,7 @@ def installed_postgresql(folder: Path) -> Iterator[str]:
         shutil.chown(data, "postgres", "postgres")
     _run(*as_user, programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-N")
     options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories="
-    options += " -c fsync=off -c max_connections=200"
+    options += " -c fsync=off -c full_page_writes=off -c autovacuum=off -c max_connections=200"
     control: list[str | Path] = [*as_user, programs / "pg_ctl", "-D", data, "-w"]
     _run(*control, "-o", options, "-l", data / "log", "start")
     try:

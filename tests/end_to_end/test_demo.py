@@ -129,10 +129,12 @@ def test_2000_ratings_from_both_sides_end_equal_and_starve_no_webhook(
 
 @pytest.mark.long
 @pytest.mark.timeout(3600)
-def test_20000_ratings_end_equal_on_postgresql(make_stage: StageMaker, postgres_url: str) -> None:
+def test_20000_ratings_end_equal_on_postgresql(
+    make_stage: StageMaker, fresh_postgres_url: str
+) -> None:
     ratings = generated_ratings(20_000, seed=6)
     stage = make_stage(
-        dict(products_of(ratings)), settings={"DATABASE_URL": postgres_url}, workers=2
+        dict(products_of(ratings)), settings={"DATABASE_URL": fresh_postgres_url}, workers=2
     )
     replay = Replay(stage, ratings, seed=6, changes=800)
     replay.play()

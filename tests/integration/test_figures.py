@@ -115,9 +115,9 @@ def test_ledger_figures_tell_what_is_stuck(engine: Engine) -> None:
     assert (now.most_attempts, now.most_for_one_link) == (2, 3)
 
 
-def test_figures_go_over_indexes_and_never_read_the_whole_inbox(postgres_url: str) -> None:
+def test_figures_go_over_indexes_and_never_read_the_whole_inbox(fresh_postgres_url: str) -> None:
     """With sequential scans made dear, PostgreSQL shows whether an index could serve."""
-    engine = open_engine(postgres_url)
+    engine = open_engine(fresh_postgres_url)
     upgrade(engine)
     statements: list[tuple[str, Any]] = []
     event.listen(

@@ -32,10 +32,10 @@ ENDS: dict[str, End] = {
 
 @pytest.mark.parametrize("end", ENDS.values(), ids=ENDS.keys())
 def test_delivery_that_comes_as_a_run_ends_is_never_left_behind(
-    postgres_url: str, end: End, monkeypatch: pytest.MonkeyPatch
+    fresh_postgres_url: str, end: End, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A delivery that comes as a run ends is told to the run or gets the lease."""
-    engine, other = open_engine(postgres_url), open_engine(postgres_url)
+    engine, other = open_engine(fresh_postgres_url), open_engine(fresh_postgres_url)
     upgrade(engine)
     holder, newcomer = (ObservedLedger(one) for one in (engine, other))
     site = holder.add_site("instance-1", "own-service")

@@ -43,17 +43,17 @@ CONTACTS = "wix_contact_id,email,external_author_id\nc-1,ada@example.com,\n"
 
 
 @pytest.fixture
-def engine(postgres_url: str) -> Iterator[Engine]:
-    engine = open_engine(postgres_url, busy_seconds=1.0, pool_size=4)
+def engine(fresh_postgres_url: str) -> Iterator[Engine]:
+    engine = open_engine(fresh_postgres_url, busy_seconds=1.0, pool_size=4)
     upgrade(engine)
     yield engine
     engine.dispose()
 
 
 @pytest.fixture
-def other(postgres_url: str) -> Iterator[Engine]:
+def other(fresh_postgres_url: str) -> Iterator[Engine]:
     """Somebody else on the same database."""
-    engine = create_engine(postgres_url)
+    engine = create_engine(fresh_postgres_url)
     yield engine
     engine.dispose()
 
@@ -131,10 +131,10 @@ def test_server_ends_the_transaction_of_a_process_that_has_frozen(engine: Engine
 
 
 @pytest.fixture
-def environ(tmp_path: Path, postgres_url: str, redis_server: EmbeddedRedis) -> dict[str, str]:
+def environ(tmp_path: Path, fresh_postgres_url: str, redis_server: EmbeddedRedis) -> dict[str, str]:
     least = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     more = {
-        "DATABASE_URL": postgres_url,
+        "DATABASE_URL": fresh_postgres_url,
         "REDIS_URL": redis_server.url,
         "RATINGS_SYNC_HOME": str(tmp_path / "home"),
     }
@@ -142,7 +142,7 @@ def environ(tmp_path: Path, postgres_url: str, redis_server: EmbeddedRedis) -> d
 
 
 def test_commands_of_a_whole_life_on_postgresql(
-    tmp_path: Path, environ: dict[str, str], postgres_url: str, redis: Redis
+    tmp_path: Path, environ: dict[str, str], fresh_postgres_url: str, redis: Redis
 ) -> None:
     def run(*words: str, fails: bool = False) -> str:
         done = run_command(words, tmp_path, environ)
@@ -166,7 +166,7 @@ def test_commands_of_a_whole_life_on_postgresql(
     assert "1 added" in run("map", "contacts", "import", "c.csv")
     assert run("map", "entities", "list") == ENTITIES
 
-    engine = open_engine(postgres_url)
+    engine = open_engine(fresh_postgres_url)
     ledger = sql_ledger(engine)
     held = ledger.inbox.store(a_named_delivery("held")).inbox_id
     ledger.inbox.hold([held], "refused")

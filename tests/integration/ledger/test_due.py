@@ -91,8 +91,8 @@ def fill(
 
 
 @pytest.fixture
-def large(postgres_url: str) -> Iterator[SqlLedger]:
-    engine = open_engine(postgres_url)
+def large(fresh_postgres_url: str) -> Iterator[SqlLedger]:
+    engine = open_engine(fresh_postgres_url)
     upgrade(engine)
     yield sql_ledger(engine)
     engine.dispose()
