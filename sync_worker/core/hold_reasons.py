@@ -16,6 +16,12 @@ IN_STEP_ONLY = (
     "the next look at the rating finds both sides in step; nothing is written for it before a"
     " person releases it"
 )
+ACCOUNT_PAUSED = "account_paused"
+ACCOUNT_LOCKED = "account_locked"
+ACCOUNT_REVOKED = "account_revoked"
+NO_ACCOUNT = "no_account"
+# A site is given an account: what had none goes on.
+FOR_AN_ACCOUNT = (ACCOUNT_REVOKED, NO_ACCOUNT)
 CONTENT_REPLACED = "content_replaced"
 ON_PERSON = "the contact or its address becomes known: by its event, by another rating, by a sweep"
 
@@ -31,6 +37,13 @@ FREES_ITSELF: Mapping[str, str] = MappingProxyType(
         "site_paused": "the site is resumed",
         "site_recovery": "the site is resumed",
         "site_removed": "the app is installed again",
+        NO_ACCOUNT: "the site is given an account",
+        ACCOUNT_PAUSED: "the account is resumed, or the site is given another one",
+        ACCOUNT_REVOKED: "the site is given an account again",
+        ACCOUNT_LOCKED: (
+            "its secrets open: with the right SECRETS_KEY, which a worker looks for once a minute,"
+            " or when they are given anew"
+        ),
         "account_failing": "the account is accepted again: a probe asks each minute",
         "guest_change": (
             "the next look at the rating finds both sides in step, the guest's record gone, or the"

@@ -157,7 +157,7 @@ class LinkRun:
         # What waits for a person asks for nothing yet.
         asks_to_erase = any(one.new.privacy for one in run.deliveries if not one.stands_by)
         if not run.site.is_at_work and not asks_to_erase:
-            raise Held(f"site_{run.site.state}")
+            raise Held(run.site.why_at_rest)
         # A held link whose write may yet show is looked at again.
         if run.link.state is LinkState.HELD and run.intent is None and not asks_to_erase:
             self.view.holds.is_frozen = True

@@ -179,7 +179,7 @@ class Intake:
     def _key_of(self, delivery: Delivery, site: Site, engine: Engine) -> RatingKey | Outcome:
         """The key that the delivery is about, or how it ended without one. Raises SyncError."""
         if not site.is_at_work and not self._asks_to_erase(delivery, site, engine):
-            raise Held(f"site_{site.state}")
+            raise Held(site.why_at_rest)
         # No record has such an id; a person looks at what was told.
         if delivery.new.remote_id.startswith(UNUSABLE):
             raise Held("unusable_id")
@@ -255,7 +255,7 @@ class Intake:
                 return outcome
         # Hold first, then look again: whoever brings what it waits for commits that first, and
         # releases after.
-        if reason == f"site_{site.state}":
+        if not site.is_at_work and reason == site.why_at_rest:
             self.bell.ring(self.ledger.sites.release_if_at_work(site.id))
         if isinstance(error, Held) and error.has_arrived():
             self.bell.ring(self.ledger.inbox.release_held(site.id, inbox_ids=[delivery.id]))

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from sqlalchemy import Connection
 
 from sync_worker.core.values import Side, Site, SiteState
+from sync_worker.core.values.sites import USABLE
 from sync_worker.ledger.statements.sites import site_by_id, site_by_source
 
 # A pause or a changed policy reaches every process within this time.
@@ -42,7 +43,14 @@ class SiteCache:
     def _cached(self, key: object, read: Callable[[], Site | None]) -> Site | None:
         expires_at, cached = self._sites.get(key, (0.0, None))
         now = time.monotonic()
-        if cached is not None and expires_at > now and cached.state is SiteState.ACTIVE:
+        # One at work: neither it rests, nor its account does.
+        if (
+            cached is not None
+            and expires_at > now
+            and cached.state is SiteState.ACTIVE
+            and cached.account_state in USABLE
+            and cached.external_source
+        ):
             return cached
         found = read()
         if found is not None:

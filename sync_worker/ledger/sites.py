@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, func, select, update
 
+from sync_worker.core.hold_reasons import ACCOUNT_PAUSED, FOR_AN_ACCOUNT
 from sync_worker.core.values import InboxState, SiteState
 from sync_worker.ledger.site_cache import SiteCache
 from sync_worker.ledger.statements.inbox import is_of_site, release_deliveries
@@ -62,5 +63,6 @@ class SqlSiteStates:
             return []
         # In recovery a person has to confirm each delete.
         reasons = [f"site_{state}" for state in REST_OVER[its_site.state]]
+        reasons += [ACCOUNT_PAUSED, *FOR_AN_ACCOUNT]
         is_held = (inbox.c.state == str(InboxState.HELD)) & inbox.c.reason.in_(reasons)
         return release_deliveries(connection, is_held & is_of_site(its_site))

@@ -35,8 +35,12 @@ W, E = Side.WIX, Side.EXTERNAL
 # of its own, here or in test_false_answers.py.
 OF_NO_RATING = {
     "account_failing",
+    "account_locked",
+    "account_paused",
+    "account_revoked",
     "content_replaced",
     "malformed_event",
+    "no_account",
     "site_paused",
     "site_recovery",
     "site_removed",

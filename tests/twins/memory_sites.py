@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from sync_worker.core.hold_reasons import ACCOUNT_PAUSED, FOR_AN_ACCOUNT
 from sync_worker.core.values import SiteState
 from tests.twins.memory_state import MemoryState
 
@@ -32,7 +33,7 @@ class MemorySites:
         site = self.state.site_rows[site_id]
         if not site.is_at_work:
             return []
-        reasons = {"site_removed", "site_paused"}
+        reasons = {"site_removed", "site_paused", ACCOUNT_PAUSED, *FOR_AN_ACCOUNT}
         if site.state is SiteState.ACTIVE:
             reasons.add("site_recovery")
         waiting = [

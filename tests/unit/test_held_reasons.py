@@ -10,7 +10,13 @@ from pathlib import Path
 import pytest
 
 from sync_worker.core.errors import Unauthorized
-from sync_worker.core.hold_reasons import FREES_ITSELF, STANDS_BY
+from sync_worker.core.hold_reasons import (
+    ACCOUNT_LOCKED,
+    ACCOUNT_PAUSED,
+    FOR_AN_ACCOUNT,
+    FREES_ITSELF,
+    STANDS_BY,
+)
 from sync_worker.core.ports.site_sides import ACCOUNT_FAILING
 from sync_worker.core.values import SiteState
 
@@ -75,7 +81,9 @@ def reasons() -> list[str]:
         reason for path in (ROOT / "sync_worker").rglob("*.py") for reason in reasons_in(path)
     }
     by_state = {f"site_{state}" for state in SiteState if state is not SiteState.ACTIVE}
-    return sorted(written | by_state | {"misconfigured", ACCOUNT_FAILING, Unauthorized().reason})
+    of_accounts = {ACCOUNT_PAUSED, ACCOUNT_LOCKED, *FOR_AN_ACCOUNT}
+    written |= by_state | of_accounts
+    return sorted(written | {"misconfigured", ACCOUNT_FAILING, Unauthorized().reason})
 
 
 def test_the_code_gives_the_reasons_that_this_test_knows_of(reasons: list[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -75,6 +75,39 @@ class SealedSecret:
     sealed: str
     previous: str | None = None
     previous_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewAccount:
+    """What a shop gives for a site.
+
+    ``public_id``: made before, since it is bound into what is sealed. ``sealed``: by secret's name.
+    """
+
+    public_id: str
+    site_id: int
+    connector: str
+    identity: str | None
+    settings: Mapping[str, str]
+    sealed: Mapping[str, str] = field(default_factory=dict)
+    state: AccountState = AccountState.NEW
+
+
+@dataclass(frozen=True, slots=True)
+class AccountChange:
+    """What changes of an account; what is not named stays.
+
+    ``keep_old_seconds``: how long the value before of each secret in ``sealed`` counts beside the
+    new one; 0: it ends at once. ``left_out``: settings and secrets that go.
+    """
+
+    settings: Mapping[str, str] | None = None
+    identity: str | None = None
+    sealed: Mapping[str, str] = field(default_factory=dict)
+    keep_old_seconds: float = 0.0
+    left_out: Collection[str] = ()
+    state: AccountState | None = None
+    paused_why: str = ""
 
 
 @dataclass(frozen=True, slots=True)

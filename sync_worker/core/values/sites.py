@@ -8,6 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, ClassVar
 
+from sync_worker.core.hold_reasons import ACCOUNT_PAUSED, ACCOUNT_REVOKED, NO_ACCOUNT
 from sync_worker.core.scale import FieldMap
 from sync_worker.core.values.accounts import AccountState
 from sync_worker.core.values.records import EntityRef, Side
@@ -225,6 +226,10 @@ KIND_OF_EVENTS = {
 }
 
 
+# With these its deliveries are processed; ``None``: the environment holds the settings.
+USABLE = (None, AccountState.ACTIVE, AccountState.NEW)
+
+
 class SideState(StrEnum):
     """``FAILING``: the remote refuses our credentials; a probe each minute asks again."""
 
@@ -277,10 +282,30 @@ class Site:
         return EntityRef(ref.entity_id, self.policy.same_id_group, self.policy.same_id_namespace)
 
     def is_out_of_reach(self, side: Side) -> bool:
-        """Whether the site's records on a side are not ours any more: its app was removed."""
-        return side is Side.WIX and self.state is SiteState.REMOVED
+        """Whether the site's records on a side are not ours any more.
+
+        On Wix its app was removed, or outside its account has ended.
+        """
+        if side is Side.WIX:
+            return self.state is SiteState.REMOVED
+        return self.account_state is AccountState.REVOKED or not self.external_source
 
     @property
     def is_at_work(self) -> bool:
         """Whether deliveries are processed; in recovery nothing is deleted (rule R11)."""
-        return self.state in (SiteState.ACTIVE, SiteState.RECOVERY)
+        is_going = self.state in (SiteState.ACTIVE, SiteState.RECOVERY)
+        return is_going and self.account_state in USABLE and self.external_source != ""
+
+    @property
+    def why_at_rest(self) -> str:
+        """Why its deliveries wait, where it is not at work; a rest of the site itself comes first.
+
+        So do those who paused it resume it before its account counts.
+        """
+        if self.state not in (SiteState.ACTIVE, SiteState.RECOVERY):
+            return f"site_{self.state}"
+        if not self.external_source:
+            return NO_ACCOUNT
+        if self.account_state is AccountState.REVOKED:
+            return ACCOUNT_REVOKED
+        return ACCOUNT_PAUSED

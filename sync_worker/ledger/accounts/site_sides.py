@@ -111,6 +111,12 @@ class SqlSiteSides:
         return list(ids)
 
 
+def ask_soon(connection: Connection, site_id: int) -> None:
+    """What a site gave for its external side has changed: if it was refused, it is asked now."""
+    refused = _is(SiteSide(site_id, Side.EXTERNAL)) & (site_side.c.state == FAILING)
+    connection.execute(update(site_side).where(refused).values(next_probe_at=ledger_now()))
+
+
 def failing_accounts(connection: Connection) -> list[FailingAccount]:
     """The accounts that fail now, the longest first."""
     fails = select(site_side, site.c.connector).join(site, site.c.id == site_side.c.site_id)

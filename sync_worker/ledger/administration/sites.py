@@ -83,7 +83,7 @@ class SiteAdmin:
             known = site_by_id(connection, site_id)
             assert known is not None  # noqa: S101 - callers have it from here
             _refuse_if_taken(connection, site.c.instance_id, instance_id, "instance_id")
-            move_deliveries(connection, known.instance_id, instance_id)
+            move_deliveries(connection, Side.WIX, known.instance_id, instance_id)
             changed = update(site).where(site.c.id == site_id).values(instance_id=instance_id)
             connection.execute(changed)
         released = release_keys(self._transactions, [source_hold_key(Side.WIX, instance_id)])

@@ -222,9 +222,9 @@ def first_of(connection: Connection, site: Site, side: Side, remote_id: str, rev
     return connection.execute(select(inbox).where(is_it).order_by(inbox.c.id).limit(1)).first()
 
 
-def move_deliveries(connection: Connection, old: str, new: str) -> None:
-    """What Wix has told of a site is kept under another name of it from now on."""
-    is_old = (inbox.c.side == str(Side.WIX)) & (inbox.c.source == old)
+def move_deliveries(connection: Connection, side: Side, old: str, new: str) -> None:
+    """What a side has told of a site is kept under another name of it from now on."""
+    is_old = (inbox.c.side == str(side)) & (inbox.c.source == old)
     there = inbox.alias("there")
     is_twin = (there.c.side == inbox.c.side) & (there.c.source == new)
     same_id = there.c.dedupe_id == inbox.c.dedupe_id

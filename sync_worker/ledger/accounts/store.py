@@ -1,0 +1,242 @@
+"""Accounts in SQL: what shops gave, with its secrets sealed, and every change in the audit.
+
+Each change takes the next number of one counter first, whose row it holds to its end: so the
+changes have an order, and a process that knows a number misses none of those before it.
+"""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import delete, insert, select, update
+
+from sync_worker.core.errors import Misconfigured
+from sync_worker.core.hold_reasons import ACCOUNT_PAUSED, FOR_AN_ACCOUNT
+from sync_worker.core.scale import FieldMap
+from sync_worker.core.values import (
+    Account,
+    AccountChange,
+    AccountState,
+    NewAccount,
+    SealedSecret,
+)
+from sync_worker.ledger.accounts.audit import SqlAudit, write_audit
+from sync_worker.ledger.accounts.changing import (
+    change_secrets,
+    changed_values,
+    differences,
+    end_account,
+    insert_account,
+    kind_of_change,
+    next_number,
+    update_account,
+    wipe_secrets,
+)
+from sync_worker.ledger.accounts.giving import (
+    give_to_site,
+    refuse_second_account,
+    refuse_what_crosses_sites,
+)
+from sync_worker.ledger.accounts.reading import (
+    account_in_use,
+    holds_address,
+    known_account,
+    read_account,
+    read_accounts,
+    read_sealed,
+)
+from sync_worker.ledger.accounts.site_sides import ask_soon
+from sync_worker.ledger.accounts.tables import account, account_address, account_change
+from sync_worker.ledger.administration.held import release_reasons
+from sync_worker.ledger.statements.sites import site_by_id
+from sync_worker.ledger.transactions import Transactions, ledger_now
+
+PAGE = 50
+REVOKED = str(AccountState.REVOKED)
+
+
+class StaleVersion(Misconfigured):
+    """Somebody else has changed the account meanwhile."""
+
+
+def new_public_id() -> str:
+    """128 random bits that can stand in an address: 26 letters and digits."""
+    return base64.b32encode(secrets.token_bytes(16)).decode().rstrip("=").lower()
+
+
+class SqlAccountStore:
+    """The accounts of all sites. Raises Transient, and Misconfigured in words for people."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+        self.audit = SqlAudit(transactions)
+
+    # -- questions
+
+    def of_site(self, site_id: int) -> Account | None:
+        """The account that a site uses."""
+        return self._one((account.c.site_id == site_id) & (account.c.state != REVOKED))
+
+    def by_public_id(self, public_id: str) -> Account | None:
+        """The account of that name, revoked or not."""
+        return self._one(account.c.public_id == public_id)
+
+    def by_address(self, address: str) -> Account | None:
+        """The account in use that has this webhook address now."""
+        return self._one(holds_address(address))
+
+    def listed(
+        self,
+        after: int = 0,
+        limit: int = PAGE,
+        connector: str | None = None,
+        state: AccountState | None = None,
+    ) -> list[Account]:
+        """A page of accounts in the order in which they were given; ``after``: the id before it."""
+        found = select(account).where(account.c.id > after)
+        if connector is not None:
+            found = found.where(account.c.connector == connector)
+        if state is not None:
+            found = found.where(account.c.state == str(state))
+        with self._transactions.read() as connection:
+            return read_accounts(connection, found.order_by(account.c.id).limit(limit))
+
+    def counter(self) -> int:
+        """The number of the last change of any account."""
+        with self._transactions.read() as connection:
+            return int(connection.execute(select(account_change.c.counter)).scalar_one())
+
+    def changed_since(self, counter: int, limit: int) -> list[Account]:
+        """Accounts that changed after this number, in the order of their last change.
+
+        Revoked ones, too.
+        """
+        found = select(account).where(account.c.changed > counter)
+        with self._transactions.read() as connection:
+            return read_accounts(connection, found.order_by(account.c.changed).limit(limit))
+
+    def sealed_of(self, account_id: int) -> Mapping[str, SealedSecret]:
+        """Its sealed secrets by name; a value before only as long as it counts."""
+        with self._transactions.read() as connection:
+            return read_sealed(connection, account_id)
+
+    def _one(self, which: Any) -> Account | None:
+        with self._transactions.read() as connection:
+            return read_account(connection, which)
+
+    # -- changes
+
+    def add(self, new: NewAccount, actor: str, fields: Sequence[FieldMap] = ()) -> Account:
+        """Give a site its account: what waited for one goes on.
+
+        ``fields``: what it maps, if it maps nothing yet. Raises Misconfigured if the site has an
+        account, or the external account serves another site.
+        """
+        with self._transactions.write() as connection:
+            number = next_number(connection)
+            refuse_second_account(connection, new.site_id)
+            refuse_what_crosses_sites(connection, new)
+            give_to_site(connection, new, fields)
+            insert_account(connection, new, number)
+            given = {"connector": new.connector, "settings": dict(new.settings)}
+            added = known_account(connection, new.public_id)
+            write_audit(connection, actor, "account.add", added, after=given)
+        self._release(new.site_id, FOR_AN_ACCOUNT)
+        return added
+
+    def change(
+        self,
+        public_id: str,
+        change: AccountChange,
+        *,
+        version: int | None = None,
+        actor: str,
+        why: str = "",
+    ) -> Account:
+        """Change an account; ``version``: the one that was looked at. Raises Misconfigured."""
+        with self._transactions.write() as connection:
+            number = next_number(connection)
+            old = account_in_use(connection, public_id)
+            if version is not None and version != old.version:
+                raise StaleVersion(
+                    f"account {public_id} was changed by somebody else meanwhile (version"
+                    f" {old.version}, not {version}): look at it again"
+                )
+            if change.identity is not None:
+                refuse_what_crosses_sites(connection, old, identity=change.identity)
+            update_account(connection, old, number, changed_values(old, change))
+            change_secrets(connection, old.id, change)
+            ask_soon(connection, old.site_id)
+            changed = known_account(connection, public_id)
+            before, after = differences(old, changed, change)
+            what = kind_of_change(old, changed)
+            write_audit(connection, actor, what, old, before=before, after=after, why=why)
+        if changed.state is not AccountState.PAUSED:
+            self._release(old.site_id, (ACCOUNT_PAUSED, *FOR_AN_ACCOUNT))
+        return changed
+
+    def rotate_address(self, public_id: str, keep_seconds: float, actor: str) -> str:
+        """A new webhook address; those before stay valid for so long."""
+        fresh = new_public_id()
+        with self._transactions.write() as connection:
+            number = next_number(connection)
+            old = account_in_use(connection, public_id)
+            is_its, until = account_address.c.account_id == old.id, account_address.c.valid_until
+            over = delete(account_address).where(is_its, until <= ledger_now())
+            connection.execute(over)
+            ends = {"valid_until": ledger_now() + keep_seconds}
+            connection.execute(update(account_address).where(is_its, until.is_(None)).values(ends))
+            connection.execute(insert(account_address).values(address=fresh, account_id=old.id))
+            update_account(connection, old, number, {})
+            kept = {"kept_seconds": keep_seconds}
+            write_audit(connection, actor, "account.address", old, after=kept)
+        return fresh
+
+    def note_probe(
+        self, public_id: str, words: Mapping[str, Any], actor: str, *, works: bool = False
+    ) -> Account:
+        """What a probe said, in words; a new account that works is active from now on."""
+        with self._transactions.write() as connection:
+            old = account_in_use(connection, public_id)
+            said = {"probed_at": ledger_now(), "probe": dict(words)}
+            connection.execute(update(account).where(account.c.id == old.id).values(said))
+            write_audit(connection, actor, "account.probe", old, after={"works": works})
+            noted = known_account(connection, public_id)
+        if works and old.state is AccountState.NEW:
+            return self.change(public_id, AccountChange(state=AccountState.ACTIVE), actor=actor)
+        return noted
+
+    def revoke(
+        self, public_id: str, actor: str, why: str = "", *, keeps_secrets: bool = False
+    ) -> Account:
+        """The end of an account: its addresses are nobody's, its secrets gone, its identity free.
+
+        ``keeps_secrets``: until ``wipe``, for who takes our webhooks away from its shop.
+        """
+        with self._transactions.write() as connection:
+            number = next_number(connection)
+            old = account_in_use(connection, public_id)
+            end_account(connection, old, number, actor, why, keeps_secrets=keeps_secrets)
+            return known_account(connection, public_id)
+
+    def wipe(self, public_id: str) -> None:
+        """What a revoked account still had of secrets and settings goes."""
+        with self._transactions.write() as connection:
+            number = next_number(connection)
+            old = known_account(connection, public_id)
+            if old.state is AccountState.REVOKED and old.wiped_at is None:
+                wipe_secrets(connection, old.id)
+                update_account(connection, old, number, {"wiped_at": ledger_now()})
+
+    def _release(self, site_id: int, reasons: Sequence[str]) -> None:
+        """After the change's own transaction: a worker that holds a delivery now looks once more.
+
+        The sweeper rings.
+        """
+        with self._transactions.read() as connection:
+            site = site_by_id(connection, site_id)
+        if site is not None:
+            release_reasons(self._transactions, reasons, site)

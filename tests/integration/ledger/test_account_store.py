@@ -1,0 +1,327 @@
+"""Accounts in SQL, on both databases: who may have which, and what waits for one."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from sync_worker.core.errors import Misconfigured
+from sync_worker.core.values import (
+    Account,
+    AccountChange,
+    AccountState,
+    NewAccount,
+    Side,
+    Site,
+    SiteSide,
+    SiteState,
+)
+from sync_worker.ledger.accounts.store import SqlAccountStore, StaleVersion, new_public_id
+from sync_worker.ledger.administration.admin import ledger_admin
+from sync_worker.ledger.statements.sites import active_sites
+from tests.factories import EXTERNAL_ENTITY, WIX_ENTITY, a_delivery
+from tests.simulation.world import OVERALL
+from tests.twins.observed_ledger import ObservedLedger
+
+ACTOR = "cli:ada@host"
+
+
+class Fleet:
+    """Two processes over one database, and the accounts as a person gives them."""
+
+    def __init__(self, ledgers: list[ObservedLedger]) -> None:
+        self.ledger, self.other = ledgers
+        self.admin = ledger_admin(self.ledger.engine)
+        self.store = SqlAccountStore(self.ledger.transactions)
+        self.beside = SqlAccountStore(self.other.transactions)
+
+    def site(self, number: int = 1) -> Site:
+        return self.admin.sites.add(f"instance-{number}", "", [])[0]
+
+    def give(self, site: Site, identity: str | None = "https://shop", **changes: Any) -> Account:
+        new = NewAccount(new_public_id(), site.id, "shop", identity, {"base_url": "https://shop"})
+        return self.store.add(replace(new, **changes), ACTOR)
+
+    def held(self) -> list[str]:
+        return self.ledger.held_reasons()
+
+
+@pytest.fixture
+def fleet(ledgers: list[ObservedLedger]) -> Fleet:
+    return Fleet(ledgers)
+
+
+def test_given_account_is_found_by_site_name_and_address(fleet: Fleet) -> None:
+    site = fleet.site()
+    given = fleet.give(site, sealed={"token": "x1.sealed"})
+    assert given.state is AccountState.NEW
+    assert (given.secret_names, [one.address for one in given.addresses]) == (
+        ("token",),
+        [given.public_id],
+    )
+    for found in (
+        fleet.beside.of_site(site.id),
+        fleet.beside.by_public_id(given.public_id),
+        fleet.beside.by_address(given.public_id),
+    ):
+        assert found == given
+    assert fleet.beside.sealed_of(given.id)["token"].sealed == "x1.sealed"
+    served = fleet.admin.sites.find(given.public_id)
+    assert (served.connector, served.external_source) == ("shop", f"shop/{given.public_id}")
+    assert served.account_state is AccountState.NEW
+    assert not served.has_implicit_account
+
+
+def test_public_ids_can_not_be_guessed() -> None:
+    made = {new_public_id() for _ in range(100)}
+    assert len(made) == 100
+    assert {len(one) for one in made} == {26}
+    assert all(one.isalnum() and one == one.lower() for one in made)
+
+
+def test_site_has_one_account_at_a_time_and_an_account_one_site(fleet: Fleet) -> None:
+    first, second = fleet.site(1), fleet.site(2)
+    given = fleet.give(first)
+    with pytest.raises(Misconfigured, match=f"site {first.id} has an account of shop already"):
+        fleet.give(first, "https://another")
+    with pytest.raises(Misconfigured, match=f"serves site {first.id} already"):
+        fleet.give(second)
+    other = fleet.give(second, "https://another")
+    with pytest.raises(Misconfigured, match=f"serves site {first.id} already"):
+        fleet.store.change(other.public_id, AccountChange(identity="https://shop"), actor=ACTOR)
+    fleet.store.revoke(given.public_id, ACTOR)
+    fleet.store.change(other.public_id, AccountChange(identity="https://shop"), actor=ACTOR)
+
+
+def test_two_who_give_one_account_at_once_do_not_both_get_it(fleet: Fleet) -> None:
+    sites = [fleet.site(number) for number in range(4)]
+
+    def give(site: Site) -> bool:
+        try:
+            fleet.give(site)
+        except Misconfigured:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(give, sites)) == 1
+
+
+def test_site_of_the_environment_is_given_no_account(fleet: Fleet) -> None:
+    site, _ = fleet.admin.sites.add("instance-1", "shop", [])
+    with pytest.raises(Misconfigured, match="with the settings of the environment"):
+        fleet.give(site)
+    with pytest.raises(Misconfigured, match="there is no site 77"):
+        fleet.give(replace(site, id=77))
+    fleet.admin.sites.set_state(fleet.site(2).id, SiteState.REMOVED)
+    with pytest.raises(Misconfigured, match="the app is not installed on site 2"):
+        fleet.give(replace(site, id=2))
+    assert fleet.store.listed() == []
+
+
+def test_what_waits_for_an_account_goes_on_with_it(fleet: Fleet) -> None:
+    """Whichever way the account came to rest; what another site holds stays."""
+    site, neighbour = fleet.site(1), fleet.site(2)
+    waiting = fleet.ledger.inbox.store(a_delivery(1)).inbox_id
+    theirs = replace(a_delivery(1), source="instance-2")
+    fleet.ledger.inbox.hold([waiting], site.why_at_rest)
+    assert site.why_at_rest == "no_account"
+    fleet.ledger.inbox.hold([fleet.ledger.inbox.store(theirs).inbox_id], "no_account")
+    given = fleet.give(site)
+    assert fleet.held() == ["no_account"]
+    fleet.store.change(
+        given.public_id,
+        AccountChange(state=AccountState.PAUSED, paused_why="a holiday"),
+        actor=ACTOR,
+    )
+    paused = fleet.admin.sites.find(given.public_id)
+    assert (paused.is_at_work, paused.why_at_rest) == (False, "account_paused")
+    outside = a_delivery(2, side=Side.EXTERNAL)
+    told = fleet.ledger.inbox.store(replace(outside, source=given.source)).inbox_id
+    fleet.ledger.inbox.hold([waiting, told], "account_paused")
+    assert fleet.ledger.sites.release_if_at_work(site.id) == []
+    fleet.store.change(given.public_id, AccountChange(state=AccountState.ACTIVE), actor=ACTOR)
+    assert fleet.held() == ["no_account"]
+    fleet.store.revoke(given.public_id, ACTOR, "left")
+    revoked = fleet.admin.sites.find(str(site.id))
+    assert (revoked.is_at_work, revoked.why_at_rest) == (False, "account_revoked")
+    assert revoked.is_out_of_reach(Side.EXTERNAL)
+    fleet.ledger.inbox.hold([waiting, told], "account_revoked")
+    again = fleet.give(site)
+    assert fleet.held() == ["no_account"]
+    opened = fleet.ledger.inbox.open_delivery(told)
+    assert opened is not None
+    assert (opened[0].new.source, opened[1] and opened[1].id) == (again.source, site.id)
+    assert fleet.give(neighbour, "https://other").site_id == neighbour.id
+    assert fleet.held() == []
+
+
+def test_links_of_one_shop_are_not_taken_to_another(fleet: Fleet) -> None:
+    site = fleet.site()
+    given = fleet.give(site)
+    fleet.ledger.directory.add_entity(site.id, WIX_ENTITY, EXTERNAL_ENTITY)
+    fleet.store.revoke(given.public_id, ACTOR)
+    with pytest.raises(Misconfigured, match="was in step with another account of shop"):
+        fleet.give(site, "https://another")
+    assert fleet.give(site).site_id == site.id
+
+
+def test_first_account_brings_the_fields_and_no_later_one(fleet: Fleet) -> None:
+    site = fleet.site()
+    new = NewAccount(new_public_id(), site.id, "shop", "a", {})
+    fleet.store.add(new, ACTOR, [OVERALL])
+    assert fleet.admin.sites.find(new.public_id).fields == (OVERALL,)
+    fleet.store.revoke(new.public_id, ACTOR)
+    fleet.store.add(replace(new, public_id=new_public_id()), ACTOR, [replace(OVERALL, version=7)])
+    assert fleet.admin.sites.find(str(site.id)).fields == (OVERALL,)
+
+
+def test_changes_have_an_order_and_none_is_missed(fleet: Fleet) -> None:
+    start = fleet.store.counter()
+    first, second = (fleet.give(fleet.site(number), f"shop-{number}") for number in (1, 2))
+    assert fleet.beside.counter() == start + 2
+    seen = fleet.beside.changed_since(start, 1)
+    assert [one.id for one in seen] == [first.id]
+    assert [one.id for one in fleet.beside.changed_since(seen[0].changed, 9)] == [second.id]
+    fleet.store.revoke(first.public_id, ACTOR)
+    (revoked,) = fleet.beside.changed_since(start + 2, 9)
+    assert (revoked.id, revoked.state) == (first.id, AccountState.REVOKED)
+
+
+def test_change_of_what_somebody_changed_meanwhile_is_refused(fleet: Fleet) -> None:
+    given = fleet.give(fleet.site())
+    change = AccountChange(settings={"base_url": "https://new", "more": "1"})
+    changed = fleet.store.change(given.public_id, change, version=given.version, actor=ACTOR)
+    assert changed.settings == {"base_url": "https://new", "more": "1"}
+    with pytest.raises(StaleVersion, match=r"version 2, not 1\): look at it again"):
+        fleet.store.change(given.public_id, change, version=given.version, actor=ACTOR)
+    left = fleet.store.change(given.public_id, AccountChange(left_out={"more"}), actor=ACTOR)
+    assert left.settings == {"base_url": "https://new"}
+
+
+def test_secret_before_counts_until_its_time(fleet: Fleet) -> None:
+    given = fleet.give(fleet.site(), sealed={"token": "one", "hook": "old"})
+    kept = AccountChange(sealed={"token": "two"}, keep_old_seconds=3600)
+    fleet.store.change(given.public_id, kept, actor=ACTOR)
+    token = fleet.beside.sealed_of(given.id)["token"]
+    assert (token.sealed, token.previous) == ("two", "one")
+    assert token.previous_until is not None
+    fleet.store.change(given.public_id, AccountChange(sealed={"hook": "new"}), actor=ACTOR)
+    assert fleet.beside.sealed_of(given.id)["hook"].previous is None
+    with fleet.ledger.transactions.write() as connection:
+        connection.execute(text("UPDATE account_secret SET previous_until = 1"))
+    assert fleet.beside.sealed_of(given.id)["token"].previous is None
+    fleet.store.change(given.public_id, AccountChange(left_out={"hook"}), actor=ACTOR)
+    assert set(fleet.beside.sealed_of(given.id)) == {"token"}
+
+
+def test_old_address_is_valid_for_its_time_only(fleet: Fleet) -> None:
+    given = fleet.give(fleet.site())
+    fresh = fleet.store.rotate_address(given.public_id, 3600, ACTOR)
+    for address in (fresh, given.public_id):
+        found = fleet.beside.by_address(address)
+        assert found is not None
+        assert [one.address for one in found.addresses] == [fresh, given.public_id]
+    with fleet.ledger.transactions.write() as connection:
+        over = "UPDATE account_address SET valid_until = 1 WHERE valid_until IS NOT NULL"
+        connection.execute(text(over))
+    assert fleet.beside.by_address(given.public_id) is None
+    last = fleet.store.rotate_address(given.public_id, 0, ACTOR)
+    assert fleet.beside.by_address(fresh) is None
+    assert fleet.beside.by_address(last) is not None
+
+
+def test_revoked_account_has_no_address_no_secret_and_no_way_back(fleet: Fleet) -> None:
+    kept = AccountChange(sealed={"token": "two"}, keep_old_seconds=3600)
+    given = fleet.give(fleet.site(), sealed={"token": "one"})
+    fleet.store.change(given.public_id, kept, actor=ACTOR)
+    revoked = fleet.store.revoke(given.public_id, ACTOR)
+    assert (revoked.addresses, revoked.secret_names) == ((), ())
+    assert revoked.wiped_at is not None
+    assert fleet.beside.sealed_of(given.id) == {}
+    assert fleet.beside.by_address(given.public_id) is None
+    assert fleet.beside.of_site(given.site_id) is None
+    for attempt in (
+        lambda: fleet.store.change(given.public_id, kept, actor=ACTOR),
+        lambda: fleet.store.rotate_address(given.public_id, 1, ACTOR),
+        lambda: fleet.store.revoke(given.public_id, ACTOR),
+    ):
+        with pytest.raises(Misconfigured, match="is revoked and at its end"):
+            attempt()
+
+
+def test_secrets_stay_for_who_takes_our_webhooks_away_until_wiped(fleet: Fleet) -> None:
+    given = fleet.give(fleet.site(), sealed={"token": "one"})
+    revoked = fleet.store.revoke(given.public_id, ACTOR, keeps_secrets=True)
+    assert revoked.wiped_at is None
+    assert set(fleet.beside.sealed_of(given.id)) == {"token"}
+    assert fleet.beside.by_address(given.public_id) is None
+    fleet.store.wipe(given.public_id)
+    assert fleet.beside.sealed_of(given.id) == {}
+    wiped = fleet.beside.by_public_id(given.public_id)
+    assert wiped is not None
+    assert wiped.wiped_at is not None
+
+
+def test_new_account_that_works_is_active_and_its_probe_is_kept(fleet: Fleet) -> None:
+    given = fleet.give(fleet.site())
+    probed = fleet.store.note_probe(given.public_id, {"list": "401"}, ACTOR)
+    assert (probed.state, probed.probe) == (AccountState.NEW, {"list": "401"})
+    probed = fleet.store.note_probe(given.public_id, {"list": "works"}, ACTOR, works=True)
+    assert (probed.state, probed.probe) == (AccountState.ACTIVE, {"list": "works"})
+
+
+def test_changed_secret_has_a_refused_account_asked_at_once(fleet: Fleet) -> None:
+    given = fleet.give(fleet.site(), sealed={"token": "wrong"})
+    fleet.ledger.site_sides.fail(SiteSide(given.site_id, Side.EXTERNAL), [], "401")
+    assert not fleet.other.site_sides.are_due()
+    fleet.store.change(given.public_id, AccountChange(sealed={"token": "right"}), actor=ACTOR)
+    assert fleet.other.site_sides.are_due()
+
+
+def test_audit_tells_who_changed_what_and_no_secret(fleet: Fleet) -> None:
+    given = fleet.give(fleet.site(), sealed={"token": "x1.canary-one"})
+    fleet.store.change(
+        given.public_id,
+        AccountChange(settings={"base_url": "https://new"}, sealed={"token": "x1.canary-two"}),
+        actor="console:7",
+        why="moved",
+    )
+    fleet.store.revoke(given.public_id, ACTOR, "gone")
+    revoked, changed, added = fleet.store.audit.of_account(given.id)
+    assert (added.what, added.actor, added.site_id) == ("account.add", ACTOR, given.site_id)
+    assert (changed.what, changed.actor, changed.why) == ("account.set", "console:7", "moved")
+    assert changed.before == {"base_url": "https://shop"}
+    assert changed.after == {"base_url": "https://new", "secrets": ["token"]}
+    assert (revoked.what, revoked.why) == ("account.revoke", "gone")
+    page = fleet.store.audit.of_site(given.site_id, limit=2)
+    assert [one.id for one in page] == [revoked.id, changed.id]
+    assert fleet.store.audit.of_site(given.site_id, before_id=changed.id) == [added]
+    assert "canary" not in repr((revoked, changed, added))
+
+
+def test_pages_of_accounts_show_each_once(fleet: Fleet) -> None:
+    given = [fleet.give(fleet.site(number), f"shop-{number}").id for number in range(5)]
+    first = fleet.store.listed(limit=3)
+    rest = fleet.store.listed(after=first[-1].id, limit=3)
+    assert [one.id for one in [*first, *rest]] == given
+    assert fleet.store.listed(connector="other") == []
+    assert len(fleet.store.listed(state=AccountState.NEW)) == 5
+
+
+def test_two_sites_of_one_connector_have_their_own_inbox_and_turn(fleet: Fleet) -> None:
+    sites = [fleet.site(number) for number in (1, 2)]
+    accounts = [fleet.give(site, f"shop-{site.id}") for site in sites]
+    for site, account in zip(sites, accounts, strict=True):
+        told = replace(a_delivery(1, side=Side.EXTERNAL), source=account.source)
+        opened = fleet.ledger.inbox.open_delivery(fleet.ledger.inbox.store(told).inbox_id)
+        assert opened is not None
+        assert opened[1] is not None
+        assert opened[1].id == site.id
+    fleet.store.change(accounts[0].public_id, AccountChange(state=AccountState.PAUSED), actor=ACTOR)
+    with fleet.ledger.transactions.read() as connection:
+        assert active_sites(connection) == [(sites[1].id, accounts[1].source)]
