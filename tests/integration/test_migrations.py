@@ -66,6 +66,14 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     engine.dispose()
 
 
+@pytest.fixture(params=["sqlite_url", "fresh_postgres_url"])
+def newest(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """A ledger of the newest schema."""
+    engine = open_engine(request.getfixturevalue(request.param))
+    yield engine
+    engine.dispose()
+
+
 def step_up(engine: Engine, revision: str) -> None:
     config = alembic_config()
     with engine.begin() as connection:
@@ -94,12 +102,11 @@ def test_every_step_goes_up_and_down_and_up_again(engine: Engine) -> None:
     assert tables(engine) == set(metadata.tables)
 
 
-def test_rows_survive_the_way_down_to_the_first_schema_and_up_again(engine: Engine) -> None:
-    upgrade(engine)
-    stored = [sql_ledger(engine).inbox.store(a_delivery(number)) for number in range(5)]
-    downgrade(engine, REVISIONS[0])
-    upgrade(engine)
-    again = [sql_ledger(engine).inbox.store(a_delivery(number)) for number in range(5)]
+def test_rows_survive_the_way_down_to_the_first_schema_and_up_again(newest: Engine) -> None:
+    stored = [sql_ledger(newest).inbox.store(a_delivery(number)) for number in range(5)]
+    downgrade(newest, REVISIONS[0])
+    upgrade(newest)
+    again = [sql_ledger(newest).inbox.store(a_delivery(number)) for number in range(5)]
     assert [one.inbox_id for one in again] == [one.inbox_id for one in stored]
     assert all(one.is_duplicate for one in again)
 
@@ -143,12 +150,13 @@ def test_upgrade_under_running_traffic_loses_no_delivery_that_was_accepted(engin
             with turn:
                 accepted.append(number)
             number += 4
+            is_over.wait(0.002)  # leaves the migration its turn
 
     with ThreadPoolExecutor(4) as pool:
         for first in range(4):
             pool.submit(deliver, first)
         try:
-            for _ in range(3):
+            for _ in range(2):
                 upgrade(engine)
                 downgrade(engine, REVISIONS[0])
             upgrade(engine)
@@ -162,12 +170,11 @@ def test_upgrade_under_running_traffic_loses_no_delivery_that_was_accepted(engin
     assert {f"rating-{number}" for number in accepted} <= kept
 
 
-def test_process_of_an_older_version_goes_on_beside_a_newer_schema(engine: Engine) -> None:
-    upgrade(engine)
-    with engine.begin() as connection:
+def test_process_of_an_older_version_goes_on_beside_a_newer_schema(newest: Engine) -> None:
+    with newest.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    upgrade(engine)
-    assert not sql_ledger(engine).inbox.store(a_delivery(1)).is_duplicate
+    upgrade(newest)
+    assert not sql_ledger(newest).inbox.store(a_delivery(1)).is_duplicate
 
 
 def test_migration_waits_for_its_turn_longer_than_a_statement_may_run(
@@ -298,16 +305,15 @@ def test_index_whose_build_was_interrupted_is_built_again(empty_postgres_url: st
     engine.dispose()
 
 
-def test_links_keep_their_records_over_what_these_showed(engine: Engine) -> None:
+def test_links_keep_their_records_over_what_these_showed(newest: Engine) -> None:
     """The way up notes nothing of them, the way back forgets it; neither loses a link."""
-    upgrade(engine)
-    Ground(ObservedLedger(engine), None).set_up().link(ADA, 1)
+    Ground(ObservedLedger(newest), None).set_up().link(ADA, 1)
     external = text("SELECT external_id, external_state, external_identity FROM link")
-    with engine.connect() as connection:
+    with newest.connect() as connection:
         assert connection.execute(external).all() == [("e1", "published", ADA.email)]
-    downgrade(engine, "0017")
-    upgrade(engine)
-    with engine.connect() as connection:
+    downgrade(newest, "0017")
+    upgrade(newest)
+    with newest.connect() as connection:
         assert connection.execute(external).all() == [("e1", "published", None)]
 
 
@@ -329,28 +335,26 @@ def test_sites_from_before_use_wix_ratings_and_the_way_back_loses_none(engine: E
     assert [one.wix_api for one in sites.all()] == [WixKind.RATINGS, WixKind.REVIEWS]
 
 
-def test_way_back_is_refused_while_reviews_are_known_to_be_ours(engine: Engine) -> None:
+def test_way_back_is_refused_while_reviews_are_known_to_be_ours(newest: Engine) -> None:
     """An older version would take a rejected import for deleted, and delete its source."""
-    upgrade(engine)
-    Ground(ObservedLedger(engine), None).set_up().link(ADA, 1)
+    Ground(ObservedLedger(newest), None).set_up().link(ADA, 1)
     mark = "UPDATE link_value SET wix_standing = {}"
-    with engine.begin() as connection:
+    with newest.begin() as connection:
         connection.execute(text(mark.format("'ours'")))
     with pytest.raises(Misconfigured, match="1 reviews on Wix are known to be ours"):
-        downgrade(engine, "0020")
-    with engine.begin() as connection:
+        downgrade(newest, "0020")
+    with newest.begin() as connection:
         connection.execute(text(mark.format("NULL")))
-    downgrade(engine, "0020")
-    upgrade(engine)
-    with engine.connect() as connection:
+    downgrade(newest, "0020")
+    upgrade(newest)
+    with newest.connect() as connection:
         assert connection.execute(text("SELECT wix_id FROM link_value")).scalars().all() == ["w1"]
 
 
-def test_way_back_forgets_words_and_keeps_links_and_open_writes(engine: Engine) -> None:
+def test_way_back_forgets_words_and_keeps_links_and_open_writes(newest: Engine) -> None:
     """An earlier version reads every value of an open write as a number."""
-    upgrade(engine)
-    run = Ground(ObservedLedger(engine), None).set_up().link(ADA, 1)
-    links = sql_ledger(engine).links
+    run = Ground(ObservedLedger(newest), None).set_up().link(ADA, 1)
+    links = sql_ledger(newest).links
     bases = {"body": Base("Good.", "<p>Good.</p>", WORDS_VERSION)}
     links.commit(run.lease, Commit(bases=bases))
     wanted: dict[str, Value | None] = {"overall": Decimal(80), "body": "Better.\n"}
@@ -365,26 +369,25 @@ def test_way_back_forgets_words_and_keeps_links_and_open_writes(engine: Engine) 
         wanted,
     )
     links.release(again.lease)
-    downgrade(engine, "0021")
-    with engine.connect() as connection:
+    downgrade(newest, "0021")
+    with newest.connect() as connection:
         columns = text("SELECT targets, sources, befores FROM intent")
         assert [json.loads(one) for one in connection.execute(columns).one()] == [
             {"overall": "80"},
             {"overall": "80"},
             {"overall": None},
         ]
-    upgrade(engine)
+    upgrade(newest)
     last = links.lease(run.lease.link_id)
     assert last is not None
     assert last.link.records == again.link.records
     assert set(last.link.bases) == {"overall"}
 
 
-def test_way_back_forgets_replies_and_keeps_links_and_history(engine: Engine) -> None:
+def test_way_back_forgets_replies_and_keeps_links_and_history(newest: Engine) -> None:
     """An earlier version knows no such write: it is given up, and its line is one of an update."""
-    upgrade(engine)
-    run = Ground(ObservedLedger(engine), None).set_up().link(ADA, 1)
-    links = sql_ledger(engine).links
+    run = Ground(ObservedLedger(newest), None).set_up().link(ADA, 1)
+    links = sql_ledger(newest).links
     base = Base("Thanks", "Thanks", WORDS_VERSION)
     line = HistoryEntry(HistoryKind.REPLY, Side.WIX, "reply", after="Thanks")
     links.commit(run.lease, Commit(bases={"reply": base}, history=[line]))
@@ -396,38 +399,37 @@ def test_way_back_forgets_replies_and_keeps_links_and_history(engine: Engine) ->
     assert again is not None
     assert (again.link.bases["reply"], again.intent and again.intent.operation) == (base, "reply")
     links.release(again.lease)
-    downgrade(engine, "0022")
-    with engine.connect() as connection:
+    downgrade(newest, "0022")
+    with newest.connect() as connection:
         assert connection.execute(text("SELECT state FROM intent")).scalars().all() == ["abandoned"]
         kinds = connection.execute(text("SELECT what FROM history")).scalars().all()
     assert kinds == ["update"]
-    upgrade(engine)
+    upgrade(newest)
     last = links.lease(run.lease.link_id)
     assert last is not None
     assert (last.link.records, set(last.link.bases)) == (again.link.records, {"overall"})
 
 
-def test_implicit_account_goes_on_over_the_way_up_and_down_again(engine: Engine) -> None:
+def test_implicit_account_goes_on_over_the_way_up_and_down_again(newest: Engine) -> None:
     """Every link stays, and what waits for a side that refused us goes on with it."""
-    upgrade(engine)
-    ground = Ground(ObservedLedger(engine), None).set_up()
+    ground = Ground(ObservedLedger(newest), None).set_up()
     ground.link(ADA, 1)
     waiting, refused = ground.stored(7), SiteSide(ground.site_id, Side.EXTERNAL)
-    sql_ledger(engine).site_sides.fail(refused, [waiting], "401")
-    downgrade(engine, "0024")
-    with engine.connect() as connection:
+    sql_ledger(newest).site_sides.fail(refused, [waiting], "401")
+    downgrade(newest, "0024")
+    with newest.connect() as connection:
         assert connection.execute(text("SELECT connector FROM site")).scalars().all() == [
             "own-service"
         ]
         kept = connection.execute(text("SELECT side, state, reason FROM account")).all()
     assert kept == [("external", "failing", "401")]
-    upgrade(engine)
-    site = ledger_admin(engine).sites.find("own-service")
+    upgrade(newest)
+    site = ledger_admin(newest).sites.find("own-service")
     assert (site.external_source, site.has_implicit_account) == ("own-service", True)
     assert site.account_state is None
-    with engine.connect() as connection:
+    with newest.connect() as connection:
         assert connection.execute(text("SELECT external_id FROM link")).scalars().all() == ["e1"]
-    ledger = sql_ledger(engine)
+    ledger = sql_ledger(newest)
     assert ledger.site_sides.recover(refused) == [waiting]
     opened = ledger.inbox.open_delivery(waiting)
     assert opened is not None
@@ -435,28 +437,26 @@ def test_implicit_account_goes_on_over_the_way_up_and_down_again(engine: Engine)
     assert opened[1].id == site.id
 
 
-def test_worker_of_the_version_before_reads_sites_beside_accounts(engine: Engine) -> None:
+def test_worker_of_the_version_before_reads_sites_beside_accounts(newest: Engine) -> None:
     """What it asks with each delivery and each tick; a side that is refused is unknown to it."""
-    upgrade(engine)
-    sites = ledger_admin(engine).sites
+    sites = ledger_admin(newest).sites
     sites.add("instance-1", "shop", [])
     fails = (
         "EXISTS (SELECT * FROM account WHERE account.site_id = site.id AND account.side = 'wix'"
         " AND account.state = 'failing')"
     )
-    with engine.connect() as connection:
+    with newest.connect() as connection:
         read = text(f"SELECT instance_id, connector, {fails} FROM site")  # noqa: S608 - its text
         assert connection.execute(read).all() == [("instance-1", "shop", False)]
         due = text("SELECT account.side FROM account WHERE account.next_probe_at <= 1e12")
         assert connection.execute(due).all() == []
 
 
-def test_way_back_is_refused_while_a_site_has_an_account_of_its_own(engine: Engine) -> None:
+def test_way_back_is_refused_while_a_site_has_an_account_of_its_own(newest: Engine) -> None:
     """An older version would take its shop for that of the environment."""
-    upgrade(engine)
-    sites = ledger_admin(engine).sites
+    sites = ledger_admin(newest).sites
     sites.add("instance-1", "shop", [])
     waits, _ = sites.add("instance-2", "", [])
     with pytest.raises(Misconfigured, match=f"site {waits.id} has an account of its own, or none"):
-        downgrade(engine, "0024")
+        downgrade(newest, "0024")
     assert [one.id for one in sites.all()] == [1, 2]

@@ -77,7 +77,9 @@ def upgrade(engine: Engine) -> None:
                 continue
             from alembic import command
 
-            command.upgrade(_config_on(connection), "+1")
+            # Nobody can be at work in a new database: all at once.
+            reached = "head" if found is None else "+1"
+            command.upgrade(_config_on(connection), reached)
 
 
 def _revision_of(connection: Connection) -> str | None:
