@@ -8,6 +8,7 @@ import csv
 import json
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -23,7 +24,7 @@ from redis import Redis
 
 from sync_sandbox.server import Sandbox, SandboxOptions
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
-from tests.integration.shell import COMMAND, ENTITIES, Shell
+from tests.integration.shell import COMMAND, ENTITIES, Shell, shell_in
 
 pytestmark = pytest.mark.any_redis
 
@@ -74,26 +75,42 @@ class Shop:
             return list(csv.DictReader(file))
 
 
-@pytest.fixture
-def shop(home: Path, shell: Shell, redis: Redis, redis_server: EmbeddedRedis) -> Iterator[Shop]:
+def settings_of_shop(shell: Shell, box: Sandbox, redis_url: str) -> dict[str, str]:
+    manifest = (
+        "extends: own-service\nid: own-service\nhttp: {budget: {requests: 5000, concurrency: 16}}\n"
+    )
+    return box.settings() | {
+        "REDIS_URL": redis_url,
+        "WIX_BUDGET_PER_MINUTE": "600000",
+        "WIX_BUDGET_CAPACITY": "1000",
+        "CONNECTORS": str(shell.folder / shell.file("fast.yaml", manifest)),
+    }
+
+
+@pytest.fixture(scope="module")
+def home_of_shop(
+    tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path, redis_server: EmbeddedRedis
+) -> Path:
+    """A folder with the ledger of the shop before its first import, to be copied."""
+    shell = shell_in(tmp_path_factory.mktemp("shop"))
+    home = shell.folder / "home"
+    home.mkdir(mode=0o700)
+    shutil.copy(sqlite_template, home)
     with Sandbox(SandboxOptions(rate_per_minute=None)) as box:
-        budget = {
-            "REDIS_URL": redis_server.url,
-            "WIX_BUDGET_PER_MINUTE": "600000",
-            "WIX_BUDGET_CAPACITY": "1000",
-        }
-        manifest = (
-            "extends: own-service\nid: own-service\nhttp: {budget: {requests: 5000, concurrency:"
-            " 16}}\n"
-        )
-        shell.environ |= (
-            box.settings()
-            | budget
-            | {"CONNECTORS": str(shell.folder / shell.file("fast.yaml", manifest))}
-        )
+        shell.environ |= settings_of_shop(shell, box, redis_server.url)
         shell.good("site", "add", box.wix.instance_id, "--connector", "own-service")
         products = "".join(f"reviews,stores,wix-{number},,P{number}\n" for number in range(1, 10))
         shell.good("map", "entities", "import", shell.file("e.csv", ENTITIES + products))
+    return home
+
+
+@pytest.fixture
+def shop(
+    home_of_shop: Path, shell: Shell, redis: Redis, redis_server: EmbeddedRedis
+) -> Iterator[Shop]:
+    shutil.copytree(home_of_shop, shell.folder / "home")
+    with Sandbox(SandboxOptions(rate_per_minute=None)) as box:
+        shell.environ |= settings_of_shop(shell, box, redis_server.url)
         yield Shop(shell, box)
 
 
@@ -546,13 +563,13 @@ def test_lost_answer_of_a_create_makes_no_second_rating(shop: Shop) -> None:
 
 
 def test_import_that_is_killed_again_and_again_brings_each_rating_once(shop: Shop) -> None:
-    count = 150
+    count = 100
     shop.add_people(count)
     name = shop.judgeme(
         "r.csv", [row(number, product=f"P{number % 9 + 1}") for number in range(count)]
     )
     chance = random.Random(3)
-    for _ in range(4):
+    for _ in range(3):
         command = [COMMAND, "import", name, "--preset", "judgeme"]
         process = subprocess.Popen(
             command, cwd=shop.shell.folder, env=shop.shell.environ, stdout=subprocess.DEVNULL

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,6 @@ from sqlalchemy import Engine
 from sync_worker.core.outside_words import for_people
 from sync_worker.core.values import Side
 from sync_worker.ledger.database import open_engine
-from sync_worker.ledger.opening import open_with_newest_schema
 from sync_worker.ledger.sql_ledger import sql_ledger
 from sync_worker.ledger.tables import (
     contact_map,
@@ -65,11 +65,10 @@ class Ground:
 
 
 @pytest.fixture
-def ground(tmp_path: Path) -> Iterator[Ground]:
+def ground(tmp_path: Path, sqlite_template: Path) -> Iterator[Ground]:
     (tmp_path / ".ratings-sync").mkdir()
-    url = f"sqlite:///{tmp_path}/.ratings-sync/ledger.db"
-    open_with_newest_schema(url, busy_seconds=5, pool_size=1).dispose()
-    engine = open_engine(url)
+    shutil.copy(sqlite_template, tmp_path / ".ratings-sync" / "ledger.db")
+    engine = open_engine(f"sqlite:///{tmp_path}/.ratings-sync/ledger.db")
     yield Ground(tmp_path, engine)
     engine.dispose()
 
