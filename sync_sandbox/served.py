@@ -12,11 +12,13 @@ import socket
 import threading
 from contextlib import suppress
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from flask import Flask
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from werkzeug.test import run_wsgi_app
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 REST_SECONDS = 30.0  # a connection that has had no call for so long is closed
 BODILESS = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
@@ -94,7 +96,7 @@ class _Server(ThreadedWSGIServer):
 class Served:
     """One app on one port, 0: any free one."""
 
-    def __init__(self, app: Flask, port: int) -> None:
+    def __init__(self, app: WSGIApplication, port: int) -> None:
         self._server = _Server("127.0.0.1", port, app, _Handler)
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True

@@ -66,6 +66,10 @@ class BigCommerce(Platform):
             "BC_CLIENT_SECRET": self.client_secret,
         }
 
+    def stand_apart(self, number: int) -> None:
+        self.store_hash, self.access_token = f"store{number}", f"bc-sandbox-token-{number}"
+        self.client_secret = f"bc-sandbox-client-secret-{number:010}"
+
     def remote_id(self, review: Review) -> str:
         return exact_json.dumps({"id": str(review.id), "product_id": review.product})
 

@@ -45,6 +45,9 @@ class Fera(Platform):
     def settings(self) -> dict[str, str]:
         return {"FERA_SECRET_KEY": self.secret_key}
 
+    def stand_apart(self, number: int) -> None:
+        self.secret_key = f"sk_sandbox_{number:032}"
+
     def remote_id(self, review: Review) -> str:
         return f"frev_{review.id}"
 

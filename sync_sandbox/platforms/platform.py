@@ -85,7 +85,9 @@ class Platform(ABC):
         webhook_url: str | None = None,
         retry_scale: float = 1.0,
         sender_threads: int = 4,
+        webhooks: WebhookSender | None = None,
     ) -> None:
+        """``webhooks``: a sender that several systems share."""
         self.lock = threading.RLock()
         names = HTTP_FAULTS | WEBHOOK_FAULTS | PLATFORM_FAULTS | TEXT_FAULTS | self.quirks
         self.faults = Faults(names, seed)
@@ -94,7 +96,7 @@ class Platform(ABC):
         self.journal: list[dict[str, Any]] = []
         self.calls: Counter[str] = Counter()
         self._ids, self._order = itertools.count(4711), itertools.count(1)
-        self.webhooks = WebhookSender(
+        self.webhooks = webhooks or WebhookSender(
             webhook_url,
             self.faults,
             accepts=lambda status: status in self.accepts,
@@ -106,6 +108,10 @@ class Platform(ABC):
     @abstractmethod
     def settings(self) -> dict[str, str]:
         """The secrets that the shipped manifest asks for."""
+
+    @abstractmethod
+    def stand_apart(self, number: int) -> None:
+        """Credentials of its own, where many of a kind are served."""
 
     @abstractmethod
     def connect(self, url: str) -> None:

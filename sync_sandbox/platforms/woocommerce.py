@@ -83,6 +83,10 @@ class WooCommerce(Platform):
             "WOO_WEBHOOK_SECRET": self.webhook_secret,
         }
 
+    def stand_apart(self, number: int) -> None:
+        self.key, self.key_secret = f"ck_sandbox_{number}", f"cs_sandbox_{number}"
+        self.webhook_secret = f"woo0sandbox0secret{number:014}"
+
     # -- webhooks
 
     def connect(self, url: str) -> None:

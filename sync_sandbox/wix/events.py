@@ -24,6 +24,11 @@ OWNER = {"identityType": "WIX_USER", "wixUserId": "owner"}
 API_KEY = {"identityType": "WIX_USER", "wixUserId": "api-key"}
 
 
+def new_key() -> rsa.RSAPrivateKey:
+    """With which Wix signs what it tells one app, whatever the instance."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
 @dataclass
 class WixEvents:
     """Sends the events of one app instance."""
@@ -31,10 +36,8 @@ class WixEvents:
     instance_id: str
     faults: Faults
     webhooks: WebhookSender
+    key: rsa.RSAPrivateKey
     _sequences: Counter[str] = field(default_factory=Counter)
-
-    def __post_init__(self) -> None:
-        self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
     @property
     def public_key(self) -> str:

@@ -15,10 +15,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric import rsa
+
 from sync_sandbox.faults import HTTP_FAULTS, WEBHOOK_FAULTS, WIX_FAULTS, Faults
 from sync_sandbox.webhooks import WIX_RETRY_SECONDS, WebhookSender
 from sync_sandbox.wix.catalog import Catalog
-from sync_sandbox.wix.events import API_KEY, OWNER, WixEvents
+from sync_sandbox.wix.events import API_KEY, OWNER, WixEvents, new_key
 from sync_sandbox.wix.people import WixContacts
 from sync_sandbox.wix.ratings import WixRatings
 from sync_sandbox.wix.reviews.news import ReviewNews
@@ -49,6 +51,10 @@ class WixState:
     journal: list[dict[str, Any]] = field(default_factory=list)
     calls: Counter[str] = field(default_factory=Counter)
     installed_apps: list[str] = field(default_factory=lambda: ["stores"])  # as Wix names them
+    # What the instances of one app share, where many are served.
+    sender: WebhookSender | None = None
+    key: rsa.RSAPrivateKey | None = None
+    token_prefix: str = "OauthNG."  # noqa: S105 - how tokens begin
 
     def __post_init__(self) -> None:
         self.lock = threading.RLock()
@@ -57,7 +63,7 @@ class WixState:
         self._tokens: dict[str, float] = {}
         self._call_times: list[float] = []
         retries = [seconds * self.retry_scale for seconds in WIX_RETRY_SECONDS]
-        self.webhooks = WebhookSender(
+        self.webhooks = self.sender or WebhookSender(
             self.webhook_url,
             self.faults,
             accepts=lambda status: status == 200,
@@ -65,7 +71,7 @@ class WixState:
             seed=self.seed,
             threads=self.sender_threads,
         )
-        self.events = WixEvents(self.instance_id, self.faults, self.webhooks)
+        self.events = WixEvents(self.instance_id, self.faults, self.webhooks, self.key or new_key())
         self._ratings = WixRatings(
             self.lock, self.faults, self.events, self.contacts, self.ratings, self.journal
         )
@@ -90,7 +96,7 @@ class WixState:
     # -- tokens and limits
 
     def new_token(self) -> str:
-        token = f"OauthNG.{secrets.token_urlsafe(24)}"
+        token = f"{self.token_prefix}{secrets.token_urlsafe(24)}"
         with self.lock:
             self._tokens[token] = time.monotonic() + self.token_seconds
         return token
