@@ -71,6 +71,7 @@ from sync_worker.reconcile.listing import Listings
 from sync_worker.reconcile.reconcile import Reconcile
 from sync_worker.remotes import landed
 from sync_worker.remotes.http.retries import CallTries
+from tests.simulation.world import world as world_module
 from tests.twins import memory_links
 from tests.twins.memory_directory import MemoryDirectory
 from tests.twins.memory_guard import MemoryGuard
@@ -98,6 +99,7 @@ def without(*mechanisms: str) -> Iterator[None]:
 
 _lease, _locate, _release_row = MemoryLinks.lease, MemoryDirectory.locate, MemoryState.release_row
 _store, _update = MemoryInbox.store, MemoryRemote.update
+_site_of = MemoryState.site_of
 
 
 def _lease_for_all(self: MemoryLinks, link_id: int) -> LeasedLink | None:
@@ -332,7 +334,20 @@ def _not_held(view: View, field: WordsField) -> InStep:
     return InStep()
 
 
+def _same_account(site: Site) -> str:
+    return "own-service"
+
+
+def _same_site(self: MemoryState, new: NewDelivery) -> Site | None:
+    if new.side is Side.EXTERNAL:
+        return self.site_rows[1]
+    return _site_of(self, new)
+
+
 MECHANISMS: dict[str, tuple[Switch, ...]] = {
+    # tests/simulation/test_sites.py
+    "remotes by account": ((world_module, "source_of_account", _same_account),),
+    "site by account": ((MemoryState, "site_of", _same_site),),
     # tests/simulation/test_words_held.py
     "words of a record out of sight": ((writing, "shown_after", _only_what_is_seen),),
     "hold of an edit that waits": ((planning, "_kept_back", _not_held),),

@@ -276,6 +276,23 @@ SCENES |= {
     "reviews, no revisions outside": replace(REVIEWS, external=NO_REVISION),
     "reviews, sweeps all the time": replace(REVIEWS, sweeps_meanwhile=True),
 }
+# Two sites whose people, products and records have the same names on both.
+TWO_SITES = Options(STORM, sites=2, acts=10)
+SCENES |= {
+    "two sites, calm": replace(TWO_SITES, faults=CALM),
+    "two sites": TWO_SITES,
+    "two sites, no revisions outside": replace(TWO_SITES, external=NO_REVISION),
+    "two sites, contacts merge and people ask to be forgotten": replace(
+        TWO_SITES, people=3, acts=12, merges=0.1, erasures=0.08
+    ),
+    "two sites, records move": replace(TWO_SITES, entities=2, moves=0.2),
+    "two sites, polls and sweeps all the time": replace(
+        TWO_SITES, sweeps_meanwhile=True, polls_meanwhile=True, overlap_seconds=2.0
+    ),
+    "two sites, credentials refused now and then": replace(
+        TWO_SITES, faults=replace(STORM, refuse=0.02)
+    ),
+}
 # Where no webhook is lost for good, the engine needs nobody to sweep behind it; but where the event
 # of a move overtakes that of the create, two ratings have the record, and a sweep finds that out.
 SCENES |= {
@@ -288,6 +305,7 @@ SCENES |= {
     and not options.parent_events
     and not options.moves
     and not options.wix.can_moderate
+    and options.sites == 1
 }
 
 

@@ -20,6 +20,7 @@ from tests.simulation.oracles import broken_invariants
 from tests.simulation.scenarios import SCENARIOS, changes, deletes, ending_of, rates
 from tests.simulation.test_moderation import OF_MODERATION
 from tests.simulation.test_replies import OF_REPLIES
+from tests.simulation.test_sites import OF_SITES
 from tests.simulation.test_sweeps import OF_SWEEPS
 from tests.simulation.test_words import OF_WORDS
 from tests.simulation.test_words_held import OF_WAITING_WORDS
@@ -67,6 +68,7 @@ GUARDED = {
     *OF_WAITING_WORDS,
     *OF_REPLIES,
     "hidden from us",  # tests/simulation/test_unseen.py
+    *OF_SITES,
     "loop breaker",
     "check of what was returned",
     "source records on file",

@@ -79,13 +79,13 @@ class MemoryDirectory:
             return known
         if not self.state.is_erased(site_id, contact.contact_id):
             self.state.contacts.append((site_id, contact))
-            self._release_waiting(contact)
+            self._release_waiting(site_id, contact)
         return self._who_lives_on(site_id, contact)
 
-    def _release_waiting(self, contact: Contact) -> None:
+    def _release_waiting(self, site_id: int, contact: Contact) -> None:
         """Who waits for the contact goes on at once."""
         keys = {contact_hold_key(contact.contact_id), *email_hold_keys(str(contact.email))}
-        for row in self.state.rows.values():
+        for row in self.state.rows_of(site_id):
             if row.is_held and row.hold_key in keys and row.delivery.reason in FOR_A_CONTACT:
                 self.state.release_delivery(row.delivery.id)
 

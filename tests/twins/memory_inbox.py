@@ -245,13 +245,13 @@ class MemoryInbox:
         hold_key: str | None = None,
         inbox_ids: Sequence[int] | None = None,
     ) -> list[int]:
+        rows = list(self.state.rows.values())
+        if site_id is not None:
+            rows = self.state.rows_of(site_id)
         if inbox_ids is not None:
-            released = [inbox_id for inbox_id in self.state.rows if inbox_id in inbox_ids]
+            released = [row.delivery.id for row in rows if row.delivery.id in inbox_ids]
         else:
-            rows = self.state.rows.items()
-            released = [
-                inbox_id for inbox_id, row in rows if row.is_held and row.hold_key == hold_key
-            ]
+            released = [row.delivery.id for row in rows if row.is_held and row.hold_key == hold_key]
         for inbox_id in released:
             if inbox_ids is None:
                 self.state.release_delivery(inbox_id)

@@ -86,25 +86,56 @@ class MemoryLedger:
     def contacts(self) -> list[tuple[int, Contact]]:
         return self.state.contacts
 
-    def everything(self) -> str:
-        """All that is on file, as text: to look for what must not be there."""
+    def everything(self, site_id: int | None = None) -> str:
+        """All that is on file of a site, or of all, as text: to look for what must not be there."""
         state = self.state
-        people = (state.rows, state.contacts, state.redirects)
-        story = (state.link_rows, state.graves, state.history, state.intents)
-        contacts = [key.contact_id for key in state.by_key]
-        return str([*people, *story, contacts, list(state.by_remote)])
+        contacts = [one for one in state.contacts if site_id in (None, one[0])]
+        redirects = {key: to for key, to in state.redirects.items() if site_id in (None, key[0])}
+        graves = {key: grave for key, grave in state.graves.items() if site_id in (None, key[0])}
+        links = {
+            number: row for number, row in state.link_rows.items() if self._is_link(number, site_id)
+        }
+        history = [line for line in state.history if self._is_link(line[0], site_id)]
+        intents = {
+            name: intent
+            for name, intent in state.intents.items()
+            if self._is_link(state.intent_links[name], site_id)
+        }
+        people = [key.contact_id for key in state.by_key if site_id in (None, key.site_id)]
+        remote = [place for place in state.by_remote if site_id in (None, place[0])]
+        rows = self._rows_of(site_id)
+        return str([rows, contacts, redirects, links, graves, history, intents, people, remote])
 
-    def open_count(self) -> int:
-        return sum(row.is_open for row in self.state.rows.values())
+    def _is_link(self, link_id: int, site_id: int | None) -> bool:
+        return site_id is None or self.state.link_rows[link_id].link.key.site_id == site_id
 
-    def open_intents(self) -> int:
-        return sum(intent.state is IntentState.OPEN for intent in self.state.intents.values())
+    def _rows_of(self, site_id: int | None) -> list[InboxRow]:
+        return list(self.state.rows.values()) if site_id is None else self.state.rows_of(site_id)
 
-    def history_entries(self) -> list[HistoryEntry]:
-        return [entry for _, _, entry in self.state.history]
+    def source_of(self, inbox_id: int) -> tuple[Side, str]:
+        """Under which name a delivery arrived."""
+        new = self.state.rows[inbox_id].delivery.new
+        return new.side, new.source
 
-    def closed_with(self, reason: str) -> list[tuple[str, int | None]]:
-        rows = (row.delivery for row in self.state.rows.values())
+    def source_of_site(self, site_id: int, side: Side) -> str:
+        """Under which name deliveries of a site arrive now."""
+        return self.state.source(site_id, side)
+
+    def open_count(self, site_id: int | None = None) -> int:
+        return sum(row.is_open for row in self._rows_of(site_id))
+
+    def open_intents(self, site_id: int | None = None) -> int:
+        return sum(
+            intent.state is IntentState.OPEN
+            for name, intent in self.state.intents.items()
+            if self._is_link(self.state.intent_links[name], site_id)
+        )
+
+    def history_entries(self, site_id: int | None = None) -> list[HistoryEntry]:
+        return [entry for link, _, entry in self.state.history if self._is_link(link, site_id)]
+
+    def closed_with(self, reason: str, site_id: int | None = None) -> list[tuple[str, int | None]]:
+        rows = (row.delivery for row in self._rows_of(site_id))
         return [(row.new.remote_id, row.new.revision) for row in rows if row.reason == reason]
 
     def records_on_file(self) -> list[tuple[Side, str]]:
@@ -119,8 +150,8 @@ class MemoryLedger:
         link_id = self.links.link_id(RatingKey(site_id, entity.id, str(person.contact_id)))
         return any(row.is_held for row in self.state.of_link(link_id))
 
-    def held_reasons(self) -> list[str]:
-        return sorted(row.delivery.reason for row in self.state.rows.values() if row.is_held)
+    def held_reasons(self, site_id: int | None = None) -> list[str]:
+        return sorted(row.delivery.reason for row in self._rows_of(site_id) if row.is_held)
 
     def ended(self, inbox_id: int) -> tuple[InboxState | None, str]:
         row = self.state.rows.get(inbox_id)

@@ -118,6 +118,12 @@ class MemoryState:
                 return site
         return None
 
+    def rows_of(self, site_id: int) -> list[InboxRow]:
+        """Deliveries of a site, whether they have come to a link or not."""
+        names = {(side, self.source(site_id, side)) for side in Side}
+        rows = self.rows.values()
+        return [row for row in rows if (row.delivery.new.side, row.delivery.new.source) in names]
+
     # -- deliveries
 
     def store(self, delivery: NewDelivery) -> Stored:

@@ -157,7 +157,9 @@ class MemorySweeps:
         listed = self._held(sweep).listed
         for row in self.state.rows.values():
             new, link = row.delivery.new, self.state.link_rows.get(row.delivery.link_id or 0)
-            if row.is_held and link is not None and row.delivery.reason not in STANDS_BY:
+            if link is None or link.link.key.site_id != sweep.site_id:
+                continue
+            if row.is_held and row.delivery.reason not in STANDS_BY:
                 unlisted = Listed(new.side, new.remote_id, Mark.OPEN, link.link.key, must_read=True)
                 listed.setdefault((new.side, new.remote_id), unlisted)
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Engine, Table, func, select, update
+from sqlalchemy import ColumnElement, Engine, Table, func, or_, select, true, update
 
 from sync_worker.core.scale import FieldMap
 from sync_worker.core.values import (
@@ -75,36 +75,62 @@ class ObservedLedger:
         with self._transactions.write() as connection:
             connection.execute(update(contact_map).where(is_it).values(rule=0))
 
-    def everything(self) -> str:
-        """All that is on file, as text: to look for what must not be there."""
+    def everything(self, site_id: int | None = None) -> str:
+        """All that is on file of a site, or of all, as text: to look for what must not be there."""
+        asked = [
+            select(table).where(self._is_of(table, site_id)) for table in metadata.sorted_tables
+        ]
         with self._transactions.read() as connection:
-            return str(
-                [connection.execute(select(table)).all() for table in metadata.sorted_tables]
-            )
+            return str([connection.execute(one).all() for one in asked])
 
-    def open_count(self) -> int:
-        return self.inbox.count_open()
+    def _is_of(self, table: Table, site_id: int | None) -> ColumnElement[bool]:
+        if site_id is None:
+            return true()
+        if table is inbox:
+            mine = [
+                (inbox.c.side == side) & (inbox.c.source == self.source_of_site(site_id, side))
+                for side in Side
+            ]
+            return or_(*mine)
+        if "site_id" in table.c:
+            return table.c.site_id == site_id
+        if "link_id" in table.c:
+            return table.c.link_id.in_(select(link.c.id).where(link.c.site_id == site_id))
+        return true()
 
-    def open_intents(self) -> int:
-        return self._count(intent, intent.c.state == "open")
+    def source_of(self, inbox_id: int) -> tuple[Side, str]:
+        """Under which name a delivery arrived."""
+        found = select(inbox.c.side, inbox.c.source).where(inbox.c.id == inbox_id)
+        with self._transactions.read() as connection:
+            row = connection.execute(found).one()
+        return Side(row.side), row.source
 
-    def _count(self, table: Table, which: ColumnElement[bool]) -> int:
-        counted = select(func.count()).select_from(table).where(which)
+    def source_of_site(self, site_id: int, side: Side) -> str:
+        """Under which name deliveries of a site arrive now."""
+        site = self.site(site_id)
+        return site.instance_id if side is Side.WIX else site.connector
+
+    def open_count(self, site_id: int | None = None) -> int:
+        return self._count(inbox, inbox.c.state.in_(("new", "taken")), site_id)
+
+    def open_intents(self, site_id: int | None = None) -> int:
+        return self._count(intent, intent.c.state == "open", site_id)
+
+    def _count(self, table: Table, which: ColumnElement[bool], site_id: int | None) -> int:
+        mine = which & self._is_of(table, site_id)
+        counted = select(func.count()).select_from(table).where(mine)
         with self._transactions.read() as connection:
             return connection.execute(counted).scalar_one()
 
-    def history_entries(self) -> list[HistoryEntry]:
+    def history_entries(self, site_id: int | None = None) -> list[HistoryEntry]:
+        lines = select(history).where(self._is_of(history, site_id)).order_by(history.c.id)
         with self._transactions.read() as connection:
-            return [
-                to_history(row)
-                for row in connection.execute(select(history).order_by(history.c.id))
-            ]
+            return [to_history(row) for row in connection.execute(lines)]
 
-    def closed_with(self, reason: str) -> list[tuple[str, int | None]]:
+    def closed_with(self, reason: str, site_id: int | None = None) -> list[tuple[str, int | None]]:
+        closed = (inbox.c.reason == reason) & self._is_of(inbox, site_id)
         with self._transactions.read() as connection:
-            rows = connection.execute(
-                select(inbox.c.remote_id, inbox.c.revision).where(inbox.c.reason == reason)
-            )
+            rows = connection.execute(select(inbox.c.remote_id, inbox.c.revision).where(closed))
             return [(row.remote_id, row.revision) for row in rows]
 
     def records_on_file(self) -> list[tuple[Side, str]]:
@@ -132,8 +158,9 @@ class ObservedLedger:
         with self._transactions.read() as connection:
             return connection.execute(held).first() is not None
 
-    def held_reasons(self) -> list[str]:
-        held = select(inbox.c.reason).where(inbox.c.state == "held").order_by(inbox.c.reason)
+    def held_reasons(self, site_id: int | None = None) -> list[str]:
+        is_held = (inbox.c.state == "held") & self._is_of(inbox, site_id)
+        held = select(inbox.c.reason).where(is_held).order_by(inbox.c.reason)
         with self._transactions.read() as connection:
             return list(connection.execute(held).scalars())
 
@@ -153,7 +180,9 @@ class ObservedLedger:
         with self._transactions.read() as connection:
             row = connection.execute(
                 select(link).where(
-                    link.c.entity_id == key.entity_id, link.c.contact_id == key.contact_id
+                    link.c.site_id == site_id,
+                    link.c.entity_id == key.entity_id,
+                    link.c.contact_id == key.contact_id,
                 )
             ).one()
             values = connection.execute(

@@ -5,6 +5,7 @@ Each check names the invariant that it stands for.
 
 from __future__ import annotations
 
+from tests.simulation.oracles.accounts import reached_by_another_site
 from tests.simulation.oracles.agreement import not_converged, resurrected, twins
 from tests.simulation.oracles.history import lost_silently
 from tests.simulation.oracles.leftovers import (
@@ -21,11 +22,15 @@ from tests.simulation.oracles.moderation import (
 from tests.simulation.oracles.newest_edit import newest_edit_lost
 from tests.simulation.oracles.reading import diverges_by_policy
 from tests.simulation.oracles.writes import idle_rewrites, invented_words, too_many_writes
-from tests.simulation.world import World
+from tests.simulation.world import Shop, World
 
 
 def broken_invariants(world: World) -> list[str]:
-    """Every broken invariant, in words; empty when all hold."""
+    """In words; empty when all hold. Each site is looked at as if it were alone."""
+    return [broken for shop in world.shops for broken in broken_of(shop)]
+
+
+def broken_of(shop: Shop) -> list[str]:
     checks = [
         lost_silently,
         too_many_writes,
@@ -38,7 +43,8 @@ def broken_invariants(world: World) -> list[str]:
         remembered_after_erasure,
         deleted_outside_for_nothing,
         moderated_too_often,
+        reached_by_another_site,
     ]
-    if not diverges_by_policy(world):
+    if not diverges_by_policy(shop):
         checks += [not_converged, shown_and_hidden, resurrected, newest_edit_lost]
-    return [broken for check in checks for broken in check(world)]
+    return [broken for check in checks for broken in check(shop)]

@@ -14,26 +14,26 @@ from tests.simulation.oracles.reading import (
     shadowed,
     shown,
 )
-from tests.simulation.world import World
+from tests.simulation.world import Shop
 
 
-def not_converged(world: World) -> Iterator[str]:
+def not_converged(shop: Shop) -> Iterator[str]:
     """I1: each attribute exists on both sides in one class, or on neither, unless something of its
     key is held.
     """
     # Who may see a record has a table of its own: oracles/moderation.py.
-    if world.wix.capabilities.can_moderate:
+    if shop.wix.capabilities.can_moderate:
         return
-    for wix_ref, external_ref in world.entities:
-        behind = shadowed(world, external_ref)
-        for person in world.crowd.living():
-            if is_held(world, wix_ref, person):
+    for wix_ref, external_ref in shop.entities:
+        behind = shadowed(shop, external_ref)
+        for person in shop.crowd.living():
+            if is_held(shop, wix_ref, person):
                 continue
-            for field in fields_of(world):
+            for field in fields_of(shop):
                 name = name_on(field, Side.EXTERNAL)
-                wix = shown(world, Side.WIX, wix_ref, person, name_on(field, Side.WIX))
-                external = shown(world, Side.EXTERNAL, external_ref, person, name, behind)
-                if is_absence_disbelieved(world, wix, external):
+                wix = shown(shop, Side.WIX, wix_ref, person, name_on(field, Side.WIX))
+                external = shown(shop, Side.EXTERNAL, external_ref, person, name, behind)
+                if is_absence_disbelieved(shop, wix, external):
                     continue
                 if not agree(field, wix, external):
                     yield (
@@ -42,75 +42,75 @@ def not_converged(world: World) -> Iterator[str]:
                     )
 
 
-def is_absence_disbelieved(world: World, wix: Value | None, external: Value | None) -> bool:
+def is_absence_disbelieved(shop: Shop, wix: Value | None, external: Value | None) -> bool:
     """I18: nothing counts as deleted on a side whose listing shows under half of what is on
     file.
     """
     absent = {side for side, value in ((Side.WIX, wix), (Side.EXTERNAL, external)) if value is None}
-    return bool(absent & world.sweeper.disbelieved)
+    return bool(absent & shop.sweeper.disbelieved)
 
 
-def twins(world: World) -> Iterator[str]:
+def twins(shop: Shop) -> Iterator[str]:
     """I14, I21: at most one live record for each key (and, on Wix, attribute) on each side, also
     after merges.
     """
-    for wix_ref, external_ref in world.entities:
-        for person in world.crowd.living():
-            if is_held(world, wix_ref, person):
+    for wix_ref, external_ref in shop.entities:
+        for person in shop.crowd.living():
+            if is_held(shop, wix_ref, person):
                 continue
-            for field in world.options.fields:
+            for field in shop.options.fields:
                 mine = [
                     one
-                    for one in world.crowd.ratings_of(Side.WIX, wix_ref, person)
+                    for one in shop.crowd.ratings_of(Side.WIX, wix_ref, person)
                     if field.attribute in one.values
                 ]
                 if len(mine) > 1:
                     yield f"I14 {[one.remote_id for one in mine]} on wix"
-            behind = shadowed(world, external_ref)
+            behind = shadowed(shop, external_ref)
             theirs = [
                 one
-                for one in world.crowd.ratings_of(Side.EXTERNAL, external_ref, person)
+                for one in shop.crowd.ratings_of(Side.EXTERNAL, external_ref, person)
                 if one.remote_id not in behind
             ]
             if (
-                not world.external.capabilities.is_unique
+                not shop.external.capabilities.is_unique
             ):  # there, a withdrawn one does not keep others away
-                theirs = [one for one in theirs if one.is_visible and is_rated(world, one)]
+                theirs = [one for one in theirs if one.is_visible and is_rated(shop, one)]
             if len(theirs) > 1:
                 yield f"I14 {[one.remote_id for one in theirs]} on the external side"
 
 
-def is_rated(world: World, record: Record) -> bool:
+def is_rated(shop: Shop, record: Record) -> bool:
     """Whether an external record says anything that is mapped."""
-    return any(field.external_field in record.values for field in world.options.fields)
+    return any(field.external_field in record.values for field in shop.options.fields)
 
 
-def resurrected(world: World) -> Iterator[str]:
+def resurrected(shop: Shop) -> Iterator[str]:
     """I9: what a person deleted while both sides were in step stays deleted until somebody rates
     anew.
     """
-    for side, remote_ids in world.act_log.deleted_in_step.items():
+    for side, remote_ids in shop.act_log.deleted_in_step.items():
         for remote_id, (key, act, attributes) in remote_ids.items():
             entity, person = (
-                world.entities[key[0]][0],
-                next(one for one in world.persons if one.contact_id == key[1]),
+                shop.entities[key[0]][0],
+                next(one for one in shop.persons if one.contact_id == key[1]),
             )
             # After a merge somebody else's rating may have taken the place; an erased person's may
             # be left outside.
             if (
-                world.is_held(entity, person)
-                or len(world.crowd.aliases(person)) > 1
-                or person in world.crowd.erased
+                shop.is_held(entity, person)
+                or len(shop.crowd.aliases(person)) > 1
+                or person in shop.crowd.erased
             ):
                 continue
             lives = any(
-                attributes & world.act_log.attributes_of(record)
-                for record in live_records(world, key)
+                attributes & shop.act_log.attributes_of(record)
+                for record in live_records(shop, key)
             )
             if (
                 lives
-                and world.act_log.last_act.get(key) == act
-                and side not in world.sweeper.disbelieved
+                and shop.act_log.last_act.get(key) == act
+                and side not in shop.sweeper.disbelieved
             ):
                 yield (
                     f"I9 {key} lives although {remote_id} was deleted on {side} while both sides"

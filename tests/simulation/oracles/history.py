@@ -8,36 +8,36 @@ from sync_worker.core.hold_keys import erased_id
 from sync_worker.core.values import HistoryEntry, Side
 from sync_worker.core.values.texts import normal_form
 from tests.simulation.oracles.reading import erased_keys, fields_of, key_of, name_on, our_writes
-from tests.simulation.world import World
+from tests.simulation.world import Shop
 from tests.twins.remote_values import JournalEntry
 
 
-def lost_silently(world: World) -> Iterator[str]:
+def lost_silently(shop: Shop) -> Iterator[str]:
     """I2: every value that one of our writes covered is in the history (or a gap is).
 
     What a delete of ours covered may be what a write of ours, for a link that a merge was about to
     join, had just put there: that is in the history as its outcome.
     """
-    history: list[HistoryEntry] = world.ledger.history_entries()
+    history: list[HistoryEntry] = shop.ledger.history_entries()
     gaps = {entry.remote_id for entry in history if entry.what == "gap"}
     told = {(entry.remote_id, entry.before) for entry in history}
     written = {(entry.remote_id, entry.after) for entry in history}
-    unseen = set(world.ledger.closed_with("buried_with_unseen_edit"))
+    unseen = set(shop.ledger.closed_with("buried_with_unseen_edit"))
     # Their ids are hashed: what its person asked to be forgotten leaves no other trace.
-    forgotten = set(world.ledger.closed_with("erased"))
-    erased = erased_keys(world)
-    for side, write in our_writes(world):
-        if key_of(world, side, write) in erased:
+    forgotten = set(shop.ledger.closed_with("erased"))
+    erased = erased_keys(shop)
+    for side, write in our_writes(shop):
+        if key_of(shop, side, write) in erased:
             continue  # a privacy request leaves no trace: I20
         for name, value in (write.before or {}).items():
             after = (write.after or {}).get(name)
-            if value == after or name not in mapped_names(world) or write.remote_id in gaps:
+            if value == after or name not in mapped_names(shop) or write.remote_id in gaps:
                 continue
-            if isinstance(value, str) and says_nothing(world, side, name, value):
+            if isinstance(value, str) and says_nothing(shop, side, name, value):
                 continue
-            hashed = erased_id(world.site.id, side, write.remote_id)
+            hashed = erased_id(shop.site.id, side, write.remote_id)
             if write.operation == "delete" and (
-                (write.remote_id, write.revision) in world.post.dropped | unseen
+                (write.remote_id, write.revision) in shop.post.dropped | unseen
                 or (hashed, write.revision) in forgotten
             ):
                 # Deletes know no precondition: an edit in that window shows only by its webhook
@@ -46,7 +46,7 @@ def lost_silently(world: World) -> Iterator[str]:
                 # Without revisions there is a window between look and write: named in
                 # docs/promises.md
                 continue
-            is_ours = write.operation == "delete" and covers_our_own(world, side, write)
+            is_ours = write.operation == "delete" and covers_our_own(shop, side, write)
             if (write.remote_id, value) not in told and not (
                 is_ours and (write.remote_id, value) in written
             ):
@@ -56,18 +56,18 @@ def lost_silently(world: World) -> Iterator[str]:
                 )
 
 
-def covers_our_own(world: World, side: Side, write: JournalEntry) -> bool:
+def covers_our_own(shop: Shop, side: Side, write: JournalEntry) -> bool:
     """Whether what a write covered was a write of ours, and no word of a person."""
     earlier = (
-        one for one in world.remotes[side].journal[: write.at] if one.remote_id == write.remote_id
+        one for one in shop.remotes[side].journal[: write.at] if one.remote_id == write.remote_id
     )
     return max(earlier, key=lambda one: one.at).by_us
 
 
-def mapped_names(world: World) -> set[str]:
-    return {name_on(field, side) for field in fields_of(world) for side in Side}
+def mapped_names(shop: Shop) -> set[str]:
+    return {name_on(field, side) for field in fields_of(shop) for side in Side}
 
 
-def says_nothing(world: World, side: Side, name: str, text: str) -> bool:
+def says_nothing(shop: Shop, side: Side, name: str, text: str) -> bool:
     """An empty text, or what a system shows in its place: no word is lost with it."""
-    return not normal_form(text, world.remotes[side].capabilities.words[name])
+    return not normal_form(text, shop.remotes[side].capabilities.words[name])

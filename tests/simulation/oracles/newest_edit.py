@@ -21,18 +21,18 @@ from tests.simulation.oracles.reading import (
     shown,
     untold_creates,
 )
-from tests.simulation.world import World
+from tests.simulation.world import Shop
 from tests.twins.remote_values import JournalEntry
 
 
 def edits_of(
-    world: World, number: int, person: Person, field: AnyField
+    shop: Shop, number: int, person: Person, field: AnyField
 ) -> list[tuple[Side, JournalEntry]]:
     """What a person did to one attribute of one thing, on both sides, in its order."""
-    pair = world.entities[number]
+    pair = shop.entities[number]
     return [
         (side, entry)
-        for side, entry in world.act_log.acts
+        for side, entry in shop.act_log.acts
         if entry.entity in pair
         and (entry.person.contact_id == person.contact_id or entry.person.email == person.email)
         and value_in(entry.before, field, side) != value_in(entry.after, field, side)
@@ -70,35 +70,35 @@ def is_written_as(field: AnyField, side: Side, given: Any, after: Any) -> bool:
         return False
 
 
-def lines_about(world: World, entry: JournalEntry, value: Value) -> Iterator[HistoryEntry]:
+def lines_about(shop: Shop, entry: JournalEntry, value: Value) -> Iterator[HistoryEntry]:
     """Lines of the history that name this value of this record as lost, or a gap in what we saw."""
-    for line in world.ledger.history_entries():
+    for line in shop.ledger.history_entries():
         is_lost = value in (line.loser, line.before) or line.what == HistoryKind.GAP
         if line.remote_id == entry.remote_id and is_lost:
             yield line
 
 
-def newest_edit_lost(world: World) -> Iterator[str]:
+def newest_edit_lost(shop: Shop) -> Iterator[str]:
     """I26: the newest edit of a person stands on both sides, or is in the history as the loser,
     and then what won is a person's, too.
     """
     if (
-        has_moves(world)
-        or world.crowd.merged
-        or world.crowd.erased
-        or world.options.moderation
-        or world.options.normalises
+        has_moves(shop)
+        or shop.crowd.merged
+        or shop.crowd.erased
+        or shop.options.moderation
+        or shop.options.normalises
     ):
         return
-    for number, (wix_ref, external_ref) in enumerate(world.entities):
-        behind = shadowed(world, external_ref)
-        for person in world.persons:
-            if is_held(world, wix_ref, person) or has_untold_create(world, number, person):
+    for number, (wix_ref, external_ref) in enumerate(shop.entities):
+        behind = shadowed(shop, external_ref)
+        for person in shop.persons:
+            if is_held(shop, wix_ref, person) or has_untold_create(shop, number, person):
                 continue
-            for field in fields_of(world):
-                edits = edits_of(world, number, person, field)
+            for field in fields_of(shop):
+                edits = edits_of(shop, number, person, field)
                 # A privacy request beats every edit, and takes what it named out of the history.
-                if (str(number), str(person.contact_id)) in erased_keys(world):
+                if (str(number), str(person.contact_id)) in erased_keys(shop):
                     continue
                 if not edits or edits[-1][1].remote_id in behind:
                     continue
@@ -106,16 +106,16 @@ def newest_edit_lost(world: World) -> Iterator[str]:
                 value = value_in(newest.after, field, side)
                 ref = wix_ref if side is Side.WIX else external_ref
                 name = name_on(field, side)
-                now = shown(world, side, ref, person, name, behind)
+                now = shown(shop, side, ref, person, name, behind)
                 if value is None or is_kept(field, side, value, now):
                     continue
-                if newest.remote_id in covered_unseen(world, side, name, value):
+                if newest.remote_id in covered_unseen(shop, side, name, value):
                     continue
                 # Withdrawn by a moderator: policy says that nobody sees it.
-                if newest.remote_id in moderated(world, side):
+                if newest.remote_id in moderated(shop, side):
                     continue
                 if not any(
-                    is_true_winner(field, line, edits) for line in lines_about(world, newest, value)
+                    is_true_winner(field, line, edits) for line in lines_about(shop, newest, value)
                 ):
                     yield (
                         f"I26 {wix_ref.entity_id} {person.contact_id} {name}: {value}"
@@ -123,23 +123,23 @@ def newest_edit_lost(world: World) -> Iterator[str]:
                     )
 
 
-def has_untold_create(world: World, number: int, person: Person) -> bool:
+def has_untold_create(shop: Shop, number: int, person: Person) -> bool:
     """Whether a create of ours stands there whose answer was lost, and that no look found again: it
     counts as a person's, since nobody can tell it apart.
     """
     key = (number, str(person.contact_id))
-    standing = {record.remote_id for record in live_records(world, key)}
-    return bool(standing & untold_creates(world))
+    standing = {record.remote_id for record in live_records(shop, key)}
+    return bool(standing & untold_creates(shop))
 
 
-def covered_unseen(world: World, side: Side, name: str, value: Value) -> Set[str]:
+def covered_unseen(shop: Shop, side: Side, name: str, value: Value) -> Set[str]:
     """Records whose value a write of ours covered in one of the windows that docs/promises.md
     names: without revisions, and before a delete.
     """
-    unseen = world.post.dropped | set(world.ledger.closed_with("buried_with_unseen_edit"))
+    unseen = shop.post.dropped | set(shop.ledger.closed_with("buried_with_unseen_edit"))
     return {
         write.remote_id
-        for on, write in our_writes(world)
+        for on, write in our_writes(shop)
         if on is side
         and (write.before or {}).get(name) == value
         and (

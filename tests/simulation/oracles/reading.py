@@ -9,14 +9,14 @@ from sync_worker.core.scale import FieldMap, OffScale
 from sync_worker.core.values import EntityRef, HistoryKind, Person, Record, Side, Value
 from sync_worker.core.values.texts import WordsField
 from sync_worker.engine.moves.moves import MOVED_ONTO_RATING
-from tests.simulation.world import World
+from tests.simulation.world import Shop
 from tests.twins.remote_values import JournalEntry
 
 AnyField = FieldMap | WordsField
 
 
 def shown(
-    world: World,
+    shop: Shop,
     side: Side,
     entity: EntityRef,
     person: Person,
@@ -25,27 +25,27 @@ def shown(
 ) -> Value | None:
     visible = [
         one
-        for one in world.crowd.ratings_of(side, entity, person)
-        if counts(world, side, one) and one.remote_id not in without
+        for one in shop.crowd.ratings_of(side, entity, person)
+        if counts(shop, side, one) and one.remote_id not in without
     ]
     values = (says(record, name) for record in visible)
     return next((value for value in values if value is not None), None)
 
 
-def counts(world: World, side: Side, record: Record) -> bool:
+def counts(shop: Shop, side: Side, record: Record) -> bool:
     """Whether a record counts as there: where Wix moderates, ours does so out of sight, too."""
     if record.is_visible or side is Side.EXTERNAL:
         return record.is_visible
-    return world.wix.capabilities.can_moderate and is_made_by_us(world, record.remote_id)
+    return shop.wix.capabilities.can_moderate and is_made_by_us(shop, record.remote_id)
 
 
-def is_made_by_us(world: World, remote_id: str) -> bool:
+def is_made_by_us(shop: Shop, remote_id: str) -> bool:
     """Whether a record on Wix is one that we brought there, or that nobody can tell from one.
 
     A person may have made the very record that a lost create of ours wanted to make.
     """
-    made = (one for one in world.wix.journal if one.remote_id == remote_id)
-    taken = (one for one in world.ledger.history_entries() if one.remote_id == remote_id)
+    made = (one for one in shop.wix.journal if one.remote_id == remote_id)
+    taken = (one for one in shop.ledger.history_entries() if one.remote_id == remote_id)
     return any(one.by_us and one.operation == "create" for one in made) or any(
         one.what == HistoryKind.CREATE and one.side is Side.WIX for one in taken
     )
@@ -58,9 +58,9 @@ def says(record: Record, name: str) -> Value | None:
     return record.words.get(name)
 
 
-def fields_of(world: World) -> tuple[AnyField, ...]:
+def fields_of(shop: Shop) -> tuple[AnyField, ...]:
     """All that both sides keep in step."""
-    return (*world.options.fields, *world.options.words_fields)
+    return (*shop.options.fields, *shop.options.words_fields)
 
 
 def name_on(field: AnyField, side: Side) -> str:
@@ -80,122 +80,122 @@ def agree(field: AnyField, wix: Any, external: Any) -> bool:
         return False
 
 
-def shadowed(world: World, external_ref: EntityRef) -> Set[str]:
+def shadowed(shop: Shop, external_ref: EntityRef) -> Set[str]:
     """Records that stand behind a newer one of the same person, where a system allows several;
     and those that a person has to place, since they were given to somebody who has one.
     """
-    if world.external.capabilities.is_unique:
-        return moved_onto_another(world)
-    family = world.ledger.directory.records_of_entity(world.site.id, external_ref)
-    return frozenset(family.shadowed - family.on_file.keys()) | moved_onto_another(world)
+    if shop.external.capabilities.is_unique:
+        return moved_onto_another(shop)
+    family = shop.ledger.directory.records_of_entity(shop.site.id, external_ref)
+    return frozenset(family.shadowed - family.on_file.keys()) | moved_onto_another(shop)
 
 
-def replaced(world: World, external_ref: EntityRef) -> Set[str]:
+def replaced(shop: Shop, external_ref: EntityRef) -> Set[str]:
     """The same, and those on file for which a newer one stands that is held."""
-    if world.external.capabilities.is_unique:
-        return shadowed(world, external_ref)
-    family = world.ledger.directory.records_of_entity(world.site.id, external_ref)
-    return frozenset(family.shadowed) | moved_onto_another(world)
+    if shop.external.capabilities.is_unique:
+        return shadowed(shop, external_ref)
+    family = shop.ledger.directory.records_of_entity(shop.site.id, external_ref)
+    return frozenset(family.shadowed) | moved_onto_another(shop)
 
 
-def has_moves(world: World) -> bool:
+def has_moves(shop: Shop) -> bool:
     """Whether somebody gave a record to another person or thing."""
-    return any(entry.operation == "move" for entry in world.external.journal)
+    return any(entry.operation == "move" for entry in shop.external.journal)
 
 
-def moved_onto_another(world: World) -> Set[str]:
+def moved_onto_another(shop: Shop) -> Set[str]:
     """Records that are held, since whom they name now has a rating already."""
-    held = {name for name, _ in world.ledger.closed_with(MOVED_ONTO_RATING)}
-    return frozenset(name for name in held if is_on_file_elsewhere(world, name))
+    held = {name for name, _ in shop.ledger.closed_with(MOVED_ONTO_RATING)}
+    return frozenset(name for name in held if is_on_file_elsewhere(shop, name))
 
 
-def keeps_anothers(world: World, wix_ref: EntityRef, person: Person) -> bool:
+def keeps_anothers(shop: Shop, wix_ref: EntityRef, person: Person) -> bool:
     """Whether a person's rating has a record on file that was given to somebody with a rating."""
-    entity = world.ledger.directory.entity(world.site.id, Side.WIX, wix_ref)
-    own = {(entity.id, str(one.contact_id)) for one in world.crowd.aliases(person)}
+    entity = shop.ledger.directory.entity(shop.site.id, Side.WIX, wix_ref)
+    own = {(entity.id, str(one.contact_id)) for one in shop.crowd.aliases(person)}
     keys = (
-        world.ledger.directory.locate(world.site.id, Side.EXTERNAL, name).key
-        for name in moved_onto_another(world)
+        shop.ledger.directory.locate(shop.site.id, Side.EXTERNAL, name).key
+        for name in moved_onto_another(shop)
     )
     return any((key.entity_id, key.contact_id) in own for key in keys)
 
 
-def is_on_file_elsewhere(world: World, remote_id: str) -> bool:
+def is_on_file_elsewhere(shop: Shop, remote_id: str) -> bool:
     """Whether an external record is on file for somebody whom it does not name."""
-    record = world.external.records.get(remote_id)
-    key = world.ledger.directory.locate(world.site.id, Side.EXTERNAL, remote_id).key
+    record = shop.external.records.get(remote_id)
+    key = shop.ledger.directory.locate(shop.site.id, Side.EXTERNAL, remote_id).key
     if record is None or key is None or record.entity is None:
         return False
-    entity = world.ledger.directory.entity(world.site.id, Side.EXTERNAL, record.entity)
-    contact = world.ledger.directory.contact(world.site.id, email=str(record.person.email))
+    entity = shop.ledger.directory.entity(shop.site.id, Side.EXTERNAL, record.entity)
+    contact = shop.ledger.directory.contact(shop.site.id, email=str(record.person.email))
     return (key.entity_id, key.contact_id) != (entity.id, contact.contact_id)
 
 
-def is_held(world: World, entity: EntityRef, person: Person) -> bool:
-    return any(world.is_held(entity, one) for one in world.crowd.aliases(person))
+def is_held(shop: Shop, entity: EntityRef, person: Person) -> bool:
+    return any(shop.is_held(entity, one) for one in shop.crowd.aliases(person))
 
 
-def key_of(world: World, side: Side, entry: JournalEntry) -> tuple[str, str]:
+def key_of(shop: Shop, side: Side, entry: JournalEntry) -> tuple[str, str]:
     assert entry.entity is not None
-    number = next(i for i, pair in enumerate(world.entities) if entry.entity in pair)
+    number = next(i for i, pair in enumerate(shop.entities) if entry.entity in pair)
     person = next(
         one
-        for one in world.persons
+        for one in shop.persons
         if (
             one.contact_id == entry.person.contact_id
             if side is Side.WIX
             else one.email == entry.person.email
         )
     )
-    return str(number), str(world.crowd.lives_as(person).contact_id)
+    return str(number), str(shop.crowd.lives_as(person).contact_id)
 
 
-def our_writes(world: World) -> list[tuple[Side, JournalEntry]]:
+def our_writes(shop: Shop) -> list[tuple[Side, JournalEntry]]:
     return [
         (side, entry)
-        for side, remote in world.remotes.items()
+        for side, remote in shop.remotes.items()
         for entry in remote.journal
         if entry.by_us
     ]
 
 
-def untold_creates(world: World) -> Set[str]:
+def untold_creates(shop: Shop) -> Set[str]:
     """Records of ours whose answer was lost, and that no look could find again."""
-    told = {line.remote_id for line in world.ledger.history_entries() if line.what == "create"}
-    made = {write.remote_id for _, write in our_writes(world) if write.operation == "create"}
+    told = {line.remote_id for line in shop.ledger.history_entries() if line.what == "create"}
+    made = {write.remote_id for _, write in our_writes(shop) if write.operation == "create"}
     return made - told
 
 
-def erased_keys(world: World) -> set[tuple[str, str]]:
+def erased_keys(shop: Shop) -> set[tuple[str, str]]:
     """Ratings that a privacy request has removed."""
     entries = (
         (side, entry)
-        for side, remote in world.remotes.items()
+        for side, remote in shop.remotes.items()
         for entry in remote.journal
         if entry.privacy
     )
     by_person = {
-        (str(number), str(world.crowd.lives_as(one).contact_id))
-        for number in range(len(world.entities))
-        for one in world.crowd.erased
+        (str(number), str(shop.crowd.lives_as(one).contact_id))
+        for number in range(len(shop.entities))
+        for one in shop.crowd.erased
     }
-    return by_person | {key_of(world, side, entry) for side, entry in entries}
+    return by_person | {key_of(shop, side, entry) for side, entry in entries}
 
 
-def moderated(world: World, side: Side) -> Set[str]:
-    journal = world.remotes[side].journal
+def moderated(shop: Shop, side: Side) -> Set[str]:
+    journal = shop.remotes[side].journal
     hiding = ("moderate", "withdraw", "approve")
-    hidden = {one.remote_id for one in world.remotes[side].records.values() if not one.is_visible}
+    hidden = {one.remote_id for one in shop.remotes[side].records.values() if not one.is_visible}
     return hidden | {entry.remote_id for entry in journal if entry.operation in hiding}
 
 
-def live_records(world: World, key: tuple[int, str]) -> list[Record]:
-    wix_ref, external_ref = world.entities[key[0]]
-    person = next(one for one in world.persons if one.contact_id == key[1])
-    return world.wix.of(wix_ref, person) + world.external.of(external_ref, person)
+def live_records(shop: Shop, key: tuple[int, str]) -> list[Record]:
+    wix_ref, external_ref = shop.entities[key[0]]
+    person = next(one for one in shop.persons if one.contact_id == key[1])
+    return shop.wix.of(wix_ref, person) + shop.external.of(external_ref, person)
 
 
-def diverges_by_policy(world: World) -> bool:
+def diverges_by_policy(shop: Shop) -> bool:
     """The owner asked that some changes do not cross."""
-    policy = world.options.policy
+    policy = shop.options.policy
     return policy.deletes == "ignore" or policy.direction != "both"

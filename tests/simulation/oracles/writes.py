@@ -9,11 +9,11 @@ from typing import Any
 from sync_worker.core.values import Side
 from sync_worker.core.values.texts import normal_form
 from tests.simulation.oracles.reading import fields_of, has_moves, key_of, name_on, untold_creates
-from tests.simulation.world import World
+from tests.simulation.world import Shop
 from tests.twins.remote_values import JournalEntry
 
 
-def too_many_writes(world: World) -> Iterator[str]:
+def too_many_writes(shop: Shop) -> Iterator[str]:
     """I3, I4: no more effective writes of ours than changes that people made, key by key.
 
     A create whose answer was lost and that no look could find again counts as a person's: nobody
@@ -21,10 +21,10 @@ def too_many_writes(world: World) -> Iterator[str]:
     """
     people: Counter[tuple[str, str]] = Counter()
     ours: Counter[tuple[str, str]] = Counter()
-    untold = untold_creates(world)
-    for side, remote in world.remotes.items():
+    untold = untold_creates(shop)
+    for side, remote in shop.remotes.items():
         for entry in remote.journal:
-            key = key_of(world, side, entry)
+            key = key_of(shop, side, entry)
             counts_as_theirs = entry.operation == "create" and entry.remote_id in untold
             if counts_as_theirs or not entry.by_us:
                 people[key] += weight(entry)
@@ -33,10 +33,10 @@ def too_many_writes(world: World) -> Iterator[str]:
     for (
         source,
         _,
-    ) in world.crowd.merged:  # the loser goes on both sides, and may have crossed before
-        for number in range(len(world.entities)):
-            people[str(number), str(world.crowd.lives_as(source).contact_id)] += 4 * len(
-                world.options.fields
+    ) in shop.crowd.merged:  # the loser goes on both sides, and may have crossed before
+        for number in range(len(shop.entities)):
+            people[str(number), str(shop.crowd.lives_as(source).contact_id)] += 4 * len(
+                shop.options.fields
             )
     for key, count in ours.items():
         if count > people[key]:
@@ -62,17 +62,17 @@ def changes(entry: JournalEntry) -> int:
     return 0 if entry.before == entry.after else 1
 
 
-def idle_rewrites(world: World) -> Iterator[str]:
+def idle_rewrites(shop: Shop) -> Iterator[str]:
     """I16, I30: an existing value is never rewritten inside its class, nor a text in other bytes,
     unless a lost answer made us repeat ourselves.
     """
-    for side, remote in world.remotes.items():
+    for side, remote in shop.remotes.items():
         for entry in remote.journal:
             if not entry.by_us or entry.operation != "update":
                 continue
             assert entry.before is not None
             assert entry.after is not None
-            for field in fields_of(world):
+            for field in fields_of(shop):
                 name = name_on(field, side)
                 before: Any = entry.before.get(name)
                 after: Any = entry.after.get(name)
@@ -85,23 +85,23 @@ def idle_rewrites(world: World) -> Iterator[str]:
                     )
 
 
-def invented_words(world: World) -> Iterator[str]:
+def invented_words(shop: Shop) -> Iterator[str]:
     """I2: we write no word that nobody said there: neither a shortened text nor somebody else's."""
     said: dict[tuple[str, str], set[str]] = {}
-    anywhere = ("", "") if has_moves(world) else None
-    for side, entry, _, text in _texts_written(world):
-        key = anywhere or key_of(world, side, entry)
+    anywhere = ("", "") if has_moves(shop) else None
+    for side, entry, _, text in _texts_written(shop):
+        key = anywhere or key_of(shop, side, entry)
         if not entry.by_us:
             said.setdefault(key, set()).add(text)
-    for side, entry, name, text in _texts_written(world):
-        key = anywhere or key_of(world, side, entry)
+    for side, entry, name, text in _texts_written(shop):
+        key = anywhere or key_of(shop, side, entry)
         if entry.by_us and text not in said.get(key, set()):
             yield f"I2 {entry.remote_id}: we wrote {text!r} as {name}, which nobody said"
 
 
-def _texts_written(world: World) -> Iterator[tuple[Side, JournalEntry, str, str]]:
+def _texts_written(shop: Shop) -> Iterator[tuple[Side, JournalEntry, str, str]]:
     """Each text that a write left in a record, as a person reads it."""
-    for side, remote in world.remotes.items():
+    for side, remote in shop.remotes.items():
         for entry in remote.journal:
             for name, rule in remote.capabilities.words.items():
                 text = normal_form(str((entry.after or {}).get(name, "")), rule)

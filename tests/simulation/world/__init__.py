@@ -16,6 +16,7 @@ from tests.simulation.world.options import (
     LedgerMaker,
     Options,
 )
+from tests.simulation.world.shop import Shop
 from tests.simulation.world.world import World
 
 __all__ = [
@@ -31,5 +32,6 @@ __all__ = [
     "Faults",
     "LedgerMaker",
     "Options",
+    "Shop",
     "World",
 ]

@@ -87,6 +87,7 @@ class Options:
     wix: Capabilities = field(default_factory=lambda: WIX_CAPABILITIES)
     words: Words = field(default_factory=dict)  # that the records of a side carry
     said: float = 0.0  # chance that somebody says something; half of the time without new stars
+    sites: int = 1  # whose people, things and records have the same names
     people: int = 2
     entities: int = 1
     acts: int = 6

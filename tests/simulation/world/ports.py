@@ -32,8 +32,6 @@ class Ports:
         self._options, self._remotes = options, remotes
         self._step, self._refuse_again = step, refuse_again
         self._external = remotes[Side.EXTERNAL]
-        # Every record that a run ever found to stand behind another one.
-        self.shadowed: set[str] = set()
 
     def connection(self, people: MemoryPeople) -> Connection:
         remotes = {side: Stepping(self._called(side), self._step, str(side)) for side in Side}
@@ -41,10 +39,11 @@ class Ports:
         probes = {side: remote.probe for side, remote in self._remotes.items()}
         return Connection(remotes, people, self._children, changed, probes)
 
-    def ledger(self, ledger: Any) -> Ledger:
+    def ledger(self, ledger: Any, note: Callable[[str, tuple[Any, ...]], None]) -> Ledger:
+        """``note``: told of each call that has worked."""
         return Ledger(
             **{
-                port: Stepping(getattr(ledger, port), self._step, "ledger", self._note_shadowed)
+                port: Stepping(getattr(ledger, port), self._step, "ledger", note)
                 for port in PORTS_OF_THE_LEDGER
             }
         )
@@ -56,10 +55,6 @@ class Ports:
             return remote
         between = partial(self._step, f"between tries of {side}")
         return TryingRemote(remote, between, self._refuse_again)
-
-    def _note_shadowed(self, attribute: str, args: tuple[Any, ...]) -> None:
-        if attribute == "commit":
-            self.shadowed |= args[1].shadowed
 
     def _children(self, parent_id: str) -> Iterator[Record]:
         self._step("before external.children")

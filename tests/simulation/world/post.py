@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from random import Random
 from typing import Any
 
 from sync_worker.core.ports.remote import Capabilities
@@ -12,13 +13,12 @@ from tests.simulation.world.chance import Chance
 from tests.simulation.world.options import Options
 from tests.twins.remote_values import RemoteEvent, record_payload
 
-SOURCES = {Side.WIX: "instance-1", Side.EXTERNAL: "own-service"}
-
 
 class Post:
     """Webhooks on their way: some get lost, some come twice, and none in order.
 
-    ``inbox``: where they are stored. ``ring``: told what was stored.
+    ``inbox``: where they are stored. ``ring``: told what was stored. ``sources``: under which name
+    those of each side arrive.
     """
 
     def __init__(
@@ -28,9 +28,12 @@ class Post:
         capabilities: Mapping[Side, Capabilities],
         inbox: Any,
         ring: Callable[[Sequence[int]], None],
+        sources: Mapping[Side, str],
     ) -> None:
         self._options, self._chance, self._capabilities = options, chance, capabilities
         self._inbox, self._ring = inbox, ring
+        self.sources = dict(sources)
+        self.earlier: list[tuple[Side, str]] = []
         self._last_id = 0
         self.webhooks: list[NewDelivery] = []
         self.sent: list[NewDelivery] = []
@@ -61,7 +64,7 @@ class Post:
         self.webhooks.append(
             NewDelivery(
                 Side.EXTERNAL,
-                SOURCES[Side.EXTERNAL],
+                self.sources[Side.EXTERNAL],
                 event_id,
                 Change.CREATE_FAILED,
                 f"failed:{event_id}",
@@ -76,7 +79,7 @@ class Post:
         self._send(
             NewDelivery(
                 Side.WIX,
-                SOURCES[Side.WIX],
+                self.sources[Side.WIX],
                 self.new_id(),
                 change,
                 str(person.contact_id),
@@ -96,7 +99,7 @@ class Post:
 
     def _as_delivery(self, event: RemoteEvent, event_id: str) -> NewDelivery:
         is_wix, is_delete = event.side is Side.WIX, event.change == "delete"
-        source = SOURCES[event.side]
+        source = self.sources[event.side]
         if self._options.parent_events and not is_wix:
             assert event.record.entity is not None
             parent = event.record.entity.entity_id
@@ -119,7 +122,14 @@ class Post:
             privacy=event.privacy,
         )
 
+    def names(self) -> list[tuple[Side, str]]:
+        """All under which deliveries of the site ever arrived."""
+        return [*self.sources.items(), *self.earlier]
+
     # -- what arrives
+
+    def deliver_some(self, random: Random) -> None:
+        self.deliver(random.randrange(len(self.webhooks)))
 
     def deliver(self, index: int) -> None:
         delivery = self.webhooks.pop(index)
@@ -130,7 +140,7 @@ class Post:
 
     def hint(self, side: Side, change: Change, remote_id: str) -> None:
         """Have one record looked at again."""
-        hint = NewDelivery(side, SOURCES[side], self.new_id("hint"), change, remote_id, {})
+        hint = NewDelivery(side, self.sources[side], self.new_id("hint"), change, remote_id, {})
         stored = self._inbox.store(hint)
         self._ring(self._inbox.release_held(None, inbox_ids=[stored.inbox_id]))
 

@@ -8,36 +8,35 @@ seed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
-from decimal import Decimal
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from greenlet import getcurrent, greenlet
 
-from sync_worker.core.ports.remote import Capabilities
+from sync_worker.core.ports.remote import Connection
 from sync_worker.core.ports.site_sides import PROBE_SECONDS
 from sync_worker.core.sweep_values import RunKind
-from sync_worker.core.values import Contact, EntityRef, NewDelivery, Person, Side, Site
+from sync_worker.core.values import EntityRef, NewDelivery, Person, Side, Site
 from sync_worker.engine.holds.accounts import AccountWatch
 from sync_worker.intake.intake import Intake
-from tests.simulation.world.act_log import ActLog
 from tests.simulation.world.chance import Chance
-from tests.simulation.world.crowd import Crowd
-from tests.simulation.world.moderation import moderate
 from tests.simulation.world.options import CALM, CPU_SECONDS, LedgerMaker, Options
-from tests.simulation.world.ports import Ports
-from tests.simulation.world.post import Post
+from tests.simulation.world.shop import Common, Shop
 from tests.simulation.world.stepping import Crash
 from tests.simulation.world.sweeper import Sweeper
-from tests.simulation.world.talk import words_made_by
 from tests.twins.memory_guard import MemoryGuard
-from tests.twins.memory_people import MemoryPeople
 from tests.twins.memory_remote import MemoryRemote
-from tests.twins.remote_values import RemoteEvent
 
 SWEEPS = 3
 YEAR = 365 * 86_400.0
+CONNECTORS = ("own-service", "other-service")
+
+
+def source_of_account(site: Site) -> str:
+    """Under which name the account of a site is kept."""
+    return site.connector
 
 
 class World:
@@ -66,78 +65,63 @@ class World:
         self.ledger: Any = make_ledger(
             lambda: self.now - self.set_back_by + self.set_ahead_by, self.monotonic
         )
-        self.site: Site = self.ledger.add_site(
-            "instance-1", "own-service", options.policy, options.fields
-        )
-        self.people = MemoryPeople()
         self.guard = MemoryGuard()
-        capabilities = {
-            Side.WIX: options.wix,
-            Side.EXTERNAL: options.external,
-        }
-        for side, words in options.words.items():
-            capabilities[side] = replace(capabilities[side], words=words)
-        self.post = Post(options, self.chance, capabilities, self.ledger.inbox, self.ring)
-        self.remotes = {side: self._remote(side, capabilities[side]) for side in Side}
-        self.wix, self.external = self.remotes[Side.WIX], self.remotes[Side.EXTERNAL]
-        self.external.overlap_seconds = options.overlap_seconds
-        self.wix.is_unknown = lambda person: person.contact_id not in self.people.contacts
-        self.entities = [self._entity(number) for number in range(options.entities)]
-        self.persons = [self._person(number) for number in range(options.people)]
-        there = (self.persons, self.entities, self.remotes)
-        self.crowd = Crowd(options, self.chance, *there, self.people, self.post)
-        self.act_log = ActLog(options, *there, self.crowd, self.ledger, self.site)
-        self.ports = Ports(options, self.remotes, self._step, lambda: self.refuse_again())
+        # Which site a worker is at work for.
+        self._at_work_for: dict[greenlet, Shop] = {}
+        self.shops = [self._shop(number) for number in range(options.sites)]
+        # What a world of one site has.
+        first = self.shops[0]
+        self.site, self.people, self.post = first.site, first.people, first.post
+        self.remotes, self.wix, self.external = first.remotes, first.wix, first.external
+        self.entities, self.persons = first.entities, first.persons
+        self.crowd, self.act_log, self.ports = first.crowd, first.act_log, first.ports
+        self.tell = first.tell
         self.intake = self._intake()
-        self.sweeper = Sweeper(
-            self.ledger.sweeps, self.site, self.intake, self._step, self._wait_in_sweep
-        )
+        for shop in self.shops:
+            shop.sweeper = Sweeper(
+                self.ledger.sweeps, shop.site, self.intake, self._step, self._wait_in_sweep
+            )
+        self.sweeper = first.sweeper
 
     # -- making it
 
-    def _remote(self, side: Side, capabilities: Capabilities) -> MemoryRemote:
-        chance = self.chance
-        remote = MemoryRemote(side, capabilities, on_event=self.tell, fault=chance.fault_of)
-        remote.clock = lambda: self.now
-        remote.find_lags = lambda: chance.happens(chance.faults.find_lag)
-        remote.later = self._show_later
-        remote.vanishes = lambda: chance.happens(chance.faults.vanish)
-        remote.fails = lambda: chance.happens(chance.faults.fail)
-        remote.on_failure = self.post.tell_of_failure
-        remote.list_skips = lambda: chance.happens(chance.faults.list_skip)
-        remote.list_is_cut = lambda: chance.happens(chance.faults.list_cut)
-        remote.makes_words = words_made_by(capabilities)
-        if side is Side.WIX:
-            moderate(remote, self.options, self._show_later)
-        if side is Side.EXTERNAL and self.options.normalises:
-            remote.normalise = lambda name, value: value.quantize(Decimal(1))
-        return remote
-
-    def _entity(self, number: int) -> tuple[EntityRef, EntityRef]:
-        wix = EntityRef(f"product-{number}", "stores", "reviews")
-        external = EntityRef(f"sku-{number}")
-        self.ledger.directory.add_entity(self.site.id, wix, external)
-        return wix, external
-
-    def _person(self, number: int) -> Person:
-        email = f"person{number}@example.com"
-        self.people.add(f"contact-{number}", email)
-        self.ledger.directory.save_contact(self.site.id, Contact(f"contact-{number}", email))
-        return Person(contact_id=f"contact-{number}", email=email, name="P")
+    def _shop(self, number: int) -> Shop:
+        options = self.options
+        site = self.ledger.add_site(
+            f"instance-{number + 1}", CONNECTORS[number], options.policy, options.fields
+        )
+        common = Common(
+            options,
+            self.chance,
+            self.ledger,
+            self.guard,
+            self.monotonic,
+            self.ring,
+            self._step,
+            self._show_later,
+            lambda: self.refuse_again(),
+        )
+        return Shop(common, site, self._note_call)
 
     def _intake(self) -> Intake:
-        connection = self.ports.connection(self.people)
         return Intake(
-            self.ports.ledger(self.ledger),
+            self.ports.ledger(self.ledger, self._note_shadowed),
             self.guard,
             self,
-            lambda site: connection,
+            self.connect,
             self,
             self._intent_id,
             cpu_seconds=CPU_SECONDS,
         )
 
     # -- what the engine asks
+
+    def connect(self, site: Site) -> Connection:
+        """Both sides of a site, by its account."""
+        source = source_of_account(site)
+        return next(
+            one.connection for one in self.shops if source == one.post.sources[Side.EXTERNAL]
+        )
 
     def _intent_id(self) -> str:
         self.next_intent += 1
@@ -170,11 +154,17 @@ class World:
 
     # -- what the remotes and the oracles ask
 
-    def tell(self, event: RemoteEvent) -> None:
-        """A remote sends a webhook; what people did is noted first."""
-        if not event.by_us:
-            self.act_log.note(event)
-        self.post.tell(event)
+    def _note_call(self, called: Shop, place: str) -> None:
+        """A call of a remote begins or ends."""
+        shop = self._at_work_for.get(getcurrent())
+        is_call = place.startswith(("before wix.", "before external."))
+        if shop is not None and shop is not called and is_call:
+            called.crossings.append(f"{place}, at work for {shop.site.instance_id}")
+
+    def _note_shadowed(self, attribute: str, args: tuple[Any, ...]) -> None:
+        shop = self._at_work_for.get(getcurrent())
+        if attribute == "commit" and shop is not None:
+            shop.shadowed |= args[1].shadowed
 
     def _show_later(self, show: Callable[[], None]) -> None:
         """An accepted create becomes a record after up to five minutes."""
@@ -188,7 +178,7 @@ class World:
             show()
 
     def is_held(self, entity: EntityRef, person: Person) -> bool:
-        return bool(self.ledger.is_held(self.site.id, entity, person))
+        return self.shops[0].is_held(entity, person)
 
     # -- workers
 
@@ -197,10 +187,27 @@ class World:
 
     def work(self, inbox_id: int) -> None:
         """One delivery, to its end or a crash."""
-        try:
+        with self._at_work(self._whose(inbox_id)):
             self.intake.process(inbox_id)
+
+    def _whose(self, inbox_id: int) -> Shop:
+        """By the name under which a delivery arrived; the ledger is not asked to resolve it."""
+        if len(self.shops) == 1:
+            return self.shops[0]
+        name = self.ledger.source_of(inbox_id)
+        return next(one for one in self.shops if name in one.post.names())
+
+    @contextmanager
+    def _at_work(self, shop: Shop) -> Iterator[None]:
+        """A worker, until it ends or crashes."""
+        worker = getcurrent()
+        self._at_work_for[worker] = shop
+        try:
+            yield
         except Crash:
             return
+        finally:
+            del self._at_work_for[worker]
 
     def step_worker(self, index: int) -> None:
         worker = self.workers[index]
@@ -208,8 +215,18 @@ class World:
         if worker.dead:
             self.workers.remove(worker)
 
-    def start_sweep(self, kind: RunKind = RunKind.SWEEP) -> None:
-        self.workers.append(greenlet(lambda: self.sweeper.work(kind)))
+    def start_sweep(self, kind: RunKind = RunKind.SWEEP, shop: Shop | None = None) -> None:
+        shop = shop or self._some_shop()
+        self.workers.append(greenlet(lambda: self._sweep(shop, kind)))
+
+    def _sweep(self, shop: Shop, kind: RunKind) -> None:
+        with self._at_work(shop):
+            shop.sweeper.work(kind)
+
+    def _some_shop(self) -> Shop:
+        if len(self.shops) == 1:
+            return self.shops[0]
+        return self.chance.random.choice(self.shops)
 
     def _wait_in_sweep(self, seconds: float) -> None:
         self.now += seconds
@@ -219,10 +236,11 @@ class World:
 
     def tick(self) -> None:
         """One thing happens."""
-        random, webhooks = self.chance.random, self.post.webhooks
+        random = self.chance.random
         choices: list[Callable[[], None]] = []
-        if webhooks:
-            choices += [lambda: self.post.deliver(random.randrange(len(webhooks)))] * 2
+        for shop in self.shops:
+            if shop.post.webhooks:
+                choices += [partial(shop.post.deliver_some, random)] * 2
         if self.queue and len(self.workers) < self.options.workers:
             choices += [
                 lambda: self.start_worker(self.queue.pop(random.randrange(len(self.queue))))
@@ -238,10 +256,11 @@ class World:
 
     def step_in_order(self) -> bool:
         """The next thing happens, without chance. False if only time is left to pass."""
-        if not (self.post.webhooks or self.queue or self.workers):
+        posts = [shop.post for shop in self.shops if shop.post.webhooks]
+        if not (posts or self.queue or self.workers):
             return False
-        if self.post.webhooks:
-            self.post.deliver(0)
+        for post in posts:
+            post.deliver(0)
         if self.queue:
             self.start_worker(self.queue.pop(0))
         if self.workers:
@@ -263,12 +282,15 @@ class World:
             self.guard.flush()
         if happens(faults.broker_loss * 5):
             self.queue.clear()
-        for remote in self.remotes.values():
+        for remote in self.all_remotes():
             if happens(faults.refuse):
                 remote.refused_until = self.now + random.uniform(1.0, 120.0)
         if happens(0.2):
             self.queue += self.ledger.inbox.due(20)
             self.probe()
+
+    def all_remotes(self) -> list[MemoryRemote]:
+        return [remote for shop in self.shops for remote in shop.remotes.values()]
 
     def probe(self) -> None:
         """Failing accounts are asked whether they work again."""
@@ -291,7 +313,7 @@ class World:
         acts = self.options.acts
         while acts:
             if self.chance.happens(0.08):
-                self.crowd.act()
+                self._some_shop().crowd.act()
                 acts -= 1
             self.tick()
         self.settle()
@@ -300,15 +322,17 @@ class World:
 
     def drain(self, rounds: int = 2_000) -> None:
         """Deliver and process everything there is, in so many rounds of half a minute."""
-        random, post = self.chance.random, self.post
+        random = self.chance.random
         for _ in range(rounds):
-            while post.webhooks:
-                post.deliver(random.randrange(len(post.webhooks)))
+            for shop in self.shops:
+                while shop.post.webhooks:
+                    shop.post.deliver_some(random)
             while self.workers or self.queue:
                 if self.queue and len(self.workers) < self.options.workers:
                     self.start_worker(self.queue.pop(0))
                 self.step_worker(random.randrange(len(self.workers)))
-            if not post.webhooks and not self.ledger.open_count() and not self.showing:
+            is_told = not any(shop.post.webhooks for shop in self.shops)
+            if is_told and not self.ledger.open_count() and not self.showing:
                 return
             self.now += 30.0
             self.notice_clock()
@@ -319,7 +343,7 @@ class World:
 
     def recover_accounts(self) -> None:
         """Refusals end, and the probe of the minute after that finds out."""
-        ends_at = max(remote.refused_until for remote in self.remotes.values())
+        ends_at = max(remote.refused_until for remote in self.all_remotes())
         if ends_at:
             self.now = max(self.now, ends_at) + PROBE_SECONDS
             self.probe()
@@ -345,7 +369,7 @@ class World:
                 return
             self.sweep()
             self.drain()
-            believed = 0 if self.sweeper.disbelieved else believed + 1
+            believed = 0 if any(shop.sweeper.disbelieved for shop in self.shops) else believed + 1
 
     def sweep(self) -> None:
         """The real one, from its beginning or from where one was interrupted, to its end."""
@@ -357,9 +381,10 @@ class World:
 
     def _run_alone(self, kind: RunKind) -> None:
         self.now += 30.0  # the lease of a dead run ends
-        self.start_sweep(kind)
-        while self.workers:
-            self.step_worker(len(self.workers) - 1)
+        for shop in self.shops:
+            self.start_sweep(kind, shop)
+            while self.workers:
+                self.step_worker(len(self.workers) - 1)
 
     def replay(self, deliveries: Iterable[NewDelivery]) -> None:
         """Deliver again what was delivered before."""
