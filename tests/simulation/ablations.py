@@ -334,20 +334,21 @@ def _not_held(view: View, field: WordsField) -> InStep:
     return InStep()
 
 
-def _same_account(site: Site) -> str:
-    return "own-service"
+def _by_connector(site: Site) -> str:
+    return site.connector
 
 
-def _same_site(self: MemoryState, new: NewDelivery) -> Site | None:
-    if new.side is Side.EXTERNAL:
-        return self.site_rows[1]
+def _site_of_connector(self: MemoryState, new: NewDelivery) -> Site | None:
+    for site in self.site_rows.values():
+        if new.side is Side.EXTERNAL and site.connector == new.source.partition("/")[0]:
+            return site
     return _site_of(self, new)
 
 
 MECHANISMS: dict[str, tuple[Switch, ...]] = {
     # tests/simulation/test_sites.py
-    "remotes by account": ((world_module, "source_of_account", _same_account),),
-    "site by account": ((MemoryState, "site_of", _same_site),),
+    "remotes by account": ((world_module, "source_of_account", _by_connector),),
+    "site by account": ((MemoryState, "site_of", _site_of_connector),),
     # tests/simulation/test_words_held.py
     "words of a record out of sight": ((writing, "shown_after", _only_what_is_seen),),
     "hold of an edit that waits": ((planning, "_kept_back", _not_held),),

@@ -51,7 +51,9 @@ class MemoryLedger:
         connector: str,
         policy: Policy | None = None,
         fields: tuple[FieldMap, ...] = (),
+        external_source: str = "",
     ) -> Site:
+        """``external_source``: of its account; by default the connector's implicit one."""
         site_id = len(self.state.site_rows) + 1
         site = Site(
             site_id,
@@ -59,7 +61,7 @@ class MemoryLedger:
             connector,
             policy or Policy(),
             fields,
-            external_source=connector,
+            external_source=external_source or connector,
         )
         self.state.site_rows[site.id] = site
         return site

@@ -33,6 +33,7 @@ from sync_worker.ledger.tables import (
     link,
     link_value,
     metadata,
+    site,
 )
 
 
@@ -53,11 +54,19 @@ class ObservedLedger:
         connector: str,
         policy: Policy | None = None,
         fields: tuple[FieldMap, ...] = (),
+        external_source: str = "",
     ) -> Site:
+        """``external_source``: of its account; by default the connector's implicit one."""
         policy = policy or Policy()
         changed = {name: getattr(policy, name) for name in Policy.CHOICES}
-        added, _ = ledger_admin(self.engine).sites.add(instance_id, connector, fields, changed)
-        return added
+        implicit = "" if external_source else connector
+        added, _ = ledger_admin(self.engine).sites.add(instance_id, implicit, fields, changed)
+        if not external_source:
+            return added
+        given = {"connector": connector, "external_source": external_source}
+        with self._transactions.write() as connection:
+            connection.execute(update(site).where(site.c.id == added.id).values(given))
+        return self.site(added.id)
 
     def site(self, site_id: int) -> Site:
         return ledger_admin(self.engine).sites.find(str(site_id))
@@ -107,8 +116,8 @@ class ObservedLedger:
 
     def source_of_site(self, site_id: int, side: Side) -> str:
         """Under which name deliveries of a site arrive now."""
-        site = self.site(site_id)
-        return site.instance_id if side is Side.WIX else site.connector
+        its = self.site(site_id)
+        return its.instance_id if side is Side.WIX else its.external_source
 
     def open_count(self, site_id: int | None = None) -> int:
         return self._count(inbox, inbox.c.state.in_(("new", "taken")), site_id)

@@ -66,7 +66,7 @@ class Shop:
         capabilities = {Side.WIX: options.wix, Side.EXTERNAL: options.external}
         for side, words in options.words.items():
             capabilities[side] = replace(capabilities[side], words=words)
-        sources = {Side.WIX: site.instance_id, Side.EXTERNAL: site.connector}
+        sources = {Side.WIX: site.instance_id, Side.EXTERNAL: site.external_source}
         self.post = Post(
             options, self.chance, capabilities, common.ledger.inbox, common.ring, sources
         )

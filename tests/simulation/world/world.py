@@ -31,12 +31,13 @@ from tests.twins.memory_remote import MemoryRemote
 
 SWEEPS = 3
 YEAR = 365 * 86_400.0
-CONNECTORS = ("own-service", "other-service")
+# The first site has the implicit account of its connector, others have accounts of the same one.
+CONNECTOR = "own-service"
 
 
 def source_of_account(site: Site) -> str:
     """Under which name the account of a site is kept."""
-    return site.connector
+    return site.external_source
 
 
 class World:
@@ -88,7 +89,11 @@ class World:
     def _shop(self, number: int) -> Shop:
         options = self.options
         site = self.ledger.add_site(
-            f"instance-{number + 1}", CONNECTORS[number], options.policy, options.fields
+            f"instance-{number + 1}",
+            CONNECTOR,
+            options.policy,
+            options.fields,
+            f"{CONNECTOR}/account-{number}" if number else "",
         )
         common = Common(
             options,
