@@ -118,6 +118,20 @@ for name in POSTGRES_PASSWORD REDIS_PASSWORD METRICS_TOKEN FLOWER_BASIC_AUTH; do
     echo "secrets/$file: drawn at random"
 done
 
+# What seals the secrets that owners of shops give (docs/accounts.md): for its owner alone, the user of the containers. Who
+# is not root cannot give it to that user: then it is closed by its folder, as the other files are.
+value=$(value_of SECRETS_KEY)
+if ! keep secrets_key "$value"; then
+    what="written from .env"
+    if [ -z "$value" ]; then
+        value=$(head -c 32 /dev/urandom | base64 | tr '+/' '-_' | tr -d '\n')
+        what="drawn at random; keep a copy apart from the backups of the database"
+    fi
+    write secrets_key "$value"
+    if chown 10001:10001 secrets/secrets_key 2> /dev/null; then chmod 600 secrets/secrets_key; fi
+    echo "secrets/secrets_key: $what"
+fi
+
 for name in WIX_APP_SECRET WIX_PUBLIC_KEY; do
     from_env "$(printf '%s' "$name" | tr 'A-Z' 'a-z')" "$name"
 done

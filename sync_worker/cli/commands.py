@@ -32,6 +32,9 @@ SET_UP = {
         " something is wrong.",
     ),
     "site": Lazy("site:site", "Connect sites and set their policies."),
+    "secrets": Lazy(
+        "secrets:secrets", "The keys that seal what accounts give: make, check, change them."
+    ),
     "map": Lazy(
         "map.group:map_group",
         "Map entities, contacts and fields from CSV files; a file is imported whole or not at all.",

@@ -25,6 +25,17 @@ SITE = click.option(
     metavar="SITE",
     help="Number, instance id or connector; needed if several.",
 )
+PAGE_AFTER = click.option(
+    "--after", type=click.IntRange(0, MAX_WHOLE), default=0, metavar="N", help="Begin behind it."
+)
+PAGE_LIMIT = click.option(
+    "--limit",
+    type=click.IntRange(1, 500),
+    default=50,
+    show_default=True,
+    metavar="N",
+    help="So many at once.",
+)
 EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 NEW_FILE = click.Path(dir_okay=False, path_type=Path)
 FILE = click.argument("file", type=EXISTING_FILE)

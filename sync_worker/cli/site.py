@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import click
 
-from sync_worker.cli.options import JSON, SITE, WIX_API
+from sync_worker.cli.options import JSON, PAGE_AFTER, SITE, WIX_API
 from sync_worker.cli.output import field_words, print_json, say
 from sync_worker.cli.site_set import change_wix_api, take_over
 from sync_worker.core.errors import Misconfigured
-from sync_worker.core.values import Side, Site, SiteState, WixKind
+from sync_worker.core.values import AccountState, Side, Site, SiteState, WixKind
+from sync_worker.ledger.administration.site_pages import SiteFilter, SiteRow
 from sync_worker.manifest.default_field import default_field
+from sync_worker.services.accounts.standing import site_account_words
 from sync_worker.wiring import wiring
 
 
@@ -71,24 +75,73 @@ def add_site(
 
 
 @site.command("list")
+@click.option(
+    "--state",
+    type=click.Choice([str(state) for state in SiteState]),
+    help="Only those that stand so.",
+)
+@click.option("--connector", metavar="NAME", help="Only those of this connector.")
+@click.option(
+    "--account-state",
+    type=click.Choice([str(state) for state in AccountState]),
+    help="Only those with such an account.",
+)
+@PAGE_AFTER
+@click.option(
+    "--limit", type=click.IntRange(1, 500), metavar="N", help="So many at once; without it all."
+)
 @JSON
-def list_sites(as_json: bool) -> None:
-    """Every site with its policies, as far as they differ from the defaults.
+def list_sites(
+    state: str | None,
+    connector: str | None,
+    account_state: str | None,
+    after: int,
+    limit: int | None,
+    as_json: bool,
+) -> None:
+    """Every site with its state, account, counts, and policies as far as they differ from the
+    defaults.
 
     \b
-    Example: ratings-sync site list --json
+    Example: ratings-sync site list --state paused --limit 50 --json
     """
-    sites = wiring().admin.sites.all()
+    which = SiteFilter(
+        SiteState(state) if state else None,
+        connector,
+        AccountState(account_state) if account_state else None,
+    )
+    rows = wiring().admin.site_pages.rows(which, after, limit)
     if as_json:
-        print_json(sites)
+        print_json([site_document(row) for row in rows])
         return
-    if not sites:
+    shown = 0
+    for row in rows:
+        click.echo(_site_line(row))
+        shown, after = shown + 1, row.site.id
+    if shown == limit:
+        all_of_them = wiring().admin.site_pages.count(which)
+        click.echo(f"of {all_of_them} sites; more: --after {after}", err=True)
+    if not shown and which == SiteFilter():
         click.echo(
             "no site yet; add one: ratings-sync site add INSTANCE_ID --connector NAME", err=True
         )
-    for known in sites:
-        ids = f"{known.id}\t{known.state}\t{known.instance_id}\t{known.connector}"
-        click.echo(f"{ids}\twix_api={known.wix_api} {_differing(known)}".rstrip())
+
+
+def site_document(row: SiteRow) -> dict[str, Any]:
+    """A site for programs: what is set for it, and how it stands."""
+    known = {field.name: getattr(row.site, field.name) for field in dataclasses.fields(row.site)}
+    counts = {"links": row.links, "held": row.held, "waiting": row.waiting}
+    return known | {"account": row.account} | counts
+
+
+def _site_line(row: SiteRow) -> str:
+    known = row.site
+    ids = f"{known.id}\t{known.state}\t{known.instance_id}\t{known.connector}"
+    words = [f"wix_api={known.wix_api}", _differing(known)]
+    if not known.has_implicit_account:
+        words.append(f"account={site_account_words(known)}")
+    words.append(f"links={row.links} held={row.held} waiting={row.waiting}")
+    return f"{ids}\t{' '.join(filter(None, words))}"
 
 
 @site.command("show")

@@ -23,6 +23,7 @@ from sync_worker.ledger.administration.heartbeats import SeenProcess
 from sync_worker.ledger.administration.hook_states import hook_words
 from sync_worker.ledger.administration.site_faults import fault_words
 from sync_worker.services.trouble import Trouble, TroubleKind
+from sync_worker.services.troubles import shortened
 from sync_worker.telemetry.broker_figures import BrokerFigures
 from sync_worker.wiring import wiring
 
@@ -46,7 +47,7 @@ def status(offline: bool, as_json: bool) -> None:
     if as_json:
         print_json(_as_json(troubles, is_read=is_read or _can_be_read()))
     else:
-        for trouble in troubles:
+        for trouble in shortened(troubles):
             print_trouble(trouble)
         if is_read or _can_be_read():
             Console().print(_table())

@@ -11,6 +11,7 @@ from sync_worker.doctor.hooks import check_hooks
 from sync_worker.doctor.ledger import (
     check_accounts,
     check_guests,
+    check_keys,
     check_people,
     check_site_work,
     check_sql,
@@ -28,6 +29,7 @@ HERE = {
     "sql": check_sql,
     "site work": check_site_work,
     "accounts": check_accounts,
+    "keys": check_keys,
     "guests": check_guests,
     "people": check_people,
     "redis": check_redis,

@@ -19,6 +19,7 @@ from sync_worker.doctor.addresses import look_at
 from sync_worker.doctor.check import first_line
 from sync_worker.ledger.accounts.site_sides import failing_accounts
 from sync_worker.ledger.administration.admin import LedgerAdmin
+from sync_worker.ledger.administration.site_pages import SiteFilter
 from sync_worker.ledger.statements.clock import seen_times
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.remotes.external.hooks import HookState
@@ -29,6 +30,7 @@ from sync_worker.services.troubles import troubles
 from sync_worker.wiring import Wiring
 from sync_worker.wiring.databases import Databases
 from sync_worker.wiring.redis_parts import RedisParts
+from sync_worker.wiring.secret_keys import locked
 
 MAX_LOOKS = 20  # of remotes and addresses: who has more asks the alerts
 LOOK_THREADS = 8
@@ -87,6 +89,7 @@ def local_evidence(wiring: Known) -> Evidence:
 
 def _of_ledger(wiring: Known) -> Evidence:
     admin = wiring.admin
+    shut = locked(wiring.settings, admin.sealed.keys_in_use())
     with admin.engine.connect() as connection:
         times = seen_times(connection)
         failing = failing_accounts(connection)
@@ -103,6 +106,8 @@ def _of_ledger(wiring: Known) -> Evidence:
         failing_accounts=failing,
         site_faults=wiring.databases.figures().site_faults,
         waiting=admin.standing.waiting(),
+        locked_accounts=shut.accounts,
+        keys_reason=shut.reason,
     )
 
 
@@ -144,17 +149,18 @@ def redis_reason(wiring: Known) -> str | None:
 
 
 def used_connectors(wiring: Known, evidence: Evidence) -> list[str]:
-    """Those of active sites."""
-    used = [site.connector for site in evidence.sites if site.state is SiteState.ACTIVE]
+    """Those of active sites, with what the environment holds. The workers ask for each account."""
+    active = [site for site in evidence.sites if site.state is SiteState.ACTIVE]
+    used = [site.connector for site in active if site.is_of_environment]
     return [name for name in used if name in wiring.manifests][:MAX_LOOKS]
 
 
 def failed_reads(wiring: Wiring, evidence: Evidence) -> list[RemoteLook]:
     """Of one cheap read of Wix and of each external system in use, those that failed."""
     reads: list[Callable[[], RemoteLook | None]] = []
-    active = [site for site in wiring.admin.sites.all() if site.state is SiteState.ACTIVE]
+    active = wiring.admin.site_pages.page(SiteFilter(SiteState.ACTIVE), limit=1)
     # Credentials of the app are the same on every site; a site that lost it is an account's fault.
-    reads += [partial(_wix, wiring, site) for site in active[:1]]
+    reads += [partial(_wix, wiring, row.site) for row in active]
     reads += [partial(_external, wiring, name) for name in used_connectors(wiring, evidence)]
     with ThreadPoolExecutor(LOOK_THREADS) as pool:
         looks = list(pool.map(lambda read: read(), reads))

@@ -11,7 +11,9 @@ from sync_worker.intake.earlier_addresses import PEOPLE_JOINED
 from sync_worker.ledger.accounts.site_sides import failing_accounts
 from sync_worker.ledger.administration.site_faults import fault_words
 from sync_worker.ledger.statements.clock import seen_times
+from sync_worker.services.account_troubles import KEY_STEP
 from sync_worker.wiring import Wiring
+from sync_worker.wiring.secret_keys import locked
 
 WRITE_STEP = {
     "SQLite": "is the disk full, or the file or its folder read-only for this user? webhooks are"
@@ -99,6 +101,18 @@ def check_accounts(wiring: Wiring) -> Iterator[Check]:
             "correct its credentials or permissions; a probe each minute then lets all that waits"
             " go on by itself",
         )
+
+
+def check_keys(wiring: Wiring) -> Iterator[Check]:
+    """Whether the keys that we have open what accounts gave. Nothing is said without accounts."""
+    in_use = wiring.admin.sealed.keys_in_use()
+    if not in_use:
+        return
+    shut = locked(wiring.settings, in_use)
+    if shut.accounts:
+        yield bad("keys of accounts", shut.line, KEY_STEP)
+        return
+    yield ok("keys of accounts", f"SECRETS_KEY opens what {sum(in_use.values())} accounts gave")
 
 
 def check_people(wiring: Wiring) -> Iterator[Check]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 from sync_worker.core.errors import Permanent, SyncError
+from sync_worker.core.ports.remote import Remote
 from sync_worker.core.values import Policy, Site, WixKind
 from sync_worker.doctor.check import Check, bad, clock, note, ok, safely, skipped
 from sync_worker.doctor.live.pace import Patience
@@ -16,12 +17,15 @@ from sync_worker.doctor.live.reading import read_live
 from sync_worker.doctor.live.system import LiveSystem
 from sync_worker.doctor.reviews.reading import PERMISSIONS as OF_REVIEWS
 from sync_worker.doctor.reviews.reading import installed_check, review_checks
+from sync_worker.ledger.administration.site_pages import SiteFilter
 from sync_worker.manifest.manifest import Manifest
+from sync_worker.remotes.http.client import RemoteHttp
 from sync_worker.remotes.wix.api import WixApi
 from sync_worker.remotes.wix.reviews import WixReviews
 from sync_worker.runtime.waiting import shortly
 from sync_worker.wiring import Wiring
 
+MAX_SITES = 20  # that are asked one after the other
 PERMISSIONS = {
     WixKind.RATINGS: (
         "Read Ratings",
@@ -36,7 +40,8 @@ PERMISSIONS = {
 
 def check_wix(wiring: Wiring, new_instance: str | None = None) -> Iterator[Check]:
     """Every site as Wix shows it to us, and an app instance that is not added yet."""
-    sites = wiring.admin.sites.all()
+    found = wiring.admin.site_pages.page(SiteFilter(), limit=MAX_SITES + 1)
+    sites = [row.site for row in found[:MAX_SITES]]
     # As `site add` would add it.
     if new_instance is not None and new_instance not in {site.instance_id for site in sites}:
         sites.append(Site(0, new_instance, "", Policy(), (), wix_api=wiring.settings.first_wix_api))
@@ -45,10 +50,16 @@ def check_wix(wiring: Wiring, new_instance: str | None = None) -> Iterator[Check
             "wix", "there is no site yet", "`ratings-sync setup`, or `doctor --instance ID`"
         )
     for site in sites:
-        yield from safely(f"wix {site.instance_id[:8]}", _site(wiring, site))
+        yield from safely(f"wix {site.instance_id[:8]}", wix_checks(wiring, site))
+    if len(found) > MAX_SITES:
+        yield skipped(
+            "wix, further sites",
+            f"the first {MAX_SITES} were asked; workers ask where one is refused",
+            "`ratings-sync account probe SITE` asks for one of them",
+        )
 
 
-def _site(wiring: Wiring, site: Site) -> Iterator[Check]:
+def wix_checks(wiring: Wiring, site: Site) -> Iterator[Check]:
     name, api = f"wix {site.instance_id[:8]}", wiring.remotes.wix_api(site.instance_id)
     if wiring.remotes.has_key(site.instance_id):
         yield ok(f"{name} key", "the owner's API key is all that we have: no app, no webhooks")
@@ -141,24 +152,39 @@ def _ratings_advice(error: SyncError) -> str:
 def check_external(wiring: Wiring) -> Iterator[Check]:
     """Whether each external system answers and takes our credentials."""
     for manifest in wiring.manifests.values():
-        yield from safely(f"connector {manifest.id} probe", _probed(wiring, manifest))
+        yield from safely(f"connector {manifest.id} probe", _of_environment(wiring, manifest))
 
 
-def _probed(wiring: Wiring, manifest: Manifest) -> Iterator[Check]:
-    probed = _probe(wiring, manifest)
+def _of_environment(wiring: Wiring, manifest: Manifest) -> Iterator[Check]:
+    remotes = wiring.remotes
+    yield from external_checks(
+        f"connector {manifest.id}",
+        manifest,
+        remotes.external(manifest.id),
+        lambda: remotes.external_http(manifest.id, Patience()),
+    )
+
+
+def external_checks(
+    name: str, manifest: Manifest, remote: Remote, http: Callable[[], RemoteHttp]
+) -> Iterator[Check]:
+    """One external system with what a shop gives: a cheap read, then a real record.
+
+    ``http``: its client, asked for when a record is to be read.
+    """
+    probed = _probe(name, manifest, remote)
     yield probed
     # A plugin makes its own calls: its rows are not ours to look into.
     if probed.verdict == "ok" and manifest.plugin is None:
-        yield from _read(wiring, manifest)
+        yield from _read(name, LiveSystem(manifest, http()))
 
 
-def _read(wiring: Wiring, manifest: Manifest) -> Iterator[Check]:
+def _read(whose: str, system: LiveSystem) -> Iterator[Check]:
     """One real record through every declared path, and what is wrong around it."""
-    system = LiveSystem(manifest, wiring.remotes.external_http(manifest.id, Patience()))
     for finding in read_live(system):
         what = finding.what.removeprefix("live: ")
         name, _, shown = what.partition(": ")
-        name = f"connector {manifest.id}: {name}"
+        name = f"{whose}: {name}"
         if finding.wrong:
             yield bad(name, finding.wrong, f"look at {finding.place} of the manifest")
         elif finding.advice:
@@ -167,10 +193,10 @@ def _read(wiring: Wiring, manifest: Manifest) -> Iterator[Check]:
             yield ok(name, shown)
 
 
-def _probe(wiring: Wiring, manifest: Manifest) -> Check:
-    name = f"connector {manifest.id} probe"
+def _probe(whose: str, manifest: Manifest, remote: Remote) -> Check:
+    name = f"{whose} probe"
     # A plugin has a probe or has not.
-    probe = getattr(wiring.remotes.external(manifest.id), "probe", None)
+    probe = getattr(remote, "probe", None)
     if probe is None:
         return skipped(name, "its plugin has no probe")
     try:

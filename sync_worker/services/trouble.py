@@ -22,6 +22,8 @@ class TroubleKind(StrEnum):
     REDIS = "redis"
     TWO_INSTALLATIONS = "two_installations"
     PAUSED = "paused"
+    ACCOUNTS_LOCKED = "accounts_locked"
+    ACCOUNT_PAUSED = "account_paused"
     WEBHOOKS_REFUSED = "webhooks_refused"
     ACCOUNT_REFUSED = "account_refused"
     REMOTE_REFUSES = "remote_refuses"

@@ -5,9 +5,15 @@ Pure: facts in, sentences out. ``status`` and ``doctor`` say the same, since bot
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 from sync_worker.core.values import SiteState
+from sync_worker.services.account_troubles import (
+    locked_accounts,
+    paused_accounts,
+    refused_accounts,
+)
 from sync_worker.services.door_troubles import refused_webhooks
 from sync_worker.services.evidence import Evidence
 from sync_worker.services.process_troubles import lost_processes, two_installations, wrong_clocks
@@ -26,20 +32,52 @@ def troubles(evidence: Evidence) -> list[Trouble]:
     return [trouble for rule in RULES for trouble in rule(evidence)]
 
 
+MAX_OF_A_KIND = 5  # shown to people, of a fleet's many
+
+
+def shortened(found: Sequence[Trouble]) -> list[Trouble]:
+    """For people: of each kind the first ones, and how many more there are."""
+    shown, counts = list[Trouble](), Counter(trouble.kind for trouble in found)
+    seen = Counter[TroubleKind]()
+    for trouble in found:
+        seen[trouble.kind] += 1
+        if seen[trouble.kind] <= MAX_OF_A_KIND:
+            shown.append(trouble)
+        elif seen[trouble.kind] == counts[trouble.kind]:
+            more = counts[trouble.kind] - MAX_OF_A_KIND
+            words = f"{more} more like this: {str(trouble.kind).replace('_', ' ')}"
+            step = (
+                "`ratings-sync status --json` names all; `ratings-sync site list` shows each site"
+            )
+            shown.append(Trouble(trouble.kind, words, step))
+    return shown
+
+
 def not_set_up(evidence: Evidence) -> Iterator[Trouble]:
     """There is nothing yet that a rating could cross."""
     setup = "`ratings-sync setup` connects a site step by step, `ratings-sync site add` at once"
     if evidence.missing_ledger:
         where, _, step = evidence.missing_ledger.partition(": ")
         yield Trouble(TroubleKind.NO_LEDGER, where, step)
-    elif not evidence.ledger_reason and not evidence.sites:
+    elif evidence.ledger_reason:
+        return
+    elif not evidence.sites:
         yield Trouble(TroubleKind.NO_SITE, "no site is connected yet: no rating crosses", setup)
+    elif not any(site.is_given for site in evidence.sites):
+        yield Trouble(
+            TroubleKind.NO_SITE,
+            "no site has an external account yet: no rating crosses",
+            "`ratings-sync account add SITE --connector NAME` gives it one",
+        )
 
 
 def never_compared(evidence: Evidence) -> Iterator[Trouble]:
     """First of all: whoever waits for polls and sweeps would wait for ever."""
     for site in evidence.sites:
         if site.state is not SiteState.ACTIVE or site.is_compared or site.is_comparing:
+            continue
+        # Its owner has not given what there would be to compare.
+        if not site.is_given:
             continue
         yield Trouble(
             TroubleKind.NEVER_COMPARED,
@@ -95,20 +133,6 @@ def paused_sites(evidence: Evidence) -> Iterator[Trouble]:
                 f" writes, `ratings-sync reconcile --site {site.id}` does it, and the site goes on"
             )
         yield Trouble(TroubleKind.PAUSED, f"site {site.id} ({site.connector}) {what}", next_step)
-
-
-def refused_accounts(evidence: Evidence) -> Iterator[Trouble]:
-    for account in evidence.failing_accounts:
-        who = "Wix" if account.side == "wix" else account.connector
-        moment = account.since.timestamp()
-        yield Trouble(
-            TroubleKind.ACCOUNT_REFUSED,
-            f"{who} refuses our credentials for site {account.site_id}"
-            f"{since(moment, evidence.now)}: {account.reason}",
-            "correct its credentials or permissions; a probe each minute then lets all that waits"
-            " go on by itself",
-            moment,
-        )
 
 
 def remotes_away(evidence: Evidence) -> Iterator[Trouble]:
@@ -206,6 +230,8 @@ RULES: Sequence[Rule] = (
     redis_away,
     two_installations,
     paused_sites,
+    locked_accounts,
+    paused_accounts,
     refused_webhooks,
     refused_accounts,
     remotes_away,

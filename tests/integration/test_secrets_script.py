@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import stat
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from sync_worker.config import environment
+from sync_worker.ledger.accounts.sealing import public_of
 from tests.fleet_file import ROOT, read_fleet
 
 
@@ -50,13 +52,25 @@ def test_filled_env_file_becomes_every_secret_that_the_fleet_needs(tmp_path: Pat
     assert "canary" not in done.stdout + done.stderr
 
 
+def test_key_that_seals_accounts_is_drawn_for_its_owner_alone(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("WIX_APP_SECRET=a\nWIX_PUBLIC_KEY=b\n")
+    done = run(tmp_path)
+    key = secret(tmp_path, "secrets_key")
+    assert public_of(key)
+    assert key not in done.stdout + done.stderr
+    mode = stat.S_IMODE((tmp_path / "secrets" / "secrets_key").stat().st_mode)
+    # Who is not root cannot give the file to the user of the containers.
+    assert mode == (0o600 if os.geteuid() == 0 else 0o444)
+
+
 def test_second_run_changes_nothing(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("WIX_APP_SECRET=a\nWIX_PUBLIC_KEY=b\n")
     assert run(tmp_path).returncode == 0
-    before = secret(tmp_path, "redis_password")
+    before = [secret(tmp_path, name) for name in ("redis_password", "secrets_key")]
     (tmp_path / ".env").write_text("WIX_APP_SECRET=new\nWIX_PUBLIC_KEY=b\n")
     assert run(tmp_path).returncode == 0
-    assert (secret(tmp_path, "redis_password"), secret(tmp_path, "wix_app_secret")) == (before, "a")
+    assert [secret(tmp_path, name) for name in ("redis_password", "secrets_key")] == before
+    assert secret(tmp_path, "wix_app_secret") == "a"
 
 
 def test_kept_secret_that_the_env_file_contradicts_is_told(tmp_path: Path) -> None:

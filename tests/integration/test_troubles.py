@@ -227,7 +227,7 @@ def certificate_ends(one: Installation) -> None:
 
 def account_refused(one: Installation) -> None:
     one.execute(
-        "INSERT INTO account (site_id, side, state, since, reason, next_probe_at)"
+        "INSERT INTO site_side (site_id, side, state, since, reason, next_probe_at)"
         " VALUES (1, 'external', 'failing', 1.0, 'answered 401', 0)"
     )
 

@@ -20,6 +20,7 @@ from sync_worker.core.errors import Misconfigured, SyncError
 
 FORM = "x1"  # the first part of each sealed text
 KEY_BYTES = 32
+ID_CHARACTERS = 8  # of a key's id, the second part
 NEXT_STEP = "`ratings-sync secrets new-key` prints a key"
 
 
@@ -64,6 +65,11 @@ class Opener:
         private = [_private(key, "SECRETS_KEY") for key in keys]
         ids = [_id_of(key.public_key().public_bytes_raw()) for key in private]
         self._current, self._keys = ids[0], dict(zip(ids, private, strict=True))
+
+    @property
+    def key_ids(self) -> frozenset[str]:
+        """Of its keys, as sealed texts name them."""
+        return frozenset(self._keys)
 
     def opened(self, sealed: str, *, account: str, name: str) -> str:
         """The secret. Raises CannotOpen."""
@@ -124,7 +130,7 @@ def _fernet(shared: bytes, public: bytes, account: str, name: str) -> Fernet:
 
 def _id_of(public: bytes) -> str:
     """A short name of a key, which tells nothing of what opens."""
-    return hashlib.sha256(public).hexdigest()[:8]
+    return hashlib.sha256(public).hexdigest()[:ID_CHARACTERS]
 
 
 def _private(key: str, setting: str) -> X25519PrivateKey:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
+from sync_worker.ledger.accounts.resealing import SqlResealing
 from sync_worker.ledger.administration.door_counts import SqlDoorCounts
 from sync_worker.ledger.administration.fields import FieldAdmin
 from sync_worker.ledger.administration.heartbeats import SqlHeartbeats
@@ -13,6 +14,7 @@ from sync_worker.ledger.administration.held import HeldAdmin
 from sync_worker.ledger.administration.hook_states import SqlHookStates
 from sync_worker.ledger.administration.mappings import MappingAdmin
 from sync_worker.ledger.administration.questions import LedgerQuestions
+from sync_worker.ledger.administration.site_pages import SitePages
 from sync_worker.ledger.administration.sites import SiteAdmin
 from sync_worker.ledger.administration.standing import SqlStanding
 from sync_worker.ledger.administration.wix_change import WixChange
@@ -24,6 +26,7 @@ class LedgerAdmin:
     """Each command takes the part that it uses."""
 
     engine: Engine
+    transactions: Transactions
     sites: SiteAdmin
     mappings: MappingAdmin
     fields: FieldAdmin
@@ -34,6 +37,8 @@ class LedgerAdmin:
     door_counts: SqlDoorCounts
     standing: SqlStanding
     wix_change: WixChange
+    site_pages: SitePages
+    sealed: SqlResealing
 
 
 def ledger_admin(engine: Engine) -> LedgerAdmin:
@@ -41,6 +46,7 @@ def ledger_admin(engine: Engine) -> LedgerAdmin:
     transactions = Transactions(engine)
     return LedgerAdmin(
         engine,
+        transactions,
         SiteAdmin(transactions),
         MappingAdmin(transactions),
         FieldAdmin(transactions),
@@ -51,4 +57,6 @@ def ledger_admin(engine: Engine) -> LedgerAdmin:
         SqlDoorCounts(transactions),
         SqlStanding(transactions),
         WixChange(transactions),
+        SitePages(transactions),
+        SqlResealing(transactions),
     )

@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy import Connection, case, exists, func, select
 
 from sync_worker.core.ports.inbox import CREATE_ACCEPTED, RATE_LIMITED
-from sync_worker.core.values import IntentState, SiteState
+from sync_worker.core.values import AccountState, IntentState, SiteState
+from sync_worker.ledger.accounts.tables import account
 from sync_worker.ledger.statements.inbox import OPEN
 from sync_worker.ledger.statements.runs import DONE, RUNNING, is_whole
 from sync_worker.ledger.tables import inbox, intent, run, site
@@ -19,7 +20,8 @@ from sync_worker.ledger.transactions import Transactions, ledger_now
 class SiteStanding:
     """``is_compared``: a whole run of both sides has ended well; ``is_comparing``: one is open.
 
-    ``is_changed``: to another API of Wix, once.
+    ``is_changed``: to another API of Wix, once. ``account``: the state of the account that it was
+    given, ``None`` without one; ``is_given``: that one, or the settings of the environment.
     """
 
     id: int
@@ -28,6 +30,14 @@ class SiteStanding:
     is_compared: bool
     is_comparing: bool
     is_changed: bool = False
+    is_given: bool = True
+    account: AccountState | None = None
+    paused_why: str = ""
+
+    @property
+    def is_of_environment(self) -> bool:
+        """Whether the environment holds what its shop gives."""
+        return self.is_given and self.account is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,21 +77,13 @@ class SqlStanding:
         is_compared = exists().where(whole, run.c.state == DONE).label("is_compared")
         is_comparing = exists().where(whole, run.c.state == RUNNING).label("is_comparing")
         is_changed = site.c.wix_api_since.is_not(None).label("is_changed")
+        in_use = (account.c.site_id == site.c.id) & (account.c.state != str(AccountState.REVOKED))
         columns = (site.c.id, site.c.connector, site.c.state, is_compared, is_comparing, is_changed)
-        found = select(*columns)
+        its_account = (account.c.state.label("account_state"), account.c.paused_why)
+        found = select(*columns, site.c.external_source, *its_account)
+        found = found.select_from(site).outerjoin(account, in_use).order_by(site.c.id)
         with self._transactions.read() as connection:
-            rows = connection.execute(found.order_by(site.c.id)).all()
-        return [
-            SiteStanding(
-                row.id,
-                row.connector,
-                SiteState(row.state),
-                bool(row.is_compared),
-                bool(row.is_comparing),
-                bool(row.is_changed),
-            )
-            for row in rows
-        ]
+            return [_to_standing(row) for row in connection.execute(found)]
 
     def written_since(self, site_id: int, run_id: int) -> dict[str, int]:
         """Writes that have landed on a site since a run of it began, by whoever: by kind."""
@@ -124,3 +126,21 @@ class SqlStanding:
                 Waiting(row.source, bool(row.is_budget), row.number, row.oldest_at, float(row.age))
                 for row in connection.execute(summed)
             ]
+
+
+def _to_standing(row: Any) -> SiteStanding:
+    its_account = None
+    if row.account_state is not None:
+        its_account = AccountState(row.account_state)
+    is_implicit = row.external_source is not None and row.external_source == row.connector
+    return SiteStanding(
+        row.id,
+        row.connector,
+        SiteState(row.state),
+        bool(row.is_compared),
+        bool(row.is_comparing),
+        bool(row.is_changed),
+        is_given=is_implicit or its_account is not None,
+        account=its_account,
+        paused_why=row.paused_why or "",
+    )

@@ -10,7 +10,7 @@ import hashlib
 import ipaddress
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from posixpath import normpath
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -20,28 +20,55 @@ import idna
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.schema.settings import SettingSpec
 
-MAX_IDENTITY = 512
+MAX_PART = 200  # a longer one is known by its hash
 DEFAULT_PORTS = frozenset({None, 80, 443})
 LOOKS_LIKE_A_HOST = re.compile(r"[^\s/@]+\.[^\s/@.]{2,}(:[0-9]+)?(/.*)?")
 
 
-def identity_of(manifest: Manifest, values: Mapping[str, str]) -> str | None:
-    """The normalised identity of the external account; ``None``: its manifest names none."""
+def identity_of(
+    manifest: Manifest, values: Mapping[str, str], before: str | None = None
+) -> str | None:
+    """The normalised identity of the external account; ``None``: its manifest names none.
+
+    ``before``: the identity that an account had, for values that are not given anew.
+    """
     specs = {spec.name: spec for spec in manifest.settings}
-    parts = [
-        f"{name}={_part(manifest.id, specs[name], values[name])}"
+    parts = dict(_parts_of(before))
+    parts |= {
+        name: _part(manifest.id, specs[name], values[name])
         for name in manifest.account_identity
         if name in values
-    ]
+    }
+    parts = {name: part for name, part in parts.items() if name in manifest.account_identity}
     if not parts:
         return None
-    identity = "\n".join(sorted(parts))
-    return identity if len(identity) <= MAX_IDENTITY else _hash(manifest.id, identity)
+    return "\n".join(f"{name}={part}" for name, part in sorted(parts.items()))
+
+
+def only_secrets_differ(manifest: Manifest, one: str | None, other: str | None) -> bool:
+    """Whether two identities are one, as far as it can be read: a secret given anew is no other."""
+    are_secret = {spec.name for spec in manifest.settings if spec.kind == "secret"}
+    shown = [
+        {name: part for name, part in _parts_of(identity) if name not in are_secret}
+        for identity in (one, other)
+    ]
+    return shown[0] == shown[1]
+
+
+def _parts_of(identity: str | None) -> Iterator[tuple[str, str]]:
+    for line in (identity or "").splitlines():
+        name, _, part = line.partition("=")
+        yield name, part
 
 
 def _part(connector: str, spec: SettingSpec, value: str) -> str:
     if spec.kind == "secret":
         return _hash(connector, value)
+    part = _readable(value)
+    return part if len(part) <= MAX_PART else _hash(connector, part)
+
+
+def _readable(value: str) -> str:
     text = unicodedata.normalize("NFKC", value).strip()
     if "://" in text:
         return _place(text)

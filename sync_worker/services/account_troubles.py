@@ -1,0 +1,58 @@
+"""Troubles of accounts: none given, paused, refused, or sealed for a key that we do not have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sync_worker.core.values import AccountState, SiteState
+from sync_worker.services.evidence import Evidence
+from sync_worker.services.trouble import Trouble, TroubleKind, since
+
+KEY_STEP = (
+    "put the right key into SECRETS_KEY (several, with commas: all open), and start gateways and"
+    " workers again; if it is lost, `ratings-sync account set` gives the secrets anew"
+)
+
+
+def locked_accounts(evidence: Evidence) -> Iterator[Trouble]:
+    """Their deliveries wait as ``account_locked``; sites of the environment go on."""
+    count = evidence.locked_accounts
+    if count:
+        yield Trouble(
+            TroubleKind.ACCOUNTS_LOCKED,
+            f"the secrets of {count} account{'s' * (count > 1)} do not open:"
+            f" {evidence.keys_reason}; their deliveries wait",
+            KEY_STEP,
+        )
+
+
+def paused_accounts(evidence: Evidence) -> Iterator[Trouble]:
+    """Beside a pause of the whole site, which has a line of its own."""
+    for site in evidence.sites:
+        if site.account is not AccountState.PAUSED or site.state is SiteState.REMOVED:
+            continue
+        why = f" ({site.paused_why})" if site.paused_why else ""
+        yield Trouble(
+            TroubleKind.ACCOUNT_PAUSED,
+            f"the account of site {site.id} ({site.connector}) is paused{why}: its ratings wait",
+            f"`ratings-sync account resume {site.id}`",
+        )
+
+
+def refused_accounts(evidence: Evidence) -> Iterator[Trouble]:
+    """A remote does not accept our credentials."""
+    of_accounts = {site.id for site in evidence.sites if site.account is not None}
+    for side in evidence.failing_accounts:
+        who, step = side.connector, "correct its credentials or permissions"
+        if side.side == "wix":
+            who = "Wix"
+        elif side.site_id in of_accounts:
+            step = f"give good ones: `ratings-sync account set {side.site_id} NAME`"
+        moment = side.since.timestamp()
+        yield Trouble(
+            TroubleKind.ACCOUNT_REFUSED,
+            f"{who} refuses our credentials for site {side.site_id}"
+            f"{since(moment, evidence.now)}: {side.reason}",
+            f"{step}; a probe each minute then lets all that waits go on by itself",
+            moment,
+        )

@@ -1,0 +1,36 @@
+"""How an account stands, in one word for everybody who shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sync_worker.core.values import Account, AccountState, Side, Site
+from sync_worker.ledger.administration.site_pages import SitePages
+
+FAILING = "failing"
+
+
+def state_words(account: Account, site: Site) -> str:
+    """``failing`` while its external system refuses us; else the account's own state."""
+    if account.state is AccountState.ACTIVE and Side.EXTERNAL in site.failing:
+        return FAILING
+    return str(account.state)
+
+
+def site_account_words(site: Site) -> str:
+    """The same for a site whose account is not at hand; ``none``: its owner gave none yet."""
+    if site.account_state is None:
+        return "none"
+    if site.account_state is AccountState.ACTIVE and Side.EXTERNAL in site.failing:
+        return FAILING
+    return str(site.account_state)
+
+
+def address_of(public_url: str, connector: str, address: str) -> str:
+    """Where an account's webhooks go; without the gateway's public address its path alone."""
+    return f"{public_url.rstrip('/')}/webhooks/external/{connector}/{address}"
+
+
+def their_sites(sites: SitePages, accounts: Iterable[Account]) -> dict[int, Site]:
+    """The sites of some accounts, by number; one statement for all."""
+    return {site.id: site for site in sites.some({account.site_id for account in accounts})}

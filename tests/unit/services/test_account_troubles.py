@@ -1,0 +1,56 @@
+"""What the list of troubles says of accounts."""
+
+from __future__ import annotations
+
+import pytest
+
+from sync_worker.core.values import AccountState, SiteState
+from sync_worker.ledger.administration.standing import SiteStanding
+from sync_worker.services.evidence import Evidence
+from sync_worker.services.trouble import TroubleKind
+from sync_worker.services.troubles import MAX_OF_A_KIND, shortened, troubles
+
+
+def a_site(number: int = 1, account: AccountState | None = None, **more: object) -> SiteStanding:
+    standing = {"state": SiteState.ACTIVE, "is_compared": True, "is_comparing": False} | more
+    return SiteStanding(number, "woocommerce", account=account, **standing)  # type: ignore[arg-type]  # by name
+
+
+def kinds(*sites: SiteStanding) -> list[TroubleKind]:
+    return [trouble.kind for trouble in troubles(Evidence(now=0.0, sites=sites))]
+
+
+def test_pauses_of_a_site_and_of_its_account_both_show() -> None:
+    site = a_site(account=AccountState.PAUSED, state=SiteState.PAUSED, paused_why="it moves")
+    found = troubles(Evidence(now=0.0, sites=[site]))
+    assert [
+        trouble.sentence for trouble in found if trouble.kind is not TroubleKind.NOTHING_RUNS
+    ] == [
+        "site 1 (woocommerce) is paused: its ratings wait",
+        "the account of site 1 (woocommerce) is paused (it moves): its ratings wait",
+    ]
+
+
+@pytest.mark.parametrize("is_compared", [True, False])
+def test_site_that_waits_for_its_owner_is_no_trouble_beside_another(is_compared: bool) -> None:
+    waits = a_site(2, is_given=False, is_compared=is_compared)
+    assert kinds(a_site(1), waits) == [TroubleKind.NOTHING_RUNS]
+    assert TroubleKind.NO_SITE in kinds(waits)
+
+
+def test_locked_accounts_are_one_sentence_with_the_next_step() -> None:
+    evidence = Evidence(
+        now=0.0, sites=[a_site()], locked_accounts=3, keys_reason="SECRETS_KEY has no key"
+    )
+    (locked,) = (one for one in troubles(evidence) if one.kind is TroubleKind.ACCOUNTS_LOCKED)
+    assert "the secrets of 3 accounts do not open: SECRETS_KEY has no key" in locked.sentence
+    assert "SECRETS_KEY" in locked.next_step
+
+
+def test_fleet_s_many_pauses_are_shown_as_some_and_their_number() -> None:
+    sites = [a_site(number, AccountState.PAUSED) for number in range(1, 101)]
+    found = troubles(Evidence(now=0.0, sites=sites))
+    assert sum(one.kind is TroubleKind.ACCOUNT_PAUSED for one in found) == 100
+    shown = [one for one in shortened(found) if one.kind is TroubleKind.ACCOUNT_PAUSED]
+    assert len(shown) == MAX_OF_A_KIND + 1
+    assert shown[-1].sentence == "95 more like this: account paused"
