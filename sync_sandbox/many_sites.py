@@ -25,7 +25,7 @@ from sync_sandbox.platforms.woocommerce import WooCommerce
 from sync_sandbox.served import Served
 from sync_sandbox.webhooks import WebhookSender
 from sync_sandbox.wix.app import create_wix_app
-from sync_sandbox.wix.events import new_key
+from sync_sandbox.wix.events import key_of_wix
 from sync_sandbox.wix.state import WixState
 from sync_sandbox.wix_side import GROUP, NAMESPACE, NO_WORDS, RatingsSide
 from sync_worker.core import exact_json
@@ -114,7 +114,7 @@ class ManySites:
 
     def __init__(self, *, sender_threads: int = 4, retry_scale: float = 0.01) -> None:
         self.sites: list[ManySite] = []
-        self._key = new_key()
+        self._key = key_of_wix()
         faults = Faults(WEBHOOK_FAULTS, 0)
         self.senders = {
             kind: WebhookSender(

@@ -20,6 +20,7 @@ from flask import Flask, Response, request
 
 from sync_sandbox.faults import HTTP_FAULTS, REVIEW_FAULTS, WEBHOOK_FAULTS, Faults, install
 from sync_sandbox.products import Product, as_own_service
+from sync_sandbox.served import StandIn
 from sync_sandbox.texts import TEXT_FAULTS, TextRefused, checked
 from sync_sandbox.webhooks import WIX_RETRY_SECONDS, Sending, WebhookSender
 from sync_worker.core import exact_json
@@ -273,7 +274,7 @@ def _now() -> str:
 
 def create_reviews_app(reviews: ReviewsState) -> Flask:
     """The API of the stand-in. Control endpoints are added by ``sync_sandbox.control``."""
-    app = Flask("sync_sandbox")
+    app = StandIn()
 
     @app.before_request
     def admit() -> Response | None:

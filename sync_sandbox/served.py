@@ -14,6 +14,8 @@ from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from flask import Flask
+from werkzeug.routing import Rule
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from werkzeug.test import run_wsgi_app
 
@@ -22,6 +24,29 @@ if TYPE_CHECKING:
 
 REST_SECONDS = 30.0  # a connection that has had no call for so long is closed
 BODILESS = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
+
+
+class _Rule(Rule):
+    """Werkzeug compiles two functions for each rule that build its URL: half of a stand-in's start.
+
+    Nobody asks a stand-in for a URL.
+    """
+
+    def _compile_builder(self, *_: object) -> Any:
+        return _builds_no_url
+
+
+def _builds_no_url(*_: object) -> tuple[str, str]:
+    raise NotImplementedError("a stand-in builds no URLs")
+
+
+class StandIn(Flask):
+    """The app of a stand-in."""
+
+    url_rule_class = _Rule
+
+    def __init__(self) -> None:
+        super().__init__("sync_sandbox")
 
 
 class _Handler(WSGIRequestHandler):

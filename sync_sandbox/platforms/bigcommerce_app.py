@@ -13,6 +13,7 @@ from sync_sandbox.faults import install
 from sync_sandbox.platforms.bigcommerce import SCOPE, WINDOW_SECONDS, BigCommerce
 from sync_sandbox.platforms.platform import Refusal, Review, whole
 from sync_sandbox.products import Product, as_bigcommerce
+from sync_sandbox.served import StandIn
 from sync_sandbox.texts import TextRefused, json_text
 from sync_worker.core import exact_json
 
@@ -30,7 +31,7 @@ NAMES = {
 
 def create_bigcommerce_app(store: BigCommerce) -> Flask:
     """The routes."""
-    app = Flask("sync_sandbox")
+    app = StandIn()
     root = f"/stores/{store.store_hash}/v3"
     _add_admission(app, store, root)
     _add_reading(app, store, root)

@@ -18,6 +18,7 @@ from flask import Flask, Response, request
 from sync_sandbox.faults import install
 from sync_sandbox.platforms.platform import Change, Platform, Refusal, Review, whole
 from sync_sandbox.products import as_fera
+from sync_sandbox.served import StandIn
 from sync_sandbox.texts import TextRefused, json_text
 from sync_sandbox.webhooks import Sending
 from sync_worker.core import exact_json
@@ -150,7 +151,7 @@ def refusal(status: int, message: str, **errors: list[str]) -> Refusal:
 
 def create_fera_app(account: Fera) -> Flask:
     """The routes."""
-    app = Flask("sync_sandbox")
+    app = StandIn()
     _add_admission(app, account)
     _add_listing(app, account)
     _add_creating(app, account)

@@ -13,6 +13,7 @@ from sync_sandbox.faults import install
 from sync_sandbox.platforms.platform import Refusal, Review, whole
 from sync_sandbox.platforms.woocommerce import SHOP_OFFSET, WooCommerce
 from sync_sandbox.products import as_woocommerce
+from sync_sandbox.served import StandIn
 from sync_sandbox.texts import TextRefused, json_text
 from sync_worker.core import exact_json
 
@@ -23,7 +24,7 @@ STATES = ("approved", "hold", "spam", "unspam", "trash", "untrash")
 
 def create_woocommerce_app(shop: WooCommerce) -> Flask:
     """The routes."""
-    app = Flask("sync_sandbox")
+    app = StandIn()
     _add_admission(app, shop)
     _add_listing(app, shop)
     _add_products(app, shop)

@@ -9,6 +9,7 @@ from flask import Flask, Response, g, jsonify, request
 from flask.json.provider import DefaultJSONProvider
 
 from sync_sandbox.faults import install
+from sync_sandbox.served import StandIn
 from sync_sandbox.wix.bodies import body_of, caller, part_of
 from sync_sandbox.wix.catalog import API as STORES
 from sync_sandbox.wix.catalog import add_catalog
@@ -30,7 +31,7 @@ class _ExactJson(DefaultJSONProvider):
 
 def create_wix_app(wix: WixState) -> Flask:
     """The API of the stand-in. Control endpoints are added by ``sync_sandbox.control``."""
-    app = Flask("sync_sandbox")
+    app = StandIn()
     app.json = _ExactJson(app)
 
     @app.before_request

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import jwt
@@ -24,8 +25,12 @@ OWNER = {"identityType": "WIX_USER", "wixUserId": "owner"}
 API_KEY = {"identityType": "WIX_USER", "wixUserId": "api-key"}
 
 
-def new_key() -> rsa.RSAPrivateKey:
-    """With which Wix signs what it tells one app, whatever the instance."""
+@cache
+def key_of_wix() -> rsa.RSAPrivateKey:
+    """With which Wix signs what it tells one app, whatever the instance.
+
+    One for all stand-ins of a process: making it is half of a stand-in's start.
+    """
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 

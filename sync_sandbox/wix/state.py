@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from sync_sandbox.faults import HTTP_FAULTS, WEBHOOK_FAULTS, WIX_FAULTS, Faults
 from sync_sandbox.webhooks import WIX_RETRY_SECONDS, WebhookSender
 from sync_sandbox.wix.catalog import Catalog
-from sync_sandbox.wix.events import API_KEY, OWNER, WixEvents, new_key
+from sync_sandbox.wix.events import API_KEY, OWNER, WixEvents, key_of_wix
 from sync_sandbox.wix.people import WixContacts
 from sync_sandbox.wix.ratings import WixRatings
 from sync_sandbox.wix.reviews.news import ReviewNews
@@ -71,7 +71,9 @@ class WixState:
             seed=self.seed,
             threads=self.sender_threads,
         )
-        self.events = WixEvents(self.instance_id, self.faults, self.webhooks, self.key or new_key())
+        self.events = WixEvents(
+            self.instance_id, self.faults, self.webhooks, self.key or key_of_wix()
+        )
         self._ratings = WixRatings(
             self.lock, self.faults, self.events, self.contacts, self.ratings, self.journal
         )

@@ -92,10 +92,9 @@ class Installation:
 
 @pytest.fixture
 def well(
-    tmp_path: Path, box: Sandbox, redis: Redis, redis_server: EmbeddedRedis
+    tmp_path: Path, ledger_at_home: str, box: Sandbox, redis: Redis, redis_server: EmbeddedRedis
 ) -> Iterator[Installation]:
-    engine = open_engine(f"sqlite:///{tmp_path / 'ledger.db'}")
-    upgrade(engine)
+    engine = open_engine(ledger_at_home)
     admin = ledger_admin(engine)
     manifest = load_manifest(shipped_manifest("own-service"), OWN_SERVICE)
     admin.sites.add(box.wix.instance_id, "own-service", [default_field(manifest)])
