@@ -37,7 +37,9 @@ def box() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def ask(tmp_path: Path, box: Sandbox, redis: Redis, redis_server: EmbeddedRedis) -> Iterator[Ask]:
+def ask(
+    ledger_at_home: str, tmp_path: Path, box: Sandbox, redis: Redis, redis_server: EmbeddedRedis
+) -> Iterator[Ask]:
     """Checks by name, of a good installation with some settings changed."""
     opened: list[Wiring] = []
 

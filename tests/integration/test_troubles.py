@@ -30,7 +30,6 @@ from sync_worker.ledger.administration.admin import LedgerAdmin, ledger_admin
 from sync_worker.ledger.administration.door_counts import DoorNews, SourceNews
 from sync_worker.ledger.administration.heartbeats import SqlHeartbeats
 from sync_worker.ledger.database import open_engine
-from sync_worker.ledger.migrations.upgrade import upgrade
 from sync_worker.ledger.sql_ledger import sql_ledger
 from sync_worker.ledger.tables import run
 from sync_worker.ledger.transactions import Transactions, ledger_now
