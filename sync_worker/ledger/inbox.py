@@ -19,6 +19,7 @@ from sync_worker.core.ports.inbox import (
     WORKER_DIED,
     Closing,
     Look,
+    Rung,
     Stored,
 )
 from sync_worker.core.values import Delivery, InboxState, NewDelivery, Side, Site
@@ -28,7 +29,7 @@ from sync_worker.ledger.site_cache import SiteCache
 from sync_worker.ledger.sql_text import batch
 from sync_worker.ledger.statements import clock, contacts, erasure
 from sync_worker.ledger.statements import inbox as deliveries
-from sync_worker.ledger.statements.due import WaitingForBudget, ring_due
+from sync_worker.ledger.statements.due import Rounds, ring_due
 from sync_worker.ledger.statements.held_words import hold_rows
 from sync_worker.ledger.statements.inbox import OPEN, SWEPT_SECONDS, TAKEN_SECONDS
 from sync_worker.ledger.tables import inbox
@@ -67,7 +68,7 @@ class SqlInbox:
     ) -> None:
         self._transactions, self._sites = transactions, sites
         self._observer = observer
-        self._waiting = WaitingForBudget()
+        self._rounds = Rounds()
 
     # -- from the door
 
@@ -230,9 +231,13 @@ class SqlInbox:
                 _tell_wait(row.id, reason, attempts, delay, is_failure=is_failure)
 
     def due(self, limit: int) -> list[int]:
+        return self.due_in_lanes(limit).all
+
+    def due_in_lanes(self, limit: int) -> Rung:
+        """As ``due``; what one source has beyond its share stands apart."""
         with self._transactions.write() as connection:
             clock.tick(connection)
-            return sorted(ring_due(connection, self._waiting, limit))
+            return ring_due(connection, self._rounds, limit)
 
     # -- what workers may have died over
 

@@ -258,6 +258,8 @@ partial_index("ix_inbox_open", _open, inbox.c.received_at)
 # its source, oldest first and longest due first.
 _ripe = text("state IN ('new', 'taken') AND reason <> 'rate_limited'")
 partial_index("ix_inbox_ripe", _ripe, inbox.c.next_attempt_at)
+# Also by source, longest due first: none stands before the others.
+partial_index("ix_inbox_ripe_source", _ripe, inbox.c.source, inbox.c.next_attempt_at)
 _waits = text("state IN ('new', 'taken') AND reason = 'rate_limited'")
 partial_index("ix_inbox_waits", _waits, inbox.c.source, inbox.c.id)
 partial_index("ix_inbox_waits_due", _waits, inbox.c.source, inbox.c.next_attempt_at)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -29,7 +30,7 @@ from sync_worker.core.values import (
     Side,
     Site,
 )
-from sync_worker.ledger.statements.due import share_of_ripe
+from sync_worker.ledger.statements.due import in_turns, share_of_oldest, share_of_ripe
 from tests.twins.memory_erasure import erase_without_site, names_erased_without_site
 from tests.twins.memory_state import InboxRow, MemoryState, is_same_record
 
@@ -200,6 +201,8 @@ class MemoryInbox:
             inbox_id for ids in waiting.values() for inbox_id in ids[:RATE_LIMITED_AT_ONCE]
         ]
         share = share_of_ripe(limit)
+        oldest = share_of_oldest(share)
+        ready = ready[:oldest] + self._in_turns(ready[oldest:])
         rung = [*ready[:share], *first_waiting, *ready[share:]][:limit]
         for inbox_id in rung:
             row = due[inbox_id]
@@ -209,6 +212,18 @@ class MemoryInbox:
                 row.delivery, suspected_crashes=max(signs, min(signs + 1, TRACK_AFTER))
             )
         return sorted(rung)
+
+    def _in_turns(self, inbox_ids: list[int]) -> list[int]:
+        """Who was rung for less is first."""
+        rung = Counter(
+            row.delivery.new.source
+            for row in self.state.rows.values()
+            if row.next_attempt_at > self.state.now()
+        )
+        by_source: dict[str, list[int]] = {}
+        for inbox_id in inbox_ids:
+            by_source.setdefault(self.state.rows[inbox_id].delivery.new.source, []).append(inbox_id)
+        return in_turns(by_source[source] for source in sorted(by_source, key=rung.__getitem__))
 
     def begin_look(self, delivery: Delivery) -> Look:
         row, deaths = self.state.rows[delivery.id], delivery.suspected_crashes - TRACK_AFTER

@@ -25,6 +25,23 @@ CREATE_ACCEPTED = "create_accepted"  # why it waits for a record that is to show
 RATE_LIMITED_AT_ONCE = 8  # a full bucket of the default budget
 
 
+# So many of one source are rung for before the others' own in one turn of the sweeper: a tenth to a
+# half of a second for a worker, whatever more of it is due.
+RING_SHARE = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """What a turn of the sweeper rings for: ``after``: what of a source is beyond its share."""
+
+    first: tuple[int, ...] = ()
+    after: tuple[int, ...] = ()
+
+    @property
+    def all(self) -> list[int]:
+        return sorted(self.first + self.after)
+
+
 # A worker that dies counts nothing, and to note every look before it begins would be one more
 # statement for each delivery. So the sweeper's rings for one that nobody ended are the first signs
 # (it may only have waited in the queue); from the second on each look is noted before, and what
@@ -133,8 +150,9 @@ class Inbox(Protocol):
     def due(self, limit: int) -> list[int]:
         """Ids of open deliveries whose next attempt is due; it moves 10 s ahead.
 
-        Those that wait for a budget (``RATE_LIMITED``) come last, the oldest
-        ``RATE_LIMITED_AT_ONCE`` of each source: more would only be refused. Each ring is a first
+        Where more are due than that, half of them are of all sources in turn. Those that wait for a
+        budget (``RATE_LIMITED``) come last, the oldest ``RATE_LIMITED_AT_ONCE`` of each source:
+        more would only be refused. Each ring is a first
         sign that a worker died over it (``suspected_crashes``), up to ``TRACK_AFTER``.
         """
 

@@ -1,27 +1,40 @@
 """What the sweeper rings for: deliveries that are due, at a cost that no backlog raises.
 
-Each statement reads a partial index up to its limit and no further (docs/costs.md). What waits for
-a request budget stands in indexes of its own: hundreds of thousands of such rows must not lie
-before what could go on at once.
+Each statement reads a partial index up to its limit and no further (docs/costs.md). No source
+stands before the others, however much of it is due: where much is, half of a turn goes round all
+sources. What waits for a request budget stands in indexes of its own: hundreds of thousands of such
+rows must not lie before what could go on at once.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from typing import Any
 
 from sqlalchemy import Connection
 
-from sync_worker.core.ports.inbox import RATE_LIMITED, RATE_LIMITED_AT_ONCE, TRACK_AFTER
+from sync_worker.core.ports.inbox import (
+    RATE_LIMITED,
+    RATE_LIMITED_AT_ONCE,
+    RING_SHARE,
+    TRACK_AFTER,
+    Rung,
+)
 from sync_worker.ledger.sql_text import SKIP_LOCKED, SqlText
 from sync_worker.ledger.statements.inbox import OPEN, SWEPT_SECONDS, words
 
 WAITING_SHARE = 4  # a fourth of a turn, or one, is kept for what waits for a budget
-MAX_SOURCES = 200  # asked in one turn; the next one goes on behind them
+MAX_SOURCES = 200  # with what waits for a budget, asked in one turn; the next goes on behind them
+MAX_DUE_SOURCES = 1000  # with anything else: many have something on its way that is not due
+DUE_AT_ONCE = 8  # of a source, of those that have been due for longest
 # Of a source's oldest that wait: among so many the due ones go first, oldest first.
 OLDEST_SHARE = 4 * RATE_LIMITED_AT_ONCE
 
 _IS_OPEN = f"state IN ({words(OPEN)})"
 _WAITS = f"{_IS_OPEN} AND reason = '{RATE_LIMITED}'"
+_RIPE = f"{_IS_OPEN} AND reason <> '{RATE_LIMITED}'"
 # Rings count up to TRACK_AFTER. From there on only noted looks do.
 _RUNG = f"""next_attempt_at = ledger_now() + {SWEPT_SECONDS},
   unended = CASE WHEN unended < {TRACK_AFTER} THEN unended + 1 ELSE unended END"""
@@ -31,33 +44,43 @@ RING_RIPE = SqlText(f"""
 -- inbox.ring_ripe: what is due, and not for want of a budget; oldest first
 WITH ripe AS MATERIALIZED (
   SELECT id FROM inbox
-  WHERE {_IS_OPEN} AND reason <> '{RATE_LIMITED}' AND next_attempt_at <= ledger_now()
+  WHERE {_RIPE} AND next_attempt_at <= ledger_now()
   ORDER BY next_attempt_at LIMIT :room {SKIP_LOCKED})
-UPDATE inbox SET {_RUNG} WHERE id IN (SELECT id FROM ripe) RETURNING id
+UPDATE inbox SET {_RUNG} WHERE id IN (SELECT id FROM ripe) RETURNING id, source
 """)
 
-RING_WAITING = SqlText(f"""
--- inbox.ring_waiting: of these that wait for a budget what is still there and due
-WITH waiting AS MATERIALIZED (
+
+def _ring_these(name: str, which: str) -> SqlText:
+    return SqlText(f"""
+-- inbox.{name}: of these what is still there and due
+WITH these AS MATERIALIZED (
   SELECT id FROM inbox
-  WHERE id = ANY(:inbox_ids::bigint[]) AND {_WAITS} AND next_attempt_at <= ledger_now()
+  WHERE id = ANY(:inbox_ids::bigint[]) AND {which} AND next_attempt_at <= ledger_now()
   {SKIP_LOCKED})
-UPDATE inbox SET {_RUNG} WHERE id IN (SELECT id FROM waiting) RETURNING id
+UPDATE inbox SET {_RUNG} WHERE id IN (SELECT id FROM these) RETURNING id, source
 """)
 
-# From one source to the next, a step in the index each: it is never read through.
-_SOURCES = f"""
+
+RING_WAITING = _ring_these("ring_waiting", _WAITS)
+RING_DUE = _ring_these("ring_due", _RIPE)
+
+
+def _sources(which: str, most: int) -> str:
+    """From one source to the next, a step in the index each: it is never read through."""
+    return f"""
 WITH RECURSIVE walk(source) AS (
-  SELECT min(source) FROM inbox WHERE {_WAITS} AND source > :behind
+  SELECT min(source) FROM inbox WHERE {which} AND source > :behind
   UNION ALL
-  SELECT (SELECT min(source) FROM inbox WHERE {_WAITS} AND inbox.source > walk.source)
+  SELECT (SELECT min(source) FROM inbox WHERE {which} AND inbox.source > walk.source)
   FROM walk WHERE walk.source IS NOT NULL),
-sources AS (SELECT source FROM walk WHERE source IS NOT NULL LIMIT {MAX_SOURCES})
+sources AS (SELECT source FROM walk WHERE source IS NOT NULL LIMIT {most})
 """
+
+
 # The oldest of a source. Where they wait for long, those that have been due for longest: another
 # budget may have let them go. Both begin at a place of the index and go on in its order: with
 # `source = …` PostgreSQL walks through a larger index in the order of ids, hoping for the best.
-_FIRST_OF_SOURCE = f"""
+_FIRST_THAT_WAIT = f"""
   SELECT id FROM (
     SELECT id, source, next_attempt_at FROM (
       SELECT id, source, next_attempt_at FROM inbox
@@ -72,54 +95,104 @@ _FIRST_OF_SOURCE = f"""
   WHERE first.source = sources.source AND first.next_attempt_at <= ledger_now()
   ORDER BY id LIMIT {RATE_LIMITED_AT_ONCE}
 """
-WAITING = SqlText(
-    f"""
--- inbox.waiting: what waits for a budget and is due, a few of each source; all sources asked
-{_SOURCES}
+_FIRST_THAT_ARE_DUE = f"""
+  SELECT id FROM (
+    SELECT id, source, next_attempt_at FROM inbox
+    WHERE {_RIPE} AND (inbox.source, inbox.next_attempt_at) > (sources.source, 0)
+    ORDER BY inbox.source, inbox.next_attempt_at LIMIT {DUE_AT_ONCE}) AS first
+  WHERE first.source = sources.source AND first.next_attempt_at <= ledger_now()
+  ORDER BY first.next_attempt_at
+"""
+
+
+def _of_each_source(name: str, sources: str, first: str) -> SqlText:
+    return SqlText(
+        f"""
+-- inbox.{name}, a few of each source; all sources asked
+{sources}
 SELECT sources.source, first.id
-FROM sources LEFT JOIN LATERAL ({_FIRST_OF_SOURCE}) AS first ON true
+FROM sources LEFT JOIN LATERAL ({first}) AS first ON true
 """,
-    # SQLite knows no LATERAL.
-    sqlite=f"""
-{_SOURCES}
+        # SQLite knows no LATERAL.
+        sqlite=f"""
+{sources}
 SELECT sources.source, first.value AS id
-FROM sources LEFT JOIN json_each((SELECT json_group_array(id) FROM ({_FIRST_OF_SOURCE}))) AS first
+FROM sources LEFT JOIN json_each((SELECT json_group_array(id) FROM ({first}))) AS first
 """,
+    )
+
+
+WAITING = _of_each_source(
+    "waiting: what waits for a budget and is due", _sources(_WAITS, MAX_SOURCES), _FIRST_THAT_WAIT
+)
+DUE = _of_each_source(
+    "due: what is due, and not for want of a budget",
+    _sources(_RIPE, MAX_DUE_SOURCES),
+    _FIRST_THAT_ARE_DUE,
 )
 
 
-def ring_ripe(connection: Connection, room: int) -> list[int]:
-    """Ring for what is due and waits for no budget."""
-    return [row.id for row in RING_RIPE.all(connection, room=room)]
+def ring_ripe(connection: Connection, room: int) -> list[Any]:
+    """Ring for what has been due for longest and waits for no budget."""
+    if room <= 0:
+        return []
+    return RING_RIPE.all(connection, room=room)
 
 
 @dataclass(slots=True)
-class WaitingForBudget:
-    """Rings for what waits for a budget, source after source.
+class Round:
+    """Rings for a few of each source, source after source.
 
     A process remembers where it was, so that each source has its turn however many there are.
     """
 
+    asked: SqlText
+    ring_these: SqlText
+    max_sources: int
     behind: str = ""
 
-    def ring(self, connection: Connection, room: int) -> list[int]:
-        """Ring for at most ``room``."""
+    def ring(self, connection: Connection, room: int) -> list[Any]:
+        """Ring for at most ``room``: one of each source, then a second one of each, and so on."""
         if room <= 0:
             return []
-        rows = WAITING.all(connection, behind=self.behind)
-        found = [row for row in rows if row.id is not None][:room]
-        has_room = len(found) < room
-        is_through = has_room and len({row.source for row in rows}) < MAX_SOURCES
-        if is_through:
-            self.behind = ""
-        elif has_room:
+        rows = self.asked.all(connection, behind=self.behind)
+        by_source: dict[str, list[int]] = {}
+        for row in rows:
+            of_source = by_source.setdefault(row.source, [])
+            if row.id is not None:
+                of_source.append(row.id)
+        firsts = [source for source, ids in by_source.items() if ids]
+        if len(firsts) > room:
+            self.behind = firsts[room - 1]
+        elif len(by_source) == self.max_sources:
             self.behind = rows[-1].source
         else:
-            self.behind = found[-1].source
-        if not found:
+            self.behind = ""
+        ids = in_turns(by_source.values())[:room]
+        if not ids:
             return []
-        ids = [row.id for row in found]
-        return [row.id for row in RING_WAITING.all(connection, inbox_ids=ids)]
+        return self.ring_these.all(connection, inbox_ids=ids)
+
+
+def in_turns(lists: Iterable[Sequence[int]]) -> list[int]:
+    """The first of each list, then the second of each, and so on."""
+    return [one for turn in zip_longest(*lists) for one in turn if one is not None]
+
+
+def _round_of_due() -> Round:
+    return Round(DUE, RING_DUE, MAX_DUE_SOURCES)
+
+
+def _round_of_waiting() -> Round:
+    return Round(WAITING, RING_WAITING, MAX_SOURCES)
+
+
+@dataclass(frozen=True, slots=True)
+class Rounds:
+    """Where a process is with its rounds through the sources."""
+
+    due: Round = field(default_factory=_round_of_due)
+    waiting: Round = field(default_factory=_round_of_waiting)
 
 
 def share_of_ripe(limit: int) -> int:
@@ -127,18 +200,40 @@ def share_of_ripe(limit: int) -> int:
     return max(1, min(limit - 1, limit - limit // WAITING_SHARE))
 
 
-def ring_due(connection: Connection, waiting: WaitingForBudget, limit: int) -> list[int]:
+def share_of_oldest(share: int) -> int:
+    """How many go by their age alone; if so many are due, the rest goes round all sources."""
+    return (share + 1) // 2
+
+
+def ring_due(connection: Connection, rounds: Rounds, limit: int) -> Rung:
     """Ring for at most ``limit`` deliveries that are due.
 
     What waits for a budget comes last, as most of it would be refused again; but it has a share, or
     what is due again and again, since its remote is down, would leave it no room.
     """
     if limit <= 0:
-        return []
+        return Rung()
     share = share_of_ripe(limit)
-    ripe = ring_ripe(connection, share)
-    found = ripe + waiting.ring(connection, limit - len(ripe))
+    oldest = share_of_oldest(share)
+    ripe = ring_ripe(connection, oldest)
+    # More may be due than there is room for: no source takes it all.
+    if len(ripe) == oldest:
+        ripe += rounds.due.ring(connection, share - len(ripe))
+        ripe += ring_ripe(connection, share - len(ripe))
+    found = ripe + rounds.waiting.ring(connection, limit - len(ripe))
     # What waits did not need all of its share.
     if len(ripe) == share and len(found) < limit:
         found += ring_ripe(connection, limit - len(found))
-    return found
+    return in_lanes((row.id, row.source) for row in found)
+
+
+def in_lanes(found: Iterable[tuple[int, str]]) -> Rung:
+    """Of each source its share goes before what it has beyond."""
+    first: list[int] = []
+    after: list[int] = []
+    counts: dict[str, int] = {}
+    for inbox_id, source in sorted(found):
+        counts[source] = counts.get(source, 0) + 1
+        lane = first if counts[source] <= RING_SHARE else after
+        lane.append(inbox_id)
+    return Rung(tuple(first), tuple(after))

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import text
 
-from sync_worker.core.ports.inbox import RATE_LIMITED, RATE_LIMITED_AT_ONCE
+from sync_worker.core.ports.inbox import RATE_LIMITED, RATE_LIMITED_AT_ONCE, RING_SHARE
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.migrations.upgrade import upgrade
 from sync_worker.ledger.sql_ledger import SqlLedger, sql_ledger
 from sync_worker.ledger.sql_text import SqlText
 from sync_worker.ledger.statements import due as statements
+from tests.factories import a_delivery
 from tests.integration.ledger.ground import Ground
 
 BACKLOG = 1_000_000
@@ -52,6 +53,41 @@ def test_smallest_rounds_keep_a_place_for_what_waits(ground: Ground, room: int) 
     waiting = ground.stored(100)
     ground.ledger.inbox.defer([waiting], 0.0, RATE_LIMITED, is_failure=False)
     assert waiting in ground.ledger.inbox.due(room)
+
+
+def test_one_source_with_much_that_is_due_leaves_room_for_all(ground: Ground) -> None:
+    """Two hundred of one site are due, and were before: each other site has its turn at once."""
+    crowd = [ground.stored(number, source="the-crowd") for number in range(200)]
+    ground.ledger.inbox.defer(crowd, -10.0, "down", is_failure=False)
+    others = [ground.stored(200 + number, source=f"shop-{number:02}") for number in range(10)]
+    ground.ledger.inbox.defer(others, 0.0, "down", is_failure=False)
+    assert set(others) <= set(ground.ledger.inbox.due(40))
+
+
+def test_each_source_with_something_due_has_its_turn(ground: Ground) -> None:
+    """More sites have much to do than a round has room for: the next goes on behind them."""
+    sources = [f"shop-{number:02}" for number in range(20)]
+    due = [
+        ground.stored(100 * place + number, source=source)
+        for place, source in enumerate(sources)
+        for number in range(20)
+    ]
+    ground.ledger.inbox.defer(due, 0.0, "down", is_failure=False)
+    rung = [number for _ in range(4) for number in ground.ledger.inbox.due(20)]
+    assert {(number - min(due)) // 20 for number in rung} == set(range(20))
+
+
+def test_what_a_source_has_beyond_its_share_is_rung_for_after_others(sqlite_url: str) -> None:
+    engine = open_engine(sqlite_url)
+    upgrade(engine)
+    inbox = sql_ledger(engine).inbox
+    crowd = [inbox.store(a_delivery(number)).inbox_id for number in range(100)]
+    other = inbox.store(a_delivery(100, source="instance-2")).inbox_id
+    inbox.defer([*crowd, other], 0.0, "down", is_failure=False)
+    rung = inbox.due_in_lanes(200)
+    engine.dispose()
+    assert rung.first == (*crowd[:RING_SHARE], other)
+    assert rung.after == tuple(crowd[RING_SHARE:])
 
 
 def test_round_of_one_rings_for_what_is_due(ground: Ground) -> None:
@@ -130,6 +166,7 @@ def test_sweep_costs_the_same_behind_a_million_that_wait(large: SqlLedger) -> No
     for count_rows in (lambda ledger: None, analyze):
         count_rows(large)
         assert_cheap(large, statements.RING_RIPE, room=200)
+        assert_cheap(large, statements.DUE, behind="")
         assert_cheap(large, statements.WAITING, behind="")
         assert_cheap(large, statements.RING_WAITING, inbox_ids=list(range(1, 9)))
     found = large.inbox.due(200)
@@ -150,9 +187,44 @@ def test_sweep_costs_the_same_before_a_million_that_are_not_due(large: SqlLedger
     fill(large, first=8_000_001, count=3, reason="")
     analyze(large)
     assert_cheap(large, statements.RING_RIPE, room=200)
+    assert_cheap(large, statements.DUE, behind="")
     assert_cheap(large, statements.WAITING, behind="")
     found = large.inbox.due(200)
     assert len(found) == 3
+
+
+@pytest.mark.full
+@pytest.mark.alone
+@pytest.mark.timeout(600)
+def test_a_million_of_one_site_are_due_and_others_have_their_turn(large: SqlLedger) -> None:
+    """A round costs the same, and rings for every other site first."""
+    fill(large, first=1, reason="")
+    fill(large, first=2_000_001, count=500, reason="", at="2.0", source="'shop-' || (n % 50)")
+    for count_rows in (lambda ledger: None, analyze):
+        count_rows(large)
+        assert_cheap(large, statements.RING_RIPE, room=75)
+        assert_cheap(large, statements.DUE, behind="")
+        assert_cheap(large, statements.RING_DUE, inbox_ids=list(range(1, 9)))
+    rung = large.inbox.due_in_lanes(200)
+    assert len([number for number in rung.all if number > BACKLOG]) >= 50
+    assert len([number for number in rung.first if number <= BACKLOG]) == RING_SHARE
+
+
+@pytest.mark.full
+@pytest.mark.alone
+@pytest.mark.timeout(600)
+def test_round_over_many_sites_whose_deliveries_wait_stays_cheap(large: SqlLedger) -> None:
+    """Of 10,000 sites something is on its way that is not due: the sites are asked in parts."""
+    later = "extract(epoch from clock_timestamp()) + 3600"
+    fill(large, first=1, count=BACKLOG // 10, reason="")
+    fill(large, first=2_000_001, count=10_000, reason="", at=later, source="'shop-' || n")
+    fill(large, first=3_000_001, count=1, reason="", at="2.0", source="'shop-9'")
+    analyze(large)
+    assert_cheap(large, statements.DUE, behind="")
+    rung: list[int] = []
+    for _ in range(12):
+        rung += large.inbox.due(200)
+    assert max(rung) > BACKLOG // 10
 
 
 @pytest.mark.full
@@ -183,12 +255,16 @@ def test_sweeper_asks_sqlite_by_index_alone(sqlite_url: str) -> None:
     ledger = sql_ledger(engine)
     shown = [
         *_query_plan(ledger, statements.RING_RIPE, room=200),
+        *_query_plan(ledger, statements.DUE, behind=""),
+        *_query_plan(ledger, statements.RING_DUE, inbox_ids="[1, 2]"),
         *_query_plan(ledger, statements.WAITING, behind=""),
         *_query_plan(ledger, statements.RING_WAITING, inbox_ids="[1, 2]"),
     ]
     assert not [line for line in shown if line.startswith("SCAN inbox")]
     for wanted in (
         "ix_inbox_ripe (next_attempt_at<?)",
+        "ix_inbox_ripe_source (source>?)",
+        "ix_inbox_ripe_source ((source,next_attempt_at)>(?,?))",
         "ix_inbox_waits (source>?)",
         "ix_inbox_waits_due ((source,next_attempt_at)>(?,?))",
     ):
