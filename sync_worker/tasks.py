@@ -19,6 +19,7 @@ from sync_worker.alive import show_sign
 from sync_worker.config import environment, misspelt_names
 from sync_worker.core.errors import SyncError
 from sync_worker.core.outcome import Outcome, OutcomeKind
+from sync_worker.core.ports.inbox import RING_SHARE
 from sync_worker.core.ports.site_sides import PROBE_SECONDS
 from sync_worker.doctor.evidence import addresses, local_evidence, looks_at
 from sync_worker.doctor.gauges import TroubleGauges
@@ -100,23 +101,28 @@ def sweep(asked_by: str = "beat") -> str:
     room = _room()
     try:
         # Without room too: the ledger notes its time.
-        due = worker().ledger.inbox.due(room or 0)
+        due = worker().ledger.inbox.due_in_lanes(room or 0)
     except SyncError as error:
         log.warning("sweep_postponed", error=type(error).__name__, **_facts(error))
         return Postponed(error.message)
-    if due:
-        log.info("swept", count=len(due))
-        metrics.swept.inc(len(due))
-        bell.ring(due)
+    count = len(due.all)
+    if count:
+        log.info("swept", count=count)
+        metrics.swept.inc(count)
+        bell.ring_in_lanes(due)
     if room is not None:
         _ask_accounts()
-    return f"rang for {len(due)} deliveries" if due else ""
+    return f"rang for {count} deliveries" if count else ""
 
 
 def _room() -> int | None:
     """For how many messages the queue has room; ``None``: Redis does not answer."""
     try:
-        return max(0, MAX_QUEUE - bell.waiting())
+        first, after = bell.waiting_in_lanes()
+        if first + after < MAX_QUEUE:
+            return MAX_QUEUE - first - after
+        # It is long: a few more go before what single sites have beyond their share.
+        return max(0, RING_SHARE - first)
     except (OperationalError, ConnectionLimitExceeded) as error:
         log.warning("sweep_postponed", error=type(error).__name__)
         return None

@@ -37,6 +37,7 @@ def create_app(config: GatewayConfig | None = None) -> Flask:
     door = Door(
         store=config.store,
         bell=config.bell,
+        ring_after_others=config.ring_after_others,
         is_ledger_up=config.is_ledger_up,
         note_ledger_failure=config.note_ledger_failure,
         heard=Heard(config.note_heard),

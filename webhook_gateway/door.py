@@ -24,6 +24,7 @@ from webhook_gateway.external import Greeted, Reading, Unreadable
 from webhook_gateway.group_commit import GroupCommit, Store
 from webhook_gateway.heard import Heard
 from webhook_gateway.rate_limit import RejectionLimit
+from webhook_gateway.ring_shares import RingShares, Turn
 from webhook_gateway.wix import Ignored, Rejected
 
 RETRY_AFTER_SECONDS = 30
@@ -47,8 +48,9 @@ class Body:
 class Door:
     """Shared by the threads of a process.
 
-    ``store`` commits all that it is given, or raises Transient when SQL is away. ``note`` is told
-    how each request ended (source, result, reason), and only remembers it.
+    ``store`` commits all that it is given, or raises Transient when SQL is away.
+    ``ring_after_others``: for what one source sends beyond its share. ``note`` is told how each
+    request ended (source, result, reason), and only remembers it.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Door:
         *,
         store: Store,
         bell: Bell,
+        ring_after_others: Callable[[Sequence[int]], None] | None,
         is_ledger_up: Callable[[], bool],
         note_ledger_failure: Callable[[Exception], None],
         heard: Heard,
@@ -64,7 +67,8 @@ class Door:
         answer_seconds: float,
         rejections_per_minute: int,
     ) -> None:
-        self._group, self._bell = GroupCommit(store), bell
+        self._group, self._shares = GroupCommit(store), RingShares()
+        self._ring_first, self._ring_after_others = bell.ring, ring_after_others or bell.ring
         self._max_body_bytes = max_body_bytes
         self._store_seconds = answer_seconds * STORE_SHARE
         self._rejections = RejectionLimit(rejections_per_minute)
@@ -188,7 +192,8 @@ class Door:
 
     def _is_worth_a_line(self, source: str) -> bool:
         """Not for a sender who is refused too often: the log would be theirs to write."""
-        beyond = self._rejections.count(request.remote_addr) - self._rejections.per_minute
+        number = self._rejections.count(request.remote_addr, source)
+        beyond = number - self._rejections.per_minute
         if beyond == 1:
             log.warning("rejections_limited", source=source, sender=request.remote_addr)
         return beyond <= 0
@@ -217,10 +222,20 @@ class Door:
         if new:
             metrics.gateway_last_delivery.labels(source).set_to_current_time()
             self._heard.delivery(source)
-            self._bell.ring(new)
+            self._ring(deliveries[0].source, new)
         _log_stored(source, deliveries, rows)
         metrics.gateway_body_bytes.labels(source).inc(request.content_length or 0)
         return self._acknowledged(source, webhook, "stored" if new else "duplicate")
+
+    def _ring(self, source: str, inbox_ids: Sequence[int]) -> None:
+        """``source``: by site; all of Wix comes over one path."""
+        match self._shares.turn_of(source, len(inbox_ids)):
+            case Turn.FIRST:
+                self._ring_first(inbox_ids)
+            case Turn.AFTER_OTHERS:
+                self._ring_after_others(inbox_ids)
+            case Turn.LEFT:
+                metrics.doorbell_rings.labels("left").inc(len(inbox_ids))
 
     def _acknowledged(self, source: str, webhook: Webhook | None, result: str) -> Response:
         """The answer that the sender wants."""

@@ -1,8 +1,9 @@
-"""Counts webhooks that were refused, by sender, in bounded memory.
+"""Counts webhooks that were refused, by sender and source, in bounded memory.
 
 A sender beyond the limit is no longer logged line by line; the answer stays the same. What verifies
 is never refused: behind a proxy all senders share one address, and a forger must not be able to
-shut the others out.
+shut the others out. For the same reason each source is counted by itself: whoever forges one
+account's webhooks must not take the lines of another's.
 """
 
 from __future__ import annotations
@@ -18,19 +19,19 @@ MAX_SENDERS = 10_000  # about 2 MB; beyond it the sender that was quiet longest 
 
 
 class RejectionLimit:
-    """How many refused webhooks each sender has sent within a minute; shared by threads.
+    """How many refused webhooks each sender has sent to a source within a minute.
 
-    A sender's minute begins with the first of them.
+    Shared by threads. A sender's minute begins with the first of them.
     """
 
     def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
         self.per_minute, self._clock = per_minute, clock
-        self._senders: OrderedDict[str, tuple[float, int]] = OrderedDict()
+        self._senders: OrderedDict[tuple[str, str], tuple[float, int]] = OrderedDict()
         self._turn = threading.Lock()
 
-    def count(self, address: str | None) -> int:
+    def count(self, address: str | None, source: str = "") -> int:
         """Count one more; its number in the current minute, from 1."""
-        sender, now = sender_of(address), self._clock()
+        sender, now = (source, sender_of(address)), self._clock()
         with self._turn:
             since, number = self._senders.pop(sender, (now, 0))
             if now - since >= MINUTE_SECONDS:

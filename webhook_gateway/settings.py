@@ -56,6 +56,8 @@ class GatewayConfig:
     store: Store
     bell: Bell
     is_ledger_up: Callable[[], bool]
+    # For what one source sends beyond its share; None: it is rung for like all others.
+    ring_after_others: Callable[[Sequence[int]], None] | None = None
     note_ledger_failure: Callable[[Exception], None] = lambda error: None
     note_heard: Callable[[str], None] = lambda source: None
     note_door: Callable[[str, str, str], None] = lambda source, result, reason: None
@@ -78,16 +80,18 @@ def gateway_config() -> GatewayConfig:
     up_check = UpCheck(ledger.transactions)
     book = DoorBook(SqlDoorCounts(ledger.transactions).add)
     token = settings.metrics_token
+    bell = CeleryBell(
+        settings.broker,
+        transport={"global_keyprefix": settings.redis_key_prefix},
+        breaker=Breaker(observe=watch_breaker("doorbell")),
+    )
     return GatewayConfig(
         wix_keys=load_public_keys(settings.wix_public_key) if settings.has_app else (),
         wix_app_id=settings.wix_app_id,
         manifests=Connectors(settings, environ).manifests,
         store=ledger.inbox.store_all,
-        bell=CeleryBell(
-            settings.broker,
-            transport={"global_keyprefix": settings.redis_key_prefix},
-            breaker=Breaker(observe=watch_breaker("doorbell")),
-        ),
+        bell=bell,
+        ring_after_others=bell.ring_after_others,
         is_ledger_up=up_check.is_up,
         note_ledger_failure=up_check.note_failure,
         note_heard=SqlHookStates(ledger.transactions).note_heard,

@@ -99,7 +99,7 @@ class SqlInbox:
                 is_beside_held=bool(row.is_beside_held),
                 is_crowded=bool(row.is_crowded),
             )
-            if _is_untouched(delivery):
+            if deliveries.is_untouched(delivery):
                 self._observer.first_look(max(0.0, float(row.age)))
             if row.is_left:
                 self._observer.takeover()
@@ -236,7 +236,6 @@ class SqlInbox:
     def due_in_lanes(self, limit: int) -> Rung:
         """As ``due``; what one source has beyond its share stands apart."""
         with self._transactions.write() as connection:
-            clock.tick(connection)
             return ring_due(connection, self._rounds, limit)
 
     # -- what workers may have died over
@@ -325,14 +324,6 @@ def _stored(connection: Connection, delivery: NewDelivery, made: Any) -> Stored:
         # A run took the twin of a thin delivery between our two statements: now it is news.
         made = deliveries.STORE.first(connection, **from_delivery(delivery))
     return Stored(made.id, is_duplicate=False)
-
-
-def _is_untouched(delivery: Delivery) -> bool:
-    """From a door, and no look at it has left a trace yet."""
-    is_fresh = (
-        delivery.state is InboxState.NEW and not delivery.must_read and delivery.link_id is None
-    )
-    return is_fresh and not delivery.attempts and not delivery.reason
 
 
 def _about(new: NewDelivery) -> tuple[str, str, str]:

@@ -9,6 +9,9 @@ from typing import Any
 
 from redis import Redis
 
+# What kombu puts behind a queue's name for the lowest priority (kombu.transport.redis.Channel).
+AFTER_OTHERS_LIST = "\x06\x169"
+
 
 @dataclass(frozen=True, slots=True)
 class BrokerFigures:
@@ -34,13 +37,15 @@ def broker_figures(redis: Redis, queues: Sequence[str], key_prefix: str) -> Brok
     with redis.pipeline(transaction=False) as asked:
         for queue in queues:
             asked.llen(key_prefix + queue)
+            asked.llen(key_prefix + queue + AFTER_OTHERS_LIST)
         asked.hlen(key_prefix + "unacked")
         asked.zrange(key_prefix + "unacked_index", 0, 0, withscores=True)
         *lengths, unacked, oldest = asked.execute()
     info: dict[str, Any] = redis.info()
+    by_queue = zip(lengths[::2], lengths[1::2], strict=True)
     oldest_seconds = max(0.0, time.time() - float(oldest[0][1])) if oldest else 0.0
     return BrokerFigures(
-        queues=dict(zip(queues, map(int, lengths), strict=True)),
+        queues=dict(zip(queues, (first + after for first, after in by_queue), strict=True)),
         unacked=int(unacked),
         used_memory_bytes=int(info["used_memory"]),
         max_memory_bytes=int(info.get("maxmemory", 0)),

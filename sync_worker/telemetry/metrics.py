@@ -60,7 +60,8 @@ gateway_last_delivery = Gauge(
 )
 doorbell_rings = Counter(
     "ratings_sync_doorbell_rings",
-    "Rings: rung, failed, or skipped while the breaker is open",
+    "Rings: rung, failed, skipped while the breaker is open, or left to the sweeper, since one"
+    " source sends more than a fleet works on",
     ["result"],
 )
 deliveries_processed = Counter(
@@ -167,7 +168,7 @@ def start_door_at_zero(sources: Sequence[str]) -> None:
             gateway_requests.labels(source, result)
     for result in UNKNOWN_RESULTS:
         gateway_requests.labels(UNKNOWN_SOURCE, result)
-    for result in ("rung", "failed", "skipped"):
+    for result in ("rung", "failed", "skipped", "left"):
         doorbell_rings.labels(result)
 
 

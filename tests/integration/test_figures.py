@@ -138,7 +138,8 @@ def test_figures_go_over_indexes_and_never_read_the_whole_inbox(fresh_postgres_u
 
 
 def test_broker_figures_tell_queues_and_memory(redis: Redis) -> None:
-    redis.lpush("p:sync", "a", "b")
+    redis.lpush("p:sync", "a")
+    redis.lpush("p:sync\x06\x169", "goes after others")
     redis.hset("p:unacked", "tag", "x")
     redis.zadd("p:unacked_index", {"tag": time.time() - 50, "younger": time.time()})
     now = broker_figures(redis, ("sync", "maint"), "p:")

@@ -115,6 +115,24 @@ def test_delivery_is_committed_before_the_answer_and_the_doorbell(
     assert opened[0].new.remote_id == "rating-1"
 
 
+def test_flood_of_one_site_is_rung_for_after_the_webhooks_of_others() -> None:
+    """Each site has its share of the doorbell; the rest of one that sends more comes after."""
+    bell, after = Rings(), list[int]()
+    numbers = iter(range(1000))
+
+    def store(new: Sequence[NewDelivery]) -> Sequence[Stored]:
+        return [Stored(next(numbers), False) for _ in new]
+
+    client = make_gateway(store, bell, ring_after_others=after.extend)
+    for number in range(60):
+        body = an_external_body(id=f"r-{number}")
+        client.post(OWN, data=body, headers=acme_headers(body))
+    assert 16 <= len(bell.rung) < 40
+    assert len(bell.rung) + len(after) == 60
+    client.post(WIX, data=a_token())
+    assert bell.rung[-1] == 60, "another site's goes first"
+
+
 def test_duplicate_is_answered_200_and_rings_no_more(gateway: Gateway) -> None:
     token = a_token()
     assert [gateway.wix(token), gateway.wix(token)] == [(200, "stored"), (200, "duplicate")]

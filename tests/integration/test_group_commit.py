@@ -13,14 +13,17 @@ from pathlib import Path
 
 import pytest
 from celery import Celery
+from kombu import connection as kombu_connection
 from redis import Redis
 
 from sync_worker.core.errors import Transient
+from sync_worker.core.ports.doorbell import AFTER_OTHERS
 from sync_worker.core.ports.inbox import Stored
 from sync_worker.core.values import NewDelivery
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.migrations.upgrade import upgrade
 from sync_worker.ledger.sql_ledger import SqlLedger, sql_ledger
+from sync_worker.runtime.celery.broker import SafeTransport, waiting_at
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis, embedded_redis
 from tests.factories import a_named_delivery
 from webhook_gateway.doorbell import QUEUE, TASK, CeleryBell
@@ -174,6 +177,18 @@ def test_ring_puts_the_very_message_of_send_task_into_the_queue(
             app.send_task(TASK, args=[7], queue=QUEUE, ignore_result=True)
         ours, theirs = messages(redis)
     assert bare(ours) == bare(theirs)
+
+
+def test_what_goes_after_others_is_taken_after_what_came_later(broker: EmbeddedRedis) -> None:
+    """As a worker takes it: one site's thousand do not stand before another's next webhook."""
+    bell = CeleryBell(broker.url)
+    bell.ring_after_others(range(1000))
+    bell.ring([5000])
+    bell.close()
+    with kombu_connection.Connection(broker.url, transport=SafeTransport) as connection:  # type: ignore[no-untyped-call]  # kombu ships no types
+        taken = [connection.SimpleQueue(QUEUE).get(timeout=5.0) for _ in range(2)]
+        assert [message.headers["argsrepr"] for message in taken] == ["[5000]", "[0]"]
+        assert waiting_at(connection.channel(), QUEUE, AFTER_OTHERS) == 999
 
 
 def test_rings_of_many_threads_are_all_heard_once(broker: EmbeddedRedis) -> None:

@@ -22,6 +22,7 @@ from sync_worker.ledger.migrations.upgrade import upgrade
 from sync_worker.ledger.process_tables import ledger_clock
 from sync_worker.ledger.sql_ledger import SqlLedger, sql_ledger
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
+from sync_worker.telemetry.broker_figures import AFTER_OTHERS_LIST
 
 PREFIX = "ratings-sync:"
 SWEEP = """
@@ -100,6 +101,21 @@ def test_sweep_notes_the_time_of_the_ledger_while_redis_is_away(
     run_alone(script, tmp_path, "redis://127.0.0.1:1/0")
     with ledger.transactions.read() as connection:
         assert connection.execute(select(ledger_clock.c.latest)).scalar_one() > 1_600_000_000
+
+
+def test_long_queue_of_one_site_does_not_keep_another_from_its_turn(
+    tmp_path: Path, sqlite_url: str, redis: Redis, redis_server: EmbeddedRedis
+) -> None:
+    """What one site has beyond its share fills the queue; workers have taken what went first."""
+    redis.rpush(f"{PREFIX}sync{AFTER_OTHERS_LIST}", *["{}"] * 5000)
+    engine = open_engine(sqlite_url)
+    upgrade(engine)
+    inbox = sql_ledger(engine).inbox
+    stored = inbox.store(NewDelivery(Side.WIX, "another", "event", Change.UPSERT, "rating", {}))
+    inbox.defer([stored.inbox_id], 0.0, "down", is_failure=False)
+    engine.dispose()
+    assert sweep(tmp_path, redis_server) == 5001
+    assert redis.llen(f"{PREFIX}sync") == 1
 
 
 SLICE = """

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+AFTER_OTHERS = 9  # the priority of a message that goes after those of others: 0 is first
+
 
 class Bell(Protocol):
     """The doorbell: asks for a delivery to be processed. Never raises; the sweeper rings again."""

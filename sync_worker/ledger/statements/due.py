@@ -23,6 +23,7 @@ from sync_worker.core.ports.inbox import (
     Rung,
 )
 from sync_worker.ledger.sql_text import SKIP_LOCKED, SqlText
+from sync_worker.ledger.statements import clock
 from sync_worker.ledger.statements.inbox import OPEN, SWEPT_SECONDS, words
 
 WAITING_SHARE = 4  # a fourth of a turn, or one, is kept for what waits for a budget
@@ -209,8 +210,10 @@ def ring_due(connection: Connection, rounds: Rounds, limit: int) -> Rung:
     """Ring for at most ``limit`` deliveries that are due.
 
     What waits for a budget comes last, as most of it would be refused again; but it has a share, or
-    what is due again and again, since its remote is down, would leave it no room.
+    what is due again and again, since its remote is down, would leave it no room. The ledger notes
+    its time, whatever the limit.
     """
+    clock.tick(connection)
     if limit <= 0:
         return Rung()
     share = share_of_ripe(limit)

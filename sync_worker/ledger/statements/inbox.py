@@ -199,6 +199,14 @@ def twin_of(new: NewDelivery) -> Any:
     )
 
 
+def is_untouched(delivery: Delivery) -> bool:
+    """From a door, and no look at it has left a trace yet."""
+    is_fresh = (
+        delivery.state is InboxState.NEW and not delivery.must_read and delivery.link_id is None
+    )
+    return is_fresh and not delivery.attempts and not delivery.reason
+
+
 def is_from(site: Site, side: Side) -> Any:
     """Deliveries of a site from one side."""
     source = site.instance_id if side is Side.WIX else site.external_source

@@ -8,6 +8,10 @@ import structlog
 from celery import Celery
 from kombu.exceptions import OperationalError
 
+from sync_worker.core.ports.doorbell import AFTER_OTHERS
+from sync_worker.core.ports.inbox import RING_SHARE, Rung
+from sync_worker.runtime.celery.broker import waiting_at
+
 QUEUE = "sync"
 DELIVERY_TASK = "sync_worker.tasks.sync_delivery"
 
@@ -22,13 +26,34 @@ class WorkerBell:
 
     def waiting(self) -> int:
         """Messages in the queue. Raises OperationalError without a broker."""
+        return sum(self.waiting_in_lanes())
+
+    def waiting_in_lanes(self) -> tuple[int, int]:
+        """Of them those that go first, and those that go after others. Raises OperationalError."""
         with self._app.pool.acquire(block=True, timeout=1.0) as connection:
-            return int(connection.default_channel.queue_declare(QUEUE).message_count)
+            channel = connection.default_channel
+            declared = channel.queue_declare(QUEUE)
+            after = waiting_at(channel, QUEUE, AFTER_OTHERS)
+        return int(declared.message_count) - after, after
 
     def ring(self, inbox_ids: Sequence[int]) -> None:
+        """What is released together is of one site: beyond its share it goes after others."""
+        self._ring(inbox_ids[:RING_SHARE])
+        self.ring_after_others(inbox_ids[RING_SHARE:])
+
+    def ring_in_lanes(self, rung: Rung) -> None:
+        """Ring for what the sweeper has found."""
+        self._ring(rung.first)
+        self.ring_after_others(rung.after)
+
+    def ring_after_others(self, inbox_ids: Sequence[int]) -> None:
+        """For what one site has beyond its share."""
+        self._ring(inbox_ids, priority=AFTER_OTHERS)
+
+    def _ring(self, inbox_ids: Sequence[int], **options: int) -> None:
         task = self._app.tasks[DELIVERY_TASK]
         try:
             for inbox_id in inbox_ids:
-                task.apply_async(args=[inbox_id])
+                task.apply_async(args=[inbox_id], **options)
         except OperationalError as error:
             log.warning("doorbell_failed", error=type(error).__name__)

@@ -25,6 +25,14 @@ def test_senders_are_counted_apart() -> None:
     ]
 
 
+def test_forger_of_one_account_does_not_silence_another() -> None:
+    """Behind a proxy all senders have one address."""
+    limit = RejectionLimit(3)
+    for _ in range(100):
+        limit.count("192.0.2.1", "shop-1")
+    assert limit.count("192.0.2.1", "shop-2") == 1
+
+
 def test_addresses_of_one_ipv6_network_are_one_sender() -> None:
     assert sender_of("2001:db8::1") == sender_of("2001:db8::2:3:4:5") == "2001:db8::/64"
     assert sender_of("2001:db8:0:1::1") == "2001:db8:0:1::/64"
