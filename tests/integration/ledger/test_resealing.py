@@ -118,6 +118,7 @@ def test_secret_that_does_not_open_is_named_and_the_others_are_done(
         ("", 2, "SECRETS_KEY, and it is not set"),
         ("no key", 2, "SECRETS_KEY holds 6 characters that are no key"),
     ],
+    ids=["both", "the new one", "none", "no key"],  # the keys are others in each process
 )
 def test_accounts_that_our_keys_do_not_open_are_counted(
     secrets: SqlResealing, keys: str, count: int, words: str

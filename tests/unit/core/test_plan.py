@@ -153,27 +153,29 @@ def mirrored_policy(policy: Policy) -> Policy:
     )
 
 
+def is_first_of_its_kind(base: Base, wix: Snapshot, external: Snapshot) -> bool:
+    """Which numbers stand in a case makes no difference to the plan, only which of them are equal:
+    one case stands for all that have other numbers in the same places.
+    """
+    values = (base.wix, base.external, wix.value, external.value)
+    numbers = list(dict.fromkeys(value for value in values if value is not None))
+    return numbers == [d(value) for value in VALUES[1:]][: len(numbers)]
+
+
 def test_plan_is_total_lawful_and_symmetric_over_every_case() -> None:
-    mirror_of_base = [BASES.index(Base(base.external, base.wix)) for base in BASES]
-    mirror_of_policy = [POLICIES.index(mirrored_policy(policy)) for policy in POLICIES]
-    places = list(
-        product(
-            range(len(BASES)), range(len(SNAPSHOTS)), range(len(SNAPSHOTS)), range(len(POLICIES))
-        )
-    )
-    actions = {
-        (b, w, e, p): plan(SAME_SCALES, BASES[b], SNAPSHOTS[w], SNAPSHOTS[e], POLICIES[p])
-        for b, w, e, p in places
-    }
-    for (b, w, e, p), action in actions.items():
-        base, wix, external, policy = BASES[b], SNAPSHOTS[w], SNAPSHOTS[e], POLICIES[p]
+    mirrored_policies = [(policy, mirrored_policy(policy)) for policy in POLICIES]
+    assert {one for _, one in mirrored_policies} == set(POLICIES)
+    places = [case for case in product(BASES, SNAPSHOTS, SNAPSHOTS) if is_first_of_its_kind(*case)]
+    assert len(places) > 500
+    for (base, wix, external), (policy, mirror) in product(places, mirrored_policies):
+        action = plan(SAME_SCALES, base, wix, external, policy)
         check_laws(action, base, wix, external, policy)
         is_tie = policy.conflict == "latest" and (
             wix.heard is external.heard or wix.heard == external.heard
         )
         both_privacy = wix.privacy and external.privacy
         if not is_tie and not both_privacy:
-            swapped = actions[mirror_of_base[b], e, w, mirror_of_policy[p]]
+            swapped = plan(SAME_SCALES, Base(base.external, base.wix), external, wix, mirror)
             assert swapped == mirrored(action), (base, wix, external, policy)
 
 
