@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sync_worker.cli import commands
+from sync_worker.cli.account import group as account
 from sync_worker.cli.connector import group as connector
 from sync_worker.cli.held import group as held
 from sync_worker.cli.map import group as map_
@@ -23,7 +24,13 @@ from sync_worker.cli.map import group as map_
 # The commands load lazily: what one of them imports is imported here for all.
 COMMANDS = [
     f"sync_worker.cli.{lazy.place.split(':')[0]}"
-    for table in (commands.cli.lazy, connector.COMMANDS, held.COMMANDS, map_.COMMANDS)
+    for table in (
+        commands.cli.lazy,
+        account.COMMANDS,
+        connector.COMMANDS,
+        held.COMMANDS,
+        map_.COMMANDS,
+    )
     for lazy in table.values()
 ]
 _FORKED = multiprocessing.get_context("forkserver")

@@ -32,6 +32,9 @@ SET_UP = {
         " something is wrong.",
     ),
     "site": Lazy("site:site", "Connect sites and set their policies."),
+    "account": Lazy(
+        "account.group:account", "Accounts: what a shop gives to be connected, on a running fleet."
+    ),
     "secrets": Lazy(
         "secrets:secrets", "The keys that seal what accounts give: make, check, change them."
     ),

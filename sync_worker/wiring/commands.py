@@ -5,19 +5,22 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 
 from sync_worker.config import Settings, environment, load_settings
 from sync_worker.core.ports.doorbell import Bell
 from sync_worker.intake.intake import Intake
+from sync_worker.ledger.accounts.store import SqlAccountStore
 from sync_worker.ledger.administration.admin import LedgerAdmin, ledger_admin
 from sync_worker.ledger.administration.retention import LedgerRetention
 from sync_worker.ledger.sql_ledger import SqlLedger, sql_ledger
 from sync_worker.manifest.manifest import Manifest
+from sync_worker.services.accounts.accounts import Accounts
 from sync_worker.wiring.connectors import Connectors
 from sync_worker.wiring.databases import Databases
 from sync_worker.wiring.redis_parts import RedisParts
 from sync_worker.wiring.remotes import Remotes
+from sync_worker.wiring.secret_keys import sealer
 from sync_worker.wiring.site_opening import SiteOpening
 from sync_worker.wiring.sweeps import Monotonic, SweepParts, new_id
 
@@ -55,6 +58,16 @@ class Wiring:
     @cached_property
     def admin(self) -> LedgerAdmin:
         return ledger_admin(self.databases.aside)
+
+    @cached_property
+    def accounts(self) -> Accounts:
+        """What people do with accounts; the key is asked for when something is to be sealed."""
+        return Accounts(
+            SqlAccountStore(self.admin.transactions),
+            self.admin,
+            self.connectors.code_of,
+            partial(sealer, self.settings),
+        )
 
     @cached_property
     def ledger(self) -> SqlLedger:

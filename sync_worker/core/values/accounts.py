@@ -82,6 +82,7 @@ class NewAccount:
     """What a shop gives for a site.
 
     ``public_id``: made before, since it is bound into what is sealed. ``sealed``: by secret's name.
+    ``is_same_shop``: it is the shop that the site's links are of, though its identity is another.
     """
 
     public_id: str
@@ -91,19 +92,22 @@ class NewAccount:
     settings: Mapping[str, str]
     sealed: Mapping[str, str] = field(default_factory=dict)
     state: AccountState = AccountState.NEW
+    is_same_shop: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class AccountChange:
     """What changes of an account; what is not named stays.
 
-    ``keep_old_seconds``: how long the value before of each secret in ``sealed`` counts beside the
-    new one; 0: it ends at once. ``left_out``: settings and secrets that go.
+    ``keep_old_seconds``: how long the value before of each secret in ``rotated`` (``None``: in
+    ``sealed``) counts beside the new one; 0, and of others: it ends at once. ``left_out``: settings
+    and secrets that go.
     """
 
     settings: Mapping[str, str] | None = None
     identity: str | None = None
     sealed: Mapping[str, str] = field(default_factory=dict)
+    rotated: Collection[str] | None = None
     keep_old_seconds: float = 0.0
     left_out: Collection[str] = ()
     state: AccountState | None = None

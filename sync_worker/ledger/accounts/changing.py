@@ -69,8 +69,9 @@ def changed_values(old: Account, change: AccountChange) -> dict[str, Any]:
 def change_secrets(connection: Connection, account_id: int, change: AccountChange) -> None:
     """Put secrets on file; the value before counts on for as long as it was asked."""
     until = ledger_now() + change.keep_old_seconds
-    is_kept = change.keep_old_seconds > 0
+    rotated = change.sealed if change.rotated is None else change.rotated
     for name, sealed in change.sealed.items():
+        is_kept = name in rotated and change.keep_old_seconds > 0
         given = insert_into(connection, account_secret).values(
             account_id=account_id, name=name, sealed=sealed, changed_at=ledger_now()
         )

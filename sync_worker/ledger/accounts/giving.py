@@ -42,7 +42,7 @@ def refuse_what_crosses_sites(
         raise Misconfigured(
             f"this {of.connector} account serves site {taken} already, and two sites would write"
             " each other's ratings: give another account, or revoke that one"
-            f" (`ratings-sync account revoke --site {taken}`)"
+            f" (`ratings-sync account revoke {taken}`)"
         )
 
 
@@ -75,7 +75,10 @@ def give_to_site(connection: Connection, new: NewAccount, fields: Sequence[Field
 def _refuse_other_shop(connection: Connection, new: NewAccount) -> None:
     """What a site has linked and mapped names records of one shop. Raises Misconfigured."""
     last = connection.execute(_last_of(new)).first()
-    if last is None or (last.connector, last.identity) == (new.connector, new.identity):
+    if last is None:
+        return
+    is_same_shop = new.is_same_shop or last.identity == new.identity
+    if last.connector == new.connector and is_same_shop:
         return
     for table in (link, entity_map):
         is_there = exists().where(table.c.site_id == new.site_id)
@@ -83,7 +86,8 @@ def _refuse_other_shop(connection: Connection, new: NewAccount) -> None:
             raise Misconfigured(
                 f"site {new.site_id} was in step with another account of {last.connector}"
                 f" ({last.identity}), and its maps and links name records there: give that account"
-                " again; another shop needs a site that begins without them"
+                " again; if it is the same shop under a new address or name, say so with"
+                " --same-shop; another shop needs a site that begins without them"
             )
 
 

@@ -80,6 +80,13 @@ class SqlAccountStore:
         """The account that a site uses."""
         return self._one((account.c.site_id == site_id) & (account.c.state != REVOKED))
 
+    def last_of_site(self, site_id: int) -> Account | None:
+        """The account that a site uses or, without one, had last."""
+        found = select(account).where(account.c.site_id == site_id).order_by(account.c.id.desc())
+        with self._transactions.read() as connection:
+            accounts = read_accounts(connection, found.limit(1))
+        return accounts[0] if accounts else None
+
     def by_public_id(self, public_id: str) -> Account | None:
         """The account of that name, revoked or not."""
         return self._one(account.c.public_id == public_id)

@@ -12,7 +12,7 @@ from sync_worker.core.values import AccountState, InboxState, LinkState, Side, S
 from sync_worker.ledger.accounts.tables import account
 from sync_worker.ledger.statements.inbox import OPEN
 from sync_worker.ledger.statements.sites import read_sites
-from sync_worker.ledger.tables import inbox, link, site
+from sync_worker.ledger.tables import entity_map, inbox, link, site
 from sync_worker.ledger.transactions import Transactions
 
 MAX_PAGE = 500
@@ -76,10 +76,12 @@ class SitePages:
             return read_sites(connection, site.c.id.in_(list(ids)))
 
     def has_links(self, site_id: int) -> bool:
-        """Whether ratings of a site are linked, or were."""
+        """Whether something of a site names records of its external account."""
+        some = (
+            select(table.c.id).where(table.c.site_id == site_id) for table in (link, entity_map)
+        )
         with self._transactions.read() as connection:
-            found = select(link.c.id).where(link.c.site_id == site_id).limit(1)
-            return connection.execute(found).first() is not None
+            return any(connection.execute(found.limit(1)).first() for found in some)
 
 
 def _is(which: SiteFilter) -> Any:

@@ -8,11 +8,12 @@ from sync_worker.core.values import Account, AccountState, Side, Site
 from sync_worker.ledger.administration.site_pages import SitePages
 
 FAILING = "failing"
+AT_WORK = (AccountState.NEW, AccountState.ACTIVE)
 
 
 def state_words(account: Account, site: Site) -> str:
     """``failing`` while its external system refuses us; else the account's own state."""
-    if account.state is AccountState.ACTIVE and Side.EXTERNAL in site.failing:
+    if account.state in AT_WORK and Side.EXTERNAL in site.failing:
         return FAILING
     return str(account.state)
 
@@ -21,7 +22,7 @@ def site_account_words(site: Site) -> str:
     """The same for a site whose account is not at hand; ``none``: its owner gave none yet."""
     if site.account_state is None:
         return "none"
-    if site.account_state is AccountState.ACTIVE and Side.EXTERNAL in site.failing:
+    if site.account_state in AT_WORK and Side.EXTERNAL in site.failing:
         return FAILING
     return str(site.account_state)
 
@@ -34,3 +35,8 @@ def address_of(public_url: str, connector: str, address: str) -> str:
 def their_sites(sites: SitePages, accounts: Iterable[Account]) -> dict[int, Site]:
     """The sites of some accounts, by number; one statement for all."""
     return {site.id: site for site in sites.some({account.site_id for account in accounts})}
+
+
+def current_address(account: Account) -> str:
+    """The last part of the address that its webhooks go to from now on."""
+    return next((one.address for one in account.addresses if one.valid_until is None), "")

@@ -1,0 +1,1 @@
+"""``ratings-sync account``: what a shop gives to be connected."""

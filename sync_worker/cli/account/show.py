@@ -1,0 +1,75 @@
+"""``ratings-sync account list``, ``show`` and ``history``."""
+
+from __future__ import annotations
+
+import click
+
+from sync_worker.cli.account.options import ACCOUNT, the_account
+from sync_worker.cli.account.shown import document, line, say_account
+from sync_worker.cli.options import JSON, NUMBER, PAGE_AFTER, PAGE_LIMIT
+from sync_worker.cli.output import print_json, say
+from sync_worker.core.values import AccountState
+from sync_worker.services.accounts.standing import their_sites
+from sync_worker.wiring import wiring
+
+STATES = click.Choice([str(state) for state in AccountState])
+
+
+@click.command("list", epilog="Example: ratings-sync account list --state paused --json")
+@click.option("--connector", metavar="NAME", help="Only those of this connector.")
+@click.option("--state", type=STATES, help="Only those; without it all but the revoked.")
+@PAGE_AFTER
+@PAGE_LIMIT
+@JSON
+def list_accounts(
+    connector: str | None, state: str | None, after: int, limit: int, as_json: bool
+) -> None:
+    """Accounts in pages, with how each of them stands."""
+    wanted = AccountState(state) if state else None
+    found = wiring().accounts.page(after, limit, connector=connector, state=wanted)
+    sites = their_sites(wiring().admin.site_pages, found)
+    following = found[-1].id if len(found) == limit else None
+    if as_json:
+        rows = [document(account, sites[account.site_id]) for account in found]
+        print_json({"accounts": rows, "next_after": following})
+        return
+    if not found:
+        click.echo("no account here; one is given by: ratings-sync account add SITE", err=True)
+    for account in found:
+        say(line(account, sites[account.site_id]))
+    if following is not None:
+        click.echo(f"more: ratings-sync account list --after {following}", err=True)
+
+
+@click.command("show", epilog="Example: ratings-sync account show 7 --json")
+@ACCOUNT
+@JSON
+def show(name: str, as_json: bool) -> None:
+    """One account: what it gives, where its webhooks go, how it stands."""
+    found = the_account(name)
+    if as_json:
+        print_json(document(found))
+    else:
+        say_account(found)
+
+
+@click.command("history", epilog="Example: ratings-sync account history 7 --json")
+@ACCOUNT
+@click.option(
+    "--before", type=NUMBER, metavar="N", help="Begin before it: the last one of the page before."
+)
+@PAGE_LIMIT
+@JSON
+def audit(name: str, before: int | None, limit: int, as_json: bool) -> None:
+    """Who changed what of an account, when and why; the newest first."""
+    found = wiring().accounts.store.audit.of_account(the_account(name).id, before, limit)
+    following = found[-1].id if len(found) == limit else None
+    if as_json:
+        print_json({"changes": found, "next_before": following})
+        return
+    for entry in found:
+        why = f" ({entry.why})" if entry.why else ""
+        changed = ", ".join(sorted({*entry.before, *entry.after}))
+        say(f"{entry.at:%Y-%m-%d %H:%M:%S} UTC\t{entry.actor}\t{entry.what}\t{changed}{why}")
+    if following is not None:
+        click.echo(f"more: --before {following}", err=True)

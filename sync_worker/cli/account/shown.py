@@ -1,0 +1,97 @@
+"""How accounts are shown: for people, and as documents for programs. Never a secret's value."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import click
+
+from sync_worker.cli.output import say
+from sync_worker.core.values import Account, Site
+from sync_worker.services.accounts.standing import address_of, state_words, their_sites
+from sync_worker.wiring import wiring
+
+
+def document(account: Account, site: Site | None = None) -> dict[str, Any]:
+    """One account for a program."""
+    site = site or their_sites(wiring().admin.site_pages, [account])[account.site_id]
+    return {
+        "account": account.public_id,
+        "site": account.site_id,
+        "site_state": str(site.state),
+        "connector": account.connector,
+        "state": state_words(account, site),
+        "identity": account.identity,
+        "settings": dict(account.settings),
+        "secrets": list(account.secret_names),
+        "addresses": addresses(account),
+        "version": account.version,
+        "paused_why": account.paused_why,
+        "probed_at": account.probed_at,
+        "probe": dict(account.probe),
+        "created_at": account.created_at,
+        "revoked_at": account.revoked_at,
+    }
+
+
+def line(account: Account, site: Site) -> str:
+    """One account in a list."""
+    state = state_words(account, site)
+    if not site.is_at_work:
+        state += f" (site {site.state})"
+    return f"{account.public_id}\t{account.site_id}\t{account.connector}\t{state}"
+
+
+def say_account(account: Account, site: Site | None = None) -> None:
+    """All of one account, for people."""
+    site = site or their_sites(wiring().admin.site_pages, [account])[account.site_id]
+    say(f"account {account.public_id} of site {account.site_id} ({site.instance_id})")
+    say(f"  {account.connector}, {state_words(account, site)}, version {account.version}")
+    if account.paused_why:
+        say(f"  paused: {account.paused_why}")
+    if not site.is_at_work:
+        say(f"  its site is {site.state}: nothing of it is worked on")
+    for name, text in sorted(account.settings.items()):
+        say(f"  {name}: {text}")
+    for name in account.secret_names:
+        say(f"  {name}: sealed")
+    say_addresses(account)
+    _say_probe(account)
+
+
+def addresses(account: Account) -> list[dict[str, Any]]:
+    """Where its webhooks go, for a program."""
+    return [
+        {"url": _url(account, one.address), "valid_until": one.valid_until}
+        for one in account.addresses
+    ]
+
+
+def say_addresses(account: Account) -> None:
+    """The same for people."""
+    for one in account.addresses:
+        until = f" (until {_time(one.valid_until)})" if one.valid_until else ""
+        say(f"  webhooks: POST {_url(account, one.address)}{until}")
+    if account.addresses and not wiring().settings.gateway_public_url:
+        click.echo("  GATEWAY_PUBLIC_URL is not set: put the gateway's address before the path")
+
+
+def _say_probe(account: Account) -> None:
+    if account.probed_at is None:
+        click.echo(f"  never probed: ratings-sync account probe {account.public_id}")
+        return
+    good = "good" if account.probe.get("good") else "something is wrong"
+    say(f"  probed {_time(account.probed_at)}: {good}")
+    for check in account.probe.get("checks", ()):
+        if check.get("verdict") == "bad":
+            say(f"    ✗ {check.get('name')}: {check.get('what')}")
+            say(f"      → {check.get('next_step')}")
+
+
+def _url(account: Account, address: str) -> str:
+    return address_of(wiring().settings.gateway_public_url, account.connector, address)
+
+
+def _time(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"

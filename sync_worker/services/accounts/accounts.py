@@ -1,0 +1,187 @@
+"""What people and programs do with accounts: one place for commands, API and pages.
+
+Each change says who makes it (``actor``), is checked whole before anything is written, and is
+taken up by running processes within two seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sync_worker.core.values import (
+    Account,
+    AccountChange,
+    AccountState,
+    NewAccount,
+    Site,
+    account_source,
+)
+from sync_worker.ledger.accounts.sealing import Sealer
+from sync_worker.ledger.accounts.store import SqlAccountStore, new_public_id
+from sync_worker.ledger.administration.admin import LedgerAdmin
+from sync_worker.manifest.default_field import default_field
+from sync_worker.manifest.manifest import Manifest
+from sync_worker.manifest.source.account_manifests import AccountManifests
+from sync_worker.manifest.source.values import Given
+from sync_worker.services.accounts.checks import (
+    is_shop_of,
+    refuse_other_shop,
+    refuse_revoked,
+    try_out,
+)
+from sync_worker.services.accounts.giving import parted, parted_change
+from sync_worker.services.accounts.identity import identity_of
+
+KEEP_OLD_SECONDS = 86_400.0  # a replaced secret that rotates, and a replaced address
+MAX_PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """``code_of``: a connector's manifest, for any shop; ``sealer``: asked for when something is to
+    be sealed. Every method may raise Misconfigured, in words for people.
+    """
+
+    store: SqlAccountStore
+    admin: LedgerAdmin
+    code_of: Callable[[str], AccountManifests]
+    sealer: Callable[[], Sealer]
+
+    def check(self, connector: str, given: Mapping[str, str]) -> None:
+        """Whether these values could be an account. Raises Misconfigured, BadValues."""
+        code = self.code_of(connector)
+        parts = parted(code.code, given)
+        code.of(connector, Given({**parts.settings, **parts.secrets}))
+
+    def add(
+        self,
+        site: Site,
+        connector: str,
+        given: Mapping[str, str],
+        actor: str,
+        *,
+        is_same_shop: bool = False,
+    ) -> Account:
+        """The account of a site, at work from now on.
+
+        Refused: values that cannot be, a site that has one already, an external account that
+        serves another site; another shop than the one that the site's links are of, unless
+        somebody says that it ``is_same_shop``.
+        """
+        code = self.code_of(connector)
+        parts = parted(code.code, given)
+        values = {**parts.settings, **parts.secrets}
+        public_id = new_public_id()
+        code.of(account_source(connector, public_id), Given(values))
+        identity = identity_of(code.code, values)
+        before = self.store.last_of_site(site.id)
+        new = NewAccount(
+            public_id,
+            site.id,
+            connector,
+            identity,
+            parts.settings,
+            self._sealed(public_id, parts.secrets),
+            is_same_shop=is_same_shop or is_shop_of(code.code, before, identity),
+        )
+        return self.store.add(new, actor, self._first_fields(code.code, site))
+
+    def page(
+        self,
+        after: int = 0,
+        limit: int = 50,
+        *,
+        connector: str | None = None,
+        state: AccountState | None = None,
+    ) -> Sequence[Account]:
+        """Accounts behind that number, in the order in which they were added."""
+        return self.store.listed(after, min(limit, MAX_PAGE), connector, state)
+
+    def change(
+        self,
+        account: Account,
+        given: Mapping[str, str],
+        actor: str,
+        *,
+        version: int | None = None,
+        keep_old_seconds: float = KEEP_OLD_SECONDS,
+        is_same_shop: bool = False,
+    ) -> Account:
+        """Give some values anew. An optional one that is empty is left out from now on.
+
+        ``version``: that the caller has seen; another change meanwhile refuses this one.
+        ``keep_old_seconds``: how long the value before of a secret that rotates stays valid.
+        """
+        refuse_revoked(account)
+        code = self.code_of(account.connector)
+        values = parted_change(code.code, given)
+        settings = {**account.settings, **values.settings}
+        settings = {name: text for name, text in settings.items() if name not in values.left_out}
+        try_out(code, account, settings, values)
+        identity = identity_of(code.code, {**settings, **values.secrets}, account.identity)
+        if not is_same_shop and self.admin.site_pages.has_links(account.site_id):
+            refuse_other_shop(code.code, account, identity)
+        change = AccountChange(
+            settings=values.settings,
+            identity=identity,
+            sealed=self._sealed(account.public_id, values.secrets),
+            rotated=[spec.name for spec in code.code.settings if spec.rotates],
+            keep_old_seconds=keep_old_seconds,
+            left_out=values.left_out,
+        )
+        return self.store.change(account.public_id, change, version=version, actor=actor)
+
+    def pause(
+        self, account: Account, why: str, actor: str, *, version: int | None = None
+    ) -> Account:
+        """Its deliveries are kept and wait, until it is resumed."""
+        refuse_revoked(account)
+        change = AccountChange(state=AccountState.PAUSED, paused_why=why)
+        return self.store.change(account.public_id, change, version=version, actor=actor, why=why)
+
+    def resume(self, account: Account, actor: str, *, version: int | None = None) -> Account:
+        """What waited is on its way again."""
+        refuse_revoked(account)
+        change = AccountChange(state=AccountState.ACTIVE, paused_why="")
+        return self.store.change(account.public_id, change, version=version, actor=actor)
+
+    def note_probe(self, account: Account, said: Mapping[str, Any], actor: str) -> Account:
+        """Keep what a probe said; ``said["good"]``: whether all is well."""
+        refuse_revoked(account)
+        works = bool(said.get("good"))
+        return self.store.note_probe(account.public_id, said, actor, works=works)
+
+    def revoke(self, account: Account, why: str, actor: str) -> Account:
+        """The end of an account: its secrets and addresses open nothing from now on.
+
+        The links of its site stay, for the next account.
+        """
+        refuse_revoked(account)
+        return self.store.revoke(account.public_id, actor, why)
+
+    def rotate_address(
+        self, account: Account, actor: str, keep_seconds: float = KEEP_OLD_SECONDS
+    ) -> str:
+        """A new address for its webhooks; the old one is valid for so long beside it."""
+        refuse_revoked(account)
+        return self.store.rotate_address(account.public_id, keep_seconds, actor)
+
+    def _sealed(self, public_id: str, secrets: Mapping[str, str]) -> dict[str, str]:
+        if not secrets:
+            return {}
+        sealer = self.sealer()
+        return {
+            name: sealer.sealed(text, account=public_id, name=name)
+            for name, text in secrets.items()
+        }
+
+    def _first_fields(self, manifest: Manifest, site: Site) -> Sequence[Any]:
+        """What a site without mapped fields maps first; nothing is written out before it may."""
+        if site.fields:
+            return ()
+        fields = (default_field(manifest, site.wix_api),)
+        if manifest.first_policies:
+            self.admin.sites.set_policy(site.id, manifest.first_policies)
+        return fields
