@@ -23,6 +23,7 @@ from sync_worker.core.ports.inbox import (
     Stored,
 )
 from sync_worker.core.values import Delivery, InboxState, NewDelivery, Side, Site
+from sync_worker.ledger.accounts.late import follow_account
 from sync_worker.ledger.erasure import ErasureWithoutSite, names_erased_without_site
 from sync_worker.ledger.rows import fitting, from_delivery, to_delivery
 from sync_worker.ledger.site_cache import SiteCache
@@ -175,7 +176,7 @@ class SqlInbox:
         # here.
         with self._transactions.read() as connection:
             found = self._sites.by_source(connection, delivery.side, delivery.source)
-        return UNKNOWN_SITE if found is None else None
+        return None if found else follow_account(self._transactions, inbox_id, delivery)
 
     def release_held(
         self,

@@ -16,7 +16,8 @@ from tests.simulation.world import CALM, Options, Shop, World
 from tests.twins.memory_ledger import memory_ledger
 
 W, E = Side.WIX, Side.EXTERNAL
-OF_SITES = ("remotes by account", "site by account")
+BY_ACCOUNT = ("remotes by account", "site by account")
+OF_SITES = (*BY_ACCOUNT, "deliveries of an ended account")
 
 
 def rate(shop: Shop, side: Side, value: int) -> None:
@@ -66,7 +67,46 @@ def test_refused_account_leaves_the_other_site_at_work(world: World) -> None:
     assert broken_invariants(world) == []
 
 
-@pytest.mark.parametrize("mechanism", OF_SITES)
+def tell_late(world: World) -> Shop:
+    """A process takes a webhook for an account that has just ended, while another one is given."""
+    shop = world.shops[1]
+    rate(shop, E, 4)
+    shop.owner.change_accounts()
+    world.chance.random.seed(1)  # so the door lets it in
+    shop.post.deliver(0)
+    assert [(E, one.source) for one in shop.post.sent] == shop.post.earlier
+    world.drain()
+    return shop
+
+
+def test_late_delivery_goes_to_the_account_that_followed(world: World) -> None:
+    assert shown(tell_late(world)) == (["80"], ["4"])
+    assert broken_invariants(world) == []
+
+
+def test_late_delivery_that_waits_for_an_ended_account_is_noticed() -> None:
+    with without("deliveries of an ended account"):
+        world = World(0, Options(CALM, sites=2, people=1), memory_ledger)
+        tell_late(world)
+        assert any(broken.startswith("I31") for broken in broken_invariants(world))
+
+
+def test_what_comes_while_an_account_rests_waits_for_it(world: World) -> None:
+    shop = world.shops[1]
+    for rest in (shop.owner.pause, shop.owner.revoke):
+        rest()
+        rate(shop, W, 80)
+        world.drain()
+        assert shown(shop) == (["80"], [])
+        shop.owner.restore()
+        world.drain()
+        assert shown(shop) == (["80"], ["4"])
+        shop.wix.visitor_deletes(next(iter(shop.wix.records)))
+        world.drain()
+    assert broken_invariants(world) == []
+
+
+@pytest.mark.parametrize("mechanism", BY_ACCOUNT)
 def test_call_that_reaches_another_sites_account_is_noticed(mechanism: str) -> None:
     with without(mechanism):
         world = World(0, Options(CALM, sites=2, people=1), memory_ledger)
@@ -75,7 +115,7 @@ def test_call_that_reaches_another_sites_account_is_noticed(mechanism: str) -> N
         assert any(broken.startswith("I28") for broken in broken_invariants(world))
 
 
-@pytest.mark.parametrize("mechanism", OF_SITES)
+@pytest.mark.parametrize("mechanism", BY_ACCOUNT)
 def test_seeds_of_two_sites_miss_the_mechanism(mechanism: str) -> None:
     with without(mechanism):
         assert any(run_seed("two sites", seed) for seed in range(3))

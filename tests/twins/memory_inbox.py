@@ -151,7 +151,9 @@ class MemoryInbox:
         if names_erased_without_site(self.state, delivery):
             return self.close(inbox_id, ERASED)
         self.close(inbox_id, UNKNOWN_SITE)
-        return UNKNOWN_SITE if self.state.site_of(delivery) is None else None
+        if self.state.site_of(delivery) is not None or self.state.follow_account(delivery.source):
+            return None
+        return UNKNOWN_SITE
 
     def erase_without_site(self, request: Delivery) -> bool:
         if self.state.site_of(request.new) is not None:

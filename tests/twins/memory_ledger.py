@@ -20,6 +20,7 @@ from sync_worker.core.values import (
     Site,
 )
 from sync_worker.ledger.database import SteadyClock
+from tests.twins.memory_accounts import MemoryAccounts
 from tests.twins.memory_directory import MemoryDirectory
 from tests.twins.memory_inbox import MemoryInbox
 from tests.twins.memory_links import MemoryLinks
@@ -42,6 +43,7 @@ class MemoryLedger:
     sites: MemorySites
     site_sides: MemorySiteSides
     sweeps: MemorySweeps
+    accounts: MemoryAccounts
 
     # -- set-up
 
@@ -51,9 +53,9 @@ class MemoryLedger:
         connector: str,
         policy: Policy | None = None,
         fields: tuple[FieldMap, ...] = (),
-        external_source: str = "",
+        account: str = "",
     ) -> Site:
-        """``external_source``: of its account; by default the connector's implicit one."""
+        """``account``: the name of its account; by default the connector's implicit one."""
         site_id = len(self.state.site_rows) + 1
         site = Site(
             site_id,
@@ -61,10 +63,12 @@ class MemoryLedger:
             connector,
             policy or Policy(),
             fields,
-            external_source=external_source or connector,
+            external_source=connector,
         )
         self.state.site_rows[site.id] = site
-        return site
+        if account:
+            self.accounts.give(site.id, account)
+        return self.state.site_rows[site.id]
 
     def site(self, site_id: int) -> Site:
         return self.state.site_rows[site_id]
@@ -155,6 +159,11 @@ class MemoryLedger:
     def held_reasons(self, site_id: int | None = None) -> list[str]:
         return sorted(row.delivery.reason for row in self._rows_of(site_id) if row.is_held)
 
+    def held_of_source(self, side: Side, source: str) -> int:
+        rows = (row for row in self.state.rows.values() if row.is_held)
+        told = (row.delivery.new for row in rows)
+        return sum((new.side, new.source) == (side, source) for new in told)
+
     def ended(self, inbox_id: int) -> tuple[InboxState | None, str]:
         row = self.state.rows.get(inbox_id)
         return (None, "") if row is None else (row.delivery.state, row.delivery.reason)
@@ -186,4 +195,5 @@ def memory_ledger(
         MemorySites(state),
         MemorySiteSides(state),
         MemorySweeps(state),
+        MemoryAccounts(state),
     )

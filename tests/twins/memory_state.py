@@ -100,6 +100,8 @@ class MemoryState:
     intents: dict[str, Intent] = field(default_factory=dict)
     intent_links: dict[str, int] = field(default_factory=dict)
     history: list[tuple[int, float, HistoryEntry]] = field(default_factory=list)
+    # Sources of accounts that were followed by another one, and their sites.
+    ended_accounts: dict[str, int] = field(default_factory=dict)
     # Accounts that fail, and when they are asked again.
     next_probe_at: dict[SiteSide, float] = field(default_factory=dict)
     runs: list[RunRow] = field(default_factory=list)
@@ -123,6 +125,24 @@ class MemoryState:
         names = {(side, self.source(site_id, side)) for side in Side}
         rows = self.rows.values()
         return [row for row in rows if (row.delivery.new.side, row.delivery.new.source) in names]
+
+    def follow_account(self, source: str) -> bool:
+        """Whether the account of this source was followed by another one, which has all now."""
+        site_id = self.ended_accounts.get(source)
+        if site_id is None:
+            return False
+        self.move_deliveries(source, self.site_rows[site_id].external_source)
+        return True
+
+    def move_deliveries(self, old: str, new: str) -> None:
+        """What was told outside under one name is kept under another one from now on."""
+        for row in self.rows.values():
+            told = row.delivery.new
+            if (told.side, told.source) == (Side.EXTERNAL, old):
+                row.delivery = replace(row.delivery, new=replace(told, source=new))
+        for place, inbox_id in list(self.dedupe.items()):
+            if place[:2] == (Side.EXTERNAL, old):
+                self.dedupe[Side.EXTERNAL, new, place[2]] = inbox_id
 
     # -- deliveries
 

@@ -5,23 +5,29 @@ see.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Engine, Table, func, or_, select, true, update
 
 from sync_worker.core.scale import FieldMap
 from sync_worker.core.values import (
+    AccountChange,
+    AccountState,
     Contact,
     EntityRef,
     HistoryEntry,
     InboxState,
+    NewAccount,
     Person,
     Policy,
     Record,
     Side,
     Site,
 )
+from sync_worker.ledger.accounts.store import SqlAccountStore
 from sync_worker.ledger.administration.admin import ledger_admin
 from sync_worker.ledger.rows import to_history
+from sync_worker.ledger.site_cache import SiteCache
 from sync_worker.ledger.sql_ledger import sql_ledger
 from sync_worker.ledger.sweeps import SqlSweeps
 from sync_worker.ledger.tables import (
@@ -33,8 +39,31 @@ from sync_worker.ledger.tables import (
     link,
     link_value,
     metadata,
-    site,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class GivenAccounts:
+    """The store of accounts, as a site's owner uses it; workers know of it at once."""
+
+    store: SqlAccountStore
+    cache: SiteCache
+
+    def give(self, site_id: int, public_id: str, connector: str = "own-service") -> None:
+        """Always the same shop."""
+        shop, is_ready = f"shop-{site_id}", AccountState.ACTIVE
+        new = NewAccount(public_id, site_id, connector, shop, {}, state=is_ready)
+        self.store.add(new, "owner")
+        self.cache.clear()
+
+    def change(self, site_id: int, state: AccountState) -> None:
+        account = self.store.of_site(site_id)
+        assert account is not None
+        if state is AccountState.REVOKED:
+            self.store.revoke(account.public_id, "owner")
+        else:
+            self.store.change(account.public_id, AccountChange(state=state), actor="owner")
+        self.cache.clear()
 
 
 class ObservedLedger:
@@ -47,6 +76,8 @@ class ObservedLedger:
         self.inbox, self.directory, self.links = ledger.inbox, ledger.directory, ledger.links
         self.merges, self.sites, self.site_sides = ledger.merges, ledger.sites, ledger.site_sides
         self.sweeps = SqlSweeps(ledger.transactions, ledger.site_cache)
+        store = SqlAccountStore(ledger.transactions)
+        self.accounts = GivenAccounts(store, ledger.site_cache)
 
     def add_site(
         self,
@@ -54,18 +85,16 @@ class ObservedLedger:
         connector: str,
         policy: Policy | None = None,
         fields: tuple[FieldMap, ...] = (),
-        external_source: str = "",
+        account: str = "",
     ) -> Site:
-        """``external_source``: of its account; by default the connector's implicit one."""
+        """``account``: the name of its account; by default the connector's implicit one."""
         policy = policy or Policy()
         changed = {name: getattr(policy, name) for name in Policy.CHOICES}
-        implicit = "" if external_source else connector
+        implicit = "" if account else connector
         added, _ = ledger_admin(self.engine).sites.add(instance_id, implicit, fields, changed)
-        if not external_source:
+        if not account:
             return added
-        given = {"connector": connector, "external_source": external_source}
-        with self._transactions.write() as connection:
-            connection.execute(update(site).where(site.c.id == added.id).values(given))
+        self.accounts.give(added.id, account, connector)
         return self.site(added.id)
 
     def site(self, site_id: int) -> Site:
@@ -172,6 +201,10 @@ class ObservedLedger:
         held = select(inbox.c.reason).where(is_held).order_by(inbox.c.reason)
         with self._transactions.read() as connection:
             return list(connection.execute(held).scalars())
+
+    def held_of_source(self, side: Side, source: str) -> int:
+        is_its = (inbox.c.side == side) & (inbox.c.source == source)
+        return self._count(inbox, is_its & (inbox.c.state == "held"), None)
 
     def ended(self, inbox_id: int) -> tuple[InboxState | None, str]:
         found = select(inbox.c.state, inbox.c.reason).where(inbox.c.id == inbox_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Set
 
+from sync_worker.core.hold_reasons import ACCOUNT_PAUSED, FOR_AN_ACCOUNT
 from sync_worker.core.ports.site_sides import ACCOUNT_FAILING
 from sync_worker.core.values import EntityRef, Person, Side
 from tests.simulation.oracles.reading import (
@@ -32,10 +33,14 @@ def left_open(shop: Shop) -> Iterator[str]:
 
 
 def waits_for_nothing(shop: Shop) -> Iterator[str]:
-    """I31: nothing waits for an account that works again."""
-    waiting = shop.ledger.held_reasons().count(ACCOUNT_FAILING)
+    """I31: nothing waits for an account that works again, or is there again."""
+    reasons = (ACCOUNT_FAILING, ACCOUNT_PAUSED, *FOR_AN_ACCOUNT)
+    waiting = sum(reason in reasons for reason in shop.ledger.held_reasons())
     if waiting:
         yield f"I31 {waiting} deliveries wait for an account that works"
+    for side, source in shop.post.earlier:
+        if waiting := shop.ledger.held_of_source(side, source):
+            yield f"I31 {waiting} deliveries wait for an account that was followed by another"
 
 
 def held_in_step(shop: Shop) -> Iterator[str]:

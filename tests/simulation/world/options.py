@@ -88,6 +88,8 @@ class Options:
     words: Words = field(default_factory=dict)  # that the records of a side carry
     said: float = 0.0  # chance that somebody says something; half of the time without new stars
     sites: int = 1  # whose people, things and records have the same names
+    accounts: float = 0.0  # chance that an act is the owner's, on what lets us in
+    removals: float = 0.0  # and then, that the owner removes our app
     people: int = 2
     entities: int = 1
     acts: int = 6

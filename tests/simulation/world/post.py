@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from random import Random
 from typing import Any
 
@@ -29,11 +30,17 @@ class Post:
         inbox: Any,
         ring: Callable[[Sequence[int]], None],
         sources: Mapping[Side, str],
+        now: Callable[[], float],
     ) -> None:
         self._options, self._chance, self._capabilities = options, chance, capabilities
         self._inbox, self._ring = inbox, ring
         self.sources = dict(sources)
+        # Those of accounts that have ended.
         self.earlier: list[tuple[Side, str]] = []
+        # Until when a process may not know yet that an account has ended.
+        self._shuts_at = 0.0
+        self._now = now
+        self.is_open, self.is_installed = True, True
         self._last_id = 0
         self.webhooks: list[NewDelivery] = []
         self.sent: list[NewDelivery] = []
@@ -54,6 +61,9 @@ class Post:
             self.dropped.add((event.record.remote_id, event.record.revision))
             return
         if self._options.parent_events and is_outside and not _changes_the_count(event):
+            return
+        if not is_outside and not self.is_installed:
+            self.dropped.add((event.record.remote_id, event.record.revision))
             return
         self._send(self._as_delivery(event, self.new_id()))
 
@@ -86,6 +96,13 @@ class Post:
                 told,
                 privacy=privacy,
             )
+        )
+
+    def tell_of_app(self, change: Change, at: datetime) -> None:
+        """Never dropped, and in any order."""
+        instance = self.sources[Side.WIX]
+        self._send(
+            NewDelivery(Side.WIX, instance, self.new_id(), change, instance, {}, event_time=at)
         )
 
     def send_again(self, deliveries: Iterable[NewDelivery]) -> None:
@@ -122,6 +139,24 @@ class Post:
             privacy=event.privacy,
         )
 
+    # -- where it arrives
+
+    def shut(self, until: float) -> None:
+        """Outside nothing arrives any more, but for what a process takes that does not know yet."""
+        self.is_open, self._shuts_at = False, until
+
+    def move_to(self, source: str) -> None:
+        """The system outside is told of another address."""
+        self.earlier.append((Side.EXTERNAL, self.sources[Side.EXTERNAL]))
+        self.sources[Side.EXTERNAL], self.is_open = source, True
+
+    def _lets_in(self, delivery: NewDelivery) -> bool:
+        if delivery.side is Side.WIX:
+            return True
+        is_at_an_end = delivery.source != self.sources[Side.EXTERNAL] or not self.is_open
+        is_late = self._now() < self._shuts_at
+        return not is_at_an_end or (is_late and self._chance.random.random() < 0.5)
+
     def names(self) -> list[tuple[Side, str]]:
         """All under which deliveries of the site ever arrived."""
         return [*self.sources.items(), *self.earlier]
@@ -133,6 +168,9 @@ class Post:
 
     def deliver(self, index: int) -> None:
         delivery = self.webhooks.pop(index)
+        if not self._lets_in(delivery):
+            self.dropped.add((delivery.remote_id, delivery.revision))
+            return
         self.sent.append(delivery)
         stored = self._inbox.store(delivery)
         if not stored.is_duplicate and not self._chance.happens(self._chance.faults.broker_loss):

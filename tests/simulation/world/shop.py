@@ -19,6 +19,7 @@ from tests.simulation.world.crowd import Crowd
 from tests.simulation.world.ledger_of_site import LedgerOfSite
 from tests.simulation.world.moderation import moderate
 from tests.simulation.world.options import Options
+from tests.simulation.world.owner import Owner
 from tests.simulation.world.ports import Ports
 from tests.simulation.world.post import Post
 from tests.simulation.world.sweeper import Sweeper
@@ -68,7 +69,13 @@ class Shop:
             capabilities[side] = replace(capabilities[side], words=words)
         sources = {Side.WIX: site.instance_id, Side.EXTERNAL: site.external_source}
         self.post = Post(
-            options, self.chance, capabilities, common.ledger.inbox, common.ring, sources
+            options,
+            self.chance,
+            capabilities,
+            common.ledger.inbox,
+            common.ring,
+            sources,
+            common.now,
         )
         self.remotes = {side: self._remote(side, capabilities[side]) for side in Side}
         self.wix, self.external = self.remotes[Side.WIX], self.remotes[Side.EXTERNAL]
@@ -81,6 +88,9 @@ class Shop:
         self.act_log = ActLog(options, *there, self.crowd, self.ledger, site)
         self.ports = Ports(options, self.remotes, self._called(note_call), common.refuse_again)
         self.connection: Connection = self.ports.connection(self.people)
+        self.owner = Owner(
+            site.id, common.ledger.accounts, self.post, self.wix, self.chance, common.now
+        )
         # Every record that a run ever found to stand behind another one.
         self.shadowed: set[str] = set()
         # Calls that work of other sites sent here.
@@ -125,6 +135,13 @@ class Shop:
         contact = Contact(f"contact-{number}", email)
         self._common.ledger.directory.save_contact(self.site.id, contact)
         return Person(contact_id=f"contact-{number}", email=email, name="P")
+
+    def act(self) -> None:
+        """The owner does something with what lets us in, or somebody does something else."""
+        if self.chance.happens(self.options.accounts):
+            self.owner.act(self.options.removals)
+        else:
+            self.crowd.act()
 
     # -- what the remotes and the oracles ask
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sync_worker.core.errors import SyncError
+from sync_worker.core.errors import Held, SyncError
 from sync_worker.core.sweep_values import RunKind, Sweep
 from sync_worker.core.values import Side, Site
 from sync_worker.intake.intake import Intake
@@ -17,12 +17,15 @@ from tests.simulation.world.stepping import Crash, Stepping
 
 
 class Sweeper:
-    """``step``: told of each place where the world may step in. ``sleep``: lets time pass."""
+    """``step``: told of each place where the world may step in. ``sleep``: lets time pass.
+
+    ``site``: as it is now.
+    """
 
     def __init__(
         self,
         runs: Any,
-        site: Site,
+        site: Callable[[], Site],
         intake: Intake,
         step: Callable[[str], None],
         sleep: Callable[[float], None],
@@ -38,10 +41,17 @@ class Sweeper:
         """From its beginning, or from where one was interrupted, to its end or a crash."""
         runs: Any = Stepping(self.runs, self._step, "runs")
         try:
-            sweep = runs.begin(self._site.id, kind)
+            site = self._site()
+            if not site.is_at_work:
+                return
+            sweep = runs.begin(site.id, kind)
             if sweep is None:
                 return
-            run = self.reconcile(sweep, runs)
+            try:
+                run = self.reconcile(sweep, runs)
+            except Held:  # its account has come to an end
+                runs.release_run(sweep)
+                return
             try:
                 run.work()
             except SyncError:
@@ -55,4 +65,4 @@ class Sweeper:
 
     def reconcile(self, sweep: Sweep, runs: Any) -> Reconcile:
         run = SweepRun(sweep, runs, Pace(self._sleep), self._intake.clock)
-        return Reconcile(run, self._site, self._intake, self.planned_writes.append)
+        return Reconcile(run, self._site(), self._intake, self.planned_writes.append)

@@ -15,6 +15,8 @@ from typing import Any
 
 from greenlet import getcurrent, greenlet
 
+from sync_worker.core.errors import Held
+from sync_worker.core.hold_reasons import ACCOUNT_REVOKED
 from sync_worker.core.ports.remote import Connection
 from sync_worker.core.ports.site_sides import PROBE_SECONDS
 from sync_worker.core.sweep_values import RunKind
@@ -23,6 +25,7 @@ from sync_worker.engine.holds.accounts import AccountWatch
 from sync_worker.intake.intake import Intake
 from tests.simulation.world.chance import Chance
 from tests.simulation.world.options import CALM, CPU_SECONDS, LedgerMaker, Options
+from tests.simulation.world.owner import Owner
 from tests.simulation.world.shop import Common, Shop
 from tests.simulation.world.stepping import Crash
 from tests.simulation.world.sweeper import Sweeper
@@ -80,7 +83,11 @@ class World:
         self.intake = self._intake()
         for shop in self.shops:
             shop.sweeper = Sweeper(
-                self.ledger.sweeps, shop.site, self.intake, self._step, self._wait_in_sweep
+                self.ledger.sweeps,
+                partial(self.ledger.site, shop.site.id),
+                self.intake,
+                self._step,
+                self._wait_in_sweep,
             )
         self.sweeper = first.sweeper
 
@@ -93,7 +100,7 @@ class World:
             CONNECTOR,
             options.policy,
             options.fields,
-            f"{CONNECTOR}/account-{number}" if number else "",
+            f"account-{number}" if number else "",
         )
         common = Common(
             options,
@@ -124,9 +131,10 @@ class World:
     def connect(self, site: Site) -> Connection:
         """Both sides of a site, by its account."""
         source = source_of_account(site)
-        return next(
-            one.connection for one in self.shops if source == one.post.sources[Side.EXTERNAL]
-        )
+        for shop in self.shops:
+            if source == shop.post.sources[Side.EXTERNAL] and shop.post.is_open:
+                return shop.connection
+        raise Held(ACCOUNT_REVOKED)
 
     def _intent_id(self) -> str:
         self.next_intent += 1
@@ -318,7 +326,7 @@ class World:
         acts = self.options.acts
         while acts:
             if self.chance.happens(0.08):
-                self._some_shop().crowd.act()
+                self._some_shop().act()
                 acts -= 1
             self.tick()
         self.settle()
@@ -346,8 +354,18 @@ class World:
             self.queue += self.ledger.inbox.due(100)
         raise AssertionError("the world did not come to rest")
 
+    def _restore(self, owner: Owner) -> None:
+        """The owner gives back all that lets us in."""
+        if not owner.is_installed:
+            owner.install()
+            self.drain()
+        owner.restore()
+        self.drain()
+
     def recover_accounts(self) -> None:
         """Refusals end, and the probe of the minute after that finds out."""
+        for shop in self.shops:
+            self._restore(shop.owner)
         ends_at = max(remote.refused_until for remote in self.all_remotes())
         if ends_at:
             self.now = max(self.now, ends_at) + PROBE_SECONDS
