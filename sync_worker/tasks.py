@@ -39,6 +39,7 @@ from sync_worker.wiring.worker import WorkerWiring, worker_wiring
 # The sweeper rings up to here: a longer queue has lost nothing, and more rings only lengthen it.
 MAX_QUEUE = 200
 PROBE_TASK_SECONDS = 45.0  # what is left waits for the next sweep
+LOOKS_SECONDS = 20.0  # after which no further site's look begins
 PRUNE_SECONDS = 45.0  # of each hour; well below the broker's visibility time-out
 
 log = structlog.get_logger(__name__)
@@ -220,6 +221,16 @@ def _watched_hooks() -> list[str]:
     """Ours that were enabled again: the system still counts their failures, so look sooner."""
     watched = [state.source for state in worker().hook_states.all() if state.is_due]
     return [connector for connector in worker().managed_hooks if connector in watched]
+
+
+@app.task(name="sync_worker.tasks.look_for_products", base=Tick)
+def look_for_products() -> str:
+    """Read the catalogues of sites where something unknown has come, for less than a minute."""
+    try:
+        return "; ".join(worker().products.look_where_due(LOOKS_SECONDS))
+    except SyncError as error:
+        log.warning("looks_postponed", error=type(error).__name__, **_facts(error))
+        return Postponed(error.message)
 
 
 @app.task(name="sync_worker.tasks.reconcile_due", base=Tick)

@@ -8,7 +8,15 @@ from sync_worker.core.errors import Held
 from sync_worker.core.hold_keys import entity_hold_key
 from sync_worker.core.ports.directory import Directory
 from sync_worker.core.ports.inbox import Closing
-from sync_worker.core.values import Entity, EntityRef, InboxState, Side, Site
+from sync_worker.core.values import (
+    AutoMap,
+    Entity,
+    EntityRef,
+    InboxState,
+    Side,
+    Site,
+    UnknownEntity,
+)
 
 ENTITY_SKIPPED = Closing(InboxState.DONE, "entity_skipped")
 
@@ -27,6 +35,8 @@ class MappedEntities:
         mapped = self.find(ref, side)
         if mapped is not None:
             return mapped
+        if self.waits_for_catalogue(ref, side):
+            raise self.hold_until_mapped(ref, side)
         match self.site.policy.unknown_entity:
             case "skip":
                 return ENTITY_SKIPPED
@@ -41,13 +51,27 @@ class MappedEntities:
         """The mapped entity, if there is one."""
         return self.directory.entity(self.site.id, side, ref)
 
+    def waits_for_catalogue(self, ref: EntityRef, side: Side) -> bool:
+        """Whether both catalogues are to be asked before the policy for unknown things counts."""
+        policy = self.site.policy
+        is_held_anyway = policy.unknown_entity is UnknownEntity.HOLD
+        if policy.auto_map is AutoMap.OFF or is_held_anyway:
+            return False
+        return not self.directory.is_catalogue_asked(self.site.id, entity_hold_key(side, ref))
+
     def hold_until_mapped(self, ref: EntityRef, side: Side) -> Held:
-        """The error that holds a delivery until somebody maps the entity."""
+        """The error that holds a delivery until the entity is mapped, or policy counts for it."""
         return Held(
             "unknown_entity",
             hold_key=entity_hold_key(side, ref),
-            has_arrived=lambda: self.find(ref, side) is not None,
+            has_arrived=lambda: self._may_go_on(ref, side),
         )
+
+    def _may_go_on(self, ref: EntityRef, side: Side) -> bool:
+        if self.find(ref, side) is not None:
+            return True
+        is_for_policy = self.site.policy.unknown_entity is not UnknownEntity.HOLD
+        return is_for_policy and not self.waits_for_catalogue(ref, side)
 
     def _same_id_pair(self, ref: EntityRef, side: Side) -> tuple[EntityRef, EntityRef]:
         """The entity's names on Wix and outside, where both sides use one id."""

@@ -82,6 +82,8 @@ class ParentEvents:
         entities = MappedEntities(self.directory, self.site)
         if entities.find(ref, Side.EXTERNAL) is not None:
             return None
+        if entities.waits_for_catalogue(ref, Side.EXTERNAL):
+            raise entities.hold_until_mapped(ref, Side.EXTERNAL)
         match self.site.policy.unknown_entity:
             case UnknownEntity.SKIP:
                 return ENTITY_SKIPPED

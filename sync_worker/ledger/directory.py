@@ -26,6 +26,7 @@ from sync_worker.core.values import (
     Side,
     Value,
 )
+from sync_worker.ledger.onboarding.looks import is_asked
 from sync_worker.ledger.rows import to_buried, to_entity, to_external
 from sync_worker.ledger.statements import contacts, directory, tombstones
 from sync_worker.ledger.statements.inbox import release_deliveries
@@ -126,6 +127,10 @@ class SqlDirectory:
         with self._transactions.read() as connection:
             row = directory.PRODUCT.first(connection, site_id=site_id, entity_id=entity_id)
         return None if row is None else to_entity(row)
+
+    def is_catalogue_asked(self, site_id: int, hold_key: str) -> bool:
+        with self._transactions.read() as connection:
+            return is_asked(connection, site_id, hold_key)
 
     def add_entity(self, site_id: int, wix: EntityRef, external: EntityRef) -> Entity:
         row = {

@@ -70,8 +70,7 @@ site = Table(
     Column("policy", ExactJSON, nullable=False, default=dict),
     Column("state", String(16), nullable=False, default="active"),
     Column("created_at", Float, nullable=False),
-    # Wix's time of the newest installation or removal that we heard of.
-    Column("lifecycle_at", Float),
+    Column("lifecycle_at", Float),  # Wix's time of the newest installation or removal
     Column("removed_at", Float),  # since when it rests as removed
     # So many within an hour, to a side.
     Column("deletes_allowed", Integer, nullable=False, default=0, server_default="0"),
@@ -105,6 +104,7 @@ entity_map = Table(
     Column("wix_entity_id", String(256), nullable=False),
     Column("external_group", String(128), nullable=False, default=""),
     Column("external_entity_id", String(256), nullable=False),
+    Column("title", String(256)),  # what a catalogue calls it, for people
     UniqueConstraint("site_id", "wix_namespace", "wix_group", "wix_entity_id"),
     UniqueConstraint("site_id", "external_group", "external_entity_id"),
     # For Wix Reviews, which names a product by its id alone.

@@ -118,6 +118,9 @@ class DryRunDirectory:
     def entity(self, site_id: int, side: Side, ref: EntityRef) -> Entity | None:
         return self.directory.entity(site_id, side, ref)
 
+    def is_catalogue_asked(self, site_id: int, hold_key: str) -> bool:
+        return self.directory.is_catalogue_asked(site_id, hold_key)
+
     def add_entity(self, site_id: int, wix: EntityRef, external: EntityRef) -> Entity:
         entity = planned_entity(self.directory, site_id, wix, external)
         return self.planned.setdefault(entity.id, entity)

@@ -20,6 +20,7 @@ from sync_worker.remotes.external.hooks import ExternalHooks
 from sync_worker.runtime.celery.bell import WorkerBell
 from sync_worker.runtime.celery.schedule import NightlySweeps
 from sync_worker.runtime.celery.site_faults import SiteFaults
+from sync_worker.services.onboarding.products import Products
 from sync_worker.telemetry.metrics import deliveries_taken_over, first_look_delay_seconds
 from sync_worker.wiring.connectors import Connectors
 from sync_worker.wiring.databases import Databases
@@ -67,6 +68,11 @@ class WorkerWiring:
     @cached_property
     def retention(self) -> LedgerRetention:
         return LedgerRetention(self.databases.aside)
+
+    @cached_property
+    def products(self) -> Products:
+        """What looks for new products of the sites."""
+        return Products(self.admin, self._remotes.catalogues, self._bell)
 
     @property
     def manifests(self) -> dict[str, Manifest]:

@@ -53,6 +53,9 @@ class MemoryDirectory:
                 return entity
         return None
 
+    def is_catalogue_asked(self, site_id: int, hold_key: str) -> bool:
+        return (site_id, hold_key) in self.state.catalogue_asked
+
     def add_entity(self, site_id: int, wix: EntityRef, external: EntityRef) -> Entity:
         for owner, known in self.state.entities:
             if owner == site_id and (known.wix, known.external) == (wix, external):

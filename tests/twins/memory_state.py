@@ -86,6 +86,7 @@ class MemoryState:
     # Deletes that a person has allowed within an hour, and until when.
     allowed: dict[int, tuple[int, float]] = field(default_factory=dict)
     entities: list[tuple[int, Entity]] = field(default_factory=list)
+    catalogue_asked: set[tuple[int, str]] = field(default_factory=set)
     contacts: list[tuple[int, Contact]] = field(default_factory=list)
     # Addresses that an earlier version put on file, by site.
     earlier_forms: set[tuple[int, str]] = field(default_factory=set)

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from sync_worker.core.errors import Misconfigured
 from sync_worker.core.values.catalogue import CatalogueItem
+
+
+class NotListed(Misconfigured):
+    """A side lists no products, by its own word: they are mapped from files, or by policy."""
 
 
 @dataclass(frozen=True, slots=True)

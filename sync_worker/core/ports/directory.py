@@ -54,6 +54,9 @@ class Directory(Protocol):
     def entity(self, site_id: int, side: Side, ref: EntityRef) -> Entity | None:
         """The mapped entity; a product of Wix Reviews by its id, however the map calls it."""
 
+    def is_catalogue_asked(self, site_id: int, hold_key: str) -> bool:
+        """Whether both catalogues were read for this name, and had no certain twin for it."""
+
     def add_entity(self, site_id: int, wix: EntityRef, external: EntityRef) -> Entity:
         """Map an entity; an existing map of the same pair is returned."""
 

@@ -53,6 +53,7 @@ from sync_worker.core.values.records import (
 )
 from sync_worker.core.values.sites import (
     KIND_OF_EVENTS,
+    AutoMap,
     Conflict,
     Deletes,
     Direction,
@@ -84,6 +85,7 @@ __all__ = [
     "AccountChange",
     "AccountState",
     "AuditEntry",
+    "AutoMap",
     "Base",
     "Buried",
     "Change",

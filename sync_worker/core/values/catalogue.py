@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from sync_worker.core.values.records import EntityRef
 from sync_worker.core.words import MAX_ENTITY_ID, MAX_GROUP, is_usable_id, shown
 
 MAX_TITLE = 200  # characters of a name that are kept
@@ -27,6 +28,21 @@ class CatalogueItem:
     problem: str = ""
     url: str = ""
     image: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ProposedPair:
+    """Two things that may be one; ``way``: what fits (id, sku, name); ``id``: of the proposal.
+
+    ``title``, ``external_title``: what the catalogues call them.
+    """
+
+    wix: EntityRef
+    external: EntityRef
+    way: str
+    title: str = ""
+    external_title: str = ""
+    id: int = 0
 
 
 def item_of(parts: Mapping[str, str]) -> CatalogueItem:

@@ -118,6 +118,14 @@ class ReplyWays(StrEnum):
     BOTH = "both"
 
 
+class AutoMap(StrEnum):
+    """By what a thing that is not mapped is mapped out of both catalogues."""
+
+    OFF = "off"
+    SKU = "sku"
+    ID = "id"
+
+
 class Direction(StrEnum):
     """To which sides our writes may go."""
 
@@ -150,6 +158,7 @@ class Policy:
     wix_approve_ours: WixApproveOurs = WixApproveOurs.LEAVE
     too_long: LongWords = LongWords.HOLD
     replies: ReplyWays = ReplyWays.OFF
+    auto_map: AutoMap = AutoMap.OFF
     same_id_namespace: str = "reviews"  # where `same_id` looks for an external entity on Wix
     same_id_group: str = "stores"
 
@@ -168,6 +177,7 @@ class Policy:
             "wix_approve_ours": tuple(WixApproveOurs),
             "too_long": tuple(LongWords),
             "replies": tuple(ReplyWays),
+            "auto_map": tuple(AutoMap),
         }
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sync_worker.core.errors import SyncError
 from sync_worker.core.outside_words import for_people
-from sync_worker.core.ports.catalogue import Catalogue, CataloguePage
+from sync_worker.core.ports.catalogue import Catalogue, CataloguePage, NotListed
 from sync_worker.core.values.catalogue import CatalogueItem
 from sync_worker.doctor.live.advice import in_words, place_after
 from sync_worker.doctor.live.system import LiveSystem
@@ -25,7 +25,7 @@ def check_catalogue(system: LiveSystem) -> Iterator[Finding]:
     try:
         page = first_pages(system.catalogue)
     except SyncError as error:
-        if is_not_offered(error):
+        if isinstance(error, NotListed):
             yield Finding(CATALOGUE, advice=f"it lists none: {error.message}")
             return
         words = in_words(error, "catalogue")
@@ -43,7 +43,9 @@ def measure_catalogue(catalogue: Catalogue) -> Iterator[Measured]:
         page = first_pages(catalogue)
     except SyncError as error:
         place = place_after(error, "catalogue")
-        yield Measured(LISTS, "yes", f"no: {error.message}", not is_not_offered(error), place)
+        yield Measured(
+            LISTS, "yes", f"no: {error.message}", not isinstance(error, NotListed), place
+        )
         return
     if page.items or not page.unreadable:
         yield Measured(LISTS, "yes", "yes")
@@ -57,11 +59,6 @@ def first_pages(catalogue: Catalogue) -> CataloguePage:
     if page.cursor is not None:
         catalogue.page(page.cursor)
     return page
-
-
-def is_not_offered(error: SyncError) -> bool:
-    """Whether the manifest calls this answer the system's word that it lists no products."""
-    return getattr(error, "reason", "") == "skipped"
 
 
 def _first(page: CataloguePage) -> Finding:

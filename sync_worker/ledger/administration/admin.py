@@ -18,6 +18,8 @@ from sync_worker.ledger.administration.site_pages import SitePages
 from sync_worker.ledger.administration.sites import SiteAdmin
 from sync_worker.ledger.administration.standing import SqlStanding
 from sync_worker.ledger.administration.wix_change import WixChange
+from sync_worker.ledger.onboarding.looks import SqlCatalogueLooks
+from sync_worker.ledger.onboarding.proposals import SqlProposals
 from sync_worker.ledger.transactions import Transactions
 
 
@@ -39,6 +41,8 @@ class LedgerAdmin:
     wix_change: WixChange
     site_pages: SitePages
     sealed: SqlResealing
+    looks: SqlCatalogueLooks
+    proposals: SqlProposals
 
 
 def ledger_admin(engine: Engine) -> LedgerAdmin:
@@ -59,4 +63,6 @@ def ledger_admin(engine: Engine) -> LedgerAdmin:
         WixChange(transactions),
         SitePages(transactions),
         SqlResealing(transactions),
+        SqlCatalogueLooks(transactions),
+        SqlProposals(transactions),
     )

@@ -135,6 +135,10 @@ class HeldAdmin:
         with self._transactions.write() as connection:
             return self._put_back(connection, is_at_rest, by)
 
+    def release_waiting(self, site: Site, keys: Sequence[str]) -> list[int]:
+        """Put back to work what a site holds until one of these names is known."""
+        return release_keys(self._transactions, keys, site)
+
     def _put_back(self, connection: Connection, which: Any, by: str) -> list[int]:
         rows = connection.execute(select(inbox).where(which).order_by(inbox.c.id)).all()
         released = release_rows(connection, which)

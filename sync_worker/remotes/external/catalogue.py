@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sync_worker.core.errors import Misconfigured, Permanent
-from sync_worker.core.ports.catalogue import Catalogue, CataloguePage
+from sync_worker.core.errors import Permanent
+from sync_worker.core.ports.catalogue import Catalogue, CataloguePage, NotListed
 from sync_worker.core.values.catalogue import CatalogueItem
 from sync_worker.manifest.catalogue_reader import PLACE, read_item
 from sync_worker.manifest.manifest import Manifest
@@ -39,13 +39,19 @@ class _Pages:
         spec = self._manifest.operations.catalogue
         if spec is None:
             why = why_none(self._manifest)
-            raise Misconfigured(f"connector {self._manifest.id} lists no products: {why}")
+            raise NotListed(f"connector {self._manifest.id} lists no products: {why}")
         place = Place() if cursor is None else place_of(cursor)
         context = self._calls.context()
         # A row that cannot be read has no id to be known again by.
-        raw = self._calls.page_of(
-            spec, PLACE, "catalogue", context, place, lambda row: _id_of(spec, row)
-        )
+        try:
+            raw = self._calls.page_of(
+                spec, PLACE, "catalogue", context, place, lambda row: _id_of(spec, row)
+            )
+        except Permanent as error:
+            # The manifest calls this answer the system's word.
+            if error.reason == "skipped":
+                raise NotListed(f"connector {self._manifest.id} lists no products here") from None
+            raise
         items: list[CatalogueItem] = []
         unreadable, why = 0, ""
         for row in raw.items:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sync_worker.core.errors import Misconfigured, Permanent, Transient
-from sync_worker.core.ports.catalogue import Catalogue, CataloguePage
+from sync_worker.core.errors import Permanent, Transient
+from sync_worker.core.ports.catalogue import Catalogue, CataloguePage, NotListed
 from sync_worker.core.values.catalogue import CatalogueItem, item_of
 from sync_worker.remotes.wix.api import WixApi
 
@@ -41,10 +41,10 @@ class _Pages:
         return self._page_v1(int(place or 0))
 
     def _version(self) -> str:
-        """Raises Misconfigured where the site has no store."""
+        """Raises NotListed where the site has no store."""
         version = _mapping(self._api.call("get_catalog_version").body).get("catalogVersion")
         if version == NO_STORE:
-            raise Misconfigured(
+            raise NotListed(
                 "Wix Stores is not installed on the site, so it has no products; add it to the"
                 " site, or map your things from files"
             )

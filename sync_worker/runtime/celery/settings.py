@@ -40,7 +40,14 @@ task_queues = {
 task_create_missing_queues = False  # a typo would make a queue that nobody reads
 task_routes = {
     f"sync_worker.tasks.{name}": {"queue": "maint", "routing_key": "maint"}
-    for name in ("sweep", "prune", "check_hooks", "reconcile_due", "probe_accounts")
+    for name in (
+        "sweep",
+        "prune",
+        "check_hooks",
+        "look_for_products",
+        "reconcile_due",
+        "probe_accounts",
+    )
 }
 task_publish_retry = False  # the sweeper is the retry
 task_acks_late = True  # a message is kept until its work is done; work is safe to do twice
@@ -77,6 +84,11 @@ beat_schedule = {
         "task": "sync_worker.tasks.check_hooks",
         "schedule": _settings.hook_check_seconds,
         "options": {"queue": "maint", "expires": _settings.hook_check_seconds},
+    },
+    "look_for_products": {  # asks the ledger whether something that is not mapped has come
+        "task": "sync_worker.tasks.look_for_products",
+        "schedule": 60.0,
+        "options": {"queue": "maint", "expires": 60.0},
     },
     "reconcile_due": {  # asks the ledger whether a site's sweep or poll is due, or one is to go on
         "task": "sync_worker.tasks.reconcile_due",

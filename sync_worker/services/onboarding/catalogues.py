@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from sync_worker.core.errors import Misconfigured, Permanent
+from sync_worker.core.errors import Permanent
 from sync_worker.core.pages_seen import TOO_LONG, PagesSeen
-from sync_worker.core.ports.catalogue import Catalogue
+from sync_worker.core.ports.catalogue import Catalogue, NotListed
 from sync_worker.core.values import Side
 from sync_worker.core.values.catalogue import CatalogueItem
 from sync_worker.files.proposals import EntityProposal, propose_entities
@@ -39,10 +39,10 @@ def read_both(catalogues: Mapping[Side, Catalogue]) -> Catalogues:
 
 
 def refuse_unlisted(catalogues: Mapping[Side, Catalogue]) -> None:
-    """Raises Misconfigured where a side lists no products, with what to do."""
+    """Raises NotListed where a side lists no products, with what to do."""
     for side, catalogue in catalogues.items():
         if catalogue.none:
-            raise Misconfigured(
+            raise NotListed(
                 f"the {side} side lists no products ({catalogue.none}); map them from files:"
                 " ratings-sync map entities propose"
             )

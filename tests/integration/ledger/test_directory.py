@@ -46,6 +46,10 @@ class TestDirectory:
         assert directory.entity(ground.site_id + 1, Side.WIX, second.wix) is None
         assert directory.entity(ground.site_id, Side.EXTERNAL, EntityRef("product-2")) is None
 
+    def test_name_that_no_catalogue_was_asked_for_is_not_asked(self, ground: Ground) -> None:
+        directory = ground.ledger.directory
+        assert not directory.is_catalogue_asked(ground.site_id, "entity:external::7")
+
     def test_first_mapping_of_an_address_wins(self, ground: Ground) -> None:
         kept = ground.ledger.directory.save_contact(
             ground.site_id, Contact("contact-new", ADA.email)

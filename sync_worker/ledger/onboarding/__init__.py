@@ -1,0 +1,1 @@
+"""How far sites have come to work: their steps, looks at their catalogues, and proposed pairs."""
