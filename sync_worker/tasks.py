@@ -270,7 +270,7 @@ def _signal_parts() -> SignalParts:
         log_format=settings.log_format,
         log_level=settings.log_level,
         misspelt=misspelt_names(environment()),
-        prepare=lambda: parts.intake,
+        prepare=parts.prepare,
         sweep=lambda: sweep("timer"),
         sweep_seconds=settings.sweep_seconds,
         show_sign=lambda part: show_sign(settings.ratings_sync_home, part),

@@ -30,6 +30,7 @@ from sync_worker.telemetry.logs import set_up_logs, warn_of_misspelt
 from sync_worker.telemetry.metrics import watch_breaker
 from sync_worker.wiring.connectors import Connectors
 from sync_worker.wiring.databases import GATEWAY_SQL_SECONDS, Databases
+from sync_worker.wiring.secret_keys import warn_of_locked
 from webhook_gateway.doorbell import CeleryBell
 from webhook_gateway.group_commit import COMMITTERS, Store
 
@@ -77,6 +78,7 @@ def gateway_config() -> GatewayConfig:
     set_up_logs(settings.log_format, settings.log_level)
     warn_of_misspelt(misspelt_names(environ))
     ledger = sql_ledger(Databases(settings).open(COMMITTERS + 1, GATEWAY_SQL_SECONDS))
+    warn_of_locked(settings, ledger.transactions)
     up_check = UpCheck(ledger.transactions)
     book = DoorBook(SqlDoorCounts(ledger.transactions).add)
     token = settings.metrics_token

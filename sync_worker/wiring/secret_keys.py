@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
+
 from sync_worker.config import Settings
-from sync_worker.core.errors import Misconfigured
+from sync_worker.core.errors import Misconfigured, Transient
+from sync_worker.ledger.accounts.resealing import SqlResealing
 from sync_worker.ledger.accounts.sealing import Opener, Sealer, keys_in, new_key, public_of
+from sync_worker.ledger.transactions import Transactions
 from sync_worker.wiring.state_folder import FILE_MODE, make_private_folder
 
 FILE = "secrets_key"  # in the state folder
+log = structlog.get_logger(__name__)
 MISSING = (
     "secrets of accounts are sealed with SECRETS_KEY, and it is not set: `ratings-sync secrets"
     " new-key` prints a key, `deploy/secrets.sh` and `ratings-sync up` make one"
@@ -82,6 +88,17 @@ def locked(settings: Settings, keys_in_use: Mapping[str, int]) -> Locked:
     names = ", ".join(sorted(missing))
     reason = f"they were sealed for key {names}, which SECRETS_KEY does not hold"
     return Locked(sum(missing.values()), reason) if missing else Locked()
+
+
+def warn_of_locked(settings: Settings, transactions: Transactions) -> None:
+    """One line at the start of a process, where it cannot open what accounts gave.
+
+    It goes on: others work, and their deliveries wait.
+    """
+    # A ledger that is away is told where it is asked for.
+    with suppress(Transient):
+        if line := locked(settings, SqlResealing(transactions).keys_in_use()).line:
+            log.error("accounts_locked", why=line)
 
 
 def has_keys(settings: Settings) -> bool:

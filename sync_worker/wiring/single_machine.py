@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 from sync_worker.config import load_settings, misspelt_names
 from sync_worker.runtime.local.single_machine import Installation, MachineSettings
 from sync_worker.wiring.commands import Wiring
+from sync_worker.wiring.secret_keys import key_file, locked, make_key_file
 
 
 def installation(
@@ -33,12 +35,22 @@ def installation(
         has_redis=settings.redis_url is not None,
         is_sqlite=settings.is_sqlite,
     )
-    return Installation(machine, environ, check_all, say, workers, flower_port, folder)
+    check = partial(check_all, lambda line: say("up", line))
+    return Installation(machine, environ, check, say, workers, flower_port, folder)
 
 
-def check_all(environ: Mapping[str, str]) -> None:
-    """Open the ledger and read the manifests. Raises Misconfigured with what is wrong."""
+def check_all(say: Callable[[str], None], environ: Mapping[str, str]) -> None:
+    """Open the ledger and read the manifests. Raises Misconfigured with what is wrong.
+
+    ``say`` is told of what stands still and stops nothing else.
+    """
     settings = load_settings(environ)
     _ = settings.broker, settings.cache
     with closing(Wiring(settings, environ)) as parts:
         _ = parts.ledger, parts.manifests
+        in_use = parts.admin.sealed.keys_in_use()
+    # A new key beside accounts would hide that theirs is lost.
+    if not in_use and make_key_file(settings):
+        say(f"made {key_file(settings)}, which seals what accounts give: keep a copy elsewhere")
+    if line := locked(settings, in_use).line:
+        say(line)

@@ -26,6 +26,7 @@ from sync_worker.wiring.connectors import Connectors
 from sync_worker.wiring.databases import Databases
 from sync_worker.wiring.redis_parts import RedisParts
 from sync_worker.wiring.remotes import Remotes
+from sync_worker.wiring.secret_keys import warn_of_locked
 from sync_worker.wiring.site_opening import SiteOpening
 from sync_worker.wiring.sweeps import Monotonic, SweepParts, new_id
 
@@ -42,6 +43,11 @@ class WorkerWiring:
         self._sweeps = SweepParts(
             settings, self.databases, self.redis, self._connectors, self._remotes
         )
+
+    def prepare(self) -> None:
+        """Open the ledger before the first task comes, and say what will stand still."""
+        _ = self.intake
+        warn_of_locked(self.settings, self.ledger.transactions)
 
     @cached_property
     def ledger(self) -> SqlLedger:
