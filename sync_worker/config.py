@@ -114,6 +114,7 @@ class Settings(BaseModel):
     retention_history_days: float = Field(default=365.0, ge=3)
     retention_run_days: float = Field(default=90.0, ge=3)
     retention_words_days: float = Field(default=30.0, ge=3)
+    retention_removed_days: float = Field(default=30.0, ge=3)
 
     metrics_bind: str = ""  # of a worker, host:port; empty: none
     metrics_token: SecretStr | None = Field(default=None, min_length=MIN_TOKEN)

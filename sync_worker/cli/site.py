@@ -254,12 +254,12 @@ def resume(site_name: str | None) -> None:
 @SITE
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def remove(site_name: str | None, yes: bool) -> None:
-    """Stop the work of a site for good, as when its owner removes the app; nothing of it is
-    deleted.
+    """Stop the work of a site for good, as when its owner removes the app.
 
-    Its mappings, links and history stay. `ratings-sync site resume --site SITE` brings it back, and
-    so does a new installation of the app; what came in meanwhile is held (`site_removed`) and then
-    goes on.
+    Its mappings, links and history stay for RETENTION_REMOVED_DAYS (30), then everything of it is
+    deleted. Until then `ratings-sync site resume --site SITE` brings it back, and so does a new
+    installation of the app; what came in meanwhile is held (`site_removed`) and then goes on. An
+    account of its own ends now, and has to be given again.
 
     \b
     Example: ratings-sync site remove --site 2 --yes

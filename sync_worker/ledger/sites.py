@@ -2,21 +2,44 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import Connection, func, select, update
 
 from sync_worker.core.hold_reasons import ACCOUNT_PAUSED, FOR_AN_ACCOUNT
-from sync_worker.core.values import InboxState, SiteState
+from sync_worker.core.values import AccountState, InboxState, SiteState
+from sync_worker.ledger.accounts.changing import end_account, next_number
+from sync_worker.ledger.accounts.reading import read_account
+from sync_worker.ledger.accounts.tables import account
 from sync_worker.ledger.site_cache import SiteCache
 from sync_worker.ledger.statements.inbox import is_of_site, release_deliveries
 from sync_worker.ledger.statements.runs import awaits_baseline
 from sync_worker.ledger.tables import inbox, site
-from sync_worker.ledger.transactions import Transactions
+from sync_worker.ledger.transactions import Transactions, ledger_now
 
 # By the state of a site: for which states nothing has to wait any more.
 REST_OVER = {
     SiteState.ACTIVE: (SiteState.PAUSED, SiteState.REMOVED, SiteState.RECOVERY),
     SiteState.RECOVERY: (SiteState.PAUSED, SiteState.REMOVED),
 }
+
+
+BY_WIX = "wix"  # the actor of what an event of the app brings about
+
+
+def state_values(
+    connection: Connection, site_id: int, state: SiteState, actor: str = BY_WIX
+) -> dict[str, Any]:
+    """The columns of a site's state; with its removal its account ends in this transaction."""
+    if state is not SiteState.REMOVED:
+        return {"state": str(state), "removed_at": None}
+    # The counter first, as with every change of an account: none is given meanwhile.
+    number = next_number(connection)
+    in_use = (account.c.site_id == site_id) & (account.c.state != str(AccountState.REVOKED))
+    if (known := read_account(connection, in_use)) is not None:
+        why = "the app was removed from the site"
+        end_account(connection, known, number, actor, why, keeps_secrets=True)
+    return {"state": str(state), "removed_at": func.coalesce(site.c.removed_at, ledger_now())}
 
 
 class SqlSiteStates:
@@ -38,11 +61,12 @@ class SqlSiteStates:
             # removed one back.
             is_held_back = row.state in (SiteState.PAUSED, SiteState.RECOVERY)
             is_back = state is SiteState.ACTIVE
-            stays = is_held_back and is_back
             # Nothing is deleted before a person has seen what a change of its API leads to.
             if is_back and awaits_baseline(connection, site_id):
                 state = SiteState.RECOVERY
-            values: dict[str, object] = {"state": row.state if stays else str(state)}
+            if is_held_back and is_back:
+                state = SiteState(row.state)
+            values = state_values(connection, site_id, state)
             if at is not None:
                 values["lifecycle_at"] = at
             connection.execute(update(site).where(site.c.id == site_id).values(values))
@@ -59,10 +83,12 @@ class SqlSiteStates:
 
     def _release_waiting(self, connection: Connection, site_id: int) -> list[int]:
         its_site = self._sites.by_id(connection, site_id)
-        if not its_site.is_at_work:
+        if its_site.state not in REST_OVER:
             return []
         # In recovery a person has to confirm each delete.
         reasons = [f"site_{state}" for state in REST_OVER[its_site.state]]
-        reasons += [ACCOUNT_PAUSED, *FOR_AN_ACCOUNT]
+        # While its account rests, what waited for the site waits for the account.
+        if its_site.is_at_work:
+            reasons += [ACCOUNT_PAUSED, *FOR_AN_ACCOUNT]
         is_held = (inbox.c.state == str(InboxState.HELD)) & inbox.c.reason.in_(reasons)
         return release_deliveries(connection, is_held & is_of_site(its_site))

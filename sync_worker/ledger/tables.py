@@ -82,18 +82,6 @@ site = Table(
     Column("wix_learned", ExactJSON),  # what a probe found out of Wix Reviews there
 )
 
-# How a side of a site stands, once its remote has refused our credentials.
-site_side = Table(
-    "site_side",
-    metadata,
-    Column("site_id", RowId, ForeignKey("site.id"), primary_key=True, autoincrement=False),
-    Column("side", String(16), primary_key=True),
-    Column("state", String(16), nullable=False),
-    Column("since", Float, nullable=False),
-    Column("reason", Text, nullable=False, default=""),  # what the remote said
-    Column("next_probe_at", Float, nullable=False),
-)
-
 entity_map = Table(
     "entity_map",
     metadata,
@@ -181,6 +169,8 @@ link = Table(
     UniqueConstraint("site_id", "entity_id", "contact_id"),
     UniqueConstraint("site_id", "external_id"),
     Index(None, "site_id", "contact_id"),
+    # For a site that goes: what points at a row is looked for as it is deleted.
+    Index(None, "entity_id"),
 )
 
 link_value = Table(
@@ -214,6 +204,7 @@ tombstone = Table(
     Column("created_at", Float, nullable=False),
     UniqueConstraint("site_id", "side", "remote_id"),
 )
+partial_index("ix_tombstone_link", text("link_id IS NOT NULL"), tombstone.c.link_id)
 
 inbox = Table(
     "inbox",
@@ -296,6 +287,7 @@ intent = Table(
     Column("closed_at", Float),
 )
 _open_intent = text("state = 'open'")
+Index("ix_intent_link", intent.c.link_id)
 # One open intent for a link: a write of unknown outcome is settled before the next.
 partial_index("uq_intent_open", _open_intent, intent.c.link_id, unique=True)
 

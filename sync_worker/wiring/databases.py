@@ -75,4 +75,5 @@ def retention_of(settings: Settings) -> Retention:
         settings.retention_history_days,
         settings.retention_run_days,
         settings.retention_words_days,
+        settings.retention_removed_days,
     )

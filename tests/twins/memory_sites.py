@@ -31,9 +31,11 @@ class MemorySites:
 
     def release_if_at_work(self, site_id: int) -> list[int]:
         site = self.state.site_rows[site_id]
-        if not site.is_at_work:
+        if site.state not in (SiteState.ACTIVE, SiteState.RECOVERY):
             return []
-        reasons = {"site_removed", "site_paused", ACCOUNT_PAUSED, *FOR_AN_ACCOUNT}
+        reasons = {"site_removed", "site_paused"}
+        if site.is_at_work:
+            reasons |= {ACCOUNT_PAUSED, *FOR_AN_ACCOUNT}
         if site.state is SiteState.ACTIVE:
             reasons.add("site_recovery")
         waiting = [

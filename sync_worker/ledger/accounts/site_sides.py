@@ -13,10 +13,11 @@ from sync_worker.core.hold_keys import account_hold_key
 from sync_worker.core.ports.inbox import Closing
 from sync_worker.core.ports.site_sides import ACCOUNT_FAILING, PROBE_SECONDS
 from sync_worker.core.values import InboxState, Side, SideState, Site, SiteSide
+from sync_worker.ledger.accounts.tables import site_side
 from sync_worker.ledger.rows import fitting
 from sync_worker.ledger.site_cache import SiteCache
 from sync_worker.ledger.statements.inbox import close_rows, is_of_site, release_deliveries
-from sync_worker.ledger.tables import inbox, site, site_side
+from sync_worker.ledger.tables import inbox, site
 from sync_worker.ledger.transactions import Transactions, insert_into, is_sqlite, ledger_now
 
 FAILING, WORKING = str(SideState.FAILING), str(SideState.WORKING)

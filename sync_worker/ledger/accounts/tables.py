@@ -52,6 +52,18 @@ _known = text("state <> 'revoked' AND identity IS NOT NULL")
 _whose = (account.c.connector, account.c.identity)
 partial_index("uq_account_identity", _known, *_whose, unique=True)
 
+# How a side of a site stands, once its remote has refused our credentials.
+site_side = Table(
+    "site_side",
+    metadata,
+    Column("site_id", RowId, ForeignKey("site.id"), primary_key=True, autoincrement=False),
+    Column("side", String(16), primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("since", Float, nullable=False),
+    Column("reason", Text, nullable=False, default=""),  # what the remote said
+    Column("next_probe_at", Float, nullable=False),
+)
+
 account_secret = Table(
     "account_secret",
     metadata,

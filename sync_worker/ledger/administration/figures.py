@@ -9,11 +9,12 @@ from typing import Any
 from sqlalchemy import Connection, Engine, func, select
 
 from sync_worker.core.values import InboxState, IntentState, Side, SideState
+from sync_worker.ledger.accounts.tables import site_side
 from sync_worker.ledger.administration.heartbeats import living_processes
 from sync_worker.ledger.administration.site_faults import SiteFault, standing_faults
 from sync_worker.ledger.administration.standing import site_counts
 from sync_worker.ledger.statements.inbox import ENDED, OPEN
-from sync_worker.ledger.tables import inbox, intent, run, site_side
+from sync_worker.ledger.tables import inbox, intent, run
 from sync_worker.ledger.transactions import Transactions, ledger_now
 
 RECENT_SECONDS = 300.0

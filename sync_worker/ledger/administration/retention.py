@@ -1,6 +1,7 @@
 """What the ledger forgets, by age and in small batches: none holds a lock for long.
 
-Never forgotten: what is open or held, links and their bases, mappings, tombstones.
+Never forgotten: what is open or held, links and their bases, mappings, tombstones; but for a site
+that was removed and has rested long enough, of which everything goes.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from sync_worker.core.values import IntentState, Side
 from sync_worker.ledger.administration.door_counts import HOUR_SECONDS, KEPT_DAYS
 from sync_worker.ledger.administration.heartbeats import GONE_DAYS
+from sync_worker.ledger.administration.leaving import LeavingSites
 from sync_worker.ledger.administration.site_faults import GONE_SECONDS
 from sync_worker.ledger.process_tables import door_count, heartbeat, site_fault
 from sync_worker.ledger.statements.clock import is_older
@@ -43,6 +45,7 @@ class Retention:
     history_days: float = 365.0
     run_days: float = 90.0
     words_days: float = 30.0  # what people wrote, and refusals quote, in the history: then a hash
+    removed_days: float = 30.0  # everything of a site, after its removal
 
 
 class LedgerRetention:
@@ -50,6 +53,7 @@ class LedgerRetention:
 
     def __init__(self, engine: Engine) -> None:
         self._transactions = Transactions(engine)
+        self._leaving = LeavingSites(self._transactions)
 
     def prune(self, keep: Retention, *, batch: int = BATCH) -> Iterator[tuple[str, int]]:
         """One batch at each step: (what was forgotten, how many rows).
@@ -80,6 +84,7 @@ class LedgerRetention:
                 heartbeat, _is_older(heartbeat.c.seen_at, GONE_DAYS), batch
             ),
             "door_counts": self._delete_door_counts,
+            "removed_sites": lambda: self._leaving.forget_some(keep.removed_days, batch),
         }
 
     def _old_deliveries(self, days: float) -> Any:
@@ -158,7 +163,7 @@ class LedgerRetention:
             "runs": (run, _is_older(run.c.ended_at, keep.run_days)),
         }
         with self._transactions.read() as connection:
-            return {
+            counts = {
                 what: int(
                     connection.execute(
                         select(func.count()).select_from(table).where(which)
@@ -166,6 +171,7 @@ class LedgerRetention:
                 )
                 for what, (table, which) in old.items()
             }
+        return counts | {"removed_sites": self._leaving.waiting(keep.removed_days)}
 
 
 def _has_words() -> Any:

@@ -14,7 +14,7 @@ from sync_worker.core.values import AccountState, Policy, Side, Site, SiteState,
 from sync_worker.core.words import MAX_NAMESPACE, MAX_WIX_ID, is_usable_id
 from sync_worker.ledger.accounts.tables import account
 from sync_worker.ledger.administration.held import release_keys, release_reasons
-from sync_worker.ledger.sites import REST_OVER
+from sync_worker.ledger.sites import REST_OVER, state_values
 from sync_worker.ledger.statements.inbox import move_deliveries
 from sync_worker.ledger.statements.runs import awaits_baseline
 from sync_worker.ledger.statements.sites import from_field, read_sites, site_by_id
@@ -24,6 +24,7 @@ from sync_worker.ledger.transactions import Transactions, ledger_now
 GUESTS = "guest_may_change"
 SITES_SHOWN = 20  # in a message
 MAX_DIGITS = 18  # a longer number is no site's: no column holds it
+BY_COMMAND = "ratings-sync site"
 FREE_POLICIES = frozenset({"same_id_namespace", "same_id_group"})
 
 
@@ -145,7 +146,7 @@ class SiteAdmin:
             connection.execute(update(site).where(site.c.id == site_id).values(policy=policy))
         return self.find(str(site_id))
 
-    def set_state(self, site_id: int, state: SiteState) -> list[int]:
+    def set_state(self, site_id: int, state: SiteState, actor: str = BY_COMMAND) -> list[int]:
         """Pause, resume or remove; resuming releases what was held for it.
 
         A site that has changed its API of Wix comes back in recovery, until both sides were
@@ -155,7 +156,8 @@ class SiteAdmin:
             if state is SiteState.ACTIVE and awaits_baseline(connection, site_id):
                 _refuse_uncompared(connection, site_id)
                 state = SiteState.RECOVERY
-            connection.execute(update(site).where(site.c.id == site_id).values(state=str(state)))
+            values = state_values(connection, site_id, state, actor)
+            connection.execute(update(site).where(site.c.id == site_id).values(values))
         if state not in REST_OVER:
             return []
         reasons = [f"site_{other}" for other in REST_OVER[state]]

@@ -12,8 +12,8 @@ from sqlalchemy import Connection, exists, select
 
 from sync_worker.core.scale import FieldMap, Scale
 from sync_worker.core.values import AccountState, Policy, Side, SideState, Site, SiteState, WixKind
-from sync_worker.ledger.accounts.tables import account
-from sync_worker.ledger.tables import field_map, site, site_side
+from sync_worker.ledger.accounts.tables import account, site_side
+from sync_worker.ledger.tables import field_map, site
 
 
 def _is_failing(side: Side) -> Any:

@@ -9,7 +9,7 @@ from sqlalchemy import update
 
 from sync_worker.core.values import Side, SiteSide
 from sync_worker.ledger.accounts import site_sides as module
-from sync_worker.ledger.tables import site_side
+from sync_worker.ledger.accounts.tables import site_side
 from tests.integration.ledger.ground import Ground
 from tests.twins.observed_ledger import ObservedLedger
 
