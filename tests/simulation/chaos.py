@@ -305,8 +305,9 @@ SCENES |= {
 }
 # Where no webhook is lost for good, the engine needs nobody to sweep behind it; but where the event
 # of a move overtakes that of the create, two ratings have the record, and a sweep finds that out.
+WITHOUT_SWEEPS = ", nothing dropped, no sweep"
 SCENES |= {
-    f"{name}, nothing dropped, no sweep": replace(
+    f"{name}{WITHOUT_SWEEPS}": replace(
         options, faults=replace(options.faults, drop=0.0), sweeps=False
     )
     for name, options in SCENES.items()

@@ -27,7 +27,7 @@ SCENES = {
 
 
 @pytest.mark.parametrize("scene", SCENES)
-@pytest.mark.parametrize("first", [0, 20])
+@pytest.mark.parametrize("first", [0, pytest.param(20, marks=pytest.mark.full)])
 def test_every_way_ends_the_same(scene: str, first: int) -> None:
     options = SCENES[scene]
     for seed in range(first, first + 20):
