@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sync_worker.core.errors import Held, SyncError
 from sync_worker.core.outcome import (
@@ -23,6 +23,7 @@ from sync_worker.core.ports.doorbell import Bell
 from sync_worker.core.ports.inbox import (
     ERASED,
     OTHER_API,
+    RATE_LIMITED,
     TRACK_AFTER,
     UNKNOWN_SITE,
     WORKER_DIED,
@@ -33,6 +34,7 @@ from sync_worker.core.ports.ledger import Ledger
 from sync_worker.core.ports.loop_guard import Guard
 from sync_worker.core.ports.remote import Connection
 from sync_worker.core.ports.sites import Sites
+from sync_worker.core.ports.slots import SLOT_PAUSE_SECONDS, Slots, Unbounded
 from sync_worker.core.values import (
     KIND_OF_EVENTS,
     UNUSABLE,
@@ -75,7 +77,8 @@ class Intake:
 
     ``connect`` gives the live remotes of a site; ``new_id`` makes intent ids. ``sites`` opens a
     site when the app is installed on one; without it such a site waits for ``site add``.
-    ``cpu_seconds``: of processor time that one delivery may use.
+    ``cpu_seconds``: of processor time that one delivery may use. ``slots``: who may have those of
+    this process.
     """
 
     ledger: Ledger
@@ -86,6 +89,7 @@ class Intake:
     new_id: Callable[[], str]
     sites: Sites | None = None
     cpu_seconds: float = math.inf
+    slots: Slots = field(default_factory=Unbounded)
 
     @property
     def engine(self) -> Engine:
@@ -113,10 +117,22 @@ class Intake:
             return Outcome(OutcomeKind.CLOSED_ALREADY)
         tell(opened)
         delivery, site = opened
-        # no sign that a worker died over it: the usual case, and a statement less
-        if delivery.suspected_crashes < TRACK_AFTER:
-            return self._take_up(delivery, site)
-        return self._take_up_tracked(delivery, site)
+        # Its site has its share of this worker, and others wait.
+        if site is not None and not self.slots.enter(site.id):
+            return self._wait_for_slot(delivery)
+        try:
+            # no sign that a worker died over it: the usual case, and a statement less
+            if delivery.suspected_crashes < TRACK_AFTER:
+                return self._take_up(delivery, site)
+            return self._take_up_tracked(delivery, site)
+        finally:
+            if site is not None:
+                self.slots.leave(site.id)
+
+    def _wait_for_slot(self, delivery: Delivery) -> Outcome:
+        """It comes again in a moment, as what waits for a budget does."""
+        self.ledger.inbox.defer([delivery.id], SLOT_PAUSE_SECONDS, RATE_LIMITED, is_failure=False)
+        return Outcome(OutcomeKind.RATE_LIMITED)
 
     def _take_up_tracked(self, delivery: Delivery, site: Site | None) -> Outcome:
         """Take up a delivery that workers may have died over: the ledger knows it before."""

@@ -17,6 +17,7 @@ from sync_worker.ledger.inbox import InboxObserver
 from sync_worker.ledger.sql_ledger import SqlLedger, sql_ledger
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.remotes.external.hooks import ExternalHooks
+from sync_worker.remotes.http.outage import SlotShares
 from sync_worker.runtime.celery.bell import WorkerBell
 from sync_worker.runtime.celery.schedule import NightlySweeps
 from sync_worker.runtime.celery.site_faults import SiteFaults
@@ -65,6 +66,7 @@ class WorkerWiring:
             new_id,
             SiteOpening(lambda: self.admin, self._connectors, self.settings, self._remotes),
             self.settings.delivery_cpu_seconds,
+            SlotShares(self.settings.slots),
         )
 
     @cached_property

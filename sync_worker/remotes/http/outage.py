@@ -1,21 +1,26 @@
 """A remote that hangs must not hold every slot of a worker: it is left alone for a moment.
 
-Only silence counts, not failure: whoever refuses at once holds nobody up.
+Only silence counts, not failure: whoever refuses at once holds nobody up. Whatever hangs, a site
+has its share of the slots and no more.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 import random
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import get_ident
 
 from sync_worker.core.errors import Away
 
 SLOW_SECONDS = 2.0  # a call that is older is taken for one that hangs
 MAX_SILENT = 3  # so many in a row, and nobody calls for a while
 OPEN_SECONDS = 5.0
+ALONE_SECONDS = 3600.0  # without a delivery of another site
 
 
 class Outage:
@@ -84,3 +89,70 @@ class Outage:
 def _away(seconds: float) -> Away:
     """Spread, so that what has waited does not come back all at once."""
     return Away(retry_after=seconds + random.uniform(0.0, OPEN_SECONDS))  # noqa: S311 - jitter spreads load; nothing to guess
+
+
+@dataclass(slots=True)
+class _Share:
+    """What one site has in hand. ``began``: by thread; ``most``: so many it may have now."""
+
+    most: int
+    began: dict[int, float] = field(default_factory=dict)
+
+
+class SlotShares:
+    """Implements ports.Slots: the slots of one worker, shared by sites and by threads.
+
+    A call that hangs holds its slot until its deadline. So a site has a quarter of the slots for
+    sure, and more only while its work ends quickly: with each delivery that does it may have one
+    more, up to three quarters; as soon as one takes long it is back at its quarter. Where no other
+    site has been heard of for an hour, one may have them all.
+    """
+
+    def __init__(self, slots: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._quarter = max(1, slots // 4)
+        self._most = max(1, slots - self._quarter)
+        self._shares: dict[int, _Share] = {}
+        self._busy = 0
+        self._latest: int | None = None  # the site of the newest delivery
+        self._changed_at = -math.inf  # when it was another one last
+        self._turn = threading.Lock()
+
+    def enter(self, site_id: int) -> bool:
+        now = self._clock()
+        with self._turn:
+            if site_id != self._latest:
+                if self._latest is not None:
+                    self._changed_at = now
+                self._latest = site_id
+            share = self._shares.get(site_id)
+            if share is None:
+                share = self._shares[site_id] = _Share(self._quarter)
+            if len(share.began) >= self._quarter and self._has_enough(share, now):
+                return False
+            share.began[get_ident()] = now
+            self._busy += 1
+            return True
+
+    def _has_enough(self, share: _Share, now: float) -> bool:
+        """Whether a site that has its quarter gets no more."""
+        is_alone = now - self._changed_at > ALONE_SECONDS
+        if is_alone:
+            return False
+        # Its newer ones would only join those that hang.
+        hangs = now - min(share.began.values()) >= SLOW_SECONDS
+        # The last quarter is for sites that have not had theirs.
+        return hangs or len(share.began) >= share.most or self._busy >= self._most
+
+    def leave(self, site_id: int) -> None:
+        now = self._clock()
+        with self._turn:
+            share = self._shares[site_id]
+            seconds = now - share.began.pop(get_ident())
+            self._busy -= 1
+            if seconds >= SLOW_SECONDS:
+                share.most = self._quarter
+            else:
+                share.most = min(self._most, share.most + 1)
+            if not share.began:
+                del self._shares[site_id]

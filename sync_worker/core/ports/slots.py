@@ -1,0 +1,28 @@
+"""The slots of a worker: how many deliveries it works on at a time."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+# Who finds no slot comes again after so long; it is no failed attempt.
+SLOT_PAUSE_SECONDS = 2.0
+
+
+class Slots(Protocol):
+    """Who may have one of them. A thread has one at a time."""
+
+    def enter(self, site_id: int) -> bool:
+        """Whether a delivery of a site may be worked on now; if so, ``leave`` comes after it."""
+
+    def leave(self, site_id: int) -> None:
+        """The work of this thread is over."""
+
+
+class Unbounded:
+    """Implements Slots where one site alone is worked on, or one thread works."""
+
+    def enter(self, site_id: int) -> bool:
+        return True
+
+    def leave(self, site_id: int) -> None:
+        return

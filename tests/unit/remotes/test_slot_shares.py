@@ -1,0 +1,113 @@
+"""Which sites have the slots of a worker."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from sync_worker.remotes.http.outage import ALONE_SECONDS, SLOW_SECONDS, SlotShares
+
+SLOTS, QUARTER = 16, 4
+HANGS, OTHER, THIRD = 1, 2, 3
+
+
+class Threads:
+    """Each ``enter`` is a thread's of its own, which leaves when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 10_000.0
+        self.shares = SlotShares(SLOTS, clock=lambda: self.now)
+        self._in_hand: list[tuple[int, Callable[[], None]]] = []
+
+    def enter(self, site_id: int) -> bool:
+        ready, go = threading.Event(), threading.Event()
+        answers: list[bool] = []
+
+        def work() -> None:
+            answers.append(self.shares.enter(site_id))
+            ready.set()
+            go.wait(10.0)
+            if answers[0]:
+                self.shares.leave(site_id)
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        assert ready.wait(10.0)
+
+        def end() -> None:
+            go.set()
+            thread.join(10.0)
+
+        if answers[0]:
+            self._in_hand.append((site_id, end))
+        else:
+            end()
+        return answers[0]
+
+    def end(self, site_id: int | None = None) -> None:
+        """End the work of a site, or of all."""
+        for one in list(self._in_hand):
+            if site_id in (None, one[0]):
+                one[1]()
+                self._in_hand.remove(one)
+
+    def entered(self, site_id: int, tries: int) -> int:
+        return sum(self.enter(site_id) for _ in range(tries))
+
+
+def test_site_that_hangs_holds_a_quarter_while_others_are_about() -> None:
+    threads = Threads()
+    assert threads.enter(OTHER)
+    assert threads.entered(HANGS, 20) == QUARTER
+    threads.now += SLOW_SECONDS
+    assert threads.entered(HANGS, 20) == 0
+    assert threads.enter(OTHER)
+    assert threads.enter(THIRD)
+    threads.end()
+
+
+def test_site_that_is_alone_may_have_every_slot() -> None:
+    threads = Threads()
+    assert threads.entered(HANGS, SLOTS) == SLOTS
+    threads.end()
+    assert threads.enter(OTHER)
+    threads.end()
+    threads.now += ALONE_SECONDS + 1
+    assert threads.entered(OTHER, SLOTS) == SLOTS
+    threads.end()
+
+
+def test_site_whose_work_ends_quickly_may_have_three_quarters() -> None:
+    threads = Threads()
+    assert threads.enter(OTHER)
+    threads.end()
+    assert threads.entered(HANGS, 20) == QUARTER
+    for _ in range(SLOTS):
+        threads.now += 0.1
+        # One of many ends, the others go on: it never rests.
+        threads._in_hand[0][1]()
+        del threads._in_hand[0]
+        threads.enter(HANGS)
+        threads.enter(HANGS)
+    assert len(threads._in_hand) == SLOTS - QUARTER
+    threads.now += SLOW_SECONDS
+    threads.end(HANGS)
+    assert threads.entered(HANGS, 20) == QUARTER, "it took long: back at the quarter"
+    threads.end()
+
+
+def test_all_slots_are_free_again_after_much_work() -> None:
+    shares = SlotShares(SLOTS)
+
+    def work(number: int) -> bool:
+        site_id = number % 7
+        if not shares.enter(site_id):
+            return False
+        shares.leave(site_id)
+        return True
+
+    with ThreadPoolExecutor(SLOTS) as pool:
+        done = list(pool.map(work, range(2000)))
+    assert sum(done) > 1000
+    assert (shares._busy, shares._shares) == (0, {})
