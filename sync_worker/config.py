@@ -108,6 +108,8 @@ class Settings(BaseModel):
     reconcile_check_seconds: float = Field(default=60.0, gt=0)
     # UTC; empty: never by itself
     reconcile_at: str = Field(default="03:00", pattern=r"^(|([01]\d|2[0-3]):[0-5]\d)$")
+    reconcile_window_minutes: float = Field(default=240.0, ge=0, le=1380)  # of many sites
+    sweeps_at_once: int = Field(default=4, ge=1)  # of the fleet
 
     retention_payload_days: float = Field(default=7.0, ge=3)  # Wix delivers again for 47 h
     retention_inbox_days: float = Field(default=30.0, ge=3)

@@ -7,6 +7,7 @@ SyncError
 │   ├── UnknownOutcome      a write was sent, its answer lost: settle by looking, never repeat
 │   ├── GoneUnsaid          a record may be gone, but its system does not say so: look again
 │   ├── Unconfirmed         a create was accepted, its record shows later: look, never repeat
+│   ├── NoRoom              as many runs as may be are under way in the fleet
 │   └── LeaseLost           another worker has the link; nothing was written
 ├── Permanent               the remote refuses and will refuse again: held at once
 │   └── Unauthorized        our credentials are refused: of the account, or of one record
@@ -123,6 +124,12 @@ class GoneUnsaid(Transient):
 
 class Unconfirmed(Transient):
     """A create was accepted; its record does not show yet."""
+
+
+class NoRoom(Transient):
+    """As many sweeps as may be at once are under way in the fleet."""
+
+    is_failure = False
 
 
 class LeaseLost(Transient):

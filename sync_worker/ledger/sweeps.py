@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import select, update
 
+from sync_worker.core.errors import NoRoom
 from sync_worker.core.ports.links import LeasedLink
 from sync_worker.core.sweep_values import (
     Absences,
@@ -45,10 +46,14 @@ class DueRuns:
     sweeps: SqlSweeps
     standing: Mapping[int, Any]
 
+    def was_due(self, site_id: int, kind: RunKind, every_seconds: float) -> bool:
+        """As SqlSweeps.is_due, at that moment."""
+        standing = self.standing.get(site_id)
+        return standing is not None and runs.is_run_due(standing, kind, every_seconds)
+
     def is_due(self, site_id: int, kind: RunKind, every_seconds: float) -> bool:
         """As SqlSweeps.is_due; only of what was due then is asked again."""
-        standing = self.standing.get(site_id)
-        was_due = standing is not None and runs.is_run_due(standing, kind, every_seconds)
+        was_due = self.was_due(site_id, kind, every_seconds)
         # Another process may have swept the site since.
         return was_due and self.sweeps.is_due(site_id, kind, every_seconds)
 
@@ -78,8 +83,11 @@ class SqlSweeps:
 
     # -- the run
 
-    def begin(self, site_id: int, kind: RunKind) -> Sweep | None:
+    def begin(self, site_id: int, kind: RunKind, *, most: int | None = None) -> Sweep | None:
+        """``most``: at once in the fleet, of those that begin by themselves. Raises NoRoom."""
         with self._transactions.write() as connection:
+            if most is not None and not runs.has_room(connection, most):
+                raise NoRoom
             # First what is over: an open run, even of a dead process, shuts out a new one.
             runs.end_what_is_over(connection, site_id, kind)
             resumed = runs.resume_run(connection, site_id, kind)

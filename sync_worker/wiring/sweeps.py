@@ -128,6 +128,8 @@ class SweepParts:
             reconcile=self.reconcile,
             note_refusal=AccountWatch(self.ledger.site_sides, NoBell(), self._remotes.connect).note,
             reconcile_at=self._settings.reconcile_at,
+            window_minutes=self._settings.reconcile_window_minutes,
+            at_once=self._settings.sweeps_at_once,
             threads=SWEEP_THREADS,
             enabled_again=self._enabled_again(),
             wix_polls=self._wix_polls(),

@@ -78,6 +78,7 @@ class Ground:
     scripts: dict[str, Work] = field(default_factory=lambda: dict.fromkeys(CONNECTORS, is_done))
     worked: list[str] = field(default_factory=list)
     missing: set[str] = field(default_factory=set)
+    at_once: int | None = None
     is_refused: bool = True  # the account, where a run is refused
 
     def night(self, seconds: float = 20.0, turn_seconds: float = 10.0) -> bool:
@@ -89,6 +90,7 @@ class Ground:
             reconcile=self._reconcile,
             note_refusal=lambda error, site: self.is_refused,
             reconcile_at="00:00",
+            at_once=self.at_once,
             threads=2,
             slice_seconds=seconds,
             turn_seconds=turn_seconds,
@@ -223,6 +225,24 @@ def test_site_that_takes_for_ever_leaves_the_others_their_time(ground: Ground) -
     assert ground.swept() == {"second", "third"}
     assert ground.worked.count("first") >= 2
     assert ground.faults() == [], "slow is no fault"
+
+
+def test_fleet_is_at_no_more_sites_at_once_than_the_setting_says(ground: Ground) -> None:
+    """A slice that finds no room leaves the work to those who are at it, and nothing has failed."""
+    ground.at_once = 1
+    beside: list[bool] = []
+
+    def while_another_slice_comes(pace: Pace) -> bool:
+        if not beside:
+            beside.append(ground.night())
+            assert len(ground.worked) == 1, "no second site at once"
+        return True
+
+    ground.scripts = dict.fromkeys(CONNECTORS, while_another_slice_comes)
+    assert not ground.night()
+    assert beside == [False]
+    assert ground.swept() == set(CONNECTORS)
+    assert ground.faults() == []
 
 
 def test_unforeseen_error_of_one_rating_does_not_end_the_sweep(ground: Ground) -> None:

@@ -126,6 +126,28 @@ def end_run(connection: Connection, run_id: int, state: str, reason: str = "") -
     connection.execute(delete(listed).where(listed.c.run_id == run_id))
 
 
+# One transaction at a time counts and begins, or two would both be the last that there is room for.
+LOCK_COUNT = SqlText(
+    """
+-- runs.lock_count: until the end of the transaction
+SELECT pg_advisory_xact_lock(x'72617472'::int)
+""",
+    sqlite="SELECT 1",  # its one writer is this one
+)
+BY_THEMSELVES = words((RunKind.SWEEP, RunKind.POLL))
+UNDER_WAY = SqlText(f"""
+-- runs.under_way: sweeps and polls that a process of the fleet is at
+SELECT count(*) FROM run WHERE state = '{RUNNING}' AND kind IN ({BY_THEMSELVES})
+  AND lease_until > ledger_now()
+""")
+
+
+def has_room(connection: Connection, most: int) -> bool:
+    """Whether the fleet is at fewer sweeps and polls than ``most``, until the transaction ends."""
+    LOCK_COUNT.run(connection)
+    return int(UNDER_WAY.scalar(connection)) < most
+
+
 _STANDING = f"""
 SELECT site.id AS site_id, ledger_now() AS now, running.kind AS running_kind,
   running.lease_until <= ledger_now() AS is_free,

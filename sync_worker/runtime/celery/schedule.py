@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Protocol
+from zlib import crc32
 
 import structlog
 
-from sync_worker.core.errors import LeaseLost, SyncError, Transient, Unauthorized
+from sync_worker.core.errors import LeaseLost, NoRoom, SyncError, Transient, Unauthorized
 from sync_worker.core.outcome import Outcome, OutcomeKind
 from sync_worker.core.ports.sweeps import Sweeps
 from sync_worker.core.sweep_values import RunKind, Sweep
@@ -52,8 +53,8 @@ class MakeRun(Protocol):
 class DueRuns(Protocol):
     """What is due on which site."""
 
-    def is_due(self, site_id: int, kind: RunKind, every_seconds: float) -> bool:
-        """Whether a run of a site is open and free, or none has begun for so long."""
+    def was_due(self, site_id: int, kind: RunKind, every_seconds: float) -> bool:
+        """Whether a run of a site was open and free, or none had begun for so long."""
 
 
 class SiteRuns(Sweeps, Protocol):
@@ -64,6 +65,12 @@ class SiteRuns(Sweeps, Protocol):
 
     def site(self, site_id: int) -> Site:
         """Raises LookupError."""
+
+    def begin(self, site_id: int, kind: RunKind, *, most: int | None = None) -> Sweep | None:
+        """As Sweeps.begin, where fewer than ``most`` are under way in the fleet. Raises NoRoom."""
+
+    def is_due(self, site_id: int, kind: RunKind, every_seconds: float) -> bool:
+        """Whether a run of a site is open and free, or none has begun for so long."""
 
     def due_runs(self) -> DueRuns:
         """What is due on every site at work: one question for all of them."""
@@ -76,13 +83,32 @@ class DueRun:
     site_id: int
     source: str
     kind: RunKind
+    every_seconds: float
 
 
-def seconds_since(daily: str, now: datetime) -> float:
-    """Since the last time that clocks (UTC) showed ``HH:MM``."""
+@dataclass(frozen=True, slots=True)
+class Night:
+    """When the daily sweeps are.
+
+    ``at``: HH:MM (UTC), or nothing: never. Many sites are spread over the time from then on, a
+    minute for each up to ``window_minutes``; each site has the same time every night.
+    """
+
+    at: str
+    window_minutes: float
+
+    def offset_seconds(self, source: str, sites: int) -> float:
+        """How long after the first one a site has its turn, of so many."""
+        window = min(self.window_minutes, max(0, sites - 1)) * 60.0
+        return window * crc32(source.encode()) / 2**32
+
+
+def seconds_since(daily: str, now: datetime, offset_seconds: float = 0.0) -> float:
+    """Since the last time that clocks (UTC) showed ``HH:MM``, and so many seconds more."""
     hour, minute = map(int, daily.split(":"))
     slot = now.replace(hour=hour, minute=minute, second=0, microsecond=0)
-    if slot > now:
+    slot += timedelta(seconds=offset_seconds)
+    while slot > now:
         slot -= timedelta(days=1)
     return (now - slot).total_seconds()
 
@@ -91,11 +117,12 @@ class NightlySweeps:
     """One slice of the sweeps and polls that are due.
 
     One process at a time works on a site; any may go on with it. ``reconcile_at``: HH:MM (UTC) of
-    the daily sweeps, or nothing; ``threads``: jobs of a run at a time; ``turn_seconds``: for one
-    site, before the next one that is due; ``enabled_again``: how many seconds ago a webhook of an
-    external source was enabled again, which a sweep has to follow; ``wix_polls``: how often Wix is
-    looked at for a source whose site no webhook of Wix tells of; ``note_refusal``: told of what a
-    remote refuses to us on a site; whether the account is refused, and not that alone.
+    the daily sweeps, or nothing; ``window_minutes``: those of many sites are spread over them;
+    ``at_once``: so many sites in the fleet; ``threads``: jobs of a run at a time; ``turn_seconds``:
+    for one site, before the next one that is due; ``enabled_again``: how many seconds ago a webhook
+    of an external source was enabled again, which a sweep has to follow; ``wix_polls``: how often
+    Wix is looked at for a source whose site no webhook of Wix tells of; ``note_refusal``: told of
+    what a remote refuses to us on a site; whether the account is refused, and not that alone.
     """
 
     def __init__(
@@ -108,13 +135,16 @@ class NightlySweeps:
         note_refusal: Callable[[Unauthorized, Site], bool],
         reconcile_at: str,
         threads: int,
+        window_minutes: float = 0.0,
+        at_once: int | None = None,
         enabled_again: Mapping[str, float] = MappingProxyType({}),
         wix_polls: Mapping[str, float] = MappingProxyType({}),
         slice_seconds: float = SLICE_SECONDS,
         turn_seconds: float = TURN_SECONDS,
     ) -> None:
         self._manifests, self._runs, self._faults = manifests, runs, faults
-        self._reconcile, self._reconcile_at = reconcile, reconcile_at
+        self._reconcile, self._night = reconcile, Night(reconcile_at, window_minutes)
+        self._at_once = at_once
         self._threads, self._turn_seconds = threads, turn_seconds
         self._note_refusal, self._enabled_again = note_refusal, enabled_again
         self._wix_polls = wix_polls
@@ -131,37 +161,39 @@ class NightlySweeps:
             if self._is_over():
                 return True
             due = waiting.popleft()
-            if not self._take_turn(due):
+            try:
+                is_ended = self._take_turn(due)
+            except NoRoom:
+                # Those who are at it go on by themselves.
+                return False
+            if not is_ended:
                 waiting.append(due)
         return False
 
     def _due_runs(self) -> list[DueRun]:
-        found, due_runs = [], self._runs.due_runs()
-        for site_id, source in self._runs.active_sites():
-            kind = self._due(site_id, source, due_runs)
-            if kind is not None:
-                found.append(DueRun(site_id, source, kind))
-        return found
+        due_runs, sites = self._runs.due_runs(), self._runs.active_sites()
+        found = (self._due(site_id, source, due_runs, len(sites)) for site_id, source in sites)
+        return [due for due in found if due is not None]
 
-    def _due(self, site_id: int, source: str, due_runs: DueRuns) -> RunKind | None:
-        """What is due on a site. A sweep goes first: it shows all that a poll would."""
+    def _due(self, site_id: int, source: str, due_runs: DueRuns, sites: int) -> DueRun | None:
+        """What was due on a site. A sweep goes first: it shows all that a poll would."""
         manifest = self._manifests.get(connector_of(source))
         poll = manifest.operations.poll if manifest is not None else None
         polls = [float(poll.every_s)] if poll is not None else []
         if source in self._wix_polls:
             polls.append(self._wix_polls[source])
         ages = {
-            RunKind.SWEEP: self._sweep_seconds(source, poll),
+            RunKind.SWEEP: self._sweep_seconds(source, poll, sites),
             RunKind.POLL: min(polls, default=None),
         }
         for kind, age in ages.items():
             if age is None or self._faults.is_paused(kind, source):
                 continue
-            if due_runs.is_due(site_id, kind, age):
-                return kind
+            if due_runs.was_due(site_id, kind, age):
+                return DueRun(site_id, source, kind, age)
         return None
 
-    def _sweep_seconds(self, source: str, poll: Poll | None) -> float | None:
+    def _sweep_seconds(self, source: str, poll: Poll | None, sites: int) -> float | None:
         """How old the last sweep may be now; ``None``: there is none by itself."""
         ages = []
         # A hook was disabled: nobody told what happened meanwhile.
@@ -169,8 +201,9 @@ class NightlySweeps:
             ages.append(self._enabled_again[source])
         if poll is not None and poll.full_scan_every_s is not None:
             ages.append(float(poll.full_scan_every_s))
-        if self._reconcile_at:
-            ages.append(seconds_since(self._reconcile_at, datetime.now(UTC)))
+        if self._night.at:
+            offset = self._night.offset_seconds(source, sites)
+            ages.append(seconds_since(self._night.at, datetime.now(UTC), offset))
         return min(ages, default=None)
 
     def _is_over(self) -> bool:
@@ -189,7 +222,10 @@ class NightlySweeps:
         """Work on a site; whether it needs no further turn. What fails has its pause first."""
         self._turn_until = min(self._until, time.monotonic() + self._turn_seconds)
         try:
-            sweep = self._runs.begin(due.site_id, due.kind)
+            # Another process may have swept the site since all were asked.
+            if not self._runs.is_due(due.site_id, due.kind, due.every_seconds):
+                return True
+            sweep = self._runs.begin(due.site_id, due.kind, most=self._at_once)
             # Somebody else is at it.
             if sweep is None:
                 return True
@@ -197,6 +233,8 @@ class NightlySweeps:
             return self._work_on(due, sweep)
         except LeaseLost:
             return True  # another process goes on with the run
+        except NoRoom:
+            raise
         except Exception as error:
             self._faults.failed(due.kind, due.source, error)
             return True
