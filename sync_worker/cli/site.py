@@ -15,6 +15,7 @@ from sync_worker.core.errors import Misconfigured
 from sync_worker.core.values import AccountState, Side, Site, SiteState, WixKind
 from sync_worker.ledger.administration.site_pages import SiteFilter, SiteRow
 from sync_worker.manifest.default_field import default_field
+from sync_worker.manifest.manifest import Manifest
 from sync_worker.services.accounts.standing import site_account_words
 from sync_worker.wiring import wiring
 
@@ -53,10 +54,7 @@ def add_site(
     instance_id = instance_id or wiring().settings.wix_site_id
     if not instance_id:
         raise click.UsageError("name the app instance id of the site, or set WIX_SITE_ID")
-    manifest = wiring().manifests.get(connector)
-    if manifest is None:
-        known = ", ".join(sorted(wiring().manifests))
-        raise Misconfigured(f"there is no connector {connector!r}; CONNECTORS names: {known}")
+    manifest = _manifest(connector)
     chosen = manifest.first_policies | _policies(policies)
     wiring().may_begin_ledger()
     kind = WixKind(wix_api) if wix_api else wiring().settings.first_wix_api
@@ -72,6 +70,14 @@ def add_site(
         )
     if released:
         click.echo(f"  {len(released)} deliveries had waited for this site and are on their way")
+
+
+def _manifest(connector: str) -> Manifest:
+    """Of the shop whose settings the environment holds. Raises Misconfigured."""
+    if connector not in wiring().connectors.names:
+        known = ", ".join(sorted(wiring().connectors.names))
+        raise Misconfigured(f"there is no connector {connector!r}; CONNECTORS names: {known}")
+    return wiring().connectors.manifest(connector)
 
 
 @site.command("list")

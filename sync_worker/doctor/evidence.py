@@ -101,6 +101,7 @@ def _of_ledger(wiring: Known) -> Evidence:
         processes=admin.heartbeats.all(),
         door=admin.door_counts.sources(),
         connectors_reason=connectors_reason(wiring),
+        connectors=_set_up(wiring),
         sources=frozenset(_hooked(wiring)),
         sites=admin.standing.sites(),
         failing_accounts=failing,
@@ -118,6 +119,10 @@ def connectors_reason(wiring: Known) -> str:
     except Misconfigured as error:
         return error.message
     return ""
+
+
+def _set_up(wiring: Known) -> frozenset[str] | None:
+    return None if connectors_reason(wiring) else frozenset(wiring.manifests)
 
 
 def _hooked(wiring: Known) -> list[str]:

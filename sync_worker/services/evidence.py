@@ -54,8 +54,9 @@ class Evidence:
     ``ledger_reason``, ``redis_reason``: why it cannot be used, empty if it can;
     ``redis_reason`` ``None``: nobody told where it is; ``connectors_reason``: why the manifests
     cannot be read. ``clock_ahead``: the database's, of ours.
-    ``sources``: those whose webhooks the gateway takes. ``locked_accounts``: how many accounts have
-    secrets that do not open; ``keys_reason``: why.
+    ``sources``: those whose webhooks the gateway takes. ``connectors``: those that the
+    environment sets up, ``None``: not read. ``locked_accounts``: how many accounts have secrets
+    that do not open; ``keys_reason``: why.
     """
 
     now: float
@@ -75,5 +76,6 @@ class Evidence:
     remotes: Sequence[RemoteLook] = ()
     addresses: Sequence[AddressLook] = ()
     disabled_hooks: Sequence[DisabledHooks] = ()
+    connectors: frozenset[str] | None = None
     locked_accounts: int = 0
     keys_reason: str = ""

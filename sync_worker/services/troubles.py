@@ -108,6 +108,22 @@ def unread_connectors(evidence: Evidence) -> Iterator[Trouble]:
         )
 
 
+def connectors_not_set_up(evidence: Evidence) -> Iterator[Trouble]:
+    """Sites of the environment whose connector it does not set up: as of a mistyped name."""
+    if evidence.connectors is None:
+        return
+    for site in evidence.sites:
+        is_used = site.is_of_environment and site.state is not SiteState.REMOVED
+        if is_used and site.connector not in evidence.connectors:
+            yield Trouble(
+                TroubleKind.MISCONFIGURED,
+                f"site {site.id} uses connector {site.connector}, which CONNECTORS does not name or"
+                " none of whose settings is set: its ratings wait",
+                f"`ratings-sync connector show {site.connector}` lists its settings; set them in"
+                " .env or in the environment of each process",
+            )
+
+
 def redis_away(evidence: Evidence) -> Iterator[Trouble]:
     if evidence.redis_reason:
         yield Trouble(
@@ -226,6 +242,7 @@ RULES: Sequence[Rule] = (
     never_compared,
     ledger_not_written,
     unread_connectors,
+    connectors_not_set_up,
     lost_processes,
     redis_away,
     two_installations,

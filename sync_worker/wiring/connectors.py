@@ -19,9 +19,7 @@ from sync_worker.manifest.loader import (
 )
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.source.account_manifests import AccountManifests
-
-# Where one of these is set, shops give what they have as accounts.
-KEYS_OF_ACCOUNTS = ("SECRETS_KEY", "SECRETS_SEALING_KEY")
+from sync_worker.wiring.secret_keys import has_keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +41,7 @@ class Connectors:
         With a key for accounts, a connector of which the environment holds nothing is code alone.
         Raises Misconfigured.
         """
-        if not _are_set(KEYS_OF_ACCOUNTS, self._environ):
+        if not has_keys(self._settings):
             return load_manifests(manifest_paths(self._settings), self._environ)
         return {
             name: load_manifest(code.file, self._environ)
@@ -52,11 +50,14 @@ class Connectors:
         }
 
     def manifest(self, name: str) -> Manifest:
-        """One of them. Raises Misconfigured if CONNECTORS does not name it."""
+        """One of them. Raises Misconfigured: CONNECTORS does not name it, or nothing sets it up."""
         manifest = self.manifests.get(name)
-        if manifest is None:
-            raise _unknown(name)
-        return manifest
+        if manifest is not None:
+            return manifest
+        if name in self._codes:
+            # Which says what is not set.
+            return load_manifest(self._codes[name].file, self._environ)
+        raise _unknown(name)
 
     @property
     def names(self) -> list[str]:

@@ -54,3 +54,12 @@ def test_fleet_s_many_pauses_are_shown_as_some_and_their_number() -> None:
     shown = [one for one in shortened(found) if one.kind is TroubleKind.ACCOUNT_PAUSED]
     assert len(shown) == MAX_OF_A_KIND + 1
     assert shown[-1].sentence == "95 more like this: account paused"
+
+
+def test_site_whose_connector_nothing_sets_up_is_told() -> None:
+    """Of the environment's only: an account brings its own settings."""
+    sites = [a_site(1), a_site(2, AccountState.ACTIVE)]
+    found = troubles(Evidence(now=0.0, sites=sites, connectors=frozenset()))
+    wrong = [one.sentence for one in found if one.kind is TroubleKind.MISCONFIGURED]
+    assert len(wrong) == 1
+    assert "site 1 uses connector woocommerce" in wrong[0]

@@ -9,6 +9,7 @@ import pytest
 from sync_worker.config import load_settings
 from sync_worker.core.errors import Misconfigured
 from sync_worker.wiring.connectors import Connectors
+from sync_worker.wiring.secret_keys import make_key_file
 
 SECRETS_KEY = {"SECRETS_KEY": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}
 OKENDO = {
@@ -50,3 +51,16 @@ def test_two_manifests_of_one_name_are_refused_as_code_too(tmp_path: Path) -> No
     again.write_text("extends: okendo\n")
     with pytest.raises(Misconfigured, match="'okendo' is taken by another manifest"):
         _ = connectors(f"okendo,{again}", **SECRETS_KEY).names
+
+
+def test_connector_that_nothing_sets_up_says_what_is_not_set() -> None:
+    with pytest.raises(Misconfigured, match="WOO_BASE_URL is not set"):
+        connectors("woocommerce", **SECRETS_KEY).manifest("woocommerce")
+
+
+def test_key_that_up_has_made_serves_accounts_as_a_setting_does(tmp_path: Path) -> None:
+    home = {"RATINGS_SYNC_HOME": str(tmp_path)}
+    with pytest.raises(Misconfigured, match="WOO_BASE_URL is not set"):
+        _ = connectors("woocommerce", **home).manifests
+    make_key_file(load_settings(home))
+    assert connectors("woocommerce", **home).manifests == {}
