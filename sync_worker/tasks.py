@@ -181,18 +181,23 @@ def prune() -> str:
 @app.task(name="sync_worker.tasks.check_hooks", base=Tick)
 def check_hooks() -> str:
     """Enable webhooks again that an external system has disabled: without them only scans see."""
-    return _enable_hooks_of(worker().managed_hooks)
+    try:
+        sources = [*worker().managed_hooks, *worker().accounts.hooks_due()]
+    except SyncError as error:
+        log.warning("hook_checks_postponed", error=type(error).__name__, **_facts(error))
+        return Postponed(error.message)
+    return _enable_hooks_of(sources)
 
 
-def _enable_hooks_of(connectors: Sequence[str]) -> str:
+def _enable_hooks_of(sources: Sequence[str]) -> str:
     """Check the webhooks of each; what was done, in words."""
     enabled: list[str] = []
     try:
         each_for_itself(
             worker().site_faults(),
             HOOKS,
-            connectors,
-            lambda connector: enabled.extend(_enable_hooks(connector)),
+            sources,
+            lambda source: enabled.extend(_enable_hooks(source)),
         )
     except SyncError as error:
         log.warning("hook_checks_postponed", error=type(error).__name__, **_facts(error))
@@ -200,27 +205,31 @@ def _enable_hooks_of(connectors: Sequence[str]) -> str:
     return f"enabled again: {', '.join(enabled)}" if enabled else ""
 
 
-def _enable_hooks(connector: str) -> list[str]:
+def _enable_hooks(source: str) -> list[str]:
     """The topics whose webhooks were enabled again."""
-    check = worker().hooks(connector).check()
+    check = worker().check_hooks(source)
     worker().hook_states.note_check(
-        connector,
+        source,
         working=len(check.working),
         missing=len(check.missing),
         brought_back=len(check.brought_back),
     )
     for hook in check.brought_back:
-        log.warning("hook_enabled_again", connector=connector, topic=hook.topic)
+        log.warning("hook_enabled_again", source=source, topic=hook.topic)
     # What it would have told meanwhile is found by a whole scan, which is due now.
     if check.brought_back:
         _go_on()
-    return [f"{connector} {hook.topic}" for hook in check.brought_back]
+    return [f"{source} {hook.topic}" for hook in check.brought_back]
 
 
 def _watched_hooks() -> list[str]:
-    """Ours that were enabled again: the system still counts their failures, so look sooner."""
-    watched = [state.source for state in worker().hook_states.all() if state.is_due]
-    return [connector for connector in worker().managed_hooks if connector in watched]
+    """Those to look at sooner: the system still counts the failures of what was enabled again.
+
+    And an account that is new, or that has another address, needs hooks of its own.
+    """
+    watched = [state.source for state in worker().hook_states.enabled_again() if state.is_due]
+    ours = [source for source in watched if "/" in source or source in worker().managed_hooks]
+    return list(dict.fromkeys([*ours, *worker().accounts.hooks_changed()]))
 
 
 @app.task(name="sync_worker.tasks.look_for_products", base=Tick)
@@ -238,6 +247,8 @@ def reconcile_due() -> str:
     """Sweep the sites whose time has come, for less than a minute; the next slice goes on."""
     until = time.monotonic() + SLICE_SECONDS
     try:
+        if opened := worker().accounts.release_opened(bell):
+            log.info("accounts_opened", deliveries=opened)
         if ours := _watched_hooks():
             _enable_hooks_of(ours)
         # Both together stay below the broker's visibility time-out.

@@ -16,6 +16,9 @@ from flask import Flask, Response, g, request
 from prometheus_client import CONTENT_TYPE_LATEST
 from werkzeug.exceptions import HTTPException
 
+from sync_worker.core.errors import Held, Misconfigured, Transient
+from sync_worker.core.values import connector_of
+from sync_worker.manifest.manifest import Manifest
 from sync_worker.telemetry import metrics
 from sync_worker.telemetry.exposition import exposition, may_read
 from webhook_gateway import external, wix
@@ -57,8 +60,9 @@ def create_app(config: GatewayConfig | None = None) -> Flask:
 
 
 def hooked(config: GatewayConfig) -> list[str]:
-    """The connectors whose webhooks we take."""
-    return [name for name, manifest in config.manifests.items() if manifest.webhook is not None]
+    """The connectors whose webhooks we take, for the shop of the environment or for accounts."""
+    here = [name for name, manifest in config.manifests.items() if manifest.webhook is not None]
+    return list(dict.fromkeys([*here, *config.connectors_of_accounts]))
 
 
 def _add_webhooks(app: Flask, door: Door, config: GatewayConfig) -> None:
@@ -76,13 +80,29 @@ def _add_webhooks(app: Flask, door: Door, config: GatewayConfig) -> None:
         if manifest is None or manifest.webhook is None:
             door.not_found("unknown_connector", request.path)
             return json_answer(404, error="there is no connector of this name")
-        body = door.body(connector, may_be_empty=external.greets_empty(manifest))
-        if isinstance(body, Response):
-            return body
-        headers, query = dict(request.headers), request.args.to_dict()
-        now, packed = config.clock(), body.packed
-        reading = external.read_deliveries(manifest, body.content, headers, query, now, packed)
-        return door.answer(connector, reading, manifest.webhook)
+        return _received(door, manifest, config.clock())
+
+    @app.post("/webhooks/external/<connector>/<address>")
+    def receive_of_account(connector: str, address: str) -> Response:
+        try:
+            manifest = config.account_at(connector, address)
+        except (Transient, Held, Misconfigured) as error:
+            return door.cannot_know(connector, error)
+        # Never given, revoked, of another connector: nobody learns which.
+        if manifest is None or manifest.webhook is None:
+            door.not_found("unknown_account", f"/webhooks/external/{connector}/")
+            return json_answer(404, error="there is nobody at this address")
+        return _received(door, manifest, config.clock())
+
+
+def _received(door: Door, manifest: Manifest, now: float) -> Response:
+    """The answer to a webhook of a manifest's source."""
+    body = door.body(manifest.source, may_be_empty=external.greets_empty(manifest))
+    if isinstance(body, Response):
+        return body
+    headers, query = dict(request.headers), request.args.to_dict()
+    reading = external.read_deliveries(manifest, body.content, headers, query, now, body.packed)
+    return door.answer(manifest.source, reading, manifest.webhook)
 
 
 def _add_checks(app: Flask, door: Door, config: GatewayConfig) -> None:
@@ -114,7 +134,9 @@ def _begin() -> None:
 def _end(response: Response) -> Response:
     response.headers["X-Request-Id"] = g.request_id
     if g.source is not None:
-        metrics.gateway_answer_seconds.labels(g.source).observe(time.monotonic() - g.started)
+        metrics.gateway_answer_seconds.labels(connector_of(g.source)).observe(
+            time.monotonic() - g.started
+        )
     return response
 
 

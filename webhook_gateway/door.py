@@ -12,11 +12,11 @@ from typing import Any
 import structlog
 from flask import Response, g, jsonify, request
 
-from sync_worker.core.errors import Permanent, Transient
+from sync_worker.core.errors import Permanent, SyncError, Transient
 from sync_worker.core.ports.doorbell import Bell
 from sync_worker.core.ports.inbox import Stored
 from sync_worker.core.unpacking import CODINGS, PLAIN, NotUnpackable, unpacked
-from sync_worker.core.values import NewDelivery
+from sync_worker.core.values import NewDelivery, connector_of
 from sync_worker.manifest.schema.webhook import Webhook
 from sync_worker.telemetry import metrics
 from sync_worker.telemetry.door_book import UNKNOWN_SOURCE
@@ -50,7 +50,8 @@ class Door:
 
     ``store`` commits all that it is given, or raises Transient when SQL is away.
     ``ring_after_others``: for what one source sends beyond its share. ``note`` is told how each
-    request ended (source, result, reason), and only remembers it.
+    request ended (source, result, reason), and only remembers it. A source is ``wix``, a connector,
+    or an account of one; metrics have its connector.
     """
 
     def __init__(
@@ -164,7 +165,7 @@ class Door:
 
     def _reject(self, source: str, reason: str) -> Response:
         """The sender could be anybody: nothing is stored."""
-        metrics.gateway_rejections.labels(source, reason).inc()
+        metrics.gateway_rejections.labels(connector_of(source), reason).inc()
         if self._is_worth_a_line(source):
             log.info("delivery_rejected", source=source, reason=reason)
         return self._end(source, "rejected", 401, reason, error="not verified")
@@ -175,7 +176,7 @@ class Door:
         What could be read is stored.
         """
         reason, readable, why = unreadable.reason, unreadable.deliveries, unreadable.words
-        metrics.gateway_rejections.labels(source, reason).inc()
+        metrics.gateway_rejections.labels(connector_of(source), reason).inc()
         if self._is_worth_a_line(source):
             stored_count = len(readable)
             log.warning(
@@ -220,11 +221,11 @@ class Door:
             return self._unreadable(source, error.reason)
         new = [row.inbox_id for row in rows if not row.is_duplicate]
         if new:
-            metrics.gateway_last_delivery.labels(source).set_to_current_time()
+            metrics.gateway_last_delivery.labels(connector_of(source)).set_to_current_time()
             self._heard.delivery(source)
             self._ring(deliveries[0].source, new)
         _log_stored(source, deliveries, rows)
-        metrics.gateway_body_bytes.labels(source).inc(request.content_length or 0)
+        metrics.gateway_body_bytes.labels(connector_of(source)).inc(request.content_length or 0)
         return self._acknowledged(source, webhook, "stored" if new else "duplicate")
 
     def _ring(self, source: str, inbox_ids: Sequence[int]) -> None:
@@ -252,8 +253,15 @@ class Door:
         return json_answer(status, **body)
 
     def _count(self, source: str, result: str, reason: str = "") -> None:
-        metrics.gateway_requests.labels(source, result).inc()
+        metrics.gateway_requests.labels(connector_of(source), result).inc()
         self._note(source, result, reason)
+
+    def cannot_know(self, connector: str, error: SyncError) -> Response:
+        """Whether the sender is who he says cannot be told now: he is to try again later."""
+        g.source = connector
+        log.warning("account_not_known", source=connector, why=error.message)
+        self._count(connector, "ledger_down" if isinstance(error, Transient) else "account_shut")
+        return unavailable()
 
     def not_found(self, why: str, path: str) -> None:
         """Nobody is at this path: a webhook that is set up wrongly, or a stranger's guess."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,6 +13,7 @@ import structlog
 # Anybody may send an unsigned greeting: they must not cost a write each.
 GREETING_SECONDS = 1.0
 DELIVERY_SECONDS = 60.0
+MAX_SOURCES = 10_000  # an account that is forgotten costs one note more
 
 log = structlog.get_logger(__name__)
 
@@ -28,7 +30,7 @@ class Heard:
         self._note, self._clock = note, clock
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="heard")
         self._turn = threading.Lock()
-        self._noted_at: dict[str, float] = {}
+        self._noted_at: OrderedDict[str, float] = OrderedDict()
         self._waiting: set[str] = set()
 
     def greeting(self, source: str) -> None:
@@ -55,6 +57,9 @@ class Heard:
         else:
             with self._turn:
                 self._noted_at[source] = self._clock()
+                self._noted_at.move_to_end(source)
+                while len(self._noted_at) > MAX_SOURCES:
+                    self._noted_at.popitem(last=False)
         finally:
             with self._turn:
                 self._waiting.discard(source)

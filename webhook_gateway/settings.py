@@ -28,6 +28,7 @@ from sync_worker.telemetry.door_book import DoorBook
 from sync_worker.telemetry.heartbeat import Heartbeat, ThisProcess
 from sync_worker.telemetry.logs import set_up_logs, warn_of_misspelt
 from sync_worker.telemetry.metrics import watch_breaker
+from sync_worker.wiring.accounts.opening import account_book
 from sync_worker.wiring.connectors import Connectors
 from sync_worker.wiring.databases import GATEWAY_SQL_SECONDS, Databases
 from sync_worker.wiring.secret_keys import warn_of_locked
@@ -45,7 +46,9 @@ _ENDS: list[Callable[[], None]] = []
 class GatewayConfig:
     """All that the door needs.
 
-    ``store`` commits all that it is given, or raises Transient when SQL is away;
+    ``store`` commits all that it is given, or raises Transient when SQL is away; ``account_at`` is
+    the manifest of the account at a connector and an address, or ``None``, and raises what hinders
+    it from telling;
     ``note_ledger_failure`` is told of that; ``note_heard`` of a connector that has reached us;
     ``note_door`` how a request ended (source, result, reason); ``start`` begins what goes on beside
     the requests; ``is_broker_up`` is only reported.
@@ -59,6 +62,8 @@ class GatewayConfig:
     is_ledger_up: Callable[[], bool]
     # For what one source sends beyond its share; None: it is rung for like all others.
     ring_after_others: Callable[[Sequence[int]], None] | None = None
+    account_at: Callable[[str, str], Manifest | None] = lambda connector, address: None
+    connectors_of_accounts: Sequence[str] = ()
     note_ledger_failure: Callable[[Exception], None] = lambda error: None
     note_heard: Callable[[str], None] = lambda source: None
     note_door: Callable[[str, str, str], None] = lambda source, result, reason: None
@@ -77,8 +82,11 @@ def gateway_config() -> GatewayConfig:
     settings = load_settings(environ)
     set_up_logs(settings.log_format, settings.log_level)
     warn_of_misspelt(misspelt_names(environ))
-    ledger = sql_ledger(Databases(settings).open(COMMITTERS + 1, GATEWAY_SQL_SECONDS))
+    # One for signs of life and the book of the door, one for accounts.
+    ledger = sql_ledger(Databases(settings).open(COMMITTERS + 2, GATEWAY_SQL_SECONDS))
     warn_of_locked(settings, ledger.transactions)
+    connectors = Connectors(settings, environ)
+    accounts = account_book(settings, connectors, lambda: ledger.transactions)
     up_check = UpCheck(ledger.transactions)
     book = DoorBook(SqlDoorCounts(ledger.transactions).add)
     token = settings.metrics_token
@@ -90,11 +98,13 @@ def gateway_config() -> GatewayConfig:
     return GatewayConfig(
         wix_keys=load_public_keys(settings.wix_public_key) if settings.has_app else (),
         wix_app_id=settings.wix_app_id,
-        manifests=Connectors(settings, environ).manifests,
+        manifests=connectors.manifests,
         store=ledger.inbox.store_all,
         bell=bell,
         ring_after_others=bell.ring_after_others,
         is_ledger_up=up_check.is_up,
+        account_at=accounts.manifest_at,
+        connectors_of_accounts=list(connectors.names) if connectors.serve_accounts else (),
         note_ledger_failure=up_check.note_failure,
         note_heard=SqlHookStates(ledger.transactions).note_heard,
         note_door=book.note,

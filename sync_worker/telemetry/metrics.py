@@ -37,7 +37,8 @@ class CallEnd(StrEnum):
 gateway_requests = Counter(
     "ratings_sync_gateway_requests",
     "Webhooks by their end: stored, duplicate, ignored, handshake, rejected, unreadable, too_large,"
-    " malformed, ledger_down; of the source (unknown): unknown_connector, unknown_path",
+    " malformed, ledger_down, account_shut; of the source (unknown): unknown_connector,"
+    " unknown_account, unknown_path",
     ["source", "result"],
 )
 gateway_rejections = Counter(
@@ -154,8 +155,9 @@ DOOR_RESULTS = (
     "too_large",
     "malformed",
     "ledger_down",
+    "account_shut",
 )
-UNKNOWN_RESULTS = ("unknown_connector", "unknown_path")
+UNKNOWN_RESULTS = ("unknown_connector", "unknown_account", "unknown_path")
 
 
 def start_door_at_zero(sources: Sequence[str]) -> None:

@@ -14,8 +14,10 @@ from sync_worker.ledger.accounts.store import SqlAccountStore
 from sync_worker.ledger.administration.admin import LedgerAdmin, ledger_admin
 from sync_worker.ledger.administration.retention import LedgerRetention
 from sync_worker.ledger.sql_ledger import SqlLedger, sql_ledger
+from sync_worker.ledger.transactions import Transactions
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.services.accounts.accounts import Accounts
+from sync_worker.wiring.accounts.opening import account_book
 from sync_worker.wiring.connectors import Connectors
 from sync_worker.wiring.databases import Databases
 from sync_worker.wiring.redis_parts import RedisParts
@@ -44,7 +46,10 @@ class Wiring:
         self.databases = Databases(settings, makes_ledger=makes_ledger)
         self.redis = RedisParts(settings, budget_clock)
         self.connectors = Connectors(settings, environ)
-        self.remotes = Remotes(settings, self.connectors, self.redis)
+        self.book = account_book(
+            settings, self.connectors, lambda: Transactions(self.databases.aside)
+        )
+        self.remotes = Remotes(settings, self.connectors, self.redis, self.book)
         self.sweeps = SweepParts(
             settings, self.databases, self.redis, self.connectors, self.remotes
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -41,13 +41,24 @@ class Connectors:
         With a key for accounts, a connector of which the environment holds nothing is code alone.
         Raises Misconfigured.
         """
-        if not has_keys(self._settings):
+        if not self.serve_accounts:
             return load_manifests(manifest_paths(self._settings), self._environ)
         return {
             name: load_manifest(code.file, self._environ)
             for name, code in self._codes.items()
             if self._is_set_up(code.manifests.code)
         }
+
+    @cached_property
+    def known(self) -> Mapping[str, Manifest]:
+        """Every connector's manifest by name, for what is the same for all of its shops.
+
+        Without a shop in the environment it has stand-ins for what one gives. Raises Misconfigured.
+        """
+        if not self.serve_accounts:
+            return self.manifests
+        codes = {name: code.manifests.code for name, code in self._codes.items()}
+        return codes | self.manifests
 
     def manifest(self, name: str) -> Manifest:
         """One of them. Raises Misconfigured: CONNECTORS does not name it, or nothing sets it up."""
@@ -60,9 +71,14 @@ class Connectors:
         raise _unknown(name)
 
     @property
-    def names(self) -> list[str]:
+    def serve_accounts(self) -> bool:
+        """Whether shops give what they have as accounts, too."""
+        return has_keys(self._settings)
+
+    @property
+    def names(self) -> Collection[str]:
         """Of all that CONNECTORS names, for accounts too. Raises Misconfigured."""
-        return list(self._codes)
+        return self._codes.keys()
 
     def code_of(self, name: str) -> AccountManifests:
         """A connector as code for accounts. Raises Misconfigured if CONNECTORS does not name it."""

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from sync_worker.config import Settings
 from sync_worker.core.sweep_values import Sweep
-from sync_worker.core.values import Site
+from sync_worker.core.values import Site, connector_of
 from sync_worker.engine.holds.accounts import AccountWatch
 from sync_worker.intake.intake import Intake
 from sync_worker.ledger.administration.hook_states import SqlHookStates
@@ -100,15 +100,14 @@ class SweepParts:
         return SiteFaults(SqlSiteFaults(self.ledger.transactions))
 
     def _enabled_again(self) -> dict[str, float]:
-        """Seconds since webhooks were enabled again, of connectors that can be listed."""
-        known = SqlHookStates(self.ledger.transactions).all()
-        manifests = self._connectors.manifests
+        """Seconds since webhooks were enabled again, of sources that can be listed."""
+        known = self._connectors.known
         return {
             state.source: state.enabled_again_ago
-            for state in known
+            for state in SqlHookStates(self.ledger.transactions).enabled_again()
             if state.enabled_again_ago is not None
-            and state.source in manifests
-            and manifests[state.source].operations.list is not None
+            and (manifest := known.get(connector_of(state.source))) is not None
+            and manifest.operations.list is not None
         }
 
     def _wix_polls(self) -> dict[str, float]:
@@ -122,7 +121,7 @@ class SweepParts:
     def nightly(self, slice_seconds: float = SLICE_SECONDS) -> NightlySweeps:
         """One slice of the sweeps and polls that are due, from now on. Raises Transient."""
         return NightlySweeps(
-            manifests=self._connectors.manifests,
+            manifests=self._connectors.known,
             runs=self.runs,
             faults=self.faults(),
             reconcile=self.reconcile,

@@ -9,20 +9,24 @@ from functools import cached_property, lru_cache
 from sync_worker.config import Settings, environment, load_settings
 from sync_worker.core.ports.doorbell import Bell
 from sync_worker.intake.intake import Intake
+from sync_worker.ledger.accounts.upkeep import SqlAccountUpkeep
 from sync_worker.ledger.administration.admin import LedgerAdmin, ledger_admin
 from sync_worker.ledger.administration.heartbeats import SqlHeartbeats
 from sync_worker.ledger.administration.hook_states import SqlHookStates
 from sync_worker.ledger.administration.retention import LedgerRetention
 from sync_worker.ledger.inbox import InboxObserver
 from sync_worker.ledger.sql_ledger import SqlLedger, sql_ledger
+from sync_worker.ledger.transactions import Transactions
 from sync_worker.manifest.manifest import Manifest
-from sync_worker.remotes.external.hooks import ExternalHooks
+from sync_worker.remotes.external.hooks import HookCheck
 from sync_worker.remotes.http.outage import SlotShares
 from sync_worker.runtime.celery.bell import WorkerBell
 from sync_worker.runtime.celery.schedule import NightlySweeps
 from sync_worker.runtime.celery.site_faults import SiteFaults
 from sync_worker.services.onboarding.products import Products
 from sync_worker.telemetry.metrics import deliveries_taken_over, first_look_delay_seconds
+from sync_worker.wiring.accounts.opening import account_book
+from sync_worker.wiring.accounts.upkeep import AccountUpkeep
 from sync_worker.wiring.connectors import Connectors
 from sync_worker.wiring.databases import Databases
 from sync_worker.wiring.redis_parts import RedisParts
@@ -40,7 +44,8 @@ class WorkerWiring:
         self.databases = Databases(settings)
         self.redis = RedisParts(settings)
         self._connectors = Connectors(settings, environ)
-        self._remotes = Remotes(settings, self._connectors, self.redis)
+        self._book = account_book(settings, self._connectors, self._transactions)
+        self._remotes = Remotes(settings, self._connectors, self.redis, self._book)
         self._sweeps = SweepParts(
             settings, self.databases, self.redis, self._connectors, self._remotes
         )
@@ -89,12 +94,29 @@ class WorkerWiring:
 
     @property
     def managed_hooks(self) -> list[str]:
-        """The connectors whose webhooks we manage."""
+        """The connectors of the environment whose webhooks we manage."""
         return self._remotes.managed_hooks
 
-    def hooks(self, connector: str) -> ExternalHooks:
-        """Our webhooks at one external system. Raises Misconfigured."""
-        return self._remotes.hooks(connector)
+    def check_hooks(self, source: str) -> HookCheck:
+        """Look at our webhooks of a source. Raises what remotes raise."""
+        if source in self._connectors.manifests:
+            return self._remotes.hooks(source).check()
+        return self.accounts.check_hooks(source)
+
+    @cached_property
+    def accounts(self) -> AccountUpkeep:
+        """What workers look after for accounts."""
+        return AccountUpkeep(
+            self.settings,
+            self._connectors,
+            self._book,
+            self._remotes,
+            lambda: SqlAccountUpkeep(self._transactions()),
+            self.redis.tokens.claim,
+        )
+
+    def _transactions(self) -> Transactions:
+        return Transactions(self.databases.aside)
 
     @property
     def hook_states(self) -> SqlHookStates:
@@ -109,7 +131,7 @@ class WorkerWiring:
     @property
     def remote_names(self) -> list[str]:
         """Of Wix and of every external system, as metrics name them."""
-        return ["wix", *self._connectors.manifests]
+        return ["wix", *self._connectors.known]
 
     def site_faults(self) -> SiteFaults:
         """What fails on which site now. Raises Transient."""

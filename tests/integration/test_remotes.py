@@ -99,7 +99,9 @@ def ground(request: pytest.FixtureRequest) -> Iterator[Ground]:
 
 def _real_ground(real: tuple[Sandbox, Wiring, Person], side: Side) -> Ground:
     box, wiring, person = real
-    connection = wiring.remotes.connect(Site(1, box.wix.instance_id, "own-service", Policy(), ()))
+    own = "own-service"
+    site = Site(1, box.wix.instance_id, own, Policy(), (), external_source=own)
+    connection = wiring.remotes.connect(site)
     with pytest.raises(RateLimited):
         connection.remotes[
             side

@@ -85,7 +85,7 @@ def test_metrics_are_counted_at_the_edges_only() -> None:
         "sync_worker/runtime/celery/worker_signals.py",
         "sync_worker/tasks.py",
         "sync_worker/wiring/redis_parts.py",
-        "sync_worker/wiring/remotes.py",
+        "sync_worker/wiring/clients.py",
         "sync_worker/wiring/worker.py",
         "webhook_gateway/app.py",
         "webhook_gateway/door.py",

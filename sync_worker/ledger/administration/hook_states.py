@@ -78,6 +78,13 @@ class SqlHookStates:
             rows = connection.execute(_states().order_by(hook_state.c.source)).all()
         return [_state(row) for row in rows]
 
+    def enabled_again(self) -> list[HookState]:
+        """Of those that the system had disabled, and that were enabled again."""
+        had_one = hook_state.c.enabled_again_at.is_not(None)
+        with self._transactions.read() as connection:
+            rows = connection.execute(_states().where(had_one)).all()
+        return [_state(row) for row in rows]
+
     def of(self, source: str) -> HookState | None:
         """Of one connector; ``None``: nothing is known."""
         with self._transactions.read() as connection:

@@ -50,11 +50,12 @@ class ExternalHooks:
     """
 
     def __init__(self, manifest: Manifest, http: RemoteHttp, address: str = "") -> None:
-        self._path = door_path(manifest.id, address)
+        self.path = door_path(manifest.id, address)
+        """Where the gateway takes them."""
         if manifest.webhook is None or manifest.webhook.manage is None:
             raise Misconfigured(
                 f"connector {manifest.id} has no webhook.manage: make the webhook in the system's"
-                f" own dashboard, to the address …{self._path}"
+                f" own dashboard, to the address …{self.path}"
             )
         self._manifest, self._webhook = manifest, manifest.webhook
         self._manage: Manage = manifest.webhook.manage
@@ -63,7 +64,7 @@ class ExternalHooks:
     def ours(self) -> list[HookState]:
         """Hooks that lead to this connector's address, at whatever host."""
         return [
-            hook for hook in self._all() if urlsplit(hook.url).path.rstrip("/").endswith(self._path)
+            hook for hook in self._all() if urlsplit(hook.url).path.rstrip("/").endswith(self.path)
         ]
 
     def register(self, url: str) -> list[HookState]:
@@ -71,9 +72,9 @@ class ExternalHooks:
 
         Raises Misconfigured for an address that is not this connector's.
         """
-        if not urlsplit(url).path.rstrip("/").endswith(self._path):
+        if not urlsplit(url).path.rstrip("/").endswith(self.path):
             raise Misconfigured(
-                f"{url} does not end with {self._path}, where the gateway takes this connector's"
+                f"{url} does not end with {self.path}, where the gateway takes this connector's"
                 " webhooks"
             )
         there = {hook.topic for hook in self.ours() if hook.url.rstrip("/") == url.rstrip("/")}

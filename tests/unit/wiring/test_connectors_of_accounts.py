@@ -27,7 +27,7 @@ def connectors(named: str, **environ: str) -> Connectors:
 def test_connector_without_a_shop_in_the_environment_is_code_for_accounts() -> None:
     found = connectors("woocommerce,okendo", **SECRETS_KEY, **OKENDO)
     assert list(found.manifests) == ["okendo"]
-    assert found.names == ["woocommerce", "okendo"]
+    assert list(found.names) == ["woocommerce", "okendo"]
     assert found.code_of("woocommerce").code.id == "woocommerce"
 
 

@@ -1,0 +1,73 @@
+"""What workers look after for accounts: webhooks to look at, deliveries that a key has held up."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import ColumnElement, exists, or_, select
+
+from sync_worker.core.hold_reasons import ACCOUNT_LOCKED
+from sync_worker.core.values import AccountState, InboxState, Site, SiteState
+from sync_worker.ledger.accounts.tables import account
+from sync_worker.ledger.administration.held import release_reasons
+from sync_worker.ledger.process_tables import hook_state, site_fault
+from sync_worker.ledger.statements.sites import read_sites
+from sync_worker.ledger.tables import inbox, site
+from sync_worker.ledger.transactions import Transactions, ledger_now
+
+AT_ONCE = 100  # of each round; those that were not looked at for longest come first
+IN_USE = (str(AccountState.NEW), str(AccountState.ACTIVE))
+AT_WORK = (str(SiteState.ACTIVE), str(SiteState.RECOVERY))
+
+
+class SqlAccountUpkeep:
+    """Raises Transient."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+
+    def hooks_due(self, connectors: Collection[str], every_seconds: float, work: str) -> list[str]:
+        """Sources whose webhooks nobody has looked at for so long.
+
+        ``work``: the word for such checks among faults; one that failed has its pause first.
+        """
+        looked_at = hook_state.c.checked_at
+        return self._sources(connectors, work, looked_at < ledger_now() - every_seconds)
+
+    def hooks_changed(self, connectors: Collection[str], work: str) -> list[str]:
+        """Sources that are new, have another address, or were given something since the look."""
+        return self._sources(connectors, work, hook_state.c.checked_at < account.c.updated_at)
+
+    def _sources(
+        self, connectors: Collection[str], work: str, is_due: ColumnElement[bool]
+    ) -> list[str]:
+        looked_at = hook_state.c.checked_at
+        rests = exists().where(
+            site_fault.c.work == work,
+            site_fault.c.source == site.c.external_source,
+            site_fault.c.next_try_at > ledger_now(),
+        )
+        found = (
+            select(site.c.external_source)
+            .join(account, account.c.site_id == site.c.id)
+            .outerjoin(hook_state, hook_state.c.source == site.c.external_source)
+            .where(account.c.connector.in_(sorted(connectors)), account.c.state.in_(IN_USE))
+            .where(site.c.state.in_(AT_WORK), or_(looked_at.is_(None), is_due), ~rests)
+            .order_by(looked_at.is_not(None), looked_at)
+            .limit(AT_ONCE)
+        )
+        with self._transactions.read() as connection:
+            return list(connection.execute(found).scalars())
+
+    def locked_sites(self) -> list[Site]:
+        """Sites of which deliveries wait, since the secrets of their account did not open."""
+        is_locked = (inbox.c.state == str(InboxState.HELD)) & (inbox.c.reason == ACCOUNT_LOCKED)
+        sources = select(inbox.c.source).where(is_locked).distinct().scalar_subquery()
+        names: tuple[Any, ...] = (site.c.instance_id, site.c.external_source)
+        with self._transactions.read() as connection:
+            return read_sites(connection, or_(*(name.in_(sources) for name in names)))
+
+    def release_locked(self, of: Site) -> list[int]:
+        """What waited for the secrets of a site's account goes on; the deliveries' ids."""
+        return release_reasons(self._transactions, [ACCOUNT_LOCKED], of)

@@ -1,0 +1,89 @@
+"""The upkeep of accounts in a worker: their webhooks, and what waited for the right key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+
+import structlog
+
+from sync_worker.config import Settings
+from sync_worker.core.errors import Held, Misconfigured
+from sync_worker.core.ports.doorbell import Bell
+from sync_worker.ledger.accounts.upkeep import SqlAccountUpkeep
+from sync_worker.remotes.external.hooks import HookCheck
+from sync_worker.runtime.celery.site_faults import HOOKS
+from sync_worker.wiring.accounts.book import AccountBook
+from sync_worker.wiring.connectors import Connectors
+from sync_worker.wiring.remotes import Remotes
+
+CLAIM_SECONDS = 60  # one worker at a time makes the hooks of an account
+
+log = structlog.get_logger(__name__)
+
+
+class AccountUpkeep:
+    """``claim``: whether this process may make an account's hooks now, and for how many seconds.
+
+    Where no shop gives what it has as an account nothing is asked. Raises Transient.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        connectors: Connectors,
+        book: AccountBook,
+        remotes: Remotes,
+        ledger: Callable[[], SqlAccountUpkeep],
+        claim: Callable[[str, int], bool],
+    ) -> None:
+        self._settings, self._connectors, self._book = settings, connectors, book
+        self._remotes, self._ledger, self._claim = remotes, ledger, claim
+
+    def hooks_due(self) -> list[str]:
+        """Accounts whose webhooks are to be looked at, since the last look is long ago."""
+        managed = self._managed()
+        every_seconds = self._settings.hook_check_seconds
+        return self._ledger().hooks_due(managed, every_seconds, HOOKS) if managed else []
+
+    def hooks_changed(self) -> list[str]:
+        """Accounts that are new, or that have another address than at the last look."""
+        managed = self._managed()
+        return self._ledger().hooks_changed(managed, HOOKS) if managed else []
+
+    def check_hooks(self, source: str) -> HookCheck:
+        """Look at the webhooks of an account; those that are not there are made.
+
+        Raises what remotes raise.
+        """
+        hooks = self._remotes.hooks(source)
+        check, base = hooks.check(), self._settings.gateway_public_url.rstrip("/")
+        if not check.missing or not base or not self._claim(f"hooks:{source}", CLAIM_SECONDS):
+            return check
+        hooks.register(base + hooks.path)
+        log.info("hooks_made", source=source, topics=list(check.missing))
+        return hooks.check()
+
+    def release_opened(self, bell: Bell) -> int:
+        """Let go what waited for secrets that open here; how many deliveries that were."""
+        if not self._connectors.serve_accounts:
+            return 0
+        released = 0
+        for site in self._ledger().locked_sites():
+            # What else may be wrong with it is said when its deliveries come.
+            with suppress(Misconfigured):
+                try:
+                    self._book.of_site(site)
+                except Held:
+                    continue
+            ids = self._ledger().release_locked(site)
+            bell.ring(ids)
+            released += len(ids)
+        return released
+
+    def _managed(self) -> list[str]:
+        """The connectors of accounts whose system lets us manage our webhooks."""
+        if not self._connectors.serve_accounts:
+            return []
+        codes = (self._connectors.code_of(name).code for name in self._connectors.names)
+        return [code.id for code in codes if code.webhook and code.webhook.manage]

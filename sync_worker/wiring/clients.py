@@ -1,0 +1,67 @@
+"""The HTTP clients of one process, and what it found out about each remote, in bounded memory."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sync_worker.remotes.http.budget import Wait
+from sync_worker.remotes.http.client import RemoteHttp
+from sync_worker.remotes.http.options import Observers
+from sync_worker.remotes.http.outage import Outage
+from sync_worker.telemetry.metrics import count_call, observe_wait, watch_breaker
+from sync_worker.wiring.accounts.recent import Recent
+
+# Each keeps a connection or two open: below the 1,024 files that a process may commonly have.
+MAX_CLIENTS = 400
+MAX_OUTAGES = 10_000
+OBSERVERS = Observers(count_call, observe_wait)
+
+
+@dataclass(frozen=True, slots=True)
+class _Client:
+    """``mark``: what it was made for; of another one it is of no use."""
+
+    http: RemoteHttp
+    mark: str
+
+
+class Clients:
+    """One client for each remote, so one set of connections, and one for those who wait.
+
+    The one that was not used for longest is closed first. Shared by threads; a call that is under
+    way on a closed client comes to its end.
+    """
+
+    def __init__(self, slots: int) -> None:
+        self._most_slow = slots * 3 // 4
+        self._clients = Recent[tuple[str, bool], _Client](
+            MAX_CLIENTS, lambda client: client.http.close()
+        )
+        self._outages = Recent[str, Outage](MAX_OUTAGES)
+        self._turn = threading.RLock()
+
+    def of(
+        self, name: str, wait: Wait | None, make: Callable[..., RemoteHttp], mark: str = ""
+    ) -> RemoteHttp:
+        """The client of a remote by its name, made if there is none for this mark."""
+        key = (name, wait is not None)
+        with self._turn:
+            known = self._clients.get(key)
+            if known is None or known.mark != mark:
+                known = _Client(make(is_patient=wait is not None), mark)
+                self._clients.put(key, known)
+            return known.http.waiting(wait)
+
+    def outage(self, name: str, label: str) -> Outage:
+        """One for each remote account, whoever calls: a quarter of the slots is left to others.
+
+        ``label``: what metrics call it.
+        """
+        with self._turn:
+            known = self._outages.get(name)
+            if known is None:
+                known = Outage(self._most_slow, observe=watch_breaker(label))
+                self._outages.put(name, known)
+            return known

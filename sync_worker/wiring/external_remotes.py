@@ -1,0 +1,94 @@
+"""The external systems of one process: each source with clients, budget and outage of its own."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import partial
+
+from sync_worker.core.errors import Held
+from sync_worker.core.hold_reasons import NO_ACCOUNT
+from sync_worker.core.ports.remote import Remote
+from sync_worker.manifest.manifest import Manifest
+from sync_worker.remotes.external.auth import account_mark
+from sync_worker.remotes.external.hooks import ExternalHooks
+from sync_worker.remotes.external.http import http_of
+from sync_worker.remotes.external.plugins import remote_of
+from sync_worker.remotes.http.budget import Wait
+from sync_worker.remotes.http.client import RemoteHttp
+from sync_worker.wiring.accounts.book import AccountBook, LiveAccount
+from sync_worker.wiring.clients import OBSERVERS, Clients
+from sync_worker.wiring.connectors import Connectors
+from sync_worker.wiring.redis_parts import RedisParts
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a source is reached with: its manifest, and its account if it has one.
+
+    ``mark``: changes with what the account gives.
+    """
+
+    manifest: Manifest
+    live: LiveAccount | None = None
+
+    @property
+    def mark(self) -> str:
+        return self.live.mark if self.live is not None else ""
+
+
+class ExternalRemotes:
+    """Connects to external systems by source: a connector of the environment, or an account.
+
+    What is kept of one account is never another's, nor its own from before a change. Each method
+    raises Misconfigured, and for accounts Held and Transient.
+    """
+
+    def __init__(
+        self, connectors: Connectors, redis: RedisParts, book: AccountBook, clients: Clients
+    ) -> None:
+        self._connectors, self._redis = connectors, redis
+        self._book, self._clients = book, clients
+
+    def access(self, source: str) -> Access:
+        if not source:
+            raise Held(NO_ACCOUNT, "the site has no external account yet")
+        if "/" not in source:
+            return Access(self._connectors.manifest(source))
+        live = self._book.of_source(source)
+        return Access(live.manifest, live)
+
+    def remote(self, access: Access, wait: Wait | None = None) -> Remote:
+        """The external system behind a source; ``wait``: for those who can wait."""
+        manifest = access.manifest
+        name = manifest.source
+        # A record of the same id may be of another shop once the settings have changed.
+        if access.live is not None:
+            name = f"{name}:{account_mark(manifest)}"
+        return remote_of(manifest, self.http(access, wait), self._redis.first_looks(name))
+
+    def http(self, access: Access, wait: Wait | None) -> RemoteHttp:
+        """The HTTP client of a source."""
+        make = partial(self._made, access)
+        return self._clients.of(f"external:{access.manifest.source}", wait, make, access.mark)
+
+    def hooks(self, source: str) -> ExternalHooks:
+        """Our webhooks at the external system of a source."""
+        access = self.access(source)
+        address = access.live.address if access.live is not None else ""
+        # A check of several calls would begin anew with each refusal of a small budget.
+        return ExternalHooks(access.manifest, self.http(access, time.sleep), address)
+
+    def _made(self, access: Access, *, is_patient: bool) -> RemoteHttp:
+        manifest, live = access.manifest, access.live
+        name, budget = f"external:{manifest.source}", manifest.http.budget
+        return http_of(
+            manifest,
+            self._redis.budget(
+                name, float(budget.requests), budget.per_minute, is_patient=is_patient
+            ),
+            self._redis.tokens,
+            OBSERVERS,
+            self._clients.outage(name, label=f"external:{manifest.id}"),
+            None if live is None else partial(self._book.is_current, live),
+        )
