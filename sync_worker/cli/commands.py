@@ -38,6 +38,10 @@ SET_UP = {
     "secrets": Lazy(
         "secrets:secrets", "The keys that seal what accounts give: make, check, change them."
     ),
+    "onboard": Lazy(
+        "onboard.group:onboard",
+        "Bring a site to work by steps that can be left and resumed.",
+    ),
     "map": Lazy(
         "map.group:map_group",
         "Map entities, contacts and fields from CSV files; a file is imported whole or not at all.",

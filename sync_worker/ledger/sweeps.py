@@ -119,6 +119,14 @@ class SqlSweeps:
             runs.hold_run(connection, sweep, {"counts": dict(sweep.counts)})
             runs.end_run(connection, sweep.id, state, reason)
 
+    def hand_to_workers(self, sweep: Sweep) -> None:
+        """A person has said yes to the first comparison: it goes on as any sweep of the schedule.
+
+        Raises LeaseLost.
+        """
+        with self._transactions.write() as connection:
+            runs.hold_run(connection, sweep, {"kind": str(RunKind.SWEEP), "lease_until": 0.0})
+
     def is_due(self, site_id: int, kind: RunKind, every_seconds: float) -> bool:
         """Whether a sweep or poll of the site is open and free, or none has begun for so long.
 

@@ -13,6 +13,7 @@ from sync_worker.manifest.default_field import default_field
 from sync_worker.runtime.waiting import shortly
 from sync_worker.wiring.connectors import Connectors
 from sync_worker.wiring.remotes import Remotes
+from sync_worker.wiring.secret_keys import has_keys
 
 
 class SiteOpening:
@@ -51,13 +52,27 @@ class SiteOpening:
             return None
         return self._admin().sites.take_over(known[0].id, instance_id) if is_same else None
 
+    def _without_account(self, instance_id: str) -> tuple[Site, Sequence[int]] | None:
+        """A site of an app of many, which waits until its owner gives the account."""
+        if not has_keys(self._settings):
+            return None
+        admin = self._admin()
+        try:
+            opened = admin.sites.add(instance_id, "", (), wix_api=self._settings.first_wix_api)
+        except Misconfigured:
+            # Somebody else was quicker.
+            return None
+        words = f"instance {instance_id}"
+        admin.onboarding.note(opened[0].id, "installed", "done", words, "wix:installed")
+        return opened
+
     def _opened_new(self, instance_id: str) -> tuple[Site, Sequence[int]] | None:
         admin = self._admin()
-        taken = {site.connector for site in admin.sites.all()}
+        taken = {site.external_source for site in admin.sites.all()}
         manifests = self._connectors.manifests
         free = [manifest for name, manifest in manifests.items() if name not in taken]
         if len(free) != 1:
-            return None
+            return self._without_account(instance_id)
         (manifest,) = free
         try:
             kind = self._settings.first_wix_api

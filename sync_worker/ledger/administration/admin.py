@@ -20,6 +20,7 @@ from sync_worker.ledger.administration.standing import SqlStanding
 from sync_worker.ledger.administration.wix_change import WixChange
 from sync_worker.ledger.onboarding.looks import SqlCatalogueLooks
 from sync_worker.ledger.onboarding.proposals import SqlProposals
+from sync_worker.ledger.onboarding.steps import SqlOnboarding
 from sync_worker.ledger.transactions import Transactions
 
 
@@ -42,6 +43,7 @@ class LedgerAdmin:
     site_pages: SitePages
     sealed: SqlResealing
     looks: SqlCatalogueLooks
+    onboarding: SqlOnboarding
     proposals: SqlProposals
 
 
@@ -64,5 +66,6 @@ def ledger_admin(engine: Engine) -> LedgerAdmin:
         SitePages(transactions),
         SqlResealing(transactions),
         SqlCatalogueLooks(transactions),
+        SqlOnboarding(transactions),
         SqlProposals(transactions),
     )

@@ -1,0 +1,1 @@
+"""``ratings-sync onboard``: a site from its installation to its start, step by step."""

@@ -1,0 +1,139 @@
+"""The live steps by which a site comes to work, as the doctor's checks and the sweeps do them."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from sync_worker.core.errors import SyncError
+from sync_worker.core.sweep_values import RunKind, Sweep
+from sync_worker.core.values import Site
+from sync_worker.doctor.check import Check
+from sync_worker.doctor.live.accounts import account_checks
+from sync_worker.doctor.live.pace import Patience
+from sync_worker.doctor.remotes import external_checks, wix_checks
+from sync_worker.reconcile.pace import Pace
+from sync_worker.reconcile.reconcile import Reconcile
+from sync_worker.services.onboarding.onboarding import LiveSteps, Onboarding
+from sync_worker.services.onboarding.products import Products
+from sync_worker.services.onboarding.steps import Result, StepState
+from sync_worker.wiring import Wiring
+from sync_worker.wiring.sweeps import NoBell
+
+WEBHOOKS = "webhooks"
+BUSY = "the site is being compared by another process; try again when it is done"
+SIGNS = {"ok": "✓", "note": "!", "bad": "✗", "skipped": "-"}
+
+
+def onboarding_of(wiring: Wiring) -> Onboarding:
+    """The steps of sites, over the parts of a process."""
+    live = _Live(wiring)
+    products = Products(wiring.admin, wiring.remotes.catalogues, NoBell())
+    steps = LiveSteps(live.probe, live.webhooks, _scale, live.dry_run, live.start)
+    return Onboarding(wiring.admin, products, steps, wiring.accounts.store.audit)
+
+
+@dataclass(frozen=True, slots=True)
+class _Live:
+    wiring: Wiring
+
+    def probe(self, site: Site) -> Result:
+        """The doctor's checks for this site, but for its webhooks."""
+        return _result_of([check for check in self._checks(site) if check.name != WEBHOOKS])
+
+    def webhooks(self, site: Site) -> Result:
+        """Registered, or what to paste where."""
+        if self.wiring.accounts.store.of_site(site.id) is not None:
+            return _result_of([check for check in self._checks(site) if check.name == WEBHOOKS])
+        return Result(StepState.DONE, self._by_hand(site))
+
+    def _checks(self, site: Site) -> Iterator[Check]:
+        account = self.wiring.accounts.store.of_site(site.id)
+        if account is not None:
+            yield from account_checks(self.wiring, account, site)
+            return
+        yield from wix_checks(self.wiring, site)
+        remotes, manifest = self.wiring.remotes, self.wiring.connectors.manifest(site.connector)
+        yield from external_checks(
+            f"connector {manifest.id}",
+            manifest,
+            remotes.external(site.external_source),
+            lambda: remotes.external_http(site.external_source, Patience()),
+        )
+
+    def _by_hand(self, site: Site) -> str:
+        """For a shop whose settings stand in the environment."""
+        manifest = self.wiring.connectors.manifest(site.connector)
+        public = self.wiring.settings.gateway_public_url or "https://YOUR-GATEWAY"
+        url = f"{public.rstrip('/')}/webhooks/external/{site.connector}"
+        if manifest.webhook is None:
+            return "its system has no webhooks: looks and scans see what happens"
+        if manifest.webhook.manage is None:
+            return f"in its own dashboard make a webhook to {url}"
+        return f"`ratings-sync connector webhooks register {site.connector} --url {url}`"
+
+    def dry_run(self, site: Site) -> Result:
+        """Compare both sides whole and say what the start would do. Raises SyncError."""
+        runs = self.wiring.sweeps.runs
+        sweep = runs.begin(site.id, RunKind.DRY_RUN)
+        if sweep is None:
+            return Result(StepState.FAILED, BUSY)
+        if not sweep.is_dry:
+            runs.release_run(sweep)
+            return Result(StepState.DONE, "the comparison is under way already")
+        try:
+            run = self.wiring.sweeps.reconcile(site, sweep, Pace(time.sleep), lambda write: None)
+            words = _planned(run)
+        except SyncError:
+            runs.end(sweep, "abandoned", "the dry run of the site's setup failed")
+            raise
+        runs.end(run.sweep)
+        return Result(StepState.DONE, words)
+
+    def start(self, site: Site) -> Result:
+        """Open the first comparison: the workers carry it out."""
+        runs = self.wiring.sweeps.runs
+        sweep: Sweep | None = runs.begin(site.id, RunKind.SWEEP)
+        if sweep is None:
+            return Result(StepState.FAILED, BUSY)
+        runs.hand_to_workers(sweep)
+        return Result(StepState.DONE, "the workers bring both sides in step now")
+
+
+def _planned(run: Reconcile) -> str:
+    """What findings would lead to: how many by outcome, and the writes by kind."""
+    run.list_both()
+    run.confirm_absences()
+    outcomes, writes = Counter[str](), Counter[str]()
+    for _, forecast in run.forecasts():
+        outcomes[forecast.outcome] += 1
+        writes.update(planned.what for planned in forecast.planned_writes)
+    said = [f"{many} {what}" for what, many in outcomes.most_common()]
+    planned = ", ".join(f"{many} × {what}" for what, many in writes.most_common())
+    return f"{', '.join(said) or 'nothing to do'}; writes: {planned or 'none'}"
+
+
+def _scale(site: Site) -> Result:
+    """Each mapped field with both of its scales."""
+    lines = [
+        f"{field.attribute} ({field.wix}) ↔ {field.external_field} ({field.external}),"
+        f" {field.mapping}"
+        for field in site.fields
+    ]
+    if not lines:
+        return Result(StepState.FAILED, "no field is mapped: `ratings-sync map fields import`")
+    return Result(StepState.DONE, "\n".join(lines))
+
+
+def _result_of(checks: Sequence[Check]) -> Result:
+    """One line for each; one that is bad fails the step."""
+    lines = [" ".join(filter(None, (SIGNS[one.verdict], _line(one)))) for one in checks]
+    is_bad = any(check.verdict == "bad" for check in checks)
+    return Result(StepState.FAILED if is_bad else StepState.DONE, "\n".join(lines))
+
+
+def _line(check: Check) -> str:
+    step = f"; {check.next_step}" if check.next_step else ""
+    return f"{check.name}: {check.what}{step}"
