@@ -11,6 +11,7 @@ from sync_worker.cli.doctor import is_good, print_check
 from sync_worker.cli.options import JSON
 from sync_worker.cli.output import print_json
 from sync_worker.doctor.live.accounts import account_checks
+from sync_worker.services.accounts.checks import refuse_revoked
 from sync_worker.services.accounts.standing import their_sites
 from sync_worker.wiring import wiring
 
@@ -25,6 +26,7 @@ def probe(name: str, as_json: bool) -> None:
     wrong.
     """
     found = the_account(name)
+    refuse_revoked(found)
     site = their_sites(wiring().admin.site_pages, [found])[found.site_id]
     asked = account_checks(wiring(), found, site)
     checks = list(asked) if as_json else [print_check(check) for check in asked]

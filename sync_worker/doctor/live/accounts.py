@@ -5,48 +5,44 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from sync_worker.core.errors import SyncError
+from sync_worker.core.errors import Held, Misconfigured
 from sync_worker.core.values import Account, Site
 from sync_worker.doctor.check import Check, bad, note, ok, safely, skipped
-from sync_worker.doctor.live.pace import Patience, pace_of
+from sync_worker.doctor.live.pace import Patience
 from sync_worker.doctor.remotes import external_checks, wix_checks
 from sync_worker.manifest.manifest import Manifest
-from sync_worker.manifest.source.values import Given
-from sync_worker.remotes.external.hooks import ExternalHooks
-from sync_worker.remotes.external.http import http_of
-from sync_worker.remotes.external.plugins import remote_of
 from sync_worker.runtime.waiting import shortly
 from sync_worker.services.account_troubles import KEY_STEP
 from sync_worker.services.accounts.standing import address_of, current_address
 from sync_worker.wiring import Wiring
-from sync_worker.wiring.secret_keys import opener
+
+MEND = "give the values anew: `ratings-sync account set`"
 
 
 def account_checks(wiring: Wiring, account: Account, site: Site) -> Iterator[Check]:
     """Secrets, external system, webhooks, Wix. Nothing is written anywhere."""
     try:
-        manifest = _manifest(wiring, account)
-    except SyncError as error:
+        manifest = wiring.book.of_source(account.source).manifest
+    except Held as error:
         yield bad("secrets", error.message, KEY_STEP)
         return
+    except Misconfigured as error:
+        yield bad("settings", error.message, MEND)
+        return
     yield ok("secrets", "they open")
-    yield from safely("external system", _external(wiring, manifest))
+    yield from safely("external system", _external(wiring, account, manifest))
     yield from safely("webhooks", _webhooks(wiring, account, manifest))
     yield from safely("wix", wix_checks(wiring, site))
 
 
-def _manifest(wiring: Wiring, account: Account) -> Manifest:
-    """The connector's, with what the account gives. Raises Misconfigured, CannotOpen."""
-    values, opens = dict(account.settings), opener(wiring.settings)
-    for name, secret in wiring.accounts.store.sealed_of(account.id).items():
-        values[name] = opens.opened(secret.sealed, account=account.public_id, name=name)
-    return wiring.connectors.code_of(account.connector).of(account.source, Given(values))
-
-
-def _external(wiring: Wiring, manifest: Manifest) -> Iterator[Check]:
-    http = http_of(manifest, pace_of(manifest), wiring.redis.tokens)
-    remote = remote_of(manifest, http, wiring.redis.first_looks(manifest.source))
-    yield from external_checks(manifest.id, manifest, remote, lambda: http.waiting(Patience()))
+def _external(wiring: Wiring, account: Account, manifest: Manifest) -> Iterator[Check]:
+    remotes, source = wiring.remotes, account.source
+    yield from external_checks(
+        manifest.id,
+        manifest,
+        remotes.external(source),
+        lambda: remotes.external_http(source, Patience()),
+    )
 
 
 def _webhooks(wiring: Wiring, account: Account, manifest: Manifest) -> Iterator[Check]:
@@ -54,19 +50,21 @@ def _webhooks(wiring: Wiring, account: Account, manifest: Manifest) -> Iterator[
     if manifest.webhook is None:
         yield skipped("webhooks", "it has none: scans see what happens")
         return
-    address = current_address(account)
-    url = address_of(wiring.settings.gateway_public_url, account.connector, address)
+    public_url = wiring.settings.gateway_public_url
+    url = address_of(public_url, account.connector, current_address(account))
     if manifest.webhook.manage is None:
         step = f"in its own dashboard make a webhook to {url}"
         yield note("webhooks", "its system does not let us make them", step)
         return
-    http = http_of(manifest, pace_of(manifest), wiring.redis.tokens).waiting(Patience())
-    ours = shortly(ExternalHooks(manifest, http, address).ours, time.sleep)
+    ours = shortly(wiring.remotes.hooks(account.source).ours, time.sleep)
     if disabled := [hook.topic for hook in ours if not hook.is_enabled]:
         step = "let the gateway answer; a worker enables them again by itself (HOOK_CHECK_SECONDS)"
         yield bad("webhooks", f"disabled by the system: {', '.join(disabled)}", step)
     elif ours:
         yield ok("webhooks", f"{len(ours)} enabled")
-    else:
+    elif public_url:
         step = f"a worker registers them for {url} by itself (HOOK_CHECK_SECONDS)"
         yield note("webhooks", "none is registered yet", step)
+    else:
+        step = f"set GATEWAY_PUBLIC_URL: a worker then registers them for its {url}"
+        yield note("webhooks", "none is registered, for our public address is not known", step)
