@@ -19,10 +19,12 @@ from sync_worker.runtime.local.embedded_redis import running_url
 from sync_worker.telemetry.broker_figures import BrokerFigures, broker_figures
 from sync_worker.telemetry.figures import QUEUES
 from sync_worker.telemetry.metrics import watch_breaker
+from sync_worker.wiring.accounts.recent import Recent
 
 REDIS_SECONDS = 0.5
 # Of a bucket, left to webhooks by those who can wait.
 RESERVED_SHARE = 0.25
+MAX_REMOTES = 10_000
 
 
 class RedisParts:
@@ -33,7 +35,7 @@ class RedisParts:
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
         self._settings, self._clock = settings, clock
-        self._first_looks = dict[str, RedisFirstLooks]()
+        self._first_looks = Recent[str, RedisFirstLooks](MAX_REMOTES)
 
     @cached_property
     def cache(self) -> RedisClient:
@@ -52,9 +54,11 @@ class RedisParts:
 
     def first_looks(self, remote: str) -> RedisFirstLooks:
         """The fleet's first looks at records that a status alone calls gone."""
-        if remote not in self._first_looks:
-            self._first_looks[remote] = RedisFirstLooks(self.cache, remote)
-        return self._first_looks[remote]
+        known = self._first_looks.get(remote)
+        if known is None:
+            known = RedisFirstLooks(self.cache, remote)
+            self._first_looks.put(remote, known)
+        return known
 
     def budget(self, name: str, capacity: float, per_minute: float, *, is_patient: bool) -> Budget:
         """A token bucket that all processes share.
