@@ -28,7 +28,7 @@ from sync_worker.runtime.celery.bell import WorkerBell
 from sync_worker.runtime.celery.broker import install_safe_transport
 from sync_worker.runtime.celery.dashboard import DeliveryRequest, Postponed, Shown, Tick
 from sync_worker.runtime.celery.schedule import SLICE_SECONDS
-from sync_worker.runtime.celery.site_faults import HOOKS, each_for_itself
+from sync_worker.runtime.celery.site_faults import FAREWELL, HOOKS, each_for_itself
 from sync_worker.runtime.celery.task_events import GatheredEvents
 from sync_worker.runtime.celery.worker_signals import SignalParts, WorkerSignals
 from sync_worker.telemetry import metrics
@@ -230,6 +230,25 @@ def _watched_hooks() -> list[str]:
     watched = [state.source for state in worker().hook_states.enabled_again() if state.is_due]
     ours = [source for source in watched if "/" in source or source in worker().managed_hooks]
     return list(dict.fromkeys([*ours, *worker().accounts.hooks_changed()]))
+
+
+@app.task(name="sync_worker.tasks.say_farewell", base=Tick)
+def say_farewell() -> str:
+    """Take our webhooks from the shops of sites that have left, and wipe their secrets."""
+    farewells = worker().farewells
+    hooks: list[int] = []
+    try:
+        leavers = farewells.due()
+        each_for_itself(
+            worker().site_faults(),
+            FAREWELL,
+            list(leavers),
+            lambda source: hooks.append(farewells.say(leavers[source])),
+        )
+    except SyncError as error:
+        log.warning("farewells_postponed", error=type(error).__name__, **_facts(error))
+        return Postponed(error.message)
+    return f"{len(hooks)} accounts wiped, {sum(hooks)} webhooks removed" if hooks else ""
 
 
 @app.task(name="sync_worker.tasks.look_for_products", base=Tick)

@@ -172,6 +172,14 @@ def _add_hooks(app: Flask, store: BigCommerce, root: str) -> None:
         hook["is_active"] = bool(_body().get("is_active", hook["is_active"]))
         return _answer({"data": hook, "meta": {}})
 
+    @app.delete(f"{root}/hooks/<int:hook_id>")
+    def remove_hook(hook_id: int) -> Response:
+        hook = next((known for known in store.hooks if known["id"] == hook_id), None)
+        if hook is None:
+            raise _refusal(404, "The hook was not found")
+        store.hooks.remove(hook)
+        return _answer({"data": hook, "meta": {}})
+
 
 def _alive(store: BigCommerce, product: int, review_id: int) -> Review:
     found = store.reviews.get(review_id)

@@ -302,6 +302,14 @@ def _add_hooks(app: Flask, account: Fera) -> None:
         hook["is_enabled"] = bool(_data().get("is_enabled", hook["is_enabled"]))
         return _answer(hook, 202)
 
+    @app.delete(f"{ROOT}/webhooks/<hook_id>")
+    def remove_hook(hook_id: str) -> Response:
+        event = next((name for name, own in account.hooks.items() if own["id"] == hook_id), None)
+        if event is None:
+            raise refusal(404, "Webhook not found")
+        del account.hooks[event]
+        return Response(status=204)
+
 
 def _number(account: Fera, fera_id: str) -> int:
     found = whole(fera_id.removeprefix("frev_"))

@@ -212,6 +212,16 @@ def _add_hooks(app: Flask, shop: WooCommerce) -> None:
         hook.status = str(_body().get("status", hook.status))
         return _answer(hook.as_json())
 
+    @app.delete(f"{ROOT}/webhooks/<int:hook_id>")
+    def remove_hook(hook_id: int) -> Response:
+        # https://github.com/woocommerce/woocommerce/blob/trunk/plugins/woocommerce/includes/rest-api/Controllers/Version1/class-wc-rest-webhooks-v1-controller.php
+        if request.args.get("force") not in ("true", "1"):
+            raise refusal(501, "woocommerce_rest_trash_not_supported")
+        hook = shop.hooks.pop(hook_id, None)
+        if hook is None:
+            raise refusal(404, "woocommerce_rest_webhook_invalid_id")
+        return _answer(hook.as_json())
+
 
 def _alive(shop: WooCommerce, review_id: int) -> Review:
     found = shop.reviews.get(review_id)

@@ -162,12 +162,15 @@ class Manifest(Strict):
         yield from ((f"operations.{name}", spec) for name, spec in self.operations.specs)
         manage = self.webhook.manage if self.webhook else None
         if manage is not None:
-            both = (
+            calls = (
                 ("list", manage.list),
                 ("register", manage.register_),
                 ("enable", manage.enable),
+                ("remove", manage.remove),
             )
-            yield from ((f"webhook.manage.{name}", spec) for name, spec in both if spec is not None)
+            yield from (
+                (f"webhook.manage.{name}", spec) for name, spec in calls if spec is not None
+            )
 
     @model_validator(mode="after")
     def _settings_fit(self) -> Manifest:

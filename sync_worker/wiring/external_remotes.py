@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
 from sync_worker.core.errors import Held
 from sync_worker.core.hold_reasons import NO_ACCOUNT
 from sync_worker.core.ports.remote import Remote
+from sync_worker.core.values import Account
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.remotes.external.auth import account_mark
 from sync_worker.remotes.external.hooks import ExternalHooks
@@ -78,6 +80,17 @@ class ExternalRemotes:
         address = access.live.address if access.live is not None else ""
         # A check of several calls would begin anew with each refusal of a small budget.
         return ExternalHooks(access.manifest, self.http(access, time.sleep), address)
+
+    def leaving_hooks(self, leaver: Account) -> Iterator[ExternalHooks]:
+        """Our webhooks at the shop of an account that has ended, of each address that it had."""
+        manifest = self._book.of_leaving(leaver).manifest
+        # Not one of the clients that are kept: those of an account that has ended send nothing.
+        http = self._made(Access(manifest), is_patient=True)
+        try:
+            for one in leaver.addresses:
+                yield ExternalHooks(manifest, http.waiting(time.sleep), one.address)
+        finally:
+            http.close()
 
     def _made(self, access: Access, *, is_patient: bool) -> RemoteHttp:
         manifest, live = access.manifest, access.live

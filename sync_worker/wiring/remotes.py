@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 from sync_worker.config import Settings
 from sync_worker.core.ports.catalogue import Catalogue
 from sync_worker.core.ports.remote import Connection, Remote
-from sync_worker.core.values import Side, Site, WixKind
+from sync_worker.core.values import Account, Side, Site, WixKind
 from sync_worker.remotes.external.catalogue import catalogue_of
 from sync_worker.remotes.external.hooks import ExternalHooks
 from sync_worker.remotes.http.authorization import Authorization, FixedHeaders
@@ -203,3 +203,7 @@ class Remotes:
     def hooks(self, source: str) -> ExternalHooks:
         """Our webhooks at the external system of a source."""
         return self._externals.hooks(source)
+
+    def leaving_hooks(self, leaver: Account) -> Iterator[ExternalHooks]:
+        """Our webhooks at the shop of an account that has ended."""
+        return self._externals.leaving_hooks(leaver)

@@ -9,6 +9,7 @@ from functools import cached_property, lru_cache
 from sync_worker.config import Settings, environment, load_settings
 from sync_worker.core.ports.doorbell import Bell
 from sync_worker.intake.intake import Intake
+from sync_worker.ledger.accounts.store import SqlAccountStore
 from sync_worker.ledger.accounts.upkeep import SqlAccountUpkeep
 from sync_worker.ledger.administration.admin import LedgerAdmin, ledger_admin
 from sync_worker.ledger.administration.heartbeats import SqlHeartbeats
@@ -23,6 +24,7 @@ from sync_worker.remotes.http.outage import SlotShares
 from sync_worker.runtime.celery.bell import WorkerBell
 from sync_worker.runtime.celery.schedule import NightlySweeps
 from sync_worker.runtime.celery.site_faults import SiteFaults
+from sync_worker.services.leaving import Farewells
 from sync_worker.services.onboarding.products import Products
 from sync_worker.telemetry.metrics import deliveries_taken_over, first_look_delay_seconds
 from sync_worker.wiring.accounts.opening import account_book
@@ -114,6 +116,11 @@ class WorkerWiring:
             lambda: SqlAccountUpkeep(self._transactions()),
             self.redis.tokens.claim,
         )
+
+    @property
+    def farewells(self) -> Farewells:
+        """What becomes of accounts whose site has left."""
+        return Farewells(SqlAccountStore(self._transactions()), self._remotes.leaving_hooks)
 
     def _transactions(self) -> Transactions:
         return Transactions(self.databases.aside)

@@ -103,7 +103,6 @@ def end_account(
     if not keeps_secrets:
         wipe_secrets(connection, old.id)
         values["wiped_at"] = ledger_now()
-    connection.execute(delete(account_address).where(account_address.c.account_id == old.id))
     update_account(connection, old, number, values)
     before = {"state": str(old.state)}
     after = {"state": str(AccountState.REVOKED)}
@@ -111,8 +110,9 @@ def end_account(
 
 
 def wipe_secrets(connection: Connection, account_id: int) -> None:
-    """All values of its secrets go; its settings stay, which tell whose links its site has."""
-    connection.execute(delete(account_secret).where(account_secret.c.account_id == account_id))
+    """All values of its secrets go, and its addresses; its settings tell whose links there are."""
+    for table in (account_secret, account_address):
+        connection.execute(delete(table).where(table.c.account_id == account_id))
 
 
 def kind_of_change(old: Account, new: Account) -> str:

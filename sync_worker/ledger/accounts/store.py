@@ -111,6 +111,13 @@ class SqlAccountStore:
         with self._transactions.read() as connection:
             return read_accounts(connection, found.order_by(account.c.id).limit(limit))
 
+    def leaving(self, limit: int) -> list[Account]:
+        """Accounts at an end that have secrets still, the first to end first."""
+        has_secrets = (account.c.state == REVOKED) & account.c.wiped_at.is_(None)
+        found = select(account).where(has_secrets).order_by(account.c.revoked_at).limit(limit)
+        with self._transactions.read() as connection:
+            return read_accounts(connection, found)
+
     def counter(self) -> int:
         """The number of the last change of any account."""
         with self._transactions.read() as connection:
@@ -221,7 +228,7 @@ class SqlAccountStore:
     ) -> Account:
         """The end of an account: its addresses are nobody's, its secrets gone, its identity free.
 
-        ``keeps_secrets``: until ``wipe``, for who takes our webhooks away from its shop.
+        ``keeps_secrets``: they are there until ``wipe``, for who takes our webhooks from its shop.
         """
         with self._transactions.write() as connection:
             number = next_number(connection)
@@ -230,7 +237,7 @@ class SqlAccountStore:
             return known_account(connection, public_id)
 
     def wipe(self, public_id: str) -> None:
-        """What a revoked account still had of secrets and settings goes."""
+        """What a revoked account still had of secrets and addresses goes."""
         with self._transactions.write() as connection:
             number = next_number(connection)
             old = known_account(connection, public_id)

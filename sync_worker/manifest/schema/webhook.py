@@ -120,7 +120,7 @@ class HookList(OperationSpec):
 
 
 class Manage(Strict):
-    """How hooks are made, listed and brought back.
+    """How hooks are made, listed, brought back and taken away.
 
     Trees may use ``hook.url``, ``.topic``, ``.id`` and ``.secret``.
     """
@@ -129,6 +129,8 @@ class Manage(Strict):
     list: HookList
     register_: OperationSpec = Field(alias="register")
     enable: OperationSpec | None = None
+    remove: OperationSpec | None = None
+    """Takes a hook away, of a shop that leaves; one that is gone already counts as done."""
     ports: tuple[int, ...] = ()
     """The only ports that the system sends webhooks to; by default any."""
     public_only: bool = False

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from sync_worker.core.errors import Misconfigured
+from sync_worker.core.errors import Misconfigured, SyncError, Transient
 from sync_worker.manifest.field_values import search
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.paging.places import Place
@@ -17,6 +17,7 @@ from sync_worker.manifest.schema.webhook import Manage
 from sync_worker.remotes.external.calls import ExternalCalls, Options
 from sync_worker.remotes.http.client import RemoteHttp
 
+GONE = (404, 410)
 MAX_PAGES = 50  # no system has so many hooks: it ignores our paging and lists the first again
 
 
@@ -133,6 +134,31 @@ class ExternalHooks:
         for hook in disabled:
             parts = {"id": hook.id, "url": hook.url, "topic": hook.topic, "secret": self._secret}
             self._send("enable", parts)
+
+    def remove(self) -> list[HookState]:
+        """Take our hooks away; return which these were.
+
+        Raises Misconfigured if the manifest does not say how, Transient while any is there still.
+        """
+        spec, ours = self._manage.remove, self.ours()
+        if spec is None:
+            raise Misconfigured(
+                f"connector {self._manifest.id} does not say how hooks are removed; use the"
+                " dashboard"
+            )
+        for hook in ours:
+            parts = {"id": hook.id, "url": hook.url, "topic": hook.topic, "secret": ""}
+            options = Options(is_write=True, is_idempotent=True)
+            try:
+                self._calls.send(spec, "webhook.remove", self._calls.context(hook=parts), options)
+            except SyncError as error:
+                # Gone already: its owner, or a try before this one, took it away.
+                if error.facts.status not in GONE:
+                    raise
+        if left := self.ours():
+            topics = ", ".join(hook.topic for hook in left)
+            raise Transient(f"connector {self._manifest.id} lists removed hooks still: {topics}")
+        return ours
 
     @property
     def _secret(self) -> str:

@@ -45,6 +45,7 @@ task_routes = {
         "prune",
         "check_hooks",
         "look_for_products",
+        "say_farewell",
         "reconcile_due",
         "probe_accounts",
     )
@@ -84,6 +85,11 @@ beat_schedule = {
         "task": "sync_worker.tasks.check_hooks",
         "schedule": _settings.hook_check_seconds,
         "options": {"queue": "maint", "expires": _settings.hook_check_seconds},
+    },
+    "say_farewell": {  # asks the ledger whether an account that has ended has secrets still
+        "task": "sync_worker.tasks.say_farewell",
+        "schedule": 20.0,
+        "options": {"queue": "maint", "expires": 20.0},
     },
     "look_for_products": {  # asks the ledger whether something that is not mapped has come
         "task": "sync_worker.tasks.look_for_products",

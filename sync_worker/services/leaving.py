@@ -1,0 +1,63 @@
+"""The farewell of an account whose site has left: our webhooks go from its shop, then its secrets.
+
+revoked ──▶ our webhooks are taken away ──▶ its secrets are wiped
+        ──▶ the shop does not answer: tried again each half minute, for an hour
+        ──▶ the shop refuses us, or lets nobody take hooks away: wiped at once
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from sync_worker.core.errors import Held, Misconfigured, Permanent, Transient
+from sync_worker.core.values import Account
+from sync_worker.ledger.accounts.store import SqlAccountStore
+from sync_worker.remotes.external.hooks import ExternalHooks
+
+AT_ONCE = 50  # farewells in the hands of one task
+PATIENCE = timedelta(hours=1)  # of a shop that does not answer; our door is shut to it all the time
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Farewells:
+    """``hooks_of``: of each address of an account; raises Held, Misconfigured, Transient."""
+
+    accounts: SqlAccountStore
+    hooks_of: Callable[[Account], Iterable[ExternalHooks]]
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    def due(self) -> dict[str, Account]:
+        """Some accounts that have ended and have secrets still, by their source."""
+        return {one.source: one for one in self.accounts.leaving(AT_ONCE)}
+
+    def say(self, leaver: Account) -> int:
+        """Take our webhooks away and wipe its secrets; how many hooks that were.
+
+        Raises Transient while its shop does not answer, Held while its secrets do not open.
+        """
+        removed, reason = 0, ""
+        try:
+            removed = sum(len(hooks.remove()) for hooks in self.hooks_of(leaver))
+        # It lets nobody do that, or refuses us already.
+        except (Misconfigured, Permanent) as error:
+            reason = error.message
+        # It does not answer, or its secrets do not open in this process.
+        except (Held, Transient) as error:
+            if not self._is_over(leaver):
+                raise
+            reason = error.message
+        self.accounts.wipe(leaver.public_id)
+        if reason:
+            log.warning("hooks_left_behind", account=leaver.public_id, why=reason)
+        log.info("account_wiped", account=leaver.public_id, site=leaver.site_id, hooks=removed)
+        return removed
+
+    def _is_over(self, leaver: Account) -> bool:
+        """Whether its shop had time enough to answer."""
+        return leaver.revoked_at is not None and self.now() - leaver.revoked_at > PATIENCE

@@ -1,0 +1,154 @@
+"""A site leaves: its door shuts, our webhooks go from its shop, then its secrets.
+
+Over real HTTP, with a stand-in of WooCommerce that keeps webhooks of others, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from redis import Redis
+from sqlalchemy import text
+
+from sync_sandbox.control.platform import platform_app
+from sync_sandbox.platforms.woocommerce import WooCommerce
+from sync_sandbox.served import Served
+from sync_worker.config import load_settings
+from sync_worker.core.errors import Held, Transient
+from sync_worker.core.values import Account, NewAccount, SiteState
+from sync_worker.ledger.accounts.store import SqlAccountStore, new_public_id
+from sync_worker.manifest.loader import shipped_manifest
+from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
+from sync_worker.services.leaving import PATIENCE, Farewells
+from sync_worker.wiring.sweeps import NoBell
+from sync_worker.wiring.worker import WorkerWiring
+from tests.documents import document_of
+from tests.integration.account_ground import KEY, SEALER
+
+TOPIC = "action.woocommerce_rating_sync_created"
+
+
+@dataclass
+class Shop:
+    """A worker, and a site with an account of the shop that the stand-in plays."""
+
+    worker: WorkerWiring
+    store: WooCommerce
+    url: str
+
+    @property
+    def accounts(self) -> SqlAccountStore:
+        return SqlAccountStore(self.worker.ledger.transactions)
+
+    def give(self, number: int = 1, **changed: str) -> Account:
+        site, _ = self.worker.admin.sites.add(f"instance-{number}", "", [])
+        public_id, secrets = new_public_id(), {"consumer_key": self.store.key}
+        secrets |= {"consumer_secret": self.store.key_secret}
+        secrets |= {"webhook_secret": self.store.webhook_secret, **changed}
+        sealed = {
+            name: SEALER.sealed(secret, account=public_id, name=name)
+            for name, secret in secrets.items()
+        }
+        settings = {"base_url": self.url}
+        new = NewAccount(public_id, site.id, "shop", f"shop-{number}", settings, sealed)
+        return self.accounts.add(new, "ada")
+
+    def hook(self, address: str) -> None:
+        self.store.add_hook(TOPIC, f"https://gw.example/webhooks/external/{address}", "s3cret")
+
+    @property
+    def hooks(self) -> list[str]:
+        """The last parts of the addresses that the shop calls."""
+        return [hook.url.rpartition("/")[2] for hook in self.store.hooks.values()]
+
+    def removes_the_app(self, of: Account) -> None:
+        self.worker.ledger.sites.note_lifecycle(of.site_id, SiteState.REMOVED, None)
+
+    def says_farewell(self, **changed: Any) -> list[int]:
+        farewells = self.worker.farewells
+        if changed:
+            farewells = Farewells(farewells.accounts, farewells.hooks_of, **changed)
+        return [farewells.say(leaver) for leaver in farewells.due().values()]
+
+    def secrets(self) -> int:
+        with self.worker.ledger.engine.connect() as connection:
+            return int(connection.execute(text("SELECT count(*) FROM account_secret")).scalar_one())
+
+
+@pytest.fixture
+def shop(
+    sqlite_url: str, tmp_path: Path, redis: Redis, redis_server: EmbeddedRedis
+) -> Iterator[Shop]:
+    document = document_of(shipped_manifest("woocommerce").read_text())
+    document |= {"id": "shop", "allow_private_hosts": True}
+    (tmp_path / "shop.yaml").write_text(yaml.safe_dump(document))
+    environ = {
+        "RATINGS_SYNC_HOME": str(tmp_path),
+        "DATABASE_URL": sqlite_url,
+        "REDIS_URL": redis_server.url,
+        "CONNECTORS": str(tmp_path / "shop.yaml"),
+        "SECRETS_KEY": KEY,
+    }
+    store = WooCommerce()
+    served = Served(platform_app(store), 0)
+    yield Shop(WorkerWiring(load_settings(environ), environ, NoBell()), store, served.url)
+    store.webhooks.stop()
+    served.stop()
+
+
+def test_hooks_of_a_leaver_go_and_then_its_secrets(shop: Shop) -> None:
+    """Under each address that it had; another account's of the same shop stay, and strangers'."""
+    leaver, neighbour = shop.give(1), shop.give(2)
+    fresh = shop.accounts.rotate_address(leaver.public_id, 3600, "ada")
+    for address in (leaver.public_id, fresh, neighbour.public_id):
+        shop.hook(f"shop/{address}")
+    shop.hook("another-app")
+    assert shop.says_farewell() == [], "nobody has left"
+    shop.removes_the_app(leaver)
+    assert shop.says_farewell() == [2]
+    assert shop.hooks == [neighbour.public_id, "another-app"]
+    assert shop.secrets() == 3
+    assert shop.accounts.sealed_of(neighbour.id) != {}
+    wiped = shop.accounts.by_public_id(leaver.public_id)
+    assert wiped is not None
+    assert (wiped.addresses, wiped.wiped_at is not None) == ((), True)
+    assert shop.says_farewell() == []
+
+
+def test_shop_that_does_not_answer_is_asked_again_for_an_hour(shop: Shop) -> None:
+    leaver = shop.give()
+    shop.hook(f"shop/{leaver.public_id}")
+    shop.store.faults.set("page_not_found", chance=1.0)
+    shop.removes_the_app(leaver)
+    with pytest.raises(Transient):
+        shop.says_farewell()
+    assert shop.secrets() == 3
+    late = datetime.now(UTC) + PATIENCE + timedelta(seconds=1)
+    assert shop.says_farewell(now=lambda: late) == [0]
+    assert (shop.secrets(), len(shop.hooks)) == (0, 1)
+
+
+def test_shop_that_refuses_us_keeps_no_secret_of_it_here(shop: Shop) -> None:
+    leaver = shop.give(consumer_secret="cs_of_somebody_else")
+    shop.removes_the_app(leaver)
+    assert shop.says_farewell() == [0]
+    assert shop.secrets() == 0
+
+
+def test_secrets_wait_for_a_process_with_their_key(shop: Shop) -> None:
+    """One that has another key must not wipe what it cannot use."""
+    leaver = shop.give()
+    shop.removes_the_app(leaver)
+    with shop.worker.ledger.transactions.write() as connection:
+        sealed = SEALER.sealed("x", account=new_public_id(), name="consumer_key")
+        change = text("UPDATE account_secret SET sealed = :sealed")
+        connection.execute(change, {"sealed": sealed})
+    with pytest.raises(Held, match="does not open"):
+        shop.says_farewell()
+    assert shop.secrets() == 3
