@@ -166,11 +166,11 @@ class ManySites:
 
     def settings(self, folder: str) -> dict[str, str]:
         """``folder``: where ``manifests()`` are kept."""
-        first = self.sites[0].wix
+        app = WixState(sender=self.senders[WixState], key=self._key)
         return {
-            "WIX_APP_ID": first.app_id,
-            "WIX_APP_SECRET": first.app_secret,
-            "WIX_PUBLIC_KEY": first.public_key.replace("\n", "\\n"),
+            "WIX_APP_ID": app.app_id,
+            "WIX_APP_SECRET": app.app_secret,
+            "WIX_PUBLIC_KEY": app.public_key.replace("\n", "\\n"),
             "WIX_API_BASE_URL": self._wix_door.url,
             "CONNECTORS": ",".join(f"{folder}/{name}" for name in self.manifests()),
         }

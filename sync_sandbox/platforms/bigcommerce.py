@@ -89,6 +89,9 @@ class BigCommerce(Platform):
         self.webhooks.url = self.webhooks.url or url
         return hook
 
+    def forget_hooks(self) -> None:
+        self.hooks.clear()
+
     def disable_hooks(self) -> None:
         for hook in self.hooks:
             hook["is_active"] = False

@@ -75,6 +75,9 @@ class Fera(Platform):
         )
         return hook
 
+    def forget_hooks(self) -> None:
+        self.hooks.clear()
+
     def disable_hooks(self) -> None:
         for hook in self.hooks.values():
             hook["is_enabled"] = False

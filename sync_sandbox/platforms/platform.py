@@ -118,6 +118,10 @@ class Platform(ABC):
         """Register the platform's webhooks there."""
 
     @abstractmethod
+    def forget_hooks(self) -> None:
+        """Its owner deletes every registered webhook."""
+
+    @abstractmethod
     def disable_hooks(self) -> None:
         """What the platform does by itself after too many failed deliveries."""
 

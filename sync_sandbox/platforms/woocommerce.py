@@ -111,6 +111,9 @@ class WooCommerce(Platform):
         )
         return hook
 
+    def forget_hooks(self) -> None:
+        self.hooks.clear()
+
     def disable_hooks(self) -> None:
         for hook in self.hooks.values():
             hook.status = "disabled"
