@@ -36,7 +36,7 @@ test-redis test-postgresql: test-%: $(VENV)/.for-tests
 	$(BIN)/pytest --server $* -m "(own_redis or own_postgresql) and not long" && exit $$failed
 
 # The quick tests alone; `make test-unit PYTHON=python3.13 VENV=.venv-3.13` on another Python.
-test-unit: $(VENV)/.for-tests
+test-unit: $(VENV)/.for-unit
 	$(BIN)/pytest -n auto -m "not long" tests/unit
 
 test-long: $(VENV)/.for-tests
@@ -80,8 +80,15 @@ $(VENV)/.for-demo: pyproject.toml requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[local]'
 	touch $@
 
+# An environment for all tests will do as well.
+$(VENV)/.for-unit: pyproject.toml requirements.lock
+	$(CHECK_PYTHON)
+	test -e $(VENV)/.for-tests || { $(PYTHON) -m venv $(VENV) && \
+		$(BIN)/pip install --quiet --disable-pip-version-check --no-compile -c requirements.lock -e '.[unit]'; }
+	touch $@
+
 $(VENV)/.for-tests: pyproject.toml requirements.lock
 	$(CHECK_PYTHON)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile -c requirements.lock -e '.[dev]'
 	touch $@

@@ -56,6 +56,7 @@ def test_report_tells_results_and_what_was_not_run(
     tmp_path: Path,
 ) -> None:
     """The report tells results, figures and what was not run and draws a chart."""
+    pytest.importorskip("matplotlib")  # an environment for the quick tests alone has none
     (tmp_path / "results.xml").write_text(JUNIT)
     results = read_results(tmp_path / "results.xml")
     report = write_report(tmp_path, results, 60.0).read_text()
