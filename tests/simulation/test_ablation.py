@@ -18,10 +18,10 @@ from tests.simulation.ablations import MECHANISMS, without
 from tests.simulation.chaos import run_seed
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.scenarios import SCENARIOS, changes, deletes, ending_of, rates
+from tests.simulation.swept import OF_SWEEPS
 from tests.simulation.test_moderation import OF_MODERATION
 from tests.simulation.test_replies import OF_REPLIES
 from tests.simulation.test_sites import OF_SITES
-from tests.simulation.test_sweeps import OF_SWEEPS
 from tests.simulation.test_words import OF_WORDS
 from tests.simulation.test_words_held import OF_WAITING_WORDS
 from tests.simulation.world import CALM, PERCENT, Options, World
@@ -29,7 +29,6 @@ from tests.twins.memory_ledger import memory_ledger
 from tests.twins.remote_values import RemoteEvent
 
 W, E = Side.WIX, Side.EXTERNAL
-
 # Mechanism: the story that misses it.
 ALONE = {
     "lease": "both change at once, wix wins",
@@ -83,7 +82,7 @@ GUARDED = {
     "tries taken together",
     "waiting for the echo",
     "edit since our look",
-    # tests/simulation/test_moves.py
+    # tests/simulation/test_moves.py and test_moves_that_wait.py
     "whose a record is",
     "whose a listed record is",
     "what a record showed itself",
@@ -97,14 +96,14 @@ GUARDED = {
     "loss that only a person ends",
     "look after a delete",
     "gone in the system's words",
-    # tests/simulation/test_platforms.py
+    # tests/simulation/test_accepted_creates.py
     "waiting for an accepted create",
     "hearing of a failed create",
     "text of an accepted create",
-    "hints for children",
-    "refusing what is not offered",
+    "hints for children",  # tests/simulation/test_product_events.py
+    "refusing what is not offered",  # tests/simulation/test_platforms.py
     "look at what is held",  # tests/simulation/test_held_again.py
-    "rated before unrated",  # tests/simulation/test_platforms.py
+    "rated before unrated",  # tests/simulation/test_product_events.py
     # tests/simulation/test_refusals.py
     "probe of a failing account",
     "cheap read after a refusal",

@@ -8,22 +8,15 @@ import pytest
 
 from sync_worker.core.values import Side
 from tests.simulation.ablations import without
-from tests.simulation.chaos import SCENES, sql_ledger
+from tests.simulation.chaos import SCENES
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.scenarios import ending_of, rates
 from tests.simulation.world import CALM, STORM, Faults, LedgerMaker, Options, World
 from tests.twins.memory_ledger import memory_ledger
 
 pytestmark = pytest.mark.full
-
 SET_BACK = replace(STORM, clock_set_back=0.05)
 SET_AHEAD = replace(STORM, clock_set_back=0.01, clock_set_ahead=0.05)
-
-
-@pytest.fixture(params=[memory_ledger, sql_ledger], ids=["memory", "sql"])
-def make_ledger(request: pytest.FixtureRequest) -> LedgerMaker:
-    chosen: LedgerMaker = request.param
-    return chosen
 
 
 def put_off_and_set_back(make_ledger: LedgerMaker) -> World:

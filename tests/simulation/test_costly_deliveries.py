@@ -4,26 +4,16 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-import pytest
-
 from sync_worker.core.outcome import OutcomeKind
 from sync_worker.core.ports.inbox import MAX_DEATHS, TRACK_AFTER
 from sync_worker.core.values import Side
 from tests.simulation.ablations import without
-from tests.simulation.chaos import sql_ledger
 from tests.simulation.scenarios import changes, rates
 from tests.simulation.test_policies import held_reasons
 from tests.simulation.world import CALM, CPU_SECONDS, LedgerMaker, Options, World
-from tests.twins.memory_ledger import memory_ledger
 
 W, E = Side.WIX, Side.EXTERNAL
 CALLS = ("before external.get", "before external.create", "before external.update")
-
-
-@pytest.fixture(params=[memory_ledger, sql_ledger], ids=["memory", "sql"])
-def make_ledger(request: pytest.FixtureRequest) -> LedgerMaker:
-    made: LedgerMaker = request.param
-    return made
 
 
 def a_costly_world(make_ledger: LedgerMaker, seconds: float) -> World:

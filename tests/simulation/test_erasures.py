@@ -22,9 +22,7 @@ from sync_worker.core.values import (
 )
 from sync_worker.ledger.administration.admin import ledger_admin
 from tests.simulation.chaos import sql_ledger
-from tests.simulation.oracles import broken_invariants
-from tests.simulation.scenarios import changes
-from tests.simulation.test_moves import (
+from tests.simulation.moved import (
     ACCURATE,
     SHOP,
     WAYS,
@@ -32,13 +30,13 @@ from tests.simulation.test_moves import (
     W,
     a_world,
     look,
-    make_ledger,
     on_wix,
 )
+from tests.simulation.oracles import broken_invariants
+from tests.simulation.scenarios import changes
 from tests.simulation.world import LedgerMaker, World
 from tests.twins.memory_remote import MemoryRemote
 
-__all__ = ["make_ledger"]
 STRANGER = Person(email=None, name="Stranger")
 
 

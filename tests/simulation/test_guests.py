@@ -32,12 +32,6 @@ SHOP = replace(NO_REVISION, says_verified=True)
 GUEST = "guest_change"
 
 
-@pytest.fixture(params=[memory_ledger, sql_ledger], ids=["memory", "sql"])
-def make_ledger(request: pytest.FixtureRequest) -> LedgerMaker:
-    made: LedgerMaker = request.param
-    return made
-
-
 def a_world(make_ledger: LedgerMaker = memory_ledger, **options: Any) -> World:
     options = {"external": SHOP} | options
     return World(0, Options(CALM, people=1, sweeps=False, **options), make_ledger)

@@ -12,22 +12,19 @@ import pytest
 from sync_worker.core.values import Link, Person, Policy, Side, Slot
 from tests.simulation.ablations import without
 from tests.simulation.chaos import NO_REVISION
-from tests.simulation.oracles import broken_invariants
-from tests.simulation.test_moves import (
+from tests.simulation.moved import (
     WAYS,
     a_world,
     gives_address,
     gives_to,
     look,
-    make_ledger,
     on_wix,
     puts_under,
 )
+from tests.simulation.oracles import broken_invariants
 from tests.simulation.world import CALM, LedgerMaker, Options, World
 from tests.twins.memory_ledger import MemoryLedger, memory_ledger
 from tests.twins.memory_remote import MemoryRemote
-
-__all__ = ["make_ledger"]
 
 HERS, ALSO_HERS = "product-0 contact-0", "product-0 contact-1"
 

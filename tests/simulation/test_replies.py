@@ -11,7 +11,7 @@ import pytest
 from sync_worker.core.values import Policy, Side
 from sync_worker.core.values.texts import REPLY, TextRule
 from tests.simulation.ablations import without
-from tests.simulation.chaos import NO_REVISION, sql_ledger
+from tests.simulation.chaos import NO_REVISION
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.scenarios import changes, deletes
 from tests.simulation.test_policies import held_reasons
@@ -24,12 +24,6 @@ W, E = Side.WIX, Side.EXTERNAL
 ON_WIX = TextRule(max_length=40, can_create=False)
 OUTSIDE = TextRule(can_create=False, can_clear=False)
 ANSWERED = {W: {**SAID[W], REPLY: ON_WIX}, E: {**SAID[E], REPLY: OUTSIDE}}
-
-
-@pytest.fixture(params=[memory_ledger, sql_ledger], ids=["memory", "sql"])
-def make_ledger(request: pytest.FixtureRequest) -> LedgerMaker:
-    made: LedgerMaker = request.param
-    return made
 
 
 def a_world(

@@ -11,8 +11,7 @@ import pytest
 from sync_worker.core.values import Policy
 from tests.simulation.ablations import without
 from tests.simulation.chaos import sql_ledger
-from tests.simulation.scenarios import Story, changes, deletes, moderates, rates
-from tests.simulation.test_moderation import (
+from tests.simulation.moderated import (
     KEEPS,
     PENDING,
     PUBLISHED,
@@ -26,6 +25,7 @@ from tests.simulation.test_moderation import (
     swept,
     writes,
 )
+from tests.simulation.scenarios import Story, changes, deletes, moderates, rates
 from tests.simulation.world import LedgerMaker, World
 from tests.twins.memory_ledger import memory_ledger
 

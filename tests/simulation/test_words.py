@@ -26,12 +26,6 @@ W, E = Side.WIX, Side.EXTERNAL
 LONG = "x" * 61  # Wix takes 60
 
 
-@pytest.fixture(params=[memory_ledger, sql_ledger], ids=["memory", "sql"])
-def make_ledger(request: pytest.FixtureRequest) -> LedgerMaker:
-    made: LedgerMaker = request.param
-    return made
-
-
 def a_world(make_ledger: LedgerMaker = memory_ledger, **options: Any) -> World:
     options.setdefault("words", SAID)
     options.setdefault("sweeps", False)
