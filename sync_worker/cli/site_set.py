@@ -81,7 +81,7 @@ def _say_plan(found: Site, kind: WixKind) -> None:
 def _changed(found: Site, kind: WixKind) -> Changed:
     """The change itself, while the site rests."""
     admin = wiring().admin
-    manifest = wiring().manifests.get(found.connector)
+    manifest = wiring().connectors.known.get(found.connector)
     if manifest is None:
         raise Misconfigured(f"CONNECTORS does not name {found.connector}, which the site uses")
     fields = [default_field(manifest, kind)]

@@ -61,7 +61,7 @@ def check_sql(wiring: Wiring) -> Iterator[Check]:
 def check_guests(wiring: Wiring) -> Iterator[Check]:
     """Once, for sites from before there was a choice: what a guest may change by now."""
     for site in wiring.admin.sites.not_asked_about_guests():
-        manifest = wiring.connectors.manifests.get(site.connector)
+        manifest = wiring.connectors.known.get(site.connector)
         # The system does not say who is a guest: nothing changes for this site.
         if manifest is None or not manifest.capabilities.says_verified:
             continue
