@@ -8,6 +8,8 @@ SUITS = import sys; v = sys.version_info; sys.exit(None if (3, 11) <= v[:2] <= (
 CHECK_PYTHON = @"$(PYTHON)" -c "" > /dev/null 2>&1 \
 	|| { echo "there is no $(PYTHON) here; ratings-sync runs on Python 3.11 to 3.14" >&2; exit 1; }; \
 	"$(PYTHON)" -c '$(SUITS)'
+# Where all tests are that need the machine to themselves: to collect the others takes longer than some of these.
+OF_PROCESSES = tests/chaos tests/end_to_end
 # Each process of the tests would compile every module anew.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -23,12 +25,12 @@ recording: $(VENV)/.for-tests
 # Both halves run, also when the first one fails.
 test: $(VENV)/.for-tests
 	$(BIN)/pytest -n auto --dist worksteal -m "not full and not long and not alone"; failed=$$?; \
-	$(BIN)/pytest -m "alone and not full and not long" && exit $$failed
+	$(BIN)/pytest -m "alone and not full and not long" $(OF_PROCESSES) && exit $$failed
 
 # What `make test` leaves out: more seeds, more processes killed, every platform, the quick benchmarks.
 test-all: $(VENV)/.for-tests
 	$(BIN)/pytest -n auto --dist worksteal -m "full and not long and not alone"; failed=$$?; \
-	$(BIN)/pytest -m "full and alone and not long" && exit $$failed
+	$(BIN)/pytest -m "full and alone and not long" $(OF_PROCESSES) && exit $$failed
 
 # The tests of one server, against the one that is installed here (test-all's own servers come from wheels).
 test-redis test-postgresql: test-%: $(VENV)/.for-tests

@@ -309,7 +309,6 @@ def test_seconds_since_a_daily_time_reach_back_over_midnight() -> None:
 
 
 @pytest.mark.long
-@pytest.mark.alone
 @pytest.mark.timeout(600)
 def test_three_minutes_at_the_real_rate_use_95_percent_of_the_budget(
     tmp_path: Path, redis_server: EmbeddedRedis, redis: Any

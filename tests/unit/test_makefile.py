@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -57,3 +58,13 @@ def test_python_that_is_not_there_is_told(tmp_path: Path) -> None:
     assert done.stderr.splitlines()[0] == (
         "there is no python3.99 here; ratings-sync runs on Python 3.11 to 3.14"
     )
+
+
+def test_folders_that_make_looks_in_have_all_tests_that_run_alone() -> None:
+    (line,) = re.findall(r"(?m)^OF_PROCESSES = (.+)$", (ROOT / "Makefile").read_text())
+    marked = [
+        path.relative_to(ROOT)
+        for path in (ROOT / "tests").rglob("test_*.py")
+        if f"mark.{'alone'}" in path.read_text(encoding="utf-8")
+    ]
+    assert {str(path.parent) for path in marked} == set(line.split())

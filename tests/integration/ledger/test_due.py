@@ -154,7 +154,6 @@ def explained(ledger: SqlLedger, statement: SqlText, **values: object) -> list[s
 
 
 @pytest.mark.full
-@pytest.mark.alone
 @pytest.mark.timeout(600)
 def test_sweep_costs_the_same_behind_a_million_that_wait(large: SqlLedger) -> None:
     """One site's backlog waits for its budget; what is due behind it is rung for at once, whether
@@ -174,7 +173,6 @@ def test_sweep_costs_the_same_behind_a_million_that_wait(large: SqlLedger) -> No
 
 
 @pytest.mark.full
-@pytest.mark.alone
 @pytest.mark.timeout(600)
 def test_sweep_costs_the_same_before_a_million_that_are_not_due(large: SqlLedger) -> None:
     """Half wait for their budget and half for a remote that is down, all for an hour; a million
@@ -194,7 +192,6 @@ def test_sweep_costs_the_same_before_a_million_that_are_not_due(large: SqlLedger
 
 
 @pytest.mark.full
-@pytest.mark.alone
 @pytest.mark.timeout(600)
 def test_a_million_of_one_site_are_due_and_others_have_their_turn(large: SqlLedger) -> None:
     """A round costs the same, and rings for every other site first."""
@@ -211,7 +208,6 @@ def test_a_million_of_one_site_are_due_and_others_have_their_turn(large: SqlLedg
 
 
 @pytest.mark.full
-@pytest.mark.alone
 @pytest.mark.timeout(600)
 def test_round_over_many_sites_whose_deliveries_wait_stays_cheap(large: SqlLedger) -> None:
     """Of 10,000 sites something is on its way that is not due: the sites are asked in parts."""
@@ -228,7 +224,6 @@ def test_round_over_many_sites_whose_deliveries_wait_stays_cheap(large: SqlLedge
 
 
 @pytest.mark.full
-@pytest.mark.alone
 @pytest.mark.timeout(600)
 def test_sweep_costs_the_same_with_a_hundred_thousand_sites(large: SqlLedger) -> None:
     """Five deliveries of each wait for its budget: each round asks some sites, the next others."""
