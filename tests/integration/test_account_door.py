@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from sync_worker.core.values import Account, AccountChange
+from sync_worker.core.values import Account, AccountChange, SiteState
 from sync_worker.ledger.accounts.sealing import new_key
 from sync_worker.ledger.accounts.store import new_public_id
 from sync_worker.ledger.database import open_engine
@@ -180,3 +180,15 @@ def test_two_gateways_take_up_what_a_command_changes(
         ground.a_second_later()
         assert ground.post(one.public_id, "s-new", "late") == (404, NOBODY)
     engine.dispose()
+
+
+def test_door_of_a_site_that_left_shuts_within_a_second(ground: AccountGround) -> None:
+    """And opens no more with the site: its owner gives the account again, and gets an address."""
+    one = ground.add("one")
+    assert ground.post(one.public_id, "s-one")[0] == 200
+    ground.ledger.sites.note_lifecycle(one.site_id, SiteState.REMOVED, None)
+    ground.a_second_later()
+    assert ground.post(one.public_id, "s-one") == (404, NOBODY)
+    ground.ledger.sites.note_lifecycle(one.site_id, SiteState.ACTIVE, None)
+    ground.a_second_later()
+    assert ground.post(one.public_id, "s-one") == (404, NOBODY)

@@ -5,8 +5,8 @@ Over real HTTP, with a stand-in of WooCommerce that keeps webhooks of others, to
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,8 @@ from sync_sandbox.control.platform import platform_app
 from sync_sandbox.platforms.woocommerce import WooCommerce
 from sync_sandbox.served import Served
 from sync_worker.config import load_settings
-from sync_worker.core.errors import Held, Transient
-from sync_worker.core.values import Account, NewAccount, SiteState
+from sync_worker.core.errors import Held, Misconfigured, Transient
+from sync_worker.core.values import Account, Change, NewAccount
 from sync_worker.ledger.accounts.store import SqlAccountStore, new_public_id
 from sync_worker.manifest.loader import shipped_manifest
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
@@ -29,6 +29,7 @@ from sync_worker.services.leaving import PATIENCE, Farewells
 from sync_worker.wiring.sweeps import NoBell
 from sync_worker.wiring.worker import WorkerWiring
 from tests.documents import document_of
+from tests.factories import EXTERNAL_ENTITY, WIX_ENTITY, a_delivery
 from tests.integration.account_ground import KEY, SEALER
 
 TOPIC = "action.woocommerce_rating_sync_created"
@@ -41,6 +42,7 @@ class Shop:
     worker: WorkerWiring
     store: WooCommerce
     url: str
+    told: int = 0
 
     @property
     def accounts(self) -> SqlAccountStore:
@@ -48,6 +50,12 @@ class Shop:
 
     def give(self, number: int = 1, **changed: str) -> Account:
         site, _ = self.worker.admin.sites.add(f"instance-{number}", "", [])
+        return self._given(site.id, f"shop-{number}", changed)
+
+    def give_again(self, ended: Account) -> Account:
+        return self._given(ended.site_id, str(ended.identity), {})
+
+    def _given(self, site_id: int, identity: str, changed: Mapping[str, str]) -> Account:
         public_id, secrets = new_public_id(), {"consumer_key": self.store.key}
         secrets |= {"consumer_secret": self.store.key_secret}
         secrets |= {"webhook_secret": self.store.webhook_secret, **changed}
@@ -56,7 +64,7 @@ class Shop:
             for name, secret in secrets.items()
         }
         settings = {"base_url": self.url}
-        new = NewAccount(public_id, site.id, "shop", f"shop-{number}", settings, sealed)
+        new = NewAccount(public_id, site_id, "shop", identity, settings, sealed)
         return self.accounts.add(new, "ada")
 
     def hook(self, address: str) -> None:
@@ -67,8 +75,16 @@ class Shop:
         """The last parts of the addresses that the shop calls."""
         return [hook.url.rpartition("/")[2] for hook in self.store.hooks.values()]
 
+    def hears(self, change: Change, instance_id: str, **payload: str) -> str:
+        """Wix tells of the app; how the worker ends it."""
+        self.told += 1
+        told = replace(a_delivery(self.told, change=change), source=instance_id, payload=payload)
+        stored = self.worker.ledger.inbox.store(told)
+        return str(self.worker.intake.process(stored.inbox_id))
+
     def removes_the_app(self, of: Account) -> None:
-        self.worker.ledger.sites.note_lifecycle(of.site_id, SiteState.REMOVED, None)
+        instance_id = self.worker.admin.sites.find(str(of.site_id)).instance_id
+        assert self.hears(Change.APP_REMOVED, instance_id) == "done site_removed"
 
     def says_farewell(self, **changed: Any) -> list[int]:
         farewells = self.worker.farewells
@@ -152,3 +168,39 @@ def test_secrets_wait_for_a_process_with_their_key(shop: Shop) -> None:
     with pytest.raises(Held, match="does not open"):
         shop.says_farewell()
     assert shop.secrets() == 3
+
+
+def test_cloned_site_begins_empty_and_gets_no_account_of_its_origin(shop: Shop) -> None:
+    """Products and contacts have other ids there: two sites on one shop would write each
+    other's ratings.
+    """
+    origin = shop.give()
+    shop.worker.ledger.directory.add_entity(origin.site_id, WIX_ENTITY, EXTERNAL_ENTITY)
+    heard = shop.hears(Change.APP_INSTALLED, "copy", originInstanceId="instance-1")
+    assert heard == "done site_installed"
+    copy = shop.worker.admin.sites.find("copy")
+    assert (copy.why_at_rest, copy.fields, copy.connector) == ("no_account", (), "")
+    assert shop.worker.admin.mappings.entities(copy.id) == []
+    again = NewAccount(new_public_id(), copy.id, "shop", "shop-1", {})
+    with pytest.raises(Misconfigured, match=f"serves site {origin.site_id} already, and two sites"):
+        shop.accounts.add(again, "ada")
+    assert shop.hears(Change.UPSERT, "copy") == "held no_account"
+
+
+def test_site_that_comes_back_goes_on_with_its_account_given_again(shop: Shop) -> None:
+    """What Wix told meanwhile is kept; a late farewell takes nothing of the new account."""
+    leaver = shop.give()
+    shop.worker.ledger.directory.add_entity(leaver.site_id, WIX_ENTITY, EXTERNAL_ENTITY)
+    shop.hook(f"shop/{leaver.public_id}")
+    shop.removes_the_app(leaver)
+    assert shop.hears(Change.UPSERT, "instance-1") == "held site_removed"
+    assert shop.hears(Change.APP_INSTALLED, "instance-1") == "done site_installed"
+    assert shop.worker.ledger.inbox.due(9) != []
+    fresh = shop.give_again(leaver)
+    shop.hook(f"shop/{fresh.public_id}")
+    assert shop.says_farewell() == [1]
+    assert shop.hooks == [fresh.public_id]
+    assert set(shop.accounts.sealed_of(fresh.id)) == set(leaver.secret_names)
+    site = shop.worker.admin.sites.find(fresh.public_id)
+    assert (site.id, site.is_at_work) == (leaver.site_id, True)
+    assert len(shop.worker.admin.mappings.entities(site.id)) == 1
