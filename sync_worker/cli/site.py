@@ -167,6 +167,9 @@ def show_site(site_name: str | None, as_json: bool) -> None:
         return
     click.echo(f"site {found.id}: {found.connector}, {found.state}")
     click.echo(f"  Wix: {found.instance_id}, wix_api={found.wix_api}")
+    if not found.has_implicit_account:
+        source = found.external_source or "nothing given yet"
+        say(f"  account: {site_account_words(found)}, {source}")
     for field in found.fields:
         click.echo(f"  {field_words(field)}")
     click.echo(f"  policies: {_differing(found) or 'all at their defaults'}")

@@ -75,6 +75,7 @@ def _as_json(troubles: Sequence[Trouble], *, is_read: bool) -> dict[str, Any]:
         "webhooks": wiring().admin.hook_states.all(),
         "processes": wiring().admin.heartbeats.all(),
         "door": wiring().admin.door_counts.sources(),
+        "accounts": wiring().admin.site_pages.account_counts(),
     }
     return found | dataclasses.asdict(wiring().admin.questions.status()) | more
 
@@ -85,6 +86,8 @@ def _table() -> WordsTable:
     table.add_row("processes", _process_words(wiring().admin.heartbeats.all()))
     for source in wiring().admin.door_counts.sources():
         table.add_row(f"webhooks from {source.source}", source_words(source, time.time()))
+    if accounts := wiring().admin.site_pages.account_counts():
+        table.add_row("accounts", _words(accounts))
     table.add_row("deliveries", _words(now.deliveries) or "none yet")
     if now.oldest_open_seconds is not None:
         table.add_row("oldest on its way", f"{now.oldest_open_seconds:.1f} s")

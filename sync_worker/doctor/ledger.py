@@ -93,7 +93,13 @@ def check_accounts(wiring: Wiring) -> Iterator[Check]:
         found = failing_accounts(connection)
     if not found:
         yield ok("accounts", "no remote refuses our credentials")
-    for account in found:
+    if len(found) > SHOWN_IDS:
+        yield bad(
+            "accounts, further ones",
+            f"{len(found) - SHOWN_IDS} more are refused",
+            "`ratings-sync status --json` names all",
+        )
+    for account in found[:SHOWN_IDS]:
         where = "Wix" if account.side == Side.WIX else f"connector {account.connector}"
         yield bad(
             f"account on {account.side} of site {account.site_id}",

@@ -151,6 +151,7 @@ def test_account_is_changed_paused_and_resumed_by_its_version(shell: Shell) -> N
     shown = shell.told("account", "show", "1")
     assert (shown["state"], shown["site_state"]) == ("paused", "paused")
     assert "paused (site paused)" in shell.good("account", "list")
+    assert "account: paused, woocommerce/" in shell.good("site", "show")
     row = shell.told("site", "list")[0]
     assert (row["state"], row["account_state"]) == ("paused", "paused")
     assert shell.told("account", "resume", "1")["state"] == "active"

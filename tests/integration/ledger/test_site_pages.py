@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import Engine, event, insert
+from sqlalchemy import Engine, event, insert, update
 
 from sync_worker.core.values import AccountState, Change, NewDelivery, Side, SiteState
-from sync_worker.ledger.accounts.tables import account
+from sync_worker.ledger.accounts.tables import account, site_side
 from sync_worker.ledger.administration.site_pages import SiteFilter, SitePages
 from sync_worker.ledger.administration.sites import SiteAdmin
 from sync_worker.ledger.database import open_engine
@@ -58,6 +58,15 @@ def test_each_site_comes_with_its_account_and_counts(pages: SitePages) -> None:
     rows = pages.page(SiteFilter())
     assert [(row.site.id, row.account) for row in rows] == [(1, None), (2, "a" * 26), (3, None)]
     assert [(row.links, row.held, row.waiting) for row in rows] == [(1, 1, 2), (0, 0, 0), (0, 0, 0)]
+
+
+def test_accounts_are_counted_by_how_they_stand(engine: Engine, pages: SitePages) -> None:
+    assert pages.account_counts() == {"paused": 1}
+    with engine.begin() as connection:
+        connection.execute(update(account).values(state="active"))
+        refused = {"site_id": 2, "side": "external", "state": "failing"}
+        connection.execute(insert(site_side).values(**refused, since=0.0, next_probe_at=0.0))
+    assert pages.account_counts() == {"failing": 1}
 
 
 def test_pages_follow_each_other_and_end(pages: SitePages) -> None:
