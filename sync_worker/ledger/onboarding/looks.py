@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, exists, or_, select
+from sqlalchemy import Connection, delete, exists, or_, select, union
 
 from sync_worker.core.values import InboxState, Side, Site, SiteState
 from sync_worker.ledger.onboarding.tables import catalogue_asked, catalogue_look
@@ -39,28 +39,12 @@ class SqlCatalogueLooks:
 
     def due_sites(self, limit: int) -> list[int]:
         """Sites where something new is unknown, and nobody has looked for ten minutes."""
-        is_wix = (inbox.c.side == str(Side.WIX)) & (inbox.c.source == site.c.instance_id)
-        is_external = inbox.c.side == str(Side.EXTERNAL)
-        is_external &= inbox.c.source == site.c.external_source
-        rested = catalogue_look.c.looked_at < ledger_now() - PAUSE_SECONDS
-        found = (
-            select(site.c.id, catalogue_look.c.looked_at)
-            .distinct()
-            .select_from(inbox)
-            .join(site, or_(is_wix, is_external))
-            .outerjoin(catalogue_look, catalogue_look.c.site_id == site.c.id)
-            .where(
-                _is_unknown(),
-                site.c.state.in_(AT_WORK),
-                site.c.external_source.is_not(None),
-                or_(catalogue_look.c.looked_at.is_(None), rested),
-                ~_is_asked(site.c.id),
-            )
-            .order_by(catalogue_look.c.looked_at, site.c.id)
-            .limit(limit)
-        )
+        # Each side for itself: a database joins by one equality, and not by one of two.
+        names = {Side.WIX: site.c.instance_id, Side.EXTERNAL: site.c.external_source}
+        found = union(*(_due_on(side, source) for side, source in names.items())).subquery()
+        oldest = select(found.c.id).order_by(found.c.looked_at, found.c.id).limit(limit)
         with self._transactions.read() as connection:
-            return [row.id for row in connection.execute(found)]
+            return list(connection.execute(oldest).scalars())
 
     def claim(self, site_id: int, pause_seconds: float = PAUSE_SECONDS) -> bool:
         """Note the beginning of a look, unless one began within the pause."""
@@ -107,17 +91,40 @@ class SqlCatalogueLooks:
             return list(connection.execute(found).scalars())
 
     def note_asked(self, site_id: int, keys: Sequence[str]) -> None:
-        """No catalogue has a certain twin for these."""
+        """No catalogue has a certain twin for these. What nothing waits for is forgotten."""
         if not keys:
             return
+        waits = exists().where(_is_unknown(), inbox.c.hold_key == catalogue_asked.c.hold_key)
+        old = catalogue_asked.c.asked_at < ledger_now() - ASKED_SECONDS
+        old &= (catalogue_asked.c.site_id == site_id) & ~waits
         rows = [{"site_id": site_id, "hold_key": key, "asked_at": ledger_now()} for key in keys]
         with self._transactions.write() as connection:
+            connection.execute(delete(catalogue_asked).where(old))
             for row in rows:
                 new = insert_into(connection, catalogue_asked).values(row)
                 again = {"asked_at": ledger_now()}
                 connection.execute(
                     new.on_conflict_do_update(index_elements=["site_id", "hold_key"], set_=again)
                 )
+
+
+def _due_on(side: Side, source: Any) -> Any:
+    """Sites at work for which something waits on a side, and that have rested."""
+    rested = catalogue_look.c.looked_at < ledger_now() - PAUSE_SECONDS
+    is_theirs = (inbox.c.side == str(side)) & (inbox.c.source == source)
+    return (
+        select(site.c.id, catalogue_look.c.looked_at)
+        .select_from(inbox)
+        .join(site, is_theirs)
+        .outerjoin(catalogue_look, catalogue_look.c.site_id == site.c.id)
+        .where(
+            _is_unknown(),
+            site.c.state.in_(AT_WORK),
+            site.c.external_source.is_not(None),
+            or_(catalogue_look.c.looked_at.is_(None), rested),
+            ~_is_asked(site.c.id),
+        )
+    )
 
 
 def is_asked(connection: Connection, site_id: int, hold_key: str) -> bool:

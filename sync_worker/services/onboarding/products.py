@@ -68,7 +68,9 @@ class Products:
             if not self._admin.looks.claim(site_id):
                 continue
             site = self._admin.sites.find(str(site_id))
-            told += self._looked_at(site)
+            # Its account rests, and its turn is over: others come first next time.
+            if site.is_at_work:
+                told += self._looked_at(site)
         return told
 
     def _looked_at(self, site: Site) -> Iterator[str]:
