@@ -19,8 +19,10 @@ from sqlalchemy import Boolean, Connection, Table
 from sqlalchemy.exc import DBAPIError
 
 from sync_worker.core import exact_json
+from sync_worker.ledger.accounts.tables import account
 from sync_worker.ledger.column_types import ExactJSON
-from sync_worker.ledger.tables import metadata
+from sync_worker.ledger.onboarding.tables import onboarding
+from sync_worker.ledger.process_tables import listed
 from sync_worker.ledger.transactions import (
     LATEST_TIME,
     POSTGRESQL_CLOCK,
@@ -39,8 +41,12 @@ _CAST = re.compile(r"::[a-z0-9]+(\[\])?")
 _ANY = re.compile(r"= ANY\(:([a-z]\w*)\)")
 
 
+# Whichever is imported first: each adds its tables to one and the same metadata.
+ALL_TABLES = (account.metadata, onboarding.metadata, listed.metadata)
+
+
 def _names_of(column_type: type[Any]) -> frozenset[str]:
-    columns = [column for table in metadata.tables.values() for column in table.c]
+    columns = [column for table in ALL_TABLES[0].tables.values() for column in table.c]
     return frozenset(column.name for column in columns if isinstance(column.type, column_type))
 
 

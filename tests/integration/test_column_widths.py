@@ -54,6 +54,9 @@ OURS = frozenset(
         # Ids of manifests, which have 63 characters at most.
         *("door_count.source", "door_source.source", "hook_state.source", "site.connector"),
         *("site_fault.source", "set_aside.wix_api"),
+        *("entity_proposal.state", "entity_proposal.way"),
+        *("account.public_id", "account.connector", "account_address.address", "audit.what"),
+        *("account_secret.name", "site.external_source", "site_side.side", "site_side.state"),
     }
 )
 # Read by the same readers as what is thrown here, or from files: test_hostile_values.py throws at
@@ -69,7 +72,12 @@ ELSEWHERE = frozenset(
         *("history.before", "history.loser", "intent.attribute", "intent.remote_id"),
         *("link_value.attribute", "link_value.base_external", "link_value.base_wix"),
         *("link_value.wix_id", "listed.contact_id", "listed.remote_id", "missing.remote_id"),
-        "tombstone.remote_id",
+        *("tombstone.remote_id", "account.identity", "audit.actor"),
+        # Of a catalogue, bounded as its items are read: tests/unit/manifest, test_new_products.py.
+        *("entity_map.title", "entity_proposal.external_entity_id", "entity_proposal.title"),
+        *("entity_proposal.external_group", "entity_proposal.external_title"),
+        *("entity_proposal.wix_entity_id", "entity_proposal.wix_group"),
+        *("entity_proposal.wix_namespace", "catalogue_asked.hold_key"),
     }
 )
 
