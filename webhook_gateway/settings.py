@@ -31,6 +31,7 @@ from sync_worker.telemetry.metrics import watch_breaker
 from sync_worker.wiring.accounts.opening import account_book
 from sync_worker.wiring.connectors import Connectors
 from sync_worker.wiring.databases import GATEWAY_SQL_SECONDS, Databases
+from sync_worker.wiring.redis_parts import RedisParts
 from sync_worker.wiring.secret_keys import warn_of_locked
 from webhook_gateway.doorbell import CeleryBell
 from webhook_gateway.group_commit import COMMITTERS, Store
@@ -86,7 +87,12 @@ def gateway_config() -> GatewayConfig:
     ledger = sql_ledger(Databases(settings).open(COMMITTERS + 2, GATEWAY_SQL_SECONDS))
     warn_of_locked(settings, ledger.transactions)
     connectors = Connectors(settings, environ)
-    accounts = account_book(settings, connectors, lambda: ledger.transactions)
+    accounts = account_book(
+        settings,
+        connectors,
+        lambda: ledger.transactions,
+        lambda heard: RedisParts(settings).account_news.listen(heard),
+    )
     up_check = UpCheck(ledger.transactions)
     book = DoorBook(SqlDoorCounts(ledger.transactions).add)
     token = settings.metrics_token

@@ -72,6 +72,7 @@ class Wiring:
             self.admin,
             self.connectors.code_of,
             partial(sealer, self.settings),
+            lambda: self.redis.account_news.tell(),
         )
 
     @cached_property

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import cached_property
 
 from sync_worker.config import Settings, cache_url
+from sync_worker.redis.account_news import AccountNews
 from sync_worker.redis.budget import RedisBudget
 from sync_worker.redis.circuit_breaker import AlwaysOpen, Breaker
 from sync_worker.redis.client import RedisClient, open_redis
@@ -51,6 +52,11 @@ class RedisParts:
     @property
     def tokens(self) -> RedisTokens:
         return RedisTokens(self.cache, Seal(self._settings.token_seal))
+
+    @cached_property
+    def account_news(self) -> AccountNews:
+        """What makes a change of an account known sooner."""
+        return AccountNews(self.cache, lambda: open_redis(self._cache_url, REDIS_SECONDS))
 
     def first_looks(self, remote: str) -> RedisFirstLooks:
         """The fleet's first looks at records that a status alone calls gone."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property, lru_cache
 
 from sync_worker.config import Settings, environment, load_settings
@@ -46,7 +46,7 @@ class WorkerWiring:
         self.databases = Databases(settings)
         self.redis = RedisParts(settings)
         self._connectors = Connectors(settings, environ)
-        self._book = account_book(settings, self._connectors, self._transactions)
+        self._book = account_book(settings, self._connectors, self._transactions, self._listen)
         self._remotes = Remotes(settings, self._connectors, self.redis, self._book)
         self._sweeps = SweepParts(
             settings, self.databases, self.redis, self._connectors, self._remotes
@@ -121,6 +121,9 @@ class WorkerWiring:
     def farewells(self) -> Farewells:
         """What becomes of accounts whose site has left."""
         return Farewells(SqlAccountStore(self._transactions()), self._remotes.leaving_hooks)
+
+    def _listen(self, heard: Callable[[], None]) -> None:
+        self.redis.account_news.listen(heard)
 
     def _transactions(self) -> Transactions:
         return Transactions(self.databases.aside)

@@ -6,6 +6,7 @@ Its rights are those that docker-compose.yml writes; the server is a real one.
 from __future__ import annotations
 
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -19,6 +20,7 @@ from redis.exceptions import NoPermissionError
 
 from sync_worker.core.errors import RateLimited
 from sync_worker.core.values import Side
+from sync_worker.redis.account_news import AccountNews
 from sync_worker.redis.budget import RedisBudget
 from sync_worker.redis.client import RedisClient
 from sync_worker.redis.encryption import Seal
@@ -88,6 +90,11 @@ def test_our_parts_work_with_these_rights(url: str) -> None:
         time.sleep(0.05)
         budget.take()
         budget.penalise(1)
+        heard = threading.Event()
+        news = AccountNews(client, lambda: Redis.from_url(url))
+        news.listen(heard.set)
+        assert heard.wait(10)
+        news.tell()
         figures = broker_figures(redis, ["sync"], PREFIX)
         assert figures.max_memory_bytes >= 0
 

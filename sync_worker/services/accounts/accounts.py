@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from sync_worker.core.values import (
     Account,
@@ -36,18 +36,21 @@ from sync_worker.services.accounts.identity import identity_of
 
 KEEP_OLD_SECONDS = 86_400.0  # a replaced secret that rotates, and a replaced address
 MAX_PAGE = 500
+Changed = TypeVar("Changed")
 
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
     """``code_of``: a connector's manifest, for any shop; ``sealer``: asked for when something is to
-    be sealed. Every method may raise Misconfigured, in words for people.
+    be sealed; ``tell``: lets all processes know that something has changed. Every method may raise
+    Misconfigured, in words for people.
     """
 
     store: SqlAccountStore
     admin: LedgerAdmin
     code_of: Callable[[str], AccountManifests]
     sealer: Callable[[], Sealer]
+    tell: Callable[[], None] = lambda: None
 
     def check(self, connector: str, given: Mapping[str, str]) -> None:
         """Whether these values could be an account. Raises Misconfigured, BadValues."""
@@ -86,7 +89,7 @@ class Accounts:
             self._sealed(public_id, parts.secrets),
             is_same_shop=is_same_shop or is_shop_of(code.code, before, identity),
         )
-        return self.store.add(new, actor, self._first_fields(code.code, site))
+        return self._told(self.store.add(new, actor, self._first_fields(code.code, site)))
 
     def page(
         self,
@@ -131,7 +134,9 @@ class Accounts:
             keep_old_seconds=keep_old_seconds,
             left_out=values.left_out,
         )
-        return self.store.change(account.public_id, change, version=version, actor=actor)
+        return self._told(
+            self.store.change(account.public_id, change, version=version, actor=actor)
+        )
 
     def pause(
         self, account: Account, why: str, actor: str, *, version: int | None = None
@@ -139,19 +144,23 @@ class Accounts:
         """Its deliveries are kept and wait, until it is resumed."""
         refuse_revoked(account)
         change = AccountChange(state=AccountState.PAUSED, paused_why=why)
-        return self.store.change(account.public_id, change, version=version, actor=actor, why=why)
+        return self._told(
+            self.store.change(account.public_id, change, version=version, actor=actor, why=why)
+        )
 
     def resume(self, account: Account, actor: str, *, version: int | None = None) -> Account:
         """What waited is on its way again."""
         refuse_revoked(account)
         change = AccountChange(state=AccountState.ACTIVE, paused_why="")
-        return self.store.change(account.public_id, change, version=version, actor=actor)
+        return self._told(
+            self.store.change(account.public_id, change, version=version, actor=actor)
+        )
 
     def note_probe(self, account: Account, said: Mapping[str, Any], actor: str) -> Account:
         """Keep what a probe said; ``said["good"]``: whether all is well."""
         refuse_revoked(account)
         works = bool(said.get("good"))
-        return self.store.note_probe(account.public_id, said, actor, works=works)
+        return self._told(self.store.note_probe(account.public_id, said, actor, works=works))
 
     def revoke(self, account: Account, why: str, actor: str) -> Account:
         """The end of an account: its secrets and addresses open nothing from now on.
@@ -159,14 +168,19 @@ class Accounts:
         The links of its site stay, for the next account.
         """
         refuse_revoked(account)
-        return self.store.revoke(account.public_id, actor, why)
+        return self._told(self.store.revoke(account.public_id, actor, why))
 
     def rotate_address(
         self, account: Account, actor: str, keep_seconds: float = KEEP_OLD_SECONDS
     ) -> str:
         """A new address for its webhooks; the old one is valid for so long beside it."""
         refuse_revoked(account)
-        return self.store.rotate_address(account.public_id, keep_seconds, actor)
+        return self._told(self.store.rotate_address(account.public_id, keep_seconds, actor))
+
+    def _told(self, changed: Changed) -> Changed:
+        """What a change returned, once the other processes know of it."""
+        self.tell()
+        return changed
 
     def _sealed(self, public_id: str, secrets: Mapping[str, str]) -> dict[str, str]:
         if not secrets:

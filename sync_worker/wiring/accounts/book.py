@@ -92,6 +92,7 @@ class AccountBook:
     """Shared by the threads of a process; knows at most 10,000 accounts.
 
     ``opener``: what opens secrets; raises Misconfigured in a process that has no key for that.
+    ``listen``: told at the first look whom to call with news, so that they are not waited for.
     """
 
     def __init__(
@@ -99,12 +100,13 @@ class AccountBook:
         accounts: Callable[[], Accounts],
         connectors: Connectors,
         opener: Callable[[], Opener],
+        listen: Callable[[Callable[[], None]], None] = lambda heard: None,
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._accounts, self._connectors, self._opener = accounts, connectors, opener
-        self._now, self._clock = now, clock
+        self._listen, self._now, self._clock = listen, now, clock
         self._known = Recent[str, LiveAccount | _Shut](MAX_ACCOUNTS)
         self._by_address = Recent[str, str](2 * MAX_ACCOUNTS)
         self._nowhere = Recent[str, str](MAX_GUESSES)
@@ -199,6 +201,8 @@ class AccountBook:
         counter = accounts.counter()
         if counter == known:
             return
+        if known is None:
+            self._listen(self.look_again)
         # The first look; or a database that was put back to an earlier day.
         if known is None or counter < known:
             self._forget_all()

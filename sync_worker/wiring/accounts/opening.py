@@ -14,12 +14,18 @@ from sync_worker.wiring.secret_keys import opener
 
 
 def account_book(
-    settings: Settings, connectors: Connectors, transactions: Callable[[], Transactions]
+    settings: Settings,
+    connectors: Connectors,
+    transactions: Callable[[], Transactions],
+    listen: Callable[[Callable[[], None]], None] = lambda heard: None,
 ) -> AccountBook:
-    """Where no account is asked for, neither a key nor the ledger is needed."""
+    """Where no account is asked for, neither a key nor the ledger is needed.
+
+    ``listen``: begins to call what it is given with each piece of news.
+    """
 
     @cache
     def accounts() -> SqlAccountStore:
         return SqlAccountStore(transactions())
 
-    return AccountBook(accounts, connectors, cache(partial(opener, settings)))
+    return AccountBook(accounts, connectors, cache(partial(opener, settings)), listen)
