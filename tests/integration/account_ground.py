@@ -24,7 +24,7 @@ from sync_worker.remotes.wix.public_keys import load_public_keys
 from sync_worker.telemetry.exposition import exposition
 from sync_worker.wiring.accounts.book import AccountBook
 from sync_worker.wiring.connectors import Connectors
-from tests.integration.test_gateway import Rings
+from tests.integration.gateway_door import Rings
 from tests.unit.manifest.test_settings import SMALL, written
 from tests.unit.signed import APP_ID, pem
 from webhook_gateway.app import create_app

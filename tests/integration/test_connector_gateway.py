@@ -35,7 +35,7 @@ from sync_worker.manifest.schema.verify import (
 )
 from sync_worker.manifest.source.resolving import Placeholders
 from sync_worker.remotes.wix.public_keys import load_public_keys
-from tests.integration.test_gateway import Rings
+from tests.integration.gateway_door import Rings
 from tests.unit.signed import APP_ID, an_external_body, pem
 from webhook_gateway.app import create_app
 from webhook_gateway.settings import GatewayConfig
